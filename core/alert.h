@@ -1,0 +1,41 @@
+/* When scores become an alert: k of the last n windows at or above a threshold open one, n windows in a row below a
+ * lower threshold close it; after it closes, none opens for the cooldown. What the cooldown suppresses does not prolong
+ * it. Pure state machine, driven by the times of the footage; one thread (or lock) a camera. */
+#ifndef MEMAED_CORE_ALERT_H
+#define MEMAED_CORE_ALERT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ALERT_MAX_N = 64 };
+
+struct alert_rule {
+    float threshold, close_threshold;   /* close_threshold <= threshold */
+    int k, n;                           /* 1 <= k <= n <= ALERT_MAX_N */
+    int64_t cooldown_us;
+};
+
+struct alert_state {
+    struct alert_rule rule;
+    uint64_t above;                     /* bit i: the i-th last window was at or above the threshold */
+    int seen;                           /* windows since the last gap, at most n */
+    int below;                          /* windows in a row below close_threshold */
+    bool open;
+    bool ever_closed;
+    int64_t closed_us;
+    int64_t opened_us, peak_us;         /* of the open alert: when its first window above came … */
+    float peak;
+};
+
+enum alert_event { ALERT_NOTHING, ALERT_OPENED, ALERT_PEAK /* the peak of the open alert rose */, ALERT_CLOSED };
+
+void alert_init(struct alert_state *state, const struct alert_rule *rule);
+
+/* Takes the score of one window at time_us. Scores come in the order of their windows. */
+enum alert_event alert_score(struct alert_state *state, float score, int64_t time_us);
+
+/* The sequence broke (camera lost, stream ended): windows so far no longer count towards k of n. An open alert closes:
+ * ALERT_CLOSED, else ALERT_NOTHING. */
+enum alert_event alert_break(struct alert_state *state, int64_t time_us);
+
+#endif

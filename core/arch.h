@@ -1,0 +1,73 @@
+/* The architecture of a video MemAE as plain data (docs/model-format.md, "memae.arch"): what the layers are, and the
+ * shapes that follow. Source: Gong et al., ICCV 2019, section 3 and 4.1. Pure functions, any thread.
+ *
+ * Axes are always in the order frames (t), rows (h), columns (w). conv2d, deconv2d and linear layers have their place in
+ * enum layer_type; arch_shapes() refuses them until they are built. */
+#ifndef MEMAED_CORE_ARCH_H
+#define MEMAED_CORE_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/error.h"
+
+enum { ARCH_MAX_LAYERS = 32 };          /* in the encoder, and in the decoder */
+
+enum layer_type { LAYER_CONV3D, LAYER_DECONV3D };
+enum activation { ACTIVATION_NONE, ACTIVATION_LEAKY_RELU, ACTIVATION_RELU, ACTIVATION_TANH };
+enum similarity { SIMILARITY_COSINE, SIMILARITY_DOT };
+
+struct layer_spec {
+    enum layer_type type;
+    int out;                            /* channels */
+    int kernel[3], stride[3], padding[3];
+    int output_padding[3];              /* deconv3d only, else 0 */
+    bool norm;                          /* batch norm, eps 1e-5 */
+    enum activation activation;
+    float slope;                        /* leaky_relu only */
+};
+
+struct memory_spec {
+    int slots;
+    enum similarity similarity;
+    float shrink;                       /* λ; 0: none */
+    float temperature;                  /* τ; 1 in the paper */
+};
+
+struct arch {
+    int channels, frames, height, width;        /* of the input cube */
+    float mean, std;                            /* pixel p in 0…255 enters as (p/255 - mean)/std */
+    int n_encoder, n_decoder;
+    struct layer_spec encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS];
+    bool has_memory;                            /* false: the plain autoencoder */
+    struct memory_spec memory;
+};
+
+struct dims {
+    int c, t, h, w;
+};
+
+static inline size_t dims_positions(struct dims d) { return (size_t)d.t * (size_t)d.h * (size_t)d.w; }
+static inline size_t dims_elements(struct dims d) { return (size_t)d.c * dims_positions(d); }
+
+/* What goes into and out of every layer: encoder[0] is the input, encoder[n_encoder] is z, decoder[0] is ẑ,
+ * decoder[n_decoder] is x̂. */
+struct arch_shapes {
+    struct dims encoder[ARCH_MAX_LAYERS + 1], decoder[ARCH_MAX_LAYERS + 1];
+};
+
+/* Checks every number of the architecture (ranges, products without overflow, x̂ of the input's shape) and derives the
+ * shapes. 0, or -EINVAL with the layer and the cause in err ("decoder layer 2: …"); ret untouched on failure. */
+int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *err);
+
+/* A built-in architecture by name: "paper" and "released" (16x256x256, 96-128-256-256, 2,000 slots; cosine or dot),
+ * "compact" (16x128x128, 32-48-64-64, 500 slots), "nano". NULL where there is none.
+ * arch_profile_name(i) lists the names, NULL after the last. */
+const struct arch *arch_profile(const char *name);
+const char *arch_profile_name(int i);
+
+/* The index that PyTorch's nn.Sequential gives layer i of specs: each layer counts one, its norm one, its activation
+ * one. */
+int arch_module_index(const struct layer_spec *specs, int i);
+
+#endif

@@ -1,0 +1,43 @@
+/* The frozen network: a model compiled once into what runs fastest. Batch norm is folded into the layer before it,
+ * weights are laid out in the order in which the matrix products take them, the memory is normalised, all scratch is
+ * sized. A plan is immutable: any number of threads run it at once, each with a workspace of its own; running allocates
+ * nothing and takes no lock.
+ *
+ * Source: Gong et al., ICCV 2019, sections 3.2 and 3.3; arithmetic in docs/model-format.md. */
+#ifndef MEMAED_CORE_PLAN_H
+#define MEMAED_CORE_PLAN_H
+
+#include <stdint.h>
+
+#include "core/model.h"
+
+struct plan;
+
+/* What a run leaves; the pointers lie in the workspace and hold until its next run. */
+struct plan_result {
+    float reference;        /* the score of docs/model-format.md: mean over t, h, w of the residual's norm over channels */
+    const float *x;         /* [t, h, w, c] the input in the network's own units */
+    const float *x_hat;     /* [t, h, w, c] */
+    const float *z;         /* [queries, channels of z], queries in the order t, h, w */
+    const float *z_hat;     /* likewise; == z without a memory */
+    const float *weights;   /* [queries, slots]; NULL without a memory */
+};
+
+/* 0, or -EINVAL, -ENOMEM with the cause in err. The model is only read, and may be closed afterwards. */
+int plan_open(struct plan **ret, const struct model *model, struct error *err);
+void plan_close(struct plan *plan);             /* takes NULL */
+
+const struct arch *plan_arch(const struct plan *plan);
+const struct arch_shapes *plan_shapes(const struct plan *plan);
+
+/* Bytes of a workspace; it must be aligned to 64 bytes. */
+size_t plan_workspace_size(const struct plan *plan);
+
+/* Runs the network on a window of `frames` gray pictures, each [height * width] bytes, read in place and not kept.
+ * Only for models of one input channel. */
+void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret);
+
+/* The same on a cube in the network's own units, [t, h, w, c], borrowed for the call (copied in). */
+void plan_run_cube(const struct plan *plan, const float *cube, void *workspace, struct plan_result *ret);
+
+#endif

@@ -1,0 +1,72 @@
+/* The configuration file of the daemon: YAML by libyaml, read through one table of key, type, range, default and help
+ * (config.c), so that checking, documentation and defaults can't drift apart. Every fault is reported, not the first
+ * alone, each as FILE:LINE:COLUMN with the key and what would be right. No secret stands in any fault's text.
+ *
+ * Keys: docs in etc/memaed.yml and memaed(1). Relative paths start at the file's folder. ${NAME} in a value is replaced
+ * from the environment; a name that is not set is a fault. Plain data; read-only once loaded, then any thread. */
+#ifndef MEMAED_IO_CONFIG_H
+#define MEMAED_IO_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+enum config_event { CONFIG_ALERT_OPENED = 1, CONFIG_ALERT_CLOSED = 2, CONFIG_CAMERA_LOST = 4, CONFIG_CAMERA_RESTORED = 8,
+                    CONFIG_ALL_EVENTS = 15 };
+
+struct config_alert {
+    bool has_threshold;             /* else from the model's calibration */
+    double threshold;
+    bool has_close_threshold;
+    double close_threshold;
+    int k, n;                       /* k of the last n windows */
+    double cooldown_s;
+};
+
+struct config_camera {
+    char *name;                     /* [a-z0-9_-]{1,64} */
+    char *source;                   /* as FFmpeg takes it; may hold credentials: show only through redact() */
+    char *model;                    /* path, resolved */
+    bool udp;
+    double fps;                     /* 0: the model's own */
+    bool fps_force;
+    int stride;
+    bool loop;
+    double stall_timeout_s;
+    int backlog;                    /* frames that may wait for a worker */
+    struct config_alert alert;
+    int line, column;               /* of the camera's name in the file */
+    int model_line, model_column, fps_line, fps_column;     /* for faults that only the loaded model shows */
+};
+
+struct config_webhook {
+    char *url;
+    unsigned char secret[64];       /* decoded; 24 to 64 bytes */
+    size_t secret_size;             /* 0: none, sent unsigned */
+    unsigned events;                /* of enum config_event */
+    double timeout_s;
+};
+
+struct config {
+    char *path;
+    char *state_dir;
+    char *listen_address;           /* "127.0.0.1", "::1" */
+    int listen_port;                /* 0: any free one */
+    int workers;                    /* 0: auto */
+    struct config_camera *cameras;
+    size_t n_cameras;
+    struct config_webhook *webhooks;
+    size_t n_webhooks;
+};
+
+/* Calls fault(arg, "FILE:LINE:COLUMN: KEY: what is wrong and what would be right") for every fault. 0; -EINVAL where
+ * there was a fault; -errno where the file can't be read (reported through fault too). *ret is the caller's on success.*/
+int config_load(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg);
+/* The same on bytes in memory; path stands in for the file's name, its folder for relative paths. */
+int config_load_memory(struct config **ret, const void *data, size_t size, const char *path,
+                       void (*fault)(void *arg, const char *text), void *arg);
+void config_free(struct config *config);        /* takes NULL; wipes secrets */
+
+#endif
