@@ -17,13 +17,14 @@ int error_set(struct error *err, int code, const char *format, ...)
 int error_prefix(struct error *err, int code, const char *format, ...)
 {
     if (err) {
-        struct error old = *err;
+        char old[sizeof err->text];
+        memcpy(old, err->text, sizeof old);
         va_list args;
         va_start(args, format);
         int n = vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
         if (n >= 0 && (size_t)n < sizeof err->text)
-            snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old.text);
+            snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
     }
     return code;
 }

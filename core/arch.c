@@ -1,0 +1,183 @@
+#include "core/arch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { MAX_CHANNELS = 1 << 16, MAX_EXTENT = 64, MAX_AXIS = 1 << 14, MAX_SLOTS = 1 << 20 };
+#define MAX_ELEMENTS ((size_t)INT_MAX)          /* of one tensor */
+
+static const char axis_name[3][8] = {"frames", "rows", "columns"};
+
+static bool product_fits(const size_t *factors, int n)
+{
+    size_t product = 1;
+    for (int i = 0; i < n; i++)
+        if (__builtin_mul_overflow(product, factors[i], &product) || product > MAX_ELEMENTS)
+            return false;
+    return true;
+}
+
+static int check_range(const char *what, int value, int low, int high, struct error *err)
+{
+    if (value < low || value > high)
+        return error_set(err, -EINVAL, "%s: %d to %d expected, %d found", what, low, high, value);
+    return 0;
+}
+
+static int layer_shape(struct dims *out, struct dims in, const struct layer_spec *spec, struct error *err)
+{
+    int r;
+    if (spec->type != LAYER_CONV3D && spec->type != LAYER_DECONV3D)
+        return error_set(err, -EINVAL, "type: conv3d or deconv3d expected");
+    if ((r = check_range("out", spec->out, 1, MAX_CHANNELS, err)) < 0)
+        return r;
+    const int size[3] = {in.t, in.h, in.w};
+    int result[3];
+    for (int a = 0; a < 3; a++) {
+        if ((r = check_range("kernel", spec->kernel[a], 1, MAX_EXTENT, err)) < 0 ||
+            (r = check_range("stride", spec->stride[a], 1, MAX_EXTENT, err)) < 0 ||
+            (r = check_range("padding", spec->padding[a], 0, MAX_EXTENT, err)) < 0)
+            return r;
+        int k = spec->kernel[a], s = spec->stride[a], p = spec->padding[a], op = spec->output_padding[a];
+        if (spec->type == LAYER_CONV3D) {
+            if (size[a] + 2 * p < k)
+                return error_set(err, -EINVAL, "kernel: %d %s do not fit into %d with padding %d", k, axis_name[a],
+                                 size[a], p);
+            if (op != 0)
+                return error_set(err, -EINVAL, "output_padding: only a deconv3d has one");
+            result[a] = (size[a] + 2 * p - k) / s + 1;
+        } else {
+            if ((r = check_range("output_padding", op, 0, s - 1, err)) < 0)
+                return r;
+            result[a] = (size[a] - 1) * s - 2 * p + k + op;
+        }
+        if (result[a] < 1 || result[a] > MAX_AXIS)
+            return error_set(err, -EINVAL, "%d %s come out; 1 to %d are possible", result[a], axis_name[a], MAX_AXIS);
+    }
+    struct dims d = {spec->out, result[0], result[1], result[2]};
+    if (!product_fits((size_t[]){(size_t)d.c, (size_t)d.t, (size_t)d.h, (size_t)d.w}, 4))
+        return error_set(err, -EINVAL, "the output of %d x %d x %d x %d has more than %zu elements", d.c, d.t, d.h, d.w,
+                         MAX_ELEMENTS);
+    if (!product_fits((size_t[]){(size_t)in.c, (size_t)d.c, (size_t)spec->kernel[0], (size_t)spec->kernel[1],
+                                 (size_t)spec->kernel[2]}, 5))
+        return error_set(err, -EINVAL, "the weight has more than %zu elements", MAX_ELEMENTS);
+    switch (spec->activation) {
+    case ACTIVATION_NONE: case ACTIVATION_RELU: case ACTIVATION_TANH:
+        break;
+    case ACTIVATION_LEAKY_RELU:
+        if (!isfinite(spec->slope))
+            return error_set(err, -EINVAL, "slope: a finite number expected");
+        break;
+    default:
+        return error_set(err, -EINVAL, "activation: unknown");
+    }
+    *out = d;
+    return 0;
+}
+
+static int part_shapes(struct dims *shapes, const char *part, const struct layer_spec *specs, int n, struct error *err)
+{
+    if (n < 1 || n > ARCH_MAX_LAYERS)
+        return error_set(err, -EINVAL, "%s: 1 to %d layers expected, %d found", part, ARCH_MAX_LAYERS, n);
+    for (int i = 0; i < n; i++) {
+        int r = layer_shape(&shapes[i + 1], shapes[i], &specs[i], err);
+        if (r < 0)
+            return error_prefix(err, r, "%s layer %d", part, i);
+    }
+    return 0;
+}
+
+int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *err)
+{
+    int r;
+    struct arch_shapes s;
+    memset(&s, 0, sizeof s);
+    if ((r = check_range("channels", arch->channels, 1, MAX_CHANNELS, err)) < 0 ||
+        (r = check_range("frames", arch->frames, 1, MAX_EXTENT, err)) < 0 ||
+        (r = check_range("height", arch->height, 1, MAX_AXIS, err)) < 0 ||
+        (r = check_range("width", arch->width, 1, MAX_AXIS, err)) < 0)
+        return error_prefix(err, r, "input");
+    if (!isfinite(arch->mean) || !isfinite(arch->std) || arch->std <= 0)
+        return error_set(err, -EINVAL, "input: a finite mean and a std above 0 expected");
+    s.encoder[0] = (struct dims){arch->channels, arch->frames, arch->height, arch->width};
+    if (!product_fits((size_t[]){(size_t)arch->channels, (size_t)arch->frames, (size_t)arch->height,
+                                 (size_t)arch->width}, 4))
+        return error_set(err, -EINVAL, "input: more than %zu elements", MAX_ELEMENTS);
+    if ((r = part_shapes(s.encoder, "encoder", arch->encoder, arch->n_encoder, err)) < 0)
+        return r;
+
+    struct dims z = s.encoder[arch->n_encoder];
+    if (arch->has_memory) {
+        const struct memory_spec *m = &arch->memory;
+        if ((r = check_range("slots", m->slots, 1, MAX_SLOTS, err)) < 0)
+            return error_prefix(err, r, "memory");
+        if (m->similarity != SIMILARITY_COSINE && m->similarity != SIMILARITY_DOT)
+            return error_set(err, -EINVAL, "memory: similarity: cosine or dot expected");
+        if (!(m->shrink >= 0 && m->shrink < 1))
+            return error_set(err, -EINVAL, "memory: shrink: at least 0 and below 1 expected, %g found", m->shrink);
+        if (!(m->temperature > 0) || !isfinite(m->temperature))
+            return error_set(err, -EINVAL, "memory: temperature: above 0 expected, %g found", m->temperature);
+        if (!product_fits((size_t[]){(size_t)m->slots, (size_t)z.c}, 2) ||
+            !product_fits((size_t[]){(size_t)m->slots, dims_positions(z)}, 2))
+            return error_set(err, -EINVAL, "memory: %d slots for %zu queries of %d channels have more than %zu elements",
+                             m->slots, dims_positions(z), z.c, MAX_ELEMENTS);
+    }
+    s.decoder[0] = z;
+    if ((r = part_shapes(s.decoder, "decoder", arch->decoder, arch->n_decoder, err)) < 0)
+        return r;
+    struct dims in = s.encoder[0], out = s.decoder[arch->n_decoder];
+    if (in.c != out.c || in.t != out.t || in.h != out.h || in.w != out.w)
+        return error_set(err, -EINVAL, "decoder: the input's shape %d x %d x %d x %d must come out, not %d x %d x %d x %d",
+                         in.c, in.t, in.h, in.w, out.c, out.t, out.h, out.w);
+    *ret = s;
+    return 0;
+}
+
+int arch_module_index(const struct layer_spec *specs, int i)
+{
+    int index = 0;
+    for (int j = 0; j < i; j++)
+        index += 1 + specs[j].norm + (specs[j].activation != ACTIVATION_NONE);
+    return index;
+}
+
+/* ---- profiles ---------------------------------------------------------------------------------------------------- */
+
+#define HIDDEN .norm = true, .activation = ACTIVATION_LEAKY_RELU, .slope = 0.2f
+#define CONV(c, t, ...) {.type = LAYER_CONV3D, .out = c, .kernel = {3, 3, 3}, .stride = {t, 2, 2}, \
+                         .padding = {1, 1, 1}, __VA_ARGS__}
+#define DECONV(c, t, ...) {.type = LAYER_DECONV3D, .out = c, .kernel = {3, 3, 3}, .stride = {t, 2, 2}, \
+                           .padding = {1, 1, 1}, .output_padding = {(t) - 1, 1, 1}, __VA_ARGS__}
+/* The paper's shape of network, section 4.1: strides (1, 2, 2, 2) in time, 2 in space. */
+#define VIDEO(h, w, c1, c2, c3, c4, n, sim, lambda, tau) { \
+    .channels = 1, .frames = 16, .height = h, .width = w, .mean = 0.5f, .std = 0.5f, .n_encoder = 4, .n_decoder = 4, \
+    .encoder = {CONV(c1, 1, HIDDEN), CONV(c2, 2, HIDDEN), CONV(c3, 2, HIDDEN), CONV(c4, 2, HIDDEN)}, \
+    .has_memory = true, .memory = {.slots = n, .similarity = sim, .shrink = lambda, .temperature = tau}, \
+    .decoder = {DECONV(c3, 2, HIDDEN), DECONV(c2, 2, HIDDEN), DECONV(c1, 2, HIDDEN), DECONV(1, 1, .norm = false)}}
+
+static const struct profile {
+    const char *name;
+    struct arch arch;
+} profiles[] = {
+    {"paper", VIDEO(256, 256, 96, 128, 256, 256, 2000, SIMILARITY_COSINE, 0.0005f, 1.0f)},
+    {"released", VIDEO(256, 256, 96, 128, 256, 256, 2000, SIMILARITY_DOT, 0.0025f, 1.0f)},
+    /* For CPUs. A temperature below 1 lets cosine addressing sharpen; λ < 1/N: at least one slot always survives. */
+    {"compact", VIDEO(128, 128, 32, 48, 64, 64, 500, SIMILARITY_COSINE, 0.001f, 0.1f)},
+    {"nano", VIDEO(64, 64, 16, 24, 32, 32, 200, SIMILARITY_COSINE, 0.0025f, 0.1f)},
+};
+
+const char *arch_profile_name(int i)
+{
+    return i >= 0 && (size_t)i < sizeof profiles / sizeof profiles[0] ? profiles[i].name : NULL;
+}
+
+const struct arch *arch_profile(const char *name)
+{
+    for (size_t i = 0; i < sizeof profiles / sizeof profiles[0]; i++)
+        if (strcmp(profiles[i].name, name) == 0)
+            return &profiles[i].arch;
+    return NULL;
+}
