@@ -1,0 +1,318 @@
+#include "io/config_yaml.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+struct reader {
+    yaml_parser_t yaml;
+    const unsigned char *data;
+    size_t size, nodes;
+    config_yaml_fault *fault;
+    void *arg;
+};
+
+static int position(size_t from_zero)
+{
+    return from_zero < INT_MAX ? (int)from_zero + 1 : INT_MAX;
+}
+
+static void fault_at(const struct reader *reader, yaml_mark_t mark, const char *text)
+{
+    reader->fault(reader->arg, position(mark.line), position(mark.column), text);
+}
+
+/* libyaml's reader knows the byte alone. */
+static yaml_mark_t mark_of_offset(const struct reader *reader, size_t offset)
+{
+    yaml_mark_t mark = {0};
+    for (size_t i = 0; i < offset && i < reader->size; i++) {
+        if (reader->data[i] == '\n') {
+            mark.line++;
+            mark.column = 0;
+        } else if ((reader->data[i] & 0xc0) != 0x80) {      /* not the inside of a character */
+            mark.column++;
+        }
+    }
+    return mark;
+}
+
+static unsigned char byte_at(const struct reader *reader, yaml_mark_t mark)
+{
+    const unsigned char *at = reader->data, *end = reader->data + reader->size;
+    for (size_t line = 0; line < mark.line && at < end; at++)
+        line += *at == '\n';
+    for (size_t column = 0; column < mark.column && at < end; column++) {
+        at++;
+        while (at < end && (*at & 0xc0) == 0x80)
+            at++;
+    }
+    return at < end ? *at : 0;
+}
+
+static int syntax_fault(const struct reader *reader)
+{
+    const yaml_parser_t *yaml = &reader->yaml;
+    const char *problem = yaml->problem ? yaml->problem : "unknown error";
+    char text[400];
+
+    if (yaml->error == YAML_MEMORY_ERROR)
+        return -ENOMEM;
+    if (yaml->error == YAML_READER_ERROR) {
+        snprintf(text, sizeof text, "not YAML: %s (byte 0x%02x); right would be UTF-8 text", problem,
+                 yaml->problem_value < 0 ? 0u : (unsigned)yaml->problem_value);
+        fault_at(reader, mark_of_offset(reader, yaml->problem_offset), text);
+        return -EINVAL;
+    }
+    int n = snprintf(text, sizeof text, "not YAML: %s", problem);
+    if (yaml->context)
+        n += snprintf(text + n, sizeof text - (size_t)n, ", %s that begins at line %d, column %d", yaml->context,
+                      position(yaml->context_mark.line), position(yaml->context_mark.column));
+    switch (byte_at(reader, yaml->problem_mark)) {
+    case '\t':
+        snprintf(text + n, sizeof text - (size_t)n, "; a tab stands here: right would be blanks");
+        break;
+    case '@':
+    case '`':
+    case '%':
+        snprintf(text + n, sizeof text - (size_t)n, "; a text that begins with this character needs quotes");
+        break;
+    case ':':
+        snprintf(text + n, sizeof text - (size_t)n, "; a text that begins with [ or { (as \"[::1]:8787\") needs quotes");
+        break;
+    default:
+        break;
+    }
+    fault_at(reader, yaml->problem_mark, text);
+    return -EINVAL;
+}
+
+static int next_event(struct reader *reader, yaml_event_t *event)
+{
+    return yaml_parser_parse(&reader->yaml, event) ? 0 : syntax_fault(reader);
+}
+
+static int node_new(struct reader *reader, struct config_node **ret, enum config_node_type type, yaml_mark_t mark)
+{
+    if (reader->nodes++ >= CONFIG_YAML_MAX_NODES) {
+        char text[80];
+        snprintf(text, sizeof text, "too long: more than %d values", (int)CONFIG_YAML_MAX_NODES);
+        fault_at(reader, mark, text);
+        return -EINVAL;
+    }
+    struct config_node *node = calloc(1, sizeof *node);
+    if (!node)
+        return -ENOMEM;
+    node->type = type;
+    node->line = position(mark.line);
+    node->column = position(mark.column);
+    *ret = node;
+    return 0;
+}
+
+static int node_append(struct config_node *node, struct config_node *item)
+{
+    if ((node->n & (node->n - 1)) == 0) {           /* full at every power of two */
+        struct config_node **items = realloc(node->items, (node->n ? 2 * node->n : 1) * sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        node->items = items;
+    }
+    node->items[node->n++] = item;
+    return 0;
+}
+
+/* What libyaml would let a node carry beside its value. */
+static void check_extras(const struct reader *reader, struct config_node *node, const yaml_event_t *event,
+                         const yaml_char_t *anchor, const yaml_char_t *tag)
+{
+    if (anchor)
+        fault_at(reader, event->start_mark, "an anchor (&…) stands here; right would be the value alone");
+    if (tag)
+        fault_at(reader, event->start_mark, "a tag (!…) stands here; right would be the value alone");
+    if (anchor || tag)
+        node->bad = true;
+}
+
+static int read_node(struct reader *reader, struct config_node **ret, const yaml_event_t *event, int depth);
+
+static int read_scalar(struct reader *reader, struct config_node **ret, const yaml_event_t *event)
+{
+    struct config_node *node = NULL;
+    int r = node_new(reader, &node, CONFIG_SCALAR, event->start_mark);
+    if (r < 0)
+        return r;
+    node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    node->text = malloc(event->data.scalar.length + 1);
+    if (!node->text) {
+        config_node_free(node);
+        return -ENOMEM;
+    }
+    memcpy(node->text, event->data.scalar.value, event->data.scalar.length);
+    node->text[event->data.scalar.length] = 0;
+    check_extras(reader, node, event, event->data.scalar.anchor, event->data.scalar.tag);
+    if (strlen(node->text) != event->data.scalar.length) {
+        fault_at(reader, event->start_mark, "a NUL character stands in the value; right would be text without it");
+        node->bad = true;
+    }
+    *ret = node;
+    return 0;
+}
+
+/* The items of a sequence, or the keys and values of a mapping, until its end. */
+static int read_items(struct reader *reader, struct config_node *node, int depth)
+{
+    const yaml_event_type_t end = node->type == CONFIG_SEQUENCE ? YAML_SEQUENCE_END_EVENT : YAML_MAPPING_END_EVENT;
+    for (;;) {
+        yaml_event_t event;
+        struct config_node *item = NULL;
+        int r = next_event(reader, &event);
+        if (r < 0)
+            return r;
+        if (event.type == end) {
+            yaml_event_delete(&event);
+            break;
+        }
+        r = read_node(reader, &item, &event, depth + 1);
+        yaml_event_delete(&event);
+        if (r < 0)
+            return r;
+        r = node_append(node, item);
+        if (r < 0) {
+            config_node_free(item);
+            return r;
+        }
+    }
+    if (node->type == CONFIG_SEQUENCE)
+        return 0;
+
+    size_t kept = 0;
+    for (size_t i = 0; i < node->n; i += 2) {
+        struct config_node *key = node->items[i], *value = node->items[i + 1];
+        if (key->type == CONFIG_SCALAR && !key->bad) {
+            node->items[kept++] = key;
+            node->items[kept++] = value;
+            continue;
+        }
+        if (!key->bad)
+            reader->fault(reader->arg, key->line, key->column, "a list or mapping stands as a key; right would be a name");
+        config_node_free(key);
+        config_node_free(value);
+    }
+    node->n = kept;
+    return 0;
+}
+
+static int read_node(struct reader *reader, struct config_node **ret, const yaml_event_t *event, int depth)
+{
+    struct config_node *node = NULL;
+    char text[80];
+    int r;
+
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        return read_scalar(reader, ret, event);
+    case YAML_ALIAS_EVENT:
+        r = node_new(reader, &node, CONFIG_SCALAR, event->start_mark);
+        if (r < 0)
+            return r;
+        node->bad = true;
+        node->text = strdup("");
+        if (!node->text) {
+            config_node_free(node);
+            return -ENOMEM;
+        }
+        fault_at(reader, event->start_mark, "an alias (*…) stands here; right would be the value itself");
+        *ret = node;
+        return 0;
+    default:
+        break;
+    }
+    if (depth >= CONFIG_YAML_MAX_DEPTH) {
+        snprintf(text, sizeof text, "nested too deep: more than %d levels", (int)CONFIG_YAML_MAX_DEPTH);
+        fault_at(reader, event->start_mark, text);
+        return -EINVAL;
+    }
+    if (event->type == YAML_SEQUENCE_START_EVENT) {
+        r = node_new(reader, &node, CONFIG_SEQUENCE, event->start_mark);
+        if (r < 0)
+            return r;
+        check_extras(reader, node, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+    } else {
+        r = node_new(reader, &node, CONFIG_MAPPING, event->start_mark);
+        if (r < 0)
+            return r;
+        check_extras(reader, node, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+    }
+    r = read_items(reader, node, depth);
+    if (r < 0) {
+        config_node_free(node);
+        return r;
+    }
+    *ret = node;
+    return 0;
+}
+
+int config_yaml_parse(struct config_node **ret, const void *data, size_t size, config_yaml_fault *fault, void *arg)
+{
+    struct reader reader = {.data = data, .size = size, .fault = fault, .arg = arg};
+    struct config_node *root = NULL;
+    int r = 0, documents = 0;
+
+    if (size > CONFIG_YAML_MAX_SIZE) {
+        fault(arg, 1, 1, "too long: right would be at most 1 MiB");
+        return -EINVAL;
+    }
+    if (!yaml_parser_initialize(&reader.yaml))
+        return -ENOMEM;
+    yaml_parser_set_input_string(&reader.yaml, size ? data : (const void *)"", size);
+    yaml_parser_set_encoding(&reader.yaml, YAML_UTF8_ENCODING);
+
+    for (bool done = false; r == 0 && !done;) {
+        yaml_event_t event;
+        r = next_event(&reader, &event);
+        if (r < 0)
+            break;
+        switch (event.type) {
+        case YAML_STREAM_START_EVENT:
+        case YAML_DOCUMENT_END_EVENT:
+            break;
+        case YAML_STREAM_END_EVENT:
+            done = true;
+            break;
+        case YAML_DOCUMENT_START_EVENT:
+            if (documents++) {
+                fault_at(&reader, event.start_mark, "a second document begins here; right would be one");
+                r = -EINVAL;
+            }
+            break;
+        default:
+            r = read_node(&reader, &root, &event, 0);
+            break;
+        }
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&reader.yaml);
+    if (r < 0) {
+        config_node_free(root);
+        return r;
+    }
+    *ret = root;
+    return 0;
+}
+
+void config_node_free(struct config_node *node)
+{
+    if (!node)
+        return;
+    for (size_t i = 0; i < node->n; i++)
+        config_node_free(node->items[i]);
+    free(node->items);
+    if (node->text)
+        explicit_bzero(node->text, strlen(node->text));
+    free(node->text);
+    free(node);
+}
