@@ -18,7 +18,7 @@ struct worker {
 struct threads {
     int n, started;
     struct worker *workers;             /* [n - 1] */
-    atomic_int next;                    /* the next item of the run */
+    atomic_long next;                   /* the next item of the run; wider than an item, as every worker overshoots by one */
 
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
@@ -33,8 +33,8 @@ struct threads {
 static void work(struct threads *threads, int worker)
 {
     /* fn, arg and n_items stand still during a run, so they are read without the mutex that published them. */
-    for (int i; (i = atomic_fetch_add_explicit(&threads->next, 1, memory_order_relaxed)) < threads->n_items;)
-        threads->fn(threads->arg, i, worker);
+    for (long i; (i = atomic_fetch_add_explicit(&threads->next, 1, memory_order_relaxed)) < threads->n_items;)
+        threads->fn(threads->arg, (int)i, worker);
 }
 
 static void *worker_main(void *arg)
