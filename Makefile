@@ -35,16 +35,17 @@ CORE := core/adam.c core/alert.c core/arch.c core/calibration.c core/conv3d.c co
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/loss.c core/memory.c core/model.c core/network.c \
         core/norm.c core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/rng.c \
         core/training.c
-IO   := io/config.c io/config_yaml.c io/footage.c io/model_file.c io/redact.c io/ring.c io/safetensors.c io/source.c io/webhook.c
+IO   := io/config.c io/config_yaml.c io/footage.c io/lock.c io/model_file.c io/redact.c io/ring.c io/safetensors.c io/source.c io/webhook.c
 WEB  := web/api.c web/cursor.c web/metrics.c web/server.c
-DAEMON := daemon/bench.c daemon/blas.c daemon/camera.c daemon/check.c daemon/clip.c daemon/eval.c daemon/heartbeat.c \
-          daemon/learn.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c daemon/pool.c daemon/run.c \
-          daemon/score.c daemon/scorelog.c daemon/threads.c
+DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon/camera.c daemon/check.c daemon/clip.c daemon/eval.c \
+          daemon/events.c daemon/heartbeat.c daemon/learn.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c \
+          daemon/pool.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/threads.c
 MAIN := daemon/main.c
 
-TESTS := test_alert test_arch test_calibration test_config test_conv3d test_evaluation test_footage test_kernels test_log \
-         test_memory test_model_file test_network test_plan test_redact test_ring test_rng test_safetensors test_scorelog \
-         test_source test_threads test_web test_webhook
+TESTS := test_alert test_alertlog test_arch test_backoff test_calibration test_camera test_config test_conv3d test_evaluation test_footage \
+         test_heartbeat test_kernels test_lock test_log test_memory test_model_file test_network test_notify test_plan test_pool \
+         test_redact test_results test_ring test_rng test_safetensors test_scorelog test_source test_threads test_web \
+         test_webhook
 
 # While the house is being built, what is not there yet is left out.
 CORE := $(wildcard $(CORE))
@@ -61,13 +62,13 @@ TEST_BINS := $(addprefix $(BUILD)/tests/,$(TESTS))
 all: $(BUILD)/memaed
 
 # Instruction-set flags apply to these files alone.
-$(BUILD)/core/kernels_c.o: FILE_CFLAGS := -O3
-$(BUILD)/core/kernels_avx2.o: FILE_CFLAGS := -O3 -mavx2 -mfma
-$(BUILD)/core/kernels_avx512.o: FILE_CFLAGS := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+$(BUILD)/core/kernels_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math
+$(BUILD)/core/kernels_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -mavx2 -mfma
+$(BUILD)/core/kernels_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 # GCC with -std=c17 fuses no multiply with an add unless it is told to.
-$(BUILD)/core/peak_c.o: FILE_CFLAGS := -O3 -ffp-contract=fast
-$(BUILD)/core/peak_avx2.o: FILE_CFLAGS := -O3 -ffp-contract=fast -mavx2 -mfma
-$(BUILD)/core/peak_avx512.o: FILE_CFLAGS := -O3 -ffp-contract=fast -mavx512f -mfma -mprefer-vector-width=512
+$(BUILD)/core/peak_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
+$(BUILD)/core/peak_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
+$(BUILD)/core/peak_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx512f -mfma -mprefer-vector-width=512
 
 # Rebuild when flags change.
 $(BUILD)/flags: FORCE

@@ -1,0 +1,52 @@
+/* Strided 3-D convolution and its transpose, as blocks of im2row and one matrix product (BLAS) each: no im2row of a whole
+ * layer ever exists, a block stays in cache.
+ *
+ * One geometry serves both. A convolution relates a fine tensor [t, h, w, fine.c] to a coarse one [t', h', w', coarse.c]:
+ *   gather    coarse = Σ over taps of fine · W            conv3d forward,  deconv3d backward to its input
+ *   scatter   fine   = Σ over taps of coarse · Wᵀ         deconv3d forward, conv3d backward to its input
+ *   gradient  of W from both                              of either
+ * and PyTorch's weight is [coarse.c, fine.c, kt, kh, kw] for either. Scatter runs by output phase: the fine positions that
+ * are equal modulo the stride see the same taps, so no zero is multiplied and each output is written once; where the fine
+ * side has a few channels only it multiplies first and adds up the taps afterwards.
+ *
+ * Activations are channels-last, one sample a call. Pointers are borrowed for the call and must not alias; scratch is
+ * conv3d_scratch() floats. Pure, any thread. */
+#ifndef MEMAED_CORE_CONV3D_H
+#define MEMAED_CORE_CONV3D_H
+
+#include "core/arch.h"
+
+struct conv3d {
+    struct dims fine, coarse;
+    int kernel[3], stride[3], padding[3];
+};
+
+/* What is done to each output while it is in cache: + bias [channels of the output, or NULL], then the activation. */
+struct epilogue {
+    const float *bias;
+    enum activation activation;
+    float slope;
+};
+
+/* in and out are the layer's, as arch_shapes() gives them. */
+void conv3d_init(struct conv3d *ret, const struct layer_spec *spec, struct dims in, struct dims out);
+
+size_t conv3d_weights(const struct conv3d *g);          /* floats of a weight, packed or not */
+size_t conv3d_scratch(const struct conv3d *g);          /* floats */
+
+/* The weight in the order in which the products take it: for gather [taps, fine.c, coarse.c]; for scatter, phase by
+ * phase, [taps of the phase, coarse.c, fine.c]. scale multiplies by output channel (a folded norm); NULL: none. */
+void conv3d_pack_gather(const struct conv3d *g, const float *weight, const float *scale, float *packed);
+void conv3d_pack_scatter(const struct conv3d *g, const float *weight, const float *scale, float *packed);
+
+void conv3d_gather(const struct conv3d *g, const float *fine, const float *packed, const struct epilogue *e,
+                   float *coarse, float *scratch);
+void conv3d_scatter(const struct conv3d *g, const float *coarse, const float *packed, const struct epilogue *e,
+                    float *fine, float *scratch);
+/* packed_gradient [taps, fine.c, coarse.c] += … */
+void conv3d_gradient(const struct conv3d *g, const float *fine, const float *coarse, float *packed_gradient,
+                     float *scratch);
+/* From the order of conv3d_gradient to PyTorch's. */
+void conv3d_unpack(const struct conv3d *g, const float *packed, float *weight);
+
+#endif

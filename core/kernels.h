@@ -1,0 +1,61 @@
+/* The loops that run over every element, one table of them per instruction set. kernels_c.c states the contract in plain
+ * C; the others are the same body (kernels_body.h) compiled for their instruction set, so that one binary runs on every
+ * x86-64 and uses the newest. `kernels` is chosen once, by CPU flags and MEMAED_CPU (kernels_choose()); until then it is
+ * the C table. All are pure, any thread; arrays must not alias unless said, and need no alignment. */
+#ifndef MEMAED_CORE_KERNELS_H
+#define MEMAED_CORE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arch.h"
+
+struct kernels {
+    const char *name;
+
+    /* dst[r*stride + i] = activation(src[r*n + i] * scale[i] + shift[i]) for r < rows, i < n. scale, shift: [n] or NULL.
+     * dst may be src where stride is n. */
+    void (*affine_activation)(float *dst, size_t stride, const float *src, const float *scale, const float *shift,
+                              size_t rows, size_t n, enum activation activation, float slope);
+
+    /* dst[i] = src[i] * scale + shift */
+    void (*bytes_to_float)(float *dst, const uint8_t *src, size_t n, float scale, float shift);
+
+    /* Sum over rows of the norm over n channels of a - b. */
+    double (*residual_norm)(const float *a, const float *b, size_t rows, size_t n);
+
+    /* Scores of one query against n slots become its weights, in place: softmax(s / temperature), and with shrink > 0
+     * hard shrinkage and division by the sum (all zero where all are shrunk). softmax: [n], the weights before shrinkage,
+     * or NULL. */
+    void (*address)(float *scores, size_t n, float temperature, float shrink, float *softmax);
+
+    /* dst = src / max(norm of src, 1e-12), row by row, n channels; norms [rows] or NULL. dst may be src. */
+    void (*normalize)(float *dst, const float *src, size_t rows, size_t n, float *norms);
+
+    /* sum[i] += Σ_r (x[r*n+i] - origin[i]), square[i] += Σ_r (…)². work: [2n] */
+    void (*channel_moments)(const float *x, const float *origin, size_t rows, size_t n, double *sum, double *square,
+                            float *work);
+
+    /* Backward through u = x*scale + shift, a = activation(u): g [rows, n], the gradient by a, becomes that by u in
+     * place; sum_g[i] += Σ g, sum_gx[i] += Σ g*(x - origin[i]). scale, shift: [n], never NULL. work: [2n] */
+    void (*activation_backward)(float *g, const float *x, const float *scale, const float *shift, const float *origin,
+                                size_t rows, size_t n, enum activation activation, float slope, double *sum_g,
+                                double *sum_gx, float *work);
+
+    /* g[r*n+i] = g[r*n+i]*a[i] + x[r*n+i]*b[i] + c[i] */
+    void (*norm_backward)(float *g, const float *x, const float *a, const float *b, const float *c, size_t rows,
+                          size_t n);
+
+    /* m = beta1*m + (1-beta1)*g; v = beta2*v + (1-beta2)*g²; p -= step * m / (sqrt(v) * root + eps) */
+    void (*adam)(float *p, float *m, float *v, const float *g, size_t n, float beta1, float beta2, float step, float root,
+                 float eps);
+};
+
+extern const struct kernels kernels_c, kernels_avx2, kernels_avx512;
+extern const struct kernels *kernels;
+
+/* Chooses by what this CPU has; limit ("c", "avx2", "avx512", or NULL) caps it. Call before other threads start. Returns
+ * -EINVAL for a limit that is none of these, -ENOTSUP where the CPU has not got it; kernels is unchanged then. */
+int kernels_choose(const char *limit);
+
+#endif
