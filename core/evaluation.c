@@ -1,0 +1,119 @@
+#include "core/evaluation.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+struct labelled {
+    double score;
+    uint8_t label;
+};
+
+static int compare(const void *a, const void *b)
+{
+    double x = ((const struct labelled *)a)->score, y = ((const struct labelled *)b)->score;
+
+    return (x > y) - (x < y);
+}
+
+int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, size_t n)
+{
+    struct labelled *sorted;
+    double wins = 0, positives = 0, negatives = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(scores[i]))
+            return -EDOM;
+        *(labels[i] ? &positives : &negatives) += 1;
+    }
+    if (positives == 0 || negatives == 0)
+        return -EDOM;
+    sorted = malloc(n * sizeof *sorted);
+    if (!sorted)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (struct labelled){scores[i], labels[i] != 0};
+    qsort(sorted, n, sizeof *sorted, compare);
+
+    /* Each group of equal scores: its positives win over the negatives below, and half over those in the group. */
+    double below = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        double p = 0;
+
+        for (end = i; end < n && sorted[end].score == sorted[i].score; end++)
+            p += sorted[end].label;
+        double q = (double)(end - i) - p;
+        wins += p * (below + q / 2);
+        below += q;
+    }
+    free(sorted);
+    *ret = wins / (positives * negatives);
+    return 0;
+}
+
+void evaluation_min_max(double *out, const double *in, size_t n)
+{
+    double min = INFINITY, max = -INFINITY;
+
+    for (size_t i = 0; i < n; i++) {
+        min = fmin(min, in[i]);
+        max = fmax(max, in[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = max > min ? (in[i] - min) / (max - min) : 0;
+}
+
+/* An alert spanned the windows first … last; `found` is the end of the stretch found last, that counts once. */
+static void count_alert(struct evaluation_alerts *sum, const uint8_t *labels, size_t first, size_t last, size_t n,
+                        size_t *found)
+{
+    bool abnormal = false;
+
+    for (size_t i = first; i <= last; i++) {
+        if (!labels[i])
+            continue;
+        abnormal = true;
+        if (i < *found)
+            continue;
+        sum->stretches_found++;
+        for (*found = i; *found < n && labels[*found]; ++*found)
+            ;
+    }
+    sum->alerts++;
+    *(abnormal ? &sum->on_abnormal : &sum->on_normal) += 1;
+}
+
+void evaluation_alerts(struct evaluation_alerts *sum, const struct alert_rule *rule, const float *scores,
+                       const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before, size_t n)
+{
+    struct alert_state state;
+    size_t first = 0, found = 0;
+
+    alert_init(&state, rule);
+    for (size_t i = 0; i < n; i++) {
+        bool broken = i > 0 && break_before && break_before[i];
+
+        if (labels[i] && (i == 0 || !labels[i - 1]))
+            sum->stretches++;
+        if (!labels[i] && i + 1 < n && times_us[i + 1] > times_us[i])
+            sum->normal_s += (double)(times_us[i + 1] - times_us[i]) * 1e-6;
+
+        if (broken && alert_break(&state, times_us[i - 1]) == ALERT_CLOSED)
+            count_alert(sum, labels, first, i - 1, n, &found);
+        switch (alert_score(&state, scores[i], times_us[i])) {
+        case ALERT_OPENED:
+            for (first = i; first > 0 && times_us[first - 1] >= state.opened_us; first--)
+                ;
+            break;
+        case ALERT_CLOSED:
+            count_alert(sum, labels, first, i, n, &found);
+            break;
+        case ALERT_NOTHING:
+        case ALERT_PEAK:
+            break;
+        }
+    }
+    if (state.open)
+        count_alert(sum, labels, first, n - 1, n, &found);
+}

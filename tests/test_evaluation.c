@@ -1,0 +1,187 @@
+#include "core/evaluation.h"
+
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/rng.h"
+
+START_TEST(auc_of_known_cases)
+{
+    double auc = -1;
+
+    ck_assert_int_eq(evaluation_auc(&auc, (double[]){1, 2, 3, 4}, (uint8_t[]){0, 0, 1, 1}, 4), 0);
+    ck_assert_double_eq(auc, 1);
+    ck_assert_int_eq(evaluation_auc(&auc, (double[]){1, 2, 3, 4}, (uint8_t[]){1, 1, 0, 0}, 4), 0);
+    ck_assert_double_eq(auc, 0);
+    ck_assert_int_eq(evaluation_auc(&auc, (double[]){5, 5, 5}, (uint8_t[]){0, 1, 0}, 3), 0);
+    ck_assert_double_eq(auc, 0.5);
+    ck_assert_int_eq(evaluation_auc(&auc, (double[]){0.1, 0.4, 0.35, 0.8}, (uint8_t[]){0, 0, 1, 1}, 4), 0);
+    ck_assert_double_eq(auc, 0.75);
+}
+END_TEST
+
+START_TEST(auc_where_it_is_not_defined)
+{
+    double auc = -1;
+
+    ck_assert_int_eq(evaluation_auc(&auc, NULL, NULL, 0), -EDOM);
+    ck_assert_int_eq(evaluation_auc(&auc, (double[]){1, 2}, (uint8_t[]){0, 0}, 2), -EDOM);
+    ck_assert_int_eq(evaluation_auc(&auc, (double[]){1, 2}, (uint8_t[]){1, 1}, 2), -EDOM);
+    ck_assert_int_eq(evaluation_auc(&auc, (double[]){1, NAN}, (uint8_t[]){1, 0}, 2), -EDOM);
+    ck_assert_double_eq(auc, -1);
+}
+END_TEST
+
+START_TEST(auc_agrees_with_all_pairs)
+{
+    uint64_t seed = (uint64_t)time(NULL);
+    struct rng rng;
+
+    printf("test_evaluation: seed %llu\n", (unsigned long long)seed);
+    rng_seed(&rng, seed);
+    for (int round = 0; round < 500; round++) {
+        double scores[80], auc, wins = 0, pairs = 0;
+        uint8_t labels[80];
+        size_t n = 2 + rng_below(&rng, 79);
+        uint64_t values = 1 + rng_below(&rng, round % 2 ? 6 : 1000);    /* few values: many ties */
+
+        for (size_t i = 0; i < n; i++) {
+            scores[i] = (double)rng_below(&rng, values) / 7;
+            labels[i] = (uint8_t)rng_below(&rng, 2);
+        }
+        labels[0] = 0;
+        labels[1] = 1;
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                if (labels[i] && !labels[j]) {
+                    pairs++;
+                    wins += scores[i] > scores[j] ? 1 : scores[i] == scores[j] ? 0.5 : 0;
+                }
+        ck_assert_int_eq(evaluation_auc(&auc, scores, labels, n), 0);
+        ck_assert_double_eq_tol(auc, wins / pairs, 1e-12);
+    }
+}
+END_TEST
+
+START_TEST(min_max_is_per_clip)
+{
+    double a[] = {3, 1, 2, 5}, equal[] = {4, 4};
+
+    evaluation_min_max(a, a, 4);
+    ck_assert_double_eq(a[0], 0.5);
+    ck_assert_double_eq(a[1], 0);
+    ck_assert_double_eq(a[2], 0.25);
+    ck_assert_double_eq(a[3], 1);
+    evaluation_min_max(equal, equal, 2);
+    ck_assert_double_eq(equal[0], 0);
+    ck_assert_double_eq(equal[1], 0);
+    evaluation_min_max(NULL, NULL, 0);
+}
+END_TEST
+
+/* One window a second. scores: 'A' above, '.' below, '|' before a window: the sequence broke. labels: '#' abnormal. */
+static struct evaluation_alerts alerts_of(const char *scores, const char *labels)
+{
+    struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .cooldown_us = 0};
+    struct evaluation_alerts sum = {0};
+    float score[100];
+    uint8_t label[100], broken[100] = {0};
+    int64_t times[100];
+    size_t n = 0;
+
+    for (; *scores; scores++) {
+        if (*scores == '|') {
+            broken[n] = 1;
+            continue;
+        }
+        score[n] = *scores == 'A' ? 2 : 0;
+        label[n] = labels[n] == '#';
+        times[n] = (int64_t)n * 1000000;
+        n++;
+    }
+    ck_assert_uint_eq(n, strlen(labels));
+    evaluation_alerts(&sum, &rule, score, label, times, broken, n);
+    return sum;
+}
+
+START_TEST(alerts_against_stretches)
+{
+    struct evaluation_alerts a;
+
+    a = alerts_of("..AAA...AAA....", "..###..........");
+    ck_assert_int_eq(a.alerts, 2);
+    ck_assert_int_eq(a.on_abnormal, 1);
+    ck_assert_int_eq(a.on_normal, 1);
+    ck_assert_int_eq(a.stretches, 1);
+    ck_assert_int_eq(a.stretches_found, 1);
+    ck_assert_double_eq_tol(a.normal_s, 11, 1e-9);
+
+    a = alerts_of("...............", "###..##.......#");
+    ck_assert_int_eq(a.alerts, 0);
+    ck_assert_int_eq(a.stretches, 3);
+    ck_assert_int_eq(a.stretches_found, 0);
+
+    a = alerts_of("..AAAAAAAAAA", "...##..##...");          /* one alert over two stretches, open at the end */
+    ck_assert_int_eq(a.alerts, 1);
+    ck_assert_int_eq(a.on_abnormal, 1);
+    ck_assert_int_eq(a.stretches_found, 2);
+
+    a = alerts_of("AA..AA..AA..", "############");          /* three alerts in one stretch */
+    ck_assert_int_eq(a.alerts, 3);
+    ck_assert_int_eq(a.on_abnormal, 3);
+    ck_assert_int_eq(a.stretches, 1);
+    ck_assert_int_eq(a.stretches_found, 1);
+
+    a = alerts_of("AAA|.....", "....####");                 /* the break closes it before the abnormal stretch */
+    ck_assert_int_eq(a.alerts, 1);
+    ck_assert_int_eq(a.on_normal, 1);
+    ck_assert_int_eq(a.stretches_found, 0);
+
+    a = alerts_of(".A|A....", ".......");                   /* no two of two in one sequence */
+    ck_assert_int_eq(a.alerts, 0);
+
+    a = alerts_of("#", "#");
+    ck_assert_int_eq(a.stretches, 1);
+    a = alerts_of("", "");
+    ck_assert_int_eq(a.stretches, 0);
+}
+END_TEST
+
+START_TEST(an_alert_begins_at_its_first_window_above)
+{
+    struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 2, .n = 3, .cooldown_us = 0};
+    float scores[] = {0, 2, 0, 2, 0, 0, 0};
+    uint8_t labels[] = {0, 1, 0, 0, 0, 0, 0};
+    int64_t times[] = {0, 10, 20, 30, 40, 50, 60};
+    struct evaluation_alerts a = {.alerts = 5};
+
+    evaluation_alerts(&a, &rule, scores, labels, times, NULL, 7);
+    ck_assert_int_eq(a.alerts, 6);              /* adds up over clips */
+    ck_assert_int_eq(a.on_abnormal, 1);
+    ck_assert_int_eq(a.stretches_found, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("evaluation");
+    TCase *tests = tcase_create("evaluation");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_test(tests, auc_of_known_cases);
+    tcase_add_test(tests, auc_where_it_is_not_defined);
+    tcase_add_test(tests, auc_agrees_with_all_pairs);
+    tcase_add_test(tests, min_max_is_per_clip);
+    tcase_add_test(tests, alerts_against_stretches);
+    tcase_add_test(tests, an_alert_begins_at_its_first_window_above);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
