@@ -1,12 +1,15 @@
-/* The frames of one camera between its decoder thread and the workers: a fixed pool of pictures, the last of them in
- * order, and the windows that are due over them. A window is read in place: claiming it takes references to its frames,
- * releasing it gives them back; no picture is copied. The mutex is held for pointer work only, never while pixels are
- * written or read.
+/* The frames of one camera between its decoder thread and the workers: a fixed pool of pictures, those that are still
+ * needed in order, and the windows that are due over them. A window is read in place: claiming it takes references to its
+ * frames, releasing it gives them back; no picture is copied. The mutex is held for pointer work only, never while pixels
+ * are written or read.
  *
  * Frames are numbered as they are analysed, from 0, without reuse. Window i covers frames i*stride … i*stride+length-1,
  * as in `memaed score`; it becomes due when its last frame is published and all its frames stand in one unbroken
- * sequence. When the pool is full the oldest frame gives way: due windows that need it are skipped and counted, the
- * frame is counted as dropped if a due window needed it. Always: due = claimed + skipped + pending. */
+ * sequence. A frame is kept while a due window or the next one to become due needs it. Where length + backlog frames are
+ * kept and another comes, the oldest due window gives way: it is skipped and counted, and the frames that leave with it
+ * are counted as dropped. Always: due = claimed + skipped + pending.
+ *
+ * One decoder thread; any number of workers, `readers` windows held at once. */
 #ifndef MEMAED_IO_RING_H
 #define MEMAED_IO_RING_H
 
@@ -28,6 +31,7 @@ struct ring_frame {
 
 struct ring_window {
     uint64_t index;                                     /* window i */
+    uint64_t ticket;            /* how many windows were claimed before this one */
     struct ring_frame *frames[RING_MAX_LENGTH];         /* held until ring_release */
     bool gap_before;            /* the sequence broke between the window claimed before and this one */
 };
@@ -49,7 +53,7 @@ void ring_close(struct ring *ring);                                     /* takes
 /* The decoder's side. ring_frame() never fails and never waits: a picture to fill, the decoder's until it is published
  * (one at a time; calling again gives the same). */
 struct ring_frame *ring_frame(struct ring *ring);
-/* Publishes it with the fields set, and returns how many windows became due (0 or 1). */
+/* Publishes it, with its times set by the caller, and returns how many windows became due (0 or 1). */
 int ring_publish(struct ring *ring);
 /* The sequence breaks here: no window spans this point. Due windows stay due. */
 void ring_break(struct ring *ring);
@@ -57,11 +61,12 @@ void ring_break(struct ring *ring);
 /* The workers' side. */
 bool ring_claim(struct ring *ring, struct ring_window *ret);            /* the oldest due window; false: none */
 void ring_release(struct ring *ring, struct ring_window *window);
-/* due_us of the oldest due window's last frame, or INT64_MAX: what the choice among cameras goes by. */
+/* due_us of the oldest due window's last frame, or INT64_MAX: what the choice among cameras goes by. No lock. */
 int64_t ring_waiting_since(struct ring *ring);
 /* Gives up all due windows (counted as skipped). */
 void ring_skip_pending(struct ring *ring);
 
-void ring_stats(struct ring *ring, struct ring_stats *ret);             /* any thread */
+/* The counters as they stood together at one moment. Any thread; takes no lock. */
+void ring_stats(struct ring *ring, struct ring_stats *ret);
 
 #endif
