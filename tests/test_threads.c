@@ -108,6 +108,43 @@ START_TEST(memory_is_published_both_ways)
 }
 END_TEST
 
+/* Worker 1 is still at work when worker 0 has nothing left to do. */
+struct late {
+    pthread_barrier_t barrier;
+    atomic_bool done;
+};
+
+static void finish_late(void *arg, int i, int worker)
+{
+    struct late *late = arg;
+
+    (void)i;
+    pthread_barrier_wait(&late->barrier);
+    if (worker == 0)
+        return;
+    for (volatile int spin = 0; spin < 300000; spin++)
+        ;
+    atomic_store(&late->done, true);
+}
+
+START_TEST(run_waits_for_the_last)
+{
+    struct threads *threads;
+    struct late late = {.done = false};
+
+    pthread_barrier_init(&late.barrier, NULL, 2);
+    ck_assert_int_eq(threads_open(&threads, 2), 0);
+    struct parallel p = threads_parallel(threads);
+    for (int run = 0; run < 20; run++) {
+        atomic_store(&late.done, false);
+        p.run(&p, 2, finish_late, &late);
+        ck_assert(late.done);
+    }
+    threads_close(threads);
+    pthread_barrier_destroy(&late.barrier);
+}
+END_TEST
+
 struct seen {
     pthread_barrier_t barrier;
     bool blocked[2];
@@ -169,6 +206,7 @@ int main(void)
     tcase_add_test(tests, every_item_runs_once);
     tcase_add_test(tests, workers_run_at_once);
     tcase_add_test(tests, memory_is_published_both_ways);
+    tcase_add_test(tests, run_waits_for_the_last);
     tcase_add_test(tests, threads_have_names_and_no_signals);
     tcase_add_test(tests, refuses_what_makes_no_set);
     suite_add_tcase(suite, tests);
