@@ -32,8 +32,8 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 # ---- sources: one noun a file ---------------------------------------------------------------------------------------
 
 CORE := core/adam.c core/alert.c core/arch.c core/calibration.c core/conv3d.c core/error.c core/evaluation.c core/kernels.c \
-        core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/loss.c core/memory.c core/model.c core/network.c \
-        core/norm.c core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/rng.c \
+        core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/memory.c core/model.c core/network.c \
+        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/rng.c \
         core/training.c
 IO   := io/config.c io/config_yaml.c io/footage.c io/lock.c io/model_file.c io/redact.c io/ring.c io/safetensors.c io/source.c io/webhook.c
 WEB  := web/api.c web/cursor.c web/metrics.c web/server.c

@@ -1,0 +1,309 @@
+/* The network against PyTorch: every module's output, the loss, every gradient and the running statistics of the golden
+ * models; and gradients by finite differences. Seeds are fixed. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels.h"
+#include "core/network.h"
+#include "core/rng.h"
+#include "daemon/threads.h"
+#include "io/model_file.h"
+#include "io/safetensors.h"
+
+static const char *const names[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk"};
+enum { N_NAMES = sizeof names / sizeof names[0] };
+
+static struct error err;
+static struct threads *threads;
+static struct parallel parallel;
+static struct model_file file;
+static struct safetensors *golden;
+static struct network *net;
+
+static void load(int name, int n_threads)
+{
+    char path[128];
+    kernels_choose(NULL);
+    snprintf(path, sizeof path, "tests/golden/%s.safetensors", names[name]);
+    ck_assert_msg(model_file_load(&file, path, &err) == 0, "%s", err.text);
+    snprintf(path, sizeof path, "tests/golden/%s.golden.safetensors", names[name]);
+    ck_assert_msg(safetensors_open(&golden, path, &err) == 0, "%s", err.text);
+    parallel = parallel_serial;
+    threads = NULL;
+    if (n_threads > 1) {
+        ck_assert_int_eq(threads_open(&threads, n_threads), 0);
+        parallel = threads_parallel(threads);
+    }
+    ck_assert_int_eq(network_open(&net, &file.model->arch, 2, &parallel, &err), 0);
+}
+
+static void unload(void)
+{
+    network_close(net);
+    threads_close(threads);
+    safetensors_close(golden);
+    model_file_clear(&file);
+}
+
+static float *tensor(const char *name, size_t n)
+{
+    const struct safetensors_tensor *t = safetensors_find(golden, name);
+    ck_assert_msg(t != NULL, "%s", name);
+    ck_assert_uint_eq(t->n, n);
+    float *copy = malloc(n * sizeof *copy);
+    memcpy(copy, t->data, n * sizeof *copy);
+    return copy;
+}
+
+/* |a - b| <= r * max|b| + floor, for all elements. */
+static void compare(const char *name, const float *a, const float *b, size_t n, double r, double floor)
+{
+    double top = 0, worst = 0;
+    for (size_t i = 0; i < n; i++)
+        top = fmax(top, fabs((double)b[i]));
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_msg(isfinite(a[i]), "%s[%zu] is %f", name, i, (double)a[i]);
+        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    }
+    ck_assert_msg(worst <= r * top + floor, "%s: off by %g of at most %g, %g allowed", name, worst, top, r * top + floor);
+}
+
+/* [n, c, positions] to [n, positions, c] */
+static void channels_last(const float *src, size_t n, size_t c, size_t positions, float *dst)
+{
+    for (size_t s = 0; s < n; s++)
+        for (size_t i = 0; i < c; i++)
+            for (size_t p = 0; p < positions; p++)
+                dst[(s * positions + p) * c + i] = src[(s * c + i) * positions + p];
+}
+
+static void set_input(void)
+{
+    struct dims in = file.model->shapes.encoder[0];
+    float *x = tensor("input", 2 * dims_elements(in));
+    channels_last(x, 2, (size_t)in.c, dims_positions(in), network_input(net));
+    free(x);
+}
+
+static void compare_modules(bool decoder)
+{
+    for (int i = 0;; i++) {
+        struct dims d = network_module(net, decoder, i, NULL);
+        char name[64];
+        snprintf(name, sizeof name, "%s.%d.output", decoder ? "decoder" : "encoder", i);
+        if (d.c == 0) {
+            ck_assert_msg(safetensors_find(golden, name) == NULL, "%s is missing", name);
+            ck_assert_int_gt(i, 0);
+            return;
+        }
+        size_t n = 2 * dims_elements(d);
+        float *mine = malloc(n * sizeof *mine), *theirs = tensor(name, n);
+        network_module(net, decoder, i, mine);
+        compare(name, mine, theirs, n, 1e-4, 0);
+        free(mine);
+        free(theirs);
+    }
+}
+
+START_TEST(test_forward)
+{
+    load(_i % N_NAMES, 1 + _i / N_NAMES);
+    set_input();
+    network_forward(net, file.model, 2, NETWORK_INFERENCE);
+    compare_modules(false);
+
+    struct dims z = file.model->shapes.decoder[0];
+    size_t q = 2 * dims_positions(z), slots = (size_t)file.model->arch.memory.slots;
+    double lambda = (double)file.model->arch.memory.shrink;
+    float *weights = tensor("memory.weights", q * slots);
+    size_t excepted = 0;
+    const struct safetensors_tensor *input = safetensors_find(golden, "memory.output");
+    ck_assert(input != NULL);
+    for (size_t i = 0; i < q; i++) {
+        bool edge = false;      /* a weight so near λ that rounding decides */
+        float *softmax = malloc(slots * sizeof *softmax), top = 0;
+        memcpy(softmax, network_weights(net) + i * slots, slots * sizeof *softmax);
+        for (size_t j = 0; j < slots; j++) {
+            top = fmaxf(top, weights[i * slots + j]);
+            edge = edge || ((softmax[j] > 0) != (weights[i * slots + j] > 0) && lambda > 0);
+        }
+        if (edge)
+            excepted++;
+        else
+            compare("memory.weights", softmax, weights + i * slots, slots, 1e-4, 1e-4 * (double)top);
+        free(softmax);
+    }
+    printf("%s: %zu of %zu rows of the addressing excepted at the edge of shrinkage\n", names[_i % N_NAMES], excepted, q);
+    ck_assert_uint_le(excepted, q / 100);
+    float *theirs = tensor("memory.output", q * (size_t)z.c), *last = malloc(q * (size_t)z.c * sizeof *last);
+    channels_last(theirs, 2, (size_t)z.c, dims_positions(z), last);
+    compare("memory.output", network_z_hat(net), last, q * (size_t)z.c, 1e-4, 0);
+    compare_modules(true);
+    if (strcmp(names[_i % N_NAMES], "tiny-allshrunk") == 0)
+        for (size_t i = 0; i < q * (size_t)z.c; i++)
+            ck_assert(network_z_hat(net)[i] == 0);
+    free(theirs);
+    free(last);
+    free(weights);
+    unload();
+}
+END_TEST
+
+START_TEST(test_training)
+{
+    load(_i % N_NAMES, 1 + _i / N_NAMES);
+    struct model *g;
+    ck_assert_int_eq(model_open(&g, &file.model->arch, &err), 0);
+    set_input();
+    network_forward(net, file.model, 2, NETWORK_TRAINING);
+    struct network_loss loss;
+    network_loss(net, 0.0002, &loss);
+    float *theirs = tensor("train.loss", 1), mine = (float)loss.total;
+    compare("train.loss", &mine, theirs, 1, 1e-3, 0);
+    free(theirs);
+    network_backward(net, file.model, 0.0002, g);
+
+    struct model_tensor t, tg;
+    char name[128];
+    double top = 0;
+    for (int i = 0; model_tensor(g, i, &tg); i++)
+        for (size_t j = 0; tg.trainable && j < tg.n; j++)
+            top = fmax(top, fabs((double)tg.data[j]));
+    for (int i = 0; model_tensor(file.model, i, &t); i++) {
+        model_tensor(g, i, &tg);
+        snprintf(name, sizeof name, "train.%s.%s", t.trainable ? "grad" : "after", t.name);
+        theirs = tensor(name, t.n);
+        compare(name, t.trainable ? tg.data : t.data, theirs, t.n, 1e-3, t.trainable ? 3e-5 * top : 0);
+        free(theirs);
+    }
+    model_close(g);
+    unload();
+}
+END_TEST
+
+/* ---- finite differences ------------------------------------------------------------------------------------------ */
+
+static const struct arch *odd_arch(int i)
+{
+    static struct arch a;
+    a = (struct arch){
+        .channels = 1, .frames = 4, .height = 6, .width = 10, .mean = 0.5f, .std = 0.5f, .n_encoder = 2, .n_decoder = 2,
+        .encoder = {{.type = LAYER_CONV3D, .out = 6, .kernel = {3, 3, 3}, .stride = {1, 2, 2}, .padding = {1, 1, 1},
+                     .norm = true, .activation = ACTIVATION_TANH},
+                    {.type = LAYER_CONV3D, .out = 7, .kernel = {2, 1, 3}, .stride = {2, 1, 1}, .padding = {0, 0, 1},
+                     .activation = ACTIVATION_TANH}},
+        .has_memory = true,
+        .memory = {.slots = 9, .similarity = i % 2 ? SIMILARITY_DOT : SIMILARITY_COSINE, .shrink = i < 2 ? 0 : 0.02f,
+                   .temperature = 0.5f},
+        .decoder = {{.type = LAYER_DECONV3D, .out = 6, .kernel = {2, 3, 1}, .stride = {2, 1, 1}, .padding = {0, 1, 0},
+                     .norm = true, .activation = ACTIVATION_TANH},
+                    {.type = LAYER_DECONV3D, .out = 1, .kernel = {3, 3, 4}, .stride = {1, 2, 2}, .padding = {1, 1, 1},
+                     .output_padding = {0, 1, 0}}},
+    };
+    if (i == 4)
+        a.has_memory = false;
+    return &a;
+}
+
+static double total_loss(struct network *n, struct model *model, double alpha)
+{
+    struct network_loss loss;
+    network_forward(n, model, 3, NETWORK_TRAINING);
+    network_loss(n, alpha, &loss);
+    return loss.total;
+}
+
+START_TEST(test_finite_differences)
+{
+    const double alpha = 0.05;
+    struct model *model, *g;
+    struct network *n;
+    struct rng rng;
+    kernels_choose(NULL);
+    ck_assert_msg(model_open(&model, odd_arch(_i), &err) == 0, "%s", err.text);
+    ck_assert_int_eq(model_open(&g, odd_arch(_i), &err), 0);
+    ck_assert_int_eq(network_open(&n, odd_arch(_i), 3, &parallel_serial, &err), 0);
+    model_init(model, 5);
+    rng_seed(&rng, 17);
+    for (size_t i = 0; i < 3 * dims_elements(model->shapes.encoder[0]); i++)
+        network_input(n)[i] = 2 * rng_uniform(&rng) - 1;
+    total_loss(n, model, alpha);
+    network_backward(n, model, alpha, g);
+
+    struct model_tensor t, tg;
+    int compared = 0;
+    for (int i = 0; model_tensor(model, i, &t); i++) {
+        model_tensor(g, i, &tg);
+        if (!t.trainable)
+            continue;
+        /* Along a random direction of each tensor, so that the difference stands out of the rounding. */
+        for (int trial = 0; trial < 3; trial++) {
+            float *old = malloc(t.n * sizeof *old);
+            double expected = 0, norm = 0;
+            memcpy(old, t.data, t.n * sizeof *old);
+            float *direction = malloc(t.n * sizeof *direction);
+            for (size_t j = 0; j < t.n; j++) {
+                direction[j] = 2 * rng_uniform(&rng) - 1;
+                norm += (double)(direction[j] * direction[j]);
+            }
+            double h = 4e-3 / sqrt(norm), difference = 0;
+            for (size_t j = 0; j < t.n; j++)
+                expected += (double)tg.data[j] * (double)direction[j];
+            for (int side = -1; side <= 1; side += 2) {
+                for (size_t j = 0; j < t.n; j++)
+                    t.data[j] = old[j] + (float)(side * h) * direction[j];
+                difference += side * total_loss(n, model, alpha);
+            }
+            memcpy(t.data, old, t.n * sizeof *old);
+            difference /= 2 * h;
+            ck_assert_msg(fabs(difference - expected) <= 2e-2 * fabs(expected) + 2e-4 * sqrt(norm), "%s: %g, by differences %g",
+                          t.name, expected, difference);
+            compared++;
+            free(old);
+            free(direction);
+        }
+    }
+    ck_assert_int_ge(compared, 30);
+    network_close(n);
+    model_close(g);
+    model_close(model);
+}
+END_TEST
+
+/* Two runs with two threads give the same bits. */
+START_TEST(test_deterministic)
+{
+    struct model *g[2];
+    for (int run = 0; run < 2; run++) {
+        load(0, 2);
+        ck_assert_int_eq(model_open(&g[run], &file.model->arch, &err), 0);
+        set_input();
+        network_forward(net, file.model, 2, NETWORK_TRAINING);
+        network_backward(net, file.model, 0.0002, g[run]);
+        unload();
+    }
+    ck_assert_mem_eq(g[0]->storage, g[1]->storage, g[0]->n_storage * sizeof(float));
+    model_close(g[0]);
+    model_close(g[1]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("network");
+    TCase *t = tcase_create("network");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, test_forward, 0, 2 * N_NAMES);
+    tcase_add_loop_test(t, test_training, 0, 2 * N_NAMES);
+    tcase_add_loop_test(t, test_finite_differences, 0, 5);
+    tcase_add_test(t, test_deterministic);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
