@@ -1,0 +1,87 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/redact.h"
+
+static const struct {
+    const char *text, *expected;
+} lines[] = {
+    {"", ""},
+    {"no address here: a=b, user=x, me@example.org", "no address here: a=b, user=x, me@example.org"},
+    {"rtsp://host/stream", "rtsp://host/stream"},
+    {"rtsp://host:554/stream?channel=1&subtype=0", "rtsp://host:554/stream?channel=1&subtype=0"},
+    {"rtsp://[fe80::1]:554/stream", "rtsp://[fe80::1]:554/stream"},
+    {"rtsp://admin:hunter2@host:554/stream", "rtsp://***@host:554/stream"},
+    {"rtsp://admin@host/stream", "rtsp://***@host/stream"},
+    {"rtsp://admin:p@ss@host/stream", "rtsp://***@host/stream"},
+    {"rtsp://admin:p/a?s#s@host/stream", "rtsp://***@host/stream"},
+    {"rtsp://admin:p#s/s@host/stream", "rtsp://***@host/stream"},
+    {"rtsp://admin:12/34@host/stream", "rtsp://***@host/stream"},
+    {"rtsp://admin:it's@host/stream", "rtsp://***@host/stream"},
+    {"rtsp://admin:a b@host/stream refused", "rtsp://***@host/stream refused"},
+    {"rtsp://admin:hunter2", "rtsp://***"},
+    {"rtsp://admin:hunter2 was cut", "rtsp://*** was cut"},
+    {"rtsp://admin:123456", "rtsp://***"},
+    {"[tcp @ 0x5] Connection to tcp://u:p@10.0.0.2:554?timeout=0 failed: Connection refused",
+     "[tcp @ 0x5] Connection to tcp://***@10.0.0.2:554?timeout=0 failed: Connection refused"},
+    {"'rtsp://u:p@h/x': Invalid data", "'rtsp://***@h/x': Invalid data"},
+    {"rtsp://h:554: Connection refused", "rtsp://h:554: Connection refused"},
+    {"from rtsp://u:p@a/1 to http://v:q@b/2.", "from rtsp://***@a/1 to http://***@b/2."},
+    {"http://h/video?user=admin&pwd=hunter2&res=1", "http://h/video?user=***&pwd=***&res=1"},
+    {"http://h/video?Password=hunter2", "http://h/video?Password=***"},
+    {"http://h/video?password=", "http://h/video?password="},
+    {"http://h/video?access_token=abc.def#x", "http://h/video?access_token=***"},
+    {"http://h/video?api-key=abc: HTTP error 401", "http://h/video?api-key=***: HTTP error 401"},
+    {"https://h/x?X-Amz-Signature=ab&a=1", "https://h/x?X-Amz-Signature=***&a=1"},
+    {"https://h/x?sig=ab&width=5", "https://h/x?sig=***&width=5"},
+    {"http://h/x?mail=a@b&n=1", "http://h/x?mail=a@b&n=1"},
+    {"rtsp://h:554/user=admin&password=hunter2&channel=1", "rtsp://h:554/user=***&password=***&channel=1"},
+    {"rtsp://h/user=admin_password=hunter2_channel=1", "rtsp://h/user=***"},
+    {"rtsp://u:p@h/live?token=t", "rtsp://***@h/live?token=***"},
+    {"://", "://"},
+    {"x://@", "x://***@"},
+};
+
+START_TEST(hides_what_is_secret)
+{
+    char out[512], twice[512];
+    redact(out, sizeof out, lines[_i].text);
+    ck_assert_str_eq(out, lines[_i].expected);
+    redact(twice, sizeof twice, out);
+    ck_assert_str_eq(twice, out);
+}
+END_TEST
+
+/* Whatever room there is, nothing is written past it, and what stands there is a beginning of the whole answer. */
+START_TEST(cuts_to_size)
+{
+    const char *text = "rtsp://admin:hunter2@host/live?token=abcdef done";
+    char whole[128], out[128];
+    redact(whole, sizeof whole, text);
+    for (size_t size = 0; size <= sizeof out - 1; size++) {
+        memset(out, 0x55, sizeof out);
+        redact(out, size, text);
+        for (size_t i = size; i < sizeof out; i++)
+            ck_assert_int_eq(out[i], 0x55);
+        if (size) {
+            ck_assert_uint_eq(strlen(out), size - 1 < strlen(whole) ? size - 1 : strlen(whole));
+            ck_assert(strncmp(out, whole, strlen(out)) == 0);
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("redact");
+    TCase *tc = tcase_create("redact");
+    tcase_add_loop_test(tc, hides_what_is_secret, 0, (int)(sizeof lines / sizeof *lines));
+    tcase_add_test(tc, cuts_to_size);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
