@@ -1,0 +1,21 @@
+/* The last alerts of all cameras, numbered without gaps from 0 in the order of opening; an alert's id is its number + 1.
+ * Bounded: the oldest gives way. A leaf mutex, held for a copy. */
+#ifndef MEMAED_DAEMON_ALERTLOG_H
+#define MEMAED_DAEMON_ALERTLOG_H
+
+#include "web/view.h"
+
+struct alertlog;
+
+int alertlog_open(struct alertlog **ret, size_t capacity);      /* 0, -EINVAL (capacity 0), -ENOMEM */
+void alertlog_close(struct alertlog *log);                      /* takes NULL */
+
+/* Appends a copy of alert, and sets the id in both. Any thread. */
+void alertlog_append(struct alertlog *log, struct view_alert *alert);
+/* Replaces the entry with the alert's id, if it is still kept. */
+void alertlog_update(struct alertlog *log, const struct view_alert *alert);
+
+/* As scorelog_read(). */
+size_t alertlog_read(struct alertlog *log, uint64_t from, struct view_alert *ret, size_t max, struct view_range *range);
+
+#endif

@@ -1,0 +1,143 @@
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/redact.h"
+
+enum { MAX_LINE = 4096, MAX_VALUE = 1024 };
+
+static atomic_int max_priority = LOG_INFO;
+static atomic_bool journal;
+
+struct line {
+    char text[MAX_LINE];
+    size_t n;
+};
+
+/* JOURNAL_STREAM names the journal's socket; standard error may have been sent elsewhere since. */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+           st.st_dev == device && st.st_ino == inode;
+}
+
+void log_open(int priority)
+{
+    atomic_store(&max_priority, priority);
+    atomic_store(&journal, stderr_is_journal());
+}
+
+/* One byte is left for the end of the line. */
+static void put(struct line *line, const char *text, size_t n)
+{
+    size_t room = sizeof line->text - 1 - line->n;
+    n = n < room ? n : room;
+    memcpy(line->text + line->n, text, n);
+    line->n += n;
+}
+
+static void put_text(struct line *line, const char *text)
+{
+    put(line, text, strlen(text));
+}
+
+static bool needs_quotes(const char *value)
+{
+    for (const unsigned char *p = (const unsigned char *)value; *p; p++)
+        if (*p <= ' ' || *p == 0x7f || *p == '"' || *p == '\\')
+            return true;
+    return false;
+}
+
+static void put_value(struct line *line, const char *value)
+{
+    char safe[MAX_VALUE];
+    redact(safe, sizeof safe, value);
+    if (!needs_quotes(safe)) {
+        put_text(line, safe);
+        return;
+    }
+    put_text(line, "\"");
+    for (const char *p = safe; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        char escaped[8];
+        if (c == '"' || c == '\\')
+            snprintf(escaped, sizeof escaped, "\\%c", c);
+        else if (c == '\n')
+            snprintf(escaped, sizeof escaped, "\\n");
+        else if (c < ' ' || c == 0x7f)
+            snprintf(escaped, sizeof escaped, "\\x%02x", c);
+        else
+            snprintf(escaped, sizeof escaped, "%c", c);
+        put_text(line, escaped);
+    }
+    put_text(line, "\"");
+}
+
+static void put_head(struct line *line, int priority)
+{
+    static const char *const levels[] = {"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"};
+    char text[64];
+    if (atomic_load(&journal)) {
+        snprintf(text, sizeof text, "<%d>", priority);
+    } else {
+        struct timespec now;
+        struct tm tm;
+        clock_gettime(CLOCK_REALTIME, &now);
+        gmtime_r(&now.tv_sec, &tm);
+        size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+        snprintf(text + n, sizeof text - n, ".%03dZ %s ", (int)(now.tv_nsec / 1000000), levels[priority]);
+    }
+    put_text(line, text);
+}
+
+void log_event(int priority, const char *event, ...)
+{
+    priority = priority < LOG_EMERG ? LOG_EMERG : priority > LOG_DEBUG ? LOG_DEBUG : priority;
+    if (priority > atomic_load(&max_priority))
+        return;
+    struct line line = {.n = 0};
+    put_head(&line, priority);
+    put_text(&line, "event=");
+    put_value(&line, event);
+    va_list args;
+    va_start(args, event);
+    for (const char *key; (key = va_arg(args, const char *));) {
+        const char *value = va_arg(args, const char *);
+        put_text(&line, " ");
+        put_text(&line, key);
+        put_text(&line, "=");
+        put_value(&line, value ? value : "");
+    }
+    va_end(args);
+    line.text[line.n++] = '\n';
+    /* A line that can't be written is lost: there is nowhere to tell. */
+    int saved = errno;
+    ssize_t r = write(STDERR_FILENO, line.text, line.n);
+    (void)r;
+    errno = saved;
+}
+
+const char *log_int(struct log_number *buf, long long value)
+{
+    snprintf(buf->text, sizeof buf->text, "%lld", value);
+    return buf->text;
+}
+
+const char *log_real(struct log_number *buf, double value)
+{
+    snprintf(buf->text, sizeof buf->text, "%.6g", value);
+    return buf->text;
+}

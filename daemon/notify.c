@@ -1,0 +1,36 @@
+#include "daemon/notify.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+void notify_ready(void)
+{
+    sd_notify(0, "READY=1");
+}
+
+void notify_stopping(void)
+{
+    sd_notify(0, "STOPPING=1");
+}
+
+void notify_watchdog(void)
+{
+    sd_notify(0, "WATCHDOG=1");
+}
+
+void notify_status(const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    sd_notifyf(0, "STATUS=%s", text);
+}
+
+int64_t notify_watchdog_period_us(void)
+{
+    uint64_t period_us = 0;
+    return sd_watchdog_enabled(0, &period_us) > 0 ? (int64_t)period_us : 0;
+}

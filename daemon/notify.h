@@ -1,0 +1,16 @@
+/* What systemd is told (sd_notify(3)), where it asked for it through NOTIFY_SOCKET; else these do nothing. A message that
+ * can't be sent is lost: the watchdog then does its work. Any thread. */
+#ifndef MEMAED_DAEMON_NOTIFY_H
+#define MEMAED_DAEMON_NOTIFY_H
+
+#include <stdint.h>
+
+void notify_ready(void);
+void notify_stopping(void);
+void notify_watchdog(void);
+void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Microseconds within which notify_watchdog() must be called again and again; 0: no watchdog. */
+int64_t notify_watchdog_period_us(void);
+
+#endif

@@ -1,0 +1,106 @@
+#include "daemon/scorelog.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORDS = 5 };
+
+struct entry {
+    _Atomic uint64_t words[WORDS];
+};
+
+/* The writer announces with `begun` that it overwrites the oldest entry, writes it, and shows it with `next`. A reader
+ * copies first and then looks at `begun`: entries below begun - capacity may be torn, and are given up. Release stores
+ * and acquire loads of the words carry that order: who saw a word of entry n also sees begun > n. */
+struct scorelog {
+    size_t capacity;
+    _Atomic uint64_t begun, next;
+    struct entry entries[];
+};
+
+int scorelog_open(struct scorelog **ret, size_t capacity)
+{
+    if (capacity == 0)
+        return -EINVAL;
+    if (capacity > (SIZE_MAX - sizeof(struct scorelog)) / sizeof(struct entry))
+        return -ENOMEM;
+    struct scorelog *log = malloc(sizeof *log + capacity * sizeof log->entries[0]);
+    if (!log)
+        return -ENOMEM;
+    log->capacity = capacity;
+    atomic_init(&log->begun, 0);
+    atomic_init(&log->next, 0);
+    for (size_t i = 0; i < capacity; i++)
+        for (int w = 0; w < WORDS; w++)
+            atomic_store_explicit(&log->entries[i].words[w], 0, memory_order_relaxed);
+    *ret = log;
+    return 0;
+}
+
+void scorelog_close(struct scorelog *log)
+{
+    free(log);
+}
+
+static void pack(uint64_t words[WORDS], const struct view_score *score)
+{
+    uint32_t reference, own;
+    memcpy(&reference, &score->reference, sizeof reference);
+    memcpy(&own, &score->score, sizeof own);
+    words[0] = score->window;
+    words[1] = score->frame;
+    words[2] = (uint64_t)score->time_us;
+    words[3] = (uint64_t)score->pts_us;
+    words[4] = (uint64_t)reference << 32 | own;
+}
+
+static void unpack(struct view_score *score, const uint64_t words[WORDS])
+{
+    uint32_t reference = (uint32_t)(words[4] >> 32), own = (uint32_t)words[4];
+    *score = (struct view_score){.window = words[0], .frame = words[1], .time_us = (int64_t)words[2], .pts_us = (int64_t)words[3]};
+    memcpy(&score->reference, &reference, sizeof reference);
+    memcpy(&score->score, &own, sizeof own);
+}
+
+void scorelog_append(struct scorelog *log, const struct view_score *score)
+{
+    uint64_t words[WORDS];
+    pack(words, score);
+    uint64_t n = atomic_load_explicit(&log->next, memory_order_relaxed);
+    atomic_store_explicit(&log->begun, n + 1, memory_order_relaxed);
+    struct entry *entry = &log->entries[n % log->capacity];
+    for (int w = 0; w < WORDS; w++)
+        atomic_store_explicit(&entry->words[w], words[w], memory_order_release);
+    atomic_store_explicit(&log->next, n + 1, memory_order_release);
+}
+
+static uint64_t oldest_of(const struct scorelog *log, uint64_t end)
+{
+    return end > log->capacity ? end - log->capacity : 0;
+}
+
+size_t scorelog_read(struct scorelog *log, uint64_t from, struct view_score *ret, size_t max, struct view_range *range)
+{
+    uint64_t next = atomic_load_explicit(&log->next, memory_order_acquire);
+    uint64_t first = oldest_of(log, next);
+    first = from > first ? from : first;
+    size_t n = 0;
+    for (uint64_t i = first; i < next && n < max; i++, n++) {
+        uint64_t words[WORDS];
+        for (int w = 0; w < WORDS; w++)
+            words[w] = atomic_load_explicit(&log->entries[i % log->capacity].words[w], memory_order_acquire);
+        unpack(&ret[n], words);
+    }
+    uint64_t oldest = oldest_of(log, atomic_load_explicit(&log->begun, memory_order_relaxed));
+    if (n && oldest > first) {
+        size_t torn = oldest - first < n ? (size_t)(oldest - first) : n;
+        n -= torn;
+        memmove(ret, ret + torn, n * sizeof ret[0]);
+    }
+    /* A writer in the middle of an entry may have taken the oldest while its own is not shown yet; a reader that was held
+     * up for a whole round of the log finds everything from before gone. */
+    *range = (struct view_range){.oldest = oldest, .next = next > oldest ? next : oldest};
+    return n;
+}
