@@ -21,6 +21,7 @@ struct config_alert {
     double threshold;
     bool has_close_threshold;
     double close_threshold;
+    int close_threshold_line, close_threshold_column;       /* where it stands, if it does */
     int k, n;                       /* k of the last n windows */
     double cooldown_s;
 };
@@ -38,7 +39,7 @@ struct config_camera {
     int backlog;                    /* frames that may wait for a worker */
     struct config_alert alert;
     int line, column;               /* of the camera's name in the file */
-    int model_line, model_column, fps_line, fps_column;     /* for faults that only the loaded model shows */
+    int model_line, model_column, fps_line, fps_column;     /* for faults that only the loaded model shows; 0: absent */
 };
 
 struct config_webhook {
@@ -61,12 +62,31 @@ struct config {
     size_t n_webhooks;
 };
 
-/* Calls fault(arg, "FILE:LINE:COLUMN: KEY: what is wrong and what would be right") for every fault. 0; -EINVAL where
- * there was a fault; -errno where the file can't be read (reported through fault too). *ret is the caller's on success.*/
+enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64 };
+
+/* Calls fault(arg, "FILE:LINE:COLUMN: KEY: what is wrong and what would be right") for every fault, in the order of their
+ * places. 0; -EINVAL where there was a fault; -errno where the file can't be read ("FILE: cause" goes to fault) or memory
+ * is short. *ret is the caller's on success, untouched on failure. Opens the files that secret_file names and asks
+ * whether models and local sources are there; touches nothing else. */
 int config_load(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg);
 /* The same on bytes in memory; path stands in for the file's name, its folder for relative paths. */
 int config_load_memory(struct config **ret, const void *data, size_t size, const char *path,
                        void (*fault)(void *arg, const char *text), void *arg);
 void config_free(struct config *config);        /* takes NULL; wipes secrets */
+
+/* A row of the table that all of the above goes by, for help and documentation. */
+struct config_key {
+    char path[48];                  /* "http.listen", "cameras.NAME.alert.k", "webhooks[].url" */
+    const char *type;               /* "a number" */
+    char range[80];                 /* "0.1 to 120"; "" where the type says it all */
+    const char *fallback;           /* the default as it would stand in the file, or in words; NULL: there is none */
+    bool in_words;                  /* fallback is words, not a value */
+    bool required;
+    const char *help;               /* sentences, one line */
+    char summary[160];              /* type, range and default in a line */
+};
+
+/* Row i, in the order of the file; false after the last. */
+bool config_key(int i, struct config_key *ret);
 
 #endif

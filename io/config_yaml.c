@@ -156,6 +156,7 @@ static int read_scalar(struct reader *reader, struct config_node **ret, const ya
     check_extras(reader, node, event, event->data.scalar.anchor, event->data.scalar.tag);
     if (strlen(node->text) != event->data.scalar.length) {
         fault_at(reader, event->start_mark, "a NUL character stands in the value; right would be text without it");
+        explicit_bzero(node->text, event->data.scalar.length);
         node->bad = true;
     }
     *ret = node;
