@@ -1,0 +1,432 @@
+#include "io/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they lie in the file");
+
+static const struct {
+    const char *name;
+    enum safetensors_dtype dtype;
+    size_t size;
+} dtypes[] = {
+    {"F32", SAFETENSORS_F32, 4},
+    {"I64", SAFETENSORS_I64, 8},
+};
+
+struct safetensors {
+    void *map;                                  /* NULL: the bytes are the caller's */
+    size_t map_size;
+    json_t *header;                             /* owns the names and the metadata */
+    const json_t *metadata;                     /* or NULL */
+    struct safetensors_tensor *tensors;         /* by offset */
+    const struct safetensors_tensor **by_name;
+    size_t n;
+};
+
+void safetensors_printable(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            *p = '?';
+        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)   /* C1 controls in UTF-8 */
+            p[0] = p[1] = '?';
+    }
+}
+
+const char *safetensors_shape(char *out, size_t size, const size_t *shape, int ndim)
+{
+    size_t used = 0;
+    for (int i = 0; i < ndim && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%zu", i ? ", " : "[", shape[i]);
+    if (used < size)
+        snprintf(out + used, size - used, "%s", ndim ? "]" : "[]");
+    return out;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+static int parse_size(size_t *ret, const json_t *value, const char *name, const char *what, struct error *err)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return error_set(err, -EINVAL, "%.100s: %s: integers of 0 or more expected", name, what);
+    *ret = (size_t)json_integer_value(value);
+    return 0;
+}
+
+static int parse_tensor(struct safetensors_tensor *ret, const char *name, const json_t *entry, const unsigned char *data,
+                        size_t data_size, struct error *err)
+{
+    const json_t *dtype = json_object_get(entry, "dtype"), *shape = json_object_get(entry, "shape"),
+                 *offsets = json_object_get(entry, "data_offsets");
+    if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(entry) != 3)
+        return error_set(err, -EINVAL, "%.100s: an object with the keys dtype, shape, data_offsets expected", name);
+
+    struct safetensors_tensor t = {.name = name, .n = 1};
+    size_t k = 0, n_dtypes = sizeof dtypes / sizeof dtypes[0];
+    while (k < n_dtypes && strcmp(json_string_value(dtype), dtypes[k].name) != 0)
+        k++;
+    if (k == n_dtypes)
+        return error_set(err, -EINVAL, "%.100s: dtype F32 or I64 expected, %.20s found", name, json_string_value(dtype));
+    t.dtype = dtypes[k].dtype;
+
+    if (json_array_size(shape) > SAFETENSORS_MAX_DIMS)
+        return error_set(err, -EINVAL, "%.100s: at most %d axes expected, %zu found", name, SAFETENSORS_MAX_DIMS,
+                         json_array_size(shape));
+    t.ndim = (int)json_array_size(shape);
+    bool overflow = false;
+    for (int i = 0; i < t.ndim; i++) {
+        int r = parse_size(&t.shape[i], json_array_get(shape, (size_t)i), name, "shape", err);
+        if (r < 0)
+            return r;
+        overflow |= __builtin_mul_overflow(t.n, t.shape[i], &t.n);
+    }
+    overflow |= __builtin_mul_overflow(t.n, dtypes[k].size, &t.size_bytes);
+    char found[256];
+    safetensors_shape(found, sizeof found, t.shape, t.ndim);
+    if (overflow)
+        return error_set(err, -EINVAL, "%.100s: shape %s: more bytes than can be counted", name, found);
+
+    size_t begin = 0, end = 0;
+    int r;
+    if (json_array_size(offsets) != 2)
+        return error_set(err, -EINVAL, "%.100s: data_offsets: [begin, end] expected", name);
+    if ((r = parse_size(&begin, json_array_get(offsets, 0), name, "data_offsets", err)) < 0 ||
+        (r = parse_size(&end, json_array_get(offsets, 1), name, "data_offsets", err)) < 0)
+        return r;
+    if (begin > end || end > data_size)
+        return error_set(err, -EINVAL, "%.100s: data_offsets within the file's %zu bytes of data expected, [%zu, %zu] found",
+                         name, data_size, begin, end);
+    if (end - begin != t.size_bytes)
+        return error_set(err, -EINVAL, "%.100s: %zu bytes for %s %s expected, %zu found", name, t.size_bytes, dtypes[k].name,
+                         found, end - begin);
+    t.data = data + begin;
+    *ret = t;
+    return 0;
+}
+
+static int compare_offset(const void *a, const void *b)
+{
+    const struct safetensors_tensor *s = a, *t = b;
+    if (s->data != t->data)
+        return s->data < t->data ? -1 : 1;
+    return s->size_bytes < t->size_bytes ? -1 : s->size_bytes > t->size_bytes;
+}
+
+static int compare_name(const void *a, const void *b)
+{
+    const struct safetensors_tensor *const *s = a, *const *t = b;
+    return strcmp((*s)->name, (*t)->name);
+}
+
+/* Sorted by offset the tensors must follow one another from the first byte of the data to the last. */
+static int check_cover(const struct safetensors *file, const unsigned char *data, size_t data_size, struct error *err)
+{
+    size_t expected = 0;
+    for (size_t i = 0; i < file->n; i++) {
+        const struct safetensors_tensor *t = &file->tensors[i];
+        size_t begin = (size_t)(t->data - data);
+        if (begin != expected)
+            return error_set(err, -EINVAL, "%.100s: data from byte %zu on expected, from %zu found: %s%.100s", t->name,
+                             expected, begin, begin < expected ? "it overlaps " : "no tensor covers what lies between",
+                             begin < expected ? file->tensors[i - 1].name : "");
+        expected += t->size_bytes;
+    }
+    if (expected != data_size)
+        return error_set(err, -EINVAL, "%zu bytes of data expected, %zu found: no tensor covers the end", expected, data_size);
+    return 0;
+}
+
+static int check_metadata(const json_t *metadata, struct error *err)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(metadata))
+        return error_set(err, -EINVAL, "__metadata__: an object expected");
+    json_object_foreach((json_t *)metadata, key, value)
+        if (!json_is_string(value))
+            return error_set(err, -EINVAL, "__metadata__: %.100s: a string expected", key);
+    return 0;
+}
+
+static int parse(struct safetensors *file, const unsigned char *bytes, size_t size, struct error *err)
+{
+    if (size < 8)
+        return error_set(err, -EINVAL, "not a safetensors file: 8 bytes of header length expected, %zu bytes found", size);
+    uint64_t length = 0;
+    for (int i = 8; i-- > 0;)
+        length = length << 8 | bytes[i];
+    if (length < 2 || length > SAFETENSORS_MAX_HEADER)
+        return error_set(err, -EINVAL, "not a safetensors file: header length of 2 to %d bytes expected, %" PRIu64 " found",
+                         SAFETENSORS_MAX_HEADER, length);
+    if (length > size - 8)
+        return error_set(err, -EINVAL, "cut short: a header of %" PRIu64 " bytes expected, %zu found", length, size - 8);
+    const char *header = (const char *)bytes + 8;
+    if (header[0] != '{')
+        return error_set(err, -EINVAL, "not a safetensors file: a header that begins with { expected");
+
+    json_error_t json_err;
+    file->header = json_loadb(header, (size_t)length, JSON_REJECT_DUPLICATES, &json_err);
+    if (!file->header)
+        return error_set(err, json_error_code(&json_err) == json_error_out_of_memory ? -ENOMEM : -EINVAL,
+                         "header: byte %d: %s", json_err.position, json_err.text);
+    file->metadata = json_object_get(file->header, "__metadata__");
+    int r;
+    if (file->metadata && (r = check_metadata(file->metadata, err)) < 0)
+        return r;
+
+    size_t n = json_object_size(file->header) - (file->metadata ? 1 : 0);
+    file->tensors = calloc(n ? n : 1, sizeof *file->tensors);
+    file->by_name = calloc(n ? n : 1, sizeof *file->by_name);
+    if (!file->tensors || !file->by_name)
+        return error_set(err, -ENOMEM, "out of memory");
+    const unsigned char *data = bytes + 8 + length;
+    size_t data_size = size - 8 - (size_t)length;
+    const char *name;
+    json_t *entry;
+    json_object_foreach(file->header, name, entry) {
+        if (entry == file->metadata)
+            continue;
+        if ((r = parse_tensor(&file->tensors[file->n], name, entry, data, data_size, err)) < 0)
+            return r;
+        file->n++;
+    }
+    qsort(file->tensors, file->n, sizeof *file->tensors, compare_offset);
+    for (size_t i = 0; i < file->n; i++)
+        file->by_name[i] = &file->tensors[i];
+    qsort(file->by_name, file->n, sizeof *file->by_name, compare_name);
+    return check_cover(file, data, data_size, err);
+}
+
+int safetensors_open_memory(struct safetensors **ret, const void *data, size_t size, const char *name, struct error *err)
+{
+    struct safetensors *file = calloc(1, sizeof *file);
+    int r = file ? parse(file, data, size, err) : error_set(err, -ENOMEM, "out of memory");
+    if (r < 0) {
+        safetensors_close(file);
+        error_prefix(err, r, "%s", name);
+        if (err)
+            safetensors_printable(err->text);
+        return r;
+    }
+    *ret = file;
+    return 0;
+}
+
+static int system_error(const char *path, struct error *err)
+{
+    int r = -errno;
+    return error_set(err, r, "%s: %s", path, strerror(-r));
+}
+
+int safetensors_open(struct safetensors **ret, const char *path, struct error *err)
+{
+    /* O_NONBLOCK: a pipe in the place of a model must not hold up the program. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r;
+    if (fd < 0)
+        return system_error(path, err);
+    struct stat st;
+    void *map = NULL;
+    if (fstat(fd, &st) < 0)
+        r = system_error(path, err);
+    else if (!S_ISREG(st.st_mode))
+        r = error_set(err, -EINVAL, "%s: a regular file expected", path);
+    else if (st.st_size == 0)
+        r = error_set(err, -EINVAL, "%s: the file is empty", path);
+    else if ((map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+        r = system_error(path, err);
+    else if ((r = safetensors_open_memory(ret, map, (size_t)st.st_size, path, err)) < 0)
+        munmap(map, (size_t)st.st_size);
+    else {
+        (*ret)->map = map;
+        (*ret)->map_size = (size_t)st.st_size;
+    }
+    close(fd);
+    return r;
+}
+
+void safetensors_close(struct safetensors *file)
+{
+    if (!file)
+        return;
+    if (file->map)
+        munmap(file->map, file->map_size);
+    json_decref(file->header);
+    free(file->tensors);
+    free(file->by_name);
+    free(file);
+}
+
+size_t safetensors_count(const struct safetensors *file)
+{
+    return file->n;
+}
+
+const struct safetensors_tensor *safetensors_at(const struct safetensors *file, size_t i)
+{
+    return &file->tensors[i];
+}
+
+const struct safetensors_tensor *safetensors_find(const struct safetensors *file, const char *name)
+{
+    const struct safetensors_tensor key = {.name = name}, *p = &key;
+    const struct safetensors_tensor **found = bsearch(&p, file->by_name, file->n, sizeof *file->by_name, compare_name);
+    return found ? *found : NULL;
+}
+
+const char *safetensors_metadata(const struct safetensors *file, const char *key)
+{
+    return json_string_value(json_object_get(file->metadata, key));
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+/* Adds value (a reference that it takes) under a key that must be new. */
+static int add(json_t *object, const char *key, json_t *value, struct error *err)
+{
+    if (json_object_get(object, key)) {
+        json_decref(value);
+        return error_set(err, -EINVAL, "%.100s: written twice", key);
+    }
+    if (!value || json_object_set_new(object, key, value) < 0)
+        return error_set(err, -EINVAL, "%.100s: no UTF-8 text, or out of memory", key);
+    return 0;
+}
+
+/* The header as text, padded with spaces so that the data begin at a multiple of 8. */
+static int build_header(char **ret, size_t *ret_size, const struct safetensors_output *tensors, size_t n,
+                        const char *const (*metadata)[2], size_t n_metadata, struct error *err)
+{
+    int r;
+    char *text = NULL;
+    size_t offset = 0;
+    json_t *header = json_object(), *pairs = json_object();
+    for (size_t i = 0; i < n_metadata; i++)
+        if ((r = add(pairs, metadata[i][0], json_string(metadata[i][1]), err)) < 0)
+            goto out;
+    r = add(header, "__metadata__", json_incref(pairs), err);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        size_t elements = 1, size, end = 0;
+        bool overflow = false;
+        json_t *shape = json_array();
+        if (tensors[i].ndim < 0 || tensors[i].ndim > SAFETENSORS_MAX_DIMS)
+            overflow = true;
+        for (int d = 0; !overflow && d < tensors[i].ndim; d++) {
+            json_array_append_new(shape, json_integer((json_int_t)tensors[i].shape[d]));
+            overflow |= __builtin_mul_overflow(elements, tensors[i].shape[d], &elements) || tensors[i].shape[d] > INT64_MAX;
+        }
+        overflow |= __builtin_mul_overflow(elements, sizeof(float), &size) || __builtin_add_overflow(offset, size, &end) ||
+                    end > INT64_MAX;
+        if (overflow) {
+            json_decref(shape);
+            r = error_set(err, -EINVAL, "%.100s: shape: too large", tensors[i].name);
+            break;
+        }
+        r = add(header, tensors[i].name,
+                json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)offset,
+                          (json_int_t)end), err);
+        offset = end;
+    }
+    if (r < 0)
+        goto out;
+    char *compact = json_dumps(header, JSON_COMPACT);
+    size_t length = compact ? strlen(compact) : 0, padded = (length + 7) / 8 * 8;
+    text = compact ? realloc(compact, padded + 1) : NULL;
+    if (!text) {
+        free(compact);
+        r = error_set(err, -ENOMEM, "out of memory");
+    } else if (padded > SAFETENSORS_MAX_HEADER) {
+        r = error_set(err, -EINVAL, "a header of at most %d bytes expected, %zu needed", SAFETENSORS_MAX_HEADER, padded);
+    } else {
+        memset(text + length, ' ', padded - length);
+        *ret = text;
+        *ret_size = padded;
+        text = NULL;
+    }
+out:
+    free(text);
+    json_decref(pairs);
+    json_decref(header);
+    return r;
+}
+
+static int write_all(int fd, const void *data, size_t size)
+{
+    for (const char *p = data; size > 0;) {
+        ssize_t n = write(fd, p, size < (1u << 30) ? size : (1u << 30));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Makes the new name survive a power cut. The file is whole under its name by now, and a folder that can't be opened or
+ * synced (FAT, some network file systems) doesn't change that: no error. */
+static void sync_folder(const char *path)
+{
+    char copy[PATH_MAX];
+    if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy)
+        return;
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+int safetensors_write(const char *path, const struct safetensors_output *tensors, size_t n,
+                      const char *const (*metadata)[2], size_t n_metadata, struct error *err)
+{
+    char *header = NULL, temporary[PATH_MAX];
+    size_t header_size = 0;
+    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid()) >= sizeof temporary)
+        return error_set(err, -ENAMETOOLONG, "%.200s…: %s", path, strerror(ENAMETOOLONG));
+    int r = build_header(&header, &header_size, tensors, n, metadata, n_metadata, err);
+    if (r < 0)
+        return error_prefix(err, r, "%s", path);
+
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        r = system_error(temporary, err);
+        goto out;
+    }
+    uint64_t length = header_size;
+    if ((r = write_all(fd, &length, sizeof length)) == 0)
+        r = write_all(fd, header, header_size);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        size_t elements = 1;
+        for (int d = 0; d < tensors[i].ndim; d++)
+            elements *= tensors[i].shape[d];
+        r = write_all(fd, tensors[i].data, elements * sizeof(float));
+    }
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
+    if (close(fd) < 0 && r == 0)
+        r = -errno;
+    if (r == 0 && rename(temporary, path) < 0)
+        r = -errno;
+    if (r == 0) {
+        sync_folder(path);
+    } else {
+        unlink(temporary);
+        error_set(err, r, "%s: %s", path, strerror(-r));
+    }
+out:
+    free(header);
+    return r;
+}
