@@ -1,5 +1,13 @@
 /* Models as files (docs/model-format.md): safetensors with the architecture, the calibration and the story of their
- * making as JSON in the metadata. Any thread. */
+ * making as JSON in the metadata. Any thread.
+ *
+ * memae.calibration is an object with the fields of struct calibration as keys, all of them:
+ *   {"fps": 10, "threshold": 0.12, "close_threshold": 0.1, "median": 0.05, "p99": 0.08, "maximum": 0.09, "windows": 400}
+ * fps > 0, close_threshold <= threshold, windows an integer of 0 or more, all finite. Another key is refused: it could
+ * change what these mean.
+ *
+ * memae.training is an object of the writer's choice; `model show` prints its keys, and takes "slots_used" (an integer)
+ * for the slots that the addressing used. It must hold no credentials. */
 #ifndef MEMAED_IO_MODEL_FILE_H
 #define MEMAED_IO_MODEL_FILE_H
 
@@ -22,16 +30,20 @@ struct model_file {
 int model_file_load(struct model_file *ret, const char *path, struct error *err);
 /* The same on bytes in memory, borrowed for the call; name stands for the path in errors. */
 int model_file_load_memory(struct model_file *ret, const void *data, size_t size, const char *name, struct error *err);
-void model_file_clear(struct model_file *file);
+void model_file_clear(struct model_file *file);         /* takes NULL, and what is zero */
 
-/* Writes atomically (safetensors_write). calibration and training may be NULL. */
+/* Writes atomically (safetensors_write). calibration and training may be NULL. What could not be loaded again (values
+ * that are not finite, a calibration that fails its checks) is -EINVAL, and the file at path stays as it was. */
 int model_file_save(const char *path, const struct model *model, const struct calibration *calibration,
                     const json_t *training, struct error *err);
 
-/* The JSON of model-format.md, both ways. arch_from_json refuses unknown keys, wrong types and ranges, naming the path
- * ("memae.arch: encoder[2].kernel: …"), and runs arch_shapes(). */
+/* The JSON of model-format.md, both ways. arch_from_json refuses unknown keys, wrong types and ranges, naming the place
+ * ("encoder[2]: kernel[0]: …"), and runs arch_shapes(). May be left out: output_padding (0), norm, activation, slope
+ * (0.2), temperature (1). */
 int arch_from_json(struct arch *ret, const json_t *json, struct error *err);
 json_t *arch_to_json(const struct arch *arch);          /* the caller's reference; NULL: out of memory */
+/* memae.calibration as above; the caller's reference, NULL: out of memory, or not finite. */
+json_t *calibration_to_json(const struct calibration *calibration);
 /* An architecture from a JSON file. */
 int arch_load(struct arch *ret, const char *path, struct error *err);
 

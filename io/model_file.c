@@ -1,0 +1,578 @@
+#include "io/model_file.h"
+
+#include <errno.h>
+#include <float.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/safetensors.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- JSON values, each with what was expected and found ----------------------------------------------------------- */
+
+struct found {
+    char text[80];
+};
+
+static const char *found(struct found *out, const json_t *value)
+{
+    const char *text = "nothing";
+    out->text[0] = '\0';
+    switch (value ? (int)json_typeof(value) : -1) {
+    case JSON_OBJECT: text = "an object"; break;
+    case JSON_ARRAY: snprintf(out->text, sizeof out->text, "a list of %zu", json_array_size(value)); break;
+    case JSON_STRING: snprintf(out->text, sizeof out->text, "\"%.60s\"", json_string_value(value)); break;
+    case JSON_INTEGER: snprintf(out->text, sizeof out->text, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); break;
+    case JSON_REAL: snprintf(out->text, sizeof out->text, "%.9g", json_real_value(value)); break;
+    case JSON_TRUE: text = "true"; break;
+    case JSON_FALSE: text = "false"; break;
+    case JSON_NULL: text = "null"; break;
+    }
+    return out->text[0] ? out->text : text;
+}
+
+static int wrong(struct error *err, const char *key, const char *expected, const json_t *value)
+{
+    struct found f;
+    return error_set(err, -EINVAL, "%s: %s expected, %s found", key, expected, found(&f, value));
+}
+
+static int get_int(int *ret, const char *key, const json_t *value, struct error *err)
+{
+    if (!json_is_integer(value))
+        return wrong(err, key, "an integer", value);
+    if (json_integer_value(value) < INT_MIN || json_integer_value(value) > INT_MAX)
+        return wrong(err, key, "an integer of 32 bits", value);
+    *ret = (int)json_integer_value(value);
+    return 0;
+}
+
+static int get_float(float *ret, const char *key, const json_t *value, struct error *err)
+{
+    if (!json_is_number(value))
+        return wrong(err, key, "a number", value);
+    double number = json_number_value(value);
+    if (!(fabs(number) <= (double)FLT_MAX))
+        return wrong(err, key, "a number that fits 32 bits", value);
+    *ret = (float)number;
+    return 0;
+}
+
+/* A list of n integers. */
+static int get_ints(int *ret, int n, const char *key, const json_t *value, struct error *err)
+{
+    char text[64];
+    if (!json_is_array(value) || json_array_size(value) != (size_t)n) {
+        snprintf(text, sizeof text, "a list of %d integers", n);
+        return wrong(err, key, text, value);
+    }
+    for (int i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "%s[%d]", key, i);
+        int r = get_int(&ret[i], text, json_array_get(value, (size_t)i), err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int check_keys(const json_t *object, const char *const *allowed, size_t n, struct error *err)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(object)) {
+        struct found f;
+        return error_set(err, -EINVAL, "an object expected, %s found", found(&f, object));
+    }
+    json_object_foreach((json_t *)object, key, value) {
+        size_t i = 0;
+        while (i < n && strcmp(key, allowed[i]) != 0)
+            i++;
+        if (i == n)
+            return error_set(err, -EINVAL, "%.60s: unknown key", key);
+    }
+    return 0;
+}
+
+/* ---- the architecture --------------------------------------------------------------------------------------------- */
+
+static const char *const layer_types[] = {[LAYER_CONV3D] = "conv3d", [LAYER_DECONV3D] = "deconv3d"};
+static const char *const types_to_come[] = {"conv2d", "deconv2d", "linear"};
+static const char *const activations[] = {[ACTIVATION_LEAKY_RELU] = "leaky_relu", [ACTIVATION_RELU] = "relu",
+                                          [ACTIVATION_TANH] = "tanh"};
+static const char *const similarities[] = {[SIMILARITY_COSINE] = "cosine", [SIMILARITY_DOT] = "dot"};
+
+/* The index of a string value in names (which may have gaps), or -1. */
+static int look_up(const json_t *value, const char *const *names, size_t n)
+{
+    for (size_t i = 0; json_is_string(value) && i < n; i++)
+        if (names[i] && strcmp(json_string_value(value), names[i]) == 0)
+            return (int)i;
+    return -1;
+}
+
+static bool absent(const json_t *value)
+{
+    return !value || json_is_null(value);
+}
+
+static int parse_layer(struct layer_spec *ret, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"type", "out", "kernel", "stride", "padding", "output_padding", "norm",
+                                       "activation", "slope"};
+    struct layer_spec s = {0};
+    const json_t *type = json_object_get(json, "type"), *norm = json_object_get(json, "norm"),
+                 *activation = json_object_get(json, "activation"), *slope = json_object_get(json, "slope"),
+                 *output_padding = json_object_get(json, "output_padding");
+    int r, k;
+    /* Said before anything else: such layers have other keys. */
+    if (look_up(type, types_to_come, COUNT(types_to_come)) >= 0)
+        return error_set(err, -EINVAL, "type: %s is not supported yet; conv3d or deconv3d expected",
+                         json_string_value(type));
+    if ((r = check_keys(json, keys, COUNT(keys), err)) < 0)
+        return r;
+    if ((k = look_up(type, layer_types, COUNT(layer_types))) < 0)
+        return wrong(err, "type", "conv3d or deconv3d", type);
+    s.type = (enum layer_type)k;
+    if ((r = get_int(&s.out, "out", json_object_get(json, "out"), err)) < 0 ||
+        (r = get_ints(s.kernel, 3, "kernel", json_object_get(json, "kernel"), err)) < 0 ||
+        (r = get_ints(s.stride, 3, "stride", json_object_get(json, "stride"), err)) < 0 ||
+        (r = get_ints(s.padding, 3, "padding", json_object_get(json, "padding"), err)) < 0 ||
+        (output_padding && (r = get_ints(s.output_padding, 3, "output_padding", output_padding, err)) < 0))
+        return r;
+    if (!absent(norm) && !(json_is_string(norm) && strcmp(json_string_value(norm), "batch") == 0))
+        return wrong(err, "norm", "batch or nothing", norm);
+    s.norm = !absent(norm);
+    if (!absent(activation)) {
+        if ((k = look_up(activation, activations, COUNT(activations))) < 0)
+            return wrong(err, "activation", "leaky_relu, relu, tanh or nothing", activation);
+        s.activation = (enum activation)k;
+    }
+    float value = 0.2f;
+    if (slope && (r = get_float(&value, "slope", slope, err)) < 0)
+        return r;
+    if (s.activation == ACTIVATION_LEAKY_RELU)
+        s.slope = value;
+    *ret = s;
+    return 0;
+}
+
+static int parse_layers(struct layer_spec *ret, int *ret_n, const char *part, const json_t *json, struct error *err)
+{
+    if (!json_is_array(json))
+        return wrong(err, part, "a list of layers", json);
+    size_t n = json_array_size(json);
+    if (n > ARCH_MAX_LAYERS)
+        return error_set(err, -EINVAL, "%s: at most %d layers expected, %zu found", part, ARCH_MAX_LAYERS, n);
+    for (size_t i = 0; i < n; i++) {
+        int r = parse_layer(&ret[i], json_array_get(json, i), err);
+        if (r < 0)
+            return error_prefix(err, r, "%s[%zu]", part, i);
+    }
+    *ret_n = (int)n;
+    return 0;
+}
+
+static int parse_input(struct arch *ret, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"shape", "mean", "std"};
+    int r = check_keys(json, keys, COUNT(keys), err), shape[4];
+    if (r < 0)
+        return r;
+    const json_t *axes = json_object_get(json, "shape");
+    if (json_array_size(axes) == 1 || json_array_size(axes) == 3)
+        return error_set(err, -EINVAL, "shape: %s are not supported yet; [channels, frames, height, width] expected",
+                         json_array_size(axes) == 1 ? "tables [features]" : "images [channels, height, width]");
+    if ((r = get_ints(shape, 4, "shape", axes, err)) < 0 ||
+        (r = get_float(&ret->mean, "mean", json_object_get(json, "mean"), err)) < 0 ||
+        (r = get_float(&ret->std, "std", json_object_get(json, "std"), err)) < 0)
+        return r;
+    ret->channels = shape[0];
+    ret->frames = shape[1];
+    ret->height = shape[2];
+    ret->width = shape[3];
+    return 0;
+}
+
+static int parse_memory(struct memory_spec *ret, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"slots", "similarity", "shrink", "temperature"};
+    struct memory_spec m = {.temperature = 1};
+    const json_t *similarity = json_object_get(json, "similarity"), *temperature = json_object_get(json, "temperature");
+    int r = check_keys(json, keys, COUNT(keys), err), k;
+    if (r < 0 || (r = get_int(&m.slots, "slots", json_object_get(json, "slots"), err)) < 0)
+        return r;
+    if ((k = look_up(similarity, similarities, COUNT(similarities))) < 0)
+        return wrong(err, "similarity", "cosine or dot", similarity);
+    m.similarity = (enum similarity)k;
+    if ((r = get_float(&m.shrink, "shrink", json_object_get(json, "shrink"), err)) < 0 ||
+        (temperature && (r = get_float(&m.temperature, "temperature", temperature, err)) < 0))
+        return r;
+    *ret = m;
+    return 0;
+}
+
+int arch_from_json(struct arch *ret, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"input", "encoder", "memory", "decoder"};
+    struct arch arch;
+    struct arch_shapes shapes;
+    memset(&arch, 0, sizeof arch);
+    const json_t *memory = json_object_get(json, "memory");
+    int r = check_keys(json, keys, COUNT(keys), err);
+    if (r < 0)
+        return r;
+    if ((r = parse_input(&arch, json_object_get(json, "input"), err)) < 0)
+        return error_prefix(err, r, "input");
+    if ((r = parse_layers(arch.encoder, &arch.n_encoder, "encoder", json_object_get(json, "encoder"), err)) < 0)
+        return r;
+    arch.has_memory = !json_is_null(memory);
+    if (arch.has_memory && (r = parse_memory(&arch.memory, memory, err)) < 0)
+        return error_prefix(err, r, "memory");
+    if ((r = parse_layers(arch.decoder, &arch.n_decoder, "decoder", json_object_get(json, "decoder"), err)) < 0 ||
+        (r = arch_shapes(&shapes, &arch, err)) < 0)
+        return r;
+    *ret = arch;
+    return 0;
+}
+
+/* The double with the fewest digits that rounds to value: 0.2, not 0.200000003. */
+static json_t *real(float value)
+{
+    char text[32];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if ((float)strtod(text, NULL) == value)
+            break;
+    }
+    return json_real(strtod(text, NULL));
+}
+
+static json_t *triple(const int *v)
+{
+    return json_pack("[i, i, i]", v[0], v[1], v[2]);
+}
+
+static json_t *layers_to_json(const struct layer_spec *specs, int n)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        const struct layer_spec *s = &specs[i];
+        json_t *layer = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o*, s:s*, s:s*, s:o*}", "type", layer_types[s->type],
+                                  "out", s->out, "kernel", triple(s->kernel), "stride", triple(s->stride),
+                                  "padding", triple(s->padding), "output_padding",
+                                  s->type == LAYER_DECONV3D ? triple(s->output_padding) : NULL,
+                                  "norm", s->norm ? "batch" : NULL, "activation", activations[s->activation],
+                                  "slope", s->activation == ACTIVATION_LEAKY_RELU ? real(s->slope) : NULL);
+        if (json_array_append_new(list, layer) < 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+json_t *arch_to_json(const struct arch *arch)
+{
+    const struct memory_spec *m = &arch->memory;
+    json_t *memory = arch->has_memory
+        ? json_pack("{s:i, s:s, s:o, s:o}", "slots", m->slots, "similarity", similarities[m->similarity],
+                    "shrink", real(m->shrink), "temperature", real(m->temperature))
+        : json_null();
+    return json_pack("{s:{s:[i, i, i, i], s:o, s:o}, s:o, s:o, s:o}", "input", "shape", arch->channels, arch->frames,
+                     arch->height, arch->width, "mean", real(arch->mean), "std", real(arch->std),
+                     "encoder", layers_to_json(arch->encoder, arch->n_encoder), "memory", memory,
+                     "decoder", layers_to_json(arch->decoder, arch->n_decoder));
+}
+
+int arch_load(struct arch *ret, const char *path, struct error *err)
+{
+    int r;
+    FILE *stream = fopen(path, "re");
+    if (!stream) {
+        r = -errno;
+        return error_set(err, r, "%s: %s", path, strerror(-r));
+    }
+    json_error_t json_err;
+    errno = 0;
+    json_t *json = json_loadf(stream, JSON_REJECT_DUPLICATES, &json_err);
+    if (ferror(stream))
+        r = error_set(err, errno ? -errno : -EIO, "%s: %s", path, strerror(errno ? errno : EIO));
+    else if (!json)
+        r = error_set(err, -EINVAL, "%s:%d:%d: %s", path, json_err.line, json_err.column, json_err.text);
+    else if ((r = arch_from_json(ret, json, err)) < 0)
+        error_prefix(err, r, "%s", path);
+    if (r < 0 && err)
+        safetensors_printable(err->text);
+    json_decref(json);
+    fclose(stream);
+    return r;
+}
+
+/* ---- the calibration ---------------------------------------------------------------------------------------------- */
+
+static int calibration_check(const struct calibration *c, struct error *err)
+{
+    if (!isfinite(c->fps) || !isfinite(c->threshold) || !isfinite(c->close_threshold) || !isfinite(c->median) ||
+        !isfinite(c->p99) || !isfinite(c->maximum))
+        return error_set(err, -EINVAL, "finite numbers expected");
+    if (c->fps <= 0)
+        return error_set(err, -EINVAL, "fps: a number above 0 expected, %.9g found", c->fps);
+    if (c->close_threshold > c->threshold)
+        return error_set(err, -EINVAL, "close_threshold: at most the threshold, %.9g, expected, %.9g found",
+                         c->threshold, c->close_threshold);
+    if (c->windows < 0)
+        return error_set(err, -EINVAL, "windows: 0 or more expected, %ld found", c->windows);
+    return 0;
+}
+
+static int calibration_from_json(struct calibration *ret, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"fps", "threshold", "close_threshold", "median", "p99", "maximum", "windows"};
+    struct calibration c = {0};
+    double *const fields[] = {&c.fps, &c.threshold, &c.close_threshold, &c.median, &c.p99, &c.maximum};
+    int r = check_keys(json, keys, COUNT(keys), err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        const json_t *value = json_object_get(json, keys[i]);
+        if (!json_is_number(value))
+            return wrong(err, keys[i], "a number", value);
+        *fields[i] = json_number_value(value);
+    }
+    const json_t *windows = json_object_get(json, "windows");
+    if (!json_is_integer(windows))
+        return wrong(err, "windows", "an integer", windows);
+    c.windows = (long)json_integer_value(windows);
+    if ((r = calibration_check(&c, err)) < 0)
+        return r;
+    *ret = c;
+    return 0;
+}
+
+json_t *calibration_to_json(const struct calibration *c)
+{
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "fps", c->fps, "threshold", c->threshold, "close_threshold",
+                     c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum, "windows",
+                     (json_int_t)c->windows);
+}
+
+/* ---- the tensors -------------------------------------------------------------------------------------------------- */
+
+static bool has_suffix(const char *text, const char *suffix)
+{
+    size_t n = strlen(text), m = strlen(suffix);
+    return n >= m && strcmp(text + n - m, suffix) == 0;
+}
+
+static int check_values(const struct model_tensor *t, struct error *err)
+{
+    bool variance = has_suffix(t->name, ".running_var");
+    for (size_t i = 0; i < t->n; i++) {
+        if (!isfinite(t->data[i]))
+            return error_set(err, -EINVAL, "%s: finite values expected, %s found as element %zu", t->name,
+                             isnan(t->data[i]) ? "NaN" : "infinity", i);
+        if (variance && t->data[i] < 0)
+            return error_set(err, -EINVAL, "%s: variances of 0 or more expected, %.9g found as element %zu", t->name,
+                             t->data[i], i);
+    }
+    return 0;
+}
+
+static int check_shape(const struct safetensors_tensor *tensor, const char *name, enum safetensors_dtype dtype,
+                       const size_t *shape, int ndim, struct error *err)
+{
+    static const char *const dtypes[] = {[SAFETENSORS_F32] = "F32", [SAFETENSORS_I64] = "I64"};
+    char expected[192], actual[192];
+    safetensors_shape(expected, sizeof expected, shape, ndim);
+    if (!tensor)
+        return error_set(err, -EINVAL, "%.100s: %s %s expected, no such tensor found", name, dtypes[dtype], expected);
+    if (tensor->dtype != dtype)
+        return error_set(err, -EINVAL, "%.100s: dtype %s expected, %s found", name, dtypes[dtype], dtypes[tensor->dtype]);
+    bool same = tensor->ndim == ndim;
+    for (int i = 0; same && i < ndim; i++)
+        same = tensor->shape[i] == shape[i];
+    if (!same)
+        return error_set(err, -EINVAL, "%.100s: shape %s expected, %s found", name, expected,
+                         safetensors_shape(actual, sizeof actual, tensor->shape, tensor->ndim));
+    return 0;
+}
+
+static int check_tensors(const struct arch *arch, const struct safetensors *file, struct error *err)
+{
+    /* The names and shapes of a model follow from its architecture alone; nothing is allocated for one that the file
+     * doesn't hold. */
+    struct model outline = {.arch = *arch};
+    struct model_tensor t;
+    int r = arch_shapes(&outline.shapes, arch, err);
+    for (int i = 0; r == 0 && model_tensor(&outline, i, &t); i++)
+        r = check_shape(safetensors_find(file, t.name), t.name, SAFETENSORS_F32, t.shape, t.ndim, err);
+    for (size_t k = 0; r == 0 && k < safetensors_count(file); k++) {
+        const struct safetensors_tensor *tensor = safetensors_at(file, k);
+        bool expected = false;
+        if (has_suffix(tensor->name, ".num_batches_tracked")) {
+            r = check_shape(tensor, tensor->name, SAFETENSORS_I64, NULL, 0, err);
+            continue;
+        }
+        for (int i = 0; !expected && model_tensor(&outline, i, &t); i++)
+            expected = strcmp(t.name, tensor->name) == 0;
+        if (!expected)
+            r = error_set(err, -EINVAL, "%.100s: the architecture has no such tensor", tensor->name);
+    }
+    return r;
+}
+
+/* ---- the file ----------------------------------------------------------------------------------------------------- */
+
+/* The JSON under a key of the metadata: 1, or 0 where the key is absent. */
+static int load_json(json_t **ret, const struct safetensors *file, const char *key, struct error *err)
+{
+    const char *text = safetensors_metadata(file, key);
+    if (!text)
+        return 0;
+    json_error_t json_err;
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &json_err);
+    if (!json)
+        return error_set(err, -EINVAL, "%s: line %d, column %d: %s", key, json_err.line, json_err.column, json_err.text);
+    if (!json_is_object(json)) {
+        json_decref(json);
+        return error_set(err, -EINVAL, "%s: an object expected", key);
+    }
+    *ret = json;
+    return 1;
+}
+
+static int load(struct model_file *ret, const struct safetensors *file, struct error *err)
+{
+    struct arch arch;
+    json_t *json = NULL;
+    const char *format = safetensors_metadata(file, "format");
+    if (!format || strcmp(format, "memae") != 0)
+        return error_set(err, -EINVAL, "metadata: format: memae expected, %.60s found", format ? format : "nothing");
+    int r = load_json(&json, file, "memae.arch", err);
+    if (r == 0)
+        r = error_set(err, -EINVAL, "metadata: memae.arch: an architecture expected, nothing found");
+    else if (r > 0 && (r = arch_from_json(&arch, json, err)) < 0)
+        error_prefix(err, r, "memae.arch");
+    json_decref(json);
+    json = NULL;
+    if (r < 0)
+        return r;
+
+    if ((r = load_json(&json, file, "memae.calibration", err)) > 0) {
+        ret->has_calibration = true;
+        if ((r = calibration_from_json(&ret->calibration, json, err)) < 0)
+            error_prefix(err, r, "memae.calibration");
+        json_decref(json);
+    }
+    if (r < 0 || (r = load_json(&ret->training, file, "memae.training", err)) < 0 ||
+        (r = check_tensors(&arch, file, err)) < 0 || (r = model_open(&ret->model, &arch, err)) < 0)
+        return r;
+
+    struct model_tensor t;
+    for (int i = 0; model_tensor(ret->model, i, &t); i++) {
+        memcpy(t.data, safetensors_find(file, t.name)->data, t.n * sizeof *t.data);
+        if ((r = check_values(&t, err)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int finish(struct model_file *ret, struct safetensors *file, const char *name, struct error *err)
+{
+    struct model_file result = {0};
+    int r = load(&result, file, err);
+    safetensors_close(file);
+    if (r < 0) {
+        model_file_clear(&result);
+        error_prefix(err, r, "%s", name);
+        if (err)
+            safetensors_printable(err->text);
+        return r;
+    }
+    *ret = result;
+    return 0;
+}
+
+int model_file_load(struct model_file *ret, const char *path, struct error *err)
+{
+    struct safetensors *file;
+    int r = safetensors_open(&file, path, err);
+    return r < 0 ? r : finish(ret, file, path, err);
+}
+
+int model_file_load_memory(struct model_file *ret, const void *data, size_t size, const char *name, struct error *err)
+{
+    struct safetensors *file;
+    int r = safetensors_open_memory(&file, data, size, name, err);
+    return r < 0 ? r : finish(ret, file, name, err);
+}
+
+void model_file_clear(struct model_file *file)
+{
+    if (!file)
+        return;
+    model_close(file->model);
+    json_decref(file->training);
+    *file = (struct model_file){0};
+}
+
+int model_file_save(const char *path, const struct model *model, const struct calibration *calibration,
+                    const json_t *training, struct error *err)
+{
+    int r = 0, n = 0;
+    char *texts[3] = {0};
+    struct model_tensor t;
+    struct model_tensor *tensors = NULL;
+    struct safetensors_output *outputs = NULL;
+    const char *metadata[4][2] = {{"format", "memae"}};
+    size_t n_metadata = 1;
+
+    if (calibration && (r = calibration_check(calibration, err)) < 0)
+        return error_prefix(err, r, "%s: memae.calibration", path);
+    if (training && !json_is_object(training))
+        return error_set(err, -EINVAL, "%s: memae.training: an object expected", path);
+    while (model_tensor(model, n, &t)) {
+        if ((r = check_values(&t, err)) < 0)
+            return error_prefix(err, r, "%s", path);
+        n++;
+    }
+    json_t *jsons[3] = {arch_to_json(&model->arch), calibration ? calibration_to_json(calibration) : NULL,
+                        json_incref((json_t *)training)};
+    static const char *const keys[3] = {"memae.arch", "memae.calibration", "memae.training"};
+    static const size_t digits[3] = {9, 17, 15};        /* float; double, exactly; double, for people */
+    bool wanted[3] = {true, calibration != NULL, training != NULL}, enough = true;
+    for (int i = 0; i < 3; i++) {
+        if (!wanted[i])
+            continue;
+        texts[i] = json_dumps(jsons[i], JSON_COMPACT | JSON_REAL_PRECISION(digits[i]));
+        enough &= texts[i] != NULL;
+        metadata[n_metadata][0] = keys[i];
+        metadata[n_metadata++][1] = texts[i];
+    }
+    tensors = calloc((size_t)n, sizeof *tensors);
+    outputs = calloc((size_t)n, sizeof *outputs);
+    if (!enough || !tensors || !outputs) {
+        r = error_set(err, -ENOMEM, "%s: out of memory", path);
+        goto out;
+    }
+    for (int i = 0; i < n; i++) {
+        model_tensor(model, i, &tensors[i]);
+        outputs[i].name = tensors[i].name;
+        outputs[i].ndim = tensors[i].ndim;
+        memcpy(outputs[i].shape, tensors[i].shape, sizeof tensors[i].shape);
+        outputs[i].data = tensors[i].data;
+    }
+    r = safetensors_write(path, outputs, (size_t)n, metadata, n_metadata, err);
+out:
+    free(outputs);
+    free(tensors);
+    for (int i = 0; i < 3; i++) {
+        free(texts[i]);
+        json_decref(jsons[i]);
+    }
+    return r;
+}
