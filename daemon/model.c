@@ -1,0 +1,363 @@
+/* memaed model show: what a model file holds, for people and (--json) for programs. */
+#include "daemon/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/model_file.h"
+#include "io/redact.h"
+#include "io/safetensors.h"
+
+/* What one part of the network (a layer with its norm, the memory) has and costs. */
+struct cost {
+    size_t parameters;          /* that are learned: without running statistics */
+    double multiply_adds;       /* a cube, of the direct form */
+};
+
+struct summary {
+    const char *path;
+    double size_bytes;
+    const struct model_file *file;
+    struct cost encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS], memory, total;
+};
+
+static const char usage[] =
+    "Usage: memaed model show [--json] MODEL\n"
+    "\n"
+    "Shows what a model file holds: the network's layers, parameters and cost, its memory, its calibration and\n"
+    "how it was made. The file is checked in full on the way; a fault ends the command with status 1.\n"
+    "\n"
+    "      --json    print one JSON object\n"
+    "  -h, --help    show this help\n";
+
+/* ---- figures ------------------------------------------------------------------------------------------------------ */
+
+/* A conv3d takes every input within its kernel for each output; a deconv3d spreads each input over its kernel. Norms,
+ * activations, and the taps that fall into the padding make no difference to the nominal count. */
+static struct cost layer_cost(const struct layer_spec *spec, struct dims in, struct dims out)
+{
+    size_t weights = (size_t)in.c * (size_t)out.c * (size_t)spec->kernel[0] * (size_t)spec->kernel[1] *
+                     (size_t)spec->kernel[2];
+    size_t positions = dims_positions(spec->type == LAYER_CONV3D ? out : in);
+    return (struct cost){
+        .parameters = weights + (size_t)out.c * (spec->norm ? 3 : 1),
+        .multiply_adds = (double)weights * (double)positions,
+    };
+}
+
+static void add_cost(struct cost *total, struct cost cost)
+{
+    total->parameters += cost.parameters;
+    total->multiply_adds += cost.multiply_adds;
+}
+
+static void summarise(struct summary *s)
+{
+    const struct model *model = s->file->model;
+    const struct arch *arch = &model->arch;
+    for (int i = 0; i < arch->n_encoder; i++) {
+        s->encoder[i] = layer_cost(&arch->encoder[i], model->shapes.encoder[i], model->shapes.encoder[i + 1]);
+        add_cost(&s->total, s->encoder[i]);
+    }
+    if (arch->has_memory) {
+        struct dims z = model->shapes.decoder[0];
+        s->memory.parameters = (size_t)arch->memory.slots * (size_t)z.c;
+        /* Once for the similarities, once for the mix of the slots. */
+        s->memory.multiply_adds = 2 * (double)s->memory.parameters * (double)dims_positions(z);
+        add_cost(&s->total, s->memory);
+    }
+    for (int i = 0; i < arch->n_decoder; i++) {
+        s->decoder[i] = layer_cost(&arch->decoder[i], model->shapes.decoder[i], model->shapes.decoder[i + 1]);
+        add_cost(&s->total, s->decoder[i]);
+    }
+}
+
+/* ---- what the file says of itself --------------------------------------------------------------------------------- */
+
+/* Text from the file, fit to be shown: without control characters, and without credentials, whoever wrote them. */
+static json_t *shown_string(const char *text)
+{
+    size_t size = 4 * strlen(text) + 64;
+    char *out = malloc(size);
+    if (!out)
+        return NULL;
+    redact(out, size, text);
+    safetensors_printable(out);
+    json_t *string = json_string(out);
+    if (!string)
+        string = json_string("(not text)");
+    free(out);
+    return string;
+}
+
+/* A copy of value in which every string and key is shown_string(); NULL: out of memory. Depth is what the parser
+ * allowed. */
+static json_t *shown(const json_t *value)
+{
+    if (json_is_string(value))
+        return shown_string(json_string_value(value));
+    if (json_is_array(value)) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < json_array_size(value); i++)
+            json_array_append_new(list, shown(json_array_get(value, i)));
+        return list;
+    }
+    if (json_is_object(value)) {
+        const char *key;
+        json_t *item, *object = json_object();
+        json_object_foreach((json_t *)value, key, item) {
+            json_t *name = shown_string(key);
+            json_object_set_new(object, name ? json_string_value(name) : "", shown(item));
+            json_decref(name);
+        }
+        return object;
+    }
+    return json_incref((json_t *)value);
+}
+
+static const json_t *slots_used(const struct model_file *file)
+{
+    const json_t *used = json_object_get(file->training, "slots_used");
+    return file->model->arch.has_memory && json_is_integer(used) ? used : NULL;
+}
+
+/* ---- for people --------------------------------------------------------------------------------------------------- */
+
+static const char *const layer_names[] = {[LAYER_CONV3D] = "conv3d", [LAYER_DECONV3D] = "deconv3d"};
+
+struct text {
+    char text[96];
+};
+
+static const char *axes(struct text *out, const int *v)
+{
+    snprintf(out->text, sizeof out->text, "%dx%dx%d", v[0], v[1], v[2]);
+    return out->text;
+}
+
+static const char *dims(struct text *out, struct dims d)
+{
+    snprintf(out->text, sizeof out->text, "%dx%dx%dx%d", d.c, d.t, d.h, d.w);
+    return out->text;
+}
+
+/* 65.4 G, 83.4 k: three digits and a prefix. */
+static const char *scaled(struct text *out, double value)
+{
+    static const char prefixes[] = " kMGTPE";
+    size_t i = 0;
+    for (; value >= 999.5 && i + 2 < sizeof prefixes; i++)
+        value /= 1000;
+    if (i == 0)
+        snprintf(out->text, sizeof out->text, "%g ", value);
+    else
+        snprintf(out->text, sizeof out->text, "%.*f %c", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, prefixes[i]);
+    return out->text;
+}
+
+static void print_layer(const char *part, int i, const struct layer_spec *spec, struct dims out, const struct cost *cost)
+{
+    struct text kernel, stride, shape, count, extras = {""};
+    int n = snprintf(extras.text, sizeof extras.text, "%s", spec->norm ? " norm" : "");
+    switch (spec->activation) {
+    case ACTIVATION_NONE: break;
+    case ACTIVATION_RELU: snprintf(extras.text + n, sizeof extras.text - (size_t)n, " relu"); break;
+    case ACTIVATION_TANH: snprintf(extras.text + n, sizeof extras.text - (size_t)n, " tanh"); break;
+    case ACTIVATION_LEAKY_RELU:
+        snprintf(extras.text + n, sizeof extras.text - (size_t)n, " leaky_relu(%g)", (double)spec->slope);
+        break;
+    }
+    printf("%s %-4d %-8s %5s / %-5s%-22s -> %-18s %10zu %11s\n", part, i, layer_names[spec->type],
+           axes(&kernel, spec->kernel), axes(&stride, spec->stride), extras.text, dims(&shape, out), cost->parameters,
+           scaled(&count, cost->multiply_adds));
+}
+
+static void print_calibration(const struct model_file *file)
+{
+    const struct calibration *c = &file->calibration;
+    if (!file->has_calibration) {
+        printf("calibration   none: alerts need a threshold in the configuration\n");
+        return;
+    }
+    printf("calibration   alerts from %.6g on, until below %.6g; learned at %g frames a second\n", c->threshold,
+           c->close_threshold, c->fps);
+    printf("              from %ld windows held out: median %.6g, 99 of 100 below %.6g, maximum %.6g\n", c->windows,
+           c->median, c->p99, c->maximum);
+}
+
+static int print_training(const struct model_file *file)
+{
+    if (!file->training) {
+        printf("training      not told\n");
+        return 0;
+    }
+    json_t *training = shown(file->training), *value;
+    const char *key, *head = "training";
+    int r = training ? 0 : -ENOMEM;
+    json_object_foreach(training, key, value) {
+        char *text = json_is_string(value) ? strdup(json_string_value(value))
+                                           : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        if (!text)
+            r = -ENOMEM;
+        else
+            printf("%-13s %s: %s\n", head, key, text);
+        free(text);
+        head = "";
+    }
+    json_decref(training);
+    return r;
+}
+
+static int print_text(const struct summary *s)
+{
+    const struct model *model = s->file->model;
+    const struct arch *arch = &model->arch;
+    struct text a, b, c;
+    printf("model         %s, %sB\n", s->path, scaled(&a, s->size_bytes));
+    printf("input         %s (channels, frames, height, width); a pixel p enters as (p/255 - %g)/%g\n\n",
+           dims(&a, model->shapes.encoder[0]), (double)arch->mean, (double)arch->std);
+    printf("layer         %-8s %-35s    %-18s %10s %11s\n", "type", "kernel / stride", "output", "parameters",
+           "mult-adds");
+    for (int i = 0; i < arch->n_encoder; i++)
+        print_layer("encoder ", i, &arch->encoder[i], model->shapes.encoder[i + 1], &s->encoder[i]);
+    if (arch->has_memory) {
+        const struct memory_spec *m = &arch->memory;
+        snprintf(b.text, sizeof b.text, "%d slots, %s%s", m->slots,
+                 m->similarity == SIMILARITY_COSINE ? "cosine" : "dot product", m->shrink > 0 ? ", shrink" : "");
+        printf("memory        %-44s -> %-18s %10zu %11s\n", b.text, dims(&a, model->shapes.decoder[0]),
+               s->memory.parameters, scaled(&c, s->memory.multiply_adds));
+    }
+    for (int i = 0; i < arch->n_decoder; i++)
+        print_layer("decoder ", i, &arch->decoder[i], model->shapes.decoder[i + 1], &s->decoder[i]);
+
+    printf("\nparameters    %zu; with the norms' statistics %sB\n", s->total.parameters,
+           scaled(&a, (double)model->n_storage * (double)sizeof(float)));
+    printf("cost          %sFLOP a cube: two for each of %s multiply-adds of the direct form\n",
+           scaled(&a, 2 * s->total.multiply_adds), scaled(&b, s->total.multiply_adds));
+    if (!arch->has_memory) {
+        printf("memory        none: a plain autoencoder\n");
+    } else {
+        const struct memory_spec *m = &arch->memory;
+        const json_t *used = slots_used(s->file);
+        printf("memory        %d slots of %d, shrink %g, temperature %g", m->slots, model->shapes.decoder[0].c,
+               (double)m->shrink, (double)m->temperature);
+        if (used)
+            printf("; %" JSON_INTEGER_FORMAT " in use\n", json_integer_value(used));
+        else
+            printf("; how many are in use is not told\n");
+    }
+    print_calibration(s->file);
+    return print_training(s->file);
+}
+
+/* ---- for programs ------------------------------------------------------------------------------------------------- */
+
+static json_t *shape_json(struct dims d)
+{
+    return json_pack("[i, i, i, i]", d.c, d.t, d.h, d.w);
+}
+
+static json_t *layers_json(const struct layer_spec *specs, int n, const struct dims *shapes, const struct cost *costs)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:f}", "type", layer_names[specs[i].type], "output",
+                                              shape_json(shapes[i + 1]), "parameters", (json_int_t)costs[i].parameters,
+                                              "multiply_adds", costs[i].multiply_adds));
+    return list;
+}
+
+static int print_json(const struct summary *s)
+{
+    const struct model *model = s->file->model;
+    const struct arch *arch = &model->arch;
+    json_t *memory = json_null();
+    if (arch->has_memory) {
+        const json_t *used = slots_used(s->file);
+        memory = json_pack("{s:i, s:i, s:O?, s:o, s:I, s:f}", "slots", arch->memory.slots, "channels",
+                           model->shapes.decoder[0].c, "slots_used", used, "output",
+                           shape_json(model->shapes.decoder[0]), "parameters", (json_int_t)s->memory.parameters,
+                           "multiply_adds", s->memory.multiply_adds);
+    }
+    json_t *object = json_pack(
+        "{s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:f, s:f, s:o, s:o, s:o}", "model", shown_string(s->path), "size_bytes",
+        (json_int_t)s->size_bytes, "input", shape_json(model->shapes.encoder[0]), "encoder",
+        layers_json(arch->encoder, arch->n_encoder, model->shapes.encoder, s->encoder), "memory", memory, "decoder",
+        layers_json(arch->decoder, arch->n_decoder, model->shapes.decoder, s->decoder), "parameters",
+        (json_int_t)s->total.parameters, "multiply_adds", s->total.multiply_adds, "flop_per_cube",
+        2 * s->total.multiply_adds, "arch", arch_to_json(arch), "calibration",
+        s->file->has_calibration ? calibration_to_json(&s->file->calibration) : json_null(), "training",
+        s->file->training ? shown(s->file->training) : json_null());
+    char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(object);
+    if (!text)
+        return -ENOMEM;
+    puts(text);
+    free(text);
+    return 0;
+}
+
+/* ---- the command -------------------------------------------------------------------------------------------------- */
+
+static int show(const char *path, bool json)
+{
+    struct error err;
+    struct model_file file;
+    struct stat st;
+    if (model_file_load(&file, path, &err) < 0) {
+        fprintf(stderr, "memaed: %s\n", err.text);
+        return 1;
+    }
+    struct summary s = {.path = path, .file = &file};
+    s.size_bytes = stat(path, &st) == 0 ? (double)st.st_size : 0;
+    summarise(&s);
+    int r = json ? print_json(&s) : print_text(&s);
+    model_file_clear(&file);
+    if (r < 0)
+        fprintf(stderr, "memaed: %s\n", strerror(-r));
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "memaed: standard output: %s\n", strerror(errno));
+        r = -EIO;
+    }
+    return r < 0 ? 1 : 0;
+}
+
+static int misuse(const char *what)
+{
+    fprintf(stderr, "memaed: model: %s; see memaed model --help\n", what);
+    return 2;
+}
+
+int command_model(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    bool json = false;
+    opterr = 0;
+    optind = 0;         /* the caller may have used getopt itself */
+    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'j':
+            json = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return fflush(stdout) == 0 ? 0 : 1;
+        default:
+            fprintf(stderr, "memaed: model: %s: unknown option, or a value that it doesn't take\n", argv[optind - 1]);
+            return 2;
+        }
+    }
+    if (optind == argc || strcmp(argv[optind], "show") != 0)
+        return misuse("show MODEL expected");
+    if (argc - optind != 2)
+        return misuse("show: one MODEL expected");
+    return show(argv[optind + 1], json);
+}
