@@ -16,7 +16,7 @@ comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' "$(1)" "$(2)")
 
-PACKAGES := libavformat libavcodec libavutil libswscale openblas libmicrohttpd yaml-0.1 libcurl jansson libsystemd
+PACKAGES := libavformat libavcodec libavutil libswscale openblas libmicrohttpd yaml-0.1 libcurl gnutls jansson libsystemd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -34,10 +34,10 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 CORE := core/adam.c core/alert.c core/arch.c core/calibration.c core/conv3d.c core/error.c core/evaluation.c core/kernels.c \
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/memory.c core/model.c core/network.c \
         core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/rng.c \
-        core/training.c
+        core/training.c core/utc.c
 IO   := io/config.c io/config_yaml.c io/footage.c io/gray.c io/lock.c io/model_file.c io/pacing.c io/redact.c io/ring.c \
-        io/safetensors.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/webhook.c
-WEB  := web/api.c web/cursor.c web/metrics.c web/server.c
+        io/safetensors.c io/signature.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/webhook.c
+WEB  := web/api.c web/clients.c web/cursor.c web/metrics.c web/request.c web/server.c
 DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon/camera.c daemon/check.c daemon/clip.c daemon/eval.c \
           daemon/events.c daemon/heartbeat.c daemon/learn.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c \
           daemon/pool.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/threads.c
@@ -59,7 +59,7 @@ LIB_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(IO) $(WEB) $(DAEMON))
 TEST_BINS := $(addprefix $(BUILD)/tests/,$(TESTS))
 
 .DELETE_ON_ERROR:
-.PHONY: all check demo fuzz install uninstall clean arrows deps bench
+.PHONY: all check check-built demo fuzz valgrind install uninstall clean arrows deps bench
 all: $(BUILD)/memaed
 
 # Instruction-set flags apply to these files alone.
@@ -98,6 +98,77 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/libmemaed.a
 # Unit tests of one module, while working on it: make test-ring
 test-%: $(BUILD)/tests/test_%
 	$(BUILD)/tests/test_$*
+
+# ---- the rest: deps, check, demo, fuzz, valgrind, bench, install -----------------------------------------------------
+
+# What is missing is installed first (by root; else the apt line is printed), so these end in a make of their own that
+# sees what pkg-config sees then.
+again = @$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+RUN_TESTS = tests/run --build $(BUILD) --san '$(SAN)' --unit '$(TEST_BINS)'
+
+deps:
+	@tools/deps build && tools/deps check && tools/deps demo
+
+check:
+	@tools/deps check
+	$(again) check-built
+check-built: all $(TEST_BINS) arrows
+	@$(RUN_TESTS)
+
+# Who may include whom.
+arrows:
+	@tests/arrows
+
+demo:
+	@tools/deps demo
+	$(again) all
+	@MEMAED=$(BUILD)/memaed tools/demo
+
+# The short system test under valgrind.
+valgrind:
+	@tools/deps valgrind
+	$(again) all
+	@MEMAED_TEST_SCALE=$${MEMAED_TEST_SCALE:-20} $(RUN_TESTS) --only system --memaed \
+	  'valgrind -q --trace-children=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
+	   --suppressions=tests/valgrind.supp $(BUILD)/memaed' test_run_file
+
+# Each target of tests/fuzz for FUZZ_SECONDS, from the seeds that the project has anyway; findings stay in build/.
+FUZZ_SECONDS ?= 60
+FUZZ_SAN := fuzzer-no-link,address,undefined
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SEEDS_fuzz_model = $(filter-out %.golden.safetensors,$(wildcard tests/golden/*.safetensors)) $(wildcard tests/bad/model/*)
+FUZZ_SEEDS_fuzz_config = etc/memaed.yml $(wildcard tests/bad/config/*)
+FUZZ_SEEDS_fuzz_query = $(wildcard tests/bad/query/*)
+fuzz:
+	@tools/deps fuzz
+	$(again) CC=clang SAN=$(FUZZ_SAN) $(addprefix run-,$(FUZZERS))
+run-fuzz_%: $(BUILD)/tests/fuzz_%
+	@mkdir -p $(BUILD)/corpus/$* && $(foreach f,$(FUZZ_SEEDS_fuzz_$*),cp $(f) $(BUILD)/corpus/$*/ &&) true
+	@printf '  %-6s %s\n' FUZZ '$* for $(FUZZ_SECONDS) s'
+	@cd $(BUILD) && UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tests/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	  -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 -artifact_prefix=$*- corpus/$* >$*.log 2>&1 || { tail -60 $*.log; exit 1; }
+	@grep number_of_executed_units $(BUILD)/$*.log
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libmemaed.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(ALL_LDFLAGS) $(BUILD)/libmemaed.a $(ALL_LIBS)
+
+bench: all
+	$(BUILD)/memaed bench --arch paper
+
+install: $(BUILD)/memaed
+	install -D -m 755 $(BUILD)/memaed $(DESTDIR)$(PREFIX)/bin/memaed
+	install -D -m 644 docs/memaed.1 $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1
+	install -D -m 644 etc/memaed.yml $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/memaed.yml
+	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/memaed $(DESTDIR)$(UNITDIR)
+	sed -e 's|/usr/bin/memaed|$(PREFIX)/bin/memaed|' -e 's|/etc/memaed|$(SYSCONFDIR)/memaed|' systemd/memaed.service \
+	  >$(DESTDIR)$(UNITDIR)/memaed.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/memaed.service
+
+# Configuration, models and state stay.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/memaed $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1 $(DESTDIR)$(UNITDIR)/memaed.service
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/memaed
 
 clean:
 	rm -rf build

@@ -1,0 +1,463 @@
+"""What the system tests share: they start the real program in a folder of their own, watch it through its logs and its
+REST interface, and stop it. Standard library alone.
+
+The runner (tests/run) passes in the environment:
+  MEMAED              the command to test (may be several words: "valgrind … build/memaed")
+  MEMAED_TEST_SCALE   how many times slower than usual everything may be (sanitizers, valgrind)
+  MEMAED_TEST_SAN     the sanitizers it was built with, if any
+
+A test file is a unittest module that ends in harness.main(), which prints TAP; run one alone with
+`tests/run test_rtsp`, or by itself: `MEMAED=build/memaed tests/system/test_rtsp.py`.
+"""
+import array
+import collections
+import json
+import os
+import random
+import re
+import shlex
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.join(ROOT, "tests", "system")
+MEMAED = shlex.split(os.environ.get("MEMAED", os.path.join(ROOT, "build", "memaed")))
+SCALE = float(os.environ.get("MEMAED_TEST_SCALE", "1"))
+SAN = os.environ.get("MEMAED_TEST_SAN", "")
+STOP_S = 2.0 * SCALE            # an orderly stop takes no longer
+WINDOW = 16                     # frames in a window of the models below
+
+SANITIZER_FINDING = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |definitely lost: [1-9]")
+
+
+def wait_for(what, condition, timeout, step=0.05):
+    """The first true value of condition(); fails after timeout seconds (times the scale)."""
+    limit = time.monotonic() + timeout * SCALE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > limit:
+            raise AssertionError(f"{what}: not within {timeout * SCALE:.0f} s")
+        time.sleep(step)
+
+
+# ---- logs -----------------------------------------------------------------------------------------------------------
+
+FIELD = re.compile(r'([a-z_0-9]+)=("(?:\\.|[^"\\])*"|\S*)')
+
+
+def parse_line(line):
+    """The key=value pairs of a log line; None where it is not an event."""
+    fields = {}
+    for key, value in FIELD.findall(line):
+        if value.startswith('"'):
+            value = re.sub(r"\\(.)", r"\1", value[1:-1])
+        fields.setdefault(key, value)
+    return fields if "event" in fields else None
+
+
+def session_processes(session):
+    """The processes that still live in a session, without zombies."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as f:
+                rest = f.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(rest[3]) == session and rest[0] != "Z":
+            found.append(int(entry))
+    return found
+
+
+class Command(collections.namedtuple("Command", "code out err seconds")):
+    """What a finished command left."""
+
+
+def run(*args, timeout=60, env=None, cwd=None):
+    """memaed with the arguments, to its end."""
+    start = time.monotonic()
+    done = subprocess.run([*MEMAED, *map(str, args)], stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=timeout * SCALE, env={**os.environ, **(env or {})}, cwd=cwd, check=False)
+    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    if done.returncode < 0 or SANITIZER_FINDING.search(err):
+        raise AssertionError(f"memaed {' '.join(map(str, args))}: status {done.returncode}\n{err}")
+    return Command(done.returncode, out, err, time.monotonic() - start)
+
+
+class Daemon:
+    """`memaed run` with a configuration (a dict, written as JSON, which is YAML too), in a folder of the test's."""
+
+    def __init__(self, folder, config, env=None):
+        self.folder = folder
+        config = {"state_dir": os.path.join(folder, "state"), "http": {"listen": "127.0.0.1:0"}, **config}
+        os.makedirs(config["state_dir"], exist_ok=True)
+        self.config = os.path.join(folder, "memaed.yml")
+        with open(self.config, "w", encoding="utf-8") as f:
+            json.dump(config, f, indent=1)
+        self.lines, self.changed = [], threading.Condition()
+        self.process = subprocess.Popen([*MEMAED, "run", "--config", self.config], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                                        env={**os.environ, **(env or {})})
+        self.readers = [threading.Thread(target=self._read, args=(pipe,), daemon=True)
+                        for pipe in (self.process.stdout, self.process.stderr)]
+        for reader in self.readers:
+            reader.start()
+        self.stopped = False
+        try:
+            self.address = self.wait_event("http_listening")["address"]
+        except BaseException:
+            self.kill()
+            raise
+        self.base = f"http://{self.address}"
+
+    def _read(self, pipe):
+        for raw in pipe:
+            with self.changed:
+                self.lines.append(raw.decode(errors="replace").rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def log(self):
+        with self.changed:
+            return "\n".join(self.lines)
+
+    def events(self, name=None, **fields):
+        with self.changed:
+            parsed = [p for p in map(parse_line, self.lines) if p]
+        return [p for p in parsed if name in (None, p["event"]) and all(p.get(k) == v for k, v in fields.items())]
+
+    def wait_event(self, name, timeout=20, **fields):
+        def found():
+            if self.process.poll() is not None and not any(r.is_alive() for r in self.readers):
+                hits = self.events(name, **fields)
+                if not hits:
+                    raise AssertionError(f"memaed ended with {self.process.returncode} before event={name}\n{self.log()}")
+                return hits
+            return self.events(name, **fields)
+        try:
+            return wait_for(f"event={name} {fields}", found, timeout)[0]
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.log()[-4000:]}") from None
+
+    # -- REST
+
+    def get(self, path, timeout=10):
+        """(status, value): the parsed JSON, or text where it is not JSON."""
+        try:
+            with urllib.request.urlopen(self.base + path, timeout=timeout * SCALE) as answer:
+                status, kind, body = answer.status, answer.headers.get_content_type(), answer.read()
+        except urllib.error.HTTPError as e:
+            with e:
+                status, kind, body = e.code, e.headers.get_content_type(), e.read()
+        text = body.decode()
+        return status, json.loads(text) if kind.endswith("json") else text
+
+    def camera(self, name):
+        status, value = self.get(f"/api/v1/cameras/{name}")
+        assert status == 200, (status, value)
+        return value
+
+    def wait_camera(self, name, condition, timeout=20):
+        """The camera as REST shows it, once condition(camera) holds; a string waits for a state."""
+        wanted = condition if callable(condition) else lambda c: c["state"] == condition
+        last = {}
+
+        def seen():
+            last.clear()
+            last.update(self.camera(name))
+            return dict(last) if wanted(last) else None
+        try:
+            return wait_for(f"camera {name}: {condition}", seen, timeout)
+        except AssertionError as e:
+            raise AssertionError(f"{e}; it is {last}\n{self.log()[-4000:]}") from None
+
+    def metric(self, name, **labels):
+        """The value of one sample of /metrics, or None."""
+        status, text = self.get("/metrics")
+        assert status == 200, text
+        for line in text.splitlines():
+            m = re.match(r"([a-z_0-9]+)(?:\{(.*)\})? (\S+)$", line)
+            if m and m[1] == name:
+                found = dict(re.findall(r'([a-z_]+)="((?:\\.|[^"\\])*)"', m[2] or ""))
+                if all(found.get(k) == v for k, v in labels.items()):
+                    return float(m[3])
+        return None
+
+    # -- the end
+
+    def stop(self, limit=STOP_S):
+        """TERM; asserts that it ends well, in time, and leaves nothing behind."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(limit + 15 * SCALE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still there {limit + 15 * SCALE:.0f} s after TERM\n{self.log()[-4000:]}") from None
+        seconds = time.monotonic() - start
+        for reader in self.readers:
+            reader.join(5)
+        self.stopped = True
+        left = session_processes(self.process.pid)
+        log = self.log()
+        assert not left, f"processes left behind: {left}"
+        assert not SANITIZER_FINDING.search(log), log
+        assert code == 0, f"status {code} after TERM\n{log[-4000:]}"
+        assert seconds <= limit, f"took {seconds:.1f} s to stop, allowed {limit:.1f}\n{log[-4000:]}"
+        return seconds
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if not any(r.is_alive() for r in self.readers):
+                pipe.close()
+        self.stopped = True
+
+
+class Follower:
+    """Polls the scores of one camera with the cursor, and keeps all that came."""
+
+    def __init__(self, daemon, camera, limit=None):
+        self.daemon, self.camera, self.limit, self.cursor, self.scores = daemon, camera, limit, None, []
+
+    def poll(self):
+        """How many came."""
+        query = [f"since={self.cursor}"] if self.cursor is not None else []
+        query += [f"limit={self.limit}"] if self.limit else []
+        status, value = self.daemon.get(f"/api/v1/cameras/{self.camera}/scores?{'&'.join(query)}")
+        assert status == 200, (status, value)
+        self.scores += value["scores"]
+        self.cursor = value["next"]
+        return len(value["scores"])
+
+    def drain(self):
+        while self.poll():
+            pass
+        return self.scores
+
+    def wait(self, count, timeout=30):
+        wait_for(f"{count} scores of {self.camera} (have {len(self.scores)})",
+                 lambda: self.poll() is not None and len(self.scores) >= count, timeout)
+        return self.scores
+
+
+# ---- material -------------------------------------------------------------------------------------------------------
+
+def video_arch(height, width, channels, slots, shrink=0.0):
+    """A video architecture as docs/model-format.md has it, with the paper's strides."""
+    hidden = {"norm": "batch", "activation": "leaky_relu", "slope": 0.2}
+
+    def conv(out, t):
+        return {"type": "conv3d", "out": out, "kernel": [3, 3, 3], "stride": [t, 2, 2], "padding": [1, 1, 1], **hidden}
+
+    def deconv(out, t, more):
+        return {"type": "deconv3d", "out": out, "kernel": [3, 3, 3], "stride": [t, 2, 2], "padding": [1, 1, 1],
+                "output_padding": [t - 1, 1, 1], **more}
+    c1, c2, c3, c4 = channels
+    return {"input": {"shape": [1, WINDOW, height, width], "mean": 0.5, "std": 0.5},
+            "encoder": [conv(c1, 1), conv(c2, 2), conv(c3, 2), conv(c4, 2)],
+            "memory": {"slots": slots, "similarity": "cosine", "shrink": shrink},
+            "decoder": [deconv(c3, 2, hidden), deconv(c2, 2, hidden), deconv(c1, 2, hidden), deconv(1, 1, {})]}
+
+
+def write_model(path, height=32, width=48, channels=(4, 4, 8, 8), slots=20, seed=1, calibration=None):
+    """A model of random weights, as safetensors; small enough to run in a millisecond by default."""
+    arch = video_arch(height, width, channels, slots)
+    rng = random.Random(seed)
+    tensors = []
+
+    def uniform(name, shape, bound):
+        n = 1
+        for d in shape:
+            n *= d
+        tensors.append((name, shape, array.array("f", (rng.uniform(-bound, bound) for _ in range(n)))))
+
+    def fill(name, n, value):
+        tensors.append((name, [n], array.array("f", [value]) * n))
+    for part in ("encoder", "decoder"):
+        ci, index = (1 if part == "encoder" else channels[3]), 0
+        for layer in arch[part]:
+            co = layer["out"]
+            shape = [co, ci, 3, 3, 3] if part == "encoder" else [ci, co, 3, 3, 3]
+            bound = (shape[1] * 27) ** -0.5
+            uniform(f"{part}.{index}.weight", shape, bound)
+            uniform(f"{part}.{index}.bias", [co], bound)
+            index += 1
+            if layer.get("norm"):
+                for key, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
+                    fill(f"{part}.{index}.{key}", co, value)
+                index += 1
+            if layer.get("activation"):
+                index += 1
+            ci = co
+    uniform("mem_rep.memory.weight", [slots, channels[3]], channels[3] ** -0.5)
+    metadata = {"format": "memae", "memae.arch": json.dumps(arch)}
+    if calibration:
+        metadata["memae.calibration"] = json.dumps(calibration)
+    header, offset = {"__metadata__": metadata}, 0
+    for name, shape, data in tensors:
+        size = len(data) * 4
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for _, _, data in tensors:
+            f.write(data.tobytes())
+    return path
+
+
+def ffmpeg(*args):
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", *map(str, args)], check=True,
+                   stdin=subprocess.DEVNULL)
+
+
+def write_clip(path, seconds=6.0, fps=10, size="48x32", source="testsrc2", codec=("-c:v", "ffv1", "-pix_fmt", "gray")):
+    """A moving test picture."""
+    ffmpeg("-f", "lavfi", "-i", f"{source}=size={size}:rate={fps}:duration={seconds}", *codec, path)
+    return path
+
+
+def free_port():
+    """A port of loopback where nothing listens now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class RtspServer:
+    """GStreamer's RTSP server as a process of its own, which can be killed, stopped and started again."""
+
+    def __init__(self, clip, fps=10, port=0, user=None, password=None):
+        self.args = ["--clip", clip, "--fps", str(fps)]
+        if user:
+            self.args += ["--user", user, "--password", password]
+        self.port, self.process = port, None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(["/usr/bin/python3", os.path.join(HERE, "rtsp_server.py"), "--port",
+                                         str(self.port), *self.args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        line = self.process.stdout.readline().split()
+        if len(line) != 2 or line[0] != b"ready":
+            raise AssertionError("the RTSP server did not start")
+        self.port = int(line[1])
+
+    @property
+    def url(self):
+        return f"rtsp://127.0.0.1:{self.port}/live"
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def need_rtsp():
+    """Skips the test where GStreamer's RTSP server is not installed."""
+    probe = ("import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer, Gst; "
+             "Gst.init(None); assert all(map(Gst.ElementFactory.find, ('h264parse', 'rtph264pay', 'appsrc')))")
+    if subprocess.run(["/usr/bin/python3", "-c", probe], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                      check=False).returncode:
+        raise unittest.SkipTest("GStreamer's RTSP server is not installed (make deps)")
+
+
+class Case(unittest.TestCase):
+    """A test with a folder and daemons of its own."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="memaed-test-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def daemon(self, config, env=None):
+        daemon = Daemon(self.folder, config, env)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def rtsp(self, *args, **kwargs):
+        need_rtsp()
+        server = RtspServer(*args, **kwargs)
+        self.addCleanup(server.kill)
+        return server
+
+
+# ---- TAP ------------------------------------------------------------------------------------------------------------
+
+class _Tap(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.began = time.monotonic()
+
+    def _say(self, status, test, more=""):
+        self.n += 1
+        name = getattr(test, "_testMethodName", None) or str(test)
+        print(f"{status} {self.n} - {name}{more}", flush=True)
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self._say("ok", test, f" ({time.monotonic() - self.began:.1f} s)")
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self._say("ok", test, f" # SKIP {reason}")
+
+    def _bad(self, test, error):
+        self._say("not ok", test)
+        for line in self._exc_info_to_string(error, test).splitlines():
+            print(f"# {line}", flush=True)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._bad(test, err)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._bad(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.n += 1
+            print(f"not ok {self.n} - {test._testMethodName} {subtest._subDescription()}", flush=True)
+            for line in self._exc_info_to_string(err, test).splitlines():
+                print(f"# {line}", flush=True)
+
+
+def main():
+    """Runs the tests of the calling file, those named in argv if any."""
+    module = sys.modules["__main__"]
+    loader = unittest.defaultTestLoader
+    loader.testNamePatterns = [f"*{a}*" for a in sys.argv[1:]] or None
+    result = _Tap()
+    loader.loadTestsFromModule(module).run(result)
+    print(f"1..{result.n}", flush=True)
+    sys.exit(0 if result.wasSuccessful() and result.n else 1)

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+"""An RTSP camera on loopback: GStreamer's RTSP server plays a clip as H.264, over and over, at its own pace.
+
+Prints "ready PORT" on standard output once it listens. Timestamps go on without a jump where the clip starts again, as
+those of a camera would.
+"""
+import argparse
+import re
+import subprocess
+import sys
+
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+
+
+def access_units(clip, fps):
+    """The clip as H.264 access units, each a bytes object; a key frame every second, no frame out of order."""
+    stream = subprocess.run(
+        ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, "-an", "-vf", f"fps={fps},format=yuv420p",
+         "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-bf", "0",
+         "-x264-params", f"aud=1:keyint={fps}:scenecut=0:repeat-headers=1", "-f", "h264", "-"],
+        check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
+    starts = [m.start() for m in re.finditer(rb"\x00\x00\x00\x01\x09", stream)]     # access unit delimiters
+    return [stream[a:b] for a, b in zip(starts, starts[1:] + [len(stream)])]
+
+
+class Factory(GstRtspServer.RTSPMediaFactory):
+    def __init__(self, units, fps):
+        super().__init__()
+        self.units, self.fps = units, fps
+        self.set_shared(True)
+        self.set_launch("( appsrc name=source is-live=true format=time"
+                        f" caps=video/x-h264,stream-format=byte-stream,alignment=au,framerate={fps}/1"
+                        " ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )")
+        self.connect("media-configure", self.configure)
+
+    def configure(self, _factory, media):
+        source = media.get_element().get_by_name("source")
+        state = {"n": 0, "start": None}
+
+        def push():
+            clock = source.get_clock()
+            if clock is None:
+                return True
+            now = clock.get_time() - source.get_base_time()
+            if state["start"] is None:
+                state["start"] = now
+            due = state["start"] + state["n"] * Gst.SECOND // self.fps
+            while due <= now:                      # a server that was stopped for a while catches up, as cameras do
+                unit = Gst.Buffer.new_wrapped(self.units[state["n"] % len(self.units)])
+                unit.pts = unit.dts = due
+                unit.duration = Gst.SECOND // self.fps
+                if source.emit("push-buffer", unit) != Gst.FlowReturn.OK:
+                    return False
+                state["n"] += 1
+                due = state["start"] + state["n"] * Gst.SECOND // self.fps
+            return True
+        timer = GLib.timeout_add(max(5, 500 // self.fps), push)
+        media.connect("unprepared", lambda _media: GLib.source_remove(timer) if
+                      GLib.main_context_default().find_source_by_id(timer) else None)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clip", required=True, help="what FFmpeg reads")
+    parser.add_argument("--port", default="0", help="0: any free one")
+    parser.add_argument("--path", default="/live")
+    parser.add_argument("--fps", type=int, default=10)
+    parser.add_argument("--user", help="asks for this user and password")
+    parser.add_argument("--password")
+    options = parser.parse_args()
+
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(options.port)
+    factory = Factory(access_units(options.clip, options.fps), options.fps)
+    if options.user:
+        token = GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", "viewer")
+        auth = GstRtspServer.RTSPAuth()
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(options.user, options.password), token)
+        server.set_auth(auth)
+        role = Gst.Structure.new_empty("viewer")
+        role.set_value("media.factory.access", True)
+        role.set_value("media.factory.construct", True)
+        factory.add_role_from_structure(role)
+    server.get_mount_points().add_factory(options.path, factory)
+    if not server.attach(None):
+        sys.exit(f"rtsp_server: cannot listen on port {options.port}")
+    print(f"ready {server.get_bound_port()}", flush=True)
+    GLib.MainLoop().run()
+
+
+if __name__ == "__main__":
+    main()

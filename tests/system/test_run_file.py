@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+"""`memaed run` on a file: its scores by REST with the cursor, its states, and the same values as `memaed score`."""
+import csv
+import io
+
+import harness
+
+
+class RunFile(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.model = harness.write_model(self.path("model.safetensors"))
+        self.clip = harness.write_clip(self.path("clip.mkv"), seconds=5, fps=10)        # 50 frames: 35 windows
+        self.camera = {"source": self.clip, "model": self.model, "fps": 10, "stride": 1, "fps_force": True,
+                       "alert": {"threshold": 1e9}}
+
+    def test_scores_by_cursor_equal_score(self):
+        offline = list(csv.DictReader(io.StringIO(harness.run("score", "--model", self.model, self.clip).out)))
+        self.assertEqual([int(r["window"]) for r in offline], list(range(35)))
+
+        daemon = self.daemon({"cameras": {"gate": self.camera}})
+        follower = harness.Follower(daemon, "gate", limit=3)
+        states = []
+
+        def ended():
+            follower.poll()
+            states.append(daemon.camera("gate")["state"])
+            return states[-1] == "stopped"
+        harness.wait_for("the file to end", ended, 30)
+        scores = follower.drain()
+        order = ["starting", "warming", "watching", "stopped"]
+        ranks = [order.index(s) for s in states]
+        self.assertEqual(ranks, sorted(ranks), "states go back")
+        self.assertIn("watching", states)
+
+        camera = daemon.camera("gate")
+        windows = [s["window"] for s in scores]
+        self.assertEqual(windows, sorted(set(windows)), "repeated or out of order")
+        self.assertEqual(len(windows) + camera["windows_skipped"], 35, "missed")
+        expected = {int(r["window"]): r for r in offline}
+        for s in scores:
+            row = expected[s["window"]]
+            self.assertEqual(s["frame"], int(row["frame"]))
+            self.assertEqual(s["frame"], s["window"] + 8)
+            for key in ("reference", "score"):
+                self.assertAlmostEqual(s[key], float(row[key]), delta=1e-5 * float(row[key]))
+            self.assertAlmostEqual(s["pts_s"], float(row["pts_s"]), places=3)
+            self.assertRegex(s["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
+        # The same again from the start, in one answer; and nothing after the end.
+        status, value = daemon.get("/api/v1/cameras/gate/scores?limit=1000")
+        self.assertEqual((status, value["scores"]), (200, scores))
+        status, value = daemon.get(f"/api/v1/cameras/gate/scores?since={value['next']}")
+        self.assertEqual((status, value["scores"]), (200, []))
+        self.assertEqual(camera["last_score"], scores[-1]["score"])
+        self.assertEqual(daemon.metric("memaed_windows_skipped_total", camera="gate"), camera["windows_skipped"])
+        daemon.stop()
+
+    def test_cursor_of_another_run_is_gone(self):
+        daemon = self.daemon({"cameras": {"gate": self.camera}})
+        follower = harness.Follower(daemon, "gate")
+        follower.wait(1)
+        foreign = follower.cursor
+        daemon.stop()
+
+        daemon = self.daemon({"cameras": {"gate": self.camera}})
+        status, value = daemon.get(f"/api/v1/cameras/gate/scores?since={foreign}")
+        self.assertEqual(status, 410, value)
+        self.assertIn("oldest", value)
+        again = harness.Follower(daemon, "gate")
+        again.cursor = value["oldest"]
+        self.assertEqual(again.wait(1)[0]["window"], 0)
+        daemon.stop()
+
+    def test_looped_file_goes_on_and_is_ready(self):
+        clip = harness.write_clip(self.path("short.mkv"), seconds=2, fps=10)            # 20 frames: 5 windows a round
+        daemon = self.daemon({"cameras": {"gate": {**self.camera, "source": clip, "loop": True}}})
+        scores = harness.Follower(daemon, "gate").wait(12)
+        for s in scores:            # a window never spans the seam: it lies in one round of 20 frames
+            self.assertLessEqual(s["window"] % 20, 4, f"window {s['window']} spans the seam of the loop")
+        self.assertEqual(daemon.get("/readyz")[0], 200)
+        self.assertEqual(daemon.get("/healthz")[0], 200)
+        self.assertEqual(daemon.camera("gate")["state"], "watching")
+        daemon.stop()
+
+    def test_alert_opens_and_closes(self):
+        """A threshold between the scores of a still and of a moving picture."""
+        still, moving, clip = self.path("still.mkv"), self.path("moving.mkv"), self.path("both.mkv")
+        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=3", "-c:v", "ffv1", "-pix_fmt", "gray", still)
+        harness.write_clip(moving, seconds=3, source="testsrc2")
+        harness.ffmpeg("-i", still, "-i", moving, "-i", still, "-filter_complex", "concat=n=3:v=1", "-c:v", "ffv1",
+                       "-pix_fmt", "gray", clip)
+        rows = list(csv.DictReader(io.StringIO(harness.run("score", "--model", self.model, clip).out)))
+        values = [float(r["score"]) for r in rows]
+        quiet, loud = values[0], max(values)
+        self.assertGreater(loud, quiet * 1.05)
+        threshold = quiet + 0.6 * (loud - quiet)
+
+        daemon = self.daemon({"cameras": {"gate": {**self.camera, "source": clip,
+                                                   "alert": {"threshold": threshold, "cooldown_s": 0}}}})
+
+        def closed():
+            return [a for a in daemon.get("/api/v1/alerts?camera=gate")[1]["alerts"] if a["closed"]]
+        alert = harness.wait_for("an alert to open and close", closed, 30)[0]
+        self.assertEqual(alert["camera"], "gate")
+        self.assertAlmostEqual(alert["peak_score"], loud, delta=1e-4 * loud)
+        self.assertLessEqual(alert["opened"], alert["peak_time"])
+        self.assertLessEqual(alert["peak_time"], alert["closed"])
+        self.assertEqual(daemon.get(f"/api/v1/alerts/{alert['id']}"), (200, alert))
+        daemon.wait_event("alert_opened", camera="gate")
+        daemon.wait_event("alert_closed", camera="gate")
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    harness.main()

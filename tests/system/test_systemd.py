@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+"""What systemd sees: READY, STATUS, WATCHDOG and STOPPING on a notification socket of the test's own, and the unit file."""
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+import harness
+
+WATCHDOG_S = 2 * harness.SCALE
+
+
+class NotifySocket:
+    """What NOTIFY_SOCKET names; messages is a list of (monotonic seconds, {key: value})."""
+
+    def __init__(self, path):
+        self.path, self.messages = path, []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            try:
+                data = self.socket.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            fields = dict(line.split("=", 1) for line in data.decode().splitlines() if "=" in line)
+            self.messages.append((time.monotonic(), fields))
+
+    def times(self, key, value=None):
+        return [at for at, m in list(self.messages) if key in m and value in (None, m[key])]
+
+    def status(self):
+        found = [m["STATUS"] for _, m in list(self.messages) if "STATUS" in m]
+        return found[-1] if found else ""
+
+    def close(self):
+        self.socket.close()
+
+
+class Notify(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.notify = NotifySocket(self.path("notify"))
+        self.addCleanup(self.notify.close)
+        self.env = {"NOTIFY_SOCKET": self.notify.path, "WATCHDOG_USEC": str(int(WATCHDOG_S * 1e6))}
+        self.model = harness.write_model(self.path("model.safetensors"))
+        self.common = {"model": self.model, "fps": 10, "fps_force": True, "alert": {"threshold": 1e9}}
+
+    def longest_silence(self, since, until):
+        fed = [since] + [t for t in self.notify.times("WATCHDOG", "1") if since < t < until] + [until]
+        return max(b - a for a, b in zip(fed, fed[1:]))
+
+    def test_sources_down_stay_fed(self):
+        """Three cameras that refuse, hang and are missing: READY at once, and the watchdog fed for three periods."""
+        hanging = socket.socket()           # takes connections, never answers
+        hanging.bind(("127.0.0.1", 0))
+        hanging.listen(8)
+        self.addCleanup(hanging.close)
+        daemon = self.daemon({"cameras": {
+            "refused": {**self.common, "source": f"rtsp://127.0.0.1:{harness.free_port()}/live"},
+            "hanging": {**self.common, "source": f"rtsp://127.0.0.1:{hanging.getsockname()[1]}/live",
+                        "stall_timeout_s": 1},
+            "missing": {**self.common, "source": f"http://127.0.0.1:{harness.free_port()}/clip.mkv"}}}, self.env)
+        ready = harness.wait_for("READY=1", lambda: self.notify.times("READY", "1"), 20)[0]
+        harness.wait_for("all cameras lost in STATUS", lambda: re.search(r"3 (\w+ )?lost", self.notify.status()), 20)
+        until = max(ready, time.monotonic()) + 3 * WATCHDOG_S
+        harness.wait_for("three watchdog periods", lambda: time.monotonic() > until, 3 * WATCHDOG_S + 5)
+        self.assertLess(self.longest_silence(ready, until), WATCHDOG_S, "the watchdog would have bitten")
+        self.assertEqual(daemon.get("/healthz")[0], 200)
+        daemon.stop()
+        harness.wait_for("STOPPING=1", lambda: self.notify.times("STOPPING", "1"), 2)
+
+    def test_status_counts_watching(self):
+        clip = harness.write_clip(self.path("clip.mkv"), seconds=20)
+        daemon = self.daemon({"cameras": {
+            "gate": {**self.common, "source": clip, "loop": True},
+            "dead": {**self.common, "source": f"rtsp://127.0.0.1:{harness.free_port()}/live"}}}, self.env)
+        daemon.wait_camera("gate", "watching")
+        harness.wait_for("1 watching, 1 lost in STATUS",
+                         lambda: re.search(r"1 (\w+ )?watching\b.*\b1 (\w+ )?lost", self.notify.status()), 10)
+        daemon.stop()
+
+    def test_blocked_worker_does_not_stay_fed(self):
+        if "thread" in harness.SAN:
+            self.skipTest("ThreadSanitizer does not bear a library preloaded")
+        library, block = self.path("block_sgemm.so"), self.path("block")
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library,
+                        os.path.join(harness.HERE, "block_sgemm.c"), "-ldl"], check=True)
+        clip = harness.write_clip(self.path("clip.mkv"), seconds=60)
+        env = {**self.env, "LD_PRELOAD": library, "MEMAED_TEST_BLOCK": block}
+        if "address" in harness.SAN:
+            env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        daemon = self.daemon({"workers": 1, "cameras": {"gate": {**self.common, "source": clip, "loop": True}}}, env)
+        gate = harness.Follower(daemon, "gate")
+        gate.wait(3)
+        with open(block, "wb"):
+            pass
+        blocked = time.monotonic()
+
+        def bitten():
+            return time.monotonic() - max([blocked, *self.notify.times("WATCHDOG", "1")]) > WATCHDOG_S
+        harness.wait_for("the watchdog to starve", bitten, 30)
+        status, text = daemon.get("/healthz")
+        self.assertEqual(status, 503, text)
+        os.unlink(block)
+        resumed, seen = time.monotonic(), len(gate.drain())
+        gate.wait(seen + 3)
+        harness.wait_for("the watchdog to be fed again",
+                         lambda: [t for t in self.notify.times("WATCHDOG", "1") if t > resumed], 10)
+        self.assertEqual(daemon.get("/healthz")[0], 200)
+        daemon.stop()
+
+
+class Unit(harness.Case):
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("systemd-analyze"):
+            raise unittest.SkipTest("systemd-analyze is not installed")
+        self.root = self.path("root")
+        make = ["make", "-s", "--no-print-directory", "-C", harness.ROOT, "install", f"DESTDIR={self.root}",
+                "PREFIX=/usr", f"INSTALL_BINARY={harness.MEMAED[-1]}"]
+        subprocess.run(make, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
+        self.unit = os.path.join(self.root, "usr/lib/systemd/system/memaed.service")
+
+    def test_installed_tree(self):
+        for path in ("usr/bin/memaed", "usr/share/man/man1/memaed.1", "usr/share/doc/memaed/examples/memaed.yml"):
+            self.assertTrue(os.path.exists(os.path.join(self.root, path)), path)
+        with open(self.unit, encoding="utf-8") as f:
+            unit = f.read()
+        self.assertIn("ExecStart=/usr/bin/memaed run --config /etc/memaed/memaed.yml\n", unit)
+        self.assertNotIn("@", re.sub(r"@[a-z-]+", "", re.sub(r"(?m)^#.*", "", unit)) + "")
+        self.assertIsNone(re.search(r"@[A-Z]+@", unit), "a path was left unsubstituted")
+
+    def test_verify(self):
+        # The installed tree alone has no other units; systemd's own come from the machine.
+        wants = os.path.join(self.root, "usr/lib/systemd/system")
+        for name in ("sysinit.target", "basic.target", "shutdown.target", "network-online.target", "multi-user.target",
+                     "network.target", "system.slice", "-.slice", "sockets.target", "timers.target", "paths.target",
+                     "slices.target", "umount.target"):
+            with open(os.path.join(wants, name), "x", encoding="utf-8") as f:
+                f.write(f"[Unit]\nDescription={name}\n" + ("DefaultDependencies=no\n" if "slice" not in name else ""))
+        done = subprocess.run(["systemd-analyze", "verify", f"--root={self.root}", "--man=no", "memaed.service"],
+                              capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+    def test_exposure(self):
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", self.unit],
+                              capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        level = re.search(r"Overall exposure level for memaed\.service: ([\d.]+)", done.stdout)
+        self.assertIsNotNone(level, done.stdout + done.stderr)
+        self.assertLessEqual(float(level[1]), 1.5, done.stdout)
+
+
+if __name__ == "__main__":
+    harness.main()
