@@ -1,0 +1,191 @@
+/* Convolution and its transpose against their definition, over random geometries. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/conv3d.h"
+#include "core/kernels.h"
+#include "core/rng.h"
+
+static struct rng rng;
+
+static int between(int low, int high)
+{
+    return low + (int)rng_below(&rng, (uint64_t)(high - low + 1));
+}
+
+static float *random_floats(size_t n)
+{
+    float *x = malloc((n ? n : 1) * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = 2 * rng_uniform(&rng) - 1;
+    return x;
+}
+
+/* A layer of random geometry. wide: enough channels and positions for several blocks. */
+static void random_layer(struct layer_spec *spec, struct dims *in, struct dims *out, bool wide)
+{
+    for (;;) {
+        int channels = wide ? between(5, 70) : between(1, 9);
+        int size[3] = {between(1, 6), between(1, 14), wide ? between(10, 40) : between(1, 14)}, o[3];
+        struct layer_spec s = {.type = between(0, 1) ? LAYER_CONV3D : LAYER_DECONV3D, .out = wide ? between(5, 70) : between(1, 9)};
+        for (int i = 0; i < 3; i++) {
+            s.kernel[i] = between(1, 4);
+            s.stride[i] = between(1, 3);
+            s.padding[i] = between(0, 2);
+            if (s.type == LAYER_DECONV3D)
+                s.output_padding[i] = between(0, s.stride[i] - 1);
+        }
+        bool fits = true;
+        for (int i = 0; i < 3; i++) {
+            o[i] = s.type == LAYER_CONV3D ? (size[i] + 2 * s.padding[i] - s.kernel[i]) / s.stride[i] + 1
+                                          : (size[i] - 1) * s.stride[i] - 2 * s.padding[i] + s.kernel[i] + s.output_padding[i];
+            fits = fits && o[i] >= 1 && (s.type == LAYER_DECONV3D || size[i] + 2 * s.padding[i] >= s.kernel[i]);
+        }
+        if (!fits)
+            continue;
+        *spec = s;
+        *in = (struct dims){channels, size[0], size[1], size[2]};
+        *out = (struct dims){s.out, o[0], o[1], o[2]};
+        return;
+    }
+}
+
+/* Calls visit for every product of the definition: coarse position, fine position, tap. */
+static void each_product(const struct conv3d *g, void (*visit)(void *arg, size_t coarse, size_t fine, size_t tap), void *arg)
+{
+    for (int t = 0; t < g->coarse.t; t++)
+        for (int y = 0; y < g->coarse.h; y++)
+            for (int x = 0; x < g->coarse.w; x++)
+                for (int a = 0; a < g->kernel[0]; a++)
+                    for (int b = 0; b < g->kernel[1]; b++)
+                        for (int c = 0; c < g->kernel[2]; c++) {
+                            int ft = t * g->stride[0] - g->padding[0] + a, fy = y * g->stride[1] - g->padding[1] + b,
+                                fx = x * g->stride[2] - g->padding[2] + c;
+                            if (ft < 0 || ft >= g->fine.t || fy < 0 || fy >= g->fine.h || fx < 0 || fx >= g->fine.w)
+                                continue;
+                            visit(arg, (size_t)((t * g->coarse.h + y) * g->coarse.w + x),
+                                  (size_t)((ft * g->fine.h + fy) * g->fine.w + fx),
+                                  (size_t)((a * g->kernel[1] + b) * g->kernel[2] + c));
+                        }
+}
+
+struct reference {
+    const struct conv3d *g;
+    const float *weight, *fine, *coarse;
+    double *out;                /* of whichever is computed */
+    double *size;               /* Σ|a·b|, for the tolerance */
+    enum { GATHER, SCATTER, GRADIENT } what;
+};
+
+static void add_product(void *arg, size_t cp, size_t fp, size_t tap)
+{
+    struct reference *r = arg;
+    size_t fc = (size_t)r->g->fine.c, cc = (size_t)r->g->coarse.c;
+    size_t taps = (size_t)r->g->kernel[0] * (size_t)r->g->kernel[1] * (size_t)r->g->kernel[2];
+    for (size_t o = 0; o < cc; o++)
+        for (size_t i = 0; i < fc; i++) {
+            size_t w = (o * fc + i) * taps + tap, f = fp * fc + i, c = cp * cc + o;
+            double p = r->what == GATHER ? (double)r->weight[w] * (double)r->fine[f]
+                     : r->what == SCATTER ? (double)r->weight[w] * (double)r->coarse[c]
+                                          : (double)r->fine[f] * (double)r->coarse[c];
+            size_t at = r->what == GATHER ? c : r->what == SCATTER ? f : w;
+            r->out[at] += p;
+            r->size[at] += fabs(p);
+        }
+}
+
+static double activated(double v, const struct epilogue *e)
+{
+    if (e->activation == ACTIVATION_LEAKY_RELU)
+        return v > 0 ? v : v * (double)e->slope;
+    if (e->activation == ACTIVATION_RELU)
+        return v > 0 ? v : 0;
+    return e->activation == ACTIVATION_TANH ? tanh(v) : v;
+}
+
+enum { GUARD = 32 };
+
+START_TEST(test_against_definition)
+{
+    rng_seed(&rng, (uint64_t)_i);
+    kernels_choose(_i % 2 ? NULL : "c");
+    struct layer_spec spec;
+    struct dims in, out;
+    random_layer(&spec, &in, &out, _i % 10 == 9);
+    struct conv3d g;
+    conv3d_init(&g, &spec, in, out);
+    size_t nf = dims_elements(g.fine), nc = dims_elements(g.coarse), nw = conv3d_weights(&g);
+    float *fine = random_floats(nf), *coarse = random_floats(nc), *weight = random_floats(nw);
+    float *packed = malloc(nw * sizeof *packed);
+    float *scratch = malloc((conv3d_scratch(&g) + GUARD) * sizeof *scratch);
+    for (size_t i = 0; i < GUARD; i++)
+        scratch[conv3d_scratch(&g) + i] = 12345;
+
+    for (int what = GATHER; what <= GRADIENT; what++) {
+        size_t n = what == GATHER ? nc : what == SCATTER ? nf : nw;
+        size_t channels = (size_t)(what == GATHER ? g.coarse.c : g.fine.c);
+        double *expected = calloc(n, sizeof *expected), *size = calloc(n, sizeof *size);
+        struct reference r = {&g, weight, fine, coarse, expected, size, what};
+        each_product(&g, add_product, &r);
+        float *bias = random_floats(channels), *scale = random_floats(channels);
+        struct epilogue e = {between(0, 1) ? bias : NULL, (enum activation)between(0, 3), 0.2f};
+        bool scaled = between(0, 1);
+        float *mine = malloc((n + GUARD) * sizeof *mine);
+        for (size_t i = 0; i < n + GUARD; i++)
+            mine[i] = i < n ? NAN : 12345;
+        if (what == GATHER) {
+            conv3d_pack_gather(&g, weight, scaled ? scale : NULL, packed);
+            conv3d_gather(&g, fine, packed, &e, mine, scratch);
+        } else if (what == SCATTER) {
+            conv3d_pack_scatter(&g, weight, scaled ? scale : NULL, packed);
+            conv3d_scatter(&g, coarse, packed, &e, mine, scratch);
+        } else {
+            float *sum = calloc(nw, sizeof *sum);
+            conv3d_gradient(&g, fine, coarse, sum, scratch);
+            conv3d_unpack(&g, sum, mine);
+            free(sum);
+        }
+        for (size_t i = 0; i < n; i++) {
+            double v = expected[i], slack = size[i];
+            if (what != GRADIENT) {
+                double s = scaled ? (double)scale[i % channels] : 1;
+                v = activated(v * s + (e.bias ? (double)bias[i % channels] : 0), &e);
+                slack += 1;
+            }
+            ck_assert_msg(fabs((double)mine[i] - v) <= 1e-5 * slack, "seed %d, %s, element %zu of %zu: %g, not %g", _i,
+                          what == GATHER ? "gather" : what == SCATTER ? "scatter" : "gradient", i, n, (double)mine[i], v);
+        }
+        for (size_t i = 0; i < GUARD; i++) {
+            ck_assert(mine[n + i] == 12345);
+            ck_assert(scratch[conv3d_scratch(&g) + i] == 12345);
+        }
+        free(mine);
+        free(bias);
+        free(scale);
+        free(expected);
+        free(size);
+    }
+    free(fine);
+    free(coarse);
+    free(weight);
+    free(packed);
+    free(scratch);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("conv3d");
+    TCase *t = tcase_create("conv3d");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, test_against_definition, 0, 120);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
