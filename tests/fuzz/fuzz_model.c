@@ -1,0 +1,49 @@
+/* libFuzzer on the loader of model files: clang -fsanitize=fuzzer,address. The bytes are a whole file; the mutator keeps
+ * the header length true most of the time and works on the architecture inside the header as on the header itself, so
+ * that the checks behind the first ones are reached. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/model_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct model_file file = {.model = NULL};
+    struct error err = {""};
+    int r = model_file_load_memory(&file, data, size, "fuzz", &err);
+    /* The contract: a text with every failure, a whole model with every success, nothing written in the first case. */
+    if (r < 0 ? err.text[0] == '\0' || file.model || file.training : r > 0 || !file.model)
+        abort();
+    model_file_clear(&file);
+    return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+    uint64_t length;
+    if (size < 8 || seed % 16 == 0)
+        return LLVMFuzzerMutate(data, size, max_size);
+    memcpy(&length, data, 8);
+    if (length > size - 8 || size > max_size)
+        return LLVMFuzzerMutate(data, size, max_size);
+    size_t header = (size_t)length, tail = size - 8 - header;
+    if (seed % 16 == 1 && tail > 0)             /* the data */
+        return 8 + header + LLVMFuzzerMutate(data + 8 + header, tail, max_size - 8 - header);
+
+    uint8_t *kept = malloc(tail ? tail : 1);
+    if (!kept)
+        return size;
+    memcpy(kept, data + 8 + header, tail);
+    header = LLVMFuzzerMutate(data + 8, header, max_size - 8 - tail);
+    memcpy(data + 8 + header, kept, tail);
+    free(kept);
+    length = header;
+    memcpy(data, &length, 8);
+    return 8 + header + tail;
+}
