@@ -1,0 +1,74 @@
+/* The workers, and the choice of whose window is next. Every camera is a client with a ring of due windows. A worker that
+ * is free claims the oldest window of the camera chosen, runs it on a workspace of its own, and passes the result on;
+ * several windows of one camera may be under way at once, but their results are passed on in order.
+ *
+ * Choice: start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) with one unit a window. Each camera has a virtual
+ * time, one more for each window claimed; the least is served. A camera that had nothing due is lifted to the time of
+ * the one served last, so that nobody saves up. Equal times go by the window that has waited longest. Hence under
+ * overload every camera gets the same number of windows, and what one doesn't use is shared by the rest.
+ *
+ * A camera whose oldest window under way is slow holds up its own results; once 2 * workers of its windows wait behind
+ * that one, it is not chosen until results move on. */
+#ifndef MEMAED_DAEMON_POOL_H
+#define MEMAED_DAEMON_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/heartbeat.h"
+#include "io/ring.h"
+
+struct pool;
+
+/* What is left of a window when its frames are released. */
+struct pool_result {
+    uint64_t window;
+    bool gap_before;                /* the sequence broke between the result before and this one */
+    uint64_t frame;                 /* number, stream time and UTC of the centre frame: first + length / 2 */
+    int64_t pts_us, time_us;
+    int64_t due_us;                 /* CLOCK_MONOTONIC when its last frame was published */
+    float reference, score;
+};
+
+struct pool_client {
+    struct ring *ring;              /* with readers >= the pool's workers */
+    int length;                     /* frames of its windows */
+    void *arg;
+    /* Fills in reference and score, all else being set. Any worker, several at once. workspace: the worker's. */
+    void (*run)(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret);
+    /* Takes a result. In the order of the client's windows, one call at a time; no lock is held. */
+    void (*commit)(void *arg, const struct pool_result *result);
+};
+
+struct pool_options {
+    int workers;                    /* >= 1 */
+    size_t workspace_size;          /* bytes of each worker's workspace, aligned to 64 bytes; 0: NULL */
+    const struct pool_client *clients;      /* [n_clients], copied */
+    size_t n_clients;
+    struct heartbeats *heartbeats;  /* the workers' beats are added here; may be NULL */
+};
+
+struct pool_stats {
+    uint64_t windows;               /* run */
+    double seconds;                 /* that they took, summed over workers */
+};
+
+/* Makes the pool without starting it. 0, -EINVAL, -ENOMEM. *ret is the caller's. */
+int pool_open(struct pool **ret, const struct pool_options *options);
+/* Starts the workers: 0 or -errno (the pool is stopped then). */
+int pool_start(struct pool *pool);
+
+/* Client i has a window due that it had not before: to be called after ring_publish() returned 1. Any thread. */
+void pool_due(struct pool *pool, size_t i);
+
+/* Tells the workers to end after the window at hand; returns at once. */
+void pool_stop(struct pool *pool);
+/* Waits for them until deadline_us (CLOCK_MONOTONIC). Returns how many still run: these go on using the pool, its
+ * clients and their rings, so nothing of that may be freed while the process lives. */
+int pool_join(struct pool *pool, int64_t deadline_us);
+void pool_close(struct pool *pool);         /* takes NULL; all workers have ended */
+
+void pool_stats(struct pool *pool, struct pool_stats *ret);     /* any thread; takes no lock */
+
+#endif

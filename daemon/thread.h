@@ -1,0 +1,15 @@
+/* The daemon's long-lived threads: started with all signals blocked and a name; joined until a deadline. */
+#ifndef MEMAED_DAEMON_THREAD_H
+#define MEMAED_DAEMON_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Starts main(arg); name is cut to the 15 characters that the kernel keeps. 0 or -errno. */
+int thread_start(pthread_t *ret, const char *name, void *(*main)(void *arg), void *arg);
+
+/* Waits for the thread's end until deadline_us (CLOCK_MONOTONIC; INT64_MAX: for ever). false: it still runs. */
+bool thread_join(pthread_t thread, int64_t deadline_us);
+
+#endif

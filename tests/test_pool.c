@@ -1,0 +1,343 @@
+/* daemon/pool: order of results, conservation of counts, fair shares, frames untouched while a window runs. */
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/pool.h"
+
+static unsigned seed;
+
+enum { LENGTH = 5, STRIDE = 2, FRAME_SIZE = 256, MAX_CLIENTS = 6, MAX_LOG = 4096 };
+
+struct source {                     /* a camera of these tests */
+    struct pool *pool;
+    size_t index;
+    struct ring *ring;
+    int n_frames, break_every;
+    unsigned random;
+    /* Written by commit alone, which nobody runs twice at once: the sanitizer tells if not. */
+    uint64_t committed, last_window, gaps;
+    _Atomic uint64_t run;
+};
+
+static uint8_t pattern(size_t camera, uint64_t number, size_t i)
+{
+    return (uint8_t)(camera * 101 + number * 31 + i * 7);
+}
+
+static void publish(struct source *s, int64_t due_us)
+{
+    struct ring_stats stats;
+    ring_stats(s->ring, &stats);
+    struct ring_frame *frame = ring_frame(s->ring);
+    for (size_t i = 0; i < FRAME_SIZE; i++)
+        frame->pixels[i] = pattern(s->index, stats.frames, i);
+    frame->pts_us = (int64_t)stats.frames * 10;
+    frame->time_us = (int64_t)stats.frames * 100;
+    frame->due_us = due_us;
+    if (ring_publish(s->ring))
+        pool_due(s->pool, s->index);
+}
+
+static void run(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret)
+{
+    struct source *s = arg;
+    memset(workspace, (int)window->index, 100);         /* nobody else's */
+    for (int k = 0; k < LENGTH; k++) {
+        const struct ring_frame *frame = window->frames[k];
+        if (frame->number != window->index * STRIDE + (uint64_t)k)
+            abort();
+        for (size_t i = 0; i < FRAME_SIZE; i++)
+            if (frame->pixels[i] != pattern(s->index, frame->number, i))
+                abort();
+    }
+    if (window->index % 13 == 0)
+        for (int i = 0; i < 50; i++)
+            sched_yield();                              /* a slow one, that others overtake */
+    ret->reference = (float)window->index;
+    ret->score = ret->reference + ((const uint8_t *)workspace)[99];
+    atomic_fetch_add(&s->run, 1);
+}
+
+static void commit(void *arg, const struct pool_result *result)
+{
+    struct source *s = arg;
+    if (s->committed && result->window <= s->last_window)
+        abort();
+    if (result->frame != result->window * STRIDE + LENGTH / 2 || result->pts_us != (int64_t)result->frame * 10 ||
+        result->time_us != (int64_t)result->frame * 100 || result->reference != (float)result->window ||
+        result->score != result->reference + (float)(uint8_t)result->window)
+        abort();
+    s->gaps += result->gap_before;
+    s->last_window = result->window;
+    s->committed++;
+}
+
+static void open_sources(struct source *sources, size_t n, struct pool **pool, int workers, int backlog,
+                         void (*commit_fn)(void *, const struct pool_result *))
+{
+    struct pool_client clients[MAX_CLIENTS];
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_eq(ring_open(&sources[i].ring, &(struct ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
+                                                     .stride = STRIDE, .backlog = backlog, .readers = workers}), 0);
+        clients[i] = (struct pool_client){.ring = sources[i].ring, .length = LENGTH, .arg = &sources[i], .run = run,
+                                          .commit = commit_fn};
+        sources[i].index = i;
+    }
+    ck_assert_int_eq(pool_open(pool, &(struct pool_options){.workers = workers, .workspace_size = 100, .clients = clients,
+                                                            .n_clients = n}), 0);
+    for (size_t i = 0; i < n; i++)
+        sources[i].pool = *pool;
+}
+
+static void close_sources(struct source *sources, size_t n, struct pool *pool)
+{
+    pool_close(pool);
+    for (size_t i = 0; i < n; i++)
+        ring_close(sources[i].ring);
+}
+
+static void *decode(void *arg)
+{
+    struct source *s = arg;
+    for (int n = 0; n < s->n_frames; n++) {
+        publish(s, n);
+        if (s->break_every && n % s->break_every == s->break_every - 1)
+            ring_break(s->ring);
+        if (rand_r(&s->random) % 8 == 0)
+            sched_yield();
+    }
+    return NULL;
+}
+
+START_TEST(counts_are_conserved_and_results_in_order)
+{
+    struct source sources[4] = {0};
+    struct pool *pool = NULL;
+    open_sources(sources, 4, &pool, 3, 12, commit);
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++) {
+        sources[i].n_frames = 4000;
+        sources[i].break_every = i == 1 ? 53 : i == 2 ? 7 : 0;
+        sources[i].random = seed + (unsigned)i;
+        pthread_create(&threads[i], NULL, decode, &sources[i]);
+    }
+    ck_assert_int_eq(pool_start(pool), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    /* What is due by now is still claimed: wait for the last. */
+    for (bool done = false; !done;) {
+        done = true;
+        for (int i = 0; i < 4; i++)
+            done &= ring_waiting_since(sources[i].ring) == INT64_MAX;
+        sched_yield();
+    }
+    pool_stop(pool);
+    ck_assert_int_eq(pool_join(pool, INT64_MAX), 0);
+    uint64_t windows = 0;
+    for (int i = 0; i < 4; i++) {
+        struct ring_stats stats;
+        ring_stats(sources[i].ring, &stats);
+        ck_assert_uint_eq(stats.windows_pending, 0);
+        ck_assert_uint_eq(stats.windows_due, stats.windows_skipped + sources[i].committed);
+        ck_assert_uint_eq(sources[i].committed, atomic_load(&sources[i].run));
+        ck_assert_uint_gt(sources[i].committed, 0);
+        ck_assert_int_eq(sources[i].gaps > 0, sources[i].break_every != 0);
+        windows += sources[i].committed;
+    }
+    struct pool_stats stats;
+    pool_stats(pool, &stats);
+    ck_assert_uint_eq(stats.windows, windows);
+    close_sources(sources, 4, pool);
+}
+END_TEST
+
+/* With one worker, the order of commits is the order of choice. */
+static size_t chosen[MAX_LOG];
+static size_t n_chosen;
+
+static void commit_noting(void *arg, const struct pool_result *result)
+{
+    commit(arg, result);
+    if (n_chosen < MAX_LOG)
+        chosen[n_chosen++] = ((struct source *)arg)->index;
+}
+
+static void finish(struct pool *pool, struct source *sources, size_t n)
+{
+    ck_assert_int_eq(pool_start(pool), 0);
+    for (bool done = false; !done; sched_yield()) {
+        done = true;
+        for (size_t i = 0; i < n; i++)
+            done &= ring_waiting_since(sources[i].ring) == INT64_MAX;
+    }
+    pool_stop(pool);
+    ck_assert_int_eq(pool_join(pool, INT64_MAX), 0);
+}
+
+START_TEST(ties_go_to_the_longest_waiting_and_turns_are_equal)
+{
+    struct source sources[3] = {0};
+    struct pool *pool = NULL;
+    n_chosen = 0;
+    open_sources(sources, 3, &pool, 1, 200, commit_noting);
+    /* Camera 0 has 40 windows, camera 1 has 20, camera 2 has 10; the waiting is longest in the order 2, 1, 0. */
+    static const int windows[] = {40, 20, 10};
+    for (int i = 2; i >= 0; i--)
+        for (int f = 0; f < LENGTH + (windows[i] - 1) * STRIDE; f++)
+            publish(&sources[i], (3 - i) * 1000 + f);
+    finish(pool, sources, 3);
+    ck_assert_uint_eq(n_chosen, 70);
+    for (size_t k = 0; k < 30; k++)
+        ck_assert_uint_eq(chosen[k], 2 - k % 3);
+    for (size_t k = 30; k < 50; k++)
+        ck_assert_uint_eq(chosen[k], 1 - k % 2);
+    for (size_t k = 50; k < 70; k++)
+        ck_assert_uint_eq(chosen[k], 0);
+    close_sources(sources, 3, pool);
+}
+END_TEST
+
+/* Camera 1 appears while camera 0 has been served for long: it takes turns from then on, and makes up for nothing. */
+static struct source *late;
+
+static void commit_starting_late(void *arg, const struct pool_result *result)
+{
+    commit_noting(arg, result);
+    if (n_chosen == 50)
+        for (int f = 0; f < LENGTH + 19 * STRIDE; f++)
+            publish(late, 5000 + f);
+}
+
+START_TEST(who_was_idle_has_saved_up_nothing)
+{
+    struct source sources[2] = {0};
+    struct pool *pool = NULL;
+    n_chosen = 0;
+    late = &sources[1];
+    open_sources(sources, 2, &pool, 1, 300, commit_starting_late);
+    for (int f = 0; f < LENGTH + 99 * STRIDE; f++)
+        publish(&sources[0], f);
+    finish(pool, sources, 2);
+    ck_assert_uint_eq(n_chosen, 120);
+    int of_late = 0;
+    for (size_t k = 0; k < 60; k++)
+        of_late += chosen[k] == 1;
+    ck_assert_int_ge(of_late, 4);
+    ck_assert_int_le(of_late, 6);
+    close_sources(sources, 2, pool);
+}
+END_TEST
+
+/* Overload: for each window that is scored one or two more come due, so that all cameras always have some waiting; their
+ * shares are alike though one brings twice as many. */
+static atomic_bool enough;
+
+static void commit_bringing_more(void *arg, const struct pool_result *result)
+{
+    struct source *s = arg;
+    commit(arg, result);
+    if (s->committed == 400)
+        atomic_store(&enough, true);
+    for (int i = 0; i < (s->index ? STRIDE : 2 * STRIDE); i++)
+        publish(s, (int64_t)s->committed);
+}
+
+START_TEST(shares_are_fair_under_overload)
+{
+    struct source sources[3] = {0};
+    struct pool *pool = NULL;
+    open_sources(sources, 3, &pool, 2, 64, commit_bringing_more);
+    for (int i = 0; i < 3; i++)
+        for (int f = 0; f < LENGTH + 64; f++)
+            publish(&sources[i], f);
+    ck_assert_int_eq(pool_start(pool), 0);
+    while (!atomic_load(&enough))
+        sched_yield();
+    pool_stop(pool);
+    ck_assert_int_eq(pool_join(pool, INT64_MAX), 0);
+    for (int i = 0; i < 3; i++) {
+        struct ring_stats stats;
+        ring_stats(sources[i].ring, &stats);
+        ck_assert_uint_gt(stats.windows_pending, 0);
+        ck_assert_uint_eq(stats.windows_due, stats.windows_skipped + stats.windows_pending + sources[i].committed);
+        ck_assert_int_eq(stats.windows_skipped > 0, i == 0);
+        /* No more apart than one another's windows under way, however late the stop came. */
+        ck_assert_uint_le(sources[i].committed, sources[0].committed + 4);
+        ck_assert_uint_ge(sources[i].committed + 4, sources[0].committed);
+    }
+    close_sources(sources, 3, pool);
+}
+END_TEST
+
+/* One window hangs: its camera is held to 2 * workers windows, the other goes on, and the results come in order. */
+static atomic_bool hang;
+static _Atomic uint64_t other_runs;
+
+static void run_hanging(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret)
+{
+    struct source *s = arg;
+    if (s->index == 0 && window->index == 0)
+        while (atomic_load(&hang))
+            sched_yield();
+    run(arg, window, workspace, ret);
+    if (s->index == 1 && atomic_fetch_add(&other_runs, 1) == 99)
+        atomic_store(&hang, false);
+    /* Behind the window that hangs, three more at most. */
+    if (s->index == 0 && atomic_load(&hang) && atomic_load(&s->run) > 3)
+        abort();
+}
+
+START_TEST(a_slow_window_holds_up_its_camera_alone)
+{
+    struct source sources[2] = {0};
+    struct pool_client clients[2];
+    struct pool *pool = NULL;
+    struct heartbeats beats = {0};
+    atomic_store(&hang, true);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(ring_open(&sources[i].ring, &(struct ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
+                                                     .stride = STRIDE, .backlog = 400, .readers = 2}), 0);
+        clients[i] = (struct pool_client){.ring = sources[i].ring, .length = LENGTH, .arg = &sources[i], .run = run_hanging,
+                                          .commit = commit};
+        sources[i].index = i;
+    }
+    ck_assert_int_eq(pool_open(&pool, &(struct pool_options){.workers = 2, .workspace_size = 100, .clients = clients,
+                                                             .n_clients = 2, .heartbeats = &beats}), 0);
+    for (int i = 0; i < 2; i++) {
+        sources[i].pool = pool;
+        for (int f = 0; f < LENGTH + 99 * STRIDE; f++)
+            publish(&sources[i], f);
+    }
+    finish(pool, sources, 2);
+    ck_assert_uint_eq(sources[0].committed, 100);
+    ck_assert_uint_eq(sources[1].committed, 100);
+    ck_assert_ptr_null(heartbeats_stuck(&beats, INT64_MAX));     /* nobody left a deadline behind */
+    close_sources(sources, 2, pool);
+}
+END_TEST
+
+int main(void)
+{
+    seed = (unsigned)time(NULL);
+    printf("seed %u\n", seed);
+    TCase *tcase = tcase_create("pool");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, counts_are_conserved_and_results_in_order);
+    tcase_add_test(tcase, ties_go_to_the_longest_waiting_and_turns_are_equal);
+    tcase_add_test(tcase, who_was_idle_has_saved_up_nothing);
+    tcase_add_test(tcase, shares_are_fair_under_overload);
+    tcase_add_test(tcase, a_slow_window_holds_up_its_camera_alone);
+    Suite *suite = suite_create("pool");
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
