@@ -20,7 +20,7 @@ PACKAGES := libavformat libavcodec libavutil libswscale openblas libmicrohttpd y
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-WARN := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 \
+WARN := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 -Wno-format-truncation \
         $(if $(WERROR),-Werror)
 HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
 ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DMEMAED_VERSION='"$(VERSION)"' -DMEMAED_SYSCONFDIR='"$(SYSCONFDIR)"' -I. \

@@ -1,0 +1,119 @@
+/* Shapes of architectures, and what is refused. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/arch.h"
+#include "core/model.h"
+
+static struct error err;
+
+START_TEST(test_paper)
+{
+    struct arch_shapes s;
+    ck_assert_msg(arch_shapes(&s, arch_profile("paper"), &err) == 0, "%s", err.text);
+    const struct dims z = s.decoder[0], out = s.decoder[4], first = s.encoder[1];
+    ck_assert(first.c == 96 && first.t == 16 && first.h == 128 && first.w == 128);
+    ck_assert(z.c == 256 && z.t == 2 && z.h == 16 && z.w == 16);
+    ck_assert(out.c == 1 && out.t == 16 && out.h == 256 && out.w == 256);
+    ck_assert_int_eq(arch_module_index(arch_profile("paper")->encoder, 3), 9);
+    ck_assert_int_eq(arch_profile("paper")->memory.slots, 2000);
+}
+END_TEST
+
+START_TEST(test_every_profile)
+{
+    struct arch_shapes s;
+    int n = 0;
+    for (; arch_profile_name(n); n++)
+        ck_assert_msg(arch_shapes(&s, arch_profile(arch_profile_name(n)), &err) == 0, "%s: %s", arch_profile_name(n), err.text);
+    ck_assert_int_ge(n, 4);
+    ck_assert_ptr_null(arch_profile("nothing"));
+}
+END_TEST
+
+static void refuse(const struct arch *a, const char *words)
+{
+    struct arch_shapes s, before;
+    memset(&s, 0x5a, sizeof s);
+    memcpy(&before, &s, sizeof s);
+    ck_assert_int_eq(arch_shapes(&s, a, &err), -EINVAL);
+    ck_assert_msg(strstr(err.text, words) != NULL, "\"%s\" does not speak of \"%s\"", err.text, words);
+    ck_assert_mem_eq(&s, &before, sizeof s);
+}
+
+START_TEST(test_refused)
+{
+    struct arch a;
+#define WITH(CHANGE, WORDS) a = *arch_profile("nano"); CHANGE; refuse(&a, WORDS)
+    WITH(a.encoder[1].out = 0, "encoder layer 1: out");
+    WITH(a.encoder[1].out = 1 << 30, "encoder layer 1: out");
+    WITH(a.encoder[0].kernel[2] = 0, "encoder layer 0: kernel");
+    WITH(a.encoder[0].kernel[0] = 60, "do not fit");
+    WITH(a.encoder[0].stride[0] = -1, "stride");
+    WITH(a.decoder[2].output_padding[1] = 2, "decoder layer 2: output_padding");
+    WITH(a.encoder[2].output_padding[1] = 1, "only a deconv3d");
+    WITH(a.decoder[3].out = 2, "the input's shape");
+    WITH(a.n_decoder = 3, "the input's shape");
+    WITH(a.n_encoder = 0, "encoder: 1 to 32 layers");
+    WITH(a.n_encoder = 33, "encoder: 1 to 32 layers");
+    WITH(a.frames = 0, "input: frames");
+    WITH(a.width = 1 << 20, "input: width");
+    WITH((a.width = 1 << 14, a.height = 1 << 14), "input: more than");
+    WITH(a.std = 0, "std");
+    WITH(a.mean = (float)(0.0 / 0.0), "mean");
+    WITH(a.memory.slots = 0, "memory: slots");
+    WITH(a.memory.shrink = 1, "memory: shrink");
+    WITH(a.memory.temperature = 0, "memory: temperature");
+    WITH(a.memory.slots = 1 << 20; a.encoder[3].out = 4096, "memory: 1048576 slots");
+    WITH((a.encoder[0].out = 65536, a.encoder[0].stride[1] = 1), "elements");
+    WITH(a.encoder[0].slope = (float)(1.0 / 0.0), "slope");
+    WITH(a.encoder[0].activation = (enum activation)9, "activation");
+}
+END_TEST
+
+START_TEST(test_model_tensors)
+{
+    struct model *m;
+    ck_assert_int_eq(model_open(&m, arch_profile("nano"), &err), 0);
+    model_init(m, 1);
+    struct model_tensor t;
+    size_t sum = 0;
+    int n = 0;
+    bool memory = false;
+    for (; model_tensor(m, n, &t); n++) {
+        sum += t.n;
+        memory = memory || strcmp(t.name, "mem_rep.memory.weight") == 0;
+        if (strcmp(t.name, "decoder.6.weight") == 0)
+            ck_assert(t.ndim == 5 && t.shape[0] == 24 && t.shape[1] == 16 && t.shape[4] == 3);
+    }
+    ck_assert_int_eq(n, 7 * 6 + 2 + 1);
+    ck_assert_uint_eq(sum, m->n_storage);
+    ck_assert(memory);
+    struct model *again;
+    ck_assert_int_eq(model_open(&again, arch_profile("nano"), &err), 0);
+    model_init(again, 1);
+    ck_assert_mem_eq(m->storage, again->storage, sum * sizeof(float));
+    model_init(again, 2);
+    ck_assert_mem_ne(m->storage, again->storage, sum * sizeof(float));
+    model_close(m);
+    model_close(again);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("arch");
+    TCase *t = tcase_create("arch");
+    tcase_add_test(t, test_paper);
+    tcase_add_test(t, test_every_profile);
+    tcase_add_test(t, test_refused);
+    tcase_add_test(t, test_model_tensors);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,188 @@
+/* Every kernel table against the plain C one, over random sizes and tails, with guard floats behind each output. */
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels.h"
+#include "core/rng.h"
+
+enum { GUARD = 32, MAX = 70000 };
+
+static struct rng rng;
+static float a[MAX], b[MAX], c[MAX], d[MAX], e[MAX], one[MAX + GUARD], two[MAX + GUARD];
+static double sums[4][512];
+
+static void fill(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = 4 * rng_uniform(&rng) - 2;
+}
+
+static void outputs(size_t n)
+{
+    fill(one, n);
+    memcpy(two, one, n * sizeof *one);
+    for (size_t i = 0; i < GUARD; i++)
+        one[n + i] = two[n + i] = 777;
+}
+
+/* Relative to the size of what was added up. */
+static void compare(const char *what, size_t n, double tolerance)
+{
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(fabs((double)one[i] - (double)two[i]) <= tolerance * (1 + fabs((double)one[i])), "%s %s [%zu] of %zu: %g, in C %g",
+                      kernels->name, what, i, n, (double)two[i], (double)one[i]);
+    for (size_t i = 0; i < GUARD; i++)
+        ck_assert_msg(two[n + i] == 777, "%s %s wrote past its end", kernels->name, what);
+}
+
+static const char *const tables[] = {"c", "avx2", "avx512"};
+
+START_TEST(test_table)
+{
+    if (kernels_choose(tables[_i]) == -ENOTSUP) {
+        printf("SKIPPED: this CPU has no %s\n", tables[_i]);
+        return;
+    }
+    ck_assert_str_eq(kernels->name, tables[_i]);
+    for (int trial = 0; trial < 60; trial++) {
+        rng_seed(&rng, (uint64_t)trial);
+        size_t n = 1 + rng_below(&rng, trial % 3 ? 130 : 20), rows = 1 + rng_below(&rng, trial % 7 ? 40 : 400);
+        while (n * rows > MAX)
+            rows /= 2;
+        size_t all = n * rows;
+        fill(a, all);
+        fill(b, all);
+        fill(c, n);
+        fill(d, n);
+        fill(e, n);
+
+        for (int act = ACTIVATION_NONE; act <= ACTIVATION_TANH; act++)
+            for (int with = 0; with < 4; with++) {
+                const float *scale = with & 1 ? c : NULL, *shift = with & 2 ? d : NULL;
+                outputs(all);
+                kernels_c.affine_activation(one, n, a, scale, shift, rows, n, (enum activation)act, 0.2f);
+                kernels->affine_activation(two, n, a, scale, shift, rows, n, (enum activation)act, 0.2f);
+                compare("affine_activation", all, 1e-6);
+                size_t stride = n + 3, wide = rows * stride > MAX ? 1 : rows;
+                outputs(wide * stride);
+                kernels_c.affine_activation(one, stride, a, scale, shift, wide, n, (enum activation)act, 0.2f);
+                kernels->affine_activation(two, stride, a, scale, shift, wide, n, (enum activation)act, 0.2f);
+                compare("affine_activation, strided", wide * stride, 1e-6);
+            }
+
+        static uint8_t bytes[MAX];
+        for (size_t i = 0; i < all; i++)
+            bytes[i] = (uint8_t)rng_below(&rng, 256);
+        outputs(all);
+        kernels_c.bytes_to_float(one, bytes, all, 0.01f, -1);
+        kernels->bytes_to_float(two, bytes, all, 0.01f, -1);
+        compare("bytes_to_float", all, 1e-6);
+
+        double r1 = kernels_c.residual_norm(a, b, rows, n), r2 = kernels->residual_norm(a, b, rows, n);
+        ck_assert(fabs(r1 - r2) <= 1e-5 * r1);
+        r1 = kernels_c.residual_norm(a, b, all, 1), r2 = kernels->residual_norm(a, b, all, 1);
+        ck_assert(fabs(r1 - r2) <= 1e-5 * r1);
+
+        static float soft1[MAX + GUARD], soft2[MAX + GUARD];
+        for (int shrink = 0; shrink < 2; shrink++) {
+            outputs(n);
+            kernels_c.address(one, n, 0.5f, shrink ? 0.3f / (float)n : 0, soft1);
+            kernels->address(two, n, 0.5f, shrink ? 0.3f / (float)n : 0, soft2);
+            compare("address", n, 1e-5);
+            for (size_t i = 0; i < n; i++)
+                ck_assert(fabsf(soft1[i] - soft2[i]) <= 1e-6f);
+        }
+
+        outputs(all);
+        kernels_c.normalize(one, a, rows, n, soft1);
+        kernels->normalize(two, a, rows, n, soft2);
+        compare("normalize", all, 1e-6);
+        for (size_t i = 0; i < rows; i++)
+            ck_assert(fabsf(soft1[i] - soft2[i]) <= 1e-5f * soft1[i]);
+
+        for (int act = ACTIVATION_NONE; act <= ACTIVATION_TANH; act++) {
+            memset(sums, 0, sizeof sums);
+            outputs(all);
+            kernels_c.activation_backward(one, a, c, d, e, rows, n, (enum activation)act, 0.2f, sums[0], sums[1], soft1);
+            kernels->activation_backward(two, a, c, d, e, rows, n, (enum activation)act, 0.2f, sums[2], sums[3], soft1);
+            compare("activation_backward", all, 1e-5);
+            for (size_t i = 0; i < n; i++)
+                ck_assert(fabs(sums[0][i] - sums[2][i]) + fabs(sums[1][i] - sums[3][i]) <= 1e-4 * (double)rows);
+        }
+        memset(sums, 0, sizeof sums);
+        kernels_c.channel_moments(a, e, rows, n, sums[0], sums[1], soft1);
+        kernels->channel_moments(a, e, rows, n, sums[2], sums[3], soft1);
+        for (size_t i = 0; i < n; i++)
+            ck_assert(fabs(sums[0][i] - sums[2][i]) + fabs(sums[1][i] - sums[3][i]) <= 1e-4 * (double)rows);
+
+        outputs(all);
+        kernels_c.norm_backward(one, a, c, d, e, rows, n);
+        kernels->norm_backward(two, a, c, d, e, rows, n);
+        compare("norm_backward", all, 1e-5);
+
+        static float m1[MAX], v1[MAX], m2[MAX], v2[MAX];
+        fill(m1, all);
+        memcpy(m2, m1, all * sizeof *m1);
+        for (size_t i = 0; i < all; i++)
+            v1[i] = v2[i] = rng_uniform(&rng);
+        outputs(all);
+        kernels_c.adam(one, m1, v1, a, all, 0.9f, 0.999f, 1e-2f, 1.1f, 1e-8f);
+        kernels->adam(two, m2, v2, a, all, 0.9f, 0.999f, 1e-2f, 1.1f, 1e-8f);
+        compare("adam", all, 1e-5);
+        for (size_t i = 0; i < all; i++)
+            ck_assert(fabsf(m1[i] - m2[i]) <= 1e-6f * (1 + fabsf(m1[i])) && fabsf(v1[i] - v2[i]) <= 1e-6f * (1 + v1[i]));
+    }
+}
+END_TEST
+
+/* The plain C table itself, against the formulas. */
+START_TEST(test_c_is_right)
+{
+    const float x[4] = {-1, 2, -3, 4}, scale[2] = {2, 3}, shift[2] = {1, -1};
+    float y[4];
+    kernels_c.affine_activation(y, 2, x, scale, shift, 2, 2, ACTIVATION_LEAKY_RELU, 0.5f);
+    ck_assert(y[0] == -0.5f && y[1] == 5 && y[2] == -2.5f && y[3] == 11);
+    ck_assert(fabs(kernels_c.residual_norm(x, y, 1, 4) - sqrt(0.25 + 9 + 0.25 + 49)) < 1e-6);
+    float s[2] = {0, logf(3)};
+    kernels_c.address(s, 2, 1, 0, NULL);
+    ck_assert(fabsf(s[0] - 0.25f) < 1e-6f && fabsf(s[1] - 0.75f) < 1e-6f);
+    for (int i = 0; i <= 3000; i++) {       /* e^x itself, over its whole range */
+        float v = -(float)i * 0.029f, p[2] = {0, v};
+        kernels_c.address(p, 2, 1, 0, NULL);
+        double e2 = exp((double)v), w = e2 / (1 + e2);
+        ck_assert_msg(fabs((double)p[1] - w) <= 1e-6 * w + 1e-37, "e^%g", (double)v);
+    }
+    float p = 1, m = 0, v = 0, g = 0.5f;
+    kernels_c.adam(&p, &m, &v, &g, 1, 0.9f, 0.999f, 1e-3f / 0.1f, 1 / sqrtf(0.001f), 1e-8f);
+    ck_assert(fabsf(p - 0.999f) < 1e-6f);       /* the first step is the learning rate */
+}
+END_TEST
+
+START_TEST(test_choice)
+{
+    ck_assert_int_eq(kernels_choose("c"), 0);
+    ck_assert_int_eq(kernels_choose("sse9"), -EINVAL);
+    ck_assert_ptr_eq(kernels, &kernels_c);
+    ck_assert_int_eq(kernels_choose(NULL), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("kernels");
+    TCase *t = tcase_create("kernels");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, test_table, 1, 3);
+    tcase_add_test(t, test_c_is_right);
+    tcase_add_test(t, test_choice);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

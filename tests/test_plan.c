@@ -1,0 +1,207 @@
+/* The frozen plan against the layer-by-layer forward and against PyTorch; many threads on one plan; what it leaves
+ * untouched. */
+#include <check.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels.h"
+#include "core/network.h"
+#include "core/plan.h"
+#include "core/rng.h"
+#include "io/model_file.h"
+#include "io/safetensors.h"
+
+static const char *const names[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk"};
+
+static struct error err;
+static struct model_file file;
+static struct plan *plan;
+
+static void load(const char *name)
+{
+    char path[128];
+    kernels_choose(NULL);
+    snprintf(path, sizeof path, "tests/golden/%s.safetensors", name);
+    ck_assert_msg(model_file_load(&file, path, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(plan_open(&plan, file.model, &err), 0);
+}
+
+static void unload(void)
+{
+    plan_close(plan);
+    model_file_clear(&file);
+}
+
+static void *workspace(void)
+{
+    return aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+}
+
+static void close_to(const char *what, const float *a, const float *b, size_t n, double r)
+{
+    double top = 0, worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        top = fmax(top, fabs((double)b[i]));
+        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    }
+    ck_assert_msg(worst <= r * top, "%s: off by %g of %g", what, worst, top);
+}
+
+START_TEST(test_parity)
+{
+    load(names[_i]);
+    char path[128];
+    snprintf(path, sizeof path, "tests/golden/%s.golden.safetensors", names[_i]);
+    struct safetensors *golden;
+    ck_assert_msg(safetensors_open(&golden, path, &err) == 0, "%s", err.text);
+    struct dims in = file.model->shapes.encoder[0], z = file.model->shapes.decoder[0];
+    size_t n = dims_elements(in), nz = dims_elements(z);
+    float *x = malloc(2 * n * sizeof *x), *last = malloc(2 * n * sizeof *last), score[2];
+    memcpy(x, safetensors_find(golden, "input")->data, 2 * n * sizeof *x);
+    char name[64];
+    snprintf(name, sizeof name, "decoder.%d.output", arch_module_index(file.model->arch.decoder, file.model->arch.n_decoder - 1));
+    memcpy(last, safetensors_find(golden, name)->data, 2 * n * sizeof *last);
+    memcpy(score, safetensors_find(golden, "score")->data, sizeof score);
+
+    struct network *net;
+    ck_assert_int_eq(network_open(&net, &file.model->arch, 1, &parallel_serial, &err), 0);
+    void *ws = workspace();
+    for (size_t s = 0; s < 2; s++) {            /* one channel: channels-last is the same order */
+        struct plan_result r;
+        plan_run_cube(plan, x + s * n, ws, &r);
+        close_to("x_hat, PyTorch", r.x_hat, last + s * n, n, 1e-4);
+        ck_assert(fabsf(r.reference - score[s]) <= 1e-4f * score[s]);
+        memcpy(network_input(net), x + s * n, n * sizeof *x);
+        network_forward(net, file.model, 1, NETWORK_INFERENCE);
+        close_to("x_hat", r.x_hat, network_output(net), n, 1e-4);
+        close_to("z", r.z, network_z(net), nz, 1e-4);
+        close_to("z_hat", r.z_hat, network_z_hat(net), nz, 1e-4);
+    }
+    free(ws);
+    free(x);
+    free(last);
+    network_close(net);
+    safetensors_close(golden);
+    unload();
+}
+END_TEST
+
+struct job {
+    const uint8_t *const *frames;
+    float reference;
+};
+
+static void *run_often(void *arg)
+{
+    struct job *job = arg;
+    void *ws = workspace();
+    for (int i = 0; i < 5; i++) {
+        struct plan_result r;
+        plan_run(plan, job->frames, ws, &r);
+        ck_assert(i == 0 || r.reference == job->reference);
+        job->reference = r.reference;
+    }
+    free(ws);
+    return NULL;
+}
+
+START_TEST(test_shared_by_threads)
+{
+    enum { THREADS = 4 };
+    load("tiny-cosine");
+    size_t n = 32 * 48;
+    uint8_t *pixels = malloc(16 * n);
+    const uint8_t *frames[16];
+    struct rng rng;
+    rng_seed(&rng, 1);
+    for (size_t i = 0; i < 16 * n; i++)
+        pixels[i] = (uint8_t)rng_below(&rng, 256);
+    for (size_t t = 0; t < 16; t++)
+        frames[t] = pixels + t * n;
+    struct job jobs[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        jobs[i] = (struct job){frames, 0};
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_often, &jobs[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert(jobs[i].reference == jobs[0].reference);
+    }
+    /* Bytes enter as (p/255 - mean)/std. */
+    float *cube = malloc(16 * n * sizeof *cube);
+    for (size_t i = 0; i < 16 * n; i++)
+        cube[i] = ((float)pixels[i] / 255 - 0.5f) / 0.5f;
+    void *ws = workspace();
+    struct plan_result r;
+    plan_run_cube(plan, cube, ws, &r);
+    ck_assert(fabsf(r.reference - jobs[0].reference) <= 1e-5f * r.reference);
+    free(cube);
+    free(ws);
+    free(pixels);
+    unload();
+}
+END_TEST
+
+START_TEST(test_workspace_bounds)
+{
+    load(names[_i]);
+    size_t size = plan_workspace_size(plan), guard = 4096;
+    unsigned char *ws = aligned_alloc(64, (size + guard + 63) / 64 * 64);
+    memset(ws + size, 0xa5, guard);
+    float *cube = calloc(dims_elements(file.model->shapes.encoder[0]), sizeof *cube);
+    struct plan_result first, second;
+    plan_run_cube(plan, cube, ws, &first);
+    memset(ws, 0xff, size);     /* whatever a run left must not matter to the next */
+    plan_run_cube(plan, cube, ws, &second);
+    ck_assert(first.reference == second.reference);
+    for (size_t i = 0; i < guard; i++)
+        ck_assert_int_eq(ws[size + i], 0xa5);
+    free(cube);
+    free(ws);
+    unload();
+}
+END_TEST
+
+START_TEST(test_without_memory)
+{
+    kernels_choose(NULL);
+    struct arch a = *arch_profile("nano");
+    a.has_memory = false;
+    struct model *m;
+    ck_assert_int_eq(model_open(&m, &a, &err), 0);
+    model_init(m, 3);
+    ck_assert_int_eq(plan_open(&plan, m, &err), 0);
+    model_close(m);
+    void *ws = workspace();
+    float *cube = calloc(dims_elements(plan_shapes(plan)->encoder[0]), sizeof *cube);
+    struct plan_result r;
+    plan_run_cube(plan, cube, ws, &r);
+    ck_assert_ptr_null(r.weights);
+    ck_assert_ptr_eq(r.z, r.z_hat);
+    ck_assert(isfinite(r.reference) && r.reference > 0);
+    free(cube);
+    free(ws);
+    plan_close(plan);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("plan");
+    TCase *t = tcase_create("plan");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, test_parity, 0, 4);
+    tcase_add_loop_test(t, test_workspace_bounds, 0, 4);
+    tcase_add_test(t, test_shared_by_threads);
+    tcase_add_test(t, test_without_memory);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
