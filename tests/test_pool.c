@@ -235,7 +235,8 @@ START_TEST(who_was_idle_has_saved_up_nothing)
 END_TEST
 
 /* Overload: for each window that is scored one or two more come due, so that all cameras always have some waiting; their
- * shares are alike though one brings twice as many. */
+ * shares are alike though one brings twice as many. One worker: with more, a worker that the kernel puts aside in the
+ * middle of a window holds its camera back until it goes on, and these windows are short. */
 static atomic_bool enough;
 
 static void commit_bringing_more(void *arg, const struct pool_result *result)
@@ -252,7 +253,7 @@ START_TEST(shares_are_fair_under_overload)
 {
     struct source sources[3] = {0};
     struct pool *pool = NULL;
-    open_sources(sources, 3, &pool, 2, 64, commit_bringing_more);
+    open_sources(sources, 3, &pool, 1, 64, commit_bringing_more);
     for (int i = 0; i < 3; i++)
         for (int f = 0; f < LENGTH + 64; f++)
             publish(&sources[i], f);
@@ -267,9 +268,8 @@ START_TEST(shares_are_fair_under_overload)
         ck_assert_uint_gt(stats.windows_pending, 0);
         ck_assert_uint_eq(stats.windows_due, stats.windows_skipped + stats.windows_pending + sources[i].committed);
         ck_assert_int_eq(stats.windows_skipped > 0, i == 0);
-        /* No more apart than one another's windows under way, however late the stop came. */
-        ck_assert_uint_le(sources[i].committed, sources[0].committed + 4);
-        ck_assert_uint_ge(sources[i].committed + 4, sources[0].committed);
+        ck_assert_uint_le(sources[i].committed, sources[0].committed + 1);
+        ck_assert_uint_ge(sources[i].committed + 1, sources[0].committed);
     }
     close_sources(sources, 3, pool);
 }
