@@ -1,0 +1,276 @@
+#include <check.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "io/pacing.h"
+
+static unsigned long seed;
+
+static double uniform(void)
+{
+    return (double)random() / RAND_MAX * 2 - 1;
+}
+
+struct run {
+    int frames, picked, gaps;
+    int index[4096];            /* of the frames picked */
+    int64_t out_us[4096];
+};
+
+/* n frames of a source, jittered: which are picked? */
+static void run(struct run *ret, struct pacing *pacing, int n, double source_fps, double jitter_us, double start_us)
+{
+    *ret = (struct run){.frames = n};
+    for (int i = 0; i < n; i++) {
+        bool gap;
+        int64_t out, t = (int64_t)(start_us + i * 1e6 / source_fps + jitter_us * uniform());
+        if (pacing_next(pacing, t, &out, &gap)) {
+            ret->index[ret->picked] = i;
+            ret->out_us[ret->picked++] = out;
+            ret->gaps += gap;
+        }
+    }
+}
+
+START_TEST(takes_every_frame_of_a_source_of_its_rate)
+{
+    static const double sources[] = {10, 10.01, 9.99, 10.3, 9.5, 8, 4, 1};
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        for (int nominal = 0; nominal < 2; nominal++) {
+            struct pacing pacing;
+            struct run r;
+            pacing_init(&pacing, 10, nominal ? sources[i] : 0);
+            run(&r, &pacing, 1000, sources[i], 0, 12345);
+            ck_assert_int_eq(r.picked, 1000);
+            ck_assert_int_eq(r.gaps, 0);
+            ck_assert_double_eq_tol(pacing_fps(&pacing), sources[i], 0.01);
+        }
+}
+END_TEST
+
+START_TEST(jitter_loses_no_frame)
+{
+    for (int i = 0; i < 50; i++) {
+        struct pacing pacing;
+        struct run r;
+        pacing_init(&pacing, 10, 10);
+        run(&r, &pacing, 1000, 10, 45e3, 0);
+        ck_assert_int_eq(r.picked, 1000);
+        ck_assert_int_eq(r.gaps, 0);
+    }
+}
+END_TEST
+
+START_TEST(takes_every_second_and_every_third)
+{
+    for (int i = 0; i < 50; i++)
+        for (int every = 2; every <= 5; every++) {
+            struct pacing pacing;
+            struct run r;
+            pacing_init(&pacing, 25. / every, i % 2 ? 25 : 0);
+            run(&r, &pacing, 2000, 25, i % 2 ? 9e3 : 4e3, 1e9);
+            ck_assert_int_eq(r.picked, (2000 + every - 1) / every);
+            for (int k = 0; k < r.picked; k++)
+                ck_assert_int_eq(r.index[k], k * every);
+            ck_assert_int_eq(r.gaps, 0);
+        }
+}
+END_TEST
+
+/* From a rate that doesn't divide, the picks keep to time: each within an interval of the source of its place. */
+START_TEST(keeps_to_time)
+{
+    static const double rates[][2] = {{25, 10}, {30, 12}, {29.97, 10}, {12.5, 10}, {15, 10}, {24, 5}, {60, 7}};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        struct pacing pacing;
+        struct run r;
+        pacing_init(&pacing, rates[i][1], rates[i][0]);
+        run(&r, &pacing, 3000, rates[i][0], 0, -5e6);
+        double expected = 3000 / rates[i][0] * rates[i][1];
+        ck_assert_double_eq_tol(r.picked, expected, 0.01 * expected + 2);
+        for (int k = 1; k < r.picked; k++) {
+            double step = (double)(r.out_us[k] - r.out_us[k - 1]);
+            ck_assert_double_le(step, 1e6 / rates[i][1] + 1e6 / rates[i][0]);
+            ck_assert_double_ge(step, 1e6 / rates[i][1] - 1e6 / rates[i][0]);
+        }
+        for (int k = 0; k < r.picked; k++)
+            ck_assert_double_eq_tol((double)r.out_us[k], r.index[k] * 1e6 / rates[i][0], 2);
+    }
+}
+END_TEST
+
+START_TEST(rate_0_takes_all)
+{
+    struct pacing pacing;
+    struct run r;
+    pacing_init(&pacing, 0, 0);
+    run(&r, &pacing, 1000, 25, 30e3, 0);
+    ck_assert_int_eq(r.picked, 1000);
+    for (int k = 1; k < r.picked; k++)
+        ck_assert_int_gt(r.out_us[k], r.out_us[k - 1]);
+}
+END_TEST
+
+START_TEST(same_timestamp_twice)
+{
+    for (int fps = 0; fps <= 10; fps += 10) {
+        struct pacing pacing;
+        bool gap;
+        int64_t out, last = -1;
+        int picked = 0;
+        pacing_init(&pacing, fps, 10);
+        for (int i = 0; i < 100; i++)
+            if (pacing_next(&pacing, i / 2 * 100000, &out, &gap)) {
+                ck_assert(!gap);
+                ck_assert_int_gt(out, last);
+                last = out;
+                picked++;
+            }
+        ck_assert_int_eq(picked, fps ? 50 : 100);
+    }
+}
+END_TEST
+
+/* Feeds 20 frames at 10 a second, then one that comes step later, then 20 more: how many gaps, and the clock's step? */
+static int gaps_at(double fps, int64_t step_us, int64_t *out_step_us)
+{
+    struct pacing pacing;
+    bool gap;
+    int64_t out = 0, before, t = 0;
+    int gaps = 0;
+    pacing_init(&pacing, fps, 0);
+    for (int i = 0; i < 20; i++, t += 100000)
+        if (pacing_next(&pacing, t, &out, &gap))
+            gaps += gap;
+    ck_assert_int_eq(gaps, 0);
+    t += step_us - 100000;
+    before = out;
+    bool picked = pacing_next(&pacing, t, &out, &gap);
+    if (picked && gap)
+        gaps++;
+    *out_step_us = out - before;
+    for (int i = 0; i < 20; i++) {
+        int64_t last = out;
+        if (pacing_next(&pacing, t += 100000, &out, &gap))
+            gaps += gap;
+        ck_assert_int_gt(out, last);
+    }
+    return gaps;
+}
+
+START_TEST(tells_gaps)
+{
+    int64_t step;
+    ck_assert_int_eq(gaps_at(10, 100000, &step), 0);
+    ck_assert_int_eq(step, 100000);
+    ck_assert_int_eq(gaps_at(10, 500000, &step), 0);
+    ck_assert_int_eq(step, 500000);
+    ck_assert_int_eq(gaps_at(10, 500001, &step), 1);
+    ck_assert_int_eq(step, 500001);
+    ck_assert_int_eq(gaps_at(0, 60000000, &step), 1);
+    ck_assert_int_eq(step, 60000000);
+    ck_assert_int_eq(gaps_at(5, 1000000, &step), 1);
+    ck_assert_int_eq(gaps_at(10, -1, &step), 1);
+    ck_assert_int_eq(step, 100000);
+    ck_assert_int_eq(gaps_at(10, -5000000, &step), 1);
+    ck_assert_int_eq(step, 100000);
+    ck_assert_int_eq(gaps_at(10, PACING_MAX_STEP_US, &step), 1);
+    ck_assert_int_eq(step, PACING_MAX_STEP_US);
+    ck_assert_int_eq(gaps_at(10, PACING_MAX_STEP_US + 1, &step), 1);
+    ck_assert_int_eq(step, 100000);
+}
+END_TEST
+
+START_TEST(a_break_is_told_once)
+{
+    struct pacing pacing;
+    bool gap;
+    int64_t out;
+    pacing_init(&pacing, 5, 10);
+    pacing_break(&pacing);              /* before the first picture there is nothing to break */
+    ck_assert(pacing_next(&pacing, 0, &out, &gap));
+    ck_assert(!gap);
+    pacing_break(&pacing);
+    ck_assert(pacing_next(&pacing, 100000, &out, &gap));        /* picked though the grid would not */
+    ck_assert(gap);
+    ck_assert(!pacing_next(&pacing, 200000, &out, &gap));
+    ck_assert(pacing_next(&pacing, 300000, &out, &gap));
+    ck_assert(!gap);
+}
+END_TEST
+
+/* A slow source is no row of gaps: from the start, with a container that lies, and when it slows down. */
+START_TEST(slow_sources)
+{
+    struct pacing pacing;
+    struct run r;
+    pacing_init(&pacing, 10, 0);
+    run(&r, &pacing, 100, 0.5, 0, 0);
+    ck_assert_int_eq(r.picked, 100);
+    ck_assert_int_eq(r.gaps, 0);
+
+    pacing_init(&pacing, 10, 25);
+    run(&r, &pacing, 100, 0.5, 0, 0);
+    ck_assert_int_eq(r.picked, 100);
+    ck_assert_int_eq(r.gaps, 2);
+    ck_assert_double_eq_tol(pacing_fps(&pacing), 0.5, 1e-9);
+
+    pacing_init(&pacing, 10, 25);
+    run(&r, &pacing, 100, 25, 0, 0);
+    run(&r, &pacing, 100, 1, 0, 5e6);
+    ck_assert_int_eq(r.picked, 100);
+    ck_assert_int_eq(r.gaps, 2);
+}
+END_TEST
+
+START_TEST(any_timestamps)
+{
+    struct pacing pacing;
+    static const double rates[] = {0, 10, 1e-3, 1e6};
+    for (size_t rate = 0; rate < 4; rate++) {
+        pacing_init(&pacing, rates[rate], rate % 2 ? 1e9 : 0);
+        int64_t last = -1;
+        for (int i = 0; i < 20000; i++) {
+            bool gap;
+            int64_t out;
+            uint64_t bits = (uint64_t)random() << 33 ^ (uint64_t)random() << 11 ^ (uint64_t)random();
+            int64_t t = random() % 8 == 0 ? INT64_MIN : random() % 8 == 0 ? INT64_MAX : (int64_t)(bits >> random() % 64);
+            pacing_next(&pacing, random() % 2 ? t : -(t >> 1), &out, &gap);
+            ck_assert_int_gt(out, last);
+            last = out;
+        }
+    }
+}
+END_TEST
+
+static void set_seed(void)
+{
+    srandom((unsigned)seed);
+}
+
+int main(void)
+{
+    seed = getenv("SEED") ? strtoul(getenv("SEED"), NULL, 10) : (unsigned long)time(NULL);
+    printf("SEED=%lu\n", seed);
+    Suite *suite = suite_create("pacing");
+    TCase *tc = tcase_create("pacing");
+    tcase_add_checked_fixture(tc, set_seed, NULL);
+    tcase_add_test(tc, takes_every_frame_of_a_source_of_its_rate);
+    tcase_add_test(tc, jitter_loses_no_frame);
+    tcase_add_test(tc, takes_every_second_and_every_third);
+    tcase_add_test(tc, keeps_to_time);
+    tcase_add_test(tc, rate_0_takes_all);
+    tcase_add_test(tc, same_timestamp_twice);
+    tcase_add_test(tc, tells_gaps);
+    tcase_add_test(tc, a_break_is_told_once);
+    tcase_add_test(tc, slow_sources);
+    tcase_add_test(tc, any_timestamps);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
