@@ -60,7 +60,7 @@ struct key {
     const char *fallback;               /* taken where the key is absent, as if it stood in the file */
     const char *absent;                 /* else, in words, what its absence means */
     bool required;
-    size_t given, line, column;         /* offsets of a bool and of two ints that say that and where it stands; 0: none */
+    size_t given, line, column;         /* 1 + the offset of a bool and of two ints: that and where it stands; 0: none */
     const char *help;
 };
 
@@ -103,10 +103,10 @@ static const struct type
     type_secret = {"whsec_ and base64", "24 to 64 bytes once decoded", true, parse_secret},
     type_secret_file = {"a path", "a file that holds a secret", true, parse_secret_file},
     type_events = {"a list", "alert.opened, alert.closed, camera.lost, camera.restored", false, parse_events},
-    type_http = {"keys", NULL, false, parse_http},
-    type_alert = {"keys", NULL, false, parse_alert},
+    type_http = {"a mapping of keys", NULL, false, parse_http},
+    type_alert = {"a mapping of keys", NULL, false, parse_alert},
     type_cameras = {"cameras by name", "1 to 1024; names are 1 to 64 of a-z, 0-9, _ and -", false, parse_cameras},
-    type_webhooks = {"a list of keys", "at most 64", false, parse_webhooks};
+    type_webhooks = {"a list of mappings", "at most 64", false, parse_webhooks};
 
 #define IN_CONFIG(field) .offset = offsetof(struct config, field)
 #define IN_CAMERA(field) .offset = offsetof(struct config_camera, field)
@@ -129,7 +129,7 @@ static const struct key keys[] = {
     {CAMERA, "model", &type_model, IN_CAMERA(model), .required = true,
      .help = "The model file that memaed learn wrote for this camera. Cameras may share one."},
     {CAMERA, "fps", &type_number, IN_CAMERA(fps), 0.1, 120, .absent = "the rate that the model learned at",
-     .line = offsetof(struct config_camera, fps_line), .column = offsetof(struct config_camera, fps_column),
+     .line = 1 + offsetof(struct config_camera, fps_line), .column = 1 + offsetof(struct config_camera, fps_column),
      .help = "Frames analysed a second. Another rate than the model's is a fault unless fps_force is true."},
     {CAMERA, "fps_force", &type_bool, IN_CAMERA(fps_force), .fallback = "false",
      .help = "Take fps even where the model learned at another rate."},
@@ -143,14 +143,14 @@ static const struct key keys[] = {
      .help = "Frames that may wait for a worker. Beyond it the oldest is dropped and counted."},
     {CAMERA, "alert", &type_alert, IN_CAMERA(alert), .absent = "as below", .help = "When scores become an alert."},
     {ALERT, "threshold", &type_number, IN_ALERT(threshold), 0, 100000, .absent = "from the model's calibration",
-     .given = offsetof(struct config_alert, has_threshold),
+     .given = 1 + offsetof(struct config_alert, has_threshold),
      .help = "Windows that score this or more count towards an alert. A model without calibration alerts only with a "
              "threshold here."},
     {ALERT, "close_threshold", &type_number, IN_ALERT(close_threshold), 0, 100000,
      .absent = "from the model's calibration, in proportion to threshold",
-     .given = offsetof(struct config_alert, has_close_threshold),
-     .line = offsetof(struct config_alert, close_threshold_line),
-     .column = offsetof(struct config_alert, close_threshold_column),
+     .given = 1 + offsetof(struct config_alert, has_close_threshold),
+     .line = 1 + offsetof(struct config_alert, close_threshold_line),
+     .column = 1 + offsetof(struct config_alert, close_threshold_column),
      .help = "An alert closes once n windows in a row score below this. At most threshold."},
     {ALERT, "k", &type_whole, IN_ALERT(k), 1, 64, .fallback = "3",
      .help = "An alert opens once k of the last n windows score threshold or more. At most n."},
@@ -306,7 +306,7 @@ static const char *show(struct shown *shown, const char *text)
 /* A key is shown only if it can't well be a secret that slipped into its place. */
 static const char *show_key(struct shown *shown, const char *key)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. ";
     size_t n = strlen(key);
     if (n == 0 || n > MAX_SHOWN_KEY || strspn(key, letters) != n || strncmp(key, "whsec_", 6) == 0)
         return "?";
@@ -880,10 +880,10 @@ static void read_keys(struct loader *loader, enum scope scope, const struct conf
         char *base = target;
         outcomes[k].bad = !read_value(loader, &keys[k], value, place->line, place->column, path, base + keys[k].offset);
         if (keys[k].given)
-            *(bool *)(base + keys[k].given) = true;
+            *(bool *)(base + keys[k].given - 1) = true;
         if (keys[k].line) {
-            *(int *)(base + keys[k].line) = place->line;
-            *(int *)(base + keys[k].column) = place->column;
+            *(int *)(base + keys[k].line - 1) = place->line;
+            *(int *)(base + keys[k].column - 1) = place->column;
         }
     }
     for (size_t k = 0; k < N_KEYS; k++) {

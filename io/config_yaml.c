@@ -53,6 +53,22 @@ static unsigned char byte_at(const struct reader *reader, yaml_mark_t mark)
     return at < end ? *at : 0;
 }
 
+/* What commonly lies behind libyaml's words, or NULL. */
+static const char *hint_for(const char *problem, unsigned char byte)
+{
+    if (byte == '\t')
+        return "a tab stands here: right would be blanks";
+    if (strcmp(problem, "found character that cannot start any token") == 0)
+        return "a text that begins with this character needs quotes";
+    if (strcmp(problem, "did not find expected node content") == 0 && byte == ':')
+        return "a text that begins with [ or { (as \"[::1]:8787\") needs quotes";
+    if (byte == '{')
+        return "a text with ${NAME} inside { } or [ ] needs quotes";
+    if (strcmp(problem, "mapping values are not allowed in this context") == 0)
+        return "a line before is indented wrongly, or a text with \": \" lacks quotes";
+    return NULL;
+}
+
 static int syntax_fault(const struct reader *reader)
 {
     const yaml_parser_t *yaml = &reader->yaml;
@@ -68,24 +84,12 @@ static int syntax_fault(const struct reader *reader)
         return -EINVAL;
     }
     int n = snprintf(text, sizeof text, "not YAML: %s", problem);
-    if (yaml->context)
+    if (yaml->context && yaml->context_mark.index != yaml->problem_mark.index)
         n += snprintf(text + n, sizeof text - (size_t)n, ", %s that begins at line %d, column %d", yaml->context,
                       position(yaml->context_mark.line), position(yaml->context_mark.column));
-    switch (byte_at(reader, yaml->problem_mark)) {
-    case '\t':
-        snprintf(text + n, sizeof text - (size_t)n, "; a tab stands here: right would be blanks");
-        break;
-    case '@':
-    case '`':
-    case '%':
-        snprintf(text + n, sizeof text - (size_t)n, "; a text that begins with this character needs quotes");
-        break;
-    case ':':
-        snprintf(text + n, sizeof text - (size_t)n, "; a text that begins with [ or { (as \"[::1]:8787\") needs quotes");
-        break;
-    default:
-        break;
-    }
+    const char *hint = hint_for(problem, byte_at(reader, yaml->problem_mark));
+    if (hint)
+        snprintf(text + n, sizeof text - (size_t)n, "; %s", hint);
     fault_at(reader, yaml->problem_mark, text);
     return -EINVAL;
 }
