@@ -28,7 +28,7 @@ class Rtsp(harness.Case):
         self.addCleanup(self.receiver.close)
 
     def start(self, **gate):
-        common = {"model": self.model, "fps": 10, "fps_force": True, "stride": 1, "alert": {"threshold": 1e9}}
+        common = {"model": self.model, "fps": 10, "fps_force": True, "stride": 1, "alert": {"threshold": 99999}}
         return self.daemon({
             "cameras": {"gate": {**common, "source": self.server.url, **gate},
                         "yard": {**common, "source": self.yard, "loop": True}},

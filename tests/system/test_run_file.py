@@ -12,7 +12,7 @@ class RunFile(harness.Case):
         self.model = harness.write_model(self.path("model.safetensors"))
         self.clip = harness.write_clip(self.path("clip.mkv"), seconds=5, fps=10)        # 50 frames: 35 windows
         self.camera = {"source": self.clip, "model": self.model, "fps": 10, "stride": 1, "fps_force": True,
-                       "alert": {"threshold": 1e9}}
+                       "alert": {"threshold": 99999}}
 
     def test_scores_by_cursor_equal_score(self):
         offline = list(csv.DictReader(io.StringIO(harness.run("score", "--model", self.model, self.clip).out)))
@@ -53,7 +53,7 @@ class RunFile(harness.Case):
         status, value = daemon.get(f"/api/v1/cameras/gate/scores?since={value['next']}")
         self.assertEqual((status, value["scores"]), (200, []))
         self.assertEqual(camera["last_score"], scores[-1]["score"])
-        self.assertEqual(daemon.metric("memaed_windows_skipped_total", camera="gate"), camera["windows_skipped"])
+        self.assertEqual(daemon.metric("memaed_camera_windows_skipped_total", camera="gate"), camera["windows_skipped"])
         daemon.stop()
 
     def test_cursor_of_another_run_is_gone(self):

@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+"""The command line: help, exit statuses (0, 1: it failed, 2: usage), where results and errors go; and `check`."""
+import os
+import re
+import subprocess
+
+import harness
+
+COMMANDS = ("run", "check", "learn", "score", "eval", "model", "bench")
+
+
+class Cli(harness.Case):
+    def test_help(self):
+        top = harness.run("--help")
+        self.assertEqual(top.code, 0)
+        for name in COMMANDS:
+            with self.subTest(name):
+                self.assertIn(name, top.out)
+                command = harness.run(name, "--help")
+                self.assertEqual((command.code, command.err), (0, ""))
+                self.assertIn("memaed " + name, command.out)
+
+    def test_version(self):
+        command = harness.run("--version")
+        self.assertEqual(command.code, 0)
+        self.assertRegex(command.out, r"^memaed \d+\.\d+\.\d+\n$")
+
+    def test_usage(self):
+        for args in ((), ("nonsense",), ("--nonsense",), ("run",), ("check",), ("learn",), ("score",), ("eval",), ("model",),
+                     ("model", "nonsense"), ("model", "show"), *((name, "--nonsense") for name in COMMANDS),
+                     ("score", "--model"), ("score", "--model", "m", "--stride", "x", "in"),
+                     ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
+                     ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"),
+                     ("learn", "--input", "x", "--output", "y", "--time-limit", "soon"),
+                     ("learn", "--input", "x", "--output", "y", "--profile", "none-such")):
+            with self.subTest(" ".join(args)):
+                command = harness.run(*args)
+                self.assertEqual(command.code, 2, command.err)
+                self.assertEqual(command.out, "")
+                self.assertTrue(command.err)
+
+    def test_failures(self):
+        model = harness.write_model(self.path("model.safetensors"))
+        with open(self.path("text"), "w", encoding="utf-8") as f:
+            f.write("no model\n")
+        nowhere = self.path("nowhere")
+        for args in (("run", "--config", nowhere), ("check", "--config", nowhere), ("score", "--model", nowhere, "x.mkv"),
+                     ("score", "--model", self.path("text"), "x.mkv"), ("score", "--model", model, nowhere),
+                     ("model", "show", nowhere), ("model", "show", self.path("text")),
+                     ("learn", "--input", nowhere, "--output", self.path("out")),
+                     ("eval", "--model", model, "--clips", nowhere, "--labels", nowhere),
+                     ("bench", "--arch", nowhere)):
+            with self.subTest(" ".join(args[:2])):
+                command = harness.run(*args)
+                self.assertEqual(command.code, 1, command.err)
+                named = [a for a in args if os.path.basename(a) in ("nowhere", "text")]
+                self.assertTrue(any(os.path.basename(n) in command.err + command.out for n in named), command.err)
+        self.assertFalse(os.path.exists(self.path("out")))
+
+    def test_model_show(self):
+        model = harness.write_model(self.path("model.safetensors"), slots=20)
+        command = harness.run("model", "show", model)
+        self.assertEqual(command.code, 0, command.err)
+        for word in ("conv3d", "deconv3d", "20", "cosine"):
+            self.assertIn(word, command.out)
+
+    def test_output_that_cannot_be_written(self):
+        """A full disk is an error, not a result cut short."""
+        model = harness.write_model(self.path("model.safetensors"))
+        clip = harness.write_clip(self.path("clip.mkv"), seconds=3)
+        out = self.path("sh")
+        with open(out, "w", encoding="utf-8") as f:
+            f.write(f"{' '.join(harness.MEMAED)} score --model '{model}' '{clip}' >/dev/full\n")
+        done = subprocess.run(["sh", out], capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 1, done.stderr)
+
+    # -- check
+
+    def check(self, text):
+        path = self.path("memaed.yml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return harness.run("check", "--config", path)
+
+    def test_check_good(self):
+        harness.write_model(self.path("gate.safetensors"))
+        command = self.check("cameras: {gate: {source: 'rtsp://127.0.0.1/live', model: gate.safetensors, fps: 10,"
+                             " alert: {threshold: 0.1}}}\n")
+        self.assertEqual(command.code, 0, command.out + command.err)
+
+    def test_check_reports_all_faults(self):
+        harness.write_model(self.path("gate.safetensors"))
+        text = "\n".join(("stat_dir: /tmp",                             # 1: unknown key
+                          "workers: many",                              # 2: wrong type
+                          "http:",
+                          "  listen: 127.0.0.1:99999",                  # 4: out of range
+                          "cameras:",
+                          "  gate:",
+                          "    source: rtsp://127.0.0.1/live",
+                          "    model: nowhere.safetensors",             # 8: missing file
+                          "    stride: 0",                              # 9: out of range
+                          "  gate:",                                    # 10: twice
+                          "    source: rtsp://127.0.0.1/live",
+                          "    model: gate.safetensors",
+                          "  'Not A Name':",                            # 13: no name
+                          "    source: rtsp://127.0.0.1/live",
+                          "    model: gate.safetensors",
+                          "webhooks:",
+                          "  - url: https://${MEMAED_TEST_NOT_SET}/",   # 17: not set
+                          "    events: [alert.closd]", ""))             # 18: not one of them
+        command = self.check(text)
+        self.assertEqual(command.code, 1)
+        found = re.findall(r"(?m)^\S*memaed\.yml:(\d+):(\d+): \S", command.out + command.err)
+        self.assertEqual(sorted({int(line) for line, _ in found}), [1, 2, 4, 8, 9, 10, 13, 17, 18], command.out + command.err)
+        self.assertEqual(harness.run("run", "--config", self.path("memaed.yml")).code, 1)
+
+    def test_example_configuration(self):
+        """etc/memaed.yml is right as it stands, once its files and its environment are there."""
+        with open(os.path.join(harness.ROOT, "etc", "memaed.yml"), encoding="utf-8") as f:
+            text = f.read()
+        harness.write_model(self.path("gate.safetensors"))
+        with open(self.path("webhook-secret"), "w", encoding="utf-8") as f:
+            f.write("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n")
+        path = self.path("memaed.yml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        env = {"GATE_PASSWORD": "x", "WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
+               "CREDENTIALS_DIRECTORY": self.folder}
+        command = harness.run("check", "--config", path, env=env)
+        self.assertEqual(command.code, 0, command.out + command.err)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+"""The REST interface of the real program against clients that are wrong, rude or many; the pipeline goes on meanwhile."""
+import http.client
+import json
+import resource
+import socket
+import time
+
+import harness
+
+
+class Http(harness.Case):
+    def setUp(self):
+        super().setUp()
+        model = harness.write_model(self.path("model.safetensors"))
+        clip = harness.write_clip(self.path("clip.mkv"), seconds=300)
+        self.memaed = self.daemon({"cameras": {"gate": {"source": clip, "model": model, "fps": 10, "fps_force": True,
+                                                        "stride": 1, "alert": {"threshold": 99999}}}})
+        self.host, port = self.memaed.address.rsplit(":", 1)
+        self.port = int(port)
+        self.gate = harness.Follower(self.memaed, "gate")
+        self.gate.wait(1)
+
+    def tearDown(self):
+        if not self.memaed.stopped:
+            self.gate.wait(len(self.gate.scores) + 2)       # it still works
+            self.memaed.stop()
+
+    def request(self, method, target, headers=None, body=None):
+        """(status, headers, body) of one request on a connection of its own."""
+        c = http.client.HTTPConnection(self.host, self.port, timeout=10 * harness.SCALE)
+        try:
+            c.request(method, target, body, headers or {})
+            answer = c.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            c.close()
+
+    def connect(self):
+        return socket.create_connection((self.host, self.port), timeout=15 * harness.SCALE)
+
+    def raw(self, data):
+        """What comes back for these bytes until the server closes or answers; b"" where it closes without a word."""
+        with self.connect() as s:
+            try:
+                s.sendall(data)
+                return s.recv(65536)
+            except (ConnectionResetError, BrokenPipeError):
+                return b""
+
+    def check_problem(self, answer, status):
+        self.assertEqual(answer[0], status)
+        self.assertEqual(answer[1].get_content_type(), "application/problem+json")
+        problem = json.loads(answer[2])
+        self.assertEqual(problem["status"], status)
+        self.assertTrue(problem["title"])
+
+    def test_bad_method(self):
+        for method in ("POST", "PUT", "DELETE", "PATCH", "BREW"):
+            for target in ("/api/v1/cameras", "/metrics"):
+                with self.subTest(method=method, target=target):
+                    answer = self.request(method, target)
+                    self.check_problem(answer, 405)
+                    self.assertIn("GET", answer[1]["Allow"])
+        status, _, body = self.request("HEAD", "/api/v1/cameras")
+        self.assertEqual((status, body), (200, b""))
+
+    def test_bad_path(self):
+        for target in ("/", "/api", "/api/v1", "/api/v1/", "/api/v1/camera", "/api/v1/cameras/nobody",
+                       "/api/v1/cameras/nobody/scores", "/api/v1/cameras/gate/scores/1", "/api/v1/cameras/..%2f..%2fetc",
+                       "/../../../../etc/passwd", "/api/v1/alerts/1", "/api/v1/alerts/18446744073709551616", "/metrics/x"):
+            with self.subTest(target=target):
+                self.check_problem(self.request("GET", target), 404)
+
+    def test_bad_cursor(self):
+        scores = "/api/v1/cameras/gate/scores"
+        good = self.gate.cursor
+        foreign = ("0" * 16 + good[16:]) if len(good) > 16 else "0" * len(good)
+        answer = self.request("GET", f"{scores}?since={foreign}")
+        self.check_problem(answer, 410)
+        self.assertEqual(self.request("GET", f"{scores}?since={json.loads(answer[2])['oldest']}")[0], 200)
+        for cursor in ("", "x", "-1", "0", "%00", "a" * 1000, good + "0", "99999999999999999999"):
+            with self.subTest(cursor=cursor[:30]):
+                self.assertIn(self.request("GET", f"{scores}?since={cursor}")[0], (400, 410))
+
+    def test_bad_limit(self):
+        for limit in ("", "x", "-1", "0", "1.5", "1e3", "99999999999999999999999", "0x10", "%20", "1;2"):
+            with self.subTest(limit=limit):
+                self.check_problem(self.request("GET", f"/api/v1/cameras/gate/scores?limit={limit}"), 400)
+
+    def test_oversized(self):
+        answer = self.request("GET", "/api/v1/cameras?" + "x" * 4000)
+        self.assertEqual(answer[0], 414)
+        for data in (b"GET /" + b"x" * 1000000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1000000 + b"\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 100000 + b"\r\n",
+                     b"POST /api/v1/cameras HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 500000):
+            answer = self.raw(data)
+            if answer:
+                self.assertRegex(answer, rb"^HTTP/1\.[01] (4\d\d) ")
+
+    def test_not_http(self):
+        for data in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), b"\r\n\r\n\r\n\r\n", b"GET\r\n\r\n",
+                     b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", bytes(range(256)) * 8 + b"\r\n\r\n"):
+            answer = self.raw(data)
+            if answer:
+                self.assertRegex(answer, rb"^HTTP/1\.[01] [45]\d\d ")
+
+    def test_slow_client(self):
+        """One that sends a byte now and then is cut; others are answered meanwhile."""
+        with self.connect() as s:
+            s.sendall(b"GET /api/v1/cameras HTTP/1.1\r\nHost: localhost\r\nX: ")
+            start, cut = time.monotonic(), False
+            while not cut and time.monotonic() - start < 60 * harness.SCALE:
+                s.settimeout(0.5)
+                try:
+                    s.sendall(b"y")
+                    cut = s.recv(4096) == b""
+                except TimeoutError:
+                    asked = time.monotonic()
+                    self.assertEqual(self.memaed.get("/healthz")[0], 200)
+                    self.assertLess(time.monotonic() - asked, 2 * harness.SCALE)
+                except (ConnectionResetError, BrokenPipeError):
+                    cut = True
+            self.assertTrue(cut, "a request may take for ever")
+
+    def test_thousand_connections(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
+        before = self.memaed.camera("gate")
+        sockets = []
+        try:
+            for i in range(1000):
+                s = self.connect()
+                sockets.append(s)
+                if i % 2:               # half of them ask and never read, the others say nothing
+                    try:
+                        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    except (ConnectionResetError, BrokenPipeError):
+                        pass            # cut already
+            self.assertEqual(self.memaed.get("/healthz")[0], 200, "crowded out")
+            self.gate.wait(len(self.gate.scores) + 5)
+            after = self.memaed.camera("gate")
+            if not harness.SAN:
+                self.assertEqual(after["frames_dropped"], before["frames_dropped"])
+        finally:
+            for s in sockets:
+                s.close()
+        self.assertEqual(self.memaed.get("/healthz")[0], 200)
+
+    def test_stop_with_clients_connected(self):
+        with self.connect() as silent, self.connect() as half:
+            half.sendall(b"GET /metr")
+            self.memaed.stop()
+            self.assertEqual(silent.recv(1), b"")
+
+
+if __name__ == "__main__":
+    harness.main()
