@@ -1,0 +1,404 @@
+/* memaed bench: how fast this machine runs this code, as JSON. */
+#include "daemon/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/kernels.h"
+#include "core/peak.h"
+#include "core/plan.h"
+#include "core/rng.h"
+#include "daemon/blas.h"
+#include "daemon/options.h"
+#include "daemon/threads.h"
+#include "io/model_file.h"
+
+static const char usage[] =
+    "Usage: memaed bench [OPTION…]\n"
+    "\n"
+    "Measures the speed of the frozen network on this machine, on random pictures, and prints one JSON object.\n"
+    "\n"
+    "      --arch NAME|FILE   architecture with random weights: a built-in one (--help lists them), or a JSON file as\n"
+    "                         in docs/model-format.md (paper)\n"
+    "  -m, --model FILE       this model instead\n"
+    "      --precision P      fp32, the only one so far\n"
+    "      --threads N        workers with one cube each (all cores)\n"
+    "      --seconds S        how long to measure the throughput, after warm-up (10)\n"
+    "  -h, --help             show this help\n"
+    "\n"
+    "seconds_per_cube: wall time divided by cubes finished, all workers together; latency_s: one cube alone, the\n"
+    "median; peak_gflops: what these threads reach in a loop of multiply-adds on registers; gflop_per_cube: two a\n"
+    "multiply-add of the convolutions' direct form; share_of_peak: gflop_per_cube / seconds_per_cube / peak_gflops.\n"
+    "\n"
+    "Built-in architectures:";
+
+struct bench {
+    const char *arch_name, *model_path;
+    int threads;
+    double seconds;
+
+    const struct plan *plan;
+    uint8_t *pixels;            /* [frames, height * width], or NULL: the network takes other than one channel */
+    const uint8_t **frames;     /* [frames] */
+    float *cube;                /* [t, h, w, c], instead */
+    void **workspaces;          /* [threads] */
+    pthread_barrier_t barrier;  /* of the threads: each has one item */
+    double deadline_s;
+    long *cubes;                /* [threads] */
+    double *flops;              /* [threads] */
+    long peak_rounds;
+};
+
+struct figures {
+    double seconds_per_cube, latency_s, peak_gflops, gflop_per_cube, seconds;
+    long cubes;
+};
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- what a cube costs -------------------------------------------------------------------------------------------- */
+
+/* A conv3d takes every input within its kernel for each output; a deconv3d spreads each input over its kernel. */
+static double layer_multiply_adds(const struct layer_spec *spec, struct dims in, struct dims out)
+{
+    return (double)dims_positions(spec->type == LAYER_CONV3D ? out : in) * in.c * out.c * spec->kernel[0] *
+           spec->kernel[1] * spec->kernel[2];
+}
+
+static double gflop_per_cube(const struct arch *arch, const struct arch_shapes *shapes)
+{
+    double sum = 0;
+
+    for (int i = 0; i < arch->n_encoder; i++)
+        sum += layer_multiply_adds(&arch->encoder[i], shapes->encoder[i], shapes->encoder[i + 1]);
+    for (int i = 0; i < arch->n_decoder; i++)
+        sum += layer_multiply_adds(&arch->decoder[i], shapes->decoder[i], shapes->decoder[i + 1]);
+    if (arch->has_memory)       /* similarities, and the mix of slots */
+        sum += 2.0 * (double)dims_elements(shapes->decoder[0]) * arch->memory.slots;
+    return 2e-9 * sum;
+}
+
+/* ---- measuring ---------------------------------------------------------------------------------------------------- */
+
+static void run_cube(struct bench *b, int worker)
+{
+    struct plan_result result;
+
+    if (b->cube)
+        plan_run_cube(b->plan, b->cube, b->workspaces[worker], &result);
+    else
+        plan_run(b->plan, b->frames, b->workspaces[worker], &result);
+}
+
+static void work(void *arg, int item, int worker)
+{
+    struct bench *b = arg;
+    long n = 0;
+
+    (void)item;
+    pthread_barrier_wait(&b->barrier);
+    do {
+        run_cube(b, worker);
+        n++;
+    } while (now_s() < b->deadline_s);
+    b->cubes[worker] = n;
+}
+
+static void peak(void *arg, int item, int worker)
+{
+    struct bench *b = arg;
+    float sink;
+
+    (void)item;
+    pthread_barrier_wait(&b->barrier);
+    b->flops[worker] = peak_run(b->peak_rounds, &sink);
+}
+
+static double peak_gflops(struct bench *b, const struct parallel *p)
+{
+    double best = 0;
+
+    /* The best of many short runs: what takes a core away only ever lowers the figure. */
+    b->peak_rounds = 1000;
+    for (int good = 0; good < 20;) {
+        double start = now_s(), flops = 0;
+
+        p->run(p, b->threads, peak, b);
+        double seconds = now_s() - start;
+        if (seconds < 0.01) {
+            b->peak_rounds *= 2;
+            continue;
+        }
+        for (int i = 0; i < b->threads; i++)
+            flops += b->flops[i];
+        best = flops / seconds > best ? flops / seconds : best;
+        good++;
+    }
+    return best * 1e-9;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The median of at least three runs, of as many as fit in a fifth of the time, of at most a hundred. */
+static double latency_s(struct bench *b)
+{
+    double times[100], start = now_s();
+    int n = 0;
+
+    while (n < 100 && (n < 3 || now_s() - start < b->seconds / 5)) {
+        double t = now_s();
+        run_cube(b, 0);
+        times[n++] = now_s() - t;
+    }
+    qsort(times, (size_t)n, sizeof *times, compare);
+    return times[n / 2];
+}
+
+static void measure(struct bench *b, const struct parallel *p, struct figures *ret)
+{
+    double start;
+
+    b->deadline_s = 0;
+    p->run(p, b->threads, work, b);             /* warm-up: one cube each */
+    ret->latency_s = latency_s(b);
+    ret->peak_gflops = peak_gflops(b, p);
+    ret->gflop_per_cube = gflop_per_cube(plan_arch(b->plan), plan_shapes(b->plan));
+
+    start = now_s();
+    b->deadline_s = start + b->seconds;
+    p->run(p, b->threads, work, b);
+    ret->seconds = now_s() - start;
+    ret->cubes = 0;
+    for (int i = 0; i < b->threads; i++)
+        ret->cubes += b->cubes[i];
+    ret->seconds_per_cube = ret->seconds / (double)ret->cubes;
+}
+
+/* ---- setting up --------------------------------------------------------------------------------------------------- */
+
+static int open_plan(struct bench *b, struct plan **ret, struct error *err)
+{
+    struct model_file file = {0};
+    struct model *model = NULL;
+    const struct arch *built_in;
+    struct arch arch;
+    int r;
+
+    if (b->model_path) {
+        r = model_file_load(&file, b->model_path, err);
+        if (r == 0)
+            r = plan_open(ret, file.model, err);
+        model_file_clear(&file);
+        return r;
+    }
+    built_in = arch_profile(b->arch_name);
+    if (built_in) {
+        arch = *built_in;
+    } else {
+        if (access(b->arch_name, F_OK) < 0)
+            return error_set(err, -ENOENT, "--arch %s: neither a built-in architecture nor a file", b->arch_name);
+        r = arch_load(&arch, b->arch_name, err);
+        if (r < 0)
+            return r;
+    }
+    r = model_open(&model, &arch, err);
+    if (r < 0)
+        return r;
+    model_init(model, 1);
+    r = plan_open(ret, model, err);
+    model_close(model);
+    return r;
+}
+
+static int set_up(struct bench *b)
+{
+    const struct arch *arch = plan_arch(b->plan);
+    size_t frame_size = (size_t)arch->height * (size_t)arch->width, n = (size_t)arch->frames * frame_size;
+    size_t elements = n * (size_t)arch->channels, threads = (size_t)b->threads;
+    struct rng rng;
+
+    rng_seed(&rng, 1);
+    b->cubes = calloc(threads, sizeof *b->cubes);
+    b->flops = calloc(threads, sizeof *b->flops);
+    b->workspaces = calloc(threads, sizeof *b->workspaces);
+    if (!b->cubes || !b->flops || !b->workspaces)
+        return -ENOMEM;
+    for (size_t i = 0; i < threads; i++) {
+        b->workspaces[i] = aligned_alloc(64, (plan_workspace_size(b->plan) + 63) / 64 * 64);
+        if (!b->workspaces[i])
+            return -ENOMEM;
+    }
+    if (arch->channels != 1) {
+        b->cube = malloc(elements * sizeof *b->cube);
+        if (!b->cube)
+            return -ENOMEM;
+        for (size_t i = 0; i < elements; i++)
+            b->cube[i] = 2 * rng_uniform(&rng) - 1;
+        return 0;
+    }
+    b->pixels = malloc(n);
+    b->frames = calloc((size_t)arch->frames, sizeof *b->frames);
+    if (!b->pixels || !b->frames)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        b->pixels[i] = (uint8_t)rng_below(&rng, 256);
+    for (int i = 0; i < arch->frames; i++)
+        b->frames[i] = b->pixels + (size_t)i * frame_size;
+    return 0;
+}
+
+static void tear_down(struct bench *b)
+{
+    for (int i = 0; b->workspaces && i < b->threads; i++)
+        free(b->workspaces[i]);
+    free(b->workspaces);
+    free(b->pixels);
+    free(b->frames);
+    free(b->cube);
+    free(b->cubes);
+    free(b->flops);
+}
+
+/* "model name" of the first CPU; "unknown" where /proc doesn't say. */
+static void cpu_name(char *ret, size_t size)
+{
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char line[256];
+
+    snprintf(ret, size, "unknown");
+    while (file && fgets(line, sizeof line, file)) {
+        char *value = strstr(line, ": ");
+        if (strncmp(line, "model name", 10) != 0 || !value)
+            continue;
+        value[strcspn(value, "\n")] = '\0';
+        snprintf(ret, size, "%s", value + 2);
+        break;
+    }
+    if (file)
+        fclose(file);
+}
+
+static int print_figures(const struct bench *b, const struct figures *f)
+{
+    char cpu[128];
+
+    cpu_name(cpu, sizeof cpu);
+    json_t *json = json_pack(
+        "{s:s?, s:s?, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s, s:s, s:s, s:I, s:s, s:s}", "arch",
+        b->model_path ? NULL : b->arch_name, "model", b->model_path, "precision", "fp32", "threads", b->threads,
+        "seconds_per_cube", f->seconds_per_cube, "latency_s", f->latency_s, "gflop_per_cube", f->gflop_per_cube,
+        "gflops", f->gflop_per_cube / f->seconds_per_cube, "peak_gflops", f->peak_gflops, "share_of_peak",
+        f->gflop_per_cube / f->seconds_per_cube / f->peak_gflops, "cubes", (json_int_t)f->cubes, "seconds", f->seconds,
+        "kernels", kernels->name, "blas", blas_kernels(), "peak_kernel", peak_kernel(), "workspace_bytes",
+        (json_int_t)plan_workspace_size(b->plan), "cpu", cpu, "version", MEMAED_VERSION);
+    int failed = !json || json_dumpf(json, stdout, JSON_REAL_PRECISION(9)) < 0 || putchar('\n') == EOF ||
+                 fflush(stdout) != 0;
+
+    if (failed)
+        fprintf(stderr, "memaed: bench: the result can't be written: %s\n", json ? strerror(errno) : "out of memory");
+    json_decref(json);
+    return failed;
+}
+
+static int bench_all(struct bench *b)
+{
+    struct plan *plan = NULL;
+    struct threads *threads = NULL;
+    struct figures figures;
+    struct error err = {""};
+    int r, status = 1;
+
+    r = open_plan(b, &plan, &err);
+    if (r < 0)
+        goto fail;
+    b->plan = plan;
+    r = threads_open(&threads, b->threads);
+    if (r < 0)
+        goto fail;
+    r = set_up(b);
+    if (r < 0)
+        goto fail;
+    struct parallel parallel = threads_parallel(threads);
+    pthread_barrier_init(&b->barrier, NULL, (unsigned)b->threads);
+    measure(b, &parallel, &figures);
+    pthread_barrier_destroy(&b->barrier);
+    status = print_figures(b, &figures);
+    goto end;
+fail:
+    fprintf(stderr, "memaed: bench: %s\n", err.text[0] ? err.text : strerror(-r));
+end:
+    tear_down(b);
+    threads_close(threads);
+    plan_close(plan);
+    return status;
+}
+
+int command_bench(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"arch", required_argument, NULL, 'a'},    {"model", required_argument, NULL, 'm'},
+        {"precision", required_argument, NULL, 'p'}, {"threads", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct bench bench = {.threads = threads_cores(), .seconds = 10};
+    int r = 0;
+
+    opterr = 0;
+    optind = 0;
+    for (int c; r == 0 && (c = getopt_long(argc, argv, ":m:h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'a':
+            bench.arch_name = optarg;
+            break;
+        case 'm':
+            bench.model_path = optarg;
+            break;
+        case 'p':
+            if (strcmp(optarg, "fp32") != 0)
+                return option_misuse("bench", "--precision: fp32 expected, the only one so far; '%s' found", optarg);
+            break;
+        case 't':
+            r = option_int(&bench.threads, "bench", "threads", optarg, 1, THREADS_MAX);
+            break;
+        case 's':
+            r = option_real(&bench.seconds, "bench", "seconds", optarg, 0, 86400, true);
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            for (int i = 0; arch_profile_name(i); i++)
+                printf(" %s", arch_profile_name(i));
+            putchar('\n');
+            return fflush(stdout) == 0 ? 0 : 1;
+        default:
+            return option_unknown("bench", c, argv);
+        }
+    }
+    if (r < 0)
+        return 2;
+    if (optind != argc)
+        return option_misuse("bench", "%s: no argument expected", argv[optind]);
+    if (bench.arch_name && bench.model_path)
+        return option_misuse("bench", "--arch or --model expected, not both");
+    if (!bench.arch_name)
+        bench.arch_name = "paper";
+    return bench_all(&bench);
+}

@@ -1,0 +1,223 @@
+#include "daemon/clip.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Enough for the threads to even out, few enough for rows to come as a live source plays. */
+enum { WINDOWS_PER_THREAD = 4 };
+
+struct kept_frame {
+    int64_t pts_us;
+    uint64_t sequence;          /* of unbroken frames, counted */
+};
+
+struct due_window {
+    struct clip_window window;
+    int r;
+    struct error err;
+};
+
+struct clip_scorer {
+    const struct plan *plan;
+    struct parallel parallel;
+    int length, stride, kept_per_window;        /* frames */
+    size_t frame_size;
+    int batch;                                  /* windows */
+    void **workspaces;                          /* [threads] */
+    const uint8_t **pictures;                   /* [threads, length]: of the window that a thread runs */
+    uint8_t *pixels;                            /* [capacity + 1, frame_size]; the last is for frames of no window */
+    struct kept_frame *frames;                  /* [capacity + 1] */
+    uint64_t capacity;
+
+    /* Of the clip under way. */
+    struct source *source;
+    const struct clip_sink *sink;
+    struct clip_summary *summary;
+    struct due_window *due, *next_due;          /* [batch]: being run; being decoded */
+    int n_due, n_next;
+    uint64_t frame, window;                     /* to be read next; whose last frame is to come next */
+    uint64_t sequence, sequence_start;          /* the frame that the unbroken sequence began with */
+    uint64_t last_sequence;                     /* of the window due last */
+    bool ended;
+    int source_result;
+    struct error source_err;
+};
+
+int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct parallel *parallel, int stride,
+              struct error *err)
+{
+    const struct arch *arch = plan_arch(plan);
+    struct clip_scorer *s;
+
+    if (arch->channels != 1)
+        return error_set(err, -EINVAL, "the model takes pictures of %d channels; only gray ones, of 1, can be scored",
+                         arch->channels);
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return error_set(err, -ENOMEM, "out of memory");
+    s->plan = plan;
+    s->parallel = *parallel;
+    s->length = arch->frames;
+    s->stride = stride;
+    s->kept_per_window = stride < arch->frames ? stride : arch->frames;
+    s->frame_size = (size_t)arch->height * (size_t)arch->width;
+    s->batch = parallel->threads * WINDOWS_PER_THREAD;
+    /* The frames of the batch being run, and of the one being decoded. */
+    s->capacity = (uint64_t)s->length + 2 * (uint64_t)s->batch * (uint64_t)s->kept_per_window;
+    s->pixels = calloc(s->capacity + 1, s->frame_size);
+    s->frames = calloc(s->capacity + 1, sizeof *s->frames);
+    s->pictures = calloc((size_t)parallel->threads, (size_t)s->length * sizeof *s->pictures);
+    s->due = calloc((size_t)s->batch, sizeof *s->due);
+    s->next_due = calloc((size_t)s->batch, sizeof *s->next_due);
+    s->workspaces = calloc((size_t)parallel->threads, sizeof *s->workspaces);
+    if (!s->pixels || !s->frames || !s->pictures || !s->due || !s->next_due || !s->workspaces)
+        goto fail;
+    for (int i = 0; i < parallel->threads; i++) {
+        s->workspaces[i] = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+        if (!s->workspaces[i])
+            goto fail;
+    }
+    *ret = s;
+    return 0;
+fail:
+    clip_close(s);
+    return error_set(err, -ENOMEM, "out of memory");
+}
+
+void clip_close(struct clip_scorer *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; s->workspaces && i < s->parallel.threads; i++)
+        free(s->workspaces[i]);
+    free(s->workspaces);
+    free(s->next_due);
+    free(s->due);
+    free(s->pictures);
+    free(s->frames);
+    free(s->pixels);
+    free(s);
+}
+
+/* Where frame f is kept. With a stride longer than a window, the frames between windows are not. */
+static uint64_t slot_of(const struct clip_scorer *s, uint64_t f)
+{
+    uint64_t stride = (uint64_t)s->stride, length = (uint64_t)s->length;
+
+    if (stride <= length)
+        return f % s->capacity;
+    if (f % stride >= length)
+        return s->capacity;
+    return (f / stride * length + f % stride) % s->capacity;
+}
+
+/* The window whose last frame was just read. */
+static void take_window(struct clip_scorer *s)
+{
+    uint64_t first = s->window * (uint64_t)s->stride, centre = first + (uint64_t)s->length / 2;
+
+    if (first < s->sequence_start) {
+        s->summary->left_out++;
+    } else {
+        struct due_window *due = &s->next_due[s->n_next++];
+        due->r = 0;
+        due->window = (struct clip_window){
+            .index = s->window,
+            .frame = centre,
+            .pts_us = s->frames[slot_of(s, centre)].pts_us,
+            .gap_before = s->summary->windows > 0 && s->sequence != s->last_sequence,
+        };
+        s->last_sequence = s->sequence;
+        s->summary->windows++;
+    }
+    s->window++;
+}
+
+/* Reads on until a batch of windows is complete, whether due or left out, or the source has ended. */
+static void decode_batch(struct clip_scorer *s)
+{
+    uint64_t end = s->window + (uint64_t)s->batch;
+
+    s->n_next = 0;
+    while (!s->ended && s->window < end) {
+        uint64_t slot = slot_of(s, s->frame);
+        struct source_frame frame;
+        int r = source_read(s->source, s->pixels + slot * s->frame_size, &frame, &s->source_err);
+
+        if (r <= 0) {
+            s->ended = true;
+            s->source_result = r;
+            return;
+        }
+        if (s->frame > 0 && frame.gap)
+            s->summary->gaps++;
+        if (frame.gap || frame.corrupt) {
+            s->sequence++;
+            s->sequence_start = s->frame + frame.corrupt;
+        }
+        s->summary->corrupt += frame.corrupt;
+        s->summary->frames++;
+        s->frames[slot] = (struct kept_frame){frame.pts_us, s->sequence};
+        if (s->frame++ == s->window * (uint64_t)s->stride + (uint64_t)s->length - 1)
+            take_window(s);
+    }
+}
+
+/* Item 0 decodes; it is taken first, as it may take longest. */
+static void run_item(void *arg, int item, int worker)
+{
+    struct clip_scorer *s = arg;
+    const uint8_t **pictures = s->pictures + (size_t)worker * (size_t)s->length;
+    struct plan_result result;
+
+    if (item == 0) {
+        decode_batch(s);
+        return;
+    }
+    struct due_window *due = &s->due[item - 1];
+    for (int i = 0; i < s->length; i++)
+        pictures[i] = s->pixels + slot_of(s, due->window.index * (uint64_t)s->stride + (uint64_t)i) * s->frame_size;
+    plan_run(s->plan, pictures, s->workspaces[worker], &result);
+    due->window.reference = result.reference;
+    if (s->sink->result)
+        due->r = s->sink->result(s->sink->arg, &due->window, &result, &due->err);
+}
+
+int clip_score(struct clip_scorer *s, struct source *source, const struct clip_sink *sink, struct clip_summary *summary,
+               struct error *err)
+{
+    *summary = (struct clip_summary){0};
+    s->source = source;
+    s->sink = sink;
+    s->summary = summary;
+    s->n_due = 0;
+    s->frame = s->window = s->sequence = s->sequence_start = s->last_sequence = 0;
+    s->ended = false;
+    s->source_result = 0;
+
+    for (;;) {
+        struct due_window *swap = s->due;
+
+        s->parallel.run(&s->parallel, s->n_due + 1, run_item, s);
+        for (int i = 0; i < s->n_due; i++) {
+            struct due_window *due = &s->due[i];
+            int r = due->r;
+
+            if (r < 0)
+                return error_set(err, r, "%s", due->err.text);
+            r = sink->window(sink->arg, &due->window, err);
+            if (r < 0)
+                return r;
+        }
+        s->due = s->next_due;
+        s->next_due = swap;
+        s->n_due = s->n_next;
+        s->n_next = 0;
+        if (s->n_due == 0 && s->ended)
+            break;
+    }
+    if (s->source_result < 0)
+        return error_set(err, s->source_result, "%s", s->source_err.text);
+    return 0;
+}
