@@ -11,8 +11,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 
 CC ?= cc
 OPT ?= -O2 -g
-BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma := ,
+BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' "$(1)" "$(2)")
 
@@ -59,6 +59,7 @@ LIB_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(IO) $(WEB) $(DAEMON))
 TEST_BINS := $(addprefix $(BUILD)/tests/,$(TESTS))
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: all check check-built demo fuzz valgrind install uninstall clean arrows deps bench
 all: $(BUILD)/memaed
 

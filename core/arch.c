@@ -96,7 +96,7 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
     struct arch_shapes s;
     memset(&s, 0, sizeof s);
     if ((r = check_range("channels", arch->channels, 1, MAX_CHANNELS, err)) < 0 ||
-        (r = check_range("frames", arch->frames, 1, MAX_EXTENT, err)) < 0 ||
+        (r = check_range("frames", arch->frames, 1, ARCH_MAX_FRAMES, err)) < 0 ||
         (r = check_range("height", arch->height, 1, MAX_AXIS, err)) < 0 ||
         (r = check_range("width", arch->width, 1, MAX_AXIS, err)) < 0)
         return error_prefix(err, r, "input");

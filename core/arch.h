@@ -11,7 +11,8 @@
 
 #include "core/error.h"
 
-enum { ARCH_MAX_LAYERS = 32 };          /* in the encoder, and in the decoder */
+enum { ARCH_MAX_LAYERS = 32,            /* in the encoder, and in the decoder */
+       ARCH_MAX_FRAMES = 64 };          /* of a window */
 
 enum layer_type { LAYER_CONV3D, LAYER_DECONV3D };
 enum activation { ACTIVATION_NONE, ACTIVATION_LEAKY_RELU, ACTIVATION_RELU, ACTIVATION_TANH };

@@ -43,7 +43,8 @@ void model_close(struct model *model);          /* takes NULL */
  * ±1/sqrt(channels). Depends on the seed alone. */
 void model_init(struct model *model, uint64_t seed);
 
-/* Tensor i of the model, in the order of the file; false after the last. */
+/* Tensor i of the model, in the order of the file; false after the last. arch and shapes alone serve for all but data
+ * (a loader asks for them before it takes memory). */
 bool model_tensor(const struct model *model, int i, struct model_tensor *ret);
 
 #endif
