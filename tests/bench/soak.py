@@ -1,0 +1,139 @@
+#!/usr/bin/python3
+"""An hour of four cameras, one over RTSP: at 70 % of what this machine can do no frame is dropped; at 150 % what is due is
+scored or skipped to the last window, and each camera has its share; memory stays flat, and the end comes in time.
+
+    tests/bench/soak.py [--minutes 60] [--clip FILE] [--memaed build/memaed]
+
+Capacity is measured first, by `memaed bench`, on the model that is then run. Half of the minutes go to each load. Prints
+progress on standard error and one JSON object on standard output; status 1 where a bar is missed.
+"""
+import argparse
+import json
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+import harness  # noqa: E402
+
+CAMERAS = ("gate", "yard", "hall", "dock")      # gate is the one over RTSP
+FPS = 25
+SHARE = 0.1             # how far a camera's part may be from an equal one
+GROWTH = 0.05           # of resident memory after warm-up, at most, and no less than 8 MiB
+
+
+def say(*text):
+    print(*text, file=sys.stderr, flush=True)
+
+
+def rss_mib(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")) / 1024
+
+
+def choose_model(folder, workers):
+    """A model so large that four cameras can ask for 150 % of what `workers` do, at a stride of 1 or more; (path, windows
+    a second)."""
+    for channels in ((16, 24, 32, 32), (32, 48, 64, 64), (48, 64, 96, 96), (96, 128, 256, 256)):
+        model = harness.write_model(os.path.join(folder, "model.safetensors"), 128, 128, channels, slots=500)
+        command = harness.run("bench", "--model", model, "--threads", workers, "--seconds", 10, timeout=300)
+        capacity = 1 / json.loads(command.out)["seconds_per_cube"]
+        say(f"channels {channels}: {capacity:.1f} windows/s on {workers} workers")
+        if len(CAMERAS) * FPS >= 1.5 * capacity:
+            return model, capacity
+    sys.exit("soak: this machine is too fast for four cameras")
+
+
+def run(folder, model, rate, sources, minutes, workers):
+    """Four cameras that ask for `rate` windows a second together, for so long; what was seen."""
+    fps = rate / len(CAMERAS)           # windows a second of one camera, at a stride of 1
+    common = {"model": model, "fps": round(fps, 3), "fps_force": True, "stride": 1, "alert": {"threshold": 99999}}
+    cameras = {n: {**common, "source": s, **({} if s.startswith("rtsp") else {"loop": True})}
+               for n, s in zip(CAMERAS, sources)}
+    daemon = harness.Daemon(folder, {"workers": workers, "cameras": cameras})
+    try:
+        for name in CAMERAS:
+            daemon.wait_camera(name, "watching", 120)
+        followers = [harness.Follower(daemon, n, limit=1000) for n in CAMERAS]
+        began, memory, next_line = time.monotonic(), [], 0.0
+        start = {n: daemon.camera(n) for n in CAMERAS}
+        while time.monotonic() - began < minutes * 60:
+            time.sleep(1)
+            for follower in followers:
+                follower.poll()
+                follower.scores.clear()
+            memory.append(rss_mib(daemon.process.pid))
+            if time.monotonic() - began >= next_line:
+                next_line += 60
+                states = {n: daemon.camera(n) for n in CAMERAS}
+                say(f"{time.monotonic() - began:6.0f} s  {memory[-1]:.0f} MiB  scored "
+                    + " ".join(str(states[n]["windows_scored"]) for n in CAMERAS) + "  skipped "
+                    + " ".join(str(states[n]["windows_skipped"]) for n in CAMERAS))
+        seconds = time.monotonic() - began
+        end = {n: daemon.camera(n) for n in CAMERAS}
+        stop_s = daemon.stop(limit=60)
+    finally:
+        daemon.kill()
+    keys = ("frames_dropped", "windows_due", "windows_scored", "windows_skipped", "windows_pending", "reconnects")
+    counts = {n: {k: end[n][k] for k in keys} for n in CAMERAS}
+    scored = [end[n]["windows_scored"] - start[n]["windows_scored"] for n in CAMERAS]
+    # A machine takes minutes to have touched all that it will: allow a tenth of the time, at most five minutes, at least 5 s.
+    warm = min(300, max(5, len(memory) // 10))
+    kept = memory[warm:] or memory[-1:]
+    tail = max(1, len(kept) // 5)
+    early, late = sum(kept[:tail]) / tail, sum(kept[-tail:]) / tail
+    return {"seconds": round(seconds, 1), "asked_windows_per_s": round(rate, 2),
+            "scored_windows_per_s": round(sum(scored) / seconds, 2), "scored": dict(zip(CAMERAS, scored)), "counts": counts,
+            "rss_mib": {"first": round(memory[0], 1), "warm": round(early, 1), "last": round(late, 1),
+                        "highest": round(max(memory), 1)},
+            "memory_flat": late - early <= max(8, GROWTH * early),
+            # At one moment, without waiting: windows with a worker are pending.
+            "counts_exact": all(c["windows_due"] == c["windows_scored"] + c["windows_skipped"] + c["windows_pending"]
+                                for c in counts.values()),
+            "stop_s": round(stop_s, 2)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--clip", help="what FFmpeg reads, half a minute or more (default: a test picture)")
+    parser.add_argument("--memaed", default=os.path.join(harness.ROOT, "build", "memaed"))
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    options = parser.parse_args()
+    harness.MEMAED = shlex.split(options.memaed)
+    folder = tempfile.mkdtemp(prefix="memaed-soak-")
+    server = None
+    try:
+        clip = os.path.join(folder, "clip.mp4")
+        source = ["-i", options.clip] if options.clip else ["-f", "lavfi", "-i", f"testsrc2=size=320x240:rate={FPS}:duration=60"]
+        harness.ffmpeg(*source, "-an", "-vf", f"fps={FPS},scale=320:240", "-c:v", "libx264", "-preset", "veryfast", "-bf", 0, clip)
+        model, capacity = choose_model(folder, options.workers)
+        server = harness.RtspServer(clip, fps=FPS)
+        sources = [server.url] + [clip] * (len(CAMERAS) - 1)
+        result = {"capacity_windows_per_s": round(capacity, 2), "workers": options.workers}
+        for load in (0.7, 1.5):
+            say(f"\n{load:.0%} of {capacity:.1f} windows/s for {options.minutes / 2:g} minutes")
+            result[f"at_{load:.0%}".replace("%", "")] = run(folder, model, load * capacity, sources, options.minutes / 2,
+                                                            options.workers)
+        calm, busy = result["at_70"], result["at_150"]
+        fair = sum(busy["scored"].values()) / len(CAMERAS)
+        result["bars"] = {
+            "no_frame_dropped_at_70": all(c["frames_dropped"] == 0 for c in calm["counts"].values()),
+            "counts_exact": calm["counts_exact"] and busy["counts_exact"],
+            "overloaded_at_150": all(c["windows_skipped"] > 0 for c in busy["counts"].values()),
+            "shares_within_a_tenth": all(abs(n - fair) <= SHARE * fair for n in busy["scored"].values()),
+            "memory_flat": calm["memory_flat"] and busy["memory_flat"],
+            "stopped_in_2_s": max(calm["stop_s"], busy["stop_s"]) <= 2.0}
+        print(json.dumps(result, indent=2))
+        sys.exit(0 if all(result["bars"].values()) else 1)
+    finally:
+        if server:
+            server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
