@@ -43,7 +43,7 @@ DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon
           daemon/pool.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/thread.c daemon/threads.c
 MAIN := daemon/main.c
 
-TESTS := test_alert test_alertlog test_arch test_backoff test_calibration test_camera test_config test_conv3d test_evaluation test_footage \
+TESTS := test_alert test_alertlog test_arch test_backoff test_calibration test_camera test_clip test_config test_conv3d test_evaluation test_footage \
          test_heartbeat test_kernels test_labels test_lock test_log test_memory test_model_file test_network test_notify test_plan test_pool \
          test_redact test_results test_ring test_rng test_safetensors test_scorelog test_source test_threads test_web \
          test_webhook

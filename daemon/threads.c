@@ -92,6 +92,7 @@ static void run_threads(const struct parallel *p, int n, void (*fn)(void *arg, i
 int threads_open(struct threads **ret, int n)
 {
     struct threads *threads;
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     sigset_t all, before;
     int r = 0;
 
@@ -109,12 +110,15 @@ int threads_open(struct threads **ret, int n)
         r = -ENOMEM;
         goto fail;
     }
-    /* A new thread inherits the mask: blocked here, no signal reaches it before it could block them itself. */
+    /* A new thread inherits the mask: blocked here, no signal reaches it before it could block them itself. Those that
+     * a thread's own fault raises stay, for whoever reports them. */
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; i < n - 1 && r == 0; i++) {
         struct worker *worker = &threads->workers[i];
-        char name[16];
+        char name[24];
 
         worker->threads = threads;
         worker->index = i + 1;

@@ -12,7 +12,7 @@ enum { THREADS_MAX = 1024 };
 
 struct threads;
 
-/* n workers, the caller's thread among them: starts n - 1 threads, named "work-1" … with all signals blocked.
+/* n workers, the caller's thread among them: starts n - 1 threads, named "work-1" … with signals blocked.
  * 1 <= n <= THREADS_MAX. 0, -EINVAL, -ENOMEM, -EAGAIN. *ret is the caller's. */
 int threads_open(struct threads **ret, int n);
 void threads_close(struct threads *threads);    /* takes NULL; no run may be under way */

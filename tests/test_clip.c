@@ -1,0 +1,269 @@
+/* The clip scorer on frames of the test's own: this program's source_read() takes the place of the library's, so that
+ * gaps and corrupt frames come where the test wants them. */
+#include "daemon/clip.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/rng.h"
+#include "daemon/threads.h"
+
+enum { LENGTH = 4, HEIGHT = 4, WIDTH = 6, SIZE = HEIGHT * WIDTH, MAX_FRAMES = 400 };
+
+struct source {
+    int frames, at, fail_at;            /* fail_at: -1 for never */
+    bool gap[MAX_FRAMES], corrupt[MAX_FRAMES];
+    uint8_t pixels[MAX_FRAMES][SIZE];
+};
+
+int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err)
+{
+    int i = source->at;
+
+    if (i == source->fail_at)
+        return error_set(err, -EIO, "the cable was cut");
+    if (i == source->frames)
+        return 0;
+    memcpy(pixels, source->pixels[i], SIZE);
+    *frame = (struct source_frame){.pts_us = i * 40000 + 7, .gap = source->gap[i], .corrupt = source->corrupt[i]};
+    source->at++;
+    return 1;
+}
+
+static struct plan *open_plan(int channels)
+{
+    struct arch arch = {.channels = channels, .frames = LENGTH, .height = HEIGHT, .width = WIDTH, .mean = 0.5f, .std = 0.5f,
+                        .n_encoder = 1, .n_decoder = 1};
+    struct model *model;
+    struct plan *plan;
+    struct error err = {""};
+
+    arch.encoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 3, .kernel = {3, 3, 3}, .stride = {1, 2, 2},
+                                          .padding = {1, 1, 1}, .activation = ACTIVATION_TANH};
+    arch.decoder[0] = (struct layer_spec){.type = LAYER_DECONV3D, .out = channels, .kernel = {3, 3, 3}, .stride = {1, 2, 2},
+                                          .padding = {1, 1, 1}, .output_padding = {0, 1, 1}};
+    ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
+    model_init(model, 3);
+    ck_assert_msg(plan_open(&plan, model, &err) == 0, "%s", err.text);
+    model_close(model);
+    return plan;
+}
+
+struct got {
+    pthread_mutex_t mutex;
+    int n, n_results, stop_at, fail_result_at;
+    struct clip_window windows[MAX_FRAMES];
+    float results[MAX_FRAMES];          /* by the window's index */
+    pthread_t thread;
+};
+
+static int on_result(void *arg, const struct clip_window *window, const struct plan_result *result, struct error *err)
+{
+    struct got *got = arg;
+    int r = 0;
+
+    pthread_mutex_lock(&got->mutex);
+    got->n_results++;
+    got->results[window->index] = result->reference;
+    if ((int)window->index == got->fail_result_at)
+        r = error_set(err, -ENOSPC, "no room for %d", got->fail_result_at);
+    pthread_mutex_unlock(&got->mutex);
+    return r;
+}
+
+static int on_window(void *arg, const struct clip_window *window, struct error *err)
+{
+    struct got *got = arg;
+
+    ck_assert(pthread_equal(pthread_self(), got->thread));
+    if (got->n == got->stop_at)
+        return error_set(err, -EPIPE, "enough");
+    got->windows[got->n++] = *window;
+    return 0;
+}
+
+static void fill(struct source *source, struct rng *rng, int frames)
+{
+    memset(source, 0, sizeof *source);
+    source->frames = frames;
+    source->fail_at = -1;
+    for (int i = 0; i < frames; i++)
+        for (int k = 0; k < SIZE; k++)
+            source->pixels[i][k] = (uint8_t)rng_next(rng);
+}
+
+static void clear(struct got *got)
+{
+    memset(got, 0, sizeof *got);
+    pthread_mutex_init(&got->mutex, NULL);
+    got->stop_at = got->fail_result_at = -1;
+    got->thread = pthread_self();
+}
+
+static struct source source;
+static struct got got;
+
+/* What must come, read off the definition. */
+static void expect(const struct plan *plan, int stride, const struct clip_summary *summary)
+{
+    void *workspace = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+    int n = 0, left_out = 0, last_end = 0, gaps = 0, corrupt = 0;
+
+    for (int i = 0; i < source.frames; i++) {
+        gaps += i > 0 && source.gap[i];
+        corrupt += source.corrupt[i];
+    }
+    for (int w = 0; w * stride + LENGTH <= source.frames; w++) {
+        const uint8_t *frames[LENGTH];
+        struct plan_result result;
+        bool whole = true, gap_before = false;
+        int first = w * stride;
+
+        for (int i = 0; i < LENGTH; i++) {
+            frames[i] = source.pixels[first + i];
+            whole = whole && !source.corrupt[first + i] && !(i > 0 && source.gap[first + i]);
+        }
+        if (!whole) {
+            left_out++;
+            continue;
+        }
+        for (int i = last_end; n > 0 && i < first + LENGTH; i++)
+            gap_before = gap_before || source.gap[i] || source.corrupt[i];
+        last_end = first + LENGTH;
+        plan_run(plan, frames, workspace, &result);
+        ck_assert_int_lt(n, got.n);
+        ck_assert_uint_eq(got.windows[n].index, w);
+        ck_assert_uint_eq(got.windows[n].frame, first + LENGTH / 2);
+        ck_assert_int_eq(got.windows[n].pts_us, (first + LENGTH / 2) * 40000 + 7);
+        ck_assert_float_eq(got.windows[n].reference, result.reference);
+        ck_assert_float_eq(got.results[w], result.reference);
+        ck_assert_int_eq(got.windows[n].gap_before, gap_before);
+        n++;
+    }
+    ck_assert_int_eq(got.n, n);
+    ck_assert_int_eq(got.n_results, n);
+    ck_assert_uint_eq(summary->windows, n);
+    ck_assert_uint_eq(summary->left_out, left_out);
+    ck_assert_uint_eq(summary->frames, source.frames);
+    ck_assert_uint_eq(summary->corrupt, corrupt);
+    ck_assert_uint_eq(summary->gaps, gaps);
+    free(workspace);
+}
+
+START_TEST(windows_are_those_of_the_definition)
+{
+    uint64_t seed = (uint64_t)time(NULL);
+    struct plan *plan = open_plan(1);
+    struct clip_sink sink = {.arg = &got, .result = on_result, .window = on_window};
+    struct rng rng;
+
+    printf("test_clip: seed %llu\n", (unsigned long long)seed);
+    rng_seed(&rng, seed);
+    for (int round = 0; round < 60; round++) {
+        struct clip_scorer *scorer;
+        struct threads *threads;
+        int stride = 1 + (int)rng_below(&rng, 2 * LENGTH);
+
+        ck_assert_int_eq(threads_open(&threads, 1 + round % 3), 0);
+        struct parallel parallel = threads_parallel(threads);
+        ck_assert_int_eq(clip_open(&scorer, plan, &parallel, stride, NULL), 0);
+        for (int clip = 0; clip < 3; clip++) {          /* one scorer takes clip after clip */
+            struct clip_summary summary;
+
+            fill(&source, &rng, (int)rng_below(&rng, round % 4 ? MAX_FRAMES : 2 * LENGTH));
+            for (int i = 0; i < source.frames && clip > 0; i++) {
+                source.gap[i] = rng_below(&rng, 30) == 0;
+                source.corrupt[i] = rng_below(&rng, 30) == 0;
+            }
+            if (source.frames > 0)
+                source.gap[0] = clip == 2;
+            clear(&got);
+            ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, NULL), 0);
+            expect(plan, stride, &summary);
+        }
+        clip_close(scorer);
+        threads_close(threads);
+    }
+    plan_close(plan);
+}
+END_TEST
+
+START_TEST(faults_come_through)
+{
+    struct plan *plan = open_plan(1);
+    struct clip_sink sink = {.arg = &got, .result = on_result, .window = on_window};
+    struct clip_scorer *scorer;
+    struct clip_summary summary;
+    struct error err;
+    struct rng rng;
+
+    rng_seed(&rng, 1);
+    ck_assert_int_eq(clip_open(&scorer, plan, &parallel_serial, 1, NULL), 0);
+
+    /* What came before the source's fault is scored. */
+    fill(&source, &rng, 100);
+    source.fail_at = 50;
+    clear(&got);
+    ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), -EIO);
+    ck_assert_str_eq(err.text, "the cable was cut");
+    ck_assert_int_eq(got.n, 50 - LENGTH + 1);
+
+    fill(&source, &rng, 100);
+    clear(&got);
+    got.stop_at = 20;
+    ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), -EPIPE);
+    ck_assert_str_eq(err.text, "enough");
+
+    fill(&source, &rng, 100);
+    clear(&got);
+    got.fail_result_at = 30;
+    ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), -ENOSPC);
+    ck_assert_str_eq(err.text, "no room for 30");
+    ck_assert_int_eq(got.n, 30);
+
+    /* And the scorer is as good as new. */
+    fill(&source, &rng, 100);
+    clear(&got);
+    ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), 0);
+    expect(plan, 1, &summary);
+    clip_close(scorer);
+    plan_close(plan);
+}
+END_TEST
+
+START_TEST(only_gray_is_scored)
+{
+    struct plan *plan = open_plan(3);
+    struct clip_scorer *scorer = (void *)&scorer;
+    struct error err;
+
+    ck_assert_int_eq(clip_open(&scorer, plan, &parallel_serial, 1, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "3 channels"));
+    ck_assert_ptr_eq(scorer, (void *)&scorer);
+    clip_close(NULL);
+    plan_close(plan);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("clip");
+    TCase *tests = tcase_create("clip");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, windows_are_those_of_the_definition);
+    tcase_add_test(tests, faults_come_through);
+    tcase_add_test(tests, only_gray_is_scored);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
