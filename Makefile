@@ -40,7 +40,8 @@ IO   := io/config.c io/config_yaml.c io/footage.c io/gray.c io/labels.c io/lock.
 WEB  := web/api.c web/clients.c web/cursor.c web/metrics.c web/request.c web/server.c
 DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon/camera.c daemon/check.c daemon/clip.c daemon/eval.c \
           daemon/events.c daemon/heartbeat.c daemon/learn.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c \
-          daemon/pool.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/thread.c daemon/threads.c
+          daemon/pool.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/supervise.c daemon/thread.c daemon/threads.c \
+          daemon/view.c
 MAIN := daemon/main.c
 
 TESTS := test_alert test_alertlog test_arch test_backoff test_calibration test_camera test_clip test_config test_conv3d test_evaluation test_footage \

@@ -103,6 +103,16 @@ static void put_head(struct line *line, int priority)
     put_text(line, text);
 }
 
+/* A line that can't be written is lost: there is nowhere to tell. */
+static void end_line(struct line *line)
+{
+    int saved = errno;
+    line->text[line->n++] = '\n';
+    ssize_t r = write(STDERR_FILENO, line->text, line->n);
+    (void)r;
+    errno = saved;
+}
+
 void log_event(int priority, const char *event, ...)
 {
     priority = priority < LOG_EMERG ? LOG_EMERG : priority > LOG_DEBUG ? LOG_DEBUG : priority;
@@ -122,12 +132,18 @@ void log_event(int priority, const char *event, ...)
         put_value(&line, value ? value : "");
     }
     va_end(args);
-    line.text[line.n++] = '\n';
-    /* A line that can't be written is lost: there is nowhere to tell. */
-    int saved = errno;
-    ssize_t r = write(STDERR_FILENO, line.text, line.n);
-    (void)r;
-    errno = saved;
+    end_line(&line);
+}
+
+void log_line(int priority, const char *text)
+{
+    char safe[MAX_VALUE];
+    redact(safe, sizeof safe, text);
+    struct line line = {.n = 0};
+    if (atomic_load(&journal))
+        put_head(&line, priority);
+    put_text(&line, safe);
+    end_line(&line);
 }
 
 const char *log_int(struct log_number *buf, long long value)

@@ -12,6 +12,9 @@ void log_open(int max_priority);
  * A NULL value is written as empty. */
 void log_event(int priority, const char *event, ...) __attribute__((sentinel));
 
+/* A line that has a form of its own (FILE:LINE:COLUMN: …): without time and keys. */
+void log_line(int priority, const char *text);
+
 /* A number as text for log_event, in a buffer of the caller's: log_event(…, "port", log_number(buf, port), NULL). */
 struct log_number { char text[32]; };
 const char *log_int(struct log_number *buf, long long value);

@@ -1,20 +1,52 @@
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/blas.h"
 #include "daemon/commands.h"
 
 static const struct {
     const char *name, *help;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    {"run", "watch cameras: the daemon, in the foreground", command_run},
     {"check", "read a configuration and report every fault", command_check},
+    {"learn", "train a model on normal footage", command_learn},
+    {"score", "score footage, one row a window", command_score},
+    {"eval", "measure a model against labelled clips", command_eval},
+    {"model", "show what a model file holds", command_model},
+    {"bench", "measure the speed of this machine on this code", command_bench},
 };
+
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void usage(FILE *out)
+{
+    fprintf(out, "usage: memaed COMMAND [OPTION]...\n\n"
+                 "Watches video for what it has not learned as normal.\n\n");
+    for (int i = 0; i < N_COMMANDS; i++)
+        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+    fprintf(out, "\nmemaed COMMAND --help tells more. memaed --version prints the version.\n");
+}
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
+    blas_init(argv);
+    if (argc < 2) {
+        usage(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        usage(stdout);
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("memaed " MEMAED_VERSION);
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    for (int i = 0; i < N_COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "memaed: unknown command: %s\n\n", argv[1]);
+    usage(stderr);
     return 2;
 }

@@ -72,12 +72,14 @@ START_TEST(journal_gets_priorities)
     setenv("JOURNAL_STREAM", stream, 1);
     log_open(LOG_DEBUG);
     log_event(LOG_WARNING, "first", NULL);
+    log_line(LOG_ERR, "x.yml:1:2: y");
     setenv("JOURNAL_STREAM", "1:1", 1);         /* someone else's */
     log_open(LOG_DEBUG);
     log_event(LOG_DEBUG, "second", NULL);
+    log_line(LOG_ERR, "x.yml:3:4: z");
     const char *lines = logged();
-    ck_assert_int_eq(strncmp(lines, "<4>event=first\n", 15), 0);
-    ck_assert_ptr_nonnull(strstr(lines, "Z debug event=second\n"));
+    ck_assert_int_eq(strncmp(lines, "<4>event=first\n<3>x.yml:1:2: y\n", 32), 0);
+    ck_assert_ptr_nonnull(strstr(lines, "Z debug event=second\nx.yml:3:4: z\n"));
 }
 END_TEST
 

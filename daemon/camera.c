@@ -1,0 +1,447 @@
+#include "daemon/camera.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "daemon/backoff.h"
+#include "daemon/clock.h"
+#include "daemon/events.h"
+#include "daemon/log.h"
+#include "daemon/results.h"
+#include "daemon/thread.h"
+#include "io/lock.h"
+#include "io/redact.h"
+#include "io/source.h"
+
+/* What the watchdog grants beyond the source's own time limits: opening may wait for name resolution, that nothing can
+ * interrupt; all else is short. */
+#define OPEN_PATIENCE_US INT64_C(300000000)
+#define READ_PATIENCE_US INT64_C(60000000)
+#define WAIT_PATIENCE_US INT64_C(10000000)
+/* A file that is later than this (the machine slept, say) goes on from here instead of catching up. */
+#define MAX_LATE_US INT64_C(2000000)
+enum { SCORES_KEPT = 16384 };
+
+struct camera {
+    const struct config_camera *config;
+    const struct plan *plan;
+    double fps;
+    char source[1024];          /* redacted */
+    int length;                 /* frames of a window */
+    bool is_live, is_local;     /* paces itself; is a file, whose end is no loss */
+    struct ring *ring;
+    struct results *results;
+    struct webhooks *webhooks;
+    struct pool *pool;
+    size_t index;               /* in the pool */
+    int changed_fd;
+    struct heartbeat beat;
+    pthread_t thread;
+    bool started, joined;
+    atomic_bool stop;           /* set with wait_lock held */
+
+    /* The decoder thread's own. */
+    struct backoff backoff;
+    int unbroken;               /* frames since the sequence began, at most length */
+    bool lost;                  /* told, and not restored since */
+    int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0, while a file plays; 0: not begun */
+    int64_t last_pts_us;
+    uint64_t published;         /* frames */
+    uint64_t corrupt_before;    /* frames of sources closed since */
+
+    struct lock wait_lock;      /* for waiting on `stopped` */
+    pthread_cond_t stopped;
+
+    struct lock view_lock;      /* guards what camera_view() copies: */
+    enum view_camera_state state;
+    char reason[256];
+    double fps_in;
+    uint64_t frames_corrupt, reconnects;
+};
+
+static bool is_local_file(const char *url)
+{
+    return !source_is_live(url) && (!strstr(url, "://") || strncmp(url, "file:", 5) == 0);
+}
+
+int camera_open(struct camera **ret, const struct camera_options *options, struct error *err)
+{
+    const struct config_camera *config = options->config;
+    const struct arch *arch = plan_arch(options->plan);
+    struct camera *camera = calloc(1, sizeof *camera);
+    if (!camera)
+        return error_set(err, -ENOMEM, "%s: out of memory", config->name);
+    lock_init(&camera->wait_lock, LOCK_WAIT);
+    lock_init(&camera->view_lock, LOCK_VIEW);
+    lock_cond_init(&camera->stopped);
+    camera->config = config;
+    camera->plan = options->plan;
+    camera->fps = options->fps;
+    redact(camera->source, sizeof camera->source, config->source);
+    camera->length = arch->frames;
+    camera->is_live = source_is_live(config->source);
+    camera->is_local = is_local_file(config->source);
+    camera->webhooks = options->webhooks;
+    camera->changed_fd = options->changed_fd;
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) < 0)
+        seed = (uint64_t)monotonic_us();
+    backoff_init(&camera->backoff, seed);
+
+    int r = ring_open(&camera->ring, &(struct ring_options){.frame_size = (size_t)arch->height * (size_t)arch->width,
+                                                            .length = arch->frames,
+                                                            .stride = config->stride,
+                                                            .backlog = config->backlog,
+                                                            .readers = options->readers});
+    if (r == 0)
+        r = results_open(&camera->results,
+                         &(struct results_options){.camera = config->name,
+                                                   .rule = options->rule,
+                                                   .frames_per_window = config->stride < arch->frames ? config->stride
+                                                                                                      : arch->frames,
+                                                   .scores_kept = SCORES_KEPT,
+                                                   .ring = camera->ring,
+                                                   .alerts = options->alerts,
+                                                   .webhooks = options->webhooks});
+    if (r < 0) {
+        camera_close(camera);
+        return error_set(err, r, "%s: no buffer for windows of %d pictures of %dx%d: %s", config->name, arch->frames,
+                         arch->width, arch->height, strerror(-r));
+    }
+    char name[80];
+    snprintf(name, sizeof name, "camera %s", config->name);
+    heartbeat_add(options->heartbeats, &camera->beat, name);
+    *ret = camera;
+    return 0;
+}
+
+void camera_close(struct camera *camera)
+{
+    if (!camera)
+        return;
+    assert(!camera->started || camera->joined);
+    results_close(camera->results);
+    ring_close(camera->ring);
+    pthread_cond_destroy(&camera->stopped);
+    lock_destroy(&camera->view_lock);
+    lock_destroy(&camera->wait_lock);
+    free(camera);
+}
+
+const char *camera_name(const struct camera *camera)
+{
+    return camera->config->name;
+}
+
+/* ---- the workers' side ---- */
+
+static void run_window(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret)
+{
+    const struct camera *camera = arg;
+    const uint8_t *frames[RING_MAX_LENGTH];
+    for (int i = 0; i < camera->length; i++)
+        frames[i] = window->frames[i]->pixels;
+    struct plan_result result;
+    plan_run(camera->plan, frames, workspace, &result);
+    ret->reference = result.reference;
+    ret->score = result.reference;
+}
+
+static void commit_result(void *arg, const struct pool_result *result)
+{
+    results_commit(((struct camera *)arg)->results, result);
+}
+
+struct pool_client camera_client(struct camera *camera)
+{
+    return (struct pool_client){.ring = camera->ring, .length = camera->length, .arg = camera, .run = run_window,
+                                .commit = commit_result};
+}
+
+/* ---- the decoder thread ---- */
+
+static void set_state(struct camera *camera, enum view_camera_state state, const char *reason)
+{
+    lock_take(&camera->view_lock);
+    bool changed = camera->state != state;
+    camera->state = state;
+    snprintf(camera->reason, sizeof camera->reason, "%s", reason);
+    if (state == VIEW_LOST || state == VIEW_STOPPED)
+        camera->fps_in = 0;
+    lock_give(&camera->view_lock);
+    if (changed && camera->changed_fd >= 0) {
+        ssize_t r = write(camera->changed_fd, &(uint64_t){1}, sizeof(uint64_t));
+        (void)r;        /* full only where nobody has looked for 2^64 changes */
+    }
+}
+
+/* Waits until until_us (CLOCK_MONOTONIC); false: the thread is to end. */
+static bool wait_until(struct camera *camera, int64_t until_us)
+{
+    heartbeat_until(&camera->beat, until_us + WAIT_PATIENCE_US);
+    lock_take(&camera->wait_lock);
+    while (!atomic_load(&camera->stop) && lock_wait_until(&camera->wait_lock, &camera->stopped, until_us))
+        ;
+    bool go_on = !atomic_load(&camera->stop);
+    lock_give(&camera->wait_lock);
+    return go_on;
+}
+
+static void end_sequence(struct camera *camera)
+{
+    ring_break(camera->ring);
+    camera->unbroken = 0;
+}
+
+/* The sequence breaks, and goes on at once. */
+static void break_sequence(struct camera *camera)
+{
+    if (camera->unbroken == camera->length)
+        set_state(camera, VIEW_WARMING, "");
+    end_sequence(camera);
+}
+
+static void tell_lost(struct camera *camera, const char *cause)
+{
+    char reason[256];
+    redact(reason, sizeof reason, cause);
+    end_sequence(camera);
+    set_state(camera, VIEW_LOST, reason);
+    results_break(camera->results, utc_us());
+    if (!camera->lost)
+        event_camera(camera->webhooks, CONFIG_CAMERA_LOST, camera->config->name, reason);
+    camera->lost = true;
+}
+
+static void count_frame(struct camera *camera)
+{
+    if (camera->unbroken == camera->length)
+        return;
+    if (camera->unbroken++ == 0)
+        set_state(camera, VIEW_WARMING, "");
+    if (camera->unbroken < camera->length)
+        return;
+    set_state(camera, VIEW_WATCHING, "");
+    if (camera->lost)
+        event_camera(camera->webhooks, CONFIG_CAMERA_RESTORED, camera->config->name, "pictures flow again");
+    camera->lost = false;
+}
+
+static void show_stream(struct camera *camera, const struct source *source)
+{
+    struct source_stats stats;
+    source_stats(source, &stats);
+    lock_take(&camera->view_lock);
+    camera->fps_in = stats.fps_in;
+    camera->frames_corrupt = camera->corrupt_before + stats.frames_corrupt;
+    lock_give(&camera->view_lock);
+}
+
+/* Waits until a picture of a file is due; false: the thread is to end. */
+static bool pace(struct camera *camera, int64_t pts_us)
+{
+    int64_t now_us = monotonic_us();
+    if (camera->anchor_us == 0 || now_us > camera->anchor_us + pts_us + MAX_LATE_US)
+        camera->anchor_us = now_us - pts_us;
+    return camera->anchor_us + pts_us <= now_us || wait_until(camera, camera->anchor_us + pts_us);
+}
+
+/* Reads one picture into the ring. 1; 0 at the end; negative errno. */
+static int take_picture(struct camera *camera, struct source *source, struct error *err)
+{
+    struct ring_frame *frame = ring_frame(camera->ring);
+    struct source_frame picture;
+    heartbeat_until(&camera->beat,
+                    monotonic_us() + (int64_t)(camera->config->stall_timeout_s * 1e6) + READ_PATIENCE_US);
+    int r = source_read(source, frame->pixels, &picture, err);
+    show_stream(camera, source);
+    if (r <= 0)
+        return r;
+    if (picture.gap || picture.corrupt)
+        break_sequence(camera);
+    if (picture.corrupt)
+        return 1;
+    if (!camera->is_live && !pace(camera, picture.pts_us))
+        return -EINTR;
+    frame->pts_us = picture.pts_us;
+    frame->time_us = utc_us();
+    frame->due_us = monotonic_us();
+    if (ring_publish(camera->ring))
+        pool_due(camera->pool, camera->index);
+    camera->last_pts_us = picture.pts_us;
+    camera->published++;
+    count_frame(camera);
+    return 1;
+}
+
+/* Plays the source once. 0: it ended; negative errno with the cause in err. */
+static int play(struct camera *camera, struct error *err)
+{
+    const struct config_camera *config = camera->config;
+    const struct arch *arch = plan_arch(camera->plan);
+    struct source_options options = {.width = arch->width,
+                                     .height = arch->height,
+                                     .fps = camera->fps,
+                                     .udp = config->udp,
+                                     .stall_timeout_ms = (int)(config->stall_timeout_s * 1e3),
+                                     .stop = &camera->stop,
+                                     .decoder_threads = 1};
+    struct source *source;
+    heartbeat_until(&camera->beat, monotonic_us() + (int64_t)(config->stall_timeout_s * 1e6) + OPEN_PATIENCE_US);
+    int r = source_open(&source, config->source, &options, err);
+    if (r < 0)
+        return r;
+    camera->anchor_us = 0;
+    while ((r = take_picture(camera, source, err)) > 0)
+        ;
+    struct source_stats stats;
+    source_stats(source, &stats);
+    camera->corrupt_before += stats.frames_corrupt;
+    source_close(source);
+    return r;
+}
+
+/* A file has ended and begins again: its last picture stands as long as the others. */
+static void begin_again(struct camera *camera)
+{
+    int64_t interval_us = camera->fps > 0 ? (int64_t)(1e6 / camera->fps) : 40000;
+    wait_until(camera, camera->anchor_us + camera->last_pts_us + interval_us);
+    break_sequence(camera);
+}
+
+static void end_of_file(struct camera *camera)
+{
+    static const char reason[] = "the file has ended";
+    end_sequence(camera);
+    results_break(camera->results, utc_us());
+    set_state(camera, VIEW_STOPPED, reason);
+    log_event(LOG_INFO, "camera_stopped", "camera", camera->config->name, "reason", reason, NULL);
+}
+
+static void wait_to_reconnect(struct camera *camera, const char *reason)
+{
+    int64_t delay_us = backoff_next_us(&camera->backoff);
+    struct log_number delay;
+    log_event(LOG_DEBUG, "camera_waits", "camera", camera->config->name, "reason", reason, "seconds",
+              log_real(&delay, (double)delay_us / 1e6), NULL);
+    if (!wait_until(camera, monotonic_us() + delay_us))
+        return;
+    lock_take(&camera->view_lock);
+    camera->reconnects++;
+    lock_give(&camera->view_lock);
+}
+
+static void *camera_main(void *arg)
+{
+    struct camera *camera = arg;
+    while (!atomic_load(&camera->stop)) {
+        struct error err;
+        int64_t started_us = monotonic_us();
+        uint64_t published = camera->published;
+        int r = play(camera, &err);
+        if (atomic_load(&camera->stop))
+            break;
+        bool any = camera->published > published;
+        if (r == 0 && any && camera->config->loop && !camera->is_live) {
+            begin_again(camera);
+        } else if (r == 0 && any && camera->is_local) {
+            end_of_file(camera);
+            break;
+        } else {
+            if (r == 0)
+                error_set(&err, 0, any ? "the stream ended" : "the stream ended without a picture");
+            tell_lost(camera, err.text);
+            if (any && monotonic_us() - started_us >= BACKOFF_LAST_US)
+                backoff_reset(&camera->backoff);
+            wait_to_reconnect(camera, err.text);
+        }
+    }
+    heartbeat_idle(&camera->beat);
+    return NULL;
+}
+
+int camera_start(struct camera *camera, struct pool *pool, size_t index)
+{
+    camera->pool = pool;
+    camera->index = index;
+    char name[80];
+    snprintf(name, sizeof name, "cam-%s", camera->config->name);
+    int r = thread_start(&camera->thread, name, camera_main, camera);
+    camera->started = r == 0;
+    if (r == 0)
+        log_event(LOG_INFO, "camera_started", "camera", camera->config->name, "source", camera->source, NULL);
+    return r;
+}
+
+void camera_stop(struct camera *camera)
+{
+    lock_take(&camera->wait_lock);
+    atomic_store(&camera->stop, true);
+    pthread_cond_broadcast(&camera->stopped);
+    lock_give(&camera->wait_lock);
+}
+
+bool camera_join(struct camera *camera, int64_t deadline_us)
+{
+    if (camera->started && !camera->joined)
+        camera->joined = thread_join(camera->thread, deadline_us);
+    return !camera->started || camera->joined;
+}
+
+void camera_end(struct camera *camera)
+{
+    ring_skip_pending(camera->ring);
+    results_end(camera->results, utc_us());
+    struct view_camera view;
+    camera_view(camera, &view);
+    struct log_number frames, dropped, due, scored, skipped;
+    log_event(LOG_INFO, "camera_ended", "camera", view.name, "frames", log_int(&frames, (long long)view.frames),
+              "frames_dropped", log_int(&dropped, (long long)view.frames_dropped), "windows_due",
+              log_int(&due, (long long)view.windows_due), "windows_scored", log_int(&scored, (long long)view.windows_scored),
+              "windows_skipped", log_int(&skipped, (long long)view.windows_skipped), NULL);
+}
+
+/* ---- for the web ---- */
+
+void camera_view(struct camera *camera, struct view_camera *ret)
+{
+    *ret = (struct view_camera){0};
+    snprintf(ret->name, sizeof ret->name, "%s", camera->config->name);
+    const char *slash = strrchr(camera->config->model, '/');
+    snprintf(ret->model, sizeof ret->model, "%s", slash ? slash + 1 : camera->config->model);
+    lock_take(&camera->view_lock);
+    ret->state = camera->state;
+    memcpy(ret->reason, camera->reason, sizeof ret->reason);
+    ret->fps_in = camera->fps_in;
+    ret->frames_corrupt = camera->frames_corrupt;
+    ret->reconnects = camera->reconnects;
+    lock_give(&camera->view_lock);
+
+    /* Scored first: every window that is scored by now is claimed in the counters read after it, so that what is left is
+     * never negative. Pending are those under way too. */
+    results_view(camera->results, ret);
+    struct ring_stats stats;
+    ring_stats(camera->ring, &stats);
+    ret->frames = stats.frames;
+    ret->frames_dropped = stats.frames_dropped;
+    ret->windows_due = stats.windows_due;
+    ret->windows_skipped = stats.windows_skipped;
+    ret->windows_pending = stats.windows_due - stats.windows_skipped - ret->windows_scored;
+    /* The end of a file is told when its last window is. */
+    if (ret->state == VIEW_STOPPED && ret->windows_pending > 0) {
+        ret->state = VIEW_WATCHING;
+        ret->reason[0] = '\0';
+    }
+}
+
+size_t camera_scores(struct camera *camera, uint64_t from, struct view_score *ret, size_t max, struct view_range *range)
+{
+    return results_scores(camera->results, from, ret, max, range);
+}

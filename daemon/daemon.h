@@ -1,0 +1,39 @@
+/* All that `memaed run` holds together, for the parts of daemon/ that see more than one of them. Set up by main's thread
+ * before the threads start, and taken apart by it after they ended; in between the pointers stand still. */
+#ifndef MEMAED_DAEMON_DAEMON_H
+#define MEMAED_DAEMON_DAEMON_H
+
+#include "core/plan.h"
+#include "daemon/alertlog.h"
+#include "daemon/camera.h"
+#include "daemon/heartbeat.h"
+#include "daemon/pool.h"
+#include "io/config.h"
+#include "io/lock.h"
+#include "io/webhook.h"
+#include "web/server.h"
+#include "web/view.h"
+
+struct daemon {
+    struct config *config;
+    struct plan **plans;                /* [n_plans], one a distinct model */
+    size_t n_plans;
+    struct alertlog *alerts;
+    struct webhooks *webhooks;          /* NULL: none configured */
+    struct camera **cameras;            /* [n_cameras] */
+    size_t n_cameras;
+    int workers;
+    struct pool *pool;
+    struct heartbeats heartbeats;
+    struct view view;
+    struct web_server *web;
+    int64_t started_us;                 /* UTC */
+
+    struct lock health_lock;            /* guards: */
+    char stuck[80];                     /* which thread; empty: all are well */
+};
+
+/* What the web sees of the daemon. */
+void daemon_view(struct daemon *daemon, struct view *ret);
+
+#endif

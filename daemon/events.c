@@ -1,0 +1,44 @@
+#include "daemon/events.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "io/redact.h"
+#include "web/server.h"
+
+/* Takes over json, by malloc(); NULL: there was no memory for it. */
+static void post(struct webhooks *webhooks, enum config_event event, int64_t time_us, char *json)
+{
+    if (!json || webhook_post(webhooks, event, time_us, json) < 0)
+        log_event(LOG_ERR, "webhook_not_queued", NULL);
+    free(json);
+}
+
+void event_alert(struct webhooks *webhooks, const struct view_alert *alert)
+{
+    struct log_number id, peak;
+    bool closed = alert->closed_us != 0;
+    log_event(LOG_WARNING, closed ? "alert_closed" : "alert_opened", "camera", alert->camera, "id",
+              log_int(&id, (long long)alert->id), "peak_score", log_real(&peak, alert->peak_score), NULL);
+    if (webhooks)
+        post(webhooks, closed ? CONFIG_ALERT_CLOSED : CONFIG_ALERT_OPENED, utc_us(), web_alert_json(alert));
+}
+
+void event_camera(struct webhooks *webhooks, enum config_event event, const char *camera, const char *reason)
+{
+    bool lost = event == CONFIG_CAMERA_LOST;
+    log_event(lost ? LOG_WARNING : LOG_NOTICE, lost ? "camera_lost" : "camera_restored", "camera", camera, "reason", reason,
+              NULL);
+    if (!webhooks)
+        return;
+    char safe[256];
+    redact(safe, sizeof safe, reason);
+    /* "s%" would cut a character in two where redact() did; such text is not JSON, so the reason is left out then. */
+    json_t *data = json_pack("{s:s, s:s}", "camera", camera, "reason", safe);
+    if (!data)
+        data = json_pack("{s:s, s:s}", "camera", camera, "reason", "");
+    post(webhooks, event, utc_us(), data ? json_dumps(data, JSON_COMPACT) : NULL);
+    json_decref(data);
+}

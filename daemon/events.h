@@ -1,0 +1,15 @@
+/* What happened, told twice: a line in the log, and a webhook event. Any thread; never waits for the network. webhooks
+ * may be NULL: none configured. */
+#ifndef MEMAED_DAEMON_EVENTS_H
+#define MEMAED_DAEMON_EVENTS_H
+
+#include "io/webhook.h"
+#include "web/view.h"
+
+/* closed_us of the alert says which: opened or closed. */
+void event_alert(struct webhooks *webhooks, const struct view_alert *alert);
+
+/* event: CONFIG_CAMERA_LOST or CONFIG_CAMERA_RESTORED. */
+void event_camera(struct webhooks *webhooks, enum config_event event, const char *camera, const char *reason);
+
+#endif

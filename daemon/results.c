@@ -1,0 +1,224 @@
+#include "daemon/results.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/clock.h"
+#include "daemon/events.h"
+#include "daemon/scorelog.h"
+#include "io/lock.h"
+
+enum { RATE_SECONDS = 5, RATE_SLOTS = 8 };
+
+/* Windows by the second, for those of the last whole seconds. */
+struct rate {
+    int64_t since_us;                   /* the first window */
+    int64_t second[RATE_SLOTS];
+    int count[RATE_SLOTS];
+};
+
+struct results {
+    char camera[65];
+    int frames_per_window;
+    struct ring *ring;
+    struct alertlog *alerts;
+    struct webhooks *webhooks;
+    struct scorelog *scores;
+    bool has_rule;
+    double threshold;
+
+    struct lock lock;                   /* guards: */
+    struct alert_state state;
+    struct view_alert alert;            /* the open one, or the last */
+    uint64_t committed;                 /* windows */
+    int64_t last_us;                    /* time of the last one */
+    bool break_wanted;                  /* once windows due before break_us are scored */
+    int64_t break_us;
+
+    struct lock view_lock;              /* guards what results_view() copies: */
+    uint64_t scored;                    /* = committed */
+    float last_score;
+    double latency_ms;
+    bool alert_open;
+    struct rate rate;
+};
+
+int results_open(struct results **ret, const struct results_options *options)
+{
+    struct results *results = calloc(1, sizeof *results);
+    if (!results)
+        return -ENOMEM;
+    int r = scorelog_open(&results->scores, options->scores_kept);
+    if (r < 0) {
+        free(results);
+        return r;
+    }
+    snprintf(results->camera, sizeof results->camera, "%s", options->camera);
+    results->frames_per_window = options->frames_per_window;
+    results->ring = options->ring;
+    results->alerts = options->alerts;
+    results->webhooks = options->webhooks;
+    results->has_rule = options->rule != NULL;
+    results->threshold = options->rule ? (double)options->rule->threshold : (double)NAN;
+    if (options->rule)
+        alert_init(&results->state, options->rule);
+    lock_init(&results->lock, LOCK_RESULTS);
+    lock_init(&results->view_lock, LOCK_VIEW);
+    *ret = results;
+    return 0;
+}
+
+void results_close(struct results *results)
+{
+    if (!results)
+        return;
+    lock_destroy(&results->view_lock);
+    lock_destroy(&results->lock);
+    scorelog_close(results->scores);
+    free(results);
+}
+
+static void rate_add(struct rate *rate, int64_t now_us)
+{
+    int64_t second = now_us / 1000000;
+    int slot = (int)(second % RATE_SLOTS);
+    if (rate->second[slot] != second) {
+        rate->second[slot] = second;
+        rate->count[slot] = 0;
+    }
+    rate->count[slot]++;
+    if (rate->since_us == 0)
+        rate->since_us = now_us;
+}
+
+/* Windows a second over the last whole seconds, fewer of them while it has not run for so long. */
+static double rate_of(const struct rate *rate, int64_t now_us)
+{
+    int64_t second = now_us / 1000000, whole = second - rate->since_us / 1000000 - 1;
+    int64_t seconds = rate->since_us == 0 ? 0 : whole < RATE_SECONDS ? whole : RATE_SECONDS;
+    int count = 0;
+    for (int64_t s = second - seconds; s < second; s++)
+        if (rate->second[s % RATE_SLOTS] == s)
+            count += rate->count[s % RATE_SLOTS];
+    return seconds > 0 ? (double)count / (double)seconds : 0;
+}
+
+static void show_peak_locked(struct results *results)
+{
+    results->alert.peak_score = (double)results->state.peak;
+    results->alert.peak_us = results->state.peak_us;
+}
+
+static void take_event_locked(struct results *results, enum alert_event event)
+{
+    switch (event) {
+    case ALERT_NOTHING:
+        return;
+    case ALERT_OPENED:
+        results->alert = (struct view_alert){.opened_us = results->state.opened_us};
+        snprintf(results->alert.camera, sizeof results->alert.camera, "%s", results->camera);
+        show_peak_locked(results);
+        alertlog_append(results->alerts, &results->alert);
+        break;
+    case ALERT_PEAK:
+        show_peak_locked(results);
+        alertlog_update(results->alerts, &results->alert);
+        return;
+    case ALERT_CLOSED:
+        results->alert.closed_us = results->state.closed_us;
+        show_peak_locked(results);
+        alertlog_update(results->alerts, &results->alert);
+        break;
+    }
+    event_alert(results->webhooks, &results->alert);
+}
+
+static void show_open_locked(struct results *results)
+{
+    lock_take(&results->view_lock);
+    results->alert_open = results->state.open;
+    lock_give(&results->view_lock);
+}
+
+static void break_locked(struct results *results, int64_t time_us)
+{
+    results->break_wanted = false;
+    if (results->has_rule)
+        take_event_locked(results, alert_break(&results->state, time_us));
+}
+
+/* Whether every window that came due has been committed or skipped. */
+static bool is_settled_locked(const struct results *results)
+{
+    struct ring_stats stats;
+    ring_stats(results->ring, &stats);
+    return stats.windows_pending == 0 && stats.windows_claimed == results->committed;
+}
+
+void results_commit(struct results *results, const struct pool_result *result)
+{
+    struct view_score score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
+                               .pts_us = result->pts_us, .reference = result->reference, .score = result->score};
+    lock_take(&results->lock);
+    if (result->gap_before)
+        break_locked(results, results->break_wanted ? results->break_us : results->last_us);
+    scorelog_append(results->scores, &score);
+    if (results->has_rule)
+        take_event_locked(results, alert_score(&results->state, result->score, result->time_us));
+    results->last_us = result->time_us;
+    results->committed++;
+    if (results->break_wanted && is_settled_locked(results))
+        break_locked(results, results->break_us);
+
+    int64_t now_us = monotonic_us();
+    lock_take(&results->view_lock);
+    results->scored = results->committed;
+    results->last_score = result->score;
+    results->latency_ms = (double)(now_us - result->due_us) / 1e3;
+    results->alert_open = results->state.open;
+    rate_add(&results->rate, now_us);
+    lock_give(&results->view_lock);
+    lock_give(&results->lock);
+}
+
+void results_break(struct results *results, int64_t time_us)
+{
+    lock_take(&results->lock);
+    if (is_settled_locked(results)) {
+        break_locked(results, time_us);
+        show_open_locked(results);
+    } else {
+        results->break_wanted = true;
+        results->break_us = time_us;
+    }
+    lock_give(&results->lock);
+}
+
+void results_end(struct results *results, int64_t time_us)
+{
+    lock_take(&results->lock);
+    break_locked(results, time_us);
+    show_open_locked(results);
+    lock_give(&results->lock);
+}
+
+void results_view(struct results *results, struct view_camera *ret)
+{
+    int64_t now_us = monotonic_us();
+    lock_take(&results->view_lock);
+    ret->windows_scored = results->scored;
+    ret->has_score = results->scored > 0;
+    ret->last_score = results->last_score;
+    ret->latency_ms = results->latency_ms;
+    ret->alert_open = results->alert_open;
+    ret->fps_analysed = rate_of(&results->rate, now_us) * results->frames_per_window;
+    lock_give(&results->view_lock);
+    ret->threshold = results->threshold;
+}
+
+size_t results_scores(struct results *results, uint64_t from, struct view_score *ret, size_t max, struct view_range *range)
+{
+    return scorelog_read(results->scores, from, ret, max, range);
+}

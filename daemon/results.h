@@ -1,0 +1,46 @@
+/* What becomes of one camera's scores, in the order of its windows: the log of scores, the alert state machine, the log of
+ * alerts, webhook events, and the figures that the web shows.
+ *
+ * Where the sequence breaks, what was seen before counts no more and an open alert closes: at the first result after a
+ * gap, or, where the camera is lost and no result follows, as soon as the windows due before have been scored. */
+#ifndef MEMAED_DAEMON_RESULTS_H
+#define MEMAED_DAEMON_RESULTS_H
+
+#include "core/alert.h"
+#include "daemon/alertlog.h"
+#include "daemon/pool.h"
+#include "io/ring.h"
+#include "io/webhook.h"
+#include "web/view.h"
+
+struct results;
+
+struct results_options {
+    const char *camera;                 /* copied */
+    const struct alert_rule *rule;      /* copied; NULL: scores only */
+    int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
+    size_t scores_kept;
+    /* Borrowed until close. */
+    struct ring *ring;
+    struct alertlog *alerts;
+    struct webhooks *webhooks;          /* or NULL */
+};
+
+int results_open(struct results **ret, const struct results_options *options);      /* 0, -EINVAL, -ENOMEM */
+void results_close(struct results *results);            /* takes NULL */
+
+/* Takes the next result; one call at a time (as the pool commits). No allocation but for alerts. */
+void results_commit(struct results *results, const struct pool_result *result);
+
+/* The camera was lost at time_us (UTC), after ring_break(). The decoder's thread. */
+void results_break(struct results *results, int64_t time_us);
+/* No result will follow: an open alert closes at once. */
+void results_end(struct results *results, int64_t time_us);
+
+/* Sets windows_scored, latency_ms, has_score, last_score, alert_open, threshold, fps_analysed; no other field. Any thread;
+ * takes a leaf lock for a copy. */
+void results_view(struct results *results, struct view_camera *ret);
+/* As scorelog_read(). */
+size_t results_scores(struct results *results, uint64_t from, struct view_score *ret, size_t max, struct view_range *range);
+
+#endif

@@ -1,0 +1,309 @@
+#include <errno.h>
+#include <getopt.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "daemon/check.h"
+#include "daemon/clock.h"
+#include "daemon/commands.h"
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/supervise.h"
+#include "daemon/threads.h"
+#include "io/source.h"
+
+enum { ALERTS_KEPT = 4096 };
+
+/* From the signal to the end: decoders, then workers, then webhooks have until then. Past the first two nobody waits. */
+#define DECODERS_US INT64_C(1000000)
+#define WORKERS_US INT64_C(1300000)
+#define WEBHOOKS_US INT64_C(1700000)
+
+static void log_fault(void *arg, const char *text)
+{
+    (void)arg;
+    log_line(LOG_ERR, text);
+}
+
+static void log_warning(void *arg, const char *text)
+{
+    (void)arg;
+    log_event(LOG_WARNING, "config_warning", "text", text, NULL);
+}
+
+static void log_webhook(void *arg, int priority, const char *text)
+{
+    (void)arg;
+    log_event(priority, "webhook", "text", text, NULL);
+}
+
+/* A broken stream makes FFmpeg say a line or more a frame: of ten seconds' lines the first ones show, and how many more
+ * there were. What is an error to FFmpeg is a camera's trouble, not a failure of the daemon. */
+static void log_ffmpeg(int priority, const char *text)
+{
+    enum { SECONDS = 10, LINES = 20 };
+    static _Atomic int64_t period;
+    static atomic_int lines;
+    int64_t now = monotonic_us() / 1000000 / SECONDS, before = atomic_load(&period);
+    if (now != before && atomic_compare_exchange_strong(&period, &before, now)) {
+        int more = atomic_exchange(&lines, 0) - LINES;
+        struct log_number number;
+        if (more > 0)
+            log_event(LOG_NOTICE, "ffmpeg_lines_left_out", "lines", log_int(&number, more), NULL);
+    }
+    if (priority < LOG_WARNING)
+        priority = LOG_WARNING;
+    if (priority == LOG_DEBUG || atomic_fetch_add(&lines, 1) < LINES)
+        log_event(priority, "ffmpeg", "text", text, NULL);
+}
+
+static int open_plans(struct daemon *daemon, const struct check_models *models, struct error *err)
+{
+    daemon->plans = calloc(models->n_files + 1, sizeof(struct plan *));
+    if (!daemon->plans)
+        return error_set(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < models->n_files; i++) {
+        int r = plan_open(&daemon->plans[i], models->files[i].model, err);
+        if (r < 0)
+            return r;
+        daemon->n_plans++;
+    }
+    return 0;
+}
+
+static int open_cameras(struct daemon *daemon, const struct check_models *models, int changed_fd, struct error *err)
+{
+    const struct config *config = daemon->config;
+    daemon->cameras = calloc(config->n_cameras + 1, sizeof(struct camera *));
+    if (!daemon->cameras)
+        return error_set(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < config->n_cameras; i++) {
+        const struct model_file *file = &models->files[models->file_of[i]];
+        struct alert_rule rule;
+        bool has_rule = check_alert_rule(&rule, &config->cameras[i], file);
+        int r = camera_open(&daemon->cameras[i],
+                            &(struct camera_options){.config = &config->cameras[i],
+                                                     .plan = daemon->plans[models->file_of[i]],
+                                                     .fps = check_fps(&config->cameras[i], file),
+                                                     .rule = has_rule ? &rule : NULL,
+                                                     .readers = daemon->workers,
+                                                     .alerts = daemon->alerts,
+                                                     .webhooks = daemon->webhooks,
+                                                     .heartbeats = &daemon->heartbeats,
+                                                     .changed_fd = changed_fd},
+                            err);
+        if (r < 0)
+            return r;
+        daemon->n_cameras++;
+    }
+    return 0;
+}
+
+static int open_pool(struct daemon *daemon, struct error *err)
+{
+    size_t workspace_size = 0;
+    for (size_t i = 0; i < daemon->n_plans; i++)
+        if (plan_workspace_size(daemon->plans[i]) > workspace_size)
+            workspace_size = plan_workspace_size(daemon->plans[i]);
+    struct pool_client *clients = calloc(daemon->n_cameras + 1, sizeof *clients);
+    int r = clients ? 0 : -ENOMEM;
+    for (size_t i = 0; clients && i < daemon->n_cameras; i++)
+        clients[i] = camera_client(daemon->cameras[i]);
+    if (r == 0)
+        r = pool_open(&daemon->pool, &(struct pool_options){.workers = daemon->workers,
+                                                            .workspace_size = workspace_size,
+                                                            .clients = clients,
+                                                            .n_clients = daemon->n_cameras,
+                                                            .heartbeats = &daemon->heartbeats});
+    free(clients);
+    return r < 0 ? error_set(err, r, "%d workers of %zu bytes each: %s", daemon->workers, workspace_size, strerror(-r)) : 0;
+}
+
+static int open_web(struct daemon *daemon, struct error *err)
+{
+    const struct config *config = daemon->config;
+    daemon_view(daemon, &daemon->view);
+    int r = web_server_open(&daemon->web, config->listen_address, config->listen_port, &daemon->view, err);
+    if (r < 0)
+        return r;
+    char address[300];
+    bool is_ipv6 = strchr(config->listen_address, ':') != NULL;
+    snprintf(address, sizeof address, is_ipv6 ? "[%s]:%d" : "%s:%d", config->listen_address, web_server_port(daemon->web));
+    log_event(LOG_INFO, "http_listening", "address", address, NULL);
+    return 0;
+}
+
+/* Everything but the threads of cameras and workers. */
+static int open_all(struct daemon *daemon, int changed_fd, struct error *err)
+{
+    const struct config *config = daemon->config;
+    struct check_models models = {0};
+    /* Its faults have been logged one by one. */
+    int r = check_models(&models, config, log_fault, log_warning, NULL);
+    if (r < 0)
+        return error_set(err, r, "%s: not started", config->path);
+    r = open_plans(daemon, &models, err);
+    if (r == 0 && (r = alertlog_open(&daemon->alerts, ALERTS_KEPT)) < 0)
+        error_set(err, r, "out of memory");
+    if (r == 0 && config->n_webhooks)
+        r = webhooks_open(&daemon->webhooks, config->webhooks, config->n_webhooks, log_webhook, NULL, err);
+    if (r == 0)
+        r = open_cameras(daemon, &models, changed_fd, err);
+    check_models_clear(&models);
+    if (r == 0)
+        r = open_pool(daemon, err);
+    if (r == 0)
+        r = open_web(daemon, err);
+    return r;
+}
+
+static int start_threads(struct daemon *daemon, struct error *err)
+{
+    int r = pool_start(daemon->pool);
+    for (size_t i = 0; r == 0 && i < daemon->n_cameras; i++)
+        r = camera_start(daemon->cameras[i], daemon->pool, i);
+    return r < 0 ? error_set(err, r, "threads can't be started: %s", strerror(-r)) : 0;
+}
+
+/* The order of shutdown, whatever of it was opened:
+ *   1. cameras and workers are told to end, all at once: sources are interrupted, windows under way finish
+ *   2. decoder threads are joined, then workers
+ *   3. cameras end: due windows are given up, open alerts close, their events are queued
+ *   4. HTTP closes
+ *   5. webhooks send what is due, for what is left of the time
+ *   6. memory is freed
+ * A decoder or worker that has not ended in time is abandoned: it still uses what it was given, so false is returned
+ * instead of 6, and the process is to end without running what stands at exit. */
+static bool close_all(struct daemon *daemon)
+{
+    int64_t start_us = monotonic_us();
+    bool abandoned = false;
+    for (size_t i = 0; i < daemon->n_cameras; i++)
+        camera_stop(daemon->cameras[i]);
+    if (daemon->pool)
+        pool_stop(daemon->pool);
+    for (size_t i = 0; i < daemon->n_cameras; i++)
+        if (!camera_join(daemon->cameras[i], start_us + DECODERS_US)) {
+            log_event(LOG_WARNING, "thread_abandoned", "thread", "camera", "camera", camera_name(daemon->cameras[i]), NULL);
+            abandoned = true;
+        }
+    if (daemon->pool && pool_join(daemon->pool, start_us + WORKERS_US) > 0) {
+        log_event(LOG_WARNING, "thread_abandoned", "thread", "worker", NULL);
+        abandoned = true;
+    }
+    for (size_t i = 0; i < daemon->n_cameras; i++)
+        camera_end(daemon->cameras[i]);
+    web_server_close(daemon->web);
+    int64_t left_us = start_us + WEBHOOKS_US - monotonic_us();
+    webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
+    if (abandoned)
+        return false;
+    pool_close(daemon->pool);
+    for (size_t i = 0; i < daemon->n_cameras; i++)
+        camera_close(daemon->cameras[i]);
+    free(daemon->cameras);
+    alertlog_close(daemon->alerts);
+    for (size_t i = 0; i < daemon->n_plans; i++)
+        plan_close(daemon->plans[i]);
+    free(daemon->plans);
+    lock_destroy(&daemon->health_lock);
+    return true;
+}
+
+static int run(struct config *config)
+{
+    struct daemon daemon = {.config = config, .started_us = utc_us()};
+    struct error err = {.text = ""};
+    lock_init(&daemon.health_lock, LOCK_VIEW);
+    daemon.workers = config->workers ? config->workers : threads_cores();
+
+    int changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int signals_fd = supervise_take_signals();
+    int r = changed_fd < 0 ? error_set(&err, -errno, "eventfd: %s", strerror(errno))
+            : signals_fd < 0 ? error_set(&err, signals_fd, "signalfd: %s", strerror(-signals_fd)) : 0;
+    if (r == 0)
+        r = open_all(&daemon, changed_fd, &err);
+    if (r == 0)
+        r = start_threads(&daemon, &err);
+    if (r == 0) {
+        struct log_number cameras, workers;
+        log_event(LOG_NOTICE, "started", "version", MEMAED_VERSION, "cameras", log_int(&cameras, (long long)daemon.n_cameras),
+                  "workers", log_int(&workers, daemon.workers), NULL);
+        notify_ready();
+        r = supervise(&daemon, signals_fd, changed_fd);
+        if (r < 0)
+            error_set(&err, r, "poll: %s", strerror(-r));
+    }
+    if (r < 0)
+        log_event(LOG_ERR, "failed", "reason", err.text, NULL);
+    notify_stopping();
+    supervise_let_go();
+    bool all_ended = close_all(&daemon);
+    log_event(LOG_NOTICE, "stopped", NULL);
+    if (!all_ended)
+        _exit(r < 0);
+    if (changed_fd >= 0)
+        close(changed_fd);
+    if (signals_fd >= 0)
+        close(signals_fd);
+    return r < 0;
+}
+
+static void usage(void)
+{
+    puts("usage: memaed run --config FILE\n"
+         "\n"
+         "Watches the cameras of a configuration, in the foreground, until TERM or INT.\n"
+         "\n"
+         "  -c, --config FILE   the configuration; memaed check --keys prints its keys\n"
+         "  -v, --verbose       log more\n"
+         "  -h, --help          this");
+}
+
+int command_run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    const char *path = NULL;
+    bool verbose = false;
+
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, ":c:vh", options, NULL)) != -1;) {
+        switch (c) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'v':
+            verbose = true;
+            break;
+        case 'h':
+            usage();
+            return fflush(stdout) == 0 ? 0 : 1;
+        default:
+            return option_unknown("run", c, argv);
+        }
+    }
+    if (optind < argc)
+        return option_misuse("run", "%s: takes no arguments", argv[optind]);
+    if (!path)
+        return option_misuse("run", "--config FILE is needed");
+
+    log_open(verbose ? LOG_DEBUG : LOG_INFO);
+    source_set_log(log_ffmpeg);
+    struct config *config;
+    if (config_load(&config, path, log_fault, NULL) < 0)
+        return 1;
+    int status = run(config);
+    config_free(config);
+    return status;
+}

@@ -1,0 +1,180 @@
+#include "daemon/supervise.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+
+#define TICK_US INT64_C(1000000)
+/* Some that stop a daemon signal both it and its process group: that is one wish, not two. */
+#define SAME_SIGNAL_US INT64_C(200000)
+
+static void set_of_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+}
+
+static pthread_t main_thread;
+
+/* Runs in threads that libraries made before main could block anything (OpenBLAS makes its own while it is loaded): main's
+ * thread has the signal blocked, so that it waits there for the signalfd. */
+static void pass_on(int signal_number)
+{
+    int saved = errno;
+    pthread_kill(main_thread, signal_number);
+    errno = saved;
+}
+
+int supervise_take_signals(void)
+{
+    sigset_t signals;
+    set_of_signals(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    main_thread = pthread_self();
+    struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Who is stuck, or NULL. Threads of libraries say their own deadlines. */
+static const char *find_stuck(struct daemon *daemon)
+{
+    int64_t now_us = monotonic_us();
+    const struct heartbeat *beat = heartbeats_stuck(&daemon->heartbeats, now_us);
+    if (beat)
+        return beat->name;
+    if (daemon->webhooks && webhooks_deadline_us(daemon->webhooks) < now_us)
+        return "webhook sender";
+    if (web_server_deadline_us(daemon->web) < now_us)
+        return "web server";
+    return NULL;
+}
+
+static void feed_watchdog(struct daemon *daemon)
+{
+    const char *stuck = find_stuck(daemon);
+    if (!stuck)
+        notify_watchdog();
+    /* Read without the lock: nobody else writes it. */
+    if (strcmp(stuck ? stuck : "", daemon->stuck) == 0)
+        return;
+    if (stuck)
+        log_event(LOG_CRIT, "thread_stuck", "thread", stuck, NULL);
+    else
+        log_event(LOG_NOTICE, "thread_recovered", "thread", daemon->stuck, NULL);
+    lock_take(&daemon->health_lock);
+    snprintf(daemon->stuck, sizeof daemon->stuck, "%s", stuck ? stuck : "");
+    lock_give(&daemon->health_lock);
+}
+
+/* Tells the status line where it is not the one told last. */
+static void show_status(struct daemon *daemon, char *shown, size_t size)
+{
+    size_t count[VIEW_STOPPED + 1] = {0};
+    for (size_t i = 0; i < daemon->n_cameras; i++) {
+        struct view_camera view;
+        camera_view(daemon->cameras[i], &view);
+        count[view.state]++;
+    }
+    char text[160];
+    int n = snprintf(text, sizeof text, "%zu watching, %zu lost", count[VIEW_WATCHING], count[VIEW_LOST]);
+    if (count[VIEW_STARTING] + count[VIEW_WARMING])
+        n += snprintf(text + n, sizeof text - (size_t)n, ", %zu starting", count[VIEW_STARTING] + count[VIEW_WARMING]);
+    if (count[VIEW_STOPPED])
+        snprintf(text + n, sizeof text - (size_t)n, ", %zu ended", count[VIEW_STOPPED]);
+    if (strcmp(text, shown) == 0)
+        return;
+    notify_status("%s", text);
+    snprintf(shown, size, "%s", text);
+}
+
+/* true: it is time to end. */
+static bool take_signal(int fd)
+{
+    struct signalfd_siginfo info;
+    if (read(fd, &info, sizeof info) != sizeof info)
+        return false;
+    if (info.ssi_signo == SIGHUP) {
+        log_event(LOG_WARNING, "reload_unsupported", "advice", "restart to read the configuration again", NULL);
+        return false;
+    }
+    log_event(LOG_NOTICE, "stopping", "signal", info.ssi_signo == SIGINT ? "INT" : "TERM", NULL);
+    return true;
+}
+
+int supervise(struct daemon *daemon, int signals_fd, int changed_fd)
+{
+    int64_t period_us = notify_watchdog_period_us() / 2;
+    if (period_us == 0 || period_us > TICK_US)
+        period_us = TICK_US;
+    int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer_fd < 0)
+        return -errno;
+    struct timespec period = {.tv_sec = period_us / 1000000, .tv_nsec = period_us % 1000000 * 1000};
+    timerfd_settime(timer_fd, 0, &(struct itimerspec){.it_interval = period, .it_value = period}, NULL);
+
+    char shown[160] = "";
+    int r = 0;
+    feed_watchdog(daemon);
+    for (;;) {
+        show_status(daemon, shown, sizeof shown);
+        struct pollfd fds[] = {{.fd = signals_fd, .events = POLLIN},
+                               {.fd = timer_fd, .events = POLLIN},
+                               {.fd = changed_fd, .events = POLLIN}};
+        if (poll(fds, 3, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            r = -errno;
+            break;
+        }
+        uint64_t count;
+        if (fds[0].revents && take_signal(signals_fd))
+            break;
+        if (fds[1].revents && read(timer_fd, &count, sizeof count) == sizeof count)
+            feed_watchdog(daemon);
+        if (fds[2].revents && read(changed_fd, &count, sizeof count) < 0 && errno != EAGAIN) {
+            r = -errno;
+            break;
+        }
+    }
+    close(timer_fd);
+    return r;
+}
+
+static _Atomic int64_t let_go_us;
+
+static void end_at_once(int signal_number)
+{
+    (void)signal_number;
+    if (monotonic_us() - atomic_load(&let_go_us) >= SAME_SIGNAL_US)
+        _exit(1);
+}
+
+void supervise_let_go(void)
+{
+    sigset_t signals;
+    atomic_store(&let_go_us, monotonic_us());
+    struct sigaction action = {.sa_handler = end_at_once, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    set_of_signals(&signals);
+    sigdelset(&signals, SIGHUP);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}

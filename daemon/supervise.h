@@ -1,0 +1,17 @@
+/* The loop of main's thread while the daemon runs: the one owner of signals, the watchdog's food, systemd's status line. */
+#ifndef MEMAED_DAEMON_SUPERVISE_H
+#define MEMAED_DAEMON_SUPERVISE_H
+
+#include "daemon/daemon.h"
+
+/* Blocks TERM, INT and HUP for this thread (main's) and those that it starts, and ignores PIPE. Before it starts any.
+ * Returns a signalfd for them, or -errno. */
+int supervise_take_signals(void);
+
+/* Until TERM or INT comes. changed_fd: the eventfd of the cameras. 0, or -errno (the loop could not go on). */
+int supervise(struct daemon *daemon, int signals_fd, int changed_fd);
+
+/* From now on TERM or INT ends the process at once, with status 1. */
+void supervise_let_go(void);
+
+#endif
