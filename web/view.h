@@ -62,7 +62,8 @@ struct view {
     size_t (*n_cameras)(void *context);
     void (*camera)(void *context, size_t i, struct view_camera *ret);
     void (*process)(void *context, struct view_process *ret);
-    /* Copies up to max entries from number `from` on into ret, and gives the range kept; returns how many. */
+    /* Copies up to max entries from number `from` on (from range->oldest, where that is later) into ret, and gives the
+     * range kept; returns how many: 0 where `from` is at or beyond range->next. */
     size_t (*scores)(void *context, size_t camera, uint64_t from, struct view_score *ret, size_t max,
                      struct view_range *range);
     /* Alerts in the order of opening; an entry changes while its alert is open. */

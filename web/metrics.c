@@ -1,0 +1,191 @@
+#include "web/metrics.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void put_label(FILE *out, const char *value)
+{
+    for (; *value; value++) {
+        if (*value == '\\' || *value == '"')
+            fprintf(out, "\\%c", *value);
+        else if (*value == '\n')
+            fputs("\\n", out);
+        else
+            fputc(*value, out);
+    }
+}
+
+static void put_head(FILE *out, const char *name, const char *type, const char *help)
+{
+    fprintf(out, "# HELP memaed_%s %s\n# TYPE memaed_%s %s\n", name, help, name, type);
+}
+
+static void put_value(FILE *out, double x)
+{
+    if (isnan(x))
+        fputs(" NaN\n", out);
+    else if (isinf(x))
+        fputs(x > 0 ? " +Inf\n" : " -Inf\n", out);
+    else if (x == trunc(x) && fabs(x) < 1e15)
+        fprintf(out, " %.0f\n", x);
+    else
+        fprintf(out, " %.9g\n", x);
+}
+
+static void put_camera(FILE *out, const char *name, const struct view_camera *camera)
+{
+    fprintf(out, "memaed_%s{camera=\"", name);
+    put_label(out, camera->name);
+    fputs("\"}", out);
+}
+
+/* ---- one row a metric of a camera ----------------------------------------------------------------------------------- */
+
+#define COUNTERS \
+    X(frames, "Frames decoded.") \
+    X(frames_corrupt, "Frames that the decoder flagged as corrupt.") \
+    X(frames_dropped, "Frames dropped because analysis lagged.") \
+    X(windows_due, "Windows that were to be scored.") \
+    X(windows_scored, "Windows scored.") \
+    X(windows_skipped, "Windows never scored, because analysis lagged or their frames were lost.") \
+    X(reconnects, "Times that the source was opened again.")
+
+#define X(field, help) \
+    static uint64_t get_##field(const struct view_camera *c) { return c->field; }
+COUNTERS
+#undef X
+
+static const struct {
+    const char *name, *help;
+    uint64_t (*get)(const struct view_camera *c);
+} counters[] = {
+#define X(field, help) {"camera_" #field "_total", help, get_##field},
+    COUNTERS
+#undef X
+};
+
+/* NAN: there is none now, and no line. */
+static double get_up(const struct view_camera *c) { return c->state == VIEW_WATCHING; }
+static double get_fps_in(const struct view_camera *c) { return c->fps_in; }
+static double get_fps_analysed(const struct view_camera *c) { return c->fps_analysed; }
+static double get_pending(const struct view_camera *c) { return (double)c->windows_pending; }
+static double get_latency(const struct view_camera *c) { return c->has_score ? c->latency_ms / 1000 : NAN; }
+static double get_score(const struct view_camera *c) { return c->has_score ? (double)c->last_score : NAN; }
+static double get_threshold(const struct view_camera *c) { return c->threshold; }
+static double get_alert(const struct view_camera *c) { return c->alert_open; }
+
+static const struct {
+    const char *name, *help;
+    double (*get)(const struct view_camera *c);
+} gauges[] = {
+    {"camera_up", "1 while the camera is watched, else 0.", get_up},
+    {"camera_fps_in", "Frames decoded a second, over the last seconds.", get_fps_in},
+    {"camera_fps_analysed", "Frames analysed a second, over the last seconds.", get_fps_analysed},
+    {"camera_windows_pending", "Windows that wait for a worker or are with one.", get_pending},
+    {"camera_latency_seconds", "From the last frame of the last window decoded to its score published.", get_latency},
+    {"camera_last_score", "Score of the last window.", get_score},
+    {"camera_threshold", "Score above which windows count towards an alert.", get_threshold},
+    {"camera_alert_open", "1 while an alert is open, else 0.", get_alert},
+};
+
+static const char *const states[] = {
+    [VIEW_STARTING] = "starting", [VIEW_WARMING] = "warming", [VIEW_WATCHING] = "watching", [VIEW_LOST] = "lost",
+    [VIEW_STOPPED] = "stopped",
+};
+
+static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
+{
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+        put_head(out, counters[i].name, "counter", counters[i].help);
+        for (size_t c = 0; c < n; c++) {
+            put_camera(out, counters[i].name, &cameras[c]);
+            fprintf(out, " %" PRIu64 "\n", counters[i].get(&cameras[c]));
+        }
+    }
+    for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
+        put_head(out, gauges[i].name, "gauge", gauges[i].help);
+        for (size_t c = 0; c < n; c++) {
+            double x = gauges[i].get(&cameras[c]);
+            if (isnan(x))
+                continue;
+            put_camera(out, gauges[i].name, &cameras[c]);
+            put_value(out, x);
+        }
+    }
+    put_head(out, "camera_state", "gauge", "1 for the state that the camera is in, 0 for the others.");
+    for (size_t c = 0; c < n; c++) {
+        for (size_t s = 0; s < sizeof states / sizeof states[0]; s++) {
+            fputs("memaed_camera_state{camera=\"", out);
+            put_label(out, cameras[c].name);
+            fprintf(out, "\",state=\"%s\"} %d\n", states[s], (size_t)cameras[c].state == s);
+        }
+    }
+}
+
+/* ---- the process ---------------------------------------------------------------------------------------------------- */
+
+static void put_gauge(FILE *out, const char *name, const char *help, double x)
+{
+    put_head(out, name, "gauge", help);
+    fprintf(out, "memaed_%s", name);
+    put_value(out, x);
+}
+
+static void put_counter(FILE *out, const char *name, const char *help, uint64_t n)
+{
+    put_head(out, name, "counter", help);
+    fprintf(out, "memaed_%s %" PRIu64 "\n", name, n);
+}
+
+static void put_process(FILE *out, const struct view_process *p)
+{
+    put_head(out, "build_info", "gauge", "1; the version is the label.");
+    fputs("memaed_build_info{version=\"" MEMAED_VERSION "\"} 1\n", out);
+    put_head(out, "start_time_seconds", "gauge", "When the process started, in seconds since 1970.");
+    fprintf(out, "memaed_start_time_seconds %.3f\n", (double)p->started_us / 1e6);
+    put_gauge(out, "healthy", "1 while every thread makes progress, else 0.", p->healthy);
+    put_gauge(out, "resident_memory_bytes", "Resident memory of the process.", (double)p->rss_bytes);
+    put_gauge(out, "workers", "Threads that run the network.", p->workers);
+    put_counter(out, "cubes_total", "Windows that went through the network.", p->cubes);
+    put_head(out, "cube_seconds_total", "counter", "Seconds that they took, summed over the workers.");
+    fputs("memaed_cube_seconds_total", out);
+    put_value(out, p->cube_seconds);
+    put_counter(out, "webhooks_delivered_total", "Events that a webhook took.", p->webhooks_delivered);
+    put_counter(out, "webhooks_failed_attempts_total", "Attempts to deliver that failed.", p->webhooks_failed);
+    put_counter(out, "webhooks_dropped_total", "Events given up: the queue was full, or they were too old.",
+                p->webhooks_dropped);
+    put_gauge(out, "webhooks_queued", "Events that wait to be delivered.", (double)p->webhooks_queued);
+}
+
+char *web_metrics_text(const struct view *view, size_t *size)
+{
+    size_t n = view->n_cameras(view->context);
+    struct view_camera *cameras = malloc((n ? n : 1) * sizeof *cameras);
+    if (!cameras)
+        return NULL;
+    char *text = NULL;
+    size_t text_size = 0;
+    FILE *out = open_memstream(&text, &text_size);
+    if (!out) {
+        free(cameras);
+        return NULL;
+    }
+    struct view_process process;
+    view->process(view->context, &process);
+    for (size_t i = 0; i < n; i++)
+        view->camera(view->context, i, &cameras[i]);
+
+    put_process(out, &process);
+    put_cameras(out, cameras, n);
+    bool failed = ferror(out);
+    failed |= fclose(out) != 0;
+    free(cameras);
+    if (failed) {
+        free(text);
+        return NULL;
+    }
+    *size = text_size;
+    return text;
+}
