@@ -68,6 +68,17 @@ static struct safetensors_output tensor_of(const char *name, struct dims d, cons
         .name = name, .ndim = 4, .shape = {(size_t)d.c, (size_t)d.t, (size_t)d.h, (size_t)d.w}, .data = data};
 }
 
+static int make_folder(const char *path)
+{
+    struct stat status;
+
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    return stat(path, &status) < 0 ? -errno : S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+}
+
 static int dump_window(void *arg, const struct clip_window *window, const struct plan_result *result, struct error *err)
 {
     const struct score *score = arg;
@@ -248,8 +259,9 @@ static int score_all(struct score *score, char **inputs, int n)
         fprintf(stderr, "memaed: score: %s: %s\n", score->model_path, err.text);
         goto end;
     }
-    if (score->dump && mkdir(score->dump, 0777) < 0 && errno != EEXIST) {
-        fprintf(stderr, "memaed: score: --dump %s: %s\n", score->dump, strerror(errno));
+    r = score->dump ? make_folder(score->dump) : 0;
+    if (r < 0) {
+        fprintf(stderr, "memaed: score: --dump %s: %s\n", score->dump, strerror(-r));
         goto end;
     }
     score->plan = plan;
