@@ -10,6 +10,22 @@ import random
 import harness
 
 
+def join_ts(path, parts):
+    """MPEG-TS files one after the other, as one stream that lost no packet: the continuity counters go on."""
+    counters = {}
+    with open(path, "wb") as out:
+        for part in parts:
+            with open(part, "rb") as f:
+                data = bytearray(f.read())
+            for at in range(0, len(data), 188):
+                pid = (data[at + 1] & 0x1F) << 8 | data[at + 2]
+                if data[at + 3] & 0x10:         # it has a payload
+                    counters[pid] = (counters.get(pid, -1) + 1) % 16
+                data[at + 3] = data[at + 3] & 0xF0 | counters.get(pid, 0)
+            out.write(data)
+    return path
+
+
 def ffv1(path, size, frames, pattern="testsrc2"):
     harness.ffmpeg("-f", "lavfi", "-i", f"{pattern}=size={size}:rate=10", "-frames:v", frames, "-c:v", "ffv1", path)
     return path
@@ -60,30 +76,25 @@ class BadStreams(harness.Case):
 
     def resolution_change(self):
         """MPEG-TS whose H.264 changes from 96×64 to 160×128 after 30 frames."""
-        path = self.path("change.ts")
-        with open(path, "wb") as out:
-            for i, size in enumerate(("96x64", "160x128")):
-                part = self.path(f"part{i}.ts")
-                harness.ffmpeg("-f", "lavfi", "-i", f"testsrc2=size={size}:rate=10", "-frames:v", 30, "-c:v", "libx264",
-                               "-bf", 0, "-output_ts_offset", 3 * i, part)
-                with open(part, "rb") as f:
-                    out.write(f.read())
-        return path
+        parts = [self.path("96x64.ts"), self.path("160x128.ts")]
+        for i, part in enumerate(parts):
+            size = os.path.basename(part)[:-3]
+            harness.ffmpeg("-f", "lavfi", "-i", f"testsrc2=size={size}:rate=10", "-frames:v", 30, "-c:v", "libx264", "-bf", 0,
+                           "-output_ts_offset", 3 * i, part)
+        return join_ts(self.path("change.ts"), parts)
 
     def timestamps_back(self):
         """The same MPEG-TS twice in a row: after 30 frames the timestamps start again."""
-        part, path = self.path("part.ts"), self.path("back.ts")
+        part = self.path("part.ts")
         harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10", "-frames:v", 30, "-c:v", "libx264", "-bf", 0, part)
-        with open(part, "rb") as f:
-            data = f.read()
-        with open(path, "wb") as f:
-            f.write(data * 2)
-        return path
+        return join_ts(self.path("back.ts"), [part, part])
 
     def one_pixel(self):
-        path = self.path("pixel.mkv")
-        harness.ffmpeg("-f", "lavfi", "-i", "color=c=white:size=1x1:rate=10", "-frames:v", 20, "-c:v", "rawvideo",
-                       "-pix_fmt", "gray", path)
+        raw, path = self.path("pixel.raw"), self.path("pixel.mkv")
+        with open(raw, "wb") as f:
+            f.write(bytes(range(0, 200, 10)))
+        harness.ffmpeg("-f", "rawvideo", "-pixel_format", "gray", "-video_size", "1x1", "-framerate", 10, "-i", raw,
+                       "-c:v", "ffv1", path)
         return path
 
     # -- score
