@@ -35,7 +35,7 @@ CORE := core/adam.c core/alert.c core/arch.c core/calibration.c core/conv3d.c co
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/memory.c core/model.c core/network.c \
         core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/rng.c \
         core/training.c core/utc.c
-IO   := io/config.c io/config_yaml.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/redact.c io/ring.c \
+IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/redact.c io/ring.c \
         io/safetensors.c io/signature.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/webhook.c
 WEB  := web/api.c web/clients.c web/cursor.c web/metrics.c web/request.c web/server.c
 DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon/camera.c daemon/check.c daemon/clip.c daemon/eval.c \

@@ -1,0 +1,529 @@
+#include "io/config_value.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_TEXT = 1 << 16, MAX_SECRET_FILE = 4096, MIN_SECRET = 24 };
+
+static const struct {
+    const char *name;
+    enum config_event event;
+} events[] = {
+    {"alert.opened", CONFIG_ALERT_OPENED},
+    {"alert.closed", CONFIG_ALERT_CLOSED},
+    {"camera.lost", CONFIG_CAMERA_LOST},
+    {"camera.restored", CONFIG_CAMERA_RESTORED},
+};
+enum { N_EVENTS = sizeof events / sizeof events[0] };
+
+void config_range(const struct config_row *row, char *out, size_t size)
+{
+    if (row->type->range)
+        snprintf(out, size, "%s", row->type->range);
+    else if (row->max > row->min)
+        snprintf(out, size, "%g to %g", row->min, row->max);
+    else
+        out[0] = 0;
+}
+
+bool config_wrong(const struct config_value *value, const char *format, ...)
+{
+    char *cause = NULL, range[80];
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&cause, format, args);
+    va_end(args);
+    if (n < 0) {
+        value->loader->faults.out_of_memory = true;
+        return false;
+    }
+    config_range(value->row, range, sizeof range);
+    config_fault(&value->loader->faults, value->line, value->column, value->path, "%s; right would be %s%s%s", cause,
+             value->row->type->name, *range ? ", " : "", range);
+    free(cause);
+    return false;
+}
+
+/* ---- texts -------------------------------------------------------------------------------------------------------- */
+
+char *config_copy(struct config_loader *loader, const char *text)
+{
+    char *ret = strdup(text);
+    if (!ret)
+        loader->faults.out_of_memory = true;
+    return ret;
+}
+
+void config_wipe(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+/* Writes the text of the value with every ${NAME} replaced, where out is not NULL, and returns its length; else reports
+ * what can't be replaced, and returns -1 if there was such. $${ stands for ${ itself. */
+static ssize_t expand_into(const struct config_value *value, char *out)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+    size_t n = 0;
+    bool bad = false;
+
+    for (const char *p = value->node->text; *p;) {
+        char name[65];
+        const char *text = p;
+        size_t size = 1;
+        if (strncmp(p, "$${", 3) == 0) {
+            text = p + 1;
+            size = 2;
+            p += 3;
+        } else if (strncmp(p, "${", 2) == 0) {
+            size_t length = strspn(p + 2, letters);
+            if (length == 0 || length >= sizeof name || p[2 + length] != '}' || (p[2] >= '0' && p[2] <= '9')) {
+                if (!out)
+                    config_wrong(value,
+                                 "a ${ stands without NAME} behind it (write $${ for the characters themselves)");
+                return -1;
+            }
+            memcpy(name, p + 2, length);
+            name[length] = 0;
+            p += length + 3;
+            text = getenv(name);
+            if (!text) {
+                config_fault(&value->loader->faults, value->line, value->column, value->path,
+                         "${%s} is not set; right would be a variable of the environment", name);
+                bad = true;
+                continue;
+            }
+            size = strlen(text);
+        } else {
+            p++;
+        }
+        if (size > MAX_TEXT - n) {
+            config_wrong(value, "is longer than %d bytes", (int)MAX_TEXT);
+            return -1;
+        }
+        if (out)
+            memcpy(out + n, text, size);
+        n += size;
+    }
+    return bad ? -1 : (ssize_t)n;
+}
+
+char *config_expand(const struct config_value *value)
+{
+    ssize_t n = expand_into(value, NULL);
+    if (n < 0)
+        return NULL;
+    char *text = malloc((size_t)n + 1);
+    if (!text) {
+        value->loader->faults.out_of_memory = true;
+        return NULL;
+    }
+    expand_into(value, text);
+    text[n] = 0;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f) {
+            config_wrong(value, "holds a control character (0x%02x)", *c);
+            config_wipe(text);
+            return NULL;
+        }
+    }
+    return text;
+}
+
+bool config_is_null(const struct config_node *node)
+{
+    return node->type == CONFIG_SCALAR && node->plain &&
+           (!*node->text || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0);
+}
+
+/* A value in quotes is a text, unless the quotes were needed for a ${NAME}. */
+static bool is_quoted(const struct config_value *value)
+{
+    struct config_shown shown;
+    if (value->node->plain || strstr(value->node->text, "${"))
+        return false;
+    config_wrong(value, "\"%s\" is a text in quotes", config_show(&shown, value->node->text));
+    return true;
+}
+
+static bool read_number(const char *text, bool whole, double *ret)
+{
+    static const char digits[] = "0123456789";
+    const char *p = text + (*text == '-' || *text == '+');
+    size_t before = strspn(p, digits), after = 0;
+    p += before;
+    if (!whole) {
+        if (*p == '.') {
+            after = strspn(++p, digits);
+            p += after;
+            if (after == 0)
+                return false;
+        }
+        if (before + after > 0 && (*p == 'e' || *p == 'E')) {
+            p += 1 + (p[1] == '-' || p[1] == '+');
+            size_t exponent = strspn(p, digits);
+            p += exponent;
+            if (exponent == 0)
+                return false;
+        }
+    }
+    if (before + after == 0 || *p)
+        return false;
+    *ret = strtod(text, NULL);
+    return true;
+}
+
+/* ---- types -------------------------------------------------------------------------------------------------------- */
+
+static bool number_in_range(const struct config_value *value, bool whole, double *ret)
+{
+    struct config_shown shown;
+    double number;
+    if (is_quoted(value))
+        return false;
+    if (!read_number(value->text, whole, &number))
+        return config_wrong(value, "\"%s\" is no %s", config_show(&shown, value->node->text),
+                            whole ? "whole number" : "number");
+    if (!(number >= value->row->min && number <= value->row->max))
+        return config_wrong(value, "%s is out of range", config_show(&shown, value->node->text));
+    *ret = number;
+    return true;
+}
+
+static bool parse_whole(const struct config_value *value, void *target)
+{
+    double number;
+    if (!number_in_range(value, true, &number))
+        return false;
+    *(int *)target = (int)number;
+    return true;
+}
+
+static bool parse_number(const struct config_value *value, void *target)
+{
+    return number_in_range(value, false, target);
+}
+
+static bool parse_workers(const struct config_value *value, void *target)
+{
+    if (strcmp(value->text, "auto") != 0)
+        return parse_whole(value, target);
+    *(int *)target = 0;
+    return true;
+}
+
+static bool parse_bool(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    if (is_quoted(value))
+        return false;
+    if (strcmp(value->text, "true") != 0 && strcmp(value->text, "false") != 0)
+        return config_wrong(value, "\"%s\" is neither", config_show(&shown, value->node->text));
+    *(bool *)target = value->text[0] == 't';
+    return true;
+}
+
+static bool parse_transport(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    if (strcmp(value->text, "tcp") != 0 && strcmp(value->text, "udp") != 0)
+        return config_wrong(value, "\"%s\" is unknown", config_show(&shown, value->node->text));
+    *(bool *)target = value->text[0] == 'u';
+    return true;
+}
+
+/* The caller's; NULL: out of memory, noted. */
+static char *resolve(struct config_loader *loader, const char *path)
+{
+    char *ret = NULL;
+    if (path[0] == '/')
+        return config_copy(loader, path);
+    if (asprintf(&ret, "%s/%s", loader->folder, path) < 0) {
+        loader->faults.out_of_memory = true;
+        return NULL;
+    }
+    return ret;
+}
+
+static bool parse_path(const struct config_value *value, void *target)
+{
+    *(char **)target = resolve(value->loader, value->text);
+    return true;
+}
+
+/* A path for a fault: what the environment put into it is not shown. */
+static const char *show_path(struct config_shown *shown, const struct config_value *value, const char *path)
+{
+    return config_show(shown, strstr(value->node->text, "${") ? value->node->text : path);
+}
+
+bool config_has_scheme(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.,";
+    size_t n = strspn(text, letters);
+    return n >= 2 && text[n] == ':';
+}
+
+static bool parse_source(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    const char *text = value->text;
+    if (strncmp(text, "file:", 5) == 0) {
+        text += strncmp(text, "file:///", 8) == 0 ? 7 : 5;
+        if (!*text)
+            return config_wrong(value, "names no file");
+    }
+    char *path = resolve(value->loader, text);
+    if (path && access(path, R_OK) == 0) {
+        *(char **)target = path;
+        return true;
+    }
+    int error = errno;
+    if (path && text == value->text && (strstr(text, "://") || config_has_scheme(text))) {
+        config_wipe(path);
+        *(char **)target = config_copy(value->loader, text);
+        return true;
+    }
+    if (path && strchr(text, '%')) {
+        *(char **)target = path;
+        return true;
+    }
+    if (path)
+        config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(error));
+    config_wipe(path);
+    return false;
+}
+
+static bool parse_model(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    struct stat status;
+    char *path = resolve(value->loader, value->text);
+    if (!path)
+        return false;
+    if (stat(path, &status) < 0 || access(path, R_OK) < 0)
+        config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        config_wrong(value, "\"%s\" is no plain file", show_path(&shown, value, path));
+    else {
+        *(char **)target = path;
+        return true;
+    }
+    free(path);
+    return false;
+}
+
+static bool parse_listen(const struct config_value *value, void *target)
+{
+    struct config *config = value->loader->config;
+    struct config_shown shown;
+    const char *text = value->text, *host = text, *colon = strrchr(text, ':');
+    char address[INET6_ADDRSTRLEN];
+    unsigned char binary[16];
+    bool v6 = *text == '[';
+    double port;
+    (void)target;
+
+    if (!colon)
+        return config_wrong(value, "\"%s\" has no port", config_show(&shown, value->node->text));
+    if (v6 && (colon < text + 2 || colon[-1] != ']'))
+        return config_wrong(value, "\"%s\" has no port", config_show(&shown, value->node->text));
+    host += v6;
+    size_t n = (size_t)(colon - host) - v6;
+    if (n >= sizeof address)
+        return config_wrong(value, "\"%s\" has no numeric address", config_show(&shown, value->node->text));
+    memcpy(address, host, n);
+    address[n] = 0;
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, address, binary) != 1)
+        return config_wrong(value, "\"%s\" has no numeric address", config_show(&shown, value->node->text));
+    if (colon[1] < '0' || colon[1] > '9' || !read_number(colon + 1, true, &port) || port > 65535)
+        return config_wrong(value, "\"%s\" has no port from 0 to 65535", config_show(&shown, value->node->text));
+    config->listen_address = config_copy(value->loader, address);
+    config->listen_port = (int)port;
+    return true;
+}
+
+static bool parse_url(const struct config_value *value, void *target)
+{
+    const char *text = value->text, *host = NULL;
+    if (strncasecmp(text, "http://", 7) == 0)
+        host = text + 7;
+    else if (strncasecmp(text, "https://", 8) == 0)
+        host = text + 8;
+    if (!host)
+        return config_wrong(value, "has neither http:// nor https:// before it");
+    if (strcspn(host, "/?#") == 0)
+        return config_wrong(value, "has no host");
+    if (strchr(text, ' '))
+        return config_wrong(value, "holds a blank");
+    *(char **)target = config_copy(value->loader, text);
+    return true;
+}
+
+/* ---- secrets ------------------------------------------------------------------------------------------------------ */
+
+/* Strict base64 with its padding. The number of bytes, or -1 where the text is wrong or longer than max. */
+static ssize_t base64_decode(const char *text, unsigned char *out, size_t max)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length = strlen(text), n = 0, padding = 0;
+    unsigned bits = 0;
+
+    if (length == 0 || length % 4)
+        return -1;
+    padding = (size_t)(text[length - 1] == '=') + (size_t)(text[length - 1] == '=' && text[length - 2] == '=');
+    if (length / 4 * 3 - padding > max)
+        return -1;
+    for (size_t i = 0; i < length; i++) {
+        const char *digit = i < length - padding ? strchr(alphabet, text[i]) : alphabet;
+        if (!digit)
+            return -1;
+        bits = bits << 6 | (unsigned)(digit - alphabet);
+        if (i % 4 == 3) {
+            const size_t bytes = i == length - 1 ? 3 - padding : 3;
+            for (size_t b = 0; b < bytes; b++)
+                out[n++] = (unsigned char)(bits >> (16 - 8 * b));
+            bits = 0;
+        }
+    }
+    return (ssize_t)n;
+}
+
+/* what says whose text it is: "" or "the file's text ". */
+static bool decode_secret(const struct config_value *value, const char *text, const char *what,
+                          struct config_webhook *webhook)
+{
+    unsigned char bytes[2 * sizeof webhook->secret];
+    if (strncmp(text, "whsec_", 6) != 0)
+        return config_wrong(value, "%sdoes not begin with whsec_", what);
+    ssize_t n = base64_decode(text + 6, bytes, sizeof bytes);
+    bool right = n >= MIN_SECRET && n <= (ssize_t)sizeof webhook->secret;
+    if (right) {
+        memcpy(webhook->secret, bytes, (size_t)n);
+        webhook->secret_size = (size_t)n;
+    } else if (n < 0 && strlen(text) < 6 + sizeof bytes / 3 * 4) {
+        config_wrong(value, "%sis no base64 behind whsec_", what);
+    } else {
+        config_wrong(value, "%sis too %s", what, n < 0 || n > MIN_SECRET ? "long" : "short");
+    }
+    explicit_bzero(bytes, sizeof bytes);
+    return right;
+}
+
+static bool parse_secret(const struct config_value *value, void *target)
+{
+    return decode_secret(value, value->text, "", target);
+}
+
+static bool parse_secret_file(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    struct stat status;
+    char text[MAX_SECRET_FILE + 1];
+    bool right = false;
+
+    if (strncmp(value->text, "whsec_", 6) == 0)
+        return config_wrong(value, "is the secret itself, which belongs to the key secret");
+    char *path = resolve(value->loader, value->text);
+    if (!path)
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(errno));
+    } else if (!S_ISREG(status.st_mode)) {
+        config_wrong(value, "\"%s\" is no plain file", show_path(&shown, value, path));
+    } else {
+        size_t n = 0;
+        ssize_t got;
+        while (n < sizeof text && (got = read(fd, text + n, sizeof text - n)) != 0) {
+            if (got < 0 && errno != EINTR)
+                break;
+            n += got > 0 ? (size_t)got : 0;
+        }
+        if (n < sizeof text && got < 0) {
+            config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(errno));
+        } else if (n == sizeof text || memchr(text, 0, n)) {
+            config_wrong(value, "\"%s\" holds something else", show_path(&shown, value, path));
+        } else {
+            while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+                n--;
+            text[n] = 0;
+            right = decode_secret(value, text, "the file's text ", target);
+        }
+        explicit_bzero(text, sizeof text);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return right;
+}
+
+static bool parse_events(const struct config_value *value, void *target)
+{
+    const struct config_node *list = value->node;
+    unsigned chosen = 0;
+    bool right = true;
+
+    if (!list) {
+        *(unsigned *)target = CONFIG_ALL_EVENTS;
+        return true;
+    }
+    if (list->type != CONFIG_SEQUENCE)
+        return config_wrong(value, "is no list");
+    if (list->n == 0)
+        return config_wrong(value, "is empty (leave the key out for all)");
+    for (size_t i = 0; i < list->n; i++) {
+        const struct config_node *item = list->items[i];
+        struct config_value each = *value;
+        struct config_shown shown;
+        const char *best = NULL;
+        size_t best_distance = 0;
+        unsigned event = 0;
+        each.line = item->line;
+        each.column = item->column;
+        for (size_t e = 0; item->type == CONFIG_SCALAR && !item->bad && e < N_EVENTS; e++) {
+            if (strcmp(item->text, events[e].name) == 0)
+                event = events[e].event;
+            config_nearest(&best, &best_distance, item->text, events[e].name);
+        }
+        if (item->bad)
+            continue;
+        if (item->type != CONFIG_SCALAR)
+            right = config_wrong(&each, "holds a list or mapping");
+        else if (!event && best)
+            right = config_wrong(&each, "\"%s\" is unknown: did you mean \"%s\"?", config_show_key(&shown, item->text),
+                                 best);
+        else if (!event)
+            right = config_wrong(&each, "\"%s\" is unknown", config_show_key(&shown, item->text));
+        else if (chosen & event)
+            right = config_wrong(&each, "\"%s\" stands twice", item->text);
+        chosen |= event;
+    }
+    *(unsigned *)target = chosen;
+    return right;
+}
+
+const struct config_type
+    config_type_whole = {"a whole number", NULL, true, parse_whole},
+    config_type_number = {"a number", NULL, true, parse_number},
+    config_type_bool = {"true or false", NULL, true, parse_bool},
+    config_type_path = {"a path", NULL, true, parse_path},
+    config_type_source = {"a source", "a URL, an image pattern with %, or a file or folder that exists", true,
+                          parse_source},
+    config_type_model = {"a path", "a file that exists", true, parse_model},
+    config_type_transport = {"a word", "tcp or udp", true, parse_transport},
+    config_type_workers = {"auto or a whole number", NULL, true, parse_workers},
+    config_type_listen = {"ADDRESS:PORT", "as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
+    config_type_url = {"a URL", "http:// or https://", true, parse_url},
+    config_type_secret = {"whsec_ and base64", "24 to 64 bytes once decoded", true, parse_secret},
+    config_type_secret_file = {"a path", "a file that holds a secret", true, parse_secret_file},
+    config_type_events = {"a list", "alert.opened, alert.closed, camera.lost, camera.restored", false, parse_events};

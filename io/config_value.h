@@ -1,0 +1,71 @@
+/* The types of the configuration's table: what text becomes which value, and what is wrong where it does not. For the
+ * parts of the configuration alone; one thread. */
+#ifndef MEMAED_IO_CONFIG_VALUE_H
+#define MEMAED_IO_CONFIG_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "io/config.h"
+#include "io/config_fault.h"
+#include "io/config_yaml.h"
+
+enum config_scope { CONFIG_ROOT, CONFIG_HTTP, CONFIG_CAMERA, CONFIG_ALERT, CONFIG_WEBHOOK };
+
+struct config_loader {
+    struct config *config;              /* what is being filled */
+    struct config_faults faults;
+    char *folder;                       /* where relative paths start */
+};
+
+/* One value on its way into the configuration. */
+struct config_value {
+    struct config_loader *loader;
+    const struct config_row *row;
+    const struct config_node *node;     /* NULL: absent, for types that hold keys of their own */
+    int line, column;
+    const char *path;                   /* "cameras.gate.fps" */
+    char *text;                         /* scalar: with ${NAME} replaced */
+};
+
+/* parse() reports what is wrong itself; false: it did. target is the field. */
+struct config_type {
+    const char *name, *range;
+    bool scalar;
+    bool (*parse)(const struct config_value *value, void *target);
+};
+
+/* A row of the table. */
+struct config_row {
+    enum config_scope scope;
+    const char *name;
+    const struct config_type *type;
+    size_t offset;                      /* of the field in the scope's struct */
+    double min, max;
+    const char *fallback;               /* taken where the key is absent, as if it stood in the file */
+    const char *absent;                 /* else, in words, what its absence means */
+    bool required;
+    size_t given, line, column;         /* 1 + the offset of a bool and of two ints: that and where it stands; 0: none */
+    const char *help;
+};
+
+extern const struct config_type
+    config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_source, config_type_model,
+    config_type_transport, config_type_workers, config_type_listen, config_type_url, config_type_secret,
+    config_type_secret_file, config_type_events;
+
+/* What of a row's values is right: "0.1 to 120"; "" where the type says it all. */
+void config_range(const struct config_row *row, char *out, size_t size);
+/* Reports the cause, then what the table says would be right. Returns false, so that a parser can return it. */
+bool config_wrong(const struct config_value *value, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* No value at all: nothing, ~ or null. */
+bool config_is_null(const struct config_node *node);
+/* The text of a scalar with every ${NAME} replaced: the caller's, to be wiped; NULL: reported, or out of memory. */
+char *config_expand(const struct config_value *value);
+char *config_copy(struct config_loader *loader, const char *text);      /* NULL: out of memory, noted */
+void config_wipe(char *text);                                           /* wipes and frees; takes NULL */
+/* A name that FFmpeg takes for a protocol: "scheme:". */
+bool config_has_scheme(const char *text);
+
+#endif
