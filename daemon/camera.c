@@ -27,13 +27,12 @@
 #define WAIT_PATIENCE_US INT64_C(10000000)
 /* A file that is later than this (the machine slept, say) goes on from here instead of catching up. */
 #define MAX_LATE_US INT64_C(2000000)
-enum { SCORES_KEPT = 16384 };
+enum { SCORES_KEPT = 16384, DEFAULT_FPS = 25 };
 
 struct camera {
     const struct config_camera *config;
     const struct plan *plan;
     double fps;
-    char source[1024];          /* redacted */
     int length;                 /* frames of a window */
     bool is_live, is_local;     /* paces itself; is a file, whose end is no loss */
     struct ring *ring;
@@ -84,7 +83,6 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
     camera->config = config;
     camera->plan = options->plan;
     camera->fps = options->fps;
-    redact(camera->source, sizeof camera->source, config->source);
     camera->length = arch->frames;
     camera->is_live = source_is_live(config->source);
     camera->is_local = is_local_file(config->source);
@@ -311,7 +309,9 @@ static int play(struct camera *camera, struct error *err)
 /* A file has ended and begins again: its last picture stands as long as the others. */
 static void begin_again(struct camera *camera)
 {
-    int64_t interval_us = camera->fps > 0 ? (int64_t)(1e6 / camera->fps) : 40000;
+    /* fps_in is read without the lock: nobody else writes it. */
+    double fps = camera->fps > 0 ? camera->fps : camera->fps_in > 0 ? camera->fps_in : DEFAULT_FPS;
+    int64_t interval_us = (int64_t)(1e6 / fps);
     wait_until(camera, camera->anchor_us + camera->last_pts_us + interval_us);
     break_sequence(camera);
 }
@@ -373,10 +373,9 @@ int camera_start(struct camera *camera, struct pool *pool, size_t index)
     camera->index = index;
     char name[80];
     snprintf(name, sizeof name, "cam-%s", camera->config->name);
+    log_event(LOG_INFO, "camera_started", "camera", camera->config->name, "source", camera->config->source, NULL);
     int r = thread_start(&camera->thread, name, camera_main, camera);
     camera->started = r == 0;
-    if (r == 0)
-        log_event(LOG_INFO, "camera_started", "camera", camera->config->name, "source", camera->source, NULL);
     return r;
 }
 

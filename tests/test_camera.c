@@ -1,0 +1,320 @@
+/* daemon/camera over a pool: cameras on generated files, through a tiny model. Scores equal to the plan's own, files that
+ * loop, end, come late, are no video; counts exact at every look; stopping in any state. */
+#include <check.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/camera.h"
+#include "daemon/clock.h"
+#include "io/model_file.h"
+
+enum { WIDTH = 48, HEIGHT = 32, SIZE = WIDTH * HEIGHT, LENGTH = 16, MAX_CAMERAS = 4, MAX_SCORES = 1024 };
+
+static char folder[64];
+static struct plan *plan;
+static struct alertlog *alerts;
+static struct heartbeats beats;
+static struct config_camera configs[MAX_CAMERAS];
+static struct camera *cameras[MAX_CAMERAS];
+static size_t n_cameras;
+static struct pool *pool;
+static int changed_fd;
+
+static char *path_of(const char *name)
+{
+    char *path = malloc(128);
+    snprintf(path, 128, "%s/%s", folder, name);
+    return path;
+}
+
+/* A blob that crosses noise; frame f of every clip is the same. */
+static void picture(uint8_t *pixels, int f)
+{
+    for (int i = 0; i < SIZE; i++) {
+        int dx = i % WIDTH - f % WIDTH, dy = i / WIDTH - 16;
+        pixels[i] = (uint8_t)(dx * dx + dy * dy < 40 ? 220 : 60 + (i * 7 + f * 13) % 31);
+    }
+}
+
+/* YUV4MPEG2 of gray pictures: what FFmpeg reads without a codec. */
+static void write_clip(const char *path, int n, int fps)
+{
+    char temporary[160];
+    snprintf(temporary, sizeof temporary, "%s.part", path);
+    FILE *file = fopen(temporary, "w");
+    fprintf(file, "YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 Cmono XCOLORRANGE=FULL\n", WIDTH, HEIGHT, fps);
+    for (int f = 0; f < n; f++) {
+        uint8_t pixels[SIZE];
+        picture(pixels, f);
+        fputs("FRAME\n", file);
+        fwrite(pixels, 1, SIZE, file);
+    }
+    fclose(file);
+    rename(temporary, path);
+}
+
+static void set_up(void)
+{
+    struct error err = {.text = ""};
+    snprintf(folder, sizeof folder, "/tmp/memaed-test-camera-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    struct model_file file;
+    ck_assert_msg(model_file_load(&file, "tests/golden/tiny-cosine.safetensors", &err) == 0, "%s", err.text);
+    ck_assert_int_eq(plan_open(&plan, file.model, &err), 0);
+    ck_assert_int_eq(plan_arch(plan)->frames, LENGTH);
+    ck_assert_int_eq(plan_arch(plan)->width, WIDTH);
+    ck_assert_int_eq(plan_arch(plan)->height, HEIGHT);
+    model_file_clear(&file);
+    ck_assert_int_eq(alertlog_open(&alerts, 64), 0);
+    changed_fd = eventfd(0, EFD_NONBLOCK);
+}
+
+static struct config_camera *add_camera(const char *name, char *source)
+{
+    struct config_camera *config = &configs[n_cameras++];
+    *config = (struct config_camera){.name = strdup(name), .source = source, .model = strdup("/x/tiny.safetensors"),
+                                     .stride = 1, .stall_timeout_s = 2, .backlog = 64};
+    return config;
+}
+
+static void start(int workers, const struct alert_rule *rule)
+{
+    struct error err = {.text = ""};
+    struct pool_client clients[MAX_CAMERAS];
+    for (size_t i = 0; i < n_cameras; i++) {
+        ck_assert_msg(camera_open(&cameras[i], &(struct camera_options){.config = &configs[i], .plan = plan, .rule = rule,
+                                                                        .readers = workers, .alerts = alerts,
+                                                                        .heartbeats = &beats, .changed_fd = changed_fd},
+                                  &err) == 0, "%s", err.text);
+        clients[i] = camera_client(cameras[i]);
+    }
+    ck_assert_int_eq(pool_open(&pool, &(struct pool_options){.workers = workers, .clients = clients, .n_clients = n_cameras,
+                                                             .workspace_size = plan_workspace_size(plan),
+                                                             .heartbeats = &beats}), 0);
+    ck_assert_int_eq(pool_start(pool), 0);
+    for (size_t i = 0; i < n_cameras; i++)
+        ck_assert_int_eq(camera_start(cameras[i], pool, i), 0);
+}
+
+static struct view_camera look(size_t i)
+{
+    struct view_camera view;
+    camera_view(cameras[i], &view);
+    ck_assert_uint_eq(view.windows_due, view.windows_scored + view.windows_skipped + view.windows_pending);
+    ck_assert_uint_le(view.windows_pending, view.windows_due);
+    ck_assert_ptr_null(heartbeats_stuck(&beats, monotonic_us()));
+    return view;
+}
+
+static struct view_camera wait_state(size_t i, enum view_camera_state state)
+{
+    for (;;) {
+        struct view_camera view = look(i);
+        if (view.state == state)
+            return view;
+        usleep(1000);           /* spares the processor; what is waited for is looked at */
+    }
+}
+
+static void stop(void)
+{
+    for (size_t i = 0; i < n_cameras; i++)
+        camera_stop(cameras[i]);
+    pool_stop(pool);
+    for (size_t i = 0; i < n_cameras; i++)
+        ck_assert(camera_join(cameras[i], INT64_MAX));
+    ck_assert_int_eq(pool_join(pool, INT64_MAX), 0);
+    for (size_t i = 0; i < n_cameras; i++) {
+        camera_end(cameras[i]);
+        struct view_camera view = look(i);
+        ck_assert_uint_eq(view.windows_pending, 0);
+        ck_assert(!view.alert_open);
+    }
+    ck_assert_ptr_null(heartbeats_stuck(&beats, INT64_MAX));
+    pool_close(pool);
+    for (size_t i = 0; i < n_cameras; i++) {
+        camera_close(cameras[i]);
+        unlink(configs[i].source);
+        free(configs[i].name);
+        free(configs[i].source);
+        free(configs[i].model);
+    }
+    alertlog_close(alerts);
+    plan_close(plan);
+    close(changed_fd);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+START_TEST(files_are_scored_whole_and_stop)
+{
+    set_up();
+    for (int i = 0; i < 3; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "c%d.y4m", i);
+        char *path = path_of(name);
+        write_clip(path, 40 + 10 * i, 100);
+        add_camera(name, path)->stride = 1 + i;
+    }
+    start(2, NULL);
+    static float expected[64];
+    void *workspace = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+    uint8_t (*pixels)[SIZE] = malloc(64 * SIZE);
+    for (int f = 0; f < 64; f++)
+        picture(pixels[f], f);
+    for (int w = 0; w + LENGTH <= 64; w++) {
+        const uint8_t *frames[LENGTH];
+        for (int k = 0; k < LENGTH; k++)
+            frames[k] = pixels[w + k];
+        struct plan_result result;
+        plan_run(plan, frames, workspace, &result);
+        expected[w] = result.reference;
+    }
+    free(pixels);
+    free(workspace);
+    for (size_t i = 0; i < 3; i++) {
+        struct view_camera view = wait_state(i, VIEW_STOPPED);
+        uint64_t frames = 40 + 10 * i, stride = 1 + i;
+        ck_assert_uint_eq(view.frames, frames);
+        ck_assert_uint_eq(view.windows_due, (frames - LENGTH) / stride + 1);
+        ck_assert_uint_eq(view.windows_scored, view.windows_due);
+        ck_assert_uint_eq(view.reconnects, 0);
+        ck_assert_str_eq(view.model, "tiny.safetensors");
+        struct view_score scores[MAX_SCORES];
+        struct view_range range;
+        ck_assert_uint_eq(camera_scores(cameras[i], 0, scores, MAX_SCORES, &range), view.windows_due);
+        for (uint64_t w = 0; w < range.next; w++) {
+            ck_assert_uint_eq(scores[w].window, w);
+            ck_assert_uint_eq(scores[w].frame, w * stride + LENGTH / 2);
+            ck_assert_int_eq(scores[w].pts_us, (int64_t)scores[w].frame * 10000);
+            if (w * stride + LENGTH <= 64)
+                ck_assert_float_eq_tol(scores[w].reference, expected[w * stride], 1e-6f * expected[w * stride]);
+        }
+        ck_assert_float_eq(view.last_score, scores[range.next - 1].score);
+    }
+    uint64_t changes;
+    ck_assert_int_eq(read(changed_fd, &changes, sizeof changes), sizeof changes);
+    ck_assert_uint_ge(changes, 3 * 3);          /* warming, watching, stopped */
+    stop();
+}
+END_TEST
+
+START_TEST(a_loop_begins_again_and_no_window_spans_the_seam)
+{
+    static const struct alert_rule rule = {.threshold = 0, .close_threshold = 0, .k = 1, .n = 1};
+    set_up();
+    char *path = path_of("loop.y4m");
+    write_clip(path, 20, 200);
+    struct config_camera *config = add_camera("loop", path);
+    config->loop = true;
+    config->backlog = 4096;                     /* no window is skipped, however slow this machine */
+    start(2, &rule);                            /* every window alerts: each round opens one alert, each seam closes it */
+    struct view_score scores[MAX_SCORES];
+    struct view_range range;
+    uint64_t n;
+    while ((n = camera_scores(cameras[0], 0, scores, MAX_SCORES, &range)) < 23)
+        usleep(1000);
+    for (uint64_t i = 0; i < n; i++)            /* 20 frames: five windows a round */
+        ck_assert_uint_eq(scores[i].window, i / 5 * 20 + i % 5);
+    struct view_alert seen[64];
+    uint64_t opened = alertlog_read(alerts, 0, seen, 64, &range);
+    ck_assert_uint_ge(opened, 5);
+    for (uint64_t i = 0; i + 1 < opened; i++)
+        ck_assert_int_gt(seen[i].closed_us, 0);
+    ck_assert_uint_eq(look(0).reconnects, 0);
+    stop();
+}
+END_TEST
+
+START_TEST(an_absent_camera_is_lost_then_watched_and_harms_no_other)
+{
+    set_up();
+    char *late = path_of("late.y4m"), *here = path_of("here.y4m"), *text = path_of("text.txt");
+    write_clip(here, 40, 100);
+    FILE *file = fopen(text, "w");
+    for (int i = 0; i < 1000; i++)
+        fprintf(file, "no video %d\n", i);
+    fclose(file);
+    add_camera("late", late);
+    add_camera("here", here);
+    add_camera("text", text);
+    start(1, NULL);
+    struct view_camera view = wait_state(0, VIEW_LOST);
+    ck_assert(view.reason[0] != '\0');
+    ck_assert(wait_state(2, VIEW_LOST).reason[0] != '\0');
+    ck_assert_uint_eq(wait_state(1, VIEW_STOPPED).windows_scored, 40 - LENGTH + 1);
+    write_clip(late, 40, 50);
+    view = wait_state(0, VIEW_WATCHING);
+    ck_assert_uint_ge(view.reconnects, 1);
+    ck_assert_str_eq(view.reason, "");
+    ck_assert_uint_eq(wait_state(0, VIEW_STOPPED).windows_scored, 40 - LENGTH + 1);
+    ck_assert_int_eq(look(2).state, VIEW_LOST);
+    stop();
+}
+END_TEST
+
+START_TEST(a_clip_shorter_than_a_window_ends_without_scores)
+{
+    set_up();
+    char *path = path_of("short.y4m");
+    write_clip(path, LENGTH - 1, 100);
+    add_camera("short", path);
+    start(1, NULL);
+    struct view_camera view = wait_state(0, VIEW_STOPPED);
+    ck_assert_uint_eq(view.frames, LENGTH - 1);
+    ck_assert_uint_eq(view.windows_due, 0);
+    ck_assert(!view.has_score);
+    stop();
+}
+END_TEST
+
+START_TEST(stopping_does_not_wait)
+{
+    /* In the middle of a long file, in a back-off, and while a server takes the connection and says nothing. */
+    set_up();
+    char *path = path_of("long.y4m"), *url = malloc(64);
+    write_clip(path, 200, 2);
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    ck_assert_int_eq(bind(server, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(listen(server, 4), 0);
+    ck_assert_int_eq(getsockname(server, (struct sockaddr *)&address, &size), 0);
+    snprintf(url, 64, "rtsp://127.0.0.1:%d/live", ntohs(address.sin_port));
+    add_camera("long", path);
+    add_camera("absent", path_of("absent.y4m"));
+    add_camera("silent", url)->stall_timeout_s = 3600;
+    start(1, NULL);
+    wait_state(0, VIEW_WARMING);
+    wait_state(1, VIEW_LOST);
+    int connection = accept(server, NULL, NULL);
+    ck_assert_int_ge(connection, 0);
+    ck_assert_int_eq(look(2).state, VIEW_STARTING);
+    stop();                                     /* for ever, if one of them waited for its source */
+    close(connection);
+    close(server);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tcase = tcase_create("camera");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, files_are_scored_whole_and_stop);
+    tcase_add_test(tcase, a_loop_begins_again_and_no_window_spans_the_seam);
+    tcase_add_test(tcase, an_absent_camera_is_lost_then_watched_and_harms_no_other);
+    tcase_add_test(tcase, a_clip_shorter_than_a_window_ends_without_scores);
+    tcase_add_test(tcase, stopping_does_not_wait);
+    Suite *suite = suite_create("camera");
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,206 @@
+/* daemon/results: alerts out of results in order, and what a break of the sequence does to them. */
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+
+#include "daemon/results.h"
+
+enum { LENGTH = 4, KEPT = 100 };
+
+static struct ring *ring;
+static struct alertlog *alerts;
+static struct results *results;
+static int64_t now;             /* time and number of the next frame */
+
+static void open_results(bool alerting)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .cooldown_us = 0};
+    ck_assert_int_eq(ring_open(&ring, &(struct ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
+                                                             .readers = 8}), 0);
+    ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
+    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .rule = alerting ? &rule : NULL,
+                                                                      .frames_per_window = 1, .scores_kept = KEPT,
+                                                                      .ring = ring, .alerts = alerts}), 0);
+}
+
+static void close_results(void)
+{
+    results_close(results);
+    alertlog_close(alerts);
+    ring_close(ring);
+}
+
+static void publish(int n)
+{
+    for (int i = 0; i < n; i++) {
+        ring_frame(ring)->time_us = now++;
+        ring_publish(ring);
+    }
+}
+
+/* Claims the next window and makes a result of it. */
+static struct pool_result claim(float score)
+{
+    struct ring_window window;
+    ck_assert(ring_claim(ring, &window));
+    struct pool_result result = {.window = window.index, .gap_before = window.gap_before,
+                                 .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score};
+    ring_release(ring, &window);
+    return result;
+}
+
+static void commit_next(float score)
+{
+    struct pool_result result = claim(score);
+    results_commit(results, &result);
+}
+
+static struct view_alert alert_at(size_t i, size_t n)
+{
+    struct view_alert out[16];
+    struct view_range range;
+    ck_assert_uint_eq(alertlog_read(alerts, 0, out, 16, &range), n);
+    ck_assert_str_eq(out[i].camera, "gate");
+    return out[i];
+}
+
+static void check_view(uint64_t scored, float last, bool open)
+{
+    struct view_camera view = {0};
+    results_view(results, &view);
+    ck_assert_uint_eq(view.windows_scored, scored);
+    ck_assert_float_eq(view.last_score, last);
+    ck_assert_int_eq(view.alert_open, open);
+}
+
+START_TEST(alerts_open_peak_and_close)
+{
+    open_results(true);
+    publish(LENGTH + 4);
+    commit_next(0.2f);
+    check_view(1, 0.2f, false);
+    commit_next(1.5f);
+    check_view(2, 1.5f, true);
+    ck_assert_int_eq(alert_at(0, 1).opened_us, 3);              /* the centre of window 1 */
+    ck_assert_int_eq(alert_at(0, 1).closed_us, 0);
+    commit_next(2.5f);
+    ck_assert_double_eq(alert_at(0, 1).peak_score, 2.5);
+    ck_assert_int_eq(alert_at(0, 1).peak_us, 4);
+    commit_next(0.7f);
+    check_view(4, 0.7f, true);
+    commit_next(0.1f);
+    check_view(5, 0.1f, false);
+    ck_assert_int_eq(alert_at(0, 1).closed_us, 6);
+    struct view_score scores[KEPT];
+    struct view_range range;
+    ck_assert_uint_eq(results_scores(results, 0, scores, KEPT, &range), 5);
+    ck_assert_uint_eq(scores[4].window, 4);
+    ck_assert_float_eq(scores[2].score, 2.5f);
+    close_results();
+}
+END_TEST
+
+START_TEST(a_loss_closes_at_once_where_nothing_is_due)
+{
+    open_results(true);
+    publish(LENGTH);
+    commit_next(3);
+    check_view(1, 3, true);
+    ring_break(ring);
+    results_break(results, 777);
+    check_view(1, 3, false);
+    ck_assert_int_eq(alert_at(0, 1).closed_us, 777);
+    close_results();
+}
+END_TEST
+
+START_TEST(a_loss_waits_for_windows_under_way)
+{
+    open_results(true);
+    publish(LENGTH + 2);
+    commit_next(3);
+    struct pool_result under_way = claim(4);                    /* claimed; the third is pending */
+    ring_break(ring);
+    results_break(results, 777);
+    check_view(1, 3, true);
+    results_commit(results, &under_way);
+    check_view(2, 4, true);
+    commit_next(5);
+    check_view(3, 5, false);
+    ck_assert_int_eq(alert_at(0, 1).closed_us, 777);
+    ck_assert_double_eq(alert_at(0, 1).peak_score, 5);
+    close_results();
+}
+END_TEST
+
+START_TEST(a_gap_closes_before_the_next_counts)
+{
+    open_results(true);
+    publish(LENGTH);
+    ring_break(ring);
+    publish(LENGTH + 1);
+    commit_next(3);
+    commit_next(4);                                             /* another alert: nothing spans the gap */
+    check_view(2, 4, true);
+    ck_assert_int_eq(alert_at(0, 2).closed_us, 2);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 0);
+    commit_next(5);
+    results_end(results, 999);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 999);
+    check_view(3, 5, false);
+    close_results();
+}
+END_TEST
+
+START_TEST(a_loss_is_forgotten_once_its_gap_is_seen)
+{
+    open_results(true);
+    publish(LENGTH + 1);
+    struct pool_result last = claim(3);
+    ring_break(ring);
+    results_break(results, 777);                                /* waits: two windows are due */
+    publish(LENGTH);                                            /* the camera is back before */
+    results_commit(results, &last);
+    ring_skip_pending(ring);                                    /* overload */
+    publish(1);
+    commit_next(4);
+    ck_assert_int_eq(alert_at(0, 2).closed_us, 777);
+    check_view(2, 4, true);                                     /* the alert after the gap stays */
+    close_results();
+}
+END_TEST
+
+START_TEST(without_a_rule_there_are_scores_alone)
+{
+    open_results(false);
+    publish(LENGTH);
+    commit_next(100);
+    results_end(results, 5);
+    struct view_camera view = {0};
+    results_view(results, &view);
+    ck_assert(isnan(view.threshold));
+    ck_assert(!view.alert_open);
+    struct view_range range;
+    struct view_alert out[1];
+    ck_assert_uint_eq(alertlog_read(alerts, 0, out, 1, &range), 0);
+    close_results();
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tcase = tcase_create("results");
+    tcase_add_test(tcase, alerts_open_peak_and_close);
+    tcase_add_test(tcase, a_loss_closes_at_once_where_nothing_is_due);
+    tcase_add_test(tcase, a_loss_waits_for_windows_under_way);
+    tcase_add_test(tcase, a_gap_closes_before_the_next_counts);
+    tcase_add_test(tcase, a_loss_is_forgotten_once_its_gap_is_seen);
+    tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
+    Suite *suite = suite_create("results");
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
