@@ -39,7 +39,7 @@ IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/dama
         io/safetensors.c io/signature.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/webhook.c
 WEB  := web/api.c web/clients.c web/cursor.c web/metrics.c web/request.c web/server.c
 DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon/camera.c daemon/check.c daemon/clip.c daemon/eval.c \
-          daemon/events.c daemon/heartbeat.c daemon/learn.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c \
+          daemon/events.c daemon/heartbeat.c daemon/learn.c daemon/learner.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c \
           daemon/pool.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/supervise.c daemon/thread.c daemon/threads.c \
           daemon/view.c
 MAIN := daemon/main.c
@@ -138,14 +138,13 @@ valgrind:
 FUZZ_SECONDS ?= 60
 FUZZ_SAN := fuzzer-no-link,address,undefined
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SEEDS_fuzz_model = $(filter-out %.golden.safetensors,$(wildcard tests/golden/*.safetensors)) $(wildcard tests/bad/model/*)
-FUZZ_SEEDS_fuzz_config = etc/memaed.yml $(wildcard tests/bad/config/*)
-FUZZ_SEEDS_fuzz_query = $(wildcard tests/bad/query/*)
+FUZZ_SEEDS_model = $(filter-out %.golden.safetensors,$(wildcard tests/golden/tiny-*.safetensors))
+FUZZ_SEEDS_config = etc/memaed.yml $(wildcard tests/bad/config/*)
 fuzz:
 	@tools/deps fuzz
-	$(again) CC=clang SAN=$(FUZZ_SAN) $(addprefix run-,$(FUZZERS))
+	$(again) CC=clang CFLAGS='$(CFLAGS) -Wno-unknown-warning-option -Wno-unknown-pragmas' SAN=$(FUZZ_SAN) $(addprefix run-,$(FUZZERS))
 run-fuzz_%: $(BUILD)/tests/fuzz_%
-	@mkdir -p $(BUILD)/corpus/$* && $(foreach f,$(FUZZ_SEEDS_fuzz_$*),cp $(f) $(BUILD)/corpus/$*/ &&) true
+	@mkdir -p $(BUILD)/corpus/$* && $(foreach f,$(FUZZ_SEEDS_$*) $(wildcard tests/fuzz/$*/*),cp $(f) $(BUILD)/corpus/$*/ &&) true
 	@printf '  %-6s %s\n' FUZZ '$* for $(FUZZ_SECONDS) s'
 	@cd $(BUILD) && UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tests/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
 	  -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 -artifact_prefix=$*- corpus/$* >$*.log 2>&1 || { tail -60 $*.log; exit 1; }
