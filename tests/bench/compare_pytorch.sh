@@ -3,7 +3,9 @@
 #
 #   tests/bench/compare_pytorch.sh [ARCH [THREADS [ROUNDS]]]        (paper, 2, 3)
 #
-# Each round runs one after the other, so that a machine that slows down slows both; the medians are compared. Needs
+# Each round runs one after the other, so that a machine that slows down slows both; the medians are compared. PyTorch
+# runs twice: as it comes, and with the OpenBLAS kernels that memaed chose for this CPU, where Debian's OpenBLAS by itself
+# may take much slower ones (daemon/blas.h): the second is the ratio that memaed's own code earns. Needs
 # python3-torch and the reference beside the project (../shared/reference). MEMAED names the program to measure.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -22,6 +24,9 @@ round=0
 while [ "$round" -lt "$rounds" ]; do
     /usr/bin/python3 "$reference" bench "$arch" "$threads" | tee -a "$results"
     "$memaed" bench --arch "$arch" --threads "$threads" | tee -a "$results"
+    kernels=$(tail -n 1 "$results" | sed -n 's/.*"blas": "\([^"]*\)".*/\1/p')
+    OPENBLAS_CORETYPE=$kernels /usr/bin/python3 "$reference" bench "$arch" "$threads" |
+        sed "s/{/{\"kernels\": \"$kernels\", /" | tee -a "$results"
     round=$((round + 1))
 done
 /usr/bin/python3 - "$results" <<'EOF'
@@ -30,7 +35,11 @@ import statistics
 import sys
 
 runs = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
-peer, own = (statistics.median(r["seconds_per_cube"] for r in runs if ("peer" in r) == is_peer)
-             for is_peer in (True, False))
-print(f"pytorch {peer:.3f} s/cube, memaed {own:.3f} s/cube: {peer / own:.2f} times as fast")
+kinds = {"pytorch": [], "pytorch with memaed's OpenBLAS kernels": [], "memaed": []}
+for r in runs:
+    kind = "memaed" if "peer" not in r else "pytorch with memaed's OpenBLAS kernels" if "kernels" in r else "pytorch"
+    kinds[kind].append(r["seconds_per_cube"])
+own = statistics.median(kinds["memaed"])
+for kind, seconds in kinds.items():
+    print(f"{kind}: {statistics.median(seconds):.3f} s/cube, {statistics.median(seconds) / own:.2f} times memaed's")
 EOF
