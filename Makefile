@@ -95,7 +95,8 @@ $(BUILD)/memaed: $(BUILD)/daemon/main.o $(BUILD)/libmemaed.a
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/libmemaed.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmemaed.a $(shell pkg-config --libs check) $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libmemaed.a $(shell pkg-config --libs check) $(ALL_LIBS)
+$(BUILD)/tests/test_source $(BUILD)/tests/test_footage: $(BUILD)/tests/clips.o
 
 # Unit tests of one module, while working on it: make test-ring
 test-%: $(BUILD)/tests/test_%

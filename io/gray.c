@@ -1,0 +1,136 @@
+#include "io/gray.h"
+
+#include <errno.h>
+#include <libavutil/mem.h>
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SIDE = 8192, ALIGN = 64 };
+
+struct gray {
+    int width, height;
+    uint8_t *scaled;            /* [height, stride]: swscale may write past the end of a row */
+    int stride;
+    struct SwsContext *scaler;
+    int from_width, from_height, from_format;   /* what the scaler is made for */
+    bool from_full;
+};
+
+int gray_open(struct gray **ret, int width, int height)
+{
+    if (width <= 0 || height <= 0 || width > MAX_SIDE || height > MAX_SIDE)
+        return -EINVAL;
+    struct gray *gray = calloc(1, sizeof *gray);
+    if (!gray)
+        return -ENOMEM;
+    gray->width = width;
+    gray->height = height;
+    gray->stride = (width + 2 * ALIGN - 1) / ALIGN * ALIGN;
+    gray->scaled = av_malloc((size_t)gray->stride * (size_t)height + ALIGN);
+    if (!gray->scaled) {
+        gray_close(gray);
+        return -ENOMEM;
+    }
+    *ret = gray;
+    return 0;
+}
+
+void gray_close(struct gray *gray)
+{
+    if (!gray)
+        return;
+    sws_freeContext(gray->scaler);
+    av_free(gray->scaled);
+    free(gray);
+}
+
+/* The yuvj formats are the yuv ones in full range; swscale takes them, with a warning each time. */
+static int without_j(int format, bool *full)
+{
+    static const int formats[][2] = {
+        {AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUV420P}, {AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUV422P},
+        {AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUV444P}, {AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUV440P},
+        {AV_PIX_FMT_YUVJ411P, AV_PIX_FMT_YUV411P},
+    };
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (format == formats[i][0]) {
+            *full = true;
+            return formats[i][1];
+        }
+    return format;
+}
+
+static bool is_gray(int format)
+{
+    const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(format);
+    return descriptor && descriptor->nb_components <= 2 && !(descriptor->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+}
+
+static int make_scaler(struct gray *gray, const AVFrame *frame, int format, bool full, struct error *err)
+{
+    const char *name = av_get_pix_fmt_name(format);
+    if (!sws_isSupportedInput(format))
+        return error_set(err, -EINVAL, "pixel format %s can't be turned to gray", name ? name : "unknown");
+    struct SwsContext *scaler = sws_alloc_context();
+    if (!scaler)
+        return error_set(err, -ENOMEM, "out of memory");
+    av_opt_set_int(scaler, "sws_flags", SWS_BILINEAR, 0);
+    av_opt_set_int(scaler, "srcw", frame->width, 0);
+    av_opt_set_int(scaler, "srch", frame->height, 0);
+    av_opt_set_int(scaler, "src_format", format, 0);
+    av_opt_set_int(scaler, "src_range", full, 0);
+    av_opt_set_int(scaler, "dstw", gray->width, 0);
+    av_opt_set_int(scaler, "dsth", gray->height, 0);
+    av_opt_set_int(scaler, "dst_format", AV_PIX_FMT_GRAY8, 0);
+    av_opt_set_int(scaler, "dst_range", 1, 0);
+    if (sws_init_context(scaler, NULL, NULL) < 0) {
+        sws_freeContext(scaler);
+        return error_set(err, -EINVAL, "pictures of %dx%d, %s, can't be scaled to %dx%d", frame->width, frame->height,
+                         name ? name : "unknown", gray->width, gray->height);
+    }
+    sws_freeContext(gray->scaler);
+    gray->scaler = scaler;
+    gray->from_width = frame->width;
+    gray->from_height = frame->height;
+    gray->from_format = format;
+    gray->from_full = full;
+    return 0;
+}
+
+int gray_convert(struct gray *gray, const AVFrame *frame, uint8_t *pixels, struct error *err)
+{
+    bool full = frame->color_range == AVCOL_RANGE_JPEG ||
+                (frame->color_range == AVCOL_RANGE_UNSPECIFIED && is_gray(frame->format));
+    int format = without_j(frame->format, &full);
+    /* swscale takes some gray pictures as full-range whatever it is told. */
+    bool stretch = is_gray(format) && !full;
+    full |= stretch;
+
+    const uint8_t *from = frame->data[0];
+    ptrdiff_t stride = frame->linesize[0];
+    if (format != AV_PIX_FMT_GRAY8 || !full || frame->width != gray->width || frame->height != gray->height) {
+        if (!gray->scaler || frame->width != gray->from_width || frame->height != gray->from_height ||
+            format != gray->from_format || full != gray->from_full) {
+            int r = make_scaler(gray, frame, format, full, err);
+            if (r < 0)
+                return r;
+        }
+        uint8_t *const planes[4] = {gray->scaled};
+        const int strides[4] = {gray->stride};
+        int rows = sws_scale(gray->scaler, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height, planes,
+                             strides);
+        if (rows != gray->height)
+            return error_set(err, -EINVAL, "swscale failed on a picture of %dx%d", frame->width, frame->height);
+        from = gray->scaled;
+        stride = gray->stride;
+    }
+    for (int y = 0; y < gray->height; y++)
+        memcpy(pixels + (size_t)y * (size_t)gray->width, from + y * stride, (size_t)gray->width);
+    for (size_t i = 0, n = (size_t)gray->width * (size_t)gray->height; stretch && i < n; i++)
+        pixels[i] = pixels[i] <= 16 ? 0 : pixels[i] >= 235 ? 255 : (uint8_t)(((pixels[i] - 16) * 510 + 219) / 438);
+    return 0;
+}

@@ -1,0 +1,138 @@
+#include "io/source_url.h"
+
+#include <ctype.h>
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "io/source.h"
+
+/* Length of the scheme of "scheme://…", 0 without one. */
+static size_t scheme_length(const char *url)
+{
+    size_t n = 0;
+    while (isalnum((unsigned char)url[n]) || (n && strchr("+-.", url[n]) && url[n]))
+        n++;
+    return n && strncmp(url + n, "://", 3) == 0 ? n : 0;
+}
+
+enum source_kind source_kind(const char *url)
+{
+    static const struct {
+        const char *scheme;
+        enum source_kind kind;
+    } kinds[] = {
+        {"file", SOURCE_FILE},   {"http", SOURCE_REMOTE}, {"https", SOURCE_REMOTE}, {"ftp", SOURCE_REMOTE},
+        {"sftp", SOURCE_REMOTE}, {"rtsp", SOURCE_LIVE},   {"rtsps", SOURCE_LIVE},   {"rtmp", SOURCE_LIVE},
+        {"rtmps", SOURCE_LIVE},  {"rtmpt", SOURCE_LIVE},  {"rtmpts", SOURCE_LIVE},  {"rtmpe", SOURCE_LIVE},
+        {"rtmpte", SOURCE_LIVE}, {"rtp", SOURCE_LIVE},    {"srtp", SOURCE_LIVE},    {"udp", SOURCE_LIVE},
+        {"tcp", SOURCE_LIVE},    {"tls", SOURCE_LIVE},    {"srt", SOURCE_LIVE},     {"rist", SOURCE_LIVE},
+    };
+    size_t n = scheme_length(url);
+    if (!n)
+        return SOURCE_FILE;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strlen(kinds[i].scheme) == n && strncasecmp(url, kinds[i].scheme, n) == 0)
+            return kinds[i].kind;
+    return SOURCE_UNKNOWN;
+}
+
+bool source_is_live(const char *url)
+{
+    if (source_kind(url) == SOURCE_LIVE)
+        return true;
+    size_t n = strlen(url);
+    return source_kind(url) == SOURCE_FILE && n > 4 && strcasecmp(url + n - 4, ".sdp") == 0;
+}
+
+const char *source_path(const char *url)
+{
+    if (strncasecmp(url, "file://", 7) == 0 && url[7] == '/')
+        return url + 7;
+    return strncasecmp(url, "file:", 5) == 0 ? url + 5 : url;
+}
+
+int source_image_codec(const char *name)
+{
+    static const enum AVCodecID not_stills[] = {AV_CODEC_ID_NONE, AV_CODEC_ID_RAWVIDEO, AV_CODEC_ID_APNG,
+                                                AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MPEG4};
+    const AVOutputFormat *images = av_guess_format("image2", NULL, NULL);
+    enum AVCodecID codec = images ? av_guess_codec(images, NULL, name, NULL, AVMEDIA_TYPE_VIDEO) : AV_CODEC_ID_NONE;
+    for (size_t i = 0; i < sizeof not_stills / sizeof *not_stills; i++)
+        if (codec == not_stills[i])
+            return AV_CODEC_ID_NONE;
+    if (codec == AV_CODEC_ID_MJPEG && !av_match_ext(name, "jpg,jpeg,jps,mpo"))
+        return AV_CODEC_ID_NONE;        /* FFmpeg's guess for all that it doesn't know */
+    return avcodec_find_decoder(codec) ? codec : AV_CODEC_ID_NONE;
+}
+
+bool source_is_pattern(const char *path)
+{
+    return av_filename_number_test(path) && source_image_codec(path) != AV_CODEC_ID_NONE;
+}
+
+const char *source_protocols(const char *url)
+{
+    if (source_kind(url) != SOURCE_FILE)
+        return "http,https,httpproxy,ftp,sftp,tcp,tls,udp,rtp,srtp,rtmp,rtmps,rtmpt,rtmpts,rtmpe,rtmpte,ffrtmphttp,ffrtmpcrypt,"
+               "srt,rist,crypto,data";
+    return source_is_live(url) ? "file,rtp,udp,srtp,crypto" : "file,crypto,data";
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The last c of [start, end), or NULL. */
+static const char *last(const char *start, const char *end, char c)
+{
+    while (end > start)
+        if (*--end == c)
+            return end;
+    return NULL;
+}
+
+void source_name(char *out, size_t size, const char *url)
+{
+    bool file = source_kind(url) == SOURCE_FILE, folder = false;
+    const char *start = file ? source_path(url) : url + scheme_length(url) + 3, *end = start + strlen(start);
+    char *whole = NULL;
+    if (file && is_folder(start)) {
+        folder = true;
+        whole = realpath(start, NULL);          /* "." has a name too */
+        if (whole) {
+            start = whole;
+            end = whole + strlen(whole);
+        }
+    } else if (!file) {
+        end = start + strcspn(start, "?#");
+        const char *at = last(start, end, '@');
+        if (at)
+            start = at + 1;
+    }
+    while (end > start && end[-1] == '/')
+        end--;
+    const char *slash = last(start, end, '/');
+    bool host = !file && !slash;
+    if (file && slash && slash > start && source_is_pattern(start)) {
+        end = slash;                            /* the folder that holds the sequence */
+        folder = true;
+        slash = last(start, end, '/');
+    }
+    if (slash)
+        start = slash + 1;
+    const char *dot = last(start, end, '.');
+    if (dot && dot > start && !host && !folder)
+        end = dot;
+    if (start == end)
+        snprintf(out, size, "clip");
+    else
+        snprintf(out, size, "%.*s", (int)(end - start), start);
+    free(whole);
+}
