@@ -1,0 +1,308 @@
+/* memaed learn: footage of a camera in, a model out. */
+#include "daemon/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+#include "daemon/learner.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/threads.h"
+#include "io/footage.h"
+#include "io/model_file.h"
+#include "io/redact.h"
+#include "io/source.h"
+
+static const char usage[] =
+    "Usage: memaed learn --input PATH… --output MODEL [OPTION…]\n"
+    "\n"
+    "Learns what is normal in the footage, calibrates the alerts on its last fifth (by time), and writes a model.\n"
+    "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image files\n"
+    "is one sequence, a folder of videos all of them in name order.\n"
+    "\n"
+    "  -i, --input PATH…        footage, oldest first; may be repeated\n"
+    "  -o, --output MODEL       the model file to write\n"
+    "      --profile NAME       the network: compact (the default), nano, paper, released\n"
+    "      --arch FILE          the network from a JSON file (docs/model-format.md) instead\n"
+    "      --size WIDTHxHEIGHT  of the pictures that the network sees, multiples of 16 (the profile's own)\n"
+    "      --fps F              frames analysed a second; 0, the default, takes every frame\n"
+    "      --time-limit MINUTES stop in time, everything included (30, where no --steps are given)\n"
+    "      --steps N            stop after N training steps; with it the schedule follows the steps alone\n"
+    "      --seed N             of all random choices (1)\n"
+    "      --threads N          (all cores)\n"
+    "      --batch N            windows a step (8)\n"
+    "      --learning-rate R    at its highest (0.001)\n"
+    "      --entropy A          weight of the addressing's entropy in the loss (0.0002)\n"
+    "      --margin M           threshold = highest held-out score + M times its distance from the median (1)\n"
+    "      --max-memory MIB     of decoded footage (4096)\n"
+    "  -h, --help               show this help\n"
+    "\n"
+    "Exit status: 0; 1 where the footage is of no use (the reason is told) or learning failed; 2 wrong usage.\n";
+
+struct learn {
+    const char **inputs;
+    size_t n_inputs;
+    const char *output, *profile, *arch_file;
+    int width, height;          /* 0: the profile's */
+    double fps, minutes, margin, learning_rate, entropy;
+    int steps, seed, threads, batch, max_memory_mib;
+};
+
+/* ---- progress ---------------------------------------------------------------------------------------------------- */
+
+struct display {
+    bool terminal;
+    int64_t started_us, shown_us, deadline_us;
+    double mse, entropy;        /* sums since the last line */
+    long steps, windows_shown;
+    int64_t last_us;
+};
+
+static void show_progress(void *arg, const struct learner_progress *p)
+{
+    struct display *d = arg;
+    int64_t now = monotonic_us();
+    d->mse += p->loss.mse;
+    d->entropy += p->loss.entropy;
+    d->steps++;
+    if (now - d->shown_us < (d->terminal ? 500000 : 10000000))
+        return;
+    double n = (double)d->steps, cubes = (double)(p->windows_learned - d->windows_shown) / ((double)(now - d->last_us) * 1e-6);
+    double left = p->progress > 0 ? p->seconds * (1 - p->progress) / p->progress : 0;
+    if (d->terminal) {
+        char bar[31];
+        int done = (int)(30 * p->progress);
+        memset(bar, '-', 30);
+        memset(bar, '#', (size_t)(done < 30 ? done : 30));
+        bar[30] = 0;
+        fprintf(stderr, "\r[%s] step %ld  error %.5f  slots %d  %.1f cubes/s  %d:%02d left \033[K", bar, p->step, d->mse / n,
+                p->slots_used, cubes, (int)left / 60, (int)left % 60);
+    } else {
+        struct log_number step, mse, entropy, slots, reseeded, rate, left_s;
+        log_event(LOG_INFO, "learning", "step", log_int(&step, p->step), "error", log_real(&mse, d->mse / n), "entropy",
+                  log_real(&entropy, d->entropy / n), "slots_used", log_int(&slots, p->slots_used), "slots_reseeded",
+                  log_int(&reseeded, p->slots_reseeded), "cubes_per_s", log_real(&rate, cubes), "left_s",
+                  log_real(&left_s, round(left)), NULL);
+    }
+    d->mse = d->entropy = 0;
+    d->steps = 0;
+    d->shown_us = d->last_us = now;
+    d->windows_shown = p->windows_learned;
+}
+
+/* ---- steps of the command ---------------------------------------------------------------------------------------- */
+
+static int choose_arch(struct arch *ret, const struct learn *o, struct error *err)
+{
+    struct arch arch;
+    if (o->arch_file) {
+        int r = arch_load(&arch, o->arch_file, err);
+        if (r < 0)
+            return r;
+    } else {
+        const struct arch *profile = arch_profile(o->profile);
+        if (!profile)
+            return error_set(err, -EINVAL, "there is no profile \"%s\"; compact, nano, paper and released there are",
+                             o->profile);
+        arch = *profile;
+    }
+    if (o->width > 0) {
+        arch.width = o->width;
+        arch.height = o->height;
+    }
+    if (arch.channels != 1)
+        return error_set(err, -EINVAL, "the network takes %d channels; footage is gray, 1 channel", arch.channels);
+    struct arch_shapes shapes;
+    int r = arch_shapes(&shapes, &arch, err);
+    if (r == 0)
+        *ret = arch;
+    return r;
+}
+
+static int read_footage(struct footage **ret, const struct learn *o, const struct arch *arch, struct error *err)
+{
+    const struct footage_options options = {.width = arch->width, .height = arch->height, .fps = o->fps,
+                                            .max_bytes = (size_t)o->max_memory_mib << 20};
+    struct footage *footage;
+    int r = footage_open(&footage, &options, err);
+    for (size_t i = 0; r == 0 && i < o->n_inputs; i++)
+        r = footage_add(footage, o->inputs[i], err);
+    if (r < 0) {
+        footage_close(footage);
+        return r;
+    }
+    struct log_number frames, fps, corrupt, clips;
+    log_event(LOG_INFO, "footage", "clips", log_int(&clips, (long long)footage_clips(footage)), "frames",
+              log_int(&frames, (long long)footage_frames(footage)), "fps", log_real(&fps, footage_fps(footage)),
+              "corrupt", log_int(&corrupt, (long long)footage_corrupt(footage)), NULL);
+    *ret = footage;
+    return 0;
+}
+
+static json_t *story(const struct learn *o, const struct learner_result *r, const struct footage *footage)
+{
+    json_t *inputs = json_array();
+    for (size_t i = 0; i < o->n_inputs; i++) {
+        char name[256];
+        source_name(name, sizeof name, o->inputs[i]);
+        json_array_append_new(inputs, json_string(name));
+    }
+    json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive,
+                                 "frames", (int)r->held_out_frames);
+    if (isfinite(r->held_out.error_without_memory))
+        json_object_set_new(held_out, "error_without_memory", json_real(r->held_out.error_without_memory));
+    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:i}",
+                     "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs", inputs,
+                     "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
+                     "frames", (int)footage_frames(footage), "fps", footage_fps(footage), "seed", o->seed,
+                     "steps", (int)r->last.step, "batch", o->batch, "learning_rate", o->learning_rate,
+                     "entropy_weight", o->entropy, "seconds", r->last.seconds,
+                     "loss", "mse", r->last.loss.mse, "entropy", r->last.loss.entropy, "held_out", held_out,
+                     "slots_used", r->held_out.slots_used, "slots_reseeded", (int)r->last.slots_reseeded);
+}
+
+static void report(const char *output, const struct learner_result *r)
+{
+    printf("%s: %ld steps in %.0f s, held-out error %.5f", output, r->last.step, r->last.seconds, r->held_out.error);
+    if (isfinite(r->held_out.error_without_memory))
+        printf(" (%.5f without the memory), %d slots in use, %.1f %% of queries answered", r->held_out.error_without_memory,
+               r->held_out.slots_used, 100 * r->held_out.alive);
+    printf("\nthreshold %.5g (held-out scores: median %.5g, highest %.5g over %ld windows) at %g frames a second\n",
+           r->calibration.threshold, r->calibration.median, r->calibration.maximum, r->calibration.windows,
+           r->calibration.fps);
+}
+
+static int learn(const struct learn *o, struct error *err)
+{
+    int64_t started = monotonic_us();
+    struct arch arch;
+    struct model *model = NULL;
+    struct footage *footage = NULL;
+    struct threads *threads = NULL;
+    struct learner_result result;
+    int r = choose_arch(&arch, o, err);
+    if (r < 0 || (r = read_footage(&footage, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
+        goto out;
+    if ((r = threads_open(&threads, o->threads)) < 0) {
+        error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
+        goto out;
+    }
+    model_init(model, (uint64_t)o->seed);
+    struct parallel parallel = threads_parallel(threads);
+    const struct learner_options options = {
+        .batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->entropy, .seed = (uint64_t)o->seed,
+        .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .margin = o->margin,
+    };
+    struct display display = {.terminal = isatty(STDERR_FILENO), .last_us = monotonic_us()};
+    display.shown_us = display.terminal ? 0 : display.last_us;
+    r = learner_run(&result, model, footage, &options, &parallel, show_progress, &display, err);
+    if (display.terminal)
+        fputc('\n', stderr);
+    if (r < 0)
+        goto out;
+    json_t *training = story(o, &result, footage);
+    r = training ? model_file_save(o->output, model, &result.calibration, training, err)
+                 : error_set(err, -ENOMEM, "out of memory");
+    json_decref(training);
+    if (r == 0)
+        report(o->output, &result);
+out:
+    threads_close(threads);
+    model_close(model);
+    footage_close(footage);
+    return r;
+}
+
+/* ---- command line ------------------------------------------------------------------------------------------------ */
+
+static int parse_size(struct learn *o, const char *text)
+{
+    char end;
+    int w, h;
+    if (sscanf(text, "%dx%d%c", &w, &h, &end) != 2 || w < 16 || h < 16 || w > 4096 || h > 4096 || w % 16 || h % 16)
+        return option_misuse("learn", "--size: WIDTHxHEIGHT expected, multiples of 16 from 16 to 4096, \"%s\" found", text);
+    o->width = w;
+    o->height = h;
+    return 0;
+}
+
+int command_learn(int argc, char **argv)
+{
+    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, MARGIN, MAX_MEMORY, CONFIG,
+           CAMERA, HOURS };
+    static const struct option options[] = {
+        {"input", required_argument, NULL, 'i'}, {"output", required_argument, NULL, 'o'},
+        {"profile", required_argument, NULL, PROFILE}, {"arch", required_argument, NULL, ARCH},
+        {"size", required_argument, NULL, SIZE}, {"fps", required_argument, NULL, FPS},
+        {"time-limit", required_argument, NULL, TIME_LIMIT}, {"steps", required_argument, NULL, STEPS},
+        {"seed", required_argument, NULL, SEED}, {"threads", required_argument, NULL, THREADS},
+        {"batch", required_argument, NULL, BATCH}, {"learning-rate", required_argument, NULL, RATE},
+        {"entropy", required_argument, NULL, ENTROPY}, {"margin", required_argument, NULL, MARGIN},
+        {"max-memory", required_argument, NULL, MAX_MEMORY}, {"config", required_argument, NULL, CONFIG},
+        {"camera", required_argument, NULL, CAMERA}, {"hours", required_argument, NULL, HOURS},
+        {"help", no_argument, NULL, 'h'}, {0},
+    };
+    struct learn o = {.profile = "compact", .margin = 1, .learning_rate = 1e-3, .entropy = 2e-4, .seed = 1, .batch = 8,
+                      .max_memory_mib = 4096, .threads = threads_cores()};
+    int status = 2, c, bad = 0;
+    o.inputs = calloc((size_t)argc, sizeof *o.inputs);
+    if (!o.inputs) {
+        fprintf(stderr, "memaed: learn: out of memory\n");
+        return 1;
+    }
+    while (!bad && (c = getopt_long(argc, argv, ":i:o:h", options, NULL)) != -1)
+        switch (c) {
+        case 'i': o.inputs[o.n_inputs++] = optarg; break;
+        case 'o': o.output = optarg; break;
+        case PROFILE: o.profile = optarg; break;
+        case ARCH: o.arch_file = optarg; break;
+        case SIZE: bad = parse_size(&o, optarg); break;
+        case FPS: bad = option_real(&o.fps, "learn", "fps", optarg, 0, 1000, false); break;
+        case TIME_LIMIT: bad = option_real(&o.minutes, "learn", "time-limit", optarg, 0, 1e5, true); break;
+        case STEPS: bad = option_int(&o.steps, "learn", "steps", optarg, 1, 100000000); break;
+        case SEED: bad = option_int(&o.seed, "learn", "seed", optarg, 0, 2147483647); break;
+        case THREADS: bad = option_int(&o.threads, "learn", "threads", optarg, 1, THREADS_MAX); break;
+        case BATCH: bad = option_int(&o.batch, "learn", "batch", optarg, 1, 1024); break;
+        case RATE: bad = option_real(&o.learning_rate, "learn", "learning-rate", optarg, 0, 1, true); break;
+        case ENTROPY: bad = option_real(&o.entropy, "learn", "entropy", optarg, 0, 1, false); break;
+        case MARGIN: bad = option_real(&o.margin, "learn", "margin", optarg, 0, 1000, false); break;
+        case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "learn", "max-memory", optarg, 1, 1 << 20); break;
+        case CONFIG: case CAMERA: case HOURS:
+            fprintf(stderr, "memaed: learn: learning live from a camera (--config, --camera, --hours) is not there yet; "
+                    "record footage and pass it by --input\n");
+            bad = 1;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            free(o.inputs);
+            return 0;
+        default: bad = option_unknown("learn", c, argv);
+        }
+    for (; !bad && optind < argc; optind++)     /* --input A B C */
+        o.inputs[o.n_inputs++] = argv[optind];
+    if (!bad && o.n_inputs == 0)
+        bad = option_misuse("learn", "--input is missing");
+    if (!bad && !o.output)
+        bad = option_misuse("learn", "--output is missing");
+    if (!bad) {
+        struct error err = {.text = "out of memory"};
+        if (o.minutes == 0 && o.steps == 0)
+            o.minutes = 30;
+        log_open(LOG_INFO);
+        status = learn(&o, &err) < 0;
+        if (status) {
+            char text[sizeof err.text];
+            redact(text, sizeof text, err.text);
+            fprintf(stderr, "memaed: learn: %s\n", text);
+        }
+    }
+    free(o.inputs);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* Learning a model from footage: windows drawn over the first four fifths, training, then what the last fifth (by time)
+ * tells: held-out error, slots in use, and the calibration of alerts. One thread calls; the work runs on parallel's. */
+#ifndef MEMAED_DAEMON_LEARNER_H
+#define MEMAED_DAEMON_LEARNER_H
+
+#include <jansson.h>
+
+#include "core/calibration.h"
+#include "core/parallel.h"
+#include "core/training.h"
+#include "io/footage.h"
+
+struct learner_options {
+    int batch;
+    double learning_rate, alpha;
+    uint64_t seed;
+    long steps;                 /* 0: until the time is over */
+    int64_t deadline_us;        /* CLOCK_MONOTONIC, for all of it; 0: none (then steps) */
+    double margin;              /* of calibration_fit() */
+};
+
+struct learner_progress {
+    long step, windows_learned;
+    double progress;            /* 0 … 1 */
+    struct network_loss loss;   /* mean since the last call */
+    int slots_used;
+    long slots_reseeded;
+    double seconds;             /* of training so far */
+};
+
+struct learner_result {
+    struct calibration calibration;
+    struct training_evaluation held_out;
+    struct learner_progress last;
+    size_t learned_frames, held_out_frames;
+};
+
+/* Trains model (initialised by the caller) on the footage and fills ret. progress is called after every step, on the
+ * calling thread. 0; -EINVAL where the footage is of no use; -EDOM where training diverged or the addressing is dead, so
+ * that the model is not to be published; -ENOMEM. err names the cause. */
+int learner_run(struct learner_result *ret, struct model *model, const struct footage *footage,
+                const struct learner_options *options, const struct parallel *parallel,
+                void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err);
+
+#endif

@@ -1,0 +1,246 @@
+#include "io/footage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/source.h"
+#include "io/source_folder.h"
+
+struct footage {
+    struct footage_options options;
+    size_t frame_size, n, room, clips, corrupt;
+    uint8_t *pixels;            /* [n][frame_size] */
+    uint32_t *run;              /* [n] frames of the unbroken sequence up to and with this one */
+    float *interval_us;         /* [n] to the frame before; 0: none */
+};
+
+int footage_open(struct footage **ret, const struct footage_options *options, struct error *err)
+{
+    if (options->width < 1 || options->height < 1)
+        return error_set(err, -EINVAL, "frames of %d x %d expected to be at least 1 x 1", options->width, options->height);
+    struct footage *f = calloc(1, sizeof *f);
+    if (!f)
+        return error_set(err, -ENOMEM, "out of memory");
+    f->options = *options;
+    f->frame_size = (size_t)options->width * (size_t)options->height;
+    *ret = f;
+    return 0;
+}
+
+void footage_close(struct footage *footage)
+{
+    if (!footage)
+        return;
+    free(footage->pixels);
+    free(footage->run);
+    free(footage->interval_us);
+    free(footage);
+}
+
+static int grow(struct footage *f, size_t room)
+{
+    uint8_t *pixels = realloc(f->pixels, room * f->frame_size);
+    if (pixels)
+        f->pixels = pixels;
+    uint32_t *run = realloc(f->run, room * sizeof *run);
+    if (run)
+        f->run = run;
+    float *interval = realloc(f->interval_us, room * sizeof *interval);
+    if (interval)
+        f->interval_us = interval;
+    if (!pixels || !run || !interval)
+        return -ENOMEM;
+    f->room = room;
+    return 0;
+}
+
+/* Room for one frame more. */
+static int make_room(struct footage *f, struct error *err)
+{
+    if (f->n < f->room)
+        return 0;
+    size_t most = f->options.max_bytes / f->frame_size, room = f->room ? 2 * f->room : 256;
+    if (room > most)
+        room = most;
+    if (room <= f->n)
+        return error_set(err, -EFBIG, "the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less "
+                         "footage or a smaller picture fit, or allow more memory", f->options.max_bytes >> 20, f->n,
+                         f->options.width, f->options.height);
+    return grow(f, room) < 0 ? error_set(err, -ENOMEM, "out of memory for %zu frames of footage", room) : 0;
+}
+
+static int add_stream(struct footage *f, const char *input, struct error *err)
+{
+    const struct source_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
+                                           .stall_timeout_ms = 30000};
+    struct source *source;
+    int r = source_open(&source, input, &options, err);
+    if (r < 0)
+        return r;
+    uint32_t run = 0;
+    int64_t last_us = 0;
+    struct source_frame frame;
+    for (;;) {
+        if ((r = make_room(f, err)) < 0)
+            break;
+        if ((r = source_read(source, f->pixels + f->n * f->frame_size, &frame, err)) <= 0)
+            break;
+        if (frame.corrupt) {
+            f->corrupt++;
+            run = 0;
+            continue;
+        }
+        bool follows = run > 0 && !frame.gap;
+        run = follows ? run + 1 : 1;
+        f->run[f->n] = run;
+        f->interval_us[f->n] = follows ? (float)(frame.pts_us - last_us) : 0;
+        last_us = frame.pts_us;
+        f->n++;
+    }
+    source_close(source);
+    if (r == 0)
+        f->clips++;
+    return r;
+}
+
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* A folder that is not one of image files: each file in it, in name order. */
+static int add_folder(struct footage *f, const char *folder, struct error *err)
+{
+    struct dirent **entries;
+    int n = scandir(folder, &entries, is_visible, by_name), r = 0;
+    if (n < 0)
+        return error_set(err, -errno, "%s: %s", folder, strerror(errno));
+    size_t before = f->clips;
+    for (int i = 0; i < n; i++) {
+        char *path = NULL;
+        struct stat st;
+        if (r == 0 && asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0) {
+            path = NULL;
+            r = error_set(err, -ENOMEM, "out of memory");
+        }
+        if (r == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+            r = add_stream(f, path, err);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    if (r == 0 && f->clips == before)
+        r = error_set(err, -ENOENT, "%s: no footage in this folder", folder);
+    return r;
+}
+
+static bool holds_images(const char *folder)
+{
+    struct folder *images;
+    if (folder_open(&images, folder, NULL) < 0)
+        return false;
+    folder_close(images);
+    return true;
+}
+
+int footage_add(struct footage *footage, const char *input, struct error *err)
+{
+    struct stat st;
+    if (stat(input, &st) == 0 && S_ISDIR(st.st_mode) && !holds_images(input))
+        return add_folder(footage, input, err);
+    return add_stream(footage, input, err);
+}
+
+size_t footage_frames(const struct footage *footage)
+{
+    return footage->n;
+}
+
+const uint8_t *footage_frame(const struct footage *footage, size_t i)
+{
+    return footage->pixels + i * footage->frame_size;
+}
+
+bool footage_window_ok(const struct footage *footage, size_t first, int length)
+{
+    size_t last = first + (size_t)length - 1;
+    return length > 0 && last < footage->n && footage->run[last] >= (uint32_t)length;
+}
+
+size_t footage_clips(const struct footage *footage)
+{
+    return footage->clips;
+}
+
+size_t footage_corrupt(const struct footage *footage)
+{
+    return footage->corrupt;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+double footage_fps(const struct footage *footage)
+{
+    float *sorted = malloc((footage->n + 1) * sizeof *sorted);
+    size_t n = 0;
+    double fps = 0, sum = 0;
+    if (!sorted)
+        return 0;
+    for (size_t i = 0; i < footage->n; i++)
+        if (footage->interval_us[i] > 0)
+            sorted[n++] = footage->interval_us[i];
+    qsort(sorted, n, sizeof *sorted, by_value);
+    /* The mean of the middle half: timestamps in milliseconds alternate between two intervals at 30 frames a second. */
+    size_t low = n / 4, high = n - n / 4;
+    for (size_t i = low; i < high; i++)
+        sum += (double)sorted[i];
+    if (sum > 0)
+        fps = 1e6 * (double)(high - low) / sum;
+    free(sorted);
+    return fps;
+}
+
+static void tones(const uint8_t *frame, size_t n, uint8_t *darkest, uint8_t *brightest)
+{
+    *darkest = 255;
+    *brightest = 0;
+    for (size_t i = 0; i < n; i++) {
+        *darkest = frame[i] < *darkest ? frame[i] : *darkest;
+        *brightest = frame[i] > *brightest ? frame[i] : *brightest;
+    }
+}
+
+int footage_check(const struct footage *footage, int length, struct error *err)
+{
+    enum { LEAST_CONTRAST = 8 };        /* gray levels between the darkest and the brightest pixel of a picture */
+    size_t n = footage->n, windows = 0, flat = 0, changed = 0;
+    for (size_t i = 0; i < n; i++)
+        windows += footage_window_ok(footage, i, length);
+    if (windows == 0)
+        return error_set(err, -EINVAL, "the footage is too short: %zu frames, with no %d in an unbroken sequence", n, length);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t darkest, brightest;
+        tones(footage_frame(footage, i), footage->frame_size, &darkest, &brightest);
+        flat += brightest - darkest < LEAST_CONTRAST;
+        changed += i > 0 && memcmp(footage_frame(footage, i), footage_frame(footage, i - 1), footage->frame_size) != 0;
+    }
+    if (flat > n / 2)
+        return error_set(err, -EINVAL, "the footage is black or of one tone: %zu of %zu frames hold less than %d gray levels",
+                         flat, n, LEAST_CONTRAST);
+    if (changed == 0)
+        return error_set(err, -EINVAL, "the footage is frozen: all %zu frames are the same picture", n);
+    return 0;
+}

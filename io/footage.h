@@ -1,0 +1,43 @@
+/* Footage for learning: all analysed gray frames of a list of inputs, decoded once and kept in memory, so that windows
+ * can be drawn over the whole of it. Corrupt frames are left out; a window never spans one, nor a gap, nor two inputs.
+ * One thread fills it; then any number read. */
+#ifndef MEMAED_IO_FOOTAGE_H
+#define MEMAED_IO_FOOTAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+struct footage;
+
+struct footage_options {
+    int width, height;          /* of the frames */
+    double fps;                 /* frames analysed a second; 0: every frame */
+    size_t max_bytes;           /* of pixels */
+};
+
+int footage_open(struct footage **ret, const struct footage_options *options, struct error *err);
+void footage_close(struct footage *footage);            /* takes NULL */
+
+/* Decodes one input to its end and appends it: what FFmpeg opens, a folder of image files as one sequence, or a folder of
+ * videos, all of them in name order. 0 or a negative errno with input and cause in err; -EFBIG where it would exceed
+ * max_bytes. Frames before a fault stay. */
+int footage_add(struct footage *footage, const char *input, struct error *err);
+
+size_t footage_frames(const struct footage *footage);
+const uint8_t *footage_frame(const struct footage *footage, size_t i);          /* [height * width] */
+/* Frames first … first + length - 1 are there and stand in one unbroken sequence. */
+bool footage_window_ok(const struct footage *footage, size_t first, int length);
+size_t footage_clips(const struct footage *footage);    /* inputs, those of a folder counted each */
+size_t footage_corrupt(const struct footage *footage);  /* frames left out */
+/* Frames a second of what is kept, by timestamps; footage of several rates gives that of its median interval. 0: unknown
+ * (fewer than two frames). */
+double footage_fps(const struct footage *footage);
+
+/* Whether windows of `length` frames can be learned from it: -EINVAL with the reason where it is too short, black or of
+ * one tone all over, or frozen. */
+int footage_check(const struct footage *footage, int length, struct error *err);
+
+#endif
