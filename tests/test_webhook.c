@@ -35,9 +35,10 @@ struct received {
     size_t size;
 };
 
-/* Status to answer request i with; 0: none until the receiver is let go. location, retry_after and size may be set. */
+/* Status to answer request i with; 0: none until the receiver is let go, then `then`. location, retry_after and size may
+ * be set. */
 struct reply {
-    int status;
+    int status, then;
     const char *location, *retry_after;
     size_t size;
 };
@@ -100,7 +101,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         pthread_cond_wait(&receiver->cond, &receiver->mutex);
     pthread_mutex_unlock(&receiver->mutex);
     if (reply.status == 0)
-        reply.status = 200;
+        reply.status = reply.then;
     return answer(connection, receiver, &reply);
 }
 
@@ -501,7 +502,7 @@ END_TEST
 static struct reply hang(struct receiver *receiver, size_t i)
 {
     (void)receiver, (void)i;
-    return (struct reply){.status = 0};
+    return (struct reply){.status = 0, .then = 200};
 }
 
 /* A receiver that says nothing holds up no other, is tried again after the time-out, and doesn't hold up the end. */
@@ -531,10 +532,16 @@ START_TEST(hangs)
 }
 END_TEST
 
+static struct reply hang_then_fail(struct receiver *receiver, size_t i)
+{
+    (void)receiver;
+    return i == 0 ? (struct reply){.status = 0, .then = 500} : (struct reply){.status = 200};
+}
+
 START_TEST(queue_full)
 {
     struct receiver receiver;
-    receiver_open(&receiver, hang);
+    receiver_open(&receiver, hang_then_fail);
     struct config_webhook hook = hook_to(&receiver, "/");
     struct webhook_options options = fast;
     options.queue_max = 4;
@@ -549,10 +556,12 @@ START_TEST(queue_full)
     let_go(&receiver);
     AWAIT(stats_of(webhooks).delivered == 4);
     webhooks_close(webhooks, 0);
-    static const int kept[] = {0, 7, 8, 9};
-    ck_assert_uint_eq(receiver.n, 4);
-    for (size_t i = 0; i < 4; i++)
+    static const int kept[] = {0, 0, 7, 8, 9};
+    ck_assert_uint_eq(receiver.n, 5);
+    for (size_t i = 0; i < 5; i++) {
         ck_assert_int_eq(number_of(&receiver.received[i]), kept[i]);
+        check_signature(&receiver.received[i]);
+    }
     ck_assert(has_logged("queue is full"));
     receiver_close(&receiver);
 }
