@@ -107,11 +107,7 @@ static int choose_arch(struct arch *ret, const struct learn *o, struct error *er
         if (r < 0)
             return r;
     } else {
-        const struct arch *profile = arch_profile(o->profile);
-        if (!profile)
-            return error_set(err, -EINVAL, "there is no profile \"%s\"; compact, nano, paper and released there are",
-                             o->profile);
-        arch = *profile;
+        arch = *arch_profile(o->profile);
     }
     if (o->width > 0) {
         arch.width = o->width;
@@ -275,9 +271,8 @@ int command_learn(int argc, char **argv)
         case MARGIN: bad = option_real(&o.margin, "learn", "margin", optarg, 0, 1000, false); break;
         case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "learn", "max-memory", optarg, 1, 1 << 20); break;
         case CONFIG: case CAMERA: case HOURS:
-            fprintf(stderr, "memaed: learn: learning live from a camera (--config, --camera, --hours) is not there yet; "
-                    "record footage and pass it by --input\n");
-            bad = 1;
+            bad = option_misuse("learn", "learning live from a camera (--config, --camera, --hours) is not there yet; "
+                                "record footage and pass it by --input");
             break;
         case 'h':
             fputs(usage, stdout);
@@ -291,6 +286,8 @@ int command_learn(int argc, char **argv)
         bad = option_misuse("learn", "--input is missing");
     if (!bad && !o.output)
         bad = option_misuse("learn", "--output is missing");
+    if (!bad && !arch_profile(o.profile))
+        bad = option_misuse("learn", "--profile: compact, nano, paper or released expected, \"%s\" found", o.profile);
     if (!bad) {
         struct error err = {.text = "out of memory"};
         if (o.minutes == 0 && o.steps == 0)

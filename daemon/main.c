@@ -1,6 +1,9 @@
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/kernels.h"
 #include "daemon/blas.h"
 #include "daemon/commands.h"
 
@@ -28,9 +31,22 @@ static void usage(FILE *out)
     fprintf(out, "\nmemaed COMMAND --help tells more. memaed --version prints the version.\n");
 }
 
+/* The kernels of this CPU, or those that MEMAED_CPU asks for. */
+static int choose_kernels(void)
+{
+    const char *limit = getenv("MEMAED_CPU");
+    int r = kernels_choose(limit && *limit ? limit : NULL);
+    if (r < 0)
+        fprintf(stderr, "memaed: MEMAED_CPU=%s: %s\n", limit,
+                r == -ENOTSUP ? "this CPU has no such instructions" : "c, avx2 or avx512 expected");
+    return r;
+}
+
 int main(int argc, char **argv)
 {
     blas_init(argv);
+    if (choose_kernels() < 0)
+        return 2;
     if (argc < 2) {
         usage(stderr);
         return 2;
