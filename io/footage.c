@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "io/redact.h"
 #include "io/source.h"
 #include "io/source_folder.h"
 
@@ -58,19 +59,29 @@ static int grow(struct footage *f, size_t room)
     return 0;
 }
 
-/* Room for one frame more. */
+static size_t most_frames(const struct footage *f)
+{
+    return f->options.max_bytes / f->frame_size;
+}
+
+/* Room for one frame more; for one beyond the most too, as only reading it tells that it is there. */
 static int make_room(struct footage *f, struct error *err)
 {
     if (f->n < f->room)
         return 0;
-    size_t most = f->options.max_bytes / f->frame_size, room = f->room ? 2 * f->room : 256;
-    if (room > most)
-        room = most;
-    if (room <= f->n)
-        return error_set(err, -EFBIG, "the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less "
-                         "footage or a smaller picture fit, or allow more memory", f->options.max_bytes >> 20, f->n,
-                         f->options.width, f->options.height);
+    size_t most = most_frames(f), room = f->room ? 2 * f->room : 256;
+    if (room > most + 1)
+        room = most + 1;
     return grow(f, room) < 0 ? error_set(err, -ENOMEM, "out of memory for %zu frames of footage", room) : 0;
+}
+
+static int too_much(const struct footage *f, const char *input, struct error *err)
+{
+    char shown[256];
+    redact(shown, sizeof shown, input);
+    return error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less footage or "
+                     "a smaller picture fit, or allow more memory", shown, f->options.max_bytes >> 20, f->n, f->options.width,
+                     f->options.height);
 }
 
 static int add_stream(struct footage *f, const char *input, struct error *err)
@@ -89,6 +100,10 @@ static int add_stream(struct footage *f, const char *input, struct error *err)
             break;
         if ((r = source_read(source, f->pixels + f->n * f->frame_size, &frame, err)) <= 0)
             break;
+        if (!frame.corrupt && f->n == most_frames(f)) {
+            r = too_much(f, input, err);
+            break;
+        }
         if (frame.corrupt) {
             f->corrupt++;
             run = 0;
@@ -155,6 +170,11 @@ static bool holds_images(const char *folder)
 int footage_add(struct footage *footage, const char *input, struct error *err)
 {
     struct stat st;
+    if (source_is_live(input)) {
+        char shown[256];
+        redact(shown, sizeof shown, input);
+        return error_set(err, -EINVAL, "%s: a live stream has no end; record it to a file first", shown);
+    }
     if (stat(input, &st) == 0 && S_ISDIR(st.st_mode) && !holds_images(input))
         return add_folder(footage, input, err);
     return add_stream(footage, input, err);
@@ -235,12 +255,13 @@ int footage_check(const struct footage *footage, int length, struct error *err)
         uint8_t darkest, brightest;
         tones(footage_frame(footage, i), footage->frame_size, &darkest, &brightest);
         flat += brightest - darkest < LEAST_CONTRAST;
-        changed += i > 0 && memcmp(footage_frame(footage, i), footage_frame(footage, i - 1), footage->frame_size) != 0;
+        changed += footage->run[i] > 1 &&
+                   memcmp(footage_frame(footage, i), footage_frame(footage, i - 1), footage->frame_size) != 0;
     }
     if (flat > n / 2)
         return error_set(err, -EINVAL, "the footage is black or of one tone: %zu of %zu frames hold less than %d gray levels",
                          flat, n, LEAST_CONTRAST);
     if (changed == 0)
-        return error_set(err, -EINVAL, "the footage is frozen: all %zu frames are the same picture", n);
+        return error_set(err, -EINVAL, "the footage is frozen: none of its %zu frames differs from the one before", n);
     return 0;
 }

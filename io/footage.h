@@ -22,8 +22,8 @@ int footage_open(struct footage **ret, const struct footage_options *options, st
 void footage_close(struct footage *footage);            /* takes NULL */
 
 /* Decodes one input to its end and appends it: what FFmpeg opens, a folder of image files as one sequence, or a folder of
- * videos, all of them in name order. 0 or a negative errno with input and cause in err; -EFBIG where it would exceed
- * max_bytes. Frames before a fault stay. */
+ * videos, all of them in name order. 0 or a negative errno with input and cause in err (-EINVAL: a live stream, too);
+ * -EFBIG where it would exceed max_bytes. Frames before a fault stay. */
 int footage_add(struct footage *footage, const char *input, struct error *err);
 
 size_t footage_frames(const struct footage *footage);
@@ -32,12 +32,12 @@ const uint8_t *footage_frame(const struct footage *footage, size_t i);          
 bool footage_window_ok(const struct footage *footage, size_t first, int length);
 size_t footage_clips(const struct footage *footage);    /* inputs, those of a folder counted each */
 size_t footage_corrupt(const struct footage *footage);  /* frames left out */
-/* Frames a second of what is kept, by timestamps; footage of several rates gives that of its median interval. 0: unknown
- * (fewer than two frames). */
+/* Frames a second of what is kept, by timestamps: from the mean of the middle half of its intervals. 0: unknown (no two
+ * frames in sequence). */
 double footage_fps(const struct footage *footage);
 
-/* Whether windows of `length` frames can be learned from it: -EINVAL with the reason where it is too short, black or of
- * one tone all over, or frozen. */
+/* Whether windows of `length` frames can be learned from it: -EINVAL with the reason where it is too short (no window), black or of
+ * one tone in more than half of its frames, or frozen (no two successive frames differ). */
 int footage_check(const struct footage *footage, int length, struct error *err);
 
 #endif

@@ -1,0 +1,246 @@
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/footage.h"
+#include "io/source.h"
+#include "tests/clips.h"
+
+enum { W = 32, H = 24 };
+
+static struct footage *footage;
+static struct error err;
+
+static void open_footage(void)
+{
+    const struct footage_options options = {.width = W, .height = H, .max_bytes = 1 << 24};
+    ck_assert_int_eq(footage_open(&footage, &options, &err), 0);
+}
+
+static void close_footage(void)
+{
+    footage_close(footage);
+    footage = NULL;
+}
+
+static void reopen(double fps, size_t max_bytes)
+{
+    const struct footage_options options = {.width = W, .height = H, .fps = fps, .max_bytes = max_bytes};
+    close_footage();
+    ck_assert_int_eq(footage_open(&footage, &options, &err), 0);
+}
+
+static void add(const char *name)
+{
+    int r = footage_add(footage, clip_path(name), &err);
+    ck_assert_msg(r == 0, "%s", err.text);
+}
+
+START_TEST(keeps_every_frame)
+{
+    clip_levels("a.nut", 30, W, H, 10, "");
+    add("a.nut");
+    ck_assert_uint_eq(footage_frames(footage), 30);
+    ck_assert_uint_eq(footage_clips(footage), 1);
+    ck_assert_uint_eq(footage_corrupt(footage), 0);
+    ck_assert_double_eq_tol(footage_fps(footage), 10, 1e-9);
+    for (size_t i = 0; i < 30; i++)
+        for (size_t k = 0; k < W * H; k++)
+            ck_assert_int_eq(footage_frame(footage, i)[k], (int)i);
+
+    reopen(5, 1 << 24);
+    add("a.nut");
+    ck_assert_uint_eq(footage_frames(footage), 15);
+    ck_assert_double_eq_tol(footage_fps(footage), 5, 1e-9);
+    ck_assert_int_eq(*footage_frame(footage, 14), 28);
+}
+END_TEST
+
+/* Every window against the definition: within one clip, over no gap. */
+START_TEST(windows_span_no_break)
+{
+    clip_levels("a.nut", 30, W, H, 10, "");
+    clip_levels("b.nut", 25, W, H, 10, "-vf 'setpts=if(gte(N\\,9)\\,N+40\\,N)/10/TB' -vsync passthrough -enc_time_base 1:10");
+    clip_levels("c.nut", 3, W, H, 10, "");
+    add("a.nut");
+    add("b.nut");
+    add("c.nut");
+    ck_assert_uint_eq(footage_clips(footage), 3);
+    static const size_t starts[] = {0, 30, 39, 55, 58};         /* of unbroken sequences, and the end */
+    for (int length = 1; length <= 31; length++)
+        for (size_t first = 0; first < 70; first++) {
+            bool expected = false;
+            for (int s = 0; s < 4; s++)
+                expected |= first >= starts[s] && first + (size_t)length <= starts[s + 1];
+            ck_assert_msg(footage_window_ok(footage, first, length) == expected, "first %zu, length %d", first, length);
+        }
+    ck_assert(!footage_window_ok(footage, 0, 0));
+    ck_assert(!footage_window_ok(footage, 0, -1));
+    ck_assert_double_eq_tol(footage_fps(footage), 10, 1e-9);
+}
+END_TEST
+
+START_TEST(leaves_corrupt_frames_out)
+{
+    /* JPEG pictures are each by themselves; the end of the tenth is cut off. */
+    mkdir(clip_path("jpegs"), 0700);
+    clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=3 -c:v mjpeg -start_number 10 @/jpegs/%%02d.jpg");
+    size_t size;
+    uint8_t *data = clip_read("jpegs/20.jpg", &size);
+    clip_write("jpegs/20.jpg", data, size / 2);
+    free(data);
+    add("jpegs");
+    ck_assert_uint_eq(footage_frames(footage), 29);
+    ck_assert_uint_eq(footage_corrupt(footage), 1);
+    ck_assert(footage_window_ok(footage, 0, 10));
+    ck_assert(!footage_window_ok(footage, 1, 10));
+    ck_assert(!footage_window_ok(footage, 9, 2));
+    ck_assert(footage_window_ok(footage, 10, 19));
+}
+END_TEST
+
+START_TEST(folders_of_videos)
+{
+    mkdir(clip_path("videos"), 0700);
+    clip_levels("videos/2.nut", 12, W, H, 10, "");
+    clip_levels("videos/1.nut", 7, W, H, 10, "");
+    clip_write("videos/.hidden", "x", 1);
+    add("videos");
+    ck_assert_uint_eq(footage_clips(footage), 2);
+    ck_assert_uint_eq(footage_frames(footage), 19);
+    ck_assert_int_eq(*footage_frame(footage, 6), 6);
+    ck_assert_int_eq(*footage_frame(footage, 7), 0);
+    ck_assert(!footage_window_ok(footage, 6, 2));
+
+    mkdir(clip_path("nothing"), 0700);
+    ck_assert_int_lt(footage_add(footage, clip_path("nothing"), &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "nothing"));
+    clip_write("videos/3.txt", "text", 4);
+    ck_assert_int_lt(footage_add(footage, clip_path("videos"), &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "3.txt"));
+    ck_assert_int_eq(footage_add(footage, clip_path("absent.mp4"), &err), -ENOENT);
+    ck_assert_int_eq(footage_add(footage, "rtsp://user:hunter2@127.0.0.1/x", &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "live stream"));
+    ck_assert_ptr_null(strstr(err.text, "hunter2"));
+}
+END_TEST
+
+START_TEST(memory_is_bounded)
+{
+    clip_levels("long.nut", 200, W, H, 10, "");
+    reopen(0, 200 * W * H);
+    add("long.nut");
+    ck_assert_uint_eq(footage_frames(footage), 200);
+    ck_assert_int_eq(footage_add(footage, clip_path("long.nut"), &err), -EFBIG);
+    ck_assert_ptr_nonnull(strstr(err.text, "fewer frames a second"));
+    ck_assert_uint_eq(footage_frames(footage), 200);
+    reopen(0, 200 * W * H - 1);
+    ck_assert_int_eq(footage_add(footage, clip_path("long.nut"), &err), -EFBIG);
+    ck_assert_uint_eq(footage_frames(footage), 199);
+    reopen(0, W * H - 1);
+    ck_assert_int_eq(footage_add(footage, clip_path("long.nut"), &err), -EFBIG);
+    ck_assert_uint_eq(footage_frames(footage), 0);
+    ck_assert_double_eq(footage_fps(footage), 0);
+}
+END_TEST
+
+static void check_fails(const char *cause)
+{
+    ck_assert_int_eq(footage_check(footage, 16, &err), -EINVAL);
+    ck_assert_msg(strstr(err.text, cause), "%s", err.text);
+}
+
+START_TEST(refuses_what_cant_be_learned)
+{
+    check_fails("too short");
+    clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=1.5 -pix_fmt gray -c:v ffv1 @/short.nut");
+    add("short.nut");
+    check_fails("too short: 15 frames, with no 16 in an unbroken sequence");
+    add("short.nut");
+    check_fails("too short");
+
+    clips_ffmpeg("-f lavfi -i color=black:s=32x24:r=10:d=3 -pix_fmt gray -c:v ffv1 @/black.nut");
+    reopen(0, 1 << 24);
+    add("black.nut");
+    check_fails("black or of one tone");
+    clip_levels("tones.nut", 30, W, H, 10, "");
+    reopen(0, 1 << 24);
+    add("tones.nut");
+    check_fails("black or of one tone");
+
+    /* Two still pictures, each for three seconds: they differ, but nothing moves. */
+    clips_ffmpeg("-f lavfi -i testsrc=s=32x24:r=10:d=0.1 -vf loop=29:1 -pix_fmt gray -c:v ffv1 @/still.nut");
+    clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=0.1 -vf loop=29:1 -pix_fmt gray -c:v ffv1 @/still2.nut");
+    reopen(0, 1 << 24);
+    add("still.nut");
+    add("still2.nut");
+    ck_assert_uint_eq(footage_frames(footage), 60);
+    check_fails("frozen");
+
+    clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=1.6 -pix_fmt gray -c:v ffv1 @/good.nut");
+    add("good.nut");
+    ck_assert_int_eq(footage_check(footage, 16, &err), 0);
+    reopen(0, 1 << 24);
+    add("good.nut");
+    ck_assert_int_eq(footage_check(footage, 16, &err), 0);
+}
+END_TEST
+
+START_TEST(bad_sizes)
+{
+    struct footage *none = NULL;
+    const struct footage_options options = {.width = 0, .height = 4, .max_bytes = 100};
+    ck_assert_int_eq(footage_open(&none, &options, &err), -EINVAL);
+    ck_assert_ptr_null(none);
+    footage_close(NULL);
+}
+END_TEST
+
+START_TEST(real_footage)
+{
+    const char *path = "../shared/data/ped2/train";
+    if (access(path, R_OK) != 0) {
+        printf("SKIPPED: %s is not there\n", path);
+        return;
+    }
+    char clip[256];
+    for (int i = 1; i <= 2; i++) {
+        snprintf(clip, sizeof clip, "%s/%02d.mp4", path, i);
+        ck_assert_int_eq(footage_add(footage, clip, &err), 0);
+    }
+    ck_assert_double_eq_tol(footage_fps(footage), 10, 1e-6);
+    ck_assert_uint_eq(footage_corrupt(footage), 0);
+    ck_assert_int_eq(footage_check(footage, 16, &err), 0);
+}
+END_TEST
+
+int main(void)
+{
+    bool clips = clips_open();
+    source_set_log(NULL);
+    Suite *suite = suite_create("footage");
+    TCase *tc = tcase_create("footage");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, open_footage, close_footage);
+    tcase_add_test(tc, bad_sizes);
+    tcase_add_test(tc, real_footage);
+    if (clips) {
+        tcase_add_test(tc, keeps_every_frame);
+        tcase_add_test(tc, windows_span_no_break);
+        tcase_add_test(tc, leaves_corrupt_frames_out);
+        tcase_add_test(tc, folders_of_videos);
+        tcase_add_test(tc, memory_is_bounded);
+        tcase_add_test(tc, refuses_what_cant_be_learned);
+    }
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    clips_close();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
