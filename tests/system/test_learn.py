@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+"""`learn`: a model from footage, that scores what it saw lower than what it did not; the same seed, the same model; and
+footage that is of no use, each refused with its reason."""
+import csv
+import io
+import json
+import os
+import struct
+
+import harness
+
+SMALL = ("--profile", "nano", "--size", "48x32", "--threads", "1", "--batch", "4")
+
+
+def metadata(path):
+    with open(path, "rb") as f:
+        size = struct.unpack("<Q", f.read(8))[0]
+        return json.loads(f.read(size))["__metadata__"]
+
+
+def scores(model, clip):
+    done = harness.run("score", "--model", model, clip)
+    assert done.code == 0, done.err
+    return [float(r["score"]) for r in csv.DictReader(io.StringIO(done.out))]
+
+
+class Learn(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.normal = os.path.join(self.folder, "normal.mkv")
+        # A disc that circles slowly over a gradient, 15 s at 10 frames a second.
+        disc = "lum='if(lt(hypot(X-48-24*cos(T),Y-32-12*sin(T)),8),235,60+X/2)':cb=128:cr=128"
+        self.footage(self.normal, disc, 15)
+
+    def footage(self, path, geq, seconds, size="96x64"):
+        harness.ffmpeg("-f", "lavfi", "-i", f"color=c=black:s={size}:r=10:d={seconds},geq={geq}", "-c:v", "ffv1", path)
+
+    def learn(self, output, *args, inputs=None):
+        return harness.run("learn", "--input", *(inputs or [self.normal]), "--output", output, *SMALL, *args, timeout=120)
+
+    def test_a_model_that_works(self):
+        model = os.path.join(self.folder, "disc.safetensors")
+        done = self.learn(model, "--steps", "150", "--seed", "3")
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("threshold", done.out)
+        calibration = json.loads(metadata(model)["memae.calibration"])
+        self.assertAlmostEqual(calibration["fps"], 10, delta=0.01)
+        self.assertGreater(calibration["threshold"], calibration["maximum"])
+        training = json.loads(metadata(model)["memae.training"])
+        self.assertEqual((training["seed"], training["steps"], training["inputs"]), (3, 150, ["normal"]))
+        self.assertGreater(training["slots_used"], 1)
+        self.assertGreater(training["held_out"]["error_without_memory"], 1.2 * training["held_out"]["error"])
+        strange = os.path.join(self.folder, "strange.mkv")
+        self.footage(strange, "lum='if(lt(mod(X+60*T,32),16),255,0)':cb=128:cr=128", 3)
+        self.assertGreater(min(scores(model, strange)), max(scores(model, self.normal)))
+        self.assertGreater(min(scores(model, strange)), calibration["threshold"])
+
+    def test_the_same_seed_the_same_model(self):
+        outputs = []
+        for i, seed in enumerate((5, 5, 6)):
+            path = os.path.join(self.folder, f"{i}.safetensors")
+            self.assertEqual(self.learn(path, "--steps", "12", "--seed", str(seed)).code, 0)
+            with open(path, "rb") as f:
+                size = struct.unpack("<Q", f.read(8))[0]
+                outputs.append(f.read()[size:])
+        self.assertEqual(outputs[0], outputs[1])
+        self.assertNotEqual(outputs[0], outputs[2])
+
+    def test_time_limit(self):
+        model = os.path.join(self.folder, "m.safetensors")
+        done = self.learn(model, "--time-limit", "0.1")
+        self.assertEqual(done.code, 0, done.err)
+        self.assertLess(done.seconds, 6 + 6 * harness.SCALE)
+
+    def test_folder_of_videos(self):
+        folder = os.path.join(self.folder, "clips")
+        os.mkdir(folder)
+        for name in ("b.mkv", "a.mkv"):
+            os.link(self.normal, os.path.join(folder, name))
+        model = os.path.join(self.folder, "m.safetensors")
+        done = self.learn(model, "--steps", "2", inputs=[folder])
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("clips=2 frames=300", done.err)
+
+    def refused(self, reason, *args, inputs=None):
+        model = os.path.join(self.folder, "none.safetensors")
+        done = self.learn(model, "--steps", "2", *args, inputs=inputs)
+        self.assertEqual((done.code, done.out), (1, ""), done.err)
+        self.assertIn(reason, done.err)
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("none")], [])
+
+    def test_footage_of_no_use(self):
+        clip = os.path.join(self.folder, "clip.mkv")
+        self.footage(clip, "lum=16:cb=128:cr=128", 3)
+        self.refused("black or of one tone", inputs=[clip])
+        self.footage(clip, "lum='X*2':cb=128:cr=128", 3)
+        self.refused("frozen", inputs=[clip])
+        self.footage(clip, "lum='X*2+T':cb=128:cr=128", 1)
+        self.refused("too short", inputs=[clip])
+        with open(clip, "w", encoding="utf-8") as f:
+            f.write("no video\n")
+        self.refused("clip.mkv", inputs=[clip])
+        self.refused("none-such.mkv", inputs=[os.path.join(self.folder, "none-such.mkv")])
+        empty = os.path.join(self.folder, "empty")
+        os.mkdir(empty)
+        self.refused("no footage", inputs=[empty])
+
+    def test_limits(self):
+        long = os.path.join(self.folder, "long.mkv")
+        self.footage(long, "lum='X+T':cb=128:cr=128", 80)
+        self.refused("exceeds 1 MiB", "--max-memory", "1", inputs=[long])
+
+    def test_output_that_cannot_be_written(self):
+        done = self.learn(os.path.join(self.folder, "no-folder", "m.safetensors"), "--steps", "1")
+        self.assertEqual(done.code, 1)
+        self.assertIn("no-folder", done.err)
+
+    def test_usage(self):
+        for args in (("--hours", "1"), ("--size", "50x50"), ("--size", "48"), ("--batch", "0"), ("--profile", "none")):
+            with self.subTest(args):
+                self.assertEqual(self.learn("m", *args).code, 2)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,182 @@
+/* Adam against its formula; a small network that learns; dead slots that come back. Seeds are fixed. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/adam.h"
+#include "core/kernels.h"
+#include "core/rng.h"
+#include "core/training.h"
+
+static struct error err;
+
+static const struct arch small = {
+    .channels = 1, .frames = 4, .height = 16, .width = 16, .mean = 0.5f, .std = 0.5f, .n_encoder = 2, .n_decoder = 2,
+    .encoder = {{.type = LAYER_CONV3D, .out = 8, .kernel = {3, 3, 3}, .stride = {1, 2, 2}, .padding = {1, 1, 1}, .norm = true,
+                 .activation = ACTIVATION_LEAKY_RELU, .slope = 0.2f},
+                {.type = LAYER_CONV3D, .out = 8, .kernel = {3, 3, 3}, .stride = {2, 2, 2}, .padding = {1, 1, 1}, .norm = true,
+                 .activation = ACTIVATION_LEAKY_RELU, .slope = 0.2f}},
+    .has_memory = true, .memory = {.slots = 20, .similarity = SIMILARITY_COSINE, .shrink = 0.02f, .temperature = 0.1f},
+    .decoder = {{.type = LAYER_DECONV3D, .out = 8, .kernel = {3, 3, 3}, .stride = {2, 2, 2}, .padding = {1, 1, 1},
+                 .output_padding = {1, 1, 1}, .norm = true, .activation = ACTIVATION_LEAKY_RELU, .slope = 0.2f},
+                {.type = LAYER_DECONV3D, .out = 1, .kernel = {3, 3, 3}, .stride = {1, 2, 2}, .padding = {1, 1, 1},
+                 .output_padding = {0, 1, 1}}},
+};
+
+START_TEST(test_adam)
+{
+    struct model *model, *g;
+    struct adam adam;
+    ck_assert_int_eq(model_open(&model, &small, &err), 0);
+    ck_assert_int_eq(model_open(&g, &small, &err), 0);
+    ck_assert_int_eq(adam_open(&adam, &small, &err), 0);
+    model_init(model, 1);
+    double p = (double)model->memory[3], m = 0, v = 0;
+    float running = model->encoder[0].running_var[0];
+    for (int t = 1; t <= 20; t++) {
+        double gradient = sin(t);
+        for (size_t i = 0; i < g->n_storage; i++)
+            g->storage[i] = (float)gradient;
+        m = 0.9 * m + 0.1 * gradient;
+        v = 0.999 * v + 0.001 * gradient * gradient;
+        p -= 0.01 * (m / (1 - pow(0.9, t))) / (sqrt(v / (1 - pow(0.999, t))) + 1e-8);
+        adam_step(&adam, model, g, 0.01);
+        ck_assert_msg(fabs((double)model->memory[3] - p) < 1e-5, "step %d: %g, not %g", t, (double)model->memory[3], p);
+    }
+    ck_assert(model->encoder[0].running_var[0] == running);     /* statistics are not learned */
+    adam_close(&adam);
+    model_close(g);
+    model_close(model);
+}
+END_TEST
+
+/* Windows of a bright square that drifts over a gradient: window i starts at phase i. */
+static void window(int i, uint8_t pixels[4][256], const uint8_t *frames[4])
+{
+    for (int t = 0; t < 4; t++) {
+        for (int y = 0; y < 16; y++)
+            for (int x = 0; x < 16; x++) {
+                int at = (i + t) % 12;
+                pixels[t][y * 16 + x] = x >= at && x < at + 4 && y >= 6 && y < 10 ? 230 : (uint8_t)(40 + 6 * y);
+            }
+        frames[t] = pixels[t];
+    }
+}
+
+static void set_batch(struct training *training, struct rng *rng, int batch)
+{
+    uint8_t pixels[4][256];
+    const uint8_t *frames[4];
+    for (int i = 0; i < batch; i++) {
+        window((int)rng_below(rng, 12), pixels, frames);
+        training_window(training, i, frames);
+    }
+}
+
+START_TEST(test_learns)
+{
+    enum { STEPS = 400, BATCH = 4 };
+    kernels_choose(NULL);
+    struct model *model;
+    struct training *training;
+    struct rng rng;
+    struct network_loss loss, first = {0};
+    ck_assert_int_eq(model_open(&model, &small, &err), 0);
+    model_init(model, 1);
+    rng_seed(&rng, 2);
+    const struct training_options options = {.batch = BATCH, .learning_rate = 5e-3, .alpha = 2e-4, .seed = 3};
+    ck_assert_int_eq(training_open(&training, model, &options, &parallel_serial, &err), 0);
+    for (int i = 0; i < STEPS; i++) {
+        set_batch(training, &rng, BATCH);
+        ck_assert_int_eq(training_step(training, (double)i / STEPS, &loss), 0);
+        if (i == 0)
+            first = loss;
+    }
+    ck_assert_msg(loss.mse < first.mse / 10, "from %g to %g", first.mse, loss.mse);
+    ck_assert_int_gt(training_slots_used(training), 2);
+
+    struct training_totals totals;
+    struct training_evaluation e;
+    training_evaluate_begin(training, &totals);
+    for (int i = 0; i < 3; i++) {
+        set_batch(training, &rng, BATCH);
+        training_evaluate(training, BATCH, &totals);
+    }
+    training_evaluate_end(training, &totals, &e);
+    ck_assert_msg(e.error < first.mse / 5, "inference mode: %g", e.error);
+    ck_assert_msg(e.error_without_memory > 1.5 * e.error, "%g without the memory, %g with it", e.error_without_memory, e.error);
+    ck_assert(e.alive > 0.99);
+    ck_assert_int_gt(e.slots_used, 2);
+    training_close(training);
+    model_close(model);
+}
+END_TEST
+
+/* Slots that point away from every query are set anew; those in use are left alone. */
+START_TEST(test_reseeds_dead_slots)
+{
+    kernels_choose(NULL);
+    struct model *model;
+    struct training *training;
+    struct rng rng;
+    struct network_loss loss;
+    struct arch arch = small;
+    arch.memory.similarity = SIMILARITY_DOT;
+    arch.memory.temperature = 1;
+    ck_assert_int_eq(model_open(&model, &arch, &err), 0);
+    model_init(model, 1);
+    for (size_t i = 0; i < 8; i++) {    /* one of two slots takes everything: the others are dead */
+        model->memory[i] = 100;
+        model->memory[8 + i] = -100;
+    }
+    rng_seed(&rng, 2);
+    const struct training_options options = {.batch = 4, .learning_rate = 1e-4, .alpha = 0, .seed = 3};
+    ck_assert_int_eq(training_open(&training, model, &options, &parallel_serial, &err), 0);
+    for (int i = 0; i < 50; i++) {
+        ck_assert_int_eq(training_slots_reseeded(training), 0);
+        set_batch(training, &rng, 4);
+        ck_assert_int_eq(training_step(training, 0.1, &loss), 0);
+    }
+    ck_assert_int_ge(training_slots_reseeded(training), 10);
+    ck_assert(fabsf(model->memory[0]) > 50);
+    training_close(training);
+    model_close(model);
+}
+END_TEST
+
+START_TEST(test_divergence_is_told)
+{
+    struct model *model;
+    struct training *training;
+    struct rng rng;
+    struct network_loss loss;
+    ck_assert_int_eq(model_open(&model, &small, &err), 0);
+    model_init(model, 1);
+    model->decoder[1].bias[0] = INFINITY;
+    rng_seed(&rng, 2);
+    const struct training_options options = {.batch = 4, .learning_rate = 1e-4, .alpha = 0, .seed = 3};
+    ck_assert_int_eq(training_open(&training, model, &options, &parallel_serial, &err), 0);
+    set_batch(training, &rng, 4);
+    ck_assert_int_lt(training_step(training, 0, &loss), 0);
+    training_close(training);
+    model_close(model);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("training");
+    TCase *t = tcase_create("training");
+    tcase_set_timeout(t, 300);
+    tcase_add_test(t, test_adam);
+    tcase_add_test(t, test_learns);
+    tcase_add_test(t, test_reseeds_dead_slots);
+    tcase_add_test(t, test_divergence_is_told);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
