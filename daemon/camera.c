@@ -396,6 +396,8 @@ bool camera_join(struct camera *camera, int64_t deadline_us)
 
 void camera_end(struct camera *camera)
 {
+    if (!camera->started)
+        return;
     ring_skip_pending(camera->ring);
     results_end(camera->results, utc_us());
     struct view_camera view;

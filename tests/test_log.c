@@ -78,7 +78,7 @@ START_TEST(journal_gets_priorities)
     log_event(LOG_DEBUG, "second", NULL);
     log_line(LOG_ERR, "x.yml:3:4: z");
     const char *lines = logged();
-    ck_assert_int_eq(strncmp(lines, "<4>event=first\n<3>x.yml:1:2: y\n", 32), 0);
+    ck_assert_int_eq(strncmp(lines, "<4>event=first\n<3>x.yml:1:2: y\n", 31), 0);
     ck_assert_ptr_nonnull(strstr(lines, "Z debug event=second\nx.yml:3:4: z\n"));
 }
 END_TEST
