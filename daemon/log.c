@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/utc.h"
+#include "daemon/clock.h"
 #include "io/redact.h"
 
 enum { MAX_LINE = 4096, MAX_VALUE = 1024 };
@@ -93,12 +94,9 @@ static void put_head(struct line *line, int priority)
     if (atomic_load(&journal)) {
         snprintf(text, sizeof text, "<%d>", priority);
     } else {
-        struct timespec now;
-        struct tm tm;
-        clock_gettime(CLOCK_REALTIME, &now);
-        gmtime_r(&now.tv_sec, &tm);
-        size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-        snprintf(text + n, sizeof text - n, ".%03dZ %s ", (int)(now.tv_nsec / 1000000), levels[priority]);
+        char now[UTC_SIZE];
+        utc_format(now, utc_us());
+        snprintf(text, sizeof text, "%s %s ", now, levels[priority]);
     }
     put_text(line, text);
 }
