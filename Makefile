@@ -33,7 +33,7 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 
 CORE := core/adam.c core/alert.c core/arch.c core/calibration.c core/conv3d.c core/error.c core/evaluation.c core/kernels.c \
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/memory.c core/model.c core/network.c \
-        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/rng.c \
+        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/product.c core/rng.c \
         core/training.c core/utc.c
 IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/redact.c io/ring.c \
         io/safetensors.c io/signature.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/webhook.c
@@ -44,7 +44,7 @@ DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon
           daemon/view.c
 MAIN := daemon/main.c
 
-TESTS := test_alert test_alertlog test_arch test_backoff test_calibration test_camera test_clip test_config test_conv3d test_evaluation test_footage \
+TESTS := test_alert test_allocations test_alertlog test_arch test_backoff test_calibration test_camera test_clip test_config test_conv3d test_evaluation test_footage \
          test_heartbeat test_kernels test_labels test_lock test_log test_memory test_model_file test_network test_notify test_plan test_pool \
          test_redact test_results test_ring test_rng test_safetensors test_scorelog test_source test_threads test_training test_web test_web_limits \
          test_webhook
@@ -65,9 +65,9 @@ TEST_BINS := $(addprefix $(BUILD)/tests/,$(TESTS))
 all: $(BUILD)/memaed
 
 # Instruction-set flags apply to these files alone.
-$(BUILD)/core/kernels_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math
-$(BUILD)/core/kernels_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -mavx2 -mfma
-$(BUILD)/core/kernels_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+$(BUILD)/core/kernels_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
+$(BUILD)/core/kernels_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
+$(BUILD)/core/kernels_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 # GCC with -std=c17 fuses no multiply with an add unless it is told to.
 $(BUILD)/core/peak_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 $(BUILD)/core/peak_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/kernels.h"
+#include "core/product.h"
 
 /* The rows of a block: about a megabyte of im2row, so that it stays in the second-level cache of current machines, but
  * enough of them that packing the weight inside BLAS does not show. */
@@ -139,12 +140,6 @@ static void im2row(const struct window3d *w, const float *src, size_t m0, int ro
     }
 }
 
-/* c = a · b, row-major, a [m, k], b [k, n]. */
-static void multiply(int m, int n, int k, const float *a, const float *b, float *c)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, k, b, n, 0, c, n);
-}
-
 /* ---- gather ------------------------------------------------------------------------------------------------------ */
 
 static struct window3d gather_window(const struct conv3d *g)
@@ -192,7 +187,7 @@ void conv3d_gather(const struct conv3d *g, const float *fine, const float *packe
             a = scratch;
         }
         float *c = coarse + m0 * (size_t)n;
-        multiply(rows, n, k, a, packed, c);
+        product(rows, n, k, a, packed, c);
         kernels->affine_activation(c, (size_t)n, c, NULL, e->bias, (size_t)rows, (size_t)n, e->activation, e->slope);
     }
 }
@@ -317,7 +312,7 @@ static void scatter_by_phase(const struct conv3d *g, const float *coarse, const 
                              float *fine, float *scratch)
 {
     int n = g->fine.c;
-    float *product = scratch;
+    float *products = scratch;
     scratch += (size_t)MAX_ROWS * (size_t)n;
     for (int index = 0; index < n_phases(g); index++) {
         struct phase p;
@@ -334,29 +329,29 @@ static void scatter_by_phase(const struct conv3d *g, const float *coarse, const 
                 a = scratch;
             }
             if (k > 0)
-                multiply(rows, n, k, a, packed, product);
+                product(rows, n, k, a, packed, products);
             else
-                memset(product, 0, (size_t)rows * (size_t)n * sizeof *product);
-            write_phase(g, &p, e, m0, rows, product, fine);
+                memset(products, 0, (size_t)rows * (size_t)n * sizeof *products);
+            write_phase(g, &p, e, m0, rows, products, fine);
         }
         packed += (size_t)k * (size_t)n;
     }
 }
 
 /* Adds the products of one coarse position, [taps, fine.c], to the fine positions under its taps. */
-static void add_taps(const struct conv3d *g, const float *product, int t, int y, int x, float *fine)
+static void add_taps(const struct conv3d *g, const float *products, int t, int y, int x, float *fine)
 {
     int c = g->fine.c, kw = g->kernel[2];
     int x0 = x * g->stride[2] - g->padding[2];
     int lead = x0 < 0 ? -x0 : 0, end = x0 + kw > g->fine.w ? g->fine.w - x0 : kw;
     for (int a = 0; a < g->kernel[0]; a++)
-        for (int b = 0; b < g->kernel[1]; b++, product += kw * c) {
+        for (int b = 0; b < g->kernel[1]; b++, products += kw * c) {
             int ft = t * g->stride[0] - g->padding[0] + a, fy = y * g->stride[1] - g->padding[1] + b;
             if (ft < 0 || ft >= g->fine.t || fy < 0 || fy >= g->fine.h || lead >= end)
                 continue;
             float *d = fine_at(g, fine, ft, fy, x0 + lead);
             for (int i = lead * c; i < end * c; i++)
-                *d++ += product[i];
+                *d++ += products[i];
         }
 }
 
@@ -368,7 +363,7 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
     memset(fine, 0, n_fine * fc * sizeof *fine);
     for (size_t m0 = 0; m0 < m; m0 += (size_t)block) {
         int rows = m - m0 < (size_t)block ? (int)(m - m0) : block;
-        multiply(rows, n, k, coarse + m0 * (size_t)k, packed, scratch);
+        product(rows, n, k, coarse + m0 * (size_t)k, packed, scratch);
         for (int r = 0; r < rows; r++) {
             size_t position = m0 + (size_t)r, line = position / (size_t)g->coarse.w;
             add_taps(g, scratch + (size_t)r * (size_t)n, (int)(line / (size_t)g->coarse.h),

@@ -21,6 +21,9 @@ struct kernels {
     /* dst[i] = src[i] * scale + shift */
     void (*bytes_to_float)(float *dst, const uint8_t *src, size_t n, float scale, float shift);
 
+    /* c = a · b, row-major and dense: a [m, k], b [k, n], c [m, n]. For small products; see core/product.h. */
+    void (*product)(float *c, const float *a, const float *b, size_t m, size_t n, size_t k);
+
     /* Sum over rows of the norm over n channels of a - b. */
     double (*residual_norm)(const float *a, const float *b, size_t rows, size_t n);
 

@@ -54,6 +54,46 @@ static void bytes_to_float(float *restrict dst, const uint8_t *restrict src, siz
         dst[i] = (float)src[i] * scale + shift;
 }
 
+/* LANES floats at once, wherever they lie; the compiler splits them where the registers are narrower. */
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+enum { PRODUCT_ROWS = 4, PRODUCT_COLUMNS = 2 };     /* of a register tile, the columns in LANES */
+
+static void product_tile(float *restrict c, const float *restrict a, const float *restrict b, size_t rows, size_t n, size_t k)
+{
+    lanes sum[PRODUCT_ROWS][PRODUCT_COLUMNS] = {0};
+    for (size_t p = 0; p < k; p++, b += n) {
+        lanes b0 = *(const lanes *)b, b1 = *(const lanes *)(b + LANES);
+        for (size_t r = 0; r < PRODUCT_ROWS; r++) {
+            float x = a[(r < rows ? r : 0) * k + p];
+            sum[r][0] += x * b0;
+            sum[r][1] += x * b1;
+        }
+    }
+    for (size_t r = 0; r < rows; r++) {
+        *(lanes *)(c + r * n) = sum[r][0];
+        *(lanes *)(c + r * n + LANES) = sum[r][1];
+    }
+}
+
+static void product(float *restrict c, const float *restrict a, const float *restrict b, size_t m, size_t n, size_t k)
+{
+    enum { WIDTH = PRODUCT_COLUMNS * LANES };
+    size_t whole = n / WIDTH * WIDTH;
+    for (size_t i = 0; i < m; i += PRODUCT_ROWS)
+        for (size_t j = 0; j < whole; j += WIDTH)
+            product_tile(c + i * n + j, a + i * k, b + j, m - i < PRODUCT_ROWS ? m - i : PRODUCT_ROWS, n, k);
+    if (whole == n)
+        return;
+    for (size_t i = 0; i < m; i++) {
+        float sum[WIDTH] = {0};
+        for (size_t p = 0; p < k; p++)
+            for (size_t j = whole; j < n; j++)
+                sum[j - whole] += a[i * k + p] * b[p * n + j];
+        memcpy(c + i * n + whole, sum, (n - whole) * sizeof *c);
+    }
+}
+
 static float lanes_sum(const float *lane)
 {
     float sum = 0;
@@ -254,6 +294,7 @@ const struct kernels KERNELS = {
     .name = KERNELS_NAME,
     .affine_activation = affine_activation,
     .bytes_to_float = bytes_to_float,
+    .product = product,
     .residual_norm = residual_norm,
     .address = address,
     .normalize = normalize,

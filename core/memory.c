@@ -5,17 +5,21 @@
 #include <string.h>
 
 #include "core/kernels.h"
+#include "core/product.h"
 
-void memory_keys(const struct memory *m, const float *slots, float *keys, float *norms)
+void memory_keys(const struct memory *m, const float *slots, float *keys, float *columns, float *norms)
 {
     size_t n = (size_t)m->spec.slots, c = (size_t)m->channels;
     if (m->spec.similarity == SIMILARITY_COSINE)
         kernels->normalize(keys, slots, n, c, norms);
     else
         memcpy(keys, slots, n * c * sizeof *keys);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < c; j++)
+            columns[j * n + i] = keys[i * c + j];
 }
 
-void memory_forward(const struct memory *m, const float *slots, const float *keys, const float *z, int q,
+void memory_forward(const struct memory *m, const float *slots, const float *columns, const float *z, int q,
                     float *z_hat, float *weights, float *softmax, float *scratch)
 {
     int n = m->spec.slots, c = m->channels;
@@ -24,12 +28,12 @@ void memory_forward(const struct memory *m, const float *slots, const float *key
         kernels->normalize(scratch, z, (size_t)q, (size_t)c, NULL);
         queries = scratch;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, q, n, c, 1, queries, c, keys, c, 0, weights, n);
+    product(q, n, c, queries, columns, weights);
     for (int i = 0; i < q; i++) {
         size_t row = (size_t)i * (size_t)n;
         kernels->address(weights + row, (size_t)n, m->spec.temperature, m->spec.shrink, softmax ? softmax + row : NULL);
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, q, c, n, 1, weights, n, slots, c, 0, z_hat, c);
+    product(q, c, n, weights, slots, z_hat);
 }
 
 double memory_entropy(const float *weights, size_t n)

@@ -13,12 +13,13 @@ struct memory {
     int channels;
 };
 
-/* keys [n, c]: what queries are compared with: the slots, of length one for cosine addressing. norms [n] or NULL. */
-void memory_keys(const struct memory *m, const float *slots, float *keys, float *norms);
+/* keys [n, c]: what queries are compared with: the slots, of length one for cosine addressing. norms [n] or NULL.
+ * columns [c, n]: the keys transposed, as memory_forward() takes them. */
+void memory_keys(const struct memory *m, const float *slots, float *keys, float *columns, float *norms);
 
 /* ẑ and weights of q queries. softmax [q, n]: the weights before shrinkage, for the way back; or NULL. scratch: [q, c],
  * used with cosine addressing: the queries of length one. */
-void memory_forward(const struct memory *m, const float *slots, const float *keys, const float *z, int q,
+void memory_forward(const struct memory *m, const float *slots, const float *columns, const float *z, int q,
                     float *z_hat, float *weights, float *softmax, float *scratch);
 
 /* Mean over queries of -Σ ŵ log(ŵ + 1e-12) is the loss's entropy; this is its sum. */

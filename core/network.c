@@ -32,7 +32,7 @@ struct network {
     int n_layers;
     struct layer layers[2 * ARCH_MAX_LAYERS];       /* encoder, then decoder */
     struct memory memory;
-    float *keys, *norms, *weights, *softmax, *z_hat;
+    float *keys, *columns, *norms, *weights, *softmax, *z_hat;
     float *x;
     float *g[2];                            /* gradients on the way back, in turn */
     /* For each part (thread): */
@@ -122,11 +122,12 @@ int network_open(struct network **ret, const struct arch *arch, int batch, const
         net->memory = (struct memory){.spec = arch->memory, .channels = z.c};
         size_t slots = (size_t)arch->memory.slots, q = dims_positions(z);
         net->keys = allocate(slots * (size_t)z.c, sizeof(float));
+        net->columns = allocate(slots * (size_t)z.c, sizeof(float));
         net->norms = allocate(slots, sizeof(float));
         net->weights = allocate(n * q * slots, sizeof(float));
         net->softmax = allocate(n * q * slots, sizeof(float));
         net->z_hat = allocate(n * dims_elements(z), sizeof(float));
-        if (!net->keys || !net->norms || !net->weights || !net->softmax || !net->z_hat)
+        if (!net->keys || !net->columns || !net->norms || !net->weights || !net->softmax || !net->z_hat)
             r = -ENOMEM;
         size_t scratch = memory_backward_scratch(&net->memory, (int)q);
         if (scratch > net->scratch_floats)
@@ -169,6 +170,7 @@ void network_close(struct network *net)
         free(l->inverse_std);
     }
     free(net->keys);
+    free(net->columns);
     free(net->norms);
     free(net->weights);
     free(net->softmax);
@@ -330,7 +332,7 @@ static void address_part(void *arg, int part, int worker)
     size_t q = dims_positions(z), c = (size_t)z.c, slots = (size_t)net->memory.spec.slots;
     for (int i = first_sample(net, part); i < first_sample(net, part + 1); i++) {
         size_t row = (size_t)i * q;
-        memory_forward(&net->memory, s->slots, net->keys, s->in + row * c, (int)q, net->z_hat + row * c,
+        memory_forward(&net->memory, s->slots, net->columns, s->in + row * c, (int)q, net->z_hat + row * c,
                        net->weights + row * slots, net->softmax + row * slots,
                        net->scratch + (size_t)part * net->scratch_floats);
     }
@@ -350,7 +352,7 @@ void network_forward(struct network *net, struct model *model, int n, enum netwo
     for (int i = 0; i < encoder; i++)
         forward_layer(net, i, &model->encoder[i], mode == NETWORK_TRAINING ? &model->encoder[i] : NULL);
     if (net->arch.has_memory) {
-        memory_keys(&net->memory, model->memory, net->keys, net->norms);
+        memory_keys(&net->memory, model->memory, net->keys, net->columns, net->norms);
         struct step step = {.net = net, .in = net->layers[encoder - 1].a, .slots = model->memory};
         each_part(net, address_part, &step);
     }

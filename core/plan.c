@@ -25,7 +25,7 @@ struct plan {
     struct arch_shapes shapes;
     struct plan_layer encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS];
     struct memory memory;
-    float *slots, *keys;
+    float *slots, *columns;     /* of the memory, as memory_forward() takes them */
     /* Where things lie in a workspace, in floats. */
     size_t x, x_hat, z, z_hat, weights, unit, ping[2], scratch, workspace;
 };
@@ -114,13 +114,15 @@ int plan_open(struct plan **ret, const struct model *model, struct error *err)
         p->memory = (struct memory){.spec = p->arch.memory, .channels = p->shapes.decoder[0].c};
         size_t n = (size_t)p->memory.spec.slots * (size_t)p->memory.channels;
         p->slots = malloc(n * sizeof *p->slots);
-        p->keys = malloc(n * sizeof *p->keys);
-        if (p->slots && p->keys) {
+        p->columns = malloc(n * sizeof *p->columns);
+        float *keys = malloc(n * sizeof *keys);
+        if (p->slots && p->columns && keys) {
             memcpy(p->slots, model->memory, n * sizeof *p->slots);
-            memory_keys(&p->memory, p->slots, p->keys, NULL);
+            memory_keys(&p->memory, p->slots, keys, p->columns, NULL);
         } else {
             r = -ENOMEM;
         }
+        free(keys);
     }
     if (r < 0) {
         plan_close(p);
@@ -142,7 +144,7 @@ void plan_close(struct plan *plan)
         free(plan->decoder[i].bias);
     }
     free(plan->slots);
-    free(plan->keys);
+    free(plan->columns);
     free(plan);
 }
 
@@ -177,7 +179,7 @@ static void run(const struct plan *p, float *ws, struct plan_result *ret)
     struct dims in = p->shapes.encoder[0], z = p->shapes.decoder[0];
     run_part(p, p->encoder, p->arch.n_encoder, ws + p->x, ws, ws + p->z);
     if (p->arch.has_memory)
-        memory_forward(&p->memory, p->slots, p->keys, ws + p->z, (int)dims_positions(z), ws + p->z_hat,
+        memory_forward(&p->memory, p->slots, p->columns, ws + p->z, (int)dims_positions(z), ws + p->z_hat,
                        ws + p->weights, NULL, ws + p->unit);
     run_part(p, p->decoder, p->arch.n_decoder, ws + p->z_hat, ws, ws + p->x_hat);
     double residual = kernels->residual_norm(ws + p->x_hat, ws + p->x, dims_positions(in), (size_t)in.c);

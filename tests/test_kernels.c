@@ -74,6 +74,14 @@ START_TEST(test_table)
                 compare("affine_activation, strided", wide * stride, 1e-6);
             }
 
+        size_t k = 1 + rng_below(&rng, 90), rows_p = rows < 40 ? rows : 40;
+        fill(b, k * n);
+        outputs(rows_p * n);
+        kernels_c.product(one, a, b, rows_p, n, rows_p * k > all ? 1 : k);
+        kernels->product(two, a, b, rows_p, n, rows_p * k > all ? 1 : k);
+        compare("product", rows_p * n, 1e-4);
+        fill(b, all);
+
         static uint8_t bytes[MAX];
         for (size_t i = 0; i < all; i++)
             bytes[i] = (uint8_t)rng_below(&rng, 256);
@@ -147,6 +155,23 @@ START_TEST(test_c_is_right)
     kernels_c.affine_activation(y, 2, x, scale, shift, 2, 2, ACTIVATION_LEAKY_RELU, 0.5f);
     ck_assert(y[0] == -0.5f && y[1] == 5 && y[2] == -2.5f && y[3] == 11);
     ck_assert(fabs(kernels_c.residual_norm(x, y, 1, 4) - sqrt(0.25 + 9 + 0.25 + 49)) < 1e-6);
+    enum { M = 7, N = 70, K = 9 };
+    for (int m = 1; m <= M; m++)
+        for (int n = 1; n <= N; n++) {
+            rng_seed(&rng, (uint64_t)(m * 100 + n));
+            fill(a, M * K);
+            fill(b, K * N);
+            outputs((size_t)(m * n));
+            kernels_c.product(one, a, b, (size_t)m, (size_t)n, K);
+            for (int i = 0; i < m; i++)
+                for (int j = 0; j < n; j++) {
+                    double sum = 0;
+                    for (int p = 0; p < K; p++)
+                        sum += (double)a[i * K + p] * (double)b[p * n + j];
+                    ck_assert(fabs(sum - (double)one[i * n + j]) < 1e-5);
+                }
+            ck_assert(one[m * n] == 777);
+        }
     float s[2] = {0, logf(3)};
     kernels_c.address(s, 2, 1, 0, NULL);
     ck_assert(fabsf(s[0] - 0.25f) < 1e-6f && fabsf(s[1] - 0.75f) < 1e-6f);

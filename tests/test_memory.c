@@ -10,7 +10,7 @@
 
 enum { N = 37, C = 13, Q = 5 };
 
-static float slots[N * C], keys[N * C], z[Q * C], z_hat[Q * C], weights[Q * N], softmax[Q * N], scratch[Q * C], norms[N];
+static float slots[N * C], keys[N * C], columns[N * C], z[Q * C], z_hat[Q * C], weights[Q * N], softmax[Q * N], scratch[Q * C], norms[N];
 
 static void forward(enum similarity similarity, float shrink, float temperature)
 {
@@ -23,8 +23,8 @@ static void forward(enum similarity similarity, float shrink, float temperature)
     memset(z + C, 0, C * sizeof *z);            /* a zero query */
     memset(slots + 2 * C, 0, C * sizeof *slots);        /* a zero slot */
     struct memory m = {{N, similarity, shrink, temperature}, C};
-    memory_keys(&m, slots, keys, norms);
-    memory_forward(&m, slots, keys, z, Q, z_hat, weights, softmax, scratch);
+    memory_keys(&m, slots, keys, columns, norms);
+    memory_forward(&m, slots, columns, z, Q, z_hat, weights, softmax, scratch);
 }
 
 /* The arithmetic of docs/model-format.md in double. */

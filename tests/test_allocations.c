@@ -1,0 +1,104 @@
+/* A window allocates nothing: malloc and its kin are counted while plans run. */
+#include <cblas.h>
+#include <check.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels.h"
+#include "core/plan.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTED 0       /* the sanitizer has an allocator of its own */
+#else
+#define COUNTED 1
+static atomic_long allocations;
+
+/* glibc's own, under ours. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_realloc(p, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_memalign(alignment, size);
+}
+#endif
+
+START_TEST(test_none_per_window)
+{
+#if COUNTED
+    static const char *const profiles[] = {"nano", "compact"};
+    struct error err;
+    struct arch arch = *arch_profile(profiles[_i / 3]);
+    if (_i % 3 == 1)
+        arch.memory.similarity = SIMILARITY_DOT;
+    if (_i % 3 == 2) {
+        arch.height = arch.width = 16;      /* products of a few rows */
+        arch.memory.slots = 5;
+        arch.memory.shrink = 0.1f;
+    }
+    kernels_choose(NULL);
+    openblas_set_num_threads(1);        /* as the program does */
+    struct model *model;
+    struct plan *plan;
+    ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
+    model_init(model, 1);
+    ck_assert_int_eq(plan_open(&plan, model, &err), 0);
+    void *ws = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+    uint8_t *picture = calloc(1, (size_t)arch.height * (size_t)arch.width);
+    const uint8_t *frames[ARCH_MAX_FRAMES];
+    for (int t = 0; t < arch.frames; t++)
+        frames[t] = picture;
+    struct plan_result result;
+    plan_run(plan, frames, ws, &result);        /* BLAS makes its buffers once */
+    long before = atomic_load(&allocations);
+    for (int i = 0; i < 3; i++)
+        plan_run(plan, frames, ws, &result);
+    long during = atomic_load(&allocations) - before;
+    ck_assert_msg(before > 0, "allocations are not counted");
+    ck_assert_int_eq(during, 0);
+    free(picture);
+    free(ws);
+    plan_close(plan);
+    model_close(model);
+#else
+    printf("SKIPPED: allocations cannot be counted under a sanitizer\n");
+#endif
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("allocations");
+    TCase *t = tcase_create("allocations");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, test_none_per_window, 0, 6);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
