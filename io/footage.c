@@ -79,8 +79,8 @@ static int too_much(const struct footage *f, const char *input, struct error *er
 {
     char shown[256];
     redact(shown, sizeof shown, input);
-    return error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less footage or "
-                     "a smaller picture fit, or allow more memory", shown, f->options.max_bytes >> 20, f->n, f->options.width,
+    return error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less "
+                     "footage or a smaller picture fit, or allow more memory", shown, f->options.max_bytes >> 20, f->n, f->options.width,
                      f->options.height);
 }
 

@@ -36,8 +36,8 @@ size_t footage_corrupt(const struct footage *footage);  /* frames left out */
  * frames in sequence). */
 double footage_fps(const struct footage *footage);
 
-/* Whether windows of `length` frames can be learned from it: -EINVAL with the reason where it is too short (no window), black or of
- * one tone in more than half of its frames, or frozen (no two successive frames differ). */
+/* Whether windows of `length` frames can be learned from it: -EINVAL with the reason where it is too short (no window), black or
+ * of one tone in more than half of its frames, or frozen (no two successive frames differ). */
 int footage_check(const struct footage *footage, int length, struct error *err);
 
 #endif

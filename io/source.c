@@ -37,6 +37,7 @@ struct source {
     int stream;
     AVRational time_base;
     _Atomic int64_t deadline_us;        /* CLOCK_MONOTONIC; FFmpeg's calls end where it has passed */
+    atomic_bool late;           /* it had passed in a call; that call may still give a packet that was under way */
     bool closing;
 
     AVCodecContext *decoder;
@@ -72,13 +73,17 @@ static bool stopped(const struct source *source)
 static bool overdue(const struct source *source)
 {
     int64_t deadline = atomic_load_explicit(&source->deadline_us, memory_order_relaxed);
-    return deadline != INT64_MAX && now_us() >= deadline;
+    return atomic_load_explicit(&source->late, memory_order_relaxed) || (deadline != INT64_MAX && now_us() >= deadline);
 }
 
 static int interrupted(void *arg)
 {
-    const struct source *source = arg;
-    return (!source->closing && stopped(source)) || overdue(source);
+    struct source *source = arg;
+    if (source->closing)
+        return now_us() >= atomic_load_explicit(&source->deadline_us, memory_order_relaxed);
+    if (overdue(source))
+        atomic_store_explicit(&source->late, true, memory_order_relaxed);
+    return stopped(source) || overdue(source);
 }
 
 static void set_deadline(struct source *source, int64_t ms)
@@ -111,7 +116,7 @@ static int fail(struct source *source, int code, const char *doing, struct error
     char text[AV_ERROR_MAX_STRING_SIZE];
     if (stopped(source))
         return error_set(err, -EINTR, "%s: stopped", source->shown);
-    if (overdue(source) || (code == AVERROR_EXIT && source->stall_ms > 0))     /* it may be told late, by a later call */
+    if (overdue(source))
         return error_set(err, -ETIMEDOUT, "%s: no packet of the video for %g s", source->shown, source->stall_ms / 1000.);
     av_strerror(code, text, sizeof text);
     return error_set(err, map_code(code), "%s: %s%s", source->shown, doing, text);
@@ -296,7 +301,8 @@ int source_open(struct source **ret, const char *url, const struct source_option
 
     int r = 0;
     if (source->kind == SOURCE_UNKNOWN)
-        r = error_set(err, -EINVAL, "%s: unknown kind of URL; a file, rtsp, http, rtmp, udp, rtp, tcp or srt will do", source->shown);
+        r = error_set(err, -EINVAL, "%s: unknown kind of URL; a file, rtsp, http, rtmp, udp, rtp, tcp or srt will do",
+                      source->shown);
     else if (!isfinite(options->fps) || options->fps < 0 || options->fps > 1000)
         r = error_set(err, -EINVAL, "%s: %g pictures a second can't be analysed; 0 to 1000 can", source->shown, options->fps);
     else if (source->kind == SOURCE_FILE)
@@ -318,6 +324,7 @@ int source_open(struct source **ret, const char *url, const struct source_option
         source->stall_ms = source->kind != SOURCE_FILE || source_is_live(url) ? options->stall_timeout_ms : 0;
         set_deadline(source, source->stall_ms);
         r = folder ? open_folder(source, source_path(url), err) : open_format(source, url, err);
+        set_deadline(source, 0);
     }
     if (r < 0) {
         source_close(source);
@@ -387,7 +394,7 @@ static int next_packet(struct source *source, struct error *err)
                 r = AVERROR_EOF;        /* so FFmpeg calls the end of an answer over HTTP that didn't tell its length */
             return r == AVERROR_EOF ? r : fail(source, r, "reading failed: ", err);
         }
-        if (source->packet->stream_index == source->stream)
+        if (source->packet->stream_index == source->stream && !source->late)
             break;
         av_packet_unref(source->packet);
         if (stopped(source) || overdue(source))
@@ -402,7 +409,7 @@ static int next_packet(struct source *source, struct error *err)
 static int next_picture(struct source *source, struct error *err)
 {
     int64_t limit_us = source->stall_ms > 0 ? now_us() + INT64_C(1000) * PICTURE_STALLS * source->stall_ms : INT64_MAX;
-    set_deadline(source, source->stall_ms);     /* the time between two calls is the caller's */
+    set_deadline(source, source->stall_ms);
     for (;;) {
         if (stopped(source))
             return error_set(err, -EINTR, "%s: stopped", source->shown);
@@ -459,6 +466,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
 {
     while (!source->ended) {
         int r = next_picture(source, err);
+        set_deadline(source, 0);        /* the time until the next call is the caller's */
         if (r == 0 && !source->stats.frames_decoded)
             r = error_set(err, source->kind == SOURCE_FILE ? -EINVAL : -EIO, "%s: ended without a picture that FFmpeg decodes",
                           source->shown);

@@ -17,8 +17,8 @@ void folder_close(struct folder *folder);       /* takes NULL */
 size_t folder_count(const struct folder *folder);
 /* The codec of file i, by its extension. */
 int folder_codec(const struct folder *folder, size_t i);
-/* The bytes of file i as a packet, with pts i, into a blank packet, the caller's to unref. 0 or -errno (-EINVAL: empty, -EFBIG: over
- * 256 MiB). */
+/* The bytes of file i as a packet, with pts i, into a blank packet, the caller's to unref. 0 or -errno (-EINVAL: empty,
+ * -EFBIG: over 256 MiB). */
 int folder_read(const struct folder *folder, size_t i, AVPacket *packet, struct error *err);
 
 #endif

@@ -118,8 +118,8 @@ static void compare(const char *path, int width, int height, int tolerance)
     read_all(path, &(struct source_options){.width = width, .height = height, .decoder_threads = 1});
     ck_assert_int_eq(all.n, n);
     for (size_t i = 0; i < (size_t)n * (size_t)width * (size_t)height; i++)
-        ck_assert_msg(abs(all.pixels[i] - reference[i]) <= tolerance, "%s %dx%d: pixel %zu is %d, FFmpeg says %d", path,
-                      width, height, i, all.pixels[i], reference[i]);
+        if (abs(all.pixels[i] - reference[i]) > tolerance)
+            ck_abort_msg("%s %dx%d: pixel %zu is %d, FFmpeg says %d", path, width, height, i, all.pixels[i], reference[i]);
     free(reference);
 }
 
@@ -697,6 +697,17 @@ START_TEST(http_reads_to_the_end_or_stalls)
     ck_assert_ptr_null(strstr(all.err.text, "hunter2"));
     server_close(&server);
 
+    /* So too where a parser still holds a packet, which it gives out then. */
+    clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=20 -c:v mpeg2video @/http.ts");
+    size_t ts_size;
+    uint8_t *ts = clip_read("http.ts", &ts_size);
+    server_open(&server, "HTTP/1.0 200 OK\r\n\r\n", ts, ts_size / 2, true, NULL);
+    read_all(server_url(&server, "http", "clip.ts"), &options);
+    ck_assert_int_eq(all.result, -ETIMEDOUT);
+    ck_assert_int_gt(all.n, 5);
+    server_close(&server);
+    free(ts);
+
     /* Half of what was promised, and then the end. */
     char head[128];
     snprintf(head, sizeof head, "HTTP/1.0 200 OK\r\nContent-Length: %zu\r\n\r\n", size);
@@ -735,10 +746,10 @@ END_TEST
 
 START_TEST(which_are_live)
 {
-    static const char *const live[] = {"rtsp://h/x", "RTSP://h/x", "rtsps://h/x", "rtmp://h/x", "udp://@239.0.0.1:1234", "rtp://h:1",
-                                       "srt://h:1", "tcp://h:1", "camera.sdp", "file:///a/camera.sdp"};
-    static const char *const paced[] = {"a.mp4", "/a/b.mkv", "http://h/x", "https://h/x.m3u8", "file:///a.mp4", "dir/%03d.jpg", "",
-                                        "rtsp", "rtsp:/x", "a://b"};
+    static const char *const live[] = {"rtsp://h/x", "RTSP://h/x", "rtsps://h/x", "rtmp://h/x", "udp://@239.0.0.1:1234",
+                                       "rtp://h:1", "srt://h:1", "tcp://h:1", "camera.sdp", "file:///a/camera.sdp"};
+    static const char *const paced[] = {"a.mp4", "/a/b.mkv", "http://h/x", "https://h/x.m3u8", "file:///a.mp4",
+                                        "dir/%03d.jpg", "", "rtsp", "rtsp:/x", "a://b"};
     for (size_t i = 0; i < sizeof live / sizeof *live; i++)
         ck_assert_msg(source_is_live(live[i]), "%s", live[i]);
     for (size_t i = 0; i < sizeof paced / sizeof *paced; i++)
