@@ -136,6 +136,44 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
     return 0;
 }
 
+struct arch_cost arch_layer_cost(const struct layer_spec *spec, struct dims in, struct dims out)
+{
+    size_t weights = (size_t)in.c * (size_t)out.c * (size_t)spec->kernel[0] * (size_t)spec->kernel[1] *
+                     (size_t)spec->kernel[2];
+    size_t positions = dims_positions(spec->type == LAYER_CONV3D ? out : in);
+    return (struct arch_cost){
+        .parameters = weights + (size_t)out.c * (spec->norm ? 3 : 1),
+        .multiply_adds = (double)weights * (double)positions,
+    };
+}
+
+struct arch_cost arch_memory_cost(const struct arch *arch, const struct arch_shapes *shapes)
+{
+    if (!arch->has_memory)
+        return (struct arch_cost){0};
+    struct dims z = shapes->decoder[0];
+    size_t parameters = (size_t)arch->memory.slots * (size_t)z.c;
+    /* Once for the similarities, once for the mix of the slots. */
+    return (struct arch_cost){.parameters = parameters,
+                              .multiply_adds = 2 * (double)parameters * (double)dims_positions(z)};
+}
+
+static void add_cost(struct arch_cost *total, struct arch_cost cost)
+{
+    total->parameters += cost.parameters;
+    total->multiply_adds += cost.multiply_adds;
+}
+
+struct arch_cost arch_total_cost(const struct arch *arch, const struct arch_shapes *shapes)
+{
+    struct arch_cost total = arch_memory_cost(arch, shapes);
+    for (int i = 0; i < arch->n_encoder; i++)
+        add_cost(&total, arch_layer_cost(&arch->encoder[i], shapes->encoder[i], shapes->encoder[i + 1]));
+    for (int i = 0; i < arch->n_decoder; i++)
+        add_cost(&total, arch_layer_cost(&arch->decoder[i], shapes->decoder[i], shapes->decoder[i + 1]));
+    return total;
+}
+
 int arch_module_index(const struct layer_spec *specs, int i)
 {
     int index = 0;

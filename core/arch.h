@@ -61,6 +61,17 @@ struct arch_shapes {
  * shapes. 0, or -EINVAL with the layer and the cause in err ("decoder layer 2: …"); ret untouched on failure. */
 int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *err);
 
+/* What a part of the network has and costs, nominally: a conv3d takes every input within its kernel for each output, a
+ * deconv3d spreads each input over its kernel; norms, activations and what falls into the padding are not counted. */
+struct arch_cost {
+    size_t parameters;          /* that are learned: without running statistics */
+    double multiply_adds;       /* a cube, two floating-point operations each */
+};
+
+struct arch_cost arch_layer_cost(const struct layer_spec *spec, struct dims in, struct dims out);
+struct arch_cost arch_memory_cost(const struct arch *arch, const struct arch_shapes *shapes);   /* {0} without one */
+struct arch_cost arch_total_cost(const struct arch *arch, const struct arch_shapes *shapes);
+
 /* A built-in architecture by name: "paper" and "released" (16x256x256, 96-128-256-256, 2,000 slots; cosine or dot),
  * "compact" (16x128x128, 32-48-64-64, 500 slots), "nano". NULL where there is none.
  * arch_profile_name(i) lists the names, NULL after the last. */

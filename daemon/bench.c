@@ -69,28 +69,6 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- what a cube costs -------------------------------------------------------------------------------------------- */
-
-/* A conv3d takes every input within its kernel for each output; a deconv3d spreads each input over its kernel. */
-static double layer_multiply_adds(const struct layer_spec *spec, struct dims in, struct dims out)
-{
-    return (double)dims_positions(spec->type == LAYER_CONV3D ? out : in) * in.c * out.c * spec->kernel[0] *
-           spec->kernel[1] * spec->kernel[2];
-}
-
-static double gflop_per_cube(const struct arch *arch, const struct arch_shapes *shapes)
-{
-    double sum = 0;
-
-    for (int i = 0; i < arch->n_encoder; i++)
-        sum += layer_multiply_adds(&arch->encoder[i], shapes->encoder[i], shapes->encoder[i + 1]);
-    for (int i = 0; i < arch->n_decoder; i++)
-        sum += layer_multiply_adds(&arch->decoder[i], shapes->decoder[i], shapes->decoder[i + 1]);
-    if (arch->has_memory)       /* similarities, and the mix of slots */
-        sum += 2.0 * (double)dims_elements(shapes->decoder[0]) * arch->memory.slots;
-    return 2e-9 * sum;
-}
-
 /* ---- measuring ---------------------------------------------------------------------------------------------------- */
 
 static void run_cube(struct bench *b, int worker)
@@ -180,7 +158,7 @@ static void measure(struct bench *b, const struct parallel *p, struct figures *r
     p->run(p, b->threads, work, b);             /* warm-up: one cube each */
     ret->latency_s = latency_s(b);
     ret->peak_gflops = peak_gflops(b, p);
-    ret->gflop_per_cube = gflop_per_cube(plan_arch(b->plan), plan_shapes(b->plan));
+    ret->gflop_per_cube = 2e-9 * arch_total_cost(plan_arch(b->plan), plan_shapes(b->plan)).multiply_adds;
 
     start = now_s();
     b->deadline_s = start + b->seconds;

@@ -12,17 +12,11 @@
 #include "io/redact.h"
 #include "io/safetensors.h"
 
-/* What one part of the network (a layer with its norm, the memory) has and costs. */
-struct cost {
-    size_t parameters;          /* that are learned: without running statistics */
-    double multiply_adds;       /* a cube, of the direct form */
-};
-
 struct summary {
     const char *path;
     double size_bytes;
     const struct model_file *file;
-    struct cost encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS], memory, total;
+    struct arch_cost encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS], memory, total;
 };
 
 static const char usage[] =
@@ -36,44 +30,16 @@ static const char usage[] =
 
 /* ---- figures ------------------------------------------------------------------------------------------------------ */
 
-/* A conv3d takes every input within its kernel for each output; a deconv3d spreads each input over its kernel. Norms,
- * activations, and the taps that fall into the padding make no difference to the nominal count. */
-static struct cost layer_cost(const struct layer_spec *spec, struct dims in, struct dims out)
-{
-    size_t weights = (size_t)in.c * (size_t)out.c * (size_t)spec->kernel[0] * (size_t)spec->kernel[1] *
-                     (size_t)spec->kernel[2];
-    size_t positions = dims_positions(spec->type == LAYER_CONV3D ? out : in);
-    return (struct cost){
-        .parameters = weights + (size_t)out.c * (spec->norm ? 3 : 1),
-        .multiply_adds = (double)weights * (double)positions,
-    };
-}
-
-static void add_cost(struct cost *total, struct cost cost)
-{
-    total->parameters += cost.parameters;
-    total->multiply_adds += cost.multiply_adds;
-}
-
 static void summarise(struct summary *s)
 {
     const struct model *model = s->file->model;
     const struct arch *arch = &model->arch;
-    for (int i = 0; i < arch->n_encoder; i++) {
-        s->encoder[i] = layer_cost(&arch->encoder[i], model->shapes.encoder[i], model->shapes.encoder[i + 1]);
-        add_cost(&s->total, s->encoder[i]);
-    }
-    if (arch->has_memory) {
-        struct dims z = model->shapes.decoder[0];
-        s->memory.parameters = (size_t)arch->memory.slots * (size_t)z.c;
-        /* Once for the similarities, once for the mix of the slots. */
-        s->memory.multiply_adds = 2 * (double)s->memory.parameters * (double)dims_positions(z);
-        add_cost(&s->total, s->memory);
-    }
-    for (int i = 0; i < arch->n_decoder; i++) {
-        s->decoder[i] = layer_cost(&arch->decoder[i], model->shapes.decoder[i], model->shapes.decoder[i + 1]);
-        add_cost(&s->total, s->decoder[i]);
-    }
+    for (int i = 0; i < arch->n_encoder; i++)
+        s->encoder[i] = arch_layer_cost(&arch->encoder[i], model->shapes.encoder[i], model->shapes.encoder[i + 1]);
+    for (int i = 0; i < arch->n_decoder; i++)
+        s->decoder[i] = arch_layer_cost(&arch->decoder[i], model->shapes.decoder[i], model->shapes.decoder[i + 1]);
+    s->memory = arch_memory_cost(arch, &model->shapes);
+    s->total = arch_total_cost(arch, &model->shapes);
 }
 
 /* ---- what the file says of itself --------------------------------------------------------------------------------- */
@@ -159,7 +125,7 @@ static const char *scaled(struct text *out, double value)
     return out->text;
 }
 
-static void print_layer(const char *part, int i, const struct layer_spec *spec, struct dims out, const struct cost *cost)
+static void print_layer(const char *part, int i, const struct layer_spec *spec, struct dims out, const struct arch_cost *cost)
 {
     struct text kernel, stride, shape, count, extras = {""};
     int n = snprintf(extras.text, sizeof extras.text, "%s", spec->norm ? " norm" : "");
@@ -261,7 +227,7 @@ static json_t *shape_json(struct dims d)
     return json_pack("[i, i, i, i]", d.c, d.t, d.h, d.w);
 }
 
-static json_t *layers_json(const struct layer_spec *specs, int n, const struct dims *shapes, const struct cost *costs)
+static json_t *layers_json(const struct layer_spec *specs, int n, const struct dims *shapes, const struct arch_cost *costs)
 {
     json_t *list = json_array();
     for (int i = 0; i < n; i++)

@@ -19,6 +19,8 @@ START_TEST(test_paper)
     ck_assert(out.c == 1 && out.t == 16 && out.h == 256 && out.w == 256);
     ck_assert_int_eq(arch_module_index(arch_profile("paper")->encoder, 3), 9);
     ck_assert_int_eq(arch_profile("paper")->memory.slots, 2000);
+    double gflop = 2e-9 * arch_total_cost(arch_profile("paper"), &s).multiply_adds;
+    ck_assert_msg(gflop > 65.3 && gflop < 65.5, "%g GFLOP a cube", gflop);
 }
 END_TEST
 
