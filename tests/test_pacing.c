@@ -79,6 +79,25 @@ START_TEST(takes_every_second_and_every_third)
 }
 END_TEST
 
+/* A first frame that came late doesn't leave the grid where jitter decides between two frames. */
+START_TEST(the_grid_finds_its_phase)
+{
+    for (int i = 0; i < 50; i++) {
+        struct pacing pacing;
+        bool gap;
+        int64_t out;
+        int last = 0;
+        pacing_init(&pacing, 5, 10);
+        for (int k = 0; k < 800; k++)
+            if (pacing_next(&pacing, k * 100000 + (k ? (int64_t)(20e3 * uniform()) : 45000), &out, &gap)) {
+                if (k > 150)
+                    ck_assert_int_eq(k - last, 2);
+                last = k;
+            }
+    }
+}
+END_TEST
+
 /* From a rate that doesn't divide, the picks keep to time: each within an interval of the source of its place. */
 START_TEST(keeps_to_time)
 {
@@ -260,6 +279,7 @@ int main(void)
     tcase_add_test(tc, takes_every_frame_of_a_source_of_its_rate);
     tcase_add_test(tc, jitter_loses_no_frame);
     tcase_add_test(tc, takes_every_second_and_every_third);
+    tcase_add_test(tc, the_grid_finds_its_phase);
     tcase_add_test(tc, keeps_to_time);
     tcase_add_test(tc, rate_0_takes_all);
     tcase_add_test(tc, same_timestamp_twice);

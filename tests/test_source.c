@@ -505,6 +505,21 @@ START_TEST(damage_is_flagged_until_the_next_key_frame)
 }
 END_TEST
 
+/* A stream joined in the middle: pictures come from the start, as corrupt, and are sound from the key frame on. */
+START_TEST(what_comes_before_the_first_key_frame_is_corrupt)
+{
+    clips_ffmpeg("-f lavfi -i testsrc2=s=128x96:r=10:d=4 -c:v libx264 -g 20 -bf 0 -sc_threshold 0 -pix_fmt yuv420p @/joined.mkv");
+    clips_ffmpeg("-i @/joined.mkv -c copy -bsf:v noise=drop='lt(n\\,5)' -copyinkf @/middle.mkv");
+    read_all(clip_path("middle.mkv"), &small);
+    ck_assert_int_eq(all.result, 0);
+    ck_assert_int_eq(all.n, 35);
+    for (int i = 0; i < 35; i++)
+        ck_assert_msg(all.frames[i].corrupt == (i < 15), "frame %d of 35", i);
+    ck_assert(all.frames[15].gap && !all.frames[16].gap);
+    ck_assert_uint_eq(all.stats.frames_corrupt, 15);
+}
+END_TEST
+
 /* ---- servers ----------------------------------------------------------------------------------------------------------*/
 
 struct server {
@@ -861,6 +876,7 @@ int main(void)
         tcase_add_test(tc, tiny_video_and_odd_names);
         tcase_add_test(tc, files_cut_short);
         tcase_add_test(tc, damage_is_flagged_until_the_next_key_frame);
+        tcase_add_test(tc, what_comes_before_the_first_key_frame_is_corrupt);
         tcase_add_test(tc, answers_that_are_errors);
         tcase_add_test(tc, http_reads_to_the_end_or_stalls);
     }
