@@ -257,7 +257,8 @@ static int take_picture(struct camera *camera, struct source *source, struct err
     struct ring_frame *frame = ring_frame(camera->ring);
     struct source_frame picture;
     heartbeat_until(&camera->beat,
-                    monotonic_us() + (int64_t)(camera->config->stall_timeout_s * 1e6) + READ_PATIENCE_US);
+                    monotonic_us() + SOURCE_PICTURE_STALLS * (int64_t)(camera->config->stall_timeout_s * 1e6) +
+                        READ_PATIENCE_US);
     int r = source_read(source, frame->pixels, &picture, err);
     show_stream(camera, source);
     if (r <= 0)
@@ -266,6 +267,8 @@ static int take_picture(struct camera *camera, struct source *source, struct err
         break_sequence(camera);
     if (picture.corrupt)
         return 1;
+    if (picture.gap)
+        camera->anchor_us = 0;      /* a jump of the timestamps is not waited for */
     if (!camera->is_live && !pace(camera, picture.pts_us))
         return -EINTR;
     frame->pts_us = picture.pts_us;

@@ -21,7 +21,7 @@
 #include "io/source_folder.h"
 #include "io/source_url.h"
 
-enum { CLOSE_MS = 300, PICTURE_STALLS = 3, IMAGES_FPS = 25 };
+enum { CLOSE_MS = 300, IMAGES_FPS = 25 };
 static const int64_t max_pixels = 8192 * 8192;
 
 struct source {
@@ -408,7 +408,7 @@ static int next_packet(struct source *source, struct error *err)
 /* Decodes the next picture into source->frame. 1, 0 (the end), or an error. */
 static int next_picture(struct source *source, struct error *err)
 {
-    int64_t limit_us = source->stall_ms > 0 ? now_us() + INT64_C(1000) * PICTURE_STALLS * source->stall_ms : INT64_MAX;
+    int64_t limit_us = source->stall_ms > 0 ? now_us() + INT64_C(1000) * SOURCE_PICTURE_STALLS * source->stall_ms : INT64_MAX;
     set_deadline(source, source->stall_ms);
     for (;;) {
         if (stopped(source))
@@ -428,7 +428,7 @@ static int next_picture(struct source *source, struct error *err)
         }
         if (limit_us != INT64_MAX && now_us() > limit_us)
             return error_set(err, -ETIMEDOUT, "%s: packets, but no picture for %g s", source->shown,
-                             PICTURE_STALLS * source->stall_ms / 1000.);
+                             SOURCE_PICTURE_STALLS * source->stall_ms / 1000.);
         if (!source->packet->data) {
             r = next_packet(source, &source->end_error);
             if (r < 0) {

@@ -22,6 +22,9 @@
 
 struct source;
 
+/* A source that stalls gives packets but no picture for at most so many stall time-outs before it is -ETIMEDOUT. */
+enum { SOURCE_PICTURE_STALLS = 3 };
+
 struct source_options {
     int width, height;          /* of the pictures that come out; 1 to 8192 */
     double fps;                 /* analysis rate; 0: every frame */
