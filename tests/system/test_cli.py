@@ -31,7 +31,8 @@ class Cli(harness.Case):
                      ("score", "--model"), ("score", "--model", "m", "--stride", "x", "in"),
                      ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
                      ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"),
-                     ("learn", "--input", "x", "--output", "y", "--time-limit", "soon")):
+                     ("learn", "--input", "x", "--output", "y", "--time-limit", "soon"),
+                     ("learn", "--input", "x", "--output", "y", "--profile", "none-such")):
             with self.subTest(" ".join(args)):
                 command = harness.run(*args)
                 self.assertEqual(command.code, 2, command.err)
@@ -47,7 +48,6 @@ class Cli(harness.Case):
                      ("score", "--model", self.path("text"), "x.mkv"), ("score", "--model", model, nowhere),
                      ("model", "show", nowhere), ("model", "show", self.path("text")),
                      ("learn", "--input", nowhere, "--output", self.path("out")),
-                     ("learn", "--input", "x", "--output", self.path("out"), "--profile", "nowhere"),
                      ("eval", "--model", model, "--clips", nowhere, "--labels", nowhere),
                      ("bench", "--arch", nowhere)):
             with self.subTest(" ".join(args[:2])):

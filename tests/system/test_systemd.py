@@ -95,6 +95,8 @@ class Notify(harness.Case):
         subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library,
                         os.path.join(harness.HERE, "block_sgemm.c"), "-ldl"], check=True)
         clip = harness.write_clip(self.path("clip.mkv"), seconds=60)
+        # Small products go to a kernel of core's own; this model has large ones.
+        harness.write_model(self.model, 64, 64, (8, 16, 64, 64))
         env = {**self.env, "LD_PRELOAD": library, "MEMAED_TEST_BLOCK": block}
         if "address" in harness.SAN:
             env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
@@ -130,9 +132,11 @@ class Unit(harness.Case):
     def install(self, prefix):
         """What was built, installed below self.root; the unit's path. -o: nothing is built anew."""
         build = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
+        flags = " ".join(w for w in os.environ.get("MAKEFLAGS", "").split() if not w.startswith(("-j", "--jobserver")))
         subprocess.run(["make", "-s", "--no-print-directory", "-C", harness.ROOT, "-o", f"{build}/memaed", "install",
                         f"BUILD={build}", f"DESTDIR={self.root}", f"PREFIX={prefix}"],
-                       check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                       check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "MAKEFLAGS": flags})
         return os.path.join(self.root, prefix.lstrip("/"), "lib/systemd/system/memaed.service")
 
     def test_installed_tree(self):
