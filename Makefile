@@ -45,7 +45,7 @@ DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon
 MAIN := daemon/main.c
 
 TESTS := test_alert test_allocations test_alertlog test_arch test_backoff test_calibration test_camera test_clip test_config test_conv3d test_evaluation test_footage \
-         test_heartbeat test_kernels test_labels test_lock test_log test_memory test_model_file test_network test_notify test_plan test_pool \
+         test_heartbeat test_kernels test_labels test_lock test_log test_memory test_model_file test_network test_notify test_pacing test_plan test_pool \
          test_redact test_results test_ring test_rng test_safetensors test_scorelog test_source test_threads test_training test_web test_web_limits \
          test_webhook
 
