@@ -108,6 +108,31 @@ static void compare_modules(bool decoder)
     }
 }
 
+/* A weight before shrinkage is so near λ that rounding decides whether it survives. */
+static bool at_edge(const struct model *model, const float *query)
+{
+    const struct memory_spec *spec = &model->arch.memory;
+    size_t c = (size_t)model->shapes.decoder[0].c, n = (size_t)spec->slots;
+    double *w = malloc(n * sizeof *w), sum = 0, qq = 0;
+    for (size_t j = 0; j < c; j++)
+        qq += (double)query[j] * (double)query[j];
+    for (size_t i = 0; i < n; i++) {
+        double dot = 0, mm = 0;
+        for (size_t j = 0; j < c; j++) {
+            dot += (double)query[j] * (double)model->memory[i * c + j];
+            mm += (double)model->memory[i * c + j] * (double)model->memory[i * c + j];
+        }
+        if (spec->similarity == SIMILARITY_COSINE)
+            dot /= fmax(sqrt(qq), 1e-12) * fmax(sqrt(mm), 1e-12);
+        sum += w[i] = exp(dot / (double)spec->temperature);
+    }
+    bool edge = false;
+    for (size_t i = 0; i < n; i++)
+        edge = edge || fabs(w[i] / sum - (double)spec->shrink) <= 1e-5 * (double)spec->shrink;
+    free(w);
+    return edge && spec->shrink > 0;
+}
+
 START_TEST(test_forward)
 {
     load(_i % N_NAMES, 1 + _i / N_NAMES);
@@ -117,24 +142,14 @@ START_TEST(test_forward)
 
     struct dims z = file.model->shapes.decoder[0];
     size_t q = 2 * dims_positions(z), slots = (size_t)file.model->arch.memory.slots;
-    double lambda = (double)file.model->arch.memory.shrink;
     float *weights = tensor("memory.weights", q * slots);
     size_t excepted = 0;
-    const struct safetensors_tensor *input = safetensors_find(golden, "memory.output");
-    ck_assert(input != NULL);
     for (size_t i = 0; i < q; i++) {
-        bool edge = false;      /* a weight so near λ that rounding decides */
-        float *softmax = malloc(slots * sizeof *softmax), top = 0;
-        memcpy(softmax, network_weights(net) + i * slots, slots * sizeof *softmax);
-        for (size_t j = 0; j < slots; j++) {
-            top = fmaxf(top, weights[i * slots + j]);
-            edge = edge || ((softmax[j] > 0) != (weights[i * slots + j] > 0) && lambda > 0);
-        }
-        if (edge)
+        const float *row = weights + i * slots;
+        if (at_edge(file.model, network_z(net) + i * (size_t)z.c))
             excepted++;
         else
-            compare("memory.weights", softmax, weights + i * slots, slots, 1e-4, 1e-4 * (double)top);
-        free(softmax);
+            compare("memory.weights", network_weights(net) + i * slots, row, slots, 1e-4, 0);
     }
     printf("%s: %zu of %zu rows of the addressing excepted at the edge of shrinkage\n", names[_i % N_NAMES], excepted, q);
     ck_assert_uint_le(excepted, q / 100);
@@ -218,7 +233,7 @@ static double total_loss(struct network *n, struct model *model, double alpha)
 
 START_TEST(test_finite_differences)
 {
-    const double alpha = 0.05;
+    const double alpha = 1;     /* far more than in training, so that the entropy's part shows */
     struct model *model, *g;
     struct network *n;
     struct rng rng;
@@ -273,6 +288,42 @@ START_TEST(test_finite_differences)
 }
 END_TEST
 
+/* Running statistics move by a tenth, towards the mean and the unbiased variance of a batch of few positions. */
+START_TEST(test_running_statistics)
+{
+    struct model *model;
+    struct network *n;
+    struct rng rng;
+    kernels_choose(NULL);
+    ck_assert_int_eq(model_open(&model, odd_arch(0), &err), 0);
+    ck_assert_int_eq(network_open(&n, odd_arch(0), 3, &parallel_serial, &err), 0);
+    model_init(model, 5);
+    rng_seed(&rng, 17);
+    for (size_t i = 0; i < 3 * dims_elements(model->shapes.encoder[0]); i++)
+        network_input(n)[i] = 2 * rng_uniform(&rng) - 1;
+    network_forward(n, model, 1, NETWORK_TRAINING);
+    struct dims d = network_module(n, true, 0, NULL);
+    size_t positions = dims_positions(d);
+    ck_assert_uint_lt(positions, 80);
+    float *y = malloc(dims_elements(d) * sizeof *y);
+    network_module(n, true, 0, y);
+    for (int c = 0; c < d.c; c++) {
+        double mean = 0, square = 0;
+        for (size_t i = 0; i < positions; i++)
+            mean += (double)y[(size_t)c * positions + i] / (double)positions;
+        for (size_t i = 0; i < positions; i++)
+            square += pow((double)y[(size_t)c * positions + i] - mean, 2);
+        double variance = 0.9 + 0.1 * square / (double)(positions - 1);
+        ck_assert(fabs((double)model->decoder[0].running_mean[c] - 0.1 * mean) < 1e-6);
+        ck_assert_msg(fabs((double)model->decoder[0].running_var[c] - variance) < 2e-3 * (variance - 0.9) + 1e-7, "%.9g, not %.9g",
+                      (double)model->decoder[0].running_var[c], variance);
+    }
+    free(y);
+    network_close(n);
+    model_close(model);
+}
+END_TEST
+
 /* Two runs with two threads give the same bits. */
 START_TEST(test_deterministic)
 {
@@ -299,6 +350,7 @@ int main(void)
     tcase_add_loop_test(t, test_forward, 0, 2 * N_NAMES);
     tcase_add_loop_test(t, test_training, 0, 2 * N_NAMES);
     tcase_add_loop_test(t, test_finite_differences, 0, 5);
+    tcase_add_test(t, test_running_statistics);
     tcase_add_test(t, test_deterministic);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
