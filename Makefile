@@ -121,12 +121,12 @@ demo:
 	@MEMAED=$(BUILD)/memaed tools/demo
 
 # The short system test under valgrind.
+VALGRIND := valgrind -q --trace-children=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
+            --suppressions=tests/valgrind.supp
 valgrind:
 	@tools/deps valgrind
 	$(again) all
-	@MEMAED_TEST_SCALE=$${MEMAED_TEST_SCALE:-20} $(RUN_TESTS) --only system --memaed \
-	  'valgrind -q --trace-children=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
-	   --suppressions=tests/valgrind.supp $(BUILD)/memaed' test_run_file
+	@MEMAED_TEST_SCALE=$${MEMAED_TEST_SCALE:-20} $(RUN_TESTS) --only system --memaed '$(VALGRIND) $(BUILD)/memaed' test_run_file
 
 # Each target of tests/fuzz for FUZZ_SECONDS, from the seeds that the project has anyway; findings stay in build/.
 FUZZ_SECONDS ?= 60
