@@ -77,6 +77,8 @@ def run(folder, model, rate, sources, minutes, workers):
         stop_s = daemon.stop(limit=60)
     finally:
         daemon.kill()
+    final = {e["camera"]: {k: int(e[k]) for k in ("windows_due", "windows_scored", "windows_skipped")}
+             for e in daemon.events("camera_ended")}
     keys = ("frames_dropped", "windows_due", "windows_scored", "windows_skipped", "windows_pending", "reconnects")
     counts = {n: {k: end[n][k] for k in keys} for n in CAMERAS}
     scored = [end[n]["windows_scored"] - start[n]["windows_scored"] for n in CAMERAS]
@@ -86,13 +88,15 @@ def run(folder, model, rate, sources, minutes, workers):
     tail = max(1, len(kept) // 5)
     early, late = sum(kept[:tail]) / tail, sum(kept[-tail:]) / tail
     return {"seconds": round(seconds, 1), "asked_windows_per_s": round(rate, 2),
-            "scored_windows_per_s": round(sum(scored) / seconds, 2), "scored": dict(zip(CAMERAS, scored)), "counts": counts,
+            "scored_windows_per_s": round(sum(scored) / seconds, 2), "scored": dict(zip(CAMERAS, scored)), "counts": counts, "final": final,
             "rss_mib": {"first": round(memory[0], 1), "warm": round(early, 1), "last": round(late, 1),
                         "highest": round(max(memory), 1)},
             "memory_flat": late - early <= max(8, GROWTH * early),
-            # At one moment, without waiting: windows with a worker are pending.
+            # While it runs some are pending; at the end none.
             "counts_exact": all(c["windows_due"] == c["windows_scored"] + c["windows_skipped"] + c["windows_pending"]
-                                for c in counts.values()),
+                                for c in counts.values())
+            and set(final) == set(CAMERAS)
+            and all(c["windows_due"] == c["windows_scored"] + c["windows_skipped"] for c in final.values()),
             "stop_s": round(stop_s, 2)}
 
 
