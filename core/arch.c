@@ -203,7 +203,7 @@ static const struct profile {
     {"paper", VIDEO(256, 256, 96, 128, 256, 256, 2000, SIMILARITY_COSINE, 0.0005f, 1.0f)},
     {"released", VIDEO(256, 256, 96, 128, 256, 256, 2000, SIMILARITY_DOT, 0.0025f, 1.0f)},
     /* For CPUs. A temperature below 1 lets cosine addressing sharpen; λ < 1/N: at least one slot always survives. */
-    {"compact", VIDEO(128, 128, 32, 48, 64, 64, 500, SIMILARITY_COSINE, 0.001f, 0.1f)},
+    {"compact", VIDEO(128, 128, 32, 48, 64, 64, 500, SIMILARITY_COSINE, 0.001f, 0.05f)},
     {"nano", VIDEO(64, 64, 16, 24, 32, 32, 200, SIMILARITY_COSINE, 0.0025f, 0.1f)},
 };
 
