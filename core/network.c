@@ -208,6 +208,17 @@ static int first_sample(const struct network *net, int part)
     return (int)((long)net->n * part / net->parallel.threads);
 }
 
+/* Where a part's output begins, in floats, and how many rows of out.c channels it has. */
+static size_t part_start(const struct network *net, const struct layer *l, int part)
+{
+    return (size_t)first_sample(net, part) * sample(l->out);
+}
+
+static size_t part_rows(const struct network *net, const struct layer *l, int part)
+{
+    return (size_t)(first_sample(net, part + 1) - first_sample(net, part)) * dims_positions(l->out);
+}
+
 static void each_part(struct network *net, void (*fn)(void *step, int part, int worker), struct step *step)
 {
     net->parallel.run(&net->parallel, net->parallel.threads, fn, step);
@@ -255,10 +266,9 @@ static void moments_part(void *arg, int part, int worker)
     struct layer *l = s->layer;
     (void)worker;
     size_t c = (size_t)l->out.c;
-    int first = first_sample(net, part), end = first_sample(net, part + 1);
     double *sum = part_sums(net, part, c);
-    kernels->channel_moments(l->y + (size_t)first * sample(l->out), l->origin, (size_t)(end - first) * dims_positions(l->out),
-                             c, sum, sum + c, net->work + (size_t)part * 2 * net->sums);
+    kernels->channel_moments(l->y + part_start(net, l, part), l->origin, part_rows(net, l, part), c, sum, sum + c,
+                             net->work + (size_t)part * 2 * net->sums);
 }
 
 static void activate_part(void *arg, int part, int worker)
@@ -267,8 +277,7 @@ static void activate_part(void *arg, int part, int worker)
     struct network *net = s->net;
     struct layer *l = s->layer;
     (void)worker;
-    size_t c = (size_t)l->out.c, at = (size_t)first_sample(net, part) * sample(l->out),
-           rows = (size_t)(first_sample(net, part + 1) - first_sample(net, part)) * dims_positions(l->out);
+    size_t c = (size_t)l->out.c, at = part_start(net, l, part), rows = part_rows(net, l, part);
     kernels->affine_activation(l->a + at, c, l->y + at, l->scale, l->shift, rows, c, l->spec->activation, l->spec->slope);
 }
 
@@ -439,8 +448,7 @@ static void activation_backward_part(void *arg, int part, int worker)
     struct network *net = s->net;
     struct layer *l = s->layer;
     (void)worker;
-    size_t c = (size_t)l->out.c, at = (size_t)first_sample(net, part) * sample(l->out),
-           rows = (size_t)(first_sample(net, part + 1) - first_sample(net, part)) * dims_positions(l->out);
+    size_t c = (size_t)l->out.c, at = part_start(net, l, part), rows = part_rows(net, l, part);
     double *sum = part_sums(net, part, c);
     kernels->activation_backward(s->g_out + at, l->y + at, l->scale, l->shift, l->origin, rows, c, l->spec->activation,
                                  l->spec->slope, sum, sum + c, net->work + (size_t)part * 2 * net->sums);
@@ -452,8 +460,7 @@ static void norm_backward_part(void *arg, int part, int worker)
     struct network *net = s->net;
     struct layer *l = s->layer;
     (void)worker;
-    size_t c = (size_t)l->out.c, at = (size_t)first_sample(net, part) * sample(l->out),
-           rows = (size_t)(first_sample(net, part + 1) - first_sample(net, part)) * dims_positions(l->out);
+    size_t c = (size_t)l->out.c, at = part_start(net, l, part), rows = part_rows(net, l, part);
     /* The coefficients took the places of scale, shift and inverse_std, which the forward no longer needs. */
     kernels->norm_backward(s->g_out + at, l->y + at, l->scale, l->shift, l->inverse_std, rows, c);
 }
