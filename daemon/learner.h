@@ -22,7 +22,7 @@ struct learner_options {
 struct learner_progress {
     long step, windows_learned;
     double progress;            /* 0 … 1 */
-    struct network_loss loss;   /* mean since the last call */
+    struct network_loss loss;   /* of the step just taken */
     int slots_used;
     long slots_reseeded;
     double seconds;             /* of training so far */
