@@ -23,11 +23,13 @@
 static const char usage[] =
     "Usage: memaed learn --input PATH… --output MODEL [OPTION…]\n"
     "\n"
-    "Learns what is normal in the footage, calibrates the alerts on its last fifth (by time), and writes a model.\n"
+    "Learns what is normal in the footage, calibrates the alerts on its last fifth (by time) or on footage set apart for\n"
+    "that, and writes a model.\n"
     "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image files\n"
     "is one sequence, a folder of videos all of them in name order.\n"
     "\n"
     "  -i, --input PATH…        footage, oldest first; may be repeated\n"
+    "      --calibrate PATH…    footage to calibrate on; all of --input is then learned from\n"
     "  -o, --output MODEL       the model file to write\n"
     "      --profile NAME       the network: compact (the default), nano, paper, released\n"
     "      --arch FILE          the network from a JSON file (docs/model-format.md) instead\n"
@@ -47,8 +49,8 @@ static const char usage[] =
     "Exit status: 0; 1 where the footage is of no use (the reason is told) or learning failed; 2 wrong usage.\n";
 
 struct learn {
-    const char **inputs;
-    size_t n_inputs;
+    const char **inputs, **calibrate;
+    size_t n_inputs, n_calibrate;
     const char *output, *profile, *arch_file;
     int width, height;          /* 0: the profile's */
     double fps, minutes, margin, learning_rate, entropy;
@@ -122,40 +124,80 @@ static int choose_arch(struct arch *ret, const struct learn *o, struct error *er
     return r;
 }
 
-static int read_footage(struct footage **ret, const struct learn *o, const struct arch *arch, struct error *err)
+/* The held-out part where none is given: the last fifth. */
+enum { HELD_OUT_PARTS = 5 };
+
+static int add_all(struct footage *footage, const char *const *inputs, size_t n, struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = footage_add(footage, inputs[i], err);
+    return r;
+}
+
+/* What to learn from and what is held out, and whether that is of use. */
+static int split(struct learner_options *ret, struct footage *footage, size_t n_inputs, int length, struct error *err)
+{
+    size_t n = footage_frames(footage), cut = n_inputs < n ? n_inputs : n - n / HELD_OUT_PARTS;
+    ret->learn = (struct footage_range){0, cut};
+    ret->held_out = (struct footage_range){cut, n};
+    if (n_inputs == n)
+        return footage_check(footage, (struct footage_range){0, n}, length, err);
+    int r = footage_check(footage, ret->learn, length, err);
+    if (r < 0)
+        return error_prefix(err, r, "--input");
+    r = footage_check(footage, ret->held_out, length, err);
+    return r < 0 ? error_prefix(err, r, "--calibrate") : 0;
+}
+
+static int read_footage(struct footage **ret, struct learner_options *ranges, const struct learn *o, const struct arch *arch,
+                        struct error *err)
 {
     const struct footage_options options = {.width = arch->width, .height = arch->height, .fps = o->fps,
                                             .max_bytes = (size_t)o->max_memory_mib << 20};
-    struct footage *footage;
+    struct footage *footage = NULL;
     int r = footage_open(&footage, &options, err);
-    for (size_t i = 0; r == 0 && i < o->n_inputs; i++)
-        r = footage_add(footage, o->inputs[i], err);
-    if (r < 0) {
-        footage_close(footage);
-        return r;
-    }
+    if (r < 0 || (r = add_all(footage, o->inputs, o->n_inputs, err)) < 0)
+        goto fail;
+    size_t n_inputs = footage_frames(footage);
+    if ((r = add_all(footage, o->calibrate, o->n_calibrate, err)) < 0)
+        goto fail;
     struct log_number frames, fps, corrupt, clips;
     log_event(LOG_INFO, "footage", "clips", log_int(&clips, (long long)footage_clips(footage)), "frames",
               log_int(&frames, (long long)footage_frames(footage)), "fps", log_real(&fps, footage_fps(footage)),
               "corrupt", log_int(&corrupt, (long long)footage_corrupt(footage)), NULL);
+    if ((r = split(ranges, footage, n_inputs, arch->frames, err)) < 0)
+        goto fail;
     *ret = footage;
     return 0;
+fail:
+    footage_close(footage);
+    return r;
 }
 
-static json_t *story(const struct learn *o, const struct learner_result *r, const struct footage *footage)
+static json_t *names(const char *const *inputs, size_t n)
 {
-    json_t *inputs = json_array();
-    for (size_t i = 0; i < o->n_inputs; i++) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
         char name[256];
-        source_name(name, sizeof name, o->inputs[i]);
-        json_array_append_new(inputs, json_string(name));
+        source_name(name, sizeof name, inputs[i]);
+        json_array_append_new(list, json_string(name));
     }
+    return list;
+}
+
+static json_t *story(const struct learn *o, const struct learner_options *options, const struct learner_result *r,
+                     struct footage *footage)
+{
     json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive,
-                                 "frames", (int)r->held_out_frames);
+                                 "frames", (int)(options->held_out.end - options->held_out.begin));
     if (isfinite(r->held_out.error_without_memory))
         json_object_set_new(held_out, "error_without_memory", json_real(r->held_out.error_without_memory));
+    if (o->n_calibrate > 0)
+        json_object_set_new(held_out, "inputs", names(o->calibrate, o->n_calibrate));
     return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:i}",
-                     "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs", inputs,
+                     "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs",
+                     names(o->inputs, o->n_inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
                      "frames", (int)footage_frames(footage), "fps", footage_fps(footage), "seed", o->seed,
                      "steps", (int)r->last.step, "batch", o->batch, "learning_rate", o->learning_rate,
@@ -182,9 +224,13 @@ static int learn(const struct learn *o, struct error *err)
     struct model *model = NULL;
     struct footage *footage = NULL;
     struct threads *threads = NULL;
+    struct learner_options options = {
+        .batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->entropy, .seed = (uint64_t)o->seed,
+        .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .margin = o->margin,
+    };
     struct learner_result result;
     int r = choose_arch(&arch, o, err);
-    if (r < 0 || (r = read_footage(&footage, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
+    if (r < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
         goto out;
     if ((r = threads_open(&threads, o->threads)) < 0) {
         error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
@@ -192,10 +238,6 @@ static int learn(const struct learn *o, struct error *err)
     }
     model_init(model, (uint64_t)o->seed);
     struct parallel parallel = threads_parallel(threads);
-    const struct learner_options options = {
-        .batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->entropy, .seed = (uint64_t)o->seed,
-        .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .margin = o->margin,
-    };
     struct display display = {.terminal = isatty(STDERR_FILENO), .last_us = monotonic_us()};
     display.shown_us = display.terminal ? 0 : display.last_us;
     r = learner_run(&result, model, footage, &options, &parallel, show_progress, &display, err);
@@ -203,7 +245,7 @@ static int learn(const struct learn *o, struct error *err)
         fputc('\n', stderr);
     if (r < 0)
         goto out;
-    json_t *training = story(o, &result, footage);
+    json_t *training = story(o, &options, &result, footage);
     r = training ? model_file_save(o->output, model, &result.calibration, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
@@ -229,9 +271,17 @@ static int parse_size(struct learn *o, const char *text)
     return 0;
 }
 
+static void add_path(struct learn *o, bool calibrates, const char *path)
+{
+    if (calibrates)
+        o->calibrate[o->n_calibrate++] = path;
+    else
+        o->inputs[o->n_inputs++] = path;
+}
+
 int command_learn(int argc, char **argv)
 {
-    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, MARGIN, MAX_MEMORY, CONFIG,
+    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, MARGIN, MAX_MEMORY, CALIBRATE, CONFIG,
            CAMERA, HOURS };
     static const struct option options[] = {
         {"input", required_argument, NULL, 'i'}, {"output", required_argument, NULL, 'o'},
@@ -243,19 +293,26 @@ int command_learn(int argc, char **argv)
         {"entropy", required_argument, NULL, ENTROPY}, {"margin", required_argument, NULL, MARGIN},
         {"max-memory", required_argument, NULL, MAX_MEMORY}, {"config", required_argument, NULL, CONFIG},
         {"camera", required_argument, NULL, CAMERA}, {"hours", required_argument, NULL, HOURS},
-        {"help", no_argument, NULL, 'h'}, {0},
+        {"calibrate", required_argument, NULL, CALIBRATE}, {"help", no_argument, NULL, 'h'}, {0},
     };
     struct learn o = {.profile = "compact", .margin = 1, .learning_rate = 1e-3, .entropy = 2e-4, .seed = 1, .batch = 8,
                       .max_memory_mib = 4096, .threads = threads_cores()};
     int status = 2, c, bad = 0;
-    o.inputs = calloc((size_t)argc, sizeof *o.inputs);
+    bool calibrates = false;            /* an argument by itself is one more of the list at hand: --input A B C */
+    o.inputs = calloc(2 * (size_t)argc, sizeof *o.inputs);
+    o.calibrate = o.inputs + argc;
     if (!o.inputs) {
         fprintf(stderr, "memaed: learn: out of memory\n");
         return 1;
     }
-    while (!bad && (c = getopt_long(argc, argv, ":i:o:h", options, NULL)) != -1)
+    while (!bad && (c = getopt_long(argc, argv, "-:i:o:h", options, NULL)) != -1)
         switch (c) {
-        case 'i': o.inputs[o.n_inputs++] = optarg; break;
+        case 'i':
+        case CALIBRATE:
+            calibrates = c == CALIBRATE;
+            add_path(&o, calibrates, optarg);
+            break;
+        case 1: add_path(&o, calibrates, optarg); break;
         case 'o': o.output = optarg; break;
         case PROFILE: o.profile = optarg; break;
         case ARCH: o.arch_file = optarg; break;
@@ -280,8 +337,8 @@ int command_learn(int argc, char **argv)
             return 0;
         default: bad = option_unknown("learn", c, argv);
         }
-    for (; !bad && optind < argc; optind++)     /* --input A B C */
-        o.inputs[o.n_inputs++] = argv[optind];
+    for (; !bad && optind < argc; optind++)
+        add_path(&o, calibrates, argv[optind]);
     if (!bad && o.n_inputs == 0)
         bad = option_misuse("learn", "--input is missing");
     if (!bad && !o.output)

@@ -10,28 +10,30 @@
 #include "core/rng.h"
 #include "daemon/clock.h"
 
-/* The held-out part: a fifth. So many of its windows at most, evenly spread, are evaluated and calibrated on. */
-enum { HELD_OUT_PARTS = 5, MAX_EVALUATED = 256, MAX_CALIBRATED = 3000 };
+/* So many of the held-out windows at most, evenly spread, are evaluated and calibrated on. */
+enum { MAX_EVALUATED = 256, MAX_CALIBRATED = 3000 };
 /* Of a model's queries on held-out footage at least so many must find a slot. */
 #define MIN_ALIVE 0.5
 
 struct learner {
-    const struct footage *footage;
+    struct footage *footage;
     int length;
+    size_t frame_size;
+    uint8_t *window;                    /* [length][frame_size], the calling thread's */
     size_t *learn, n_learn;             /* first frames of the windows to learn from */
     size_t *held_out, n_held_out;
     size_t next;                        /* of learn, in this epoch */
     struct rng rng;
 };
 
-/* First frames of whole windows in [begin, end). */
-static int list_windows(const struct learner *l, size_t begin, size_t end, size_t **ret, size_t *n)
+/* First frames of the whole windows in a range. */
+static int list_windows(const struct learner *l, struct footage_range range, size_t **ret, size_t *n)
 {
-    size_t *list = malloc((end - begin + 1) * sizeof *list);
+    size_t *list = malloc((range.end - range.begin + 1) * sizeof *list);
     if (!list)
         return -ENOMEM;
     *n = 0;
-    for (size_t i = begin; i + (size_t)l->length <= end; i++)
+    for (size_t i = range.begin; i + (size_t)l->length <= range.end; i++)
         if (footage_window_ok(l->footage, i, l->length))
             list[(*n)++] = i;
     *ret = list;
@@ -48,39 +50,48 @@ static void thin_out(size_t *list, size_t *n, size_t max)
     *n = max;
 }
 
-static void window_frames(const struct learner *l, size_t first, const uint8_t *frames[])
+/* The window that begins at `first` into pixels [length][frame_size], and a pointer to each of its frames. */
+static int read_window(const struct learner *l, size_t first, uint8_t *pixels, const uint8_t *frames[], struct error *err)
 {
     for (int t = 0; t < l->length; t++)
-        frames[t] = footage_frame(l->footage, first + (size_t)t);
+        frames[t] = pixels + (size_t)t * l->frame_size;
+    return footage_read(l->footage, first, (size_t)l->length, pixels, err);
 }
 
-static int split(struct learner *l, int batch, struct learner_result *ret, struct error *err)
+static int set_window(const struct learner *l, struct training *training, int i, size_t first, struct error *err)
 {
-    size_t n = footage_frames(l->footage), cut = n - n / HELD_OUT_PARTS;
-    if (list_windows(l, 0, cut, &l->learn, &l->n_learn) < 0 ||
-        list_windows(l, cut, n, &l->held_out, &l->n_held_out) < 0)
+    const uint8_t *frames[ARCH_MAX_FRAMES];
+    int r = read_window(l, first, l->window, frames, err);
+    if (r == 0)
+        training_window(training, i, frames);
+    return r;
+}
+
+static int list_all(struct learner *l, const struct learner_options *o, struct error *err)
+{
+    if (list_windows(l, o->learn, &l->learn, &l->n_learn) < 0 ||
+        list_windows(l, o->held_out, &l->held_out, &l->n_held_out) < 0 ||
+        !(l->window = malloc((size_t)l->length * l->frame_size)))
         return error_set(err, -ENOMEM, "out of memory");
-    if (l->n_learn < (size_t)batch || l->n_held_out < 1)
-        return error_set(err, -EINVAL, "the footage is too short: %zu frames hold %zu whole windows of %d frames to learn "
-                         "from and %zu in the last fifth to calibrate on; at least %d and 1 are needed", n, l->n_learn,
-                         l->length, l->n_held_out, batch);
-    ret->learned_frames = cut;
-    ret->held_out_frames = n - cut;
+    if (l->n_learn < (size_t)o->batch || l->n_held_out < 1)
+        return error_set(err, -EINVAL, "the footage is too short: there are %zu whole windows of %d frames to learn from and "
+                         "%zu to calibrate on; at least %d and 1 are needed", l->n_learn, l->length, l->n_held_out, o->batch);
+    thin_out(l->held_out, &l->n_held_out, MAX_CALIBRATED);
     l->next = l->n_learn;
     return 0;
 }
 
-static void draw_batch(struct learner *l, struct training *training, int batch)
+static int draw_batch(struct learner *l, struct training *training, int batch, struct error *err)
 {
-    const uint8_t *frames[ARCH_MAX_FRAMES];
-    for (int i = 0; i < batch; i++) {
+    int r = 0;
+    for (int i = 0; i < batch && r == 0; i++) {
         if (l->next == l->n_learn) {
             rng_shuffle(&l->rng, l->learn, l->n_learn, sizeof *l->learn);
             l->next = 0;
         }
-        window_frames(l, l->learn[l->next++], frames);
-        training_window(training, i, frames);
+        r = set_window(l, training, i, l->learn[l->next++], err);
     }
+    return r;
 }
 
 /* ---- calibration ------------------------------------------------------------------------------------------------- */
@@ -89,7 +100,9 @@ struct scoring {
     const struct learner *learner;
     const struct plan *plan;
     void **workspaces;          /* [threads] */
+    uint8_t **windows;          /* [threads][length][frame_size] */
     double *scores;             /* [n_held_out] */
+    atomic_int failed;          /* the first -errno */
 };
 
 static void score_window(void *arg, int i, int worker)
@@ -97,7 +110,12 @@ static void score_window(void *arg, int i, int worker)
     struct scoring *s = arg;
     const uint8_t *frames[ARCH_MAX_FRAMES];
     struct plan_result result;
-    window_frames(s->learner, s->learner->held_out[i], frames);
+    struct error err;
+    int r = read_window(s->learner, s->learner->held_out[i], s->windows[worker], frames, &err);
+    if (r < 0) {
+        atomic_compare_exchange_strong(&s->failed, &(int){0}, r);
+        return;
+    }
     plan_run(s->plan, frames, s->workspaces[worker], &result);
     s->scores[i] = (double)result.reference;
 }
@@ -107,23 +125,31 @@ static int score_held_out(const struct learner *l, const struct model *model, co
                           double *scores, struct error *err)
 {
     struct plan *plan = NULL;
-    int r = plan_open(&plan, model, err);
+    int r = plan_open(&plan, model, err), threads = parallel->threads;
     if (r < 0)
         return r;
     struct scoring s = {.learner = l, .plan = plan, .scores = scores};
-    s.workspaces = calloc((size_t)parallel->threads, sizeof *s.workspaces);
-    for (int i = 0; s.workspaces && i < parallel->threads; i++)
-        if (!(s.workspaces[i] = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64)))
-            r = -ENOMEM;
-    if (!s.workspaces)
-        r = -ENOMEM;
-    if (r == 0)
+    s.workspaces = calloc((size_t)threads, sizeof *s.workspaces);
+    s.windows = calloc((size_t)threads, sizeof *s.windows);
+    bool room = s.workspaces && s.windows;
+    for (int i = 0; room && i < threads; i++) {
+        s.workspaces[i] = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+        s.windows[i] = malloc((size_t)l->length * l->frame_size);
+        room = s.workspaces[i] && s.windows[i];
+    }
+    if (room)
         parallel->run(parallel, (int)n, score_window, &s);
-    for (int i = 0; s.workspaces && i < parallel->threads; i++)
-        free(s.workspaces[i]);
+    for (int i = 0; i < threads; i++) {
+        free(s.workspaces ? s.workspaces[i] : NULL);
+        free(s.windows ? s.windows[i] : NULL);
+    }
     free(s.workspaces);
+    free(s.windows);
     plan_close(plan);
-    return r < 0 ? error_set(err, r, "out of memory") : 0;
+    if (!room)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = atomic_load(&s.failed);
+    return r < 0 ? error_set(err, r, "the footage can't be read any more: %s", strerror(-r)) : 0;
 }
 
 static int calibrate(const struct learner *l, const struct model *model, const struct parallel *parallel, double margin,
@@ -156,21 +182,23 @@ static int calibration_time_us(const struct learner *l, const struct model *mode
     return r;
 }
 
-static void evaluate(const struct learner *l, struct training *training, int batch, struct training_evaluation *ret)
+static int evaluate(const struct learner *l, struct training *training, int batch, struct training_evaluation *ret,
+                    struct error *err)
 {
     struct training_totals totals;
-    const uint8_t *frames[ARCH_MAX_FRAMES];
     size_t n = l->n_held_out < MAX_EVALUATED ? l->n_held_out : MAX_EVALUATED;
     training_evaluate_begin(training, &totals);
     for (size_t i = 0; i < n;) {
         int filled = 0;
         for (; filled < batch && i < n; filled++, i++) {
-            window_frames(l, l->held_out[i * l->n_held_out / n], frames);
-            training_window(training, filled, frames);
+            int r = set_window(l, training, filled, l->held_out[i * l->n_held_out / n], err);
+            if (r < 0)
+                return r;
         }
         training_evaluate(training, filled, &totals);
     }
     training_evaluate_end(training, &totals, ret);
+    return 0;
 }
 
 /* ---- training ---------------------------------------------------------------------------------------------------- */
@@ -189,7 +217,9 @@ static int train(struct learner *l, struct training *training, const struct lear
         p->seconds = (double)(now - start) * 1e-6;
         if (p->progress >= 1)
             break;
-        draw_batch(l, training, o->batch);
+        int r = draw_batch(l, training, o->batch, err);
+        if (r < 0)
+            return r;
         /* With a number of steps the schedule depends on them alone, so that the same seed gives the same model. */
         if (training_step(training, o->steps > 0 ? by_steps : p->progress, &p->loss) < 0)
             return error_set(err, -EDOM, "training diverged at step %ld: the loss is not finite; a lower --learning-rate "
@@ -205,19 +235,19 @@ static int train(struct learner *l, struct training *training, const struct lear
     return 0;
 }
 
-int learner_run(struct learner_result *ret, struct model *model, const struct footage *footage,
+int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,
                 const struct learner_options *options, const struct parallel *parallel,
                 void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err)
 {
-    struct learner l = {.footage = footage, .length = model->arch.frames};
+    struct learner l = {.footage = footage, .length = model->arch.frames,
+                        .frame_size = (size_t)model->arch.height * (size_t)model->arch.width};
     struct training *training = NULL;
     struct learner_result result = {0};
     int64_t reserve_us = 0;
     rng_seed(&l.rng, options->seed);
-    int r = footage_check(footage, l.length, err);
-    if (r < 0 || (r = split(&l, options->batch, &result, err)) < 0)
+    int r = list_all(&l, options, err);
+    if (r < 0)
         goto out;
-    thin_out(l.held_out, &l.n_held_out, MAX_CALIBRATED);
     const struct training_options t = {.batch = options->batch, .learning_rate = options->learning_rate,
                                        .alpha = options->alpha, .seed = options->seed};
     if ((r = training_open(&training, model, &t, parallel, err)) < 0)
@@ -228,8 +258,8 @@ int learner_run(struct learner_result *ret, struct model *model, const struct fo
               arg, err);
     if (r < 0)
         goto out;
-    evaluate(&l, training, options->batch, &result.held_out);
-    if (result.held_out.alive < MIN_ALIVE)
+    r = evaluate(&l, training, options->batch, &result.held_out, err);
+    if (r == 0 && result.held_out.alive < MIN_ALIVE)
         r = error_set(err, -EDOM, "the addressing is dead: only %.0f %% of the queries of held-out footage find a slot; a "
                       "lower shrink or temperature in the architecture may help", 100 * result.held_out.alive);
     if (r == 0)
@@ -240,5 +270,6 @@ out:
     training_close(training);
     free(l.learn);
     free(l.held_out);
+    free(l.window);
     return r;
 }

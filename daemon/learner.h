@@ -1,4 +1,4 @@
-/* Learning a model from footage: windows drawn over the first four fifths, training, then what the last fifth (by time)
+/* Learning a model from footage: windows drawn over one part of it, training, then what another part, held out by time,
  * tells: held-out error, slots in use, and the calibration of alerts. One thread calls; the work runs on parallel's. */
 #ifndef MEMAED_DAEMON_LEARNER_H
 #define MEMAED_DAEMON_LEARNER_H
@@ -11,6 +11,7 @@
 #include "io/footage.h"
 
 struct learner_options {
+    struct footage_range learn, held_out;       /* of the footage; windows lie within one */
     int batch;
     double learning_rate, alpha;
     uint64_t seed;
@@ -32,13 +33,12 @@ struct learner_result {
     struct calibration calibration;
     struct training_evaluation held_out;
     struct learner_progress last;
-    size_t learned_frames, held_out_frames;
 };
 
 /* Trains model (initialised by the caller) on the footage and fills ret. progress is called after every step, on the
- * calling thread. 0; -EINVAL where the footage is of no use; -EDOM where training diverged or the addressing is dead, so
+ * calling thread. 0; -EINVAL where the footage holds too few windows; -EDOM where training diverged or the addressing is dead, so
  * that the model is not to be published; -ENOMEM. err names the cause. */
-int learner_run(struct learner_result *ret, struct model *model, const struct footage *footage,
+int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,
                 const struct learner_options *options, const struct parallel *parallel,
                 void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err);
 

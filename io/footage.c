@@ -185,9 +185,11 @@ size_t footage_frames(const struct footage *footage)
     return footage->n;
 }
 
-const uint8_t *footage_frame(const struct footage *footage, size_t i)
+int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixels, struct error *err)
 {
-    return footage->pixels + i * footage->frame_size;
+    (void)err;
+    memcpy(pixels, footage->pixels + first * footage->frame_size, n * footage->frame_size);
+    return 0;
 }
 
 bool footage_window_ok(const struct footage *footage, size_t first, int length)
@@ -243,21 +245,34 @@ static void tones(const uint8_t *frame, size_t n, uint8_t *darkest, uint8_t *bri
     }
 }
 
-int footage_check(const struct footage *footage, int length, struct error *err)
+int footage_check(struct footage *footage, struct footage_range range, int length, struct error *err)
 {
-    enum { LEAST_CONTRAST = 8 };        /* gray levels between the darkest and the brightest pixel of a picture */
-    size_t n = footage->n, windows = 0, flat = 0, changed = 0;
-    for (size_t i = 0; i < n; i++)
+    enum { LEAST_CONTRAST = 8, CHUNK = 64 };    /* gray levels between the darkest and the brightest pixel of a picture */
+    size_t n = range.end - range.begin, windows = 0, flat = 0, changed = 0, size = footage->frame_size;
+    for (size_t i = range.begin; length > 0 && i + (size_t)length <= range.end; i++)
         windows += footage_window_ok(footage, i, length);
     if (windows == 0)
         return error_set(err, -EINVAL, "the footage is too short: %zu frames, with no %d in an unbroken sequence", n, length);
-    for (size_t i = 0; i < n; i++) {
-        uint8_t darkest, brightest;
-        tones(footage_frame(footage, i), footage->frame_size, &darkest, &brightest);
-        flat += brightest - darkest < LEAST_CONTRAST;
-        changed += footage->run[i] > 1 &&
-                   memcmp(footage_frame(footage, i), footage_frame(footage, i - 1), footage->frame_size) != 0;
+    uint8_t *pixels = malloc((CHUNK + 1) * size);       /* one picture more: the last of the chunk before */
+    if (!pixels)
+        return error_set(err, -ENOMEM, "out of memory");
+    int r = 0;
+    for (size_t i = range.begin; i < range.end; i += CHUNK) {
+        size_t m = range.end - i < CHUNK ? range.end - i : CHUNK;
+        if ((r = footage_read(footage, i, m, pixels + size, err)) < 0)
+            break;
+        for (size_t k = 0; k < m; k++) {
+            const uint8_t *frame = pixels + (k + 1) * size;
+            uint8_t darkest, brightest;
+            tones(frame, size, &darkest, &brightest);
+            flat += brightest - darkest < LEAST_CONTRAST;
+            changed += i + k > range.begin && footage->run[i + k] > 1 && memcmp(frame, frame - size, size) != 0;
+        }
+        memcpy(pixels, pixels + m * size, size);
     }
+    free(pixels);
+    if (r < 0)
+        return r;
     if (flat > n / 2)
         return error_set(err, -EINVAL, "the footage is black or of one tone: %zu of %zu frames hold less than %d gray levels",
                          flat, n, LEAST_CONTRAST);

@@ -1,6 +1,6 @@
 /* Footage for learning: all analysed gray frames of a list of inputs, decoded once and kept in memory, so that windows
  * can be drawn over the whole of it. Corrupt frames are left out; a window never spans one, nor a gap, nor two inputs.
- * One thread fills it; then any number read. */
+ * Frames are numbered from 0 in the order in which they came. One thread fills it; then any number read at once. */
 #ifndef MEMAED_IO_FOOTAGE_H
 #define MEMAED_IO_FOOTAGE_H
 
@@ -18,6 +18,10 @@ struct footage_options {
     size_t max_bytes;           /* of pixels */
 };
 
+struct footage_range {
+    size_t begin, end;          /* frames begin … end - 1 */
+};
+
 int footage_open(struct footage **ret, const struct footage_options *options, struct error *err);
 void footage_close(struct footage *footage);            /* takes NULL */
 
@@ -27,7 +31,10 @@ void footage_close(struct footage *footage);            /* takes NULL */
 int footage_add(struct footage *footage, const char *input, struct error *err);
 
 size_t footage_frames(const struct footage *footage);
-const uint8_t *footage_frame(const struct footage *footage, size_t i);          /* [height * width] */
+/* Frames first … first + n - 1, which are there, into pixels [n, height, width], the caller's. Any thread, several at
+ * once. A pass over footage in sequence reads more than a window at a time, as a frame may cost its decoding each time it
+ * is read. 0, or a negative errno with the cause in err. */
+int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixels, struct error *err);
 /* Frames first … first + length - 1 are there and stand in one unbroken sequence. */
 bool footage_window_ok(const struct footage *footage, size_t first, int length);
 size_t footage_clips(const struct footage *footage);    /* inputs, those of a folder counted each */
@@ -36,8 +43,9 @@ size_t footage_corrupt(const struct footage *footage);  /* frames left out */
  * frames in sequence). */
 double footage_fps(const struct footage *footage);
 
-/* Whether windows of `length` frames can be learned from it: -EINVAL with the reason where it is too short (no window), black or
- * of one tone in more than half of its frames, or frozen (no two successive frames differ). */
-int footage_check(const struct footage *footage, int length, struct error *err);
+/* Whether windows of `length` frames can be learned from the range: -EINVAL with the reason where it is too short (no
+ * window), black or of one tone in more than half of its frames, or frozen (no two successive frames differ). What
+ * footage_read() returns where that fails. */
+int footage_check(struct footage *footage, struct footage_range range, int length, struct error *err);
 
 #endif

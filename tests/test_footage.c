@@ -34,6 +34,18 @@ static void reopen(double fps, size_t max_bytes)
     ck_assert_int_eq(footage_open(&footage, &options, &err), 0);
 }
 
+static const uint8_t *frame(size_t i)
+{
+    static uint8_t pixels[W * H];
+    ck_assert_int_eq(footage_read(footage, i, 1, pixels, &err), 0);
+    return pixels;
+}
+
+static int check_all(void)
+{
+    return footage_check(footage, (struct footage_range){0, footage_frames(footage)}, 16, &err);
+}
+
 static void add(const char *name)
 {
     int r = footage_add(footage, clip_path(name), &err);
@@ -50,13 +62,13 @@ START_TEST(keeps_every_frame)
     ck_assert_double_eq_tol(footage_fps(footage), 10, 1e-9);
     for (size_t i = 0; i < 30; i++)
         for (size_t k = 0; k < W * H; k++)
-            ck_assert_int_eq(footage_frame(footage, i)[k], (int)i);
+            ck_assert_int_eq(frame(i)[k], (int)i);
 
     reopen(5, 1 << 24);
     add("a.nut");
     ck_assert_uint_eq(footage_frames(footage), 15);
     ck_assert_double_eq_tol(footage_fps(footage), 5, 1e-9);
-    ck_assert_int_eq(*footage_frame(footage, 14), 28);
+    ck_assert_int_eq(*frame(14), 28);
 }
 END_TEST
 
@@ -112,8 +124,8 @@ START_TEST(folders_of_videos)
     add("videos");
     ck_assert_uint_eq(footage_clips(footage), 2);
     ck_assert_uint_eq(footage_frames(footage), 19);
-    ck_assert_int_eq(*footage_frame(footage, 6), 6);
-    ck_assert_int_eq(*footage_frame(footage, 7), 0);
+    ck_assert_int_eq(*frame(6), 6);
+    ck_assert_int_eq(*frame(7), 0);
     ck_assert(!footage_window_ok(footage, 6, 2));
 
     mkdir(clip_path("nothing"), 0700);
@@ -150,7 +162,7 @@ END_TEST
 
 static void check_fails(const char *cause)
 {
-    ck_assert_int_eq(footage_check(footage, 16, &err), -EINVAL);
+    ck_assert_int_eq(check_all(), -EINVAL);
     ck_assert_msg(strstr(err.text, cause), "%s", err.text);
 }
 
@@ -181,12 +193,21 @@ START_TEST(refuses_what_cant_be_learned)
     ck_assert_uint_eq(footage_frames(footage), 60);
     check_fails("frozen");
 
+    /* Each range by itself: what moves in one does not speak for the other. */
+    clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=7 -pix_fmt gray -c:v ffv1 @/moves.nut");
+    add("moves.nut");
+    ck_assert_int_eq(footage_check(footage, (struct footage_range){0, 60}, 16, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "none of its 60 frames"));
+    ck_assert_int_eq(footage_check(footage, (struct footage_range){60, 130}, 16, &err), 0);
+    ck_assert_int_eq(footage_check(footage, (struct footage_range){45, 70}, 16, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "too short: 25 frames"));
+
     clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=1.6 -pix_fmt gray -c:v ffv1 @/good.nut");
     add("good.nut");
-    ck_assert_int_eq(footage_check(footage, 16, &err), 0);
+    ck_assert_int_eq(check_all(), 0);
     reopen(0, 1 << 24);
     add("good.nut");
-    ck_assert_int_eq(footage_check(footage, 16, &err), 0);
+    ck_assert_int_eq(check_all(), 0);
 }
 END_TEST
 
@@ -214,7 +235,7 @@ START_TEST(real_footage)
     }
     ck_assert_double_eq_tol(footage_fps(footage), 10, 1e-6);
     ck_assert_uint_eq(footage_corrupt(footage), 0);
-    ck_assert_int_eq(footage_check(footage, 16, &err), 0);
+    ck_assert_int_eq(check_all(), 0);
 }
 END_TEST
 

@@ -82,6 +82,23 @@ class Learn(harness.Case):
         self.assertEqual(done.code, 0, done.err)
         self.assertIn("clips=2 frames=300", done.err)
 
+    def test_footage_set_apart(self):
+        """--calibrate: all of --input is learned from, and the held-out part is what was named."""
+        apart = [os.path.join(self.folder, f"apart{i}.mkv") for i in (1, 2)]
+        for path in apart:
+            self.footage(path, "lum='40+X+8*T':cb=128:cr=128", 3)
+        model = os.path.join(self.folder, "m.safetensors")
+        done = self.learn(model, "--steps", "2", "--calibrate", *apart)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("clips=3 frames=210", done.err)
+        training = json.loads(metadata(model)["memae.training"])
+        self.assertEqual((training["inputs"], training["held_out"]["inputs"]), (["normal"], ["apart1", "apart2"]))
+        self.assertEqual(training["held_out"]["frames"], 60)
+        self.assertEqual(json.loads(metadata(model)["memae.calibration"])["windows"], 2 * (30 - 15))
+        self.footage(apart[0], "lum='40+X':cb=128:cr=128", 3)
+        self.refused("--calibrate: the footage is frozen", "--calibrate", apart[0])
+        self.refused("--input: the footage is frozen", "--calibrate", self.normal, inputs=[apart[0]])
+
     def refused(self, reason, *args, inputs=None):
         model = os.path.join(self.folder, "none.safetensors")
         done = self.learn(model, "--steps", "2", *args, inputs=inputs)
