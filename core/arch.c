@@ -11,6 +11,42 @@ enum { MAX_CHANNELS = 1 << 16, MAX_EXTENT = 64, MAX_AXIS = 1 << 14, MAX_SLOTS = 
 
 static const char axis_name[3][8] = {"frames", "rows", "columns"};
 
+static const struct {
+    const char *name;
+    enum input_kind kind;
+    int axes;
+} types[] = {
+    [LAYER_CONV3D] = {"conv3d", INPUT_VIDEO, 3}, [LAYER_DECONV3D] = {"deconv3d", INPUT_VIDEO, 3},
+    [LAYER_CONV2D] = {"conv2d", INPUT_IMAGE, 2}, [LAYER_DECONV2D] = {"deconv2d", INPUT_IMAGE, 2},
+    [LAYER_LINEAR] = {"linear", INPUT_TABLE, 0},
+};
+enum { N_TYPES = sizeof types / sizeof types[0] };
+
+int layer_axes(enum layer_type type)
+{
+    return types[type].axes;
+}
+
+const char *layer_type_name(enum layer_type type)
+{
+    return types[type].name;
+}
+
+bool layer_type_find(enum layer_type *ret, enum input_kind kind, const char *name)
+{
+    for (int i = 0; i < N_TYPES; i++)
+        if (types[i].kind == kind && strcmp(types[i].name, name) == 0) {
+            *ret = (enum layer_type)i;
+            return true;
+        }
+    return false;
+}
+
+const char *layer_types_of(enum input_kind kind)
+{
+    return kind == INPUT_VIDEO ? "conv3d or deconv3d" : kind == INPUT_IMAGE ? "conv2d or deconv2d" : "linear";
+}
+
 static bool product_fits(const size_t *factors, int n)
 {
     size_t product = 1;
@@ -27,11 +63,12 @@ static int check_range(const char *what, int value, int low, int high, struct er
     return 0;
 }
 
-static int layer_shape(struct dims *out, struct dims in, const struct layer_spec *spec, struct error *err)
+static int layer_shape(struct dims *out, struct dims in, enum input_kind kind, const struct layer_spec *spec,
+                       struct error *err)
 {
     int r;
-    if (spec->type != LAYER_CONV3D && spec->type != LAYER_DECONV3D)
-        return error_set(err, -EINVAL, "type: conv3d or deconv3d expected");
+    if ((int)spec->type < 0 || (int)spec->type >= N_TYPES || types[spec->type].kind != kind)
+        return error_set(err, -EINVAL, "type: %s expected, by the input's shape", layer_types_of(kind));
     if ((r = check_range("out", spec->out, 1, MAX_CHANNELS, err)) < 0)
         return r;
     const int size[3] = {in.t, in.h, in.w};
@@ -42,12 +79,14 @@ static int layer_shape(struct dims *out, struct dims in, const struct layer_spec
             (r = check_range("padding", spec->padding[a], 0, MAX_EXTENT, err)) < 0)
             return r;
         int k = spec->kernel[a], s = spec->stride[a], p = spec->padding[a], op = spec->output_padding[a];
-        if (spec->type == LAYER_CONV3D) {
+        if (a < 3 - layer_axes(spec->type) && (k != 1 || s != 1 || p != 0 || op != 0))
+            return error_set(err, -EINVAL, "kernel, stride, padding: only 1, 1 and 0 are possible along %s", axis_name[a]);
+        if (!layer_is_transposed(spec->type)) {
             if (size[a] + 2 * p < k)
                 return error_set(err, -EINVAL, "kernel: %d %s do not fit into %d with padding %d", k, axis_name[a],
                                  size[a], p);
             if (op != 0)
-                return error_set(err, -EINVAL, "output_padding: only a deconv3d has one");
+                return error_set(err, -EINVAL, "output_padding: only a deconv3d or deconv2d has one");
             result[a] = (size[a] + 2 * p - k) / s + 1;
         } else {
             if ((r = check_range("output_padding", op, 0, s - 1, err)) < 0)
@@ -78,12 +117,13 @@ static int layer_shape(struct dims *out, struct dims in, const struct layer_spec
     return 0;
 }
 
-static int part_shapes(struct dims *shapes, const char *part, const struct layer_spec *specs, int n, struct error *err)
+static int part_shapes(struct dims *shapes, const char *part, enum input_kind kind, const struct layer_spec *specs, int n,
+                       struct error *err)
 {
     if (n < 1 || n > ARCH_MAX_LAYERS)
         return error_set(err, -EINVAL, "%s: 1 to %d layers expected, %d found", part, ARCH_MAX_LAYERS, n);
     for (int i = 0; i < n; i++) {
-        int r = layer_shape(&shapes[i + 1], shapes[i], &specs[i], err);
+        int r = layer_shape(&shapes[i + 1], shapes[i], kind, &specs[i], err);
         if (r < 0)
             return error_prefix(err, r, "%s layer %d", part, i);
     }
@@ -95,18 +135,23 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
     int r;
     struct arch_shapes s;
     memset(&s, 0, sizeof s);
+    if (arch->kind != INPUT_VIDEO && arch->kind != INPUT_IMAGE && arch->kind != INPUT_TABLE)
+        return error_set(err, -EINVAL, "input: a video, an image or a table expected");
     if ((r = check_range("channels", arch->channels, 1, MAX_CHANNELS, err)) < 0 ||
         (r = check_range("frames", arch->frames, 1, ARCH_MAX_FRAMES, err)) < 0 ||
         (r = check_range("height", arch->height, 1, MAX_AXIS, err)) < 0 ||
         (r = check_range("width", arch->width, 1, MAX_AXIS, err)) < 0)
         return error_prefix(err, r, "input");
+    if ((arch->kind != INPUT_VIDEO && arch->frames != 1) ||
+        (arch->kind == INPUT_TABLE && (arch->height != 1 || arch->width != 1)))
+        return error_set(err, -EINVAL, "input: one frame expected of an image, and one pixel of a table");
     if (!isfinite(arch->mean) || !isfinite(arch->std) || arch->std <= 0)
         return error_set(err, -EINVAL, "input: a finite mean and a std above 0 expected");
     s.encoder[0] = (struct dims){arch->channels, arch->frames, arch->height, arch->width};
     if (!product_fits((size_t[]){(size_t)arch->channels, (size_t)arch->frames, (size_t)arch->height,
                                  (size_t)arch->width}, 4))
         return error_set(err, -EINVAL, "input: more than %zu elements", MAX_ELEMENTS);
-    if ((r = part_shapes(s.encoder, "encoder", arch->encoder, arch->n_encoder, err)) < 0)
+    if ((r = part_shapes(s.encoder, "encoder", arch->kind, arch->encoder, arch->n_encoder, err)) < 0)
         return r;
 
     struct dims z = s.encoder[arch->n_encoder];
@@ -126,7 +171,7 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
                              m->slots, dims_positions(z), z.c, MAX_ELEMENTS);
     }
     s.decoder[0] = z;
-    if ((r = part_shapes(s.decoder, "decoder", arch->decoder, arch->n_decoder, err)) < 0)
+    if ((r = part_shapes(s.decoder, "decoder", arch->kind, arch->decoder, arch->n_decoder, err)) < 0)
         return r;
     struct dims in = s.encoder[0], out = s.decoder[arch->n_decoder];
     if (in.c != out.c || in.t != out.t || in.h != out.h || in.w != out.w)
@@ -136,11 +181,22 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
     return 0;
 }
 
+int arch_check_camera(const struct arch *arch, struct error *err)
+{
+    if (arch->kind != INPUT_VIDEO)
+        return error_set(err, -EINVAL, "the model takes %s; a camera's is one that takes video",
+                         arch->kind == INPUT_IMAGE ? "single images" : "rows of a table");
+    if (arch->channels != 1)
+        return error_set(err, -EINVAL, "the model takes pictures of %d channels; a camera's is one of 1, as pictures are "
+                         "gray", arch->channels);
+    return 0;
+}
+
 struct arch_cost arch_layer_cost(const struct layer_spec *spec, struct dims in, struct dims out)
 {
     size_t weights = (size_t)in.c * (size_t)out.c * (size_t)spec->kernel[0] * (size_t)spec->kernel[1] *
                      (size_t)spec->kernel[2];
-    size_t positions = dims_positions(spec->type == LAYER_CONV3D ? out : in);
+    size_t positions = dims_positions(layer_is_transposed(spec->type) ? in : out);
     return (struct arch_cost){
         .parameters = weights + (size_t)out.c * (spec->norm ? 3 : 1),
         .multiply_adds = (double)weights * (double)positions,

@@ -1,8 +1,10 @@
-/* The architecture of a video MemAE as plain data (docs/model-format.md, "memae.arch"): what the layers are, and the
- * shapes that follow. Source: Gong et al., ICCV 2019, section 3 and 4.1. Pure functions, any thread.
+/* The architecture of a MemAE as plain data (docs/model-format.md, "memae.arch"): what the layers are, and the shapes
+ * that follow. Source: Gong et al., ICCV 2019, section 3 and 4. Pure functions, any thread.
  *
- * Axes are always in the order frames (t), rows (h), columns (w). conv2d, deconv2d and linear layers have their place in
- * enum layer_type; arch_shapes() refuses them until they are built. */
+ * Axes are always in the order frames (t), rows (h), columns (w), whatever the network takes: an image is a video of one
+ * frame, a row of a table is one of a single pixel with a channel for each feature. So conv2d is conv3d with nothing to do
+ * in time, linear is conv3d with a kernel of one, and one convolution serves all. Only arch and the model file tell them
+ * apart. */
 #ifndef MEMAED_CORE_ARCH_H
 #define MEMAED_CORE_ARCH_H
 
@@ -14,15 +16,17 @@
 enum { ARCH_MAX_LAYERS = 32,            /* in the encoder, and in the decoder */
        ARCH_MAX_FRAMES = 64 };          /* of a window */
 
-enum layer_type { LAYER_CONV3D, LAYER_DECONV3D };
+enum input_kind { INPUT_VIDEO, INPUT_IMAGE, INPUT_TABLE };
+/* conv3d and deconv3d for video, conv2d and deconv2d for images, linear for tables. */
+enum layer_type { LAYER_CONV3D, LAYER_DECONV3D, LAYER_CONV2D, LAYER_DECONV2D, LAYER_LINEAR };
 enum activation { ACTIVATION_NONE, ACTIVATION_LEAKY_RELU, ACTIVATION_RELU, ACTIVATION_TANH };
 enum similarity { SIMILARITY_COSINE, SIMILARITY_DOT };
 
 struct layer_spec {
     enum layer_type type;
     int out;                            /* channels */
-    int kernel[3], stride[3], padding[3];
-    int output_padding[3];              /* deconv3d only, else 0 */
+    int kernel[3], stride[3], padding[3];       /* 1, 1 and 0 on axes that the type has not got: conv2d t, linear all */
+    int output_padding[3];              /* deconv3d and deconv2d only, else 0 */
     bool norm;                          /* batch norm, eps 1e-5 */
     enum activation activation;
     float slope;                        /* leaky_relu only */
@@ -36,8 +40,9 @@ struct memory_spec {
 };
 
 struct arch {
-    int channels, frames, height, width;        /* of the input cube */
-    float mean, std;                            /* pixel p in 0…255 enters as (p/255 - mean)/std */
+    enum input_kind kind;
+    int channels, frames, height, width;        /* of the input cube; image: 1 frame; table: 1x1x1, features as channels */
+    float mean, std;                            /* pixel p in 0…255 enters as (p/255 - mean)/std; table: as it is, 0 and 1 */
     int n_encoder, n_decoder;
     struct layer_spec encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS];
     bool has_memory;                            /* false: the plain autoencoder */
@@ -60,6 +65,18 @@ struct arch_shapes {
 /* Checks every number of the architecture (ranges, products without overflow, x̂ of the input's shape) and derives the
  * shapes. 0, or -EINVAL with the layer and the cause in err ("decoder layer 2: …"); ret untouched on failure. */
 int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *err);
+
+/* 0, or -EINVAL with the cause in err where this is no network for a camera, which takes windows of gray frames. */
+int arch_check_camera(const struct arch *arch, struct error *err);
+
+/* A transposed convolution, which spreads each input over its kernel. */
+static inline bool layer_is_transposed(enum layer_type type) { return type == LAYER_DECONV3D || type == LAYER_DECONV2D; }
+/* How many axes a kernel of the type has: the last so many of t, h, w. */
+int layer_axes(enum layer_type type);
+const char *layer_type_name(enum layer_type type);      /* "conv3d" */
+/* The type of that name among those that the kind of input takes; false, ret untouched, where it takes none such. */
+bool layer_type_find(enum layer_type *ret, enum input_kind kind, const char *name);
+const char *layer_types_of(enum input_kind kind);       /* "conv3d or deconv3d": for messages */
 
 /* What a part of the network has and costs, nominally: a conv3d takes every input within its kernel for each output, a
  * deconv3d spreads each input over its kernel; norms, activations and what falls into the padding are not counted. */

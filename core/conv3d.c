@@ -20,9 +20,9 @@ struct window3d {
 
 void conv3d_init(struct conv3d *ret, const struct layer_spec *spec, struct dims in, struct dims out)
 {
-    bool conv = spec->type == LAYER_CONV3D;
-    ret->fine = conv ? in : out;
-    ret->coarse = conv ? out : in;
+    bool transposed = layer_is_transposed(spec->type);
+    ret->fine = transposed ? out : in;
+    ret->coarse = transposed ? in : out;
     for (int a = 0; a < 3; a++) {
         ret->kernel[a] = spec->kernel[a];
         ret->stride[a] = spec->stride[a];

@@ -20,12 +20,13 @@ static bool layer_tensor(const struct layer_spec *spec, int in, int j, struct mo
     t->ndim = 1;
     t->shape[0] = (size_t)spec->out;
     if (j == 0) {
-        bool conv = spec->type == LAYER_CONV3D;
-        t->ndim = 5;
-        t->shape[0] = (size_t)(conv ? spec->out : in);
-        t->shape[1] = (size_t)(conv ? in : spec->out);
-        for (int a = 0; a < 3; a++)
-            t->shape[2 + a] = (size_t)spec->kernel[a];
+        bool transposed = layer_is_transposed(spec->type);
+        int axes = layer_axes(spec->type);
+        t->ndim = 2 + axes;
+        t->shape[0] = (size_t)(transposed ? in : spec->out);
+        t->shape[1] = (size_t)(transposed ? spec->out : in);
+        for (int a = 0; a < axes; a++)
+            t->shape[2 + a] = (size_t)spec->kernel[3 - axes + a];
     }
     t->n = 1;
     for (int d = 0; d < t->ndim; d++)
@@ -143,8 +144,8 @@ void model_init(struct model *model, uint64_t seed)
             const struct layer_spec *s = &specs[l];
             size_t taps = (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)s->kernel[2];
             size_t out = (size_t)s->out, in = (size_t)shapes[l].c;
-            /* PyTorch takes axis 1 of the weight for the fan-in, which of a deconv3d is its output. */
-            float bound = 1 / sqrtf((float)((s->type == LAYER_CONV3D ? in : out) * taps));
+            /* PyTorch takes axis 1 of the weight for the fan-in, which of a transposed convolution is its output. */
+            float bound = 1 / sqrtf((float)((layer_is_transposed(s->type) ? out : in) * taps));
             fill_uniform(params[l].weight, out * in * taps, bound, &rng);
             fill_uniform(params[l].bias, out, bound, &rng);
             if (s->norm) {

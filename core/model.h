@@ -11,7 +11,7 @@
 #include "core/arch.h"
 
 struct layer_params {
-    float *weight;          /* conv3d [out, in, kt, kh, kw]; deconv3d [in, out, kt, kh, kw] */
+    float *weight;          /* conv3d [out, in, kt, kh, kw]; deconv3d [in, out, kt, kh, kw]; *2d: no kt; linear [out, in] */
     float *bias;            /* [out] */
     float *norm_weight, *norm_bias, *running_mean, *running_var;        /* [out], or NULL without a norm */
 };

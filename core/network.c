@@ -11,6 +11,7 @@
 
 #define NORM_EPS 1e-5f
 #define NORM_MOMENTUM 0.1f
+enum { MIN_QUERIES = 256 };     /* enough rows for a product to be worth its call */
 
 /* One layer with what the way back needs of the forward. */
 struct layer {
@@ -32,6 +33,7 @@ struct network {
     int n_layers;
     struct layer layers[2 * ARCH_MAX_LAYERS];       /* encoder, then decoder */
     struct memory memory;
+    size_t queries;                         /* that are addressed at once: a sample's, or several small ones' */
     float *keys, *columns, *norms, *weights, *softmax, *z_hat;
     float *x;
     float *g[2];                            /* gradients on the way back, in turn */
@@ -52,7 +54,7 @@ static void *allocate(size_t n, size_t size)
 
 static bool is_gather(const struct layer *l)
 {
-    return l->spec->type == LAYER_CONV3D;
+    return !layer_is_transposed(l->spec->type);
 }
 
 static bool is_plain(const struct layer_spec *spec)
@@ -129,7 +131,8 @@ int network_open(struct network **ret, const struct arch *arch, int batch, const
         net->z_hat = allocate(n * dims_elements(z), sizeof(float));
         if (!net->keys || !net->columns || !net->norms || !net->weights || !net->softmax || !net->z_hat)
             r = -ENOMEM;
-        size_t scratch = memory_backward_scratch(&net->memory, (int)q);
+        net->queries = q > MIN_QUERIES ? q : MIN_QUERIES;
+        size_t scratch = memory_backward_scratch(&net->memory, (int)net->queries);
         if (scratch > net->scratch_floats)
             net->scratch_floats = scratch;
         if (slots * (size_t)z.c > net->gradient_floats)
@@ -219,6 +222,19 @@ static size_t part_rows(const struct network *net, const struct layer *l, int pa
     return (size_t)(first_sample(net, part + 1) - first_sample(net, part)) * dims_positions(l->out);
 }
 
+/* A layer that doesn't look across frames takes samples that follow on each other as frames of one: a batch of images, or
+ * of rows of a table, is one product instead of a small one a sample. Returns how many samples a call takes, and the
+ * geometry of such a call. */
+static int samples_a_call(const struct layer *l, int samples, struct conv3d *ret)
+{
+    *ret = l->conv;
+    if (samples < 1 || l->conv.kernel[0] != 1 || l->conv.stride[0] != 1 || l->conv.padding[0] != 0)
+        return 1;
+    ret->fine.t *= samples;
+    ret->coarse.t *= samples;
+    return samples;
+}
+
 static void each_part(struct network *net, void (*fn)(void *step, int part, int worker), struct step *step)
 {
     net->parallel.run(&net->parallel, net->parallel.threads, fn, step);
@@ -253,9 +269,12 @@ static void convolve_part(void *arg, int part, int worker)
     struct layer *l = s->layer;
     (void)worker;
     const struct epilogue e = {.bias = l->shift};       /* the bias alone; norm and activation follow */
-    for (int i = first_sample(net, part); i < first_sample(net, part + 1); i++)
+    int first = first_sample(net, part), end = first_sample(net, part + 1);
+    struct conv3d conv;
+    int step = samples_a_call(l, end - first, &conv);
+    for (int i = first; i < end; i += step)
         (is_gather(l) ? conv3d_gather : conv3d_scatter)(
-            &l->conv, s->in + (size_t)i * sample(l->in), l->forward, &e, l->y + (size_t)i * sample(l->out),
+            &conv, s->in + (size_t)i * sample(l->in), l->forward, &e, l->y + (size_t)i * sample(l->out),
             net->scratch + (size_t)part * net->scratch_floats);
 }
 
@@ -339,9 +358,10 @@ static void address_part(void *arg, int part, int worker)
     (void)worker;
     struct dims z = net->shapes.decoder[0];
     size_t q = dims_positions(z), c = (size_t)z.c, slots = (size_t)net->memory.spec.slots;
-    for (int i = first_sample(net, part); i < first_sample(net, part + 1); i++) {
-        size_t row = (size_t)i * q;
-        memory_forward(&net->memory, s->slots, net->columns, s->in + row * c, (int)q, net->z_hat + row * c,
+    size_t row = (size_t)first_sample(net, part) * q, end = (size_t)first_sample(net, part + 1) * q;
+    for (size_t rows; row < end; row += rows) {
+        rows = end - row < net->queries ? end - row : net->queries;
+        memory_forward(&net->memory, s->slots, net->columns, s->in + row * c, (int)rows, net->z_hat + row * c,
                        net->weights + row * slots, net->softmax + row * slots,
                        net->scratch + (size_t)part * net->scratch_floats);
     }
@@ -510,11 +530,14 @@ static void convolution_backward_part(void *arg, int part, int worker)
     float *gradient = net->gradient + (size_t)part * net->gradient_floats;
     memset(gradient, 0, conv3d_weights(&l->conv) * sizeof *gradient);
     const struct epilogue none = {0};
-    for (int i = first_sample(net, part); i < first_sample(net, part + 1); i++) {
+    int first = first_sample(net, part), end = first_sample(net, part + 1);
+    struct conv3d conv;
+    int step = samples_a_call(l, end - first, &conv);
+    for (int i = first; i < end; i += step) {
         const float *in = s->in + (size_t)i * sample(l->in), *out = s->g_out + (size_t)i * sample(l->out);
-        conv3d_gradient(&l->conv, is_gather(l) ? in : out, is_gather(l) ? out : in, gradient, scratch);
+        conv3d_gradient(&conv, is_gather(l) ? in : out, is_gather(l) ? out : in, gradient, scratch);
         if (s->g_in)
-            (is_gather(l) ? conv3d_scatter : conv3d_gather)(&l->conv, out, l->backward, &none,
+            (is_gather(l) ? conv3d_scatter : conv3d_gather)(&conv, out, l->backward, &none,
                                                             s->g_in + (size_t)i * sample(l->in), scratch);
     }
 }
@@ -538,10 +561,11 @@ static void address_backward_part(void *arg, int part, int worker)
     size_t q = dims_positions(z), c = (size_t)z.c, slots = (size_t)net->memory.spec.slots;
     float *gradient = net->gradient + (size_t)part * net->gradient_floats;
     memset(gradient, 0, slots * c * sizeof *gradient);
-    for (int i = first_sample(net, part); i < first_sample(net, part + 1); i++) {
-        size_t row = (size_t)i * q;
+    size_t row = (size_t)first_sample(net, part) * q, end = (size_t)first_sample(net, part + 1) * q;
+    for (size_t rows; row < end; row += rows) {
+        rows = end - row < net->queries ? end - row : net->queries;
         memory_backward(&net->memory, s->slots, net->keys, net->norms, network_z(net) + row * c,
-                        net->weights + row * slots, net->softmax + row * slots, (int)q, s->g_out + row * c,
+                        net->weights + row * slots, net->softmax + row * slots, (int)rows, s->g_out + row * c,
                         s->entropy_scale, s->g_in + row * c, gradient, net->scratch + (size_t)part * net->scratch_floats);
     }
 }

@@ -35,7 +35,7 @@ static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, 
 {
     size_t n = (size_t)out.c;
     conv3d_init(&ret->conv, spec, in, out);
-    ret->gather = spec->type == LAYER_CONV3D;
+    ret->gather = !layer_is_transposed(spec->type);
     ret->activation = spec->activation;
     ret->slope = spec->slope;
     ret->weight = aligned_alloc(64, (conv3d_weights(&ret->conv) * sizeof(float) + 63) / 64 * 64);

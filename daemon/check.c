@@ -89,9 +89,9 @@ static void check_camera(struct camera_check *check, const struct model_file *fi
     const struct config_camera *camera = check->camera;
     const struct arch *arch = &file->model->arch;
 
-    if (arch->channels != 1)
-        found_at(check, false, camera->model_line, camera->model_column, "model",
-                 "the model takes %d channels; right would be a model of one, as pictures are gray", arch->channels);
+    struct error err;
+    if (arch_check_camera(arch, &err) < 0)
+        found_at(check, false, camera->model_line, camera->model_column, "model", "%s", err.text);
     if (arch->frames > RING_MAX_LENGTH)
         found_at(check, false, camera->model_line, camera->model_column, "model",
                  "the model takes %d frames a window; right would be at most %d", arch->frames, (int)RING_MAX_LENGTH);

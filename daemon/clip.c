@@ -50,9 +50,8 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct pa
     const struct arch *arch = plan_arch(plan);
     struct clip_scorer *s;
 
-    if (arch->channels != 1)
-        return error_set(err, -EINVAL, "the model takes pictures of %d channels; only gray ones, of 1, can be scored",
-                         arch->channels);
+    if (arch_check_camera(arch, err) < 0)
+        return -EINVAL;
     s = calloc(1, sizeof *s);
     if (!s)
         return error_set(err, -ENOMEM, "out of memory");

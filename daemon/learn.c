@@ -111,12 +111,12 @@ static int choose_arch(struct arch *ret, const struct learn *o, struct error *er
     } else {
         arch = *arch_profile(o->profile);
     }
+    if (arch_check_camera(&arch, err) < 0)
+        return -EINVAL;
     if (o->width > 0) {
         arch.width = o->width;
         arch.height = o->height;
     }
-    if (arch.channels != 1)
-        return error_set(err, -EINVAL, "the network takes %d channels; footage is gray, 1 channel", arch.channels);
     struct arch_shapes shapes;
     int r = arch_shapes(&shapes, &arch, err);
     if (r == 0)

@@ -93,23 +93,30 @@ static const json_t *slots_used(const struct model_file *file)
 
 /* ---- for people --------------------------------------------------------------------------------------------------- */
 
-static const char *const layer_names[] = {[LAYER_CONV3D] = "conv3d", [LAYER_DECONV3D] = "deconv3d"};
-
 struct text {
     char text[96];
 };
 
-static const char *axes(struct text *out, const int *v)
+static const char *axes(struct text *out, const int *v, int n)
 {
-    snprintf(out->text, sizeof out->text, "%dx%dx%d", v[0], v[1], v[2]);
+    if (n == 3)
+        snprintf(out->text, sizeof out->text, "%dx%dx%d", v[0], v[1], v[2]);
+    else
+        snprintf(out->text, sizeof out->text, n == 2 ? "%dx%d" : "-", v[1], v[2]);
     return out->text;
 }
 
-static const char *dims(struct text *out, struct dims d)
+static const char *dims(struct text *out, enum input_kind kind, struct dims d)
 {
-    snprintf(out->text, sizeof out->text, "%dx%dx%dx%d", d.c, d.t, d.h, d.w);
+    if (kind == INPUT_VIDEO)
+        snprintf(out->text, sizeof out->text, "%dx%dx%dx%d", d.c, d.t, d.h, d.w);
+    else
+        snprintf(out->text, sizeof out->text, kind == INPUT_IMAGE ? "%dx%dx%d" : "%d", d.c, d.h, d.w);
     return out->text;
 }
+
+static const char *const axis_names[] = {[INPUT_VIDEO] = "channels, frames, height, width",
+                                         [INPUT_IMAGE] = "channels, height, width", [INPUT_TABLE] = "features"};
 
 /* 65.4 G, 83.4 k: three digits and a prefix. */
 static const char *scaled(struct text *out, double value)
@@ -125,7 +132,8 @@ static const char *scaled(struct text *out, double value)
     return out->text;
 }
 
-static void print_layer(const char *part, int i, const struct layer_spec *spec, struct dims out, const struct arch_cost *cost)
+static void print_layer(const char *part, int i, enum input_kind kind, const struct layer_spec *spec, struct dims out,
+                        const struct arch_cost *cost)
 {
     struct text kernel, stride, shape, count, extras = {""};
     int n = snprintf(extras.text, sizeof extras.text, "%s", spec->norm ? " norm" : "");
@@ -137,9 +145,9 @@ static void print_layer(const char *part, int i, const struct layer_spec *spec, 
         snprintf(extras.text + n, sizeof extras.text - (size_t)n, " leaky_relu(%g)", (double)spec->slope);
         break;
     }
-    printf("%s %-4d %-8s %5s / %-5s%-22s -> %-18s %10zu %11s\n", part, i, layer_names[spec->type],
-           axes(&kernel, spec->kernel), axes(&stride, spec->stride), extras.text, dims(&shape, out), cost->parameters,
-           scaled(&count, cost->multiply_adds));
+    printf("%s %-4d %-8s %5s / %-5s%-22s -> %-18s %10zu %11s\n", part, i, layer_type_name(spec->type),
+           axes(&kernel, spec->kernel, layer_axes(spec->type)), axes(&stride, spec->stride, layer_axes(spec->type)),
+           extras.text, dims(&shape, kind, out), cost->parameters, scaled(&count, cost->multiply_adds));
 }
 
 static void print_calibration(const struct model_file *file)
@@ -184,21 +192,24 @@ static int print_text(const struct summary *s)
     const struct arch *arch = &model->arch;
     struct text a, b, c;
     printf("model         %s, %sB\n", s->path, scaled(&a, s->size_bytes));
-    printf("input         %s (channels, frames, height, width); a pixel p enters as (p/255 - %g)/%g\n\n",
-           dims(&a, model->shapes.encoder[0]), (double)arch->mean, (double)arch->std);
+    printf("input         %s (%s)", dims(&a, arch->kind, model->shapes.encoder[0]), axis_names[arch->kind]);
+    if (arch->kind == INPUT_TABLE)
+        printf("\n\n");
+    else
+        printf("; a pixel p enters as (p/255 - %g)/%g\n\n", (double)arch->mean, (double)arch->std);
     printf("layer         %-8s %-35s    %-18s %10s %11s\n", "type", "kernel / stride", "output", "parameters",
            "mult-adds");
     for (int i = 0; i < arch->n_encoder; i++)
-        print_layer("encoder ", i, &arch->encoder[i], model->shapes.encoder[i + 1], &s->encoder[i]);
+        print_layer("encoder ", i, arch->kind, &arch->encoder[i], model->shapes.encoder[i + 1], &s->encoder[i]);
     if (arch->has_memory) {
         const struct memory_spec *m = &arch->memory;
         snprintf(b.text, sizeof b.text, "%d slots, %s%s", m->slots,
                  m->similarity == SIMILARITY_COSINE ? "cosine" : "dot product", m->shrink > 0 ? ", shrink" : "");
-        printf("memory        %-44s -> %-18s %10zu %11s\n", b.text, dims(&a, model->shapes.decoder[0]),
+        printf("memory        %-44s -> %-18s %10zu %11s\n", b.text, dims(&a, arch->kind, model->shapes.decoder[0]),
                s->memory.parameters, scaled(&c, s->memory.multiply_adds));
     }
     for (int i = 0; i < arch->n_decoder; i++)
-        print_layer("decoder ", i, &arch->decoder[i], model->shapes.decoder[i + 1], &s->decoder[i]);
+        print_layer("decoder ", i, arch->kind, &arch->decoder[i], model->shapes.decoder[i + 1], &s->decoder[i]);
 
     printf("\nparameters    %zu; with the norms' statistics %sB\n", s->total.parameters,
            scaled(&a, (double)model->n_storage * (double)sizeof(float)));
@@ -222,17 +233,13 @@ static int print_text(const struct summary *s)
 
 /* ---- for programs ------------------------------------------------------------------------------------------------- */
 
-static json_t *shape_json(struct dims d)
-{
-    return json_pack("[i, i, i, i]", d.c, d.t, d.h, d.w);
-}
-
-static json_t *layers_json(const struct layer_spec *specs, int n, const struct dims *shapes, const struct arch_cost *costs)
+static json_t *layers_json(enum input_kind kind, const struct layer_spec *specs, int n, const struct dims *shapes,
+                           const struct arch_cost *costs)
 {
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:f}", "type", layer_names[specs[i].type], "output",
-                                              shape_json(shapes[i + 1]), "parameters", (json_int_t)costs[i].parameters,
+        json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:f}", "type", layer_type_name(specs[i].type), "output",
+                                              dims_to_json(kind, shapes[i + 1]), "parameters", (json_int_t)costs[i].parameters,
                                               "multiply_adds", costs[i].multiply_adds));
     return list;
 }
@@ -246,14 +253,14 @@ static int print_json(const struct summary *s)
         const json_t *used = slots_used(s->file);
         memory = json_pack("{s:i, s:i, s:O?, s:o, s:I, s:f}", "slots", arch->memory.slots, "channels",
                            model->shapes.decoder[0].c, "slots_used", used, "output",
-                           shape_json(model->shapes.decoder[0]), "parameters", (json_int_t)s->memory.parameters,
+                           dims_to_json(arch->kind, model->shapes.decoder[0]), "parameters", (json_int_t)s->memory.parameters,
                            "multiply_adds", s->memory.multiply_adds);
     }
     json_t *object = json_pack(
         "{s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:f, s:f, s:o, s:o, s:o}", "model", shown_string(s->path), "size_bytes",
-        (json_int_t)s->size_bytes, "input", shape_json(model->shapes.encoder[0]), "encoder",
-        layers_json(arch->encoder, arch->n_encoder, model->shapes.encoder, s->encoder), "memory", memory, "decoder",
-        layers_json(arch->decoder, arch->n_decoder, model->shapes.decoder, s->decoder), "parameters",
+        (json_int_t)s->size_bytes, "input", dims_to_json(arch->kind, model->shapes.encoder[0]), "encoder",
+        layers_json(arch->kind, arch->encoder, arch->n_encoder, model->shapes.encoder, s->encoder), "memory", memory, "decoder",
+        layers_json(arch->kind, arch->decoder, arch->n_decoder, model->shapes.decoder, s->decoder), "parameters",
         (json_int_t)s->total.parameters, "multiply_adds", s->total.multiply_adds, "flop_per_cube",
         2 * s->total.multiply_adds, "arch", arch_to_json(arch), "calibration",
         s->file->has_calibration ? calibration_to_json(&s->file->calibration) : json_null(), "training",

@@ -99,8 +99,6 @@ static int check_keys(const json_t *object, const char *const *allowed, size_t n
 
 /* ---- the architecture --------------------------------------------------------------------------------------------- */
 
-static const char *const layer_types[] = {[LAYER_CONV3D] = "conv3d", [LAYER_DECONV3D] = "deconv3d"};
-static const char *const types_to_come[] = {"conv2d", "deconv2d", "linear"};
 static const char *const activations[] = {[ACTIVATION_LEAKY_RELU] = "leaky_relu", [ACTIVATION_RELU] = "relu",
                                           [ACTIVATION_TANH] = "tanh"};
 static const char *const similarities[] = {[SIMILARITY_COSINE] = "cosine", [SIMILARITY_DOT] = "dot"};
@@ -119,29 +117,37 @@ static bool absent(const json_t *value)
     return !value || json_is_null(value);
 }
 
-static int parse_layer(struct layer_spec *ret, const json_t *json, struct error *err)
+/* The kernel of a layer and what goes with it: the file has the axes that the type has, the last of frames, rows, columns. */
+static int parse_kernel(struct layer_spec *ret, const json_t *json, struct error *err)
 {
-    static const char *const keys[] = {"type", "out", "kernel", "stride", "padding", "output_padding", "norm",
-                                       "activation", "slope"};
+    int axes = layer_axes(ret->type), skip = 3 - axes, r;
+    const json_t *output_padding = json_object_get(json, "output_padding");
+    for (int a = 0; a < skip; a++)
+        ret->kernel[a] = ret->stride[a] = 1;
+    if (axes == 0)
+        return 0;
+    if ((r = get_ints(ret->kernel + skip, axes, "kernel", json_object_get(json, "kernel"), err)) < 0 ||
+        (r = get_ints(ret->stride + skip, axes, "stride", json_object_get(json, "stride"), err)) < 0 ||
+        (r = get_ints(ret->padding + skip, axes, "padding", json_object_get(json, "padding"), err)) < 0 ||
+        (output_padding && (r = get_ints(ret->output_padding + skip, axes, "output_padding", output_padding, err)) < 0))
+        return r;
+    return 0;
+}
+
+static int parse_layer(struct layer_spec *ret, enum input_kind kind, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"type", "out", "norm", "activation", "slope", "kernel", "stride", "padding",
+                                       "output_padding"};
+    enum { LINEAR_KEYS = 5 };           /* the first ones, that a linear layer has too */
     struct layer_spec s = {0};
     const json_t *type = json_object_get(json, "type"), *norm = json_object_get(json, "norm"),
-                 *activation = json_object_get(json, "activation"), *slope = json_object_get(json, "slope"),
-                 *output_padding = json_object_get(json, "output_padding");
+                 *activation = json_object_get(json, "activation"), *slope = json_object_get(json, "slope");
     int r, k;
-    /* Said before anything else: such layers have other keys. */
-    if (look_up(type, types_to_come, COUNT(types_to_come)) >= 0)
-        return error_set(err, -EINVAL, "type: %s is not supported yet; conv3d or deconv3d expected",
-                         json_string_value(type));
-    if ((r = check_keys(json, keys, COUNT(keys), err)) < 0)
+    if (json_is_object(json) && (!json_is_string(type) || !layer_type_find(&s.type, kind, json_string_value(type))))
+        return wrong(err, "type", layer_types_of(kind), type);
+    if ((r = check_keys(json, keys, s.type == LAYER_LINEAR ? LINEAR_KEYS : COUNT(keys), err)) < 0)
         return r;
-    if ((k = look_up(type, layer_types, COUNT(layer_types))) < 0)
-        return wrong(err, "type", "conv3d or deconv3d", type);
-    s.type = (enum layer_type)k;
-    if ((r = get_int(&s.out, "out", json_object_get(json, "out"), err)) < 0 ||
-        (r = get_ints(s.kernel, 3, "kernel", json_object_get(json, "kernel"), err)) < 0 ||
-        (r = get_ints(s.stride, 3, "stride", json_object_get(json, "stride"), err)) < 0 ||
-        (r = get_ints(s.padding, 3, "padding", json_object_get(json, "padding"), err)) < 0 ||
-        (output_padding && (r = get_ints(s.output_padding, 3, "output_padding", output_padding, err)) < 0))
+    if ((r = get_int(&s.out, "out", json_object_get(json, "out"), err)) < 0 || (r = parse_kernel(&s, json, err)) < 0)
         return r;
     if (!absent(norm) && !(json_is_string(norm) && strcmp(json_string_value(norm), "batch") == 0))
         return wrong(err, "norm", "batch or nothing", norm);
@@ -160,7 +166,8 @@ static int parse_layer(struct layer_spec *ret, const json_t *json, struct error 
     return 0;
 }
 
-static int parse_layers(struct layer_spec *ret, int *ret_n, const char *part, const json_t *json, struct error *err)
+static int parse_layers(struct layer_spec *ret, int *ret_n, const char *part, enum input_kind kind, const json_t *json,
+                        struct error *err)
 {
     if (!json_is_array(json))
         return wrong(err, part, "a list of layers", json);
@@ -168,7 +175,7 @@ static int parse_layers(struct layer_spec *ret, int *ret_n, const char *part, co
     if (n > ARCH_MAX_LAYERS)
         return error_set(err, -EINVAL, "%s: at most %d layers expected, %zu found", part, ARCH_MAX_LAYERS, n);
     for (size_t i = 0; i < n; i++) {
-        int r = parse_layer(&ret[i], json_array_get(json, i), err);
+        int r = parse_layer(&ret[i], kind, json_array_get(json, i), err);
         if (r < 0)
             return error_prefix(err, r, "%s[%zu]", part, i);
     }
@@ -182,18 +189,22 @@ static int parse_input(struct arch *ret, const json_t *json, struct error *err)
     int r = check_keys(json, keys, COUNT(keys), err), shape[4];
     if (r < 0)
         return r;
-    const json_t *axes = json_object_get(json, "shape");
-    if (json_array_size(axes) == 1 || json_array_size(axes) == 3)
-        return error_set(err, -EINVAL, "shape: %s are not supported yet; [channels, frames, height, width] expected",
-                         json_array_size(axes) == 1 ? "tables [features]" : "images [channels, height, width]");
-    if ((r = get_ints(shape, 4, "shape", axes, err)) < 0 ||
-        (r = get_float(&ret->mean, "mean", json_object_get(json, "mean"), err)) < 0 ||
-        (r = get_float(&ret->std, "std", json_object_get(json, "std"), err)) < 0)
+    const json_t *axes = json_object_get(json, "shape"), *mean = json_object_get(json, "mean"),
+                 *std = json_object_get(json, "std");
+    size_t n = json_array_size(axes);
+    if (n != 1 && n != 3 && n != 4)
+        return wrong(err, "shape", "[channels, frames, height, width], [channels, height, width] or [features]", axes);
+    bool table = n == 1;
+    ret->kind = table ? INPUT_TABLE : n == 3 ? INPUT_IMAGE : INPUT_VIDEO;
+    ret->std = 1;
+    if ((r = get_ints(shape, (int)n, "shape", axes, err)) < 0 ||
+        (!(table && !mean) && (r = get_float(&ret->mean, "mean", mean, err)) < 0) ||
+        (!(table && !std) && (r = get_float(&ret->std, "std", std, err)) < 0))
         return r;
     ret->channels = shape[0];
-    ret->frames = shape[1];
-    ret->height = shape[2];
-    ret->width = shape[3];
+    ret->frames = n == 4 ? shape[1] : 1;
+    ret->height = table ? 1 : shape[n - 2];
+    ret->width = table ? 1 : shape[n - 1];
     return 0;
 }
 
@@ -227,12 +238,12 @@ int arch_from_json(struct arch *ret, const json_t *json, struct error *err)
         return r;
     if ((r = parse_input(&arch, json_object_get(json, "input"), err)) < 0)
         return error_prefix(err, r, "input");
-    if ((r = parse_layers(arch.encoder, &arch.n_encoder, "encoder", json_object_get(json, "encoder"), err)) < 0)
+    if ((r = parse_layers(arch.encoder, &arch.n_encoder, "encoder", arch.kind, json_object_get(json, "encoder"), err)) < 0)
         return r;
     arch.has_memory = !json_is_null(memory);
     if (arch.has_memory && (r = parse_memory(&arch.memory, memory, err)) < 0)
         return error_prefix(err, r, "memory");
-    if ((r = parse_layers(arch.decoder, &arch.n_decoder, "decoder", json_object_get(json, "decoder"), err)) < 0 ||
+    if ((r = parse_layers(arch.decoder, &arch.n_decoder, "decoder", arch.kind, json_object_get(json, "decoder"), err)) < 0 ||
         (r = arch_shapes(&shapes, &arch, err)) < 0)
         return r;
     *ret = arch;
@@ -251,9 +262,17 @@ static json_t *real(float value)
     return json_real(strtod(text, NULL));
 }
 
-static json_t *triple(const int *v)
+/* The last n of three values; NULL for none. */
+static json_t *last(const int *v, int n)
 {
-    return json_pack("[i, i, i]", v[0], v[1], v[2]);
+    return n == 3 ? json_pack("[i, i, i]", v[0], v[1], v[2]) : n == 2 ? json_pack("[i, i]", v[1], v[2]) : NULL;
+}
+
+/* [channels, frames, height, width], [channels, height, width] or [features] */
+json_t *dims_to_json(enum input_kind kind, struct dims d)
+{
+    return kind == INPUT_VIDEO ? json_pack("[i, i, i, i]", d.c, d.t, d.h, d.w)
+         : kind == INPUT_IMAGE ? json_pack("[i, i, i]", d.c, d.h, d.w) : json_pack("[i]", d.c);
 }
 
 static json_t *layers_to_json(const struct layer_spec *specs, int n)
@@ -261,10 +280,11 @@ static json_t *layers_to_json(const struct layer_spec *specs, int n)
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         const struct layer_spec *s = &specs[i];
-        json_t *layer = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o*, s:s*, s:s*, s:o*}", "type", layer_types[s->type],
-                                  "out", s->out, "kernel", triple(s->kernel), "stride", triple(s->stride),
-                                  "padding", triple(s->padding), "output_padding",
-                                  s->type == LAYER_DECONV3D ? triple(s->output_padding) : NULL,
+        int axes = layer_axes(s->type);
+        json_t *layer = json_pack("{s:s, s:i, s:o*, s:o*, s:o*, s:o*, s:s*, s:s*, s:o*}", "type", layer_type_name(s->type),
+                                  "out", s->out, "kernel", last(s->kernel, axes), "stride", last(s->stride, axes),
+                                  "padding", last(s->padding, axes), "output_padding",
+                                  layer_is_transposed(s->type) ? last(s->output_padding, axes) : NULL,
                                   "norm", s->norm ? "batch" : NULL, "activation", activations[s->activation],
                                   "slope", s->activation == ACTIVATION_LEAKY_RELU ? real(s->slope) : NULL);
         if (json_array_append_new(list, layer) < 0) {
@@ -282,9 +302,10 @@ json_t *arch_to_json(const struct arch *arch)
         ? json_pack("{s:i, s:s, s:o, s:o}", "slots", m->slots, "similarity", similarities[m->similarity],
                     "shrink", real(m->shrink), "temperature", real(m->temperature))
         : json_null();
-    return json_pack("{s:{s:[i, i, i, i], s:o, s:o}, s:o, s:o, s:o}", "input", "shape", arch->channels, arch->frames,
-                     arch->height, arch->width, "mean", real(arch->mean), "std", real(arch->std),
-                     "encoder", layers_to_json(arch->encoder, arch->n_encoder), "memory", memory,
+    bool scaled = arch->kind != INPUT_TABLE || arch->mean != 0 || arch->std != 1;
+    return json_pack("{s:{s:o, s:o*, s:o*}, s:o, s:o, s:o}", "input", "shape",
+                     dims_to_json(arch->kind, (struct dims){arch->channels, arch->frames, arch->height, arch->width}),
+                     "mean", scaled ? real(arch->mean) : NULL, "std", scaled ? real(arch->std) : NULL, "encoder", layers_to_json(arch->encoder, arch->n_encoder), "memory", memory,
                      "decoder", layers_to_json(arch->decoder, arch->n_decoder));
 }
 

@@ -39,9 +39,12 @@ int model_file_save(const char *path, const struct model *model, const struct ca
 
 /* The JSON of model-format.md, both ways. arch_from_json refuses unknown keys, wrong types and ranges, naming the place
  * ("encoder[2]: kernel[0]: …"), and runs arch_shapes(). May be left out: output_padding (0), norm, activation, slope
- * (0.2), temperature (1). */
+ * (0.2), temperature (1); of a table mean (0) and std (1). */
 int arch_from_json(struct arch *ret, const json_t *json, struct error *err);
 json_t *arch_to_json(const struct arch *arch);          /* the caller's reference; NULL: out of memory */
+/* A shape as the file has it: [channels, frames, height, width] of a video, [channels, height, width] of an image,
+ * [features] of a table. */
+json_t *dims_to_json(enum input_kind kind, struct dims dims);
 /* memae.calibration as above; the caller's reference, NULL: out of memory, or not finite. */
 json_t *calibration_to_json(const struct calibration *calibration);
 /* An architecture from a JSON file. */

@@ -55,7 +55,7 @@ START_TEST(test_refused)
     WITH(a.encoder[0].kernel[0] = 60, "do not fit");
     WITH(a.encoder[0].stride[0] = -1, "stride");
     WITH(a.decoder[2].output_padding[1] = 2, "decoder layer 2: output_padding");
-    WITH(a.encoder[2].output_padding[1] = 1, "only a deconv3d");
+    WITH(a.encoder[2].output_padding[1] = 1, "only a deconv3d or deconv2d");
     WITH(a.decoder[3].out = 2, "the input's shape");
     WITH(a.n_decoder = 3, "the input's shape");
     WITH(a.n_encoder = 0, "encoder: 1 to 32 layers");
@@ -72,6 +72,20 @@ START_TEST(test_refused)
     WITH((a.encoder[0].out = 65536, a.encoder[0].stride[1] = 1), "elements");
     WITH(a.encoder[0].slope = (float)(1.0 / 0.0), "slope");
     WITH(a.encoder[0].activation = (enum activation)9, "activation");
+    WITH(a.encoder[0].type = LAYER_CONV2D, "encoder layer 0: type: conv3d or deconv3d");
+    WITH(a.kind = INPUT_IMAGE, "one frame expected of an image");
+    WITH((a.kind = INPUT_TABLE, a.frames = 1), "one pixel of a table");
+    WITH((a.kind = INPUT_IMAGE, a.frames = 1), "encoder layer 0: type: conv2d or deconv2d");
+    WITH((a.kind = INPUT_IMAGE, a.frames = 1, a.encoder[0].type = LAYER_CONV2D), "possible along frames");
+    WITH((a.kind = INPUT_TABLE, a.frames = a.height = a.width = 1, a.encoder[0].type = LAYER_LINEAR), "possible along frames");
+    a = *arch_profile("nano");
+    ck_assert_int_eq(arch_check_camera(&a, &err), 0);
+    a.channels = 3;
+    ck_assert_int_eq(arch_check_camera(&a, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "pictures of 3 channels"));
+    a.kind = INPUT_TABLE;
+    ck_assert_int_eq(arch_check_camera(&a, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "rows of a table"));
 }
 END_TEST
 

@@ -184,7 +184,7 @@ static void refuse_metadata(const char *key, const char *value, const char *what
 
 /* ---- what loads --------------------------------------------------------------------------------------------------- */
 
-static const char *const golden[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk"};
+static const char *const golden[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk", "mnist", "kddcup"};
 
 START_TEST(loads_golden)
 {
@@ -202,12 +202,13 @@ START_TEST(loads_golden)
     for (; model_tensor(file.model, n, &t); n++)
         ck_assert_mem_eq(t.data, safetensors_find(raw, t.name)->data, t.n * sizeof(float));
     ck_assert_uint_eq((size_t)n, safetensors_count(raw));
-    ck_assert_int_eq(file.model->arch.frames, 16);
-    ck_assert_int_eq(file.model->arch.n_encoder, 4);
+    ck_assert_int_eq((int)file.model->arch.kind, _i == 4 ? INPUT_IMAGE : _i == 5 ? INPUT_TABLE : INPUT_VIDEO);
+    ck_assert_int_eq(file.model->arch.frames, _i < 4 ? 16 : 1);
+    ck_assert_int_eq(file.model->arch.n_encoder, _i == 4 ? 3 : 4);
     ck_assert_int_eq(file.model->arch.memory.similarity, _i == 1 ? SIMILARITY_DOT : SIMILARITY_COSINE);
     ck_assert_float_eq(file.model->arch.memory.temperature, 1);
-    ck_assert_float_eq(file.model->arch.encoder[0].slope, 0.2f);
-    ck_assert_int_eq(file.model->arch.decoder[3].activation, ACTIVATION_NONE);
+    ck_assert_float_eq(file.model->arch.encoder[0].slope, _i < 5 ? 0.2f : 0);
+    ck_assert_int_eq(file.model->arch.decoder[file.model->arch.n_decoder - 1].activation, ACTIVATION_NONE);
     safetensors_close(raw);
     model_file_clear(&file);
     model_file_clear(&file);
@@ -250,21 +251,41 @@ START_TEST(loads_variants)
 }
 END_TEST
 
-START_TEST(refuses_other_kinds)
+START_TEST(refuses_other_formats)
 {
     struct model_file file;
     struct error err = {""};
-    if (access("../shared/golden/mnist.safetensors", R_OK) != 0) {
-        printf("test_model_file: SKIPPED refuses_other_kinds: ../shared/golden is not there\n");
-        return;
-    }
-    ck_assert_int_eq(model_file_load(&file, "../shared/golden/mnist.safetensors", &err), -EINVAL);
-    ck_assert_msg(strstr(err.text, "mnist.safetensors: memae.arch: input: shape: images") &&
-                  strstr(err.text, "not supported yet"), "%s", err.text);
-    ck_assert_int_eq(model_file_load(&file, "../shared/golden/kddcup.safetensors", &err), -EINVAL);
-    ck_assert_msg(strstr(err.text, "tables [features] are not supported yet"), "%s", err.text);
     ck_assert_int_eq(model_file_load(&file, GOLDEN "tiny-dot.golden.safetensors", &err), -EINVAL);
     ck_assert_msg(strstr(err.text, "format: memae expected, memae-golden found"), "%s", err.text);
+}
+END_TEST
+
+/* conv2d has no axis of frames in the file, a linear layer no kernel at all. */
+START_TEST(tensors_of_images_and_tables)
+{
+    static const struct {
+        const char *file, *name;
+        int ndim;
+        size_t shape[4];
+    } expected[] = {
+        {"mnist", "encoder.3.weight", 4, {32, 16, 3, 3}},
+        {"mnist", "decoder.6.weight", 4, {16, 1, 3, 3}},
+        {"kddcup", "encoder.0.weight", 2, {60, 120}},
+        {"kddcup", "decoder.6.weight", 2, {120, 60}},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        char name[64];
+        struct model_file file;
+        struct model_tensor t;
+        bool found = false;
+        snprintf(name, sizeof name, GOLDEN "%s.safetensors", expected[i].file);
+        ck_assert_int_eq(model_file_load(&file, name, NULL), 0);
+        for (int j = 0; !found && model_tensor(file.model, j, &t); j++)
+            found = strcmp(t.name, expected[i].name) == 0;
+        ck_assert(found && t.ndim == expected[i].ndim);
+        ck_assert_mem_eq(t.shape, expected[i].shape, (size_t)t.ndim * sizeof t.shape[0]);
+        model_file_clear(&file);
+    }
 }
 END_TEST
 
@@ -327,9 +348,9 @@ START_TEST(refuses_architectures)
     refuse_arch("encoder", "{}", "memae.arch: encoder: a list of layers expected, an object found");
     refuse_arch("encoder", "[]", "encoder: 1 to 32 layers expected, 0 found");
     refuse_arch("encoder/0", "3", "memae.arch: encoder[0]: an object expected, 3 found");
-    refuse_arch("encoder/0/type", "\"conv2d\"", "encoder[0]: type: conv2d is not supported yet");
-    refuse_arch("decoder/3/type", "\"deconv2d\"", "decoder[3]: type: deconv2d is not supported yet");
-    refuse_arch("encoder/0/type", "\"linear\"", "encoder[0]: type: linear is not supported yet");
+    refuse_arch("encoder/0/type", "\"conv2d\"", "encoder[0]: type: conv3d or deconv3d expected, \"conv2d\" found");
+    refuse_arch("decoder/3/type", "\"deconv2d\"", "decoder[3]: type: conv3d or deconv3d expected, \"deconv2d\" found");
+    refuse_arch("encoder/0/type", "\"linear\"", "encoder[0]: type: conv3d or deconv3d expected, \"linear\" found");
     refuse_arch("encoder/0/type", "\"conv4d\"", "encoder[0]: type: conv3d or deconv3d expected, \"conv4d\" found");
     refuse_arch("encoder/0/type", NULL, "encoder[0]: type: conv3d or deconv3d expected, nothing found");
     refuse_arch("encoder/0/norm", "\"group\"", "encoder[0]: norm: batch or nothing expected, \"group\" found");
@@ -350,9 +371,10 @@ START_TEST(refuses_architectures)
     refuse_arch("memory/shrink", "-0.1", "memory: shrink");
     refuse_arch("memory/temperature", "0", "memory: temperature");
     refuse_arch("memory/temperature", "1e-60", "memory: temperature");
-    refuse_arch("input/shape", "[16, 32, 32]", "input: shape: images [channels, height, width] are not supported yet");
-    refuse_arch("input/shape", "[120]", "input: shape: tables [features] are not supported yet");
-    refuse_arch("input/shape", "[1, 1, 16, 32, 32]", "input: shape: a list of 4 integers expected, a list of 5 found");
+    refuse_arch("input/shape", "[16, 32, 32]", "encoder[0]: type: conv2d or deconv2d expected, \"conv3d\" found");
+    refuse_arch("input/shape", "[120]", "encoder[0]: type: linear expected, \"conv3d\" found");
+    refuse_arch("input", "{\"shape\": [1, 32, 32], \"mean\": 0.5}", "input: std: a number expected, nothing found");
+    refuse_arch("input/shape", "[1, 1, 16, 32, 32]", "input: shape: [channels, frames, height, width], [channels, height, width] or [features] expected, a list of 5");
     refuse_arch("input/std", "0", "input: ");
     refuse_arch("input/mean", NULL, "input: mean: a number expected, nothing found");
     refuse_arch("decoder/3/output_padding", "[0,1,0]", "decoder: the input's shape");
@@ -589,7 +611,7 @@ START_TEST(loads_architectures)
     ck_assert_msg(strstr(err.text, "m.safetensors:2:"), "%s", err.text);
     write_text("{\"input\": {}}");
     ck_assert_int_eq(arch_load(&untouched, path, &err), -EINVAL);
-    ck_assert_msg(strstr(err.text, "m.safetensors: input: shape: a list of 4 integers expected, nothing"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, "or [features] expected, nothing"), "%s", err.text);
     ck_assert_int_eq(arch_load(&untouched, "/nonexistent/arch.json", &err), -ENOENT);
     ck_assert_int_eq(arch_load(&untouched, folder, &err), -EISDIR);
     ck_assert_int_eq(untouched.frames, 77);
@@ -659,6 +681,19 @@ START_TEST(shows)
     ck_assert_int_eq(RUN("show", GOLDEN "tiny-dot.safetensors"), 0);
     ck_assert_ptr_nonnull(strstr(out, "none: alerts need a threshold"));
     ck_assert_ptr_nonnull(strstr(out, "not told"));
+
+    ck_assert_int_eq(RUN("show", GOLDEN "mnist.safetensors"), 0);
+    ck_assert_ptr_nonnull(strstr(out, "1x32x32 (channels, height, width); a pixel"));
+    ck_assert_ptr_nonnull(strstr(out, "3x3 / 2x2   norm leaky_relu(0.2)  -> 64x4x4 "));
+    ck_assert_int_eq(RUN("show", GOLDEN "kddcup.safetensors"), 0);
+    ck_assert_ptr_nonnull(strstr(out, "120 (features)\n"));
+    ck_assert_ptr_nonnull(strstr(out, "- / -     tanh                  -> 60 "));
+    ck_assert_int_eq(RUN("show", "--json", GOLDEN "kddcup.safetensors"), 0);
+    json = json_loads(out, 0, NULL);
+    json_t *features = json_pack("[i]", 120);
+    ck_assert_msg(json_equal(json_object_get(json, "input"), features), "%s", out);
+    json_decref(features);
+    json_decref(json);
 }
 END_TEST
 
@@ -704,10 +739,11 @@ int main(void)
 {
     Suite *suite = suite_create("model_file");
     TCase *loading = tcase_create("loading"), *faults = tcase_create("faults"), *files = tcase_create("files");
-    tcase_add_loop_test(loading, loads_golden, 0, 4);
+    tcase_add_loop_test(loading, loads_golden, 0, 6);
     tcase_add_test(loading, loads_unaligned);
     tcase_add_test(loading, loads_variants);
-    tcase_add_test(loading, refuses_other_kinds);
+    tcase_add_test(loading, refuses_other_formats);
+    tcase_add_test(loading, tensors_of_images_and_tables);
     tcase_add_test(faults, refuses_truncation);
     tcase_add_test(faults, refuses_metadata);
     tcase_add_test(faults, refuses_architectures);

@@ -14,7 +14,7 @@
 #include "io/model_file.h"
 #include "io/safetensors.h"
 
-static const char *const names[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk"};
+static const char *const names[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk", "mnist", "kddcup"};
 
 static struct error err;
 static struct model_file file;
@@ -69,7 +69,7 @@ START_TEST(test_parity)
     struct network *net;
     ck_assert_int_eq(network_open(&net, &file.model->arch, 1, &parallel_serial, &err), 0);
     void *ws = workspace();
-    for (size_t s = 0; s < 2; s++) {            /* one channel: channels-last is the same order */
+    for (size_t s = 0; s < 2; s++) {            /* one channel, or one position: channels-last is the same order */
         struct plan_result r;
         plan_run_cube(plan, x + s * n, ws, &r);
         close_to("x_hat, PyTorch", r.x_hat, last + s * n, n, 1e-4);
@@ -194,8 +194,8 @@ int main(void)
     Suite *s = suite_create("plan");
     TCase *t = tcase_create("plan");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, test_parity, 0, 4);
-    tcase_add_loop_test(t, test_workspace_bounds, 0, 4);
+    tcase_add_loop_test(t, test_parity, 0, 6);
+    tcase_add_loop_test(t, test_workspace_bounds, 0, 6);
     tcase_add_test(t, test_shared_by_threads);
     tcase_add_test(t, test_without_memory);
     suite_add_tcase(s, t);
