@@ -165,6 +165,24 @@ long training_slots_reseeded(const struct training *training)
     return training->reseeded;
 }
 
+void training_get_state(struct training *training, struct training_state *ret)
+{
+    const struct arch *arch = &training->model->arch;
+    *ret = (struct training_state){
+        .first_moment = training->adam.m, .second_moment = training->adam.v, .slot_weight = training->slot_weight,
+        .n_slots = arch->has_memory ? (size_t)arch->memory.slots : 0, .rng = training->rng, .steps = training->steps,
+        .reseeded = training->reseeded, .used = training->used,
+    };
+}
+
+void training_set_state(struct training *training, const struct training_state *state)
+{
+    training->rng = state->rng;
+    training->steps = training->adam.t = state->steps;
+    training->reseeded = state->reseeded;
+    training->used = state->used;
+}
+
 /* ---- evaluation -------------------------------------------------------------------------------------------------- */
 
 void training_evaluate_begin(struct training *training, struct training_totals *totals)

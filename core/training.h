@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/network.h"
+#include "core/rng.h"
 
 struct training;
 
@@ -44,6 +45,19 @@ int training_step(struct training *training, double progress, struct network_los
 /* Slots that took weight in the last steps; how many were set anew so far. 0 without a memory. */
 int training_slots_used(const struct training *training);
 long training_slots_reseeded(const struct training *training);
+
+/* All that a training goes on from besides the model, for checkpoints. The pointers are the training's own: their content
+ * is read, or written before training_set_state(), which takes the rest. */
+struct training_state {
+    struct model *first_moment, *second_moment;
+    double *slot_weight;        /* [n_slots] taken since the last look at the slots */
+    size_t n_slots;
+    struct rng rng;
+    long steps, reseeded;
+    int used;
+};
+void training_get_state(struct training *training, struct training_state *ret);
+void training_set_state(struct training *training, const struct training_state *state);
 
 /* Runs the n <= batch windows set in inference mode and adds to totals; training_evaluation_finish() then divides. */
 struct training_totals {

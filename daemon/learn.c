@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "daemon/clock.h"
@@ -44,7 +49,12 @@ static const char usage[] =
     "      --entropy A          weight of the addressing's entropy in the loss (0.0002)\n"
     "      --margin M           threshold = highest held-out score + M times its distance from the median (1)\n"
     "      --max-memory MIB     of decoded footage (4096)\n"
+    "      --resume             go on with an interrupted run, from OUTPUT.checkpoint; starts anew where that is missing\n"
+    "      --checkpoint S       seconds between checkpoints (45)\n"
+    "      --low-priority       give way to everything else on this machine\n"
     "  -h, --help               show this help\n"
+    "\n"
+    "Interrupted (Ctrl-C), it writes a checkpoint and exits 1; after a crash at most a minute of training is lost.\n"
     "\n"
     "Exit status: 0; 1 where the footage is of no use (the reason is told) or learning failed; 2 wrong usage.\n";
 
@@ -55,7 +65,34 @@ struct learn {
     int width, height;          /* 0: the profile's */
     double fps, minutes, margin, learning_rate, entropy;
     int steps, seed, threads, batch, max_memory_mib;
+    double checkpoint_s;
+    bool resume, low_priority;
 };
+
+static atomic_bool stop;        /* set by SIGINT and SIGTERM; a second one ends the process at once */
+
+static void ask_to_stop(int signal_number)
+{
+    (void)signal_number;
+    atomic_store(&stop, true);
+}
+
+static void take_signals(void)
+{
+    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* Before threads start, so that they inherit it. What the kernel refuses costs nothing but priority. */
+static void give_way(void)
+{
+    enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_IDLE = 3 << 13 };
+    setpriority(PRIO_PROCESS, 0, 19);
+    sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
+    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
+}
 
 /* ---- progress ---------------------------------------------------------------------------------------------------- */
 
@@ -154,7 +191,7 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
                         struct error *err)
 {
     const struct footage_options options = {.width = arch->width, .height = arch->height, .fps = o->fps,
-                                            .max_bytes = (size_t)o->max_memory_mib << 20};
+                                            .max_bytes = (size_t)o->max_memory_mib << 20, .stop = &stop};
     struct footage *footage = NULL;
     int r = footage_open(&footage, &options, err);
     if (r < 0 || (r = add_all(footage, o->inputs, o->n_inputs, err)) < 0)
@@ -206,6 +243,21 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      "slots_used", r->held_out.slots_used, "slots_reseeded", (int)r->last.slots_reseeded);
 }
 
+/* What a checkpoint belongs to. The number of threads is not part of it: it changes the last bits, not the run. */
+static json_t *belongs(const struct learn *o, const struct learner_options *options, const struct arch *arch,
+                       const struct footage *footage)
+{
+    char identity[24];
+    snprintf(identity, sizeof identity, "%016" PRIx64, footage_identity(footage));
+    json_t *network = arch_to_json(arch);
+    if (!network)
+        return NULL;
+    return json_pack("{s:o, s:s, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f}", "architecture", network, "footage", identity,
+                     "frames to learn from", (json_int_t)options->learn.end, "frames", (json_int_t)options->held_out.end,
+                     "seed", o->seed, "batch", o->batch, "steps", o->steps, "time limit", o->minutes, "learning rate",
+                     o->learning_rate, "entropy weight", o->entropy);
+}
+
 static void report(const char *output, const struct learner_result *r)
 {
     printf("%s: %ld steps in %.0f s, held-out error %.5f", output, r->last.step, r->last.seconds, r->held_out.error);
@@ -224,9 +276,12 @@ static int learn(const struct learn *o, struct error *err)
     struct model *model = NULL;
     struct footage *footage = NULL;
     struct threads *threads = NULL;
+    json_t *belonging = NULL;
+    char *checkpoint = NULL;
     struct learner_options options = {
         .batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->entropy, .seed = (uint64_t)o->seed,
         .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .margin = o->margin,
+        .checkpoint_s = o->checkpoint_s, .resume = o->resume, .stop = &stop,
     };
     struct learner_result result;
     int r = choose_arch(&arch, o, err);
@@ -236,6 +291,17 @@ static int learn(const struct learn *o, struct error *err)
         error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
         goto out;
     }
+    if (asprintf(&checkpoint, "%s.checkpoint", o->output) < 0)
+        checkpoint = NULL;
+    options.checkpoint = checkpoint;
+    options.belongs = belonging = belongs(o, &options, &arch, footage);
+    if (!checkpoint || !belonging) {
+        r = error_set(err, -ENOMEM, "out of memory");
+        goto out;
+    }
+    if (!o->resume && access(checkpoint, F_OK) == 0)
+        log_event(LOG_WARNING, "checkpoint_ignored", "path", checkpoint, "reason",
+                  "an interrupted run left it, and --resume is not given; it will be overwritten", NULL);
     model_init(model, (uint64_t)o->seed);
     struct parallel parallel = threads_parallel(threads);
     struct display display = {.terminal = isatty(STDERR_FILENO), .last_us = monotonic_us()};
@@ -243,15 +309,23 @@ static int learn(const struct learn *o, struct error *err)
     r = learner_run(&result, model, footage, &options, &parallel, show_progress, &display, err);
     if (display.terminal)
         fputc('\n', stderr);
+    if (r == -EINTR && access(checkpoint, F_OK) == 0)
+        error_set(err, r, "interrupted; the same command with --resume goes on from %s", checkpoint);
+    if (r == -EDOM)             /* it would come to the same again */
+        unlink(checkpoint);
     if (r < 0)
         goto out;
     json_t *training = story(o, &options, &result, footage);
     r = training ? model_file_save(o->output, model, &result.calibration, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
-    if (r == 0)
+    if (r == 0) {
+        unlink(checkpoint);
         report(o->output, &result);
+    }
 out:
+    free(checkpoint);
+    json_decref(belonging);
     threads_close(threads);
     model_close(model);
     footage_close(footage);
@@ -281,7 +355,7 @@ static void add_path(struct learn *o, bool calibrates, const char *path)
 
 int command_learn(int argc, char **argv)
 {
-    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, MARGIN, MAX_MEMORY, CALIBRATE, CONFIG,
+    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, MARGIN, MAX_MEMORY, CALIBRATE, RESUME, CHECKPOINT, LOW_PRIORITY, CONFIG,
            CAMERA, HOURS };
     static const struct option options[] = {
         {"input", required_argument, NULL, 'i'}, {"output", required_argument, NULL, 'o'},
@@ -293,9 +367,11 @@ int command_learn(int argc, char **argv)
         {"entropy", required_argument, NULL, ENTROPY}, {"margin", required_argument, NULL, MARGIN},
         {"max-memory", required_argument, NULL, MAX_MEMORY}, {"config", required_argument, NULL, CONFIG},
         {"camera", required_argument, NULL, CAMERA}, {"hours", required_argument, NULL, HOURS},
-        {"calibrate", required_argument, NULL, CALIBRATE}, {"help", no_argument, NULL, 'h'}, {0},
+        {"calibrate", required_argument, NULL, CALIBRATE}, {"resume", no_argument, NULL, RESUME},
+        {"checkpoint", required_argument, NULL, CHECKPOINT}, {"low-priority", no_argument, NULL, LOW_PRIORITY},
+        {"help", no_argument, NULL, 'h'}, {0},
     };
-    struct learn o = {.profile = "compact", .margin = 1, .learning_rate = 1e-3, .entropy = 2e-4, .seed = 1, .batch = 8,
+    struct learn o = {.checkpoint_s = 45, .profile = "compact", .margin = 1, .learning_rate = 1e-3, .entropy = 2e-4, .seed = 1, .batch = 8,
                       .max_memory_mib = 4096, .threads = threads_cores()};
     int status = 2, c, bad = 0;
     bool calibrates = false;            /* an argument by itself is one more of the list at hand: --input A B C */
@@ -327,6 +403,9 @@ int command_learn(int argc, char **argv)
         case ENTROPY: bad = option_real(&o.entropy, "learn", "entropy", optarg, 0, 1, false); break;
         case MARGIN: bad = option_real(&o.margin, "learn", "margin", optarg, 0, 1000, false); break;
         case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "learn", "max-memory", optarg, 1, 1 << 20); break;
+        case RESUME: o.resume = true; break;
+        case CHECKPOINT: bad = option_real(&o.checkpoint_s, "learn", "checkpoint", optarg, 0, 60, false); break;
+        case LOW_PRIORITY: o.low_priority = true; break;
         case CONFIG: case CAMERA: case HOURS:
             bad = option_misuse("learn", "learning live from a camera (--config, --camera, --hours) is not there yet; "
                                 "record footage and pass it by --input");
@@ -350,6 +429,9 @@ int command_learn(int argc, char **argv)
         if (o.minutes == 0 && o.steps == 0)
             o.minutes = 30;
         log_open(LOG_INFO);
+        take_signals();
+        if (o.low_priority)
+            give_way();
         status = learn(&o, &err) < 0;
         if (status) {
             char text[sizeof err.text];

@@ -4,6 +4,7 @@
 #define MEMAED_DAEMON_LEARNER_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "core/calibration.h"
 #include "core/parallel.h"
@@ -18,6 +19,12 @@ struct learner_options {
     long steps;                 /* 0: until the time is over */
     int64_t deadline_us;        /* CLOCK_MONOTONIC, for all of it; 0: none (then steps) */
     double margin;              /* of calibration_fit() */
+    const char *checkpoint;     /* a file (daemon/checkpoint.h) that is written every checkpoint_s, when training is done
+                                 * and when it is stopped */
+    double checkpoint_s;
+    bool resume;                /* go on from the checkpoint if it is there */
+    const json_t *belongs;      /* what the checkpoint belongs to */
+    const atomic_bool *stop;    /* becomes true: -EINTR, after a checkpoint */
 };
 
 struct learner_progress {
@@ -26,7 +33,7 @@ struct learner_progress {
     struct network_loss loss;   /* of the step just taken */
     int slots_used;
     long slots_reseeded;
-    double seconds;             /* of training so far */
+    double seconds;             /* of training so far, that before an interruption included */
 };
 
 struct learner_result {
@@ -37,7 +44,8 @@ struct learner_result {
 
 /* Trains model (initialised by the caller) on the footage and fills ret. progress is called after every step, on the
  * calling thread. 0; -EINVAL where the footage holds too few windows; -EDOM where training diverged or the addressing is dead, so
- * that the model is not to be published; -ENOMEM. err names the cause. */
+ * that the model is not to be published; -EINTR when told to stop;
+ * -ENOMEM; what writing and reading the checkpoint and the footage return. err names the cause. */
 int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,
                 const struct learner_options *options, const struct parallel *parallel,
                 void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err);

@@ -16,6 +16,7 @@ struct footage {
     size_t frame_size, n, room, clips, corrupt;
     uint8_t *pixels;            /* [n][frame_size] */
     uint32_t *run;              /* [n] frames of the unbroken sequence up to and with this one */
+    uint64_t identity;
     float *interval_us;         /* [n] to the frame before; 0: none */
 };
 
@@ -27,6 +28,7 @@ int footage_open(struct footage **ret, const struct footage_options *options, st
     if (!f)
         return error_set(err, -ENOMEM, "out of memory");
     f->options = *options;
+    f->identity = UINT64_C(0xcbf29ce484222325);
     f->frame_size = (size_t)options->width * (size_t)options->height;
     *ret = f;
     return 0;
@@ -84,10 +86,23 @@ static int too_much(const struct footage *f, const char *input, struct error *er
                      f->options.height);
 }
 
+/* FNV-1a, a word at a time. */
+static void identify(struct footage *f, const uint8_t *pixels, uint32_t run)
+{
+    uint64_t sum = f->identity ^ run, word;
+    for (size_t i = 0; i < f->frame_size; i += sizeof word) {
+        word = 0;
+        memcpy(&word, pixels + i, f->frame_size - i < sizeof word ? f->frame_size - i : sizeof word);
+        sum = (sum ^ word) * UINT64_C(0x100000001b3);
+        sum ^= sum >> 32;
+    }
+    f->identity = sum;
+}
+
 static int add_stream(struct footage *f, const char *input, struct error *err)
 {
     const struct source_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
-                                           .stall_timeout_ms = 30000};
+                                           .stall_timeout_ms = 30000, .stop = f->options.stop};
     struct source *source;
     int r = source_open(&source, input, &options, err);
     if (r < 0)
@@ -114,6 +129,7 @@ static int add_stream(struct footage *f, const char *input, struct error *err)
         f->run[f->n] = run;
         f->interval_us[f->n] = follows ? (float)(frame.pts_us - last_us) : 0;
         last_us = frame.pts_us;
+        identify(f, f->pixels + f->n * f->frame_size, run);
         f->n++;
     }
     source_close(source);
@@ -196,6 +212,11 @@ bool footage_window_ok(const struct footage *footage, size_t first, int length)
 {
     size_t last = first + (size_t)length - 1;
     return length > 0 && last < footage->n && footage->run[last] >= (uint32_t)length;
+}
+
+uint64_t footage_identity(const struct footage *footage)
+{
+    return footage->identity;
 }
 
 size_t footage_clips(const struct footage *footage)

@@ -4,6 +4,7 @@
 #ifndef MEMAED_IO_FOOTAGE_H
 #define MEMAED_IO_FOOTAGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@ struct footage_options {
     int width, height;          /* of the frames */
     double fps;                 /* frames analysed a second; 0: every frame */
     size_t max_bytes;           /* of pixels */
+    const atomic_bool *stop;    /* becomes true: footage_add() returns -EINTR; may be NULL */
 };
 
 struct footage_range {
@@ -37,6 +39,8 @@ size_t footage_frames(const struct footage *footage);
 int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixels, struct error *err);
 /* Frames first … first + length - 1 are there and stand in one unbroken sequence. */
 bool footage_window_ok(const struct footage *footage, size_t first, int length);
+/* Tells footage from other footage: of all pixels and breaks, in order. */
+uint64_t footage_identity(const struct footage *footage);
 size_t footage_clips(const struct footage *footage);    /* inputs, those of a folder counted each */
 size_t footage_corrupt(const struct footage *footage);  /* frames left out */
 /* Frames a second of what is kept, by timestamps: from the mean of the middle half of its intervals. 0: unknown (no two

@@ -5,7 +5,9 @@ import csv
 import io
 import json
 import os
+import signal
 import struct
+import subprocess
 
 import harness
 
@@ -16,6 +18,13 @@ def metadata(path):
     with open(path, "rb") as f:
         size = struct.unpack("<Q", f.read(8))[0]
         return json.loads(f.read(size))["__metadata__"]
+
+
+def tensors(path):
+    """All bytes of the tensors of a safetensors file."""
+    with open(path, "rb") as f:
+        size = struct.unpack("<Q", f.read(8))[0]
+        return f.read()[size:]
 
 
 def scores(model, clip):
@@ -60,11 +69,90 @@ class Learn(harness.Case):
         for i, seed in enumerate((5, 5, 6)):
             path = os.path.join(self.folder, f"{i}.safetensors")
             self.assertEqual(self.learn(path, "--steps", "12", "--seed", str(seed)).code, 0)
-            with open(path, "rb") as f:
-                size = struct.unpack("<Q", f.read(8))[0]
-                outputs.append(f.read()[size:])
+            outputs.append(tensors(path))
         self.assertEqual(outputs[0], outputs[1])
         self.assertNotEqual(outputs[0], outputs[2])
+
+    def interrupted(self, output, number, *args):
+        """A run that gets a signal once it has written a checkpoint. Its exit status and what it said."""
+        def written():
+            try:
+                return os.stat(f"{output}.checkpoint").st_ino
+            except FileNotFoundError:
+                return 0
+        before = written()
+        process = subprocess.Popen([*harness.MEMAED, "learn", "--input", self.normal, "--output", output, *SMALL,
+                                    "--checkpoint", "0", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        try:
+            harness.wait_for("checkpoint", lambda: written() not in (0, before), 60, step=0.002)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60 * harness.SCALE)
+        finally:
+            process.kill()
+            process.wait()
+        self.assertFalse(os.path.exists(output), "it ended before the signal came")
+        return process.returncode, err.decode()
+
+    def test_resuming_equals_not_having_been_interrupted(self):
+        whole, parts = (os.path.join(self.folder, name) for name in ("whole.safetensors", "parts.safetensors"))
+        args = ("--steps", "120", "--seed", "4", "--threads", "2")
+        self.assertEqual(self.learn(whole, *args).code, 0)
+        self.assertFalse(os.path.exists(f"{whole}.checkpoint"))
+        self.assertEqual(self.interrupted(parts, signal.SIGKILL, *args)[0], -signal.SIGKILL)
+        code, err = self.interrupted(parts, signal.SIGTERM, *args, "--resume")
+        self.assertEqual(code, 1, err)
+        self.assertIn("event=resumed", err)
+        self.assertIn("--resume goes on", err)
+        done = self.learn(parts, *args, "--resume")
+        self.assertEqual(done.code, 0, done.err)
+        step = int(harness.parse_line(next(x for x in done.err.splitlines() if "event=resumed" in x))["step"])
+        self.assertTrue(0 < step < 120, step)
+        self.assertEqual(tensors(parts), tensors(whole))
+        self.assertEqual(metadata(parts)["memae.calibration"], metadata(whole)["memae.calibration"])
+        self.assertFalse(os.path.exists(f"{parts}.checkpoint"))
+
+    def test_checkpoints_that_do_not_fit(self):
+        model = os.path.join(self.folder, "m.safetensors")
+        path, args = f"{model}.checkpoint", ("--steps", "3000")
+        code, err = self.interrupted(model, signal.SIGINT, *args)
+        self.assertEqual(code, 1, err)
+        other = os.path.join(self.folder, "other.mkv")
+        self.footage(other, "lum='40+X+8*T':cb=128:cr=128", 15)
+        for reason, extra, inputs in (("its seed is 1, not 2", ("--seed", "2"), None),
+                                      ("its batch is 4, not 2", ("--batch", "2"), None),
+                                      ("its steps is 3000, not 4", ("--steps", "4"), None),
+                                      ("its architecture", ("--profile", "compact"), None),
+                                      ("its footage is", (), [other])):
+            with self.subTest(reason):
+                done = self.learn(model, *args, *extra, "--resume", inputs=inputs)
+                self.assertEqual(done.code, 1)
+                self.assertIn(reason, done.err)
+        with open(path, "rb") as f:
+            good = f.read()
+        for reason, bad in (("damaged", good[:-5] + bytes([good[-5] ^ 1]) + good[-4:]), ("m.safetensors.checkpoint", good[:-9]),
+                            ("m.safetensors.checkpoint", b""), ("m.safetensors.checkpoint", b"\xff" * 100)):
+            with self.subTest(reason):
+                with open(path, "wb") as f:
+                    f.write(bad)
+                done = self.learn(model, *args, "--resume")
+                self.assertEqual(done.code, 1)
+                self.assertIn(reason, done.err)
+        os.unlink(path)
+        done = self.learn(model, "--steps", "2", "--resume", "--low-priority")
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("event=no_checkpoint", done.err)
+
+    def test_the_time_before_an_interruption_counts(self):
+        model = os.path.join(self.folder, "m.safetensors")
+        args = ("--time-limit", "0.1")
+        self.interrupted(model, signal.SIGINT, *args)
+        before = json.loads(metadata(f"{model}.checkpoint")["memae.state"])["seconds"]
+        self.assertGreater(before, 0)
+        done = self.learn(model, *args, "--resume")
+        self.assertEqual(done.code, 0, done.err)
+        training = json.loads(metadata(model)["memae.training"])
+        self.assertTrue(before < training["seconds"] < 6.5, (before, training["seconds"]))
 
     def test_time_limit(self):
         model = os.path.join(self.folder, "m.safetensors")
