@@ -74,6 +74,12 @@ void training_window(struct training *training, int i, const uint8_t *const fram
         kernels->bytes_to_float(x + (size_t)t * n, frames[t], n, 1 / (255 * a->std), -a->mean / a->std);
 }
 
+void training_sample(struct training *training, int i, const float *sample)
+{
+    size_t n = dims_elements(training->model->shapes.encoder[0]);
+    memcpy(network_input(training->net) + (size_t)i * n, sample, n * sizeof *sample);
+}
+
 static double learning_rate(const struct training *t, double progress)
 {
     const double warm_up = 0.02, last = 0.01;

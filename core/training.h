@@ -37,6 +37,9 @@ void training_close(struct training *training);         /* takes NULL */
 /* Window i of the batch: `frames` gray pictures, each [height * width], copied. */
 void training_window(struct training *training, int i, const uint8_t *const frames[]);
 
+/* The same for any kind of input: sample i, [t, h, w, c] in the network's own units, copied. */
+void training_sample(struct training *training, int i, const float *sample);
+
 /* One step on the batch. progress in [0, 1] is how much of the training is done: the learning rate rises over the first
  * fiftieth and falls by a half cosine to a hundredth. Writes the loss before the step. -EDOM where the loss is not finite:
  * the model is then of no use. */

@@ -164,6 +164,41 @@ START_TEST(test_divergence_is_told)
 }
 END_TEST
 
+/* Rows of a table, on a line in twelve dimensions. */
+START_TEST(test_learns_a_table)
+{
+    enum { FEATURES = 12, BATCH = 16 };
+    const struct arch table = {
+        .kind = INPUT_TABLE, .channels = FEATURES, .frames = 1, .height = 1, .width = 1, .std = 1, .n_encoder = 1, .n_decoder = 1,
+        .encoder = {{.type = LAYER_LINEAR, .out = 3, .kernel = {1, 1, 1}, .stride = {1, 1, 1}}},
+        .decoder = {{.type = LAYER_LINEAR, .out = FEATURES, .kernel = {1, 1, 1}, .stride = {1, 1, 1}}},
+    };
+    const struct training_options options = {.batch = BATCH, .learning_rate = 1e-2};
+    struct model *model;
+    struct training *training;
+    struct network_loss loss = {0};
+    struct rng rng;
+    double first = 0;
+    rng_seed(&rng, 3);
+    ck_assert_msg(model_open(&model, &table, &err) == 0, "%s", err.text);
+    model_init(model, 1);
+    ck_assert_msg(training_open(&training, model, &options, &parallel_serial, &err) == 0, "%s", err.text);
+    for (int step = 0; step < 400; step++) {
+        for (int i = 0; i < BATCH; i++) {
+            float row[FEATURES], along = rng_uniform(&rng);
+            for (int j = 0; j < FEATURES; j++)
+                row[j] = along * (float)(j % 5 - 2) + 0.5f;
+            training_sample(training, i, row);
+        }
+        ck_assert_int_eq(training_step(training, step / 400.0, &loss), 0);
+        first = step == 0 ? loss.mse : first;
+    }
+    ck_assert_msg(loss.mse < 0.01 * first, "%g, from %g", loss.mse, first);
+    training_close(training);
+    model_close(model);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("training");
@@ -171,6 +206,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, test_adam);
     tcase_add_test(t, test_learns);
+    tcase_add_test(t, test_learns_a_table);
     tcase_add_test(t, test_reseeds_dead_slots);
     tcase_add_test(t, test_divergence_is_told);
     suite_add_tcase(s, t);
