@@ -148,6 +148,15 @@ $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libmemaed.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(ALL_LDFLAGS) $(BUILD)/libmemaed.a $(ALL_LIBS)
 
+# The paper's experiments, each one command (README.md, Figures). Data: ../shared/data, or MEMAED_DATA.
+reproduce-%:
+	@tools/deps reproduce
+	$(again) $(BUILD)/tests/reproduce/$* >&2
+	@$(BUILD)/tests/reproduce/$*
+$(BUILD)/tests/reproduce/%: $(BUILD)/tests/reproduce/%.o $(BUILD)/tests/reproduce/reproduce.o $(BUILD)/libmemaed.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libmemaed.a $(ALL_LIBS) -lz
+
 bench: all
 	$(BUILD)/memaed bench --arch paper
 
