@@ -8,6 +8,7 @@
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,8 @@ static const char usage[] =
     "      --learning-rate R    at its highest (0.001)\n"
     "      --entropy A          weight of the addressing's entropy in the loss (0.0002)\n"
     "      --margin M           threshold = highest held-out score + M times its distance from the median (1)\n"
-    "      --max-memory MIB     of decoded footage (4096)\n"
+    "      --max-memory MIB     of decoded footage (4096); what exceeds it goes compressed to a file beside OUTPUT\n"
+    "      --max-disk MIB       of that file (65536)\n"
     "      --resume             go on with an interrupted run, from OUTPUT.checkpoint; starts anew where that is missing\n"
     "      --checkpoint S       seconds between checkpoints (45)\n"
     "      --low-priority       give way to everything else on this machine\n"
@@ -64,7 +66,7 @@ struct learn {
     const char *output, *profile, *arch_file;
     int width, height;          /* 0: the profile's */
     double fps, minutes, margin, learning_rate, entropy;
-    int steps, seed, threads, batch, max_memory_mib;
+    int steps, seed, threads, batch, max_memory_mib, max_disk_mib;
     double checkpoint_s;
     bool resume, low_priority;
 };
@@ -190,8 +192,12 @@ static int split(struct learner_options *ret, struct footage *footage, size_t n_
 static int read_footage(struct footage **ret, struct learner_options *ranges, const struct learn *o, const struct arch *arch,
                         struct error *err)
 {
+    char *path = NULL;
+    if (asprintf(&path, "%s.footage", o->output) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
     const struct footage_options options = {.width = arch->width, .height = arch->height, .fps = o->fps,
-                                            .max_bytes = (size_t)o->max_memory_mib << 20, .stop = &stop};
+                                            .max_bytes = (size_t)o->max_memory_mib << 20, .path = path,
+                                            .max_disk_bytes = (size_t)o->max_disk_mib << 20, .stop = &stop};
     struct footage *footage = NULL;
     int r = footage_open(&footage, &options, err);
     if (r < 0 || (r = add_all(footage, o->inputs, o->n_inputs, err)) < 0)
@@ -206,8 +212,10 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
     if ((r = split(ranges, footage, n_inputs, arch->frames, err)) < 0)
         goto fail;
     *ret = footage;
+    free(path);
     return 0;
 fail:
+    free(path);
     footage_close(footage);
     return r;
 }
@@ -355,7 +363,7 @@ static void add_path(struct learn *o, bool calibrates, const char *path)
 
 int command_learn(int argc, char **argv)
 {
-    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, MARGIN, MAX_MEMORY, CALIBRATE, RESUME, CHECKPOINT, LOW_PRIORITY, CONFIG,
+    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, MARGIN, MAX_MEMORY, MAX_DISK, CALIBRATE, RESUME, CHECKPOINT, LOW_PRIORITY, CONFIG,
            CAMERA, HOURS };
     static const struct option options[] = {
         {"input", required_argument, NULL, 'i'}, {"output", required_argument, NULL, 'o'},
@@ -365,14 +373,15 @@ int command_learn(int argc, char **argv)
         {"seed", required_argument, NULL, SEED}, {"threads", required_argument, NULL, THREADS},
         {"batch", required_argument, NULL, BATCH}, {"learning-rate", required_argument, NULL, RATE},
         {"entropy", required_argument, NULL, ENTROPY}, {"margin", required_argument, NULL, MARGIN},
-        {"max-memory", required_argument, NULL, MAX_MEMORY}, {"config", required_argument, NULL, CONFIG},
+        {"max-memory", required_argument, NULL, MAX_MEMORY},
+        {"max-disk", required_argument, NULL, MAX_DISK}, {"config", required_argument, NULL, CONFIG},
         {"camera", required_argument, NULL, CAMERA}, {"hours", required_argument, NULL, HOURS},
         {"calibrate", required_argument, NULL, CALIBRATE}, {"resume", no_argument, NULL, RESUME},
         {"checkpoint", required_argument, NULL, CHECKPOINT}, {"low-priority", no_argument, NULL, LOW_PRIORITY},
         {"help", no_argument, NULL, 'h'}, {0},
     };
     struct learn o = {.checkpoint_s = 45, .profile = "compact", .margin = 1, .learning_rate = 1e-3, .entropy = 2e-4, .seed = 1, .batch = 8,
-                      .max_memory_mib = 4096, .threads = threads_cores()};
+                      .max_memory_mib = 4096, .max_disk_mib = 65536, .threads = threads_cores()};
     int status = 2, c, bad = 0;
     bool calibrates = false;            /* an argument by itself is one more of the list at hand: --input A B C */
     o.inputs = calloc(2 * (size_t)argc, sizeof *o.inputs);
@@ -403,6 +412,7 @@ int command_learn(int argc, char **argv)
         case ENTROPY: bad = option_real(&o.entropy, "learn", "entropy", optarg, 0, 1, false); break;
         case MARGIN: bad = option_real(&o.margin, "learn", "margin", optarg, 0, 1000, false); break;
         case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "learn", "max-memory", optarg, 1, 1 << 20); break;
+        case MAX_DISK: bad = option_int(&o.max_disk_mib, "learn", "max-disk", optarg, 1, 1 << 30); break;
         case RESUME: o.resume = true; break;
         case CHECKPOINT: bad = option_real(&o.checkpoint_s, "learn", "checkpoint", optarg, 0, 60, false); break;
         case LOW_PRIORITY: o.low_priority = true; break;

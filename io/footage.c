@@ -10,80 +10,30 @@
 #include "io/redact.h"
 #include "io/source.h"
 #include "io/source_folder.h"
+#include "io/store.h"
 
 struct footage {
     struct footage_options options;
     size_t frame_size, n, room, clips, corrupt;
-    uint8_t *pixels;            /* [n][frame_size] */
+    uint8_t *pixels;            /* [in_memory][frame_size]; the other frames are the store's */
+    size_t in_memory, pixels_room;
+    struct store *store;        /* or NULL */
+    uint8_t *frame;             /* [frame_size] the one at hand */
     uint32_t *run;              /* [n] frames of the unbroken sequence up to and with this one */
     uint64_t identity;
     float *interval_us;         /* [n] to the frame before; 0: none */
 };
 
-int footage_open(struct footage **ret, const struct footage_options *options, struct error *err)
-{
-    if (options->width < 1 || options->height < 1)
-        return error_set(err, -EINVAL, "frames of %d x %d expected to be at least 1 x 1", options->width, options->height);
-    struct footage *f = calloc(1, sizeof *f);
-    if (!f)
-        return error_set(err, -ENOMEM, "out of memory");
-    f->options = *options;
-    f->identity = UINT64_C(0xcbf29ce484222325);
-    f->frame_size = (size_t)options->width * (size_t)options->height;
-    *ret = f;
-    return 0;
-}
-
-void footage_close(struct footage *footage)
-{
-    if (!footage)
-        return;
-    free(footage->pixels);
-    free(footage->run);
-    free(footage->interval_us);
-    free(footage);
-}
-
-static int grow(struct footage *f, size_t room)
-{
-    uint8_t *pixels = realloc(f->pixels, room * f->frame_size);
-    if (pixels)
-        f->pixels = pixels;
-    uint32_t *run = realloc(f->run, room * sizeof *run);
-    if (run)
-        f->run = run;
-    float *interval = realloc(f->interval_us, room * sizeof *interval);
-    if (interval)
-        f->interval_us = interval;
-    if (!pixels || !run || !interval)
-        return -ENOMEM;
-    f->room = room;
-    return 0;
-}
-
-static size_t most_frames(const struct footage *f)
+static size_t most_in_memory(const struct footage *f)
 {
     return f->options.max_bytes / f->frame_size;
 }
 
-/* Room for one frame more; for one beyond the most too, as only reading it tells that it is there. */
-static int make_room(struct footage *f, struct error *err)
+static int open_store(struct footage *f, struct error *err)
 {
-    if (f->n < f->room)
-        return 0;
-    size_t most = most_frames(f), room = f->room ? 2 * f->room : 256;
-    if (room > most + 1)
-        room = most + 1;
-    return grow(f, room) < 0 ? error_set(err, -ENOMEM, "out of memory for %zu frames of footage", room) : 0;
-}
-
-static int too_much(const struct footage *f, const char *input, struct error *err)
-{
-    char shown[256];
-    redact(shown, sizeof shown, input);
-    return error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less "
-                     "footage or a smaller picture fit, or allow more memory", shown, f->options.max_bytes >> 20, f->n, f->options.width,
-                     f->options.height);
+    const struct store_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
+                                          .max_bytes = f->options.max_disk_bytes};
+    return store_open(&f->store, f->options.path, &options, err);
 }
 
 /* FNV-1a, a word at a time. */
@@ -99,6 +49,61 @@ static void identify(struct footage *f, const uint8_t *pixels, uint32_t run)
     f->identity = sum;
 }
 
+static int note(struct footage *f, const uint8_t *pixels, uint32_t run, float interval_us, struct error *err)
+{
+    if (f->n == f->room) {
+        size_t room = f->room ? 2 * f->room : 256;
+        uint32_t *runs = realloc(f->run, room * sizeof *runs);
+        if (runs)
+            f->run = runs;
+        float *intervals = realloc(f->interval_us, room * sizeof *intervals);
+        if (intervals)
+            f->interval_us = intervals;
+        if (!runs || !intervals)
+            return error_set(err, -ENOMEM, "out of memory for %zu frames of footage", room);
+        f->room = room;
+    }
+    identify(f, pixels, run);
+    f->run[f->n] = run;
+    f->interval_us[f->n] = interval_us;
+    f->n++;
+    return 0;
+}
+
+static int keep_in_memory(struct footage *f, struct error *err)
+{
+    if (f->in_memory == f->pixels_room) {
+        size_t most = most_in_memory(f), room = f->pixels_room ? 2 * f->pixels_room : 256;
+        room = room < most ? room : most;
+        uint8_t *pixels = realloc(f->pixels, room * f->frame_size);
+        if (!pixels)
+            return error_set(err, -ENOMEM, "out of memory for %zu frames of footage", room);
+        f->pixels = pixels;
+        f->pixels_room = room;
+    }
+    memcpy(f->pixels + f->in_memory++ * f->frame_size, f->frame, f->frame_size);
+    return 0;
+}
+
+/* The frame at hand. What was put away and could not be noted is of no use, but nor is footage without memory. */
+static int append(struct footage *f, const char *shown, uint32_t run, float interval_us, struct error *err)
+{
+    int r = 0;
+    if (f->in_memory < most_in_memory(f))
+        r = keep_in_memory(f, err);
+    else if (!f->options.path)
+        r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less "
+                      "footage or a smaller picture fit, or allow more memory", shown, f->options.max_bytes >> 20, f->n,
+                      f->options.width, f->options.height);
+    else if (f->store || (r = open_store(f, err)) == 0)
+        r = store_add(f->store, f->frame, run, interval_us, err);
+    if (r == -EFBIG && f->store)
+        error_set(err, r, "%s: the footage exceeds %zu MiB on disk at %zu frames of %d x %d; fewer frames a second, less footage "
+                  "or a smaller picture fit, or allow more disk", shown, f->options.max_disk_bytes >> 20, f->n,
+                  f->options.width, f->options.height);
+    return r < 0 ? r : note(f, f->frame, run, interval_us, err);
+}
+
 static int add_stream(struct footage *f, const char *input, struct error *err)
 {
     const struct source_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
@@ -107,18 +112,12 @@ static int add_stream(struct footage *f, const char *input, struct error *err)
     int r = source_open(&source, input, &options, err);
     if (r < 0)
         return r;
+    char shown[256];
+    redact(shown, sizeof shown, input);
     uint32_t run = 0;
     int64_t last_us = 0;
     struct source_frame frame;
-    for (;;) {
-        if ((r = make_room(f, err)) < 0)
-            break;
-        if ((r = source_read(source, f->pixels + f->n * f->frame_size, &frame, err)) <= 0)
-            break;
-        if (!frame.corrupt && f->n == most_frames(f)) {
-            r = too_much(f, input, err);
-            break;
-        }
+    while ((r = source_read(source, f->frame, &frame, err)) == 1) {
         if (frame.corrupt) {
             f->corrupt++;
             run = 0;
@@ -126,16 +125,46 @@ static int add_stream(struct footage *f, const char *input, struct error *err)
         }
         bool follows = run > 0 && !frame.gap;
         run = follows ? run + 1 : 1;
-        f->run[f->n] = run;
-        f->interval_us[f->n] = follows ? (float)(frame.pts_us - last_us) : 0;
+        r = append(f, shown, run, follows ? (float)(frame.pts_us - last_us) : 0, err);
+        if (r < 0)
+            break;
         last_us = frame.pts_us;
-        identify(f, f->pixels + f->n * f->frame_size, run);
-        f->n++;
     }
     source_close(source);
     if (r == 0)
         f->clips++;
     return r;
+}
+
+int footage_open(struct footage **ret, const struct footage_options *options, struct error *err)
+{
+    if (options->width < 1 || options->height < 1)
+        return error_set(err, -EINVAL, "frames of %d x %d expected to be at least 1 x 1", options->width, options->height);
+    struct footage *f = calloc(1, sizeof *f);
+    if (!f)
+        return error_set(err, -ENOMEM, "out of memory");
+    f->options = *options;
+    f->identity = UINT64_C(0xcbf29ce484222325);
+    f->frame_size = (size_t)options->width * (size_t)options->height;
+    f->frame = malloc(f->frame_size);
+    if (!f->frame) {
+        footage_close(f);
+        return error_set(err, -ENOMEM, "out of memory");
+    }
+    *ret = f;
+    return 0;
+}
+
+void footage_close(struct footage *footage)
+{
+    if (!footage)
+        return;
+    store_close(footage->store);
+    free(footage->frame);
+    free(footage->pixels);
+    free(footage->run);
+    free(footage->interval_us);
+    free(footage);
 }
 
 static int is_visible(const struct dirent *entry)
@@ -203,9 +232,14 @@ size_t footage_frames(const struct footage *footage)
 
 int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixels, struct error *err)
 {
-    (void)err;
-    memcpy(pixels, footage->pixels + first * footage->frame_size, n * footage->frame_size);
-    return 0;
+    size_t there = first < footage->in_memory ? footage->in_memory - first : 0;
+    there = there < n ? there : n;
+    if (there > 0)
+        memcpy(pixels, footage->pixels + first * footage->frame_size, there * footage->frame_size);
+    int r = 0;
+    for (size_t i = there; r == 0 && i < n; i++)
+        r = store_read(footage->store, first + i - footage->in_memory, pixels + i * footage->frame_size, err);
+    return r;
 }
 
 bool footage_window_ok(const struct footage *footage, size_t first, int length)

@@ -1,5 +1,5 @@
-/* Footage for learning: all analysed gray frames of a list of inputs, decoded once and kept in memory, so that windows
- * can be drawn over the whole of it. Corrupt frames are left out; a window never spans one, nor a gap, nor two inputs.
+/* Footage for learning: all analysed gray frames of a list of inputs, decoded once and kept in memory, and beyond
+ * max_bytes compressed on disk (io/store.h), so that windows can be drawn over the whole of it. Corrupt frames are left out; a window never spans one, nor a gap, nor two inputs.
  * Frames are numbered from 0 in the order in which they came. One thread fills it; then any number read at once. */
 #ifndef MEMAED_IO_FOOTAGE_H
 #define MEMAED_IO_FOOTAGE_H
@@ -16,7 +16,9 @@ struct footage;
 struct footage_options {
     int width, height;          /* of the frames */
     double fps;                 /* frames analysed a second; 0: every frame */
-    size_t max_bytes;           /* of pixels */
+    size_t max_bytes;           /* of pixels in memory */
+    const char *path;           /* of the file for what exceeds them, which has no name once it is open; NULL: none */
+    size_t max_disk_bytes;
     const atomic_bool *stop;    /* becomes true: footage_add() returns -EINTR; may be NULL */
 };
 
@@ -29,7 +31,7 @@ void footage_close(struct footage *footage);            /* takes NULL */
 
 /* Decodes one input to its end and appends it: what FFmpeg opens, a folder of image files as one sequence, or a folder of
  * videos, all of them in name order. 0 or a negative errno with input and cause in err (-EINVAL: a live stream, too);
- * -EFBIG where it would exceed max_bytes. Frames before a fault stay. */
+ * -EFBIG where it would exceed max_bytes and max_disk_bytes. Frames before a fault stay. */
 int footage_add(struct footage *footage, const char *input, struct error *err);
 
 size_t footage_frames(const struct footage *footage);

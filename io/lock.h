@@ -15,6 +15,7 @@ enum lock_rank {
     LOCK_RING,
     LOCK_ALERTS,            /* the log of alerts */
     LOCK_VIEW,              /* what the web copies */
+    LOCK_STORE,             /* a store's decoders */
     LOCK_WAIT,              /* a thread's sleep, and what ends it */
 };
 

@@ -213,7 +213,18 @@ class Learn(harness.Case):
     def test_limits(self):
         long = os.path.join(self.folder, "long.mkv")
         self.footage(long, "lum='X+T':cb=128:cr=128", 80)
-        self.refused("exceeds 1 MiB", "--max-memory", "1", inputs=[long])
+        self.footage(long, "lum='random(0)*255':cb=128:cr=128", 200)
+        self.refused("exceeds 1 MiB on disk", "--max-memory", "1", "--max-disk", "1", inputs=[long])
+
+    def test_footage_on_disk_gives_the_same_model(self):
+        long, models = os.path.join(self.folder, "long.mkv"), []
+        self.footage(long, "lum='mod(X*3+T*9+Y,200)+random(0)*20':cb=128:cr=128", 120)
+        for memory in ("100", "1"):
+            models.append(os.path.join(self.folder, f"{memory}.safetensors"))
+            done = self.learn(models[-1], "--steps", "20", "--threads", "2", "--max-memory", memory, inputs=[long])
+            self.assertEqual(done.code, 0, done.err)
+        self.assertEqual(*map(tensors, models))
+        self.assertEqual([n for n in os.listdir(self.folder) if "footage" in n], [])
 
     def test_output_that_cannot_be_written(self):
         done = self.learn(os.path.join(self.folder, "no-folder", "m.safetensors"), "--steps", "1")

@@ -1,0 +1,336 @@
+#include "io/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libavcodec/avcodec.h>
+#include <libavutil/crc.h>
+#include <libavutil/opt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/lock.h"
+
+static const char magic[16] = "memaed-footage1";
+enum { MAX_TABLES = 4096, IDLE_DECODERS = 64 };
+
+struct header {
+    char magic[16];
+    int32_t width, height;
+    double fps;
+    uint32_t tables_size;       /* the codec's tables follow */
+    uint32_t zero;
+};
+
+struct record {
+    uint32_t size, crc, run;    /* crc: of the picture's bytes and the two numbers */
+    float interval;
+};
+
+struct decoder {
+    AVCodecContext *codec;
+    AVPacket *packet;
+    AVFrame *frame;
+};
+
+struct entry {
+    uint64_t offset;            /* of the record */
+    struct record record;
+};
+
+struct store {
+    struct store_options options;
+    char *path;
+    int fd;
+    uint64_t end;               /* of the last whole record */
+    size_t n, room;
+    struct entry *entries;
+    AVCodecContext *encoder;
+    AVFrame *frame;
+    AVPacket *packet;
+    struct lock lock;           /* guards what follows: decoders that nobody uses at the moment */
+    struct decoder *idle[IDLE_DECODERS];
+    int n_idle;
+};
+
+static uint32_t crc_of(const struct record *record, const uint8_t *data)
+{
+    const AVCRC *table = av_crc_get_table(AV_CRC_32_IEEE_LE);
+    uint32_t crc = av_crc(table, 0, data, record->size);
+    crc = av_crc(table, crc, (const uint8_t *)&record->run, sizeof record->run);
+    return av_crc(table, crc, (const uint8_t *)&record->interval, sizeof record->interval);
+}
+
+static int failed(const struct store *s, int r, const char *what, struct error *err)
+{
+    return error_set(err, r, "%s: %s: %s", s->path, what, strerror(-r));
+}
+
+/* ---- decoders ---------------------------------------------------------------------------------------------------- */
+
+static void decoder_close(struct decoder *d)
+{
+    if (!d)
+        return;
+    avcodec_free_context(&d->codec);
+    av_packet_free(&d->packet);
+    av_frame_free(&d->frame);
+    free(d);
+}
+
+static struct decoder *decoder_open(const struct store *s)
+{
+    const AVCodec *codec = avcodec_find_decoder(AV_CODEC_ID_FFVHUFF);
+    struct decoder *d = calloc(1, sizeof *d);
+    if (!codec || !d)
+        goto fail;
+    d->codec = avcodec_alloc_context3(codec);
+    d->packet = av_packet_alloc();
+    d->frame = av_frame_alloc();
+    if (!d->codec || !d->packet || !d->frame)
+        goto fail;
+    size_t size = (size_t)s->encoder->extradata_size;
+    d->codec->width = s->options.width;
+    d->codec->height = s->options.height;
+    d->codec->thread_count = 1;
+    d->codec->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (!d->codec->extradata)
+        goto fail;
+    memcpy(d->codec->extradata, s->encoder->extradata, size);
+    d->codec->extradata_size = (int)size;
+    if (avcodec_open2(d->codec, codec, NULL) == 0)
+        return d;
+fail:
+    decoder_close(d);
+    return NULL;
+}
+
+static struct decoder *take_decoder(struct store *s)
+{
+    lock_take(&s->lock);
+    struct decoder *d = s->n_idle > 0 ? s->idle[--s->n_idle] : NULL;
+    lock_give(&s->lock);
+    return d ? d : decoder_open(s);
+}
+
+static void give_decoder(struct store *s, struct decoder *d)
+{
+    lock_take(&s->lock);
+    bool kept = s->n_idle < IDLE_DECODERS;
+    if (kept)
+        s->idle[s->n_idle++] = d;
+    lock_give(&s->lock);
+    if (!kept)
+        decoder_close(d);
+}
+
+static int decode(const struct store *s, struct decoder *d, const struct entry *e, uint8_t *pixels)
+{
+    size_t w = (size_t)s->options.width;
+    if (av_new_packet(d->packet, (int)e->record.size) < 0)
+        return -ENOMEM;
+    int r = 0;
+    ssize_t n = pread(s->fd, d->packet->data, e->record.size, (off_t)(e->offset + sizeof e->record));
+    if (n != (ssize_t)e->record.size || crc_of(&e->record, d->packet->data) != e->record.crc)
+        r = n < 0 ? -errno : -EIO;
+    d->packet->flags |= AV_PKT_FLAG_KEY;
+    if (r == 0 && (avcodec_send_packet(d->codec, d->packet) < 0 || avcodec_receive_frame(d->codec, d->frame) < 0 ||
+                   d->frame->format != AV_PIX_FMT_GRAY8 || d->frame->width != s->options.width ||
+                   d->frame->height != s->options.height))
+        r = -EIO;
+    for (int y = 0; r == 0 && y < s->options.height; y++)
+        memcpy(pixels + (size_t)y * w, d->frame->data[0] + y * d->frame->linesize[0], w);
+    av_frame_unref(d->frame);
+    av_packet_unref(d->packet);
+    return r;
+}
+
+int store_read(struct store *store, size_t i, uint8_t *pixels, struct error *err)
+{
+    struct decoder *d = take_decoder(store);
+    if (!d)
+        return failed(store, -ENOMEM, "no decoder", err);
+    int r = decode(store, d, &store->entries[i], pixels);
+    give_decoder(store, d);
+    return r < 0 ? error_set(err, r, "%s: picture %zu is damaged: %s", store->path, i, strerror(-r)) : 0;
+}
+
+/* ---- adding ------------------------------------------------------------------------------------------------------ */
+
+static int encoder_open(struct store *s, struct error *err)
+{
+    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_FFVHUFF);
+    s->encoder = codec ? avcodec_alloc_context3(codec) : NULL;
+    s->frame = av_frame_alloc();
+    s->packet = av_packet_alloc();
+    if (!s->encoder || !s->frame || !s->packet)
+        return failed(s, -ENOMEM, "no encoder", err);
+    s->encoder->width = s->frame->width = s->options.width;
+    s->encoder->height = s->frame->height = s->options.height;
+    s->encoder->pix_fmt = AV_PIX_FMT_GRAY8;
+    s->frame->format = AV_PIX_FMT_GRAY8;
+    s->encoder->time_base = (AVRational){1, 25};
+    s->encoder->thread_count = 1;
+    s->encoder->flags |= AV_CODEC_FLAG_BITEXACT;
+    av_opt_set(s->encoder->priv_data, "pred", "median", 0);
+    if (avcodec_open2(s->encoder, codec, NULL) < 0 || av_frame_get_buffer(s->frame, 0) < 0 ||
+        s->encoder->extradata_size > MAX_TABLES)
+        return failed(s, -EINVAL, "the encoder refuses this size of pictures", err);
+    return 0;
+}
+
+static int write_all(int fd, const void *data, size_t size, uint64_t offset)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pwrite(fd, (const char *)data + done, size - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+static int note(struct store *s, const struct record *record)
+{
+    if (s->n == s->room) {
+        size_t room = s->room ? 2 * s->room : 1024;
+        struct entry *entries = realloc(s->entries, room * sizeof *entries);
+        if (!entries)
+            return -ENOMEM;
+        s->entries = entries;
+        s->room = room;
+    }
+    s->entries[s->n++] = (struct entry){s->end, *record};
+    s->end += sizeof *record + record->size;
+    return 0;
+}
+
+int store_add(struct store *store, const uint8_t *pixels, uint32_t run, float interval, struct error *err)
+{
+    struct store *s = store;
+    size_t w = (size_t)s->options.width;
+    if (av_frame_make_writable(s->frame) < 0)
+        return failed(s, -ENOMEM, "can't compress", err);
+    for (int y = 0; y < s->options.height; y++)
+        memcpy(s->frame->data[0] + y * s->frame->linesize[0], pixels + (size_t)y * w, w);
+    s->frame->pts = (int64_t)s->n;
+    if (avcodec_send_frame(s->encoder, s->frame) < 0 || avcodec_receive_packet(s->encoder, s->packet) < 0)
+        return failed(s, -EIO, "can't compress", err);
+    struct record record = {.size = (uint32_t)s->packet->size, .run = run, .interval = interval};
+    record.crc = crc_of(&record, s->packet->data);
+    int r = 0;
+    if (s->end + sizeof record + record.size > s->options.max_bytes)
+        r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB on disk", s->path, s->options.max_bytes >> 20);
+    else if ((r = write_all(s->fd, s->packet->data, record.size, s->end + sizeof record)) < 0 ||
+             (r = write_all(s->fd, &record, sizeof record, s->end)) < 0 || (r = note(s, &record)) < 0)
+        failed(s, r, "can't be written", err);
+    av_packet_unref(s->packet);
+    return r;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+/* A file that is there: its header must be the one that would be written now. Lists its whole records. */
+static int scan(struct store *s, const void *expected, size_t header_size, uint64_t size, struct error *err)
+{
+    unsigned char found[sizeof(struct header) + MAX_TABLES];
+    if (pread(s->fd, found, header_size, 0) != (ssize_t)header_size || memcmp(found, expected, header_size) != 0)
+        return error_set(err, -EINVAL, "%s: no footage of %dx%d at this rate", s->path, s->options.width, s->options.height);
+    s->end = header_size;
+    struct record record;
+    while (pread(s->fd, &record, sizeof record, (off_t)s->end) == (ssize_t)sizeof record && record.size > 0 &&
+           s->end + sizeof record + record.size <= size) {
+        int r = note(s, &record);
+        if (r < 0)
+            return failed(s, r, "can't be read", err);
+    }
+    /* What is left of a record that was cut must not be taken for one behind those to come. */
+    return ftruncate(s->fd, (off_t)s->end) < 0 ? failed(s, -errno, "can't be cut to its whole records", err) : 0;
+}
+
+int store_open(struct store **ret, const char *path, const struct store_options *options, struct error *err)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || !(s->path = strdup(path))) {
+        free(s);
+        return error_set(err, -ENOMEM, "out of memory");
+    }
+    s->options = *options;
+    s->fd = -1;
+    lock_init(&s->lock, LOCK_STORE);
+    int r = encoder_open(s, err);
+    if (r < 0)
+        goto fail;
+    unsigned char bytes[sizeof(struct header) + MAX_TABLES] = {0};
+    struct header header = {.width = options->width, .height = options->height, .fps = options->fps,
+                            .tables_size = (uint32_t)s->encoder->extradata_size};
+    memcpy(header.magic, magic, sizeof magic);
+    memcpy(bytes, &header, sizeof header);
+    memcpy(bytes + sizeof header, s->encoder->extradata, header.tables_size);
+    size_t header_size = sizeof header + header.tables_size;
+
+    s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (options->keep ? 0 : O_TRUNC), 0600);
+    struct stat st;
+    if (s->fd < 0 || fstat(s->fd, &st) < 0) {
+        r = failed(s, -errno, "can't be opened", err);
+        goto fail;
+    }
+    if (!options->keep)
+        unlink(path);
+    else if (flock(s->fd, LOCK_EX | LOCK_NB) < 0) {
+        r = error_set(err, -EBUSY, "%s: another process is at it", path);
+        goto fail;
+    }
+    if (st.st_size > 0 && options->keep) {
+        r = scan(s, bytes, header_size, (uint64_t)st.st_size, err);
+    } else {
+        if ((r = write_all(s->fd, bytes, header_size, 0)) < 0)
+            failed(s, r, "can't be written", err);
+        s->end = header_size;
+    }
+    if (r < 0)
+        goto fail;
+    *ret = s;
+    return 0;
+fail:
+    store_close(s);
+    return r;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    while (store->n_idle > 0)
+        decoder_close(store->idle[--store->n_idle]);
+    lock_destroy(&store->lock);
+    avcodec_free_context(&store->encoder);
+    av_frame_free(&store->frame);
+    av_packet_free(&store->packet);
+    if (store->fd >= 0)
+        close(store->fd);
+    free(store->entries);
+    free(store->path);
+    free(store);
+}
+
+size_t store_count(const struct store *store)
+{
+    return store->n;
+}
+
+size_t store_bytes(const struct store *store)
+{
+    return store->end;
+}
+
+void store_numbers(const struct store *store, size_t i, uint32_t *run, float *interval)
+{
+    *run = store->entries[i].record.run;
+    *interval = store->entries[i].record.interval;
+}

@@ -1,0 +1,187 @@
+/* Pictures come back bit for bit, whatever their size; a file that was cut is gone on with; damage is told. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/rng.h"
+#include "io/store.h"
+
+static struct error err;
+static char path[] = "/tmp/memaed-store-XXXXXX";
+
+/* Picture i of a size: noise, ramps, and one tone in turns. */
+static void picture(uint8_t *pixels, size_t n, size_t i)
+{
+    struct rng rng;
+    rng_seed(&rng, i);
+    for (size_t k = 0; k < n; k++)
+        pixels[k] = i % 3 == 0 ? (uint8_t)rng_next(&rng) : i % 3 == 1 ? (uint8_t)(k * 3 + i) : (uint8_t)i;
+}
+
+static struct store *open_store(int w, int h, bool keep, size_t max)
+{
+    struct store *store;
+    const struct store_options options = {.width = w, .height = h, .fps = 10, .max_bytes = max, .keep = keep};
+    int r = store_open(&store, path, &options, &err);
+    ck_assert_msg(r == 0, "%s", err.text);
+    return store;
+}
+
+static void add(struct store *store, size_t n, size_t from, size_t to)
+{
+    uint8_t *pixels = malloc(n);
+    for (size_t i = from; i < to; i++) {
+        picture(pixels, n, i);
+        int r = store_add(store, pixels, (uint32_t)i + 1, (float)i * 0.5f, &err);
+        ck_assert_msg(r == 0, "%s", err.text);
+    }
+    free(pixels);
+}
+
+static void check(struct store *store, size_t n, size_t count)
+{
+    uint8_t *expected = malloc(n), *found = malloc(n);
+    ck_assert_uint_eq(store_count(store), count);
+    for (size_t k = 0; k < count; k++) {
+        size_t i = k * 7 % count;
+        uint32_t run;
+        float interval;
+        picture(expected, n, i);
+        ck_assert_int_eq(store_read(store, i, found, &err), 0);
+        ck_assert_mem_eq(found, expected, n);
+        store_numbers(store, i, &run, &interval);
+        ck_assert_uint_eq(run, i + 1);
+        ck_assert(interval == (float)i * 0.5f);
+    }
+    free(expected);
+    free(found);
+}
+
+START_TEST(bit_for_bit)
+{
+    static const int sizes[][2] = {{128, 128}, {48, 32}, {17, 9}, {16, 16}, {255, 3}, {4, 4}, {1, 1}, {2, 5}, {512, 16}};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        size_t n = (size_t)sizes[s][0] * (size_t)sizes[s][1];
+        struct store *store = open_store(sizes[s][0], sizes[s][1], false, 1 << 30);
+        ck_assert_int_ne(access(path, F_OK), 0);        /* nothing is left behind, whatever happens */
+        add(store, n, 0, 40);
+        check(store, n, 40);
+        store_close(store);
+    }
+}
+END_TEST
+
+START_TEST(a_cut_file_goes_on)
+{
+    enum { W = 48, H = 32 };
+    struct store *store = open_store(W, H, true, 1 << 30);
+    add(store, W * H, 0, 20);
+    off_t size = (off_t)store_bytes(store);
+    store_close(store);
+    ck_assert_int_eq(truncate(path, size - 1), 0);      /* in the last picture */
+    store = open_store(W, H, true, 1 << 30);
+    check(store, W * H, 19);
+    add(store, W * H, 19, 30);
+    struct store *second = NULL;
+    const struct store_options options = {.width = W, .height = H, .fps = 10, .max_bytes = 1 << 20, .keep = true};
+    ck_assert_int_eq(store_open(&second, path, &options, &err), -EBUSY);
+    store_close(store);
+    store = open_store(W, H, true, 1 << 30);
+    check(store, W * H, 30);
+    store_close(store);
+
+    struct store_options other = options;
+    other.width = 32;
+    ck_assert_int_eq(store_open(&second, path, &other, &err), -EINVAL);
+    other = options;
+    other.fps = 5;
+    ck_assert_int_eq(store_open(&second, path, &other, &err), -EINVAL);
+
+    int fd = open(path, O_RDWR);
+    ck_assert_int_eq(pwrite(fd, "damage", 6, 3000), 6);
+    close(fd);
+    store = open_store(W, H, true, 1 << 30);
+    uint8_t pixels[W * H];
+    int damaged = 0;
+    for (size_t i = 0; i < store_count(store); i++)
+        damaged += store_read(store, i, pixels, &err) == -EIO;
+    ck_assert_int_eq(damaged, 1);
+    ck_assert_ptr_nonnull(strstr(err.text, "is damaged"));
+    store_close(store);
+    unlink(path);
+}
+END_TEST
+
+START_TEST(disk_is_bounded)
+{
+    struct store *store = open_store(32, 32, false, 10000);
+    uint8_t pixels[32 * 32];
+    size_t i = 0;
+    for (;; i++) {
+        picture(pixels, sizeof pixels, 0);
+        int r = store_add(store, pixels, 1, 0, &err);
+        if (r < 0) {
+            ck_assert_int_eq(r, -EFBIG);
+            break;
+        }
+    }
+    ck_assert(i > 3 && i == store_count(store) && store_bytes(store) <= 10000);
+    store_close(store);
+}
+END_TEST
+
+static void *read_all(void *arg)
+{
+    enum { N = 48 * 32 };
+    uint8_t expected[N], found[N];
+    for (size_t k = 0; k < 300; k++) {
+        picture(expected, N, k % 40);
+        struct error e;
+        if (store_read(arg, k % 40, found, &e) < 0 || memcmp(found, expected, N) != 0)
+            return arg;
+    }
+    return NULL;
+}
+
+START_TEST(many_read_at_once)
+{
+    struct store *store = open_store(48, 32, false, 1 << 30);
+    pthread_t threads[4];
+    add(store, 48 * 32, 0, 40);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, read_all, store), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        ck_assert_ptr_null(failed);
+    }
+    store_close(store);
+}
+END_TEST
+
+int main(void)
+{
+    int fd = mkstemp(path);
+    close(fd);
+    unlink(path);
+    Suite *suite = suite_create("store");
+    TCase *tc = tcase_create("store");
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, bit_for_bit);
+    tcase_add_test(tc, a_cut_file_goes_on);
+    tcase_add_test(tc, disk_is_bounded);
+    tcase_add_test(tc, many_read_at_once);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    unlink(path);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
