@@ -17,17 +17,18 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, size_t n)
+/* The scores in rising order, and how many are abnormal; the caller's to free. */
+static int sort_scores(struct labelled **ret, double *positives, const double *scores, const uint8_t *labels, size_t n)
 {
     struct labelled *sorted;
-    double wins = 0, positives = 0, negatives = 0;
+    double count = 0;
 
     for (size_t i = 0; i < n; i++) {
         if (isnan(scores[i]))
             return -EDOM;
-        *(labels[i] ? &positives : &negatives) += 1;
+        count += labels[i] != 0;
     }
-    if (positives == 0 || negatives == 0)
+    if (count == 0 || count == (double)n)
         return -EDOM;
     sorted = malloc(n * sizeof *sorted);
     if (!sorted)
@@ -35,7 +36,19 @@ int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, siz
     for (size_t i = 0; i < n; i++)
         sorted[i] = (struct labelled){scores[i], labels[i] != 0};
     qsort(sorted, n, sizeof *sorted, compare);
+    *ret = sorted;
+    *positives = count;
+    return 0;
+}
 
+int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, size_t n)
+{
+    struct labelled *sorted;
+    double wins = 0, positives;
+    int r = sort_scores(&sorted, &positives, scores, labels, n);
+
+    if (r < 0)
+        return r;
     /* Each group of equal scores: its positives win over the negatives below, and half over those in the group. */
     double below = 0;
     for (size_t i = 0, end; i < n; i = end) {
@@ -48,7 +61,28 @@ int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, siz
         below += q;
     }
     free(sorted);
-    *ret = wins / (positives * negatives);
+    *ret = wins / (positives * ((double)n - positives));
+    return 0;
+}
+
+int evaluation_average_precision(double *ret, const double *scores, const uint8_t *labels, size_t n)
+{
+    struct labelled *sorted;
+    double sum = 0, above = 0, positives;
+    int r = sort_scores(&sorted, &positives, scores, labels, n);
+
+    if (r < 0)
+        return r;
+    for (size_t end = n, begin; end > 0; end = begin) {
+        double p = 0;
+
+        for (begin = end; begin > 0 && sorted[begin - 1].score == sorted[end - 1].score; begin--)
+            p += sorted[begin - 1].label;
+        above += p;
+        sum += p * above / (double)(n - begin);
+    }
+    free(sorted);
+    *ret = sum / positives;
     return 0;
 }
 

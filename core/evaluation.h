@@ -14,6 +14,10 @@
  * on failure. */
 int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, size_t n);
 
+/* Average precision: the sum over falling thresholds of precision times the recall that each adds, equal scores taken at
+ * once, nothing interpolated. What chance reaches is the share of abnormal ones. Returns as evaluation_auc(). */
+int evaluation_average_precision(double *ret, const double *scores, const uint8_t *labels, size_t n);
+
 /* out[i] = (in[i] - min) / (max - min) over one clip of n scores; all 0 where they are equal. out may be in. */
 void evaluation_min_max(double *out, const double *in, size_t n);
 

@@ -67,6 +67,23 @@ START_TEST(auc_agrees_with_all_pairs)
 }
 END_TEST
 
+START_TEST(average_precision_of_known_cases)
+{
+    double ap = -1;
+
+    ck_assert_int_eq(evaluation_average_precision(&ap, (double[]){1, 2, 3, 4}, (uint8_t[]){0, 0, 1, 1}, 4), 0);
+    ck_assert_double_eq(ap, 1);
+    ck_assert_int_eq(evaluation_average_precision(&ap, (double[]){0.1, 0.4, 0.35, 0.8}, (uint8_t[]){0, 0, 1, 1}, 4), 0);
+    ck_assert_double_eq_tol(ap, 0.5 * 1 + 0.5 * 2 / 3, 1e-12);
+    ck_assert_int_eq(evaluation_average_precision(&ap, (double[]){5, 5, 5, 5}, (uint8_t[]){0, 1, 0, 0}, 4), 0);
+    ck_assert_double_eq(ap, 0.25);              /* chance */
+    ck_assert_int_eq(evaluation_average_precision(&ap, (double[]){3, 3, 1, 2}, (uint8_t[]){1, 0, 1, 0}, 4), 0);
+    ck_assert_double_eq_tol(ap, 0.5 * 1 / 2 + 0.5 * 2 / 4, 1e-12);
+    ck_assert_int_eq(evaluation_average_precision(&ap, (double[]){1, 2}, (uint8_t[]){1, 1}, 2), -EDOM);
+    ck_assert_int_eq(evaluation_average_precision(&ap, (double[]){1, NAN}, (uint8_t[]){1, 0}, 2), -EDOM);
+}
+END_TEST
+
 START_TEST(min_max_is_per_clip)
 {
     double a[] = {3, 1, 2, 5}, equal[] = {4, 4};
@@ -176,6 +193,7 @@ int main(void)
     tcase_add_test(tests, auc_of_known_cases);
     tcase_add_test(tests, auc_where_it_is_not_defined);
     tcase_add_test(tests, auc_agrees_with_all_pairs);
+    tcase_add_test(tests, average_precision_of_known_cases);
     tcase_add_test(tests, min_max_is_per_clip);
     tcase_add_test(tests, alerts_against_stretches);
     tcase_add_test(tests, an_alert_begins_at_its_first_window_above);
