@@ -1,0 +1,106 @@
+#include "core/detection.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+struct ranked {
+    float score;
+    size_t at;
+};
+
+static int falling(const void *a, const void *b)
+{
+    float x = ((const struct ranked *)a)->score, y = ((const struct ranked *)b)->score;
+
+    return (x < y) - (x > y);
+}
+
+int detection_threshold(float *ret, const struct detection_window *windows, size_t n, size_t allowed)
+{
+    struct ranked *ranked = calloc(n + 1, sizeof *ranked);
+    bool *above = calloc(n + 1, sizeof *above);
+    size_t normal = 0;
+    long runs = 0;
+    float threshold = 0;
+    int r = -ENOMEM;
+
+    if (!ranked || !above)
+        goto end;
+    r = -EDOM;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(windows[i].score))
+            goto end;
+        if (windows[i].event == 0)
+            ranked[normal++] = (struct ranked){windows[i].score, i};
+    }
+    if (normal == 0)
+        goto end;
+    qsort(ranked, normal, sizeof *ranked, falling);
+
+    /* The threshold falls from score to score; a window that comes above it begins a run, prolongs one, or joins two. */
+    threshold = nextafterf(ranked[0].score, INFINITY);
+    for (size_t i = 0, next; i < normal; i = next) {
+        for (next = i; next < normal && ranked[next].score == ranked[i].score; next++) {
+            size_t at = ranked[next].at;
+
+            above[at] = true;
+            runs += 1 - (windows[at].joined && at > 0 && above[at - 1]) - (at + 1 < n && windows[at + 1].joined && above[at + 1]);
+        }
+        if (runs > (long)allowed)
+            break;
+        /* Down to the next score that is too low, and not to this one: the same windows are above all the way. */
+        threshold = next < normal ? nextafterf(ranked[next].score, INFINITY) : ranked[i].score;
+    }
+    *ret = threshold;
+    r = 0;
+end:
+    free(ranked);
+    free(above);
+    return r;
+}
+
+static int rising(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+int detection_at(struct detection_figures *ret, const struct detection_window *windows, size_t n, float threshold)
+{
+    struct detection_figures f = {0};
+    double *delays = calloc(n + 1, sizeof *delays);
+    long event = 0, found = 0;
+    bool alarm = false;
+
+    if (!delays)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        bool above = windows[i].score >= threshold;
+
+        if (windows[i].event == 0) {
+            f.false_alarms += above && !(alarm && windows[i].joined);
+            alarm = above;
+            continue;
+        }
+        alarm = false;
+        if (windows[i].event != event)
+            f.events++;
+        event = windows[i].event;
+        if (above && event != found) {
+            found = event;
+            delays[f.found++] = (double)windows[i].late_us * 1e-6;
+        }
+    }
+    qsort(delays, f.found, sizeof *delays, rising);
+    for (size_t i = 0; i < f.found; i++)
+        f.delay_mean_s += delays[i] / (double)f.found;
+    if (f.found > 0) {
+        f.delay_median_s = (delays[(f.found - 1) / 2] + delays[f.found / 2]) / 2;
+        f.delay_max_s = delays[f.found - 1];
+    }
+    free(delays);
+    *ret = f;
+    return 0;
+}

@@ -1,0 +1,157 @@
+#include "core/detection.h"
+
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/rng.h"
+
+enum { MAX = 60 };
+
+/* One window a second, scores as digits; labels: '#' abnormal, '.' normal; '|' before a window in scores: a break. Windows
+ * end 0.7 s after their centre. */
+static size_t windows_of(struct detection_window *w, const char *scores, const char *labels)
+{
+    size_t n = 0, start = 0;
+    long events = 0;
+    bool joined = false;
+
+    for (; *scores; scores++) {
+        if (*scores == '|') {
+            joined = false;
+            continue;
+        }
+        bool abnormal = labels[n] == '#';
+        if (abnormal && (n == 0 || labels[n - 1] != '#')) {
+            start = n;
+            events++;
+        }
+        w[n] = (struct detection_window){.score = (float)(*scores - '0'), .joined = joined, .event = abnormal ? events : 0,
+                                         .late_us = abnormal ? (int64_t)(n - start) * 1000000 + 700000 : 0};
+        joined = true;
+        n++;
+    }
+    ck_assert_uint_eq(n, strlen(labels));
+    return n;
+}
+
+static float threshold_of(const char *scores, const char *labels, size_t allowed)
+{
+    struct detection_window w[MAX];
+    float threshold = -1;
+
+    ck_assert_int_eq(detection_threshold(&threshold, w, windows_of(w, scores, labels), allowed), 0);
+    return threshold;
+}
+
+START_TEST(thresholds_by_hand)
+{
+    /* None allowed: just above the highest normal score, however high the abnormal ones. */
+    ck_assert_float_eq(threshold_of("1319", "...#", 0), nextafterf(3, 4));
+    ck_assert_float_eq(threshold_of("1319", "...#", 1), 1);             /* 3, then all three windows are one run */
+    ck_assert_float_eq(threshold_of("1313", "....", 1), nextafterf(3, 4));      /* the two 3s come at once */
+    ck_assert_float_eq(threshold_of("1312", "....", 1), nextafterf(2, 3));      /* at 2 there are two runs; not at 1 */
+    ck_assert_float_eq(threshold_of("33|11", "....", 1), nextafterf(1, 2));
+    ck_assert_float_eq(threshold_of("3|3", "..", 1), nextafterf(3, 4)); /* a break: two runs */
+    ck_assert_float_eq(threshold_of("393", ".#.", 1), nextafterf(3, 4));        /* an abnormal window parts them too */
+    ck_assert_float_eq(threshold_of("333", "...", 1), 3);
+}
+END_TEST
+
+START_TEST(figures_by_hand)
+{
+    struct detection_window w[MAX];
+    struct detection_figures f;
+    size_t n = windows_of(w, "5511551|555111", "...###..##..#");
+
+    ck_assert_int_eq(detection_at(&f, w, n, 5), 0);
+    ck_assert_uint_eq(f.events, 3);
+    ck_assert_uint_eq(f.found, 2);
+    ck_assert_uint_eq(f.false_alarms, 2);               /* windows 0 and 1; window 7, after the break */
+    ck_assert_double_eq_tol(f.delay_median_s, (1.7 + 0.7) / 2, 1e-9);
+    ck_assert_double_eq_tol(f.delay_mean_s, (1.7 + 0.7) / 2, 1e-9);
+    ck_assert_double_eq_tol(f.delay_max_s, 1.7, 1e-9);
+
+    ck_assert_int_eq(detection_at(&f, w, n, 6), 0);
+    ck_assert_uint_eq(f.events, 3);
+    ck_assert_uint_eq(f.found + f.false_alarms, 0);
+    ck_assert_double_eq(f.delay_median_s, 0);
+    ck_assert_int_eq(detection_at(&f, NULL, 0, 6), 0);
+    ck_assert_uint_eq(f.events, 0);
+}
+END_TEST
+
+START_TEST(not_defined)
+{
+    struct detection_window w[MAX];
+    float threshold = -1;
+
+    ck_assert_int_eq(detection_threshold(&threshold, NULL, 0, 0), -EDOM);
+    ck_assert_int_eq(detection_threshold(&threshold, w, windows_of(w, "12", "##"), 0), -EDOM);
+    windows_of(w, "12", "..");
+    w[1].score = NAN;
+    ck_assert_int_eq(detection_threshold(&threshold, w, 2, 0), -EDOM);
+    ck_assert_float_eq(threshold, -1);
+}
+END_TEST
+
+/* The lowest score, or value just above one, that keeps its promise with all above it. */
+START_TEST(thresholds_agree_with_a_search)
+{
+    uint64_t seed = (uint64_t)time(NULL);
+    struct rng rng;
+
+    printf("test_detection: seed %llu\n", (unsigned long long)seed);
+    rng_seed(&rng, seed);
+    for (int round = 0; round < 2000; round++) {
+        struct detection_window w[MAX];
+        struct detection_figures f;
+        size_t n = 1 + rng_below(&rng, MAX - 1), allowed = rng_below(&rng, 8);
+        float threshold = -1, best = INFINITY, lowest = INFINITY;
+        long event = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            bool abnormal = i > 0 && rng_below(&rng, 3) == 0;
+            event += abnormal;
+            w[i] = (struct detection_window){.score = (float)rng_below(&rng, round % 2 ? 9 : 900),
+                                             .joined = i > 0 && rng_below(&rng, 10) > 0, .event = abnormal ? event : 0};
+            if (!abnormal)
+                lowest = fminf(lowest, w[i].score);
+        }
+        ck_assert_int_eq(detection_threshold(&threshold, w, n, allowed), 0);
+        for (int v = 900; (float)v >= lowest; v--) {
+            for (int up = 1; up >= 0; up--) {
+                float candidate = up ? nextafterf((float)v, INFINITY) : (float)v;
+
+                ck_assert_int_eq(detection_at(&f, w, n, candidate), 0);
+                if (f.false_alarms > allowed)
+                    goto found;
+                best = candidate;
+            }
+        }
+found:
+        ck_assert_float_eq(threshold, best);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("detection");
+    TCase *tests = tcase_create("detection");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_test(tests, thresholds_by_hand);
+    tcase_add_test(tests, figures_by_hand);
+    tcase_add_test(tests, not_defined);
+    tcase_add_test(tests, thresholds_agree_with_a_search);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
