@@ -1,0 +1,301 @@
+#include "core/localisation.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A cell of a frame, as the threshold falls to its value. */
+struct step {
+    float value;
+    uint32_t abnormal, normal;                  /* pixels */
+    int32_t false_regions, detected;            /* what it adds to these, or takes */
+};
+
+struct localisation {
+    struct step *steps;
+    size_t n, room;
+    size_t frames, regions;
+};
+
+int localisation_open(struct localisation **ret)
+{
+    struct localisation *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return -ENOMEM;
+    *ret = l;
+    return 0;
+}
+
+void localisation_close(struct localisation *l)
+{
+    if (!l)
+        return;
+    free(l->steps);
+    free(l);
+}
+
+size_t localisation_frames(const struct localisation *l) { return l->frames; }
+size_t localisation_regions(const struct localisation *l) { return l->regions; }
+
+/* ---- one frame ---------------------------------------------------------------------------------------------------- */
+
+/* Numbers the connected components of the mask from 1 in region [h * w], 0 where it is normal; returns how many. stack
+ * [h * w]. */
+static uint32_t label_regions(uint32_t *region, size_t *stack, const uint8_t *mask, int h, int w)
+{
+    uint32_t n = 0;
+
+    memset(region, 0, (size_t)h * (size_t)w * sizeof *region);
+    for (size_t i = 0; i < (size_t)h * (size_t)w; i++) {
+        size_t depth = 0;
+
+        if (!mask[i] || region[i])
+            continue;
+        region[i] = ++n;
+        stack[depth++] = i;
+        while (depth > 0) {
+            size_t at = stack[--depth];
+            int y = (int)(at / (size_t)w), x = (int)(at % (size_t)w);
+
+            for (int v = y > 0 ? y - 1 : 0; v <= y + 1 && v < h; v++)
+                for (int u = x > 0 ? x - 1 : 0; u <= x + 1 && u < w; u++) {
+                    size_t next = (size_t)v * (size_t)w + (size_t)u;
+
+                    if (mask[next] && !region[next]) {
+                        region[next] = n;
+                        stack[depth++] = next;
+                    }
+                }
+        }
+    }
+    return n;
+}
+
+/* The cells above the threshold as a forest; a root stands for its component. */
+struct frame {
+    int map_h, map_w;
+    uint32_t regions;
+    size_t *parent;             /* [cells]; cells: below the threshold */
+    uint32_t *area;             /* [cells] pixels; a root's: of its component */
+    uint32_t *overlap;          /* [cells, regions] likewise, with each region of the mask */
+    uint32_t *region_area;      /* [regions] */
+    uint32_t *detectors;        /* [regions] components that detect it */
+    int32_t false_regions, detected;
+};
+
+static size_t root_of(struct frame *f, size_t cell)
+{
+    while (f->parent[cell] != cell)
+        cell = f->parent[cell] = f->parent[f->parent[cell]];
+    return cell;
+}
+
+/* Counts a component in, or out again. */
+static void count(struct frame *f, size_t root, bool in)
+{
+    const uint32_t *overlap = f->overlap + root * f->regions;
+    bool detects = false;
+
+    for (uint32_t r = 0; r < f->regions; r++) {
+        /* intersection / union >= 0.1, in whole numbers. */
+        if (10 * (uint64_t)overlap[r] < (uint64_t)f->area[root] + f->region_area[r] - overlap[r])
+            continue;
+        detects = true;
+        if (in)
+            f->detected += f->detectors[r]++ == 0;
+        else
+            f->detected -= --f->detectors[r] == 0;
+    }
+    if (!detects)
+        f->false_regions += in ? 1 : -1;
+}
+
+/* The threshold has come down to this cell. */
+static void raise_cell(struct frame *f, size_t cell)
+{
+    size_t cells = (size_t)f->map_h * (size_t)f->map_w;
+    int y = (int)(cell / (size_t)f->map_w), x = (int)(cell % (size_t)f->map_w);
+
+    f->parent[cell] = cell;
+    for (int v = y > 0 ? y - 1 : 0; v <= y + 1 && v < f->map_h; v++)
+        for (int u = x > 0 ? x - 1 : 0; u <= x + 1 && u < f->map_w; u++) {
+            size_t next = (size_t)v * (size_t)f->map_w + (size_t)u, root;
+
+            if (f->parent[next] == cells || (root = root_of(f, next)) == cell)
+                continue;
+            count(f, root, false);
+            f->parent[root] = cell;
+            f->area[cell] += f->area[root];
+            for (uint32_t r = 0; r < f->regions; r++)
+                f->overlap[cell * f->regions + r] += f->overlap[root * f->regions + r];
+        }
+    count(f, cell, true);
+}
+
+struct ranked {
+    float value;
+    size_t cell;
+};
+
+static int falling_cells(const void *a, const void *b)
+{
+    float x = ((const struct ranked *)a)->value, y = ((const struct ranked *)b)->value;
+
+    return (x < y) - (x > y);
+}
+
+static int reserve(struct localisation *l, size_t more)
+{
+    size_t room = l->room ? l->room : 4096;
+    struct step *steps;
+
+    while (room - l->n < more)
+        room *= 2;
+    if (room == l->room)
+        return 0;
+    steps = realloc(l->steps, room * sizeof *steps);
+    if (!steps)
+        return -ENOMEM;
+    l->steps = steps;
+    l->room = room;
+    return 0;
+}
+
+int localisation_add(struct localisation *l, const float *map, int map_h, int map_w, const uint8_t *mask, int h, int w)
+{
+    size_t cells = (size_t)map_h * (size_t)map_w, pixels = (size_t)h * (size_t)w;
+    struct frame f = {.map_h = map_h, .map_w = map_w};
+    struct ranked *ranked = NULL;
+    uint32_t *region = NULL, *abnormal = NULL;
+    size_t *stack = NULL;
+    int r = -ENOMEM;
+
+    if (map_h < 1 || map_w < 1 || map_h > h || map_w > w)
+        return -EINVAL;
+    for (size_t i = 0; i < cells; i++)
+        if (isnan(map[i]))
+            return -EDOM;
+    region = malloc(pixels * sizeof *region);
+    stack = malloc(pixels * sizeof *stack);
+    ranked = malloc(cells * sizeof *ranked);
+    abnormal = calloc(cells, sizeof *abnormal);
+    f.parent = malloc(cells * sizeof *f.parent);
+    f.area = calloc(cells, sizeof *f.area);
+    if (!region || !stack || !ranked || !abnormal || !f.parent || !f.area || reserve(l, cells) < 0)
+        goto end;
+    f.regions = label_regions(region, stack, mask, h, w);
+    f.overlap = calloc(cells * f.regions + 1, sizeof *f.overlap);
+    f.region_area = calloc(f.regions + 1, sizeof *f.region_area);
+    f.detectors = calloc(f.regions + 1, sizeof *f.detectors);
+    if (!f.overlap || !f.region_area || !f.detectors)
+        goto end;
+
+    for (size_t i = 0; i < pixels; i++) {
+        size_t y = i / (size_t)w, x = i % (size_t)w;
+        size_t cell = y * (size_t)map_h / (size_t)h * (size_t)map_w + x * (size_t)map_w / (size_t)w;
+
+        f.area[cell]++;
+        if (!region[i])
+            continue;
+        abnormal[cell]++;
+        f.overlap[cell * f.regions + region[i] - 1]++;
+        f.region_area[region[i] - 1]++;
+    }
+    for (size_t i = 0; i < cells; i++) {
+        ranked[i] = (struct ranked){map[i], i};
+        f.parent[i] = cells;
+    }
+    qsort(ranked, cells, sizeof *ranked, falling_cells);
+    for (size_t i = 0; i < cells; i++) {
+        size_t cell = ranked[i].cell;
+        uint32_t area = f.area[cell];
+        int32_t false_before = f.false_regions, detected_before = f.detected;
+
+        raise_cell(&f, cell);
+        l->steps[l->n++] = (struct step){.value = map[cell],
+                                         .abnormal = abnormal[cell],
+                                         .normal = area - abnormal[cell],
+                                         .false_regions = f.false_regions - false_before,
+                                         .detected = f.detected - detected_before};
+    }
+    l->frames++;
+    l->regions += f.regions;
+    r = 0;
+end:
+    free(region);
+    free(stack);
+    free(ranked);
+    free(abnormal);
+    free(f.parent);
+    free(f.area);
+    free(f.overlap);
+    free(f.region_area);
+    free(f.detectors);
+    return r;
+}
+
+/* ---- figures ------------------------------------------------------------------------------------------------------ */
+
+static int falling_steps(const void *a, const void *b)
+{
+    float x = ((const struct step *)a)->value, y = ((const struct step *)b)->value;
+
+    return (x < y) - (x > y);
+}
+
+int localisation_pixel_auc(double *ret, struct localisation *l)
+{
+    double wins = 0, positives = 0, negatives = 0;
+
+    /* From the top, each group of equal values: its normal pixels lose to the abnormal ones above, and half to their own. */
+    qsort(l->steps, l->n, sizeof *l->steps, falling_steps);
+    for (size_t i = 0, next; i < l->n; i = next) {
+        double p = 0, q = 0;
+
+        for (next = i; next < l->n && l->steps[next].value == l->steps[i].value; next++) {
+            p += l->steps[next].abnormal;
+            q += l->steps[next].normal;
+        }
+        wins += q * (positives + p / 2);
+        positives += p;
+        negatives += q;
+    }
+    if (positives == 0 || negatives == 0)
+        return -EDOM;
+    *ret = wins / (positives * negatives);
+    return 0;
+}
+
+int localisation_rbdc(double *ret, struct localisation *l)
+{
+    int64_t *best, false_regions = 0, detected = 0, most = 0;
+    double area = 0;
+
+    if (l->regions == 0)
+        return -EDOM;
+    best = calloc(l->frames + 1, sizeof *best);         /* by false positives: the most that are detected */
+    if (!best)
+        return -ENOMEM;
+    qsort(l->steps, l->n, sizeof *l->steps, falling_steps);
+    for (size_t i = 0, next; i < l->n; i = next) {
+        for (next = i; next < l->n && l->steps[next].value == l->steps[i].value; next++) {
+            false_regions += l->steps[next].false_regions;
+            detected += l->steps[next].detected;
+        }
+        if (false_regions > (int64_t)l->frames)
+            break;
+        if (best[false_regions] < detected)
+            best[false_regions] = detected;
+    }
+    for (size_t i = 0; i < l->frames; i++) {
+        if (most < best[i])
+            most = best[i];
+        area += (double)most;
+    }
+    free(best);
+    *ret = area / ((double)l->frames * (double)l->regions);
+    return 0;
+}

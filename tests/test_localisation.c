@@ -1,0 +1,216 @@
+#include "core/localisation.h"
+
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/rng.h"
+
+enum { MAX_SIDE = 12, MAX_PIXELS = MAX_SIDE * MAX_SIDE, MAX_FRAMES = 6 };
+
+START_TEST(a_case_by_hand)
+{
+    /* Two frames of 4x4, cells of 2x2 pixels. Frame 0 has two regions of one pixel each, at opposite corners; frame 1 one
+     * of the whole lower half. */
+    static const uint8_t mask0[16] = {255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255};
+    static const uint8_t mask1[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
+    struct localisation *l;
+    double auc = -1, rbdc = -1;
+
+    ck_assert_int_eq(localisation_open(&l), 0);
+    ck_assert_int_eq(localisation_pixel_auc(&auc, l), -EDOM);
+    ck_assert_int_eq(localisation_rbdc(&rbdc, l), -EDOM);
+    ck_assert_int_eq(localisation_add(l, (float[]){9, 2, 1, 3}, 2, 2, mask0, 4, 4), 0);
+    ck_assert_int_eq(localisation_add(l, (float[]){8, 1, 4, 0}, 2, 2, mask1, 4, 4), 0);
+    ck_assert_uint_eq(localisation_frames(l), 2);
+    ck_assert_uint_eq(localisation_regions(l), 3);
+
+    /* Abnormal pixels: 9 and 3 once, 4 and 0 four times. Normal: 9 3x, 8 4x, 3 3x, 2 4x, 1 8x. */
+    ck_assert_int_eq(localisation_pixel_auc(&auc, l), 0);
+    ck_assert_double_eq_tol(auc, ((1.5 + 19) + (1.5 + 12) + 4 * 15 + 0) / (10 * 22), 1e-12);
+
+    /* From the top: 9 finds one region (1/4). 8 is false. 4 joins it, and finds the half with 4 of 12 pixels: none is
+     * false. 3 joins 9, diagonally: 1 of 8 for each corner, so both are found. 2 and 1 add to 12 and 16 pixels: no longer.
+     * So all three with no false region. */
+    ck_assert_int_eq(localisation_rbdc(&rbdc, l), 0);
+    ck_assert_double_eq(rbdc, 1);
+    localisation_close(l);
+
+    /* A false region stands between the first that is found and the second. (All of a picture of 16 pixels is no detection
+     * of one.) */
+    ck_assert_int_eq(localisation_open(&l), 0);
+    ck_assert_int_eq(localisation_add(l, (float[16]){9, [10] = 7}, 4, 4, (uint8_t[16]){1}, 4, 4), 0);
+    ck_assert_int_eq(localisation_add(l, (float[16]){0, 0, 5}, 4, 4, (uint8_t[16]){0, 0, 1}, 4, 4), 0);
+    ck_assert_int_eq(localisation_rbdc(&rbdc, l), 0);
+    ck_assert_double_eq(rbdc, 0.75);            /* 1 of 2 up to 0.5 false a frame, 2 of 2 up to 1 */
+    localisation_close(l);
+}
+END_TEST
+
+START_TEST(what_it_refuses)
+{
+    struct localisation *l;
+    double figure = -1;
+
+    ck_assert_int_eq(localisation_open(&l), 0);
+    ck_assert_int_eq(localisation_add(l, (float[]){1, 2}, 1, 2, (uint8_t[]){1}, 1, 1), -EINVAL);
+    ck_assert_int_eq(localisation_add(l, (float[]){1, NAN}, 1, 2, (uint8_t[]){1, 0}, 1, 2), -EDOM);
+    ck_assert_uint_eq(localisation_frames(l), 0);
+    ck_assert_int_eq(localisation_add(l, (float[]){1, 2}, 1, 2, (uint8_t[]){0, 0}, 1, 2), 0);
+    ck_assert_int_eq(localisation_pixel_auc(&figure, l), -EDOM);
+    ck_assert_int_eq(localisation_rbdc(&figure, l), -EDOM);
+    ck_assert_double_eq(figure, -1);
+    localisation_close(l);
+    localisation_close(NULL);
+}
+END_TEST
+
+/* ---- against brute force: every threshold, every pixel ------------------------------------------------------------- */
+
+struct example {
+    int map_h, map_w, h, w;
+    float map[MAX_PIXELS];
+    uint8_t mask[MAX_PIXELS];
+};
+
+static float value_at(const struct example *e, int y, int x)
+{
+    return e->map[y * e->map_h / e->h * e->map_w + x * e->map_w / e->w];
+}
+
+static void spread(const struct example *e, const bool *set, int *out, int y, int x, int number)
+{
+    if (y < 0 || x < 0 || y >= e->h || x >= e->w || !set[y * e->w + x] || out[y * e->w + x])
+        return;
+    out[y * e->w + x] = number;
+    for (int v = -1; v <= 1; v++)
+        for (int u = -1; u <= 1; u++)
+            spread(e, set, out, y + v, x + u, number);
+}
+
+static int components(const struct example *e, const bool *set, int *out)
+{
+    int n = 0;
+
+    memset(out, 0, MAX_PIXELS * sizeof *out);
+    for (int i = 0; i < e->h * e->w; i++)
+        if (set[i] && !out[i])
+            spread(e, set, out, i / e->w, i % e->w, ++n);
+    return n;
+}
+
+static void at_threshold(const struct example *e, float threshold, int *false_regions, int *detected, int *regions)
+{
+    bool truth[MAX_PIXELS], found[MAX_PIXELS], hit[MAX_PIXELS + 1] = {false};
+    int a[MAX_PIXELS], b[MAX_PIXELS];
+
+    for (int i = 0; i < e->h * e->w; i++) {
+        truth[i] = e->mask[i] != 0;
+        found[i] = value_at(e, i / e->w, i % e->w) >= threshold;
+    }
+    int n_truth = components(e, truth, a), n_found = components(e, found, b);
+    for (int k = 1; k <= n_found; k++) {
+        bool any = false;
+
+        for (int j = 1; j <= n_truth; j++) {
+            int both = 0, either = 0;
+
+            for (int i = 0; i < e->h * e->w; i++) {
+                both += a[i] == j && b[i] == k;
+                either += a[i] == j || b[i] == k;
+            }
+            if (10 * both >= either)
+                any = hit[j] = true;
+        }
+        *false_regions += !any;
+    }
+    for (int j = 1; j <= n_truth; j++)
+        *detected += hit[j];
+    *regions += n_truth;
+}
+
+START_TEST(agrees_with_brute_force)
+{
+    uint64_t seed = (uint64_t)time(NULL);
+    struct rng rng;
+
+    printf("test_localisation: seed %llu\n", (unsigned long long)seed);
+    rng_seed(&rng, seed);
+    for (int round = 0; round < 300; round++) {
+        static struct example e[MAX_FRAMES];
+        struct localisation *l;
+        int frames = 1 + (int)rng_below(&rng, MAX_FRAMES), values = round % 3 ? 12 : 3, regions = 0;
+        int best[MAX_FRAMES + 1] = {0}, most = 0;
+        double wins = 0, pairs = 0, area = 0, figure = -1;
+
+        ck_assert_int_eq(localisation_open(&l), 0);
+        for (int f = 0; f < frames; f++) {
+            e[f].h = 1 + (int)rng_below(&rng, MAX_SIDE);
+            e[f].w = 1 + (int)rng_below(&rng, MAX_SIDE);
+            e[f].map_h = 1 + (int)rng_below(&rng, (uint64_t)e[f].h);
+            e[f].map_w = 1 + (int)rng_below(&rng, (uint64_t)e[f].w);
+            for (int i = 0; i < MAX_PIXELS; i++) {
+                e[f].map[i] = (float)rng_below(&rng, (uint64_t)values);
+                e[f].mask[i] = rng_below(&rng, 4) == 0 ? 255 : 0;
+            }
+            ck_assert_int_eq(localisation_add(l, e[f].map, e[f].map_h, e[f].map_w, e[f].mask, e[f].h, e[f].w), 0);
+        }
+        for (int t = values; t >= 0; t--) {
+            int false_regions = 0, detected = 0;
+
+            regions = 0;
+            for (int f = 0; f < frames; f++)
+                at_threshold(&e[f], (float)t, &false_regions, &detected, &regions);
+            if (false_regions > frames)
+                break;
+            if (best[false_regions] < detected)
+                best[false_regions] = detected;
+        }
+        for (int i = 0; i < frames; i++) {
+            most = best[i] > most ? best[i] : most;
+            area += most;
+        }
+        ck_assert_uint_eq(localisation_regions(l), regions);
+        ck_assert_int_eq(localisation_rbdc(&figure, l), regions ? 0 : -EDOM);
+        if (regions)
+            ck_assert_double_eq_tol(figure, area / frames / regions, 1e-12);
+
+        for (int f = 0; f < frames; f++)
+            for (int i = 0; i < e[f].h * e[f].w; i++)
+                for (int g = 0; e[f].mask[i] && g < frames; g++)
+                    for (int j = 0; j < e[g].h * e[g].w; j++) {
+                        float a = value_at(&e[f], i / e[f].w, i % e[f].w), b = value_at(&e[g], j / e[g].w, j % e[g].w);
+
+                        if (e[g].mask[j])
+                            continue;
+                        pairs++;
+                        wins += a > b ? 1 : a == b ? 0.5 : 0;
+                    }
+        ck_assert_int_eq(localisation_pixel_auc(&figure, l), pairs > 0 ? 0 : -EDOM);
+        if (pairs > 0)
+            ck_assert_double_eq_tol(figure, wins / pairs, 1e-12);
+        localisation_close(l);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("localisation");
+    TCase *tests = tcase_create("localisation");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_test(tests, a_case_by_hand);
+    tcase_add_test(tests, what_it_refuses);
+    tcase_add_test(tests, agrees_with_brute_force);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
