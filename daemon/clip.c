@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Enough for the threads to even out, few enough for rows to come as a live source plays. */
-enum { WINDOWS_PER_THREAD = 4 };
+enum { WINDOWS_PER_THREAD = 4, CELL = 8 };
 
 struct kept_frame {
     int64_t pts_us;
@@ -14,6 +14,7 @@ struct kept_frame {
 
 struct due_window {
     struct clip_window window;
+    float *map;                 /* [map_h, map_w] */
     int r;
     struct error err;
 };
@@ -24,6 +25,9 @@ struct clip_scorer {
     int length, stride, kept_per_window;        /* frames */
     size_t frame_size;
     int batch;                                  /* windows */
+    int map_h, map_w;
+    double *sums;               /* [threads, map_h * map_w] */
+    float *maps;                /* [2 * batch, map_h * map_w] */
     void **workspaces;                          /* [threads] */
     const uint8_t **pictures;                   /* [threads, length]: of the window that a thread runs */
     uint8_t *pixels;                            /* [capacity + 1, frame_size]; the last is for frames of no window */
@@ -67,11 +71,20 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct pa
     s->pixels = calloc(s->capacity + 1, s->frame_size);
     s->frames = calloc(s->capacity + 1, sizeof *s->frames);
     s->pictures = calloc((size_t)parallel->threads, (size_t)s->length * sizeof *s->pictures);
+    s->map_h = (arch->height + CELL - 1) / CELL;
+    s->map_w = (arch->width + CELL - 1) / CELL;
+    size_t cells = (size_t)s->map_h * (size_t)s->map_w;
+    s->sums = calloc((size_t)parallel->threads * cells, sizeof *s->sums);
+    s->maps = calloc(2 * (size_t)s->batch * cells, sizeof *s->maps);
     s->due = calloc((size_t)s->batch, sizeof *s->due);
     s->next_due = calloc((size_t)s->batch, sizeof *s->next_due);
     s->workspaces = calloc((size_t)parallel->threads, sizeof *s->workspaces);
-    if (!s->pixels || !s->frames || !s->pictures || !s->due || !s->next_due || !s->workspaces)
+    if (!s->pixels || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due || !s->workspaces)
         goto fail;
+    for (int i = 0; i < s->batch; i++) {
+        s->due[i].map = s->maps + (size_t)i * cells;
+        s->next_due[i].map = s->maps + (size_t)(s->batch + i) * cells;
+    }
     for (int i = 0; i < parallel->threads; i++) {
         s->workspaces[i] = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
         if (!s->workspaces[i])
@@ -91,6 +104,8 @@ void clip_close(struct clip_scorer *s)
     for (int i = 0; s->workspaces && i < s->parallel.threads; i++)
         free(s->workspaces[i]);
     free(s->workspaces);
+    free(s->sums);
+    free(s->maps);
     free(s->next_due);
     free(s->due);
     free(s->pictures);
@@ -125,6 +140,7 @@ static void take_window(struct clip_scorer *s)
             .index = s->window,
             .frame = centre,
             .pts_us = s->frames[slot_of(s, centre)].pts_us,
+            .end_us = s->frames[slot_of(s, s->frame - 1)].pts_us,
             .gap_before = s->summary->windows > 0 && s->sequence != s->last_sequence,
         };
         s->last_sequence = s->sequence;
@@ -163,6 +179,38 @@ static void decode_batch(struct clip_scorer *s)
     }
 }
 
+/* The first of n pixels that lies in a cell: the smallest i with i * cells / n == cell. */
+static int first_of(int cell, int cells, int n)
+{
+    return (cell * n + cells - 1) / cells;
+}
+
+/* The mean squared error over frames and the pixels of a cell. */
+static void map_window(const struct clip_scorer *s, const struct plan_result *result, double *sums, float *map)
+{
+    const struct arch *arch = plan_arch(s->plan);
+    size_t cells = (size_t)s->map_h * (size_t)s->map_w, i = 0;
+
+    memset(sums, 0, cells * sizeof *sums);
+    for (int t = 0; t < arch->frames; t++)
+        for (int y = 0; y < arch->height; y++) {
+            double *row = sums + y * s->map_h / arch->height * s->map_w;
+
+            for (int x = 0; x < arch->width; x++, i++) {
+                float d = result->x_hat[i] - result->x[i];
+                row[x * s->map_w / arch->width] += (double)(d * d);
+            }
+        }
+    /* Cells differ in size by a pixel where the sides are no multiples. */
+    for (int y = 0; y < s->map_h; y++)
+        for (int x = 0; x < s->map_w; x++) {
+            int rows = first_of(y + 1, s->map_h, arch->height) - first_of(y, s->map_h, arch->height);
+            int columns = first_of(x + 1, s->map_w, arch->width) - first_of(x, s->map_w, arch->width);
+
+            map[y * s->map_w + x] = (float)(sums[y * s->map_w + x] / ((double)arch->frames * rows * columns));
+        }
+}
+
 /* Item 0 decodes; it is taken first, as it may take longest. */
 static void run_item(void *arg, int item, int worker)
 {
@@ -178,7 +226,11 @@ static void run_item(void *arg, int item, int worker)
     for (int i = 0; i < s->length; i++)
         pictures[i] = s->pixels + slot_of(s, due->window.index * (uint64_t)s->stride + (uint64_t)i) * s->frame_size;
     plan_run(s->plan, pictures, s->workspaces[worker], &result);
-    due->window.reference = result.reference;
+    due->window.reference = due->window.score = result.reference;
+    map_window(s, &result, s->sums + (size_t)worker * (size_t)s->map_h * (size_t)s->map_w, due->map);
+    due->window.map = due->map;
+    due->window.map_h = s->map_h;
+    due->window.map_w = s->map_w;
     if (s->sink->result)
         due->r = s->sink->result(s->sink->arg, &due->window, &result, &due->err);
 }

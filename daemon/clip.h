@@ -20,8 +20,15 @@ struct clip_window {
     uint64_t index;             /* window i */
     uint64_t frame;             /* its centre: first + length / 2 */
     int64_t pts_us;             /* of the centre */
+    int64_t end_us;             /* of the last frame, with which the window is complete */
     bool gap_before;            /* the sequence broke since the window before this one */
     float reference;
+    float score;                /* what alerts are made from: the reference, until there is a better one */
+    /* Where: map_h x map_w cells that cover the picture evenly, larger is more abnormal; pixel (y, x) of h x w has cell
+     * (y * map_h / h, x * map_w / w). The mean squared error of the window's frames, in cells of about 8x8 pixels. The
+     * scorer's; it holds during the sink's calls. */
+    const float *map;
+    int map_h, map_w;
 };
 
 /* Where results go. A negative return ends the clip and is what clip_score() returns, with err as it was set. */

@@ -135,9 +135,9 @@ static int print_json(const struct score *score, const struct clip_window *windo
 {
     /* JSON has no infinity: such a score is null. */
     json_t *reference = isfinite(window->reference) ? json_real((double)window->reference) : json_null();
-    json_t *row = json_pack("{s:s?, s:I, s:I, s:f, s:O, s:o}", "clip", score->clip, "window", (json_int_t)window->index,
-                            "frame", (json_int_t)window->frame, "pts_s", pts_s, "reference", reference, "score",
-                            reference);
+    json_t *value = isfinite(window->score) ? json_real((double)window->score) : json_null();
+    json_t *row = json_pack("{s:s?, s:I, s:I, s:f, s:o, s:o}", "clip", score->clip, "window", (json_int_t)window->index,
+                            "frame", (json_int_t)window->frame, "pts_s", pts_s, "reference", reference, "score", value);
 
     if (!row || json_dumpf(row, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) < 0) {
         json_decref(row);
@@ -159,10 +159,9 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
         if (print_json(score, window, pts_s) < 0 && !ferror(stdout))
             return error_set(err, -EILSEQ, "a row can't be written as JSON: the clip's name is not UTF-8, or out of memory");
     } else {
-        /* The score that alerts are made from is the reference, until there is a better one. */
         print_csv_text(score->clip);
         printf(",%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g\n", window->index, window->frame, pts_s,
-               (double)window->reference, (double)window->reference);
+               (double)window->reference, (double)window->score);
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         int r = errno ? -errno : -EIO;

@@ -13,7 +13,7 @@
 #include "core/rng.h"
 #include "daemon/threads.h"
 
-enum { LENGTH = 4, HEIGHT = 4, WIDTH = 6, SIZE = HEIGHT * WIDTH, MAX_FRAMES = 400 };
+enum { LENGTH = 4, HEIGHT = 10, WIDTH = 12, SIZE = HEIGHT * WIDTH, MAX_FRAMES = 400 };
 
 struct source {
     int frames, at, fail_at;            /* fail_at: -1 for never */
@@ -59,6 +59,7 @@ struct got {
     int n, n_results, stop_at, fail_result_at;
     struct clip_window windows[MAX_FRAMES];
     float results[MAX_FRAMES];          /* by the window's index */
+    float maps[MAX_FRAMES][4];
     pthread_t thread;
 };
 
@@ -83,6 +84,9 @@ static int on_window(void *arg, const struct clip_window *window, struct error *
     ck_assert(pthread_equal(pthread_self(), got->thread));
     if (got->n == got->stop_at)
         return error_set(err, -EPIPE, "enough");
+    ck_assert_int_eq(window->map_h, 2);
+    ck_assert_int_eq(window->map_w, 2);
+    memcpy(got->maps[got->n], window->map, sizeof got->maps[got->n]);
     got->windows[got->n++] = *window;
     return 0;
 }
@@ -107,6 +111,22 @@ static void clear(struct got *got)
 
 static struct source source;
 static struct got got;
+
+/* A picture of 10x12 in 2x2 cells: of 5x6 pixels each. */
+static void expect_map(const float *map, const struct plan_result *result)
+{
+    for (int cell = 0; cell < 4; cell++) {
+        double sum = 0;
+
+        for (int i = 0; i < LENGTH * SIZE; i++) {
+            double d = (double)result->x_hat[i] - (double)result->x[i];
+
+            if (i / WIDTH % HEIGHT / 5 * 2 + i % WIDTH / 6 == cell)
+                sum += d * d;
+        }
+        ck_assert_double_eq_tol(map[cell], sum / (LENGTH * 5 * 6), 1e-5);
+    }
+}
 
 /* What must come, read off the definition. */
 static void expect(const struct plan *plan, int stride, const struct clip_summary *summary)
@@ -143,6 +163,9 @@ static void expect(const struct plan *plan, int stride, const struct clip_summar
         ck_assert_float_eq(got.windows[n].reference, result.reference);
         ck_assert_float_eq(got.results[w], result.reference);
         ck_assert_int_eq(got.windows[n].gap_before, gap_before);
+        ck_assert_int_eq(got.windows[n].end_us, (first + LENGTH - 1) * 40000 + 7);
+        ck_assert_float_eq(got.windows[n].score, result.reference);
+        expect_map(got.maps[n], &result);
         n++;
     }
     ck_assert_int_eq(got.n, n);
