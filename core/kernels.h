@@ -10,6 +10,10 @@
 
 #include "core/arch.h"
 
+/* The sums of kernels->motion(): of the products of gradients along x, y and t; of the squared change of the residual;
+ * of the squared difference to the frame before. */
+enum { MOTION_XX, MOTION_XY, MOTION_YY, MOTION_XT, MOTION_YT, MOTION_CHANGE, MOTION_DIFFERENCE, MOTION_SUMS };
+
 struct kernels {
     const char *name;
 
@@ -26,6 +30,15 @@ struct kernels {
 
     /* Sum over rows of the norm over n channels of a - b. */
     double (*residual_norm)(const float *a, const float *b, size_t rows, size_t n);
+
+    double (*sum)(const float *x, size_t n);
+
+    /* Adds one row of n pixels to sums [MOTION_SUMS, n]. gx = (row[i+1] - row[i-1])/2, 0 at either end; gy = (down - up) *
+     * half; gt = (after - before)/2 - light; the residual's change is (hat - hat_before - step_hat) - (row - before - step);
+     * the difference row - before - step. */
+    void (*motion)(float *sums, size_t n, const float *row, const float *up, const float *down, const float *before,
+                   const float *after, const float *hat, const float *hat_before, float half, float light, float step,
+                   float step_hat);
 
     /* Scores of one query against n slots become its weights, in place: softmax(s / temperature), and with shrink > 0
      * hard shrinkage and division by the sum (all zero where all are shrunk). softmax: [n], the weights before shrinkage,

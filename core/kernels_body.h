@@ -128,6 +128,47 @@ static double residual_norm(const float *restrict a, const float *restrict b, si
     return total;
 }
 
+static double sum(const float *restrict x, size_t n)
+{
+    enum { BLOCK = 4096 };
+    double total = 0;
+    for (size_t r = 0; r < n; r += BLOCK) {
+        float lane[LANES] = {0};
+        size_t end = n - r < BLOCK ? n : r + BLOCK, i = r;
+        for (; i + LANES <= end; i += LANES)
+            for (int l = 0; l < LANES; l++)
+                lane[l] += x[i + (size_t)l];
+        for (; i < end; i++)
+            lane[0] += x[i];
+        total += (double)lanes_sum(lane);
+    }
+    return total;
+}
+
+static void motion(float *restrict sums, size_t n, const float *row, const float *up, const float *down,
+                   const float *before, const float *after, const float *hat, const float *hat_before, float half,
+                   float light, float step, float step_hat)
+{
+    float *restrict xx = sums + MOTION_XX * n, *restrict xy = sums + MOTION_XY * n, *restrict yy = sums + MOTION_YY * n,
+          *restrict xt = sums + MOTION_XT * n, *restrict yt = sums + MOTION_YT * n,
+          *restrict change = sums + MOTION_CHANGE * n, *restrict difference = sums + MOTION_DIFFERENCE * n;
+    for (size_t i = 0; i < n; i++) {
+        float gy = (down[i] - up[i]) * half, gt = (after[i] - before[i]) * 0.5f - light, d = row[i] - before[i] - step,
+              e = hat[i] - hat_before[i] - step_hat - d;
+        yy[i] += gy * gy;
+        yt[i] += gy * gt;
+        change[i] += e * e;
+        difference[i] += d * d;
+    }
+    for (size_t i = 1; i + 1 < n; i++) {
+        float gx = (row[i + 1] - row[i - 1]) * 0.5f, gy = (down[i] - up[i]) * half,
+              gt = (after[i] - before[i]) * 0.5f - light;
+        xx[i] += gx * gx;
+        xy[i] += gx * gy;
+        xt[i] += gx * gt;
+    }
+}
+
 /* e^x for x <= 0, relative error below 2e-7: e^x = 2^k * e^r, |r| <= ln(2)/2, polynomial of degree 6. */
 static inline float exp_negative(float x)
 {
@@ -296,6 +337,8 @@ const struct kernels KERNELS = {
     .bytes_to_float = bytes_to_float,
     .product = product,
     .residual_norm = residual_norm,
+    .sum = sum,
+    .motion = motion,
     .address = address,
     .normalize = normalize,
     .channel_moments = channel_moments,

@@ -8,6 +8,7 @@
 #include "core/conv3d.h"
 #include "core/kernels.h"
 #include "core/memory.h"
+#include "core/score.h"
 
 #define NORM_EPS 1e-5f
 enum { ALIGN_FLOATS = 16 };
@@ -27,7 +28,7 @@ struct plan {
     struct memory memory;
     float *slots, *columns;     /* of the memory, as memory_forward() takes them */
     /* Where things lie in a workspace, in floats. */
-    size_t x, x_hat, z, z_hat, weights, unit, ping[2], scratch, workspace;
+    size_t x, x_hat, z, z_hat, weights, unit, ping[2], scratch, score, workspace;
 };
 
 static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, const struct layer_params *p,
@@ -94,6 +95,7 @@ static void lay_out(struct plan *p)
     p->ping[0] = reserve(p, ping[0]);
     p->ping[1] = reserve(p, ping[1]);
     p->scratch = reserve(p, scratch);
+    p->score = reserve(p, score_scratch(a));
 }
 
 int plan_open(struct plan **ret, const struct model *model, struct error *err)
@@ -187,6 +189,7 @@ static void run(const struct plan *p, float *ws, struct plan_result *ret)
         .reference = (float)(residual / (double)dims_positions(in)),
         .x = ws + p->x, .x_hat = ws + p->x_hat, .z = ws + p->z, .z_hat = ws + p->z_hat,
         .weights = p->arch.has_memory ? ws + p->weights : NULL,
+        .scratch = ws + p->score,
     };
 }
 

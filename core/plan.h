@@ -21,6 +21,7 @@ struct plan_result {
     const float *z;         /* [queries, channels of z], queries in the order t, h, w */
     const float *z_hat;     /* likewise; == z without a memory */
     const float *weights;   /* [queries, slots]; NULL without a memory */
+    float *scratch;         /* score_scratch() floats for score_measure() */
 };
 
 /* 0, or -EINVAL, -ENOMEM with the cause in err. The model is only read, and may be closed afterwards. */

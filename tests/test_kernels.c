@@ -96,6 +96,15 @@ START_TEST(test_table)
         r1 = kernels_c.residual_norm(a, b, all, 1), r2 = kernels->residual_norm(a, b, all, 1);
         ck_assert(fabs(r1 - r2) <= 1e-5 * r1);
 
+        r1 = kernels_c.sum(a, all), r2 = kernels->sum(a, all);
+        ck_assert(fabs(r1 - r2) <= 1e-6 * (double)all);
+
+        size_t m = n < MAX / MOTION_SUMS - 8 ? n : MAX / MOTION_SUMS - 8;
+        outputs(m * MOTION_SUMS);
+        kernels_c.motion(one, m, a + 1, a + 2, b, b + 1, b + 2, b + 3, a + 3, 0.5f, 0.1f, 0.2f, 0.3f);
+        kernels->motion(two, m, a + 1, a + 2, b, b + 1, b + 2, b + 3, a + 3, 0.5f, 0.1f, 0.2f, 0.3f);
+        compare("motion", m * MOTION_SUMS, 1e-5);
+
         static float soft1[MAX + GUARD], soft2[MAX + GUARD];
         for (int shrink = 0; shrink < 2; shrink++) {
             outputs(n);
@@ -175,6 +184,18 @@ START_TEST(test_c_is_right)
                 }
             ck_assert(one[m * n] == 777);
         }
+    ck_assert(kernels_c.sum(x, 4) == 2);
+    float sums_of[MOTION_SUMS * 3] = {0};
+    const float row[3] = {1, 2, 4}, up[3] = {0, 0, 1}, down[3] = {2, 1, 1}, before[3] = {1, 1, 1}, after[3] = {3, 3, 3},
+                hat[3] = {1, 1, 1}, hat_before[3] = {0, 0, 0};
+    for (int twice = 0; twice < 2; twice++)     /* adds up */
+        kernels_c.motion(sums_of, 3, row, up, down, before, after, hat, hat_before, 0.5f, 0.25f, 0.5f, 0);
+    /* In the middle gx = 1.5, gy = 0.5, gt = 0.75, d = 0.5, e = 0.5. */
+    ck_assert(sums_of[MOTION_XX * 3 + 1] == 2 * 2.25f && sums_of[MOTION_XY * 3 + 1] == 2 * 0.75f);
+    ck_assert(sums_of[MOTION_YY * 3 + 1] == 2 * 0.25f && sums_of[MOTION_XT * 3 + 1] == 2 * 1.125f);
+    ck_assert(sums_of[MOTION_YT * 3 + 1] == 2 * 0.375f && sums_of[MOTION_CHANGE * 3 + 1] == 2 * 0.25f);
+    ck_assert(sums_of[MOTION_DIFFERENCE * 3 + 1] == 2 * 0.25f);
+    ck_assert(sums_of[MOTION_XX * 3] == 0 && sums_of[MOTION_XT * 3 + 2] == 0 && sums_of[MOTION_YY * 3] == 2);
     float s[2] = {0, logf(3)};
     kernels_c.address(s, 2, 1, 0, NULL);
     ck_assert(fabsf(s[0] - 0.25f) < 1e-6f && fabsf(s[1] - 0.75f) < 1e-6f);

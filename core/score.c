@@ -1,0 +1,235 @@
+#include "core/score.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels.h"
+
+enum { BLOCK = 4, SUMS = MOTION_SUMS };
+/* The share of all cells whose mean is the window's: so many cells to one. */
+enum { FASTEST = 120, MOST_CHANGED = 30 };
+/* Gradients below two gray levels, and below four times the noise's amplitude, hold no speed. */
+#define LEAST_CONTRAST 2.0
+#define NOISE_FACTOR 16.0
+/* Spread of a logarithm at the least: footage in which nothing ever differs must not make the next breath an alarm. */
+#define LEAST_SPREAD 0.05
+
+struct layout {
+    int rows, columns;          /* of cells */
+    int block_rows, block_columns;
+    float *line, *blocks, *cells, *smooth, *mean, *speed, *change, *order;
+    size_t floats;
+};
+
+static void lay_out(struct layout *l, const struct arch *a, float *base)
+{
+    l->block_rows = a->height / BLOCK;
+    l->block_columns = a->width / BLOCK;
+    l->rows = l->block_rows - 1;
+    l->columns = l->block_columns - 1;
+    size_t n = (size_t)l->rows * (size_t)l->columns, at = 0;
+    const size_t sizes[] = {SUMS * (size_t)a->width, SUMS * (size_t)l->block_rows * (size_t)l->block_columns, SUMS * n, n,
+                            2 * (size_t)a->frames, n, n, n};
+    float **const places[] = {&l->line, &l->blocks, &l->cells, &l->smooth, &l->mean, &l->speed, &l->change, &l->order};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        *places[i] = base ? base + at : NULL;
+        at += sizes[i];
+    }
+    l->floats = at;
+}
+
+bool score_cells(const struct arch *arch, int *rows, int *columns)
+{
+    if (arch->channels != 1 || arch->frames < 4 || arch->height < 2 * BLOCK || arch->width < 2 * BLOCK)
+        return false;
+    *rows = arch->height / BLOCK - 1;
+    *columns = arch->width / BLOCK - 1;
+    return true;
+}
+
+size_t score_scratch(const struct arch *arch)
+{
+    int rows, columns;
+    struct layout l;
+    if (!score_cells(arch, &rows, &columns))
+        return 0;
+    lay_out(&l, arch, NULL);
+    return l.floats;
+}
+
+/* Sums of the motion over blocks of 4 x 4 pixels and the frames first … end - 1. */
+static void sum_blocks(const struct layout *l, const struct arch *a, const float *x, const float *x_hat, int first, int end)
+{
+    size_t w = (size_t)a->width, frame = (size_t)a->height * w;
+    for (int t = 0; t < a->frames; t++) {
+        l->mean[t] = (float)(kernels->sum(x + (size_t)t * frame, frame) / (double)frame);
+        l->mean[a->frames + t] = (float)(kernels->sum(x_hat + (size_t)t * frame, frame) / (double)frame);
+    }
+    for (int b = 0; b < l->block_rows; b++) {
+        memset(l->line, 0, SUMS * w * sizeof *l->line);
+        for (int t = first; t < end; t++) {
+            float light = (l->mean[t + 1] - l->mean[t - 1]) / 2, step = l->mean[t] - l->mean[t - 1],
+                  step_hat = l->mean[a->frames + t] - l->mean[a->frames + t - 1];
+            for (int y = b * BLOCK; y < (b + 1) * BLOCK; y++) {
+                const float *row = x + (size_t)t * frame + (size_t)y * w, *hat = x_hat + (size_t)t * frame + (size_t)y * w;
+                kernels->motion(l->line, w, row, y > 0 ? row - w : row, y + 1 < a->height ? row + w : row, row - frame,
+                                row + frame, hat, hat - frame, y > 0 && y + 1 < a->height ? 0.5f : 0, light, step, step_hat);
+            }
+        }
+        for (int s = 0; s < SUMS; s++)
+            for (int c = 0; c < l->block_columns; c++) {
+                const float *v = l->line + (size_t)s * w + (size_t)(c * BLOCK);
+                l->blocks[(s * l->block_rows + b) * l->block_columns + c] = v[0] + v[1] + v[2] + v[3];
+            }
+    }
+}
+
+static void mean_of_cells(const struct layout *l, int frames)
+{
+    float scale = 1 / (float)(4 * BLOCK * BLOCK * frames);
+    float *cell = l->cells;
+    for (int s = 0; s < SUMS; s++)
+        for (int r = 0; r < l->rows; r++)
+            for (int c = 0; c < l->columns; c++) {
+                const float *b = l->blocks + (s * l->block_rows + r) * l->block_columns + c;
+                *cell++ = (b[0] + b[1] + b[l->block_columns] + b[l->block_columns + 1]) * scale;
+            }
+}
+
+static int clamp(int i, int n)
+{
+    return i < 0 ? 0 : i >= n ? n - 1 : i;
+}
+
+/* Binomial smoothing in place, five taps (1 4 6 4 1) or three (1 2 1), along rows and columns; edges repeat. */
+static void smooth(const struct layout *l, float *map, bool five)
+{
+    int rows = l->rows, columns = l->columns;
+    for (int pass = 0; pass < 2; pass++) {
+        float *from = pass ? l->smooth : map, *to = pass ? map : l->smooth;
+        for (int r = 0; r < rows; r++)
+            for (int c = 0; c < columns; c++) {
+#define AT(d) from[pass ? clamp(r + (d), rows) * columns + c : r * columns + clamp(c + (d), columns)]
+                to[r * columns + c] = five ? (AT(-2) + AT(2) + 4 * (AT(-1) + AT(1)) + 6 * AT(0)) / 16
+                                           : (AT(-1) + AT(1) + 2 * AT(0)) / 4;
+#undef AT
+            }
+    }
+}
+
+/* Puts the k largest of n in front, the smallest of them last (quickselect; the order within is free). */
+static void select_largest(float *v, int n, int k)
+{
+    int low = 0, high = n - 1;
+    while (low < high) {
+        float pivot = v[(low + high) / 2];
+        int i = low, j = high;
+        while (i <= j) {
+            while (v[i] > pivot)
+                i++;
+            while (v[j] < pivot)
+                j--;
+            if (i <= j) {
+                float swap = v[i];
+                v[i++] = v[j];
+                v[j--] = swap;
+            }
+        }
+        if (k - 1 <= j)
+            high = j;
+        else if (k - 1 >= i)
+            low = i;
+        else
+            return;
+    }
+}
+
+static float log_mean_of_largest(const struct layout *l, const float *map, int share, float floor)
+{
+    int n = l->rows * l->columns, k = n / share > 0 ? n / share : 1;
+    double sum = 0;
+    memcpy(l->order, map, (size_t)n * sizeof *map);
+    select_largest(l->order, n, k);
+    for (int i = 0; i < k; i++)
+        sum += (double)l->order[i];
+    return logf((float)(sum / k) + floor);
+}
+
+/* A gray level in the network's units. */
+static double level(const struct arch *a)
+{
+    return 1 / (255 * (double)a->std);
+}
+
+static float change_floor(const struct arch *a)
+{
+    return (float)(level(a) * level(a) / 16);
+}
+
+#define SPEED_FLOOR 1e-6f       /* (a thousandth of a pixel a frame)² */
+
+void score_measure(const struct arch *arch, const float *x, const float *x_hat, double noise, float *scratch,
+                   struct score_features *ret)
+{
+    struct layout l;
+    lay_out(&l, arch, scratch);
+    int first = arch->frames / 4, end = arch->frames * 3 / 4, n = l.rows * l.columns;
+    sum_blocks(&l, arch, x, x_hat, first, end);
+    mean_of_cells(&l, end - first);
+    memcpy(l.change, l.cells + MOTION_CHANGE * n, (size_t)n * sizeof *l.change);
+    memcpy(l.order, l.cells + MOTION_DIFFERENCE * n, (size_t)n * sizeof *l.order);
+    smooth(&l, l.change, false);
+    select_largest(l.order, n, n / 2 + 1);
+    float median = l.order[n / 2];
+    for (int s = MOTION_XX; s <= MOTION_YT; s++)
+        smooth(&l, l.cells + s * n, true);
+    float lambda = (float)(pow(LEAST_CONTRAST * level(arch), 2) + NOISE_FACTOR * noise);
+    for (int i = 0; i < n; i++) {
+        float xx = l.cells[MOTION_XX * n + i] + lambda, xy = l.cells[MOTION_XY * n + i],
+              yy = l.cells[MOTION_YY * n + i] + lambda, xt = l.cells[MOTION_XT * n + i], yt = l.cells[MOTION_YT * n + i];
+        float det = xx * yy - xy * xy, vx = (xy * yt - yy * xt) / det, vy = (xy * xt - xx * yt) / det;
+        l.speed[i] = vx * vx + vy * vy;
+    }
+    *ret = (struct score_features){
+        .speed = log_mean_of_largest(&l, l.speed, FASTEST, SPEED_FLOOR),
+        .change = log_mean_of_largest(&l, l.change, MOST_CHANGED, change_floor(arch)),
+        .noise = median,
+    };
+}
+
+static float combine(const struct score_spec *spec, float speed, float change)
+{
+    double s = ((double)speed - spec->speed.median) / spec->speed.spread,
+           c = ((double)change - spec->change.median) / spec->change.spread, top = fmax(s, c);
+    return (float)(top + log1p(exp(fmin(s, c) - top)));
+}
+
+float score_of(const struct score_spec *spec, const struct score_features *features)
+{
+    return combine(spec, features->speed, features->change);
+}
+
+void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map)
+{
+    struct layout l;
+    lay_out(&l, arch, (float *)scratch);
+    float floor = change_floor(arch);
+    for (int i = 0; i < l.rows * l.columns; i++)
+        map[i] = combine(spec, logf(l.speed[i] + SPEED_FLOOR), logf(l.change[i] + floor));
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void score_usual_fit(struct score_usual *ret, double *logs, size_t n)
+{
+    assert(n > 0);
+    qsort(logs, n, sizeof *logs, compare);
+    ret->median = n % 2 ? logs[n / 2] : (logs[n / 2 - 1] + logs[n / 2]) / 2;
+    ret->spread = fmax((logs[n - 1 - n / 100] - ret->median) / 2.326, LEAST_SPREAD);
+}

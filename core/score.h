@@ -1,0 +1,55 @@
+/* The score that alerts are made from, and the map of where: what moves in a window, how fast, and how far the frozen
+ * network is from drawing that change, in cells of the picture; one scale for all footage of a camera, nothing from
+ * outside the window.
+ *
+ * The reconstruction error that the paper scores by says little across clips: it is large wherever the picture is busy.
+ * What separates is taken over the window's middle half of frames, in cells of 8 x 8 pixels at steps of 4:
+ *   speed   the squared speed, in pixels a frame, that explains the brightness changes of a neighbourhood of cells best
+ *           (least squares over the structure tensor; Lucas and Kanade, IJCAI 1981), held down where contrast is not
+ *           above the camera's noise: v = -(A + λI)⁻¹ b. A cell's contrast and size fall out of it.
+ *   change  the squared temporal difference of the residual x̂ - x: change that the memory could not draw.
+ * A change of light that is the same all over the picture is taken out of both. A window has the logarithm of the mean of
+ * its fastest cells (a 120th of all) and of those of the largest change (a 30th); both are set against the camera's own
+ * normal (median and spread of footage held out) and added as z = ln(eˢ + eᶜ): either alone suffices.
+ * Figures, and what did not help, stand in docs/score.md. Pure, any thread. */
+#ifndef MEMAED_CORE_SCORE_H
+#define MEMAED_CORE_SCORE_H
+
+#include "core/arch.h"
+
+/* What is usual at a camera, of a logarithm. */
+struct score_usual {
+    double median, spread;      /* spread > 0: a 99th percentile lies 2.326 of them above the median */
+};
+
+struct score_spec {
+    double noise;               /* mean squared difference of successive frames where nothing moves, network's units */
+    struct score_usual speed, change;
+};
+
+struct score_features {
+    float speed, change;        /* logarithms */
+    float noise;                /* the median cell's squared difference: what score_spec.noise is the median of */
+};
+
+/* The cells that tile the picture: the centre of cell (r, c) lies at pixel (4r + 4, 4c + 4). False where the network's
+ * windows are too small or too short (8 x 8 pixels, 4 frames of one channel) to have a score. */
+bool score_cells(const struct arch *arch, int *rows, int *columns);
+/* Floats of scratch; 0 where there is no score. */
+size_t score_scratch(const struct arch *arch);
+
+/* Measures a window: x and x_hat [t, h, w] in the network's units, noise as in score_spec. Leaves the cells in scratch for
+ * score_map(). */
+void score_measure(const struct arch *arch, const float *x, const float *x_hat, double noise, float *scratch,
+                   struct score_features *ret);
+
+float score_of(const struct score_spec *spec, const struct score_features *features);
+
+/* After score_measure() on the same scratch: the score of each cell by itself, map [rows, columns]. Its largest lie near
+ * the window's score. */
+void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map);
+
+/* The usual of n > 0 finite logarithms (any order; sorted in place). */
+void score_usual_fit(struct score_usual *ret, double *logs, size_t n);
+
+#endif

@@ -1,0 +1,204 @@
+/* The score's parts against what is known of made-up scenes: textures that move at a given speed, stand still, or change
+ * their light. */
+#include "core/score.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels.h"
+#include "core/rng.h"
+
+enum { FRAMES = 16, HEIGHT = 64, WIDTH = 96, PIXELS = HEIGHT * WIDTH };
+
+static const struct arch arch = {.channels = 1, .frames = FRAMES, .height = HEIGHT, .width = WIDTH, .mean = 0.5f, .std = 0.5f};
+static float x[FRAMES * PIXELS], x_hat[FRAMES * PIXELS];
+static float *scratch;
+
+static void setup(void)
+{
+    kernels_choose(NULL);
+    scratch = malloc(score_scratch(&arch) * sizeof *scratch);
+    memset(x_hat, 0, sizeof x_hat);
+}
+
+static void teardown(void)
+{
+    free(scratch);
+}
+
+/* A texture with all directions in it, moved by (vx, vy) pixels a frame inside a box, still elsewhere. */
+static float texture(double u, double v)
+{
+    return (float)(0.3 * sin(u * 0.7 + 0.2) * cos(v * 0.5) + 0.2 * sin(u * 0.31 - v * 0.43));
+}
+
+static void scene(double vx, double vy, int left, int right, double light)
+{
+    for (int t = 0; t < FRAMES; t++)
+        for (int i = 0; i < PIXELS; i++) {
+            int px = i % WIDTH, py = i / WIDTH;
+            double in = px >= left && px < right;
+            x[t * PIXELS + i] = texture(px - in * vx * t, py - in * vy * t) + (float)(light * t);
+        }
+}
+
+static struct score_features measure(double noise)
+{
+    struct score_features f;
+    score_measure(&arch, x, x_hat, noise, scratch, &f);
+    return f;
+}
+
+START_TEST(tells_speed)
+{
+    for (int i = 0; i < 6; i++) {
+        double speed = 0.1 * pow(1.6, i), angle = i * 0.9;      /* 0.1 … 1 pixels a frame */
+        scene(speed * cos(angle), speed * sin(angle), 0, WIDTH, 0);
+        ck_assert_msg(fabs((double)measure(0).speed - 2 * log(speed)) < 0.35, "speed %g: %g", speed,
+                      exp((double)measure(0).speed / 2));
+    }
+}
+END_TEST
+
+START_TEST(light_alone_is_no_motion)
+{
+    scene(0, 0, 0, WIDTH, 0);
+    struct score_features still = measure(0);
+    scene(0, 0, 0, WIDTH, 0.02);
+    struct score_features brighter = measure(0);
+    ck_assert_float_lt(still.speed, -9);
+    ck_assert_float_lt(fabsf(brighter.speed - still.speed), 0.5f);
+    ck_assert_float_lt(fabsf(brighter.change - still.change), 0.5f);
+    scene(0.5, 0, 0, WIDTH, 0);
+    ck_assert_float_gt(measure(0).change, still.change + 3);
+}
+END_TEST
+
+START_TEST(a_network_that_draws_the_change_has_none)
+{
+    scene(0.7, 0.2, 0, WIDTH, 0);
+    float missed = measure(0).change;
+    memcpy(x_hat, x, sizeof x_hat);
+    struct score_features drawn = measure(0);
+    ck_assert_float_lt(drawn.change, missed - 3);
+    for (int i = 0; i < FRAMES * PIXELS; i++)
+        x_hat[i] += texture(i % WIDTH, i / WIDTH % HEIGHT);      /* an error that stands still is no change either */
+    ck_assert_float_lt(fabsf(measure(0).change - drawn.change), 1e-3f);
+    float speed = drawn.speed;
+    memset(x_hat, 0, sizeof x_hat);
+    ck_assert_float_eq(measure(0).speed, speed);
+}
+END_TEST
+
+START_TEST(noise_holds_speed_down)
+{
+    struct rng rng;
+    rng_seed(&rng, 5);
+    for (int i = 0; i < FRAMES * PIXELS; i++)
+        x[i] = 0.05f * (rng_uniform(&rng) - 0.5f);
+    struct score_features f = measure(0);
+    ck_assert_float_gt(f.noise, 3e-4f);         /* twice the variance, 0.05² / 6 */
+    ck_assert_float_lt(f.noise, 5e-4f);
+    ck_assert_float_lt(measure((double)f.noise).speed, f.speed - 2);
+}
+END_TEST
+
+START_TEST(the_map_shows_where)
+{
+    const struct score_spec spec = {.speed = {-8, 1}, .change = {-8, 1}};
+    int rows, columns;
+    ck_assert(score_cells(&arch, &rows, &columns));
+    ck_assert_int_eq(rows, HEIGHT / 4 - 1);
+    ck_assert_int_eq(columns, WIDTH / 4 - 1);
+    float map[HEIGHT / 4 * WIDTH / 4];
+    for (int left = 0; left < WIDTH; left += 32) {
+        scene(0.8, 0.3, left, left + 32, 0);
+        struct score_features f = measure(0);
+        score_map(&spec, &arch, scratch, map);
+        float inside = 0, outside = -1e9f, top = -1e9f;
+        for (int i = 0; i < rows * columns; i++) {
+            int px = i % columns * 4 + 4;
+            top = fmaxf(top, map[i]);
+            if (px >= left + 8 && px < left + 24)
+                inside += map[i];
+            else if (px < left - 20 || px >= left + 52)
+                outside = fmaxf(outside, map[i]);
+        }
+        inside /= (float)(rows * 4);
+        ck_assert_float_gt(inside, outside + 3);
+        ck_assert_float_ge(top, score_of(&spec, &f) - 0.5f);
+    }
+}
+END_TEST
+
+START_TEST(either_part_suffices)
+{
+    const struct score_spec spec = {.speed = {2, 0.5}, .change = {-1, 0.25}};
+    struct score_features f = {.speed = 2, .change = -1};
+    ck_assert_float_eq_tol(score_of(&spec, &f), logf(2), 1e-6f);
+    f.speed = 12;
+    ck_assert_float_eq_tol(score_of(&spec, &f), 20, 1e-6f);
+    f = (struct score_features){.speed = -1e4f, .change = 4};
+    ck_assert_float_eq_tol(score_of(&spec, &f), 20, 1e-6f);
+    f.change = 1e4f;
+    ck_assert(isfinite(score_of(&spec, &f)));
+}
+END_TEST
+
+START_TEST(what_is_usual)
+{
+    double logs[200], same[3] = {4, 4, 4};
+    struct score_usual u;
+    for (int i = 0; i < 200; i++)
+        logs[i] = (i * 37 % 200 + 1) / 100.0;           /* 0.01 … 2.00 in some order */
+    score_usual_fit(&u, logs, 200);
+    ck_assert_double_eq_tol(u.median, 1.005, 1e-12);
+    ck_assert_double_eq_tol(u.spread, (1.98 - 1.005) / 2.326, 1e-12);
+    score_usual_fit(&u, same, 3);
+    ck_assert_double_eq(u.median, 4);
+    ck_assert_double_gt(u.spread, 0);
+}
+END_TEST
+
+START_TEST(what_is_too_small_has_no_score)
+{
+    struct arch a = arch;
+    int rows, columns;
+    a.frames = 3;
+    ck_assert(!score_cells(&a, &rows, &columns) && score_scratch(&a) == 0);
+    a = arch;
+    a.channels = 3;
+    ck_assert(!score_cells(&a, &rows, &columns));
+    a = arch;
+    a.width = 7;
+    ck_assert(!score_cells(&a, &rows, &columns));
+    a = (struct arch){.channels = 1, .frames = 4, .height = 8, .width = 8, .std = 0.5f};
+    ck_assert(score_cells(&a, &rows, &columns) && rows == 1 && columns == 1);
+    struct score_features f;
+    score_measure(&a, x, x_hat, 0, scratch, &f);
+    ck_assert(isfinite(f.speed) && isfinite(f.change) && isfinite(f.noise));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("score");
+    TCase *t = tcase_create("score");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, tells_speed);
+    tcase_add_test(t, light_alone_is_no_motion);
+    tcase_add_test(t, a_network_that_draws_the_change_has_none);
+    tcase_add_test(t, noise_holds_speed_down);
+    tcase_add_test(t, the_map_shows_where);
+    tcase_add_test(t, either_part_suffices);
+    tcase_add_test(t, what_is_usual);
+    tcase_add_test(t, what_is_too_small_has_no_score);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
