@@ -1,8 +1,14 @@
 #include "core/calibration.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+
+#include "core/alert.h"
+
+/* Budgets of so many alerts a day are to be told without going below the level of the tail's runs. */
+#define MOST_ALERTS_A_DAY 150
 
 static int compare(const void *a, const void *b)
 {
@@ -11,20 +17,39 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void calibration_fit(struct calibration *ret, double *scores, size_t n, double margin)
+int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day)
 {
-    double distance;
+    struct calibration c = *ret;
+    double *scores = malloc(n * sizeof *scores);
 
-    assert(n > 0 && margin >= 0);
+    assert(n > 0 && alerts_a_day > 0);
+    if (!scores)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        scores[i] = windows[i].score;
     qsort(scores, n, sizeof *scores, compare);
-    ret->median = n % 2 ? scores[n / 2] : (scores[n / 2 - 1] + scores[n / 2]) / 2;
-    ret->p99 = scores[n - 1 - n / 100];
-    ret->maximum = scores[n - 1];
-    ret->windows = (long)n;
+    c.median = n % 2 ? scores[n / 2] : (scores[n / 2 - 1] + scores[n / 2]) / 2;
+    c.p99 = scores[n - 1 - n / 100];
+    c.maximum = scores[n - 1];
+    c.windows = (long)n;
+    free(scores);
 
-    distance = fmax(margin * (ret->maximum - ret->median), fabs(ret->median) / 10);
-    /* Scores are floats: both thresholds must lie apart from the maximum, and from each other, on their grid too. */
-    distance = fmax(distance, fmax(1e-6, fabs(ret->maximum) * 1e-6));
-    ret->threshold = ret->maximum + distance;
-    ret->close_threshold = ret->maximum + distance / 2;
+    int r = tail_fit(&c.tail, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, MOST_ALERTS_A_DAY);
+    if (r < 0)
+        return r;
+    c.has_tail = true;
+    c.threshold = tail_threshold(&c.tail, alerts_a_day);
+    c.close_threshold = c.tail.run.level;
+    *ret = c;
+    return 0;
+}
+
+float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result)
+{
+    struct score_features features;
+
+    if (!calibration || !calibration->has_score)
+        return result->reference;
+    score_measure(plan_arch(plan), result->x, result->x_hat, calibration->score.noise, result->scratch, &features);
+    return score_of(&calibration->score, &features);
 }

@@ -4,19 +4,28 @@
 
 #include <stddef.h>
 
+#include "core/plan.h"
+#include "core/score.h"
+#include "core/tail.h"
+
 struct calibration {
     double fps;                     /* frames a second that the model learned at */
     double threshold;               /* of the score */
     double close_threshold;
-    double median, p99, maximum;    /* of the held-out scores, that the thresholds were derived from */
+    double median, p99, maximum;    /* of the held-out scores */
     long windows;                   /* held-out windows scored */
+    bool has_score;                 /* false: the score is the reference (models of others) */
+    struct score_spec score;
+    bool has_tail;                  /* false: thresholds alone (models of others) */
+    struct tail tail;
 };
 
-/* Derives thresholds from n > 0 finite held-out scores (any order; sorted in place): an alert takes scores of
- * maximum + margin * (maximum - median), where what is added is at least a tenth of the median, so that footage without
- * any spread still gets a distance; it closes below the middle between the maximum and that. threshold >
- * close_threshold > maximum also as floats. p99 is the smallest score that 99 of 100 don't exceed. margin >= 0. fps is
- * left as it is, for the caller to set. */
-void calibration_fit(struct calibration *ret, double *scores, size_t n, double margin);
+/* From n > 0 finite held-out scores in order, for alerts by the default rule of core/alert.h: the tail, and the threshold
+ * that normal footage crosses alerts_a_day > 0 times a day; an alert closes below the level of the tail's runs, as they were
+ * counted. fps and score are left for the caller to set. 0 or -ENOMEM (ret untouched). */
+int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
+
+/* The score of the window that plan_run() left in result; calibration may be NULL. Uses result->scratch. */
+float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result);
 
 #endif

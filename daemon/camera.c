@@ -32,6 +32,8 @@ enum { SCORES_KEPT = 16384, DEFAULT_FPS = 25 };
 struct camera {
     const struct config_camera *config;
     const struct plan *plan;
+    bool has_calibration;
+    struct calibration calibration;
     double fps;
     int length;                 /* frames of a window */
     bool is_live, is_local;     /* paces itself; is a file, whose end is no loss */
@@ -82,6 +84,9 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
     lock_cond_init(&camera->stopped);
     camera->config = config;
     camera->plan = options->plan;
+    camera->has_calibration = options->calibration != NULL;
+    if (options->calibration)
+        camera->calibration = *options->calibration;
     camera->fps = options->fps;
     camera->length = arch->frames;
     camera->is_live = source_is_live(config->source);
@@ -149,7 +154,7 @@ static void run_window(void *arg, const struct ring_window *window, void *worksp
     struct plan_result result;
     plan_run(camera->plan, frames, workspace, &result);
     ret->reference = result.reference;
-    ret->score = result.reference;
+    ret->score = calibration_score(camera->has_calibration ? &camera->calibration : NULL, camera->plan, &result);
 }
 
 static void commit_result(void *arg, const struct pool_result *result)

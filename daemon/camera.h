@@ -23,6 +23,7 @@
 
 #include "core/alert.h"
 #include "core/error.h"
+#include "core/calibration.h"
 #include "core/plan.h"
 #include "daemon/alertlog.h"
 #include "daemon/heartbeat.h"
@@ -35,6 +36,7 @@ struct camera;
 
 struct camera_options {
     const struct config_camera *config;     /* borrowed until close, as are the pointers below, but for rule */
+    const struct calibration *calibration;      /* copied; NULL: the score is the reference */
     const struct plan *plan;
     double fps;                             /* analysed; 0: every frame */
     const struct alert_rule *rule;          /* NULL: scores only */

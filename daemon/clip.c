@@ -21,6 +21,7 @@ struct due_window {
 
 struct clip_scorer {
     const struct plan *plan;
+    const struct calibration *calibration;
     struct parallel parallel;
     int length, stride, kept_per_window;        /* frames */
     size_t frame_size;
@@ -48,8 +49,13 @@ struct clip_scorer {
     struct error source_err;
 };
 
-int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct parallel *parallel, int stride,
-              struct error *err)
+static bool has_own_map(const struct calibration *calibration)
+{
+    return calibration && calibration->has_score;
+}
+
+int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
+              const struct parallel *parallel, int stride, struct error *err)
 {
     const struct arch *arch = plan_arch(plan);
     struct clip_scorer *s;
@@ -60,6 +66,7 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct pa
     if (!s)
         return error_set(err, -ENOMEM, "out of memory");
     s->plan = plan;
+    s->calibration = calibration;
     s->parallel = *parallel;
     s->length = arch->frames;
     s->stride = stride;
@@ -71,8 +78,10 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct pa
     s->pixels = calloc(s->capacity + 1, s->frame_size);
     s->frames = calloc(s->capacity + 1, sizeof *s->frames);
     s->pictures = calloc((size_t)parallel->threads, (size_t)s->length * sizeof *s->pictures);
-    s->map_h = (arch->height + CELL - 1) / CELL;
-    s->map_w = (arch->width + CELL - 1) / CELL;
+    if (!has_own_map(calibration) || !score_cells(arch, &s->map_h, &s->map_w)) {
+        s->map_h = (arch->height + CELL - 1) / CELL;
+        s->map_w = (arch->width + CELL - 1) / CELL;
+    }
     size_t cells = (size_t)s->map_h * (size_t)s->map_w;
     s->sums = calloc((size_t)parallel->threads * cells, sizeof *s->sums);
     s->maps = calloc(2 * (size_t)s->batch * cells, sizeof *s->maps);
@@ -226,8 +235,12 @@ static void run_item(void *arg, int item, int worker)
     for (int i = 0; i < s->length; i++)
         pictures[i] = s->pixels + slot_of(s, due->window.index * (uint64_t)s->stride + (uint64_t)i) * s->frame_size;
     plan_run(s->plan, pictures, s->workspaces[worker], &result);
-    due->window.reference = due->window.score = result.reference;
-    map_window(s, &result, s->sums + (size_t)worker * (size_t)s->map_h * (size_t)s->map_w, due->map);
+    due->window.reference = result.reference;
+    due->window.score = calibration_score(s->calibration, s->plan, &result);
+    if (has_own_map(s->calibration))
+        score_map(&s->calibration->score, plan_arch(s->plan), result.scratch, due->map);
+    else
+        map_window(s, &result, s->sums + (size_t)worker * (size_t)s->map_h * (size_t)s->map_w, due->map);
     due->window.map = due->map;
     due->window.map_h = s->map_h;
     due->window.map_w = s->map_w;

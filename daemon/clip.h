@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/calibration.h"
 #include "core/parallel.h"
 #include "core/plan.h"
 #include "io/source.h"
@@ -23,10 +24,10 @@ struct clip_window {
     int64_t end_us;             /* of the last frame, with which the window is complete */
     bool gap_before;            /* the sequence broke since the window before this one */
     float reference;
-    float score;                /* what alerts are made from: the reference, until there is a better one */
+    float score;                /* what alerts are made from: the reference where the model has no calibration of ours */
     /* Where: map_h x map_w cells that cover the picture evenly, larger is more abnormal; pixel (y, x) of h x w has cell
-     * (y * map_h / h, x * map_w / w). The mean squared error of the window's frames, in cells of about 8x8 pixels. The
-     * scorer's; it holds during the sink's calls. */
+     * (y * map_h / h, x * map_w / w). The parts of score by cells; without one, the mean squared error of the window's
+     * frames, in cells of about 8x8 pixels. The scorer's; it holds during the sink's calls. */
     const float *map;
     int map_h, map_w;
 };
@@ -46,10 +47,11 @@ struct clip_summary {
     uint64_t windows, left_out;
 };
 
-/* The plan is borrowed, and so is what parallel refers to, until clip_close(). 0; -EINVAL where the network takes other
+/* The plan is borrowed, and so are the calibration (NULL: the score is the reference) and what parallel refers to, until
+ * clip_close(). 0; -EINVAL where the network takes other
  * than one channel; -ENOMEM. */
-int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct parallel *parallel, int stride,
-              struct error *err);
+int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
+              const struct parallel *parallel, int stride, struct error *err);
 void clip_close(struct clip_scorer *scorer);            /* takes NULL */
 
 /* Scores all of one source, which the caller opened at the plan's size and closes. 0, or a negative errno with the cause

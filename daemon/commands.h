@@ -5,6 +5,7 @@
 
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_calibrate(int argc, char **argv);
 int command_learn(int argc, char **argv);
 int command_score(int argc, char **argv);
 int command_eval(int argc, char **argv);

@@ -85,8 +85,7 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
 
     if (window->frame >= c->clip->n)
         return error_set(err, -EINVAL, "more frames than its %zu labels", c->clip->n);
-    /* The score that alerts are made from is the reference, until there is a better one. */
-    c->scores[c->n] = window->reference;
+    c->scores[c->n] = window->score;
     c->reference[c->n] = (double)window->reference;
     c->times_us[c->n] = window->pts_us;
     c->labels[c->n] = c->clip->labels[window->frame];
@@ -205,15 +204,17 @@ static json_t *result_json(const struct eval *eval, const struct clip_scores *cl
 
     for (size_t i = 0; i < n; i++)
         total += clips[i].n;
-    double *raw = calloc(total + 1, sizeof *raw), *scaled = calloc(total + 1, sizeof *scaled);
+    double *raw = calloc(total + 1, sizeof *raw), *own = calloc(total + 1, sizeof *own), *scaled = calloc(total + 1, sizeof *scaled);
     uint8_t *labels = calloc(total + 1, 1);
-    if (!list || !raw || !scaled || !labels)
+    if (!list || !raw || !own || !scaled || !labels)
         goto end;
     for (size_t i = 0; i < n; at += clips[i++].n) {
         const struct clip_scores *c = &clips[i];
         long here = count_positives(c);
 
         memcpy(raw + at, c->reference, c->n * sizeof *raw);
+        for (size_t j = 0; j < c->n; j++)
+            own[at + j] = (double)c->scores[j];
         memcpy(labels + at, c->labels, c->n);
         evaluation_min_max(scaled + at, c->reference, c->n);
         positives += here;
@@ -223,15 +224,15 @@ static json_t *result_json(const struct eval *eval, const struct clip_scores *cl
                                                   auc_json(c->reference, c->labels, c->n))) < 0)
             goto end;
     }
-    /* score is the reference for now, so that these two are one. */
     result = json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:i, s:O, s:o}", "model", eval->model_path,
                        "auc_per_clip_minmax", auc_json(scaled, labels, total), "auc_causal",
-                       auc_json(raw, labels, total), "auc_reference_raw", auc_json(raw, labels, total), "windows",
+                       auc_json(own, labels, total), "auc_reference_raw", auc_json(raw, labels, total), "windows",
                        (json_int_t)total, "positives", (json_int_t)positives, "stride", eval->stride, "clips", list,
                        "alerts", rule ? alerts_json(rule, clips, n) : json_null());
 end:
     json_decref(list);
     free(raw);
+    free(own);
     free(scaled);
     free(labels);
     return result;
@@ -292,7 +293,7 @@ static int eval_all(const struct eval *eval)
     if (r < 0)
         goto fail;
     struct parallel parallel = threads_parallel(threads);
-    r = clip_open(&scorer, plan, &parallel, eval->stride, &err);
+    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, eval->stride, &err);
     if (r < 0)
         goto fail;
     clips = calloc(labels.n, sizeof *clips);

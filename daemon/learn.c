@@ -48,7 +48,7 @@ static const char usage[] =
     "      --batch N            windows a step (8)\n"
     "      --learning-rate R    at its highest (0.001)\n"
     "      --entropy A          weight of the addressing's entropy in the loss (0.0002)\n"
-    "      --margin M           threshold = highest held-out score + M times its distance from the median (1)\n"
+    "      --alerts-per-day A   how often normal footage may alert: what the threshold is set for (1)\n"
     "      --max-memory MIB     of decoded footage (4096); what exceeds it goes compressed to a file beside OUTPUT\n"
     "      --max-disk MIB       of that file (65536)\n"
     "      --resume             go on with an interrupted run, from OUTPUT.checkpoint; starts anew where that is missing\n"
@@ -65,7 +65,7 @@ struct learn {
     size_t n_inputs, n_calibrate;
     const char *output, *profile, *arch_file;
     int width, height;          /* 0: the profile's */
-    double fps, minutes, margin, learning_rate, entropy;
+    double fps, minutes, alerts_a_day, learning_rate, entropy;
     int steps, seed, threads, batch, max_memory_mib, max_disk_mib;
     double checkpoint_s;
     bool resume, low_priority;
@@ -288,7 +288,7 @@ static int learn(const struct learn *o, struct error *err)
     char *checkpoint = NULL;
     struct learner_options options = {
         .batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->entropy, .seed = (uint64_t)o->seed,
-        .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .margin = o->margin,
+        .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .alerts_a_day = o->alerts_a_day,
         .checkpoint_s = o->checkpoint_s, .resume = o->resume, .stop = &stop,
     };
     struct learner_result result;
@@ -363,7 +363,7 @@ static void add_path(struct learn *o, bool calibrates, const char *path)
 
 int command_learn(int argc, char **argv)
 {
-    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, MARGIN, MAX_MEMORY, MAX_DISK, CALIBRATE, RESUME, CHECKPOINT, LOW_PRIORITY, CONFIG,
+    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, ALERTS, MAX_MEMORY, MAX_DISK, CALIBRATE, RESUME, CHECKPOINT, LOW_PRIORITY, CONFIG,
            CAMERA, HOURS };
     static const struct option options[] = {
         {"input", required_argument, NULL, 'i'}, {"output", required_argument, NULL, 'o'},
@@ -372,7 +372,7 @@ int command_learn(int argc, char **argv)
         {"time-limit", required_argument, NULL, TIME_LIMIT}, {"steps", required_argument, NULL, STEPS},
         {"seed", required_argument, NULL, SEED}, {"threads", required_argument, NULL, THREADS},
         {"batch", required_argument, NULL, BATCH}, {"learning-rate", required_argument, NULL, RATE},
-        {"entropy", required_argument, NULL, ENTROPY}, {"margin", required_argument, NULL, MARGIN},
+        {"entropy", required_argument, NULL, ENTROPY}, {"alerts-per-day", required_argument, NULL, ALERTS},
         {"max-memory", required_argument, NULL, MAX_MEMORY},
         {"max-disk", required_argument, NULL, MAX_DISK}, {"config", required_argument, NULL, CONFIG},
         {"camera", required_argument, NULL, CAMERA}, {"hours", required_argument, NULL, HOURS},
@@ -380,7 +380,7 @@ int command_learn(int argc, char **argv)
         {"checkpoint", required_argument, NULL, CHECKPOINT}, {"low-priority", no_argument, NULL, LOW_PRIORITY},
         {"help", no_argument, NULL, 'h'}, {0},
     };
-    struct learn o = {.checkpoint_s = 45, .profile = "compact", .margin = 1, .learning_rate = 1e-3, .entropy = 2e-4, .seed = 1, .batch = 8,
+    struct learn o = {.checkpoint_s = 45, .profile = "compact", .alerts_a_day = 1, .learning_rate = 1e-3, .entropy = 2e-4, .seed = 1, .batch = 8,
                       .max_memory_mib = 4096, .max_disk_mib = 65536, .threads = threads_cores()};
     int status = 2, c, bad = 0;
     bool calibrates = false;            /* an argument by itself is one more of the list at hand: --input A B C */
@@ -410,7 +410,7 @@ int command_learn(int argc, char **argv)
         case BATCH: bad = option_int(&o.batch, "learn", "batch", optarg, 1, 1024); break;
         case RATE: bad = option_real(&o.learning_rate, "learn", "learning-rate", optarg, 0, 1, true); break;
         case ENTROPY: bad = option_real(&o.entropy, "learn", "entropy", optarg, 0, 1, false); break;
-        case MARGIN: bad = option_real(&o.margin, "learn", "margin", optarg, 0, 1000, false); break;
+        case ALERTS: bad = option_real(&o.alerts_a_day, "learn", "alerts-per-day", optarg, 0, 1e6, true); break;
         case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "learn", "max-memory", optarg, 1, 1 << 20); break;
         case MAX_DISK: bad = option_int(&o.max_disk_mib, "learn", "max-disk", optarg, 1, 1 << 30); break;
         case RESUME: o.resume = true; break;

@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/plan.h"
 #include "core/rng.h"
+#include "daemon/calibrator.h"
 #include "daemon/checkpoint.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
 
-/* So many of the held-out windows at most, evenly spread, are evaluated and calibrated on. */
-enum { MAX_EVALUATED = 256, MAX_CALIBRATED = 3000 };
+/* So many of the held-out windows at most, evenly spread, are evaluated, and so many calibrated on: with a time limit as
+ * many as take this part of it. */
+enum { MAX_EVALUATED = 256, MAX_CALIBRATED = 20000, MAX_CALIBRATED_IN_TIME = 500000 };
+#define CALIBRATION_TIME 0.2
 /* Of a model's queries on held-out footage at least so many must find a slot. */
 #define MIN_ALIVE 0.5
 
@@ -43,16 +45,6 @@ static int list_windows(const struct learner *l, struct footage_range range, siz
     return 0;
 }
 
-/* Keeps at most max windows, evenly spread. */
-static void thin_out(size_t *list, size_t *n, size_t max)
-{
-    if (*n <= max)
-        return;
-    for (size_t i = 0; i < max; i++)
-        list[i] = list[i * *n / max];
-    *n = max;
-}
-
 /* The window that begins at `first` into pixels [length][frame_size], and a pointer to each of its frames. */
 static int read_window(const struct learner *l, size_t first, uint8_t *pixels, const uint8_t *frames[], struct error *err)
 {
@@ -71,7 +63,6 @@ static int list_all(struct learner *l, const struct learner_options *o, struct e
     if (l->n_learn < (size_t)o->batch || l->n_held_out < 1)
         return error_set(err, -EINVAL, "the footage is too short: there are %zu whole windows of %d frames to learn from and "
                          "%zu to calibrate on; at least %d and 1 are needed", l->n_learn, l->length, l->n_held_out, o->batch);
-    thin_out(l->held_out, &l->n_held_out, MAX_CALIBRATED);
     l->epoch = UINT64_MAX;
     return 0;
 }
@@ -127,97 +118,7 @@ static bool stopped(const struct learner *l)
     return l->stop && atomic_load(l->stop);
 }
 
-/* ---- calibration ------------------------------------------------------------------------------------------------- */
-
-struct scoring {
-    const struct learner *learner;
-    const struct plan *plan;
-    void **workspaces;          /* [threads] */
-    uint8_t **windows;          /* [threads][length][frame_size] */
-    double *scores;             /* [n_held_out] */
-    atomic_int failed;          /* the first -errno */
-};
-
-static void score_window(void *arg, int i, int worker)
-{
-    struct scoring *s = arg;
-    const uint8_t *frames[ARCH_MAX_FRAMES];
-    struct plan_result result;
-    struct error err;
-    if (stopped(s->learner))
-        return;
-    int r = read_window(s->learner, s->learner->held_out[i], s->windows[worker], frames, &err);
-    if (r < 0) {
-        atomic_compare_exchange_strong(&s->failed, &(int){0}, r);
-        return;
-    }
-    plan_run(s->plan, frames, s->workspaces[worker], &result);
-    s->scores[i] = (double)result.reference;
-}
-
-/* Scores the first n held-out windows with the frozen model. */
-static int score_held_out(const struct learner *l, const struct model *model, const struct parallel *parallel, size_t n,
-                          double *scores, struct error *err)
-{
-    struct plan *plan = NULL;
-    int r = plan_open(&plan, model, err), threads = parallel->threads;
-    if (r < 0)
-        return r;
-    struct scoring s = {.learner = l, .plan = plan, .scores = scores};
-    s.workspaces = calloc((size_t)threads, sizeof *s.workspaces);
-    s.windows = calloc((size_t)threads, sizeof *s.windows);
-    bool room = s.workspaces && s.windows;
-    for (int i = 0; room && i < threads; i++) {
-        s.workspaces[i] = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
-        s.windows[i] = malloc((size_t)l->length * l->frame_size);
-        room = s.workspaces[i] && s.windows[i];
-    }
-    if (room)
-        parallel->run(parallel, (int)n, score_window, &s);
-    for (int i = 0; i < threads; i++) {
-        free(s.workspaces ? s.workspaces[i] : NULL);
-        free(s.windows ? s.windows[i] : NULL);
-    }
-    free(s.workspaces);
-    free(s.windows);
-    plan_close(plan);
-    if (!room)
-        return error_set(err, -ENOMEM, "out of memory");
-    if (stopped(l))
-        return error_set(err, -EINTR, "interrupted");
-    r = atomic_load(&s.failed);
-    return r < 0 ? error_set(err, r, "the footage can't be read any more: %s", strerror(-r)) : 0;
-}
-
-static int calibrate(const struct learner *l, const struct model *model, const struct parallel *parallel, double margin,
-                     struct calibration *ret, struct error *err)
-{
-    double *scores = malloc(l->n_held_out * sizeof *scores);
-    if (!scores)
-        return error_set(err, -ENOMEM, "out of memory");
-    int r = score_held_out(l, model, parallel, l->n_held_out, scores, err);
-    for (size_t i = 0; r == 0 && i < l->n_held_out; i++)
-        if (!isfinite(scores[i]))
-            r = error_set(err, -EDOM, "training diverged: the score of a held-out window is not finite");
-    if (r == 0) {
-        calibration_fit(ret, scores, l->n_held_out, margin);
-        ret->fps = footage_fps(l->footage);
-    }
-    free(scores);
-    return r;
-}
-
-/* How long calibrating will take, by the start: so much is kept back of the time. */
-static int calibration_time_us(const struct learner *l, const struct model *model, const struct parallel *parallel,
-                                   int64_t *ret, struct error *err)
-{
-    double scores[8];
-    size_t n = l->n_held_out < 8 ? l->n_held_out : 8;
-    int64_t start = monotonic_us();
-    int r = score_held_out(l, model, parallel, n, scores, err);
-    *ret = (int64_t)((double)(monotonic_us() - start) / (double)n * (double)l->n_held_out);
-    return r;
-}
+/* ---- held-out footage ---------------------------------------------------------------------------------------------- */
 
 static int evaluate(const struct learner *l, struct training *training, const struct parallel *parallel, int batch,
                     struct training_evaluation *ret, struct error *err)
@@ -312,6 +213,22 @@ static int train(struct learner *l, struct model *model, struct training *traini
     return r;
 }
 
+/* Keeps back of the time what calibration will take. */
+static int plan_calibration(struct calibrator_options *ret, int64_t *reserve_us, const struct learner *l,
+                            const struct learner_options *o, const struct model *model, const struct parallel *parallel,
+                            struct error *err)
+{
+    double a_window, left_s = (double)(o->deadline_us - monotonic_us()) * 1e-6;
+    int r = calibrator_time(&a_window, model, ret, parallel, err);
+    if (r < 0)
+        return r;
+    double most = fmax(CALIBRATION_TIME * left_s / a_window, 1);
+    ret->most_windows = most < MAX_CALIBRATED_IN_TIME ? (size_t)most : MAX_CALIBRATED_IN_TIME;
+    double n = fmin((double)ret->most_windows, (double)l->n_held_out);
+    *reserve_us = (int64_t)(n * a_window * 1e6);
+    return 0;
+}
+
 int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,
                 const struct learner_options *options, const struct parallel *parallel,
                 void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err)
@@ -320,6 +237,8 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
                         .frame_size = (size_t)model->arch.height * (size_t)model->arch.width};
     struct training *training = NULL;
     struct learner_result result = {0};
+    struct calibrator_options calibration = {.footage = footage, .range = options->held_out, .most_windows = MAX_CALIBRATED,
+                                             .alerts_a_day = options->alerts_a_day, .stop = options->stop};
     int64_t reserve_us = 0;
     int r = list_all(&l, options, err);
     if (r < 0)
@@ -328,7 +247,7 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
                                        .alpha = options->alpha, .seed = options->seed};
     if ((r = training_open(&training, model, &t, parallel, err)) < 0)
         goto out;
-    if (options->deadline_us > 0 && (r = calibration_time_us(&l, model, parallel, &reserve_us, err)) < 0)
+    if (options->deadline_us > 0 && (r = plan_calibration(&calibration, &reserve_us, &l, options, model, parallel, err)) < 0)
         goto out;
     if ((r = begin(model, training, options, &result.last, err)) < 0)
         goto out;
@@ -340,7 +259,7 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
         r = error_set(err, -EDOM, "the addressing is dead: only %.0f %% of the queries of held-out footage find a slot; a "
                       "lower shrink or temperature in the architecture may help", 100 * result.held_out.alive);
     if (r == 0)
-        r = calibrate(&l, model, parallel, options->margin, &result.calibration, err);
+        r = calibrator_run(&result.calibration, model, &calibration, parallel, err);
     if (r == 0)
         *ret = result;
 out:

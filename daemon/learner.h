@@ -18,7 +18,7 @@ struct learner_options {
     uint64_t seed;
     long steps;                 /* 0: until the time is over */
     int64_t deadline_us;        /* CLOCK_MONOTONIC, for all of it; 0: none (then steps) */
-    double margin;              /* of calibration_fit() */
+    double alerts_a_day;        /* that the threshold is set for */
     const char *checkpoint;     /* a file (daemon/checkpoint.h) that is written every checkpoint_s, when training is done
                                  * and when it is stopped */
     double checkpoint_s;

@@ -14,6 +14,7 @@ static const struct {
     {"run", "watch cameras: the daemon, in the foreground", command_run},
     {"check", "read a configuration and report every fault", command_check},
     {"learn", "train a model on normal footage", command_learn},
+    {"calibrate", "set a model's alerts anew, on other footage", command_calibrate},
     {"score", "score footage, one row a window", command_score},
     {"eval", "measure a model against labelled clips", command_eval},
     {"model", "show what a model file holds", command_model},
@@ -27,7 +28,7 @@ static void usage(FILE *out)
     fprintf(out, "usage: memaed COMMAND [OPTION]...\n\n"
                  "Watches video for what it has not learned as normal.\n\n");
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
     fprintf(out, "\nmemaed COMMAND --help tells more. memaed --version prints the version.\n");
 }
 

@@ -90,6 +90,7 @@ static int open_cameras(struct daemon *daemon, const struct check_models *models
         int r = camera_open(&daemon->cameras[i],
                             &(struct camera_options){.config = &config->cameras[i],
                                                      .plan = daemon->plans[models->file_of[i]],
+                                                     .calibration = file->has_calibration ? &file->calibration : NULL,
                                                      .fps = check_fps(&config->cameras[i], file),
                                                      .rule = has_rule ? &rule : NULL,
                                                      .readers = daemon->workers,

@@ -251,9 +251,8 @@ static int score_all(struct score *score, char **inputs, int n)
         fprintf(stderr, "memaed: score: %s\n", err.text[0] ? err.text : strerror(-r));
         goto end;
     }
-    model_file_clear(&file);
     struct parallel parallel = threads_parallel(threads);
-    r = clip_open(&scorer, plan, &parallel, score->stride, &err);
+    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, score->stride, &err);
     if (r < 0) {
         fprintf(stderr, "memaed: score: %s: %s\n", score->model_path, err.text);
         goto end;

@@ -335,8 +335,123 @@ int arch_load(struct arch *ret, const char *path, struct error *err)
 
 /* ---- the calibration ---------------------------------------------------------------------------------------------- */
 
+/* Reads n numbers under the given keys, all there must be; where is the object's own key, for errors. */
+static int get_numbers(double *const *ret, const char *const *keys, size_t n, size_t n_allowed, const char *where,
+                       const json_t *json, struct error *err)
+{
+    int r = check_keys(json, keys, n_allowed, err);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        const json_t *value = json_object_get(json, keys[i]);
+        if (!json_is_number(value))
+            r = wrong(err, keys[i], "a number", value);
+        else
+            *ret[i] = json_number_value(value);
+    }
+    return r < 0 ? error_prefix(err, r, "%s", where) : 0;
+}
+
+static int score_check(const struct score_spec *s, struct error *err)
+{
+    if (!isfinite(s->noise) || s->noise < 0)
+        return error_set(err, -EINVAL, "score: noise: a number of 0 or more expected, %.9g found", s->noise);
+    if (!isfinite(s->speed.median) || !isfinite(s->change.median))
+        return error_set(err, -EINVAL, "score: finite medians expected");
+    if (!(s->speed.spread > 0) || !(s->change.spread > 0) || !isfinite(s->speed.spread) || !isfinite(s->change.spread))
+        return error_set(err, -EINVAL, "score: spreads above 0 expected");
+    return 0;
+}
+
+static int score_from_json(struct score_spec *s, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"noise", "speed_median", "speed_spread", "change_median", "change_spread"};
+    double *const fields[] = {&s->noise, &s->speed.median, &s->speed.spread, &s->change.median, &s->change.spread};
+    int r = get_numbers(fields, keys, COUNT(fields), COUNT(keys), "score", json, err);
+    return r < 0 ? r : score_check(s, err);
+}
+
+static json_t *score_to_json(const struct score_spec *s)
+{
+    return json_pack("{s:f, s:f, s:f, s:f, s:f}", "noise", s->noise, "speed_median", s->speed.median, "speed_spread",
+                     s->speed.spread, "change_median", s->change.median, "change_spread", s->change.spread);
+}
+
+static int pareto_check(const struct pareto *p, const char *where, struct error *err)
+{
+    if (!isfinite(p->level) || !(p->share > 0) || !isfinite(p->share) || !(p->scale > 0) || !isfinite(p->scale) ||
+        !(fabs(p->shape) <= 0.5))
+        return error_set(err, -EINVAL, "tail: %s: a finite level, share and scale above 0 and a shape of -0.5 to 0.5 expected",
+                         where);
+    return 0;
+}
+
+static int pareto_from_json(struct pareto *p, const char *where, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"level", "share", "scale", "shape"};
+    double *const fields[] = {&p->level, &p->share, &p->scale, &p->shape};
+    return get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
+}
+
+static json_t *pareto_to_json(const struct pareto *p)
+{
+    return json_pack("{s:f, s:f, s:f, s:f}", "level", p->level, "share", p->share, "scale", p->scale, "shape", p->shape);
+}
+
+static int tail_check(const struct tail *t, struct error *err)
+{
+    int r = pareto_check(&t->window, "window", err);
+    if (r == 0)
+        r = pareto_check(&t->run, "run", err);
+    if (r == 0 && (t->windows < 1 || t->runs < 0 || !(t->hours >= 0) || !isfinite(t->hours) || t->window.share > 1))
+        r = error_set(err, -EINVAL, "tail: windows, runs and hours that were counted, and a share of at most 1 expected");
+    for (int i = 0; r == 0 && i < TAIL_QUANTILES; i++)
+        if (!isfinite(t->quantiles[i]) || (i > 0 && t->quantiles[i] < t->quantiles[i - 1]))
+            r = error_set(err, -EINVAL, "tail: quantiles[%d]: a finite number, and no less than the one before, expected", i);
+    return r;
+}
+
+static int tail_from_json(struct tail *t, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"hours", "windows", "runs", "quantiles", "window", "run"};
+    double windows, runs;
+    const json_t *quantiles = json_object_get(json, "quantiles");
+    int r = get_numbers((double *const[]){&t->hours, &windows, &runs}, keys, 3, COUNT(keys), "tail", json, err);
+    if (r < 0)
+        return r;
+    if (!(fabs(windows) < 1e15 && fabs(runs) < 1e15))
+        return error_set(err, -EINVAL, "tail: windows and runs: counts expected");
+    t->windows = (long)windows;
+    t->runs = (long)runs;
+    if (json_array_size(quantiles) != TAIL_QUANTILES)
+        return error_set(err, -EINVAL, "tail: quantiles: a list of %d numbers expected", TAIL_QUANTILES);
+    for (size_t i = 0; i < TAIL_QUANTILES; i++) {
+        const json_t *value = json_array_get(quantiles, i);
+        if (!json_is_number(value))
+            return error_prefix(err, wrong(err, "quantiles", "numbers", value), "tail");
+        t->quantiles[i] = json_number_value(value);
+    }
+    if ((r = pareto_from_json(&t->window, "tail: window", json_object_get(json, "window"), err)) < 0 ||
+        (r = pareto_from_json(&t->run, "tail: run", json_object_get(json, "run"), err)) < 0)
+        return r;
+    return tail_check(t, err);
+}
+
+static json_t *tail_to_json(const struct tail *t)
+{
+    json_t *quantiles = json_array();
+    for (int i = 0; i < TAIL_QUANTILES; i++)
+        json_array_append_new(quantiles, json_real(t->quantiles[i]));
+    return json_pack("{s:f, s:I, s:I, s:o, s:o, s:o}", "hours", t->hours, "windows", (json_int_t)t->windows, "runs",
+                     (json_int_t)t->runs, "quantiles", quantiles, "window", pareto_to_json(&t->window), "run",
+                     pareto_to_json(&t->run));
+}
+
 static int calibration_check(const struct calibration *c, struct error *err)
 {
+    int r = c->has_score ? score_check(&c->score, err) : 0;
+    if (r == 0 && c->has_tail)
+        r = tail_check(&c->tail, err);
+    if (r < 0)
+        return r;
     if (!isfinite(c->fps) || !isfinite(c->threshold) || !isfinite(c->close_threshold) || !isfinite(c->median) ||
         !isfinite(c->p99) || !isfinite(c->maximum))
         return error_set(err, -EINVAL, "finite numbers expected");
@@ -352,9 +467,11 @@ static int calibration_check(const struct calibration *c, struct error *err)
 
 static int calibration_from_json(struct calibration *ret, const json_t *json, struct error *err)
 {
-    static const char *const keys[] = {"fps", "threshold", "close_threshold", "median", "p99", "maximum", "windows"};
+    static const char *const keys[] = {"fps", "threshold", "close_threshold", "median", "p99", "maximum", "windows", "score",
+                                       "tail"};
     struct calibration c = {0};
     double *const fields[] = {&c.fps, &c.threshold, &c.close_threshold, &c.median, &c.p99, &c.maximum};
+    const json_t *score = json_object_get(json, "score"), *tail = json_object_get(json, "tail");
     int r = check_keys(json, keys, COUNT(keys), err);
     if (r < 0)
         return r;
@@ -368,7 +485,10 @@ static int calibration_from_json(struct calibration *ret, const json_t *json, st
     if (!json_is_integer(windows))
         return wrong(err, "windows", "an integer", windows);
     c.windows = (long)json_integer_value(windows);
-    if ((r = calibration_check(&c, err)) < 0)
+    c.has_score = score != NULL;
+    c.has_tail = tail != NULL;
+    if ((score && (r = score_from_json(&c.score, score, err)) < 0) || (tail && (r = tail_from_json(&c.tail, tail, err)) < 0) ||
+        (r = calibration_check(&c, err)) < 0)
         return r;
     *ret = c;
     return 0;
@@ -376,9 +496,10 @@ static int calibration_from_json(struct calibration *ret, const json_t *json, st
 
 json_t *calibration_to_json(const struct calibration *c)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "fps", c->fps, "threshold", c->threshold, "close_threshold",
-                     c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum, "windows",
-                     (json_int_t)c->windows);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o*, s:o*}", "fps", c->fps, "threshold", c->threshold,
+                     "close_threshold", c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum,
+                     "windows", (json_int_t)c->windows, "score", c->has_score ? score_to_json(&c->score) : NULL, "tail",
+                     c->has_tail ? tail_to_json(&c->tail) : NULL);
 }
 
 /* ---- the tensors -------------------------------------------------------------------------------------------------- */
@@ -485,7 +606,11 @@ static int load(struct model_file *ret, const struct safetensors *file, struct e
 
     if ((r = load_json(&json, file, "memae.calibration", err)) > 0) {
         ret->has_calibration = true;
-        if ((r = calibration_from_json(&ret->calibration, json, err)) < 0)
+        int rows, columns;
+        r = calibration_from_json(&ret->calibration, json, err);
+        if (r == 0 && ret->calibration.has_score && !score_cells(&arch, &rows, &columns))
+            r = error_set(err, -EINVAL, "score: the network's windows are too small to have one; none expected");
+        if (r < 0)
             error_prefix(err, r, "memae.calibration");
         json_decref(json);
     }

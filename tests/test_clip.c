@@ -194,7 +194,7 @@ START_TEST(windows_are_those_of_the_definition)
 
         ck_assert_int_eq(threads_open(&threads, 1 + round % 3), 0);
         struct parallel parallel = threads_parallel(threads);
-        ck_assert_int_eq(clip_open(&scorer, plan, &parallel, stride, NULL), 0);
+        ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel, stride, NULL), 0);
         for (int clip = 0; clip < 3; clip++) {          /* one scorer takes clip after clip */
             struct clip_summary summary;
 
@@ -226,7 +226,7 @@ START_TEST(faults_come_through)
     struct rng rng;
 
     rng_seed(&rng, 1);
-    ck_assert_int_eq(clip_open(&scorer, plan, &parallel_serial, 1, NULL), 0);
+    ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel_serial, 1, NULL), 0);
 
     /* What came before the source's fault is scored. */
     fill(&source, &rng, 100);
@@ -265,7 +265,7 @@ START_TEST(only_gray_is_scored)
     struct clip_scorer *scorer = (void *)&scorer;
     struct error err;
 
-    ck_assert_int_eq(clip_open(&scorer, plan, &parallel_serial, 1, &err), -EINVAL);
+    ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel_serial, 1, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "3 channels"));
     ck_assert_ptr_eq(scorer, (void *)&scorer);
     clip_close(NULL);

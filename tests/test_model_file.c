@@ -490,6 +490,49 @@ START_TEST(refuses_calibrations)
 }
 END_TEST
 
+/* A whole score and tail, with one thing wrong in turn. */
+START_TEST(refuses_scores_and_tails)
+{
+    static const struct {
+        const char *key, *value, *error;        /* of the text below, replaced */
+    } wrong[] = {
+        {"\"noise\":0,", "\"noise\":-1,", "score: noise: a number of 0 or more"},
+        {"\"noise\":0,", "", "score: noise: a number expected, nothing found"},
+        {"\"noise\":0,", "\"nose\":0,", "score: nose: unknown key"},
+        {"\"speed_spread\":1", "\"speed_spread\":0", "score: spreads above 0"},
+        {"\"change_median\":0", "\"change_median\":1e999", "memae.calibration: "},
+        {"\"shape\":0.25", "\"shape\":0.75", "tail: run: a finite level"},
+        {"\"share\":0.05", "\"share\":0", "tail: window: a finite level"},
+        {"\"runs\":3", "\"runs\":-3", "tail: windows, runs and hours"},
+        {"\"runs\":3", "\"runs\":1e300", "tail: windows and runs: counts"},
+        {"[0,", "[", "tail: quantiles: a list of 33 numbers"},
+        {"[0,", "[9,", "tail: quantiles[1]: a finite number, and no less"},
+        {"[0,", "[\"0\",", "tail: quantiles: numbers expected"},
+        {"\"level\":3,", "", "tail: run: level: a number expected"},
+    };
+    char text[1200], quantiles[200] = "[0";
+    for (int i = 1; i < 33; i++)
+        strcat(quantiles, ",1");
+    for (size_t i = 0; i <= sizeof wrong / sizeof wrong[0]; i++) {
+        char changed[1200];
+        snprintf(text, sizeof text, "{\"fps\":10,\"threshold\":1,\"close_threshold\":1,\"median\":0,\"p99\":0,\"maximum\":1,"
+                 "\"windows\":5,\"score\":{\"noise\":0,\"speed_median\":0,\"speed_spread\":1,\"change_median\":0,"
+                 "\"change_spread\":1},\"tail\":{\"hours\":1,\"windows\":5,\"runs\":3,\"quantiles\":%s],\"window\":{\"level\":1,"
+                 "\"share\":0.05,\"scale\":1,\"shape\":0},\"run\":{\"level\":3,\"share\":2,\"scale\":1,\"shape\":0.25}}}",
+                 quantiles);
+        if (i == sizeof wrong / sizeof wrong[0]) {
+            struct draft d = with_metadata("memae.calibration", text);
+            accept(&d);
+            break;
+        }
+        char *at = strstr(text, wrong[i].key);
+        ck_assert_ptr_nonnull(at);
+        snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, wrong[i].value, at + strlen(wrong[i].key));
+        refuse_metadata("memae.calibration", changed, wrong[i].error);
+    }
+}
+END_TEST
+
 /* ---- what is saved ------------------------------------------------------------------------------------------------ */
 
 static char folder[64], path[96];
@@ -538,7 +581,14 @@ START_TEST(saves_and_loads)
     struct model *model;
     ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
     model_init(model, 5);
-    const struct calibration calibration = {10, 0.1 + 0.2, 0.29, 1.0 / 3, 0.7, 0.9, 321};
+    static struct calibration calibration = {
+        .fps = 10, .threshold = 0.1 + 0.2, .close_threshold = 0.29, .median = 1.0 / 3, .p99 = 0.7, .maximum = 0.9,
+        .windows = 321, .has_score = true, .score = {1e-5 / 3, {-3.1, 0.2}, {-7.0 / 3, 1.5}}, .has_tail = true,
+        .tail = {.windows = 320, .window = {0.2, 0.05, 0.3, -1.0 / 7}, .run = {0.25, 12.5, 0.4, 1.0 / 9}, .hours = 1.0 / 3,
+                 .runs = 4},
+    };
+    for (int i = 0; i < TAIL_QUANTILES; i++)
+        calibration.tail.quantiles[i] = i / 7.0;
     json_t *training = json_pack("{s:s, s:i, s:[f]}", "source", "gate", "slots_used", 33, "losses", 0.1);
     ck_assert_msg(model_file_save(path, model, &calibration, training, &err) == 0, "%s", err.text);
 
@@ -559,6 +609,25 @@ START_TEST(saves_and_loads)
     ck_assert_ptr_null(file.training);
     model_file_clear(&file);
     json_decref(training);
+    model_close(model);
+}
+END_TEST
+
+START_TEST(refuses_a_score_without_cells)
+{
+    struct arch arch = {.channels = 1, .frames = 2, .height = 16, .width = 16, .mean = 0.5f, .std = 0.5f, .n_encoder = 1,
+                        .n_decoder = 1};
+    arch.encoder[0] = arch.decoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 1, .kernel = {1, 1, 1},
+                                                            .stride = {1, 1, 1}};
+    const struct calibration calibration = {.fps = 10, .has_score = true, .score = {0, {0, 1}, {0, 1}}};
+    struct model *model;
+    struct model_file file;
+    struct error err = {""};
+    ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
+    model_init(model, 5);
+    ck_assert_msg(model_file_save(path, model, &calibration, NULL, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(model_file_load(&file, path, &err), -EINVAL);
+    ck_assert_msg(strstr(err.text, "memae.calibration: score: the network's windows are too small"), "%s", err.text);
     model_close(model);
 }
 END_TEST
@@ -652,7 +721,8 @@ START_TEST(shows)
     struct arch arch = *arch_profile("nano");
     ck_assert_int_eq(model_open(&model, &arch, NULL), 0);
     model_init(model, 5);
-    const struct calibration calibration = {10, 0.125, 0.1, 0.05, 0.08, 0.09, 321};
+    const struct calibration calibration = {.fps = 10, .threshold = 0.125, .close_threshold = 0.1, .median = 0.05,
+                                            .p99 = 0.08, .maximum = 0.09, .windows = 321};
     json_t *training = json_pack("{s:s, s:i, s:s}", "source", "rtsp://user:hidden@gate/1", "slots_used", 33, "note",
                                  "a\nb\x1b[2J");
     ck_assert_int_eq(model_file_save(path, model, &calibration, training, NULL), 0);
@@ -751,9 +821,11 @@ int main(void)
     tcase_add_test(faults, refuses_tensors);
     tcase_add_test(faults, refuses_values);
     tcase_add_test(faults, refuses_calibrations);
+    tcase_add_test(faults, refuses_scores_and_tails);
     tcase_add_checked_fixture(files, make_folder, remove_folder);
     tcase_add_loop_test(files, saves_and_loads, 0, 2);
     tcase_add_test(files, saves_nothing_bad);
+    tcase_add_test(files, refuses_a_score_without_cells);
     tcase_add_test(files, loads_architectures);
     tcase_add_test(files, shows);
     tcase_add_test(files, counts_the_papers_cube);

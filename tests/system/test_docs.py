@@ -25,7 +25,7 @@ class Docs(harness.Case):
             page = f.read().replace("\\-", "-").replace("\\&", "")
         told = set(re.findall(r"(?m)^\.(?:It )?Fl Fl ([a-z][a-z-]*)", page)) | set(re.findall(r"Fl -([a-z][a-z-]*)", page))
         offered = set()
-        for name in ("run", "check", "learn", "score", "eval", "model", "bench"):
+        for name in ("run", "check", "learn", "calibrate", "score", "eval", "model", "bench"):
             self.assertIn(f".Cm {name}", page)
             offered |= set(re.findall(r"--([a-z][a-z-]+)", harness.run(name, "--help").out))
         self.assertEqual(offered - told, set(), "options that the man page does not tell")

@@ -182,10 +182,33 @@ class Learn(harness.Case):
         training = json.loads(metadata(model)["memae.training"])
         self.assertEqual((training["inputs"], training["held_out"]["inputs"]), (["normal"], ["apart1", "apart2"]))
         self.assertEqual(training["held_out"]["frames"], 60)
-        self.assertEqual(json.loads(metadata(model)["memae.calibration"])["windows"], 2 * (30 - 15))
+        self.assertEqual(json.loads(metadata(model)["memae.calibration"])["windows"], 2 * 8)    # of 15 in each clip, every other
         self.footage(apart[0], "lum='40+X':cb=128:cr=128", 3)
         self.refused("--calibrate: the footage is frozen", "--calibrate", apart[0])
         self.refused("--input: the footage is frozen", "--calibrate", self.normal, inputs=[apart[0]])
+
+    def test_calibrating_anew(self):
+        model, anew = (os.path.join(self.folder, n) for n in ("learned.safetensors", "anew.safetensors"))
+        self.assertEqual(self.learn(model, "--steps", "20").code, 0)
+        thresholds = []
+        for alerts in ("1", "1000", "1"):
+            done = harness.run("calibrate", "--model", model, "--input", self.normal, "--output", anew, "--alerts-per-day", alerts,
+                               "--threads", "1")
+            self.assertEqual(done.code, 0, done.err)
+            thresholds.append(json.loads(metadata(anew)["memae.calibration"])["threshold"])
+            self.assertIn(f"threshold {thresholds[-1]:.5g} for {alerts} alerts a day", done.out)
+        self.assertLess(thresholds[1], thresholds[0])
+        self.assertEqual(thresholds[2], thresholds[0])
+        self.assertEqual(tensors(anew), tensors(model))
+        made, before = (json.loads(metadata(m)["memae.training"]) for m in (anew, model))
+        self.assertEqual(made.pop("calibrated")["inputs"], ["normal"])
+        self.assertEqual(made, before)
+        frozen = os.path.join(self.folder, "still.mkv")
+        self.footage(frozen, "lum='40+X':cb=128:cr=128", 3)
+        done = harness.run("calibrate", "--model", model, "--input", frozen, "--output", model)
+        self.assertEqual((done.code, done.out), (1, ""))
+        self.assertIn("the footage is frozen", done.err)
+        self.assertEqual(harness.run("calibrate", "--model", model, "--output", anew).code, 2)
 
     def refused(self, reason, *args, inputs=None):
         model = os.path.join(self.folder, "none.safetensors")

@@ -1,0 +1,159 @@
+/* memaed calibrate: a trained model's alerts set anew, on other footage of what is normal. */
+#include "daemon/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/calibrator.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/threads.h"
+#include "io/footage.h"
+#include "io/model_file.h"
+#include "io/redact.h"
+#include "io/source.h"
+
+static const char usage[] =
+    "Usage: memaed calibrate --model MODEL --input PATH… --output MODEL [OPTION…]\n"
+    "\n"
+    "Takes the alert threshold, and how rare each score is, from footage of what is normal, and leaves what the model\n"
+    "learned as it is: for a season that was not learned, another number of alerts, or a model that has no calibration.\n"
+    "The footage should not be what the model learned from: that scores lower than the camera will.\n"
+    "\n"
+    "  -m, --model MODEL        the model to calibrate\n"
+    "  -i, --input PATH…        footage, as `memaed learn` takes it\n"
+    "  -o, --output MODEL       where to write it; may be MODEL itself\n"
+    "      --fps F              frames analysed a second; the model's own, or every frame where it tells none\n"
+    "      --alerts-per-day A   how often normal footage may alert (1)\n"
+    "      --windows N          score so many windows at most, in stretches spread over the footage (500000)\n"
+    "      --threads N          (all cores)\n"
+    "      --max-memory MIB     of decoded footage (4096)\n"
+    "  -h, --help               show this help\n"
+    "\n"
+    "Exit status: 0; 1 where the model or the footage is of no use (the reason is told); 2 wrong usage.\n";
+
+struct calibrate {
+    const char *model, *output, **inputs;
+    size_t n_inputs;
+    double fps, alerts_a_day;
+    int windows, threads, max_memory_mib;
+};
+
+/* The story of the model's making, with what it was calibrated on. */
+static json_t *story(const struct calibrate *o, const json_t *training, const struct footage *footage)
+{
+    json_t *copy = training ? json_deep_copy(training) : json_object(), *inputs = json_array();
+    for (size_t i = 0; i < o->n_inputs; i++) {
+        char name[256];
+        source_name(name, sizeof name, o->inputs[i]);
+        json_array_append_new(inputs, json_string(name));
+    }
+    json_t *calibrated = json_pack("{s:s, s:o, s:I}", "program", "memaed " MEMAED_VERSION, "inputs", inputs, "frames",
+                                   (json_int_t)footage_frames(footage));
+    if (!copy || !calibrated || json_object_set_new(copy, "calibrated", calibrated) < 0) {
+        json_decref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static int calibrate(const struct calibrate *o, struct error *err)
+{
+    struct model_file file = {0};
+    struct footage *footage = NULL;
+    struct threads *threads = NULL;
+    struct calibration calibration;
+    int r = model_file_load(&file, o->model, err);
+    if (r < 0)
+        return r;
+    const struct arch *arch = &file.model->arch;
+    struct footage_options options = {
+        .width = arch->width, .height = arch->height, .max_bytes = (size_t)o->max_memory_mib << 20,
+        .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0,
+    };
+    if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0)
+        goto out;
+    for (size_t i = 0; r == 0 && i < o->n_inputs; i++)
+        r = footage_add(footage, o->inputs[i], err);
+    if (r < 0)
+        goto out;
+    if ((r = threads_open(&threads, o->threads)) < 0) {
+        error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
+        goto out;
+    }
+    struct parallel parallel = threads_parallel(threads);
+    struct calibrator_options how = {.footage = footage, .range = {0, footage_frames(footage)},
+                                     .most_windows = (size_t)o->windows, .alerts_a_day = o->alerts_a_day};
+    if ((r = footage_check(footage, how.range, arch->frames, err)) < 0 ||
+        (r = calibrator_run(&calibration, file.model, &how, &parallel, err)) < 0)
+        goto out;
+    json_t *training = story(o, file.training, footage);
+    r = training ? model_file_save(o->output, file.model, &calibration, training, err)
+                 : error_set(err, -ENOMEM, "out of memory");
+    json_decref(training);
+    if (r == 0)
+        printf("%s: threshold %.5g for %g alerts a day, from %.3g hours (%ld windows, %ld runs above %.5g); median %.5g, "
+               "highest %.5g\n", o->output, calibration.threshold, o->alerts_a_day, calibration.tail.hours,
+               calibration.windows, calibration.tail.runs, calibration.tail.run.level, calibration.median,
+               calibration.maximum);
+out:
+    threads_close(threads);
+    footage_close(footage);
+    model_file_clear(&file);
+    return r;
+}
+
+int command_calibrate(int argc, char **argv)
+{
+    enum { FPS = 256, ALERTS, WINDOWS, THREADS, MAX_MEMORY };
+    static const struct option options[] = {
+        {"model", required_argument, NULL, 'm'}, {"input", required_argument, NULL, 'i'},
+        {"output", required_argument, NULL, 'o'}, {"fps", required_argument, NULL, FPS},
+        {"alerts-per-day", required_argument, NULL, ALERTS}, {"windows", required_argument, NULL, WINDOWS},
+        {"threads", required_argument, NULL, THREADS}, {"max-memory", required_argument, NULL, MAX_MEMORY},
+        {"help", no_argument, NULL, 'h'}, {0},
+    };
+    struct calibrate o = {.alerts_a_day = 1, .windows = 500000, .threads = threads_cores(), .max_memory_mib = 4096};
+    int status = 2, c, bad = 0;
+    o.inputs = calloc((size_t)argc, sizeof *o.inputs);
+    if (!o.inputs) {
+        fprintf(stderr, "memaed: calibrate: out of memory\n");
+        return 1;
+    }
+    while (!bad && (c = getopt_long(argc, argv, ":m:i:o:h", options, NULL)) != -1)
+        switch (c) {
+        case 'm': o.model = optarg; break;
+        case 'i': o.inputs[o.n_inputs++] = optarg; break;
+        case 'o': o.output = optarg; break;
+        case FPS: bad = option_real(&o.fps, "calibrate", "fps", optarg, 0, 1000, false); break;
+        case ALERTS: bad = option_real(&o.alerts_a_day, "calibrate", "alerts-per-day", optarg, 0, 1e6, true); break;
+        case WINDOWS: bad = option_int(&o.windows, "calibrate", "windows", optarg, 1, 1000000000); break;
+        case THREADS: bad = option_int(&o.threads, "calibrate", "threads", optarg, 1, THREADS_MAX); break;
+        case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "calibrate", "max-memory", optarg, 1, 1 << 20); break;
+        case 'h':
+            fputs(usage, stdout);
+            free(o.inputs);
+            return fflush(stdout) == 0 ? 0 : 1;
+        default: bad = option_unknown("calibrate", c, argv);
+        }
+    for (; !bad && optind < argc; optind++)     /* --input A B C */
+        o.inputs[o.n_inputs++] = argv[optind];
+    if (!bad && (!o.model || !o.output || o.n_inputs == 0))
+        bad = option_misuse("calibrate", "--%s is missing", !o.model ? "model" : !o.output ? "output" : "input");
+    if (!bad) {
+        struct error err = {.text = "out of memory"};
+        log_open(LOG_INFO);
+        status = calibrate(&o, &err) < 0;
+        if (status) {
+            char text[sizeof err.text];
+            redact(text, sizeof text, err.text);
+            fprintf(stderr, "memaed: calibrate: %s\n", text);
+        }
+    }
+    free(o.inputs);
+    return status;
+}

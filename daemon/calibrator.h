@@ -1,0 +1,30 @@
+/* Calibration of a model on footage held out: what is usual for the parts of the score, how rare a score is, and the
+ * threshold of alerts. Windows are taken as the daemon takes them, in unbroken stretches: where there are more than may be
+ * scored, stretches spread evenly over the footage. One thread calls; the work runs on parallel's. */
+#ifndef MEMAED_DAEMON_CALIBRATOR_H
+#define MEMAED_DAEMON_CALIBRATOR_H
+
+#include <stdatomic.h>
+
+#include "core/calibration.h"
+#include "core/parallel.h"
+#include "io/footage.h"
+
+struct calibrator_options {
+    struct footage *footage;
+    struct footage_range range;         /* the held-out part */
+    size_t most_windows;
+    double alerts_a_day;
+    const atomic_bool *stop;            /* becomes true: -EINTR; or NULL */
+};
+
+/* 0; -EINVAL where no window is held out; -EDOM where a score is not finite; -EINTR; -ENOMEM; what reading the footage
+ * returns. err names the cause; ret is untouched on failure. */
+int calibrator_run(struct calibration *ret, const struct model *model, const struct calibrator_options *options,
+                   const struct parallel *parallel, struct error *err);
+
+/* How long a window takes here, all threads at it. */
+int calibrator_time(double *seconds_a_window, const struct model *model, const struct calibrator_options *options,
+                    const struct parallel *parallel, struct error *err);
+
+#endif
