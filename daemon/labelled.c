@@ -1,0 +1,265 @@
+#include "daemon/labelled.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/motion.h"
+#include "io/source.h"
+
+int labelled_find(char *ret, size_t size, const char *option, const char *folder, const char *name, struct error *err)
+{
+    DIR *dir = opendir(folder);
+    size_t length = strlen(name);
+    char found[PATH_MAX] = "", path[PATH_MAX];
+    struct dirent *entry;
+    int r = 0;
+
+    if (!dir) {
+        r = -errno;
+        return error_set(err, r, "%s %s: %s", option, folder, strerror(-r));
+    }
+    while (r == 0 && (entry = readdir(dir))) {
+        const char *rest = entry->d_name + length;
+        struct stat status;
+
+        if (strncmp(entry->d_name, name, length) != 0 || (*rest && (*rest != '.' || strchr(rest + 1, '.'))))
+            continue;
+        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path || stat(path, &status) < 0 ||
+            !(S_ISREG(status.st_mode) || (S_ISDIR(status.st_mode) && !*rest)))
+            continue;
+        if (found[0])
+            r = error_set(err, -EINVAL, "clip %s: %s and %s both have its name", name, found, path);
+        else
+            strcpy(found, path);
+    }
+    closedir(dir);
+    if (r == 0 && !found[0])
+        r = error_set(err, -ENOENT, "clip %s: no such folder, or file of that name and any extension, in %s", name, folder);
+    if (r == 0 && snprintf(ret, size, "%s", found) >= (int)size)
+        r = error_set(err, -ENAMETOOLONG, "clip %s: the path is too long", name);
+    return r;
+}
+
+void labelled_clear(struct labelled_clip *c)
+{
+    free(c->frames_us);
+    free(c->centres);
+    free(c->scores);
+    free(c->reference);
+    free(c->motion);
+    free(c->times_us);
+    free(c->ends_us);
+    free(c->labels);
+    free(c->break_before);
+    free(c->maps);
+    *c = (struct labelled_clip){0};
+}
+
+/* A clip has no more windows than labels. */
+static int allocate(struct labelled_clip *c)
+{
+    size_t n = c->clip->n;
+
+    c->frames_us = calloc(n, sizeof *c->frames_us);
+    c->centres = calloc(n, sizeof *c->centres);
+    c->scores = calloc(n, sizeof *c->scores);
+    c->reference = calloc(n, sizeof *c->reference);
+    c->motion = calloc(n, sizeof *c->motion);
+    c->times_us = calloc(n, sizeof *c->times_us);
+    c->ends_us = calloc(n, sizeof *c->ends_us);
+    c->labels = calloc(n, sizeof *c->labels);
+    c->break_before = calloc(n, sizeof *c->break_before);
+    return c->frames_us && c->centres && c->scores && c->reference && c->motion && c->times_us && c->ends_us && c->labels &&
+                   c->break_before ? 0 : -ENOMEM;
+}
+
+/* ---- its windows -------------------------------------------------------------------------------------------------- */
+
+struct keeping {
+    struct labelled_clip *clip;
+    bool maps;
+};
+
+static int keep_window(void *arg, const struct clip_window *window, struct error *err)
+{
+    const struct keeping *keeping = arg;
+    struct labelled_clip *c = keeping->clip;
+    size_t cells = (size_t)window->map_h * (size_t)window->map_w;
+
+    if (window->frame >= c->clip->n)
+        return error_set(err, -EINVAL, "more frames than its %zu labels", c->clip->n);
+    if (keeping->maps && !c->maps) {
+        c->map_h = window->map_h;
+        c->map_w = window->map_w;
+        c->maps = calloc(c->clip->n, cells * sizeof *c->maps);
+        if (!c->maps)
+            return error_set(err, -ENOMEM, "out of memory");
+    }
+    if (keeping->maps)
+        memcpy(c->maps + c->n * cells, window->map, cells * sizeof *c->maps);
+    c->centres[c->n] = (size_t)window->frame;
+    c->scores[c->n] = window->score;
+    c->reference[c->n] = (double)window->reference;
+    c->times_us[c->n] = window->pts_us;
+    c->ends_us[c->n] = window->end_us;
+    c->labels[c->n] = c->clip->labels[window->frame];
+    c->break_before[c->n] = window->gap_before;
+    c->n++;
+    return 0;
+}
+
+static int score(struct labelled_clip *c, const char *path, struct clip_scorer *scorer, const struct arch *arch, bool maps,
+                 struct error *err)
+{
+    struct source_options options = {.width = arch->width, .height = arch->height, .stall_timeout_ms = 10000};
+    struct keeping keeping = {c, maps};
+    struct clip_sink sink = {.arg = &keeping, .window = keep_window};
+    struct clip_summary summary;
+    struct source_stats stats;
+    struct source *source;
+    int r;
+
+    r = source_open(&source, path, &options, err);
+    if (r < 0)
+        return r;
+    r = clip_score(scorer, source, &sink, &summary, err);
+    source_stats(source, &stats);
+    source_close(source);
+    if (r < 0)
+        return r;
+    c->frames = (size_t)summary.frames;
+    c->width = stats.width;
+    c->height = stats.height;
+    if (c->frames != c->clip->n)
+        return error_set(err, -EINVAL, "%zu frames decoded, but %zu labels", c->frames, c->clip->n);
+    if (summary.left_out > 0)
+        fprintf(stderr, "memaed: eval: warning: %s: %" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64
+                " gaps\n", path, summary.left_out, summary.corrupt, summary.gaps);
+    return 0;
+}
+
+/* ---- its frames once more ----------------------------------------------------------------------------------------- */
+
+/* The motion of each window, and the time of each frame. */
+static int read_motion(struct labelled_clip *c, const char *path, struct error *err)
+{
+    struct source_options options = {.width = MOTION_SIDE, .height = MOTION_SIDE, .stall_timeout_ms = 10000};
+    const size_t size = MOTION_SIDE * MOTION_SIDE, after = MOTION_FRAMES - 1 - MOTION_BEFORE;
+    uint8_t *pixels = malloc(MOTION_FRAMES * size);
+    struct source *source = NULL;
+    size_t frame = 0, window = 0;
+    int r;
+
+    if (!pixels)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = source_open(&source, path, &options, err);
+    while (r >= 0) {
+        const uint8_t *frames[MOTION_FRAMES];
+        struct source_frame got;
+
+        r = source_read(source, pixels + frame % MOTION_FRAMES * size, &got, err);
+        if (r <= 0)
+            break;
+        if (frame == c->frames) {
+            frame++;
+            break;
+        }
+        c->frames_us[frame++] = got.pts_us;
+        if (!c->has_motion || window == c->n || frame != c->centres[window] + after + 1)
+            continue;
+        for (size_t i = 0; i < MOTION_FRAMES; i++)
+            frames[i] = pixels + (frame + i) % MOTION_FRAMES * size;
+        c->motion[window++] = motion_score(frames);
+    }
+    source_close(source);
+    free(pixels);
+    if (r >= 0 && frame != c->frames)
+        r = error_set(err, -EIO, "it has changed while it was read");
+    return r < 0 ? r : 0;
+}
+
+static int read_masks(struct labelled_clip *c, const char *path, struct localisation *localisation, struct error *err)
+{
+    struct source_options options = {.width = c->width, .height = c->height, .stall_timeout_ms = 10000};
+    size_t size = (size_t)c->width * (size_t)c->height, cells = (size_t)c->map_h * (size_t)c->map_w, frame = 0, window = 0;
+    uint8_t *mask = malloc(size + 1);
+    struct source_stats stats;
+    struct source *source = NULL;
+    int r;
+
+    if (!mask)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = source_open(&source, path, &options, err);
+    while (r >= 0) {
+        struct source_frame got;
+
+        r = source_read(source, mask, &got, err);
+        if (r <= 0)
+            break;
+        source_stats(source, &stats);
+        if (stats.width != c->width || stats.height != c->height) {
+            r = error_set(err, -EINVAL, "masks of %dx%d, but the clip is of %dx%d", stats.width, stats.height, c->width,
+                          c->height);
+            break;
+        }
+        if (got.corrupt || (got.gap && frame > 0)) {
+            r = error_set(err, -EINVAL, "the mask of frame %zu is damaged, or one before it is missing", frame);
+            break;
+        }
+        if (window < c->n && frame == c->centres[window]) {
+            for (size_t i = 0; i < size; i++)
+                mask[i] = mask[i] >= 128;
+            r = localisation_add(localisation, c->maps + window * cells, c->map_h, c->map_w, mask, c->height, c->width);
+            if (r < 0) {
+                error_set(err, r, r == -EINVAL ? "pictures of %dx%d are smaller than the map, %dx%d cells" :
+                          r == -EDOM ? "a map has a value that is not a number" : "out of memory", c->width, c->height,
+                          c->map_w, c->map_h);
+                break;
+            }
+            window++;
+        }
+        frame++;
+    }
+    source_close(source);
+    free(mask);
+    if (r >= 0 && frame != c->frames)
+        r = error_set(err, -EINVAL, "%zu masks, but the clip has %zu frames", frame, c->frames);
+    return r < 0 ? r : 0;
+}
+
+int labelled_read(struct labelled_clip *c, const struct labels_clip *clip, const char *clips, const char *masks,
+                  struct clip_scorer *scorer, const struct arch *arch, struct localisation *localisation,
+                  struct error *err)
+{
+    char path[PATH_MAX];
+    int r;
+
+    *c = (struct labelled_clip){.clip = clip};
+    c->has_motion = arch->frames / 2 >= MOTION_BEFORE &&
+                    arch->frames - arch->frames / 2 >= MOTION_FRAMES - MOTION_BEFORE;
+    if (allocate(c) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = labelled_find(path, sizeof path, "--clips", clips, clip->name, err);
+    if (r < 0)
+        return r;
+    r = score(c, path, scorer, arch, masks != NULL, err);
+    if (r >= 0)
+        r = read_motion(c, path, err);
+    if (r < 0)
+        return error_prefix(err, r, "%s", path);
+    if (!masks)
+        return 0;
+    r = labelled_find(path, sizeof path, "--masks", masks, clip->name, err);
+    if (r < 0)
+        return r;
+    r = read_masks(c, path, localisation, err);
+    free(c->maps);
+    c->maps = NULL;
+    return r < 0 ? error_prefix(err, r, "%s", path) : 0;
+}

@@ -1,0 +1,300 @@
+#!/usr/bin/python3
+"""`eval` beyond the ROC curve: motion baseline, events, average precision, localisation; each held against a
+plain reading of its definition in Python, on clips and models made here. The motion baseline is also held against the
+reference beside the project on real footage; skipped, loudly, where that or numpy is missing."""
+import csv
+import io
+import itertools
+import json
+import math
+import os
+import random
+import struct
+import subprocess
+
+import harness
+from test_score import noise_clip, read_safetensors
+
+SHARED = os.path.join(os.path.dirname(harness.ROOT), "shared")
+BASELINE = os.path.join(SHARED, "reference", "motion_baseline.py")
+PED2 = os.path.join(SHARED, "data", "ped2")
+HEIGHT, WIDTH = 32, 48
+DAY_S = 86400
+
+
+def gray_clip(path, pictures, height, width, rate="10"):
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s",
+                    f"{width}x{height}", "-r", rate, "-i", "-", "-c:v", "ffv1", "-pix_fmt", "gray", path],
+                   input=b"".join(pictures), check=True)
+
+
+class Case(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.model = harness.write_model(self.path("model.safetensors"),
+                                         calibration={"fps": 10.0, "threshold": 0.9, "close_threshold": 0.8, "median": 0.5,
+                                                      "p99": 0.7, "maximum": 0.75, "windows": 100})
+        self.clips, self.masks = self.path("clips"), self.path("masks")
+        os.mkdir(self.clips)
+        os.mkdir(self.masks)
+
+    def eval(self, labels, *args, code=0, env=None):
+        path = self.path("labels.txt")
+        with open(path, "w", encoding="utf-8") as f:
+            for name, values in labels.items():
+                print(name, *values, file=f)
+        command = harness.run("eval", "--model", self.model, "--clips", self.clips, "--labels", path, *args, env=env)
+        self.assertEqual(command.code, code, command.err)
+        self.said = command.err
+        return json.loads(command.out) if code == 0 else command.err
+
+    def rows(self, labels, *args):
+        """The rows of `score`, by clip."""
+        inputs = [os.path.join(self.clips, f"{name}.mkv") for name in labels]
+        rows = list(csv.DictReader(io.StringIO(harness.run("score", "--model", self.model, *args, *inputs).out)))
+        return {name: [r for r in rows if r["clip"] == name] for name in labels}
+
+
+class Motion(Case):
+    def test_agrees_with_the_reference(self):
+        if not os.path.exists(BASELINE) or not os.path.isdir(PED2):
+            self.skipTest("motion: ../shared is not there")
+        if subprocess.run(["/usr/bin/python3", "-c", "import numpy"], stderr=subprocess.DEVNULL, check=False).returncode:
+            self.skipTest("motion: python3-numpy is not installed")
+        clips, labels = os.path.join(PED2, "test"), os.path.join(PED2, "labels.txt")
+        wanted = json.loads(subprocess.run(["/usr/bin/python3", BASELINE, clips, labels], check=True,
+                                           capture_output=True).stdout)
+        command = harness.run("eval", "--model", self.model, "--clips", clips, "--labels", labels,
+                              timeout=120 * harness.SCALE)
+        self.assertEqual(command.code, 0, command.err)
+        result = json.loads(command.out)
+        self.assertEqual(result["windows"], wanted["windows"])
+        for key in ("auc_causal", "auc_per_clip_minmax"):
+            self.assertLessEqual(abs(result["motion"][key] - wanted[key]), 0.002, key)
+        print(f"# motion: {result['motion']} against {wanted}", flush=True)
+
+    def test_stride_and_size_of_the_model(self):
+        """Pictures of 128x128 whatever the model takes; the windows that there are."""
+        still, moved = bytes(range(256)) * 64, bytes(reversed(range(256))) * 64
+        gray_clip(os.path.join(self.clips, "a.mkv"), [moved if i in (20, 41) else still for i in range(60)], 128, 128)
+        # A window sees the flash at frame t, which is two differences, with its centre from t - 3 to t + 4 or 5.
+        abnormal = set(range(17, 26)) | set(range(38, 47))
+        for stride in (1, 5):
+            result = self.eval({"a": [int(i in abnormal) for i in range(60)]}, "--stride", stride)
+            self.assertEqual(result["motion"], {"auc_causal": 1.0, "auc_per_clip_minmax": 1.0}, stride)
+
+
+class Events(Case):
+    LABELS = {"a": [0] * 20 + [1] * 12 + [0] * 28, "b": [1] * 12 + [0] * 30 + [1, 1, 0] + [0] * 15,
+              "c": [0] * 70, "d": [0] * 30 + [1] * 30}
+
+    def record(self, seconds):
+        """Clips with so many seconds from frame to frame."""
+        rng = random.Random(4)
+        for name, values in self.LABELS.items():
+            pictures = []
+            for label in values:
+                level, contrast = rng.randrange(256) if label else rng.randrange(80, 190), rng.randrange(1, 130)
+                noise = rng.randbytes(HEIGHT * WIDTH)
+                pictures.append(bytes(min(255, max(0, level + (b - 128) * contrast // 256)) for b in noise))
+            gray_clip(os.path.join(self.clips, f"{name}.mkv"), pictures, HEIGHT, WIDTH, rate=f"1/{seconds}")
+
+    def expect(self, at, allowed, seconds):
+        """By trying all thresholds, from the highest down."""
+        rows = self.rows(self.LABELS)
+        best, kept = math.inf, 0
+        values = sorted({float(r["score"]) for name in rows for r in rows[name]}, reverse=True)
+        for threshold in values:
+            alarms = 0
+            for name, labels in self.LABELS.items():
+                marks = [float(r["score"]) >= threshold and not labels[int(r["frame"])] for r in rows[name]]
+                alarms += sum(on for on, _ in itertools.groupby(marks))
+            if alarms > allowed:
+                break
+            best, kept = threshold, alarms
+        delays, events = [], 0
+        for name, labels in self.LABELS.items():
+            start = 0
+            for value, group in itertools.groupby(labels):
+                length = len(list(group))
+                here = [r for r in rows[name] if start <= int(r["frame"]) < start + length]
+                if value and here:
+                    events += 1
+                    over = [r for r in here if float(r["score"]) >= best]
+                    delays += [(int(over[0]["frame"]) + 7 - start) * seconds] if over else []
+                start += length
+        delays.sort()
+        self.assertTrue(delays, "the test shows nothing: no event is found")
+        self.assertEqual(at["false_alarms"], kept)
+        self.assertEqual(at["found"], len(delays))
+        self.assertAlmostEqual(at["recall"], len(delays) / events, places=6)
+        self.assertAlmostEqual(at["delay_s"]["max"], delays[-1], places=3)
+        self.assertAlmostEqual(at["delay_s"]["mean"], sum(delays) / len(delays), places=3)
+        self.assertAlmostEqual(at["delay_s"]["median"], (delays[(len(delays) - 1) // 2] + delays[len(delays) // 2]) / 2,
+                               places=3)
+        return events
+
+    def test_long_enough(self):
+        self.record(100)                                # 187 normal windows of 100 s: a fifth of a day
+        result = self.eval(self.LABELS)
+        events = result["events"]
+        days = events["normal_s"] / DAY_S
+        self.assertAlmostEqual(events["resolution_per_day"], 1 / days, places=5)
+        self.assertEqual(result["fps"], 0.01)
+        self.assertEqual(result["delay"], {"frames": 7, "seconds": 700.0})
+        self.assertIn("learned at 10", self.said)       # a model of ten frames a second
+        self.assertEqual([(e["false_alarms_per_day"], e["resolved"]) for e in events["at"]],
+                         [(1, False), (10, math.floor(10 * days) >= 1), (100, True)])
+        self.assertEqual([events["at"][0][k] for k in ("threshold", "found", "recall", "delay_s")], [None] * 4)
+        self.assertTrue(events["at"][1]["resolved"])
+        count = self.expect(events["at"][1], math.floor(10 * days), 100)
+        self.expect(events["at"][2], math.floor(100 * days), 100)
+        self.expect(events["no_false_alarm"], 0, 100)
+        self.assertEqual(events["no_false_alarm"]["false_alarms"], 0)
+        self.assertAlmostEqual(events["no_false_alarm"]["per_day_at_most_95"], -math.log(0.05) / days, places=4)
+        self.assertEqual(events["count"], count)
+        self.assertEqual(count, 4)                      # a; both of b; d
+
+    def test_too_short(self):
+        self.record(1)
+        result = self.eval(self.LABELS)
+        self.assertEqual([e["resolved"] for e in result["events"]["at"]], [False] * 3)
+        self.assertEqual([e["threshold"] for e in result["events"]["at"]], [None] * 3)
+        self.expect(result["events"]["no_false_alarm"], 0, 1)
+
+    def test_average_precision(self):
+        self.record(1)
+        rows = self.rows(self.LABELS)
+        ranked = sorted(((float(r["score"]), self.LABELS[name][int(r["frame"])]) for name in rows for r in rows[name]),
+                        reverse=True)
+        hits, total = 0, 0.0
+        for i, (_, label) in enumerate(ranked, 1):
+            hits += label
+            total += label * hits / i
+        self.assertAlmostEqual(self.eval(self.LABELS)["average_precision"], total / hits, places=6)
+
+    def test_nothing_normal(self):
+        noise_clip(os.path.join(self.clips, "a.mkv"), 30, HEIGHT, WIDTH)
+        result = self.eval({"a": [1] * 30})
+        self.assertIsNone(result["average_precision"])
+        self.assertIsNone(result["events"]["resolution_per_day"])
+        self.assertIsNone(result["events"]["no_false_alarm"]["threshold"])
+        self.assertEqual(result["events"]["count"], 1)
+        self.assertEqual(result["motion"], {"auc_causal": None, "auc_per_clip_minmax": None})
+
+
+class Localisation(Case):
+    FRAMES = 26
+
+    def setUp(self):
+        super().setUp()
+        rng = random.Random(9)
+        self.labels = {"a": [1] * self.FRAMES, "b": [0] * self.FRAMES}
+        self.pictures, self.truth = {}, {}
+        for i, name in enumerate(self.labels):
+            self.pictures[name] = noise_clip(os.path.join(self.clips, f"{name}.mkv"), self.FRAMES, HEIGHT, WIDTH, seed=i)
+            self.truth[name] = []
+            for _ in range(self.FRAMES):
+                mask = bytearray(HEIGHT * WIDTH)
+                for _ in range(rng.randrange(3) if name == "a" else 0):
+                    y, x = rng.randrange(HEIGHT - 9), rng.randrange(WIDTH - 11)
+                    for row in range(y, y + rng.randrange(1, 10)):
+                        mask[row * WIDTH + x:row * WIDTH + x + 11] = b"\xff" * 11
+                self.truth[name].append(bytes(mask))
+            gray_clip(os.path.join(self.masks, f"{name}.mkv"), self.truth[name], HEIGHT, WIDTH)
+
+    def maps(self):
+        """Of each window the mean squared error in 4x6 cells of 8x8, from what `score` dumps, and the mask at its centre."""
+        dump = self.path("dump")
+        for name, rows in self.rows(self.labels, "--dump", dump).items():
+            for row in rows:
+                tensors = read_safetensors(os.path.join(dump, f"{name}-{int(row['window']):06d}.safetensors"))
+                x_hat = struct.unpack(f"<{16 * HEIGHT * WIDTH}f", tensors["x_hat"][1])
+                cells = [0.0] * 24
+                for t in range(16):
+                    picture = self.pictures[name][int(row["window"]) + t]
+                    for i, p in enumerate(picture):
+                        x = (p / 255 - 0.5) / 0.5
+                        cells[i // WIDTH // 8 * 6 + i % WIDTH // 8] += (x_hat[t * HEIGHT * WIDTH + i] - x) ** 2 / 1024
+                yield cells, self.truth[name][int(row["frame"])]
+
+    @staticmethod
+    def regions(on):
+        """Connected components of a set of (y, x), diagonals too."""
+        on, found = set(on), []
+        while on:
+            todo = [on.pop()]
+            region = set(todo)
+            while todo:
+                y, x = todo.pop()
+                near = {(y + v, x + u) for v in (-1, 0, 1) for u in (-1, 0, 1)} & on
+                on -= near
+                region |= near
+                todo += near
+            found.append(region)
+        return found
+
+    def test_figures(self):
+        if harness.SCALE > 1:
+            self.skipTest("localisation: too slow with sanitizers")
+        maps = list(self.maps())
+        result = self.eval(self.labels, "--masks", self.masks)["localisation"]
+        self.assertEqual((result["masks"], result["map"], result["frames"]), (self.masks, [4, 6], 22))
+
+        counts = []                                     # value, abnormal pixels, normal ones
+        for cells, mask in maps:
+            for c, value in enumerate(cells):
+                on = sum(mask[y * WIDTH + x] > 0 for y in range(c // 6 * 8, c // 6 * 8 + 8)
+                         for x in range(c % 6 * 8, c % 6 * 8 + 8))
+                counts.append((value, on, 64 - on))
+        wins, above = 0.0, 0
+        for _, on, off in sorted(counts, reverse=True):
+            wins += off * (above + on / 2)
+            above += on
+        pixels = 22 * HEIGHT * WIDTH
+        self.assertAlmostEqual(result["pixel_auc"], wins / (above * (pixels - above)), places=4)
+
+        truth = [self.regions((i // WIDTH, i % WIDTH) for i, on in enumerate(mask) if on) for _, mask in maps]
+        self.assertEqual(result["regions"], sum(map(len, truth)))
+        best = [0] * (len(maps) + 1)
+        for threshold in sorted((v for v, _, _ in counts), reverse=True):
+            wrong = found = 0
+            for (cells, _), regions in zip(maps, truth):
+                hit = set()
+                for blob in self.regions((c // 6, c % 6) for c, v in enumerate(cells) if v >= threshold):
+                    area = {(y * 8 + v, x * 8 + u) for y, x in blob for v in range(8) for u in range(8)}
+                    mine = {i for i, r in enumerate(regions) if 10 * len(r & area) >= len(r | area)}
+                    wrong += not mine
+                    hit |= mine
+                found += len(hit)
+            if wrong > len(maps):
+                break
+            best[wrong] = max(best[wrong], found)
+        area = sum(itertools.accumulate(best[:-1], max))
+        self.assertAlmostEqual(result["rbdc"], area / len(maps) / result["regions"], places=6)
+        self.assertGreater(area, 0)
+
+    def test_without_masks(self):
+        self.assertIsNone(self.eval(self.labels)["localisation"])
+
+    def test_folder_of_images(self):
+        before = self.eval({"a": self.labels["a"]}, "--masks", self.masks)
+        os.mkdir(os.path.join(self.masks, "tmp"))
+        harness.ffmpeg("-i", os.path.join(self.masks, "a.mkv"), os.path.join(self.masks, "tmp", "%03d.png"))
+        os.unlink(os.path.join(self.masks, "a.mkv"))
+        os.rename(os.path.join(self.masks, "tmp"), os.path.join(self.masks, "a"))
+        self.assertEqual(self.eval({"a": self.labels["a"]}, "--masks", self.masks), before)
+
+    def test_faults(self):
+        mask = os.path.join(self.masks, "b.mkv")
+        gray_clip(mask, self.truth["b"][:-1], HEIGHT, WIDTH)
+        self.assertRegex(self.eval(self.labels, "--masks", self.masks, code=1),
+                         r"labels.txt:2: .*b.mkv: 25 masks, but the clip has 26 frames")
+        gray_clip(mask, [bytes(64)] * self.FRAMES, 8, 8)
+        self.assertIn("masks of 8x8, but the clip is of 48x32", self.eval(self.labels, "--masks", self.masks, code=1))
+        os.unlink(mask)
+        self.assertIn("clip b: no such", self.eval(self.labels, "--masks", self.masks, code=1))
+
+
+if __name__ == "__main__":
+    harness.main()
