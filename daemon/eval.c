@@ -14,6 +14,7 @@
 #include "daemon/labelled.h"
 #include "daemon/options.h"
 #include "daemon/threads.h"
+#include "daemon/timeline.h"
 #include "io/labels.h"
 #include "io/model_file.h"
 
@@ -28,6 +29,7 @@ static const char usage[] =
     "                         0 (normal) or 1 (abnormal) for every frame, separated by blanks\n"
     "      --masks DIR        also hold the map of every window against the mask of its centre frame: DIR/NAME.mkv, any\n"
     "                         video, or a folder of images; of the clip's size, frame by frame, white where abnormal\n"
+    "      --plot FILE        draw the scores over time with the labels, as .svg or .png (needs gnuplot)\n"
     "      --stride N         frames from one window to the next (1)\n"
     "      --threshold T      for the alert figures (the model's own)\n"
     "      --threads N        threads that run the network (all cores)\n"
@@ -51,7 +53,7 @@ static const char usage[] =
     "Exit status: 0; 1 where a clip is missing, can't be read, or has not as many frames as labels; 2 wrong usage.\n";
 
 struct eval {
-    const char *model_path, *clips_path, *labels_path, *masks_path;
+    const char *model_path, *clips_path, *labels_path, *masks_path, *plot_path;
     int stride, threads;
     bool has_threshold;
     double threshold;
@@ -108,6 +110,11 @@ static int eval_all(const struct eval *eval)
     json_t *result = NULL;
     int r, status = 1;
 
+    r = eval->plot_path ? timeline_check(eval->plot_path, &err) : 0;
+    if (r < 0) {
+        error_prefix(&err, r, "--plot %s", eval->plot_path);
+        goto fail;
+    }
     r = labels_load(&labels, eval->labels_path, &err);
     if (r < 0)
         goto fail;
@@ -159,8 +166,14 @@ static int eval_all(const struct eval *eval)
     warn_of_rate(&file, figures_fps(clips, labels.n));
     result = figures_json(&figures);
     status = print_result(result);
+    r = eval->plot_path ? timeline_plot(eval->plot_path, clips, labels.n, has_rule ? &rule.threshold : NULL, &err) : 0;
+    if (r < 0) {
+        error_prefix(&err, r, "--plot %s", eval->plot_path);
+        goto fail;
+    }
     goto end;
 fail:
+    status = 1;
     fprintf(stderr, "memaed: eval: %s\n", err.text[0] ? err.text : strerror(-r));
 end:
     json_decref(result);
@@ -181,7 +194,7 @@ int command_eval(int argc, char **argv)
     static const struct option options[] = {
         {"model", required_argument, NULL, 'm'},     {"clips", required_argument, NULL, 'c'},
         {"labels", required_argument, NULL, 'l'},    {"masks", required_argument, NULL, 'M'},
-        {"stride", required_argument, NULL, 's'},
+        {"plot", required_argument, NULL, 'p'},      {"stride", required_argument, NULL, 's'},
         {"threshold", required_argument, NULL, 'T'}, {"threads", required_argument, NULL, 't'},
         {"help", no_argument, NULL, 'h'},            {0},
     };
@@ -203,6 +216,9 @@ int command_eval(int argc, char **argv)
             break;
         case 'M':
             eval.masks_path = optarg;
+            break;
+        case 'p':
+            eval.plot_path = optarg;
             break;
         case 's':
             r = option_int(&eval.stride, "eval", "stride", optarg, 1, 1000000);

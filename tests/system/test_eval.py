@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`eval` beyond the ROC curve: motion baseline, events, average precision, localisation; each held against a
+"""`eval` beyond the ROC curve: motion baseline, events, average precision, localisation, the plot; each held against a
 plain reading of its definition in Python, on clips and models made here. The motion baseline is also held against the
 reference beside the project on real footage; skipped, loudly, where that or numpy is missing."""
 import csv
@@ -9,6 +9,7 @@ import json
 import math
 import os
 import random
+import shutil
 import struct
 import subprocess
 
@@ -294,6 +295,69 @@ class Localisation(Case):
         self.assertIn("masks of 8x8, but the clip is of 48x32", self.eval(self.labels, "--masks", self.masks, code=1))
         os.unlink(mask)
         self.assertIn("clip b: no such", self.eval(self.labels, "--masks", self.masks, code=1))
+
+
+class Plot(Case):
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("gnuplot"):
+            self.skipTest("plot: gnuplot is not installed (make deps)")
+        self.labels = {}
+        for i, name in enumerate(("a", "b")):
+            noise_clip(os.path.join(self.clips, f"{name}.mkv"), 40, HEIGHT, WIDTH, seed=i)
+            self.labels[name] = [0] * 20 + [1] * 20
+
+    def test_svg(self):
+        path = self.path("it's a {plot} $(x) `y` \"z\".svg")
+        noise_clip(os.path.join(self.clips, "it's_{c}^2.mkv"), 30, HEIGHT, WIDTH, seed=5)
+        self.eval({**self.labels, "it's_{c}^2": [0, 1] * 15}, "--plot", path)
+        with open(path, encoding="utf-8") as f:
+            picture = f.read()
+        self.assertTrue(picture.startswith("<?xml") and picture.rstrip().endswith("</svg>"))
+        text = picture.replace("&#39;", "'").replace("&apos;", "'")
+        for word in (">it's_{c}^2<", "labelled abnormal", "alert threshold", ">score<", "11 s in all"):
+            self.assertIn(word, text)
+        self.assertEqual([f for f in os.listdir(self.folder) if f.endswith(".part")], [])
+
+    def test_png(self):
+        path = self.path("plot.png")
+        self.eval(self.labels, "--plot", path)
+        with open(path, "rb") as f:
+            picture = f.read()
+        self.assertEqual(picture[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertEqual(struct.unpack(">II", picture[16:24]), (1600, 480))
+
+    def test_no_threshold(self):
+        self.model = harness.write_model(self.path("bare.safetensors"))
+        path = self.path("plot.svg")
+        self.eval(self.labels, "--plot", path)
+        with open(path, encoding="utf-8") as f:
+            self.assertNotIn("alert threshold", f.read())
+
+    def test_faults(self):
+        """Said before anything is scored."""
+        self.model = self.path("nowhere.safetensors")
+        self.assertIn(".svg or .png", self.eval(self.labels, "--plot", self.path("plot.jpg"), code=1))
+        self.assertIn("No such file", self.eval(self.labels, "--plot", self.path("no/plot.svg"), code=1))
+        said = self.eval(self.labels, "--plot", self.path("plot.svg"), code=1, env={"PATH": self.folder})
+        self.assertIn("gnuplot, which draws it, is not installed (Debian: gnuplot-nox)", said)
+
+    def test_gnuplot_that_fails(self):
+        """What was there stays."""
+        path, programs = self.path("plot.svg"), self.path("bin")
+        os.mkdir(programs)
+        with open(os.path.join(programs, "gnuplot"), "w", encoding="utf-8") as f:
+            f.write('#!/bin/sh\n[ "$2" = --version ] && exit 0\necho broken >&2; exit 3\n')
+        os.chmod(os.path.join(programs, "gnuplot"), 0o755)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("old")
+        said = self.eval(self.labels, "--plot", path, code=1,
+                         env={"PATH": programs + os.pathsep + os.environ["PATH"]})
+        self.assertIn("gnuplot failed, status 3", said)
+        self.assertIn("broken", said)
+        with open(path, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "old")
+        self.assertEqual([f for f in os.listdir(self.folder) if f.endswith(".part")], [])
 
 
 if __name__ == "__main__":
