@@ -107,6 +107,10 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
         r = results_open(&camera->results,
                          &(struct results_options){.camera = config->name,
                                                    .rule = options->rule,
+                                                   .tail = options->calibration && options->calibration->has_tail
+                                                               ? &options->calibration->tail : NULL,
+                                                   .windows_a_day = 86400 * (options->fps > 0 ? options->fps : 25) /
+                                                                    config->stride,
                                                    .frames_per_window = config->stride < arch->frames ? config->stride
                                                                                                       : arch->frames,
                                                    .scores_kept = SCORES_KEPT,

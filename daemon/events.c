@@ -42,3 +42,12 @@ void event_camera(struct webhooks *webhooks, enum config_event event, const char
     post(webhooks, event, utc_us(), data ? json_dumps(data, JSON_COMPACT) : NULL);
     json_decref(data);
 }
+
+void event_drift(const char *camera, bool holds_no_more, double distance)
+{
+    struct log_number number;
+    log_event(holds_no_more ? LOG_WARNING : LOG_NOTICE, holds_no_more ? "drift_began" : "drift_ended", "camera", camera,
+              "distance", log_real(&number, distance), "reason",
+              holds_no_more ? "the last day's scores are not those that the model was calibrated on: thresholds may not hold"
+                            : "the last day's scores are again those that the model was calibrated on", NULL);
+}

@@ -12,4 +12,7 @@ void event_alert(struct webhooks *webhooks, const struct view_alert *alert);
 /* event: CONFIG_CAMERA_LOST or CONFIG_CAMERA_RESTORED. */
 void event_camera(struct webhooks *webhooks, enum config_event event, const char *camera, const char *reason);
 
+/* holds_no_more: the calibration ceased to hold; else it holds again. To the log alone. */
+void event_drift(const char *camera, bool holds_no_more, double distance);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/drift.h"
 #include "daemon/clock.h"
 #include "daemon/events.h"
 #include "daemon/scorelog.h"
@@ -28,9 +29,13 @@ struct results {
     struct scorelog *scores;
     bool has_rule;
     double threshold;
+    bool has_tail;
+    struct tail tail;
 
     struct lock lock;                   /* guards: */
     struct alert_state state;
+    struct drift drift;
+    bool drifted;                       /* it was told */
     struct view_alert alert;            /* the open one, or the last */
     uint64_t committed;                 /* windows */
     int64_t last_us;                    /* time of the last one */
@@ -40,6 +45,7 @@ struct results {
     struct lock view_lock;              /* guards what results_view() copies: */
     uint64_t scored;                    /* = committed */
     float last_score;
+    double drift_shown;
     double latency_ms;
     bool alert_open;
     struct rate rate;
@@ -62,6 +68,12 @@ int results_open(struct results **ret, const struct results_options *options)
     results->webhooks = options->webhooks;
     results->has_rule = options->rule != NULL;
     results->threshold = options->rule ? (double)options->rule->threshold : (double)NAN;
+    results->has_tail = options->tail != NULL;
+    if (options->tail) {
+        results->tail = *options->tail;
+        drift_init(&results->drift, options->windows_a_day);
+    }
+    results->drift_shown = (double)NAN;
     if (options->rule)
         alert_init(&results->state, options->rule);
     lock_init(&results->lock, LOCK_RESULTS);
@@ -149,6 +161,21 @@ static void break_locked(struct results *results, int64_t time_us)
         take_event_locked(results, alert_break(&results->state, time_us));
 }
 
+/* Counts a window's p-value, and tells once when the calibration ceases to hold, or holds again. */
+static double take_p_value_locked(struct results *results, float score)
+{
+    if (!results->has_tail)
+        return (double)NAN;
+    double p = tail_p_value(&results->tail, (double)score);
+    drift_add(&results->drift, p);
+    double distance = drift_distance(&results->drift);
+    if (results->drifted ? distance < DRIFT_LIMIT / 2 : distance >= DRIFT_LIMIT) {
+        results->drifted = !results->drifted;
+        event_drift(results->camera, results->drifted, distance);
+    }
+    return p;
+}
+
 /* Whether every window that came due has been committed or skipped. */
 static bool is_settled_locked(const struct results *results)
 {
@@ -162,6 +189,8 @@ void results_commit(struct results *results, const struct pool_result *result)
     struct view_score score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
                                .pts_us = result->pts_us, .reference = result->reference, .score = result->score};
     lock_take(&results->lock);
+    score.p_value = (float)take_p_value_locked(results, result->score);
+    double drift = drift_distance(&results->drift);
     if (result->gap_before)
         break_locked(results, results->break_wanted ? results->break_us : results->last_us);
     scorelog_append(results->scores, &score);
@@ -176,6 +205,7 @@ void results_commit(struct results *results, const struct pool_result *result)
     lock_take(&results->view_lock);
     results->scored = results->committed;
     results->last_score = result->score;
+    results->drift_shown = results->has_tail ? drift : (double)NAN;
     results->latency_ms = (double)(now_us - result->due_us) / 1e3;
     results->alert_open = results->state.open;
     rate_add(&results->rate, now_us);
@@ -211,6 +241,7 @@ void results_view(struct results *results, struct view_camera *ret)
     ret->windows_scored = results->scored;
     ret->has_score = results->scored > 0;
     ret->last_score = results->last_score;
+    ret->drift = results->drift_shown;
     ret->latency_ms = results->latency_ms;
     ret->alert_open = results->alert_open;
     ret->fps_analysed = rate_of(&results->rate, now_us) * results->frames_per_window;

@@ -7,6 +7,7 @@
 #define MEMAED_DAEMON_RESULTS_H
 
 #include "core/alert.h"
+#include "core/tail.h"
 #include "daemon/alertlog.h"
 #include "daemon/pool.h"
 #include "io/ring.h"
@@ -18,6 +19,8 @@ struct results;
 struct results_options {
     const char *camera;                 /* copied */
     const struct alert_rule *rule;      /* copied; NULL: scores only */
+    const struct tail *tail;            /* copied; NULL: no p-values, no drift */
+    double windows_a_day;               /* > 0 where there is a tail */
     int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
     size_t scores_kept;
     /* Borrowed until close. */

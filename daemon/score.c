@@ -36,7 +36,9 @@ static const char usage[] =
     "\n"
     "Columns: clip, the input's name without folders and extension; window, where window i covers the frames that\n"
     "begin at i*stride; frame, its centre; pts_s, the centre's time from the clip's start in seconds; reference, the\n"
-    "mean reconstruction error of docs/model-format.md; score, what alerts are made from.\n"
+    "mean reconstruction error of docs/model-format.md; score, what alerts are made from; p_value, how often footage like\n"
+    "that of the calibration scores as much or more; hours_between, how long such footage takes from one alert to the\n"
+    "next with the threshold at this score (both empty where the model's calibration doesn't tell).\n"
     "\n"
     "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input shorter\n"
     "than one window gives a warning and no rows.\n"
@@ -49,6 +51,7 @@ struct score {
     int stride, threads;
     double fps;
     const struct plan *plan;
+    const struct tail *tail;    /* NULL: the model tells none */
     const char *clip;           /* of the input under way */
 };
 
@@ -131,13 +134,21 @@ static void print_csv_text(const char *text)
     putchar('"');
 }
 
+/* JSON has no infinity: such a number is null. */
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
 static int print_json(const struct score *score, const struct clip_window *window, double pts_s)
 {
-    /* JSON has no infinity: such a score is null. */
-    json_t *reference = isfinite(window->reference) ? json_real((double)window->reference) : json_null();
-    json_t *value = isfinite(window->score) ? json_real((double)window->score) : json_null();
     json_t *row = json_pack("{s:s?, s:I, s:I, s:f, s:o, s:o}", "clip", score->clip, "window", (json_int_t)window->index,
-                            "frame", (json_int_t)window->frame, "pts_s", pts_s, "reference", reference, "score", value);
+                            "frame", (json_int_t)window->frame, "pts_s", pts_s, "reference",
+                            number((double)window->reference), "score", number((double)window->score));
+    if (row && score->tail) {
+        json_object_set_new(row, "p_value", number(tail_p_value(score->tail, (double)window->score)));
+        json_object_set_new(row, "hours_between", number(tail_hours_between(score->tail, (double)window->score)));
+    }
 
     if (!row || json_dumpf(row, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) < 0) {
         json_decref(row);
@@ -160,8 +171,13 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
             return error_set(err, -EILSEQ, "a row can't be written as JSON: the clip's name is not UTF-8, or out of memory");
     } else {
         print_csv_text(score->clip);
-        printf(",%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g\n", window->index, window->frame, pts_s,
+        printf(",%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,", window->index, window->frame, pts_s,
                (double)window->reference, (double)window->score);
+        if (score->tail)
+            printf("%.6g,%.6g\n", tail_p_value(score->tail, (double)window->score),
+                   tail_hours_between(score->tail, (double)window->score));
+        else
+            puts(",");
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         int r = errno ? -errno : -EIO;
@@ -252,6 +268,7 @@ static int score_all(struct score *score, char **inputs, int n)
         goto end;
     }
     struct parallel parallel = threads_parallel(threads);
+    score->tail = file.has_calibration && file.calibration.has_tail ? &file.calibration.tail : NULL;
     r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, score->stride, &err);
     if (r < 0) {
         fprintf(stderr, "memaed: score: %s: %s\n", score->model_path, err.text);
@@ -263,7 +280,7 @@ static int score_all(struct score *score, char **inputs, int n)
         goto end;
     }
     score->plan = plan;
-    if (!score->jsonl && (puts("clip,window,frame,pts_s,reference,score") < 0 || fflush(stdout) != 0)) {
+    if (!score->jsonl && (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between") < 0 || fflush(stdout) != 0)) {
         fprintf(stderr, "memaed: score: standard output: %s\n", strerror(errno));
         goto end;
     }

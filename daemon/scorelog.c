@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS = 5 };
+enum { WORDS = 6 };
 
 struct entry {
     _Atomic uint64_t words[WORDS];
@@ -46,7 +46,8 @@ void scorelog_close(struct scorelog *log)
 
 static void pack(uint64_t words[WORDS], const struct view_score *score)
 {
-    uint32_t reference, own;
+    uint32_t reference, own, p_value;
+    memcpy(&p_value, &score->p_value, sizeof p_value);
     memcpy(&reference, &score->reference, sizeof reference);
     memcpy(&own, &score->score, sizeof own);
     words[0] = score->window;
@@ -54,14 +55,16 @@ static void pack(uint64_t words[WORDS], const struct view_score *score)
     words[2] = (uint64_t)score->time_us;
     words[3] = (uint64_t)score->pts_us;
     words[4] = (uint64_t)reference << 32 | own;
+    words[5] = p_value;
 }
 
 static void unpack(struct view_score *score, const uint64_t words[WORDS])
 {
-    uint32_t reference = (uint32_t)(words[4] >> 32), own = (uint32_t)words[4];
+    uint32_t reference = (uint32_t)(words[4] >> 32), own = (uint32_t)words[4], p_value = (uint32_t)words[5];
     *score = (struct view_score){.window = words[0], .frame = words[1], .time_us = (int64_t)words[2], .pts_us = (int64_t)words[3]};
     memcpy(&score->reference, &reference, sizeof reference);
     memcpy(&score->score, &own, sizeof own);
+    memcpy(&score->p_value, &p_value, sizeof p_value);
 }
 
 void scorelog_append(struct scorelog *log, const struct view_score *score)

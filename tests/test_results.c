@@ -100,6 +100,52 @@ START_TEST(alerts_open_peak_and_close)
 }
 END_TEST
 
+/* Scores far beyond the tail for more than a day, then such as it was fitted on. */
+START_TEST(p_values_and_drift)
+{
+    enum { DAY = 40 };
+    struct tail tail = {.window = {.level = 1, .share = 0.05, .scale = 0.1}, .run = {0, 1, 1, 0}};
+    for (int i = 0; i < TAIL_QUANTILES; i++)
+        tail.quantiles[i] = i / (double)(TAIL_QUANTILES - 1);
+    ck_assert_int_eq(ring_open(&ring, &(struct ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
+                                                             .readers = 8}), 0);
+    ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
+    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .tail = &tail, .windows_a_day = DAY,
+                                                                      .frames_per_window = 1, .scores_kept = KEPT,
+                                                                      .ring = ring, .alerts = alerts}), 0);
+    struct view_camera view = {0};
+    struct view_score score;
+    struct view_range range;
+    publish(LENGTH - 1);
+    for (int i = 0; i < 2 * DAY; i++) {
+        publish(1);
+        commit_next(2);
+        results_view(results, &view);
+        ck_assert(isnan(view.drift) == (i < DAY - 1));
+    }
+    ck_assert_double_gt(view.drift, 0.8);
+    publish(1);
+    commit_next(0.5f);
+    ck_assert_uint_eq(results_scores(results, 2 * DAY, &score, 1, &range), 1);
+    ck_assert_float_eq_tol(score.p_value, 1 - 0.5f * 0.95f, 1e-6f);
+    for (int i = 0; i < 6 * DAY; i++) {
+        publish(1);
+        commit_next((float)((i * 7 % DAY + 0.5) / DAY ));
+    }
+    results_view(results, &view);
+    ck_assert_double_lt(view.drift, 0.15);
+    close_results();
+
+    open_results(false);        /* without a calibration there is neither */
+    publish(LENGTH);
+    commit_next(1);
+    results_view(results, &view);
+    ck_assert_uint_eq(results_scores(results, 0, &score, 1, &range), 1);
+    ck_assert(isnan(view.drift) && isnan(score.p_value));
+    close_results();
+}
+END_TEST
+
 START_TEST(a_loss_closes_at_once_where_nothing_is_due)
 {
     open_results(true);
@@ -191,6 +237,7 @@ int main(void)
 {
     TCase *tcase = tcase_create("results");
     tcase_add_test(tcase, alerts_open_peak_and_close);
+    tcase_add_test(tcase, p_values_and_drift);
     tcase_add_test(tcase, a_loss_closes_at_once_where_nothing_is_due);
     tcase_add_test(tcase, a_loss_waits_for_windows_under_way);
     tcase_add_test(tcase, a_gap_closes_before_the_next_counts);

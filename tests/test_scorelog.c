@@ -11,14 +11,15 @@
 static struct view_score score_of(uint64_t n)
 {
     return (struct view_score){.window = n, .frame = 2 * n + 8, .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
-                               .reference = (float)(n % 1000) / 7, .score = (float)(n % 1000) / 3};
+                               .reference = (float)(n % 1000) / 7, .score = (float)(n % 1000) / 3,
+                               .p_value = 1 / (float)(n + 1)};
 }
 
 static bool is_score_of(const struct view_score *s, uint64_t n)
 {
     struct view_score e = score_of(n);
     return s->window == e.window && s->frame == e.frame && s->time_us == e.time_us && s->pts_us == e.pts_us &&
-           s->reference == e.reference && s->score == e.score;
+           s->reference == e.reference && s->score == e.score && s->p_value == e.p_value;
 }
 
 static void append(struct scorelog *log, uint64_t n)

@@ -84,7 +84,7 @@ START_TEST(cameras)
     ck_assert_uint_eq(json_array_size(list), 2);
     static const char *const keys[] = {"name", "state", "fps_in", "fps_analysed", "frames_dropped", "windows_skipped", "latency_ms",
                                        "last_score", "model", "windows_due", "windows_scored", "windows_pending", "frames",
-                                       "frames_corrupt", "reconnects", "reason", "threshold", "alert_open"};
+                                       "frames_corrupt", "reconnects", "reason", "threshold", "drift", "alert_open"};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
             ck_assert_msg(json_object_get(json_array_get(list, i), keys[k]) != NULL, "%s", keys[k]);
@@ -104,6 +104,8 @@ START_TEST(cameras)
     ck_assert(json_is_null(json_object_get(yard, "last_score")));
     ck_assert(json_is_null(json_object_get(yard, "latency_ms")));
     ck_assert(json_is_null(json_object_get(yard, "threshold")));
+    ck_assert(json_is_null(json_object_get(yard, "drift")));
+    ck_assert_double_eq_tol(json_number_value(json_object_get(gate, "drift")), 0.0625, 1e-3);
 
     struct answer one = ask("/api/v1/cameras/yard_2-x");
     ck_assert_int_eq(one.status, 200);
@@ -208,6 +210,10 @@ START_TEST(scores)
             ck_assert_double_eq(json_real_value(json_object_get(score, "pts_s")), (double)s.pts_us / 1e6);
             ck_assert(json_is_real(json_object_get(score, "score")));
             ck_assert_float_eq((float)json_real_value(json_object_get(score, "score")), s.score);
+            if (isnan(s.p_value))
+                ck_assert(json_is_null(json_object_get(score, "p_value")));
+            else
+                ck_assert_float_eq((float)json_real_value(json_object_get(score, "p_value")), s.p_value);
             expected++;
         }
         if (json_array_size(list))
@@ -503,7 +509,8 @@ START_TEST(metrics)
         {"memaed_camera_windows_pending{camera=\"gate\"}", 2}, {"memaed_camera_frames_dropped_total{camera=\"gate\"}", 5},
         {"memaed_camera_up{camera=\"gate\"}", 1}, {"memaed_camera_up{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_state{camera=\"yard_2-x\",state=\"lost\"}", 1}, {"memaed_camera_state{camera=\"gate\",state=\"lost\"}", 0},
-        {"memaed_camera_threshold{camera=\"gate\"}", 0.25}, {"memaed_camera_alert_open{camera=\"gate\"}", 1},
+        {"memaed_camera_threshold{camera=\"gate\"}", 0.25}, {"memaed_camera_drift{camera=\"gate\"}", 0.0625},
+        {"memaed_camera_alert_open{camera=\"gate\"}", 1},
         {"memaed_webhooks_delivered_total", 7}, {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
         {"memaed_start_time_seconds", 1700000000},
     };

@@ -63,7 +63,7 @@ static inline struct view_score score_at(size_t camera, uint64_t i)
 {
     return (struct view_score){.window = i, .frame = 2 * i + 8, .time_us = 1700000000000000 + (int64_t)i * 100000,
                                .pts_us = (int64_t)i * 100000 + 4567, .reference = 0.1f + (float)camera,
-                               .score = (float)i / 8};
+                               .score = (float)i / 8, .p_value = i % 2 ? 1 / (float)(i + 2) : NAN};
 }
 
 static inline size_t view_scores(void *context, size_t camera, uint64_t from, struct view_score *ret, size_t max,
@@ -281,9 +281,9 @@ static inline void setup(void)
         .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
         .frames_dropped = 5, .windows_due = 100, .windows_scored = 90, .windows_skipped = 8, .windows_pending = 2,
         .reconnects = 1, .latency_ms = 41.23456, .has_score = true, .last_score = 0.1f, .alert_open = true, .threshold = 0.25,
-        .model = "gate.safetensors"};
+        .drift = 0.0625, .model = "gate.safetensors"};
     world.cameras[1] = (struct view_camera){
-        .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .model = "m"};
+        .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN, .model = "m"};
     world.process = (struct view_process){.started_us = 1700000000000000, .healthy = true, .rss_bytes = 123456789012,
                                           .webhooks_delivered = 7, .workers = 2, .cubes = 90, .cube_seconds = 12.5};
     world.scores_range[0] = (struct view_range){0, 0};

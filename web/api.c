@@ -146,7 +146,7 @@ static const char *const states[] = {
 
 static json_t *camera_json(const struct view_camera *c)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
                      "name", c->name, "state", states[c->state], "reason", text_of(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", count(c->frames), "frames_corrupt", count(c->frames_corrupt),
@@ -155,7 +155,7 @@ static json_t *camera_json(const struct view_camera *c)
                      "windows_pending", count(c->windows_pending), "reconnects", count(c->reconnects),
                      "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),
                      "last_score", c->has_score ? number(c->last_score) : json_null(),
-                     "threshold", number(c->threshold), "model", text_of(c->model), "alert_open", c->alert_open);
+                     "threshold", number(c->threshold), "drift", rounded(c->drift), "model", text_of(c->model), "alert_open", c->alert_open);
 }
 
 /* Its number, or n_cameras() where there is none; ret is its state. */
@@ -206,9 +206,10 @@ static bool holds(const struct view *view, const struct web_cursor *cursor, uint
 
 static json_t *score_json(const struct view_score *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "window", count(s->window), "time", time_of(s->time_us),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "window", count(s->window), "time", time_of(s->time_us),
                      "pts_s", number((double)s->pts_us / 1e6), "frame", count(s->frame),
-                     "reference", number(s->reference), "score", number(s->score));
+                     "reference", number(s->reference), "score", number(s->score), "p_value",
+                     number(s->p_value));
 }
 
 static void answer_scores(const struct view *view, const struct web_request *request, struct web_answer *ret)

@@ -74,6 +74,7 @@ static double get_pending(const struct view_camera *c) { return (double)c->windo
 static double get_latency(const struct view_camera *c) { return c->has_score ? c->latency_ms / 1000 : NAN; }
 static double get_score(const struct view_camera *c) { return c->has_score ? (double)c->last_score : NAN; }
 static double get_threshold(const struct view_camera *c) { return c->threshold; }
+static double get_drift(const struct view_camera *c) { return c->drift; }
 static double get_alert(const struct view_camera *c) { return c->alert_open; }
 
 static const struct {
@@ -87,6 +88,8 @@ static const struct {
     {"camera_latency_seconds", "From the last frame of the last window decoded to its score published.", get_latency},
     {"camera_last_score", "Score of the last window.", get_score},
     {"camera_threshold", "Score above which windows count towards an alert.", get_threshold},
+    {"camera_drift", "Distance of the last day's p-values from uniform, 0 to 1; large where the calibration does not hold.",
+     get_drift},
     {"camera_alert_open", "1 while an alert is open, else 0.", get_alert},
 };
 

@@ -20,6 +20,7 @@ struct view_camera {
     double latency_ms;                  /* last window: from its last frame decoded to its score published */
     bool has_score;
     float last_score;
+    double drift;                       /* core/drift.h; NAN: not told (yet) */
     bool alert_open;
     double threshold;                   /* NAN: none, scores only */
     char model[256];                    /* the file's name */
@@ -30,6 +31,7 @@ struct view_score {
     int64_t time_us;                    /* UTC of the centre frame */
     int64_t pts_us;                     /* of the centre frame */
     float reference, score;
+    float p_value;                      /* how often normal footage scores as much or more; NAN: no calibration tells */
 };
 
 struct view_alert {

@@ -16,7 +16,7 @@ import unittest
 import harness
 
 REFERENCE = os.path.join(os.path.dirname(harness.ROOT), "shared", "reference", "memae_torch.py")
-COLUMNS = ["clip", "window", "frame", "pts_s", "reference", "score"]
+COLUMNS = ["clip", "window", "frame", "pts_s", "reference", "score", "p_value", "hours_between"]
 
 
 def load_reference():
