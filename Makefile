@@ -35,17 +35,17 @@ CORE := core/adam.c core/alert.c core/arch.c core/calibration.c core/conv3d.c co
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/localisation.c core/memory.c core/model.c core/motion.c core/network.c \
         core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/product.c core/rng.c core/score.c core/tail.c \
         core/training.c core/utc.c
-IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/redact.c io/ring.c \
+IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/png.c io/redact.c io/ring.c \
         io/safetensors.c io/signature.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/store.c io/webhook.c
 WEB  := web/api.c web/clients.c web/cursor.c web/metrics.c web/request.c web/server.c
 DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/blas.c daemon/calibrate.c daemon/calibrator.c daemon/camera.c daemon/check.c daemon/checkpoint.c daemon/clip.c daemon/eval.c \
           daemon/events.c daemon/figures.c daemon/heartbeat.c daemon/labelled.c daemon/learn.c daemon/learner.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c \
-          daemon/pool.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/supervise.c daemon/thread.c daemon/threads.c daemon/timeline.c \
+          daemon/pool.c daemon/prototypes.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/supervise.c daemon/thread.c daemon/threads.c daemon/timeline.c \
           daemon/view.c
 MAIN := daemon/main.c
 
 TESTS := test_alert test_allocations test_alertlog test_arch test_backoff test_calibration test_camera test_clip test_config test_conv3d test_detection test_drift test_evaluation test_footage \
-         test_heartbeat test_kernels test_labels test_localisation test_lock test_log test_memory test_model_file test_motion test_network test_notify test_pacing test_plan test_pool \
+         test_heartbeat test_kernels test_labels test_localisation test_lock test_log test_memory test_model_file test_motion test_network test_notify test_pacing test_plan test_pool test_prototypes \
          test_redact test_results test_ring test_rng test_safetensors test_score test_scorelog test_source test_store test_tail test_threads test_training test_web test_web_limits \
          test_webhook
 

@@ -7,7 +7,7 @@
  * score_spec) and "tail" (struct tail), whole or not at all. Another key is refused: it could change what these mean.
  *
  * memae.training is an object of the writer's choice; `model show` prints its keys, and takes "slots_used" (an integer)
- * for the slots that the addressing used. It must hold no credentials. */
+ * for the slots that the addressing used, `model prototypes` "slot_use" for each slot's share. It must hold no credentials. */
 #ifndef MEMAED_IO_MODEL_FILE_H
 #define MEMAED_IO_MODEL_FILE_H
 

@@ -27,7 +27,10 @@ class Cli(harness.Case):
 
     def test_usage(self):
         for args in ((), ("nonsense",), ("--nonsense",), ("run",), ("check",), ("learn",), ("score",), ("eval",), ("model",),
-                     ("model", "nonsense"), ("model", "show"), *((name, "--nonsense") for name in COMMANDS),
+                     ("model", "nonsense"), ("model", "show"), ("model", "show", "--limit", "3", "m"),
+                     ("model", "prototypes", "m"), ("model", "prototypes", "--output", "d"),
+                     ("model", "prototypes", "--output", "d", "--json", "m"),
+                     ("model", "prototypes", "--output", "d", "--limit", "0", "m"), *((name, "--nonsense") for name in COMMANDS),
                      ("score", "--model"), ("score", "--model", "m", "--stride", "x", "in"),
                      ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
                      ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"),
@@ -63,6 +66,18 @@ class Cli(harness.Case):
         self.assertEqual(command.code, 0, command.err)
         for word in ("conv3d", "deconv3d", "20", "cosine"):
             self.assertIn(word, command.out)
+
+    def test_model_prototypes(self):
+        model = harness.write_model(self.path("model.safetensors"), slots=3)
+        command = harness.run("model", "prototypes", model, "-o", self.path("pictures"))
+        self.assertEqual((command.code, command.out), (0, ""), command.err)
+        self.assertIn("does not tell how much", command.err)
+        self.assertEqual(sorted(os.listdir(self.path("pictures"))), [f"00{i}-slot00{i}.png" for i in range(3)])
+        command = harness.run("model", "prototypes", os.path.join(harness.ROOT, "tests", "golden", "kddcup.safetensors"), "-o",
+                              self.path("none"))
+        self.assertEqual(command.code, 1)
+        self.assertIn("kddcup.safetensors: a model of table rows", command.err)
+        self.assertFalse(os.path.exists(self.path("none")))
 
     def test_output_that_cannot_be_written(self):
         """A full disk is an error, not a result cut short."""

@@ -1,0 +1,65 @@
+#include "io/png.h"
+
+#include <errno.h>
+#include <libavcodec/avcodec.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int encode(AVCodecContext **codec, AVFrame **frame, AVPacket **packet, const uint8_t *pixels, int width, int height,
+                  int channels)
+{
+    const AVCodec *png = avcodec_find_encoder(AV_CODEC_ID_PNG);
+    if (!png)
+        return -EIO;
+    *codec = avcodec_alloc_context3(png);
+    *frame = av_frame_alloc();
+    *packet = av_packet_alloc();
+    if (!*codec || !*frame || !*packet)
+        return -ENOMEM;
+    (*codec)->width = (*frame)->width = width;
+    (*codec)->height = (*frame)->height = height;
+    (*codec)->pix_fmt = channels == 1 ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_RGB24;
+    (*frame)->format = (*codec)->pix_fmt;
+    (*codec)->time_base = (AVRational){1, 1};
+    (*codec)->thread_count = 1;
+    if (av_frame_get_buffer(*frame, 0) < 0)
+        return -ENOMEM;
+    size_t row = (size_t)width * (size_t)channels;
+    for (int y = 0; y < height; y++)
+        memcpy((*frame)->data[0] + (ptrdiff_t)y * (*frame)->linesize[0], pixels + (size_t)y * row, row);
+    return avcodec_open2(*codec, png, NULL) < 0 || avcodec_send_frame(*codec, *frame) < 0 ||
+           avcodec_receive_packet(*codec, *packet) < 0 ? -EIO : 0;
+}
+
+static int write_file(const char *path, const uint8_t *data, size_t size, struct error *err)
+{
+    FILE *f = fopen(path, "wbe");
+    if (!f)
+        return error_set(err, -errno, "%s: %s", path, strerror(errno));
+    int r = fwrite(data, 1, size, f) == size ? 0 : -errno;
+    if (fclose(f) != 0 && r == 0)
+        r = -errno;
+    if (r == 0)
+        return 0;
+    unlink(path);
+    return error_set(err, r, "%s: %s", path, strerror(-r));
+}
+
+int png_write(const char *path, const uint8_t *pixels, int width, int height, int channels, struct error *err)
+{
+    if (width < 1 || height < 1 || (channels != 1 && channels != 3))
+        return error_set(err, -EINVAL, "%s: no picture: %dx%d of %d channels", path, width, height, channels);
+    AVCodecContext *codec = NULL;
+    AVFrame *frame = NULL;
+    AVPacket *packet = NULL;
+    int r = encode(&codec, &frame, &packet, pixels, width, height, channels);
+    if (r < 0)
+        error_set(err, r, "%s: %s", path, r == -ENOMEM ? "out of memory" : "FFmpeg encodes no PNG");
+    else
+        r = write_file(path, packet->data, (size_t)packet->size, err);
+    avcodec_free_context(&codec);
+    av_frame_free(&frame);
+    av_packet_free(&packet);
+    return r;
+}
