@@ -71,6 +71,12 @@ static const struct config_row rows[] = {
      .given = 1 + offsetof(struct config_alert, has_threshold),
      .help = "Windows that score this or more count towards an alert. A model without calibration alerts only with a "
              "threshold here."},
+    {CONFIG_ALERT, "per_day", &config_type_number, IN_ALERT(per_day), 0.001, 1000,
+     .absent = "as learn or calibrate set it, 1",
+     .given = 1 + offsetof(struct config_alert, has_per_day),
+     .line = 1 + offsetof(struct config_alert, per_day_line),
+     .column = 1 + offsetof(struct config_alert, per_day_column),
+     .help = "Instead of threshold: how often a day normal footage may alert. The model's calibration tells the threshold."},
     {CONFIG_ALERT, "close_threshold", &config_type_number, IN_ALERT(close_threshold), 0, 100000,
      .absent = "from the model's calibration, in proportion to threshold",
      .given = 1 + offsetof(struct config_alert, has_close_threshold),
@@ -266,6 +272,12 @@ static bool parse_alert(const struct config_value *value, void *target)
     }
     const struct outcome *open = outcome_of(outcomes, CONFIG_ALERT, "threshold");
     const struct outcome *close_at = outcome_of(outcomes, CONFIG_ALERT, "close_threshold");
+    const struct outcome *per_day = outcome_of(outcomes, CONFIG_ALERT, "per_day");
+    if (open->node && per_day->node) {
+        snprintf(path, sizeof path, "%sper_day", prefix);
+        config_fault(&value->loader->faults, per_day->line, per_day->column, path,
+                     "threshold says the same another way; right would be one of the two");
+    }
     if (open->node && close_at->node && !open->bad && !close_at->bad && alert->close_threshold > alert->threshold) {
         snprintf(path, sizeof path, "%sclose_threshold", prefix);
         config_fault(&value->loader->faults, close_at->line, close_at->column, path,

@@ -19,6 +19,9 @@ enum config_event { CONFIG_ALERT_OPENED = 1, CONFIG_ALERT_CLOSED = 2, CONFIG_CAM
 struct config_alert {
     bool has_threshold;             /* else from the model's calibration */
     double threshold;
+    bool has_per_day;               /* the threshold that normal footage crosses so often a day, by the calibration */
+    double per_day;
+    int per_day_line, per_day_column;
     bool has_close_threshold;
     double close_threshold;
     int close_threshold_line, close_threshold_column;       /* where it stands, if it does */
