@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The command line: help, exit statuses (0, 1: it failed, 2: usage), where results and errors go; and `check`."""
+import json
 import os
 import re
 import subprocess
@@ -33,7 +34,8 @@ class Cli(harness.Case):
                      ("model", "prototypes", "--output", "d", "--limit", "0", "m"), *((name, "--nonsense") for name in COMMANDS),
                      ("score", "--model"), ("score", "--model", "m", "--stride", "x", "in"),
                      ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
-                     ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"),
+                     ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"), ("bench", "--batch", "4"),
+                     ("bench", "--train", "--batch", "1"),
                      ("learn", "--input", "x", "--output", "y", "--time-limit", "soon"),
                      ("learn", "--input", "x", "--output", "y", "--profile", "none-such")):
             with self.subTest(" ".join(args)):
@@ -59,6 +61,15 @@ class Cli(harness.Case):
                 named = [a for a in args if os.path.basename(a) in ("nowhere", "text")]
                 self.assertTrue(any(os.path.basename(n) in command.err + command.out for n in named), command.err)
         self.assertFalse(os.path.exists(self.path("out")))
+
+    def test_bench_train(self):
+        model = harness.write_model(self.path("model.safetensors"))
+        command = harness.run("bench", "--train", "--model", model, "--batch", 3, "--threads", 2, "--seconds", 0.1)
+        self.assertEqual(command.code, 0, command.err)
+        figures = json.loads(command.out)
+        self.assertEqual((figures["batch"], figures["threads"]), (3, 2))
+        self.assertGreaterEqual(figures["steps"], 3)
+        self.assertAlmostEqual(figures["cubes_per_s"] * figures["seconds_per_cube"], 1, 5)
 
     def test_model_show(self):
         model = harness.write_model(self.path("model.safetensors"), slots=20)
