@@ -246,21 +246,25 @@ int arch_module_index(const struct layer_spec *specs, int i)
 #define DECONV(c, t, ...) {.type = LAYER_DECONV3D, .out = c, .kernel = {3, 3, 3}, .stride = {t, 2, 2}, \
                            .padding = {1, 1, 1}, .output_padding = {(t) - 1, 1, 1}, __VA_ARGS__}
 /* The paper's shape of network, section 4.1: strides (1, 2, 2, 2) in time, 2 in space. */
-#define VIDEO(h, w, c1, c2, c3, c4, n, sim, lambda, tau) { \
+#define VIDEO(h, w, c1, c2, c3, c4, ...) { \
     .channels = 1, .frames = 16, .height = h, .width = w, .mean = 0.5f, .std = 0.5f, .n_encoder = 4, .n_decoder = 4, \
     .encoder = {CONV(c1, 1, HIDDEN), CONV(c2, 2, HIDDEN), CONV(c3, 2, HIDDEN), CONV(c4, 2, HIDDEN)}, \
-    .has_memory = true, .memory = {.slots = n, .similarity = sim, .shrink = lambda, .temperature = tau}, \
-    .decoder = {DECONV(c3, 2, HIDDEN), DECONV(c2, 2, HIDDEN), DECONV(c1, 2, HIDDEN), DECONV(1, 1, .norm = false)}}
+    .decoder = {DECONV(c3, 2, HIDDEN), DECONV(c2, 2, HIDDEN), DECONV(c1, 2, HIDDEN), DECONV(1, 1, .norm = false)}, __VA_ARGS__}
+#define MEMORY(n, sim, lambda, tau) .has_memory = true, \
+    .memory = {.slots = n, .similarity = sim, .shrink = lambda, .temperature = tau}
 
 static const struct profile {
     const char *name;
     struct arch arch;
 } profiles[] = {
-    {"paper", VIDEO(256, 256, 96, 128, 256, 256, 2000, SIMILARITY_COSINE, 0.0005f, 1.0f)},
-    {"released", VIDEO(256, 256, 96, 128, 256, 256, 2000, SIMILARITY_DOT, 0.0025f, 1.0f)},
+    {"paper", VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_COSINE, 0.0005f, 1.0f))},
+    {"released", VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_DOT, 0.0025f, 1.0f))},
     /* For CPUs. A temperature below 1 lets cosine addressing sharpen; λ < 1/N: at least one slot always survives. */
-    {"compact", VIDEO(128, 128, 32, 48, 64, 64, 500, SIMILARITY_COSINE, 0.001f, 0.05f)},
-    {"nano", VIDEO(64, 64, 16, 24, 32, 32, 200, SIMILARITY_COSINE, 0.0025f, 0.1f)},
+    {"compact", VIDEO(128, 128, 32, 48, 64, 64, MEMORY(500, SIMILARITY_COSINE, 0.001f, 0.05f))},
+    {"nano", VIDEO(64, 64, 16, 24, 32, 32, MEMORY(200, SIMILARITY_COSINE, 0.0025f, 0.1f))},
+    /* The same without a memory, to compare with. */
+    {"compact-ae", VIDEO(128, 128, 32, 48, 64, 64, .has_memory = false)},
+    {"nano-ae", VIDEO(64, 64, 16, 24, 32, 32, .has_memory = false)},
 };
 
 const char *arch_profile_name(int i)

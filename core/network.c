@@ -381,6 +381,8 @@ void network_forward(struct network *net, struct model *model, int n, enum netwo
     for (int i = 0; i < encoder; i++)
         forward_layer(net, i, &model->encoder[i], mode == NETWORK_TRAINING ? &model->encoder[i] : NULL);
     if (net->arch.has_memory) {
+        net->memory.spec.shrink = model->arch.memory.shrink;
+        net->memory.spec.temperature = model->arch.memory.temperature;
         memory_keys(&net->memory, model->memory, net->keys, net->columns, net->norms);
         struct step step = {.net = net, .in = net->layers[encoder - 1].a, .slots = model->memory};
         each_part(net, address_part, &step);
@@ -407,6 +409,11 @@ float *network_z_hat(struct network *net)
 const float *network_weights(const struct network *net)
 {
     return net->weights;
+}
+
+const float *network_softmax(const struct network *net)
+{
+    return net->softmax;
 }
 
 /* ---- loss -------------------------------------------------------------------------------------------------------- */

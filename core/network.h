@@ -30,7 +30,8 @@ void network_close(struct network *net);        /* takes NULL */
 /* Where the caller writes the batch: [batch, t, h, w, c] in the network's own units. */
 float *network_input(struct network *net);
 
-/* Runs n <= batch samples of the input (training mode: n > 1 wherever a norm sees one position a sample). In training mode
+/* Addressing goes by the model's shrink and temperature, which may change from one forward to the next.
+ * Runs n <= batch samples of the input (training mode: n > 1 wherever a norm sees one position a sample). In training mode
  * the model's running statistics move. */
 void network_forward(struct network *net, struct model *model, int n, enum network_mode mode);
 
@@ -49,6 +50,7 @@ const float *network_output(const struct network *net);         /* x̂ [n, t, h,
 const float *network_z(const struct network *net);
 float *network_z_hat(struct network *net);                      /* == z without a memory */
 const float *network_weights(const struct network *net);        /* [queries, slots], or NULL */
+const float *network_softmax(const struct network *net);        /* the same before shrinkage */
 
 /* Output of module `index` of nn.Sequential in the encoder or decoder, [n, c, t, h, w] as PyTorch has it; for tests.
  * Returns its dims; dst may be NULL to ask for them. {0} where there is no such module. */

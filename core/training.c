@@ -9,11 +9,12 @@
 #include "core/kernels.h"
 #include "core/rng.h"
 
-/* Every so many steps, up to this much of the training, slots that took less than this part of an equal share of the
- * weight are set to queries of the moment. */
-enum { RESEED_STEPS = 50 };
+/* Up to this much of the training slots that took less than this part of an equal share of the weight are set anew. */
 #define RESEED_UNTIL 0.6
 #define DEAD_SHARE 0.01
+/* The addressing is sick with more dead queries than this, or with fewer answers. */
+#define DYING 0.1
+#define ALIKE 1.001
 
 struct training {
     struct training_options options;
@@ -22,9 +23,17 @@ struct training {
     struct network *net;
     struct rng rng;
     double *slot_weight;        /* [slots] weight taken since the last look; or in an evaluation */
+    float *best;                /* [batch * queries] scratch */
+    long dead_queries;          /* since the last look */
+    double entropy;
     long steps, reseeded;
-    int used;
+    struct training_health health;
 };
+
+static size_t queries(const struct training *t)
+{
+    return dims_positions(t->model->shapes.decoder[0]);
+}
 
 int training_open(struct training **ret, struct model *model, const struct training_options *options,
                   const struct parallel *parallel, struct error *err)
@@ -43,7 +52,8 @@ int training_open(struct training **ret, struct model *model, const struct train
     if (r == 0 && model->arch.has_memory) {
         size_t n = (size_t)model->arch.memory.slots;
         t->slot_weight = calloc(n, sizeof *t->slot_weight);
-        if (!t->slot_weight)
+        t->best = malloc((size_t)options->batch * queries(t) * sizeof *t->best);
+        if (!t->slot_weight || !t->best)
             r = error_set(err, -ENOMEM, "out of memory");
     }
     if (r < 0) {
@@ -62,6 +72,7 @@ void training_close(struct training *training)
     model_close(training->gradients);
     adam_close(&training->adam);
     free(training->slot_weight);
+    free(training->best);
     free(training);
 }
 
@@ -89,18 +100,21 @@ static double learning_rate(const struct training *t, double progress)
     return t->options.learning_rate * (last + (1 - last) * 0.5 * (1 + cos(acos(-1) * p)));
 }
 
-static size_t queries(const struct training *t)
-{
-    return dims_positions(t->model->shapes.decoder[0]);
-}
-
-static void count_weights(const struct training *t, int n, double *slot_weight)
+/* Adds to slot_weight; returns how many queries got no answer. */
+static long count_weights(const struct training *t, int n, double *slot_weight)
 {
     size_t slots = (size_t)t->model->arch.memory.slots;
     const float *w = network_weights(t->net);
-    for (size_t q = 0; q < (size_t)n * queries(t); q++, w += slots)
-        for (size_t s = 0; s < slots; s++)
+    long dead = 0;
+    for (size_t q = 0; q < (size_t)n * queries(t); q++, w += slots) {
+        float sum = 0;
+        for (size_t s = 0; s < slots; s++) {
             slot_weight[s] += (double)w[s];
+            sum += w[s];
+        }
+        dead += !(sum > 0);
+    }
+    return dead;
 }
 
 static int slots_used(const double *slot_weight, size_t slots)
@@ -120,8 +134,9 @@ static void zero_moment(struct adam *adam, size_t at, size_t c)
     memset(adam->v->memory + at, 0, c * sizeof(float));
 }
 
-/* A slot without weight gets no gradient either: it would stay dead. It takes the place of a query drawn at random. */
-static void reseed(struct training *t)
+/* Slots that took less than `share` of the weight, of an equal one, take the places of queries drawn at random; the one
+ * numbered `but` stays. */
+static void reseed(struct training *t, double share, size_t but)
 {
     size_t slots = (size_t)t->model->arch.memory.slots, c = (size_t)t->model->shapes.decoder[0].c;
     size_t n = (size_t)t->options.batch * queries(t);
@@ -129,13 +144,70 @@ static void reseed(struct training *t)
     for (size_t s = 0; s < slots; s++)
         sum += t->slot_weight[s];
     for (size_t s = 0; s < slots; s++) {
-        if (t->slot_weight[s] >= DEAD_SHARE * sum / (double)slots && sum > 0)
+        if (s == but || (t->slot_weight[s] >= share * sum / (double)slots && sum > 0))
             continue;
         const float *query = network_z(t->net) + (size_t)rng_below(&t->rng, n) * c;
         memcpy(t->model->memory + s * c, query, c * sizeof(float));
         zero_moment(&t->adam, s * c, c);
         t->reseeded++;
     }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Half of what all but the worst hundredth of the queries at hand give their best slot before shrinkage; half of what it
+ * was at most, so that this comes to an end where that hundredth is the fault. */
+static void lower_shrink(struct training *t)
+{
+    size_t slots = (size_t)t->model->arch.memory.slots, n = (size_t)t->options.batch * queries(t);
+    const float *w = network_softmax(t->net);
+    float *shrink = &t->model->arch.memory.shrink;
+    for (size_t q = 0; q < n; q++, w += slots) {
+        t->best[q] = 0;
+        for (size_t s = 0; s < slots; s++)
+            t->best[q] = fmaxf(t->best[q], w[s]);
+    }
+    qsort(t->best, n, sizeof *t->best, by_value);
+    *shrink = 0.5f * fminf(*shrink, t->best[n / 100]);
+}
+
+static struct training_health look(const struct training *t)
+{
+    size_t slots = (size_t)t->model->arch.memory.slots, n = (size_t)TRAINING_LOOK * (size_t)t->options.batch * queries(t);
+    struct training_health h = {.dead = (double)t->dead_queries / (double)n, .used = slots_used(t->slot_weight, slots)};
+    double sum = 0, entropy = 0, alive = (double)n - (double)t->dead_queries;
+    for (size_t s = 0; s < slots; s++)
+        sum += t->slot_weight[s];
+    for (size_t s = 0; s < slots && sum > 0; s++)
+        if (t->slot_weight[s] > 0)
+            entropy -= t->slot_weight[s] / sum * log(t->slot_weight[s] / sum);
+    h.effective = sum > 0 ? exp(entropy) : 0;
+    h.answers = alive > 0 ? exp(fmax(entropy - t->entropy / alive, 0)) : 0;
+    bool sick = h.dead > DYING || (h.answers < ALIKE && slots > 1);
+    h.sick = sick ? t->health.sick + 1 : 0;
+    return h;
+}
+
+static void care(struct training *t, double progress)
+{
+    size_t slots = (size_t)t->model->arch.memory.slots, most = 0;
+    t->health = look(t);
+    for (size_t s = 0; s < slots; s++)
+        most = t->slot_weight[s] > t->slot_weight[most] ? s : most;
+    bool early = progress < RESEED_UNTIL;
+    if (t->health.dead > DYING && (t->health.sick > 1 || !early))
+        lower_shrink(t);
+    if (t->health.dead <= DYING && t->health.answers < ALIKE && slots > 1)
+        reseed(t, INFINITY, most);
+    else if (early)
+        reseed(t, DEAD_SHARE, SIZE_MAX);
+    memset(t->slot_weight, 0, slots * sizeof *t->slot_weight);
+    t->dead_queries = 0;
+    t->entropy = 0;
 }
 
 int training_step(struct training *training, double progress, struct network_loss *loss)
@@ -147,23 +219,20 @@ int training_step(struct training *training, double progress, struct network_los
     if (!isfinite(loss->total))
         return -EDOM;
     bool has_memory = t->model->arch.has_memory;
-    if (has_memory)
-        count_weights(t, n, t->slot_weight);
+    if (has_memory) {
+        t->dead_queries += count_weights(t, n, t->slot_weight);
+        t->entropy += loss->entropy * (double)n * (double)queries(t);
+    }
     network_backward(t->net, t->model, t->options.alpha, t->gradients);
     adam_step(&t->adam, t->model, t->gradients, learning_rate(t, progress));
-    if (++t->steps % RESEED_STEPS == 0 && has_memory) {
-        size_t slots = (size_t)t->model->arch.memory.slots;
-        t->used = slots_used(t->slot_weight, slots);
-        if (progress < RESEED_UNTIL)
-            reseed(t);
-        memset(t->slot_weight, 0, slots * sizeof *t->slot_weight);
-    }
+    if (++t->steps % TRAINING_LOOK == 0 && has_memory)
+        care(t, progress);
     return 0;
 }
 
-int training_slots_used(const struct training *training)
+struct training_health training_health(const struct training *training)
 {
-    return training->used;
+    return training->health;
 }
 
 long training_slots_reseeded(const struct training *training)
@@ -177,7 +246,8 @@ void training_get_state(struct training *training, struct training_state *ret)
     *ret = (struct training_state){
         .first_moment = training->adam.m, .second_moment = training->adam.v, .slot_weight = training->slot_weight,
         .n_slots = arch->has_memory ? (size_t)arch->memory.slots : 0, .rng = training->rng, .steps = training->steps,
-        .reseeded = training->reseeded, .used = training->used,
+        .reseeded = training->reseeded, .health = training->health, .dead_queries = training->dead_queries,
+        .entropy = training->entropy, .shrink = arch->has_memory ? arch->memory.shrink : 0,
     };
 }
 
@@ -186,7 +256,11 @@ void training_set_state(struct training *training, const struct training_state *
     training->rng = state->rng;
     training->steps = training->adam.t = state->steps;
     training->reseeded = state->reseeded;
-    training->used = state->used;
+    training->health = state->health;
+    training->dead_queries = state->dead_queries;
+    training->entropy = state->entropy;
+    if (training->model->arch.has_memory)
+        training->model->arch.memory.shrink = state->shrink;
 }
 
 /* ---- evaluation -------------------------------------------------------------------------------------------------- */
@@ -209,16 +283,9 @@ void training_evaluate(struct training *training, int n, struct training_totals 
     totals->entropy += loss.entropy * n;
     if (!t->model->arch.has_memory)
         return;
-    size_t q = (size_t)n * queries(t), slots = (size_t)t->model->arch.memory.slots;
-    const float *w = network_weights(t->net);
-    count_weights(t, n, totals->slot_weight);
+    size_t q = (size_t)n * queries(t);
     totals->queries += (long)q;
-    for (size_t i = 0; i < q; i++) {
-        bool alive = false;
-        for (size_t s = 0; s < slots && !alive; s++)
-            alive = w[i * slots + s] > 0;
-        totals->alive += alive;
-    }
+    totals->alive += (long)q - count_weights(t, n, totals->slot_weight);
     memset(network_z_hat(t->net), 0, q * (size_t)t->model->shapes.decoder[0].c * sizeof(float));
     network_decode(t->net, t->model, n);
     network_loss(t->net, 0, &loss);

@@ -69,6 +69,7 @@ static bool from_hex(uint64_t *ret, const json_t *json)
 /* The slots' weights as the bits of their doubles, so that none is lost on the way. */
 static json_t *state_to_json(const struct training_state *state, double seconds)
 {
+    const struct training_health *h = &state->health;
     json_t *rng = json_array(), *weights = json_array();
     for (int i = 0; i < 4; i++)
         json_array_append_new(rng, hex(state->rng.s[i]));
@@ -77,18 +78,25 @@ static json_t *state_to_json(const struct training_state *state, double seconds)
         memcpy(&bits, &state->slot_weight[i], sizeof bits);
         json_array_append_new(weights, hex(bits));
     }
-    return json_pack("{s:o, s:o, s:I, s:I, s:i, s:f}", "rng", rng, "slot_weight", weights, "steps", (json_int_t)state->steps,
-                     "reseeded", (json_int_t)state->reseeded, "slots_used", state->used, "seconds", seconds);
+    return json_pack("{s:o, s:o, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:i, s:i}, s:f}", "rng", rng, "slot_weight", weights, "steps",
+                     (json_int_t)state->steps, "reseeded", (json_int_t)state->reseeded, "dead_queries",
+                     (json_int_t)state->dead_queries, "entropy", state->entropy, "shrink", (double)state->shrink, "health",
+                     "dead", h->dead, "effective", h->effective, "answers", h->answers, "used", h->used, "sick", h->sick,
+                     "seconds", seconds);
 }
 
 static bool state_from_json(struct training_state *state, double *seconds, const json_t *json)
 {
     json_t *rng, *weights;
-    json_int_t steps, reseeded;
-    if (json_unpack((json_t *)json, "{s:o, s:o, s:I, s:I, s:i, s:F!}", "rng", &rng, "slot_weight", &weights, "steps", &steps,
-                    "reseeded", &reseeded, "slots_used", &state->used, "seconds", seconds) < 0 ||
+    json_int_t steps, reseeded, dead;
+    double shrink;
+    struct training_health *h = &state->health;
+    if (json_unpack((json_t *)json, "{s:o, s:o, s:I, s:I, s:I, s:F, s:F, s:{s:F, s:F, s:F, s:i, s:i !}, s:F !}", "rng", &rng,
+                    "slot_weight", &weights, "steps", &steps, "reseeded", &reseeded, "dead_queries", &dead, "entropy",
+                    &state->entropy, "shrink", &shrink, "health", "dead", &h->dead, "effective", &h->effective, "answers",
+                    &h->answers, "used", &h->used, "sick", &h->sick, "seconds", seconds) < 0 ||
         json_array_size(rng) != 4 || json_array_size(weights) != state->n_slots || steps < 0 || reseeded < 0 ||
-        !(*seconds >= 0))
+        dead < 0 || !(shrink >= 0 && shrink < 1) || !(*seconds >= 0))
         return false;
     for (size_t i = 0; i < 4; i++)
         if (!from_hex(&state->rng.s[i], json_array_get(rng, i)))
@@ -100,6 +108,8 @@ static bool state_from_json(struct training_state *state, double *seconds, const
         memcpy(&state->slot_weight[i], &bits, sizeof bits);
     }
     state->steps = (long)steps;
+    state->dead_queries = (long)dead;
+    state->shrink = (float)shrink;
     state->reseeded = (long)reseeded;
     return true;
 }

@@ -37,7 +37,8 @@ static const char usage[] =
     "  -i, --input PATH…        footage, oldest first; may be repeated\n"
     "      --calibrate PATH…    footage to calibrate on; all of --input is then learned from\n"
     "  -o, --output MODEL       the model file to write\n"
-    "      --profile NAME       the network: compact (the default), nano, paper, released\n"
+    "      --profile NAME       the network: compact (the default), nano, paper, released; without a\n"
+    "                           memory, to compare: compact-ae, nano-ae\n"
     "      --arch FILE          the network from a JSON file (docs/model-format.md) instead\n"
     "      --size WIDTHxHEIGHT  of the pictures that the network sees, multiples of 16 (the profile's own)\n"
     "      --fps F              frames analysed a second; 0, the default, takes every frame\n"
@@ -123,13 +124,14 @@ static void show_progress(void *arg, const struct learner_progress *p)
         memset(bar, '-', 30);
         memset(bar, '#', (size_t)(done < 30 ? done : 30));
         bar[30] = 0;
-        fprintf(stderr, "\r[%s] step %ld  error %.5f  slots %d  %.1f cubes/s  %d:%02d left \033[K", bar, p->step, d->mse / n,
-                p->slots_used, cubes, (int)left / 60, (int)left % 60);
+        fprintf(stderr, "\r[%s] step %ld  error %.5f  slots %d (%.0f)  %.1f cubes/s  %d:%02d left \033[K", bar, p->step, d->mse / n,
+                p->health.used, p->health.effective, cubes, (int)left / 60, (int)left % 60);
     } else {
-        struct log_number step, mse, entropy, slots, reseeded, rate, left_s;
+        struct log_number step, mse, entropy, slots, effective, reseeded, dead, shrink, rate, left_s;
         log_event(LOG_INFO, "learning", "step", log_int(&step, p->step), "error", log_real(&mse, d->mse / n), "entropy",
-                  log_real(&entropy, d->entropy / n), "slots_used", log_int(&slots, p->slots_used), "slots_reseeded",
-                  log_int(&reseeded, p->slots_reseeded), "cubes_per_s", log_real(&rate, cubes), "left_s",
+                  log_real(&entropy, d->entropy / n), "slots_used", log_int(&slots, p->health.used), "slots_effective",
+                  log_real(&effective, p->health.effective), "slots_reseeded", log_int(&reseeded, p->slots_reseeded),
+                  "queries_dead", log_real(&dead, p->health.dead), "shrink", log_real(&shrink, p->shrink), "cubes_per_s", log_real(&rate, cubes), "left_s",
                   log_real(&left_s, round(left)), NULL);
     }
     d->mse = d->entropy = 0;
@@ -232,7 +234,7 @@ static json_t *names(const char *const *inputs, size_t n)
 }
 
 static json_t *story(const struct learn *o, const struct learner_options *options, const struct learner_result *r,
-                     int slots, struct footage *footage)
+                     struct footage *footage)
 {
     json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive,
                                  "frames", (int)(options->held_out.end - options->held_out.begin));
@@ -240,10 +242,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
         json_object_set_new(held_out, "error_without_memory", json_real(r->held_out.error_without_memory));
     if (o->n_calibrate > 0)
         json_object_set_new(held_out, "inputs", names(o->calibrate, o->n_calibrate));
-    json_t *use = r->slot_use ? json_array() : NULL;
-    for (int i = 0; r->slot_use && i < slots; i++)
-        json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
-    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i}",
+    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:i}",
                      "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs",
                      names(o->inputs, o->n_inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
@@ -251,7 +250,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      "steps", (int)r->last.step, "batch", o->batch, "learning_rate", o->learning_rate,
                      "entropy_weight", o->entropy, "seconds", r->last.seconds,
                      "loss", "mse", r->last.loss.mse, "entropy", r->last.loss.entropy, "held_out", held_out,
-                     "slots_used", r->held_out.slots_used, "slot_use", use, "slots_reseeded", (int)r->last.slots_reseeded);
+                     "slots_used", r->held_out.slots_used, "slots_reseeded", (int)r->last.slots_reseeded);
 }
 
 /* What a checkpoint belongs to. The number of threads is not part of it: it changes the last bits, not the run. */
@@ -294,7 +293,7 @@ static int learn(const struct learn *o, struct error *err)
         .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .alerts_a_day = o->alerts_a_day,
         .checkpoint_s = o->checkpoint_s, .resume = o->resume, .stop = &stop,
     };
-    struct learner_result result = {0};
+    struct learner_result result;
     int r = choose_arch(&arch, o, err);
     if (r < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
         goto out;
@@ -326,7 +325,7 @@ static int learn(const struct learn *o, struct error *err)
         unlink(checkpoint);
     if (r < 0)
         goto out;
-    json_t *training = story(o, &options, &result, arch.memory.slots, footage);
+    json_t *training = story(o, &options, &result, footage);
     r = training ? model_file_save(o->output, model, &result.calibration, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
@@ -335,7 +334,6 @@ static int learn(const struct learn *o, struct error *err)
         report(o->output, &result);
     }
 out:
-    free(result.slot_use);
     free(checkpoint);
     json_decref(belonging);
     threads_close(threads);
@@ -437,7 +435,7 @@ int command_learn(int argc, char **argv)
     if (!bad && !o.output)
         bad = option_misuse("learn", "--output is missing");
     if (!bad && !arch_profile(o.profile))
-        bad = option_misuse("learn", "--profile: compact, nano, paper or released expected, \"%s\" found", o.profile);
+        bad = option_misuse("learn", "--profile: compact, nano, paper, released, compact-ae or nano-ae expected, \"%s\" found", o.profile);
     if (!bad) {
         struct error err = {.text = "out of memory"};
         if (o.minutes == 0 && o.steps == 0)

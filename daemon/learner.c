@@ -18,6 +18,8 @@ enum { MAX_EVALUATED = 256, MAX_CALIBRATED = 20000, MAX_CALIBRATED_IN_TIME = 500
 #define CALIBRATION_TIME 0.2
 /* Of a model's queries on held-out footage at least so many must find a slot. */
 #define MIN_ALIVE 0.5
+/* Looks in a row that find the addressing sick, for all that training does about it, until it is given up. */
+enum { MOST_SICK = 20 };
 
 struct learner {
     struct footage *footage;
@@ -120,21 +122,8 @@ static bool stopped(const struct learner *l)
 
 /* ---- held-out footage ---------------------------------------------------------------------------------------------- */
 
-static int slot_shares(const double *weight, int slots, double **ret, struct error *err)
-{
-    double *share = malloc((size_t)slots * sizeof *share), sum = 0;
-    if (!share)
-        return error_set(err, -ENOMEM, "out of memory");
-    for (int i = 0; i < slots; i++)
-        sum += weight[i];
-    for (int i = 0; i < slots; i++)
-        share[i] = sum > 0 ? weight[i] / sum : 0;
-    *ret = share;
-    return 0;
-}
-
 static int evaluate(const struct learner *l, struct training *training, const struct parallel *parallel, int batch,
-                    int slots, struct learner_result *ret, struct error *err)
+                    struct training_evaluation *ret, struct error *err)
 {
     struct training_totals totals;
     size_t n = l->n_held_out < MAX_EVALUATED ? l->n_held_out : MAX_EVALUATED, first[MAX_EVALUATED];
@@ -148,9 +137,8 @@ static int evaluate(const struct learner *l, struct training *training, const st
             return r;
         training_evaluate(training, m, &totals);
     }
-    int r = slots > 0 ? slot_shares(totals.slot_weight, slots, &ret->slot_use, err) : 0;
-    training_evaluate_end(training, &totals, &ret->held_out);
-    return r;
+    training_evaluate_end(training, &totals, ret);
+    return 0;
 }
 
 /* ---- training ---------------------------------------------------------------------------------------------------- */
@@ -217,9 +205,17 @@ static int train(struct learner *l, struct model *model, struct training *traini
         }
         p->step++;
         p->windows_learned += o->batch;
-        p->slots_used = training_slots_used(training);
+        p->health = training_health(training);
+        p->shrink = model->arch.has_memory ? (double)model->arch.memory.shrink : 0;
         p->slots_reseeded = training_slots_reseeded(training);
         progress(arg, p);
+        if (p->health.sick >= MOST_SICK) {
+            r = error_set(err, -EDOM, "the addressing stays sick, at step %ld for %d steps: %.0f %% of the queries find no slot, "
+                          "and those that do get %.2f answers (1: all the same); a lower shrink or temperature in the "
+                          "architecture may help, or more varied footage", p->step, MOST_SICK * TRAINING_LOOK,
+                          100 * p->health.dead, p->health.answers);
+            break;
+        }
     }
     free(first);
     if (r == 0 && p->step == 0)
@@ -268,7 +264,7 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
     r = train(&l, model, training, options, parallel, options->deadline_us - reserve_us, &result.last, progress, arg, err);
     if (r < 0)
         goto out;
-    r = evaluate(&l, training, parallel, options->batch, model->arch.has_memory ? model->arch.memory.slots : 0, &result, err);
+    r = evaluate(&l, training, parallel, options->batch, &result.held_out, err);
     if (r == 0 && result.held_out.alive < MIN_ALIVE)
         r = error_set(err, -EDOM, "the addressing is dead: only %.0f %% of the queries of held-out footage find a slot; a "
                       "lower shrink or temperature in the architecture may help", 100 * result.held_out.alive);
@@ -276,8 +272,6 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
         r = calibrator_run(&result.calibration, model, &calibration, parallel, err);
     if (r == 0)
         *ret = result;
-    else
-        free(result.slot_use);
 out:
     training_close(training);
     free(l.learn);

@@ -31,7 +31,8 @@ struct learner_progress {
     long step, windows_learned;
     double progress;            /* 0 … 1 */
     struct network_loss loss;   /* of the step just taken */
-    int slots_used;
+    struct training_health health;
+    double shrink;              /* λ now */
     long slots_reseeded;
     double seconds;             /* of training so far, that before an interruption included */
 };
@@ -39,12 +40,11 @@ struct learner_progress {
 struct learner_result {
     struct calibration calibration;
     struct training_evaluation held_out;
-    double *slot_use;           /* [slots] share of all weight on held-out footage; NULL without a memory; free() it */
     struct learner_progress last;
 };
 
 /* Trains model (initialised by the caller) on the footage and fills ret. progress is called after every step, on the
- * calling thread. 0; -EINVAL where the footage holds too few windows; -EDOM where training diverged or the addressing is dead, so
+ * calling thread. 0; -EINVAL where the footage holds too few windows; -EDOM where training diverged or the addressing stayed sick, so
  * that the model is not to be published; -EINTR when told to stop;
  * -ENOMEM; what writing and reading the checkpoint and the footage return. err names the cause. */
 int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,

@@ -94,7 +94,7 @@ START_TEST(test_learns)
             first = loss;
     }
     ck_assert_msg(loss.mse < first.mse / 10, "from %g to %g", first.mse, loss.mse);
-    ck_assert_int_gt(training_slots_used(training), 2);
+    ck_assert_int_gt(training_health(training).used, 2);
 
     struct training_totals totals;
     struct training_evaluation e;
@@ -142,6 +142,138 @@ START_TEST(test_reseeds_dead_slots)
     ck_assert(fabsf(model->memory[0]) > 50);
     training_close(training);
     model_close(model);
+}
+END_TEST
+
+/* ---- diseases of the addressing ---------------------------------------------------------------------------------- */
+
+enum { STEPS = 500 };
+
+struct outcome {
+    struct training_evaluation e;
+    struct training_health first, last; /* the first look, the last */
+    int most_sick;
+    float shrink;
+};
+
+/* A training of the small network that begins ill: with this λ and batch, and all slots equal or not. */
+static struct outcome learn_ill(float shrink, bool equal_slots, int batch)
+{
+    struct outcome o = {0};
+    struct model *model;
+    struct training *training;
+    struct rng rng;
+    struct network_loss loss;
+    struct arch arch = small;
+    arch.memory.shrink = shrink;
+    kernels_choose(NULL);
+    ck_assert_int_eq(model_open(&model, &arch, &err), 0);
+    model_init(model, 1);
+    for (size_t i = 8; equal_slots && i < 20 * 8; i++)
+        model->memory[i] = model->memory[i % 8];
+    rng_seed(&rng, 2);
+    const struct training_options options = {.batch = batch, .learning_rate = 5e-3, .alpha = 2e-4, .seed = 3};
+    ck_assert_int_eq(training_open(&training, model, &options, &parallel_serial, &err), 0);
+    for (int i = 0; i < STEPS; i++) {
+        set_batch(training, &rng, batch);
+        ck_assert_int_eq(training_step(training, (double)i / STEPS, &loss), 0);
+        o.last = training_health(training);
+        o.most_sick = o.last.sick > o.most_sick ? o.last.sick : o.most_sick;
+        if (i == TRAINING_LOOK - 1)
+            o.first = o.last;
+    }
+    struct training_totals totals;
+    training_evaluate_begin(training, &totals);
+    for (int i = 0; i < 6; i++) {
+        set_batch(training, &rng, batch);
+        training_evaluate(training, batch, &totals);
+    }
+    training_evaluate_end(training, &totals, &o.e);
+    o.shrink = model->arch.memory.shrink;
+    training_close(training);
+    model_close(model);
+    return o;
+}
+
+static void check_cured(const struct outcome *o)
+{
+    ck_assert_int_eq(o->last.sick, 0);
+    ck_assert_msg(o->last.dead < 0.01 && o->e.alive > 0.99, "%g dead, %g alive", o->last.dead, o->e.alive);
+    ck_assert_msg(o->last.answers > 1.5 && o->last.effective > 2, "%g answers of %g slots", o->last.answers, o->last.effective);
+    ck_assert_msg(o->e.error_without_memory > 1.5 * o->e.error, "%g without the memory, %g with it",
+                  o->e.error_without_memory, o->e.error);
+}
+
+START_TEST(test_healthy)
+{
+    struct outcome o = learn_ill(0.02f, false, 4);
+    check_cured(&o);
+    ck_assert_int_eq(o.most_sick, 0);
+    ck_assert(o.shrink == 0.02f);
+    ck_assert(o.last.effective <= 20 && o.last.answers <= o.last.effective * 1.001);
+}
+END_TEST
+
+START_TEST(test_dead_addressing_is_cured)
+{
+    struct outcome o = learn_ill(0.9f, false, 4);
+    ck_assert_msg(o.first.dead > 0.9 && o.first.sick == 1, "%g dead", o.first.dead);
+    check_cured(&o);
+    ck_assert_msg(o.most_sick <= 3, "%d looks", o.most_sick);
+    ck_assert_msg(o.shrink > 0 && o.shrink <= 0.45f, "shrink %g", (double)o.shrink);
+}
+END_TEST
+
+START_TEST(test_equal_slots_are_cured)
+{
+    struct outcome o = learn_ill(0.02f, true, 4);
+    ck_assert_msg(o.first.answers < 1.001 && o.first.sick == 1, "%g answers", o.first.answers);
+    check_cured(&o);
+    ck_assert(o.shrink == 0.02f);
+}
+END_TEST
+
+/* Norms over two windows: the running statistics have to do for inference. */
+START_TEST(test_batch_of_two)
+{
+    struct outcome o = learn_ill(0.02f, false, 2);
+    check_cured(&o);
+    ck_assert_msg(o.e.error < 0.1, "inference mode: %g", o.e.error);
+}
+END_TEST
+
+/* Weights of zero have no logarithm: the entropy and all gradients stay finite where some are, and where all are. */
+START_TEST(test_entropy_of_zero_weights)
+{
+    kernels_choose(NULL);
+    for (int k = 0; k < 2; k++) {
+        struct arch arch = small;
+        arch.memory.shrink = k == 0 ? 0.06f : 0.9f;
+        struct model *model, *gradients;
+        struct network *net;
+        struct network_loss loss;
+        struct rng rng;
+        ck_assert_int_eq(model_open(&model, &arch, &err), 0);
+        ck_assert_int_eq(model_open(&gradients, &arch, &err), 0);
+        ck_assert_int_eq(network_open(&net, &arch, 2, &parallel_serial, &err), 0);
+        model_init(model, 1);
+        rng_seed(&rng, 4);
+        for (size_t i = 0; i < 2 * 4 * 256; i++)
+            network_input(net)[i] = rng_uniform(&rng);
+        network_forward(net, model, 2, NETWORK_TRAINING);
+        network_loss(net, 1, &loss);
+        size_t zero = 0, n = 2 * 2 * 16 * 20;
+        for (size_t i = 0; i < n; i++)
+            zero += network_weights(net)[i] == 0;
+        ck_assert_msg(k == 0 ? zero > 0 && zero < n : zero == n, "%zu of %zu weights are zero", zero, n);
+        ck_assert_msg(isfinite(loss.total) && loss.entropy >= 0 && (k == 0 || loss.entropy == 0), "%g", loss.entropy);
+        network_backward(net, model, 1, gradients);
+        for (size_t i = 0; i < gradients->n_storage; i++)
+            ck_assert_msg(isfinite(gradients->storage[i]), "gradient %zu is %g", i, (double)gradients->storage[i]);
+        network_close(net);
+        model_close(gradients);
+        model_close(model);
+    }
 }
 END_TEST
 
@@ -208,6 +340,11 @@ int main(void)
     tcase_add_test(t, test_learns);
     tcase_add_test(t, test_learns_a_table);
     tcase_add_test(t, test_reseeds_dead_slots);
+    tcase_add_test(t, test_healthy);
+    tcase_add_test(t, test_dead_addressing_is_cured);
+    tcase_add_test(t, test_equal_slots_are_cured);
+    tcase_add_test(t, test_batch_of_two);
+    tcase_add_test(t, test_entropy_of_zero_weights);
     tcase_add_test(t, test_divergence_is_told);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

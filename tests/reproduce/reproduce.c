@@ -128,7 +128,7 @@ struct model *reproduce_learn(const struct reproduce *o, const struct arch *arch
         }
         if ((epoch + 1) % ((o->epochs + 3) / 4) == 0 || epoch + 1 == o->epochs)
             fprintf(stderr, "%s: epoch %d of %d, error %.6f, %d of %d slots in use\n", label, epoch + 1, o->epochs, error,
-                    training_slots_used(training), arch->memory.slots);
+                    training_health(training).used, arch->memory.slots);
     }
     free(x);
     free(order);
