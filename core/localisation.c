@@ -250,6 +250,8 @@ int localisation_pixel_auc(double *ret, struct localisation *l)
 {
     double wins = 0, positives = 0, negatives = 0;
 
+    if (l->n == 0)
+        return -EDOM;
     /* From the top, each group of equal values: its normal pixels lose to the abnormal ones above, and half to their own. */
     qsort(l->steps, l->n, sizeof *l->steps, falling_steps);
     for (size_t i = 0, next; i < l->n; i = next) {

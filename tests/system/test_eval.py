@@ -236,8 +236,6 @@ class Localisation(Case):
         return found
 
     def test_figures(self):
-        if harness.SCALE > 1:
-            self.skipTest("localisation: too slow with sanitizers")
         maps = list(self.maps())
         result = self.eval(self.labels, "--masks", self.masks)["localisation"]
         self.assertEqual((result["masks"], result["map"], result["frames"]), (self.masks, [4, 6], 22))
