@@ -1,5 +1,5 @@
-/* Strided 3-D convolution and its transpose, as blocks of im2row and one matrix product (BLAS) each: no im2row of a whole
- * layer ever exists, a block stays in cache.
+/* Strided 3-D convolution and its transpose, direct: register tiles (core/kernels.h) read their inputs where they lie,
+ * through pointers to the channels of each tap, and no im2row ever exists.
  *
  * One geometry serves both. A convolution relates a fine tensor [t, h, w, fine.c] to a coarse one [t', h', w', coarse.c]:
  *   gather    coarse = Σ over taps of fine · W            conv3d forward,  deconv3d backward to its input
@@ -31,11 +31,12 @@ struct epilogue {
 /* in and out are the layer's, as arch_shapes() gives them. */
 void conv3d_init(struct conv3d *ret, const struct layer_spec *spec, struct dims in, struct dims out);
 
-size_t conv3d_weights(const struct conv3d *g);          /* floats of a weight, packed or not */
+size_t conv3d_weights(const struct conv3d *g);          /* floats of a weight, and of conv3d_gradient()'s */
+size_t conv3d_packed(const struct conv3d *g);           /* floats of a packed weight, either way */
 size_t conv3d_scratch(const struct conv3d *g);          /* floats */
 
-/* The weight in the order in which the products take it: for gather [taps, fine.c, coarse.c]; for scatter, phase by
- * phase, [taps of the phase, coarse.c, fine.c]. scale multiplies by output channel (a folded norm); NULL: none. */
+/* The weight in the order in which the kernels take it, in panels of KERNEL_PANEL output channels: for gather
+ * [panels, taps, fine.c, KERNEL_PANEL]; for scatter, phase by phase, [panels, taps of the phase, coarse.c, KERNEL_PANEL]. scale multiplies by output channel (a folded norm); NULL: none. */
 void conv3d_pack_gather(const struct conv3d *g, const float *weight, const float *scale, float *packed);
 void conv3d_pack_scatter(const struct conv3d *g, const float *weight, const float *scale, float *packed);
 
@@ -43,10 +44,9 @@ void conv3d_gather(const struct conv3d *g, const float *fine, const float *packe
                    float *coarse, float *scratch);
 void conv3d_scatter(const struct conv3d *g, const float *coarse, const float *packed, const struct epilogue *e,
                     float *fine, float *scratch);
-/* packed_gradient [taps, fine.c, coarse.c] += … */
-void conv3d_gradient(const struct conv3d *g, const float *fine, const float *coarse, float *packed_gradient,
-                     float *scratch);
+/* gradient [taps, fine.c, coarse.c] += … */
+void conv3d_gradient(const struct conv3d *g, const float *fine, const float *coarse, float *gradient, float *scratch);
 /* From the order of conv3d_gradient to PyTorch's. */
-void conv3d_unpack(const struct conv3d *g, const float *packed, float *weight);
+void conv3d_unpack(const struct conv3d *g, const float *gradient, float *weight);
 
 #endif

@@ -14,8 +14,41 @@
  * of the squared difference to the frame before. */
 enum { MOTION_XX, MOTION_XY, MOTION_YY, MOTION_XT, MOTION_YT, MOTION_CHANGE, MOTION_DIFFERENCE, MOTION_SUMS };
 
+/* Convolution without im2row: sums of products over rows that lie anywhere. Weights come in panels of this many output
+ * channels, zeros where the last is not full. */
+enum { KERNEL_PANEL = 16,
+       KERNEL_MAX_TILE_ROWS = 8 };
+
+/* out[r][j] = activation(Σ over runs and i < k of rows[run][r][i] * w[j][run*k + i] + bias[j]), j < n. */
+struct row_products {
+    const float *const *rows;       /* [tiles, runs, tile_rows]: where the k floats lie; what is of no row is not read */
+    float *const *out;              /* [n_rows], n floats each; no two overlap */
+    size_t n_rows, runs, k, n;
+    const float *weight;            /* [panels, panel_step]: a panel's part for these runs, [runs*k, KERNEL_PANEL] */
+    size_t panel_step;
+    const float *bias;              /* [n] or NULL */
+    bool add;                       /* to what out holds, instead of the bias */
+    enum activation activation;
+    float slope;
+};
+
+/* c[r*ldc + j] += Σ over lines l and i < count of rows[r][l*a_line + i*a_step] * b[l*b_line + i*b_step + j], r < n_rows <=
+ * tile_rows, j < n. Reads b in whole panels: KERNEL_PANEL * ⌈n / KERNEL_PANEL⌉ floats a row. */
+struct outer_products {
+    const float *rows[KERNEL_MAX_TILE_ROWS];
+    size_t n_rows, a_step, a_line;
+    const float *b;
+    size_t b_step, b_line, count, lines, n;
+    float *c;
+    size_t ldc;
+};
+
 struct kernels {
     const char *name;
+    size_t tile_rows;
+
+    void (*row_products)(const struct row_products *p);
+    void (*outer_products)(const struct outer_products *p);
 
     /* dst[r*stride + i] = activation(src[r*n + i] * scale[i] + shift[i]) for r < rows, i < n. scale, shift: [n] or NULL.
      * dst may be src where stride is n. */

@@ -1,5 +1,6 @@
 /* The body of every kernel table, compiled once per instruction set by kernels_c.c, kernels_avx2.c and kernels_avx512.c,
- * which define KERNELS to the table's name. Written so that the compiler vectorises it: sums run in LANES. */
+ * which define KERNELS to the table's name, VECTOR to the floats of a register, and TILE_ROWS and TILE_PANELS to what fills
+ * its registers: the sums, a row of weights, one factor. Written so that the compiler vectorises it: sums run in LANES. */
 
 #include <math.h>
 #include <string.h>
@@ -91,6 +92,168 @@ static void product(float *restrict c, const float *restrict a, const float *res
             for (size_t j = whole; j < n; j++)
                 sum[j - whole] += a[i * k + p] * b[p * n + j];
         memcpy(c + i * n + whole, sum, (n - whole) * sizeof *c);
+    }
+}
+
+/* ---- register tiles ---------------------------------------------------------------------------------------------- */
+
+/* One vector register; an including file says how wide (VECTOR), and how many rows and panels fill its registers. */
+typedef float vector __attribute__((vector_size(VECTOR * sizeof(float)), aligned(sizeof(float)), may_alias));
+enum { PER_PANEL = KERNEL_PANEL / VECTOR };
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+INLINE vector load(const float *p)
+{
+    return *(const vector *)p;
+}
+
+/* sum[r][panel] += Σ over i < count of rows[r][i*a_step] * b[i*b_step + panel]. */
+INLINE void add_products(vector (*restrict sum)[TILE_PANELS * PER_PANEL], const float *const *rows, size_t n_rows, size_t panels,
+                         size_t a_step, const float *b, size_t b_step, size_t panel_step, size_t count)
+{
+    const float *a[TILE_ROWS];
+    UNROLL for (size_t r = 0; r < n_rows; r++)
+        a[r] = rows[r];
+    for (size_t i = 0, at = 0; i < count; i++, at += a_step, b += b_step) {
+        vector w[TILE_PANELS * PER_PANEL];
+        UNROLL for (size_t v = 0; v < panels * PER_PANEL; v++)
+            w[v] = load(b + v / PER_PANEL * panel_step + v % PER_PANEL * VECTOR);
+        UNROLL for (size_t r = 0; r < n_rows; r++) {
+            float x = a[r][at];
+            UNROLL for (size_t v = 0; v < panels * PER_PANEL; v++)
+                sum[r][v] += x * w[v];
+        }
+    }
+}
+
+/* A tile's sums leave the registers through a buffer: what is done to them then costs little beside them, and written in
+ * line it costs the compiler its registers. */
+enum { TILE_COLUMNS = TILE_PANELS * KERNEL_PANEL };
+
+INLINE void store_sums(float *restrict to, const vector (*restrict sum)[TILE_PANELS * PER_PANEL], size_t n_rows, size_t panels)
+{
+    UNROLL for (size_t r = 0; r < n_rows; r++)
+        UNROLL for (size_t v = 0; v < panels * PER_PANEL; v++)
+            *(vector *)(to + r * TILE_COLUMNS + v * VECTOR) = sum[r][v];
+}
+
+INLINE void zero_sums(vector (*sum)[TILE_PANELS * PER_PANEL], size_t n_rows, size_t panels)
+{
+    UNROLL for (size_t r = 0; r < n_rows; r++)
+        UNROLL for (size_t v = 0; v < panels * PER_PANEL; v++)
+            sum[r][v] = (vector){0};
+}
+
+/* n_rows and panels are constants where this is called: sums stay in registers. */
+INLINE void row_tile(const struct row_products *p, const float *const *rows, size_t j, float *to, size_t n_rows, size_t panels)
+{
+    vector sum[TILE_ROWS][TILE_PANELS * PER_PANEL];
+    zero_sums(sum, n_rows, panels);
+    const float *w = p->weight + j / KERNEL_PANEL * p->panel_step;
+    for (size_t run = 0; run < p->runs; run++, rows += TILE_ROWS, w += p->k * KERNEL_PANEL)
+        add_products(sum, rows, n_rows, panels, 1, w, KERNEL_PANEL, p->panel_step, p->k);
+    store_sums(to, sum, n_rows, panels);
+}
+
+/* One row of a tile on its way out: width columns from j. */
+static void finish_row(const struct row_products *p, const float *restrict sum, float *restrict out, size_t j, size_t width)
+{
+    /* u > 0 ? u : u * slope is all but tanh. */
+    float slope = p->activation == ACTIVATION_LEAKY_RELU ? p->slope : p->activation == ACTIVATION_RELU ? 0 : 1;
+#define EACH(ADD) \
+    for (size_t i = 0; i < width; i++) { \
+        float u = sum[i] ADD; \
+        out[i] = u > 0 ? u : u * slope; \
+    }
+    if (p->add) {
+        EACH(+ out[i])
+    } else if (p->bias) {
+        const float *restrict bias = p->bias + j;
+        EACH(+ bias[i])
+    } else {
+        EACH()
+    }
+#undef EACH
+    if (p->activation == ACTIVATION_TANH)
+        for (size_t i = 0; i < width; i++)
+            out[i] = tanhf(out[i]);
+}
+
+/* How many of the panels left the next tile takes: four as two and two. */
+static size_t tile_panels(size_t n, size_t j)
+{
+    size_t left = (n - j + KERNEL_PANEL - 1) / KERNEL_PANEL;
+    return left == TILE_PANELS + 1 && TILE_PANELS > 2 ? TILE_PANELS - 1 : left < TILE_PANELS ? left : TILE_PANELS;
+}
+
+static void row_products(const struct row_products *p)
+{
+    float sum[TILE_ROWS * TILE_COLUMNS];
+    for (size_t j = 0, panels; j < p->n; j += panels * KERNEL_PANEL) {
+        panels = tile_panels(p->n, j);
+        size_t width = p->n - j < panels * KERNEL_PANEL ? p->n - j : panels * KERNEL_PANEL;
+        for (size_t r = 0; r < p->n_rows; r += TILE_ROWS) {
+            const float *const *rows = p->rows + r * p->runs;
+            size_t n_rows = p->n_rows - r < TILE_ROWS ? p->n_rows - r : TILE_ROWS;
+            if (n_rows < TILE_ROWS) {
+                for (size_t i = 0; i < n_rows; i++)
+                    for (size_t q = 0; q < panels; q++)
+                        row_tile(p, rows + i, j + q * KERNEL_PANEL, sum + i * TILE_COLUMNS + q * KERNEL_PANEL, 1, 1);
+            } else if (panels == 1) {
+                row_tile(p, rows, j, sum, TILE_ROWS, 1);
+#if TILE_PANELS > 1
+            } else if (panels == 2) {
+                row_tile(p, rows, j, sum, TILE_ROWS, 2);
+            } else {
+                row_tile(p, rows, j, sum, TILE_ROWS, TILE_PANELS);
+#endif
+            }
+            for (size_t i = 0; i < n_rows; i++)
+                finish_row(p, sum + i * TILE_COLUMNS, p->out[r + i] + j, j, width);
+        }
+    }
+}
+
+INLINE void outer_tile(const struct outer_products *p, const float *const *rows, size_t j, float *to, size_t panels)
+{
+    vector sum[TILE_ROWS][TILE_PANELS * PER_PANEL];
+    const float *a[TILE_ROWS];
+    zero_sums(sum, TILE_ROWS, panels);
+    UNROLL for (size_t r = 0; r < TILE_ROWS; r++)
+        a[r] = rows[r];
+    for (size_t l = 0; l < p->lines; l++) {
+        add_products(sum, a, TILE_ROWS, panels, p->a_step, p->b + l * p->b_line + j, p->b_step, KERNEL_PANEL, p->count);
+        UNROLL for (size_t r = 0; r < TILE_ROWS; r++)
+            a[r] += p->a_line;
+    }
+    store_sums(to, sum, TILE_ROWS, panels);
+}
+
+static void outer_products(const struct outer_products *p)
+{
+    float sum[TILE_ROWS * TILE_COLUMNS];
+    const float *rows[TILE_ROWS];
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        rows[r] = p->rows[r < p->n_rows ? r : 0];
+    for (size_t j = 0, panels; j < p->n; j += panels * KERNEL_PANEL) {
+        panels = tile_panels(p->n, j);
+        size_t width = p->n - j < panels * KERNEL_PANEL ? p->n - j : panels * KERNEL_PANEL;
+        if (panels == 1)
+            outer_tile(p, rows, j, sum, 1);
+#if TILE_PANELS > 1
+        else if (panels == 2)
+            outer_tile(p, rows, j, sum, 2);
+        else
+            outer_tile(p, rows, j, sum, TILE_PANELS);
+#endif
+        for (size_t r = 0; r < p->n_rows; r++) {
+            float *restrict c = p->c + r * p->ldc + j;
+            const float *restrict s = sum + r * TILE_COLUMNS;
+            for (size_t i = 0; i < width; i++)
+                c[i] += s[i];
+        }
     }
 }
 
@@ -333,6 +496,9 @@ static void adam(float *restrict p, float *restrict m, float *restrict v, const 
 
 const struct kernels KERNELS = {
     .name = KERNELS_NAME,
+    .tile_rows = TILE_ROWS,
+    .row_products = row_products,
+    .outer_products = outer_products,
     .affine_activation = affine_activation,
     .bytes_to_float = bytes_to_float,
     .product = product,

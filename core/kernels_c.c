@@ -1,3 +1,6 @@
 #define KERNELS kernels_c
 #define KERNELS_NAME "c"
+#define VECTOR 4
+#define TILE_ROWS 2
+#define TILE_PANELS 1
 #include "core/kernels_body.h"

@@ -67,6 +67,19 @@ static size_t sample(const struct dims d)
     return dims_elements(d);
 }
 
+/* A layer that doesn't look across frames takes samples that follow on each other as frames of one: a batch of images, or
+ * of rows of a table, is one product instead of a small one a sample. Returns how many samples a call takes, and the
+ * geometry of such a call. */
+static int samples_a_call(const struct layer *l, int samples, struct conv3d *ret)
+{
+    *ret = l->conv;
+    if (samples < 1 || l->conv.kernel[0] != 1 || l->conv.stride[0] != 1 || l->conv.padding[0] != 0)
+        return 1;
+    ret->fine.t *= samples;
+    ret->coarse.t *= samples;
+    return samples;
+}
+
 static int open_layer(struct network *net, struct layer *l, const struct layer_spec *spec, struct dims in, struct dims out)
 {
     size_t c = (size_t)out.c, all = (size_t)net->batch * dims_elements(out);
@@ -74,15 +87,17 @@ static int open_layer(struct network *net, struct layer *l, const struct layer_s
     l->in = in;
     l->out = out;
     conv3d_init(&l->conv, spec, in, out);
-    l->forward = allocate(conv3d_weights(&l->conv), sizeof(float));
-    l->backward = allocate(conv3d_weights(&l->conv), sizeof(float));
+    l->forward = allocate(conv3d_packed(&l->conv), sizeof(float));
+    l->backward = allocate(conv3d_packed(&l->conv), sizeof(float));
     l->y = allocate(all, sizeof(float));
     l->a = is_plain(spec) ? l->y : allocate(all, sizeof(float));
     l->scale = allocate(c, sizeof(float));
     l->shift = allocate(c, sizeof(float));
     l->origin = allocate(c, sizeof(float));
     l->inverse_std = allocate(c, sizeof(float));
-    size_t scratch = conv3d_scratch(&l->conv);
+    struct conv3d call;
+    samples_a_call(l, net->batch, &call);
+    size_t scratch = conv3d_scratch(&call);
     if (scratch > net->scratch_floats)
         net->scratch_floats = scratch;
     if (conv3d_weights(&l->conv) > net->gradient_floats)
@@ -220,19 +235,6 @@ static size_t part_start(const struct network *net, const struct layer *l, int p
 static size_t part_rows(const struct network *net, const struct layer *l, int part)
 {
     return (size_t)(first_sample(net, part + 1) - first_sample(net, part)) * dims_positions(l->out);
-}
-
-/* A layer that doesn't look across frames takes samples that follow on each other as frames of one: a batch of images, or
- * of rows of a table, is one product instead of a small one a sample. Returns how many samples a call takes, and the
- * geometry of such a call. */
-static int samples_a_call(const struct layer *l, int samples, struct conv3d *ret)
-{
-    *ret = l->conv;
-    if (samples < 1 || l->conv.kernel[0] != 1 || l->conv.stride[0] != 1 || l->conv.padding[0] != 0)
-        return 1;
-    ret->fine.t *= samples;
-    ret->coarse.t *= samples;
-    return samples;
 }
 
 static void each_part(struct network *net, void (*fn)(void *step, int part, int worker), struct step *step)

@@ -39,7 +39,7 @@ static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, 
     ret->gather = !layer_is_transposed(spec->type);
     ret->activation = spec->activation;
     ret->slope = spec->slope;
-    ret->weight = aligned_alloc(64, (conv3d_weights(&ret->conv) * sizeof(float) + 63) / 64 * 64);
+    ret->weight = aligned_alloc(64, (conv3d_packed(&ret->conv) * sizeof(float) + 63) / 64 * 64);
     ret->bias = malloc(n * sizeof(float));
     float *scale = spec->norm ? malloc(n * sizeof(float)) : NULL;
     if (!ret->weight || !ret->bias || (spec->norm && !scale)) {

@@ -119,10 +119,10 @@ START_TEST(test_against_definition)
     conv3d_init(&g, &spec, in, out);
     size_t nf = dims_elements(g.fine), nc = dims_elements(g.coarse), nw = conv3d_weights(&g);
     float *fine = random_floats(nf), *coarse = random_floats(nc), *weight = random_floats(nw);
-    float *packed = malloc(nw * sizeof *packed);
+    float *packed = malloc((conv3d_packed(&g) + GUARD) * sizeof *packed);
     float *scratch = malloc((conv3d_scratch(&g) + GUARD) * sizeof *scratch);
     for (size_t i = 0; i < GUARD; i++)
-        scratch[conv3d_scratch(&g) + i] = 12345;
+        scratch[conv3d_scratch(&g) + i] = packed[conv3d_packed(&g) + i] = 12345;
 
     for (int what = GATHER; what <= GRADIENT; what++) {
         size_t n = what == GATHER ? nc : what == SCATTER ? nf : nw;
@@ -162,6 +162,7 @@ START_TEST(test_against_definition)
         for (size_t i = 0; i < GUARD; i++) {
             ck_assert(mine[n + i] == 12345);
             ck_assert(scratch[conv3d_scratch(&g) + i] == 12345);
+            ck_assert(packed[conv3d_packed(&g) + i] == 12345);
         }
         free(mine);
         free(bias);

@@ -93,8 +93,8 @@ class Notify(harness.Case):
         subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library,
                         os.path.join(harness.HERE, "block_sgemm.c"), "-ldl"], check=True)
         clip = harness.write_clip(self.path("clip.mkv"), seconds=60)
-        # Small products go to a kernel of core's own; this model has large ones.
-        harness.write_model(self.model, 64, 64, (8, 16, 64, 64))
+        # Convolutions and small products go to kernels of core's own; this model has a large memory.
+        harness.write_model(self.model, 64, 64, (8, 16, 64, 64), 2000)
         env = {**self.env, "LD_PRELOAD": library, "MEMAED_TEST_BLOCK": block}
         if "address" in harness.SAN:
             env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
