@@ -15,6 +15,7 @@
 #include "core/peak.h"
 #include "core/plan.h"
 #include "core/rng.h"
+#include "daemon/bench_train.h"
 #include "daemon/blas.h"
 #include "daemon/options.h"
 #include "daemon/threads.h"
@@ -23,13 +24,16 @@
 static const char usage[] =
     "Usage: memaed bench [OPTION…]\n"
     "\n"
-    "Measures the speed of the frozen network on this machine, on random pictures, and prints one JSON object.\n"
+    "Measures the speed of the frozen network on this machine, or of its training, on random pictures, and prints one\n"
+    "JSON object.\n"
     "\n"
     "      --arch NAME|FILE   architecture with random weights: a built-in one (--help lists them), or a JSON file as\n"
     "                         in docs/model-format.md (paper)\n"
     "  -m, --model FILE       this model instead\n"
     "      --precision P      fp32, the only one so far\n"
-    "      --threads N        workers with one cube each (all cores)\n"
+    "      --threads N        workers with one cube each; with --train, for one batch (all cores)\n"
+    "      --train            whole steps of training instead of the frozen network\n"
+    "      --batch N          cubes a step, with --train (8)\n"
     "      --seconds S        how long to measure the throughput, after warm-up (10)\n"
     "  -h, --help             show this help\n"
     "\n"
@@ -172,11 +176,23 @@ static void measure(struct bench *b, const struct parallel *p, struct figures *r
 
 /* ---- setting up --------------------------------------------------------------------------------------------------- */
 
+static int find_arch(const char *name, struct arch *ret, struct error *err)
+{
+    const struct arch *built_in = arch_profile(name);
+
+    if (built_in) {
+        *ret = *built_in;
+        return 0;
+    }
+    if (access(name, F_OK) < 0)
+        return error_set(err, -ENOENT, "--arch %s: neither a built-in architecture nor a file", name);
+    return arch_load(ret, name, err);
+}
+
 static int open_plan(struct bench *b, struct plan **ret, struct error *err)
 {
     struct model_file file = {0};
     struct model *model = NULL;
-    const struct arch *built_in;
     struct arch arch;
     int r;
 
@@ -187,16 +203,9 @@ static int open_plan(struct bench *b, struct plan **ret, struct error *err)
         model_file_clear(&file);
         return r;
     }
-    built_in = arch_profile(b->arch_name);
-    if (built_in) {
-        arch = *built_in;
-    } else {
-        if (access(b->arch_name, F_OK) < 0)
-            return error_set(err, -ENOENT, "--arch %s: neither a built-in architecture nor a file", b->arch_name);
-        r = arch_load(&arch, b->arch_name, err);
-        if (r < 0)
-            return r;
-    }
+    r = find_arch(b->arch_name, &arch, err);
+    if (r < 0)
+        return r;
     r = model_open(&model, &arch, err);
     if (r < 0)
         return r;
@@ -274,19 +283,9 @@ static void cpu_name(char *ret, size_t size)
         fclose(file);
 }
 
-static int print_figures(const struct bench *b, const struct figures *f)
+/* Takes json, NULL where there was no memory for it. */
+static int print_json(json_t *json)
 {
-    char cpu[128];
-
-    cpu_name(cpu, sizeof cpu);
-    json_t *json = json_pack(
-        "{s:s?, s:s?, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s, s:s, s:s, s:I, s:s, s:s}", "arch",
-        b->model_path ? NULL : b->arch_name, "model", b->model_path, "precision", "fp32", "threads", b->threads,
-        "seconds_per_cube", f->seconds_per_cube, "latency_s", f->latency_s, "gflop_per_cube", f->gflop_per_cube,
-        "gflops", f->gflop_per_cube / f->seconds_per_cube, "peak_gflops", f->peak_gflops, "share_of_peak",
-        f->gflop_per_cube / f->seconds_per_cube / f->peak_gflops, "cubes", (json_int_t)f->cubes, "seconds", f->seconds,
-        "kernels", kernels->name, "blas", blas_kernels(), "peak_kernel", peak_kernel(), "workspace_bytes",
-        (json_int_t)plan_workspace_size(b->plan), "cpu", cpu, "version", MEMAED_VERSION);
     int failed = !json || json_dumpf(json, stdout, JSON_REAL_PRECISION(9)) < 0 || putchar('\n') == EOF ||
                  fflush(stdout) != 0;
 
@@ -294,6 +293,21 @@ static int print_figures(const struct bench *b, const struct figures *f)
         fprintf(stderr, "memaed: bench: the result can't be written: %s\n", json ? strerror(errno) : "out of memory");
     json_decref(json);
     return failed;
+}
+
+static int print_figures(const struct bench *b, const struct figures *f)
+{
+    char cpu[128];
+
+    cpu_name(cpu, sizeof cpu);
+    return print_json(json_pack(
+        "{s:s?, s:s?, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s, s:s, s:s, s:I, s:s, s:s}", "arch",
+        b->model_path ? NULL : b->arch_name, "model", b->model_path, "precision", "fp32", "threads", b->threads,
+        "seconds_per_cube", f->seconds_per_cube, "latency_s", f->latency_s, "gflop_per_cube", f->gflop_per_cube,
+        "gflops", f->gflop_per_cube / f->seconds_per_cube, "peak_gflops", f->peak_gflops, "share_of_peak",
+        f->gflop_per_cube / f->seconds_per_cube / f->peak_gflops, "cubes", (json_int_t)f->cubes, "seconds", f->seconds,
+        "kernels", kernels->name, "blas", blas_kernels(), "peak_kernel", peak_kernel(), "workspace_bytes",
+        (json_int_t)plan_workspace_size(b->plan), "cpu", cpu, "version", MEMAED_VERSION));
 }
 
 static int bench_all(struct bench *b)
@@ -329,16 +343,49 @@ end:
     return status;
 }
 
+/* The architecture of --arch or of --model, with random weights. */
+static int train_all(const struct bench *b, int batch)
+{
+    struct model_file file = {0};
+    struct bench_train_result result;
+    struct error err = {""};
+    struct arch arch;
+    int r;
+
+    if (b->model_path) {
+        r = model_file_load(&file, b->model_path, &err);
+        if (r == 0)
+            arch = file.model->arch;
+        model_file_clear(&file);
+    } else {
+        r = find_arch(b->arch_name, &arch, &err);
+    }
+    if (r == 0)
+        r = bench_train(&result, &arch, batch, b->threads, b->seconds, &err);
+    if (r < 0) {
+        fprintf(stderr, "memaed: bench: %s\n", err.text[0] ? err.text : strerror(-r));
+        return 1;
+    }
+    return print_json(json_pack("{s:s?, s:s?, s:s, s:i, s:i, s:f, s:f, s:I, s:f, s:s, s:s, s:s}", "arch",
+                                b->model_path ? NULL : b->arch_name, "model", b->model_path, "what", "training step",
+                                "threads", b->threads, "batch", batch, "seconds_per_cube", result.seconds_per_cube,
+                                "cubes_per_s", 1 / result.seconds_per_cube, "steps", (json_int_t)result.steps, "seconds",
+                                result.seconds, "kernels", kernels->name, "blas", blas_kernels(), "version",
+                                MEMAED_VERSION));
+}
+
 int command_bench(int argc, char **argv)
 {
     static const struct option options[] = {
         {"arch", required_argument, NULL, 'a'},    {"model", required_argument, NULL, 'm'},
         {"precision", required_argument, NULL, 'p'}, {"threads", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
+        {"seconds", required_argument, NULL, 's'},   {"train", no_argument, NULL, 'T'},
+        {"batch", required_argument, NULL, 'b'},     {"help", no_argument, NULL, 'h'},
         {0},
     };
     struct bench bench = {.threads = threads_cores(), .seconds = 10};
-    int r = 0;
+    int r = 0, batch = 0;
+    bool train = false;
 
     opterr = 0;
     optind = 0;
@@ -360,6 +407,12 @@ int command_bench(int argc, char **argv)
         case 's':
             r = option_real(&bench.seconds, "bench", "seconds", optarg, 0, 86400, true);
             break;
+        case 'T':
+            train = true;
+            break;
+        case 'b':
+            r = option_int(&batch, "bench", "batch", optarg, 2, 4096);
+            break;
         case 'h':
             fputs(usage, stdout);
             for (int i = 0; arch_profile_name(i); i++)
@@ -376,7 +429,11 @@ int command_bench(int argc, char **argv)
         return option_misuse("bench", "%s: no argument expected", argv[optind]);
     if (bench.arch_name && bench.model_path)
         return option_misuse("bench", "--arch or --model expected, not both");
-    if (!bench.arch_name)
+    if (batch && !train)
+        return option_misuse("bench", "--batch: it goes with --train");
+    if (!bench.arch_name && !bench.model_path)
         bench.arch_name = "paper";
+    if (train)
+        return train_all(&bench, batch ? batch : 8);
     return bench_all(&bench);
 }

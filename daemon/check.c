@@ -30,7 +30,9 @@ bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera
     if (!alert->has_threshold && !calibration)
         return false;
 
-    double threshold = alert->has_threshold ? alert->threshold : calibration->threshold;
+    double threshold = alert->has_threshold ? alert->threshold
+                       : alert->has_per_day && calibration->has_tail ? tail_threshold(&calibration->tail, alert->per_day)
+                                                                     : calibration->threshold;
     double ratio = default_close_ratio;
     if (calibration && calibration->threshold > 0 && calibration->close_threshold <= calibration->threshold)
         ratio = calibration->close_threshold / calibration->threshold;
@@ -105,6 +107,9 @@ static void check_camera(struct camera_check *check, const struct model_file *fi
                  "neither the configuration nor the model says a rate: every frame is analysed");
 
     const struct config_alert *alert = &camera->alert;
+    if (alert->has_per_day && !(file->has_calibration && file->calibration.has_tail))
+        found_at(check, false, alert->per_day_line, alert->per_day_column, "alert.per_day",
+                 "the model does not tell how often it scores what; right would be threshold, or a model by memaed calibrate");
     if (!file->has_calibration && !alert->has_threshold)
         found_at(check, true, camera->model_line, camera->model_column, "alert.threshold",
                  "the model has no calibration and no threshold stands here: there are scores, but no alerts");

@@ -234,7 +234,7 @@ static json_t *names(const char *const *inputs, size_t n)
 }
 
 static json_t *story(const struct learn *o, const struct learner_options *options, const struct learner_result *r,
-                     struct footage *footage)
+                     int slots, struct footage *footage)
 {
     json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive,
                                  "frames", (int)(options->held_out.end - options->held_out.begin));
@@ -242,7 +242,10 @@ static json_t *story(const struct learn *o, const struct learner_options *option
         json_object_set_new(held_out, "error_without_memory", json_real(r->held_out.error_without_memory));
     if (o->n_calibrate > 0)
         json_object_set_new(held_out, "inputs", names(o->calibrate, o->n_calibrate));
-    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:i}",
+    json_t *use = r->slot_use ? json_array() : NULL;
+    for (int i = 0; r->slot_use && i < slots; i++)
+        json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
+    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i}",
                      "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs",
                      names(o->inputs, o->n_inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
@@ -250,7 +253,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      "steps", (int)r->last.step, "batch", o->batch, "learning_rate", o->learning_rate,
                      "entropy_weight", o->entropy, "seconds", r->last.seconds,
                      "loss", "mse", r->last.loss.mse, "entropy", r->last.loss.entropy, "held_out", held_out,
-                     "slots_used", r->held_out.slots_used, "slots_reseeded", (int)r->last.slots_reseeded);
+                     "slots_used", r->held_out.slots_used, "slot_use", use, "slots_reseeded", (int)r->last.slots_reseeded);
 }
 
 /* What a checkpoint belongs to. The number of threads is not part of it: it changes the last bits, not the run. */
@@ -293,7 +296,7 @@ static int learn(const struct learn *o, struct error *err)
         .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .alerts_a_day = o->alerts_a_day,
         .checkpoint_s = o->checkpoint_s, .resume = o->resume, .stop = &stop,
     };
-    struct learner_result result;
+    struct learner_result result = {0};
     int r = choose_arch(&arch, o, err);
     if (r < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
         goto out;
@@ -325,7 +328,7 @@ static int learn(const struct learn *o, struct error *err)
         unlink(checkpoint);
     if (r < 0)
         goto out;
-    json_t *training = story(o, &options, &result, footage);
+    json_t *training = story(o, &options, &result, arch.memory.slots, footage);
     r = training ? model_file_save(o->output, model, &result.calibration, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
@@ -334,6 +337,7 @@ static int learn(const struct learn *o, struct error *err)
         report(o->output, &result);
     }
 out:
+    free(result.slot_use);
     free(checkpoint);
     json_decref(belonging);
     threads_close(threads);

@@ -122,8 +122,21 @@ static bool stopped(const struct learner *l)
 
 /* ---- held-out footage ---------------------------------------------------------------------------------------------- */
 
+static int slot_shares(const double *weight, int slots, double **ret, struct error *err)
+{
+    double *share = malloc((size_t)slots * sizeof *share), sum = 0;
+    if (!share)
+        return error_set(err, -ENOMEM, "out of memory");
+    for (int i = 0; i < slots; i++)
+        sum += weight[i];
+    for (int i = 0; i < slots; i++)
+        share[i] = sum > 0 ? weight[i] / sum : 0;
+    *ret = share;
+    return 0;
+}
+
 static int evaluate(const struct learner *l, struct training *training, const struct parallel *parallel, int batch,
-                    struct training_evaluation *ret, struct error *err)
+                    int slots, struct learner_result *ret, struct error *err)
 {
     struct training_totals totals;
     size_t n = l->n_held_out < MAX_EVALUATED ? l->n_held_out : MAX_EVALUATED, first[MAX_EVALUATED];
@@ -137,8 +150,9 @@ static int evaluate(const struct learner *l, struct training *training, const st
             return r;
         training_evaluate(training, m, &totals);
     }
-    training_evaluate_end(training, &totals, ret);
-    return 0;
+    int r = slots > 0 ? slot_shares(totals.slot_weight, slots, &ret->slot_use, err) : 0;
+    training_evaluate_end(training, &totals, &ret->held_out);
+    return r;
 }
 
 /* ---- training ---------------------------------------------------------------------------------------------------- */
@@ -264,7 +278,7 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
     r = train(&l, model, training, options, parallel, options->deadline_us - reserve_us, &result.last, progress, arg, err);
     if (r < 0)
         goto out;
-    r = evaluate(&l, training, parallel, options->batch, &result.held_out, err);
+    r = evaluate(&l, training, parallel, options->batch, model->arch.has_memory ? model->arch.memory.slots : 0, &result, err);
     if (r == 0 && result.held_out.alive < MIN_ALIVE)
         r = error_set(err, -EDOM, "the addressing is dead: only %.0f %% of the queries of held-out footage find a slot; a "
                       "lower shrink or temperature in the architecture may help", 100 * result.held_out.alive);
@@ -272,6 +286,8 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
         r = calibrator_run(&result.calibration, model, &calibration, parallel, err);
     if (r == 0)
         *ret = result;
+    else
+        free(result.slot_use);
 out:
     training_close(training);
     free(l.learn);

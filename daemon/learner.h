@@ -40,6 +40,7 @@ struct learner_progress {
 struct learner_result {
     struct calibration calibration;
     struct training_evaluation held_out;
+    double *slot_use;           /* [slots] share of all weight on held-out footage; NULL without a memory; free() it */
     struct learner_progress last;
 };
 

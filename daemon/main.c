@@ -17,7 +17,7 @@ static const struct {
     {"calibrate", "set a model's alerts anew, on other footage", command_calibrate},
     {"score", "score footage, one row a window", command_score},
     {"eval", "measure a model against labelled clips", command_eval},
-    {"model", "show what a model file holds", command_model},
+    {"model", "show what a model file holds, and its memory as pictures", command_model},
     {"bench", "measure the speed of this machine on this code", command_bench},
 };
 

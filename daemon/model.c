@@ -1,4 +1,4 @@
-/* memaed model show: what a model file holds, for people and (--json) for programs. */
+/* memaed model show: what a model file holds, for people and (--json) for programs. memaed model prototypes: its slots. */
 #include "daemon/commands.h"
 
 #include <errno.h>
@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/options.h"
+#include "daemon/prototypes.h"
 #include "io/model_file.h"
 #include "io/redact.h"
 #include "io/safetensors.h"
@@ -21,12 +23,19 @@ struct summary {
 
 static const char usage[] =
     "Usage: memaed model show [--json] MODEL\n"
+    "       memaed model prototypes [--limit N] --output DIR MODEL\n"
     "\n"
-    "Shows what a model file holds: the network's layers, parameters and cost, its memory, its calibration and\n"
+    "show tells what a model file holds: the network's layers, parameters and cost, its memory, its calibration and\n"
     "how it was made. The file is checked in full on the way; a fault ends the command with status 1.\n"
     "\n"
-    "      --json    print one JSON object\n"
-    "  -h, --help    show this help\n";
+    "      --json          print one JSON object\n"
+    "\n"
+    "prototypes writes each slot of the memory, decoded, as a PNG picture, those most used first.\n"
+    "\n"
+    "  -o, --output DIR    folder for the pictures; made where it is not there\n"
+    "      --limit N       so many at most; default: all\n"
+    "\n"
+    "  -h, --help          show this help\n";
 
 /* ---- figures ------------------------------------------------------------------------------------------------------ */
 
@@ -173,6 +182,8 @@ static int print_training(const struct model_file *file)
     const char *key, *head = "training";
     int r = training ? 0 : -ENOMEM;
     json_object_foreach(training, key, value) {
+        if (strcmp(key, "slot_use") == 0)       /* a number a slot: for --json and prototypes */
+            continue;
         char *text = json_is_string(value) ? strdup(json_string_value(value))
                                            : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         if (!text)
@@ -299,38 +310,71 @@ static int show(const char *path, bool json)
     return r < 0 ? 1 : 0;
 }
 
-static int misuse(const char *what)
+static int prototypes(const char *path, const char *folder, int limit)
 {
-    fprintf(stderr, "memaed: model: %s; see memaed model --help\n", what);
-    return 2;
+    struct error err;
+    struct model_file file;
+    int n;
+    bool by_use;
+    int r = model_file_load(&file, path, &err);
+    if (r == 0) {
+        r = prototypes_write(&file, folder, limit, &n, &by_use, &err);
+        if (r == -EINVAL)
+            error_prefix(&err, r, "%s", path);
+        model_file_clear(&file);
+    }
+    if (r < 0) {
+        fprintf(stderr, "memaed: %s\n", err.text);
+        return 1;
+    }
+    fprintf(stderr, "memaed: %d pictures in %s, %s\n", n, folder,
+            by_use ? "those most used first" : "by number: the model does not tell how much its slots are used");
+    return 0;
 }
 
 int command_model(int argc, char **argv)
 {
+    enum { LIMIT = 256 };
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},
+        {"output", required_argument, NULL, 'o'},
+        {"limit", required_argument, NULL, LIMIT},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
     bool json = false;
+    const char *folder = NULL;
+    int limit = 0;
     opterr = 0;
     optind = 0;         /* the caller may have used getopt itself */
-    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
         switch (c) {
         case 'j':
             json = true;
+            break;
+        case 'o':
+            folder = optarg;
+            break;
+        case LIMIT:
+            if (option_int(&limit, "model", "limit", optarg, 1, 1 << 30) < 0)
+                return 2;
             break;
         case 'h':
             fputs(usage, stdout);
             return fflush(stdout) == 0 ? 0 : 1;
         default:
-            fprintf(stderr, "memaed: model: %s: unknown option, or a value that it doesn't take\n", argv[optind - 1]);
-            return 2;
+            return option_unknown("model", c, argv);
         }
     }
-    if (optind == argc || strcmp(argv[optind], "show") != 0)
-        return misuse("show MODEL expected");
+    const char *action = optind < argc ? argv[optind] : "";
+    bool shows = strcmp(action, "show") == 0;
+    if (!shows && strcmp(action, "prototypes") != 0)
+        return option_misuse("model", "show MODEL or prototypes MODEL expected");
     if (argc - optind != 2)
-        return misuse("show: one MODEL expected");
-    return show(argv[optind + 1], json);
+        return option_misuse("model", "%s: one MODEL expected", action);
+    if (shows)
+        return folder || limit ? option_misuse("model", "show: takes no --output and no --limit") : show(argv[optind + 1], json);
+    if (json || !folder || !*folder)
+        return option_misuse("model", json ? "prototypes: takes no --json" : "prototypes: --output DIR expected");
+    return prototypes(argv[optind + 1], folder, limit);
 }

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -617,6 +618,19 @@ START_TEST(test_models)
 }
 END_TEST
 
+START_TEST(test_alerts_a_day)
+{
+    struct check_models models = {0};
+    write_models();
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, model: calibrated.safetensors, alert: {per_day: 10}}\n"), -EINVAL);
+    ck_assert_int_eq(faults.n, 1);
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:73: cameras.a.alert.per_day: the model does not tell"));
+    bad("cameras:\n  a: {source: rtsp://h, model: test_config.c, alert: {threshold: 1, per_day: 10}}\n",
+        "tests/x.yml:2:78: cameras.a.alert.per_day: threshold says the same another way; right would be one of the two\n");
+}
+END_TEST
+
 START_TEST(test_rules)
 {
     struct config_camera c = {.alert = {.k = 2, .n = 4, .cooldown_s = 1.5}};
@@ -626,6 +640,14 @@ START_TEST(test_rules)
     ck_assert(check_alert_rule(&rule, &c, &file));
     ck_assert(rule.threshold == 0.2f && rule.close_threshold == 0.15f && rule.k == 2 && rule.n == 4);
     ck_assert_int_eq(rule.cooldown_us, 1500000);
+    file.calibration.has_tail = true;
+    file.calibration.tail.run = (struct pareto){.level = 0.18, .share = 4, .scale = 0.01};
+    c.alert.has_per_day = true;
+    c.alert.per_day = 10;
+    ck_assert(check_alert_rule(&rule, &c, &file));
+    ck_assert_float_eq_tol(rule.threshold, 0.18f - 0.01f * logf(10.0f / 96), 1e-6f);
+    ck_assert(rule.close_threshold == 0.15f);
+    c.alert.has_per_day = false;
     c.alert.has_threshold = true;
     c.alert.threshold = 0.4;
     ck_assert(check_alert_rule(&rule, &c, &file));
@@ -726,6 +748,7 @@ int main(void)
     tcase_add_test(test, test_example_says_what_the_table_says);
     tcase_add_test(test, test_models);
     tcase_add_test(test, test_rules);
+    tcase_add_test(test, test_alerts_a_day);
     tcase_add_test(test, test_command);
     suite_add_tcase(suite, test);
     SRunner *runner = srunner_create(suite);

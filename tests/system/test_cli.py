@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The command line: help, exit statuses (0, 1: it failed, 2: usage), where results and errors go; and `check`."""
+import json
 import os
 import re
 import subprocess
@@ -27,10 +28,14 @@ class Cli(harness.Case):
 
     def test_usage(self):
         for args in ((), ("nonsense",), ("--nonsense",), ("run",), ("check",), ("learn",), ("score",), ("eval",), ("model",),
-                     ("model", "nonsense"), ("model", "show"), *((name, "--nonsense") for name in COMMANDS),
+                     ("model", "nonsense"), ("model", "show"), ("model", "show", "--limit", "3", "m"),
+                     ("model", "prototypes", "m"), ("model", "prototypes", "--output", "d"),
+                     ("model", "prototypes", "--output", "d", "--json", "m"),
+                     ("model", "prototypes", "--output", "d", "--limit", "0", "m"), *((name, "--nonsense") for name in COMMANDS),
                      ("score", "--model"), ("score", "--model", "m", "--stride", "x", "in"),
                      ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
-                     ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"),
+                     ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"), ("bench", "--batch", "4"),
+                     ("bench", "--train", "--batch", "1"),
                      ("learn", "--input", "x", "--output", "y", "--time-limit", "soon"),
                      ("learn", "--input", "x", "--output", "y", "--profile", "none-such")):
             with self.subTest(" ".join(args)):
@@ -57,12 +62,33 @@ class Cli(harness.Case):
                 self.assertTrue(any(os.path.basename(n) in command.err + command.out for n in named), command.err)
         self.assertFalse(os.path.exists(self.path("out")))
 
+    def test_bench_train(self):
+        model = harness.write_model(self.path("model.safetensors"))
+        command = harness.run("bench", "--train", "--model", model, "--batch", 3, "--threads", 2, "--seconds", 0.1)
+        self.assertEqual(command.code, 0, command.err)
+        figures = json.loads(command.out)
+        self.assertEqual((figures["batch"], figures["threads"]), (3, 2))
+        self.assertGreaterEqual(figures["steps"], 3)
+        self.assertAlmostEqual(figures["cubes_per_s"] * figures["seconds_per_cube"], 1, 5)
+
     def test_model_show(self):
         model = harness.write_model(self.path("model.safetensors"), slots=20)
         command = harness.run("model", "show", model)
         self.assertEqual(command.code, 0, command.err)
         for word in ("conv3d", "deconv3d", "20", "cosine"):
             self.assertIn(word, command.out)
+
+    def test_model_prototypes(self):
+        model = harness.write_model(self.path("model.safetensors"), slots=3)
+        command = harness.run("model", "prototypes", model, "-o", self.path("pictures"))
+        self.assertEqual((command.code, command.out), (0, ""), command.err)
+        self.assertIn("does not tell how much", command.err)
+        self.assertEqual(sorted(os.listdir(self.path("pictures"))), [f"00{i}-slot00{i}.png" for i in range(3)])
+        command = harness.run("model", "prototypes", os.path.join(harness.ROOT, "tests", "golden", "kddcup.safetensors"), "-o",
+                              self.path("none"))
+        self.assertEqual(command.code, 1)
+        self.assertIn("kddcup.safetensors: a model of table rows", command.err)
+        self.assertFalse(os.path.exists(self.path("none")))
 
     def test_output_that_cannot_be_written(self):
         """A full disk is an error, not a result cut short."""

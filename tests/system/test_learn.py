@@ -58,6 +58,14 @@ class Learn(harness.Case):
         training = json.loads(metadata(model)["memae.training"])
         self.assertEqual((training["seed"], training["steps"], training["inputs"]), (3, 150, ["normal"]))
         self.assertGreater(training["slots_used"], 1)
+        slots = json.loads(metadata(model)["memae.arch"])["memory"]["slots"]
+        self.assertEqual(len(training["slot_use"]), slots)
+        self.assertAlmostEqual(sum(training["slot_use"]), 1, delta=1e-6 * slots)
+        pictures = os.path.join(self.folder, "prototypes")
+        done = harness.run("model", "prototypes", "--output", pictures, "--limit", "2", model)
+        self.assertEqual(done.code, 0, done.err)
+        use = [training["slot_use"][int(name[-7:-4])] for name in sorted(os.listdir(pictures))]
+        self.assertEqual(use, sorted(training["slot_use"], reverse=True)[:2])
         self.assertGreater(training["held_out"]["error_without_memory"], 1.2 * training["held_out"]["error"])
         strange = os.path.join(self.folder, "strange.mkv")
         self.footage(strange, "lum='if(lt(mod(X+60*T,32),16),255,0)':cb=128:cr=128", 3)
