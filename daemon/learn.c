@@ -20,6 +20,7 @@
 #include "daemon/learner.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/recorder.h"
 #include "daemon/threads.h"
 #include "io/footage.h"
 #include "io/model_file.h"
@@ -28,21 +29,28 @@
 
 static const char usage[] =
     "Usage: memaed learn --input PATH… --output MODEL [OPTION…]\n"
+    "       memaed learn --config FILE --camera NAME --hours H [--output MODEL] [OPTION…]\n"
     "\n"
     "Learns what is normal in the footage, calibrates the alerts on its last fifth (by time) or on footage set apart for\n"
     "that, and writes a model.\n"
     "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image files\n"
     "is one sequence, a folder of videos all of them in name order.\n"
     "\n"
+    "The second form records the camera first, to OUTPUT.recording (bounded by --max-disk, removed once the model is\n"
+    "written), at the fps of the configuration, through losses of the stream, until there are H hours of footage.\n"
+    "\n"
     "  -i, --input PATH…        footage, oldest first; may be repeated\n"
     "      --calibrate PATH…    footage to calibrate on; all of --input is then learned from\n"
-    "  -o, --output MODEL       the model file to write\n"
+    "      --config FILE        a configuration, whose models need not be there yet\n"
+    "      --camera NAME        the camera in it to learn from\n"
+    "      --hours H            of footage to record; less where the source is a file that ends before\n"
+    "  -o, --output MODEL       the model file to write; with --camera the one in the configuration by default\n"
     "      --profile NAME       the network: compact (the default), nano, paper, released; without a\n"
     "                           memory, to compare: compact-ae, nano-ae\n"
     "      --arch FILE          the network from a JSON file (docs/model-format.md) instead\n"
     "      --size WIDTHxHEIGHT  of the pictures that the network sees, multiples of 16 (the profile's own)\n"
     "      --fps F              frames analysed a second; 0, the default, takes every frame\n"
-    "      --time-limit MINUTES stop in time, everything included (30, where no --steps are given)\n"
+    "      --time-limit MINUTES stop in time, all but a recording included (30, where no --steps are given)\n"
     "      --steps N            stop after N training steps; with it the schedule follows the steps alone\n"
     "      --seed N             of all random choices (1)\n"
     "      --threads N          (all cores)\n"
@@ -52,7 +60,8 @@ static const char usage[] =
     "      --alerts-per-day A   how often normal footage may alert: what the threshold is set for (1)\n"
     "      --max-memory MIB     of decoded footage (4096); what exceeds it goes compressed to a file beside OUTPUT\n"
     "      --max-disk MIB       of that file (65536)\n"
-    "      --resume             go on with an interrupted run, from OUTPUT.checkpoint; starts anew where that is missing\n"
+    "      --resume             go on with an interrupted run, from OUTPUT.checkpoint and OUTPUT.recording; starts anew\n"
+    "                           where these are missing\n"
     "      --checkpoint S       seconds between checkpoints (45)\n"
     "      --low-priority       give way to everything else on this machine\n"
     "  -h, --help               show this help\n"
@@ -64,7 +73,9 @@ static const char usage[] =
 struct learn {
     const char **inputs, **calibrate;
     size_t n_inputs, n_calibrate;
-    const char *output, *profile, *arch_file;
+    const char *output, *profile, *arch_file, *config_file, *camera_name;
+    double hours;
+    const struct config_camera *camera; /* to record; NULL: learns from inputs */
     int width, height;          /* 0: the profile's */
     double fps, minutes, alerts_a_day, learning_rate, entropy;
     int steps, seed, threads, batch, max_memory_mib, max_disk_mib;
@@ -191,18 +202,35 @@ static int split(struct learner_options *ret, struct footage *footage, size_t n_
     return r < 0 ? error_prefix(err, r, "--calibrate") : 0;
 }
 
+/* What a camera shows, or what the inputs hold. */
+static int fill(struct footage *footage, const struct learn *o, const char *path, struct error *err)
+{
+    if (!o->camera)
+        return add_all(footage, o->inputs, o->n_inputs, err);
+    struct log_number there;
+    log_event(LOG_INFO, "recording", "camera", o->camera->name, "path", path, "seconds",
+              log_real(&there, footage_seconds(footage)), NULL);
+    int r = recorder_run(footage, o->camera, o->hours * 3600, &stop, err);
+    if (r == -EINTR)
+        return error_set(err, r, "interrupted with %.2f hours recorded; the same command with --resume goes on with %s",
+                         footage_seconds(footage) / 3600, path);
+    return r < 0 ? error_prefix(err, r, "camera %s", o->camera->name) : 0;
+}
+
 static int read_footage(struct footage **ret, struct learner_options *ranges, const struct learn *o, const struct arch *arch,
                         struct error *err)
 {
     char *path = NULL;
-    if (asprintf(&path, "%s.footage", o->output) < 0)
+    if (asprintf(&path, "%s.%s", o->output, o->camera ? "recording" : "footage") < 0)
         return error_set(err, -ENOMEM, "out of memory");
     const struct footage_options options = {.width = arch->width, .height = arch->height, .fps = o->fps,
-                                            .max_bytes = (size_t)o->max_memory_mib << 20, .path = path,
+                                            .max_bytes = (size_t)o->max_memory_mib << 20, .path = path, .keep = o->camera,
                                             .max_disk_bytes = (size_t)o->max_disk_mib << 20, .stop = &stop};
     struct footage *footage = NULL;
-    int r = footage_open(&footage, &options, err);
-    if (r < 0 || (r = add_all(footage, o->inputs, o->n_inputs, err)) < 0)
+    int r = 0;
+    if (o->camera && !o->resume && access(path, F_OK) == 0)
+        r = error_set(err, -EEXIST, "%s: there is a recording already; --resume goes on with it; or remove it", path);
+    if (r < 0 || (r = footage_open(&footage, &options, err)) < 0 || (r = fill(footage, o, path, err)) < 0)
         goto fail;
     size_t n_inputs = footage_frames(footage);
     if ((r = add_all(footage, o->calibrate, o->n_calibrate, err)) < 0)
@@ -290,7 +318,7 @@ static int learn(const struct learn *o, struct error *err)
     struct footage *footage = NULL;
     struct threads *threads = NULL;
     json_t *belonging = NULL;
-    char *checkpoint = NULL;
+    char *checkpoint = NULL, *recording = NULL;
     struct learner_options options = {
         .batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->entropy, .seed = (uint64_t)o->seed,
         .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .alerts_a_day = o->alerts_a_day,
@@ -300,15 +328,19 @@ static int learn(const struct learn *o, struct error *err)
     int r = choose_arch(&arch, o, err);
     if (r < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
         goto out;
+    if (o->camera && o->minutes > 0)
+        options.deadline_us = monotonic_us() + (int64_t)(o->minutes * 60e6);
     if ((r = threads_open(&threads, o->threads)) < 0) {
         error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
         goto out;
     }
     if (asprintf(&checkpoint, "%s.checkpoint", o->output) < 0)
         checkpoint = NULL;
+    if (asprintf(&recording, "%s.recording", o->output) < 0)
+        recording = NULL;
     options.checkpoint = checkpoint;
     options.belongs = belonging = belongs(o, &options, &arch, footage);
-    if (!checkpoint || !belonging) {
+    if (!checkpoint || !recording || !belonging) {
         r = error_set(err, -ENOMEM, "out of memory");
         goto out;
     }
@@ -334,11 +366,17 @@ static int learn(const struct learn *o, struct error *err)
     json_decref(training);
     if (r == 0) {
         unlink(checkpoint);
+        if (o->camera)
+            unlink(recording);
         report(o->output, &result);
     }
 out:
+    if (r < 0 && r != -EINTR && o->camera && footage)
+        log_event(LOG_NOTICE, "recording_kept", "path", recording ? recording : "", "reason",
+                  "the same command with --resume learns from it", NULL);
     free(result.slot_use);
     free(checkpoint);
+    free(recording);
     json_decref(belonging);
     threads_close(threads);
     model_close(model);
@@ -365,6 +403,62 @@ static void add_path(struct learn *o, bool calibrates, const char *path)
         o->calibrate[o->n_calibrate++] = path;
     else
         o->inputs[o->n_inputs++] = path;
+}
+
+static void print_fault(void *arg, const char *text)
+{
+    (void)arg;
+    fprintf(stderr, "%s\n", text);
+}
+
+/* The camera that is named, and what follows from it. */
+static int choose_camera(struct learn *o, const struct config *config, struct error *err)
+{
+    for (size_t i = 0; i < config->n_cameras; i++)
+        if (strcmp(config->cameras[i].name, o->camera_name) == 0)
+            o->camera = &config->cameras[i];
+    if (!o->camera)
+        return error_set(err, -ENOENT, "%s: there is no camera \"%s\"", o->config_file, o->camera_name);
+    o->inputs[o->n_inputs++] = o->camera->source;
+    o->output = o->output ? o->output : o->camera->model;
+    o->fps = o->fps > 0 ? o->fps : o->camera->fps;
+    return 0;
+}
+
+static int run(struct learn *o)
+{
+    struct error err = {.text = "out of memory"};
+    struct config *config = NULL;
+    int r = 0;
+    if (o->config_file) {
+        r = config_load_unlearned(&config, o->config_file, print_fault, NULL);
+        if (r == -ENOMEM)
+            error_set(&err, r, "out of memory");
+        else if (r < 0)
+            return 1;
+    }
+    if (r < 0 || (config && (r = choose_camera(o, config, &err)) < 0) || (r = learn(o, &err)) < 0) {
+        char text[sizeof err.text];
+        redact(text, sizeof text, err.text);
+        fprintf(stderr, "memaed: learn: %s\n", text);
+    }
+    config_free(config);
+    return r < 0;
+}
+
+/* One of two forms: from inputs, or from a camera. */
+static int check_form(const struct learn *o)
+{
+    if (!o->config_file && !o->camera_name && o->hours == 0) {
+        if (o->n_inputs == 0)
+            return option_misuse("learn", "--input is missing; or --config, --camera and --hours");
+        return o->output ? 0 : option_misuse("learn", "--output is missing");
+    }
+    if (!o->config_file || !o->camera_name || o->hours == 0)
+        return option_misuse("learn", "--config, --camera and --hours go together");
+    if (o->n_inputs > 0 || o->n_calibrate > 0)
+        return option_misuse("learn", "--input and --calibrate do not go with --camera");
+    return 0;
 }
 
 int command_learn(int argc, char **argv)
@@ -422,10 +516,9 @@ int command_learn(int argc, char **argv)
         case RESUME: o.resume = true; break;
         case CHECKPOINT: bad = option_real(&o.checkpoint_s, "learn", "checkpoint", optarg, 0, 60, false); break;
         case LOW_PRIORITY: o.low_priority = true; break;
-        case CONFIG: case CAMERA: case HOURS:
-            bad = option_misuse("learn", "learning live from a camera (--config, --camera, --hours) is not there yet; "
-                                "record footage and pass it by --input");
-            break;
+        case CONFIG: o.config_file = optarg; break;
+        case CAMERA: o.camera_name = optarg; break;
+        case HOURS: bad = option_real(&o.hours, "learn", "hours", optarg, 0, 10000, true); break;
         case 'h':
             fputs(usage, stdout);
             free(o.inputs);
@@ -434,26 +527,17 @@ int command_learn(int argc, char **argv)
         }
     for (; !bad && optind < argc; optind++)
         add_path(&o, calibrates, argv[optind]);
-    if (!bad && o.n_inputs == 0)
-        bad = option_misuse("learn", "--input is missing");
-    if (!bad && !o.output)
-        bad = option_misuse("learn", "--output is missing");
+    bad = bad ? bad : check_form(&o);
     if (!bad && !arch_profile(o.profile))
         bad = option_misuse("learn", "--profile: compact, nano, paper, released, compact-ae or nano-ae expected, \"%s\" found", o.profile);
     if (!bad) {
-        struct error err = {.text = "out of memory"};
         if (o.minutes == 0 && o.steps == 0)
             o.minutes = 30;
         log_open(LOG_INFO);
         take_signals();
         if (o.low_priority)
             give_way();
-        status = learn(&o, &err) < 0;
-        if (status) {
-            char text[sizeof err.text];
-            redact(text, sizeof text, err.text);
-            fprintf(stderr, "memaed: learn: %s\n", text);
-        }
+        status = run(&o);
     }
     free(o.inputs);
     return status;

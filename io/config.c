@@ -431,10 +431,10 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
         read_keys(loader, CONFIG_ROOT, root, root->line, root->column, "", loader->config, outcomes);
 }
 
-int config_load_memory(struct config **ret, const void *data, size_t size, const char *path,
+static int load_memory(struct config **ret, const void *data, size_t size, const char *path, bool unlearned,
                        void (*fault)(void *arg, const char *text), void *arg)
 {
-    struct config_loader loader = {.faults.path = path};
+    struct config_loader loader = {.faults.path = path, .unlearned = unlearned};
     struct config_node *root = NULL;
     const char *slash = strrchr(path, '/');
     int r = -ENOMEM;
@@ -463,7 +463,13 @@ int config_load_memory(struct config **ret, const void *data, size_t size, const
     return r;
 }
 
-int config_load(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg)
+int config_load_memory(struct config **ret, const void *data, size_t size, const char *path,
+                       void (*fault)(void *arg, const char *text), void *arg)
+{
+    return load_memory(ret, data, size, path, false, fault, arg);
+}
+
+static int load(struct config **ret, const char *path, bool unlearned, void (*fault)(void *arg, const char *text), void *arg)
 {
     /* One byte more than may be, so that the parser sees what is too long. */
     const size_t room = CONFIG_YAML_MAX_SIZE + 1;
@@ -488,13 +494,23 @@ int config_load(struct config **ret, const char *path, void (*fault)(void *arg, 
     if (fd >= 0)
         close(fd);
     if (r == 0)
-        r = config_load_memory(ret, data, size, path, fault, arg);
+        r = load_memory(ret, data, size, path, unlearned, fault, arg);
     else if (asprintf(&text, "%s: %s; right would be a configuration file that can be read", path, strerror(-r)) >= 0)
         fault(arg, text);
     free(text);
     explicit_bzero(data, size);
     free(data);
     return r;
+}
+
+int config_load(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg)
+{
+    return load(ret, path, false, fault, arg);
+}
+
+int config_load_unlearned(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg)
+{
+    return load(ret, path, true, fault, arg);
 }
 
 void config_free(struct config *config)

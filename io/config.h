@@ -72,7 +72,9 @@ enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64 };
  * is short. *ret is the caller's on success, untouched on failure. Opens the files that secret_file names and asks
  * whether models and local sources are there; touches nothing else. */
 int config_load(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg);
-/* The same on bytes in memory; path stands in for the file's name, its folder for relative paths. */
+/* The same where models are yet to be learned: they need not be there. */
+int config_load_unlearned(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg);
+/* The same as the first on bytes in memory; path stands in for the file's name, its folder for relative paths. */
 int config_load_memory(struct config **ret, const void *data, size_t size, const char *path,
                        void (*fault)(void *arg, const char *text), void *arg);
 void config_free(struct config *config);        /* takes NULL; wipes secrets */

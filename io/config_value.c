@@ -310,7 +310,12 @@ static bool parse_model(const struct config_value *value, void *target)
     char *path = resolve(value->loader, value->text);
     if (!path)
         return false;
-    if (stat(path, &status) < 0 || access(path, R_OK) < 0)
+    bool there = stat(path, &status) == 0;
+    if (!there && errno == ENOENT && value->loader->unlearned) {
+        *(char **)target = path;
+        return true;
+    }
+    if (!there || access(path, R_OK) < 0)
         config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(errno));
     else if (!S_ISREG(status.st_mode))
         config_wrong(value, "\"%s\" is no plain file", show_path(&shown, value, path));

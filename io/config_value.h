@@ -16,6 +16,7 @@ struct config_loader {
     struct config *config;              /* what is being filled */
     struct config_faults faults;
     char *folder;                       /* where relative paths start */
+    bool unlearned;                     /* models need not be there */
 };
 
 /* One value on its way into the configuration. */

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct footage {
     size_t in_memory, pixels_room;
     struct store *store;        /* or NULL */
     uint8_t *frame;             /* [frame_size] the one at hand */
+    double seconds;
     uint32_t *run;              /* [n] frames of the unbroken sequence up to and with this one */
     uint64_t identity;
     float *interval_us;         /* [n] to the frame before; 0: none */
@@ -26,13 +28,13 @@ struct footage {
 
 static size_t most_in_memory(const struct footage *f)
 {
-    return f->options.max_bytes / f->frame_size;
+    return f->options.keep ? 0 : f->options.max_bytes / f->frame_size;
 }
 
 static int open_store(struct footage *f, struct error *err)
 {
     const struct store_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
-                                          .max_bytes = f->options.max_disk_bytes};
+                                          .max_bytes = f->options.max_disk_bytes, .keep = f->options.keep};
     return store_open(&f->store, f->options.path, &options, err);
 }
 
@@ -66,6 +68,7 @@ static int note(struct footage *f, const uint8_t *pixels, uint32_t run, float in
     identify(f, pixels, run);
     f->run[f->n] = run;
     f->interval_us[f->n] = interval_us;
+    f->seconds += (double)interval_us * 1e-6;
     f->n++;
     return 0;
 }
@@ -104,11 +107,15 @@ static int append(struct footage *f, const char *shown, uint32_t run, float inte
     return r < 0 ? r : note(f, f->frame, run, interval_us, err);
 }
 
-static int add_stream(struct footage *f, const char *input, struct error *err)
+/* Plays a source into the footage. 1: there are stream->seconds; 0: it ended; negative: *kept is false where keeping failed,
+ * and not the source. */
+static int play(struct footage *f, const char *input, const struct footage_stream *stream, bool *kept, struct error *err)
 {
     const struct source_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
-                                           .stall_timeout_ms = 30000, .stop = f->options.stop};
+                                           .udp = stream->udp, .stall_timeout_ms = stream->stall_timeout_ms,
+                                           .stop = f->options.stop};
     struct source *source;
+    *kept = true;
     int r = source_open(&source, input, &options, err);
     if (r < 0)
         return r;
@@ -117,7 +124,8 @@ static int add_stream(struct footage *f, const char *input, struct error *err)
     uint32_t run = 0;
     int64_t last_us = 0;
     struct source_frame frame;
-    while ((r = source_read(source, f->frame, &frame, err)) == 1) {
+    bool enough;
+    while (!(enough = f->seconds >= stream->seconds) && (r = source_read(source, f->frame, &frame, err)) == 1) {
         if (frame.corrupt) {
             f->corrupt++;
             run = 0;
@@ -126,13 +134,52 @@ static int add_stream(struct footage *f, const char *input, struct error *err)
         bool follows = run > 0 && !frame.gap;
         run = follows ? run + 1 : 1;
         r = append(f, shown, run, follows ? (float)(frame.pts_us - last_us) : 0, err);
-        if (r < 0)
+        if (r < 0) {
+            *kept = false;
             break;
+        }
         last_us = frame.pts_us;
+        if (stream->shown)
+            stream->shown(stream->arg, f->seconds);
     }
     source_close(source);
-    if (r == 0)
+    if (enough || r == 0)
         f->clips++;
+    return enough ? 1 : r;
+}
+
+static int add_stream(struct footage *f, const char *input, struct error *err)
+{
+    return play(f, input, &(struct footage_stream){.stall_timeout_ms = 30000, .seconds = INFINITY}, &(bool){true}, err);
+}
+
+int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err)
+{
+    bool kept;
+    int r = play(footage, url, stream, &kept, err);
+    if (r == 0)
+        error_set(err, 0, "the stream ended");
+    return r < 0 && r != -EINTR && kept ? 0 : r;
+}
+
+double footage_seconds(const struct footage *footage)
+{
+    return footage->seconds;
+}
+
+/* What the file holds from before. */
+static int go_on(struct footage *f, struct error *err)
+{
+    int r = open_store(f, err);
+    for (size_t i = 0; r == 0 && i < store_count(f->store); i++) {
+        uint32_t run;
+        float interval_us;
+        store_numbers(f->store, i, &run, &interval_us);
+        if ((r = store_read(f->store, i, f->frame, err)) == 0)
+            r = note(f, f->frame, run, interval_us, err);
+    }
+    if (r == 0 && f->n > 0)
+        f->clips = 1;
     return r;
 }
 
@@ -147,9 +194,12 @@ int footage_open(struct footage **ret, const struct footage_options *options, st
     f->identity = UINT64_C(0xcbf29ce484222325);
     f->frame_size = (size_t)options->width * (size_t)options->height;
     f->frame = malloc(f->frame_size);
-    if (!f->frame) {
+    int r = f->frame ? 0 : error_set(err, -ENOMEM, "out of memory");
+    if (r == 0 && options->keep)
+        r = go_on(f, err);
+    if (r < 0) {
         footage_close(f);
-        return error_set(err, -ENOMEM, "out of memory");
+        return r;
     }
     *ret = f;
     return 0;

@@ -18,6 +18,7 @@ struct footage_options {
     double fps;                 /* frames analysed a second; 0: every frame */
     size_t max_bytes;           /* of pixels in memory */
     const char *path;           /* of the file for what exceeds them, which has no name once it is open; NULL: none */
+    bool keep;                  /* the file holds all frames, stays, and is gone on with where it is there */
     size_t max_disk_bytes;
     const atomic_bool *stop;    /* becomes true: footage_add() returns -EINTR; may be NULL */
 };
@@ -33,6 +34,19 @@ void footage_close(struct footage *footage);            /* takes NULL */
  * videos, all of them in name order. 0 or a negative errno with input and cause in err (-EINVAL: a live stream, too);
  * -EFBIG where it would exceed max_bytes and max_disk_bytes. Frames before a fault stay. */
 int footage_add(struct footage *footage, const char *input, struct error *err);
+
+/* Plays a camera's source once and appends what it gives, until there are `seconds` of footage in all by its timestamps.
+ * Calls shown (may be NULL) with those that there are after each frame. 1: there are; 0: it ended or failed, with the cause in
+ * err, and may be tried again; a negative errno where it was told to stop (-EINTR) or what came can't be kept. */
+struct footage_stream {
+    bool udp;
+    int stall_timeout_ms;
+    double seconds;
+    void (*shown)(void *arg, double seconds);
+    void *arg;
+};
+int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err);
+double footage_seconds(const struct footage *footage);  /* of unbroken sequences */
 
 size_t footage_frames(const struct footage *footage);
 /* Frames first … first + n - 1, which are there, into pixels [n, height, width], the caller's. Any thread, several at

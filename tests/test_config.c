@@ -582,6 +582,25 @@ static int check_text(struct check_models *models, const char *text)
     return r;
 }
 
+/* Learning takes a configuration whose models are yet to come, and finds every other fault in it. */
+START_TEST(test_models_yet_to_be_learned)
+{
+    struct config *config = NULL;
+    const char *path = write_file("unlearned.yml", "cameras: {gate: {source: rtsp://h, model: to-come.safetensors}}\n");
+    faults = (struct lines){0};
+    ck_assert_int_eq(config_load(&config, path, on_fault, NULL), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(faults.text, "to-come.safetensors"));
+    faults = (struct lines){0};
+    ck_assert_msg(config_load_unlearned(&config, path, on_fault, NULL) == 0, "%s", faults.text);
+    ck_assert_ptr_nonnull(strstr(config->cameras[0].model, "to-come.safetensors"));
+    config_free(config);
+    path = write_file("unlearned.yml", "cameras: {gate: {source: rtsp://h, model: .}}\n");
+    faults = (struct lines){0};
+    ck_assert_int_eq(config_load_unlearned(&config, path, on_fault, NULL), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(faults.text, "no plain file"));
+}
+END_TEST
+
 START_TEST(test_models)
 {
     struct check_models models = {0};
@@ -746,6 +765,7 @@ int main(void)
     tcase_add_test(test, test_every_prefix);
     tcase_add_test(test, test_example_loads_with_the_defaults);
     tcase_add_test(test, test_example_says_what_the_table_says);
+    tcase_add_test(test, test_models_yet_to_be_learned);
     tcase_add_test(test, test_models);
     tcase_add_test(test, test_rules);
     tcase_add_test(test, test_alerts_a_day);

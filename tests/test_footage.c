@@ -1,5 +1,6 @@
 #include <check.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,67 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
+static void open_kept(double fps, size_t max_disk)
+{
+    const struct footage_options options = {.width = W, .height = H, .fps = fps, .path = clip_path("kept"), .keep = true,
+                                            .max_bytes = 1 << 24, .max_disk_bytes = max_disk};
+    close_footage();
+    ck_assert_msg(footage_open(&footage, &options, &err) == 0, "%s", err.text);
+}
+
+static void count(void *arg, double seconds)
+{
+    (void)seconds;
+    ++*(int *)arg;
+}
+
+/* A recording in three goes is the frames of each, with a break between, and the same when it is opened once more. */
+START_TEST(recordings_go_on)
+{
+    int shown = 0;
+    struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 1.5, .shown = count, .arg = &shown};
+    clip_levels("long.nut", 40, W, H, 10, "");
+    open_kept(10, 1 << 24);
+    ck_assert_msg(footage_record(footage, clip_path("long.nut"), &stream, &err) == 1, "%s", err.text);
+    ck_assert_uint_eq(footage_frames(footage), 16);
+    ck_assert_int_eq(shown, 16);
+    ck_assert_double_eq_tol(footage_seconds(footage), 1.5, 1e-4);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 1);
+    ck_assert_uint_eq(footage_frames(footage), 16);
+
+    open_kept(10, 1 << 24);
+    ck_assert_uint_eq(footage_frames(footage), 16);
+    ck_assert_double_eq_tol(footage_seconds(footage), 1.5, 1e-4);
+    stream.seconds = 100;
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "ended"));
+    ck_assert_int_eq(footage_record(footage, clip_path("none-such.nut"), &stream, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "none-such.nut"));
+    ck_assert_uint_eq(footage_frames(footage), 56);
+    uint64_t identity = footage_identity(footage);
+
+    open_kept(10, 1 << 24);
+    ck_assert_uint_eq(footage_frames(footage), 56);
+    ck_assert(footage_identity(footage) == identity);
+    for (size_t i = 0; i < 56; i++)
+        ck_assert_int_eq(*frame(i), (int)(i < 16 ? i : i - 16));
+    ck_assert(footage_window_ok(footage, 0, 16) && footage_window_ok(footage, 16, 16));
+    for (size_t i = 1; i < 16; i++)
+        ck_assert(!footage_window_ok(footage, i, 16));
+
+    open_kept(10, 1 << 13);     /* less than there is: nothing more is taken, and that is no fault of the stream's */
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), -EFBIG);
+    atomic_bool stop = true;
+    close_footage();
+    const struct footage_options other = {.width = W, .height = H, .fps = 5, .path = clip_path("kept"), .keep = true,
+                                          .max_disk_bytes = 1 << 24, .stop = &stop};
+    ck_assert_int_eq(footage_open(&footage, &other, &err), -EINVAL);
+    unlink(clip_path("kept"));
+    ck_assert_int_eq(footage_open(&footage, &other, &err), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), -EINTR);
+}
+END_TEST
+
 static void check_fails(const char *cause)
 {
     ck_assert_int_eq(check_all(), -EINVAL);
@@ -255,6 +317,7 @@ int main(void)
         tcase_add_test(tc, leaves_corrupt_frames_out);
         tcase_add_test(tc, folders_of_videos);
         tcase_add_test(tc, memory_is_bounded);
+        tcase_add_test(tc, recordings_go_on);
         tcase_add_test(tc, refuses_what_cant_be_learned);
     }
     suite_add_tcase(suite, tc);

@@ -310,7 +310,92 @@ class Learn(harness.Case):
         self.assertEqual(done.code, 1)
         self.assertIn("no-folder", done.err)
 
+    # ---- from a camera
+
+    def configuration(self, source):
+        """With a model that is yet to be learned."""
+        path = os.path.join(self.folder, "memaed.yml")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({"cameras": {"gate": {"source": source, "model": "gate.safetensors", "fps": 10, "stall_timeout_s": 1}}}, f)
+        return path, os.path.join(self.folder, "gate.safetensors")
+
+    def camera_args(self, config, hours, *args):
+        return ("learn", "--config", config, "--camera", "gate", "--hours", str(hours), *SMALL, "--steps", "30", *args)
+
+    def live(self):
+        long = os.path.join(self.folder, "long.mkv")
+        self.footage(long, "lum='if(lt(hypot(X-48-24*cos(T),Y-32-12*sin(T)),8),235,60+X/2)':cb=128:cr=128", 60)
+        return self.rtsp(long, fps=10)
+
+    def test_from_a_camera_that_goes_away(self):
+        server = self.live()
+        config, model = self.configuration(server.url)
+        self.assertNotEqual(harness.run("check", "--config", config).code, 0)      # only learning does without the model
+        process = subprocess.Popen([*harness.MEMAED, *self.camera_args(config, 0.003)], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            recording = f"{model}.recording"
+            harness.wait_for("recording", lambda: os.path.exists(recording) and os.stat(recording).st_size > 30 * 400, 30)
+            server.kill()
+            harness.wait_for("port", lambda: server.process.poll() is not None, 10)
+            server.start()
+            _, err = process.communicate(timeout=90 * harness.SCALE)
+        finally:
+            process.kill()
+            process.wait()
+        err = err.decode()
+        self.assertEqual(process.returncode, 0, err)
+        events = [(harness.parse_line(line) or {}).get("event") for line in err.splitlines()]
+        self.assertEqual([events.count(e) for e in ("camera_lost", "camera_restored")], [1, 1], err)
+        footage = harness.parse_line(next(x for x in err.splitlines() if "event=footage" in x))
+        self.assertTrue(105 <= int(footage["frames"]) <= 125, footage)     # 10.8 s; intervals lost in the gap come on top
+        self.assertEqual(json.loads(metadata(model)["memae.training"])["frames"], int(footage["frames"]))
+        self.assertFalse(os.path.exists(f"{model}.recording"))
+        self.assertLess(max(scores(model, self.normal)), float("inf"))
+
+    def test_a_recording_goes_on(self):
+        server = self.live()
+        config, model = self.configuration(server.url)
+        recording = f"{model}.recording"
+        process = subprocess.Popen([*harness.MEMAED, *self.camera_args(config, 1)], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            harness.wait_for("recording", lambda: os.path.exists(recording) and os.stat(recording).st_size > 40 * 400, 30)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=10 * harness.SCALE)
+        finally:
+            process.kill()
+            process.wait()
+        self.assertEqual(process.returncode, 1, err)
+        self.assertIn(b"the same command with --resume goes on", err)
+        done = harness.run(*self.camera_args(config, 0.0025), timeout=60)
+        self.assertEqual(done.code, 1)
+        self.assertIn("there is a recording already", done.err)
+        done = harness.run(*self.camera_args(config, 0.0025, "--resume"), timeout=60)
+        self.assertEqual(done.code, 0, done.err)
+        there = float(harness.parse_line(next(x for x in done.err.splitlines() if "event=recording" in x))["seconds"])
+        self.assertGreater(there, 1)
+        frames = int(harness.parse_line(next(x for x in done.err.splitlines() if "event=footage" in x))["frames"])
+        self.assertTrue(88 <= frames <= 100, frames)       # 9 s in two sequences
+        self.assertFalse(os.path.exists(recording))
+
+    def test_from_a_file_as_camera(self):
+        config, model = self.configuration(self.normal)
+        other = os.path.join(self.folder, "other.safetensors")
+        done = harness.run(*self.camera_args(config, 5, "--output", other), timeout=60)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("frames=150", done.err)
+        self.assertTrue(os.path.exists(other) and not os.path.exists(model))
+        done = harness.run(*self.camera_args(config, 5, "--max-disk", "1", "--size", "512x512"), timeout=60)
+        self.assertEqual(done.code, 1)
+        self.assertIn("exceeds 1 MiB on disk", done.err)
+        config, _ = self.configuration(os.path.join(self.folder, "none-such.mkv"))
+        done = harness.run(*self.camera_args(config, 5), timeout=60)
+        self.assertEqual(done.code, 1)
+        self.assertIn("none-such.mkv", done.err)
+
     def test_usage(self):
+        self.assertEqual(harness.run("learn", "--config", "x", "--camera", "gate").code, 2)
         for args in (("--hours", "1"), ("--size", "50x50"), ("--size", "48"), ("--batch", "0"), ("--profile", "none")):
             with self.subTest(args):
                 self.assertEqual(self.learn("m", *args).code, 2)

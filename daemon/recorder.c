@@ -1,0 +1,87 @@
+#include "daemon/recorder.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/backoff.h"
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "io/redact.h"
+#include "io/source.h"
+
+#define SHOW_US INT64_C(60000000)
+
+struct recorder {
+    const struct config_camera *camera;
+    double wanted_s;
+    int64_t shown_us;
+    bool lost;                  /* told, and no frame since */
+};
+
+static void show(void *arg, double seconds)
+{
+    struct recorder *r = arg;
+    int64_t now = monotonic_us();
+    if (r->lost)
+        log_event(LOG_INFO, "camera_restored", "camera", r->camera->name, NULL);
+    r->lost = false;
+    if (now - r->shown_us < SHOW_US)
+        return;
+    struct log_number there, wanted;
+    log_event(LOG_INFO, "recording", "camera", r->camera->name, "seconds", log_real(&there, seconds), "of",
+              log_real(&wanted, r->wanted_s), NULL);
+    r->shown_us = now;
+}
+
+static void wait_us(int64_t us, const atomic_bool *stop)
+{
+    sigset_t ends, before;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    /* Blocked until ppoll() waits: a signal between the look at stop and the wait is not missed. */
+    pthread_sigmask(SIG_BLOCK, &ends, &before);
+    if (!atomic_load(stop))
+        ppoll(NULL, 0, &(struct timespec){us / 1000000, us % 1000000 * 1000}, &before);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+int recorder_run(struct footage *footage, const struct config_camera *camera, double seconds, const atomic_bool *stop,
+                 struct error *err)
+{
+    struct recorder recorder = {.camera = camera, .wanted_s = seconds};
+    const struct footage_stream stream = {.udp = camera->udp, .stall_timeout_ms = (int)(camera->stall_timeout_s * 1e3),
+                                          .seconds = seconds, .shown = show, .arg = &recorder};
+    bool is_file = !source_is_live(camera->source) &&
+                   (!strstr(camera->source, "://") || strncmp(camera->source, "file:", 5) == 0);
+    struct backoff backoff;
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) < 0)
+        seed = (uint64_t)monotonic_us();
+    backoff_init(&backoff, seed);
+    while (footage_seconds(footage) < seconds) {
+        int64_t started = monotonic_us();
+        size_t before = footage_frames(footage);
+        int r = footage_record(footage, camera->source, &stream, err);
+        if (r != 0)
+            return r < 0 ? r : 0;
+        bool any = footage_frames(footage) > before;
+        if (is_file)
+            return any ? 0 : error_set(err, -EIO, "%s", err->text);
+        if (!recorder.lost) {
+            char reason[256];
+            redact(reason, sizeof reason, err->text);
+            log_event(LOG_WARNING, "camera_lost", "camera", camera->name, "reason", reason, NULL);
+        }
+        recorder.lost = true;
+        if (any && monotonic_us() - started >= BACKOFF_LAST_US)
+            backoff_reset(&backoff);
+        wait_us(backoff_next_us(&backoff), stop);
+        if (atomic_load(stop))
+            return error_set(err, -EINTR, "interrupted");
+    }
+    return 0;
+}
