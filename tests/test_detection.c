@@ -145,6 +145,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, thresholds_by_hand);
     tcase_add_test(tests, figures_by_hand);
     tcase_add_test(tests, not_defined);

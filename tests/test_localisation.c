@@ -205,6 +205,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_case_by_hand);
     tcase_add_test(tests, what_it_refuses);
     tcase_add_test(tests, agrees_with_brute_force);

@@ -90,6 +90,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, known_cases);
     tcase_add_test(tests, agrees_with_the_definition);
     suite_add_tcase(suite, tests);
