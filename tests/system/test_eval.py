@@ -23,9 +23,12 @@ HEIGHT, WIDTH = 32, 48
 DAY_S = 86400
 
 
-def gray_clip(path, pictures, height, width, rate="10"):
+def gray_clip(path, pictures, height, width, rate="10", jump=None):
+    """jump: the frame before which time leaps by ten frames more."""
+    leap = ["-vf", f"settb=1/1000,setpts=(N+10*gte(N\\,{jump}))/({rate})/TB", "-fps_mode", "passthrough",
+            "-enc_time_base", "1/1000"] if jump else []
     subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s",
-                    f"{width}x{height}", "-r", rate, "-i", "-", "-c:v", "ffv1", "-pix_fmt", "gray", path],
+                    f"{width}x{height}", "-r", rate, "-i", "-", *leap, "-c:v", "ffv1", "-pix_fmt", "gray", path],
                    input=b"".join(pictures), check=True)
 
 
@@ -75,14 +78,16 @@ class Motion(Case):
         print(f"# motion: {result['motion']} against {wanted}", flush=True)
 
     def test_stride_and_size_of_the_model(self):
-        """Pictures of 128x128 whatever the model takes; the windows that there are."""
+        """Pictures of 128x128 whatever the model takes; the windows that there are, also where a gap takes some."""
         still, moved = bytes(range(256)) * 64, bytes(reversed(range(256))) * 64
-        gray_clip(os.path.join(self.clips, "a.mkv"), [moved if i in (20, 41) else still for i in range(60)], 128, 128)
+        pictures = [moved if i in (20, 41) else still for i in range(60)]
         # A window sees the flash at frame t, which is two differences, with its centre from t - 3 to t + 4 or 5.
         abnormal = set(range(17, 26)) | set(range(38, 47))
-        for stride in (1, 5):
+        for stride, jump, windows in ((1, None, 45), (5, None, 9), (1, 30, 30), (5, 30, 6)):
+            gray_clip(os.path.join(self.clips, "a.mkv"), pictures, 128, 128, jump=jump)
             result = self.eval({"a": [int(i in abnormal) for i in range(60)]}, "--stride", stride)
-            self.assertEqual(result["motion"], {"auc_causal": 1.0, "auc_per_clip_minmax": 1.0}, stride)
+            self.assertEqual(result["windows"], windows, (stride, jump))
+            self.assertEqual(result["motion"], {"auc_causal": 1.0, "auc_per_clip_minmax": 1.0}, (stride, jump))
 
 
 class Events(Case):
@@ -90,7 +95,7 @@ class Events(Case):
               "c": [0] * 70, "d": [0] * 30 + [1] * 30}
 
     def record(self, seconds):
-        """Clips with so many seconds from frame to frame."""
+        """Clips with so many seconds from frame to frame; c has a gap."""
         rng = random.Random(4)
         for name, values in self.LABELS.items():
             pictures = []
@@ -98,7 +103,20 @@ class Events(Case):
                 level, contrast = rng.randrange(256) if label else rng.randrange(80, 190), rng.randrange(1, 130)
                 noise = rng.randbytes(HEIGHT * WIDTH)
                 pictures.append(bytes(min(255, max(0, level + (b - 128) * contrast // 256)) for b in noise))
-            gray_clip(os.path.join(self.clips, f"{name}.mkv"), pictures, HEIGHT, WIDTH, rate=f"1/{seconds}")
+            gray_clip(os.path.join(self.clips, f"{name}.mkv"), pictures, HEIGHT, WIDTH, rate=f"1/{seconds}",
+                      jump=35 if name == "c" else None)
+
+    @staticmethod
+    def runs(rows):
+        """Those of a clip in unbroken sequences."""
+        return [[r for _, r in group]
+                for _, group in itertools.groupby(enumerate(rows), lambda p: int(p[1]["window"]) - p[0])]
+
+    def normal_s(self):
+        """From each normal window to the next window in its sequence."""
+        rows = self.rows(self.LABELS)
+        return sum(float(b["pts_s"]) - float(a["pts_s"]) for name, labels in self.LABELS.items()
+                   for run in self.runs(rows[name]) for a, b in zip(run, run[1:]) if not labels[int(a["frame"])])
 
     def expect(self, at, allowed, seconds):
         """By trying all thresholds, from the highest down."""
@@ -108,8 +126,9 @@ class Events(Case):
         for threshold in values:
             alarms = 0
             for name, labels in self.LABELS.items():
-                marks = [float(r["score"]) >= threshold and not labels[int(r["frame"])] for r in rows[name]]
-                alarms += sum(on for on, _ in itertools.groupby(marks))
+                for run in self.runs(rows[name]):
+                    marks = [float(r["score"]) >= threshold and not labels[int(r["frame"])] for r in run]
+                    alarms += sum(on for on, _ in itertools.groupby(marks))
             if alarms > allowed:
                 break
             best, kept = threshold, alarms
@@ -136,9 +155,10 @@ class Events(Case):
         return events
 
     def test_long_enough(self):
-        self.record(100)                                # 187 normal windows of 100 s: a fifth of a day
+        self.record(100)                                # over 100 normal windows of 100 s: more than a tenth of a day
         result = self.eval(self.LABELS)
         events = result["events"]
+        self.assertAlmostEqual(events["normal_s"], self.normal_s(), places=3)
         days = events["normal_s"] / DAY_S
         self.assertAlmostEqual(events["resolution_per_day"], 1 / days, places=5)
         self.assertEqual(result["fps"], 0.01)
