@@ -8,6 +8,7 @@ import os
 import signal
 import struct
 import subprocess
+import time
 
 import harness
 
@@ -378,6 +379,22 @@ class Learn(harness.Case):
         frames = int(harness.parse_line(next(x for x in done.err.splitlines() if "event=footage" in x))["frames"])
         self.assertTrue(88 <= frames <= 100, frames)       # 9 s in two sequences
         self.assertFalse(os.path.exists(recording))
+
+    def test_stop_while_the_camera_is_away(self):
+        """The wait for the next attempt, by now of three seconds or more, ends at once."""
+        config, _ = self.configuration(f"rtsp://127.0.0.1:{harness.free_port()}/live")
+        process = subprocess.Popen([*harness.MEMAED, *self.camera_args(config, 1)], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            time.sleep(5)
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=1 * harness.SCALE)
+        finally:
+            process.kill()
+            process.wait()
+        self.assertEqual(process.returncode, 1, err)
+        self.assertEqual(err.count(b"event=camera_lost"), 1, err)
+        self.assertIn(b"interrupted with 0.00 hours", err)
 
     def test_from_a_file_as_camera(self):
         config, model = self.configuration(self.normal)
