@@ -229,10 +229,10 @@ static void find_runs(const struct window3d *w, const float *src, const float *z
     }
 }
 
-static bool is_inside(const struct window3d *w, int t, int y, int x)
+static bool axis_inside(const struct window3d *w, int axis, int src, int at)
 {
-    int t0 = t * w->step[0] + w->first[0], y0 = y * w->step[1] + w->first[1], x0 = x * w->step[2] + w->first[2];
-    return t0 >= 0 && t0 + w->n[0] <= w->src.t && y0 >= 0 && y0 + w->n[1] <= w->src.h && x0 >= 0 && x0 + w->n[2] <= w->src.w;
+    int begin = at * w->step[axis] + w->first[axis];
+    return begin >= 0 && begin + w->n[axis] <= src;
 }
 
 /* Every output position's sum over its window of source times weight (panels over [n[0], n[1], n[2], src.c]). */
@@ -269,24 +269,31 @@ static void convolve(struct window3d w, const float *src, const float *weight, s
             }
             int x = (int)(m0 % (size_t)w.out[2]), y = (int)(m0 / (size_t)w.out[2] % (size_t)w.out[1]),
                 t = (int)(m0 / (size_t)w.out[2] / (size_t)w.out[1]);
-            for (size_t r = 0; r < p.n_rows; r++) {
-                const float **ret = rows + r / tile * tile * p.runs + r % tile;
-                if (is_inside(&w, t, y, x)) {
-                    const float *from = src + (((size_t)(t * w.step[0] + w.first[0]) * (size_t)w.src.h +
-                                                (size_t)(y * w.step[1] + w.first[1])) * (size_t)w.src.w +
-                                               (size_t)(x * w.step[2] + w.first[2])) * c;
-                    for (size_t i = 0; i < p.runs; i++)
-                        ret[i * tile] = from + offset[i];
-                } else {
-                    find_runs(&w, src, zeros, narrow, first, n_runs, t, y, x, ret);
-                }
-                out[r] = to->base + (size_t)t * to->step[0] + (size_t)y * to->step[1] + (size_t)x * to->step[2];
-                if (++x == w.out[2]) {
-                    x = 0;
-                    if (++y == w.out[1]) {
-                        y = 0;
-                        t++;
+            const float **ret = rows;
+            for (size_t r = 0, n_line, in_tile = 0; r < p.n_rows; r += n_line) {
+                n_line = (size_t)(w.out[2] - x) < p.n_rows - r ? (size_t)(w.out[2] - x) : p.n_rows - r;
+                bool inside = axis_inside(&w, 0, w.src.t, t) && axis_inside(&w, 1, w.src.h, y);
+                int line = ((t * w.step[0] + w.first[0]) * w.src.h + y * w.step[1] + w.first[1]) * w.src.w + w.first[2];
+                float *to_line = to->base + (size_t)t * to->step[0] + (size_t)y * to->step[1];
+                for (size_t i = 0; i < n_line; i++, x++) {
+                    if (inside && axis_inside(&w, 2, w.src.w, x)) {
+                        const float *from = src + (size_t)(line + x * w.step[2]) * c, **run = ret;
+                        for (size_t j = 0; j < p.runs; j++, run += tile)
+                            *run = from + offset[j];
+                    } else {
+                        find_runs(&w, src, zeros, narrow, first, n_runs, t, y, x, ret);
                     }
+                    out[r + i] = to_line + (size_t)x * to->step[2];
+                    ret++;
+                    if (++in_tile == tile) {
+                        in_tile = 0;
+                        ret += tile * (p.runs - 1);
+                    }
+                }
+                x = 0;
+                if (++y == w.out[1]) {
+                    y = 0;
+                    t++;
                 }
             }
             p.weight = weight + (size_t)first * k * KERNEL_PANEL;
@@ -478,21 +485,34 @@ static float *fine_at(const struct conv3d *g, float *fine, int t, int y, int x)
     return fine + (((size_t)t * (size_t)g->fine.h + (size_t)y) * (size_t)g->fine.w + (size_t)x) * (size_t)g->fine.c;
 }
 
-/* Adds the products of one coarse position, [taps, fine.c], to the fine positions under its taps. */
-static void add_taps(const struct conv3d *g, const float *products, int t, int y, int x, float *fine)
+/* Adds the products of coarse positions x0 … x1 - 1 of a line, [taps, fine.c] each, to the fine positions under their taps.
+ * A tap at a time: what follows on each other then adds to other places, and waits for no sum just stored. */
+static void add_taps(const struct conv3d *g, const float *products, int t, int y, int x0, int x1, float *fine)
 {
-    int c = g->fine.c, kw = g->kernel[2];
-    int x0 = x * g->stride[2] - g->padding[2];
-    int lead = x0 < 0 ? -x0 : 0, end = x0 + kw > g->fine.w ? g->fine.w - x0 : kw;
+    size_t c = (size_t)g->fine.c, row = taps(g) * c, step = (size_t)g->stride[2] * c;
     for (int a = 0; a < g->kernel[0]; a++)
-        for (int b = 0; b < g->kernel[1]; b++, products += kw * c) {
-            int ft = t * g->stride[0] - g->padding[0] + a, fy = y * g->stride[1] - g->padding[1] + b;
-            if (ft < 0 || ft >= g->fine.t || fy < 0 || fy >= g->fine.h || lead >= end)
-                continue;
-            float *d = fine_at(g, fine, ft, fy, x0 + lead);
-            for (int i = lead * c; i < end * c; i++)
-                *d++ += products[i];
-        }
+        for (int b = 0; b < g->kernel[1]; b++)
+            for (int k = 0; k < g->kernel[2]; k++, products += c) {
+                int ft = t * g->stride[0] - g->padding[0] + a, fy = y * g->stride[1] - g->padding[1] + b;
+                int x = x0, end = x1, first = k - g->padding[2];
+                if (ft < 0 || ft >= g->fine.t || fy < 0 || fy >= g->fine.h)
+                    continue;
+                while (x < end && x * g->stride[2] + first < 0)
+                    x++;
+                while (end > x && (end - 1) * g->stride[2] + first >= g->fine.w)
+                    end--;
+                if (x == end)
+                    continue;
+                float *d = fine_at(g, fine, ft, fy, x * g->stride[2] + first);
+                const float *p = products + (size_t)(x - x0) * row;
+                if (c == 1)
+                    for (; x < end; x++, d += step, p += row)
+                        *d += *p;
+                else
+                    for (; x < end; x++, d += step, p += row)
+                        for (size_t i = 0; i < c; i++)
+                            d[i] += p[i];
+            }
 }
 
 static void scatter_few_channels(const struct conv3d *g, const float *coarse, const float *packed,
@@ -511,10 +531,11 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
             out[r] = scratch + r * n;
         }
         kernels->row_products(&p);
-        for (size_t r = 0; r < p.n_rows; r++) {
-            size_t position = m0 + r, line = position / (size_t)g->coarse.w;
-            add_taps(g, scratch + r * n, (int)(line / (size_t)g->coarse.h), (int)(line % (size_t)g->coarse.h),
-                     (int)(position % (size_t)g->coarse.w), fine);
+        for (size_t r = 0, n_line; r < p.n_rows; r += n_line) {
+            size_t width = (size_t)g->coarse.w, x = (m0 + r) % width, line = (m0 + r) / width;
+            n_line = width - x < p.n_rows - r ? width - x : p.n_rows - r;
+            add_taps(g, scratch + r * n, (int)(line / (size_t)g->coarse.h), (int)(line % (size_t)g->coarse.h), (int)x,
+                     (int)(x + n_line), fine);
         }
     }
     kernels->affine_activation(fine, fc, fine, NULL, e->bias, n_fine, fc, e->activation, e->slope);
