@@ -1,4 +1,4 @@
-/* memaed model prototypes: the memory's slots as pictures, as in figure 5 of Gong et al., ICCV 2019: every query is
+/* memaed model prototypes: the memory's slots as pictures, as in the figure of Gong et al., ICCV 2019: every query is
  * answered by the one slot, and the decoder makes of that what it makes of a picture that holds nothing else. */
 #ifndef MEMAED_DAEMON_PROTOTYPES_H
 #define MEMAED_DAEMON_PROTOTYPES_H
