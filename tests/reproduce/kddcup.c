@@ -127,8 +127,8 @@ static void one_run(void *arg, int run, int worker)
     const struct arch arch = {
         .kind = INPUT_TABLE, .channels = FEATURES, .frames = 1, .height = 1, .width = 1, .std = 1,
         .n_encoder = 4, .encoder = {TANH(60), TANH(30), TANH(10), PLAIN(3)},
-        .has_memory = true, .memory = {.slots = 50, .similarity = SIMILARITY_COSINE, .shrink = (float)o->shrink,
-                                       .temperature = (float)o->temperature},
+        .has_memory = !o->plain, .memory = {.slots = 50, .similarity = SIMILARITY_COSINE, .shrink = (float)o->shrink,
+                                            .temperature = (float)o->temperature},
         .n_decoder = 4, .decoder = {TANH(10), TANH(30), TANH(60), PLAIN(FEATURES)},
     };
     uint64_t seed = (uint64_t)(o->seed + run);
@@ -172,7 +172,7 @@ static void one_run(void *arg, int run, int worker)
 
 int main(int argc, char **argv)
 {
-    struct reproduce o = {.name = "kddcup", .runs = 20, .epochs = 5, .batch = 1024, .seed = 1, .learning_rate = 3e-3,
+    struct reproduce o = {.name = "kddcup", .runs = 20, .epochs = 3, .batch = 1024, .seed = 1, .learning_rate = 3e-3,
                           .alpha = 2e-4, .shrink = 0.015, .temperature = 1};
     static struct experiment e;
     reproduce_options(&o, argc, argv);
@@ -180,9 +180,9 @@ int main(int argc, char **argv)
     load(&e);
     reproduce_each(&o, o.runs, one_run, &e);
     printf("{\"experiment\": \"kddcup\", \"tested_on\": \"%s\", \"runs\": %d, \"seed\": %d, \"epochs\": %d, \"batch\": %d,\n"
-           " \"learning_rate\": %g, \"entropy_weight\": %g, \"shrink\": %g, \"temperature\": %g",
+           " \"learning_rate\": %g, \"entropy_weight\": %g, \"shrink\": %g, \"temperature\": %g, \"memory\": %s",
            o.validate ? "half of the learning half" : "test half", o.runs, o.seed, o.epochs, o.batch, o.learning_rate, o.alpha,
-           o.shrink, o.temperature);
+           o.shrink, o.temperature, o.plain ? "false" : "true");
     reproduce_print("precision", e.precision, o.runs);
     reproduce_print("recall", e.recall, o.runs);
     reproduce_print("f1", e.f1, o.runs);

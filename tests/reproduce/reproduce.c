@@ -38,13 +38,14 @@ void *reproduce_allocate(size_t n, size_t size)
 
 void reproduce_options(struct reproduce *o, int argc, char **argv)
 {
-    enum { RUNS = 256, EPOCHS, BATCH, SEED, THREADS, RATE, ENTROPY, SHRINK, TEMPERATURE, VALIDATE };
+    enum { RUNS = 256, EPOCHS, BATCH, SEED, THREADS, RATE, ENTROPY, SHRINK, TEMPERATURE, VALIDATE, PLAIN };
     static const struct option options[] = {
         {"runs", required_argument, NULL, RUNS}, {"epochs", required_argument, NULL, EPOCHS},
         {"batch", required_argument, NULL, BATCH}, {"seed", required_argument, NULL, SEED},
         {"threads", required_argument, NULL, THREADS}, {"learning-rate", required_argument, NULL, RATE},
         {"entropy", required_argument, NULL, ENTROPY}, {"shrink", required_argument, NULL, SHRINK},
-        {"temperature", required_argument, NULL, TEMPERATURE}, {"validate", no_argument, NULL, VALIDATE}, {0},
+        {"temperature", required_argument, NULL, TEMPERATURE}, {"validate", no_argument, NULL, VALIDATE},
+        {"plain", no_argument, NULL, PLAIN}, {0},
     };
     int c, bad = 0;
     blas_init(argv);
@@ -62,6 +63,7 @@ void reproduce_options(struct reproduce *o, int argc, char **argv)
         case SHRINK: bad = option_real(&o->shrink, o->name, "shrink", optarg, 0, 0.999, false); break;
         case TEMPERATURE: bad = option_real(&o->temperature, o->name, "temperature", optarg, 0, 100, true); break;
         case VALIDATE: o->validate = true; break;
+        case PLAIN: o->plain = true; break;
         default: bad = option_unknown(o->name, c, argv);
         }
     if (bad || optind != argc)

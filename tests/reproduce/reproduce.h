@@ -14,6 +14,7 @@ struct reproduce {
     int runs, epochs, batch, seed, threads;
     double learning_rate, alpha, shrink, temperature;
     bool validate;              /* for the choice of settings: the test data stay untouched */
+    bool plain;                 /* without a memory */
 };
 
 /* Reads the command line over the defaults in o, and chooses kernels. First thing in main. */
