@@ -201,8 +201,8 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
 
 static float combine(const struct score_spec *spec, float speed, float change)
 {
-    double s = ((double)speed - spec->speed.median) / spec->speed.spread,
-           c = ((double)change - spec->change.median) / spec->change.spread, top = fmax(s, c);
+    double s = ((double)speed - spec->speed.centre) / spec->speed.spread,
+           c = ((double)change - spec->change.centre) / spec->change.spread, top = fmax(s, c);
     return (float)(top + log1p(exp(fmin(s, c) - top)));
 }
 
@@ -230,6 +230,8 @@ void score_usual_fit(struct score_usual *ret, double *logs, size_t n)
 {
     assert(n > 0);
     qsort(logs, n, sizeof *logs, compare);
-    ret->median = n % 2 ? logs[n / 2] : (logs[n / 2 - 1] + logs[n / 2]) / 2;
-    ret->spread = fmax((logs[n - 1 - n / 100] - ret->median) / 2.326, LEAST_SPREAD);
+    const double z95 = 1.645, z99 = 2.326;
+    double q95 = logs[n - 1 - n / 20], q99 = logs[n - 1 - n / 100];
+    ret->spread = fmax((q99 - q95) / (z99 - z95), LEAST_SPREAD);
+    ret->centre = q95 - z95 * ret->spread;
 }

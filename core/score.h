@@ -10,16 +10,18 @@
  *   change  the squared temporal difference of the residual x̂ - x: change that the memory could not draw.
  * A change of light that is the same all over the picture is taken out of both. A window has the logarithm of the mean of
  * its fastest cells (a 120th of all) and of those of the largest change (a 30th); both are set against the camera's own
- * normal (median and spread of footage held out) and added as z = ln(eˢ + eᶜ): either alone suffices.
+ * normal and added as z = ln(eˢ + eᶜ): either alone suffices.
  * Figures, and what did not help, stand in docs/score.md. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_H
 #define MEMAED_CORE_SCORE_H
 
 #include "core/arch.h"
 
-/* What is usual at a camera, of a logarithm. */
+/* What is usual at a camera, of a logarithm. Taken from the top of what footage held out shows, not from its middle: a
+ * camera that sees nothing for most of the day has its middle there, and all that ever moves would lie in the first few
+ * spreads above it. */
 struct score_usual {
-    double median, spread;      /* spread > 0: a 99th percentile lies 2.326 of them above the median */
+    double centre, spread;      /* spread > 0; of the normal distribution through the 95th and the 99th percentile */
 };
 
 struct score_spec {

@@ -354,8 +354,8 @@ static int score_check(const struct score_spec *s, struct error *err)
 {
     if (!isfinite(s->noise) || s->noise < 0)
         return error_set(err, -EINVAL, "score: noise: a number of 0 or more expected, %.9g found", s->noise);
-    if (!isfinite(s->speed.median) || !isfinite(s->change.median))
-        return error_set(err, -EINVAL, "score: finite medians expected");
+    if (!isfinite(s->speed.centre) || !isfinite(s->change.centre))
+        return error_set(err, -EINVAL, "score: finite centres expected");
     if (!(s->speed.spread > 0) || !(s->change.spread > 0) || !isfinite(s->speed.spread) || !isfinite(s->change.spread))
         return error_set(err, -EINVAL, "score: spreads above 0 expected");
     return 0;
@@ -363,16 +363,16 @@ static int score_check(const struct score_spec *s, struct error *err)
 
 static int score_from_json(struct score_spec *s, const json_t *json, struct error *err)
 {
-    static const char *const keys[] = {"noise", "speed_median", "speed_spread", "change_median", "change_spread"};
-    double *const fields[] = {&s->noise, &s->speed.median, &s->speed.spread, &s->change.median, &s->change.spread};
+    static const char *const keys[] = {"noise", "speed_centre", "speed_spread", "change_centre", "change_spread"};
+    double *const fields[] = {&s->noise, &s->speed.centre, &s->speed.spread, &s->change.centre, &s->change.spread};
     int r = get_numbers(fields, keys, COUNT(fields), COUNT(keys), "score", json, err);
     return r < 0 ? r : score_check(s, err);
 }
 
 static json_t *score_to_json(const struct score_spec *s)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f}", "noise", s->noise, "speed_median", s->speed.median, "speed_spread",
-                     s->speed.spread, "change_median", s->change.median, "change_spread", s->change.spread);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f}", "noise", s->noise, "speed_centre", s->speed.centre, "speed_spread",
+                     s->speed.spread, "change_centre", s->change.centre, "change_spread", s->change.spread);
 }
 
 static int pareto_check(const struct pareto *p, const char *where, struct error *err)

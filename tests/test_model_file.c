@@ -500,7 +500,7 @@ START_TEST(refuses_scores_and_tails)
         {"\"noise\":0,", "", "score: noise: a number expected, nothing found"},
         {"\"noise\":0,", "\"nose\":0,", "score: nose: unknown key"},
         {"\"speed_spread\":1", "\"speed_spread\":0", "score: spreads above 0"},
-        {"\"change_median\":0", "\"change_median\":1e999", "memae.calibration: "},
+        {"\"change_centre\":0", "\"change_centre\":1e999", "memae.calibration: "},
         {"\"shape\":0.25", "\"shape\":0.75", "tail: run: a finite level"},
         {"\"share\":0.05", "\"share\":0", "tail: window: a finite level"},
         {"\"runs\":3", "\"runs\":-3", "tail: windows, runs and hours"},
@@ -516,7 +516,7 @@ START_TEST(refuses_scores_and_tails)
     for (size_t i = 0; i <= sizeof wrong / sizeof wrong[0]; i++) {
         char changed[1200];
         snprintf(text, sizeof text, "{\"fps\":10,\"threshold\":1,\"close_threshold\":1,\"median\":0,\"p99\":0,\"maximum\":1,"
-                 "\"windows\":5,\"score\":{\"noise\":0,\"speed_median\":0,\"speed_spread\":1,\"change_median\":0,"
+                 "\"windows\":5,\"score\":{\"noise\":0,\"speed_centre\":0,\"speed_spread\":1,\"change_centre\":0,"
                  "\"change_spread\":1},\"tail\":{\"hours\":1,\"windows\":5,\"runs\":3,\"quantiles\":%s],\"window\":{\"level\":1,"
                  "\"share\":0.05,\"scale\":1,\"shape\":0},\"run\":{\"level\":3,\"share\":2,\"scale\":1,\"shape\":0.25}}}",
                  quantiles);

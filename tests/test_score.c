@@ -154,10 +154,11 @@ START_TEST(what_is_usual)
     for (int i = 0; i < 200; i++)
         logs[i] = (i * 37 % 200 + 1) / 100.0;           /* 0.01 … 2.00 in some order */
     score_usual_fit(&u, logs, 200);
-    ck_assert_double_eq_tol(u.median, 1.005, 1e-12);
-    ck_assert_double_eq_tol(u.spread, (1.98 - 1.005) / 2.326, 1e-12);
+    ck_assert_double_eq_tol(u.spread, (1.98 - 1.90) / (2.326 - 1.645), 1e-12);
+    ck_assert_double_eq_tol(u.centre + 1.645 * u.spread, 1.90, 1e-12);
+    ck_assert_double_eq_tol(u.centre + 2.326 * u.spread, 1.98, 1e-12);
     score_usual_fit(&u, same, 3);
-    ck_assert_double_eq(u.median, 4);
+    ck_assert_double_eq_tol(u.centre, 4 - 1.645 * u.spread, 1e-12);
     ck_assert_double_gt(u.spread, 0);
 }
 END_TEST
