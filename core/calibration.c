@@ -17,6 +17,11 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n)
+{
+    return tail_fit(ret, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, MOST_ALERTS_A_DAY);
+}
+
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day)
 {
     struct calibration c = *ret;
@@ -34,7 +39,7 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
     c.windows = (long)n;
     free(scores);
 
-    int r = tail_fit(&c.tail, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, MOST_ALERTS_A_DAY);
+    int r = calibration_tail(&c.tail, windows, n);
     if (r < 0)
         return r;
     c.has_tail = true;
@@ -50,6 +55,6 @@ float calibration_score(const struct calibration *calibration, const struct plan
 
     if (!calibration || !calibration->has_score)
         return result->reference;
-    score_measure(plan_arch(plan), result->x, result->x_hat, calibration->score.noise, result->scratch, &features);
+    score_measure(plan_arch(plan), result->x, result->x_hat, &calibration->score, result->scratch, &features);
     return score_of(&calibration->score, &features);
 }

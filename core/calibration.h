@@ -20,6 +20,9 @@ struct calibration {
     struct tail tail;
 };
 
+/* tail_fit() for alerts by the default rule of core/alert.h. */
+int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n);
+
 /* From n > 0 finite held-out scores in order, for alerts by the default rule of core/alert.h: the tail, and the threshold
  * that normal footage crosses alerts_a_day > 0 times a day; an alert closes below the level of the tail's runs, as they were
  * counted. fps and score are left for the caller to set. 0 or -ENOMEM (ret untouched). */

@@ -19,7 +19,7 @@ enum { FASTEST = 120, MOST_CHANGED = 30 };
 struct layout {
     int rows, columns;          /* of cells */
     int block_rows, block_columns;
-    float *line, *blocks, *cells, *smooth, *mean, *speed, *change, *order;
+    float *line, *blocks, *cells, *smooth, *mean, *speed, *change, *order, *condition;
     size_t floats;
 };
 
@@ -31,8 +31,9 @@ static void lay_out(struct layout *l, const struct arch *a, float *base)
     l->columns = l->block_columns - 1;
     size_t n = (size_t)l->rows * (size_t)l->columns, at = 0;
     const size_t sizes[] = {SUMS * (size_t)a->width, SUMS * (size_t)l->block_rows * (size_t)l->block_columns, SUMS * n, n,
-                            2 * (size_t)a->frames, n, n, n};
-    float **const places[] = {&l->line, &l->blocks, &l->cells, &l->smooth, &l->mean, &l->speed, &l->change, &l->order};
+                            2 * (size_t)a->frames, n, n, n, 1};
+    float **const places[] = {&l->line, &l->blocks, &l->cells, &l->smooth, &l->mean, &l->speed, &l->change, &l->order,
+                              &l->condition};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         *places[i] = base ? base + at : NULL;
         at += sizes[i];
@@ -170,7 +171,28 @@ static float change_floor(const struct arch *a)
 
 #define SPEED_FLOOR 1e-6f       /* (a thousandth of a pixel a frame)² */
 
-void score_measure(const struct arch *arch, const float *x, const float *x_hat, double noise, float *scratch,
+/* Of n values in l->order, which it mixes up. */
+static float median(const struct layout *l, int n)
+{
+    select_largest(l->order, n, n / 2 + 1);
+    return l->order[n / 2];
+}
+
+/* Of the median cell, for what passes must not change the light. */
+static float log_contrast(const struct layout *l, const struct arch *a)
+{
+    int n = l->rows * l->columns;
+    for (int i = 0; i < n; i++)
+        l->order[i] = l->cells[MOTION_XX * n + i] + l->cells[MOTION_YY * n + i];
+    return logf(median(l, n) + change_floor(a));
+}
+
+static int condition_of(const struct score_spec *spec, float contrast)
+{
+    return spec->conditions > 1 && (double)contrast >= spec->boundary;
+}
+
+void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec, float *scratch,
                    struct score_features *ret)
 {
     struct layout l;
@@ -181,11 +203,12 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
     memcpy(l.change, l.cells + MOTION_CHANGE * n, (size_t)n * sizeof *l.change);
     memcpy(l.order, l.cells + MOTION_DIFFERENCE * n, (size_t)n * sizeof *l.order);
     smooth(&l, l.change, false);
-    select_largest(l.order, n, n / 2 + 1);
-    float median = l.order[n / 2];
+    float noise = median(&l, n), contrast = log_contrast(&l, arch);
+    int condition = condition_of(spec, contrast);
+    *l.condition = (float)condition;
     for (int s = MOTION_XX; s <= MOTION_YT; s++)
         smooth(&l, l.cells + s * n, true);
-    float lambda = (float)(pow(LEAST_CONTRAST * level(arch), 2) + NOISE_FACTOR * noise);
+    float lambda = (float)(pow(LEAST_CONTRAST * level(arch), 2) + NOISE_FACTOR * spec->condition[condition].noise);
     for (int i = 0; i < n; i++) {
         float xx = l.cells[MOTION_XX * n + i] + lambda, xy = l.cells[MOTION_XY * n + i],
               yy = l.cells[MOTION_YY * n + i] + lambda, xt = l.cells[MOTION_XT * n + i], yt = l.cells[MOTION_YT * n + i];
@@ -195,20 +218,22 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
     *ret = (struct score_features){
         .speed = log_mean_of_largest(&l, l.speed, FASTEST, SPEED_FLOOR),
         .change = log_mean_of_largest(&l, l.change, MOST_CHANGED, change_floor(arch)),
-        .noise = median,
+        .noise = noise,
+        .contrast = contrast,
+        .condition = condition,
     };
 }
 
-static float combine(const struct score_spec *spec, float speed, float change)
+static float combine(const struct score_condition *usual, float speed, float change)
 {
-    double s = ((double)speed - spec->speed.centre) / spec->speed.spread,
-           c = ((double)change - spec->change.centre) / spec->change.spread, top = fmax(s, c);
-    return (float)(top + log1p(exp(fmin(s, c) - top)));
+    double s = ((double)speed - usual->speed.centre) / usual->speed.spread,
+           c = ((double)change - usual->change.centre) / usual->change.spread, top = fmax(s, c);
+    return (float)((top + log1p(exp(fmin(s, c) - top)) - usual->offset) / usual->scale);
 }
 
 float score_of(const struct score_spec *spec, const struct score_features *features)
 {
-    return combine(spec, features->speed, features->change);
+    return combine(&spec->condition[features->condition], features->speed, features->change);
 }
 
 void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map)
@@ -216,14 +241,40 @@ void score_map(const struct score_spec *spec, const struct arch *arch, const flo
     struct layout l;
     lay_out(&l, arch, (float *)scratch);
     float floor = change_floor(arch);
+    const struct score_condition *usual = &spec->condition[(int)*l.condition];
     for (int i = 0; i < l.rows * l.columns; i++)
-        map[i] = combine(spec, logf(l.speed[i] + SPEED_FLOOR), logf(l.change[i] + floor));
+        map[i] = combine(usual, logf(l.speed[i] + SPEED_FLOOR), logf(l.change[i] + floor));
 }
 
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+bool score_conditions_differ(double *contrasts, size_t n, double *boundary)
+{
+    const double most_within = 0.2, least_share = 0.1, least_difference = log(1.5);
+    double sum = 0, squares = 0, below = 0, best = 0;
+    size_t least = (size_t)ceil(least_share * (double)n);
+    qsort(contrasts, n, sizeof *contrasts, compare);
+    for (size_t i = 0; i < n; i++) {
+        sum += contrasts[i];
+        squares += pow(contrasts[i] - contrasts[0], 2);
+    }
+    double total = squares / (double)n - pow(sum / (double)n - contrasts[0], 2);
+    bool differ = false;
+    for (size_t i = 1; i < n; i++) {        /* so many below */
+        below += contrasts[i - 1];
+        double low = below / (double)i, high = (sum - below) / (double)(n - i), share = (double)i / (double)n,
+               between = share * (1 - share) * (high - low) * (high - low);
+        if (between <= best)
+            continue;
+        best = between;
+        differ = i >= least && n - i >= least && high - low >= least_difference && total - between <= most_within * total;
+        *boundary = (low + high) / 2;
+    }
+    return differ;
 }
 
 void score_usual_fit(struct score_usual *ret, double *logs, size_t n)

@@ -11,6 +11,10 @@
  * A change of light that is the same all over the picture is taken out of both. A window has the logarithm of the mean of
  * its fastest cells (a 120th of all) and of those of the largest change (a 30th); both are set against the camera's own
  * normal and added as z = ln(eˢ + eᶜ): either alone suffices.
+ *
+ * A camera that switches to infrared at night shows another picture with other noise. Where the footage held out holds two
+ * kinds of light, told apart by the picture's contrast, each has its own usual, and its own line from z to the score, so
+ * that a score is as rare in the one as in the other: score = (z - offset) / scale.
  * Figures, and what did not help, stand in docs/score.md. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_H
 #define MEMAED_CORE_SCORE_H
@@ -24,14 +28,26 @@ struct score_usual {
     double centre, spread;      /* spread > 0; of the normal distribution through the 95th and the 99th percentile */
 };
 
-struct score_spec {
+/* What is usual in one kind of light. */
+struct score_condition {
     double noise;               /* mean squared difference of successive frames where nothing moves, network's units */
     struct score_usual speed, change;
+    double offset, scale;       /* scale > 0 */
+};
+
+enum { SCORE_CONDITIONS = 2 };
+
+struct score_spec {
+    int conditions;             /* 1 or 2 */
+    double boundary;            /* with 2: the first holds where the contrast is below it */
+    struct score_condition condition[SCORE_CONDITIONS];
 };
 
 struct score_features {
     float speed, change;        /* logarithms */
-    float noise;                /* the median cell's squared difference: what score_spec.noise is the median of */
+    float noise;                /* the median cell's squared difference: what score_condition.noise is the median of */
+    float contrast;             /* logarithm of the median cell's squared gradient */
+    int condition;              /* that the window was measured in */
 };
 
 /* The cells that tile the picture: the centre of cell (r, c) lies at pixel (4r + 4, 4c + 4). False where the network's
@@ -40,9 +56,9 @@ bool score_cells(const struct arch *arch, int *rows, int *columns);
 /* Floats of scratch; 0 where there is no score. */
 size_t score_scratch(const struct arch *arch);
 
-/* Measures a window: x and x_hat [t, h, w] in the network's units, noise as in score_spec. Leaves the cells in scratch for
- * score_map(). */
-void score_measure(const struct arch *arch, const float *x, const float *x_hat, double noise, float *scratch,
+/* Measures a window: x and x_hat [t, h, w] in the network's units; of spec the conditions' boundary and noise are used.
+ * Leaves the cells in scratch for score_map(). */
+void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec, float *scratch,
                    struct score_features *ret);
 
 float score_of(const struct score_spec *spec, const struct score_features *features);
@@ -50,6 +66,11 @@ float score_of(const struct score_spec *spec, const struct score_features *featu
 /* After score_measure() on the same scratch: the score of each cell by itself, map [rows, columns]. Its largest lie near
  * the window's score. */
 void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map);
+
+/* Whether n contrasts (any order; sorted in place) are of two kinds of light; if so the boundary between them. Two kinds:
+ * the split that leaves the least variance within (Otsu, 1979) leaves a fifth at most, where two halves of a uniform
+ * distribution keep a quarter; neither side is less than a tenth; their means differ by half a contrast. */
+bool score_conditions_differ(double *contrasts, size_t n, double *boundary);
 
 /* The usual of n > 0 finite logarithms (any order; sorted in place). */
 void score_usual_fit(struct score_usual *ret, double *logs, size_t n);

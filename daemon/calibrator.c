@@ -1,5 +1,6 @@
 #include "daemon/calibrator.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 enum { STRIDE = 2,              /* the daemon's default */
        STRETCH = 256,           /* windows that are taken in a row where not all are */
-       NOISE_WINDOWS = 64, TIMED_WINDOWS = 8 };
+       LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8 };
 
 struct calibrator {
     const struct calibrator_options *options;
@@ -22,7 +23,7 @@ struct calibrator {
     uint8_t **windows;          /* [threads][length][frame_size] */
     /* What the windows of a pass give. */
     bool has_score;
-    double noise;
+    struct score_spec spec;
     float *reference;
     struct score_features *features;
     atomic_int failed;          /* the first -errno */
@@ -68,7 +69,7 @@ static void measure_window(void *arg, int i, int worker)
     plan_run(c->plan, frames, c->workspaces[worker], &result);
     c->reference[i] = result.reference;
     if (c->has_score)
-        score_measure(plan_arch(c->plan), result.x, result.x_hat, c->noise, result.scratch, &c->features[i]);
+        score_measure(plan_arch(c->plan), result.x, result.x_hat, &c->spec, result.scratch, &c->features[i]);
 }
 
 static int measure(struct calibrator *c, size_t n, struct error *err)
@@ -102,6 +103,7 @@ static int open_all(struct calibrator *c, const struct model *model, struct erro
     c->length = model->arch.frames;
     c->frame_size = (size_t)model->arch.height * (size_t)model->arch.width;
     c->has_score = score_cells(&model->arch, &rows, &columns);
+    c->spec.conditions = 1;
     r = list_windows(c);
     c->workspaces = calloc((size_t)threads, sizeof *c->workspaces);
     c->windows = calloc((size_t)threads, sizeof *c->windows);
@@ -124,35 +126,82 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The noise, from windows spread over all: their features hold where a squared difference of frames begins to tell. */
-static int measure_noise(struct calibrator *c, double *values, struct error *err)
+static double median(double *values, size_t n)
 {
-    size_t n = c->n < NOISE_WINDOWS ? c->n : NOISE_WINDOWS, all = c->n;
-    size_t *first = c->first, some[NOISE_WINDOWS];
+    qsort(values, n, sizeof *values, compare);
+    return values[n / 2];
+}
+
+/* Conditions and their noise, from windows spread over all: the features hold where a squared difference of frames begins
+ * to tell. values: room for LIGHT_WINDOWS. */
+static int measure_light(struct calibrator *c, double *values, struct error *err)
+{
+    size_t n = c->n < LIGHT_WINDOWS ? c->n : LIGHT_WINDOWS, all = c->n;
+    size_t *first = c->first, some[LIGHT_WINDOWS];
     for (size_t i = 0; i < n; i++)
         some[i] = first[i * all / n];
     c->first = some;
     int r = measure(c, n, err);
     c->first = first;
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < n; i++)
-        values[i] = (double)c->features[i].noise;
-    qsort(values, n, sizeof *values, compare);
-    c->noise = values[n / 2];
-    return r;
+        values[i] = (double)c->features[i].contrast;
+    c->spec.conditions = score_conditions_differ(values, n, &c->spec.boundary) ? 2 : 1;
+    for (int k = 0; k < c->spec.conditions; k++) {
+        size_t m = 0;
+        for (size_t i = 0; i < n; i++)
+            if (c->spec.conditions == 1 || ((double)c->features[i].contrast >= c->spec.boundary) == k)
+                values[m++] = (double)c->features[i].noise;
+        c->spec.condition[k] = (struct score_condition){.noise = median(values, m), .scale = 1};
+    }
+    return 0;
 }
 
-/* What is usual of each part, and then each window's score. */
-static void fit_score(const struct calibrator *c, struct score_spec *spec, double *values, struct tail_window *windows)
+/* The usual of one condition's windows, and the line from z to a score that is as rare in one condition as in another:
+ * beyond the level of the alerts' runs it is the logarithm of the hours between them, were their tail exponential. values
+ * and some: room for all windows. */
+static int fit_condition(struct calibrator *c, int condition, const struct tail_window *windows, double *values,
+                         struct tail_window *some)
 {
-    spec->noise = c->noise;
+    struct score_condition *usual = &c->spec.condition[condition];
+    struct tail tail;
+    size_t n = 0;
     for (size_t i = 0; i < c->n; i++)
-        values[i] = (double)c->features[i].speed;
-    score_usual_fit(&spec->speed, values, c->n);
+        if (c->features[i].condition == condition)
+            values[n++] = (double)c->features[i].speed;
+    assert(n > 0);              /* measure_light() saw some */
+    score_usual_fit(&usual->speed, values, n);
+    n = 0;
     for (size_t i = 0; i < c->n; i++)
-        values[i] = (double)c->features[i].change;
-    score_usual_fit(&spec->change, values, c->n);
+        if (c->features[i].condition == condition)
+            values[n++] = (double)c->features[i].change;
+    score_usual_fit(&usual->change, values, n);
+    n = 0;
     for (size_t i = 0; i < c->n; i++)
-        windows[i].score = (double)score_of(spec, &c->features[i]);
+        if (c->features[i].condition == condition) {
+            bool follows = i > 0 && c->features[i - 1].condition == condition;
+            some[n++] = (struct tail_window){(double)score_of(&c->spec, &c->features[i]), follows ? windows[i].seconds : 0};
+        }
+    int r = calibration_tail(&tail, some, n);
+    if (r < 0)
+        return r;
+    usual->scale = tail.run.scale;
+    usual->offset = tail.run.level + tail.run.scale * log(tail.run.share);
+    return 0;
+}
+
+/* What is usual, and then each window's score. */
+static int fit_score(struct calibrator *c, double *values, struct tail_window *windows)
+{
+    struct tail_window *some = malloc(c->n * sizeof *some);
+    int r = some ? 0 : -ENOMEM;
+    for (int i = 0; r == 0 && i < c->spec.conditions; i++)
+        r = fit_condition(c, i, windows, values, some);
+    for (size_t i = 0; r == 0 && i < c->n; i++)
+        windows[i].score = (double)score_of(&c->spec, &c->features[i]);
+    free(some);
+    return r;
 }
 
 int calibrator_run(struct calibration *ret, const struct model *model, const struct calibrator_options *options,
@@ -165,13 +214,13 @@ int calibrator_run(struct calibration *ret, const struct model *model, const str
     int r = open_all(&c, model, err);
     if (r < 0)
         goto out;
-    values = malloc((c.n + NOISE_WINDOWS) * sizeof *values);
+    values = malloc((c.n + LIGHT_WINDOWS) * sizeof *values);
     windows = malloc(c.n * sizeof *windows);
     if (!values || !windows) {
         r = error_set(err, -ENOMEM, "out of memory");
         goto out;
     }
-    if ((c.has_score && (r = measure_noise(&c, values, err)) < 0) || (r = measure(&c, c.n, err)) < 0)
+    if ((c.has_score && (r = measure_light(&c, values, err)) < 0) || (r = measure(&c, c.n, err)) < 0)
         goto out;
     for (size_t i = 0; r == 0 && i < c.n; i++) {
         bool follows = i > 0 && c.first[i] == c.first[i - 1] + STRIDE &&
@@ -183,8 +232,11 @@ int calibrator_run(struct calibration *ret, const struct model *model, const str
     if (r < 0)
         goto out;
     calibration.has_score = c.has_score;
-    if (c.has_score)
-        fit_score(&c, &calibration.score, values, windows);
+    if (c.has_score && (r = fit_score(&c, values, windows)) < 0) {
+        error_set(err, r, "out of memory");
+        goto out;
+    }
+    calibration.score = c.spec;
     if ((r = calibration_fit(&calibration, windows, c.n, options->alerts_a_day)) < 0)
         error_set(err, r, "out of memory");
     else

@@ -23,6 +23,14 @@ double check_fps(const struct config_camera *camera, const struct model_file *fi
     return file->has_calibration && file->calibration.fps > 0 ? file->calibration.fps : 0;
 }
 
+/* As far below the threshold as the calibration has it: the daemon's own score is a logarithm, the reference is not. */
+static double close_below(double threshold, const struct calibration *c)
+{
+    if (c && c->has_score)
+        return threshold - (c->threshold - c->close_threshold);
+    return threshold * (c && c->threshold > 0 ? c->close_threshold / c->threshold : default_close_ratio);
+}
+
 bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera, const struct model_file *file)
 {
     const struct config_alert *alert = &camera->alert;
@@ -33,11 +41,8 @@ bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera
     double threshold = alert->has_threshold ? alert->threshold
                        : alert->has_per_day && calibration->has_tail ? tail_threshold(&calibration->tail, alert->per_day)
                                                                      : calibration->threshold;
-    double ratio = default_close_ratio;
-    if (calibration && calibration->threshold > 0 && calibration->close_threshold <= calibration->threshold)
-        ratio = calibration->close_threshold / calibration->threshold;
     double close_threshold = alert->has_close_threshold ? alert->close_threshold
-                             : alert->has_threshold     ? threshold * ratio
+                             : alert->has_threshold     ? close_below(threshold, calibration)
                                                         : calibration->close_threshold;
     *ret = (struct alert_rule){
         .threshold = (float)threshold,

@@ -166,6 +166,8 @@ static void print_calibration(const struct model_file *file)
         printf("calibration   none: alerts need a threshold in the configuration\n");
         return;
     }
+    if (c->has_score && c->score.conditions > 1)
+        printf("light         two kinds, told apart at a contrast of %.3g\n", c->score.boundary);
     printf("calibration   alerts from %.6g on, until below %.6g; learned at %g frames a second\n", c->threshold,
            c->close_threshold, c->fps);
     printf("              from %ld windows held out: median %.6g, 99 of 100 below %.6g, maximum %.6g\n", c->windows,

@@ -350,29 +350,67 @@ static int get_numbers(double *const *ret, const char *const *keys, size_t n, si
     return r < 0 ? error_prefix(err, r, "%s", where) : 0;
 }
 
+static int condition_check(const struct score_condition *c, int i, struct error *err)
+{
+    if (!isfinite(c->noise) || c->noise < 0)
+        return error_set(err, -EINVAL, "score: conditions[%d]: noise: a number of 0 or more expected, %.9g found", i, c->noise);
+    if (!isfinite(c->speed.centre) || !isfinite(c->change.centre) || !isfinite(c->offset))
+        return error_set(err, -EINVAL, "score: conditions[%d]: finite centres and offset expected", i);
+    if (!(c->speed.spread > 0) || !(c->change.spread > 0) || !(c->scale > 0) || !isfinite(c->speed.spread) ||
+        !isfinite(c->change.spread) || !isfinite(c->scale))
+        return error_set(err, -EINVAL, "score: conditions[%d]: spreads and scale above 0 expected", i);
+    return 0;
+}
+
 static int score_check(const struct score_spec *s, struct error *err)
 {
-    if (!isfinite(s->noise) || s->noise < 0)
-        return error_set(err, -EINVAL, "score: noise: a number of 0 or more expected, %.9g found", s->noise);
-    if (!isfinite(s->speed.centre) || !isfinite(s->change.centre))
-        return error_set(err, -EINVAL, "score: finite centres expected");
-    if (!(s->speed.spread > 0) || !(s->change.spread > 0) || !isfinite(s->speed.spread) || !isfinite(s->change.spread))
-        return error_set(err, -EINVAL, "score: spreads above 0 expected");
-    return 0;
+    if (s->conditions < 1 || s->conditions > SCORE_CONDITIONS)
+        return error_set(err, -EINVAL, "score: conditions: 1 or %d expected, %d found", SCORE_CONDITIONS, s->conditions);
+    if (!isfinite(s->boundary))
+        return error_set(err, -EINVAL, "score: boundary: a finite number expected");
+    int r = 0;
+    for (int i = 0; r == 0 && i < s->conditions; i++)
+        r = condition_check(&s->condition[i], i, err);
+    return r;
+}
+
+static int condition_from_json(struct score_condition *c, int i, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"noise", "speed_centre", "speed_spread", "change_centre", "change_spread", "offset",
+                                       "scale"};
+    double *const fields[] = {&c->noise, &c->speed.centre, &c->speed.spread, &c->change.centre, &c->change.spread, &c->offset,
+                              &c->scale};
+    char where[40];
+    snprintf(where, sizeof where, "score: conditions[%d]", i);
+    return get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
 }
 
 static int score_from_json(struct score_spec *s, const json_t *json, struct error *err)
 {
-    static const char *const keys[] = {"noise", "speed_centre", "speed_spread", "change_centre", "change_spread"};
-    double *const fields[] = {&s->noise, &s->speed.centre, &s->speed.spread, &s->change.centre, &s->change.spread};
-    int r = get_numbers(fields, keys, COUNT(fields), COUNT(keys), "score", json, err);
+    static const char *const keys[] = {"boundary", "conditions"};
+    const json_t *list = json_object_get(json, "conditions");
+    int r = get_numbers((double *const[]){&s->boundary}, keys, 1, COUNT(keys), "score", json, err);
+    if (r < 0)
+        return r;
+    if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > SCORE_CONDITIONS)
+        return error_set(err, -EINVAL, "score: conditions: a list of 1 or %d expected", SCORE_CONDITIONS);
+    s->conditions = (int)json_array_size(list);
+    for (int i = 0; r == 0 && i < s->conditions; i++)
+        r = condition_from_json(&s->condition[i], i, json_array_get(list, (size_t)i), err);
     return r < 0 ? r : score_check(s, err);
 }
 
 static json_t *score_to_json(const struct score_spec *s)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f}", "noise", s->noise, "speed_centre", s->speed.centre, "speed_spread",
-                     s->speed.spread, "change_centre", s->change.centre, "change_spread", s->change.spread);
+    json_t *list = json_array();
+    for (int i = 0; i < s->conditions; i++) {
+        const struct score_condition *c = &s->condition[i];
+        json_array_append_new(list, json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "noise", c->noise, "speed_centre",
+                                              c->speed.centre, "speed_spread", c->speed.spread, "change_centre",
+                                              c->change.centre, "change_spread", c->change.spread, "offset", c->offset,
+                                              "scale", c->scale));
+    }
+    return json_pack("{s:f, s:o}", "boundary", s->boundary, "conditions", list);
 }
 
 static int pareto_check(const struct pareto *p, const char *where, struct error *err)

@@ -6,7 +6,7 @@
 START_TEST(known_figures)
 {
     struct tail_window windows[200];
-    struct calibration c = {.fps = 12.5, .has_score = true, .score.noise = 3};
+    struct calibration c = {.fps = 12.5, .has_score = true, .score.boundary = 3};
 
     for (int i = 0; i < 200; i++)
         windows[i] = (struct tail_window){(i * 37 % 200 + 1) / 100.0, i ? 0.16 : 0};    /* 0.01 … 2.00 in some order */
@@ -16,7 +16,7 @@ START_TEST(known_figures)
     ck_assert_double_eq_tol(c.maximum, 2.0, 1e-12);
     ck_assert_int_eq(c.windows, 200);
     ck_assert_double_eq(c.fps, 12.5);
-    ck_assert(c.has_score && c.score.noise == 3 && c.has_tail);
+    ck_assert(c.has_score && c.score.boundary == 3 && c.has_tail);
     ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 1));
     ck_assert_double_eq(c.close_threshold, c.tail.run.level);
     ck_assert_double_gt(c.threshold, c.maximum);        /* once a day, from half a minute */

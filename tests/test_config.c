@@ -672,6 +672,9 @@ START_TEST(test_rules)
     ck_assert(check_alert_rule(&rule, &c, &file));
     ck_assert(rule.threshold == 0.4f);
     ck_assert_float_eq_tol(rule.close_threshold, 0.3f, 1e-6f);
+    file.calibration.has_score = true;          /* a logarithm: a difference */
+    ck_assert(check_alert_rule(&rule, &c, &file));
+    ck_assert_float_eq_tol(rule.close_threshold, 0.35f, 1e-6f);
     file.has_calibration = false;
     ck_assert(check_alert_rule(&rule, &c, &file));
     ck_assert_float_eq_tol(rule.close_threshold, 0.36f, 1e-6f);

@@ -47,7 +47,7 @@ static void scene(double vx, double vy, int left, int right, double light)
 static struct score_features measure(double noise)
 {
     struct score_features f;
-    score_measure(&arch, x, x_hat, noise, scratch, &f);
+    score_measure(&arch, x, x_hat, &(struct score_spec){.conditions = 1, .condition = {{.noise = noise}}}, scratch, &f);
     return f;
 }
 
@@ -107,7 +107,7 @@ END_TEST
 
 START_TEST(the_map_shows_where)
 {
-    const struct score_spec spec = {.speed = {-8, 1}, .change = {-8, 1}};
+    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .scale = 1}}};
     int rows, columns;
     ck_assert(score_cells(&arch, &rows, &columns));
     ck_assert_int_eq(rows, HEIGHT / 4 - 1);
@@ -135,7 +135,7 @@ END_TEST
 
 START_TEST(either_part_suffices)
 {
-    const struct score_spec spec = {.speed = {2, 0.5}, .change = {-1, 0.25}};
+    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {2, 0.5}, .change = {-1, 0.25}, .scale = 1}}};
     struct score_features f = {.speed = 2, .change = -1};
     ck_assert_float_eq_tol(score_of(&spec, &f), logf(2), 1e-6f);
     f.speed = 12;
@@ -144,6 +144,56 @@ START_TEST(either_part_suffices)
     ck_assert_float_eq_tol(score_of(&spec, &f), 20, 1e-6f);
     f.change = 1e4f;
     ck_assert(isfinite(score_of(&spec, &f)));
+}
+END_TEST
+
+/* Two kinds of light: each is measured with its own noise, scored by its own usual, and drawn so in the map. */
+START_TEST(each_light_has_its_own_usual)
+{
+    struct score_features dim, bright;
+    float map[HEIGHT / 4 * WIDTH / 4];
+    scene(0.7, 0.2, 0, 48, 0);
+    bright = measure(0);
+    for (int i = 0; i < FRAMES * PIXELS; i++)
+        x[i] /= 4;
+    dim = measure(0);
+    ck_assert_float_eq_tol(bright.contrast - dim.contrast, logf(16), 0.1f);
+    struct score_spec spec = {.conditions = 2, .boundary = (double)(bright.contrast + dim.contrast) / 2, .condition = {
+        {.noise = 1, .speed = {-30, 1}, .change = {-30, 1}, .scale = 1}, {.speed = {30, 1}, .change = {30, 1}, .offset = 5, .scale = 2}}};
+    score_measure(&arch, x, x_hat, &spec, scratch, &dim);
+    ck_assert(dim.condition == 0 && dim.speed < bright.speed - 2);
+    ck_assert_float_gt(score_of(&spec, &dim), 15);
+    score_map(&spec, &arch, scratch, map);
+    ck_assert_float_gt(map[0], 0);
+    scene(0.7, 0.2, 0, 48, 0);
+    score_measure(&arch, x, x_hat, &spec, scratch, &bright);
+    ck_assert_int_eq(bright.condition, 1);
+    float top = fmaxf(bright.speed, bright.change), low = fminf(bright.speed, bright.change);
+    ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 2, 1e-4f);
+    score_map(&spec, &arch, scratch, map);
+    ck_assert_float_lt(map[0], 0);
+}
+END_TEST
+
+START_TEST(tells_two_kinds_of_light)
+{
+    double contrasts[1000], boundary = 0;
+    struct rng rng;
+    rng_seed(&rng, 9);
+    for (int night = 0; night <= 1000; night += 50) {
+        for (int i = 0; i < 1000; i++)
+            contrasts[i * 7 % 1000] = -3 + (i < night ? 0 : 1) + 0.2 * (double)rng_uniform(&rng);
+        ck_assert_int_eq(score_conditions_differ(contrasts, 1000, &boundary), night >= 100 && night <= 900);
+        if (night >= 100 && night <= 900)
+            ck_assert_double_eq_tol(boundary, -2.4, 0.05);
+    }
+    for (int i = 0; i < 1000; i++)
+        contrasts[i] = 5 * (double)rng_uniform(&rng);           /* one broad kind */
+    ck_assert(!score_conditions_differ(contrasts, 1000, &boundary));
+    for (int i = 0; i < 1000; i++)
+        contrasts[i] = i < 500 ? 0 : 0.3;                       /* a cloud */
+    ck_assert(!score_conditions_differ(contrasts, 1000, &boundary));
+    ck_assert(!score_conditions_differ(contrasts, 1, &boundary));
 }
 END_TEST
 
@@ -178,7 +228,7 @@ START_TEST(what_is_too_small_has_no_score)
     a = (struct arch){.channels = 1, .frames = 4, .height = 8, .width = 8, .std = 0.5f};
     ck_assert(score_cells(&a, &rows, &columns) && rows == 1 && columns == 1);
     struct score_features f;
-    score_measure(&a, x, x_hat, 0, scratch, &f);
+    score_measure(&a, x, x_hat, &(struct score_spec){.conditions = 1}, scratch, &f);
     ck_assert(isfinite(f.speed) && isfinite(f.change) && isfinite(f.noise));
 }
 END_TEST
@@ -194,6 +244,8 @@ int main(void)
     tcase_add_test(t, noise_holds_speed_down);
     tcase_add_test(t, the_map_shows_where);
     tcase_add_test(t, either_part_suffices);
+    tcase_add_test(t, each_light_has_its_own_usual);
+    tcase_add_test(t, tells_two_kinds_of_light);
     tcase_add_test(t, what_is_usual);
     tcase_add_test(t, what_is_too_small_has_no_score);
     suite_add_tcase(s, t);
