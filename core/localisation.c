@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "core/component.h"
 
 /* A cell of a frame, as the threshold falls to its value. */
 struct step {
@@ -42,35 +43,18 @@ size_t localisation_regions(const struct localisation *l) { return l->regions; }
 
 /* ---- one frame ---------------------------------------------------------------------------------------------------- */
 
-/* Numbers the connected components of the mask from 1 in region [h * w], 0 where it is normal; returns how many. stack
+/* Numbers the connected components of the mask from 1 in region [h * w], 0 where it is normal; returns how many. members
  * [h * w]. */
-static uint32_t label_regions(uint32_t *region, size_t *stack, const uint8_t *mask, int h, int w)
+static uint32_t label_regions(uint32_t *region, uint32_t *members, const uint8_t *mask, int h, int w)
 {
+    size_t pixels = (size_t)h * (size_t)w;
     uint32_t n = 0;
 
-    memset(region, 0, (size_t)h * (size_t)w * sizeof *region);
-    for (size_t i = 0; i < (size_t)h * (size_t)w; i++) {
-        size_t depth = 0;
-
-        if (!mask[i] || region[i])
-            continue;
-        region[i] = ++n;
-        stack[depth++] = i;
-        while (depth > 0) {
-            size_t at = stack[--depth];
-            int y = (int)(at / (size_t)w), x = (int)(at % (size_t)w);
-
-            for (int v = y > 0 ? y - 1 : 0; v <= y + 1 && v < h; v++)
-                for (int u = x > 0 ? x - 1 : 0; u <= x + 1 && u < w; u++) {
-                    size_t next = (size_t)v * (size_t)w + (size_t)u;
-
-                    if (mask[next] && !region[next]) {
-                        region[next] = n;
-                        stack[depth++] = next;
-                    }
-                }
-        }
-    }
+    for (size_t i = 0; i < pixels; i++)
+        region[i] = mask[i] ? COMPONENT_NEW : COMPONENT_NONE;
+    for (size_t i = 0; i < pixels; i++)
+        if (region[i] == COMPONENT_NEW)
+            component_number(region, members, h, w, i, ++n);
     return n;
 }
 
@@ -169,8 +153,7 @@ int localisation_add(struct localisation *l, const float *map, int map_h, int ma
     size_t cells = (size_t)map_h * (size_t)map_w, pixels = (size_t)h * (size_t)w;
     struct frame f = {.map_h = map_h, .map_w = map_w};
     struct ranked *ranked = NULL;
-    uint32_t *region = NULL, *abnormal = NULL;
-    size_t *stack = NULL;
+    uint32_t *region = NULL, *members = NULL, *abnormal = NULL;
     int r = -ENOMEM;
 
     if (map_h < 1 || map_w < 1 || map_h > h || map_w > w)
@@ -179,14 +162,14 @@ int localisation_add(struct localisation *l, const float *map, int map_h, int ma
         if (isnan(map[i]))
             return -EDOM;
     region = malloc(pixels * sizeof *region);
-    stack = malloc(pixels * sizeof *stack);
+    members = malloc(pixels * sizeof *members);
     ranked = malloc(cells * sizeof *ranked);
     abnormal = calloc(cells, sizeof *abnormal);
     f.parent = malloc(cells * sizeof *f.parent);
     f.area = calloc(cells, sizeof *f.area);
-    if (!region || !stack || !ranked || !abnormal || !f.parent || !f.area || reserve(l, cells) < 0)
+    if (!region || !members || !ranked || !abnormal || !f.parent || !f.area || reserve(l, cells) < 0)
         goto end;
-    f.regions = label_regions(region, stack, mask, h, w);
+    f.regions = label_regions(region, members, mask, h, w);
     f.overlap = calloc(cells * f.regions + 1, sizeof *f.overlap);
     f.region_area = calloc(f.regions + 1, sizeof *f.region_area);
     f.detectors = calloc(f.regions + 1, sizeof *f.detectors);
@@ -226,7 +209,7 @@ int localisation_add(struct localisation *l, const float *map, int map_h, int ma
     r = 0;
 end:
     free(region);
-    free(stack);
+    free(members);
     free(ranked);
     free(abnormal);
     free(f.parent);
