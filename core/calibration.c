@@ -58,3 +58,11 @@ float calibration_score(const struct calibration *calibration, const struct plan
     score_measure(plan_arch(plan), result->x, result->x_hat, &calibration->score, result->scratch, &features);
     return score_of(&calibration->score, &features);
 }
+
+void calibration_boxes(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
+                       float score, float threshold, float close_threshold, struct boxes *ret)
+{
+    ret->n = 0;
+    if (calibration && calibration->has_score && score >= close_threshold)
+        score_boxes(&calibration->score, plan_arch(plan), result->scratch, boxes_level(threshold, close_threshold), ret);
+}

@@ -31,4 +31,10 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
 /* The score of the window that plan_run() left in result; calibration may be NULL. Uses result->scratch. */
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result);
 
+/* Where that score comes from, for alerts that open at threshold and close below close_threshold: boxes of what scores, by
+ * boxes_level(). One at least from close_threshold on; none below it, and none without a score of cells (!has_score).
+ * Right after calibration_score() on the same result, which gave score. */
+void calibration_boxes(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
+                       float score, float threshold, float close_threshold, struct boxes *ret);
+
 #endif

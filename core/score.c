@@ -19,9 +19,14 @@ enum { FASTEST = 120, MOST_CHANGED = 30 };
 struct layout {
     int rows, columns;          /* of cells */
     int block_rows, block_columns;
-    float *line, *blocks, *cells, *smooth, *mean, *speed, *change, *order, *condition;
+    float *line, *blocks, *cells, *smooth, *mean, *speed, *change, *order, *condition, *map, *boxes;
     size_t floats;
 };
+
+static struct boxes_grid grid_of(const struct layout *l, const struct arch *a)
+{
+    return (struct boxes_grid){l->rows, l->columns, BLOCK, 2 * BLOCK, a->height, a->width};
+}
 
 static void lay_out(struct layout *l, const struct arch *a, float *base)
 {
@@ -29,11 +34,12 @@ static void lay_out(struct layout *l, const struct arch *a, float *base)
     l->block_columns = a->width / BLOCK;
     l->rows = l->block_rows - 1;
     l->columns = l->block_columns - 1;
+    const struct boxes_grid grid = grid_of(l, a);
     size_t n = (size_t)l->rows * (size_t)l->columns, at = 0;
     const size_t sizes[] = {SUMS * (size_t)a->width, SUMS * (size_t)l->block_rows * (size_t)l->block_columns, SUMS * n, n,
-                            2 * (size_t)a->frames, n, n, n, 1};
+                            2 * (size_t)a->frames, n, n, n, 1, n, boxes_scratch(&grid)};
     float **const places[] = {&l->line, &l->blocks, &l->cells, &l->smooth, &l->mean, &l->speed, &l->change, &l->order,
-                              &l->condition};
+                              &l->condition, &l->map, &l->boxes};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         *places[i] = base ? base + at : NULL;
         at += sizes[i];
@@ -244,6 +250,19 @@ void score_map(const struct score_spec *spec, const struct arch *arch, const flo
     const struct score_condition *usual = &spec->condition[(int)*l.condition];
     for (int i = 0; i < l.rows * l.columns; i++)
         map[i] = combine(usual, logf(l.speed[i] + SPEED_FLOOR), logf(l.change[i] + floor));
+}
+
+void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret)
+{
+    struct layout l;
+    lay_out(&l, arch, scratch);
+    const struct boxes_grid grid = grid_of(&l, arch);
+    float top = -INFINITY;
+    score_map(spec, arch, scratch, l.map);
+    for (int i = 0; i < l.rows * l.columns; i++)
+        top = fmaxf(top, l.map[i]);
+    /* The window's score is made of its highest speed and its highest change, which may lie in different cells. */
+    boxes_find(ret, &grid, l.map, fminf(level, top), (uint32_t *)l.boxes);
 }
 
 static int compare(const void *a, const void *b)

@@ -20,6 +20,7 @@
 #define MEMAED_CORE_SCORE_H
 
 #include "core/arch.h"
+#include "core/boxes.h"
 
 /* What is usual at a camera, of a logarithm. Taken from the top of what footage held out shows, not from its middle: a
  * camera that sees nothing for most of the day has its middle there, and all that ever moves would lie in the first few
@@ -66,6 +67,10 @@ float score_of(const struct score_spec *spec, const struct score_features *featu
 /* After score_measure() on the same scratch: the score of each cell by itself, map [rows, columns]. Its largest lie near
  * the window's score. */
 void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map);
+
+/* After score_measure() on the same scratch: the boxes of that map at a level; where no cell reaches it by itself, at the
+ * highest cell's. There is one at least. */
+void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret);
 
 /* Whether n contrasts (any order; sorted in place) are of two kinds of light; if so the boundary between them. Two kinds:
  * the split that leaves the least variance within (Otsu, 1979) leaves a fifth at most, where two halves of a uniform

@@ -133,6 +133,38 @@ START_TEST(the_map_shows_where)
 }
 END_TEST
 
+START_TEST(boxes_lie_around_what_moves)
+{
+    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .scale = 1}}};
+    float map[HEIGHT / 4 * WIDTH / 4];
+    int rows, columns;
+    ck_assert(score_cells(&arch, &rows, &columns));
+    for (int left = 0; left < WIDTH; left += 32) {
+        struct boxes b;
+        scene(0.8, 0.3, left, left + 32, 0);
+        measure(0);
+        score_map(&spec, &arch, scratch, map);
+        float top = map[0];
+        for (int i = 1; i < rows * columns; i++)
+            top = fmaxf(top, map[i]);
+        score_boxes(&spec, &arch, scratch, top - 3, &b);
+        ck_assert_int_ge(b.n, 1);
+        ck_assert_float_eq(b.box[0].score, top);
+        for (int i = 0; i < b.n; i++) {         /* smoothing carries four cells beyond */
+            ck_assert_float_ge(b.box[i].x * WIDTH, (float)left - 20);
+            ck_assert_float_le((b.box[i].x + b.box[i].width) * WIDTH, (float)left + 52.1f);
+        }
+        ck_assert_float_ge(b.box[0].height, 0.9f);
+        /* A level that no cell reaches: the highest cell is left. */
+        score_boxes(&spec, &arch, scratch, top + 1, &b);
+        ck_assert_int_eq(b.n, 1);
+        ck_assert_float_eq(b.box[0].score, top);
+        ck_assert_float_le(b.box[0].width * WIDTH, 8.1f);
+        ck_assert_float_le(b.box[0].height * HEIGHT, 8.1f);
+    }
+}
+END_TEST
+
 START_TEST(either_part_suffices)
 {
     const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {2, 0.5}, .change = {-1, 0.25}, .scale = 1}}};
@@ -243,6 +275,7 @@ int main(void)
     tcase_add_test(t, a_network_that_draws_the_change_has_none);
     tcase_add_test(t, noise_holds_speed_down);
     tcase_add_test(t, the_map_shows_where);
+    tcase_add_test(t, boxes_lie_around_what_moves);
     tcase_add_test(t, either_part_suffices);
     tcase_add_test(t, each_light_has_its_own_usual);
     tcase_add_test(t, tells_two_kinds_of_light);
