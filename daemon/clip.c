@@ -1,6 +1,7 @@
 #include "daemon/clip.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,6 +238,9 @@ static void run_item(void *arg, int item, int worker)
     plan_run(s->plan, pictures, s->workspaces[worker], &result);
     due->window.reference = result.reference;
     due->window.score = calibration_score(s->calibration, s->plan, &result);
+    if (s->calibration)
+        calibration_boxes(s->calibration, s->plan, &result, due->window.score, (float)s->calibration->threshold,
+                          (float)fmin(s->calibration->close_threshold, s->calibration->threshold), &due->window.boxes);
     if (has_own_map(s->calibration))
         score_map(&s->calibration->score, plan_arch(s->plan), result.scratch, due->map);
     else

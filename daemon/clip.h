@@ -25,6 +25,7 @@ struct clip_window {
     bool gap_before;            /* the sequence broke since the window before this one */
     float reference;
     float score;                /* what alerts are made from: the reference where the model has no calibration of ours */
+    struct boxes boxes;         /* where, by the calibration's thresholds; calibration_boxes() */
     /* Where: map_h x map_w cells that cover the picture evenly, larger is more abnormal; pixel (y, x) of h x w has cell
      * (y * map_h / h, x * map_w / w). The parts of score by cells; without one, the mean squared error of the window's
      * frames, in cells of about 8x8 pixels. The scorer's; it holds during the sink's calls. */

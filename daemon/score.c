@@ -31,14 +31,18 @@ static const char usage[] =
     "      --fps F            frames analysed a second; 0, the default, takes every frame\n"
     "      --threads N        threads that run the network (all cores)\n"
     "      --dump DIR         also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w], weights\n"
-    "                         [queries,slots] (not without a memory), x_hat [c,t,h,w]\n"
+    "                         [queries,slots] (not without a memory), x_hat [c,t,h,w], map [rows,columns] (the score of\n"
+    "                         each cell by itself: 8x8 pixels of the network's input from (4*row, 4*column) on; not\n"
+    "                         without a calibration of memaed's own)\n"
     "  -h, --help             show this help\n"
     "\n"
     "Columns: clip, the input's name without folders and extension; window, where window i covers the frames that\n"
     "begin at i*stride; frame, its centre; pts_s, the centre's time from the clip's start in seconds; reference, the\n"
     "mean reconstruction error of docs/model-format.md; score, what alerts are made from; p_value, how often footage like\n"
     "that of the calibration scores as much or more; hours_between, how long such footage takes from one alert to the\n"
-    "next with the threshold at this score (both empty where the model's calibration doesn't tell).\n"
+    "next with the threshold at this score (both empty where the model's calibration doesn't tell); boxes, around what\n"
+    "scores in a window that would keep an alert open: X:Y:WIDTH:HEIGHT:SCORE, the highest score first, with blanks\n"
+    "between; in fractions of the picture from its upper left corner. In JSON, boxes is a list of objects.\n"
     "\n"
     "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input shorter\n"
     "than one window gives a warning and no rows.\n"
@@ -52,6 +56,7 @@ struct score {
     double fps;
     const struct plan *plan;
     const struct tail *tail;    /* NULL: the model tells none */
+    bool has_map;               /* what scores is told by cells */
     const char *clip;           /* of the input under way */
 };
 
@@ -89,7 +94,7 @@ static int dump_window(void *arg, const struct clip_window *window, const struct
     const struct arch_shapes *shapes = plan_shapes(score->plan);
     struct dims z = shapes->decoder[0], x_hat = shapes->decoder[arch->n_decoder];
     size_t n_z = dims_elements(z), n_x = dims_elements(x_hat);
-    struct safetensors_output tensors[4];
+    struct safetensors_output tensors[5];
     size_t n = 0;
     char path[PATH_MAX];
     int r;
@@ -111,6 +116,11 @@ static int dump_window(void *arg, const struct clip_window *window, const struct
                                                    .ndim = 2,
                                                    .shape = {dims_positions(z), (size_t)arch->memory.slots},
                                                    .data = result->weights};
+    if (score->has_map)
+        tensors[n++] = (struct safetensors_output){.name = "map",
+                                                   .ndim = 2,
+                                                   .shape = {(size_t)window->map_h, (size_t)window->map_w},
+                                                   .data = window->map};
     r = safetensors_write(path, tensors, n, NULL, 0, err);
     free(data);
     return r;
@@ -140,6 +150,36 @@ static json_t *number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+/* A coordinate is a float of four decimals: what it stands for as a double. */
+static double four_decimals(float x)
+{
+    return round(1e4 * (double)x) / 1e4;
+}
+
+static json_t *boxes_json(const struct boxes *boxes)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < boxes->n; i++) {
+        const struct box *b = &boxes->box[i];
+
+        json_array_append_new(list, json_pack("{s:f, s:f, s:f, s:f, s:o}", "x", four_decimals(b->x), "y", four_decimals(b->y),
+                                              "width", four_decimals(b->width), "height", four_decimals(b->height), "score",
+                                              number((double)b->score)));
+    }
+    return list;
+}
+
+static void print_csv_boxes(const struct boxes *boxes)
+{
+    for (int i = 0; i < boxes->n; i++) {
+        const struct box *b = &boxes->box[i];
+
+        printf("%s%g:%g:%g:%g:%.6g", i > 0 ? " " : "", four_decimals(b->x), four_decimals(b->y), four_decimals(b->width),
+               four_decimals(b->height), (double)b->score);
+    }
+}
+
 static int print_json(const struct score *score, const struct clip_window *window, double pts_s)
 {
     json_t *row = json_pack("{s:s?, s:I, s:I, s:f, s:o, s:o}", "clip", score->clip, "window", (json_int_t)window->index,
@@ -149,6 +189,8 @@ static int print_json(const struct score *score, const struct clip_window *windo
         json_object_set_new(row, "p_value", number(tail_p_value(score->tail, (double)window->score)));
         json_object_set_new(row, "hours_between", number(tail_hours_between(score->tail, (double)window->score)));
     }
+    if (row)
+        json_object_set_new(row, "boxes", boxes_json(&window->boxes));
 
     if (!row || json_dumpf(row, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) < 0) {
         json_decref(row);
@@ -174,10 +216,12 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
         printf(",%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,", window->index, window->frame, pts_s,
                (double)window->reference, (double)window->score);
         if (score->tail)
-            printf("%.6g,%.6g\n", tail_p_value(score->tail, (double)window->score),
+            printf("%.6g,%.6g,", tail_p_value(score->tail, (double)window->score),
                    tail_hours_between(score->tail, (double)window->score));
         else
-            puts(",");
+            fputs(",,", stdout);
+        print_csv_boxes(&window->boxes);
+        putchar('\n');
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         int r = errno ? -errno : -EIO;
@@ -269,6 +313,7 @@ static int score_all(struct score *score, char **inputs, int n)
     }
     struct parallel parallel = threads_parallel(threads);
     score->tail = file.has_calibration && file.calibration.has_tail ? &file.calibration.tail : NULL;
+    score->has_map = file.has_calibration && file.calibration.has_score;
     r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, score->stride, &err);
     if (r < 0) {
         fprintf(stderr, "memaed: score: %s: %s\n", score->model_path, err.text);
@@ -280,7 +325,8 @@ static int score_all(struct score *score, char **inputs, int n)
         goto end;
     }
     score->plan = plan;
-    if (!score->jsonl && (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between") < 0 || fflush(stdout) != 0)) {
+    if (!score->jsonl &&
+        (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes") < 0 || fflush(stdout) != 0)) {
         fprintf(stderr, "memaed: score: standard output: %s\n", strerror(errno));
         goto end;
     }

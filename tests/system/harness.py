@@ -277,6 +277,13 @@ def video_arch(height, width, channels, slots, shrink=0.0):
             "decoder": [deconv(c3, 2, hidden), deconv(c2, 2, hidden), deconv(c1, 2, hidden), deconv(1, 1, {})]}
 
 
+# As learn takes it, but for thresholds and spreads, which are for write_mover().
+OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "median": 1.0, "p99": 3.0, "maximum": 3.5, "windows": 100,
+                   "score": {"boundary": 0.0, "conditions": [
+                       {"noise": 0.0, "speed_centre": -6.0, "speed_spread": 0.5, "change_centre": -6.0, "change_spread": 0.5,
+                        "offset": 0.0, "scale": 1.0}]}}
+
+
 def write_model(path, height=32, width=48, channels=(4, 4, 8, 8), slots=20, seed=1, calibration=None):
     """A model of random weights, as safetensors; small enough to run in a millisecond by default."""
     arch = video_arch(height, width, channels, slots)
@@ -334,6 +341,26 @@ def write_clip(path, seconds=6.0, fps=10, size="48x32", source="testsrc2", codec
     """A moving test picture."""
     ffmpeg("-f", "lavfi", "-i", f"{source}=size={size}:rate={fps}:duration={seconds}", *codec, path)
     return path
+
+
+def write_mover(path, frames=60, moving=range(20, 40), size=(96, 64), fps=10):
+    """A lossless gray clip of still noise, in which a dark square of 16x16 goes down the right edge in the frames `moving`.
+    Returns where it has been by then: x, y, width, height as fractions."""
+    width, height = size
+    rng = random.Random(7)
+    still = bytes(rng.randrange(100, 156) for _ in range(width * height))
+    left, steps, pictures = width - 20, 0, []
+    for f in range(frames):
+        picture = bytearray(still)
+        if f in moving:
+            steps += 1
+            for row in range(8 + steps, 24 + steps):
+                picture[row * width + left:row * width + left + 16] = bytes(20 + row % 3 for _ in range(16))
+        pictures.append(bytes(picture))
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s",
+                    f"{width}x{height}", "-r", str(fps), "-i", "-", "-c:v", "ffv1", "-pix_fmt", "gray", path],
+                   input=b"".join(pictures), check=True)
+    return left / width, 9 / height, 16 / width, (15 + steps) / height
 
 
 def free_port():

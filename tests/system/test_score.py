@@ -297,7 +297,7 @@ class Score(harness.Case):
         short = self.path("short.mkv")
         noise_clip(short, 15, 32, 48)
         command = self.score(short, code=1)
-        self.assertEqual(command.out.splitlines(), [",".join(COLUMNS + ["p_value", "hours_between"])])
+        self.assertEqual(command.out.splitlines(), [",".join(COLUMNS + ["p_value", "hours_between", "boxes"])])
         self.assertIn("a window takes 16", command.err)
 
     def test_folder_of_images(self):
@@ -323,6 +323,77 @@ class Score(harness.Case):
         self.assertIn(f"--dump {self.model}: Not a directory", command.err)
         command = self.score("--dump", self.path("no/such"), self.clip, code=1)
         self.assertIn("no/such", command.err)
+
+
+class Boxes(harness.Case):
+    """Boxes, held against the map of each window as it is dumped."""
+    LEVEL = 6.0                 # halfway between the thresholds
+
+    def setUp(self):
+        super().setUp()
+        self.model = harness.write_model(self.path("model.safetensors"), 64, 96, calibration=harness.OWN_CALIBRATION)
+        self.clip = self.path("mover.mkv")
+        self.place = harness.write_mover(self.clip)
+
+    def boxes_of(self, shape, raw):
+        """Row by row: joins what touches, and takes the bounds."""
+        rows, columns = shape
+        cells = struct.unpack(f"<{rows * columns}f", raw)
+        level, groups = min(self.LEVEL, max(cells)), []
+        for i, value in enumerate(cells):
+            if value >= level:
+                touching = [g for g in groups if any(abs(i // columns - j // columns) <= 1 and
+                                                     abs(i % columns - j % columns) <= 1 for j in g)]
+                groups = [g for g in groups if g not in touching] + [sum(touching, []) + [i]]
+        boxes = []
+        for group in groups:
+            top, bottom = min(group) // columns, max(group) // columns
+            left, right = min(i % columns for i in group), max(i % columns for i in group)
+            boxes.append((max(cells[i] for i in group), 4 * left / 96, 4 * top / 64, (4 * (right - left) + 8) / 96,
+                          (4 * (bottom - top) + 8) / 64))
+        return sorted(boxes, reverse=True)[:8]
+
+    def test_boxes_are_of_the_map(self):
+        dump = self.path("dump")
+        args = ("score", "--model", self.model, "--threads", 2, self.clip)
+        rows = list(csv.DictReader(io.StringIO(harness.run(*args, "--dump", dump).out)))
+        lines = [json.loads(line) for line in harness.run(*args, "--format", "jsonl").out.splitlines()]
+        self.assertEqual((len(rows), len(lines)), (45, 45))
+        boxed = 0
+        for row, line in zip(rows, lines):
+            shape, raw = read_safetensors(os.path.join(dump, f"mover-{int(row['window']):06d}.safetensors"))["map"]
+            self.assertEqual(shape, [15, 23])
+            expected = self.boxes_of(shape, raw) if line["score"] >= harness.OWN_CALIBRATION["close_threshold"] else []
+            boxed += bool(expected)
+            self.assertEqual(len(line["boxes"]), len(expected), row)
+            for box, (score, *place) in zip(line["boxes"], expected):
+                self.assertEqual(list(box), ["x", "y", "width", "height", "score"])
+                self.assertAlmostEqual(box["score"], score, delta=1e-6 * abs(score))
+                for key, value in zip(("x", "y", "width", "height"), place):
+                    self.assertAlmostEqual(box[key], value, delta=1.1e-4)
+            written = [list(map(float, box.split(":"))) for box in row["boxes"].split()]
+            self.assertEqual([w[:4] for w in written], [[b[k] for k in ("x", "y", "width", "height")] for b in line["boxes"]])
+            for own, box in zip(written, line["boxes"]):
+                self.assertAlmostEqual(own[4], box["score"], delta=1e-5 * abs(box["score"]))
+        self.assertTrue(10 < boxed < 35, boxed)
+
+    def test_boxes_lie_where_it_moves(self):
+        lines = harness.run("score", "--model", self.model, "--format", "jsonl", self.clip).out.splitlines()
+        best = max(map(json.loads, lines), key=lambda line: line["score"])
+        self.assertEqual(len(best["boxes"]), 1)
+        box, (x, y, width, height) = best["boxes"][0], self.place
+        for low, size, at, span in ((box["x"], box["width"], x, width), (box["y"], box["height"], y, height)):
+            self.assertLess(abs(low + size / 2 - at - span / 2), 0.15, (box, self.place))
+        self.assertLess(box["width"] * box["height"], 0.5)
+        still = json.loads(lines[0])
+        self.assertEqual(still["boxes"], [], still)
+
+    def test_no_calibration_no_boxes(self):
+        other = {k: v for k, v in harness.OWN_CALIBRATION.items() if k != "score"}
+        for calibration in (None, {**other, "threshold": 1e-6, "close_threshold": 1e-6}):
+            model = harness.write_model(self.path("plain.safetensors"), 64, 96, calibration=calibration)
+            rows = list(csv.DictReader(io.StringIO(harness.run("score", "--model", model, self.clip).out)))
+            self.assertEqual({row["boxes"] for row in rows}, {""})
 
 
 class Eval(harness.Case):
