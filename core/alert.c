@@ -38,6 +38,7 @@ static void open_alert(struct alert_state *state)
         if (first || window->score > state->peak) {
             state->peak = window->score;
             state->peak_us = window->time_us;
+            state->peak_number = window->number;
         }
         first = false;
     }
@@ -50,7 +51,7 @@ enum alert_event alert_score(struct alert_state *state, float score, int64_t tim
     uint64_t mask = rule->n == 64 ? UINT64_MAX : (UINT64_C(1) << rule->n) - 1;
 
     state->last = (state->last + 1) % ALERT_MAX_N;
-    state->recent[state->last] = (struct alert_window){score, time_us};
+    state->recent[state->last] = (struct alert_window){score, time_us, state->windows++};
     state->above = (state->above << 1 | above) & mask;
     if (state->seen < rule->n)
         state->seen++;
@@ -69,6 +70,7 @@ enum alert_event alert_score(struct alert_state *state, float score, int64_t tim
         if (score > state->peak) {
             state->peak = score;
             state->peak_us = time_us;
+            state->peak_number = state->recent[state->last].number;
             return ALERT_PEAK;
         }
         return ALERT_NOTHING;

@@ -22,6 +22,7 @@ struct alert_rule {
 struct alert_window {
     float score;
     int64_t time_us;
+    uint64_t number;                    /* of windows since alert_init(), from 0 */
 };
 
 struct alert_state {
@@ -29,6 +30,7 @@ struct alert_state {
     uint64_t above;                     /* bit i: the i-th last window was at or above the threshold; no bit beyond n */
     struct alert_window recent[ALERT_MAX_N];    /* the last windows; recent[last] is the newest */
     int last;
+    uint64_t windows;                   /* since alert_init() */
     int seen;                           /* windows since the last gap, at most n */
     int below;                          /* windows in a row below close_threshold, at most n */
     bool open;
@@ -38,6 +40,7 @@ struct alert_state {
      * since. Windows of the cooldown before it are not among them. */
     int64_t opened_us, peak_us;
     float peak;
+    uint64_t peak_number;               /* of the window with that score */
 };
 
 enum alert_event { ALERT_NOTHING, ALERT_OPENED, ALERT_PEAK /* the peak of the open alert rose */, ALERT_CLOSED };

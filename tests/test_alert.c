@@ -83,9 +83,11 @@ START_TEST(remembers_when_and_how_high)
     ck_assert_int_eq(s.opened_us, 200);
     ck_assert_float_eq(s.peak, 3.0f);
     ck_assert_int_eq(s.peak_us, 300);
+    ck_assert_uint_eq(s.peak_number, 2);
     ck_assert_int_eq(alert_score(&s, 2.5f, 600), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, 3.5f, 700), ALERT_PEAK);
     ck_assert_int_eq(s.peak_us, 700);
+    ck_assert_uint_eq(s.peak_number, 6);
     ck_assert_int_eq(alert_break(&s, 800), ALERT_CLOSED);
     ck_assert(!s.open);
     ck_assert_int_eq(s.closed_us, 800);
@@ -97,6 +99,7 @@ START_TEST(remembers_when_and_how_high)
     ck_assert_int_eq(alert_score(&s, 1.2f, 800 + 10 * SECOND), ALERT_OPENED);
     ck_assert_int_eq(s.opened_us, 800 + 10 * SECOND);
     ck_assert_float_eq(s.peak, 1.2f);
+    ck_assert_uint_eq(s.peak_number, 9);        /* a gap is no window */
 }
 END_TEST
 
