@@ -34,6 +34,8 @@ struct camera {
     const struct plan *plan;
     bool has_calibration;
     struct calibration calibration;
+    bool has_rule;
+    struct alert_rule rule;
     double fps;
     int length;                 /* frames of a window */
     bool is_live, is_local;     /* paces itself; is a file, whose end is no loss */
@@ -87,6 +89,9 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
     camera->has_calibration = options->calibration != NULL;
     if (options->calibration)
         camera->calibration = *options->calibration;
+    camera->has_rule = options->rule != NULL;
+    if (options->rule)
+        camera->rule = *options->rule;
     camera->fps = options->fps;
     camera->length = arch->frames;
     camera->is_live = source_is_live(config->source);
@@ -158,7 +163,11 @@ static void run_window(void *arg, const struct ring_window *window, void *worksp
     struct plan_result result;
     plan_run(camera->plan, frames, workspace, &result);
     ret->reference = result.reference;
-    ret->score = calibration_score(camera->has_calibration ? &camera->calibration : NULL, camera->plan, &result);
+    const struct calibration *calibration = camera->has_calibration ? &camera->calibration : NULL;
+    ret->score = calibration_score(calibration, camera->plan, &result);
+    if (camera->has_rule)
+        calibration_boxes(calibration, camera->plan, &result, ret->score, camera->rule.threshold,
+                          camera->rule.close_threshold, &ret->boxes);
 }
 
 static void commit_result(void *arg, const struct pool_result *result)

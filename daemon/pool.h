@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/boxes.h"
 #include "daemon/heartbeat.h"
 #include "io/ring.h"
 
@@ -29,13 +30,14 @@ struct pool_result {
     int64_t pts_us, time_us;
     int64_t due_us;                 /* CLOCK_MONOTONIC when its last frame was published */
     float reference, score;
+    struct boxes boxes;
 };
 
 struct pool_client {
     struct ring *ring;              /* with readers >= the pool's workers */
     int length;                     /* frames of its windows */
     void *arg;
-    /* Fills in reference and score, all else being set. Any worker, several at once. workspace: the worker's. */
+    /* Fills in reference, score and boxes (n is 0), all else being set. Any worker, several at once. workspace: the worker's. */
     void (*run)(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret);
     /* Takes a result. In the order of the client's windows, one call at a time; no lock is held. */
     void (*commit)(void *arg, const struct pool_result *result);

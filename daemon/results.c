@@ -1,5 +1,6 @@
 #include "daemon/results.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -66,6 +67,7 @@ int results_open(struct results **ret, const struct results_options *options)
     results->ring = options->ring;
     results->alerts = options->alerts;
     results->webhooks = options->webhooks;
+    assert(!options->rule || options->scores_kept >= ALERT_MAX_N);
     results->has_rule = options->rule != NULL;
     results->threshold = options->rule ? (double)options->rule->threshold : (double)NAN;
     results->has_tail = options->tail != NULL;
@@ -121,6 +123,12 @@ static void show_peak_locked(struct results *results)
 {
     results->alert.peak_score = (double)results->state.peak;
     results->alert.peak_us = results->state.peak_us;
+    /* The rule sees every window that the log does, so their numbers are the same; the log holds far more than the rule
+     * looks back. */
+    struct view_score peak;
+    struct view_range range;
+    if (scorelog_read(results->scores, results->state.peak_number, &peak, 1, &range) == 1)
+        results->alert.boxes = peak.boxes;
 }
 
 static void take_event_locked(struct results *results, enum alert_event event)
@@ -187,7 +195,8 @@ static bool is_settled_locked(const struct results *results)
 void results_commit(struct results *results, const struct pool_result *result)
 {
     struct view_score score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
-                               .pts_us = result->pts_us, .reference = result->reference, .score = result->score};
+                               .pts_us = result->pts_us, .reference = result->reference, .score = result->score,
+                               .boxes = result->boxes};
     lock_take(&results->lock);
     score.p_value = (float)take_p_value_locked(results, result->score);
     double drift = drift_distance(&results->drift);

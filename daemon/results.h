@@ -22,7 +22,7 @@ struct results_options {
     const struct tail *tail;            /* copied; NULL: no p-values, no drift */
     double windows_a_day;               /* > 0 where there is a tail */
     int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
-    size_t scores_kept;
+    size_t scores_kept;                 /* ALERT_MAX_N or more, where there is a rule */
     /* Borrowed until close. */
     struct ring *ring;
     struct alertlog *alerts;

@@ -1,11 +1,13 @@
 #include "daemon/scorelog.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS = 6 };
+/* Six for the score, one a box for where (four numbers of 16 bits), half a one for its score. */
+enum { BOXES_AT = 6, BOX_SCORES_AT = BOXES_AT + BOXES_MAX, WORDS = BOX_SCORES_AT + (BOXES_MAX + 1) / 2 };
 
 struct entry {
     _Atomic uint64_t words[WORDS];
@@ -44,9 +46,26 @@ void scorelog_close(struct scorelog *log)
     free(log);
 }
 
+/* Coordinates have four decimals. */
+static uint64_t pack_box(const struct box *box)
+{
+    const float places[] = {box->x, box->y, box->width, box->height};
+    uint64_t word = 0;
+    for (int i = 0; i < 4; i++)
+        word = word << 16 | (uint64_t)lrintf(1e4f * places[i]);
+    return word;
+}
+
+static void unpack_box(struct box *box, uint64_t word)
+{
+    float *const places[] = {&box->x, &box->y, &box->width, &box->height};
+    for (int i = 0; i < 4; i++)
+        *places[i] = (float)(word >> 16 * (3 - i) & 0xffff) / 1e4f;
+}
+
 static void pack(uint64_t words[WORDS], const struct view_score *score)
 {
-    uint32_t reference, own, p_value;
+    uint32_t reference, own, p_value, scores[BOXES_MAX] = {0};
     memcpy(&p_value, &score->p_value, sizeof p_value);
     memcpy(&reference, &score->reference, sizeof reference);
     memcpy(&own, &score->score, sizeof own);
@@ -55,7 +74,13 @@ static void pack(uint64_t words[WORDS], const struct view_score *score)
     words[2] = (uint64_t)score->time_us;
     words[3] = (uint64_t)score->pts_us;
     words[4] = (uint64_t)reference << 32 | own;
-    words[5] = p_value;
+    words[5] = (uint64_t)score->boxes.n << 32 | p_value;
+    for (int i = 0; i < BOXES_MAX; i++) {
+        words[BOXES_AT + i] = i < score->boxes.n ? pack_box(&score->boxes.box[i]) : 0;
+        if (i < score->boxes.n)
+            memcpy(&scores[i], &score->boxes.box[i].score, sizeof scores[i]);
+    }
+    memcpy(&words[BOX_SCORES_AT], scores, sizeof scores);
 }
 
 static void unpack(struct view_score *score, const uint64_t words[WORDS])
@@ -65,6 +90,15 @@ static void unpack(struct view_score *score, const uint64_t words[WORDS])
     memcpy(&score->reference, &reference, sizeof reference);
     memcpy(&score->score, &own, sizeof own);
     memcpy(&score->p_value, &p_value, sizeof p_value);
+    /* An entry that is torn is given up by the reader, but only after this. */
+    uint64_t n = words[5] >> 32;
+    score->boxes.n = n < BOXES_MAX ? (int)n : BOXES_MAX;
+    float scores[BOXES_MAX];
+    memcpy(scores, &words[BOX_SCORES_AT], sizeof scores);
+    for (int i = 0; i < score->boxes.n; i++) {
+        unpack_box(&score->boxes.box[i], words[BOXES_AT + i]);
+        score->boxes.box[i].score = scores[i];
+    }
 }
 
 void scorelog_append(struct scorelog *log, const struct view_score *score)

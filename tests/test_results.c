@@ -12,15 +12,20 @@ static struct alertlog *alerts;
 static struct results *results;
 static int64_t now;             /* time and number of the next frame */
 
-static void open_results(bool alerting)
+static void open_results_by(const struct alert_rule *rule)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .cooldown_us = 0};
     ck_assert_int_eq(ring_open(&ring, &(struct ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
                                                              .readers = 8}), 0);
     ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
-    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .rule = alerting ? &rule : NULL,
+    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .rule = rule,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
                                                                       .ring = ring, .alerts = alerts}), 0);
+}
+
+static void open_results(bool alerting)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .cooldown_us = 0};
+    open_results_by(alerting ? &rule : NULL);
 }
 
 static void close_results(void)
@@ -38,13 +43,14 @@ static void publish(int n)
     }
 }
 
-/* Claims the next window and makes a result of it. */
+/* Claims the next window and makes a result of it; its box begins at a tenth of its score. */
 static struct pool_result claim(float score)
 {
     struct ring_window window;
     ck_assert(ring_claim(ring, &window));
     struct pool_result result = {.window = window.index, .gap_before = window.gap_before,
-                                 .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score};
+                                 .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score,
+                                 .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .score = score}}}};
     ring_release(ring, &window);
     return result;
 }
@@ -62,6 +68,15 @@ static struct view_alert alert_at(size_t i, size_t n)
     ck_assert_uint_eq(alertlog_read(alerts, 0, out, 16, &range), n);
     ck_assert_str_eq(out[i].camera, "gate");
     return out[i];
+}
+
+/* The alert shows where its peak was. */
+static void check_where(struct view_alert alert)
+{
+    ck_assert_int_eq(alert.boxes.n, 1);
+    ck_assert_float_eq((float)alert.peak_score, alert.boxes.box[0].score);
+    ck_assert_float_eq_tol(alert.boxes.box[0].x, (float)alert.peak_score / 10, 1e-6f);
+    ck_assert_float_eq(alert.boxes.box[0].width, 0.25f);
 }
 
 static void check_view(uint64_t scored, float last, bool open)
@@ -86,16 +101,44 @@ START_TEST(alerts_open_peak_and_close)
     commit_next(2.5f);
     ck_assert_double_eq(alert_at(0, 1).peak_score, 2.5);
     ck_assert_int_eq(alert_at(0, 1).peak_us, 4);
+    check_where(alert_at(0, 1));
     commit_next(0.7f);
     check_view(4, 0.7f, true);
     commit_next(0.1f);
     check_view(5, 0.1f, false);
     ck_assert_int_eq(alert_at(0, 1).closed_us, 6);
+    check_where(alert_at(0, 1));
     struct view_score scores[KEPT];
     struct view_range range;
     ck_assert_uint_eq(results_scores(results, 0, scores, KEPT, &range), 5);
     ck_assert_uint_eq(scores[4].window, 4);
     ck_assert_float_eq(scores[2].score, 2.5f);
+    ck_assert_int_eq(scores[0].boxes.n, 0);
+    ck_assert_int_eq(scores[3].boxes.n, 1);
+    ck_assert_float_eq(scores[3].boxes.box[0].score, 0.7f);
+    close_results();
+}
+END_TEST
+
+/* Three of five: the highest is not the one that opens it. */
+START_TEST(an_alert_opens_with_the_place_of_its_peak)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5, .cooldown_us = 0};
+    open_results_by(&rule);
+    publish(LENGTH + 7);
+    for (int i = 0; i < 3; i++)
+        commit_next(0.2f);
+    commit_next(3);
+    commit_next(4);
+    commit_next(0.1f);
+    commit_next(2);
+    struct view_alert alert = alert_at(0, 1);
+    ck_assert_double_eq(alert.peak_score, 4);
+    check_where(alert);
+    commit_next(5);
+    alert = alert_at(0, 1);
+    ck_assert_double_eq(alert.peak_score, 5);
+    check_where(alert);
     close_results();
 }
 END_TEST
@@ -237,6 +280,7 @@ int main(void)
 {
     TCase *tcase = tcase_create("results");
     tcase_add_test(tcase, alerts_open_peak_and_close);
+    tcase_add_test(tcase, an_alert_opens_with_the_place_of_its_peak);
     tcase_add_test(tcase, p_values_and_drift);
     tcase_add_test(tcase, a_loss_closes_at_once_where_nothing_is_due);
     tcase_add_test(tcase, a_loss_waits_for_windows_under_way);

@@ -214,8 +214,14 @@ START_TEST(scores)
                 ck_assert(json_is_null(json_object_get(score, "p_value")));
             else
                 ck_assert_float_eq((float)json_real_value(json_object_get(score, "p_value")), s.p_value);
+            json_t *boxes = json_object_get(score, "boxes");
+            ck_assert(json_is_array(boxes));
+            ck_assert_uint_eq(json_array_size(boxes), expected % 3);
             expected++;
         }
+        if (json_array_size(list) > 2)
+            ck_assert_ptr_nonnull(strstr(answer.body, "\"boxes\":[{\"x\":0.25,\"y\":0.0625,\"width\":0.5,\"height\":0.9355,"
+                                         "\"score\":7.5},{\"x\":0.0,\"y\":0.1,\"width\":1.0,\"height\":0.2,\"score\":null}]}"));
         if (json_array_size(list))
             ck_assert_ptr_nonnull(strstr(answer.body, "\"reference\":0.1,"));
         snprintf(next, sizeof next, "%s", text(answer.json, "next"));
@@ -341,6 +347,7 @@ START_TEST(alerts)
     ck_assert_str_eq(text(first, "peak_time"), "2023-11-14T22:13:21.000Z");
     ck_assert_str_eq(text(second, "closed"), "2023-11-14T22:13:29.000Z");
     ck_assert_ptr_nonnull(strstr(all.body, "\"peak_score\":0.7,"));
+    ck_assert_ptr_nonnull(strstr(all.body, "\"boxes\":[{\"x\":0.1,\"y\":0.2,\"width\":0.3,\"height\":0.4,\"score\":0.7}]}"));
     struct answer one = ask("/api/v1/alerts/2");
     ck_assert(json_equal(one.json, second));
     char *own = web_alert_json(&world.alerts[1]);

@@ -63,7 +63,8 @@ static inline struct view_score score_at(size_t camera, uint64_t i)
 {
     return (struct view_score){.window = i, .frame = 2 * i + 8, .time_us = 1700000000000000 + (int64_t)i * 100000,
                                .pts_us = (int64_t)i * 100000 + 4567, .reference = 0.1f + (float)camera,
-                               .score = (float)i / 8, .p_value = i % 2 ? 1 / (float)(i + 2) : NAN};
+                               .score = (float)i / 8, .p_value = i % 2 ? 1 / (float)(i + 2) : NAN,
+                               .boxes = {(int)(i % 3), {{0.25f, 0.0625f, 0.5f, 0.9355f, 7.5f}, {0, 0.1f, 1, 0.2f, INFINITY}}}};
 }
 
 static inline size_t view_scores(void *context, size_t camera, uint64_t from, struct view_score *ret, size_t max,
@@ -106,7 +107,8 @@ static inline void add_alert(const char *camera)
     uint64_t i = world.alerts_range.next++;
     struct view_alert *alert = &world.alerts[i];
     *alert = (struct view_alert){.id = i + 1, .opened_us = 1700000000123000 + (int64_t)i * 1000000, .peak_score = (double)0.7f,
-                                 .peak_us = 1700000001000000};
+                                 .peak_us = 1700000001000000,
+                                 .boxes = {1, {{0.1f, 0.2f, 0.3f, 0.4f, 0.7f}}}};
     strcpy(alert->camera, camera);
     unlock();
 }

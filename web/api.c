@@ -204,12 +204,27 @@ static bool holds(const struct view *view, const struct web_cursor *cursor, uint
            cursor->entry <= range->next;
 }
 
+static json_t *boxes_json(const struct boxes *boxes)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < boxes->n && list; i++) {
+        const struct box *b = &boxes->box[i];
+        if (json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "x", number(b->x), "y", number(b->y), "width",
+                                                  number(b->width), "height", number(b->height), "score",
+                                                  number(b->score))) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
 static json_t *score_json(const struct view_score *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "window", count(s->window), "time", time_of(s->time_us),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "window", count(s->window), "time", time_of(s->time_us),
                      "pts_s", number((double)s->pts_us / 1e6), "frame", count(s->frame),
                      "reference", number(s->reference), "score", number(s->score), "p_value",
-                     number(s->p_value));
+                     number(s->p_value), "boxes", boxes_json(&s->boxes));
 }
 
 static void answer_scores(const struct view *view, const struct web_request *request, struct web_answer *ret)
@@ -251,9 +266,10 @@ static void answer_scores(const struct view *view, const struct web_request *req
 
 static json_t *alert_json(const struct view_alert *a)
 {
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "id", count(a->id), "camera", a->camera,
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id", count(a->id), "camera", a->camera,
                      "opened", time_of(a->opened_us), "closed", a->closed_us ? time_of(a->closed_us) : json_null(),
-                     "peak_score", number(a->peak_score), "peak_time", time_of(a->peak_us));
+                     "peak_score", number(a->peak_score), "peak_time", time_of(a->peak_us), "boxes",
+                     boxes_json(&a->boxes));
 }
 
 char *web_alert_json(const struct view_alert *alert)

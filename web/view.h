@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/boxes.h"
+
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
 struct view_camera {
@@ -32,6 +34,7 @@ struct view_score {
     int64_t pts_us;                     /* of the centre frame */
     float reference, score;
     float p_value;                      /* how often normal footage scores as much or more; NAN: no calibration tells */
+    struct boxes boxes;                 /* where; none below the level that alerts close at, or where the model can't tell */
 };
 
 struct view_alert {
@@ -40,6 +43,7 @@ struct view_alert {
     int64_t opened_us, closed_us;       /* UTC; closed 0: still open */
     double peak_score;
     int64_t peak_us;
+    struct boxes boxes;                 /* of the window of the peak */
 };
 
 struct view_process {

@@ -2,8 +2,12 @@
 """`memaed run` on a file: its scores by REST with the cursor, its states, and the same values as `memaed score`."""
 import csv
 import io
+import json
 
 import harness
+from webhook_receiver import Receiver
+
+SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 
 
 class RunFile(harness.Case):
@@ -111,6 +115,42 @@ class RunFile(harness.Case):
         daemon.wait_event("alert_opened", camera="gate")
         daemon.wait_event("alert_closed", camera="gate")
         daemon.stop()
+
+    def test_boxes_tell_where(self):
+        """Those of `score`, at the windows that reach the closing threshold; an alert has its peak's."""
+        model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.OWN_CALIBRATION)
+        clip = self.path("mover.mkv")
+        harness.write_mover(clip)
+        lines = harness.run("score", "--model", model, "--format", "jsonl", clip).out.splitlines()
+        offline = {line["window"]: line for line in map(json.loads, lines)}
+
+        receiver = Receiver(SECRET)
+        self.addCleanup(receiver.close)
+        daemon = self.daemon({"cameras": {"gate": {"source": clip, "model": model, "stride": 1, "alert": {"cooldown_s": 0}}},
+                              "webhooks": [{"url": receiver.url, "secret": SECRET}]})
+        alert = harness.wait_for("an alert to open and close", lambda: [
+            a for a in daemon.get("/api/v1/alerts")[1]["alerts"] if a["closed"]], 30)[0]
+        daemon.wait_camera("gate", "stopped")
+        scores = harness.Follower(daemon, "gate").drain()
+        self.assertTrue(scores)
+        for s in scores:
+            self.assert_boxes(s["boxes"], offline[s["window"]]["boxes"])
+            self.assertEqual(bool(s["boxes"]), s["score"] >= harness.OWN_CALIBRATION["close_threshold"])
+        peak = max(scores, key=lambda s: s["score"])
+        self.assertEqual((alert["peak_time"], alert["peak_score"]), (peak["time"], peak["score"]))
+        self.assertTrue(alert["boxes"])
+        self.assertEqual(alert["boxes"], peak["boxes"])
+        closed = harness.wait_for("webhook alert.closed", lambda: receiver.of("alert.closed"), 20)[0]
+        self.assertEqual(closed["data"], alert)
+        self.assertTrue(receiver.of("alert.opened")[0]["data"]["boxes"])
+        daemon.stop()
+
+    def assert_boxes(self, got, expected):
+        self.assertEqual(len(got), len(expected))
+        for a, b in zip(got, expected):
+            self.assertEqual(list(a), list(b))
+            self.assertEqual([a[k] for k in a if k != "score"], [b[k] for k in a if k != "score"])
+            self.assertAlmostEqual(a["score"], b["score"], delta=1e-5 * abs(b["score"]))
 
 
 if __name__ == "__main__":
