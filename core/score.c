@@ -273,9 +273,9 @@ static int compare(const void *a, const void *b)
 
 bool score_conditions_differ(double *contrasts, size_t n, double *boundary)
 {
-    const double most_within = 0.2, least_share = 0.1, least_difference = log(1.5);
+    const double most_within = 0.2, least_share = 0.1, least_number = 50, least_difference = log(1.5);
     double sum = 0, squares = 0, below = 0, best = 0;
-    size_t least = (size_t)ceil(least_share * (double)n);
+    size_t least = (size_t)ceil(fmax(least_share * (double)n, least_number));
     qsort(contrasts, n, sizeof *contrasts, compare);
     for (size_t i = 0; i < n; i++) {
         sum += contrasts[i];

@@ -74,7 +74,7 @@ void score_boxes(const struct score_spec *spec, const struct arch *arch, float *
 
 /* Whether n contrasts (any order; sorted in place) are of two kinds of light; if so the boundary between them. Two kinds:
  * the split that leaves the least variance within (Otsu, 1979) leaves a fifth at most, where two halves of a uniform
- * distribution keep a quarter; neither side is less than a tenth; their means differ by half a contrast. */
+ * distribution keep a quarter; neither side is less than a tenth, nor than 50; their means differ by half a contrast. */
 bool score_conditions_differ(double *contrasts, size_t n, double *boundary);
 
 /* The usual of n > 0 finite logarithms (any order; sorted in place). */

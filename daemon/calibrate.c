@@ -86,9 +86,9 @@ static int calibrate(const struct calibrate *o, struct error *err)
         goto out;
     }
     struct parallel parallel = threads_parallel(threads);
-    struct calibrator_options how = {.footage = footage, .range = {0, footage_frames(footage)},
+    struct calibrator_options how = {.footage = footage, .part = {{0, footage_frames(footage)}, 1, 0, 1},
                                      .most_windows = (size_t)o->windows, .alerts_a_day = o->alerts_a_day};
-    if ((r = footage_check(footage, how.range, arch->frames, err)) < 0 ||
+    if ((r = footage_check(footage, how.part.all, arch->frames, err)) < 0 ||
         (r = calibrator_run(&calibration, file.model, &how, &parallel, err)) < 0)
         goto out;
     json_t *training = story(o, file.training, footage);

@@ -12,7 +12,7 @@
 
 struct calibrator_options {
     struct footage *footage;
-    struct footage_range range;         /* the held-out part */
+    struct footage_part part;           /* held out */
     size_t most_windows;
     double alerts_a_day;
     const atomic_bool *stop;            /* becomes true: -EINTR; or NULL */
@@ -22,6 +22,9 @@ struct calibrator_options {
  * returns. err names the cause; ret is untouched on failure. */
 int calibrator_run(struct calibration *ret, const struct model *model, const struct calibrator_options *options,
                    const struct parallel *parallel, struct error *err);
+
+/* How many windows it scores, about: some of them twice. */
+size_t calibrator_windows(const struct calibrator_options *options);
 
 /* How long a window takes here, all threads at it. */
 int calibrator_time(double *seconds_a_window, const struct model *model, const struct calibrator_options *options,

@@ -31,8 +31,8 @@ static const char usage[] =
     "Usage: memaed learn --input PATH… --output MODEL [OPTION…]\n"
     "       memaed learn --config FILE --camera NAME --hours H [--output MODEL] [OPTION…]\n"
     "\n"
-    "Learns what is normal in the footage, calibrates the alerts on its last fifth (by time) or on footage set apart for\n"
-    "that, and writes a model.\n"
+    "Learns what is normal in the footage, calibrates the alerts on the last fifth of each hour or on footage set apart for\n"
+    "that, verifies them on a part of it that it keeps apart even then, and writes a model and a report.\n"
     "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image files\n"
     "is one sequence, a folder of videos all of them in name order.\n"
     "\n"
@@ -176,8 +176,12 @@ static int choose_arch(struct arch *ret, const struct learn *o, struct error *er
     return r;
 }
 
-/* The held-out part where none is given: the last fifth. */
-enum { HELD_OUT_PARTS = 5 };
+/* Of the footage, round by round: what is learned from, what is calibrated on, and the rest, on which that is verified where
+ * it comes to LEAST_VERIFIED_S (else it is calibrated on, too). Footage set apart for calibration (--calibrate) is calibrated
+ * on and verified on in the proportion of the last two. */
+#define LEARN_UNTIL 0.8
+#define CALIBRATE_UNTIL 0.96
+#define LEAST_VERIFIED_S 60
 
 static int add_all(struct footage *footage, const char *const *inputs, size_t n, struct error *err)
 {
@@ -187,18 +191,32 @@ static int add_all(struct footage *footage, const char *const *inputs, size_t n,
     return r;
 }
 
+static void hold_out(struct learner_options *ret, const struct footage *footage, struct footage_range all, double from,
+                     double cut)
+{
+    size_t rounds = footage_rounds(footage, all);
+    double fps = footage_fps(footage), rest_s = fps > 0 ? (1 - cut) * (double)(all.end - all.begin) / fps : 0;
+    cut = rest_s < LEAST_VERIFIED_S ? 1 : cut;
+    ret->calibrate = (struct footage_part){all, rounds, from, cut};
+    ret->verify = (struct footage_part){all, rounds, cut, 1};
+}
+
 /* What to learn from and what is held out, and whether that is of use. */
 static int split(struct learner_options *ret, struct footage *footage, size_t n_inputs, int length, struct error *err)
 {
-    size_t n = footage_frames(footage), cut = n_inputs < n ? n_inputs : n - n / HELD_OUT_PARTS;
-    ret->learn = (struct footage_range){0, cut};
-    ret->held_out = (struct footage_range){cut, n};
-    if (n_inputs == n)
-        return footage_check(footage, (struct footage_range){0, n}, length, err);
-    int r = footage_check(footage, ret->learn, length, err);
+    size_t n = footage_frames(footage);
+    struct footage_range all = {0, n}, apart = {n_inputs, n};
+    if (n_inputs == n) {
+        ret->learn = (struct footage_part){all, footage_rounds(footage, all), 0, LEARN_UNTIL};
+        hold_out(ret, footage, all, LEARN_UNTIL, CALIBRATE_UNTIL);
+        return footage_check(footage, all, length, err);
+    }
+    ret->learn = (struct footage_part){{0, n_inputs}, 1, 0, 1};
+    hold_out(ret, footage, apart, 0, (CALIBRATE_UNTIL - LEARN_UNTIL) / (1 - LEARN_UNTIL));
+    int r = footage_check(footage, ret->learn.all, length, err);
     if (r < 0)
         return error_prefix(err, r, "--input");
-    r = footage_check(footage, ret->held_out, length, err);
+    r = footage_check(footage, apart, length, err);
     return r < 0 ? error_prefix(err, r, "--calibrate") : 0;
 }
 
@@ -264,8 +282,9 @@ static json_t *names(const char *const *inputs, size_t n)
 static json_t *story(const struct learn *o, const struct learner_options *options, const struct learner_result *r,
                      int slots, struct footage *footage)
 {
+    const struct footage_part *calibrate = &options->calibrate;
     json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive,
-                                 "frames", (int)(options->held_out.end - options->held_out.begin));
+                                 "frames", (int)lround((double)(calibrate->all.end - calibrate->all.begin) * (calibrate->to - calibrate->from)));
     if (isfinite(r->held_out.error_without_memory))
         json_object_set_new(held_out, "error_without_memory", json_real(r->held_out.error_without_memory));
     if (o->n_calibrate > 0)
@@ -273,7 +292,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
     json_t *use = r->slot_use ? json_array() : NULL;
     for (int i = 0; r->slot_use && i < slots; i++)
         json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
-    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i}",
+    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, s:o, s:o}",
                      "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs",
                      names(o->inputs, o->n_inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
@@ -281,7 +300,9 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      "steps", (int)r->last.step, "batch", o->batch, "learning_rate", o->learning_rate,
                      "entropy_weight", o->entropy, "seconds", r->last.seconds,
                      "loss", "mse", r->last.loss.mse, "entropy", r->last.loss.entropy, "held_out", held_out,
-                     "slots_used", r->held_out.slots_used, "slot_use", use, "slots_reseeded", (int)r->last.slots_reseeded);
+                     "slots_used", r->held_out.slots_used, "slot_use", use, "slots_reseeded", (int)r->last.slots_reseeded,
+                     "verified", r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null(), "learned",
+                     survey_to_json(&r->learned, &r->calibration, footage));
 }
 
 /* What a checkpoint belongs to. The number of threads is not part of it: it changes the last bits, not the run. */
@@ -294,9 +315,30 @@ static json_t *belongs(const struct learn *o, const struct learner_options *opti
     if (!network)
         return NULL;
     return json_pack("{s:o, s:s, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f}", "architecture", network, "footage", identity,
-                     "frames to learn from", (json_int_t)options->learn.end, "frames", (json_int_t)options->held_out.end,
+                     "frames to learn from", (json_int_t)options->learn.all.end, "frames", (json_int_t)options->calibrate.all.end,
                      "seed", o->seed, "batch", o->batch, "steps", o->steps, "time limit", o->minutes, "learning rate",
                      o->learning_rate, "entropy weight", o->entropy);
+}
+
+static void report_surveys(const struct learner_result *r, const struct footage *footage)
+{
+    const struct survey *v = &r->verified, *l = &r->learned;
+    if (v->windows > 0)
+        printf("verified on %.3g hours that were neither learned nor calibrated on: %ld alerts at this threshold", v->hours,
+               v->alerts);
+    else
+        printf("not verified: there is too little footage to keep some apart for that");
+    for (int i = 0; v->windows > 0 && r->calibration.has_tail && i < SURVEY_BUDGETS; i++)
+        printf("%s %ld for %g a day (%.2g expected)", i ? "," : "; with others:", v->at_budget[i], survey_budgets[i],
+               survey_budgets[i] * v->hours / 24);
+    printf("\nin %.3g hours of what was learned from, %ld places look like anomalies%s\n", l->hours, l->alerts,
+           l->alerts > l->n_suspects ? "; the most so:" : l->n_suspects ? ":" : "");
+    for (int i = 0; i < l->n_suspects; i++) {
+        double at_s;
+        const char *input = footage_place(footage, l->suspects[i].frame, &at_s);
+        printf("  %s at %d:%02d:%04.1f, score %.3g\n", *input ? input : "recording", (int)(at_s / 3600), (int)(at_s / 60) % 60,
+               fmod(at_s, 60), l->suspects[i].score);
+    }
 }
 
 static void report(const char *output, const struct learner_result *r)
@@ -369,6 +411,7 @@ static int learn(const struct learn *o, struct error *err)
         if (o->camera)
             unlink(recording);
         report(o->output, &result);
+        report_surveys(&result, footage);
     }
 out:
     if (r < 0 && r != -EINTR && o->camera && footage)

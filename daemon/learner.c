@@ -12,10 +12,11 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 
-/* So many of the held-out windows at most, evenly spread, are evaluated, and so many calibrated on: with a time limit as
- * many as take this part of it. */
-enum { MAX_EVALUATED = 256, MAX_CALIBRATED = 20000, MAX_CALIBRATED_IN_TIME = 500000 };
+/* So many of the held-out windows at most, evenly spread, are evaluated, so many calibrated on, and so many of those learned
+ * from looked at again: with a time limit as many as take these parts of it. */
+enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000, STRIDE = 2 };
 #define CALIBRATION_TIME 0.2
+#define SURVEY_TIME 0.05
 /* Of a model's queries on held-out footage at least so many must find a slot. */
 #define MIN_ALIVE 0.5
 /* Looks in a row that find the addressing sick, for all that training does about it, until it is given up. */
@@ -33,16 +34,19 @@ struct learner {
     const atomic_bool *stop;
 };
 
-/* First frames of the whole windows in a range. */
-static int list_windows(const struct learner *l, struct footage_range range, size_t **ret, size_t *n)
+/* First frames of the whole windows in a part. */
+static int list_windows(const struct learner *l, const struct footage_part *part, size_t **ret, size_t *n)
 {
-    size_t *list = malloc((range.end - range.begin + 1) * sizeof *list);
+    size_t *list = malloc((part->all.end - part->all.begin + 1) * sizeof *list);
     if (!list)
         return -ENOMEM;
     *n = 0;
-    for (size_t i = range.begin; i + (size_t)l->length <= range.end; i++)
-        if (footage_window_ok(l->footage, i, l->length))
-            list[(*n)++] = i;
+    for (size_t k = 0; k < part->rounds; k++) {
+        struct footage_range range = footage_part_range(part, k);
+        for (size_t i = range.begin; i + (size_t)l->length <= range.end; i++)
+            if (footage_window_ok(l->footage, i, l->length))
+                list[(*n)++] = i;
+    }
     *ret = list;
     return 0;
 }
@@ -57,8 +61,8 @@ static int read_window(const struct learner *l, size_t first, uint8_t *pixels, c
 
 static int list_all(struct learner *l, const struct learner_options *o, struct error *err)
 {
-    if (list_windows(l, o->learn, &l->learn, &l->n_learn) < 0 ||
-        list_windows(l, o->held_out, &l->held_out, &l->n_held_out) < 0 ||
+    if (list_windows(l, &o->learn, &l->learn, &l->n_learn) < 0 ||
+        list_windows(l, &o->calibrate, &l->held_out, &l->n_held_out) < 0 ||
         !(l->order = malloc((l->n_learn + 1) * sizeof *l->order)) ||
         !(l->batch = malloc((size_t)o->batch * (size_t)l->length * l->frame_size)))
         return error_set(err, -ENOMEM, "out of memory");
@@ -237,20 +241,45 @@ static int train(struct learner *l, struct model *model, struct training *traini
     return r;
 }
 
-/* Keeps back of the time what calibration will take. */
-static int plan_calibration(struct calibrator_options *ret, int64_t *reserve_us, const struct learner *l,
-                            const struct learner_options *o, const struct model *model, const struct parallel *parallel,
-                            struct error *err)
+/* What is scored when training is done. */
+struct scoring {
+    struct calibrator_options calibration;
+    struct windows_options verify, learned;
+};
+
+static size_t windows_in(const struct footage_part *part, int stride, size_t most)
 {
-    double a_window, left_s = (double)(o->deadline_us - monotonic_us()) * 1e-6;
-    int r = calibrator_time(&a_window, model, ret, parallel, err);
+    double n = (double)(part->all.end - part->all.begin) * (part->to - part->from) / stride;
+    return n < (double)most ? (size_t)n : most;
+}
+
+/* Keeps back of the time what scoring will take. */
+static int plan_scoring(struct scoring *s, int64_t *reserve_us, int64_t deadline_us, const struct model *model,
+                        const struct parallel *parallel, struct error *err)
+{
+    double a_window, left_s = (double)(deadline_us - monotonic_us()) * 1e-6;
+    int r = calibrator_time(&a_window, model, &s->calibration, parallel, err);
     if (r < 0)
         return r;
-    double most = fmax(CALIBRATION_TIME * left_s / a_window, 1);
-    ret->most_windows = most < MAX_CALIBRATED_IN_TIME ? (size_t)most : MAX_CALIBRATED_IN_TIME;
-    double n = fmin((double)ret->most_windows, (double)l->n_held_out);
-    *reserve_us = (int64_t)(n * a_window * 1e6);
+    size_t *const most[] = {&s->calibration.most_windows, &s->verify.most, &s->learned.most};
+    const double time[] = {CALIBRATION_TIME, SURVEY_TIME, SURVEY_TIME};
+    for (int i = 0; i < 3; i++)
+        *most[i] = (size_t)fmin(fmax(time[i] * left_s / a_window, 1), MAX_SCORED_IN_TIME);
+    size_t n = calibrator_windows(&s->calibration) + windows_in(&s->verify.part, s->verify.stride, s->verify.most) +
+               windows_in(&s->learned.part, s->learned.stride, s->learned.most);
+    *reserve_us = (int64_t)((double)n * a_window * 1e6);
     return 0;
+}
+
+static int score(struct learner_result *ret, const struct model *model, const struct scoring *s, const struct parallel *parallel,
+                 struct error *err)
+{
+    int r = calibrator_run(&ret->calibration, model, &s->calibration, parallel, err);
+    if (r == 0)
+        r = survey_run(&ret->verified, &s->verify, ALERT_DEFAULT_K, ALERT_DEFAULT_N, model, &ret->calibration, parallel, err);
+    if (r == 0)
+        r = survey_run(&ret->learned, &s->learned, 1, 1, model, &ret->calibration, parallel, err);
+    return r;
 }
 
 int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,
@@ -261,8 +290,12 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
                         .frame_size = (size_t)model->arch.height * (size_t)model->arch.width};
     struct training *training = NULL;
     struct learner_result result = {0};
-    struct calibrator_options calibration = {.footage = footage, .range = options->held_out, .most_windows = MAX_CALIBRATED,
-                                             .alerts_a_day = options->alerts_a_day, .stop = options->stop};
+    struct scoring scoring = {
+        .calibration = {.footage = footage, .part = options->calibrate, .most_windows = MAX_SCORED,
+                        .alerts_a_day = options->alerts_a_day, .stop = options->stop},
+        .verify = {.footage = footage, .part = options->verify, .stride = STRIDE, .most = MAX_SCORED, .stop = options->stop},
+        .learned = {.footage = footage, .part = options->learn, .stride = l.length / 2, .most = MAX_SCORED, .stop = options->stop},
+    };
     int64_t reserve_us = 0;
     int r = list_all(&l, options, err);
     if (r < 0)
@@ -271,7 +304,7 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
                                        .alpha = options->alpha, .seed = options->seed};
     if ((r = training_open(&training, model, &t, parallel, err)) < 0)
         goto out;
-    if (options->deadline_us > 0 && (r = plan_calibration(&calibration, &reserve_us, &l, options, model, parallel, err)) < 0)
+    if (options->deadline_us > 0 && (r = plan_scoring(&scoring, &reserve_us, options->deadline_us, model, parallel, err)) < 0)
         goto out;
     if ((r = begin(model, training, options, &result.last, err)) < 0)
         goto out;
@@ -283,7 +316,7 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
         r = error_set(err, -EDOM, "the addressing is dead: only %.0f %% of the queries of held-out footage find a slot; a "
                       "lower shrink or temperature in the architecture may help", 100 * result.held_out.alive);
     if (r == 0)
-        r = calibrator_run(&result.calibration, model, &calibration, parallel, err);
+        r = score(&result, model, &scoring, parallel, err);
     if (r == 0)
         *ret = result;
     else

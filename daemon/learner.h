@@ -1,5 +1,6 @@
 /* Learning a model from footage: windows drawn over one part of it, training, then what another part, held out by time,
- * tells: held-out error, slots in use, and the calibration of alerts. One thread calls; the work runs on parallel's. */
+ * tells: held-out error, slots in use, the calibration of alerts, how it holds on a third part, and what in the footage that
+ * was learned looks like an anomaly. One thread calls; the work runs on parallel's. */
 #ifndef MEMAED_DAEMON_LEARNER_H
 #define MEMAED_DAEMON_LEARNER_H
 
@@ -9,10 +10,11 @@
 #include "core/calibration.h"
 #include "core/parallel.h"
 #include "core/training.h"
+#include "daemon/survey.h"
 #include "io/footage.h"
 
 struct learner_options {
-    struct footage_range learn, held_out;       /* of the footage; windows lie within one */
+    struct footage_part learn, calibrate, verify;       /* of the footage; windows lie within a round of one */
     int batch;
     double learning_rate, alpha;
     uint64_t seed;
@@ -39,6 +41,8 @@ struct learner_progress {
 
 struct learner_result {
     struct calibration calibration;
+    struct survey verified;     /* of the part that was neither learned nor calibrated on, by the default rule of alerts */
+    struct survey learned;      /* of what was learned from, at a stride of half a window, each window by itself */
     struct training_evaluation held_out;
     double *slot_use;           /* [slots] share of all weight on held-out footage; NULL without a memory; free() it */
     struct learner_progress last;

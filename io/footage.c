@@ -24,6 +24,14 @@ struct footage {
     uint32_t *run;              /* [n] frames of the unbroken sequence up to and with this one */
     uint64_t identity;
     float *interval_us;         /* [n] to the frame before; 0: none */
+    float *at_s;                /* [n] since the clip's first frame */
+    struct clip *clip;          /* [n_clips], by their first frames */
+    size_t n_clips;
+};
+
+struct clip {
+    size_t first;
+    char name[256];
 };
 
 static size_t most_in_memory(const struct footage *f)
@@ -51,7 +59,7 @@ static void identify(struct footage *f, const uint8_t *pixels, uint32_t run)
     f->identity = sum;
 }
 
-static int note(struct footage *f, const uint8_t *pixels, uint32_t run, float interval_us, struct error *err)
+static int note(struct footage *f, const uint8_t *pixels, uint32_t run, float interval_us, double at_s, struct error *err)
 {
     if (f->n == f->room) {
         size_t room = f->room ? 2 * f->room : 256;
@@ -61,13 +69,17 @@ static int note(struct footage *f, const uint8_t *pixels, uint32_t run, float in
         float *intervals = realloc(f->interval_us, room * sizeof *intervals);
         if (intervals)
             f->interval_us = intervals;
-        if (!runs || !intervals)
+        float *at = realloc(f->at_s, room * sizeof *at);
+        if (at)
+            f->at_s = at;
+        if (!runs || !intervals || !at)
             return error_set(err, -ENOMEM, "out of memory for %zu frames of footage", room);
         f->room = room;
     }
     identify(f, pixels, run);
     f->run[f->n] = run;
     f->interval_us[f->n] = interval_us;
+    f->at_s[f->n] = (float)at_s;
     f->seconds += (double)interval_us * 1e-6;
     f->n++;
     return 0;
@@ -89,7 +101,7 @@ static int keep_in_memory(struct footage *f, struct error *err)
 }
 
 /* The frame at hand. What was put away and could not be noted is of no use, but nor is footage without memory. */
-static int append(struct footage *f, const char *shown, uint32_t run, float interval_us, struct error *err)
+static int append(struct footage *f, const char *shown, uint32_t run, float interval_us, double at_s, struct error *err)
 {
     int r = 0;
     if (f->in_memory < most_in_memory(f))
@@ -104,7 +116,19 @@ static int append(struct footage *f, const char *shown, uint32_t run, float inte
         error_set(err, r, "%s: the footage exceeds %zu MiB on disk at %zu frames of %d x %d; fewer frames a second, less footage "
                   "or a smaller picture fit, or allow more disk", shown, f->options.max_disk_bytes >> 20, f->n,
                   f->options.width, f->options.height);
-    return r < 0 ? r : note(f, f->frame, run, interval_us, err);
+    return r < 0 ? r : note(f, f->frame, run, interval_us, at_s, err);
+}
+
+static int begin_clip(struct footage *f, const char *input, struct error *err)
+{
+    struct clip *clip = realloc(f->clip, (f->n_clips + 1) * sizeof *clip);
+    if (!clip)
+        return error_set(err, -ENOMEM, "out of memory");
+    f->clip = clip;
+    clip += f->n_clips++;
+    clip->first = f->n;
+    source_name(clip->name, sizeof clip->name, input);
+    return 0;
 }
 
 /* Plays a source into the footage. 1: there are stream->seconds; 0: it ended; negative: *kept is false where keeping failed,
@@ -122,9 +146,9 @@ static int play(struct footage *f, const char *input, const struct footage_strea
     char shown[256];
     redact(shown, sizeof shown, input);
     uint32_t run = 0;
-    int64_t last_us = 0;
+    int64_t first_us = 0, last_us = 0;
     struct source_frame frame;
-    bool enough;
+    bool begun = false, enough;
     while (!(enough = f->seconds >= stream->seconds) && (r = source_read(source, f->frame, &frame, err)) == 1) {
         if (frame.corrupt) {
             f->corrupt++;
@@ -133,7 +157,13 @@ static int play(struct footage *f, const char *input, const struct footage_strea
         }
         bool follows = run > 0 && !frame.gap;
         run = follows ? run + 1 : 1;
-        r = append(f, shown, run, follows ? (float)(frame.pts_us - last_us) : 0, err);
+        if (!begun)
+            r = begin_clip(f, input, err);
+        first_us = begun ? first_us : frame.pts_us;
+        begun = true;
+        if (r >= 0)
+            r = append(f, shown, run, follows ? (float)(frame.pts_us - last_us) : 0, (double)(frame.pts_us - first_us) * 1e-6,
+                       err);
         if (r < 0) {
             *kept = false;
             break;
@@ -171,12 +201,13 @@ double footage_seconds(const struct footage *footage)
 static int go_on(struct footage *f, struct error *err)
 {
     int r = open_store(f, err);
+    double at_s = 0;
     for (size_t i = 0; r == 0 && i < store_count(f->store); i++) {
         uint32_t run;
         float interval_us;
         store_numbers(f->store, i, &run, &interval_us);
         if ((r = store_read(f->store, i, f->frame, err)) == 0)
-            r = note(f, f->frame, run, interval_us, err);
+            r = note(f, f->frame, run, interval_us, (at_s += (double)interval_us * 1e-6), err);
     }
     if (r == 0 && f->n > 0)
         f->clips = 1;
@@ -214,6 +245,8 @@ void footage_close(struct footage *footage)
     free(footage->pixels);
     free(footage->run);
     free(footage->interval_us);
+    free(footage->at_s);
+    free(footage->clip);
     free(footage);
 }
 
@@ -296,6 +329,28 @@ bool footage_window_ok(const struct footage *footage, size_t first, int length)
 {
     size_t last = first + (size_t)length - 1;
     return length > 0 && last < footage->n && footage->run[last] >= (uint32_t)length;
+}
+
+struct footage_range footage_part_range(const struct footage_part *part, size_t round)
+{
+    double n = (double)(part->all.end - part->all.begin), rounds = (double)part->rounds;
+    return (struct footage_range){part->all.begin + (size_t)(n * ((double)round + part->from) / rounds + 0.5),
+                                  part->all.begin + (size_t)(n * ((double)round + part->to) / rounds + 0.5)};
+}
+
+size_t footage_rounds(const struct footage *footage, struct footage_range range)
+{
+    double fps = footage_fps(footage), hours = fps > 0 ? (double)(range.end - range.begin) / fps / 3600 : 0;
+    return hours < 1 ? 1 : (size_t)hours;
+}
+
+const char *footage_place(const struct footage *footage, size_t frame, double *at_s)
+{
+    const char *name = "";
+    *at_s = (double)footage->at_s[frame];
+    for (size_t i = 0; i < footage->n_clips && footage->clip[i].first <= frame; i++)
+        name = footage->clip[i].name;
+    return name;
 }
 
 uint64_t footage_identity(const struct footage *footage)

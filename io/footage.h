@@ -27,6 +27,15 @@ struct footage_range {
     size_t begin, end;          /* frames begin … end - 1 */
 };
 
+/* A part of footage that is cut into rounds: of each round what lies between two fractions of it. Rounds of about an hour
+ * let every part see every hour of the day, and hold frames far apart from those of another part but for the seams. */
+struct footage_part {
+    struct footage_range all;
+    size_t rounds;              /* 1 or more */
+    double from, to;            /* 0 <= from <= to <= 1 */
+};
+struct footage_range footage_part_range(const struct footage_part *part, size_t round);
+
 int footage_open(struct footage **ret, const struct footage_options *options, struct error *err);
 void footage_close(struct footage *footage);            /* takes NULL */
 
@@ -55,6 +64,11 @@ size_t footage_frames(const struct footage *footage);
 int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixels, struct error *err);
 /* Frames first … first + length - 1 are there and stand in one unbroken sequence. */
 bool footage_window_ok(const struct footage *footage, size_t first, int length);
+/* How many rounds of an hour or longer the range holds; 1 at least. */
+size_t footage_rounds(const struct footage *footage, struct footage_range range);
+/* Where a frame comes from: the name of its input (source_name(); the footage's own; a recording that was gone on with:
+ * empty) and the seconds since that began. */
+const char *footage_place(const struct footage *footage, size_t frame, double *at_s);
 /* Tells footage from other footage: of all pixels and breaks, in order. */
 uint64_t footage_identity(const struct footage *footage);
 size_t footage_clips(const struct footage *footage);    /* inputs, those of a folder counted each */

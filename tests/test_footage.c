@@ -53,6 +53,39 @@ static void add(const char *name)
     ck_assert_msg(r == 0, "%s", err.text);
 }
 
+START_TEST(parts_and_places)
+{
+    struct footage_part parts[] = {{{10, 110}, 3, 0, 0.8}, {{10, 110}, 3, 0.8, 0.96}, {{10, 110}, 3, 0.96, 1}};
+    size_t at = 10, total[3] = {0};
+    for (size_t round = 0; round < 3; round++)          /* they tile the whole, in order */
+        for (int p = 0; p < 3; p++) {
+            struct footage_range range = footage_part_range(&parts[p], round);
+            ck_assert_uint_eq(range.begin, at);
+            at = range.end;
+            total[p] += range.end - range.begin;
+        }
+    ck_assert_uint_eq(at, 110);
+    ck_assert(total[0] >= 78 && total[0] <= 82 && total[1] >= 14 && total[1] <= 18);
+
+    double at_s;
+    reopen(0, 1 << 24);
+    clip_levels("a.nut", 30, W, H, 10, "");
+    clip_levels("b.nut", 40, W, H, 10, "");
+    add("a.nut");
+    add("b.nut");
+    ck_assert_str_eq(footage_place(footage, 0, &at_s), "a");
+    ck_assert_double_eq_tol(at_s, 0, 1e-6);
+    ck_assert_str_eq(footage_place(footage, 29, &at_s), "a");
+    ck_assert_double_eq_tol(at_s, 2.9, 1e-3);
+    ck_assert_str_eq(footage_place(footage, 30, &at_s), "b");
+    ck_assert_double_eq_tol(at_s, 0, 1e-6);
+    ck_assert_str_eq(footage_place(footage, 69, &at_s), "b");
+    ck_assert_double_eq_tol(at_s, 3.9, 1e-3);
+    ck_assert_uint_eq(footage_rounds(footage, (struct footage_range){0, 70}), 1);
+    ck_assert_uint_eq(footage_rounds(footage, (struct footage_range){0, 2 * 36000 + 5}), 2);
+}
+END_TEST
+
 START_TEST(keeps_every_frame)
 {
     clip_levels("a.nut", 30, W, H, 10, "");
@@ -313,6 +346,7 @@ int main(void)
     tcase_add_test(tc, real_footage);
     if (clips) {
         tcase_add_test(tc, keeps_every_frame);
+        tcase_add_test(tc, parts_and_places);
         tcase_add_test(tc, windows_span_no_break);
         tcase_add_test(tc, leaves_corrupt_frames_out);
         tcase_add_test(tc, folders_of_videos);

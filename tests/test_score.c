@@ -225,6 +225,11 @@ START_TEST(tells_two_kinds_of_light)
     for (int i = 0; i < 1000; i++)
         contrasts[i] = i < 500 ? 0 : 0.3;                       /* a cloud */
     ck_assert(!score_conditions_differ(contrasts, 1000, &boundary));
+    for (int i = 0; i < 1000; i++)
+        contrasts[i] = i % 2;
+    ck_assert(score_conditions_differ(contrasts, 100, &boundary));
+    contrasts[99] = 0;                                          /* it is sorted now */
+    ck_assert(!score_conditions_differ(contrasts, 100, &boundary));     /* 49 are too few */
     ck_assert(!score_conditions_differ(contrasts, 1, &boundary));
 }
 END_TEST

@@ -12,6 +12,8 @@ import time
 
 import harness
 
+# A disc that circles slowly over a gradient.
+DISC = "if(lt(hypot(X-48-24*cos(T),Y-32-12*sin(T)),8),235,60+X/2)"
 SMALL = ("--profile", "nano", "--size", "48x32", "--threads", "1", "--batch", "4")
 
 
@@ -38,9 +40,8 @@ class Learn(harness.Case):
     def setUp(self):
         super().setUp()
         self.normal = os.path.join(self.folder, "normal.mkv")
-        # A disc that circles slowly over a gradient, 15 s at 10 frames a second.
-        disc = "lum='if(lt(hypot(X-48-24*cos(T),Y-32-12*sin(T)),8),235,60+X/2)':cb=128:cr=128"
-        self.footage(self.normal, disc, 15)
+        # 15 s at 10 frames a second.
+        self.footage(self.normal, f"lum='{DISC}':cb=128:cr=128", 15)
 
     def footage(self, path, geq, seconds, size="96x64"):
         harness.ffmpeg("-f", "lavfi", "-i", f"color=c=black:s={size}:r=10:d={seconds},geq={geq}", "-c:v", "ffv1", path)
@@ -243,6 +244,25 @@ class Learn(harness.Case):
         self.footage(apart[0], "lum='40+X':cb=128:cr=128", 3)
         self.refused("--calibrate: the footage is frozen", "--calibrate", apart[0])
         self.refused("--input: the footage is frozen", "--calibrate", self.normal, inputs=[apart[0]])
+
+    def test_the_report(self):
+        """What in the footage learned from looks like an anomaly, with its place; and how the threshold holds on a third part."""
+        intruder, apart, model = (os.path.join(self.folder, n) for n in ("intruder.mkv", "apart.mkv", "m.safetensors"))
+        self.footage(intruder, f"lum='if(between(T,8,10)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 20)
+        self.footage(apart, f"lum='{DISC}':cb=128:cr=128", 400)
+        done = self.learn(model, "--steps", "150", "--calibrate", apart, inputs=[self.normal, intruder])
+        self.assertEqual(done.code, 0, done.err)
+        training = json.loads(metadata(model)["memae.training"])
+        learned, verified = training["learned"], training["verified"]
+        self.assertEqual([s["input"] for s in learned["suspects"]], ["intruder"], done.out)
+        self.assertTrue(7 <= learned["suspects"][0]["at_s"] <= 11, learned)
+        self.assertEqual(learned["alerts"], 1)
+        self.assertGreater(learned["suspects"][0]["score"], json.loads(metadata(model)["memae.calibration"])["threshold"])
+        self.assertRegex(done.out, r"\n  intruder at 0:00:(0[789]|1[01])\.\d, score ")
+        self.assertAlmostEqual(verified["hours"], 80 / 3600, delta=0.001)
+        self.assertEqual((verified["alerts"], set(verified["alerts_at"]), verified["suspects"]), (0, {"1", "10", "100"}, []))
+        self.assertEqual(training["held_out"]["frames"], 3200)
+        self.assertIn("verified on 0.022 hours", done.out)
 
     def test_calibrating_anew(self):
         model, anew = (os.path.join(self.folder, n) for n in ("learned.safetensors", "anew.safetensors"))

@@ -1,0 +1,103 @@
+#include "daemon/survey.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const double survey_budgets[SURVEY_BUDGETS] = {1, 10, 100};
+
+/* Keeps the highest. */
+static void suspect(struct survey *s, size_t frame, double score)
+{
+    int i = s->n_suspects;
+    if (i == SURVEY_SUSPECTS) {
+        i = 0;
+        for (int k = 1; k < SURVEY_SUSPECTS; k++)
+            if (s->suspects[k].score < s->suspects[i].score)
+                i = k;
+        if (score <= s->suspects[i].score)
+            return;
+    } else {
+        s->n_suspects++;
+    }
+    s->suspects[i] = (struct survey_suspect){frame, score};
+}
+
+/* Counts the alerts of a threshold. An alert's times are frames here. */
+static long count(const struct windows *w, const float *scores, const struct alert_rule *rule, struct survey *suspects)
+{
+    struct alert_state state;
+    long alerts = 0;
+    alert_init(&state, rule);
+    for (size_t i = 0; i <= w->n; i++) {
+        if ((i == w->n || windows_step(w, i) == 0) && alert_break(&state, 0) == ALERT_CLOSED && suspects)
+            suspect(suspects, (size_t)state.peak_us, (double)state.peak);
+        if (i == w->n)
+            break;
+        enum alert_event event = alert_score(&state, scores[i], (int64_t)w->first[i]);
+        alerts += event == ALERT_OPENED;
+        if (event == ALERT_CLOSED && suspects)
+            suspect(suspects, (size_t)state.peak_us, (double)state.peak);
+    }
+    return alerts;
+}
+
+static int by_frame(const void *a, const void *b)
+{
+    const struct survey_suspect *x = a, *y = b;
+    return (x->frame > y->frame) - (x->frame < y->frame);
+}
+
+int survey_run(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
+               const struct calibration *calibration, const struct parallel *parallel, struct error *err)
+{
+    struct windows w;
+    struct survey s = {0};
+    float *scores = NULL;
+    int r = windows_open(&w, options, model, parallel, err);
+    if (r < 0 || (r = windows_measure(&w, &calibration->score, NULL, w.n, err)) < 0)
+        goto out;
+    if (!(scores = malloc((w.n + 1) * sizeof *scores))) {
+        r = error_set(err, -ENOMEM, "out of memory");
+        goto out;
+    }
+    for (size_t i = 0; i < w.n; i++)
+        scores[i] = calibration->has_score ? score_of(&calibration->score, &w.features[i]) : w.reference[i];
+    struct alert_rule rule = {.threshold = (float)calibration->threshold, .close_threshold = (float)calibration->close_threshold,
+                              .k = k, .n = n};
+    s.windows = w.n;
+    s.hours = (double)w.n * options->stride / footage_fps(options->footage) / 3600;
+    s.alerts = count(&w, scores, &rule, &s);
+    qsort(s.suspects, (size_t)s.n_suspects, sizeof *s.suspects, by_frame);
+    for (int i = 0; i < s.n_suspects; i++)
+        s.suspects[i].frame += (size_t)model->arch.frames / 2;
+    for (int i = 0; calibration->has_tail && i < SURVEY_BUDGETS; i++) {
+        rule.threshold = (float)tail_threshold(&calibration->tail, survey_budgets[i]);
+        rule.close_threshold = fminf((float)calibration->close_threshold, rule.threshold);
+        s.at_budget[i] = count(&w, scores, &rule, NULL);
+    }
+    *ret = s;
+out:
+    free(scores);
+    windows_close(&w);
+    return r;
+}
+
+json_t *survey_to_json(const struct survey *survey, const struct calibration *calibration, const struct footage *footage)
+{
+    json_t *suspects = json_array(), *at = calibration->has_tail ? json_object() : NULL;
+    for (int i = 0; i < survey->n_suspects; i++) {
+        double at_s;
+        const char *input = footage_place(footage, survey->suspects[i].frame, &at_s);
+        json_array_append_new(suspects, json_pack("{s:s, s:f, s:f}", "input", input, "at_s", round(10 * at_s) / 10, "score",
+                                                  survey->suspects[i].score));
+    }
+    for (int i = 0; at && i < SURVEY_BUDGETS; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%g", survey_budgets[i]);
+        json_object_set_new(at, key, json_integer(survey->at_budget[i]));
+    }
+    return json_pack("{s:f, s:I, s:I, s:o*, s:o}", "hours", survey->hours, "windows", (json_int_t)survey->windows, "alerts",
+                     (json_int_t)survey->alerts, "alerts_at", at, "suspects", suspects);
+}

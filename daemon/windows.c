@@ -1,0 +1,141 @@
+#include "daemon/windows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STRETCH = 256 };         /* windows that are taken in a row where not all are */
+
+struct windows_work {
+    struct windows_options options;
+    struct parallel parallel;
+    int length;
+    double step_s;
+    size_t frame_size;
+    struct plan *plan;
+    void **workspaces;          /* [threads] */
+    uint8_t **pixels;           /* [threads][length][frame_size] */
+    struct windows *windows;
+    const struct score_spec *spec;
+    const size_t *which;
+    atomic_int failed;          /* the first -errno */
+};
+
+static int list(struct windows *w)
+{
+    const struct windows_options *o = &w->work->options;
+    size_t most = (o->part.all.end - o->part.all.begin) / (size_t)o->stride + o->part.rounds, all = 0;
+    w->first = malloc(most * sizeof *w->first);
+    if (!w->first)
+        return -ENOMEM;
+    for (size_t k = 0; k < o->part.rounds; k++) {
+        struct footage_range range = footage_part_range(&o->part, k);
+        for (size_t i = range.begin; i + (size_t)w->work->length <= range.end; i += (size_t)o->stride)
+            if (footage_window_ok(o->footage, i, w->work->length))
+                w->first[all++] = i;
+    }
+    w->n = all;
+    if (all <= o->most)
+        return 0;
+    size_t stretch = o->most < STRETCH ? o->most : STRETCH, stretches = stretch > 0 ? o->most / stretch : 0;
+    w->n = 0;
+    for (size_t k = 0; k < stretches; k++, w->n += stretch)     /* each moves to the front, or stays */
+        memmove(w->first + w->n, w->first + k * (all - stretch) / (stretches > 1 ? stretches - 1 : 1),
+                stretch * sizeof *w->first);
+    return 0;
+}
+
+int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
+                 const struct parallel *parallel, struct error *err)
+{
+    int rows, columns, threads = parallel->threads;
+    *ret = (struct windows){.has_score = score_cells(&model->arch, &rows, &columns), .work = calloc(1, sizeof *ret->work)};
+    struct windows_work *work = ret->work;
+    if (!work)
+        return error_set(err, -ENOMEM, "out of memory");
+    work->options = *options;
+    work->parallel = *parallel;
+    work->windows = ret;
+    work->length = model->arch.frames;
+    work->step_s = options->stride / footage_fps(options->footage);
+    work->frame_size = (size_t)model->arch.height * (size_t)model->arch.width;
+    int r = plan_open(&work->plan, model, err);
+    if (r < 0)
+        return r;
+    r = list(ret);
+    work->workspaces = calloc((size_t)threads, sizeof *work->workspaces);
+    work->pixels = calloc((size_t)threads, sizeof *work->pixels);
+    ret->reference = calloc(ret->n + 1, sizeof *ret->reference);
+    ret->features = calloc(ret->n + 1, sizeof *ret->features);
+    bool room = r == 0 && work->workspaces && work->pixels && ret->reference && ret->features;
+    for (int i = 0; room && i < threads; i++) {
+        work->workspaces[i] = aligned_alloc(64, (plan_workspace_size(work->plan) + 63) / 64 * 64);
+        work->pixels[i] = malloc((size_t)work->length * work->frame_size);
+        room = work->workspaces[i] && work->pixels[i];
+    }
+    return room ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+void windows_close(struct windows *windows)
+{
+    struct windows_work *work = windows->work;
+    for (int i = 0; work && i < work->parallel.threads; i++) {
+        free(work->workspaces ? work->workspaces[i] : NULL);
+        free(work->pixels ? work->pixels[i] : NULL);
+    }
+    if (work) {
+        free(work->workspaces);
+        free(work->pixels);
+        plan_close(work->plan);
+    }
+    free(work);
+    free(windows->first);
+    free(windows->reference);
+    free(windows->features);
+    *windows = (struct windows){0};
+}
+
+static void measure(void *arg, int i, int worker)
+{
+    struct windows_work *work = arg;
+    struct windows *w = work->windows;
+    const uint8_t *frames[ARCH_MAX_FRAMES];
+    struct plan_result result;
+    struct error err;
+    size_t k = work->which ? work->which[i] : (size_t)i;
+    if (work->options.stop && atomic_load(work->options.stop))
+        return;
+    for (int t = 0; t < work->length; t++)
+        frames[t] = work->pixels[worker] + (size_t)t * work->frame_size;
+    int r = footage_read(work->options.footage, w->first[k], (size_t)work->length, work->pixels[worker], &err);
+    if (r < 0) {
+        atomic_compare_exchange_strong(&work->failed, &(int){0}, r);
+        return;
+    }
+    plan_run(work->plan, frames, work->workspaces[worker], &result);
+    w->reference[k] = result.reference;
+    if (w->has_score)
+        score_measure(plan_arch(work->plan), result.x, result.x_hat, work->spec, result.scratch, &w->features[k]);
+}
+
+int windows_measure(struct windows *windows, const struct score_spec *spec, const size_t *which, size_t n, struct error *err)
+{
+    struct windows_work *work = windows->work;
+    work->spec = spec;
+    work->which = which;
+    atomic_store(&work->failed, 0);
+    work->parallel.run(&work->parallel, (int)n, measure, work);
+    if (work->options.stop && atomic_load(work->options.stop))
+        return error_set(err, -EINTR, "interrupted");
+    int r = atomic_load(&work->failed);
+    return r < 0 ? error_set(err, r, "the footage can't be read any more: %s", strerror(-r)) : 0;
+}
+
+double windows_step(const struct windows *windows, size_t i)
+{
+    const struct windows_options *o = &windows->work->options;
+    if (i == 0 || windows->first[i] != windows->first[i - 1] + (size_t)o->stride ||
+        !footage_window_ok(o->footage, windows->first[i - 1], windows->work->length + o->stride))
+        return 0;
+    return windows->work->step_s;
+}
