@@ -1,7 +1,8 @@
 #!/bin/sh
-# Seconds per paper-size cube, PyTorch and memaed in turn on the same machine in the same run, and their ratio.
+# Seconds per cube, PyTorch and memaed in turn on the same machine in the same run, and their ratio: of the frozen network,
+# or with --train of a step of training (forward, back, Adam) on batches of BATCH.
 #
-#   tests/bench/compare_pytorch.sh [ARCH [THREADS [ROUNDS]]]        (paper, 2, 3)
+#   tests/bench/compare_pytorch.sh [--train BATCH] [ARCH [THREADS [ROUNDS]]]        (paper, 2, 3)
 #
 # Each round runs one after the other, so that a machine that slows down slows both; the medians are compared. PyTorch
 # runs twice: as it comes, and with the OpenBLAS kernels that memaed chose for this CPU, where Debian's OpenBLAS by itself
@@ -9,6 +10,11 @@
 # python3-torch and the reference beside the project (../shared/reference). MEMAED names the program to measure.
 set -eu
 cd "$(dirname "$0")/../.."
+batch=
+if [ "${1:-}" = --train ]; then
+    batch=${2:?a batch is missing}
+    shift 2
+fi
 arch=${1:-paper} threads=${2:-2} rounds=${3:-3}
 memaed=${MEMAED:-build/memaed}
 reference=../shared/reference/memae_torch.py
@@ -20,13 +26,20 @@ results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 trap 'exit 1' INT TERM
 
+pytorch() {
+    if [ "$batch" ]; then
+        /usr/bin/python3 "$reference" train "$arch" "$batch" "$threads"
+    else
+        /usr/bin/python3 "$reference" bench "$arch" "$threads"
+    fi
+}
+
 round=0
 while [ "$round" -lt "$rounds" ]; do
-    /usr/bin/python3 "$reference" bench "$arch" "$threads" | tee -a "$results"
-    "$memaed" bench --arch "$arch" --threads "$threads" | tee -a "$results"
+    pytorch | tee -a "$results"
+    "$memaed" bench --arch "$arch" --threads "$threads" ${batch:+--train --batch "$batch"} | tee -a "$results"
     kernels=$(tail -n 1 "$results" | sed -n 's/.*"blas": "\([^"]*\)".*/\1/p')
-    OPENBLAS_CORETYPE=$kernels /usr/bin/python3 "$reference" bench "$arch" "$threads" |
-        sed "s/{/{\"kernels\": \"$kernels\", /" | tee -a "$results"
+    (export OPENBLAS_CORETYPE="$kernels" && pytorch) | sed "s/{/{\"kernels\": \"$kernels\", /" | tee -a "$results"
     round=$((round + 1))
 done
 /usr/bin/python3 - "$results" <<'EOF'
@@ -41,5 +54,6 @@ for r in runs:
     kinds[kind].append(r["seconds_per_cube"])
 own = statistics.median(kinds["memaed"])
 for kind, seconds in kinds.items():
-    print(f"{kind}: {statistics.median(seconds):.3f} s/cube, {statistics.median(seconds) / own:.2f} times memaed's")
+    s = statistics.median(seconds)
+    print(f"{kind}: {s:.4f} s/cube ({1 / s:.2f} cubes/s), {s / own:.2f} times memaed's")
 EOF
