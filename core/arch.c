@@ -255,16 +255,17 @@ int arch_module_index(const struct layer_spec *specs, int i)
 
 static const struct profile {
     const char *name;
+    bool fits;
     struct arch arch;
 } profiles[] = {
-    {"paper", VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_COSINE, 0.0005f, 1.0f))},
-    {"released", VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_DOT, 0.0025f, 1.0f))},
+    {"paper", false, VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_COSINE, 0.0005f, 1.0f))},
+    {"released", false, VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_DOT, 0.0025f, 1.0f))},
     /* For CPUs. A temperature below 1 lets cosine addressing sharpen; λ < 1/N: at least one slot always survives. */
-    {"compact", VIDEO(128, 128, 32, 48, 64, 64, MEMORY(500, SIMILARITY_COSINE, 0.001f, 0.05f))},
-    {"nano", VIDEO(64, 64, 16, 24, 32, 32, MEMORY(200, SIMILARITY_COSINE, 0.0025f, 0.1f))},
+    {"compact", true, VIDEO(128, 128, 32, 48, 64, 64, MEMORY(500, SIMILARITY_COSINE, 0.001f, 0.05f))},
+    {"nano", true, VIDEO(64, 64, 16, 24, 32, 32, MEMORY(200, SIMILARITY_COSINE, 0.0025f, 0.1f))},
     /* The same without a memory, to compare with. */
-    {"compact-ae", VIDEO(128, 128, 32, 48, 64, 64, .has_memory = false)},
-    {"nano-ae", VIDEO(64, 64, 16, 24, 32, 32, .has_memory = false)},
+    {"compact-ae", true, VIDEO(128, 128, 32, 48, 64, 64, .has_memory = false)},
+    {"nano-ae", true, VIDEO(64, 64, 16, 24, 32, 32, .has_memory = false)},
 };
 
 const char *arch_profile_name(int i)
@@ -272,10 +273,53 @@ const char *arch_profile_name(int i)
     return i >= 0 && (size_t)i < sizeof profiles / sizeof profiles[0] ? profiles[i].name : NULL;
 }
 
-const struct arch *arch_profile(const char *name)
+static const struct profile *find_profile(const char *name)
 {
     for (size_t i = 0; i < sizeof profiles / sizeof profiles[0]; i++)
         if (strcmp(profiles[i].name, name) == 0)
-            return &profiles[i].arch;
+            return &profiles[i];
     return NULL;
+}
+
+const struct arch *arch_profile(const char *name)
+{
+    const struct profile *profile = find_profile(name);
+    return profile ? &profile->arch : NULL;
+}
+
+bool arch_profile_fits(const char *name)
+{
+    const struct profile *profile = find_profile(name);
+    return profile && profile->fits;
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
+
+enum { GRAIN = 16, LEAST_SIDE = 32 };
+#define MOST_AREA 1.15                          /* of the architecture's */
+#define AREA_WEIGHT 0.25
+
+/* The longest side for a camera's. */
+static int longest(int side)
+{
+    int rounded = side < MAX_AXIS ? (side + GRAIN / 2) / GRAIN * GRAIN : MAX_AXIS;
+    return rounded > LEAST_SIDE ? rounded : LEAST_SIDE;
+}
+
+void arch_fit_size(const struct arch *arch, int *width, int *height)
+{
+    double area = (double)arch->width * (double)arch->height, least = INFINITY;
+    int most_w = longest(*width), most_h = longest(*height), best_w = LEAST_SIDE, best_h = LEAST_SIDE;
+    for (int w = LEAST_SIDE; w <= most_w; w += GRAIN)
+        for (int h = LEAST_SIDE; h <= most_h && (double)w * h <= MOST_AREA * area; h += GRAIN) {
+            double distortion = fabs(log((double)w * *height / ((double)h * *width)));
+            double cost = distortion + AREA_WEIGHT * fmax(0, log(area / ((double)w * h)));
+            if (cost < least) {
+                least = cost;
+                best_w = w;
+                best_h = h;
+            }
+        }
+    *width = best_w;
+    *height = best_h;
 }

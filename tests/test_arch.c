@@ -1,6 +1,8 @@
 /* Shapes of architectures, and what is refused. */
 #include <check.h>
 #include <errno.h>
+#include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +91,57 @@ START_TEST(test_refused)
 }
 END_TEST
 
+START_TEST(test_sizes_near_the_cameras)
+{
+    static const struct {
+        int camera[2], compact[2], nano[2];
+    } sizes[] = {
+        {{360, 240}, {144, 96}, {80, 48}},          {{1920, 1080}, {176, 96}, {80, 48}},
+        {{640, 480}, {144, 112}, {64, 48}},         {{1080, 1920}, {96, 176}, {48, 80}},
+        {{128, 64}, {128, 64}, {96, 48}},           {{100, 100}, {96, 96}, {64, 64}},
+        {{128, 128}, {128, 128}, {64, 64}},         {{4096, 4096}, {128, 128}, {64, 64}},
+        {{3840, 320}, {384, 32}, {144, 32}},        {{40, 30}, {48, 32}, {48, 32}},
+        {{1, 1}, {32, 32}, {32, 32}},               {{INT_MAX, 1}, {576, 32}, {144, 32}},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int k = 0; k < 2; k++) {
+            int w = sizes[i].camera[0], h = sizes[i].camera[1];
+            const int *expected = k ? sizes[i].nano : sizes[i].compact;
+            arch_fit_size(arch_profile(k ? "nano" : "compact"), &w, &h);
+            ck_assert_msg(w == expected[0] && h == expected[1], "%dx%d: %dx%d, not %dx%d", sizes[i].camera[0],
+                          sizes[i].camera[1], w, h, expected[0], expected[1]);
+        }
+    ck_assert(arch_profile_fits("compact") && arch_profile_fits("nano-ae") && !arch_profile_fits("paper") &&
+              !arch_profile_fits("released") && !arch_profile_fits("nothing"));
+}
+END_TEST
+
+/* Every size that comes out is one that the network takes, within its bounds, and a camera turned by 90° turns it. */
+START_TEST(test_every_size_is_within_bounds)
+{
+    static const char *const names[] = {"compact", "nano"};
+    for (int k = 0; k < 2; k++)
+        for (int cw = 1; cw < 2600; cw += 1 + cw / 8)
+            for (int ch = 1; ch < 2600; ch += 1 + ch / 8) {
+                struct arch a = *arch_profile(names[k]);
+                struct arch_shapes s;
+                double area = (double)a.width * a.height;
+                int w = cw, h = ch, turned_w = ch, turned_h = cw;
+                arch_fit_size(&a, &w, &h);
+                arch_fit_size(&a, &turned_w, &turned_h);
+                ck_assert_msg(turned_w == h && turned_h == w, "%dx%d: %dx%d, turned %dx%d", cw, ch, w, h, turned_w, turned_h);
+                ck_assert_msg(w % 16 == 0 && h % 16 == 0 && w >= 32 && h >= 32 && w * h <= 1.15 * area && (w == 32 || w <= cw + 8) &&
+                              (h == 32 || h <= ch + 8), "%dx%d: %dx%d", cw, ch, w, h);
+                double distortion = fabs(log((double)w * ch / ((double)h * cw))), ratio = (double)cw / ch;
+                if (cw >= 176 && ch >= 176 && ratio > 0.5 && ratio < 2)      /* nothing bounds it but the grain of 16 */
+                    ck_assert_msg(distortion < (k ? 0.19 : 0.075), "%dx%d: %dx%d is distorted by %g", cw, ch, w, h, distortion);
+                a.width = w;
+                a.height = h;
+                ck_assert_msg(arch_shapes(&s, &a, &err) == 0, "%dx%d: %s", w, h, err.text);
+            }
+}
+END_TEST
+
 START_TEST(test_model_tensors)
 {
     struct model *m;
@@ -125,6 +178,8 @@ int main(void)
     tcase_add_test(t, test_paper);
     tcase_add_test(t, test_every_profile);
     tcase_add_test(t, test_refused);
+    tcase_add_test(t, test_sizes_near_the_cameras);
+    tcase_add_test(t, test_every_size_is_within_bounds);
     tcase_add_test(t, test_model_tensors);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
