@@ -1,5 +1,6 @@
 #include "io/source.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <libavcodec/avcodec.h>
@@ -43,6 +44,7 @@ struct source {
     AVCodecContext *decoder;
     AVPacket *packet;           /* holds one that the decoder hasn't taken yet, or is blank */
     AVFrame *frame;
+    bool held;                  /* the frame is a picture that source_read() has not seen yet */
     bool draining;
     int end;                    /* what to return once the decoder is drained: 0 or an error */
     struct error end_error;
@@ -309,11 +311,8 @@ int source_open(struct source **ret, const char *url, const struct source_option
         r = check_path(source_path(url), source->shown, &folder, err);
     if (r == 0 && stopped(source))
         r = error_set(err, -EINTR, "%s: stopped", source->shown);
-    if (r == 0) {
-        r = gray_open(&source->gray, options->width, options->height);
-        if (r < 0)
-            error_set(err, r, "%s: pictures of %dx%d can't be made", source->shown, options->width, options->height);
-    }
+    if (r == 0 && (options->width != 0 || options->height != 0))
+        r = source_resize(source, options->width, options->height, err);
     if (r == 0) {
         source->packet = av_packet_alloc();
         source->frame = av_frame_alloc();
@@ -462,21 +461,61 @@ static int64_t timestamp_us(struct source *source)
     return av_rescale_q(timestamp, source->time_base, (AVRational){1, 1000000});
 }
 
+/* There is nothing more to come. */
+static int end(struct source *source, int r, const struct error *err)
+{
+    source->ended = true;
+    source->end = r;
+    if (err && r < 0)
+        source->end_error = *err;
+    return r;
+}
+
+/* Decodes a picture into source->frame, where none is held there. 1, 0 (the end), or an error. */
+static int hold_picture(struct source *source, struct error *err)
+{
+    if (source->ended) {
+        if (err && source->end < 0)
+            *err = source->end_error;
+        return source->end;
+    }
+    int r = source->held ? 1 : next_picture(source, err);
+    set_deadline(source, 0);            /* the time until the next call is the caller's */
+    if (r == 0 && !source->stats.frames_decoded)
+        r = error_set(err, source->kind == SOURCE_FILE ? -EINVAL : -EIO, "%s: ended without a picture that FFmpeg decodes",
+                      source->shown);
+    source->held = r == 1;
+    return r == 1 ? 1 : end(source, r, err);
+}
+
+int source_peek(struct source *source, int *width, int *height, struct error *err)
+{
+    int r = hold_picture(source, err);
+    if (r == 1) {
+        *width = source->frame->width;
+        *height = source->frame->height;
+    }
+    return r;
+}
+
+int source_resize(struct source *source, int width, int height, struct error *err)
+{
+    struct gray *gray;
+    int r = gray_open(&gray, width, height);
+    if (r < 0)
+        return error_set(err, r, "%s: pictures of %dx%d can't be made", source->shown, width, height);
+    gray_close(source->gray);
+    source->gray = gray;
+    return 0;
+}
+
 int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err)
 {
-    while (!source->ended) {
-        int r = next_picture(source, err);
-        set_deadline(source, 0);        /* the time until the next call is the caller's */
-        if (r == 0 && !source->stats.frames_decoded)
-            r = error_set(err, source->kind == SOURCE_FILE ? -EINVAL : -EIO, "%s: ended without a picture that FFmpeg decodes",
-                          source->shown);
-        if (r <= 0) {
-            source->ended = true;
-            source->end = r;
-            if (err && r < 0)
-                source->end_error = *err;
+    for (;;) {
+        int r = hold_picture(source, err);
+        if (r <= 0)
             return r;
-        }
+        source->held = false;
 
         const AVFrame *picture = source->frame;
         source->stats.frames_decoded++;
@@ -494,21 +533,15 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
             continue;
         out.gap |= source->corrupt_before;
         source->corrupt_before = out.corrupt;
+        assert(source->gray);           /* source_resize() was called */
         r = gray_convert(source->gray, picture, pixels, err);
         if (r < 0) {
             error_prefix(err, r, "%s", source->shown);
-            source->ended = true;
-            source->end = r;
-            if (err)
-                source->end_error = *err;
-            return r;
+            return end(source, r, err);
         }
         *frame = out;
         return 1;
     }
-    if (err && source->end < 0)
-        *err = source->end_error;
-    return source->end;
 }
 
 void source_stats(const struct source *source, struct source_stats *ret)

@@ -26,7 +26,7 @@ struct source;
 enum { SOURCE_PICTURE_STALLS = 3 };
 
 struct source_options {
-    int width, height;          /* of the pictures that come out; 1 to 8192 */
+    int width, height;          /* of the pictures that come out; 1 to 8192; both 0: source_resize() tells before the first */
     double fps;                 /* analysis rate; 0: every frame */
     bool udp;                   /* RTSP over UDP, else TCP */
     int stall_timeout_ms;       /* network: no packet of the video for so long is -ETIMEDOUT, nor a picture for three times
@@ -58,6 +58,12 @@ struct source_stats {
 int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err);
 /* Takes NULL. Says goodbye to a server within a third of a second, stop or not. */
 void source_close(struct source *source);
+
+/* Decodes the stream's next picture, which source_read() then begins with, and tells its size, as it came. Returns as
+ * source_read(); width and height are written with 1 only. */
+int source_peek(struct source *source, int *width, int *height, struct error *err);
+/* Pictures come out at this size from now on. 0; -EINVAL (not 1 to 8192), -ENOMEM: the size stays. */
+int source_resize(struct source *source, int width, int height, struct error *err);
 
 /* The next picture at the analysis rate into pixels [height * width]. 1: a picture; 0: the stream has ended; negative:
  * -ETIMEDOUT (stalled), -EINTR (stop), -EINVAL (ended without a picture), -EIO … with the cause in err; pixels and frame are

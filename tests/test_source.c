@@ -281,6 +281,53 @@ END_TEST
 
 /* ---- images ---------------------------------------------------------------------------------------------------------- */
 
+/* The size of what comes is known before a picture is taken, and the pictures are those that come without asking. */
+START_TEST(tells_the_size_first)
+{
+    mkdir(clip_path("peeked"), 0700);
+    clip_levels("peeked.nut", 20, 64, 48, 10, "");
+    clips_ffmpeg("-i @/peeked.nut @/peeked/%%02d.png");
+    static const char *const names[] = {"peeked.nut", "peeked", "peeked/%02d.png"};
+    for (int i = 0; i < 3; i++) {
+        struct source *source;
+        struct error err = {0};
+        struct source_options later = small;
+        later.width = later.height = 0;
+        ck_assert_int_eq(source_open(&source, clip_path(names[i]), &later, &err), 0);
+        for (int k = 0; k < 3; k++) {
+            int width = 0, height = 0;
+            ck_assert_int_eq(source_peek(source, &width, &height, &err), 1);
+            ck_assert_msg(width == 64 && height == 48, "%s: %dx%d", names[i], width, height);
+        }
+        ck_assert_int_eq(source_resize(source, 0, 24, &err), -EINVAL);
+        ck_assert_int_eq(source_resize(source, small.width, small.height, &err), 0);
+        read_on(source, &small);
+        source_close(source);
+        ck_assert_int_eq(all.n, 20);
+        ck_assert_int_eq(all.gaps + all.corrupt, 0);
+        for (int k = 0; k < 20; k++)
+            ck_assert_int_eq(level(k), k);
+    }
+    /* An end is an end: of a source that gives no picture, and of one that was read. */
+    struct source *source;
+    struct error err = {0}, again = {0};
+    int width = 7, height = 7;
+    mkdir(clip_path("spoilt"), 0700);
+    clip_write("spoilt/1.png", "no picture", 10);
+    ck_assert_int_eq(source_open(&source, clip_path("spoilt"), &small, &err), 0);
+    ck_assert_int_eq(source_peek(source, &width, &height, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "without a picture"));
+    ck_assert_int_eq(source_peek(source, &width, &height, &again), -EINVAL);
+    ck_assert_str_eq(again.text, err.text);
+    ck_assert(width == 7 && height == 7);
+    source_close(source);
+    ck_assert_int_eq(source_open(&source, clip_path("peeked.nut"), &small, &err), 0);
+    read_on(source, &small);
+    ck_assert_int_eq(source_peek(source, &width, &height, &err), 0);
+    source_close(source);
+}
+END_TEST
+
 START_TEST(folders_of_images)
 {
     mkdir(clip_path("images"), 0700);
@@ -870,6 +917,7 @@ int main(void)
         tcase_add_test(tc, picks_by_time);
         tcase_add_test(tc, tells_jumps_of_timestamps);
         tcase_add_test(tc, goes_on_where_the_size_changes);
+        tcase_add_test(tc, tells_the_size_first);
         tcase_add_test(tc, folders_of_images);
         tcase_add_test(tc, patterns_of_images);
         tcase_add_test(tc, what_is_no_video);
