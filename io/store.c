@@ -302,6 +302,29 @@ fail:
     return r;
 }
 
+int store_size(const char *path, int *width, int *height, struct error *err)
+{
+    enum { MAX_SIDE = 8192 };
+    struct header header = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    ssize_t n = fd < 0 ? -1 : pread(fd, &header, sizeof header, 0);
+    int r = n < 0 ? -errno : n > 0;
+    if (fd >= 0)
+        close(fd);
+    if (r < 0)
+        return error_set(err, r, "%s: can't be read: %s", path, strerror(-r));
+    if (r == 0)
+        return 0;
+    if (n != (ssize_t)sizeof header || memcmp(header.magic, magic, sizeof magic) != 0 || header.width < 1 ||
+        header.width > MAX_SIDE || header.height < 1 || header.height > MAX_SIDE)
+        return error_set(err, -EINVAL, "%s: no footage that was recorded here", path);
+    *width = header.width;
+    *height = header.height;
+    return 1;
+}
+
 void store_close(struct store *store)
 {
     if (!store)

@@ -27,6 +27,10 @@ struct store_options {
 int store_open(struct store **ret, const char *path, const struct store_options *options, struct error *err);
 void store_close(struct store *store);          /* takes NULL */
 
+/* The size of the pictures in the file at path, so that it can be gone on with. 1; 0 where there is no file, or an empty one;
+ * -EINVAL where it is none of pictures, -errno; width and height are written with 1 only. */
+int store_size(const char *path, int *width, int *height, struct error *err);
+
 /* Adds pixels [height * width] with two numbers of the caller's. -EFBIG beyond max_bytes, -errno (-ENOSPC): nothing was added. */
 int store_add(struct store *store, const uint8_t *pixels, uint32_t run, float interval, struct error *err);
 size_t store_count(const struct store *store);

@@ -118,6 +118,46 @@ START_TEST(a_cut_file_goes_on)
 }
 END_TEST
 
+START_TEST(the_size_of_what_is_there)
+{
+    int w = 7, h = 7;
+    ck_assert_int_eq(store_size(path, &w, &h, &err), 0);
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    ck_assert_int_eq(store_size(path, &w, &h, &err), 0);
+    unlink(path);
+    struct store *store = open_store(48, 32, true, 1 << 30);
+    ck_assert(w == 7 && h == 7);
+    ck_assert_int_eq(store_size(path, &w, &h, &err), 1);        /* by another process, too */
+    ck_assert(w == 48 && h == 32);
+    store_close(store);
+    close(fd);
+
+    fd = open(path, O_RDWR);
+    static const int32_t sides[] = {0, -1, 8193, INT32_MAX};
+    for (size_t i = 0; i < 2 * sizeof sides / sizeof sides[0]; i++) {
+        const int32_t good[2] = {48, 32};
+        int32_t bad[2] = {48, 32};
+        bad[i % 2] = sides[i / 2];
+        ck_assert_int_eq(pwrite(fd, bad, sizeof bad, 16), sizeof bad);
+        ck_assert_int_eq(store_size(path, &w, &h, &err), -EINVAL);
+        ck_assert_int_eq(pwrite(fd, good, sizeof good, 16), sizeof good);
+    }
+    ck_assert_int_eq(store_size(path, &w, &h, &err), 1);
+    ck_assert_int_eq(ftruncate(fd, 20), 0);
+    ck_assert_int_eq(store_size(path, &w, &h, &err), -EINVAL);
+    ck_assert_int_eq(ftruncate(fd, 0), 0);
+    ck_assert_int_eq(pwrite(fd, "a text that is longer than a header would be\n", 46, 0), 46);
+    ck_assert_int_eq(store_size(path, &w, &h, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, path));
+    close(fd);
+    unlink(path);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_lt(store_size(path, &w, &h, &err), 0);
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert(w == 48 && h == 32);
+}
+END_TEST
+
 START_TEST(disk_is_bounded)
 {
     struct store *store = open_store(32, 32, false, 10000);
@@ -175,6 +215,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, bit_for_bit);
     tcase_add_test(tc, a_cut_file_goes_on);
+    tcase_add_test(tc, the_size_of_what_is_there);
     tcase_add_test(tc, disk_is_bounded);
     tcase_add_test(tc, many_read_at_once);
     suite_add_tcase(suite, tc);
