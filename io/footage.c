@@ -131,16 +131,69 @@ static int begin_clip(struct footage *f, const char *input, struct error *err)
     return 0;
 }
 
-/* Plays a source into the footage. 1: there are stream->seconds; 0: it ended; negative: *kept is false where keeping failed,
- * and not the source. */
-static int play(struct footage *f, const char *input, const struct footage_stream *stream, bool *kept, struct error *err)
+/* What the file holds from before. */
+static int go_on(struct footage *f, struct error *err)
+{
+    int r = open_store(f, err);
+    double at_s = 0;
+    for (size_t i = 0; r == 0 && i < store_count(f->store); i++) {
+        uint32_t run;
+        float interval_us;
+        store_numbers(f->store, i, &run, &interval_us);
+        if ((r = store_read(f->store, i, f->frame, err)) == 0)
+            r = note(f, f->frame, run, interval_us, (at_s += (double)interval_us * 1e-6), err);
+    }
+    if (r == 0 && f->n > 0)
+        f->clips = 1;
+    return r;
+}
+
+/* From here on frames have this size; where the file is to hold all of them, it is opened. */
+static int set_size(struct footage *f, int width, int height, struct error *err)
+{
+    if (width < 1 || height < 1)
+        return error_set(err, -EINVAL, "frames of %d x %d expected to be at least 1 x 1", width, height);
+    size_t size = (size_t)width * (size_t)height;
+    f->frame = malloc(size);
+    if (!f->frame)
+        return error_set(err, -ENOMEM, "out of memory");
+    f->frame_size = size;
+    f->options.width = width;
+    f->options.height = height;
+    return f->options.keep ? go_on(f, err) : 0;
+}
+
+/* Opens a source whose pictures come at the size of the frames; the first of all decides that. *kept as of play(). */
+static int open_source(struct source **ret, struct footage *f, const char *input, const struct footage_stream *stream,
+                       bool *kept, struct error *err)
 {
     const struct source_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
                                            .udp = stream->udp, .stall_timeout_ms = stream->stall_timeout_ms,
                                            .stop = f->options.stop};
     struct source *source;
+    int width, height, r = source_open(&source, input, &options, err);
+    if (r < 0)
+        return r;
+    if (!f->frame && (r = source_peek(source, &width, &height, err)) == 1) {
+        f->options.fit(f->options.arg, &width, &height);
+        r = set_size(f, width, height, err);
+        *kept = r == 0;
+        r = r < 0 ? r : source_resize(source, width, height, err);
+    }
+    if (r < 0)
+        source_close(source);
+    else
+        *ret = source;
+    return r;
+}
+
+/* Plays a source into the footage. 1: there are stream->seconds; 0: it ended; negative: *kept is false where keeping failed,
+ * and not the source. */
+static int play(struct footage *f, const char *input, const struct footage_stream *stream, bool *kept, struct error *err)
+{
+    struct source *source;
     *kept = true;
-    int r = source_open(&source, input, &options, err);
+    int r = open_source(&source, f, input, stream, kept, err);
     if (r < 0)
         return r;
     char shown[256];
@@ -197,37 +250,19 @@ double footage_seconds(const struct footage *footage)
     return footage->seconds;
 }
 
-/* What the file holds from before. */
-static int go_on(struct footage *f, struct error *err)
-{
-    int r = open_store(f, err);
-    double at_s = 0;
-    for (size_t i = 0; r == 0 && i < store_count(f->store); i++) {
-        uint32_t run;
-        float interval_us;
-        store_numbers(f->store, i, &run, &interval_us);
-        if ((r = store_read(f->store, i, f->frame, err)) == 0)
-            r = note(f, f->frame, run, interval_us, (at_s += (double)interval_us * 1e-6), err);
-    }
-    if (r == 0 && f->n > 0)
-        f->clips = 1;
-    return r;
-}
-
 int footage_open(struct footage **ret, const struct footage_options *options, struct error *err)
 {
-    if (options->width < 1 || options->height < 1)
-        return error_set(err, -EINVAL, "frames of %d x %d expected to be at least 1 x 1", options->width, options->height);
     struct footage *f = calloc(1, sizeof *f);
     if (!f)
         return error_set(err, -ENOMEM, "out of memory");
     f->options = *options;
     f->identity = UINT64_C(0xcbf29ce484222325);
-    f->frame_size = (size_t)options->width * (size_t)options->height;
-    f->frame = malloc(f->frame_size);
-    int r = f->frame ? 0 : error_set(err, -ENOMEM, "out of memory");
-    if (r == 0 && options->keep)
-        r = go_on(f, err);
+    int width = options->width, height = options->height, r = 0;
+    bool open_size = width == 0 && height == 0 && options->fit;
+    if (open_size && options->keep)
+        r = store_size(options->path, &width, &height, err);
+    if (r == 1 || !open_size)
+        r = set_size(f, width, height, err);
     if (r < 0) {
         footage_close(f);
         return r;
@@ -306,6 +341,12 @@ int footage_add(struct footage *footage, const char *input, struct error *err)
     if (stat(input, &st) == 0 && S_ISDIR(st.st_mode) && !holds_images(input))
         return add_folder(footage, input, err);
     return add_stream(footage, input, err);
+}
+
+void footage_size(const struct footage *footage, int *width, int *height)
+{
+    *width = footage->options.width;
+    *height = footage->options.height;
 }
 
 size_t footage_frames(const struct footage *footage)

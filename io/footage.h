@@ -14,7 +14,9 @@
 struct footage;
 
 struct footage_options {
-    int width, height;          /* of the frames */
+    int width, height;          /* of the frames; both 0: those of a file that is gone on with, else by fit */
+    void (*fit)(void *arg, int *width, int *height);    /* turns the size of the first picture of all into that of the frames */
+    void *arg;
     double fps;                 /* frames analysed a second; 0: every frame */
     size_t max_bytes;           /* of pixels in memory */
     const char *path;           /* of the file for what exceeds them, which has no name once it is open; NULL: none */
@@ -57,6 +59,8 @@ struct footage_stream {
 int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err);
 double footage_seconds(const struct footage *footage);  /* of unbroken sequences */
 
+/* Of the frames; 0 and 0 as long as no picture has come that decides it. */
+void footage_size(const struct footage *footage, int *width, int *height);
 size_t footage_frames(const struct footage *footage);
 /* Frames first … first + n - 1, which are there, into pixels [n, height, width], the caller's. Any thread, several at
  * once. A pass over footage in sequence reads more than a window at a time, as a frame may cost its decoding each time it

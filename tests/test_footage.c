@@ -255,6 +255,119 @@ START_TEST(recordings_go_on)
 }
 END_TEST
 
+static int fits;
+
+static void half(void *arg, int *width, int *height)
+{
+    ck_assert_ptr_eq(arg, &fits);
+    fits++;
+    *width /= 2;
+    *height /= 2;
+}
+
+static void open_by_fit(bool keep)
+{
+    const struct footage_options options = {.fit = half, .arg = &fits, .fps = 10, .path = clip_path("fitted"), .keep = keep,
+                                            .max_bytes = 1 << 24, .max_disk_bytes = 1 << 24};
+    close_footage();
+    ck_assert_msg(footage_open(&footage, &options, &err) == 0, "%s", err.text);
+}
+
+static void check_size(int expected_w, int expected_h)
+{
+    int w = -1, h = -1;
+    footage_size(footage, &w, &h);
+    ck_assert_msg(w == expected_w && h == expected_h, "%dx%d", w, h);
+}
+
+/* The first picture of all decides, also of a folder of images; what follows comes at that size, whatever it was. */
+START_TEST(the_first_picture_decides_the_size)
+{
+    clip_levels("double.nut", 20, 2 * W, 2 * H, 10, "");
+    clip_levels("other.nut", 25, 48, 48, 10, "");
+    mkdir(clip_path("doubles"), 0700);
+    clips_ffmpeg("-i @/double.nut @/doubles/%%02d.png");
+    static const char *const firsts[] = {"double.nut", "doubles"};
+    for (int i = 0; i < 2; i++) {
+        fits = 0;
+        open_by_fit(false);
+        check_size(0, 0);
+        ck_assert_int_eq(footage_add(footage, clip_path("absent.mp4"), &err), -ENOENT);
+        check_size(0, 0);
+        add(firsts[i]);
+        check_size(W, H);
+        add("other.nut");
+        check_size(W, H);
+        ck_assert_int_eq(fits, 1);
+        ck_assert_uint_eq(footage_frames(footage), 45);
+        for (size_t k = 0; k < 45; k++)
+            for (size_t p = 0; p < W * H; p++)
+                ck_assert_int_eq(frame(k)[p], (int)(k < 20 ? k : k - 20));
+    }
+}
+END_TEST
+
+/* A recording that is gone on with keeps its size, also where the camera has another one by now. */
+START_TEST(recordings_keep_their_size)
+{
+    struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 0.95};
+    clip_levels("double.nut", 20, 2 * W, 2 * H, 10, "");
+    clip_levels("other.nut", 25, 48, 48, 10, "");
+    fits = 0;
+    open_by_fit(true);
+    ck_assert_int_ne(access(clip_path("fitted"), F_OK), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("none-such.nut"), &stream, &err), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, &err), 1);
+    check_size(W, H);
+    ck_assert_int_eq(fits, 1);
+    open_by_fit(true);
+    check_size(W, H);
+    ck_assert_uint_eq(footage_frames(footage), 11);
+    stream.seconds = 1.95;
+    ck_assert_msg(footage_record(footage, clip_path("other.nut"), &stream, &err) == 1, "%s", err.text);
+    check_size(W, H);
+    ck_assert_int_eq(fits, 1);
+    ck_assert_uint_eq(footage_frames(footage), 22);
+    for (size_t k = 0; k < 22; k++)
+        ck_assert_int_eq(*frame(k), (int)(k < 11 ? k : k - 11));
+    close_footage();
+    clip_write("fitted", "no recording", 12);
+    const struct footage_options options = {.fit = half, .arg = &fits, .path = clip_path("fitted"), .keep = true};
+    ck_assert_int_eq(footage_open(&footage, &options, &err), -EINVAL);
+    unlink(clip_path("fitted"));
+}
+END_TEST
+
+/* What comes to be there between opening and the first picture is gone on with, too, and never written over. */
+START_TEST(recordings_that_come_in_between)
+{
+    struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 0.95};
+    clip_levels("double.nut", 20, 2 * W, 2 * H, 10, "");
+    open_by_fit(true);
+    struct footage *late = footage;
+    footage = NULL;
+    open_by_fit(true);
+    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, &err), 1);
+    ck_assert_int_eq(footage_record(late, clip_path("double.nut"), &stream, &err), -EBUSY);
+    footage_close(late);
+    late = NULL;
+    unlink(clip_path("fitted"));
+    open_by_fit(true);
+    late = footage;
+    footage = NULL;
+    open_by_fit(true);
+    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, &err), 1);
+    close_footage();
+    footage = late;
+    stream.seconds = 1.45;
+    ck_assert_msg(footage_record(footage, clip_path("double.nut"), &stream, &err) == 1, "%s", err.text);
+    ck_assert_uint_eq(footage_frames(footage), 17);
+    for (size_t k = 0; k < 17; k++)
+        ck_assert_int_eq(*frame(k), (int)(k < 11 ? k : k - 11));
+    unlink(clip_path("fitted"));
+}
+END_TEST
+
 static void check_fails(const char *cause)
 {
     ck_assert_int_eq(check_all(), -EINVAL);
@@ -352,6 +465,9 @@ int main(void)
         tcase_add_test(tc, folders_of_videos);
         tcase_add_test(tc, memory_is_bounded);
         tcase_add_test(tc, recordings_go_on);
+        tcase_add_test(tc, the_first_picture_decides_the_size);
+        tcase_add_test(tc, recordings_keep_their_size);
+        tcase_add_test(tc, recordings_that_come_in_between);
         tcase_add_test(tc, refuses_what_cant_be_learned);
     }
     suite_add_tcase(suite, tc);
