@@ -48,7 +48,9 @@ static const char usage[] =
     "      --profile NAME       the network: compact (the default), nano, paper, released; without a\n"
     "                           memory, to compare: compact-ae, nano-ae\n"
     "      --arch FILE          the network from a JSON file (docs/model-format.md) instead\n"
-    "      --size WIDTHxHEIGHT  of the pictures that the network sees, multiples of 16 (the profile's own)\n"
+    "      --size WIDTHxHEIGHT  of the pictures that the network sees, multiples of 16. Default: as\n"
+    "                           many as 128x128 (compact) or 64x64 (nano) hold, near the camera's aspect, but no\n"
+    "                           larger than its pictures; 256x256 (paper, released); the file's (--arch)\n"
     "      --fps F              frames analysed a second; 0, the default, takes every frame\n"
     "      --time-limit MINUTES stop in time, all but a recording included (30, where no --steps are given)\n"
     "      --steps N            stop after N training steps; with it the schedule follows the steps alone\n"
@@ -235,13 +237,27 @@ static int fill(struct footage *footage, const struct learn *o, const char *path
     return r < 0 ? error_prefix(err, r, "camera %s", o->camera->name) : 0;
 }
 
-static int read_footage(struct footage **ret, struct learner_options *ranges, const struct learn *o, const struct arch *arch,
+/* A profile for CPUs takes the shape of the camera's pictures, where nothing else is asked for. */
+static bool fits_camera(const struct learn *o)
+{
+    return !o->arch_file && o->width == 0 && arch_profile_fits(o->profile);
+}
+
+static void fit_size(void *arg, int *width, int *height)
+{
+    arch_fit_size(arg, width, height);
+}
+
+/* Completes arch with the size of the footage. */
+static int read_footage(struct footage **ret, struct learner_options *ranges, const struct learn *o, struct arch *arch,
                         struct error *err)
 {
     char *path = NULL;
     if (asprintf(&path, "%s.%s", o->output, o->camera ? "recording" : "footage") < 0)
         return error_set(err, -ENOMEM, "out of memory");
-    const struct footage_options options = {.width = arch->width, .height = arch->height, .fps = o->fps,
+    bool fits = fits_camera(o);
+    const struct footage_options options = {.width = fits ? 0 : arch->width, .height = fits ? 0 : arch->height,
+                                            .fit = fit_size, .arg = arch, .fps = o->fps,
                                             .max_bytes = (size_t)o->max_memory_mib << 20, .path = path, .keep = o->camera,
                                             .max_disk_bytes = (size_t)o->max_disk_mib << 20, .stop = &stop};
     struct footage *footage = NULL;
@@ -253,12 +269,23 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
     size_t n_inputs = footage_frames(footage);
     if ((r = add_all(footage, o->calibrate, o->n_calibrate, err)) < 0)
         goto fail;
+    int width, height;
+    char size[24];
+    footage_size(footage, &width, &height);
+    snprintf(size, sizeof size, "%dx%d", width, height);
     struct log_number frames, fps, corrupt, clips;
     log_event(LOG_INFO, "footage", "clips", log_int(&clips, (long long)footage_clips(footage)), "frames",
               log_int(&frames, (long long)footage_frames(footage)), "fps", log_real(&fps, footage_fps(footage)),
-              "corrupt", log_int(&corrupt, (long long)footage_corrupt(footage)), NULL);
+              "corrupt", log_int(&corrupt, (long long)footage_corrupt(footage)), "size", size, NULL);
     if ((r = split(ranges, footage, n_inputs, arch->frames, err)) < 0)
         goto fail;
+    arch->width = width;
+    arch->height = height;
+    struct arch_shapes shapes;          /* a recording may be of any size */
+    if ((r = arch_shapes(&shapes, arch, err)) < 0) {
+        error_prefix(err, r, "footage of %s", size);
+        goto fail;
+    }
     *ret = footage;
     free(path);
     return 0;

@@ -14,7 +14,8 @@ import harness
 
 # A disc that circles slowly over a gradient.
 DISC = "if(lt(hypot(X-48-24*cos(T),Y-32-12*sin(T)),8),235,60+X/2)"
-SMALL = ("--profile", "nano", "--size", "48x32", "--threads", "1", "--batch", "4")
+FITTED = ("--profile", "nano", "--threads", "1", "--batch", "4")
+SMALL = (*FITTED, "--size", "48x32")
 
 
 def metadata(path):
@@ -83,17 +84,18 @@ class Learn(harness.Case):
         self.assertEqual(outputs[0], outputs[1])
         self.assertNotEqual(outputs[0], outputs[2])
 
-    def interrupted(self, output, number, *args, when=lambda: True):
-        """A run that gets a signal once it has written a checkpoint, and `when`. Its exit status and what it said."""
+    def interrupted(self, output, number, *args, when=lambda: True, command=None):
+        """A run, or `command`, that gets a signal once it has written a checkpoint, and `when`. Its exit status and what it
+        said."""
         def written():
             try:
                 return os.stat(f"{output}.checkpoint").st_ino
             except FileNotFoundError:
                 return 0
         before = written()
-        process = subprocess.Popen([*harness.MEMAED, "learn", "--input", self.normal, "--output", output, *SMALL,
-                                    "--checkpoint", "0", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
+        command = command or ("learn", "--input", self.normal, "--output", output, *SMALL)
+        process = subprocess.Popen([*harness.MEMAED, *command, "--checkpoint", "0", *args], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             harness.wait_for("checkpoint", lambda: written() not in (0, before) and when(), 60, step=0.002)
             process.send_signal(number)
@@ -330,6 +332,80 @@ class Learn(harness.Case):
         done = self.learn(os.path.join(self.folder, "no-folder", "m.safetensors"), "--steps", "1")
         self.assertEqual(done.code, 1)
         self.assertIn("no-folder", done.err)
+
+    # ---- the size of pictures
+
+    def wide(self, seconds=15):
+        path = os.path.join(self.folder, "wide.mkv")
+        self.footage(path, "lum='if(lt(hypot(X-160-80*cos(T),Y-90-36*sin(T)),24),235,60+X/4)':cb=128:cr=128", seconds, "320x180")
+        return path
+
+    def shape(self, model):
+        return json.loads(metadata(model)["memae.arch"])["input"]["shape"]
+
+    def size_of(self, *args):
+        """That `learn` tells, which is then left."""
+        model = os.path.join(self.folder, "none.safetensors")
+        process = subprocess.Popen([*harness.MEMAED, "learn", "--output", model, "--steps", "1", "--batch", "2", *args],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            lines = []
+            for line in process.stderr:
+                lines.append(line.decode())
+                if "event=footage" in lines[-1]:
+                    return harness.parse_line(lines[-1])["size"]
+        finally:
+            process.kill()
+            process.communicate()
+        self.fail("".join(lines))
+
+    def test_the_aspect_of_the_camera(self):
+        """A model of pictures that are not square learns, and does what every model does."""
+        wide, model = self.wide(), os.path.join(self.folder, "gate.safetensors")
+        done = harness.run("learn", "--input", wide, "--output", model, *FITTED, "--steps", "20", timeout=120)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("size=80x48", done.err)
+        self.assertEqual(self.shape(model), [1, 16, 48, 80])
+        offline = scores(model, wide)
+        self.assertEqual(len(offline), 135)
+        labels = os.path.join(self.folder, "labels.txt")
+        with open(labels, "w", encoding="utf-8") as f:
+            print("wide", *([0] * 100 + [1] * 50), file=f)
+        done = harness.run("eval", "--model", model, "--clips", self.folder, "--labels", labels)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIsNotNone(json.loads(done.out)["auc_causal"])
+        daemon = self.daemon({"cameras": {"gate": {"source": wide, "model": model, "stride": 1}}})
+        for live in harness.Follower(daemon, "gate").wait(5):
+            self.assertAlmostEqual(live["score"], offline[live["window"]], places=3)
+
+    def test_which_size(self):
+        wide = self.wide(2)
+        for args, size in ((("--profile", "nano"), "80x48"), (("--profile", "compact-ae"), "176x96"), ((), "176x96"),
+                           (("--profile", "paper"), "256x256"), (("--profile", "released"), "256x256"),
+                           (("--size", "64x64"), "64x64"), (self.small_network(shrink=0, temperature=1)[:2], "16x16"),
+                           (("--input", self.normal), "176x96")):        # the first one decides
+            with self.subTest(args):
+                self.assertEqual(self.size_of("--input", wide, *args), size)
+        self.assertEqual(self.size_of("--input", self.normal, wide), "96x64")        # no more than there is
+
+    def test_resuming_at_the_size_that_was_chosen(self):
+        """Of a recording also where the camera has another one by now: its own."""
+        source, model = self.wide(), os.path.join(self.folder, "gate.safetensors")
+        args = (*FITTED, "--steps", "100")
+        inputs = ("learn", "--input", source, "--output", model, *args)
+        self.assertEqual(self.interrupted(model, signal.SIGTERM, command=inputs)[0], 1)
+        done = harness.run(*inputs, "--resume", timeout=120)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("event=resumed", done.err)
+        os.unlink(model)
+
+        camera = ("learn", "--config", self.configuration(source)[0], "--camera", "gate", "--hours", "0.003", *args)
+        self.assertEqual(self.interrupted(model, signal.SIGTERM, command=camera)[0], 1)
+        self.footage(source, f"lum='{DISC}':cb=128:cr=128", 15, "64x96")
+        done = harness.run(*camera, "--resume", timeout=120)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("event=resumed", done.err)
+        self.assertEqual(self.shape(model), [1, 16, 48, 80])
 
     # ---- from a camera
 
