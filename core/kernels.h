@@ -21,8 +21,8 @@ enum { KERNEL_PANEL = 16,
 
 /* out[r][j] = activation(Σ over runs and i < k of rows[run][r][i] * w[j][run*k + i] + bias[j]), j < n. */
 struct row_products {
-    const float *const *rows;       /* [tiles, runs, tile_rows]: where the k floats lie; what is of no row is not read */
-    float *const *out;              /* [n_rows], n floats each; no two overlap */
+    const void *const *rows;        /* [tiles, runs, tile_rows]: where the k floats lie; what is of no row is not read */
+    void *const *out;               /* [n_rows], n floats each; no two overlap */
     size_t n_rows, runs, k, n;
     const float *weight;            /* [panels, panel_step]: a panel's part for these runs, [runs*k, KERNEL_PANEL] */
     size_t panel_step;

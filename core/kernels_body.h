@@ -110,7 +110,7 @@ INLINE vector load(const float *p)
 }
 
 /* sum[r][panel] += Σ over i < count of rows[r][i*a_step] * b[i*b_step + panel]. */
-INLINE void add_products(vector (*restrict sum)[TILE_PANELS * PER_PANEL], const float *const *rows, size_t n_rows, size_t panels,
+INLINE void add_products(vector (*restrict sum)[TILE_PANELS * PER_PANEL], const void *const *rows, size_t n_rows, size_t panels,
                          size_t a_step, const float *b, size_t b_step, size_t panel_step, size_t count)
 {
     const float *a[TILE_ROWS];
@@ -147,7 +147,7 @@ INLINE void zero_sums(vector (*sum)[TILE_PANELS * PER_PANEL], size_t n_rows, siz
 }
 
 /* n_rows and panels are constants where this is called: sums stay in registers. */
-INLINE void row_tile(const struct row_products *p, const float *const *rows, size_t j, float *to, size_t n_rows, size_t panels)
+INLINE void row_tile(const struct row_products *p, const void *const *rows, size_t j, float *to, size_t n_rows, size_t panels)
 {
     vector sum[TILE_ROWS][TILE_PANELS * PER_PANEL];
     zero_sums(sum, n_rows, panels);
@@ -195,7 +195,7 @@ static void row_products(const struct row_products *p)
         panels = tile_panels(p->n, j);
         size_t width = p->n - j < panels * KERNEL_PANEL ? p->n - j : panels * KERNEL_PANEL;
         for (size_t r = 0; r < p->n_rows; r += TILE_ROWS) {
-            const float *const *rows = p->rows + r * p->runs;
+            const void *const *rows = p->rows + r * p->runs;
             size_t n_rows = p->n_rows - r < TILE_ROWS ? p->n_rows - r : TILE_ROWS;
             if (n_rows < TILE_ROWS) {
                 for (size_t i = 0; i < n_rows; i++)
@@ -211,7 +211,7 @@ static void row_products(const struct row_products *p)
 #endif
             }
             for (size_t i = 0; i < n_rows; i++)
-                finish_row(p, sum + i * TILE_COLUMNS, p->out[r + i] + j, j, width);
+                finish_row(p, sum + i * TILE_COLUMNS, (float *)p->out[r + i] + j, j, width);
         }
     }
 }
@@ -219,14 +219,14 @@ static void row_products(const struct row_products *p)
 INLINE void outer_tile(const struct outer_products *p, const float *const *rows, size_t j, float *to, size_t panels)
 {
     vector sum[TILE_ROWS][TILE_PANELS * PER_PANEL];
-    const float *a[TILE_ROWS];
+    const void *a[TILE_ROWS];
     zero_sums(sum, TILE_ROWS, panels);
     UNROLL for (size_t r = 0; r < TILE_ROWS; r++)
         a[r] = rows[r];
     for (size_t l = 0; l < p->lines; l++) {
         add_products(sum, a, TILE_ROWS, panels, p->a_step, p->b + l * p->b_line + j, p->b_step, KERNEL_PANEL, p->count);
         UNROLL for (size_t r = 0; r < TILE_ROWS; r++)
-            a[r] += p->a_line;
+            a[r] = (const float *)a[r] + p->a_line;
     }
     store_sums(to, sum, TILE_ROWS, panels);
 }

@@ -50,8 +50,8 @@ static float activated(float u, enum activation activation)
 static void check_tiles(void)
 {
     enum { ROWS = 45, RUNS = 4, K = 40, N = 70 };
-    static const float *rows[(ROWS + KERNEL_MAX_TILE_ROWS) * RUNS];
-    float *out[ROWS];
+    static const void *rows[(ROWS + KERNEL_MAX_TILE_ROWS) * RUNS];
+    void *out[ROWS];
     size_t tile = kernels->tile_rows, n_rows = 1 + rng_below(&rng, ROWS), runs = rng_below(&rng, RUNS + 1), k = 1 + rng_below(&rng, K),
            n = 1 + rng_below(&rng, N), panels = (n + KERNEL_PANEL - 1) / KERNEL_PANEL, stride = n + rng_below(&rng, 9);
     ck_assert(tile >= 1 && tile <= KERNEL_MAX_TILE_ROWS);
@@ -74,7 +74,7 @@ static void check_tiles(void)
             double sum = p.add ? (double)one[r * stride + j] : p.bias ? (double)c[j] : 0;
             for (size_t run = 0; run < runs; run++)
                 for (size_t i = 0; i < k; i++)
-                    sum += (double)rows[(r / tile * runs + run) * tile + r % tile][i] *
+                    sum += (double)((const float *)rows[(r / tile * runs + run) * tile + r % tile])[i] *
                            (double)b[j / KERNEL_PANEL * p.panel_step + (run * k + i) * KERNEL_PANEL + j % KERNEL_PANEL];
             one[r * stride + j] = activated((float)sum, p.activation);
         }

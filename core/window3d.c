@@ -1,0 +1,196 @@
+#include "core/window3d.h"
+
+#include <string.h>
+
+size_t window3d_positions(const struct window3d *w)
+{
+    return (size_t)w->out[0] * (size_t)w->out[1] * (size_t)w->out[2];
+}
+
+size_t window3d_taps(const struct window3d *w)
+{
+    return (size_t)w->n[0] * (size_t)w->n[1] * (size_t)w->n[2];
+}
+
+struct window3d window3d_gather(const struct conv3d *g)
+{
+    struct window3d w = {.src = g->fine, .out = {g->coarse.t, g->coarse.h, g->coarse.w}};
+    for (int a = 0; a < 3; a++) {
+        w.n[a] = g->kernel[a];
+        w.first[a] = -g->padding[a];
+        w.step[a] = g->stride[a];
+    }
+    return w;
+}
+
+static int floor_div(int a, int b)
+{
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
+/* The fine positions stride*j + phase on an axis see the taps k with (phase + padding - k) divisible by the stride, at
+ * coarse position j + (phase + padding - k) / stride. The offsets are consecutive; the largest tap has the smallest. */
+static void phase_axis(const struct conv3d *g, int axis, int phase, int *n, int *first, int *last_tap)
+{
+    int s = g->stride[axis], k = g->kernel[axis], p = g->padding[axis];
+    int tap = (phase + p) % s;
+    *n = tap < k ? (k - 1 - tap) / s + 1 : 0;
+    *last_tap = tap + (*n - 1) * s;
+    *first = floor_div(phase + p - *last_tap, s);
+}
+
+bool window3d_phase(const struct conv3d *g, int index, struct phase3d *ret)
+{
+    const int fine[3] = {g->fine.t, g->fine.h, g->fine.w};
+    ret->w.src = g->coarse;
+    bool any = true;
+    for (int a = 2; a >= 0; a--) {
+        int r = index % g->stride[a];
+        index /= g->stride[a];
+        phase_axis(g, a, r, &ret->w.n[a], &ret->w.first[a], &ret->last_tap[a]);
+        ret->w.step[a] = 1;
+        ret->w.out[a] = r < fine[a] ? (fine[a] - r - 1) / g->stride[a] + 1 : 0;
+        ret->origin[a] = r;
+        any = any && ret->w.out[a] > 0;
+    }
+    return any;
+}
+
+int window3d_phases(const struct conv3d *g)
+{
+    return g->stride[0] * g->stride[1] * g->stride[2];
+}
+
+/* How far windows reach beyond the source on an axis: before it, and in all. */
+static void reach(const struct window3d *w, int axis, int *before, int *size)
+{
+    const int src[3] = {w->src.t, w->src.h, w->src.w};
+    int end = (w->out[axis] - 1) * w->step[axis] + w->first[axis] + w->n[axis];
+    *before = w->first[axis] < 0 ? -w->first[axis] : 0;
+    *size = *before + (end > src[axis] ? end : src[axis]);
+}
+
+size_t window3d_padded(const struct window3d *w)
+{
+    size_t n = 1;
+    for (int a = 0, before, size; a < 3; a++) {
+        reach(w, a, &before, &size);
+        n *= (size_t)size;
+    }
+    return n;
+}
+
+const void *window3d_pad(struct window3d *w, const void *src, size_t element, int outside, void *dst)
+{
+    int before[3], size[3];
+    for (int a = 0; a < 3; a++)
+        reach(w, a, &before[a], &size[a]);
+    size_t pixel = (size_t)w->src.c * element, line = (size_t)w->src.w * pixel;
+    const unsigned char *from = src;
+    memset(dst, outside, window3d_padded(w) * pixel);
+    for (int t = 0; t < w->src.t; t++)
+        for (int y = 0; y < w->src.h; y++, from += line) {
+            size_t at = ((size_t)(t + before[0]) * (size_t)size[1] + (size_t)(y + before[1])) * (size_t)size[2] + (size_t)before[2];
+            memcpy((unsigned char *)dst + at * pixel, from, line);
+        }
+    w->src = (struct dims){w->src.c, size[0], size[1], size[2]};
+    for (int a = 0; a < 3; a++)
+        w->first[a] += before[a];
+    return dst;
+}
+
+bool window3d_is_narrow(const struct window3d *w)
+{
+    return w->src.c < WINDOW3D_NARROW && w->n[0] * w->n[1] * w->n[2] > 0;
+}
+
+int window3d_runs(const struct window3d *w)
+{
+    return w->n[0] * w->n[1] * (window3d_is_narrow(w) ? 1 : w->n[2]);
+}
+
+void window3d_merge(struct window3d *w)
+{
+    int *src[3] = {&w->src.t, &w->src.h, &w->src.w};
+    for (int a = 0; a < 2; a++) {
+        bool trivial = true;
+        for (int b = a; b <= a + 1; b++)
+            trivial = trivial && w->n[b] == 1 && w->first[b] == 0 && w->step[b] == 1 && w->out[b] == *src[b];
+        if (!trivial)
+            continue;
+        w->out[a + 1] *= w->out[a];
+        *src[a + 1] *= *src[a];
+        w->out[a] = *src[a] = 1;
+    }
+}
+
+/* Where the block's runs under output position (t, y, x) lie. */
+static void find_runs(const struct window3d *w, const unsigned char *src, size_t pixel, const void *outside,
+                      const struct window3d_block *block, int t, int y, int x, const void **ret)
+{
+    if (block->runs == 0)
+        return;
+    int columns = window3d_is_narrow(w) ? 1 : w->n[2];
+    int t0 = t * w->step[0] + w->first[0], y0 = y * w->step[1] + w->first[1], x0 = x * w->step[2] + w->first[2];
+    int a = block->first / columns / w->n[1], b = block->first / columns % w->n[1], c = block->first % columns;
+    for (int i = 0; i < block->runs; i++, ret += block->tile) {
+        int st = t0 + a, sy = y0 + b, sx = x0 + c;
+        bool inside = st >= 0 && st < w->src.t && sy >= 0 && sy < w->src.h && sx >= 0 && sx < w->src.w;
+        *ret = inside ? src + (((size_t)st * (size_t)w->src.h + (size_t)sy) * (size_t)w->src.w + (size_t)sx) * pixel : outside;
+        if (++c == columns) {
+            c = 0;
+            if (++b == w->n[1]) {
+                b = 0;
+                a++;
+            }
+        }
+    }
+}
+
+static bool axis_inside(const struct window3d *w, int axis, int src, int at)
+{
+    int begin = at * w->step[axis] + w->first[axis];
+    return begin >= 0 && begin + w->n[axis] <= src;
+}
+
+void window3d_rows(const struct window3d *w, const void *source, size_t element, const void *outside,
+                   const struct placement3d *to, const struct window3d_block *block, const void **rows, void **out)
+{
+    const unsigned char *src = source;
+    size_t pixel = (size_t)w->src.c * element, offset[WINDOW3D_RUNS], width = (size_t)w->out[2], height = (size_t)w->out[1];
+    int columns = window3d_is_narrow(w) ? 1 : w->n[2];
+    /* Of a window that lies whole in the source: from its first byte. */
+    for (int i = 0; i < block->runs; i++) {
+        int run = block->first + i;
+        offset[i] = (((size_t)(run / columns / w->n[1]) * (size_t)w->src.h + (size_t)(run / columns % w->n[1])) *
+                     (size_t)w->src.w + (size_t)(run % columns)) * pixel;
+    }
+    int x = (int)(block->m0 % width), y = (int)(block->m0 / width % height), t = (int)(block->m0 / width / height);
+    for (size_t r = 0, n_line, in_tile = 0; r < block->n; r += n_line) {
+        n_line = width - (size_t)x < block->n - r ? width - (size_t)x : block->n - r;
+        bool inside = axis_inside(w, 0, w->src.t, t) && axis_inside(w, 1, w->src.h, y);
+        int line = ((t * w->step[0] + w->first[0]) * w->src.h + y * w->step[1] + w->first[1]) * w->src.w + w->first[2];
+        unsigned char *to_line = (unsigned char *)to->base + (size_t)t * to->step[0] + (size_t)y * to->step[1];
+        for (size_t i = 0; i < n_line; i++, x++) {
+            if (inside && axis_inside(w, 2, w->src.w, x)) {
+                const unsigned char *from = src + (size_t)(line + x * w->step[2]) * pixel;
+                const void **run = rows;
+                for (int j = 0; j < block->runs; j++, run += block->tile)
+                    *run = from + offset[j];
+            } else {
+                find_runs(w, src, pixel, outside, block, t, y, x, rows);
+            }
+            out[r + i] = to_line + (size_t)x * to->step[2];
+            rows++;
+            if (++in_tile == block->tile) {
+                in_tile = 0;
+                rows += block->tile * (size_t)block->runs - block->tile;
+            }
+        }
+        x = 0;
+        if (++y == w->out[1]) {
+            y = 0;
+            t++;
+        }
+    }
+}
