@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/int8_kernels.h"
+
 const struct kernels *kernels = &kernels_c;
+const struct int8_kernels *int8_kernels = &int8_kernels_c;
 
 static bool cpu_has(const struct kernels *k)
 {
@@ -18,6 +21,16 @@ static bool cpu_has(const struct kernels *k)
     return k == &kernels_c;
 }
 
+/* The 8-bit ones that go with a table. */
+static const struct int8_kernels *int8_kernels_of(const struct kernels *k)
+{
+#ifdef __x86_64__
+    if (k == &kernels_avx512 && __builtin_cpu_supports("avx512vnni"))
+        return &int8_kernels_avx512;
+#endif
+    return k == &kernels_c ? &int8_kernels_c : &int8_kernels_avx2;
+}
+
 int kernels_choose(const char *limit)
 {
     static const struct kernels *const tables[] = {&kernels_avx512, &kernels_avx2, &kernels_c};
@@ -27,7 +40,17 @@ int kernels_choose(const char *limit)
         if (!cpu_has(tables[i]))
             return -ENOTSUP;
         kernels = tables[i];
+        int8_kernels = int8_kernels_of(kernels);
         return 0;
     }
     return -EINVAL;
+}
+
+void int8_pack(void *panels, size_t n_inputs, size_t i, size_t j, int weight)
+{
+    size_t g = int8_kernels->group, size = int8_kernels->weight_size;
+    size_t at = j / KERNEL_PANEL * n_inputs * KERNEL_PANEL + (i / g * KERNEL_PANEL + j % KERNEL_PANEL) * g + i % g;
+    int8_t byte = (int8_t)weight;
+    int16_t word = (int16_t)weight;
+    memcpy((char *)panels + at * size, size == 1 ? (const void *)&byte : (const void *)&word, size);
 }
