@@ -31,7 +31,7 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 
 # ---- sources: one noun a file ---------------------------------------------------------------------------------------
 
-CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c core/component.c core/conv3d.c core/detection.c core/drift.c core/error.c core/evaluation.c core/int8_kernels_avx2.c core/int8_kernels_avx512.c core/int8_kernels_c.c core/kernels.c \
+CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c core/component.c core/conv3d.c core/conv3d_int8.c core/detection.c core/drift.c core/error.c core/evaluation.c core/int8_kernels_avx2.c core/int8_kernels_avx512.c core/int8_kernels_c.c core/kernels.c \
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/localisation.c core/memory.c core/model.c core/motion.c core/network.c \
         core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/product.c core/rng.c core/score.c core/tail.c \
         core/training.c core/utc.c core/window3d.c
@@ -44,7 +44,7 @@ DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/bench_train.c
           daemon/view.c daemon/windows.c
 MAIN := daemon/main.c
 
-TESTS := test_alert test_allocations test_alertlog test_arch test_backoff test_boxes test_calibration test_camera test_clip test_config test_conv3d test_detection test_drift test_evaluation test_footage \
+TESTS := test_alert test_allocations test_alertlog test_arch test_backoff test_boxes test_calibration test_camera test_clip test_config test_conv3d test_conv3d_int8 test_detection test_drift test_evaluation test_footage \
          test_heartbeat test_int8_kernels test_kernels test_labels test_localisation test_lock test_log test_memory test_model_file test_motion test_network test_notify test_pacing test_plan test_pool test_prototypes \
          test_redact test_results test_ring test_rng test_safetensors test_score test_scorelog test_source test_store test_tail test_threads test_training test_web test_web_limits \
          test_webhook

@@ -41,7 +41,7 @@ static size_t in_panels(size_t n)
     return (n + KERNEL_PANEL - 1) / KERNEL_PANEL * KERNEL_PANEL;
 }
 
-static bool few_channels(const struct conv3d *g)
+bool conv3d_few_channels(const struct conv3d *g)
 {
     return g->fine.c <= FEW_CHANNELS;
 }
@@ -50,7 +50,7 @@ size_t conv3d_packed(const struct conv3d *g)
 {
     size_t fc = (size_t)g->fine.c, cc = (size_t)g->coarse.c;
     size_t gather = taps(g) * fc * in_panels(cc);
-    size_t scatter = few_channels(g) ? cc * in_panels(taps(g) * fc) : taps(g) * cc * in_panels(fc);
+    size_t scatter = conv3d_few_channels(g) ? cc * in_panels(taps(g) * fc) : taps(g) * cc * in_panels(fc);
     return gather > scatter ? gather : scatter;
 }
 
@@ -70,7 +70,7 @@ size_t conv3d_scratch(const struct conv3d *g)
             padded = padded_floats(&p.w);
     }
     size_t products = BLOCK_ROWS * taps(g) * fc, chunk = CHUNK_FLOATS + CHUNK_POSITIONS * in_panels(cc);
-    return zeros + padded + (few_channels(g) && products > chunk ? products : chunk);
+    return zeros + padded + (conv3d_few_channels(g) && products > chunk ? products : chunk);
 }
 
 /* ---- gather ------------------------------------------------------------------------------------------------------ */
@@ -244,7 +244,7 @@ void conv3d_gradient(const struct conv3d *g, const float *fine, const float *coa
 void conv3d_pack_scatter(const struct conv3d *g, const float *weight, const float *scale, float *packed)
 {
     size_t n_taps = taps(g), fc = (size_t)g->fine.c, cc = (size_t)g->coarse.c;
-    if (few_channels(g)) {      /* columns are [taps, fine.c] */
+    if (conv3d_few_channels(g)) {       /* columns are [taps, fine.c] */
         memset(packed, 0, cc * in_panels(n_taps * fc) * sizeof *packed);
         for (size_t o = 0; o < cc; o++)
             for (size_t i = 0; i < fc; i++)
@@ -292,11 +292,11 @@ static float *fine_at(const struct conv3d *g, float *fine, int t, int y, int x)
     return fine + (((size_t)t * (size_t)g->fine.h + (size_t)y) * (size_t)g->fine.w + (size_t)x) * (size_t)g->fine.c;
 }
 
-/* Adds the products of coarse positions x0 … x1 - 1 of a line, [taps, fine.c] each, to the fine positions under their taps.
+/* Adds the products of coarse positions x0 … x1 - 1 of a line, [taps, fine.c] each, row apart, to the fine positions under their taps.
  * A tap at a time: what follows on each other then adds to other places, and waits for no sum just stored. */
-static void add_taps(const struct conv3d *g, const float *products, int t, int y, int x0, int x1, float *fine)
+static void add_taps(const struct conv3d *g, const float *products, size_t row, int t, int y, int x0, int x1, float *fine)
 {
-    size_t c = (size_t)g->fine.c, row = taps(g) * c, step = (size_t)g->stride[2] * c;
+    size_t c = (size_t)g->fine.c, step = (size_t)g->stride[2] * c;
     for (int a = 0; a < g->kernel[0]; a++)
         for (int b = 0; b < g->kernel[1]; b++)
             for (int k = 0; k < g->kernel[2]; k++, products += c) {
@@ -322,6 +322,16 @@ static void add_taps(const struct conv3d *g, const float *products, int t, int y
             }
 }
 
+void conv3d_add_products(const struct conv3d *g, const float *products, size_t row, size_t m0, size_t n_rows, float *fine)
+{
+    size_t width = (size_t)g->coarse.w, height = (size_t)g->coarse.h;
+    for (size_t r = 0, n_line; r < n_rows; r += n_line) {
+        size_t x = (m0 + r) % width, line = (m0 + r) / width;
+        n_line = width - x < n_rows - r ? width - x : n_rows - r;
+        add_taps(g, products + r * row, row, (int)(line / height), (int)(line % height), (int)x, (int)(x + n_line), fine);
+    }
+}
+
 static void scatter_few_channels(const struct conv3d *g, const float *coarse, const float *packed,
                                  const struct epilogue *e, float *fine, float *scratch)
 {
@@ -338,12 +348,7 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
             out[r] = scratch + r * n;
         }
         kernels->row_products(&p);
-        for (size_t r = 0, n_line; r < p.n_rows; r += n_line) {
-            size_t width = (size_t)g->coarse.w, x = (m0 + r) % width, line = (m0 + r) / width;
-            n_line = width - x < p.n_rows - r ? width - x : p.n_rows - r;
-            add_taps(g, scratch + r * n, (int)(line / (size_t)g->coarse.h), (int)(line % (size_t)g->coarse.h), (int)x,
-                     (int)(x + n_line), fine);
-        }
+        conv3d_add_products(g, scratch, n, m0, p.n_rows, fine);
     }
     kernels->affine_activation(fine, fc, fine, NULL, e->bias, n_fine, fc, e->activation, e->slope);
 }
@@ -351,7 +356,7 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
 void conv3d_scatter(const struct conv3d *g, const float *coarse, const float *packed, const struct epilogue *e,
                     float *fine, float *scratch)
 {
-    if (few_channels(g))
+    if (conv3d_few_channels(g))
         scatter_few_channels(g, coarse, packed, e, fine, scratch);
     else
         scatter_by_phase(g, coarse, packed, e, fine, scratch);

@@ -1,0 +1,321 @@
+#include "core/conv3d_int8.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/int8_kernels.h"
+#include "core/window3d.h"
+
+/* Output positions that one call of a kernel takes, at most, and the pointers of their table: half a first-level cache. */
+enum { BLOCK_ROWS = 128, BLOCK_POINTERS = 2048 };
+
+/* What one walk over outputs multiplies: all of a gather, a phase of a scatter. */
+struct part {
+    struct window3d w;
+    size_t origin, step[3];     /* of its outputs, in bytes from the first */
+    int runs;
+    size_t k;                   /* bytes of a run, a multiple of INT8_GROUP */
+    size_t weight, column;      /* where its weights, scales and biases begin */
+};
+
+struct conv3d_int8 {
+    struct conv3d g;
+    enum activation activation;
+    float slope;
+    bool to_bytes, few;
+    struct quantum in, out;
+    int outside;                /* the byte of what is not of the source */
+    size_t n, columns;          /* output channels; products of few with an input: taps * n, in whole panels */
+    size_t scratch;
+    int n_parts;
+    struct part *parts;
+    unsigned char *weight;
+    float *scale, *bias;        /* [parts, columns in whole panels] */
+};
+
+struct quantum quantum_of(float low, float high)
+{
+    float step = (high - low) / 255, zero = rintf(-low / step);
+    return (struct quantum){step, zero > 0 ? zero < 255 ? zero : 255 : 0};
+}
+
+static size_t up(size_t n, size_t multiple)
+{
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+/* Bytes of a run, with what makes it whole groups. */
+static size_t run_bytes(const struct window3d *w)
+{
+    return up((size_t)w->src.c * (window3d_is_narrow(w) ? (size_t)w->n[2] : 1), INT8_GROUP);
+}
+
+static bool window_possible(const struct window3d *w)
+{
+    return window3d_runs(w) <= WINDOW3D_RUNS && (size_t)window3d_runs(w) * run_bytes(w) <= INT8_MAX_INPUTS;
+}
+
+bool conv3d_int8_possible(const struct conv3d *g, bool gather)
+{
+    struct window3d w = window3d_gather(g);
+    if (gather)
+        return window_possible(&w);
+    for (int i = 0; i < window3d_phases(g); i++) {
+        struct phase3d p;
+        if (window3d_phase(g, i, &p) && !window_possible(&p.w))
+            return false;
+    }
+    return up((size_t)g->coarse.c, INT8_GROUP) <= INT8_MAX_INPUTS;
+}
+
+/* ---- packing ------------------------------------------------------------------------------------------------------ */
+
+/* The weight of an output channel, an input channel and a tap of the kernel, as it stands in PyTorch's. */
+static float weight_at(const struct conv3d_int8_options *o, size_t out, size_t in, size_t tap)
+{
+    size_t n_taps = (size_t)o->geometry.kernel[0] * (size_t)o->geometry.kernel[1] * (size_t)o->geometry.kernel[2];
+    size_t coarse = o->gather ? out : in, fine = o->gather ? in : out;
+    return o->weight[(coarse * (size_t)o->geometry.fine.c + fine) * n_taps + tap] * (o->scale ? o->scale[out] : 1);
+}
+
+/* Of each output channel: what a weight of 1 stands for. */
+static void weight_steps(const struct conv3d_int8_options *o, size_t n_out, size_t n_in, size_t n_taps, float *steps)
+{
+    for (size_t j = 0; j < n_out; j++) {
+        float top = 0;
+        for (size_t i = 0; i < n_in; i++)
+            for (size_t k = 0; k < n_taps; k++)
+                top = fmaxf(top, fabsf(weight_at(o, j, i, k)));
+        steps[j] = top / 127;
+    }
+}
+
+static int rounded(float weight, float step)
+{
+    float v = step > 0 ? rintf(weight / step) : 0;
+    return v > 127 ? 127 : v < -127 ? -127 : v == v ? (int)v : 0;      /* a folded norm may be too large for floats */
+}
+
+/* The kernel's tap under tap number `tap` of a window. */
+static size_t kernel_tap(const struct conv3d_int8 *c, const struct phase3d *phase, const struct window3d *w, int tap)
+{
+    if (!phase)
+        return (size_t)tap;
+    int at[3] = {tap / w->n[2] / w->n[1], tap / w->n[2] % w->n[1], tap % w->n[2]};
+    for (int a = 0; a < 3; a++)
+        at[a] = phase->last_tap[a] - at[a] * c->g.stride[a];
+    return (size_t)((at[0] * c->g.kernel[1] + at[1]) * c->g.kernel[2] + at[2]);
+}
+
+static void set_column(struct conv3d_int8 *c, size_t column, float step, double sum, float bias)
+{
+    float scale = step * c->in.step;
+    c->scale[column] = scale;
+    c->bias[column] = (float)((double)bias - (double)scale * (double)c->in.zero * sum);
+}
+
+static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o, const struct part *p,
+                      const struct phase3d *phase, const float *steps)
+{
+    size_t n_in = (size_t)p->w.src.c, n_inputs = (size_t)p->runs * p->k;
+    int columns = window3d_is_narrow(&p->w) ? p->w.n[2] : 1;            /* taps of a run */
+    for (size_t j = 0; j < c->n; j++) {
+        double sum = 0;
+        for (int run = 0; run < p->runs; run++)
+            for (int x = 0; x < columns; x++)
+                for (size_t i = 0; i < n_in; i++) {
+                    float w = weight_at(o, j, i, kernel_tap(c, phase, &p->w, run * columns + x));
+                    int q = rounded(w, steps[j]);
+                    sum += q;
+                    int8_pack(c->weight + p->weight, n_inputs, (size_t)run * p->k + (size_t)x * n_in + i, j, q);
+                }
+        set_column(c, p->column + j, steps[j], sum, o->bias[j]);
+    }
+}
+
+/* Products of every tap with every input position; the bias is added with the taps. */
+static void pack_few(struct conv3d_int8 *c, const struct conv3d_int8_options *o, size_t n_taps, const float *steps)
+{
+    size_t n_in = (size_t)c->g.coarse.c;
+    for (size_t k = 0; k < n_taps; k++)
+        for (size_t j = 0; j < c->n; j++) {
+            double sum = 0;
+            for (size_t i = 0; i < n_in; i++) {
+                int q = rounded(weight_at(o, j, i, k), steps[j]);
+                sum += q;
+                int8_pack(c->weight, up(n_in, INT8_GROUP), i, k * c->n + j, q);
+            }
+            set_column(c, k * c->n + j, steps[j], sum, 0);
+        }
+    memcpy(c->bias + c->columns, o->bias, c->n * sizeof *c->bias);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------ */
+
+static void add_part(struct conv3d_int8 *c, struct window3d w, size_t origin, const size_t step[3], size_t *weights, size_t *columns)
+{
+    struct part *p = &c->parts[c->n_parts++];
+    size_t panels = up(c->n, KERNEL_PANEL);
+    *p = (struct part){.w = w, .origin = origin, .step = {step[0], step[1], step[2]}, .runs = window3d_runs(&w),
+                       .k = run_bytes(&w), .weight = *weights, .column = *columns};
+    *weights += (size_t)p->runs * p->k * panels * int8_kernels->weight_size;
+    *columns += panels;
+    size_t padded = window3d_is_narrow(&w) ? window3d_padded(&w) * (size_t)w.src.c : 0;
+    if (p->k + padded + INT8_GROUP > c->scratch)
+        c->scratch = p->k + padded + INT8_GROUP;
+}
+
+/* Lists the walks, for outputs of `size` bytes, and what they need. */
+static void list_parts(struct conv3d_int8 *c, bool gather, size_t size, size_t *weights, size_t *columns)
+{
+    const struct dims *out = gather ? &c->g.coarse : &c->g.fine;
+    size_t pixel = c->n * size, line = (size_t)out->w * pixel, frame = (size_t)out->h * line;
+    if (gather) {
+        add_part(c, window3d_gather(&c->g), 0, (size_t[]){frame, line, pixel}, weights, columns);
+        return;
+    }
+    for (int i = 0; i < window3d_phases(&c->g); i++) {
+        struct phase3d p;
+        if (!window3d_phase(&c->g, i, &p))
+            continue;
+        size_t origin = (size_t)p.origin[0] * frame + (size_t)p.origin[1] * line + (size_t)p.origin[2] * pixel;
+        const size_t step[3] = {(size_t)c->g.stride[0] * frame, (size_t)c->g.stride[1] * line, (size_t)c->g.stride[2] * pixel};
+        add_part(c, p.w, origin, step, weights, columns);
+    }
+}
+
+static void pack(struct conv3d_int8 *c, const struct conv3d_int8_options *o, size_t n_taps, const float *steps)
+{
+    if (c->few) {
+        pack_few(c, o, n_taps, steps);
+    } else if (o->gather) {
+        pack_part(c, o, &c->parts[0], NULL, steps);
+    } else {
+        int part = 0;
+        for (int i = 0; i < window3d_phases(&c->g); i++) {
+            struct phase3d p;
+            if (window3d_phase(&c->g, i, &p))
+                pack_part(c, o, &c->parts[part++], &p, steps);
+        }
+    }
+}
+
+int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options *o)
+{
+    struct conv3d_int8 *c = calloc(1, sizeof *c);
+    float *steps = NULL;
+    if (!c)
+        return -ENOMEM;
+    const struct conv3d *g = &o->geometry;
+    size_t n_taps = (size_t)g->kernel[0] * (size_t)g->kernel[1] * (size_t)g->kernel[2], weights = 0, columns = 0;
+    c->g = *g;
+    c->activation = o->activation;
+    c->slope = o->slope;
+    c->to_bytes = o->to_bytes;
+    c->in = o->in;
+    c->out = o->out;
+    c->outside = (int)rintf(o->in.zero);
+    c->n = c->columns = (size_t)(o->gather ? g->coarse.c : g->fine.c);
+    c->few = !o->gather && !o->to_bytes && conv3d_few_channels(g);
+    c->parts = calloc((size_t)window3d_phases(g), sizeof *c->parts);
+    if (!c->parts)
+        goto fail;
+    if (c->few) {
+        c->columns = columns = up(n_taps * c->n, KERNEL_PANEL);       /* whole panels are faster */
+        weights = up((size_t)g->coarse.c, INT8_GROUP) * columns * int8_kernels->weight_size;
+        columns += c->n;                        /* the bias after the taps */
+        c->scratch = BLOCK_ROWS * c->columns * sizeof(float);
+    } else {
+        list_parts(c, o->gather, o->to_bytes ? 1 : sizeof(float), &weights, &columns);
+    }
+    c->weight = aligned_alloc(64, up(weights + 1, 64));
+    c->scale = calloc(columns, sizeof *c->scale);
+    c->bias = calloc(columns, sizeof *c->bias);
+    steps = malloc(c->n * sizeof *steps);
+    if (!c->weight || !c->scale || !c->bias || !steps)
+        goto fail;
+    memset(c->weight, 0, weights);
+    weight_steps(o, c->n, (size_t)(o->gather ? g->fine.c : g->coarse.c), n_taps, steps);
+    pack(c, o, n_taps, steps);
+    free(steps);
+    *ret = c;
+    return 0;
+fail:
+    free(steps);
+    conv3d_int8_close(c);
+    return -ENOMEM;
+}
+
+void conv3d_int8_close(struct conv3d_int8 *c)
+{
+    if (!c)
+        return;
+    free(c->parts);
+    free(c->weight);
+    free(c->scale);
+    free(c->bias);
+    free(c);
+}
+
+size_t conv3d_int8_scratch(const struct conv3d_int8 *c)
+{
+    return c->scratch;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------ */
+
+static void run_part(const struct conv3d_int8 *c, const struct part *part, const uint8_t *in, void *out, uint8_t *scratch)
+{
+    const void *rows[BLOCK_POINTERS];
+    void *to[BLOCK_ROWS];
+    struct window3d w = part->w;
+    const struct placement3d place = {(char *)out + part->origin, {part->step[0], part->step[1], part->step[2]}};
+    size_t tile = int8_kernels->tile_rows, runs = (size_t)part->runs, fit = BLOCK_POINTERS / (runs ? runs : 1);
+    size_t m = window3d_positions(&w), most = (fit < BLOCK_ROWS ? fit : BLOCK_ROWS) / tile * tile;
+    memset(scratch, c->outside, part->k);
+    if (window3d_is_narrow(&w))
+        in = window3d_pad(&w, in, 1, c->outside, scratch + part->k);
+    struct byte_products p = {
+        .rows = rows, .out = to, .runs = runs, .k = part->k, .n = c->n, .weight = c->weight + part->weight,
+        .panel_step = runs * part->k * KERNEL_PANEL * int8_kernels->weight_size, .scale = c->scale + part->column,
+        .bias = c->bias + part->column, .activation = c->activation, .slope = c->slope, .to_bytes = c->to_bytes,
+        .gain = c->to_bytes ? 1 / c->out.step : 0, .zero = c->out.zero,
+    };
+    struct window3d_block block = {.tile = tile, .runs = part->runs};
+    for (; block.m0 < m; block.m0 += most) {
+        p.n_rows = block.n = m - block.m0 < most ? m - block.m0 : most;
+        window3d_rows(&w, in, 1, scratch, &place, &block, rows, to);
+        int8_kernels->byte_products(&p);
+    }
+}
+
+static void run_few(const struct conv3d_int8 *c, const uint8_t *in, float *fine, float *scratch)
+{
+    const void *rows[BLOCK_ROWS];
+    void *to[BLOCK_ROWS];
+    size_t channels = (size_t)c->g.coarse.c, k = up(channels, INT8_GROUP), m = dims_positions(c->g.coarse), n = c->columns;
+    size_t n_fine = dims_positions(c->g.fine), most = BLOCK_ROWS / int8_kernels->tile_rows * int8_kernels->tile_rows;
+    struct byte_products p = {.rows = rows, .out = to, .runs = 1, .k = k, .n = n, .weight = c->weight,
+                              .panel_step = k * KERNEL_PANEL * int8_kernels->weight_size, .scale = c->scale, .bias = c->bias};
+    memset(fine, 0, n_fine * c->n * sizeof *fine);
+    for (size_t m0 = 0; m0 < m; m0 += most) {
+        p.n_rows = m - m0 < most ? m - m0 : most;
+        for (size_t r = 0; r < p.n_rows; r++) {
+            rows[r] = in + (m0 + r) * channels;
+            to[r] = scratch + r * n;
+        }
+        int8_kernels->byte_products(&p);
+        conv3d_add_products(&c->g, scratch, n, m0, p.n_rows, fine);
+    }
+    kernels->affine_activation(fine, c->n, fine, NULL, c->bias + n, n_fine, c->n, c->activation, c->slope);
+}
+
+void conv3d_int8_run(const struct conv3d_int8 *c, const uint8_t *in, void *out, void *scratch)
+{
+    if (c->few)
+        run_few(c, in, out, scratch);
+    for (int i = 0; i < c->n_parts; i++)
+        run_part(c, &c->parts[i], in, out, scratch);
+}
