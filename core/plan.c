@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/conv3d.h"
+#include "core/conv3d_int8.h"
+#include "core/int8_kernels.h"
 #include "core/kernels.h"
 #include "core/memory.h"
 #include "core/score.h"
@@ -19,30 +21,43 @@ struct plan_layer {
     float *weight, *bias;       /* packed, with the norm folded in; the plan's */
     enum activation activation;
     float slope;
+    struct conv3d_int8 *int8;   /* instead; the plan's */
+    struct quantum in;          /* of its input's bytes */
 };
 
 struct plan {
+    enum precision precision;
     struct arch arch;
     struct arch_shapes shapes;
     struct plan_layer encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS];
     struct memory memory;
     float *slots, *columns;     /* of the memory, as memory_forward() takes them */
     /* Where things lie in a workspace, in floats. */
-    size_t x, x_hat, z, z_hat, weights, unit, ping[2], scratch, score, workspace;
+    size_t x, x_hat, z, z_hat, weights, unit, bytes, ping[2], scratch, score, workspace;
 };
 
-static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, const struct layer_params *p,
-                         struct dims in, struct dims out)
+static void shape_layer(struct plan_layer *ret, const struct layer_spec *spec, struct dims in, struct dims out)
 {
-    size_t n = (size_t)out.c;
     conv3d_init(&ret->conv, spec, in, out);
     ret->gather = !layer_is_transposed(spec->type);
     ret->activation = spec->activation;
     ret->slope = spec->slope;
-    ret->weight = aligned_alloc(64, (conv3d_packed(&ret->conv) * sizeof(float) + 63) / 64 * 64);
+}
+
+static struct dims layer_out(const struct plan_layer *l)
+{
+    return l->gather ? l->conv.coarse : l->conv.fine;
+}
+
+/* next: the quantum of the bytes that the layer puts out, or NULL: floats. */
+static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, const struct layer_params *p, bool int8,
+                         const struct quantum *next)
+{
+    size_t n = (size_t)layer_out(ret).c;
+    ret->weight = int8 ? NULL : aligned_alloc(64, (conv3d_packed(&ret->conv) * sizeof(float) + 63) / 64 * 64);
     ret->bias = malloc(n * sizeof(float));
     float *scale = spec->norm ? malloc(n * sizeof(float)) : NULL;
-    if (!ret->weight || !ret->bias || (spec->norm && !scale)) {
+    if ((!int8 && !ret->weight) || !ret->bias || (spec->norm && !scale)) {
         free(scale);
         return -ENOMEM;
     }
@@ -53,9 +68,46 @@ static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, 
             ret->bias[i] = (p->bias[i] - p->running_mean[i]) * scale[i] + p->norm_bias[i];
         }
     }
-    (ret->gather ? conv3d_pack_gather : conv3d_pack_scatter)(&ret->conv, p->weight, scale, ret->weight);
+    int r = 0;
+    if (int8)
+        r = conv3d_int8_open(&ret->int8, &(struct conv3d_int8_options){
+                                             .geometry = ret->conv, .gather = ret->gather, .weight = p->weight, .scale = scale,
+                                             .bias = ret->bias, .in = ret->in, .activation = ret->activation,
+                                             .slope = ret->slope, .to_bytes = next != NULL,
+                                             .out = next ? *next : (struct quantum){1, 0}});
+    else
+        (ret->gather ? conv3d_pack_gather : conv3d_pack_scatter)(&ret->conv, p->weight, scale, ret->weight);
     free(scale);
-    return 0;
+    return r;
+}
+
+/* What a picture's bytes stand for. */
+static struct quantum picture(const struct arch *a)
+{
+    return (struct quantum){1 / (255 * a->std), 255 * a->mean};
+}
+
+static bool takes_picture(const struct arch *a)
+{
+    return a->kind != INPUT_TABLE && a->mean >= 0 && a->mean <= 1;
+}
+
+/* ranges: of what goes into the layers; NULL: all in floats. first_int8: whether the first may take bytes; its quantum is
+ * set where they are a picture. */
+static int compile_part(struct plan_layer *layers, const struct layer_spec *specs, const struct layer_params *params,
+                        const struct dims *shapes, int n, const struct range *ranges, bool first_int8)
+{
+    bool int8[ARCH_MAX_LAYERS];
+    int r = 0;
+    for (int i = 0; i < n; i++) {
+        shape_layer(&layers[i], &specs[i], shapes[i], shapes[i + 1]);
+        int8[i] = ranges && (i > 0 || first_int8) && conv3d_int8_possible(&layers[i].conv, layers[i].gather);
+        if (int8[i] && !(layers[i].in.step > 0))
+            layers[i].in = quantum_of(ranges[i].low, ranges[i].high);
+    }
+    for (int i = 0; r == 0 && i < n; i++)
+        r = compile_layer(&layers[i], &specs[i], &params[i], int8[i], i + 1 < n && int8[i] && int8[i + 1] ? &layers[i + 1].in : NULL);
+    return r;
 }
 
 static size_t reserve(struct plan *p, size_t floats)
@@ -65,13 +117,25 @@ static size_t reserve(struct plan *p, size_t floats)
     return at;
 }
 
-/* Layers inside the encoder or the decoder write to two buffers in turn; the last of either has a place of its own. */
-static void size_part(const struct plan_layer *layers, const struct dims *shapes, int n, size_t ping[2], size_t *scratch)
+static size_t floats_of(size_t bytes)
+{
+    return (bytes + sizeof(float) - 1) / sizeof(float);
+}
+
+/* Layers inside the encoder or the decoder write to two buffers in turn; the last of either has a place of its own. What
+ * is to be bytes and is floats first becomes bytes in a third. */
+static void size_part(const struct plan_layer *layers, const struct dims *shapes, int n, size_t ping[2], size_t *bytes,
+                      size_t *scratch)
 {
     for (int i = 0; i < n; i++) {
-        size_t out = dims_elements(shapes[i + 1]), s = conv3d_scratch(&layers[i].conv);
+        bool to_bytes = layers[i].int8 && i + 1 < n && layers[i + 1].int8;
+        size_t in = floats_of(dims_elements(shapes[i]) + INT8_GROUP), n_out = dims_elements(shapes[i + 1]);
+        size_t out = to_bytes ? floats_of(n_out + INT8_GROUP) : n_out;
+        size_t s = layers[i].int8 ? floats_of(conv3d_int8_scratch(layers[i].int8)) : conv3d_scratch(&layers[i].conv);
         if (i < n - 1 && out > ping[i % 2])
             ping[i % 2] = out;
+        if (layers[i].int8 && (i == 0 || !layers[i - 1].int8) && in > *bytes)
+            *bytes = in;
         if (s > *scratch)
             *scratch = s;
     }
@@ -81,7 +145,7 @@ static void lay_out(struct plan *p)
 {
     const struct arch *a = &p->arch;
     struct dims z = p->shapes.decoder[0];
-    size_t ping[2] = {0}, scratch = 0;
+    size_t ping[2] = {0}, bytes = 0, scratch = 0;
     p->x = reserve(p, dims_elements(p->shapes.encoder[0]));
     p->x_hat = reserve(p, dims_elements(p->shapes.encoder[0]));
     p->z = p->z_hat = reserve(p, dims_elements(z));
@@ -90,28 +154,31 @@ static void lay_out(struct plan *p)
         p->weights = reserve(p, dims_positions(z) * (size_t)a->memory.slots);
         p->unit = reserve(p, dims_elements(z));
     }
-    size_part(p->encoder, p->shapes.encoder, a->n_encoder, ping, &scratch);
-    size_part(p->decoder, p->shapes.decoder, a->n_decoder, ping, &scratch);
+    size_part(p->encoder, p->shapes.encoder, a->n_encoder, ping, &bytes, &scratch);
+    size_part(p->decoder, p->shapes.decoder, a->n_decoder, ping, &bytes, &scratch);
+    p->bytes = reserve(p, bytes);
     p->ping[0] = reserve(p, ping[0]);
     p->ping[1] = reserve(p, ping[1]);
     p->scratch = reserve(p, scratch);
     p->score = reserve(p, score_scratch(a));
 }
 
-int plan_open(struct plan **ret, const struct model *model, struct error *err)
+/* ranges: NULL for fp32 */
+static int open_plan(struct plan **ret, const struct model *model, const struct ranges *ranges, struct error *err)
 {
     struct plan *p = calloc(1, sizeof *p);
     if (!p)
         return error_set(err, -ENOMEM, "out of memory");
     p->arch = model->arch;
     p->shapes = model->shapes;
-    int r = 0;
-    for (int i = 0; r == 0 && i < p->arch.n_encoder; i++)
-        r = compile_layer(&p->encoder[i], &p->arch.encoder[i], &model->encoder[i], p->shapes.encoder[i],
-                          p->shapes.encoder[i + 1]);
-    for (int i = 0; r == 0 && i < p->arch.n_decoder; i++)
-        r = compile_layer(&p->decoder[i], &p->arch.decoder[i], &model->decoder[i], p->shapes.decoder[i],
-                          p->shapes.decoder[i + 1]);
+    p->precision = ranges ? PRECISION_INT8 : PRECISION_FP32;
+    if (takes_picture(&p->arch))
+        p->encoder[0].in = picture(&p->arch);
+    int r = compile_part(p->encoder, p->arch.encoder, model->encoder, p->shapes.encoder, p->arch.n_encoder,
+                         ranges ? ranges->encoder : NULL, takes_picture(&p->arch));
+    if (r == 0)
+        r = compile_part(p->decoder, p->arch.decoder, model->decoder, p->shapes.decoder, p->arch.n_decoder,
+                         ranges ? ranges->decoder : NULL, true);
     if (r == 0 && p->arch.has_memory) {
         p->memory = (struct memory){.spec = p->arch.memory, .channels = p->shapes.decoder[0].c};
         size_t n = (size_t)p->memory.spec.slots * (size_t)p->memory.channels;
@@ -135,6 +202,16 @@ int plan_open(struct plan **ret, const struct model *model, struct error *err)
     return 0;
 }
 
+int plan_open(struct plan **ret, const struct model *model, struct error *err)
+{
+    return open_plan(ret, model, NULL, err);
+}
+
+int plan_open_int8(struct plan **ret, const struct model *model, const struct ranges *ranges, struct error *err)
+{
+    return open_plan(ret, model, ranges, err);
+}
+
 void plan_close(struct plan *plan)
 {
     if (!plan)
@@ -142,8 +219,10 @@ void plan_close(struct plan *plan)
     for (int i = 0; i < ARCH_MAX_LAYERS; i++) {
         free(plan->encoder[i].weight);
         free(plan->encoder[i].bias);
+        conv3d_int8_close(plan->encoder[i].int8);
         free(plan->decoder[i].weight);
         free(plan->decoder[i].bias);
+        conv3d_int8_close(plan->decoder[i].int8);
     }
     free(plan->slots);
     free(plan->columns);
@@ -160,30 +239,58 @@ const struct arch_shapes *plan_shapes(const struct plan *plan)
     return &plan->shapes;
 }
 
+enum precision plan_precision(const struct plan *plan)
+{
+    return plan->precision;
+}
+
+const char *precision_name(enum precision precision)
+{
+    return precision == PRECISION_INT8 ? "int8" : "fp32";
+}
+
 size_t plan_workspace_size(const struct plan *plan)
 {
     return plan->workspace * sizeof(float);
 }
 
-static void run_part(const struct plan *p, const struct plan_layer *layers, int n, const float *in, float *ws, float *out)
+/* in: floats, or bytes where the first layer takes a picture; seen: NULL, or the counts of each layer's input. */
+static void run_part(const struct plan *p, const struct plan_layer *layers, int n, const void *in, bool bytes, float *ws,
+                     float *out, struct range_counts *seen, bool counting)
 {
     for (int i = 0; i < n; i++) {
+        const struct plan_layer *l = &layers[i];
         float *to = i == n - 1 ? out : ws + p->ping[i % 2];
-        const struct epilogue e = {layers[i].bias, layers[i].activation, layers[i].slope};
-        (layers[i].gather ? conv3d_gather : conv3d_scatter)(&layers[i].conv, in, layers[i].weight, &e, to,
-                                                            ws + p->scratch);
+        if (seen)
+            range_see(&seen[i], counting, in, dims_elements(l->gather ? l->conv.fine : l->conv.coarse));
+        if (l->int8) {
+            if (!bytes) {
+                int8_kernels->quantize((uint8_t *)(ws + p->bytes), in, dims_elements(l->gather ? l->conv.fine : l->conv.coarse),
+                                       1 / l->in.step, l->in.zero);
+                in = ws + p->bytes;
+            }
+            conv3d_int8_run(l->int8, in, to, ws + p->scratch);
+            bytes = i + 1 < n && layers[i + 1].int8;
+        } else {
+            const struct epilogue e = {l->bias, l->activation, l->slope};
+            (l->gather ? conv3d_gather : conv3d_scatter)(&l->conv, in, l->weight, &e, to, ws + p->scratch);
+            bytes = false;
+        }
         in = to;
     }
 }
 
-static void run(const struct plan *p, float *ws, struct plan_result *ret)
+/* bytes: whether the picture lies in ws + p->bytes, besides x. */
+static void run(const struct plan *p, bool bytes, float *ws, struct plan_result *ret, struct ranges_seen *seen)
 {
     struct dims in = p->shapes.encoder[0], z = p->shapes.decoder[0];
-    run_part(p, p->encoder, p->arch.n_encoder, ws + p->x, ws, ws + p->z);
+    bool counting = seen && seen->counting;
+    run_part(p, p->encoder, p->arch.n_encoder, ws + (bytes ? p->bytes : p->x), bytes, ws, ws + p->z, seen ? seen->encoder : NULL,
+             counting);
     if (p->arch.has_memory)
         memory_forward(&p->memory, p->slots, p->columns, ws + p->z, (int)dims_positions(z), ws + p->z_hat,
                        ws + p->weights, NULL, ws + p->unit);
-    run_part(p, p->decoder, p->arch.n_decoder, ws + p->z_hat, ws, ws + p->x_hat);
+    run_part(p, p->decoder, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, seen ? seen->decoder : NULL, counting);
     double residual = kernels->residual_norm(ws + p->x_hat, ws + p->x, dims_positions(in), (size_t)in.c);
     *ret = (struct plan_result){
         .reference = (float)(residual / (double)dims_positions(in)),
@@ -193,19 +300,34 @@ static void run(const struct plan *p, float *ws, struct plan_result *ret)
     };
 }
 
-void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret)
+static void run_frames(const struct plan *plan, const uint8_t *const frames[], float *ws, struct plan_result *ret,
+                       struct ranges_seen *seen)
 {
-    float *ws = workspace;
     size_t n = (size_t)plan->arch.height * (size_t)plan->arch.width;
     float scale = 1 / (255 * plan->arch.std), shift = -plan->arch.mean / plan->arch.std;
-    for (int t = 0; t < plan->arch.frames; t++)
+    bool bytes = plan->encoder[0].int8 != NULL;
+    for (int t = 0; t < plan->arch.frames; t++) {
         kernels->bytes_to_float(ws + plan->x + (size_t)t * n, frames[t], n, scale, shift);
-    run(plan, ws, ret);
+        if (bytes)
+            memcpy((uint8_t *)(ws + plan->bytes) + (size_t)t * n, frames[t], n);
+    }
+    run(plan, bytes, ws, ret, seen);
+}
+
+void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret)
+{
+    run_frames(plan, frames, workspace, ret, NULL);
+}
+
+void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
+                  struct ranges_seen *seen)
+{
+    run_frames(plan, frames, workspace, ret, seen);
 }
 
 void plan_run_cube(const struct plan *plan, const float *cube, void *workspace, struct plan_result *ret)
 {
     float *ws = workspace;
     memcpy(ws + plan->x, cube, dims_elements(plan->shapes.encoder[0]) * sizeof *cube);
-    run(plan, ws, ret);
+    run(plan, false, ws, ret, NULL);
 }

@@ -10,8 +10,12 @@
 #include <stdint.h>
 
 #include "core/model.h"
+#include "core/ranges.h"
 
 struct plan;
+
+enum precision { PRECISION_FP32, PRECISION_INT8 };
+const char *precision_name(enum precision precision);   /* "fp32" */
 
 /* What a run leaves; the pointers lie in the workspace and hold until its next run. */
 struct plan_result {
@@ -26,10 +30,17 @@ struct plan_result {
 
 /* 0, or -EINVAL, -ENOMEM with the cause in err. The model is only read, and may be closed afterwards. */
 int plan_open(struct plan **ret, const struct model *model, struct error *err);
+
+/* The same with 8-bit arithmetic (core/conv3d_int8.h): weights and what goes from layer to layer are bytes, of activations
+ * within the ranges of `ranges`; z, the memory, ẑ and x̂ are floats. A picture is read as it is; a cube is rounded to what
+ * a picture could hold. What bytes can't do is done in floats: layers of too many inputs, a first layer that takes no
+ * picture. For the kernels chosen. */
+int plan_open_int8(struct plan **ret, const struct model *model, const struct ranges *ranges, struct error *err);
 void plan_close(struct plan *plan);             /* takes NULL */
 
 const struct arch *plan_arch(const struct plan *plan);
 const struct arch_shapes *plan_shapes(const struct plan *plan);
+enum precision plan_precision(const struct plan *plan);
 
 /* Bytes of a workspace; it must be aligned to 64 bytes. */
 size_t plan_workspace_size(const struct plan *plan);
@@ -38,7 +49,11 @@ size_t plan_workspace_size(const struct plan *plan);
  * Only for models of one input channel. */
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret);
 
-/* The same on a cube in the network's own units, [t, h, w, c], borrowed for the call (copied in). */
+/* plan_run() of a plan in fp32, and what goes into each layer is seen. */
+void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
+                  struct ranges_seen *seen);
+
+/* plan_run() on a cube in the network's own units, [t, h, w, c], borrowed for the call (copied in). */
 void plan_run_cube(const struct plan *plan, const float *cube, void *workspace, struct plan_result *ret);
 
 #endif

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/int8_kernels.h"
 #include "core/kernels.h"
 #include "core/peak.h"
 #include "core/plan.h"
@@ -30,7 +31,7 @@ static const char usage[] =
     "      --arch NAME|FILE   architecture with random weights: a built-in one (--help lists them), or a JSON file as\n"
     "                         in docs/model-format.md (paper)\n"
     "  -m, --model FILE       this model instead\n"
-    "      --precision P      fp32, the only one so far\n"
+    "      --precision P      fp32 or int8 (fp32)\n"
     "      --threads N        workers with one cube each; with --train, for one batch (all cores)\n"
     "      --train            whole steps of training instead of the frozen network\n"
     "      --batch N          cubes a step, with --train (8)\n"
@@ -45,6 +46,7 @@ static const char usage[] =
 
 struct bench {
     const char *arch_name, *model_path;
+    enum precision precision;
     int threads;
     double seconds;
 
@@ -189,50 +191,39 @@ static int find_arch(const char *name, struct arch *ret, struct error *err)
     return arch_load(ret, name, err);
 }
 
-static int open_plan(struct bench *b, struct plan **ret, struct error *err)
+/* What bytes stand for, from the pictures that are measured with. */
+static int find_ranges(const struct bench *b, const struct model *model, struct ranges *ret, struct error *err)
 {
-    struct model_file file = {0};
-    struct model *model = NULL;
-    struct arch arch;
-    int r;
+    struct ranges_seen *seen = calloc(1, sizeof *seen);
+    struct plan_result result;
+    struct plan *plan = NULL;
+    void *workspace = NULL;
+    int r = plan_open(&plan, model, err);
 
-    if (b->model_path) {
-        r = model_file_load(&file, b->model_path, err);
-        if (r == 0)
-            r = plan_open(ret, file.model, err);
-        model_file_clear(&file);
-        return r;
+    if (r == 0)
+        workspace = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+    if (r == 0 && (!seen || !workspace))
+        r = error_set(err, -ENOMEM, "out of memory");
+    for (int pass = 0; r == 0 && pass < 2; pass++) {
+        seen->counting = pass == 1;
+        plan_observe(plan, b->frames, workspace, &result, seen);
     }
-    r = find_arch(b->arch_name, &arch, err);
-    if (r < 0)
-        return r;
-    r = model_open(&model, &arch, err);
-    if (r < 0)
-        return r;
-    model_init(model, 1);
-    r = plan_open(ret, model, err);
-    model_close(model);
+    if (r == 0)
+        ranges_fit(ret, seen, 0);
+    free(workspace);
+    free(seen);
+    plan_close(plan);
     return r;
 }
 
-static int set_up(struct bench *b)
+/* Random pictures, or a random cube where the network takes other than one channel. */
+static int make_input(struct bench *b, const struct arch *arch)
 {
-    const struct arch *arch = plan_arch(b->plan);
     size_t frame_size = (size_t)arch->height * (size_t)arch->width, n = (size_t)arch->frames * frame_size;
-    size_t elements = n * (size_t)arch->channels, threads = (size_t)b->threads;
+    size_t elements = n * (size_t)arch->channels;
     struct rng rng;
 
     rng_seed(&rng, 1);
-    b->cubes = calloc(threads, sizeof *b->cubes);
-    b->flops = calloc(threads, sizeof *b->flops);
-    b->workspaces = calloc(threads, sizeof *b->workspaces);
-    if (!b->cubes || !b->flops || !b->workspaces)
-        return -ENOMEM;
-    for (size_t i = 0; i < threads; i++) {
-        b->workspaces[i] = aligned_alloc(64, (plan_workspace_size(b->plan) + 63) / 64 * 64);
-        if (!b->workspaces[i])
-            return -ENOMEM;
-    }
     if (arch->channels != 1) {
         b->cube = malloc(elements * sizeof *b->cube);
         if (!b->cube)
@@ -249,6 +240,64 @@ static int set_up(struct bench *b)
         b->pixels[i] = (uint8_t)rng_below(&rng, 256);
     for (int i = 0; i < arch->frames; i++)
         b->frames[i] = b->pixels + (size_t)i * frame_size;
+    return 0;
+}
+
+static int open_plan_of(struct bench *b, const struct model *model, struct plan **ret, struct error *err)
+{
+    struct ranges ranges;
+    int r = make_input(b, &model->arch);
+
+    if (r < 0)
+        return error_set(err, r, "out of memory");
+    if (b->precision == PRECISION_FP32)
+        return plan_open(ret, model, err);
+    if (b->cube)
+        return error_set(err, -EINVAL, "--precision int8: the network takes no gray pictures");
+    r = find_ranges(b, model, &ranges, err);
+    return r < 0 ? r : plan_open_int8(ret, model, &ranges, err);
+}
+
+static int open_plan(struct bench *b, struct plan **ret, struct error *err)
+{
+    struct model_file file = {0};
+    struct model *model = NULL;
+    struct arch arch;
+    int r;
+
+    if (b->model_path) {
+        r = model_file_load(&file, b->model_path, err);
+        if (r == 0)
+            r = open_plan_of(b, file.model, ret, err);
+        model_file_clear(&file);
+        return r;
+    }
+    r = find_arch(b->arch_name, &arch, err);
+    if (r < 0)
+        return r;
+    r = model_open(&model, &arch, err);
+    if (r < 0)
+        return r;
+    model_init(model, 1);
+    r = open_plan_of(b, model, ret, err);
+    model_close(model);
+    return r;
+}
+
+static int set_up(struct bench *b)
+{
+    size_t threads = (size_t)b->threads;
+
+    b->cubes = calloc(threads, sizeof *b->cubes);
+    b->flops = calloc(threads, sizeof *b->flops);
+    b->workspaces = calloc(threads, sizeof *b->workspaces);
+    if (!b->cubes || !b->flops || !b->workspaces)
+        return -ENOMEM;
+    for (size_t i = 0; i < threads; i++) {
+        b->workspaces[i] = aligned_alloc(64, (plan_workspace_size(b->plan) + 63) / 64 * 64);
+        if (!b->workspaces[i])
+            return -ENOMEM;
+    }
     return 0;
 }
 
@@ -302,11 +351,12 @@ static int print_figures(const struct bench *b, const struct figures *f)
     cpu_name(cpu, sizeof cpu);
     return print_json(json_pack(
         "{s:s?, s:s?, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s, s:s, s:s, s:I, s:s, s:s}", "arch",
-        b->model_path ? NULL : b->arch_name, "model", b->model_path, "precision", "fp32", "threads", b->threads,
+        b->model_path ? NULL : b->arch_name, "model", b->model_path, "precision", precision_name(plan_precision(b->plan)), "threads", b->threads,
         "seconds_per_cube", f->seconds_per_cube, "latency_s", f->latency_s, "gflop_per_cube", f->gflop_per_cube,
         "gflops", f->gflop_per_cube / f->seconds_per_cube, "peak_gflops", f->peak_gflops, "share_of_peak",
         f->gflop_per_cube / f->seconds_per_cube / f->peak_gflops, "cubes", (json_int_t)f->cubes, "seconds", f->seconds,
-        "kernels", kernels->name, "blas", blas_kernels(), "peak_kernel", peak_kernel(), "workspace_bytes",
+        "kernels",
+        b->precision == PRECISION_INT8 ? int8_kernels->name : kernels->name, "blas", blas_kernels(), "peak_kernel", peak_kernel(), "workspace_bytes",
         (json_int_t)plan_workspace_size(b->plan), "cpu", cpu, "version", MEMAED_VERSION));
 }
 
@@ -398,8 +448,9 @@ int command_bench(int argc, char **argv)
             bench.model_path = optarg;
             break;
         case 'p':
-            if (strcmp(optarg, "fp32") != 0)
-                return option_misuse("bench", "--precision: fp32 expected, the only one so far; '%s' found", optarg);
+            if (strcmp(optarg, "fp32") != 0 && strcmp(optarg, "int8") != 0)
+                return option_misuse("bench", "--precision: fp32 or int8 expected, '%s' found", optarg);
+            bench.precision = strcmp(optarg, "int8") == 0 ? PRECISION_INT8 : PRECISION_FP32;
             break;
         case 't':
             r = option_int(&bench.threads, "bench", "threads", optarg, 1, THREADS_MAX);
@@ -429,6 +480,8 @@ int command_bench(int argc, char **argv)
         return option_misuse("bench", "%s: no argument expected", argv[optind]);
     if (bench.arch_name && bench.model_path)
         return option_misuse("bench", "--arch or --model expected, not both");
+    if (train && bench.precision != PRECISION_FP32)
+        return option_misuse("bench", "--precision: training is in fp32");
     if (batch && !train)
         return option_misuse("bench", "--batch: it goes with --train");
     if (!bench.arch_name && !bench.model_path)

@@ -51,10 +51,10 @@ START_TEST(test_none_per_window)
 #if COUNTED
     static const char *const profiles[] = {"nano", "compact"};
     struct error err;
-    struct arch arch = *arch_profile(profiles[_i / 3]);
-    if (_i % 3 == 1)
+    struct arch arch = *arch_profile(profiles[_i / 6]);
+    if (_i / 2 % 3 == 1)
         arch.memory.similarity = SIMILARITY_DOT;
-    if (_i % 3 == 2) {
+    if (_i / 2 % 3 == 2) {
         arch.height = arch.width = 16;      /* products of a few rows */
         arch.memory.slots = 5;
         arch.memory.shrink = 0.1f;
@@ -65,7 +65,10 @@ START_TEST(test_none_per_window)
     struct plan *plan;
     ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
     model_init(model, 1);
-    ck_assert_int_eq(plan_open(&plan, model, &err), 0);
+    struct ranges ranges;
+    for (int i = 0; i < ARCH_MAX_LAYERS; i++)
+        ranges.encoder[i] = ranges.decoder[i] = (struct range){-1, 4};
+    ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, &ranges, &err) : plan_open(&plan, model, &err), 0);
     void *ws = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
     uint8_t *picture = calloc(1, (size_t)arch.height * (size_t)arch.width);
     const uint8_t *frames[ARCH_MAX_FRAMES];
@@ -100,7 +103,7 @@ int main(void)
     Suite *s = suite_create("allocations");
     TCase *t = tcase_create("allocations");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, test_none_per_window, 0, 6);
+    tcase_add_loop_test(t, test_none_per_window, 0, 12);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -189,6 +189,120 @@ START_TEST(test_without_memory)
 }
 END_TEST
 
+/* What goes into the layers of the loaded model, on random pictures; false where it takes none. */
+static bool observe(struct ranges *ret, const uint8_t *const frames[])
+{
+    const struct arch *a = plan_arch(plan);
+    struct ranges_seen *seen = calloc(1, sizeof *seen);
+    struct plan_result r;
+    void *ws = workspace();
+    for (int pass = 0; a->channels == 1 && pass < 2; pass++) {
+        seen->counting = pass == 1;
+        plan_observe(plan, frames, ws, &r, seen);
+    }
+    ranges_fit(ret, seen, 0);
+    free(ws);
+    free(seen);
+    return a->channels == 1;
+}
+
+/* In 8 bits: near to fp32, the same by pictures and by cubes, z the same bit for bit by every table, and inside of its
+ * workspace whatever that held. */
+START_TEST(test_int8)
+{
+    enum { SIZE = 16 * 64 * 64 };
+    static uint8_t pixels[SIZE];
+    const uint8_t *frames[ARCH_MAX_FRAMES];
+    struct ranges ranges;
+    struct rng rng;
+    struct plan_result exact, r;
+    load(names[_i]);
+    const struct arch a = file.model->arch;
+    size_t n = (size_t)a.height * (size_t)a.width, all = dims_elements(file.model->shapes.encoder[0]),
+           nz = dims_elements(file.model->shapes.decoder[0]);
+    ck_assert(all <= SIZE);
+    rng_seed(&rng, 3);
+    for (size_t i = 0; i < all; i++)
+        pixels[i] = (uint8_t)rng_below(&rng, 256);
+    for (int t = 0; t < a.frames; t++)
+        frames[t] = pixels + (size_t)t * n;
+    float *cube = malloc(all * sizeof *cube), *z = NULL;
+    for (size_t i = 0; i < all; i++)
+        cube[i] = ((float)pixels[i] / 255 - a.mean) / a.std;
+    bool picture = observe(&ranges, frames);
+    for (int i = 0; !picture && i < ARCH_MAX_LAYERS; i++)
+        ranges.encoder[i] = ranges.decoder[i] = (struct range){-1, 1};
+    void *ws_exact = workspace();
+    plan_run_cube(plan, cube, ws_exact, &exact);
+    struct plan *fp32 = plan;
+    ck_assert_int_eq(plan_precision(plan), PRECISION_FP32);
+    static const char *const limits[] = {"c", "avx2", "avx512"};
+    for (int k = 0; k < 3; k++) {
+        if (kernels_choose(limits[k]) < 0)
+            continue;
+        ck_assert_int_eq(plan_open_int8(&plan, file.model, &ranges, &err), 0);
+        ck_assert_int_eq(plan_precision(plan), PRECISION_INT8);
+        size_t size = plan_workspace_size(plan), guard = 4096;
+        unsigned char *ws = aligned_alloc(64, (size + guard + 63) / 64 * 64);
+        for (int fill = 0; fill < 2; fill++) {
+            memset(ws, fill ? 0xff : 0, size);
+            memset(ws + size, 0xa5, guard);
+            plan_run_cube(plan, cube, ws, &r);
+            for (size_t i = 0; i < guard; i++)
+                ck_assert_int_eq(ws[size + i], 0xa5);
+            ck_assert(isfinite(r.reference));
+            if (!z) {
+                z = malloc(nz * sizeof *z);
+                memcpy(z, r.z, nz * sizeof *z);
+            }
+            /* A first layer in floats rounds as its table does. */
+            ck_assert(!picture || memcmp(z, r.z, nz * sizeof *z) == 0);
+        }
+        if (picture) {
+            close_to("z, int8", r.z, exact.z, nz, 0.06);
+            ck_assert_msg(fabsf(r.reference - exact.reference) <= 0.02f * exact.reference, "%s: %g, not %g", limits[k],
+                          (double)r.reference, (double)exact.reference);
+            float before = r.reference;
+            plan_run(plan, frames, ws, &r);
+            ck_assert(memcmp(z, r.z, nz * sizeof *z) == 0);
+            ck_assert(fabsf(r.reference - before) <= 1e-5f * before);
+        }
+        free(ws);
+        plan_close(plan);
+    }
+    free(ws_exact);
+    free(cube);
+    free(z);
+    plan = fp32;
+    unload();
+}
+END_TEST
+
+START_TEST(test_ranges)
+{
+    static struct ranges_seen seen, other;
+    struct ranges r;
+    float x[1000];
+    for (int i = 0; i < 1000; i++)
+        x[i] = (float)i / 100 - 1;      /* -1 … 8.99 */
+    x[999] = 100;
+    for (int pass = 0; pass < 2; pass++) {
+        seen.counting = other.counting = pass == 1;
+        range_see(&seen.encoder[1], seen.counting, x, 500);
+        range_see(&other.encoder[1], other.counting, x + 500, 500);
+        ranges_merge(&seen, &other);
+        memcpy(other.encoder, seen.encoder, sizeof other.encoder);
+        memset(other.encoder[1].counts, 0, sizeof other.encoder[1].counts);
+    }
+    ranges_fit(&r, &seen, 0);
+    ck_assert(r.encoder[1].low == -1 && r.encoder[1].high == 100);
+    ranges_fit(&r, &seen, 0.02);        /* ten at either end */
+    ck_assert(r.encoder[1].low > -0.96f && r.encoder[1].low < -0.84f);
+    ck_assert(r.encoder[1].high > 8.8f && r.encoder[1].high < 9);
+    ck_assert(r.decoder[0].low <= 0 && r.decoder[0].high > r.decoder[0].low);   /* nothing seen */
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("plan");
@@ -196,6 +310,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, test_parity, 0, 6);
     tcase_add_loop_test(t, test_workspace_bounds, 0, 6);
+    tcase_add_loop_test(t, test_int8, 0, 6);
+    tcase_add_test(t, test_ranges);
     tcase_add_test(t, test_shared_by_threads);
     tcase_add_test(t, test_without_memory);
     suite_add_tcase(s, t);
