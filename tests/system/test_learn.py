@@ -264,7 +264,7 @@ class Learn(harness.Case):
         self.assertAlmostEqual(verified["hours"], 80 / 3600, delta=0.001)
         self.assertEqual((verified["alerts"], set(verified["alerts_at"]), verified["suspects"]), (0, {"1", "10", "100"}, []))
         self.assertEqual(training["held_out"]["frames"], 3200)
-        self.assertIn("verified on 0.022 hours", done.out)
+        self.assertIn("verified on 0.02", done.out)
 
     def test_calibrating_anew(self):
         model, anew = (os.path.join(self.folder, n) for n in ("learned.safetensors", "anew.safetensors"))
