@@ -36,7 +36,8 @@ size_t conv3d_packed(const struct conv3d *g);           /* floats of a packed we
 size_t conv3d_scratch(const struct conv3d *g);          /* floats */
 
 /* The weight in the order in which the kernels take it, in panels of KERNEL_PANEL output channels: for gather
- * [panels, taps, fine.c, KERNEL_PANEL]; for scatter, phase by phase, [panels, taps of the phase, coarse.c, KERNEL_PANEL]. scale multiplies by output channel (a folded norm); NULL: none. */
+ * [panels, taps, fine.c, KERNEL_PANEL]; for scatter, phase by phase, [panels, taps of the phase, coarse.c, KERNEL_PANEL].
+ * scale multiplies by output channel (a folded norm); NULL: none. */
 void conv3d_pack_gather(const struct conv3d *g, const float *weight, const float *scale, float *packed);
 void conv3d_pack_scatter(const struct conv3d *g, const float *weight, const float *scale, float *packed);
 

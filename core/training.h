@@ -45,7 +45,8 @@ struct training_health {
     int sick;                   /* looks in a row, up to now, that found queries dying or all answers alike */
 };
 
-/* model is borrowed, and is what learns; of its arch the memory's shrink may change. 0, -EINVAL, -ENOMEM with the cause in err. */
+/* model is borrowed, and is what learns; of its arch the memory's shrink may change. 0, -EINVAL, -ENOMEM with the cause in
+ * err. */
 int training_open(struct training **ret, struct model *model, const struct training_options *options,
                   const struct parallel *parallel, struct error *err);
 void training_close(struct training *training);         /* takes NULL */

@@ -78,10 +78,10 @@ static json_t *state_to_json(const struct training_state *state, double seconds)
         memcpy(&bits, &state->slot_weight[i], sizeof bits);
         json_array_append_new(weights, hex(bits));
     }
-    return json_pack("{s:o, s:o, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:i, s:i}, s:f}", "rng", rng, "slot_weight", weights, "steps",
-                     (json_int_t)state->steps, "reseeded", (json_int_t)state->reseeded, "dead_queries",
-                     (json_int_t)state->dead_queries, "entropy", state->entropy, "shrink", (double)state->shrink, "health",
-                     "dead", h->dead, "effective", h->effective, "answers", h->answers, "used", h->used, "sick", h->sick,
+    return json_pack("{s:o, s:o, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:i, s:i}, s:f}", "rng", rng,
+                     "slot_weight", weights, "steps", (json_int_t)state->steps, "reseeded", (json_int_t)state->reseeded,
+                     "dead_queries", (json_int_t)state->dead_queries, "entropy", state->entropy, "shrink",
+                     (double)state->shrink, "health", "dead", h->dead, "effective", h->effective, "answers", h->answers, "used", h->used, "sick", h->sick,
                      "seconds", seconds);
 }
 

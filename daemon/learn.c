@@ -137,14 +137,15 @@ static void show_progress(void *arg, const struct learner_progress *p)
         memset(bar, '-', 30);
         memset(bar, '#', (size_t)(done < 30 ? done : 30));
         bar[30] = 0;
-        fprintf(stderr, "\r[%s] step %ld  error %.5f  slots %d (%.0f)  %.1f cubes/s  %d:%02d left \033[K", bar, p->step, d->mse / n,
-                p->health.used, p->health.effective, cubes, (int)left / 60, (int)left % 60);
+        fprintf(stderr, "\r[%s] step %ld  error %.5f  slots %d (%.0f)  %.1f cubes/s  %d:%02d left \033[K", bar,
+                p->step, d->mse / n, p->health.used, p->health.effective, cubes, (int)left / 60, (int)left % 60);
     } else {
         struct log_number step, mse, entropy, slots, effective, reseeded, dead, shrink, rate, left_s;
         log_event(LOG_INFO, "learning", "step", log_int(&step, p->step), "error", log_real(&mse, d->mse / n), "entropy",
                   log_real(&entropy, d->entropy / n), "slots_used", log_int(&slots, p->health.used), "slots_effective",
                   log_real(&effective, p->health.effective), "slots_reseeded", log_int(&reseeded, p->slots_reseeded),
-                  "queries_dead", log_real(&dead, p->health.dead), "shrink", log_real(&shrink, p->shrink), "cubes_per_s", log_real(&rate, cubes), "left_s",
+                  "queries_dead", log_real(&dead, p->health.dead), "shrink", log_real(&shrink, p->shrink),
+                  "cubes_per_s", log_real(&rate, cubes), "left_s",
                   log_real(&left_s, round(left)), NULL);
     }
     d->mse = d->entropy = 0;
@@ -310,8 +311,9 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      int slots, struct footage *footage)
 {
     const struct footage_part *calibrate = &options->calibrate;
+    double frames = (double)(calibrate->all.end - calibrate->all.begin) * (calibrate->to - calibrate->from);
     json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive,
-                                 "frames", (int)lround((double)(calibrate->all.end - calibrate->all.begin) * (calibrate->to - calibrate->from)));
+                                 "frames", (int)lround(frames));
     if (isfinite(r->held_out.error_without_memory))
         json_object_set_new(held_out, "error_without_memory", json_real(r->held_out.error_without_memory));
     if (o->n_calibrate > 0)
@@ -319,6 +321,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
     json_t *use = r->slot_use ? json_array() : NULL;
     for (int i = 0; r->slot_use && i < slots; i++)
         json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
+    json_t *verified = r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null();
     return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, s:o, s:o}",
                      "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs",
                      names(o->inputs, o->n_inputs),
@@ -328,8 +331,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      "entropy_weight", o->entropy, "seconds", r->last.seconds,
                      "loss", "mse", r->last.loss.mse, "entropy", r->last.loss.entropy, "held_out", held_out,
                      "slots_used", r->held_out.slots_used, "slot_use", use, "slots_reseeded", (int)r->last.slots_reseeded,
-                     "verified", r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null(), "learned",
-                     survey_to_json(&r->learned, &r->calibration, footage));
+                     "verified", verified, "learned", survey_to_json(&r->learned, &r->calibration, footage));
 }
 
 /* What a checkpoint belongs to. The number of threads is not part of it: it changes the last bits, not the run. */
@@ -342,7 +344,8 @@ static json_t *belongs(const struct learn *o, const struct learner_options *opti
     if (!network)
         return NULL;
     return json_pack("{s:o, s:s, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f}", "architecture", network, "footage", identity,
-                     "frames to learn from", (json_int_t)options->learn.all.end, "frames", (json_int_t)options->calibrate.all.end,
+                     "frames to learn from", (json_int_t)options->learn.all.end, "frames",
+                     (json_int_t)options->calibrate.all.end,
                      "seed", o->seed, "batch", o->batch, "steps", o->steps, "time limit", o->minutes, "learning rate",
                      o->learning_rate, "entropy weight", o->entropy);
 }
@@ -390,7 +393,8 @@ static int learn(const struct learn *o, struct error *err)
     char *checkpoint = NULL, *recording = NULL;
     struct learner_options options = {
         .batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->entropy, .seed = (uint64_t)o->seed,
-        .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0, .alerts_a_day = o->alerts_a_day,
+        .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0,
+        .alerts_a_day = o->alerts_a_day,
         .checkpoint_s = o->checkpoint_s, .resume = o->resume, .stop = &stop,
     };
     struct learner_result result = {0};
@@ -533,8 +537,8 @@ static int check_form(const struct learn *o)
 
 int command_learn(int argc, char **argv)
 {
-    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, ALERTS, MAX_MEMORY, MAX_DISK, CALIBRATE, RESUME, CHECKPOINT, LOW_PRIORITY, CONFIG,
-           CAMERA, HOURS };
+    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, ALERTS, MAX_MEMORY,
+           MAX_DISK, CALIBRATE, RESUME, CHECKPOINT, LOW_PRIORITY, CONFIG, CAMERA, HOURS };
     static const struct option options[] = {
         {"input", required_argument, NULL, 'i'}, {"output", required_argument, NULL, 'o'},
         {"profile", required_argument, NULL, PROFILE}, {"arch", required_argument, NULL, ARCH},
@@ -550,8 +554,8 @@ int command_learn(int argc, char **argv)
         {"checkpoint", required_argument, NULL, CHECKPOINT}, {"low-priority", no_argument, NULL, LOW_PRIORITY},
         {"help", no_argument, NULL, 'h'}, {0},
     };
-    struct learn o = {.checkpoint_s = 45, .profile = "compact", .alerts_a_day = 1, .learning_rate = 1e-3, .entropy = 2e-4, .seed = 1, .batch = 8,
-                      .max_memory_mib = 4096, .max_disk_mib = 65536, .threads = threads_cores()};
+    struct learn o = {.checkpoint_s = 45, .profile = "compact", .alerts_a_day = 1, .learning_rate = 1e-3,
+                      .entropy = 2e-4, .seed = 1, .batch = 8, .max_memory_mib = 4096, .max_disk_mib = 65536, .threads = threads_cores()};
     int status = 2, c, bad = 0;
     bool calibrates = false;            /* an argument by itself is one more of the list at hand: --input A B C */
     o.inputs = calloc(2 * (size_t)argc, sizeof *o.inputs);
@@ -599,7 +603,8 @@ int command_learn(int argc, char **argv)
         add_path(&o, calibrates, argv[optind]);
     bad = bad ? bad : check_form(&o);
     if (!bad && !arch_profile(o.profile))
-        bad = option_misuse("learn", "--profile: compact, nano, paper, released, compact-ae or nano-ae expected, \"%s\" found", o.profile);
+        bad = option_misuse("learn", "--profile: compact, nano, paper, released, compact-ae or nano-ae expected, \"%s\" found",
+                            o.profile);
     if (!bad) {
         if (o.minutes == 0 && o.steps == 0)
             o.minutes = 30;
