@@ -2,6 +2,11 @@
 
 #include <errno.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "core/int8_kernels.h"
 
@@ -21,10 +26,26 @@ static bool cpu_has(const struct kernels *k)
     return k == &kernels_c;
 }
 
-/* The 8-bit ones that go with a table. */
-static const struct int8_kernels *int8_kernels_of(const struct kernels *k)
+/* Whether the CPU multiplies tiles of bytes, and the kernel lets this process keep them: asked for once, before there are
+ * threads (Linux, Documentation/arch/x86/xstate.rst). */
+static bool has_amx(void)
 {
 #ifdef __x86_64__
+    enum { LEAF = 7, TILE = 1 << 24, INT8 = 1 << 25, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    unsigned a, b, c, d;
+    return __get_cpuid_count(LEAF, 0, &a, &b, &c, &d) && d & TILE && d & INT8 &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return false;
+#endif
+}
+
+/* The 8-bit ones that go with a table. */
+static const struct int8_kernels *int8_kernels_of(const struct kernels *k, bool amx)
+{
+#ifdef __x86_64__
+    if (k == &kernels_avx512 && amx && __builtin_cpu_supports("avx512vnni") && has_amx())
+        return &int8_kernels_amx;
     if (k == &kernels_avx512 && __builtin_cpu_supports("avx512vnni"))
         return &int8_kernels_avx512;
 #endif
@@ -34,13 +55,19 @@ static const struct int8_kernels *int8_kernels_of(const struct kernels *k)
 int kernels_choose(const char *limit)
 {
     static const struct kernels *const tables[] = {&kernels_avx512, &kernels_avx2, &kernels_c};
+    bool amx = !limit || strcmp(limit, "amx") == 0;
+    if (limit && amx) {
+        if (!cpu_has(&kernels_avx512) || int8_kernels_of(&kernels_avx512, true) != &int8_kernels_amx)
+            return -ENOTSUP;
+        limit = NULL;
+    }
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (limit ? strcmp(tables[i]->name, limit) != 0 : !cpu_has(tables[i]))
             continue;
         if (!cpu_has(tables[i]))
             return -ENOTSUP;
         kernels = tables[i];
-        int8_kernels = int8_kernels_of(kernels);
+        int8_kernels = int8_kernels_of(kernels, amx);
         return 0;
     }
     return -EINVAL;

@@ -17,7 +17,7 @@ enum { MOTION_XX, MOTION_XY, MOTION_YY, MOTION_XT, MOTION_YT, MOTION_CHANGE, MOT
 /* Convolution without im2row: sums of products over rows that lie anywhere. Weights come in panels of this many output
  * channels, zeros where the last is not full. */
 enum { KERNEL_PANEL = 16,
-       KERNEL_MAX_TILE_ROWS = 8 };
+       KERNEL_MAX_TILE_ROWS = 16 };
 
 /* out[r][j] = activation(Σ over runs and i < k of rows[run][r][i] * w[j][run*k + i] + bias[j]), j < n. */
 struct row_products {
@@ -103,7 +103,7 @@ struct kernels {
 extern const struct kernels kernels_c, kernels_avx2, kernels_avx512;
 extern const struct kernels *kernels;
 
-/* Chooses by what this CPU has; limit ("c", "avx2", "avx512", or NULL) caps it. Call before other threads start. Returns
+/* Chooses by what this CPU has; limit ("c", "avx2", "avx512", "amx", or NULL) caps it; AMX is of the 8-bit kernels alone. Call before other threads start. Returns
  * -EINVAL for a limit that is none of these, -ENOTSUP where the CPU has not got it; kernels is unchanged then. */
 int kernels_choose(const char *limit);
 

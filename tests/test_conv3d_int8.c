@@ -140,7 +140,7 @@ static void check_against_definition(int seed)
 
 START_TEST(test_against_definition)
 {
-    static const char *const limits[] = {"c", "avx2", "avx512"};
+    static const char *const limits[] = {"c", "avx2", "avx512", "amx"};
     for (int i = 0; i < 3; i++)
         if (kernels_choose(limits[i]) == 0)
             check_against_definition(_i);

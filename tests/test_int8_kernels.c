@@ -10,7 +10,7 @@
 #include "core/int8_kernels.h"
 #include "core/rng.h"
 
-enum { ROWS = 45, MAX_RUNS = 9, MAX_K = 600, N = 110, INPUTS = MAX_RUNS * MAX_K, PANELS = (N + KERNEL_PANEL - 1) / KERNEL_PANEL,
+enum { ROWS = 45, MAX_RUNS = 9, MAX_K = 900, N = 110, INPUTS = MAX_RUNS * MAX_K, PANELS = (N + KERNEL_PANEL - 1) / KERNEL_PANEL,
        GUARD = 64, BYTES = 8192, OUT = ROWS * (N + 9) * (int)sizeof(float) };
 
 static struct rng rng;
@@ -79,7 +79,7 @@ static void run(struct job *j, unsigned char *out)
     int8_kernels->byte_products(&j->p);
 }
 
-static const char *const limits[] = {"c", "avx2", "avx512"};
+static const char *const limits[] = {"c", "avx2", "avx512", "amx"};
 
 START_TEST(test_table)
 {
@@ -159,7 +159,7 @@ int main(void)
     Suite *s = suite_create("int8_kernels");
     TCase *t = tcase_create("int8_kernels");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, test_table, 0, 3);
+    tcase_add_loop_test(t, test_table, 0, 4);
     tcase_add_test(t, test_c_is_right);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
