@@ -4,8 +4,6 @@
 #include <string.h>
 #ifdef __x86_64__
 #include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 #include "core/int8_kernels.h"
@@ -26,19 +24,25 @@ static bool cpu_has(const struct kernels *k)
     return k == &kernels_c;
 }
 
-/* Whether the CPU multiplies tiles of bytes, and the kernel lets this process keep them: asked for once, before there are
- * threads (Linux, Documentation/arch/x86/xstate.rst). */
+#ifdef __x86_64__
+/* Whether the CPU multiplies tiles of bytes, and Linux keeps them for this process: a bit of the CPU's state that has to be
+ * asked for, once, before there are threads (Documentation/arch/x86/xstate.rst). */
 static bool has_amx(void)
 {
-#ifdef __x86_64__
-    enum { LEAF = 7, TILE = 1 << 24, INT8 = 1 << 25, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    enum { LEAF = 7, TILE = 1 << 24, INT8 = 1 << 25 };
     unsigned a, b, c, d;
-    return __get_cpuid_count(LEAF, 0, &a, &b, &c, &d) && d & TILE && d & INT8 &&
-           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+    if (!__get_cpuid_count(LEAF, 0, &a, &b, &c, &d) || !(d & TILE) || !(d & INT8))
+        return false;
+#ifdef __linux__
+    enum { ARCH_PRCTL = 158, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    long r = ARCH_PRCTL;
+    __asm__ volatile("syscall" : "+a"(r) : "D"(ARCH_REQ_XCOMP_PERM), "S"(XFEATURE_XTILEDATA) : "rcx", "r11", "memory");
+    return r == 0;
 #else
     return false;
 #endif
 }
+#endif
 
 /* The 8-bit ones that go with a table. */
 static const struct int8_kernels *int8_kernels_of(const struct kernels *k, bool amx)
