@@ -87,7 +87,7 @@ static void convolve(struct window3d w, const float *src, const float *weight, s
     memset(zeros, 0, k * sizeof *zeros);
     int runs = window3d_runs(&w);
     if (narrow)
-        src = window3d_pad(&w, src, sizeof *src, 0, scratch + k);
+        src = window3d_pad(&w, src, sizeof *src, NULL, scratch + k);
     size_t fit = BLOCK_WEIGHTS / (k * in_panels(n));
     int at_once = fit < 1 ? 1 : fit > BLOCK_RUNS ? BLOCK_RUNS : (int)fit;
     struct row_products p = {.rows = rows, .out = out, .k = k, .n = n, .panel_step = (size_t)runs * k * KERNEL_PANEL,
@@ -207,7 +207,7 @@ void conv3d_gradient(const struct conv3d *g, const float *fine, const float *coa
     float *copy = scratch;
     if (narrow) {
         copy = scratch + padded_floats(&w);
-        fine = window3d_pad(&w, fine, sizeof *fine, 0, scratch);
+        fine = window3d_pad(&w, fine, sizeof *fine, NULL, scratch);
     }
     int fit = CHUNK_FLOATS / (int)wide, most = fit > CHUNK_POSITIONS ? fit : CHUNK_POSITIONS;
     int columns = w.out[2] < most ? w.out[2] : most, lines = most / columns;

@@ -25,14 +25,15 @@ struct conv3d_int8 {
     enum activation activation;
     float slope;
     bool to_bytes, few;
-    struct quantum in, out;
-    int outside;                /* the byte of what is not of the source */
     size_t n, columns;          /* output channels; products of few with an input: taps * n, in whole panels */
     size_t scratch;
     int n_parts;
     struct part *parts;
     unsigned char *weight;
     float *scale, *bias;        /* [parts, columns in whole panels] */
+    float *gain, *zero;         /* [n in whole panels], of the output's bytes */
+    uint8_t *outside;           /* [a run's bytes] of what is not of the source */
+    size_t run;                 /* bytes of the longest run */
 };
 
 struct quantum quantum_of(float low, float high)
@@ -72,12 +73,13 @@ bool conv3d_int8_possible(const struct conv3d *g, bool gather)
 
 /* ---- packing ------------------------------------------------------------------------------------------------------ */
 
-/* The weight of an output channel, an input channel and a tap of the kernel, as it stands in PyTorch's. */
+/* What a byte of an input channel counts for an output channel under a tap of the kernel. */
 static float weight_at(const struct conv3d_int8_options *o, size_t out, size_t in, size_t tap)
 {
     size_t n_taps = (size_t)o->geometry.kernel[0] * (size_t)o->geometry.kernel[1] * (size_t)o->geometry.kernel[2];
     size_t coarse = o->gather ? out : in, fine = o->gather ? in : out;
-    return o->weight[(coarse * (size_t)o->geometry.fine.c + fine) * n_taps + tap] * (o->scale ? o->scale[out] : 1);
+    return o->weight[(coarse * (size_t)o->geometry.fine.c + fine) * n_taps + tap] * (o->scale ? o->scale[out] : 1) *
+           o->in[in].step;
 }
 
 /* Of each output channel: what a weight of 1 stands for. */
@@ -109,11 +111,11 @@ static size_t kernel_tap(const struct conv3d_int8 *c, const struct phase3d *phas
     return (size_t)((at[0] * c->g.kernel[1] + at[1]) * c->g.kernel[2] + at[2]);
 }
 
-static void set_column(struct conv3d_int8 *c, size_t column, float step, double sum, float bias)
+/* zeros: the sum of weights times what stands for zero in their channels. */
+static void set_column(struct conv3d_int8 *c, size_t column, float step, double zeros, float bias)
 {
-    float scale = step * c->in.step;
-    c->scale[column] = scale;
-    c->bias[column] = (float)((double)bias - (double)scale * (double)c->in.zero * sum);
+    c->scale[column] = step;
+    c->bias[column] = (float)((double)bias - (double)step * zeros);
 }
 
 static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o, const struct part *p,
@@ -122,16 +124,16 @@ static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o
     size_t n_in = (size_t)p->w.src.c, n_inputs = (size_t)p->runs * p->k;
     int columns = window3d_is_narrow(&p->w) ? p->w.n[2] : 1;            /* taps of a run */
     for (size_t j = 0; j < c->n; j++) {
-        double sum = 0;
+        double zeros = 0;
         for (int run = 0; run < p->runs; run++)
             for (int x = 0; x < columns; x++)
                 for (size_t i = 0; i < n_in; i++) {
                     float w = weight_at(o, j, i, kernel_tap(c, phase, &p->w, run * columns + x));
                     int q = rounded(w, steps[j]);
-                    sum += q;
+                    zeros += q * (double)o->in[i].zero;
                     int8_pack(c->weight + p->weight, n_inputs, (size_t)run * p->k + (size_t)x * n_in + i, j, q);
                 }
-        set_column(c, p->column + j, steps[j], sum, o->bias[j]);
+        set_column(c, p->column + j, steps[j], zeros, o->bias[j]);
     }
 }
 
@@ -141,13 +143,13 @@ static void pack_few(struct conv3d_int8 *c, const struct conv3d_int8_options *o,
     size_t n_in = (size_t)c->g.coarse.c;
     for (size_t k = 0; k < n_taps; k++)
         for (size_t j = 0; j < c->n; j++) {
-            double sum = 0;
+            double zeros = 0;
             for (size_t i = 0; i < n_in; i++) {
                 int q = rounded(weight_at(o, j, i, k), steps[j]);
-                sum += q;
+                zeros += q * (double)o->in[i].zero;
                 int8_pack(c->weight, up(n_in, INT8_GROUP), i, k * c->n + j, q);
             }
-            set_column(c, k * c->n + j, steps[j], sum, 0);
+            set_column(c, k * c->n + j, steps[j], zeros, 0);
         }
     memcpy(c->bias + c->columns, o->bias, c->n * sizeof *c->bias);
 }
@@ -163,8 +165,10 @@ static void add_part(struct conv3d_int8 *c, struct window3d w, size_t origin, co
     *weights += (size_t)p->runs * p->k * panels * int8_kernels->weight_size;
     *columns += panels;
     size_t padded = window3d_is_narrow(&w) ? window3d_padded(&w) * (size_t)w.src.c : 0;
-    if (p->k + padded + INT8_GROUP > c->scratch)
-        c->scratch = p->k + padded + INT8_GROUP;
+    if (padded + INT8_GROUP > c->scratch)
+        c->scratch = padded + INT8_GROUP;
+    if (p->k > c->run)
+        c->run = p->k;
 }
 
 /* Lists the walks, for outputs of `size` bytes, and what they need. */
@@ -213,12 +217,9 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     c->g = *g;
     c->activation = o->activation;
     c->slope = o->slope;
-    c->to_bytes = o->to_bytes;
-    c->in = o->in;
-    c->out = o->out;
-    c->outside = (int)rintf(o->in.zero);
+    c->to_bytes = o->out != NULL;
     c->n = c->columns = (size_t)(o->gather ? g->coarse.c : g->fine.c);
-    c->few = !o->gather && !o->to_bytes && conv3d_few_channels(g);
+    c->few = !o->gather && !c->to_bytes && conv3d_few_channels(g);
     c->parts = calloc((size_t)window3d_phases(g), sizeof *c->parts);
     if (!c->parts)
         goto fail;
@@ -228,14 +229,23 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
         columns += c->n;                        /* the bias after the taps */
         c->scratch = BLOCK_ROWS * c->columns * sizeof(float);
     } else {
-        list_parts(c, o->gather, o->to_bytes ? 1 : sizeof(float), &weights, &columns);
+        list_parts(c, o->gather, c->to_bytes ? 1 : sizeof(float), &weights, &columns);
     }
     c->weight = aligned_alloc(64, up(weights + 1, 64));
     c->scale = calloc(columns, sizeof *c->scale);
     c->bias = calloc(columns, sizeof *c->bias);
+    c->gain = calloc(up(c->n, KERNEL_PANEL), sizeof *c->gain);
+    c->zero = calloc(up(c->n, KERNEL_PANEL), sizeof *c->zero);
+    c->outside = malloc(c->run + 1);
     steps = malloc(c->n * sizeof *steps);
-    if (!c->weight || !c->scale || !c->bias || !steps)
+    if (!c->weight || !c->scale || !c->bias || !c->gain || !c->zero || !c->outside || !steps)
         goto fail;
+    for (size_t i = 0; i < c->run; i++)
+        c->outside[i] = (uint8_t)rintf(o->in[i % (size_t)(o->gather ? g->fine.c : g->coarse.c)].zero);
+    for (size_t j = 0; c->to_bytes && j < c->n; j++) {
+        c->gain[j] = 1 / o->out[j].step;
+        c->zero[j] = o->out[j].zero;
+    }
     memset(c->weight, 0, weights);
     weight_steps(o, c->n, (size_t)(o->gather ? g->fine.c : g->coarse.c), n_taps, steps);
     pack(c, o, n_taps, steps);
@@ -256,6 +266,9 @@ void conv3d_int8_close(struct conv3d_int8 *c)
     free(c->weight);
     free(c->scale);
     free(c->bias);
+    free(c->gain);
+    free(c->zero);
+    free(c->outside);
     free(c);
 }
 
@@ -274,19 +287,18 @@ static void run_part(const struct conv3d_int8 *c, const struct part *part, const
     const struct placement3d place = {(char *)out + part->origin, {part->step[0], part->step[1], part->step[2]}};
     size_t tile = int8_kernels->tile_rows, runs = (size_t)part->runs, fit = BLOCK_POINTERS / (runs ? runs : 1);
     size_t m = window3d_positions(&w), most = (fit < BLOCK_ROWS ? fit : BLOCK_ROWS) / tile * tile;
-    memset(scratch, c->outside, part->k);
     if (window3d_is_narrow(&w))
-        in = window3d_pad(&w, in, 1, c->outside, scratch + part->k);
+        in = window3d_pad(&w, in, 1, c->outside, scratch);
     struct byte_products p = {
         .rows = rows, .out = to, .runs = runs, .k = part->k, .n = c->n, .weight = c->weight + part->weight,
         .panel_step = runs * part->k * KERNEL_PANEL * int8_kernels->weight_size, .scale = c->scale + part->column,
         .bias = c->bias + part->column, .activation = c->activation, .slope = c->slope, .to_bytes = c->to_bytes,
-        .gain = c->to_bytes ? 1 / c->out.step : 0, .zero = c->out.zero,
+        .gain = c->gain, .zero = c->zero,
     };
     struct window3d_block block = {.tile = tile, .runs = part->runs};
     for (; block.m0 < m; block.m0 += most) {
         p.n_rows = block.n = m - block.m0 < most ? m - block.m0 : most;
-        window3d_rows(&w, in, 1, scratch, &place, &block, rows, to);
+        window3d_rows(&w, in, 1, c->outside, &place, &block, rows, to);
         int8_kernels->byte_products(&p);
     }
 }

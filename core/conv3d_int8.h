@@ -1,5 +1,5 @@
 /* Convolution and its transpose in 8 bits, for the frozen network: the same walk as core/conv3d.h, with weights that are
- * bytes with a scale for each output channel, and activations that are bytes with one scale for all.
+ * bytes with a scale for each output channel, and activations that are bytes with a step for each channel.
  *
  * A byte q stands for (q - zero) * step. What an output sees outside of the source reads the byte nearest to zero, which is
  * zero itself unless zero is no whole number (a picture whose mean is no gray level): then half a step off at most. All else
@@ -26,11 +26,10 @@ struct conv3d_int8_options {
     const float *weight;        /* as PyTorch has it; borrowed for the call, as all here */
     const float *scale;         /* by output channel (a folded norm), or NULL */
     const float *bias;          /* by output channel */
-    struct quantum in;
+    const struct quantum *in;   /* by input channel */
     enum activation activation;
     float slope;
-    bool to_bytes;              /* the output is bytes of out, else floats */
-    struct quantum out;
+    const struct quantum *out;  /* the output is bytes, by output channel; NULL: floats */
 };
 
 struct conv3d_int8;

@@ -16,7 +16,7 @@ enum { INT8_GROUP = 4,
        INT8_MAX_INPUTS = 65536 };       /* under an output: 255 * 127 times as many fit a sum */
 
 /* u = (Σ over runs and i < k of rows[run][r][i] * w[j][run*k + i]) * scale[j] + bias[j], v = activation(u); to floats
- * out[r][j] = v, to bytes out[r][j] = v * gain + zero, rounded to the nearest, ties to even, within 0 … 255; j < n. */
+ * out[r][j] = v, to bytes out[r][j] = v * gain[j] + zero[j], rounded to the nearest, ties to even, within 0 … 255; j < n. */
 struct byte_products {
     const void *const *rows;        /* [tiles, runs, tile_rows]: where the k bytes lie; what is of no row is not read */
     void *const *out;               /* [n_rows], n bytes or floats each; no two overlap */
@@ -27,7 +27,7 @@ struct byte_products {
     enum activation activation;
     float slope;
     bool to_bytes;
-    float gain, zero;
+    const float *gain, *zero;       /* likewise; with to_bytes */
 };
 
 struct int8_kernels {
@@ -39,8 +39,8 @@ struct int8_kernels {
 
     void (*byte_products)(const struct byte_products *p);
 
-    /* dst[i] = src[i] * gain + zero, rounded to the nearest, ties to even, within 0 … 255 */
-    void (*quantize)(uint8_t *dst, const float *src, size_t n, float gain, float zero);
+    /* dst[r*n + j] = src[r*n + j] * gain[j] + zero[j], rounded to the nearest, ties to even, within 0 … 255; j < n */
+    void (*quantize)(uint8_t *dst, const float *src, size_t rows, size_t n, const float *gain, const float *zero);
 };
 
 extern const struct int8_kernels int8_kernels_c, int8_kernels_avx2, int8_kernels_avx512, int8_kernels_amx;

@@ -56,7 +56,11 @@ static void gather(uint8_t *to, size_t stride, const struct byte_products *p, si
 static void finish(const struct byte_products *p, const int32_t *sum, void *const *out, size_t n_rows, size_t j, float slope)
 {
     size_t width = p->n - j < KERNEL_PANEL ? p->n - j : KERNEL_PANEL;
-    floats scale = load_floats(p->scale + j), bias = load_floats(p->bias + j), gain = splat(p->gain), zero = splat(p->zero);
+    floats scale = load_floats(p->scale + j), bias = load_floats(p->bias + j), gain = scale, zero = scale;
+    if (p->to_bytes) {
+        gain = load_floats(p->gain + j);
+        zero = load_floats(p->zero + j);
+    }
     for (size_t r = 0; r < n_rows; r++) {
         floats v = leaky(plus(times(to_floats(load_ints(sum + r * KERNEL_PANEL)), scale), bias), splat(slope));
         if (p->activation == ACTIVATION_TANH) {
@@ -152,9 +156,9 @@ static void byte_products(const struct byte_products *p)
     _tile_release();
 }
 
-static void quantize(uint8_t *dst, const float *src, size_t n, float gain, float zero)
+static void quantize(uint8_t *dst, const float *src, size_t rows, size_t n, const float *gain, const float *zero)
 {
-    int8_kernels_avx512.quantize(dst, src, n, gain, zero);
+    int8_kernels_avx512.quantize(dst, src, rows, n, gain, zero);
 }
 
 const struct int8_kernels int8_kernels_amx = {

@@ -63,7 +63,7 @@ static __attribute__((noinline)) void finish_row(const struct byte_products *p, 
         return;
     }
     for (size_t i = 0; i < width; i += VECTOR)
-        store_bytes(bytes + i, plus(times(load_floats(row + i), splat(p->gain)), splat(p->zero)));
+        store_bytes(bytes + i, plus(times(load_floats(row + i), load_floats(p->gain + j + i)), load_floats(p->zero + j + i)));
     memcpy((uint8_t *)out + j, bytes, width);
 }
 
@@ -97,9 +97,13 @@ INLINE void tile(const struct byte_products *p, const void *const *rows, void *c
 
     size_t width = p->n - j < panels * KERNEL_PANEL ? p->n - j : panels * KERNEL_PANEL;
     if (p->activation != ACTIVATION_TANH && width == panels * KERNEL_PANEL) {
-        floats gain = splat(p->gain), zero = splat(p->zero), slopes = splat(slope);
+        floats slopes = splat(slope), gain = slopes, zero = slopes;
         UNROLL for (size_t v = 0; v < panels * PER_PANEL; v++) {
             floats scale = load_floats(p->scale + j + v * VECTOR), bias = load_floats(p->bias + j + v * VECTOR);
+            if (p->to_bytes) {
+                gain = load_floats(p->gain + j + v * VECTOR);
+                zero = load_floats(p->zero + j + v * VECTOR);
+            }
             UNROLL for (size_t r = 0; r < n_rows; r++) {
                 floats u = finish(to_floats(sum[r][v]), scale, bias, slopes);
                 if (p->to_bytes)
@@ -149,16 +153,22 @@ static void byte_products(const struct byte_products *p)
     }
 }
 
-static void quantize(uint8_t *dst, const float *src, size_t n, float gain, float zero)
+static void quantize(uint8_t *dst, const float *src, size_t rows, size_t n, const float *gain, const float *zero)
 {
-    size_t i = 0;
-    for (; i + VECTOR <= n; i += VECTOR)
-        store_bytes(dst + i, plus(times(load_floats(src + i), splat(gain)), splat(zero)));
-    float rest[VECTOR] = {0};
-    uint8_t bytes[VECTOR];
-    memcpy(rest, src + i, (n - i) * sizeof *rest);
-    store_bytes(bytes, plus(times(load_floats(rest), splat(gain)), splat(zero)));
-    memcpy(dst + i, bytes, n - i);
+    for (size_t r = 0; r < rows; r++, dst += n, src += n) {
+        size_t i = 0;
+        for (; i + VECTOR <= n; i += VECTOR)
+            store_bytes(dst + i, plus(times(load_floats(src + i), load_floats(gain + i)), load_floats(zero + i)));
+        float some[3][VECTOR] = {{0}};
+        uint8_t bytes[VECTOR];
+        if (i == n)
+            continue;
+        memcpy(some[0], src + i, (n - i) * sizeof *src);
+        memcpy(some[1], gain + i, (n - i) * sizeof *src);
+        memcpy(some[2], zero + i, (n - i) * sizeof *src);
+        store_bytes(bytes, plus(times(load_floats(some[0]), load_floats(some[1])), load_floats(some[2])));
+        memcpy(dst + i, bytes, n - i);
+    }
 }
 
 const struct int8_kernels INT8_KERNELS = {

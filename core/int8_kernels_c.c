@@ -34,17 +34,18 @@ static void byte_products(const struct byte_products *p)
             for (size_t c = 0; c < KERNEL_PANEL && j + c < p->n; c++) {
                 float v = activate((float)sum[c] * p->scale[j + c] + p->bias[j + c], p->activation, p->slope);
                 if (p->to_bytes)
-                    ((uint8_t *)p->out[r])[j + c] = to_byte(v, p->gain, p->zero);
+                    ((uint8_t *)p->out[r])[j + c] = to_byte(v, p->gain[j + c], p->zero[j + c]);
                 else
                     ((float *)p->out[r])[j + c] = v;
             }
         }
 }
 
-static void quantize(uint8_t *dst, const float *src, size_t n, float gain, float zero)
+static void quantize(uint8_t *dst, const float *src, size_t rows, size_t n, const float *gain, const float *zero)
 {
-    for (size_t i = 0; i < n; i++)
-        dst[i] = to_byte(src[i], gain, zero);
+    for (size_t r = 0; r < rows; r++, dst += n, src += n)
+        for (size_t j = 0; j < n; j++)
+            dst[j] = to_byte(src[j], gain[j], zero[j]);
 }
 
 const struct int8_kernels int8_kernels_c = {

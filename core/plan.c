@@ -22,7 +22,8 @@ struct plan_layer {
     enum activation activation;
     float slope;
     struct conv3d_int8 *int8;   /* instead; the plan's */
-    struct quantum in;          /* of its input's bytes */
+    struct quantum *in;         /* [channels] of its input's bytes, instead; the plan's */
+    float *gain, *zero;         /* [channels], of the same: what makes bytes of floats */
 };
 
 struct plan {
@@ -50,9 +51,10 @@ static struct dims layer_out(const struct plan_layer *l)
 }
 
 /* next: the quantum of the bytes that the layer puts out, or NULL: floats. */
-static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, const struct layer_params *p, bool int8,
+static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, const struct layer_params *p,
                          const struct quantum *next)
 {
+    bool int8 = ret->in != NULL;
     size_t n = (size_t)layer_out(ret).c;
     ret->weight = int8 ? NULL : aligned_alloc(64, (conv3d_packed(&ret->conv) * sizeof(float) + 63) / 64 * 64);
     ret->bias = malloc(n * sizeof(float));
@@ -73,8 +75,7 @@ static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, 
         r = conv3d_int8_open(&ret->int8, &(struct conv3d_int8_options){
                                              .geometry = ret->conv, .gather = ret->gather, .weight = p->weight, .scale = scale,
                                              .bias = ret->bias, .in = ret->in, .activation = ret->activation,
-                                             .slope = ret->slope, .to_bytes = next != NULL,
-                                             .out = next ? *next : (struct quantum){1, 0}});
+                                             .slope = ret->slope, .out = next});
     else
         (ret->gather ? conv3d_pack_gather : conv3d_pack_scatter)(&ret->conv, p->weight, scale, ret->weight);
     free(scale);
@@ -92,21 +93,58 @@ static bool takes_picture(const struct arch *a)
     return a->kind != INPUT_TABLE && a->mean >= 0 && a->mean <= 1;
 }
 
-/* ranges: of what goes into the layers; NULL: all in floats. first_int8: whether the first may take bytes; its quantum is
- * set where they are a picture. */
-static int compile_part(struct plan_layer *layers, const struct layer_spec *specs, const struct layer_params *params,
-                        const struct dims *shapes, int n, const struct range *ranges, bool first_int8)
+static struct dims layer_in(const struct plan_layer *l)
 {
-    bool int8[ARCH_MAX_LAYERS];
-    int r = 0;
-    for (int i = 0; i < n; i++) {
-        shape_layer(&layers[i], &specs[i], shapes[i], shapes[i + 1]);
-        int8[i] = ranges && (i > 0 || first_int8) && conv3d_int8_possible(&layers[i].conv, layers[i].gather);
-        if (int8[i] && !(layers[i].in.step > 0))
-            layers[i].in = quantum_of(ranges[i].low, ranges[i].high);
+    return l->gather ? l->conv.fine : l->conv.coarse;
+}
+
+/* The layer is to take bytes: of ranges by channel, or of a picture. */
+static int take_bytes(struct plan_layer *l, const struct range *ranges, const struct quantum *pixels)
+{
+    size_t n = (size_t)layer_in(l).c;
+    l->in = malloc(n * sizeof *l->in);
+    l->gain = malloc(n * sizeof *l->gain);
+    l->zero = malloc(n * sizeof *l->zero);
+    if (!l->in || !l->gain || !l->zero)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        l->in[i] = pixels ? *pixels : quantum_of(ranges[i].low, ranges[i].high);
+        l->gain[i] = 1 / l->in[i].step;
+        l->zero[i] = l->in[i].zero;
     }
+    return 0;
+}
+
+static int compile_part(struct plan_layer *layers, const struct layer_spec *specs, const struct layer_params *params, int n)
+{
+    int r = 0;
     for (int i = 0; r == 0 && i < n; i++)
-        r = compile_layer(&layers[i], &specs[i], &params[i], int8[i], i + 1 < n && int8[i] && int8[i + 1] ? &layers[i + 1].in : NULL);
+        r = compile_layer(&layers[i], &specs[i], &params[i], i + 1 < n && layers[i].in ? layers[i + 1].in : NULL);
+    return r;
+}
+
+static void shape_layers(struct plan *p)
+{
+    for (int i = 0; i < p->arch.n_encoder; i++)
+        shape_layer(&p->encoder[i], &p->arch.encoder[i], p->shapes.encoder[i], p->shapes.encoder[i + 1]);
+    for (int i = 0; i < p->arch.n_decoder; i++)
+        shape_layer(&p->decoder[i], &p->arch.decoder[i], p->shapes.decoder[i], p->shapes.decoder[i + 1]);
+}
+
+/* Which layers take bytes: all that can but the last, whose rounding would stand in the picture. */
+static int choose_int8(struct plan *p, const struct ranges *ranges)
+{
+    const struct arch *a = &p->arch;
+    const struct quantum pixels = picture(a);
+    int r = 0;
+    if (takes_picture(a) && conv3d_int8_possible(&p->encoder[0].conv, p->encoder[0].gather))
+        r = take_bytes(&p->encoder[0], NULL, &pixels);
+    for (int i = 1; r == 0 && i < a->n_encoder; i++)
+        if (conv3d_int8_possible(&p->encoder[i].conv, p->encoder[i].gather))
+            r = take_bytes(&p->encoder[i], ranges->channels + ranges_of_encoder(a, &p->shapes, i), NULL);
+    for (int i = 0; r == 0 && i < a->n_decoder - 1; i++)
+        if (conv3d_int8_possible(&p->decoder[i].conv, p->decoder[i].gather))
+            r = take_bytes(&p->decoder[i], ranges->channels + ranges_of_decoder(a, &p->shapes, i), NULL);
     return r;
 }
 
@@ -172,13 +210,12 @@ static int open_plan(struct plan **ret, const struct model *model, const struct 
     p->arch = model->arch;
     p->shapes = model->shapes;
     p->precision = ranges ? PRECISION_INT8 : PRECISION_FP32;
-    if (takes_picture(&p->arch))
-        p->encoder[0].in = picture(&p->arch);
-    int r = compile_part(p->encoder, p->arch.encoder, model->encoder, p->shapes.encoder, p->arch.n_encoder,
-                         ranges ? ranges->encoder : NULL, takes_picture(&p->arch));
+    shape_layers(p);
+    int r = ranges ? choose_int8(p, ranges) : 0;
     if (r == 0)
-        r = compile_part(p->decoder, p->arch.decoder, model->decoder, p->shapes.decoder, p->arch.n_decoder,
-                         ranges ? ranges->decoder : NULL, true);
+        r = compile_part(p->encoder, p->arch.encoder, model->encoder, p->arch.n_encoder);
+    if (r == 0)
+        r = compile_part(p->decoder, p->arch.decoder, model->decoder, p->arch.n_decoder);
     if (r == 0 && p->arch.has_memory) {
         p->memory = (struct memory){.spec = p->arch.memory, .channels = p->shapes.decoder[0].c};
         size_t n = (size_t)p->memory.spec.slots * (size_t)p->memory.channels;
@@ -209,7 +246,20 @@ int plan_open(struct plan **ret, const struct model *model, struct error *err)
 
 int plan_open_int8(struct plan **ret, const struct model *model, const struct ranges *ranges, struct error *err)
 {
+    int n = ranges_count(&model->arch, &model->shapes);
+    if (ranges->n != n || n > RANGES_MAX)
+        return error_set(err, -EINVAL, "int8: ranges of %d channels expected, of %d found", n, ranges->n);
     return open_plan(ret, model, ranges, err);
+}
+
+static void clear_layer(struct plan_layer *l)
+{
+    free(l->weight);
+    free(l->bias);
+    free(l->in);
+    free(l->gain);
+    free(l->zero);
+    conv3d_int8_close(l->int8);
 }
 
 void plan_close(struct plan *plan)
@@ -217,12 +267,8 @@ void plan_close(struct plan *plan)
     if (!plan)
         return;
     for (int i = 0; i < ARCH_MAX_LAYERS; i++) {
-        free(plan->encoder[i].weight);
-        free(plan->encoder[i].bias);
-        conv3d_int8_close(plan->encoder[i].int8);
-        free(plan->decoder[i].weight);
-        free(plan->decoder[i].bias);
-        conv3d_int8_close(plan->decoder[i].int8);
+        clear_layer(&plan->encoder[i]);
+        clear_layer(&plan->decoder[i]);
     }
     free(plan->slots);
     free(plan->columns);
@@ -254,19 +300,21 @@ size_t plan_workspace_size(const struct plan *plan)
     return plan->workspace * sizeof(float);
 }
 
-/* in: floats, or bytes where the first layer takes a picture; seen: NULL, or the counts of each layer's input. */
+/* in: floats, or bytes where the first layer takes a picture. seen: NULL, or what sees each layer's input, channels from
+ * seen_at on; the picture, seen_at < 0, is not looked at. */
 static void run_part(const struct plan *p, const struct plan_layer *layers, int n, const void *in, bool bytes, float *ws,
-                     float *out, struct range_counts *seen, bool counting)
+                     float *out, struct ranges_seen *seen, int seen_at)
 {
     for (int i = 0; i < n; i++) {
         const struct plan_layer *l = &layers[i];
         float *to = i == n - 1 ? out : ws + p->ping[i % 2];
-        if (seen)
-            range_see(&seen[i], counting, in, dims_elements(l->gather ? l->conv.fine : l->conv.coarse));
+        struct dims d = layer_in(l);
+        if (seen && seen_at >= 0)
+            ranges_see(seen, seen_at, in, dims_positions(d), d.c);
+        seen_at = seen_at < 0 ? 0 : seen_at + d.c;
         if (l->int8) {
             if (!bytes) {
-                int8_kernels->quantize((uint8_t *)(ws + p->bytes), in, dims_elements(l->gather ? l->conv.fine : l->conv.coarse),
-                                       1 / l->in.step, l->in.zero);
+                int8_kernels->quantize((uint8_t *)(ws + p->bytes), in, dims_positions(d), (size_t)d.c, l->gain, l->zero);
                 in = ws + p->bytes;
             }
             conv3d_int8_run(l->int8, in, to, ws + p->scratch);
@@ -284,13 +332,12 @@ static void run_part(const struct plan *p, const struct plan_layer *layers, int 
 static void run(const struct plan *p, bool bytes, float *ws, struct plan_result *ret, struct ranges_seen *seen)
 {
     struct dims in = p->shapes.encoder[0], z = p->shapes.decoder[0];
-    bool counting = seen && seen->counting;
-    run_part(p, p->encoder, p->arch.n_encoder, ws + (bytes ? p->bytes : p->x), bytes, ws, ws + p->z, seen ? seen->encoder : NULL,
-             counting);
+    run_part(p, p->encoder, p->arch.n_encoder, ws + (bytes ? p->bytes : p->x), bytes, ws, ws + p->z, seen, -1);
     if (p->arch.has_memory)
         memory_forward(&p->memory, p->slots, p->columns, ws + p->z, (int)dims_positions(z), ws + p->z_hat,
                        ws + p->weights, NULL, ws + p->unit);
-    run_part(p, p->decoder, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, seen ? seen->decoder : NULL, counting);
+    run_part(p, p->decoder, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, seen,
+             ranges_of_decoder(&p->arch, &p->shapes, 0));
     double residual = kernels->residual_norm(ws + p->x_hat, ws + p->x, dims_positions(in), (size_t)in.c);
     *ret = (struct plan_result){
         .reference = (float)(residual / (double)dims_positions(in)),

@@ -32,9 +32,9 @@ struct plan_result {
 int plan_open(struct plan **ret, const struct model *model, struct error *err);
 
 /* The same with 8-bit arithmetic (core/conv3d_int8.h): weights and what goes from layer to layer are bytes, of activations
- * within the ranges of `ranges`; z, the memory, ẑ and x̂ are floats. A picture is read as it is; a cube is rounded to what
- * a picture could hold. What bytes can't do is done in floats: layers of too many inputs, a first layer that takes no
- * picture. For the kernels chosen. */
+ * within the ranges of `ranges`; z, the memory, ẑ, the last layer and x̂ are in floats. A picture is read as it is; a
+ * cube is rounded to what a picture could hold. What bytes can't do is done in floats: layers of too many inputs, a first
+ * layer that takes no picture. For the kernels chosen. -EINVAL where the ranges are of another number of channels. */
 int plan_open_int8(struct plan **ret, const struct model *model, const struct ranges *ranges, struct error *err);
 void plan_close(struct plan *plan);             /* takes NULL */
 
@@ -49,7 +49,7 @@ size_t plan_workspace_size(const struct plan *plan);
  * Only for models of one input channel. */
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret);
 
-/* plan_run() of a plan in fp32, and what goes into each layer is seen. */
+/* plan_run() of a plan in fp32, and what goes into each layer is seen; seen->n is ranges_count(), at most RANGES_MAX. */
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                   struct ranges_seen *seen);
 

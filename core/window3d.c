@@ -80,14 +80,19 @@ size_t window3d_padded(const struct window3d *w)
     return n;
 }
 
-const void *window3d_pad(struct window3d *w, const void *src, size_t element, int outside, void *dst)
+const void *window3d_pad(struct window3d *w, const void *src, size_t element, const void *outside, void *dst)
 {
     int before[3], size[3];
     for (int a = 0; a < 3; a++)
         reach(w, a, &before[a], &size[a]);
     size_t pixel = (size_t)w->src.c * element, line = (size_t)w->src.w * pixel;
     const unsigned char *from = src;
-    memset(dst, outside, window3d_padded(w) * pixel);
+    size_t n = window3d_padded(w);
+    if (!outside || pixel == 1)
+        memset(dst, outside ? *(const unsigned char *)outside : 0, n * pixel);
+    else
+        for (size_t i = 0; i < n; i++)
+            memcpy((unsigned char *)dst + i * pixel, outside, pixel);
     for (int t = 0; t < w->src.t; t++)
         for (int y = 0; y < w->src.h; y++, from += line) {
             size_t at = ((size_t)(t + before[0]) * (size_t)size[1] + (size_t)(y + before[1])) * (size_t)size[2] + (size_t)before[2];

@@ -41,9 +41,9 @@ bool window3d_is_narrow(const struct window3d *w);
 /* Runs of a window: a tap's channels each; of a narrow one, a line of taps each. */
 int window3d_runs(const struct window3d *w);
 /* Positions of the copy that window3d_pad() makes, element bytes each with its channels; outside fills what is not of the
- * source. w is then that of the copy. */
+ * source, a position's bytes; NULL: zeros. w is then that of the copy. */
 size_t window3d_padded(const struct window3d *w);
-const void *window3d_pad(struct window3d *w, const void *src, size_t element, int outside, void *dst);
+const void *window3d_pad(struct window3d *w, const void *src, size_t element, const void *outside, void *dst);
 
 /* Where the runs first … first + runs - 1 of n output positions from m0 on lie, and where their outputs go: rows
  * [tiles, runs, tile], out [n]. outside: what a run reads that is not of the source. */

@@ -198,13 +198,16 @@ static int find_ranges(const struct bench *b, const struct model *model, struct 
     struct plan_result result;
     struct plan *plan = NULL;
     void *workspace = NULL;
-    int r = plan_open(&plan, model, err);
+    int n = ranges_count(&model->arch, &model->shapes), r = plan_open(&plan, model, err);
 
     if (r == 0)
         workspace = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
     if (r == 0 && (!seen || !workspace))
         r = error_set(err, -ENOMEM, "out of memory");
+    if (r == 0 && n > RANGES_MAX)
+        r = error_set(err, -ENOTSUP, "--precision int8: the network has too many channels, %d", n);
     for (int pass = 0; r == 0 && pass < 2; pass++) {
+        seen->n = n;
         seen->counting = pass == 1;
         plan_observe(plan, b->frames, workspace, &result, seen);
     }

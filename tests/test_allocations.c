@@ -65,9 +65,9 @@ START_TEST(test_none_per_window)
     struct plan *plan;
     ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
     model_init(model, 1);
-    struct ranges ranges;
-    for (int i = 0; i < ARCH_MAX_LAYERS; i++)
-        ranges.encoder[i] = ranges.decoder[i] = (struct range){-1, 4};
+    struct ranges ranges = {.n = ranges_count(&model->arch, &model->shapes)};
+    for (int i = 0; i < ranges.n; i++)
+        ranges.channels[i] = (struct range){-1, 4};
     ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, &ranges, &err) : plan_open(&plan, model, &err), 0);
     void *ws = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
     uint8_t *picture = calloc(1, (size_t)arch.height * (size_t)arch.width);

@@ -17,7 +17,8 @@ static struct rng rng;
 static uint8_t inputs[BYTES + MAX_K];
 static int8_t weight[INPUTS * PANELS * KERNEL_PANEL];   /* [inputs, columns] */
 static unsigned char packed[2 * sizeof weight];
-static float scale[PANELS * KERNEL_PANEL], bias[PANELS * KERNEL_PANEL];
+static float scale[PANELS * KERNEL_PANEL], bias[PANELS * KERNEL_PANEL], gain[PANELS * KERNEL_PANEL],
+             zero[PANELS * KERNEL_PANEL];
 static unsigned char one[OUT + GUARD], two[OUT + GUARD];
 static const void *place[ROWS][MAX_RUNS];
 
@@ -40,16 +41,17 @@ static void random_job(struct job *ret)
     for (size_t i = 0; i < PANELS * KERNEL_PANEL; i++) {
         scale[i] = (rng_uniform(&rng) + 0.1f) * size * (extreme ? 1e6f : 1);
         bias[i] = 100 * rng_uniform(&rng) - 50;
+        gain[i] = 0.5f + rng_uniform(&rng);
+        zero[i] = (float)rng_below(&rng, 256);
     }
     for (size_t r = 0; r < j.n_rows; r++)
         for (size_t run = 0; run < j.runs; run++)
             place[r][run] = inputs + rng_below(&rng, BYTES);
     j.p = (struct byte_products){.n_rows = j.n_rows, .runs = j.runs, .k = j.k, .n = j.n, .weight = packed, .scale = scale,
                                  .bias = bias, .activation = (enum activation)rng_below(&rng, 4), .slope = 0.2f,
-                                 .to_bytes = rng_below(&rng, 3) > 0, .gain = 0.5f + rng_uniform(&rng),
-                                 .zero = (float)rng_below(&rng, 256)};
-    if (j.p.activation == ACTIVATION_TANH)
-        j.p.gain = 100;
+                                 .to_bytes = rng_below(&rng, 3) > 0, .gain = gain, .zero = zero};
+    for (size_t i = 0; j.p.activation == ACTIVATION_TANH && i < PANELS * KERNEL_PANEL; i++)
+        gain[i] *= 100;
     *ret = j;
 }
 
@@ -101,13 +103,13 @@ START_TEST(test_table)
                              trial, job.n_rows, job.runs, job.k, job.n, i, two[i], one[i]);
 
         float values[300];
-        size_t n = rng_below(&rng, 300);
+        size_t columns = 1 + rng_below(&rng, 40), lines = rng_below(&rng, 300 / columns), n = columns * lines;
         for (size_t i = 0; i < n; i++)
             values[i] = i % 11 == 0 ? NAN : i % 7 == 0 ? (float)(i % 5) + 0.5f : i % 13 == 0 ? 3e38f : 500 * rng_uniform(&rng) - 200;
         memset(one, 0x5a, 400);
         memset(two, 0x5a, 400);
-        int8_kernels_c.quantize(one, values, n, 1, 3);
-        int8_kernels->quantize(two, values, n, 1, 3);
+        int8_kernels_c.quantize(one, values, lines, columns, gain, zero);
+        int8_kernels->quantize(two, values, lines, columns, gain, zero);
         ck_assert(memcmp(one, two, 400) == 0);
     }
 }
@@ -136,7 +138,7 @@ START_TEST(test_c_is_right)
                     v = tanh(u);
                 size_t at = r * j.stride + c;
                 if (j.p.to_bytes) {
-                    double q = v * (double)j.p.gain + (double)j.p.zero;
+                    double q = v * (double)gain[c] + (double)zero[c];
                     q = q < 0 ? 0 : q > 255 ? 255 : q;
                     ck_assert_msg(fabs(one[at] - q) <= 0.501, "seed %d: %d, not %g", trial, one[at], q);
                 } else {
@@ -149,7 +151,7 @@ START_TEST(test_c_is_right)
     const float values[] = {-1, 0.5f, 1.5f, 2.5f, 254.5f, 255.5f, 1e30f, -1e30f, NAN, INFINITY};
     const uint8_t expected[] = {0, 0, 2, 2, 254, 255, 255, 0, 0, 255};
     uint8_t bytes[10];
-    int8_kernels->quantize(bytes, values, 10, 1, 0);
+    int8_kernels->quantize(bytes, values, 10, 1, &(float){1}, &(float){0});
     ck_assert(memcmp(bytes, expected, 10) == 0);
 }
 END_TEST

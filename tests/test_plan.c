@@ -1,6 +1,7 @@
 /* The frozen plan against the layer-by-layer forward and against PyTorch; many threads on one plan; what it leaves
  * untouched. */
 #include <check.h>
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -196,6 +197,8 @@ static bool observe(struct ranges *ret, const uint8_t *const frames[])
     struct ranges_seen *seen = calloc(1, sizeof *seen);
     struct plan_result r;
     void *ws = workspace();
+    seen->n = ranges_count(a, plan_shapes(plan));
+    ck_assert_int_le(seen->n, RANGES_MAX);
     for (int pass = 0; a->channels == 1 && pass < 2; pass++) {
         seen->counting = pass == 1;
         plan_observe(plan, frames, ws, &r, seen);
@@ -213,7 +216,7 @@ START_TEST(test_int8)
     enum { SIZE = 16 * 64 * 64 };
     static uint8_t pixels[SIZE];
     const uint8_t *frames[ARCH_MAX_FRAMES];
-    struct ranges ranges;
+    static struct ranges ranges;
     struct rng rng;
     struct plan_result exact, r;
     load(names[_i]);
@@ -230,8 +233,8 @@ START_TEST(test_int8)
     for (size_t i = 0; i < all; i++)
         cube[i] = ((float)pixels[i] / 255 - a.mean) / a.std;
     bool picture = observe(&ranges, frames);
-    for (int i = 0; !picture && i < ARCH_MAX_LAYERS; i++)
-        ranges.encoder[i] = ranges.decoder[i] = (struct range){-1, 1};
+    for (int i = 0; !picture && i < ranges.n; i++)
+        ranges.channels[i] = (struct range){-1, 1};
     void *ws_exact = workspace();
     plan_run_cube(plan, cube, ws_exact, &exact);
     struct plan *fp32 = plan;
@@ -278,28 +281,59 @@ START_TEST(test_int8)
 }
 END_TEST
 
+/* Ranges of other networks are refused; in those of this one every channel has its place. */
+START_TEST(test_int8_ranges_fit)
+{
+    static struct ranges ranges;
+    struct plan *p;
+    load("tiny-cosine");
+    const struct arch *a = plan_arch(plan);
+    const struct arch_shapes *shapes = plan_shapes(plan);
+    int n = 0;
+    for (int i = 1; i < a->n_encoder; n += shapes->encoder[i++].c)
+        ck_assert_int_eq(ranges_of_encoder(a, shapes, i), n);
+    for (int i = 0; i < a->n_decoder; n += shapes->decoder[i++].c)
+        ck_assert_int_eq(ranges_of_decoder(a, shapes, i), n);
+    ck_assert_int_eq(ranges_count(a, shapes), n);
+    for (int i = 0; i < n; i++)
+        ranges.channels[i] = (struct range){-1, 1};
+    ranges.n = n - 1;
+    ck_assert_int_eq(plan_open_int8(&p, file.model, &ranges, &err), -EINVAL);
+    ranges.n = n;
+    ck_assert_int_eq(plan_open_int8(&p, file.model, &ranges, &err), 0);
+    plan_close(p);
+    unload();
+}
+END_TEST
+
 START_TEST(test_ranges)
 {
     static struct ranges_seen seen, other;
-    struct ranges r;
-    float x[1000];
-    for (int i = 0; i < 1000; i++)
-        x[i] = (float)i / 100 - 1;      /* -1 … 8.99 */
-    x[999] = 100;
+    static struct ranges r;
+    float x[1000][2];
+    for (int i = 0; i < 1000; i++) {
+        x[i][0] = (float)i / 100 - 1;   /* -1 … 8.99 */
+        x[i][1] = -x[i][0] / 2;
+    }
+    x[999][0] = 100;
+    seen.n = other.n = 4;
     for (int pass = 0; pass < 2; pass++) {
         seen.counting = other.counting = pass == 1;
-        range_see(&seen.encoder[1], seen.counting, x, 500);
-        range_see(&other.encoder[1], other.counting, x + 500, 500);
+        memcpy(other.extremes, seen.extremes, sizeof other.extremes);
+        ranges_see(&seen, 1, &x[0][0], 500, 2);
+        ranges_see(&other, 1, &x[500][0], 500, 2);
         ranges_merge(&seen, &other);
-        memcpy(other.encoder, seen.encoder, sizeof other.encoder);
-        memset(other.encoder[1].counts, 0, sizeof other.encoder[1].counts);
     }
     ranges_fit(&r, &seen, 0);
-    ck_assert(r.encoder[1].low == -1 && r.encoder[1].high == 100);
+    ck_assert_int_eq(r.n, 4);
+    ck_assert(r.channels[1].low == -1 && r.channels[1].high == 100);
+    ck_assert(r.channels[2].low == -4.495f && r.channels[2].high == 0.5f);
     ranges_fit(&r, &seen, 0.02);        /* ten at either end */
-    ck_assert(r.encoder[1].low > -0.96f && r.encoder[1].low < -0.84f);
-    ck_assert(r.encoder[1].high > 8.8f && r.encoder[1].high < 9);
-    ck_assert(r.decoder[0].low <= 0 && r.decoder[0].high > r.decoder[0].low);   /* nothing seen */
+    ck_assert(r.channels[1].low >= -1 && r.channels[1].high > 8.8f && r.channels[1].high < 9.2f);
+    ck_assert(r.channels[2].low > -4.47f && r.channels[2].low < -4.42f);
+    ck_assert(r.channels[2].high > 0.43f && r.channels[2].high < 0.47f);
+    for (int i = 0; i < 4; i += 3)      /* nothing seen */
+        ck_assert(r.channels[i].low <= 0 && r.channels[i].high > r.channels[i].low);
 }
 END_TEST
 
@@ -311,6 +345,7 @@ int main(void)
     tcase_add_loop_test(t, test_parity, 0, 6);
     tcase_add_loop_test(t, test_workspace_bounds, 0, 6);
     tcase_add_loop_test(t, test_int8, 0, 6);
+    tcase_add_test(t, test_int8_ranges_fit);
     tcase_add_test(t, test_ranges);
     tcase_add_test(t, test_shared_by_threads);
     tcase_add_test(t, test_without_memory);
