@@ -66,3 +66,9 @@ void calibration_boxes(const struct calibration *calibration, const struct plan 
     if (calibration && calibration->has_score && score >= close_threshold)
         score_boxes(&calibration->score, plan_arch(plan), result->scratch, boxes_level(threshold, close_threshold), ret);
 }
+
+bool calibration_int8_agrees(const struct calibration *calibration)
+{
+    return calibration && calibration->has_int8 && calibration->int8.windows >= 100 &&
+           calibration->int8.rank_correlation >= 0.999;
+}

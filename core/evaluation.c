@@ -86,6 +86,64 @@ int evaluation_average_precision(double *ret, const double *scores, const uint8_
     return 0;
 }
 
+struct ranked {
+    double value;
+    size_t index;
+};
+
+static int compare_ranked(const void *a, const void *b)
+{
+    double x = ((const struct ranked *)a)->value, y = ((const struct ranked *)b)->value;
+
+    return (x > y) - (x < y);
+}
+
+/* Ranks less their mean; sorted: room for n. Returns Σ rank², 0 where all values are equal. */
+static double rank(double *ranks, struct ranked *sorted, const double *values, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (struct ranked){values[i], i};
+    qsort(sorted, n, sizeof *sorted, compare_ranked);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && sorted[end].value == sorted[i].value; end++)
+            ;
+        double r = (double)(i + end - 1) / 2 - (double)(n - 1) / 2;
+        for (size_t k = i; k < end; k++)
+            ranks[sorted[k].index] = r;
+        sum += r * r * (double)(end - i);
+    }
+    return sum;
+}
+
+int evaluation_rank_correlation(double *ret, const double *a, const double *b, size_t n)
+{
+    double *ranks, sum = 0;
+    struct ranked *sorted;
+    int r = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(a[i]) || !isfinite(b[i]))
+            return -EDOM;
+    ranks = malloc((2 * n + 1) * sizeof *ranks);
+    sorted = malloc((n + 1) * sizeof *sorted);
+    if (!ranks || !sorted) {
+        r = -ENOMEM;
+    } else {
+        double squares = n < 2 ? 0 : rank(ranks, sorted, a, n) * rank(ranks + n, sorted, b, n);
+        for (size_t i = 0; squares > 0 && i < n; i++)
+            sum += ranks[i] * ranks[n + i];
+        if (squares > 0)
+            *ret = fmax(-1, fmin(1, sum / sqrt(squares)));
+        else
+            r = -EDOM;
+    }
+    free(ranks);
+    free(sorted);
+    return r;
+}
+
 void evaluation_min_max(double *out, const double *in, size_t n)
 {
     double min = INFINITY, max = -INFINITY;

@@ -14,6 +14,10 @@
  * on failure. */
 int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, size_t n);
 
+/* Spearman's rank correlation of two lists, equal values sharing the mean of their ranks. 0; -EDOM, ret untouched, where a
+ * list has less than two different values or one that is not finite; -ENOMEM. */
+int evaluation_rank_correlation(double *ret, const double *a, const double *b, size_t n);
+
 /* Average precision: the sum over falling thresholds of precision times the recall that each adds, equal scores taken at
  * once, nothing interpolated. What chance reaches is the share of abnormal ones. Returns as evaluation_auc(). */
 int evaluation_average_precision(double *ret, const double *scores, const uint8_t *labels, size_t n);

@@ -5,11 +5,16 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/evaluation.h"
 #include "daemon/clock.h"
 #include "daemon/windows.h"
 
 enum { STRIDE = 2,              /* the daemon's default */
-       LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8 };
+       LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8,
+       RANGE_WINDOWS = 64,      /* that activations are looked at in, twice */
+       INT8_WINDOWS = 1024 };   /* that are scored in 8 bits, too */
+/* Of each layer's activations so many lie beyond what bytes hold (figures in docs/score.md). */
+#define OUTSIDE 3e-4
 
 static int compare(const void *a, const void *b)
 {
@@ -23,14 +28,26 @@ static double median(double *values, size_t n)
     return values[n / 2];
 }
 
+/* n of all windows, evenly spread. */
+static size_t spread(size_t *which, size_t n, size_t all)
+{
+    n = n < all ? n : all;
+    for (size_t i = 0; i < n; i++)
+        which[i] = i * all / n;
+    return n;
+}
+
+static double score_of_window(const struct calibration *c, const struct windows *w, size_t i)
+{
+    return (double)(w->has_score ? score_of(&c->score, &w->features[i]) : w->reference[i]);
+}
+
 /* Conditions and their noise, from windows spread over all: the features hold where a squared difference of frames begins
  * to tell. values: room for LIGHT_WINDOWS. */
 static int measure_light(struct score_spec *spec, struct windows *w, double *values, struct error *err)
 {
-    size_t n = w->n < LIGHT_WINDOWS ? w->n : LIGHT_WINDOWS, which[LIGHT_WINDOWS];
+    size_t which[LIGHT_WINDOWS], n = spread(which, LIGHT_WINDOWS, w->n);
     *spec = (struct score_spec){.conditions = 1};
-    for (size_t i = 0; i < n; i++)
-        which[i] = i * w->n / n;
     int r = windows_measure(w, spec, which, n, err);
     if (r < 0)
         return r;
@@ -88,9 +105,41 @@ static int fit(struct calibration *c, struct windows *w, double alerts_a_day, do
     for (int i = 0; w->has_score && r == 0 && i < c->score.conditions; i++)
         r = fit_condition(&c->score, i, w, values, scores);
     for (size_t i = 0; i < w->n; i++)
-        scores[i] = (struct tail_window){(double)(w->has_score ? score_of(&c->score, &w->features[i]) : w->reference[i]),
-                                         windows_step(w, i)};
+        scores[i] = (struct tail_window){score_of_window(c, w, i), windows_step(w, i)};
     return r < 0 ? r : calibration_fit(c, scores, w->n, alerts_a_day);
+}
+
+/* The network in 8 bits, and how its scores agree with those measured, of which its own take the places. Not at all where
+ * scores have no order. */
+static int try_int8(struct calibration *c, struct windows *w, const struct model *model, struct error *err)
+{
+    size_t which[INT8_WINDOWS], n = spread(which, RANGE_WINDOWS, w->n);
+    double before[INT8_WINDOWS], after[INT8_WINDOWS], correlation;
+    struct calibration_int8 int8 = {0};
+    int r = windows_ranges(w, which, n, OUTSIDE, &int8.ranges, err);
+    if (r == -ENOTSUP)
+        return 0;
+    if (r < 0 || (r = windows_set_int8(w, model, &int8.ranges, err)) < 0)
+        return r;
+    n = spread(which, INT8_WINDOWS, w->n);
+    for (size_t i = 0; i < n; i++)
+        before[i] = score_of_window(c, w, which[i]);
+    if ((r = windows_measure(w, &c->score, which, n, err)) < 0)
+        return r;
+    for (size_t i = 0; i < n; i++) {
+        after[i] = score_of_window(c, w, which[i]);
+        int8.largest_difference = fmax(int8.largest_difference, fabs(after[i] - before[i]));
+    }
+    int8.windows = (long)n;
+    r = evaluation_rank_correlation(&correlation, before, after, n);
+    if (r == -ENOMEM)
+        return error_set(err, r, "out of memory");
+    if (r < 0)
+        return 0;
+    int8.rank_correlation = correlation;
+    c->int8 = int8;
+    c->has_int8 = true;
+    return 0;
 }
 
 static int open_windows(struct windows *w, const struct calibrator_options *o, const struct model *model,
@@ -130,7 +179,7 @@ int calibrator_run(struct calibration *ret, const struct model *model, const str
         goto out;
     if ((r = fit(&calibration, &w, options->alerts_a_day, values, scores)) < 0)
         error_set(err, r, "out of memory");
-    else
+    else if ((r = try_int8(&calibration, &w, model, err)) == 0)
         *ret = calibration;
 out:
     free(values);
@@ -144,7 +193,8 @@ size_t calibrator_windows(const struct calibrator_options *options)
     size_t frames = options->part.all.end - options->part.all.begin;
     double n = (double)frames * (options->part.to - options->part.from) / STRIDE;
     size_t all = n < (double)options->most_windows ? (size_t)n : options->most_windows;
-    return all + (all < LIGHT_WINDOWS ? all : LIGHT_WINDOWS);
+    return all + (all < LIGHT_WINDOWS ? all : LIGHT_WINDOWS) + 2 * (all < RANGE_WINDOWS ? all : RANGE_WINDOWS) +
+           (all < INT8_WINDOWS ? all : INT8_WINDOWS);
 }
 
 int calibrator_time(double *seconds_a_window, const struct model *model, const struct calibrator_options *options,

@@ -18,6 +18,7 @@ struct windows_work {
     struct windows *windows;
     const struct score_spec *spec;
     const size_t *which;
+    struct ranges_seen *seen;   /* [threads], or NULL: windows are measured */
     atomic_int failed;          /* the first -errno */
 };
 
@@ -112,16 +113,19 @@ static void measure(void *arg, int i, int worker)
         atomic_compare_exchange_strong(&work->failed, &(int){0}, r);
         return;
     }
+    if (work->seen) {
+        plan_observe(work->plan, frames, work->workspaces[worker], &result, &work->seen[worker]);
+        return;
+    }
     plan_run(work->plan, frames, work->workspaces[worker], &result);
     w->reference[k] = result.reference;
     if (w->has_score)
         score_measure(plan_arch(work->plan), result.x, result.x_hat, work->spec, result.scratch, &w->features[k]);
 }
 
-int windows_measure(struct windows *windows, const struct score_spec *spec, const size_t *which, size_t n, struct error *err)
+static int run(struct windows *windows, const size_t *which, size_t n, struct error *err)
 {
     struct windows_work *work = windows->work;
-    work->spec = spec;
     work->which = which;
     atomic_store(&work->failed, 0);
     work->parallel.run(&work->parallel, (int)n, measure, work);
@@ -129,6 +133,65 @@ int windows_measure(struct windows *windows, const struct score_spec *spec, cons
         return error_set(err, -EINTR, "interrupted");
     int r = atomic_load(&work->failed);
     return r < 0 ? error_set(err, r, "the footage can't be read any more: %s", strerror(-r)) : 0;
+}
+
+int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret, struct error *err)
+{
+    struct windows_work *work = windows->work;
+    int threads = work->parallel.threads, r = 0, n_channels = ranges_count(plan_arch(work->plan), plan_shapes(work->plan));
+    if (n_channels > RANGES_MAX)
+        return error_set(err, -ENOTSUP, "%d channels are too many for ranges", n_channels);
+    work->seen = calloc((size_t)threads, sizeof *work->seen);
+    if (!work->seen)
+        return error_set(err, -ENOMEM, "out of memory");
+    for (int pass = 0; r == 0 && pass < 2; pass++) {
+        for (int i = 0; i < threads; i++) {     /* what all saw is in the first one */
+            work->seen[i].n = n_channels;
+            work->seen[i].counting = pass == 1;
+            if (i > 0)
+                memcpy(work->seen[i].extremes, work->seen[0].extremes, sizeof work->seen[i].extremes);
+        }
+        r = run(windows, which, n, err);
+        for (int i = 1; r == 0 && i < threads; i++)
+            ranges_merge(&work->seen[0], &work->seen[i]);
+    }
+    if (r == 0)
+        ranges_fit(ret, &work->seen[0], outside);
+    free(work->seen);
+    work->seen = NULL;
+    return r;
+}
+
+int windows_set_int8(struct windows *windows, const struct model *model, const struct ranges *ranges, struct error *err)
+{
+    struct windows_work *work = windows->work;
+    struct plan *plan = NULL;
+    void **workspaces = calloc((size_t)work->parallel.threads, sizeof *workspaces);
+    int r = workspaces ? plan_open_int8(&plan, model, ranges, err) : error_set(err, -ENOMEM, "out of memory");
+    for (int i = 0; r == 0 && i < work->parallel.threads; i++) {
+        workspaces[i] = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+        if (!workspaces[i])
+            r = error_set(err, -ENOMEM, "out of memory");
+    }
+    for (int i = 0; workspaces && i < work->parallel.threads; i++) {
+        void *old = workspaces[i];
+        if (r == 0) {
+            old = work->workspaces[i];
+            work->workspaces[i] = workspaces[i];
+        }
+        free(old);
+    }
+    free(workspaces);
+    plan_close(r == 0 ? work->plan : plan);
+    if (r == 0)
+        work->plan = plan;
+    return r;
+}
+
+int windows_measure(struct windows *windows, const struct score_spec *spec, const size_t *which, size_t n, struct error *err)
+{
+    windows->work->spec = spec;
+    return run(windows, which, n, err);
 }
 
 double windows_step(const struct windows *windows, size_t i)

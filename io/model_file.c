@@ -483,11 +483,77 @@ static json_t *tail_to_json(const struct tail *t)
                      pareto_to_json(&t->run));
 }
 
-static int calibration_check(const struct calibration *c, struct error *err)
+static int int8_check(const struct calibration_int8 *c, const struct arch *arch, struct error *err)
+{
+    struct arch_shapes shapes;
+    int r = arch_shapes(&shapes, arch, err), n = r < 0 ? 0 : ranges_count(arch, &shapes);
+    if (r == 0 && (c->ranges.n != n || n > RANGES_MAX))
+        return error_set(err, -EINVAL, "int8: ranges of %d channels expected, of %d found", n, c->ranges.n);
+    for (int i = 0; r == 0 && i < n; i++) {
+        const struct range *range = &c->ranges.channels[i];
+        /* Nothing overflows in the arithmetic with these. */
+        if (!(range->low <= 0 && range->high >= 0 && range->low >= -1e15f && range->high <= 1e15f &&
+              range->high - range->low >= 1e-9f))
+            r = error_set(err, -EINVAL, "int8: low[%d], high[%d]: a range around 0 expected, 1e-9 wide at least, of 1e15 at "
+                          "most, %.9g to %.9g found", i, i, (double)range->low, (double)range->high);
+    }
+    if (r == 0 && !(fabs(c->rank_correlation) <= 1))
+        r = error_set(err, -EINVAL, "int8: rank_correlation: -1 to 1 expected, %.9g found", c->rank_correlation);
+    if (r == 0 && !(c->largest_difference >= 0 && isfinite(c->largest_difference)))
+        r = error_set(err, -EINVAL, "int8: largest_difference: a number of 0 or more expected, %.9g found",
+                      c->largest_difference);
+    if (r == 0 && c->windows < 1)
+        r = error_set(err, -EINVAL, "int8: windows: 1 or more expected, %ld found", c->windows);
+    return r;
+}
+
+static int int8_from_json(struct calibration_int8 *c, const struct arch *arch, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"rank_correlation", "largest_difference", "windows", "low", "high"};
+    const json_t *low = json_object_get(json, "low"), *high = json_object_get(json, "high");
+    double windows;
+    int r = get_numbers((double *const[]){&c->rank_correlation, &c->largest_difference, &windows}, keys, 3, COUNT(keys), "int8",
+                        json, err);
+    if (r < 0)
+        return r;
+    if (!(fabs(windows) < 1e15))
+        return error_set(err, -EINVAL, "int8: windows: a count expected");
+    c->windows = (long)windows;
+    size_t n = json_array_size(low);
+    if (n > RANGES_MAX || json_array_size(high) != n)
+        return error_set(err, -EINVAL, "int8: low, high: lists of the same length, at most %d, expected", RANGES_MAX);
+    c->ranges.n = (int)n;
+    for (size_t i = 0; i < n; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "low[%zu]", i);
+        r = get_float(&c->ranges.channels[i].low, key, json_array_get(low, i), err);
+        snprintf(key, sizeof key, "high[%zu]", i);
+        if (r == 0)
+            r = get_float(&c->ranges.channels[i].high, key, json_array_get(high, i), err);
+        if (r < 0)
+            return error_prefix(err, r, "int8");
+    }
+    return int8_check(c, arch, err);
+}
+
+static json_t *int8_to_json(const struct calibration_int8 *c)
+{
+    json_t *low = json_array(), *high = json_array();
+    for (int i = 0; i < c->ranges.n; i++) {
+        json_array_append_new(low, real(c->ranges.channels[i].low));
+        json_array_append_new(high, real(c->ranges.channels[i].high));
+    }
+    return json_pack("{s:f, s:f, s:I, s:o, s:o}", "rank_correlation", c->rank_correlation, "largest_difference",
+                     c->largest_difference, "windows", (json_int_t)c->windows, "low", low, "high", high);
+}
+
+static int calibration_check(const struct calibration *c, const struct arch *arch, struct error *err)
 {
     int r = c->has_score ? score_check(&c->score, err) : 0;
     if (r == 0 && c->has_tail)
         r = tail_check(&c->tail, err);
+    if (r == 0 && c->has_int8)
+        r = int8_check(&c->int8, arch, err);
     if (r < 0)
         return r;
     if (!isfinite(c->fps) || !isfinite(c->threshold) || !isfinite(c->close_threshold) || !isfinite(c->median) ||
@@ -503,13 +569,14 @@ static int calibration_check(const struct calibration *c, struct error *err)
     return 0;
 }
 
-static int calibration_from_json(struct calibration *ret, const json_t *json, struct error *err)
+static int calibration_from_json(struct calibration *ret, const struct arch *arch, const json_t *json, struct error *err)
 {
     static const char *const keys[] = {"fps", "threshold", "close_threshold", "median", "p99", "maximum", "windows", "score",
-                                       "tail"};
+                                       "tail", "int8"};
     struct calibration c = {0};
     double *const fields[] = {&c.fps, &c.threshold, &c.close_threshold, &c.median, &c.p99, &c.maximum};
-    const json_t *score = json_object_get(json, "score"), *tail = json_object_get(json, "tail");
+    const json_t *score = json_object_get(json, "score"), *tail = json_object_get(json, "tail"),
+                 *int8 = json_object_get(json, "int8");
     int r = check_keys(json, keys, COUNT(keys), err);
     if (r < 0)
         return r;
@@ -525,8 +592,9 @@ static int calibration_from_json(struct calibration *ret, const json_t *json, st
     c.windows = (long)json_integer_value(windows);
     c.has_score = score != NULL;
     c.has_tail = tail != NULL;
+    c.has_int8 = int8 != NULL;
     if ((score && (r = score_from_json(&c.score, score, err)) < 0) || (tail && (r = tail_from_json(&c.tail, tail, err)) < 0) ||
-        (r = calibration_check(&c, err)) < 0)
+        (int8 && (r = int8_from_json(&c.int8, arch, int8, err)) < 0) || (r = calibration_check(&c, arch, err)) < 0)
         return r;
     *ret = c;
     return 0;
@@ -534,10 +602,10 @@ static int calibration_from_json(struct calibration *ret, const json_t *json, st
 
 json_t *calibration_to_json(const struct calibration *c)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o*, s:o*}", "fps", c->fps, "threshold", c->threshold,
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o*, s:o*, s:o*}", "fps", c->fps, "threshold", c->threshold,
                      "close_threshold", c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum,
                      "windows", (json_int_t)c->windows, "score", c->has_score ? score_to_json(&c->score) : NULL, "tail",
-                     c->has_tail ? tail_to_json(&c->tail) : NULL);
+                     c->has_tail ? tail_to_json(&c->tail) : NULL, "int8", c->has_int8 ? int8_to_json(&c->int8) : NULL);
 }
 
 /* ---- the tensors -------------------------------------------------------------------------------------------------- */
@@ -645,7 +713,7 @@ static int load(struct model_file *ret, const struct safetensors *file, struct e
     if ((r = load_json(&json, file, "memae.calibration", err)) > 0) {
         ret->has_calibration = true;
         int rows, columns;
-        r = calibration_from_json(&ret->calibration, json, err);
+        r = calibration_from_json(&ret->calibration, &arch, json, err);
         if (r == 0 && ret->calibration.has_score && !score_cells(&arch, &rows, &columns))
             r = error_set(err, -EINVAL, "score: the network's windows are too small to have one; none expected");
         if (r < 0)
@@ -715,7 +783,7 @@ int model_file_save(const char *path, const struct model *model, const struct ca
     const char *metadata[4][2] = {{"format", "memae"}};
     size_t n_metadata = 1;
 
-    if (calibration && (r = calibration_check(calibration, err)) < 0)
+    if (calibration && (r = calibration_check(calibration, &model->arch, err)) < 0)
         return error_prefix(err, r, "%s: memae.calibration", path);
     if (training && !json_is_object(training))
         return error_set(err, -EINVAL, "%s: memae.training: an object expected", path);

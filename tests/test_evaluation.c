@@ -183,6 +183,29 @@ START_TEST(an_alert_begins_at_its_first_window_above)
 }
 END_TEST
 
+START_TEST(rank_correlation_of_known_cases)
+{
+    double r = -2;
+
+    ck_assert_int_eq(evaluation_rank_correlation(&r, (double[]){1, 2, 3, 4}, (double[]){-5, 0, 1e9, 1e10}, 4), 0);
+    ck_assert_double_eq(r, 1);
+    ck_assert_int_eq(evaluation_rank_correlation(&r, (double[]){1, 2, 3}, (double[]){3, 2, 1}, 3), 0);
+    ck_assert_double_eq(r, -1);
+    /* 1 - 6 Σ d² / (n (n² - 1)) = 1 - 6 * 2 / 60 */
+    ck_assert_int_eq(evaluation_rank_correlation(&r, (double[]){1, 2, 3, 4}, (double[]){1, 2, 4, 3}, 4), 0);
+    ck_assert_double_eq_tol(r, 0.8, 1e-12);
+    /* Ranks -1.5, 0, 0, 1.5 against -1.5, -0.5, 0.5, 1.5. */
+    ck_assert_int_eq(evaluation_rank_correlation(&r, (double[]){1, 2, 2, 3}, (double[]){1, 2, 3, 4}, 4), 0);
+    ck_assert_double_eq_tol(r, 4.5 / sqrt(4.5 * 5), 1e-12);
+    r = -2;
+    ck_assert_int_eq(evaluation_rank_correlation(&r, (double[]){1, 1}, (double[]){1, 2}, 2), -EDOM);
+    ck_assert_int_eq(evaluation_rank_correlation(&r, (double[]){1, NAN}, (double[]){1, 2}, 2), -EDOM);
+    ck_assert_int_eq(evaluation_rank_correlation(&r, (double[]){1}, (double[]){1}, 1), -EDOM);
+    ck_assert_int_eq(evaluation_rank_correlation(&r, NULL, NULL, 0), -EDOM);
+    ck_assert_double_eq(r, -2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("evaluation");
@@ -194,6 +217,7 @@ int main(void)
     tcase_add_test(tests, auc_where_it_is_not_defined);
     tcase_add_test(tests, auc_agrees_with_all_pairs);
     tcase_add_test(tests, average_precision_of_known_cases);
+    tcase_add_test(tests, rank_correlation_of_known_cases);
     tcase_add_test(tests, min_max_is_per_clip);
     tcase_add_test(tests, alerts_against_stretches);
     tcase_add_test(tests, an_alert_begins_at_its_first_window_above);

@@ -490,6 +490,54 @@ START_TEST(refuses_calibrations)
 }
 END_TEST
 
+/* Ranges of 8 bits, whole and with one thing wrong in turn; low and high begin the lists. */
+START_TEST(refuses_bad_int8)
+{
+    static const struct {
+        const char *int8, *low, *high, *error;
+        int more;               /* channels */
+    } cases[] = {
+        {"\"rank_correlation\":0.99,\"largest_difference\":0.5,\"windows\":5", "-1", "1", NULL, 0},
+        {"\"rank_correlation\":1.5,\"largest_difference\":0.5,\"windows\":5", "-1", "1", "int8: rank_correlation: -1 to 1", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":-0.5,\"windows\":5", "-1", "1", "int8: largest_difference: a number of 0", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":0", "-1", "1", "int8: windows: 1 or more", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":1e300", "-1", "1", "int8: windows: a count", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5", "-1", "1", "int8: windows: a number expected, nothing", 0},
+        {"\"rank\":1,\"largest_difference\":0.5,\"windows\":5", "-1", "1", "int8: rank: unknown key", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0.5", "1", "int8: low[0], high[0]: a range around 0", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "0", "int8: low[0], high[0]: a range around 0", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1e30", "int8: low[0], high[0]: a range around 0", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1e300", "int8: high[0]: a number that fits", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "\"0\"", "1", "int8: low[0]: a number expected", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1,1", "int8: low, high: lists of the same length", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1", "int8: ranges of ", 1},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1", "int8: ranges of ", -1},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1", "int8: low, high: lists", 5000},
+    };
+    static char lists[2][40000], text[90000];
+    struct model_file file;
+    ck_assert_int_eq(model_file_load(&file, GOLDEN "tiny-noshrink.safetensors", NULL), 0);     /* the draft's network */
+    int all = ranges_count(&file.model->arch, &file.model->shapes);
+    model_file_clear(&file);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int n = all + cases[i].more;
+        for (int k = 0; k < 2; k++) {
+            size_t at = (size_t)snprintf(lists[k], sizeof lists[k], "%s", k ? cases[i].high : cases[i].low);
+            for (int c = 1; c < n; c++)
+                at += (size_t)snprintf(lists[k] + at, sizeof lists[k] - at, k ? ",1.5" : ",-0.5");
+        }
+        snprintf(text, sizeof text, "{\"fps\":10,\"threshold\":0.2,\"close_threshold\":0.1,\"median\":0,\"p99\":0,\"maximum\":0,"
+                 "\"windows\":5,\"int8\":{%s,\"low\":[%s],\"high\":[%s]}}", cases[i].int8, lists[0], lists[1]);
+        if (cases[i].error) {
+            refuse_metadata("memae.calibration", text, cases[i].error);
+            continue;
+        }
+        struct draft d = with_metadata("memae.calibration", text);
+        accept(&d);
+    }
+}
+END_TEST
+
 /* A whole score and tail, with one thing wrong in turn. */
 START_TEST(refuses_scores_and_tails)
 {
@@ -594,6 +642,11 @@ START_TEST(saves_and_loads)
     };
     for (int i = 0; i < TAIL_QUANTILES; i++)
         calibration.tail.quantiles[i] = i / 7.0;
+    calibration.has_int8 = true;
+    calibration.int8 = (struct calibration_int8){.rank_correlation = 0.999 + 1e-9, .largest_difference = 1.0 / 3, .windows = 77,
+                                                 .ranges.n = ranges_count(&arch, &model->shapes)};
+    for (int i = 0; i < calibration.int8.ranges.n; i++)
+        calibration.int8.ranges.channels[i] = (struct range){-(float)i / 7, 1.0f / 3};
     json_t *training = json_pack("{s:s, s:i, s:[f]}", "source", "gate", "slots_used", 33, "losses", 0.1);
     ck_assert_msg(model_file_save(path, model, &calibration, training, &err) == 0, "%s", err.text);
 
@@ -643,8 +696,9 @@ START_TEST(saves_nothing_bad)
     struct error err = {""};
     ck_assert_int_eq(model_open(&model, arch_profile("nano"), NULL), 0);
     model_init(model, 5);
-    const struct calibration wrong[] = {{.fps = 10, .threshold = NAN}, {.fps = 0}, {.fps = 10, .close_threshold = 1}};
-    for (int i = 0; i < 3; i++) {
+    const struct calibration wrong[] = {{.fps = 10, .threshold = NAN}, {.fps = 0}, {.fps = 10, .close_threshold = 1},
+                                        {.fps = 10, .has_int8 = true}};
+    for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(model_file_save(path, model, &wrong[i], NULL, &err), -EINVAL);
         ck_assert_msg(strstr(err.text, "m.safetensors: memae.calibration: "), "%s", err.text);
     }
@@ -827,6 +881,7 @@ int main(void)
     tcase_add_test(faults, refuses_values);
     tcase_add_test(faults, refuses_calibrations);
     tcase_add_test(faults, refuses_scores_and_tails);
+    tcase_add_test(faults, refuses_bad_int8);
     tcase_add_checked_fixture(files, make_folder, remove_folder);
     tcase_add_loop_test(files, saves_and_loads, 0, 2);
     tcase_add_test(files, saves_nothing_bad);

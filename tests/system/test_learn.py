@@ -279,6 +279,12 @@ class Learn(harness.Case):
         self.assertLess(thresholds[1], thresholds[0])
         self.assertEqual(thresholds[2], thresholds[0])
         self.assertEqual(tensors(anew), tensors(model))
+        calibrations = [json.loads(metadata(m)["memae.calibration"]) for m in (anew, model)]
+        for c in calibrations:                  # the network in 8 bits, tried on the windows held out
+            self.assertLessEqual(c["int8"]["windows"], c["windows"])
+            self.assertGreater(c["int8"]["rank_correlation"], 0.9)
+            self.assertEqual(len(c["int8"]["low"]), len(c["int8"]["high"]))
+            self.assertTrue(all(low <= 0 <= high for low, high in zip(c["int8"]["low"], c["int8"]["high"])))
         made, before = (json.loads(metadata(m)["memae.training"]) for m in (anew, model))
         self.assertEqual(made.pop("calibrated")["inputs"], ["normal"])
         self.assertEqual(made, before)
