@@ -34,7 +34,7 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c core/component.c core/conv3d.c core/conv3d_int8.c core/detection.c core/drift.c core/error.c core/evaluation.c core/int8_kernels_amx.c \
         core/int8_kernels_avx2.c core/int8_kernels_avx512.c core/int8_kernels_c.c core/kernels.c \
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/localisation.c core/memory.c core/model.c core/motion.c core/network.c \
-        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/product.c core/ranges.c core/rng.c core/score.c core/tail.c \
+        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/precision.c core/product.c core/ranges.c core/rng.c core/score.c core/tail.c \
         core/training.c core/utc.c core/window3d.c
 IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/png.c io/redact.c io/ring.c \
         io/safetensors.c io/signature.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/store.c io/webhook.c

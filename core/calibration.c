@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/alert.h"
+#include "core/int8_kernels.h"
 
 /* Budgets of so many alerts a day are to be told without going below the level of the tail's runs. */
 #define MOST_ALERTS_A_DAY 150
@@ -71,4 +72,21 @@ bool calibration_int8_agrees(const struct calibration *calibration)
 {
     return calibration && calibration->has_int8 && calibration->int8.windows >= 100 &&
            calibration->int8.rank_correlation >= 0.999;
+}
+
+enum precision calibration_precision(const struct calibration *calibration, enum precision wish)
+{
+    if (wish != PRECISION_AUTO)
+        return wish;
+    return calibration_int8_agrees(calibration) && int8_kernels != &int8_kernels_c ? PRECISION_INT8 : PRECISION_FP32;
+}
+
+int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration, enum precision wish,
+                          struct error *err)
+{
+    if (calibration_precision(calibration, wish) == PRECISION_FP32)
+        return plan_open(ret, model, err);
+    if (!calibration || !calibration->has_int8)
+        return error_set(err, -EINVAL, "precision int8: the model was not calibrated for it; `memaed calibrate` does that");
+    return plan_open_int8(ret, model, &calibration->int8.ranges, err);
 }

@@ -34,6 +34,13 @@ struct calibration {
  * rank correlation of 0.999. calibration may be NULL. */
 bool calibration_int8_agrees(const struct calibration *calibration);
 
+/* What a wish comes to: auto is int8 where it agrees and this CPU has kernels that make it worth while. */
+enum precision calibration_precision(const struct calibration *calibration, enum precision wish);
+
+/* A plan of the model as wished for. 0; -EINVAL for int8 where calibration (may be NULL) has no ranges; what plan_open() returns. */
+int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration, enum precision wish,
+                          struct error *err);
+
 /* tail_fit() for alerts by the default rule of core/alert.h. */
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n);
 

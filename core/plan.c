@@ -290,11 +290,6 @@ enum precision plan_precision(const struct plan *plan)
     return plan->precision;
 }
 
-const char *precision_name(enum precision precision)
-{
-    return precision == PRECISION_INT8 ? "int8" : "fp32";
-}
-
 size_t plan_workspace_size(const struct plan *plan)
 {
     return plan->workspace * sizeof(float);

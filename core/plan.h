@@ -10,12 +10,10 @@
 #include <stdint.h>
 
 #include "core/model.h"
+#include "core/precision.h"
 #include "core/ranges.h"
 
 struct plan;
-
-enum precision { PRECISION_FP32, PRECISION_INT8 };
-const char *precision_name(enum precision precision);   /* "fp32" */
 
 /* What a run leaves; the pointers lie in the workspace and hold until its next run. */
 struct plan_result {

@@ -451,9 +451,8 @@ int command_bench(int argc, char **argv)
             bench.model_path = optarg;
             break;
         case 'p':
-            if (strcmp(optarg, "fp32") != 0 && strcmp(optarg, "int8") != 0)
+            if (!precision_find(&bench.precision, optarg) || bench.precision == PRECISION_AUTO)
                 return option_misuse("bench", "--precision: fp32 or int8 expected, '%s' found", optarg);
-            bench.precision = strcmp(optarg, "int8") == 0 ? PRECISION_INT8 : PRECISION_FP32;
             break;
         case 't':
             r = option_int(&bench.threads, "bench", "threads", optarg, 1, THREADS_MAX);

@@ -438,6 +438,7 @@ void camera_view(struct camera *camera, struct view_camera *ret)
     snprintf(ret->name, sizeof ret->name, "%s", camera->config->name);
     const char *slash = strrchr(camera->config->model, '/');
     snprintf(ret->model, sizeof ret->model, "%s", slash ? slash + 1 : camera->config->model);
+    ret->precision = plan_precision(camera->plan);
     lock_take(&camera->view_lock);
     ret->state = camera->state;
     memcpy(ret->reason, camera->reason, sizeof ret->reason);

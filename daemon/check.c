@@ -111,6 +111,10 @@ static void check_camera(struct camera_check *check, const struct model_file *fi
         found_at(check, true, camera->model_line, camera->model_column, "fps",
                  "neither the configuration nor the model says a rate: every frame is analysed");
 
+    if (camera->precision == PRECISION_INT8 && !(file->has_calibration && file->calibration.has_int8))
+        found_at(check, false, camera->precision_line, camera->precision_column, "precision",
+                 "int8, but the model was not calibrated for it; right would be auto, fp32, or a model by memaed calibrate");
+
     const struct config_alert *alert = &camera->alert;
     if (alert->has_per_day && !(file->has_calibration && file->calibration.has_tail))
         found_at(check, false, alert->per_day_line, alert->per_day_column, "alert.per_day",

@@ -16,7 +16,7 @@
 
 struct daemon {
     struct config *config;
-    struct plan **plans;                /* [n_plans], one a distinct model */
+    struct plan **plans;                /* [n_plans], one a distinct model and precision; NULL where no camera wants it */
     size_t n_plans;
     struct alertlog *alerts;
     struct webhooks *webhooks;          /* NULL: none configured */

@@ -32,6 +32,8 @@ static const char usage[] =
     "      --plot FILE        draw the scores over time with the labels, as .svg or .png (needs gnuplot)\n"
     "      --stride N         frames from one window to the next (1)\n"
     "      --threshold T      for the alert figures (the model's own)\n"
+    "      --precision P      what the network computes in: fp32, int8, or auto, int8 where the model's calibration shows\n"
+    "                         that its scores agree (auto)\n"
     "      --threads N        threads that run the network (all cores)\n"
     "  -h, --help             show this help\n"
     "\n"
@@ -55,6 +57,7 @@ static const char usage[] =
 struct eval {
     const char *model_path, *clips_path, *labels_path, *masks_path, *plot_path;
     int stride, threads;
+    enum precision precision;
     bool has_threshold;
     double threshold;
 };
@@ -121,7 +124,7 @@ static int eval_all(const struct eval *eval)
     r = model_file_load(&file, eval->model_path, &err);
     if (r < 0)
         goto fail;
-    r = plan_open(&plan, file.model, &err);
+    r = calibration_open_plan(&plan, file.model, file.has_calibration ? &file.calibration : NULL, eval->precision, &err);
     if (r < 0)
         goto fail;
     r = threads_open(&threads, eval->threads);
@@ -160,7 +163,8 @@ static int eval_all(const struct eval *eval)
         }
     }
     bool has_rule = alert_rule_of(&rule, eval, &file);
-    struct figures figures = {.model_path = eval->model_path, .masks_path = eval->masks_path, .stride = eval->stride,
+    struct figures figures = {.model_path = eval->model_path, .masks_path = eval->masks_path,
+                              .precision = plan_precision(plan), .stride = eval->stride,
                               .length = plan_arch(plan)->frames, .clips = clips, .n = labels.n,
                               .rule = has_rule ? &rule : NULL, .localisation = localisation};
     warn_of_rate(&file, figures_fps(clips, labels.n));
@@ -196,9 +200,9 @@ int command_eval(int argc, char **argv)
         {"labels", required_argument, NULL, 'l'},    {"masks", required_argument, NULL, 'M'},
         {"plot", required_argument, NULL, 'p'},      {"stride", required_argument, NULL, 's'},
         {"threshold", required_argument, NULL, 'T'}, {"threads", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},            {0},
+        {"precision", required_argument, NULL, 'P'}, {"help", no_argument, NULL, 'h'},            {0},
     };
-    struct eval eval = {.stride = 1, .threads = threads_cores()};
+    struct eval eval = {.stride = 1, .threads = threads_cores(), .precision = PRECISION_AUTO};
     int r = 0;
 
     opterr = 0;
@@ -226,6 +230,10 @@ int command_eval(int argc, char **argv)
         case 'T':
             r = option_real(&eval.threshold, "eval", "threshold", optarg, 0, 1e30, false);
             eval.has_threshold = true;
+            break;
+        case 'P':
+            if (!precision_find(&eval.precision, optarg))
+                return option_misuse("eval", "--precision: auto, fp32 or int8 expected, '%s' found", optarg);
             break;
         case 't':
             r = option_int(&eval.threads, "eval", "threads", optarg, 1, THREADS_MAX);

@@ -263,8 +263,9 @@ json_t *figures_json(const struct figures *f)
     motion = !p.has_motion ? json_null() :
              json_pack("{s:o, s:o}", "auc_causal", auc_json(p.motion, p.labels, p.n), "auc_per_clip_minmax",
                        auc_json(p.motion_scaled, p.labels, p.n));
-    result = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:o}",
+    result = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:o}",
                        "model", f->model_path,
+                       "precision", precision_name(f->precision),
                        "auc_per_clip_minmax", auc_json(p.reference_scaled, p.labels, p.n),
                        "auc_causal", auc_json(p.scores, p.labels, p.n),
                        "auc_reference_raw", auc_json(p.reference, p.labels, p.n),

@@ -10,6 +10,7 @@
 
 struct figures {
     const char *model_path, *masks_path;
+    enum precision precision;                   /* of the network */
     int stride, length;                         /* frames: between windows, of a window */
     const struct labelled_clip *clips;
     size_t n;

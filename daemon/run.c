@@ -63,16 +63,32 @@ static void log_ffmpeg(int priority, const char *text)
         log_event(priority, "ffmpeg", "text", text, NULL);
 }
 
+static const struct calibration *calibration_of(const struct model_file *file)
+{
+    return file->has_calibration ? &file->calibration : NULL;
+}
+
+/* Where a camera's plan stands: cameras that share a model and what it computes in share one. */
+static struct plan **plan_of(struct daemon *daemon, const struct check_models *models, size_t camera)
+{
+    size_t file = models->file_of[camera];
+    enum precision wish = daemon->config->cameras[camera].precision;
+    bool int8 = calibration_precision(calibration_of(&models->files[file]), wish) == PRECISION_INT8;
+    return &daemon->plans[2 * file + int8];
+}
+
 static int open_plans(struct daemon *daemon, const struct check_models *models, struct error *err)
 {
-    daemon->plans = calloc(models->n_files + 1, sizeof(struct plan *));
+    daemon->plans = calloc(2 * models->n_files + 1, sizeof(struct plan *));
     if (!daemon->plans)
         return error_set(err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < models->n_files; i++) {
-        int r = plan_open(&daemon->plans[i], models->files[i].model, err);
+    daemon->n_plans = 2 * models->n_files;
+    for (size_t i = 0; i < daemon->config->n_cameras; i++) {
+        const struct model_file *file = &models->files[models->file_of[i]];
+        struct plan **plan = plan_of(daemon, models, i);
+        int r = *plan ? 0 : calibration_open_plan(plan, file->model, calibration_of(file), daemon->config->cameras[i].precision, err);
         if (r < 0)
             return r;
-        daemon->n_plans++;
     }
     return 0;
 }
@@ -89,8 +105,8 @@ static int open_cameras(struct daemon *daemon, const struct check_models *models
         bool has_rule = check_alert_rule(&rule, &config->cameras[i], file);
         int r = camera_open(&daemon->cameras[i],
                             &(struct camera_options){.config = &config->cameras[i],
-                                                     .plan = daemon->plans[models->file_of[i]],
-                                                     .calibration = file->has_calibration ? &file->calibration : NULL,
+                                                     .plan = *plan_of(daemon, models, i),
+                                                     .calibration = calibration_of(file),
                                                      .fps = check_fps(&config->cameras[i], file),
                                                      .rule = has_rule ? &rule : NULL,
                                                      .readers = daemon->workers,
@@ -110,7 +126,7 @@ static int open_pool(struct daemon *daemon, struct error *err)
 {
     size_t workspace_size = 0;
     for (size_t i = 0; i < daemon->n_plans; i++)
-        if (plan_workspace_size(daemon->plans[i]) > workspace_size)
+        if (daemon->plans[i] && plan_workspace_size(daemon->plans[i]) > workspace_size)
             workspace_size = plan_workspace_size(daemon->plans[i]);
     struct pool_client *clients = calloc(daemon->n_cameras + 1, sizeof *clients);
     int r = clients ? 0 : -ENOMEM;

@@ -29,6 +29,8 @@ static const char usage[] =
     "      --format FORMAT    csv (with a header; the default) or jsonl (one JSON object a line)\n"
     "      --stride N         frames from one window to the next (1)\n"
     "      --fps F            frames analysed a second; 0, the default, takes every frame\n"
+    "      --precision P      what the network computes in: fp32, int8, or auto, int8 where the model's calibration shows\n"
+    "                         that its scores agree (auto)\n"
     "      --threads N        threads that run the network (all cores)\n"
     "      --dump DIR         also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w], weights\n"
     "                         [queries,slots] (not without a memory), x_hat [c,t,h,w], map [rows,columns] (the score of\n"
@@ -53,6 +55,7 @@ struct score {
     const char *model_path, *dump;
     bool jsonl;
     int stride, threads;
+    enum precision precision;
     double fps;
     const struct plan *plan;
     const struct tail *tail;    /* NULL: the model tells none */
@@ -304,7 +307,7 @@ static int score_all(struct score *score, char **inputs, int n)
 
     r = model_file_load(&file, score->model_path, &err);
     if (r >= 0)
-        r = plan_open(&plan, file.model, &err);
+        r = calibration_open_plan(&plan, file.model, file.has_calibration ? &file.calibration : NULL, score->precision, &err);
     if (r >= 0)
         r = threads_open(&threads, score->threads);
     if (r < 0) {
@@ -349,9 +352,9 @@ int command_score(int argc, char **argv)
         {"model", required_argument, NULL, 'm'},  {"format", required_argument, NULL, 'F'},
         {"stride", required_argument, NULL, 's'}, {"fps", required_argument, NULL, 'f'},
         {"threads", required_argument, NULL, 't'}, {"dump", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},         {0},
+        {"precision", required_argument, NULL, 'P'}, {"help", no_argument, NULL, 'h'},         {0},
     };
-    struct score score = {.stride = 1, .threads = threads_cores()};
+    struct score score = {.stride = 1, .threads = threads_cores(), .precision = PRECISION_AUTO};
     int r = 0;
 
     opterr = 0;
@@ -371,6 +374,10 @@ int command_score(int argc, char **argv)
             break;
         case 'f':
             r = option_real(&score.fps, "score", "fps", optarg, 0, 1000, false);
+            break;
+        case 'P':
+            if (!precision_find(&score.precision, optarg))
+                return option_misuse("score", "--precision: auto, fp32 or int8 expected, '%s' found", optarg);
             break;
         case 't':
             r = option_int(&score.threads, "score", "threads", optarg, 1, THREADS_MAX);

@@ -50,6 +50,10 @@ static const struct config_row rows[] = {
      .help = "How RTSP sends its packets."},
     {CONFIG_CAMERA, "model", &config_type_model, IN_CAMERA(model), .required = true,
      .help = "The model file that memaed learn wrote for this camera. Cameras may share one."},
+    {CONFIG_CAMERA, "precision", &config_type_precision, IN_CAMERA(precision), .fallback = "auto",
+     .line = 1 + offsetof(struct config_camera, precision_line), .column = 1 + offsetof(struct config_camera, precision_column),
+     .help = "What the network computes in. auto: int8, which is faster, where the model's own calibration shows that scores "
+             "agree with those in fp32."},
     {CONFIG_CAMERA, "fps", &config_type_number, IN_CAMERA(fps), 0.1, 120,
      .absent = "the rate that the model learned at",
      .line = 1 + offsetof(struct config_camera, fps_line), .column = 1 + offsetof(struct config_camera, fps_column),

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/precision.h"
 
 enum config_event { CONFIG_ALERT_OPENED = 1, CONFIG_ALERT_CLOSED = 2, CONFIG_CAMERA_LOST = 4, CONFIG_CAMERA_RESTORED = 8,
                     CONFIG_ALL_EVENTS = 15 };
@@ -36,13 +37,14 @@ struct config_camera {
     bool udp;
     double fps;                     /* 0: the model's own */
     bool fps_force;
+    enum precision precision;       /* wished for */
     int stride;
     bool loop;
     double stall_timeout_s;
     int backlog;                    /* frames that may wait for a worker */
     struct config_alert alert;
     int line, column;               /* of the camera's name in the file */
-    int model_line, model_column, fps_line, fps_column;     /* for faults that only the loaded model shows; 0: absent */
+    int model_line, model_column, fps_line, fps_column, precision_line, precision_column;     /* for faults that only the loaded model shows; 0: absent */
 };
 
 struct config_webhook {

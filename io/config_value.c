@@ -241,6 +241,14 @@ static bool parse_transport(const struct config_value *value, void *target)
     return true;
 }
 
+static bool parse_precision(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    if (!precision_find(target, value->text))
+        return config_wrong(value, "\"%s\" is unknown", config_show(&shown, value->node->text));
+    return true;
+}
+
 /* The caller's; NULL: out of memory, noted. */
 static char *resolve(struct config_loader *loader, const char *path)
 {
@@ -526,6 +534,7 @@ const struct config_type
                           parse_source},
     config_type_model = {"a path", "a file that exists", true, parse_model},
     config_type_transport = {"a word", "tcp or udp", true, parse_transport},
+    config_type_precision = {"a word", "auto, fp32 or int8", true, parse_precision},
     config_type_workers = {"auto or a whole number", NULL, true, parse_workers},
     config_type_listen = {"ADDRESS:PORT", "as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
     config_type_url = {"a URL", "http:// or https://", true, parse_url},

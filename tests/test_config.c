@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/kernels.h"
 #include "daemon/check.h"
 #include "daemon/commands.h"
 #include "io/config.h"
@@ -146,6 +147,7 @@ START_TEST(test_defaults)
     ck_assert_str_eq(c->source, "rtsp://h/x");
     ck_assert_str_eq(c->model, "tests/test_config.c");
     ck_assert(!c->udp && !c->fps_force && !c->loop && !c->alert.has_threshold && !c->alert.has_close_threshold);
+    ck_assert_int_eq(c->precision, PRECISION_AUTO);
     ck_assert_double_eq(c->fps, 0);
     ck_assert_int_eq(c->stride, 2);
     ck_assert_double_eq(c->stall_timeout_s, 10);
@@ -179,6 +181,7 @@ START_TEST(test_every_key)
         "    transport: udp\n"
         "    model: '${MEMAED_TEST_FOLDER}/gate.safetensors'\n"
         "    fps: 12.5\n"
+        "    precision: int8\n"
         "    fps_force: true\n"
         "    stride: 64\n"
         "    loop: false\n"
@@ -209,6 +212,9 @@ START_TEST(test_every_key)
     ck_assert_uint_eq(config->n_cameras, 5);
     ck_assert_str_eq(c->source, "rtsp://u:s3cr3t-value@h/${x}$y");
     ck_assert(c->udp && c->fps_force && !c->loop);
+    ck_assert_int_eq(c->precision, PRECISION_INT8);
+    ck_assert_int_eq(c->precision_line, 10);
+    ck_assert_int_eq(c->precision_column, 16);
     ck_assert_str_eq(c->model, in_folder("gate.safetensors"));
     ck_assert_double_eq(c->fps, 12.5);
     ck_assert_int_eq(c->fps_line, 9);
@@ -219,7 +225,7 @@ START_TEST(test_every_key)
     ck_assert(c->alert.has_threshold && c->alert.has_close_threshold);
     ck_assert_double_eq(c->alert.threshold, 0.7);
     ck_assert_double_eq(c->alert.close_threshold, 0.5);
-    ck_assert_int_eq(c->alert.close_threshold_line, 15);
+    ck_assert_int_eq(c->alert.close_threshold_line, 16);
     ck_assert_int_eq(c->alert.k, 64);
     ck_assert_int_eq(c->alert.n, 64);
     ck_assert_double_eq(c->alert.cooldown_s, 0);
@@ -499,7 +505,7 @@ START_TEST(test_example_loads_with_the_defaults)
     ck_assert_int_eq(example->listen_port, plain->listen_port);
     ck_assert_int_eq(example->workers, plain->workers);
     ck_assert(a->udp == b->udp && a->fps == b->fps && a->fps_force == b->fps_force && a->stride == b->stride &&
-              a->loop == b->loop && a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog);
+              a->loop == b->loop && a->precision == b->precision && a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog);
     ck_assert(!a->alert.has_threshold && !a->alert.has_close_threshold && a->alert.k == b->alert.k &&
               a->alert.n == b->alert.n && a->alert.cooldown_s == b->alert.cooldown_s);
     ck_assert_uint_eq(example->webhooks[0].events, plain->webhooks[0].events);
@@ -637,6 +643,56 @@ START_TEST(test_models)
 }
 END_TEST
 
+/* int8 takes a model that was calibrated for it. */
+START_TEST(test_precision)
+{
+    struct check_models models = {0};
+    struct error err;
+    struct model *model;
+    struct plan *plan;
+    struct calibration with = calibration;
+    write_models();
+    ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
+    model_init(model, 1);
+    with.has_int8 = true;
+    with.int8 = (struct calibration_int8){.rank_correlation = 0.999, .windows = 100,
+                                          .ranges.n = ranges_count(&model->arch, &model->shapes)};
+    for (int i = 0; i < with.int8.ranges.n; i++)
+        with.int8.ranges.channels[i] = (struct range){-1, 1};
+    ck_assert_int_eq(model_file_save(in_folder("int8.safetensors"), model, &with, NULL, &err), 0);
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, model: int8.safetensors, precision: int8}\n"
+                                         "  b: {source: rtsp://h, model: calibrated.safetensors, precision: auto}\n"), 0);
+    check_models_clear(&models);
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, model: calibrated.safetensors, precision: int8}\n"), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:67: cameras.a.precision: int8, but the model was not calibrated for it"));
+
+    /* What a wish comes to. */
+    ck_assert_int_eq(calibration_precision(NULL, PRECISION_AUTO), PRECISION_FP32);
+    ck_assert_int_eq(calibration_precision(&calibration, PRECISION_AUTO), PRECISION_FP32);
+    ck_assert_int_eq(calibration_precision(&with, PRECISION_FP32), PRECISION_FP32);
+    ck_assert_int_eq(kernels_choose("c"), 0);
+    ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_FP32);     /* no gain */
+    if (kernels_choose("avx2") == 0) {
+        ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_INT8);
+        with.int8.windows = 99;
+        ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_FP32);
+        with.int8.windows = 100;
+        with.int8.rank_correlation = 0.9989;
+        ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_FP32);
+    }
+    ck_assert_int_eq(calibration_open_plan(&plan, model, NULL, PRECISION_INT8, &err), -EINVAL);
+    ck_assert_int_eq(calibration_open_plan(&plan, model, &with, PRECISION_INT8, &err), 0);
+    ck_assert_int_eq(plan_precision(plan), PRECISION_INT8);
+    plan_close(plan);
+    ck_assert_int_eq(calibration_open_plan(&plan, model, &with, PRECISION_AUTO, &err), 0);
+    ck_assert_int_eq(plan_precision(plan), PRECISION_FP32);
+    plan_close(plan);
+    model_close(model);
+}
+END_TEST
+
 START_TEST(test_alerts_a_day)
 {
     struct check_models models = {0};
@@ -771,6 +827,7 @@ int main(void)
     tcase_add_test(test, test_models_yet_to_be_learned);
     tcase_add_test(test, test_models);
     tcase_add_test(test, test_rules);
+    tcase_add_test(test, test_precision);
     tcase_add_test(test, test_alerts_a_day);
     tcase_add_test(test, test_command);
     suite_add_tcase(suite, test);

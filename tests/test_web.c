@@ -84,7 +84,7 @@ START_TEST(cameras)
     ck_assert_uint_eq(json_array_size(list), 2);
     static const char *const keys[] = {"name", "state", "fps_in", "fps_analysed", "frames_dropped", "windows_skipped", "latency_ms",
                                        "last_score", "model", "windows_due", "windows_scored", "windows_pending", "frames",
-                                       "frames_corrupt", "reconnects", "reason", "threshold", "drift", "alert_open"};
+                                       "frames_corrupt", "reconnects", "reason", "threshold", "drift", "precision", "alert_open"};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
             ck_assert_msg(json_object_get(json_array_get(list, i), keys[k]) != NULL, "%s", keys[k]);
@@ -92,6 +92,8 @@ START_TEST(cameras)
     ck_assert_str_eq(text(gate, "name"), "gate");
     ck_assert_str_eq(text(gate, "state"), "watching");
     ck_assert_str_eq(text(gate, "model"), "gate.safetensors");
+    ck_assert_str_eq(text(gate, "precision"), "int8");
+    ck_assert_str_eq(text(yard, "precision"), "fp32");
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "frames_dropped")), 5);
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_skipped")), 8);
     ck_assert_double_eq(json_number_value(json_object_get(gate, "latency_ms")), 41.235);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/boxes.h"
+#include "core/precision.h"
 
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
@@ -26,6 +27,7 @@ struct view_camera {
     bool alert_open;
     double threshold;                   /* NAN: none, scores only */
     char model[256];                    /* the file's name */
+    enum precision precision;           /* what it computes in */
 };
 
 struct view_score {

@@ -288,12 +288,31 @@ class Learn(harness.Case):
         made, before = (json.loads(metadata(m)["memae.training"]) for m in (anew, model))
         self.assertEqual(made.pop("calibrated")["inputs"], ["normal"])
         self.assertEqual(made, before)
+        self.in_eight_bits(anew)
         frozen = os.path.join(self.folder, "still.mkv")
         self.footage(frozen, "lum='40+X':cb=128:cr=128", 3)
         done = harness.run("calibrate", "--model", model, "--input", frozen, "--output", model)
         self.assertEqual((done.code, done.out), (1, ""))
         self.assertIn("the footage is frozen", done.err)
         self.assertEqual(harness.run("calibrate", "--model", model, "--output", anew).code, 2)
+
+    def in_eight_bits(self, model):
+        """score in either precision: near to each other, not the same; auto is one of the two."""
+        scores = {}
+        for precision in ("fp32", "int8", "auto"):
+            done = harness.run("score", "--model", model, "--precision", precision, self.normal)
+            self.assertEqual(done.code, 0, done.err)
+            scores[precision] = [float(row.split(",")[4]) for row in done.out.splitlines()[1:]]
+        self.assertGreater(len(scores["fp32"]), 50)
+        for a, b in zip(scores["fp32"], scores["int8"]):
+            self.assertAlmostEqual(a, b, delta=0.02 * a)
+        self.assertNotEqual(scores["fp32"], scores["int8"])
+        self.assertIn(scores["auto"], (scores["fp32"], scores["int8"]))
+        self.assertEqual(harness.run("score", "--model", model, "--precision", "bf16", self.normal).code, 2)
+        plain = harness.write_model(os.path.join(self.folder, "plain.safetensors"))
+        done = harness.run("score", "--model", plain, "--precision", "int8", self.normal)
+        self.assertEqual((done.code, done.out), (1, ""))
+        self.assertIn("precision int8: the model was not calibrated for it", done.err)
 
     def refused(self, reason, *args, inputs=None):
         model = os.path.join(self.folder, "none.safetensors")
