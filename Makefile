@@ -32,7 +32,7 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 # ---- sources: one noun a file ---------------------------------------------------------------------------------------
 
 CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c core/component.c core/conv3d.c core/conv3d_int8.c core/detection.c core/drift.c core/error.c core/evaluation.c core/int8_kernels_amx.c \
-        core/int8_kernels_avx2.c core/int8_kernels_avx512.c core/int8_kernels_c.c core/kernels.c \
+        core/int8_kernels_avx2.c core/int8_kernels_avx512.c core/int8_kernels_avxvnni.c core/int8_kernels_c.c core/kernels.c \
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/localisation.c core/memory.c core/model.c core/motion.c core/network.c \
         core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/precision.c core/product.c core/ranges.c core/rng.c core/score.c core/tail.c \
         core/training.c core/utc.c core/window3d.c
@@ -66,6 +66,7 @@ $(BUILD)/core/kernels_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping
 INT8_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off
 $(BUILD)/core/int8_kernels_c.o: FILE_CFLAGS := $(INT8_CFLAGS)
 $(BUILD)/core/int8_kernels_avx2.o: FILE_CFLAGS := $(INT8_CFLAGS) -mavx2
+$(BUILD)/core/int8_kernels_avxvnni.o: FILE_CFLAGS := $(INT8_CFLAGS) -mavx2
 INT8_AVX512 := $(INT8_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/core/int8_kernels_avx512.o: FILE_CFLAGS := $(INT8_AVX512)
 $(BUILD)/core/int8_kernels_amx.o: FILE_CFLAGS := $(INT8_AVX512) -mamx-tile -mamx-int8

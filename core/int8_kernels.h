@@ -43,7 +43,8 @@ struct int8_kernels {
     void (*quantize)(uint8_t *dst, const float *src, size_t rows, size_t n, const float *gain, const float *zero);
 };
 
-extern const struct int8_kernels int8_kernels_c, int8_kernels_avx2, int8_kernels_avx512, int8_kernels_amx;
+extern const struct int8_kernels int8_kernels_c, int8_kernels_avx2, int8_kernels_avxvnni, int8_kernels_avx512,
+    int8_kernels_amx;
 extern const struct int8_kernels *int8_kernels;         /* set by kernels_choose() */
 
 /* Puts the weight of input i and output channel j among n_inputs, -127 … 127, into panels of n_inputs * KERNEL_PANEL *

@@ -11,19 +11,6 @@
 const struct kernels *kernels = &kernels_c;
 const struct int8_kernels *int8_kernels = &int8_kernels_c;
 
-static bool cpu_has(const struct kernels *k)
-{
-#ifdef __x86_64__
-    __builtin_cpu_init();
-    if (k == &kernels_avx512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-    if (k == &kernels_avx2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
-    return k == &kernels_c;
-}
-
 #ifdef __x86_64__
 /* Whether the CPU multiplies tiles of bytes, and Linux keeps them for this process: a bit of the CPU's state that has to be
  * asked for, once, before there are threads (Documentation/arch/x86/xstate.rst). */
@@ -44,37 +31,59 @@ static bool has_amx(void)
 }
 #endif
 
-/* The 8-bit ones that go with a table. */
-static const struct int8_kernels *int8_kernels_of(const struct kernels *k, bool amx)
+/* By name, the best first. Where AVX-512 comes without VNNI, bytes are AVX2's. */
+enum set { AMX, AVX512_VNNI, AVX512, AVX_VNNI, AVX2, C };
+static const struct {
+    const char *limit;
+    const struct kernels *kernels;
+    const struct int8_kernels *int8;
+} sets[] = {
+    [AMX] = {"amx", &kernels_avx512, &int8_kernels_amx},
+    [AVX512_VNNI] = {"avx512", &kernels_avx512, &int8_kernels_avx512},
+    [AVX512] = {"avx512", &kernels_avx512, &int8_kernels_avx2},
+    [AVX_VNNI] = {"avxvnni", &kernels_avx2, &int8_kernels_avxvnni},
+    [AVX2] = {"avx2", &kernels_avx2, &int8_kernels_avx2},
+    [C] = {"c", &kernels_c, &int8_kernels_c},
+};
+enum { N_SETS = sizeof sets / sizeof sets[0] };
+
+static bool cpu_has(enum set set)
 {
 #ifdef __x86_64__
-    if (k == &kernels_avx512 && amx && __builtin_cpu_supports("avx512vnni") && has_amx())
-        return &int8_kernels_amx;
-    if (k == &kernels_avx512 && __builtin_cpu_supports("avx512vnni"))
-        return &int8_kernels_avx512;
+    __builtin_cpu_init();
+    switch (set) {
+    case AMX:
+        return cpu_has(AVX512_VNNI) && has_amx();
+    case AVX512_VNNI:
+        return cpu_has(AVX512) && __builtin_cpu_supports("avx512vnni");
+    case AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    case AVX_VNNI:
+        return cpu_has(AVX2) && __builtin_cpu_supports("avxvnni");
+    case AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case C:
+        break;
+    }
 #endif
-    return k == &kernels_c ? &int8_kernels_c : &int8_kernels_avx2;
+    return set == C;
 }
 
 int kernels_choose(const char *limit)
 {
-    static const struct kernels *const tables[] = {&kernels_avx512, &kernels_avx2, &kernels_c};
-    bool amx = !limit || strcmp(limit, "amx") == 0;
-    if (limit && amx) {
-        if (!cpu_has(&kernels_avx512) || int8_kernels_of(&kernels_avx512, true) != &int8_kernels_amx)
-            return -ENOTSUP;
-        limit = NULL;
-    }
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        if (limit ? strcmp(tables[i]->name, limit) != 0 : !cpu_has(tables[i]))
+    int r = -EINVAL;
+    for (int i = 0; i < N_SETS; i++) {
+        if (limit && strcmp(sets[i].limit, limit) != 0)
             continue;
-        if (!cpu_has(tables[i]))
-            return -ENOTSUP;
-        kernels = tables[i];
-        int8_kernels = int8_kernels_of(kernels, amx);
+        r = -ENOTSUP;
+        if (!cpu_has((enum set)i))
+            continue;
+        kernels = sets[i].kernels;
+        int8_kernels = sets[i].int8;
         return 0;
     }
-    return -EINVAL;
+    return r;
 }
 
 void int8_pack(void *panels, size_t n_inputs, size_t i, size_t j, int weight)

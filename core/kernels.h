@@ -103,7 +103,8 @@ struct kernels {
 extern const struct kernels kernels_c, kernels_avx2, kernels_avx512;
 extern const struct kernels *kernels;
 
-/* Chooses by what this CPU has; limit ("c", "avx2", "avx512", "amx", or NULL) caps it; AMX is of the 8-bit kernels alone. Call before other threads start. Returns
+/* Chooses by what this CPU has; limit ("c", "avx2", "avxvnni", "avx512", "amx", or NULL) caps it; AVX-VNNI and AMX are of
+ * the 8-bit kernels alone. Call before other threads start. Returns
  * -EINVAL for a limit that is none of these, -ENOTSUP where the CPU has not got it; kernels is unchanged then. */
 int kernels_choose(const char *limit);
 

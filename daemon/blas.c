@@ -25,7 +25,7 @@ static enum level level_of_cpu(void)
 #endif
     if (cap && strcmp(cap, "c") == 0)
         level = LEVEL_SSE;
-    if (cap && strcmp(cap, "avx2") == 0 && level > LEVEL_AVX2)
+    if (cap && strncmp(cap, "avx", 3) == 0 && strcmp(cap, "avx512") != 0 && level > LEVEL_AVX2)
         level = LEVEL_AVX2;
     return level;
 }

@@ -39,7 +39,7 @@ static int choose_kernels(void)
     int r = kernels_choose(limit && *limit ? limit : NULL);
     if (r < 0)
         fprintf(stderr, "memaed: MEMAED_CPU=%s: %s\n", limit,
-                r == -ENOTSUP ? "this CPU has no such instructions" : "c, avx2, avx512 or amx expected");
+                r == -ENOTSUP ? "this CPU has no such instructions" : "c, avx2, avxvnni, avx512 or amx expected");
     return r;
 }
 

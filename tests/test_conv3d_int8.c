@@ -145,8 +145,8 @@ static void check_against_definition(int seed)
 
 START_TEST(test_against_definition)
 {
-    static const char *const limits[] = {"c", "avx2", "avx512", "amx"};
-    for (int i = 0; i < 3; i++)
+    static const char *const limits[] = {"c", "avx2", "avxvnni", "avx512", "amx"};
+    for (int i = 0; i < 5; i++)
         if (kernels_choose(limits[i]) == 0)
             check_against_definition(_i);
         else

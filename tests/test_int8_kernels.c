@@ -81,7 +81,7 @@ static void run(struct job *j, unsigned char *out)
     int8_kernels->byte_products(&j->p);
 }
 
-static const char *const limits[] = {"c", "avx2", "avx512", "amx"};
+static const char *const limits[] = {"c", "avx2", "avxvnni", "avx512", "amx"};
 
 START_TEST(test_table)
 {
@@ -161,7 +161,7 @@ int main(void)
     Suite *s = suite_create("int8_kernels");
     TCase *t = tcase_create("int8_kernels");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, test_table, 0, 4);
+    tcase_add_loop_test(t, test_table, 0, 5);
     tcase_add_test(t, test_c_is_right);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

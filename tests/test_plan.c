@@ -239,8 +239,8 @@ START_TEST(test_int8)
     plan_run_cube(plan, cube, ws_exact, &exact);
     struct plan *fp32 = plan;
     ck_assert_int_eq(plan_precision(plan), PRECISION_FP32);
-    static const char *const limits[] = {"c", "avx2", "avx512"};
-    for (int k = 0; k < 3; k++) {
+    static const char *const limits[] = {"c", "avx2", "avxvnni", "avx512", "amx"};
+    for (int k = 0; k < 5; k++) {
         if (kernels_choose(limits[k]) < 0)
             continue;
         ck_assert_int_eq(plan_open_int8(&plan, file.model, &ranges, &err), 0);
