@@ -37,6 +37,22 @@ static inline void copy(uint8_t *dst, const uint8_t *src, size_t n)
         _mm512_storeu_si512(dst, _mm512_maskz_loadu_epi8((UINT64_C(1) << n) - 1, src));
 }
 
+/* The same of all inputs, where a run is no longer than a register. */
+static void gather_short(uint8_t *to, size_t stride, const struct byte_products *p, size_t r0, size_t m)
+{
+    __mmask64 run = p->k < DEPTH ? (UINT64_C(1) << p->k) - 1 : ~UINT64_C(0);
+    for (size_t r = 0; r < m; r++) {
+        const void *const *row = p->rows + (r0 + r) / ROWS * ROWS * p->runs + (r0 + r) % ROWS;
+        uint8_t *dst = to + r * stride;
+        if (p->k == GROUP)
+            for (size_t i = 0; i < p->runs; i++, row += ROWS, dst += GROUP)
+                memcpy(dst, *row, GROUP);
+        else
+            for (size_t i = 0; i < p->runs; i++, row += ROWS, dst += p->k)
+                _mm512_storeu_si512(dst, _mm512_maskz_loadu_epi8(run, *row));
+    }
+}
+
 /* Inputs first … first + n - 1 of the rows r0 … r0 + m - 1, side by side, `stride` bytes from row to row. */
 static void gather(uint8_t *to, size_t stride, const struct byte_products *p, size_t r0, size_t m, size_t first, size_t n)
 {
@@ -84,6 +100,13 @@ static void finish(const struct byte_products *p, const int32_t *sum, void *cons
     }
 }
 
+/* A tile of weights whose first n rows are there; the others are zero. */
+static inline void begin_tile(uint8_t *tile, const uint8_t *w, size_t n)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        _mm512_store_si512(tile + i * DEPTH, i < n ? _mm512_loadu_si512(w + i * DEPTH) : _mm512_setzero_si512());
+}
+
 /* Adds to the sums in the tiles 0 (upper rows, first panel), 1 (upper, second), 2 and 3 (lower): n inputs of up to 32
  * rows, and the weights that belong to them in one panel or two. */
 static void add(const uint8_t *a, size_t stride, bool lower, const uint8_t *w, size_t panel_step, bool second, size_t n)
@@ -92,11 +115,9 @@ static void add(const uint8_t *a, size_t stride, bool lower, const uint8_t *w, s
     for (size_t i = 0; i < n; i += DEPTH, a += DEPTH, w += DEPTH * KERNEL_PANEL) {
         const uint8_t *one = w, *two = w + panel_step;
         if (n - i < DEPTH) {            /* what lies behind is of no weight */
-            size_t size = (n - i) * KERNEL_PANEL;
-            memset(rest, 0, sizeof rest);
-            memcpy(rest[0], one, size);
+            begin_tile(rest[0], one, (n - i) / GROUP);
             if (second)
-                memcpy(rest[1], two, size);
+                begin_tile(rest[1], two, (n - i) / GROUP);
             one = rest[0];
             two = rest[1];
         }
@@ -127,7 +148,9 @@ static void byte_products(const struct byte_products *p)
     for (size_t r = 0; r < p->n_rows; r += 2 * ROWS) {
         size_t m = p->n_rows - r < 2 * ROWS ? p->n_rows - r : 2 * ROWS;
         bool lower = m > ROWS, whole = n_inputs <= chunk;
-        if (whole)
+        if (whole && p->k <= DEPTH)
+            gather_short(a, stride, p, r, m);
+        else if (whole)
             gather(a, stride, p, r, m, 0, n_inputs);
         for (size_t j = 0; j < p->n; j += 2 * KERNEL_PANEL) {
             const uint8_t *w = (const uint8_t *)p->weight + j / KERNEL_PANEL * p->panel_step;
