@@ -22,6 +22,7 @@ struct part {
 
 struct conv3d_int8 {
     struct conv3d g;
+    const struct int8_kernels *kernels;
     enum activation activation;
     float slope;
     bool to_bytes, few;
@@ -215,6 +216,8 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     const struct conv3d *g = &o->geometry;
     size_t n_taps = (size_t)g->kernel[0] * (size_t)g->kernel[1] * (size_t)g->kernel[2], weights = 0, columns = 0;
     c->g = *g;
+    bool narrow = (size_t)(o->gather ? g->fine.c : g->coarse.c) < int8_kernels->least_channels;
+    c->kernels = narrow && int8_kernels->narrow ? int8_kernels->narrow : int8_kernels;
     c->activation = o->activation;
     c->slope = o->slope;
     c->to_bytes = o->out != NULL;
@@ -285,13 +288,13 @@ static void run_part(const struct conv3d_int8 *c, const struct part *part, const
     void *to[BLOCK_ROWS];
     struct window3d w = part->w;
     const struct placement3d place = {(char *)out + part->origin, {part->step[0], part->step[1], part->step[2]}};
-    size_t tile = int8_kernels->tile_rows, runs = (size_t)part->runs, fit = BLOCK_POINTERS / (runs ? runs : 1);
+    size_t tile = c->kernels->tile_rows, runs = (size_t)part->runs, fit = BLOCK_POINTERS / (runs ? runs : 1);
     size_t m = window3d_positions(&w), most = (fit < BLOCK_ROWS ? fit : BLOCK_ROWS) / tile * tile;
     if (window3d_is_narrow(&w))
         in = window3d_pad(&w, in, 1, c->outside, scratch);
     struct byte_products p = {
         .rows = rows, .out = to, .runs = runs, .k = part->k, .n = c->n, .weight = c->weight + part->weight,
-        .panel_step = runs * part->k * KERNEL_PANEL * int8_kernels->weight_size, .scale = c->scale + part->column,
+        .panel_step = runs * part->k * KERNEL_PANEL * c->kernels->weight_size, .scale = c->scale + part->column,
         .bias = c->bias + part->column, .activation = c->activation, .slope = c->slope, .to_bytes = c->to_bytes,
         .gain = c->gain, .zero = c->zero,
     };
@@ -299,7 +302,7 @@ static void run_part(const struct conv3d_int8 *c, const struct part *part, const
     for (; block.m0 < m; block.m0 += most) {
         p.n_rows = block.n = m - block.m0 < most ? m - block.m0 : most;
         window3d_rows(&w, in, 1, c->outside, &place, &block, rows, to);
-        int8_kernels->byte_products(&p);
+        c->kernels->byte_products(&p);
     }
 }
 
@@ -308,9 +311,9 @@ static void run_few(const struct conv3d_int8 *c, const uint8_t *in, float *fine,
     const void *rows[BLOCK_ROWS];
     void *to[BLOCK_ROWS];
     size_t channels = (size_t)c->g.coarse.c, k = up(channels, INT8_GROUP), m = dims_positions(c->g.coarse), n = c->columns;
-    size_t n_fine = dims_positions(c->g.fine), most = BLOCK_ROWS / int8_kernels->tile_rows * int8_kernels->tile_rows;
+    size_t n_fine = dims_positions(c->g.fine), most = BLOCK_ROWS / c->kernels->tile_rows * c->kernels->tile_rows;
     struct byte_products p = {.rows = rows, .out = to, .runs = 1, .k = k, .n = n, .weight = c->weight,
-                              .panel_step = k * KERNEL_PANEL * int8_kernels->weight_size, .scale = c->scale, .bias = c->bias};
+                              .panel_step = k * KERNEL_PANEL * c->kernels->weight_size, .scale = c->scale, .bias = c->bias};
     memset(fine, 0, n_fine * c->n * sizeof *fine);
     for (size_t m0 = 0; m0 < m; m0 += most) {
         p.n_rows = m - m0 < most ? m - m0 : most;
@@ -318,7 +321,7 @@ static void run_few(const struct conv3d_int8 *c, const uint8_t *in, float *fine,
             rows[r] = in + (m0 + r) * channels;
             to[r] = scratch + r * n;
         }
-        int8_kernels->byte_products(&p);
+        c->kernels->byte_products(&p);
         conv3d_add_products(&c->g, scratch, n, m0, p.n_rows, fine);
     }
     kernels->affine_activation(fine, c->n, fine, NULL, c->bias + n, n_fine, c->n, c->activation, c->slope);

@@ -36,6 +36,9 @@ struct int8_kernels {
     /* Of a panel: inputs i and channels j lie at [i / group, j, i % group]; 1 byte each, or 2 where the instructions have
      * no exact sum of products of bytes. */
     size_t group, weight_size;
+    /* Inputs of fewer channels than this are faster done by that table, which takes weights as this one does; or NULL. */
+    size_t least_channels;
+    const struct int8_kernels *narrow;
 
     void (*byte_products)(const struct byte_products *p);
 

@@ -189,6 +189,8 @@ const struct int8_kernels int8_kernels_amx = {
     .tile_rows = ROWS,
     .group = GROUP,
     .weight_size = 1,
+    .least_channels = 32,
+    .narrow = &int8_kernels_avx512,
     .byte_products = byte_products,
     .quantize = quantize,
 };

@@ -89,6 +89,8 @@ START_TEST(test_table)
         printf("SKIPPED: this CPU has no %s\n", limits[_i]);
         return;
     }
+    const struct int8_kernels *narrow = int8_kernels->narrow;
+    ck_assert(!narrow || (narrow->group == int8_kernels->group && narrow->weight_size == int8_kernels->weight_size));
     for (int trial = 0; trial < 400; trial++) {
         struct job job;
         rng_seed(&rng, (uint64_t)trial);
