@@ -230,11 +230,18 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
     };
 }
 
+/* -ln pareto_exceeds(z), and its tangent below the level. */
+static double log_hours(const struct pareto *p, double z)
+{
+    double x = (z - p->level) / p->scale;
+    return (x > 0 && p->shape != 0 ? log1p(p->shape * x) / p->shape : x) - log(p->share);
+}
+
 static float combine(const struct score_condition *usual, float speed, float change)
 {
     double s = ((double)speed - usual->speed.centre) / usual->speed.spread,
            c = ((double)change - usual->change.centre) / usual->change.spread, top = fmax(s, c);
-    return (float)((top + log1p(exp(fmin(s, c) - top)) - usual->offset) / usual->scale);
+    return (float)log_hours(&usual->rare, top + log1p(exp(fmin(s, c) - top)));
 }
 
 float score_of(const struct score_spec *spec, const struct score_features *features)

@@ -13,13 +13,15 @@
  * normal and added as z = ln(eˢ + eᶜ): either alone suffices.
  *
  * A camera that switches to infrared at night shows another picture with other noise. Where the footage held out holds two
- * kinds of light, told apart by the picture's contrast, each has its own usual, and its own line from z to the score, so
- * that a score is as rare in the one as in the other: score = (z - offset) / scale.
+ * kinds of light, told apart by the picture's contrast, each has its own usual. The score is then the logarithm of the hours from
+ * one alert to the next that normal footage of that light has at z, by a generalised Pareto tail (core/tail.h), and below
+ * that tail's level its tangent: as rare in the one as in the other, even where nothing ever moves at night.
  * Figures, and what did not help, stand in docs/score.md. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_H
 #define MEMAED_CORE_SCORE_H
 
 #include "core/arch.h"
+#include "core/tail.h"
 #include "core/boxes.h"
 
 /* What is usual at a camera, of a logarithm. Taken from the top of what footage held out shows, not from its middle: a
@@ -33,7 +35,7 @@ struct score_usual {
 struct score_condition {
     double noise;               /* mean squared difference of successive frames where nothing moves, network's units */
     struct score_usual speed, change;
-    double offset, scale;       /* scale > 0 */
+    struct pareto rare;         /* runs an hour above z */
 };
 
 enum { SCORE_CONDITIONS = 2 };

@@ -61,13 +61,12 @@ static int measure_light(struct score_spec *spec, struct windows *w, double *val
             if (spec->conditions == 1 || ((double)f->contrast >= spec->boundary) == k)
                 values[m++] = (double)f->noise;
         }
-        spec->condition[k] = (struct score_condition){.noise = median(values, m), .scale = 1};
+        spec->condition[k] = (struct score_condition){.noise = median(values, m), .rare = {.share = 1, .scale = 1}};
     }
     return 0;
 }
 
-/* The usual of one condition's windows, and the line from z to a score that is as rare in one condition as in another:
- * beyond the level of the alerts' runs it is the logarithm of the hours between them, were their tail exponential. values
+/* The usual of one condition's windows, and how rare their z are: all scores are z until then. values
  * and some: room for all windows. */
 static int fit_condition(struct score_spec *spec, int condition, const struct windows *w, double *values,
                          struct tail_window *some)
@@ -94,8 +93,7 @@ static int fit_condition(struct score_spec *spec, int condition, const struct wi
     int r = calibration_tail(&tail, some, n);
     if (r < 0)
         return r;
-    usual->scale = tail.run.scale;
-    usual->offset = tail.run.level + tail.run.scale * log(tail.run.share);
+    usual->rare = tail.run;
     return 0;
 }
 

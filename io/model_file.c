@@ -350,16 +350,39 @@ static int get_numbers(double *const *ret, const char *const *keys, size_t n, si
     return r < 0 ? error_prefix(err, r, "%s", where) : 0;
 }
 
+static int pareto_check(const struct pareto *p, const char *where, struct error *err)
+{
+    if (!isfinite(p->level) || !(p->share > 0) || !isfinite(p->share) || !(p->scale > 0) || !isfinite(p->scale) ||
+        !(fabs(p->shape) <= 0.5))
+        return error_set(err, -EINVAL, "%s: a finite level, share and scale above 0 and a shape of -0.5 to 0.5 expected",
+                         where);
+    return 0;
+}
+
+static int pareto_from_json(struct pareto *p, const char *where, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"level", "share", "scale", "shape"};
+    double *const fields[] = {&p->level, &p->share, &p->scale, &p->shape};
+    return get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
+}
+
+static json_t *pareto_to_json(const struct pareto *p)
+{
+    return json_pack("{s:f, s:f, s:f, s:f}", "level", p->level, "share", p->share, "scale", p->scale, "shape", p->shape);
+}
+
 static int condition_check(const struct score_condition *c, int i, struct error *err)
 {
     if (!isfinite(c->noise) || c->noise < 0)
         return error_set(err, -EINVAL, "score: conditions[%d]: noise: a number of 0 or more expected, %.9g found", i, c->noise);
-    if (!isfinite(c->speed.centre) || !isfinite(c->change.centre) || !isfinite(c->offset))
-        return error_set(err, -EINVAL, "score: conditions[%d]: finite centres and offset expected", i);
-    if (!(c->speed.spread > 0) || !(c->change.spread > 0) || !(c->scale > 0) || !isfinite(c->speed.spread) ||
-        !isfinite(c->change.spread) || !isfinite(c->scale))
-        return error_set(err, -EINVAL, "score: conditions[%d]: spreads and scale above 0 expected", i);
-    return 0;
+    if (!isfinite(c->speed.centre) || !isfinite(c->change.centre))
+        return error_set(err, -EINVAL, "score: conditions[%d]: finite centres expected", i);
+    if (!(c->speed.spread > 0) || !(c->change.spread > 0) || !isfinite(c->speed.spread) || !isfinite(c->change.spread))
+        return error_set(err, -EINVAL, "score: conditions[%d]: spreads above 0 expected", i);
+    int r = pareto_check(&c->rare, "rare", err);
+    if (r == 0 && c->rare.shape < 0)
+        r = error_set(err, -EINVAL, "rare: a shape of 0 or more expected, %.9g found", c->rare.shape);
+    return r < 0 ? error_prefix(err, r, "score: conditions[%d]", i) : 0;
 }
 
 static int score_check(const struct score_spec *s, struct error *err)
@@ -376,13 +399,15 @@ static int score_check(const struct score_spec *s, struct error *err)
 
 static int condition_from_json(struct score_condition *c, int i, const json_t *json, struct error *err)
 {
-    static const char *const keys[] = {"noise", "speed_centre", "speed_spread", "change_centre", "change_spread", "offset",
-                                       "scale"};
-    double *const fields[] = {&c->noise, &c->speed.centre, &c->speed.spread, &c->change.centre, &c->change.spread, &c->offset,
-                              &c->scale};
+    static const char *const keys[] = {"noise", "speed_centre", "speed_spread", "change_centre", "change_spread", "rare"};
+    double *const fields[] = {&c->noise, &c->speed.centre, &c->speed.spread, &c->change.centre, &c->change.spread};
     char where[40];
     snprintf(where, sizeof where, "score: conditions[%d]", i);
-    return get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
+    int r = get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
+    if (r < 0)
+        return r;
+    r = pareto_from_json(&c->rare, "rare", json_object_get(json, "rare"), err);
+    return r < 0 ? error_prefix(err, r, "%s", where) : 0;
 }
 
 static int score_from_json(struct score_spec *s, const json_t *json, struct error *err)
@@ -405,40 +430,19 @@ static json_t *score_to_json(const struct score_spec *s)
     json_t *list = json_array();
     for (int i = 0; i < s->conditions; i++) {
         const struct score_condition *c = &s->condition[i];
-        json_array_append_new(list, json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "noise", c->noise, "speed_centre",
+        json_array_append_new(list, json_pack("{s:f, s:f, s:f, s:f, s:f, s:o}", "noise", c->noise, "speed_centre",
                                               c->speed.centre, "speed_spread", c->speed.spread, "change_centre",
-                                              c->change.centre, "change_spread", c->change.spread, "offset", c->offset,
-                                              "scale", c->scale));
+                                              c->change.centre, "change_spread", c->change.spread, "rare",
+                                              pareto_to_json(&c->rare)));
     }
     return json_pack("{s:f, s:o}", "boundary", s->boundary, "conditions", list);
 }
 
-static int pareto_check(const struct pareto *p, const char *where, struct error *err)
-{
-    if (!isfinite(p->level) || !(p->share > 0) || !isfinite(p->share) || !(p->scale > 0) || !isfinite(p->scale) ||
-        !(fabs(p->shape) <= 0.5))
-        return error_set(err, -EINVAL, "tail: %s: a finite level, share and scale above 0 and a shape of -0.5 to 0.5 expected",
-                         where);
-    return 0;
-}
-
-static int pareto_from_json(struct pareto *p, const char *where, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"level", "share", "scale", "shape"};
-    double *const fields[] = {&p->level, &p->share, &p->scale, &p->shape};
-    return get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
-}
-
-static json_t *pareto_to_json(const struct pareto *p)
-{
-    return json_pack("{s:f, s:f, s:f, s:f}", "level", p->level, "share", p->share, "scale", p->scale, "shape", p->shape);
-}
-
 static int tail_check(const struct tail *t, struct error *err)
 {
-    int r = pareto_check(&t->window, "window", err);
+    int r = pareto_check(&t->window, "tail: window", err);
     if (r == 0)
-        r = pareto_check(&t->run, "run", err);
+        r = pareto_check(&t->run, "tail: run", err);
     if (r == 0 && (t->windows < 1 || t->runs < 0 || !(t->hours >= 0) || !isfinite(t->hours) || t->window.share > 1))
         r = error_set(err, -EINVAL, "tail: windows, runs and hours that were counted, and a share of at most 1 expected");
     for (int i = 0; r == 0 && i < TAIL_QUANTILES; i++)

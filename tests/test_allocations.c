@@ -76,7 +76,7 @@ START_TEST(test_none_per_window)
         frames[t] = picture;
     struct plan_result result;
     plan_run(plan, frames, ws, &result);        /* BLAS makes its buffers once */
-    const struct calibration calibration = {.has_score = true, .score = {1, 0, {{0, {0, 1}, {0, 1}, 0, 1}}}};
+    const struct calibration calibration = {.has_score = true, .score = {1, 0, {{0, {0, 1}, {0, 1}, {0, 1, 1, 0}}}}};
     struct boxes boxes = {0};
     long before = atomic_load(&allocations);
     for (int i = 0; i < 3; i++) {

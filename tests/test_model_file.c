@@ -547,8 +547,10 @@ START_TEST(refuses_scores_and_tails)
         {"\"noise\":0,", "\"noise\":-1,", "score: conditions[0]: noise: a number of 0 or more"},
         {"\"noise\":0,", "", "score: conditions[0]: noise: a number expected, nothing found"},
         {"\"noise\":0,", "\"nose\":0,", "score: conditions[0]: nose: unknown key"},
-        {"\"speed_spread\":1", "\"speed_spread\":0", "score: conditions[0]: spreads and scale above 0"},
-        {"\"scale\":2", "\"scale\":0", "score: conditions[0]: spreads and scale above 0"},
+        {"\"speed_spread\":1", "\"speed_spread\":0", "score: conditions[0]: spreads above 0"},
+        {"\"scale\":2", "\"scale\":0", "score: conditions[0]: rare: a finite level"},
+        {"\"scale\":2,\"shape\":0", "\"scale\":2,\"shape\":-0.1", "score: conditions[0]: rare: a shape of 0 or more"},
+        {"\"share\":3,", "", "score: conditions[0]: rare: share: a number"},
         {"\"boundary\":0", "\"boundary\":\"0\"", "score: boundary: a number expected"},
         {"[{", "[7,{", "score: conditions[0]: "},
         {"[{", "[7,7,{", "score: conditions: a list of 1 or 2"},
@@ -569,7 +571,7 @@ START_TEST(refuses_scores_and_tails)
         char changed[1200];
         snprintf(text, sizeof text, "{\"fps\":10,\"threshold\":1,\"close_threshold\":1,\"median\":0,\"p99\":0,\"maximum\":1,"
                  "\"windows\":5,\"score\":{\"boundary\":0,\"conditions\":[{\"noise\":0,\"speed_centre\":0,\"speed_spread\":1,\"change_centre\":0,"
-                 "\"change_spread\":1,\"offset\":0,\"scale\":2}]},\"tail\":{\"hours\":1,\"windows\":5,\"runs\":3,\"quantiles\":%s],\"window\":{\"level\":1,"
+                 "\"change_spread\":1,\"rare\":{\"level\":0,\"share\":3,\"scale\":2,\"shape\":0}}]},\"tail\":{\"hours\":1,\"windows\":5,\"runs\":3,\"quantiles\":%s],\"window\":{\"level\":1,"
                  "\"share\":0.05,\"scale\":1,\"shape\":0},\"run\":{\"level\":3,\"share\":2,\"scale\":1,\"shape\":0.25}}}",
                  quantiles);
         if (i == sizeof wrong / sizeof wrong[0]) {
@@ -635,8 +637,8 @@ START_TEST(saves_and_loads)
     model_init(model, 5);
     static struct calibration calibration = {
         .fps = 10, .threshold = 0.1 + 0.2, .close_threshold = 0.29, .median = 1.0 / 3, .p99 = 0.7, .maximum = 0.9,
-        .windows = 321, .has_score = true, .score = {2, 0.7, {{1e-5 / 3, {-3.1, 0.2}, {-7.0 / 3, 1.5}, 0.1, 1.0 / 3},
-                                                             {1e-4 / 3, {-3.2, 0.3}, {-8.0 / 3, 2.5}, 0.2, 2.0 / 3}}}, .has_tail = true,
+        .windows = 321, .has_score = true, .score = {2, 0.7, {{1e-5 / 3, {-3.1, 0.2}, {-7.0 / 3, 1.5}, {0.1, 7, 1.0 / 3, 0.2}},
+                                                             {1e-4 / 3, {-3.2, 0.3}, {-8.0 / 3, 2.5}, {0.2, 5, 2.0 / 3, 0}}}}, .has_tail = true,
         .tail = {.windows = 320, .window = {0.2, 0.05, 0.3, -1.0 / 7}, .run = {0.25, 12.5, 0.4, 1.0 / 9}, .hours = 1.0 / 3,
                  .runs = 4},
     };
@@ -677,7 +679,7 @@ START_TEST(refuses_a_score_without_cells)
                         .n_decoder = 1};
     arch.encoder[0] = arch.decoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 1, .kernel = {1, 1, 1},
                                                             .stride = {1, 1, 1}};
-    const struct calibration calibration = {.fps = 10, .has_score = true, .score = {1, 0, {{0, {0, 1}, {0, 1}, 0, 1}}}};
+    const struct calibration calibration = {.fps = 10, .has_score = true, .score = {1, 0, {{0, {0, 1}, {0, 1}, {0, 1, 1, 0}}}}};
     struct model *model;
     struct model_file file;
     struct error err = {""};

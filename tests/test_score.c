@@ -107,7 +107,7 @@ END_TEST
 
 START_TEST(the_map_shows_where)
 {
-    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .scale = 1}}};
+    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .rare = {.share = 1, .scale = 1}}}};
     int rows, columns;
     ck_assert(score_cells(&arch, &rows, &columns));
     ck_assert_int_eq(rows, HEIGHT / 4 - 1);
@@ -135,7 +135,7 @@ END_TEST
 
 START_TEST(boxes_lie_around_what_moves)
 {
-    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .scale = 1}}};
+    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .rare = {.share = 1, .scale = 1}}}};
     float map[HEIGHT / 4 * WIDTH / 4];
     int rows, columns;
     ck_assert(score_cells(&arch, &rows, &columns));
@@ -167,7 +167,8 @@ END_TEST
 
 START_TEST(either_part_suffices)
 {
-    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {2, 0.5}, .change = {-1, 0.25}, .scale = 1}}};
+    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {2, 0.5}, .change = {-1, 0.25},
+                                                                    .rare = {.share = 1, .scale = 1}}}};
     struct score_features f = {.speed = 2, .change = -1};
     ck_assert_float_eq_tol(score_of(&spec, &f), logf(2), 1e-6f);
     f.speed = 12;
@@ -191,7 +192,8 @@ START_TEST(each_light_has_its_own_usual)
     dim = measure(0);
     ck_assert_float_eq_tol(bright.contrast - dim.contrast, logf(16), 0.1f);
     struct score_spec spec = {.conditions = 2, .boundary = (double)(bright.contrast + dim.contrast) / 2, .condition = {
-        {.noise = 1, .speed = {-30, 1}, .change = {-30, 1}, .scale = 1}, {.speed = {30, 1}, .change = {30, 1}, .offset = 5, .scale = 2}}};
+        {.noise = 1, .speed = {-30, 1}, .change = {-30, 1}, .rare = {.share = 1, .scale = 1}},
+        {.speed = {30, 1}, .change = {30, 1}, .rare = {.level = 5, .share = 2, .scale = 3, .shape = 0.4}}}};
     score_measure(&arch, x, x_hat, &spec, scratch, &dim);
     ck_assert(dim.condition == 0 && dim.speed < bright.speed - 2);
     ck_assert_float_gt(score_of(&spec, &dim), 15);
@@ -201,9 +203,12 @@ START_TEST(each_light_has_its_own_usual)
     score_measure(&arch, x, x_hat, &spec, scratch, &bright);
     ck_assert_int_eq(bright.condition, 1);
     float top = fmaxf(bright.speed, bright.change), low = fminf(bright.speed, bright.change);
-    ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 2, 1e-4f);
+    ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);      /* below the level: the tangent */
     score_map(&spec, &arch, scratch, map);
     ck_assert_float_lt(map[0], 0);
+    spec.condition[1].rare.level = -50;
+    ck_assert_double_eq_tol((double)score_of(&spec, &bright),
+                            -log(pareto_exceeds(&spec.condition[1].rare, (double)(top + log1pf(expf(low - top)) - 30))), 1e-4);
 }
 END_TEST
 
