@@ -23,6 +23,14 @@ int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t
     return tail_fit(ret, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, MOST_ALERTS_A_DAY);
 }
 
+struct pareto calibration_runs(const struct score_spec *spec)
+{
+    double level = -INFINITY;
+    for (int i = 0; i < spec->conditions; i++)
+        level = fmax(level, -log(spec->condition[i].rare.share));
+    return (struct pareto){.level = level, .share = exp(-level), .scale = 1};
+}
+
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day)
 {
     struct calibration c = *ret;
@@ -44,6 +52,10 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
     if (r < 0)
         return r;
     c.has_tail = true;
+    if (c.has_score) {
+        c.tail.run = calibration_runs(&c.score);
+        c.tail.runs = lround(c.tail.run.share * c.tail.hours);
+    }
     c.threshold = tail_threshold(&c.tail, alerts_a_day);
     c.close_threshold = c.tail.run.level;
     *ret = c;

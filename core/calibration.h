@@ -44,7 +44,11 @@ int calibration_open_plan(struct plan **ret, const struct model *model, const st
 /* tail_fit() for alerts by the default rule of core/alert.h. */
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n);
 
-/* From n > 0 finite held-out scores in order, for alerts by the default rule of core/alert.h: the tail, and the threshold
+/* The runs of the daemon's own score, which is the logarithm of the hours between them from the highest level of its
+ * conditions' tails on: nothing is left to fit. */
+struct pareto calibration_runs(const struct score_spec *spec);
+
+/* From n > 0 finite held-out scores in order (those of ret->score, where ret->has_score), for alerts by the default rule of core/alert.h: the tail, and the threshold
  * that normal footage crosses alerts_a_day > 0 times a day; an alert closes below the level of the tail's runs, as they were
  * counted. fps and score are left for the caller to set. 0 or -ENOMEM (ret untouched). */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);

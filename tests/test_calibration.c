@@ -1,12 +1,13 @@
 #include "core/calibration.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 
 START_TEST(known_figures)
 {
     struct tail_window windows[200];
-    struct calibration c = {.fps = 12.5, .has_score = true, .score.boundary = 3};
+    struct calibration c = {.fps = 12.5, .score.boundary = 3};
 
     for (int i = 0; i < 200; i++)
         windows[i] = (struct tail_window){(i * 37 % 200 + 1) / 100.0, i ? 0.16 : 0};    /* 0.01 … 2.00 in some order */
@@ -16,13 +17,30 @@ START_TEST(known_figures)
     ck_assert_double_eq_tol(c.maximum, 2.0, 1e-12);
     ck_assert_int_eq(c.windows, 200);
     ck_assert_double_eq(c.fps, 12.5);
-    ck_assert(c.has_score && c.score.boundary == 3 && c.has_tail);
+    ck_assert(!c.has_score && c.score.boundary == 3 && c.has_tail);
     ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 1));
     ck_assert_double_eq(c.close_threshold, c.tail.run.level);
     ck_assert_double_gt(c.threshold, c.maximum);        /* once a day, from half a minute */
     double daily = c.threshold;
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 0.1), 0);
     ck_assert_double_gt(c.threshold, daily);
+}
+END_TEST
+
+/* A score that is the logarithm of the hours between alerts needs no tail of its own. */
+START_TEST(hours_are_not_fitted_again)
+{
+    struct tail_window windows[200];
+    struct calibration c = {.fps = 10, .has_score = true, .score = {.conditions = 2, .condition = {{.rare = {.share = 50, .scale = 3}},
+                                                                                                  {.rare = {.share = 8, .scale = 2}}}}};
+    for (int i = 0; i < 200; i++)
+        windows[i] = (struct tail_window){i * 37 % 200 - 200, i ? 0.2 : 0};
+    ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
+    ck_assert_double_eq_tol(c.threshold, log(24), 1e-12);
+    ck_assert_double_eq_tol(c.close_threshold, -log(8), 1e-12);
+    ck_assert_double_eq_tol(tail_hours_between(&c.tail, 2), exp(2), 1e-9);
+    ck_assert_double_eq_tol(tail_threshold(&c.tail, 10), log(2.4), 1e-12);
+    ck_assert_double_eq_tol(tail_threshold(&c.tail, 1000), -log(8), 1e-12);
 }
 END_TEST
 
@@ -34,6 +52,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tests, known_figures);
+    tcase_add_test(tests, hours_are_not_fitted_again);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
