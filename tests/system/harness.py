@@ -281,7 +281,7 @@ def video_arch(height, width, channels, slots, shrink=0.0):
 OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "median": 1.0, "p99": 3.0, "maximum": 3.5, "windows": 100,
                    "score": {"boundary": 0.0, "conditions": [
                        {"noise": 0.0, "speed_centre": -6.0, "speed_spread": 0.5, "change_centre": -6.0, "change_spread": 0.5,
-                        "offset": 0.0, "scale": 1.0}]}}
+                        "rare": {"level": 0.0, "share": 1.0, "scale": 1.0, "shape": 0.0}}]}}
 
 
 def write_model(path, height=32, width=48, channels=(4, 4, 8, 8), slots=20, seed=1, calibration=None):
