@@ -41,7 +41,7 @@ static size_t in_panels(size_t n)
     return (n + KERNEL_PANEL - 1) / KERNEL_PANEL * KERNEL_PANEL;
 }
 
-bool conv3d_few_channels(const struct conv3d *g)
+static bool few_channels(const struct conv3d *g)
 {
     return g->fine.c <= FEW_CHANNELS;
 }
@@ -50,7 +50,7 @@ size_t conv3d_packed(const struct conv3d *g)
 {
     size_t fc = (size_t)g->fine.c, cc = (size_t)g->coarse.c;
     size_t gather = taps(g) * fc * in_panels(cc);
-    size_t scatter = conv3d_few_channels(g) ? cc * in_panels(taps(g) * fc) : taps(g) * cc * in_panels(fc);
+    size_t scatter = few_channels(g) ? cc * in_panels(taps(g) * fc) : taps(g) * cc * in_panels(fc);
     return gather > scatter ? gather : scatter;
 }
 
@@ -70,7 +70,7 @@ size_t conv3d_scratch(const struct conv3d *g)
             padded = padded_floats(&p.w);
     }
     size_t products = BLOCK_ROWS * taps(g) * fc, chunk = CHUNK_FLOATS + CHUNK_POSITIONS * in_panels(cc);
-    return zeros + padded + (conv3d_few_channels(g) && products > chunk ? products : chunk);
+    return zeros + padded + (few_channels(g) && products > chunk ? products : chunk);
 }
 
 /* ---- gather ------------------------------------------------------------------------------------------------------ */
@@ -244,7 +244,7 @@ void conv3d_gradient(const struct conv3d *g, const float *fine, const float *coa
 void conv3d_pack_scatter(const struct conv3d *g, const float *weight, const float *scale, float *packed)
 {
     size_t n_taps = taps(g), fc = (size_t)g->fine.c, cc = (size_t)g->coarse.c;
-    if (conv3d_few_channels(g)) {       /* columns are [taps, fine.c] */
+    if (few_channels(g)) {       /* columns are [taps, fine.c] */
         memset(packed, 0, cc * in_panels(n_taps * fc) * sizeof *packed);
         for (size_t o = 0; o < cc; o++)
             for (size_t i = 0; i < fc; i++)
@@ -322,7 +322,7 @@ static void add_taps(const struct conv3d *g, const float *products, size_t row, 
             }
 }
 
-void conv3d_add_products(const struct conv3d *g, const float *products, size_t row, size_t m0, size_t n_rows, float *fine)
+static void add_products(const struct conv3d *g, const float *products, size_t row, size_t m0, size_t n_rows, float *fine)
 {
     size_t width = (size_t)g->coarse.w, height = (size_t)g->coarse.h;
     for (size_t r = 0, n_line; r < n_rows; r += n_line) {
@@ -348,7 +348,7 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
             out[r] = scratch + r * n;
         }
         kernels->row_products(&p);
-        conv3d_add_products(g, scratch, n, m0, p.n_rows, fine);
+        add_products(g, scratch, n, m0, p.n_rows, fine);
     }
     kernels->affine_activation(fine, fc, fine, NULL, e->bias, n_fine, fc, e->activation, e->slope);
 }
@@ -356,7 +356,7 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
 void conv3d_scatter(const struct conv3d *g, const float *coarse, const float *packed, const struct epilogue *e,
                     float *fine, float *scratch)
 {
-    if (conv3d_few_channels(g))
+    if (few_channels(g))
         scatter_few_channels(g, coarse, packed, e, fine, scratch);
     else
         scatter_by_phase(g, coarse, packed, e, fine, scratch);

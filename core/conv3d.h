@@ -45,10 +45,6 @@ void conv3d_gather(const struct conv3d *g, const float *fine, const float *packe
                    float *coarse, float *scratch);
 void conv3d_scatter(const struct conv3d *g, const float *coarse, const float *packed, const struct epilogue *e,
                     float *fine, float *scratch);
-/* Where the fine side has few channels: whether it has; and the products of coarse positions m0 … m0 + n_rows - 1 with all
- * taps, [taps, fine.c] every `row` floats, added to the fine positions that they belong to. */
-bool conv3d_few_channels(const struct conv3d *g);
-void conv3d_add_products(const struct conv3d *g, const float *products, size_t row, size_t m0, size_t n_rows, float *fine);
 /* gradient [taps, fine.c, coarse.c] += … */
 void conv3d_gradient(const struct conv3d *g, const float *fine, const float *coarse, float *gradient, float *scratch);
 /* From the order of conv3d_gradient to PyTorch's. */

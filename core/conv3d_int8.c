@@ -25,8 +25,8 @@ struct conv3d_int8 {
     const struct int8_kernels *kernels;
     enum activation activation;
     float slope;
-    bool to_bytes, few;
-    size_t n, columns;          /* output channels; products of few with an input: taps * n, in whole panels */
+    bool to_bytes;
+    size_t n;                   /* output channels */
     size_t scratch;
     int n_parts;
     struct part *parts;
@@ -69,7 +69,7 @@ bool conv3d_int8_possible(const struct conv3d *g, bool gather)
         if (window3d_phase(g, i, &p) && !window_possible(&p.w))
             return false;
     }
-    return up((size_t)g->coarse.c, INT8_GROUP) <= INT8_MAX_INPUTS;
+    return true;
 }
 
 /* ---- packing ------------------------------------------------------------------------------------------------------ */
@@ -112,20 +112,13 @@ static size_t kernel_tap(const struct conv3d_int8 *c, const struct phase3d *phas
     return (size_t)((at[0] * c->g.kernel[1] + at[1]) * c->g.kernel[2] + at[2]);
 }
 
-/* zeros: the sum of weights times what stands for zero in their channels. */
-static void set_column(struct conv3d_int8 *c, size_t column, float step, double zeros, float bias)
-{
-    c->scale[column] = step;
-    c->bias[column] = (float)((double)bias - (double)step * zeros);
-}
-
 static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o, const struct part *p,
                       const struct phase3d *phase, const float *steps)
 {
     size_t n_in = (size_t)p->w.src.c, n_inputs = (size_t)p->runs * p->k;
     int columns = window3d_is_narrow(&p->w) ? p->w.n[2] : 1;            /* taps of a run */
     for (size_t j = 0; j < c->n; j++) {
-        double zeros = 0;
+        double zeros = 0;       /* the sum of weights times what stands for zero in their channels */
         for (int run = 0; run < p->runs; run++)
             for (int x = 0; x < columns; x++)
                 for (size_t i = 0; i < n_in; i++) {
@@ -134,30 +127,15 @@ static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o
                     zeros += q * (double)o->in[i].zero;
                     int8_pack(c->weight + p->weight, n_inputs, (size_t)run * p->k + (size_t)x * n_in + i, j, q);
                 }
-        set_column(c, p->column + j, steps[j], zeros, o->bias[j]);
+        c->scale[p->column + j] = steps[j];
+        c->bias[p->column + j] = (float)((double)o->bias[j] - (double)steps[j] * zeros);
     }
-}
-
-/* Products of every tap with every input position; the bias is added with the taps. */
-static void pack_few(struct conv3d_int8 *c, const struct conv3d_int8_options *o, size_t n_taps, const float *steps)
-{
-    size_t n_in = (size_t)c->g.coarse.c;
-    for (size_t k = 0; k < n_taps; k++)
-        for (size_t j = 0; j < c->n; j++) {
-            double zeros = 0;
-            for (size_t i = 0; i < n_in; i++) {
-                int q = rounded(weight_at(o, j, i, k), steps[j]);
-                zeros += q * (double)o->in[i].zero;
-                int8_pack(c->weight, up(n_in, INT8_GROUP), i, k * c->n + j, q);
-            }
-            set_column(c, k * c->n + j, steps[j], zeros, 0);
-        }
-    memcpy(c->bias + c->columns, o->bias, c->n * sizeof *c->bias);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
 
-static void add_part(struct conv3d_int8 *c, struct window3d w, size_t origin, const size_t step[3], size_t *weights, size_t *columns)
+static void add_part(struct conv3d_int8 *c, struct window3d w, size_t origin, const size_t step[3], size_t *weights,
+                     size_t *columns)
 {
     struct part *p = &c->parts[c->n_parts++];
     size_t panels = up(c->n, KERNEL_PANEL);
@@ -191,19 +169,16 @@ static void list_parts(struct conv3d_int8 *c, bool gather, size_t size, size_t *
     }
 }
 
-static void pack(struct conv3d_int8 *c, const struct conv3d_int8_options *o, size_t n_taps, const float *steps)
+static void pack(struct conv3d_int8 *c, const struct conv3d_int8_options *o, const float *steps)
 {
-    if (c->few) {
-        pack_few(c, o, n_taps, steps);
-    } else if (o->gather) {
+    if (o->gather) {
         pack_part(c, o, &c->parts[0], NULL, steps);
-    } else {
-        int part = 0;
-        for (int i = 0; i < window3d_phases(&c->g); i++) {
-            struct phase3d p;
-            if (window3d_phase(&c->g, i, &p))
-                pack_part(c, o, &c->parts[part++], &p, steps);
-        }
+        return;
+    }
+    for (int i = 0, part = 0; i < window3d_phases(&c->g); i++) {
+        struct phase3d p;
+        if (window3d_phase(&c->g, i, &p))
+            pack_part(c, o, &c->parts[part++], &p, steps);
     }
 }
 
@@ -221,19 +196,11 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     c->activation = o->activation;
     c->slope = o->slope;
     c->to_bytes = o->out != NULL;
-    c->n = c->columns = (size_t)(o->gather ? g->coarse.c : g->fine.c);
-    c->few = !o->gather && !c->to_bytes && conv3d_few_channels(g);
+    c->n = (size_t)(o->gather ? g->coarse.c : g->fine.c);
     c->parts = calloc((size_t)window3d_phases(g), sizeof *c->parts);
     if (!c->parts)
         goto fail;
-    if (c->few) {
-        c->columns = columns = up(n_taps * c->n, KERNEL_PANEL);       /* whole panels are faster */
-        weights = up((size_t)g->coarse.c, INT8_GROUP) * columns * int8_kernels->weight_size;
-        columns += c->n;                        /* the bias after the taps */
-        c->scratch = BLOCK_ROWS * c->columns * sizeof(float);
-    } else {
-        list_parts(c, o->gather, c->to_bytes ? 1 : sizeof(float), &weights, &columns);
-    }
+    list_parts(c, o->gather, c->to_bytes ? 1 : sizeof(float), &weights, &columns);
     c->weight = aligned_alloc(64, up(weights + 1, 64));
     c->scale = calloc(columns, sizeof *c->scale);
     c->bias = calloc(columns, sizeof *c->bias);
@@ -251,7 +218,7 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     }
     memset(c->weight, 0, weights);
     weight_steps(o, c->n, (size_t)(o->gather ? g->fine.c : g->coarse.c), n_taps, steps);
-    pack(c, o, n_taps, steps);
+    pack(c, o, steps);
     free(steps);
     *ret = c;
     return 0;
@@ -306,31 +273,8 @@ static void run_part(const struct conv3d_int8 *c, const struct part *part, const
     }
 }
 
-static void run_few(const struct conv3d_int8 *c, const uint8_t *in, float *fine, float *scratch)
-{
-    const void *rows[BLOCK_ROWS];
-    void *to[BLOCK_ROWS];
-    size_t channels = (size_t)c->g.coarse.c, k = up(channels, INT8_GROUP), m = dims_positions(c->g.coarse), n = c->columns;
-    size_t n_fine = dims_positions(c->g.fine), most = BLOCK_ROWS / c->kernels->tile_rows * c->kernels->tile_rows;
-    struct byte_products p = {.rows = rows, .out = to, .runs = 1, .k = k, .n = n, .weight = c->weight,
-                              .panel_step = k * KERNEL_PANEL * c->kernels->weight_size, .scale = c->scale, .bias = c->bias};
-    memset(fine, 0, n_fine * c->n * sizeof *fine);
-    for (size_t m0 = 0; m0 < m; m0 += most) {
-        p.n_rows = m - m0 < most ? m - m0 : most;
-        for (size_t r = 0; r < p.n_rows; r++) {
-            rows[r] = in + (m0 + r) * channels;
-            to[r] = scratch + r * n;
-        }
-        c->kernels->byte_products(&p);
-        conv3d_add_products(&c->g, scratch, n, m0, p.n_rows, fine);
-    }
-    kernels->affine_activation(fine, c->n, fine, NULL, c->bias + n, n_fine, c->n, c->activation, c->slope);
-}
-
 void conv3d_int8_run(const struct conv3d_int8 *c, const uint8_t *in, void *out, void *scratch)
 {
-    if (c->few)
-        run_few(c, in, out, scratch);
     for (int i = 0; i < c->n_parts; i++)
         run_part(c, &c->parts[i], in, out, scratch);
 }

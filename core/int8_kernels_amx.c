@@ -44,12 +44,8 @@ static void gather_short(uint8_t *to, size_t stride, const struct byte_products 
     for (size_t r = 0; r < m; r++) {
         const void *const *row = p->rows + (r0 + r) / ROWS * ROWS * p->runs + (r0 + r) % ROWS;
         uint8_t *dst = to + r * stride;
-        if (p->k == GROUP)
-            for (size_t i = 0; i < p->runs; i++, row += ROWS, dst += GROUP)
-                memcpy(dst, *row, GROUP);
-        else
-            for (size_t i = 0; i < p->runs; i++, row += ROWS, dst += p->k)
-                _mm512_storeu_si512(dst, _mm512_maskz_loadu_epi8(run, *row));
+        for (size_t i = 0; i < p->runs; i++, row += ROWS, dst += p->k)
+            _mm512_storeu_si512(dst, _mm512_maskz_loadu_epi8(run, *row));
     }
 }
 

@@ -141,7 +141,7 @@ static int choose_int8(struct plan *p, const struct ranges *ranges)
         r = take_bytes(&p->encoder[0], NULL, &pixels);
     for (int i = 1; r == 0 && i < a->n_encoder; i++)
         if (conv3d_int8_possible(&p->encoder[i].conv, p->encoder[i].gather))
-            r = take_bytes(&p->encoder[i], ranges->channels + ranges_of_encoder(a, &p->shapes, i), NULL);
+            r = take_bytes(&p->encoder[i], ranges->channels + ranges_of_encoder(&p->shapes, i), NULL);
     for (int i = 0; r == 0 && i < a->n_decoder - 1; i++)
         if (conv3d_int8_possible(&p->decoder[i].conv, p->decoder[i].gather))
             r = take_bytes(&p->decoder[i], ranges->channels + ranges_of_decoder(a, &p->shapes, i), NULL);

@@ -2,22 +2,19 @@
 
 #include <math.h>
 
-int ranges_of_decoder(const struct arch *arch, const struct arch_shapes *shapes, int layer)
-{
-    int64_t n = 0;
-    for (int i = 1; i < arch->n_encoder; i++)
-        n += shapes->encoder[i].c;
-    for (int i = 0; i < layer; i++)
-        n += shapes->decoder[i].c;
-    return (int)n;
-}
-
-int ranges_of_encoder(const struct arch *arch, const struct arch_shapes *shapes, int layer)
+int ranges_of_encoder(const struct arch_shapes *shapes, int layer)
 {
     int n = 0;
-    (void)arch;
     for (int i = 1; i < layer; i++)
         n += shapes->encoder[i].c;
+    return n;
+}
+
+int ranges_of_decoder(const struct arch *arch, const struct arch_shapes *shapes, int layer)
+{
+    int n = ranges_of_encoder(shapes, arch->n_encoder);
+    for (int i = 0; i < layer; i++)
+        n += shapes->decoder[i].c;
     return n;
 }
 

@@ -30,7 +30,7 @@ struct ranges_seen {
 };
 
 /* Where the channels that go into a layer begin. ranges_count(): all of them. */
-int ranges_of_encoder(const struct arch *arch, const struct arch_shapes *shapes, int layer);   /* layer >= 1 */
+int ranges_of_encoder(const struct arch_shapes *shapes, int layer);    /* layer >= 1 */
 int ranges_of_decoder(const struct arch *arch, const struct arch_shapes *shapes, int layer);
 int ranges_count(const struct arch *arch, const struct arch_shapes *shapes);
 

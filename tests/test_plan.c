@@ -291,7 +291,7 @@ START_TEST(test_int8_ranges_fit)
     const struct arch_shapes *shapes = plan_shapes(plan);
     int n = 0;
     for (int i = 1; i < a->n_encoder; n += shapes->encoder[i++].c)
-        ck_assert_int_eq(ranges_of_encoder(a, shapes, i), n);
+        ck_assert_int_eq(ranges_of_encoder(shapes, i), n);
     for (int i = 0; i < a->n_decoder; n += shapes->decoder[i++].c)
         ck_assert_int_eq(ranges_of_decoder(a, shapes, i), n);
     ck_assert_int_eq(ranges_count(a, shapes), n);
