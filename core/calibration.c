@@ -18,9 +18,9 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n)
+int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known)
 {
-    return tail_fit(ret, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, MOST_ALERTS_A_DAY);
+    return tail_fit(ret, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, MOST_ALERTS_A_DAY, known);
 }
 
 struct pareto calibration_runs(const struct score_spec *spec)
@@ -48,14 +48,13 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
     c.windows = (long)n;
     free(scores);
 
-    int r = calibration_tail(&c.tail, windows, n);
+    struct pareto known = {0};
+    if (c.has_score)
+        known = calibration_runs(&c.score);
+    int r = calibration_tail(&c.tail, windows, n, c.has_score ? &known : NULL);
     if (r < 0)
         return r;
     c.has_tail = true;
-    if (c.has_score) {
-        c.tail.run = calibration_runs(&c.score);
-        c.tail.runs = lround(c.tail.run.share * c.tail.hours);
-    }
     c.threshold = tail_threshold(&c.tail, alerts_a_day);
     c.close_threshold = c.tail.run.level;
     *ret = c;
@@ -93,8 +92,8 @@ enum precision calibration_precision(const struct calibration *calibration, enum
     return calibration_int8_agrees(calibration) && int8_kernels != &int8_kernels_c ? PRECISION_INT8 : PRECISION_FP32;
 }
 
-int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration, enum precision wish,
-                          struct error *err)
+int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration,
+                          enum precision wish, struct error *err)
 {
     if (calibration_precision(calibration, wish) == PRECISION_FP32)
         return plan_open(ret, model, err);

@@ -37,20 +37,21 @@ bool calibration_int8_agrees(const struct calibration *calibration);
 /* What a wish comes to: auto is int8 where it agrees and this CPU has kernels that make it worth while. */
 enum precision calibration_precision(const struct calibration *calibration, enum precision wish);
 
-/* A plan of the model as wished for. 0; -EINVAL for int8 where calibration (may be NULL) has no ranges; what plan_open() returns. */
-int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration, enum precision wish,
-                          struct error *err);
+/* A plan of the model as wished for. 0; -EINVAL for int8 where calibration (may be NULL) has no ranges; what plan_open()
+ * returns. */
+int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration,
+                          enum precision wish, struct error *err);
 
 /* tail_fit() for alerts by the default rule of core/alert.h. */
-int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n);
+int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known);
 
 /* The runs of the daemon's own score, which is the logarithm of the hours between them from the highest level of its
  * conditions' tails on: nothing is left to fit. */
 struct pareto calibration_runs(const struct score_spec *spec);
 
-/* From n > 0 finite held-out scores in order (those of ret->score, where ret->has_score), for alerts by the default rule of core/alert.h: the tail, and the threshold
- * that normal footage crosses alerts_a_day > 0 times a day; an alert closes below the level of the tail's runs, as they were
- * counted. fps and score are left for the caller to set. 0 or -ENOMEM (ret untouched). */
+/* From n > 0 finite held-out scores in order (those of ret->score, where ret->has_score), for alerts by the default rule of
+ * core/alert.h: the tail, and the threshold that normal footage crosses alerts_a_day > 0 times a day; an alert closes below
+ * the level of the tail's runs. fps and score are the caller's to set before. 0 or -ENOMEM (ret untouched). */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
 /* The score of the window that plan_run() left in result; calibration may be NULL. Uses result->scratch. */

@@ -124,7 +124,23 @@ static size_t choose_level(double *level, double *peaks, const double *order, co
     return run_peaks(peaks, order, w, n, *level, n_last);
 }
 
-int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day)
+/* From the order statistic that alerts go by; peaks: room for n. */
+static void fit_runs(struct tail *t, const double *order, const double *sorted, const struct tail_window *windows, size_t n,
+                     int n_last, double least_a_day, double *peaks)
+{
+    t->runs = (long)choose_level(&t->run.level, peaks, order, sorted, windows, n, n_last,
+                                 fmax(ENOUGH_RUNS, least_a_day * t->hours / 24));
+    size_t runs = (size_t)t->runs;
+    for (size_t i = 0; i < runs; i++)
+        peaks[i] -= t->run.level;
+    if (runs == 0)
+        peaks[runs++] = 0;
+    pareto_fit(&t->run, peaks, runs, LEAST_SCALE, 0);
+    t->run.share = (double)(t->runs + 1) / fmax(t->hours, 1e-3);
+}
+
+int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day,
+             const struct pareto *known)
 {
     assert(n > 0 && k >= 1 && n_last >= k && n_last <= 64);
     double *sorted = malloc(n * sizeof *sorted), *order = malloc(n * sizeof *order), *excesses = malloc(n * sizeof *excesses);
@@ -159,15 +175,12 @@ int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int 
         t.quantiles[i] = quantile(sorted, n, (1 - WINDOW_TAIL) * i / (TAIL_QUANTILES - 1));
 
     order_statistic(order, windows, n, k, n_last);
-    t.runs = (long)choose_level(&t.run.level, excesses, order, sorted, windows, n, n_last,
-                                fmax(ENOUGH_RUNS, least_a_day * t.hours / 24));
-    size_t runs = (size_t)t.runs;
-    for (size_t i = 0; i < runs; i++)
-        excesses[i] -= t.run.level;
-    if (runs == 0)
-        excesses[runs++] = 0;
-    pareto_fit(&t.run, excesses, runs, LEAST_SCALE, 0);
-    t.run.share = (double)(t.runs + 1) / fmax(t.hours, 1e-3);
+    if (known) {
+        t.run = *known;
+        t.runs = (long)run_peaks(excesses, order, windows, n, known->level, n_last);
+    } else {
+        fit_runs(&t, order, sorted, windows, n, n_last, least_a_day, excesses);
+    }
     free(sorted);
     free(order);
     free(excesses);

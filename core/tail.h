@@ -42,8 +42,10 @@ struct tail_window {
 };
 
 /* From n > 0 finite scores in order. k, n_last: the alert rule that runs are to follow (k of the last n_last windows);
- * least_a_day: more runs than this a day are wanted above the level, where the footage has them. 0 or -ENOMEM. */
-int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day);
+ * least_a_day: more runs than this a day are wanted above the level, where the footage has them. known: how rare runs are,
+ * where that is known; they are then only counted. NULL: they are fitted. 0 or -ENOMEM. */
+int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day,
+             const struct pareto *known);
 
 /* The probability that a window of normal footage scores as much or more: in (0, 1]. */
 double tail_p_value(const struct tail *tail, double score);

@@ -66,8 +66,8 @@ static int measure_light(struct score_spec *spec, struct windows *w, double *val
     return 0;
 }
 
-/* The usual of one condition's windows, and how rare their z are: all scores are z until then. values
- * and some: room for all windows. */
+/* The usual of one condition's windows, and how rare their z are: all scores are z until then. values and some: room for all
+ * windows. */
 static int fit_condition(struct score_spec *spec, int condition, const struct windows *w, double *values,
                          struct tail_window *some)
 {
@@ -90,7 +90,7 @@ static int fit_condition(struct score_spec *spec, int condition, const struct wi
             bool follows = i > 0 && w->features[i - 1].condition == condition;
             some[n++] = (struct tail_window){(double)score_of(spec, &w->features[i]), follows ? windows_step(w, i) : 0};
         }
-    int r = calibration_tail(&tail, some, n);
+    int r = calibration_tail(&tail, some, n, NULL);
     if (r < 0)
         return r;
     usual->rare = tail.run;

@@ -1,6 +1,7 @@
-/* Calibration of a model on footage held out: what is usual for the parts of the score, how rare a score is, the
- * threshold of alerts, and the network in 8 bits: how far its activations reach, and how its scores agree. Windows are taken as the daemon takes them, in unbroken stretches: where there are more than may be
- * scored, stretches spread evenly over the footage. One thread calls; the work runs on parallel's. */
+/* Calibration of a model on footage held out: what is usual for the parts of the score, how rare a score is, the threshold
+ * of alerts, and the network in 8 bits: how far its activations reach, and how its scores agree. Windows are taken as the
+ * daemon takes them, in unbroken stretches: where there are more than may be scored, stretches spread evenly over the
+ * footage. One thread calls; the work runs on parallel's. */
 #ifndef MEMAED_DAEMON_CALIBRATOR_H
 #define MEMAED_DAEMON_CALIBRATOR_H
 

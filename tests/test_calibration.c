@@ -41,6 +41,11 @@ START_TEST(hours_are_not_fitted_again)
     ck_assert_double_eq_tol(tail_hours_between(&c.tail, 2), exp(2), 1e-9);
     ck_assert_double_eq_tol(tail_threshold(&c.tail, 10), log(2.4), 1e-12);
     ck_assert_double_eq_tol(tail_threshold(&c.tail, 1000), -log(8), 1e-12);
+    ck_assert_int_eq(c.tail.runs, 0);           /* three of five windows never reach that */
+    for (int i = 0; i < 200; i++)
+        windows[i].score = i % 20 < 4 ? 1 : -9;
+    ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
+    ck_assert_int_eq(c.tail.runs, 10);
 }
 END_TEST
 

@@ -74,7 +74,7 @@ START_TEST(p_values_are_uniform)
     int below[5] = {0};
     rng_seed(&rng, 21);
     correlated(w, N, 0.2);
-    ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, 100), 0);
+    ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, 100, NULL), 0);
     correlated(w, N, 0.2);      /* others of the same kind */
     const double levels[5] = {0.7, 0.3, 0.1, 0.03, 0.01};
     for (int i = 0; i < N; i++)
@@ -100,7 +100,7 @@ START_TEST(budgets_hold)
     const double budgets[] = {100, 10};
     rng_seed(&rng, 4);
     correlated(w, N, seconds);
-    ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, 150), 0);
+    ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, 150, NULL), 0);
     for (int b = 0; b < 2; b++) {
         double threshold = tail_threshold(&tail, budgets[b]);
         struct alert_rule rule = {.threshold = (float)threshold, .close_threshold = (float)tail.run.level, .k = 3, .n = 5};
@@ -126,11 +126,11 @@ START_TEST(little_footage)
 {
     struct tail tail;
     struct tail_window one = {.score = 0.5}, same[20];
-    ck_assert_int_eq(tail_fit(&tail, &one, 1, 3, 5, 100), 0);
+    ck_assert_int_eq(tail_fit(&tail, &one, 1, 3, 5, 100, NULL), 0);
     ck_assert(isfinite(tail_threshold(&tail, 1)) && tail_threshold(&tail, 1) > 0.5);
     for (int i = 0; i < 20; i++)
         same[i] = (struct tail_window){1, i ? 0.1 : 0};
-    ck_assert_int_eq(tail_fit(&tail, same, 20, 3, 5, 100), 0);
+    ck_assert_int_eq(tail_fit(&tail, same, 20, 3, 5, 100, NULL), 0);
     ck_assert_double_gt(tail_threshold(&tail, 1), 1);
     ck_assert_double_gt(tail_p_value(&tail, 1), 0.5);
     ck_assert_double_lt(tail_p_value(&tail, 5), 0.1);
