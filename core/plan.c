@@ -295,6 +295,12 @@ size_t plan_workspace_size(const struct plan *plan)
     return plan->workspace * sizeof(float);
 }
 
+void *plan_workspace_new(const struct plan *plan)
+{
+    enum { ALIGNMENT = 64 };
+    return aligned_alloc(ALIGNMENT, (plan_workspace_size(plan) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+}
+
 /* in: floats, or bytes where the first layer takes a picture. seen: NULL, or what sees each layer's input, channels from
  * seen_at on; the picture, seen_at < 0, is not looked at. */
 static void run_part(const struct plan *p, const struct plan_layer *layers, int n, const void *in, bool bytes, float *ws,

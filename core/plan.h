@@ -40,8 +40,9 @@ const struct arch *plan_arch(const struct plan *plan);
 const struct arch_shapes *plan_shapes(const struct plan *plan);
 enum precision plan_precision(const struct plan *plan);
 
-/* Bytes of a workspace; it must be aligned to 64 bytes. */
+/* Bytes of a workspace; it must be aligned to 64 bytes, as plan_workspace_new() is. */
 size_t plan_workspace_size(const struct plan *plan);
+void *plan_workspace_new(const struct plan *plan);      /* free() it; NULL: out of memory */
 
 /* Runs the network on a window of `frames` gray pictures, each [height * width] bytes, read in place and not kept.
  * Only for models of one input channel. */

@@ -201,7 +201,7 @@ static int find_ranges(const struct bench *b, const struct model *model, struct 
     int n = ranges_count(&model->arch, &model->shapes), r = plan_open(&plan, model, err);
 
     if (r == 0)
-        workspace = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+        workspace = plan_workspace_new(plan);
     if (r == 0 && (!seen || !workspace))
         r = error_set(err, -ENOMEM, "out of memory");
     if (r == 0 && n > RANGES_MAX)
@@ -297,7 +297,7 @@ static int set_up(struct bench *b)
     if (!b->cubes || !b->flops || !b->workspaces)
         return -ENOMEM;
     for (size_t i = 0; i < threads; i++) {
-        b->workspaces[i] = aligned_alloc(64, (plan_workspace_size(b->plan) + 63) / 64 * 64);
+        b->workspaces[i] = plan_workspace_new(b->plan);
         if (!b->workspaces[i])
             return -ENOMEM;
     }
@@ -354,12 +354,13 @@ static int print_figures(const struct bench *b, const struct figures *f)
     cpu_name(cpu, sizeof cpu);
     return print_json(json_pack(
         "{s:s?, s:s?, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s, s:s, s:s, s:I, s:s, s:s}", "arch",
-        b->model_path ? NULL : b->arch_name, "model", b->model_path, "precision", precision_name(plan_precision(b->plan)), "threads", b->threads,
+        b->model_path ? NULL : b->arch_name, "model", b->model_path, "precision",
+        precision_name(plan_precision(b->plan)), "threads", b->threads,
         "seconds_per_cube", f->seconds_per_cube, "latency_s", f->latency_s, "gflop_per_cube", f->gflop_per_cube,
         "gflops", f->gflop_per_cube / f->seconds_per_cube, "peak_gflops", f->peak_gflops, "share_of_peak",
         f->gflop_per_cube / f->seconds_per_cube / f->peak_gflops, "cubes", (json_int_t)f->cubes, "seconds", f->seconds,
-        "kernels",
-        b->precision == PRECISION_INT8 ? int8_kernels->name : kernels->name, "blas", blas_kernels(), "peak_kernel", peak_kernel(), "workspace_bytes",
+        "kernels", b->precision == PRECISION_INT8 ? int8_kernels->name : kernels->name, "blas", blas_kernels(),
+        "peak_kernel", peak_kernel(), "workspace_bytes",
         (json_int_t)plan_workspace_size(b->plan), "cpu", cpu, "version", MEMAED_VERSION));
 }
 

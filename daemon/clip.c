@@ -96,7 +96,7 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
         s->next_due[i].map = s->maps + (size_t)(s->batch + i) * cells;
     }
     for (int i = 0; i < parallel->threads; i++) {
-        s->workspaces[i] = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+        s->workspaces[i] = plan_workspace_new(plan);
         if (!s->workspaces[i])
             goto fail;
     }

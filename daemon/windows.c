@@ -46,6 +46,18 @@ static int list(struct windows *w)
     return 0;
 }
 
+/* New ones, for the plan at hand. */
+static bool make_workspaces(struct windows_work *work)
+{
+    bool room = true;
+    for (int i = 0; i < work->parallel.threads; i++) {
+        free(work->workspaces[i]);
+        work->workspaces[i] = plan_workspace_new(work->plan);
+        room = room && work->workspaces[i];
+    }
+    return room;
+}
+
 int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
                  const struct parallel *parallel, struct error *err)
 {
@@ -68,12 +80,9 @@ int windows_open(struct windows *ret, const struct windows_options *options, con
     work->pixels = calloc((size_t)threads, sizeof *work->pixels);
     ret->reference = calloc(ret->n + 1, sizeof *ret->reference);
     ret->features = calloc(ret->n + 1, sizeof *ret->features);
-    bool room = r == 0 && work->workspaces && work->pixels && ret->reference && ret->features;
-    for (int i = 0; room && i < threads; i++) {
-        work->workspaces[i] = aligned_alloc(64, (plan_workspace_size(work->plan) + 63) / 64 * 64);
-        work->pixels[i] = malloc((size_t)work->length * work->frame_size);
-        room = work->workspaces[i] && work->pixels[i];
-    }
+    bool room = r == 0 && work->workspaces && work->pixels && ret->reference && ret->features && make_workspaces(work);
+    for (int i = 0; room && i < threads; i++)
+        room = (work->pixels[i] = malloc((size_t)work->length * work->frame_size)) != NULL;
     return room ? 0 : error_set(err, -ENOMEM, "out of memory");
 }
 
@@ -135,7 +144,8 @@ static int run(struct windows *windows, const size_t *which, size_t n, struct er
     return r < 0 ? error_set(err, r, "the footage can't be read any more: %s", strerror(-r)) : 0;
 }
 
-int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret, struct error *err)
+int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret,
+                   struct error *err)
 {
     struct windows_work *work = windows->work;
     int threads = work->parallel.threads, r = 0, n_channels = ranges_count(plan_arch(work->plan), plan_shapes(work->plan));
@@ -165,27 +175,13 @@ int windows_ranges(struct windows *windows, const size_t *which, size_t n, doubl
 int windows_set_int8(struct windows *windows, const struct model *model, const struct ranges *ranges, struct error *err)
 {
     struct windows_work *work = windows->work;
-    struct plan *plan = NULL;
-    void **workspaces = calloc((size_t)work->parallel.threads, sizeof *workspaces);
-    int r = workspaces ? plan_open_int8(&plan, model, ranges, err) : error_set(err, -ENOMEM, "out of memory");
-    for (int i = 0; r == 0 && i < work->parallel.threads; i++) {
-        workspaces[i] = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
-        if (!workspaces[i])
-            r = error_set(err, -ENOMEM, "out of memory");
-    }
-    for (int i = 0; workspaces && i < work->parallel.threads; i++) {
-        void *old = workspaces[i];
-        if (r == 0) {
-            old = work->workspaces[i];
-            work->workspaces[i] = workspaces[i];
-        }
-        free(old);
-    }
-    free(workspaces);
-    plan_close(r == 0 ? work->plan : plan);
-    if (r == 0)
-        work->plan = plan;
-    return r;
+    struct plan *plan;
+    int r = plan_open_int8(&plan, model, ranges, err);
+    if (r < 0)
+        return r;
+    plan_close(work->plan);
+    work->plan = plan;
+    return make_workspaces(work) ? 0 : error_set(err, -ENOMEM, "out of memory");
 }
 
 int windows_measure(struct windows *windows, const struct score_spec *spec, const size_t *which, size_t n, struct error *err)

@@ -26,16 +26,18 @@ struct windows {
     struct windows_work *work;
 };
 
-/* Lists the windows: n may be 0. ret must stay where it is. 0, -ENOMEM, or what plan_open() returns; windows_close() frees what ret holds either way. */
+/* Lists the windows: n may be 0. ret must stay where it is. 0, -ENOMEM, or what plan_open() returns; windows_close() frees
+ * what ret holds either way. */
 int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
                  const struct parallel *parallel, struct error *err);
 void windows_close(struct windows *windows);
 
 /* How far the activations of those numbered which[0] … which[n - 1] reach, but for a share outside of them (ranges_fit()). In
  * fp32; 0, -ENOTSUP where they are too many, or as windows_measure(). */
-int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret, struct error *err);
+int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret,
+                   struct error *err);
 
-/* From here on windows are measured in 8 bits. 0 or -ENOMEM; then they are as they were. */
+/* From here on windows are measured in 8 bits. 0, or -ENOMEM; then they are good for windows_close() alone. */
 int windows_set_int8(struct windows *windows, const struct model *model, const struct ranges *ranges, struct error *err);
 
 /* Measures those numbered which[0] … which[n - 1] (NULL: the first n), by the conditions of spec, into their places. */

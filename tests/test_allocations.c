@@ -69,7 +69,7 @@ START_TEST(test_none_per_window)
     for (int i = 0; i < ranges.n; i++)
         ranges.channels[i] = (struct range){-1, 4};
     ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, &ranges, &err) : plan_open(&plan, model, &err), 0);
-    void *ws = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+    void *ws = plan_workspace_new(plan);
     uint8_t *picture = calloc(1, (size_t)arch.height * (size_t)arch.width);
     const uint8_t *frames[ARCH_MAX_FRAMES];
     for (int t = 0; t < arch.frames; t++)

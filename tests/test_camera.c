@@ -163,7 +163,7 @@ START_TEST(files_are_scored_whole_and_stop)
     }
     start(2, NULL);
     static float expected[64];
-    void *workspace = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+    void *workspace = plan_workspace_new(plan);
     uint8_t (*pixels)[SIZE] = malloc(64 * SIZE);
     for (int f = 0; f < 64; f++)
         picture(pixels[f], f);

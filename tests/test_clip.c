@@ -131,7 +131,7 @@ static void expect_map(const float *map, const struct plan_result *result)
 /* What must come, read off the definition. */
 static void expect(const struct plan *plan, int stride, const struct clip_summary *summary)
 {
-    void *workspace = aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+    void *workspace = plan_workspace_new(plan);
     int n = 0, left_out = 0, last_end = 0, gaps = 0, corrupt = 0;
 
     for (int i = 0; i < source.frames; i++) {

@@ -38,7 +38,7 @@ static void unload(void)
 
 static void *workspace(void)
 {
-    return aligned_alloc(64, (plan_workspace_size(plan) + 63) / 64 * 64);
+    return plan_workspace_new(plan);
 }
 
 static void close_to(const char *what, const float *a, const float *b, size_t n, double r)
