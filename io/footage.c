@@ -24,8 +24,8 @@ struct footage {
     uint32_t *run;              /* [n] frames of the unbroken sequence up to and with this one */
     uint64_t identity;
     float *interval_us;         /* [n] to the frame before; 0: none */
-    float *at_s;                /* [n] since the clip's first frame */
-    struct clip *clip;          /* [n_clips], by their first frames */
+    float *at_s;                /* [n] since the clip began; in a recording since that did */
+    struct clip *clip;          /* [n_clips], by their first frames; none in a recording */
     size_t n_clips;
 };
 
@@ -79,8 +79,8 @@ static int note(struct footage *f, const uint8_t *pixels, uint32_t run, float in
     identify(f, pixels, run);
     f->run[f->n] = run;
     f->interval_us[f->n] = interval_us;
-    f->at_s[f->n] = (float)at_s;
     f->seconds += (double)interval_us * 1e-6;
+    f->at_s[f->n] = (float)(f->options.keep ? f->seconds : at_s);
     f->n++;
     return 0;
 }
@@ -135,13 +135,12 @@ static int begin_clip(struct footage *f, const char *input, struct error *err)
 static int go_on(struct footage *f, struct error *err)
 {
     int r = open_store(f, err);
-    double at_s = 0;
     for (size_t i = 0; r == 0 && i < store_count(f->store); i++) {
         uint32_t run;
         float interval_us;
         store_numbers(f->store, i, &run, &interval_us);
         if ((r = store_read(f->store, i, f->frame, err)) == 0)
-            r = note(f, f->frame, run, interval_us, (at_s += (double)interval_us * 1e-6), err);
+            r = note(f, f->frame, run, interval_us, 0, err);
     }
     if (r == 0 && f->n > 0)
         f->clips = 1;
@@ -196,12 +195,17 @@ static int play(struct footage *f, const char *input, const struct footage_strea
     int r = open_source(&source, f, input, stream, kept, err);
     if (r < 0)
         return r;
+    if (!f->options.keep && (r = begin_clip(f, input, err)) < 0) {
+        source_close(source);
+        *kept = false;
+        return r;
+    }
     char shown[256];
     redact(shown, sizeof shown, input);
     uint32_t run = 0;
-    int64_t first_us = 0, last_us = 0;
+    int64_t last_us = 0;
     struct source_frame frame;
-    bool begun = false, enough;
+    bool enough;
     while (!(enough = f->seconds >= stream->seconds) && (r = source_read(source, f->frame, &frame, err)) == 1) {
         if (frame.corrupt) {
             f->corrupt++;
@@ -210,13 +214,7 @@ static int play(struct footage *f, const char *input, const struct footage_strea
         }
         bool follows = run > 0 && !frame.gap;
         run = follows ? run + 1 : 1;
-        if (!begun)
-            r = begin_clip(f, input, err);
-        first_us = begun ? first_us : frame.pts_us;
-        begun = true;
-        if (r >= 0)
-            r = append(f, shown, run, follows ? (float)(frame.pts_us - last_us) : 0, (double)(frame.pts_us - first_us) * 1e-6,
-                       err);
+        r = append(f, shown, run, follows ? (float)(frame.pts_us - last_us) : 0, (double)frame.pts_us * 1e-6, err);
         if (r < 0) {
             *kept = false;
             break;

@@ -71,8 +71,8 @@ int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixel
 bool footage_window_ok(const struct footage *footage, size_t first, int length);
 /* How many rounds of an hour or longer the range holds; 1 at least. */
 size_t footage_rounds(const struct footage *footage, struct footage_range range);
-/* Where a frame comes from: the name of its input (source_name(); the footage's own; a recording that was gone on with:
- * empty) and the seconds since that began. */
+/* Where a frame comes from: the name of its input (source_name(); the footage's own) and the seconds since that began; in a
+ * recording (keep), which knows no inputs, an empty name and the seconds recorded before. */
 const char *footage_place(const struct footage *footage, size_t frame, double *at_s);
 /* Tells footage from other footage: of all pixels and breaks, in order. */
 uint64_t footage_identity(const struct footage *footage);
