@@ -98,9 +98,9 @@ const char *arch_profile_name(int i);
 /* Whether the profile is one for CPUs, whose pictures may have any shape; the others keep to the square of the paper. */
 bool arch_profile_fits(const char *name);
 
-/* Turns the size of a camera's pictures, both 1 or more, into that of a network of about arch's number of pixels: multiples of 16,
- * at least 32, and no more than the camera's as rounded to them; the area at most 1.15 of arch's. Nearest in aspect, where
- * a quarter of what is lost in area counts as much as what is lost in aspect, both as logarithms. Pixels count as square. */
+/* Turns the size of a camera's pictures, both 1 or more, into that of a network of about arch's number of pixels: multiples
+ * of 16, at least 32, and no more than the camera's as rounded to them; the area at most 1.15 of arch's. Nearest in aspect, where
+ * half of what is lost in area counts as much as what is lost in aspect, both as logarithms. Pixels count as square. */
 void arch_fit_size(const struct arch *arch, int *width, int *height);
 
 /* The index that PyTorch's nn.Sequential gives layer i of specs: each layer counts one, its norm one, its activation

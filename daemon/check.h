@@ -32,7 +32,8 @@ void check_models_clear(struct check_models *models);   /* what check_models() f
 double check_fps(const struct config_camera *camera, const struct model_file *file);
 
 /* The rule that the camera's alerts follow. A threshold in the configuration goes before the calibration's; where it
- * comes without close_threshold, that keeps the calibration's ratio to the threshold (0.9 without a calibration).
+ * comes without close_threshold, that is as far below as in the calibration: by the same difference for the daemon's own score,
+ * by the same ratio for the reference (0.9 without a calibration).
  * false: no threshold anywhere, so no alerts; ret untouched. */
 bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera, const struct model_file *file);
 

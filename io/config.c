@@ -82,7 +82,7 @@ static const struct config_row rows[] = {
      .column = 1 + offsetof(struct config_alert, per_day_column),
      .help = "Instead of threshold: how often a day normal footage may alert. The model's calibration tells the threshold."},
     {CONFIG_ALERT, "close_threshold", &config_type_number, IN_ALERT(close_threshold), 0, 100000,
-     .absent = "from the model's calibration, in proportion to threshold",
+     .absent = "from the model's calibration, as far below threshold as there",
      .given = 1 + offsetof(struct config_alert, has_close_threshold),
      .line = 1 + offsetof(struct config_alert, close_threshold_line),
      .column = 1 + offsetof(struct config_alert, close_threshold_column),

@@ -44,7 +44,8 @@ struct config_camera {
     int backlog;                    /* frames that may wait for a worker */
     struct config_alert alert;
     int line, column;               /* of the camera's name in the file */
-    int model_line, model_column, fps_line, fps_column, precision_line, precision_column;     /* for faults that only the loaded model shows; 0: absent */
+    /* For faults that only the loaded model shows; 0: absent. */
+    int model_line, model_column, fps_line, fps_column, precision_line, precision_column;
 };
 
 struct config_webhook {
