@@ -136,14 +136,20 @@ void conv3d_unpack(const struct conv3d *g, const float *gradient, float *weight)
                 weight[(o * fc + i) * n_taps + k] = gradient[(k * fc + i) * cc + o];
 }
 
+void conv3d_gather_frames(const struct conv3d *g, int begin, int end, const float *fine, const float *packed,
+                          const struct epilogue *e, float *coarse, float *scratch)
+{
+    struct window3d w = window3d_gather(g);
+    size_t first = (size_t)window3d_cut(&w, begin, end), n = (size_t)g->coarse.c;
+    size_t pixel = n * sizeof *coarse, line = (size_t)w.out[2] * pixel, frame = (size_t)w.out[1] * line;
+    const struct placement3d to = {(char *)coarse + (size_t)begin * frame, {frame, line, pixel}};
+    convolve(w, fine + first * (size_t)g->fine.h * (size_t)g->fine.w * (size_t)g->fine.c, packed, n, e, &to, scratch);
+}
+
 void conv3d_gather(const struct conv3d *g, const float *fine, const float *packed, const struct epilogue *e,
                    float *coarse, float *scratch)
 {
-    struct window3d w = window3d_gather(g);
-    size_t n = (size_t)g->coarse.c;
-    size_t pixel = n * sizeof *coarse;
-    const struct placement3d to = {coarse, {(size_t)w.out[1] * (size_t)w.out[2] * pixel, (size_t)w.out[2] * pixel, pixel}};
-    convolve(w, fine, packed, n, e, &to, scratch);
+    conv3d_gather_frames(g, 0, g->coarse.t, fine, packed, e, coarse, scratch);
 }
 
 /* ---- gradient ---------------------------------------------------------------------------------------------------- */

@@ -249,12 +249,16 @@ size_t conv3d_int8_scratch(const struct conv3d_int8 *c)
 
 /* ---- running ------------------------------------------------------------------------------------------------------ */
 
-static void run_part(const struct conv3d_int8 *c, const struct part *part, const uint8_t *in, void *out, uint8_t *scratch)
+/* Of the part's outputs, the frames begin … end - 1. */
+static void run_part(const struct conv3d_int8 *c, const struct part *part, int begin, int end, const uint8_t *in, void *out,
+                     uint8_t *scratch)
 {
     const void *rows[BLOCK_POINTERS];
     void *to[BLOCK_ROWS];
     struct window3d w = part->w;
-    const struct placement3d place = {(char *)out + part->origin, {part->step[0], part->step[1], part->step[2]}};
+    in += (size_t)window3d_cut(&w, begin, end) * (size_t)w.src.h * (size_t)w.src.w * (size_t)w.src.c;
+    const struct placement3d place = {(char *)out + part->origin + (size_t)begin * part->step[0],
+                                      {part->step[0], part->step[1], part->step[2]}};
     size_t tile = c->kernels->tile_rows, runs = (size_t)part->runs, fit = BLOCK_POINTERS / (runs ? runs : 1);
     size_t m = window3d_positions(&w), most = (fit < BLOCK_ROWS ? fit : BLOCK_ROWS) / tile * tile;
     if (window3d_is_narrow(&w))
@@ -276,5 +280,10 @@ static void run_part(const struct conv3d_int8 *c, const struct part *part, const
 void conv3d_int8_run(const struct conv3d_int8 *c, const uint8_t *in, void *out, void *scratch)
 {
     for (int i = 0; i < c->n_parts; i++)
-        run_part(c, &c->parts[i], in, out, scratch);
+        run_part(c, &c->parts[i], 0, c->parts[i].w.out[0], in, out, scratch);
+}
+
+void conv3d_int8_run_frames(const struct conv3d_int8 *c, int begin, int end, const uint8_t *in, void *out, void *scratch)
+{
+    run_part(c, &c->parts[0], begin, end, in, out, scratch);
 }

@@ -104,6 +104,21 @@ const void *window3d_pad(struct window3d *w, const void *src, size_t element, co
     return dst;
 }
 
+static int within(int at, int end)
+{
+    return at < 0 ? 0 : at < end ? at : end;
+}
+
+int window3d_cut(struct window3d *w, int begin, int end)
+{
+    int low = within(begin * w->step[0] + w->first[0], w->src.t);
+    int high = within((end - 1) * w->step[0] + w->first[0] + w->n[0], w->src.t);
+    w->first[0] += begin * w->step[0] - low;
+    w->out[0] = end - begin;
+    w->src.t = high > low ? high - low : 0;
+    return low;
+}
+
 bool window3d_is_narrow(const struct window3d *w)
 {
     return w->src.c < WINDOW3D_NARROW && w->n[0] * w->n[1] * w->n[2] > 0;

@@ -34,6 +34,10 @@ bool window3d_phase(const struct conv3d *g, int index, struct phase3d *ret);   /
 size_t window3d_positions(const struct window3d *w);    /* outputs */
 size_t window3d_taps(const struct window3d *w);
 
+/* Leaves of the outputs the frames begin … end - 1, begin < end, and of the source those that they see; returns the first
+ * of these. */
+int window3d_cut(struct window3d *w, int begin, int end);
+
 /* Axes that a window does not look along become one long axis: rows of a table are one line. */
 void window3d_merge(struct window3d *w);
 
