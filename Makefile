@@ -31,7 +31,7 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 
 # ---- sources: one noun a file ---------------------------------------------------------------------------------------
 
-CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c core/component.c core/conv3d.c core/conv3d_int8.c core/detection.c core/drift.c core/error.c core/evaluation.c core/int8_kernels_amx.c \
+CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c core/component.c core/conv3d.c core/conv3d_int8.c core/detection.c core/drift.c core/error.c core/evaluation.c core/history.c core/int8_kernels_amx.c \
         core/int8_kernels_avx2.c core/int8_kernels_avx512.c core/int8_kernels_avxvnni.c core/int8_kernels_c.c core/kernels.c \
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/localisation.c core/memory.c core/model.c core/motion.c core/network.c \
         core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/precision.c core/product.c core/ranges.c core/rng.c core/score.c core/tail.c \

@@ -301,12 +301,12 @@ void *plan_workspace_new(const struct plan *plan)
     return aligned_alloc(ALIGNMENT, (plan_workspace_size(plan) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 }
 
-/* in: floats, or bytes where the first layer takes a picture. seen: NULL, or what sees each layer's input, channels from
- * seen_at on; the picture, seen_at < 0, is not looked at. */
-static void run_part(const struct plan *p, const struct plan_layer *layers, int n, const void *in, bool bytes, float *ws,
-                     float *out, struct ranges_seen *seen, int seen_at)
+/* Layers first … n - 1. in: floats, or bytes where the first of them takes such. seen: NULL, or what sees each layer's
+ * input, channels from seen_at on; the picture, seen_at < 0, is not looked at. */
+static void run_part(const struct plan *p, const struct plan_layer *layers, int first, int n, const void *in, bool bytes,
+                     float *ws, float *out, struct ranges_seen *seen, int seen_at)
 {
-    for (int i = 0; i < n; i++) {
+    for (int i = first; i < n; i++) {
         const struct plan_layer *l = &layers[i];
         float *to = i == n - 1 ? out : ws + p->ping[i % 2];
         struct dims d = layer_in(l);
@@ -329,15 +329,72 @@ static void run_part(const struct plan *p, const struct plan_layer *layers, int 
     }
 }
 
-/* bytes: whether the picture lies in ws + p->bytes, besides x. */
-static void run(const struct plan *p, bool bytes, float *ws, struct plan_result *ret, struct ranges_seen *seen)
+/* How many of the encoder's layers take what the one before puts out as it is, and can be computed by frames. */
+static int layers_by_frames(const struct plan *p)
+{
+    int n = 0;
+    while (n < p->arch.n_encoder && p->encoder[n].gather && (n == 0 || !p->encoder[n].int8 == !p->encoder[n - 1].int8))
+        n++;
+    return n;
+}
+
+struct history *plan_history_new(const struct plan *plan, int stride)
+{
+    size_t element[ARCH_MAX_LAYERS];
+    int n = layers_by_frames(plan);
+    for (int i = 0; i < n; i++)
+        element[i] = i + 1 < plan->arch.n_encoder && plan->encoder[i].int8 && plan->encoder[i + 1].int8 ? 1 : sizeof(float);
+    return history_new(&(struct history_options){.arch = &plan->arch, .shapes = &plan->shapes, .layers = n, .element = element,
+                                                 .stride = stride});
+}
+
+/* The layers that the history shares, of which only what is missing is computed. Returns what the last of them put out. */
+static const void *run_shared(const struct plan *p, struct history *history, uint64_t number, const void *in, float *ws)
+{
+    struct history_look look;
+    history_look(history, number, &look);
+    for (int i = 0; i < history_layers(history); i++) {
+        const struct plan_layer *l = &p->encoder[i];
+        const struct epilogue e = {l->bias, l->activation, l->slope};
+        float *out = i == p->arch.n_encoder - 1 ? ws + p->z : ws + p->ping[i % 2];
+        int frames = l->conv.coarse.t;
+        history_fetch(history, i, number, &look, out);
+        for (int begin = 0, end; begin < frames; begin = end) {
+            for (end = begin + 1; end < frames && look.frame[i][end] == look.frame[i][begin];)
+                end++;
+            if (look.frame[i][begin] != HISTORY_MISSING)
+                continue;
+            if (l->int8)
+                conv3d_int8_run_frames(l->int8, begin, end, in, out, ws + p->scratch);
+            else
+                conv3d_gather_frames(&l->conv, begin, end, in, l->weight, &e, out, ws + p->scratch);
+        }
+        history_keep(history, i, number, &look, out);
+        in = out;
+    }
+    return in;
+}
+
+/* Past windows of the sequence that a window belongs to, and the number of its first picture. */
+struct sequence {
+    struct history *history;
+    uint64_t number;
+};
+
+/* bytes: whether the picture lies in ws + p->bytes, besides x. sequence, seen: either or both are NULL. */
+static void run(const struct plan *p, bool bytes, float *ws, const struct sequence *sequence, struct plan_result *ret,
+                struct ranges_seen *seen)
 {
     struct dims in = p->shapes.encoder[0], z = p->shapes.decoder[0];
-    run_part(p, p->encoder, p->arch.n_encoder, ws + (bytes ? p->bytes : p->x), bytes, ws, ws + p->z, seen, -1);
+    const void *first = ws + (bytes ? p->bytes : p->x);
+    int shared = sequence ? history_layers(sequence->history) : 0;
+    if (shared > 0)
+        first = run_shared(p, sequence->history, sequence->number, first, ws);
+    run_part(p, p->encoder, shared, p->arch.n_encoder, first, bytes, ws, ws + p->z, seen, -1);
     if (p->arch.has_memory)
         memory_forward(&p->memory, p->slots, p->columns, ws + p->z, (int)dims_positions(z), ws + p->z_hat,
                        ws + p->weights, NULL, ws + p->unit);
-    run_part(p, p->decoder, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, seen,
+    run_part(p, p->decoder, 0, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, seen,
              ranges_of_decoder(&p->arch, &p->shapes, 0));
     double residual = kernels->residual_norm(ws + p->x_hat, ws + p->x, dims_positions(in), (size_t)in.c);
     *ret = (struct plan_result){
@@ -348,8 +405,8 @@ static void run(const struct plan *p, bool bytes, float *ws, struct plan_result 
     };
 }
 
-static void run_frames(const struct plan *plan, const uint8_t *const frames[], float *ws, struct plan_result *ret,
-                       struct ranges_seen *seen)
+static void run_frames(const struct plan *plan, const uint8_t *const frames[], float *ws, const struct sequence *sequence,
+                       struct plan_result *ret, struct ranges_seen *seen)
 {
     size_t n = (size_t)plan->arch.height * (size_t)plan->arch.width;
     float scale = 1 / (255 * plan->arch.std), shift = -plan->arch.mean / plan->arch.std;
@@ -359,23 +416,29 @@ static void run_frames(const struct plan *plan, const uint8_t *const frames[], f
         if (bytes)
             memcpy((uint8_t *)(ws + plan->bytes) + (size_t)t * n, frames[t], n);
     }
-    run(plan, bytes, ws, ret, seen);
+    run(plan, bytes, ws, sequence, ret, seen);
 }
 
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret)
 {
-    run_frames(plan, frames, workspace, ret, NULL);
+    run_frames(plan, frames, workspace, NULL, ret, NULL);
+}
+
+void plan_run_sliding(const struct plan *plan, struct history *history, uint64_t first, const uint8_t *const frames[],
+                      void *workspace, struct plan_result *ret)
+{
+    run_frames(plan, frames, workspace, history ? &(struct sequence){history, first} : NULL, ret, NULL);
 }
 
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                   struct ranges_seen *seen)
 {
-    run_frames(plan, frames, workspace, ret, seen);
+    run_frames(plan, frames, workspace, NULL, ret, seen);
 }
 
 void plan_run_cube(const struct plan *plan, const float *cube, void *workspace, struct plan_result *ret)
 {
     float *ws = workspace;
     memcpy(ws + plan->x, cube, dims_elements(plan->shapes.encoder[0]) * sizeof *cube);
-    run(plan, false, ws, ret, NULL);
+    run(plan, false, ws, NULL, ret, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "core/history.h"
 #include "core/model.h"
 #include "core/precision.h"
 #include "core/ranges.h"
@@ -47,6 +48,16 @@ void *plan_workspace_new(const struct plan *plan);      /* free() it; NULL: out 
 /* Runs the network on a window of `frames` gray pictures, each [height * width] bytes, read in place and not kept.
  * Only for models of one input channel. */
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret);
+
+/* Of one sequence of pictures (a camera, a clip): what its windows share, for windows that begin `stride` pictures apart
+ * (core/history.h). free() it; NULL: out of memory. One thread at a time; a plan may have any number. */
+struct history *plan_history_new(const struct plan *plan, int stride);
+
+/* plan_run() of the window whose pictures have the numbers first … first + frames - 1, bit for bit. What its layers put out
+ * for pictures that windows before it had as well is taken from the history where it is there; windows may come at any
+ * distance, in any order, or not at all. A number stands for one picture until history_clear(). NULL: nothing is shared. */
+void plan_run_sliding(const struct plan *plan, struct history *history, uint64_t first, const uint8_t *const frames[],
+                      void *workspace, struct plan_result *ret);
 
 /* plan_run() of a plan in fp32, and what goes into each layer is seen; seen->n is ranges_count(), at most RANGES_MAX. */
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,

@@ -70,6 +70,7 @@ START_TEST(test_none_per_window)
         ranges.channels[i] = (struct range){-1, 4};
     ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, &ranges, &err) : plan_open(&plan, model, &err), 0);
     void *ws = plan_workspace_new(plan);
+    struct history *history = plan_history_new(plan, 1);
     uint8_t *picture = calloc(1, (size_t)arch.height * (size_t)arch.width);
     const uint8_t *frames[ARCH_MAX_FRAMES];
     for (int t = 0; t < arch.frames; t++)
@@ -81,6 +82,7 @@ START_TEST(test_none_per_window)
     long before = atomic_load(&allocations);
     for (int i = 0; i < 3; i++) {
         plan_run(plan, frames, ws, &result);
+        plan_run_sliding(plan, history, (uint64_t)i, frames, ws, &result);
         float score = calibration_score(&calibration, plan, &result);
         calibration_boxes(&calibration, plan, &result, score, score, score, &boxes);
     }
@@ -89,6 +91,7 @@ START_TEST(test_none_per_window)
     ck_assert_int_eq(during, 0);
     ck_assert_int_ge(boxes.n, 1);
     free(picture);
+    free(history);
     free(ws);
     plan_close(plan);
     model_close(model);

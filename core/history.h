@@ -1,0 +1,52 @@
+/* What past windows of one sequence of pictures left that the next ones need again: output frames of the first layers of an
+ * encoder. A frame whose taps, back to the pictures, all lie inside of the window (none sees the padding at either end) is a
+ * function of those pictures alone; so a window that begins d pictures later has the same frame, where d is a multiple of the
+ * product of the strides in time so far. At a stride of 1 the paper's second layer has it two windows later, the third one four.
+ *
+ * Frames are held by the number of the picture at their place, so windows may come in any order and with gaps: what is not
+ * held is missing, and that is all. Of a layer as many are held as windows at the stride share; none of a layer that is
+ * computed again as fast as it is fetched (the first, of one channel).
+ *
+ * core/plan.h runs it. One thread at a time. */
+#ifndef MEMAED_CORE_HISTORY_H
+#define MEMAED_CORE_HISTORY_H
+
+#include <stdint.h>
+
+#include "core/arch.h"
+
+enum { HISTORY_MAX_FRAMES = 64 };       /* of a layer's output: what comes after a longer one is not shared */
+
+struct history;
+
+struct history_options {
+    const struct arch *arch;
+    const struct arch_shapes *shapes;
+    int layers;                 /* of the encoder, the first ones, that can be computed by frames; none is transposed */
+    const size_t *element;      /* [layers] bytes of an element of what each puts out */
+    int stride;                 /* pictures from a window to the next, >= 1 */
+};
+
+/* One block, for free(); NULL: out of memory. */
+struct history *history_new(const struct history_options *options);
+size_t history_size(const struct history *history);     /* bytes of that block */
+/* Forgets all: pictures are numbered anew. */
+void history_clear(struct history *history);
+
+/* The first so many layers are shared between windows; none holds a frame beyond them. 0: there is nothing to share. */
+int history_layers(const struct history *history);
+
+/* A frame of a shared layer's output, for one window. */
+enum history_frame { HISTORY_UNSEEN, HISTORY_HELD, HISTORY_MISSING };  /* nothing missing sees it; held; to be computed */
+struct history_look {
+    unsigned char frame[ARCH_MAX_LAYERS][HISTORY_MAX_FRAMES];
+};
+
+/* What there is for the window that begins with picture `number`. Of the last shared layer all frames are seen. */
+void history_look(const struct history *history, uint64_t number, struct history_look *ret);
+/* Copies what is held of a layer to its places in out, the layer's whole output. */
+void history_fetch(const struct history *history, int layer, uint64_t number, const struct history_look *look, void *out);
+/* Takes what was missing from there, where later windows can use it. After history_fetch(). */
+void history_keep(struct history *history, int layer, uint64_t number, const struct history_look *look, const void *out);
+
+#endif
