@@ -1,0 +1,105 @@
+#!/bin/sh
+# Seconds per cube of the peers and of memaed, in turn on the same machine in the same run, and their ratios: of the frozen
+# network, or with --train of a step of training (forward, back, Adam) on batches of BATCH.
+#
+#   tests/bench/compare.sh [--train BATCH] [ARCH [THREADS [ROUNDS]]]        (paper, 2, 3)
+#
+# Each round runs one after the other, so that a machine that slows down slows all; the medians are compared. The peers:
+#   PyTorch, as it comes, and with the OpenBLAS kernels that memaed chose for this CPU, where Debian's OpenBLAS by itself may
+#     take much slower ones (daemon/blas.h): the second is the ratio that memaed's own code earns; and, frozen, held to AVX2,
+#     as memaed is beside it. Needs python3-torch and the reference beside the project (../shared/reference).
+#   oneDNN, by tests/bench/onednn.cpp, for the paper's network, frozen. Needs libdnnl-dev and a C++ compiler.
+# What is not there is left out, and said. MEMAED names the program to measure; BEFORE a command to put before each
+# measurement (BEFORE='chrt -f 10').
+set -eu
+cd "$(dirname "$0")/../.."
+batch=
+if [ "${1:-}" = --train ]; then
+    batch=${2:?a batch is missing}
+    shift 2
+fi
+arch=${1:-paper} threads=${2:-2} rounds=${3:-3}
+memaed=${MEMAED:-build/memaed}
+reference=../shared/reference/memae_torch.py
+
+[ -x "$memaed" ] || { echo "$memaed is not built" >&2; exit 1; }
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' INT TERM
+
+torch='' onednn=''
+if ! /usr/bin/python3 -c 'import torch' 2>/dev/null; then
+    echo "python3-torch is not installed: no PyTorch" >&2
+elif [ ! -e "$reference" ]; then
+    echo "$reference is not there: no PyTorch" >&2
+else
+    torch=1
+fi
+if [ "$batch" ] || [ "$arch" != paper ]; then
+    :
+elif ! echo '#include <dnnl.hpp>' | c++ -fsyntax-only -x c++ - 2>/dev/null; then
+    echo "libdnnl-dev or a C++ compiler is not installed: no oneDNN" >&2
+else
+    onednn="$folder/onednn"
+    c++ -O2 -Wall -Wextra -fopenmp -o "$onednn" tests/bench/onednn.cpp -ldnnl
+fi
+
+# measure KIND COMMAND…: the command's line of JSON, and the same with the kind, kept.
+measure() {
+    kind=$1
+    shift
+    # shellcheck disable=SC2086  # a command's words
+    ${BEFORE:-} "$@" | sed "s/^{/{\"kind\": \"$kind\", /" | tee -a "$folder/results"
+}
+
+pytorch() {
+    kind=$1
+    shift
+    [ "$torch" ] || return 0
+    if [ "$batch" ]; then
+        measure "$kind" env "$@" /usr/bin/python3 "$reference" train "$arch" "$batch" "$threads"
+    else
+        measure "$kind" env "$@" /usr/bin/python3 "$reference" bench "$arch" "$threads"
+    fi
+}
+
+round=0
+while [ "$round" -lt "$rounds" ]; do
+    pytorch PyTorch
+    measure memaed "$memaed" bench --arch "$arch" --threads "$threads" ${batch:+--train --batch "$batch"}
+    kernels=$(tail -n 1 "$folder/results" | sed -n 's/.*"blas": "\([^"]*\)".*/\1/p')
+    pytorch "PyTorch with memaed's OpenBLAS kernels" "OPENBLAS_CORETYPE=$kernels"
+    if [ ! "$batch" ]; then
+        [ ! "$onednn" ] || for precision in fp32 bf16 int8; do
+            measure "oneDNN $precision" "$onednn" $precision "$threads"
+        done
+        measure "memaed int8" "$memaed" bench --arch "$arch" --threads "$threads" --precision int8
+        measure "memaed, one thread" "$memaed" bench --arch "$arch" --threads 1
+        measure "memaed int8, one thread" "$memaed" bench --arch "$arch" --threads 1 --precision int8
+        pytorch "AVX2: PyTorch" ATEN_CPU_CAPABILITY=avx2 DNNL_MAX_CPU_ISA=AVX2
+        measure "AVX2: memaed" env MEMAED_CPU=avx2 "$memaed" bench --arch "$arch" --threads "$threads"
+        measure "AVX2: memaed int8" env MEMAED_CPU=avx2 "$memaed" bench --arch "$arch" --threads "$threads" --precision int8
+    fi
+    round=$((round + 1))
+done
+/usr/bin/python3 - "$folder/results" <<'EOP'
+import json
+import statistics
+import sys
+
+kinds = {}
+for line in open(sys.argv[1], encoding="utf-8"):
+    run = json.loads(line)
+    kinds.setdefault(run["kind"], []).append(run["seconds_per_cube"])
+median = {kind: statistics.median(seconds) for kind, seconds in kinds.items()}
+for kind, s in median.items():
+    own = "AVX2: memaed" if kind.startswith("AVX2") else "memaed"
+    if kind.endswith(", one thread"):
+        many = kind.removesuffix(", one thread")
+        times = [f"{s / median[many]:.2f} times that of all threads"]
+    elif kind.startswith(own):
+        times = []
+    else:
+        times = [f"{s / median[k]:.2f} times {k}'s" for k in (own, own + " int8") if k in median]
+    print(", ".join([f"{kind}: {s:.4f} s/cube ({1 / s:.2f} cubes/s)", *times]))
+EOP
