@@ -32,6 +32,7 @@ static const char usage[] =
     "                         in docs/model-format.md (paper)\n"
     "  -m, --model FILE       this model instead\n"
     "      --precision P      fp32 or int8 (fp32)\n"
+    "      --stride N         besides, windows that slide by N pictures over one sequence a worker\n"
     "      --threads N        workers with one cube each; with --train, for one batch (all cores)\n"
     "      --train            whole steps of training instead of the frozen network\n"
     "      --batch N          cubes a step, with --train (8)\n"
@@ -41,13 +42,15 @@ static const char usage[] =
     "seconds_per_cube: wall time divided by cubes finished, all workers together; latency_s: one cube alone, the\n"
     "median; peak_gflops: what these threads reach in a loop of multiply-adds on registers; gflop_per_cube: two a\n"
     "multiply-add of the convolutions' direct form; share_of_peak: gflop_per_cube / seconds_per_cube / peak_gflops.\n"
+    "With --stride: seconds_per_window, share_of_cube = seconds_per_window / seconds_per_cube, and the bytes that are\n"
+    "kept of past windows, a worker.\n"
     "\n"
     "Built-in architectures:";
 
 struct bench {
     const char *arch_name, *model_path;
     enum precision precision;
-    int threads;
+    int threads, stride;        /* stride 0: no windows that slide */
     double seconds;
 
     const struct plan *plan;
@@ -55,6 +58,8 @@ struct bench {
     const uint8_t **frames;     /* [frames] */
     float *cube;                /* [t, h, w, c], instead */
     void **workspaces;          /* [threads] */
+    struct history **histories; /* [threads], of windows that slide; NULL: each by itself */
+    uint64_t *first;            /* [threads] the number of the next one's first picture */
     pthread_barrier_t barrier;  /* of the threads: each has one item */
     double deadline_s;
     long *cubes;                /* [threads] */
@@ -77,6 +82,20 @@ static double now_s(void)
 
 /* ---- measuring ---------------------------------------------------------------------------------------------------- */
 
+/* The next window of the worker's sequence, in which the pictures come again and again. */
+static void run_window(struct bench *b, int worker)
+{
+    const uint8_t *frames[ARCH_MAX_FRAMES];
+    struct plan_result result;
+    int length = plan_arch(b->plan)->frames;
+    uint64_t first = b->first[worker];
+
+    b->first[worker] += (uint64_t)b->stride;
+    for (int i = 0; i < length; i++)
+        frames[i] = b->frames[(first + (uint64_t)i) % (uint64_t)length];
+    plan_run_sliding(b->plan, b->histories[worker], first, frames, b->workspaces[worker], &result);
+}
+
 static void run_cube(struct bench *b, int worker)
 {
     struct plan_result result;
@@ -95,7 +114,10 @@ static void work(void *arg, int item, int worker)
     (void)item;
     pthread_barrier_wait(&b->barrier);
     do {
-        run_cube(b, worker);
+        if (b->histories)
+            run_window(b, worker);
+        else
+            run_cube(b, worker);
         n++;
     } while (now_s() < b->deadline_s);
     b->cubes[worker] = n;
@@ -156,24 +178,56 @@ static double latency_s(struct bench *b)
     return times[n / 2];
 }
 
-static void measure(struct bench *b, const struct parallel *p, struct figures *ret)
+/* As many cubes, or windows, as are begun within some seconds; one of each worker at least. */
+static void throughput(struct bench *b, const struct parallel *p, double seconds, struct figures *ret)
 {
-    double start;
+    double start = now_s();
 
-    b->deadline_s = 0;
-    p->run(p, b->threads, work, b);             /* warm-up: one cube each */
-    ret->latency_s = latency_s(b);
-    ret->peak_gflops = peak_gflops(b, p);
-    ret->gflop_per_cube = 2e-9 * arch_total_cost(plan_arch(b->plan), plan_shapes(b->plan)).multiply_adds;
-
-    start = now_s();
-    b->deadline_s = start + b->seconds;
+    b->deadline_s = start + seconds;
     p->run(p, b->threads, work, b);
     ret->seconds = now_s() - start;
     ret->cubes = 0;
     for (int i = 0; i < b->threads; i++)
         ret->cubes += b->cubes[i];
     ret->seconds_per_cube = ret->seconds / (double)ret->cubes;
+}
+
+static void measure(struct bench *b, const struct parallel *p, struct figures *ret)
+{
+    throughput(b, p, 0, ret);                   /* warm-up: one cube each */
+    ret->latency_s = latency_s(b);
+    ret->peak_gflops = peak_gflops(b, p);
+    ret->gflop_per_cube = 2e-9 * arch_total_cost(plan_arch(b->plan), plan_shapes(b->plan)).multiply_adds;
+
+    throughput(b, p, b->seconds, ret);
+}
+
+static int open_histories(struct bench *b)
+{
+    size_t threads = (size_t)b->threads;
+
+    b->histories = calloc(threads, sizeof *b->histories);
+    b->first = calloc(threads, sizeof *b->first);
+    if (!b->histories || !b->first)
+        return -ENOMEM;
+    for (size_t i = 0; i < threads; i++) {
+        b->histories[i] = plan_history_new(b->plan, b->stride);
+        if (!b->histories[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* After measure(): windows that slide, of which the first ones, that find nothing kept, do not count. */
+static int measure_sliding(struct bench *b, const struct parallel *p, struct figures *ret)
+{
+    int r = open_histories(b);
+
+    if (r < 0)
+        return r;
+    throughput(b, p, b->seconds / 5, ret);
+    throughput(b, p, b->seconds, ret);
+    return 0;
 }
 
 /* ---- setting up --------------------------------------------------------------------------------------------------- */
@@ -308,7 +362,11 @@ static void tear_down(struct bench *b)
 {
     for (int i = 0; b->workspaces && i < b->threads; i++)
         free(b->workspaces[i]);
+    for (int i = 0; b->histories && i < b->threads; i++)
+        free(b->histories[i]);
     free(b->workspaces);
+    free(b->histories);
+    free(b->first);
     free(b->pixels);
     free(b->frames);
     free(b->cube);
@@ -347,12 +405,14 @@ static int print_json(json_t *json)
     return failed;
 }
 
-static int print_figures(const struct bench *b, const struct figures *f)
+/* sliding: NULL without --stride. */
+static int print_figures(const struct bench *b, const struct figures *f, const struct figures *sliding)
 {
     char cpu[128];
+    json_t *json, *more = NULL;
 
     cpu_name(cpu, sizeof cpu);
-    return print_json(json_pack(
+    json = json_pack(
         "{s:s?, s:s?, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s, s:s, s:s, s:I, s:s, s:s}", "arch",
         b->model_path ? NULL : b->arch_name, "model", b->model_path, "precision",
         precision_name(plan_precision(b->plan)), "threads", b->threads,
@@ -361,18 +421,31 @@ static int print_figures(const struct bench *b, const struct figures *f)
         f->gflop_per_cube / f->seconds_per_cube / f->peak_gflops, "cubes", (json_int_t)f->cubes, "seconds", f->seconds,
         "kernels", b->precision == PRECISION_INT8 ? int8_kernels->name : kernels->name, "blas", blas_kernels(),
         "peak_kernel", peak_kernel(), "workspace_bytes",
-        (json_int_t)plan_workspace_size(b->plan), "cpu", cpu, "version", MEMAED_VERSION));
+        (json_int_t)plan_workspace_size(b->plan), "cpu", cpu, "version", MEMAED_VERSION);
+    if (json && sliding) {
+        more = json_pack("{s:i, s:f, s:f, s:I}", "stride", b->stride, "seconds_per_window", sliding->seconds_per_cube,
+                         "share_of_cube", sliding->seconds_per_cube / f->seconds_per_cube, "history_bytes",
+                         (json_int_t)history_size(b->histories[0]));
+        if (!more || json_object_update(json, more) < 0) {
+            json_decref(json);
+            json = NULL;
+        }
+        json_decref(more);
+    }
+    return print_json(json);
 }
 
 static int bench_all(struct bench *b)
 {
     struct plan *plan = NULL;
     struct threads *threads = NULL;
-    struct figures figures;
+    struct figures figures, sliding;
     struct error err = {""};
     int r, status = 1;
 
     r = open_plan(b, &plan, &err);
+    if (r == 0 && b->stride && b->cube)
+        r = error_set(&err, -EINVAL, "--stride: the network takes no gray pictures");
     if (r < 0)
         goto fail;
     b->plan = plan;
@@ -385,8 +458,12 @@ static int bench_all(struct bench *b)
     struct parallel parallel = threads_parallel(threads);
     pthread_barrier_init(&b->barrier, NULL, (unsigned)b->threads);
     measure(b, &parallel, &figures);
+    if (b->stride)
+        r = measure_sliding(b, &parallel, &sliding);
     pthread_barrier_destroy(&b->barrier);
-    status = print_figures(b, &figures);
+    if (r < 0)
+        goto fail;
+    status = print_figures(b, &figures, b->stride ? &sliding : NULL);
     goto end;
 fail:
     fprintf(stderr, "memaed: bench: %s\n", err.text[0] ? err.text : strerror(-r));
@@ -433,7 +510,7 @@ int command_bench(int argc, char **argv)
     static const struct option options[] = {
         {"arch", required_argument, NULL, 'a'},    {"model", required_argument, NULL, 'm'},
         {"precision", required_argument, NULL, 'p'}, {"threads", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 's'},   {"train", no_argument, NULL, 'T'},
+        {"seconds", required_argument, NULL, 's'},   {"stride", required_argument, NULL, 'S'}, {"train", no_argument, NULL, 'T'},
         {"batch", required_argument, NULL, 'b'},     {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -461,6 +538,9 @@ int command_bench(int argc, char **argv)
         case 's':
             r = option_real(&bench.seconds, "bench", "seconds", optarg, 0, 86400, true);
             break;
+        case 'S':
+            r = option_int(&bench.stride, "bench", "stride", optarg, 1, 64);
+            break;
         case 'T':
             train = true;
             break;
@@ -485,6 +565,8 @@ int command_bench(int argc, char **argv)
         return option_misuse("bench", "--arch or --model expected, not both");
     if (train && bench.precision != PRECISION_FP32)
         return option_misuse("bench", "--precision: training is in fp32");
+    if (bench.stride && train)
+        return option_misuse("bench", "--stride: training has no windows that slide");
     if (batch && !train)
         return option_misuse("bench", "--batch: it goes with --train");
     if (!bench.arch_name && !bench.model_path)

@@ -35,6 +35,7 @@ class Cli(harness.Case):
                      ("score", "--model"), ("score", "--model", "m", "--stride", "x", "in"),
                      ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
                      ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"), ("bench", "--batch", "4"),
+                     ("bench", "--stride", "0"), ("bench", "--train", "--stride", "1"),
                      ("bench", "--train", "--batch", "1"),
                      ("learn", "--input", "x", "--output", "y", "--time-limit", "soon"),
                      ("learn", "--input", "x", "--output", "y", "--profile", "none-such")):
@@ -70,6 +71,17 @@ class Cli(harness.Case):
         self.assertEqual((figures["batch"], figures["threads"]), (3, 2))
         self.assertGreaterEqual(figures["steps"], 3)
         self.assertAlmostEqual(figures["cubes_per_s"] * figures["seconds_per_cube"], 1, 5)
+
+    def test_bench_stride(self):
+        model = harness.write_model(self.path("model.safetensors"))
+        for precision in ("fp32", "int8"):
+            command = harness.run("bench", "--model", model, "--precision", precision, "--stride", 2, "--threads", 2,
+                                  "--seconds", 0.1)
+            self.assertEqual(command.code, 0, command.err)
+            figures = json.loads(command.out)
+            self.assertEqual(figures["stride"], 2)
+            self.assertAlmostEqual(figures["share_of_cube"] * figures["seconds_per_cube"] / figures["seconds_per_window"], 1, 5)
+            self.assertGreater(figures["history_bytes"], 0)
 
     def test_model_show(self):
         model = harness.write_model(self.path("model.safetensors"), slots=20)
