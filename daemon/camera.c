@@ -38,6 +38,8 @@ struct camera {
     struct alert_rule rule;
     double fps;
     int length;                 /* frames of a window */
+    struct history *history;    /* of its windows; the worker's that set in_history */
+    atomic_flag in_history;
     bool is_live, is_local;     /* paces itself; is a file, whose end is no loss */
     struct ring *ring;
     struct results *results;
@@ -94,6 +96,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
         camera->rule = *options->rule;
     camera->fps = options->fps;
     camera->length = arch->frames;
+    atomic_flag_clear(&camera->in_history);
     camera->is_live = source_is_live(config->source);
     camera->is_local = is_local_file(config->source);
     camera->webhooks = options->webhooks;
@@ -103,7 +106,10 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
         seed = (uint64_t)monotonic_us();
     backoff_init(&camera->backoff, seed);
 
-    int r = ring_open(&camera->ring, &(struct ring_options){.frame_size = (size_t)arch->height * (size_t)arch->width,
+    camera->history = plan_history_new(options->plan, config->stride);
+    int r = camera->history ? 0 : -ENOMEM;
+    if (r == 0)
+        r = ring_open(&camera->ring, &(struct ring_options){.frame_size = (size_t)arch->height * (size_t)arch->width,
                                                             .length = arch->frames,
                                                             .stride = config->stride,
                                                             .backlog = config->backlog,
@@ -141,6 +147,7 @@ void camera_close(struct camera *camera)
     assert(!camera->started || camera->joined);
     results_close(camera->results);
     ring_close(camera->ring);
+    free(camera->history);
     pthread_cond_destroy(&camera->stopped);
     lock_destroy(&camera->view_lock);
     lock_destroy(&camera->wait_lock);
@@ -154,14 +161,18 @@ const char *camera_name(const struct camera *camera)
 
 /* ---- the workers' side ---- */
 
+/* A worker that runs a window of a camera while another is at one before shares nothing: waiting would cost more. */
 static void run_window(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret)
 {
-    const struct camera *camera = arg;
+    struct camera *camera = arg;
     const uint8_t *frames[RING_MAX_LENGTH];
     for (int i = 0; i < camera->length; i++)
         frames[i] = window->frames[i]->pixels;
     struct plan_result result;
-    plan_run(camera->plan, frames, workspace, &result);
+    bool alone = !atomic_flag_test_and_set(&camera->in_history);
+    plan_run_sliding(camera->plan, alone ? camera->history : NULL, window->frames[0]->number, frames, workspace, &result);
+    if (alone)
+        atomic_flag_clear(&camera->in_history);
     ret->reference = result.reference;
     const struct calibration *calibration = camera->has_calibration ? &camera->calibration : NULL;
     ret->score = calibration_score(calibration, camera->plan, &result);
