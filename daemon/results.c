@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/drift.h"
 #include "daemon/clock.h"
@@ -48,6 +49,8 @@ struct results {
     float last_score;
     double drift_shown;
     double latency_ms;
+    uint64_t latencies[VIEW_LATENCIES + 1];
+    double latency_seconds;
     bool alert_open;
     struct rate rate;
 };
@@ -184,6 +187,16 @@ static double take_p_value_locked(struct results *results, float score)
     return p;
 }
 
+static void count_latency_locked(struct results *results, double ms)
+{
+    int i = 0;
+    while (i < VIEW_LATENCIES && ms > view_latency_ms[i])
+        i++;
+    results->latencies[i]++;
+    results->latency_seconds += ms / 1e3;
+    results->latency_ms = ms;
+}
+
 /* Whether every window that came due has been committed or skipped. */
 static bool is_settled_locked(const struct results *results)
 {
@@ -215,7 +228,7 @@ void results_commit(struct results *results, const struct pool_result *result)
     results->scored = results->committed;
     results->last_score = result->score;
     results->drift_shown = results->has_tail ? drift : (double)NAN;
-    results->latency_ms = (double)(now_us - result->due_us) / 1e3;
+    count_latency_locked(results, (double)(now_us - result->due_us) / 1e3);
     results->alert_open = results->state.open;
     rate_add(&results->rate, now_us);
     lock_give(&results->view_lock);
@@ -252,6 +265,8 @@ void results_view(struct results *results, struct view_camera *ret)
     ret->last_score = results->last_score;
     ret->drift = results->drift_shown;
     ret->latency_ms = results->latency_ms;
+    memcpy(ret->latencies, results->latencies, sizeof ret->latencies);
+    ret->latency_seconds = results->latency_seconds;
     ret->alert_open = results->alert_open;
     ret->fps_analysed = rate_of(&results->rate, now_us) * results->frames_per_window;
     lock_give(&results->view_lock);

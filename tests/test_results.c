@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "daemon/clock.h"
 #include "daemon/results.h"
 
 enum { LENGTH = 4, KEPT = 100 };
@@ -259,6 +260,31 @@ START_TEST(a_loss_is_forgotten_once_its_gap_is_seen)
 }
 END_TEST
 
+START_TEST(latencies_are_counted_by_bounds)
+{
+    static const int ms[] = {0, 4, 6, 12, 12, 9999};
+    enum { N = sizeof ms / sizeof ms[0] };
+    open_results(false);
+    publish(LENGTH + N - 1);
+    for (int i = 0; i < N; i++) {
+        struct pool_result result = claim(1);
+        result.due_us = monotonic_us() - 1000 * ms[i];
+        results_commit(results, &result);
+    }
+    struct view_camera view = {0};
+    results_view(results, &view);
+    uint64_t n = 0;
+    for (int i = 0; i <= VIEW_LATENCIES; i++)
+        n += view.latencies[i];
+    ck_assert_uint_eq(n, N);
+    ck_assert_uint_eq(view.latencies[VIEW_LATENCIES], 1);
+    ck_assert_uint_le(view.latencies[0], 2);        /* a busy machine adds to them */
+    ck_assert_double_ge(view.latency_ms, 9999);
+    ck_assert_double_ge(view.latency_seconds, (0 + 4 + 6 + 12 + 12 + 9999) / 1e3);
+    close_results();
+}
+END_TEST
+
 START_TEST(without_a_rule_there_are_scores_alone)
 {
     open_results(false);
@@ -286,6 +312,7 @@ int main(void)
     tcase_add_test(tcase, a_loss_waits_for_windows_under_way);
     tcase_add_test(tcase, a_gap_closes_before_the_next_counts);
     tcase_add_test(tcase, a_loss_is_forgotten_once_its_gap_is_seen);
+    tcase_add_test(tcase, latencies_are_counted_by_bounds);
     tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
     Suite *suite = suite_create("results");
     suite_add_tcase(suite, tcase);

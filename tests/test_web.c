@@ -443,7 +443,7 @@ static size_t name_length(const char *line)
  * value of `wanted` (name and labels as they stand there), NAN where there is none. */
 static double parse_metrics(const char *metrics, const char *wanted)
 {
-    char family[128] = "", kind[16] = "", seen[16384] = "";
+    char family[128] = "", kind[16] = "", seen[32768] = "";
     double found = NAN;
     ck_assert_msg(metrics[strlen(metrics) - 1] == '\n', "the last line has no end");
     for (const char *line = metrics, *end; *line; line = end + 1) {
@@ -465,13 +465,16 @@ static double parse_metrics(const char *metrics, const char *wanted)
             size_t n = strlen(family);
             ck_assert_msg(strncmp(copy + 7, family, n) == 0 && copy[7 + n] == ' ', "%s after %s", copy, family);
             snprintf(kind, sizeof kind, "%s", copy + 8 + n);
-            ck_assert(strcmp(kind, "gauge") == 0 || strcmp(kind, "counter") == 0);
+            ck_assert(strcmp(kind, "gauge") == 0 || strcmp(kind, "counter") == 0 || strcmp(kind, "histogram") == 0);
             bool total = n > 6 && strcmp(family + n - 6, "_total") == 0;
             ck_assert_msg(total == (strcmp(kind, "counter") == 0), "%s is a %s", family, kind);
         } else {
             ck_assert_msg(*kind, "a sample without TYPE: %s", copy);
             size_t n = name_length(copy);
-            ck_assert_msg(n == strlen(family) && strncmp(copy, family, n) == 0, "%s within %s", copy, family);
+            ck_assert_msg(strncmp(copy, family, strlen(family)) == 0, "%s within %s", copy, family);
+            const char *suffix = copy + strlen(family);
+            bool part = strncmp(suffix, "_bucket{", 8) == 0 || strncmp(suffix, "_sum{", 5) == 0 || strncmp(suffix, "_count{", 7) == 0;
+            ck_assert_msg(strcmp(kind, "histogram") == 0 ? part : n == strlen(family), "%s within %s", copy, family);
             if (copy[n] == '{') {
                 do {
                     n++;
@@ -520,6 +523,13 @@ START_TEST(metrics)
         {"memaed_camera_state{camera=\"yard_2-x\",state=\"lost\"}", 1}, {"memaed_camera_state{camera=\"gate\",state=\"lost\"}", 0},
         {"memaed_camera_threshold{camera=\"gate\"}", 0.25}, {"memaed_camera_drift{camera=\"gate\"}", 0.0625},
         {"memaed_camera_alert_open{camera=\"gate\"}", 1},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"0.005\"}", 60},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"0.01\"}", 80},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"2\"}", 80},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"5\"}", 87},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"+Inf\"}", 90},
+        {"memaed_camera_window_latency_seconds_count{camera=\"gate\"}", 90},
+        {"memaed_camera_window_latency_seconds_sum{camera=\"gate\"}", 40.5},
         {"memaed_webhooks_delivered_total", 7}, {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
         {"memaed_start_time_seconds", 1700000000},
     };

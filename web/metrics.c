@@ -98,6 +98,30 @@ static const char *const states[] = {
     [VIEW_STOPPED] = "stopped",
 };
 
+static void put_latencies(FILE *out, const struct view_camera *cameras, size_t n)
+{
+    static const char name[] = "camera_window_latency_seconds";
+    put_head(out, name, "histogram", "From the last frame of a window decoded to its score published.");
+    for (size_t c = 0; c < n; c++) {
+        uint64_t count = 0;
+        for (int i = 0; i <= VIEW_LATENCIES; i++) {
+            count += cameras[c].latencies[i];
+            fprintf(out, "memaed_%s_bucket{camera=\"", name);
+            put_label(out, cameras[c].name);
+            fputs("\",le=\"", out);
+            if (i < VIEW_LATENCIES)
+                fprintf(out, "%g", view_latency_ms[i] / 1e3);
+            else
+                fputs("+Inf", out);
+            fprintf(out, "\"} %" PRIu64 "\n", count);
+        }
+        put_camera(out, "camera_window_latency_seconds_sum", &cameras[c]);
+        put_value(out, cameras[c].latency_seconds);
+        put_camera(out, "camera_window_latency_seconds_count", &cameras[c]);
+        fprintf(out, " %" PRIu64 "\n", count);
+    }
+}
+
 static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
 {
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
@@ -117,6 +141,7 @@ static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
             put_value(out, x);
         }
     }
+    put_latencies(out, cameras, n);
     put_head(out, "camera_state", "gauge", "1 for the state that the camera is in, 0 for the others.");
     for (size_t c = 0; c < n; c++) {
         for (size_t s = 0; s < sizeof states / sizeof states[0]; s++) {

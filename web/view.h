@@ -12,6 +12,10 @@
 
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
+/* Upper bounds of what latencies are counted by. */
+enum { VIEW_LATENCIES = 15 };
+static const short view_latency_ms[VIEW_LATENCIES] = {5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000};
+
 struct view_camera {
     char name[65];
     enum view_camera_state state;
@@ -21,6 +25,8 @@ struct view_camera {
     uint64_t windows_due, windows_scored, windows_skipped, windows_pending;
     uint64_t reconnects;
     double latency_ms;                  /* last window: from its last frame decoded to its score published */
+    uint64_t latencies[VIEW_LATENCIES + 1];     /* of all windows: how many within each bound and above the one before */
+    double latency_seconds;             /* their sum */
     bool has_score;
     float last_score;
     double drift;                       /* core/drift.h; NAN: not told (yet) */

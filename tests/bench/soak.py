@@ -29,11 +29,6 @@ def say(*text):
     print(*text, file=sys.stderr, flush=True)
 
 
-def rss_mib(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")) / 1024
-
-
 def choose_model(folder, workers):
     """A model so large that four cameras can ask for 150 % of what `workers` do, at a stride of 1 or more; (path, windows
     a second)."""
@@ -65,7 +60,7 @@ def run(folder, model, rate, sources, minutes, workers):
             for follower in followers:
                 follower.poll()
                 follower.scores.clear()
-            memory.append(rss_mib(daemon.process.pid))
+            memory.append(harness.rss_mib(daemon.process.pid))
             if time.monotonic() - began >= next_line:
                 next_line += 60
                 states = {n: daemon.camera(n) for n in CAMERAS}

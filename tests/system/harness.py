@@ -83,6 +83,12 @@ def session_processes(session):
     return found
 
 
+def rss_mib(pid):
+    """Resident memory of a process."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")) / 1024
+
+
 class Command(collections.namedtuple("Command", "code out err seconds")):
     """What a finished command left."""
 
@@ -197,6 +203,15 @@ class Daemon:
                 if all(found.get(k) == v for k, v in labels.items()):
                     return float(m[3])
         return None
+
+    def histogram(self, name):
+        """Of a histogram of /metrics: how many up to each bound, all its series together."""
+        status, text = self.get("/metrics")
+        assert status == 200, text
+        counts = collections.Counter()
+        for bound, count in re.findall(rf'^memaed_{name}_bucket{{.*le="(.*)"}} (\d+)$', text, re.M):
+            counts[float(bound)] += int(count)
+        return counts
 
     # -- the end
 
