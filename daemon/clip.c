@@ -31,6 +31,7 @@ struct clip_scorer {
     double *sums;               /* [threads, map_h * map_w] */
     float *maps;                /* [2 * batch, map_h * map_w] */
     void **workspaces;                          /* [threads] */
+    struct history **histories;                 /* [threads], of the windows of the clip that a thread ran */
     const uint8_t **pictures;                   /* [threads, length]: of the window that a thread runs */
     uint8_t *pixels;                            /* [capacity + 1, frame_size]; the last is for frames of no window */
     struct kept_frame *frames;                  /* [capacity + 1] */
@@ -89,7 +90,9 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     s->due = calloc((size_t)s->batch, sizeof *s->due);
     s->next_due = calloc((size_t)s->batch, sizeof *s->next_due);
     s->workspaces = calloc((size_t)parallel->threads, sizeof *s->workspaces);
-    if (!s->pixels || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due || !s->workspaces)
+    s->histories = calloc((size_t)parallel->threads, sizeof *s->histories);
+    if (!s->pixels || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due || !s->workspaces ||
+        !s->histories)
         goto fail;
     for (int i = 0; i < s->batch; i++) {
         s->due[i].map = s->maps + (size_t)i * cells;
@@ -97,7 +100,8 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     }
     for (int i = 0; i < parallel->threads; i++) {
         s->workspaces[i] = plan_workspace_new(plan);
-        if (!s->workspaces[i])
+        s->histories[i] = plan_history_new(plan, stride);
+        if (!s->workspaces[i] || !s->histories[i])
             goto fail;
     }
     *ret = s;
@@ -113,7 +117,10 @@ void clip_close(struct clip_scorer *s)
         return;
     for (int i = 0; s->workspaces && i < s->parallel.threads; i++)
         free(s->workspaces[i]);
+    for (int i = 0; s->histories && i < s->parallel.threads; i++)
+        free(s->histories[i]);
     free(s->workspaces);
+    free(s->histories);
     free(s->sums);
     free(s->maps);
     free(s->next_due);
@@ -233,9 +240,10 @@ static void run_item(void *arg, int item, int worker)
         return;
     }
     struct due_window *due = &s->due[item - 1];
+    uint64_t first = due->window.index * (uint64_t)s->stride;
     for (int i = 0; i < s->length; i++)
-        pictures[i] = s->pixels + slot_of(s, due->window.index * (uint64_t)s->stride + (uint64_t)i) * s->frame_size;
-    plan_run(s->plan, pictures, s->workspaces[worker], &result);
+        pictures[i] = s->pixels + slot_of(s, first + (uint64_t)i) * s->frame_size;
+    plan_run_sliding(s->plan, s->histories[worker], first, pictures, s->workspaces[worker], &result);
     due->window.reference = result.reference;
     due->window.score = calibration_score(s->calibration, s->plan, &result);
     if (s->calibration)
@@ -263,6 +271,8 @@ int clip_score(struct clip_scorer *s, struct source *source, const struct clip_s
     s->frame = s->window = s->sequence = s->sequence_start = s->last_sequence = 0;
     s->ended = false;
     s->source_result = 0;
+    for (int i = 0; i < s->parallel.threads; i++)
+        history_clear(s->histories[i]);
 
     for (;;) {
         struct due_window *swap = s->due;

@@ -38,13 +38,16 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
 static struct plan *open_plan(int channels)
 {
     struct arch arch = {.channels = channels, .frames = LENGTH, .height = HEIGHT, .width = WIDTH, .mean = 0.5f, .std = 0.5f,
-                        .n_encoder = 1, .n_decoder = 1};
+                        .n_encoder = 2, .n_decoder = 1};
     struct model *model;
     struct plan *plan;
     struct error err = {""};
 
-    arch.encoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 3, .kernel = {3, 3, 3}, .stride = {1, 2, 2},
+    arch.encoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 16, .kernel = {3, 3, 3}, .stride = {1, 2, 2},
                                           .padding = {1, 1, 1}, .activation = ACTIVATION_TANH};
+    /* Half of it is shared by windows at a stride of 1. */
+    arch.encoder[1] = (struct layer_spec){.type = LAYER_CONV3D, .out = 3, .kernel = {1, 3, 3}, .stride = {1, 1, 1},
+                                          .padding = {0, 1, 1}, .activation = ACTIVATION_TANH};
     arch.decoder[0] = (struct layer_spec){.type = LAYER_DECONV3D, .out = channels, .kernel = {3, 3, 3}, .stride = {1, 2, 2},
                                           .padding = {1, 1, 1}, .output_padding = {0, 1, 1}};
     ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
