@@ -75,9 +75,10 @@ size_t conv3d_scratch(const struct conv3d *g)
 
 /* ---- gather ------------------------------------------------------------------------------------------------------ */
 
-/* Every output position's sum over its window of source times weight (panels over [n[0], n[1], n[2], src.c]). */
-static void convolve(struct window3d w, const float *src, const float *weight, size_t n, const struct epilogue *e,
-                     const struct placement3d *to, float *scratch)
+/* Every output position's sum over its window of source times weight, panels of panel_step floats over [n[0], n[1], n[2],
+ * src.c]. */
+static void convolve_span(struct window3d w, const float *src, const float *weight, size_t panel_step, size_t n,
+                          const struct epilogue *e, const struct placement3d *to, float *scratch)
 {
     const void *rows[BLOCK_ROWS * BLOCK_RUNS];
     void *out[BLOCK_ROWS];
@@ -90,9 +91,7 @@ static void convolve(struct window3d w, const float *src, const float *weight, s
         src = window3d_pad(&w, src, sizeof *src, NULL, scratch + k);
     size_t fit = BLOCK_WEIGHTS / (k * in_panels(n));
     int at_once = fit < 1 ? 1 : fit > BLOCK_RUNS ? BLOCK_RUNS : (int)fit;
-    struct row_products p = {.rows = rows, .out = out, .k = k, .n = n, .panel_step = (size_t)runs * k * KERNEL_PANEL,
-                             .bias = e->bias, .slope = e->slope};
-
+    struct row_products p = {.rows = rows, .out = out, .k = k, .n = n, .panel_step = panel_step, .bias = e->bias, .slope = e->slope};
     size_t m = window3d_positions(&w), most = BLOCK_ROWS / tile * tile;
     struct window3d_block block = {.tile = tile};
     for (; block.m0 < m; block.m0 += most) {
@@ -108,6 +107,22 @@ static void convolve(struct window3d w, const float *src, const float *weight, s
             p.activation = block.first == runs ? e->activation : ACTIVATION_NONE;
             kernels->row_products(&p);
         } while (block.first < runs);
+    }
+}
+
+/* The output's frames begin … end - 1. */
+static void convolve(const struct window3d *w, int begin, int end, const float *src, const float *weight, size_t n,
+                     const struct epilogue *e, const struct placement3d *to, float *scratch)
+{
+    size_t tap = (size_t)w->n[1] * (size_t)w->n[2] * (size_t)w->src.c * KERNEL_PANEL;
+    size_t frame = (size_t)w->src.h * (size_t)w->src.w * (size_t)w->src.c;
+    for (int t = begin; t < end;) {
+        struct span3d span = window3d_span(w, t, end);
+        struct placement3d there = *to;
+        there.base = (char *)to->base + (size_t)t * to->step[0];
+        convolve_span(span.w, src + (size_t)span.source * frame, weight + (size_t)span.tap * tap, (size_t)w->n[0] * tap, n, e,
+                      &there, scratch);
+        t += span.w.out[0];
     }
 }
 
@@ -140,10 +155,9 @@ void conv3d_gather_frames(const struct conv3d *g, int begin, int end, const floa
                           const struct epilogue *e, float *coarse, float *scratch)
 {
     struct window3d w = window3d_gather(g);
-    size_t first = (size_t)window3d_cut(&w, begin, end), n = (size_t)g->coarse.c;
-    size_t pixel = n * sizeof *coarse, line = (size_t)w.out[2] * pixel, frame = (size_t)w.out[1] * line;
-    const struct placement3d to = {(char *)coarse + (size_t)begin * frame, {frame, line, pixel}};
-    convolve(w, fine + first * (size_t)g->fine.h * (size_t)g->fine.w * (size_t)g->fine.c, packed, n, e, &to, scratch);
+    size_t n = (size_t)g->coarse.c, pixel = n * sizeof *coarse, line = (size_t)w.out[2] * pixel;
+    const struct placement3d to = {coarse, {(size_t)w.out[1] * line, line, pixel}};
+    convolve(&w, begin, end, fine, packed, n, e, &to, scratch);
 }
 
 void conv3d_gather(const struct conv3d *g, const float *fine, const float *packed, const struct epilogue *e,
@@ -287,7 +301,7 @@ static void scatter_by_phase(const struct conv3d *g, const float *coarse, const 
             size_t origin = (size_t)p.origin[0] * frame + (size_t)p.origin[1] * line + (size_t)p.origin[2] * pixel;
             const struct placement3d to = {(char *)fine + origin, {(size_t)g->stride[0] * frame, (size_t)g->stride[1] * line,
                                                                    (size_t)g->stride[2] * pixel}};
-            convolve(p.w, coarse, packed, n, e, &to, scratch);
+            convolve(&p.w, 0, p.w.out[0], coarse, packed, n, e, &to, scratch);
         }
         packed += window3d_taps(&p.w) * (size_t)g->coarse.c * in_panels(n);
     }

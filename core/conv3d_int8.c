@@ -11,13 +11,16 @@
 /* Output positions that one call of a kernel takes, at most, and the pointers of their table: half a first-level cache. */
 enum { BLOCK_ROWS = 128, BLOCK_POINTERS = 2048 };
 
-/* What one walk over outputs multiplies: all of a gather, a phase of a scatter. */
+/* What one walk over outputs multiplies: a span of a gather, or of a phase of a scatter. The spans of one share its weights. */
 struct part {
-    struct window3d w;
+    struct span3d span;
+    struct phase3d phase;       /* of a scatter */
+    int begin;                  /* its first output frame, of those of the gather or the phase */
     size_t origin, step[3];     /* of its outputs, in bytes from the first */
-    int runs;
     size_t k;                   /* bytes of a run, a multiple of INT8_GROUP */
-    size_t weight, column;      /* where its weights, scales and biases begin */
+    size_t weight, column;      /* where the weights, and its scales and biases, begin */
+    size_t run, runs;           /* its first one and how many, */
+    size_t inputs;              /* of so many bytes of all runs */
 };
 
 struct conv3d_int8 {
@@ -101,31 +104,32 @@ static int rounded(float weight, float step)
     return v > 127 ? 127 : v < -127 ? -127 : v == v ? (int)v : 0;      /* a folded norm may be too large for floats */
 }
 
-/* The kernel's tap under tap number `tap` of a window. */
-static size_t kernel_tap(const struct conv3d_int8 *c, const struct phase3d *phase, const struct window3d *w, int tap)
+/* The kernel's tap under tap number `tap` of a gather's window, or of a phase's. */
+static size_t kernel_tap(const struct conv3d_int8_options *o, const struct phase3d *phase, size_t tap)
 {
-    if (!phase)
-        return (size_t)tap;
-    int at[3] = {tap / w->n[2] / w->n[1], tap / w->n[2] % w->n[1], tap % w->n[2]};
+    if (o->gather)
+        return tap;
+    const struct conv3d *g = &o->geometry;
+    int i = (int)tap, w = phase->w.n[2], at[3] = {i / w / phase->w.n[1], i / w % phase->w.n[1], i % w};
     for (int a = 0; a < 3; a++)
-        at[a] = phase->last_tap[a] - at[a] * c->g.stride[a];
-    return (size_t)((at[0] * c->g.kernel[1] + at[1]) * c->g.kernel[2] + at[2]);
+        at[a] = phase->last_tap[a] - at[a] * g->stride[a];
+    return (size_t)((at[0] * g->kernel[1] + at[1]) * g->kernel[2] + at[2]);
 }
 
-static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o, const struct part *p,
-                      const struct phase3d *phase, const float *steps)
+/* Spans that share weights put the same into their places. */
+static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o, const struct part *p, const float *steps)
 {
-    size_t n_in = (size_t)p->w.src.c, n_inputs = (size_t)p->runs * p->k;
-    int columns = window3d_is_narrow(&p->w) ? p->w.n[2] : 1;            /* taps of a run */
+    size_t n_in = (size_t)p->span.w.src.c;
+    size_t columns = window3d_is_narrow(&p->span.w) ? (size_t)p->span.w.n[2] : 1;       /* taps of a run */
     for (size_t j = 0; j < c->n; j++) {
         double zeros = 0;       /* the sum of weights times what stands for zero in their channels */
-        for (int run = 0; run < p->runs; run++)
-            for (int x = 0; x < columns; x++)
+        for (size_t run = p->run; run < p->run + p->runs; run++)
+            for (size_t x = 0; x < columns; x++)
                 for (size_t i = 0; i < n_in; i++) {
-                    float w = weight_at(o, j, i, kernel_tap(c, phase, &p->w, run * columns + x));
+                    float w = weight_at(o, j, i, kernel_tap(o, &p->phase, run * columns + x));
                     int q = rounded(w, steps[j]);
                     zeros += q * (double)o->in[i].zero;
-                    int8_pack(c->weight + p->weight, n_inputs, (size_t)run * p->k + (size_t)x * n_in + i, j, q);
+                    int8_pack(c->weight + p->weight, p->inputs, run * p->k + x * n_in + i, j, q);
                 }
         c->scale[p->column + j] = steps[j];
         c->bias[p->column + j] = (float)((double)o->bias[j] - (double)steps[j] * zeros);
@@ -134,20 +138,27 @@ static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
 
-static void add_part(struct conv3d_int8 *c, struct window3d w, size_t origin, const size_t step[3], size_t *weights,
-                     size_t *columns)
+/* A gather's window, or a phase's: a part for each span. */
+static void add_parts(struct conv3d_int8 *c, const struct phase3d *phase, size_t origin, const size_t step[3], size_t *weights,
+                      size_t *columns)
 {
-    struct part *p = &c->parts[c->n_parts++];
-    size_t panels = up(c->n, KERNEL_PANEL);
-    *p = (struct part){.w = w, .origin = origin, .step = {step[0], step[1], step[2]}, .runs = window3d_runs(&w),
-                       .k = run_bytes(&w), .weight = *weights, .column = *columns};
-    *weights += (size_t)p->runs * p->k * panels * int8_kernels->weight_size;
-    *columns += panels;
-    size_t padded = window3d_is_narrow(&w) ? window3d_padded(&w) * (size_t)w.src.c : 0;
+    const struct window3d *w = &phase->w;
+    size_t panels = up(c->n, KERNEL_PANEL), k = run_bytes(w), runs = (size_t)window3d_runs(w);
+    for (int t = 0; t < w->out[0]; t += c->parts[c->n_parts++].span.w.out[0]) {
+        struct part *p = &c->parts[c->n_parts];
+        *p = (struct part){.span = window3d_span(w, t, w->out[0]), .phase = *phase, .begin = t,
+                           .origin = origin + (size_t)t * step[0], .step = {step[0], step[1], step[2]}, .k = k,
+                           .weight = *weights, .column = *columns, .inputs = runs * k};
+        p->run = p->span.tap > 0 ? runs / (size_t)w->n[0] * (size_t)p->span.tap : 0;
+        p->runs = (size_t)window3d_runs(&p->span.w);
+        *columns += panels;
+    }
+    *weights += runs * k * panels * int8_kernels->weight_size;
+    size_t padded = window3d_is_narrow(w) ? window3d_padded(w) * (size_t)w->src.c : 0;
     if (padded + INT8_GROUP > c->scratch)
         c->scratch = padded + INT8_GROUP;
-    if (p->k > c->run)
-        c->run = p->k;
+    if (k > c->run)
+        c->run = k;
 }
 
 /* Lists the walks, for outputs of `size` bytes, and what they need. */
@@ -156,7 +167,7 @@ static void list_parts(struct conv3d_int8 *c, bool gather, size_t size, size_t *
     const struct dims *out = gather ? &c->g.coarse : &c->g.fine;
     size_t pixel = c->n * size, line = (size_t)out->w * pixel, frame = (size_t)out->h * line;
     if (gather) {
-        add_part(c, window3d_gather(&c->g), 0, (size_t[]){frame, line, pixel}, weights, columns);
+        add_parts(c, &(struct phase3d){.w = window3d_gather(&c->g)}, 0, (size_t[]){frame, line, pixel}, weights, columns);
         return;
     }
     for (int i = 0; i < window3d_phases(&c->g); i++) {
@@ -165,20 +176,7 @@ static void list_parts(struct conv3d_int8 *c, bool gather, size_t size, size_t *
             continue;
         size_t origin = (size_t)p.origin[0] * frame + (size_t)p.origin[1] * line + (size_t)p.origin[2] * pixel;
         const size_t step[3] = {(size_t)c->g.stride[0] * frame, (size_t)c->g.stride[1] * line, (size_t)c->g.stride[2] * pixel};
-        add_part(c, p.w, origin, step, weights, columns);
-    }
-}
-
-static void pack(struct conv3d_int8 *c, const struct conv3d_int8_options *o, const float *steps)
-{
-    if (o->gather) {
-        pack_part(c, o, &c->parts[0], NULL, steps);
-        return;
-    }
-    for (int i = 0, part = 0; i < window3d_phases(&c->g); i++) {
-        struct phase3d p;
-        if (window3d_phase(&c->g, i, &p))
-            pack_part(c, o, &c->parts[part++], &p, steps);
+        add_parts(c, &p, origin, step, weights, columns);
     }
 }
 
@@ -197,7 +195,8 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     c->slope = o->slope;
     c->to_bytes = o->out != NULL;
     c->n = (size_t)(o->gather ? g->coarse.c : g->fine.c);
-    c->parts = calloc((size_t)window3d_phases(g), sizeof *c->parts);
+    /* Each has an output frame of its own at the least. */
+    c->parts = calloc((size_t)window3d_phases(g) * (size_t)(g->coarse.t + g->fine.t), sizeof *c->parts);
     if (!c->parts)
         goto fail;
     list_parts(c, o->gather, c->to_bytes ? 1 : sizeof(float), &weights, &columns);
@@ -218,7 +217,8 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     }
     memset(c->weight, 0, weights);
     weight_steps(o, c->n, (size_t)(o->gather ? g->fine.c : g->coarse.c), n_taps, steps);
-    pack(c, o, steps);
+    for (int i = 0; i < c->n_parts; i++)
+        pack_part(c, o, &c->parts[i], steps);
     free(steps);
     *ret = c;
     return 0;
@@ -255,21 +255,23 @@ static void run_part(const struct conv3d_int8 *c, const struct part *part, int b
 {
     const void *rows[BLOCK_POINTERS];
     void *to[BLOCK_ROWS];
-    struct window3d w = part->w;
-    in += (size_t)window3d_cut(&w, begin, end) * (size_t)w.src.h * (size_t)w.src.w * (size_t)w.src.c;
+    struct span3d span = window3d_span(&part->span.w, begin, end);
+    struct window3d w = span.w;
+    in += (size_t)(part->span.source + span.source) * (size_t)w.src.h * (size_t)w.src.w * (size_t)w.src.c;
     const struct placement3d place = {(char *)out + part->origin + (size_t)begin * part->step[0],
                                       {part->step[0], part->step[1], part->step[2]}};
-    size_t tile = c->kernels->tile_rows, runs = (size_t)part->runs, fit = BLOCK_POINTERS / (runs ? runs : 1);
+    size_t tile = c->kernels->tile_rows, runs = part->runs, fit = BLOCK_POINTERS / (runs ? runs : 1);
+    size_t input = KERNEL_PANEL * c->kernels->weight_size;
     size_t m = window3d_positions(&w), most = (fit < BLOCK_ROWS ? fit : BLOCK_ROWS) / tile * tile;
     if (window3d_is_narrow(&w))
         in = window3d_pad(&w, in, 1, c->outside, scratch);
     struct byte_products p = {
-        .rows = rows, .out = to, .runs = runs, .k = part->k, .n = c->n, .weight = c->weight + part->weight,
-        .panel_step = runs * part->k * KERNEL_PANEL * c->kernels->weight_size, .scale = c->scale + part->column,
+        .rows = rows, .out = to, .runs = runs, .k = part->k, .n = c->n,
+        .weight = c->weight + part->weight + part->run * part->k * input, .panel_step = part->inputs * input, .scale = c->scale + part->column,
         .bias = c->bias + part->column, .activation = c->activation, .slope = c->slope, .to_bytes = c->to_bytes,
         .gain = c->gain, .zero = c->zero,
     };
-    struct window3d_block block = {.tile = tile, .runs = part->runs};
+    struct window3d_block block = {.tile = tile, .runs = (int)runs};
     for (; block.m0 < m; block.m0 += most) {
         p.n_rows = block.n = m - block.m0 < most ? m - block.m0 : most;
         window3d_rows(&w, in, 1, c->outside, &place, &block, rows, to);
@@ -280,10 +282,16 @@ static void run_part(const struct conv3d_int8 *c, const struct part *part, int b
 void conv3d_int8_run(const struct conv3d_int8 *c, const uint8_t *in, void *out, void *scratch)
 {
     for (int i = 0; i < c->n_parts; i++)
-        run_part(c, &c->parts[i], 0, c->parts[i].w.out[0], in, out, scratch);
+        run_part(c, &c->parts[i], 0, c->parts[i].span.w.out[0], in, out, scratch);
 }
 
 void conv3d_int8_run_frames(const struct conv3d_int8 *c, int begin, int end, const uint8_t *in, void *out, void *scratch)
 {
-    run_part(c, &c->parts[0], begin, end, in, out, scratch);
+    for (int i = 0; i < c->n_parts; i++) {
+        const struct part *p = &c->parts[i];
+        int first = begin > p->begin ? begin - p->begin : 0, frames = p->span.w.out[0];
+        int last = end - p->begin < frames ? end - p->begin : frames;
+        if (first < last)
+            run_part(c, p, first, last, in, out, scratch);
+    }
 }

@@ -1,9 +1,10 @@
 /* Convolution and its transpose in 8 bits, for the frozen network: the same walk as core/conv3d.h, with weights that are
  * bytes with a scale for each output channel, and activations that are bytes with a step for each channel.
  *
- * A byte q stands for (q - zero) * step. What an output sees outside of the source reads the byte nearest to zero, which is
- * zero itself unless zero is no whole number (a picture whose mean is no gray level): then half a step off at most. All else
- * of the zero point goes into the bias. Sums are exact; so a layer is as right as its weights and bytes are.
+ * A byte q stands for (q - zero) * step. What an output sees beside the source reads the byte nearest to zero, which is
+ * zero itself unless zero is no whole number (a picture whose mean is no gray level): then half a step off at most; what it
+ * sees before and after it is left out. All else of the zero point goes into the bias. Sums are exact; so a layer is as
+ * right as its weights and bytes are.
  *
  * Activations are channels-last, one sample a call. Immutable once open: any thread, with scratch of its own. */
 #ifndef MEMAED_CORE_CONV3D_INT8_H

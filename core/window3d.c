@@ -104,19 +104,30 @@ const void *window3d_pad(struct window3d *w, const void *src, size_t element, co
     return dst;
 }
 
-static int within(int at, int end)
+/* The taps in time, low … high - 1, under which output frame t sees the source. */
+static void taps_inside(const struct window3d *w, int t, int *low, int *high)
 {
-    return at < 0 ? 0 : at < end ? at : end;
+    int at = t * w->step[0] + w->first[0], left = w->src.t - at;
+    *low = at < 0 ? -at : 0;
+    *high = left < w->n[0] ? left : w->n[0];
+    if (*high <= *low)
+        *low = *high = 0;
 }
 
-int window3d_cut(struct window3d *w, int begin, int end)
+struct span3d window3d_span(const struct window3d *w, int begin, int end)
 {
-    int low = within(begin * w->step[0] + w->first[0], w->src.t);
-    int high = within((end - 1) * w->step[0] + w->first[0] + w->n[0], w->src.t);
-    w->first[0] += begin * w->step[0] - low;
-    w->out[0] = end - begin;
-    w->src.t = high > low ? high - low : 0;
-    return low;
+    struct span3d span = {.w = *w};
+    int low, high, next = begin;
+    taps_inside(w, begin, &span.tap, &span.w.n[0]);
+    for (low = span.tap, high = span.w.n[0]; next < end && low == span.tap && high == span.w.n[0];)
+        if (++next < end)
+            taps_inside(w, next, &low, &high);
+    span.w.n[0] -= span.tap;
+    span.w.out[0] = next - begin;
+    span.w.first[0] = 0;
+    span.source = span.w.n[0] > 0 ? begin * w->step[0] + w->first[0] + span.tap : 0;
+    span.w.src.t = span.w.n[0] > 0 ? (next - 1 - begin) * w->step[0] + span.w.n[0] : 0;
+    return span;
 }
 
 bool window3d_is_narrow(const struct window3d *w)

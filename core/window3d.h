@@ -34,9 +34,15 @@ bool window3d_phase(const struct conv3d *g, int index, struct phase3d *ret);   /
 size_t window3d_positions(const struct window3d *w);    /* outputs */
 size_t window3d_taps(const struct window3d *w);
 
-/* Leaves of the outputs the frames begin … end - 1, begin < end, and of the source those that they see; returns the first
- * of these. */
-int window3d_cut(struct window3d *w, int begin, int end);
+/* Output frames that see the same of their taps in time, and of the source the frames under these: at its ends the other
+ * taps see nothing, and are not multiplied. */
+struct span3d {
+    struct window3d w;          /* of them alone, frame 0 first, on source frame `source` and what follows */
+    int tap, source;            /* the first tap that w has, and the source frame under it */
+};
+
+/* Such frames from begin on, to end - 1 at most. */
+struct span3d window3d_span(const struct window3d *w, int begin, int end);
 
 /* Axes that a window does not look along become one long axis: rows of a table are one line. */
 void window3d_merge(struct window3d *w);
