@@ -34,12 +34,12 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c core/component.c core/conv3d.c core/conv3d_int8.c core/detection.c core/drift.c core/error.c core/evaluation.c core/history.c core/int8_kernels_amx.c \
         core/int8_kernels_avx2.c core/int8_kernels_avx512.c core/int8_kernels_avxvnni.c core/int8_kernels_c.c core/kernels.c \
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/localisation.c core/memory.c core/model.c core/motion.c core/network.c \
-        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/plan.c core/precision.c core/product.c core/ranges.c core/rng.c core/score.c core/tail.c \
+        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/peak_int8_avx2.c core/peak_int8_avx512.c core/peak_int8_avxvnni.c core/plan.c core/precision.c core/product.c core/ranges.c core/rng.c core/score.c core/tail.c \
         core/training.c core/utc.c core/window3d.c
 IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/png.c io/redact.c io/ring.c \
         io/safetensors.c io/signature.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/store.c io/webhook.c
 WEB  := web/api.c web/clients.c web/cursor.c web/metrics.c web/request.c web/server.c
-DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/bench_train.c daemon/blas.c daemon/calibrate.c daemon/calibrator.c daemon/camera.c daemon/check.c daemon/checkpoint.c daemon/clip.c daemon/eval.c \
+DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/bench_peak.c daemon/bench_plan.c daemon/bench_survey.c daemon/bench_train.c daemon/blas.c daemon/calibrate.c daemon/calibrator.c daemon/camera.c daemon/check.c daemon/checkpoint.c daemon/clip.c daemon/eval.c \
           daemon/events.c daemon/figures.c daemon/heartbeat.c daemon/labelled.c daemon/learn.c daemon/learner.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c daemon/recorder.c \
           daemon/pool.c daemon/prototypes.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/supervise.c daemon/survey.c daemon/thread.c daemon/threads.c daemon/timeline.c \
           daemon/view.c daemon/windows.c
@@ -74,6 +74,8 @@ $(BUILD)/core/int8_kernels_amx.o: FILE_CFLAGS := $(INT8_AVX512) -mamx-tile -mamx
 $(BUILD)/core/peak_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 $(BUILD)/core/peak_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
 $(BUILD)/core/peak_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx512f -mfma -mprefer-vector-width=512
+$(BUILD)/core/peak_int8_avx2.o $(BUILD)/core/peak_int8_avxvnni.o: FILE_CFLAGS := -O3 -mavx2
+$(BUILD)/core/peak_int8_avx512.o: FILE_CFLAGS := -O3 -mavx512f -mprefer-vector-width=512
 
 # Rebuild when flags change.
 $(BUILD)/flags: FORCE
@@ -173,7 +175,7 @@ $(BUILD)/tests/reproduce/%: $(BUILD)/tests/reproduce/%.o $(BUILD)/tests/reproduc
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libmemaed.a $(ALL_LIBS) -lz
 
 bench: all
-	$(BUILD)/memaed bench --arch paper
+	$(BUILD)/memaed bench --table
 
 install: $(BUILD)/memaed
 	install -D -m 755 $(BUILD)/memaed $(DESTDIR)$(PREFIX)/bin/memaed

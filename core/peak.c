@@ -1,28 +1,35 @@
 #include "core/peak.h"
 
-static const struct {
-    const char *name;
-    double (*run)(long rounds, float *sink);
-} kernels[] = {{"c", peak_run_c}, {"avx2", peak_run_avx2}, {"avx512", peak_run_avx512}};
+#include <stdbool.h>
+#include <stddef.h>
 
-/* MEMAED_CPU does not count here: the peak is the machine's, whatever the network is held to. */
-static int widest(void)
-{
 #if defined __x86_64__
-    if (__builtin_cpu_supports("avx512f"))
-        return 2;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return 1;
+#define HAS(feature) (__builtin_cpu_supports(feature) != 0)
+#else
+#define HAS(feature) false
 #endif
-    return 0;
+
+static struct peak peak_of_fp32(void)
+{
+    if (HAS("avx512f"))
+        return (struct peak){"avx512", peak_run_avx512};
+    if (HAS("avx2") && HAS("fma"))
+        return (struct peak){"avx2", peak_run_avx2};
+    return (struct peak){"c", peak_run_c};
 }
 
-double peak_run(long rounds, float *sink)
+static struct peak peak_of_int8(void)
 {
-    return kernels[widest()].run(rounds, sink);
+    if (HAS("avx512vnni"))
+        return (struct peak){"avx512_vnni", peak_int8_run_avx512};
+    if (HAS("avxvnni"))
+        return (struct peak){"avx_vnni", peak_int8_run_avxvnni};
+    if (HAS("avx2"))
+        return (struct peak){"avx2", peak_int8_run_avx2};
+    return (struct peak){NULL, NULL};
 }
 
-const char *peak_kernel(void)
+struct peak peak_of(enum precision precision)
 {
-    return kernels[widest()].name;
+    return precision == PRECISION_INT8 ? peak_of_int8() : peak_of_fp32();
 }

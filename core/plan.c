@@ -301,17 +301,30 @@ void *plan_workspace_new(const struct plan *plan)
     return aligned_alloc(ALIGNMENT, (plan_workspace_size(plan) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 }
 
-/* Layers first … n - 1. in: floats, or bytes where the first of them takes such. seen: NULL, or what sees each layer's
- * input, channels from seen_at on; the picture, seen_at < 0, is not looked at. */
+/* Who looks on at a run: sees what goes into each layer, or is called as each step is done; the other is NULL. */
+struct onlooker {
+    struct ranges_seen *seen;
+    void (*passed)(void *arg);
+    void *arg;
+};
+
+static void pass(const struct onlooker *onlooker)
+{
+    if (onlooker && onlooker->passed)
+        onlooker->passed(onlooker->arg);
+}
+
+/* Layers first … n - 1. in: floats, or bytes where the first of them takes such. onlooker: NULL, or who sees each layer's
+ * input as channels from seen_at on; the picture, seen_at < 0, is not looked at. */
 static void run_part(const struct plan *p, const struct plan_layer *layers, int first, int n, const void *in, bool bytes,
-                     float *ws, float *out, struct ranges_seen *seen, int seen_at)
+                     float *ws, float *out, const struct onlooker *onlooker, int seen_at)
 {
     for (int i = first; i < n; i++) {
         const struct plan_layer *l = &layers[i];
         float *to = i == n - 1 ? out : ws + p->ping[i % 2];
         struct dims d = layer_in(l);
-        if (seen && seen_at >= 0)
-            ranges_see(seen, seen_at, in, dims_positions(d), d.c);
+        if (onlooker && onlooker->seen && seen_at >= 0)
+            ranges_see(onlooker->seen, seen_at, in, dims_positions(d), d.c);
         seen_at = seen_at < 0 ? 0 : seen_at + d.c;
         if (l->int8) {
             if (!bytes) {
@@ -325,6 +338,7 @@ static void run_part(const struct plan *p, const struct plan_layer *layers, int 
             (l->gather ? conv3d_gather : conv3d_scatter)(&l->conv, in, l->weight, &e, to, ws + p->scratch);
             bytes = false;
         }
+        pass(onlooker);
         in = to;
     }
 }
@@ -381,22 +395,25 @@ struct sequence {
     uint64_t number;
 };
 
-/* bytes: whether the picture lies in ws + p->bytes, besides x. sequence, seen: either or both are NULL. */
+/* bytes: whether the picture lies in ws + p->bytes, besides x. sequence, onlooker: either or both are NULL. */
 static void run(const struct plan *p, bool bytes, float *ws, const struct sequence *sequence, struct plan_result *ret,
-                struct ranges_seen *seen)
+                const struct onlooker *onlooker)
 {
     struct dims in = p->shapes.encoder[0], z = p->shapes.decoder[0];
     const void *first = ws + (bytes ? p->bytes : p->x);
     int shared = sequence ? history_layers(sequence->history) : 0;
     if (shared > 0)
         first = run_shared(p, sequence->history, sequence->number, first, ws);
-    run_part(p, p->encoder, shared, p->arch.n_encoder, first, bytes, ws, ws + p->z, seen, -1);
-    if (p->arch.has_memory)
+    run_part(p, p->encoder, shared, p->arch.n_encoder, first, bytes, ws, ws + p->z, onlooker, -1);
+    if (p->arch.has_memory) {
         memory_forward(&p->memory, p->slots, p->columns, ws + p->z, (int)dims_positions(z), ws + p->z_hat,
                        ws + p->weights, NULL, ws + p->unit);
-    run_part(p, p->decoder, 0, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, seen,
+        pass(onlooker);
+    }
+    run_part(p, p->decoder, 0, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, onlooker,
              ranges_of_decoder(&p->arch, &p->shapes, 0));
     double residual = kernels->residual_norm(ws + p->x_hat, ws + p->x, dims_positions(in), (size_t)in.c);
+    pass(onlooker);
     *ret = (struct plan_result){
         .reference = (float)(residual / (double)dims_positions(in)),
         .x = ws + p->x, .x_hat = ws + p->x_hat, .z = ws + p->z, .z_hat = ws + p->z_hat,
@@ -406,7 +423,7 @@ static void run(const struct plan *p, bool bytes, float *ws, const struct sequen
 }
 
 static void run_frames(const struct plan *plan, const uint8_t *const frames[], float *ws, const struct sequence *sequence,
-                       struct plan_result *ret, struct ranges_seen *seen)
+                       struct plan_result *ret, const struct onlooker *onlooker)
 {
     size_t n = (size_t)plan->arch.height * (size_t)plan->arch.width;
     float scale = 1 / (255 * plan->arch.std), shift = -plan->arch.mean / plan->arch.std;
@@ -416,7 +433,8 @@ static void run_frames(const struct plan *plan, const uint8_t *const frames[], f
         if (bytes)
             memcpy((uint8_t *)(ws + plan->bytes) + (size_t)t * n, frames[t], n);
     }
-    run(plan, bytes, ws, sequence, ret, seen);
+    pass(onlooker);
+    run(plan, bytes, ws, sequence, ret, onlooker);
 }
 
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret)
@@ -433,7 +451,13 @@ void plan_run_sliding(const struct plan *plan, struct history *history, uint64_t
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                   struct ranges_seen *seen)
 {
-    run_frames(plan, frames, workspace, NULL, ret, seen);
+    run_frames(plan, frames, workspace, NULL, ret, &(struct onlooker){.seen = seen});
+}
+
+void plan_run_steps(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
+                    void (*passed)(void *arg), void *arg)
+{
+    run_frames(plan, frames, workspace, NULL, ret, &(struct onlooker){.passed = passed, .arg = arg});
 }
 
 void plan_run_cube(const struct plan *plan, const float *cube, void *workspace, struct plan_result *ret)

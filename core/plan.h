@@ -63,6 +63,11 @@ void plan_run_sliding(const struct plan *plan, struct history *history, uint64_t
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                   struct ranges_seen *seen);
 
+/* plan_run(), and passed(arg) is called as each step is done: the pictures read, each layer of the encoder, the memory where
+ * there is one, each layer of the decoder, the residual. For who measures: there is no clock here. */
+void plan_run_steps(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
+                    void (*passed)(void *arg), void *arg);
+
 /* plan_run() on a cube in the network's own units, [t, h, w, c], borrowed for the call (copied in). */
 void plan_run_cube(const struct plan *plan, const float *cube, void *workspace, struct plan_result *ret);
 

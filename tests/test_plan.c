@@ -147,6 +147,34 @@ START_TEST(test_shared_by_threads)
 }
 END_TEST
 
+static void count_step(void *arg)
+{
+    ++*(int *)arg;
+}
+
+START_TEST(test_steps)
+{
+    load(names[_i]);
+    const struct arch *a = plan_arch(plan);
+    if (a->channels == 1) {
+        uint8_t *pixels = calloc((size_t)a->height * (size_t)a->width, 1);
+        const uint8_t *frames[ARCH_MAX_FRAMES];
+        for (int i = 0; i < a->frames; i++)
+            frames[i] = pixels;
+        void *ws = workspace();
+        struct plan_result once, by_steps;
+        int n = 0;
+        plan_run(plan, frames, ws, &once);
+        plan_run_steps(plan, frames, ws, &by_steps, count_step, &n);
+        ck_assert_int_eq(n, a->n_encoder + a->has_memory + a->n_decoder + 2);
+        ck_assert(by_steps.reference == once.reference);
+        free(ws);
+        free(pixels);
+    }
+    unload();
+}
+END_TEST
+
 START_TEST(test_workspace_bounds)
 {
     load(names[_i]);
@@ -343,6 +371,7 @@ int main(void)
     TCase *t = tcase_create("plan");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, test_parity, 0, 6);
+    tcase_add_loop_test(t, test_steps, 0, 6);
     tcase_add_loop_test(t, test_workspace_bounds, 0, 6);
     tcase_add_loop_test(t, test_int8, 0, 6);
     tcase_add_test(t, test_int8_ranges_fit);

@@ -154,7 +154,8 @@ def main():
                   "sustained": runs[-1]["sustained"]}
         first, last = runs[0], runs[-1]
         if last["cameras"] > first["cameras"]:
-            result["mib_per_further_camera"] = round((last["rss_mib"] - first["rss_mib"]) / (last["cameras"] - first["cameras"]), 2)
+            result["mib_per_further_camera"] = round((last["rss_mib"] - first["rss_mib"])
+                                                     / (last["cameras"] - first["cameras"]), 2)
         print(json.dumps(result, indent=2))
         sys.exit(0 if result["sustained"] and result.get("mib_per_further_camera", 0) <= MEMORY_MIB else 1)
     finally:

@@ -250,8 +250,8 @@ int main(int argc, char **argv)
     try {
         double one = together(t, threads, seconds), each = threads > 1 ? apart(t, threads, seconds) : one;
         const version_t *v = dnnl::version();
-        printf("{\"peer\": \"onednn %d.%d.%d\", \"arch\": \"paper\", \"what\": \"frozen, convolutions alone\", \"precision\": \"%s\", "
-               "\"threads\": %d, \"seconds_per_cube\": %.6f, \"together\": %.6f, \"apart\": %.6f}\n",
+        printf("{\"peer\": \"onednn %d.%d.%d\", \"arch\": \"paper\", \"what\": \"frozen, convolutions alone\", "
+               "\"precision\": \"%s\", \"threads\": %d, \"seconds_per_cube\": %.6f, \"together\": %.6f, \"apart\": %.6f}\n",
                v->major, v->minor, v->patch, precision.c_str(), threads, std::min(one, each), one, each);
     } catch (const error &e) {
         return fprintf(stderr, "onednn: %s\n", e.what()), 1;

@@ -36,6 +36,7 @@ class Cli(harness.Case):
                      ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
                      ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"), ("bench", "--batch", "4"),
                      ("bench", "--stride", "0"), ("bench", "--train", "--stride", "1"),
+                     ("bench", "--all", "--train"), ("bench", "--table", "--precision", "int8"), ("bench", "--rate", "5"),
                      ("bench", "--train", "--batch", "1"),
                      ("learn", "--input", "x", "--output", "y", "--time-limit", "soon"),
                      ("learn", "--input", "x", "--output", "y", "--profile", "none-such")):
@@ -82,6 +83,33 @@ class Cli(harness.Case):
             self.assertEqual(figures["stride"], 2)
             self.assertAlmostEqual(figures["share_of_cube"] * figures["seconds_per_cube"] / figures["seconds_per_window"], 1, 5)
             self.assertGreater(figures["history_bytes"], 0)
+
+    def test_bench_all(self):
+        model = harness.write_model(self.path("model.safetensors"))
+        command = harness.run("bench", "--all", "--model", model, "--threads", 2, "--rate", 4, "--seconds", 0.02)
+        self.assertEqual(command.code, 0, command.err)
+        survey = json.loads(command.out)
+        self.assertEqual([p["precision"] for p in survey["precisions"]], ["fp32", "int8"])
+        for precision in survey["precisions"]:
+            self.assertEqual([t["threads"] for t in precision["threads"]], [1, 2])
+            self.assertEqual([s["stride"] for s in precision["sliding"]], [1, 2, 4])
+            self.assertEqual(precision["cameras"]["cameras"], int(precision["cameras"]["windows_per_s"] / 4))
+            steps = precision["steps"]
+            self.assertEqual([s["step"] for s in steps], ["pictures", *(f"encoder {i}" for i in range(4)), "memory",
+                                                          *(f"decoder {i}" for i in range(4)), "residual"])
+            self.assertAlmostEqual(sum(s["gflop"] for s in steps), survey["gflop_per_cube"], 6)
+        table = harness.run("bench", "--table", "--model", model, "--threads", 2, "--seconds", 0.02)
+        self.assertEqual(table.code, 0, table.err)
+        for word in ("fp32", "int8", "1 thread", "2 threads", "stride 4", "cameras at 5 windows a second", "decoder 3"):
+            self.assertIn(word, table.out)
+
+    def test_bench_all_of_a_table(self):
+        """Rows of a table are no pictures: there is one precision, and nothing slides."""
+        command = harness.run("bench", "--all", "--model", os.path.join(harness.ROOT, "tests", "golden", "kddcup.safetensors"),
+                              "--threads", 1, "--seconds", 0.02)
+        self.assertEqual(command.code, 0, command.err)
+        survey = json.loads(command.out)
+        self.assertEqual([(p["precision"], p["sliding"], p["steps"]) for p in survey["precisions"]], [("fp32", None, None)])
 
     def test_model_show(self):
         model = harness.write_model(self.path("model.safetensors"), slots=20)
