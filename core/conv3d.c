@@ -11,8 +11,8 @@ enum { BLOCK_ROWS = 128, BLOCK_RUNS = 32, BLOCK_WEIGHTS = 96 * 1024 };
 /* What of the coarse tensor is multiplied with every tap in turn for the gradient: floats that stay in the first-level
  * cache, but positions enough for the sums to stay in registers. */
 enum { CHUNK_FLOATS = 8192, CHUNK_POSITIONS = 64 };
-/* Up to so many channels on its fine side, scatter multiplies first and adds up the taps afterwards. */
-enum { FEW_CHANNELS = 4 };
+/* Up to so many channels on its fine side, and of these times taps, scatter multiplies first and adds up the taps afterwards. */
+enum { FEW_CHANNELS = 4, MOST_COLUMNS = 128 };
 
 void conv3d_init(struct conv3d *ret, const struct layer_spec *spec, struct dims in, struct dims out)
 {
@@ -43,7 +43,7 @@ static size_t in_panels(size_t n)
 
 static bool few_channels(const struct conv3d *g)
 {
-    return g->fine.c <= FEW_CHANNELS;
+    return g->fine.c <= FEW_CHANNELS && taps(g) * (size_t)g->fine.c <= MOST_COLUMNS;
 }
 
 size_t conv3d_packed(const struct conv3d *g)
@@ -59,6 +59,27 @@ static size_t padded_floats(const struct window3d *w)
     return window3d_is_narrow(w) ? window3d_padded(w) * (size_t)w->src.c : 0;
 }
 
+/* A coarse position's products with all taps lie in a row; they are added to planes [ring, fine.t, kernel[2] * fine.c, coarse.w]:
+ * for each fine line in the making, and each tap along it, what goes from position x is in place x. Lines of all frames go
+ * together, from the top down: a ring of lines is enough, and stays in cache. */
+struct planes {
+    float *base;
+    int ring;
+    size_t line;
+};
+
+static struct planes planes_of(const struct conv3d *g, float *base)
+{
+    return (struct planes){base, g->kernel[1] > g->stride[1] ? g->kernel[1] : g->stride[1],
+                           (size_t)g->kernel[2] * (size_t)g->fine.c * (size_t)g->coarse.w};
+}
+
+static size_t planes_floats(const struct conv3d *g)
+{
+    struct planes p = planes_of(g, NULL);
+    return (size_t)p.ring * (size_t)g->fine.t * p.line;
+}
+
 size_t conv3d_scratch(const struct conv3d *g)
 {
     struct window3d w = window3d_gather(g);
@@ -69,8 +90,9 @@ size_t conv3d_scratch(const struct conv3d *g)
         if (window3d_phase(g, index, &p) && padded_floats(&p.w) > padded)
             padded = padded_floats(&p.w);
     }
-    size_t products = BLOCK_ROWS * taps(g) * fc, chunk = CHUNK_FLOATS + CHUNK_POSITIONS * in_panels(cc);
-    return zeros + padded + (few_channels(g) && products > chunk ? products : chunk);
+    size_t chunk = CHUNK_FLOATS + CHUNK_POSITIONS * in_panels(cc);
+    size_t few = few_channels(g) ? BLOCK_ROWS * in_panels(taps(g) * fc) + planes_floats(g) : 0;
+    return zeros + padded + (few > chunk ? few : chunk);
 }
 
 /* ---- gather ------------------------------------------------------------------------------------------------------ */
@@ -307,49 +329,52 @@ static void scatter_by_phase(const struct conv3d *g, const float *coarse, const 
     }
 }
 
-static float *fine_at(const struct conv3d *g, float *fine, int t, int y, int x)
+/* ---- scatter to few channels ------------------------------------------------------------------------------------- */
+
+static float *planes_at(const struct conv3d *g, const struct planes *p, int t, int y)
 {
-    return fine + (((size_t)t * (size_t)g->fine.h + (size_t)y) * (size_t)g->fine.w + (size_t)x) * (size_t)g->fine.c;
+    return p->base + ((size_t)(y % p->ring) * (size_t)g->fine.t + (size_t)t) * p->line;
 }
 
-/* Adds the products of coarse positions x0 … x1 - 1 of a line, [taps, fine.c] each, row apart, to the fine positions under their taps.
- * A tap at a time: what follows on each other then adds to other places, and waits for no sum just stored. */
-static void add_taps(const struct conv3d *g, const float *products, size_t row, int t, int y, int x0, int x1, float *fine)
+/* The products of n positions of coarse line (t, y) from x on, [positions, in_panels(taps * fine.c)]. */
+static void add_line(const struct conv3d *g, const struct planes *p, const float *products, int t, int y, size_t x, size_t n)
 {
-    size_t c = (size_t)g->fine.c, step = (size_t)g->stride[2] * c;
+    float *to[MOST_COLUMNS] = {0};
+    size_t run = (size_t)g->kernel[2] * (size_t)g->fine.c, j = 0;
     for (int a = 0; a < g->kernel[0]; a++)
-        for (int b = 0; b < g->kernel[1]; b++)
-            for (int k = 0; k < g->kernel[2]; k++, products += c) {
-                int ft = t * g->stride[0] - g->padding[0] + a, fy = y * g->stride[1] - g->padding[1] + b;
-                int x = x0, end = x1, first = k - g->padding[2];
-                if (ft < 0 || ft >= g->fine.t || fy < 0 || fy >= g->fine.h)
-                    continue;
-                while (x < end && x * g->stride[2] + first < 0)
-                    x++;
-                while (end > x && (end - 1) * g->stride[2] + first >= g->fine.w)
-                    end--;
-                if (x == end)
-                    continue;
-                float *d = fine_at(g, fine, ft, fy, x * g->stride[2] + first);
-                const float *p = products + (size_t)(x - x0) * row;
-                if (c == 1)
-                    for (; x < end; x++, d += step, p += row)
-                        *d += *p;
-                else
-                    for (; x < end; x++, d += step, p += row)
-                        for (size_t i = 0; i < c; i++)
-                            d[i] += p[i];
-            }
+        for (int b = 0; b < g->kernel[1]; b++) {
+            int ft = t * g->stride[0] - g->padding[0] + a, fy = y * g->stride[1] - g->padding[1] + b;
+            bool inside = ft >= 0 && ft < g->fine.t && fy >= 0 && fy < g->fine.h;
+            for (size_t i = 0; i < run; i++)
+                to[j++] = inside ? planes_at(g, p, ft, fy) + i * (size_t)g->coarse.w + x : NULL;
+        }
+    kernels->add_columns(to, products, n, in_panels(j));
 }
 
-static void add_products(const struct conv3d *g, const float *products, size_t row, size_t m0, size_t n_rows, float *fine)
+/* Fine lines begin … end - 1 of all frames are complete: they leave the planes. */
+static void finish_lines(const struct conv3d *g, const struct planes *p, int begin, int end, const struct epilogue *e, float *fine)
 {
-    size_t width = (size_t)g->coarse.w, height = (size_t)g->coarse.h;
-    for (size_t r = 0, n_line; r < n_rows; r += n_line) {
-        size_t x = (m0 + r) % width, line = (m0 + r) / width;
-        n_line = width - x < n_rows - r ? width - x : n_rows - r;
-        add_taps(g, products + r * row, row, (int)(line / height), (int)(line % height), (int)x, (int)(x + n_line), fine);
-    }
+    size_t c = (size_t)g->fine.c, width = (size_t)g->fine.w;
+    int step = g->stride[2];
+    for (int y = begin; y < end; y++)
+        for (int t = 0; t < g->fine.t; t++) {
+            float *line = fine + ((size_t)t * (size_t)g->fine.h + (size_t)y) * width * c, *plane = planes_at(g, p, t, y);
+            for (size_t x = 0; x < width; x++)
+                for (size_t i = 0; i < c; i++)
+                    line[x * c + i] = e->bias ? e->bias[i] : 0;
+            for (int k = 0; k < g->kernel[2]; k++) {
+                int first = k - g->padding[2], x = first < 0 ? (-first + step - 1) / step : 0;
+                int past = first < g->fine.w ? (g->fine.w - 1 - first) / step + 1 : 0;
+                past = past < g->coarse.w ? past : g->coarse.w;
+                for (size_t i = 0; i < c; i++) {
+                    const float *from = plane + ((size_t)k * c + i) * (size_t)g->coarse.w;
+                    for (int at = x; at < past; at++)
+                        line[(size_t)(at * step + first) * c + i] += from[at];
+                }
+            }
+            memset(plane, 0, p->line * sizeof *plane);
+            kernels->affine_activation(line, width * c, line, NULL, NULL, 1, width * c, e->activation, e->slope);
+        }
 }
 
 static void scatter_few_channels(const struct conv3d *g, const float *coarse, const float *packed,
@@ -357,20 +382,37 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
 {
     const void *rows[BLOCK_ROWS];
     void *out[BLOCK_ROWS];
-    size_t n_fine = dims_positions(g->fine), fc = (size_t)g->fine.c, m = dims_positions(g->coarse);
-    size_t n = taps(g) * fc, k = (size_t)g->coarse.c, block = BLOCK_ROWS / kernels->tile_rows * kernels->tile_rows;
+    size_t n = in_panels(taps(g) * (size_t)g->fine.c), k = (size_t)g->coarse.c, width = (size_t)g->coarse.w;
+    size_t frame = width * (size_t)g->coarse.h, m = width * (size_t)g->coarse.t, most = BLOCK_ROWS / kernels->tile_rows * kernels->tile_rows;
     struct row_products p = {.rows = rows, .out = out, .runs = 1, .k = k, .n = n, .weight = packed, .panel_step = k * KERNEL_PANEL};
-    memset(fine, 0, n_fine * fc * sizeof *fine);
-    for (size_t m0 = 0; m0 < m; m0 += block) {
-        p.n_rows = m - m0 < block ? m - m0 : block;
-        for (size_t r = 0; r < p.n_rows; r++) {
-            rows[r] = coarse + (m0 + r) * k;
-            out[r] = scratch + r * n;
+    struct planes planes = planes_of(g, scratch + BLOCK_ROWS * n);
+    memset(planes.base, 0, planes_floats(g) * sizeof *planes.base);
+    int done = 0;
+    for (int y = 0; y < g->coarse.h; y++) {
+        /* All frames' lines y as one: position m0 + r is column (m0 + r) % width of frame (m0 + r) / width. */
+        for (size_t m0 = 0; m0 < m; m0 += p.n_rows) {
+            p.n_rows = m - m0 < most ? m - m0 : most;
+            for (size_t r = 0, at = m0 / width * frame + (size_t)y * width, x = m0 % width; r < p.n_rows; r++) {
+                rows[r] = coarse + (at + x) * k;
+                out[r] = scratch + r * n;
+                if (++x == width) {
+                    x = 0;
+                    at += frame;
+                }
+            }
+            kernels->row_products(&p);
+            for (size_t r = 0, count; r < p.n_rows; r += count) {
+                size_t x = (m0 + r) % width;
+                count = width - x < p.n_rows - r ? width - x : p.n_rows - r;
+                add_line(g, &planes, scratch + r * n, (int)((m0 + r) / width), y, x, count);
+            }
         }
-        kernels->row_products(&p);
-        add_products(g, scratch, n, m0, p.n_rows, fine);
+        int complete = (y + 1) * g->stride[1] - g->padding[1];
+        if (y + 1 == g->coarse.h || complete > g->fine.h)
+            complete = g->fine.h;
+        finish_lines(g, &planes, done, complete, e, fine);
+        done = complete > done ? complete : done;
     }
-    kernels->affine_activation(fine, fc, fine, NULL, e->bias, n_fine, fc, e->activation, e->slope);
 }
 
 void conv3d_scatter(const struct conv3d *g, const float *coarse, const float *packed, const struct epilogue *e,

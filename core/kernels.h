@@ -50,6 +50,10 @@ struct kernels {
     void (*row_products)(const struct row_products *p);
     void (*outer_products)(const struct outer_products *p);
 
+    /* to[j][r] += x[r*n + j], r < rows, j < n, but for j where to[j] is NULL. n: a multiple of KERNEL_PANEL. No two of to
+     * overlap. */
+    void (*add_columns)(float *const *to, const float *x, size_t rows, size_t n);
+
     /* dst[r*stride + i] = activation(src[r*n + i] * scale[i] + shift[i]) for r < rows, i < n. scale, shift: [n] or NULL.
      * dst may be src where stride is n. */
     void (*affine_activation)(float *dst, size_t stride, const float *src, const float *scale, const float *shift,

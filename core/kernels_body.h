@@ -280,6 +280,52 @@ static void outer_products(const struct outer_products *p)
     }
 }
 
+/* Lane l of the sth of log2(VECTOR) steps by which VECTOR rows become columns: rows whose numbers differ by s alone change
+ * what differs likewise in place. */
+#define FIRST(l, s) ((l) & (s) ? VECTOR + (l) - (s) : (l))
+#define SECOND(l, s) ((l) & (s) ? VECTOR + (l) : (l) + (s))
+#define FOUR(OF, l, s) OF(l, s), OF(l + 1, s), OF(l + 2, s), OF(l + 3, s)
+#if VECTOR == 16
+#define EACH_LANE(OF, s) FOUR(OF, 0, s), FOUR(OF, 4, s), FOUR(OF, 8, s), FOUR(OF, 12, s)
+#elif VECTOR == 8
+#define EACH_LANE(OF, s) FOUR(OF, 0, s), FOUR(OF, 4, s)
+#else
+#define EACH_LANE(OF, s) FOUR(OF, 0, s)
+#endif
+#define EXCHANGE(s) \
+    UNROLL for (size_t i = 0; s < VECTOR && i < VECTOR; i++) \
+        if (!(i & s)) { \
+            vector first = __builtin_shufflevector(x[i], x[i + s], EACH_LANE(FIRST, s)); \
+            x[i + s] = __builtin_shufflevector(x[i], x[i + s], EACH_LANE(SECOND, s)); \
+            x[i] = first; \
+        }
+
+static void add_columns(float *const *to, const float *rows, size_t n_rows, size_t n)
+{
+    size_t r = 0;
+    for (; r + VECTOR <= n_rows; r += VECTOR)
+        for (size_t j = 0; j < n; j += VECTOR) {
+            vector x[VECTOR];
+            UNROLL for (size_t i = 0; i < VECTOR; i++)
+                x[i] = load(rows + (r + i) * n + j);
+            EXCHANGE(1)
+            EXCHANGE(2)
+#if VECTOR > 4
+            EXCHANGE(4)
+#endif
+#if VECTOR > 8
+            EXCHANGE(8)
+#endif
+            UNROLL for (size_t i = 0; i < VECTOR; i++)
+                if (to[j + i])
+                    *(vector *)(to[j + i] + r) += x[i];
+        }
+    for (; r < n_rows; r++)
+        for (size_t j = 0; j < n; j++)
+            if (to[j])
+                to[j][r] += rows[r * n + j];
+}
+
 static float lanes_sum(const float *lane)
 {
     float sum = 0;
@@ -522,6 +568,7 @@ const struct kernels KERNELS = {
     .tile_rows = TILE_ROWS,
     .row_products = row_products,
     .outer_products = outer_products,
+    .add_columns = add_columns,
     .affine_activation = affine_activation,
     .bytes_to_float = bytes_to_float,
     .product = product,

@@ -100,6 +100,23 @@ static void check_tiles(void)
     compare("outer_products", o.n_rows * stride, 2e-4);
 }
 
+/* add_columns() of the chosen table: some columns lead nowhere. */
+static void check_columns(void)
+{
+    enum { MOST = 5 * KERNEL_PANEL, LINE = 70 };
+    float *to[MOST] = {0};
+    size_t n = (1 + rng_below(&rng, 5)) * KERNEL_PANEL, rows = rng_below(&rng, LINE + 1), stride = rows + rng_below(&rng, 4);
+    fill(a, rows * n);
+    outputs(n * stride);
+    for (size_t j = 0; j < n; j++) {
+        to[j] = rng_below(&rng, 4) ? two + j * stride : NULL;
+        for (size_t r = 0; to[j] && r < rows; r++)
+            one[j * stride + r] += a[r * n + j];
+    }
+    kernels->add_columns(to, a, rows, n);
+    compare("add_columns", n * stride, 0);
+}
+
 static const char *const tables[] = {"c", "avx2", "avx512"};
 
 START_TEST(test_table)
@@ -112,6 +129,7 @@ START_TEST(test_table)
     for (int trial = 0; trial < 300; trial++) {
         rng_seed(&rng, (uint64_t)trial);
         check_tiles();
+        check_columns();
     }
     for (int trial = 0; trial < 60; trial++) {
         rng_seed(&rng, (uint64_t)trial);
