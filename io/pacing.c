@@ -91,17 +91,9 @@ static bool pick(struct pacing *pacing, int64_t timestamp_us, bool advanced)
     return true;
 }
 
-bool pacing_next(struct pacing *pacing, int64_t timestamp_us, int64_t *out_us, bool *gap)
+/* Goes on to the picture with this timestamp; the step to it. */
+static double advance(struct pacing *pacing, int64_t timestamp_us)
 {
-    if (!pacing->started) {
-        pacing->started = true;
-        pacing->last_us = timestamp_us;
-        restart_grid(pacing, timestamp_us);
-        *out_us = 0;
-        *gap = false;
-        return true;
-    }
-
     /* As unsigned: hostile timestamps may lie further apart than an int64_t holds. */
     uint64_t distance = timestamp_us >= pacing->last_us ? (uint64_t)timestamp_us - (uint64_t)pacing->last_us
                                                         : (uint64_t)pacing->last_us - (uint64_t)timestamp_us;
@@ -117,8 +109,22 @@ bool pacing_next(struct pacing *pacing, int64_t timestamp_us, int64_t *out_us, b
     else
         out_step = (int64_t)distance;
     pacing->out_us += out_step > 0 ? out_step : 1;
-    *out_us = pacing->out_us;
+    return step_us;
+}
 
+bool pacing_next(struct pacing *pacing, int64_t timestamp_us, int64_t *out_us, bool *gap)
+{
+    if (!pacing->started) {
+        pacing->started = true;
+        pacing->last_us = timestamp_us;
+        restart_grid(pacing, timestamp_us);
+        *out_us = 0;
+        *gap = false;
+        return true;
+    }
+
+    double step_us = advance(pacing, timestamp_us);
+    *out_us = pacing->out_us;
     bool picked = pacing->broken || pick(pacing, timestamp_us, step_us > 0);
     if (picked) {
         if (pacing->broken)
@@ -127,4 +133,23 @@ bool pacing_next(struct pacing *pacing, int64_t timestamp_us, int64_t *out_us, b
         pacing->broken = false;
     }
     return picked;
+}
+
+void pacing_skip(struct pacing *pacing, int64_t timestamp_us)
+{
+    if (pacing->started && timestamp_us > pacing->last_us)
+        advance(pacing, timestamp_us);
+}
+
+bool pacing_wants(const struct pacing *pacing, int64_t timestamp_us)
+{
+    /* Of the source's interval, before and after a point: the half in which a picture is picked, and the margin. */
+    const double before = 0.6, after = 0.75, slow = 1.25;
+    double typical = pacing_interval_us(pacing);
+    if (!pacing->started || pacing->broken || pacing->n < PACING_PRIOR || slow * typical >= pacing->period_us)
+        return true;
+    double off_us = fmod((double)timestamp_us - pacing->grid_us, pacing->period_us);
+    if (off_us < 0)
+        off_us += pacing->period_us;
+    return off_us <= after * typical || pacing->period_us - off_us <= before * typical;
 }

@@ -48,6 +48,14 @@ void pacing_init(struct pacing *pacing, double fps, double nominal_fps);
  * the first. */
 bool pacing_next(struct pacing *pacing, int64_t timestamp_us, int64_t *out_us, bool *gap);
 
+/* The next picture of the stream, which was not decoded: it counts for intervals and gaps, and is not picked. One that is no later
+ * than the one before is left out. */
+void pacing_skip(struct pacing *pacing, int64_t timestamp_us);
+
+/* false: a picture with this timestamp, later than all so far, will not be picked; but where timestamps jitter by more
+ * than a tenth of an interval. */
+bool pacing_wants(const struct pacing *pacing, int64_t timestamp_us);
+
 /* The sequence breaks here for another reason (frames lost, size changed): the next picture is picked, with gap. */
 void pacing_break(struct pacing *pacing);
 

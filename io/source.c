@@ -19,6 +19,7 @@
 #include "io/gray.h"
 #include "io/pacing.h"
 #include "io/redact.h"
+#include "io/skip.h"
 #include "io/source_folder.h"
 #include "io/source_url.h"
 
@@ -55,6 +56,7 @@ struct source {
     struct pacing pacing;
     struct gray *gray;
     struct damage damage;
+    struct skip skip;
     bool lost;                  /* the decoder refused a packet since the last picture */
     bool corrupt_before;        /* the picture given out before was corrupt */
     struct source_stats stats;
@@ -152,6 +154,7 @@ static int open_decoder(struct source *source, enum AVCodecID id, const AVCodecP
     avcodec_free_context(&source->decoder);
     source->decoder = decoder;
     damage_init(&source->damage, id);
+    skip_init(&source->skip, id);
     snprintf(source->stats.codec, sizeof source->stats.codec, "%s", avcodec_get_name(id));
     return 0;
 }
@@ -404,10 +407,31 @@ static int next_packet(struct source *source, struct error *err)
     return 0;
 }
 
+/* Until when a picture has to come of the packets. */
+static int64_t picture_limit_us(const struct source *source)
+{
+    return source->stall_ms > 0 ? now_us() + INT64_C(1000) * SOURCE_PICTURE_STALLS * source->stall_ms : INT64_MAX;
+}
+
+static int64_t to_us(const struct source *source, int64_t timestamp)
+{
+    return av_rescale_q(timestamp, source->time_base, (AVRational){1, 1000000});
+}
+
+/* Whether the packet is not to be decoded; else tells the decoder what it may leave out. */
+static bool leave_out(struct source *source)
+{
+    int64_t pts = source->packet->pts;
+    enum AVDiscard discard = skip_packet(&source->skip, &source->pacing, source->packet,
+                                         pts == AV_NOPTS_VALUE ? pts : to_us(source, pts));
+    source->decoder->skip_frame = discard;
+    return discard == AVDISCARD_ALL;
+}
+
 /* Decodes the next picture into source->frame. 1, 0 (the end), or an error. */
 static int next_picture(struct source *source, struct error *err)
 {
-    int64_t limit_us = source->stall_ms > 0 ? now_us() + INT64_C(1000) * SOURCE_PICTURE_STALLS * source->stall_ms : INT64_MAX;
+    int64_t limit_us = picture_limit_us(source);
     set_deadline(source, source->stall_ms);
     for (;;) {
         if (stopped(source))
@@ -441,6 +465,11 @@ static int next_picture(struct source *source, struct error *err)
                 avcodec_send_packet(source->decoder, NULL);
                 continue;
             }
+            if (leave_out(source)) {
+                av_packet_unref(source->packet);
+                limit_us = picture_limit_us(source);
+                continue;
+            }
         }
         r = avcodec_send_packet(source->decoder, source->packet);
         if (r == AVERROR(EAGAIN))
@@ -458,7 +487,7 @@ static int64_t timestamp_us(struct source *source)
     if (timestamp == AV_NOPTS_VALUE)
         timestamp = source->last_timestamp == AV_NOPTS_VALUE ? 0 : av_sat_add64(source->last_timestamp, source->interval);
     source->last_timestamp = timestamp;
-    return av_rescale_q(timestamp, source->time_base, (AVRational){1, 1000000});
+    return to_us(source, timestamp);
 }
 
 /* There is nothing more to come. */
@@ -518,7 +547,9 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
         source->held = false;
 
         const AVFrame *picture = source->frame;
+        int64_t us = timestamp_us(source);
         source->stats.frames_decoded++;
+        skip_picture(&source->skip, &source->pacing, picture, us);
         if (picture->width != source->stats.width || picture->height != source->stats.height || source->lost)
             pacing_break(&source->pacing);
         source->lost = false;
@@ -526,7 +557,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
         source->stats.height = picture->height;
 
         struct source_frame out = {0};
-        bool picked = pacing_next(&source->pacing, timestamp_us(source), &out.pts_us, &out.gap);
+        bool picked = pacing_next(&source->pacing, us, &out.pts_us, &out.gap);
         out.corrupt = damage_judge(&source->damage, picture, out.pts_us);
         source->stats.frames_corrupt += out.corrupt;
         if (!picked)

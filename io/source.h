@@ -1,6 +1,6 @@
 /* A source of gray pictures: whatever FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of
  * image files as one sequence in name order. Decodes, picks frames at the analysis rate by their timestamps
- * (io/pacing.h), turns them to gray at the model's size (io/gray.h).
+ * (io/pacing.h), leaving undecoded what it can (io/skip.h), turns them to gray at the model's size (io/gray.h).
  *
  * Images of a folder or a pattern have no times: they come at options.fps, or at 25 a second where that is 0; every one
  * is taken.

@@ -120,6 +120,40 @@ START_TEST(keeps_to_time)
 }
 END_TEST
 
+/* Leaving out what is not wanted changes nothing, while jitter keeps within a tenth of an interval. */
+START_TEST(skipping_what_is_not_wanted_changes_nothing)
+{
+    static const double rates[][2] = {{25, 10}, {25, 5}, {30, 10}, {29.97, 7}, {50, 3}, {25, 24}, {12.5, 10}, {10, 10}, {5, 10}};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        struct pacing whole, skipping;
+        double interval = 1e6 / rates[i][0];
+        int skipped = 0, n = 2000;
+        pacing_init(&whole, rates[i][1], i % 2 ? rates[i][0] : 0);
+        skipping = whole;
+        for (int k = 0; k < n; k++) {
+            bool gap, gap_skipping;
+            int64_t out, out_skipping, t = (int64_t)(7e6 + k * interval + (k > n / 2 ? 3e6 : 0) + 0.1 * interval * uniform());
+            bool wanted = pacing_wants(&skipping, t) || k == n / 2 + 1;      /* after a gap any picture is */
+            bool picked = pacing_next(&whole, t, &out, &gap);
+            if (!wanted) {
+                ck_assert_msg(!picked, "%g of %g: picture %d", rates[i][1], rates[i][0], k);
+                pacing_skip(&skipping, t);
+                skipped++;
+                continue;
+            }
+            ck_assert_int_eq(pacing_next(&skipping, t, &out_skipping, &gap_skipping), picked);
+            ck_assert_int_eq(out_skipping, out);
+            if (picked)
+                ck_assert_int_eq(gap_skipping, gap);
+        }
+        if (rates[i][0] > 2 * rates[i][1])
+            ck_assert_int_gt(skipped, n / 5);
+        if (rates[i][0] < 1.2 * rates[i][1])
+            ck_assert_int_eq(skipped, 0);
+    }
+}
+END_TEST
+
 START_TEST(rate_0_takes_all)
 {
     struct pacing pacing;
@@ -281,6 +315,7 @@ int main(void)
     tcase_add_test(tc, takes_every_second_and_every_third);
     tcase_add_test(tc, the_grid_finds_its_phase);
     tcase_add_test(tc, keeps_to_time);
+    tcase_add_test(tc, skipping_what_is_not_wanted_changes_nothing);
     tcase_add_test(tc, rate_0_takes_all);
     tcase_add_test(tc, same_timestamp_twice);
     tcase_add_test(tc, tells_gaps);

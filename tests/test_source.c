@@ -232,6 +232,48 @@ START_TEST(picks_by_time)
 }
 END_TEST
 
+/* Pictures between those that are picked are left out where the codec can, and nobody sees it. */
+START_TEST(decodes_what_is_needed)
+{
+    enum { N = 150, SIZE = 32 * 24 };
+    static const struct {
+        const char *codec;
+        bool less;
+    } cases[] = {{"libx264 -bf 0", false}, {"libx264 -bf 3 -x264-params b-pyramid=none", true}, {"mpeg4 -bf 2", true},
+                 {"mpeg2video -bf 2", true}, {"mjpeg -q:v 3", true}};
+    static const double rates[] = {1, 3, 5, 7, 10, 12, 20};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=25:d=6 -pix_fmt yuv420p -strict -1 -c:v %s @/need.mkv", cases[i].codec);
+        read_all(clip_path("need.mkv"), &small);
+        ck_assert_int_eq(all.n, N);
+        struct all whole = all;
+        all.pixels = NULL;
+        for (size_t k = 0; k < sizeof rates / sizeof *rates; k++) {
+            struct source_options options = small;
+            options.fps = rates[k];
+            options.decoder_threads = k % 2 ? 1 : 3;
+            read_all(clip_path("need.mkv"), &options);
+            ck_assert_int_ge(all.n, (int)(6 * rates[k]));
+            ck_assert_int_le(all.n, (int)(6 * rates[k]) + 1);
+            ck_assert_int_eq(all.gaps + all.corrupt, 0);
+            ck_assert_double_eq_tol(all.stats.fps_in, 25, 0.5);
+            for (int a = 0, b = 0; a < all.n; a++, b++) {
+                while (b < N && whole.frames[b].pts_us < all.frames[a].pts_us)
+                    b++;
+                ck_assert_int_lt(b, N);
+                ck_assert_int_eq(whole.frames[b].pts_us, all.frames[a].pts_us);
+                ck_assert_mem_eq(all.pixels + a * SIZE, whole.pixels + b * SIZE, SIZE);
+            }
+            if (!cases[i].less || rates[k] >= 20)
+                ck_assert_uint_eq(all.stats.frames_decoded, N);
+            else if (rates[k] <= 5)
+                ck_assert_uint_lt(all.stats.frames_decoded, 2 * N / 3);
+        }
+        free(whole.pixels);
+    }
+}
+END_TEST
+
 START_TEST(tells_jumps_of_timestamps)
 {
     /* Three seconds are missing after frame 9. */
@@ -915,6 +957,7 @@ int main(void)
         tcase_add_test(tc, honours_the_range);
         tcase_add_test(tc, real_footage_as_ffmpeg_turns_it);
         tcase_add_test(tc, picks_by_time);
+        tcase_add_test(tc, decodes_what_is_needed);
         tcase_add_test(tc, tells_jumps_of_timestamps);
         tcase_add_test(tc, goes_on_where_the_size_changes);
         tcase_add_test(tc, tells_the_size_first);
