@@ -5,12 +5,12 @@
 
 Every camera asks for --rate windows a second, at the rate that the model learned at, by its stride. Each has the clips in an
 order of its own. With --hd the footage is 1080p H.264 at 25 frames a second, made of the clips (scaled up, with noise, no B
-frames, a key frame every two seconds, 4 Mbit/s), or given by --footage; and --cameras may be `most`: as many as are sustained.
+frames, a key frame every two seconds, 4 Mbit/s), or given by --footage. --cameras `most` runs as many as are sustained.
 
 Prints progress on standard error and one JSON object on standard output. Sustained: every window due is scored, as many as
 asked for (within a hundredth), and no camera gets less than 0.98 of its share. Processor time is by kind of thread: cameras
-(reading, decoding, scaling) and workers (network and score), in cores. Status 1 where a run is not sustained, or a
-further camera takes more than 16 MiB.
+(reading, decoding, scaling) and workers (network and score), in cores. Status 1 where the last run is not sustained, or a
+further camera takes more than 16 MiB (without --hd: the decoder's pictures are the most of it then).
 """
 import argparse
 import glob
@@ -132,7 +132,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=30, help="of each run")
     parser.add_argument("--clips", default=CLIPS)
     parser.add_argument("--footage", help="one file for all cameras instead")
-    parser.add_argument("--hd", action="store_true")
+    parser.add_argument("--hd", action="store_true", help="the clips as 1080p H.264")
     parser.add_argument("--memaed", default=os.path.join(harness.ROOT, "build", "memaed"))
     options = parser.parse_args()
     harness.MEMAED = shlex.split(options.memaed)
@@ -157,7 +157,8 @@ def main():
             result["mib_per_further_camera"] = round((last["rss_mib"] - first["rss_mib"])
                                                      / (last["cameras"] - first["cameras"]), 2)
         print(json.dumps(result, indent=2))
-        sys.exit(0 if result["sustained"] and result.get("mib_per_further_camera", 0) <= MEMORY_MIB else 1)
+        lean = options.hd or result.get("mib_per_further_camera", 0) <= MEMORY_MIB
+        sys.exit(0 if result["sustained"] and lean else 1)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
