@@ -3,8 +3,8 @@
 
     tests/bench/cameras.py --model MODEL [--cameras 10,40] [--clips DIR | --footage FILE] [--hd] [--seconds 30]
 
-Every camera asks for --rate windows a second, at the rate that the model learned at, by its stride. Each has the clips in an
-order of its own. With --hd the footage is 1080p H.264 at 25 frames a second, made of the clips (scaled up, with noise, no B
+Every camera asks for --rate windows a second: the frames a second that the model learned at, by a stride. Each has the clips in
+an order of its own. With --hd the footage is 1080p H.264 at 25 frames a second, made of the clips (scaled up, with noise, no B
 frames, a key frame every two seconds, 4 Mbit/s), or given by --footage. --cameras `most` runs as many as are sustained.
 
 Prints progress on standard error and one JSON object on standard output. Sustained: every window due is scored, as many as
@@ -128,7 +128,6 @@ def main():
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--cameras", default="10,40", help="so many in turn, or most")
     parser.add_argument("--rate", type=float, default=5, help="windows a second")
-    parser.add_argument("--stride", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=30, help="of each run")
     parser.add_argument("--clips", default=CLIPS)
     parser.add_argument("--footage", help="one file for all cameras instead")
@@ -137,6 +136,9 @@ def main():
     options = parser.parse_args()
     harness.MEMAED = shlex.split(options.memaed)
     options.model = os.path.abspath(options.model)
+    fps = json.loads(harness.run("model", "show", "--json", options.model).out)["calibration"]["fps"]
+    options.stride = max(1, round(fps / options.rate))
+    options.rate = fps / options.stride         # as near as a stride gets
     folder = tempfile.mkdtemp(prefix="memaed-cameras-")
     try:
         clips = sorted(glob.glob(os.path.join(options.clips, "*.mp4")))
