@@ -9,8 +9,8 @@
 #     take much slower ones (daemon/blas.h): the second is the ratio that memaed's own code earns; and, frozen, held to AVX2,
 #     as memaed is beside it. Needs python3-torch and the reference beside the project (../shared/reference).
 #   oneDNN, by tests/bench/onednn.cpp, for the paper's network, frozen. Needs libdnnl-dev and a C++ compiler.
-# What is not there is left out, and said. MEMAED names the program to measure; BEFORE a command to put before each
-# measurement (BEFORE='chrt -f 10').
+# What is not there is left out, and said. MEMAED names the program to measure; EACH_S says how many seconds each measurement of
+# memaed and of oneDNN takes (10).
 set -eu
 cd "$(dirname "$0")/../.."
 batch=
@@ -19,7 +19,7 @@ if [ "${1:-}" = --train ]; then
     shift 2
 fi
 arch=${1:-paper} threads=${2:-2} rounds=${3:-3}
-memaed=${MEMAED:-build/memaed}
+memaed=${MEMAED:-build/memaed} seconds=${EACH_S:-10}
 reference=../shared/reference/memae_torch.py
 
 [ -x "$memaed" ] || { echo "$memaed is not built" >&2; exit 1; }
@@ -48,8 +48,7 @@ fi
 measure() {
     kind=$1
     shift
-    # shellcheck disable=SC2086  # a command's words
-    ${BEFORE:-} "$@" | sed "s/^{/{\"kind\": \"$kind\", /" | tee -a "$folder/results"
+    "$@" | sed "s/^{/{\"kind\": \"$kind\", /" | tee -a "$folder/results"
 }
 
 pytorch() {
@@ -63,22 +62,31 @@ pytorch() {
     fi
 }
 
+# own KIND THREADS OPTION…
+own() {
+    kind=$1 n=$2
+    shift 2
+    measure "$kind" "$memaed" bench --arch "$arch" --threads "$n" --seconds "$seconds" "$@"
+}
+
 round=0
 while [ "$round" -lt "$rounds" ]; do
     pytorch PyTorch
-    measure memaed "$memaed" bench --arch "$arch" --threads "$threads" ${batch:+--train --batch "$batch"}
+    own memaed "$threads" ${batch:+--train --batch "$batch"}
     kernels=$(tail -n 1 "$folder/results" | sed -n 's/.*"blas": "\([^"]*\)".*/\1/p')
     pytorch "PyTorch with memaed's OpenBLAS kernels" "OPENBLAS_CORETYPE=$kernels"
     if [ ! "$batch" ]; then
         [ ! "$onednn" ] || for precision in fp32 bf16 int8; do
-            measure "oneDNN $precision" "$onednn" $precision "$threads"
+            measure "oneDNN $precision" "$onednn" $precision "$threads" "$((seconds / 2))"
         done
-        measure "memaed int8" "$memaed" bench --arch "$arch" --threads "$threads" --precision int8
-        measure "memaed, one thread" "$memaed" bench --arch "$arch" --threads 1
-        measure "memaed int8, one thread" "$memaed" bench --arch "$arch" --threads 1 --precision int8
+        own "memaed int8" "$threads" --precision int8
+        own "memaed, one thread" 1
+        own "memaed int8, one thread" 1 --precision int8
         pytorch "AVX2: PyTorch" ATEN_CPU_CAPABILITY=avx2 DNNL_MAX_CPU_ISA=AVX2
-        measure "AVX2: memaed" env MEMAED_CPU=avx2 "$memaed" bench --arch "$arch" --threads "$threads"
-        measure "AVX2: memaed int8" env MEMAED_CPU=avx2 "$memaed" bench --arch "$arch" --threads "$threads" --precision int8
+        export MEMAED_CPU=avx2
+        own "AVX2: memaed" "$threads"
+        own "AVX2: memaed int8" "$threads" --precision int8
+        unset MEMAED_CPU
     fi
     round=$((round + 1))
 done
