@@ -59,19 +59,22 @@ static size_t padded_floats(const struct window3d *w)
     return window3d_is_narrow(w) ? window3d_padded(w) * (size_t)w->src.c : 0;
 }
 
-/* A coarse position's products with all taps lie in a row; they are added to planes [ring, fine.t, kernel[2] * fine.c, coarse.w]:
- * for each fine line in the making, and each tap along it, what goes from position x is in place x. Lines of all frames go
- * together, from the top down: a ring of lines is enough, and stays in cache. */
+/* A coarse position's products with all taps lie in a row; they are added to planes [ring, fine.t, kernel[2], fine.c, width]:
+ * for each fine line in the making, and each tap along it, what goes from position x is in place before + x; what fine
+ * positions see beyond either end is zero. Lines of all frames go together, from the top down: a ring of lines is enough, and stays
+ * in cache. */
 struct planes {
     float *base;
-    int ring;
+    int ring, before, width;
     size_t line;
 };
 
 static struct planes planes_of(const struct conv3d *g, float *base)
 {
-    return (struct planes){base, g->kernel[1] > g->stride[1] ? g->kernel[1] : g->stride[1],
-                           (size_t)g->kernel[2] * (size_t)g->fine.c * (size_t)g->coarse.w};
+    int before = (g->kernel[2] - 1) / g->stride[2], last = (g->fine.w - 1 + g->padding[2]) / g->stride[2];
+    int width = before + (last < g->coarse.w ? g->coarse.w : last + 1);
+    return (struct planes){base, g->kernel[1] > g->stride[1] ? g->kernel[1] : g->stride[1], before, width,
+                           (size_t)g->kernel[2] * (size_t)g->fine.c * (size_t)width};
 }
 
 static size_t planes_floats(const struct conv3d *g)
@@ -346,34 +349,30 @@ static void add_line(const struct conv3d *g, const struct planes *p, const float
             int ft = t * g->stride[0] - g->padding[0] + a, fy = y * g->stride[1] - g->padding[1] + b;
             bool inside = ft >= 0 && ft < g->fine.t && fy >= 0 && fy < g->fine.h;
             for (size_t i = 0; i < run; i++)
-                to[j++] = inside ? planes_at(g, p, ft, fy) + i * (size_t)g->coarse.w + x : NULL;
+                to[j++] = inside ? planes_at(g, p, ft, fy) + i * (size_t)p->width + (size_t)p->before + x : NULL;
         }
     kernels->add_columns(to, products, n, in_panels(j));
 }
 
-/* Fine lines begin … end - 1 of all frames are complete: they leave the planes. */
+/* Fine lines begin … end - 1 of all frames are complete: they leave the planes. Along a line, positions that are equal modulo
+ * the stride see the same taps. */
 static void finish_lines(const struct conv3d *g, const struct planes *p, int begin, int end, const struct epilogue *e, float *fine)
 {
-    size_t c = (size_t)g->fine.c, width = (size_t)g->fine.w;
-    int step = g->stride[2];
+    const float *from[MOST_COLUMNS];
+    int c = g->fine.c, step = g->stride[2];
     for (int y = begin; y < end; y++)
         for (int t = 0; t < g->fine.t; t++) {
-            float *line = fine + ((size_t)t * (size_t)g->fine.h + (size_t)y) * width * c, *plane = planes_at(g, p, t, y);
-            for (size_t x = 0; x < width; x++)
-                for (size_t i = 0; i < c; i++)
-                    line[x * c + i] = e->bias ? e->bias[i] : 0;
-            for (int k = 0; k < g->kernel[2]; k++) {
-                int first = k - g->padding[2], x = first < 0 ? (-first + step - 1) / step : 0;
-                int past = first < g->fine.w ? (g->fine.w - 1 - first) / step + 1 : 0;
-                past = past < g->coarse.w ? past : g->coarse.w;
-                for (size_t i = 0; i < c; i++) {
-                    const float *from = plane + ((size_t)k * c + i) * (size_t)g->coarse.w;
-                    for (int at = x; at < past; at++)
-                        line[(size_t)(at * step + first) * c + i] += from[at];
+            float *line = fine + ((size_t)t * (size_t)g->fine.h + (size_t)y) * (size_t)g->fine.w * (size_t)c, *plane = planes_at(g, p, t, y);
+            for (int x = 0; x < step && x < g->fine.w; x++)
+                for (int i = 0; i < c; i++) {
+                    size_t n = 0, positions = (size_t)((g->fine.w - 1 - x) / step + 1);
+                    int first = (x + g->padding[2]) % step, at = p->before + (x + g->padding[2]) / step;
+                    for (int k = first; k < g->kernel[2]; k += step)
+                        from[n++] = plane + (k * c + i) * p->width + at - k / step;
+                    kernels->join_columns(line + x * c + i, (size_t)(step * c), from, n, positions, e->bias ? e->bias[i] : 0,
+                                          e->activation, e->slope);
                 }
-            }
             memset(plane, 0, p->line * sizeof *plane);
-            kernels->affine_activation(line, width * c, line, NULL, NULL, 1, width * c, e->activation, e->slope);
         }
 }
 

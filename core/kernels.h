@@ -54,6 +54,10 @@ struct kernels {
      * overlap. */
     void (*add_columns)(float *const *to, const float *x, size_t rows, size_t n);
 
+    /* to[i*step] = activation(Σ over p < n_from of from[p][i] + bias), i < n. */
+    void (*join_columns)(float *to, size_t step, const float *const *from, size_t n_from, size_t n, float bias,
+                         enum activation activation, float slope);
+
     /* dst[r*stride + i] = activation(src[r*n + i] * scale[i] + shift[i]) for r < rows, i < n. scale, shift: [n] or NULL.
      * dst may be src where stride is n. */
     void (*affine_activation)(float *dst, size_t stride, const float *src, const float *scale, const float *shift,

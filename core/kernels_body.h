@@ -326,6 +326,28 @@ static void add_columns(float *const *to, const float *rows, size_t n_rows, size
                 to[j][r] += rows[r * n + j];
 }
 
+static void join_columns(float *to, size_t step, const float *const *from, size_t n_from, size_t n, float bias,
+                         enum activation activation, float slope)
+{
+    for (size_t i = 0, count; i < n; i += count, to += count * step) {
+        float sum[LANES];
+        count = n - i < LANES ? n - i : LANES;
+        for (size_t l = 0; l < LANES; l++)
+            sum[l] = bias;
+        if (count == LANES)
+            for (size_t p = 0; p < n_from; p++)
+                for (size_t l = 0; l < LANES; l++)
+                    sum[l] += from[p][i + l];
+        else
+            for (size_t p = 0; p < n_from; p++)
+                for (size_t l = 0; l < count; l++)
+                    sum[l] += from[p][i + l];
+        affine_activation(sum, LANES, sum, NULL, NULL, 1, LANES, activation, slope);
+        for (size_t l = 0; l < count; l++)
+            to[l * step] = sum[l];
+    }
+}
+
 static float lanes_sum(const float *lane)
 {
     float sum = 0;
@@ -569,6 +591,7 @@ const struct kernels KERNELS = {
     .row_products = row_products,
     .outer_products = outer_products,
     .add_columns = add_columns,
+    .join_columns = join_columns,
     .affine_activation = affine_activation,
     .bytes_to_float = bytes_to_float,
     .product = product,

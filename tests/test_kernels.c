@@ -115,6 +115,22 @@ static void check_columns(void)
     }
     kernels->add_columns(to, a, rows, n);
     compare("add_columns", n * stride, 0);
+
+    const float *from[4];
+    size_t n_from = rng_below(&rng, 5), step = 1 + rng_below(&rng, 4), count = 1 + rng_below(&rng, LINE);
+    enum activation activation = (enum activation)rng_below(&rng, 4);
+    fill(a, 4000);
+    for (size_t p = 0; p < n_from; p++)
+        from[p] = a + rng_below(&rng, 4000 - LINE);
+    outputs((count - 1) * step + 1);
+    for (size_t i = 0; i < count; i++) {
+        float sum = 0.5f;
+        for (size_t p = 0; p < n_from; p++)
+            sum += from[p][i];
+        one[i * step] = activated(sum, activation);
+    }
+    kernels->join_columns(two, step, from, n_from, count, 0.5f, activation, 0.2f);
+    compare("join_columns", (count - 1) * step + 1, 1e-6);
 }
 
 static const char *const tables[] = {"c", "avx2", "avx512"};
