@@ -34,7 +34,7 @@ ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c core/component.c core/conv3d.c core/conv3d_int8.c core/detection.c core/drift.c core/error.c core/evaluation.c core/history.c core/int8_kernels_amx.c \
         core/int8_kernels_avx2.c core/int8_kernels_avx512.c core/int8_kernels_avxvnni.c core/int8_kernels_c.c core/kernels.c \
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/localisation.c core/memory.c core/model.c core/motion.c core/network.c \
-        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/peak_int8_avx2.c core/peak_int8_avx512.c core/peak_int8_avxvnni.c core/plan.c core/precision.c core/product.c core/ranges.c core/rng.c core/score.c core/tail.c \
+        core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/peak_int8_avx2.c core/peak_int8_avx512.c core/peak_int8_avxvnni.c core/plan.c core/precision.c core/product.c core/ranges.c core/rng.c core/score.c core/static_scene.c core/tail.c \
         core/training.c core/utc.c core/window3d.c
 IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/png.c io/redact.c io/ring.c \
         io/safetensors.c io/signature.c io/skip.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/store.c io/webhook.c
@@ -47,7 +47,7 @@ MAIN := daemon/main.c
 
 TESTS := test_alert test_allocations test_alertlog test_arch test_backoff test_boxes test_calibration test_camera test_clip test_config test_conv3d test_conv3d_int8 test_detection test_drift test_evaluation test_footage \
          test_heartbeat test_int8_kernels test_kernels test_labels test_localisation test_lock test_log test_memory test_model_file test_motion test_network test_notify test_pacing test_plan test_pool test_prototypes \
-         test_redact test_results test_ring test_rng test_safetensors test_score test_scorelog test_source test_store test_tail test_threads test_training test_web test_web_limits \
+         test_redact test_results test_ring test_rng test_safetensors test_score test_scorelog test_source test_static_scene test_store test_tail test_threads test_training test_web test_web_limits \
          test_webhook
 
 LIB_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(IO) $(WEB) $(DAEMON))
@@ -62,6 +62,7 @@ all: $(BUILD)/memaed
 $(BUILD)/core/kernels_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 $(BUILD)/core/kernels_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
 $(BUILD)/core/kernels_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+$(BUILD)/core/static_scene.o: FILE_CFLAGS := -O3
 # No fused multiply-adds here: every table rounds alike.
 INT8_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off
 $(BUILD)/core/int8_kernels_c.o: FILE_CFLAGS := $(INT8_CFLAGS)

@@ -1,0 +1,384 @@
+/* core/static_scene: differences against plain sums over random sizes; what is static and what is not, one cause at a time;
+ * scores that come late; and that alerts are those of computing all, whatever the scores within the bound. */
+#include "core/static_scene.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/alert.h"
+#include "core/rng.h"
+
+enum { FRAMES = 16, SIDE = 32, PIXELS = SIDE * SIDE, FOOTAGE = 4000 };
+
+static const struct arch arch = {.channels = 1, .frames = FRAMES, .height = SIDE, .width = SIDE, .std = 0.5f};
+static const struct score_spec one_light = {.conditions = 1}, both_lights = {.conditions = 2, .boundary = 1};
+static const struct static_rule no_rule = {INFINITY, INFINITY, 1, 1};
+
+static struct static_limits limits;
+static uint8_t footage[FOOTAGE][PIXELS];
+static struct rng rng;
+
+/* Of all cells alike. */
+static void set_limits(float first, float second)
+{
+    limits = (struct static_limits){.cells = static_cells(&arch), .bound = 0.5, .light_margin = 0.1};
+    for (int i = 0; i < limits.cells; i++) {
+        limits.limit[0][i] = first;
+        limits.limit[1][i] = second;
+    }
+}
+
+/* A picture of its own and noise of -1, 0 and 1 on it: below 1 on the mean, so within 2 of any mean. */
+static void make_footage(int n)
+{
+    static uint8_t scene[PIXELS];
+    for (int i = 0; i < PIXELS; i++)
+        scene[i] = (uint8_t)(20 + rng_below(&rng, 200));
+    for (int t = 0; t < n; t++)
+        for (int i = 0; i < PIXELS; i++)
+            footage[t][i] = (uint8_t)(scene[i] - 1 + (int)rng_below(&rng, 3));
+}
+
+static void setup(void)
+{
+
+    rng_seed(&rng, 1);
+    set_limits(2, 2);
+    make_footage(FOOTAGE);
+}
+
+static enum static_verdict decide(struct static_scene *scene, int first, bool gap, bool frozen, uint64_t *number,
+                                  struct static_score *score)
+{
+    const uint8_t *frames[FRAMES];
+    for (int t = 0; t < FRAMES; t++)
+        frames[t] = footage[first + t];
+    return static_scene_decide(scene, &(struct static_window){frames, (uint64_t)first, gap, frozen}, number, score);
+}
+
+static void tell(struct static_scene *scene, uint64_t number, float score, int condition, float contrast)
+{
+    static_scene_scored(scene, number, &(struct score_features){.condition = condition, .contrast = contrast},
+                        &(struct static_score){.reference = score / 2, .score = score});
+}
+
+/* Decides, and tells a score where one is wanted; whether it was static. */
+static bool step(struct static_scene *scene, int first, float score)
+{
+    uint64_t number;
+    struct static_score got;
+    enum static_verdict verdict = decide(scene, first, false, false, &number, &got);
+    ck_assert_int_ne(verdict, STATIC_WAIT);
+    if (verdict == STATIC_NO)
+        tell(scene, number, score, 0, 0);
+    return verdict == STATIC_YES;
+}
+
+static struct static_scene *open_scene(const struct score_spec *spec, const struct static_rule *rule)
+{
+    struct static_scene *scene;
+    ck_assert_int_eq(static_scene_open(&scene, &arch, &limits, spec, limits.bound, rule), 0);
+    return scene;
+}
+
+START_TEST(differences)
+{
+    for (int round = 0; round < 200; round++) {
+        struct arch a = {.channels = 1, .frames = 4, .height = 8 + (int)rng_below(&rng, 60), .width = 8 + (int)rng_below(&rng, 60)};
+        int rows = a.height / 8, columns = a.width / 8, n = rows * columns;
+        ck_assert_int_eq(static_cells(&a), n);
+        size_t pixels = (size_t)(a.height * a.width);
+        uint8_t *x = malloc(pixels), *y = malloc(pixels);       /* exact, for the sanitizer */
+        double sums[64] = {0}, counts[64] = {0};
+        float *got = malloc((size_t)n * sizeof *got);
+        for (size_t i = 0; i < pixels; i++) {
+            x[i] = (uint8_t)rng_below(&rng, 256);
+            y[i] = (uint8_t)rng_below(&rng, 256);
+            int row = (int)i / a.width / 8, column = (int)i % a.width / 8,
+                cell = (row < rows ? row : rows - 1) * columns + (column < columns ? column : columns - 1);
+            sums[cell] += pow(x[i] - y[i], 2);
+            counts[cell]++;
+        }
+        static_differences(&a, x, y, got);
+        for (int i = 0; i < n; i++)
+            ck_assert_double_eq_tol((double)got[i], sums[i] / counts[i], 1e-2);
+        const uint8_t *pictures[3] = {x, y, y};
+        uint8_t *mean = malloc(pixels);
+        static_mean(mean, pictures, 3, pixels);
+        for (size_t i = 0; i < pixels; i++)
+            ck_assert_int_eq(mean[i], (x[i] + 2 * y[i] + 1) / 3);
+        free(mean);
+        free(got);
+        free(x);
+        free(y);
+    }
+    ck_assert_int_eq(static_cells(&(struct arch){.channels = 1, .frames = 16, .height = 1024, .width = 1024}), 0);
+    ck_assert_int_eq(static_cells(&(struct arch){.channels = 3, .frames = 16, .height = 64, .width = 64}), 0);
+}
+END_TEST
+
+START_TEST(noise_is_static)
+{
+    struct static_scene *scene = open_scene(&one_light, &no_rule);
+    int computed = 0, since = 0;
+    for (int first = 0; first + FRAMES <= FOOTAGE; first += 2) {
+        uint64_t number;
+        struct static_score score = {0};
+        if (decide(scene, first, false, false, &number, &score) == STATIC_YES) {
+            ck_assert_float_eq(score.score, (float)computed);           /* the last one's */
+            ck_assert_float_eq(score.reference, (float)computed / 2);
+            ck_assert_int_le(++since, STATIC_MOST);
+        } else {
+            tell(scene, number, (float)++computed, 0, 0);
+            since = 0;
+        }
+    }
+    ck_assert_int_eq(computed, (FOOTAGE - FRAMES) / 2 / (STATIC_MOST + 1) + 1);
+    static_scene_close(scene);
+}
+END_TEST
+
+/* One cell of one frame, the smallest thing there is: every window that holds it is computed, the others are not. */
+START_TEST(a_single_cell_of_a_single_frame)
+{
+    for (int round = 0; round < 50; round++) {
+        int when = 40 + (int)rng_below(&rng, 20), row = (int)rng_below(&rng, 4), column = (int)rng_below(&rng, 4), stride = 1 + (int)rng_below(&rng, 20);
+        make_footage(120);
+        for (int y = 0; y < 2; y++)
+            for (int x = 0; x < 2; x++)
+                footage[when][(row * 8 + 3 + y) * SIDE + column * 8 + 3 + x] ^= 64;
+        struct static_scene *scene = open_scene(&one_light, &no_rule);
+        for (int first = 0; first + FRAMES <= 120; first += stride) {
+            bool holds = first <= when && when < first + FRAMES, is_static = step(scene, first, 0);
+            ck_assert_msg(!(holds && is_static), "frame %d in the window from %d, stride %d", when, first, stride);
+            /* The first is computed, and so is one after the event, which is the new reference. */
+            bool after = first > when && first - stride <= when;
+            if (!holds && !after && first > 0)
+                ck_assert_msg(is_static, "%d %d", first, stride);
+        }
+        static_scene_close(scene);
+    }
+}
+END_TEST
+
+/* What creeps in by less than the noise from frame to frame is seen against the reference. */
+START_TEST(slow_change_is_seen)
+{
+    for (int t = 0; t < 300; t++)
+        for (int i = 0; i < PIXELS; i++)
+            footage[t][i] = (uint8_t)(100 + t / 8);
+    struct static_scene *scene = open_scene(&one_light, &no_rule);
+    int computed = 0;
+    for (int first = 0; first + FRAMES <= 300; first++)
+        computed += !step(scene, first, 0);
+    ck_assert_int_gt(computed, 20);
+    static_scene_close(scene);
+}
+END_TEST
+
+START_TEST(gaps_and_frozen_cameras_are_computed)
+{
+    struct static_scene *scene = open_scene(&one_light, &no_rule);
+    uint64_t number;
+    struct static_score score;
+    ck_assert(!step(scene, 0, 0) && step(scene, 2, 0) && step(scene, 4, 0));
+    ck_assert_int_eq(decide(scene, 6, true, false, &number, &score), STATIC_NO);
+    tell(scene, number, 0, 0, 0);
+    ck_assert(step(scene, 8, 0));
+    for (int first = 10; first < 20; first += 2) {
+        ck_assert_int_eq(decide(scene, first, false, true, &number, &score), STATIC_NO);
+        tell(scene, number, 0, 0, 0);
+    }
+    ck_assert(!step(scene, 20, 0) && step(scene, 22, 0));       /* a frozen picture is no reference */
+    static_scene_close(scene);
+}
+END_TEST
+
+START_TEST(scores_that_come_late)
+{
+    struct static_scene *scene = open_scene(&one_light, &no_rule);
+    uint64_t a, b;
+    struct static_score score;
+    memset(footage[17], 0, PIXELS);
+    ck_assert_int_eq(decide(scene, 0, false, false, &a, &score), STATIC_NO);
+    ck_assert_int_eq(decide(scene, 2, false, false, &b, &score), STATIC_NO);        /* differs, that is known at once */
+    tell(scene, b, 2, 0, 0);
+    tell(scene, a, 1, 0, 0);
+    ck_assert_int_eq(decide(scene, 18, false, false, &a, &score), STATIC_NO);       /* what moved is no reference */
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(decide(scene, 20, false, false, &b, &score), STATIC_WAIT);
+    tell(scene, a, 3, 0, 0);
+    ck_assert_int_eq(decide(scene, 20, false, false, &b, &score), STATIC_YES);
+    ck_assert_float_eq(score.score, 3);
+    ck_assert_int_eq(decide(scene, 40, true, false, &a, &score), STATIC_NO);
+    ck_assert_int_eq(decide(scene, 60, true, false, &b, &score), STATIC_NO);
+    tell(scene, b, 5, 0, 0);
+    tell(scene, a, 4, 0, 0);                                /* of a reference that is none any more */
+    ck_assert_int_eq(decide(scene, 62, false, false, &a, &score), STATIC_YES);
+    ck_assert_float_eq(score.score, 5);
+    static_scene_close(scene);
+}
+END_TEST
+
+/* Each light has its own noise, and near the boundary between them no score stands for another. */
+START_TEST(two_lights)
+{
+    for (int condition = 0; condition < 2; condition++)
+        for (int loud = 0; loud < 2; loud++) {
+            set_limits(loud == 0 ? 2 : 0.01f, loud == 1 ? 2 : 0.01f);
+            struct static_scene *scene = open_scene(&both_lights, &no_rule);
+            uint64_t number;
+            struct static_score score;
+            decide(scene, 0, false, false, &number, &score);
+            tell(scene, number, 0, condition, condition ? 2 : 0);
+            ck_assert_int_eq(decide(scene, 2, false, false, &number, &score), condition == loud ? STATIC_YES : STATIC_NO);
+            static_scene_close(scene);
+        }
+    set_limits(2, 2);
+    struct static_scene *scene = open_scene(&both_lights, &no_rule);
+    uint64_t number;
+    struct static_score score;
+    decide(scene, 0, false, false, &number, &score);
+    tell(scene, number, 0, 0, 0.95f);
+    ck_assert_int_eq(decide(scene, 2, false, false, &number, &score), STATIC_NO);
+    static_scene_close(scene);
+    set_limits(-1, -1);         /* a light that was never seen */
+    memcpy(footage[1], footage[0], PIXELS);
+    for (int t = 1; t < 40; t++)
+        memcpy(footage[t], footage[0], PIXELS);
+    scene = open_scene(&one_light, &no_rule);
+    ck_assert(!step(scene, 0, 0) && !step(scene, 2, 0));
+    static_scene_close(scene);
+}
+END_TEST
+
+START_TEST(scores_near_the_thresholds)
+{
+    const struct static_rule rule = {.threshold = 3, .close_threshold = 1, .k = 3, .n = 5};
+    struct static_scene *scene = open_scene(&one_light, &rule);
+    int first = 0;
+#define STEP(score) step(scene, first += 2, score)
+    ck_assert(!STEP(2.4f) && STEP(9));          /* no alert is open: above the closing threshold doesn't matter */
+    static_scene_close(scene);
+    scene = open_scene(&one_light, &rule);
+    ck_assert(!STEP(2.6f) && !STEP(2.4f) && STEP(9));           /* the first might stand for one at the threshold */
+    static_scene_close(scene);
+    scene = open_scene(&one_light, &rule);
+    ck_assert(!STEP(3) && !STEP(3) && !STEP(0.6f) && STEP(9));  /* two of five open none */
+    static_scene_close(scene);
+    for (int open = 0; open < 2; open++) {
+        scene = open_scene(&one_light, &rule);
+        ck_assert(!STEP(3) && !STEP(3) && !STEP(0.6f));
+        uint64_t number;
+        struct static_score score;
+        ck_assert_int_eq(decide(scene, first += 2, true, false, &number, &score), STATIC_NO);
+        tell(scene, number, open ? 3 : 2.4f, 0, 0);             /* the third of five, or not */
+        for (int i = 0; open && i < 5; i++)
+            ck_assert(!STEP(0.6f));             /* below the closing threshold, but not by the bound */
+        ck_assert(STEP(9));                     /* five below it: closed */
+        static_scene_close(scene);
+    }
+    scene = open_scene(&one_light, &rule);
+    ck_assert(!STEP(3) && !STEP(3) && !STEP(3) && !STEP(0.6f) && !STEP(0.4f) && STEP(9) && STEP(9));
+    static_scene_close(scene);
+    scene = open_scene(&one_light, &rule);
+    ck_assert(!STEP(NAN) && !STEP(0));
+    static_scene_close(scene);
+#undef STEP
+    /* Told backwards, from far apart to near. */
+    for (int told = 1; told <= 3; told++) {
+        uint64_t numbers[3];
+        struct static_score score;
+        scene = open_scene(&one_light, &rule);
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(decide(scene, 100 * i, true, false, &numbers[i], &score), STATIC_NO);
+        for (int i = 2; i >= 0; i--)
+            tell(scene, numbers[i], i < told ? 3 : 0.6f, 0, 0);
+        if (told < 3)
+            ck_assert(step(scene, 202, 9));
+        else
+            ck_assert(!step(scene, 202, 0.6f) && !step(scene, 204, 0.6f));
+        static_scene_close(scene);
+    }
+}
+END_TEST
+
+/* Scores of random walks that differ from a static window's by less than the bound: the same alerts at the same windows. */
+START_TEST(alerts_are_the_same)
+{
+    long skipped = 0, alerts = 0;
+    for (int round = 0; round < 16; round++) {
+        const struct alert_rule rule = {.threshold = 3, .close_threshold = round % 3 ? 1 : 2.5f, .k = 3, .n = 3 + round % 4};
+        struct static_rule mine = {rule.threshold, rule.close_threshold, rule.k, rule.n};
+        struct static_scene *scene = open_scene(&one_light, &mine);
+        struct alert_state all, some;
+        alert_init(&all, &rule);
+        alert_init(&some, &rule);
+        float base = 0, score, true_score;
+        for (int first = 0, w = 0; first + FRAMES <= FOOTAGE; first += 2, w++) {
+            uint64_t number;
+            struct static_score got;
+            if (rng_below(&rng, 40) == 0)
+                footage[first + 15][5] ^= 128;              /* something moves */
+            score = base + 0.98f * (float)((double)rng_below(&rng, 1000) / 1000 - 0.5) / 2;
+            true_score = score;
+            if (decide(scene, first, false, false, &number, &got) == STATIC_YES) {
+                true_score = got.score + 0.98f * (float)((double)rng_below(&rng, 1000) / 1000 - 0.5);
+                score = got.score;
+                skipped++;
+            } else {
+                base = fminf(fmaxf(base + (float)((double)rng_below(&rng, 1000) / 1000 - 0.5) * 3, -1), 5);
+                true_score = score = base;
+                tell(scene, number, score, 0, 0);
+            }
+            enum alert_event e = alert_score(&some, score, w), f = alert_score(&all, true_score, w);
+            ck_assert_int_eq(e, f);
+            ck_assert(some.open == all.open);
+            alerts += e == ALERT_OPENED;
+        }
+        static_scene_close(scene);
+    }
+    ck_assert_msg(skipped > 1000 && alerts > 50, "%ld windows of %d were static, %ld alerts", skipped,
+                  16 * (FOOTAGE - FRAMES) / 2, alerts);
+}
+END_TEST
+
+START_TEST(repeats)
+{
+    uint8_t last[PIXELS];
+    struct static_repeat repeat = {.last = last};
+    ck_assert_int_eq(static_repeat_since(&repeat, footage[0], PIXELS, 100), 100);
+    ck_assert_int_eq(static_repeat_since(&repeat, footage[0], PIXELS, 200), 100);
+    ck_assert_int_eq(static_repeat_since(&repeat, footage[1], PIXELS, 300), 300);
+    footage[1][PIXELS - 1] ^= 1;
+    ck_assert_int_eq(static_repeat_since(&repeat, footage[1], PIXELS, 400), 400);
+    ck_assert_int_eq(static_repeat_since(&repeat, footage[1], PIXELS, 500), 400);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("static_scene");
+    TCase *tests = tcase_create("static_scene");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tests, setup, NULL);
+    tcase_add_test(tests, differences);
+    tcase_add_test(tests, noise_is_static);
+    tcase_add_test(tests, a_single_cell_of_a_single_frame);
+    tcase_add_test(tests, slow_change_is_seen);
+    tcase_add_test(tests, gaps_and_frozen_cameras_are_computed);
+    tcase_add_test(tests, scores_that_come_late);
+    tcase_add_test(tests, two_lights);
+    tcase_add_test(tests, scores_near_the_thresholds);
+    tcase_add_test(tests, alerts_are_the_same);
+    tcase_add_test(tests, repeats);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
