@@ -61,14 +61,13 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
     return 0;
 }
 
-float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result)
+float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
+                        struct score_features *features)
 {
-    struct score_features features;
-
     if (!calibration || !calibration->has_score)
         return result->reference;
-    score_measure(plan_arch(plan), result->x, result->x_hat, &calibration->score, result->scratch, &features);
-    return score_of(&calibration->score, &features);
+    score_measure(plan_arch(plan), result->x, result->x_hat, &calibration->score, result->scratch, features);
+    return score_of(&calibration->score, features);
 }
 
 void calibration_boxes(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
@@ -77,6 +76,16 @@ void calibration_boxes(const struct calibration *calibration, const struct plan 
     ret->n = 0;
     if (calibration && calibration->has_score && score >= close_threshold)
         score_boxes(&calibration->score, plan_arch(plan), result->scratch, boxes_level(threshold, close_threshold), ret);
+}
+
+double calibration_static_bound(const struct calibration *calibration, enum precision precision)
+{
+    return calibration->still.bound + (precision == PRECISION_INT8 ? 2 * calibration->int8.largest_difference : 0);
+}
+
+bool calibration_static_holds(const struct calibration *calibration)
+{
+    return calibration && calibration->has_static && calibration->still.windows >= 200;
 }
 
 bool calibration_int8_agrees(const struct calibration *calibration)

@@ -6,6 +6,7 @@
 
 #include "core/plan.h"
 #include "core/score.h"
+#include "core/static_scene.h"
 #include "core/tail.h"
 
 /* The network in 8 bits: what its bytes stand for, and how its scores agree with those in fp32 on footage held out. */
@@ -28,6 +29,8 @@ struct calibration {
     struct tail tail;
     bool has_int8;                  /* false: nobody has tried */
     struct calibration_int8 int8;
+    bool has_static;                /* false: nothing says what a static scene is, or a frozen camera */
+    struct static_limits still;
 };
 
 /* Whether 8 bits may take the place of fp32 unasked: over a hundred windows at least, scores come in the same order by a
@@ -42,6 +45,12 @@ enum precision calibration_precision(const struct calibration *calibration, enum
 int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration,
                           enum precision wish, struct error *err);
 
+/* The bound on a static window's score in a precision: of two windows, both may be as far off in 8 bits as any was. */
+double calibration_static_bound(const struct calibration *calibration, enum precision precision);
+/* Whether static windows may do without the network: that bound is known, from 200 of them at least. Where it is large, few
+ * scores are so far below the threshold that they may stand for others. calibration may be NULL. */
+bool calibration_static_holds(const struct calibration *calibration);
+
 /* tail_fit() for alerts by the default rule of core/alert.h. */
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known);
 
@@ -54,8 +63,10 @@ struct pareto calibration_runs(const struct score_spec *spec);
  * the level of the tail's runs. fps and score are the caller's to set before. 0 or -ENOMEM (ret untouched). */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
-/* The score of the window that plan_run() left in result; calibration may be NULL. Uses result->scratch. */
-float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result);
+/* The score of the window that plan_run() left in result; calibration may be NULL. Uses result->scratch. features: what the
+ * score was made of; untouched where it is the reference. */
+float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
+                        struct score_features *features);
 
 /* Where that score comes from, for alerts that open at threshold and close below close_threshold: boxes of what scores, by
  * boxes_level(). One at least from close_threshold on; none below it, and none without a score of cells (!has_score).

@@ -7,6 +7,7 @@
 
 #include "core/evaluation.h"
 #include "daemon/clock.h"
+#include "daemon/static_limits.h"
 #include "daemon/windows.h"
 
 enum { STRIDE = 2,              /* the daemon's default */
@@ -140,11 +141,16 @@ static int try_int8(struct calibration *c, struct windows *w, const struct model
     return 0;
 }
 
+static struct windows_options windows_of(const struct calibrator_options *o)
+{
+    return (struct windows_options){.footage = o->footage, .part = o->part, .stride = STRIDE, .most = o->most_windows,
+                                    .stop = o->stop};
+}
+
 static int open_windows(struct windows *w, const struct calibrator_options *o, const struct model *model,
                         const struct parallel *parallel, struct error *err)
 {
-    const struct windows_options options = {.footage = o->footage, .part = o->part, .stride = STRIDE, .most = o->most_windows,
-                                            .stop = o->stop};
+    const struct windows_options options = windows_of(o);
     int r = windows_open(w, &options, model, parallel, err);
     return r == 0 && w->n == 0 ? error_set(err, -EINVAL, "no whole window is held out to calibrate on") : r;
 }
@@ -175,9 +181,11 @@ int calibrator_run(struct calibration *ret, const struct model *model, const str
             r = error_set(err, -EDOM, "training diverged: the score of a held-out window is not finite");
     if (r < 0)
         goto out;
+    const struct windows_options how = windows_of(options);
     if ((r = fit(&calibration, &w, options->alerts_a_day, values, scores)) < 0)
         error_set(err, r, "out of memory");
-    else if ((r = try_int8(&calibration, &w, model, err)) == 0)
+    else if ((r = static_limits_fit(&calibration, &w, &how, &model->arch, err)) == 0 &&
+             (r = try_int8(&calibration, &w, model, err)) == 0)
         *ret = calibration;
 out:
     free(values);

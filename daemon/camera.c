@@ -169,13 +169,14 @@ static void run_window(void *arg, const struct ring_window *window, void *worksp
     for (int i = 0; i < camera->length; i++)
         frames[i] = window->frames[i]->pixels;
     struct plan_result result;
+    struct score_features features;
     bool alone = !atomic_flag_test_and_set(&camera->in_history);
     plan_run_sliding(camera->plan, alone ? camera->history : NULL, window->frames[0]->number, frames, workspace, &result);
     if (alone)
         atomic_flag_clear(&camera->in_history);
     ret->reference = result.reference;
     const struct calibration *calibration = camera->has_calibration ? &camera->calibration : NULL;
-    ret->score = calibration_score(calibration, camera->plan, &result);
+    ret->score = calibration_score(calibration, camera->plan, &result, &features);
     if (camera->has_rule)
         calibration_boxes(calibration, camera->plan, &result, ret->score, camera->rule.threshold,
                           camera->rule.close_threshold, &ret->boxes);

@@ -234,6 +234,7 @@ static void run_item(void *arg, int item, int worker)
     struct clip_scorer *s = arg;
     const uint8_t **pictures = s->pictures + (size_t)worker * (size_t)s->length;
     struct plan_result result;
+    struct score_features features;
 
     if (item == 0) {
         decode_batch(s);
@@ -245,7 +246,7 @@ static void run_item(void *arg, int item, int worker)
         pictures[i] = s->pixels + slot_of(s, first + (uint64_t)i) * s->frame_size;
     plan_run_sliding(s->plan, s->histories[worker], first, pictures, s->workspaces[worker], &result);
     due->window.reference = result.reference;
-    due->window.score = calibration_score(s->calibration, s->plan, &result);
+    due->window.score = calibration_score(s->calibration, s->plan, &result, &features);
     if (s->calibration)
         calibration_boxes(s->calibration, s->plan, &result, due->window.score, (float)s->calibration->threshold,
                           (float)fmin(s->calibration->close_threshold, s->calibration->threshold), &due->window.boxes);

@@ -551,6 +551,70 @@ static json_t *int8_to_json(const struct calibration_int8 *c)
                      c->largest_difference, "windows", (json_int_t)c->windows, "low", low, "high", high);
 }
 
+static int static_check(const struct static_limits *s, const struct arch *arch, struct error *err)
+{
+    int n = static_cells(arch), r = 0;
+    if (s->cells != n || n == 0)
+        return error_set(err, -EINVAL, "static: limits of %d cells expected, of %d found", n, s->cells);
+    for (int c = 0; r == 0 && c < SCORE_CONDITIONS; c++)
+        for (int i = 0; r == 0 && i < n; i++)
+            if (!(s->limit[c][i] >= -1 && s->limit[c][i] <= 65025))
+                r = error_set(err, -EINVAL, "static: limits[%d][%d]: -1 to 65025 expected, %.9g found", c, i,
+                              (double)s->limit[c][i]);
+    if (r == 0 && (!(s->bound >= s->largest_difference && s->largest_difference >= 0) || !isfinite(s->bound)))
+        r = error_set(err, -EINVAL, "static: a largest_difference of 0 or more expected, and a finite bound of no less, %.9g and "
+                      "%.9g found", s->largest_difference, s->bound);
+    if (r == 0 && !(s->light_margin >= 0 && isfinite(s->light_margin)))
+        r = error_set(err, -EINVAL, "static: light_margin: a number of 0 or more expected, %.9g found", s->light_margin);
+    if (r == 0 && s->windows < 0)
+        r = error_set(err, -EINVAL, "static: windows: 0 or more expected, %ld found", s->windows);
+    if (r == 0 && !(s->frozen_s > 0 && s->frozen_s <= 1e9))
+        r = error_set(err, -EINVAL, "static: frozen_s: a number above 0 expected, at most 1e9, %.9g found", s->frozen_s);
+    return r;
+}
+
+static int static_from_json(struct static_limits *s, const struct arch *arch, const json_t *json, struct error *err)
+{
+    static const char *const keys[] = {"bound", "largest_difference", "windows", "frozen_s", "light_margin", "limits"};
+    const json_t *limits = json_object_get(json, "limits");
+    double windows;
+    int r = get_numbers((double *const[]){&s->bound, &s->largest_difference, &windows, &s->frozen_s, &s->light_margin}, keys, 5,
+                        COUNT(keys), "static", json, err);
+    if (r < 0)
+        return r;
+    if (!(fabs(windows) < 1e15))
+        return error_set(err, -EINVAL, "static: windows: a count expected");
+    s->windows = (long)windows;
+    if (json_array_size(limits) != SCORE_CONDITIONS)
+        return error_set(err, -EINVAL, "static: limits: %d lists expected", SCORE_CONDITIONS);
+    s->cells = static_cells(arch);
+    for (size_t c = 0; c < SCORE_CONDITIONS; c++) {
+        const json_t *list = json_array_get(limits, c);
+        if (json_array_size(list) != (size_t)s->cells)
+            return error_set(err, -EINVAL, "static: limits[%zu]: a list of %d numbers expected", c, s->cells);
+        for (size_t i = 0; i < (size_t)s->cells; i++) {
+            char key[40];
+            snprintf(key, sizeof key, "limits[%zu][%zu]", c, i);
+            if ((r = get_float(&s->limit[c][i], key, json_array_get(list, i), err)) < 0)
+                return error_prefix(err, r, "static");
+        }
+    }
+    return static_check(s, arch, err);
+}
+
+static json_t *static_to_json(const struct static_limits *s)
+{
+    json_t *limits = json_array();
+    for (int c = 0; c < SCORE_CONDITIONS; c++) {
+        json_t *list = json_array();
+        for (int i = 0; i < s->cells; i++)
+            json_array_append_new(list, real(s->limit[c][i]));
+        json_array_append_new(limits, list);
+    }
+    return json_pack("{s:f, s:f, s:I, s:f, s:f, s:o}", "bound", s->bound, "largest_difference", s->largest_difference, "windows",
+                     (json_int_t)s->windows, "frozen_s", s->frozen_s, "light_margin", s->light_margin, "limits", limits);
+}
+
 static int calibration_check(const struct calibration *c, const struct arch *arch, struct error *err)
 {
     int r = c->has_score ? score_check(&c->score, err) : 0;
@@ -558,6 +622,9 @@ static int calibration_check(const struct calibration *c, const struct arch *arc
         r = tail_check(&c->tail, err);
     if (r == 0 && c->has_int8)
         r = int8_check(&c->int8, arch, err);
+    if (r == 0 && c->has_static)
+        r = c->has_score ? static_check(&c->still, arch, err)
+                         : error_set(err, -EINVAL, "static: a score expected beside it, none found");
     if (r < 0)
         return r;
     if (!isfinite(c->fps) || !isfinite(c->threshold) || !isfinite(c->close_threshold) || !isfinite(c->median) ||
@@ -576,11 +643,11 @@ static int calibration_check(const struct calibration *c, const struct arch *arc
 static int calibration_from_json(struct calibration *ret, const struct arch *arch, const json_t *json, struct error *err)
 {
     static const char *const keys[] = {"fps", "threshold", "close_threshold", "median", "p99", "maximum", "windows", "score",
-                                       "tail", "int8"};
+                                       "tail", "int8", "static"};
     struct calibration c = {0};
     double *const fields[] = {&c.fps, &c.threshold, &c.close_threshold, &c.median, &c.p99, &c.maximum};
     const json_t *score = json_object_get(json, "score"), *tail = json_object_get(json, "tail"),
-                 *int8 = json_object_get(json, "int8");
+                 *int8 = json_object_get(json, "int8"), *still = json_object_get(json, "static");
     int r = check_keys(json, keys, COUNT(keys), err);
     if (r < 0)
         return r;
@@ -597,8 +664,10 @@ static int calibration_from_json(struct calibration *ret, const struct arch *arc
     c.has_score = score != NULL;
     c.has_tail = tail != NULL;
     c.has_int8 = int8 != NULL;
+    c.has_static = still != NULL;
     if ((score && (r = score_from_json(&c.score, score, err)) < 0) || (tail && (r = tail_from_json(&c.tail, tail, err)) < 0) ||
-        (int8 && (r = int8_from_json(&c.int8, arch, int8, err)) < 0) || (r = calibration_check(&c, arch, err)) < 0)
+        (int8 && (r = int8_from_json(&c.int8, arch, int8, err)) < 0) ||
+        (still && (r = static_from_json(&c.still, arch, still, err)) < 0) || (r = calibration_check(&c, arch, err)) < 0)
         return r;
     *ret = c;
     return 0;
@@ -606,10 +675,10 @@ static int calibration_from_json(struct calibration *ret, const struct arch *arc
 
 json_t *calibration_to_json(const struct calibration *c)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o*, s:o*, s:o*}", "fps", c->fps, "threshold", c->threshold,
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o*, s:o*, s:o*, s:o*}", "fps", c->fps, "threshold", c->threshold,
                      "close_threshold", c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum,
                      "windows", (json_int_t)c->windows, "score", c->has_score ? score_to_json(&c->score) : NULL, "tail",
-                     c->has_tail ? tail_to_json(&c->tail) : NULL, "int8", c->has_int8 ? int8_to_json(&c->int8) : NULL);
+                     c->has_tail ? tail_to_json(&c->tail) : NULL, "int8", c->has_int8 ? int8_to_json(&c->int8) : NULL, "static", c->has_static ? static_to_json(&c->still) : NULL);
 }
 
 /* ---- the tensors -------------------------------------------------------------------------------------------------- */

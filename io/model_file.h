@@ -4,8 +4,8 @@
  * memae.calibration is an object with the fields of struct calibration as keys, all of them:
  *   {"fps": 10, "threshold": 0.12, "close_threshold": 0.1, "median": 0.05, "p99": 0.08, "maximum": 0.09, "windows": 400}
  * fps > 0, close_threshold <= threshold, windows an integer of 0 or more, all finite. There may be besides "score" (struct
- * score_spec), "tail" (struct tail) and "int8" (struct calibration_int8, its ranges as lists "low" and "high" in the order of
- * struct ranges), whole or not at all. Another key is refused: it could change what these mean.
+ * score_spec), "tail" (struct tail), "int8" (struct calibration_int8, its ranges as lists "low" and "high" in the order of
+ * struct ranges) and, beside a score, "static" (struct static_limits, "limits" a list for each light), whole or not at all. Another key is refused: it could change what these mean.
  *
  * memae.training is an object of the writer's choice; `model show` prints its keys, and takes "slots_used" (an integer)
  * for the slots that the addressing used, `model prototypes` "slot_use" for each slot's share. It must hold no credentials. */

@@ -83,7 +83,8 @@ START_TEST(test_none_per_window)
     for (int i = 0; i < 3; i++) {
         plan_run(plan, frames, ws, &result);
         plan_run_sliding(plan, history, (uint64_t)i, frames, ws, &result);
-        float score = calibration_score(&calibration, plan, &result);
+        struct score_features features;
+        float score = calibration_score(&calibration, plan, &result, &features);
         calibration_boxes(&calibration, plan, &result, score, score, score, &boxes);
     }
     long during = atomic_load(&allocations) - before;

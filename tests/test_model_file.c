@@ -538,6 +538,79 @@ START_TEST(refuses_bad_int8)
 }
 END_TEST
 
+/* Limits for one light: those given first, then 16 for each other cell. */
+static json_t *static_list(double first, int cells)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < cells; i++)
+        json_array_append_new(list, json_real(i == 0 ? first : 16));
+    return list;
+}
+
+START_TEST(refuses_bad_static)
+{
+    enum { BOUND, LARGEST, WINDOWS, FROZEN, MARGIN, FIRST, N };
+    static const struct {
+        int what;
+        double value;
+        int lists, more;        /* lights, and cells, beyond what is right */
+        bool no_score;
+        const char *error;
+    } cases[] = {
+        {N, 0, 0, 0, false, NULL},
+        {BOUND, 0.2, 0, 0, false, "static: a largest_difference of 0 or more expected, and a finite bound of no less"},
+        {LARGEST, -1, 0, 0, false, "static: a largest_difference of 0 or more"},
+        {WINDOWS, -1, 0, 0, false, "static: windows: 0 or more"},
+        {WINDOWS, 1e300, 0, 0, false, "static: windows: a count"},
+        {FROZEN, 0, 0, 0, false, "static: frozen_s: a number above 0"},
+        {FROZEN, 1e10, 0, 0, false, "static: frozen_s: a number above 0 expected, at most 1e9"},
+        {MARGIN, -0.1, 0, 0, false, "static: light_margin: a number of 0 or more"},
+        {FIRST, -2, 0, 0, false, "static: limits[0][0]: -1 to 65025"},
+        {FIRST, 1e5, 0, 0, false, "static: limits[0][0]: -1 to 65025"},
+        {FIRST, 1e300, 0, 0, false, "static: limits[0][0]: a number that fits"},
+        {N, 0, -1, 0, false, "static: limits: 2 lists"},
+        {N, 0, 1, 0, false, "static: limits: 2 lists"},
+        {N, 0, 0, 1, false, "static: limits[0]: a list of "},
+        {N, 0, 0, -1, false, "static: limits[0]: a list of "},
+        {N, 0, 0, 0, true, "static: a score expected beside it"},
+    };
+    struct model_file file;
+    ck_assert_int_eq(model_file_load(&file, GOLDEN "tiny-noshrink.safetensors", NULL), 0);     /* the draft's network */
+    int cells = static_cells(&file.model->arch);
+    model_file_clear(&file);
+    ck_assert_int_gt(cells, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        double values[N] = {1.5, 0.5, 7, 10, 0.1, 16};
+        if (cases[i].what < N)
+            values[cases[i].what] = cases[i].value;
+        json_t *limits = json_array();
+        for (int c = 0; c < 2 + cases[i].lists; c++)
+            json_array_append_new(limits, static_list(values[FIRST], cells + cases[i].more));
+        json_t *still = json_pack("{s:f, s:f, s:f, s:f, s:f, s:o}", "bound", values[BOUND], "largest_difference", values[LARGEST],
+                                  "windows", values[WINDOWS], "frozen_s", values[FROZEN], "light_margin",
+                                  values[MARGIN], "limits", limits);
+        json_t *light = json_pack("{s:f, s:f, s:f, s:f, s:f, s:{s:f, s:f, s:f, s:f}}", "noise", 0.0, "speed_centre", 0.0,
+                                  "speed_spread", 1.0, "change_centre", 0.0, "change_spread", 1.0, "rare", "level", 0.0,
+                                  "share", 1.0, "scale", 1.0, "shape", 0.0);
+        json_t *all = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o, s:o*}", "fps", 10.0, "threshold", 0.2,
+                                "close_threshold", 0.1, "median", 0.0, "p99", 0.0, "maximum", 0.0, "windows", 5, "static", still,
+                                "score", json_pack("{s:f, s:[o]}", "boundary", 0.0, "conditions", light));
+        if (cases[i].no_score)
+            json_object_del(all, "score");
+        char *text = json_dumps(all, JSON_COMPACT);
+        ck_assert_ptr_nonnull(text);
+        if (cases[i].error) {
+            refuse_metadata("memae.calibration", text, cases[i].error);
+        } else {
+            struct draft d = with_metadata("memae.calibration", text);
+            accept(&d);
+        }
+        free(text);
+        json_decref(all);
+    }
+}
+END_TEST
+
 /* A whole score and tail, with one thing wrong in turn. */
 START_TEST(refuses_scores_and_tails)
 {
@@ -649,6 +722,13 @@ START_TEST(saves_and_loads)
                                                  .ranges.n = ranges_count(&arch, &model->shapes)};
     for (int i = 0; i < calibration.int8.ranges.n; i++)
         calibration.int8.ranges.channels[i] = (struct range){-(float)i / 7, 1.0f / 3};
+    calibration.has_static = true;
+    calibration.still = (struct static_limits){.cells = static_cells(&arch), .bound = 4.0 / 3, .largest_difference = 1.0 / 3,
+                                               .windows = 33, .frozen_s = 10.1, .light_margin = 1.0 / 7};
+    for (int i = 0; i < calibration.still.cells; i++) {
+        calibration.still.limit[0][i] = 16 + (float)i / 3;
+        calibration.still.limit[1][i] = -1;
+    }
     json_t *training = json_pack("{s:s, s:i, s:[f]}", "source", "gate", "slots_used", 33, "losses", 0.1);
     ck_assert_msg(model_file_save(path, model, &calibration, training, &err) == 0, "%s", err.text);
 
@@ -884,6 +964,7 @@ int main(void)
     tcase_add_test(faults, refuses_calibrations);
     tcase_add_test(faults, refuses_scores_and_tails);
     tcase_add_test(faults, refuses_bad_int8);
+    tcase_add_test(faults, refuses_bad_static);
     tcase_add_checked_fixture(files, make_folder, remove_folder);
     tcase_add_loop_test(files, saves_and_loads, 0, 2);
     tcase_add_test(files, saves_nothing_bad);
