@@ -5,16 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/alert.h"
+#include "daemon/static_gate.h"
+
 /* Enough for the threads to even out, few enough for rows to come as a live source plays. */
 enum { WINDOWS_PER_THREAD = 4, CELL = 8 };
 
 struct kept_frame {
     int64_t pts_us;
     uint64_t sequence;          /* of unbroken frames, counted */
+    int64_t same_since_us;      /* the first of those like it, one after the other */
 };
 
 struct due_window {
     struct clip_window window;
+    uint64_t ticket;            /* of windows of this clip */
     float *map;                 /* [map_h, map_w] */
     int r;
     struct error err;
@@ -27,6 +32,7 @@ struct clip_scorer {
     int length, stride, kept_per_window;        /* frames */
     size_t frame_size;
     int batch;                                  /* windows */
+    enum clip_static statics;
     int map_h, map_w;
     double *sums;               /* [threads, map_h * map_w] */
     float *maps;                /* [2 * batch, map_h * map_w] */
@@ -46,6 +52,8 @@ struct clip_scorer {
     uint64_t frame, window;                     /* to be read next; whose last frame is to come next */
     uint64_t sequence, sequence_start;          /* the frame that the unbroken sequence began with */
     uint64_t last_sequence;                     /* of the window due last */
+    struct static_gate *gate;                   /* NULL: all windows are computed */
+    struct static_repeat repeat;                /* last: [frame_size] */
     bool ended;
     int source_result;
     struct error source_err;
@@ -57,13 +65,16 @@ static bool has_own_map(const struct calibration *calibration)
 }
 
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
-              const struct parallel *parallel, int stride, struct error *err)
+              const struct parallel *parallel, int stride, enum clip_static statics, struct error *err)
 {
     const struct arch *arch = plan_arch(plan);
     struct clip_scorer *s;
 
     if (arch_check_camera(arch, err) < 0)
         return -EINVAL;
+    if (statics != CLIP_COMPUTE_ALL && !calibration_static_holds(calibration))
+        return error_set(err, -EINVAL, "the model's calibration has no bound for static scenes; `memaed calibrate` "
+                         "finds one where its footage has enough of them");
     s = calloc(1, sizeof *s);
     if (!s)
         return error_set(err, -ENOMEM, "out of memory");
@@ -72,6 +83,7 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     s->parallel = *parallel;
     s->length = arch->frames;
     s->stride = stride;
+    s->statics = statics;
     s->kept_per_window = stride < arch->frames ? stride : arch->frames;
     s->frame_size = (size_t)arch->height * (size_t)arch->width;
     s->batch = parallel->threads * WINDOWS_PER_THREAD;
@@ -91,8 +103,9 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     s->next_due = calloc((size_t)s->batch, sizeof *s->next_due);
     s->workspaces = calloc((size_t)parallel->threads, sizeof *s->workspaces);
     s->histories = calloc((size_t)parallel->threads, sizeof *s->histories);
-    if (!s->pixels || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due || !s->workspaces ||
-        !s->histories)
+    s->repeat.last = malloc(s->frame_size);
+    if (!s->pixels || !s->repeat.last || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due ||
+        !s->workspaces || !s->histories)
         goto fail;
     for (int i = 0; i < s->batch; i++) {
         s->due[i].map = s->maps + (size_t)i * cells;
@@ -121,6 +134,8 @@ void clip_close(struct clip_scorer *s)
         free(s->histories[i]);
     free(s->workspaces);
     free(s->histories);
+    static_gate_close(s->gate);
+    free(s->repeat.last);
     free(s->sums);
     free(s->maps);
     free(s->next_due);
@@ -153,6 +168,7 @@ static void take_window(struct clip_scorer *s)
     } else {
         struct due_window *due = &s->next_due[s->n_next++];
         due->r = 0;
+        due->ticket = s->summary->windows;
         due->window = (struct clip_window){
             .index = s->window,
             .frame = centre,
@@ -190,7 +206,10 @@ static void decode_batch(struct clip_scorer *s)
         }
         s->summary->corrupt += frame.corrupt;
         s->summary->frames++;
-        s->frames[slot] = (struct kept_frame){frame.pts_us, s->sequence};
+        s->repeat.begun = s->repeat.begun && !frame.gap;
+        s->frames[slot] = (struct kept_frame){
+            frame.pts_us, s->sequence,
+            static_repeat_since(&s->repeat, s->pixels + slot * s->frame_size, s->frame_size, frame.pts_us)};
         if (s->frame++ == s->window * (uint64_t)s->stride + (uint64_t)s->length - 1)
             take_window(s);
     }
@@ -228,13 +247,34 @@ static void map_window(const struct clip_scorer *s, const struct plan_result *re
         }
 }
 
-/* Item 0 decodes; it is taken first, as it may take longest. */
+/* Whether a window is static; it has its score then. */
+static bool is_static(const struct clip_scorer *s, struct clip_window *window, uint64_t ticket, const uint8_t *const *pictures,
+                      uint64_t *number)
+{
+    uint64_t first = window->index * (uint64_t)s->stride;
+    const struct kept_frame *last = &s->frames[slot_of(s, first + (uint64_t)s->length - 1)];
+    const struct static_window asked = {
+        .frames = pictures, .first = first, .gap_before = window->gap_before,
+        .frozen = (double)(last->pts_us - last->same_since_us) > 1e6 * s->calibration->still.frozen_s};
+    struct static_score score;
+
+    if (!static_gate_enter(s->gate, ticket, &asked, number, &score))
+        return false;
+    window->is_static = true;
+    window->reference = score.reference;
+    window->score = window->own_score = score.score;
+    window->boxes = score.boxes;
+    return true;
+}
+
+/* Item 0 decodes; it is taken first, as it may take longest. The others are taken in the order of their windows. */
 static void run_item(void *arg, int item, int worker)
 {
     struct clip_scorer *s = arg;
     const uint8_t **pictures = s->pictures + (size_t)worker * (size_t)s->length;
     struct plan_result result;
     struct score_features features;
+    uint64_t number;
 
     if (item == 0) {
         decode_batch(s);
@@ -244,12 +284,22 @@ static void run_item(void *arg, int item, int worker)
     uint64_t first = due->window.index * (uint64_t)s->stride;
     for (int i = 0; i < s->length; i++)
         pictures[i] = s->pixels + slot_of(s, first + (uint64_t)i) * s->frame_size;
+    bool skip = s->gate && is_static(s, &due->window, due->ticket, pictures, &number);
+    if (skip && s->statics == CLIP_STATIC)
+        return;
     plan_run_sliding(s->plan, s->histories[worker], first, pictures, s->workspaces[worker], &result);
+    if (skip) {
+        due->window.own_score = calibration_score(s->calibration, s->plan, &result, &features);
+        return;
+    }
     due->window.reference = result.reference;
     due->window.score = calibration_score(s->calibration, s->plan, &result, &features);
     if (s->calibration)
         calibration_boxes(s->calibration, s->plan, &result, due->window.score, (float)s->calibration->threshold,
                           (float)fmin(s->calibration->close_threshold, s->calibration->threshold), &due->window.boxes);
+    if (s->gate)
+        static_gate_leave(s->gate, number, &features,
+                          &(struct static_score){due->window.reference, due->window.score, due->window.boxes});
     if (has_own_map(s->calibration))
         score_map(&s->calibration->score, plan_arch(s->plan), result.scratch, due->map);
     else
@@ -274,6 +324,19 @@ int clip_score(struct clip_scorer *s, struct source *source, const struct clip_s
     s->source_result = 0;
     for (int i = 0; i < s->parallel.threads; i++)
         history_clear(s->histories[i]);
+    s->repeat.begun = false;
+    static_gate_close(s->gate);
+    s->gate = NULL;
+    if (s->statics != CLIP_COMPUTE_ALL) {
+        const struct static_rule rule = {
+            .threshold = (float)s->calibration->threshold,
+            .close_threshold = (float)fmin(s->calibration->close_threshold, s->calibration->threshold),
+            .k = ALERT_DEFAULT_K,
+            .n = ALERT_DEFAULT_N};
+        int r = static_gate_open(&s->gate, s->calibration, s->plan, &rule);
+        if (r < 0)
+            return error_set(err, r, "out of memory");
+    }
 
     for (;;) {
         struct due_window *swap = s->due;
@@ -285,6 +348,11 @@ int clip_score(struct clip_scorer *s, struct source *source, const struct clip_s
 
             if (r < 0)
                 return error_set(err, r, "%s", due->err.text);
+            if (due->window.is_static) {
+                summary->windows_static++;
+                summary->static_difference = fmaxf(summary->static_difference,
+                                                   fabsf(due->window.own_score - due->window.score));
+            }
             r = sink->window(sink->arg, &due->window, err);
             if (r < 0)
                 return r;

@@ -131,7 +131,8 @@ static int eval_all(const struct eval *eval)
     if (r < 0)
         goto fail;
     struct parallel parallel = threads_parallel(threads);
-    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, eval->stride, &err);
+    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, eval->stride, CLIP_COMPUTE_ALL,
+                  &err);
     if (r < 0)
         goto fail;
     r = eval->masks_path ? localisation_open(&localisation) : 0;

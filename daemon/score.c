@@ -31,6 +31,9 @@ static const char usage[] =
     "      --fps F            frames analysed a second; 0, the default, takes every frame\n"
     "      --precision P      what the network computes in: fp32, int8, or auto, int8 where the model's calibration shows\n"
     "                         that its scores agree (auto)\n"
+    "      --static           do without the network where nothing moved beyond the camera's own noise, as run does: such a\n"
+    "                         window has the score of the last one that was computed\n"
+    "      --verify           the same, and hold the scores of those windows, computed after all, against the model's bound\n"
     "      --threads N        threads that run the network (all cores)\n"
     "      --dump DIR         also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w], weights\n"
     "                         [queries,slots] (not without a memory), x_hat [c,t,h,w], map [rows,columns] (the score of\n"
@@ -44,18 +47,22 @@ static const char usage[] =
     "that of the calibration scores as much or more; hours_between, how long such footage takes from one alert to the\n"
     "next with the threshold at this score (both empty where the model's calibration doesn't tell); boxes, around what\n"
     "scores in a window that would keep an alert open: X:Y:WIDTH:HEIGHT:SCORE, the highest score first, with blanks\n"
-    "between; in fractions of the picture from its upper left corner. In JSON, boxes is a list of objects.\n"
+    "between; in fractions of the picture from its upper left corner; static, 1 where the window was not computed. In JSON,\n"
+    "boxes is a list of objects, and static true or false.\n"
     "\n"
     "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input shorter\n"
     "than one window gives a warning and no rows.\n"
     "\n"
-    "Exit status: 0; 1 where an input could not be read to its end, or no window was scored at all; 2 wrong usage.\n";
+    "Exit status: 0; 1 where an input could not be read to its end, no window was scored at all, or the bound does not hold;\n"
+    "2 wrong usage.\n";
 
 struct score {
     const char *model_path, *dump;
     bool jsonl;
     int stride, threads;
     enum precision precision;
+    enum clip_static statics;
+    double static_bound;
     double fps;
     const struct plan *plan;
     const struct tail *tail;    /* NULL: the model tells none */
@@ -194,6 +201,8 @@ static int print_json(const struct score *score, const struct clip_window *windo
     }
     if (row)
         json_object_set_new(row, "boxes", boxes_json(&window->boxes));
+    if (row)
+        json_object_set_new(row, "static", json_boolean(window->is_static));
 
     if (!row || json_dumpf(row, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) < 0) {
         json_decref(row);
@@ -224,7 +233,7 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
         else
             fputs(",,", stdout);
         print_csv_boxes(&window->boxes);
-        putchar('\n');
+        puts(window->is_static ? ",1" : ",0");
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         int r = errno ? -errno : -EIO;
@@ -241,6 +250,24 @@ static void say(const char *what, const char *input, const char *text)
 
     redact(shown, sizeof shown, input);
     fprintf(stderr, "memaed: score: %s%s: %s\n", what, shown, text);
+}
+
+/* What was saved; 1: the bound does not hold. */
+static int tell_static(const struct score *score, const char *input, const struct clip_summary *summary)
+{
+    char text[200];
+    int n;
+
+    if (score->statics == CLIP_COMPUTE_ALL || summary->windows == 0)
+        return 0;
+    n = snprintf(text, sizeof text, "%" PRIu64 " of %" PRIu64 " windows static (%.1f %%)", summary->windows_static,
+                 summary->windows, 100 * (double)summary->windows_static / (double)summary->windows);
+    bool holds = (double)summary->static_difference <= score->static_bound;
+    if (score->statics == CLIP_STATIC_VERIFIED)
+        snprintf(text + n, sizeof text - (size_t)n, "; their own scores differ by %.3g at most, the bound is %.3g%s",
+                 (double)summary->static_difference, score->static_bound, holds ? "" : " and does not hold");
+    say("", input, text);
+    return !holds;
 }
 
 /* 0 or the exit status 1; adds the windows scored. */
@@ -277,7 +304,7 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
                  arch->frames);
         say("warning: ", input, text);
     }
-    return r < 0;
+    return (r < 0) | tell_static(score, input, &summary);
 }
 
 /* Dumps of two clips of one name would overwrite each other. */
@@ -317,7 +344,8 @@ static int score_all(struct score *score, char **inputs, int n)
     struct parallel parallel = threads_parallel(threads);
     score->tail = file.has_calibration && file.calibration.has_tail ? &file.calibration.tail : NULL;
     score->has_map = file.has_calibration && file.calibration.has_score;
-    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, score->stride, &err);
+    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, score->stride,
+                  score->statics, &err);
     if (r < 0) {
         fprintf(stderr, "memaed: score: %s: %s\n", score->model_path, err.text);
         goto end;
@@ -328,8 +356,10 @@ static int score_all(struct score *score, char **inputs, int n)
         goto end;
     }
     score->plan = plan;
+    if (score->statics != CLIP_COMPUTE_ALL)
+        score->static_bound = calibration_static_bound(&file.calibration, plan_precision(plan));
     if (!score->jsonl &&
-        (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes") < 0 || fflush(stdout) != 0)) {
+        (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static") < 0 || fflush(stdout) != 0)) {
         fprintf(stderr, "memaed: score: standard output: %s\n", strerror(errno));
         goto end;
     }
@@ -352,7 +382,8 @@ int command_score(int argc, char **argv)
         {"model", required_argument, NULL, 'm'},  {"format", required_argument, NULL, 'F'},
         {"stride", required_argument, NULL, 's'}, {"fps", required_argument, NULL, 'f'},
         {"threads", required_argument, NULL, 't'}, {"dump", required_argument, NULL, 'd'},
-        {"precision", required_argument, NULL, 'P'}, {"help", no_argument, NULL, 'h'},         {0},
+        {"precision", required_argument, NULL, 'P'}, {"static", no_argument, NULL, 'S'},
+        {"verify", no_argument, NULL, 'V'},          {"help", no_argument, NULL, 'h'},         {0},
     };
     struct score score = {.stride = 1, .threads = threads_cores(), .precision = PRECISION_AUTO};
     int r = 0;
@@ -382,6 +413,13 @@ int command_score(int argc, char **argv)
         case 't':
             r = option_int(&score.threads, "score", "threads", optarg, 1, THREADS_MAX);
             break;
+        case 'S':
+            if (score.statics == CLIP_COMPUTE_ALL)
+                score.statics = CLIP_STATIC;
+            break;
+        case 'V':
+            score.statics = CLIP_STATIC_VERIFIED;
+            break;
         case 'd':
             score.dump = optarg;
             break;
@@ -398,6 +436,8 @@ int command_score(int argc, char **argv)
         return option_misuse("score", "--model MODEL is missing");
     if (optind == argc)
         return option_misuse("score", "INPUT is missing: a file, a URL, an image sequence or a folder of images");
+    if (score.dump && score.statics != CLIP_COMPUTE_ALL)
+        return option_misuse("score", "--dump: a static window has nothing to dump; leave out --static and --verify");
     if (score.dump && (r = check_names(argv + optind, argc - optind)) != 0)
         return r;
     return score_all(&score, argv + optind, argc - optind);

@@ -11,6 +11,7 @@
 /* Who may be held while what is taken. From LOCK_ALERTS on they are leaves: held for a copy, nothing is taken under them. */
 enum lock_rank {
     LOCK_POOL = 1,          /* the choice among cameras; a window is claimed (LOCK_RING) under it */
+    LOCK_STATIC,            /* a camera's static scene */
     LOCK_RESULTS,           /* a camera's alert state; alerts and snapshots are written under it */
     LOCK_RING,
     LOCK_ALERTS,            /* the log of alerts */

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,7 +198,7 @@ START_TEST(windows_are_those_of_the_definition)
 
         ck_assert_int_eq(threads_open(&threads, 1 + round % 3), 0);
         struct parallel parallel = threads_parallel(threads);
-        ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel, stride, NULL), 0);
+        ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel, stride, CLIP_COMPUTE_ALL, NULL), 0);
         for (int clip = 0; clip < 3; clip++) {          /* one scorer takes clip after clip */
             struct clip_summary summary;
 
@@ -229,7 +230,7 @@ START_TEST(faults_come_through)
     struct rng rng;
 
     rng_seed(&rng, 1);
-    ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel_serial, 1, NULL), 0);
+    ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel_serial, 1, CLIP_COMPUTE_ALL, NULL), 0);
 
     /* What came before the source's fault is scored. */
     fill(&source, &rng, 100);
@@ -268,10 +269,127 @@ START_TEST(only_gray_is_scored)
     struct clip_scorer *scorer = (void *)&scorer;
     struct error err;
 
-    ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel_serial, 1, &err), -EINVAL);
+    ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel_serial, 1, CLIP_COMPUTE_ALL, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "3 channels"));
     ck_assert_ptr_eq(scorer, (void *)&scorer);
     clip_close(NULL);
+    plan_close(plan);
+}
+END_TEST
+
+/* ---- static scenes ------------------------------------------------------------------------------------------------- */
+
+static struct calibration calibration = {
+    .fps = 25, .threshold = 1000, .close_threshold = -1000, .has_score = true,
+    .score = {1, 0, {{1e-5, {0, 1}, {0, 1}, {0, 1, 1, 0}}}},
+    .has_static = true, .still = {.cells = 1, .limit = {{4}, {-1}}, .bound = 2, .windows = 1000, .frozen_s = 1}};
+
+static int on_static_window(void *arg, const struct clip_window *window, struct error *err)
+{
+    (void)arg;
+    (void)err;
+    ck_assert_int_eq(window->map == NULL, window->is_static);
+    got.windows[got.n++] = *window;
+    return 0;
+}
+
+/* Noise on a picture; frame 100 differs in two pixels, 200 to 259 repeat (25 a second: for 2.4 s), 300 follows a gap. */
+static void fill_static(struct rng *rng)
+{
+    fill(&source, rng, MAX_FRAMES);
+    for (int i = 1; i < MAX_FRAMES; i++)
+        for (int k = 0; k < SIZE; k++) {
+            uint8_t p = source.pixels[0][k];
+            source.pixels[i][k] = (uint8_t)(p - 1 + (int)rng_below(rng, 3) + (p == 0) - (p == 255));
+        }
+    source.pixels[100][50] ^= 64;
+    source.pixels[100][51] ^= 64;
+    for (int i = 201; i < 260; i++)
+        memcpy(source.pixels[i], source.pixels[200], SIZE);
+    source.gap[300] = true;
+}
+
+START_TEST(static_windows_are_not_computed)
+{
+    struct plan *plan = open_plan(1);
+    struct clip_sink sink = {.arg = &got, .result = on_result, .window = on_static_window};
+    static float first[MAX_FRAMES];
+    struct rng rng;
+
+    rng_seed(&rng, 7);
+    fill_static(&rng);
+    for (int threads_n = 1; threads_n <= 3; threads_n += 2) {
+        static float own[MAX_FRAMES];
+        for (int statics = CLIP_COMPUTE_ALL; statics <= CLIP_STATIC_VERIFIED; statics++) {
+            struct clip_scorer *scorer;
+            struct clip_summary summary;
+            struct threads *threads;
+            int n = 0;
+
+            ck_assert_int_eq(threads_open(&threads, threads_n), 0);
+            struct parallel parallel = threads_parallel(threads);
+            ck_assert_int_eq(clip_open(&scorer, plan, &calibration, &parallel, 2, (enum clip_static)statics, NULL), 0);
+            for (int again = 0; again < 2; again++) {           /* a clip does not begin where the one before ended */
+                source.at = 0;
+                clear(&got);
+                ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, NULL), 0);
+            }
+            float last = 0, difference = 0;
+            for (int i = 0; i < got.n; i++) {
+                const struct clip_window *w = &got.windows[i];
+                int begin = (int)w->index * 2, end = begin + LENGTH;
+                n += w->is_static;
+                if (statics == CLIP_COMPUTE_ALL) {
+                    own[i] = w->score;
+                    continue;
+                }
+                ck_assert_float_eq(w->is_static ? w->own_score : w->score,
+                                   statics == CLIP_STATIC && w->is_static ? last : own[i]);
+                if (w->is_static)
+                    ck_assert_float_eq(w->score, last);
+                difference = fmaxf(difference, w->is_static ? fabsf(own[i] - w->score) : 0);
+                last = w->score;
+                bool moved = begin <= 100 && 100 < end, frozen = 226 <= end - 1 && end - 1 < 260;
+                ck_assert_msg(!(w->is_static && (moved || frozen || w->gap_before || i == 0)), "window %d", begin);
+                bool after = (begin > 100 && begin <= 102) || (end > 260 && end <= 262);
+                ck_assert_msg(w->is_static || moved || frozen || after || w->gap_before || i == 0, "window %d", begin);
+            }
+            ck_assert_int_eq(got.n_results, got.n - n);
+            ck_assert_uint_eq(summary.windows_static, n);
+            if (statics == CLIP_COMPUTE_ALL)
+                ck_assert_int_eq(n, 0);
+            else
+                ck_assert_msg(n > got.n * 3 / 4, "%d of %d", n, got.n);
+            if (statics == CLIP_STATIC_VERIFIED) {
+                ck_assert_float_eq(summary.static_difference, difference);
+                ck_assert_float_gt(difference, 0);
+                ck_assert_double_lt((double)difference, calibration.still.bound);
+            }
+            clip_close(scorer);
+            threads_close(threads);
+        }
+        for (int i = 0; i < got.n && threads_n > 1; i++)
+            ck_assert_float_eq(first[i], got.windows[i].score);         /* whatever the number of threads */
+        for (int i = 0; i < got.n; i++)
+            first[i] = got.windows[i].score;
+    }
+    plan_close(plan);
+}
+END_TEST
+
+START_TEST(static_windows_need_a_bound)
+{
+    struct plan *plan = open_plan(1);
+    struct clip_scorer *scorer;
+    struct error err = {""};
+    struct calibration c = calibration;
+
+    c.still.windows = 199;
+    ck_assert_int_eq(clip_open(&scorer, plan, &c, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "no bound for static scenes"));
+    c.has_static = false;
+    ck_assert_int_eq(clip_open(&scorer, plan, &c, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
+    ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
     plan_close(plan);
 }
 END_TEST
@@ -287,6 +405,8 @@ int main(void)
     tcase_add_test(tests, windows_are_those_of_the_definition);
     tcase_add_test(tests, faults_come_through);
     tcase_add_test(tests, only_gray_is_scored);
+    tcase_add_test(tests, static_windows_are_not_computed);
+    tcase_add_test(tests, static_windows_need_a_bound);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

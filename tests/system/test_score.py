@@ -297,7 +297,7 @@ class Score(harness.Case):
         short = self.path("short.mkv")
         noise_clip(short, 15, 32, 48)
         command = self.score(short, code=1)
-        self.assertEqual(command.out.splitlines(), [",".join(COLUMNS + ["p_value", "hours_between", "boxes"])])
+        self.assertEqual(command.out.splitlines(), [",".join(COLUMNS + ["p_value", "hours_between", "boxes", "static"])])
         self.assertIn("a window takes 16", command.err)
 
     def test_folder_of_images(self):
@@ -323,6 +323,57 @@ class Score(harness.Case):
         self.assertIn(f"--dump {self.model}: Not a directory", command.err)
         command = self.score("--dump", self.path("no/such"), self.clip, code=1)
         self.assertIn("no/such", command.err)
+
+
+class Static(harness.Case):
+    """Windows in which nothing moved, on a clip of 60 frames in which a square comes in frame 20 and is gone in frame 40."""
+
+    def model(self, limit=4.0, **changes):
+        cells = (64 // 8) * (96 // 8)
+        static = {"bound": 1.0, "largest_difference": 0.0, "windows": 1000, "frozen_s": 10.0, "light_margin": 0.1,
+                  "limits": [[limit] * cells] * 2}
+        calibration = {**harness.OWN_CALIBRATION, "static": {**static, **changes}}
+        return harness.write_model(self.path("model.safetensors"), 64, 96, calibration=calibration)
+
+    def score(self, *args, model=None, code=0):
+        clip = self.path("mover.mkv")
+        harness.write_mover(clip)
+        command = harness.run("score", "--model", model or self.model(), "--threads", 2, *args, clip)
+        self.assertEqual(command.code, code, command.err)
+        return list(csv.DictReader(io.StringIO(command.out))), command.err
+
+    def test_what_moves_is_computed(self):
+        everything, err = self.score()
+        self.assertEqual({row["static"] for row in everything}, {"0"})
+        self.assertNotIn("static", err)
+        rows, err = self.score("--static")
+        self.assertEqual([i for i, row in enumerate(rows) if row["static"] == "0"], [0, *range(5, 41)])
+        self.assertIn("8 of 45 windows static (17.8 %)", err)
+        for i, (row, own) in enumerate(zip(rows, everything)):
+            like = rows[i - 1] if row["static"] == "1" else own
+            self.assertEqual([row[key] for key in ("reference", "score", "boxes")],
+                             [like[key] for key in ("reference", "score", "boxes")])
+        lines = harness.run("score", "--model", self.model(), "--static", "--format", "jsonl", self.path("mover.mkv")).out
+        self.assertEqual([str(int(json.loads(line)["static"])) for line in lines.splitlines()], [r["static"] for r in rows])
+
+    def test_frozen_pictures_are_computed(self):
+        rows, _ = self.score("--static", model=self.model(frozen_s=1.0))
+        frozen = [i for i in range(45) if i + 15 in range(11, 20) or i + 15 >= 51]
+        computed = [i for i, row in enumerate(rows) if row["static"] == "0"]
+        self.assertTrue(set(frozen) <= set(computed), (frozen, computed))
+
+    def test_the_bound_is_verified(self):
+        _, err = self.score("--verify")
+        self.assertIn("8 of 45 windows static (17.8 %); their own scores differ by 0 at most, the bound is 1", err)
+        rows, err = self.score("--verify", model=self.model(limit=65025, bound=0.001), code=1)
+        self.assertEqual([row["static"] for row in rows], ["0"] + ["1"] * 44)
+        self.assertIn("the bound is 0.001 and does not hold", err)
+
+    def test_wrong_use(self):
+        _, err = self.score("--static", model=self.model(windows=100), code=1)
+        self.assertIn("no bound for static scenes", err)
+        _, err = self.score("--static", "--dump", self.path("dump"), code=2)
+        self.assertIn("--dump", err)
 
 
 class Boxes(harness.Case):
