@@ -15,6 +15,7 @@
 #include "daemon/events.h"
 #include "daemon/log.h"
 #include "daemon/results.h"
+#include "daemon/static_gate.h"
 #include "daemon/thread.h"
 #include "io/lock.h"
 #include "io/redact.h"
@@ -43,6 +44,7 @@ struct camera {
     bool is_live, is_local;     /* paces itself; is a file, whose end is no loss */
     struct ring *ring;
     struct results *results;
+    struct static_gate *gate;   /* NULL: all windows are computed */
     struct webhooks *webhooks;
     struct pool *pool;
     size_t index;               /* in the pool */
@@ -59,6 +61,7 @@ struct camera {
     int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0, while a file plays; 0: not begun */
     int64_t last_pts_us;
     uint64_t published;         /* frames */
+    struct static_repeat repeat;        /* last: a picture */
     uint64_t corrupt_before;    /* frames of sources closed since */
 
     struct lock wait_lock;      /* for waiting on `stopped` */
@@ -69,11 +72,22 @@ struct camera {
     char reason[256];
     double fps_in;
     uint64_t frames_corrupt, reconnects;
+    bool frozen;
 };
 
 static bool is_local_file(const char *url)
 {
     return !source_is_live(url) && (!strstr(url, "://") || strncmp(url, "file:", 5) == 0);
+}
+
+/* Where the model bounds what it changes. */
+static int open_gate(struct camera *camera, const struct camera_options *options)
+{
+    if (options->config->compute_all || !calibration_static_holds(options->calibration))
+        return 0;
+    const struct alert_rule *rule = options->rule;
+    return static_gate_open(&camera->gate, &camera->calibration, camera->plan,
+                            rule ? &(struct static_rule){rule->threshold, rule->close_threshold, rule->k, rule->n} : NULL);
 }
 
 int camera_open(struct camera **ret, const struct camera_options *options, struct error *err)
@@ -128,6 +142,9 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
                                                    .ring = camera->ring,
                                                    .alerts = options->alerts,
                                                    .webhooks = options->webhooks});
+    camera->repeat.last = malloc((size_t)arch->height * (size_t)arch->width);
+    if (r == 0)
+        r = camera->repeat.last ? open_gate(camera, options) : -ENOMEM;
     if (r < 0) {
         camera_close(camera);
         return error_set(err, r, "%s: no buffer for windows of %d pictures of %dx%d: %s", config->name, arch->frames,
@@ -145,6 +162,8 @@ void camera_close(struct camera *camera)
     if (!camera)
         return;
     assert(!camera->started || camera->joined);
+    static_gate_close(camera->gate);
+    free(camera->repeat.last);
     results_close(camera->results);
     ring_close(camera->ring);
     free(camera->history);
@@ -161,6 +180,28 @@ const char *camera_name(const struct camera *camera)
 
 /* ---- the workers' side ---- */
 
+static bool is_frozen(const struct camera *camera, const struct ring_frame *frame)
+{
+    return camera->has_calibration && camera->calibration.has_static &&
+           (double)(frame->pts_us - frame->same_since_us) > 1e6 * camera->calibration.still.frozen_s;
+}
+
+/* Whether a window is static; it has its result then. */
+static bool is_static(const struct camera *camera, const struct ring_window *window, const uint8_t *const *frames,
+                      uint64_t *number, struct pool_result *ret)
+{
+    const struct static_window asked = {.frames = frames, .first = window->frames[0]->number, .gap_before = window->gap_before,
+                                        .frozen = is_frozen(camera, window->frames[camera->length - 1])};
+    struct static_score score;
+    if (!static_gate_enter(camera->gate, window->ticket, &asked, number, &score))
+        return false;
+    ret->is_static = true;
+    ret->reference = score.reference;
+    ret->score = score.score;
+    ret->boxes = score.boxes;
+    return true;
+}
+
 /* A worker that runs a window of a camera while another is at one before shares nothing: waiting would cost more. */
 static void run_window(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret)
 {
@@ -168,6 +209,9 @@ static void run_window(void *arg, const struct ring_window *window, void *worksp
     const uint8_t *frames[RING_MAX_LENGTH];
     for (int i = 0; i < camera->length; i++)
         frames[i] = window->frames[i]->pixels;
+    uint64_t number;
+    if (camera->gate && is_static(camera, window, frames, &number, ret))
+        return;
     struct plan_result result;
     struct score_features features;
     bool alone = !atomic_flag_test_and_set(&camera->in_history);
@@ -180,6 +224,8 @@ static void run_window(void *arg, const struct ring_window *window, void *worksp
     if (camera->has_rule)
         calibration_boxes(calibration, camera->plan, &result, ret->score, camera->rule.threshold,
                           camera->rule.close_threshold, &ret->boxes);
+    if (camera->gate)
+        static_gate_leave(camera->gate, number, &features, &(struct static_score){ret->reference, ret->score, ret->boxes});
 }
 
 static void commit_result(void *arg, const struct pool_result *result)
@@ -222,10 +268,34 @@ static bool wait_until(struct camera *camera, int64_t until_us)
     return go_on;
 }
 
+static void set_frozen(struct camera *camera, bool frozen)
+{
+    lock_take(&camera->view_lock);
+    camera->frozen = frozen;
+    lock_give(&camera->view_lock);
+}
+
 static void end_sequence(struct camera *camera)
 {
     ring_break(camera->ring);
     camera->unbroken = 0;
+    camera->repeat.begun = false;
+    set_frozen(camera, false);
+}
+
+/* Notes how long the picture has been the same, and tells when that becomes too long, and when it ends. */
+static void count_repeat(struct camera *camera, struct ring_frame *frame)
+{
+    const struct arch *arch = plan_arch(camera->plan);
+    int64_t before_us = camera->repeat.since_us;
+    frame->same_since_us = static_repeat_since(&camera->repeat, frame->pixels, (size_t)arch->height * (size_t)arch->width,
+                                               frame->pts_us);
+    bool frozen = is_frozen(camera, frame);
+    /* Nobody else writes it, so it is read without the lock. */
+    if (frozen == camera->frozen)
+        return;
+    set_frozen(camera, frozen);
+    event_frozen(camera->config->name, frozen, 1e-6 * (double)(frame->pts_us - (frozen ? frame->same_since_us : before_us)));
 }
 
 /* The sequence breaks, and goes on at once. */
@@ -304,6 +374,7 @@ static int take_picture(struct camera *camera, struct source *source, struct err
     frame->pts_us = picture.pts_us;
     frame->time_us = utc_us();
     frame->due_us = monotonic_us();
+    count_repeat(camera, frame);
     if (ring_publish(camera->ring))
         pool_due(camera->pool, camera->index);
     camera->last_pts_us = picture.pts_us;
@@ -457,6 +528,7 @@ void camera_view(struct camera *camera, struct view_camera *ret)
     ret->fps_in = camera->fps_in;
     ret->frames_corrupt = camera->frames_corrupt;
     ret->reconnects = camera->reconnects;
+    ret->frozen = camera->frozen;
     lock_give(&camera->view_lock);
 
     /* Scored first: every window that is scored by now is claimed in the counters read after it, so that what is left is

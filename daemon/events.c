@@ -51,3 +51,12 @@ void event_drift(const char *camera, bool holds_no_more, double distance)
               holds_no_more ? "the last day's scores are not those that the model was calibrated on: thresholds may not hold"
                             : "the last day's scores are again those that the model was calibrated on", NULL);
 }
+
+void event_frozen(const char *camera, bool frozen, double seconds)
+{
+    struct log_number number;
+    log_event(frozen ? LOG_WARNING : LOG_NOTICE, frozen ? "camera_frozen" : "camera_unfrozen", "camera", camera, "seconds",
+              log_real(&number, seconds), "reason",
+              frozen ? "pictures flow, but each is the same as the one before, for longer than ever in the model's footage"
+                     : "pictures differ again", NULL);
+}

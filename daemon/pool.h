@@ -29,6 +29,7 @@ struct pool_result {
     uint64_t frame;                 /* number, stream time and UTC of the centre frame: first + length / 2 */
     int64_t pts_us, time_us;
     int64_t due_us;                 /* CLOCK_MONOTONIC when its last frame was published */
+    bool is_static;                 /* not computed: reference, score and boxes are those of the last one that was */
     float reference, score;
     struct boxes boxes;
 };
@@ -37,7 +38,7 @@ struct pool_client {
     struct ring *ring;              /* with readers >= the pool's workers */
     int length;                     /* frames of its windows */
     void *arg;
-    /* Fills in reference, score and boxes (n is 0), all else being set. Any worker, several at once. workspace: the worker's. */
+    /* Fills in is_static (false), reference, score and boxes (n is 0), all else being set. Any worker, several at once. workspace: the worker's. */
     void (*run)(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret);
     /* Takes a result. In the order of the client's windows, one call at a time; no lock is held. */
     void (*commit)(void *arg, const struct pool_result *result);
@@ -52,7 +53,7 @@ struct pool_options {
 };
 
 struct pool_stats {
-    uint64_t windows;               /* run */
+    uint64_t windows;               /* computed */
     double seconds;                 /* that they took, summed over workers */
 };
 

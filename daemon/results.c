@@ -45,7 +45,7 @@ struct results {
     int64_t break_us;
 
     struct lock view_lock;              /* guards what results_view() copies: */
-    uint64_t scored;                    /* = committed */
+    uint64_t scored, static_ones;       /* = committed; of them not computed */
     float last_score;
     double drift_shown;
     double latency_ms;
@@ -208,7 +208,7 @@ static bool is_settled_locked(const struct results *results)
 void results_commit(struct results *results, const struct pool_result *result)
 {
     struct view_score score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
-                               .pts_us = result->pts_us, .reference = result->reference, .score = result->score,
+                               .pts_us = result->pts_us, .is_static = result->is_static, .reference = result->reference, .score = result->score,
                                .boxes = result->boxes};
     lock_take(&results->lock);
     score.p_value = (float)take_p_value_locked(results, result->score);
@@ -226,6 +226,7 @@ void results_commit(struct results *results, const struct pool_result *result)
     int64_t now_us = monotonic_us();
     lock_take(&results->view_lock);
     results->scored = results->committed;
+    results->static_ones += result->is_static;
     results->last_score = result->score;
     results->drift_shown = results->has_tail ? drift : (double)NAN;
     count_latency_locked(results, (double)(now_us - result->due_us) / 1e3);
@@ -261,6 +262,7 @@ void results_view(struct results *results, struct view_camera *ret)
     int64_t now_us = monotonic_us();
     lock_take(&results->view_lock);
     ret->windows_scored = results->scored;
+    ret->windows_static = results->static_ones;
     ret->has_score = results->scored > 0;
     ret->last_score = results->last_score;
     ret->drift = results->drift_shown;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define IS_STATIC (UINT64_C(1) << 63)   /* beside the number of boxes */
+
 /* Six for the score, one a box for where (four numbers of 16 bits), half a one for its score. */
 enum { BOXES_AT = 6, BOX_SCORES_AT = BOXES_AT + BOXES_MAX, WORDS = BOX_SCORES_AT + (BOXES_MAX + 1) / 2 };
 
@@ -74,7 +76,7 @@ static void pack(uint64_t words[WORDS], const struct view_score *score)
     words[2] = (uint64_t)score->time_us;
     words[3] = (uint64_t)score->pts_us;
     words[4] = (uint64_t)reference << 32 | own;
-    words[5] = (uint64_t)score->boxes.n << 32 | p_value;
+    words[5] = (score->is_static ? IS_STATIC : 0) | (uint64_t)score->boxes.n << 32 | p_value;
     for (int i = 0; i < BOXES_MAX; i++) {
         words[BOXES_AT + i] = i < score->boxes.n ? pack_box(&score->boxes.box[i]) : 0;
         if (i < score->boxes.n)
@@ -91,7 +93,8 @@ static void unpack(struct view_score *score, const uint64_t words[WORDS])
     memcpy(&score->score, &own, sizeof own);
     memcpy(&score->p_value, &p_value, sizeof p_value);
     /* An entry that is torn is given up by the reader, but only after this. */
-    uint64_t n = words[5] >> 32;
+    score->is_static = words[5] & IS_STATIC;
+    uint64_t n = (words[5] & ~IS_STATIC) >> 32;
     score->boxes.n = n < BOXES_MAX ? (int)n : BOXES_MAX;
     float scores[BOXES_MAX];
     memcpy(scores, &words[BOX_SCORES_AT], sizeof scores);

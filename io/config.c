@@ -54,6 +54,9 @@ static const struct config_row rows[] = {
      .line = 1 + offsetof(struct config_camera, precision_line), .column = 1 + offsetof(struct config_camera, precision_column),
      .help = "What the network computes in. auto: int8, which is faster, where the model's own calibration shows that scores "
              "agree with those in fp32."},
+    {CONFIG_CAMERA, "static", &config_type_static, IN_CAMERA(compute_all), .fallback = "auto",
+     .help = "Whether windows in which nothing moved beyond the camera's own noise are computed. auto: not, where the model's "
+             "own calibration bounds what that changes; they have the last one's score. off: all are."},
     {CONFIG_CAMERA, "fps", &config_type_number, IN_CAMERA(fps), 0.1, 120,
      .absent = "the rate that the model learned at",
      .line = 1 + offsetof(struct config_camera, fps_line), .column = 1 + offsetof(struct config_camera, fps_column),

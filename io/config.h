@@ -38,6 +38,7 @@ struct config_camera {
     double fps;                     /* 0: the model's own */
     bool fps_force;
     enum precision precision;       /* wished for */
+    bool compute_all;               /* windows of static scenes, too */
     int stride;
     bool loop;
     double stall_timeout_s;

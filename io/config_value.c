@@ -241,6 +241,16 @@ static bool parse_transport(const struct config_value *value, void *target)
     return true;
 }
 
+static bool parse_static(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    bool off = strcmp(value->text, "off") == 0;
+    if (!off && strcmp(value->text, "auto") != 0)
+        return config_wrong(value, "\"%s\" is unknown", config_show(&shown, value->node->text));
+    *(bool *)target = off;
+    return true;
+}
+
 static bool parse_precision(const struct config_value *value, void *target)
 {
     struct config_shown shown;
@@ -535,6 +545,7 @@ const struct config_type
     config_type_model = {"a path", "a file that exists", true, parse_model},
     config_type_transport = {"a word", "tcp or udp", true, parse_transport},
     config_type_precision = {"a word", "auto, fp32 or int8", true, parse_precision},
+    config_type_static = {"a word", "auto or off", true, parse_static},
     config_type_workers = {"auto or a whole number", NULL, true, parse_workers},
     config_type_listen = {"ADDRESS:PORT", "as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
     config_type_url = {"a URL", "http:// or https://", true, parse_url},

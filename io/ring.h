@@ -25,6 +25,7 @@ struct ring_frame {
     uint8_t *pixels;            /* [frame_size], aligned to 64 bytes */
     uint64_t number;            /* set by ring_publish */
     int64_t pts_us;             /* of the stream */
+    int64_t same_since_us;      /* pts_us of the first of the frames like it, one after the other; the user's */
     int64_t time_us;            /* UTC, microseconds since the epoch, when it was decoded */
     int64_t due_us;             /* CLOCK_MONOTONIC when published: what waiting and latency count from */
 };

@@ -18,6 +18,7 @@ enum { WIDTH = 48, HEIGHT = 32, SIZE = WIDTH * HEIGHT, LENGTH = 16, MAX_CAMERAS 
 
 static char folder[64];
 static struct plan *plan;
+static const struct calibration *calibration;       /* of all cameras, or NULL */
 static struct alertlog *alerts;
 static struct heartbeats beats;
 static struct config_camera configs[MAX_CAMERAS];
@@ -42,8 +43,18 @@ static void picture(uint8_t *pixels, int f)
     }
 }
 
+/* One picture with noise on it; in frame 100 something moves, 151 to 349 are alike. */
+static void static_picture(uint8_t *pixels, int f)
+{
+    picture(pixels, 0);
+    for (int i = 0; i < SIZE && !(150 < f && f < 350); i++)
+        pixels[i] = (uint8_t)(pixels[i] - 1 + (i * 31 + f * 17 + i * f) % 3);
+    if (f == 100)
+        pixels[SIZE / 2] = pixels[SIZE / 2 + 1] = 255;
+}
+
 /* YUV4MPEG2 of gray pictures: what FFmpeg reads without a codec. */
-static void write_clip(const char *path, int n, int fps)
+static void write_pictures(const char *path, int n, int fps, void (*draw)(uint8_t *pixels, int f))
 {
     char temporary[160];
     snprintf(temporary, sizeof temporary, "%s.part", path);
@@ -51,7 +62,7 @@ static void write_clip(const char *path, int n, int fps)
     fprintf(file, "YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 Cmono XCOLORRANGE=FULL\n", WIDTH, HEIGHT, fps);
     for (int f = 0; f < n; f++) {
         uint8_t pixels[SIZE];
-        picture(pixels, f);
+        draw(pixels, f);
         fputs("FRAME\n", file);
         fwrite(pixels, 1, SIZE, file);
     }
@@ -59,9 +70,16 @@ static void write_clip(const char *path, int n, int fps)
     rename(temporary, path);
 }
 
+static void write_clip(const char *path, int n, int fps)
+{
+    write_pictures(path, n, fps, picture);
+}
+
 static void set_up(void)
 {
     struct error err = {.text = ""};
+    beats = (struct heartbeats){0};
+    n_cameras = 0;
     snprintf(folder, sizeof folder, "/tmp/memaed-test-camera-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     struct model_file file;
@@ -89,6 +107,7 @@ static void start(int workers, const struct alert_rule *rule)
     struct pool_client clients[MAX_CAMERAS];
     for (size_t i = 0; i < n_cameras; i++) {
         ck_assert_msg(camera_open(&cameras[i], &(struct camera_options){.config = &configs[i], .plan = plan, .rule = rule,
+                                                                        .calibration = calibration,
                                                                         .readers = workers, .alerts = alerts,
                                                                         .heartbeats = &beats, .changed_fd = changed_fd},
                                   &err) == 0, "%s", err.text);
@@ -273,6 +292,54 @@ START_TEST(a_clip_shorter_than_a_window_ends_without_scores)
 }
 END_TEST
 
+START_TEST(a_static_scene_is_not_computed_and_a_frozen_camera_is_told)
+{
+    static struct calibration own = {
+        .fps = 100, .threshold = 1000, .close_threshold = -1000, .has_score = true,
+        .score = {1, 0, {{1e-5, {0, 1}, {0, 1}, {0, 1, 1, 0}}}},
+        .has_static = true, .still = {.bound = 2, .windows = 1000, .frozen_s = 0.5}};
+    static const struct alert_rule rule = {.threshold = 1000, .close_threshold = -1000, .k = 3, .n = 5};
+    calibration = &own;
+    for (int off = 0; off < 2; off++) {
+        set_up();
+        own.still.cells = static_cells(plan_arch(plan));
+        for (int i = 0; i < own.still.cells; i++)
+            own.still.limit[0][i] = 4;
+        char *path = path_of("static.y4m");
+        write_pictures(path, 420, 100, static_picture);
+        struct config_camera *config = add_camera("static", path);
+        config->stride = 2;
+        config->backlog = 4096;
+        config->compute_all = off;
+        start(2, &rule);
+        ck_assert(!wait_state(0, VIEW_WATCHING).frozen);
+        while (!look(0).frozen)
+            usleep(1000);
+        while (look(0).frozen)
+            usleep(1000);
+        struct view_camera view = wait_state(0, VIEW_STOPPED);
+        ck_assert_uint_eq(view.windows_scored, (420 - LENGTH) / 2 + 1);
+        struct view_score scores[MAX_SCORES];
+        struct view_range range;
+        size_t n = camera_scores(cameras[0], 0, scores, MAX_SCORES, &range), statics = 0;
+        for (size_t w = 0; w < n; w++) {
+            int begin = (int)w * 2, end = begin + LENGTH;
+            bool moved = begin <= 100 && 100 < end, frozen = 151 + 51 <= end - 1 && end - 1 < 350;
+            bool after = w == 0 || begin == 102 || end - 1 == 351;
+            ck_assert_msg(scores[w].is_static == !(off || moved || frozen || after), "window from %d", begin);
+            if (scores[w].is_static)
+                ck_assert(scores[w].score == scores[w - 1].score && scores[w].reference == scores[w - 1].reference);
+            statics += scores[w].is_static;
+        }
+        ck_assert_uint_eq(view.windows_static, statics);
+        struct pool_stats stats;
+        pool_stats(pool, &stats);
+        ck_assert_uint_eq(stats.windows, n - statics);          /* what is not computed is not counted so */
+        stop();
+    }
+}
+END_TEST
+
 START_TEST(stopping_does_not_wait)
 {
     /* In the middle of a long file, in a back-off, and while a server takes the connection and says nothing. */
@@ -309,6 +376,7 @@ int main(void)
     tcase_add_test(tcase, a_loop_begins_again_and_no_window_spans_the_seam);
     tcase_add_test(tcase, an_absent_camera_is_lost_then_watched_and_harms_no_other);
     tcase_add_test(tcase, a_clip_shorter_than_a_window_ends_without_scores);
+    tcase_add_test(tcase, a_static_scene_is_not_computed_and_a_frozen_camera_is_told);
     tcase_add_test(tcase, stopping_does_not_wait);
     Suite *suite = suite_create("camera");
     suite_add_tcase(suite, tcase);

@@ -11,7 +11,7 @@
 
 static struct view_score score_of(uint64_t n)
 {
-    struct view_score s = {.window = n, .frame = 2 * n + 8, .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
+    struct view_score s = {.window = n, .frame = 2 * n + 8, .is_static = n % 2, .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
                            .reference = (float)(n % 1000) / 7, .score = (float)(n % 1000) / 3,
                            .p_value = 1 / (float)(n + 1), .boxes.n = (int)(n % (BOXES_MAX + 1))};
     for (int i = 0; i < s.boxes.n; i++)
@@ -24,7 +24,7 @@ static bool is_score_of(const struct view_score *s, uint64_t n)
 {
     struct view_score e = score_of(n);
     return s->window == e.window && s->frame == e.frame && s->time_us == e.time_us && s->pts_us == e.pts_us &&
-           s->reference == e.reference && s->score == e.score && s->p_value == e.p_value && s->boxes.n == e.boxes.n &&
+           s->reference == e.reference && s->score == e.score && s->p_value == e.p_value && s->is_static == e.is_static && s->boxes.n == e.boxes.n &&
            memcmp(s->boxes.box, e.boxes.box, (size_t)e.boxes.n * sizeof e.boxes.box[0]) == 0;
 }
 

@@ -84,7 +84,8 @@ START_TEST(cameras)
     ck_assert_uint_eq(json_array_size(list), 2);
     static const char *const keys[] = {"name", "state", "fps_in", "fps_analysed", "frames_dropped", "windows_skipped", "latency_ms",
                                        "last_score", "model", "windows_due", "windows_scored", "windows_pending", "frames",
-                                       "frames_corrupt", "reconnects", "reason", "threshold", "drift", "precision", "alert_open"};
+                                       "frames_corrupt", "reconnects", "reason", "threshold", "drift", "precision", "alert_open",
+                                       "windows_static", "frozen"};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
             ck_assert_msg(json_object_get(json_array_get(list, i), keys[k]) != NULL, "%s", keys[k]);
@@ -98,6 +99,8 @@ START_TEST(cameras)
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_skipped")), 8);
     ck_assert_double_eq(json_number_value(json_object_get(gate, "latency_ms")), 41.235);
     ck_assert(json_is_true(json_object_get(gate, "alert_open")));
+    ck_assert(json_is_true(json_object_get(gate, "frozen")));
+    ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_static")), 70);
     ck_assert(json_is_null(json_object_get(gate, "reason")));
     ck_assert_ptr_nonnull(strstr(all.body, "\"last_score\":0.1,"));
     ck_assert_ptr_nonnull(strstr(all.body, "\"fps_in\":25.0,"));
@@ -218,6 +221,8 @@ START_TEST(scores)
                 ck_assert_float_eq((float)json_real_value(json_object_get(score, "p_value")), s.p_value);
             json_t *boxes = json_object_get(score, "boxes");
             ck_assert(json_is_array(boxes));
+            ck_assert(json_is_boolean(json_object_get(score, "static")));
+            ck_assert_int_eq(json_is_true(json_object_get(score, "static")), expected % 2);
             ck_assert_uint_eq(json_array_size(boxes), expected % 3);
             expected++;
         }
@@ -522,6 +527,8 @@ START_TEST(metrics)
         {"memaed_camera_up{camera=\"gate\"}", 1}, {"memaed_camera_up{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_state{camera=\"yard_2-x\",state=\"lost\"}", 1}, {"memaed_camera_state{camera=\"gate\",state=\"lost\"}", 0},
         {"memaed_camera_threshold{camera=\"gate\"}", 0.25}, {"memaed_camera_drift{camera=\"gate\"}", 0.0625},
+        {"memaed_camera_windows_static_total{camera=\"gate\"}", 70}, {"memaed_camera_frozen{camera=\"gate\"}", 1},
+        {"memaed_camera_frozen{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_alert_open{camera=\"gate\"}", 1},
         {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"0.005\"}", 60},
         {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"0.01\"}", 80},

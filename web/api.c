@@ -146,17 +146,18 @@ static const char *const states[] = {
 
 static json_t *camera_json(const struct view_camera *c)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:b}",
                      "name", c->name, "state", states[c->state], "reason", text_of(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", count(c->frames), "frames_corrupt", count(c->frames_corrupt),
                      "frames_dropped", count(c->frames_dropped), "windows_due", count(c->windows_due),
                      "windows_scored", count(c->windows_scored), "windows_skipped", count(c->windows_skipped),
+                     "windows_static", count(c->windows_static),
                      "windows_pending", count(c->windows_pending), "reconnects", count(c->reconnects),
                      "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),
                      "last_score", c->has_score ? number(c->last_score) : json_null(),
                      "threshold", number(c->threshold), "drift", rounded(c->drift), "model", text_of(c->model), "precision", precision_name(c->precision),
-                     "alert_open", c->alert_open);
+                     "alert_open", c->alert_open, "frozen", c->frozen);
 }
 
 /* Its number, or n_cameras() where there is none; ret is its state. */
@@ -222,10 +223,10 @@ static json_t *boxes_json(const struct boxes *boxes)
 
 static json_t *score_json(const struct view_score *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "window", count(s->window), "time", time_of(s->time_us),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "window", count(s->window), "time", time_of(s->time_us),
                      "pts_s", number((double)s->pts_us / 1e6), "frame", count(s->frame),
                      "reference", number(s->reference), "score", number(s->score), "p_value",
-                     number(s->p_value), "boxes", boxes_json(&s->boxes));
+                     number(s->p_value), "static", s->is_static, "boxes", boxes_json(&s->boxes));
 }
 
 static void answer_scores(const struct view *view, const struct web_request *request, struct web_answer *ret)

@@ -50,6 +50,7 @@ static void put_camera(FILE *out, const char *name, const struct view_camera *ca
     X(windows_due, "Windows that were to be scored.") \
     X(windows_scored, "Windows scored.") \
     X(windows_skipped, "Windows never scored, because analysis lagged or their frames were lost.") \
+    X(windows_static, "Windows scored without the network, because nothing moved beyond the camera's noise.") \
     X(reconnects, "Times that the source was opened again.")
 
 #define X(field, help) \
@@ -75,6 +76,7 @@ static double get_latency(const struct view_camera *c) { return c->has_score ? c
 static double get_score(const struct view_camera *c) { return c->has_score ? (double)c->last_score : NAN; }
 static double get_threshold(const struct view_camera *c) { return c->threshold; }
 static double get_drift(const struct view_camera *c) { return c->drift; }
+static double get_frozen(const struct view_camera *c) { return c->frozen; }
 static double get_alert(const struct view_camera *c) { return c->alert_open; }
 
 static const struct {
@@ -90,6 +92,8 @@ static const struct {
     {"camera_threshold", "Score above which windows count towards an alert.", get_threshold},
     {"camera_drift", "Distance of the last day's p-values from uniform, 0 to 1; large where the calibration does not hold.",
      get_drift},
+    {"camera_frozen", "1 while the camera's pictures repeat for longer than they ever did in the model's footage, else 0.",
+     get_frozen},
     {"camera_alert_open", "1 while an alert is open, else 0.", get_alert},
 };
 

@@ -23,6 +23,7 @@ struct view_camera {
     double fps_in, fps_analysed;        /* frames a second, over the last seconds */
     uint64_t frames, frames_corrupt, frames_dropped;
     uint64_t windows_due, windows_scored, windows_skipped, windows_pending;
+    uint64_t windows_static;            /* of those scored: not computed */
     uint64_t reconnects;
     double latency_ms;                  /* last window: from its last frame decoded to its score published */
     uint64_t latencies[VIEW_LATENCIES + 1];     /* of all windows: how many within each bound and above the one before */
@@ -31,6 +32,7 @@ struct view_camera {
     float last_score;
     double drift;                       /* core/drift.h; NAN: not told (yet) */
     bool alert_open;
+    bool frozen;                        /* pictures flow, but repeat for longer than they ever did in footage */
     double threshold;                   /* NAN: none, scores only */
     char model[256];                    /* the file's name */
     enum precision precision;           /* what it computes in */
@@ -40,6 +42,7 @@ struct view_score {
     uint64_t window, frame;             /* frame: the window's centre, first + 8 */
     int64_t time_us;                    /* UTC of the centre frame */
     int64_t pts_us;                     /* of the centre frame */
+    bool is_static;                     /* not computed: the last computed one's reference, score and boxes */
     float reference, score;
     float p_value;                      /* how often normal footage scores as much or more; NAN: no calibration tells */
     struct boxes boxes;                 /* where; none below the level that alerts close at, or where the model can't tell */

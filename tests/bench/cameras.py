@@ -73,7 +73,7 @@ def snapshot(daemon, names):
 def run(folder, options, sources, n):
     """The daemon with n cameras; what was seen."""
     names = [f"c{i:03}" for i in range(n)]
-    common = {"model": options.model, "stride": options.stride, "loop": True, "precision": options.precision}
+    common = {"model": options.model, "stride": options.stride, "loop": True, "static": "off", "precision": options.precision}
     daemon = harness.Daemon(folder, {"cameras": {name: {**common, "source": sources[i % len(sources)]}
                                                  for i, name in enumerate(names)}})
     try:
