@@ -161,7 +161,7 @@ $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libmemaed.a
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(ALL_LDFLAGS) $(BUILD)/libmemaed.a $(ALL_LIBS)
 
 # The paper's experiments, each one command (README.md, Figures). Data: ../shared/data, or MEMAED_DATA.
-# Ped2 learns for two hours; its ablation, a night and longer, is a command of its own (tests/reproduce/ped2.py --help).
+# The ablation on Ped2 is a command of its own: tests/reproduce/ped2.py --ablation.
 reproduce-ped2:
 	@tools/deps build
 	$(again) all >&2

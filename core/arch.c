@@ -260,14 +260,14 @@ static const struct profile {
 } profiles[] = {
     {"paper", false, VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_COSINE, 0.0005f, 1.0f))},
     {"released", false, VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_DOT, 0.0025f, 1.0f))},
-    /* For CPUs. compact addresses by dot product as the released code does: of two models of 3,600 steps on Ped2 it had
+    /* For CPUs. They address by dot product as the released code does: of two models of compact of 3,600 steps on Ped2 it had
      * 0.889 by the paper's protocol, and the one of cosine at a temperature of 0.05 and λ 0.001 had 0.834 (on one scale for all
-     * clips both 0.967). In nano a temperature below 1 lets cosine addressing sharpen. */
+     * clips both 0.967). nano has small pictures and long queries: docs/experiments.md. */
     {"compact", true, VIDEO(128, 128, 32, 48, 64, 64, MEMORY(500, SIMILARITY_DOT, 0.0025f, 1.0f))},
-    {"nano", true, VIDEO(64, 64, 16, 24, 32, 32, MEMORY(200, SIMILARITY_COSINE, 0.0025f, 0.1f))},
+    {"nano", true, VIDEO(64, 64, 16, 32, 96, 192, MEMORY(500, SIMILARITY_DOT, 0.0025f, 1.0f))},
     /* The same without a memory, to compare with. */
     {"compact-ae", true, VIDEO(128, 128, 32, 48, 64, 64, .has_memory = false)},
-    {"nano-ae", true, VIDEO(64, 64, 16, 24, 32, 32, .has_memory = false)},
+    {"nano-ae", true, VIDEO(64, 64, 16, 32, 96, 192, .has_memory = false)},
 };
 
 const char *arch_profile_name(int i)

@@ -155,7 +155,7 @@ START_TEST(test_model_tensors)
         sum += t.n;
         memory = memory || strcmp(t.name, "mem_rep.memory.weight") == 0;
         if (strcmp(t.name, "decoder.6.weight") == 0)
-            ck_assert(t.ndim == 5 && t.shape[0] == 24 && t.shape[1] == 16 && t.shape[4] == 3);
+            ck_assert(t.ndim == 5 && t.shape[0] == 32 && t.shape[1] == 16 && t.shape[4] == 3);
     }
     ck_assert_int_eq(n, 7 * 6 + 2 + 1);
     ck_assert_uint_eq(sum, m->n_storage);

@@ -151,7 +151,7 @@ class Learn(harness.Case):
                 self.assertEqual(done.code, 1)
                 self.assertIn(reason, done.err)
         os.unlink(path)
-        done = self.learn(model, "--steps", "2", "--resume", "--low-priority")
+        done = self.learn(model, "--steps", "20", "--resume", "--low-priority")
         self.assertEqual(done.code, 0, done.err)
         self.assertIn("event=no_checkpoint", done.err)
 
@@ -226,7 +226,7 @@ class Learn(harness.Case):
         for name in ("b.mkv", "a.mkv"):
             os.link(self.normal, os.path.join(folder, name))
         model = os.path.join(self.folder, "m.safetensors")
-        done = self.learn(model, "--steps", "2", inputs=[folder])
+        done = self.learn(model, "--steps", "20", inputs=[folder])
         self.assertEqual(done.code, 0, done.err)
         self.assertIn("clips=2 frames=300", done.err)
 
@@ -236,7 +236,7 @@ class Learn(harness.Case):
         for path in apart:
             self.footage(path, "lum='40+X+8*T':cb=128:cr=128", 3)
         model = os.path.join(self.folder, "m.safetensors")
-        done = self.learn(model, "--steps", "2", "--calibrate", *apart)
+        done = self.learn(model, "--steps", "20", "--calibrate", *apart)
         self.assertEqual(done.code, 0, done.err)
         self.assertIn("clips=3 frames=210", done.err)
         training = json.loads(metadata(model)["memae.training"])
@@ -319,7 +319,7 @@ class Learn(harness.Case):
 
     def refused(self, reason, *args, inputs=None):
         model = os.path.join(self.folder, "none.safetensors")
-        done = self.learn(model, "--steps", "2", *args, inputs=inputs)
+        done = self.learn(model, "--steps", "20", *args, inputs=inputs)
         self.assertEqual((done.code, done.out), (1, ""), done.err)
         self.assertIn(reason, done.err)
         self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("none")], [])
