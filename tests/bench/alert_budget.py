@@ -5,7 +5,8 @@
 
 FOOTAGE is what the model neither learned nor was calibrated on: files in order, each scored as the daemon would (windows
 every second frame, 3 of 5 at the threshold open an alert, 5 below the close threshold end it, no cooldown). Prints JSON: for
-1, 10 and 100 alerts a day the threshold, the alerts found and as so many a day, with the 95 % interval of a Poisson count.
+1, 10 and 100 alerts a day the threshold, the alerts found and as so many a day, with the 95 % interval of a Poisson count, and the
+share of the time that one was open, during which no other can open.
 MEMAED names the program. --plot needs gnuplot.
 """
 import csv
@@ -42,7 +43,7 @@ class Rule:
     """core/alert.c, without a cooldown"""
 
     def __init__(self, opens, closes):
-        self.opens, self.closes, self.alerts = opens, closes, 0
+        self.opens, self.closes, self.alerts, self.windows_open = opens, closes, 0, 0
         self.gap()
 
     def gap(self):
@@ -56,6 +57,7 @@ class Rule:
         elif not self.open and sum(self.above) >= K:
             self.open = True
             self.alerts += 1
+        self.windows_open += self.open
 
 
 def interval(n):
@@ -125,7 +127,8 @@ def main(model, args):
     for budget, rule in zip(BUDGETS, rules):
         low, high = interval(rule.alerts)
         budgets.append({"budget_a_day": budget, "threshold": round(rule.opens, 4), "alerts": rule.alerts,
-                        "a_day": round(rule.alerts / days, 2), "interval_95": [round(low / days, 2), round(high / days, 2)]})
+                        "a_day": round(rule.alerts / days, 2), "interval_95": [round(low / days, 2), round(high / days, 2)],
+                        "open": round(rule.windows_open / len(p_values), 4)})
     shares = {str(p): round(sum(v <= p for v in p_values) / len(p_values), 5) for p in (0.5, 0.2, 0.1, 0.05, 0.01, 0.001)}
     print(json.dumps({"hours": round(days * 24, 2), "windows": len(p_values), "calibrated_on_hours":
                       round(calibrated["tail"]["hours"], 2), "budgets": budgets, "p_values_at_most": shares}, indent=1))
