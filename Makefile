@@ -36,7 +36,7 @@ CORE := core/adam.c core/alert.c core/arch.c core/boxes.c core/calibration.c cor
         core/kernels_avx2.c core/kernels_avx512.c core/kernels_c.c core/localisation.c core/memory.c core/model.c core/motion.c core/network.c \
         core/parallel.c core/peak.c core/peak_avx2.c core/peak_avx512.c core/peak_c.c core/peak_int8_avx2.c core/peak_int8_avx512.c core/peak_int8_avxvnni.c core/plan.c core/precision.c core/product.c core/ranges.c core/rng.c core/score.c core/static_scene.c core/tail.c \
         core/training.c core/utc.c core/window3d.c
-IO   := io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/png.c io/redact.c io/ring.c \
+IO   := io/calibration_json.c io/config.c io/config_fault.c io/config_value.c io/config_yaml.c io/damage.c io/footage.c io/gray.c io/json.c io/labels.c io/lock.c io/model_file.c io/pacing.c io/png.c io/redact.c io/ring.c \
         io/safetensors.c io/signature.c io/skip.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/store.c io/webhook.c
 WEB  := web/api.c web/clients.c web/cursor.c web/metrics.c web/request.c web/server.c
 DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/bench_peak.c daemon/bench_plan.c daemon/bench_survey.c daemon/bench_train.c daemon/blas.c daemon/calibrate.c daemon/calibrator.c daemon/camera.c daemon/check.c daemon/checkpoint.c daemon/clip.c daemon/eval.c \

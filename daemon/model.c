@@ -10,6 +10,7 @@
 
 #include "daemon/options.h"
 #include "daemon/prototypes.h"
+#include "io/calibration_json.h"
 #include "io/model_file.h"
 #include "io/redact.h"
 #include "io/safetensors.h"

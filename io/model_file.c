@@ -1,101 +1,14 @@
 #include "io/model_file.h"
 
 #include <errno.h>
-#include <float.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/calibration_json.h"
+#include "io/json.h"
 #include "io/safetensors.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* ---- JSON values, each with what was expected and found ----------------------------------------------------------- */
-
-struct found {
-    char text[80];
-};
-
-static const char *found(struct found *out, const json_t *value)
-{
-    const char *text = "nothing";
-    out->text[0] = '\0';
-    switch (value ? (int)json_typeof(value) : -1) {
-    case JSON_OBJECT: text = "an object"; break;
-    case JSON_ARRAY: snprintf(out->text, sizeof out->text, "a list of %zu", json_array_size(value)); break;
-    case JSON_STRING: snprintf(out->text, sizeof out->text, "\"%.60s\"", json_string_value(value)); break;
-    case JSON_INTEGER: snprintf(out->text, sizeof out->text, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); break;
-    case JSON_REAL: snprintf(out->text, sizeof out->text, "%.9g", json_real_value(value)); break;
-    case JSON_TRUE: text = "true"; break;
-    case JSON_FALSE: text = "false"; break;
-    case JSON_NULL: text = "null"; break;
-    }
-    return out->text[0] ? out->text : text;
-}
-
-static int wrong(struct error *err, const char *key, const char *expected, const json_t *value)
-{
-    struct found f;
-    return error_set(err, -EINVAL, "%s: %s expected, %s found", key, expected, found(&f, value));
-}
-
-static int get_int(int *ret, const char *key, const json_t *value, struct error *err)
-{
-    if (!json_is_integer(value))
-        return wrong(err, key, "an integer", value);
-    if (json_integer_value(value) < INT_MIN || json_integer_value(value) > INT_MAX)
-        return wrong(err, key, "an integer of 32 bits", value);
-    *ret = (int)json_integer_value(value);
-    return 0;
-}
-
-static int get_float(float *ret, const char *key, const json_t *value, struct error *err)
-{
-    if (!json_is_number(value))
-        return wrong(err, key, "a number", value);
-    double number = json_number_value(value);
-    if (!(fabs(number) <= (double)FLT_MAX))
-        return wrong(err, key, "a number that fits 32 bits", value);
-    *ret = (float)number;
-    return 0;
-}
-
-/* A list of n integers. */
-static int get_ints(int *ret, int n, const char *key, const json_t *value, struct error *err)
-{
-    char text[64];
-    if (!json_is_array(value) || json_array_size(value) != (size_t)n) {
-        snprintf(text, sizeof text, "a list of %d integers", n);
-        return wrong(err, key, text, value);
-    }
-    for (int i = 0; i < n; i++) {
-        snprintf(text, sizeof text, "%s[%d]", key, i);
-        int r = get_int(&ret[i], text, json_array_get(value, (size_t)i), err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int check_keys(const json_t *object, const char *const *allowed, size_t n, struct error *err)
-{
-    const char *key;
-    json_t *value;
-    if (!json_is_object(object)) {
-        struct found f;
-        return error_set(err, -EINVAL, "an object expected, %s found", found(&f, object));
-    }
-    json_object_foreach((json_t *)object, key, value) {
-        size_t i = 0;
-        while (i < n && strcmp(key, allowed[i]) != 0)
-            i++;
-        if (i == n)
-            return error_set(err, -EINVAL, "%.60s: unknown key", key);
-    }
-    return 0;
-}
 
 /* ---- the architecture --------------------------------------------------------------------------------------------- */
 
@@ -126,10 +39,10 @@ static int parse_kernel(struct layer_spec *ret, const json_t *json, struct error
         ret->kernel[a] = ret->stride[a] = 1;
     if (axes == 0)
         return 0;
-    if ((r = get_ints(ret->kernel + skip, axes, "kernel", json_object_get(json, "kernel"), err)) < 0 ||
-        (r = get_ints(ret->stride + skip, axes, "stride", json_object_get(json, "stride"), err)) < 0 ||
-        (r = get_ints(ret->padding + skip, axes, "padding", json_object_get(json, "padding"), err)) < 0 ||
-        (output_padding && (r = get_ints(ret->output_padding + skip, axes, "output_padding", output_padding, err)) < 0))
+    if ((r = ints_from_json(ret->kernel + skip, axes, "kernel", json_object_get(json, "kernel"), err)) < 0 ||
+        (r = ints_from_json(ret->stride + skip, axes, "stride", json_object_get(json, "stride"), err)) < 0 ||
+        (r = ints_from_json(ret->padding + skip, axes, "padding", json_object_get(json, "padding"), err)) < 0 ||
+        (output_padding && (r = ints_from_json(ret->output_padding + skip, axes, "output_padding", output_padding, err)) < 0))
         return r;
     return 0;
 }
@@ -144,21 +57,21 @@ static int parse_layer(struct layer_spec *ret, enum input_kind kind, const json_
                  *activation = json_object_get(json, "activation"), *slope = json_object_get(json, "slope");
     int r, k;
     if (json_is_object(json) && (!json_is_string(type) || !layer_type_find(&s.type, kind, json_string_value(type))))
-        return wrong(err, "type", layer_types_of(kind), type);
-    if ((r = check_keys(json, keys, s.type == LAYER_LINEAR ? LINEAR_KEYS : COUNT(keys), err)) < 0)
+        return wrong_json(err, "type", layer_types_of(kind), type);
+    if ((r = check_json_keys(json, keys, s.type == LAYER_LINEAR ? LINEAR_KEYS : COUNT(keys), err)) < 0)
         return r;
-    if ((r = get_int(&s.out, "out", json_object_get(json, "out"), err)) < 0 || (r = parse_kernel(&s, json, err)) < 0)
+    if ((r = int_from_json(&s.out, "out", json_object_get(json, "out"), err)) < 0 || (r = parse_kernel(&s, json, err)) < 0)
         return r;
     if (!absent(norm) && !(json_is_string(norm) && strcmp(json_string_value(norm), "batch") == 0))
-        return wrong(err, "norm", "batch or nothing", norm);
+        return wrong_json(err, "norm", "batch or nothing", norm);
     s.norm = !absent(norm);
     if (!absent(activation)) {
         if ((k = look_up(activation, activations, COUNT(activations))) < 0)
-            return wrong(err, "activation", "leaky_relu, relu, tanh or nothing", activation);
+            return wrong_json(err, "activation", "leaky_relu, relu, tanh or nothing", activation);
         s.activation = (enum activation)k;
     }
     float value = 0.2f;
-    if (slope && (r = get_float(&value, "slope", slope, err)) < 0)
+    if (slope && (r = float_from_json(&value, "slope", slope, err)) < 0)
         return r;
     if (s.activation == ACTIVATION_LEAKY_RELU)
         s.slope = value;
@@ -170,7 +83,7 @@ static int parse_layers(struct layer_spec *ret, int *ret_n, const char *part, en
                         struct error *err)
 {
     if (!json_is_array(json))
-        return wrong(err, part, "a list of layers", json);
+        return wrong_json(err, part, "a list of layers", json);
     size_t n = json_array_size(json);
     if (n > ARCH_MAX_LAYERS)
         return error_set(err, -EINVAL, "%s: at most %d layers expected, %zu found", part, ARCH_MAX_LAYERS, n);
@@ -186,20 +99,20 @@ static int parse_layers(struct layer_spec *ret, int *ret_n, const char *part, en
 static int parse_input(struct arch *ret, const json_t *json, struct error *err)
 {
     static const char *const keys[] = {"shape", "mean", "std"};
-    int r = check_keys(json, keys, COUNT(keys), err), shape[4];
+    int r = check_json_keys(json, keys, COUNT(keys), err), shape[4];
     if (r < 0)
         return r;
     const json_t *axes = json_object_get(json, "shape"), *mean = json_object_get(json, "mean"),
                  *std = json_object_get(json, "std");
     size_t n = json_array_size(axes);
     if (n != 1 && n != 3 && n != 4)
-        return wrong(err, "shape", "[channels, frames, height, width], [channels, height, width] or [features]", axes);
+        return wrong_json(err, "shape", "[channels, frames, height, width], [channels, height, width] or [features]", axes);
     bool table = n == 1;
     ret->kind = table ? INPUT_TABLE : n == 3 ? INPUT_IMAGE : INPUT_VIDEO;
     ret->std = 1;
-    if ((r = get_ints(shape, (int)n, "shape", axes, err)) < 0 ||
-        (!(table && !mean) && (r = get_float(&ret->mean, "mean", mean, err)) < 0) ||
-        (!(table && !std) && (r = get_float(&ret->std, "std", std, err)) < 0))
+    if ((r = ints_from_json(shape, (int)n, "shape", axes, err)) < 0 ||
+        (!(table && !mean) && (r = float_from_json(&ret->mean, "mean", mean, err)) < 0) ||
+        (!(table && !std) && (r = float_from_json(&ret->std, "std", std, err)) < 0))
         return r;
     ret->channels = shape[0];
     ret->frames = n == 4 ? shape[1] : 1;
@@ -213,14 +126,14 @@ static int parse_memory(struct memory_spec *ret, const json_t *json, struct erro
     static const char *const keys[] = {"slots", "similarity", "shrink", "temperature"};
     struct memory_spec m = {.temperature = 1};
     const json_t *similarity = json_object_get(json, "similarity"), *temperature = json_object_get(json, "temperature");
-    int r = check_keys(json, keys, COUNT(keys), err), k;
-    if (r < 0 || (r = get_int(&m.slots, "slots", json_object_get(json, "slots"), err)) < 0)
+    int r = check_json_keys(json, keys, COUNT(keys), err), k;
+    if (r < 0 || (r = int_from_json(&m.slots, "slots", json_object_get(json, "slots"), err)) < 0)
         return r;
     if ((k = look_up(similarity, similarities, COUNT(similarities))) < 0)
-        return wrong(err, "similarity", "cosine or dot", similarity);
+        return wrong_json(err, "similarity", "cosine or dot", similarity);
     m.similarity = (enum similarity)k;
-    if ((r = get_float(&m.shrink, "shrink", json_object_get(json, "shrink"), err)) < 0 ||
-        (temperature && (r = get_float(&m.temperature, "temperature", temperature, err)) < 0))
+    if ((r = float_from_json(&m.shrink, "shrink", json_object_get(json, "shrink"), err)) < 0 ||
+        (temperature && (r = float_from_json(&m.temperature, "temperature", temperature, err)) < 0))
         return r;
     *ret = m;
     return 0;
@@ -233,7 +146,7 @@ int arch_from_json(struct arch *ret, const json_t *json, struct error *err)
     struct arch_shapes shapes;
     memset(&arch, 0, sizeof arch);
     const json_t *memory = json_object_get(json, "memory");
-    int r = check_keys(json, keys, COUNT(keys), err);
+    int r = check_json_keys(json, keys, COUNT(keys), err);
     if (r < 0)
         return r;
     if ((r = parse_input(&arch, json_object_get(json, "input"), err)) < 0)
@@ -248,18 +161,6 @@ int arch_from_json(struct arch *ret, const json_t *json, struct error *err)
         return r;
     *ret = arch;
     return 0;
-}
-
-/* The double with the fewest digits that rounds to value: 0.2, not 0.200000003. */
-static json_t *real(float value)
-{
-    char text[32];
-    for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if ((float)strtod(text, NULL) == value)
-            break;
-    }
-    return json_real(strtod(text, NULL));
 }
 
 /* The last n of three values; NULL for none. */
@@ -286,7 +187,7 @@ static json_t *layers_to_json(const struct layer_spec *specs, int n)
                                   "padding", last(s->padding, axes), "output_padding",
                                   layer_is_transposed(s->type) ? last(s->output_padding, axes) : NULL,
                                   "norm", s->norm ? "batch" : NULL, "activation", activations[s->activation],
-                                  "slope", s->activation == ACTIVATION_LEAKY_RELU ? real(s->slope) : NULL);
+                                  "slope", s->activation == ACTIVATION_LEAKY_RELU ? float_to_json(s->slope) : NULL);
         if (json_array_append_new(list, layer) < 0) {
             json_decref(list);
             return NULL;
@@ -300,12 +201,12 @@ json_t *arch_to_json(const struct arch *arch)
     const struct memory_spec *m = &arch->memory;
     json_t *memory = arch->has_memory
         ? json_pack("{s:i, s:s, s:o, s:o}", "slots", m->slots, "similarity", similarities[m->similarity],
-                    "shrink", real(m->shrink), "temperature", real(m->temperature))
+                    "shrink", float_to_json(m->shrink), "temperature", float_to_json(m->temperature))
         : json_null();
     bool scaled = arch->kind != INPUT_TABLE || arch->mean != 0 || arch->std != 1;
     return json_pack("{s:{s:o, s:o*, s:o*}, s:o, s:o, s:o}", "input", "shape",
                      dims_to_json(arch->kind, (struct dims){arch->channels, arch->frames, arch->height, arch->width}),
-                     "mean", scaled ? real(arch->mean) : NULL, "std", scaled ? real(arch->std) : NULL, "encoder", layers_to_json(arch->encoder, arch->n_encoder), "memory", memory,
+                     "mean", scaled ? float_to_json(arch->mean) : NULL, "std", scaled ? float_to_json(arch->std) : NULL, "encoder", layers_to_json(arch->encoder, arch->n_encoder), "memory", memory,
                      "decoder", layers_to_json(arch->decoder, arch->n_decoder));
 }
 
@@ -331,354 +232,6 @@ int arch_load(struct arch *ret, const char *path, struct error *err)
     json_decref(json);
     fclose(stream);
     return r;
-}
-
-/* ---- the calibration ---------------------------------------------------------------------------------------------- */
-
-/* Reads n numbers under the given keys, all there must be; where is the object's own key, for errors. */
-static int get_numbers(double *const *ret, const char *const *keys, size_t n, size_t n_allowed, const char *where,
-                       const json_t *json, struct error *err)
-{
-    int r = check_keys(json, keys, n_allowed, err);
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        const json_t *value = json_object_get(json, keys[i]);
-        if (!json_is_number(value))
-            r = wrong(err, keys[i], "a number", value);
-        else
-            *ret[i] = json_number_value(value);
-    }
-    return r < 0 ? error_prefix(err, r, "%s", where) : 0;
-}
-
-static int pareto_check(const struct pareto *p, const char *where, struct error *err)
-{
-    if (!isfinite(p->level) || !(p->share > 0) || !isfinite(p->share) || !(p->scale > 0) || !isfinite(p->scale) ||
-        !(fabs(p->shape) <= 0.5))
-        return error_set(err, -EINVAL, "%s: a finite level, share and scale above 0 and a shape of -0.5 to 0.5 expected",
-                         where);
-    return 0;
-}
-
-static int pareto_from_json(struct pareto *p, const char *where, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"level", "share", "scale", "shape"};
-    double *const fields[] = {&p->level, &p->share, &p->scale, &p->shape};
-    return get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
-}
-
-static json_t *pareto_to_json(const struct pareto *p)
-{
-    return json_pack("{s:f, s:f, s:f, s:f}", "level", p->level, "share", p->share, "scale", p->scale, "shape", p->shape);
-}
-
-static int condition_check(const struct score_condition *c, int i, struct error *err)
-{
-    if (!isfinite(c->noise) || c->noise < 0)
-        return error_set(err, -EINVAL, "score: conditions[%d]: noise: a number of 0 or more expected, %.9g found", i, c->noise);
-    if (!isfinite(c->speed.centre) || !isfinite(c->change.centre))
-        return error_set(err, -EINVAL, "score: conditions[%d]: finite centres expected", i);
-    if (!(c->speed.spread > 0) || !(c->change.spread > 0) || !isfinite(c->speed.spread) || !isfinite(c->change.spread))
-        return error_set(err, -EINVAL, "score: conditions[%d]: spreads above 0 expected", i);
-    int r = pareto_check(&c->rare, "rare", err);
-    if (r == 0 && c->rare.shape < 0)
-        r = error_set(err, -EINVAL, "rare: a shape of 0 or more expected, %.9g found", c->rare.shape);
-    return r < 0 ? error_prefix(err, r, "score: conditions[%d]", i) : 0;
-}
-
-static int score_check(const struct score_spec *s, struct error *err)
-{
-    if (s->conditions < 1 || s->conditions > SCORE_CONDITIONS)
-        return error_set(err, -EINVAL, "score: conditions: 1 or %d expected, %d found", SCORE_CONDITIONS, s->conditions);
-    if (!isfinite(s->boundary))
-        return error_set(err, -EINVAL, "score: boundary: a finite number expected");
-    int r = 0;
-    for (int i = 0; r == 0 && i < s->conditions; i++)
-        r = condition_check(&s->condition[i], i, err);
-    return r;
-}
-
-static int condition_from_json(struct score_condition *c, int i, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"noise", "speed_centre", "speed_spread", "change_centre", "change_spread", "rare"};
-    double *const fields[] = {&c->noise, &c->speed.centre, &c->speed.spread, &c->change.centre, &c->change.spread};
-    char where[40];
-    snprintf(where, sizeof where, "score: conditions[%d]", i);
-    int r = get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
-    if (r < 0)
-        return r;
-    r = pareto_from_json(&c->rare, "rare", json_object_get(json, "rare"), err);
-    return r < 0 ? error_prefix(err, r, "%s", where) : 0;
-}
-
-static int score_from_json(struct score_spec *s, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"boundary", "conditions"};
-    const json_t *list = json_object_get(json, "conditions");
-    int r = get_numbers((double *const[]){&s->boundary}, keys, 1, COUNT(keys), "score", json, err);
-    if (r < 0)
-        return r;
-    if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > SCORE_CONDITIONS)
-        return error_set(err, -EINVAL, "score: conditions: a list of 1 or %d expected", SCORE_CONDITIONS);
-    s->conditions = (int)json_array_size(list);
-    for (int i = 0; r == 0 && i < s->conditions; i++)
-        r = condition_from_json(&s->condition[i], i, json_array_get(list, (size_t)i), err);
-    return r < 0 ? r : score_check(s, err);
-}
-
-static json_t *score_to_json(const struct score_spec *s)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < s->conditions; i++) {
-        const struct score_condition *c = &s->condition[i];
-        json_array_append_new(list, json_pack("{s:f, s:f, s:f, s:f, s:f, s:o}", "noise", c->noise, "speed_centre",
-                                              c->speed.centre, "speed_spread", c->speed.spread, "change_centre",
-                                              c->change.centre, "change_spread", c->change.spread, "rare",
-                                              pareto_to_json(&c->rare)));
-    }
-    return json_pack("{s:f, s:o}", "boundary", s->boundary, "conditions", list);
-}
-
-static int tail_check(const struct tail *t, struct error *err)
-{
-    int r = pareto_check(&t->window, "tail: window", err);
-    if (r == 0)
-        r = pareto_check(&t->run, "tail: run", err);
-    if (r == 0 && (t->windows < 1 || t->runs < 0 || !(t->hours >= 0) || !isfinite(t->hours) || t->window.share > 1))
-        r = error_set(err, -EINVAL, "tail: windows, runs and hours that were counted, and a share of at most 1 expected");
-    for (int i = 0; r == 0 && i < TAIL_QUANTILES; i++)
-        if (!isfinite(t->quantiles[i]) || (i > 0 && t->quantiles[i] < t->quantiles[i - 1]))
-            r = error_set(err, -EINVAL, "tail: quantiles[%d]: a finite number, and no less than the one before, expected", i);
-    return r;
-}
-
-static int tail_from_json(struct tail *t, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"hours", "windows", "runs", "quantiles", "window", "run"};
-    double windows, runs;
-    const json_t *quantiles = json_object_get(json, "quantiles");
-    int r = get_numbers((double *const[]){&t->hours, &windows, &runs}, keys, 3, COUNT(keys), "tail", json, err);
-    if (r < 0)
-        return r;
-    if (!(fabs(windows) < 1e15 && fabs(runs) < 1e15))
-        return error_set(err, -EINVAL, "tail: windows and runs: counts expected");
-    t->windows = (long)windows;
-    t->runs = (long)runs;
-    if (json_array_size(quantiles) != TAIL_QUANTILES)
-        return error_set(err, -EINVAL, "tail: quantiles: a list of %d numbers expected", TAIL_QUANTILES);
-    for (size_t i = 0; i < TAIL_QUANTILES; i++) {
-        const json_t *value = json_array_get(quantiles, i);
-        if (!json_is_number(value))
-            return error_prefix(err, wrong(err, "quantiles", "numbers", value), "tail");
-        t->quantiles[i] = json_number_value(value);
-    }
-    if ((r = pareto_from_json(&t->window, "tail: window", json_object_get(json, "window"), err)) < 0 ||
-        (r = pareto_from_json(&t->run, "tail: run", json_object_get(json, "run"), err)) < 0)
-        return r;
-    return tail_check(t, err);
-}
-
-static json_t *tail_to_json(const struct tail *t)
-{
-    json_t *quantiles = json_array();
-    for (int i = 0; i < TAIL_QUANTILES; i++)
-        json_array_append_new(quantiles, json_real(t->quantiles[i]));
-    return json_pack("{s:f, s:I, s:I, s:o, s:o, s:o}", "hours", t->hours, "windows", (json_int_t)t->windows, "runs",
-                     (json_int_t)t->runs, "quantiles", quantiles, "window", pareto_to_json(&t->window), "run",
-                     pareto_to_json(&t->run));
-}
-
-static int int8_check(const struct calibration_int8 *c, const struct arch *arch, struct error *err)
-{
-    struct arch_shapes shapes;
-    int r = arch_shapes(&shapes, arch, err), n = r < 0 ? 0 : ranges_count(arch, &shapes);
-    if (r == 0 && (c->ranges.n != n || n > RANGES_MAX))
-        return error_set(err, -EINVAL, "int8: ranges of %d channels expected, of %d found", n, c->ranges.n);
-    for (int i = 0; r == 0 && i < n; i++) {
-        const struct range *range = &c->ranges.channels[i];
-        /* Nothing overflows in the arithmetic with these. */
-        if (!(range->low <= 0 && range->high >= 0 && range->low >= -1e15f && range->high <= 1e15f &&
-              range->high - range->low >= 1e-9f))
-            r = error_set(err, -EINVAL, "int8: low[%d], high[%d]: a range around 0 expected, 1e-9 wide at least, of 1e15 at "
-                          "most, %.9g to %.9g found", i, i, (double)range->low, (double)range->high);
-    }
-    if (r == 0 && !(fabs(c->rank_correlation) <= 1))
-        r = error_set(err, -EINVAL, "int8: rank_correlation: -1 to 1 expected, %.9g found", c->rank_correlation);
-    if (r == 0 && !(c->largest_difference >= 0 && isfinite(c->largest_difference)))
-        r = error_set(err, -EINVAL, "int8: largest_difference: a number of 0 or more expected, %.9g found",
-                      c->largest_difference);
-    if (r == 0 && c->windows < 1)
-        r = error_set(err, -EINVAL, "int8: windows: 1 or more expected, %ld found", c->windows);
-    return r;
-}
-
-static int int8_from_json(struct calibration_int8 *c, const struct arch *arch, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"rank_correlation", "largest_difference", "windows", "low", "high"};
-    const json_t *low = json_object_get(json, "low"), *high = json_object_get(json, "high");
-    double windows;
-    int r = get_numbers((double *const[]){&c->rank_correlation, &c->largest_difference, &windows}, keys, 3, COUNT(keys), "int8",
-                        json, err);
-    if (r < 0)
-        return r;
-    if (!(fabs(windows) < 1e15))
-        return error_set(err, -EINVAL, "int8: windows: a count expected");
-    c->windows = (long)windows;
-    size_t n = json_array_size(low);
-    if (n > RANGES_MAX || json_array_size(high) != n)
-        return error_set(err, -EINVAL, "int8: low, high: lists of the same length, at most %d, expected", RANGES_MAX);
-    c->ranges.n = (int)n;
-    for (size_t i = 0; i < n; i++) {
-        char key[32];
-        snprintf(key, sizeof key, "low[%zu]", i);
-        r = get_float(&c->ranges.channels[i].low, key, json_array_get(low, i), err);
-        snprintf(key, sizeof key, "high[%zu]", i);
-        if (r == 0)
-            r = get_float(&c->ranges.channels[i].high, key, json_array_get(high, i), err);
-        if (r < 0)
-            return error_prefix(err, r, "int8");
-    }
-    return int8_check(c, arch, err);
-}
-
-static json_t *int8_to_json(const struct calibration_int8 *c)
-{
-    json_t *low = json_array(), *high = json_array();
-    for (int i = 0; i < c->ranges.n; i++) {
-        json_array_append_new(low, real(c->ranges.channels[i].low));
-        json_array_append_new(high, real(c->ranges.channels[i].high));
-    }
-    return json_pack("{s:f, s:f, s:I, s:o, s:o}", "rank_correlation", c->rank_correlation, "largest_difference",
-                     c->largest_difference, "windows", (json_int_t)c->windows, "low", low, "high", high);
-}
-
-static int static_check(const struct static_limits *s, const struct arch *arch, struct error *err)
-{
-    int n = static_cells(arch), r = 0;
-    if (s->cells != n || n == 0)
-        return error_set(err, -EINVAL, "static: limits of %d cells expected, of %d found", n, s->cells);
-    for (int c = 0; r == 0 && c < SCORE_CONDITIONS; c++)
-        for (int i = 0; r == 0 && i < n; i++)
-            if (!(s->limit[c][i] >= -1 && s->limit[c][i] <= 65025))
-                r = error_set(err, -EINVAL, "static: limits[%d][%d]: -1 to 65025 expected, %.9g found", c, i,
-                              (double)s->limit[c][i]);
-    if (r == 0 && (!(s->bound >= s->largest_difference && s->largest_difference >= 0) || !isfinite(s->bound)))
-        r = error_set(err, -EINVAL, "static: a largest_difference of 0 or more expected, and a finite bound of no less, %.9g and "
-                      "%.9g found", s->largest_difference, s->bound);
-    if (r == 0 && !(s->light_margin >= 0 && isfinite(s->light_margin)))
-        r = error_set(err, -EINVAL, "static: light_margin: a number of 0 or more expected, %.9g found", s->light_margin);
-    if (r == 0 && s->windows < 0)
-        r = error_set(err, -EINVAL, "static: windows: 0 or more expected, %ld found", s->windows);
-    if (r == 0 && !(s->frozen_s > 0 && s->frozen_s <= 1e9))
-        r = error_set(err, -EINVAL, "static: frozen_s: a number above 0 expected, at most 1e9, %.9g found", s->frozen_s);
-    return r;
-}
-
-static int static_from_json(struct static_limits *s, const struct arch *arch, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"bound", "largest_difference", "windows", "frozen_s", "light_margin", "limits"};
-    const json_t *limits = json_object_get(json, "limits");
-    double windows;
-    int r = get_numbers((double *const[]){&s->bound, &s->largest_difference, &windows, &s->frozen_s, &s->light_margin}, keys, 5,
-                        COUNT(keys), "static", json, err);
-    if (r < 0)
-        return r;
-    if (!(fabs(windows) < 1e15))
-        return error_set(err, -EINVAL, "static: windows: a count expected");
-    s->windows = (long)windows;
-    if (json_array_size(limits) != SCORE_CONDITIONS)
-        return error_set(err, -EINVAL, "static: limits: %d lists expected", SCORE_CONDITIONS);
-    s->cells = static_cells(arch);
-    for (size_t c = 0; c < SCORE_CONDITIONS; c++) {
-        const json_t *list = json_array_get(limits, c);
-        if (json_array_size(list) != (size_t)s->cells)
-            return error_set(err, -EINVAL, "static: limits[%zu]: a list of %d numbers expected", c, s->cells);
-        for (size_t i = 0; i < (size_t)s->cells; i++) {
-            char key[40];
-            snprintf(key, sizeof key, "limits[%zu][%zu]", c, i);
-            if ((r = get_float(&s->limit[c][i], key, json_array_get(list, i), err)) < 0)
-                return error_prefix(err, r, "static");
-        }
-    }
-    return static_check(s, arch, err);
-}
-
-static json_t *static_to_json(const struct static_limits *s)
-{
-    json_t *limits = json_array();
-    for (int c = 0; c < SCORE_CONDITIONS; c++) {
-        json_t *list = json_array();
-        for (int i = 0; i < s->cells; i++)
-            json_array_append_new(list, real(s->limit[c][i]));
-        json_array_append_new(limits, list);
-    }
-    return json_pack("{s:f, s:f, s:I, s:f, s:f, s:o}", "bound", s->bound, "largest_difference", s->largest_difference, "windows",
-                     (json_int_t)s->windows, "frozen_s", s->frozen_s, "light_margin", s->light_margin, "limits", limits);
-}
-
-static int calibration_check(const struct calibration *c, const struct arch *arch, struct error *err)
-{
-    int r = c->has_score ? score_check(&c->score, err) : 0;
-    if (r == 0 && c->has_tail)
-        r = tail_check(&c->tail, err);
-    if (r == 0 && c->has_int8)
-        r = int8_check(&c->int8, arch, err);
-    if (r == 0 && c->has_static)
-        r = c->has_score ? static_check(&c->still, arch, err)
-                         : error_set(err, -EINVAL, "static: a score expected beside it, none found");
-    if (r < 0)
-        return r;
-    if (!isfinite(c->fps) || !isfinite(c->threshold) || !isfinite(c->close_threshold) || !isfinite(c->median) ||
-        !isfinite(c->p99) || !isfinite(c->maximum))
-        return error_set(err, -EINVAL, "finite numbers expected");
-    if (c->fps <= 0)
-        return error_set(err, -EINVAL, "fps: a number above 0 expected, %.9g found", c->fps);
-    if (c->close_threshold > c->threshold)
-        return error_set(err, -EINVAL, "close_threshold: at most the threshold, %.9g, expected, %.9g found",
-                         c->threshold, c->close_threshold);
-    if (c->windows < 0)
-        return error_set(err, -EINVAL, "windows: 0 or more expected, %ld found", c->windows);
-    return 0;
-}
-
-static int calibration_from_json(struct calibration *ret, const struct arch *arch, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"fps", "threshold", "close_threshold", "median", "p99", "maximum", "windows", "score",
-                                       "tail", "int8", "static"};
-    struct calibration c = {0};
-    double *const fields[] = {&c.fps, &c.threshold, &c.close_threshold, &c.median, &c.p99, &c.maximum};
-    const json_t *score = json_object_get(json, "score"), *tail = json_object_get(json, "tail"),
-                 *int8 = json_object_get(json, "int8"), *still = json_object_get(json, "static");
-    int r = check_keys(json, keys, COUNT(keys), err);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < COUNT(fields); i++) {
-        const json_t *value = json_object_get(json, keys[i]);
-        if (!json_is_number(value))
-            return wrong(err, keys[i], "a number", value);
-        *fields[i] = json_number_value(value);
-    }
-    const json_t *windows = json_object_get(json, "windows");
-    if (!json_is_integer(windows))
-        return wrong(err, "windows", "an integer", windows);
-    c.windows = (long)json_integer_value(windows);
-    c.has_score = score != NULL;
-    c.has_tail = tail != NULL;
-    c.has_int8 = int8 != NULL;
-    c.has_static = still != NULL;
-    if ((score && (r = score_from_json(&c.score, score, err)) < 0) || (tail && (r = tail_from_json(&c.tail, tail, err)) < 0) ||
-        (int8 && (r = int8_from_json(&c.int8, arch, int8, err)) < 0) ||
-        (still && (r = static_from_json(&c.still, arch, still, err)) < 0) || (r = calibration_check(&c, arch, err)) < 0)
-        return r;
-    *ret = c;
-    return 0;
-}
-
-json_t *calibration_to_json(const struct calibration *c)
-{
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o*, s:o*, s:o*, s:o*}", "fps", c->fps, "threshold", c->threshold,
-                     "close_threshold", c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum,
-                     "windows", (json_int_t)c->windows, "score", c->has_score ? score_to_json(&c->score) : NULL, "tail",
-                     c->has_tail ? tail_to_json(&c->tail) : NULL, "int8", c->has_int8 ? int8_to_json(&c->int8) : NULL, "static", c->has_static ? static_to_json(&c->still) : NULL);
 }
 
 /* ---- the tensors -------------------------------------------------------------------------------------------------- */
@@ -785,11 +338,7 @@ static int load(struct model_file *ret, const struct safetensors *file, struct e
 
     if ((r = load_json(&json, file, "memae.calibration", err)) > 0) {
         ret->has_calibration = true;
-        int rows, columns;
-        r = calibration_from_json(&ret->calibration, &arch, json, err);
-        if (r == 0 && ret->calibration.has_score && !score_cells(&arch, &rows, &columns))
-            r = error_set(err, -EINVAL, "score: the network's windows are too small to have one; none expected");
-        if (r < 0)
+        if ((r = calibration_from_json(&ret->calibration, &arch, json, err)) < 0)
             error_prefix(err, r, "memae.calibration");
         json_decref(json);
     }

@@ -1,14 +1,9 @@
 /* Models as files (docs/model-format.md): safetensors with the architecture, the calibration and the story of their
  * making as JSON in the metadata. Any thread.
  *
- * memae.calibration is an object with the fields of struct calibration as keys, all of them:
- *   {"fps": 10, "threshold": 0.12, "close_threshold": 0.1, "median": 0.05, "p99": 0.08, "maximum": 0.09, "windows": 400}
- * fps > 0, close_threshold <= threshold, windows an integer of 0 or more, all finite. There may be besides "score" (struct
- * score_spec), "tail" (struct tail), "int8" (struct calibration_int8, its ranges as lists "low" and "high" in the order of
- * struct ranges) and, beside a score, "static" (struct static_limits, "limits" a list for each light), whole or not at all. Another key is refused: it could change what these mean.
- *
- * memae.training is an object of the writer's choice; `model show` prints its keys, and takes "slots_used" (an integer)
- * for the slots that the addressing used, `model prototypes` "slot_use" for each slot's share. It must hold no credentials. */
+ * memae.calibration is told in io/calibration_json.h. memae.training is an object of the writer's choice; `model show` prints
+ * its keys, and takes "slots_used" (an integer) for the slots that the addressing used, `model prototypes` "slot_use" for each
+ * slot's share. It must hold no credentials. */
 #ifndef MEMAED_IO_MODEL_FILE_H
 #define MEMAED_IO_MODEL_FILE_H
 
@@ -46,8 +41,6 @@ json_t *arch_to_json(const struct arch *arch);          /* the caller's referenc
 /* A shape as the file has it: [channels, frames, height, width] of a video, [channels, height, width] of an image,
  * [features] of a table. */
 json_t *dims_to_json(enum input_kind kind, struct dims dims);
-/* memae.calibration as above; the caller's reference, NULL: out of memory, or not finite. */
-json_t *calibration_to_json(const struct calibration *calibration);
 /* An architecture from a JSON file. */
 int arch_load(struct arch *ret, const char *path, struct error *err);
 
