@@ -164,7 +164,8 @@ static int try_all(struct trial *ret, const struct calibration *c, const struct 
     return r;
 }
 
-/* The floors (in a light where none does nothing is static), and the margin between lights, whose scores stand on different footings. noise: as fit_noise() left it. */
+/* The floors (in a light where none does nothing is static), and the margin between lights, whose scores stand on different
+ * footings. noise: as fit_noise() left it. */
 static int fit_floors(struct calibration *c, const struct static_limits *noise, const struct windows *w,
                       const struct windows_options *options, struct reader *reader, const struct arch *arch, struct error *err)
 {

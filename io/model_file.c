@@ -206,7 +206,8 @@ json_t *arch_to_json(const struct arch *arch)
     bool scaled = arch->kind != INPUT_TABLE || arch->mean != 0 || arch->std != 1;
     return json_pack("{s:{s:o, s:o*, s:o*}, s:o, s:o, s:o}", "input", "shape",
                      dims_to_json(arch->kind, (struct dims){arch->channels, arch->frames, arch->height, arch->width}),
-                     "mean", scaled ? float_to_json(arch->mean) : NULL, "std", scaled ? float_to_json(arch->std) : NULL, "encoder", layers_to_json(arch->encoder, arch->n_encoder), "memory", memory,
+                     "mean", scaled ? float_to_json(arch->mean) : NULL, "std", scaled ? float_to_json(arch->std) : NULL,
+                     "encoder", layers_to_json(arch->encoder, arch->n_encoder), "memory", memory,
                      "decoder", layers_to_json(arch->decoder, arch->n_decoder));
 }
 
