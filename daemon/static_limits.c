@@ -12,7 +12,7 @@ enum { NOISE_WINDOWS = 512,     /* that noise is taken from, spread over all */
 #define NOISE_FACTOR 8
 /* Gray levels² beside it: the first with which scores are not further off than MOST_DIFFERENCE. */
 static const float noise_floors[] = {16, 8, 4, 2};
-#define MOST_DIFFERENCE 1.5
+#define MOST_DIFFERENCE 4.0
 /* The largest difference of footage held out is exceeded sooner or later. */
 #define BOUND_FACTOR 1.5
 #define LEAST_BOUND 0.25
