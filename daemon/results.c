@@ -208,8 +208,8 @@ static bool is_settled_locked(const struct results *results)
 void results_commit(struct results *results, const struct pool_result *result)
 {
     struct view_score score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
-                               .pts_us = result->pts_us, .is_static = result->is_static, .reference = result->reference, .score = result->score,
-                               .boxes = result->boxes};
+                               .pts_us = result->pts_us, .is_static = result->is_static, .reference = result->reference,
+                               .score = result->score, .boxes = result->boxes};
     lock_take(&results->lock);
     score.p_value = (float)take_p_value_locked(results, result->score);
     double drift = drift_distance(&results->drift);
