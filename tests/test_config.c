@@ -187,7 +187,7 @@ START_TEST(test_every_key)
         "    loop: false\n"
         "    stall_timeout_s: 1.5\n"
         "    backlog: 4096\n"
-        "    alert: {threshold: \"0.${MEMAED_TEST_NUMBER}\", close_threshold: 5e-1, k: 64, n: 64, cooldown_s: 0}\n"
+        "    alert: {threshold: \"0.${MEMAED_TEST_NUMBER}\", close_threshold: -5e-1, k: 64, n: 64, cooldown_s: 0}\n"
         "  looped:\n"
         "    source: 100%.mp4\n"
         "    model: gate.safetensors\n"
@@ -224,7 +224,7 @@ START_TEST(test_every_key)
     ck_assert_int_eq(c->backlog, 4096);
     ck_assert(c->alert.has_threshold && c->alert.has_close_threshold);
     ck_assert_double_eq(c->alert.threshold, 0.7);
-    ck_assert_double_eq(c->alert.close_threshold, 0.5);
+    ck_assert_double_eq(c->alert.close_threshold, -0.5);
     ck_assert_int_eq(c->alert.close_threshold_line, 16);
     ck_assert_int_eq(c->alert.k, 64);
     ck_assert_int_eq(c->alert.n, 64);
