@@ -198,8 +198,9 @@ static void count_alarm(struct static_scene *scene, uint64_t number)
         scene->last_alarm = number;
     }
     uint64_t before = scene->last_alarm - number, n = ~UINT64_C(0) >> (ALERT_MAX_N - scene->rule.n);
-    bool opened = before >= ALERT_MAX_N;
-    if (!opened)
+    /* Of one told late, those that it may have opened an alert with may be forgotten: taken for granted then. */
+    bool opened = before > (uint64_t)(ALERT_MAX_N - scene->rule.n);
+    if (before < ALERT_MAX_N)
         scene->alarms |= UINT64_C(1) << before;
     for (int i = 0; i < ALERT_MAX_N && !opened; i++)
         opened = __builtin_popcountll(scene->alarms >> i & n) >= scene->rule.k;

@@ -302,6 +302,19 @@ START_TEST(scores_near_the_thresholds)
             ck_assert(!step(scene, 202, 0.6f) && !step(scene, 204, 0.6f));
         static_scene_close(scene);
     }
+    /* Windows 1, 2 and 64 of 64 open an alert, and 64 is told after 66. */
+    const struct static_rule long_rule = {.threshold = 3, .close_threshold = 1, .k = 3, .n = 64};
+    uint64_t numbers[67];
+    struct static_score unused;
+    scene = open_scene(&one_light, &long_rule);
+    for (int i = 1; i <= 66; i++)
+        ck_assert_int_eq(decide(scene, 2 * i, true, false, &numbers[i], &unused), STATIC_NO);
+    for (int i = 1; i <= 66; i++)
+        if (i != 64)
+            tell(scene, numbers[i], i <= 2 || i == 66 ? 3 : 0.6f, 0, 0);
+    tell(scene, numbers[64], 3, 0, 0);
+    ck_assert(!step(scene, 134, 0.6f) && !step(scene, 136, 0.6f));
+    static_scene_close(scene);
 }
 END_TEST
 
