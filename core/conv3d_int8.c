@@ -196,7 +196,8 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     c->to_bytes = o->out != NULL;
     c->n = (size_t)(o->gather ? g->coarse.c : g->fine.c);
     /* Each has an output frame of its own at the least. */
-    c->parts = calloc((size_t)window3d_phases(g) * (size_t)(g->coarse.t + g->fine.t), sizeof *c->parts);
+    size_t most = o->gather ? (size_t)g->coarse.t : (size_t)g->fine.t * (size_t)g->stride[1] * (size_t)g->stride[2];
+    c->parts = calloc(most, sizeof *c->parts);
     if (!c->parts)
         goto fail;
     list_parts(c, o->gather, c->to_bytes ? 1 : sizeof(float), &weights, &columns);
