@@ -49,6 +49,20 @@ START_TEST(hours_are_not_fitted_again)
 }
 END_TEST
 
+/* In 8 bits two scores are off, the one that is given and the one that it stands for. */
+START_TEST(what_static_scenes_are_held_to)
+{
+    struct calibration c = {.has_static = true, .still = {.bound = 1.5, .windows = 200}, .int8.largest_difference = 0.25};
+    ck_assert_double_eq(calibration_static_bound(&c, PRECISION_FP32), 1.5);
+    ck_assert_double_eq(calibration_static_bound(&c, PRECISION_INT8), 2);
+    ck_assert(calibration_static_holds(&c) && !calibration_static_holds(NULL));
+    c.still.windows = 199;
+    ck_assert(!calibration_static_holds(&c));
+    c = (struct calibration){.still.windows = 200};
+    ck_assert(!calibration_static_holds(&c));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("calibration");
@@ -58,6 +72,7 @@ int main(void)
 
     tcase_add_test(tests, known_figures);
     tcase_add_test(tests, hours_are_not_fitted_again);
+    tcase_add_test(tests, what_static_scenes_are_held_to);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
