@@ -90,8 +90,8 @@ struct arch_cost arch_memory_cost(const struct arch *arch, const struct arch_sha
 struct arch_cost arch_total_cost(const struct arch *arch, const struct arch_shapes *shapes);
 
 /* A built-in architecture by name: "paper" and "released" (16x256x256, 96-128-256-256, 2,000 slots; cosine or dot),
- * "compact" (16x128x128, 32-48-64-64, 500 slots), "nano", and "compact-ae" and "nano-ae" without a memory. NULL where there
- * is none.
+ * "compact" (16x128x128, 32-48-64-64, 500 slots), "small" (16x128x128, 16-32-96-192), "nano" (the same of 16x64x64), and those
+ * for CPUs without a memory, "compact-ae" and so on. NULL where there is none.
  * arch_profile_name(i) lists the names, NULL after the last. */
 const struct arch *arch_profile(const char *name);
 const char *arch_profile_name(int i);

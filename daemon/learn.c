@@ -45,12 +45,12 @@ static const char usage[] =
     "      --camera NAME        the camera in it to learn from\n"
     "      --hours H            of footage to record; less where the source is a file that ends before\n"
     "  -o, --output MODEL       the model file to write; with --camera the one in the configuration by default\n"
-    "      --profile NAME       the network: compact (the default), nano, paper, released; without a\n"
-    "                           memory, to compare: compact-ae, nano-ae\n"
+    "      --profile NAME       the network: small (the default), compact, nano, paper, released; without\n"
+    "                           a memory, to compare: small-ae, compact-ae, nano-ae\n"
     "      --arch FILE          the network from a JSON file (docs/model-format.md) instead\n"
     "      --size WIDTHxHEIGHT  of the pictures that the network sees, multiples of 16. Default: as\n"
-    "                           many as 128x128 (compact) or 64x64 (nano) hold, near the camera's aspect, but no\n"
-    "                           larger than its pictures; 256x256 (paper, released); the file's (--arch)\n"
+    "                           many as 128x128 (small, compact) or 64x64 (nano) hold, near the camera's aspect, but\n"
+    "                           no larger than its pictures; 256x256 (paper, released); the file's (--arch)\n"
     "      --fps F              frames analysed a second; 0, the default, takes every frame\n"
     "      --time-limit MINUTES stop in time, all but a recording included (30, where no --steps are given)\n"
     "      --steps N            stop after N training steps; with it the schedule follows the steps alone\n"
@@ -554,7 +554,7 @@ int command_learn(int argc, char **argv)
         {"checkpoint", required_argument, NULL, CHECKPOINT}, {"low-priority", no_argument, NULL, LOW_PRIORITY},
         {"help", no_argument, NULL, 'h'}, {0},
     };
-    struct learn o = {.checkpoint_s = 45, .profile = "compact", .alerts_a_day = 1, .learning_rate = 1e-3,
+    struct learn o = {.checkpoint_s = 45, .profile = "small", .alerts_a_day = 1, .learning_rate = 1e-3,
                       .entropy = 2e-4, .seed = 1, .batch = 8, .max_memory_mib = 4096, .max_disk_mib = 65536, .threads = threads_cores()};
     int status = 2, c, bad = 0;
     bool calibrates = false;            /* an argument by itself is one more of the list at hand: --input A B C */
@@ -603,8 +603,8 @@ int command_learn(int argc, char **argv)
         add_path(&o, calibrates, argv[optind]);
     bad = bad ? bad : check_form(&o);
     if (!bad && !arch_profile(o.profile))
-        bad = option_misuse("learn", "--profile: compact, nano, paper, released, compact-ae or nano-ae expected, \"%s\" found",
-                            o.profile);
+        bad = option_misuse("learn", "--profile: small, compact, nano, paper, released, small-ae, compact-ae or nano-ae "
+                            "expected, \"%s\" found", o.profile);
     if (!bad) {
         if (o.minutes == 0 && o.steps == 0)
             o.minutes = 30;

@@ -49,7 +49,7 @@ void *aligned_alloc(size_t alignment, size_t size)
 START_TEST(test_none_per_window)
 {
 #if COUNTED
-    static const char *const profiles[] = {"nano", "compact"};
+    static const char *const profiles[] = {"nano", "small"};
     struct error err;
     struct arch arch = *arch_profile(profiles[_i / 6]);
     if (_i / 2 % 3 == 1)

@@ -94,7 +94,7 @@ END_TEST
 START_TEST(test_sizes_near_the_cameras)
 {
     static const struct {
-        int camera[2], compact[2], nano[2];
+        int camera[2], small[2], nano[2];
     } sizes[] = {
         {{360, 240}, {160, 112}, {80, 48}},          {{1920, 1080}, {176, 96}, {80, 48}},
         {{640, 480}, {144, 112}, {64, 48}},         {{1080, 1920}, {96, 176}, {48, 80}},
@@ -106,20 +106,20 @@ START_TEST(test_sizes_near_the_cameras)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         for (int k = 0; k < 2; k++) {
             int w = sizes[i].camera[0], h = sizes[i].camera[1];
-            const int *expected = k ? sizes[i].nano : sizes[i].compact;
-            arch_fit_size(arch_profile(k ? "nano" : "compact"), &w, &h);
+            const int *expected = k ? sizes[i].nano : sizes[i].small;
+            arch_fit_size(arch_profile(k ? "nano" : "small"), &w, &h);
             ck_assert_msg(w == expected[0] && h == expected[1], "%dx%d: %dx%d, not %dx%d", sizes[i].camera[0],
                           sizes[i].camera[1], w, h, expected[0], expected[1]);
         }
-    ck_assert(arch_profile_fits("compact") && arch_profile_fits("nano-ae") && !arch_profile_fits("paper") &&
-              !arch_profile_fits("released") && !arch_profile_fits("nothing"));
+    ck_assert(arch_profile_fits("compact") && arch_profile_fits("small-ae") && arch_profile_fits("nano-ae") &&
+              !arch_profile_fits("paper") && !arch_profile_fits("released") && !arch_profile_fits("nothing"));
 }
 END_TEST
 
 /* Every size that comes out is one that the network takes, within its bounds, and a camera turned by 90° turns it. */
 START_TEST(test_every_size_is_within_bounds)
 {
-    static const char *const names[] = {"compact", "nano"};
+    static const char *const names[] = {"small", "nano"};
     for (int k = 0; k < 2; k++)
         for (int cw = 1; cw < 2600; cw += 1 + cw / 8)
             for (int ch = 1; ch < 2600; ch += 1 + ch / 8) {

@@ -177,7 +177,7 @@ class Learn(harness.Case):
         strange = os.path.join(self.folder, "strange.mkv")
         self.footage(strange, "lum='if(lt(mod(X+60*T,32),16),255,0)':cb=128:cr=128", 3)
         self.assertGreater(min(scores(model, strange)), max(scores(model, self.normal)))
-        for name in ("compact-ae", "nano-ae"):
+        for name in ("small-ae", "compact-ae", "nano-ae"):
             self.assertIn(name, harness.run("learn", "--help").out)
 
     def small_network(self, **memory):
