@@ -362,7 +362,8 @@ static void finish_lines(const struct conv3d *g, const struct planes *p, int beg
     int c = g->fine.c, step = g->stride[2];
     for (int y = begin; y < end; y++)
         for (int t = 0; t < g->fine.t; t++) {
-            float *line = fine + ((size_t)t * (size_t)g->fine.h + (size_t)y) * (size_t)g->fine.w * (size_t)c, *plane = planes_at(g, p, t, y);
+            float *line = fine + ((size_t)t * (size_t)g->fine.h + (size_t)y) * (size_t)g->fine.w * (size_t)c;
+            float *plane = planes_at(g, p, t, y);
             for (int x = 0; x < step && x < g->fine.w; x++)
                 for (int i = 0; i < c; i++) {
                     size_t n = 0, positions = (size_t)((g->fine.w - 1 - x) / step + 1);
@@ -382,7 +383,8 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
     const void *rows[BLOCK_ROWS];
     void *out[BLOCK_ROWS];
     size_t n = in_panels(taps(g) * (size_t)g->fine.c), k = (size_t)g->coarse.c, width = (size_t)g->coarse.w;
-    size_t frame = width * (size_t)g->coarse.h, m = width * (size_t)g->coarse.t, most = BLOCK_ROWS / kernels->tile_rows * kernels->tile_rows;
+    size_t frame = width * (size_t)g->coarse.h, m = width * (size_t)g->coarse.t;
+    size_t most = BLOCK_ROWS / kernels->tile_rows * kernels->tile_rows;
     struct row_products p = {.rows = rows, .out = out, .runs = 1, .k = k, .n = n, .weight = packed, .panel_step = k * KERNEL_PANEL};
     struct planes planes = planes_of(g, scratch + BLOCK_ROWS * n);
     memset(planes.base, 0, planes_floats(g) * sizeof *planes.base);

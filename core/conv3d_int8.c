@@ -268,9 +268,9 @@ static void run_part(const struct conv3d_int8 *c, const struct part *part, int b
         in = window3d_pad(&w, in, 1, c->outside, scratch);
     struct byte_products p = {
         .rows = rows, .out = to, .runs = runs, .k = part->k, .n = c->n,
-        .weight = c->weight + part->weight + part->run * part->k * input, .panel_step = part->inputs * input, .scale = c->scale + part->column,
-        .bias = c->bias + part->column, .activation = c->activation, .slope = c->slope, .to_bytes = c->to_bytes,
-        .gain = c->gain, .zero = c->zero,
+        .weight = c->weight + part->weight + part->run * part->k * input, .panel_step = part->inputs * input,
+        .scale = c->scale + part->column, .bias = c->bias + part->column, .activation = c->activation, .slope = c->slope,
+        .to_bytes = c->to_bytes, .gain = c->gain, .zero = c->zero,
     };
     struct window3d_block block = {.tile = tile, .runs = (int)runs};
     for (; block.m0 < m; block.m0 += most) {

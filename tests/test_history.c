@@ -40,7 +40,8 @@ static struct arch random_arch(void)
                          .has_memory = between(0, 1), .memory = {.slots = between(1, 9), .temperature = 1}};
         for (int i = 0; i < a.n_encoder; i++) {
             struct layer_spec *s = &a.encoder[i];
-            *s = (struct layer_spec){.type = between(0, 15) ? LAYER_CONV3D : LAYER_DECONV3D, .out = between(0, 3) ? between(8, 20) : between(1, 7),
+            *s = (struct layer_spec){.type = between(0, 15) ? LAYER_CONV3D : LAYER_DECONV3D,
+                                     .out = between(0, 3) ? between(8, 20) : between(1, 7),
                                      .norm = between(0, 1), .activation = (enum activation)between(0, 3), .slope = 0.2f};
             for (int k = 0; k < 3; k++) {
                 s->kernel[k] = between(k ? 2 : 1, k || between(0, 2) ? 3 : 5);

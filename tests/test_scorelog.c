@@ -24,7 +24,8 @@ static bool is_score_of(const struct view_score *s, uint64_t n)
 {
     struct view_score e = score_of(n);
     return s->window == e.window && s->frame == e.frame && s->time_us == e.time_us && s->pts_us == e.pts_us &&
-           s->reference == e.reference && s->score == e.score && s->p_value == e.p_value && s->is_static == e.is_static && s->boxes.n == e.boxes.n &&
+           s->reference == e.reference && s->score == e.score && s->p_value == e.p_value &&
+           s->is_static == e.is_static && s->boxes.n == e.boxes.n &&
            memcmp(s->boxes.box, e.boxes.box, (size_t)e.boxes.n * sizeof e.boxes.box[0]) == 0;
 }
 
