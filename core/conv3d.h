@@ -43,8 +43,8 @@ void conv3d_pack_scatter(const struct conv3d *g, const float *weight, const floa
 
 void conv3d_gather(const struct conv3d *g, const float *fine, const float *packed, const struct epilogue *e,
                    float *coarse, float *scratch);
-/* The same, of coarse's frames begin … end - 1 alone, 0 <= begin < end <= coarse.t, to their places. Of fine the frames that
- * these see are read. */
+/* The same, of coarse's frames begin … end - 1 alone, 0 <= begin < end <= coarse.t, to their places. Of fine the frames from
+ * the first to the last that these see are read. */
 void conv3d_gather_frames(const struct conv3d *g, int begin, int end, const float *fine, const float *packed,
                           const struct epilogue *e, float *coarse, float *scratch);
 void conv3d_scatter(const struct conv3d *g, const float *coarse, const float *packed, const struct epilogue *e,

@@ -47,8 +47,8 @@ size_t conv3d_int8_scratch(const struct conv3d_int8 *c);        /* bytes */
 /* in: bytes of the input, and INT8_GROUP - 1 more that may be read; out: bytes or floats; scratch aligned as floats are.
  * None overlap. */
 void conv3d_int8_run(const struct conv3d_int8 *c, const uint8_t *in, void *out, void *scratch);
-/* The same for a gather, of the output's frames begin … end - 1 alone, 0 <= begin < end, to their places. Of the input the
- * frames that these see are read. */
+/* The same for a gather, of the output's frames begin … end - 1 alone, 0 <= begin < end <= coarse.t, to their places. Of
+ * the input the frames from the first to the last that these see are read. */
 void conv3d_int8_run_frames(const struct conv3d_int8 *c, int begin, int end, const uint8_t *in, void *out, void *scratch);
 
 #endif

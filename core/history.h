@@ -42,7 +42,8 @@ struct history_look {
     unsigned char frame[ARCH_MAX_LAYERS][HISTORY_MAX_FRAMES];
 };
 
-/* What there is for the window that begins with picture `number`. Of the last shared layer all frames are seen. */
+/* What there is for the window that begins with picture `number`. Of the last shared layer all frames are seen; there is one
+ * at least. */
 void history_look(const struct history *history, uint64_t number, struct history_look *ret);
 /* Copies what is held of a layer to its places in out, the layer's whole output. */
 void history_fetch(const struct history *history, int layer, uint64_t number, const struct history_look *look, void *out);

@@ -64,7 +64,8 @@ struct static_window {
 
 struct static_scene;
 
-/* limits and spec are borrowed until close; bound: limits->bound, or more in another precision. 0 or -ENOMEM. */
+/* limits, of static_cells(arch) > 0 cells, and spec are borrowed until close; bound: limits->bound, or more in another
+ * precision. 0 or -ENOMEM. */
 int static_scene_open(struct static_scene **ret, const struct arch *arch, const struct static_limits *limits,
                       const struct score_spec *spec, double bound, const struct static_rule *rule);
 void static_scene_close(struct static_scene *scene);        /* takes NULL */
@@ -73,7 +74,7 @@ void static_scene_close(struct static_scene *scene);        /* takes NULL */
 enum static_verdict {
     STATIC_YES,                     /* *ret is what it has */
     STATIC_NO,                      /* it is to be computed, and then to be told by static_scene_scored() as `number` */
-    STATIC_WAIT,                    /* ask again once all windows that were to be computed are told; nothing has changed */
+    STATIC_WAIT,                    /* ask again once all windows that were to be computed are told; asking counts nothing */
 };
 enum static_verdict static_scene_decide(struct static_scene *scene, const struct static_window *window, uint64_t *number,
                                         struct static_score *ret);

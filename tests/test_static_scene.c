@@ -43,7 +43,6 @@ static void make_footage(int n)
 
 static void setup(void)
 {
-
     rng_seed(&rng, 1);
     set_limits(2, 2);
     make_footage(FOOTAGE);
@@ -246,7 +245,6 @@ START_TEST(two_lights)
     ck_assert_int_eq(decide(scene, 2, false, false, &number, &score), STATIC_NO);
     static_scene_close(scene);
     set_limits(-1, -1);         /* a light that was never seen */
-    memcpy(footage[1], footage[0], PIXELS);
     for (int t = 1; t < 40; t++)
         memcpy(footage[t], footage[0], PIXELS);
     scene = open_scene(&one_light, &no_rule);
