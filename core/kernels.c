@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
 
+#include "core/cpu.h"
 #include "core/int8_kernels.h"
 
 const struct kernels *kernels = &kernels_c;
@@ -60,7 +58,7 @@ static bool cpu_has(enum set set)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
     case AVX_VNNI:
-        return cpu_has(AVX2) && __builtin_cpu_supports("avxvnni");
+        return cpu_has(AVX2) && cpu_has_avx_vnni();
     case AVX2:
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case C:

@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/cpu.h"
+
 #if defined __x86_64__
 #define HAS(feature) (__builtin_cpu_supports(feature) != 0)
 #else
@@ -22,7 +24,7 @@ static struct peak peak_of_int8(void)
 {
     if (HAS("avx512vnni"))
         return (struct peak){"avx512_vnni", peak_int8_run_avx512};
-    if (HAS("avxvnni"))
+    if (cpu_has_avx_vnni())
         return (struct peak){"avx_vnni", peak_int8_run_avxvnni};
     if (HAS("avx2"))
         return (struct peak){"avx2", peak_int8_run_avx2};
