@@ -22,6 +22,7 @@
 
 enum { STATIC_CELL = 8,             /* pixels; the last cells of a row and of a column have what is left besides */
        STATIC_CELLS_MAX = 4096,
+       STATIC_FARTHEST = 255 * 255, /* that two pictures are from each other, at most: a cell that may show anything */
        STATIC_MOST = 128 };         /* windows that have the score of one */
 
 /* What the calibration learned (daemon/static_limits.h). */

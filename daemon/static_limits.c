@@ -177,7 +177,7 @@ static int fit_floors(struct calibration *c, const struct static_limits *noise, 
         for (int light = 0; light < SCORE_CONDITIONS; light++)
             for (int i = 0; i < s->cells; i++)
                 s->limit[light][i] = floor[light] == floors || noise->limit[light][i] < 0
-                                         ? -1 : noise->limit[light][i] + noise_floors[floor[light]];
+                                         ? -1 : fminf(noise->limit[light][i] + noise_floors[floor[light]], STATIC_FARTHEST);
         int r = try_all(&trial, c, w, options, reader, arch, err);
         if (r < 0)
             return r;

@@ -229,8 +229,8 @@ static int static_check(const struct static_limits *s, const struct arch *arch, 
         return error_set(err, -EINVAL, "static: limits of %d cells expected, of %d found", n, s->cells);
     for (int c = 0; r == 0 && c < SCORE_CONDITIONS; c++)
         for (int i = 0; r == 0 && i < n; i++)
-            if (!(s->limit[c][i] >= -1 && s->limit[c][i] <= 65025))
-                r = error_set(err, -EINVAL, "static: limits[%d][%d]: -1 to 65025 expected, %.9g found", c, i,
+            if (!(s->limit[c][i] >= -1 && s->limit[c][i] <= STATIC_FARTHEST))
+                r = error_set(err, -EINVAL, "static: limits[%d][%d]: -1 to %d expected, %.9g found", c, i, STATIC_FARTHEST,
                               (double)s->limit[c][i]);
     if (r == 0 && (!(s->bound >= s->largest_difference && s->largest_difference >= 0) || !isfinite(s->bound)))
         r = error_set(err, -EINVAL, "static: a largest_difference of 0 or more expected, and a finite bound of no less, %.9g and "

@@ -75,6 +75,15 @@ class Learn(harness.Case):
         self.assertGreater(min(scores(model, strange)), max(scores(model, self.normal)))
         self.assertGreater(min(scores(model, strange)), calibration["threshold"])
 
+    def test_a_beacon(self):
+        """A cell that flashes from black to white: its noise times eight is more than two pictures can differ by."""
+        beacon, model = (os.path.join(self.folder, name) for name in ("beacon.mkv", "beacon.safetensors"))
+        self.footage(beacon, f"lum='if(lt(X,32)*lt(Y,32),if(mod(N,8),16,235),{DISC})':cb=128:cr=128", 15)
+        done = self.learn(model, "--steps", "12", "--calibrate", beacon, inputs=[beacon])
+        self.assertEqual(done.code, 0, done.err)
+        limits = json.loads(metadata(model)["memae.calibration"])["static"]["limits"]
+        self.assertEqual(max(map(max, limits)), 255 ** 2)
+
     def test_the_same_seed_the_same_model(self):
         outputs = []
         for i, seed in enumerate((5, 5, 6)):
