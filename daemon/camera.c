@@ -275,8 +275,11 @@ static void set_frozen(struct camera *camera, bool frozen)
     lock_give(&camera->view_lock);
 }
 
+/* Nobody else writes camera->frozen, so it is read without the lock. */
 static void end_sequence(struct camera *camera)
 {
+    if (camera->frozen)
+        event_frozen(camera->config->name, false, 1e-6 * (double)(camera->last_pts_us - camera->repeat.since_us));
     ring_break(camera->ring);
     camera->unbroken = 0;
     camera->repeat.begun = false;
@@ -291,7 +294,6 @@ static void count_repeat(struct camera *camera, struct ring_frame *frame)
     frame->same_since_us = static_repeat_since(&camera->repeat, frame->pixels, (size_t)arch->height * (size_t)arch->width,
                                                frame->pts_us);
     bool frozen = is_frozen(camera, frame);
-    /* Nobody else writes it, so it is read without the lock. */
     if (frozen == camera->frozen)
         return;
     set_frozen(camera, frozen);

@@ -58,5 +58,5 @@ void event_frozen(const char *camera, bool frozen, double seconds)
     log_event(frozen ? LOG_WARNING : LOG_NOTICE, frozen ? "camera_frozen" : "camera_unfrozen", "camera", camera, "seconds",
               log_real(&number, seconds), "reason",
               frozen ? "pictures flow, but each is the same as the one before, for longer than ever in the model's footage"
-                     : "pictures differ again", NULL);
+                     : "pictures differ again, or the sequence has ended", NULL);
 }

@@ -15,7 +15,8 @@ void event_camera(struct webhooks *webhooks, enum config_event event, const char
 /* holds_no_more: the calibration ceased to hold; else it holds again. To the log alone. */
 void event_drift(const char *camera, bool holds_no_more, double distance);
 
-/* frozen: the camera's pictures began to repeat, and have for so many seconds; else they differ again. To the log alone. */
+/* frozen: the camera's pictures began to repeat, and have for so many seconds; else they differ again, or
+ * their sequence has ended. To the log alone. */
 void event_frozen(const char *camera, bool frozen, double seconds);
 
 #endif

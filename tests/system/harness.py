@@ -299,6 +299,14 @@ OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "media
                         "rare": {"level": 0.0, "share": 1.0, "scale": 1.0, "shape": 0.0}}]}}
 
 
+def static_calibration(height, width, limit=4.0, **changes):
+    """The same with static scenes told apart, where no cell differs by more than limit."""
+    cells = (height // 8) * (width // 8)
+    static = {"bound": 1.0, "largest_difference": 0.0, "windows": 1000, "frozen_s": 10.0, "light_margin": 0.1,
+              "limits": [[limit] * cells] * 2}
+    return {**OWN_CALIBRATION, "static": {**static, **changes}}
+
+
 def write_model(path, height=32, width=48, channels=(4, 4, 8, 8), slots=20, seed=1, calibration=None):
     """A model of random weights, as safetensors; small enough to run in a millisecond by default."""
     arch = video_arch(height, width, channels, slots)

@@ -116,6 +116,19 @@ class RunFile(harness.Case):
         daemon.wait_event("alert_closed", camera="gate")
         daemon.stop()
 
+    def test_a_camera_that_ends_frozen(self):
+        """The log has an end for each beginning, also where no other picture comes."""
+        model = harness.write_model(self.path("own.safetensors"), calibration=harness.static_calibration(32, 48, frozen_s=1.0))
+        clip = self.path("still.mkv")
+        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=2.5", "-c:v", "ffv1", "-pix_fmt", "gray", clip)
+        daemon = self.daemon({"cameras": {"gate": {"source": clip, "model": model}}})
+        daemon.wait_event("camera_stopped", camera="gate")
+        self.assertEqual([e["event"] for e in daemon.events(camera="gate") if "frozen" in e["event"]],
+                         ["camera_frozen", "camera_unfrozen"])
+        self.assertAlmostEqual(float(daemon.events("camera_unfrozen")[0]["seconds"]), 2.4, delta=0.01)
+        self.assertFalse(daemon.camera("gate")["frozen"])
+        daemon.stop()
+
     def test_boxes_tell_where(self):
         """Those of `score`, at the windows that reach the closing threshold; an alert has its peak's."""
         model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.OWN_CALIBRATION)

@@ -328,12 +328,8 @@ class Score(harness.Case):
 class Static(harness.Case):
     """Windows in which nothing moved, on a clip of 60 frames in which a square comes in frame 20 and is gone in frame 40."""
 
-    def model(self, limit=4.0, **changes):
-        cells = (64 // 8) * (96 // 8)
-        static = {"bound": 1.0, "largest_difference": 0.0, "windows": 1000, "frozen_s": 10.0, "light_margin": 0.1,
-                  "limits": [[limit] * cells] * 2}
-        calibration = {**harness.OWN_CALIBRATION, "static": {**static, **changes}}
-        return harness.write_model(self.path("model.safetensors"), 64, 96, calibration=calibration)
+    def model(self, **changes):
+        return harness.write_model(self.path("model.safetensors"), 64, 96, calibration=harness.static_calibration(64, 96, **changes))
 
     def score(self, *args, model=None, code=0):
         clip = self.path("mover.mkv")
