@@ -7,13 +7,14 @@
 #include <cpuid.h>
 #endif
 
-/* The builtin knows it in gcc, and in clang from 15 on. What it needs of the system is what AVX2 needs. */
+/* The builtin knows it in gcc, and in clang from 15 on. Registers that the system doesn't keep are of no use: the builtin for
+ * AVX2 asks for that. */
 static inline bool cpu_has_avx_vnni(void)
 {
 #ifdef __x86_64__
     enum { LEAF = 7, PART = 1, AVX_VNNI = 1 << 4 };
     unsigned a, b, c, d;
-    return __get_cpuid_count(LEAF, PART, &a, &b, &c, &d) && (a & AVX_VNNI);
+    return __builtin_cpu_supports("avx2") && __get_cpuid_count(LEAF, PART, &a, &b, &c, &d) && (a & AVX_VNNI);
 #else
     return false;
 #endif
