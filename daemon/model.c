@@ -173,11 +173,14 @@ static void print_calibration(const struct model_file *file)
            c->close_threshold, c->fps);
     printf("              from %ld windows held out: median %.6g, 99 of 100 below %.6g, maximum %.6g\n", c->windows,
            c->median, c->p99, c->maximum);
-    if (c->has_static)
+    if (c->has_static) {
         printf("static scenes %ld held-out windows could have gone without the network, with scores at most %.3g from their own: "
-               "static auto, bound %.3g, %s\n"
-               "              a camera counts as frozen after %.3g s of the same picture\n", c->still.windows, c->still.largest_difference,
-               c->still.bound, calibration_static_holds(c) ? "saves them" : "computes all", c->still.frozen_s);
+               "static auto %s, bound %.3g", c->still.windows, c->still.largest_difference,
+               calibration_static_holds(c) ? "saves them" : "computes all", calibration_static_bound(c, PRECISION_FP32));
+        if (c->has_int8)
+            printf(" (%.3g in 8 bits)", calibration_static_bound(c, PRECISION_INT8));
+        printf("\n              a camera counts as frozen after %.3g s of the same picture\n", c->still.frozen_s);
+    }
     if (c->has_int8)
         printf("8 bits        on %ld of them scores rank as in fp32 with a correlation of %.5f, %.3g apart at most: precision auto "
                "takes %s\n", c->int8.windows, c->int8.rank_correlation, c->int8.largest_difference,
