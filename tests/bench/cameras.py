@@ -3,10 +3,10 @@
 
     tests/bench/cameras.py --model MODEL [--cameras 10,40] [--clips DIR | --footage FILE] [--hd] [--seconds 30]
 
-Every camera asks for --rate windows a second: the frames a second that the model learned at, by a stride. Each has the clips in
-an order of its own, and every window is computed (static: off). With --hd the footage is 1080p H.264 at 25 frames a second,
+Every camera asks for --rate windows a second: the frames a second that the model learned at, by a stride. They begin at
+different clips, and every window is computed (static: off). With --hd the footage is 1080p H.264 at 25 frames a second,
 made of the clips (scaled up, with noise, no B frames, a key frame every two seconds, 4 Mbit/s), or given by --footage.
---cameras `most` runs as many as are sustained.
+--cameras `most` runs about as many as are sustained.
 
 Prints progress on standard error and one JSON object on standard output. Sustained: every window due is scored, as many as
 asked for (within a hundredth), and no camera gets less than 0.98 of its share, less a window. Processor time is by kind of thread:
@@ -57,13 +57,22 @@ def thread_seconds(pid):
 
 
 def quantile(buckets, q):
-    """The quantile of a histogram of Prometheus, [(upper bound, how many up to it)], linear within a bucket."""
+    """The quantile of a histogram of Prometheus, [(upper bound, how many up to it)], linear within a bucket; the last bound where
+    it lies beyond; None of nothing."""
+    if buckets[-1][1] == 0:
+        return None
     wanted, low, below = q * buckets[-1][1], 0.0, 0
     for bound, count in buckets:
+        if count >= wanted and bound == float("inf"):
+            return low
         if count >= wanted:
             return low + (bound - low) * (wanted - below) / (count - below)
         low, below = bound, count
     return low
+
+
+def seconds_ms(seconds):
+    return None if seconds is None else round(1e3 * seconds, 1)
 
 
 def snapshot(daemon, names):
@@ -101,7 +110,7 @@ def run(folder, options, sources, n):
                           "scored": round(sum(scored) / seconds, 1)},
         "windows_skipped": sum(more("windows_skipped")), "frames_dropped": sum(more("frames_dropped")),
         "least_share": round(min(scored) * n / max(1, sum(scored)), 3),
-        "latency_ms": {f"p{q}": round(1e3 * quantile(latency, q / 100), 1) for q in (50, 99)},
+        "latency_ms": {f"p{q}": seconds_ms(quantile(latency, q / 100)) for q in (50, 99)},
         "cores": {kind: round((end["cpu"][kind] - start["cpu"][kind]) / seconds, 3) for kind in end["cpu"]},
         "rss_mib": round(memory, 1)}
     result["sustained"] = (result["windows_skipped"] == 0 and sum(scored) >= 0.99 * asked * seconds - n
@@ -111,7 +120,7 @@ def run(folder, options, sources, n):
 
 
 def find_most(folder, options, sources):
-    """Runs with more cameras until one is not sustained."""
+    """Runs with as many cameras as four foretell, then with fewer, until one is sustained."""
     cores = len(os.sched_getaffinity(0))
     runs = [run(folder, options, sources, 4)]
     n = max(5, int(4 * cores / sum(runs[0]["cores"].values())))     # as many as the processor time of four foretells
