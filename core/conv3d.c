@@ -116,7 +116,8 @@ static void convolve_span(struct window3d w, const float *src, const float *weig
         src = window3d_pad(&w, src, sizeof *src, NULL, scratch + k);
     size_t fit = BLOCK_WEIGHTS / (k * in_panels(n));
     int at_once = fit < 1 ? 1 : fit > BLOCK_RUNS ? BLOCK_RUNS : (int)fit;
-    struct row_products p = {.rows = rows, .out = out, .k = k, .n = n, .panel_step = panel_step, .bias = e->bias, .slope = e->slope};
+    struct row_products p = {.rows = rows, .out = out, .k = k, .n = n, .panel_step = panel_step, .bias = e->bias,
+                             .slope = e->slope};
     size_t m = window3d_positions(&w), most = BLOCK_ROWS / tile * tile;
     struct window3d_block block = {.tile = tile};
     for (; block.m0 < m; block.m0 += most) {

@@ -112,7 +112,8 @@ INLINE vector load(const float *p)
 /* sum[r][panel] += Σ over i < count of rows[r][i*a_step] * b[i*b_step + panel]. next: rows whose count floats are fetched
  * into the cache meanwhile, or NULL: their addresses come from a table, and no CPU foresees them. */
 INLINE void add_products(vector (*restrict sum)[TILE_PANELS * PER_PANEL], const void *const *rows, const void *const *next,
-                         size_t n_rows, size_t panels, size_t a_step, const float *b, size_t b_step, size_t panel_step, size_t count)
+                         size_t n_rows, size_t panels, size_t a_step, const float *b, size_t b_step, size_t panel_step,
+                         size_t count)
 {
     enum { LINE = 64 / sizeof(float) };
     const float *a[TILE_ROWS];
@@ -293,7 +294,7 @@ static void outer_products(const struct outer_products *p)
 #define EACH_LANE(OF, s) FOUR(OF, 0, s)
 #endif
 #define EXCHANGE(s) \
-    UNROLL for (size_t i = 0; s < VECTOR && i < VECTOR; i++) \
+    UNROLL for (size_t i = 0; i < VECTOR; i++) \
         if (!(i & s)) { \
             vector first = __builtin_shufflevector(x[i], x[i + s], EACH_LANE(FIRST, s)); \
             x[i + s] = __builtin_shufflevector(x[i], x[i + s], EACH_LANE(SECOND, s)); \

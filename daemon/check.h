@@ -21,9 +21,9 @@ typedef void check_line(void *arg, const char *text);
 
 /* Loads every model of the configuration once and checks each camera against its own: the model loads, takes one gray
  * channel and no more frames a window than the ring holds; the camera's fps is the one that the model learned at, unless
- * fps_force; a model for precision int8 was calibrated for it; close_threshold is not above the threshold that applies. Every fault goes to fault(arg, …), in the order of
- * positions; what is allowed but surely worth knowing (a model without calibration and no threshold: no alerts) to
- * warning(arg, …), which may be NULL.
+ * fps_force; a model for precision int8 was calibrated for it; close_threshold is not above the threshold that applies.
+ * Every fault goes to fault(arg, …), in the order of positions; what is allowed but surely worth knowing (a model without
+ * calibration and no threshold: no alerts) to warning(arg, …), which may be NULL.
  * 0: *ret is the caller's, every file loaded; -EINVAL where there was a fault, -ENOMEM: *ret untouched. */
 int check_models(struct check_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg);
 void check_models_clear(struct check_models *models);   /* what check_models() filled, or zeroes */

@@ -81,8 +81,8 @@ static json_t *state_to_json(const struct training_state *state, double seconds)
     return json_pack("{s:o, s:o, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:i, s:i}, s:f}", "rng", rng,
                      "slot_weight", weights, "steps", (json_int_t)state->steps, "reseeded", (json_int_t)state->reseeded,
                      "dead_queries", (json_int_t)state->dead_queries, "entropy", state->entropy, "shrink",
-                     (double)state->shrink, "health", "dead", h->dead, "effective", h->effective, "answers", h->answers, "used", h->used, "sick", h->sick,
-                     "seconds", seconds);
+                     (double)state->shrink, "health", "dead", h->dead, "effective", h->effective, "answers", h->answers, "used",
+                     h->used, "sick", h->sick, "seconds", seconds);
 }
 
 static bool state_from_json(struct training_state *state, double *seconds, const json_t *json)

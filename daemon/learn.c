@@ -555,7 +555,8 @@ int command_learn(int argc, char **argv)
         {"help", no_argument, NULL, 'h'}, {0},
     };
     struct learn o = {.checkpoint_s = 45, .profile = "small", .alerts_a_day = 1, .learning_rate = 1e-3,
-                      .entropy = 2e-4, .seed = 1, .batch = 8, .max_memory_mib = 4096, .max_disk_mib = 65536, .threads = threads_cores()};
+                      .entropy = 2e-4, .seed = 1, .batch = 8, .max_memory_mib = 4096, .max_disk_mib = 65536,
+                      .threads = threads_cores()};
     int status = 2, c, bad = 0;
     bool calibrates = false;            /* an argument by itself is one more of the list at hand: --input A B C */
     o.inputs = calloc(2 * (size_t)argc, sizeof *o.inputs);

@@ -50,7 +50,8 @@ struct learner_result {
 
 /* Trains model (initialised by the caller) on the footage and fills ret. progress is called after every step, on the
  * calling thread. 0; -EINVAL where the footage holds too few windows; -EDOM where training diverged or the addressing stayed
- * sick, so that the model is not to be published; -EINTR when told to stop; -ENOMEM; what writing and reading the checkpoint and the footage return. err names the cause. */
+ * sick, so that the model is not to be published; -EINTR when told to stop; -ENOMEM; what writing and reading the checkpoint
+ * and the footage return. err names the cause. */
 int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,
                 const struct learner_options *options, const struct parallel *parallel,
                 void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err);

@@ -38,7 +38,8 @@ struct pool_client {
     struct ring *ring;              /* with readers >= the pool's workers */
     int length;                     /* frames of its windows */
     void *arg;
-    /* Fills in is_static (false), reference, score and boxes (n is 0), all else being set. Any worker, several at once. workspace: the worker's. */
+    /* Fills in is_static (false), reference, score and boxes (n is 0), all else being set. Any worker, several at once.
+     * workspace: the worker's. */
     void (*run)(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret);
     /* Takes a result. In the order of the client's windows, one call at a time; no lock is held. */
     void (*commit)(void *arg, const struct pool_result *result);

@@ -40,8 +40,8 @@ void results_break(struct results *results, int64_t time_us);
 /* No result will follow: an open alert closes at once. */
 void results_end(struct results *results, int64_t time_us);
 
-/* Sets windows_scored, windows_static, latencies, has_score, last_score, alert_open, threshold, fps_analysed; no other field. Any thread;
- * takes a leaf lock for a copy. */
+/* Sets windows_scored, windows_static, latencies, has_score, last_score, alert_open, threshold, fps_analysed; no other field.
+ * Any thread; takes a leaf lock for a copy. */
 void results_view(struct results *results, struct view_camera *ret);
 /* As scorelog_read(). */
 size_t results_scores(struct results *results, uint64_t from, struct view_score *ret, size_t max, struct view_range *range);

@@ -86,7 +86,8 @@ static int open_plans(struct daemon *daemon, const struct check_models *models, 
     for (size_t i = 0; i < daemon->config->n_cameras; i++) {
         const struct model_file *file = &models->files[models->file_of[i]];
         struct plan **plan = plan_of(daemon, models, i);
-        int r = *plan ? 0 : calibration_open_plan(plan, file->model, calibration_of(file), daemon->config->cameras[i].precision, err);
+        int r = *plan ? 0 : calibration_open_plan(plan, file->model, calibration_of(file),
+                                                  daemon->config->cameras[i].precision, err);
         if (r < 0)
             return r;
     }

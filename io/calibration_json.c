@@ -349,9 +349,15 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
 
 json_t *calibration_to_json(const struct calibration *c)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o*, s:o*, s:o*, s:o*}", "fps", c->fps, "threshold", c->threshold,
-                     "close_threshold", c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum,
-                     "windows", (json_int_t)c->windows, "score", c->has_score ? score_to_json(&c->score) : NULL, "tail",
-                     c->has_tail ? tail_to_json(&c->tail) : NULL, "int8", c->has_int8 ? int8_to_json(&c->int8) : NULL, "static",
-                     c->has_static ? static_to_json(&c->still) : NULL);
+    json_t *ret = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "fps", c->fps, "threshold", c->threshold, "close_threshold",
+                            c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum, "windows",
+                            (json_int_t)c->windows);
+    if ((c->has_score && json_object_set_new(ret, "score", score_to_json(&c->score)) < 0) ||
+        (c->has_tail && json_object_set_new(ret, "tail", tail_to_json(&c->tail)) < 0) ||
+        (c->has_int8 && json_object_set_new(ret, "int8", int8_to_json(&c->int8)) < 0) ||
+        (c->has_static && json_object_set_new(ret, "static", static_to_json(&c->still)) < 0)) {
+        json_decref(ret);
+        return NULL;
+    }
+    return ret;
 }

@@ -52,8 +52,8 @@ struct config_row {
 
 extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_source, config_type_model,
-    config_type_transport, config_type_precision, config_type_static, config_type_workers, config_type_listen, config_type_url, config_type_secret,
-    config_type_secret_file, config_type_events;
+    config_type_transport, config_type_precision, config_type_static, config_type_workers, config_type_listen, config_type_url,
+    config_type_secret, config_type_secret_file, config_type_events;
 
 /* What of a row's values is right: "0.1 to 120"; "" where the type says it all. */
 void config_range(const struct config_row *row, char *out, size_t size);

@@ -13,13 +13,18 @@ static int between(int low, int high)
     return low + (int)rng_below(&rng, (uint64_t)(high - low + 1));
 }
 
-/* A layer of random geometry. wide: enough channels and positions for several blocks. */
+static int some_channels(bool wide)
+{
+    return wide && between(0, 1) ? between(5, 70) : between(1, 9);
+}
+
+/* A layer of random geometry. wide: enough positions for several blocks, of few channels or as many. */
 static void random_layer(struct layer_spec *spec, struct dims *in, struct dims *out, bool wide)
 {
     for (;;) {
-        int channels = wide ? between(5, 70) : between(1, 9);
+        int channels = some_channels(wide);
         int size[3] = {between(1, 6), between(1, 14), wide ? between(10, 40) : between(1, 14)}, o[3];
-        struct layer_spec s = {.type = between(0, 1) ? LAYER_CONV3D : LAYER_DECONV3D, .out = wide ? between(5, 70) : between(1, 9)};
+        struct layer_spec s = {.type = between(0, 1) ? LAYER_CONV3D : LAYER_DECONV3D, .out = some_channels(wide)};
         for (int i = 0; i < 3; i++) {
             s.kernel[i] = between(1, 4);
             s.stride[i] = between(1, 3);

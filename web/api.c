@@ -146,7 +146,8 @@ static const char *const states[] = {
 
 static json_t *camera_json(const struct view_camera *c)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:b}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, "
+                     "s:b}",
                      "name", c->name, "state", states[c->state], "reason", text_of(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", count(c->frames), "frames_corrupt", count(c->frames_corrupt),
@@ -156,8 +157,8 @@ static json_t *camera_json(const struct view_camera *c)
                      "windows_pending", count(c->windows_pending), "reconnects", count(c->reconnects),
                      "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),
                      "last_score", c->has_score ? number(c->last_score) : json_null(),
-                     "threshold", number(c->threshold), "drift", rounded(c->drift), "model", text_of(c->model), "precision", precision_name(c->precision),
-                     "alert_open", c->alert_open, "frozen", c->frozen);
+                     "threshold", number(c->threshold), "drift", rounded(c->drift), "model", text_of(c->model),
+                     "precision", precision_name(c->precision), "alert_open", c->alert_open, "frozen", c->frozen);
 }
 
 /* Its number, or n_cameras() where there is none; ret is its state. */
