@@ -11,7 +11,7 @@ enum { NOISE_WINDOWS = 512,     /* that noise is taken from, spread over all */
 #define NOISE_QUANTILE 4        /* one in so many windows has no more */
 #define NOISE_FACTOR 8
 /* Gray levels² beside it: the first with which scores are not further off than MOST_DIFFERENCE. */
-static const float noise_floors[] = {16, 8, 4, 2};
+static const float noise_floors[] = {32, 16, 8, 4, 2};
 #define MOST_DIFFERENCE 4.0
 /* The largest difference of footage held out is exceeded sooner or later. */
 #define BOUND_FACTOR 1.5

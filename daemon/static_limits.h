@@ -2,7 +2,7 @@
  * far off the scores of windows were that could have done without the network, and how long pictures repeat.
  *
  * A cell's noise is what three quarters of the windows exceed as their farthest frame's difference from the mean of their
- * frames, so that what moves there half of the time doesn't count. The limit is eight times that and a floor, 16 gray levels² or
+ * frames, so that what moves there half of the time doesn't count. The limit is eight times that and a floor, 32 gray levels² or
  * less: the decisions that the daemon would have taken (core/static_scene.h) are taken, and held against the scores, with
  * lower floors as long as they are too far off; where that does not help nothing is static in that light. Scores in two lights
  * stand on different footings, so that windows whose contrast lies near the boundary stand for none: as near as those were that
