@@ -63,6 +63,7 @@ $(BUILD)/core/kernels_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math
 $(BUILD)/core/kernels_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
 $(BUILD)/core/kernels_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 $(BUILD)/core/static_scene.o: FILE_CFLAGS := -O3
+$(BUILD)/core/window3d.o: FILE_CFLAGS := -O3
 # No fused multiply-adds here: every table rounds alike.
 INT8_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off
 $(BUILD)/core/int8_kernels_c.o: FILE_CFLAGS := $(INT8_CFLAGS)

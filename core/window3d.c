@@ -184,6 +184,26 @@ static bool axis_inside(const struct window3d *w, int axis, int src, int at)
     return begin >= 0 && begin + w->n[axis] <= src;
 }
 
+/* The columns low … high - 1 whose windows see nothing to the left or right of the source. */
+static void columns_inside(const struct window3d *w, int *low, int *high)
+{
+    int room = w->src.w - w->n[2] - w->first[2];
+    *low = w->first[2] < 0 ? (w->step[2] - 1 - w->first[2]) / w->step[2] : 0;
+    *high = room < 0 ? 0 : room / w->step[2] + 1;
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t d = a < b ? a : b;
+    return c < d ? c : d;
+}
+
+static void step_through(const void **ret, const unsigned char *from, size_t n, size_t step)
+{
+    for (size_t i = 0; i < n; i++)
+        ret[i] = from + i * step;
+}
+
 void window3d_rows(const struct window3d *w, const void *source, size_t element, const void *outside,
                    const struct placement3d *to, const struct window3d_block *block, const void **rows, void **out)
 {
@@ -196,24 +216,30 @@ void window3d_rows(const struct window3d *w, const void *source, size_t element,
         offset[i] = (((size_t)(run / columns / w->n[1]) * (size_t)w->src.h + (size_t)(run / columns % w->n[1])) *
                      (size_t)w->src.w + (size_t)(run % columns)) * pixel;
     }
+    size_t step = (size_t)w->step[2] * pixel;
+    int low, high;
+    columns_inside(w, &low, &high);
     int x = (int)(block->m0 % width), y = (int)(block->m0 / width % height), t = (int)(block->m0 / width / height);
     for (size_t r = 0, n_line, in_tile = 0; r < block->n; r += n_line) {
         n_line = width - (size_t)x < block->n - r ? width - (size_t)x : block->n - r;
         bool inside = axis_inside(w, 0, w->src.t, t) && axis_inside(w, 1, w->src.h, y);
         int line = ((t * w->step[0] + w->first[0]) * w->src.h + y * w->step[1] + w->first[1]) * w->src.w + w->first[2];
         unsigned char *to_line = (unsigned char *)to->base + (size_t)t * to->step[0] + (size_t)y * to->step[1];
-        for (size_t i = 0; i < n_line; i++, x++) {
-            if (inside && axis_inside(w, 2, w->src.w, x)) {
+        for (size_t i = 0, count; i < n_line; i += count) {     /* of one tile each */
+            count = 1;
+            if (inside && x >= low && x < high) {
+                count = smallest(n_line - i, block->tile - in_tile, (size_t)(high - x));
                 const unsigned char *from = src + (size_t)(line + x * w->step[2]) * pixel;
-                const void **run = rows;
-                for (int j = 0; j < block->runs; j++, run += block->tile)
-                    *run = from + offset[j];
+                for (int j = 0; j < block->runs; j++)
+                    step_through(rows + (size_t)j * block->tile, from + offset[j], count, step);
             } else {
                 find_runs(w, src, pixel, outside, block, t, y, x, rows);
             }
-            out[r + i] = to_line + (size_t)x * to->step[2];
-            rows++;
-            if (++in_tile == block->tile) {
+            for (size_t k = 0; k < count; k++, x++)
+                out[r + i + k] = to_line + (size_t)x * to->step[2];
+            rows += count;
+            in_tile += count;
+            if (in_tile == block->tile) {
                 in_tile = 0;
                 rows += block->tile * (size_t)block->runs - block->tile;
             }
