@@ -29,7 +29,7 @@ enum { STATIC_CELL = 8,             /* pixels; the last cells of a row and of a 
 struct static_limits {
     int cells;                      /* static_cells() of the model */
     float limit[SCORE_CONDITIONS][STATIC_CELLS_MAX];    /* by light and cell, row by row: mean squared difference, gray levels² */
-    double light_margin;            /* a window whose contrast is as near to the boundary between two lights stands for none */
+    double light_margin;            /* a window whose contrast is this near to the lights' boundary stands for no other */
     double bound;                   /* of the difference of a static window's score from the one it is given; in fp32 */
     double largest_difference;      /* that was seen */
     long windows;                   /* that it was seen in */

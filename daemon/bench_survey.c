@@ -159,9 +159,10 @@ int bench_survey(json_t **ret, const struct bench_survey_options *options, struc
     json_t *survey = json_pack("{s:s?, s:s?, s:s, s:s, s:[]}", "arch", options->arch_name, "model", options->model_path,
                                "cpu", cpu, "version", MEMAED_VERSION, "precisions");
     r = survey ? add_precision(survey, options, &parallel, PRECISION_FP32, err) : error_set(err, -ENOMEM, "out of memory");
-    if (r == 0 && json_is_true(json_object_get(survey, "takes_pictures")))
+    if (r == 0 && json_is_true(json_object_get(survey, "takes_pictures"))) {
         r = add_precision(survey, options, &parallel, PRECISION_INT8, err);
-    r = r == -ENOTSUP ? 0 : r;          /* too many channels for 8 bits: fp32 alone is told of */
+        r = r == -ENOTSUP ? 0 : r;      /* too many channels for 8 bits: fp32 alone is told of */
+    }
     threads_close(threads);
     if (r < 0) {
         json_decref(survey);

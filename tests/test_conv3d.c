@@ -146,7 +146,7 @@ int main(void)
     Suite *s = suite_create("conv3d");
     TCase *t = tcase_create("conv3d");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, test_against_definition, 0, 120);
+    tcase_add_loop_test(t, test_against_definition, 0, 240);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

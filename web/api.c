@@ -146,8 +146,8 @@ static const char *const states[] = {
 
 static json_t *camera_json(const struct view_camera *c)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, "
-                     "s:b}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:s, s:b, s:b}",
                      "name", c->name, "state", states[c->state], "reason", text_of(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", count(c->frames), "frames_corrupt", count(c->frames_corrupt),

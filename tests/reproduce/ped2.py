@@ -2,7 +2,7 @@
 """The paper's Ped2 experiment with `memaed learn` and `memaed eval`, and its ablation.
 
     tests/reproduce/ped2.py [--profile P] [--size WxH] [--steps N] [--seeds S]
-    tests/reproduce/ped2.py --ablation [the same]       besides PROFILE-SIZE, that with -no-memory, -no-shrink, -no-entropy: equal steps and seeds
+    tests/reproduce/ped2.py --ablation [the same]       with it -no-memory, -no-shrink, -no-entropy: equal steps, seeds
 
 All of train/ is learned from, as the paper does, and calibrated on, too: there is no more normal footage, and a fifth held out
 would be half a minute. A run takes one thread, and as many run beside each other as there are cores. The frozen network runs in
