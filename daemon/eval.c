@@ -23,7 +23,9 @@ static const char usage[] =
     "\n"
     "Scores labelled clips and prints figures of merit as one JSON object.\n"
     "\n"
-    "  -m, --model MODEL      the model to evaluate\n"
+    "  -m, --model MODEL      the model to evaluate; given several times, a committee: reference, score and map of a\n"
+    "                         window are the mean over the models, and so is the threshold; model and precision in\n"
+    "                         the result are arrays then\n"
     "      --clips DIR        folder of the clips: files, or folders of image files\n"
     "      --labels FILE      a line a clip: its name (of the file without extension, or of the folder), a blank, then\n"
     "                         0 (normal) or 1 (abnormal) for every frame, separated by blanks\n"
@@ -54,8 +56,12 @@ static const char usage[] =
     "\n"
     "Exit status: 0; 1 where a clip is missing, can't be read, or has not as many frames as labels; 2 wrong usage.\n";
 
+#define MODELS_MAX 64
+
 struct eval {
-    const char *model_path, *clips_path, *labels_path, *masks_path, *plot_path;
+    const char *model_paths[MODELS_MAX];
+    size_t n_models;
+    const char *clips_path, *labels_path, *masks_path, *plot_path;
     int stride, threads;
     enum precision precision;
     bool has_threshold;
@@ -72,14 +78,64 @@ static int print_result(json_t *result)
     return 0;
 }
 
-/* The model's thresholds, or the one given, with the default rule around them. */
-static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const struct model_file *file)
+/* A model and what runs it. */
+struct member {
+    struct model_file file;
+    struct plan *plan;
+    struct clip_scorer *scorer;
+};
+
+static int member_open(struct member *m, const char *path, const struct eval *eval, const struct parallel *parallel,
+                       struct error *err)
 {
-    if (!eval->has_threshold && !file->has_calibration)
+    const struct calibration *calibration;
+    int r = model_file_load(&m->file, path, err);
+
+    if (r < 0)
+        return r;
+    calibration = m->file.has_calibration ? &m->file.calibration : NULL;
+    r = calibration_open_plan(&m->plan, m->file.model, calibration, eval->precision, err);
+    if (r < 0)
+        return r;
+    return clip_open(&m->scorer, m->plan, calibration, parallel, eval->stride, CLIP_COMPUTE_ALL, err);
+}
+
+static void member_close(struct member *m)
+{
+    clip_close(m->scorer);
+    plan_close(m->plan);
+    model_file_clear(&m->file);
+}
+
+/* Whether a mean over both has a meaning. */
+static int check_alike(const struct member *m, const char *path, const struct member *first, const char *first_path,
+                       struct error *err)
+{
+    int frames = plan_arch(m->plan)->frames, first_frames = plan_arch(first->plan)->frames;
+
+    if (frames != first_frames)
+        return error_set(err, -EINVAL, "%s has windows of %d frames, but %s of %d", path, frames, first_path, first_frames);
+    if (m->file.has_calibration != first->file.has_calibration ||
+        m->file.calibration.has_score != first->file.calibration.has_score)
+        return error_set(err, -EINVAL, "%s and %s are not calibrated alike: their scores have no scale in common", first_path,
+                         path);
+    return 0;
+}
+
+/* The models' mean thresholds, or the one given, with the default rule around them. */
+static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const struct member *members)
+{
+    double threshold = eval->threshold, close_threshold = eval->threshold;
+
+    if (!eval->has_threshold && !members[0].file.has_calibration)
         return false;
+    for (size_t i = 0; !eval->has_threshold && i < eval->n_models; i++) {
+        threshold += members[i].file.calibration.threshold / (double)eval->n_models;
+        close_threshold += members[i].file.calibration.close_threshold / (double)eval->n_models;
+    }
     *ret = (struct alert_rule){
-        .threshold = (float)(eval->has_threshold ? eval->threshold : file->calibration.threshold),
-        .close_threshold = (float)(eval->has_threshold ? eval->threshold : file->calibration.close_threshold),
+        .threshold = (float)threshold,
+        .close_threshold = (float)close_threshold,
         .k = ALERT_DEFAULT_K,
         .n = ALERT_DEFAULT_N,
         .cooldown_us = ALERT_DEFAULT_COOLDOWN_S * INT64_C(1000000),
@@ -90,29 +146,31 @@ static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const
 }
 
 /* A model knows motion as it looks at its own rate. */
-static void warn_of_rate(const struct model_file *file, double fps)
+static void warn_of_rate(const struct model_file *file, const char *path, double fps)
 {
     double ratio = file->has_calibration && fps > 0 ? fps / file->calibration.fps : 1;
 
     if (ratio < 0.9 || ratio > 1.1)
-        fprintf(stderr, "memaed: eval: warning: the clips have %.3g frames a second, but the model learned at %.3g\n", fps,
+        fprintf(stderr, "memaed: eval: warning: the clips have %.3g frames a second, but %s learned at %.3g\n", fps, path,
                 file->calibration.fps);
 }
 
 static int eval_all(const struct eval *eval)
 {
-    struct model_file file = {0};
+    struct member *members = calloc(eval->n_models, sizeof *members);
+    struct labelled_model *models = calloc(eval->n_models, sizeof *models);
     struct labels labels = {0};
     struct labelled_clip *clips = NULL;
     struct localisation *localisation = NULL;
-    struct plan *plan = NULL;
     struct threads *threads = NULL;
-    struct clip_scorer *scorer = NULL;
     struct alert_rule rule;
     struct error err = {""};
     json_t *result = NULL;
     int r, status = 1;
 
+    r = members && models ? 0 : -ENOMEM;
+    if (r < 0)
+        goto fail;
     r = eval->plot_path ? timeline_check(eval->plot_path, &err) : 0;
     if (r < 0) {
         error_prefix(&err, r, "--plot %s", eval->plot_path);
@@ -121,20 +179,20 @@ static int eval_all(const struct eval *eval)
     r = labels_load(&labels, eval->labels_path, &err);
     if (r < 0)
         goto fail;
-    r = model_file_load(&file, eval->model_path, &err);
-    if (r < 0)
-        goto fail;
-    r = calibration_open_plan(&plan, file.model, file.has_calibration ? &file.calibration : NULL, eval->precision, &err);
-    if (r < 0)
-        goto fail;
     r = threads_open(&threads, eval->threads);
     if (r < 0)
         goto fail;
     struct parallel parallel = threads_parallel(threads);
-    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, eval->stride, CLIP_COMPUTE_ALL,
-                  &err);
-    if (r < 0)
-        goto fail;
+    for (size_t i = 0; i < eval->n_models; i++) {
+        const char *path = eval->model_paths[i];
+
+        r = member_open(&members[i], path, eval, &parallel, &err);
+        if (r >= 0)
+            r = check_alike(&members[i], path, &members[0], eval->model_paths[0], &err);
+        if (r < 0)
+            goto fail;
+        models[i] = (struct labelled_model){path, members[i].scorer, members[i].plan};
+    }
     r = eval->masks_path ? localisation_open(&localisation) : 0;
     if (r < 0)
         goto fail;
@@ -156,19 +214,19 @@ static int eval_all(const struct eval *eval)
         }
     }
     for (size_t i = 0; i < labels.n; i++) {
-        r = labelled_read(&clips[i], &labels.clips[i], eval->clips_path, eval->masks_path, scorer, plan_arch(plan),
+        r = labelled_read(&clips[i], &labels.clips[i], eval->clips_path, eval->masks_path, models, eval->n_models,
                           localisation, &err);
         if (r < 0) {
             error_prefix(&err, r, "%s:%d", eval->labels_path, labels.clips[i].line);
             goto fail;
         }
     }
-    bool has_rule = alert_rule_of(&rule, eval, &file);
-    struct figures figures = {.model_path = eval->model_path, .masks_path = eval->masks_path,
-                              .precision = plan_precision(plan), .stride = eval->stride,
-                              .length = plan_arch(plan)->frames, .clips = clips, .n = labels.n,
-                              .rule = has_rule ? &rule : NULL, .localisation = localisation};
-    warn_of_rate(&file, figures_fps(clips, labels.n));
+    bool has_rule = alert_rule_of(&rule, eval, members);
+    struct figures figures = {.models = models, .n_models = eval->n_models, .masks_path = eval->masks_path,
+                              .stride = eval->stride, .length = plan_arch(models[0].plan)->frames, .clips = clips,
+                              .n = labels.n, .rule = has_rule ? &rule : NULL, .localisation = localisation};
+    for (size_t i = 0; i < eval->n_models; i++)
+        warn_of_rate(&members[i].file, eval->model_paths[i], figures_fps(clips, labels.n));
     result = figures_json(&figures);
     status = print_result(result);
     r = eval->plot_path ? timeline_plot(eval->plot_path, clips, labels.n, has_rule ? &rule.threshold : NULL, &err) : 0;
@@ -186,10 +244,11 @@ end:
         labelled_clear(&clips[i]);
     free(clips);
     localisation_close(localisation);
-    clip_close(scorer);
+    for (size_t i = 0; members && i < eval->n_models; i++)
+        member_close(&members[i]);
+    free(members);
+    free(models);
     threads_close(threads);
-    plan_close(plan);
-    model_file_clear(&file);
     labels_clear(&labels);
     return status;
 }
@@ -211,7 +270,9 @@ int command_eval(int argc, char **argv)
     for (int c; r == 0 && (c = getopt_long(argc, argv, ":m:h", options, NULL)) != -1;) {
         switch (c) {
         case 'm':
-            eval.model_path = optarg;
+            if (eval.n_models == MODELS_MAX)
+                return option_misuse("eval", "--model: at most %d expected", MODELS_MAX);
+            eval.model_paths[eval.n_models++] = optarg;
             break;
         case 'c':
             eval.clips_path = optarg;
@@ -248,9 +309,9 @@ int command_eval(int argc, char **argv)
     }
     if (r < 0)
         return 2;
-    if (!eval.model_path || !eval.clips_path || !eval.labels_path)
+    if (eval.n_models == 0 || !eval.clips_path || !eval.labels_path)
         return option_misuse("eval", "--%s is missing",
-                             !eval.model_path ? "model" : !eval.clips_path ? "clips" : "labels");
+                             eval.n_models == 0 ? "model" : !eval.clips_path ? "clips" : "labels");
     if (optind != argc)
         return option_misuse("eval", "%s: no further argument expected", argv[optind]);
     return eval_all(&eval);

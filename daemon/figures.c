@@ -251,6 +251,32 @@ static json_t *clips_json(const struct labelled_clip *clips, size_t n)
     return list;
 }
 
+static const char *path_of(const struct labelled_model *model)
+{
+    return model->path;
+}
+
+static const char *precision_of(const struct labelled_model *model)
+{
+    return precision_name(plan_precision(model->plan));
+}
+
+/* A text, or of several models an array of them. */
+static json_t *of_models(const struct figures *f, const char *text(const struct labelled_model *))
+{
+    json_t *array;
+
+    if (f->n_models == 1)
+        return json_string(text(&f->models[0]));
+    array = json_array();
+    for (size_t i = 0; array && i < f->n_models; i++)
+        if (json_array_append_new(array, json_string(text(&f->models[i]))) < 0) {
+            json_decref(array);
+            array = NULL;
+        }
+    return array;
+}
+
 json_t *figures_json(const struct figures *f)
 {
     struct pooled p = {0};
@@ -263,9 +289,9 @@ json_t *figures_json(const struct figures *f)
     motion = !p.has_motion ? json_null() :
              json_pack("{s:o, s:o}", "auc_causal", auc_json(p.motion, p.labels, p.n), "auc_per_clip_minmax",
                        auc_json(p.motion_scaled, p.labels, p.n));
-    result = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:o}",
-                       "model", f->model_path,
-                       "precision", precision_name(f->precision),
+    result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:o}",
+                       "model", of_models(f, path_of),
+                       "precision", of_models(f, precision_of),
                        "auc_per_clip_minmax", auc_json(p.reference_scaled, p.labels, p.n),
                        "auc_causal", auc_json(p.scores, p.labels, p.n),
                        "auc_reference_raw", auc_json(p.reference, p.labels, p.n),

@@ -9,8 +9,9 @@
 #include "daemon/labelled.h"
 
 struct figures {
-    const char *model_path, *masks_path;
-    enum precision precision;                   /* of the network */
+    const struct labelled_model *models;
+    size_t n_models;
+    const char *masks_path;
     int stride, length;                         /* frames: between windows, of a window */
     const struct labelled_clip *clips;
     size_t n;

@@ -83,14 +83,17 @@ static int allocate(struct labelled_clip *c)
 
 struct keeping {
     struct labelled_clip *clip;
-    bool maps;
+    size_t n;                   /* windows that this model has told */
+    double share;               /* of one model in the mean */
+    bool first, maps;
 };
 
+/* The first model makes the entries, each adds its share. */
 static int keep_window(void *arg, const struct clip_window *window, struct error *err)
 {
-    const struct keeping *keeping = arg;
+    struct keeping *keeping = arg;
     struct labelled_clip *c = keeping->clip;
-    size_t cells = (size_t)window->map_h * (size_t)window->map_w;
+    size_t at = keeping->n++, cells = (size_t)window->map_h * (size_t)window->map_w;
 
     if (window->frame >= c->clip->n)
         return error_set(err, -EINVAL, "more frames than its %zu labels", c->clip->n);
@@ -101,25 +104,33 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
         if (!c->maps)
             return error_set(err, -ENOMEM, "out of memory");
     }
-    if (keeping->maps)
-        memcpy(c->maps + c->n * cells, window->map, cells * sizeof *c->maps);
-    c->centres[c->n] = (size_t)window->frame;
-    c->scores[c->n] = window->score;
-    c->reference[c->n] = (double)window->reference;
-    c->times_us[c->n] = window->pts_us;
-    c->ends_us[c->n] = window->end_us;
-    c->labels[c->n] = c->clip->labels[window->frame];
-    c->break_before[c->n] = window->gap_before;
-    c->n++;
+    if (keeping->maps && (window->map_h != c->map_h || window->map_w != c->map_w))
+        return error_set(err, -EINVAL, "its maps have %dx%d cells, but those of the first model %dx%d", window->map_w,
+                         window->map_h, c->map_w, c->map_h);
+    if (keeping->first) {
+        c->centres[at] = (size_t)window->frame;
+        c->times_us[at] = window->pts_us;
+        c->ends_us[at] = window->end_us;
+        c->labels[at] = c->clip->labels[window->frame];
+        c->break_before[at] = window->gap_before;
+        c->n++;
+    } else if (at >= c->n || c->centres[at] != window->frame) {
+        return error_set(err, -EIO, "it has changed while it was read");
+    }
+    for (size_t i = 0; keeping->maps && i < cells; i++)
+        c->maps[at * cells + i] += (float)keeping->share * window->map[i];
+    c->scores[at] += (float)keeping->share * window->score;
+    c->reference[at] += keeping->share * (double)window->reference;
     return 0;
 }
 
-static int score(struct labelled_clip *c, const char *path, struct clip_scorer *scorer, const struct arch *arch, bool maps,
+/* By one of the models; keeping says how. */
+static int score(struct labelled_clip *c, const char *path, const struct labelled_model *model, struct keeping *keeping,
                  struct error *err)
 {
+    const struct arch *arch = plan_arch(model->plan);
     struct source_options options = {.width = arch->width, .height = arch->height, .stall_timeout_ms = 10000};
-    struct keeping keeping = {c, maps};
-    struct clip_sink sink = {.arg = &keeping, .window = keep_window};
+    struct clip_sink sink = {.arg = keeping, .window = keep_window};
     struct clip_summary summary;
     struct source_stats stats;
     struct source *source;
@@ -128,7 +139,7 @@ static int score(struct labelled_clip *c, const char *path, struct clip_scorer *
     r = source_open(&source, path, &options, err);
     if (r < 0)
         return r;
-    r = clip_score(scorer, source, &sink, &summary, err);
+    r = clip_score(model->scorer, source, &sink, &summary, err);
     source_stats(source, &stats);
     source_close(source);
     if (r < 0)
@@ -138,7 +149,9 @@ static int score(struct labelled_clip *c, const char *path, struct clip_scorer *
     c->height = stats.height;
     if (c->frames != c->clip->n)
         return error_set(err, -EINVAL, "%zu frames decoded, but %zu labels", c->frames, c->clip->n);
-    if (summary.left_out > 0)
+    if (keeping->n != c->n)
+        return error_set(err, -EIO, "it has changed while it was read");
+    if (keeping->first && summary.left_out > 0)
         fprintf(stderr, "memaed: eval: warning: %s: %" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64
                 " gaps\n", path, summary.left_out, summary.corrupt, summary.gaps);
     return 0;
@@ -234,9 +247,10 @@ static int read_masks(struct labelled_clip *c, const char *path, struct localisa
 }
 
 int labelled_read(struct labelled_clip *c, const struct labels_clip *clip, const char *clips, const char *masks,
-                  struct clip_scorer *scorer, const struct arch *arch, struct localisation *localisation,
+                  const struct labelled_model *models, size_t n_models, struct localisation *localisation,
                   struct error *err)
 {
+    const struct arch *arch = plan_arch(models[0].plan);
     char path[PATH_MAX];
     int r;
 
@@ -248,7 +262,13 @@ int labelled_read(struct labelled_clip *c, const struct labels_clip *clip, const
     r = labelled_find(path, sizeof path, "--clips", clips, clip->name, err);
     if (r < 0)
         return r;
-    r = score(c, path, scorer, arch, masks != NULL, err);
+    for (size_t i = 0; r >= 0 && i < n_models; i++) {
+        struct keeping keeping = {.clip = c, .share = 1 / (double)n_models, .first = i == 0, .maps = masks != NULL};
+
+        r = score(c, path, &models[i], &keeping, err);
+        if (r < 0 && n_models > 1)
+            error_prefix(err, r, "by %s", models[i].path);
+    }
     if (r >= 0)
         r = read_motion(c, path, err);
     if (r < 0)

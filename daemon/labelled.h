@@ -11,6 +11,13 @@
 #include "daemon/clip.h"
 #include "io/labels.h"
 
+/* One of the models that clips are scored by; all is borrowed. */
+struct labelled_model {
+    const char *path;
+    struct clip_scorer *scorer;
+    const struct plan *plan;            /* the scorer's */
+};
+
 struct labelled_clip {
     const struct labels_clip *clip;     /* borrowed */
     size_t frames;
@@ -34,12 +41,13 @@ struct labelled_clip {
  * (there are several), -ENAMETOOLONG … */
 int labelled_find(char *ret, size_t size, const char *option, const char *folder, const char *name, struct error *err);
 
-/* Reads and scores a clip of the folder `clips`. Where masks is not NULL, adds the map of each window and the mask of its
- * centre frame to localisation: masks/NAME is a video or a folder of images of the clip's own size, frame by frame, a pixel
- * of 128 or more abnormal. 0, or a negative errno with the cause in err; labelled_clear() frees what there is then, too.
- * Windows left out are warned of on standard error. */
+/* Reads a clip of the folder `clips` and scores it by n_models models, 1 or more, whose windows have the same number of
+ * frames: reference, score and map of a window are the mean over the models. Where masks is not NULL, adds the map of each
+ * window and the mask of its centre frame to localisation: masks/NAME is a video or a folder of images of the clip's own size,
+ * frame by frame, a pixel of 128 or more abnormal. 0, or a negative errno with the cause in err; labelled_clear() frees what
+ * there is then, too. Windows left out are warned of on standard error. */
 int labelled_read(struct labelled_clip *ret, const struct labels_clip *clip, const char *clips, const char *masks,
-                  struct clip_scorer *scorer, const struct arch *arch, struct localisation *localisation,
+                  const struct labelled_model *models, size_t n_models, struct localisation *localisation,
                   struct error *err);
 void labelled_clear(struct labelled_clip *clip);        /* takes what is zero */
 

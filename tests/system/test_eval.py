@@ -315,6 +315,59 @@ class Localisation(Case):
         self.assertIn("clip b: no such", self.eval(self.labels, "--masks", self.masks, code=1))
 
 
+class Committee(Case):
+    """--model given several times: the mean over them."""
+
+    def setUp(self):
+        super().setUp()
+        self.calibration = {"fps": 10.0, "threshold": 0.5, "close_threshold": 0.4, "median": 0.5, "p99": 0.7, "maximum": 0.75,
+                            "windows": 100}
+        self.other = harness.write_model(self.path("other.safetensors"), seed=2, calibration=self.calibration)
+        rng = random.Random(4)
+        self.labels = {name: [rng.randrange(2) for _ in range(30)] for name in ("a", "b", "c")}
+        for i, name in enumerate(self.labels):
+            pictures = noise_clip(os.path.join(self.clips, f"{name}.mkv"), 30, HEIGHT, WIDTH, seed=i)
+            gray_clip(os.path.join(self.masks, f"{name}.mkv"), [bytes(p // 200 * 255 for p in c) for c in pictures], HEIGHT,
+                      WIDTH)
+
+    def auc(self, scale, *models):
+        normal, abnormal = [], []
+        rows = [self.rows(self.labels, "--model", model) for model in models]
+        for name, labels in self.labels.items():
+            values = [sum(float(r["reference"]) for r in each) / len(models) for each in zip(*(r[name] for r in rows))]
+            low, high = (min(values), max(values)) if scale else (0, 1)
+            for value, row in zip(values, rows[0][name]):
+                (abnormal if labels[int(row["frame"])] else normal).append((value - low) / (high - low))
+        return sum((a > b) + (a == b) / 2 for a in abnormal for b in normal) / len(abnormal) / len(normal)
+
+    def test_mean(self):
+        alone, both = self.eval(self.labels), self.eval(self.labels, "--model", self.other)
+        self.assertEqual((alone["model"], both["model"]), (self.model, [self.model, self.other]))
+        self.assertEqual((alone["precision"], both["precision"]), ("fp32", ["fp32", "fp32"]))
+        self.assertAlmostEqual(both["alerts"]["threshold"], 0.7, places=6)
+        self.assertAlmostEqual(both["auc_per_clip_minmax"], self.auc(True, self.model, self.other), places=6)
+        self.assertAlmostEqual(both["auc_reference_raw"], self.auc(False, self.model, self.other), places=6)
+        self.assertEqual(both["auc_causal"], both["auc_reference_raw"])     # no calibration of ours: the score is the reference
+        self.assertNotEqual(both["auc_reference_raw"], alone["auc_reference_raw"])
+
+    def test_twice_the_same(self):
+        alone = self.eval(self.labels, "--masks", self.masks)
+        both = self.eval(self.labels, "--masks", self.masks, "--model", self.model)
+        for result in alone, both:
+            del result["model"], result["precision"]
+        self.assertEqual(both, alone)
+
+    def test_faults(self):
+        for calibration in None, harness.OWN_CALIBRATION:
+            unlike = harness.write_model(self.path("unlike.safetensors"), calibration=calibration)
+            self.assertIn("not calibrated alike", self.eval(self.labels, "--model", unlike, code=1))
+        larger = harness.write_model(self.path("larger.safetensors"), 64, 48, calibration=self.calibration)
+        self.assertEqual(len(self.eval(self.labels, "--model", larger)["model"]), 2)
+        self.assertIn("maps have 6x8 cells, but those of the first model 6x4",
+                      self.eval(self.labels, "--masks", self.masks, "--model", larger, code=1))
+        self.assertIn("at most 64", self.eval(self.labels, *["--model", self.model] * 64, code=2))
+
+
 class Plot(Case):
     def setUp(self):
         super().setUp()
