@@ -12,6 +12,7 @@ import random
 import shutil
 import struct
 import subprocess
+import unittest.mock
 
 import harness
 from test_score import noise_clip, read_safetensors
@@ -361,6 +362,9 @@ class Committee(Case):
         for calibration in None, harness.OWN_CALIBRATION:
             unlike = harness.write_model(self.path("unlike.safetensors"), calibration=calibration)
             self.assertIn("not calibrated alike", self.eval(self.labels, "--model", unlike, code=1))
+        with unittest.mock.patch.object(harness, "WINDOW", 8):
+            shorter = harness.write_model(self.path("shorter.safetensors"), calibration=self.calibration)
+        self.assertRegex(self.eval(self.labels, "--model", shorter, code=1), "shorter.* has windows of 8 frames, but .* of 16")
         larger = harness.write_model(self.path("larger.safetensors"), 64, 48, calibration=self.calibration)
         self.assertEqual(len(self.eval(self.labels, "--model", larger)["model"]), 2)
         self.assertIn("maps have 6x8 cells, but those of the first model 6x4",
