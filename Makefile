@@ -40,7 +40,7 @@ IO   := io/calibration_json.c io/config.c io/config_fault.c io/config_value.c io
         io/safetensors.c io/signature.c io/skip.c io/source.c io/source_folder.c io/source_log.c io/source_url.c io/store.c io/webhook.c
 WEB  := web/api.c web/clients.c web/cursor.c web/metrics.c web/request.c web/server.c
 DAEMON := daemon/alertlog.c daemon/backoff.c daemon/bench.c daemon/bench_peak.c daemon/bench_plan.c daemon/bench_survey.c daemon/bench_train.c daemon/blas.c daemon/calibrate.c daemon/calibrator.c daemon/camera.c daemon/check.c daemon/checkpoint.c daemon/clip.c daemon/eval.c \
-          daemon/events.c daemon/figures.c daemon/heartbeat.c daemon/labelled.c daemon/learn.c daemon/learner.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c daemon/recorder.c \
+          daemon/events.c daemon/figures.c daemon/heartbeat.c daemon/inputs.c daemon/labelled.c daemon/learn.c daemon/learner.c daemon/log.c daemon/model.c daemon/notify.c daemon/options.c daemon/recorder.c \
           daemon/pool.c daemon/prototypes.c daemon/results.c daemon/run.c daemon/score.c daemon/scorelog.c daemon/static_gate.c daemon/static_limits.c daemon/supervise.c daemon/survey.c daemon/thread.c daemon/threads.c daemon/timeline.c \
           daemon/view.c daemon/windows.c
 MAIN := daemon/main.c

@@ -10,8 +10,7 @@
 #include "daemon/static_limits.h"
 #include "daemon/windows.h"
 
-enum { STRIDE = 2,              /* the daemon's default */
-       LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8,
+enum { LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8,
        RANGE_WINDOWS = 64,      /* that activations are looked at in, twice */
        INT8_WINDOWS = 1024 };   /* that are scored in 8 bits, too */
 /* Of each layer's activations so many lie beyond what bytes hold (figures in docs/score.md). */
@@ -143,7 +142,7 @@ static int try_int8(struct calibration *c, struct windows *w, const struct model
 
 static struct windows_options windows_of(const struct calibrator_options *o)
 {
-    return (struct windows_options){.footage = o->footage, .part = o->part, .stride = STRIDE, .most = o->most_windows,
+    return (struct windows_options){.footage = o->footage, .part = o->part, .stride = CALIBRATOR_STRIDE, .most = o->most_windows,
                                     .stop = o->stop};
 }
 
@@ -197,7 +196,7 @@ out:
 size_t calibrator_windows(const struct calibrator_options *options)
 {
     size_t frames = options->part.all.end - options->part.all.begin;
-    double n = (double)frames * (options->part.to - options->part.from) / STRIDE;
+    double n = (double)frames * (options->part.to - options->part.from) / CALIBRATOR_STRIDE;
     size_t all = n < (double)options->most_windows ? (size_t)n : options->most_windows;
     return all + (all < LIGHT_WINDOWS ? all : LIGHT_WINDOWS) + 2 * (all < RANGE_WINDOWS ? all : RANGE_WINDOWS) +
            (all < INT8_WINDOWS ? all : INT8_WINDOWS);

@@ -11,6 +11,8 @@
 #include "core/parallel.h"
 #include "io/footage.h"
 
+enum { CALIBRATOR_STRIDE = 2 };     /* frames from window to window, a camera's default */
+
 struct calibrator_options {
     struct footage *footage;
     struct footage_part part;           /* held out */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/clock.h"
+#include "daemon/inputs.h"
 #include "daemon/learner.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
@@ -73,8 +74,7 @@ static const char usage[] =
     "Exit status: 0; 1 where the footage is of no use (the reason is told) or learning failed; 2 wrong usage.\n";
 
 struct learn {
-    const char **inputs, **calibrate;
-    size_t n_inputs, n_calibrate;
+    struct inputs inputs, calibrate;
     const char *output, *profile, *arch_file, *config_file, *camera_name;
     double hours;
     const struct config_camera *camera; /* to record; NULL: learns from inputs */
@@ -186,14 +186,6 @@ static int choose_arch(struct arch *ret, const struct learn *o, struct error *er
 #define CALIBRATE_UNTIL 0.96
 #define LEAST_VERIFIED_S 60
 
-static int add_all(struct footage *footage, const char *const *inputs, size_t n, struct error *err)
-{
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = footage_add(footage, inputs[i], err);
-    return r;
-}
-
 static void hold_out(struct learner_options *ret, const struct footage *footage, struct footage_range all, double from,
                      double cut)
 {
@@ -227,7 +219,7 @@ static int split(struct learner_options *ret, struct footage *footage, size_t n_
 static int fill(struct footage *footage, const struct learn *o, const char *path, struct error *err)
 {
     if (!o->camera)
-        return add_all(footage, o->inputs, o->n_inputs, err);
+        return inputs_read(&o->inputs, footage, err);
     struct log_number there;
     log_event(LOG_INFO, "recording", "camera", o->camera->name, "path", path, "seconds",
               log_real(&there, footage_seconds(footage)), NULL);
@@ -268,7 +260,7 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
     if (r < 0 || (r = footage_open(&footage, &options, err)) < 0 || (r = fill(footage, o, path, err)) < 0)
         goto fail;
     size_t n_inputs = footage_frames(footage);
-    if ((r = add_all(footage, o->calibrate, o->n_calibrate, err)) < 0)
+    if ((r = inputs_read(&o->calibrate, footage, err)) < 0)
         goto fail;
     int width, height;
     char size[24];
@@ -296,17 +288,6 @@ fail:
     return r;
 }
 
-static json_t *names(const char *const *inputs, size_t n)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
-        char name[256];
-        source_name(name, sizeof name, inputs[i]);
-        json_array_append_new(list, json_string(name));
-    }
-    return list;
-}
-
 static json_t *story(const struct learn *o, const struct learner_options *options, const struct learner_result *r,
                      int slots, struct footage *footage)
 {
@@ -316,15 +297,15 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                                  "frames", (int)lround(frames));
     if (isfinite(r->held_out.error_without_memory))
         json_object_set_new(held_out, "error_without_memory", json_real(r->held_out.error_without_memory));
-    if (o->n_calibrate > 0)
-        json_object_set_new(held_out, "inputs", names(o->calibrate, o->n_calibrate));
+    if (o->calibrate.n > 0)
+        json_object_set_new(held_out, "inputs", inputs_to_json(&o->calibrate));
     json_t *use = r->slot_use ? json_array() : NULL;
     for (int i = 0; r->slot_use && i < slots; i++)
         json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
     json_t *verified = r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null();
     return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, s:o, s:o}",
                      "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs",
-                     names(o->inputs, o->n_inputs),
+                     inputs_to_json(&o->inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
                      "frames", (int)footage_frames(footage), "fps", footage_fps(footage), "seed", o->seed,
                      "steps", (int)r->last.step, "batch", o->batch, "learning_rate", o->learning_rate,
@@ -354,14 +335,10 @@ static void report_surveys(const struct learner_result *r, const struct footage 
 {
     const struct survey *v = &r->verified, *l = &r->learned;
     if (v->windows > 0)
-        printf("verified on %.3g hours that were neither learned nor calibrated on: %ld alerts at this threshold", v->hours,
-               v->alerts);
+        survey_print_verified(v, &r->calibration);
     else
-        printf("not verified: there is too little footage to keep some apart for that");
-    for (int i = 0; v->windows > 0 && r->calibration.has_tail && i < SURVEY_BUDGETS; i++)
-        printf("%s %ld for %g a day (%.2g expected)", i ? "," : "; with others:", v->at_budget[i], survey_budgets[i],
-               survey_budgets[i] * v->hours / 24);
-    printf("\nin %.3g hours of what was learned from, %ld places look like anomalies%s\n", l->hours, l->alerts,
+        printf("not verified: there is too little footage to keep some apart for that\n");
+    printf("in %.3g hours of what was learned from, %ld places look like anomalies%s\n", l->hours, l->alerts,
            l->alerts > l->n_suspects ? "; the most so:" : l->n_suspects ? ":" : "");
     for (int i = 0; i < l->n_suspects; i++) {
         double at_s;
@@ -471,14 +448,6 @@ static int parse_size(struct learn *o, const char *text)
     return 0;
 }
 
-static void add_path(struct learn *o, bool calibrates, const char *path)
-{
-    if (calibrates)
-        o->calibrate[o->n_calibrate++] = path;
-    else
-        o->inputs[o->n_inputs++] = path;
-}
-
 static void print_fault(void *arg, const char *text)
 {
     (void)arg;
@@ -493,7 +462,7 @@ static int choose_camera(struct learn *o, const struct config *config, struct er
             o->camera = &config->cameras[i];
     if (!o->camera)
         return error_set(err, -ENOENT, "%s: there is no camera \"%s\"", o->config_file, o->camera_name);
-    o->inputs[o->n_inputs++] = o->camera->source;
+    inputs_append(&o->inputs, o->camera->source);
     o->output = o->output ? o->output : o->camera->model;
     o->fps = o->fps > 0 ? o->fps : o->camera->fps;
     return 0;
@@ -524,13 +493,13 @@ static int run(struct learn *o)
 static int check_form(const struct learn *o)
 {
     if (!o->config_file && !o->camera_name && o->hours == 0) {
-        if (o->n_inputs == 0)
+        if (o->inputs.n == 0)
             return option_misuse("learn", "--input is missing; or --config, --camera and --hours");
         return o->output ? 0 : option_misuse("learn", "--output is missing");
     }
     if (!o->config_file || !o->camera_name || o->hours == 0)
         return option_misuse("learn", "--config, --camera and --hours go together");
-    if (o->n_inputs > 0 || o->n_calibrate > 0)
+    if (o->inputs.n > 0 || o->calibrate.n > 0)
         return option_misuse("learn", "--input and --calibrate do not go with --camera");
     return 0;
 }
@@ -558,21 +527,22 @@ int command_learn(int argc, char **argv)
                       .entropy = 2e-4, .seed = 1, .batch = 8, .max_memory_mib = 4096, .max_disk_mib = 65536,
                       .threads = threads_cores()};
     int status = 2, c, bad = 0;
-    bool calibrates = false;            /* an argument by itself is one more of the list at hand: --input A B C */
-    o.inputs = calloc(2 * (size_t)argc, sizeof *o.inputs);
-    o.calibrate = o.inputs + argc;
-    if (!o.inputs) {
+    struct inputs *list = &o.inputs;    /* an argument by itself is one more of the list at hand: --input A B C */
+    const char **urls = calloc(2 * (size_t)argc, sizeof *urls);
+    if (!urls) {
         fprintf(stderr, "memaed: learn: out of memory\n");
         return 1;
     }
+    o.inputs.urls = urls;
+    o.calibrate.urls = urls + argc;
     while (!bad && (c = getopt_long(argc, argv, "-:i:o:h", options, NULL)) != -1)
         switch (c) {
         case 'i':
         case CALIBRATE:
-            calibrates = c == CALIBRATE;
-            add_path(&o, calibrates, optarg);
+            list = c == CALIBRATE ? &o.calibrate : &o.inputs;
+            inputs_append(list, optarg);
             break;
-        case 1: add_path(&o, calibrates, optarg); break;
+        case 1: inputs_append(list, optarg); break;
         case 'o': o.output = optarg; break;
         case PROFILE: o.profile = optarg; break;
         case ARCH: o.arch_file = optarg; break;
@@ -596,12 +566,12 @@ int command_learn(int argc, char **argv)
         case HOURS: bad = option_real(&o.hours, "learn", "hours", optarg, 0, 10000, true); break;
         case 'h':
             fputs(usage, stdout);
-            free(o.inputs);
+            free(urls);
             return 0;
         default: bad = option_unknown("learn", c, argv);
         }
     for (; !bad && optind < argc; optind++)
-        add_path(&o, calibrates, argv[optind]);
+        inputs_append(list, argv[optind]);
     bad = bad ? bad : check_form(&o);
     if (!bad && !arch_profile(o.profile))
         bad = option_misuse("learn", "--profile: small, compact, nano, paper, released, small-ae, compact-ae or nano-ae "
@@ -615,6 +585,6 @@ int command_learn(int argc, char **argv)
             give_way();
         status = run(&o);
     }
-    free(o.inputs);
+    free(urls);
     return status;
 }

@@ -14,7 +14,7 @@
 
 /* So many of the held-out windows at most, evenly spread, are evaluated, so many calibrated on, and so many of those learned
  * from looked at again: with a time limit as many as take these parts of it. */
-enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000, STRIDE = 2 };
+enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000 };
 #define CALIBRATION_TIME 0.2
 #define SURVEY_TIME 0.05
 /* Of a model's queries on held-out footage at least so many must find a slot. */
@@ -293,7 +293,8 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
     struct scoring scoring = {
         .calibration = {.footage = footage, .part = options->calibrate, .most_windows = MAX_SCORED,
                         .alerts_a_day = options->alerts_a_day, .stop = options->stop},
-        .verify = {.footage = footage, .part = options->verify, .stride = STRIDE, .most = MAX_SCORED, .stop = options->stop},
+        .verify = {.footage = footage, .part = options->verify, .stride = CALIBRATOR_STRIDE, .most = MAX_SCORED,
+                   .stop = options->stop},
         .learned = {.footage = footage, .part = options->learn, .stride = l.length / 2, .most = MAX_SCORED, .stop = options->stop},
     };
     int64_t reserve_us = 0;

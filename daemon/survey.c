@@ -101,3 +101,13 @@ json_t *survey_to_json(const struct survey *survey, const struct calibration *ca
     return json_pack("{s:f, s:I, s:I, s:o*, s:o}", "hours", survey->hours, "windows", (json_int_t)survey->windows, "alerts",
                      (json_int_t)survey->alerts, "alerts_at", at, "suspects", suspects);
 }
+
+void survey_print_verified(const struct survey *survey, const struct calibration *calibration)
+{
+    printf("verified on %.3g hours that were neither learned nor calibrated on: %ld alerts at this threshold", survey->hours,
+           survey->alerts);
+    for (int i = 0; calibration->has_tail && i < SURVEY_BUDGETS; i++)
+        printf("%s %ld for %g a day (%.2g expected)", i ? "," : "; with others:", survey->at_budget[i], survey_budgets[i],
+               survey_budgets[i] * survey->hours / 24);
+    putchar('\n');
+}

@@ -34,4 +34,7 @@ int survey_run(struct survey *ret, const struct windows_options *options, int k,
  * or NULL: out of memory. */
 json_t *survey_to_json(const struct survey *survey, const struct calibration *calibration, const struct footage *footage);
 
+/* On standard output, for an operator, of footage that was neither learned nor calibrated on. */
+void survey_print_verified(const struct survey *survey, const struct calibration *calibration);
+
 #endif

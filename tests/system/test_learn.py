@@ -311,7 +311,34 @@ class Learn(harness.Case):
         done = harness.run("calibrate", "--model", model, "--input", frozen, "--output", model)
         self.assertEqual((done.code, done.out), (1, ""))
         self.assertIn("the footage is frozen", done.err)
+        done = harness.run("calibrate", "--model", model, "--input", self.normal, "--verify", frozen, "--output", model)
+        self.assertEqual((done.code, done.out), (1, ""))
+        self.assertIn("--verify: the footage is frozen", done.err)
         self.assertEqual(harness.run("calibrate", "--model", model, "--output", anew).code, 2)
+
+    def test_verifying_a_calibration(self):
+        """calibrate --verify: what else was named is not calibrated on, and what it would have raised is told and kept."""
+        model, alone, anew = (os.path.join(self.folder, n) for n in ("verified.safetensors", "alone.safetensors", "anew.safetensors"))
+        intruder = os.path.join(self.folder, "another.mkv")
+        self.footage(intruder, f"lum='if(between(T,8,10)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 20)
+        self.assertEqual(self.learn(model, "--steps", "150").code, 0)
+        calibrate = ("calibrate", "--model", model, "--threads", "1", "--alerts-per-day", "5000", "--input", self.normal)
+        self.assertEqual(harness.run(*calibrate, "--output", alone).code, 0)
+        told = []
+        for footage in ([intruder], [self.normal, intruder]):
+            done = harness.run(*calibrate, "--output", anew, "--verify", *footage)
+            self.assertEqual(done.code, 0, done.err)
+            self.assertEqual(metadata(anew)["memae.calibration"], metadata(alone)["memae.calibration"])
+            calibrated = json.loads(metadata(anew)["memae.training"])["calibrated"]
+            self.assertEqual(calibrated["inputs"], ["normal"])
+            told.append(calibrated["verified"])
+            self.assertIn(f"verified on {told[-1]['hours']:.3g} hours", done.out)
+            self.assertIn(f": {told[-1]['alerts']} alerts at this threshold; with others:", done.out)
+        self.assertAlmostEqual(told[0]["hours"], 20 / 3600, delta=0.001)
+        self.assertGreater(told[1]["hours"], told[0]["hours"])
+        self.assertEqual([s["input"] for s in told[0]["suspects"]], ["another"] * told[0]["alerts"])
+        self.assertTrue(any(7 <= s["at_s"] <= 11 for s in told[0]["suspects"]), told)
+        self.assertNotIn("verified", json.loads(metadata(alone)["memae.training"])["calibrated"])
 
     def in_eight_bits(self, model):
         """score in either precision: near to each other, not the same; auto is one of the two."""
