@@ -321,7 +321,7 @@ class Learn(harness.Case):
         model, alone, anew = (os.path.join(self.folder, n) for n in ("verified.safetensors", "alone.safetensors", "anew.safetensors"))
         intruder = os.path.join(self.folder, "another.mkv")
         self.footage(intruder, f"lum='if(between(T,8,10)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 20)
-        self.assertEqual(self.learn(model, "--steps", "150").code, 0)
+        self.assertEqual(self.learn(model, "--steps", "20").code, 0)
         calibrate = ("calibrate", "--model", model, "--threads", "1", "--alerts-per-day", "5000", "--input", self.normal)
         self.assertEqual(harness.run(*calibrate, "--output", alone).code, 0)
         told = []
