@@ -46,11 +46,11 @@ struct calibrate {
     int windows, threads, max_memory_mib;
 };
 
-/* The story of the model's making, with what it was calibrated on, and verified where it was: verified, taken over, or NULL. */
+/* The story of the model's making, with what it was calibrated on, and how that held: verified, taken over. */
 static json_t *story(const struct calibrate *o, const json_t *training, size_t frames, json_t *verified)
 {
     json_t *copy = training ? json_deep_copy(training) : json_object();
-    json_t *calibrated = json_pack("{s:s, s:o, s:I, s:o*}", "program", "memaed " MEMAED_VERSION, "inputs",
+    json_t *calibrated = json_pack("{s:s, s:o, s:I, s:o}", "program", "memaed " MEMAED_VERSION, "inputs",
                                    inputs_to_json(&o->inputs), "frames", (json_int_t)frames, "verified", verified);
     if (!copy || !calibrated || json_object_set_new(copy, "calibrated", calibrated) < 0) {
         json_decref(copy);
@@ -65,7 +65,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
     struct footage *footage = NULL;
     struct threads *threads = NULL;
     struct calibration calibration;
-    struct survey verified = {0};
+    struct survey verified;
     int r = model_file_load(&file, o->model, err);
     if (r < 0)
         return r;
@@ -97,13 +97,11 @@ static int calibrate(const struct calibrate *o, struct error *err)
                                            .most_windows = (size_t)o->windows, .alerts_a_day = o->alerts_a_day};
     const struct windows_options survey = {.footage = footage, .part = {rest, 1, 0, 1}, .stride = CALIBRATOR_STRIDE,
                                            .most = (size_t)o->windows};
-    if ((r = calibrator_run(&calibration, file.model, &how, &parallel, err)) < 0)
+    if ((r = calibrator_run(&calibration, file.model, &how, &parallel, err)) < 0 ||
+        (r = survey_run(&verified, &survey, ALERT_DEFAULT_K, ALERT_DEFAULT_N, file.model, &calibration, &parallel, err)) < 0)
         goto out;
-    if (o->verify.n > 0 && (r = survey_run(&verified, &survey, ALERT_DEFAULT_K, ALERT_DEFAULT_N, file.model, &calibration,
-                                           &parallel, err)) < 0)
-        goto out;
-    json_t *outcome = o->verify.n > 0 ? survey_to_json(&verified, &calibration, footage) : NULL;
-    json_t *training = o->verify.n > 0 && !outcome ? NULL : story(o, file.training, calibrated.end, outcome);
+    json_t *training = story(o, file.training, calibrated.end, verified.windows > 0 ?
+                             survey_to_json(&verified, &calibration, footage) : json_null());
     r = training ? model_file_save(o->output, file.model, &calibration, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
@@ -112,7 +110,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
                "highest %.5g\n", o->output, calibration.threshold, o->alerts_a_day, calibration.tail.hours,
                calibration.windows, calibration.tail.runs, calibration.tail.run.level, calibration.median,
                calibration.maximum);
-        if (o->verify.n > 0)
+        if (verified.windows > 0)
             survey_print_verified(&verified, &calibration);
     }
 out:

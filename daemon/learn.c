@@ -26,7 +26,6 @@
 #include "io/footage.h"
 #include "io/model_file.h"
 #include "io/redact.h"
-#include "io/source.h"
 
 static const char usage[] =
     "Usage: memaed learn --input PATH… --output MODEL [OPTION…]\n"

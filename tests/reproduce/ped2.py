@@ -97,7 +97,7 @@ def changed(arch, name, **memory):
     return path
 
 
-def committees(args):
+def variants(args):
     """Names, and the kinds of network of each."""
     kinds = args.kind
     yield "full", kinds
@@ -127,7 +127,7 @@ def main():
     if not os.path.exists(os.path.join(DATA, "labels.txt")):
         sys.exit(f"{os.path.relpath(DATA)} is not there: MEMAED_DATA names the folder that holds ped2/")
     os.makedirs(FOLDER, exist_ok=True)
-    result = {"steps": args.steps, "models": args.models, "committees": measure(args, list(committees(args)))}
+    result = {"steps": args.steps, "models": args.models, "committees": measure(args, list(variants(args)))}
     print(json.dumps(result, indent=1))
 
 
