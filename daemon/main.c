@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernels.h"
-#include "daemon/blas.h"
+#include "core/kernels/kernels.h"
+#include "daemon/base/blas.h"
 #include "daemon/commands.h"
 
 static const struct {

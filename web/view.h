@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/boxes.h"
 #include "core/precision.h"
+#include "core/score/boxes.h"
 
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
@@ -30,7 +30,7 @@ struct view_camera {
     double latency_seconds;             /* their sum */
     bool has_score;
     float last_score;
-    double drift;                       /* core/drift.h; NAN: not told (yet) */
+    double drift;                       /* core/score/drift.h; NAN: not told (yet) */
     bool alert_open;
     bool frozen;                        /* pictures flow, but repeat for longer than they ever did in footage */
     double threshold;                   /* NAN: none, scores only */

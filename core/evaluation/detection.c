@@ -1,4 +1,4 @@
-#include "core/detection.h"
+#include "core/evaluation/detection.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* What a threshold finds: how many of the abnormal events, how late, and at how many false alarms. No alert rule is in it
- * (core/evaluation.h has that): a false alarm is a run of normal windows at or above the threshold, in one unbroken
+ * (core/evaluation/evaluation.h has that): a false alarm is a run of normal windows at or above the threshold, in one unbroken
  * sequence; an event is found by its first window at or above. Pure functions, any thread. */
-#ifndef MEMAED_CORE_DETECTION_H
-#define MEMAED_CORE_DETECTION_H
+#ifndef MEMAED_CORE_EVALUATION_DETECTION_H
+#define MEMAED_CORE_EVALUATION_DETECTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

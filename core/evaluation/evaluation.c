@@ -1,4 +1,4 @@
-#include "core/evaluation.h"
+#include "core/evaluation/evaluation.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,12 +1,12 @@
 /* Figures of merit against labels: the area under the ROC curve, the paper's per-clip normalisation, and what the alerts
- * of core/alert.h would have been. Source: Gong et al., ICCV 2019, section 4.2. Pure functions, any thread. */
-#ifndef MEMAED_CORE_EVALUATION_H
-#define MEMAED_CORE_EVALUATION_H
+ * of core/score/alert.h would have been. Source: Gong et al., ICCV 2019, section 4.2. Pure functions, any thread. */
+#ifndef MEMAED_CORE_EVALUATION_EVALUATION_H
+#define MEMAED_CORE_EVALUATION_EVALUATION_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/alert.h"
+#include "core/score/alert.h"
 
 /* The area under the ROC curve of n scores with labels 0 (normal) or 1 (abnormal): the probability that an abnormal one
  * lies above a normal one, ties counting half; from the rank sum (Mann and Whitney, 1947).

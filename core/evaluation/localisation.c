@@ -1,11 +1,11 @@
-#include "core/localisation.h"
+#include "core/evaluation/localisation.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "core/component.h"
+#include "core/score/component.h"
 
 /* A cell of a frame, as the threshold falls to its value. */
 struct step {

@@ -12,8 +12,8 @@
  *     those with no more counts.
  *
  * One thread a struct. It keeps 20 bytes a cell and frame. */
-#ifndef MEMAED_CORE_LOCALISATION_H
-#define MEMAED_CORE_LOCALISATION_H
+#ifndef MEMAED_CORE_EVALUATION_LOCALISATION_H
+#define MEMAED_CORE_EVALUATION_LOCALISATION_H
 
 #include <stddef.h>
 #include <stdint.h>

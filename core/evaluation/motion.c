@@ -1,4 +1,4 @@
-#include "core/motion.h"
+#include "core/evaluation/motion.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * D = the mean over eight frames of (x_t - x_t-1)^2; D is averaged over cells of 8x8 pixels at steps of 4 (31x31 cells); the
  * score is the mean of the 16 largest. In whole numbers up to the last division, so that it is the same everywhere. Pure
  * functions, any thread. */
-#ifndef MEMAED_CORE_MOTION_H
-#define MEMAED_CORE_MOTION_H
+#ifndef MEMAED_CORE_EVALUATION_MOTION_H
+#define MEMAED_CORE_EVALUATION_MOTION_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* What __builtin_cpu_supports() does not know everywhere. */
-#ifndef MEMAED_CORE_CPU_H
-#define MEMAED_CORE_CPU_H
+#ifndef MEMAED_CORE_KERNELS_CPU_H
+#define MEMAED_CORE_KERNELS_CPU_H
 
 #include <stdbool.h>
 #ifdef __x86_64__

@@ -1,6 +1,6 @@
-/* A register of AVX-512 in terms of core/int8_kernels_body.h, for the tables that are made with it. */
-#ifndef MEMAED_CORE_INT8_AVX512_H
-#define MEMAED_CORE_INT8_AVX512_H
+/* A register of AVX-512 in terms of core/kernels/int8_kernels_body.h, for the tables that are made with it. */
+#ifndef MEMAED_CORE_KERNELS_INT8_AVX512_H
+#define MEMAED_CORE_KERNELS_INT8_AVX512_H
 
 #include <immintrin.h>
 

@@ -1,15 +1,15 @@
-/* The arithmetic of the 8-bit network, one table per instruction set, as core/kernels.h has them for floats; chosen with
+/* The arithmetic of the 8-bit network, one table per instruction set, as core/kernels/kernels.h has them for floats; chosen with
  * them. Activations are unsigned bytes, weights signed ones, sums 32-bit integers.
  *
  * int8_kernels_c.c states the contract. All tables agree with it bit for bit, in what is stored too: sums are exact, and
  * what follows rounds after each operation (these files are compiled without fused multiply-adds). Pure, any thread. */
-#ifndef MEMAED_CORE_INT8_KERNELS_H
-#define MEMAED_CORE_INT8_KERNELS_H
+#ifndef MEMAED_CORE_KERNELS_INT8_KERNELS_H
+#define MEMAED_CORE_KERNELS_INT8_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
 
 /* The runs of inputs under an output have a multiple of so many bytes: what a tile instruction multiplies at once. */
 enum { INT8_GROUP = 4,

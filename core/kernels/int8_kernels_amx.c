@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/int8_avx512.h"
-#include "core/int8_kernels.h"
+#include "core/kernels/int8_avx512.h"
+#include "core/kernels/int8_kernels.h"
 
 enum { ROWS = 16,               /* of a tile */
        DEPTH = 64,              /* bytes of its rows */

@@ -13,7 +13,7 @@
 #define WIDEN 256
 
 #define dot(sum, w, x) ((sum) = _mm256_add_epi32(sum, _mm256_madd_epi16(x, w)))
-#include "core/int8_kernels_ymm.h"
+#include "core/kernels/int8_kernels_ymm.h"
 
 /* n is a multiple of 4. */
 static inline void widen(unsigned char *to, const unsigned char *from, size_t n)
@@ -28,4 +28,4 @@ static inline void widen(unsigned char *to, const unsigned char *from, size_t n)
     }
 }
 
-#include "core/int8_kernels_body.h"
+#include "core/kernels/int8_kernels_body.h"

@@ -1,5 +1,5 @@
 /* vpdpbusd: four products of an unsigned and a signed byte, and the sum, in each 32-bit lane; nothing saturates. */
-#include "core/int8_avx512.h"
+#include "core/kernels/int8_avx512.h"
 
 #define INT8_KERNELS int8_kernels_avx512
 #define INT8_KERNELS_NAME "avx512_vnni"
@@ -9,4 +9,4 @@
 #define GROUP 4
 #define WEIGHT_SIZE 1
 
-#include "core/int8_kernels_body.h"
+#include "core/kernels/int8_kernels_body.h"

@@ -11,5 +11,5 @@
 
 /* As in int8_kernels_avx512.c. */
 #define dot(sum, w, x) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w))
-#include "core/int8_kernels_ymm.h"
-#include "core/int8_kernels_body.h"
+#include "core/kernels/int8_kernels_ymm.h"
+#include "core/kernels/int8_kernels_body.h"

@@ -1,4 +1,4 @@
-/* The body of the vector tables of core/int8_kernels.h. The file that includes it defines INT8_KERNELS to the table's name, VECTOR
+/* The body of the vector tables of core/kernels/int8_kernels.h. The file that includes it defines INT8_KERNELS to the table's name, VECTOR
  * to the sums of a register, TILE_ROWS and TILE_PANELS to what fills the registers, GROUP and WEIGHT_SIZE to the layout of
  * weights, the types ints and floats of a register, and these on them:
  *   zero_ints()  load_ints(p)  store_ints(p, v)  broadcast(group of inputs)  to_floats(ints)
@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/int8_kernels.h"
+#include "core/kernels/int8_kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")

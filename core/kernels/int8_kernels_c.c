@@ -1,4 +1,4 @@
-#include "core/int8_kernels.h"
+#include "core/kernels/int8_kernels.h"
 
 #include <math.h>
 

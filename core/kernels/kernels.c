@@ -1,10 +1,10 @@
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "core/cpu.h"
-#include "core/int8_kernels.h"
+#include "core/kernels/cpu.h"
+#include "core/kernels/int8_kernels.h"
 
 const struct kernels *kernels = &kernels_c;
 const struct int8_kernels *int8_kernels = &int8_kernels_c;

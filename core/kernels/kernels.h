@@ -2,13 +2,14 @@
  * C; the others are the same body (kernels_body.h) compiled for their instruction set, so that one binary runs on every
  * x86-64 and uses the newest. `kernels` is chosen once, by CPU flags and MEMAED_CPU (kernels_choose()); until then it is
  * the C table. All are pure, any thread; arrays must not alias unless said, and need no alignment. */
-#ifndef MEMAED_CORE_KERNELS_H
-#define MEMAED_CORE_KERNELS_H
+#ifndef MEMAED_CORE_KERNELS_KERNELS_H
+#define MEMAED_CORE_KERNELS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/arch.h"
+#include "core/kernels/activation.h"
 
 /* The sums of kernels->motion(): of the products of gradients along x, y and t; of the squared change of the residual;
  * of the squared difference to the frame before. */
@@ -66,7 +67,7 @@ struct kernels {
     /* dst[i] = src[i] * scale + shift */
     void (*bytes_to_float)(float *dst, const uint8_t *src, size_t n, float scale, float shift);
 
-    /* c = a · b, row-major and dense: a [m, k], b [k, n], c [m, n]. For small products; see core/product.h. */
+    /* c = a · b, row-major and dense: a [m, k], b [k, n], c [m, n]. For small products; see core/network/product.h. */
     void (*product)(float *c, const float *a, const float *b, size_t m, size_t n, size_t k);
 
     /* Sum over rows of the norm over n channels of a - b. */

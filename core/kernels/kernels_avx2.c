@@ -3,4 +3,4 @@
 #define VECTOR 8
 #define TILE_ROWS 6
 #define TILE_PANELS 1
-#include "core/kernels_body.h"
+#include "core/kernels/kernels_body.h"

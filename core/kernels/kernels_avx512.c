@@ -3,4 +3,4 @@
 #define VECTOR 16
 #define TILE_ROWS 8
 #define TILE_PANELS 3
-#include "core/kernels_body.h"
+#include "core/kernels/kernels_body.h"

@@ -3,4 +3,4 @@
 #define VECTOR 4
 #define TILE_ROWS 2
 #define TILE_PANELS 1
-#include "core/kernels_body.h"
+#include "core/kernels/kernels_body.h"

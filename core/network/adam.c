@@ -1,8 +1,8 @@
-#include "core/adam.h"
+#include "core/network/adam.h"
 
 #include <math.h>
 
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
 
 int adam_open(struct adam *ret, const struct arch *arch, struct error *err)
 {

@@ -1,8 +1,8 @@
 /* Adam (Kingma & Ba, ICLR 2015, algorithm 1) over all trainable tensors of a model. One thread. */
-#ifndef MEMAED_CORE_ADAM_H
-#define MEMAED_CORE_ADAM_H
+#ifndef MEMAED_CORE_NETWORK_ADAM_H
+#define MEMAED_CORE_NETWORK_ADAM_H
 
-#include "core/model.h"
+#include "core/network/model.h"
 
 struct adam {
     struct model *m, *v;        /* first and second moments; owned */

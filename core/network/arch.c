@@ -1,4 +1,4 @@
-#include "core/arch.h"
+#include "core/network/arch.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -5,13 +5,14 @@
  * frame, a row of a table is one of a single pixel with a channel for each feature. So conv2d is conv3d with nothing to do
  * in time, linear is conv3d with a kernel of one, and one convolution serves all. Only arch and the model file tell them
  * apart. */
-#ifndef MEMAED_CORE_ARCH_H
-#define MEMAED_CORE_ARCH_H
+#ifndef MEMAED_CORE_NETWORK_ARCH_H
+#define MEMAED_CORE_NETWORK_ARCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "core/error.h"
+#include "core/kernels/activation.h"
 
 enum { ARCH_MAX_LAYERS = 32,            /* in the encoder, and in the decoder */
        ARCH_MAX_FRAMES = 64 };          /* of a window */
@@ -19,7 +20,6 @@ enum { ARCH_MAX_LAYERS = 32,            /* in the encoder, and in the decoder */
 enum input_kind { INPUT_VIDEO, INPUT_IMAGE, INPUT_TABLE };
 /* conv3d and deconv3d for video, conv2d and deconv2d for images, linear for tables. */
 enum layer_type { LAYER_CONV3D, LAYER_DECONV3D, LAYER_CONV2D, LAYER_DECONV2D, LAYER_LINEAR };
-enum activation { ACTIVATION_NONE, ACTIVATION_LEAKY_RELU, ACTIVATION_RELU, ACTIVATION_TANH };
 enum similarity { SIMILARITY_COSINE, SIMILARITY_DOT };
 
 struct layer_spec {

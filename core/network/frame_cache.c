@@ -1,4 +1,4 @@
-#include "core/history.h"
+#include "core/network/frame_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ struct layer {
     unsigned char *held;        /* [places][size] */
 };
 
-struct history {
+struct frame_cache {
     int n;
     size_t bytes;
     struct layer layers[ARCH_MAX_LAYERS];
@@ -46,7 +46,7 @@ static bool find_frames(struct layer *l, const struct layer *before, const struc
     l->begin = up(before->begin + l->padding, l->stride);
     int last = before->end + l->padding - l->kernel;
     l->end = last < 0 ? 0 : last / l->stride + 1;
-    return l->begin < l->end && l->frames <= HISTORY_MAX_FRAMES && l->step < window;
+    return l->begin < l->end && l->frames <= FRAME_CACHE_MAX_FRAMES && l->step < window;
 }
 
 /* How many frames are to be held of a layer: from the first one that a window shares with one before to the last that there
@@ -64,7 +64,7 @@ static size_t aligned(size_t size)
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static void list_layers(struct history *h, const struct history_options *o)
+static void list_layers(struct frame_cache *h, const struct frame_cache_options *o)
 {
     struct layer before = {.begin = 0, .end = o->arch->frames, .step = 1};
     for (int i = 0; i < o->layers; before = h->layers[i++]) {
@@ -82,14 +82,14 @@ static void list_layers(struct history *h, const struct history_options *o)
     }
 }
 
-struct history *history_new(const struct history_options *options)
+struct frame_cache *frame_cache_new(const struct frame_cache_options *options)
 {
-    struct history h = {.bytes = aligned(sizeof h)};
+    struct frame_cache h = {.bytes = aligned(sizeof h)};
     list_layers(&h, options);
     for (int i = 0; i < h.n; i++)
         h.bytes += aligned((size_t)h.layers[i].places * sizeof *h.layers[i].number) +
                    aligned((size_t)h.layers[i].places * h.layers[i].size);
-    struct history *ret = aligned_alloc(ALIGNMENT, h.bytes);
+    struct frame_cache *ret = aligned_alloc(ALIGNMENT, h.bytes);
     if (!ret)
         return NULL;
     unsigned char *at = (unsigned char *)ret + aligned(sizeof h);
@@ -100,25 +100,25 @@ struct history *history_new(const struct history_options *options)
         at += aligned((size_t)l->places * l->size);
     }
     *ret = h;
-    history_clear(ret);
+    frame_cache_clear(ret);
     return ret;
 }
 
-size_t history_size(const struct history *history)
+size_t frame_cache_size(const struct frame_cache *cache)
 {
-    return history->bytes;
+    return cache->bytes;
 }
 
-void history_clear(struct history *history)
+void frame_cache_clear(struct frame_cache *cache)
 {
-    for (int i = 0; i < history->n; i++)
-        for (int k = 0; k < history->layers[i].places; k++)
-            history->layers[i].number[k] = NOTHING;
+    for (int i = 0; i < cache->n; i++)
+        for (int k = 0; k < cache->layers[i].places; k++)
+            cache->layers[i].number[k] = NOTHING;
 }
 
-int history_layers(const struct history *history)
+int frame_cache_layers(const struct frame_cache *cache)
 {
-    return history->n;
+    return cache->n;
 }
 
 static uint64_t number_of(const struct layer *l, uint64_t window, int t)
@@ -136,42 +136,42 @@ static bool is_shared(const struct layer *l, int t)
     return l->places > 0 && t >= l->begin && t < l->end;
 }
 
-void history_look(const struct history *history, uint64_t number, struct history_look *ret)
+void frame_cache_look(const struct frame_cache *cache, uint64_t number, struct frame_cache_look *ret)
 {
-    memset(ret, HISTORY_UNSEEN, sizeof *ret);
-    memset(ret->frame[history->n - 1], HISTORY_MISSING, (size_t)history->layers[history->n - 1].frames);
-    for (int i = history->n - 1; i >= 0; i--) {
-        const struct layer *l = &history->layers[i];
+    memset(ret, FRAME_CACHE_UNSEEN, sizeof *ret);
+    memset(ret->frame[cache->n - 1], FRAME_CACHE_MISSING, (size_t)cache->layers[cache->n - 1].frames);
+    for (int i = cache->n - 1; i >= 0; i--) {
+        const struct layer *l = &cache->layers[i];
         for (int t = 0; t < l->frames; t++) {
-            if (ret->frame[i][t] == HISTORY_UNSEEN)
+            if (ret->frame[i][t] == FRAME_CACHE_UNSEEN)
                 continue;
             uint64_t k = number_of(l, number, t);
             if (is_shared(l, t) && l->number[place_of(l, k)] == k) {
-                ret->frame[i][t] = HISTORY_HELD;
+                ret->frame[i][t] = FRAME_CACHE_HELD;
                 continue;
             }
             for (int tap = 0, at = t * l->stride - l->padding; i > 0 && tap < l->kernel; tap++, at++)
-                if (at >= 0 && at < history->layers[i - 1].frames)
-                    ret->frame[i - 1][at] = HISTORY_MISSING;
+                if (at >= 0 && at < cache->layers[i - 1].frames)
+                    ret->frame[i - 1][at] = FRAME_CACHE_MISSING;
         }
     }
 }
 
-void history_fetch(const struct history *history, int layer, uint64_t number, const struct history_look *look, void *out)
+void frame_cache_fetch(const struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_look *look, void *out)
 {
-    const struct layer *l = &history->layers[layer];
+    const struct layer *l = &cache->layers[layer];
     for (int t = 0; t < l->frames; t++)
-        if (look->frame[layer][t] == HISTORY_HELD)
+        if (look->frame[layer][t] == FRAME_CACHE_HELD)
             memcpy((unsigned char *)out + (size_t)t * l->size,
                    l->held + (size_t)place_of(l, number_of(l, number, t)) * l->size, l->size);
 }
 
-void history_keep(struct history *history, int layer, uint64_t number, const struct history_look *look, const void *out)
+void frame_cache_keep(struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_look *look, const void *out)
 {
-    struct layer *l = &history->layers[layer];
+    struct layer *l = &cache->layers[layer];
     for (int t = 0; t < l->frames; t++) {
         uint64_t k = number_of(l, number, t);
-        if (look->frame[layer][t] != HISTORY_MISSING || !is_shared(l, t))
+        if (look->frame[layer][t] != FRAME_CACHE_MISSING || !is_shared(l, t))
             continue;
         l->number[place_of(l, k)] = k;
         memcpy(l->held + (size_t)place_of(l, k) * l->size, (const unsigned char *)out + (size_t)t * l->size, l->size);

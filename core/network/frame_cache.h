@@ -7,19 +7,19 @@
  * held is missing, and that is all. Of a layer as many are held as windows at the stride share; none of a layer that is
  * computed again as fast as it is fetched (the first, of one channel).
  *
- * core/plan.h runs it. One thread at a time. */
-#ifndef MEMAED_CORE_HISTORY_H
-#define MEMAED_CORE_HISTORY_H
+ * core/network/plan.h runs it. One thread at a time. */
+#ifndef MEMAED_CORE_NETWORK_FRAME_CACHE_H
+#define MEMAED_CORE_NETWORK_FRAME_CACHE_H
 
 #include <stdint.h>
 
-#include "core/arch.h"
+#include "core/network/arch.h"
 
-enum { HISTORY_MAX_FRAMES = 64 };       /* of a layer's output: what comes after a longer one is not shared */
+enum { FRAME_CACHE_MAX_FRAMES = 64 };       /* of a layer's output: what comes after a longer one is not shared */
 
-struct history;
+struct frame_cache;
 
-struct history_options {
+struct frame_cache_options {
     const struct arch *arch;
     const struct arch_shapes *shapes;
     int layers;                 /* of the encoder, the first ones, that can be computed by frames; none is transposed */
@@ -28,26 +28,26 @@ struct history_options {
 };
 
 /* One block, for free(); NULL: out of memory. */
-struct history *history_new(const struct history_options *options);
-size_t history_size(const struct history *history);     /* bytes of that block */
+struct frame_cache *frame_cache_new(const struct frame_cache_options *options);
+size_t frame_cache_size(const struct frame_cache *cache);     /* bytes of that block */
 /* Forgets all: pictures are numbered anew. */
-void history_clear(struct history *history);
+void frame_cache_clear(struct frame_cache *cache);
 
 /* The first so many layers are shared between windows; none holds a frame beyond them. 0: there is nothing to share. */
-int history_layers(const struct history *history);
+int frame_cache_layers(const struct frame_cache *cache);
 
 /* A frame of a shared layer's output, for one window. */
-enum history_frame { HISTORY_UNSEEN, HISTORY_HELD, HISTORY_MISSING };  /* nothing missing sees it; held; to be computed */
-struct history_look {
-    unsigned char frame[ARCH_MAX_LAYERS][HISTORY_MAX_FRAMES];
+enum frame_cache_state { FRAME_CACHE_UNSEEN, FRAME_CACHE_HELD, FRAME_CACHE_MISSING };  /* nothing missing sees it; held; to be computed */
+struct frame_cache_look {
+    unsigned char frame[ARCH_MAX_LAYERS][FRAME_CACHE_MAX_FRAMES];
 };
 
 /* What there is for the window that begins with picture `number`. Of the last shared layer all frames are seen; there is one
  * at least. */
-void history_look(const struct history *history, uint64_t number, struct history_look *ret);
+void frame_cache_look(const struct frame_cache *cache, uint64_t number, struct frame_cache_look *ret);
 /* Copies what is held of a layer to its places in out, the layer's whole output. */
-void history_fetch(const struct history *history, int layer, uint64_t number, const struct history_look *look, void *out);
-/* Takes what was missing from there, where later windows can use it. After history_fetch(). */
-void history_keep(struct history *history, int layer, uint64_t number, const struct history_look *look, const void *out);
+void frame_cache_fetch(const struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_look *look, void *out);
+/* Takes what was missing from there, where later windows can use it. After frame_cache_fetch(). */
+void frame_cache_keep(struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_look *look, const void *out);
 
 #endif

@@ -1,11 +1,11 @@
-#include "core/memory.h"
+#include "core/network/memory.h"
 
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
-#include "core/kernels.h"
-#include "core/product.h"
+#include "core/kernels/kernels.h"
+#include "core/network/product.h"
 
 void memory_keys(const struct memory *m, const float *slots, float *keys, float *columns, float *norms)
 {

@@ -3,10 +3,10 @@
  *
  * z, ẑ and gradients are [q, c]; slots [n, c]; weights [q, n]. All pointers are borrowed for the call and must not alias.
  * Pure, any thread; different rows may be done by different threads. */
-#ifndef MEMAED_CORE_MEMORY_H
-#define MEMAED_CORE_MEMORY_H
+#ifndef MEMAED_CORE_NETWORK_MEMORY_H
+#define MEMAED_CORE_NETWORK_MEMORY_H
 
-#include "core/arch.h"
+#include "core/network/arch.h"
 
 struct memory {
     struct memory_spec spec;

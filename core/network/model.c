@@ -1,4 +1,4 @@
-#include "core/model.h"
+#include "core/network/model.h"
 
 #include <errno.h>
 #include <math.h>

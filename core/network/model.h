@@ -3,12 +3,12 @@
  * compiled from a model. The same struct holds gradients and the moments of the optimizer.
  *
  * One block of memory, owned by the model. No locks: one thread writes, or many read. */
-#ifndef MEMAED_CORE_MODEL_H
-#define MEMAED_CORE_MODEL_H
+#ifndef MEMAED_CORE_NETWORK_MODEL_H
+#define MEMAED_CORE_NETWORK_MODEL_H
 
 #include <stdint.h>
 
-#include "core/arch.h"
+#include "core/network/arch.h"
 
 struct layer_params {
     float *weight;          /* conv3d [out, in, kt, kh, kw]; deconv3d [in, out, kt, kh, kw]; *2d: no kt; linear [out, in] */

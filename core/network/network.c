@@ -1,13 +1,13 @@
-#include "core/network.h"
+#include "core/network/network.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conv3d.h"
-#include "core/kernels.h"
-#include "core/memory.h"
+#include "core/kernels/kernels.h"
+#include "core/network/convolution/conv3d.h"
+#include "core/network/memory.h"
 
 #define NORM_EPS 1e-5f
 #define NORM_MOMENTUM 0.1f

@@ -6,10 +6,10 @@
  * A network holds the activations of one batch; parameters stay in the model that is passed in. One thread calls; work is
  * split over parallel's threads by samples, always into the same parts, so that results depend on the number of threads
  * but not on their timing. */
-#ifndef MEMAED_CORE_NETWORK_H
-#define MEMAED_CORE_NETWORK_H
+#ifndef MEMAED_CORE_NETWORK_NETWORK_H
+#define MEMAED_CORE_NETWORK_NETWORK_H
 
-#include "core/model.h"
+#include "core/network/model.h"
 #include "core/parallel.h"
 
 struct network;

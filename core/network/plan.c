@@ -1,16 +1,15 @@
-#include "core/plan.h"
+#include "core/network/plan.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conv3d.h"
-#include "core/conv3d_int8.h"
-#include "core/int8_kernels.h"
-#include "core/kernels.h"
-#include "core/memory.h"
-#include "core/score.h"
+#include "core/kernels/int8_kernels.h"
+#include "core/kernels/kernels.h"
+#include "core/network/convolution/conv3d.h"
+#include "core/network/convolution/conv3d_int8.h"
+#include "core/network/memory.h"
 
 #define NORM_EPS 1e-5f
 enum { ALIGN_FLOATS = 16 };
@@ -34,7 +33,7 @@ struct plan {
     struct memory memory;
     float *slots, *columns;     /* of the memory, as memory_forward() takes them */
     /* Where things lie in a workspace, in floats. */
-    size_t x, x_hat, z, z_hat, weights, unit, bytes, ping[2], scratch, score, workspace;
+    size_t x, x_hat, z, z_hat, weights, unit, bytes, ping[2], scratch, readers, workspace;
 };
 
 static void shape_layer(struct plan_layer *ret, const struct layer_spec *spec, struct dims in, struct dims out)
@@ -179,7 +178,7 @@ static void size_part(const struct plan_layer *layers, const struct dims *shapes
     }
 }
 
-static void lay_out(struct plan *p)
+static void lay_out(struct plan *p, size_t readers_floats)
 {
     const struct arch *a = &p->arch;
     struct dims z = p->shapes.decoder[0];
@@ -198,11 +197,12 @@ static void lay_out(struct plan *p)
     p->ping[0] = reserve(p, ping[0]);
     p->ping[1] = reserve(p, ping[1]);
     p->scratch = reserve(p, scratch);
-    p->score = reserve(p, score_scratch(a));
+    p->readers = reserve(p, readers_floats);
 }
 
 /* ranges: NULL for fp32 */
-static int open_plan(struct plan **ret, const struct model *model, const struct ranges *ranges, struct error *err)
+static int open_plan(struct plan **ret, const struct model *model, size_t scratch_floats, const struct ranges *ranges,
+                     struct error *err)
 {
     struct plan *p = calloc(1, sizeof *p);
     if (!p)
@@ -234,22 +234,23 @@ static int open_plan(struct plan **ret, const struct model *model, const struct 
         plan_close(p);
         return error_set(err, r, "out of memory for the frozen network");
     }
-    lay_out(p);
+    lay_out(p, scratch_floats);
     *ret = p;
     return 0;
 }
 
-int plan_open(struct plan **ret, const struct model *model, struct error *err)
+int plan_open(struct plan **ret, const struct model *model, size_t scratch_floats, struct error *err)
 {
-    return open_plan(ret, model, NULL, err);
+    return open_plan(ret, model, scratch_floats, NULL, err);
 }
 
-int plan_open_int8(struct plan **ret, const struct model *model, const struct ranges *ranges, struct error *err)
+int plan_open_int8(struct plan **ret, const struct model *model, size_t scratch_floats, const struct ranges *ranges,
+                   struct error *err)
 {
     int n = ranges_count(&model->arch, &model->shapes);
     if (ranges->n != n || n > RANGES_MAX)
         return error_set(err, -EINVAL, "int8: ranges of %d channels expected, of %d found", n, ranges->n);
-    return open_plan(ret, model, ranges, err);
+    return open_plan(ret, model, scratch_floats, ranges, err);
 }
 
 static void clear_layer(struct plan_layer *l)
@@ -352,38 +353,38 @@ static int layers_by_frames(const struct plan *p)
     return n;
 }
 
-struct history *plan_history_new(const struct plan *plan, int stride)
+struct frame_cache *plan_frame_cache_new(const struct plan *plan, int stride)
 {
     size_t element[ARCH_MAX_LAYERS];
     int n = layers_by_frames(plan);
     for (int i = 0; i < n; i++)
         element[i] = i + 1 < plan->arch.n_encoder && plan->encoder[i].int8 && plan->encoder[i + 1].int8 ? 1 : sizeof(float);
-    return history_new(&(struct history_options){.arch = &plan->arch, .shapes = &plan->shapes, .layers = n, .element = element,
-                                                 .stride = stride});
+    return frame_cache_new(&(struct frame_cache_options){.arch = &plan->arch, .shapes = &plan->shapes, .layers = n, .element = element,
+                                                         .stride = stride});
 }
 
-/* The layers that the history shares, of which only what is missing is computed. Returns what the last of them put out. */
-static const void *run_shared(const struct plan *p, struct history *history, uint64_t number, const void *in, float *ws)
+/* The layers that the frame_cache shares, of which only what is missing is computed. Returns what the last of them put out. */
+static const void *run_shared(const struct plan *p, struct frame_cache *frame_cache, uint64_t number, const void *in, float *ws)
 {
-    struct history_look look;
-    history_look(history, number, &look);
-    for (int i = 0; i < history_layers(history); i++) {
+    struct frame_cache_look look;
+    frame_cache_look(frame_cache, number, &look);
+    for (int i = 0; i < frame_cache_layers(frame_cache); i++) {
         const struct plan_layer *l = &p->encoder[i];
         const struct epilogue e = {l->bias, l->activation, l->slope};
         float *out = i == p->arch.n_encoder - 1 ? ws + p->z : ws + p->ping[i % 2];
         int frames = l->conv.coarse.t;
-        history_fetch(history, i, number, &look, out);
+        frame_cache_fetch(frame_cache, i, number, &look, out);
         for (int begin = 0, end; begin < frames; begin = end) {
             for (end = begin + 1; end < frames && look.frame[i][end] == look.frame[i][begin];)
                 end++;
-            if (look.frame[i][begin] != HISTORY_MISSING)
+            if (look.frame[i][begin] != FRAME_CACHE_MISSING)
                 continue;
             if (l->int8)
                 conv3d_int8_run_frames(l->int8, begin, end, in, out, ws + p->scratch);
             else
                 conv3d_gather_frames(&l->conv, begin, end, in, l->weight, &e, out, ws + p->scratch);
         }
-        history_keep(history, i, number, &look, out);
+        frame_cache_keep(frame_cache, i, number, &look, out);
         in = out;
     }
     return in;
@@ -391,7 +392,7 @@ static const void *run_shared(const struct plan *p, struct history *history, uin
 
 /* Past windows of the sequence that a window belongs to, and the number of its first picture. */
 struct sequence {
-    struct history *history;
+    struct frame_cache *frame_cache;
     uint64_t number;
 };
 
@@ -401,9 +402,9 @@ static void run(const struct plan *p, bool bytes, float *ws, const struct sequen
 {
     struct dims in = p->shapes.encoder[0], z = p->shapes.decoder[0];
     const void *first = ws + (bytes ? p->bytes : p->x);
-    int shared = sequence ? history_layers(sequence->history) : 0;
+    int shared = sequence ? frame_cache_layers(sequence->frame_cache) : 0;
     if (shared > 0)
-        first = run_shared(p, sequence->history, sequence->number, first, ws);
+        first = run_shared(p, sequence->frame_cache, sequence->number, first, ws);
     run_part(p, p->encoder, shared, p->arch.n_encoder, first, bytes, ws, ws + p->z, onlooker, -1);
     if (p->arch.has_memory) {
         memory_forward(&p->memory, p->slots, p->columns, ws + p->z, (int)dims_positions(z), ws + p->z_hat,
@@ -418,7 +419,7 @@ static void run(const struct plan *p, bool bytes, float *ws, const struct sequen
         .reference = (float)(residual / (double)dims_positions(in)),
         .x = ws + p->x, .x_hat = ws + p->x_hat, .z = ws + p->z, .z_hat = ws + p->z_hat,
         .weights = p->arch.has_memory ? ws + p->weights : NULL,
-        .scratch = ws + p->score,
+        .scratch = ws + p->readers,
     };
 }
 
@@ -442,10 +443,10 @@ void plan_run(const struct plan *plan, const uint8_t *const frames[], void *work
     run_frames(plan, frames, workspace, NULL, ret, NULL);
 }
 
-void plan_run_sliding(const struct plan *plan, struct history *history, uint64_t first, const uint8_t *const frames[],
+void plan_run_sliding(const struct plan *plan, struct frame_cache *frame_cache, uint64_t first, const uint8_t *const frames[],
                       void *workspace, struct plan_result *ret)
 {
-    run_frames(plan, frames, workspace, history ? &(struct sequence){history, first} : NULL, ret, NULL);
+    run_frames(plan, frames, workspace, frame_cache ? &(struct sequence){frame_cache, first} : NULL, ret, NULL);
 }
 
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,

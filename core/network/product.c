@@ -1,8 +1,8 @@
-#include "core/product.h"
+#include "core/network/product.h"
 
 #include <cblas.h>
 
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
 
 /* OpenBLAS 0.3 takes its small-matrix kernels for up to 100^3 multiply-adds. */
 #define SMALL_PRODUCT 1000000.0

@@ -1,4 +1,4 @@
-#include "core/ranges.h"
+#include "core/network/ranges.h"
 
 #include <math.h>
 

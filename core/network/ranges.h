@@ -1,12 +1,12 @@
 /* How far the activations between the layers of a network reach, channel by channel: what the 8-bit network's bytes stand
- * for. Taken on footage by core/plan.h's plan_observe(), in two passes: first the extremes, then, between them, how often
+ * for. Taken on footage by core/network/plan.h's plan_observe(), in two passes: first the extremes, then, between them, how often
  * each value comes. Plain data; one thread fills an object, several are merged. */
-#ifndef MEMAED_CORE_RANGES_H
-#define MEMAED_CORE_RANGES_H
+#ifndef MEMAED_CORE_NETWORK_RANGES_H
+#define MEMAED_CORE_NETWORK_RANGES_H
 
 #include <stdint.h>
 
-#include "core/arch.h"
+#include "core/network/arch.h"
 
 struct range {
     float low, high;            /* low <= 0 <= high, low < high */

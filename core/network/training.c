@@ -1,12 +1,12 @@
-#include "core/training.h"
+#include "core/network/training.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adam.h"
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
+#include "core/network/adam.h"
 #include "core/rng.h"
 
 /* Up to this much of the training slots that took less than this part of an equal share of the weight are set anew. */

@@ -10,12 +10,12 @@
  *
  * The caller draws the windows and keeps the time; one thread calls. Given the same windows, progress, seed and number of
  * threads, every step gives the same bits. */
-#ifndef MEMAED_CORE_TRAINING_H
-#define MEMAED_CORE_TRAINING_H
+#ifndef MEMAED_CORE_NETWORK_TRAINING_H
+#define MEMAED_CORE_NETWORK_TRAINING_H
 
 #include <stdint.h>
 
-#include "core/network.h"
+#include "core/network/network.h"
 #include "core/rng.h"
 
 struct training;

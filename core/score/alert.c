@@ -1,4 +1,4 @@
-#include "core/alert.h"
+#include "core/score/alert.h"
 
 #include <assert.h>
 #include <string.h>

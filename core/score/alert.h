@@ -4,8 +4,8 @@
  * prolongs the cooldown. Pure state machine, driven by the times of the footage; one thread (or lock) a camera.
  *
  * A score that is not a number is neither at or above, nor below. */
-#ifndef MEMAED_CORE_ALERT_H
-#define MEMAED_CORE_ALERT_H
+#ifndef MEMAED_CORE_SCORE_ALERT_H
+#define MEMAED_CORE_SCORE_ALERT_H
 
 #include <stdbool.h>
 #include <stdint.h>

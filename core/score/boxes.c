@@ -1,8 +1,8 @@
-#include "core/boxes.h"
+#include "core/score/boxes.h"
 
 #include <math.h>
 
-#include "core/component.h"
+#include "core/score/component.h"
 
 /* An edge, in ten-thousandths of the picture. */
 static float edge(int pixels, int of)

@@ -1,9 +1,9 @@
-/* Boxes around what scores in a window: from the map of its cells (core/score.h), those at or above a level, joined where
+/* Boxes around what scores in a window: from the map of its cells (core/score/score.h), those at or above a level, joined where
  * they touch, diagonals too; the bounding box of each such component, with the score of its highest cell. Boxes may overlap.
  * In fractions of the picture as the network sees it, which is the whole picture of the camera whatever its size.
  * Pure, any thread; allocates nothing. */
-#ifndef MEMAED_CORE_BOXES_H
-#define MEMAED_CORE_BOXES_H
+#ifndef MEMAED_CORE_SCORE_BOXES_H
+#define MEMAED_CORE_SCORE_BOXES_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,12 +1,12 @@
-#include "core/calibration.h"
+#include "core/score/calibration.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/alert.h"
-#include "core/int8_kernels.h"
+#include "core/kernels/int8_kernels.h"
+#include "core/score/alert.h"
 
 /* Budgets of so many alerts a day are to be told without going below the level of the tail's runs. */
 #define MOST_ALERTS_A_DAY 150
@@ -105,8 +105,8 @@ int calibration_open_plan(struct plan **ret, const struct model *model, const st
                           enum precision wish, struct error *err)
 {
     if (calibration_precision(calibration, wish) == PRECISION_FP32)
-        return plan_open(ret, model, err);
+        return plan_open(ret, model, score_scratch(&model->arch), err);
     if (!calibration || !calibration->has_int8)
         return error_set(err, -EINVAL, "precision int8: the model was not calibrated for it; `memaed calibrate` does that");
-    return plan_open_int8(ret, model, &calibration->int8.ranges, err);
+    return plan_open_int8(ret, model, score_scratch(&model->arch), &calibration->int8.ranges, err);
 }

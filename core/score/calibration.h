@@ -1,13 +1,13 @@
 /* What turns an error into an alert: taken by learn on footage set aside, stored in the model as memae.calibration. */
-#ifndef MEMAED_CORE_CALIBRATION_H
-#define MEMAED_CORE_CALIBRATION_H
+#ifndef MEMAED_CORE_SCORE_CALIBRATION_H
+#define MEMAED_CORE_SCORE_CALIBRATION_H
 
 #include <stddef.h>
 
-#include "core/plan.h"
-#include "core/score.h"
-#include "core/static_scene.h"
-#include "core/tail.h"
+#include "core/network/plan.h"
+#include "core/score/score.h"
+#include "core/score/static_scene.h"
+#include "core/score/tail.h"
 
 /* The network in 8 bits: what its bytes stand for, and how its scores agree with those in fp32 on footage held out. */
 struct calibration_int8 {
@@ -51,7 +51,7 @@ double calibration_static_bound(const struct calibration *calibration, enum prec
  * scores are so far below the threshold that they may stand for others. calibration may be NULL. */
 bool calibration_static_holds(const struct calibration *calibration);
 
-/* tail_fit() for alerts by the default rule of core/alert.h. */
+/* tail_fit() for alerts by the default rule of core/score/alert.h. */
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known);
 
 /* The runs of the daemon's own score, which is the logarithm of the hours between them from the highest level of its
@@ -59,7 +59,7 @@ int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t
 struct pareto calibration_runs(const struct score_spec *spec);
 
 /* From n > 0 finite held-out scores in order (those of ret->score, where ret->has_score), for alerts by the default rule of
- * core/alert.h: the tail, and the threshold that normal footage crosses alerts_a_day > 0 times a day; an alert closes below
+ * core/score/alert.h: the tail, and the threshold that normal footage crosses alerts_a_day > 0 times a day; an alert closes below
  * the level of the tail's runs. fps and score are the caller's to set before. 0 or -ENOMEM (ret untouched). */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 

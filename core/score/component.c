@@ -1,4 +1,4 @@
-#include "core/component.h"
+#include "core/score/component.h"
 
 size_t component_number(uint32_t *grid, uint32_t *members, int rows, int columns, size_t at, uint32_t number)
 {

@@ -1,7 +1,7 @@
 /* Connected components of cells in a grid, diagonals too. A grid is [rows, columns]; each cell holds COMPONENT_NONE,
  * COMPONENT_NEW, or the number of the component that it was found to belong to. Pure, any thread; allocates nothing. */
-#ifndef MEMAED_CORE_COMPONENT_H
-#define MEMAED_CORE_COMPONENT_H
+#ifndef MEMAED_CORE_SCORE_COMPONENT_H
+#define MEMAED_CORE_SCORE_COMPONENT_H
 
 #include <stddef.h>
 #include <stdint.h>

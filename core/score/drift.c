@@ -1,4 +1,4 @@
-#include "core/drift.h"
+#include "core/score/drift.h"
 
 #include <math.h>
 

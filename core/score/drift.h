@@ -4,8 +4,8 @@
  * The hours of a day differ, so p-values of a whole day are weighed, those of yesterday half as much as those of today. The
  * distance is Kolmogorov and Smirnov's, over ten bins: 0 where p-values are uniform, towards 1 where all are alike. No
  * locks: one thread (or lock) a camera. */
-#ifndef MEMAED_CORE_DRIFT_H
-#define MEMAED_CORE_DRIFT_H
+#ifndef MEMAED_CORE_SCORE_DRIFT_H
+#define MEMAED_CORE_SCORE_DRIFT_H
 
 enum { DRIFT_BINS = 10 };
 

@@ -1,11 +1,11 @@
-#include "core/score.h"
+#include "core/score/score.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
 
 enum { BLOCK = 4, SUMS = MOTION_SUMS };
 /* The share of all cells whose mean is the window's: so many cells to one. */

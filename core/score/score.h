@@ -14,15 +14,15 @@
  *
  * A camera that switches to infrared at night shows another picture with other noise. Where the footage held out holds two
  * kinds of light, told apart by the picture's contrast, each has its own usual. The score is then the logarithm of the hours from
- * one alert to the next that normal footage of that light has at z, by a generalised Pareto tail (core/tail.h), and below
+ * one alert to the next that normal footage of that light has at z, by a generalised Pareto tail (core/score/tail.h), and below
  * that tail's level its tangent: as rare in the one as in the other, even where nothing ever moves at night.
  * Figures, and what did not help, stand in docs/score.md. Pure, any thread. */
-#ifndef MEMAED_CORE_SCORE_H
-#define MEMAED_CORE_SCORE_H
+#ifndef MEMAED_CORE_SCORE_SCORE_H
+#define MEMAED_CORE_SCORE_SCORE_H
 
-#include "core/arch.h"
-#include "core/tail.h"
-#include "core/boxes.h"
+#include "core/network/arch.h"
+#include "core/score/boxes.h"
+#include "core/score/tail.h"
 
 /* What is usual at a camera, of a logarithm. Taken from the top of what footage held out shows, not from its middle: a
  * camera that sees nothing for most of the day has its middle there, and all that ever moves would lie in the first few

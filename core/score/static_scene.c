@@ -1,4 +1,4 @@
-#include "core/static_scene.h"
+#include "core/score/static_scene.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/alert.h"
+#include "core/score/alert.h"
 
 struct static_scene {
     struct arch arch;

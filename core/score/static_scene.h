@@ -11,21 +11,21 @@
  *
  * Windows are decided in their order, by their frames and the scores of the windows before alone, whoever computes them and
  * whenever. No locks: one thread (or lock) a scene. Nothing is allocated after static_scene_open(). */
-#ifndef MEMAED_CORE_STATIC_SCENE_H
-#define MEMAED_CORE_STATIC_SCENE_H
+#ifndef MEMAED_CORE_SCORE_STATIC_SCENE_H
+#define MEMAED_CORE_SCORE_STATIC_SCENE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/boxes.h"
-#include "core/score.h"
+#include "core/score/boxes.h"
+#include "core/score/score.h"
 
 enum { STATIC_CELL = 8,             /* pixels; the last cells of a row and of a column have what is left besides */
        STATIC_CELLS_MAX = 4096,
        STATIC_FARTHEST = 255 * 255, /* that two pictures are from each other, at most: a cell that may show anything */
        STATIC_MOST = 128 };         /* windows that have the score of one */
 
-/* What the calibration learned (daemon/static_limits.h). */
+/* What the calibration learned (daemon/learn/static_limits.h). */
 struct static_limits {
     int cells;                      /* static_cells() of the model */
     float limit[SCORE_CONDITIONS][STATIC_CELLS_MAX];    /* by light and cell, row by row: mean squared difference, gray levels² */
@@ -47,7 +47,7 @@ void static_mean(uint8_t *ret, const uint8_t *const *pictures, int n, size_t pix
 
 struct static_rule {
     float threshold, close_threshold;       /* of alerts; INFINITY: none come of these scores */
-    int k, n;                               /* as core/alert.h has them */
+    int k, n;                               /* as core/score/alert.h has them */
 };
 
 /* What a window has that was computed, and those that look like it. */

@@ -1,4 +1,4 @@
-#include "core/tail.h"
+#include "core/score/tail.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -3,10 +3,10 @@
  * Pareto tail (peaks over threshold; Pickands 1975), fitted by probability-weighted moments (Hosking and Wallis, 1987).
  *
  * Windows overlap, so that exceedances come in runs. How often alerts come is therefore fitted on the runs' peaks: a run
- * is what one alert of core/alert.h would span. Their tail is taken no lighter than exponential: a threshold is asked for far
+ * is what one alert of core/score/alert.h would span. Their tail is taken no lighter than exponential: a threshold is asked for far
  * beyond what an hour of footage holds, and a bounded tail there is wishful. Pure, any thread. */
-#ifndef MEMAED_CORE_TAIL_H
-#define MEMAED_CORE_TAIL_H
+#ifndef MEMAED_CORE_SCORE_TAIL_H
+#define MEMAED_CORE_SCORE_TAIL_H
 
 #include <stddef.h>
 #include <stdint.h>

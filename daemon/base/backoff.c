@@ -1,4 +1,4 @@
-#include "daemon/backoff.h"
+#include "daemon/base/backoff.h"
 
 void backoff_init(struct backoff *backoff, uint64_t seed)
 {

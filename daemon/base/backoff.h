@@ -1,8 +1,8 @@
 /* How long to wait before the next attempt: from half a second, doubling to half a minute, each time drawn anew from
  * three quarters to five quarters of that (30 s at most), so that cameras that fell together don't come back together.
  * One thread's own. */
-#ifndef MEMAED_DAEMON_BACKOFF_H
-#define MEMAED_DAEMON_BACKOFF_H
+#ifndef MEMAED_DAEMON_BASE_BACKOFF_H
+#define MEMAED_DAEMON_BASE_BACKOFF_H
 
 #include <stdint.h>
 

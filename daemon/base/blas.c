@@ -1,4 +1,4 @@
-#include "daemon/blas.h"
+#include "daemon/base/blas.h"
 
 #include <cblas.h>
 #include <limits.h>

@@ -4,8 +4,8 @@
  * newer Intel server CPUs (Sapphire Rapids, Emerald Rapids and later): it takes them for "Prescott" and multiplies with
  * SSE3, measured at 25 GFLOP/s a core where its AVX-512 kernels reach 140. OPENBLAS_CORETYPE overrides the choice, but
  * is read before main; so the program sets it and starts itself again, once. */
-#ifndef MEMAED_DAEMON_BLAS_H
-#define MEMAED_DAEMON_BLAS_H
+#ifndef MEMAED_DAEMON_BASE_BLAS_H
+#define MEMAED_DAEMON_BASE_BLAS_H
 
 /* First thing in main, before any thread. Where OpenBLAS chose other kernels than the CPU's flags (AVX-512 F, BW, DQ, VL
  * and CD: SKYLAKEX; AVX2 and FMA: HASWELL) and MEMAED_CPU (c, avx2, avx512) ask for, sets OPENBLAS_CORETYPE and executes

@@ -1,4 +1,4 @@
-#include "daemon/log.h"
+#include "daemon/base/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "core/utc.h"
-#include "daemon/clock.h"
-#include "io/redact.h"
+#include "io/base/clock.h"
+#include "io/base/redact.h"
 
 enum { MAX_LINE = 4096, MAX_VALUE = 1024 };
 

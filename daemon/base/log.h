@@ -1,8 +1,8 @@
 /* Structured log lines on standard error: `<N>event=… key=value …` with the journal's priorities where standard error is
  * the journal (JOURNAL_STREAM), with UTC time and level elsewhere. Values with blanks, quotes or control characters are
  * quoted and escaped; every value passes redact(). One write(2) a line; any thread. */
-#ifndef MEMAED_DAEMON_LOG_H
-#define MEMAED_DAEMON_LOG_H
+#ifndef MEMAED_DAEMON_BASE_LOG_H
+#define MEMAED_DAEMON_BASE_LOG_H
 
 #include <syslog.h>     /* LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG */
 

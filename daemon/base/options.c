@@ -1,4 +1,4 @@
-#include "daemon/options.h"
+#include "daemon/base/options.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Values of options on the command line. Each writes what is wrong, as "memaed: COMMAND: --OPTION: …", to standard error
  * and returns -EINVAL, with *ret untouched, or returns 0. Main's thread. */
-#ifndef MEMAED_DAEMON_OPTIONS_H
-#define MEMAED_DAEMON_OPTIONS_H
+#ifndef MEMAED_DAEMON_BASE_OPTIONS_H
+#define MEMAED_DAEMON_BASE_OPTIONS_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "daemon/threads.h"
+#include "daemon/base/parallel_threads.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,12 +10,12 @@
 #include <stdlib.h>
 
 struct worker {
-    struct threads *threads;
+    struct parallel_threads *threads;
     pthread_t thread;
     int index;
 };
 
-struct threads {
+struct parallel_threads {
     int n, started;
     struct worker *workers;             /* [n - 1] */
     atomic_long next;                   /* the next item of the run; wider than an item, as every worker overshoots by one */
@@ -30,7 +30,7 @@ struct threads {
     void *arg;
 };
 
-static void work(struct threads *threads, int worker)
+static void work(struct parallel_threads *threads, int worker)
 {
     /* fn, arg and n_items stand still during a run, so they are read without the mutex that published them. */
     for (long i; (i = atomic_fetch_add_explicit(&threads->next, 1, memory_order_relaxed)) < threads->n_items;)
@@ -40,7 +40,7 @@ static void work(struct threads *threads, int worker)
 static void *worker_main(void *arg)
 {
     struct worker *worker = arg;
-    struct threads *threads = worker->threads;
+    struct parallel_threads *threads = worker->threads;
     unsigned long run = 0;
 
     pthread_mutex_lock(&threads->mutex);
@@ -62,7 +62,7 @@ static void *worker_main(void *arg)
 
 static void run_threads(const struct parallel *p, int n, void (*fn)(void *arg, int i, int worker), void *arg)
 {
-    struct threads *threads = p->context;
+    struct parallel_threads *threads = p->context;
 
     if (n <= 0)
         return;
@@ -89,14 +89,14 @@ static void run_threads(const struct parallel *p, int n, void (*fn)(void *arg, i
     pthread_mutex_unlock(&threads->mutex);
 }
 
-int threads_open(struct threads **ret, int n)
+int parallel_threads_open(struct parallel_threads **ret, int n)
 {
-    struct threads *threads;
+    struct parallel_threads *threads;
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     sigset_t all, before;
     int r = 0;
 
-    if (n < 1 || n > THREADS_MAX)
+    if (n < 1 || n > PARALLEL_THREADS_MAX)
         return -EINVAL;
     threads = calloc(1, sizeof *threads);
     if (!threads)
@@ -135,11 +135,11 @@ int threads_open(struct threads **ret, int n)
     *ret = threads;
     return 0;
 fail:
-    threads_close(threads);
+    parallel_threads_close(threads);
     return r;
 }
 
-void threads_close(struct threads *threads)
+void parallel_threads_close(struct parallel_threads *threads)
 {
     if (!threads)
         return;
@@ -156,15 +156,15 @@ void threads_close(struct threads *threads)
     free(threads);
 }
 
-struct parallel threads_parallel(struct threads *threads)
+struct parallel parallel_threads_parallel(struct parallel_threads *threads)
 {
     return (struct parallel){.threads = threads->n, .run = run_threads, .context = threads};
 }
 
-int threads_cores(void)
+int parallel_threads_cores(void)
 {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 
-    return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
+    return n < 1 ? 1 : n > PARALLEL_THREADS_MAX ? PARALLEL_THREADS_MAX : n;
 }

@@ -3,24 +3,24 @@
  * a core that is busy elsewhere, don't hold up the rest.
  *
  * One run at a time: a set belongs to the thread that calls run. fn must not call run of the same set. */
-#ifndef MEMAED_DAEMON_THREADS_H
-#define MEMAED_DAEMON_THREADS_H
+#ifndef MEMAED_DAEMON_BASE_PARALLEL_THREADS_H
+#define MEMAED_DAEMON_BASE_PARALLEL_THREADS_H
 
 #include "core/parallel.h"
 
-enum { THREADS_MAX = 1024 };
+enum { PARALLEL_THREADS_MAX = 1024 };
 
-struct threads;
+struct parallel_threads;
 
 /* n workers, the caller's thread among them: starts n - 1 threads, named "work-1" … with signals blocked.
- * 1 <= n <= THREADS_MAX. 0, -EINVAL, -ENOMEM, -EAGAIN. *ret is the caller's. */
-int threads_open(struct threads **ret, int n);
-void threads_close(struct threads *threads);    /* takes NULL; no run may be under way */
+ * 1 <= n <= PARALLEL_THREADS_MAX. 0, -EINVAL, -ENOMEM, -EAGAIN. *ret is the caller's. */
+int parallel_threads_open(struct parallel_threads **ret, int n);
+void parallel_threads_close(struct parallel_threads *threads);    /* takes NULL; no run may be under way */
 
-/* Holds until threads_close(). */
-struct parallel threads_parallel(struct threads *threads);
+/* Holds until parallel_threads_close(). */
+struct parallel parallel_threads_parallel(struct parallel_threads *threads);
 
 /* How many threads may run at once here: the cores of this process's affinity mask, at least 1. */
-int threads_cores(void);
+int parallel_threads_cores(void);
 
 #endif

@@ -1,10 +1,10 @@
-#include "daemon/static_gate.h"
+#include "daemon/base/static_gate.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "io/lock.h"
+#include "io/base/lock.h"
 
 struct static_gate {
     struct lock lock;               /* guards: */

@@ -1,10 +1,10 @@
-/* A static scene (core/static_scene.h) whose windows several workers run at once. Each asks in the order of the windows and
+/* A static scene (core/score/static_scene.h) whose windows several workers run at once. Each asks in the order of the windows and
  * may have to wait, until the windows before have asked, and, where its frames alone can't decide, until those of them that
  * are being computed are done: what is static does not hang on who is faster. A window that moved never waits for the latter. */
-#ifndef MEMAED_DAEMON_STATIC_GATE_H
-#define MEMAED_DAEMON_STATIC_GATE_H
+#ifndef MEMAED_DAEMON_BASE_STATIC_GATE_H
+#define MEMAED_DAEMON_BASE_STATIC_GATE_H
 
-#include "core/calibration.h"
+#include "core/score/calibration.h"
 
 struct static_gate;
 

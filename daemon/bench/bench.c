@@ -8,17 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/int8_kernels.h"
-#include "core/kernels.h"
-#include "core/peak.h"
-#include "daemon/bench_peak.h"
-#include "daemon/bench_plan.h"
-#include "daemon/bench_survey.h"
-#include "daemon/bench_train.h"
-#include "daemon/blas.h"
-#include "daemon/options.h"
-#include "daemon/threads.h"
-#include "io/model_file.h"
+#include "core/kernels/int8_kernels.h"
+#include "core/kernels/kernels.h"
+#include "core/kernels/peak/peak.h"
+#include "daemon/base/blas.h"
+#include "daemon/base/options.h"
+#include "daemon/base/parallel_threads.h"
+#include "daemon/bench/bench_peak.h"
+#include "daemon/bench/bench_plan.h"
+#include "daemon/bench/bench_survey.h"
+#include "daemon/bench/bench_train.h"
+#include "io/model/model_file.h"
 
 static const char usage[] =
     "Usage: memaed bench [OPTION…]\n"
@@ -140,24 +140,24 @@ static int measure_windows(const struct bench *b, struct bench_plan *plan, json_
 
 static int bench_one(const struct bench *b)
 {
-    struct threads *threads = NULL;
+    struct parallel_threads *threads = NULL;
     struct bench_plan *plan = NULL;
     struct error err;
     json_t *json = NULL;
-    int r = threads_open(&threads, b->threads);
+    int r = parallel_threads_open(&threads, b->threads);
 
     if (r < 0) {
         error_set(&err, r, "%d threads: %s", b->threads, strerror(-r));
         return fail(&err);
     }
-    struct parallel parallel = threads_parallel(threads);
+    struct parallel parallel = parallel_threads_parallel(threads);
     r = bench_plan_open(&plan, &(struct bench_plan_options){b->arch_name, b->model_path, b->precision, &parallel}, &err);
     if (r == 0)
         json = measure(b, plan, &parallel);
     if (json && b->stride)
         r = measure_windows(b, plan, json, &err);
     bench_plan_close(plan);
-    threads_close(threads);
+    parallel_threads_close(threads);
     if (r == 0)
         return print_json(json);
     json_decref(json);
@@ -204,7 +204,7 @@ int command_bench(int argc, char **argv)
         {"batch", required_argument, NULL, 'b'},     {"help", no_argument, NULL, 'h'},
         {0},
     };
-    struct bench bench = {.threads = threads_cores()};
+    struct bench bench = {.threads = parallel_threads_cores()};
     int r = 0, batch = 0;
     bool train = false, all = false, table = false, precision = false;
 
@@ -224,7 +224,7 @@ int command_bench(int argc, char **argv)
             precision = true;
             break;
         case 't':
-            r = option_int(&bench.threads, "bench", "threads", optarg, 1, THREADS_MAX);
+            r = option_int(&bench.threads, "bench", "threads", optarg, 1, PARALLEL_THREADS_MAX);
             break;
         case 's':
             r = option_real(&bench.seconds, "bench", "seconds", optarg, 0, 86400, true);

@@ -1,10 +1,10 @@
-#include "daemon/bench_peak.h"
+#include "daemon/bench/bench_peak.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "core/peak.h"
-#include "daemon/clock.h"
+#include "core/kernels/peak/peak.h"
+#include "io/base/clock.h"
 
 struct peaking {
     struct peak peak;

@@ -1,4 +1,4 @@
-#include "daemon/bench_plan.h"
+#include "daemon/bench/bench_plan.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/history.h"
+#include "core/network/frame_cache.h"
 #include "core/rng.h"
-#include "daemon/clock.h"
-#include "io/model_file.h"
+#include "io/base/clock.h"
+#include "io/model/model_file.h"
 
 enum { MAX_TIMES = 100, MIN_TIMES = 3 };
 
@@ -18,7 +18,7 @@ struct worker {
     void *workspace;
     long done;
     /* Of windows that slide: */
-    struct history **histories;         /* [sequences] */
+    struct frame_cache **frame_caches;         /* [sequences] */
     uint64_t *first;                    /* [sequences] the number of the next window's first picture */
     int turn;
 };
@@ -59,7 +59,7 @@ static int find_ranges(const struct bench_plan *b, const struct model *model, st
     struct plan_result result;
     struct plan *plan = NULL;
     void *workspace = NULL;
-    int n = ranges_count(&model->arch, &model->shapes), r = plan_open(&plan, model, err);
+    int n = ranges_count(&model->arch, &model->shapes), r = plan_open(&plan, model, 0, err);
 
     if (r == 0)
         workspace = plan_workspace_new(plan);
@@ -115,11 +115,11 @@ static int open_plan_of(struct bench_plan *b, const struct model *model, struct 
     if (r < 0)
         return error_set(err, r, "out of memory");
     if (b->options.precision == PRECISION_FP32)
-        return plan_open(&b->plan, model, err);
+        return plan_open(&b->plan, model, 0, err);
     if (b->cube)
         return error_set(err, -EINVAL, "--precision int8: the network takes no gray pictures");
     r = find_ranges(b, model, &ranges, err);
-    return r < 0 ? r : plan_open_int8(&b->plan, model, &ranges, err);
+    return r < 0 ? r : plan_open_int8(&b->plan, model, 0, &ranges, err);
 }
 
 static int open_plan(struct bench_plan *b, struct error *err)
@@ -177,11 +177,11 @@ static void close_sequences(struct bench_plan *b)
 {
     for (int i = 0; i < b->options.parallel->threads; i++) {
         struct worker *w = &b->workers[i];
-        for (int j = 0; w->histories && j < b->sequences; j++)
-            free(w->histories[j]);
-        free(w->histories);
+        for (int j = 0; w->frame_caches && j < b->sequences; j++)
+            free(w->frame_caches[j]);
+        free(w->frame_caches);
         free(w->first);
-        w->histories = NULL;
+        w->frame_caches = NULL;
         w->first = NULL;
     }
     b->sequences = 0;
@@ -238,7 +238,7 @@ static void run_window(struct bench_plan *b, struct worker *w)
 
     for (int i = 0; i < length; i++)
         frames[i] = b->frames[(first + (uint64_t)i) % (uint64_t)length];
-    plan_run_sliding(b->plan, w->histories[w->turn], first, frames, w->workspace, &result);
+    plan_run_sliding(b->plan, w->frame_caches[w->turn], first, frames, w->workspace, &result);
     w->first[w->turn] += (uint64_t)b->stride;
     w->turn = (w->turn + 1) % b->sequences;
 }
@@ -292,17 +292,17 @@ int bench_plan_windows(struct bench_plan *b, int workers, int stride, int sequen
     for (int i = 0; r == 0 && i < b->options.parallel->threads; i++) {
         struct worker *w = &b->workers[i];
         w->turn = 0;
-        w->histories = calloc((size_t)sequences, sizeof *w->histories);
+        w->frame_caches = calloc((size_t)sequences, sizeof *w->frame_caches);
         w->first = calloc((size_t)sequences, sizeof *w->first);
-        r = w->histories && w->first ? 0 : -ENOMEM;
+        r = w->frame_caches && w->first ? 0 : -ENOMEM;
         for (int j = 0; r == 0 && j < sequences; j++)
-            if (!(w->histories[j] = plan_history_new(b->plan, stride)))
+            if (!(w->frame_caches[j] = plan_frame_cache_new(b->plan, stride)))
                 r = -ENOMEM;
     }
     if (r == 0) {
         measure(b, workers, seconds / 5, ret);
         measure(b, workers, seconds, ret);
-        *history_bytes = history_size(b->workers[0].histories[0]);
+        *history_bytes = frame_cache_size(b->workers[0].frame_caches[0]);
     }
     close_sequences(b);
     return r;

@@ -2,12 +2,12 @@
  * and what each worker needs. Figures are of wall time, all workers together; each worker does one window at least.
  *
  * One thread at a time, which is worker 0 of the set of threads that it is opened with. */
-#ifndef MEMAED_DAEMON_BENCH_PLAN_H
-#define MEMAED_DAEMON_BENCH_PLAN_H
+#ifndef MEMAED_DAEMON_BENCH_BENCH_PLAN_H
+#define MEMAED_DAEMON_BENCH_BENCH_PLAN_H
 
 #include "core/error.h"
+#include "core/network/plan.h"
 #include "core/parallel.h"
-#include "core/plan.h"
 
 enum { BENCH_MAX_STEPS = 2 * ARCH_MAX_LAYERS + 3 };
 

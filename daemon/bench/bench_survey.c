@@ -1,14 +1,14 @@
-#include "daemon/bench_survey.h"
+#include "daemon/bench/bench_survey.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "core/int8_kernels.h"
-#include "core/kernels.h"
-#include "core/peak.h"
-#include "daemon/bench_peak.h"
-#include "daemon/bench_plan.h"
-#include "daemon/threads.h"
+#include "core/kernels/int8_kernels.h"
+#include "core/kernels/kernels.h"
+#include "core/kernels/peak/peak.h"
+#include "daemon/base/parallel_threads.h"
+#include "daemon/bench/bench_peak.h"
+#include "daemon/bench/bench_plan.h"
 
 /* A camera's windows stand at the configuration's default; so many cameras a worker in turn keep each other's out of cache. */
 enum { CAMERA_STRIDE = 2, CAMERAS = 8 };
@@ -148,13 +148,13 @@ static int add_precision(json_t *survey, const struct bench_survey_options *o, c
 
 int bench_survey(json_t **ret, const struct bench_survey_options *options, struct error *err)
 {
-    struct threads *threads = NULL;
+    struct parallel_threads *threads = NULL;
     char cpu[128];
-    int r = threads_open(&threads, options->threads);
+    int r = parallel_threads_open(&threads, options->threads);
 
     if (r < 0)
         return error_set(err, r, "%d threads: %s", options->threads, strerror(-r));
-    struct parallel parallel = threads_parallel(threads);
+    struct parallel parallel = parallel_threads_parallel(threads);
     bench_cpu_name(cpu, sizeof cpu);
     json_t *survey = json_pack("{s:s?, s:s?, s:s, s:s, s:[]}", "arch", options->arch_name, "model", options->model_path,
                                "cpu", cpu, "version", MEMAED_VERSION, "precisions");
@@ -163,7 +163,7 @@ int bench_survey(json_t **ret, const struct bench_survey_options *options, struc
         r = add_precision(survey, options, &parallel, PRECISION_INT8, err);
         r = r == -ENOTSUP ? 0 : r;      /* too many channels for 8 bits: fp32 alone is told of */
     }
-    threads_close(threads);
+    parallel_threads_close(threads);
     if (r < 0) {
         json_decref(survey);
         return r;

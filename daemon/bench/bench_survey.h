@@ -1,7 +1,7 @@
 /* All that memaed bench knows of a network on this machine, in every precision: multiply-adds on registers, cubes by threads,
  * windows that slide, cameras, every step, memory. */
-#ifndef MEMAED_DAEMON_BENCH_SURVEY_H
-#define MEMAED_DAEMON_BENCH_SURVEY_H
+#ifndef MEMAED_DAEMON_BENCH_BENCH_SURVEY_H
+#define MEMAED_DAEMON_BENCH_BENCH_SURVEY_H
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
-#include "daemon/bench_train.h"
+#include "daemon/bench/bench_train.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/network/training.h"
 #include "core/rng.h"
-#include "core/training.h"
-#include "daemon/clock.h"
-#include "daemon/threads.h"
+#include "daemon/base/parallel_threads.h"
+#include "io/base/clock.h"
 
 enum { WARM_UP = 2, MIN_STEPS = 3, MAX_STEPS = 10000 };
 
@@ -65,7 +65,7 @@ int bench_train(struct bench_train_result *ret, const struct arch *arch, int bat
                 struct error *err)
 {
     const struct training_options options = {.batch = batch, .learning_rate = 1e-4, .alpha = 0.0002, .seed = 1};
-    struct threads *pool = NULL;
+    struct parallel_threads *pool = NULL;
     struct training *training = NULL;
     struct model *model = NULL;
     int r = model_open(&model, arch, err);
@@ -73,9 +73,9 @@ int bench_train(struct bench_train_result *ret, const struct arch *arch, int bat
     if (r < 0)
         return r;
     model_init(model, 1);
-    r = threads_open(&pool, threads);
+    r = parallel_threads_open(&pool, threads);
     if (r == 0) {
-        struct parallel parallel = threads_parallel(pool);
+        struct parallel parallel = parallel_threads_parallel(pool);
         r = training_open(&training, model, &options, &parallel, err);
     }
     if (r == 0)
@@ -83,7 +83,7 @@ int bench_train(struct bench_train_result *ret, const struct arch *arch, int bat
     if (r == 0)
         r = run(ret, training, batch, seconds, err);
     training_close(training);
-    threads_close(pool);
+    parallel_threads_close(pool);
     model_close(model);
     return r;
 }

@@ -1,8 +1,8 @@
 /* How fast this machine trains: the other half of memaed bench. */
-#ifndef MEMAED_DAEMON_BENCH_TRAIN_H
-#define MEMAED_DAEMON_BENCH_TRAIN_H
+#ifndef MEMAED_DAEMON_BENCH_BENCH_TRAIN_H
+#define MEMAED_DAEMON_BENCH_BENCH_TRAIN_H
 
-#include "core/arch.h"
+#include "core/network/arch.h"
 
 struct bench_train_result {
     double seconds_per_cube;    /* the median step, divided by the batch */

@@ -8,15 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/calibrator.h"
-#include "daemon/inputs.h"
-#include "daemon/log.h"
-#include "daemon/options.h"
-#include "daemon/survey.h"
-#include "daemon/threads.h"
-#include "io/footage.h"
-#include "io/model_file.h"
-#include "io/redact.h"
+#include "daemon/base/log.h"
+#include "daemon/base/options.h"
+#include "daemon/base/parallel_threads.h"
+#include "daemon/learn/calibrator.h"
+#include "daemon/learn/inputs.h"
+#include "daemon/learn/survey.h"
+#include "io/base/redact.h"
+#include "io/footage/footage.h"
+#include "io/model/model_file.h"
 
 static const char usage[] =
     "Usage: memaed calibrate --model MODEL --input PATH… --output MODEL [OPTION…]\n"
@@ -63,7 +63,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
 {
     struct model_file file = {0};
     struct footage *footage = NULL;
-    struct threads *threads = NULL;
+    struct parallel_threads *threads = NULL;
     struct calibration calibration;
     struct survey verified;
     int r = model_file_load(&file, o->model, err);
@@ -88,11 +88,11 @@ static int calibrate(const struct calibrate *o, struct error *err)
         error_prefix(err, r, "--verify");
         goto out;
     }
-    if ((r = threads_open(&threads, o->threads)) < 0) {
+    if ((r = parallel_threads_open(&threads, o->threads)) < 0) {
         error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
         goto out;
     }
-    struct parallel parallel = threads_parallel(threads);
+    struct parallel parallel = parallel_threads_parallel(threads);
     const struct calibrator_options how = {.footage = footage, .part = {calibrated, 1, 0, 1},
                                            .most_windows = (size_t)o->windows, .alerts_a_day = o->alerts_a_day};
     const struct windows_options survey = {.footage = footage, .part = {rest, 1, 0, 1}, .stride = CALIBRATOR_STRIDE,
@@ -114,7 +114,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
             survey_print_verified(&verified, &calibration);
     }
 out:
-    threads_close(threads);
+    parallel_threads_close(threads);
     footage_close(footage);
     model_file_clear(&file);
     return r;
@@ -131,7 +131,7 @@ int command_calibrate(int argc, char **argv)
         {"threads", required_argument, NULL, THREADS}, {"max-memory", required_argument, NULL, MAX_MEMORY},
         {"help", no_argument, NULL, 'h'}, {0},
     };
-    struct calibrate o = {.alerts_a_day = 1, .windows = 500000, .threads = threads_cores(), .max_memory_mib = 4096};
+    struct calibrate o = {.alerts_a_day = 1, .windows = 500000, .threads = parallel_threads_cores(), .max_memory_mib = 4096};
     int status = 2, c, bad = 0;
     struct inputs *list = &o.inputs;    /* an argument by itself is one more of the list at hand: --input A B C */
     const char **urls = calloc(2 * (size_t)argc, sizeof *urls);
@@ -154,7 +154,7 @@ int command_calibrate(int argc, char **argv)
         case FPS: bad = option_real(&o.fps, "calibrate", "fps", optarg, 0, 1000, false); break;
         case ALERTS: bad = option_real(&o.alerts_a_day, "calibrate", "alerts-per-day", optarg, 0, 1e6, true); break;
         case WINDOWS: bad = option_int(&o.windows, "calibrate", "windows", optarg, 1, 1000000000); break;
-        case THREADS: bad = option_int(&o.threads, "calibrate", "threads", optarg, 1, THREADS_MAX); break;
+        case THREADS: bad = option_int(&o.threads, "calibrate", "threads", optarg, 1, PARALLEL_THREADS_MAX); break;
         case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "calibrate", "max-memory", optarg, 1, 1 << 20); break;
         case 'h':
             fputs(usage, stdout);

@@ -1,14 +1,14 @@
-#include "daemon/calibrator.h"
+#include "daemon/learn/calibrator.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/evaluation.h"
-#include "daemon/clock.h"
-#include "daemon/static_limits.h"
-#include "daemon/windows.h"
+#include "core/evaluation/evaluation.h"
+#include "daemon/learn/static_limits.h"
+#include "daemon/learn/windows.h"
+#include "io/base/clock.h"
 
 enum { LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8,
        RANGE_WINDOWS = 64,      /* that activations are looked at in, twice */

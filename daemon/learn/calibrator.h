@@ -2,14 +2,14 @@
  * of alerts, and the network in 8 bits: how far its activations reach, and how its scores agree. Windows are taken as the
  * daemon takes them, in unbroken stretches: where there are more than may be scored, stretches spread evenly over the
  * footage. One thread calls; the work runs on parallel's. */
-#ifndef MEMAED_DAEMON_CALIBRATOR_H
-#define MEMAED_DAEMON_CALIBRATOR_H
+#ifndef MEMAED_DAEMON_LEARN_CALIBRATOR_H
+#define MEMAED_DAEMON_LEARN_CALIBRATOR_H
 
 #include <stdatomic.h>
 
-#include "core/calibration.h"
 #include "core/parallel.h"
-#include "io/footage.h"
+#include "core/score/calibration.h"
+#include "io/footage/footage.h"
 
 enum { CALIBRATOR_STRIDE = 2 };     /* frames from window to window, a camera's default */
 

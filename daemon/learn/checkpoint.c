@@ -1,4 +1,4 @@
-#include "daemon/checkpoint.h"
+#include "daemon/learn/checkpoint.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/safetensors.h"
+#include "io/model/safetensors.h"
 
 enum { PARTS = 3, MAX_TENSORS = PARTS * (12 * ARCH_MAX_LAYERS + 1) };
 static const char *const part_name[PARTS] = {"model", "first_moment", "second_moment"};

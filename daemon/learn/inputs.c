@@ -1,6 +1,6 @@
-#include "daemon/inputs.h"
+#include "daemon/learn/inputs.h"
 
-#include "io/source.h"
+#include "io/video/source.h"
 
 void inputs_append(struct inputs *inputs, const char *url)
 {

@@ -1,11 +1,11 @@
 /* Footage as a command line names it: paths and URLs. */
-#ifndef MEMAED_DAEMON_INPUTS_H
-#define MEMAED_DAEMON_INPUTS_H
+#ifndef MEMAED_DAEMON_LEARN_INPUTS_H
+#define MEMAED_DAEMON_LEARN_INPUTS_H
 
 #include <jansson.h>
 #include <stddef.h>
 
-#include "io/footage.h"
+#include "io/footage/footage.h"
 
 struct inputs {
     const char **urls;          /* the caller's, with room for what is appended */

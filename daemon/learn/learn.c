@@ -16,16 +16,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/clock.h"
-#include "daemon/inputs.h"
-#include "daemon/learner.h"
-#include "daemon/log.h"
-#include "daemon/options.h"
-#include "daemon/recorder.h"
-#include "daemon/threads.h"
-#include "io/footage.h"
-#include "io/model_file.h"
-#include "io/redact.h"
+#include "daemon/base/log.h"
+#include "daemon/base/options.h"
+#include "daemon/base/parallel_threads.h"
+#include "daemon/learn/inputs.h"
+#include "daemon/learn/learner.h"
+#include "daemon/learn/recorder.h"
+#include "io/base/clock.h"
+#include "io/base/redact.h"
+#include "io/footage/footage.h"
+#include "io/model/model_file.h"
 
 static const char usage[] =
     "Usage: memaed learn --input PATH… --output MODEL [OPTION…]\n"
@@ -364,7 +364,7 @@ static int learn(const struct learn *o, struct error *err)
     struct arch arch;
     struct model *model = NULL;
     struct footage *footage = NULL;
-    struct threads *threads = NULL;
+    struct parallel_threads *threads = NULL;
     json_t *belonging = NULL;
     char *checkpoint = NULL, *recording = NULL;
     struct learner_options options = {
@@ -379,7 +379,7 @@ static int learn(const struct learn *o, struct error *err)
         goto out;
     if (o->camera && o->minutes > 0)
         options.deadline_us = monotonic_us() + (int64_t)(o->minutes * 60e6);
-    if ((r = threads_open(&threads, o->threads)) < 0) {
+    if ((r = parallel_threads_open(&threads, o->threads)) < 0) {
         error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
         goto out;
     }
@@ -397,7 +397,7 @@ static int learn(const struct learn *o, struct error *err)
         log_event(LOG_WARNING, "checkpoint_ignored", "path", checkpoint, "reason",
                   "an interrupted run left it, and --resume is not given; it will be overwritten", NULL);
     model_init(model, (uint64_t)o->seed);
-    struct parallel parallel = threads_parallel(threads);
+    struct parallel parallel = parallel_threads_parallel(threads);
     struct display display = {.terminal = isatty(STDERR_FILENO), .last_us = monotonic_us()};
     display.shown_us = display.terminal ? 0 : display.last_us;
     r = learner_run(&result, model, footage, &options, &parallel, show_progress, &display, err);
@@ -428,7 +428,7 @@ out:
     free(checkpoint);
     free(recording);
     json_decref(belonging);
-    threads_close(threads);
+    parallel_threads_close(threads);
     model_close(model);
     footage_close(footage);
     return r;
@@ -524,7 +524,7 @@ int command_learn(int argc, char **argv)
     };
     struct learn o = {.checkpoint_s = 45, .profile = "small", .alerts_a_day = 1, .learning_rate = 1e-3,
                       .entropy = 2e-4, .seed = 1, .batch = 8, .max_memory_mib = 4096, .max_disk_mib = 65536,
-                      .threads = threads_cores()};
+                      .threads = parallel_threads_cores()};
     int status = 2, c, bad = 0;
     struct inputs *list = &o.inputs;    /* an argument by itself is one more of the list at hand: --input A B C */
     const char **urls = calloc(2 * (size_t)argc, sizeof *urls);
@@ -550,7 +550,7 @@ int command_learn(int argc, char **argv)
         case TIME_LIMIT: bad = option_real(&o.minutes, "learn", "time-limit", optarg, 0, 1e5, true); break;
         case STEPS: bad = option_int(&o.steps, "learn", "steps", optarg, 1, 100000000); break;
         case SEED: bad = option_int(&o.seed, "learn", "seed", optarg, 0, 2147483647); break;
-        case THREADS: bad = option_int(&o.threads, "learn", "threads", optarg, 1, THREADS_MAX); break;
+        case THREADS: bad = option_int(&o.threads, "learn", "threads", optarg, 1, PARALLEL_THREADS_MAX); break;
         case BATCH: bad = option_int(&o.batch, "learn", "batch", optarg, 1, 1024); break;
         case RATE: bad = option_real(&o.learning_rate, "learn", "learning-rate", optarg, 0, 1, true); break;
         case ENTROPY: bad = option_real(&o.entropy, "learn", "entropy", optarg, 0, 1, false); break;

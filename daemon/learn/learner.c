@@ -1,4 +1,4 @@
-#include "daemon/learner.h"
+#include "daemon/learn/learner.h"
 
 #include <errno.h>
 #include <math.h>
@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "core/rng.h"
-#include "daemon/calibrator.h"
-#include "daemon/checkpoint.h"
-#include "daemon/clock.h"
-#include "daemon/log.h"
+#include "daemon/base/log.h"
+#include "daemon/learn/calibrator.h"
+#include "daemon/learn/checkpoint.h"
+#include "io/base/clock.h"
 
 /* So many of the held-out windows at most, evenly spread, are evaluated, so many calibrated on, and so many of those learned
  * from looked at again: with a time limit as many as take these parts of it. */

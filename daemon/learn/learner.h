@@ -1,17 +1,17 @@
 /* Learning a model from footage: windows drawn over one part of it, training, then what another part, held out by time,
  * tells: held-out error, slots in use, the calibration of alerts, how it holds on a third part, and what in the footage that
  * was learned looks like an anomaly. One thread calls; the work runs on parallel's. */
-#ifndef MEMAED_DAEMON_LEARNER_H
-#define MEMAED_DAEMON_LEARNER_H
+#ifndef MEMAED_DAEMON_LEARN_LEARNER_H
+#define MEMAED_DAEMON_LEARN_LEARNER_H
 
 #include <jansson.h>
 #include <stdatomic.h>
 
-#include "core/calibration.h"
+#include "core/network/training.h"
 #include "core/parallel.h"
-#include "core/training.h"
-#include "daemon/survey.h"
-#include "io/footage.h"
+#include "core/score/calibration.h"
+#include "daemon/learn/survey.h"
+#include "io/footage/footage.h"
 
 struct learner_options {
     struct footage_part learn, calibrate, verify;       /* of the footage; windows lie within a round of one */
@@ -21,7 +21,7 @@ struct learner_options {
     long steps;                 /* 0: until the time is over */
     int64_t deadline_us;        /* CLOCK_MONOTONIC, for all of it; 0: none (then steps) */
     double alerts_a_day;        /* that the threshold is set for */
-    const char *checkpoint;     /* a file (daemon/checkpoint.h) that is written every checkpoint_s, when training is done
+    const char *checkpoint;     /* a file (daemon/learn/checkpoint.h) that is written every checkpoint_s, when training is done
                                  * and when it is stopped */
     double checkpoint_s;
     bool resume;                /* go on from the checkpoint if it is there */

@@ -1,4 +1,4 @@
-#include "daemon/recorder.h"
+#include "daemon/learn/recorder.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "daemon/backoff.h"
-#include "daemon/clock.h"
-#include "daemon/log.h"
-#include "io/redact.h"
-#include "io/source.h"
+#include "daemon/base/backoff.h"
+#include "daemon/base/log.h"
+#include "io/base/clock.h"
+#include "io/base/redact.h"
+#include "io/video/source.h"
 
 #define SHOW_US INT64_C(60000000)
 

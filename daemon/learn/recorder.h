@@ -1,12 +1,12 @@
 /* Recording a camera for learning: plays its source into footage, and again after every loss, with the daemon's back-off
- * (daemon/backoff.h), until there is enough. The calling thread; SIGINT and SIGTERM, which set *stop, end a wait at once. */
-#ifndef MEMAED_DAEMON_RECORDER_H
-#define MEMAED_DAEMON_RECORDER_H
+ * (daemon/base/backoff.h), until there is enough. The calling thread; SIGINT and SIGTERM, which set *stop, end a wait at once. */
+#ifndef MEMAED_DAEMON_LEARN_RECORDER_H
+#define MEMAED_DAEMON_LEARN_RECORDER_H
 
 #include <stdatomic.h>
 
-#include "io/config.h"
-#include "io/footage.h"
+#include "io/config/config.h"
+#include "io/footage/footage.h"
 
 /* Until footage, opened with `keep`, holds `seconds` in all, or a local file is at its end (0). Logs losses, and once a minute
  * how much there is. -EINTR when told to stop, -ENOENT and the like where a file can't be played, what keeping returns

@@ -1,4 +1,4 @@
-#include "daemon/static_limits.h"
+#include "daemon/learn/static_limits.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "daemon/survey.h"
+#include "daemon/learn/survey.h"
 
 #include <errno.h>
 #include <math.h>

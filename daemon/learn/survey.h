@@ -1,12 +1,12 @@
 /* What a calibrated model makes of footage that is taken as normal: how many alerts it would have raised, and where the
  * footage looks like anomalies. One thread calls; the work runs on parallel's. */
-#ifndef MEMAED_DAEMON_SURVEY_H
-#define MEMAED_DAEMON_SURVEY_H
+#ifndef MEMAED_DAEMON_LEARN_SURVEY_H
+#define MEMAED_DAEMON_LEARN_SURVEY_H
 
 #include <jansson.h>
 
-#include "core/alert.h"
-#include "daemon/windows.h"
+#include "core/score/alert.h"
+#include "daemon/learn/windows.h"
 
 enum { SURVEY_BUDGETS = 3, SURVEY_SUSPECTS = 20 };
 extern const double survey_budgets[SURVEY_BUDGETS];     /* alerts a day: 1, 10, 100 */

@@ -1,4 +1,4 @@
-#include "daemon/windows.h"
+#include "daemon/learn/windows.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ struct windows_work {
     size_t frame_size;
     struct plan *plan;
     void **workspaces;          /* [threads] */
-    struct history **histories; /* [threads], of the windows that each ran; their frames are numbered as the footage's */
+    struct frame_cache **frame_caches; /* [threads], of the windows that each ran; their frames are numbered as the footage's */
     uint8_t **pixels;           /* [threads][length][frame_size] */
     struct windows *windows;
     const struct score_spec *spec;
@@ -53,10 +53,10 @@ static bool make_workspaces(struct windows_work *work)
     bool room = true;
     for (int i = 0; i < work->parallel.threads; i++) {
         free(work->workspaces[i]);
-        free(work->histories[i]);
+        free(work->frame_caches[i]);
         work->workspaces[i] = plan_workspace_new(work->plan);
-        work->histories[i] = plan_history_new(work->plan, work->options.stride);
-        room = room && work->workspaces[i] && work->histories[i];
+        work->frame_caches[i] = plan_frame_cache_new(work->plan, work->options.stride);
+        room = room && work->workspaces[i] && work->frame_caches[i];
     }
     return room;
 }
@@ -75,16 +75,16 @@ int windows_open(struct windows *ret, const struct windows_options *options, con
     work->length = model->arch.frames;
     work->step_s = options->stride / footage_fps(options->footage);
     work->frame_size = (size_t)model->arch.height * (size_t)model->arch.width;
-    int r = plan_open(&work->plan, model, err);
+    int r = plan_open(&work->plan, model, score_scratch(&model->arch), err);
     if (r < 0)
         return r;
     r = list(ret);
     work->workspaces = calloc((size_t)threads, sizeof *work->workspaces);
-    work->histories = calloc((size_t)threads, sizeof *work->histories);
+    work->frame_caches = calloc((size_t)threads, sizeof *work->frame_caches);
     work->pixels = calloc((size_t)threads, sizeof *work->pixels);
     ret->reference = calloc(ret->n + 1, sizeof *ret->reference);
     ret->features = calloc(ret->n + 1, sizeof *ret->features);
-    bool room = r == 0 && work->workspaces && work->histories && work->pixels && ret->reference && ret->features &&
+    bool room = r == 0 && work->workspaces && work->frame_caches && work->pixels && ret->reference && ret->features &&
                 make_workspaces(work);
     for (int i = 0; room && i < threads; i++)
         room = (work->pixels[i] = malloc((size_t)work->length * work->frame_size)) != NULL;
@@ -96,12 +96,12 @@ void windows_close(struct windows *windows)
     struct windows_work *work = windows->work;
     for (int i = 0; work && i < work->parallel.threads; i++) {
         free(work->workspaces ? work->workspaces[i] : NULL);
-        free(work->histories ? work->histories[i] : NULL);
+        free(work->frame_caches ? work->frame_caches[i] : NULL);
         free(work->pixels ? work->pixels[i] : NULL);
     }
     if (work) {
         free(work->workspaces);
-        free(work->histories);
+        free(work->frame_caches);
         free(work->pixels);
         plan_close(work->plan);
     }
@@ -133,7 +133,7 @@ static void measure(void *arg, int i, int worker)
         plan_observe(work->plan, frames, work->workspaces[worker], &result, &work->seen[worker]);
         return;
     }
-    plan_run_sliding(work->plan, work->histories[worker], w->first[k], frames, work->workspaces[worker], &result);
+    plan_run_sliding(work->plan, work->frame_caches[worker], w->first[k], frames, work->workspaces[worker], &result);
     w->reference[k] = result.reference;
     if (w->has_score)
         score_measure(plan_arch(work->plan), result.x, result.x_hat, work->spec, result.scratch, &w->features[k]);
@@ -183,7 +183,7 @@ int windows_set_int8(struct windows *windows, const struct model *model, const s
 {
     struct windows_work *work = windows->work;
     struct plan *plan;
-    int r = plan_open_int8(&plan, model, ranges, err);
+    int r = plan_open_int8(&plan, model, score_scratch(&model->arch), ranges, err);
     if (r < 0)
         return r;
     plan_close(work->plan);

@@ -1,14 +1,14 @@
 /* Windows of footage through the frozen network, on all threads: what each measures. They are taken in order at a stride;
  * where there are more than may be scored, in unbroken stretches that are spread evenly over the footage.
  * One thread calls; the work runs on parallel's. */
-#ifndef MEMAED_DAEMON_WINDOWS_H
-#define MEMAED_DAEMON_WINDOWS_H
+#ifndef MEMAED_DAEMON_LEARN_WINDOWS_H
+#define MEMAED_DAEMON_LEARN_WINDOWS_H
 
 #include <stdatomic.h>
 
-#include "core/calibration.h"
 #include "core/parallel.h"
-#include "io/footage.h"
+#include "core/score/calibration.h"
+#include "io/footage/footage.h"
 
 struct windows_options {
     struct footage *footage;

@@ -1,12 +1,12 @@
-#include "daemon/clip.h"
+#include "daemon/measure/clip.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/alert.h"
-#include "daemon/static_gate.h"
+#include "core/score/alert.h"
+#include "daemon/base/static_gate.h"
 
 /* Enough for the threads to even out, few enough for rows to come as a live source plays. */
 enum { WINDOWS_PER_THREAD = 4, CELL = 8 };
@@ -37,7 +37,7 @@ struct clip_scorer {
     double *sums;               /* [threads, map_h * map_w] */
     float *maps;                /* [2 * batch, map_h * map_w] */
     void **workspaces;                          /* [threads] */
-    struct history **histories;                 /* [threads], of the windows of the clip that a thread ran */
+    struct frame_cache **frame_caches;                 /* [threads], of the windows of the clip that a thread ran */
     const uint8_t **pictures;                   /* [threads, length]: of the window that a thread runs */
     uint8_t *pixels;                            /* [capacity + 1, frame_size]; the last is for frames of no window */
     struct kept_frame *frames;                  /* [capacity + 1] */
@@ -102,10 +102,10 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     s->due = calloc((size_t)s->batch, sizeof *s->due);
     s->next_due = calloc((size_t)s->batch, sizeof *s->next_due);
     s->workspaces = calloc((size_t)parallel->threads, sizeof *s->workspaces);
-    s->histories = calloc((size_t)parallel->threads, sizeof *s->histories);
+    s->frame_caches = calloc((size_t)parallel->threads, sizeof *s->frame_caches);
     s->repeat.last = malloc(s->frame_size);
     if (!s->pixels || !s->repeat.last || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due ||
-        !s->workspaces || !s->histories)
+        !s->workspaces || !s->frame_caches)
         goto fail;
     for (int i = 0; i < s->batch; i++) {
         s->due[i].map = s->maps + (size_t)i * cells;
@@ -113,8 +113,8 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     }
     for (int i = 0; i < parallel->threads; i++) {
         s->workspaces[i] = plan_workspace_new(plan);
-        s->histories[i] = plan_history_new(plan, stride);
-        if (!s->workspaces[i] || !s->histories[i])
+        s->frame_caches[i] = plan_frame_cache_new(plan, stride);
+        if (!s->workspaces[i] || !s->frame_caches[i])
             goto fail;
     }
     *ret = s;
@@ -130,10 +130,10 @@ void clip_close(struct clip_scorer *s)
         return;
     for (int i = 0; s->workspaces && i < s->parallel.threads; i++)
         free(s->workspaces[i]);
-    for (int i = 0; s->histories && i < s->parallel.threads; i++)
-        free(s->histories[i]);
+    for (int i = 0; s->frame_caches && i < s->parallel.threads; i++)
+        free(s->frame_caches[i]);
     free(s->workspaces);
-    free(s->histories);
+    free(s->frame_caches);
     static_gate_close(s->gate);
     free(s->repeat.last);
     free(s->sums);
@@ -287,7 +287,7 @@ static void run_item(void *arg, int item, int worker)
     bool skip = s->gate && is_static(s, &due->window, due->ticket, pictures, &number);
     if (skip && s->statics == CLIP_STATIC)
         return;
-    plan_run_sliding(s->plan, s->histories[worker], first, pictures, s->workspaces[worker], &result);
+    plan_run_sliding(s->plan, s->frame_caches[worker], first, pictures, s->workspaces[worker], &result);
     if (skip) {
         due->window.own_score = calibration_score(s->calibration, s->plan, &result, &features);
         return;
@@ -323,7 +323,7 @@ int clip_score(struct clip_scorer *s, struct source *source, const struct clip_s
     s->ended = false;
     s->source_result = 0;
     for (int i = 0; i < s->parallel.threads; i++)
-        history_clear(s->histories[i]);
+        frame_cache_clear(s->frame_caches[i]);
     s->repeat.begun = false;
     static_gate_close(s->gate);
     s->gate = NULL;

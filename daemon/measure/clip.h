@@ -4,16 +4,16 @@
  *
  * Window i covers frames i*stride … i*stride+length-1 of the frames analysed. A window that touches a corrupt frame or
  * spans a gap is left out; the numbers of the others stay. One thread owns a clip scorer. */
-#ifndef MEMAED_DAEMON_CLIP_H
-#define MEMAED_DAEMON_CLIP_H
+#ifndef MEMAED_DAEMON_MEASURE_CLIP_H
+#define MEMAED_DAEMON_MEASURE_CLIP_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/calibration.h"
+#include "core/network/plan.h"
 #include "core/parallel.h"
-#include "core/plan.h"
-#include "io/source.h"
+#include "core/score/calibration.h"
+#include "io/video/source.h"
 
 struct clip_scorer;
 

@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/clip.h"
-#include "daemon/figures.h"
-#include "daemon/labelled.h"
-#include "daemon/options.h"
-#include "daemon/threads.h"
-#include "daemon/timeline.h"
-#include "io/labels.h"
-#include "io/model_file.h"
+#include "daemon/base/options.h"
+#include "daemon/base/parallel_threads.h"
+#include "daemon/measure/clip.h"
+#include "daemon/measure/figures.h"
+#include "daemon/measure/labelled.h"
+#include "daemon/measure/timeline.h"
+#include "io/footage/labels.h"
+#include "io/model/model_file.h"
 
 static const char usage[] =
     "Usage: memaed eval --model MODEL --clips DIR --labels FILE [OPTION…]\n"
@@ -162,7 +162,7 @@ static int eval_all(const struct eval *eval)
     struct labels labels = {0};
     struct labelled_clip *clips = NULL;
     struct localisation *localisation = NULL;
-    struct threads *threads = NULL;
+    struct parallel_threads *threads = NULL;
     struct alert_rule rule;
     struct error err = {""};
     json_t *result = NULL;
@@ -179,10 +179,10 @@ static int eval_all(const struct eval *eval)
     r = labels_load(&labels, eval->labels_path, &err);
     if (r < 0)
         goto fail;
-    r = threads_open(&threads, eval->threads);
+    r = parallel_threads_open(&threads, eval->threads);
     if (r < 0)
         goto fail;
-    struct parallel parallel = threads_parallel(threads);
+    struct parallel parallel = parallel_threads_parallel(threads);
     for (size_t i = 0; i < eval->n_models; i++) {
         const char *path = eval->model_paths[i];
 
@@ -248,7 +248,7 @@ end:
         member_close(&members[i]);
     free(members);
     free(models);
-    threads_close(threads);
+    parallel_threads_close(threads);
     labels_clear(&labels);
     return status;
 }
@@ -262,7 +262,7 @@ int command_eval(int argc, char **argv)
         {"threshold", required_argument, NULL, 'T'}, {"threads", required_argument, NULL, 't'},
         {"precision", required_argument, NULL, 'P'}, {"help", no_argument, NULL, 'h'},            {0},
     };
-    struct eval eval = {.stride = 1, .threads = threads_cores(), .precision = PRECISION_AUTO};
+    struct eval eval = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO};
     int r = 0;
 
     opterr = 0;
@@ -298,7 +298,7 @@ int command_eval(int argc, char **argv)
                 return option_misuse("eval", "--precision: auto, fp32 or int8 expected, '%s' found", optarg);
             break;
         case 't':
-            r = option_int(&eval.threads, "eval", "threads", optarg, 1, THREADS_MAX);
+            r = option_int(&eval.threads, "eval", "threads", optarg, 1, PARALLEL_THREADS_MAX);
             break;
         case 'h':
             fputs(usage, stdout);

@@ -1,11 +1,11 @@
-#include "daemon/figures.h"
+#include "daemon/measure/figures.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/detection.h"
-#include "core/evaluation.h"
+#include "core/evaluation/detection.h"
+#include "core/evaluation/evaluation.h"
 
 static const double day_s = 86400;
 
@@ -57,7 +57,7 @@ static void pool_clear(struct pooled *p)
     free(p->windows);
 }
 
-/* What core/detection.h wants of a clip; *events counts the abnormal stretches. */
+/* What core/evaluation/detection.h wants of a clip; *events counts the abnormal stretches. */
 static void pool_windows(struct pooled *p, struct detection_window *windows, const struct labelled_clip *c, long *events)
 {
     size_t known = SIZE_MAX;                    /* where the stretch began that was counted last */

@@ -1,12 +1,12 @@
 /* The figures of `memaed eval` as JSON: what came of labelled clips. Pure; main's thread. */
-#ifndef MEMAED_DAEMON_FIGURES_H
-#define MEMAED_DAEMON_FIGURES_H
+#ifndef MEMAED_DAEMON_MEASURE_FIGURES_H
+#define MEMAED_DAEMON_MEASURE_FIGURES_H
 
 #include <jansson.h>
 
-#include "core/alert.h"
-#include "core/localisation.h"
-#include "daemon/labelled.h"
+#include "core/evaluation/localisation.h"
+#include "core/score/alert.h"
+#include "daemon/measure/labelled.h"
 
 struct figures {
     const struct labelled_model *models;

@@ -1,4 +1,4 @@
-#include "daemon/labelled.h"
+#include "daemon/measure/labelled.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/motion.h"
-#include "io/source.h"
+#include "core/evaluation/motion.h"
+#include "io/video/source.h"
 
 int labelled_find(char *ret, size_t size, const char *option, const char *folder, const char *name, struct error *err)
 {

@@ -1,15 +1,15 @@
 /* A labelled clip, as `eval` reads it: its windows scored, then its frames once more for the motion baseline, which wants
  * pictures of another size, and for the times of all frames, and its masks where there are some. Main's thread. */
-#ifndef MEMAED_DAEMON_LABELLED_H
-#define MEMAED_DAEMON_LABELLED_H
+#ifndef MEMAED_DAEMON_MEASURE_LABELLED_H
+#define MEMAED_DAEMON_MEASURE_LABELLED_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/localisation.h"
-#include "daemon/clip.h"
-#include "io/labels.h"
+#include "core/evaluation/localisation.h"
+#include "daemon/measure/clip.h"
+#include "io/footage/labels.h"
 
 /* One of the models that clips are scored by; all is borrowed. */
 struct labelled_model {

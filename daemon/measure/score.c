@@ -12,12 +12,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/clip.h"
-#include "daemon/options.h"
-#include "daemon/threads.h"
-#include "io/model_file.h"
-#include "io/redact.h"
-#include "io/safetensors.h"
+#include "daemon/base/options.h"
+#include "daemon/base/parallel_threads.h"
+#include "daemon/measure/clip.h"
+#include "io/base/redact.h"
+#include "io/model/model_file.h"
+#include "io/model/safetensors.h"
 
 static const char usage[] =
     "Usage: memaed score --model MODEL [OPTION…] INPUT…\n"
@@ -326,7 +326,7 @@ static int score_all(struct score *score, char **inputs, int n)
 {
     struct model_file file = {0};
     struct plan *plan = NULL;
-    struct threads *threads = NULL;
+    struct parallel_threads *threads = NULL;
     struct clip_scorer *scorer = NULL;
     struct error err = {""};
     uint64_t windows = 0;
@@ -336,12 +336,12 @@ static int score_all(struct score *score, char **inputs, int n)
     if (r >= 0)
         r = calibration_open_plan(&plan, file.model, file.has_calibration ? &file.calibration : NULL, score->precision, &err);
     if (r >= 0)
-        r = threads_open(&threads, score->threads);
+        r = parallel_threads_open(&threads, score->threads);
     if (r < 0) {
         fprintf(stderr, "memaed: score: %s\n", err.text[0] ? err.text : strerror(-r));
         goto end;
     }
-    struct parallel parallel = threads_parallel(threads);
+    struct parallel parallel = parallel_threads_parallel(threads);
     score->tail = file.has_calibration && file.calibration.has_tail ? &file.calibration.tail : NULL;
     score->has_map = file.has_calibration && file.calibration.has_score;
     r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, score->stride,
@@ -370,7 +370,7 @@ static int score_all(struct score *score, char **inputs, int n)
         status = 1;
 end:
     clip_close(scorer);
-    threads_close(threads);
+    parallel_threads_close(threads);
     plan_close(plan);
     model_file_clear(&file);
     return status;
@@ -385,7 +385,7 @@ int command_score(int argc, char **argv)
         {"precision", required_argument, NULL, 'P'}, {"static", no_argument, NULL, 'S'},
         {"verify", no_argument, NULL, 'V'},          {"help", no_argument, NULL, 'h'},         {0},
     };
-    struct score score = {.stride = 1, .threads = threads_cores(), .precision = PRECISION_AUTO};
+    struct score score = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO};
     int r = 0;
 
     opterr = 0;
@@ -411,7 +411,7 @@ int command_score(int argc, char **argv)
                 return option_misuse("score", "--precision: auto, fp32 or int8 expected, '%s' found", optarg);
             break;
         case 't':
-            r = option_int(&score.threads, "score", "threads", optarg, 1, THREADS_MAX);
+            r = option_int(&score.threads, "score", "threads", optarg, 1, PARALLEL_THREADS_MAX);
             break;
         case 'S':
             if (score.statics == CLIP_COMPUTE_ALL)

@@ -1,4 +1,4 @@
-#include "daemon/timeline.h"
+#include "daemon/measure/timeline.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/options.h"
-#include "daemon/prototypes.h"
-#include "io/calibration_json.h"
-#include "io/model_file.h"
-#include "io/redact.h"
-#include "io/safetensors.h"
+#include "daemon/base/options.h"
+#include "daemon/model/prototypes.h"
+#include "io/base/redact.h"
+#include "io/model/calibration_json.h"
+#include "io/model/model_file.h"
+#include "io/model/safetensors.h"
 
 struct summary {
     const char *path;

@@ -1,4 +1,4 @@
-#include "daemon/prototypes.h"
+#include "daemon/model/prototypes.h"
 
 #include <errno.h>
 #include <math.h>
@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/network.h"
-#include "io/png.h"
+#include "core/network/network.h"
+#include "io/video/png.h"
 
 struct ranked {
     int slot;

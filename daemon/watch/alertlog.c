@@ -1,9 +1,9 @@
-#include "daemon/alertlog.h"
+#include "daemon/watch/alertlog.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "io/lock.h"
+#include "io/base/lock.h"
 
 struct alertlog {
     size_t capacity;

@@ -1,7 +1,7 @@
 /* The last alerts of all cameras, numbered without gaps from 0 in the order of opening; an alert's id is its number + 1.
  * Bounded: the oldest gives way. A leaf mutex, held for a copy. */
-#ifndef MEMAED_DAEMON_ALERTLOG_H
-#define MEMAED_DAEMON_ALERTLOG_H
+#ifndef MEMAED_DAEMON_WATCH_ALERTLOG_H
+#define MEMAED_DAEMON_WATCH_ALERTLOG_H
 
 #include "web/view.h"
 

@@ -1,4 +1,4 @@
-#include "daemon/check.h"
+#include "daemon/watch/check.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "daemon/commands.h"
-#include "io/redact.h"
-#include "io/ring.h"
+#include "io/base/redact.h"
+#include "io/video/frame_ring.h"
 
 /* ---- what models and configuration must agree on ------------------------------------------------------------------ */
 
@@ -99,9 +99,9 @@ static void check_camera(struct camera_check *check, const struct model_file *fi
     struct error err;
     if (arch_check_camera(arch, &err) < 0)
         found_at(check, false, camera->model_line, camera->model_column, "model", "%s", err.text);
-    if (arch->frames > RING_MAX_LENGTH)
+    if (arch->frames > FRAME_RING_MAX_LENGTH)
         found_at(check, false, camera->model_line, camera->model_column, "model",
-                 "the model takes %d frames a window; right would be at most %d", arch->frames, (int)RING_MAX_LENGTH);
+                 "the model takes %d frames a window; right would be at most %d", arch->frames, (int)FRAME_RING_MAX_LENGTH);
 
     double learned = file->has_calibration ? file->calibration.fps : 0;
     if (camera->fps > 0 && learned > 0 && !camera->fps_force && fabs(camera->fps - learned) > same_rate * learned)

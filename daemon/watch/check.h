@@ -1,14 +1,14 @@
 /* What a configuration and the models it names must agree on: the part of checking that needs the models loaded. `memaed
  * check` and `memaed run` both go through here, so that what check passes, run starts. Any thread; never logs. */
-#ifndef MEMAED_DAEMON_CHECK_H
-#define MEMAED_DAEMON_CHECK_H
+#ifndef MEMAED_DAEMON_WATCH_CHECK_H
+#define MEMAED_DAEMON_WATCH_CHECK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/alert.h"
-#include "io/config.h"
-#include "io/model_file.h"
+#include "core/score/alert.h"
+#include "io/config/config.h"
+#include "io/model/model_file.h"
 
 struct check_models {
     struct model_file *files;   /* [n_files], one a distinct path, in the order of first mention */

@@ -1,16 +1,16 @@
 /* All that `memaed run` holds together, for the parts of daemon/ that see more than one of them. Set up by main's thread
  * before the threads start, and taken apart by it after they ended; in between the pointers stand still. */
-#ifndef MEMAED_DAEMON_DAEMON_H
-#define MEMAED_DAEMON_DAEMON_H
+#ifndef MEMAED_DAEMON_WATCH_DAEMON_H
+#define MEMAED_DAEMON_WATCH_DAEMON_H
 
-#include "core/plan.h"
-#include "daemon/alertlog.h"
-#include "daemon/camera.h"
-#include "daemon/heartbeat.h"
-#include "daemon/pool.h"
-#include "io/config.h"
-#include "io/lock.h"
-#include "io/webhook.h"
+#include "core/network/plan.h"
+#include "daemon/watch/alertlog.h"
+#include "daemon/watch/camera/camera.h"
+#include "daemon/watch/heartbeat.h"
+#include "daemon/watch/scheduler.h"
+#include "io/base/lock.h"
+#include "io/config/config.h"
+#include "io/sinks/webhook.h"
 #include "web/server.h"
 #include "web/view.h"
 
@@ -23,7 +23,7 @@ struct daemon {
     struct camera **cameras;            /* [n_cameras] */
     size_t n_cameras;
     int workers;
-    struct pool *pool;
+    struct scheduler *scheduler;
     struct heartbeats heartbeats;
     struct view view;
     struct web_server *web;

@@ -1,11 +1,11 @@
-#include "daemon/events.h"
+#include "daemon/watch/events.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "daemon/clock.h"
-#include "daemon/log.h"
-#include "io/redact.h"
+#include "daemon/base/log.h"
+#include "io/base/clock.h"
+#include "io/base/redact.h"
 #include "web/server.h"
 
 /* Takes over json, by malloc(); NULL: there was no memory for it. */

@@ -1,9 +1,9 @@
 /* What happened, told twice: a line in the log, and a webhook event. Any thread; never waits for the network. webhooks
  * may be NULL: none configured. */
-#ifndef MEMAED_DAEMON_EVENTS_H
-#define MEMAED_DAEMON_EVENTS_H
+#ifndef MEMAED_DAEMON_WATCH_EVENTS_H
+#define MEMAED_DAEMON_WATCH_EVENTS_H
 
-#include "io/webhook.h"
+#include "io/sinks/webhook.h"
 #include "web/view.h"
 
 /* closed_us of the alert says which: opened or closed. */

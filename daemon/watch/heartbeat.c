@@ -1,4 +1,4 @@
-#include "daemon/heartbeat.h"
+#include "daemon/watch/heartbeat.h"
 
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
  *
  * The set is put together before the threads start and taken apart after they end; in between any thread sets its own
  * beat, and any thread may look. */
-#ifndef MEMAED_DAEMON_HEARTBEAT_H
-#define MEMAED_DAEMON_HEARTBEAT_H
+#ifndef MEMAED_DAEMON_WATCH_HEARTBEAT_H
+#define MEMAED_DAEMON_WATCH_HEARTBEAT_H
 
 #include <stdatomic.h>
 #include <stdint.h>

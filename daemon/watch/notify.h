@@ -1,7 +1,7 @@
 /* What systemd is told (sd_notify(3)), where it asked for it through NOTIFY_SOCKET; else these do nothing. A message that
  * can't be sent is lost: the watchdog then does its work. Any thread. */
-#ifndef MEMAED_DAEMON_NOTIFY_H
-#define MEMAED_DAEMON_NOTIFY_H
+#ifndef MEMAED_DAEMON_WATCH_NOTIFY_H
+#define MEMAED_DAEMON_WATCH_NOTIFY_H
 
 #include <stdint.h>
 

@@ -7,16 +7,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "daemon/check.h"
-#include "daemon/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/options.h"
+#include "daemon/base/parallel_threads.h"
 #include "daemon/commands.h"
-#include "daemon/daemon.h"
-#include "daemon/log.h"
-#include "daemon/notify.h"
-#include "daemon/options.h"
-#include "daemon/supervise.h"
-#include "daemon/threads.h"
-#include "io/source.h"
+#include "daemon/watch/check.h"
+#include "daemon/watch/daemon.h"
+#include "daemon/watch/notify.h"
+#include "daemon/watch/supervise.h"
+#include "io/base/clock.h"
+#include "io/video/source.h"
 
 enum { ALERTS_KEPT = 4096 };
 
@@ -123,22 +123,22 @@ static int open_cameras(struct daemon *daemon, const struct check_models *models
     return 0;
 }
 
-static int open_pool(struct daemon *daemon, struct error *err)
+static int open_scheduler(struct daemon *daemon, struct error *err)
 {
     size_t workspace_size = 0;
     for (size_t i = 0; i < daemon->n_plans; i++)
         if (daemon->plans[i] && plan_workspace_size(daemon->plans[i]) > workspace_size)
             workspace_size = plan_workspace_size(daemon->plans[i]);
-    struct pool_client *clients = calloc(daemon->n_cameras + 1, sizeof *clients);
+    struct scheduler_client *clients = calloc(daemon->n_cameras + 1, sizeof *clients);
     int r = clients ? 0 : -ENOMEM;
     for (size_t i = 0; clients && i < daemon->n_cameras; i++)
         clients[i] = camera_client(daemon->cameras[i]);
     if (r == 0)
-        r = pool_open(&daemon->pool, &(struct pool_options){.workers = daemon->workers,
-                                                            .workspace_size = workspace_size,
-                                                            .clients = clients,
-                                                            .n_clients = daemon->n_cameras,
-                                                            .heartbeats = &daemon->heartbeats});
+        r = scheduler_open(&daemon->scheduler, &(struct scheduler_options){.workers = daemon->workers,
+                                                                           .workspace_size = workspace_size,
+                                                                           .clients = clients,
+                                                                           .n_clients = daemon->n_cameras,
+                                                                           .heartbeats = &daemon->heartbeats});
     free(clients);
     return r < 0 ? error_set(err, r, "%d workers of %zu bytes each: %s", daemon->workers, workspace_size, strerror(-r)) : 0;
 }
@@ -175,7 +175,7 @@ static int open_all(struct daemon *daemon, int changed_fd, struct error *err)
         r = open_cameras(daemon, &models, changed_fd, err);
     check_models_clear(&models);
     if (r == 0)
-        r = open_pool(daemon, err);
+        r = open_scheduler(daemon, err);
     if (r == 0)
         r = open_web(daemon, err);
     return r;
@@ -183,9 +183,9 @@ static int open_all(struct daemon *daemon, int changed_fd, struct error *err)
 
 static int start_threads(struct daemon *daemon, struct error *err)
 {
-    int r = pool_start(daemon->pool);
+    int r = scheduler_start(daemon->scheduler);
     for (size_t i = 0; r == 0 && i < daemon->n_cameras; i++)
-        r = camera_start(daemon->cameras[i], daemon->pool, i);
+        r = camera_start(daemon->cameras[i], daemon->scheduler, i);
     return r < 0 ? error_set(err, r, "threads can't be started: %s", strerror(-r)) : 0;
 }
 
@@ -204,14 +204,14 @@ static bool close_all(struct daemon *daemon)
     bool abandoned = false;
     for (size_t i = 0; i < daemon->n_cameras; i++)
         camera_stop(daemon->cameras[i]);
-    if (daemon->pool)
-        pool_stop(daemon->pool);
+    if (daemon->scheduler)
+        scheduler_stop(daemon->scheduler);
     for (size_t i = 0; i < daemon->n_cameras; i++)
         if (!camera_join(daemon->cameras[i], start_us + DECODERS_US)) {
             log_event(LOG_WARNING, "thread_abandoned", "thread", "camera", "camera", camera_name(daemon->cameras[i]), NULL);
             abandoned = true;
         }
-    if (daemon->pool && pool_join(daemon->pool, start_us + WORKERS_US) > 0) {
+    if (daemon->scheduler && scheduler_join(daemon->scheduler, start_us + WORKERS_US) > 0) {
         log_event(LOG_WARNING, "thread_abandoned", "thread", "worker", NULL);
         abandoned = true;
     }
@@ -222,7 +222,7 @@ static bool close_all(struct daemon *daemon)
     webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
     if (abandoned)
         return false;
-    pool_close(daemon->pool);
+    scheduler_close(daemon->scheduler);
     for (size_t i = 0; i < daemon->n_cameras; i++)
         camera_close(daemon->cameras[i]);
     free(daemon->cameras);
@@ -239,7 +239,7 @@ static int run(struct config *config)
     struct daemon daemon = {.config = config, .started_us = utc_us()};
     struct error err = {.text = ""};
     lock_init(&daemon.health_lock, LOCK_VIEW);
-    daemon.workers = config->workers ? config->workers : threads_cores();
+    daemon.workers = config->workers ? config->workers : parallel_threads_cores();
 
     int changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int signals_fd = supervise_take_signals();

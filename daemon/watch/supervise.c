@@ -1,4 +1,4 @@
-#include "daemon/supervise.h"
+#include "daemon/watch/supervise.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,9 +11,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "daemon/clock.h"
-#include "daemon/log.h"
-#include "daemon/notify.h"
+#include "daemon/base/log.h"
+#include "daemon/watch/notify.h"
+#include "io/base/clock.h"
 
 #define TICK_US INT64_C(1000000)
 /* Some that stop a daemon signal both it and its process group: that is one wish, not two. */

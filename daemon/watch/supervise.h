@@ -1,8 +1,8 @@
 /* The loop of main's thread while the daemon runs: the one owner of signals, the watchdog's food, systemd's status line. */
-#ifndef MEMAED_DAEMON_SUPERVISE_H
-#define MEMAED_DAEMON_SUPERVISE_H
+#ifndef MEMAED_DAEMON_WATCH_SUPERVISE_H
+#define MEMAED_DAEMON_WATCH_SUPERVISE_H
 
-#include "daemon/daemon.h"
+#include "daemon/watch/daemon.h"
 
 /* Blocks TERM, INT and HUP for this thread (main's) and those that it starts, and ignores PIPE. Before it starts any.
  * Returns a signalfd for them, or -errno. */

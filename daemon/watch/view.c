@@ -3,8 +3,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "daemon/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/watch/daemon.h"
+#include "io/base/clock.h"
 
 static size_t n_cameras(void *context)
 {
@@ -38,10 +38,10 @@ static void process(void *context, struct view_process *ret)
         snprintf(ret->unhealthy, sizeof ret->unhealthy, "%s is stuck", daemon->stuck);
     lock_give(&daemon->health_lock);
 
-    struct pool_stats pool;
-    pool_stats(daemon->pool, &pool);
-    ret->cubes = pool.windows;
-    ret->cube_seconds = pool.seconds;
+    struct scheduler_stats scheduler;
+    scheduler_stats(daemon->scheduler, &scheduler);
+    ret->cubes = scheduler.windows;
+    ret->cube_seconds = scheduler.seconds;
     if (!daemon->webhooks)
         return;
     struct webhook_stats webhooks;

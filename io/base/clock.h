@@ -1,6 +1,6 @@
 /* The two clocks, in microseconds. */
-#ifndef MEMAED_DAEMON_CLOCK_H
-#define MEMAED_DAEMON_CLOCK_H
+#ifndef MEMAED_IO_BASE_CLOCK_H
+#define MEMAED_IO_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-#include "io/json.h"
+#include "io/base/json.h"
 
 #include <errno.h>
 #include <float.h>

@@ -1,8 +1,8 @@
 /* JSON values of a model file: 0, or -EINVAL with key, expected and found in err ("slots: an integer expected, "many" found"),
  * ret untouched. Values are borrowed for the call; NULL stands for one that is absent, and is wrong. For the parts of the
  * model file alone; any thread. */
-#ifndef MEMAED_IO_JSON_H
-#define MEMAED_IO_JSON_H
+#ifndef MEMAED_IO_BASE_JSON_H
+#define MEMAED_IO_BASE_JSON_H
 
 #include <jansson.h>
 #include <stddef.h>

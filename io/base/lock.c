@@ -1,4 +1,4 @@
-#include "io/lock.h"
+#include "io/base/lock.h"
 
 #include <assert.h>
 #include <errno.h>

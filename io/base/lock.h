@@ -1,8 +1,8 @@
 /* Mutexes with ranks. A thread takes locks in rising rank only; debug builds (MEMAED_DEBUG, which the sanitizer builds
  * set) abort where it doesn't, so that a deadlock shows in a test that never met it. Locks of equal rank are never held
  * together. Conditions wait by CLOCK_MONOTONIC. */
-#ifndef MEMAED_IO_LOCK_H
-#define MEMAED_IO_LOCK_H
+#ifndef MEMAED_IO_BASE_LOCK_H
+#define MEMAED_IO_BASE_LOCK_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,13 +10,13 @@
 
 /* Who may be held while what is taken. From LOCK_ALERTS on they are leaves: held for a copy, nothing is taken under them. */
 enum lock_rank {
-    LOCK_POOL = 1,          /* the choice among cameras; a window is claimed (LOCK_RING) under it */
+    LOCK_SCHEDULER = 1,          /* the choice among cameras; a window is claimed (LOCK_RING) under it */
     LOCK_STATIC,            /* a camera's static scene */
     LOCK_RESULTS,           /* a camera's alert state; alerts and snapshots are written under it */
     LOCK_RING,
     LOCK_ALERTS,            /* the log of alerts */
     LOCK_VIEW,              /* what the web copies */
-    LOCK_STORE,             /* a store's decoders */
+    LOCK_PICTURE_FILE,             /* a store's decoders */
     LOCK_WAIT,              /* a thread's sleep, and what ends it */
 };
 

@@ -1,4 +1,4 @@
-#include "io/redact.h"
+#include "io/base/redact.h"
 
 #include <stdbool.h>
 #include <string.h>

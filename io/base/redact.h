@@ -1,6 +1,6 @@
 /* Credentials in URLs are never shown. Any thread. */
-#ifndef MEMAED_IO_REDACT_H
-#define MEMAED_IO_REDACT_H
+#ifndef MEMAED_IO_BASE_REDACT_H
+#define MEMAED_IO_BASE_REDACT_H
 
 #include <stddef.h>
 

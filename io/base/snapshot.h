@@ -3,8 +3,8 @@
  *
  * Release stores and acquire loads of the words themselves carry the order, so that no fence is needed (and
  * ThreadSanitizer understands it): a reader that saw a word of a later write also sees that the sequence moved. */
-#ifndef MEMAED_IO_SNAPSHOT_H
-#define MEMAED_IO_SNAPSHOT_H
+#ifndef MEMAED_IO_BASE_SNAPSHOT_H
+#define MEMAED_IO_BASE_SNAPSHOT_H
 
 #include <sched.h>
 #include <stdatomic.h>

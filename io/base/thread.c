@@ -1,9 +1,9 @@
-#include "daemon/thread.h"
+#include "io/base/thread.h"
 
 #include <signal.h>
 #include <stdio.h>
 
-#include "daemon/clock.h"
+#include "io/base/clock.h"
 
 int thread_start(pthread_t *ret, const char *name, void *(*main)(void *arg), void *arg)
 {

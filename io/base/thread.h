@@ -1,6 +1,6 @@
 /* The daemon's long-lived threads: started with all signals blocked and a name; joined until a deadline. */
-#ifndef MEMAED_DAEMON_THREAD_H
-#define MEMAED_DAEMON_THREAD_H
+#ifndef MEMAED_IO_BASE_THREAD_H
+#define MEMAED_IO_BASE_THREAD_H
 
 #include <pthread.h>
 #include <stdbool.h>

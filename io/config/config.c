@@ -1,4 +1,4 @@
-#include "io/config.h"
+#include "io/config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/config_value.h"
+#include "io/config/config_value.h"
 
 static const char *const scope_paths[] = {"", "http.", "cameras.NAME.", "cameras.NAME.alert.", "webhooks[]."};
 

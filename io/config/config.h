@@ -4,8 +4,8 @@
  *
  * Keys: docs in etc/memaed.yml and memaed(1). Relative paths start at the file's folder. ${NAME} in a value is replaced
  * from the environment; a name that is not set is a fault. Plain data; read-only once loaded, then any thread. */
-#ifndef MEMAED_IO_CONFIG_H
-#define MEMAED_IO_CONFIG_H
+#ifndef MEMAED_IO_CONFIG_CONFIG_H
+#define MEMAED_IO_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,11 +1,11 @@
-#include "io/config_fault.h"
+#include "io/config/config_fault.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/redact.h"
+#include "io/base/redact.h"
 
 __attribute__((format(printf, 5, 0)))
 static void fault_v(struct config_faults *faults, int line, int column, const char *path, const char *format,

@@ -1,7 +1,7 @@
 /* Faults of the configuration, collected with their places and told in their order; and how text of the file may appear
  * in them. For the parts of the configuration alone; one thread. */
-#ifndef MEMAED_IO_CONFIG_FAULT_H
-#define MEMAED_IO_CONFIG_FAULT_H
+#ifndef MEMAED_IO_CONFIG_CONFIG_FAULT_H
+#define MEMAED_IO_CONFIG_CONFIG_FAULT_H
 
 #include <stdbool.h>
 #include <stddef.h>

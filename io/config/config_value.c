@@ -1,4 +1,4 @@
-#include "io/config_value.h"
+#include "io/config/config_value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

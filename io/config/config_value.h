@@ -1,14 +1,14 @@
 /* The types of the configuration's table: what text becomes which value, and what is wrong where it does not. For the
  * parts of the configuration alone; one thread. */
-#ifndef MEMAED_IO_CONFIG_VALUE_H
-#define MEMAED_IO_CONFIG_VALUE_H
+#ifndef MEMAED_IO_CONFIG_CONFIG_VALUE_H
+#define MEMAED_IO_CONFIG_CONFIG_VALUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "io/config.h"
-#include "io/config_fault.h"
-#include "io/config_yaml.h"
+#include "io/config/config.h"
+#include "io/config/config_fault.h"
+#include "io/config/config_yaml.h"
 
 enum config_scope { CONFIG_ROOT, CONFIG_HTTP, CONFIG_CAMERA, CONFIG_ALERT, CONFIG_WEBHOOK };
 

@@ -1,4 +1,4 @@
-#include "io/config_yaml.h"
+#include "io/config/config_yaml.h"
 
 #include <errno.h>
 #include <limits.h>

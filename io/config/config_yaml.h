@@ -1,8 +1,8 @@
 /* YAML as a tree of nodes that know where they stand, by libyaml's parser. Only what a configuration needs: one document
  * of mappings, sequences and scalars; aliases, anchors and tags are faults, so that a small file can't grow into a large
  * tree. Scalars stay text: what they mean is for the one who asks. Any thread; one tree is one thread's. */
-#ifndef MEMAED_IO_CONFIG_YAML_H
-#define MEMAED_IO_CONFIG_YAML_H
+#ifndef MEMAED_IO_CONFIG_CONFIG_YAML_H
+#define MEMAED_IO_CONFIG_CONFIG_YAML_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "io/footage.h"
+#include "io/footage/footage.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,17 +8,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "io/redact.h"
-#include "io/source.h"
-#include "io/source_folder.h"
-#include "io/store.h"
+#include "io/base/redact.h"
+#include "io/footage/picture_file.h"
+#include "io/video/source.h"
+#include "io/video/source_folder.h"
 
 struct footage {
     struct footage_options options;
     size_t frame_size, n, room, clips, corrupt;
     uint8_t *pixels;            /* [in_memory][frame_size]; the other frames are the store's */
     size_t in_memory, pixels_room;
-    struct store *store;        /* or NULL */
+    struct picture_file *pictures;        /* or NULL */
     uint8_t *frame;             /* [frame_size] the one at hand */
     double seconds;
     uint32_t *run;              /* [n] frames of the unbroken sequence up to and with this one */
@@ -39,11 +39,11 @@ static size_t most_in_memory(const struct footage *f)
     return f->options.keep ? 0 : f->options.max_bytes / f->frame_size;
 }
 
-static int open_store(struct footage *f, struct error *err)
+static int open_pictures(struct footage *f, struct error *err)
 {
-    const struct store_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
-                                          .max_bytes = f->options.max_disk_bytes, .keep = f->options.keep};
-    return store_open(&f->store, f->options.path, &options, err);
+    const struct picture_file_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
+                                                 .max_bytes = f->options.max_disk_bytes, .keep = f->options.keep};
+    return picture_file_open(&f->pictures, f->options.path, &options, err);
 }
 
 /* FNV-1a, a word at a time. */
@@ -110,9 +110,9 @@ static int append(struct footage *f, const char *shown, uint32_t run, float inte
         r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less "
                       "footage or a smaller picture fit, or allow more memory", shown, f->options.max_bytes >> 20, f->n,
                       f->options.width, f->options.height);
-    else if (f->store || (r = open_store(f, err)) == 0)
-        r = store_add(f->store, f->frame, run, interval_us, err);
-    if (r == -EFBIG && f->store)
+    else if (f->pictures || (r = open_pictures(f, err)) == 0)
+        r = picture_file_add(f->pictures, f->frame, run, interval_us, err);
+    if (r == -EFBIG && f->pictures)
         error_set(err, r, "%s: the footage exceeds %zu MiB on disk at %zu frames of %d x %d; fewer frames a second, less footage "
                   "or a smaller picture fit, or allow more disk", shown, f->options.max_disk_bytes >> 20, f->n,
                   f->options.width, f->options.height);
@@ -134,12 +134,12 @@ static int begin_clip(struct footage *f, const char *input, struct error *err)
 /* What the file holds from before. */
 static int go_on(struct footage *f, struct error *err)
 {
-    int r = open_store(f, err);
-    for (size_t i = 0; r == 0 && i < store_count(f->store); i++) {
+    int r = open_pictures(f, err);
+    for (size_t i = 0; r == 0 && i < picture_file_count(f->pictures); i++) {
         uint32_t run;
         float interval_us;
-        store_numbers(f->store, i, &run, &interval_us);
-        if ((r = store_read(f->store, i, f->frame, err)) == 0)
+        picture_file_numbers(f->pictures, i, &run, &interval_us);
+        if ((r = picture_file_read(f->pictures, i, f->frame, err)) == 0)
             r = note(f, f->frame, run, interval_us, 0, err);
     }
     if (r == 0 && f->n > 0)
@@ -258,7 +258,7 @@ int footage_open(struct footage **ret, const struct footage_options *options, st
     int width = options->width, height = options->height, r = 0;
     bool open_size = width == 0 && height == 0 && options->fit;
     if (open_size && options->keep)
-        r = store_size(options->path, &width, &height, err);
+        r = picture_file_size(options->path, &width, &height, err);
     if (r == 1 || !open_size)
         r = set_size(f, width, height, err);
     if (r < 0) {
@@ -273,7 +273,7 @@ void footage_close(struct footage *footage)
 {
     if (!footage)
         return;
-    store_close(footage->store);
+    picture_file_close(footage->pictures);
     free(footage->frame);
     free(footage->pixels);
     free(footage->run);
@@ -360,7 +360,7 @@ int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixel
         memcpy(pixels, footage->pixels + first * footage->frame_size, there * footage->frame_size);
     int r = 0;
     for (size_t i = there; r == 0 && i < n; i++)
-        r = store_read(footage->store, first + i - footage->in_memory, pixels + i * footage->frame_size, err);
+        r = picture_file_read(footage->pictures, first + i - footage->in_memory, pixels + i * footage->frame_size, err);
     return r;
 }
 

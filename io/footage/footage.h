@@ -1,9 +1,9 @@
 /* Footage for learning: all analysed gray frames of a list of inputs, decoded once and kept in memory, and beyond
- * max_bytes compressed on disk (io/store.h), so that windows can be drawn over the whole of it. Corrupt frames are
+ * max_bytes compressed on disk (io/footage/picture_file.h), so that windows can be drawn over the whole of it. Corrupt frames are
  * left out; a window never spans one, nor a gap, nor two inputs.
  * Frames are numbered from 0 in the order in which they came. One thread fills it; then any number read at once. */
-#ifndef MEMAED_IO_FOOTAGE_H
-#define MEMAED_IO_FOOTAGE_H
+#ifndef MEMAED_IO_FOOTAGE_FOOTAGE_H
+#define MEMAED_IO_FOOTAGE_FOOTAGE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "io/labels.h"
+#include "io/footage/labels.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* Frame labels, as `memaed eval` takes them: a text file, one line a clip: the clip's name, a blank, then 0 or 1 per
  * frame, separated by blanks. Empty lines are passed over; anything else is an error that names line and column. Any
  * thread. */
-#ifndef MEMAED_IO_LABELS_H
-#define MEMAED_IO_LABELS_H
+#ifndef MEMAED_IO_FOOTAGE_LABELS_H
+#define MEMAED_IO_FOOTAGE_LABELS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "io/store.h"
+#include "io/footage/picture_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "io/lock.h"
+#include "io/base/lock.h"
 
 static const char magic[16] = "memaed-footage1";
 enum { MAX_TABLES = 4096, IDLE_DECODERS = 64 };
@@ -41,8 +41,8 @@ struct entry {
     struct record record;
 };
 
-struct store {
-    struct store_options options;
+struct picture_file {
+    struct picture_file_options options;
     char *path;
     int fd;
     uint64_t end;               /* of the last whole record */
@@ -64,7 +64,7 @@ static uint32_t crc_of(const struct record *record, const uint8_t *data)
     return av_crc(table, crc, (const uint8_t *)&record->interval, sizeof record->interval);
 }
 
-static int failed(const struct store *s, int r, const char *what, struct error *err)
+static int failed(const struct picture_file *s, int r, const char *what, struct error *err)
 {
     return error_set(err, r, "%s: %s: %s", s->path, what, strerror(-r));
 }
@@ -81,7 +81,7 @@ static void decoder_close(struct decoder *d)
     free(d);
 }
 
-static struct decoder *decoder_open(const struct store *s)
+static struct decoder *decoder_open(const struct picture_file *s)
 {
     const AVCodec *codec = avcodec_find_decoder(AV_CODEC_ID_FFVHUFF);
     struct decoder *d = calloc(1, sizeof *d);
@@ -108,7 +108,7 @@ fail:
     return NULL;
 }
 
-static struct decoder *take_decoder(struct store *s)
+static struct decoder *take_decoder(struct picture_file *s)
 {
     lock_take(&s->lock);
     struct decoder *d = s->n_idle > 0 ? s->idle[--s->n_idle] : NULL;
@@ -116,7 +116,7 @@ static struct decoder *take_decoder(struct store *s)
     return d ? d : decoder_open(s);
 }
 
-static void give_decoder(struct store *s, struct decoder *d)
+static void give_decoder(struct picture_file *s, struct decoder *d)
 {
     lock_take(&s->lock);
     bool kept = s->n_idle < IDLE_DECODERS;
@@ -127,7 +127,7 @@ static void give_decoder(struct store *s, struct decoder *d)
         decoder_close(d);
 }
 
-static int decode(const struct store *s, struct decoder *d, const struct entry *e, uint8_t *pixels)
+static int decode(const struct picture_file *s, struct decoder *d, const struct entry *e, uint8_t *pixels)
 {
     size_t w = (size_t)s->options.width;
     if (av_new_packet(d->packet, (int)e->record.size) < 0)
@@ -148,19 +148,19 @@ static int decode(const struct store *s, struct decoder *d, const struct entry *
     return r;
 }
 
-int store_read(struct store *store, size_t i, uint8_t *pixels, struct error *err)
+int picture_file_read(struct picture_file *file, size_t i, uint8_t *pixels, struct error *err)
 {
-    struct decoder *d = take_decoder(store);
+    struct decoder *d = take_decoder(file);
     if (!d)
-        return failed(store, -ENOMEM, "no decoder", err);
-    int r = decode(store, d, &store->entries[i], pixels);
-    give_decoder(store, d);
-    return r < 0 ? error_set(err, r, "%s: picture %zu is damaged: %s", store->path, i, strerror(-r)) : 0;
+        return failed(file, -ENOMEM, "no decoder", err);
+    int r = decode(file, d, &file->entries[i], pixels);
+    give_decoder(file, d);
+    return r < 0 ? error_set(err, r, "%s: picture %zu is damaged: %s", file->path, i, strerror(-r)) : 0;
 }
 
 /* ---- adding ------------------------------------------------------------------------------------------------------ */
 
-static int encoder_open(struct store *s, struct error *err)
+static int encoder_open(struct picture_file *s, struct error *err)
 {
     const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_FFVHUFF);
     s->encoder = codec ? avcodec_alloc_context3(codec) : NULL;
@@ -195,7 +195,7 @@ static int write_all(int fd, const void *data, size_t size, uint64_t offset)
     return 0;
 }
 
-static int note(struct store *s, const struct record *record)
+static int note(struct picture_file *s, const struct record *record)
 {
     if (s->n == s->room) {
         size_t room = s->room ? 2 * s->room : 1024;
@@ -210,9 +210,9 @@ static int note(struct store *s, const struct record *record)
     return 0;
 }
 
-int store_add(struct store *store, const uint8_t *pixels, uint32_t run, float interval, struct error *err)
+int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t run, float interval, struct error *err)
 {
-    struct store *s = store;
+    struct picture_file *s = file;
     size_t w = (size_t)s->options.width;
     if (av_frame_make_writable(s->frame) < 0)
         return failed(s, -ENOMEM, "can't compress", err);
@@ -236,7 +236,7 @@ int store_add(struct store *store, const uint8_t *pixels, uint32_t run, float in
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* A file that is there: its header must be the one that would be written now. Lists its whole records. */
-static int scan(struct store *s, const void *expected, size_t header_size, uint64_t size, struct error *err)
+static int scan(struct picture_file *s, const void *expected, size_t header_size, uint64_t size, struct error *err)
 {
     unsigned char found[sizeof(struct header) + MAX_TABLES];
     if (pread(s->fd, found, header_size, 0) != (ssize_t)header_size || memcmp(found, expected, header_size) != 0)
@@ -253,16 +253,16 @@ static int scan(struct store *s, const void *expected, size_t header_size, uint6
     return ftruncate(s->fd, (off_t)s->end) < 0 ? failed(s, -errno, "can't be cut to its whole records", err) : 0;
 }
 
-int store_open(struct store **ret, const char *path, const struct store_options *options, struct error *err)
+int picture_file_open(struct picture_file **ret, const char *path, const struct picture_file_options *options, struct error *err)
 {
-    struct store *s = calloc(1, sizeof *s);
+    struct picture_file *s = calloc(1, sizeof *s);
     if (!s || !(s->path = strdup(path))) {
         free(s);
         return error_set(err, -ENOMEM, "out of memory");
     }
     s->options = *options;
     s->fd = -1;
-    lock_init(&s->lock, LOCK_STORE);
+    lock_init(&s->lock, LOCK_PICTURE_FILE);
     int r = encoder_open(s, err);
     if (r < 0)
         goto fail;
@@ -298,11 +298,11 @@ int store_open(struct store **ret, const char *path, const struct store_options 
     *ret = s;
     return 0;
 fail:
-    store_close(s);
+    picture_file_close(s);
     return r;
 }
 
-int store_size(const char *path, int *width, int *height, struct error *err)
+int picture_file_size(const char *path, int *width, int *height, struct error *err)
 {
     enum { MAX_SIDE = 8192 };
     struct header header = {0};
@@ -325,35 +325,35 @@ int store_size(const char *path, int *width, int *height, struct error *err)
     return 1;
 }
 
-void store_close(struct store *store)
+void picture_file_close(struct picture_file *file)
 {
-    if (!store)
+    if (!file)
         return;
-    while (store->n_idle > 0)
-        decoder_close(store->idle[--store->n_idle]);
-    lock_destroy(&store->lock);
-    avcodec_free_context(&store->encoder);
-    av_frame_free(&store->frame);
-    av_packet_free(&store->packet);
-    if (store->fd >= 0)
-        close(store->fd);
-    free(store->entries);
-    free(store->path);
-    free(store);
+    while (file->n_idle > 0)
+        decoder_close(file->idle[--file->n_idle]);
+    lock_destroy(&file->lock);
+    avcodec_free_context(&file->encoder);
+    av_frame_free(&file->frame);
+    av_packet_free(&file->packet);
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file->entries);
+    free(file->path);
+    free(file);
 }
 
-size_t store_count(const struct store *store)
+size_t picture_file_count(const struct picture_file *file)
 {
-    return store->n;
+    return file->n;
 }
 
-size_t store_bytes(const struct store *store)
+size_t picture_file_bytes(const struct picture_file *file)
 {
-    return store->end;
+    return file->end;
 }
 
-void store_numbers(const struct store *store, size_t i, uint32_t *run, float *interval)
+void picture_file_numbers(const struct picture_file *file, size_t i, uint32_t *run, float *interval)
 {
-    *run = store->entries[i].record.run;
-    *interval = store->entries[i].record.interval;
+    *run = file->entries[i].record.run;
+    *interval = file->entries[i].record.interval;
 }

@@ -1,10 +1,10 @@
-#include "io/calibration_json.h"
+#include "io/model/calibration_json.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 
-#include "io/json.h"
+#include "io/base/json.h"
 
 /* Reads n numbers under the given keys, all there must be; where is the object's own key, for errors. */
 static int get_numbers(double *const *ret, const char *const *keys, size_t n, size_t n_allowed, const char *where,

@@ -5,14 +5,14 @@
  * score_spec), "tail" (struct tail), "int8" (struct calibration_int8, its ranges as lists "low" and "high" in the order of
  * struct ranges) and, beside a score, "static" (struct static_limits, "limits" a list for each light), whole or not at all.
  * Another key is refused: it could change what these mean. Any thread. */
-#ifndef MEMAED_IO_CALIBRATION_JSON_H
-#define MEMAED_IO_CALIBRATION_JSON_H
+#ifndef MEMAED_IO_MODEL_CALIBRATION_JSON_H
+#define MEMAED_IO_MODEL_CALIBRATION_JSON_H
 
 #include <jansson.h>
 
-#include "core/arch.h"
-#include "core/calibration.h"
 #include "core/error.h"
+#include "core/network/arch.h"
+#include "core/score/calibration.h"
 
 /* Reads and checks all of it, against the model's arch where that decides: channels of int8, cells of score and static. 0, or
  * -EINVAL (ret untouched); err names the key ("tail: window: scale: …"), expected and found. json is borrowed for the call. */

@@ -1,4 +1,4 @@
-#include "io/model_file.h"
+#include "io/model/model_file.h"
 
 #include <errno.h>
 #include <math.h>
@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/calibration_json.h"
-#include "io/json.h"
-#include "io/safetensors.h"
+#include "io/base/json.h"
+#include "io/model/calibration_json.h"
+#include "io/model/safetensors.h"
 
 /* ---- the architecture --------------------------------------------------------------------------------------------- */
 

@@ -1,17 +1,17 @@
 /* Models as files (docs/model-format.md): safetensors with the architecture, the calibration and the story of their
  * making as JSON in the metadata. Any thread.
  *
- * memae.calibration is told in io/calibration_json.h. memae.training is an object of the writer's choice; `model show` prints
+ * memae.calibration is told in io/model/calibration_json.h. memae.training is an object of the writer's choice; `model show` prints
  * its keys, and takes "slots_used" (an integer) for the slots that the addressing used, `model prototypes` "slot_use" for each
  * slot's share. It must hold no credentials. */
-#ifndef MEMAED_IO_MODEL_FILE_H
-#define MEMAED_IO_MODEL_FILE_H
+#ifndef MEMAED_IO_MODEL_MODEL_FILE_H
+#define MEMAED_IO_MODEL_MODEL_FILE_H
 
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "core/calibration.h"
-#include "core/model.h"
+#include "core/network/model.h"
+#include "core/score/calibration.h"
 
 struct model_file {
     struct model *model;                /* owned */

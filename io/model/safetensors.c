@@ -1,4 +1,4 @@
-#include "io/safetensors.h"
+#include "io/model/safetensors.h"
 
 #include <errno.h>
 #include <fcntl.h>

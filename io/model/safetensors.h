@@ -1,8 +1,8 @@
 /* Safetensors files, read and written: 8 bytes of little-endian header length, a JSON header, raw tensors
  * (docs/model-format.md lists what is checked). Reading maps the file read-only; a file can come from anyone, so all of
  * it is checked before anything is returned. Any thread; one object is one thread's. */
-#ifndef MEMAED_IO_SAFETENSORS_H
-#define MEMAED_IO_SAFETENSORS_H
+#ifndef MEMAED_IO_MODEL_SAFETENSORS_H
+#define MEMAED_IO_MODEL_SAFETENSORS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "io/signature.h"
+#include "io/sinks/signature.h"
 
 #include <errno.h>
 #include <inttypes.h>

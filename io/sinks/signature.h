@@ -1,7 +1,7 @@
 /* The signature of the Standard Webhooks specification (symmetric, version 1): base64 of HMAC-SHA256 over
  * "ID.TIMESTAMP.BODY", by GnuTLS. https://www.standardwebhooks.com. Any thread. */
-#ifndef MEMAED_IO_SIGNATURE_H
-#define MEMAED_IO_SIGNATURE_H
+#ifndef MEMAED_IO_SINKS_SIGNATURE_H
+#define MEMAED_IO_SINKS_SIGNATURE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "io/webhook.h"
+#include "io/sinks/webhook.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,9 +17,9 @@
 #include <jansson.h>
 
 #include "core/utc.h"
-#include "io/lock.h"
-#include "io/redact.h"
-#include "io/signature.h"
+#include "io/base/lock.h"
+#include "io/base/redact.h"
+#include "io/sinks/signature.h"
 
 enum { SECOND_US = 1000000, BUSY_US = 10 * SECOND_US, BODY_MAX = 4096, CONNECT_MS = 5000, RETRY_AFTER_MAX_S = 3600,
        ID_SIZE = sizeof "msg_" + 32 };

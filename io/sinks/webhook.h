@@ -9,14 +9,14 @@
  * Certificates are verified, redirects not followed, proxies of the environment (http_proxy …) not used. An answer's body
  * is not read beyond 4 KiB. Logs name an endpoint by scheme, host and port: the rest of a URL may be secret.
  * The queue lives in memory; the place for a durable outbox is webhook_post(). */
-#ifndef MEMAED_IO_WEBHOOK_H
-#define MEMAED_IO_WEBHOOK_H
+#ifndef MEMAED_IO_SINKS_WEBHOOK_H
+#define MEMAED_IO_SINKS_WEBHOOK_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/error.h"
-#include "io/config.h"
+#include "io/config/config.h"
 
 struct webhooks;
 

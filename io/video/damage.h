@@ -1,8 +1,8 @@
 /* Which of a decoder's pictures are damaged: by the flags of packets and pictures, by packets that the decoder refused, and
  * by prediction from such pictures. The last holds until the next key frame, and for DAMAGE_US at most, for streams that
  * refresh their pictures without key frames. One thread at a time. */
-#ifndef MEMAED_IO_DAMAGE_H
-#define MEMAED_IO_DAMAGE_H
+#ifndef MEMAED_IO_VIDEO_DAMAGE_H
+#define MEMAED_IO_VIDEO_DAMAGE_H
 
 #include <libavcodec/avcodec.h>
 #include <stdbool.h>

@@ -1,17 +1,17 @@
-#include "io/ring.h"
+#include "io/video/frame_ring.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/lock.h"
-#include "io/snapshot.h"
+#include "io/base/lock.h"
+#include "io/base/snapshot.h"
 
 enum { ALIGNMENT = 64, MAX_FRAMES = 1 << 20 };
 
 struct slot {
-    struct ring_frame frame;    /* first, so that a window's frame is its slot */
+    struct frame_ring_frame frame;    /* first, so that a window's frame is its slot */
     int refs;                   /* one for `kept`, one for each window that holds it */
 };
 
@@ -20,8 +20,8 @@ struct due_window {
     int64_t due_us;
 };
 
-struct ring {
-    struct ring_options options;
+struct frame_ring {
+    struct frame_ring_options options;
     size_t capacity;            /* of kept and of due: length + backlog */
     struct slot *slots;
     uint8_t *pixels;
@@ -41,17 +41,17 @@ struct ring {
     uint64_t sequence;
     uint64_t claimed_sequence;  /* of the window claimed last */
     int held;                   /* windows */
-    struct ring_stats stats;
+    struct frame_ring_stats stats;
 
     struct snapshot published;  /* stats, for readers without the lock */
     _Atomic int64_t waiting_since;
 };
 
-int ring_open(struct ring **ret, const struct ring_options *options)
+int frame_ring_open(struct frame_ring **ret, const struct frame_ring_options *options)
 {
-    const struct ring_options *o = options;
+    const struct frame_ring_options *o = options;
     if (o->frame_size == 0 || o->frame_size > PTRDIFF_MAX / MAX_FRAMES - ALIGNMENT || o->length < 1 ||
-        o->length > RING_MAX_LENGTH || o->stride < 1 || o->backlog < 0 || o->readers < 1)
+        o->length > FRAME_RING_MAX_LENGTH || o->stride < 1 || o->backlog < 0 || o->readers < 1)
         return -EINVAL;
     /* What is kept, what windows hold that is kept no more, and the picture being filled. */
     size_t capacity = (size_t)o->length + (size_t)o->backlog;
@@ -60,7 +60,7 @@ int ring_open(struct ring **ret, const struct ring_options *options)
         return -EINVAL;
     size_t pitch = (o->frame_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 
-    struct ring *ring = calloc(1, sizeof *ring);
+    struct frame_ring *ring = calloc(1, sizeof *ring);
     if (!ring)
         return -ENOMEM;
     lock_init(&ring->lock, LOCK_RING);
@@ -73,7 +73,7 @@ int ring_open(struct ring **ret, const struct ring_options *options)
     ring->due = calloc(capacity, sizeof *ring->due);
     ring->pixels = aligned_alloc(ALIGNMENT, n_slots * pitch);
     if (!ring->slots || !ring->free || !ring->kept || !ring->due || !ring->pixels) {
-        ring_close(ring);
+        frame_ring_close(ring);
         return -ENOMEM;
     }
     /* Touched now, so that resident memory does not grow later. */
@@ -86,7 +86,7 @@ int ring_open(struct ring **ret, const struct ring_options *options)
     return 0;
 }
 
-void ring_close(struct ring *ring)
+void frame_ring_close(struct frame_ring *ring)
 {
     if (!ring)
         return;
@@ -100,12 +100,12 @@ void ring_close(struct ring *ring)
     free(ring);
 }
 
-static uint64_t first_frame(const struct ring *ring, uint64_t window)
+static uint64_t first_frame(const struct frame_ring *ring, uint64_t window)
 {
     return window * (uint64_t)ring->options.stride;
 }
 
-static void unref_locked(struct ring *ring, struct slot *slot)
+static void unref_locked(struct frame_ring *ring, struct slot *slot)
 {
     assert(slot->refs > 0);
     if (--slot->refs == 0)
@@ -113,7 +113,7 @@ static void unref_locked(struct ring *ring, struct slot *slot)
 }
 
 /* Lets go of the frames at the head that no window needs any more; returns how many. */
-static size_t trim_locked(struct ring *ring)
+static size_t trim_locked(struct frame_ring *ring)
 {
     uint64_t needed = first_frame(ring, ring->n_due ? ring->due[ring->due_head].index : ring->next_window);
     size_t n = 0;
@@ -126,22 +126,22 @@ static size_t trim_locked(struct ring *ring)
     return n;
 }
 
-static void pop_due_locked(struct ring *ring)
+static void pop_due_locked(struct frame_ring *ring)
 {
     ring->due_head = (ring->due_head + 1) % ring->capacity;
     ring->n_due--;
 }
 
-static void skip_oldest_locked(struct ring *ring)
+static void skip_oldest_locked(struct frame_ring *ring)
 {
     pop_due_locked(ring);
     ring->stats.windows_skipped++;
     ring->stats.frames_dropped += trim_locked(ring);
 }
 
-static void show_locked(struct ring *ring)
+static void show_locked(struct frame_ring *ring)
 {
-    struct ring_stats *s = &ring->stats;
+    struct frame_ring_stats *s = &ring->stats;
     s->windows_pending = ring->n_due;
     assert(s->windows_due == s->windows_claimed + s->windows_skipped + s->windows_pending);
     snapshot_write(&ring->published, (uint64_t[]){s->frames, s->frames_dropped, s->windows_due, s->windows_claimed,
@@ -149,7 +149,7 @@ static void show_locked(struct ring *ring)
     atomic_store(&ring->waiting_since, ring->n_due ? ring->due[ring->due_head].due_us : INT64_MAX);
 }
 
-struct ring_frame *ring_frame(struct ring *ring)
+struct frame_ring_frame *frame_ring_frame(struct frame_ring *ring)
 {
     if (!ring->filling) {
         lock_take(&ring->lock);
@@ -160,7 +160,7 @@ struct ring_frame *ring_frame(struct ring *ring)
     return &ring->filling->frame;
 }
 
-int ring_publish(struct ring *ring)
+int frame_ring_publish(struct frame_ring *ring)
 {
     struct slot *slot = ring->filling;
     assert(slot);
@@ -191,7 +191,7 @@ int ring_publish(struct ring *ring)
     return due;
 }
 
-void ring_break(struct ring *ring)
+void frame_ring_break(struct frame_ring *ring)
 {
     uint64_t stride = (uint64_t)ring->options.stride;
     lock_take(&ring->lock);
@@ -212,7 +212,7 @@ void ring_break(struct ring *ring)
     lock_give(&ring->lock);
 }
 
-bool ring_claim(struct ring *ring, struct ring_window *ret)
+bool frame_ring_claim(struct frame_ring *ring, struct frame_ring_window *ret)
 {
     lock_take(&ring->lock);
     if (ring->n_due == 0) {
@@ -239,7 +239,7 @@ bool ring_claim(struct ring *ring, struct ring_window *ret)
     return true;
 }
 
-void ring_release(struct ring *ring, struct ring_window *window)
+void frame_ring_release(struct frame_ring *ring, struct frame_ring_window *window)
 {
     lock_take(&ring->lock);
     for (int i = 0; i < ring->options.length; i++) {
@@ -250,12 +250,12 @@ void ring_release(struct ring *ring, struct ring_window *window)
     lock_give(&ring->lock);
 }
 
-int64_t ring_waiting_since(struct ring *ring)
+int64_t frame_ring_waiting_since(struct frame_ring *ring)
 {
     return atomic_load(&ring->waiting_since);
 }
 
-void ring_skip_pending(struct ring *ring)
+void frame_ring_skip_pending(struct frame_ring *ring)
 {
     lock_take(&ring->lock);
     while (ring->n_due)
@@ -264,10 +264,10 @@ void ring_skip_pending(struct ring *ring)
     lock_give(&ring->lock);
 }
 
-void ring_stats(struct ring *ring, struct ring_stats *ret)
+void frame_ring_stats(struct frame_ring *ring, struct frame_ring_stats *ret)
 {
     uint64_t w[6];
     snapshot_read(&ring->published, w, 6);
-    *ret = (struct ring_stats){.frames = w[0], .frames_dropped = w[1], .windows_due = w[2], .windows_claimed = w[3],
-                               .windows_skipped = w[4], .windows_pending = w[5]};
+    *ret = (struct frame_ring_stats){.frames = w[0], .frames_dropped = w[1], .windows_due = w[2], .windows_claimed = w[3],
+                                     .windows_skipped = w[4], .windows_pending = w[5]};
 }

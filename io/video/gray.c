@@ -1,4 +1,4 @@
-#include "io/gray.h"
+#include "io/video/gray.h"
 
 #include <errno.h>
 #include <libavutil/mem.h>

@@ -2,8 +2,8 @@
  * `ffmpeg -vf scale=W:H:flags=bilinear,format=gray` does it. The range is the picture's own; a YUV picture that doesn't
  * say is limited-range, a gray one full-range. Full-range gray of the size asked for is copied bit for bit.
  * One thread at a time. */
-#ifndef MEMAED_IO_GRAY_H
-#define MEMAED_IO_GRAY_H
+#ifndef MEMAED_IO_VIDEO_GRAY_H
+#define MEMAED_IO_VIDEO_GRAY_H
 
 #include <libavutil/frame.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "io/pacing.h"
+#include "io/video/pacing.h"
 
 #include <math.h>
 

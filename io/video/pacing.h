@@ -16,8 +16,8 @@
  *
  * The clock that comes out starts at 0 and goes on with the source's own steps, strictly rising. Only a step backwards, or
  * forwards by more than PACING_MAX_STEP_US, becomes one typical interval. */
-#ifndef MEMAED_IO_PACING_H
-#define MEMAED_IO_PACING_H
+#ifndef MEMAED_IO_VIDEO_PACING_H
+#define MEMAED_IO_VIDEO_PACING_H
 
 #include <stdbool.h>
 #include <stdint.h>

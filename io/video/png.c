@@ -1,4 +1,4 @@
-#include "io/png.h"
+#include "io/video/png.h"
 
 #include <errno.h>
 #include <libavcodec/avcodec.h>

@@ -1,6 +1,6 @@
 /* PNG pictures, written by FFmpeg's encoder. Any thread. */
-#ifndef MEMAED_IO_PNG_H
-#define MEMAED_IO_PNG_H
+#ifndef MEMAED_IO_VIDEO_PNG_H
+#define MEMAED_IO_VIDEO_PNG_H
 
 #include <stdint.h>
 

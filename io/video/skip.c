@@ -1,4 +1,4 @@
-#include "io/skip.h"
+#include "io/video/skip.h"
 
 #include <math.h>
 #include <string.h>

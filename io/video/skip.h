@@ -1,4 +1,4 @@
-/* Pictures that need not be decoded: those between the ones that io/pacing.h picks, of which the codec lets each be left out
+/* Pictures that need not be decoded: those between the ones that io/video/pacing.h picks, of which the codec lets each be left out
  * without harm to another. A codec whose pictures are all by themselves is not given the packet; another one is given it
  * with leave (AVDISCARD_NONREF) to leave out a picture that no other is predicted from. What is picked is what would have been
  * picked, but where a live source's timestamps jitter by more than a tenth of an interval.
@@ -6,13 +6,13 @@
  * The pictures left out are told to the pacing by their packets' timestamps, in their place, as it learns the source's rate
  * and gaps from all. A stream whose pictures come with other timestamps than its packets is decoded whole. One thread at a
  * time. */
-#ifndef MEMAED_IO_SKIP_H
-#define MEMAED_IO_SKIP_H
+#ifndef MEMAED_IO_VIDEO_SKIP_H
+#define MEMAED_IO_VIDEO_SKIP_H
 
 #include <libavcodec/avcodec.h>
 #include <stdbool.h>
 
-#include "io/pacing.h"
+#include "io/video/pacing.h"
 
 enum { SKIP_MARKS = 64 };
 

@@ -1,4 +1,4 @@
-#include "io/source.h"
+#include "io/video/source.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,13 +15,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "io/damage.h"
-#include "io/gray.h"
-#include "io/pacing.h"
-#include "io/redact.h"
-#include "io/skip.h"
-#include "io/source_folder.h"
-#include "io/source_url.h"
+#include "io/base/redact.h"
+#include "io/video/damage.h"
+#include "io/video/gray.h"
+#include "io/video/pacing.h"
+#include "io/video/skip.h"
+#include "io/video/source_folder.h"
+#include "io/video/source_url.h"
 
 enum { CLOSE_MS = 300, IMAGES_FPS = 25 };
 static const int64_t max_pixels = 8192 * 8192;

@@ -1,6 +1,6 @@
 /* A source of gray pictures: whatever FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of
  * image files as one sequence in name order. Decodes, picks frames at the analysis rate by their timestamps
- * (io/pacing.h), leaving undecoded what it can (io/skip.h), turns them to gray at the model's size (io/gray.h).
+ * (io/video/pacing.h), leaving undecoded what it can (io/video/skip.h), turns them to gray at the model's size (io/video/gray.h).
  *
  * Images of a folder or a pattern have no times: they come at options.fps, or at 25 a second where that is 0; every one
  * is taken.
@@ -10,8 +10,8 @@
  *
  * One thread owns a source; options.stop may be set from any. Never logs; FFmpeg's own lines go to the handler that the
  * program installs with source_set_log(). */
-#ifndef MEMAED_IO_SOURCE_H
-#define MEMAED_IO_SOURCE_H
+#ifndef MEMAED_IO_VIDEO_SOURCE_H
+#define MEMAED_IO_VIDEO_SOURCE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -54,7 +54,7 @@ struct source_stats {
 };
 
 /* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (a password too), -EINTR, -EIO …; err holds the
- * cause with credentials in the URL redacted (io/redact.h). *ret is the caller's. */
+ * cause with credentials in the URL redacted (io/base/redact.h). *ret is the caller's. */
 int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err);
 /* Takes NULL. Says goodbye to a server within a third of a second, stop or not. */
 void source_close(struct source *source);

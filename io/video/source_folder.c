@@ -1,4 +1,4 @@
-#include "io/source_folder.h"
+#include "io/video/source_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "io/source_url.h"
+#include "io/video/source_url.h"
 
 enum { MAX_SIZE = 256 << 20 };
 

@@ -1,6 +1,6 @@
 /* The image files of a folder, in name order, as packets for a decoder. One thread owns a folder. */
-#ifndef MEMAED_IO_SOURCE_FOLDER_H
-#define MEMAED_IO_SOURCE_FOLDER_H
+#ifndef MEMAED_IO_VIDEO_SOURCE_FOLDER_H
+#define MEMAED_IO_VIDEO_SOURCE_FOLDER_H
 
 #include <libavcodec/packet.h>
 #include <stddef.h>

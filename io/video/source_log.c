@@ -5,8 +5,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "io/redact.h"
-#include "io/source.h"
+#include "io/base/redact.h"
+#include "io/video/source.h"
 
 /* FFmpeg logs pieces of lines; each thread puts its own together. */
 struct line {

@@ -1,4 +1,4 @@
-#include "io/source_url.h"
+#include "io/video/source_url.h"
 
 #include <ctype.h>
 #include <libavcodec/avcodec.h>
@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "io/source.h"
+#include "io/video/source.h"
 
 /* Length of the scheme of "scheme://…", 0 without one. */
 static size_t scheme_length(const char *url)

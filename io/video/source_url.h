@@ -1,6 +1,6 @@
 /* What can be told of a source from its URL. Any thread. */
-#ifndef MEMAED_IO_SOURCE_URL_H
-#define MEMAED_IO_SOURCE_URL_H
+#ifndef MEMAED_IO_VIDEO_SOURCE_URL_H
+#define MEMAED_IO_VIDEO_SOURCE_URL_H
 
 #include <stdbool.h>
 #include <stddef.h>

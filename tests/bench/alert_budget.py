@@ -29,7 +29,7 @@ def calibration(path):
 
 
 def threshold(run, a_day):
-    """core/tail.c: pareto_score()"""
+    """core/score/tail.c: pareto_score()"""
     rate = a_day / 24
     if rate >= run["share"]:
         return run["level"]
@@ -40,7 +40,7 @@ def threshold(run, a_day):
 
 
 class Rule:
-    """core/alert.c, without a cooldown"""
+    """core/score/alert.c, without a cooldown"""
 
     def __init__(self, opens, closes):
         self.opens, self.closes, self.alerts, self.windows_open = opens, closes, 0, 0

@@ -6,7 +6,7 @@
 #
 # Each round runs one after the other, so that a machine that slows down slows all; the medians are compared. The peers:
 #   PyTorch, as it comes, and with the OpenBLAS kernels that memaed chose for this CPU, where Debian's OpenBLAS by itself may
-#     take much slower ones (daemon/blas.h): the second is the ratio that memaed's own code earns; and, frozen, held to AVX2,
+#     take much slower ones (daemon/base/blas.h): the second is the ratio that memaed's own code earns; and, frozen, held to AVX2,
 #     as memaed is beside it. Needs python3-torch and the reference beside the project (../shared/reference).
 #   oneDNN, by tests/bench/onednn.cpp, for the paper's network, frozen. Needs libdnnl-dev and a C++ compiler.
 # What is not there is left out, and said. MEMAED names the program to measure; EACH_S says how many seconds each measurement of

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/evaluation.h"
+#include "core/evaluation/evaluation.h"
 #include "tests/reproduce/reproduce.h"
 
 enum { DIGITS = 10, QUERY = 16, SIDE = 28, MARGIN = 2, PADDED = SIDE + 2 * MARGIN, VALIDATION = 10000 };

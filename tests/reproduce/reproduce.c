@@ -9,13 +9,13 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "core/kernels.h"
-#include "core/network.h"
+#include "core/kernels/kernels.h"
+#include "core/network/network.h"
+#include "core/network/training.h"
 #include "core/rng.h"
-#include "core/training.h"
-#include "daemon/blas.h"
-#include "daemon/options.h"
-#include "daemon/threads.h"
+#include "daemon/base/blas.h"
+#include "daemon/base/options.h"
+#include "daemon/base/parallel_threads.h"
 
 _Noreturn void reproduce_fail(const char *format, ...)
 {
@@ -50,14 +50,14 @@ void reproduce_options(struct reproduce *o, int argc, char **argv)
     int c, bad = 0;
     blas_init(argv);
     kernels_choose(NULL);
-    o->threads = threads_cores();
+    o->threads = parallel_threads_cores();
     while (!bad && (c = getopt_long(argc, argv, ":", options, NULL)) != -1)
         switch (c) {
         case RUNS: bad = option_int(&o->runs, o->name, "runs", optarg, 1, 100); break;
         case EPOCHS: bad = option_int(&o->epochs, o->name, "epochs", optarg, 1, 10000); break;
         case BATCH: bad = option_int(&o->batch, o->name, "batch", optarg, 2, 65536); break;
         case SEED: bad = option_int(&o->seed, o->name, "seed", optarg, 0, 1 << 30); break;
-        case THREADS: bad = option_int(&o->threads, o->name, "threads", optarg, 1, THREADS_MAX); break;
+        case THREADS: bad = option_int(&o->threads, o->name, "threads", optarg, 1, PARALLEL_THREADS_MAX); break;
         case RATE: bad = option_real(&o->learning_rate, o->name, "learning-rate", optarg, 0, 1, true); break;
         case ENTROPY: bad = option_real(&o->alpha, o->name, "entropy", optarg, 0, 1, false); break;
         case SHRINK: bad = option_real(&o->shrink, o->name, "shrink", optarg, 0, 0.999, false); break;
@@ -164,12 +164,12 @@ void reproduce_errors(struct model *model, size_t n, reproduce_fill *fill, const
 
 void reproduce_each(const struct reproduce *o, int n, void (*fn)(void *arg, int i, int worker), void *arg)
 {
-    struct threads *threads;
-    if (threads_open(&threads, o->threads) < 0)
+    struct parallel_threads *threads;
+    if (parallel_threads_open(&threads, o->threads) < 0)
         reproduce_fail("cannot start %d threads", o->threads);
-    struct parallel parallel = threads_parallel(threads);
+    struct parallel parallel = parallel_threads_parallel(threads);
     parallel.run(&parallel, n, fn, arg);
-    threads_close(threads);
+    parallel_threads_close(threads);
 }
 
 void reproduce_print(const char *name, const double *values, int n)

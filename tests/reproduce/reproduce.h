@@ -1,13 +1,13 @@
 /* What the programs that repeat the paper's experiments share: options, data, learning and scoring of one model, figures.
  * They run several models at once, one a thread, so that figures don't depend on the number of threads. A fault ends the
  * program with status 1 and the cause. */
-#ifndef MEMAED_TESTS_REPRODUCE_H
-#define MEMAED_TESTS_REPRODUCE_H
+#ifndef MEMAED_TESTS_REPRODUCE_REPRODUCE_H
+#define MEMAED_TESTS_REPRODUCE_REPRODUCE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/model.h"
+#include "core/network/model.h"
 
 struct reproduce {
     const char *name;

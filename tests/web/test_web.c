@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/utc.h"
-#include "tests/web_fixture.h"
+#include "tests/web/web_fixture.h"
 #include "web/cursor.h"
 #include "web/metrics.h"
 #include "web/request.h"

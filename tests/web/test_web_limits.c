@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/web_fixture.h"
+#include "tests/web/web_fixture.h"
 #include "web/request.h"
 #include "web/server.h"
 

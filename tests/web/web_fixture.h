@@ -1,6 +1,6 @@
 /* For the tests of web/: a view of the test's own, a server over it, and clients of it. */
-#ifndef MEMAED_TESTS_WEB_FIXTURE_H
-#define MEMAED_TESTS_WEB_FIXTURE_H
+#ifndef MEMAED_TESTS_WEB_WEB_FIXTURE_H
+#define MEMAED_TESTS_WEB_WEB_FIXTURE_H
 
 #include <arpa/inet.h>
 #include <check.h>

@@ -1,9 +1,9 @@
-#include "core/peak.h"
+#include "core/kernels/peak/peak.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/cpu.h"
+#include "core/kernels/cpu.h"
 
 #if defined __x86_64__
 #define HAS(feature) (__builtin_cpu_supports(feature) != 0)

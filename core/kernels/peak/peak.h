@@ -1,7 +1,7 @@
 /* How fast this CPU multiplies and adds: a loop of independent multiply-adds on registers, for `memaed bench` to hold the
  * network against. There is no clock here: the caller times it, one call a thread, all threads at once. */
-#ifndef MEMAED_CORE_PEAK_H
-#define MEMAED_CORE_PEAK_H
+#ifndef MEMAED_CORE_KERNELS_PEAK_PEAK_H
+#define MEMAED_CORE_KERNELS_PEAK_PEAK_H
 
 #include "core/precision.h"
 

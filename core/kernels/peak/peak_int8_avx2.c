@@ -8,4 +8,4 @@
         __asm__("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0" \
                 : "+x"(x), "=&x"(pairs) : "x"(a), "x"(b), "x"(_mm256_set1_epi16(1))); \
     } while (0)
-#include "core/peak_int8_kernel.h"
+#include "core/kernels/peak/peak_int8_kernel.h"

@@ -1,9 +1,9 @@
 /* The body of peak_int8_run_*(), compiled once per instruction set by a file that defines PEAK_NAME, PEAK_VECTOR (the type of
- * a register), PEAK_CHAINS as core/peak_kernel.h has it, and PEAK_DOT(x, a, b): to each 32-bit lane of x, the four products of
+ * a register), PEAK_CHAINS as core/kernels/peak/peak_kernel.h has it, and PEAK_DOT(x, a, b): to each 32-bit lane of x, the four products of
  * bytes in a and b. By assembler, so that the compiler takes no sum out of the loop. */
 #include <immintrin.h>
 
-#include "core/peak.h"
+#include "core/kernels/peak/peak.h"
 
 double PEAK_NAME(long rounds, float *sink)
 {

@@ -1,7 +1,7 @@
 /* The body of peak_run_*(), compiled once per instruction set by a file that defines PEAK_NAME, PEAK_WIDTH (floats in a
  * vector) and PEAK_CHAINS. Chains must hide the latency of a multiply-add (4 cycles at two a cycle: 8 or more) and fit
  * the registers beside the two factors. */
-#include "core/peak.h"
+#include "core/kernels/peak/peak.h"
 
 typedef float vector __attribute__((vector_size(PEAK_WIDTH * sizeof(float))));
 

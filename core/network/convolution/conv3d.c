@@ -1,9 +1,9 @@
-#include "core/conv3d.h"
+#include "core/network/convolution/conv3d.h"
 
 #include <string.h>
 
-#include "core/kernels.h"
-#include "core/window3d.h"
+#include "core/kernels/kernels.h"
+#include "core/network/convolution/window3d.h"
 
 /* A block of output positions, and the runs of inputs under each (a tap's channels), that one call of a kernel takes: so
  * many that the table of pointers is small beside the first-level cache, and of weights what stays in the second. */

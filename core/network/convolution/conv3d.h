@@ -1,4 +1,4 @@
-/* Strided 3-D convolution and its transpose, direct: register tiles (core/kernels.h) read their inputs where they lie,
+/* Strided 3-D convolution and its transpose, direct: register tiles (core/kernels/kernels.h) read their inputs where they lie,
  * through pointers to the channels of each tap, and no im2row ever exists.
  *
  * One geometry serves both. A convolution relates a fine tensor [t, h, w, fine.c] to a coarse one [t', h', w', coarse.c]:
@@ -11,10 +11,10 @@
  *
  * Activations are channels-last, one sample a call. Pointers are borrowed for the call and must not alias; scratch is
  * conv3d_scratch() floats. Pure, any thread. */
-#ifndef MEMAED_CORE_CONV3D_H
-#define MEMAED_CORE_CONV3D_H
+#ifndef MEMAED_CORE_NETWORK_CONVOLUTION_CONV3D_H
+#define MEMAED_CORE_NETWORK_CONVOLUTION_CONV3D_H
 
-#include "core/arch.h"
+#include "core/network/arch.h"
 
 struct conv3d {
     struct dims fine, coarse;

@@ -1,12 +1,12 @@
-#include "core/conv3d_int8.h"
+#include "core/network/convolution/conv3d_int8.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/int8_kernels.h"
-#include "core/window3d.h"
+#include "core/kernels/int8_kernels.h"
+#include "core/network/convolution/window3d.h"
 
 /* Output positions that one call of a kernel takes, at most, and the pointers of their table: half a first-level cache. */
 enum { BLOCK_ROWS = 128, BLOCK_POINTERS = 2048 };

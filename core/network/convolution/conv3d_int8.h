@@ -1,4 +1,4 @@
-/* Convolution and its transpose in 8 bits, for the frozen network: the same walk as core/conv3d.h, with weights that are
+/* Convolution and its transpose in 8 bits, for the frozen network: the same walk as core/network/convolution/conv3d.h, with weights that are
  * bytes with a scale for each output channel, and activations that are bytes with a step for each channel.
  *
  * A byte q stands for (q - zero) * step. What an output sees beside the source reads the byte nearest to zero, which is
@@ -7,12 +7,12 @@
  * right as its weights and bytes are.
  *
  * Activations are channels-last, one sample a call. Immutable once open: any thread, with scratch of its own. */
-#ifndef MEMAED_CORE_CONV3D_INT8_H
-#define MEMAED_CORE_CONV3D_INT8_H
+#ifndef MEMAED_CORE_NETWORK_CONVOLUTION_CONV3D_INT8_H
+#define MEMAED_CORE_NETWORK_CONVOLUTION_CONV3D_INT8_H
 
 #include <stdint.h>
 
-#include "core/conv3d.h"
+#include "core/network/convolution/conv3d.h"
 
 struct quantum {
     float step, zero;           /* step > 0; 0 <= zero <= 255 */

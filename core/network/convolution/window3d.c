@@ -1,4 +1,4 @@
-#include "core/window3d.h"
+#include "core/network/convolution/window3d.h"
 
 #include <string.h>
 

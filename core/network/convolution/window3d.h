@@ -1,9 +1,9 @@
 /* Which inputs each output of a convolution sees, and where they lie: pointers to them, for kernels that read them there.
- * For tensors of any element, channels-last; shared by core/conv3d.c and core/conv3d_int8.c. Pure, any thread. */
-#ifndef MEMAED_CORE_WINDOW3D_H
-#define MEMAED_CORE_WINDOW3D_H
+ * For tensors of any element, channels-last; shared by core/network/convolution/conv3d.c and core/network/convolution/conv3d_int8.c. Pure, any thread. */
+#ifndef MEMAED_CORE_NETWORK_CONVOLUTION_WINDOW3D_H
+#define MEMAED_CORE_NETWORK_CONVOLUTION_WINDOW3D_H
 
-#include "core/conv3d.h"
+#include "core/network/convolution/conv3d.h"
 
 /* Position j on an axis reads the source at step*j + first … + n - 1; what is not of the source stands for zero. */
 struct window3d {

@@ -1,4 +1,4 @@
-#include "daemon/camera.h"
+#include "daemon/watch/camera/camera.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,16 +10,16 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "daemon/backoff.h"
-#include "daemon/clock.h"
-#include "daemon/events.h"
-#include "daemon/log.h"
-#include "daemon/results.h"
-#include "daemon/static_gate.h"
-#include "daemon/thread.h"
-#include "io/lock.h"
-#include "io/redact.h"
-#include "io/source.h"
+#include "daemon/base/backoff.h"
+#include "daemon/base/log.h"
+#include "daemon/base/static_gate.h"
+#include "daemon/watch/camera/results.h"
+#include "daemon/watch/events.h"
+#include "io/base/clock.h"
+#include "io/base/lock.h"
+#include "io/base/redact.h"
+#include "io/base/thread.h"
+#include "io/video/source.h"
 
 /* What the watchdog grants beyond the source's own time limits: opening may wait for name resolution, that nothing can
  * interrupt; all else is short. */
@@ -39,15 +39,15 @@ struct camera {
     struct alert_rule rule;
     double fps;
     int length;                 /* frames of a window */
-    struct history *history;    /* of its windows; the worker's that set in_history */
-    atomic_flag in_history;
+    struct frame_cache *frame_cache;    /* of its windows; the worker's that set in_frame_cache */
+    atomic_flag in_frame_cache;
     bool is_live, is_local;     /* paces itself; is a file, whose end is no loss */
-    struct ring *ring;
+    struct frame_ring *ring;
     struct results *results;
     struct static_gate *gate;   /* NULL: all windows are computed */
     struct webhooks *webhooks;
-    struct pool *pool;
-    size_t index;               /* in the pool */
+    struct scheduler *scheduler;
+    size_t index;               /* in the scheduler */
     int changed_fd;
     struct heartbeat beat;
     pthread_t thread;
@@ -110,7 +110,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
         camera->rule = *options->rule;
     camera->fps = options->fps;
     camera->length = arch->frames;
-    atomic_flag_clear(&camera->in_history);
+    atomic_flag_clear(&camera->in_frame_cache);
     camera->is_live = source_is_live(config->source);
     camera->is_local = is_local_file(config->source);
     camera->webhooks = options->webhooks;
@@ -120,14 +120,14 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
         seed = (uint64_t)monotonic_us();
     backoff_init(&camera->backoff, seed);
 
-    camera->history = plan_history_new(options->plan, config->stride);
-    int r = camera->history ? 0 : -ENOMEM;
+    camera->frame_cache = plan_frame_cache_new(options->plan, config->stride);
+    int r = camera->frame_cache ? 0 : -ENOMEM;
     if (r == 0)
-        r = ring_open(&camera->ring, &(struct ring_options){.frame_size = (size_t)arch->height * (size_t)arch->width,
-                                                            .length = arch->frames,
-                                                            .stride = config->stride,
-                                                            .backlog = config->backlog,
-                                                            .readers = options->readers});
+        r = frame_ring_open(&camera->ring, &(struct frame_ring_options){.frame_size = (size_t)arch->height * (size_t)arch->width,
+                                                                        .length = arch->frames,
+                                                                        .stride = config->stride,
+                                                                        .backlog = config->backlog,
+                                                                        .readers = options->readers});
     if (r == 0)
         r = results_open(&camera->results,
                          &(struct results_options){.camera = config->name,
@@ -165,8 +165,8 @@ void camera_close(struct camera *camera)
     static_gate_close(camera->gate);
     free(camera->repeat.last);
     results_close(camera->results);
-    ring_close(camera->ring);
-    free(camera->history);
+    frame_ring_close(camera->ring);
+    free(camera->frame_cache);
     pthread_cond_destroy(&camera->stopped);
     lock_destroy(&camera->view_lock);
     lock_destroy(&camera->wait_lock);
@@ -180,15 +180,15 @@ const char *camera_name(const struct camera *camera)
 
 /* ---- the workers' side ---- */
 
-static bool is_frozen(const struct camera *camera, const struct ring_frame *frame)
+static bool is_frozen(const struct camera *camera, const struct frame_ring_frame *frame)
 {
     return camera->has_calibration && camera->calibration.has_static &&
            (double)(frame->pts_us - frame->same_since_us) > 1e6 * camera->calibration.still.frozen_s;
 }
 
 /* Whether a window is static; it has its result then. */
-static bool is_static(const struct camera *camera, const struct ring_window *window, const uint8_t *const *frames,
-                      uint64_t *number, struct pool_result *ret)
+static bool is_static(const struct camera *camera, const struct frame_ring_window *window, const uint8_t *const *frames,
+                      uint64_t *number, struct scheduler_result *ret)
 {
     const struct static_window asked = {.frames = frames, .first = window->frames[0]->number, .gap_before = window->gap_before,
                                         .frozen = is_frozen(camera, window->frames[camera->length - 1])};
@@ -203,10 +203,10 @@ static bool is_static(const struct camera *camera, const struct ring_window *win
 }
 
 /* A worker that runs a window of a camera while another is at one before shares nothing: waiting would cost more. */
-static void run_window(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret)
+static void run_window(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
 {
     struct camera *camera = arg;
-    const uint8_t *frames[RING_MAX_LENGTH];
+    const uint8_t *frames[FRAME_RING_MAX_LENGTH];
     for (int i = 0; i < camera->length; i++)
         frames[i] = window->frames[i]->pixels;
     uint64_t number;
@@ -214,10 +214,10 @@ static void run_window(void *arg, const struct ring_window *window, void *worksp
         return;
     struct plan_result result;
     struct score_features features;
-    bool alone = !atomic_flag_test_and_set(&camera->in_history);
-    plan_run_sliding(camera->plan, alone ? camera->history : NULL, window->frames[0]->number, frames, workspace, &result);
+    bool alone = !atomic_flag_test_and_set(&camera->in_frame_cache);
+    plan_run_sliding(camera->plan, alone ? camera->frame_cache : NULL, window->frames[0]->number, frames, workspace, &result);
     if (alone)
-        atomic_flag_clear(&camera->in_history);
+        atomic_flag_clear(&camera->in_frame_cache);
     ret->reference = result.reference;
     const struct calibration *calibration = camera->has_calibration ? &camera->calibration : NULL;
     ret->score = calibration_score(calibration, camera->plan, &result, &features);
@@ -228,15 +228,15 @@ static void run_window(void *arg, const struct ring_window *window, void *worksp
         static_gate_leave(camera->gate, number, &features, &(struct static_score){ret->reference, ret->score, ret->boxes});
 }
 
-static void commit_result(void *arg, const struct pool_result *result)
+static void commit_result(void *arg, const struct scheduler_result *result)
 {
     results_commit(((struct camera *)arg)->results, result);
 }
 
-struct pool_client camera_client(struct camera *camera)
+struct scheduler_client camera_client(struct camera *camera)
 {
-    return (struct pool_client){.ring = camera->ring, .length = camera->length, .arg = camera, .run = run_window,
-                                .commit = commit_result};
+    return (struct scheduler_client){.ring = camera->ring, .length = camera->length, .arg = camera, .run = run_window,
+                                     .commit = commit_result};
 }
 
 /* ---- the decoder thread ---- */
@@ -280,14 +280,14 @@ static void end_sequence(struct camera *camera)
 {
     if (camera->frozen)
         event_frozen(camera->config->name, false, 1e-6 * (double)(camera->last_pts_us - camera->repeat.since_us));
-    ring_break(camera->ring);
+    frame_ring_break(camera->ring);
     camera->unbroken = 0;
     camera->repeat.begun = false;
     set_frozen(camera, false);
 }
 
 /* Notes how long the picture has been the same, and tells when that becomes too long, and when it ends. */
-static void count_repeat(struct camera *camera, struct ring_frame *frame)
+static void count_repeat(struct camera *camera, struct frame_ring_frame *frame)
 {
     const struct arch *arch = plan_arch(camera->plan);
     int64_t before_us = camera->repeat.since_us;
@@ -356,7 +356,7 @@ static bool pace(struct camera *camera, int64_t pts_us)
 /* Reads one picture into the ring. 1; 0 at the end; negative errno. */
 static int take_picture(struct camera *camera, struct source *source, struct error *err)
 {
-    struct ring_frame *frame = ring_frame(camera->ring);
+    struct frame_ring_frame *frame = frame_ring_frame(camera->ring);
     struct source_frame picture;
     heartbeat_until(&camera->beat,
                     monotonic_us() + SOURCE_PICTURE_STALLS * (int64_t)(camera->config->stall_timeout_s * 1e6) +
@@ -377,8 +377,8 @@ static int take_picture(struct camera *camera, struct source *source, struct err
     frame->time_us = utc_us();
     frame->due_us = monotonic_us();
     count_repeat(camera, frame);
-    if (ring_publish(camera->ring))
-        pool_due(camera->pool, camera->index);
+    if (frame_ring_publish(camera->ring))
+        scheduler_due(camera->scheduler, camera->index);
     camera->last_pts_us = picture.pts_us;
     camera->published++;
     count_frame(camera);
@@ -473,9 +473,9 @@ static void *camera_main(void *arg)
     return NULL;
 }
 
-int camera_start(struct camera *camera, struct pool *pool, size_t index)
+int camera_start(struct camera *camera, struct scheduler *scheduler, size_t index)
 {
-    camera->pool = pool;
+    camera->scheduler = scheduler;
     camera->index = index;
     char name[80];
     snprintf(name, sizeof name, "cam-%s", camera->config->name);
@@ -504,7 +504,7 @@ void camera_end(struct camera *camera)
 {
     if (!camera->started)
         return;
-    ring_skip_pending(camera->ring);
+    frame_ring_skip_pending(camera->ring);
     results_end(camera->results, utc_us());
     struct view_camera view;
     camera_view(camera, &view);
@@ -536,8 +536,8 @@ void camera_view(struct camera *camera, struct view_camera *ret)
     /* Scored first: every window that is scored by now is claimed in the counters read after it, so that what is left is
      * never negative. Pending are those under way too. */
     results_view(camera->results, ret);
-    struct ring_stats stats;
-    ring_stats(camera->ring, &stats);
+    struct frame_ring_stats stats;
+    frame_ring_stats(camera->ring, &stats);
     ret->frames = stats.frames;
     ret->frames_dropped = stats.frames_dropped;
     ret->windows_due = stats.windows_due;

@@ -16,20 +16,20 @@
  * pictures has come in one unbroken sequence. A stream that fails again before that is no new loss, nor are failures to
  * reconnect. A loss closes the camera's open alert.
  *
- * Order of life: camera_open, pool_open over camera_client()s, camera_start, camera_stop, camera_join, pool_join, camera_end,
- * pool_close, camera_close. */
-#ifndef MEMAED_DAEMON_CAMERA_H
-#define MEMAED_DAEMON_CAMERA_H
+ * Order of life: camera_open, scheduler_open over camera_client()s, camera_start, camera_stop, camera_join, scheduler_join, camera_end,
+ * scheduler_close, camera_close. */
+#ifndef MEMAED_DAEMON_WATCH_CAMERA_CAMERA_H
+#define MEMAED_DAEMON_WATCH_CAMERA_CAMERA_H
 
-#include "core/alert.h"
 #include "core/error.h"
-#include "core/calibration.h"
-#include "core/plan.h"
-#include "daemon/alertlog.h"
-#include "daemon/heartbeat.h"
-#include "daemon/pool.h"
-#include "io/config.h"
-#include "io/webhook.h"
+#include "core/network/plan.h"
+#include "core/score/alert.h"
+#include "core/score/calibration.h"
+#include "daemon/watch/alertlog.h"
+#include "daemon/watch/heartbeat.h"
+#include "daemon/watch/scheduler.h"
+#include "io/config/config.h"
+#include "io/sinks/webhook.h"
 #include "web/view.h"
 
 struct camera;
@@ -40,7 +40,7 @@ struct camera_options {
     const struct plan *plan;
     double fps;                             /* analysed; 0: every frame */
     const struct alert_rule *rule;          /* NULL: scores only */
-    int readers;                            /* workers of the pool */
+    int readers;                            /* workers of the scheduler */
     struct alertlog *alerts;
     struct webhooks *webhooks;              /* or NULL */
     struct heartbeats *heartbeats;          /* the thread's beat is added here */
@@ -48,14 +48,14 @@ struct camera_options {
 };
 
 int camera_open(struct camera **ret, const struct camera_options *options, struct error *err);  /* 0, -EINVAL, -ENOMEM */
-struct pool_client camera_client(struct camera *camera);
+struct scheduler_client camera_client(struct camera *camera);
 
-/* Starts the thread; the camera is client `index` of the pool. 0 or -errno. */
-int camera_start(struct camera *camera, struct pool *pool, size_t index);
+/* Starts the thread; the camera is client `index` of the scheduler. 0 or -errno. */
+int camera_start(struct camera *camera, struct scheduler *scheduler, size_t index);
 /* Tells the thread to end; returns at once. A source that is being read is interrupted. */
 void camera_stop(struct camera *camera);
 /* false: the thread still runs at deadline_us (CLOCK_MONOTONIC), stuck in the source. It goes on using the camera, its
- * ring and the pool: nothing of that may be freed. */
+ * ring and the scheduler: nothing of that may be freed. */
 bool camera_join(struct camera *camera, int64_t deadline_us);
 /* The last words: what is due is given up, an open alert closes, the counts are logged. No thread and no worker is at it
  * any more. */

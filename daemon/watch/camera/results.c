@@ -1,4 +1,4 @@
-#include "daemon/results.h"
+#include "daemon/watch/camera/results.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/drift.h"
-#include "daemon/clock.h"
-#include "daemon/events.h"
-#include "daemon/scorelog.h"
-#include "io/lock.h"
+#include "core/score/drift.h"
+#include "daemon/watch/camera/scorelog.h"
+#include "daemon/watch/events.h"
+#include "io/base/clock.h"
+#include "io/base/lock.h"
 
 enum { RATE_SECONDS = 5, RATE_SLOTS = 8 };
 
@@ -25,7 +25,7 @@ struct rate {
 struct results {
     char camera[65];
     int frames_per_window;
-    struct ring *ring;
+    struct frame_ring *ring;
     struct alertlog *alerts;
     struct webhooks *webhooks;
     struct scorelog *scores;
@@ -200,12 +200,12 @@ static void count_latency_locked(struct results *results, double ms)
 /* Whether every window that came due has been committed or skipped. */
 static bool is_settled_locked(const struct results *results)
 {
-    struct ring_stats stats;
-    ring_stats(results->ring, &stats);
+    struct frame_ring_stats stats;
+    frame_ring_stats(results->ring, &stats);
     return stats.windows_pending == 0 && stats.windows_claimed == results->committed;
 }
 
-void results_commit(struct results *results, const struct pool_result *result)
+void results_commit(struct results *results, const struct scheduler_result *result)
 {
     struct view_score score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
                                .pts_us = result->pts_us, .is_static = result->is_static, .reference = result->reference,

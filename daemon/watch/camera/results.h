@@ -3,15 +3,15 @@
  *
  * Where the sequence breaks, what was seen before counts no more and an open alert closes: at the first result after a
  * gap, or, where the camera is lost and no result follows, as soon as the windows due before have been scored. */
-#ifndef MEMAED_DAEMON_RESULTS_H
-#define MEMAED_DAEMON_RESULTS_H
+#ifndef MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
+#define MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 
-#include "core/alert.h"
-#include "core/tail.h"
-#include "daemon/alertlog.h"
-#include "daemon/pool.h"
-#include "io/ring.h"
-#include "io/webhook.h"
+#include "core/score/alert.h"
+#include "core/score/tail.h"
+#include "daemon/watch/alertlog.h"
+#include "daemon/watch/scheduler.h"
+#include "io/sinks/webhook.h"
+#include "io/video/frame_ring.h"
 #include "web/view.h"
 
 struct results;
@@ -24,7 +24,7 @@ struct results_options {
     int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
     size_t scores_kept;                 /* ALERT_MAX_N or more, where there is a rule */
     /* Borrowed until close. */
-    struct ring *ring;
+    struct frame_ring *ring;
     struct alertlog *alerts;
     struct webhooks *webhooks;          /* or NULL */
 };
@@ -32,10 +32,10 @@ struct results_options {
 int results_open(struct results **ret, const struct results_options *options);      /* 0, -EINVAL, -ENOMEM */
 void results_close(struct results *results);            /* takes NULL */
 
-/* Takes the next result; one call at a time (as the pool commits). No allocation but for alerts. */
-void results_commit(struct results *results, const struct pool_result *result);
+/* Takes the next result; one call at a time (as the scheduler commits). No allocation but for alerts. */
+void results_commit(struct results *results, const struct scheduler_result *result);
 
-/* The camera was lost at time_us (UTC), after ring_break(). The decoder's thread. */
+/* The camera was lost at time_us (UTC), after frame_ring_break(). The decoder's thread. */
 void results_break(struct results *results, int64_t time_us);
 /* No result will follow: an open alert closes at once. */
 void results_end(struct results *results, int64_t time_us);

@@ -1,4 +1,4 @@
-#include "daemon/scorelog.h"
+#include "daemon/watch/camera/scorelog.h"
 
 #include <errno.h>
 #include <math.h>

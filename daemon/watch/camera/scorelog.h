@@ -1,7 +1,7 @@
 /* The last scores of one camera, numbered without gaps from 0. Bounded: the oldest gives way. One thread at a time
  * appends; any thread reads, without a lock, and never holds the writer up. Resident from the start. */
-#ifndef MEMAED_DAEMON_SCORELOG_H
-#define MEMAED_DAEMON_SCORELOG_H
+#ifndef MEMAED_DAEMON_WATCH_CAMERA_SCORELOG_H
+#define MEMAED_DAEMON_WATCH_CAMERA_SCORELOG_H
 
 #include "web/view.h"
 

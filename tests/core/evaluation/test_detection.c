@@ -1,4 +1,4 @@
-#include "core/detection.h"
+#include "core/evaluation/detection.h"
 
 #include <check.h>
 #include <errno.h>

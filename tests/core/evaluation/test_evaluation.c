@@ -1,4 +1,4 @@
-#include "core/evaluation.h"
+#include "core/evaluation/evaluation.h"
 
 #include <check.h>
 #include <errno.h>

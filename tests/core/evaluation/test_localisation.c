@@ -1,4 +1,4 @@
-#include "core/localisation.h"
+#include "core/evaluation/localisation.h"
 
 #include <check.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/int8_kernels.h"
+#include "core/kernels/int8_kernels.h"
 #include "core/rng.h"
 
 enum { ROWS = 45, MAX_RUNS = 9, MAX_K = 900, N = 110, INPUTS = MAX_RUNS * MAX_K, PANELS = (N + KERNEL_PANEL - 1) / KERNEL_PANEL,

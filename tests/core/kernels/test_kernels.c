@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
 #include "core/rng.h"
 
 enum { GUARD = 32, MAX = 70000 };

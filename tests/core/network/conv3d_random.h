@@ -1,9 +1,9 @@
-/* Layers of random geometry, and the definition of their convolution, for the tests of core/conv3d.h and
- * core/conv3d_int8.h. */
-#ifndef MEMAED_TESTS_CONV3D_RANDOM_H
-#define MEMAED_TESTS_CONV3D_RANDOM_H
+/* Layers of random geometry, and the definition of their convolution, for the tests of core/network/convolution/conv3d.h and
+ * core/network/convolution/conv3d_int8.h. */
+#ifndef MEMAED_TESTS_CORE_NETWORK_CONV3D_RANDOM_H
+#define MEMAED_TESTS_CORE_NETWORK_CONV3D_RANDOM_H
 
-#include "core/conv3d.h"
+#include "core/network/convolution/conv3d.h"
 #include "core/rng.h"
 
 static struct rng rng;

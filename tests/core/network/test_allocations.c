@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/calibration.h"
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
+#include "core/score/calibration.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define COUNTED 0       /* the sanitizer has an allocator of its own */
@@ -68,9 +68,9 @@ START_TEST(test_none_per_window)
     struct ranges ranges = {.n = ranges_count(&model->arch, &model->shapes)};
     for (int i = 0; i < ranges.n; i++)
         ranges.channels[i] = (struct range){-1, 4};
-    ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, &ranges, &err) : plan_open(&plan, model, &err), 0);
+    ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, score_scratch(&model->arch), &ranges, &err) : plan_open(&plan, model, score_scratch(&model->arch), &err), 0);
     void *ws = plan_workspace_new(plan);
-    struct history *history = plan_history_new(plan, 1);
+    struct frame_cache *frame_cache = plan_frame_cache_new(plan, 1);
     uint8_t *picture = calloc(1, (size_t)arch.height * (size_t)arch.width);
     const uint8_t *frames[ARCH_MAX_FRAMES];
     for (int t = 0; t < arch.frames; t++)
@@ -82,7 +82,7 @@ START_TEST(test_none_per_window)
     long before = atomic_load(&allocations);
     for (int i = 0; i < 3; i++) {
         plan_run(plan, frames, ws, &result);
-        plan_run_sliding(plan, history, (uint64_t)i, frames, ws, &result);
+        plan_run_sliding(plan, frame_cache, (uint64_t)i, frames, ws, &result);
         struct score_features features;
         float score = calibration_score(&calibration, plan, &result, &features);
         calibration_boxes(&calibration, plan, &result, score, score, score, &boxes);
@@ -92,7 +92,7 @@ START_TEST(test_none_per_window)
     ck_assert_int_eq(during, 0);
     ck_assert_int_ge(boxes.n, 1);
     free(picture);
-    free(history);
+    free(frame_cache);
     free(ws);
     plan_close(plan);
     model_close(model);

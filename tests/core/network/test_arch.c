@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/arch.h"
-#include "core/model.h"
+#include "core/network/arch.h"
+#include "core/network/model.h"
 
 static struct error err;
 

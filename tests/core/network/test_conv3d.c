@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conv3d.h"
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
+#include "core/network/convolution/conv3d.h"
 #include "core/rng.h"
-#include "tests/conv3d_random.h"
+#include "tests/core/network/conv3d_random.h"
 
 static float *random_floats(size_t n)
 {

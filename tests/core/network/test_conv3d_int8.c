@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conv3d_int8.h"
-#include "core/int8_kernels.h"
-#include "tests/conv3d_random.h"
+#include "core/kernels/int8_kernels.h"
+#include "core/network/convolution/conv3d_int8.h"
+#include "tests/core/network/conv3d_random.h"
 
 enum { GUARD = 64 };
 

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernels.h"
-#include "core/plan.h"
+#include "core/kernels/kernels.h"
+#include "core/network/plan.h"
 #include "core/rng.h"
+#include "core/score/score.h"
 
 enum { MAX_SIDE = 10, MAX_FRAMES = 24, PICTURES = 64, WINDOWS = 24 };
 
@@ -96,11 +97,11 @@ static void compare(const struct plan *plan, const struct plan_result *a, const 
                   plan_precision(plan) == PRECISION_INT8 ? "int8" : "fp32", window, (double)a->reference, (double)b->reference);
 }
 
-/* Returns how many frames were taken from the history. */
+/* Returns how many frames were taken from the frame_cache. */
 static int slide(const struct plan *plan, int seed)
 {
     int frames = plan_arch(plan)->frames, stride = between(1, 5), held = 0;
-    struct history *history = plan_history_new(plan, stride);
+    struct frame_cache *frame_cache = plan_frame_cache_new(plan, stride);
     size_t size = plan_workspace_size(plan);
     void *ws = plan_workspace_new(plan), *ws_afresh = plan_workspace_new(plan);
     uint64_t epoch = 0, first = (uint64_t)between(0, 1000);
@@ -109,20 +110,20 @@ static int slide(const struct plan *plan, int seed)
         for (int t = 0; t < frames; t++)
             pictures[t] = picture(epoch, first + (uint64_t)t);
         struct plan_result afresh, result;
-        struct history_look look;
-        if (history_layers(history) > 0) {
-            history_look(history, first, &look);
-            for (int i = 0; i < history_layers(history); i++)
-                for (int t = 0; t < HISTORY_MAX_FRAMES; t++)
-                    held += look.frame[i][t] == HISTORY_HELD;
+        struct frame_cache_look look;
+        if (frame_cache_layers(frame_cache) > 0) {
+            frame_cache_look(frame_cache, first, &look);
+            for (int i = 0; i < frame_cache_layers(frame_cache); i++)
+                for (int t = 0; t < FRAME_CACHE_MAX_FRAMES; t++)
+                    held += look.frame[i][t] == FRAME_CACHE_HELD;
         }
         memset(ws, 0xff, size);
         plan_run(plan, pictures, ws_afresh, &afresh);
-        plan_run_sliding(plan, history, first, pictures, ws, &result);
+        plan_run_sliding(plan, frame_cache, first, pictures, ws, &result);
         compare(plan, &afresh, &result, seed, w);
         int what = between(0, 19);
         if (what == 0) {                            /* numbered anew, with other pictures */
-            history_clear(history);
+            frame_cache_clear(frame_cache);
             epoch++;
         }
         first = what == 1 ? (uint64_t)between(0, 1000)                  /* a jump, ahead or back */
@@ -132,7 +133,7 @@ static int slide(const struct plan *plan, int seed)
     }
     free(ws);
     free(ws_afresh);
-    free(history);
+    free(frame_cache);
     return held;
 }
 
@@ -157,7 +158,7 @@ START_TEST(test_bit_identical)
             struct plan *plan;
             if (kernels_choose(limits[k / 2]) < 0)
                 continue;
-            ck_assert_int_eq(k % 2 ? plan_open_int8(&plan, model, &ranges, &err) : plan_open(&plan, model, &err), 0);
+            ck_assert_int_eq(k % 2 ? plan_open_int8(&plan, model, score_scratch(&model->arch), &ranges, &err) : plan_open(&plan, model, score_scratch(&model->arch), &err), 0);
             held += slide(plan, seed);
             plan_close(plan);
         }
@@ -183,9 +184,9 @@ START_TEST(test_missing)
     };
     struct model *model;
     struct plan *plan;
-    struct history *history;
+    struct frame_cache *frame_cache;
     struct plan_result result;
-    struct history_look look;
+    struct frame_cache_look look;
     struct arch arch = *arch_profile("nano");
     arch.height = arch.width = 32;
     const uint8_t *frames[ARCH_MAX_FRAMES];
@@ -194,25 +195,25 @@ START_TEST(test_missing)
         frames[t] = pixels;
     ck_assert_int_eq(model_open(&model, &arch, &err), 0);
     model_init(model, 1);
-    ck_assert_int_eq(plan_open(&plan, model, &err), 0);
+    ck_assert_int_eq(plan_open(&plan, model, score_scratch(&model->arch), &err), 0);
     void *ws = plan_workspace_new(plan);
-    history = plan_history_new(plan, expected[_i].stride);
+    frame_cache = plan_frame_cache_new(plan, expected[_i].stride);
     uint64_t number = 0;
     for (int w = 0; w < 40; w++, number += (uint64_t)expected[_i].stride)
-        plan_run_sliding(plan, history, number, frames, ws, &result);
-    ck_assert_int_eq(history_layers(history), expected[_i].layers);
+        plan_run_sliding(plan, frame_cache, number, frames, ws, &result);
+    ck_assert_int_eq(frame_cache_layers(frame_cache), expected[_i].layers);
     if (expected[_i].layers > 0)
-        history_look(history, number, &look);
+        frame_cache_look(frame_cache, number, &look);
     for (int i = 0; i < expected[_i].layers; i++) {
         int missing = 0, held = 0;
-        for (int t = 0; t < HISTORY_MAX_FRAMES; t++) {
-            missing += look.frame[i][t] == HISTORY_MISSING;
-            held += look.frame[i][t] == HISTORY_HELD;
+        for (int t = 0; t < FRAME_CACHE_MAX_FRAMES; t++) {
+            missing += look.frame[i][t] == FRAME_CACHE_MISSING;
+            held += look.frame[i][t] == FRAME_CACHE_HELD;
         }
         ck_assert_int_eq(missing, expected[_i].missing[i]);
         ck_assert_int_eq(held, expected[_i].held[i]);
     }
-    free(history);
+    free(frame_cache);
     free(ws);
     plan_close(plan);
     model_close(model);

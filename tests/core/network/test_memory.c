@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/memory.h"
+#include "core/network/memory.h"
 #include "core/rng.h"
 
 enum { N = 37, C = 13, Q = 5 };

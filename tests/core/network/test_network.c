@@ -6,18 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernels.h"
-#include "core/network.h"
+#include "core/kernels/kernels.h"
+#include "core/network/network.h"
 #include "core/rng.h"
-#include "daemon/threads.h"
-#include "io/model_file.h"
-#include "io/safetensors.h"
+#include "daemon/base/parallel_threads.h"
+#include "io/model/model_file.h"
+#include "io/model/safetensors.h"
 
 static const char *const names[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk", "mnist", "kddcup"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
 static struct error err;
-static struct threads *threads;
+static struct parallel_threads *threads;
 static struct parallel parallel;
 static struct model_file file;
 static struct safetensors *golden;
@@ -34,8 +34,8 @@ static void load(int name, int n_threads)
     parallel = parallel_serial;
     threads = NULL;
     if (n_threads > 1) {
-        ck_assert_int_eq(threads_open(&threads, n_threads), 0);
-        parallel = threads_parallel(threads);
+        ck_assert_int_eq(parallel_threads_open(&threads, n_threads), 0);
+        parallel = parallel_threads_parallel(threads);
     }
     ck_assert_int_eq(network_open(&net, &file.model->arch, 2, &parallel, &err), 0);
 }
@@ -43,7 +43,7 @@ static void load(int name, int n_threads)
 static void unload(void)
 {
     network_close(net);
-    threads_close(threads);
+    parallel_threads_close(threads);
     safetensors_close(golden);
     model_file_clear(&file);
 }

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernels.h"
-#include "core/network.h"
-#include "core/plan.h"
+#include "core/kernels/kernels.h"
+#include "core/network/network.h"
+#include "core/network/plan.h"
 #include "core/rng.h"
-#include "io/model_file.h"
-#include "io/safetensors.h"
+#include "core/score/score.h"
+#include "io/model/model_file.h"
+#include "io/model/safetensors.h"
 
 static const char *const names[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk", "mnist", "kddcup"};
 
@@ -27,7 +28,7 @@ static void load(const char *name)
     kernels_choose(NULL);
     snprintf(path, sizeof path, "tests/golden/%s.safetensors", name);
     ck_assert_msg(model_file_load(&file, path, &err) == 0, "%s", err.text);
-    ck_assert_int_eq(plan_open(&plan, file.model, &err), 0);
+    ck_assert_int_eq(plan_open(&plan, file.model, score_scratch(&file.model->arch), &err), 0);
 }
 
 static void unload(void)
@@ -203,7 +204,7 @@ START_TEST(test_without_memory)
     struct model *m;
     ck_assert_int_eq(model_open(&m, &a, &err), 0);
     model_init(m, 3);
-    ck_assert_int_eq(plan_open(&plan, m, &err), 0);
+    ck_assert_int_eq(plan_open(&plan, m, score_scratch(&m->arch), &err), 0);
     model_close(m);
     void *ws = workspace();
     float *cube = calloc(dims_elements(plan_shapes(plan)->encoder[0]), sizeof *cube);
@@ -271,7 +272,7 @@ START_TEST(test_int8)
     for (int k = 0; k < 5; k++) {
         if (kernels_choose(limits[k]) < 0)
             continue;
-        ck_assert_int_eq(plan_open_int8(&plan, file.model, &ranges, &err), 0);
+        ck_assert_int_eq(plan_open_int8(&plan, file.model, score_scratch(&file.model->arch), &ranges, &err), 0);
         ck_assert_int_eq(plan_precision(plan), PRECISION_INT8);
         size_t size = plan_workspace_size(plan), guard = 4096;
         unsigned char *ws = aligned_alloc(64, (size + guard + 63) / 64 * 64);
@@ -326,9 +327,9 @@ START_TEST(test_int8_ranges_fit)
     for (int i = 0; i < n; i++)
         ranges.channels[i] = (struct range){-1, 1};
     ranges.n = n - 1;
-    ck_assert_int_eq(plan_open_int8(&p, file.model, &ranges, &err), -EINVAL);
+    ck_assert_int_eq(plan_open_int8(&p, file.model, score_scratch(&file.model->arch), &ranges, &err), -EINVAL);
     ranges.n = n;
-    ck_assert_int_eq(plan_open_int8(&p, file.model, &ranges, &err), 0);
+    ck_assert_int_eq(plan_open_int8(&p, file.model, score_scratch(&file.model->arch), &ranges, &err), 0);
     plan_close(p);
     unload();
 }

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adam.h"
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
+#include "core/network/adam.h"
+#include "core/network/training.h"
 #include "core/rng.h"
-#include "core/training.h"
 
 static struct error err;
 

@@ -1,4 +1,4 @@
-#include "core/alert.h"
+#include "core/score/alert.h"
 
 #include <check.h>
 #include <math.h>
@@ -133,7 +133,7 @@ START_TEST(a_clock_set_back_does_not_silence)
 END_TEST
 
 /* The rules read off the whole history each time, with nothing carried along but the alerts themselves. */
-struct history {
+struct frame_cache {
     struct alert_rule rule;
     float score[400];
     int64_t time[400];
@@ -143,7 +143,7 @@ struct history {
     float peak;
 };
 
-static enum alert_event brute_score(struct history *h, float score, int64_t time)
+static enum alert_event brute_score(struct frame_cache *h, float score, int64_t time)
 {
     int above = 0, below = 0, from;
 
@@ -183,7 +183,7 @@ static enum alert_event brute_score(struct history *h, float score, int64_t time
     return ALERT_OPENED;
 }
 
-static enum alert_event brute_break(struct history *h, int64_t time)
+static enum alert_event brute_break(struct frame_cache *h, int64_t time)
 {
     h->start = h->n;
     if (!h->open)
@@ -203,7 +203,7 @@ START_TEST(agrees_with_brute_force)
     printf("test_alert: seed %llu\n", (unsigned long long)seed);
     rng_seed(&rng, seed);
     for (int round = 0; round < 3000; round++) {
-        static struct history h;
+        static struct frame_cache h;
         struct alert_state s;
         int64_t time = (int64_t)rng_below(&rng, 1000);
         float p = rng_uniform(&rng), busy = 0;

@@ -1,5 +1,5 @@
 /* core/boxes: a case by hand, the order and its bound, the edges of pictures, and random maps against brute force. */
-#include "core/boxes.h"
+#include "core/score/boxes.h"
 
 #include <check.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "core/calibration.h"
+#include "core/score/calibration.h"
 
 #include <check.h>
 #include <math.h>

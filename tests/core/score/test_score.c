@@ -1,13 +1,13 @@
 /* The score's parts against what is known of made-up scenes: textures that move at a given speed, stand still, or change
  * their light. */
-#include "core/score.h"
+#include "core/score/score.h"
 
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
 #include "core/rng.h"
 
 enum { FRAMES = 16, HEIGHT = 64, WIDTH = 96, PIXELS = HEIGHT * WIDTH };

@@ -1,14 +1,14 @@
 /* core/static_scene: differences against plain sums over random sizes; what is static and what is not, one cause at a time;
  * scores that come late; and that alerts are those of computing all, whatever the scores within the bound. */
-#include "core/static_scene.h"
+#include "core/score/static_scene.h"
 
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/alert.h"
 #include "core/rng.h"
+#include "core/score/alert.h"
 
 enum { FRAMES = 16, SIDE = 32, PIXELS = SIDE * SIDE, FOOTAGE = 4000 };
 

@@ -1,11 +1,11 @@
-#include "core/tail.h"
+#include "core/score/tail.h"
 
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/alert.h"
 #include "core/rng.h"
+#include "core/score/alert.h"
 
 enum { N = 40000 };
 

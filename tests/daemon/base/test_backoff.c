@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdbool.h>
 
-#include "daemon/backoff.h"
+#include "daemon/base/backoff.h"
 
 START_TEST(grows_from_half_a_second_to_half_a_minute)
 {

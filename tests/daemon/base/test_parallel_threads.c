@@ -1,4 +1,4 @@
-#include "daemon/threads.h"
+#include "daemon/base/parallel_threads.h"
 
 #include <check.h>
 #include <errno.h>
@@ -32,9 +32,9 @@ static void record(void *arg, int i, int worker)
 START_TEST(every_item_runs_once)
 {
     for (int n = 1; n <= MAX_WORKERS; n++) {
-        struct threads *threads = NULL;
-        ck_assert_int_eq(threads_open(&threads, n), 0);
-        struct parallel p = threads_parallel(threads);
+        struct parallel_threads *threads = NULL;
+        ck_assert_int_eq(parallel_threads_open(&threads, n), 0);
+        struct parallel p = parallel_threads_parallel(threads);
         ck_assert_int_eq(p.threads, n);
         for (int run = 0; run < 200; run++) {
             static struct record r;
@@ -48,7 +48,7 @@ START_TEST(every_item_runs_once)
             for (int i = 0; i < MAX_ITEMS; i++)
                 ck_assert_int_eq(r.calls[i], i < items);
         }
-        threads_close(threads);
+        parallel_threads_close(threads);
     }
 }
 END_TEST
@@ -63,15 +63,15 @@ static void meet(void *arg, int i, int worker)
 
 START_TEST(workers_run_at_once)
 {
-    struct threads *threads;
+    struct parallel_threads *threads;
     pthread_barrier_t barrier;
 
     pthread_barrier_init(&barrier, NULL, 4);
-    ck_assert_int_eq(threads_open(&threads, 4), 0);
-    struct parallel p = threads_parallel(threads);
+    ck_assert_int_eq(parallel_threads_open(&threads, 4), 0);
+    struct parallel p = parallel_threads_parallel(threads);
     for (int run = 0; run < 100; run++)
         p.run(&p, 4, meet, &barrier);
-    threads_close(threads);
+    parallel_threads_close(threads);
     pthread_barrier_destroy(&barrier);
 }
 END_TEST
@@ -92,11 +92,11 @@ static void twice(void *arg, int i, int worker)
 
 START_TEST(memory_is_published_both_ways)
 {
-    struct threads *threads;
+    struct parallel_threads *threads;
     struct sums sums;
 
-    ck_assert_int_eq(threads_open(&threads, 3), 0);
-    struct parallel p = threads_parallel(threads);
+    ck_assert_int_eq(parallel_threads_open(&threads, 3), 0);
+    struct parallel p = parallel_threads_parallel(threads);
     for (int run = 0; run < 200; run++) {
         for (int i = 0; i < 100; i++)
             sums.in[i] = run * 100 + i;
@@ -104,7 +104,7 @@ START_TEST(memory_is_published_both_ways)
         for (int i = 0; i < 100; i++)
             ck_assert_int_eq(sums.out[i], 2L * (run * 100 + i));
     }
-    threads_close(threads);
+    parallel_threads_close(threads);
 }
 END_TEST
 
@@ -129,18 +129,18 @@ static void finish_late(void *arg, int i, int worker)
 
 START_TEST(run_waits_for_the_last)
 {
-    struct threads *threads;
+    struct parallel_threads *threads;
     struct late late = {.done = false};
 
     pthread_barrier_init(&late.barrier, NULL, 2);
-    ck_assert_int_eq(threads_open(&threads, 2), 0);
-    struct parallel p = threads_parallel(threads);
+    ck_assert_int_eq(parallel_threads_open(&threads, 2), 0);
+    struct parallel p = parallel_threads_parallel(threads);
     for (int run = 0; run < 20; run++) {
         atomic_store(&late.done, false);
         p.run(&p, 2, finish_late, &late);
         ck_assert(late.done);
     }
-    threads_close(threads);
+    parallel_threads_close(threads);
     pthread_barrier_destroy(&late.barrier);
 }
 END_TEST
@@ -165,33 +165,33 @@ static void look(void *arg, int i, int worker)
 
 START_TEST(threads_have_names_and_no_signals)
 {
-    struct threads *threads;
+    struct parallel_threads *threads;
     struct seen seen;
     sigset_t mask;
 
     pthread_barrier_init(&seen.barrier, NULL, 2);
-    ck_assert_int_eq(threads_open(&threads, 2), 0);
+    ck_assert_int_eq(parallel_threads_open(&threads, 2), 0);
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     ck_assert_int_eq(sigismember(&mask, SIGTERM), 0);
-    struct parallel p = threads_parallel(threads);
+    struct parallel p = parallel_threads_parallel(threads);
     p.run(&p, 2, look, &seen);
     ck_assert(seen.blocked[1] && !seen.blocked[0]);
     ck_assert_str_eq(seen.name[1], "work-1");
-    threads_close(threads);
+    parallel_threads_close(threads);
     pthread_barrier_destroy(&seen.barrier);
 }
 END_TEST
 
 START_TEST(refuses_what_makes_no_set)
 {
-    struct threads *threads = (void *)&threads;
+    struct parallel_threads *threads = (void *)&threads;
 
-    ck_assert_int_eq(threads_open(&threads, 0), -EINVAL);
-    ck_assert_int_eq(threads_open(&threads, -1), -EINVAL);
-    ck_assert_int_eq(threads_open(&threads, THREADS_MAX + 1), -EINVAL);
+    ck_assert_int_eq(parallel_threads_open(&threads, 0), -EINVAL);
+    ck_assert_int_eq(parallel_threads_open(&threads, -1), -EINVAL);
+    ck_assert_int_eq(parallel_threads_open(&threads, PARALLEL_THREADS_MAX + 1), -EINVAL);
     ck_assert_ptr_eq(threads, (void *)&threads);
-    threads_close(NULL);
-    ck_assert_int_ge(threads_cores(), 1);
+    parallel_threads_close(NULL);
+    ck_assert_int_ge(parallel_threads_cores(), 1);
 }
 END_TEST
 

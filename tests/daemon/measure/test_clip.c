@@ -1,6 +1,6 @@
 /* The clip scorer on frames of the test's own: this program's source_read() takes the place of the library's, so that
  * gaps and corrupt frames come where the test wants them. */
-#include "daemon/clip.h"
+#include "daemon/measure/clip.h"
 
 #include <check.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "core/rng.h"
-#include "daemon/threads.h"
+#include "daemon/base/parallel_threads.h"
 
 enum { LENGTH = 4, HEIGHT = 10, WIDTH = 12, SIZE = HEIGHT * WIDTH, MAX_FRAMES = 400 };
 
@@ -53,7 +53,7 @@ static struct plan *open_plan(int channels)
                                           .padding = {1, 1, 1}, .output_padding = {0, 1, 1}};
     ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
     model_init(model, 3);
-    ck_assert_msg(plan_open(&plan, model, &err) == 0, "%s", err.text);
+    ck_assert_msg(plan_open(&plan, model, score_scratch(&model->arch), &err) == 0, "%s", err.text);
     model_close(model);
     return plan;
 }
@@ -193,11 +193,11 @@ START_TEST(windows_are_those_of_the_definition)
     rng_seed(&rng, seed);
     for (int round = 0; round < 60; round++) {
         struct clip_scorer *scorer;
-        struct threads *threads;
+        struct parallel_threads *threads;
         int stride = 1 + (int)rng_below(&rng, 2 * LENGTH);
 
-        ck_assert_int_eq(threads_open(&threads, 1 + round % 3), 0);
-        struct parallel parallel = threads_parallel(threads);
+        ck_assert_int_eq(parallel_threads_open(&threads, 1 + round % 3), 0);
+        struct parallel parallel = parallel_threads_parallel(threads);
         ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel, stride, CLIP_COMPUTE_ALL, NULL), 0);
         for (int clip = 0; clip < 3; clip++) {          /* one scorer takes clip after clip */
             struct clip_summary summary;
@@ -214,7 +214,7 @@ START_TEST(windows_are_those_of_the_definition)
             expect(plan, stride, &summary);
         }
         clip_close(scorer);
-        threads_close(threads);
+        parallel_threads_close(threads);
     }
     plan_close(plan);
 }
@@ -318,16 +318,16 @@ START_TEST(static_windows_are_not_computed)
 
     rng_seed(&rng, 7);
     fill_static(&rng);
-    for (int threads_n = 1; threads_n <= 3; threads_n += 2) {
+    for (int parallel_threads_n = 1; parallel_threads_n <= 3; parallel_threads_n += 2) {
         static float own[MAX_FRAMES];
         for (int statics = CLIP_COMPUTE_ALL; statics <= CLIP_STATIC_VERIFIED; statics++) {
             struct clip_scorer *scorer;
             struct clip_summary summary;
-            struct threads *threads;
+            struct parallel_threads *threads;
             int n = 0;
 
-            ck_assert_int_eq(threads_open(&threads, threads_n), 0);
-            struct parallel parallel = threads_parallel(threads);
+            ck_assert_int_eq(parallel_threads_open(&threads, parallel_threads_n), 0);
+            struct parallel parallel = parallel_threads_parallel(threads);
             ck_assert_int_eq(clip_open(&scorer, plan, &calibration, &parallel, 2, (enum clip_static)statics, NULL), 0);
             for (int again = 0; again < 2; again++) {           /* a clip does not begin where the one before ended */
                 source.at = 0;
@@ -366,9 +366,9 @@ START_TEST(static_windows_are_not_computed)
                 ck_assert_double_lt((double)difference, calibration.still.bound);
             }
             clip_close(scorer);
-            threads_close(threads);
+            parallel_threads_close(threads);
         }
-        for (int i = 0; i < got.n && threads_n > 1; i++)
+        for (int i = 0; i < got.n && parallel_threads_n > 1; i++)
             ck_assert_float_eq(first[i], got.windows[i].score);         /* whatever the number of threads */
         for (int i = 0; i < got.n; i++)
             first[i] = got.windows[i].score;

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/kernels.h"
-#include "core/network.h"
+#include "core/kernels/kernels.h"
+#include "core/network/network.h"
 #include "core/rng.h"
-#include "daemon/prototypes.h"
-#include "io/source.h"
+#include "daemon/model/prototypes.h"
+#include "io/video/source.h"
 
 enum { SLOTS = 3, HEIGHT = 16, WIDTH = 24 };
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "daemon/alertlog.h"
+#include "daemon/watch/alertlog.h"
 
 START_TEST(alerts_are_numbered_and_updated)
 {

@@ -1,4 +1,4 @@
-/* daemon/camera over a pool: cameras on generated files, through a tiny model. Scores equal to the plan's own, files that
+/* daemon/camera over a scheduler: cameras on generated files, through a tiny model. Scores equal to the plan's own, files that
  * loop, end, come late, are no video; counts exact at every look; stopping in any state. */
 #include <check.h>
 #include <netinet/in.h>
@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/camera.h"
-#include "daemon/clock.h"
-#include "io/model_file.h"
+#include "daemon/watch/camera/camera.h"
+#include "io/base/clock.h"
+#include "io/model/model_file.h"
 
 enum { WIDTH = 48, HEIGHT = 32, SIZE = WIDTH * HEIGHT, LENGTH = 16, MAX_CAMERAS = 4, MAX_SCORES = 1024 };
 
@@ -24,7 +24,7 @@ static struct heartbeats beats;
 static struct config_camera configs[MAX_CAMERAS];
 static struct camera *cameras[MAX_CAMERAS];
 static size_t n_cameras;
-static struct pool *pool;
+static struct scheduler *scheduler;
 static int changed_fd;
 
 static char *path_of(const char *name)
@@ -84,7 +84,7 @@ static void set_up(void)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     struct model_file file;
     ck_assert_msg(model_file_load(&file, "tests/golden/tiny-cosine.safetensors", &err) == 0, "%s", err.text);
-    ck_assert_int_eq(plan_open(&plan, file.model, &err), 0);
+    ck_assert_int_eq(plan_open(&plan, file.model, score_scratch(&file.model->arch), &err), 0);
     ck_assert_int_eq(plan_arch(plan)->frames, LENGTH);
     ck_assert_int_eq(plan_arch(plan)->width, WIDTH);
     ck_assert_int_eq(plan_arch(plan)->height, HEIGHT);
@@ -104,7 +104,7 @@ static struct config_camera *add_camera(const char *name, char *source)
 static void start(int workers, const struct alert_rule *rule)
 {
     struct error err = {.text = ""};
-    struct pool_client clients[MAX_CAMERAS];
+    struct scheduler_client clients[MAX_CAMERAS];
     for (size_t i = 0; i < n_cameras; i++) {
         ck_assert_msg(camera_open(&cameras[i], &(struct camera_options){.config = &configs[i], .plan = plan, .rule = rule,
                                                                         .calibration = calibration,
@@ -113,12 +113,12 @@ static void start(int workers, const struct alert_rule *rule)
                                   &err) == 0, "%s", err.text);
         clients[i] = camera_client(cameras[i]);
     }
-    ck_assert_int_eq(pool_open(&pool, &(struct pool_options){.workers = workers, .clients = clients, .n_clients = n_cameras,
-                                                             .workspace_size = plan_workspace_size(plan),
-                                                             .heartbeats = &beats}), 0);
-    ck_assert_int_eq(pool_start(pool), 0);
+    ck_assert_int_eq(scheduler_open(&scheduler, &(struct scheduler_options){.workers = workers, .clients = clients, .n_clients = n_cameras,
+                                                                            .workspace_size = plan_workspace_size(plan),
+                                                                            .heartbeats = &beats}), 0);
+    ck_assert_int_eq(scheduler_start(scheduler), 0);
     for (size_t i = 0; i < n_cameras; i++)
-        ck_assert_int_eq(camera_start(cameras[i], pool, i), 0);
+        ck_assert_int_eq(camera_start(cameras[i], scheduler, i), 0);
 }
 
 static struct view_camera look(size_t i)
@@ -145,10 +145,10 @@ static void stop(void)
 {
     for (size_t i = 0; i < n_cameras; i++)
         camera_stop(cameras[i]);
-    pool_stop(pool);
+    scheduler_stop(scheduler);
     for (size_t i = 0; i < n_cameras; i++)
         ck_assert(camera_join(cameras[i], INT64_MAX));
-    ck_assert_int_eq(pool_join(pool, INT64_MAX), 0);
+    ck_assert_int_eq(scheduler_join(scheduler, INT64_MAX), 0);
     for (size_t i = 0; i < n_cameras; i++) {
         camera_end(cameras[i]);
         struct view_camera view = look(i);
@@ -156,7 +156,7 @@ static void stop(void)
         ck_assert(!view.alert_open);
     }
     ck_assert_ptr_null(heartbeats_stuck(&beats, INT64_MAX));
-    pool_close(pool);
+    scheduler_close(scheduler);
     for (size_t i = 0; i < n_cameras; i++) {
         camera_close(cameras[i]);
         unlink(configs[i].source);
@@ -332,8 +332,8 @@ START_TEST(a_static_scene_is_not_computed_and_a_frozen_camera_is_told)
             statics += scores[w].is_static;
         }
         ck_assert_uint_eq(view.windows_static, statics);
-        struct pool_stats stats;
-        pool_stats(pool, &stats);
+        struct scheduler_stats stats;
+        scheduler_stats(scheduler, &stats);
         ck_assert_uint_eq(stats.windows, n - statics);          /* what is not computed is not counted so */
         stop();
     }

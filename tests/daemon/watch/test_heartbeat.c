@@ -1,7 +1,7 @@
 /* daemon/heartbeat: who is stuck, and who only waits. */
 #include <check.h>
 
-#include "daemon/heartbeat.h"
+#include "daemon/watch/heartbeat.h"
 
 START_TEST(the_longest_overdue_is_named)
 {

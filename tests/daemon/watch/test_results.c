@@ -3,20 +3,20 @@
 #include <errno.h>
 #include <math.h>
 
-#include "daemon/clock.h"
-#include "daemon/results.h"
+#include "daemon/watch/camera/results.h"
+#include "io/base/clock.h"
 
 enum { LENGTH = 4, KEPT = 100 };
 
-static struct ring *ring;
+static struct frame_ring *ring;
 static struct alertlog *alerts;
 static struct results *results;
 static int64_t now;             /* time and number of the next frame */
 
 static void open_results_by(const struct alert_rule *rule)
 {
-    ck_assert_int_eq(ring_open(&ring, &(struct ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
-                                                             .readers = 8}), 0);
+    ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
+                                                                         .readers = 8}), 0);
     ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .rule = rule,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
@@ -33,32 +33,32 @@ static void close_results(void)
 {
     results_close(results);
     alertlog_close(alerts);
-    ring_close(ring);
+    frame_ring_close(ring);
 }
 
 static void publish(int n)
 {
     for (int i = 0; i < n; i++) {
-        ring_frame(ring)->time_us = now++;
-        ring_publish(ring);
+        frame_ring_frame(ring)->time_us = now++;
+        frame_ring_publish(ring);
     }
 }
 
 /* Claims the next window and makes a result of it; its box begins at a tenth of its score. */
-static struct pool_result claim(float score)
+static struct scheduler_result claim(float score)
 {
-    struct ring_window window;
-    ck_assert(ring_claim(ring, &window));
-    struct pool_result result = {.window = window.index, .gap_before = window.gap_before,
-                                 .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score,
-                                 .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .score = score}}}};
-    ring_release(ring, &window);
+    struct frame_ring_window window;
+    ck_assert(frame_ring_claim(ring, &window));
+    struct scheduler_result result = {.window = window.index, .gap_before = window.gap_before,
+                                      .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score,
+                                      .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .score = score}}}};
+    frame_ring_release(ring, &window);
     return result;
 }
 
 static void commit_next(float score)
 {
-    struct pool_result result = claim(score);
+    struct scheduler_result result = claim(score);
     results_commit(results, &result);
 }
 
@@ -151,8 +151,8 @@ START_TEST(p_values_and_drift)
     struct tail tail = {.window = {.level = 1, .share = 0.05, .scale = 0.1}, .run = {0, 1, 1, 0}};
     for (int i = 0; i < TAIL_QUANTILES; i++)
         tail.quantiles[i] = i / (double)(TAIL_QUANTILES - 1);
-    ck_assert_int_eq(ring_open(&ring, &(struct ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
-                                                             .readers = 8}), 0);
+    ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
+                                                                         .readers = 8}), 0);
     ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .tail = &tail, .windows_a_day = DAY,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
@@ -196,7 +196,7 @@ START_TEST(a_loss_closes_at_once_where_nothing_is_due)
     publish(LENGTH);
     commit_next(3);
     check_view(1, 3, true);
-    ring_break(ring);
+    frame_ring_break(ring);
     results_break(results, 777);
     check_view(1, 3, false);
     ck_assert_int_eq(alert_at(0, 1).closed_us, 777);
@@ -209,8 +209,8 @@ START_TEST(a_loss_waits_for_windows_under_way)
     open_results(true);
     publish(LENGTH + 2);
     commit_next(3);
-    struct pool_result under_way = claim(4);                    /* claimed; the third is pending */
-    ring_break(ring);
+    struct scheduler_result under_way = claim(4);                    /* claimed; the third is pending */
+    frame_ring_break(ring);
     results_break(results, 777);
     check_view(1, 3, true);
     results_commit(results, &under_way);
@@ -227,7 +227,7 @@ START_TEST(a_gap_closes_before_the_next_counts)
 {
     open_results(true);
     publish(LENGTH);
-    ring_break(ring);
+    frame_ring_break(ring);
     publish(LENGTH + 1);
     commit_next(3);
     commit_next(4);                                             /* another alert: nothing spans the gap */
@@ -246,12 +246,12 @@ START_TEST(a_loss_is_forgotten_once_its_gap_is_seen)
 {
     open_results(true);
     publish(LENGTH + 1);
-    struct pool_result last = claim(3);
-    ring_break(ring);
+    struct scheduler_result last = claim(3);
+    frame_ring_break(ring);
     results_break(results, 777);                                /* waits: two windows are due */
     publish(LENGTH);                                            /* the camera is back before */
     results_commit(results, &last);
-    ring_skip_pending(ring);                                    /* overload */
+    frame_ring_skip_pending(ring);                                    /* overload */
     publish(1);
     commit_next(4);
     ck_assert_int_eq(alert_at(0, 2).closed_us, 777);
@@ -267,7 +267,7 @@ START_TEST(latencies_are_counted_by_bounds)
     open_results(false);
     publish(LENGTH + N - 1);
     for (int i = 0; i < N; i++) {
-        struct pool_result result = claim(1);
+        struct scheduler_result result = claim(1);
         result.due_us = monotonic_us() - 1000 * ms[i];
         results_commit(results, &result);
     }

@@ -1,4 +1,4 @@
-/* daemon/pool: order of results, conservation of counts, fair shares, frames untouched while a window runs. */
+/* daemon/scheduler: order of results, conservation of counts, fair shares, frames untouched while a window runs. */
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
@@ -8,16 +8,16 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/pool.h"
+#include "daemon/watch/scheduler.h"
 
 static unsigned seed;
 
 enum { LENGTH = 5, STRIDE = 2, FRAME_SIZE = 256, MAX_CLIENTS = 6, MAX_LOG = 4096 };
 
 struct source {                     /* a camera of these tests */
-    struct pool *pool;
+    struct scheduler *scheduler;
     size_t index;
-    struct ring *ring;
+    struct frame_ring *ring;
     int n_frames, break_every;
     unsigned random;
     /* Written by commit alone, which nobody runs twice at once: the sanitizer tells if not. */
@@ -32,24 +32,24 @@ static uint8_t pattern(size_t camera, uint64_t number, size_t i)
 
 static void publish(struct source *s, int64_t due_us)
 {
-    struct ring_stats stats;
-    ring_stats(s->ring, &stats);
-    struct ring_frame *frame = ring_frame(s->ring);
+    struct frame_ring_stats stats;
+    frame_ring_stats(s->ring, &stats);
+    struct frame_ring_frame *frame = frame_ring_frame(s->ring);
     for (size_t i = 0; i < FRAME_SIZE; i++)
         frame->pixels[i] = pattern(s->index, stats.frames, i);
     frame->pts_us = (int64_t)stats.frames * 10;
     frame->time_us = (int64_t)stats.frames * 100;
     frame->due_us = due_us;
-    if (ring_publish(s->ring))
-        pool_due(s->pool, s->index);
+    if (frame_ring_publish(s->ring))
+        scheduler_due(s->scheduler, s->index);
 }
 
-static void run(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret)
+static void run(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
 {
     struct source *s = arg;
     memset(workspace, (int)window->index, 100);         /* nobody else's */
     for (int k = 0; k < LENGTH; k++) {
-        const struct ring_frame *frame = window->frames[k];
+        const struct frame_ring_frame *frame = window->frames[k];
         if (frame->number != window->index * STRIDE + (uint64_t)k)
             abort();
         for (size_t i = 0; i < FRAME_SIZE; i++)
@@ -64,7 +64,7 @@ static void run(void *arg, const struct ring_window *window, void *workspace, st
     atomic_fetch_add(&s->run, 1);
 }
 
-static void commit(void *arg, const struct pool_result *result)
+static void commit(void *arg, const struct scheduler_result *result)
 {
     struct source *s = arg;
     if (s->committed && result->window <= s->last_window)
@@ -78,28 +78,28 @@ static void commit(void *arg, const struct pool_result *result)
     s->committed++;
 }
 
-static void open_sources(struct source *sources, size_t n, struct pool **pool, int workers, int backlog,
-                         void (*commit_fn)(void *, const struct pool_result *))
+static void open_sources(struct source *sources, size_t n, struct scheduler **scheduler, int workers, int backlog,
+                         void (*commit_fn)(void *, const struct scheduler_result *))
 {
-    struct pool_client clients[MAX_CLIENTS];
+    struct scheduler_client clients[MAX_CLIENTS];
     for (size_t i = 0; i < n; i++) {
-        ck_assert_int_eq(ring_open(&sources[i].ring, &(struct ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
+        ck_assert_int_eq(frame_ring_open(&sources[i].ring, &(struct frame_ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
                                                      .stride = STRIDE, .backlog = backlog, .readers = workers}), 0);
-        clients[i] = (struct pool_client){.ring = sources[i].ring, .length = LENGTH, .arg = &sources[i], .run = run,
-                                          .commit = commit_fn};
+        clients[i] = (struct scheduler_client){.ring = sources[i].ring, .length = LENGTH, .arg = &sources[i], .run = run,
+                                               .commit = commit_fn};
         sources[i].index = i;
     }
-    ck_assert_int_eq(pool_open(pool, &(struct pool_options){.workers = workers, .workspace_size = 100, .clients = clients,
-                                                            .n_clients = n}), 0);
+    ck_assert_int_eq(scheduler_open(scheduler, &(struct scheduler_options){.workers = workers, .workspace_size = 100, .clients = clients,
+                                                                           .n_clients = n}), 0);
     for (size_t i = 0; i < n; i++)
-        sources[i].pool = *pool;
+        sources[i].scheduler = *scheduler;
 }
 
-static void close_sources(struct source *sources, size_t n, struct pool *pool)
+static void close_sources(struct source *sources, size_t n, struct scheduler *scheduler)
 {
-    pool_close(pool);
+    scheduler_close(scheduler);
     for (size_t i = 0; i < n; i++)
-        ring_close(sources[i].ring);
+        frame_ring_close(sources[i].ring);
 }
 
 static void *decode(void *arg)
@@ -108,7 +108,7 @@ static void *decode(void *arg)
     for (int n = 0; n < s->n_frames; n++) {
         publish(s, n);
         if (s->break_every && n % s->break_every == s->break_every - 1)
-            ring_break(s->ring);
+            frame_ring_break(s->ring);
         if (rand_r(&s->random) % 8 == 0)
             sched_yield();
     }
@@ -118,8 +118,8 @@ static void *decode(void *arg)
 START_TEST(counts_are_conserved_and_results_in_order)
 {
     struct source sources[4] = {0};
-    struct pool *pool = NULL;
-    open_sources(sources, 4, &pool, 3, 12, commit);
+    struct scheduler *scheduler = NULL;
+    open_sources(sources, 4, &scheduler, 3, 12, commit);
     pthread_t threads[4];
     for (size_t i = 0; i < 4; i++) {
         sources[i].n_frames = 4000;
@@ -127,22 +127,22 @@ START_TEST(counts_are_conserved_and_results_in_order)
         sources[i].random = seed + (unsigned)i;
         pthread_create(&threads[i], NULL, decode, &sources[i]);
     }
-    ck_assert_int_eq(pool_start(pool), 0);
+    ck_assert_int_eq(scheduler_start(scheduler), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     /* What is due by now is still claimed: wait for the last. */
     for (bool done = false; !done;) {
         done = true;
         for (int i = 0; i < 4; i++)
-            done &= ring_waiting_since(sources[i].ring) == INT64_MAX;
+            done &= frame_ring_waiting_since(sources[i].ring) == INT64_MAX;
         sched_yield();
     }
-    pool_stop(pool);
-    ck_assert_int_eq(pool_join(pool, INT64_MAX), 0);
+    scheduler_stop(scheduler);
+    ck_assert_int_eq(scheduler_join(scheduler, INT64_MAX), 0);
     uint64_t windows = 0;
     for (int i = 0; i < 4; i++) {
-        struct ring_stats stats;
-        ring_stats(sources[i].ring, &stats);
+        struct frame_ring_stats stats;
+        frame_ring_stats(sources[i].ring, &stats);
         ck_assert_uint_eq(stats.windows_pending, 0);
         ck_assert_uint_eq(stats.windows_due, stats.windows_skipped + sources[i].committed);
         ck_assert_uint_eq(sources[i].committed, atomic_load(&sources[i].run));
@@ -150,10 +150,10 @@ START_TEST(counts_are_conserved_and_results_in_order)
         ck_assert_int_eq(sources[i].gaps > 0, sources[i].break_every != 0);
         windows += sources[i].committed;
     }
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
+    struct scheduler_stats stats;
+    scheduler_stats(scheduler, &stats);
     ck_assert_uint_eq(stats.windows, windows);
-    close_sources(sources, 4, pool);
+    close_sources(sources, 4, scheduler);
 }
 END_TEST
 
@@ -161,37 +161,37 @@ END_TEST
 static size_t chosen[MAX_LOG];
 static size_t n_chosen;
 
-static void commit_noting(void *arg, const struct pool_result *result)
+static void commit_noting(void *arg, const struct scheduler_result *result)
 {
     commit(arg, result);
     if (n_chosen < MAX_LOG)
         chosen[n_chosen++] = ((struct source *)arg)->index;
 }
 
-static void finish(struct pool *pool, struct source *sources, size_t n)
+static void finish(struct scheduler *scheduler, struct source *sources, size_t n)
 {
-    ck_assert_int_eq(pool_start(pool), 0);
+    ck_assert_int_eq(scheduler_start(scheduler), 0);
     for (bool done = false; !done; sched_yield()) {
         done = true;
         for (size_t i = 0; i < n; i++)
-            done &= ring_waiting_since(sources[i].ring) == INT64_MAX;
+            done &= frame_ring_waiting_since(sources[i].ring) == INT64_MAX;
     }
-    pool_stop(pool);
-    ck_assert_int_eq(pool_join(pool, INT64_MAX), 0);
+    scheduler_stop(scheduler);
+    ck_assert_int_eq(scheduler_join(scheduler, INT64_MAX), 0);
 }
 
 START_TEST(ties_go_to_the_longest_waiting_and_turns_are_equal)
 {
     struct source sources[3] = {0};
-    struct pool *pool = NULL;
+    struct scheduler *scheduler = NULL;
     n_chosen = 0;
-    open_sources(sources, 3, &pool, 1, 200, commit_noting);
+    open_sources(sources, 3, &scheduler, 1, 200, commit_noting);
     /* Camera 0 has 40 windows, camera 1 has 20, camera 2 has 10; the waiting is longest in the order 2, 1, 0. */
     static const int windows[] = {40, 20, 10};
     for (int i = 2; i >= 0; i--)
         for (int f = 0; f < LENGTH + (windows[i] - 1) * STRIDE; f++)
             publish(&sources[i], (3 - i) * 1000 + f);
-    finish(pool, sources, 3);
+    finish(scheduler, sources, 3);
     ck_assert_uint_eq(n_chosen, 70);
     for (size_t k = 0; k < 30; k++)
         ck_assert_uint_eq(chosen[k], 2 - k % 3);
@@ -199,14 +199,14 @@ START_TEST(ties_go_to_the_longest_waiting_and_turns_are_equal)
         ck_assert_uint_eq(chosen[k], 1 - k % 2);
     for (size_t k = 50; k < 70; k++)
         ck_assert_uint_eq(chosen[k], 0);
-    close_sources(sources, 3, pool);
+    close_sources(sources, 3, scheduler);
 }
 END_TEST
 
 /* Camera 1 appears while camera 0 has been served for long: it takes turns from then on, and makes up for nothing. */
 static struct source *late;
 
-static void commit_starting_late(void *arg, const struct pool_result *result)
+static void commit_starting_late(void *arg, const struct scheduler_result *result)
 {
     commit_noting(arg, result);
     if (n_chosen == 50)
@@ -217,20 +217,20 @@ static void commit_starting_late(void *arg, const struct pool_result *result)
 START_TEST(who_was_idle_has_saved_up_nothing)
 {
     struct source sources[2] = {0};
-    struct pool *pool = NULL;
+    struct scheduler *scheduler = NULL;
     n_chosen = 0;
     late = &sources[1];
-    open_sources(sources, 2, &pool, 1, 300, commit_starting_late);
+    open_sources(sources, 2, &scheduler, 1, 300, commit_starting_late);
     for (int f = 0; f < LENGTH + 99 * STRIDE; f++)
         publish(&sources[0], f);
-    finish(pool, sources, 2);
+    finish(scheduler, sources, 2);
     ck_assert_uint_eq(n_chosen, 120);
     int of_late = 0;
     for (size_t k = 0; k < 60; k++)
         of_late += chosen[k] == 1;
     ck_assert_int_ge(of_late, 4);
     ck_assert_int_le(of_late, 6);
-    close_sources(sources, 2, pool);
+    close_sources(sources, 2, scheduler);
 }
 END_TEST
 
@@ -239,7 +239,7 @@ END_TEST
  * middle of a window holds its camera back until it goes on, and these windows are short. */
 static atomic_bool enough;
 
-static void commit_bringing_more(void *arg, const struct pool_result *result)
+static void commit_bringing_more(void *arg, const struct scheduler_result *result)
 {
     struct source *s = arg;
     commit(arg, result);
@@ -252,26 +252,26 @@ static void commit_bringing_more(void *arg, const struct pool_result *result)
 START_TEST(shares_are_fair_under_overload)
 {
     struct source sources[3] = {0};
-    struct pool *pool = NULL;
-    open_sources(sources, 3, &pool, 1, 64, commit_bringing_more);
+    struct scheduler *scheduler = NULL;
+    open_sources(sources, 3, &scheduler, 1, 64, commit_bringing_more);
     for (int i = 0; i < 3; i++)
         for (int f = 0; f < LENGTH + 64; f++)
             publish(&sources[i], f);
-    ck_assert_int_eq(pool_start(pool), 0);
+    ck_assert_int_eq(scheduler_start(scheduler), 0);
     while (!atomic_load(&enough))
         sched_yield();
-    pool_stop(pool);
-    ck_assert_int_eq(pool_join(pool, INT64_MAX), 0);
+    scheduler_stop(scheduler);
+    ck_assert_int_eq(scheduler_join(scheduler, INT64_MAX), 0);
     for (int i = 0; i < 3; i++) {
-        struct ring_stats stats;
-        ring_stats(sources[i].ring, &stats);
+        struct frame_ring_stats stats;
+        frame_ring_stats(sources[i].ring, &stats);
         ck_assert_uint_gt(stats.windows_pending, 0);
         ck_assert_uint_eq(stats.windows_due, stats.windows_skipped + stats.windows_pending + sources[i].committed);
         ck_assert_int_eq(stats.windows_skipped > 0, i == 0);
         ck_assert_uint_le(sources[i].committed, sources[0].committed + 1);
         ck_assert_uint_ge(sources[i].committed + 1, sources[0].committed);
     }
-    close_sources(sources, 3, pool);
+    close_sources(sources, 3, scheduler);
 }
 END_TEST
 
@@ -279,7 +279,7 @@ END_TEST
 static atomic_bool hang;
 static _Atomic uint64_t other_runs;
 
-static void run_hanging(void *arg, const struct ring_window *window, void *workspace, struct pool_result *ret)
+static void run_hanging(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
 {
     struct source *s = arg;
     if (s->index == 0 && window->index == 0)
@@ -296,29 +296,29 @@ static void run_hanging(void *arg, const struct ring_window *window, void *works
 START_TEST(a_slow_window_holds_up_its_camera_alone)
 {
     struct source sources[2] = {0};
-    struct pool_client clients[2];
-    struct pool *pool = NULL;
+    struct scheduler_client clients[2];
+    struct scheduler *scheduler = NULL;
     struct heartbeats beats = {0};
     atomic_store(&hang, true);
     for (size_t i = 0; i < 2; i++) {
-        ck_assert_int_eq(ring_open(&sources[i].ring, &(struct ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
+        ck_assert_int_eq(frame_ring_open(&sources[i].ring, &(struct frame_ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
                                                      .stride = STRIDE, .backlog = 400, .readers = 2}), 0);
-        clients[i] = (struct pool_client){.ring = sources[i].ring, .length = LENGTH, .arg = &sources[i], .run = run_hanging,
-                                          .commit = commit};
+        clients[i] = (struct scheduler_client){.ring = sources[i].ring, .length = LENGTH, .arg = &sources[i], .run = run_hanging,
+                                               .commit = commit};
         sources[i].index = i;
     }
-    ck_assert_int_eq(pool_open(&pool, &(struct pool_options){.workers = 2, .workspace_size = 100, .clients = clients,
-                                                             .n_clients = 2, .heartbeats = &beats}), 0);
+    ck_assert_int_eq(scheduler_open(&scheduler, &(struct scheduler_options){.workers = 2, .workspace_size = 100, .clients = clients,
+                                                                            .n_clients = 2, .heartbeats = &beats}), 0);
     for (int i = 0; i < 2; i++) {
-        sources[i].pool = pool;
+        sources[i].scheduler = scheduler;
         for (int f = 0; f < LENGTH + 99 * STRIDE; f++)
             publish(&sources[i], f);
     }
-    finish(pool, sources, 2);
+    finish(scheduler, sources, 2);
     ck_assert_uint_eq(sources[0].committed, 100);
     ck_assert_uint_eq(sources[1].committed, 100);
     ck_assert_ptr_null(heartbeats_stuck(&beats, INT64_MAX));     /* nobody left a deadline behind */
-    close_sources(sources, 2, pool);
+    close_sources(sources, 2, scheduler);
 }
 END_TEST
 
@@ -326,14 +326,14 @@ int main(void)
 {
     seed = (unsigned)time(NULL);
     printf("seed %u\n", seed);
-    TCase *tcase = tcase_create("pool");
+    TCase *tcase = tcase_create("scheduler");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, counts_are_conserved_and_results_in_order);
     tcase_add_test(tcase, ties_go_to_the_longest_waiting_and_turns_are_equal);
     tcase_add_test(tcase, who_was_idle_has_saved_up_nothing);
     tcase_add_test(tcase, shares_are_fair_under_overload);
     tcase_add_test(tcase, a_slow_window_holds_up_its_camera_alone);
-    Suite *suite = suite_create("pool");
+    Suite *suite = suite_create("scheduler");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/scorelog.h"
+#include "daemon/watch/camera/scorelog.h"
 
 static struct view_score score_of(uint64_t n)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "io/lock.h"
+#include "io/base/lock.h"
 
 START_TEST(waiting_ends_at_the_deadline)
 {
@@ -43,7 +43,7 @@ static void take_both(enum lock_rank first, enum lock_rank second)
 
 START_TEST(rising_ranks_pass)
 {
-    take_both(LOCK_POOL, LOCK_RING);
+    take_both(LOCK_SCHEDULER, LOCK_RING);
     take_both(LOCK_RESULTS, LOCK_WAIT);
 }
 END_TEST
@@ -51,7 +51,7 @@ END_TEST
 #ifdef MEMAED_DEBUG
 START_TEST(a_falling_rank_aborts)
 {
-    take_both(LOCK_RING, LOCK_POOL);
+    take_both(LOCK_RING, LOCK_SCHEDULER);
 }
 END_TEST
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/redact.h"
+#include "io/base/redact.h"
 
 static const struct {
     const char *text, *expected;

@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/kernels.h"
-#include "daemon/check.h"
+#include "core/kernels/kernels.h"
 #include "daemon/commands.h"
-#include "io/config.h"
-#include "io/config_yaml.h"
+#include "daemon/watch/check.h"
+#include "io/config/config.h"
+#include "io/config/config_yaml.h"
 
 #define SECRET "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"       /* 24 bytes in base64 */
 
@@ -126,7 +126,7 @@ static void tear_down(void)
 static const char *camera(const char *more)
 {
     static char text[4096];
-    snprintf(text, sizeof text, "cameras:\n  gate:\n    source: rtsp://h/x\n    model: test_config.c\n%s", more);
+    snprintf(text, sizeof text, "cameras:\n  gate:\n    source: rtsp://h/x\n    model: clips.c\n%s", more);
     return text;
 }
 
@@ -145,7 +145,7 @@ START_TEST(test_defaults)
     ck_assert_uint_eq(config->n_webhooks, 0);
     ck_assert_str_eq(c->name, "gate");
     ck_assert_str_eq(c->source, "rtsp://h/x");
-    ck_assert_str_eq(c->model, "tests/test_config.c");
+    ck_assert_str_eq(c->model, "tests/clips.c");
     ck_assert(!c->udp && !c->fps_force && !c->loop && !c->alert.has_threshold && !c->alert.has_close_threshold);
     ck_assert_int_eq(c->precision, PRECISION_AUTO);
     ck_assert_double_eq(c->fps, 0);
@@ -431,7 +431,7 @@ START_TEST(test_limits)
     memset(text, 0, room);
     n = (size_t)sprintf(text, "cameras:\n");
     for (int i = 0; i < CONFIG_MAX_CAMERAS + 1; i++)
-        n += (size_t)sprintf(text + n, "  c%d: {source: rtsp://h, model: test_config.c}\n", i);
+        n += (size_t)sprintf(text + n, "  c%d: {source: rtsp://h, model: clips.c}\n", i);
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
     ck_assert_ptr_nonnull(strstr(faults.text, "tests/x.yml:2:3: cameras: holds 1025 cameras; right would be"));
     *strstr(text, "  c1024:") = 0;
@@ -457,7 +457,7 @@ START_TEST(test_limits)
     char *value = calloc(1, 40001);
     memset(value, 'a', 40000);
     setenv("MEMAED_TEST_LONG", value, 1);
-    bad("cameras: {g: {source: 'rtsp://h/${MEMAED_TEST_LONG}${MEMAED_TEST_LONG}', model: test_config.c}}\n",
+    bad("cameras: {g: {source: 'rtsp://h/${MEMAED_TEST_LONG}${MEMAED_TEST_LONG}', model: clips.c}}\n",
         "tests/x.yml:1:23: cameras.g.source: is longer than 65536 bytes; right would be a source, a URL, an image pattern with "
         "%, or a file or folder that exists\n");
     free(value);
@@ -701,8 +701,8 @@ START_TEST(test_alerts_a_day)
                                          "  a: {source: rtsp://h, model: calibrated.safetensors, alert: {per_day: 10}}\n"), -EINVAL);
     ck_assert_int_eq(faults.n, 1);
     ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:73: cameras.a.alert.per_day: the model does not tell"));
-    bad("cameras:\n  a: {source: rtsp://h, model: test_config.c, alert: {threshold: 1, per_day: 10}}\n",
-        "tests/x.yml:2:78: cameras.a.alert.per_day: threshold says the same another way; right would be one of the two\n");
+    bad("cameras:\n  a: {source: rtsp://h, model: clips.c, alert: {threshold: 1, per_day: 10}}\n",
+        "tests/x.yml:2:72: cameras.a.alert.per_day: threshold says the same another way; right would be one of the two\n");
 }
 END_TEST
 

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "io/footage.h"
-#include "io/source.h"
+#include "io/footage/footage.h"
+#include "io/video/source.h"
 #include "tests/clips.h"
 
 enum { W = 32, H = 24 };

@@ -1,4 +1,4 @@
-#include "io/labels.h"
+#include "io/footage/labels.h"
 
 #include <check.h>
 #include <errno.h>

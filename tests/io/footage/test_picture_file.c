@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/rng.h"
-#include "io/store.h"
+#include "io/footage/picture_file.h"
 
 static struct error err;
 static char path[] = "/tmp/memaed-store-XXXXXX";
@@ -24,38 +24,38 @@ static void picture(uint8_t *pixels, size_t n, size_t i)
         pixels[k] = i % 3 == 0 ? (uint8_t)rng_next(&rng) : i % 3 == 1 ? (uint8_t)(k * 3 + i) : (uint8_t)i;
 }
 
-static struct store *open_store(int w, int h, bool keep, size_t max)
+static struct picture_file *open_store(int w, int h, bool keep, size_t max)
 {
-    struct store *store;
-    const struct store_options options = {.width = w, .height = h, .fps = 10, .max_bytes = max, .keep = keep};
-    int r = store_open(&store, path, &options, &err);
+    struct picture_file *store;
+    const struct picture_file_options options = {.width = w, .height = h, .fps = 10, .max_bytes = max, .keep = keep};
+    int r = picture_file_open(&store, path, &options, &err);
     ck_assert_msg(r == 0, "%s", err.text);
     return store;
 }
 
-static void add(struct store *store, size_t n, size_t from, size_t to)
+static void add(struct picture_file *store, size_t n, size_t from, size_t to)
 {
     uint8_t *pixels = malloc(n);
     for (size_t i = from; i < to; i++) {
         picture(pixels, n, i);
-        int r = store_add(store, pixels, (uint32_t)i + 1, (float)i * 0.5f, &err);
+        int r = picture_file_add(store, pixels, (uint32_t)i + 1, (float)i * 0.5f, &err);
         ck_assert_msg(r == 0, "%s", err.text);
     }
     free(pixels);
 }
 
-static void check(struct store *store, size_t n, size_t count)
+static void check(struct picture_file *store, size_t n, size_t count)
 {
     uint8_t *expected = malloc(n), *found = malloc(n);
-    ck_assert_uint_eq(store_count(store), count);
+    ck_assert_uint_eq(picture_file_count(store), count);
     for (size_t k = 0; k < count; k++) {
         size_t i = k * 7 % count;
         uint32_t run;
         float interval;
         picture(expected, n, i);
-        ck_assert_int_eq(store_read(store, i, found, &err), 0);
+        ck_assert_int_eq(picture_file_read(store, i, found, &err), 0);
         ck_assert_mem_eq(found, expected, n);
-        store_numbers(store, i, &run, &interval);
+        picture_file_numbers(store, i, &run, &interval);
         ck_assert_uint_eq(run, i + 1);
         ck_assert(interval == (float)i * 0.5f);
     }
@@ -68,11 +68,11 @@ START_TEST(bit_for_bit)
     static const int sizes[][2] = {{128, 128}, {48, 32}, {17, 9}, {16, 16}, {255, 3}, {4, 4}, {1, 1}, {2, 5}, {512, 16}};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         size_t n = (size_t)sizes[s][0] * (size_t)sizes[s][1];
-        struct store *store = open_store(sizes[s][0], sizes[s][1], false, 1 << 30);
+        struct picture_file *store = open_store(sizes[s][0], sizes[s][1], false, 1 << 30);
         ck_assert_int_ne(access(path, F_OK), 0);        /* nothing is left behind, whatever happens */
         add(store, n, 0, 40);
         check(store, n, 40);
-        store_close(store);
+        picture_file_close(store);
     }
 }
 END_TEST
@@ -80,28 +80,28 @@ END_TEST
 START_TEST(a_cut_file_goes_on)
 {
     enum { W = 48, H = 32 };
-    struct store *store = open_store(W, H, true, 1 << 30);
+    struct picture_file *store = open_store(W, H, true, 1 << 30);
     add(store, W * H, 0, 20);
-    off_t size = (off_t)store_bytes(store);
-    store_close(store);
+    off_t size = (off_t)picture_file_bytes(store);
+    picture_file_close(store);
     ck_assert_int_eq(truncate(path, size - 1), 0);      /* in the last picture */
     store = open_store(W, H, true, 1 << 30);
     check(store, W * H, 19);
     add(store, W * H, 19, 30);
-    struct store *second = NULL;
-    const struct store_options options = {.width = W, .height = H, .fps = 10, .max_bytes = 1 << 20, .keep = true};
-    ck_assert_int_eq(store_open(&second, path, &options, &err), -EBUSY);
-    store_close(store);
+    struct picture_file *second = NULL;
+    const struct picture_file_options options = {.width = W, .height = H, .fps = 10, .max_bytes = 1 << 20, .keep = true};
+    ck_assert_int_eq(picture_file_open(&second, path, &options, &err), -EBUSY);
+    picture_file_close(store);
     store = open_store(W, H, true, 1 << 30);
     check(store, W * H, 30);
-    store_close(store);
+    picture_file_close(store);
 
-    struct store_options other = options;
+    struct picture_file_options other = options;
     other.width = 32;
-    ck_assert_int_eq(store_open(&second, path, &other, &err), -EINVAL);
+    ck_assert_int_eq(picture_file_open(&second, path, &other, &err), -EINVAL);
     other = options;
     other.fps = 5;
-    ck_assert_int_eq(store_open(&second, path, &other, &err), -EINVAL);
+    ck_assert_int_eq(picture_file_open(&second, path, &other, &err), -EINVAL);
 
     int fd = open(path, O_RDWR);
     ck_assert_int_eq(pwrite(fd, "damage", 6, 3000), 6);
@@ -109,11 +109,11 @@ START_TEST(a_cut_file_goes_on)
     store = open_store(W, H, true, 1 << 30);
     uint8_t pixels[W * H];
     int damaged = 0;
-    for (size_t i = 0; i < store_count(store); i++)
-        damaged += store_read(store, i, pixels, &err) == -EIO;
+    for (size_t i = 0; i < picture_file_count(store); i++)
+        damaged += picture_file_read(store, i, pixels, &err) == -EIO;
     ck_assert_int_eq(damaged, 1);
     ck_assert_ptr_nonnull(strstr(err.text, "is damaged"));
-    store_close(store);
+    picture_file_close(store);
     unlink(path);
 }
 END_TEST
@@ -121,15 +121,15 @@ END_TEST
 START_TEST(the_size_of_what_is_there)
 {
     int w = 7, h = 7;
-    ck_assert_int_eq(store_size(path, &w, &h, &err), 0);
+    ck_assert_int_eq(picture_file_size(path, &w, &h, &err), 0);
     int fd = open(path, O_RDWR | O_CREAT, 0600);
-    ck_assert_int_eq(store_size(path, &w, &h, &err), 0);
+    ck_assert_int_eq(picture_file_size(path, &w, &h, &err), 0);
     unlink(path);
-    struct store *store = open_store(48, 32, true, 1 << 30);
+    struct picture_file *store = open_store(48, 32, true, 1 << 30);
     ck_assert(w == 7 && h == 7);
-    ck_assert_int_eq(store_size(path, &w, &h, &err), 1);        /* by another process, too */
+    ck_assert_int_eq(picture_file_size(path, &w, &h, &err), 1);        /* by another process, too */
     ck_assert(w == 48 && h == 32);
-    store_close(store);
+    picture_file_close(store);
     close(fd);
 
     fd = open(path, O_RDWR);
@@ -139,20 +139,20 @@ START_TEST(the_size_of_what_is_there)
         int32_t bad[2] = {48, 32};
         bad[i % 2] = sides[i / 2];
         ck_assert_int_eq(pwrite(fd, bad, sizeof bad, 16), sizeof bad);
-        ck_assert_int_eq(store_size(path, &w, &h, &err), -EINVAL);
+        ck_assert_int_eq(picture_file_size(path, &w, &h, &err), -EINVAL);
         ck_assert_int_eq(pwrite(fd, good, sizeof good, 16), sizeof good);
     }
-    ck_assert_int_eq(store_size(path, &w, &h, &err), 1);
+    ck_assert_int_eq(picture_file_size(path, &w, &h, &err), 1);
     ck_assert_int_eq(ftruncate(fd, 20), 0);
-    ck_assert_int_eq(store_size(path, &w, &h, &err), -EINVAL);
+    ck_assert_int_eq(picture_file_size(path, &w, &h, &err), -EINVAL);
     ck_assert_int_eq(ftruncate(fd, 0), 0);
     ck_assert_int_eq(pwrite(fd, "a text that is longer than a header would be\n", 46, 0), 46);
-    ck_assert_int_eq(store_size(path, &w, &h, &err), -EINVAL);
+    ck_assert_int_eq(picture_file_size(path, &w, &h, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, path));
     close(fd);
     unlink(path);
     ck_assert_int_eq(mkdir(path, 0700), 0);
-    ck_assert_int_lt(store_size(path, &w, &h, &err), 0);
+    ck_assert_int_lt(picture_file_size(path, &w, &h, &err), 0);
     ck_assert_int_eq(rmdir(path), 0);
     ck_assert(w == 48 && h == 32);
 }
@@ -160,19 +160,19 @@ END_TEST
 
 START_TEST(disk_is_bounded)
 {
-    struct store *store = open_store(32, 32, false, 10000);
+    struct picture_file *store = open_store(32, 32, false, 10000);
     uint8_t pixels[32 * 32];
     size_t i = 0;
     for (;; i++) {
         picture(pixels, sizeof pixels, 0);
-        int r = store_add(store, pixels, 1, 0, &err);
+        int r = picture_file_add(store, pixels, 1, 0, &err);
         if (r < 0) {
             ck_assert_int_eq(r, -EFBIG);
             break;
         }
     }
-    ck_assert(i > 3 && i == store_count(store) && store_bytes(store) <= 10000);
-    store_close(store);
+    ck_assert(i > 3 && i == picture_file_count(store) && picture_file_bytes(store) <= 10000);
+    picture_file_close(store);
 }
 END_TEST
 
@@ -183,7 +183,7 @@ static void *read_all(void *arg)
     for (size_t k = 0; k < 300; k++) {
         picture(expected, N, k % 40);
         struct error e;
-        if (store_read(arg, k % 40, found, &e) < 0 || memcmp(found, expected, N) != 0)
+        if (picture_file_read(arg, k % 40, found, &e) < 0 || memcmp(found, expected, N) != 0)
             return arg;
     }
     return NULL;
@@ -191,7 +191,7 @@ static void *read_all(void *arg)
 
 START_TEST(many_read_at_once)
 {
-    struct store *store = open_store(48, 32, false, 1 << 30);
+    struct picture_file *store = open_store(48, 32, false, 1 << 30);
     pthread_t threads[4];
     add(store, 48 * 32, 0, 40);
     for (int i = 0; i < 4; i++)
@@ -201,7 +201,7 @@ START_TEST(many_read_at_once)
         pthread_join(threads[i], &failed);
         ck_assert_ptr_null(failed);
     }
-    store_close(store);
+    picture_file_close(store);
 }
 END_TEST
 

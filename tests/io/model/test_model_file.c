@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "daemon/commands.h"
-#include "io/model_file.h"
-#include "io/safetensors.h"
+#include "io/model/model_file.h"
+#include "io/model/safetensors.h"
 
 #define GOLDEN "tests/golden/"
 

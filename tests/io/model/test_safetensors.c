@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "io/safetensors.h"
+#include "io/model/safetensors.h"
 
 /* A file in memory: header length (of the header, or as told), header, size bytes of data that count up. */
 struct bytes {

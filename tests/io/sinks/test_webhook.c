@@ -16,8 +16,8 @@
 #include <jansson.h>
 #include <microhttpd.h>
 
-#include "io/signature.h"
-#include "io/webhook.h"
+#include "io/sinks/signature.h"
+#include "io/sinks/webhook.h"
 
 static int64_t now_us(void)
 {

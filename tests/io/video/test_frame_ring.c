@@ -9,23 +9,23 @@
 #include <string.h>
 #include <time.h>
 
-#include "io/ring.h"
+#include "io/video/frame_ring.h"
 
 static unsigned seed;
 
-static void publish(struct ring *ring, int64_t time)
+static void publish(struct frame_ring *ring, int64_t time)
 {
-    struct ring_frame *frame = ring_frame(ring);
-    ck_assert_ptr_eq(frame, ring_frame(ring));
+    struct frame_ring_frame *frame = frame_ring_frame(ring);
+    ck_assert_ptr_eq(frame, frame_ring_frame(ring));
     ck_assert_int_eq((int)((uintptr_t)frame->pixels % 64), 0);
     frame->pts_us = frame->time_us = frame->due_us = time;
-    ring_publish(ring);
+    frame_ring_publish(ring);
 }
 
-static void check_stats(struct ring *ring, uint64_t due, uint64_t claimed, uint64_t skipped, uint64_t dropped)
+static void check_stats(struct frame_ring *ring, uint64_t due, uint64_t claimed, uint64_t skipped, uint64_t dropped)
 {
-    struct ring_stats stats;
-    ring_stats(ring, &stats);
+    struct frame_ring_stats stats;
+    frame_ring_stats(ring, &stats);
     ck_assert_uint_eq(stats.windows_due, due);
     ck_assert_uint_eq(stats.windows_claimed, claimed);
     ck_assert_uint_eq(stats.windows_skipped, skipped);
@@ -33,110 +33,110 @@ static void check_stats(struct ring *ring, uint64_t due, uint64_t claimed, uint6
     ck_assert_uint_eq(stats.frames_dropped, dropped);
 }
 
-static struct ring *open_ring(int length, int stride, int backlog, int readers)
+static struct frame_ring *open_ring(int length, int stride, int backlog, int readers)
 {
-    struct ring *ring = NULL;
-    ck_assert_int_eq(ring_open(&ring, &(struct ring_options){.frame_size = 8, .length = length, .stride = stride,
-                                                             .backlog = backlog, .readers = readers}), 0);
+    struct frame_ring *ring = NULL;
+    ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = length, .stride = stride,
+                                                                         .backlog = backlog, .readers = readers}), 0);
     return ring;
 }
 
 START_TEST(options_are_checked)
 {
-    static const struct ring_options bad[] = {
+    static const struct frame_ring_options bad[] = {
         {.frame_size = 0, .length = 16, .stride = 1, .readers = 1},
         {.frame_size = 8, .length = 0, .stride = 1, .readers = 1},
-        {.frame_size = 8, .length = RING_MAX_LENGTH + 1, .stride = 1, .readers = 1},
+        {.frame_size = 8, .length = FRAME_RING_MAX_LENGTH + 1, .stride = 1, .readers = 1},
         {.frame_size = 8, .length = 16, .stride = 0, .readers = 1},
         {.frame_size = 8, .length = 16, .stride = 1, .backlog = -1, .readers = 1},
         {.frame_size = 8, .length = 16, .stride = 1, .readers = 0},
         {.frame_size = SIZE_MAX / 2, .length = 16, .stride = 1, .readers = 1},
         {.frame_size = 8, .length = 16, .stride = 1, .backlog = 1 << 30, .readers = 1},
     };
-    struct ring *ring = NULL;
+    struct frame_ring *ring = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        ck_assert_int_eq(ring_open(&ring, &bad[i]), -EINVAL);
+        ck_assert_int_eq(frame_ring_open(&ring, &bad[i]), -EINVAL);
     ck_assert_ptr_null(ring);
-    ring_close(NULL);
+    frame_ring_close(NULL);
 }
 END_TEST
 
 START_TEST(windows_follow_the_definition)
 {
-    struct ring *ring = open_ring(4, 2, 8, 1);
-    struct ring_window window;
+    struct frame_ring *ring = open_ring(4, 2, 8, 1);
+    struct frame_ring_window window;
     for (int i = 0; i < 3; i++)
         publish(ring, i);
-    ck_assert(!ring_claim(ring, &window));
-    ck_assert_int_eq(ring_waiting_since(ring), INT64_MAX);
+    ck_assert(!frame_ring_claim(ring, &window));
+    ck_assert_int_eq(frame_ring_waiting_since(ring), INT64_MAX);
     publish(ring, 3);
-    ck_assert_int_eq(ring_waiting_since(ring), 3);
+    ck_assert_int_eq(frame_ring_waiting_since(ring), 3);
     publish(ring, 4);
     publish(ring, 5);
     check_stats(ring, 2, 0, 0, 0);
     for (uint64_t w = 0; w < 2; w++) {
-        ck_assert(ring_claim(ring, &window));
+        ck_assert(frame_ring_claim(ring, &window));
         ck_assert_uint_eq(window.index, w);
         ck_assert_uint_eq(window.ticket, w);
         ck_assert(!window.gap_before);
         for (uint64_t i = 0; i < 4; i++)
             ck_assert_uint_eq(window.frames[i]->number, w * 2 + i);
-        ring_release(ring, &window);
+        frame_ring_release(ring, &window);
     }
-    ck_assert(!ring_claim(ring, &window));
+    ck_assert(!frame_ring_claim(ring, &window));
     check_stats(ring, 2, 2, 0, 0);
-    ring_close(ring);
+    frame_ring_close(ring);
 }
 END_TEST
 
 START_TEST(no_window_spans_a_break)
 {
-    struct ring *ring = open_ring(4, 2, 8, 1);
-    struct ring_window window;
+    struct frame_ring *ring = open_ring(4, 2, 8, 1);
+    struct frame_ring_window window;
     for (int i = 0; i < 7; i++)
         publish(ring, i);               /* windows 0 and 1 due, frame 6 of window 2 and 3 */
-    ring_break(ring);
-    ring_break(ring);
+    frame_ring_break(ring);
+    frame_ring_break(ring);
     for (int i = 7; i < 12; i++)
         publish(ring, i);               /* the next on the grid is window 4: frames 8…11 */
     static const struct { uint64_t index; bool gap; } expected[] = {{0, false}, {1, false}, {4, true}};
     for (int i = 0; i < 3; i++) {
-        ck_assert(ring_claim(ring, &window));
+        ck_assert(frame_ring_claim(ring, &window));
         ck_assert_uint_eq(window.index, expected[i].index);
         ck_assert_int_eq(window.gap_before, expected[i].gap);
         ck_assert_uint_eq(window.frames[0]->number, expected[i].index * 2);
-        ring_release(ring, &window);
+        frame_ring_release(ring, &window);
     }
-    ck_assert(!ring_claim(ring, &window));
+    ck_assert(!frame_ring_claim(ring, &window));
     check_stats(ring, 3, 3, 0, 0);
-    ring_close(ring);
+    frame_ring_close(ring);
 }
 END_TEST
 
 START_TEST(the_oldest_gives_way)
 {
-    struct ring *ring = open_ring(4, 2, 2, 1);      /* keeps 6 frames: two windows */
-    struct ring_window window;
+    struct frame_ring *ring = open_ring(4, 2, 2, 1);      /* keeps 6 frames: two windows */
+    struct frame_ring_window window;
     for (int i = 0; i < 6; i++)
         publish(ring, i);
     check_stats(ring, 2, 0, 0, 0);
     publish(ring, 6);                               /* window 0 leaves, with frames 0 and 1 */
     check_stats(ring, 2, 0, 1, 2);
-    ck_assert(ring_claim(ring, &window));
+    ck_assert(frame_ring_claim(ring, &window));
     ck_assert_uint_eq(window.index, 1);
     ck_assert(!window.gap_before);                  /* skipped, but the sequence is whole */
     for (int i = 7; i < 14; i++)
         publish(ring, i);                           /* while window 1 is held */
     for (uint64_t i = 0; i < 4; i++)
         ck_assert_uint_eq(window.frames[i]->number, 2 + i);
-    ring_release(ring, &window);
-    ring_skip_pending(ring);
-    struct ring_stats stats;
-    ring_stats(ring, &stats);
+    frame_ring_release(ring, &window);
+    frame_ring_skip_pending(ring);
+    struct frame_ring_stats stats;
+    frame_ring_stats(ring, &stats);
     ck_assert_uint_eq(stats.windows_pending, 0);
     ck_assert_uint_eq(stats.windows_due, 1 + stats.windows_skipped);
-    ck_assert_int_eq(ring_waiting_since(ring), INT64_MAX);
-    ring_close(ring);
+    ck_assert_int_eq(frame_ring_waiting_since(ring), INT64_MAX);
+    frame_ring_close(ring);
 }
 END_TEST
 
@@ -200,25 +200,25 @@ START_TEST(random_histories_agree_with_the_definition)
 {
     srand(seed + (unsigned)_i);
     int length = 1 + rand() % 8, stride = 1 + rand() % 12, backlog = rand() % 12, readers = 1 + rand() % 3;
-    struct ring *ring = open_ring(length, stride, backlog, readers);
+    struct frame_ring *ring = open_ring(length, stride, backlog, readers);
     struct oracle o = {.length = length, .stride = stride, .capacity = length + backlog};
-    struct ring_window held[3];
+    struct frame_ring_window held[3];
     int n_held = 0;
     uint64_t claimed = 0;
     for (int step = 0; step < 600; step++) {
         int what = rand() % 100;
         if (what < 60) {
-            struct ring_frame *frame = ring_frame(ring);
+            struct frame_ring_frame *frame = frame_ring_frame(ring);
             memcpy(frame->pixels, &(uint64_t){(uint64_t)o.n}, 8);
             frame->due_us = o.n;
-            ring_publish(ring);
+            frame_ring_publish(ring);
             oracle_publish(&o);
         } else if (what < 65) {
-            ring_break(ring);
+            frame_ring_break(ring);
             oracle_break(&o);
         } else if (what < 82 && n_held < readers) {
-            struct ring_window *w = &held[n_held];
-            bool any = ring_claim(ring, w);
+            struct frame_ring_window *w = &held[n_held];
+            bool any = frame_ring_claim(ring, w);
             ck_assert_int_eq(any, o.head < o.tail);
             if (any) {
                 ck_assert_uint_eq(w->index, (uint64_t)o.due[o.head]);
@@ -236,16 +236,16 @@ START_TEST(random_histories_agree_with_the_definition)
                 ck_assert_uint_eq(number, held[i].index * (uint64_t)stride + (uint64_t)k);
                 ck_assert_uint_eq(held[i].frames[k]->number, number);
             }
-            ring_release(ring, &held[i]);
+            frame_ring_release(ring, &held[i]);
             held[i] = held[--n_held];
         }
         check_stats(ring, o.n_due, claimed, o.n_skipped, o.n_dropped);
-        ck_assert_int_eq(ring_waiting_since(ring),
+        ck_assert_int_eq(frame_ring_waiting_since(ring),
                          o.head < o.tail ? (int64_t)o.due[o.head] * stride + length - 1 : INT64_MAX);
     }
     while (n_held)
-        ring_release(ring, &held[--n_held]);
-    ring_close(ring);
+        frame_ring_release(ring, &held[--n_held]);
+    frame_ring_close(ring);
 }
 END_TEST
 
@@ -254,7 +254,7 @@ END_TEST
 enum { STRESS_FRAMES = 20000, STRESS_SIZE = 512, STRESS_LENGTH = 7, STRESS_WORKERS = 3 };
 
 struct stress {
-    struct ring *ring;
+    struct frame_ring *ring;
     atomic_bool done;
     _Atomic uint64_t scored;
 };
@@ -268,13 +268,13 @@ static void *stress_decode(void *arg)
 {
     struct stress *s = arg;
     for (uint64_t n = 0; n < STRESS_FRAMES; n++) {
-        struct ring_frame *frame = ring_frame(s->ring);
+        struct frame_ring_frame *frame = frame_ring_frame(s->ring);
         for (size_t i = 0; i < STRESS_SIZE; i++)
             frame->pixels[i] = pattern(n, i);
         frame->pts_us = (int64_t)n;
-        ring_publish(s->ring);
+        frame_ring_publish(s->ring);
         if (n % 97 == 96)
-            ring_break(s->ring);
+            frame_ring_break(s->ring);
         if (n % 16 == 0)
             sched_yield();
     }
@@ -285,17 +285,17 @@ static void *stress_decode(void *arg)
 static void *stress_work(void *arg)
 {
     struct stress *s = arg;
-    struct ring_window window;
+    struct frame_ring_window window;
     for (;;) {
         bool done = atomic_load(&s->done);
-        if (!ring_claim(s->ring, &window)) {
+        if (!frame_ring_claim(s->ring, &window)) {
             if (done)
                 return NULL;
             sched_yield();
             continue;
         }
         for (int k = 0; k < STRESS_LENGTH; k++) {
-            const struct ring_frame *frame = window.frames[k];
+            const struct frame_ring_frame *frame = window.frames[k];
             if (frame->number != window.index * 2 + (uint64_t)k || frame->pts_us != (int64_t)frame->number ||
                 window.index * 2 / 97 != frame->number / 97)
                 abort();
@@ -303,7 +303,7 @@ static void *stress_work(void *arg)
                 if (frame->pixels[i] != pattern(frame->number, i))
                     abort();
         }
-        ring_release(s->ring, &window);
+        frame_ring_release(s->ring, &window);
         atomic_fetch_add(&s->scored, 1);
     }
 }
@@ -312,9 +312,9 @@ static void *stress_look(void *arg)
 {
     struct stress *s = arg;
     while (!atomic_load(&s->done)) {
-        struct ring_stats stats;
+        struct frame_ring_stats stats;
         uint64_t scored = atomic_load(&s->scored);
-        ring_stats(s->ring, &stats);
+        frame_ring_stats(s->ring, &stats);
         if (stats.windows_due != stats.windows_claimed + stats.windows_skipped + stats.windows_pending ||
             stats.windows_claimed < scored)
             abort();
@@ -326,7 +326,7 @@ static void *stress_look(void *arg)
 START_TEST(threads_see_whole_frames_and_whole_counts)
 {
     struct stress s = {0};
-    ck_assert_int_eq(ring_open(&s.ring, &(struct ring_options){.frame_size = STRESS_SIZE, .length = STRESS_LENGTH,
+    ck_assert_int_eq(frame_ring_open(&s.ring, &(struct frame_ring_options){.frame_size = STRESS_SIZE, .length = STRESS_LENGTH,
                                         .stride = 2, .backlog = 9, .readers = STRESS_WORKERS}), 0);
     pthread_t threads[STRESS_WORKERS + 2];
     pthread_create(&threads[0], NULL, stress_decode, &s);
@@ -335,13 +335,13 @@ START_TEST(threads_see_whole_frames_and_whole_counts)
         pthread_create(&threads[2 + i], NULL, stress_work, &s);
     for (int i = 0; i < STRESS_WORKERS + 2; i++)
         pthread_join(threads[i], NULL);
-    struct ring_stats stats;
-    ring_stats(s.ring, &stats);
+    struct frame_ring_stats stats;
+    frame_ring_stats(s.ring, &stats);
     ck_assert_uint_eq(stats.frames, STRESS_FRAMES);
     ck_assert_uint_eq(stats.windows_pending, 0);
     ck_assert_uint_eq(stats.windows_due, stats.windows_skipped + atomic_load(&s.scored));
     ck_assert_uint_gt(atomic_load(&s.scored), 0);
-    ring_close(s.ring);
+    frame_ring_close(s.ring);
 }
 END_TEST
 

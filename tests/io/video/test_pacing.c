@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "io/pacing.h"
+#include "io/video/pacing.h"
 
 static unsigned long seed;
 

@@ -13,8 +13,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "io/gray.h"
-#include "io/source.h"
+#include "io/video/gray.h"
+#include "io/video/source.h"
 #include "tests/clips.h"
 
 /* ---- all of a source ------------------------------------------------------------------------------------------------ */

@@ -1,0 +1,7 @@
+/* The function that a layer applies to each of its outputs, after the bias and the batch norm. */
+#ifndef MEMAED_CORE_KERNELS_ACTIVATION_H
+#define MEMAED_CORE_KERNELS_ACTIVATION_H
+
+enum activation { ACTIVATION_NONE, ACTIVATION_LEAKY_RELU, ACTIVATION_RELU, ACTIVATION_TANH };
+
+#endif
