@@ -484,7 +484,7 @@ static int run(struct learn *o)
         redact(text, sizeof text, err.text);
         fprintf(stderr, "memaed: learn: %s\n", text);
     }
-    config_free(config);
+    config_unref(config);
     return r < 0;
 }
 

@@ -337,6 +337,6 @@ int command_check(int argc, char **argv)
     if (r == 0)
         print_summary(config, &models);
     check_models_clear(&models);
-    config_free(config);
+    config_unref(config);
     return r == 0 && fflush(stdout) == 0 ? 0 : 1;
 }

@@ -322,6 +322,6 @@ int command_run(int argc, char **argv)
     if (config_load(&config, path, log_fault, NULL) < 0)
         return 1;
     int status = run(config);
-    config_free(config);
+    config_unref(config);
     return status;
 }

@@ -448,8 +448,10 @@ static int load_memory(struct config **ret, const void *data, size_t size, const
 
     loader.config = calloc(1, sizeof *loader.config);
     loader.folder = slash ? strndup(path, slash > path ? (size_t)(slash - path) : 1) : strdup(".");
-    if (loader.config)
+    if (loader.config) {
+        loader.config->references = 1;
         loader.config->path = strdup(path);
+    }
     if (loader.config && loader.config->path && loader.folder) {
         r = config_yaml_parse(&root, data, size, yaml_fault, &loader.faults);
         if (r == 0)
@@ -464,7 +466,7 @@ static int load_memory(struct config **ret, const void *data, size_t size, const
     config_faults_tell(&loader.faults, fault, arg);
     free(loader.folder);
     if (r < 0)
-        config_free(loader.config);
+        config_unref(loader.config);
     else
         *ret = loader.config;
     return r;
@@ -520,9 +522,17 @@ int config_load_unlearned(struct config **ret, const char *path, void (*fault)(v
     return load(ret, path, true, fault, arg);
 }
 
-void config_free(struct config *config)
+struct config *config_ref(struct config *config)
 {
-    if (!config)
+    if (config)
+        atomic_fetch_add_explicit(&config->references, 1, memory_order_relaxed);
+    return config;
+}
+
+void config_unref(struct config *config)
+{
+    /* Acquire and release: whoever frees sees all that other threads read before they gave theirs back. */
+    if (!config || atomic_fetch_sub_explicit(&config->references, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < config->n_cameras; i++) {
         free(config->cameras[i].name);

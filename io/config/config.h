@@ -7,6 +7,7 @@
 #ifndef MEMAED_IO_CONFIG_CONFIG_H
 #define MEMAED_IO_CONFIG_CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,7 +58,9 @@ struct config_webhook {
     double timeout_s;
 };
 
+/* Owns every text and array below it. */
 struct config {
+    atomic_uint references;         /* by config_ref() and config_unref() alone */
     char *path;
     char *state_dir;
     char *listen_address;           /* "127.0.0.1", "::1" */
@@ -81,7 +84,17 @@ int config_load_unlearned(struct config **ret, const char *path, void (*fault)(v
 /* The same as the first on bytes in memory; path stands in for the file's name, its folder for relative paths. */
 int config_load_memory(struct config **ret, const void *data, size_t size, const char *path,
                        void (*fault)(void *arg, const char *text), void *arg);
-void config_free(struct config *config);        /* takes NULL; wipes secrets */
+
+/* A configuration is loaded with one reference, the caller's. config_ref() takes another and returns config;
+ * config_unref() gives one back, and the last one wipes the secrets and frees all. Both take NULL, from any thread. */
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config);
+
+/* Whether a camera that runs by a needs no change to run by b: all keys have the same values. Places in the file are
+ * not compared. Nor are contents of files: a model of the same path may have been written anew. */
+bool config_camera_equal(const struct config_camera *a, const struct config_camera *b);
+/* Whether both have the same webhooks, secrets included, in the same order. */
+bool config_webhooks_equal(const struct config *a, const struct config *b);
 
 /* A row of the table that all of the above goes by, for help and documentation. */
 struct config_key {

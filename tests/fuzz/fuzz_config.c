@@ -23,6 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t faults = 0;
     int r = config_load_memory(&config, data, size, "tests/fuzz/x.yml", count, &faults);
     assert(r == 0 ? config && faults == 0 : r == -EINVAL && !config && faults > 0);
-    config_free(config);
+    config_unref(config);
     return 0;
 }

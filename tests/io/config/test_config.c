@@ -160,7 +160,7 @@ START_TEST(test_defaults)
     ck_assert_int_eq(c->model_line, 4);
     ck_assert_int_eq(c->model_column, 12);
     ck_assert_int_eq(c->fps_line, 0);
-    config_free(config);
+    config_unref(config);
 }
 END_TEST
 
@@ -245,7 +245,7 @@ START_TEST(test_every_key)
     ck_assert_uint_eq(config->webhooks[1].events, CONFIG_ALL_EVENTS);
     ck_assert_double_eq(config->webhooks[1].timeout_s, 10);
     ck_assert_uint_eq(config->webhooks[2].secret_size, 64);
-    config_free(config);
+    config_unref(config);
 }
 END_TEST
 
@@ -255,9 +255,9 @@ START_TEST(test_empty_mappings_mean_defaults)
     ck_assert_int_eq(config->listen_port, 8787);
     ck_assert_int_eq(config->cameras[0].alert.n, 5);
     ck_assert_uint_eq(config->n_webhooks, 0);
-    config_free(config);
+    config_unref(config);
     config = good(camera("webhooks: []\n"), "tests/x.yml");
-    config_free(config);
+    config_unref(config);
 }
 END_TEST
 
@@ -287,7 +287,7 @@ START_TEST(test_listen)
     snprintf(text, sizeof text, "%shttp:\n  listen: 0.0.0.0:65535\n", camera(""));
     config = good(text, "tests/x.yml");
     ck_assert_int_eq(config->listen_port, 65535);
-    config_free(config);
+    config_unref(config);
 }
 END_TEST
 
@@ -309,7 +309,7 @@ START_TEST(test_numbers)
         snprintf(text, sizeof text, "%s    fps: %s\n", camera(""), right[i]);
         config = good(text, "tests/x.yml");
         ck_assert_double_eq(config->cameras[0].fps, strtod(right[i], NULL));
-        config_free(config);
+        config_unref(config);
     }
 }
 END_TEST
@@ -438,7 +438,7 @@ START_TEST(test_limits)
     config = good(text, "tests/x.yml");
     ck_assert_uint_eq(config->n_cameras, CONFIG_MAX_CAMERAS);
     ck_assert_str_eq(config->cameras[1023].name, "c1023");
-    config_free(config);
+    config_unref(config);
 
     n = (size_t)sprintf(text, "%swebhooks:\n", camera(""));
     for (int i = 0; i < CONFIG_MAX_WEBHOOKS + 1; i++)
@@ -476,7 +476,7 @@ START_TEST(test_every_prefix)
         faults = (struct lines){0};
         int r = config_load_memory(&config, text, n, in_folder("x.yml"), on_fault, NULL);
         ck_assert(r == 0 ? faults.n == 0 && config : r == -EINVAL && faults.n > 0 && !config);
-        config_free(config);
+        config_unref(config);
     }
     free(text);
 }
@@ -510,8 +510,8 @@ START_TEST(test_example_loads_with_the_defaults)
               a->alert.n == b->alert.n && a->alert.cooldown_s == b->alert.cooldown_s);
     ck_assert_uint_eq(example->webhooks[0].events, plain->webhooks[0].events);
     ck_assert_double_eq(example->webhooks[0].timeout_s, plain->webhooks[0].timeout_s);
-    config_free(example);
-    config_free(plain);
+    config_unref(example);
+    config_unref(plain);
     free(text);
 }
 END_TEST
@@ -584,7 +584,7 @@ static int check_text(struct check_models *models, const char *text)
     struct config *config = good(text, in_folder("x.yml"));
     faults = warnings = (struct lines){0};
     int r = check_models(models, config, on_fault, on_warning, NULL);
-    config_free(config);
+    config_unref(config);
     return r;
 }
 
@@ -599,7 +599,7 @@ START_TEST(test_models_yet_to_be_learned)
     faults = (struct lines){0};
     ck_assert_msg(config_load_unlearned(&config, path, on_fault, NULL) == 0, "%s", faults.text);
     ck_assert_ptr_nonnull(strstr(config->cameras[0].model, "to-come.safetensors"));
-    config_free(config);
+    config_unref(config);
     path = write_file("unlearned.yml", "cameras: {gate: {source: rtsp://h, model: .}}\n");
     faults = (struct lines){0};
     ck_assert_int_eq(config_load_unlearned(&config, path, on_fault, NULL), -EINVAL);

@@ -1,0 +1,46 @@
+#include <string.h>
+
+#include "io/config/config.h"
+
+static bool texts_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* A number that counts only where its key was given. */
+static bool numbers_equal(bool has_a, double a, bool has_b, double b)
+{
+    return has_a == has_b && (!has_a || a == b);
+}
+
+static bool alerts_equal(const struct config_alert *a, const struct config_alert *b)
+{
+    return numbers_equal(a->has_threshold, a->threshold, b->has_threshold, b->threshold) &&
+           numbers_equal(a->has_per_day, a->per_day, b->has_per_day, b->per_day) &&
+           numbers_equal(a->has_close_threshold, a->close_threshold, b->has_close_threshold, b->close_threshold) &&
+           a->k == b->k && a->n == b->n && a->cooldown_s == b->cooldown_s;
+}
+
+bool config_camera_equal(const struct config_camera *a, const struct config_camera *b)
+{
+    return texts_equal(a->name, b->name) && texts_equal(a->source, b->source) && texts_equal(a->model, b->model) &&
+           a->udp == b->udp && a->fps == b->fps && a->fps_force == b->fps_force && a->precision == b->precision &&
+           a->compute_all == b->compute_all && a->stride == b->stride && a->loop == b->loop &&
+           a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert);
+}
+
+static bool webhook_equal(const struct config_webhook *a, const struct config_webhook *b)
+{
+    return texts_equal(a->url, b->url) && a->secret_size == b->secret_size &&
+           memcmp(a->secret, b->secret, a->secret_size) == 0 && a->events == b->events && a->timeout_s == b->timeout_s;
+}
+
+bool config_webhooks_equal(const struct config *a, const struct config *b)
+{
+    if (a->n_webhooks != b->n_webhooks)
+        return false;
+    for (size_t i = 0; i < a->n_webhooks; i++)
+        if (!webhook_equal(&a->webhooks[i], &b->webhooks[i]))
+            return false;
+    return true;
+}

@@ -1,0 +1,347 @@
+/* What a reload asks of configurations: whether a camera or the webhooks changed, references from several threads, and
+ * loading again and again without a leak. */
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/config/config.h"
+
+#define SECRET "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"       /* 24 bytes in base64 */
+#define OTHER_SECRET "AfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#define LONG_SECRET SECRET "MfKQ"
+
+static void print_fault(void *arg, const char *text)
+{
+    (void)arg;
+    fprintf(stderr, "%s\n", text);
+}
+
+static void ignore_fault(void *arg, const char *text)
+{
+    (void)text;
+    ++*(int *)arg;
+}
+
+static struct config *load(const char *text)
+{
+    struct config *config = NULL;
+    ck_assert_int_eq(config_load_memory(&config, text, strlen(text), "tests/x.yml", print_fault, NULL), 0);
+    return config;
+}
+
+/* A key of the table with two values that differ. */
+struct change {
+    const char *key, *one, *other;
+};
+
+static const struct change camera_changes[] = {
+    {"source", "rtsp://h/x", "rtsp://h/y"},
+    {"transport", "tcp", "udp"},
+    {"model", "clips.c", "clips.h"},
+    {"precision", "auto", "fp32"},
+    {"static", "auto", "off"},
+    {"fps", "10", "10.5"},
+    {"fps_force", "false", "true"},
+    {"stride", "2", "3"},
+    {"loop", "false", "true"},
+    {"stall_timeout_s", "10", "10.5"},
+    {"backlog", "64", "65"},
+    {"alert", "{k: 1}", "{k: 2}"},
+    {"alert.threshold", "0.5", "0.25"},
+    {"alert.per_day", "1", "2"},
+    {"alert.close_threshold", "0.5", "0.25"},
+    {"alert.k", "1", "2"},
+    {"alert.n", "5", "6"},
+    {"alert.cooldown_s", "60", "61"},
+};
+
+static const struct change webhook_changes[] = {
+    {"url", "http://h/x", "http://h/y"},
+    {"secret", "whsec_" SECRET, "whsec_" OTHER_SECRET},
+    {"secret_file", "/nowhere", "/nowhere"},        /* becomes the secret; see below */
+    {"events", "[camera.lost]", "[camera.restored]"},
+    {"timeout_s", "10", "10.5"},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* One camera with key set to value; value NULL: without the key. A file suits loop, which no stream has. */
+static struct config *with_camera_key(const char *key, const char *value)
+{
+    const char *source = strcmp(key, "loop") == 0 ? "/dev/null" : "rtsp://h/x";
+    char text[500];
+    size_t n = 0;
+    n += (size_t)snprintf(text, sizeof text, "cameras:\n  gate:\n");
+    if (strcmp(key, "source") != 0)
+        n += (size_t)snprintf(text + n, sizeof text - n, "    source: %s\n", source);
+    if (strcmp(key, "model") != 0)
+        n += (size_t)snprintf(text + n, sizeof text - n, "    model: clips.c\n");
+    if (value && strncmp(key, "alert.", 6) == 0)
+        snprintf(text + n, sizeof text - n, "    alert: {%s: %s}\n", key + 6, value);
+    else if (value)
+        snprintf(text + n, sizeof text - n, "    %s: %s\n", key, value);
+    return load(text);
+}
+
+static bool cameras_equal(struct config *a, struct config *b)
+{
+    bool equal = config_camera_equal(&a->cameras[0], &b->cameras[0]);
+    ck_assert(config_camera_equal(&b->cameras[0], &a->cameras[0]) == equal);
+    config_unref(a);
+    config_unref(b);
+    return equal;
+}
+
+START_TEST(test_each_key_of_a_camera_counts)
+{
+    struct config_key key;
+    size_t seen = 0;
+    for (int i = 0; config_key(i, &key); i++) {
+        if (strncmp(key.path, "cameras.NAME.", 13) != 0)
+            continue;
+        const char *name = key.path + 13;
+        size_t c = 0;
+        while (c < COUNT(camera_changes) && strcmp(camera_changes[c].key, name) != 0)
+            c++;
+        ck_assert_msg(c < COUNT(camera_changes), "%s is compared by no test", key.path);
+        const struct change *change = &camera_changes[c];
+        ck_assert_msg(cameras_equal(with_camera_key(name, change->one), with_camera_key(name, change->one)), "%s", name);
+        ck_assert_msg(!cameras_equal(with_camera_key(name, change->one), with_camera_key(name, change->other)), "%s", name);
+        seen++;
+    }
+    ck_assert_uint_eq(seen, COUNT(camera_changes));
+}
+END_TEST
+
+START_TEST(test_a_key_that_comes_or_goes_counts)
+{
+    ck_assert(!cameras_equal(with_camera_key("alert.threshold", "0"), with_camera_key("alert.threshold", NULL)));
+    ck_assert(!cameras_equal(with_camera_key("alert.close_threshold", "0"), with_camera_key("alert.close_threshold", NULL)));
+    ck_assert(!cameras_equal(with_camera_key("alert.per_day", "1"), with_camera_key("alert.per_day", NULL)));
+    ck_assert(!cameras_equal(with_camera_key("fps", "10"), with_camera_key("fps", NULL)));
+    /* A default that is written out changes nothing. */
+    ck_assert(cameras_equal(with_camera_key("stride", "2"), with_camera_key("stride", NULL)));
+}
+END_TEST
+
+START_TEST(test_names_count_and_places_do_not)
+{
+    const char *keys = ": {source: rtsp://h/x, model: clips.c, fps: 10, precision: fp32, "
+                       "alert: {per_day: 2, close_threshold: 1}}\n";
+    char text[500], moved[500];
+    snprintf(text, sizeof text, "cameras:\n  gate%s", keys);
+    snprintf(moved, sizeof moved, "\n\ncameras:\n  yard: {source: rtsp://h, model: clips.c}\n     # a word\n  gate%s", keys);
+    struct config *a = load(text), *b = load(moved);
+    ck_assert_int_ne(a->cameras[0].fps_line, b->cameras[1].fps_line);
+    ck_assert(config_camera_equal(&a->cameras[0], &b->cameras[1]));
+    ck_assert(!config_camera_equal(&a->cameras[0], &b->cameras[0]));
+    config_unref(b);
+    snprintf(moved, sizeof moved, "cameras:\n  yard%s", keys);
+    b = load(moved);
+    ck_assert(!config_camera_equal(&a->cameras[0], &b->cameras[0]));
+    config_unref(a);
+    config_unref(b);
+}
+END_TEST
+
+static struct config *with_webhooks(const char *list)
+{
+    char text[1000];
+    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h/x, model: clips.c}}\nwebhooks: [%s]\n", list);
+    return load(text);
+}
+
+static bool webhooks_equal(const char *one, const char *other)
+{
+    struct config *a = with_webhooks(one), *b = with_webhooks(other);
+    bool equal = config_webhooks_equal(a, b);
+    ck_assert(config_webhooks_equal(b, a) == equal);
+    config_unref(a);
+    config_unref(b);
+    return equal;
+}
+
+START_TEST(test_each_key_of_a_webhook_counts)
+{
+    struct config_key key;
+    size_t seen = 0;
+    for (int i = 0; config_key(i, &key); i++) {
+        if (strncmp(key.path, "webhooks[].", 11) != 0)
+            continue;
+        const char *name = key.path + 11;
+        char one[300], other[300];
+        size_t c = 0;
+        while (c < COUNT(webhook_changes) && strcmp(webhook_changes[c].key, name) != 0)
+            c++;
+        ck_assert_msg(c < COUNT(webhook_changes), "%s is compared by no test", key.path);
+        seen++;
+        if (strcmp(name, "secret_file") == 0)
+            continue;
+        const char *url = strcmp(name, "url") == 0 ? "" : "url: http://h, ";
+        snprintf(one, sizeof one, "{%s%s: %s}", url, name, webhook_changes[c].one);
+        snprintf(other, sizeof other, "{%s%s: %s}", url, name, webhook_changes[c].other);
+        ck_assert_msg(webhooks_equal(one, one), "%s", name);
+        ck_assert_msg(!webhooks_equal(one, other), "%s", name);
+    }
+    ck_assert_uint_eq(seen, COUNT(webhook_changes));
+    ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}", "{url: http://h}"));
+    ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}", "{url: http://h, secret: whsec_" LONG_SECRET "}"));
+    ck_assert(webhooks_equal("", ""));
+    ck_assert(!webhooks_equal("", "{url: http://h}"));
+    ck_assert(!webhooks_equal("{url: http://h}", "{url: http://h}, {url: http://h}"));
+    ck_assert(!webhooks_equal("{url: http://h}, {url: http://i}", "{url: http://i}, {url: http://h}"));
+}
+END_TEST
+
+/* ---- references --------------------------------------------------------------------------------------------------- */
+
+static void *use(void *arg)
+{
+    struct config *config = arg;
+    for (int i = 0; i < 10000; i++) {
+        struct config *mine = config_ref(config);
+        if (strcmp(mine->cameras[0].name, "gate") != 0)
+            abort();
+        config_unref(mine);
+    }
+    config_unref(config);
+    return NULL;
+}
+
+/* The last of five threads frees; the sanitizers see whether one came too late. */
+START_TEST(test_references_of_threads)
+{
+    struct config *config = with_camera_key("fps", "10");
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, use, config_ref(config)), 0);
+    ck_assert_str_eq(config->cameras[0].source, "rtsp://h/x");
+    config_unref(config);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_ptr_null(config_ref(NULL));
+    config_unref(NULL);
+}
+END_TEST
+
+/* ---- memory ------------------------------------------------------------------------------------------------------- */
+
+/* Blocks of the heap in use. The sanitizers bring their own malloc(): there it stays 0, and they look for leaks. */
+static atomic_long blocks;
+
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void __libc_free(void *block);
+
+void *malloc(size_t size)
+{
+    void *block = __libc_malloc(size);
+    blocks += block != NULL;
+    return block;
+}
+
+void *calloc(size_t n, size_t size)
+{
+    void *block = __libc_calloc(n, size);
+    blocks += block != NULL;
+    return block;
+}
+
+void *realloc(void *old, size_t size)
+{
+    void *block = __libc_realloc(old, size);
+    blocks += !old && block;
+    blocks -= old && !block && size == 0;
+    return block;
+}
+
+void free(void *block)
+{
+    blocks -= block != NULL;
+    __libc_free(block);
+}
+#endif
+
+static const char full[] =
+    "state_dir: state\n"
+    "http: {listen: \"[::1]:0\"}\n"
+    "cameras:\n"
+    "  gate: {source: \"rtsp://u:p@h/x\", model: clips.c, alert: {threshold: 1, close_threshold: 0.5}}\n"
+    "  file: {source: clips.c, model: clips.c, loop: true}\n"
+    "webhooks:\n"
+    "  - {url: http://h, secret: whsec_" SECRET ", events: [camera.lost]}\n";
+/* Faults after texts of every kind were taken, and keys that are given twice. */
+static const char faulty[] =
+    "state_dir: state\n"
+    "state_dir: again\n"
+    "http: {listen: \"[::1]:0\", listen: 127.0.0.1:1}\n"
+    "http: {listen: 127.0.0.1:1}\n"
+    "cameras:\n"
+    "  gate: {source: \"rtsp://u:p@h/x\", source: clips.c, model: clips.c, model: clips.h, fps: fast}\n"
+    "  gate: {source: clips.c, model: none, loop: maybe}\n"
+    "  list: [1]\n"
+    "cameras: {yard: {source: clips.c, model: clips.c}}\n"
+    "webhooks:\n"
+    "  - {url: http://h, url: http://i, secret: whsec_" SECRET ", secret: whsec_" SECRET ", events: [bogus]}\n"
+    "  - {url: http://h, secret: whsec_" SECRET ", secret_file: clips.c, timeout_s: ${MEMAED_TEST_UNSET}}\n"
+    "webhooks: [{url: http://h}]\n";
+/* The syntax breaks off when much of the tree is there. */
+static const char broken[] =
+    "cameras:\n"
+    "  gate: {source: \"rtsp://u:p@h/x\", model: clips.c\n"
+    "webhooks:\n";
+
+/* Loads each of the three once; the results: 0, and -EINVAL twice. */
+static void load_all(int results[3])
+{
+    static const char *const texts[] = {full, faulty, broken};
+    for (int i = 0; i < 3; i++) {
+        struct config *config = NULL;
+        int n = 0;
+        results[i] = config_load_memory(&config, texts[i], strlen(texts[i]), "tests/x.yml", ignore_fault, &n);
+        config_unref(config_ref(config));
+        config_unref(config);
+    }
+}
+
+START_TEST(test_loading_again_and_again_leaks_nothing)
+{
+    int results[3];
+    unsetenv("MEMAED_TEST_UNSET");
+    load_all(results);          /* the C library keeps some blocks that it allocates once */
+    long before = blocks;
+    for (int i = 0; i < 20; i++)
+        load_all(results);
+    long after = blocks;
+    ck_assert_int_eq(results[0], 0);
+    ck_assert_int_eq(results[1], -EINVAL);
+    ck_assert_int_eq(results[2], -EINVAL);
+    ck_assert_int_eq(after, before);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("config_equal");
+    TCase *test = tcase_create("config_equal");
+    tcase_set_timeout(test, 120);
+    tcase_add_test(test, test_each_key_of_a_camera_counts);
+    tcase_add_test(test, test_a_key_that_comes_or_goes_counts);
+    tcase_add_test(test, test_names_count_and_places_do_not);
+    tcase_add_test(test, test_each_key_of_a_webhook_counts);
+    tcase_add_test(test, test_references_of_threads);
+    tcase_add_test(test, test_loading_again_and_again_leaks_nothing);
+    suite_add_tcase(suite, test);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
