@@ -1,6 +1,5 @@
 #include "web/api.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,62 +7,15 @@
 
 #include <jansson.h>
 
-#include "core/utc.h"
+#include "io/base/record_json.h"
 #include "web/metrics.h"
 #include "web/server.h"
 
 enum { ALERTS_AT_ONCE = 64 };
 
-/* ---- JSON values: NULL where memory is short, which json_pack() takes as its own failure ---------------------------- */
-
-/* Numbers are written with 15 digits. What is a float underneath gets the shortest text that is that float again, so
- * that 0.1f reads 0.1. JSON has no NaN and no infinity: null. */
-static json_t *number(double x)
-{
-    if (!isfinite(x))
-        return json_null();
-    if (fabs(x) <= (double)FLT_MAX && (double)(float)x == x) {
-        for (int digits = 6; digits <= 9; digits++) {
-            char text[32];
-            snprintf(text, sizeof text, "%.*g", digits, x);
-            if (strtof(text, NULL) == (float)x)
-                return json_real(strtod(text, NULL));
-        }
-    }
-    return json_real(x);
-}
-
 static json_t *rounded(double x)
 {
-    return number(isfinite(x) ? round(x * 1000) / 1000 : x);
-}
-
-static json_t *count(uint64_t n)
-{
-    return json_integer((json_int_t)n);
-}
-
-static json_t *time_of(int64_t us)
-{
-    char text[UTC_SIZE];
-    utc_format(text, us);
-    return json_string(text);
-}
-
-/* Names of files and FFmpeg's texts may be no UTF-8, or cut within a character. "" becomes null. */
-static json_t *text_of(const char *text)
-{
-    if (!*text)
-        return json_null();
-    json_t *whole = json_string(text);
-    if (whole)
-        return whole;
-    char clean[512];
-    size_t n = 0;
-    for (; text[n] && n < sizeof clean - 1; n++)
-        clean[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
-    clean[n] = '\0';
-    return json_string(clean);
+    return record_json_number(isfinite(x) ? round(x * 1000) / 1000 : x);
 }
 
 static json_t *cursor_of(const struct view *view, uint32_t log, uint64_t entry)
@@ -80,8 +32,7 @@ static json_t *cursor_of(const struct view *view, uint32_t log, uint64_t entry)
 static void answer(int status, const char *type, json_t *root, struct web_answer *ret)
 {
     *ret = (struct web_answer){.status = status, .type = type};
-    ret->body = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-    json_decref(root);
+    ret->body = record_json_dump(root);
     if (ret->body)
         ret->size = strlen(ret->body);
     else
@@ -148,51 +99,42 @@ static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
                      "s:s, s:b, s:b}",
-                     "name", c->name, "state", states[c->state], "reason", text_of(c->reason),
+                     "name", c->name, "state", states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
-                     "frames", count(c->frames), "frames_corrupt", count(c->frames_corrupt),
-                     "frames_dropped", count(c->frames_dropped), "windows_due", count(c->windows_due),
-                     "windows_scored", count(c->windows_scored), "windows_skipped", count(c->windows_skipped),
-                     "windows_static", count(c->windows_static),
-                     "windows_pending", count(c->windows_pending), "reconnects", count(c->reconnects),
+                     "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
+                     "frames_dropped", record_json_count(c->frames_dropped), "windows_due", record_json_count(c->windows_due),
+                     "windows_scored", record_json_count(c->windows_scored), "windows_skipped", record_json_count(c->windows_skipped),
+                     "windows_static", record_json_count(c->windows_static),
+                     "windows_pending", record_json_count(c->windows_pending), "reconnects", record_json_count(c->reconnects),
                      "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),
-                     "last_score", c->has_score ? number(c->last_score) : json_null(),
-                     "threshold", number(c->threshold), "drift", rounded(c->drift), "model", text_of(c->model),
+                     "last_score", c->has_score ? record_json_number(c->last_score) : json_null(),
+                     "threshold", record_json_number(c->threshold), "drift", rounded(c->drift), "model", record_json_text(c->model),
                      "precision", precision_name(c->precision), "alert_open", c->alert_open, "frozen", c->frozen);
-}
-
-/* Its number, or n_cameras() where there is none; ret is its state. */
-static size_t find_camera(const struct view *view, const char *name, struct view_camera *ret)
-{
-    size_t n = view->n_cameras(view->context), i = 0;
-    for (; i < n; i++) {
-        view->camera(view->context, i, ret);
-        if (strcmp(ret->name, name) == 0)
-            break;
-    }
-    return i;
 }
 
 static void answer_cameras(const struct view *view, struct web_answer *ret)
 {
-    json_t *list = json_array();
-    size_t n = view->n_cameras(view->context);
-    for (size_t i = 0; i < n; i++) {
-        struct view_camera camera;
-        view->camera(view->context, i, &camera);
-        if (json_array_append_new(list, camera_json(&camera)) < 0) {
+    struct view_camera *cameras;
+    size_t n;
+    json_t *list = view->cameras(view->context, &cameras, &n) == 0 ? json_array() : NULL;
+    if (!list) {
+        answer_no_memory(ret);
+        return;
+    }
+    for (size_t i = 0; i < n && list; i++) {
+        if (json_array_append_new(list, camera_json(&cameras[i])) < 0) {
             json_decref(list);
             list = NULL;
-            break;
         }
     }
+    free(cameras);
     answer_json(json_pack("{s:o}", "cameras", list), ret);
 }
 
 static void answer_camera(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     struct view_camera camera;
-    if (find_camera(view, request->camera, &camera) == view->n_cameras(view->context))
+    if (!view->camera(view->context, request->camera, &camera))
         web_answer_problem(404, "no camera has that name", NULL, ret);
     else
         answer_json(camera_json(&camera), ret);
@@ -201,53 +143,34 @@ static void answer_camera(const struct view *view, const struct web_request *req
 /* ---- logs ----------------------------------------------------------------------------------------------------------- */
 
 /* Whether a cursor of this run and this log points at something that may be read on from. */
-static bool holds(const struct view *view, const struct web_cursor *cursor, uint32_t log, const struct view_range *range)
+static bool holds(const struct view *view, const struct web_cursor *cursor, uint32_t log, const struct record_range *range)
 {
     return cursor->store == view->store && cursor->log == log && cursor->entry >= range->oldest &&
            cursor->entry <= range->next;
 }
 
-static json_t *boxes_json(const struct boxes *boxes)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < boxes->n && list; i++) {
-        const struct box *b = &boxes->box[i];
-        if (json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "x", number(b->x), "y", number(b->y), "width",
-                                                  number(b->width), "height", number(b->height), "score",
-                                                  number(b->score))) < 0) {
-            json_decref(list);
-            list = NULL;
-        }
-    }
-    return list;
-}
-
-static json_t *score_json(const struct view_score *s)
-{
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "window", count(s->window), "time", time_of(s->time_us),
-                     "pts_s", number((double)s->pts_us / 1e6), "frame", count(s->frame),
-                     "reference", number(s->reference), "score", number(s->score), "p_value",
-                     number(s->p_value), "static", s->is_static, "boxes", boxes_json(&s->boxes));
-}
-
 static void answer_scores(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
-    struct view_camera state;
-    size_t camera = find_camera(view, request->camera, &state);
-    if (camera == view->n_cameras(view->context)) {
+    struct view_camera camera;
+    if (!view->camera(view->context, request->camera, &camera)) {
         web_answer_problem(404, "no camera has that name", NULL, ret);
         return;
     }
-    struct view_score *scores = malloc(request->limit * sizeof *scores);
+    struct score_record *scores = malloc(request->limit * sizeof *scores);
     if (!scores) {
         answer_no_memory(ret);
         return;
     }
 
-    uint32_t log = WEB_LOG_CAMERA + (uint32_t)camera;
+    uint32_t log = WEB_LOG_CAMERA + camera.id;
     uint64_t from = request->has_since ? request->since.entry : 0;
-    struct view_range range;
-    size_t n = view->scores(view->context, camera, from, scores, request->limit, &range);
+    struct record_range range;
+    size_t n;
+    if (!view->scores(view->context, camera.id, from, scores, request->limit, &range, &n)) {
+        free(scores);
+        web_answer_problem(404, "no camera has that name", NULL, ret);
+        return;
+    }
     if (request->has_since && !holds(view, &request->since, log, &range)) {
         answer_gone(view, log, range.oldest, ret);
         free(scores);
@@ -267,26 +190,10 @@ static void answer_scores(const struct view *view, const struct web_request *req
     answer_json(json_pack("{s:o, s:o}", "scores", list, "next", cursor_of(view, log, from + n)), ret);
 }
 
-static json_t *alert_json(const struct view_alert *a)
-{
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id", count(a->id), "camera", a->camera,
-                     "opened", time_of(a->opened_us), "closed", a->closed_us ? time_of(a->closed_us) : json_null(),
-                     "peak_score", number(a->peak_score), "peak_time", time_of(a->peak_us), "boxes",
-                     boxes_json(&a->boxes));
-}
-
-char *web_alert_json(const struct view_alert *alert)
-{
-    json_t *root = alert_json(alert);
-    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-    json_decref(root);
-    return text;
-}
-
 static void answer_alerts(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     struct view_camera state;
-    if (*request->camera && find_camera(view, request->camera, &state) == view->n_cameras(view->context)) {
+    if (*request->camera && !view->camera(view->context, request->camera, &state)) {
         web_answer_problem(404, "no camera has that name", "camera", ret);
         return;
     }
@@ -295,8 +202,8 @@ static void answer_alerts(const struct view *view, const struct web_request *req
     size_t found = 0;
     bool first = true;
     while (list && found < request->limit) {
-        struct view_alert alerts[ALERTS_AT_ONCE];
-        struct view_range range;
+        struct alert_record alerts[ALERTS_AT_ONCE];
+        struct record_range range;
         size_t n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range);
         if (first && request->has_since && !holds(view, &request->since, WEB_LOG_ALERTS, &range)) {
             json_decref(list);
@@ -323,8 +230,8 @@ static void answer_alerts(const struct view *view, const struct web_request *req
 
 static void answer_alert(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
-    struct view_alert alerts[ALERTS_AT_ONCE];
-    struct view_range range;
+    struct alert_record alerts[ALERTS_AT_ONCE];
+    struct record_range range;
     uint64_t from = 0;
     for (;;) {
         size_t n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range);
@@ -351,31 +258,36 @@ static void answer_healthz(const struct view *view, struct web_answer *ret)
     view->process(view->context, &process);
     if (process.healthy)
         answer_json(json_pack("{s:s, s:s, s:o}", "status", "healthy", "version", MEMAED_VERSION,
-                              "started", time_of(process.started_us)), ret);
+                              "started", record_json_time(process.started_us)), ret);
     else
-        answer_problem(503, "a part of the process makes no progress", "reason", text_of(process.unhealthy), ret);
+        answer_problem(503, "a part of the process makes no progress", "reason", record_json_text(process.unhealthy), ret);
 }
 
 static void answer_readyz(const struct view *view, struct web_answer *ret)
 {
-    json_t *missing = json_array();
-    size_t n = view->n_cameras(view->context), watching = 0;
+    struct view_camera *cameras;
+    size_t n, watching = 0;
+    json_t *missing = view->cameras(view->context, &cameras, &n) == 0 ? json_array() : NULL;
+    if (!missing) {
+        answer_no_memory(ret);
+        return;
+    }
     for (size_t i = 0; i < n && missing; i++) {
-        struct view_camera c;
-        view->camera(view->context, i, &c);
+        const struct view_camera c = cameras[i];
         if (c.state == VIEW_WATCHING)
             watching++;
         if (c.state == VIEW_WATCHING || c.state == VIEW_STOPPED)
             continue;
         if (json_array_append_new(missing, json_pack("{s:s, s:s, s:o}", "name", c.name, "state", states[c.state],
-                                                     "reason", text_of(c.reason))) < 0) {
+                                                     "reason", record_json_text(c.reason))) < 0) {
             json_decref(missing);
             missing = NULL;
         }
     }
+    free(cameras);
     if (missing && json_array_size(missing) == 0) {
         json_decref(missing);
-        answer_json(json_pack("{s:s, s:o}", "status", "ready", "watching", count(watching)), ret);
+        answer_json(json_pack("{s:s, s:o}", "status", "ready", "watching", record_json_count(watching)), ret);
     } else
         answer_problem(503, "cameras that have not ended don't watch", "cameras", missing, ret);
 }

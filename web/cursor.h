@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum { WEB_CURSOR_SIZE = 41 };                  /* with the end */
-enum { WEB_LOG_ALERTS = 0, WEB_LOG_CAMERA = 1 };/* the scores of camera i: WEB_LOG_CAMERA + i */
+enum { WEB_LOG_ALERTS = 0, WEB_LOG_CAMERA = 1 }; /* scores of the camera with that id: WEB_LOG_CAMERA + id */
 
 struct web_cursor {
     uint64_t store;

@@ -193,9 +193,9 @@ static void put_process(FILE *out, const struct view_process *p)
 
 char *web_metrics_text(const struct view *view, size_t *size)
 {
-    size_t n = view->n_cameras(view->context);
-    struct view_camera *cameras = malloc((n ? n : 1) * sizeof *cameras);
-    if (!cameras)
+    struct view_camera *cameras;
+    size_t n;
+    if (view->cameras(view->context, &cameras, &n) < 0)
         return NULL;
     char *text = NULL;
     size_t text_size = 0;
@@ -206,8 +206,6 @@ char *web_metrics_text(const struct view *view, size_t *size)
     }
     struct view_process process;
     view->process(view->context, &process);
-    for (size_t i = 0; i < n; i++)
-        view->camera(view->context, i, &cameras[i]);
 
     put_process(out, &process);
     put_cameras(out, cameras, n);

@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +12,12 @@
 #include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
 
+#include "io/base/clock.h"
+#include "io/base/thread.h"
 #include "web/api.h"
 #include "web/clients.h"
 #include "web/request.h"
@@ -49,13 +49,6 @@ struct request {
     bool seen;                      /* the headers have been looked at */
     char target[];                  /* as it stands in the request line */
 };
-
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- answers -------------------------------------------------------------------------------------------------------- */
 
@@ -222,7 +215,6 @@ static int timeout_ms(struct web_server *server)
 static void *serve(void *arg)
 {
     struct web_server *server = arg;
-    pthread_setname_np(pthread_self(), "web");
     for (;;) {
         clients_expire(&server->clients, monotonic_us());
         struct pollfd fds[2 + CLIENTS_LINGER_MAX] = {
@@ -292,17 +284,6 @@ fail:
     return r;
 }
 
-static int start_thread(struct web_server *server)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&server->thread, NULL, serve, server);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    server->has_thread = r == 0;
-    return -r;
-}
-
 int web_server_open_limited(struct web_server **ret, const char *address, int port, const struct view *view,
                             const struct web_limits *limits, struct error *err)
 {
@@ -345,7 +326,8 @@ int web_server_open_limited(struct web_server **ret, const char *address, int po
     }
     server->epoll_fd = info->epoll_fd;
     MHD_run(server->daemon);        /* puts the listening socket into the set */
-    r = start_thread(server);
+    r = thread_start(&server->thread, "web", serve, server);
+    server->has_thread = r == 0;
     if (r < 0) {
         error_set(err, r, "http: can't start a thread: %s", strerror(-r));
         goto fail;

@@ -33,7 +33,4 @@ int web_server_port(const struct web_server *server);   /* the port that it list
  * waits for clients. Any thread. */
 int64_t web_server_deadline_us(const struct web_server *server);
 
-/* {"id": …, "camera": …, …} of an alert as REST and webhooks show it; the caller frees. NULL: out of memory. */
-char *web_alert_json(const struct view_alert *alert);
-
 #endif

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "core/precision.h"
-#include "core/score/boxes.h"
+#include "core/record.h"
 
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
@@ -17,7 +17,8 @@ enum { VIEW_LATENCIES = 15 };
 static const short view_latency_ms[VIEW_LATENCIES] = {5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000};
 
 struct view_camera {
-    char name[65];
+    uint32_t id;                        /* of this camera alone for as long as the process runs; a replaced camera has a new one */
+    char name[RECORD_NAME_SIZE];
     enum view_camera_state state;
     char reason[256];                   /* why lost, or stopped; redacted; else empty */
     double fps_in, fps_analysed;        /* frames a second, over the last seconds */
@@ -38,25 +39,6 @@ struct view_camera {
     enum precision precision;           /* what it computes in */
 };
 
-struct view_score {
-    uint64_t window, frame;             /* frame: the window's centre, first + 8 */
-    int64_t time_us;                    /* UTC of the centre frame */
-    int64_t pts_us;                     /* of the centre frame */
-    bool is_static;                     /* not computed: the last computed one's reference, score and boxes */
-    float reference, score;
-    float p_value;                      /* how often normal footage scores as much or more; NAN: no calibration tells */
-    struct boxes boxes;                 /* where; none below the level that alerts close at, or where the model can't tell */
-};
-
-struct view_alert {
-    uint64_t id;                        /* from 1 */
-    char camera[65];
-    int64_t opened_us, closed_us;       /* UTC; closed 0: still open */
-    double peak_score;
-    int64_t peak_us;
-    struct boxes boxes;                 /* of the window of the peak */
-};
-
 struct view_process {
     int64_t started_us;                 /* UTC */
     bool healthy;                       /* what the watchdog thinks */
@@ -68,23 +50,36 @@ struct view_process {
     double cube_seconds;                /* seconds that they took, summed over workers */
 };
 
-/* Logs (scores of a camera, alerts) are bounded and numbered without gaps from 0; entries [oldest, next) are kept. */
-struct view_range {
-    uint64_t oldest, next;
+/* What became of a reload. Texts are borrowed for the call that hands them over. */
+struct view_reload {
+    int status;                         /* 0: applied; -EINVAL: the file is faulty; another -errno: it failed. Not 0: nothing changed */
+    const char *const *faults;          /* [n_faults], each FILE:LINE:COLUMN: KEY: cause */
+    size_t n_faults;
+    size_t added, removed, changed, unchanged;  /* cameras */
+    const char *const *needs_restart;   /* [n_needs_restart]: keys that changed in the file but apply at the next start alone */
+    size_t n_needs_restart;
 };
+
+typedef void view_reload_done(void *arg, const struct view_reload *result);
 
 struct view {
     void *context;
     uint64_t store;                     /* names this run's logs, random; part of every cursor */
-    size_t (*n_cameras)(void *context);
-    void (*camera)(void *context, size_t i, struct view_camera *ret);
+    /* All cameras at one moment, in the configuration's order: *ret has *n, and is the caller's to free(). 0 or -ENOMEM. */
+    int (*cameras)(void *context, struct view_camera **ret, size_t *n);
+    /* The camera of that name. false: there is none, and ret is untouched. */
+    bool (*camera)(void *context, const char *name, struct view_camera *ret);
     void (*process)(void *context, struct view_process *ret);
-    /* Copies up to max entries from number `from` on (from range->oldest, where that is later) into ret, and gives the
-     * range kept; returns how many: 0 where `from` is at or beyond range->next. */
-    size_t (*scores)(void *context, size_t camera, uint64_t from, struct view_score *ret, size_t max,
-                     struct view_range *range);
-    /* Alerts in the order of opening; an entry changes while its alert is open. */
-    size_t (*alerts)(void *context, uint64_t from, struct view_alert *ret, size_t max, struct view_range *range);
+    /* Copies up to max records of the camera with that id, from number `from` on (from range->oldest, where that is later), into
+     * ret. Gives the range kept, and how many were copied in *n: 0 where `from` is at or beyond range->next. false: no camera
+     * has that id any more. */
+    bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max, struct record_range *range,
+                   size_t *n);
+    /* Alerts in the order of opening, likewise; returns how many. A record changes while its alert is open. */
+    size_t (*alerts)(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range);
+    /* Asks for the configuration to be read again; returns at once. done(arg, result) is called once, from another thread, when
+     * that is over or the daemon ends (-ECANCELED). 0, or -EBUSY where too many wait: done is not called then. */
+    int (*reload)(void *context, view_reload_done *done, void *arg);
 };
 
 #endif

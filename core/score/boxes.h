@@ -8,17 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BOXES_MAX = 8 };
-
-struct box {
-    float x, y, width, height;  /* of the picture, 0 … 1, to four decimals; (x, y) is the upper left corner */
-    float score;                /* of its highest cell */
-};
-
-struct boxes {
-    int n;
-    struct box box[BOXES_MAX];  /* the highest first; of equals, the one that begins further up, then further left */
-};
+#include "core/record.h"
 
 /* How cells lie on the picture: cell (r, c) covers size x size pixels from (row step·r, column step·c) on. */
 struct boxes_grid {

@@ -3,11 +3,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "io/base/thread.h"
 
 struct worker {
     struct parallel_threads *threads;
@@ -92,8 +93,6 @@ static void run_threads(const struct parallel *p, int n, void (*fn)(void *arg, i
 int parallel_threads_open(struct parallel_threads **ret, int n)
 {
     struct parallel_threads *threads;
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-    sigset_t all, before;
     int r = 0;
 
     if (n < 1 || n > PARALLEL_THREADS_MAX)
@@ -110,26 +109,16 @@ int parallel_threads_open(struct parallel_threads **ret, int n)
         r = -ENOMEM;
         goto fail;
     }
-    /* A new thread inherits the mask: blocked here, no signal reaches it before it could block them itself. Those that
-     * a thread's own fault raises stay, for whoever reports them. */
-    sigfillset(&all);
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
-        sigdelset(&all, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; i < n - 1 && r == 0; i++) {
         struct worker *worker = &threads->workers[i];
         char name[24];
 
         worker->threads = threads;
         worker->index = i + 1;
-        r = -pthread_create(&worker->thread, NULL, worker_main, worker);
-        if (r == 0) {
-            threads->started++;
-            snprintf(name, sizeof name, "work-%d", i + 1);
-            pthread_setname_np(worker->thread, name);
-        }
+        snprintf(name, sizeof name, "work-%d", i + 1);
+        r = thread_start(&worker->thread, name, worker_main, worker);
+        threads->started += r == 0;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r < 0)
         goto fail;
     *ret = threads;

@@ -15,6 +15,7 @@
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/measure/clip.h"
+#include "io/base/record_json.h"
 #include "io/base/redact.h"
 #include "io/model/model_file.h"
 #include "io/model/safetensors.h"
@@ -164,20 +165,6 @@ static json_t *number(double x)
 static double four_decimals(float x)
 {
     return round(1e4 * (double)x) / 1e4;
-}
-
-static json_t *boxes_json(const struct boxes *boxes)
-{
-    json_t *list = json_array();
-
-    for (int i = 0; i < boxes->n; i++) {
-        const struct box *b = &boxes->box[i];
-
-        json_array_append_new(list, json_pack("{s:f, s:f, s:f, s:f, s:o}", "x", four_decimals(b->x), "y", four_decimals(b->y),
-                                              "width", four_decimals(b->width), "height", four_decimals(b->height), "score",
-                                              number((double)b->score)));
-    }
-    return list;
 }
 
 static void print_csv_boxes(const struct boxes *boxes)

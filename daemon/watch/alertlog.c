@@ -9,14 +9,14 @@ struct alertlog {
     size_t capacity;
     struct lock lock;           /* guards all below */
     uint64_t next;
-    struct view_alert entries[];
+    struct alert_record entries[];
 };
 
 int alertlog_open(struct alertlog **ret, size_t capacity)
 {
     if (capacity == 0)
         return -EINVAL;
-    if (capacity > (SIZE_MAX - sizeof(struct alertlog)) / sizeof(struct view_alert))
+    if (capacity > (SIZE_MAX - sizeof(struct alertlog)) / sizeof(struct alert_record))
         return -ENOMEM;
     struct alertlog *log = calloc(1, sizeof *log + capacity * sizeof log->entries[0]);
     if (!log)
@@ -40,7 +40,7 @@ static uint64_t oldest_locked(const struct alertlog *log)
     return log->next > log->capacity ? log->next - log->capacity : 0;
 }
 
-void alertlog_append(struct alertlog *log, struct view_alert *alert)
+void alertlog_append(struct alertlog *log, struct alert_record *alert)
 {
     lock_take(&log->lock);
     uint64_t number = log->next++;
@@ -49,7 +49,7 @@ void alertlog_append(struct alertlog *log, struct view_alert *alert)
     lock_give(&log->lock);
 }
 
-void alertlog_update(struct alertlog *log, const struct view_alert *alert)
+void alertlog_update(struct alertlog *log, const struct alert_record *alert)
 {
     lock_take(&log->lock);
     uint64_t number = alert->id - 1;
@@ -58,11 +58,11 @@ void alertlog_update(struct alertlog *log, const struct view_alert *alert)
     lock_give(&log->lock);
 }
 
-size_t alertlog_read(struct alertlog *log, uint64_t from, struct view_alert *ret, size_t max, struct view_range *range)
+size_t alertlog_read(struct alertlog *log, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range)
 {
     size_t n = 0;
     lock_take(&log->lock);
-    *range = (struct view_range){.oldest = oldest_locked(log), .next = log->next};
+    *range = (struct record_range){.oldest = oldest_locked(log), .next = log->next};
     for (uint64_t i = from > range->oldest ? from : range->oldest; i < log->next && n < max; i++)
         ret[n++] = log->entries[i % log->capacity];
     lock_give(&log->lock);

@@ -3,7 +3,7 @@
 #ifndef MEMAED_DAEMON_WATCH_ALERTLOG_H
 #define MEMAED_DAEMON_WATCH_ALERTLOG_H
 
-#include "web/view.h"
+#include "core/record.h"
 
 struct alertlog;
 
@@ -11,11 +11,11 @@ int alertlog_open(struct alertlog **ret, size_t capacity);      /* 0, -EINVAL (c
 void alertlog_close(struct alertlog *log);                      /* takes NULL */
 
 /* Appends a copy of alert, and sets the id in both. Any thread. */
-void alertlog_append(struct alertlog *log, struct view_alert *alert);
+void alertlog_append(struct alertlog *log, struct alert_record *alert);
 /* Replaces the entry with the alert's id, if it is still kept. */
-void alertlog_update(struct alertlog *log, const struct view_alert *alert);
+void alertlog_update(struct alertlog *log, const struct alert_record *alert);
 
 /* As scorelog_read(). */
-size_t alertlog_read(struct alertlog *log, uint64_t from, struct view_alert *ret, size_t max, struct view_range *range);
+size_t alertlog_read(struct alertlog *log, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range);
 
 #endif

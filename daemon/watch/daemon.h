@@ -20,6 +20,7 @@ struct daemon {
     size_t n_plans;
     struct alertlog *alerts;
     struct webhooks *webhooks;          /* NULL: none configured */
+    struct events *events;
     struct camera **cameras;            /* [n_cameras] */
     size_t n_cameras;
     int workers;

@@ -1,62 +1,112 @@
 #include "daemon/watch/events.h"
 
-#include <jansson.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/base/log.h"
 #include "io/base/clock.h"
-#include "io/base/redact.h"
-#include "web/server.h"
+#include "io/base/lock.h"
+#include "io/base/record_json.h"
 
-/* Takes over json, by malloc(); NULL: there was no memory for it. */
-static void post(struct webhooks *webhooks, enum config_event event, int64_t time_us, char *json)
+struct events {
+    struct lock lock;           /* guards all below */
+    struct event_sink sinks[EVENT_SINKS_MAX];
+    size_t n;
+};
+
+int events_open(struct events **ret)
 {
-    if (!json || webhook_post(webhooks, event, time_us, json) < 0)
-        log_event(LOG_ERR, "webhook_not_queued", NULL);
-    free(json);
+    struct events *events = calloc(1, sizeof *events);
+    if (!events)
+        return -ENOMEM;
+    lock_init(&events->lock, LOCK_EVENTS);
+    *ret = events;
+    return 0;
 }
 
-void event_alert(struct webhooks *webhooks, const struct view_alert *alert)
+void events_free(struct events *events)
 {
-    struct log_number id, peak;
-    bool closed = alert->closed_us != 0;
-    log_event(LOG_WARNING, closed ? "alert_closed" : "alert_opened", "camera", alert->camera, "id",
-              log_int(&id, (long long)alert->id), "peak_score", log_real(&peak, alert->peak_score), NULL);
-    if (webhooks)
-        post(webhooks, closed ? CONFIG_ALERT_CLOSED : CONFIG_ALERT_OPENED, utc_us(), web_alert_json(alert));
-}
-
-void event_camera(struct webhooks *webhooks, enum config_event event, const char *camera, const char *reason)
-{
-    bool lost = event == CONFIG_CAMERA_LOST;
-    log_event(lost ? LOG_WARNING : LOG_NOTICE, lost ? "camera_lost" : "camera_restored", "camera", camera, "reason", reason,
-              NULL);
-    if (!webhooks)
+    if (!events)
         return;
-    char safe[256];
-    redact(safe, sizeof safe, reason);
-    /* "s%" would cut a character in two where redact() did; such text is not JSON, so the reason is left out then. */
-    json_t *data = json_pack("{s:s, s:s}", "camera", camera, "reason", safe);
-    if (!data)
-        data = json_pack("{s:s, s:s}", "camera", camera, "reason", "");
-    post(webhooks, event, utc_us(), data ? json_dumps(data, JSON_COMPACT) : NULL);
-    json_decref(data);
+    lock_destroy(&events->lock);
+    free(events);
 }
 
-void event_drift(const char *camera, bool holds_no_more, double distance)
+int events_add(struct events *events, struct event_sink sink)
 {
-    struct log_number number;
-    log_event(holds_no_more ? LOG_WARNING : LOG_NOTICE, holds_no_more ? "drift_began" : "drift_ended", "camera", camera,
-              "distance", log_real(&number, distance), "reason",
-              holds_no_more ? "the last day's scores are not those that the model was calibrated on: thresholds may not hold"
-                            : "the last day's scores are again those that the model was calibrated on", NULL);
+    lock_take(&events->lock);
+    int r = events->n < EVENT_SINKS_MAX ? 0 : -ENOSPC;
+    if (r == 0)
+        events->sinks[events->n++] = sink;
+    lock_give(&events->lock);
+    return r;
 }
 
-void event_frozen(const char *camera, bool frozen, double seconds)
+void events_close(struct events *events)
 {
-    struct log_number number;
-    log_event(frozen ? LOG_WARNING : LOG_NOTICE, frozen ? "camera_frozen" : "camera_unfrozen", "camera", camera, "seconds",
-              log_real(&number, seconds), "reason",
-              frozen ? "pictures flow, but each is the same as the one before, for longer than ever in the model's footage"
-                     : "pictures differ again, or the sequence has ended", NULL);
+    lock_take(&events->lock);
+    events->n = 0;
+    lock_give(&events->lock);
+}
+
+static int priority_of(enum event_type type)
+{
+    bool ends = type == EVENT_CAMERA_RESTORED || type == EVENT_CAMERA_UNFROZEN || type == EVENT_DRIFT_ENDED;
+    return ends ? LOG_NOTICE : LOG_WARNING;
+}
+
+/* The log's names have a "_" where those of events have a ".". */
+static void write_log(const struct event *event)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s", event_type_name(event->type));
+    *strchr(name, '.') = '_';
+    int priority = priority_of(event->type);
+    struct log_number id, number;
+    switch (event->type) {
+    case EVENT_ALERT_OPENED:
+    case EVENT_ALERT_CLOSED:
+        log_event(priority, name, "camera", event->camera, "id", log_int(&id, (long long)event->alert->id), "peak_score",
+                  log_real(&number, event->alert->peak_score), NULL);
+        return;
+    case EVENT_CAMERA_FROZEN:
+    case EVENT_CAMERA_UNFROZEN:
+        log_event(priority, name, "camera", event->camera, "seconds", log_real(&number, event->quantity), "reason",
+                  event->reason, NULL);
+        return;
+    case EVENT_DRIFT_BEGAN:
+    case EVENT_DRIFT_ENDED:
+        log_event(priority, name, "camera", event->camera, "distance", log_real(&number, event->quantity), "reason",
+                  event->reason, NULL);
+        return;
+    default:
+        log_event(priority, name, "camera", event->camera, "reason", event->reason, NULL);
+    }
+}
+
+void events_post(struct events *events, const struct event *event)
+{
+    struct event now = *event;
+    if (now.time_us == 0)
+        now.time_us = utc_us();
+    write_log(&now);
+    lock_take(&events->lock);
+    for (size_t i = 0; i < events->n; i++)
+        if (events->sinks[i].take(events->sinks[i].arg, &now) < 0)
+            log_event(LOG_ERR, "event_not_queued", "type", event_type_name(now.type), "camera", now.camera, NULL);
+    lock_give(&events->lock);
+}
+
+static int take_webhooks(void *arg, const struct event *event)
+{
+    char *data = record_json_dump(event_json(event));
+    int r = data ? webhook_post(arg, event->type, event->time_us, data) : -ENOMEM;
+    free(data);
+    return r;
+}
+
+struct event_sink events_webhooks(struct webhooks *webhooks)
+{
+    return (struct event_sink){.take = take_webhooks, .arg = webhooks};
 }

@@ -1,22 +1,35 @@
-/* What happened, told twice: a line in the log, and a webhook event. Any thread; never waits for the network. webhooks
- * may be NULL: none configured. */
+/* Events leave through a table of sinks: the log and whatever else asks for them (webhooks; later a database, MQTT). A sink
+ * takes an event without waiting for the network or a disk. Any thread may post; a post takes a leaf lock. */
 #ifndef MEMAED_DAEMON_WATCH_EVENTS_H
 #define MEMAED_DAEMON_WATCH_EVENTS_H
 
+#include "core/event.h"
 #include "io/sinks/webhook.h"
-#include "web/view.h"
 
-/* closed_us of the alert says which: opened or closed. */
-void event_alert(struct webhooks *webhooks, const struct view_alert *alert);
+enum { EVENT_SINKS_MAX = 8 };
 
-/* event: CONFIG_CAMERA_LOST or CONFIG_CAMERA_RESTORED. */
-void event_camera(struct webhooks *webhooks, enum config_event event, const char *camera, const char *reason);
+struct event_sink {
+    /* 0, or -errno where the event is lost to this sink; the log says so. The event is borrowed for the call. */
+    int (*take)(void *arg, const struct event *event);
+    void *arg;                  /* borrowed until events_close() */
+};
 
-/* holds_no_more: the calibration ceased to hold; else it holds again. To the log alone. */
-void event_drift(const char *camera, bool holds_no_more, double distance);
+struct events;
 
-/* frozen: the camera's pictures began to repeat, and have for so many seconds; else they differ again, or
- * their sequence has ended. To the log alone. */
-void event_frozen(const char *camera, bool frozen, double seconds);
+int events_open(struct events **ret);           /* with the log as its only sink; 0 or -ENOMEM */
+void events_free(struct events *events);        /* takes NULL; nobody posts any more */
+
+/* The sink is asked from now on. 0, or -ENOSPC past EVENT_SINKS_MAX. */
+int events_add(struct events *events, struct event_sink sink);
+
+/* Returns once no sink is at work. Later posts reach the log alone, so that the sinks can be taken apart although a thread
+ * that is stuck may still post. */
+void events_close(struct events *events);
+
+/* Hands the event to every sink, in their order; time_us 0 means now. */
+void events_post(struct events *events, const struct event *event);
+
+/* The sink of webhooks: arg of events_webhooks() is a struct webhooks. */
+struct event_sink events_webhooks(struct webhooks *webhooks);
 
 #endif

@@ -105,14 +105,15 @@ static int open_cameras(struct daemon *daemon, const struct check_models *models
         struct alert_rule rule;
         bool has_rule = check_alert_rule(&rule, &config->cameras[i], file);
         int r = camera_open(&daemon->cameras[i],
-                            &(struct camera_options){.config = &config->cameras[i],
+                            &(struct camera_options){.id = (uint32_t)i,
+                                                     .config = &config->cameras[i],
                                                      .plan = *plan_of(daemon, models, i),
                                                      .calibration = calibration_of(file),
                                                      .fps = check_fps(&config->cameras[i], file),
                                                      .rule = has_rule ? &rule : NULL,
                                                      .readers = daemon->workers,
                                                      .alerts = daemon->alerts,
-                                                     .webhooks = daemon->webhooks,
+                                                     .events = daemon->events,
                                                      .heartbeats = &daemon->heartbeats,
                                                      .changed_fd = changed_fd},
                             err);
@@ -167,10 +168,14 @@ static int open_all(struct daemon *daemon, int changed_fd, struct error *err)
     if (r < 0)
         return error_set(err, r, "%s: not started", config->path);
     r = open_plans(daemon, &models, err);
+    if (r == 0 && (r = events_open(&daemon->events)) < 0)
+        error_set(err, r, "out of memory");
     if (r == 0 && (r = alertlog_open(&daemon->alerts, ALERTS_KEPT)) < 0)
         error_set(err, r, "out of memory");
     if (r == 0 && config->n_webhooks)
         r = webhooks_open(&daemon->webhooks, config->webhooks, config->n_webhooks, log_webhook, NULL, err);
+    if (r == 0 && daemon->webhooks)
+        r = events_add(daemon->events, events_webhooks(daemon->webhooks));
     if (r == 0)
         r = open_cameras(daemon, &models, changed_fd, err);
     check_models_clear(&models);
@@ -218,6 +223,8 @@ static bool close_all(struct daemon *daemon)
     for (size_t i = 0; i < daemon->n_cameras; i++)
         camera_end(daemon->cameras[i]);
     web_server_close(daemon->web);
+    if (daemon->events)
+        events_close(daemon->events);
     int64_t left_us = start_us + WEBHOOKS_US - monotonic_us();
     webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
     if (abandoned)
@@ -227,6 +234,7 @@ static bool close_all(struct daemon *daemon)
         camera_close(daemon->cameras[i]);
     free(daemon->cameras);
     alertlog_close(daemon->alerts);
+    events_free(daemon->events);
     for (size_t i = 0; i < daemon->n_plans; i++)
         plan_close(daemon->plans[i]);
     free(daemon->plans);

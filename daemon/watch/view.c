@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -6,14 +8,28 @@
 #include "daemon/watch/daemon.h"
 #include "io/base/clock.h"
 
-static size_t n_cameras(void *context)
+static int cameras(void *context, struct view_camera **ret, size_t *n)
 {
-    return ((struct daemon *)context)->n_cameras;
+    struct daemon *daemon = context;
+    struct view_camera *list = malloc((daemon->n_cameras + 1) * sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    for (size_t i = 0; i < daemon->n_cameras; i++)
+        camera_view(daemon->cameras[i], &list[i]);
+    *ret = list;
+    *n = daemon->n_cameras;
+    return 0;
 }
 
-static void camera(void *context, size_t i, struct view_camera *ret)
+static bool camera(void *context, const char *name, struct view_camera *ret)
 {
-    camera_view(((struct daemon *)context)->cameras[i], ret);
+    struct daemon *daemon = context;
+    for (size_t i = 0; i < daemon->n_cameras; i++)
+        if (strcmp(camera_name(daemon->cameras[i]), name) == 0) {
+            camera_view(daemon->cameras[i], ret);
+            return true;
+        }
+    return false;
 }
 
 static size_t rss_bytes(void)
@@ -52,12 +68,17 @@ static void process(void *context, struct view_process *ret)
     ret->webhooks_queued = webhooks.queued;
 }
 
-static size_t scores(void *context, size_t i, uint64_t from, struct view_score *ret, size_t max, struct view_range *range)
+static bool scores(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
+                   struct record_range *range, size_t *n)
 {
-    return camera_scores(((struct daemon *)context)->cameras[i], from, ret, max, range);
+    struct daemon *daemon = context;
+    if (id >= daemon->n_cameras)
+        return false;
+    *n = camera_scores(daemon->cameras[id], from, ret, max, range);
+    return true;
 }
 
-static size_t alerts(void *context, uint64_t from, struct view_alert *ret, size_t max, struct view_range *range)
+static size_t alerts(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range)
 {
     return alertlog_read(((struct daemon *)context)->alerts, from, ret, max, range);
 }
@@ -67,6 +88,6 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     uint64_t store;
     if (getrandom(&store, sizeof store, 0) != sizeof store)
         store = (uint64_t)utc_us();
-    *ret = (struct view){.context = daemon, .store = store, .n_cameras = n_cameras, .camera = camera, .process = process,
+    *ret = (struct view){.context = daemon, .store = store, .cameras = cameras, .camera = camera, .process = process,
                          .scores = scores, .alerts = alerts};
 }

@@ -13,6 +13,7 @@ enum lock_rank {
     LOCK_SCHEDULER = 1,          /* the choice among cameras; a window is claimed (LOCK_RING) under it */
     LOCK_STATIC,            /* a camera's static scene */
     LOCK_RESULTS,           /* a camera's alert state; alerts and snapshots are written under it */
+    LOCK_EVENTS,            /* the table of sinks; a sink takes its own lock under it */
     LOCK_RING,
     LOCK_ALERTS,            /* the log of alerts */
     LOCK_VIEW,              /* what the web copies */

@@ -7,10 +7,13 @@
 
 int thread_start(pthread_t *ret, const char *name, void *(*main)(void *arg), void *arg)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     pthread_t thread;
     sigset_t all, old;
+    /* The new thread inherits the mask, so that no signal finds it with its signals unblocked. */
     sigfillset(&all);
-    /* Inherited: a signal never finds a thread that has not blocked it yet. */
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int r = pthread_create(&thread, NULL, main, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -1,4 +1,4 @@
-/* The daemon's long-lived threads: started with all signals blocked and a name; joined until a deadline. */
+/* The one way in which this program starts a thread: signals blocked, with a name, joined until a deadline. */
 #ifndef MEMAED_IO_BASE_THREAD_H
 #define MEMAED_IO_BASE_THREAD_H
 
@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts main(arg); name is cut to the 15 characters that the kernel keeps. 0 or -errno. */
+/* Starts main(arg). Every signal is blocked in the new thread from its first instruction on, but for those that a fault of its
+ * own raises (SIGSEGV and the like). name is cut to the 15 characters that the kernel keeps. 0 or -errno. */
 int thread_start(pthread_t *ret, const char *name, void *(*main)(void *arg), void *arg);
 
 /* Waits for the thread's end until deadline_us (CLOCK_MONOTONIC; INT64_MAX: for ever). false: it still runs. */

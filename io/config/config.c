@@ -216,7 +216,7 @@ static void read_keys(struct config_loader *loader, enum config_scope scope, con
             continue;
         snprintf(path, sizeof path, "%s%s", prefix, rows[k].name);
         if (rows[k].required) {
-            char range[80];
+            char range[160];
             config_range(&rows[k], range, sizeof range);
             config_fault(&loader->faults, line, column, path, "missing; right would be %s%s%s", rows[k].type->name,
                          *range ? ", " : "",

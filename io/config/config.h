@@ -13,10 +13,8 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/event.h"
 #include "core/precision.h"
-
-enum config_event { CONFIG_ALERT_OPENED = 1, CONFIG_ALERT_CLOSED = 2, CONFIG_CAMERA_LOST = 4, CONFIG_CAMERA_RESTORED = 8,
-                    CONFIG_ALL_EVENTS = 15 };
 
 struct config_alert {
     bool has_threshold;             /* else from the model's calibration */
@@ -54,7 +52,7 @@ struct config_webhook {
     char *url;
     unsigned char secret[64];       /* decoded; 24 to 64 bytes */
     size_t secret_size;             /* 0: none, sent unsigned */
-    unsigned events;                /* of enum config_event */
+    unsigned events;                /* event_bit() of each type that is posted (core/event.h) */
     double timeout_s;
 };
 
@@ -100,12 +98,12 @@ bool config_webhooks_equal(const struct config *a, const struct config *b);
 struct config_key {
     char path[48];                  /* "http.listen", "cameras.NAME.alert.k", "webhooks[].url" */
     const char *type;               /* "a number" */
-    char range[80];                 /* "0.1 to 120"; "" where the type says it all */
+    char range[160];                /* "0.1 to 120"; "" where the type says it all */
     const char *fallback;           /* the default as it would stand in the file, or in words; NULL: there is none */
     bool in_words;                  /* fallback is words, not a value */
     bool required;
     const char *help;               /* sentences, one line */
-    char summary[160];              /* type, range and default in a line */
+    char summary[256];              /* type, range and default in a line */
 };
 
 /* Row i, in the order of the file; false after the last. */

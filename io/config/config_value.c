@@ -12,17 +12,6 @@
 
 enum { MAX_TEXT = 1 << 16, MAX_SECRET_FILE = 4096, MIN_SECRET = 24 };
 
-static const struct {
-    const char *name;
-    enum config_event event;
-} events[] = {
-    {"alert.opened", CONFIG_ALERT_OPENED},
-    {"alert.closed", CONFIG_ALERT_CLOSED},
-    {"camera.lost", CONFIG_CAMERA_LOST},
-    {"camera.restored", CONFIG_CAMERA_RESTORED},
-};
-enum { N_EVENTS = sizeof events / sizeof events[0] };
-
 void config_range(const struct config_row *row, char *out, size_t size)
 {
     if (row->type->range)
@@ -35,7 +24,7 @@ void config_range(const struct config_row *row, char *out, size_t size)
 
 bool config_wrong(const struct config_value *value, const char *format, ...)
 {
-    char *cause = NULL, range[80];
+    char *cause = NULL, range[160];
     va_list args;
     va_start(args, format);
     int n = vasprintf(&cause, format, args);
@@ -497,7 +486,7 @@ static bool parse_events(const struct config_value *value, void *target)
     bool right = true;
 
     if (!list) {
-        *(unsigned *)target = CONFIG_ALL_EVENTS;
+        *(unsigned *)target = EVENT_ALL;
         return true;
     }
     if (list->type != CONFIG_SEQUENCE)
@@ -513,10 +502,11 @@ static bool parse_events(const struct config_value *value, void *target)
         unsigned event = 0;
         each.line = item->line;
         each.column = item->column;
-        for (size_t e = 0; item->type == CONFIG_SCALAR && !item->bad && e < N_EVENTS; e++) {
-            if (strcmp(item->text, events[e].name) == 0)
-                event = events[e].event;
-            config_nearest(&best, &best_distance, item->text, events[e].name);
+        for (size_t e = 0; item->type == CONFIG_SCALAR && !item->bad && e < EVENT_TYPES; e++) {
+            const char *name = event_type_name((enum event_type)e);
+            if (strcmp(item->text, name) == 0)
+                event = event_bit((enum event_type)e);
+            config_nearest(&best, &best_distance, item->text, name);
         }
         if (item->bad)
             continue;
@@ -551,4 +541,5 @@ const struct config_type
     config_type_url = {"a URL", "http:// or https://", true, parse_url},
     config_type_secret = {"whsec_ and base64", "24 to 64 bytes once decoded", true, parse_secret},
     config_type_secret_file = {"a path", "a file that holds a secret", true, parse_secret_file},
-    config_type_events = {"a list", "alert.opened, alert.closed, camera.lost, camera.restored", false, parse_events};
+    config_type_events = {"a list", "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, "
+                          "drift.began, drift.ended", false, parse_events};

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +16,10 @@
 #include <jansson.h>
 
 #include "core/utc.h"
+#include "io/base/clock.h"
 #include "io/base/lock.h"
 #include "io/base/redact.h"
+#include "io/base/thread.h"
 #include "io/sinks/signature.h"
 
 enum { SECOND_US = 1000000, BUSY_US = 10 * SECOND_US, BODY_MAX = 4096, CONNECT_MS = 5000, RETRY_AFTER_MAX_S = 3600,
@@ -80,13 +81,6 @@ struct webhooks {
     int64_t deadline_us;
 };
 
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * SECOND_US + now.tv_nsec / 1000;
-}
-
 __attribute__((format(printf, 3, 4)))
 static void report(struct webhooks *webhooks, int priority, const char *format, ...)
 {
@@ -137,18 +131,6 @@ static void append_locked(struct webhooks *webhooks, struct endpoint *endpoint, 
 
 /* ---- posting, any thread -------------------------------------------------------------------------------------------- */
 
-static const char *event_name(enum config_event event)
-{
-    switch (event) {
-    case CONFIG_ALERT_OPENED: return "alert.opened";
-    case CONFIG_ALERT_CLOSED: return "alert.closed";
-    case CONFIG_CAMERA_LOST: return "camera.lost";
-    case CONFIG_CAMERA_RESTORED: return "camera.restored";
-    case CONFIG_ALL_EVENTS: break;
-    }
-    return NULL;
-}
-
 static int message_make(struct message **ret, const char *type, int64_t time_us, const char *data_json)
 {
     json_error_t where;
@@ -184,19 +166,16 @@ static int message_make(struct message **ret, const char *type, int64_t time_us,
     return r;
 }
 
-int webhook_post(struct webhooks *webhooks, enum config_event event, int64_t time_us, const char *data_json)
+int webhook_post(struct webhooks *webhooks, enum event_type event, int64_t time_us, const char *data_json)
 {
-    const char *type = event_name(event);
     struct message *message;
-    if (!type)
-        return -EINVAL;
-    int r = message_make(&message, type, time_us, data_json);
+    int r = message_make(&message, event_type_name(event), time_us, data_json);
     if (r < 0)
         return r;
     lock_take(&webhooks->lock);
     message->holders = 1;
     for (size_t i = 0; i < webhooks->n_endpoints; i++)
-        if (webhooks->endpoints[i].hook->events & (unsigned)event)
+        if (webhooks->endpoints[i].hook->events & event_bit(event))
             append_locked(webhooks, &webhooks->endpoints[i], message);
     if (message->holders > 1 && webhooks->deadline_us == INT64_MAX)
         webhooks->deadline_us = monotonic_us() + BUSY_US;
@@ -394,7 +373,6 @@ static size_t start_due(struct webhooks *webhooks, int64_t now, int64_t *next_us
 static void *run(void *arg)
 {
     struct webhooks *webhooks = arg;
-    pthread_setname_np(pthread_self(), "webhook");
     for (;;) {
         int64_t now = monotonic_us(), next_us;
         size_t under_way = start_due(webhooks, now, &next_us);
@@ -500,17 +478,6 @@ static int endpoint_init(struct webhooks *webhooks, struct endpoint *endpoint, s
     return 0;
 }
 
-static int start_thread(struct webhooks *webhooks)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&webhooks->thread, NULL, run, webhooks);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    webhooks->has_thread = r == 0;
-    return -r;
-}
-
 int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
                        const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err)
 {
@@ -541,7 +508,8 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
         if (r < 0)
             goto fail;
     }
-    r = start_thread(webhooks);
+    r = thread_start(&webhooks->thread, "webhook", run, webhooks);
+    webhooks->has_thread = r == 0;
     if (r < 0) {
         error_set(err, r, "webhooks: can't start a thread: %s", strerror(-r));
         goto fail;

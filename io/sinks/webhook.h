@@ -52,7 +52,7 @@ void webhooks_close(struct webhooks *webhooks, int grace_ms);
 
 /* Queues {"type": type, "timestamp": …, "data": data} for every endpoint that wants the event. data_json is a whole JSON
  * value as text, copied. Never blocks on the network; any thread. 0; -EINVAL where data_json is no JSON; -ENOMEM. */
-int webhook_post(struct webhooks *webhooks, enum config_event event, int64_t time_us, const char *data_json);
+int webhook_post(struct webhooks *webhooks, enum event_type event, int64_t time_us, const char *data_json);
 
 void webhooks_stats(struct webhooks *webhooks, struct webhook_stats *ret);      /* all endpoints together */
 /* Monotonic microseconds until which the sender's thread may be silent and healthy (for the watchdog): INT64_MAX while

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/utc.h"
+#include "io/base/record_json.h"
 #include "tests/web/web_fixture.h"
 #include "web/cursor.h"
 #include "web/metrics.h"
@@ -207,7 +208,7 @@ START_TEST(scores)
         ck_assert_uint_le(json_array_size(list), 10);
         json_array_foreach(list, i, score) {
             char time[UTC_SIZE];
-            struct view_score s = score_at(0, expected);
+            struct score_record s = score_at(0, expected);
             utc_format(time, s.time_us);
             ck_assert_int_eq(json_integer_value(json_object_get(score, "window")), (json_int_t)expected);
             ck_assert_int_eq(json_integer_value(json_object_get(score, "frame")), (json_int_t)s.frame);
@@ -237,7 +238,7 @@ START_TEST(scores)
     ck_assert_uint_gt(expected, 100);
 
     lock();
-    world.scores_range[0] = (struct view_range){2000, 3500};
+    world.scores_range[0] = (struct record_range){2000, 3500};
     unlock();
     struct answer first = ask("/api/v1/cameras/gate/scores");
     json_t *list = json_object_get(first.json, "scores");
@@ -265,7 +266,7 @@ END_TEST
 
 START_TEST(foreign_cursors)
 {
-    world.scores_range[0] = world.scores_range[1] = (struct view_range){5, 10};
+    world.scores_range[0] = world.scores_range[1] = (struct record_range){5, 10};
     const struct web_cursor cursors[] = {
         {view.store, WEB_LOG_CAMERA + 1, 7},        /* of the other camera */
         {view.store, WEB_LOG_ALERTS, 7},            /* of the alerts */
@@ -357,7 +358,7 @@ START_TEST(alerts)
     ck_assert_ptr_nonnull(strstr(all.body, "\"boxes\":[{\"x\":0.1,\"y\":0.2,\"width\":0.3,\"height\":0.4,\"score\":0.7}]}"));
     struct answer one = ask("/api/v1/alerts/2");
     ck_assert(json_equal(one.json, second));
-    char *own = web_alert_json(&world.alerts[1]);
+    char *own = record_json_dump(alert_json(&world.alerts[1]));
     ck_assert_str_eq(own, one.body);
     free(own);
     answer_free(&one);

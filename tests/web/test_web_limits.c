@@ -154,7 +154,7 @@ START_TEST(slow_clients)
 {
     web_server_close(server);
     open_server(&(struct web_limits){.connections = 64, .request_ms = 300});
-    world.scores_range[0] = (struct view_range){0, 4000};
+    world.scores_range[0] = (struct record_range){0, 4000};
     int silent = dial(), half = dial(), deaf = dial();
     send_text(half, "GET /healthz HTTP/1.1\r\nHost: loc");
     for (int i = 0; i < 50; i++)

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -28,27 +29,37 @@ static struct {
     struct view_camera cameras[3];
     size_t n_cameras;
     struct view_process process;
-    struct view_score scores[SCORES_MAX];
-    struct view_range scores_range[3];
-    struct view_alert alerts[ALERTS_MAX];
-    struct view_range alerts_range;
+    struct score_record scores[SCORES_MAX];
+    struct record_range scores_range[3];
+    struct alert_record alerts[ALERTS_MAX];
+    struct record_range alerts_range;
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static inline void lock(void) { pthread_mutex_lock(&world.mutex); }
 static inline void unlock(void) { pthread_mutex_unlock(&world.mutex); }
 
-static inline size_t view_n_cameras(void *context)
-{
-    (void)context;
-    return world.n_cameras;
-}
-
-static inline void view_camera_at(void *context, size_t i, struct view_camera *ret)
+static inline int view_cameras(void *context, struct view_camera **ret, size_t *n)
 {
     (void)context;
     lock();
-    *ret = world.cameras[i];
+    *n = world.n_cameras;
+    *ret = malloc((*n + 1) * sizeof **ret);
+    if (*ret)
+        memcpy(*ret, world.cameras, *n * sizeof **ret);
     unlock();
+    return *ret ? 0 : -ENOMEM;
+}
+
+static inline bool view_camera(void *context, const char *name, struct view_camera *ret)
+{
+    (void)context;
+    bool found = false;
+    lock();
+    for (size_t i = 0; i < world.n_cameras && !found; i++)
+        if ((found = strcmp(world.cameras[i].name, name) == 0))
+            *ret = world.cameras[i];
+    unlock();
+    return found;
 }
 
 static inline void view_process_now(void *context, struct view_process *ret)
@@ -59,30 +70,30 @@ static inline void view_process_now(void *context, struct view_process *ret)
     unlock();
 }
 
-static inline struct view_score score_at(size_t camera, uint64_t i)
+static inline struct score_record score_at(size_t camera, uint64_t i)
 {
-    return (struct view_score){.window = i, .frame = 2 * i + 8, .is_static = i % 2, .time_us = 1700000000000000 + (int64_t)i * 100000,
+    return (struct score_record){.window = i, .frame = 2 * i + 8, .is_static = i % 2, .time_us = 1700000000000000 + (int64_t)i * 100000,
                                .pts_us = (int64_t)i * 100000 + 4567, .reference = 0.1f + (float)camera,
                                .score = (float)i / 8, .p_value = i % 2 ? 1 / (float)(i + 2) : NAN,
                                .boxes = {(int)(i % 3), {{0.25f, 0.0625f, 0.5f, 0.9355f, 7.5f}, {0, 0.1f, 1, 0.2f, INFINITY}}}};
 }
 
-static inline size_t view_scores(void *context, size_t camera, uint64_t from, struct view_score *ret, size_t max,
-                          struct view_range *range)
+static inline bool view_scores(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
+                               struct record_range *range, size_t *n)
 {
     (void)context;
-    size_t n = 0;
+    *n = 0;
     lock();
-    *range = world.scores_range[camera];
+    *range = world.scores_range[id];
     if (from < range->oldest)
         from = range->oldest;
-    for (; n < max && from + n < range->next; n++)
-        ret[n] = score_at(camera, from + n);
+    for (; *n < max && from + *n < range->next; ++*n)
+        ret[*n] = score_at(id, from + *n);
     unlock();
-    return n;
+    return true;
 }
 
-static inline size_t view_alerts(void *context, uint64_t from, struct view_alert *ret, size_t max, struct view_range *range)
+static inline size_t view_alerts(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range)
 {
     (void)context;
     size_t n = 0;
@@ -97,7 +108,7 @@ static inline size_t view_alerts(void *context, uint64_t from, struct view_alert
 }
 
 static const struct view view = {
-    .store = 0xfeedc0de12345678, .n_cameras = view_n_cameras, .camera = view_camera_at, .process = view_process_now,
+    .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
     .scores = view_scores, .alerts = view_alerts,
 };
 
@@ -105,8 +116,8 @@ static inline void add_alert(const char *camera)
 {
     lock();
     uint64_t i = world.alerts_range.next++;
-    struct view_alert *alert = &world.alerts[i];
-    *alert = (struct view_alert){.id = i + 1, .opened_us = 1700000000123000 + (int64_t)i * 1000000, .peak_score = (double)0.7f,
+    struct alert_record *alert = &world.alerts[i];
+    *alert = (struct alert_record){.id = i + 1, .opened_us = 1700000000123000 + (int64_t)i * 1000000, .peak_score = (double)0.7f,
                                  .peak_us = 1700000001000000,
                                  .boxes = {1, {{0.1f, 0.2f, 0.3f, 0.4f, 0.7f}}}};
     strcpy(alert->camera, camera);
@@ -286,12 +297,12 @@ static inline void setup(void)
         .latency_seconds = 40.5, .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .threshold = 0.25,
         .drift = 0.0625, .model = "gate.safetensors", .precision = PRECISION_INT8};
     world.cameras[1] = (struct view_camera){
-        .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN, .model = "m"};
+        .id = 1, .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN, .model = "m"};
     world.process = (struct view_process){.started_us = 1700000000000000, .healthy = true, .rss_bytes = 123456789012,
                                           .webhooks_delivered = 7, .workers = 2, .cubes = 90, .cube_seconds = 12.5};
-    world.scores_range[0] = (struct view_range){0, 0};
-    world.scores_range[1] = (struct view_range){0, 0};
-    world.alerts_range = (struct view_range){0, 0};
+    world.scores_range[0] = (struct record_range){0, 0};
+    world.scores_range[1] = (struct record_range){0, 0};
+    world.alerts_range = (struct record_range){0, 0};
     open_server(&(struct web_limits){.connections = 64, .request_ms = 60000});
 }
 

@@ -31,6 +31,7 @@
 enum { SCORES_KEPT = 16384, DEFAULT_FPS = 25 };
 
 struct camera {
+    uint32_t id;
     const struct config_camera *config;
     const struct plan *plan;
     bool has_calibration;
@@ -45,7 +46,7 @@ struct camera {
     struct frame_ring *ring;
     struct results *results;
     struct static_gate *gate;   /* NULL: all windows are computed */
-    struct webhooks *webhooks;
+    struct events *events;
     struct scheduler *scheduler;
     size_t index;               /* in the scheduler */
     int changed_fd;
@@ -100,6 +101,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
     lock_init(&camera->wait_lock, LOCK_WAIT);
     lock_init(&camera->view_lock, LOCK_VIEW);
     lock_cond_init(&camera->stopped);
+    camera->id = options->id;
     camera->config = config;
     camera->plan = options->plan;
     camera->has_calibration = options->calibration != NULL;
@@ -113,7 +115,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
     atomic_flag_clear(&camera->in_frame_cache);
     camera->is_live = source_is_live(config->source);
     camera->is_local = is_local_file(config->source);
-    camera->webhooks = options->webhooks;
+    camera->events = options->events;
     camera->changed_fd = options->changed_fd;
     uint64_t seed = 0;
     if (getrandom(&seed, sizeof seed, 0) < 0)
@@ -141,7 +143,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
                                                    .scores_kept = SCORES_KEPT,
                                                    .ring = camera->ring,
                                                    .alerts = options->alerts,
-                                                   .webhooks = options->webhooks});
+                                                   .events = options->events});
     camera->repeat.last = malloc((size_t)arch->height * (size_t)arch->width);
     if (r == 0)
         r = camera->repeat.last ? open_gate(camera, options) : -ENOMEM;
@@ -268,6 +270,19 @@ static bool wait_until(struct camera *camera, int64_t until_us)
     return go_on;
 }
 
+static void post_event(struct camera *camera, enum event_type type, const char *reason, double quantity)
+{
+    events_post(camera->events, &(struct event){.type = type, .camera = camera->config->name, .reason = reason,
+                                                .quantity = quantity});
+}
+
+static void post_frozen(struct camera *camera, bool frozen, int64_t us)
+{
+    post_event(camera, frozen ? EVENT_CAMERA_FROZEN : EVENT_CAMERA_UNFROZEN,
+               frozen ? "pictures flow, but each is the same as the one before, for longer than ever in the model's footage"
+                      : "pictures differ again, or the sequence has ended", 1e-6 * (double)us);
+}
+
 static void set_frozen(struct camera *camera, bool frozen)
 {
     lock_take(&camera->view_lock);
@@ -279,7 +294,7 @@ static void set_frozen(struct camera *camera, bool frozen)
 static void end_sequence(struct camera *camera)
 {
     if (camera->frozen)
-        event_frozen(camera->config->name, false, 1e-6 * (double)(camera->last_pts_us - camera->repeat.since_us));
+        post_frozen(camera, false, camera->last_pts_us - camera->repeat.since_us);
     frame_ring_break(camera->ring);
     camera->unbroken = 0;
     camera->repeat.begun = false;
@@ -297,7 +312,7 @@ static void count_repeat(struct camera *camera, struct frame_ring_frame *frame)
     if (frozen == camera->frozen)
         return;
     set_frozen(camera, frozen);
-    event_frozen(camera->config->name, frozen, 1e-6 * (double)(frame->pts_us - (frozen ? frame->same_since_us : before_us)));
+    post_frozen(camera, frozen, frame->pts_us - (frozen ? frame->same_since_us : before_us));
 }
 
 /* The sequence breaks, and goes on at once. */
@@ -316,7 +331,7 @@ static void tell_lost(struct camera *camera, const char *cause)
     set_state(camera, VIEW_LOST, reason);
     results_break(camera->results, utc_us());
     if (!camera->lost)
-        event_camera(camera->webhooks, CONFIG_CAMERA_LOST, camera->config->name, reason);
+        post_event(camera, EVENT_CAMERA_LOST, reason, 0);
     camera->lost = true;
 }
 
@@ -330,7 +345,7 @@ static void count_frame(struct camera *camera)
         return;
     set_state(camera, VIEW_WATCHING, "");
     if (camera->lost)
-        event_camera(camera->webhooks, CONFIG_CAMERA_RESTORED, camera->config->name, "pictures flow again");
+        post_event(camera, EVENT_CAMERA_RESTORED, "pictures flow again", 0);
     camera->lost = false;
 }
 
@@ -519,7 +534,7 @@ void camera_end(struct camera *camera)
 
 void camera_view(struct camera *camera, struct view_camera *ret)
 {
-    *ret = (struct view_camera){0};
+    *ret = (struct view_camera){.id = camera->id};
     snprintf(ret->name, sizeof ret->name, "%s", camera->config->name);
     const char *slash = strrchr(camera->config->model, '/');
     snprintf(ret->model, sizeof ret->model, "%s", slash ? slash + 1 : camera->config->model);
@@ -550,7 +565,7 @@ void camera_view(struct camera *camera, struct view_camera *ret)
     }
 }
 
-size_t camera_scores(struct camera *camera, uint64_t from, struct view_score *ret, size_t max, struct view_range *range)
+size_t camera_scores(struct camera *camera, uint64_t from, struct score_record *ret, size_t max, struct record_range *range)
 {
     return results_scores(camera->results, from, ret, max, range);
 }

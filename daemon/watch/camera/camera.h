@@ -26,15 +26,16 @@
 #include "core/score/alert.h"
 #include "core/score/calibration.h"
 #include "daemon/watch/alertlog.h"
+#include "daemon/watch/events.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/scheduler.h"
 #include "io/config/config.h"
-#include "io/sinks/webhook.h"
 #include "web/view.h"
 
 struct camera;
 
 struct camera_options {
+    uint32_t id;                            /* of view_camera */
     const struct config_camera *config;     /* borrowed until close, as are the pointers below, but for rule */
     const struct calibration *calibration;      /* copied; NULL: the score is the reference */
     const struct plan *plan;
@@ -42,7 +43,7 @@ struct camera_options {
     const struct alert_rule *rule;          /* NULL: scores only */
     int readers;                            /* workers of the scheduler */
     struct alertlog *alerts;
-    struct webhooks *webhooks;              /* or NULL */
+    struct events *events;
     struct heartbeats *heartbeats;          /* the thread's beat is added here */
     int changed_fd;                         /* an eventfd that is told when a state changes; -1: none */
 };
@@ -67,6 +68,6 @@ const char *camera_name(const struct camera *camera);
 /* Any thread; takes leaf locks for a copy. windows_due = windows_scored + windows_skipped + windows_pending, always. */
 void camera_view(struct camera *camera, struct view_camera *ret);
 /* As scorelog_read(). */
-size_t camera_scores(struct camera *camera, uint64_t from, struct view_score *ret, size_t max, struct view_range *range);
+size_t camera_scores(struct camera *camera, uint64_t from, struct score_record *ret, size_t max, struct record_range *range);
 
 #endif

@@ -27,7 +27,7 @@ struct results {
     int frames_per_window;
     struct frame_ring *ring;
     struct alertlog *alerts;
-    struct webhooks *webhooks;
+    struct events *events;
     struct scorelog *scores;
     bool has_rule;
     double threshold;
@@ -38,7 +38,7 @@ struct results {
     struct alert_state state;
     struct drift drift;
     bool drifted;                       /* it was told */
-    struct view_alert alert;            /* the open one, or the last */
+    struct alert_record alert;            /* the open one, or the last */
     uint64_t committed;                 /* windows */
     int64_t last_us;                    /* time of the last one */
     bool break_wanted;                  /* once windows due before break_us are scored */
@@ -69,7 +69,7 @@ int results_open(struct results **ret, const struct results_options *options)
     results->frames_per_window = options->frames_per_window;
     results->ring = options->ring;
     results->alerts = options->alerts;
-    results->webhooks = options->webhooks;
+    results->events = options->events;
     assert(!options->rule || options->scores_kept >= ALERT_MAX_N);
     results->has_rule = options->rule != NULL;
     results->threshold = options->rule ? (double)options->rule->threshold : (double)NAN;
@@ -128,8 +128,8 @@ static void show_peak_locked(struct results *results)
     results->alert.peak_us = results->state.peak_us;
     /* The rule sees every window that the log does, so their numbers are the same; the log holds far more than the rule
      * looks back. */
-    struct view_score peak;
-    struct view_range range;
+    struct score_record peak;
+    struct record_range range;
     if (scorelog_read(results->scores, results->state.peak_number, &peak, 1, &range) == 1)
         results->alert.boxes = peak.boxes;
 }
@@ -140,7 +140,7 @@ static void take_event_locked(struct results *results, enum alert_event event)
     case ALERT_NOTHING:
         return;
     case ALERT_OPENED:
-        results->alert = (struct view_alert){.opened_us = results->state.opened_us};
+        results->alert = (struct alert_record){.opened_us = results->state.opened_us};
         snprintf(results->alert.camera, sizeof results->alert.camera, "%s", results->camera);
         show_peak_locked(results);
         alertlog_append(results->alerts, &results->alert);
@@ -155,7 +155,10 @@ static void take_event_locked(struct results *results, enum alert_event event)
         alertlog_update(results->alerts, &results->alert);
         break;
     }
-    event_alert(results->webhooks, &results->alert);
+    bool closed = results->alert.closed_us != 0;
+    events_post(results->events, &(struct event){.type = closed ? EVENT_ALERT_CLOSED : EVENT_ALERT_OPENED,
+                                                 .camera = results->camera,
+                                                 .alert = &results->alert});
 }
 
 static void show_open_locked(struct results *results)
@@ -182,7 +185,14 @@ static double take_p_value_locked(struct results *results, float score)
     double distance = drift_distance(&results->drift);
     if (results->drifted ? distance < DRIFT_LIMIT / 2 : distance >= DRIFT_LIMIT) {
         results->drifted = !results->drifted;
-        event_drift(results->camera, results->drifted, distance);
+        events_post(results->events,
+                    &(struct event){.type = results->drifted ? EVENT_DRIFT_BEGAN : EVENT_DRIFT_ENDED,
+                                    .camera = results->camera,
+                                    .quantity = distance,
+                                    .reason = results->drifted
+                                                  ? "the last day's scores no longer follow the model's calibration: thresholds "
+                                                    "may not hold"
+                                                  : "the last day's scores follow the model's calibration again"});
     }
     return p;
 }
@@ -207,7 +217,7 @@ static bool is_settled_locked(const struct results *results)
 
 void results_commit(struct results *results, const struct scheduler_result *result)
 {
-    struct view_score score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
+    struct score_record score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
                                .pts_us = result->pts_us, .is_static = result->is_static, .reference = result->reference,
                                .score = result->score, .boxes = result->boxes};
     lock_take(&results->lock);
@@ -275,7 +285,7 @@ void results_view(struct results *results, struct view_camera *ret)
     ret->threshold = results->threshold;
 }
 
-size_t results_scores(struct results *results, uint64_t from, struct view_score *ret, size_t max, struct view_range *range)
+size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max, struct record_range *range)
 {
     return scorelog_read(results->scores, from, ret, max, range);
 }

@@ -9,8 +9,8 @@
 #include "core/score/alert.h"
 #include "core/score/tail.h"
 #include "daemon/watch/alertlog.h"
+#include "daemon/watch/events.h"
 #include "daemon/watch/scheduler.h"
-#include "io/sinks/webhook.h"
 #include "io/video/frame_ring.h"
 #include "web/view.h"
 
@@ -26,7 +26,7 @@ struct results_options {
     /* Borrowed until close. */
     struct frame_ring *ring;
     struct alertlog *alerts;
-    struct webhooks *webhooks;          /* or NULL */
+    struct events *events;
 };
 
 int results_open(struct results **ret, const struct results_options *options);      /* 0, -EINVAL, -ENOMEM */
@@ -44,6 +44,6 @@ void results_end(struct results *results, int64_t time_us);
  * Any thread; takes a leaf lock for a copy. */
 void results_view(struct results *results, struct view_camera *ret);
 /* As scorelog_read(). */
-size_t results_scores(struct results *results, uint64_t from, struct view_score *ret, size_t max, struct view_range *range);
+size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max, struct record_range *range);
 
 #endif

@@ -65,7 +65,7 @@ static void unpack_box(struct box *box, uint64_t word)
         *places[i] = (float)(word >> 16 * (3 - i) & 0xffff) / 1e4f;
 }
 
-static void pack(uint64_t words[WORDS], const struct view_score *score)
+static void pack(uint64_t words[WORDS], const struct score_record *score)
 {
     uint32_t reference, own, p_value, scores[BOXES_MAX] = {0};
     memcpy(&p_value, &score->p_value, sizeof p_value);
@@ -85,10 +85,10 @@ static void pack(uint64_t words[WORDS], const struct view_score *score)
     memcpy(&words[BOX_SCORES_AT], scores, sizeof scores);
 }
 
-static void unpack(struct view_score *score, const uint64_t words[WORDS])
+static void unpack(struct score_record *score, const uint64_t words[WORDS])
 {
     uint32_t reference = (uint32_t)(words[4] >> 32), own = (uint32_t)words[4], p_value = (uint32_t)words[5];
-    *score = (struct view_score){.window = words[0], .frame = words[1], .time_us = (int64_t)words[2], .pts_us = (int64_t)words[3]};
+    *score = (struct score_record){.window = words[0], .frame = words[1], .time_us = (int64_t)words[2], .pts_us = (int64_t)words[3]};
     memcpy(&score->reference, &reference, sizeof reference);
     memcpy(&score->score, &own, sizeof own);
     memcpy(&score->p_value, &p_value, sizeof p_value);
@@ -104,7 +104,7 @@ static void unpack(struct view_score *score, const uint64_t words[WORDS])
     }
 }
 
-void scorelog_append(struct scorelog *log, const struct view_score *score)
+void scorelog_append(struct scorelog *log, const struct score_record *score)
 {
     uint64_t words[WORDS];
     pack(words, score);
@@ -121,7 +121,7 @@ static uint64_t oldest_of(const struct scorelog *log, uint64_t end)
     return end > log->capacity ? end - log->capacity : 0;
 }
 
-size_t scorelog_read(struct scorelog *log, uint64_t from, struct view_score *ret, size_t max, struct view_range *range)
+size_t scorelog_read(struct scorelog *log, uint64_t from, struct score_record *ret, size_t max, struct record_range *range)
 {
     uint64_t next = atomic_load_explicit(&log->next, memory_order_acquire);
     uint64_t first = oldest_of(log, next);
@@ -141,6 +141,6 @@ size_t scorelog_read(struct scorelog *log, uint64_t from, struct view_score *ret
     }
     /* A writer in the middle of an entry may have taken the oldest while its own is not shown yet; a reader that was held
      * up for a whole round of the log finds everything from before gone. */
-    *range = (struct view_range){.oldest = oldest, .next = next > oldest ? next : oldest};
+    *range = (struct record_range){.oldest = oldest, .next = next > oldest ? next : oldest};
     return n;
 }

@@ -8,12 +8,12 @@
 START_TEST(alerts_are_numbered_and_updated)
 {
     struct alertlog *log = NULL;
-    struct view_alert out[8], alerts[6];
-    struct view_range range;
+    struct alert_record out[8], alerts[6];
+    struct record_range range;
     ck_assert_int_eq(alertlog_open(&log, 0), -EINVAL);
     ck_assert_int_eq(alertlog_open(&log, 4), 0);
     for (int i = 0; i < 6; i++) {
-        alerts[i] = (struct view_alert){.opened_us = 100 + i, .peak_score = i};
+        alerts[i] = (struct alert_record){.opened_us = 100 + i, .peak_score = i};
         snprintf(alerts[i].camera, sizeof alerts[i].camera, "camera-%d", i);
         alertlog_append(log, &alerts[i]);
         ck_assert_uint_eq(alerts[i].id, (uint64_t)i + 1);

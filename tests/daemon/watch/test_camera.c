@@ -20,6 +20,7 @@ static char folder[64];
 static struct plan *plan;
 static const struct calibration *calibration;       /* of all cameras, or NULL */
 static struct alertlog *alerts;
+static struct events *events;
 static struct heartbeats beats;
 static struct config_camera configs[MAX_CAMERAS];
 static struct camera *cameras[MAX_CAMERAS];
@@ -90,6 +91,7 @@ static void set_up(void)
     ck_assert_int_eq(plan_arch(plan)->height, HEIGHT);
     model_file_clear(&file);
     ck_assert_int_eq(alertlog_open(&alerts, 64), 0);
+    ck_assert_int_eq(events_open(&events), 0);
     changed_fd = eventfd(0, EFD_NONBLOCK);
 }
 
@@ -108,7 +110,7 @@ static void start(int workers, const struct alert_rule *rule)
     for (size_t i = 0; i < n_cameras; i++) {
         ck_assert_msg(camera_open(&cameras[i], &(struct camera_options){.config = &configs[i], .plan = plan, .rule = rule,
                                                                         .calibration = calibration,
-                                                                        .readers = workers, .alerts = alerts,
+                                                                        .readers = workers, .alerts = alerts, .events = events,
                                                                         .heartbeats = &beats, .changed_fd = changed_fd},
                                   &err) == 0, "%s", err.text);
         clients[i] = camera_client(cameras[i]);
@@ -165,6 +167,7 @@ static void stop(void)
         free(configs[i].model);
     }
     alertlog_close(alerts);
+    events_free(events);
     plan_close(plan);
     close(changed_fd);
     ck_assert_int_eq(rmdir(folder), 0);
@@ -204,8 +207,8 @@ START_TEST(files_are_scored_whole_and_stop)
         ck_assert_uint_eq(view.windows_scored, view.windows_due);
         ck_assert_uint_eq(view.reconnects, 0);
         ck_assert_str_eq(view.model, "tiny.safetensors");
-        struct view_score scores[MAX_SCORES];
-        struct view_range range;
+        struct score_record scores[MAX_SCORES];
+        struct record_range range;
         ck_assert_uint_eq(camera_scores(cameras[i], 0, scores, MAX_SCORES, &range), view.windows_due);
         for (uint64_t w = 0; w < range.next; w++) {
             ck_assert_uint_eq(scores[w].window, w);
@@ -233,14 +236,14 @@ START_TEST(a_loop_begins_again_and_no_window_spans_the_seam)
     config->loop = true;
     config->backlog = 4096;                     /* no window is skipped, however slow this machine */
     start(2, &rule);                            /* every window alerts: each round opens one alert, each seam closes it */
-    struct view_score scores[MAX_SCORES];
-    struct view_range range;
+    struct score_record scores[MAX_SCORES];
+    struct record_range range;
     uint64_t n;
     while ((n = camera_scores(cameras[0], 0, scores, MAX_SCORES, &range)) < 23)
         usleep(1000);
     for (uint64_t i = 0; i < n; i++)            /* 20 frames: five windows a round */
         ck_assert_uint_eq(scores[i].window, i / 5 * 20 + i % 5);
-    struct view_alert seen[64];
+    struct alert_record seen[64];
     uint64_t opened = alertlog_read(alerts, 0, seen, 64, &range);
     ck_assert_uint_ge(opened, 5);
     for (uint64_t i = 0; i + 1 < opened; i++)
@@ -319,8 +322,8 @@ START_TEST(a_static_scene_is_not_computed_and_a_frozen_camera_is_told)
             usleep(1000);
         struct view_camera view = wait_state(0, VIEW_STOPPED);
         ck_assert_uint_eq(view.windows_scored, (420 - LENGTH) / 2 + 1);
-        struct view_score scores[MAX_SCORES];
-        struct view_range range;
+        struct score_record scores[MAX_SCORES];
+        struct record_range range;
         size_t n = camera_scores(cameras[0], 0, scores, MAX_SCORES, &range), statics = 0;
         for (size_t w = 0; w < n; w++) {
             int begin = (int)w * 2, end = begin + LENGTH;

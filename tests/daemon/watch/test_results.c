@@ -10,6 +10,7 @@ enum { LENGTH = 4, KEPT = 100 };
 
 static struct frame_ring *ring;
 static struct alertlog *alerts;
+static struct events *events;
 static struct results *results;
 static int64_t now;             /* time and number of the next frame */
 
@@ -18,9 +19,11 @@ static void open_results_by(const struct alert_rule *rule)
     ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
                                                                          .readers = 8}), 0);
     ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
+    ck_assert_int_eq(events_open(&events), 0);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .rule = rule,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
-                                                                      .ring = ring, .alerts = alerts}), 0);
+                                                                      .ring = ring, .alerts = alerts,
+                                                                      .events = events}), 0);
 }
 
 static void open_results(bool alerting)
@@ -33,6 +36,7 @@ static void close_results(void)
 {
     results_close(results);
     alertlog_close(alerts);
+    events_free(events);
     frame_ring_close(ring);
 }
 
@@ -62,17 +66,17 @@ static void commit_next(float score)
     results_commit(results, &result);
 }
 
-static struct view_alert alert_at(size_t i, size_t n)
+static struct alert_record alert_at(size_t i, size_t n)
 {
-    struct view_alert out[16];
-    struct view_range range;
+    struct alert_record out[16];
+    struct record_range range;
     ck_assert_uint_eq(alertlog_read(alerts, 0, out, 16, &range), n);
     ck_assert_str_eq(out[i].camera, "gate");
     return out[i];
 }
 
 /* The alert shows where its peak was. */
-static void check_where(struct view_alert alert)
+static void check_where(struct alert_record alert)
 {
     ck_assert_int_eq(alert.boxes.n, 1);
     ck_assert_float_eq((float)alert.peak_score, alert.boxes.box[0].score);
@@ -109,8 +113,8 @@ START_TEST(alerts_open_peak_and_close)
     check_view(5, 0.1f, false);
     ck_assert_int_eq(alert_at(0, 1).closed_us, 6);
     check_where(alert_at(0, 1));
-    struct view_score scores[KEPT];
-    struct view_range range;
+    struct score_record scores[KEPT];
+    struct record_range range;
     ck_assert_uint_eq(results_scores(results, 0, scores, KEPT, &range), 5);
     ck_assert_uint_eq(scores[4].window, 4);
     ck_assert_float_eq(scores[2].score, 2.5f);
@@ -133,7 +137,7 @@ START_TEST(an_alert_opens_with_the_place_of_its_peak)
     commit_next(4);
     commit_next(0.1f);
     commit_next(2);
-    struct view_alert alert = alert_at(0, 1);
+    struct alert_record alert = alert_at(0, 1);
     ck_assert_double_eq(alert.peak_score, 4);
     check_where(alert);
     commit_next(5);
@@ -154,12 +158,14 @@ START_TEST(p_values_and_drift)
     ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
                                                                          .readers = 8}), 0);
     ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
+    ck_assert_int_eq(events_open(&events), 0);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .tail = &tail, .windows_a_day = DAY,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
-                                                                      .ring = ring, .alerts = alerts}), 0);
+                                                                      .ring = ring, .alerts = alerts,
+                                                                      .events = events}), 0);
     struct view_camera view = {0};
-    struct view_score score;
-    struct view_range range;
+    struct score_record score;
+    struct record_range range;
     publish(LENGTH - 1);
     for (int i = 0; i < 2 * DAY; i++) {
         publish(1);
@@ -295,8 +301,8 @@ START_TEST(without_a_rule_there_are_scores_alone)
     results_view(results, &view);
     ck_assert(isnan(view.threshold));
     ck_assert(!view.alert_open);
-    struct view_range range;
-    struct view_alert out[1];
+    struct record_range range;
+    struct alert_record out[1];
     ck_assert_uint_eq(alertlog_read(alerts, 0, out, 1, &range), 0);
     close_results();
 }

@@ -9,9 +9,9 @@
 
 #include "daemon/watch/camera/scorelog.h"
 
-static struct view_score score_of(uint64_t n)
+static struct score_record score_of(uint64_t n)
 {
-    struct view_score s = {.window = n, .frame = 2 * n + 8, .is_static = n % 2, .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
+    struct score_record s = {.window = n, .frame = 2 * n + 8, .is_static = n % 2, .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
                            .reference = (float)(n % 1000) / 7, .score = (float)(n % 1000) / 3,
                            .p_value = 1 / (float)(n + 1), .boxes.n = (int)(n % (BOXES_MAX + 1))};
     for (int i = 0; i < s.boxes.n; i++)
@@ -20,9 +20,9 @@ static struct view_score score_of(uint64_t n)
     return s;
 }
 
-static bool is_score_of(const struct view_score *s, uint64_t n)
+static bool is_score_of(const struct score_record *s, uint64_t n)
 {
-    struct view_score e = score_of(n);
+    struct score_record e = score_of(n);
     return s->window == e.window && s->frame == e.frame && s->time_us == e.time_us && s->pts_us == e.pts_us &&
            s->reference == e.reference && s->score == e.score && s->p_value == e.p_value &&
            s->is_static == e.is_static && s->boxes.n == e.boxes.n &&
@@ -31,15 +31,15 @@ static bool is_score_of(const struct view_score *s, uint64_t n)
 
 static void append(struct scorelog *log, uint64_t n)
 {
-    struct view_score score = score_of(n);
+    struct score_record score = score_of(n);
     scorelog_append(log, &score);
 }
 
 START_TEST(reads_from_a_number)
 {
     struct scorelog *log = NULL;
-    struct view_score out[16];
-    struct view_range range;
+    struct score_record out[16];
+    struct record_range range;
     ck_assert_int_eq(scorelog_open(&log, 0), -EINVAL);
     ck_assert_int_eq(scorelog_open(&log, 8), 0);
     ck_assert_uint_eq(scorelog_read(log, 0, out, 16, &range), 0);
@@ -87,8 +87,8 @@ static void *write_all(void *arg)
 static void *follow(void *arg)
 {
     struct shared *s = arg;
-    struct view_score out[64];
-    struct view_range range;
+    struct score_record out[64];
+    struct record_range range;
     for (uint64_t cursor = 0; cursor < SCORES;) {
         size_t n = scorelog_read(s->log, cursor, out, 64, &range);
         if (range.oldest > range.next || range.next - range.oldest > 100)

@@ -238,11 +238,11 @@ START_TEST(test_every_key)
     ck_assert_str_eq(config->webhooks[0].url, "https://h/x");
     ck_assert_uint_eq(config->webhooks[0].secret_size, 24);
     ck_assert_mem_eq(config->webhooks[0].secret, "\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4", 12);
-    ck_assert_uint_eq(config->webhooks[0].events, CONFIG_CAMERA_LOST | CONFIG_ALERT_OPENED);
+    ck_assert_uint_eq(config->webhooks[0].events, event_bit(EVENT_CAMERA_LOST) | event_bit(EVENT_ALERT_OPENED));
     ck_assert_double_eq(config->webhooks[0].timeout_s, 0.5);
     ck_assert_uint_eq(config->webhooks[1].secret_size, 32);
     ck_assert_uint_eq(config->webhooks[1].secret[31], 0xff);
-    ck_assert_uint_eq(config->webhooks[1].events, CONFIG_ALL_EVENTS);
+    ck_assert_uint_eq(config->webhooks[1].events, EVENT_ALL);
     ck_assert_double_eq(config->webhooks[1].timeout_s, 10);
     ck_assert_uint_eq(config->webhooks[2].secret_size, 64);
     config_unref(config);

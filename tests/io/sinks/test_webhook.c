@@ -250,7 +250,7 @@ static struct config_webhook hook_to(const struct receiver *receiver, const char
     static int n;
     char *url = urls[n++ % 8];
     snprintf(url, sizeof urls[0], "http://127.0.0.1:%d%s", receiver->port, path);
-    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .events = CONFIG_ALL_EVENTS, .timeout_s = 60};
+    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .events = EVENT_ALL, .timeout_s = 60};
     memcpy(hook.secret, secret, sizeof secret);
     return hook;
 }
@@ -268,7 +268,7 @@ static void post(struct webhooks *webhooks, int i)
 {
     char data[64];
     snprintf(data, sizeof data, "{\"camera\":\"gate\",\"n\":%d,\"x\":0.1}", i);
-    ck_assert_int_eq(webhook_post(webhooks, CONFIG_CAMERA_LOST, 1709210096789123, data), 0);
+    ck_assert_int_eq(webhook_post(webhooks, EVENT_CAMERA_LOST, 1709210096789123, data), 0);
 }
 
 static struct webhook_stats stats_of(struct webhooks *webhooks)
@@ -359,14 +359,14 @@ START_TEST(delivers)
     struct receiver receiver;
     receiver_open(&receiver, NULL);
     struct config_webhook hooks[2] = {hook_to(&receiver, "/all"), hook_to(&receiver, "/opened")};
-    hooks[1].events = CONFIG_ALERT_OPENED;
+    hooks[1].events = event_bit(EVENT_ALERT_OPENED);
     hooks[1].secret_size = 0;
     struct webhooks *webhooks = open_with(hooks, 2, &webhook_default_options);
     ck_assert_int_eq(webhooks_deadline_us(webhooks), INT64_MAX);
 
-    static const struct { enum config_event event; const char *type; } events[] = {
-        {CONFIG_ALERT_OPENED, "alert.opened"}, {CONFIG_ALERT_CLOSED, "alert.closed"}, {CONFIG_CAMERA_LOST, "camera.lost"},
-        {CONFIG_CAMERA_RESTORED, "camera.restored"},
+    static const struct { enum event_type event; const char *type; } events[] = {
+        {EVENT_ALERT_OPENED, "alert.opened"}, {EVENT_ALERT_CLOSED, "alert.closed"}, {EVENT_CAMERA_LOST, "camera.lost"},
+        {EVENT_CAMERA_RESTORED, "camera.restored"},
     };
     int64_t before = time(NULL);
     for (int i = 0; i < 4; i++)
@@ -401,8 +401,7 @@ START_TEST(delivers)
             ck_assert(strcmp(receiver.received[k].path, "/opened") == 0 || strcmp(receiver.received[k].id, r->id) != 0);
     }
     ck_assert_int_eq(opened, 1);
-    ck_assert_int_eq(webhook_post(webhooks, CONFIG_ALERT_OPENED, 0, "{no json"), -EINVAL);
-    ck_assert_int_eq(webhook_post(webhooks, CONFIG_ALL_EVENTS, 0, "{}"), -EINVAL);
+    ck_assert_int_eq(webhook_post(webhooks, EVENT_ALERT_OPENED, 0, "{no json"), -EINVAL);
     webhooks_close(webhooks, 0);
     receiver_close(&receiver);
 }
@@ -741,7 +740,7 @@ START_TEST(bad_urls)
 {
     static const char *const urls[] = {"ftp://127.0.0.1/x", "file:///etc/passwd", "nonsense://hush", "", "http://"};
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
-        struct config_webhook hook = {.url = (char *)(uintptr_t)urls[i], .events = CONFIG_ALL_EVENTS, .timeout_s = 1};
+        struct config_webhook hook = {.url = (char *)(uintptr_t)urls[i], .events = EVENT_ALL, .timeout_s = 1};
         struct webhooks *webhooks = NULL;
         struct error err = {""};
         ck_assert_msg(webhooks_open(&webhooks, &hook, 1, take_log, NULL, &err) == -EINVAL, "%s", urls[i]);

@@ -1,0 +1,25 @@
+#include "core/event.h"
+
+#include <string.h>
+
+static const char *const names[EVENT_TYPES] = {
+    [EVENT_ALERT_OPENED] = "alert.opened",       [EVENT_ALERT_CLOSED] = "alert.closed",
+    [EVENT_CAMERA_LOST] = "camera.lost",         [EVENT_CAMERA_RESTORED] = "camera.restored",
+    [EVENT_CAMERA_FROZEN] = "camera.frozen",     [EVENT_CAMERA_UNFROZEN] = "camera.unfrozen",
+    [EVENT_DRIFT_BEGAN] = "drift.began",         [EVENT_DRIFT_ENDED] = "drift.ended",
+};
+
+const char *event_type_name(enum event_type type)
+{
+    return names[type];
+}
+
+bool event_type_find(enum event_type *ret, const char *name)
+{
+    for (int i = 0; i < EVENT_TYPES; i++)
+        if (strcmp(names[i], name) == 0) {
+            *ret = (enum event_type)i;
+            return true;
+        }
+    return false;
+}

@@ -1,0 +1,40 @@
+/* Events: what the daemon tells the outside world. One type and one list of names serve the log, webhooks, the configuration
+ * and every later sink. Plain data; any thread. */
+#ifndef MEMAED_CORE_EVENT_H
+#define MEMAED_CORE_EVENT_H
+
+#include <stdbool.h>
+
+#include "core/record.h"
+
+enum event_type {
+    EVENT_ALERT_OPENED,
+    EVENT_ALERT_CLOSED,
+    EVENT_CAMERA_LOST,
+    EVENT_CAMERA_RESTORED,
+    EVENT_CAMERA_FROZEN,        /* pictures flow, but repeat for longer than ever in the model's footage */
+    EVENT_CAMERA_UNFROZEN,
+    EVENT_DRIFT_BEGAN,          /* the last day's scores no longer follow the model's calibration */
+    EVENT_DRIFT_ENDED,
+    EVENT_TYPES                 /* how many there are */
+};
+
+struct event {
+    enum event_type type;
+    int64_t time_us;            /* UTC */
+    const char *camera;         /* its name; borrowed */
+    const char *reason;         /* one sentence; borrowed; NULL for alerts */
+    double quantity;            /* frozen, unfrozen: seconds; drift: distance (core/score/drift.h); else 0 */
+    const struct alert_record *alert;   /* alerts alone; borrowed */
+};
+
+/* "alert.opened", "camera.lost" and so on. */
+const char *event_type_name(enum event_type type);
+/* The type of that name. false, and ret untouched, where there is none. */
+bool event_type_find(enum event_type *ret, const char *name);
+
+/* A set of types, as a sink asks for them. */
+static inline unsigned event_bit(enum event_type type) { return 1u << type; }
+enum { EVENT_ALL = (1u << EVENT_TYPES) - 1 };
+
+#endif

@@ -1,0 +1,49 @@
+/* What the daemon keeps and shows, as plain data: a box, a score, an alert. A camera produces them, logs keep them, REST,
+ * webhooks and later a database carry them (io/base/record_json.h writes them as JSON). Times are microseconds: UTC since
+ * 1970, or the stream's own time stamps (pts). */
+#ifndef MEMAED_CORE_RECORD_H
+#define MEMAED_CORE_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BOXES_MAX = 8, RECORD_NAME_SIZE = 65 };
+
+/* A rectangle of the picture as the network sees it, which is the whole picture of the camera whatever its size. */
+struct box {
+    float x, y, width, height;  /* fractions of the picture, 0 to 1, four decimals; (x, y) is the upper left corner */
+    float score;                /* of its highest cell */
+};
+
+struct boxes {
+    int n;
+    struct box box[BOXES_MAX];  /* highest score first; equal scores go from top to bottom, then from left to right */
+};
+
+/* One window's score. */
+struct score_record {
+    uint64_t window, frame;     /* numbers; frame is the window's centre, first + length / 2 */
+    int64_t time_us;            /* UTC of the centre frame */
+    int64_t pts_us;             /* time stamp of the centre frame */
+    bool is_static;             /* not computed: reference, score and boxes are those of the last computed window */
+    float reference, score;
+    float p_value;              /* share of normal windows that score as much or more; NAN: the model has no calibration */
+    struct boxes boxes;         /* empty while the score is low, or where the model cannot tell */
+};
+
+struct alert_record {
+    uint64_t id;                /* from 1 */
+    char camera[RECORD_NAME_SIZE];
+    int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
+    double peak_score;
+    int64_t peak_us;            /* UTC of the window with the peak score */
+    struct boxes boxes;         /* of that window */
+};
+
+/* A log numbers its records from 0 without gaps and keeps those in [oldest, next). */
+struct record_range {
+    uint64_t oldest, next;
+};
+
+#endif

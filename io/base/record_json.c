@@ -1,0 +1,113 @@
+#include "io/base/record_json.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/utc.h"
+#include "io/base/redact.h"
+
+json_t *record_json_number(double x)
+{
+    if (!isfinite(x))
+        return json_null();
+    if (fabs(x) <= (double)FLT_MAX && (double)(float)x == x) {
+        for (int digits = 6; digits <= 9; digits++) {
+            char text[32];
+            snprintf(text, sizeof text, "%.*g", digits, x);
+            if (strtof(text, NULL) == (float)x)
+                return json_real(strtod(text, NULL));
+        }
+    }
+    return json_real(x);
+}
+
+json_t *record_json_count(uint64_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+json_t *record_json_time(int64_t utc_us)
+{
+    char text[UTC_SIZE];
+    utc_format(text, utc_us);
+    return json_string(text);
+}
+
+json_t *record_json_text(const char *text)
+{
+    if (!*text)
+        return json_null();
+    json_t *whole = json_string(text);
+    if (whole)
+        return whole;
+    char clean[512];
+    size_t n = 0;
+    for (; text[n] && n < sizeof clean - 1; n++)
+        clean[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
+    clean[n] = '\0';
+    return json_string(clean);
+}
+
+json_t *boxes_json(const struct boxes *boxes)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < boxes->n && list; i++) {
+        const struct box *b = &boxes->box[i];
+        json_t *box = json_pack("{s:o, s:o, s:o, s:o, s:o}", "x", record_json_number(b->x), "y", record_json_number(b->y),
+                                "width", record_json_number(b->width), "height", record_json_number(b->height), "score",
+                                record_json_number(b->score));
+        if (json_array_append_new(list, box) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
+json_t *score_json(const struct score_record *s)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "window", record_json_count(s->window), "time",
+                     record_json_time(s->time_us), "pts_s", record_json_number((double)s->pts_us / 1e6), "frame",
+                     record_json_count(s->frame), "reference", record_json_number(s->reference), "score",
+                     record_json_number(s->score), "p_value", record_json_number(s->p_value), "static", s->is_static,
+                     "boxes", boxes_json(&s->boxes));
+}
+
+json_t *alert_json(const struct alert_record *a)
+{
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id", record_json_count(a->id), "camera", a->camera, "opened",
+                     record_json_time(a->opened_us), "closed", a->closed_us ? record_json_time(a->closed_us) : json_null(),
+                     "peak_score", record_json_number(a->peak_score), "peak_time", record_json_time(a->peak_us), "boxes",
+                     boxes_json(&a->boxes));
+}
+
+json_t *event_json(const struct event *event)
+{
+    if (event->alert)
+        return alert_json(event->alert);
+    char reason[256];
+    redact(reason, sizeof reason, event->reason);
+    /* redact() may have cut a character in two: such a text is not UTF-8, and is left out. */
+    json_t *text = json_string(reason);
+    json_t *data = json_pack("{s:s, s:o}", "camera", event->camera, "reason", text ? text : json_string(""));
+    const char *key = NULL;
+    if (event->type == EVENT_CAMERA_FROZEN || event->type == EVENT_CAMERA_UNFROZEN)
+        key = "seconds";
+    else if (event->type == EVENT_DRIFT_BEGAN || event->type == EVENT_DRIFT_ENDED)
+        key = "distance";
+    if (data && key && json_object_set_new(data, key, record_json_number(event->quantity)) < 0) {
+        json_decref(data);
+        data = NULL;
+    }
+    return data;
+}
+
+char *record_json_dump(json_t *root)
+{
+    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(root);
+    return text;
+}

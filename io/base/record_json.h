@@ -1,0 +1,29 @@
+/* Records and events as JSON (core/record.h, core/event.h), the same for REST, webhooks and `memaed score`. Every function
+ * returns a new reference that the caller owns, or NULL where memory is short; json_pack() with "o" passes such a NULL on as
+ * its own failure. Times are RFC 3339 in UTC with milliseconds. Any thread. */
+#ifndef MEMAED_IO_BASE_RECORD_JSON_H
+#define MEMAED_IO_BASE_RECORD_JSON_H
+
+#include <jansson.h>
+
+#include "core/event.h"
+#include "core/record.h"
+
+/* A number with as few digits as it needs: a float reads 0.1, not 0.100000001. NaN and infinity become null. */
+json_t *record_json_number(double x);
+json_t *record_json_count(uint64_t n);
+json_t *record_json_time(int64_t utc_us);
+/* Text that may be empty (null) or not UTF-8, such as a file's name (every byte beyond ASCII becomes "?"). */
+json_t *record_json_text(const char *text);
+
+json_t *boxes_json(const struct boxes *boxes);
+json_t *score_json(const struct score_record *score);
+json_t *alert_json(const struct alert_record *alert);
+/* The "data" of an event: the alert, or an object with "camera", "reason" and, where it has one, its quantity ("seconds",
+ * "distance"). The reason is redacted. */
+json_t *event_json(const struct event *event);
+
+/* Compact text of root, whose reference it takes; free() it. NULL: root was NULL, or memory is short. */
+char *record_json_dump(json_t *root);
+
+#endif
