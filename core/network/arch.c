@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { MAX_CHANNELS = 1 << 16, MAX_EXTENT = 64, MAX_AXIS = 1 << 14, MAX_SLOTS = 1 << 20 };
-#define MAX_ELEMENTS ((size_t)INT_MAX)          /* of one tensor */
+#define MAX_ELEMENTS ((size_t)INT_MAX)          /* of a tensor */
 
 static const char axis_name[3][8] = {"frames", "rows", "columns"};
 
@@ -59,7 +59,7 @@ static bool product_fits(const size_t *factors, int n)
 static int check_range(const char *what, int value, int low, int high, struct error *err)
 {
     if (value < low || value > high)
-        return error_set(err, -EINVAL, "%s: %d to %d expected, %d found", what, low, high, value);
+        return error_set(err, -EINVAL, "%s: expected %d to %d, got %d", what, low, high, value);
     return 0;
 }
 
@@ -68,7 +68,7 @@ static int layer_shape(struct dims *out, struct dims in, enum input_kind kind, c
 {
     int r;
     if ((int)spec->type < 0 || (int)spec->type >= N_TYPES || types[spec->type].kind != kind)
-        return error_set(err, -EINVAL, "type: %s expected, by the input's shape", layer_types_of(kind));
+        return error_set(err, -EINVAL, "type: expected %s for an input of this shape", layer_types_of(kind));
     if ((r = check_range("out", spec->out, 1, MAX_CHANNELS, err)) < 0)
         return r;
     const int size[3] = {in.t, in.h, in.w};
@@ -80,13 +80,14 @@ static int layer_shape(struct dims *out, struct dims in, enum input_kind kind, c
             return r;
         int k = spec->kernel[a], s = spec->stride[a], p = spec->padding[a], op = spec->output_padding[a];
         if (a < 3 - layer_axes(spec->type) && (k != 1 || s != 1 || p != 0 || op != 0))
-            return error_set(err, -EINVAL, "kernel, stride, padding: only 1, 1 and 0 are possible along %s", axis_name[a]);
+            return error_set(err, -EINVAL, "kernel, stride, padding: expected 1, 1 and 0 along %s", axis_name[a]);
         if (!layer_is_transposed(spec->type)) {
             if (size[a] + 2 * p < k)
-                return error_set(err, -EINVAL, "kernel: %d %s do not fit into %d with padding %d", k, axis_name[a],
-                                 size[a], p);
+                return error_set(err, -EINVAL, "kernel: expected at most %d %s (the input has %d, padding %d), got %d",
+                                 size[a] + 2 * p, axis_name[a], size[a], p, k);
             if (op != 0)
-                return error_set(err, -EINVAL, "output_padding: only a deconv3d or deconv2d has one");
+                return error_set(err, -EINVAL, "output_padding: expected 0 unless the type is deconv3d or deconv2d, "
+                                 "got %d", op);
             result[a] = (size[a] + 2 * p - k) / s + 1;
         } else {
             if ((r = check_range("output_padding", op, 0, s - 1, err)) < 0)
@@ -94,24 +95,25 @@ static int layer_shape(struct dims *out, struct dims in, enum input_kind kind, c
             result[a] = (size[a] - 1) * s - 2 * p + k + op;
         }
         if (result[a] < 1 || result[a] > MAX_AXIS)
-            return error_set(err, -EINVAL, "%d %s come out; 1 to %d are possible", result[a], axis_name[a], MAX_AXIS);
+            return error_set(err, -EINVAL, "the output: expected 1 to %d %s, got %d", MAX_AXIS, axis_name[a], result[a]);
     }
     struct dims d = {spec->out, result[0], result[1], result[2]};
     if (!product_fits((size_t[]){(size_t)d.c, (size_t)d.t, (size_t)d.h, (size_t)d.w}, 4))
-        return error_set(err, -EINVAL, "the output of %d x %d x %d x %d has more than %zu elements", d.c, d.t, d.h, d.w,
-                         MAX_ELEMENTS);
+        return error_set(err, -EINVAL, "the output: expected at most %zu elements, got %d x %d x %d x %d", MAX_ELEMENTS, d.c,
+                         d.t, d.h, d.w);
     if (!product_fits((size_t[]){(size_t)in.c, (size_t)d.c, (size_t)spec->kernel[0], (size_t)spec->kernel[1],
                                  (size_t)spec->kernel[2]}, 5))
-        return error_set(err, -EINVAL, "the weight has more than %zu elements", MAX_ELEMENTS);
+        return error_set(err, -EINVAL, "the weight: expected at most %zu elements, got %d x %d x %d x %d x %d", MAX_ELEMENTS,
+                         d.c, in.c, spec->kernel[0], spec->kernel[1], spec->kernel[2]);
     switch (spec->activation) {
     case ACTIVATION_NONE: case ACTIVATION_RELU: case ACTIVATION_TANH:
         break;
     case ACTIVATION_LEAKY_RELU:
         if (!isfinite(spec->slope))
-            return error_set(err, -EINVAL, "slope: a finite number expected");
+            return error_set(err, -EINVAL, "slope: expected a finite number, got %g", (double)spec->slope);
         break;
     default:
-        return error_set(err, -EINVAL, "activation: unknown");
+        return error_set(err, -EINVAL, "activation: expected a known one, got number %d", (int)spec->activation);
     }
     *out = d;
     return 0;
@@ -121,7 +123,7 @@ static int part_shapes(struct dims *shapes, const char *part, enum input_kind ki
                        struct error *err)
 {
     if (n < 1 || n > ARCH_MAX_LAYERS)
-        return error_set(err, -EINVAL, "%s: 1 to %d layers expected, %d found", part, ARCH_MAX_LAYERS, n);
+        return error_set(err, -EINVAL, "%s: expected 1 to %d layers, got %d", part, ARCH_MAX_LAYERS, n);
     for (int i = 0; i < n; i++) {
         int r = layer_shape(&shapes[i + 1], shapes[i], kind, &specs[i], err);
         if (r < 0)
@@ -136,7 +138,7 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
     struct arch_shapes s;
     memset(&s, 0, sizeof s);
     if (arch->kind != INPUT_VIDEO && arch->kind != INPUT_IMAGE && arch->kind != INPUT_TABLE)
-        return error_set(err, -EINVAL, "input: a video, an image or a table expected");
+        return error_set(err, -EINVAL, "input: expected a video, an image or a table, got kind %d", (int)arch->kind);
     if ((r = check_range("channels", arch->channels, 1, MAX_CHANNELS, err)) < 0 ||
         (r = check_range("frames", arch->frames, 1, ARCH_MAX_FRAMES, err)) < 0 ||
         (r = check_range("height", arch->height, 1, MAX_AXIS, err)) < 0 ||
@@ -144,13 +146,16 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
         return error_prefix(err, r, "input");
     if ((arch->kind != INPUT_VIDEO && arch->frames != 1) ||
         (arch->kind == INPUT_TABLE && (arch->height != 1 || arch->width != 1)))
-        return error_set(err, -EINVAL, "input: one frame expected of an image, and one pixel of a table");
+        return error_set(err, -EINVAL, "input: expected an image of one frame or a table of one pixel, got %d x %d x %d",
+                         arch->frames, arch->height, arch->width);
     if (!isfinite(arch->mean) || !isfinite(arch->std) || arch->std <= 0)
-        return error_set(err, -EINVAL, "input: a finite mean and a std above 0 expected");
+        return error_set(err, -EINVAL, "input: expected a finite mean and a finite std above 0, got %g and %g",
+                         (double)arch->mean, (double)arch->std);
     s.encoder[0] = (struct dims){arch->channels, arch->frames, arch->height, arch->width};
     if (!product_fits((size_t[]){(size_t)arch->channels, (size_t)arch->frames, (size_t)arch->height,
                                  (size_t)arch->width}, 4))
-        return error_set(err, -EINVAL, "input: more than %zu elements", MAX_ELEMENTS);
+        return error_set(err, -EINVAL, "input: expected at most %zu elements, got %d x %d x %d x %d", MAX_ELEMENTS,
+                         arch->channels, arch->frames, arch->height, arch->width);
     if ((r = part_shapes(s.encoder, "encoder", arch->kind, arch->encoder, arch->n_encoder, err)) < 0)
         return r;
 
@@ -160,23 +165,24 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
         if ((r = check_range("slots", m->slots, 1, MAX_SLOTS, err)) < 0)
             return error_prefix(err, r, "memory");
         if (m->similarity != SIMILARITY_COSINE && m->similarity != SIMILARITY_DOT)
-            return error_set(err, -EINVAL, "memory: similarity: cosine or dot expected");
+            return error_set(err, -EINVAL, "memory: similarity: expected cosine or dot, got number %d", (int)m->similarity);
         if (!(m->shrink >= 0 && m->shrink < 1))
-            return error_set(err, -EINVAL, "memory: shrink: at least 0 and below 1 expected, %g found", m->shrink);
+            return error_set(err, -EINVAL, "memory: shrink: expected at least 0 and below 1, got %g", (double)m->shrink);
         if (!(m->temperature > 0) || !isfinite(m->temperature))
-            return error_set(err, -EINVAL, "memory: temperature: above 0 expected, %g found", m->temperature);
+            return error_set(err, -EINVAL, "memory: temperature: expected a finite number above 0, got %g",
+                             (double)m->temperature);
         if (!product_fits((size_t[]){(size_t)m->slots, (size_t)z.c}, 2) ||
             !product_fits((size_t[]){(size_t)m->slots, dims_positions(z)}, 2))
-            return error_set(err, -EINVAL, "memory: %d slots for %zu queries of %d channels have more than %zu elements",
-                             m->slots, dims_positions(z), z.c, MAX_ELEMENTS);
+            return error_set(err, -EINVAL, "memory: expected at most %zu elements, got %d slots for %zu queries of %d "
+                             "channels", MAX_ELEMENTS, m->slots, dims_positions(z), z.c);
     }
     s.decoder[0] = z;
     if ((r = part_shapes(s.decoder, "decoder", arch->kind, arch->decoder, arch->n_decoder, err)) < 0)
         return r;
     struct dims in = s.encoder[0], out = s.decoder[arch->n_decoder];
     if (in.c != out.c || in.t != out.t || in.h != out.h || in.w != out.w)
-        return error_set(err, -EINVAL, "decoder: the input's shape %d x %d x %d x %d must come out, not %d x %d x %d x %d",
-                         in.c, in.t, in.h, in.w, out.c, out.t, out.h, out.w);
+        return error_set(err, -EINVAL, "decoder: expected an output of the input's shape, %d x %d x %d x %d, got "
+                         "%d x %d x %d x %d", in.c, in.t, in.h, in.w, out.c, out.t, out.h, out.w);
     *ret = s;
     return 0;
 }
@@ -184,11 +190,11 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
 int arch_check_camera(const struct arch *arch, struct error *err)
 {
     if (arch->kind != INPUT_VIDEO)
-        return error_set(err, -EINVAL, "the model takes %s; a camera's is one that takes video",
+        return error_set(err, -EINVAL, "expected a model for video, got one for %s",
                          arch->kind == INPUT_IMAGE ? "single images" : "rows of a table");
     if (arch->channels != 1)
-        return error_set(err, -EINVAL, "the model takes pictures of %d channels; a camera's is one of 1, as pictures are "
-                         "gray", arch->channels);
+        return error_set(err, -EINVAL, "expected a model for gray pictures (1 channel), got one for %d channels",
+                         arch->channels);
     return 0;
 }
 
@@ -209,7 +215,7 @@ struct arch_cost arch_memory_cost(const struct arch *arch, const struct arch_sha
         return (struct arch_cost){0};
     struct dims z = shapes->decoder[0];
     size_t parameters = (size_t)arch->memory.slots * (size_t)z.c;
-    /* Once for the similarities, once for the mix of the slots. */
+    /* Once for the similarities, once for the mixture of the slots. */
     return (struct arch_cost){.parameters = parameters,
                               .multiply_adds = 2 * (double)parameters * (double)dims_positions(z)};
 }
@@ -245,7 +251,7 @@ int arch_module_index(const struct layer_spec *specs, int i)
                          .padding = {1, 1, 1}, __VA_ARGS__}
 #define DECONV(c, t, ...) {.type = LAYER_DECONV3D, .out = c, .kernel = {3, 3, 3}, .stride = {t, 2, 2}, \
                            .padding = {1, 1, 1}, .output_padding = {(t) - 1, 1, 1}, __VA_ARGS__}
-/* The paper's shape of network, section 4.1: strides (1, 2, 2, 2) in time, 2 in space. */
+/* The paper's network for video, section 4.2: strides 1, 2, 2, 2 in time, 2 in space. */
 #define VIDEO(h, w, c1, c2, c3, c4, ...) { \
     .channels = 1, .frames = 16, .height = h, .width = w, .mean = 0.5f, .std = 0.5f, .n_encoder = 4, .n_decoder = 4, \
     .encoder = {CONV(c1, 1, HIDDEN), CONV(c2, 2, HIDDEN), CONV(c3, 2, HIDDEN), CONV(c4, 2, HIDDEN)}, \
@@ -260,14 +266,15 @@ static const struct profile {
 } profiles[] = {
     {"paper", false, VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_COSINE, 0.0005f, 1.0f))},
     {"released", false, VIDEO(256, 256, 96, 128, 256, 256, MEMORY(2000, SIMILARITY_DOT, 0.0025f, 1.0f))},
-    /* For CPUs. They address by dot product as the released code does: of two models of compact of 3,600 steps on Ped2 it had
-     * 0.889 by the paper's protocol, and the one of cosine at a temperature of 0.05 and λ 0.001 had 0.834 (on one scale for all
-     * clips both 0.967). compact is the peer's of the reference; small, of fewer channels where pictures are large and more
-     * where they are not, detects as much for 0.6 of the multiply-adds; nano is small on small pictures (docs/experiments.md). */
+    /* Profiles for CPUs. They address by dot product, as the released code does. Two compact models learned Ped2 for 3,600
+     * steps: by the paper's protocol dot product reached 0.889, cosine at temperature 0.05 and λ 0.001 reached 0.834; on one
+     * scale for all clips both reached 0.967. compact has the size of the reference's counterpart. small has fewer channels
+     * where pictures are large and more where they are small; it detects as much with 0.6 of the multiply-adds. nano is small
+     * for smaller pictures. Figures: docs/experiments.md. */
     {"compact", true, VIDEO(128, 128, 32, 48, 64, 64, MEMORY(500, SIMILARITY_DOT, 0.0025f, 1.0f))},
     {"small", true, VIDEO(128, 128, 16, 32, 96, 192, MEMORY(500, SIMILARITY_DOT, 0.0025f, 1.0f))},
     {"nano", true, VIDEO(64, 64, 16, 32, 96, 192, MEMORY(500, SIMILARITY_DOT, 0.0025f, 1.0f))},
-    /* The same without a memory, to compare with. */
+    /* The same without a memory, for comparison. */
     {"compact-ae", true, VIDEO(128, 128, 32, 48, 64, 64, .has_memory = false)},
     {"small-ae", true, VIDEO(128, 128, 16, 32, 96, 192, .has_memory = false)},
     {"nano-ae", true, VIDEO(64, 64, 16, 32, 96, 192, .has_memory = false)},
@@ -301,10 +308,10 @@ bool arch_profile_fits(const char *name)
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 enum { GRAIN = 16, LEAST_SIDE = 32 };
-#define MOST_AREA 1.15                          /* of the architecture's */
-#define AREA_WEIGHT 0.5                         /* detection loses more by fewer pixels than by a few per cent of aspect */
+#define MOST_AREA 1.15                          /* times the architecture's */
+#define AREA_WEIGHT 0.5                         /* detection loses more by fewer pixels than by a slightly wrong aspect */
 
-/* The longest side for a camera's. */
+/* The longest side that a network may have for a camera's side of this length. */
 static int longest(int side)
 {
     int rounded = side < MAX_AXIS ? (side + GRAIN / 2) / GRAIN * GRAIN : MAX_AXIS;

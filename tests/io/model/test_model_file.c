@@ -346,7 +346,7 @@ START_TEST(refuses_architectures)
     refuse_arch("input", NULL, "memae.arch: input: an object expected, nothing found");
     refuse_arch("memory", NULL, "memae.arch: memory: an object expected, nothing found");
     refuse_arch("encoder", "{}", "memae.arch: encoder: a list of layers expected, an object found");
-    refuse_arch("encoder", "[]", "encoder: 1 to 32 layers expected, 0 found");
+    refuse_arch("encoder", "[]", "encoder: expected 1 to 32 layers, got 0");
     refuse_arch("encoder/0", "3", "memae.arch: encoder[0]: an object expected, 3 found");
     refuse_arch("encoder/0/type", "\"conv2d\"", "encoder[0]: type: conv3d or deconv3d expected, \"conv2d\" found");
     refuse_arch("decoder/3/type", "\"deconv2d\"", "decoder[3]: type: conv3d or deconv3d expected, \"deconv2d\" found");
@@ -377,7 +377,7 @@ START_TEST(refuses_architectures)
     refuse_arch("input/shape", "[1, 1, 16, 32, 32]", "input: shape: [channels, frames, height, width], [channels, height, width] or [features] expected, a list of 5");
     refuse_arch("input/std", "0", "input: ");
     refuse_arch("input/mean", NULL, "input: mean: a number expected, nothing found");
-    refuse_arch("decoder/3/output_padding", "[0,1,0]", "decoder: the input's shape");
+    refuse_arch("decoder/3/output_padding", "[0,1,0]", "decoder: expected an output of the input's shape");
 
     char layers[33 * 3 + 2] = "[";
     for (int i = 0; i < 33; i++)
