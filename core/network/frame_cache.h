@@ -1,13 +1,15 @@
-/* What past windows of one sequence of pictures left that the next ones need again: output frames of the first layers of an
- * encoder. A frame whose taps, back to the pictures, all lie inside of the window (none sees the padding at either end) is a
- * function of those pictures alone; so a window that begins d pictures later has the same frame, where d is a multiple of the
- * product of the strides in time so far. At a stride of 1 the paper's second layer has it two windows later, the third one four.
+/* A cache of encoder outputs that overlapping windows of one sequence share: output frames of the encoder's first layers.
  *
- * Frames are held by the number of the picture at their place, so windows may come in any order and with gaps: what is not
- * held is missing, and that is all. Of a layer as many are held as windows at the stride share; none of a layer that is
- * computed again as fast as it is fetched (the first, of one channel).
+ * A frame of a layer's output can be shared if no padding in time reaches it, through any layer back to the pictures. It then
+ * depends on its pictures alone. A window that begins d pictures later has the same frame if d is a multiple of the product
+ * of the strides in time up to that layer. At a stride of 1, for example, the paper's second layer repeats a frame two
+ * windows later and its third layer four windows later.
  *
- * core/network/plan.h runs it. One thread at a time. */
+ * A frame is stored under the number of the picture at its place. So windows may come in any order and with gaps: a frame
+ * that is not in the cache is computed. A layer has as many entries as windows at the given stride share. It has none if
+ * computing a frame again is as fast as copying it, as in a first layer of one input channel.
+ *
+ * core/network/plan.h uses it in plan_run_sliding(). One thread at a time. */
 #ifndef MEMAED_CORE_NETWORK_FRAME_CACHE_H
 #define MEMAED_CORE_NETWORK_FRAME_CACHE_H
 
@@ -15,39 +17,46 @@
 
 #include "core/network/arch.h"
 
-enum { FRAME_CACHE_MAX_FRAMES = 64 };       /* of a layer's output: what comes after a longer one is not shared */
+enum { FRAME_CACHE_MAX_FRAMES = 64 };       /* of a layer's output; a longer output, and the layers after it, are not shared */
 
 struct frame_cache;
 
 struct frame_cache_options {
     const struct arch *arch;
     const struct arch_shapes *shapes;
-    int layers;                 /* of the encoder, the first ones, that can be computed by frames; none is transposed */
-    const size_t *element;      /* [layers] bytes of an element of what each puts out */
-    int stride;                 /* pictures from a window to the next, >= 1 */
+    int layers;                 /* the encoder's first layers that can be computed frame by frame; none is transposed */
+    const size_t *element_size; /* [layers] bytes of an element of the layer's output */
+    int stride;                 /* pictures from one window to the next, >= 1 */
 };
 
-/* One block, for free(); NULL: out of memory. */
+/* An empty cache in one block of memory, for free(). The options are borrowed for the call. NULL: out of memory. */
 struct frame_cache *frame_cache_new(const struct frame_cache_options *options);
-size_t frame_cache_size(const struct frame_cache *cache);     /* bytes of that block */
-/* Forgets all: pictures are numbered anew. */
+size_t frame_cache_size(const struct frame_cache *cache);     /* bytes of the block */
+/* Empties the cache. Call it before numbers of pictures are used again for other pictures. */
 void frame_cache_clear(struct frame_cache *cache);
 
-/* The first so many layers are shared between windows; none holds a frame beyond them. 0: there is nothing to share. */
+/* The number of layers that are shared, counted from the first; 0: none. No layer after them has an entry. */
 int frame_cache_layers(const struct frame_cache *cache);
 
-/* A frame of a shared layer's output, for one window. */
-enum frame_cache_state { FRAME_CACHE_UNSEEN, FRAME_CACHE_HELD, FRAME_CACHE_MISSING };  /* nothing missing sees it; held; to be computed */
-struct frame_cache_look {
-    unsigned char frame[ARCH_MAX_LAYERS][FRAME_CACHE_MAX_FRAMES];
+/* The states of a window's output frames, layer by layer. */
+enum frame_cache_state {
+    FRAME_CACHE_UNUSED,         /* no missing frame of the next layer reads it */
+    FRAME_CACHE_HIT,            /* in the cache */
+    FRAME_CACHE_MISSING         /* to be computed */
+};
+struct frame_cache_lookup {
+    unsigned char frame[ARCH_MAX_LAYERS][FRAME_CACHE_MAX_FRAMES];       /* enum frame_cache_state */
 };
 
-/* What there is for the window that begins with picture `number`. Of the last shared layer all frames are seen; there is one
- * at least. */
-void frame_cache_look(const struct frame_cache *cache, uint64_t number, struct frame_cache_look *ret);
-/* Copies what is held of a layer to its places in out, the layer's whole output. */
-void frame_cache_fetch(const struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_look *look, void *out);
-/* Takes what was missing from there, where later windows can use it. After frame_cache_fetch(). */
-void frame_cache_keep(struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_look *look, const void *out);
+/* Finds the states for the window that begins with picture `number`. No frame of the last shared layer is unused.
+ * frame_cache_layers() must be 1 or more. */
+void frame_cache_find(const struct frame_cache *cache, uint64_t number, struct frame_cache_lookup *ret);
+/* Copies the layer's frames that are hits to their places in out, the whole output of the layer [t, h, w, c]. */
+void frame_cache_fetch(const struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_lookup *found,
+                       void *out);
+/* Stores those of the layer's missing frames, computed since, that later windows can share. Each overwrites the frame in its
+ * entry, so frame_cache_fetch() for the same window comes first. */
+void frame_cache_store(struct frame_cache *cache, int layer, uint64_t number, const struct frame_cache_lookup *found,
+                       const void *out);
 
 #endif

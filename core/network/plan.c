@@ -17,12 +17,13 @@ enum { ALIGN_FLOATS = 16 };
 struct plan_layer {
     struct conv3d conv;
     bool gather;
-    float *weight, *bias;       /* packed, with the norm folded in; the plan's */
+    float *weight, *bias;       /* packed, with the norm folded in; owned by the plan */
     enum activation activation;
     float slope;
-    struct conv3d_int8 *int8;   /* instead; the plan's */
-    struct quantum *in;         /* [channels] of its input's bytes, instead; the plan's */
-    float *gain, *zero;         /* [channels], of the same: what makes bytes of floats */
+    /* A layer in 8 bits has these instead; owned by the plan. */
+    struct conv3d_int8 *int8;
+    struct quantum *in;         /* [input channels] */
+    float *gain, *zero;         /* [input channels] as kernels->quantize() takes them, from `in` */
 };
 
 struct plan {
@@ -31,8 +32,8 @@ struct plan {
     struct arch_shapes shapes;
     struct plan_layer encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS];
     struct memory memory;
-    float *slots, *columns;     /* of the memory, as memory_forward() takes them */
-    /* Where things lie in a workspace, in floats. */
+    float *slots, *columns;     /* as memory_forward() takes them */
+    /* Offsets in a workspace, and its size, in floats. */
     size_t x, x_hat, z, z_hat, weights, unit, bytes, ping[2], scratch, readers, workspace;
 };
 
@@ -49,7 +50,7 @@ static struct dims layer_out(const struct plan_layer *l)
     return l->gather ? l->conv.coarse : l->conv.fine;
 }
 
-/* next: the quantum of the bytes that the layer puts out, or NULL: floats. */
+/* next: the quanta of the layer's output bytes, [output channels]; NULL: its output is floats. */
 static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, const struct layer_params *p,
                          const struct quantum *next)
 {
@@ -81,7 +82,7 @@ static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, 
     return r;
 }
 
-/* What a picture's bytes stand for. */
+/* The quantum of a picture's bytes. */
 static struct quantum picture(const struct arch *a)
 {
     return (struct quantum){1 / (255 * a->std), 255 * a->mean};
@@ -97,7 +98,7 @@ static struct dims layer_in(const struct plan_layer *l)
     return l->gather ? l->conv.fine : l->conv.coarse;
 }
 
-/* The layer is to take bytes: of ranges by channel, or of a picture. */
+/* Makes the layer take bytes. Their quanta follow from `ranges`, or all are `pixels` if that is not NULL. */
 static int take_bytes(struct plan_layer *l, const struct range *ranges, const struct quantum *pixels)
 {
     size_t n = (size_t)layer_in(l).c;
@@ -130,7 +131,7 @@ static void shape_layers(struct plan *p)
         shape_layer(&p->decoder[i], &p->arch.decoder[i], p->shapes.decoder[i], p->shapes.decoder[i + 1]);
 }
 
-/* Which layers take bytes: all that can but the last, whose rounding would stand in the picture. */
+/* All layers that can take bytes do so, except the decoder's last: its rounding would be visible in x̂. */
 static int choose_int8(struct plan *p, const struct ranges *ranges)
 {
     const struct arch *a = &p->arch;
@@ -159,8 +160,9 @@ static size_t floats_of(size_t bytes)
     return (bytes + sizeof(float) - 1) / sizeof(float);
 }
 
-/* Layers inside the encoder or the decoder write to two buffers in turn; the last of either has a place of its own. What
- * is to be bytes and is floats first becomes bytes in a third. */
+/* The sizes of the buffers that layers need, in floats. Layers inside the encoder or the decoder write to two buffers in
+ * turn, `ping`; the last layer of either writes to a buffer of its own. Floats that a layer takes as bytes are converted
+ * into a third, `bytes`. */
 static void size_part(const struct plan_layer *layers, const struct dims *shapes, int n, size_t ping[2], size_t *bytes,
                       size_t *scratch)
 {
@@ -200,7 +202,7 @@ static void lay_out(struct plan *p, size_t readers_floats)
     p->readers = reserve(p, readers_floats);
 }
 
-/* ranges: NULL for fp32 */
+/* ranges: NULL for fp32. */
 static int open_plan(struct plan **ret, const struct model *model, size_t scratch_floats, const struct ranges *ranges,
                      struct error *err)
 {
@@ -249,7 +251,7 @@ int plan_open_int8(struct plan **ret, const struct model *model, size_t scratch_
 {
     int n = ranges_count(&model->arch, &model->shapes);
     if (ranges->n != n || n > RANGES_MAX)
-        return error_set(err, -EINVAL, "int8: ranges of %d channels expected, of %d found", n, ranges->n);
+        return error_set(err, -EINVAL, "int8: expected ranges of %d channels, got %d", n, ranges->n);
     return open_plan(ret, model, scratch_floats, ranges, err);
 }
 
@@ -302,31 +304,31 @@ void *plan_workspace_new(const struct plan *plan)
     return aligned_alloc(ALIGNMENT, (plan_workspace_size(plan) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 }
 
-/* Who looks on at a run: sees what goes into each layer, or is called as each step is done; the other is NULL. */
-struct onlooker {
+/* Observes a run: gathers statistics of each layer's input, or is called after each step. The other is NULL. */
+struct observer {
     struct ranges_seen *seen;
-    void (*passed)(void *arg);
+    void (*step_done)(void *arg);
     void *arg;
 };
 
-static void pass(const struct onlooker *onlooker)
+static void report_step(const struct observer *observer)
 {
-    if (onlooker && onlooker->passed)
-        onlooker->passed(onlooker->arg);
+    if (observer && observer->step_done)
+        observer->step_done(observer->arg);
 }
 
-/* Layers first … n - 1. in: floats, or bytes where the first of them takes such. onlooker: NULL, or who sees each layer's
- * input as channels from seen_at on; the picture, seen_at < 0, is not looked at. */
+/* Runs layers first … n - 1 and writes the last output to out. bytes: whether `in` holds bytes; else floats. observer may be
+ * NULL. first_channel: the number in struct ranges of the input's first channel; negative for the picture, which has none. */
 static void run_part(const struct plan *p, const struct plan_layer *layers, int first, int n, const void *in, bool bytes,
-                     float *ws, float *out, const struct onlooker *onlooker, int seen_at)
+                     float *ws, float *out, const struct observer *observer, int first_channel)
 {
     for (int i = first; i < n; i++) {
         const struct plan_layer *l = &layers[i];
         float *to = i == n - 1 ? out : ws + p->ping[i % 2];
         struct dims d = layer_in(l);
-        if (onlooker && onlooker->seen && seen_at >= 0)
-            ranges_see(onlooker->seen, seen_at, in, dims_positions(d), d.c);
-        seen_at = seen_at < 0 ? 0 : seen_at + d.c;
+        if (observer && observer->seen && first_channel >= 0)
+            ranges_see(observer->seen, first_channel, in, dims_positions(d), d.c);
+        first_channel = first_channel < 0 ? 0 : first_channel + d.c;
         if (l->int8) {
             if (!bytes) {
                 int8_kernels->quantize((uint8_t *)(ws + p->bytes), in, dims_positions(d), (size_t)d.c, l->gain, l->zero);
@@ -339,12 +341,13 @@ static void run_part(const struct plan *p, const struct plan_layer *layers, int 
             (l->gather ? conv3d_gather : conv3d_scatter)(&l->conv, in, l->weight, &e, to, ws + p->scratch);
             bytes = false;
         }
-        pass(onlooker);
+        report_step(observer);
         in = to;
     }
 }
 
-/* How many of the encoder's layers take what the one before puts out as it is, and can be computed by frames. */
+/* The number of the encoder's first layers that can be computed by frames: none is transposed, and each takes the output of
+ * the one before without conversion. */
 static int layers_by_frames(const struct plan *p)
 {
     int n = 0;
@@ -355,66 +358,70 @@ static int layers_by_frames(const struct plan *p)
 
 struct frame_cache *plan_frame_cache_new(const struct plan *plan, int stride)
 {
-    size_t element[ARCH_MAX_LAYERS];
+    size_t element_size[ARCH_MAX_LAYERS];
     int n = layers_by_frames(plan);
     for (int i = 0; i < n; i++)
-        element[i] = i + 1 < plan->arch.n_encoder && plan->encoder[i].int8 && plan->encoder[i + 1].int8 ? 1 : sizeof(float);
-    return frame_cache_new(&(struct frame_cache_options){.arch = &plan->arch, .shapes = &plan->shapes, .layers = n, .element = element,
-                                                         .stride = stride});
+        element_size[i] = i + 1 < plan->arch.n_encoder && plan->encoder[i].int8 && plan->encoder[i + 1].int8
+                              ? 1 : sizeof(float);
+    const struct frame_cache_options options = {
+        .arch = &plan->arch, .shapes = &plan->shapes, .layers = n, .element_size = element_size, .stride = stride,
+    };
+    return frame_cache_new(&options);
 }
 
-/* The layers that the frame_cache shares, of which only what is missing is computed. Returns what the last of them put out. */
-static const void *run_shared(const struct plan *p, struct frame_cache *frame_cache, uint64_t number, const void *in, float *ws)
+/* Runs the layers that the cache shares. It computes only the frames that are missing. Returns the last one's output. */
+static const void *run_shared(const struct plan *p, struct frame_cache *cache, uint64_t number, const void *in, float *ws)
 {
-    struct frame_cache_look look;
-    frame_cache_look(frame_cache, number, &look);
-    for (int i = 0; i < frame_cache_layers(frame_cache); i++) {
+    struct frame_cache_lookup found;
+    frame_cache_find(cache, number, &found);
+    for (int i = 0; i < frame_cache_layers(cache); i++) {
         const struct plan_layer *l = &p->encoder[i];
         const struct epilogue e = {l->bias, l->activation, l->slope};
         float *out = i == p->arch.n_encoder - 1 ? ws + p->z : ws + p->ping[i % 2];
         int frames = l->conv.coarse.t;
-        frame_cache_fetch(frame_cache, i, number, &look, out);
+        frame_cache_fetch(cache, i, number, &found, out);
         for (int begin = 0, end; begin < frames; begin = end) {
-            for (end = begin + 1; end < frames && look.frame[i][end] == look.frame[i][begin];)
+            for (end = begin + 1; end < frames && found.frame[i][end] == found.frame[i][begin];)
                 end++;
-            if (look.frame[i][begin] != FRAME_CACHE_MISSING)
+            if (found.frame[i][begin] != FRAME_CACHE_MISSING)
                 continue;
             if (l->int8)
                 conv3d_int8_run_frames(l->int8, begin, end, in, out, ws + p->scratch);
             else
                 conv3d_gather_frames(&l->conv, begin, end, in, l->weight, &e, out, ws + p->scratch);
         }
-        frame_cache_keep(frame_cache, i, number, &look, out);
+        frame_cache_store(cache, i, number, &found, out);
         in = out;
     }
     return in;
 }
 
-/* Past windows of the sequence that a window belongs to, and the number of its first picture. */
+/* The cache of the sequence that a window belongs to, and the number of the window's first picture. */
 struct sequence {
-    struct frame_cache *frame_cache;
+    struct frame_cache *cache;
     uint64_t number;
 };
 
-/* bytes: whether the picture lies in ws + p->bytes, besides x. sequence, onlooker: either or both are NULL. */
+/* Runs the network on x in the workspace. bytes: the picture's bytes are at ws + p->bytes as well. At least one of sequence
+ * and observer is NULL. */
 static void run(const struct plan *p, bool bytes, float *ws, const struct sequence *sequence, struct plan_result *ret,
-                const struct onlooker *onlooker)
+                const struct observer *observer)
 {
     struct dims in = p->shapes.encoder[0], z = p->shapes.decoder[0];
     const void *first = ws + (bytes ? p->bytes : p->x);
-    int shared = sequence ? frame_cache_layers(sequence->frame_cache) : 0;
+    int shared = sequence ? frame_cache_layers(sequence->cache) : 0;
     if (shared > 0)
-        first = run_shared(p, sequence->frame_cache, sequence->number, first, ws);
-    run_part(p, p->encoder, shared, p->arch.n_encoder, first, bytes, ws, ws + p->z, onlooker, -1);
+        first = run_shared(p, sequence->cache, sequence->number, first, ws);
+    run_part(p, p->encoder, shared, p->arch.n_encoder, first, bytes, ws, ws + p->z, observer, -1);
     if (p->arch.has_memory) {
         memory_forward(&p->memory, p->slots, p->columns, ws + p->z, (int)dims_positions(z), ws + p->z_hat,
                        ws + p->weights, NULL, ws + p->unit);
-        pass(onlooker);
+        report_step(observer);
     }
-    run_part(p, p->decoder, 0, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, onlooker,
+    run_part(p, p->decoder, 0, p->arch.n_decoder, ws + p->z_hat, false, ws, ws + p->x_hat, observer,
              ranges_of_decoder(&p->arch, &p->shapes, 0));
     double residual = kernels->residual_norm(ws + p->x_hat, ws + p->x, dims_positions(in), (size_t)in.c);
-    pass(onlooker);
+    report_step(observer);
     *ret = (struct plan_result){
         .reference = (float)(residual / (double)dims_positions(in)),
         .x = ws + p->x, .x_hat = ws + p->x_hat, .z = ws + p->z, .z_hat = ws + p->z_hat,
@@ -424,7 +431,7 @@ static void run(const struct plan *p, bool bytes, float *ws, const struct sequen
 }
 
 static void run_frames(const struct plan *plan, const uint8_t *const frames[], float *ws, const struct sequence *sequence,
-                       struct plan_result *ret, const struct onlooker *onlooker)
+                       struct plan_result *ret, const struct observer *observer)
 {
     size_t n = (size_t)plan->arch.height * (size_t)plan->arch.width;
     float scale = 1 / (255 * plan->arch.std), shift = -plan->arch.mean / plan->arch.std;
@@ -434,8 +441,8 @@ static void run_frames(const struct plan *plan, const uint8_t *const frames[], f
         if (bytes)
             memcpy((uint8_t *)(ws + plan->bytes) + (size_t)t * n, frames[t], n);
     }
-    pass(onlooker);
-    run(plan, bytes, ws, sequence, ret, onlooker);
+    report_step(observer);
+    run(plan, bytes, ws, sequence, ret, observer);
 }
 
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret)
@@ -443,22 +450,22 @@ void plan_run(const struct plan *plan, const uint8_t *const frames[], void *work
     run_frames(plan, frames, workspace, NULL, ret, NULL);
 }
 
-void plan_run_sliding(const struct plan *plan, struct frame_cache *frame_cache, uint64_t first, const uint8_t *const frames[],
+void plan_run_sliding(const struct plan *plan, struct frame_cache *cache, uint64_t first, const uint8_t *const frames[],
                       void *workspace, struct plan_result *ret)
 {
-    run_frames(plan, frames, workspace, frame_cache ? &(struct sequence){frame_cache, first} : NULL, ret, NULL);
+    run_frames(plan, frames, workspace, cache ? &(struct sequence){cache, first} : NULL, ret, NULL);
 }
 
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                   struct ranges_seen *seen)
 {
-    run_frames(plan, frames, workspace, NULL, ret, &(struct onlooker){.seen = seen});
+    run_frames(plan, frames, workspace, NULL, ret, &(struct observer){.seen = seen});
 }
 
 void plan_run_steps(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
-                    void (*passed)(void *arg), void *arg)
+                    void (*step_done)(void *arg), void *arg)
 {
-    run_frames(plan, frames, workspace, NULL, ret, &(struct onlooker){.passed = passed, .arg = arg});
+    run_frames(plan, frames, workspace, NULL, ret, &(struct observer){.step_done = step_done, .arg = arg});
 }
 
 void plan_run_cube(const struct plan *plan, const float *cube, void *workspace, struct plan_result *ret)

@@ -1,9 +1,10 @@
-/* The frozen network: a model compiled once into what runs fastest. Batch norm is folded into the layer before it,
- * weights are laid out in the order in which the matrix products take them, the memory is normalised, all scratch is
- * sized. A plan is immutable: any number of threads run it at once, each with a workspace of its own; running allocates
- * nothing and takes no lock.
+/* The frozen network: a model compiled once for fast inference. plan_open() folds each batch norm into the layer before it,
+ * packs weights in the order in which the products read them, normalises the memory and sizes all scratch.
  *
- * Source: Gong et al., ICCV 2019, sections 3.2 and 3.3; arithmetic in docs/model-format.md. */
+ * A plan is immutable. Any number of threads run it at once, each with a workspace of its own. A run allocates nothing and
+ * takes no lock. Pictures and cubes are borrowed for the call; a workspace must not be shared between calls that overlap.
+ *
+ * Source: Gong et al., ICCV 2019, sections 3.2 and 3.3; docs/model-format.md has the arithmetic. */
 #ifndef MEMAED_CORE_NETWORK_PLAN_H
 #define MEMAED_CORE_NETWORK_PLAN_H
 
@@ -16,26 +17,27 @@
 
 struct plan;
 
-/* What a run leaves; the pointers lie in the workspace and hold until its next run. */
+/* The result of a run. The pointers point into the workspace and are valid until its next run. */
 struct plan_result {
-    float reference;        /* the score of docs/model-format.md: mean over t, h, w of the residual's norm over channels */
+    float reference;        /* the reference score of docs/model-format.md: mean over t, h, w of the residual's norm over c */
     const float *x;         /* [t, h, w, c] the input in the network's own units */
     const float *x_hat;     /* [t, h, w, c] */
     const float *z;         /* [queries, channels of z], queries in the order t, h, w */
-    const float *z_hat;     /* likewise; == z without a memory */
+    const float *z_hat;     /* [queries, channels of z]; equals z without a memory */
     const float *weights;   /* [queries, slots]; NULL without a memory */
-    float *scratch;         /* scratch_floats of plan_open(), for what reads the result */
+    float *scratch;         /* [scratch_floats of plan_open()], free for the reader of the result */
 };
 
-/* Packs the weights of a model for inference. The model is only read, and may be closed afterwards. scratch_floats: how many
- * floats of every workspace are set aside for the reader of a result (plan_result.scratch); a score needs score_scratch().
- * 0, or -EINVAL, -ENOMEM with the cause in err. */
+/* Compiles a model, which is borrowed for the call. scratch_floats: size of plan_result.scratch in every workspace; a score
+ * needs score_scratch() floats. 0, or -ENOMEM with the cause in err; *ret is untouched on failure. The caller owns *ret and
+ * frees it by plan_close(). */
 int plan_open(struct plan **ret, const struct model *model, size_t scratch_floats, struct error *err);
 
-/* The same with 8-bit arithmetic (core/network/convolution/conv3d_int8.h): weights and what goes from layer to layer are bytes, of activations
- * within the ranges of `ranges`; z, the memory, ẑ, the last layer and x̂ are in floats. A picture is read as it is; a
- * cube is rounded to what a picture could hold. What bytes can't do is done in floats: layers of too many inputs, a first
- * layer that takes no picture. For the kernels chosen. -EINVAL where the ranges are of another number of channels. */
+/* The same with 8-bit arithmetic (core/network/convolution/conv3d_int8.h). Weights and the activations between layers are
+ * bytes, activations clipped to `ranges`, which is borrowed for the call. z, the memory, ẑ, the decoder's last layer and x̂
+ * are floats. plan_run() reads a picture's bytes exactly; plan_run_cube() rounds a cube to gray levels first. Layers that
+ * bytes cannot do use floats: a layer with too many inputs, and a first layer whose input is not a picture. The plan runs
+ * with the kernels that are chosen when it is opened. -EINVAL if the number of ranges is not ranges_count(). */
 int plan_open_int8(struct plan **ret, const struct model *model, size_t scratch_floats, const struct ranges *ranges,
                    struct error *err);
 void plan_close(struct plan *plan);             /* takes NULL */
@@ -44,34 +46,35 @@ const struct arch *plan_arch(const struct plan *plan);
 const struct arch_shapes *plan_shapes(const struct plan *plan);
 enum precision plan_precision(const struct plan *plan);
 
-/* Bytes of a workspace; it must be aligned to 64 bytes, as plan_workspace_new() is. */
+/* Bytes of a workspace. It is aligned to 64 bytes, as plan_workspace_new() makes it. */
 size_t plan_workspace_size(const struct plan *plan);
-void *plan_workspace_new(const struct plan *plan);      /* free() it; NULL: out of memory */
+void *plan_workspace_new(const struct plan *plan);      /* for free(); NULL: out of memory */
 
-/* Runs the network on a window of `frames` gray pictures, each [height * width] bytes, read in place and not kept.
- * Only for models of one input channel. */
+/* Runs the network on a window: frames[arch.frames], each a gray picture of [height * width] bytes. Only for models of one
+ * input channel. */
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret);
 
-/* Of one sequence of pictures (a camera, a clip): what its windows share, for windows that begin `stride` pictures apart
- * (core/network/frame_cache.h). free() it; NULL: out of memory. One thread at a time; a plan may have any number. */
+/* A cache for one sequence of pictures (a camera, a clip), for windows that begin `stride` >= 1 pictures apart; see
+ * core/network/frame_cache.h. For free(); NULL: out of memory. One thread at a time; a plan may have any number of caches. */
 struct frame_cache *plan_frame_cache_new(const struct plan *plan, int stride);
 
-/* plan_run() of the window whose pictures have the numbers first … first + frames - 1, bit for bit. What its layers put out
- * for pictures that windows before it had as well is taken from the frame_cache where it is there; windows may come at any
- * distance, in any order, or not at all. A number stands for one picture until frame_cache_clear(). NULL: nothing is shared. */
-void plan_run_sliding(const struct plan *plan, struct frame_cache *frame_cache, uint64_t first, const uint8_t *const frames[],
+/* plan_run() for the window of the pictures first … first + arch.frames - 1 of a sequence. The result has the same bits, but
+ * frames that earlier windows computed come from the cache. Windows may come in any order and at any distance. A number means
+ * the same picture until frame_cache_clear(). cache is one that plan_frame_cache_new() made for this plan; NULL: none. */
+void plan_run_sliding(const struct plan *plan, struct frame_cache *cache, uint64_t first, const uint8_t *const frames[],
                       void *workspace, struct plan_result *ret);
 
-/* plan_run() of a plan in fp32, and what goes into each layer is seen; seen->n is ranges_count(), at most RANGES_MAX. */
+/* plan_run() that also adds each layer's input to the statistics `seen`. The plan is in fp32, and seen->n is ranges_count(),
+ * at most RANGES_MAX. */
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                   struct ranges_seen *seen);
 
-/* plan_run(), and passed(arg) is called as each step is done: the pictures read, each layer of the encoder, the memory where
- * there is one, each layer of the decoder, the residual. For who measures: there is no clock here. */
+/* plan_run() that also calls step_done(arg) after each step: reading the pictures, each layer of the encoder, the memory if
+ * there is one, each layer of the decoder, the residual. For time measurements, since core/ has no clock. */
 void plan_run_steps(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
-                    void (*passed)(void *arg), void *arg);
+                    void (*step_done)(void *arg), void *arg);
 
-/* plan_run() on a cube in the network's own units, [t, h, w, c], borrowed for the call (copied in). */
+/* plan_run() on a cube [t, h, w, c] in the network's own units, for any kind of model. */
 void plan_run_cube(const struct plan *plan, const float *cube, void *workspace, struct plan_result *ret);
 
 #endif

@@ -78,7 +78,7 @@ static struct range fit(const struct range *extremes, const uint32_t *counts, do
         r.low = fminf((float)((double)extremes->low + first * width), 0);
         r.high = fmaxf((float)((double)extremes->low + end * width), 0);
     }
-    if (!(r.high - r.low >= 1e-6f))     /* a channel that is always zero */
+    if (!(r.high - r.low >= 1e-6f))     /* the channel was always zero */
         r = (struct range){0, 1};
     return r;
 }

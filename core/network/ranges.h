@@ -1,6 +1,9 @@
-/* How far the activations between the layers of a network reach, channel by channel: what the 8-bit network's bytes stand
- * for. Taken on footage by core/network/plan.h's plan_observe(), in two passes: first the extremes, then, between them, how often
- * each value comes. Plain data; one thread fills an object, several are merged. */
+/* The range of each channel of a network's activations, for the 8-bit network: a byte covers a channel's range in 255 steps,
+ * and values outside it are clipped. plan_observe() of core/network/plan.h gathers the statistics on footage in two passes:
+ * first each channel's extremes, then a histogram of its values between them.
+ *
+ * Channels are numbered through all layers: those that go into encoder layer 1, 2, …, then into decoder layer 0, 1, …. The
+ * picture, input of encoder layer 0, has no range here. Plain data. One thread fills a struct; several structs are merged. */
 #ifndef MEMAED_CORE_NETWORK_RANGES_H
 #define MEMAED_CORE_NETWORK_RANGES_H
 
@@ -12,36 +15,37 @@ struct range {
     float low, high;            /* low <= 0 <= high, low < high */
 };
 
-enum { RANGES_MAX = 4096,       /* channels of all layers: of networks with more there are no ranges */
-       RANGE_BINS = 512 };
+enum { RANGES_MAX = 4096,       /* channels of all layers; a network with more has no ranges */
+       RANGE_BINS = 512 };      /* of a histogram */
 
-/* Of the channels that go into encoder layer 1, 2, …, then into decoder layer 0, 1, …; the picture itself is none. */
 struct ranges {
-    int n;
+    int n;                      /* ranges_count() */
     struct range channels[RANGES_MAX];
 };
 
-/* What was seen so far, in the order of struct ranges. */
+/* What was observed so far, by channel. Starts as zeros with n set. */
 struct ranges_seen {
     int n;
-    bool counting;              /* the second pass */
-    struct range extremes[RANGES_MAX];  /* 0 is always among them */
-    uint32_t counts[RANGES_MAX][RANGE_BINS];
+    bool counting;              /* second pass: counts change, extremes stay */
+    struct range extremes[RANGES_MAX];  /* the least and the largest value; they include 0 */
+    uint32_t counts[RANGES_MAX][RANGE_BINS];    /* bins of equal width from extremes.low to .high; stop at UINT32_MAX */
 };
 
-/* Where the channels that go into a layer begin. ranges_count(): all of them. */
+/* The number of a layer's first input channel; ranges_count(): the number of all channels. */
 int ranges_of_encoder(const struct arch_shapes *shapes, int layer);    /* layer >= 1 */
 int ranges_of_decoder(const struct arch *arch, const struct arch_shapes *shapes, int layer);
 int ranges_count(const struct arch *arch, const struct arch_shapes *shapes);
 
-/* n positions of `channels` channels that are numbered from `first` on. */
+/* Adds x [n, channels], whose channels have the numbers first, first + 1, …, to the statistics of the current pass. */
 void ranges_see(struct ranges_seen *seen, int first, const float *x, size_t n, int channels);
 
-/* Adds what another thread saw in the same pass; before the second all must begin with the same extremes. */
+/* Adds the statistics that another thread gathered in the same pass. All threads start the second pass with the same
+ * extremes: the merged ones of the first. */
 void ranges_merge(struct ranges_seen *seen, const struct ranges_seen *other);
 
-/* What leaves a share of a channel's values beyond it, half at either end, 0 <= outside < 1; whole where that is nothing.
- * Every range is valid, even where nothing but zeros was seen. */
+/* Chooses each channel's range such that at most the share `outside` of its values lies outside, half of it at each end;
+ * 0 <= outside < 1. With outside 0, or without a second pass, the range is from one extreme to the other. A channel that
+ * was always 0 gets the range 0 to 1, so every range is valid. */
 void ranges_fit(struct ranges *ret, const struct ranges_seen *seen, double outside);
 
 #endif

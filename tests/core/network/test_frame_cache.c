@@ -1,5 +1,5 @@
-/* Windows that slide over one sequence against the same computed afresh, bit for bit: random architectures, strides, jumps;
- * and how much of the built-in ones is shared. */
+/* Windows that share a frame cache give the same bits as windows computed afresh, for random architectures, strides and jumps.
+ * A built-in architecture shares as many frames as expected. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static int between(int low, int high)
     return low + (int)rng_below(&rng, (uint64_t)(high - low + 1));
 }
 
-/* A layer that turns z's size on each axis back into the input's. */
+/* A layer whose output has the input's size on each axis, given z's size. */
 static struct layer_spec inverse(struct dims z, struct dims in)
 {
     const int from[3] = {z.t, z.h, z.w}, to[3] = {in.t, in.h, in.w};
@@ -32,7 +32,7 @@ static struct layer_spec inverse(struct dims z, struct dims in)
     return s;
 }
 
-/* Most shapes of layers are possible, in time at least; now and then one is transposed. */
+/* A random encoder of various kernels, strides and paddings. One layer in 16 is transposed. */
 static struct arch random_arch(void)
 {
     for (;;) {
@@ -70,7 +70,7 @@ static struct arch random_arch(void)
     }
 }
 
-/* Picture `number` of an epoch; the same for ever. */
+/* Picture `number` of an epoch. An epoch is a sequence with a numbering of its own. */
 static const uint8_t *picture(uint64_t epoch, uint64_t number)
 {
     static uint8_t pixels[2][PICTURES][MAX_SIDE * MAX_SIDE];
@@ -93,15 +93,15 @@ static void compare(const struct plan *plan, const struct plan_result *a, const 
                 memcmp(a->z_hat, b->z_hat, dims_elements(s->decoder[0]) * sizeof(float)) == 0 &&
                 memcmp(a->x, b->x, dims_elements(s->encoder[0]) * sizeof(float)) == 0 &&
                 memcmp(a->x_hat, b->x_hat, dims_elements(s->encoder[0]) * sizeof(float)) == 0;
-    ck_assert_msg(same, "seed %d, %s, window %d: %.9g afresh, %.9g with what was kept", seed,
+    ck_assert_msg(same, "seed %d, %s, window %d: %.9g afresh, %.9g from the cache", seed,
                   plan_precision(plan) == PRECISION_INT8 ? "int8" : "fp32", window, (double)a->reference, (double)b->reference);
 }
 
-/* Returns how many frames were taken from the frame_cache. */
+/* Returns the number of frames taken from the cache. */
 static int slide(const struct plan *plan, int seed)
 {
-    int frames = plan_arch(plan)->frames, stride = between(1, 5), held = 0;
-    struct frame_cache *frame_cache = plan_frame_cache_new(plan, stride);
+    int frames = plan_arch(plan)->frames, stride = between(1, 5), hits = 0;
+    struct frame_cache *cache = plan_frame_cache_new(plan, stride);
     size_t size = plan_workspace_size(plan);
     void *ws = plan_workspace_new(plan), *ws_afresh = plan_workspace_new(plan);
     uint64_t epoch = 0, first = (uint64_t)between(0, 1000);
@@ -110,31 +110,31 @@ static int slide(const struct plan *plan, int seed)
         for (int t = 0; t < frames; t++)
             pictures[t] = picture(epoch, first + (uint64_t)t);
         struct plan_result afresh, result;
-        struct frame_cache_look look;
-        if (frame_cache_layers(frame_cache) > 0) {
-            frame_cache_look(frame_cache, first, &look);
-            for (int i = 0; i < frame_cache_layers(frame_cache); i++)
+        struct frame_cache_lookup found;
+        if (frame_cache_layers(cache) > 0) {
+            frame_cache_find(cache, first, &found);
+            for (int i = 0; i < frame_cache_layers(cache); i++)
                 for (int t = 0; t < FRAME_CACHE_MAX_FRAMES; t++)
-                    held += look.frame[i][t] == FRAME_CACHE_HELD;
+                    hits += found.frame[i][t] == FRAME_CACHE_HIT;
         }
         memset(ws, 0xff, size);
         plan_run(plan, pictures, ws_afresh, &afresh);
-        plan_run_sliding(plan, frame_cache, first, pictures, ws, &result);
+        plan_run_sliding(plan, cache, first, pictures, ws, &result);
         compare(plan, &afresh, &result, seed, w);
         int what = between(0, 19);
-        if (what == 0) {                            /* numbered anew, with other pictures */
-            frame_cache_clear(frame_cache);
+        if (what == 0) {                            /* a new numbering, of other pictures */
+            frame_cache_clear(cache);
             epoch++;
         }
-        first = what == 1 ? (uint64_t)between(0, 1000)                  /* a jump, ahead or back */
-              : what == 2 ? first                                       /* once more */
-              : what == 3 ? first + (uint64_t)between(1, 7)             /* out of step */
+        first = what == 1 ? (uint64_t)between(0, 1000)                  /* a jump forwards or backwards */
+              : what == 2 ? first                                       /* the same window again */
+              : what == 3 ? first + (uint64_t)between(1, 7)             /* another distance than the stride */
                           : first + (uint64_t)stride;
     }
     free(ws);
     free(ws_afresh);
-    free(frame_cache);
-    return held;
+    free(cache);
+    return hits;
 }
 
 START_TEST(test_bit_identical)
@@ -142,7 +142,7 @@ START_TEST(test_bit_identical)
     enum { ARCHITECTURES = 6 };
     static const char *const limits[] = {"c", "avx2", "avxvnni", "avx512", "amx"};
     static struct ranges ranges;
-    int held = 0;
+    int hits = 0;
     for (int i = 0; i < ARCHITECTURES; i++) {
         int seed = _i * ARCHITECTURES + i;
         rng_seed(&rng, (uint64_t)seed);
@@ -158,24 +158,26 @@ START_TEST(test_bit_identical)
             struct plan *plan;
             if (kernels_choose(limits[k / 2]) < 0)
                 continue;
-            ck_assert_int_eq(k % 2 ? plan_open_int8(&plan, model, score_scratch(&model->arch), &ranges, &err) : plan_open(&plan, model, score_scratch(&model->arch), &err), 0);
-            held += slide(plan, seed);
+            size_t scratch = score_scratch(&model->arch);
+            ck_assert_int_eq(k % 2 ? plan_open_int8(&plan, model, scratch, &ranges, &err)
+                                   : plan_open(&plan, model, scratch, &err), 0);
+            hits += slide(plan, seed);
             plan_close(plan);
         }
         model_close(model);
     }
     kernels_choose(NULL);
-    ck_assert_int_gt(held, 0);
+    ck_assert_int_gt(hits, 0);
 }
 END_TEST
 
-/* How many frames of each layer are missing in the long run, of the paper's shape of network. */
+/* After many windows, the frames of each layer that are missing and cached for the next one, in the paper's network. */
 START_TEST(test_missing)
 {
     static const struct {
-        int stride, layers, missing[3], held[3];
+        int stride, layers, missing[3], hits[3];
     } expected[] = {
-        {1, 3, {7, 3, 3}, {0, 4, 1}},       /* no missing frame of the third layer sees the third of the second */
+        {1, 3, {7, 3, 3}, {0, 4, 1}},       /* one frame of the second layer is unused: no missing frame reads it */
         {2, 3, {7, 3, 3}, {0, 4, 1}},
         {3, 2, {11, 5}, {0, 3}},
         {4, 3, {9, 4, 3}, {0, 3, 1}},
@@ -184,9 +186,9 @@ START_TEST(test_missing)
     };
     struct model *model;
     struct plan *plan;
-    struct frame_cache *frame_cache;
+    struct frame_cache *cache;
     struct plan_result result;
-    struct frame_cache_look look;
+    struct frame_cache_lookup found;
     struct arch arch = *arch_profile("nano");
     arch.height = arch.width = 32;
     const uint8_t *frames[ARCH_MAX_FRAMES];
@@ -197,23 +199,23 @@ START_TEST(test_missing)
     model_init(model, 1);
     ck_assert_int_eq(plan_open(&plan, model, score_scratch(&model->arch), &err), 0);
     void *ws = plan_workspace_new(plan);
-    frame_cache = plan_frame_cache_new(plan, expected[_i].stride);
+    cache = plan_frame_cache_new(plan, expected[_i].stride);
     uint64_t number = 0;
     for (int w = 0; w < 40; w++, number += (uint64_t)expected[_i].stride)
-        plan_run_sliding(plan, frame_cache, number, frames, ws, &result);
-    ck_assert_int_eq(frame_cache_layers(frame_cache), expected[_i].layers);
+        plan_run_sliding(plan, cache, number, frames, ws, &result);
+    ck_assert_int_eq(frame_cache_layers(cache), expected[_i].layers);
     if (expected[_i].layers > 0)
-        frame_cache_look(frame_cache, number, &look);
+        frame_cache_find(cache, number, &found);
     for (int i = 0; i < expected[_i].layers; i++) {
-        int missing = 0, held = 0;
+        int missing = 0, hits = 0;
         for (int t = 0; t < FRAME_CACHE_MAX_FRAMES; t++) {
-            missing += look.frame[i][t] == FRAME_CACHE_MISSING;
-            held += look.frame[i][t] == FRAME_CACHE_HELD;
+            missing += found.frame[i][t] == FRAME_CACHE_MISSING;
+            hits += found.frame[i][t] == FRAME_CACHE_HIT;
         }
         ck_assert_int_eq(missing, expected[_i].missing[i]);
-        ck_assert_int_eq(held, expected[_i].held[i]);
+        ck_assert_int_eq(hits, expected[_i].hits[i]);
     }
-    free(frame_cache);
+    free(cache);
     free(ws);
     plan_close(plan);
     model_close(model);
@@ -222,8 +224,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("history");
-    TCase *t = tcase_create("history");
+    Suite *s = suite_create("frame_cache");
+    TCase *t = tcase_create("frame_cache");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, test_bit_identical, 0, 20);
     tcase_add_loop_test(t, test_missing, 0, 6);
