@@ -9,7 +9,7 @@ static void loss_gradient_part(void *arg, int part, int worker)
     struct step *s = arg;
     struct network *net = s->net;
     (void)worker;
-    size_t n = sample(net->shapes.encoder[0]);
+    size_t n = dims_elements(net->shapes.encoder[0]);
     const float *x_hat = network_output(net);
     float scale = (float)(2 / ((double)net->n * (double)n));
     for (size_t j = (size_t)first_sample(net, part) * n; j < (size_t)first_sample(net, part + 1) * n; j++)
@@ -35,11 +35,12 @@ static void norm_backward_part(void *arg, int part, int worker)
     struct layer *l = s->layer;
     (void)worker;
     size_t c = (size_t)l->out.c, at = part_start(net, l, part), rows = part_rows(net, l, part);
-    /* The coefficients took the places of scale, shift and inverse_std, which the forward no longer needs. */
+    /* backward_norm() put the coefficients into scale, shift and inverse_std. */
     kernels->norm_backward(s->g_out + at, l->y + at, l->scale, l->shift, l->inverse_std, rows, c);
 }
 
-/* g_out: from the gradient by the activation to that by the convolution's output, in place; norm's own on the way. */
+/* Turns step->g_out, the gradient by the activation, into the gradient by the convolution's output, in place. Writes the
+ * gradients of the norm's parameters and of the bias. */
 static void backward_norm(struct network *net, struct layer *l, const struct layer_params *p, struct layer_params *g,
                           struct step *step)
 {
@@ -69,7 +70,7 @@ static void backward_norm(struct network *net, struct layer *l, const struct lay
         l->scale[i] = (float)(gamma * inv);
         l->shift[i] = (float)b;
         l->inverse_std[i] = (float)shift;
-        g->bias[i] = 0;     /* the norm takes it out again */
+        g->bias[i] = 0;     /* the norm subtracts the bias again */
     }
     each_part(net, norm_backward_part, step);
 }
@@ -88,15 +89,15 @@ static void convolution_backward_part(void *arg, int part, int worker)
     struct conv3d conv;
     int step = samples_a_call(l, end - first, &conv);
     for (int i = first; i < end; i += step) {
-        const float *in = s->in + (size_t)i * sample(l->in), *out = s->g_out + (size_t)i * sample(l->out);
+        const float *in = s->in + (size_t)i * dims_elements(l->in), *out = s->g_out + (size_t)i * dims_elements(l->out);
         conv3d_gradient(&conv, is_gather(l) ? in : out, is_gather(l) ? out : in, gradient, scratch);
         if (s->g_in)
             (is_gather(l) ? conv3d_scatter : conv3d_gather)(&conv, out, l->backward, &none,
-                                                            s->g_in + (size_t)i * sample(l->in), scratch);
+                                                            s->g_in + (size_t)i * dims_elements(l->in), scratch);
     }
 }
 
-/* The gradients of all parts, into that of part 0. */
+/* Adds the gradients of all parts into that of part 0. */
 static void add_gradients(struct network *net, size_t n)
 {
     for (int part = 1; part < net->parallel.threads; part++) {

@@ -51,7 +51,7 @@ size_t memory_backward_scratch(const struct memory *m, int q)
     return rows * n + 2 * rows * c + rows + n * c;
 }
 
-/* From the gradient g by the row's final weights to that by its similarities, in place. */
+/* Turns g, the gradient by a row's final weights, into the gradient by its similarities, in place. */
 static void address_backward(const struct memory_spec *spec, float *g, const float *weights, const float *softmax,
                              float entropy_scale)
 {
@@ -81,7 +81,8 @@ static void address_backward(const struct memory_spec *spec, float *g, const flo
         g[i] = softmax[i] * (g[i] - mean) / spec->temperature;
 }
 
-/* From the gradient g by rows of length one to that by the rows before; adds where add is set. */
+/* Turns g, the gradient by normalised rows, into the gradient by the rows before normalisation. Writes to out, or adds to it
+ * if add is set. */
 static void normalize_backward(const float *unit, const float *norms, const float *g, size_t rows, size_t c, bool add,
                                float *out)
 {
@@ -89,7 +90,7 @@ static void normalize_backward(const float *unit, const float *norms, const floa
         float along = 0;
         for (size_t i = 0; i < c; i++)
             along += unit[i] * g[i];
-        if (norms[r] <= 1e-12f)     /* a zero row is divided by a constant */
+        if (norms[r] <= 1e-12f)     /* a zero row was divided by a constant, 1e-12 */
             along = 0;
         for (size_t i = 0; i < c; i++) {
             float value = (g[i] - unit[i] * along) / norms[r];

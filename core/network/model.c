@@ -10,7 +10,7 @@
 
 enum { TENSORS_PER_LAYER = 6 };
 
-/* Shape and kind of tensor j of a layer; false where the layer has none of that kind. */
+/* Shape and kind of tensor j of a layer; false if the layer has no such tensor. */
 static bool layer_tensor(const struct layer_spec *spec, int in, int j, struct model_tensor *t)
 {
     static const char name[TENSORS_PER_LAYER][16] = {"weight", "bias", "weight", "bias", "running_mean", "running_var"};
@@ -42,7 +42,7 @@ static float **layer_field(struct layer_params *p, int j)
     return fields[j];
 }
 
-/* Tensor i of the model; *field is where the model keeps its pointer. The file's order: encoder, memory, decoder. */
+/* Tensor i of the model, in the file's order: encoder, memory, decoder. *field is the model's pointer to its data. */
 static bool find_tensor(const struct model *model, int i, struct model_tensor *ret, float ***field)
 {
     const struct arch *arch = &model->arch;
@@ -144,7 +144,7 @@ void model_init(struct model *model, uint64_t seed)
             const struct layer_spec *s = &specs[l];
             size_t taps = (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)s->kernel[2];
             size_t out = (size_t)s->out, in = (size_t)shapes[l].c;
-            /* PyTorch takes axis 1 of the weight for the fan-in, which of a transposed convolution is its output. */
+            /* PyTorch computes the fan-in from axis 1 of the weight. In a transposed convolution that is the output. */
             float bound = 1 / sqrtf((float)((layer_is_transposed(s->type) ? out : in) * taps));
             fill_uniform(params[l].weight, out * in * taps, bound, &rng);
             fill_uniform(params[l].bias, out, bound, &rng);

@@ -1,8 +1,8 @@
-/* A model: an architecture and its parameters, as plain float tensors in PyTorch's layout and under PyTorch's names, so
- * that a model file is one copy per tensor. It is what is learned, saved and loaded; what watches is a plan (plan.h),
- * compiled from a model. The same struct holds gradients and the moments of the optimizer.
+/* A model: an architecture and its parameters. Training changes a model, and model files hold one; a plan (plan.h) is
+ * compiled from it to watch. The same struct holds gradients and the moments of the optimizer.
  *
- * One block of memory, owned by the model. No locks: one thread writes, or many read. */
+ * Parameters are plain float tensors, contiguous, in PyTorch's layout and under PyTorch's names, so that a model file is read
+ * by one copy per tensor. All lie in one block of memory that the model owns. No locks: one thread writes, or many read. */
 #ifndef MEMAED_CORE_NETWORK_MODEL_H
 #define MEMAED_CORE_NETWORK_MODEL_H
 
@@ -21,11 +21,11 @@ struct model {
     struct arch_shapes shapes;
     struct layer_params encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS];
     float *memory;          /* [slots, channels of z], or NULL */
-    float *storage;         /* all of the above */
+    float *storage;         /* the block that holds all of the above */
     size_t n_storage;       /* floats */
 };
 
-/* One tensor of a model, for those that walk over all of them. */
+/* One tensor of a model, for callers that go through all of them. */
 struct model_tensor {
     char name[64];          /* as in docs/model-format.md: "encoder.0.weight", "mem_rep.memory.weight" */
     int ndim;
@@ -35,16 +35,17 @@ struct model_tensor {
     bool trainable;         /* false: running statistics */
 };
 
-/* All parameters zero. 0, -EINVAL (arch, cause in err) or -ENOMEM. *ret is the caller's: model_close(). */
+/* Makes a model whose parameters are all zero. 0, or -EINVAL, -ENOMEM with the cause in err, *ret untouched. The caller owns
+ * *ret and frees it by model_close(). */
 int model_open(struct model **ret, const struct arch *arch, struct error *err);
 void model_close(struct model *model);          /* takes NULL */
 
-/* PyTorch's default start: weights and biases uniform in ±1/sqrt(fan-in), norms the identity, slots uniform in
- * ±1/sqrt(channels). Depends on the seed alone. */
+/* Sets PyTorch's default start: weights and biases uniform in ±1/sqrt(fan-in), norms the identity, slots uniform in
+ * ±1/sqrt(channels). The result depends on the seed alone. */
 void model_init(struct model *model, uint64_t seed);
 
-/* Tensor i of the model, in the order of the file; false after the last. arch and shapes alone serve for all but data
- * (a loader asks for them before it takes memory). */
+/* Tensor i of the model, in the order of the file; false after the last. A model whose arch and shapes alone are set gives all
+ * but data: a loader checks a file so before it allocates. */
 bool model_tensor(const struct model *model, int i, struct model_tensor *ret);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define NORM_EPS 1e-5f
 #define NORM_MOMENTUM 0.1f
-enum { MIN_QUERIES = 256 };     /* enough rows for a product to be worth its call */
+enum { MIN_QUERIES = 256 };     /* rows that make a matrix product worth its call */
 
 static void *allocate(size_t n, size_t size)
 {
@@ -51,7 +51,7 @@ int network_open(struct network **ret, const struct arch *arch, int batch, const
                  struct error *err)
 {
     if (batch < 1)
-        return error_set(err, -EINVAL, "batch: at least 1 expected, %d found", batch);
+        return error_set(err, -EINVAL, "batch: expected at least 1, got %d", batch);
     struct network *net = calloc(1, sizeof *net);
     if (!net)
         return error_set(err, -ENOMEM, "out of memory");
@@ -157,13 +157,13 @@ static void convolve_part(void *arg, int part, int worker)
     struct network *net = s->net;
     struct layer *l = s->layer;
     (void)worker;
-    const struct epilogue e = {.bias = l->shift};       /* the bias alone; norm and activation follow */
+    const struct epilogue e = {.bias = l->shift};       /* shift holds the bias here; norm and activation follow later */
     int first = first_sample(net, part), end = first_sample(net, part + 1);
     struct conv3d conv;
     int step = samples_a_call(l, end - first, &conv);
     for (int i = first; i < end; i += step)
         (is_gather(l) ? conv3d_gather : conv3d_scatter)(
-            &conv, s->in + (size_t)i * sample(l->in), l->forward, &e, l->y + (size_t)i * sample(l->out),
+            &conv, s->in + (size_t)i * dims_elements(l->in), l->forward, &e, l->y + (size_t)i * dims_elements(l->out),
             net->scratch + (size_t)part * net->scratch_floats);
 }
 
@@ -189,12 +189,12 @@ static void activate_part(void *arg, int part, int worker)
     kernels->affine_activation(l->a + at, c, l->y + at, l->scale, l->shift, rows, c, l->spec->activation, l->spec->slope);
 }
 
-/* Mean and variance of the batch, and from them scale and shift; the running ones follow. */
+/* Computes the batch's mean and 1/std of each channel and updates the running statistics. */
 static void batch_statistics(struct network *net, struct layer *l, struct layer_params *p, struct step *step)
 {
     size_t c = (size_t)l->out.c;
     double rows = (double)net->n * (double)dims_positions(l->out);
-    memcpy(l->origin, l->y, c * sizeof *l->origin);     /* near the mean, so that squares do not cancel */
+    memcpy(l->origin, l->y, c * sizeof *l->origin);     /* a value near the mean, so that the squares do not cancel */
     each_part(net, moments_part, step);
     add_sums(net, c);
     for (size_t i = 0; i < c; i++) {
@@ -312,7 +312,7 @@ static void loss_part(void *arg, int part, int worker)
     struct step *s = arg;
     struct network *net = s->net;
     (void)worker;
-    size_t n = sample(net->shapes.encoder[0]), q = dims_positions(net->shapes.decoder[0]);
+    size_t n = dims_elements(net->shapes.encoder[0]), q = dims_positions(net->shapes.decoder[0]);
     double mse = 0, entropy = 0;
     const float *x_hat = network_output(net);
     for (int i = first_sample(net, part); i < first_sample(net, part + 1); i++) {
@@ -339,7 +339,7 @@ void network_loss(struct network *net, double alpha, struct network_loss *ret)
         entropy += net->part_sum[2 * part + 1];
     }
     double n = (double)net->n;
-    ret->mse = mse / (n * (double)sample(net->shapes.encoder[0]));
+    ret->mse = mse / (n * (double)dims_elements(net->shapes.encoder[0]));
     ret->entropy = entropy / (n * (double)dims_positions(net->shapes.decoder[0]));
     ret->total = ret->mse + alpha * ret->entropy;
 }

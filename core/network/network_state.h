@@ -9,35 +9,37 @@
 #include "core/network/memory.h"
 #include "core/network/network.h"
 
-/* One layer with what the way back needs of the forward. */
+/* One layer, with the results of its forward pass that its backward pass needs. */
 struct layer {
     const struct layer_spec *spec;
     struct conv3d conv;
     struct dims in, out;
-    float *forward, *backward;      /* the weight packed for either direction */
-    float *y;                       /* [batch, positions, out.c] the convolution's output; == a where nothing follows */
-    float *a;                       /* likewise, after norm and activation */
+    float *forward, *backward;      /* the weight, packed for either pass */
+    float *y;                       /* [batch, positions, out.c] the convolution's output; equals a for a plain layer */
+    float *a;                       /* [batch, positions, out.c] the output after norm and activation */
     float *scale, *shift;           /* [out.c]: a = activation(y*scale + shift) */
-    float *origin, *inverse_std;    /* [out.c]: the mean of y and 1/sqrt(var + eps), with a norm */
+    float *origin, *inverse_std;    /* [out.c]: with a norm, the mean of y and 1/sqrt(var + eps) */
 };
 
 struct network {
     struct arch arch;
     struct arch_shapes shapes;
     struct parallel parallel;
-    int batch, n;                           /* room; samples of the last forward */
+    int batch, n;                           /* capacity in samples; samples of the last forward pass */
     int n_layers;
     struct layer layers[2 * ARCH_MAX_LAYERS];       /* encoder, then decoder */
     struct memory memory;
-    size_t queries;                         /* that are addressed at once: a sample's, or several small ones' */
-    float *keys, *columns, *norms, *weights, *softmax, *z_hat;
-    float *x;
-    float *g[2];                            /* gradients on the way back, in turn */
-    /* For each part (thread): */
+    size_t queries;                         /* addressed in one call: those of a sample, or of several small samples */
+    float *keys, *columns, *norms;          /* of memory_keys() */
+    float *weights, *softmax, *z_hat;       /* of memory_forward(), for the whole batch */
+    float *x;                               /* [batch, t, h, w, c] */
+    float *g[2];                            /* gradients by activations; layers read one and write the other in turn */
+    /* One for each part, that is, each thread. */
     size_t scratch_floats, gradient_floats, sums;
-    float *scratch, *gradient, *work;
-    double *sum;
-    double *part_sum;                       /* [parts, 2] */
+    float *scratch, *gradient;              /* [parts, scratch_floats], [parts, gradient_floats] */
+    float *work;                            /* [parts, 2 * sums] */
+    double *sum;                            /* [parts, 2 * sums]; sums: the most channels of a layer */
+    double *part_sum;                       /* [parts, 2]: squared error, entropy */
 };
 
 static inline bool is_gather(const struct layer *l)
@@ -45,19 +47,14 @@ static inline bool is_gather(const struct layer *l)
     return !layer_is_transposed(l->spec->type);
 }
 
+/* A plain layer has neither norm nor activation. */
 static inline bool is_plain(const struct layer_spec *spec)
 {
     return !spec->norm && spec->activation == ACTIVATION_NONE;
 }
 
-static inline size_t sample(const struct dims d)
-{
-    return dims_elements(d);
-}
-
-/* A layer that doesn't look across frames takes samples that follow on each other as frames of one: a batch of images, or
- * of rows of a table, is one product instead of a small one a sample. Returns how many samples a call takes, and the
- * geometry of such a call. */
+/* A layer with kernel 1 in time computes successive samples as frames of one sample. So a batch of images or of table rows
+ * needs one product instead of a small one per sample. Returns the number of samples per call; *ret is the geometry. */
 static inline int samples_a_call(const struct layer *l, int samples, struct conv3d *ret)
 {
     *ret = l->conv;
@@ -68,7 +65,7 @@ static inline int samples_a_call(const struct layer *l, int samples, struct conv
     return samples;
 }
 
-/* What the parts of a parallel step share. Part i does samples first(i) … first(i + 1) - 1. */
+/* The arguments that the parts of a parallel step share. Part i works on samples first_sample(i) … first_sample(i + 1) - 1. */
 struct step {
     struct network *net;
     struct layer *layer;
@@ -83,10 +80,10 @@ static inline int first_sample(const struct network *net, int part)
     return (int)((long)net->n * part / net->parallel.threads);
 }
 
-/* Where a part's output begins, in floats, and how many rows of out.c channels it has. */
+/* The start of a part's output, in floats, and its number of rows of out.c channels. */
 static inline size_t part_start(const struct network *net, const struct layer *l, int part)
 {
-    return (size_t)first_sample(net, part) * sample(l->out);
+    return (size_t)first_sample(net, part) * dims_elements(l->out);
 }
 
 static inline size_t part_rows(const struct network *net, const struct layer *l, int part)
@@ -104,7 +101,7 @@ static inline const float *layer_input(const struct network *net, int i)
     return i == 0 ? net->x : i == net->arch.n_encoder && net->arch.has_memory ? net->z_hat : net->layers[i - 1].a;
 }
 
-/* The sums of all parts, into those of part 0. */
+/* Adds the sums of all parts into those of part 0. */
 static inline void add_sums(struct network *net, size_t c)
 {
     for (int part = 1; part < net->parallel.threads; part++)

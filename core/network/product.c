@@ -4,7 +4,7 @@
 
 #include "core/kernels/kernels.h"
 
-/* OpenBLAS 0.3 takes its small-matrix kernels for up to 100^3 multiply-adds. */
+/* OpenBLAS 0.3 uses its small-matrix kernels up to 100^3 multiply-adds. */
 #define SMALL_PRODUCT 1000000.0
 
 void product(int m, int n, int k, const float *a, const float *b, float *c)

@@ -9,12 +9,10 @@
 #include "core/network/adam.h"
 #include "core/rng.h"
 
-/* Up to this much of the training slots that took less than this part of an equal share of the weight are set anew. */
-#define RESEED_UNTIL 0.6
-#define DEAD_SHARE 0.01
-/* The addressing is sick with more dead queries than this, or with fewer answers. */
-#define DYING 0.1
-#define ALIKE 1.001
+#define RESEED_UNTIL 0.6        /* progress up to which unused slots are set to queries */
+#define USED_SHARE 0.01         /* a slot with less than this part of an equal share of the weight is unused */
+#define MOST_DEAD 0.1           /* the addressing is faulty with a larger share of dead queries */
+#define LEAST_ANSWERS 1.001     /* or with fewer distinct answers */
 
 struct training {
     struct training_options options;
@@ -22,10 +20,10 @@ struct training {
     struct adam adam;
     struct network *net;
     struct rng rng;
-    double *slot_weight;        /* [slots] weight taken since the last look; or in an evaluation */
-    float *best;                /* [batch * queries] scratch */
-    long dead_queries;          /* since the last look */
-    double entropy;
+    double *slot_weight;        /* [slots] sums of weights since the last check, or of an evaluation */
+    float *best;                /* [batch * queries] scratch of lower_shrink() */
+    long dead_queries;          /* since the last check */
+    double entropy;             /* sum over queries since the last check */
     long steps, reseeded;
     struct training_health health;
 };
@@ -100,7 +98,7 @@ static double learning_rate(const struct training *t, double progress)
     return t->options.learning_rate * (last + (1 - last) * 0.5 * (1 + cos(acos(-1) * p)));
 }
 
-/* Adds to slot_weight; returns how many queries got no answer. */
+/* Adds the weights of n samples to slot_weight. Returns the number of dead queries. */
 static long count_weights(const struct training *t, int n, double *slot_weight)
 {
     size_t slots = (size_t)t->model->arch.memory.slots;
@@ -124,7 +122,7 @@ static int slots_used(const double *slot_weight, size_t slots)
     for (size_t s = 0; s < slots; s++)
         sum += slot_weight[s];
     for (size_t s = 0; s < slots; s++)
-        used += slot_weight[s] > 0 && slot_weight[s] >= DEAD_SHARE * sum / (double)slots;
+        used += slot_weight[s] > 0 && slot_weight[s] >= USED_SHARE * sum / (double)slots;
     return used;
 }
 
@@ -134,9 +132,9 @@ static void zero_moment(struct adam *adam, size_t at, size_t c)
     memset(adam->v->memory + at, 0, c * sizeof(float));
 }
 
-/* Slots that took less than `share` of the weight, of an equal one, take the places of queries drawn at random; the one
- * numbered `but` stays. */
-static void reseed(struct training *t, double share, size_t but)
+/* Sets each slot that took less than `share` times an equal share of the weight to a query drawn at random. Slot `except`
+ * stays. */
+static void reseed(struct training *t, double share, size_t except)
 {
     size_t slots = (size_t)t->model->arch.memory.slots, c = (size_t)t->model->shapes.decoder[0].c;
     size_t n = (size_t)t->options.batch * queries(t);
@@ -144,7 +142,7 @@ static void reseed(struct training *t, double share, size_t but)
     for (size_t s = 0; s < slots; s++)
         sum += t->slot_weight[s];
     for (size_t s = 0; s < slots; s++) {
-        if (s == but || (t->slot_weight[s] >= share * sum / (double)slots && sum > 0))
+        if (s == except || (t->slot_weight[s] >= share * sum / (double)slots && sum > 0))
             continue;
         const float *query = network_z(t->net) + (size_t)rng_below(&t->rng, n) * c;
         memcpy(t->model->memory + s * c, query, c * sizeof(float));
@@ -159,8 +157,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Half of what all but the worst hundredth of the queries at hand give their best slot before shrinkage; half of what it
- * was at most, so that this comes to an end where that hundredth is the fault. */
+/* Lowers shrink to half of the best weight, before shrinkage, that all but the worst hundredth of the batch's queries have.
+ * It becomes at most half of its old value, so that the lowering ends even if the worst hundredth is the fault. */
 static void lower_shrink(struct training *t)
 {
     size_t slots = (size_t)t->model->arch.memory.slots, n = (size_t)t->options.batch * queries(t);
@@ -175,9 +173,9 @@ static void lower_shrink(struct training *t)
     *shrink = 0.5f * fminf(*shrink, t->best[n / 100]);
 }
 
-static struct training_health look(const struct training *t)
+static struct training_health measure_health(const struct training *t)
 {
-    size_t slots = (size_t)t->model->arch.memory.slots, n = (size_t)TRAINING_LOOK * (size_t)t->options.batch * queries(t);
+    size_t slots = (size_t)t->model->arch.memory.slots, n = (size_t)TRAINING_CHECK * (size_t)t->options.batch * queries(t);
     struct training_health h = {.dead = (double)t->dead_queries / (double)n, .used = slots_used(t->slot_weight, slots)};
     double sum = 0, entropy = 0, alive = (double)n - (double)t->dead_queries;
     for (size_t s = 0; s < slots; s++)
@@ -187,24 +185,24 @@ static struct training_health look(const struct training *t)
             entropy -= t->slot_weight[s] / sum * log(t->slot_weight[s] / sum);
     h.effective = sum > 0 ? exp(entropy) : 0;
     h.answers = alive > 0 ? exp(fmax(entropy - t->entropy / alive, 0)) : 0;
-    bool sick = h.dead > DYING || (h.answers < ALIKE && slots > 1);
+    bool sick = h.dead > MOST_DEAD || (h.answers < LEAST_ANSWERS && slots > 1);
     h.sick = sick ? t->health.sick + 1 : 0;
     return h;
 }
 
-static void care(struct training *t, double progress)
+static void check_addressing(struct training *t, double progress)
 {
     size_t slots = (size_t)t->model->arch.memory.slots, most = 0;
-    t->health = look(t);
+    t->health = measure_health(t);
     for (size_t s = 0; s < slots; s++)
         most = t->slot_weight[s] > t->slot_weight[most] ? s : most;
     bool early = progress < RESEED_UNTIL;
-    if (t->health.dead > DYING && (t->health.sick > 1 || !early))
+    if (t->health.dead > MOST_DEAD && (t->health.sick > 1 || !early))
         lower_shrink(t);
-    if (t->health.dead <= DYING && t->health.answers < ALIKE && slots > 1)
+    if (t->health.dead <= MOST_DEAD && t->health.answers < LEAST_ANSWERS && slots > 1)
         reseed(t, INFINITY, most);
     else if (early)
-        reseed(t, DEAD_SHARE, SIZE_MAX);
+        reseed(t, USED_SHARE, SIZE_MAX);
     memset(t->slot_weight, 0, slots * sizeof *t->slot_weight);
     t->dead_queries = 0;
     t->entropy = 0;
@@ -225,8 +223,8 @@ int training_step(struct training *training, double progress, struct network_los
     }
     network_backward(t->net, t->model, t->options.alpha, t->gradients);
     adam_step(&t->adam, t->model, t->gradients, learning_rate(t, progress));
-    if (++t->steps % TRAINING_LOOK == 0 && has_memory)
-        care(t, progress);
+    if (++t->steps % TRAINING_CHECK == 0 && has_memory)
+        check_addressing(t, progress);
     return 0;
 }
 

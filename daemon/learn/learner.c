@@ -230,7 +230,7 @@ static int train(struct learner *l, struct model *model, struct training *traini
         if (p->health.sick >= MOST_SICK) {
             r = error_set(err, -EDOM, "the addressing stays sick, at step %ld for %d steps: %.0f %% of the queries find no slot, "
                           "and those that do get %.2f answers (1: all the same); a lower shrink or temperature in the "
-                          "architecture may help, or more varied footage", p->step, MOST_SICK * TRAINING_LOOK,
+                          "architecture may help, or more varied footage", p->step, MOST_SICK * TRAINING_CHECK,
                           100 * p->health.dead, p->health.answers);
             break;
         }

@@ -179,7 +179,7 @@ static struct outcome learn_ill(float shrink, bool equal_slots, int batch)
         ck_assert_int_eq(training_step(training, (double)i / STEPS, &loss), 0);
         o.last = training_health(training);
         o.most_sick = o.last.sick > o.most_sick ? o.last.sick : o.most_sick;
-        if (i == TRAINING_LOOK - 1)
+        if (i == TRAINING_CHECK - 1)
             o.first = o.last;
     }
     struct training_totals totals;
