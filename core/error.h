@@ -1,5 +1,5 @@
-/* An error with its text. Functions that can be handed bad input take a `struct error *err` as their last argument:
- * they return a negative errno and, where err is not NULL, write one line there that names the place and the cause.
+/* An error with its text. A function that can receive bad input takes a `struct error *err` as its last argument. On failure
+ * it returns a negative errno and, if err is not NULL, writes one line there that names the place and the cause.
  * The caller owns the struct; libraries never log. Any thread. */
 #ifndef MEMAED_CORE_ERROR_H
 #define MEMAED_CORE_ERROR_H
@@ -10,11 +10,11 @@ struct error {
     char text[512];
 };
 
-/* Writes the text (cut where it is too long) and returns code, so that a failing function can end in
+/* Writes the text, cut to the size of err->text, and returns code. A failing function can so end in
  * `return error_set(err, -EINVAL, "…", …);`. err may be NULL. */
 int error_set(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Puts "PREFIX: " before the text that err holds; returns code. err may be NULL. */
+/* Puts "PREFIX: " before the text in err and returns code. err may be NULL. */
 int error_prefix(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

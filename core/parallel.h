@@ -1,16 +1,18 @@
-/* The work that core/ can split is handed to a parallel_for of the caller's: core starts no threads.
- * run(p, n, fn, arg) calls fn(arg, i, worker) once for every i in 0…n-1, 0 <= worker < p->threads, no two calls with the
- * same worker at once, and returns when all are done. The order is free, so fn must not depend on it. */
+/* The interface of a parallel loop. core/ starts no threads: the caller passes a struct parallel, and core/ splits its work
+ * by calling run.
+ *
+ * run(p, n, fn, arg) calls fn(arg, i, worker) once for every i in 0…n-1, with 0 <= worker < p->threads. No two calls with the
+ * same worker overlap. run returns when all calls are done. The order of the calls is free, so fn must not depend on it. */
 #ifndef MEMAED_CORE_PARALLEL_H
 #define MEMAED_CORE_PARALLEL_H
 
 struct parallel {
     int threads;
     void (*run)(const struct parallel *p, int n, void (*fn)(void *arg, int i, int worker), void *arg);
-    void *context;      /* of run's own */
+    void *context;      /* run's own data */
 };
 
-/* Calls in order, on the caller's thread. */
+/* Runs all calls in order on the caller's thread. */
 extern const struct parallel parallel_serial;
 
 #endif

@@ -10,7 +10,7 @@ static uint64_t rotate(uint64_t x, int k)
 
 void rng_seed(struct rng *rng, uint64_t seed)
 {
-    /* splitmix64 is a bijection of a counter: of four outputs in a row at most one is zero, so the state never is. */
+    /* splitmix64 is a bijection of a counter: of four successive outputs at most one is zero, so the state is never zero. */
     for (int i = 0; i < 4; i++) {
         uint64_t z = seed += 0x9e3779b97f4a7c15u;
         z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -40,7 +40,7 @@ float rng_uniform(struct rng *rng)
 uint64_t rng_below(struct rng *rng, uint64_t n)
 {
     assert(n > 0);
-    /* 2^64 mod n values at the bottom are one too many for some remainders: they are drawn again. */
+    /* The lowest 2^64 mod n values would favour some remainders, so they are drawn again. */
     uint64_t surplus = -n % n, x;
 
     do
@@ -51,7 +51,7 @@ uint64_t rng_below(struct rng *rng, uint64_t n)
 
 double rng_normal(struct rng *rng)
 {
-    /* Marsaglia's polar method; the second value is thrown away, so that no state hides outside the four words. */
+    /* Marsaglia's polar method. The second value is discarded, so that the four words are the whole state. */
     double x, y, r;
 
     do {

@@ -12,8 +12,8 @@ static int64_t divide_down(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Days since 1970 to a date of the Gregorian calendar. Counted from 1 March of year 0, so that the leap day is a year's
- * last; 146,097 days are 400 years. */
+/* Turns days since 1970 into a date of the Gregorian calendar. Years count from 1 March of year 0, so that the leap day is
+ * the last day of its year; 146,097 days are 400 years. */
 static void date_of(int64_t days, int *year, int *month, int *day)
 {
     days += 719468;
@@ -21,7 +21,7 @@ static void date_of(int64_t days, int *year, int *month, int *day)
     int of_era = (int)(days - era * 146097);
     int y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     int of_year = of_era - (365 * y + y / 4 - y / 100);
-    int m = (5 * of_year + 2) / 153;        /* from March: months of 31, 30, 31, 30, 31 days, 153 together */
+    int m = (5 * of_year + 2) / 153;        /* from March: five months of 31, 30, 31, 30, 31 days have 153 */
     *day = of_year - (153 * m + 2) / 5 + 1;
     *month = m < 10 ? m + 3 : m - 9;
     *year = (int)(era * 400) + y + (*month <= 2);
@@ -41,7 +41,7 @@ void utc_format(char out[UTC_SIZE], int64_t us)
     }
     int year, month, day;
     date_of(days, &year, &month, &day);
-    char text[96];      /* for what the compiler thinks that an int may need */
+    char text[96];      /* the compiler warns of a shorter one: it assumes that each int may have 11 characters */
     snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day, of_day / 3600000,
              of_day / 60000 % 60, of_day / 1000 % 60, of_day % 1000);
     memcpy(out, text, UTC_SIZE - 1);
