@@ -7,9 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/config/config_table.h"
 #include "io/config/config_value.h"
-
-static const char *const scope_paths[] = {"", "http.", "cameras.NAME.", "cameras.NAME.alert.", "webhooks[]."};
 
 /* What became of each key of a scope, by index in the table. */
 struct outcome {
@@ -23,107 +22,11 @@ static bool parse_alert(const struct config_value *value, void *target);
 static bool parse_cameras(const struct config_value *value, void *target);
 static bool parse_webhooks(const struct config_value *value, void *target);
 
-static const struct config_type
-    type_http = {"a mapping of keys", NULL, false, parse_http},
-    type_alert = {"a mapping of keys", NULL, false, parse_alert},
-    type_cameras = {"cameras by name", "1 to 1024; names are 1 to 64 of a-z, 0-9, _ and -", false, parse_cameras},
-    type_webhooks = {"a list of mappings", "at most 64", false, parse_webhooks};
-
-#define IN_CONFIG(field) .offset = offsetof(struct config, field)
-#define IN_CAMERA(field) .offset = offsetof(struct config_camera, field)
-#define IN_ALERT(field) .offset = offsetof(struct config_alert, field)
-#define IN_WEBHOOK(field) .offset = offsetof(struct config_webhook, field)
-
-static const struct config_row rows[] = {
-    {CONFIG_ROOT, "state_dir", &config_type_path, IN_CONFIG(state_dir), .fallback = "/var/lib/memaed",
-     .help = "Folder for what memaed keeps over restarts."},
-    {CONFIG_ROOT, "http", &type_http, .absent = "as below", .help = "The REST interface."},
-    {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
-     .help = "Where it listens. Port 0 takes a free one, and the log says which. There is no login: beyond loopback, put a "
-             "proxy before it."},
-    {CONFIG_ROOT, "workers", &config_type_workers, IN_CONFIG(workers), 1, 256, .fallback = "auto",
-     .help = "Threads that run the network, shared by all cameras. auto: one for each core."},
-    {CONFIG_ROOT, "cameras", &type_cameras, .required = true, .help = "What to watch, by name."},
-    {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
-     .help = "What FFmpeg opens: rtsp://, http:// and the like, a file, a folder of images, or an image pattern (%03d.jpg)."},
-    {CONFIG_CAMERA, "transport", &config_type_transport, IN_CAMERA(udp), .fallback = "tcp",
-     .help = "How RTSP sends its packets."},
-    {CONFIG_CAMERA, "model", &config_type_model, IN_CAMERA(model), .required = true,
-     .help = "The model file that memaed learn wrote for this camera. Cameras may share one."},
-    {CONFIG_CAMERA, "precision", &config_type_precision, IN_CAMERA(precision), .fallback = "auto",
-     .line = 1 + offsetof(struct config_camera, precision_line), .column = 1 + offsetof(struct config_camera, precision_column),
-     .help = "What the network computes in. auto: int8, which is faster, where the model's own calibration shows that scores "
-             "agree with those in fp32."},
-    {CONFIG_CAMERA, "static", &config_type_static, IN_CAMERA(compute_all), .fallback = "auto",
-     .help = "Whether windows in which nothing moved beyond the camera's own noise are computed. auto: not, where the model's "
-             "own calibration bounds what that changes; they have the last one's score. off: all are."},
-    {CONFIG_CAMERA, "fps", &config_type_number, IN_CAMERA(fps), 0.1, 120,
-     .absent = "the rate that the model learned at",
-     .line = 1 + offsetof(struct config_camera, fps_line), .column = 1 + offsetof(struct config_camera, fps_column),
-     .help = "Frames analysed a second. Another rate than the model's is a fault unless fps_force is true."},
-    {CONFIG_CAMERA, "fps_force", &config_type_bool, IN_CAMERA(fps_force), .fallback = "false",
-     .help = "Take fps even where the model learned at another rate."},
-    {CONFIG_CAMERA, "stride", &config_type_whole, IN_CAMERA(stride), 1, 64, .fallback = "2",
-     .help = "Analysed frames from one window to the next: 1 scores most often, more costs less."},
-    {CONFIG_CAMERA, "loop", &config_type_bool, IN_CAMERA(loop), .fallback = "false",
-     .help = "Begin again where the footage ends. For files and images only."},
-    {CONFIG_CAMERA, "stall_timeout_s", &config_type_number, IN_CAMERA(stall_timeout_s), 1, 3600, .fallback = "10",
-     .help = "Seconds without a packet after which the camera counts as lost and is opened anew."},
-    {CONFIG_CAMERA, "backlog", &config_type_whole, IN_CAMERA(backlog), 1, 4096, .fallback = "64",
-     .help = "Frames that may wait for a worker. Beyond it the oldest is dropped and counted."},
-    {CONFIG_CAMERA, "alert", &type_alert, IN_CAMERA(alert), .absent = "as below",
-     .help = "When scores become an alert."},
-    {CONFIG_ALERT, "threshold", &config_type_number, IN_ALERT(threshold), -100000, 100000,
-     .absent = "from the model's calibration",
-     .given = 1 + offsetof(struct config_alert, has_threshold),
-     .help = "Windows that score this or more count towards an alert. A score is the logarithm of hours, so that what is usual "
-             "is below 0. A model without calibration alerts only with a threshold here."},
-    {CONFIG_ALERT, "per_day", &config_type_number, IN_ALERT(per_day), 0.001, 1000,
-     .absent = "as learn or calibrate set it, 1",
-     .given = 1 + offsetof(struct config_alert, has_per_day),
-     .line = 1 + offsetof(struct config_alert, per_day_line),
-     .column = 1 + offsetof(struct config_alert, per_day_column),
-     .help = "Instead of threshold: how often a day normal footage may alert. The model's calibration tells the threshold."},
-    {CONFIG_ALERT, "close_threshold", &config_type_number, IN_ALERT(close_threshold), -100000, 100000,
-     .absent = "from the model's calibration, as far below threshold as there",
-     .given = 1 + offsetof(struct config_alert, has_close_threshold),
-     .line = 1 + offsetof(struct config_alert, close_threshold_line),
-     .column = 1 + offsetof(struct config_alert, close_threshold_column),
-     .help = "An alert closes once n windows in a row score below this. At most threshold."},
-    {CONFIG_ALERT, "k", &config_type_whole, IN_ALERT(k), 1, 64, .fallback = "3",
-     .help = "An alert opens once k of the last n windows score threshold or more. At most n."},
-    {CONFIG_ALERT, "n", &config_type_whole, IN_ALERT(n), 1, 64, .fallback = "5", .help = "See k."},
-    {CONFIG_ALERT, "cooldown_s", &config_type_number, IN_ALERT(cooldown_s), 0, 86400, .fallback = "60",
-     .help = "Seconds after an alert has closed in which none opens."},
-    {CONFIG_ROOT, "webhooks", &type_webhooks, .absent = "none",
-     .help = "Where events are posted, as Standard Webhooks has it."},
-    {CONFIG_WEBHOOK, "url", &config_type_url, IN_WEBHOOK(url), .required = true, .help = "Where to POST."},
-    {CONFIG_WEBHOOK, "secret", &config_type_secret, .offset = 0, .absent = "none: sent unsigned",
-     .help = "What deliveries are signed with. Better kept out of this file: take secret_file or \"${NAME}\"."},
-    {CONFIG_WEBHOOK, "secret_file", &config_type_secret_file, .offset = 0, .absent = "none",
-     .help = "The file that holds the secret instead, as systemd's LoadCredential= provides it."},
-    {CONFIG_WEBHOOK, "events", &config_type_events, IN_WEBHOOK(events), .absent = "all", .help = "The events to post."},
-    {CONFIG_WEBHOOK, "timeout_s", &config_type_number, IN_WEBHOOK(timeout_s), 0.1, 300, .fallback = "10",
-     .help = "Seconds that one attempt may take. An attempt that fails is repeated later."},
-};
-enum { N_KEYS = sizeof rows / sizeof rows[0] };
-
-bool config_key(int i, struct config_key *ret)
-{
-    if (i < 0 || i >= N_KEYS)
-        return false;
-    const struct config_row *row = &rows[i];
-    snprintf(ret->path, sizeof ret->path, "%s%s", scope_paths[row->scope], row->name);
-    config_range(row, ret->range, sizeof ret->range);
-    ret->type = row->type->name;
-    ret->in_words = !row->fallback;
-    ret->fallback = row->fallback ? row->fallback : row->absent;
-    ret->required = row->required;
-    ret->help = row->help;
-    snprintf(ret->summary, sizeof ret->summary, "%s%s%s; %s%s", ret->type, ret->range[0] ? ", " : "", ret->range,
-             ret->required ? "required" : "default: ", ret->required ? "" : ret->fallback);
-    return true;
-}
+const struct config_type
+    config_type_http = {"a mapping of keys", NULL, false, parse_http},
+    config_type_alert = {"a mapping of keys", NULL, false, parse_alert},
+    config_type_cameras = {"cameras by name", "1 to 1024; names are 1 to 64 of a-z, 0-9, _ and -", false, parse_cameras},
+    config_type_webhooks = {"a list of mappings", "at most 64", false, parse_webhooks};
 
 /* ---- mappings ----------------------------------------------------------------------------------------------------- */
 
@@ -154,13 +57,13 @@ static void unknown_key(struct config_loader *loader, enum config_scope scope, c
     size_t best_distance = 0, n = 0;
     char known[300] = "", path[160];
     struct config_shown shown;
-    for (size_t i = 0; i < N_KEYS; i++) {
-        if (rows[i].scope == scope) {
-            config_nearest(&best, &best_distance, node->text, rows[i].name);
+    for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
+        if (config_rows[i].scope == scope) {
+            config_nearest(&best, &best_distance, node->text, config_rows[i].name);
             if (n < sizeof known)
-                n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", rows[i].name);
-        } else if (strcmp(rows[i].name, node->text) == 0) {
-            elsewhere = scope_paths[rows[i].scope];
+                n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", config_rows[i].name);
+        } else if (strcmp(config_rows[i].name, node->text) == 0) {
+            elsewhere = config_scope_paths[config_rows[i].scope];
         }
     }
     snprintf(path, sizeof path, "%s%s", prefix, config_show_key(&shown, node->text));
@@ -177,16 +80,16 @@ static void unknown_key(struct config_loader *loader, enum config_scope scope, c
  * line and column: where a missing key would belong. prefix: "cameras.gate.". */
 static void read_keys(struct config_loader *loader, enum config_scope scope, const struct config_node *node, int line,
                       int column,
-                      const char *prefix, void *target, struct outcome outcomes[static N_KEYS])
+                      const char *prefix, void *target, struct outcome outcomes[static CONFIG_N_KEYS])
 {
     char path[160];
-    memset(outcomes, 0, N_KEYS * sizeof *outcomes);
+    memset(outcomes, 0, CONFIG_N_KEYS * sizeof *outcomes);
     for (size_t i = 0; node && i < node->n; i += 2) {
         const struct config_node *name = node->items[i], *value = node->items[i + 1];
         size_t k = 0;
-        while (k < N_KEYS && !(rows[k].scope == scope && strcmp(rows[k].name, name->text) == 0))
+        while (k < CONFIG_N_KEYS && !(config_rows[k].scope == scope && strcmp(config_rows[k].name, name->text) == 0))
             k++;
-        if (k == N_KEYS) {
+        if (k == CONFIG_N_KEYS) {
             unknown_key(loader, scope, name, prefix);
             continue;
         }
@@ -203,29 +106,29 @@ static void read_keys(struct config_loader *loader, enum config_scope scope, con
         if (value->bad)
             continue;
         char *base = target;
-        outcomes[k].bad = !read_value(loader, &rows[k], value, place->line, place->column, path, base + rows[k].offset);
-        if (rows[k].given)
-            *(bool *)(base + rows[k].given - 1) = true;
-        if (rows[k].line) {
-            *(int *)(base + rows[k].line - 1) = place->line;
-            *(int *)(base + rows[k].column - 1) = place->column;
+        outcomes[k].bad = !read_value(loader, &config_rows[k], value, place->line, place->column, path, base + config_rows[k].offset);
+        if (config_rows[k].given)
+            *(bool *)(base + config_rows[k].given - 1) = true;
+        if (config_rows[k].line) {
+            *(int *)(base + config_rows[k].line - 1) = place->line;
+            *(int *)(base + config_rows[k].column - 1) = place->column;
         }
     }
-    for (size_t k = 0; k < N_KEYS; k++) {
-        if (rows[k].scope != scope || outcomes[k].node)
+    for (size_t k = 0; k < CONFIG_N_KEYS; k++) {
+        if (config_rows[k].scope != scope || outcomes[k].node)
             continue;
-        snprintf(path, sizeof path, "%s%s", prefix, rows[k].name);
-        if (rows[k].required) {
+        snprintf(path, sizeof path, "%s%s", prefix, config_rows[k].name);
+        if (config_rows[k].required) {
             char range[160];
-            config_range(&rows[k], range, sizeof range);
-            config_fault(&loader->faults, line, column, path, "missing; right would be %s%s%s", rows[k].type->name,
+            config_range(&config_rows[k], range, sizeof range);
+            config_fault(&loader->faults, line, column, path, "missing; right would be %s%s%s", config_rows[k].type->name,
                          *range ? ", " : "",
                      range);
-        } else if (rows[k].fallback) {
-            struct config_node fallback = {.type = CONFIG_SCALAR, .plain = true, .text = (char *)rows[k].fallback};
-            read_value(loader, &rows[k], &fallback, line, column, path, (char *)target + rows[k].offset);
-        } else if (!rows[k].type->scalar) {
-            read_value(loader, &rows[k], NULL, line, column, path, (char *)target + rows[k].offset);
+        } else if (config_rows[k].fallback) {
+            struct config_node fallback = {.type = CONFIG_SCALAR, .plain = true, .text = (char *)config_rows[k].fallback};
+            read_value(loader, &config_rows[k], &fallback, line, column, path, (char *)target + config_rows[k].offset);
+        } else if (!config_rows[k].type->scalar) {
+            read_value(loader, &config_rows[k], NULL, line, column, path, (char *)target + config_rows[k].offset);
         }
     }
 }
@@ -240,7 +143,7 @@ static bool is_mapping(const struct config_value *value)
 
 static bool parse_http(const struct config_value *value, void *target)
 {
-    struct outcome outcomes[N_KEYS];
+    struct outcome outcomes[CONFIG_N_KEYS];
     (void)target;
     if (!is_mapping(value))
         return false;
@@ -249,11 +152,11 @@ static bool parse_http(const struct config_value *value, void *target)
     return true;
 }
 
-static const struct outcome *outcome_of(const struct outcome outcomes[static N_KEYS], enum config_scope scope,
+static const struct outcome *outcome_of(const struct outcome outcomes[static CONFIG_N_KEYS], enum config_scope scope,
                                         const char *name)
 {
     size_t k = 0;
-    while (rows[k].scope != scope || strcmp(rows[k].name, name) != 0)
+    while (config_rows[k].scope != scope || strcmp(config_rows[k].name, name) != 0)
         k++;
     return &outcomes[k];
 }
@@ -261,7 +164,7 @@ static const struct outcome *outcome_of(const struct outcome outcomes[static N_K
 static bool parse_alert(const struct config_value *value, void *target)
 {
     struct config_alert *alert = target;
-    struct outcome outcomes[N_KEYS];
+    struct outcome outcomes[CONFIG_N_KEYS];
     char prefix[160], path[200];
 
     if (!is_mapping(value))
@@ -298,7 +201,7 @@ static void read_camera(struct config_loader *loader, const struct config_node *
                         struct config_camera *camera)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-    struct outcome outcomes[N_KEYS];
+    struct outcome outcomes[CONFIG_N_KEYS];
     struct config_shown shown;
     char path[112], prefix[100];
 
@@ -376,7 +279,7 @@ static bool parse_webhooks(const struct config_value *value, void *target)
     struct config_loader *loader = value->loader;
     struct config *config = loader->config;
     const struct config_node *list = value->node;
-    struct outcome outcomes[N_KEYS];
+    struct outcome outcomes[CONFIG_N_KEYS];
     (void)target;
 
     if (!list || config_is_null(list))
@@ -424,7 +327,7 @@ static void yaml_fault(void *arg, int line, int column, const char *text)
 
 static void read_root(struct config_loader *loader, const struct config_node *root)
 {
-    struct outcome outcomes[N_KEYS];
+    struct outcome outcomes[CONFIG_N_KEYS];
     if (root && root->bad)
         return;
     if (!root || config_is_null(root))

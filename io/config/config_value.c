@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_TEXT = 1 << 16, MAX_SECRET_FILE = 4096, MIN_SECRET = 24 };
+enum { MAX_TEXT = 1 << 16 };
 
 void config_range(const struct config_row *row, char *out, size_t size)
 {
@@ -248,8 +247,7 @@ static bool parse_precision(const struct config_value *value, void *target)
     return true;
 }
 
-/* The caller's; NULL: out of memory, noted. */
-static char *resolve(struct config_loader *loader, const char *path)
+char *config_resolve(struct config_loader *loader, const char *path)
 {
     char *ret = NULL;
     if (path[0] == '/')
@@ -263,12 +261,11 @@ static char *resolve(struct config_loader *loader, const char *path)
 
 static bool parse_path(const struct config_value *value, void *target)
 {
-    *(char **)target = resolve(value->loader, value->text);
+    *(char **)target = config_resolve(value->loader, value->text);
     return true;
 }
 
-/* A path for a fault: what the environment put into it is not shown. */
-static const char *show_path(struct config_shown *shown, const struct config_value *value, const char *path)
+const char *config_show_path(struct config_shown *shown, const struct config_value *value, const char *path)
 {
     return config_show(shown, strstr(value->node->text, "${") ? value->node->text : path);
 }
@@ -289,7 +286,7 @@ static bool parse_source(const struct config_value *value, void *target)
         if (!*text)
             return config_wrong(value, "names no file");
     }
-    char *path = resolve(value->loader, text);
+    char *path = config_resolve(value->loader, text);
     if (path && access(path, R_OK) == 0) {
         *(char **)target = path;
         return true;
@@ -305,7 +302,7 @@ static bool parse_source(const struct config_value *value, void *target)
         return true;
     }
     if (path)
-        config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(error));
+        config_wrong(value, "\"%s\": %s", config_show_path(&shown, value, path), strerror(error));
     config_wipe(path);
     return false;
 }
@@ -314,7 +311,7 @@ static bool parse_model(const struct config_value *value, void *target)
 {
     struct config_shown shown;
     struct stat status;
-    char *path = resolve(value->loader, value->text);
+    char *path = config_resolve(value->loader, value->text);
     if (!path)
         return false;
     bool there = stat(path, &status) == 0;
@@ -323,9 +320,9 @@ static bool parse_model(const struct config_value *value, void *target)
         return true;
     }
     if (!there || access(path, R_OK) < 0)
-        config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(errno));
+        config_wrong(value, "\"%s\": %s", config_show_path(&shown, value, path), strerror(errno));
     else if (!S_ISREG(status.st_mode))
-        config_wrong(value, "\"%s\" is no plain file", show_path(&shown, value, path));
+        config_wrong(value, "\"%s\" is no plain file", config_show_path(&shown, value, path));
     else {
         *(char **)target = path;
         return true;
@@ -381,103 +378,7 @@ static bool parse_url(const struct config_value *value, void *target)
     return true;
 }
 
-/* ---- secrets ------------------------------------------------------------------------------------------------------ */
-
-/* Strict base64 with its padding. The number of bytes, or -1 where the text is wrong or longer than max. */
-static ssize_t base64_decode(const char *text, unsigned char *out, size_t max)
-{
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t length = strlen(text), n = 0, padding = 0;
-    unsigned bits = 0;
-
-    if (length == 0 || length % 4)
-        return -1;
-    padding = (size_t)(text[length - 1] == '=') + (size_t)(text[length - 1] == '=' && text[length - 2] == '=');
-    if (length / 4 * 3 - padding > max)
-        return -1;
-    for (size_t i = 0; i < length; i++) {
-        const char *digit = i < length - padding ? strchr(alphabet, text[i]) : alphabet;
-        if (!digit)
-            return -1;
-        bits = bits << 6 | (unsigned)(digit - alphabet);
-        if (i % 4 == 3) {
-            const size_t bytes = i == length - 1 ? 3 - padding : 3;
-            for (size_t b = 0; b < bytes; b++)
-                out[n++] = (unsigned char)(bits >> (16 - 8 * b));
-            bits = 0;
-        }
-    }
-    return (ssize_t)n;
-}
-
-/* what says whose text it is: "" or "the file's text ". */
-static bool decode_secret(const struct config_value *value, const char *text, const char *what,
-                          struct config_webhook *webhook)
-{
-    unsigned char bytes[2 * sizeof webhook->secret];
-    if (strncmp(text, "whsec_", 6) != 0)
-        return config_wrong(value, "%sdoes not begin with whsec_", what);
-    ssize_t n = base64_decode(text + 6, bytes, sizeof bytes);
-    bool right = n >= MIN_SECRET && n <= (ssize_t)sizeof webhook->secret;
-    if (right) {
-        memcpy(webhook->secret, bytes, (size_t)n);
-        webhook->secret_size = (size_t)n;
-    } else if (n < 0 && strlen(text) < 6 + sizeof bytes / 3 * 4) {
-        config_wrong(value, "%sis no base64 behind whsec_", what);
-    } else {
-        config_wrong(value, "%sis too %s", what, n < 0 || n > MIN_SECRET ? "long" : "short");
-    }
-    explicit_bzero(bytes, sizeof bytes);
-    return right;
-}
-
-static bool parse_secret(const struct config_value *value, void *target)
-{
-    return decode_secret(value, value->text, "", target);
-}
-
-static bool parse_secret_file(const struct config_value *value, void *target)
-{
-    struct config_shown shown;
-    struct stat status;
-    char text[MAX_SECRET_FILE + 1];
-    bool right = false;
-
-    if (strncmp(value->text, "whsec_", 6) == 0)
-        return config_wrong(value, "is the secret itself, which belongs to the key secret");
-    char *path = resolve(value->loader, value->text);
-    if (!path)
-        return false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &status) < 0) {
-        config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        config_wrong(value, "\"%s\" is no plain file", show_path(&shown, value, path));
-    } else {
-        size_t n = 0;
-        ssize_t got;
-        while (n < sizeof text && (got = read(fd, text + n, sizeof text - n)) != 0) {
-            if (got < 0 && errno != EINTR)
-                break;
-            n += got > 0 ? (size_t)got : 0;
-        }
-        if (n < sizeof text && got < 0) {
-            config_wrong(value, "\"%s\": %s", show_path(&shown, value, path), strerror(errno));
-        } else if (n == sizeof text || memchr(text, 0, n)) {
-            config_wrong(value, "\"%s\" holds something else", show_path(&shown, value, path));
-        } else {
-            while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-                n--;
-            text[n] = 0;
-            right = decode_secret(value, text, "the file's text ", target);
-        }
-        explicit_bzero(text, sizeof text);
-    }
-    if (fd >= 0)
-        close(fd);
-    free(path);
-    return right;
-}
+/* ---- lists -------------------------------------------------------------------------------------------------------- */
 
 static bool parse_events(const struct config_value *value, void *target)
 {
@@ -539,7 +440,5 @@ const struct config_type
     config_type_workers = {"auto or a whole number", NULL, true, parse_workers},
     config_type_listen = {"ADDRESS:PORT", "as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
     config_type_url = {"a URL", "http:// or https://", true, parse_url},
-    config_type_secret = {"whsec_ and base64", "24 to 64 bytes once decoded", true, parse_secret},
-    config_type_secret_file = {"a path", "a file that holds a secret", true, parse_secret_file},
     config_type_events = {"a list", "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, "
                           "drift.began, drift.ended", false, parse_events};

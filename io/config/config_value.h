@@ -8,9 +8,8 @@
 
 #include "io/config/config.h"
 #include "io/config/config_fault.h"
+#include "io/config/config_table.h"
 #include "io/config/config_yaml.h"
-
-enum config_scope { CONFIG_ROOT, CONFIG_HTTP, CONFIG_CAMERA, CONFIG_ALERT, CONFIG_WEBHOOK };
 
 struct config_loader {
     struct config *config;              /* what is being filled */
@@ -36,24 +35,12 @@ struct config_type {
     bool (*parse)(const struct config_value *value, void *target);
 };
 
-/* A row of the table. */
-struct config_row {
-    enum config_scope scope;
-    const char *name;
-    const struct config_type *type;
-    size_t offset;                      /* of the field in the scope's struct */
-    double min, max;
-    const char *fallback;               /* taken where the key is absent, as if it stood in the file */
-    const char *absent;                 /* else, in words, what its absence means */
-    bool required;
-    size_t given, line, column;         /* 1 + the offset of a bool and of two ints: that and where it stands; 0: none */
-    const char *help;
-};
-
 extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_source, config_type_model,
     config_type_transport, config_type_precision, config_type_static, config_type_workers, config_type_listen, config_type_url,
     config_type_secret, config_type_secret_file, config_type_events;
+/* Of what holds keys of its own; in config.c. */
+extern const struct config_type config_type_http, config_type_alert, config_type_cameras, config_type_webhooks;
 
 /* What of a row's values is right: "0.1 to 120"; "" where the type says it all. */
 void config_range(const struct config_row *row, char *out, size_t size);
@@ -66,6 +53,10 @@ bool config_is_null(const struct config_node *node);
 char *config_expand(const struct config_value *value);
 char *config_copy(struct config_loader *loader, const char *text);      /* NULL: out of memory, noted */
 void config_wipe(char *text);                                           /* wipes and frees; takes NULL */
+/* The path, from the file's folder on where it is relative. The caller's; NULL: out of memory, noted. */
+char *config_resolve(struct config_loader *loader, const char *path);
+/* A path for a fault: what the environment put into it is not shown. */
+const char *config_show_path(struct config_shown *shown, const struct config_value *value, const char *path);
 /* A name that FFmpeg takes for a protocol: "scheme:". */
 bool config_has_scheme(const char *text);
 

@@ -1,0 +1,31 @@
+/* The table of the configuration's keys: where each belongs, its type, range, default and help. config_key() shows it to
+ * others. For the parts of the configuration alone; constant. */
+#ifndef MEMAED_IO_CONFIG_CONFIG_TABLE_H
+#define MEMAED_IO_CONFIG_CONFIG_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config_type;
+
+enum config_scope { CONFIG_ROOT, CONFIG_HTTP, CONFIG_CAMERA, CONFIG_ALERT, CONFIG_WEBHOOK };
+
+/* A row of the table. */
+struct config_row {
+    enum config_scope scope;
+    const char *name;
+    const struct config_type *type;
+    size_t offset;                      /* of the field in the scope's struct */
+    double min, max;
+    const char *fallback;               /* taken where the key is absent, as if it stood in the file */
+    const char *absent;                 /* else, in words, what its absence means */
+    bool required;
+    size_t given, line, column;         /* 1 + the offset of a bool and of two ints: that and where it stands; 0: none */
+    const char *help;
+};
+
+enum { CONFIG_N_KEYS = 29 };
+extern const struct config_row config_rows[];               /* [CONFIG_N_KEYS], in the order of the file */
+extern const char *const config_scope_paths[];              /* by scope: "cameras.NAME." */
+
+#endif
