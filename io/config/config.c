@@ -23,10 +23,10 @@ static bool parse_cameras(const struct config_value *value, void *target);
 static bool parse_webhooks(const struct config_value *value, void *target);
 
 const struct config_type
-    config_type_http = {"a mapping of keys", NULL, false, parse_http},
-    config_type_alert = {"a mapping of keys", NULL, false, parse_alert},
-    config_type_cameras = {"cameras by name", "1 to 1024; names are 1 to 64 of a-z, 0-9, _ and -", false, parse_cameras},
-    config_type_webhooks = {"a list of mappings", "at most 64", false, parse_webhooks};
+    config_type_http = {"a mapping of keys", false, parse_http},
+    config_type_alert = {"a mapping of keys", false, parse_alert},
+    config_type_cameras = {"1 to 1024 cameras by name", false, parse_cameras},
+    config_type_webhooks = {"a list of at most 64 mappings", false, parse_webhooks};
 
 /* ---- mappings ----------------------------------------------------------------------------------------------------- */
 
@@ -39,13 +39,13 @@ static bool read_value(struct config_loader *loader, const struct config_row *ro
     if (!row->type->scalar)
         return row->type->parse(&value, target);
     if (node->type != CONFIG_SCALAR)
-        return config_wrong(&value, "is a %s", node->type == CONFIG_MAPPING ? "mapping" : "list");
+        return config_got(&value, "%s", config_kind(node));
     if (config_is_null(node))
-        return config_wrong(&value, "has no value");
+        return config_got(&value, "no value");
     value.text = config_expand(&value);
     if (!value.text)
         return false;
-    bool right = *value.text ? row->type->parse(&value, target) : config_wrong(&value, "is empty");
+    bool right = *value.text ? row->type->parse(&value, target) : config_got(&value, "an empty text");
     config_wipe(value.text);
     return right;
 }
@@ -68,12 +68,13 @@ static void unknown_key(struct config_loader *loader, enum config_scope scope, c
     }
     snprintf(path, sizeof path, "%s%s", prefix, config_show_key(&shown, node->text));
     if (elsewhere)
-        config_fault(&loader->faults, node->line, node->column, path, "unknown key here; right would be %s%s",
-                     elsewhere, node->text);
+        config_fault(&loader->faults, node->line, node->column, path, "unknown key here; did you mean \"%s%s\"?", elsewhere,
+                     node->text);
     else if (best)
         config_fault(&loader->faults, node->line, node->column, path, "unknown key; did you mean \"%s\"?", best);
     else
-        config_fault(&loader->faults, node->line, node->column, path, "unknown key; right would be one of %s", known);
+        config_fault(&loader->faults, node->line, node->column, path, "unknown key; expected %s%s",
+                     strchr(known, ',') ? "one of " : "", known);
 }
 
 /* Reads the keys of a scope into target, faults and defaults included. node may be NULL or empty: nothing was given.
@@ -96,8 +97,7 @@ static void read_keys(struct config_loader *loader, enum config_scope scope, con
         snprintf(path, sizeof path, "%s%s", prefix, name->text);
         if (outcomes[k].node) {
             config_fault(&loader->faults, name->line, name->column, path,
-                         "stands twice (first on line %d); right would be once",
-                     outcomes[k].line);
+                         "given twice (first on line %d); keep one of them", outcomes[k].line);
             continue;
         }
         /* libyaml puts a value that isn't there wherever the next thing is. */
@@ -119,11 +119,9 @@ static void read_keys(struct config_loader *loader, enum config_scope scope, con
             continue;
         snprintf(path, sizeof path, "%s%s", prefix, config_rows[k].name);
         if (config_rows[k].required) {
-            char range[160];
-            config_range(&config_rows[k], range, sizeof range);
-            config_fault(&loader->faults, line, column, path, "missing; right would be %s%s%s", config_rows[k].type->name,
-                         *range ? ", " : "",
-                     range);
+            char expected[CONFIG_EXPECTED_SIZE];
+            config_expected(&config_rows[k], expected, sizeof expected);
+            config_fault(&loader->faults, line, column, path, "missing; expected %s", expected);
         } else if (config_rows[k].fallback) {
             struct config_node fallback = {.type = CONFIG_SCALAR, .plain = true, .text = (char *)config_rows[k].fallback};
             read_value(loader, &config_rows[k], &fallback, line, column, path, (char *)target + config_rows[k].offset);
@@ -138,7 +136,7 @@ static bool is_mapping(const struct config_value *value)
 {
     if (!value->node || config_is_null(value->node) || value->node->type == CONFIG_MAPPING)
         return true;
-    return config_wrong(value, "is %s", value->node->type == CONFIG_SEQUENCE ? "a list" : "a single value");
+    return config_got(value, "%s", config_kind(value->node));
 }
 
 static bool parse_http(const struct config_value *value, void *target)
@@ -176,9 +174,12 @@ static bool parse_alert(const struct config_value *value, void *target)
     const struct outcome *at = k->node ? k : n;
     if (!k->bad && !n->bad && alert->k > alert->n) {
         snprintf(path, sizeof path, "%s%s", prefix, k->node ? "k" : "n");
-        config_fault(&value->loader->faults, at->line, at->column, path,
-                     "k is %d%s and n is %d%s; right would be k of at most n", alert->k,
-                 k->node ? "" : " (default)", alert->n, n->node ? "" : " (default)");
+        if (k->node)
+            config_fault(&value->loader->faults, at->line, at->column, path, "expected at most n, which is %d%s, got %d", alert->n,
+                         n->node ? "" : " by default", alert->k);
+        else
+            config_fault(&value->loader->faults, at->line, at->column, path,
+                         "expected at least k, which is %d by default, got %d", alert->k, alert->n);
     }
     const struct outcome *open = outcome_of(outcomes, CONFIG_ALERT, "threshold");
     const struct outcome *close_at = outcome_of(outcomes, CONFIG_ALERT, "close_threshold");
@@ -186,13 +187,12 @@ static bool parse_alert(const struct config_value *value, void *target)
     if (open->node && per_day->node) {
         snprintf(path, sizeof path, "%sper_day", prefix);
         config_fault(&value->loader->faults, per_day->line, per_day->column, path,
-                     "threshold says the same another way; right would be one of the two");
+                     "expected either threshold or per_day, got both");
     }
     if (open->node && close_at->node && !open->bad && !close_at->bad && alert->close_threshold > alert->threshold) {
         snprintf(path, sizeof path, "%sclose_threshold", prefix);
         config_fault(&value->loader->faults, close_at->line, close_at->column, path,
-                     "%g is above threshold; right would be at most %g",
-                 alert->close_threshold, alert->threshold);
+                     "expected at most threshold, which is %g, got %g", alert->threshold, alert->close_threshold);
     }
     return true;
 }
@@ -211,7 +211,8 @@ static void read_camera(struct config_loader *loader, const struct config_node *
         snprintf(path, sizeof path, "cameras.%s", name->text);
     else
         config_fault(&loader->faults, name->line, name->column, path,
-                     "bad name; right would be 1 to 64 of a-z, 0-9, _ and -");
+                     "expected a name of 1 to 64 characters of a-z, 0-9, _ and -, got %s",
+                     n == 0 ? "an empty one" : n > 64 ? "a longer one" : "other characters");
     camera->name = config_copy(loader, name->text);
     camera->line = name->line;
     camera->column = name->column;
@@ -219,8 +220,8 @@ static void read_camera(struct config_loader *loader, const struct config_node *
     if (node->bad)
         return;
     if (!config_is_null(node) && node->type != CONFIG_MAPPING) {
-        config_fault(&loader->faults, node->line, node->column, path, "is %s; right would be keys: source, model, ...",
-                 node->type == CONFIG_SEQUENCE ? "a list" : "a single value");
+        config_fault(&loader->faults, node->line, node->column, path, "expected a mapping of keys: source, model, ...; got %s",
+                     config_kind(node));
         return;
     }
     snprintf(prefix, sizeof prefix, "%.90s.", path);
@@ -234,7 +235,7 @@ static void read_camera(struct config_loader *loader, const struct config_node *
         (strstr(camera->source, "://") || config_has_scheme(camera->source))) {
         snprintf(path, sizeof path, "%sloop", prefix);
         config_fault(&loader->faults, loop->line, loop->column, path,
-                     "is true, but the source is a stream; right would be false, or a file");
+                     "expected false, or a file as the source, got true with a stream");
     }
 }
 
@@ -248,9 +249,9 @@ static bool parse_cameras(const struct config_value *value, void *target)
         return false;
     const struct config_node *node = value->node;
     if (node->n == 0)
-        return config_wrong(value, "holds no camera");
+        return config_got(value, "none");
     if (node->n / 2 > CONFIG_MAX_CAMERAS)
-        return config_wrong(value, "holds %zu cameras", node->n / 2);
+        return config_got(value, "%zu", node->n / 2);
     config->cameras = calloc(node->n / 2, sizeof *config->cameras);
     if (!config->cameras) {
         loader->faults.out_of_memory = true;
@@ -266,8 +267,7 @@ static bool parse_cameras(const struct config_value *value, void *target)
             char path[96];
             snprintf(path, sizeof path, "cameras.%s", config_show_key(&shown, name->text));
             config_fault(&loader->faults, name->line, name->column, path,
-                         "duplicate camera (first on line %d); right would be another name",
-                     node->items[first]->line);
+                         "given twice (first on line %d); give each camera a name of its own", node->items[first]->line);
         }
         read_camera(loader, name, node->items[i + 1], &config->cameras[config->n_cameras++]);
     }
@@ -285,9 +285,9 @@ static bool parse_webhooks(const struct config_value *value, void *target)
     if (!list || config_is_null(list))
         return true;
     if (list->type != CONFIG_SEQUENCE)
-        return config_wrong(value, "is %s", list->type == CONFIG_MAPPING ? "a mapping" : "a single value");
+        return config_got(value, "%s", config_kind(list));
     if (list->n > CONFIG_MAX_WEBHOOKS)
-        return config_wrong(value, "holds %zu webhooks", list->n);
+        return config_got(value, "%zu", list->n);
     config->webhooks = calloc(list->n ? list->n : 1, sizeof *config->webhooks);
     if (!config->webhooks) {
         loader->faults.out_of_memory = true;
@@ -301,8 +301,8 @@ static bool parse_webhooks(const struct config_value *value, void *target)
         if (item->bad)
             continue;
         if (item->type != CONFIG_MAPPING) {
-            config_fault(&loader->faults, item->line, item->column, path, "is %s; right would be keys: url, ...",
-                     item->type == CONFIG_SEQUENCE ? "a list" : "a single value");
+            config_fault(&loader->faults, item->line, item->column, path, "expected a mapping of keys: url, ...; got %s",
+                         config_kind(item));
             continue;
         }
         read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix,
@@ -312,7 +312,7 @@ static bool parse_webhooks(const struct config_value *value, void *target)
         if (secret->node && file->node) {
             snprintf(path, sizeof path, "%ssecret_file", prefix);
             config_fault(&loader->faults, file->line, file->column, path,
-                         "stands beside secret; right would be one of them");
+                         "expected either secret or secret_file, got both");
         }
     }
     return true;
@@ -331,12 +331,10 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
     if (root && root->bad)
         return;
     if (!root || config_is_null(root))
-        config_fault(&loader->faults, 1, 1, "cameras",
-                     "missing, as the file is empty; right would be at least one camera");
+        config_fault(&loader->faults, 1, 1, "cameras", "expected at least one camera, got an empty file");
     else if (root->type != CONFIG_MAPPING)
         config_fault(&loader->faults, root->line, root->column, "",
-                     "the file holds %s; right would be keys: cameras, ...",
-                 root->type == CONFIG_SEQUENCE ? "a list" : "a single value");
+                     "expected a mapping of keys: cameras, ...; got %s", config_kind(root));
     else
         read_keys(loader, CONFIG_ROOT, root, root->line, root->column, "", loader->config, outcomes);
 }
@@ -407,7 +405,7 @@ static int load(struct config **ret, const char *path, bool unlearned, void (*fa
         close(fd);
     if (r == 0)
         r = load_memory(ret, data, size, path, unlearned, fault, arg);
-    else if (asprintf(&text, "%s: %s; right would be a configuration file that can be read", path, strerror(-r)) >= 0)
+    else if (asprintf(&text, "%s: cannot read the configuration: %s", path, strerror(-r)) >= 0)
         fault(arg, text);
     free(text);
     explicit_bzero(data, size);

@@ -70,7 +70,7 @@ struct config {
     size_t n_webhooks;
 };
 
-enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64 };
+enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_EXPECTED_SIZE = 160 };
 
 /* Calls fault(arg, "FILE:LINE:COLUMN: KEY: what is wrong and what would be right") for every fault, in the order of their
  * places. 0; -EINVAL where there was a fault; -errno where the file can't be read ("FILE: cause" goes to fault) or memory
@@ -97,13 +97,12 @@ bool config_webhooks_equal(const struct config *a, const struct config *b);
 /* A row of the table that all of the above goes by, for help and documentation. */
 struct config_key {
     char path[48];                  /* "http.listen", "cameras.NAME.alert.k", "webhooks[].url" */
-    const char *type;               /* "a number" */
-    char range[160];                /* "0.1 to 120"; "" where the type says it all */
+    char expected[CONFIG_EXPECTED_SIZE];    /* the right values in words: "a number from 0.1 to 120" */
     const char *fallback;           /* the default as it would stand in the file, or in words; NULL: there is none */
     bool in_words;                  /* fallback is words, not a value */
     bool required;
     const char *help;               /* sentences, one line */
-    char summary[256];              /* type, range and default in a line */
+    char summary[256];              /* expected and default in a line */
 };
 
 /* Row i, in the order of the file; false after the last. */

@@ -37,22 +37,24 @@ static ssize_t base64_decode(const char *text, unsigned char *out, size_t max)
     return (ssize_t)n;
 }
 
-/* what says whose text it is: "" or "the file's text ". */
+/* what: "a text" or "a file", for faults. */
 static bool decode_secret(const struct config_value *value, const char *text, const char *what,
                           struct config_webhook *webhook)
 {
     unsigned char bytes[2 * sizeof webhook->secret];
     if (strncmp(text, "whsec_", 6) != 0)
-        return config_wrong(value, "%sdoes not begin with whsec_", what);
+        return config_got(value, "%s that does not begin with whsec_", what);
     ssize_t n = base64_decode(text + 6, bytes, sizeof bytes);
     bool right = n >= MIN_SECRET && n <= (ssize_t)sizeof webhook->secret;
     if (right) {
         memcpy(webhook->secret, bytes, (size_t)n);
         webhook->secret_size = (size_t)n;
     } else if (n < 0 && strlen(text) < 6 + sizeof bytes / 3 * 4) {
-        config_wrong(value, "%sis no base64 behind whsec_", what);
+        config_got(value, "%s that is not base64 after whsec_", what);
     } else {
-        config_wrong(value, "%sis too %s", what, n < 0 || n > MIN_SECRET ? "long" : "short");
+        bool too_long = n < 0 || n > MIN_SECRET;
+        config_got(value, "%s that decodes to %s than %d bytes", what, too_long ? "more" : "fewer",
+                   too_long ? (int)sizeof webhook->secret : (int)MIN_SECRET);
     }
     explicit_bzero(bytes, sizeof bytes);
     return right;
@@ -60,7 +62,7 @@ static bool decode_secret(const struct config_value *value, const char *text, co
 
 static bool parse_secret(const struct config_value *value, void *target)
 {
-    return decode_secret(value, value->text, "", target);
+    return decode_secret(value, value->text, "a text", target);
 }
 
 static bool parse_secret_file(const struct config_value *value, void *target)
@@ -71,15 +73,15 @@ static bool parse_secret_file(const struct config_value *value, void *target)
     bool right = false;
 
     if (strncmp(value->text, "whsec_", 6) == 0)
-        return config_wrong(value, "is the secret itself, which belongs to the key secret");
+        return config_got(value, "the secret itself; use the key secret for it");
     char *path = config_resolve(value->loader, value->text);
     if (!path)
         return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &status) < 0) {
-        config_wrong(value, "\"%s\": %s", config_show_path(&shown, value, path), strerror(errno));
+        config_got(value, "\"%s\" (%s)", config_show_path(&shown, value, path), strerror(errno));
     } else if (!S_ISREG(status.st_mode)) {
-        config_wrong(value, "\"%s\" is no plain file", config_show_path(&shown, value, path));
+        config_got(value, "\"%s\" (not a regular file)", config_show_path(&shown, value, path));
     } else {
         size_t n = 0;
         ssize_t got;
@@ -89,14 +91,14 @@ static bool parse_secret_file(const struct config_value *value, void *target)
             n += got > 0 ? (size_t)got : 0;
         }
         if (n < sizeof text && got < 0) {
-            config_wrong(value, "\"%s\": %s", config_show_path(&shown, value, path), strerror(errno));
+            config_got(value, "\"%s\" (%s)", config_show_path(&shown, value, path), strerror(errno));
         } else if (n == sizeof text || memchr(text, 0, n)) {
-            config_wrong(value, "\"%s\" holds something else", config_show_path(&shown, value, path));
+            config_got(value, "\"%s\" (more than %d bytes, or not text)", config_show_path(&shown, value, path), (int)MAX_SECRET_FILE);
         } else {
             while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
                 n--;
             text[n] = 0;
-            right = decode_secret(value, text, "the file's text ", target);
+            right = decode_secret(value, text, "a file", target);
         }
         explicit_bzero(text, sizeof text);
     }
@@ -107,5 +109,5 @@ static bool parse_secret_file(const struct config_value *value, void *target)
 }
 
 const struct config_type
-    config_type_secret = {"whsec_ and base64", "24 to 64 bytes once decoded", true, parse_secret},
-    config_type_secret_file = {"a path", "a file that holds a secret", true, parse_secret_file};
+    config_type_secret = {"whsec_ and 24 to 64 bytes in base64", true, parse_secret},
+    config_type_secret_file = {"a file that holds whsec_ and 24 to 64 bytes in base64", true, parse_secret_file};

@@ -14,75 +14,76 @@ const char *const config_scope_paths[] = {"", "http.", "cameras.NAME.", "cameras
 
 const struct config_row config_rows[] = {
     {CONFIG_ROOT, "state_dir", &config_type_path, IN_CONFIG(state_dir), .fallback = "/var/lib/memaed",
-     .help = "Folder for what memaed keeps over restarts."},
+     .help = "Folder for what memaed keeps over restarts. Accepted and checked, not used yet."},
     {CONFIG_ROOT, "http", &config_type_http, .absent = "as below", .help = "The REST interface."},
     {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
-     .help = "Where it listens. Port 0 takes a free one, and the log says which. There is no login: beyond loopback, put a "
-             "proxy before it."},
+     .help = "Address and port that the server listens at. Port 0 takes a free port, and the log names it. There is no login: put "
+             "a proxy with one in front before other machines may connect."},
     {CONFIG_ROOT, "workers", &config_type_workers, IN_CONFIG(workers), 1, 256, .fallback = "auto",
      .help = "Threads that run the network, shared by all cameras. auto: one for each core."},
-    {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true, .help = "What to watch, by name."},
+    {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
+     .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
      .help = "What FFmpeg opens: rtsp://, http:// and the like, a file, a folder of images, or an image pattern (%03d.jpg)."},
     {CONFIG_CAMERA, "transport", &config_type_transport, IN_CAMERA(udp), .fallback = "tcp",
-     .help = "How RTSP sends its packets."},
+     .help = "The protocol that carries the packets of RTSP."},
     {CONFIG_CAMERA, "model", &config_type_model, IN_CAMERA(model), .required = true,
      .help = "The model file that memaed learn wrote for this camera. Cameras may share one."},
     {CONFIG_CAMERA, "precision", &config_type_precision, IN_CAMERA(precision), .fallback = "auto",
      .line = 1 + offsetof(struct config_camera, precision_line), .column = 1 + offsetof(struct config_camera, precision_column),
-     .help = "What the network computes in. auto: int8, which is faster, where the model's own calibration shows that scores "
-             "agree with those in fp32."},
+     .help = "The numbers that the network computes in. auto: int8, which is faster, if the model's calibration shows that its "
+             "scores agree with those of fp32; else fp32."},
     {CONFIG_CAMERA, "static", &config_type_static, IN_CAMERA(compute_all), .fallback = "auto",
-     .help = "Whether windows in which nothing moved beyond the camera's own noise are computed. auto: not, where the model's "
-             "own calibration bounds what that changes; they have the last one's score. off: all are."},
+     .help = "Whether the network skips windows in which nothing moves beyond the camera's own noise. auto: such a window takes the "
+             "score of the last computed window, if the model's calibration bounds the error of that. off: all are computed."},
     {CONFIG_CAMERA, "fps", &config_type_number, IN_CAMERA(fps), 0.1, 120,
      .absent = "the rate that the model learned at",
      .line = 1 + offsetof(struct config_camera, fps_line), .column = 1 + offsetof(struct config_camera, fps_column),
-     .help = "Frames analysed a second. Another rate than the model's is a fault unless fps_force is true."},
+     .help = "Frames analysed a second. A rate other than the model's is a fault unless fps_force is true."},
     {CONFIG_CAMERA, "fps_force", &config_type_bool, IN_CAMERA(fps_force), .fallback = "false",
-     .help = "Take fps even where the model learned at another rate."},
+     .help = "Use fps even if the model learned at another rate."},
     {CONFIG_CAMERA, "stride", &config_type_whole, IN_CAMERA(stride), 1, 64, .fallback = "2",
-     .help = "Analysed frames from one window to the next: 1 scores most often, more costs less."},
+     .help = "Analysed frames from one window to the next. 1 scores most often; a larger stride costs less."},
     {CONFIG_CAMERA, "loop", &config_type_bool, IN_CAMERA(loop), .fallback = "false",
-     .help = "Begin again where the footage ends. For files and images only."},
+     .help = "Start again when the footage ends. For files and images only."},
     {CONFIG_CAMERA, "stall_timeout_s", &config_type_number, IN_CAMERA(stall_timeout_s), 1, 3600, .fallback = "10",
-     .help = "Seconds without a packet after which the camera counts as lost and is opened anew."},
+     .help = "After so many seconds without a packet, the camera counts as lost and is opened again."},
     {CONFIG_CAMERA, "backlog", &config_type_whole, IN_CAMERA(backlog), 1, 4096, .fallback = "64",
-     .help = "Frames that may wait for a worker. Beyond it the oldest is dropped and counted."},
+     .help = "Frames that may wait for a worker. If one more comes, the oldest is dropped and counted."},
     {CONFIG_CAMERA, "alert", &config_type_alert, IN_CAMERA(alert), .absent = "as below",
      .help = "When scores become an alert."},
     {CONFIG_ALERT, "threshold", &config_type_number, IN_ALERT(threshold), -100000, 100000,
      .absent = "from the model's calibration",
      .given = 1 + offsetof(struct config_alert, has_threshold),
-     .help = "Windows that score this or more count towards an alert. A score is the logarithm of hours, so that what is usual "
-             "is below 0. A model without calibration alerts only with a threshold here."},
+     .help = "A window counts towards an alert if it scores this or more. A score is a logarithm of hours; what is usual scores "
+             "below 0. A model without calibration alerts only with a threshold here."},
     {CONFIG_ALERT, "per_day", &config_type_number, IN_ALERT(per_day), 0.001, 1000,
-     .absent = "as learn or calibrate set it, 1",
+     .absent = "as set by learn or calibrate, 1 unless told otherwise",
      .given = 1 + offsetof(struct config_alert, has_per_day),
      .line = 1 + offsetof(struct config_alert, per_day_line),
      .column = 1 + offsetof(struct config_alert, per_day_column),
-     .help = "Instead of threshold: how often a day normal footage may alert. The model's calibration tells the threshold."},
+     .help = "Instead of threshold: how often a day normal footage may alert. The model's calibration gives the threshold."},
     {CONFIG_ALERT, "close_threshold", &config_type_number, IN_ALERT(close_threshold), -100000, 100000,
-     .absent = "from the model's calibration, as far below threshold as there",
+     .absent = "as far below threshold as in the model's calibration",
      .given = 1 + offsetof(struct config_alert, has_close_threshold),
      .line = 1 + offsetof(struct config_alert, close_threshold_line),
      .column = 1 + offsetof(struct config_alert, close_threshold_column),
-     .help = "An alert closes once n windows in a row score below this. At most threshold."},
+     .help = "An alert closes after n windows in a row that score below this. At most the threshold that applies."},
     {CONFIG_ALERT, "k", &config_type_whole, IN_ALERT(k), 1, 64, .fallback = "3",
-     .help = "An alert opens once k of the last n windows score threshold or more. At most n."},
+     .help = "An alert opens when k of the last n windows score threshold or more. At most n."},
     {CONFIG_ALERT, "n", &config_type_whole, IN_ALERT(n), 1, 64, .fallback = "5", .help = "See k."},
     {CONFIG_ALERT, "cooldown_s", &config_type_number, IN_ALERT(cooldown_s), 0, 86400, .fallback = "60",
-     .help = "Seconds after an alert has closed in which none opens."},
+     .help = "For so many seconds after an alert closed, none opens."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
-     .help = "Where events are posted, as Standard Webhooks has it."},
-    {CONFIG_WEBHOOK, "url", &config_type_url, IN_WEBHOOK(url), .required = true, .help = "Where to POST."},
-    {CONFIG_WEBHOOK, "secret", &config_type_secret, .offset = 0, .absent = "none: sent unsigned",
-     .help = "What deliveries are signed with. Better kept out of this file: take secret_file or \"${NAME}\"."},
+     .help = "Where events are posted, by the Standard Webhooks specification."},
+    {CONFIG_WEBHOOK, "url", &config_type_url, IN_WEBHOOK(url), .required = true, .help = "The address that events are posted to."},
+    {CONFIG_WEBHOOK, "secret", &config_type_secret, .offset = 0, .absent = "none, events are sent unsigned",
+     .help = "The key that signs events. Better kept out of this file: use secret_file or \"${NAME}\"."},
     {CONFIG_WEBHOOK, "secret_file", &config_type_secret_file, .offset = 0, .absent = "none",
      .help = "The file that holds the secret instead, as systemd's LoadCredential= provides it."},
     {CONFIG_WEBHOOK, "events", &config_type_events, IN_WEBHOOK(events), .absent = "all", .help = "The events to post."},
     {CONFIG_WEBHOOK, "timeout_s", &config_type_number, IN_WEBHOOK(timeout_s), 0.1, 300, .fallback = "10",
-     .help = "Seconds that one attempt may take. An attempt that fails is repeated later."},
+     .help = "Seconds that one attempt may take. A failed attempt is repeated later."},
 };
 _Static_assert(sizeof config_rows / sizeof config_rows[0] == CONFIG_N_KEYS, "CONFIG_N_KEYS is the number of rows");
 
@@ -92,13 +93,12 @@ bool config_key(int i, struct config_key *ret)
         return false;
     const struct config_row *row = &config_rows[i];
     snprintf(ret->path, sizeof ret->path, "%s%s", config_scope_paths[row->scope], row->name);
-    config_range(row, ret->range, sizeof ret->range);
-    ret->type = row->type->name;
+    config_expected(row, ret->expected, sizeof ret->expected);
     ret->in_words = !row->fallback;
     ret->fallback = row->fallback ? row->fallback : row->absent;
     ret->required = row->required;
     ret->help = row->help;
-    snprintf(ret->summary, sizeof ret->summary, "%s%s%s; %s%s", ret->type, ret->range[0] ? ", " : "", ret->range,
-             ret->required ? "required" : "default: ", ret->required ? "" : ret->fallback);
+    snprintf(ret->summary, sizeof ret->summary, "%s; %s%s", ret->expected, ret->required ? "required" : "default: ",
+             ret->required ? "" : ret->fallback);
     return true;
 }

@@ -11,32 +11,38 @@
 
 enum { MAX_TEXT = 1 << 16 };
 
-void config_range(const struct config_row *row, char *out, size_t size)
+/* Of core/event.h, in its order. */
+#define EVENT_NAMES "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, drift.began or " \
+                    "drift.ended"
+
+void config_expected(const struct config_row *row, char *out, size_t size)
 {
-    if (row->type->range)
-        snprintf(out, size, "%s", row->type->range);
-    else if (row->max > row->min)
-        snprintf(out, size, "%g to %g", row->min, row->max);
+    if (row->max > row->min)
+        snprintf(out, size, "%s from %g to %g", row->type->expected, row->min, row->max);
     else
-        out[0] = 0;
+        snprintf(out, size, "%s", row->type->expected);
 }
 
-bool config_wrong(const struct config_value *value, const char *format, ...)
+bool config_got(const struct config_value *value, const char *format, ...)
 {
-    char *cause = NULL, range[160];
+    char *got = NULL, expected[CONFIG_EXPECTED_SIZE];
     va_list args;
     va_start(args, format);
-    int n = vasprintf(&cause, format, args);
+    int n = vasprintf(&got, format, args);
     va_end(args);
     if (n < 0) {
         value->loader->faults.out_of_memory = true;
         return false;
     }
-    config_range(value->row, range, sizeof range);
-    config_fault(&value->loader->faults, value->line, value->column, value->path, "%s; right would be %s%s%s", cause,
-             value->row->type->name, *range ? ", " : "", range);
-    free(cause);
+    config_expected(value->row, expected, sizeof expected);
+    config_fault(&value->loader->faults, value->line, value->column, value->path, "expected %s, got %s", expected, got);
+    free(got);
     return false;
+}
+
+const char *config_kind(const struct config_node *node)
+{
+    return node->type == CONFIG_MAPPING ? "a mapping" : node->type == CONFIG_SEQUENCE ? "a list" : "a single value";
 }
 
 /* ---- texts -------------------------------------------------------------------------------------------------------- */
@@ -76,8 +82,8 @@ static ssize_t expand_into(const struct config_value *value, char *out)
             size_t length = strspn(p + 2, letters);
             if (length == 0 || length >= sizeof name || p[2 + length] != '}' || (p[2] >= '0' && p[2] <= '9')) {
                 if (!out)
-                    config_wrong(value,
-                                 "a ${ stands without NAME} behind it (write $${ for the characters themselves)");
+                    config_fault(&value->loader->faults, value->line, value->column, value->path,
+                                 "expected ${NAME}, or $${ for the two characters themselves, got ${ without NAME}");
                 return -1;
             }
             memcpy(name, p + 2, length);
@@ -86,7 +92,7 @@ static ssize_t expand_into(const struct config_value *value, char *out)
             text = getenv(name);
             if (!text) {
                 config_fault(&value->loader->faults, value->line, value->column, value->path,
-                         "${%s} is not set; right would be a variable of the environment", name);
+                             "expected the environment variable %s, got none of that name", name);
                 bad = true;
                 continue;
             }
@@ -95,7 +101,8 @@ static ssize_t expand_into(const struct config_value *value, char *out)
             p++;
         }
         if (size > MAX_TEXT - n) {
-            config_wrong(value, "is longer than %d bytes", (int)MAX_TEXT);
+            config_fault(&value->loader->faults, value->line, value->column, value->path,
+                         "expected a text of at most %d bytes, got more", (int)MAX_TEXT);
             return -1;
         }
         if (out)
@@ -119,7 +126,8 @@ char *config_expand(const struct config_value *value)
     text[n] = 0;
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         if (*c < 0x20 || *c == 0x7f) {
-            config_wrong(value, "holds a control character (0x%02x)", *c);
+            config_fault(&value->loader->faults, value->line, value->column, value->path,
+                         "expected a text without control characters, got 0x%02x in it", *c);
             config_wipe(text);
             return NULL;
         }
@@ -139,7 +147,7 @@ static bool is_quoted(const struct config_value *value)
     struct config_shown shown;
     if (value->node->plain || strstr(value->node->text, "${"))
         return false;
-    config_wrong(value, "\"%s\" is a text in quotes", config_show(&shown, value->node->text));
+    config_got(value, "\"%s\", a text in quotes", config_show(&shown, value->node->text));
     return true;
 }
 
@@ -179,10 +187,9 @@ static bool number_in_range(const struct config_value *value, bool whole, double
     if (is_quoted(value))
         return false;
     if (!read_number(value->text, whole, &number))
-        return config_wrong(value, "\"%s\" is no %s", config_show(&shown, value->node->text),
-                            whole ? "whole number" : "number");
+        return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
     if (!(number >= value->row->min && number <= value->row->max))
-        return config_wrong(value, "%s is out of range", config_show(&shown, value->node->text));
+        return config_got(value, "%s", config_show(&shown, value->node->text));
     *ret = number;
     return true;
 }
@@ -215,7 +222,7 @@ static bool parse_bool(const struct config_value *value, void *target)
     if (is_quoted(value))
         return false;
     if (strcmp(value->text, "true") != 0 && strcmp(value->text, "false") != 0)
-        return config_wrong(value, "\"%s\" is neither", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
     *(bool *)target = value->text[0] == 't';
     return true;
 }
@@ -224,7 +231,7 @@ static bool parse_transport(const struct config_value *value, void *target)
 {
     struct config_shown shown;
     if (strcmp(value->text, "tcp") != 0 && strcmp(value->text, "udp") != 0)
-        return config_wrong(value, "\"%s\" is unknown", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
     *(bool *)target = value->text[0] == 'u';
     return true;
 }
@@ -234,7 +241,7 @@ static bool parse_static(const struct config_value *value, void *target)
     struct config_shown shown;
     bool off = strcmp(value->text, "off") == 0;
     if (!off && strcmp(value->text, "auto") != 0)
-        return config_wrong(value, "\"%s\" is unknown", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
     *(bool *)target = off;
     return true;
 }
@@ -243,7 +250,7 @@ static bool parse_precision(const struct config_value *value, void *target)
 {
     struct config_shown shown;
     if (!precision_find(target, value->text))
-        return config_wrong(value, "\"%s\" is unknown", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
     return true;
 }
 
@@ -284,7 +291,7 @@ static bool parse_source(const struct config_value *value, void *target)
     if (strncmp(text, "file:", 5) == 0) {
         text += strncmp(text, "file:///", 8) == 0 ? 7 : 5;
         if (!*text)
-            return config_wrong(value, "names no file");
+            return config_got(value, "file: without a path");
     }
     char *path = config_resolve(value->loader, text);
     if (path && access(path, R_OK) == 0) {
@@ -302,7 +309,7 @@ static bool parse_source(const struct config_value *value, void *target)
         return true;
     }
     if (path)
-        config_wrong(value, "\"%s\": %s", config_show_path(&shown, value, path), strerror(error));
+        config_got(value, "\"%s\" (%s)", config_show_path(&shown, value, path), strerror(error));
     config_wipe(path);
     return false;
 }
@@ -320,9 +327,9 @@ static bool parse_model(const struct config_value *value, void *target)
         return true;
     }
     if (!there || access(path, R_OK) < 0)
-        config_wrong(value, "\"%s\": %s", config_show_path(&shown, value, path), strerror(errno));
+        config_got(value, "\"%s\" (%s)", config_show_path(&shown, value, path), strerror(errno));
     else if (!S_ISREG(status.st_mode))
-        config_wrong(value, "\"%s\" is no plain file", config_show_path(&shown, value, path));
+        config_got(value, "\"%s\" (not a regular file)", config_show_path(&shown, value, path));
     else {
         *(char **)target = path;
         return true;
@@ -343,19 +350,19 @@ static bool parse_listen(const struct config_value *value, void *target)
     (void)target;
 
     if (!colon)
-        return config_wrong(value, "\"%s\" has no port", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\" without a port", config_show(&shown, value->node->text));
     if (v6 && (colon < text + 2 || colon[-1] != ']'))
-        return config_wrong(value, "\"%s\" has no port", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\" without a port", config_show(&shown, value->node->text));
     host += v6;
     size_t n = (size_t)(colon - host) - v6;
     if (n >= sizeof address)
-        return config_wrong(value, "\"%s\" has no numeric address", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\" without a numeric address", config_show(&shown, value->node->text));
     memcpy(address, host, n);
     address[n] = 0;
     if (inet_pton(v6 ? AF_INET6 : AF_INET, address, binary) != 1)
-        return config_wrong(value, "\"%s\" has no numeric address", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\" without a numeric address", config_show(&shown, value->node->text));
     if (colon[1] < '0' || colon[1] > '9' || !read_number(colon + 1, true, &port) || port > 65535)
-        return config_wrong(value, "\"%s\" has no port from 0 to 65535", config_show(&shown, value->node->text));
+        return config_got(value, "\"%s\" without a port from 0 to 65535", config_show(&shown, value->node->text));
     config->listen_address = config_copy(value->loader, address);
     config->listen_port = (int)port;
     return true;
@@ -369,11 +376,11 @@ static bool parse_url(const struct config_value *value, void *target)
     else if (strncasecmp(text, "https://", 8) == 0)
         host = text + 8;
     if (!host)
-        return config_wrong(value, "has neither http:// nor https:// before it");
+        return config_got(value, "a text that begins with neither");
     if (strcspn(host, "/?#") == 0)
-        return config_wrong(value, "has no host");
+        return config_got(value, "a URL without a host");
     if (strchr(text, ' '))
-        return config_wrong(value, "holds a blank");
+        return config_got(value, "a URL with a blank in it");
     *(char **)target = config_copy(value->loader, text);
     return true;
 }
@@ -391,18 +398,16 @@ static bool parse_events(const struct config_value *value, void *target)
         return true;
     }
     if (list->type != CONFIG_SEQUENCE)
-        return config_wrong(value, "is no list");
+        return config_got(value, "%s", config_kind(list));
     if (list->n == 0)
-        return config_wrong(value, "is empty (leave the key out for all)");
+        return config_got(value, "an empty list; leave the key out for all events");
     for (size_t i = 0; i < list->n; i++) {
         const struct config_node *item = list->items[i];
-        struct config_value each = *value;
+        struct config_faults *faults = &value->loader->faults;
         struct config_shown shown;
         const char *best = NULL;
         size_t best_distance = 0;
         unsigned event = 0;
-        each.line = item->line;
-        each.column = item->column;
         for (size_t e = 0; item->type == CONFIG_SCALAR && !item->bad && e < EVENT_TYPES; e++) {
             const char *name = event_type_name((enum event_type)e);
             if (strcmp(item->text, name) == 0)
@@ -412,14 +417,13 @@ static bool parse_events(const struct config_value *value, void *target)
         if (item->bad)
             continue;
         if (item->type != CONFIG_SCALAR)
-            right = config_wrong(&each, "holds a list or mapping");
-        else if (!event && best)
-            right = config_wrong(&each, "\"%s\" is unknown: did you mean \"%s\"?", config_show_key(&shown, item->text),
-                                 best);
+            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got %s", config_kind(item));
         else if (!event)
-            right = config_wrong(&each, "\"%s\" is unknown", config_show_key(&shown, item->text));
+            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got \"%s\"%s%s%s",
+                         config_show_key(&shown, item->text), best ? "; did you mean \"" : "", best ? best : "", best ? "\"?" : "");
         else if (chosen & event)
-            right = config_wrong(&each, "\"%s\" stands twice", item->text);
+            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one", item->text);
+        right &= event && !(chosen & event);
         chosen |= event;
     }
     *(unsigned *)target = chosen;
@@ -427,18 +431,16 @@ static bool parse_events(const struct config_value *value, void *target)
 }
 
 const struct config_type
-    config_type_whole = {"a whole number", NULL, true, parse_whole},
-    config_type_number = {"a number", NULL, true, parse_number},
-    config_type_bool = {"true or false", NULL, true, parse_bool},
-    config_type_path = {"a path", NULL, true, parse_path},
-    config_type_source = {"a source", "a URL, an image pattern with %, or a file or folder that exists", true,
-                          parse_source},
-    config_type_model = {"a path", "a file that exists", true, parse_model},
-    config_type_transport = {"a word", "tcp or udp", true, parse_transport},
-    config_type_precision = {"a word", "auto, fp32 or int8", true, parse_precision},
-    config_type_static = {"a word", "auto or off", true, parse_static},
-    config_type_workers = {"auto or a whole number", NULL, true, parse_workers},
-    config_type_listen = {"ADDRESS:PORT", "as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
-    config_type_url = {"a URL", "http:// or https://", true, parse_url},
-    config_type_events = {"a list", "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, "
-                          "drift.began, drift.ended", false, parse_events};
+    config_type_whole = {"a whole number", true, parse_whole},
+    config_type_number = {"a number", true, parse_number},
+    config_type_bool = {"true or false", true, parse_bool},
+    config_type_path = {"a path", true, parse_path},
+    config_type_source = {"a URL, an image pattern with %, or a file or folder that exists", true, parse_source},
+    config_type_model = {"a model file that exists", true, parse_model},
+    config_type_transport = {"tcp or udp", true, parse_transport},
+    config_type_precision = {"auto, fp32 or int8", true, parse_precision},
+    config_type_static = {"auto or off", true, parse_static},
+    config_type_workers = {"auto or a whole number", true, parse_workers},
+    config_type_listen = {"ADDRESS:PORT such as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
+    config_type_url = {"a URL that begins with http:// or https://", true, parse_url},
+    config_type_events = {"a list of " EVENT_NAMES, false, parse_events};

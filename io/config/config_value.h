@@ -28,9 +28,10 @@ struct config_value {
     char *text;                         /* scalar: with ${NAME} replaced */
 };
 
-/* parse() reports what is wrong itself; false: it did. target is the field. */
+/* expected: the right values in words, which " from MIN to MAX" of the row follows where the row has them. scalar: parse()
+ * is given text that is not empty. target is the field. parse() reports each fault itself, and then returns false. */
 struct config_type {
-    const char *name, *range;
+    const char *expected;
     bool scalar;
     bool (*parse)(const struct config_value *value, void *target);
 };
@@ -42,10 +43,13 @@ extern const struct config_type
 /* Of what holds keys of its own; in config.c. */
 extern const struct config_type config_type_http, config_type_alert, config_type_cameras, config_type_webhooks;
 
-/* What of a row's values is right: "0.1 to 120"; "" where the type says it all. */
-void config_range(const struct config_row *row, char *out, size_t size);
-/* Reports the cause, then what the table says would be right. Returns false, so that a parser can return it. */
-bool config_wrong(const struct config_value *value, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The values that a row takes, in words: "a number from 0.1 to 120". */
+void config_expected(const struct config_row *row, char *out, size_t size);
+/* Reports "expected EXPECTED, got GOT" with the row's values and the formatted text. Returns false, so that a parser can
+ * return it. */
+bool config_got(const struct config_value *value, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "a mapping", "a list" or "a single value". */
+const char *config_kind(const struct config_node *node);
 
 /* No value at all: nothing, ~ or null. */
 bool config_is_null(const struct config_node *node);

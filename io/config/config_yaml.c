@@ -57,7 +57,7 @@ static unsigned char byte_at(const struct reader *reader, yaml_mark_t mark)
 static const char *hint_for(const char *problem, unsigned char byte)
 {
     if (byte == '\t')
-        return "a tab stands here: right would be blanks";
+        return "expected blanks, got a tab";
     if (strcmp(problem, "found character that cannot start any token") == 0)
         return "a text that begins with this character needs quotes";
     if (strcmp(problem, "did not find expected node content") == 0 && byte == ':')
@@ -65,7 +65,7 @@ static const char *hint_for(const char *problem, unsigned char byte)
     if (byte == '{')
         return "a text with ${NAME} inside { } or [ ] needs quotes";
     if (strcmp(problem, "mapping values are not allowed in this context") == 0)
-        return "a line before is indented wrongly, or a text with \": \" lacks quotes";
+        return "an earlier line is indented wrongly, or a text with \": \" lacks quotes";
     return NULL;
 }
 
@@ -78,8 +78,8 @@ static int syntax_fault(const struct reader *reader)
     if (yaml->error == YAML_MEMORY_ERROR)
         return -ENOMEM;
     if (yaml->error == YAML_READER_ERROR) {
-        snprintf(text, sizeof text, "not YAML: %s (byte 0x%02x); right would be UTF-8 text", problem,
-                 yaml->problem_value < 0 ? 0u : (unsigned)yaml->problem_value);
+        snprintf(text, sizeof text, "not YAML: expected UTF-8 text, got byte 0x%02x: %s",
+                 yaml->problem_value < 0 ? 0u : (unsigned)yaml->problem_value, problem);
         fault_at(reader, mark_of_offset(reader, yaml->problem_offset), text);
         return -EINVAL;
     }
@@ -103,7 +103,7 @@ static int node_new(struct reader *reader, struct config_node **ret, enum config
 {
     if (reader->nodes++ >= CONFIG_YAML_MAX_NODES) {
         char text[80];
-        snprintf(text, sizeof text, "too long: more than %d values", (int)CONFIG_YAML_MAX_NODES);
+        snprintf(text, sizeof text, "expected at most %d values, got more", (int)CONFIG_YAML_MAX_NODES);
         fault_at(reader, mark, text);
         return -EINVAL;
     }
@@ -134,9 +134,9 @@ static void check_extras(const struct reader *reader, struct config_node *node, 
                          const yaml_char_t *anchor, const yaml_char_t *tag)
 {
     if (anchor)
-        fault_at(reader, event->start_mark, "an anchor (&…) stands here; right would be the value alone");
+        fault_at(reader, event->start_mark, "expected the value alone, got an anchor (&…)");
     if (tag)
-        fault_at(reader, event->start_mark, "a tag (!…) stands here; right would be the value alone");
+        fault_at(reader, event->start_mark, "expected the value alone, got a tag (!…)");
     if (anchor || tag)
         node->bad = true;
 }
@@ -159,7 +159,7 @@ static int read_scalar(struct reader *reader, struct config_node **ret, const ya
     node->text[event->data.scalar.length] = 0;
     check_extras(reader, node, event, event->data.scalar.anchor, event->data.scalar.tag);
     if (strlen(node->text) != event->data.scalar.length) {
-        fault_at(reader, event->start_mark, "a NUL character stands in the value; right would be text without it");
+        fault_at(reader, event->start_mark, "expected a text without NUL characters, got one in it");
         explicit_bzero(node->text, event->data.scalar.length);
         node->bad = true;
     }
@@ -203,7 +203,7 @@ static int read_items(struct reader *reader, struct config_node *node, int depth
             continue;
         }
         if (!key->bad)
-            reader->fault(reader->arg, key->line, key->column, "a list or mapping stands as a key; right would be a name");
+            reader->fault(reader->arg, key->line, key->column, "expected a name as the key, got a list or mapping");
         config_node_free(key);
         config_node_free(value);
     }
@@ -230,14 +230,14 @@ static int read_node(struct reader *reader, struct config_node **ret, const yaml
             config_node_free(node);
             return -ENOMEM;
         }
-        fault_at(reader, event->start_mark, "an alias (*…) stands here; right would be the value itself");
+        fault_at(reader, event->start_mark, "expected the value itself, got an alias (*…)");
         *ret = node;
         return 0;
     default:
         break;
     }
     if (depth >= CONFIG_YAML_MAX_DEPTH) {
-        snprintf(text, sizeof text, "nested too deep: more than %d levels", (int)CONFIG_YAML_MAX_DEPTH);
+        snprintf(text, sizeof text, "expected at most %d levels, got more", (int)CONFIG_YAML_MAX_DEPTH);
         fault_at(reader, event->start_mark, text);
         return -EINVAL;
     }
@@ -268,7 +268,7 @@ int config_yaml_parse(struct config_node **ret, const void *data, size_t size, c
     int r = 0, documents = 0;
 
     if (size > CONFIG_YAML_MAX_SIZE) {
-        fault(arg, 1, 1, "too long: right would be at most 1 MiB");
+        fault(arg, 1, 1, "expected a file of at most 1 MiB, got more");
         return -EINVAL;
     }
     if (!yaml_parser_initialize(&reader.yaml))
@@ -290,7 +290,7 @@ int config_yaml_parse(struct config_node **ret, const void *data, size_t size, c
             break;
         case YAML_DOCUMENT_START_EVENT:
             if (documents++) {
-                fault_at(&reader, event.start_mark, "a second document begins here; right would be one");
+                fault_at(&reader, event.start_mark, "expected one document, got a second one");
                 r = -EINVAL;
             }
             break;
