@@ -22,6 +22,9 @@
 
 struct source;
 
+/* Pictures a second where a stream does not say how many it gives. */
+enum { SOURCE_DEFAULT_FPS = 25 };
+
 /* A source that stalls gives packets but no picture for at most so many stall time-outs before it is -ETIMEDOUT. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 

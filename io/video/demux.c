@@ -1,0 +1,337 @@
+#include "io/video/demux.h"
+
+#include <errno.h>
+#include <libavformat/avformat.h>
+#include <libavutil/avstring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "io/base/clock.h"
+#include "io/base/redact.h"
+#include "io/video/source_folder.h"
+#include "io/video/source_url.h"
+
+enum { CLOSE_MS = 300 };
+
+struct demux {
+    const atomic_bool *stop;
+    enum source_kind kind;
+    char shown[256];            /* the URL, redacted */
+
+    AVFormatContext *format;    /* NULL: a folder */
+    int index;                  /* of the video stream in format */
+    struct folder *folder;
+    size_t next_image;
+    AVCodecParameters *image;   /* of a folder */
+    struct demux_stream stream;
+
+    _Atomic int64_t deadline_us;        /* CLOCK_MONOTONIC; FFmpeg's calls end once it has passed; INT64_MAX: never */
+    atomic_bool late;           /* it passed during a call, which may still give a packet that was under way */
+    bool closing;
+};
+
+static bool stopped(const struct demux *demux)
+{
+    return demux->stop && atomic_load_explicit(demux->stop, memory_order_relaxed);
+}
+
+static bool overdue(const struct demux *demux)
+{
+    int64_t deadline = atomic_load_explicit(&demux->deadline_us, memory_order_relaxed);
+    return atomic_load_explicit(&demux->late, memory_order_relaxed) || (deadline != INT64_MAX && monotonic_us() >= deadline);
+}
+
+static int interrupted(void *arg)
+{
+    struct demux *demux = arg;
+    if (demux->closing)
+        return monotonic_us() >= atomic_load_explicit(&demux->deadline_us, memory_order_relaxed);
+    if (overdue(demux))
+        atomic_store_explicit(&demux->late, true, memory_order_relaxed);
+    return stopped(demux) || overdue(demux);
+}
+
+static void set_deadline(struct demux *demux, int64_t ms)
+{
+    atomic_store_explicit(&demux->deadline_us, ms > 0 ? monotonic_us() + ms * 1000 : INT64_MAX, memory_order_relaxed);
+}
+
+int demux_errno(int code)
+{
+    switch (code) {
+    case AVERROR_INVALIDDATA: case AVERROR_EOF: case AVERROR_DEMUXER_NOT_FOUND: case AVERROR_DECODER_NOT_FOUND:
+    case AVERROR_STREAM_NOT_FOUND: case AVERROR_PROTOCOL_NOT_FOUND: case AVERROR_OPTION_NOT_FOUND: case AVERROR_PATCHWELCOME:
+    case AVERROR_HTTP_BAD_REQUEST: case AVERROR_HTTP_OTHER_4XX:
+        return -EINVAL;
+    case AVERROR_HTTP_UNAUTHORIZED: case AVERROR_HTTP_FORBIDDEN:
+        return -EACCES;
+    case AVERROR_HTTP_NOT_FOUND:
+        return -ENOENT;
+    case AVERROR_EXIT:
+        return -EINTR;
+    default:
+        return code < 0 && code > -4096 && code != -EAGAIN ? code : -EIO;
+    }
+}
+
+/* The error of a call that FFmpeg failed with code: a stop, a stall, or another cause. */
+static int fail(struct demux *demux, int code, const char *doing, struct error *err)
+{
+    char text[AV_ERROR_MAX_STRING_SIZE];
+    if (stopped(demux))
+        return error_set(err, -EINTR, "%s: stopped", demux->shown);
+    if (overdue(demux))
+        return error_set(err, -ETIMEDOUT, "%s: no packet of the video for %g s", demux->shown, demux->stream.stall_ms / 1000.);
+    av_strerror(code, text, sizeof text);
+    return error_set(err, demux_errno(code), "%s: %s%s", demux->shown, doing, text);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------ */
+
+static double sane_fps(AVRational rate)
+{
+    double fps = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
+    return fps >= 0.01 && fps <= 300 ? fps : 0;
+}
+
+static void set_options(const struct demux *demux, const char *url, const struct source_options *from, AVDictionary **options)
+{
+    char number[32];
+    if (demux->stream.images && from->fps > 0) {
+        snprintf(number, sizeof number, "%.6f", from->fps);
+        av_dict_set(options, "framerate", number, 0);
+    }
+    if (!source_is_live(url))
+        return;
+    av_dict_set(options, "rtsp_transport", from->udp ? "udp" : "tcp", 0);
+    av_dict_set(options, "allowed_media_types", "video", 0);
+    av_dict_set(options, "fpsprobesize", "0", 0);
+    if (from->udp)
+        av_dict_set(options, "buffer_size", "1048576", 0);
+    /* The interrupt callback tells stalls. RTSP has a timeout of its own, of 10 s by default, which must not come first. Only
+     * RTSP gets the option: to other protocols it means that they listen for a caller. */
+    int64_t stall_ms = demux->stream.stall_ms;
+    if (strncasecmp(url, "rtsp", 4) == 0)
+        av_dict_set_int(options, "timeout", (stall_ms > 0 ? stall_ms + 1000 : 86400000) * 1000, 0);
+}
+
+/* FFmpeg turns any text file into pictures by one of these formats. */
+static bool is_text_art(const char *format)
+{
+    static const char *const formats[] = {"tty", "bin", "xbin", "adf", "idf"};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(format, formats[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Finds out what streams there are, by decoding a little of each. */
+static int probe(struct demux *demux, int decoder_threads, struct error *err)
+{
+    unsigned n = demux->format->nb_streams;
+    AVDictionary **options = calloc(n ? n : 1, sizeof *options);
+    for (unsigned i = 0; options && decoder_threads > 0 && i < n; i++)
+        av_dict_set_int(&options[i], "threads", decoder_threads, 0);
+    int r = avformat_find_stream_info(demux->format, options);
+    for (unsigned i = 0; options && i < n; i++)
+        av_dict_free(&options[i]);
+    free(options);
+    if (r < 0 || stopped(demux) || overdue(demux))
+        return fail(demux, r < 0 ? r : AVERROR_EXIT, "", err);
+    return 0;
+}
+
+static int choose_video(struct demux *demux, struct error *err)
+{
+    AVFormatContext *format = demux->format;
+    for (unsigned i = 0; i < format->nb_streams; i++)       /* the cover of a sound recording is no video */
+        if (format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC)
+            format->streams[i]->codecpar->codec_type = AVMEDIA_TYPE_ATTACHMENT;
+    demux->index = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+    if (demux->index < 0)
+        return error_set(err, -EINVAL, "%s: holds no video (%u streams)", demux->shown, format->nb_streams);
+    for (unsigned i = 0; i < format->nb_streams; i++)
+        if ((int)i != demux->index)
+            format->streams[i]->discard = AVDISCARD_ALL;
+
+    const AVStream *video = format->streams[demux->index];
+    double fps = sane_fps(video->avg_frame_rate);
+    demux->stream.version = 1;
+    demux->stream.parameters = video->codecpar;
+    demux->stream.time_base = video->time_base;
+    demux->stream.fps = fps > 0 ? fps : sane_fps(video->r_frame_rate);
+    return 0;
+}
+
+static int open_format(struct demux *demux, const char *url, const struct source_options *from, struct error *err)
+{
+    AVDictionary *options = NULL;
+    char *name = NULL;
+    int r = -ENOMEM;
+
+    demux->format = avformat_alloc_context();
+    if (!demux->format)
+        return error_set(err, r, "%s: out of memory", demux->shown);
+    demux->format->interrupt_callback = (AVIOInterruptCB){interrupted, demux};
+    name = demux->kind == SOURCE_FILE ? av_asprintf("file:%s", source_path(url)) : av_strdup(url);
+    demux->format->protocol_whitelist = av_strdup(source_protocols(url));
+    if (!name || !demux->format->protocol_whitelist) {
+        error_set(err, r, "%s: out of memory", demux->shown);
+        goto out;
+    }
+    set_options(demux, url, from, &options);
+    r = avformat_open_input(&demux->format, name, NULL, &options);
+    if (r < 0) {
+        r = fail(demux, r, r == AVERROR_INVALIDDATA ? "not a video that FFmpeg knows: " : "", err);
+        goto out;
+    }
+    if (is_text_art(demux->format->iformat->name)) {
+        r = error_set(err, -EINVAL, "%s: not a video", demux->shown);
+        goto out;
+    }
+    if (demux->kind != SOURCE_FILE && strcmp(demux->format->iformat->name, "mpjpeg") == 0)
+        demux->format->use_wallclock_as_timestamps = 1;
+    r = probe(demux, from->decoder_threads, err);
+    if (r == 0)
+        r = choose_video(demux, err);
+out:
+    av_dict_free(&options);
+    av_free(name);
+    return r;
+}
+
+static int open_folder(struct demux *demux, const char *path, double fps, struct error *err)
+{
+    demux->image = avcodec_parameters_alloc();
+    if (!demux->image)
+        return error_set(err, -ENOMEM, "out of memory");
+    demux->image->codec_type = AVMEDIA_TYPE_VIDEO;
+    demux->stream.parameters = demux->image;
+    demux->stream.fps = fps > 0 ? fps : SOURCE_DEFAULT_FPS;
+    demux->stream.time_base = av_inv_q(av_d2q(demux->stream.fps, 1000000));
+    demux->stream.images = demux->stream.folder = true;
+    return folder_open(&demux->folder, path, err);
+}
+
+/* Refuses what FFmpeg would wait on, or name less clearly. */
+static int check_path(const char *path, const char *shown, bool *folder, struct error *err)
+{
+    struct stat st;
+    *folder = false;
+    if (stat(path, &st) < 0)
+        return source_is_pattern(path) ? 0 : error_set(err, -errno, "%s: %s", shown, strerror(errno));
+    *folder = S_ISDIR(st.st_mode);
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        return error_set(err, -EINVAL, "%s: neither a regular file nor a folder", shown);
+    if (S_ISREG(st.st_mode) && st.st_size == 0)
+        return error_set(err, -EINVAL, "%s: the file is empty", shown);
+    return 0;
+}
+
+int demux_open(struct demux **ret, const char *url, const struct source_options *options, struct error *err)
+{
+    struct demux *demux = calloc(1, sizeof *demux);
+    if (!demux)
+        return error_set(err, -ENOMEM, "out of memory");
+    demux->stop = options->stop;
+    demux->kind = source_kind(url);
+    demux->stream.images = demux->kind == SOURCE_FILE && source_is_pattern(source_path(url));
+    demux->stream.live = demux->kind == SOURCE_LIVE;
+    demux->stream.stall_ms = demux->kind != SOURCE_FILE || source_is_live(url) ? options->stall_timeout_ms : 0;
+    redact(demux->shown, sizeof demux->shown, url);
+    set_deadline(demux, 0);
+
+    bool folder = false;
+    int r = 0;
+    if (demux->kind == SOURCE_UNKNOWN)
+        r = error_set(err, -EINVAL, "%s: unknown kind of URL; a file, rtsp, http, rtmp, udp, rtp, tcp or srt will do",
+                      demux->shown);
+    else if (demux->kind == SOURCE_FILE)
+        r = check_path(source_path(url), demux->shown, &folder, err);
+    if (r == 0 && stopped(demux))
+        r = error_set(err, -EINTR, "%s: stopped", demux->shown);
+    if (r == 0) {
+        set_deadline(demux, demux->stream.stall_ms);
+        r = folder ? open_folder(demux, source_path(url), options->fps, err) : open_format(demux, url, options, err);
+        set_deadline(demux, 0);
+    }
+    if (r < 0) {
+        demux_close(demux);
+        return r;
+    }
+    *ret = demux;
+    return 0;
+}
+
+void demux_close(struct demux *demux)
+{
+    if (!demux)
+        return;
+    demux->closing = true;
+    set_deadline(demux, CLOSE_MS);
+    avformat_close_input(&demux->format);
+    avcodec_parameters_free(&demux->image);
+    folder_close(demux->folder);
+    free(demux);
+}
+
+const struct demux_stream *demux_stream(const struct demux *demux)
+{
+    return &demux->stream;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+static int read_image(struct demux *demux, AVPacket *packet, struct error *err)
+{
+    if (demux->next_image == folder_count(demux->folder))
+        return 0;
+    size_t i = demux->next_image++;
+    int r = folder_read(demux->folder, i, packet, err);
+    if (r < 0)
+        return r == -ENOMEM ? r : -EAGAIN;
+    enum AVCodecID codec = folder_codec(demux->folder, i);
+    if (demux->image->codec_id != codec || !demux->stream.version) {
+        demux->image->codec_id = codec;
+        demux->stream.version++;
+    }
+    return 1;
+}
+
+static int read_format(struct demux *demux, AVPacket *packet, struct error *err)
+{
+    for (;;) {
+        int r = av_read_frame(demux->format, packet);
+        if (r < 0) {
+            const AVIOContext *io = demux->format->pb;
+            if (stopped(demux) || overdue(demux))
+                return fail(demux, r, "", err);
+            if (r == AVERROR(EAGAIN))
+                continue;
+            if ((r == AVERROR_EOF || r == AVERROR_INVALIDDATA) && io && io->error < 0 && io->error != AVERROR_EOF)
+                r = io->error;
+            else if (r == AVERROR_INVALIDDATA && demux->kind == SOURCE_FILE)
+                r = AVERROR_EOF;        /* the file is cut short */
+            /* FFmpeg's code where an answer over HTTP ends that did not tell its length. */
+            if (r == AVERROR(EIO) && demux->kind == SOURCE_REMOTE && io && avio_size(demux->format->pb) < 0)
+                r = AVERROR_EOF;
+            return r == AVERROR_EOF ? 0 : fail(demux, r, "reading failed: ", err);
+        }
+        if (packet->stream_index == demux->index && !demux->late)
+            return 1;
+        av_packet_unref(packet);
+        if (stopped(demux) || overdue(demux))
+            return fail(demux, AVERROR_EXIT, "", err);
+    }
+}
+
+int demux_read(struct demux *demux, AVPacket *packet, struct error *err)
+{
+    set_deadline(demux, demux->stream.stall_ms);
+    int r = demux->folder ? read_image(demux, packet, err) : read_format(demux, packet, err);
+    set_deadline(demux, 0);
+    return r;
+}

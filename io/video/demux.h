@@ -1,0 +1,48 @@
+/* The packets of a source's video stream, in the order in which they arrive: of whatever FFmpeg opens, or of a folder of
+ * image files. Tells a stall, a stop and the end of the stream apart. Decodes nothing but what FFmpeg needs to learn the
+ * stream's parameters while it opens.
+ *
+ * One thread owns a demux; any thread may set options.stop. Never logs. */
+#ifndef MEMAED_IO_VIDEO_DEMUX_H
+#define MEMAED_IO_VIDEO_DEMUX_H
+
+#include <libavcodec/codec_par.h>
+#include <libavcodec/packet.h>
+#include <libavutil/rational.h>
+#include <stdbool.h>
+
+#include "core/error.h"
+#include "io/video/source.h"
+
+struct demux;
+
+/* What is known of the video stream. The demux owns it; it may change in demux_read(). */
+struct demux_stream {
+    unsigned version;           /* grows whenever the codec changes; 0: a folder of which no image has been read */
+    const AVCodecParameters *parameters;        /* of a folder: the codec alone */
+    AVRational time_base;       /* seconds a tick of the packets' timestamps */
+    double fps;                 /* pictures a second, as the container says; 0: unknown */
+    bool images;                /* still images, of a folder or a pattern: their timestamps are made up */
+    bool folder;
+    bool live;                  /* paces itself */
+    int stall_ms;               /* without a packet for so long it has stalled; 0: it cannot stall */
+};
+
+/* Opens the source and finds its video stream. options is borrowed for the call, options->stop for the demux's life. Errors are
+ * those of source_open(); *ret is untouched then. */
+int demux_open(struct demux **ret, const char *url, const struct source_options *options, struct error *err);
+/* Takes NULL. Spends at most a third of a second on a server's goodbye. */
+void demux_close(struct demux *demux);
+
+const struct demux_stream *demux_stream(const struct demux *demux);
+
+/* The next packet of the video into packet, which is blank; the caller unreferences it. 1: a packet; 0: the stream has ended
+ * (a file that is cut short ends at the cut); -EAGAIN: an image of the folder could not be read, and the next call goes on
+ * behind it; -ETIMEDOUT: stalled; -EINTR: stopped; another negative errno: reading failed. err holds the cause. Time between
+ * calls does not count as a stall. */
+int demux_read(struct demux *demux, AVPacket *packet, struct error *err);
+
+/* FFmpeg's error code as a negative errno. */
+int demux_errno(int code);
+
+#endif

@@ -1,0 +1,42 @@
+/* Which of a stream's pictures are analysed: by their timestamps (io/video/pacing.h). Before that, which packets need not be
+ * decoded (io/video/skip.h); after that, the gray picture at the model's size (io/video/gray.h). One thread owns a pick. */
+#ifndef MEMAED_IO_VIDEO_PICK_H
+#define MEMAED_IO_VIDEO_PICK_H
+
+#include <libavcodec/avcodec.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "io/video/demux.h"
+#include "io/video/source.h"
+
+struct pick;
+
+/* fps: pictures to pick a second; 0: every picture. 0, -ENOMEM. */
+int pick_open(struct pick **ret, double fps);
+void pick_close(struct pick *pick);             /* takes NULL */
+
+/* The gray pictures have this size from now on. 0; -EINVAL (not 1 to 8192), -ENOMEM: the size stays. */
+int pick_resize(struct pick *pick, int width, int height);
+
+/* The stream, before its first packet and whenever its codec has changed. Borrowed for the call. */
+void pick_start(struct pick *pick, const struct demux_stream *stream);
+
+/* What the decoder may leave out of the stream's next packet; AVDISCARD_ALL: the packet need not be decoded. */
+enum AVDiscard pick_packet(struct pick *pick, const AVPacket *packet);
+
+/* The stream's next picture: whether it is picked. Writes its time (on a clock that starts at 0 and rises strictly), and, if it is
+ * picked, whether the sequence broke since the picture that was picked before. */
+bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t *pts_us, bool *gap);
+/* The sequence breaks before the next picture: packets were lost. */
+void pick_break(struct pick *pick);
+
+/* The picture turned to gray, into pixels [height * width]; pick_resize() has set the size. 0; -EINVAL, -ENOMEM, with the cause in
+ * err. */
+int pick_gray(struct pick *pick, const AVFrame *picture, uint8_t *pixels, struct error *err);
+
+/* Pictures a second that the stream gives, by its last timestamps; 0: unknown. */
+double pick_fps(const struct pick *pick);
+
+#endif
