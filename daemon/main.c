@@ -7,39 +7,80 @@
 #include "daemon/base/blas.h"
 #include "daemon/commands.h"
 
-static const struct {
-    const char *name, *help;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {"run", "watch cameras: the daemon, in the foreground", command_run},
-    {"check", "read a configuration and report every fault", command_check},
-    {"learn", "train a model on normal footage", command_learn},
-    {"calibrate", "set a model's alerts anew, on other footage", command_calibrate},
-    {"score", "score footage, one row a window", command_score},
-    {"eval", "measure a model against labelled clips", command_eval},
-    {"model", "show what a model file holds, and its memory as pictures", command_model},
-    {"bench", "measure the speed of this machine on this code", command_bench},
+static const struct command *const commands[] = {
+    &run_command, &check_command, &learn_command, &calibrate_command, &score_command, &eval_command, &model_show_command,
+    &model_prototypes_command, &bench_command,
 };
-
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void usage(FILE *out)
 {
-    fprintf(out, "usage: memaed COMMAND [OPTION]...\n\n"
-                 "Watches video for what it has not learned as normal.\n\n");
+    fprintf(out, "Usage: memaed COMMAND [OPTION…]\n\n"
+                 "Learns how things usually move in front of a camera, and alerts on motion that is unusual there.\n\n"
+                 "Commands:\n");
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fprintf(out, "\nmemaed COMMAND --help tells more. memaed --version prints the version.\n");
+        fprintf(out, "  %-16s  %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(out, "\n'memaed COMMAND --help' explains a command and its options. 'memaed --version' prints the version.\n");
 }
 
-/* The kernels of this CPU, or those that MEMAED_CPU asks for. */
+/* How many words of argv are the command's name, 1 or 2; 0: it is not this command. */
+static int names(const struct command *command, int argc, char **argv)
+{
+    size_t n = strcspn(command->name, " ");
+    if (strlen(argv[1]) != n || strncmp(command->name, argv[1], n) != 0)
+        return 0;
+    if (!command->name[n])
+        return 1;
+    return argc > 2 && strcmp(command->name + n + 1, argv[2]) == 0 ? 2 : 0;
+}
+
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* Commands of two words, where the second is missing, unknown or --help. */
+static int run_group(int argc, char **argv)
+{
+    size_t n = strlen(argv[1]);
+    char words[256] = "";
+    bool help = argc > 2 && asks_for_help(argv[2]), any = false;
+    for (int i = 0; i < N_COMMANDS; i++) {
+        const char *name = commands[i]->name;
+        if (strncmp(name, argv[1], n) != 0 || name[n] != ' ')
+            continue;
+        if (help) {
+            fputs(any ? "\n" : "", stdout);
+            command_help(commands[i], stdout);
+        }
+        size_t used = strlen(words);
+        snprintf(words + used, sizeof words - used, "%s%s", any ? " or " : "", name + n + 1);
+        any = true;
+    }
+    if (help && any)
+        return fflush(stdout) == 0 ? 0 : 1;
+    if (any && argc > 2)
+        fprintf(stderr, "memaed %s: expected %s, got \"%s\"\n", argv[1], words, argv[2]);
+    else if (any)
+        fprintf(stderr, "memaed %s: expected %s after it\n", argv[1], words);
+    if (any) {
+        fprintf(stderr, "Try 'memaed %s --help'.\n", argv[1]);
+        return 2;
+    }
+    fprintf(stderr, "memaed: %s: no such command\n\n", argv[1]);
+    usage(stderr);
+    return 2;
+}
+
+/* Takes the kernels of this CPU, or those that MEMAED_CPU asks for. */
 static int choose_kernels(void)
 {
     const char *limit = getenv("MEMAED_CPU");
     int r = kernels_choose(limit && *limit ? limit : NULL);
-    if (r < 0)
-        fprintf(stderr, "memaed: MEMAED_CPU=%s: %s\n", limit,
-                r == -ENOTSUP ? "this CPU has no such instructions" : "c, avx2, avxvnni, avx512 or amx expected");
+    if (r == -ENOTSUP)
+        fprintf(stderr, "memaed: MEMAED_CPU: this CPU does not have the instructions of \"%s\"\n", limit);
+    else if (r < 0)
+        fprintf(stderr, "memaed: MEMAED_CPU: expected c, avx2, avxvnni, avx512 or amx, got \"%s\"\n", limit);
     return r;
 }
 
@@ -52,7 +93,7 @@ int main(int argc, char **argv)
         usage(stderr);
         return 2;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (asks_for_help(argv[1])) {
         usage(stdout);
         return fflush(stdout) == 0 ? 0 : 1;
     }
@@ -60,10 +101,10 @@ int main(int argc, char **argv)
         puts("memaed " MEMAED_VERSION);
         return fflush(stdout) == 0 ? 0 : 1;
     }
-    for (int i = 0; i < N_COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "memaed: unknown command: %s\n\n", argv[1]);
-    usage(stderr);
-    return 2;
+    for (int i = 0; i < N_COMMANDS; i++) {
+        int words = names(commands[i], argc, argv);
+        if (words > 0)
+            return commands[i]->run(argc - words, argv + words);
+    }
+    return run_group(argc, argv);
 }

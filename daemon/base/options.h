@@ -1,20 +1,115 @@
-/* Values of options on the command line. Each writes what is wrong, as "memaed: COMMAND: --OPTION: …", to standard error
- * and returns -EINVAL, with *ret untouched, or returns 0. Main's thread. */
+/* The command line of each subcommand as one table: struct command. command_parse() reads argv by it and reports faults,
+ * command_help() prints --help from it, and command_option() lets others go through its rows. A new option is one row.
+ *
+ * Options are written as GNU programs write them: --name VALUE, --name=VALUE, an abbreviation of --name that fits no other
+ * option, -n VALUE, -nVALUE, and several letters without values behind one '-'. Options and other words may be mixed; "--" ends
+ * the options. Where an option is given twice, the last one counts; OPTION_LIST() collects all. --help (-h) is in no table: every
+ * command has it.
+ *
+ * Values are written into the command's own struct, which holds the defaults before. Main's thread. */
 #ifndef MEMAED_DAEMON_BASE_OPTIONS_H
 #define MEMAED_DAEMON_BASE_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
 
-/* A whole number, min … max. */
-int option_int(int *ret, const char *command, const char *option, const char *text, int min, int max);
-/* A finite number, min … max; above min where open_min. */
-int option_real(double *ret, const char *command, const char *option, const char *text, double min, double max,
-                bool open_min);
+#include "core/error.h"
 
-/* What getopt_long() returned c (':' or '?', with a ':' first in its short options) for. Returns 2, the exit status of
- * wrong usage. */
-int option_unknown(const char *command, int c, char **argv);
-/* Any other wrong usage: "memaed: COMMAND: TEXT", and where help is. Returns 2. */
-int option_misuse(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_INT, OPTION_IS_REAL, OPTION_IS_CHOICE, OPTION_IS_LIST, OPTION_IS_PARSED };
+
+/* Values in the order in which they were given, borrowed from argv. Starts zeroed; command_clear() frees the array. */
+struct option_list {
+    const char **values;        /* [n] */
+    size_t n;
+};
+
+/* 0 or -ENOMEM. text is borrowed. */
+int option_list_append(struct option_list *list, const char *text);
+
+struct command_option {
+    const char *name;           /* without "--"; NULL: the row after the last */
+    char letter;                /* the short form; 0: none */
+
+    /* These are set by one of the macros below. */
+    enum option_type type;
+    size_t at;                  /* offset of the value in the command's struct */
+    double min, max;
+    bool above_min;             /* min itself is out of range */
+    const char *(*choice)(int i);                       /* choice i; NULL after the last */
+    bool (*parse)(void *place, const char *text);       /* writes *place; false: not what is expected, *place untouched */
+    const char *expected;       /* what parse() takes, for messages */
+
+    const char *argument;       /* the value's name in --help; NULL: none (a flag), or the choices */
+    bool more;                  /* of a list: words that follow belong to it, too: --input A B C */
+    size_t most;                /* of a list: values at most; 0: any number */
+    bool required;              /* of a text or a list */
+    const char *section;        /* the heading above this option in --help; NULL: none */
+    const char *help;           /* sentences, wrapped by command_help() */
+};
+
+/* The place of a value: field of struct `of`. A field of another type does not compile. */
+#define OPTION_PLACE(of, field, ...) .at = offsetof(of, field) + 0 * sizeof(_Generic(((of *)0)->field, __VA_ARGS__))
+
+/* bool: true once given. */
+#define OPTION_FLAG(of, field) .type = OPTION_IS_FLAG, OPTION_PLACE(of, field, bool: 0)
+/* const char *: the value, borrowed from argv; not empty. */
+#define OPTION_TEXT(of, field) .type = OPTION_IS_TEXT, OPTION_PLACE(of, field, const char *: 0)
+/* int from `least` to `greatest`. */
+#define OPTION_INT(of, field, least, greatest) \
+    .type = OPTION_IS_INT, OPTION_PLACE(of, field, int: 0), .min = (least), .max = (greatest)
+/* Finite double from `least` to `greatest`; or above `least`. */
+#define OPTION_REAL(of, field, least, greatest) \
+    .type = OPTION_IS_REAL, OPTION_PLACE(of, field, double: 0), .min = (least), .max = (greatest)
+#define OPTION_REAL_ABOVE(of, field, least, greatest) OPTION_REAL(of, field, least, greatest), .above_min = true
+/* int or an enum that counts from 0: which of the choices. */
+#define OPTION_CHOICE(of, field, choices) \
+    .type = OPTION_IS_CHOICE, OPTION_PLACE(of, field, int: 0, unsigned: 0), .choice = (choices)
+/* struct option_list: every value that was given; none is empty. */
+#define OPTION_LIST(of, field) .type = OPTION_IS_LIST, OPTION_PLACE(of, field, struct option_list: 0)
+/* Whatever `parser` writes from field on. */
+#define OPTION_PARSED(of, field, parser, what) \
+    .type = OPTION_IS_PARSED, .at = offsetof(of, field), .parse = (parser), .expected = (what)
+
+struct command {
+    const char *name;           /* "learn"; of two words: "model show" */
+    const char *summary;        /* what it does, in the list of commands */
+    const char *forms;          /* what follows the name on its usage lines, one form a line */
+    const char *about;          /* paragraphs above the options; an empty line divides them */
+    const struct command_option *options;
+    const char *notes;          /* paragraphs below the options; NULL: none */
+
+    /* Words that belong to no option. operand NULL: none is allowed, unless an option with `more` came before. */
+    const char *operand;        /* their name: "INPUT" */
+    const char *operand_help;   /* what one is, for the message that says that it is missing */
+    size_t operands_at;         /* offset of their struct option_list */
+    size_t least, most;         /* how many; most 0: any number */
+
+    int (*run)(int argc, char **argv);  /* argv[0] is the last word of the name; returns the exit status */
+};
+
+#define OPERANDS(of, field, word) OPERANDS_AT_(of, field), .operand = (word)
+#define OPERANDS_AT_(of, field) \
+    .operands_at = offsetof(of, field) + 0 * sizeof(_Generic(((of *)0)->field, struct option_list: 0))
+
+/* Reads argv[1] … argv[argc - 1] into *values. true: go on. false: the command ends with *status: 0 after --help, 2 after wrong
+ * usage, of which standard error tells, 1 where memory is short or --help can't be written. *values is to be cleared either way. */
+bool command_parse(const struct command *command, void *values, int argc, char **argv, int *status);
+/* Frees the lists in *values. */
+void command_clear(const struct command *command, void *values);
+
+/* Option i of the command, --help after those of its table; NULL after the last. */
+const struct command_option *command_option(const struct command *command, int i);
+
+/* The text of --help, 80 columns wide. */
+void command_help(const struct command *command, FILE *out);
+
+/* Wrong usage that no table shows: "memaed COMMAND: TEXT", and where help is, to standard error. Returns the exit status, 2. */
+int command_misuse(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "memaed COMMAND: err's text" to standard error, with credentials redacted. Returns the exit status, 1. */
+int command_failed(const struct command *command, const struct error *err);
+
+/* The choices of enum precision: "fp32", "int8", "auto". */
+const char *option_precisions(int i);
 
 #endif

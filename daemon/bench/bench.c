@@ -2,7 +2,6 @@
 #include "daemon/commands.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,40 +19,13 @@
 #include "daemon/bench/bench_train.h"
 #include "io/model/model_file.h"
 
-static const char usage[] =
-    "Usage: memaed bench [OPTION…]\n"
-    "\n"
-    "Measures the speed of the frozen network on this machine, or of its training, on random pictures, and prints one\n"
-    "JSON object.\n"
-    "\n"
-    "      --arch NAME|FILE   architecture with random weights: a built-in one (--help lists them), or a JSON file as\n"
-    "                         in docs/model-format.md (paper)\n"
-    "  -m, --model FILE       this model instead\n"
-    "      --precision P      fp32 or int8 (fp32)\n"
-    "      --stride N         besides, windows that slide by N pictures over one sequence a worker\n"
-    "      --threads N        workers with one cube each; with --train, for one batch (all cores)\n"
-    "      --all              instead: in both precisions, by threads, every step, sliding, cameras, memory\n"
-    "      --table            --all as a table\n"
-    "      --rate R           windows a second of a camera, with --all (5)\n"
-    "      --train            whole steps of training instead of the frozen network\n"
-    "      --batch N          cubes a step, with --train (8)\n"
-    "      --seconds S        how long to measure the throughput, after warm-up (10); with --all each figure (2)\n"
-    "  -h, --help             show this help\n"
-    "\n"
-    "seconds_per_cube: wall time divided by cubes finished, all workers together; latency_s: one cube alone, the\n"
-    "median; peak_gflops: what these threads reach in a loop of multiply-adds on registers, of floats or of bytes;\n"
-    "gflop_per_cube: two a multiply-add of the convolutions' direct form; share_of_peak: gflop_per_cube /\n"
-    "seconds_per_cube / peak_gflops. With --stride: seconds_per_window, share_of_cube = seconds_per_window /\n"
-    "seconds_per_cube, and the bytes that are kept of past windows, a worker. Cameras: of the network alone, without\n"
-    "decoding and score, by the windows a second of eight cameras a thread in turn.\n"
-    "\n"
-    "Built-in architectures:";
-
 struct bench {
     const char *arch_name, *model_path;
-    enum precision precision;
-    int threads, stride;        /* stride 0: no windows that slide */
-    double seconds, rate;       /* 0: the default */
+    int precision;              /* of enum precision; -1: not given */
+    int threads;
+    int stride, batch;          /* 0: not given */
+    double seconds, rate;       /* 0: not given */
+    bool train, all, table;
 };
 
 static double or_else(double x, double otherwise)
@@ -68,18 +40,12 @@ static int print_json(json_t *json)
                  fflush(stdout) != 0;
 
     if (failed)
-        fprintf(stderr, "memaed: bench: the result can't be written: %s\n", json ? strerror(errno) : "out of memory");
+        fprintf(stderr, "memaed bench: the result can't be written: %s\n", json ? strerror(errno) : "out of memory");
     json_decref(json);
     return failed;
 }
 
-static int fail(const struct error *err)
-{
-    fprintf(stderr, "memaed: bench: %s\n", err->text);
-    return 1;
-}
-
-static int bench_all(const struct bench *b, bool table)
+static int bench_all(const struct bench *b)
 {
     struct error err;
     json_t *survey;
@@ -87,15 +53,15 @@ static int bench_all(const struct bench *b, bool table)
                                                                  or_else(b->seconds, 2)}, &err);
 
     if (r < 0)
-        return fail(&err);
-    if (!table)
+        return command_failed(&bench_command, &err);
+    if (!b->table)
         return print_json(survey);
     bench_survey_table(stdout, survey);
     json_decref(survey);
     if (fflush(stdout) == 0)
         return 0;
     error_set(&err, -errno, "the result can't be written: %s", strerror(errno));
-    return fail(&err);
+    return command_failed(&bench_command, &err);
 }
 
 /* One precision, so many threads. */
@@ -103,7 +69,7 @@ static json_t *measure(const struct bench *b, struct bench_plan *plan, const str
 {
     struct bench_rate cubes;
     double seconds = or_else(b->seconds, 10), latency_s = bench_plan_latency_s(plan, seconds / 5);
-    double peak = bench_peak(p, b->threads, b->precision) * 1e-9, gflop = bench_plan_gflop(plan);
+    double peak = bench_peak(p, b->threads, (enum precision)b->precision) * 1e-9, gflop = bench_plan_gflop(plan);
     char cpu[128];
 
     bench_plan_cubes(plan, b->threads, seconds, &cubes);
@@ -111,11 +77,11 @@ static json_t *measure(const struct bench *b, struct bench_plan *plan, const str
     bench_cpu_name(cpu, sizeof cpu);
     return json_pack(
         "{s:s?, s:s?, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:f, s:s, s:s, s:s?, s:I, s:s, s:s}", "arch",
-        b->arch_name, "model", b->model_path, "precision", precision_name(b->precision), "threads", b->threads,
+        b->arch_name, "model", b->model_path, "precision", precision_name((enum precision)b->precision), "threads", b->threads,
         "seconds_per_cube", each, "latency_s", latency_s, "gflop_per_cube", gflop, "gflops", gflop / each, "peak_gflops", peak,
         "share_of_peak", peak > 0 ? json_real(gflop / each / peak) : json_null(), "cubes", (json_int_t)cubes.n, "seconds",
         cubes.seconds, "kernels", b->precision == PRECISION_INT8 ? int8_kernels->name : kernels->name, "blas", blas_kernels(),
-        "peak_kernel", peak_of(b->precision).kernel, "workspace_bytes",
+        "peak_kernel", peak_of((enum precision)b->precision).kernel, "workspace_bytes",
         (json_int_t)plan_workspace_size(bench_plan_plan(plan)), "cpu", cpu, "version", MEMAED_VERSION);
 }
 
@@ -148,10 +114,10 @@ static int bench_one(const struct bench *b)
 
     if (r < 0) {
         error_set(&err, r, "%d threads: %s", b->threads, strerror(-r));
-        return fail(&err);
+        return command_failed(&bench_command, &err);
     }
     struct parallel parallel = parallel_threads_parallel(threads);
-    r = bench_plan_open(&plan, &(struct bench_plan_options){b->arch_name, b->model_path, b->precision, &parallel}, &err);
+    r = bench_plan_open(&plan, &(struct bench_plan_options){b->arch_name, b->model_path, (enum precision)b->precision, &parallel}, &err);
     if (r == 0)
         json = measure(b, plan, &parallel);
     if (json && b->stride)
@@ -161,12 +127,13 @@ static int bench_one(const struct bench *b)
     if (r == 0)
         return print_json(json);
     json_decref(json);
-    return fail(&err);
+    return command_failed(&bench_command, &err);
 }
 
 /* The architecture of --arch or of --model, with random weights. */
-static int train_all(const struct bench *b, int batch)
+static int train_all(const struct bench *b)
 {
+    const int batch = b->batch > 0 ? b->batch : 8;
     struct model_file file = {0};
     struct bench_train_result result;
     struct error err;
@@ -184,7 +151,7 @@ static int train_all(const struct bench *b, int batch)
     if (r == 0)
         r = bench_train(&result, &arch, batch, b->threads, or_else(b->seconds, 10), &err);
     if (r < 0)
-        return fail(&err);
+        return command_failed(&bench_command, &err);
     return print_json(json_pack("{s:s?, s:s?, s:s, s:i, s:i, s:f, s:f, s:I, s:f, s:s, s:s, s:s}", "arch",
                                 b->arch_name, "model", b->model_path, "what", "training step",
                                 "threads", b->threads, "batch", batch, "seconds_per_cube", result.seconds_per_cube,
@@ -193,89 +160,86 @@ static int train_all(const struct bench *b, int batch)
                                 MEMAED_VERSION));
 }
 
-int command_bench(int argc, char **argv)
+static const char *bench_precisions(int i)
 {
-    static const struct option options[] = {
-        {"arch", required_argument, NULL, 'a'},    {"model", required_argument, NULL, 'm'},
-        {"precision", required_argument, NULL, 'p'}, {"threads", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 's'},   {"stride", required_argument, NULL, 'S'},
-        {"all", no_argument, NULL, 'A'},             {"table", no_argument, NULL, 'B'},
-        {"rate", required_argument, NULL, 'r'},      {"train", no_argument, NULL, 'T'},
-        {"batch", required_argument, NULL, 'b'},     {"help", no_argument, NULL, 'h'},
-        {0},
-    };
-    struct bench bench = {.threads = parallel_threads_cores()};
-    int r = 0, batch = 0;
-    bool train = false, all = false, table = false, precision = false;
+    return i <= PRECISION_INT8 ? option_precisions(i) : NULL;
+}
 
-    opterr = 0;
-    optind = 0;
-    for (int c; r == 0 && (c = getopt_long(argc, argv, ":m:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'a':
-            bench.arch_name = optarg;
-            break;
-        case 'm':
-            bench.model_path = optarg;
-            break;
-        case 'p':
-            if (!precision_find(&bench.precision, optarg) || bench.precision == PRECISION_AUTO)
-                return option_misuse("bench", "--precision: fp32 or int8 expected, '%s' found", optarg);
-            precision = true;
-            break;
-        case 't':
-            r = option_int(&bench.threads, "bench", "threads", optarg, 1, PARALLEL_THREADS_MAX);
-            break;
-        case 's':
-            r = option_real(&bench.seconds, "bench", "seconds", optarg, 0, 86400, true);
-            break;
-        case 'S':
-            r = option_int(&bench.stride, "bench", "stride", optarg, 1, 64);
-            break;
-        case 'A':
-            all = true;
-            break;
-        case 'B':
-            all = table = true;
-            break;
-        case 'r':
-            r = option_real(&bench.rate, "bench", "rate", optarg, 0, 1000, true);
-            break;
-        case 'T':
-            train = true;
-            break;
-        case 'b':
-            r = option_int(&batch, "bench", "batch", optarg, 2, 4096);
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            for (int i = 0; arch_profile_name(i); i++)
-                printf(" %s", arch_profile_name(i));
-            putchar('\n');
-            return fflush(stdout) == 0 ? 0 : 1;
-        default:
-            return option_unknown("bench", c, argv);
-        }
-    }
-    if (r < 0)
-        return 2;
-    if (optind != argc)
-        return option_misuse("bench", "%s: no argument expected", argv[optind]);
-    if (bench.arch_name && bench.model_path)
-        return option_misuse("bench", "--arch or --model expected, not both");
-    if (train && bench.precision != PRECISION_FP32)
-        return option_misuse("bench", "--precision: training is in fp32");
-    if (bench.stride && train)
-        return option_misuse("bench", "--stride: training has no windows that slide");
-    if (all && (train || precision || bench.stride))
-        return option_misuse("bench", "--all: it leaves no choice of --train, --precision, --stride");
-    if (bench.rate > 0 && !all)
-        return option_misuse("bench", "--rate: it goes with --all");
-    if (batch && !train)
-        return option_misuse("bench", "--batch: it goes with --train");
+static const struct command_option bench_options[] = {
+    {"arch", 0, OPTION_TEXT(struct bench, arch_name), .argument = "NAME|FILE",
+     .help = "An architecture with random weights: a built-in one (paper, released, small, compact, nano, small-ae, compact-ae, "
+             "nano-ae) or a JSON file (docs/model-format.md) (default: paper)."},
+    {"model", 'm', OPTION_TEXT(struct bench, model_path), .argument = "FILE", .help = "This model instead."},
+    {"precision", 0, OPTION_CHOICE(struct bench, precision, bench_precisions), .help = "What the network computes in (default: fp32)."},
+    {"stride", 0, OPTION_INT(struct bench, stride, 1, 64), .argument = "N",
+     .help = "Also measure windows that slide by N frames over one sequence a worker."},
+    {"threads", 0, OPTION_INT(struct bench, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
+     .help = "Workers with one cube each; with --train, threads for one batch (default: all cores)."},
+    {"all", 0, OPTION_FLAG(struct bench, all),
+     .help = "Instead measure everything: both precisions, numbers of threads, every step, sliding windows, cameras, memory."},
+    {"table", 0, OPTION_FLAG(struct bench, table), .help = "As --all, but print a table."},
+    {"rate", 0, OPTION_REAL_ABOVE(struct bench, rate, 0, 1000), .argument = "R",
+     .help = "With --all: windows a second of one camera (default: 5)."},
+    {"train", 0, OPTION_FLAG(struct bench, train), .help = "Measure whole training steps instead of the frozen network."},
+    {"batch", 0, OPTION_INT(struct bench, batch, 2, 4096), .argument = "N", .help = "With --train: cubes a step (default: 8)."},
+    {"seconds", 0, OPTION_REAL_ABOVE(struct bench, seconds, 0, 86400), .argument = "S",
+     .help = "How long to measure the throughput after warm-up (default: 10); with --all, each figure (default: 2)."},
+    {0},
+};
+
+/* Exit status 0 or 2. */
+static int check_combination(const struct bench *b)
+{
+    bool all = b->all || b->table;
+    if (b->arch_name && b->model_path)
+        return command_misuse(&bench_command, "expected --arch or --model, got both");
+    if (b->train && b->precision == PRECISION_INT8)
+        return command_misuse(&bench_command, "--precision: expected fp32 with --train, got \"int8\"");
+    if (b->stride && b->train)
+        return command_misuse(&bench_command, "--stride: training has no sliding windows; leave out --stride or --train");
+    if (all && (b->train || b->precision >= 0 || b->stride))
+        return command_misuse(&bench_command, "--all: measures every precision and stride; leave out --train, --precision and "
+                              "--stride");
+    if (b->rate > 0 && !all)
+        return command_misuse(&bench_command, "--rate: needs --all");
+    if (b->batch && !b->train)
+        return command_misuse(&bench_command, "--batch: needs --train");
+    return 0;
+}
+
+static int command_bench(int argc, char **argv)
+{
+    struct bench bench = {.threads = parallel_threads_cores(), .precision = -1};
+    int status;
+    if (!command_parse(&bench_command, &bench, argc, argv, &status) || (status = check_combination(&bench)) != 0)
+        return status;
     if (!bench.arch_name && !bench.model_path)
         bench.arch_name = "paper";
-    if (train)
-        return train_all(&bench, batch ? batch : 8);
-    return all ? bench_all(&bench, table) : bench_one(&bench);
+    if (bench.train)
+        return train_all(&bench);
+    if (bench.all || bench.table)
+        return bench_all(&bench);
+    bench.precision = bench.precision < 0 ? PRECISION_FP32 : bench.precision;
+    return bench_one(&bench);
 }
+
+const struct command bench_command = {
+    .name = "bench",
+    .summary = "measure the speed of this machine on this code",
+    .forms = "[OPTION…]",
+    .about = "Measures the speed of the frozen network, or of its training, on this machine with random pictures. Prints one JSON "
+             "object.",
+    .options = bench_options,
+    .notes = "Figures:\n"
+             "  seconds_per_cube: wall time divided by the cubes finished by all workers together.\n"
+             "  latency_s: one cube alone, the median.\n"
+             "  gflop_per_cube: two operations for each multiply-add of the convolutions' direct form.\n"
+             "  peak_gflops: what these threads reach in a loop of multiply-adds on registers, of floats or of bytes.\n"
+             "  share_of_peak: gflop_per_cube / seconds_per_cube / peak_gflops.\n"
+             "  seconds_per_window, share_of_cube, history_bytes: with --stride: time of a sliding window; its share of "
+             "seconds_per_cube; the bytes that a worker keeps of past windows.\n"
+             "  cameras: with --all: how many cameras the windows a second are enough for, measured with eight cameras a thread in "
+             "turn. Of the network alone, without decoding and score.\n\n"
+             "Exit status: 0; 1 where it failed; 2 wrong usage.",
+    .run = command_bench,
+};

@@ -2,7 +2,6 @@
 #include "daemon/commands.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,34 +13,12 @@
 #include "daemon/learn/calibrator.h"
 #include "daemon/learn/inputs.h"
 #include "daemon/learn/survey.h"
-#include "io/base/redact.h"
 #include "io/footage/footage.h"
 #include "io/model/model_file.h"
 
-static const char usage[] =
-    "Usage: memaed calibrate --model MODEL --input PATH… --output MODEL [OPTION…]\n"
-    "\n"
-    "Takes the alert threshold, and how rare each score is, from footage of what is normal, and leaves what the model\n"
-    "learned as it is: for a season that was not learned, another number of alerts, or a model that has no calibration.\n"
-    "The footage should not be what the model learned from: that scores lower than the camera will.\n"
-    "\n"
-    "  -m, --model MODEL        the model to calibrate\n"
-    "  -i, --input PATH…        footage, as `memaed learn` takes it\n"
-    "  -o, --output MODEL       where to write it; may be MODEL itself\n"
-    "      --verify PATH…       footage that was neither learned nor calibrated on: how many alerts it would have raised\n"
-    "      --fps F              frames analysed a second; the model's own, or every frame where it tells none\n"
-    "      --alerts-per-day A   how often normal footage may alert (1)\n"
-    "      --windows N          score so many windows at most, in stretches spread over the footage (500000); of what\n"
-    "                           verifies as many\n"
-    "      --threads N          (all cores)\n"
-    "      --max-memory MIB     of decoded footage (4096)\n"
-    "  -h, --help               show this help\n"
-    "\n"
-    "Exit status: 0; 1 where the model or the footage is of no use (the reason is told); 2 wrong usage.\n";
-
 struct calibrate {
     const char *model, *output;
-    struct inputs inputs, verify;
+    struct option_list inputs, verify;
     double fps, alerts_a_day;
     int windows, threads, max_memory_mib;
 };
@@ -120,62 +97,50 @@ out:
     return r;
 }
 
-int command_calibrate(int argc, char **argv)
+static const struct command_option calibrate_options[] = {
+    {"model", 'm', OPTION_TEXT(struct calibrate, model), .argument = "MODEL", .required = true, .help = "The model to calibrate."},
+    {"input", 'i', OPTION_LIST(struct calibrate, inputs), .argument = "PATH…", .more = true, .required = true,
+     .help = "Footage, as `memaed learn` takes it. May be repeated."},
+    {"output", 'o', OPTION_TEXT(struct calibrate, output), .argument = "MODEL", .required = true,
+     .help = "Where to write the model; may be the same file."},
+    {"verify", 0, OPTION_LIST(struct calibrate, verify), .argument = "PATH…", .more = true,
+     .help = "Footage that was used neither for learning nor for calibration. Reports how many alerts it would have raised."},
+    {"fps", 0, OPTION_REAL(struct calibrate, fps, 0, 1000), .argument = "F",
+     .help = "Frames analysed a second (default: the model's own rate; every frame where it has none)."},
+    {"alerts-per-day", 0, OPTION_REAL_ABOVE(struct calibrate, alerts_a_day, 0, 1e6), .argument = "A",
+     .help = "How many alerts a day the threshold allows on normal footage (default: 1)."},
+    {"windows", 0, OPTION_INT(struct calibrate, windows, 1, 1000000000), .argument = "N",
+     .help = "Score N windows at most, in stretches spread over the footage; of --verify, as many (default: 500000)."},
+    {"threads", 0, OPTION_INT(struct calibrate, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
+     .help = "Threads (default: all cores)."},
+    {"max-memory", 0, OPTION_INT(struct calibrate, max_memory_mib, 1, 1 << 20), .argument = "MIB",
+     .help = "Memory for decoded footage (default: 4096)."},
+    {0},
+};
+
+static int command_calibrate(int argc, char **argv)
 {
-    enum { FPS = 256, ALERTS, WINDOWS, THREADS, MAX_MEMORY, VERIFY };
-    static const struct option options[] = {
-        {"model", required_argument, NULL, 'm'}, {"input", required_argument, NULL, 'i'},
-        {"output", required_argument, NULL, 'o'}, {"verify", required_argument, NULL, VERIFY},
-        {"fps", required_argument, NULL, FPS},
-        {"alerts-per-day", required_argument, NULL, ALERTS}, {"windows", required_argument, NULL, WINDOWS},
-        {"threads", required_argument, NULL, THREADS}, {"max-memory", required_argument, NULL, MAX_MEMORY},
-        {"help", no_argument, NULL, 'h'}, {0},
-    };
     struct calibrate o = {.alerts_a_day = 1, .windows = 500000, .threads = parallel_threads_cores(), .max_memory_mib = 4096};
-    int status = 2, c, bad = 0;
-    struct inputs *list = &o.inputs;    /* an argument by itself is one more of the list at hand: --input A B C */
-    const char **urls = calloc(2 * (size_t)argc, sizeof *urls);
-    if (!urls) {
-        fprintf(stderr, "memaed: calibrate: out of memory\n");
-        return 1;
-    }
-    o.inputs.urls = urls;
-    o.verify.urls = urls + argc;
-    while (!bad && (c = getopt_long(argc, argv, "-:m:i:o:h", options, NULL)) != -1)
-        switch (c) {
-        case 'm': o.model = optarg; break;
-        case 'i':
-        case VERIFY:
-            list = c == VERIFY ? &o.verify : &o.inputs;
-            inputs_append(list, optarg);
-            break;
-        case 1: inputs_append(list, optarg); break;
-        case 'o': o.output = optarg; break;
-        case FPS: bad = option_real(&o.fps, "calibrate", "fps", optarg, 0, 1000, false); break;
-        case ALERTS: bad = option_real(&o.alerts_a_day, "calibrate", "alerts-per-day", optarg, 0, 1e6, true); break;
-        case WINDOWS: bad = option_int(&o.windows, "calibrate", "windows", optarg, 1, 1000000000); break;
-        case THREADS: bad = option_int(&o.threads, "calibrate", "threads", optarg, 1, PARALLEL_THREADS_MAX); break;
-        case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "calibrate", "max-memory", optarg, 1, 1 << 20); break;
-        case 'h':
-            fputs(usage, stdout);
-            free(urls);
-            return fflush(stdout) == 0 ? 0 : 1;
-        default: bad = option_unknown("calibrate", c, argv);
-        }
-    for (; !bad && optind < argc; optind++)
-        inputs_append(list, argv[optind]);
-    if (!bad && (!o.model || !o.output || o.inputs.n == 0))
-        bad = option_misuse("calibrate", "--%s is missing", !o.model ? "model" : !o.output ? "output" : "input");
-    if (!bad) {
-        struct error err = {.text = "out of memory"};
+    struct error err = {.text = "out of memory"};
+    int status;
+    if (command_parse(&calibrate_command, &o, argc, argv, &status)) {
         log_open(LOG_INFO);
-        status = calibrate(&o, &err) < 0;
-        if (status) {
-            char text[sizeof err.text];
-            redact(text, sizeof text, err.text);
-            fprintf(stderr, "memaed: calibrate: %s\n", text);
-        }
+        status = calibrate(&o, &err) < 0 ? command_failed(&calibrate_command, &err) : 0;
     }
-    free(urls);
+    command_clear(&calibrate_command, &o);
     return status;
 }
+
+const struct command calibrate_command = {
+    .name = "calibrate",
+    .summary = "calibrate a model's alerts anew, on other footage",
+    .forms = "--model MODEL --input PATH… --output MODEL [OPTION…]",
+    .about = "Calibrates the alert threshold, and how rare each score is, on footage of what is normal. The network itself stays as "
+             "it is. Use it for a season that was not learned, for another number of alerts, or for a model without a "
+             "calibration.\n\n"
+             "Do not calibrate on the footage that the model learned from: it scores lower than the camera will.",
+    .options = calibrate_options,
+    .notes = "Exit status: 0; 1 where the model or the footage is of no use (the message says why); 2 wrong usage.",
+    OPERANDS(struct calibrate, inputs, "PATH"),
+    .run = command_calibrate,
+};

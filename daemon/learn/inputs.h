@@ -1,23 +1,16 @@
-/* Footage as a command line names it: paths and URLs. */
+/* Footage as the command line names it: a list of paths and URLs. */
 #ifndef MEMAED_DAEMON_LEARN_INPUTS_H
 #define MEMAED_DAEMON_LEARN_INPUTS_H
 
 #include <jansson.h>
-#include <stddef.h>
 
+#include "daemon/base/options.h"
 #include "io/footage/footage.h"
 
-struct inputs {
-    const char **urls;          /* the caller's, with room for what is appended */
-    size_t n;
-};
+/* Appends all inputs to the footage, in their order. Returns as footage_add(). */
+int inputs_read(const struct option_list *inputs, struct footage *footage, struct error *err);
 
-void inputs_append(struct inputs *inputs, const char *url);
-
-/* Appends them to the footage, in their order; as footage_add(). */
-int inputs_read(const struct inputs *inputs, struct footage *footage, struct error *err);
-
-/* Their names (source_name()); the caller's reference, or NULL: out of memory. */
-json_t *inputs_to_json(const struct inputs *inputs);
+/* Their names (source_name()). The caller's reference; NULL: out of memory. */
+json_t *inputs_to_json(const struct option_list *inputs);
 
 #endif

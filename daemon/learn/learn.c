@@ -2,7 +2,6 @@
 #include "daemon/commands.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -23,61 +22,20 @@
 #include "daemon/learn/learner.h"
 #include "daemon/learn/recorder.h"
 #include "io/base/clock.h"
-#include "io/base/redact.h"
 #include "io/footage/footage.h"
 #include "io/model/model_file.h"
 
-static const char usage[] =
-    "Usage: memaed learn --input PATH… --output MODEL [OPTION…]\n"
-    "       memaed learn --config FILE --camera NAME --hours H [--output MODEL] [OPTION…]\n"
-    "\n"
-    "Learns what is normal in the footage, calibrates the alerts on the last fifth of each hour or on footage set apart for\n"
-    "that, verifies them on a part of it that it keeps apart even then, and writes a model and a report.\n"
-    "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image files\n"
-    "is one sequence, a folder of videos all of them in name order.\n"
-    "\n"
-    "The second form records the camera first, to OUTPUT.recording (bounded by --max-disk, removed once the model is\n"
-    "written), at the fps of the configuration, through losses of the stream, until there are H hours of footage.\n"
-    "\n"
-    "  -i, --input PATH…        footage, oldest first; may be repeated\n"
-    "      --calibrate PATH…    footage to calibrate on; all of --input is then learned from\n"
-    "      --config FILE        a configuration, whose models need not be there yet\n"
-    "      --camera NAME        the camera in it to learn from\n"
-    "      --hours H            of footage to record; less where the source is a file that ends before\n"
-    "  -o, --output MODEL       the model file to write; with --camera the one in the configuration by default\n"
-    "      --profile NAME       the network: small (the default), compact, nano, paper, released; without\n"
-    "                           a memory, to compare: small-ae, compact-ae, nano-ae\n"
-    "      --arch FILE          the network from a JSON file (docs/model-format.md) instead\n"
-    "      --size WIDTHxHEIGHT  of the pictures that the network sees, multiples of 16. Default: as\n"
-    "                           many as 128x128 (small, compact) or 64x64 (nano) hold, near the camera's aspect, but\n"
-    "                           no larger than its pictures; 256x256 (paper, released); the file's (--arch)\n"
-    "      --fps F              frames analysed a second; 0, the default, takes every frame\n"
-    "      --time-limit MINUTES stop in time, all but a recording included (30, where no --steps are given)\n"
-    "      --steps N            stop after N training steps; with it the schedule follows the steps alone\n"
-    "      --seed N             of all random choices (1)\n"
-    "      --threads N          (all cores)\n"
-    "      --batch N            windows a step (8)\n"
-    "      --learning-rate R    at its highest (0.001)\n"
-    "      --entropy A          weight of the addressing's entropy in the loss (0.0002)\n"
-    "      --alerts-per-day A   how often normal footage may alert: what the threshold is set for (1)\n"
-    "      --max-memory MIB     of decoded footage (4096); what exceeds it goes compressed to a file beside OUTPUT\n"
-    "      --max-disk MIB       of that file (65536)\n"
-    "      --resume             go on with an interrupted run, from OUTPUT.checkpoint and OUTPUT.recording; starts anew\n"
-    "                           where these are missing\n"
-    "      --checkpoint S       seconds between checkpoints (45)\n"
-    "      --low-priority       give way to everything else on this machine\n"
-    "  -h, --help               show this help\n"
-    "\n"
-    "Interrupted (Ctrl-C), it writes a checkpoint and exits 1; after a crash at most a minute of training is lost.\n"
-    "\n"
-    "Exit status: 0; 1 where the footage is of no use (the reason is told) or learning failed; 2 wrong usage.\n";
+struct size {
+    int width, height;
+};
 
 struct learn {
-    struct inputs inputs, calibrate;
-    const char *output, *profile, *arch_file, *config_file, *camera_name;
-    double hours;
-    const struct config_camera *camera; /* to record; NULL: learns from inputs */
-    int width, height;          /* 0: the profile's */
+    struct option_list inputs, calibrate;
+    const char *output, *arch_file, *config_file, *camera_name;
+    int profile;                /* arch_profile_name() of it */
+    double hours;               /* 0: not given */
+    const struct config_camera *camera; /* the camera to record; NULL: learn from inputs */
+    struct size size;           /* 0 x 0: the profile's */
     double fps, minutes, alerts_a_day, learning_rate, entropy;
     int steps, seed, threads, batch, max_memory_mib, max_disk_mib;
     double checkpoint_s;
@@ -163,13 +121,13 @@ static int choose_arch(struct arch *ret, const struct learn *o, struct error *er
         if (r < 0)
             return r;
     } else {
-        arch = *arch_profile(o->profile);
+        arch = *arch_profile(arch_profile_name(o->profile));
     }
     if (arch_check_camera(&arch, err) < 0)
         return -EINVAL;
-    if (o->width > 0) {
-        arch.width = o->width;
-        arch.height = o->height;
+    if (o->size.width > 0) {
+        arch.width = o->size.width;
+        arch.height = o->size.height;
     }
     struct arch_shapes shapes;
     int r = arch_shapes(&shapes, &arch, err);
@@ -232,7 +190,7 @@ static int fill(struct footage *footage, const struct learn *o, const char *path
 /* A profile for CPUs takes the shape of the camera's pictures, where nothing else is asked for. */
 static bool fits_camera(const struct learn *o)
 {
-    return !o->arch_file && o->width == 0 && arch_profile_fits(o->profile);
+    return !o->arch_file && o->size.width == 0 && arch_profile_fits(arch_profile_name(o->profile));
 }
 
 static void fit_size(void *arg, int *width, int *height)
@@ -303,7 +261,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
         json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
     json_t *verified = r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null();
     return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, s:o, s:o}",
-                     "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : o->profile, "inputs",
+                     "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : arch_profile_name(o->profile), "inputs",
                      inputs_to_json(&o->inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
                      "frames", (int)footage_frames(footage), "fps", footage_fps(footage), "seed", o->seed,
@@ -436,15 +394,14 @@ out:
 
 /* ---- command line ------------------------------------------------------------------------------------------------ */
 
-static int parse_size(struct learn *o, const char *text)
+static bool parse_size(void *place, const char *text)
 {
     char end;
     int w, h;
     if (sscanf(text, "%dx%d%c", &w, &h, &end) != 2 || w < 16 || h < 16 || w > 4096 || h > 4096 || w % 16 || h % 16)
-        return option_misuse("learn", "--size: WIDTHxHEIGHT expected, multiples of 16 from 16 to 4096, \"%s\" found", text);
-    o->width = w;
-    o->height = h;
-    return 0;
+        return false;
+    *(struct size *)place = (struct size){w, h};
+    return true;
 }
 
 static void print_fault(void *arg, const char *text)
@@ -461,7 +418,8 @@ static int choose_camera(struct learn *o, const struct config *config, struct er
             o->camera = &config->cameras[i];
     if (!o->camera)
         return error_set(err, -ENOENT, "%s: there is no camera \"%s\"", o->config_file, o->camera_name);
-    inputs_append(&o->inputs, o->camera->source);
+    if (option_list_append(&o->inputs, o->camera->source) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
     o->output = o->output ? o->output : o->camera->model;
     o->fps = o->fps > 0 ? o->fps : o->camera->fps;
     return 0;
@@ -479,111 +437,121 @@ static int run(struct learn *o)
         else if (r < 0)
             return 1;
     }
-    if (r < 0 || (config && (r = choose_camera(o, config, &err)) < 0) || (r = learn(o, &err)) < 0) {
-        char text[sizeof err.text];
-        redact(text, sizeof text, err.text);
-        fprintf(stderr, "memaed: learn: %s\n", text);
-    }
+    if (r < 0 || (config && (r = choose_camera(o, config, &err)) < 0) || (r = learn(o, &err)) < 0)
+        command_failed(&learn_command, &err);
     config_unref(config);
     return r < 0;
 }
 
-/* One of two forms: from inputs, or from a camera. */
+/* Footage comes from inputs, or from a camera. Exit status 0 or 2. */
 static int check_form(const struct learn *o)
 {
     if (!o->config_file && !o->camera_name && o->hours == 0) {
         if (o->inputs.n == 0)
-            return option_misuse("learn", "--input is missing; or --config, --camera and --hours");
-        return o->output ? 0 : option_misuse("learn", "--output is missing");
+            return command_misuse(&learn_command, "expected --input, or --config, --camera and --hours");
+        return o->output ? 0 : command_misuse(&learn_command, "--output MODEL is missing");
     }
     if (!o->config_file || !o->camera_name || o->hours == 0)
-        return option_misuse("learn", "--config, --camera and --hours go together");
+        return command_misuse(&learn_command, "--config, --camera and --hours must be given together");
     if (o->inputs.n > 0 || o->calibrate.n > 0)
-        return option_misuse("learn", "--input and --calibrate do not go with --camera");
+        return command_misuse(&learn_command, "--camera: leave out --input and --calibrate");
     return 0;
 }
 
-int command_learn(int argc, char **argv)
+static const struct command_option learn_options[] = {
+    {"input", 'i', OPTION_LIST(struct learn, inputs), .argument = "PATH…", .more = true, .section = "Footage",
+     .help = "Footage to learn from, oldest first. May be repeated."},
+    {"calibrate", 0, OPTION_LIST(struct learn, calibrate), .argument = "PATH…", .more = true,
+     .help = "Other footage to calibrate on. All of --input is then learned from."},
+    {"config", 0, OPTION_TEXT(struct learn, config_file), .argument = "FILE",
+     .help = "A configuration. Its models need not exist yet."},
+    {"camera", 0, OPTION_TEXT(struct learn, camera_name), .argument = "NAME", .help = "The camera in it to learn from."},
+    {"hours", 0, OPTION_REAL_ABOVE(struct learn, hours, 0, 10000), .argument = "H",
+     .help = "Hours of footage to record; fewer where the source is a file that ends before."},
+    {"fps", 0, OPTION_REAL(struct learn, fps, 0, 1000), .argument = "F",
+     .help = "Frames analysed a second; 0 takes every frame (default: 0, or the camera's in the configuration)."},
+    {"output", 'o', OPTION_TEXT(struct learn, output), .argument = "MODEL",
+     .help = "The model file to write (default with --camera: the one in the configuration)."},
+    {"profile", 0, OPTION_CHOICE(struct learn, profile, arch_profile_name), .argument = "NAME", .section = "Network",
+     .help = "small (default), compact, nano, paper or released; without a memory, to compare with: small-ae, compact-ae or "
+             "nano-ae."},
+    {"arch", 0, OPTION_TEXT(struct learn, arch_file), .argument = "FILE",
+     .help = "The network from a JSON file (docs/model-format.md) instead."},
+    {"size", 0, OPTION_PARSED(struct learn, size, parse_size, "WIDTHxHEIGHT, multiples of 16 from 16 to 4096"),
+     .argument = "WIDTHxHEIGHT",
+     .help = "Size of the pictures that the network sees, multiples of 16. By default near the camera's aspect, as many pixels as "
+             "128x128 (small, compact) or 64x64 (nano), and no larger than the camera's pictures; 256x256 (paper, released); the "
+             "file's (--arch)."},
+    {"time-limit", 0, OPTION_REAL_ABOVE(struct learn, minutes, 0, 1e5), .argument = "MINUTES", .section = "Training",
+     .help = "Be done after so many minutes, calibration included, recording not (default: 30 without --steps, none with it)."},
+    {"steps", 0, OPTION_INT(struct learn, steps, 1, 100000000), .argument = "N",
+     .help = "Stop after N training steps. The schedule then follows the steps alone."},
+    {"seed", 0, OPTION_INT(struct learn, seed, 0, 2147483647), .argument = "N", .help = "Seed of all random choices (default: 1)."},
+    {"batch", 0, OPTION_INT(struct learn, batch, 1, 1024), .argument = "N", .help = "Windows a step (default: 8)."},
+    {"learning-rate", 0, OPTION_REAL_ABOVE(struct learn, learning_rate, 0, 1), .argument = "R",
+     .help = "The highest learning rate of the schedule (default: 0.001)."},
+    {"entropy", 0, OPTION_REAL(struct learn, entropy, 0, 1), .argument = "A",
+     .help = "Weight of the addressing's entropy in the loss (default: 0.0002)."},
+    {"alerts-per-day", 0, OPTION_REAL_ABOVE(struct learn, alerts_a_day, 0, 1e6), .argument = "A",
+     .help = "How many alerts a day the threshold allows on normal footage (default: 1)."},
+    {"threads", 0, OPTION_INT(struct learn, threads, 1, PARALLEL_THREADS_MAX), .argument = "N", .section = "Resources",
+     .help = "Threads (default: all cores)."},
+    {"max-memory", 0, OPTION_INT(struct learn, max_memory_mib, 1, 1 << 20), .argument = "MIB",
+     .help = "Memory for decoded footage. The rest goes to a compressed file beside MODEL (default: 4096)."},
+    {"max-disk", 0, OPTION_INT(struct learn, max_disk_mib, 1, 1 << 30), .argument = "MIB",
+     .help = "Largest size of that file, or of the recording (default: 65536)."},
+    {"low-priority", 0, OPTION_FLAG(struct learn, low_priority), .help = "Give way to everything else on this machine."},
+    {"resume", 0, OPTION_FLAG(struct learn, resume), .section = "Interruptions",
+     .help = "Continue an interrupted run from MODEL.checkpoint and MODEL.recording. Starts anew where these are missing."},
+    {"checkpoint", 0, OPTION_REAL(struct learn, checkpoint_s, 0, 60), .argument = "S",
+     .help = "Seconds between checkpoints (default: 45)."},
+    {0},
+};
+
+static int profile_index(const char *name)
 {
-    enum { PROFILE = 256, ARCH, SIZE, FPS, TIME_LIMIT, STEPS, SEED, THREADS, BATCH, RATE, ENTROPY, ALERTS, MAX_MEMORY,
-           MAX_DISK, CALIBRATE, RESUME, CHECKPOINT, LOW_PRIORITY, CONFIG, CAMERA, HOURS };
-    static const struct option options[] = {
-        {"input", required_argument, NULL, 'i'}, {"output", required_argument, NULL, 'o'},
-        {"profile", required_argument, NULL, PROFILE}, {"arch", required_argument, NULL, ARCH},
-        {"size", required_argument, NULL, SIZE}, {"fps", required_argument, NULL, FPS},
-        {"time-limit", required_argument, NULL, TIME_LIMIT}, {"steps", required_argument, NULL, STEPS},
-        {"seed", required_argument, NULL, SEED}, {"threads", required_argument, NULL, THREADS},
-        {"batch", required_argument, NULL, BATCH}, {"learning-rate", required_argument, NULL, RATE},
-        {"entropy", required_argument, NULL, ENTROPY}, {"alerts-per-day", required_argument, NULL, ALERTS},
-        {"max-memory", required_argument, NULL, MAX_MEMORY},
-        {"max-disk", required_argument, NULL, MAX_DISK}, {"config", required_argument, NULL, CONFIG},
-        {"camera", required_argument, NULL, CAMERA}, {"hours", required_argument, NULL, HOURS},
-        {"calibrate", required_argument, NULL, CALIBRATE}, {"resume", no_argument, NULL, RESUME},
-        {"checkpoint", required_argument, NULL, CHECKPOINT}, {"low-priority", no_argument, NULL, LOW_PRIORITY},
-        {"help", no_argument, NULL, 'h'}, {0},
-    };
-    struct learn o = {.checkpoint_s = 45, .profile = "small", .alerts_a_day = 1, .learning_rate = 1e-3,
+    int i = 0;
+    while (strcmp(arch_profile_name(i), name) != 0)
+        i++;
+    return i;
+}
+
+static int command_learn(int argc, char **argv)
+{
+    struct learn o = {.checkpoint_s = 45, .profile = profile_index("small"), .alerts_a_day = 1, .learning_rate = 1e-3,
                       .entropy = 2e-4, .seed = 1, .batch = 8, .max_memory_mib = 4096, .max_disk_mib = 65536,
                       .threads = parallel_threads_cores()};
-    int status = 2, c, bad = 0;
-    struct inputs *list = &o.inputs;    /* an argument by itself is one more of the list at hand: --input A B C */
-    const char **urls = calloc(2 * (size_t)argc, sizeof *urls);
-    if (!urls) {
-        fprintf(stderr, "memaed: learn: out of memory\n");
-        return 1;
-    }
-    o.inputs.urls = urls;
-    o.calibrate.urls = urls + argc;
-    while (!bad && (c = getopt_long(argc, argv, "-:i:o:h", options, NULL)) != -1)
-        switch (c) {
-        case 'i':
-        case CALIBRATE:
-            list = c == CALIBRATE ? &o.calibrate : &o.inputs;
-            inputs_append(list, optarg);
-            break;
-        case 1: inputs_append(list, optarg); break;
-        case 'o': o.output = optarg; break;
-        case PROFILE: o.profile = optarg; break;
-        case ARCH: o.arch_file = optarg; break;
-        case SIZE: bad = parse_size(&o, optarg); break;
-        case FPS: bad = option_real(&o.fps, "learn", "fps", optarg, 0, 1000, false); break;
-        case TIME_LIMIT: bad = option_real(&o.minutes, "learn", "time-limit", optarg, 0, 1e5, true); break;
-        case STEPS: bad = option_int(&o.steps, "learn", "steps", optarg, 1, 100000000); break;
-        case SEED: bad = option_int(&o.seed, "learn", "seed", optarg, 0, 2147483647); break;
-        case THREADS: bad = option_int(&o.threads, "learn", "threads", optarg, 1, PARALLEL_THREADS_MAX); break;
-        case BATCH: bad = option_int(&o.batch, "learn", "batch", optarg, 1, 1024); break;
-        case RATE: bad = option_real(&o.learning_rate, "learn", "learning-rate", optarg, 0, 1, true); break;
-        case ENTROPY: bad = option_real(&o.entropy, "learn", "entropy", optarg, 0, 1, false); break;
-        case ALERTS: bad = option_real(&o.alerts_a_day, "learn", "alerts-per-day", optarg, 0, 1e6, true); break;
-        case MAX_MEMORY: bad = option_int(&o.max_memory_mib, "learn", "max-memory", optarg, 1, 1 << 20); break;
-        case MAX_DISK: bad = option_int(&o.max_disk_mib, "learn", "max-disk", optarg, 1, 1 << 30); break;
-        case RESUME: o.resume = true; break;
-        case CHECKPOINT: bad = option_real(&o.checkpoint_s, "learn", "checkpoint", optarg, 0, 60, false); break;
-        case LOW_PRIORITY: o.low_priority = true; break;
-        case CONFIG: o.config_file = optarg; break;
-        case CAMERA: o.camera_name = optarg; break;
-        case HOURS: bad = option_real(&o.hours, "learn", "hours", optarg, 0, 10000, true); break;
-        case 'h':
-            fputs(usage, stdout);
-            free(urls);
-            return 0;
-        default: bad = option_unknown("learn", c, argv);
-        }
-    for (; !bad && optind < argc; optind++)
-        inputs_append(list, argv[optind]);
-    bad = bad ? bad : check_form(&o);
-    if (!bad && !arch_profile(o.profile))
-        bad = option_misuse("learn", "--profile: small, compact, nano, paper, released, small-ae, compact-ae or nano-ae "
-                            "expected, \"%s\" found", o.profile);
-    if (!bad) {
-        if (o.minutes == 0 && o.steps == 0)
-            o.minutes = 30;
-        log_open(LOG_INFO);
-        take_signals();
-        if (o.low_priority)
-            give_way();
-        status = run(&o);
-    }
-    free(urls);
+    int status;
+    if (!command_parse(&learn_command, &o, argc, argv, &status) || (status = check_form(&o)) != 0)
+        goto end;
+    if (o.minutes == 0 && o.steps == 0)
+        o.minutes = 30;
+    log_open(LOG_INFO);
+    take_signals();
+    if (o.low_priority)
+        give_way();
+    status = run(&o);
+end:
+    command_clear(&learn_command, &o);
     return status;
 }
+
+const struct command learn_command = {
+    .name = "learn",
+    .summary = "train a model on normal footage",
+    .forms = "--input PATH… --output MODEL [OPTION…]\n"
+             "--config FILE --camera NAME --hours H [--output MODEL] [OPTION…]",
+    .about = "Learns from footage how things usually move, and writes a model and a report. The alert threshold is calibrated on "
+             "footage that is not learned from: the last fifth of each hour, or --calibrate. A part of that is used neither for "
+             "learning nor for calibration. At the end, learn reports how many alerts the threshold gives on it.\n\n"
+             "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image files is "
+             "one sequence, a folder of videos all of them in name order.\n\n"
+             "The second form first records the camera to MODEL.recording, through losses of the stream, until there are H hours of "
+             "footage. It removes the recording once the model is written.",
+    .options = learn_options,
+    .notes = "Interrupted (Ctrl-C), it writes a checkpoint and exits with status 1. After a crash at most a minute of training is "
+             "lost.\n\n"
+             "Exit status: 0; 1 where the footage is of no use (the message says why) or learning failed; 2 wrong usage.",
+    OPERANDS(struct learn, inputs, "PATH"),
+    .run = command_learn,
+};

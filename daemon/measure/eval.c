@@ -2,9 +2,9 @@
 #include "daemon/commands.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,61 +18,21 @@
 #include "io/footage/labels.h"
 #include "io/model/model_file.h"
 
-static const char usage[] =
-    "Usage: memaed eval --model MODEL --clips DIR --labels FILE [OPTION…]\n"
-    "\n"
-    "Scores labelled clips and prints figures of merit as one JSON object.\n"
-    "\n"
-    "  -m, --model MODEL      the model to evaluate; given several times, a committee: reference, score and map of a\n"
-    "                         window are the mean over the models, and so is the threshold; model and precision in\n"
-    "                         the result are arrays then\n"
-    "      --clips DIR        folder of the clips: files, or folders of image files\n"
-    "      --labels FILE      a line a clip: its name (of the file without extension, or of the folder), a blank, then\n"
-    "                         0 (normal) or 1 (abnormal) for every frame, separated by blanks\n"
-    "      --masks DIR        also hold the map of every window against the mask of its centre frame: DIR/NAME.mkv, any\n"
-    "                         video, or a folder of images; of the clip's size, frame by frame, white where abnormal\n"
-    "      --plot FILE        draw the scores over time with the labels, as .svg or .png (needs gnuplot)\n"
-    "      --stride N         frames from one window to the next (1)\n"
-    "      --threshold T      for the alert figures (the model's own)\n"
-    "      --precision P      what the network computes in: fp32, int8, or auto, int8 where the model's calibration shows\n"
-    "                         that its scores agree (auto)\n"
-    "      --threads N        threads that run the network (all cores)\n"
-    "  -h, --help             show this help\n"
-    "\n"
-    "A window's label is that of its centre frame: of windows of 16 frames, labels are cut by 8 at a clip's front and\n"
-    "by 7 at its back. auc_per_clip_minmax: the paper's protocol, reference scaled to 0…1 over each clip, all clips\n"
-    "pooled. auc_causal: score, one scale for all clips, nothing from the future. auc_reference_raw: reference as it is.\n"
-    "average_precision: of score. motion: the same for plain motion energy, which learns nothing. delay: frames from a\n"
-    "window's centre to its last, when it can be known. alerts: what a daemon with this model would have raised, each\n"
-    "clip by itself; null without a threshold. null where a figure is not defined.\n"
-    "\n"
-    "events: how many abnormal stretches are found, and how late, by thresholds of 1, 10 and 100 false alarms a day: runs\n"
-    "of windows labelled normal in these clips at or above the threshold. Where the normal footage is too short for one\n"
-    "at that rate, resolved is false and the figures are null; no_false_alarm tells those of the lowest threshold without\n"
-    "any, and the rate that is excluded with 95 % confidence.\n"
-    "\n"
-    "localisation, with --masks: pixel_auc at the mask's resolution; rbdc, the region-based detection criterion of\n"
-    "Ramachandra and Jones (2020).\n"
-    "\n"
-    "Exit status: 0; 1 where a clip is missing, can't be read, or has not as many frames as labels; 2 wrong usage.\n";
-
-#define MODELS_MAX 64
+enum { MODELS_MAX = 64 };
 
 struct eval {
-    const char *model_paths[MODELS_MAX];
-    size_t n_models;
+    struct option_list models;          /* paths, 1 to MODELS_MAX */
     const char *clips_path, *labels_path, *masks_path, *plot_path;
     int stride, threads;
     enum precision precision;
-    bool has_threshold;
-    double threshold;
+    double threshold;                   /* NAN: not given */
 };
 
 static int print_result(json_t *result)
 {
     if (!result || json_dumpf(result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 || putchar('\n') == EOF ||
         fflush(stdout) != 0) {
-        fprintf(stderr, "memaed: eval: the result can't be written: %s\n", result ? strerror(errno) : "out of memory");
+        fprintf(stderr, "memaed eval: the result can't be written: %s\n", result ? strerror(errno) : "out of memory");
         return 1;
     }
     return 0;
@@ -125,13 +85,13 @@ static int check_alike(const struct member *m, const char *path, const struct me
 /* The models' mean thresholds, or the one given, with the default rule around them. */
 static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const struct member *members)
 {
-    double threshold = eval->threshold, close_threshold = eval->threshold;
+    double threshold = isnan(eval->threshold) ? 0 : eval->threshold, close_threshold = threshold;
 
-    if (!eval->has_threshold && !members[0].file.has_calibration)
+    if (isnan(eval->threshold) && !members[0].file.has_calibration)
         return false;
-    for (size_t i = 0; !eval->has_threshold && i < eval->n_models; i++) {
-        threshold += members[i].file.calibration.threshold / (double)eval->n_models;
-        close_threshold += members[i].file.calibration.close_threshold / (double)eval->n_models;
+    for (size_t i = 0; isnan(eval->threshold) && i < eval->models.n; i++) {
+        threshold += members[i].file.calibration.threshold / (double)eval->models.n;
+        close_threshold += members[i].file.calibration.close_threshold / (double)eval->models.n;
     }
     *ret = (struct alert_rule){
         .threshold = (float)threshold,
@@ -151,14 +111,14 @@ static void warn_of_rate(const struct model_file *file, const char *path, double
     double ratio = file->has_calibration && fps > 0 ? fps / file->calibration.fps : 1;
 
     if (ratio < 0.9 || ratio > 1.1)
-        fprintf(stderr, "memaed: eval: warning: the clips have %.3g frames a second, but %s learned at %.3g\n", fps, path,
+        fprintf(stderr, "memaed eval: warning: the clips have %.3g frames a second, but %s learned at %.3g\n", fps, path,
                 file->calibration.fps);
 }
 
 static int eval_all(const struct eval *eval)
 {
-    struct member *members = calloc(eval->n_models, sizeof *members);
-    struct labelled_model *models = calloc(eval->n_models, sizeof *models);
+    struct member *members = calloc(eval->models.n, sizeof *members);
+    struct labelled_model *models = calloc(eval->models.n, sizeof *models);
     struct labels labels = {0};
     struct labelled_clip *clips = NULL;
     struct localisation *localisation = NULL;
@@ -183,12 +143,12 @@ static int eval_all(const struct eval *eval)
     if (r < 0)
         goto fail;
     struct parallel parallel = parallel_threads_parallel(threads);
-    for (size_t i = 0; i < eval->n_models; i++) {
-        const char *path = eval->model_paths[i];
+    for (size_t i = 0; i < eval->models.n; i++) {
+        const char *path = eval->models.values[i];
 
         r = member_open(&members[i], path, eval, &parallel, &err);
         if (r >= 0)
-            r = check_alike(&members[i], path, &members[0], eval->model_paths[0], &err);
+            r = check_alike(&members[i], path, &members[0], eval->models.values[0], &err);
         if (r < 0)
             goto fail;
         models[i] = (struct labelled_model){path, members[i].scorer, members[i].plan};
@@ -214,7 +174,7 @@ static int eval_all(const struct eval *eval)
         }
     }
     for (size_t i = 0; i < labels.n; i++) {
-        r = labelled_read(&clips[i], &labels.clips[i], eval->clips_path, eval->masks_path, models, eval->n_models,
+        r = labelled_read(&clips[i], &labels.clips[i], eval->clips_path, eval->masks_path, models, eval->models.n,
                           localisation, &err);
         if (r < 0) {
             error_prefix(&err, r, "%s:%d", eval->labels_path, labels.clips[i].line);
@@ -222,11 +182,11 @@ static int eval_all(const struct eval *eval)
         }
     }
     bool has_rule = alert_rule_of(&rule, eval, members);
-    struct figures figures = {.models = models, .n_models = eval->n_models, .masks_path = eval->masks_path,
+    struct figures figures = {.models = models, .n_models = eval->models.n, .masks_path = eval->masks_path,
                               .stride = eval->stride, .length = plan_arch(models[0].plan)->frames, .clips = clips,
                               .n = labels.n, .rule = has_rule ? &rule : NULL, .localisation = localisation};
-    for (size_t i = 0; i < eval->n_models; i++)
-        warn_of_rate(&members[i].file, eval->model_paths[i], figures_fps(clips, labels.n));
+    for (size_t i = 0; i < eval->models.n; i++)
+        warn_of_rate(&members[i].file, eval->models.values[i], figures_fps(clips, labels.n));
     result = figures_json(&figures);
     status = print_result(result);
     r = eval->plot_path ? timeline_plot(eval->plot_path, clips, labels.n, has_rule ? &rule.threshold : NULL, &err) : 0;
@@ -237,14 +197,14 @@ static int eval_all(const struct eval *eval)
     goto end;
 fail:
     status = 1;
-    fprintf(stderr, "memaed: eval: %s\n", err.text[0] ? err.text : strerror(-r));
+    fprintf(stderr, "memaed eval: %s\n", err.text[0] ? err.text : strerror(-r));
 end:
     json_decref(result);
     for (size_t i = 0; clips && i < labels.n; i++)
         labelled_clear(&clips[i]);
     free(clips);
     localisation_close(localisation);
-    for (size_t i = 0; members && i < eval->n_models; i++)
+    for (size_t i = 0; members && i < eval->models.n; i++)
         member_close(&members[i]);
     free(members);
     free(models);
@@ -253,66 +213,66 @@ end:
     return status;
 }
 
-int command_eval(int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"model", required_argument, NULL, 'm'},     {"clips", required_argument, NULL, 'c'},
-        {"labels", required_argument, NULL, 'l'},    {"masks", required_argument, NULL, 'M'},
-        {"plot", required_argument, NULL, 'p'},      {"stride", required_argument, NULL, 's'},
-        {"threshold", required_argument, NULL, 'T'}, {"threads", required_argument, NULL, 't'},
-        {"precision", required_argument, NULL, 'P'}, {"help", no_argument, NULL, 'h'},            {0},
-    };
-    struct eval eval = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO};
-    int r = 0;
+static const struct command_option eval_options[] = {
+    {"model", 'm', OPTION_LIST(struct eval, models), .argument = "MODEL", .most = MODELS_MAX, .required = true,
+     .help = "The model to evaluate. Given several times, the models form a committee: reference, score and map of a window are "
+             "the mean over the models, and so is the threshold; model and precision in the result are arrays then."},
+    {"clips", 0, OPTION_TEXT(struct eval, clips_path), .argument = "DIR", .required = true,
+     .help = "The folder of the clips: files, or folders of image files."},
+    {"labels", 0, OPTION_TEXT(struct eval, labels_path), .argument = "FILE", .required = true,
+     .help = "One line a clip: its name (of the file without extension, or of the folder), a blank, then 0 (normal) or 1 "
+             "(abnormal) for every frame, separated by blanks."},
+    {"masks", 0, OPTION_TEXT(struct eval, masks_path), .argument = "DIR",
+     .help = "Also compare the map of every window with the mask of its centre frame. DIR/NAME.* is a video, DIR/NAME a folder "
+             "of images, of the clip's size, frame by frame, white where abnormal."},
+    {"plot", 0, OPTION_TEXT(struct eval, plot_path), .argument = "FILE",
+     .help = "Also draw the scores over time with the labels, as .svg or .png. This needs gnuplot."},
+    {"stride", 0, OPTION_INT(struct eval, stride, 1, 1000000), .argument = "N",
+     .help = "Frames from one window to the next (default: 1)."},
+    {"threshold", 0, OPTION_REAL(struct eval, threshold, 0, 1e30), .argument = "T",
+     .help = "The threshold of the alert figures (default: the model's own)."},
+    {"precision", 0, OPTION_CHOICE(struct eval, precision, option_precisions),
+     .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its scores "
+             "agree with those of fp32."},
+    {"threads", 0, OPTION_INT(struct eval, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
+     .help = "Threads that run the network (default: all cores)."},
+    {0},
+};
 
-    opterr = 0;
-    optind = 0;
-    for (int c; r == 0 && (c = getopt_long(argc, argv, ":m:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'm':
-            if (eval.n_models == MODELS_MAX)
-                return option_misuse("eval", "--model: at most %d expected", MODELS_MAX);
-            eval.model_paths[eval.n_models++] = optarg;
-            break;
-        case 'c':
-            eval.clips_path = optarg;
-            break;
-        case 'l':
-            eval.labels_path = optarg;
-            break;
-        case 'M':
-            eval.masks_path = optarg;
-            break;
-        case 'p':
-            eval.plot_path = optarg;
-            break;
-        case 's':
-            r = option_int(&eval.stride, "eval", "stride", optarg, 1, 1000000);
-            break;
-        case 'T':
-            r = option_real(&eval.threshold, "eval", "threshold", optarg, 0, 1e30, false);
-            eval.has_threshold = true;
-            break;
-        case 'P':
-            if (!precision_find(&eval.precision, optarg))
-                return option_misuse("eval", "--precision: auto, fp32 or int8 expected, '%s' found", optarg);
-            break;
-        case 't':
-            r = option_int(&eval.threads, "eval", "threads", optarg, 1, PARALLEL_THREADS_MAX);
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return fflush(stdout) == 0 ? 0 : 1;
-        default:
-            return option_unknown("eval", c, argv);
-        }
-    }
-    if (r < 0)
-        return 2;
-    if (eval.n_models == 0 || !eval.clips_path || !eval.labels_path)
-        return option_misuse("eval", "--%s is missing",
-                             eval.n_models == 0 ? "model" : !eval.clips_path ? "clips" : "labels");
-    if (optind != argc)
-        return option_misuse("eval", "%s: no further argument expected", argv[optind]);
-    return eval_all(&eval);
+static int command_eval(int argc, char **argv)
+{
+    struct eval eval = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO, .threshold = NAN};
+    int status;
+    if (command_parse(&eval_command, &eval, argc, argv, &status))
+        status = eval_all(&eval);
+    command_clear(&eval_command, &eval);
+    return status;
 }
+
+const struct command eval_command = {
+    .name = "eval",
+    .summary = "measure a model against labelled clips",
+    .forms = "--model MODEL --clips DIR --labels FILE [OPTION…]",
+    .about = "Scores labelled clips and prints figures of merit as one JSON object. A figure that is not defined is null.",
+    .options = eval_options,
+    .notes = "A window has the label of its centre frame. With windows of 16 frames, the first 8 and the last 7 labels of a clip "
+             "are not used.\n\n"
+             "Figures:\n"
+             "  auc_per_clip_minmax: the paper's protocol: reference scaled to 0…1 over each clip, all clips pooled. It needs the "
+             "future of each clip.\n"
+             "  auc_causal: of score, on one scale for all clips, with nothing from the future.\n"
+             "  auc_reference_raw: of reference as it is.\n"
+             "  average_precision: of score.\n"
+             "  motion: the two areas for plain motion energy, which learns nothing.\n"
+             "  delay: frames from a window's centre to its last frame, with which its score can be known.\n"
+             "  alerts: what a daemon with this model would have raised, each clip by itself; null without a threshold.\n"
+             "  events: how many abnormal stretches are found, and how late, at thresholds with 1, 10 and 100 false alarms a day. A "
+             "false alarm is a run of windows labelled normal at or above the threshold. Where the clips hold too little normal "
+             "footage for one false alarm at that rate, resolved is false and the figures are null. no_false_alarm tells those of "
+             "the lowest threshold without any, and the rate that it excludes with 95 % confidence.\n"
+             "  localisation: with --masks: pixel_auc at the resolution of the masks; rbdc, the region-based detection criterion of "
+             "Ramachandra and Jones (2020).\n\n"
+             "Exit status: 0; 1 where a clip is missing, cannot be read, or has another number of frames than of labels; 2 wrong "
+             "usage.",
+    .run = command_eval,
+};

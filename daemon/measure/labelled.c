@@ -152,7 +152,7 @@ static int score(struct labelled_clip *c, const char *path, const struct labelle
     if (keeping->n != c->n)
         return error_set(err, -EIO, "it has changed while it was read");
     if (keeping->first && summary.left_out > 0)
-        fprintf(stderr, "memaed: eval: warning: %s: %" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64
+        fprintf(stderr, "memaed eval: warning: %s: %" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64
                 " gaps\n", path, summary.left_out, summary.corrupt, summary.gaps);
     return 0;
 }

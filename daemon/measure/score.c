@@ -2,7 +2,6 @@
 #include "daemon/commands.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -20,46 +19,13 @@
 #include "io/model/model_file.h"
 #include "io/model/safetensors.h"
 
-static const char usage[] =
-    "Usage: memaed score --model MODEL [OPTION…] INPUT…\n"
-    "\n"
-    "Scores footage, one row a window, to standard output. INPUT is what FFmpeg opens: a file, a URL, an image\n"
-    "sequence pattern (%03d.jpg), or a folder of image files, which counts as one sequence in name order.\n"
-    "\n"
-    "  -m, --model MODEL      the model to score with\n"
-    "      --format FORMAT    csv (with a header; the default) or jsonl (one JSON object a line)\n"
-    "      --stride N         frames from one window to the next (1)\n"
-    "      --fps F            frames analysed a second; 0, the default, takes every frame\n"
-    "      --precision P      what the network computes in: fp32, int8, or auto, int8 where the model's calibration shows\n"
-    "                         that its scores agree (auto)\n"
-    "      --static           do without the network where nothing moved beyond the camera's own noise, as run does: such a\n"
-    "                         window has the score of the last one that was computed\n"
-    "      --verify           the same, and hold the scores of those windows, computed after all, against the model's bound\n"
-    "      --threads N        threads that run the network (all cores)\n"
-    "      --dump DIR         also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w], weights\n"
-    "                         [queries,slots] (not without a memory), x_hat [c,t,h,w], map [rows,columns] (the score of\n"
-    "                         each cell by itself: 8x8 pixels of the network's input from (4*row, 4*column) on; not\n"
-    "                         without a calibration of memaed's own)\n"
-    "  -h, --help             show this help\n"
-    "\n"
-    "Columns: clip, the input's name without folders and extension; window, where window i covers the frames that\n"
-    "begin at i*stride; frame, its centre; pts_s, the centre's time from the clip's start in seconds; reference, the\n"
-    "mean reconstruction error of docs/model-format.md; score, what alerts are made from; p_value, how often footage like\n"
-    "that of the calibration scores as much or more; hours_between, how long such footage takes from one alert to the\n"
-    "next with the threshold at this score (both empty where the model's calibration doesn't tell); boxes, around what\n"
-    "scores in a window that would keep an alert open: X:Y:WIDTH:HEIGHT:SCORE, the highest score first, with blanks\n"
-    "between; in fractions of the picture from its upper left corner; static, 1 where the window was not computed. In JSON,\n"
-    "boxes is a list of objects, and static true or false.\n"
-    "\n"
-    "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input shorter\n"
-    "than one window gives a warning and no rows.\n"
-    "\n"
-    "Exit status: 0; 1 where an input could not be read to its end, no window was scored at all, or the bound does not hold;\n"
-    "2 wrong usage.\n";
+enum { FORMAT_CSV, FORMAT_JSONL };
 
 struct score {
     const char *model_path, *dump;
-    bool jsonl;
+    struct option_list inputs;
+    int format;                 /* FORMAT_… */
+    bool is_static, verify;
     int stride, threads;
     enum precision precision;
     enum clip_static statics;
@@ -207,7 +173,7 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
     double pts_s = (double)window->pts_us * 1e-6;
 
     errno = 0;
-    if (score->jsonl) {
+    if (score->format == FORMAT_JSONL) {
         if (print_json(score, window, pts_s) < 0 && !ferror(stdout))
             return error_set(err, -EILSEQ, "a row can't be written as JSON: the clip's name is not UTF-8, or out of memory");
     } else {
@@ -236,7 +202,7 @@ static void say(const char *what, const char *input, const char *text)
     char shown[512];
 
     redact(shown, sizeof shown, input);
-    fprintf(stderr, "memaed: score: %s%s: %s\n", what, shown, text);
+    fprintf(stderr, "memaed score: %s%s: %s\n", what, shown, text);
 }
 
 /* What was saved; 1: the bound does not hold. */
@@ -295,21 +261,21 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
 }
 
 /* Dumps of two clips of one name would overwrite each other. */
-static int check_names(char **inputs, int n)
+static int check_names(const struct option_list *inputs)
 {
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < i; j++) {
+    for (size_t i = 0; i < inputs->n; i++)
+        for (size_t j = 0; j < i; j++) {
             char a[256], b[256];
 
-            source_name(a, sizeof a, inputs[i]);
-            source_name(b, sizeof b, inputs[j]);
+            source_name(a, sizeof a, inputs->values[i]);
+            source_name(b, sizeof b, inputs->values[j]);
             if (strcmp(a, b) == 0)
-                return option_misuse("score", "--dump: two inputs are named %s; score them into folders of their own", a);
+                return command_misuse(&score_command, "--dump: two inputs are named %s; score them into folders of their own", a);
         }
     return 0;
 }
 
-static int score_all(struct score *score, char **inputs, int n)
+static int score_all(struct score *score)
 {
     struct model_file file = {0};
     struct plan *plan = NULL;
@@ -325,7 +291,7 @@ static int score_all(struct score *score, char **inputs, int n)
     if (r >= 0)
         r = parallel_threads_open(&threads, score->threads);
     if (r < 0) {
-        fprintf(stderr, "memaed: score: %s\n", err.text[0] ? err.text : strerror(-r));
+        fprintf(stderr, "memaed score: %s\n", err.text[0] ? err.text : strerror(-r));
         goto end;
     }
     struct parallel parallel = parallel_threads_parallel(threads);
@@ -334,25 +300,25 @@ static int score_all(struct score *score, char **inputs, int n)
     r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, score->stride,
                   score->statics, &err);
     if (r < 0) {
-        fprintf(stderr, "memaed: score: %s: %s\n", score->model_path, err.text);
+        fprintf(stderr, "memaed score: %s: %s\n", score->model_path, err.text);
         goto end;
     }
     r = score->dump ? make_folder(score->dump) : 0;
     if (r < 0) {
-        fprintf(stderr, "memaed: score: --dump %s: %s\n", score->dump, strerror(-r));
+        fprintf(stderr, "memaed score: --dump %s: %s\n", score->dump, strerror(-r));
         goto end;
     }
     score->plan = plan;
     if (score->statics != CLIP_COMPUTE_ALL)
         score->static_bound = calibration_static_bound(&file.calibration, plan_precision(plan));
-    if (!score->jsonl &&
+    if (score->format == FORMAT_CSV &&
         (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static") < 0 || fflush(stdout) != 0)) {
-        fprintf(stderr, "memaed: score: standard output: %s\n", strerror(errno));
+        fprintf(stderr, "memaed score: standard output: %s\n", strerror(errno));
         goto end;
     }
     status = 0;
-    for (int i = 0; i < n; i++)
-        status |= score_input(score, scorer, inputs[i], &windows);
+    for (size_t i = 0; i < score->inputs.n; i++)
+        status |= score_input(score, scorer, score->inputs.values[i], &windows);
     if (windows == 0)
         status = 1;
 end:
@@ -363,69 +329,81 @@ end:
     return status;
 }
 
-int command_score(int argc, char **argv)
+static const char *format_name(int i)
 {
-    static const struct option options[] = {
-        {"model", required_argument, NULL, 'm'},  {"format", required_argument, NULL, 'F'},
-        {"stride", required_argument, NULL, 's'}, {"fps", required_argument, NULL, 'f'},
-        {"threads", required_argument, NULL, 't'}, {"dump", required_argument, NULL, 'd'},
-        {"precision", required_argument, NULL, 'P'}, {"static", no_argument, NULL, 'S'},
-        {"verify", no_argument, NULL, 'V'},          {"help", no_argument, NULL, 'h'},         {0},
-    };
-    struct score score = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO};
-    int r = 0;
-
-    opterr = 0;
-    optind = 0;
-    for (int c; r == 0 && (c = getopt_long(argc, argv, ":m:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'm':
-            score.model_path = optarg;
-            break;
-        case 'F':
-            score.jsonl = strcmp(optarg, "jsonl") == 0;
-            if (!score.jsonl && strcmp(optarg, "csv") != 0)
-                return option_misuse("score", "--format: csv or jsonl expected, '%s' found", optarg);
-            break;
-        case 's':
-            r = option_int(&score.stride, "score", "stride", optarg, 1, 1000000);
-            break;
-        case 'f':
-            r = option_real(&score.fps, "score", "fps", optarg, 0, 1000, false);
-            break;
-        case 'P':
-            if (!precision_find(&score.precision, optarg))
-                return option_misuse("score", "--precision: auto, fp32 or int8 expected, '%s' found", optarg);
-            break;
-        case 't':
-            r = option_int(&score.threads, "score", "threads", optarg, 1, PARALLEL_THREADS_MAX);
-            break;
-        case 'S':
-            if (score.statics == CLIP_COMPUTE_ALL)
-                score.statics = CLIP_STATIC;
-            break;
-        case 'V':
-            score.statics = CLIP_STATIC_VERIFIED;
-            break;
-        case 'd':
-            score.dump = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return fflush(stdout) == 0 ? 0 : 1;
-        default:
-            return option_unknown("score", c, argv);
-        }
-    }
-    if (r < 0)
-        return 2;
-    if (!score.model_path)
-        return option_misuse("score", "--model MODEL is missing");
-    if (optind == argc)
-        return option_misuse("score", "INPUT is missing: a file, a URL, an image sequence or a folder of images");
-    if (score.dump && score.statics != CLIP_COMPUTE_ALL)
-        return option_misuse("score", "--dump: a static window has nothing to dump; leave out --static and --verify");
-    if (score.dump && (r = check_names(argv + optind, argc - optind)) != 0)
-        return r;
-    return score_all(&score, argv + optind, argc - optind);
+    static const char *const names[] = {[FORMAT_CSV] = "csv", [FORMAT_JSONL] = "jsonl"};
+    return i < (int)(sizeof names / sizeof names[0]) ? names[i] : NULL;
 }
+
+static const struct command_option score_options[] = {
+    {"model", 'm', OPTION_TEXT(struct score, model_path), .argument = "MODEL", .required = true,
+     .help = "The model to score with."},
+    {"format", 0, OPTION_CHOICE(struct score, format, format_name),
+     .help = "csv: with a header (default). jsonl: one JSON object a line."},
+    {"stride", 0, OPTION_INT(struct score, stride, 1, 1000000), .argument = "N",
+     .help = "Frames from one window to the next (default: 1)."},
+    {"fps", 0, OPTION_REAL(struct score, fps, 0, 1000), .argument = "F",
+     .help = "Frames analysed a second; 0 takes every frame (default: 0)."},
+    {"precision", 0, OPTION_CHOICE(struct score, precision, option_precisions),
+     .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its scores "
+             "agree with those of fp32."},
+    {"static", 0, OPTION_FLAG(struct score, is_static),
+     .help = "Do not compute static windows, as `memaed run` does: those in which nothing moved beyond the camera's own noise. "
+             "Such a window gets the score of the last window that was computed."},
+    {"verify", 0, OPTION_FLAG(struct score, verify),
+     .help = "As --static, but compute the static windows as well, and compare their scores with the bound that the model "
+             "promises."},
+    {"threads", 0, OPTION_INT(struct score, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
+     .help = "Threads that run the network (default: all cores)."},
+    {"dump", 0, OPTION_TEXT(struct score, dump), .argument = "DIR",
+     .help = "Also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w]; weights [queries,slots], where "
+             "there is a memory; x_hat [c,t,h,w]; map [rows,columns], where memaed calibrated the model: the score of each cell "
+             "by itself, 8x8 pixels of the network's input from (4*row, 4*column) on."},
+    {0},
+};
+
+static int command_score(int argc, char **argv)
+{
+    struct score score = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO};
+    int status;
+    if (!command_parse(&score_command, &score, argc, argv, &status))
+        goto end;
+    score.statics = score.verify ? CLIP_STATIC_VERIFIED : score.is_static ? CLIP_STATIC : CLIP_COMPUTE_ALL;
+    if (score.dump && score.statics != CLIP_COMPUTE_ALL)
+        status = command_misuse(&score_command, "--dump: a static window has nothing to dump; leave out --static and --verify");
+    else if (!score.dump || (status = check_names(&score.inputs)) == 0)
+        status = score_all(&score);
+end:
+    command_clear(&score_command, &score);
+    return status;
+}
+
+const struct command score_command = {
+    .name = "score",
+    .summary = "score footage, one row a window",
+    .forms = "--model MODEL [OPTION…] INPUT…",
+    .about = "Scores footage and prints one row a window to standard output. INPUT is what FFmpeg opens: a file, a URL, an image "
+             "sequence pattern (%03d.jpg), or a folder of image files, which counts as one sequence in name order.",
+    .options = score_options,
+    .notes = "Columns:\n"
+             "  clip: the input's name without folders and extension.\n"
+             "  window: window i covers the frames that begin at i*stride.\n"
+             "  frame: the window's centre.\n"
+             "  pts_s: the time of the centre in seconds, from the start of the clip.\n"
+             "  reference: the mean reconstruction error (docs/model-format.md).\n"
+             "  score: what alerts are made from. It is not the reconstruction error, but where the model has no calibration by "
+             "memaed.\n"
+             "  p_value: how often footage like that of the calibration scores as much or more.\n"
+             "  hours_between: how long such footage takes from one alert to the next with the threshold at this score. Both are "
+             "empty where the model's calibration does not tell.\n"
+             "  boxes: where it scores, in a window that would keep an alert open: X:Y:WIDTH:HEIGHT:SCORE in fractions of the "
+             "picture from its upper left corner, the highest score first, with blanks between. In JSON, a list of objects.\n"
+             "  static: 1 (in JSON true) where the window was not computed.\n\n"
+             "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input shorter "
+             "than one window gives a warning and no rows.\n\n"
+             "Exit status: 0; 1 where an input could not be read to its end, no window was scored at all, or the bound of "
+             "--verify does not hold; 2 wrong usage.",
+    OPERANDS(struct score, inputs, "INPUT"), .least = 1,
+    .operand_help = "a file, a URL, an image sequence or a folder of images",
+    .run = command_score,
+};

@@ -2,7 +2,6 @@
 #include "daemon/commands.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,22 +20,6 @@ struct summary {
     const struct model_file *file;
     struct arch_cost encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS], memory, total;
 };
-
-static const char usage[] =
-    "Usage: memaed model show [--json] MODEL\n"
-    "       memaed model prototypes [--limit N] --output DIR MODEL\n"
-    "\n"
-    "show tells what a model file holds: the network's layers, parameters and cost, its memory, its calibration and\n"
-    "how it was made. The file is checked in full on the way; a fault ends the command with status 1.\n"
-    "\n"
-    "      --json          print one JSON object\n"
-    "\n"
-    "prototypes writes each slot of the memory, decoded, as a PNG picture, those most used first.\n"
-    "\n"
-    "  -o, --output DIR    folder for the pictures; made where it is not there\n"
-    "      --limit N       so many at most; default: all\n"
-    "\n"
-    "  -h, --help          show this help\n";
 
 /* ---- figures ------------------------------------------------------------------------------------------------------ */
 
@@ -307,19 +290,17 @@ static int show(const char *path, bool json)
     struct error err;
     struct model_file file;
     struct stat st;
-    if (model_file_load(&file, path, &err) < 0) {
-        fprintf(stderr, "memaed: %s\n", err.text);
-        return 1;
-    }
+    if (model_file_load(&file, path, &err) < 0)
+        return command_failed(&model_show_command, &err);
     struct summary s = {.path = path, .file = &file};
     s.size_bytes = stat(path, &st) == 0 ? (double)st.st_size : 0;
     summarise(&s);
     int r = json ? print_json(&s) : print_text(&s);
     model_file_clear(&file);
     if (r < 0)
-        fprintf(stderr, "memaed: %s\n", strerror(-r));
+        fprintf(stderr, "memaed model show: %s\n", strerror(-r));
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "memaed: standard output: %s\n", strerror(errno));
+        fprintf(stderr, "memaed model show: standard output: %s\n", strerror(errno));
         r = -EIO;
     }
     return r < 0 ? 1 : 0;
@@ -338,58 +319,72 @@ static int prototypes(const char *path, const char *folder, int limit)
             error_prefix(&err, r, "%s", path);
         model_file_clear(&file);
     }
-    if (r < 0) {
-        fprintf(stderr, "memaed: %s\n", err.text);
-        return 1;
-    }
-    fprintf(stderr, "memaed: %d pictures in %s, %s\n", n, folder,
-            by_use ? "those most used first" : "by number: the model does not tell how much its slots are used");
+    if (r < 0)
+        return command_failed(&model_prototypes_command, &err);
+    fprintf(stderr, "memaed model prototypes: %d pictures in %s, %s\n", n, folder,
+            by_use ? "the most used slots first" : "by number: the model does not tell how much its slots are used");
     return 0;
 }
 
-int command_model(int argc, char **argv)
+struct values {
+    struct option_list model;   /* one */
+    bool json;
+    const char *folder;
+    int limit;                  /* 0: all */
+};
+
+static const struct command_option show_options[] = {
+    {"json", 0, OPTION_FLAG(struct values, json), .help = "Print one JSON object."},
+    {0},
+};
+
+static const struct command_option prototypes_options[] = {
+    {"output", 'o', OPTION_TEXT(struct values, folder), .argument = "DIR", .required = true,
+     .help = "The folder for the pictures. It is made where it does not exist."},
+    {"limit", 0, OPTION_INT(struct values, limit, 1, 1 << 30), .argument = "N",
+     .help = "Write N pictures at most (default: all)."},
+    {0},
+};
+
+static int command_show(int argc, char **argv)
 {
-    enum { LIMIT = 256 };
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"output", required_argument, NULL, 'o'},
-        {"limit", required_argument, NULL, LIMIT},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
-    bool json = false;
-    const char *folder = NULL;
-    int limit = 0;
-    opterr = 0;
-    optind = 0;         /* the caller may have used getopt itself */
-    for (int c; (c = getopt_long(argc, argv, ":o:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'j':
-            json = true;
-            break;
-        case 'o':
-            folder = optarg;
-            break;
-        case LIMIT:
-            if (option_int(&limit, "model", "limit", optarg, 1, 1 << 30) < 0)
-                return 2;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return fflush(stdout) == 0 ? 0 : 1;
-        default:
-            return option_unknown("model", c, argv);
-        }
-    }
-    const char *action = optind < argc ? argv[optind] : "";
-    bool shows = strcmp(action, "show") == 0;
-    if (!shows && strcmp(action, "prototypes") != 0)
-        return option_misuse("model", "show MODEL or prototypes MODEL expected");
-    if (argc - optind != 2)
-        return option_misuse("model", "%s: one MODEL expected", action);
-    if (shows)
-        return folder || limit ? option_misuse("model", "show: takes no --output and no --limit") : show(argv[optind + 1], json);
-    if (json || !folder || !*folder)
-        return option_misuse("model", json ? "prototypes: takes no --json" : "prototypes: --output DIR expected");
-    return prototypes(argv[optind + 1], folder, limit);
+    struct values o = {0};
+    int status;
+    if (command_parse(&model_show_command, &o, argc, argv, &status))
+        status = show(o.model.values[0], o.json);
+    command_clear(&model_show_command, &o);
+    return status;
 }
+
+static int command_prototypes(int argc, char **argv)
+{
+    struct values o = {0};
+    int status;
+    if (command_parse(&model_prototypes_command, &o, argc, argv, &status))
+        status = prototypes(o.model.values[0], o.folder, o.limit);
+    command_clear(&model_prototypes_command, &o);
+    return status;
+}
+
+const struct command model_show_command = {
+    .name = "model show",
+    .summary = "show what a model file holds",
+    .forms = "[--json] MODEL",
+    .about = "Shows what a model file holds: the network's layers, parameters and cost, its memory, its calibration and how it was "
+             "made. The whole file is checked.",
+    .options = show_options,
+    .notes = "Exit status: 0; 1 where the file cannot be read or has a fault; 2 wrong usage.",
+    OPERANDS(struct values, model, "MODEL"), .least = 1, .most = 1,
+    .run = command_show,
+};
+
+const struct command model_prototypes_command = {
+    .name = "model prototypes",
+    .summary = "show a model's memory as pictures",
+    .forms = "[--limit N] --output DIR MODEL",
+    .about = "Decodes each slot of the memory and writes it as a PNG picture, the most used slots first.",
+    .options = prototypes_options,
+    .notes = "Exit status: 0; 1 where the model cannot be read or has no pictures to show; 2 wrong usage.",
+    OPERANDS(struct values, model, "MODEL"), .least = 1, .most = 1,
+    .run = command_prototypes,
+};

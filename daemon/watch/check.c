@@ -1,7 +1,6 @@
 #include "daemon/watch/check.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,19 +191,6 @@ void check_models_clear(struct check_models *models)
 
 /* ---- memaed check ------------------------------------------------------------------------------------------------- */
 
-static void usage(FILE *out)
-{
-    fputs("Usage: memaed check --config FILE\n"
-          "       memaed check --keys\n"
-          "\n"
-          "Reads the configuration and the models it names as memaed run would, and reports every\n"
-          "fault on standard error as FILE:LINE:COLUMN: KEY: cause. Exit status 0: no fault; 1: faults.\n"
-          "\n"
-          "  --config FILE   the configuration\n"
-          "  --keys          print every key with its type, range, default and meaning\n"
-          "  --help          print this\n", out);
-}
-
 static void print_wrapped(const char *text, int width)
 {
     int column = 0;
@@ -290,53 +276,52 @@ static void print_summary(const struct config *config, const struct check_models
     }
 }
 
-int command_check(int argc, char **argv)
+struct check_values {
+    const char *config;
+    bool keys;
+};
+
+static const struct command_option check_options[] = {
+    {"config", 'c', OPTION_TEXT(struct check_values, config), .argument = "FILE", .help = "The configuration."},
+    {"keys", 0, OPTION_FLAG(struct check_values, keys),
+     .help = "Print every key with its type, range, default and meaning instead."},
+    {0},
+};
+
+static int command_check(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"keys", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
+    struct check_values o = {0};
     struct config *config = NULL;
     struct check_models models = {0};
-    const char *path = NULL;
-    bool show_keys = false;
-
-    optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'k':
-            show_keys = true;
-            break;
-        case 'h':
-            usage(stdout);
-            return fflush(stdout) == 0 ? 0 : 1;
-        default:
-            usage(stderr);
-            return 2;
-        }
-    }
-    if (optind < argc || (!path == !show_keys)) {
-        usage(stderr);
-        return 2;
-    }
-    if (show_keys) {
+    int status;
+    if (!command_parse(&check_command, &o, argc, argv, &status))
+        return status;
+    if (!o.config == !o.keys)
+        return command_misuse(&check_command, "expected either --config FILE or --keys");
+    if (o.keys) {
         print_keys();
         return fflush(stdout) == 0 ? 0 : 1;
     }
 
-    int r = config_load(&config, path, print_line, NULL);
+    int r = config_load(&config, o.config, print_line, NULL);
     if (r == 0)
         r = check_models(&models, config, print_line, print_line, NULL);
     if (r == -ENOMEM)
-        fprintf(stderr, "%s: out of memory\n", path);
+        fprintf(stderr, "%s: out of memory\n", o.config);
     if (r == 0)
         print_summary(config, &models);
     check_models_clear(&models);
     config_unref(config);
     return r == 0 && fflush(stdout) == 0 ? 0 : 1;
 }
+
+const struct command check_command = {
+    .name = "check",
+    .summary = "read a configuration and report every fault",
+    .forms = "--config FILE\n--keys",
+    .about = "Reads a configuration, and the models that it names, as `memaed run` would. Reports every fault on standard error "
+             "as FILE:LINE:COLUMN: KEY: what is wrong.",
+    .options = check_options,
+    .notes = "Exit status: 0 where there is no fault; 1 where there are faults; 2 wrong usage.",
+    .run = command_check,
+};

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <getopt.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -281,55 +280,40 @@ static int run(struct config *config)
     return r < 0;
 }
 
-static void usage(void)
+struct run_values {
+    const char *config;
+    bool verbose;
+};
+
+static const struct command_option run_options[] = {
+    {"config", 'c', OPTION_TEXT(struct run_values, config), .argument = "FILE", .required = true,
+     .help = "The configuration; `memaed check --keys` prints its keys."},
+    {"verbose", 'v', OPTION_FLAG(struct run_values, verbose), .help = "Log more."},
+    {0},
+};
+
+static int command_run(int argc, char **argv)
 {
-    puts("usage: memaed run --config FILE\n"
-         "\n"
-         "Watches the cameras of a configuration, in the foreground, until TERM or INT.\n"
-         "\n"
-         "  -c, --config FILE   the configuration; memaed check --keys prints its keys\n"
-         "  -v, --verbose       log more\n"
-         "  -h, --help          this");
-}
-
-int command_run(int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
-    const char *path = NULL;
-    bool verbose = false;
-
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, ":c:vh", options, NULL)) != -1;) {
-        switch (c) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'v':
-            verbose = true;
-            break;
-        case 'h':
-            usage();
-            return fflush(stdout) == 0 ? 0 : 1;
-        default:
-            return option_unknown("run", c, argv);
-        }
-    }
-    if (optind < argc)
-        return option_misuse("run", "%s: takes no arguments", argv[optind]);
-    if (!path)
-        return option_misuse("run", "--config FILE is needed");
-
-    log_open(verbose ? LOG_DEBUG : LOG_INFO);
+    struct run_values o = {0};
+    int status;
+    if (!command_parse(&run_command, &o, argc, argv, &status))
+        return status;
+    log_open(o.verbose ? LOG_DEBUG : LOG_INFO);
     source_set_log(log_ffmpeg);
     struct config *config;
-    if (config_load(&config, path, log_fault, NULL) < 0)
+    if (config_load(&config, o.config, log_fault, NULL) < 0)
         return 1;
-    int status = run(config);
+    status = run(config);
     config_unref(config);
     return status;
 }
+
+const struct command run_command = {
+    .name = "run",
+    .summary = "watch cameras: the daemon, in the foreground",
+    .forms = "--config FILE [--verbose]",
+    .about = "Watches the cameras of a configuration, in the foreground, until it gets SIGTERM or SIGINT.",
+    .options = run_options,
+    .notes = "Exit status: 0 after SIGTERM or SIGINT; 1 where it cannot start or fails (the log says why); 2 wrong usage.",
+    .run = command_run,
+};

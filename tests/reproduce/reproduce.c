@@ -1,7 +1,6 @@
 #include "tests/reproduce/reproduce.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,38 +35,31 @@ void *reproduce_allocate(size_t n, size_t size)
     return p;
 }
 
+static const struct command_option table[] = {
+    {"runs", 0, OPTION_INT(struct reproduce, runs, 1, 100), .argument = "N", .help = "Runs, each with the next seed."},
+    {"epochs", 0, OPTION_INT(struct reproduce, epochs, 1, 10000), .argument = "N", .help = "Epochs of training."},
+    {"batch", 0, OPTION_INT(struct reproduce, batch, 2, 65536), .argument = "N", .help = "Samples a step."},
+    {"seed", 0, OPTION_INT(struct reproduce, seed, 0, 1 << 30), .argument = "N", .help = "Seed of the first run."},
+    {"threads", 0, OPTION_INT(struct reproduce, threads, 1, PARALLEL_THREADS_MAX), .argument = "N", .help = "Threads."},
+    {"learning-rate", 0, OPTION_REAL_ABOVE(struct reproduce, learning_rate, 0, 1), .argument = "R", .help = "Learning rate."},
+    {"entropy", 0, OPTION_REAL(struct reproduce, alpha, 0, 1), .argument = "A", .help = "Weight of the entropy in the loss."},
+    {"shrink", 0, OPTION_REAL(struct reproduce, shrink, 0, 0.999), .argument = "L", .help = "Threshold of hard shrinkage."},
+    {"temperature", 0, OPTION_REAL_ABOVE(struct reproduce, temperature, 0, 100), .argument = "T", .help = "Softmax temperature."},
+    {"validate", 0, OPTION_FLAG(struct reproduce, validate), .help = "Measure on a part of the training data."},
+    {"plain", 0, OPTION_FLAG(struct reproduce, plain), .help = "Without a memory."},
+    {0},
+};
+
 void reproduce_options(struct reproduce *o, int argc, char **argv)
 {
-    enum { RUNS = 256, EPOCHS, BATCH, SEED, THREADS, RATE, ENTROPY, SHRINK, TEMPERATURE, VALIDATE, PLAIN };
-    static const struct option options[] = {
-        {"runs", required_argument, NULL, RUNS}, {"epochs", required_argument, NULL, EPOCHS},
-        {"batch", required_argument, NULL, BATCH}, {"seed", required_argument, NULL, SEED},
-        {"threads", required_argument, NULL, THREADS}, {"learning-rate", required_argument, NULL, RATE},
-        {"entropy", required_argument, NULL, ENTROPY}, {"shrink", required_argument, NULL, SHRINK},
-        {"temperature", required_argument, NULL, TEMPERATURE}, {"validate", no_argument, NULL, VALIDATE},
-        {"plain", no_argument, NULL, PLAIN}, {0},
-    };
-    int c, bad = 0;
+    const struct command command = {.name = o->name, .forms = "[OPTION…]", .about = "Reproduces an experiment of the paper.",
+                                    .options = table};
+    int status;
     blas_init(argv);
     kernels_choose(NULL);
     o->threads = parallel_threads_cores();
-    while (!bad && (c = getopt_long(argc, argv, ":", options, NULL)) != -1)
-        switch (c) {
-        case RUNS: bad = option_int(&o->runs, o->name, "runs", optarg, 1, 100); break;
-        case EPOCHS: bad = option_int(&o->epochs, o->name, "epochs", optarg, 1, 10000); break;
-        case BATCH: bad = option_int(&o->batch, o->name, "batch", optarg, 2, 65536); break;
-        case SEED: bad = option_int(&o->seed, o->name, "seed", optarg, 0, 1 << 30); break;
-        case THREADS: bad = option_int(&o->threads, o->name, "threads", optarg, 1, PARALLEL_THREADS_MAX); break;
-        case RATE: bad = option_real(&o->learning_rate, o->name, "learning-rate", optarg, 0, 1, true); break;
-        case ENTROPY: bad = option_real(&o->alpha, o->name, "entropy", optarg, 0, 1, false); break;
-        case SHRINK: bad = option_real(&o->shrink, o->name, "shrink", optarg, 0, 0.999, false); break;
-        case TEMPERATURE: bad = option_real(&o->temperature, o->name, "temperature", optarg, 0, 100, true); break;
-        case VALIDATE: o->validate = true; break;
-        case PLAIN: o->plain = true; break;
-        default: bad = option_unknown(o->name, c, argv);
-        }
-    if (bad || optind != argc)
-        exit(2);
+    if (!command_parse(&command, o, argc, argv, &status))
+        exit(status);
 }
 
 uint8_t *reproduce_read(const char *path, size_t *n)
