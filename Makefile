@@ -1,7 +1,7 @@
 # memaed: make, make check, make demo, make install; see README.md.
 #
-# V=1 shows commands; WERROR=1 makes warnings errors; SAN=address,undefined or SAN=thread builds with sanitizers into a
-# folder of its own; DESTDIR and PREFIX as usual.
+# V=1 shows commands. WERROR=1 makes warnings errors. SAN=address,undefined or SAN=thread builds with sanitizers into a
+# folder of its own. DESTDIR and PREFIX work as usual.
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -29,9 +29,9 @@ ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DMEMAED_VERSION='"$(VERSION)"' -I. \
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) -pthread $(LDFLAGS)
 ALL_LIBS := $(PKG_LIBS) -lm $(LIBS)
 
-# ---- sources and tests: every file that is there --------------------------------------------------------------------
+# ---- sources and tests -------------------------------------------------------------------------------------------
 
-# Found by their place and name: a new file needs no line here.
+# Sources and tests are found by place and name, so a new file needs no line here.
 SOURCES := $(filter-out daemon/main.c,$(sort $(shell find core io web daemon -name '*.c')))
 TESTS := $(patsubst %.c,%,$(sort $(shell find tests -name 'test_*.c')))
 
@@ -43,13 +43,13 @@ TEST_BINS := $(addprefix $(BUILD)/,$(TESTS))
 .PHONY: all check check-built demo fuzz valgrind install uninstall clean arrows deps bench
 all: $(BUILD)/memaed
 
-# Instruction-set flags apply to these files alone.
+# Only these files get instruction-set flags. Which of them run is decided at run time.
 $(BUILD)/core/kernels/kernels_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 $(BUILD)/core/kernels/kernels_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
 $(BUILD)/core/kernels/kernels_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 $(BUILD)/core/score/static_scene.o: FILE_CFLAGS := -O3
 $(BUILD)/core/network/convolution/window3d.o: FILE_CFLAGS := -O3
-# No fused multiply-adds here: every table rounds alike.
+# No fused multiply-adds in 8 bits, so that every table rounds alike.
 INT8_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off
 $(BUILD)/core/kernels/int8_kernels_c.o: FILE_CFLAGS := $(INT8_CFLAGS)
 $(BUILD)/core/kernels/int8_kernels_avx2.o: FILE_CFLAGS := $(INT8_CFLAGS) -mavx2
@@ -57,15 +57,16 @@ $(BUILD)/core/kernels/int8_kernels_avxvnni.o: FILE_CFLAGS := $(INT8_CFLAGS) -mav
 INT8_AVX512 := $(INT8_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/core/kernels/int8_kernels_avx512.o: FILE_CFLAGS := $(INT8_AVX512)
 $(BUILD)/core/kernels/int8_kernels_amx.o: FILE_CFLAGS := $(INT8_AVX512) -mamx-tile -mamx-int8
-# GCC with -std=c17 fuses no multiply with an add unless it is told to.
+# With -std=c17, GCC fuses a multiply with an add only if it is told to.
 $(BUILD)/core/kernels/peak/peak_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 $(BUILD)/core/kernels/peak/peak_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
 $(BUILD)/core/kernels/peak/peak_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx512f -mfma -mprefer-vector-width=512
 $(BUILD)/core/kernels/peak/peak_int8_avx2.o $(BUILD)/core/kernels/peak/peak_int8_avxvnni.o: FILE_CFLAGS := -O3 -mavx2
 $(BUILD)/core/kernels/peak/peak_int8_avx512.o: FILE_CFLAGS := -O3 -mavx512f -mprefer-vector-width=512
 
-# Rebuild when flags change.
-$(BUILD)/flags: FORCE
+# Everything is rebuilt when compiler or flags change. `make install` by itself takes the build as it is: the root user's
+# environment need not be the builder's.
+$(BUILD)/flags: $(if $(filter-out install,$(or $(MAKECMDGOALS),all)),FORCE)
 	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(ALL_LIBS))' | cmp -s - $@ || \
 	  printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(ALL_LIBS))' > $@
 .PHONY: FORCE
@@ -88,15 +89,15 @@ $(TEST_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/clips.o $(BUILD)/libmemaed
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libmemaed.a $(shell pkg-config --libs check) $(ALL_LIBS)
 
-# Unit tests of one module, while working on it: make test-frame_ring
+# Builds and runs the unit tests of one module, for example: make test-frame_ring
 test-%: all
 	@$(MAKE) --no-print-directory $(filter %/test_$*,$(TEST_BINS))
 	$(filter %/test_$*,$(TEST_BINS))
 
 # ---- the rest: deps, check, demo, fuzz, valgrind, bench, install -----------------------------------------------------
 
-# What is missing is installed first (by root; else the apt line is printed), so these end in a make of their own that
-# sees what pkg-config sees then.
+# tools/deps first installs missing packages if root runs it, else it prints the apt line. These targets then start make
+# again, because pkg-config finds the new packages only in a new make.
 again = @$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 RUN_TESTS = tests/run --build $(BUILD) --san '$(SAN)'
 
@@ -109,7 +110,7 @@ check:
 check-built: all $(TEST_BINS) arrows
 	@$(RUN_TESTS)
 
-# Who may include whom.
+# Checks which room includes which.
 arrows:
 	@tests/arrows
 
@@ -118,7 +119,7 @@ demo:
 	$(again) all
 	@MEMAED=$(BUILD)/memaed tools/demo
 
-# The short system test under valgrind.
+# Runs the short system test under valgrind.
 VALGRIND := valgrind -q --trace-children=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
             --suppressions=tests/valgrind.supp
 valgrind:
@@ -126,7 +127,7 @@ valgrind:
 	$(again) all
 	@MEMAED_TEST_SCALE=$${MEMAED_TEST_SCALE:-20} $(RUN_TESTS) --only system --memaed '$(VALGRIND) $(BUILD)/memaed' test_run_file
 
-# Each target of tests/fuzz for FUZZ_SECONDS, from the seeds that the project has anyway; findings stay in build/.
+# Runs each target of tests/fuzz for FUZZ_SECONDS, seeded from files of the project. Findings stay in build/.
 FUZZ_SECONDS ?= 60
 FUZZ_SAN := fuzzer-no-link,address,undefined
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -146,8 +147,8 @@ $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libmemaed.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(ALL_LDFLAGS) $(BUILD)/libmemaed.a $(ALL_LIBS)
 
-# The paper's experiments, each one command (README.md, Figures). Data: ../shared/data, or MEMAED_DATA.
-# The ablation on Ped2 is a command of its own: tests/reproduce/ped2.py --ablation.
+# The paper's experiments, one command each (docs/experiments.md). Their data: ../shared/data, or the folder MEMAED_DATA.
+# The ablation on Ped2 has a command of its own: tests/reproduce/ped2.py --ablation.
 reproduce-ped2:
 	@tools/deps build
 	$(again) all >&2
@@ -164,10 +165,12 @@ $(BUILD)/tests/reproduce/%: $(BUILD)/tests/reproduce/%.o $(BUILD)/tests/reproduc
 bench: all
 	$(BUILD)/memaed bench --table
 
+# Installs what was built, and builds first only what is missing or older than its source.
 install: $(BUILD)/memaed
 	install -D -m 755 $(BUILD)/memaed $(DESTDIR)$(PREFIX)/bin/memaed
 	install -D -m 644 docs/memaed.1 $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1
 	install -D -m 644 etc/memaed.yml $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/memaed.yml
+	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(PREFIX)/share/doc/memaed
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/memaed $(DESTDIR)$(UNITDIR)
 	sed -e 's|/usr/bin/memaed|$(PREFIX)/bin/memaed|' -e 's|/etc/memaed|$(SYSCONFDIR)/memaed|' systemd/memaed.service \
 	  >$(DESTDIR)$(UNITDIR)/memaed.service

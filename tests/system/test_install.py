@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""`make install` copies what `make` built: no compiler runs, whatever PREFIX and CC are, and every file is in its place."""
+import os
+import subprocess
+
+import harness
+
+BUILD = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
+PAGES = ("rest.md", "score.md", "experiments.md", "model-format.md")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def make(*args, **env):
+    """make at the project's root, without the settings of a make that runs this test."""
+    clean = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
+    done = subprocess.run(["make", "--no-print-directory", "-C", harness.ROOT, *args], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False, env={**clean, **env})
+    return done.returncode, done.stdout + done.stderr
+
+
+class Install(harness.Case):
+    def files(self):
+        """Every file below the test's folder, with its mode."""
+        return {os.path.relpath(os.path.join(folder, name), self.folder): os.stat(os.path.join(folder, name)).st_mode & 0o777
+                for folder, _, names in os.walk(self.folder) for name in names}
+
+    def install(self, prefix, **env):
+        code, said = make("install", f"BUILD={BUILD}", f"DESTDIR={self.folder}", f"PREFIX={prefix}", V="1", **env)
+        self.assertEqual(code, 0, said)
+
+    def test_no_compiler_runs(self):
+        """A compiler that always fails is never called: not for another prefix, and not with other flags."""
+        before = os.stat(os.path.join(harness.ROOT, BUILD, "memaed")).st_mtime_ns
+        for prefix in ("/usr", "/opt/x"):
+            self.install(prefix, CC="false", CFLAGS="-DOTHER")
+        self.assertEqual(os.stat(os.path.join(harness.ROOT, BUILD, "memaed")).st_mtime_ns, before)
+        self.assertNotIn("OTHER", read(os.path.join(harness.ROOT, BUILD, "flags")))
+
+    def test_files(self):
+        self.install("/usr")
+        expected = {"usr/bin/memaed": 0o755, "usr/share/man/man1/memaed.1": 0o644,
+                    "usr/share/doc/memaed/examples/memaed.yml": 0o644, "usr/lib/systemd/system/memaed.service": 0o644,
+                    **{f"usr/share/doc/memaed/{page}": 0o644 for page in PAGES}}
+        found = self.files()
+        self.assertEqual({path: found.get(path) for path in expected}, expected)
+        self.assertTrue(os.path.isdir(self.path("etc/memaed")))
+        code, said = make("uninstall", f"DESTDIR={self.folder}", "PREFIX=/usr")
+        self.assertEqual((code, self.files()), (0, {}), said)
+
+    def test_builds_first_what_is_missing(self):
+        """Without a build, install would compile every source. Only the commands are printed here."""
+        code, said = make("-n", "install", f"BUILD={self.path('none')}", f"DESTDIR={self.folder}", CC="some-compiler")
+        self.assertEqual(code, 0, said)
+        for source in ("daemon/main.c", "core/score/score.c"):
+            self.assertRegex(said, rf"some-compiler .*-c .*{source}")
+
+    def test_prefix_is_no_flag(self):
+        """The recorded flags decide what is compiled again, and they are the same for every prefix."""
+        flags = []
+        for prefix in ("/usr", "/opt/x"):
+            build = self.path(prefix.strip("/").replace("/", "-"))
+            code, said = make(f"{build}/flags", f"BUILD={build}", f"PREFIX={prefix}", f"SYSCONFDIR={prefix}/etc")
+            self.assertEqual(code, 0, said)
+            flags.append(read(f"{build}/flags"))
+        self.assertEqual(flags[0], flags[1])
+        self.assertIn("-std=c17", flags[0])
+
+
+if __name__ == "__main__":
+    harness.main()
