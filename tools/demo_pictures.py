@@ -71,7 +71,8 @@ def write_curves(path, cameras, threshold):
             out.append(f'<path d="M{x(tick):.1f} {bottom}v5" stroke="{INK}"/>')
             out.append(text(x(tick), bottom + 19, f"{tick:g}", "middle"))
         for start, stop in camera["truth"]:
-            out.append(f'<rect x="{x(start):.1f}" y="{bottom - 7}" width="{x(stop) - x(start):.1f}" height="7" fill="{TRUTH}"/>')
+            out.append(f'<rect x="{x(start):.1f}" y="{bottom - 7}" width="{x(stop) - x(start):.1f}" height="7"'
+                       f' fill="{TRUTH}"/>')
         if camera["truth"]:
             out.append(text(x(camera["truth"][-1][1]) + 6, bottom - 4, "something large crosses", colour=TRUTH, size=12))
         out.append(f'<path d="M{LEFT} {y(threshold):.1f}H{WIDTH - RIGHT}" stroke="{THRESHOLD}" stroke-width="1.5"'

@@ -6,7 +6,8 @@ import subprocess
 import harness
 
 BUILD = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
-PAGES = ("rest.md", "using.md", "glossary.md", "troubleshooting.md", "figures.md", "score.md", "experiments.md", "model-format.md")
+PAGES = ("rest.md", "using.md", "glossary.md", "troubleshooting.md", "figures.md", "score.md", "experiments.md",
+         "model-format.md")
 
 
 def read(path):
