@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "daemon/base/backoff.h"
+#include "daemon/base/camera_settings.h"
 #include "daemon/base/log.h"
 #include "io/base/clock.h"
 #include "io/base/redact.h"
-#include "io/video/source.h"
 
 #define SHOW_US INT64_C(60000000)
 
@@ -53,10 +52,9 @@ int recorder_run(struct footage *footage, const struct config_camera *camera, do
                  struct error *err)
 {
     struct recorder recorder = {.camera = camera, .wanted_s = seconds};
-    const struct footage_stream stream = {.udp = camera->udp, .stall_timeout_ms = (int)(camera->stall_timeout_s * 1e3),
+    const struct source_options options = camera_settings_source(camera);
+    const struct footage_stream stream = {.udp = options.udp, .stall_timeout_ms = options.stall_timeout_ms,
                                           .seconds = seconds, .shown = show, .arg = &recorder};
-    bool is_file = !source_is_live(camera->source) &&
-                   (!strstr(camera->source, "://") || strncmp(camera->source, "file:", 5) == 0);
     struct backoff backoff;
     uint64_t seed = 0;
     if (getrandom(&seed, sizeof seed, 0) < 0)
@@ -69,7 +67,7 @@ int recorder_run(struct footage *footage, const struct config_camera *camera, do
         if (r != 0)
             return r < 0 ? r : 0;
         bool any = footage_frames(footage) > before;
-        if (is_file)
+        if (camera_settings_is_local_file(camera))
             return any ? 0 : error_set(err, -EIO, "%s", err->text);
         if (!recorder.lost) {
             char reason[256];

@@ -1,0 +1,14 @@
+#include "daemon/base/camera_settings.h"
+
+#include <string.h>
+
+struct source_options camera_settings_source(const struct config_camera *camera)
+{
+    return (struct source_options){.udp = camera->udp, .stall_timeout_ms = (int)(camera->stall_timeout_s * 1e3)};
+}
+
+bool camera_settings_is_local_file(const struct config_camera *camera)
+{
+    const char *url = camera->source;
+    return !source_is_live(url) && (!strstr(url, "://") || strncmp(url, "file:", 5) == 0);
+}

@@ -1,0 +1,42 @@
+/* daemon/base/camera_settings: options from a configuration; which sources end without being lost. */
+#include "daemon/base/camera_settings.h"
+
+#include <check.h>
+
+START_TEST(from_the_configuration)
+{
+    const struct config_camera camera = {.udp = true, .stall_timeout_s = 2.5};
+    struct source_options options = camera_settings_source(&camera);
+    ck_assert(options.udp);
+    ck_assert_int_eq(options.stall_timeout_ms, 2500);
+    ck_assert(options.width == 0 && options.fps == 0 && !options.stop && options.decoder_threads == 0);
+}
+END_TEST
+
+START_TEST(local_files)
+{
+    static const struct {
+        const char *source;
+        bool local;
+    } cases[] = {{"clip.mkv", true}, {"/footage/%03d.jpg", true}, {"file:clip.mkv", true}, {"file:///footage/clip.mkv", true},
+                 {"http://gate.example/clip.mp4", false}, {"rtsp://gate.example/live", false}, {"udp://127.0.0.1:5000", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct config_camera camera = {.source = (char *)cases[i].source};
+        ck_assert_msg(camera_settings_is_local_file(&camera) == cases[i].local, "%s", cases[i].source);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tcase = tcase_create("camera_settings");
+    tcase_add_test(tcase, from_the_configuration);
+    tcase_add_test(tcase, local_files);
+    Suite *suite = suite_create("camera_settings");
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
