@@ -38,7 +38,7 @@ int detection_threshold(float *ret, const struct detection_window *windows, size
         goto end;
     qsort(ranked, normal, sizeof *ranked, falling);
 
-    /* The threshold falls from score to score; a window that comes above it begins a run, prolongs one, or joins two. */
+    /* The threshold falls from score to score. A window that it reaches begins a run, prolongs one, or joins two. */
     threshold = nextafterf(ranked[0].score, INFINITY);
     for (size_t i = 0, next; i < normal; i = next) {
         for (next = i; next < normal && ranked[next].score == ranked[i].score; next++) {
@@ -49,7 +49,7 @@ int detection_threshold(float *ret, const struct detection_window *windows, size
         }
         if (runs > (long)allowed)
             break;
-        /* Down to the next score that is too low, and not to this one: the same windows are above all the way. */
+        /* All thresholds above the next score select the same windows: take the lowest. */
         threshold = next < normal ? nextafterf(ranked[next].score, INFINITY) : ranked[i].score;
     }
     *ret = threshold;

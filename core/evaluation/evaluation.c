@@ -17,7 +17,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The scores in rising order, and how many are abnormal; the caller's to free. */
+/* Sorts the scores in rising order and counts the abnormal ones. The caller frees *ret. */
 static int sort_scores(struct labelled **ret, double *positives, const double *scores, const uint8_t *labels, size_t n)
 {
     struct labelled *sorted;
@@ -49,7 +49,7 @@ int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, siz
 
     if (r < 0)
         return r;
-    /* Each group of equal scores: its positives win over the negatives below, and half over those in the group. */
+    /* By groups of equal scores: a positive wins over each negative below its group, and half over each in its group. */
     double below = 0;
     for (size_t i = 0, end; i < n; i = end) {
         double p = 0;
@@ -98,7 +98,7 @@ static int compare_ranked(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Ranks less their mean; sorted: room for n. Returns Σ rank², 0 where all values are equal. */
+/* Writes the ranks minus their mean. sorted: scratch for n. Returns Σ rank², which is 0 if all values are equal. */
 static double rank(double *ranks, struct ranked *sorted, const double *values, size_t n)
 {
     double sum = 0;
@@ -156,7 +156,7 @@ void evaluation_min_max(double *out, const double *in, size_t n)
         out[i] = max > min ? (in[i] - min) / (max - min) : 0;
 }
 
-/* An alert spanned the windows first … last; `found` is the end of the stretch found last, that counts once. */
+/* Counts an alert that spans the windows first … last. *found is the end of the last stretch that was counted as found. */
 static void count_alert(struct evaluation_alerts *sum, const uint8_t *labels, size_t first, size_t last, size_t n,
                         size_t *found)
 {

@@ -1,5 +1,6 @@
-/* Figures of merit against labels: the area under the ROC curve, the paper's per-clip normalisation, and what the alerts
- * of core/score/alert.h would have been. Source: Gong et al., ICCV 2019, section 4.2. Pure functions, any thread. */
+/* Figures of merit of scores against labels: area under the ROC curve, average precision, rank correlation, the paper's
+ * per-clip normalisation, and the alerts that core/score/alert.h would raise. Source: Gong et al., ICCV 2019, section 4.2.
+ * Arrays are borrowed for the call. Pure functions, any thread. */
 #ifndef MEMAED_CORE_EVALUATION_EVALUATION_H
 #define MEMAED_CORE_EVALUATION_EVALUATION_H
 
@@ -8,37 +9,35 @@
 
 #include "core/score/alert.h"
 
-/* The area under the ROC curve of n scores with labels 0 (normal) or 1 (abnormal): the probability that an abnormal one
- * lies above a normal one, ties counting half; from the rank sum (Mann and Whitney, 1947).
- * 0; -EDOM where it is not defined (one of the classes is empty, or a score is not a number); -ENOMEM. *ret is untouched
- * on failure. */
+/* The area under the ROC curve of n scores with labels 0 (normal) or 1 (abnormal): the probability that an abnormal score is
+ * above a normal one, ties counting half. Computed from the rank sum (Mann and Whitney, 1947).
+ * 0; -EDOM if it is undefined (a class is empty, or a score is not a number); -ENOMEM. *ret is untouched on failure. */
 int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, size_t n);
 
-/* Spearman's rank correlation of two lists, equal values sharing the mean of their ranks. 0; -EDOM, ret untouched, where a
- * list has less than two different values or one that is not finite; -ENOMEM. */
+/* Spearman's rank correlation of two lists of n values. Equal values have the mean of their ranks. 0; -EDOM if a list has fewer
+ * than two different values or one that is not finite; -ENOMEM. *ret is untouched on failure. */
 int evaluation_rank_correlation(double *ret, const double *a, const double *b, size_t n);
 
-/* Average precision: the sum over falling thresholds of precision times the recall that each adds, equal scores taken at
- * once, nothing interpolated. What chance reaches is the share of abnormal ones. Returns as evaluation_auc(). */
+/* Average precision: the sum over falling thresholds of the precision times the increase in recall. Equal scores count
+ * together; nothing is interpolated. Random scores reach the share of abnormal labels. Errors are those of evaluation_auc(). */
 int evaluation_average_precision(double *ret, const double *scores, const uint8_t *labels, size_t n);
 
-/* out[i] = (in[i] - min) / (max - min) over one clip of n scores; all 0 where they are equal. out may be in. */
+/* out[i] = (in[i] - min) / (max - min) over a clip of n scores; all 0 if all scores are equal. out may alias in. */
 void evaluation_min_max(double *out, const double *in, size_t n);
 
-/* Alerts against the abnormal stretches of the footage: a stretch is a longest run of windows labelled 1 in a clip. An
- * alert spans from its opened_us to its close, or to the end of its clip. */
+/* Alerts against the abnormal stretches of the footage. A stretch is a maximal run of windows labelled 1 in a clip. An alert
+ * spans the windows from its opened_us to its close, or to the end of its clip. */
 struct evaluation_alerts {
     long alerts;                /* opened */
-    long on_abnormal;           /* of them, those that span an abnormal window */
-    long on_normal;             /* those that span normal windows alone: false alarms */
-    long stretches;             /* abnormal ones */
-    long stretches_found;       /* of them, those that an alert spans a window of */
-    double normal_s;            /* of footage labelled 0, between one window and the next */
+    long on_abnormal;           /* alerts that span an abnormal window */
+    long on_normal;             /* alerts that span only normal windows: false alarms */
+    long stretches;             /* abnormal stretches */
+    long stretches_found;       /* stretches of which an alert spans a window */
+    double normal_s;            /* sum of the times from each window labelled 0 to the next window */
 };
 
-/* Runs the rule over one clip of n windows in order, and adds what came of it to sum. Each clip starts afresh, without
- * a cooldown from the one before. break_before[i] != 0: the sequence broke between window i - 1 and window i; NULL: it
- * never did. */
+/* Applies the rule to one clip of n windows in order and adds the results to sum. Each clip starts without a cooldown.
+ * break_before[i] != 0: the sequence broke between window i - 1 and window i. break_before may be NULL: no breaks. */
 void evaluation_alerts(struct evaluation_alerts *sum, const struct alert_rule *rule, const float *scores,
                        const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before, size_t n);
 

@@ -7,11 +7,11 @@
 
 #include "core/score/component.h"
 
-/* A cell of a frame, as the threshold falls to its value. */
+/* A cell of a frame: the changes when the threshold falls to its value. */
 struct step {
     float value;
-    uint32_t abnormal, normal;                  /* pixels */
-    int32_t false_regions, detected;            /* what it adds to these, or takes */
+    uint32_t abnormal, normal;                  /* pixels of the cell */
+    int32_t false_regions, detected;            /* changes of these numbers, may be negative */
 };
 
 struct localisation {
@@ -43,8 +43,8 @@ size_t localisation_regions(const struct localisation *l) { return l->regions; }
 
 /* ---- one frame ---------------------------------------------------------------------------------------------------- */
 
-/* Numbers the connected components of the mask from 1 in region [h * w], 0 where it is normal; returns how many. members
- * [h * w]. */
+/* Writes to region [h, w] the number of each pixel's connected component, from 1; 0 for normal pixels. Returns how many
+ * components there are. members: scratch of [h * w]. */
 static uint32_t label_regions(uint32_t *region, uint32_t *members, const uint8_t *mask, int h, int w)
 {
     size_t pixels = (size_t)h * (size_t)w;
@@ -58,15 +58,16 @@ static uint32_t label_regions(uint32_t *region, uint32_t *members, const uint8_t
     return n;
 }
 
-/* The cells above the threshold as a forest; a root stands for its component. */
+/* The components of the cells at or above the threshold, as a union-find forest. The arrays hold a component's values at its
+ * root. */
 struct frame {
     int map_h, map_w;
-    uint32_t regions;
-    size_t *parent;             /* [cells]; cells: below the threshold */
-    uint32_t *area;             /* [cells] pixels; a root's: of its component */
-    uint32_t *overlap;          /* [cells, regions] likewise, with each region of the mask */
-    uint32_t *region_area;      /* [regions] */
-    uint32_t *detectors;        /* [regions] components that detect it */
+    uint32_t regions;           /* of the mask */
+    size_t *parent;             /* [cells]; the number of cells for a cell below the threshold */
+    uint32_t *area;             /* [cells] pixels of the component */
+    uint32_t *overlap;          /* [cells, regions] pixels that the component shares with each region of the mask */
+    uint32_t *region_area;      /* [regions] pixels */
+    uint32_t *detectors;        /* [regions] components that detect the region */
     int32_t false_regions, detected;
 };
 
@@ -77,14 +78,14 @@ static size_t root_of(struct frame *f, size_t cell)
     return cell;
 }
 
-/* Counts a component in, or out again. */
+/* Adds a component to false_regions and detected, or removes it. */
 static void count(struct frame *f, size_t root, bool in)
 {
     const uint32_t *overlap = f->overlap + root * f->regions;
     bool detects = false;
 
     for (uint32_t r = 0; r < f->regions; r++) {
-        /* intersection / union >= 0.1, in whole numbers. */
+        /* Skip unless intersection / union >= 0.1, in integers. */
         if (10 * (uint64_t)overlap[r] < (uint64_t)f->area[root] + f->region_area[r] - overlap[r])
             continue;
         detects = true;
@@ -97,7 +98,7 @@ static void count(struct frame *f, size_t root, bool in)
         f->false_regions += in ? 1 : -1;
 }
 
-/* The threshold has come down to this cell. */
+/* Adds a cell that the falling threshold has reached, and joins it with its neighbours' components. */
 static void raise_cell(struct frame *f, size_t cell)
 {
     size_t cells = (size_t)f->map_h * (size_t)f->map_w;
@@ -235,7 +236,7 @@ int localisation_pixel_auc(double *ret, struct localisation *l)
 
     if (l->n == 0)
         return -EDOM;
-    /* From the top, each group of equal values: its normal pixels lose to the abnormal ones above, and half to their own. */
+    /* From the top, by groups of equal values: a normal pixel loses to each abnormal one above, half to each in its group. */
     qsort(l->steps, l->n, sizeof *l->steps, falling_steps);
     for (size_t i = 0, next; i < l->n; i = next) {
         double p = 0, q = 0;
@@ -261,7 +262,7 @@ int localisation_rbdc(double *ret, struct localisation *l)
 
     if (l->regions == 0)
         return -EDOM;
-    best = calloc(l->frames + 1, sizeof *best);         /* by false positives: the most that are detected */
+    best = calloc(l->frames + 1, sizeof *best);         /* by number of false positives: the most regions detected */
     if (!best)
         return -ENOMEM;
     qsort(l->steps, l->n, sizeof *l->steps, falling_steps);

@@ -14,7 +14,7 @@ static int falling(const void *a, const void *b)
 
 double motion_score(const uint8_t *const frames[MOTION_FRAMES])
 {
-    /* A cell is four blocks of 4x4. Eight differences of 64 pixels stay below 2^26. */
+    /* A cell is four blocks of 4x4. The sum of eight differences over 64 pixels is below 2^26. */
     uint32_t blocks[BLOCKS][BLOCKS] = {{0}}, cells[CELLS * CELLS];
     uint64_t sum = 0;
 

@@ -11,8 +11,8 @@
 
 enum { MAX = 60 };
 
-/* One window a second, scores as digits; labels: '#' abnormal, '.' normal; '|' before a window in scores: a break. Windows
- * end 0.7 s after their centre. */
+/* One window a second. Scores are digits; '|' before one is a break. Labels: '#' abnormal, '.' normal. Windows end 0.7 s after
+ * their centre. */
 static size_t windows_of(struct detection_window *w, const char *scores, const char *labels)
 {
     size_t n = 0, start = 0;
@@ -49,14 +49,14 @@ static float threshold_of(const char *scores, const char *labels, size_t allowed
 
 START_TEST(thresholds_by_hand)
 {
-    /* None allowed: just above the highest normal score, however high the abnormal ones. */
+    /* With none allowed, the threshold is just above the highest normal score, whatever the abnormal scores are. */
     ck_assert_float_eq(threshold_of("1319", "...#", 0), nextafterf(3, 4));
-    ck_assert_float_eq(threshold_of("1319", "...#", 1), 1);             /* 3, then all three windows are one run */
-    ck_assert_float_eq(threshold_of("1313", "....", 1), nextafterf(3, 4));      /* the two 3s come at once */
-    ck_assert_float_eq(threshold_of("1312", "....", 1), nextafterf(2, 3));      /* at 2 there are two runs; not at 1 */
+    ck_assert_float_eq(threshold_of("1319", "...#", 1), 1);             /* at 3, all three windows are one run */
+    ck_assert_float_eq(threshold_of("1313", "....", 1), nextafterf(3, 4));      /* both 3s are reached at once */
+    ck_assert_float_eq(threshold_of("1312", "....", 1), nextafterf(2, 3));      /* two runs at 2, one at 1 */
     ck_assert_float_eq(threshold_of("33|11", "....", 1), nextafterf(1, 2));
-    ck_assert_float_eq(threshold_of("3|3", "..", 1), nextafterf(3, 4)); /* a break: two runs */
-    ck_assert_float_eq(threshold_of("393", ".#.", 1), nextafterf(3, 4));        /* an abnormal window parts them too */
+    ck_assert_float_eq(threshold_of("3|3", "..", 1), nextafterf(3, 4)); /* a break makes two runs */
+    ck_assert_float_eq(threshold_of("393", ".#.", 1), nextafterf(3, 4));        /* an abnormal window separates runs too */
     ck_assert_float_eq(threshold_of("333", "...", 1), 3);
 }
 END_TEST
@@ -98,7 +98,7 @@ START_TEST(not_defined)
 }
 END_TEST
 
-/* The lowest score, or value just above one, that keeps its promise with all above it. */
+/* Brute force: the lowest value, a score or just above one, from which on no threshold gives more false alarms than allowed. */
 START_TEST(thresholds_agree_with_a_search)
 {
     uint64_t seed = (uint64_t)time(NULL);

@@ -100,7 +100,7 @@ START_TEST(min_max_is_per_clip)
 }
 END_TEST
 
-/* One window a second. scores: 'A' above, '.' below, '|' before a window: the sequence broke. labels: '#' abnormal. */
+/* One window a second. Scores: 'A' above, '.' below; '|' before one is a break. Labels: '#' abnormal. */
 static struct evaluation_alerts alerts_of(const char *scores, const char *labels)
 {
     struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .cooldown_us = 0};
@@ -158,7 +158,7 @@ START_TEST(alerts_against_stretches)
     ck_assert_int_eq(a.on_normal, 1);
     ck_assert_int_eq(a.stretches_found, 0);
 
-    a = alerts_of(".A|A....", ".......");                   /* no two of two in one sequence */
+    a = alerts_of(".A|A....", ".......");                   /* never two of two windows in one sequence */
     ck_assert_int_eq(a.alerts, 0);
 
     a = alerts_of("#", "#");
@@ -177,7 +177,7 @@ START_TEST(an_alert_begins_at_its_first_window_above)
     struct evaluation_alerts a = {.alerts = 5};
 
     evaluation_alerts(&a, &rule, scores, labels, times, NULL, 7);
-    ck_assert_int_eq(a.alerts, 6);              /* adds up over clips */
+    ck_assert_int_eq(a.alerts, 6);              /* results add up over clips */
     ck_assert_int_eq(a.on_abnormal, 1);
     ck_assert_int_eq(a.stretches_found, 1);
 }

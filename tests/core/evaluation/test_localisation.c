@@ -14,8 +14,8 @@ enum { MAX_SIDE = 12, MAX_PIXELS = MAX_SIDE * MAX_SIDE, MAX_FRAMES = 6 };
 
 START_TEST(a_case_by_hand)
 {
-    /* Two frames of 4x4, cells of 2x2 pixels. Frame 0 has two regions of one pixel each, at opposite corners; frame 1 one
-     * of the whole lower half. */
+    /* Two frames of 4x4 with cells of 2x2 pixels. Frame 0 has two regions of one pixel each, at opposite corners. Frame 1 has
+     * one region, its lower half. */
     static const uint8_t mask0[16] = {255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255};
     static const uint8_t mask1[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
     struct localisation *l;
@@ -29,24 +29,24 @@ START_TEST(a_case_by_hand)
     ck_assert_uint_eq(localisation_frames(l), 2);
     ck_assert_uint_eq(localisation_regions(l), 3);
 
-    /* Abnormal pixels: 9 and 3 once, 4 and 0 four times. Normal: 9 3x, 8 4x, 3 3x, 2 4x, 1 8x. */
+    /* Abnormal pixels: one each of 9 and 3, four each of 4 and 0. Normal pixels: three of 9, four of 8, three of 3, four of 2,
+     * eight of 1. */
     ck_assert_int_eq(localisation_pixel_auc(&auc, l), 0);
     ck_assert_double_eq_tol(auc, ((1.5 + 19) + (1.5 + 12) + 4 * 15 + 0) / (10 * 22), 1e-12);
 
-    /* From the top: 9 finds one region (1/4). 8 is false. 4 joins it, and finds the half with 4 of 12 pixels: none is
-     * false. 3 joins 9, diagonally: 1 of 8 for each corner, so both are found. 2 and 1 add to 12 and 16 pixels: no longer.
-     * So all three with no false region. */
+    /* From the top: 9 detects a corner (1/4). 8 is a false positive. 4 joins it and detects the half with 4 of 12 pixels: no
+     * false positive remains. 3 joins 9 diagonally, 1 of 8 pixels for each corner: both are detected. 2 and 1 extend it to 12
+     * and 16 pixels: both are lost. So all three regions are detected with no false positive. */
     ck_assert_int_eq(localisation_rbdc(&rbdc, l), 0);
     ck_assert_double_eq(rbdc, 1);
     localisation_close(l);
 
-    /* A false region stands between the first that is found and the second. (All of a picture of 16 pixels is no detection
-     * of one.) */
+    /* A false positive comes between the two detections. (A region of all 16 pixels does not detect one pixel.) */
     ck_assert_int_eq(localisation_open(&l), 0);
     ck_assert_int_eq(localisation_add(l, (float[16]){9, [10] = 7}, 4, 4, (uint8_t[16]){1}, 4, 4), 0);
     ck_assert_int_eq(localisation_add(l, (float[16]){0, 0, 5}, 4, 4, (uint8_t[16]){0, 0, 1}, 4, 4), 0);
     ck_assert_int_eq(localisation_rbdc(&rbdc, l), 0);
-    ck_assert_double_eq(rbdc, 0.75);            /* 1 of 2 up to 0.5 false a frame, 2 of 2 up to 1 */
+    ck_assert_double_eq(rbdc, 0.75);            /* 1 of 2 up to 0.5 false positives per frame, 2 of 2 up to 1 */
     localisation_close(l);
 }
 END_TEST

@@ -24,16 +24,16 @@ START_TEST(known_cases)
     clear();
     ck_assert_double_eq(motion_score(frames), 0);
 
-    /* A picture that lightens by one level: one difference of eight is (1 / 127.5)^2, everywhere. */
+    /* The picture becomes lighter by one level: one of eight differences is (1 / 127.5)² everywhere. */
     for (int t = 4; t < MOTION_FRAMES; t++)
         memset(pixels[t], 1, SIZE);
     ck_assert_double_eq_tol(motion_score(frames), 1 / (8 * 127.5 * 127.5), 1e-15);
 
-    /* One pixel that flashes once, from black to white and back, in the corner: in one cell, of the 16. */
+    /* One pixel in the corner flashes once, from black to white and back: it lies in one cell of the 16. */
     clear();
     pixels[3][0] = 255;
     ck_assert_double_eq_tol(motion_score(frames), 2 * 4 / (8. * 64 * 16), 1e-15);
-    /* In the middle: in four cells. */
+    /* A pixel in the middle lies in four cells. */
     clear();
     pixels[3][61 * MOTION_SIDE + 50] = 255;
     ck_assert_double_eq_tol(motion_score(frames), 4 * 2 * 4 / (8. * 64 * 16), 1e-15);
