@@ -1,9 +1,10 @@
-/* When scores become an alert: k of the last n windows at or above a threshold open one, n windows in a row below a
- * lower threshold close it; after it closes, none opens for the cooldown. Windows go on being counted during the
- * cooldown, so that what still lasts when it ends opens an alert at its next window above; nothing that is suppressed
- * prolongs the cooldown. Pure state machine, driven by the times of the footage; one thread (or lock) a camera.
+/* The alert rule. An alert opens when k of the last n windows score at or above a threshold. It closes when n windows in a
+ * row score below a lower threshold. After it closes, no alert opens during the cooldown. Windows count during the cooldown
+ * too: an event that lasts until its end opens an alert at its next window at or above the threshold. Suppressed windows do
+ * not prolong the cooldown.
  *
- * A score that is not a number is neither at or above, nor below. */
+ * A score that is not a number counts neither as at or above the threshold nor as below the lower one. Pure state machine,
+ * driven by the times of the footage. One thread (or lock) per camera. */
 #ifndef MEMAED_CORE_SCORE_ALERT_H
 #define MEMAED_CORE_SCORE_ALERT_H
 
@@ -27,7 +28,7 @@ struct alert_window {
 
 struct alert_state {
     struct alert_rule rule;
-    uint64_t above;                     /* bit i: the i-th last window was at or above the threshold; no bit beyond n */
+    uint64_t above;                     /* bit i < n: the window i before the newest was at or above the threshold */
     struct alert_window recent[ALERT_MAX_N];    /* the last windows; recent[last] is the newest */
     int last;
     uint64_t windows;                   /* since alert_init() */
@@ -36,8 +37,8 @@ struct alert_state {
     bool open;
     bool ever_closed;
     int64_t closed_us;                  /* of the last closed alert */
-    /* Of the open alert, or of the last one: when the first of the windows that opened it came, and the highest score
-     * since. Windows of the cooldown before it are not among them. */
+    /* The open alert, or the last one. It begins with the first window at or above the threshold among the n that opened it;
+     * windows of the cooldown before it do not count. The peak is its highest score. */
     int64_t opened_us, peak_us;
     float peak;
     uint64_t peak_number;               /* of the window with that score */
@@ -47,12 +48,12 @@ enum alert_event { ALERT_NOTHING, ALERT_OPENED, ALERT_PEAK /* the peak of the op
 
 void alert_init(struct alert_state *state, const struct alert_rule *rule);
 
-/* Takes the score of one window at time_us. Scores come in the order of their windows; where a clock was set back to
- * before the last close, the cooldown starts anew rather than last until the clock has caught up. */
+/* Takes the score of one window at time_us. Scores come in the order of their windows. If a clock was set back to before the
+ * last close, the cooldown restarts at time_us, so that it does not last until the clock has caught up. */
 enum alert_event alert_score(struct alert_state *state, float score, int64_t time_us);
 
-/* The sequence broke (camera lost, stream ended): windows so far no longer count towards k of n. An open alert closes:
- * ALERT_CLOSED, else ALERT_NOTHING. */
+/* The sequence broke (camera lost, stream ended): earlier windows no longer count towards k of n, and an open alert closes.
+ * ALERT_CLOSED if one was open, else ALERT_NOTHING. */
 enum alert_event alert_break(struct alert_state *state, int64_t time_us);
 
 #endif

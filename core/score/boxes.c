@@ -4,7 +4,7 @@
 
 #include "core/score/component.h"
 
-/* An edge, in ten-thousandths of the picture. */
+/* The position of an edge, in ten-thousandths of the picture. */
 static float edge(int pixels, int of)
 {
     return roundf(1e4f * (float)pixels / (float)of);
@@ -32,7 +32,7 @@ static struct box bound(const struct boxes_grid *grid, const float *map, const u
                         .score = score};
 }
 
-/* Keeps the highest, in order; what came first stays before its equals. */
+/* Inserts a box into the BOXES_MAX highest, in falling order. Among equal scores the earlier box stays first. */
 static void insert(struct boxes *boxes, const struct box *box)
 {
     int at = boxes->n;

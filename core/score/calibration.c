@@ -8,7 +8,7 @@
 #include "core/kernels/int8_kernels.h"
 #include "core/score/alert.h"
 
-/* Budgets of so many alerts a day are to be told without going below the level of the tail's runs. */
+/* The tail's run level lies low enough that a budget of so many alerts a day has a threshold above it. */
 #define MOST_ALERTS_A_DAY 150
 
 static int compare(const void *a, const void *b)
@@ -94,19 +94,19 @@ bool calibration_int8_agrees(const struct calibration *calibration)
            calibration->int8.rank_correlation >= 0.999;
 }
 
-enum precision calibration_precision(const struct calibration *calibration, enum precision wish)
+enum precision calibration_precision(const struct calibration *calibration, enum precision requested)
 {
-    if (wish != PRECISION_AUTO)
-        return wish;
+    if (requested != PRECISION_AUTO)
+        return requested;
     return calibration_int8_agrees(calibration) && int8_kernels != &int8_kernels_c ? PRECISION_INT8 : PRECISION_FP32;
 }
 
 int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration,
-                          enum precision wish, struct error *err)
+                          enum precision requested, struct error *err)
 {
-    if (calibration_precision(calibration, wish) == PRECISION_FP32)
+    if (calibration_precision(calibration, requested) == PRECISION_FP32)
         return plan_open(ret, model, score_scratch(&model->arch), err);
     if (!calibration || !calibration->has_int8)
-        return error_set(err, -EINVAL, "precision int8: the model was not calibrated for it; `memaed calibrate` does that");
+        return error_set(err, -EINVAL, "precision int8: the model was not calibrated for it; run `memaed calibrate`");
     return plan_open_int8(ret, model, score_scratch(&model->arch), &calibration->int8.ranges, err);
 }

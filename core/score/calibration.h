@@ -1,4 +1,6 @@
-/* What turns an error into an alert: taken by learn on footage set aside, stored in the model as memae.calibration. */
+/* The calibration of a model: its score, the thresholds of alerts, the tail of normal scores, the ranges of the 8-bit network
+ * and the limits of static scenes. `learn` and `calibrate` measure it on held-out normal footage, and the model file stores it
+ * as memae.calibration. Plain data and pure functions; any thread. */
 #ifndef MEMAED_CORE_SCORE_CALIBRATION_H
 #define MEMAED_CORE_SCORE_CALIBRATION_H
 
@@ -9,12 +11,12 @@
 #include "core/score/static_scene.h"
 #include "core/score/tail.h"
 
-/* The network in 8 bits: what its bytes stand for, and how its scores agree with those in fp32 on footage held out. */
+/* The 8-bit network: the ranges of its activations, and the agreement of its scores with fp32 on held-out footage. */
 struct calibration_int8 {
     struct ranges ranges;
-    double rank_correlation;        /* Spearman's, of both scores */
-    double largest_difference;      /* of the two scores of a window */
-    long windows;                   /* that both scored */
+    double rank_correlation;        /* Spearman's, between the scores in 8 bits and in fp32 */
+    double largest_difference;      /* between the two scores of a window */
+    long windows;                   /* scored in both */
 };
 
 struct calibration {
@@ -23,54 +25,56 @@ struct calibration {
     double close_threshold;
     double median, p99, maximum;    /* of the held-out scores */
     long windows;                   /* held-out windows scored */
-    bool has_score;                 /* false: the score is the reference (models of others) */
+    bool has_score;                 /* false: the score is the reference (models made elsewhere) */
     struct score_spec score;
-    bool has_tail;                  /* false: thresholds alone (models of others) */
+    bool has_tail;                  /* false: thresholds only (models made elsewhere) */
     struct tail tail;
-    bool has_int8;                  /* false: nobody has tried */
+    bool has_int8;                  /* false: the 8-bit network was not measured */
     struct calibration_int8 int8;
-    bool has_static;                /* false: nothing says what a static scene is, or a frozen camera */
+    bool has_static;                /* false: static scenes and frozen cameras are not recognised */
     struct static_limits still;
 };
 
-/* Whether 8 bits may take the place of fp32 unasked: over a hundred windows at least, scores come in the same order by a
- * rank correlation of 0.999. calibration may be NULL. */
+/* Whether PRECISION_AUTO may choose 8 bits: measured on 100 windows or more, with a rank correlation of 0.999 or more.
+ * calibration may be NULL. */
 bool calibration_int8_agrees(const struct calibration *calibration);
 
-/* What a wish comes to: auto is int8 where it agrees and this CPU has kernels that make it worth while. */
-enum precision calibration_precision(const struct calibration *calibration, enum precision wish);
+/* The precision for a request. PRECISION_AUTO is int8 if it agrees (above) and this CPU has faster kernels than plain C for
+ * it, else fp32. calibration may be NULL. */
+enum precision calibration_precision(const struct calibration *calibration, enum precision requested);
 
-/* A plan of the model as wished for. 0; -EINVAL for int8 where calibration (may be NULL) has no ranges; what plan_open()
- * returns. */
+/* Opens a plan of the model in the requested precision, with scratch for a score. 0; -EINVAL for int8 if calibration is NULL
+ * or has no ranges; or an error of plan_open(). The cause is in err. */
 int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration,
-                          enum precision wish, struct error *err);
+                          enum precision requested, struct error *err);
 
-/* The bound on a static window's score in a precision: of two windows, both may be as far off in 8 bits as any was. */
+/* The bound of a static window's score in a precision (static_limits.bound). In 8 bits it is larger by twice the largest
+ * difference seen, since both scores may be off by that much. */
 double calibration_static_bound(const struct calibration *calibration, enum precision precision);
-/* Whether static windows may do without the network: that bound is known, from 200 of them at least. Where it is large, few
- * scores are so far below the threshold that they may stand for others. calibration may be NULL. */
+/* Whether static windows may skip the network: the bound was measured on 200 static windows or more. With a large bound few
+ * scores lie far enough below the threshold to be reused. calibration may be NULL. */
 bool calibration_static_holds(const struct calibration *calibration);
 
 /* tail_fit() for alerts by the default rule of core/score/alert.h. */
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known);
 
-/* The runs of the daemon's own score, which is the logarithm of the hours between them from the highest level of its
- * conditions' tails on: nothing is left to fit. */
+/* The tail of the runs of the daemon's own score. Above the highest level of its conditions' tails that score is the logarithm
+ * of the hours between runs, so its tail is exponential with scale 1 and needs no fit. */
 struct pareto calibration_runs(const struct score_spec *spec);
 
-/* From n > 0 finite held-out scores in order (those of ret->score, where ret->has_score), for alerts by the default rule of
- * core/score/alert.h: the tail, and the threshold that normal footage crosses alerts_a_day > 0 times a day; an alert closes below
- * the level of the tail's runs. fps and score are the caller's to set before. 0 or -ENOMEM (ret untouched). */
+/* Fits the tail and the thresholds from n > 0 finite held-out scores in order, for alerts by the default rule of
+ * core/score/alert.h. Normal footage crosses the threshold alerts_a_day > 0 times a day; close_threshold is the level of the
+ * tail's runs. The caller has set fps, has_score and score, and the scores are by that score. 0 or -ENOMEM, ret untouched. */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
-/* The score of the window that plan_run() left in result; calibration may be NULL. Uses result->scratch. features: what the
- * score was made of; untouched where it is the reference. */
+/* The score of the window in result, after plan_run(). Uses result->scratch. Writes the features that the score is made of;
+ * without a score of its own (calibration NULL or !has_score) it returns the reference and leaves features untouched. */
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
                         struct score_features *features);
 
-/* Where that score comes from, for alerts that open at threshold and close below close_threshold: boxes of what scores, by
- * boxes_level(). One at least from close_threshold on; none below it, and none without a score of cells (!has_score).
- * Right after calibration_score() on the same result, which gave score. */
+/* Finds boxes around the parts of the window that cause its score, at boxes_level() of the two thresholds. From
+ * close_threshold on there is at least one box; below it, or without a score of its own, there is none. Call it right after
+ * calibration_score() on the same result; score is what that returned. */
 void calibration_boxes(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
                        float score, float threshold, float close_threshold, struct boxes *ret);
 

@@ -4,7 +4,7 @@ size_t component_number(uint32_t *grid, uint32_t *members, int rows, int columns
 {
     size_t n = 0;
 
-    /* Breadth first: what was found is the queue of what is to be looked around at. */
+    /* Breadth-first search; members is also the queue. */
     grid[at] = number;
     members[n++] = (uint32_t)at;
     for (size_t i = 0; i < n; i++) {

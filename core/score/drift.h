@@ -1,26 +1,26 @@
-/* Whether a calibration still holds: the p-values of live windows against the uniform distribution that they have while the
- * camera shows what it was calibrated on (Vovk, Gammerman and Shafer, 2005, chapter 7). Only watched, never adapted to.
+/* The drift monitor: it tells whether a calibration still holds. While the camera shows what it was calibrated on, the
+ * p-values of live windows are uniform (Vovk, Gammerman and Shafer, 2005, chapter 7). Drift is reported only; nothing adapts.
  *
- * The hours of a day differ, so p-values of a whole day are weighed, those of yesterday half as much as those of today. The
- * distance is Kolmogorov and Smirnov's, over ten bins: 0 where p-values are uniform, towards 1 where all are alike. No
- * locks: one thread (or lock) a camera. */
+ * The hours of a day differ, so p-values count with exponentially falling weights: a day-old one counts half as much as a new
+ * one. The distance from the uniform distribution is Kolmogorov and Smirnov's, over ten bins: 0 if p-values are uniform,
+ * near 1 if all are equal. No locks: one thread (or lock) per camera. */
 #ifndef MEMAED_CORE_SCORE_DRIFT_H
 #define MEMAED_CORE_SCORE_DRIFT_H
 
 enum { DRIFT_BINS = 10 };
 
 struct drift {
-    double half_life;           /* windows: a day of them */
-    double bins[DRIFT_BINS], windows;
-    long seen;
+    double half_life;           /* windows a day */
+    double bins[DRIFT_BINS], windows;   /* weights by p-value, and their sum */
+    long seen;                  /* p-values added */
 };
 
-/* From this distance on the calibration holds no more; it is said to hold again below half of it. */
+/* The calibration no longer holds from this distance on. It holds again below half of it. */
 #define DRIFT_LIMIT 0.25
 
 void drift_init(struct drift *drift, double windows_a_day);     /* > 0 */
-void drift_add(struct drift *drift, double p_value);            /* 0 … 1; others are not counted */
-/* The distance; NAN before a day of windows was seen. */
+void drift_add(struct drift *drift, double p_value);            /* 0 … 1; other values are ignored */
+/* The distance, 0 to 1; NAN before a day of windows was added. */
 double drift_distance(const struct drift *drift);
 
 #endif

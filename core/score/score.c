@@ -8,12 +8,12 @@
 #include "core/kernels/kernels.h"
 
 enum { BLOCK = 4, SUMS = MOTION_SUMS };
-/* The share of all cells whose mean is the window's: so many cells to one. */
+/* A window's feature is the mean over the highest cells: one cell in so many. */
 enum { FASTEST = 120, MOST_CHANGED = 30 };
-/* Gradients below two gray levels, and below four times the noise's amplitude, hold no speed. */
+/* λ of the speed: gradients below two gray levels, or below four times the noise's amplitude, give little speed. */
 #define LEAST_CONTRAST 2.0
 #define NOISE_FACTOR 16.0
-/* Spread of a logarithm at the least: footage in which nothing ever differs must not make the next breath an alarm. */
+/* The least spread of a logarithm, so that footage in which nothing differs does not make every small change an alarm. */
 #define LEAST_SPREAD 0.05
 
 struct layout {
@@ -66,7 +66,7 @@ size_t score_scratch(const struct arch *arch)
     return l.floats;
 }
 
-/* Sums of the motion over blocks of 4 x 4 pixels and the frames first … end - 1. */
+/* Sums kernels->motion() over blocks of 4 x 4 pixels and over frames first … end - 1. */
 static void sum_blocks(const struct layout *l, const struct arch *a, const float *x, const float *x_hat, int first, int end)
 {
     size_t w = (size_t)a->width, frame = (size_t)a->height * w;
@@ -110,7 +110,7 @@ static int clamp(int i, int n)
     return i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
-/* Binomial smoothing in place, five taps (1 4 6 4 1) or three (1 2 1), along rows and columns; edges repeat. */
+/* Binomial smoothing in place along rows and columns, by five taps (1 4 6 4 1) or three (1 2 1). Edge cells repeat outside. */
 static void smooth(const struct layout *l, float *map, bool five)
 {
     int rows = l->rows, columns = l->columns;
@@ -126,7 +126,7 @@ static void smooth(const struct layout *l, float *map, bool five)
     }
 }
 
-/* Puts the k largest of n in front, the smallest of them last (quickselect; the order within is free). */
+/* Quickselect: moves the k largest of n values to the front, the smallest of them to index k - 1, the others in any order. */
 static void select_largest(float *v, int n, int k)
 {
     int low = 0, high = n - 1;
@@ -177,14 +177,14 @@ static float change_floor(const struct arch *a)
 
 #define SPEED_FLOOR 1e-6f       /* (a thousandth of a pixel a frame)² */
 
-/* Of n values in l->order, which it mixes up. */
+/* The median of the first n values of l->order, which it reorders. */
 static float median(const struct layout *l, int n)
 {
     select_largest(l->order, n, n / 2 + 1);
     return l->order[n / 2];
 }
 
-/* Of the median cell, for what passes must not change the light. */
+/* The contrast of the median cell: objects that pass must not change it. */
 static float log_contrast(const struct layout *l, const struct arch *a)
 {
     int n = l->rows * l->columns;
@@ -230,7 +230,7 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
     };
 }
 
-/* -ln pareto_exceeds(z), and its tangent below the level. */
+/* -ln pareto_exceeds(z), continued by its tangent below the level. */
 static double log_hours(const struct pareto *p, double z)
 {
     double x = (z - p->level) / p->scale;
@@ -268,7 +268,7 @@ void score_boxes(const struct score_spec *spec, const struct arch *arch, float *
     score_map(spec, arch, scratch, l.map);
     for (int i = 0; i < l.rows * l.columns; i++)
         top = fmaxf(top, l.map[i]);
-    /* The window's score is made of its highest speed and its highest change, which may lie in different cells. */
+    /* No cell may reach the level: the window's highest speed and highest change may lie in different cells. */
     boxes_find(ret, &grid, l.map, fminf(level, top), (uint32_t *)l.boxes);
 }
 
@@ -290,7 +290,7 @@ bool score_conditions_differ(double *contrasts, size_t n, double *boundary)
     }
     double total = squares / (double)n - pow(sum / (double)n - contrasts[0], 2);
     bool differ = false;
-    for (size_t i = 1; i < n; i++) {        /* so many below */
+    for (size_t i = 1; i < n; i++) {        /* i contrasts lie below the split */
         below += contrasts[i - 1];
         double low = below / (double)i, high = (sum - below) / (double)(n - i), share = (double)i / (double)n,
                between = share * (1 - share) * (high - low) * (high - low);

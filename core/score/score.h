@@ -1,22 +1,24 @@
-/* The score that alerts are made from, and the map of where: what moves in a window, how fast, and how far the frozen
- * network is from drawing that change, in cells of the picture; one scale for all footage of a camera, nothing from
- * outside the window.
+/* The score that alerts are made from, and its map over the picture. It measures how fast things move in a window and how
+ * badly the frozen network reconstructs that change. It depends on the window alone and has one scale for all footage of a
+ * camera.
  *
- * The reconstruction error that the paper scores by says little across clips: it is large wherever the picture is busy.
- * What separates is taken over the window's middle half of frames, in cells of 8 x 8 pixels at steps of 4:
- *   speed   the squared speed, in pixels a frame, that explains the brightness changes of a neighbourhood of cells best
- *           (least squares over the structure tensor; Lucas and Kanade, IJCAI 1981), held down where contrast is not
- *           above the camera's noise: v = -(A + λI)⁻¹ b. A cell's contrast and size fall out of it.
- *   change  the squared temporal difference of the residual x̂ - x: change that the memory could not draw.
- * A change of light that is the same all over the picture is taken out of both. A window has the logarithm of the mean of
- * its fastest cells (a 120th of all) and of those of the largest change (a 30th); both are set against the camera's own
- * normal and added as z = ln(eˢ + eᶜ): either alone suffices.
+ * The reconstruction error, the paper's score, separates poorly across clips: it is large wherever the picture is busy. So
+ * two features are measured, over the middle half of the window's frames, in cells of 8 x 8 pixels at steps of 4:
+ *   speed   the squared speed, in pixels per frame, that best explains the brightness changes of a neighbourhood of cells:
+ *           least squares over the structure tensor A (Lucas and Kanade, IJCAI 1981), v = -(A + λI)⁻¹ b. λ keeps the speed low
+ *           where contrast is not above the camera's noise. The contrast and the size of an object cancel out.
+ *   change  the squared temporal difference of the residual x̂ - x: change that the network did not reconstruct.
+ * Both ignore a change of light that is uniform over the picture.
  *
- * A camera that switches to infrared at night shows another picture with other noise. Where the footage held out holds two
- * kinds of light, told apart by the picture's contrast, each has its own usual. The score is then the logarithm of the hours from
- * one alert to the next that normal footage of that light has at z, by a generalised Pareto tail (core/score/tail.h), and below
- * that tail's level its tangent: as rare in the one as in the other, even where nothing ever moves at night.
- * Figures, and what did not help, stand in docs/score.md. Pure, any thread. */
+ * A window's features are logarithms: of the mean speed of its fastest cells (1/120 of all) and of the mean change of the
+ * cells with the largest change (1/30). With s and c, each feature in spreads from its usual value at this camera,
+ * z = ln(eˢ + eᶜ): either of the two alone makes z large.
+ *
+ * A camera that switches to infrared at night shows another picture with other noise. If the held-out footage has two kinds of
+ * light (conditions), separated by the picture's contrast, each has its own usual values. The score is the logarithm of the
+ * hours between alerts that normal footage of that condition gives at z, by a generalised Pareto tail (core/score/tail.h);
+ * below the tail's level it continues along the tangent. So equal scores are equally rare in both conditions, even if nothing
+ * ever moves at night. Figures, and what did not help: docs/score.md. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_SCORE_H
 #define MEMAED_CORE_SCORE_SCORE_H
 
@@ -24,62 +26,64 @@
 #include "core/score/boxes.h"
 #include "core/score/tail.h"
 
-/* What is usual at a camera, of a logarithm. Taken from the top of what footage held out shows, not from its middle: a
- * camera that sees nothing for most of the day has its middle there, and all that ever moves would lie in the first few
- * spreads above it. */
+/* The usual values of a feature at a camera: the normal distribution through the 95th and the 99th percentile of held-out
+ * footage. Lower percentiles would mislead: a camera that sees nothing for most of the day has its median there, and all usual
+ * motion would lie spreads above it. */
 struct score_usual {
-    double centre, spread;      /* spread > 0; of the normal distribution through the 95th and the 99th percentile */
+    double centre, spread;      /* spread > 0 */
 };
 
-/* What is usual in one kind of light. */
+/* One kind of light. */
 struct score_condition {
-    double noise;               /* mean squared difference of successive frames where nothing moves, network's units */
+    double noise;               /* mean squared difference of successive frames where nothing moves, in the network's units */
     struct score_usual speed, change;
-    struct pareto rare;         /* runs an hour above z */
+    struct pareto rare;         /* runs per hour above z */
 };
 
 enum { SCORE_CONDITIONS = 2 };
 
 struct score_spec {
     int conditions;             /* 1 or 2 */
-    double boundary;            /* with 2: the first holds where the contrast is below it */
+    double boundary;            /* with 2: condition 0 applies to windows whose contrast is below it, else condition 1 */
     struct score_condition condition[SCORE_CONDITIONS];
 };
 
 struct score_features {
     float speed, change;        /* logarithms */
-    float noise;                /* the median cell's squared difference: what score_condition.noise is the median of */
+    float noise;                /* the median cell's squared difference; score_condition.noise is the median of it */
     float contrast;             /* logarithm of the median cell's squared gradient */
-    int condition;              /* that the window was measured in */
+    int condition;              /* index of the condition that the window was measured in */
 };
 
-/* The cells that tile the picture: the centre of cell (r, c) lies at pixel (4r + 4, 4c + 4). False where the network's
- * windows are too small or too short (8 x 8 pixels, 4 frames of one channel) to have a score. */
+/* The size of the grid of cells; the centre of cell (r, c) lies at pixel (4r + 4, 4c + 4). False, rows and columns untouched,
+ * if windows have no score: it needs one channel, 4 frames or more, and 8 x 8 pixels or more. */
 bool score_cells(const struct arch *arch, int *rows, int *columns);
-/* Floats of scratch; 0 where there is no score. */
+/* Floats of scratch; 0 if there is no score. */
 size_t score_scratch(const struct arch *arch);
 
-/* Measures a window: x and x_hat [t, h, w] in the network's units; of spec the conditions' boundary and noise are used.
- * Leaves the cells in scratch for score_map(). */
+/* Measures a window, x and x_hat [t, h, w] in the network's units, both borrowed. Uses conditions, boundary and the noises of
+ * spec. Stores the cells in scratch [score_scratch()] for score_map() and score_boxes(). */
 void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec, float *scratch,
                    struct score_features *ret);
 
+/* The score of a window with these features. */
 float score_of(const struct score_spec *spec, const struct score_features *features);
 
-/* After score_measure() on the same scratch: the score of each cell by itself, map [rows, columns]. Its largest lie near
- * the window's score. */
+/* The score of each cell by itself, map [rows, columns], after score_measure() on the same scratch. The largest values are
+ * near the window's score. */
 void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map);
 
-/* After score_measure() on the same scratch: the boxes of that map at a level; where no cell reaches it by itself, at the
- * highest cell's. There is one at least. */
+/* The boxes of that map at a level, after score_measure() on the same scratch. If no cell reaches the level, it takes the
+ * highest cell's score as the level, so there is at least one box. */
 void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret);
 
-/* Whether n contrasts (any order; sorted in place) are of two kinds of light; if so the boundary between them. Two kinds:
- * the split that leaves the least variance within (Otsu, 1979) leaves a fifth at most, where two halves of a uniform
- * distribution keep a quarter; neither side is less than a tenth, nor than 50; their means differ by half a contrast. */
+/* Whether n contrasts (any order; sorted in place) come from two kinds of light. Then *boundary separates them. The contrasts
+ * are split where the variance within both parts is least (Otsu, 1979). There are two kinds if that variance is at most a fifth
+ * of the total (a uniform distribution keeps a quarter), if each part has at least a tenth of the contrasts and at least 50,
+ * and if the means differ by ln 1.5 or more. *boundary may be written even if the result is false. */
 bool score_conditions_differ(double *contrasts, size_t n, double *boundary);
 
-/* The usual of n > 0 finite logarithms (any order; sorted in place). */
+/* Fits the usual values to n > 0 finite logarithms (any order; sorted in place). */
 void score_usual_fit(struct score_usual *ret, double *logs, size_t n);
 
 #endif

@@ -17,20 +17,21 @@ struct static_scene {
     size_t pixels;
 
     uint64_t windows;               /* decided so far */
-    int untold;                     /* to be computed, and not told */
+    int unscored;                   /* windows that are computed but not scored yet */
 
-    /* The last window that was to be computed. */
+    /* The last window that was computed. */
     bool has_reference;
-    uint8_t *picture;
-    unsigned lights;                /* bit c: all frames since, too, are within the noise of light c */
-    uint64_t number, next_frame;    /* its own; the first frame that has not been compared */
-    bool is_usable;                 /* what it was told allows others to have its score */
+    uint8_t *picture;               /* [pixels] the reference */
+    unsigned lights;                /* bit c: its frames, and all since, are within the noise of condition c */
+    uint64_t number, next_frame;    /* its number; the number of the first frame not compared yet */
+    bool is_usable;                 /* its score is known and may be reused */
     int condition;
     struct static_score score;
 
-    /* Windows by number, in whatever order they are told; the first has 1, so that 0 is none. */
-    uint64_t alarms, last_alarm;    /* at or above the threshold: bit i is number last_alarm - i */
-    uint64_t last_opening, last_high;       /* with which an alert may have opened; not below the closing threshold */
+    /* Numbers of windows; the first window has 1, so 0 means none. Windows are scored in any order. */
+    uint64_t alarms, last_alarm;    /* windows at or above the threshold: bit i is window last_alarm - i */
+    uint64_t last_opening;          /* the last window that may have opened an alert */
+    uint64_t last_high;             /* the last window not below the closing threshold */
 };
 
 int static_cells(const struct arch *arch)
@@ -42,7 +43,7 @@ int static_cells(const struct arch *arch)
     return cells <= STATIC_CELLS_MAX ? (int)cells : 0;
 }
 
-/* Sum of squares over rows of a cell that is 8 pixels wide, eight sums side by side. */
+/* The sum of squared differences over a cell 8 pixels wide. Eight sums in parallel let the compiler vectorise it. */
 static uint32_t narrow_sum(const uint8_t *a, const uint8_t *b, int rows, size_t width)
 {
     uint32_t sums[STATIC_CELL] = {0}, sum = 0;
@@ -125,7 +126,7 @@ void static_scene_close(struct static_scene *scene)
     free(scene);
 }
 
-/* In which of the given kinds of light a frame's difference from the reference is noise. */
+/* Those of the given conditions, as bits, in which the frame's difference from the reference is noise. */
 static unsigned lights_of(const struct static_scene *scene, const uint8_t *frame, unsigned lights)
 {
     int columns = scene->arch.width / STATIC_CELL;
@@ -147,7 +148,7 @@ static unsigned lights_of_window(const struct static_scene *scene, const struct 
     return lights;
 }
 
-/* Whether the reference's score may stand for the next window's. */
+/* Whether the reference's score is low enough to be reused for the next window. */
 static bool is_below(const struct static_scene *scene)
 {
     uint64_t high = scene->last_high > scene->last_opening ? scene->last_high : scene->last_opening;
@@ -158,7 +159,7 @@ static bool is_below(const struct static_scene *scene)
 
 static enum static_verdict compute(struct static_scene *scene, const struct static_window *window, uint64_t *number)
 {
-    scene->untold++;
+    scene->unscored++;
     scene->is_usable = false;
     scene->number = *number = ++scene->windows;
     scene->next_frame = window->first + (uint64_t)scene->arch.frames;
@@ -180,7 +181,7 @@ enum static_verdict static_scene_decide(struct static_scene *scene, const struct
     scene->next_frame = window->first + (uint64_t)scene->arch.frames;
     if (!scene->lights)
         return compute(scene, window, number);
-    if (scene->untold > 0)
+    if (scene->unscored > 0)
         return STATIC_WAIT;
     if (!scene->is_usable || !(scene->lights >> scene->condition & 1) || !is_below(scene))
         return compute(scene, window, number);
@@ -189,7 +190,7 @@ enum static_verdict static_scene_decide(struct static_scene *scene, const struct
     return STATIC_YES;
 }
 
-/* A window at or above the threshold: k of n of them may have opened an alert. */
+/* Records a window at or above the threshold, and whether k of n windows may have opened an alert. */
 static void count_alarm(struct static_scene *scene, uint64_t number)
 {
     if (number > scene->last_alarm) {
@@ -198,7 +199,7 @@ static void count_alarm(struct static_scene *scene, uint64_t number)
         scene->last_alarm = number;
     }
     uint64_t before = scene->last_alarm - number, n = ~UINT64_C(0) >> (ALERT_MAX_N - scene->rule.n);
-    /* Of one told late, those that it may have opened an alert with may be forgotten: taken for granted then. */
+    /* A window scored late may have opened an alert with windows that alarms no longer holds; assume that it did. */
     bool opened = before > (uint64_t)(ALERT_MAX_N - scene->rule.n);
     if (before < ALERT_MAX_N)
         scene->alarms |= UINT64_C(1) << before;
@@ -211,8 +212,8 @@ static void count_alarm(struct static_scene *scene, uint64_t number)
 void static_scene_scored(struct static_scene *scene, uint64_t number, const struct score_features *features,
                          const struct static_score *score)
 {
-    assert(scene->untold > 0);
-    scene->untold--;
+    assert(scene->unscored > 0);
+    scene->unscored--;
     if (score->score >= scene->rule.threshold)
         count_alarm(scene, number);
     if (!(score->score < scene->rule.close_threshold) && number > scene->last_high)

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The share of windows beyond the body, and the least number of runs to fit a tail to where there are as many. */
-#define WINDOW_TAIL 0.05
-enum { ENOUGH_RUNS = 60, FEW = 10 };
-#define LEAST_SCALE 0.2         /* scores are in spreads of the usual */
+#define WINDOW_TAIL 0.05        /* share of windows beyond window.level */
+enum { ENOUGH_RUNS = 60,        /* runs wanted for a fit of their tail */
+       FEW = 10 };              /* excesses for a fit of the shape */
+#define LEAST_SCALE 0.2         /* in units of the score */
 #define MOST_SHAPE 0.5
 
 static int compare(const void *a, const void *b)
@@ -59,7 +59,8 @@ double pareto_score(const struct pareto *p, double rate)
     return p->level + (p->shape == 0 ? -p->scale * log(ratio) : p->scale / p->shape * (pow(ratio, -p->shape) - 1));
 }
 
-/* The k-th largest of the last n_last windows of a sequence: what crosses a threshold exactly when k of them do. */
+/* For each window, the k-th largest score of the last n_last windows of its sequence. It is at or above a threshold exactly
+ * when k of them are. */
 static void order_statistic(double *ret, const struct tail_window *w, size_t n, int k, int n_last)
 {
     double recent[64];
@@ -75,7 +76,7 @@ static void order_statistic(double *ret, const struct tail_window *w, size_t n, 
     }
 }
 
-/* The peaks of the runs above a level; a run ends where n_last windows in a row score below it, or the sequence breaks. */
+/* The peaks of the runs above a level. A run ends when n_last windows in a row score below it, or when the sequence breaks. */
 static size_t run_peaks(double *peaks, const double *order, const struct tail_window *w, size_t n, double level, int n_last)
 {
     size_t runs = 0;
@@ -105,7 +106,7 @@ static double quantile(const double *sorted, size_t n, double p)
     return i + 1 < n ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
 }
 
-/* The level of the runs: the highest quantile above which there are enough of them, else that with the most. */
+/* The level of the runs: the highest quantile with the wanted number of runs above it, else the one with the most runs. */
 static size_t choose_level(double *level, double *peaks, const double *order, const double *sorted,
                            const struct tail_window *w, size_t n, int n_last, double wanted)
 {
@@ -124,7 +125,7 @@ static size_t choose_level(double *level, double *peaks, const double *order, co
     return run_peaks(peaks, order, w, n, *level, n_last);
 }
 
-/* From the order statistic that alerts go by; peaks: room for n. */
+/* Fits run.level and the tail of runs. order: of order_statistic(); peaks: scratch for n. */
 static void fit_runs(struct tail *t, const double *order, const double *sorted, const struct tail_window *windows, size_t n,
                      int n_last, double least_a_day, double *peaks)
 {

@@ -1,18 +1,19 @@
-/* How rare a score is, from the scores of footage held out: a conformal p-value in the body (Vovk, Gammerman and Shafer,
- * 2005: of n held-out scores and this one, the share that is at least as large), and beyond a high level a generalised
- * Pareto tail (peaks over threshold; Pickands 1975), fitted by probability-weighted moments (Hosking and Wallis, 1987).
+/* The rarity of a score, from the scores of held-out footage. Up to a high level it is a conformal p-value (Vovk, Gammerman
+ * and Shafer, 2005): of n held-out scores and this one, the share that is at least as large. Beyond that level it follows a
+ * generalised Pareto tail (peaks over threshold; Pickands 1975), fitted by probability-weighted moments (Hosking and Wallis,
+ * 1987).
  *
- * Windows overlap, so that exceedances come in runs. How often alerts come is therefore fitted on the runs' peaks: a run
- * is what one alert of core/score/alert.h would span. Their tail is taken no lighter than exponential: a threshold is asked for far
- * beyond what an hour of footage holds, and a bounded tail there is wishful. Pure, any thread. */
+ * Windows overlap, so windows above a level come in runs. A run covers the windows of one alert (core/score/alert.h). The rate
+ * of alerts is therefore fitted to the runs' peaks. That tail is never lighter than exponential: thresholds lie far beyond the
+ * highest score of an hour of footage, where a bounded tail would promise too much. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_TAIL_H
 #define MEMAED_CORE_SCORE_TAIL_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* P(score > level + x) = share * (1 + shape * x / scale)^(-1 / shape); share * exp(-x / scale) for shape 0. What share
- * counts (windows, or runs an hour) is the user's. */
+/* P(score > level + x) = share * (1 + shape * x / scale)^(-1 / shape), or share * exp(-x / scale) for shape 0. share is a
+ * probability, or a rate such as runs per hour: the user of the struct says which. */
 struct pareto {
     double level, share, scale, shape;      /* scale > 0, -0.5 <= shape <= 0.5 */
 };
@@ -21,18 +22,18 @@ enum { TAIL_QUANTILES = 33 };
 
 struct tail {
     long windows;
-    double quantiles[TAIL_QUANTILES];   /* of the body, from the lowest score to the tail's level, evenly in probability */
+    double quantiles[TAIL_QUANTILES];   /* from the lowest score to window.level, at equal steps of probability */
     struct pareto window;               /* share: of the windows */
-    struct pareto run;                  /* share: runs an hour */
-    double hours;                       /* of footage that the runs were counted in */
+    struct pareto run;                  /* share: runs per hour */
+    double hours;                       /* of footage in which runs were counted */
     long runs;                          /* above run.level */
 };
 
-/* Fits scale and shape to n > 0 excesses over the level (>= 0, any order; sorted in place), each no less than given. Of
- * fewer than 10 excesses the shape is 0. */
+/* Fits scale and shape to n > 0 excesses over the level (>= 0, any order; sorted in place). The scale is at least least_scale.
+ * The shape lies between least_shape and 0.5; it is 0 with fewer than 10 excesses. Leaves level and share untouched. */
 void pareto_fit(struct pareto *ret, double *excesses, size_t n, double least_scale, double least_shape);
-double pareto_exceeds(const struct pareto *p, double score);        /* share at most */
-/* The score that is exceeded at the rate; the level where the rate is share or more. */
+double pareto_exceeds(const struct pareto *p, double score);        /* P(above score); share for a score up to the level */
+/* The score that is exceeded at the rate; the level if the rate is share or more. */
 double pareto_score(const struct pareto *p, double rate);
 
 /* One window of held-out footage, in order. */
@@ -41,17 +42,18 @@ struct tail_window {
     double seconds;         /* since the window before it; 0: the sequence broke */
 };
 
-/* From n > 0 finite scores in order. k, n_last: the alert rule that runs are to follow (k of the last n_last windows);
- * least_a_day: more runs than this a day are wanted above the level, where the footage has them. known: how rare runs are,
- * where that is known; they are then only counted. NULL: they are fitted. 0 or -ENOMEM. */
+/* Fits the tail to n > 0 finite scores in order. Runs follow the alert rule k of the last n_last windows, n_last <= 64. The
+ * run level is the highest that has at least least_a_day runs a day, and enough for a fit; if no level has, the one with the
+ * most runs. known: the runs' tail if it is known already, else NULL; runs above its level are then only counted. 0 or -ENOMEM,
+ * ret untouched. */
 int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day,
              const struct pareto *known);
 
 /* The probability that a window of normal footage scores as much or more: in (0, 1]. */
 double tail_p_value(const struct tail *tail, double score);
-/* The threshold that is crossed by normal footage so many times a day; run.level where that is more than it tells. */
+/* The threshold that normal footage crosses so many times a day; run.level if there are no more runs than that above it. */
 double tail_threshold(const struct tail *tail, double alerts_a_day);
-/* Hours from one alert to the next by normal footage, were the threshold set to this score. */
+/* The hours between two alerts of normal footage with the threshold at this score. */
 double tail_hours_between(const struct tail *tail, double score);
 
 #endif

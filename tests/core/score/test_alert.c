@@ -14,8 +14,8 @@ enum { SECOND = 1000000 };
 static const struct alert_rule rule3of5 = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5,
                                            .cooldown_us = 10 * SECOND};
 
-/* Feeds one window a second, from time 0: 'A' above, '-' between the thresholds, '.' below, '|' a gap; gives back one
- * letter each: O opened, P peak, C closed, or '.'. */
+/* Feeds one window a second from time 0: 'A' above, '-' between the thresholds, '.' below, '|' a gap. Returns one letter for
+ * each: O opened, P peak, C closed, or '.'. */
 static void feed(struct alert_state *state, const char *windows, char *events)
 {
     int64_t time = 0;
@@ -44,7 +44,7 @@ START_TEST(k_of_n_open)
     expect(&rule3of5, "AA.-A", "....O");
     expect(&rule3of5, "AA..-A", "......");      /* two of the last five */
     expect(&rule3of5, "A.A.A.A", "....O..");
-    expect(&rule3of5, "AA|AA", ".....");        /* a gap starts the count afresh */
+    expect(&rule3of5, "AA|AA", ".....");        /* a gap restarts the count */
     expect(&rule3of5, "AA|AAA", ".....O");
 }
 END_TEST
@@ -60,12 +60,12 @@ END_TEST
 
 START_TEST(cooldown_holds_back)
 {
-    /* Closed at 7; the cooldown holds to 17, though there are windows above from 9 on. */
+    /* Closed at 7; the cooldown lasts until 17 although windows from 9 on are above. */
     expect(&rule3of5, "AAA......AAAAAAAAAA", "..O....C.........O.");
-    /* What is suppressed and over before the end opens nothing; it needs a window above. */
+    /* An event that ends during the cooldown opens nothing after it: an alert opens at a window above the threshold. */
     expect(&rule3of5, "AAA......AAAAAAA....", "..O....C............");
     expect(&rule3of5, "AAA......AAAAAAA..A.", "..O....C..........O.");
-    /* A gap closes and cools too. */
+    /* An alert that a gap closes has a cooldown too. */
     expect(&rule3of5, "AAA|AAAAAAAAAAAA", "..OC.........O..");
 }
 END_TEST
@@ -79,7 +79,7 @@ START_TEST(remembers_when_and_how_high)
     ck_assert_int_eq(alert_score(&s, 1.5f, 200), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, 3.0f, 300), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, 0.1f, 400), ALERT_NOTHING);
-    ck_assert_int_eq(alert_score(&s, 1.0f, 500), ALERT_OPENED);         /* at the threshold counts */
+    ck_assert_int_eq(alert_score(&s, 1.0f, 500), ALERT_OPENED);         /* a score at the threshold counts */
     ck_assert_int_eq(s.opened_us, 200);
     ck_assert_float_eq(s.peak, 3.0f);
     ck_assert_int_eq(s.peak_us, 300);
@@ -93,13 +93,13 @@ START_TEST(remembers_when_and_how_high)
     ck_assert_int_eq(s.closed_us, 800);
     ck_assert_int_eq(s.opened_us, 200);
 
-    /* After the cooldown: opened by windows before and after its end, counted from the first after. */
+    /* Windows before and after the end of the cooldown open an alert; it begins at the first after. */
     ck_assert_int_eq(alert_score(&s, 9.0f, 800 + 10 * SECOND - 2), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, 1.5f, 800 + 10 * SECOND - 1), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, 1.2f, 800 + 10 * SECOND), ALERT_OPENED);
     ck_assert_int_eq(s.opened_us, 800 + 10 * SECOND);
     ck_assert_float_eq(s.peak, 1.2f);
-    ck_assert_uint_eq(s.peak_number, 9);        /* a gap is no window */
+    ck_assert_uint_eq(s.peak_number, 9);        /* a gap does not count as a window */
 }
 END_TEST
 
@@ -112,7 +112,7 @@ START_TEST(not_a_number_is_nothing)
     ck_assert_int_eq(alert_score(&s, NAN, 1), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, INFINITY, 2), ALERT_OPENED);
     ck_assert_int_eq(alert_score(&s, 0, 3), ALERT_NOTHING);
-    ck_assert_int_eq(alert_score(&s, NAN, 4), ALERT_NOTHING);           /* breaks the row */
+    ck_assert_int_eq(alert_score(&s, NAN, 4), ALERT_NOTHING);           /* interrupts the row of low windows */
     ck_assert_int_eq(alert_score(&s, 0, 5), ALERT_NOTHING);
     ck_assert_int_eq(alert_score(&s, 0, 6), ALERT_CLOSED);
 }
@@ -132,12 +132,12 @@ START_TEST(a_clock_set_back_does_not_silence)
 }
 END_TEST
 
-/* The rules read off the whole history each time, with nothing carried along but the alerts themselves. */
+/* A model of the rule that examines all past windows each time and keeps no state but the alerts. */
 struct frame_cache {
     struct alert_rule rule;
     float score[400];
     int64_t time[400];
-    int n, start;                       /* windows; the first after the last gap */
+    int n, start;                       /* number of windows; index of the first after the last gap */
     bool open, closed_once;
     int64_t closed, opened, peak_time;
     float peak;
@@ -241,7 +241,7 @@ START_TEST(agrees_with_brute_force)
             events[got]++;
         }
     }
-    for (int i = 0; i < 4; i++)         /* the test has seen each of them, many times */
+    for (int i = 0; i < 4; i++)         /* every event occurred many times */
         ck_assert_int_gt(events[i], 1000);
 }
 END_TEST

@@ -1,4 +1,5 @@
-/* core/boxes: a case by hand, the order and its bound, the edges of pictures, and random maps against brute force. */
+/* core/score/boxes: a map worked out by hand, the order and number of boxes, edges of pictures, and random maps against brute
+ * force. */
 #include "core/score/boxes.h"
 
 #include <check.h>
@@ -36,11 +37,11 @@ static void check_box(const struct box *b, float x, float y, float width, float 
 
 START_TEST(a_case_by_hand)
 {
-    /* 24 x 28 pixels; 8 x 8 at steps of 4. */
+    /* A picture of 24 x 28 pixels; cells of 8 x 8 at steps of 4. */
     static const struct boxes_grid grid = {.rows = 5, .columns = 6, .step = 4, .size = 8, .height = 24, .width = 28};
     static const float map[30] = {
         1, 5, 1, 1, 1, 1,
-        1, 1, 6, 1, 1, 3,               /* hangs together with the 5, by a corner */
+        1, 1, 6, 1, 1, 3,               /* connected with the 5 by a corner */
         1, 1, 1, 1, 1, 4,
         2, 1, 1, 1, 1, 1,
         1, 1, 1, 1, 9, 1,
@@ -51,7 +52,7 @@ START_TEST(a_case_by_hand)
     check_box(&b.box[0], 0.5714f, 0.6667f, 0.2857f, 0.3333f, 9);
     check_box(&b.box[1], 0.1429f, 0, 0.4285f, 0.5f, 6);        /* columns 1 and 2: pixels 4 to 16 of 28 */
     check_box(&b.box[2], 0.7143f, 0.1667f, 0.2857f, 0.5f, 4);
-    b = find(&grid, map, 9);                    /* at the level counts */
+    b = find(&grid, map, 9);                    /* a score at the level counts */
     ck_assert_int_eq(b.n, 1);
     b = find(&grid, map, 9.5f);
     ck_assert_int_eq(b.n, 0);
@@ -63,7 +64,7 @@ END_TEST
 
 START_TEST(the_highest_of_many)
 {
-    /* A single row, every other cell alone: scores 5 3 5 3 … and one 7. */
+    /* A single row in which every other cell is a component: scores 5 3 5 3 … and one 7. */
     struct boxes_grid grid = {.rows = 1, .columns = 41, .step = 4, .size = 8, .height = 8, .width = 168};
     float map[41] = {0};
 
@@ -72,7 +73,7 @@ START_TEST(the_highest_of_many)
     struct boxes b = find(&grid, map, 3);
     ck_assert_int_eq(b.n, BOXES_MAX);
     ck_assert_float_eq(b.box[0].score, 7);
-    for (int i = 1; i < BOXES_MAX; i++)         /* equals in the order of the map, the others have no place */
+    for (int i = 1; i < BOXES_MAX; i++)         /* equal scores are in the order of the map; the lower ones are dropped */
         check_box(&b.box[i], (float)round(1e4 * 16 * (i - 1) / 168) / 1e4f, 0,
                   (float)(round(1e4 * (16 * (i - 1) + 8) / 168) - round(1e4 * 16 * (i - 1) / 168)) / 1e4f, 1, 5);
 }
@@ -97,7 +98,7 @@ START_TEST(between_two_thresholds)
 }
 END_TEST
 
-/* Components by handing the least number around until nothing changes; their boxes in pixels. */
+/* Finds components by spreading the least index until nothing changes, and their boxes in pixels. */
 START_TEST(agrees_with_brute_force)
 {
     uint64_t seed = (uint64_t)time(NULL);
@@ -112,7 +113,7 @@ START_TEST(agrees_with_brute_force)
         int number[MAX_CELLS], cells = grid.rows * grid.columns, n = 0;
         bool changed = true;
 
-        grid.height = 4 * grid.rows + 4 + (int)rng_below(&rng, 4);      /* sides that are no multiples of the step */
+        grid.height = 4 * grid.rows + 4 + (int)rng_below(&rng, 4);      /* sides that are not multiples of the step */
         grid.width = 4 * grid.columns + 4 + (int)rng_below(&rng, 4);
         for (int i = 0; i < cells; i++) {
             map[i] = (float)rng_below(&rng, 10);

@@ -20,14 +20,14 @@ START_TEST(known_figures)
     ck_assert(!c.has_score && c.score.boundary == 3 && c.has_tail);
     ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 1));
     ck_assert_double_eq(c.close_threshold, c.tail.run.level);
-    ck_assert_double_gt(c.threshold, c.maximum);        /* once a day, from half a minute */
+    ck_assert_double_gt(c.threshold, c.maximum);        /* once a day, extrapolated from half a minute */
     double daily = c.threshold;
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 0.1), 0);
     ck_assert_double_gt(c.threshold, daily);
 }
 END_TEST
 
-/* A score that is the logarithm of the hours between alerts needs no tail of its own. */
+/* A score that is the logarithm of the hours between alerts needs no fitted tail. */
 START_TEST(hours_are_not_fitted_again)
 {
     struct tail_window windows[200];
@@ -41,7 +41,7 @@ START_TEST(hours_are_not_fitted_again)
     ck_assert_double_eq_tol(tail_hours_between(&c.tail, 2), exp(2), 1e-9);
     ck_assert_double_eq_tol(tail_threshold(&c.tail, 10), log(2.4), 1e-12);
     ck_assert_double_eq_tol(tail_threshold(&c.tail, 1000), -log(8), 1e-12);
-    ck_assert_int_eq(c.tail.runs, 0);           /* three of five windows never reach that */
+    ck_assert_int_eq(c.tail.runs, 0);           /* three of five windows never reach it */
     for (int i = 0; i < 200; i++)
         windows[i].score = i % 20 < 4 ? 1 : -9;
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
@@ -49,7 +49,7 @@ START_TEST(hours_are_not_fitted_again)
 }
 END_TEST
 
-/* In 8 bits two scores are off, the one that is given and the one that it stands for. */
+/* In 8 bits both scores may be off: the reused one and the one that it replaces. */
 START_TEST(what_static_scenes_are_held_to)
 {
     struct calibration c = {.has_static = true, .still = {.bound = 1.5, .windows = 200}, .int8.largest_difference = 0.25};

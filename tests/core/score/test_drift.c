@@ -24,7 +24,8 @@ START_TEST(uniform_is_no_drift)
 }
 END_TEST
 
-/* Day and night differ, each day the same: no drift. From then on night all day long: one, within a day; and gone again. */
+/* Day and night differ, but every day is the same: no drift. Then night all day long: drift within a day. Then days and
+ * nights again: the drift ends. */
 START_TEST(told_within_a_day)
 {
     struct rng rng;

@@ -1,5 +1,5 @@
-/* The score's parts against what is known of made-up scenes: textures that move at a given speed, stand still, or change
- * their light. */
+/* core/score/score: features of synthetic scenes with known values: textures that move at a given speed, stand still, or
+ * change their light. */
 #include "core/score/score.h"
 
 #include <check.h>
@@ -28,7 +28,7 @@ static void teardown(void)
     free(scratch);
 }
 
-/* A texture with all directions in it, moved by (vx, vy) pixels a frame inside a box, still elsewhere. */
+/* A texture with gradients in all directions. It moves by (vx, vy) pixels a frame inside a box and is still elsewhere. */
 static float texture(double u, double v)
 {
     return (float)(0.3 * sin(u * 0.7 + 0.2) * cos(v * 0.5) + 0.2 * sin(u * 0.31 - v * 0.43));
@@ -54,7 +54,7 @@ static struct score_features measure(double noise)
 START_TEST(tells_speed)
 {
     for (int i = 0; i < 6; i++) {
-        double speed = 0.1 * pow(1.6, i), angle = i * 0.9;      /* 0.1 … 1 pixels a frame */
+        double speed = 0.1 * pow(1.6, i), angle = i * 0.9;      /* speeds 0.1 … 1 pixels a frame */
         scene(speed * cos(angle), speed * sin(angle), 0, WIDTH, 0);
         ck_assert_msg(fabs((double)measure(0).speed - 2 * log(speed)) < 0.35, "speed %g: %g", speed,
                       exp((double)measure(0).speed / 2));
@@ -84,7 +84,7 @@ START_TEST(a_network_that_draws_the_change_has_none)
     struct score_features drawn = measure(0);
     ck_assert_float_lt(drawn.change, missed - 3);
     for (int i = 0; i < FRAMES * PIXELS; i++)
-        x_hat[i] += texture(i % WIDTH, i / WIDTH % HEIGHT);      /* an error that stands still is no change either */
+        x_hat[i] += texture(i % WIDTH, i / WIDTH % HEIGHT);      /* a constant error is no change either */
     ck_assert_float_lt(fabsf(measure(0).change - drawn.change), 1e-3f);
     float speed = drawn.speed;
     memset(x_hat, 0, sizeof x_hat);
@@ -99,7 +99,7 @@ START_TEST(noise_holds_speed_down)
     for (int i = 0; i < FRAMES * PIXELS; i++)
         x[i] = 0.05f * (rng_uniform(&rng) - 0.5f);
     struct score_features f = measure(0);
-    ck_assert_float_gt(f.noise, 3e-4f);         /* twice the variance, 0.05² / 6 */
+    ck_assert_float_gt(f.noise, 3e-4f);         /* twice the variance of the noise, 0.05² / 6 */
     ck_assert_float_lt(f.noise, 5e-4f);
     ck_assert_float_lt(measure((double)f.noise).speed, f.speed - 2);
 }
@@ -150,12 +150,12 @@ START_TEST(boxes_lie_around_what_moves)
         score_boxes(&spec, &arch, scratch, top - 3, &b);
         ck_assert_int_ge(b.n, 1);
         ck_assert_float_eq(b.box[0].score, top);
-        for (int i = 0; i < b.n; i++) {         /* smoothing carries four cells beyond */
+        for (int i = 0; i < b.n; i++) {         /* smoothing reaches four cells beyond */
             ck_assert_float_ge(b.box[i].x * WIDTH, (float)left - 20);
             ck_assert_float_le((b.box[i].x + b.box[i].width) * WIDTH, (float)left + 52.1f);
         }
         ck_assert_float_ge(b.box[0].height, 0.9f);
-        /* A level that no cell reaches: the highest cell is left. */
+        /* At a level that no cell reaches, the highest cell has a box. */
         score_boxes(&spec, &arch, scratch, top + 1, &b);
         ck_assert_int_eq(b.n, 1);
         ck_assert_float_eq(b.box[0].score, top);
@@ -180,7 +180,7 @@ START_TEST(either_part_suffices)
 }
 END_TEST
 
-/* Two kinds of light: each is measured with its own noise, scored by its own usual, and drawn so in the map. */
+/* Two conditions: each window is measured with its condition's noise, scored by its usual values, and mapped with them. */
 START_TEST(each_light_has_its_own_usual)
 {
     struct score_features dim, bright;
@@ -203,7 +203,7 @@ START_TEST(each_light_has_its_own_usual)
     score_measure(&arch, x, x_hat, &spec, scratch, &bright);
     ck_assert_int_eq(bright.condition, 1);
     float top = fmaxf(bright.speed, bright.change), low = fminf(bright.speed, bright.change);
-    ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);      /* below the level: the tangent */
+    ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);      /* the tangent */
     score_map(&spec, &arch, scratch, map);
     ck_assert_float_lt(map[0], 0);
     spec.condition[1].rare.level = -50;
@@ -225,7 +225,7 @@ START_TEST(tells_two_kinds_of_light)
             ck_assert_double_eq_tol(boundary, -2.4, 0.05);
     }
     for (int i = 0; i < 1000; i++)
-        contrasts[i] = 5 * (double)rng_uniform(&rng);           /* one broad kind */
+        contrasts[i] = 5 * (double)rng_uniform(&rng);           /* a single broad distribution */
     ck_assert(!score_conditions_differ(contrasts, 1000, &boundary));
     for (int i = 0; i < 1000; i++)
         contrasts[i] = i < 500 ? 0 : 0.3;                       /* a cloud */
@@ -233,7 +233,7 @@ START_TEST(tells_two_kinds_of_light)
     for (int i = 0; i < 1000; i++)
         contrasts[i] = i % 2;
     ck_assert(score_conditions_differ(contrasts, 100, &boundary));
-    contrasts[99] = 0;                                          /* it is sorted now */
+    contrasts[99] = 0;                                          /* contrasts is sorted now */
     ck_assert(!score_conditions_differ(contrasts, 100, &boundary));     /* 49 are too few */
     ck_assert(!score_conditions_differ(contrasts, 1, &boundary));
 }

@@ -1,5 +1,5 @@
-/* core/static_scene: differences against plain sums over random sizes; what is static and what is not, one cause at a time;
- * scores that come late; and that alerts are those of computing all, whatever the scores within the bound. */
+/* core/score/static_scene: differences against plain sums over random sizes; each cause for computing a window; scores that
+ * come late; and the same alerts as with all windows computed, for random scores within the bound. */
 #include "core/score/static_scene.h"
 
 #include <check.h>
@@ -20,7 +20,7 @@ static struct static_limits limits;
 static uint8_t footage[FOOTAGE][PIXELS];
 static struct rng rng;
 
-/* Of all cells alike. */
+/* Limits that are equal for all cells. */
 static void set_limits(float first, float second)
 {
     limits = (struct static_limits){.cells = static_cells(&arch), .bound = 0.5, .light_margin = 0.1};
@@ -30,7 +30,7 @@ static void set_limits(float first, float second)
     }
 }
 
-/* A picture of its own and noise of -1, 0 and 1 on it: below 1 on the mean, so within 2 of any mean. */
+/* A random picture with noise of -1, 0 and 1 on it. The noise's mean square is below 1, so below 2 from any mean picture. */
 static void make_footage(int n)
 {
     static uint8_t scene[PIXELS];
@@ -57,13 +57,13 @@ static enum static_verdict decide(struct static_scene *scene, int first, bool ga
     return static_scene_decide(scene, &(struct static_window){frames, (uint64_t)first, gap, frozen}, number, score);
 }
 
-static void tell(struct static_scene *scene, uint64_t number, float score, int condition, float contrast)
+static void pass_score(struct static_scene *scene, uint64_t number, float score, int condition, float contrast)
 {
     static_scene_scored(scene, number, &(struct score_features){.condition = condition, .contrast = contrast},
                         &(struct static_score){.reference = score / 2, .score = score});
 }
 
-/* Decides, and tells a score where one is wanted; whether it was static. */
+/* Decides on a window and scores it if it is computed. Returns whether it was static. */
 static bool step(struct static_scene *scene, int first, float score)
 {
     uint64_t number;
@@ -71,7 +71,7 @@ static bool step(struct static_scene *scene, int first, float score)
     enum static_verdict verdict = decide(scene, first, false, false, &number, &got);
     ck_assert_int_ne(verdict, STATIC_WAIT);
     if (verdict == STATIC_NO)
-        tell(scene, number, score, 0, 0);
+        pass_score(scene, number, score, 0, 0);
     return verdict == STATIC_YES;
 }
 
@@ -89,7 +89,7 @@ START_TEST(differences)
         int rows = a.height / 8, columns = a.width / 8, n = rows * columns;
         ck_assert_int_eq(static_cells(&a), n);
         size_t pixels = (size_t)(a.height * a.width);
-        uint8_t *x = malloc(pixels), *y = malloc(pixels);       /* exact, for the sanitizer */
+        uint8_t *x = malloc(pixels), *y = malloc(pixels);       /* exact sizes for the sanitizer */
         double sums[64] = {0}, counts[64] = {0};
         float *got = malloc((size_t)n * sizeof *got);
         for (size_t i = 0; i < pixels; i++) {
@@ -126,11 +126,11 @@ START_TEST(noise_is_static)
         uint64_t number;
         struct static_score score = {0};
         if (decide(scene, first, false, false, &number, &score) == STATIC_YES) {
-            ck_assert_float_eq(score.score, (float)computed);           /* the last one's */
+            ck_assert_float_eq(score.score, (float)computed);           /* the score of the last computed window */
             ck_assert_float_eq(score.reference, (float)computed / 2);
             ck_assert_int_le(++since, STATIC_MOST);
         } else {
-            tell(scene, number, (float)++computed, 0, 0);
+            pass_score(scene, number, (float)++computed, 0, 0);
             since = 0;
         }
     }
@@ -139,7 +139,7 @@ START_TEST(noise_is_static)
 }
 END_TEST
 
-/* One cell of one frame, the smallest thing there is: every window that holds it is computed, the others are not. */
+/* One cell of one frame changes: exactly the windows with that frame are computed. */
 START_TEST(a_single_cell_of_a_single_frame)
 {
     for (int round = 0; round < 50; round++) {
@@ -153,7 +153,7 @@ START_TEST(a_single_cell_of_a_single_frame)
         for (int first = 0; first + FRAMES <= 120; first += stride) {
             bool holds = first <= when && when < first + FRAMES, is_static = step(scene, first, 0);
             ck_assert_msg(!(holds && is_static), "frame %d in the window from %d, stride %d", when, first, stride);
-            /* The first is computed, and so is one after the event, which is the new reference. */
+            /* The first window is computed. One after the event is computed too and becomes the new reference. */
             bool after = first > when && first - stride <= when;
             if (!holds && !after && first > 0)
                 ck_assert_msg(is_static, "%d %d", first, stride);
@@ -163,7 +163,7 @@ START_TEST(a_single_cell_of_a_single_frame)
 }
 END_TEST
 
-/* What creeps in by less than the noise from frame to frame is seen against the reference. */
+/* A change slower than the noise from frame to frame is found by comparison with the reference. */
 START_TEST(slow_change_is_seen)
 {
     for (int t = 0; t < 300; t++)
@@ -185,13 +185,13 @@ START_TEST(gaps_and_frozen_cameras_are_computed)
     struct static_score score;
     ck_assert(!step(scene, 0, 0) && step(scene, 2, 0) && step(scene, 4, 0));
     ck_assert_int_eq(decide(scene, 6, true, false, &number, &score), STATIC_NO);
-    tell(scene, number, 0, 0, 0);
+    pass_score(scene, number, 0, 0, 0);
     ck_assert(step(scene, 8, 0));
     for (int first = 10; first < 20; first += 2) {
         ck_assert_int_eq(decide(scene, first, false, true, &number, &score), STATIC_NO);
-        tell(scene, number, 0, 0, 0);
+        pass_score(scene, number, 0, 0, 0);
     }
-    ck_assert(!step(scene, 20, 0) && step(scene, 22, 0));       /* a frozen picture is no reference */
+    ck_assert(!step(scene, 20, 0) && step(scene, 22, 0));       /* a frozen window does not become the reference */
     static_scene_close(scene);
 }
 END_TEST
@@ -203,26 +203,26 @@ START_TEST(scores_that_come_late)
     struct static_score score;
     memset(footage[17], 0, PIXELS);
     ck_assert_int_eq(decide(scene, 0, false, false, &a, &score), STATIC_NO);
-    ck_assert_int_eq(decide(scene, 2, false, false, &b, &score), STATIC_NO);        /* differs, that is known at once */
-    tell(scene, b, 2, 0, 0);
-    tell(scene, a, 1, 0, 0);
-    ck_assert_int_eq(decide(scene, 18, false, false, &a, &score), STATIC_NO);       /* what moved is no reference */
+    ck_assert_int_eq(decide(scene, 2, false, false, &b, &score), STATIC_NO);        /* differs: no wait */
+    pass_score(scene, b, 2, 0, 0);
+    pass_score(scene, a, 1, 0, 0);
+    ck_assert_int_eq(decide(scene, 18, false, false, &a, &score), STATIC_NO);       /* no reference with motion */
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(decide(scene, 20, false, false, &b, &score), STATIC_WAIT);
-    tell(scene, a, 3, 0, 0);
+    pass_score(scene, a, 3, 0, 0);
     ck_assert_int_eq(decide(scene, 20, false, false, &b, &score), STATIC_YES);
     ck_assert_float_eq(score.score, 3);
     ck_assert_int_eq(decide(scene, 40, true, false, &a, &score), STATIC_NO);
     ck_assert_int_eq(decide(scene, 60, true, false, &b, &score), STATIC_NO);
-    tell(scene, b, 5, 0, 0);
-    tell(scene, a, 4, 0, 0);                                /* of a reference that is none any more */
+    pass_score(scene, b, 5, 0, 0);
+    pass_score(scene, a, 4, 0, 0);                                /* the score of a window that is no longer the reference */
     ck_assert_int_eq(decide(scene, 62, false, false, &a, &score), STATIC_YES);
     ck_assert_float_eq(score.score, 5);
     static_scene_close(scene);
 }
 END_TEST
 
-/* Each light has its own noise, and near the boundary between them no score stands for another. */
+/* Each condition has its own noise limits. Near the boundary between conditions no score is reused. */
 START_TEST(two_lights)
 {
     for (int condition = 0; condition < 2; condition++)
@@ -232,7 +232,7 @@ START_TEST(two_lights)
             uint64_t number;
             struct static_score score;
             decide(scene, 0, false, false, &number, &score);
-            tell(scene, number, 0, condition, condition ? 2 : 0);
+            pass_score(scene, number, 0, condition, condition ? 2 : 0);
             ck_assert_int_eq(decide(scene, 2, false, false, &number, &score), condition == loud ? STATIC_YES : STATIC_NO);
             static_scene_close(scene);
         }
@@ -241,10 +241,10 @@ START_TEST(two_lights)
     uint64_t number;
     struct static_score score;
     decide(scene, 0, false, false, &number, &score);
-    tell(scene, number, 0, 0, 0.95f);
+    pass_score(scene, number, 0, 0, 0.95f);
     ck_assert_int_eq(decide(scene, 2, false, false, &number, &score), STATIC_NO);
     static_scene_close(scene);
-    set_limits(-1, -1);         /* a light that was never seen */
+    set_limits(-1, -1);         /* a condition whose limits nothing meets */
     for (int t = 1; t < 40; t++)
         memcpy(footage[t], footage[0], PIXELS);
     scene = open_scene(&one_light, &no_rule);
@@ -259,13 +259,13 @@ START_TEST(scores_near_the_thresholds)
     struct static_scene *scene = open_scene(&one_light, &rule);
     int first = 0;
 #define STEP(score) step(scene, first += 2, score)
-    ck_assert(!STEP(2.4f) && STEP(9));          /* no alert is open: above the closing threshold doesn't matter */
+    ck_assert(!STEP(2.4f) && STEP(9));          /* no alert is open: close_threshold does not apply */
     static_scene_close(scene);
     scene = open_scene(&one_light, &rule);
-    ck_assert(!STEP(2.6f) && !STEP(2.4f) && STEP(9));           /* the first might stand for one at the threshold */
+    ck_assert(!STEP(2.6f) && !STEP(2.4f) && STEP(9));           /* 2.6 may be 3 within the bound */
     static_scene_close(scene);
     scene = open_scene(&one_light, &rule);
-    ck_assert(!STEP(3) && !STEP(3) && !STEP(0.6f) && STEP(9));  /* two of five open none */
+    ck_assert(!STEP(3) && !STEP(3) && !STEP(0.6f) && STEP(9));  /* two of five windows open no alert */
     static_scene_close(scene);
     for (int open = 0; open < 2; open++) {
         scene = open_scene(&one_light, &rule);
@@ -273,10 +273,10 @@ START_TEST(scores_near_the_thresholds)
         uint64_t number;
         struct static_score score;
         ck_assert_int_eq(decide(scene, first += 2, true, false, &number, &score), STATIC_NO);
-        tell(scene, number, open ? 3 : 2.4f, 0, 0);             /* the third of five, or not */
+        pass_score(scene, number, open ? 3 : 2.4f, 0, 0);             /* the third of five may have opened one */
         for (int i = 0; open && i < 5; i++)
-            ck_assert(!STEP(0.6f));             /* below the closing threshold, but not by the bound */
-        ck_assert(STEP(9));                     /* five below it: closed */
+            ck_assert(!STEP(0.6f));             /* below the closing threshold, but by less than the bound */
+        ck_assert(STEP(9));                     /* five windows below it: the alert is closed */
         static_scene_close(scene);
     }
     scene = open_scene(&one_light, &rule);
@@ -286,22 +286,22 @@ START_TEST(scores_near_the_thresholds)
     ck_assert(!STEP(NAN) && !STEP(0));
     static_scene_close(scene);
 #undef STEP
-    /* Told backwards, from far apart to near. */
-    for (int told = 1; told <= 3; told++) {
+    /* Three windows are scored in reverse order. The first one, two or three of them are alarms. */
+    for (int alarms = 1; alarms <= 3; alarms++) {
         uint64_t numbers[3];
         struct static_score score;
         scene = open_scene(&one_light, &rule);
         for (int i = 0; i < 3; i++)
             ck_assert_int_eq(decide(scene, 100 * i, true, false, &numbers[i], &score), STATIC_NO);
         for (int i = 2; i >= 0; i--)
-            tell(scene, numbers[i], i < told ? 3 : 0.6f, 0, 0);
-        if (told < 3)
+            pass_score(scene, numbers[i], i < alarms ? 3 : 0.6f, 0, 0);
+        if (alarms < 3)
             ck_assert(step(scene, 202, 9));
         else
             ck_assert(!step(scene, 202, 0.6f) && !step(scene, 204, 0.6f));
         static_scene_close(scene);
     }
-    /* Windows 1, 2 and 64 of 64 open an alert, and 64 is told after 66. */
+    /* Windows 1, 2 and 64 of 64 open an alert; window 64 is scored after window 66. */
     const struct static_rule long_rule = {.threshold = 3, .close_threshold = 1, .k = 3, .n = 64};
     uint64_t numbers[67];
     struct static_score unused;
@@ -310,28 +310,28 @@ START_TEST(scores_near_the_thresholds)
         ck_assert_int_eq(decide(scene, 2 * i, true, false, &numbers[i], &unused), STATIC_NO);
     for (int i = 1; i <= 66; i++)
         if (i != 64)
-            tell(scene, numbers[i], i <= 2 || i == 66 ? 3 : 0.6f, 0, 0);
-    tell(scene, numbers[64], 3, 0, 0);
+            pass_score(scene, numbers[i], i <= 2 || i == 66 ? 3 : 0.6f, 0, 0);
+    pass_score(scene, numbers[64], 3, 0, 0);
     ck_assert(!step(scene, 134, 0.6f) && !step(scene, 136, 0.6f));
     static_scene_close(scene);
 }
 END_TEST
 
-struct untold {
+struct unscored {
     uint64_t number;
     float score;
 };
 
-/* Tells one of those that were not told, whichever. */
-static void tell_one(struct static_scene *scene, struct untold *untold, int *n)
+/* Scores one of the unscored windows, chosen at random. */
+static void score_one(struct static_scene *scene, struct unscored *unscored, int *n)
 {
     int i = (int)rng_below(&rng, (uint64_t)*n);
-    tell(scene, untold[i].number, untold[i].score, 0, 0);
-    untold[i] = untold[--*n];
+    pass_score(scene, unscored[i].number, unscored[i].score, 0, 0);
+    unscored[i] = unscored[--*n];
 }
 
-/* Scores of random walks that differ from a static window's by less than the bound, told late and in any order: the same alerts at
- * the same windows. */
+/* Random walks of scores, with static windows' scores within the bound, scored late and in any order: the alerts are the same
+ * as without static windows. */
 START_TEST(alerts_are_the_same)
 {
     enum { WORKERS = 4 };
@@ -345,7 +345,7 @@ START_TEST(alerts_are_the_same)
         alert_init(&all, &rule);
         alert_init(&some, &rule);
         float base = 0, score, true_score;
-        struct untold untold[WORKERS];
+        struct unscored unscored[WORKERS];
         int n = 0;
         for (int first = 0, w = 0; first + FRAMES <= FOOTAGE; first += 2, w++) {
             uint64_t number;
@@ -354,7 +354,7 @@ START_TEST(alerts_are_the_same)
                 footage[first + 15][5] ^= 128;              /* something moves */
             enum static_verdict verdict;
             while ((verdict = decide(scene, first, false, false, &number, &got)) == STATIC_WAIT)
-                tell_one(scene, untold, &n);
+                score_one(scene, unscored, &n);
             if (verdict == STATIC_YES) {
                 true_score = got.score + 0.98f * (float)((double)rng_below(&rng, 1000) / 1000 - 0.5);
                 score = got.score;
@@ -362,9 +362,9 @@ START_TEST(alerts_are_the_same)
             } else {
                 base = fminf(fmaxf(base + (float)((double)rng_below(&rng, 1000) / 1000 - 0.5) * 3, -1), 5);
                 true_score = score = base;
-                untold[n++] = (struct untold){number, score};
+                unscored[n++] = (struct unscored){number, score};
                 while (n == WORKERS || (n > 0 && rng_below(&rng, 3) > 0))
-                    tell_one(scene, untold, &n);
+                    score_one(scene, unscored, &n);
                 late += n > 0;
             }
             enum alert_event e = alert_score(&some, score, w), f = alert_score(&all, true_score, w);
@@ -374,8 +374,8 @@ START_TEST(alerts_are_the_same)
         }
         static_scene_close(scene);
     }
-    ck_assert_msg(skipped > 1000 && alerts > 50 && late > 1000, "%ld windows of %d were static, %ld told late, %ld alerts", skipped,
-                  16 * (FOOTAGE - FRAMES) / 2, late, alerts);
+    ck_assert_msg(skipped > 1000 && alerts > 50 && late > 1000, "%ld windows of %d were static, %ld scored late, %ld alerts",
+                  skipped, 16 * (FOOTAGE - FRAMES) / 2, late, alerts);
 }
 END_TEST
 

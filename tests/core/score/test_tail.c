@@ -56,14 +56,14 @@ START_TEST(rate_and_score_are_inverse)
 }
 END_TEST
 
-/* Scores that hang together as windows do that share frames: the largest of the last few of independent ones. */
+/* Scores correlated like those of windows that share frames: each is the largest of the last few independent values. */
 static void correlated(struct tail_window *w, int n, double seconds)
 {
     double last[4] = {0};
     for (int i = 0; i < n; i++) {
         last[i % 4] = exponential();
         w[i].score = fmax(fmax(last[0], last[1]), fmax(last[2], last[3]));
-        w[i].seconds = i % 5000 ? seconds : 0;          /* with breaks */
+        w[i].seconds = i % 5000 ? seconds : 0;          /* the sequence breaks here and there */
     }
 }
 
@@ -75,7 +75,7 @@ START_TEST(p_values_are_uniform)
     rng_seed(&rng, 21);
     correlated(w, N, 0.2);
     ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, 100, NULL), 0);
-    correlated(w, N, 0.2);      /* others of the same kind */
+    correlated(w, N, 0.2);      /* new scores of the same distribution */
     const double levels[5] = {0.7, 0.3, 0.1, 0.03, 0.01};
     for (int i = 0; i < N; i++)
         for (int l = 0; l < 5; l++)
@@ -91,7 +91,7 @@ START_TEST(p_values_are_uniform)
 }
 END_TEST
 
-/* Alerts of the real state machine on new footage against what the threshold was set for. */
+/* The alert state machine, run on new scores, opens as many alerts as the threshold was set for. */
 START_TEST(budgets_hold)
 {
     static struct tail_window w[N];
