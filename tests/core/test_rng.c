@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The reference implementations of splitmix64 and xoshiro256++ (prng.di.unimi.it) give these for seed 1234567. */
+/* Output of the reference implementations of splitmix64 and xoshiro256++ (prng.di.unimi.it) for seed 1234567. */
 START_TEST(the_sequence_is_the_published_one)
 {
     struct rng rng;
@@ -76,7 +76,7 @@ START_TEST(below_is_even)
         ck_assert_int_lt(labs(count[i] - N / 7), 463);
     for (int i = 0; i < 100; i++)
         ck_assert_uint_eq(rng_below(&rng, 1), 0);
-    /* Of 3 * 2^62 numbers a third lies above 2^63; x % n of 64 bits without redrawing would give a quarter. */
+    /* A third of 3 * 2^62 numbers lies above 2^63. x % n without redrawing would put a quarter there. */
     for (int i = 0; i < 10000; i++) {
         uint64_t x = rng_below(&rng, UINT64_C(3) << 62);
         ck_assert_uint_lt(x, UINT64_C(3) << 62);
