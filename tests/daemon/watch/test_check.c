@@ -1,0 +1,255 @@
+/* What models and configuration must agree on, the rule of alerts that follows from both, and `memaed check`. */
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels/kernels.h"
+#include "daemon/commands.h"
+#include "daemon/watch/check.h"
+#include "tests/io/config/config_fixture.h"
+
+static struct calibration calibration = {.fps = 10, .threshold = 0.2, .close_threshold = 0.15, .median = 0.05, .p99 = 0.1,
+                                         .maximum = 0.15, .windows = 100};
+
+/* "calibrated.safetensors" and "plain.safetensors" into the folder; "broken.safetensors" is none. */
+static void write_models(void)
+{
+    struct error err;
+    struct model *model;
+    ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
+    model_init(model, 1);
+    ck_assert_int_eq(model_file_save(in_folder("calibrated.safetensors"), model, &calibration, NULL, &err), 0);
+    ck_assert_int_eq(model_file_save(in_folder("plain.safetensors"), model, NULL, NULL, &err), 0);
+    model_close(model);
+    write_file("broken.safetensors", "no model");
+}
+
+static struct lines warnings;
+
+static void on_warning(void *arg, const char *text)
+{
+    (void)arg;
+    take(&warnings, text);
+}
+
+static int check_text(struct check_models *models, const char *text)
+{
+    struct config *config = good(text, in_folder("x.yml"));
+    faults = warnings = (struct lines){0};
+    int r = check_models(models, config, on_fault, on_warning, NULL);
+    config_unref(config);
+    return r;
+}
+
+START_TEST(test_models)
+{
+    struct check_models models = {0};
+    write_models();
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, model: calibrated.safetensors}\n"
+                                         "  b: {source: rtsp://h, fps: 10.005, model: calibrated.safetensors}\n"
+                                         "  c: {source: rtsp://h, fps: 12, fps_force: true, model: calibrated.safetensors}\n"
+                                         "  d: {source: rtsp://h, model: plain.safetensors, alert: {threshold: 1}}\n"
+                                         "  e: {source: rtsp://h, model: plain.safetensors, fps: 5}\n"), 0);
+    ck_assert_uint_eq(models.n_files, 2);
+    ck_assert_uint_eq(models.file_of[2], 0);
+    ck_assert_uint_eq(models.file_of[4], 1);
+    ck_assert(models.files[0].has_calibration && !models.files[1].has_calibration);
+    ck_assert_int_eq(warnings.n, 2);
+    ck_assert_ptr_nonnull(strstr(warnings.text, ":5:32: cameras.d.fps: warning: "));
+    ck_assert_ptr_nonnull(strstr(warnings.text, ":6:32: cameras.e.alert.threshold: warning: "));
+    check_models_clear(&models);
+    check_models_clear(&models);
+
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, fps: 12, model: calibrated.safetensors}\n"
+                                         "  b: {source: rtsp://h, model: broken.safetensors}\n"
+                                         "  c: {source: rtsp://h, model: broken.safetensors}\n"
+                                         "  d: {source: rtsp://h, model: calibrated.safetensors, fps: 9.9,"
+                                         " alert: {close_threshold: 0.3}}\n"), -EINVAL);
+    ck_assert_ptr_null(models.files);
+    ck_assert_int_eq(faults.n, 4);
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:30: cameras.a.fps: 12, but the model learned at 10; right would be 10, or "
+                                              "fps_force: true\n"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:3:32: cameras.b.model: "));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:5:61: cameras.d.fps: 9.9, but the model learned at 10"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:5:91: cameras.d.alert.close_threshold: 0.3 is above the model's threshold"));
+}
+END_TEST
+
+START_TEST(test_rules)
+{
+    struct config_camera c = {.alert = {.k = 2, .n = 4, .cooldown_s = 1.5}};
+    struct model_file file = {.has_calibration = true, .calibration = calibration};
+    struct alert_rule rule = {0};
+    ck_assert_double_eq(check_fps(&c, &file), 10);
+    ck_assert(check_alert_rule(&rule, &c, &file));
+    ck_assert(rule.threshold == 0.2f && rule.close_threshold == 0.15f && rule.k == 2 && rule.n == 4);
+    ck_assert_int_eq(rule.cooldown_us, 1500000);
+    file.calibration.has_tail = true;
+    file.calibration.tail.run = (struct pareto){.level = 0.18, .share = 4, .scale = 0.01};
+    c.alert.has_per_day = true;
+    c.alert.per_day = 10;
+    ck_assert(check_alert_rule(&rule, &c, &file));
+    ck_assert_float_eq_tol(rule.threshold, 0.18f - 0.01f * logf(10.0f / 96), 1e-6f);
+    ck_assert(rule.close_threshold == 0.15f);
+    c.alert.has_per_day = false;
+    c.alert.has_threshold = true;
+    c.alert.threshold = 0.4;
+    ck_assert(check_alert_rule(&rule, &c, &file));
+    ck_assert(rule.threshold == 0.4f);
+    ck_assert_float_eq_tol(rule.close_threshold, 0.3f, 1e-6f);
+    file.calibration.has_score = true;          /* a logarithm: a difference */
+    ck_assert(check_alert_rule(&rule, &c, &file));
+    ck_assert_float_eq_tol(rule.close_threshold, 0.35f, 1e-6f);
+    file.has_calibration = false;
+    ck_assert(check_alert_rule(&rule, &c, &file));
+    ck_assert_float_eq_tol(rule.close_threshold, 0.36f, 1e-6f);
+    c.alert.has_close_threshold = true;
+    c.alert.close_threshold = 0.1;
+    ck_assert(check_alert_rule(&rule, &c, &file));
+    ck_assert(rule.close_threshold == 0.1f);
+    c.alert.has_threshold = false;
+    ck_assert(!check_alert_rule(&rule, &c, &file));
+    ck_assert_double_eq(check_fps(&c, &file), 0);
+    c.fps = 3;
+    ck_assert_double_eq(check_fps(&c, &file), 3);
+}
+END_TEST
+
+/* int8 takes a model that was calibrated for it. */
+START_TEST(test_precision)
+{
+    struct check_models models = {0};
+    struct error err;
+    struct model *model;
+    struct plan *plan;
+    struct calibration with = calibration;
+    write_models();
+    ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
+    model_init(model, 1);
+    with.has_int8 = true;
+    with.int8 = (struct calibration_int8){.rank_correlation = 0.999, .windows = 100,
+                                          .ranges.n = ranges_count(&model->arch, &model->shapes)};
+    for (int i = 0; i < with.int8.ranges.n; i++)
+        with.int8.ranges.channels[i] = (struct range){-1, 1};
+    ck_assert_int_eq(model_file_save(in_folder("int8.safetensors"), model, &with, NULL, &err), 0);
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, model: int8.safetensors, precision: int8}\n"
+                                         "  b: {source: rtsp://h, model: calibrated.safetensors, precision: auto}\n"), 0);
+    check_models_clear(&models);
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, model: calibrated.safetensors, precision: int8}\n"), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:67: cameras.a.precision: int8, but the model was not calibrated for it"));
+
+    /* What a wish comes to. */
+    ck_assert_int_eq(calibration_precision(NULL, PRECISION_AUTO), PRECISION_FP32);
+    ck_assert_int_eq(calibration_precision(&calibration, PRECISION_AUTO), PRECISION_FP32);
+    ck_assert_int_eq(calibration_precision(&with, PRECISION_FP32), PRECISION_FP32);
+    ck_assert_int_eq(kernels_choose("c"), 0);
+    ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_FP32);     /* no gain */
+    if (kernels_choose("avx2") == 0) {
+        ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_INT8);
+        with.int8.windows = 99;
+        ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_FP32);
+        with.int8.windows = 100;
+        with.int8.rank_correlation = 0.9989;
+        ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_FP32);
+    }
+    ck_assert_int_eq(calibration_open_plan(&plan, model, NULL, PRECISION_INT8, &err), -EINVAL);
+    ck_assert_int_eq(calibration_open_plan(&plan, model, &with, PRECISION_INT8, &err), 0);
+    ck_assert_int_eq(plan_precision(plan), PRECISION_INT8);
+    plan_close(plan);
+    ck_assert_int_eq(calibration_open_plan(&plan, model, &with, PRECISION_AUTO, &err), 0);
+    ck_assert_int_eq(plan_precision(plan), PRECISION_FP32);
+    plan_close(plan);
+    model_close(model);
+}
+END_TEST
+
+START_TEST(test_alerts_a_day)
+{
+    struct check_models models = {0};
+    write_models();
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, model: calibrated.safetensors, alert: {per_day: 10}}\n"), -EINVAL);
+    ck_assert_int_eq(faults.n, 1);
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:73: cameras.a.alert.per_day: the model does not tell"));
+    bad("cameras:\n  a: {source: rtsp://h, model: clips.c, alert: {threshold: 1, per_day: 10}}\n",
+        "tests/x.yml:2:72: cameras.a.alert.per_day: expected either threshold or per_day, got both\n");
+}
+END_TEST
+
+/* `memaed check` with its output in files of the folder; its exit status. */
+static int run_check(const char *a, const char *b, const char *c, char out[static 4096], char err[static 4096])
+{
+    char *argv[] = {"check", (char *)a, (char *)b, (char *)c, NULL};
+    int argc = 1;
+    while (argv[argc])
+        argc++;
+    fflush(stdout);
+    fflush(stderr);
+    ck_assert_ptr_nonnull(freopen(in_folder("out"), "w", stdout));
+    ck_assert_ptr_nonnull(freopen(in_folder("err"), "w", stderr));
+    int status = command_check(argc, argv);
+    fflush(stdout);
+    fflush(stderr);
+    size_t size;
+    char *text = read_file(in_folder("out"), &size);
+    snprintf(out, 4096, "%s", text);
+    free(text);
+    text = read_file(in_folder("err"), &size);
+    snprintf(err, 4096, "%s", text);
+    free(text);
+    return status;
+}
+
+START_TEST(test_command)
+{
+    char out[4096], err[4096], config[64];
+    write_models();
+    snprintf(config, sizeof config, "%s", write_file("x.yml", "cameras:\n"
+                                            "  a: {source: \"rtsp://viewer:hunter2@h/x\", model: calibrated.safetensors}\n"
+                                            "webhooks: [{url: \"https://me:hunter2@h/services/T0KEN\", secret: whsec_" SECRET
+                                            "}]\n"));
+    ck_assert_int_eq(run_check("--config", config, NULL, out, err), 0);
+    ck_assert_str_eq(err, "");
+    ck_assert_msg(strstr(out, "/x.yml: ok\n") && strstr(out, "rtsp://***@h/x\n") && strstr(out, "10 frames/s") &&
+                  strstr(out, "at 0.2 or more") && strstr(out, "h/...: signed"), "%s", out);
+    ck_assert(!strstr(out, "hunter2") && !strstr(out, "MfKQ") && !strstr(out, "T0KEN"));
+
+    snprintf(config, sizeof config, "%s", write_file("y.yml", "cameras:\n"
+                                            "  a: {source: rtsp://h/x, fps: 3, model: calibrated.safetensors}\n"));
+    ck_assert_int_eq(run_check("--config", config, NULL, out, err), 1);
+    ck_assert_str_eq(out, "");
+    ck_assert_ptr_nonnull(strstr(err, "/y.yml:2:32: cameras.a.fps: 3, but"));
+    ck_assert_int_eq(run_check("--config", in_folder("none"), NULL, out, err), 1);
+    ck_assert_ptr_nonnull(strstr(err, "/none: cannot read the configuration: No such file or directory"));
+
+    ck_assert_int_eq(run_check(NULL, NULL, NULL, out, err), 2);
+    ck_assert_int_eq(run_check("--bogus", NULL, NULL, out, err), 2);
+    ck_assert_int_eq(run_check("--config", config, "more", out, err), 2);
+    ck_assert_int_eq(run_check("--config", config, "--keys", out, err), 2);
+    ck_assert_ptr_nonnull(strstr(err, "Usage: memaed check --config FILE"));
+    ck_assert_int_eq(run_check("--help", NULL, NULL, out, err), 0);
+    ck_assert_ptr_nonnull(strstr(out, "Usage: memaed check --config FILE"));
+    ck_assert_int_eq(run_check("--keys", NULL, NULL, out, err), 0);
+    struct config_key key;
+    for (int i = 0; config_key(i, &key) && strlen(out) < 3900; i++)
+        ck_assert_msg(strstr(out, key.path), "%s: %s", key.path, out);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *test = tcase_create("check");
+    tcase_add_test(test, test_models);
+    tcase_add_test(test, test_rules);
+    tcase_add_test(test, test_precision);
+    tcase_add_test(test, test_alerts_a_day);
+    tcase_add_test(test, test_command);
+    return config_run("check", test);
+}
