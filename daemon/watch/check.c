@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,9 @@
 #include "io/base/redact.h"
 #include "io/video/frame_ring.h"
 
-/* ---- what models and configuration must agree on ------------------------------------------------------------------ */
+/* ---- rates and thresholds ------------------------------------------------------------------------------------------- */
 
-static const double same_rate = 1e-3;           /* 29.97 is 30000/1001 */
+static const double same_rate = 1e-3;           /* relative: 29.97 counts as 30000/1001 */
 static const double default_close_ratio = 0.9;
 
 double check_fps(const struct config_camera *camera, const struct model_file *file)
@@ -22,7 +23,8 @@ double check_fps(const struct config_camera *camera, const struct model_file *fi
     return file->has_calibration && file->calibration.fps > 0 ? file->calibration.fps : 0;
 }
 
-/* As far below the threshold as the calibration has it: the daemon's own score is a logarithm, the reference is not. */
+/* A close threshold as far below the threshold as in the calibration: by the same difference if the score is a logarithm, which
+ * the reference is not; else by the same ratio. */
 static double close_below(double threshold, const struct calibration *c)
 {
     if (c && c->has_score)
@@ -30,16 +32,28 @@ static double close_below(double threshold, const struct calibration *c)
     return threshold * (c && c->threshold > 0 ? c->close_threshold / c->threshold : default_close_ratio);
 }
 
+/* The score at which windows count towards an alert. false: no threshold anywhere. */
+static bool threshold_of(double *ret, const struct config_alert *alert, const struct calibration *calibration)
+{
+    if (alert->has_threshold)
+        *ret = alert->threshold;
+    else if (!calibration)
+        return false;
+    else if (alert->has_per_day && calibration->has_tail)
+        *ret = tail_threshold(&calibration->tail, alert->per_day);
+    else
+        *ret = calibration->threshold;
+    return true;
+}
+
 bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera, const struct model_file *file)
 {
     const struct config_alert *alert = &camera->alert;
     const struct calibration *calibration = file->has_calibration ? &file->calibration : NULL;
-    if (!alert->has_threshold && !calibration)
+    double threshold;
+    if (!threshold_of(&threshold, alert, calibration))
         return false;
 
-    double threshold = alert->has_threshold ? alert->threshold
-                       : alert->has_per_day && calibration->has_tail ? tail_threshold(&calibration->tail, alert->per_day)
-                                                                     : calibration->threshold;
     double close_threshold = alert->has_close_threshold ? alert->close_threshold
                              : alert->has_threshold     ? close_below(threshold, calibration)
                                                         : calibration->close_threshold;
@@ -53,78 +67,148 @@ bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera
     return true;
 }
 
-struct found {
+/* ---- findings of one camera ----------------------------------------------------------------------------------------- */
+
+struct finding {
     int line, column;
     bool warning;
-    char text[900];
+    char *text;
 };
 
-enum { MAX_FOUND = 5 };         /* in one camera */
-
-struct camera_check {
+/* Collected first, and then told in the order of their places. */
+struct findings {
     const struct config *config;
     const struct config_camera *camera;
-    struct found found[MAX_FOUND];
-    size_t n;
+    struct finding *list;
+    size_t n, room;
+    bool out_of_memory;         /* a finding was lost */
 };
 
+/* Adds a fault or a warning of one of the camera's keys. line 0: the key is absent, and the camera's name is the place. */
 __attribute__((format(printf, 6, 7)))
-static void found_at(struct camera_check *check, bool warning, int line, int column, const char *key, const char *format, ...)
+static void found_at(struct findings *findings, bool warning, int line, int column, const char *key, const char *format, ...)
 {
-    struct found *found = &check->found[check->n++];
-    char cause[700];
+    const struct config_camera *camera = findings->camera;
+    struct finding finding = {line > 0 ? line : camera->line, line > 0 ? column : camera->column, warning, NULL};
+    char *cause = NULL;
     va_list args;
     va_start(args, format);
-    vsnprintf(cause, sizeof cause, format, args);
+    if (vasprintf(&cause, format, args) < 0)
+        cause = NULL;
     va_end(args);
-    found->line = line > 0 ? line : check->camera->line;
-    found->column = line > 0 ? column : check->camera->column;
-    found->warning = warning;
-    snprintf(found->text, sizeof found->text, "%s:%d:%d: cameras.%s.%s: %s%s", check->config->path, found->line, found->column,
-             check->camera->name, key, warning ? "warning: " : "", cause);
+    if (cause && asprintf(&finding.text, "%s:%d:%d: cameras.%s.%s: %s%s", findings->config->path, finding.line, finding.column,
+                          camera->name, key, warning ? "warning: " : "", cause) < 0)
+        finding.text = NULL;
+    free(cause);
+    if (finding.text && findings->n == findings->room) {
+        size_t room = findings->room ? 2 * findings->room : 4;
+        struct finding *list = realloc(findings->list, room * sizeof *list);
+        if (list) {
+            findings->list = list;
+            findings->room = room;
+        }
+    }
+    if (!finding.text || findings->n == findings->room) {
+        free(finding.text);
+        findings->out_of_memory = true;
+        return;
+    }
+    findings->list[findings->n++] = finding;
 }
 
 static int by_place(const void *a, const void *b)
 {
-    const struct found *x = a, *y = b;
+    const struct finding *x = a, *y = b;
     return x->line != y->line ? (x->line > y->line) - (x->line < y->line) : (x->column > y->column) - (x->column < y->column);
 }
 
-static void check_camera(struct camera_check *check, const struct model_file *file)
+/* Tells all findings and frees them. 0, -EINVAL where one was a fault, -ENOMEM where one was lost. */
+static int tell(struct findings *findings, check_line *fault, check_line *warning, void *arg)
 {
-    const struct config_camera *camera = check->camera;
-    const struct arch *arch = &file->model->arch;
+    int r = 0;
+    if (findings->n)
+        qsort(findings->list, findings->n, sizeof *findings->list, by_place);
+    for (size_t i = 0; i < findings->n; i++) {
+        if (!findings->list[i].warning) {
+            r = -EINVAL;
+            fault(arg, findings->list[i].text);
+        } else if (warning) {
+            warning(arg, findings->list[i].text);
+        }
+        free(findings->list[i].text);
+    }
+    free(findings->list);
+    return findings->out_of_memory ? -ENOMEM : r;
+}
 
-    struct error err;
-    if (arch_check_camera(arch, &err) < 0)
-        found_at(check, false, camera->model_line, camera->model_column, "model", "%s", err.text);
-    if (arch->frames > FRAME_RING_MAX_LENGTH)
-        found_at(check, false, camera->model_line, camera->model_column, "model",
-                 "the model takes %d frames a window; right would be at most %d", arch->frames, (int)FRAME_RING_MAX_LENGTH);
+/* The fewest digits that read back as value: what a message shows can be copied into the configuration. */
+static const char *show_float(char out[static 32], float value)
+{
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(out, 32, "%.*g", digits, (double)value);
+        if (strtof(out, NULL) == value)
+            break;
+    }
+    return out;
+}
 
-    double learned = file->has_calibration ? file->calibration.fps : 0;
-    if (camera->fps > 0 && learned > 0 && !camera->fps_force && fabs(camera->fps - learned) > same_rate * learned)
-        found_at(check, false, camera->fps_line, camera->fps_column, "fps",
-                 "%g, but the model learned at %g; right would be %g, or fps_force: true", camera->fps, learned, learned);
-    if (check_fps(camera, file) <= 0)
-        found_at(check, true, camera->model_line, camera->model_column, "fps",
-                 "neither the configuration nor the model says a rate: every frame is analysed");
-
-    if (camera->precision == PRECISION_INT8 && !(file->has_calibration && file->calibration.has_int8))
-        found_at(check, false, camera->precision_line, camera->precision_column, "precision",
-                 "int8, but the model was not calibrated for it; right would be auto, fp32, or a model by memaed calibrate");
-
+static void check_alert(struct findings *findings, const struct calibration *calibration)
+{
+    const struct config_camera *camera = findings->camera;
     const struct config_alert *alert = &camera->alert;
-    if (alert->has_per_day && !(file->has_calibration && file->calibration.has_tail))
-        found_at(check, false, alert->per_day_line, alert->per_day_column, "alert.per_day",
-                 "the model does not tell how often it scores what; right would be threshold, or a model by memaed calibrate");
-    if (!file->has_calibration && !alert->has_threshold)
-        found_at(check, true, camera->model_line, camera->model_column, "alert.threshold",
-                 "the model has no calibration and no threshold stands here: there are scores, but no alerts");
-    else if (!alert->has_threshold && alert->has_close_threshold && alert->close_threshold > file->calibration.threshold)
-        found_at(check, false, alert->close_threshold_line, alert->close_threshold_column, "alert.close_threshold",
-                 "%g is above the model's threshold; right would be at most %g", alert->close_threshold,
-                 file->calibration.threshold);
+    double threshold;
+    char shown[32], got[32];
+
+    if (alert->has_per_day && !(calibration && calibration->has_tail)) {
+        found_at(findings, false, alert->per_day_line, alert->per_day_column, "alert.per_day",
+                 "expected a model whose calibration holds how often scores occur, got one without; set alert.threshold instead, "
+                 "or run memaed calibrate");
+        if (calibration)
+            return;         /* there is no threshold to compare close_threshold with */
+    }
+    if (!threshold_of(&threshold, alert, calibration)) {
+        found_at(findings, true, camera->model_line, camera->model_column, "alert.threshold",
+                 "the model has no calibration, and no threshold is set: there are scores, but no alerts");
+        return;
+    }
+    /* io/config compares threshold and close_threshold if the file has both. */
+    if (!alert->has_threshold && alert->has_close_threshold && (float)alert->close_threshold > (float)threshold) {
+        char source[64] = "of the model";
+        if (alert->has_per_day)
+            snprintf(source, sizeof source, "for per_day %g", alert->per_day);
+        found_at(findings, false, alert->close_threshold_line, alert->close_threshold_column, "alert.close_threshold",
+                 "expected at most the threshold %s, which is %s, got %s", source, show_float(shown, (float)threshold),
+                 show_float(got, (float)alert->close_threshold));
+    }
+}
+
+int check_camera(const struct config *config, const struct config_camera *camera, const struct model_file *file,
+                 check_line *fault, check_line *warning, void *arg)
+{
+    struct findings findings = {.config = config, .camera = camera};
+    const struct calibration *calibration = file->has_calibration ? &file->calibration : NULL;
+    const struct arch *arch = &file->model->arch;
+    struct error err;
+
+    if (arch_check_camera(arch, &err) < 0)
+        found_at(&findings, false, camera->model_line, camera->model_column, "model", "%s", err.text);
+    if (arch->frames > FRAME_RING_MAX_LENGTH)
+        found_at(&findings, false, camera->model_line, camera->model_column, "model",
+                 "expected a model of at most %d frames a window, got one of %d", (int)FRAME_RING_MAX_LENGTH, arch->frames);
+
+    double learned = calibration ? calibration->fps : 0;
+    if (camera->fps > 0 && learned > 0 && !camera->fps_force && fabs(camera->fps - learned) > same_rate * learned)
+        found_at(&findings, false, camera->fps_line, camera->fps_column, "fps",
+                 "expected %g, the rate that the model learned at, got %g; fps_force: true allows it", learned, camera->fps);
+    if (check_fps(camera, file) <= 0)
+        found_at(&findings, true, camera->model_line, camera->model_column, "fps",
+                 "neither the configuration nor the model names a rate: every frame is analysed");
+
+    if (camera->precision == PRECISION_INT8 && !(calibration && calibration->has_int8))
+        found_at(&findings, false, camera->precision_line, camera->precision_column, "precision",
+                 "expected auto or fp32, got int8, for which the model was not calibrated; memaed calibrate can do that");
+    check_alert(&findings, calibration);
+    return tell(&findings, fault, warning, arg);
 }
 
 int check_models(struct check_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg)
@@ -140,35 +224,30 @@ int check_models(struct check_models *ret, const struct config *config, check_li
         goto end;
     }
     for (size_t i = 0; i < config->n_cameras; i++) {
-        struct camera_check check = {.config = config, .camera = &config->cameras[i]};
+        const struct config_camera *camera = &config->cameras[i];
         size_t first = 0;
-        while (strcmp(config->cameras[first].model, check.camera->model) != 0)
+        while (strcmp(config->cameras[first].model, camera->model) != 0)
             first++;
         models.file_of[i] = first < i ? models.file_of[first] : models.n_files++;
         size_t f = models.file_of[i];
+        int checked = 0;
         if (first == i) {
             struct error err = {0};
-            int loading = model_file_load(&models.files[f], check.camera->model, &err);
-            if (loading == -ENOMEM) {
-                r = loading;
-                goto end;
+            checked = model_file_load(&models.files[f], camera->model, &err);
+            loaded[f] = checked == 0;
+            if (!loaded[f] && checked != -ENOMEM) {
+                struct findings findings = {.config = config, .camera = camera};
+                found_at(&findings, false, camera->model_line, camera->model_column, "model",
+                         "expected a model file that memaed learn wrote, got %s", err.text);
+                checked = tell(&findings, fault, warning, arg);
             }
-            loaded[f] = loading == 0;
-            if (!loaded[f])
-                found_at(&check, false, check.camera->model_line, check.camera->model_column, "model",
-                         "%s; right would be a model file as memaed learn writes it", err.text);
         }
         if (loaded[f])
-            check_camera(&check, &models.files[f]);
-        qsort(check.found, check.n, sizeof check.found[0], by_place);
-        for (size_t n = 0; n < check.n; n++) {
-            if (!check.found[n].warning) {
-                r = -EINVAL;
-                fault(arg, check.found[n].text);
-            } else if (warning) {
-                warning(arg, check.found[n].text);
-            }
-        }
+            checked = check_camera(config, camera, &models.files[f], fault, warning, arg);
+        if (checked < 0)
+            r = checked;
+        if (r == -ENOMEM)
+            goto end;
     }
 end:
     free(loaded);
@@ -225,7 +304,7 @@ static void print_line(void *arg, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
-/* Scheme and host alone: the path of a webhook is often its password. */
+/* Prints scheme and host alone: the path of a webhook is often its password. */
 static void print_endpoint(const char *url)
 {
     char shown[1024];
@@ -320,8 +399,8 @@ const struct command check_command = {
     .summary = "read a configuration and report every fault",
     .forms = "--config FILE\n--keys",
     .about = "Reads a configuration, and the models that it names, as `memaed run` would. Reports every fault on standard error "
-             "as FILE:LINE:COLUMN: KEY: what is wrong.",
+             "as FILE:LINE:COLUMN: KEY: expected ..., got ...",
     .options = check_options,
-    .notes = "Exit status: 0 where there is no fault; 1 where there are faults; 2 wrong usage.",
+    .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage.",
     .run = command_check,
 };

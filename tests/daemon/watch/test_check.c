@@ -72,11 +72,12 @@ START_TEST(test_models)
                                          " alert: {close_threshold: 0.3}}\n"), -EINVAL);
     ck_assert_ptr_null(models.files);
     ck_assert_int_eq(faults.n, 4);
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:30: cameras.a.fps: 12, but the model learned at 10; right would be 10, or "
-                                              "fps_force: true\n"));
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:3:32: cameras.b.model: "));
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:5:61: cameras.d.fps: 9.9, but the model learned at 10"));
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:5:91: cameras.d.alert.close_threshold: 0.3 is above the model's threshold"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:30: cameras.a.fps: expected 10, the rate that the model learned at, got 12; "
+                                              "fps_force: true allows it\n"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:3:32: cameras.b.model: expected a model file that memaed learn wrote, got "));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:5:61: cameras.d.fps: expected 10, the rate that the model learned at, got 9.9"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:5:91: cameras.d.alert.close_threshold: expected at most the threshold of the "
+                                              "model, which is 0.2, got 0.3\n"));
 }
 END_TEST
 
@@ -143,7 +144,8 @@ START_TEST(test_precision)
     check_models_clear(&models);
     ck_assert_int_eq(check_text(&models, "cameras:\n"
                                          "  a: {source: rtsp://h, model: calibrated.safetensors, precision: int8}\n"), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:67: cameras.a.precision: int8, but the model was not calibrated for it"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:67: cameras.a.precision: expected auto or fp32, got int8, for which the model was "
+                                              "not calibrated"));
 
     /* What a wish comes to. */
     ck_assert_int_eq(calibration_precision(NULL, PRECISION_AUTO), PRECISION_FP32);
@@ -177,9 +179,106 @@ START_TEST(test_alerts_a_day)
     ck_assert_int_eq(check_text(&models, "cameras:\n"
                                          "  a: {source: rtsp://h, model: calibrated.safetensors, alert: {per_day: 10}}\n"), -EINVAL);
     ck_assert_int_eq(faults.n, 1);
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:73: cameras.a.alert.per_day: the model does not tell"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:73: cameras.a.alert.per_day: expected a model whose calibration holds how often "
+                                              "scores occur, got one without"));
     bad("cameras:\n  a: {source: rtsp://h, model: clips.c, alert: {threshold: 1, per_day: 10}}\n",
         "tests/x.yml:2:72: cameras.a.alert.per_day: expected either threshold or per_day, got both\n");
+}
+END_TEST
+
+/* per_day sets the threshold that close_threshold is held against, not the model's own. */
+START_TEST(test_close_threshold_of_alerts_a_day)
+{
+    struct error err;
+    struct model *model;
+    struct check_models models = {0};
+    struct alert_rule rule;
+    struct calibration with = calibration;
+    with.has_tail = true;
+    with.tail = (struct tail){.windows = 100, .window = {.level = 0.1, .share = 0.1, .scale = 0.01},
+                              .run = {.level = 0.1, .share = 4, .scale = 0.01}, .hours = 10, .runs = 40};
+    ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
+    model_init(model, 1);
+    ck_assert_msg(model_file_save(in_folder("tail.safetensors"), model, &with, NULL, &err) == 0, "%s", err.text);
+    model_close(model);
+
+    /* A run in a hundred days: 0.1 + 0.01 ln(4 * 24 / 0.01) = 0.1917. Ten a day: 0.1 + 0.01 ln(9.6) = 0.1226. */
+    const float rare = 0.1f + 0.01f * logf(9600), often = 0.1f + 0.01f * logf(9.6f);
+    ck_assert(often < 0.15f && 0.15f < rare && rare < 0.2f);
+
+    /* Above the threshold of per_day, though below the model's own: refused, and not lowered in silence. */
+    ck_assert_int_eq(check_text(&models, "cameras:\n"
+                                         "  a: {source: rtsp://h, model: tail.safetensors,\n"
+                                         "      alert: {per_day: 10, close_threshold: 0.15}}\n"), -EINVAL);
+    ck_assert_int_eq(faults.n, 1);
+    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:3:45: cameras.a.alert.close_threshold: expected at most the threshold for "
+                                              "per_day 10, which is 0.1226"));
+    ck_assert_ptr_nonnull(strstr(faults.text, ", got 0.15\n"));
+    /* What the fault names as the most is taken. */
+    char most[32] = "", text[300];
+    ck_assert_int_eq(sscanf(strstr(faults.text, "which is "), "which is %31[0-9.],", most), 1);
+    snprintf(text, sizeof text, "cameras: {a: {source: rtsp://h, model: tail.safetensors, "
+             "alert: {per_day: 10, close_threshold: %s}}}\n", most);
+    ck_assert_msg(check_text(&models, text) == 0, "%s", faults.text);
+    check_models_clear(&models);
+
+    /* A threshold beyond the model's own leaves room for a close_threshold beyond it. */
+    with.threshold = 0.11;
+    with.close_threshold = 0.1;
+    ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
+    model_init(model, 1);
+    ck_assert_int_eq(model_file_save(in_folder("tail.safetensors"), model, &with, NULL, &err), 0);
+    model_close(model);
+    struct config *config = good("cameras:\n"
+                                 "  a: {source: rtsp://h, model: tail.safetensors, alert: {per_day: 0.01, close_threshold: 0.15}}\n",
+                                 in_folder("x.yml"));
+    faults = (struct lines){0};
+    ck_assert_msg(check_models(&models, config, on_fault, on_warning, NULL) == 0, "%s", faults.text);
+    ck_assert(check_alert_rule(&rule, &config->cameras[0], &models.files[0]));
+    ck_assert_float_eq_tol(rule.threshold, rare, 1e-6f);
+    ck_assert(rule.close_threshold == 0.15f);
+    check_models_clear(&models);
+    config_unref(config);
+}
+END_TEST
+
+/* Every fault that a model can show comes at once, in the order of the places, however many there are. */
+START_TEST(test_all_faults_of_a_camera)
+{
+    struct model model = {.arch = {.kind = INPUT_VIDEO, .channels = 3, .frames = 65, .height = 64, .width = 64}};
+    struct model_file file = {.model = &model, .has_calibration = true, .calibration = calibration};
+    struct config_camera c = {.name = "a", .fps = 5, .precision = PRECISION_INT8, .line = 1, .column = 1,
+                              .alert = {.has_per_day = true, .per_day = 1, .per_day_line = 2, .per_day_column = 9,
+                                        .has_close_threshold = true, .close_threshold = 0.3, .close_threshold_line = 2,
+                                        .close_threshold_column = 30},
+                              .fps_line = 3, .fps_column = 1, .precision_line = 4, .precision_column = 1,
+                              .model_line = 5, .model_column = 1};
+    struct config config = {.path = "x.yml", .cameras = &c, .n_cameras = 1};
+    faults = warnings = (struct lines){0};
+    ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, on_warning, NULL), -EINVAL);
+    ck_assert_int_eq(faults.n, 5);
+    const char *at = faults.text;
+    static const char *const places[] = {"x.yml:2:9: cameras.a.alert.per_day: ", "x.yml:3:1: cameras.a.fps: ",
+                                         "x.yml:4:1: cameras.a.precision: ", "x.yml:5:1: cameras.a.model: ",
+                                         "x.yml:5:1: cameras.a.model: "};
+    for (int i = 0; i < 5; i++) {
+        ck_assert_msg(strncmp(at, places[i], strlen(places[i])) == 0, "%d: %s", i, at);
+        at = strchr(at, '\n') + 1;
+    }
+    ck_assert_ptr_nonnull(strstr(faults.text, "expected a model of at most 64 frames a window, got one of 65\n"));
+    ck_assert_int_eq(warnings.n, 0);
+
+    /* Without per_day and with a fault less elsewhere, close_threshold is held against the model's threshold. */
+    c.alert.has_per_day = false;
+    c.fps = 0;
+    file.calibration.fps = 0;
+    faults = (struct lines){0};
+    ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, on_warning, NULL), -EINVAL);
+    ck_assert_int_eq(faults.n, 4);
+    ck_assert_int_eq(warnings.n, 1);
+    ck_assert_ptr_nonnull(strstr(faults.text, "x.yml:2:30: cameras.a.alert.close_threshold: expected at most the threshold of the "
+                                              "model, which is 0.2, got 0.3\n"));
+    ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, NULL, NULL), -EINVAL);
 }
 END_TEST
 
@@ -194,7 +293,7 @@ static int run_check(const char *a, const char *b, const char *c, char out[stati
     fflush(stderr);
     ck_assert_ptr_nonnull(freopen(in_folder("out"), "w", stdout));
     ck_assert_ptr_nonnull(freopen(in_folder("err"), "w", stderr));
-    int status = command_check(argc, argv);
+    int status = check_command.run(argc, argv);
     fflush(stdout);
     fflush(stderr);
     size_t size;
@@ -225,7 +324,7 @@ START_TEST(test_command)
                                             "  a: {source: rtsp://h/x, fps: 3, model: calibrated.safetensors}\n"));
     ck_assert_int_eq(run_check("--config", config, NULL, out, err), 1);
     ck_assert_str_eq(out, "");
-    ck_assert_ptr_nonnull(strstr(err, "/y.yml:2:32: cameras.a.fps: 3, but"));
+    ck_assert_ptr_nonnull(strstr(err, "/y.yml:2:32: cameras.a.fps: expected 10, the rate that the model learned at, got 3"));
     ck_assert_int_eq(run_check("--config", in_folder("none"), NULL, out, err), 1);
     ck_assert_ptr_nonnull(strstr(err, "/none: cannot read the configuration: No such file or directory"));
 
@@ -233,7 +332,7 @@ START_TEST(test_command)
     ck_assert_int_eq(run_check("--bogus", NULL, NULL, out, err), 2);
     ck_assert_int_eq(run_check("--config", config, "more", out, err), 2);
     ck_assert_int_eq(run_check("--config", config, "--keys", out, err), 2);
-    ck_assert_ptr_nonnull(strstr(err, "Usage: memaed check --config FILE"));
+    ck_assert_ptr_nonnull(strstr(err, "memaed check: expected either --config FILE or --keys"));
     ck_assert_int_eq(run_check("--help", NULL, NULL, out, err), 0);
     ck_assert_ptr_nonnull(strstr(out, "Usage: memaed check --config FILE"));
     ck_assert_int_eq(run_check("--keys", NULL, NULL, out, err), 0);
@@ -250,6 +349,8 @@ int main(void)
     tcase_add_test(test, test_rules);
     tcase_add_test(test, test_precision);
     tcase_add_test(test, test_alerts_a_day);
+    tcase_add_test(test, test_close_threshold_of_alerts_a_day);
+    tcase_add_test(test, test_all_faults_of_a_camera);
     tcase_add_test(test, test_command);
     return config_run("check", test);
 }
