@@ -32,7 +32,7 @@ static const char *found(struct found *out, const json_t *value)
 int wrong_json(struct error *err, const char *key, const char *expected, const json_t *value)
 {
     struct found f;
-    return error_set(err, -EINVAL, "%s: %s expected, %s found", key, expected, found(&f, value));
+    return error_set(err, -EINVAL, "%s: expected %s, got %s", key, expected, found(&f, value));
 }
 
 int int_from_json(int *ret, const char *key, const json_t *value, struct error *err)
@@ -78,7 +78,7 @@ int check_json_keys(const json_t *object, const char *const *allowed, size_t n, 
     json_t *value;
     if (!json_is_object(object)) {
         struct found f;
-        return error_set(err, -EINVAL, "an object expected, %s found", found(&f, object));
+        return error_set(err, -EINVAL, "expected an object, got %s", found(&f, object));
     }
     json_object_foreach((json_t *)object, key, value) {
         size_t i = 0;

@@ -25,7 +25,7 @@ static int pareto_check(const struct pareto *p, const char *where, struct error 
 {
     if (!isfinite(p->level) || !(p->share > 0) || !isfinite(p->share) || !(p->scale > 0) || !isfinite(p->scale) ||
         !(fabs(p->shape) <= 0.5))
-        return error_set(err, -EINVAL, "%s: a finite level, share and scale above 0 and a shape of -0.5 to 0.5 expected",
+        return error_set(err, -EINVAL, "%s: expected a finite level, share and scale above 0 and a shape of -0.5 to 0.5",
                          where);
     return 0;
 }
@@ -45,23 +45,23 @@ static json_t *pareto_to_json(const struct pareto *p)
 static int condition_check(const struct score_condition *c, int i, struct error *err)
 {
     if (!isfinite(c->noise) || c->noise < 0)
-        return error_set(err, -EINVAL, "score: conditions[%d]: noise: a number of 0 or more expected, %.9g found", i, c->noise);
+        return error_set(err, -EINVAL, "score: conditions[%d]: noise: expected a number of 0 or more, got %.9g", i, c->noise);
     if (!isfinite(c->speed.centre) || !isfinite(c->change.centre))
-        return error_set(err, -EINVAL, "score: conditions[%d]: finite centres expected", i);
+        return error_set(err, -EINVAL, "score: conditions[%d]: speed_centre, change_centre: expected finite numbers", i);
     if (!(c->speed.spread > 0) || !(c->change.spread > 0) || !isfinite(c->speed.spread) || !isfinite(c->change.spread))
-        return error_set(err, -EINVAL, "score: conditions[%d]: spreads above 0 expected", i);
+        return error_set(err, -EINVAL, "score: conditions[%d]: speed_spread, change_spread: expected numbers above 0", i);
     int r = pareto_check(&c->rare, "rare", err);
     if (r == 0 && c->rare.shape < 0)
-        r = error_set(err, -EINVAL, "rare: a shape of 0 or more expected, %.9g found", c->rare.shape);
+        r = error_set(err, -EINVAL, "rare: expected a shape of 0 or more, got %.9g", c->rare.shape);
     return r < 0 ? error_prefix(err, r, "score: conditions[%d]", i) : 0;
 }
 
 static int score_check(const struct score_spec *s, struct error *err)
 {
     if (s->conditions < 1 || s->conditions > SCORE_CONDITIONS)
-        return error_set(err, -EINVAL, "score: conditions: 1 or %d expected, %d found", SCORE_CONDITIONS, s->conditions);
+        return error_set(err, -EINVAL, "score: conditions: expected 1 or %d, got %d", SCORE_CONDITIONS, s->conditions);
     if (!isfinite(s->boundary))
-        return error_set(err, -EINVAL, "score: boundary: a finite number expected");
+        return error_set(err, -EINVAL, "score: boundary: expected a finite number");
     int r = 0;
     for (int i = 0; r == 0 && i < s->conditions; i++)
         r = condition_check(&s->condition[i], i, err);
@@ -89,7 +89,7 @@ static int score_from_json(struct score_spec *s, const json_t *json, struct erro
     if (r < 0)
         return r;
     if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > SCORE_CONDITIONS)
-        return error_set(err, -EINVAL, "score: conditions: a list of 1 or %d expected", SCORE_CONDITIONS);
+        return error_set(err, -EINVAL, "score: conditions: expected a list of 1 or %d", SCORE_CONDITIONS);
     s->conditions = (int)json_array_size(list);
     for (int i = 0; r == 0 && i < s->conditions; i++)
         r = condition_from_json(&s->condition[i], i, json_array_get(list, (size_t)i), err);
@@ -115,10 +115,10 @@ static int tail_check(const struct tail *t, struct error *err)
     if (r == 0)
         r = pareto_check(&t->run, "tail: run", err);
     if (r == 0 && (t->windows < 1 || t->runs < 0 || !(t->hours >= 0) || !isfinite(t->hours) || t->window.share > 1))
-        r = error_set(err, -EINVAL, "tail: windows, runs and hours that were counted, and a share of at most 1 expected");
+        r = error_set(err, -EINVAL, "tail: expected windows of 1 or more, runs and hours of 0 or more, and a share of windows of at most 1");
     for (int i = 0; r == 0 && i < TAIL_QUANTILES; i++)
         if (!isfinite(t->quantiles[i]) || (i > 0 && t->quantiles[i] < t->quantiles[i - 1]))
-            r = error_set(err, -EINVAL, "tail: quantiles[%d]: a finite number, and no less than the one before, expected", i);
+            r = error_set(err, -EINVAL, "tail: quantiles[%d]: expected a finite number, no less than the one before", i);
     return r;
 }
 
@@ -131,11 +131,11 @@ static int tail_from_json(struct tail *t, const json_t *json, struct error *err)
     if (r < 0)
         return r;
     if (!(fabs(windows) < 1e15 && fabs(runs) < 1e15))
-        return error_set(err, -EINVAL, "tail: windows and runs: counts expected");
+        return error_set(err, -EINVAL, "tail: windows, runs: expected counts below 1e15");
     t->windows = (long)windows;
     t->runs = (long)runs;
     if (json_array_size(quantiles) != TAIL_QUANTILES)
-        return error_set(err, -EINVAL, "tail: quantiles: a list of %d numbers expected", TAIL_QUANTILES);
+        return error_set(err, -EINVAL, "tail: quantiles: expected a list of %d numbers", TAIL_QUANTILES);
     for (size_t i = 0; i < TAIL_QUANTILES; i++) {
         const json_t *value = json_array_get(quantiles, i);
         if (!json_is_number(value))
@@ -163,22 +163,22 @@ static int int8_check(const struct calibration_int8 *c, const struct arch *arch,
     struct arch_shapes shapes;
     int r = arch_shapes(&shapes, arch, err), n = r < 0 ? 0 : ranges_count(arch, &shapes);
     if (r == 0 && (c->ranges.n != n || n > RANGES_MAX))
-        return error_set(err, -EINVAL, "int8: ranges of %d channels expected, of %d found", n, c->ranges.n);
+        return error_set(err, -EINVAL, "int8: expected ranges of %d channels, got %d", n, c->ranges.n);
     for (int i = 0; r == 0 && i < n; i++) {
         const struct range *range = &c->ranges.channels[i];
         /* Nothing overflows in the arithmetic with these. */
         if (!(range->low <= 0 && range->high >= 0 && range->low >= -1e15f && range->high <= 1e15f &&
               range->high - range->low >= 1e-9f))
-            r = error_set(err, -EINVAL, "int8: low[%d], high[%d]: a range around 0 expected, 1e-9 wide at least, of 1e15 at "
-                          "most, %.9g to %.9g found", i, i, (double)range->low, (double)range->high);
+            r = error_set(err, -EINVAL, "int8: low[%d], high[%d]: expected a range around 0, at least 1e-9 wide and within "
+                          "1e15, got %.9g to %.9g", i, i, (double)range->low, (double)range->high);
     }
     if (r == 0 && !(fabs(c->rank_correlation) <= 1))
-        r = error_set(err, -EINVAL, "int8: rank_correlation: -1 to 1 expected, %.9g found", c->rank_correlation);
+        r = error_set(err, -EINVAL, "int8: rank_correlation: expected -1 to 1, got %.9g", c->rank_correlation);
     if (r == 0 && !(c->largest_difference >= 0 && isfinite(c->largest_difference)))
-        r = error_set(err, -EINVAL, "int8: largest_difference: a number of 0 or more expected, %.9g found",
+        r = error_set(err, -EINVAL, "int8: largest_difference: expected a number of 0 or more, got %.9g",
                       c->largest_difference);
     if (r == 0 && c->windows < 1)
-        r = error_set(err, -EINVAL, "int8: windows: 1 or more expected, %ld found", c->windows);
+        r = error_set(err, -EINVAL, "int8: windows: expected 1 or more, got %ld", c->windows);
     return r;
 }
 
@@ -192,11 +192,11 @@ static int int8_from_json(struct calibration_int8 *c, const struct arch *arch, c
     if (r < 0)
         return r;
     if (!(fabs(windows) < 1e15))
-        return error_set(err, -EINVAL, "int8: windows: a count expected");
+        return error_set(err, -EINVAL, "int8: windows: expected a count below 1e15");
     c->windows = (long)windows;
     size_t n = json_array_size(low);
     if (n > RANGES_MAX || json_array_size(high) != n)
-        return error_set(err, -EINVAL, "int8: low, high: lists of the same length, at most %d, expected", RANGES_MAX);
+        return error_set(err, -EINVAL, "int8: low, high: expected lists of the same length, at most %d", RANGES_MAX);
     c->ranges.n = (int)n;
     for (size_t i = 0; i < n; i++) {
         char key[32];
@@ -226,21 +226,21 @@ static int static_check(const struct static_limits *s, const struct arch *arch, 
 {
     int n = static_cells(arch), r = 0;
     if (s->cells != n || n == 0)
-        return error_set(err, -EINVAL, "static: limits of %d cells expected, of %d found", n, s->cells);
+        return error_set(err, -EINVAL, "static: expected limits of %d cells, got %d", n, s->cells);
     for (int c = 0; r == 0 && c < SCORE_CONDITIONS; c++)
         for (int i = 0; r == 0 && i < n; i++)
             if (!(s->limit[c][i] >= -1 && s->limit[c][i] <= STATIC_FARTHEST))
-                r = error_set(err, -EINVAL, "static: limits[%d][%d]: -1 to %d expected, %.9g found", c, i, STATIC_FARTHEST,
+                r = error_set(err, -EINVAL, "static: limits[%d][%d]: expected -1 to %d, got %.9g", c, i, STATIC_FARTHEST,
                               (double)s->limit[c][i]);
     if (r == 0 && (!(s->bound >= s->largest_difference && s->largest_difference >= 0) || !isfinite(s->bound)))
-        r = error_set(err, -EINVAL, "static: a largest_difference of 0 or more expected, and a finite bound of no less, %.9g and "
-                      "%.9g found", s->largest_difference, s->bound);
+        r = error_set(err, -EINVAL, "static: expected a largest_difference of 0 or more, and a finite bound of no less, got "
+                      "%.9g and %.9g", s->largest_difference, s->bound);
     if (r == 0 && !(s->light_margin >= 0 && isfinite(s->light_margin)))
-        r = error_set(err, -EINVAL, "static: light_margin: a number of 0 or more expected, %.9g found", s->light_margin);
+        r = error_set(err, -EINVAL, "static: light_margin: expected a number of 0 or more, got %.9g", s->light_margin);
     if (r == 0 && s->windows < 0)
-        r = error_set(err, -EINVAL, "static: windows: 0 or more expected, %ld found", s->windows);
+        r = error_set(err, -EINVAL, "static: windows: expected 0 or more, got %ld", s->windows);
     if (r == 0 && !(s->frozen_s > 0 && s->frozen_s <= 1e9))
-        r = error_set(err, -EINVAL, "static: frozen_s: a number above 0 expected, at most 1e9, %.9g found", s->frozen_s);
+        r = error_set(err, -EINVAL, "static: frozen_s: expected a number above 0 and at most 1e9, got %.9g", s->frozen_s);
     return r;
 }
 
@@ -254,15 +254,15 @@ static int static_from_json(struct static_limits *s, const struct arch *arch, co
     if (r < 0)
         return r;
     if (!(fabs(windows) < 1e15))
-        return error_set(err, -EINVAL, "static: windows: a count expected");
+        return error_set(err, -EINVAL, "static: windows: expected a count below 1e15");
     s->windows = (long)windows;
     if (json_array_size(limits) != SCORE_CONDITIONS)
-        return error_set(err, -EINVAL, "static: limits: %d lists expected", SCORE_CONDITIONS);
+        return error_set(err, -EINVAL, "static: limits: expected %d lists", SCORE_CONDITIONS);
     s->cells = static_cells(arch);
     for (size_t c = 0; c < SCORE_CONDITIONS; c++) {
         const json_t *list = json_array_get(limits, c);
         if (json_array_size(list) != (size_t)s->cells)
-            return error_set(err, -EINVAL, "static: limits[%zu]: a list of %d numbers expected", c, s->cells);
+            return error_set(err, -EINVAL, "static: limits[%zu]: expected a list of %d numbers", c, s->cells);
         for (size_t i = 0; i < (size_t)s->cells; i++) {
             char key[40];
             snprintf(key, sizeof key, "limits[%zu][%zu]", c, i);
@@ -295,19 +295,19 @@ int calibration_check(const struct calibration *c, const struct arch *arch, stru
         r = int8_check(&c->int8, arch, err);
     if (r == 0 && c->has_static)
         r = c->has_score ? static_check(&c->still, arch, err)
-                         : error_set(err, -EINVAL, "static: a score expected beside it, none found");
+                         : error_set(err, -EINVAL, "static: expected a score beside it, got none");
     if (r < 0)
         return r;
     if (!isfinite(c->fps) || !isfinite(c->threshold) || !isfinite(c->close_threshold) || !isfinite(c->median) ||
         !isfinite(c->p99) || !isfinite(c->maximum))
-        return error_set(err, -EINVAL, "finite numbers expected");
+        return error_set(err, -EINVAL, "expected finite numbers in fps, threshold, close_threshold, median, p99 and maximum");
     if (c->fps <= 0)
-        return error_set(err, -EINVAL, "fps: a number above 0 expected, %.9g found", c->fps);
+        return error_set(err, -EINVAL, "fps: expected a number above 0, got %.9g", c->fps);
     if (c->close_threshold > c->threshold)
-        return error_set(err, -EINVAL, "close_threshold: at most the threshold, %.9g, expected, %.9g found",
+        return error_set(err, -EINVAL, "close_threshold: expected at most the threshold, %.9g, got %.9g",
                          c->threshold, c->close_threshold);
     if (c->windows < 0)
-        return error_set(err, -EINVAL, "windows: 0 or more expected, %ld found", c->windows);
+        return error_set(err, -EINVAL, "windows: expected 0 or more, got %ld", c->windows);
     return 0;
 }
 
@@ -342,7 +342,7 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
         return r;
     int rows, columns;
     if (c.has_score && !score_cells(arch, &rows, &columns))
-        return error_set(err, -EINVAL, "score: the network's windows are too small to have one; none expected");
+        return error_set(err, -EINVAL, "score: expected none, as the network's windows are too small for cells");
     *ret = c;
     return 0;
 }

@@ -86,7 +86,7 @@ static int parse_layers(struct layer_spec *ret, int *ret_n, const char *part, en
         return wrong_json(err, part, "a list of layers", json);
     size_t n = json_array_size(json);
     if (n > ARCH_MAX_LAYERS)
-        return error_set(err, -EINVAL, "%s: at most %d layers expected, %zu found", part, ARCH_MAX_LAYERS, n);
+        return error_set(err, -EINVAL, "%s: expected at most %d layers, got %zu", part, ARCH_MAX_LAYERS, n);
     for (size_t i = 0; i < n; i++) {
         int r = parse_layer(&ret[i], kind, json_array_get(json, i), err);
         if (r < 0)
@@ -248,10 +248,10 @@ static int check_values(const struct model_tensor *t, struct error *err)
     bool variance = has_suffix(t->name, ".running_var");
     for (size_t i = 0; i < t->n; i++) {
         if (!isfinite(t->data[i]))
-            return error_set(err, -EINVAL, "%s: finite values expected, %s found as element %zu", t->name,
+            return error_set(err, -EINVAL, "%s: expected finite values, got %s at element %zu", t->name,
                              isnan(t->data[i]) ? "NaN" : "infinity", i);
         if (variance && t->data[i] < 0)
-            return error_set(err, -EINVAL, "%s: variances of 0 or more expected, %.9g found as element %zu", t->name,
+            return error_set(err, -EINVAL, "%s: expected variances of 0 or more, got %.9g at element %zu", t->name,
                              t->data[i], i);
     }
     return 0;
@@ -264,14 +264,14 @@ static int check_shape(const struct safetensors_tensor *tensor, const char *name
     char expected[192], actual[192];
     safetensors_shape(expected, sizeof expected, shape, ndim);
     if (!tensor)
-        return error_set(err, -EINVAL, "%.100s: %s %s expected, no such tensor found", name, dtypes[dtype], expected);
+        return error_set(err, -EINVAL, "%.100s: expected %s %s, got no such tensor", name, dtypes[dtype], expected);
     if (tensor->dtype != dtype)
-        return error_set(err, -EINVAL, "%.100s: dtype %s expected, %s found", name, dtypes[dtype], dtypes[tensor->dtype]);
+        return error_set(err, -EINVAL, "%.100s: expected dtype %s, got %s", name, dtypes[dtype], dtypes[tensor->dtype]);
     bool same = tensor->ndim == ndim;
     for (int i = 0; same && i < ndim; i++)
         same = tensor->shape[i] == shape[i];
     if (!same)
-        return error_set(err, -EINVAL, "%.100s: shape %s expected, %s found", name, expected,
+        return error_set(err, -EINVAL, "%.100s: expected shape %s, got %s", name, expected,
                          safetensors_shape(actual, sizeof actual, tensor->shape, tensor->ndim));
     return 0;
 }
@@ -314,7 +314,7 @@ static int load_json(json_t **ret, const struct safetensors *file, const char *k
         return error_set(err, -EINVAL, "%s: line %d, column %d: %s", key, json_err.line, json_err.column, json_err.text);
     if (!json_is_object(json)) {
         json_decref(json);
-        return error_set(err, -EINVAL, "%s: an object expected", key);
+        return error_set(err, -EINVAL, "%s: expected an object", key);
     }
     *ret = json;
     return 1;
@@ -326,10 +326,10 @@ static int load(struct model_file *ret, const struct safetensors *file, struct e
     json_t *json = NULL;
     const char *format = safetensors_metadata(file, "format");
     if (!format || strcmp(format, "memae") != 0)
-        return error_set(err, -EINVAL, "metadata: format: memae expected, %.60s found", format ? format : "nothing");
+        return error_set(err, -EINVAL, "metadata: format: expected memae, got %.60s", format ? format : "nothing");
     int r = load_json(&json, file, "memae.arch", err);
     if (r == 0)
-        r = error_set(err, -EINVAL, "metadata: memae.arch: an architecture expected, nothing found");
+        r = error_set(err, -EINVAL, "metadata: memae.arch: expected an architecture, got nothing");
     else if (r > 0 && (r = arch_from_json(&arch, json, err)) < 0)
         error_prefix(err, r, "memae.arch");
     json_decref(json);
@@ -409,7 +409,7 @@ int model_file_save(const char *path, const struct model *model, const struct ca
     if (calibration && (r = calibration_check(calibration, &model->arch, err)) < 0)
         return error_prefix(err, r, "%s: memae.calibration", path);
     if (training && !json_is_object(training))
-        return error_set(err, -EINVAL, "%s: memae.training: an object expected", path);
+        return error_set(err, -EINVAL, "%s: memae.training: expected an object", path);
     while (model_tensor(model, n, &t)) {
         if ((r = check_values(&t, err)) < 0)
             return error_prefix(err, r, "%s", path);

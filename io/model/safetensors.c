@@ -60,7 +60,7 @@ const char *safetensors_shape(char *out, size_t size, const size_t *shape, int n
 static int parse_size(size_t *ret, const json_t *value, const char *name, const char *what, struct error *err)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return error_set(err, -EINVAL, "%.100s: %s: integers of 0 or more expected", name, what);
+        return error_set(err, -EINVAL, "%.100s: %s: expected integers of 0 or more", name, what);
     *ret = (size_t)json_integer_value(value);
     return 0;
 }
@@ -71,18 +71,18 @@ static int parse_tensor(struct safetensors_tensor *ret, const char *name, const 
     const json_t *dtype = json_object_get(entry, "dtype"), *shape = json_object_get(entry, "shape"),
                  *offsets = json_object_get(entry, "data_offsets");
     if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(entry) != 3)
-        return error_set(err, -EINVAL, "%.100s: an object with the keys dtype, shape, data_offsets expected", name);
+        return error_set(err, -EINVAL, "%.100s: expected an object with the keys dtype, shape, data_offsets", name);
 
     struct safetensors_tensor t = {.name = name, .n = 1};
     size_t k = 0, n_dtypes = sizeof dtypes / sizeof dtypes[0];
     while (k < n_dtypes && strcmp(json_string_value(dtype), dtypes[k].name) != 0)
         k++;
     if (k == n_dtypes)
-        return error_set(err, -EINVAL, "%.100s: dtype F32 or I64 expected, %.20s found", name, json_string_value(dtype));
+        return error_set(err, -EINVAL, "%.100s: expected dtype F32 or I64, got %.20s", name, json_string_value(dtype));
     t.dtype = dtypes[k].dtype;
 
     if (json_array_size(shape) > SAFETENSORS_MAX_DIMS)
-        return error_set(err, -EINVAL, "%.100s: at most %d axes expected, %zu found", name, SAFETENSORS_MAX_DIMS,
+        return error_set(err, -EINVAL, "%.100s: expected at most %d axes, got %zu", name, SAFETENSORS_MAX_DIMS,
                          json_array_size(shape));
     t.ndim = (int)json_array_size(shape);
     bool overflow = false;
@@ -101,15 +101,15 @@ static int parse_tensor(struct safetensors_tensor *ret, const char *name, const 
     size_t begin = 0, end = 0;
     int r;
     if (json_array_size(offsets) != 2)
-        return error_set(err, -EINVAL, "%.100s: data_offsets: [begin, end] expected", name);
+        return error_set(err, -EINVAL, "%.100s: data_offsets: expected [begin, end]", name);
     if ((r = parse_size(&begin, json_array_get(offsets, 0), name, "data_offsets", err)) < 0 ||
         (r = parse_size(&end, json_array_get(offsets, 1), name, "data_offsets", err)) < 0)
         return r;
     if (begin > end || end > data_size)
-        return error_set(err, -EINVAL, "%.100s: data_offsets within the file's %zu bytes of data expected, [%zu, %zu] found",
+        return error_set(err, -EINVAL, "%.100s: data_offsets: expected a place within the file's %zu bytes of data, got [%zu, %zu]",
                          name, data_size, begin, end);
     if (end - begin != t.size_bytes)
-        return error_set(err, -EINVAL, "%.100s: %zu bytes for %s %s expected, %zu found", name, t.size_bytes, dtypes[k].name,
+        return error_set(err, -EINVAL, "%.100s: expected %zu bytes for %s %s, got %zu", name, t.size_bytes, dtypes[k].name,
                          found, end - begin);
     t.data = data + begin;
     *ret = t;
@@ -138,13 +138,13 @@ static int check_cover(const struct safetensors *file, const unsigned char *data
         const struct safetensors_tensor *t = &file->tensors[i];
         size_t begin = (size_t)(t->data - data);
         if (begin != expected)
-            return error_set(err, -EINVAL, "%.100s: data from byte %zu on expected, from %zu found: %s%.100s", t->name,
-                             expected, begin, begin < expected ? "it overlaps " : "no tensor covers what lies between",
+            return error_set(err, -EINVAL, "%.100s: expected data from byte %zu on, got data from byte %zu on: %s%.100s", t->name,
+                             expected, begin, begin < expected ? "it overlaps " : "no tensor covers the gap",
                              begin < expected ? file->tensors[i - 1].name : "");
         expected += t->size_bytes;
     }
     if (expected != data_size)
-        return error_set(err, -EINVAL, "%zu bytes of data expected, %zu found: no tensor covers the end", expected, data_size);
+        return error_set(err, -EINVAL, "expected %zu bytes of data, got %zu: no tensor covers the end", expected, data_size);
     return 0;
 }
 
@@ -153,28 +153,28 @@ static int check_metadata(const json_t *metadata, struct error *err)
     const char *key;
     json_t *value;
     if (!json_is_object(metadata))
-        return error_set(err, -EINVAL, "__metadata__: an object expected");
+        return error_set(err, -EINVAL, "__metadata__: expected an object");
     json_object_foreach((json_t *)metadata, key, value)
         if (!json_is_string(value))
-            return error_set(err, -EINVAL, "__metadata__: %.100s: a string expected", key);
+            return error_set(err, -EINVAL, "__metadata__: %.100s: expected a string", key);
     return 0;
 }
 
 static int parse(struct safetensors *file, const unsigned char *bytes, size_t size, struct error *err)
 {
     if (size < 8)
-        return error_set(err, -EINVAL, "not a safetensors file: 8 bytes of header length expected, %zu bytes found", size);
+        return error_set(err, -EINVAL, "not a safetensors file: expected 8 bytes of header length, got %zu bytes", size);
     uint64_t length = 0;
     for (int i = 8; i-- > 0;)
         length = length << 8 | bytes[i];
     if (length < 2 || length > SAFETENSORS_MAX_HEADER)
-        return error_set(err, -EINVAL, "not a safetensors file: header length of 2 to %d bytes expected, %" PRIu64 " found",
+        return error_set(err, -EINVAL, "not a safetensors file: expected a header length of 2 to %d bytes, got %" PRIu64,
                          SAFETENSORS_MAX_HEADER, length);
     if (length > size - 8)
-        return error_set(err, -EINVAL, "cut short: a header of %" PRIu64 " bytes expected, %zu found", length, size - 8);
+        return error_set(err, -EINVAL, "cut short: expected a header of %" PRIu64 " bytes, got %zu", length, size - 8);
     const char *header = (const char *)bytes + 8;
     if (header[0] != '{')
-        return error_set(err, -EINVAL, "not a safetensors file: a header that begins with { expected");
+        return error_set(err, -EINVAL, "not a safetensors file: expected a header that begins with {");
 
     json_error_t json_err;
     file->header = json_loadb(header, (size_t)length, JSON_REJECT_DUPLICATES, &json_err);
@@ -241,7 +241,7 @@ int safetensors_open(struct safetensors **ret, const char *path, struct error *e
     if (fstat(fd, &st) < 0)
         r = system_error(path, err);
     else if (!S_ISREG(st.st_mode))
-        r = error_set(err, -EINVAL, "%s: a regular file expected", path);
+        r = error_set(err, -EINVAL, "%s: expected a regular file", path);
     else if (st.st_size == 0)
         r = error_set(err, -EINVAL, "%s: the file is empty", path);
     else if ((map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
@@ -297,10 +297,10 @@ static int add(json_t *object, const char *key, json_t *value, struct error *err
 {
     if (json_object_get(object, key)) {
         json_decref(value);
-        return error_set(err, -EINVAL, "%.100s: written twice", key);
+        return error_set(err, -EINVAL, "%.100s: expected once, got twice", key);
     }
     if (!value || json_object_set_new(object, key, value) < 0)
-        return error_set(err, -EINVAL, "%.100s: no UTF-8 text, or out of memory", key);
+        return error_set(err, -EINVAL, "%.100s: expected UTF-8 text, got something else, or memory is short", key);
     return 0;
 }
 
@@ -330,7 +330,7 @@ static int build_header(char **ret, size_t *ret_size, const struct safetensors_o
                     end > INT64_MAX;
         if (overflow) {
             json_decref(shape);
-            r = error_set(err, -EINVAL, "%.100s: shape: too large", tensors[i].name);
+            r = error_set(err, -EINVAL, "%.100s: shape: expected at most 8 axes and fewer than 2^63 bytes", tensors[i].name);
             break;
         }
         r = add(header, tensors[i].name,
@@ -347,7 +347,7 @@ static int build_header(char **ret, size_t *ret_size, const struct safetensors_o
         free(compact);
         r = error_set(err, -ENOMEM, "out of memory");
     } else if (padded > SAFETENSORS_MAX_HEADER) {
-        r = error_set(err, -EINVAL, "a header of at most %d bytes expected, %zu needed", SAFETENSORS_MAX_HEADER, padded);
+        r = error_set(err, -EINVAL, "expected a header of at most %d bytes, got %zu", SAFETENSORS_MAX_HEADER, padded);
     } else {
         memset(text + length, ' ', padded - length);
         *ret = text;

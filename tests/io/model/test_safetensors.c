@@ -112,12 +112,12 @@ END_TEST
 START_TEST(refuses_lengths)
 {
     static const char good[] = "{" A "}";
-    refuse(build_length("", 0, 0, 0), "header length of 2 to 16777216 bytes expected, 0 found");
-    refuse(build_length(good, strlen(good), 0, 24), "0 found");
-    refuse(build_length(good, strlen(good), 1, 24), "1 found");
-    refuse(build_length(good, strlen(good), UINT64_MAX, 24), "18446744073709551615 found");
-    refuse(build_length(good, strlen(good), UINT64_MAX - 7, 24), "18446744073709551608 found");
-    refuse(build_length(good, strlen(good), SAFETENSORS_MAX_HEADER + 1, 24), "16777217 found");
+    refuse(build_length("", 0, 0, 0), "expected a header length of 2 to 16777216 bytes, got 0");
+    refuse(build_length(good, strlen(good), 0, 24), ", got 0");
+    refuse(build_length(good, strlen(good), 1, 24), ", got 1");
+    refuse(build_length(good, strlen(good), UINT64_MAX, 24), ", got 18446744073709551615");
+    refuse(build_length(good, strlen(good), UINT64_MAX - 7, 24), ", got 18446744073709551608");
+    refuse(build_length(good, strlen(good), SAFETENSORS_MAX_HEADER + 1, 24), ", got 16777217");
     refuse(build_length(good, strlen(good), SAFETENSORS_MAX_HEADER, 24), "cut short: a header of 16777216 bytes");
     refuse(build_length(good, strlen(good), strlen(good) - 1, 24), "header: ");
     refuse(build_length(good, strlen(good), strlen(good) + 1, 24), "header: ");
@@ -145,19 +145,19 @@ START_TEST(refuses_every_truncation)
     for (size_t size = 0; size < b.size; size++) {
         struct bytes cut = {malloc(size ? size : 1), size};     /* its own block: the sanitizer sees a step beyond it */
         memcpy(cut.data, b.data, size);
-        refuse(cut, size < 8 ? "8 bytes of header length expected" : size < b.size - 32 ? "cut short" : "data_offsets");
+        refuse(cut, size < 8 ? "expected 8 bytes of header length" : size < b.size - 32 ? "cut short" : "data_offsets");
     }
     struct bytes longer = {calloc(1, b.size + 1), b.size + 1};
     memcpy(longer.data, b.data, b.size);
-    refuse(longer, "32 bytes of data expected, 33 found");
+    refuse(longer, "expected 32 bytes of data, got 33");
     free(b.data);
 }
 END_TEST
 
 START_TEST(refuses_json)
 {
-    refuse_header("[]", 0, "begins with { expected");
-    refuse_header(" {}", 0, "begins with { expected");
+    refuse_header("[]", 0, "expected a header that begins with {");
+    refuse_header(" {}", 0, "expected a header that begins with {");
     refuse_header("{" A "", 24, "header: ");
     refuse_header("{" A "} x", 24, "header: ");
     refuse_header("{" A "," A "}", 24, "duplicate object key");
@@ -168,8 +168,8 @@ START_TEST(refuses_json)
     refuse_header("{\"\\u0000\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, "header: ");
     refuse(build_length("{}\0\0", 4, 4, 0), "header: ");
     refuse_header("{\"a\":99999999999999999999999}", 0, "header: ");
-    refuse_header("{\"__metadata__\":[]}", 0, "__metadata__: an object expected");
-    refuse_header("{\"__metadata__\":{\"k\":1}}", 0, "__metadata__: k: a string expected");
+    refuse_header("{\"__metadata__\":[]}", 0, "__metadata__: expected an object");
+    refuse_header("{\"__metadata__\":{\"k\":1}}", 0, "__metadata__: k: expected a string");
 
     enum { DEPTH = 1 << 20 };
     char *deep = malloc(6 + DEPTH);
@@ -184,27 +184,27 @@ END_TEST
 
 START_TEST(refuses_entries)
 {
-    static const char keys[] = "a: an object with the keys dtype, shape, data_offsets expected";
+    static const char keys[] = "a: expected an object with the keys dtype, shape, data_offsets";
     refuse_header("{\"a\":1}", 0, keys);
     refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[]}}", 0, keys);
     refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4],\"x\":1}}", 4, keys);
     refuse_header(ENTRY("1", "[]", "[0,4]"), 4, keys);
-    refuse_header(ENTRY("\"F16\"", "[2]", "[0,4]"), 4, "a: dtype F32 or I64 expected, F16 found");
-    refuse_header(ENTRY("\"f32\"", "[1]", "[0,4]"), 4, "f32 found");
-    refuse_header(ENTRY("\"F32\"", "[-1]", "[0,4]"), 4, "a: shape: integers of 0 or more expected");
+    refuse_header(ENTRY("\"F16\"", "[2]", "[0,4]"), 4, "a: expected dtype F32 or I64, got F16");
+    refuse_header(ENTRY("\"f32\"", "[1]", "[0,4]"), 4, "got f32");
+    refuse_header(ENTRY("\"F32\"", "[-1]", "[0,4]"), 4, "a: shape: expected integers of 0 or more");
     refuse_header(ENTRY("\"F32\"", "[1.0]", "[0,4]"), 4, "a: shape: integers");
     refuse_header(ENTRY("\"F32\"", "[\"1\"]", "[0,4]"), 4, "a: shape: integers");
-    refuse_header(ENTRY("\"F32\"", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, "a: at most 8 axes expected, 9 found");
+    refuse_header(ENTRY("\"F32\"", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, "a: expected at most 8 axes, got 9");
     refuse_header(ENTRY("\"F32\"", "[4611686018427387904]", "[0,0]"), 0, "more bytes than can be counted");
     refuse_header(ENTRY("\"F32\"", "[4294967296,4294967296]", "[0,0]"), 0, "more bytes than can be counted");
     refuse_header(ENTRY("\"F32\"", "[4294967296,4294967297,0]", "[0,0]"), 0, "more bytes than can be counted");
-    refuse_header(ENTRY("\"F32\"", "[2,3]", "[0,20]"), 20, "a: 24 bytes for F32 [2, 3] expected, 20 found");
-    refuse_header(ENTRY("\"I64\"", "[]", "[0,4]"), 4, "a: 8 bytes for I64 [] expected, 4 found");
-    refuse_header(ENTRY("\"F32\"", "[1]", "[0]"), 4, "a: data_offsets: [begin, end] expected");
-    refuse_header(ENTRY("\"F32\"", "[1]", "[0,4,4]"), 4, "a: data_offsets: [begin, end] expected");
+    refuse_header(ENTRY("\"F32\"", "[2,3]", "[0,20]"), 20, "a: expected 24 bytes for F32 [2, 3], got 20");
+    refuse_header(ENTRY("\"I64\"", "[]", "[0,4]"), 4, "a: expected 8 bytes for I64 [], got 4");
+    refuse_header(ENTRY("\"F32\"", "[1]", "[0]"), 4, "a: data_offsets: expected [begin, end]");
+    refuse_header(ENTRY("\"F32\"", "[1]", "[0,4,4]"), 4, "a: data_offsets: expected [begin, end]");
     refuse_header(ENTRY("\"F32\"", "[1]", "[-4,0]"), 4, "a: data_offsets: integers");
-    refuse_header(ENTRY("\"F32\"", "[1]", "[4,0]"), 4, "[4, 0] found");
-    refuse_header(ENTRY("\"F32\"", "[1]", "[0,8]"), 4, "within the file's 4 bytes of data expected, [0, 8] found");
+    refuse_header(ENTRY("\"F32\"", "[1]", "[4,0]"), 4, "got [4, 0]");
+    refuse_header(ENTRY("\"F32\"", "[1]", "[0,8]"), 4, "expected a place within the file's 4 bytes of data, got [0, 8]");
     refuse_header(ENTRY("\"F32\"", "[1]", "[9223372036854775804,9223372036854775807]"), 4, "within the file's 4 bytes");
     refuse_header("{\"a\\n\\u001b[2J\":1}", 0, "a??[2J: ");
 }
@@ -214,13 +214,13 @@ END_TEST
 
 START_TEST(refuses_cover)
 {
-    refuse_header("{" AT("a", 0, 8) "," AT("b", 4, 12) "}", 12, "b: data from byte 8 on expected, from 4 found: it overlaps a");
+    refuse_header("{" AT("a", 0, 8) "," AT("b", 4, 12) "}", 12, "b: expected data from byte 8 on, got data from byte 4 on: it overlaps a");
     refuse_header("{" AT("b", 4, 12) "," AT("a", 0, 8) "}", 12, "it overlaps a");
     refuse_header("{" AT("a", 0, 8) "," AT("b", 0, 8) "}", 8, "overlaps");
-    refuse_header("{" AT("a", 0, 8) "," AT("b", 12, 20) "}", 20, "b: data from byte 8 on expected, from 12 found: no tensor");
-    refuse_header("{" AT("a", 4, 12) "}", 12, "a: data from byte 0 on expected, from 4 found");
-    refuse_header("{" AT("a", 0, 8) "}", 16, "8 bytes of data expected, 16 found");
-    refuse_header("{}", 4, "0 bytes of data expected, 4 found");
+    refuse_header("{" AT("a", 0, 8) "," AT("b", 12, 20) "}", 20, "b: expected data from byte 8 on, got data from byte 12 on: no tensor");
+    refuse_header("{" AT("a", 4, 12) "}", 12, "a: expected data from byte 0 on, got data from byte 4");
+    refuse_header("{" AT("a", 0, 8) "}", 16, "expected 8 bytes of data, got 16");
+    refuse_header("{}", 4, "expected 0 bytes of data, got 4");
     refuse_header("{" AT("a", 0, 8) ",\"z\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]}}", 8, "z: data from byte 8");
 }
 END_TEST
@@ -327,7 +327,7 @@ START_TEST(refuses_to_write)
     memset(text, 'x', SAFETENSORS_MAX_HEADER);
     text[SAFETENSORS_MAX_HEADER] = '\0';
     const char *const long_pairs[][2] = {{"k", text}};
-    refuse_write(outputs, 3, long_pairs, 1, "a header of at most 16777216 bytes expected");
+    refuse_write(outputs, 3, long_pairs, 1, "expected a header of at most 16777216 bytes");
     free(text);
 }
 END_TEST
@@ -363,7 +363,7 @@ START_TEST(opens_files_only)
     ck_assert_int_eq(safetensors_open(&file, path, &err), -ENOENT);
     ck_assert_ptr_nonnull(strstr(err.text, path));
     ck_assert_int_eq(safetensors_open(&file, folder, &err), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(err.text, "a regular file expected"));
+    ck_assert_ptr_nonnull(strstr(err.text, "expected a regular file"));
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     ck_assert_int_eq(safetensors_open(&file, path, &err), -EINVAL);     /* at once, without a writer */
     unlink(path);
