@@ -1,13 +1,14 @@
 #!/usr/bin/python3
-"""How many alerts normal footage raises, against the budgets that thresholds were set for, and its p-values against uniform.
+"""Counts the alerts of normal footage at thresholds for 1, 10 and 100 alerts a day, and compares its p-values with
+uniform.
 
     tests/bench/alert_budget.py MODEL [--plot FILE.svg] FOOTAGE...
 
-FOOTAGE is what the model neither learned nor was calibrated on: files in order, each scored as the daemon would (windows
-every second frame, 3 of 5 at the threshold open an alert, 5 below the close threshold end it, no cooldown). Prints JSON: for
-1, 10 and 100 alerts a day the threshold, the alerts found and as so many a day, with the 95 % interval of a Poisson count, and the
-share of the time that one was open, during which no other can open.
-MEMAED names the program. --plot needs gnuplot.
+FOOTAGE is a list of files in order that the model neither learned from nor was calibrated on. Each file is scored as
+the daemon would: a window every second frame; 3 of 5 windows at the threshold open an alert; 5 below the close
+threshold end it; no cooldown. Prints JSON. For each budget it holds the threshold, the number of alerts, that number
+a day with the 95 % interval of a Poisson count, and the share of time that an alert was open. While one is open, no
+other can open. MEMAED names the program. --plot needs gnuplot.
 """
 import csv
 import json
@@ -29,7 +30,7 @@ def calibration(path):
 
 
 def threshold(run, a_day):
-    """core/score/tail.c: pareto_score()"""
+    """The score that runs exceed so often a day: pareto_score() of core/score/tail.c."""
     rate = a_day / 24
     if rate >= run["share"]:
         return run["level"]
@@ -40,7 +41,7 @@ def threshold(run, a_day):
 
 
 class Rule:
-    """core/score/alert.c, without a cooldown"""
+    """The alert rule of core/score/alert.c, without a cooldown."""
 
     def __init__(self, opens, closes):
         self.opens, self.closes, self.alerts, self.windows_open = opens, closes, 0, 0
@@ -61,7 +62,7 @@ class Rule:
 
 
 def interval(n):
-    """95 % of a Poisson count, exact, by bisection"""
+    """The exact 95 % interval of a Poisson count, by bisection."""
     def cdf(k, mean):
         term, total = math.exp(-mean), 0.0
         for i in range(k + 1):
@@ -79,7 +80,7 @@ def interval(n):
 
 
 def windows(model, path, fps):
-    """Score and p-value of each window; None where the sequence broke."""
+    """Yields score and p-value of each window, and None where the sequence broke."""
     command = [MEMAED, "score", "--model", model, "--stride", str(STRIDE), "--fps", str(fps), path]
     last = None
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -1,17 +1,19 @@
 #!/usr/bin/python3
-"""How many cameras this machine watches: the daemon on looped footage, with more and more cameras of one model.
+"""Measures how many cameras this machine watches: the daemon runs on looped footage, with more and more cameras of
+one model.
 
     tests/bench/cameras.py --model MODEL [--cameras 10,40] [--clips DIR | --footage FILE] [--hd] [--seconds 30]
 
-Every camera asks for --rate windows a second: the frames a second that the model learned at, by a stride. They begin at
-different clips, and every window is computed (static: off). With --hd the footage is 1080p H.264 at 25 frames a second,
-made of the clips (scaled up, with noise, no B frames, a key frame every two seconds, 4 Mbit/s), or given by --footage.
---cameras `most` runs about as many as are sustained.
+Every camera asks for --rate windows a second: the model's frame rate divided by a stride. Cameras begin at different
+clips, and every window is computed (static: off). With --hd the clips become 1080p H.264 at 25 frames a second:
+scaled up, with noise, without B frames, with a key frame every two seconds, at 4 Mbit/s. --footage gives one file for
+all cameras instead. `--cameras most` finds about as many cameras as the machine sustains.
 
-Prints progress on standard error and one JSON object on standard output. Sustained: every window due is scored, as many as
-asked for (within a hundredth), and no camera gets less than 0.98 of its share, less a window. Processor time is by kind of thread:
-cameras (reading, decoding, scaling) and workers (network and score), in cores. Status 1 where the last run is not sustained, or a
-further camera takes more than 16 MiB (without --hd: the decoder's pictures are the most of it then).
+Prints progress on standard error and one JSON object on standard output. A run is sustained if every due window is
+scored, their rate is within a hundredth of the rate asked for, and no camera gets less than 0.98 of its share, minus
+one window. Processor time is given in cores by kind of thread: cameras (reading, decoding, scaling) and workers
+(network and score). The status is 1 if the last run is not sustained, or if a further camera takes more than 16 MiB.
+With --hd memory is not judged, because most of it is the decoder's pictures.
 """
 import argparse
 import glob
@@ -29,8 +31,8 @@ import harness  # noqa: E402
 CLIPS = os.path.join(os.path.dirname(harness.ROOT), "shared", "data", "ped2", "test")
 HD = ["-vf", "fps=25,scale=1920:1080,noise=alls=6:allf=t", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast",
       "-bf", 0, "-g", 50, "-b:v", "4M"]
-MEMORY_MIB = 16         # a further camera, at most
-SHARE = 0.98            # of an equal one, at least
+MEMORY_MIB = 16         # most that a further camera may take
+SHARE = 0.98            # least part of an equal share that a camera must get
 
 
 def say(*text):
@@ -38,7 +40,7 @@ def say(*text):
 
 
 def join_clips(clips, path, *encode):
-    """The clips one after the other as one file."""
+    """Writes the clips one after the other as one file. Returns its path."""
     with open(path + ".txt", "w", encoding="utf-8") as f:
         f.writelines(f"file '{os.path.abspath(c)}'\n" for c in clips)
     harness.ffmpeg("-f", "concat", "-safe", 0, "-i", path + ".txt", "-an", *(encode or ("-c", "copy")), path)
@@ -46,7 +48,7 @@ def join_clips(clips, path, *encode):
 
 
 def thread_seconds(pid):
-    """Processor time so far, by kind of thread."""
+    """Returns the process's processor time so far, in seconds by kind of thread."""
     ticks, kinds = os.sysconf("SC_CLK_TCK"), {"cameras": 0.0, "workers": 0.0, "rest": 0.0}
     for task in glob.glob(f"/proc/{pid}/task/*/stat"):
         with open(task, encoding="utf-8") as f:
@@ -57,8 +59,8 @@ def thread_seconds(pid):
 
 
 def quantile(buckets, q):
-    """The quantile of a histogram of Prometheus, [(upper bound, how many up to it)], linear within a bucket; the last bound where
-    it lies beyond; None of nothing."""
+    """Returns a quantile of a Prometheus histogram [(upper bound, count up to it)], linear within a bucket. Beyond
+    the last finite bound it is that bound; without samples it is None."""
     if buckets[-1][1] == 0:
         return None
     wanted, low, below = q * buckets[-1][1], 0.0, 0
@@ -81,7 +83,7 @@ def snapshot(daemon, names):
 
 
 def run(folder, options, sources, n):
-    """The daemon with n cameras; what was seen."""
+    """Runs the daemon with n cameras. Returns what was measured."""
     names = [f"c{i:03}" for i in range(n)]
     common = {"model": options.model, "stride": options.stride, "loop": True, "static": "off", "precision": options.precision}
     daemon = harness.Daemon(folder, {"cameras": {name: {**common, "source": sources[i % len(sources)]}
@@ -120,10 +122,10 @@ def run(folder, options, sources, n):
 
 
 def find_most(folder, options, sources):
-    """Runs with as many cameras as four foretell, then with fewer, until one is sustained."""
+    """Runs with as many cameras as a run of four predicts, then with fewer, until a run is sustained."""
     cores = len(os.sched_getaffinity(0))
     runs = [run(folder, options, sources, 4)]
-    n = max(5, int(4 * cores / sum(runs[0]["cores"].values())))     # as many as the processor time of four foretells
+    n = max(5, int(4 * cores / sum(runs[0]["cores"].values())))     # by the processor time of four
     while n > 4:
         runs.append(run(folder, options, sources, n))
         if runs[-1]["sustained"]:
@@ -136,9 +138,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--cameras", default="10,40", help="so many in turn, or most")
-    parser.add_argument("--rate", type=float, default=5, help="windows a second")
-    parser.add_argument("--seconds", type=float, default=30, help="of each run")
+    parser.add_argument("--cameras", default="10,40", help="numbers of cameras to run in turn, or: most")
+    parser.add_argument("--rate", type=float, default=5, help="windows a second of each camera")
+    parser.add_argument("--seconds", type=float, default=30, help="length of each run")
     parser.add_argument("--clips", default=CLIPS)
     parser.add_argument("--footage", help="one file for all cameras instead")
     parser.add_argument("--hd", action="store_true", help="the clips as 1080p H.264")
@@ -148,7 +150,7 @@ def main():
     options.model = os.path.abspath(options.model)
     fps = json.loads(harness.run("model", "show", "--json", options.model).out)["calibration"]["fps"]
     options.stride = max(1, round(fps / options.rate))
-    options.rate = fps / options.stride         # as near as a stride gets
+    options.rate = fps / options.stride         # the nearest rate that a stride gives
     folder = tempfile.mkdtemp(prefix="memaed-cameras-")
     try:
         clips = sorted(glob.glob(os.path.join(options.clips, "*.mp4")))

@@ -1,16 +1,18 @@
 #!/bin/sh
-# Seconds per cube of the peers and of memaed, in turn on the same machine in the same run, and their ratios: of the frozen
-# network, or with --train of a step of training (forward, back, Adam) on batches of BATCH.
+# Measures seconds per cube of memaed and of its peers, in turn on the same machine in the same run, and prints their
+# ratios: of the frozen network, or with --train of a step of training (forward, back, Adam) on batches of BATCH.
 #
 #   tests/bench/compare.sh [--train BATCH] [ARCH [THREADS [ROUNDS]]]        (paper, 2, 3)
 #
-# Each round runs one after the other, so that a machine that slows down slows all; the medians are compared. The peers:
-#   PyTorch, as it comes, and with the OpenBLAS kernels that memaed chose for this CPU, where Debian's OpenBLAS by itself may
-#     take much slower ones (daemon/base/blas.h): the second is the ratio that memaed's own code earns; and, frozen, held to AVX2,
-#     as memaed is beside it. Needs python3-torch and the reference beside the project (../shared/reference).
-#   oneDNN, by tests/bench/onednn.cpp, for the paper's network, frozen. Needs libdnnl-dev and a C++ compiler.
-# What is not there is left out, and said. MEMAED names the program to measure; EACH_S says how many seconds each measurement of
-# memaed and of oneDNN takes (10).
+# Each round runs all programs one after the other, so a machine that slows down slows all of them. Medians are
+# compared. Peers:
+#   PyTorch as Debian has it, and PyTorch with the OpenBLAS kernels that memaed chooses for this CPU. Debian's OpenBLAS
+#     by itself may choose much slower ones (daemon/base/blas.h), so the second ratio is the one that memaed's own code
+#     earns. The frozen network is also measured with both held to AVX2. Needs python3-torch and the reference
+#     (../shared/reference).
+#   oneDNN by tests/bench/onednn.cpp, for the paper's frozen network. Needs libdnnl-dev and a C++ compiler.
+# A peer that is not installed is left out, with a line that says so. MEMAED names the program to measure. EACH_S is
+# the number of seconds of each measurement of memaed and of oneDNN (10).
 set -eu
 cd "$(dirname "$0")/../.."
 batch=
@@ -44,7 +46,7 @@ else
     c++ -O2 -Wall -Wextra -fopenmp -o "$onednn" tests/bench/onednn.cpp -ldnnl
 fi
 
-# measure KIND COMMAND…: the command's line of JSON, and the same with the kind, kept.
+# measure KIND COMMAND…: runs the command, adds the kind to its line of JSON, prints the line and keeps it.
 measure() {
     kind=$1
     shift
@@ -63,7 +65,7 @@ pytorch() {
     fi
 }
 
-# own KIND THREADS OPTION…
+# own KIND THREADS OPTION…: measures memaed.
 own() {
     kind=$1 n=$2
     shift 2

@@ -1,13 +1,13 @@
-// Seconds a cube of the paper's network by oneDNN: its eight convolutions, put together by hand from oneDNN's own primitives,
-// for tests/bench/compare.sh to hold `memaed bench` against.
+// Measures seconds a cube of the paper's network by oneDNN, for comparison with `memaed bench` in
+// tests/bench/compare.sh. The eight convolutions are put together by hand from oneDNN's own primitives.
 //
 //   onednn fp32|bf16|int8 [THREADS [SECONDS]]        (2, 5)
 //
-// Weights are reordered once. For each layer oneDNN's choice of layouts is timed against channels last, and the leaky ReLU
-// with the layer against one after it; the fastest is taken. Then cubes are run by all threads together, and a cube a thread;
-// the better of the two counts. Norms would be folded into weights and biases. The memory and the residual are left out, and
-// in 8 bits (bytes, signed weights with a scale for each channel) so are the zero points that a leaky ReLU needs: the peer
-// does less than memaed has to.
+// Weights are reordered once. For each layer, oneDNN's choice of layouts is timed against channels last, and a fused
+// leaky ReLU against a separate one; the fastest is taken. Then cubes are run by all threads together, and by each
+// thread its own cube; the better of the two counts. Norms count as folded into weights and biases. The peer does
+// less than memaed: the memory and the residual are left out. In 8 bits (bytes, signed weights with a scale for each
+// channel) so are the zero points that a leaky ReLU needs.
 #include <dnnl.hpp>
 #include <omp.h>
 
@@ -54,7 +54,7 @@ struct step {
     std::unordered_map<int, memory> with;
 };
 
-// One cube's worth of memory and primitives, for as many threads as OpenMP gives the thread that makes it.
+// Memory and primitives for one cube. The thread that makes a pipeline decides by OpenMP how many threads run it.
 class pipeline {
 public:
     explicit pipeline(const types &t) : engine_(engine::kind::cpu, 0), stream_(engine_)
@@ -119,8 +119,7 @@ private:
         return best;
     }
 
-    // The layer on x: its layouts as oneDNN likes them or channels last, its activation with it or after it, whichever is
-    // fastest.
+    // Adds the fastest variant of a layer on x: oneDNN's layouts or channels last, activation fused or separate.
     template <typename conv> memory add(const layer &l, const memory &x, const types &t, bool last)
     {
         memory best_y;
@@ -147,7 +146,7 @@ private:
         dims in = x.get_desc().dims(), stride = {l.stride_t, 2, 2}, out = {1, l.out};
         for (int i = 0; i < 3; i++)
             out.push_back(l.transposed ? in[i + 2] * stride[i] : in[i + 2] / stride[i]);
-        // In front 1; behind what brings out to the size above.
+        // Padding: 1 in front, and behind as much as gives the output size above.
         dims before = {1, 1, 1}, behind(3), none = {0, 0, 0};
         for (int i = 0; i < 3; i++) {
             auto fine = l.transposed ? out[i + 2] : in[i + 2], coarse = l.transposed ? in[i + 2] : out[i + 2];

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""An hour of four cameras, one over RTSP: at 70 % of what this machine can do no frame is dropped; at 150 % what is due is
-scored or skipped to the last window, and each camera has its share; memory stays flat, and the end comes in time.
+"""Runs four cameras for an hour, one of them over RTSP. At 70 % of this machine's capacity no frame may be dropped.
+At 150 % every due window is scored or counted as skipped, and each camera gets its share. Memory stays flat, and
+stopping takes at most 2 s.
 
     tests/bench/soak.py [--minutes 60] [--clip FILE] [--memaed build/memaed]
 
-Capacity is measured first, by `memaed bench`, on the model that is then run. Half of the minutes go to each load. Prints
-progress on standard error and one JSON object on standard output; status 1 where a bar is missed.
+`memaed bench` first measures the capacity with the model that is then run. Each load takes half of the minutes.
+Prints progress on standard error and one JSON object on standard output. The status is 1 if a bar is missed.
 """
 import argparse
 import json
@@ -19,10 +20,10 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
 
-CAMERAS = ("gate", "yard", "hall", "dock")      # gate is the one over RTSP
+CAMERAS = ("gate", "yard", "hall", "dock")      # gate is over RTSP
 FPS = 25
-SHARE = 0.1             # how far a camera's part may be from an equal one
-GROWTH = 0.05           # of resident memory after warm-up, at most, and no less than 8 MiB
+SHARE = 0.1             # how far a camera's part may be from an equal share
+GROWTH = 0.05           # allowed growth of resident memory after warm-up; 8 MiB are always allowed
 
 
 def say(*text):
@@ -30,8 +31,8 @@ def say(*text):
 
 
 def choose_model(folder, workers):
-    """A model so large that four cameras can ask for 150 % of what `workers` do, at a stride of 1 or more; (path, windows
-    a second)."""
+    """Writes a model so large that four cameras at a stride of 1 can ask for 150 % of what the workers do. Returns
+    its path and the workers' windows a second."""
     for channels in ((16, 24, 32, 32), (32, 48, 64, 64), (48, 64, 96, 96), (96, 128, 256, 256)):
         model = harness.write_model(os.path.join(folder, "model.safetensors"), 128, 128, channels, slots=500)
         command = harness.run("bench", "--model", model, "--threads", workers, "--seconds", 10, timeout=300)
@@ -43,7 +44,7 @@ def choose_model(folder, workers):
 
 
 def run(folder, model, rate, sources, minutes, workers):
-    """Four cameras that ask for `rate` windows a second together, for so long; what was seen."""
+    """Runs four cameras that together ask for `rate` windows a second. Returns what was measured."""
     fps = rate / len(CAMERAS)           # windows a second of one camera, at a stride of 1
     common = {"model": model, "fps": round(fps, 3), "fps_force": True, "stride": 1, "alert": {"threshold": 99999}}
     cameras = {n: {**common, "source": s, **({} if s.startswith("rtsp") else {"loop": True})}
@@ -77,7 +78,7 @@ def run(folder, model, rate, sources, minutes, workers):
     keys = ("frames_dropped", "windows_due", "windows_scored", "windows_skipped", "windows_pending", "reconnects")
     counts = {n: {k: end[n][k] for k in keys} for n in CAMERAS}
     scored = [end[n]["windows_scored"] - start[n]["windows_scored"] for n in CAMERAS]
-    # A machine takes minutes to have touched all that it will: allow a tenth of the time, at most five minutes, at least 5 s.
+    # Memory grows for minutes until all of it was touched once. Warm-up is a tenth of the time: 5 s to 5 minutes.
     warm = min(300, max(5, len(memory) // 10))
     kept = memory[warm:] or memory[-1:]
     tail = max(1, len(kept) // 5)
@@ -87,7 +88,7 @@ def run(folder, model, rate, sources, minutes, workers):
             "rss_mib": {"first": round(memory[0], 1), "warm": round(early, 1), "last": round(late, 1),
                         "highest": round(max(memory), 1)},
             "memory_flat": late - early <= max(8, GROWTH * early),
-            # While it runs some are pending; at the end none.
+            # Windows may be pending while the daemon runs, but not at its end.
             "counts_exact": all(c["windows_due"] == c["windows_scored"] + c["windows_skipped"] + c["windows_pending"]
                                 for c in counts.values())
             and set(final) == set(CAMERAS)

@@ -1,9 +1,9 @@
-/* The paper's experiment on KDDCUP (Gong et al., ICCV 2019, section 4.3; the protocol is that of Zong et al., DAGMM, ICLR
- * 2018): half of the rows, drawn at random, to learn from, its attacks alone; the other half whole is the test, where the
- * fifth with the largest error is flagged. What is to be found is `normal.`, a fifth of the rows. Each run draws its own
- * half. Columns 2, 3, 4, 7, 12 and 22 are one-hot, 21 is constant and left out, the other 34 are numbers, scaled to 0 … 1
- * by their range in the table. Prints JSON.
- * --validate, for choosing settings: the learning half alone is halved again, so that no row of the test half is seen. */
+/* Repeats the paper's experiment on KDDCUP (Gong et al., ICCV 2019, section 4.3), by the protocol of Zong et al. (DAGMM,
+ * ICLR 2018). Half of the rows are drawn at random; the network learns from the attacks among them. The other half is
+ * the test: the fifth with the largest error is flagged. The anomaly is `normal.`, a fifth of all rows. Each run draws
+ * its own half. Columns 2, 3, 4, 7, 12 and 22 are one-hot. Column 21 is constant and left out. The other 34 are numbers,
+ * scaled to 0 … 1 by their range in the table. Prints JSON.
+ * --validate, for choosing settings, halves the learning half again, so that no row of the test half is seen. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const int category_columns[CATEGORIES] = {1, 2, 3, 6, 11, 21};       /* c
 
 struct row {
     float numbers[NUMBERS];
-    uint8_t features[CATEGORIES];       /* which of the one-hot features are 1 */
+    uint8_t features[CATEGORIES];       /* indices of the one-hot features that are 1 */
     uint8_t normal;
 };
 
@@ -40,7 +40,7 @@ static int category(int column)
     return -1;
 }
 
-/* The place of a name among those of its category, in the order of their coming. */
+/* Returns the index of a name in its category; a new name is added at the end. */
 static int find_name(char *names[MAX_NAMES], int *n, char *name)
 {
     for (int i = 0; i < *n; i++)
@@ -66,7 +66,7 @@ static void load(struct experiment *e)
         for (int column = 0, number = 0; column < COLUMNS; column++, field = strtok_r(NULL, ",", &field_end)) {
             int k = category(column);
             if (!field)
-                reproduce_fail("kdd99: row %zu: %d columns expected, %d found", e->n, COLUMNS + 1, column);
+                reproduce_fail("kdd99: row %zu: expected %d columns, got %d", e->n, COLUMNS + 1, column);
             if (k >= 0)
                 row->features[k] = (uint8_t)find_name(names[k], &n_names[k], field);
             else if (column != DROPPED)
@@ -82,7 +82,7 @@ static void load(struct experiment *e)
         features += n_names[k];
     }
     if (features != FEATURES)
-        reproduce_fail("kdd99: %d features expected, %d found", FEATURES, features);
+        reproduce_fail("kdd99: expected %d features, got %d", FEATURES, features);
     for (size_t i = 0; i < e->n; i++)
         for (int k = 0; k < CATEGORIES; k++)
             e->rows[i].features[k] = (uint8_t)(e->rows[i].features[k] + first[k]);
@@ -151,7 +151,7 @@ static void one_run(void *arg, int run, int worker)
     reproduce_errors(model, n, fill, &(struct half){e->rows, test}, errors);
     memcpy(sorted, errors, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, descending);
-    double threshold = sorted[n / 5];           /* above it lies a fifth */
+    double threshold = sorted[n / 5];           /* a fifth of the errors are above it */
     size_t flagged = 0, hit = 0, positive = 0;
     for (size_t i = 0; i < n; i++) {
         bool flag = errors[i] > threshold, normal = e->rows[test[i]].normal;

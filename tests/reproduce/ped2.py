@@ -1,19 +1,23 @@
 #!/usr/bin/python3
-"""The paper's Ped2 experiment with `memaed learn` and `memaed eval`, and its ablation.
+"""Repeats the paper's Ped2 experiment and its ablation with `memaed learn` and `memaed eval`.
 
     tests/reproduce/ped2.py [--kind FILE:ENTROPY:MEMBERS ...] [--steps N] [--models M]
-    tests/reproduce/ped2.py --ablation [the same]   with it no-memory, no-shrink, no-entropy: equal steps, seeds, members
+    tests/reproduce/ped2.py --ablation [the same]
 
-All of train/ is learned from, as the paper does, and calibrated on, too: there is no more normal footage, and a fifth held out
-would be half a minute. Trainings differ by chance in which slots of the memory draw what, and so in how far a clip's normal
-frames are told from another's abnormal ones; a mean over networks does so less, and more so the less they are alike. So each
-model is a committee, whose scores `memaed eval` averages: of each kind of network (an architecture, the entropy's weight) so many
-members, with seeds from 1 on for the first model, the next for the second.
+--ablation also learns variants with the same steps, seeds and members: no-memory, no-shrink, no-entropy.
 
-A run takes one thread, and as many run beside each other as there are cores. The frozen network runs in floats, as the paper's
-did. Models stay in build/reproduce/ped2; what is there is not learned again, and a run that was cut off goes on from its checkpoint.
-Needs the Ped2 clips and labels in ../shared/data/ped2 (MEMAED_DATA names the folder above). Prints JSON: each figure's mean and
-spread over the models, and each model's; `kinds` has the same of every network by itself, in order of the seeds.
+Models learn from all of train/, as in the paper. They are calibrated on it too, because there is no other normal
+footage and a fifth of it is half a minute. By chance, trainings differ in which memory slots draw what. So they
+differ in how far a clip's normal frames score below the abnormal frames of other clips. A mean over networks differs
+less, and still less if the networks are of different kinds. So each model is a committee whose scores `memaed eval`
+averages. A kind is an architecture and a weight of the entropy; each kind has a number of members. The first model
+takes seeds from 1 on, the second model the next ones.
+
+A training takes one thread, and as many run at once as there are cores. The frozen network runs in floats, as in the
+paper. Models stay in build/reproduce/ped2. Existing models are not learned again, and an interrupted training goes on
+from its checkpoint. Needs the Ped2 clips and labels in ../shared/data/ped2 (MEMAED_DATA names the parent folder).
+Prints JSON: the mean and spread of each figure over the models, and each model's value. `kinds` has the same for
+single networks, in the order of seeds.
 """
 import argparse
 import concurrent.futures
@@ -27,7 +31,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 MEMAED = os.environ.get("MEMAED", os.path.join(ROOT, "build/memaed"))
 DATA = os.path.join(os.environ.get("MEMAED_DATA", os.path.join(ROOT, "../shared/data")), "ped2")
 FOLDER = os.path.join(ROOT, "build/reproduce/ped2")
-KINDS = (("ped2_deep.json", 0.0002, 2), ("ped2_cosine.json", 0.001, 3), ("ped2_dot.json", 0.0002, 3))    # the slowest first
+KINDS = (("ped2_deep.json", 0.0002, 2), ("ped2_cosine.json", 0.001, 3), ("ped2_dot.json", 0.0002, 3))    # slowest first
 FIGURES = ("auc_per_clip_minmax", "auc_causal", "auc_reference_raw")
 
 
@@ -53,7 +57,7 @@ def learn(args, arch, entropy, seed):
 
 
 def evaluate(models):
-    """The figures of a committee."""
+    """Returns the figures of a committee."""
     names = [word for model in models for word in ("--model", model)]
     out = json.loads(run("eval", "--precision", "fp32", *names, "--clips", os.path.join(DATA, "test"), "--labels",
                          os.path.join(DATA, "labels.txt")))
@@ -68,7 +72,7 @@ def spread(runs):
 
 
 def measure(args, committees):
-    """Of each name and its kinds: the figures of its models, and of their members."""
+    """Returns for each variant the figures of its models and of their single networks."""
     pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
     learning = {name: [[pool.submit(learn, args, arch, entropy, seed) for seed in range(1, args.models * members + 1)]
                        for arch, entropy, members in kinds] for name, kinds in committees}
@@ -83,12 +87,13 @@ def measure(args, committees):
                                       for networks, (arch, entropy, k) in zip(learned, kinds)}}
             print(name, json.dumps(tables[name]), file=sys.stderr, flush=True)
     finally:
-        pool.shutdown(cancel_futures=True)      # where a run failed, or Ctrl-C came
+        pool.shutdown(cancel_futures=True)      # a training failed, or Ctrl-C
     return tables
 
 
 def changed(arch, name, **memory):
-    """A file with the architecture, but for the memory: without one where nothing of it is given."""
+    """Writes a copy of an architecture with changed members of the memory, or without a memory if no change is given.
+    Returns its path."""
     with open(arch, encoding="utf-8") as f:
         full = json.load(f)
     path = os.path.join(FOLDER, f"{name_of(arch)}-{name}.json")
@@ -98,7 +103,7 @@ def changed(arch, name, **memory):
 
 
 def variants(args):
-    """Names, and the kinds of network of each."""
+    """Yields each variant's name and its kinds of network."""
     kinds = args.kind
     yield "full", kinds
     if args.ablation:
@@ -112,7 +117,7 @@ def kind(text):
     if float(entropy) < 0 or int(members) < 1:
         raise ValueError
     if not os.path.exists(arch):
-        raise argparse.ArgumentTypeError(f"{arch} is not there")
+        raise argparse.ArgumentTypeError(f"no such file: {arch}")
     return arch, float(entropy), int(members)
 
 
@@ -125,7 +130,7 @@ def main():
     args = parser.parse_args()
     args.kind = args.kind or [(os.path.join(ROOT, "tests/reproduce", arch), *more) for arch, *more in KINDS]
     if not os.path.exists(os.path.join(DATA, "labels.txt")):
-        sys.exit(f"{os.path.relpath(DATA)} is not there: MEMAED_DATA names the folder that holds ped2/")
+        sys.exit(f"{os.path.relpath(DATA)}: no such data set; set MEMAED_DATA to the folder that holds ped2/")
     os.makedirs(FOLDER, exist_ok=True)
     result = {"steps": args.steps, "models": args.models, "committees": measure(args, list(variants(args)))}
     print(json.dumps(result, indent=1))

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""What the paper's protocol on Ped2 gives to no learning at all: windows of 16 frames drawn as the median picture of train/.
+"""Measures what the paper's protocol on Ped2 gives without any learning: each window of 16 frames is drawn as the
+median picture of train/.
 
-    tests/reproduce/ped2_background.py [SIDE…]      of the pictures: 64 and 128
+    tests/reproduce/ped2_background.py [SIDE…]      side of the pictures in pixels (64 and 128)
 
-The error of a window is its mean absolute difference from what is drawn, scaled to 0…1 over each clip. Two more drawings stand
-beside it: the mean picture, and the median one with half of what the window's own mean has besides, as an autoencoder that draws
-standing things better than moving ones. Needs ffmpeg, numpy, and the clips as ped2.py does. Prints a line of JSON for each side.
+The error of a window is its mean absolute difference from the drawing, scaled to 0…1 over each clip. Two more
+drawings are measured. One is the mean picture. The other is the median picture plus half of the difference between
+the window's own mean and the median; it resembles an autoencoder that draws standing things better than moving ones.
+Needs ffmpeg, numpy, and the clips of ped2.py. Prints one line of JSON for each side.
 """
 import glob
 import json
@@ -27,7 +29,7 @@ def pictures(path, side):
 
 
 def auc(scores, labels):
-    """Ties count half."""
+    """Returns the area under the ROC curve; ties count half."""
     _, at, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[at]
     positives = labels.sum()

@@ -69,7 +69,7 @@ uint8_t *reproduce_read(const char *path, size_t *n)
     snprintf(full, sizeof full, "%s/%s", folder && *folder ? folder : "../shared/data", path);
     gzFile file = gzopen(full, "rb");
     if (!file)
-        reproduce_fail("%s: %s; MEMAED_DATA names the folder of the data", full, strerror(errno));
+        reproduce_fail("%s: %s; set MEMAED_DATA to the folder of the data", full, strerror(errno));
     size_t room = 1 << 20, size = 0;
     uint8_t *data = reproduce_allocate(room, 1);
     for (int got; (got = gzread(file, data + size, (unsigned)(room - size - 1))) != 0; size += (size_t)got) {
@@ -79,7 +79,7 @@ uint8_t *reproduce_read(const char *path, size_t *n)
             reproduce_fail("out of memory");
     }
     if (gzclose(file) != Z_OK)
-        reproduce_fail("%s: cut short", full);
+        reproduce_fail("%s: the file is truncated", full);
     data[size] = 0;
     *n = size;
     return data;
@@ -95,7 +95,7 @@ struct model *reproduce_learn(const struct reproduce *o, const struct arch *arch
     const struct training_options options = {.batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->alpha,
                                              .seed = seed};
     if (n < (size_t)o->batch)
-        reproduce_fail("%s: %zu samples to learn from, a batch takes %d", label, n, o->batch);
+        reproduce_fail("%s: expected at least a batch of %d samples to learn from, got %zu", label, o->batch, n);
     if (model_open(&model, arch, &err) < 0)
         reproduce_fail("%s", err.text);
     model_init(model, seed);

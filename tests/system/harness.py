@@ -1,13 +1,13 @@
-"""What the system tests share: they start the real program in a folder of their own, watch it through its logs and its
-REST interface, and stop it. Standard library alone.
+"""Shared parts of the system tests. A test starts the real program in a folder of its own, watches it through its
+logs and its REST interface, and stops it. Standard library alone.
 
 The runner (tests/run) passes in the environment:
   MEMAED              the command to test (may be several words: "valgrind … build/memaed")
   MEMAED_TEST_SCALE   how many times slower than usual everything may be (sanitizers, valgrind)
-  MEMAED_TEST_SAN     the sanitizers it was built with, if any
+  MEMAED_TEST_SAN     the sanitizers that the program was built with, if any
 
-A test file is a unittest module that ends in harness.main(), which prints TAP; run one alone with
-`tests/run test_rtsp`, or by itself: `MEMAED=build/memaed tests/system/test_rtsp.py`.
+A test file is a unittest module that ends in harness.main(), which prints TAP. To run one alone: `tests/run
+test_rtsp`, or `MEMAED=build/memaed tests/system/test_rtsp.py`.
 """
 import array
 import collections
@@ -34,14 +34,14 @@ HERE = os.path.join(ROOT, "tests", "system")
 MEMAED = shlex.split(os.environ.get("MEMAED", os.path.join(ROOT, "build", "memaed")))
 SCALE = float(os.environ.get("MEMAED_TEST_SCALE", "1"))
 SAN = os.environ.get("MEMAED_TEST_SAN", "")
-STOP_S = 2.0 * SCALE            # an orderly stop takes no longer
-WINDOW = 16                     # frames in a window of the models below
+STOP_S = 2.0 * SCALE            # the longest that an orderly stop may take
+WINDOW = 16                     # frames in a window of write_model()'s models
 
 SANITIZER_FINDING = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |definitely lost: [1-9]")
 
 
 def wait_for(what, condition, timeout, step=0.05):
-    """The first true value of condition(); fails after timeout seconds (times the scale)."""
+    """Returns the first true value of condition(). Fails after timeout seconds, times the scale."""
     limit = time.monotonic() + timeout * SCALE
     while True:
         value = condition()
@@ -58,7 +58,7 @@ FIELD = re.compile(r'([a-z_0-9]+)=("(?:\\.|[^"\\])*"|\S*)')
 
 
 def parse_line(line):
-    """The key=value pairs of a log line; None where it is not an event."""
+    """Returns the key=value pairs of a log line, or None if it is not an event."""
     fields = {}
     for key, value in FIELD.findall(line):
         if value.startswith('"'):
@@ -68,7 +68,7 @@ def parse_line(line):
 
 
 def session_processes(session):
-    """The processes that still live in a session, without zombies."""
+    """Returns the living processes of a session, without zombies."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -84,17 +84,17 @@ def session_processes(session):
 
 
 def rss_mib(pid):
-    """Resident memory of a process."""
+    """Returns the resident memory of a process in MiB."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")) / 1024
 
 
 class Command(collections.namedtuple("Command", "code out err seconds")):
-    """What a finished command left."""
+    """The result of a finished command."""
 
 
 def run(*args, timeout=60, env=None, cwd=None):
-    """memaed with the arguments, to its end."""
+    """Runs memaed with the arguments to its end. Returns a Command."""
     start = time.monotonic()
     done = subprocess.run([*MEMAED, *map(str, args)], stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=timeout * SCALE, env={**os.environ, **(env or {})}, cwd=cwd, check=False)
@@ -105,7 +105,7 @@ def run(*args, timeout=60, env=None, cwd=None):
 
 
 class Daemon:
-    """`memaed run` with a configuration (a dict, written as JSON, which is YAML too), in a folder of the test's."""
+    """A running `memaed run`. Its configuration is a dict, written to the test's folder as JSON, which is YAML too."""
 
     def __init__(self, folder, config, env=None):
         self.folder = folder
@@ -163,7 +163,7 @@ class Daemon:
     # -- REST
 
     def get(self, path, timeout=10):
-        """(status, value): the parsed JSON, or text where it is not JSON."""
+        """Returns the status and the parsed JSON, or the text if it is not JSON."""
         try:
             with urllib.request.urlopen(self.base + path, timeout=timeout * SCALE) as answer:
                 status, kind, body = answer.status, answer.headers.get_content_type(), answer.read()
@@ -179,7 +179,7 @@ class Daemon:
         return value
 
     def wait_camera(self, name, condition, timeout=20):
-        """The camera as REST shows it, once condition(camera) holds; a string waits for a state."""
+        """Waits until condition(camera) holds, or for a state if it is a string. Returns the camera as REST shows it."""
         wanted = condition if callable(condition) else lambda c: c["state"] == condition
         last = {}
 
@@ -193,7 +193,7 @@ class Daemon:
             raise AssertionError(f"{e}; it is {last}\n{self.log()[-4000:]}") from None
 
     def metric(self, name, **labels):
-        """The value of one sample of /metrics, or None."""
+        """Returns the value of one sample of /metrics, or None."""
         status, text = self.get("/metrics")
         assert status == 200, text
         for line in text.splitlines():
@@ -205,7 +205,7 @@ class Daemon:
         return None
 
     def histogram(self, name):
-        """Of a histogram of /metrics: how many up to each bound, all its series together."""
+        """Returns the counts of a histogram of /metrics up to each bound, summed over its series."""
         status, text = self.get("/metrics")
         assert status == 200, text
         counts = collections.Counter()
@@ -216,7 +216,7 @@ class Daemon:
     # -- the end
 
     def stop(self, limit=STOP_S):
-        """TERM; asserts that it ends well, in time, and leaves nothing behind."""
+        """Sends TERM. Asserts that the daemon ends with status 0, in time, and leaves no process behind."""
         start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -247,13 +247,13 @@ class Daemon:
 
 
 class Follower:
-    """Polls the scores of one camera with the cursor, and keeps all that came."""
+    """Polls the scores of one camera with the cursor, and keeps all of them."""
 
     def __init__(self, daemon, camera, limit=None):
         self.daemon, self.camera, self.limit, self.cursor, self.scores = daemon, camera, limit, None, []
 
     def poll(self):
-        """How many came."""
+        """Polls once. Returns how many scores came."""
         query = [f"since={self.cursor}"] if self.cursor is not None else []
         query += [f"limit={self.limit}"] if self.limit else []
         status, value = self.daemon.get(f"/api/v1/cameras/{self.camera}/scores?{'&'.join(query)}")
@@ -276,7 +276,7 @@ class Follower:
 # ---- material -------------------------------------------------------------------------------------------------------
 
 def video_arch(height, width, channels, slots, shrink=0.0):
-    """A video architecture as docs/model-format.md has it, with the paper's strides."""
+    """Returns a video architecture by docs/model-format.md, with the paper's strides."""
     hidden = {"norm": "batch", "activation": "leaky_relu", "slope": 0.2}
 
     def conv(out, t):
@@ -292,7 +292,7 @@ def video_arch(height, width, channels, slots, shrink=0.0):
             "decoder": [deconv(c3, 2, hidden), deconv(c2, 2, hidden), deconv(c1, 2, hidden), deconv(1, 1, {})]}
 
 
-# As learn takes it, but for thresholds and spreads, which are for write_mover().
+# A calibration as learn makes it, with thresholds and spreads that suit write_mover().
 OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "median": 1.0, "p99": 3.0, "maximum": 3.5, "windows": 100,
                    "score": {"boundary": 0.0, "conditions": [
                        {"noise": 0.0, "speed_centre": -6.0, "speed_spread": 0.5, "change_centre": -6.0, "change_spread": 0.5,
@@ -300,7 +300,7 @@ OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "media
 
 
 def static_calibration(height, width, limit=4.0, **changes):
-    """The same with static scenes told apart, where no cell differs by more than limit."""
+    """Returns OWN_CALIBRATION with static scenes: those where no cell differs by more than limit."""
     cells = (height // 8) * (width // 8)
     static = {"bound": 1.0, "largest_difference": 0.0, "windows": 1000, "frozen_s": 10.0, "light_margin": 0.1,
               "limits": [[limit] * cells] * 2}
@@ -308,7 +308,7 @@ def static_calibration(height, width, limit=4.0, **changes):
 
 
 def write_model(path, height=32, width=48, channels=(4, 4, 8, 8), slots=20, seed=1, calibration=None):
-    """A model of random weights, as safetensors; small enough to run in a millisecond by default."""
+    """Writes a model of random weights as safetensors. By default a window takes a millisecond. Returns its path."""
     arch = video_arch(height, width, channels, slots)
     rng = random.Random(seed)
     tensors = []
@@ -361,14 +361,14 @@ def ffmpeg(*args):
 
 
 def write_clip(path, seconds=6.0, fps=10, size="48x32", source="testsrc2", codec=("-c:v", "ffv1", "-pix_fmt", "gray")):
-    """A moving test picture."""
+    """Writes a clip of FFmpeg's moving test picture. Returns its path."""
     ffmpeg("-f", "lavfi", "-i", f"{source}=size={size}:rate={fps}:duration={seconds}", *codec, path)
     return path
 
 
 def write_mover(path, frames=60, moving=range(20, 40), size=(96, 64), fps=10):
-    """A lossless gray clip of still noise, in which a dark square of 16x16 goes down the right edge in the frames `moving`.
-    Returns where it has been by then: x, y, width, height as fractions."""
+    """Writes a lossless gray clip of still noise. In the frames `moving` a dark square of 16x16 goes down along the
+    right edge. Returns the area that it covered: x, y, width, height as fractions."""
     width, height = size
     rng = random.Random(7)
     still = bytes(rng.randrange(100, 156) for _ in range(width * height))
@@ -387,14 +387,14 @@ def write_mover(path, frames=60, moving=range(20, 40), size=(96, 64), fps=10):
 
 
 def free_port():
-    """A port of loopback where nothing listens now."""
+    """Returns a port of loopback where nothing listens now."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
 class RtspServer:
-    """GStreamer's RTSP server as a process of its own, which can be killed, stopped and started again."""
+    """GStreamer's RTSP server as a process of its own. It can be killed, stopped and started again."""
 
     def __init__(self, clip, fps=10, port=0, user=None, password=None):
         self.args = ["--clip", clip, "--fps", str(fps)]
@@ -426,7 +426,7 @@ class RtspServer:
 
 
 def need_rtsp():
-    """Skips the test where GStreamer's RTSP server is not installed."""
+    """Skips the test if GStreamer's RTSP server is not installed."""
     probe = ("import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer, Gst; "
              "Gst.init(None); assert all(map(Gst.ElementFactory.find, ('h264parse', 'rtph264pay', 'appsrc')))")
     if subprocess.run(["/usr/bin/python3", "-c", probe], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -435,7 +435,7 @@ def need_rtsp():
 
 
 class Case(unittest.TestCase):
-    """A test with a folder and daemons of its own."""
+    """A test with its own folder, daemons and RTSP servers."""
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="memaed-test-")
@@ -503,7 +503,7 @@ class _Tap(unittest.TestResult):
 
 
 def main():
-    """Runs the tests of the calling file, those named in argv if any."""
+    """Runs the tests of the calling file, or those that argv names. Prints TAP."""
     module = sys.modules["__main__"]
     loader = unittest.defaultTestLoader
     loader.testNamePatterns = [f"*{a}*" for a in sys.argv[1:]] or None

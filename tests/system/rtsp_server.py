@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""An RTSP camera on loopback: GStreamer's RTSP server plays a clip as H.264, over and over, at its own pace.
+"""An RTSP camera on loopback: GStreamer's RTSP server plays a clip as H.264 at its own pace, again and again.
 
-Prints "ready PORT" on standard output once it listens. Timestamps go on without a jump where the clip starts again, as
-those of a camera would.
+Prints "ready PORT" on standard output once it listens. When the clip starts again, timestamps continue without a
+jump, like a camera's.
 """
 import argparse
 import re
@@ -16,7 +16,8 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 
 def access_units(clip, fps):
-    """The clip as H.264 access units, each a bytes object; a key frame every second, no frame out of order."""
+    """Encodes the clip as H.264: a key frame every second, no B frames. Returns its access units, a bytes object
+    each."""
     stream = subprocess.run(
         ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, "-an", "-vf", f"fps={fps},format=yuv420p",
          "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-bf", "0",
@@ -48,7 +49,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):
             if state["start"] is None:
                 state["start"] = now
             due = state["start"] + state["n"] * Gst.SECOND // self.fps
-            while due <= now:                      # a server that was stopped for a while catches up, as cameras do
+            while due <= now:                      # after a pause it catches up, as cameras do
                 unit = Gst.Buffer.new_wrapped(self.units[state["n"] % len(self.units)])
                 unit.pts = unit.dts = due
                 unit.duration = Gst.SECOND // self.fps
@@ -64,11 +65,11 @@ class Factory(GstRtspServer.RTSPMediaFactory):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clip", required=True, help="what FFmpeg reads")
-    parser.add_argument("--port", default="0", help="0: any free one")
+    parser.add_argument("--clip", required=True, help="a file that FFmpeg reads")
+    parser.add_argument("--port", default="0", help="0: any free port")
     parser.add_argument("--path", default="/live")
     parser.add_argument("--fps", type=int, default=10)
-    parser.add_argument("--user", help="asks for this user and password")
+    parser.add_argument("--user", help="require this user and password")
     parser.add_argument("--password")
     options = parser.parse_args()
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Runs a program under what the unit file asks of the kernel, as far as that works without systemd: no new privileges,
-no page both writable and executable (prctl), the filter of system calls and address families (seccomp). A call that the
+"""Runs a program under those restrictions of the unit file that work without systemd: no new privileges and no page
+both writable and executable (prctl), and the filter of system calls and address families (seccomp). A call that the
 filter refuses fails with EPERM, as in the unit.
 
     sandbox_exec.py UNIT PROGRAM [ARGUMENT…]
@@ -24,7 +24,7 @@ def settings(unit, key):
 
 
 def members(name):
-    """The system calls of a set of systemd's, sets within it resolved."""
+    """Returns the system calls of a systemd set, with the sets within it resolved."""
     if not name.startswith("@"):
         return {name}
     text = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", name], check=True, capture_output=True,
@@ -46,7 +46,7 @@ def numbers():
 
 
 def program(unit):
-    """The filter: allowed system calls pass, socket() with an allowed family passes, all else is EPERM."""
+    """Returns the filter: allowed system calls pass, and socket() with an allowed family; all else fails with EPERM."""
     allowed = set()
     for words in settings(unit, "SystemCallFilter"):
         if words[0].startswith("~"):

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""A receiver of webhooks on loopback that verifies them as the Standard Webhooks specification says.
+"""A receiver of webhooks on loopback. It verifies them by the Standard Webhooks specification.
 
-By itself it prints one JSON line a delivery; the tests use class Receiver. `--refuse N` answers the first N with 503.
+As a program it prints one line of JSON for each delivery; `--refuse N` answers the first N with 503. Tests use class
+Receiver.
 """
 import argparse
 import base64
@@ -16,7 +17,7 @@ TOLERANCE_S = 300
 
 
 def verify(secret, headers, body, now):
-    """Why a delivery is not genuine; None where it is."""
+    """Returns why a delivery is not genuine, or None if it is."""
     for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
         if not headers.get(name):
             return f"no {name}"
@@ -33,7 +34,7 @@ def verify(secret, headers, body, now):
 
 
 class Receiver:
-    """deliveries: a list of {"id", "timestamp", "fault", "type", "data", "at"}, in the order of arrival."""
+    """Collects deliveries, in the order of arrival: a list of {"id", "timestamp", "fault", "type", "data", "at"}."""
 
     def __init__(self, secret, port=0, refuse=0, report=None):
         self.secret, self.refuse, self.report = secret, refuse, report
