@@ -13,17 +13,15 @@
 #include <time.h>
 
 #include <curl/curl.h>
-#include <jansson.h>
 
-#include "core/utc.h"
 #include "io/base/clock.h"
 #include "io/base/lock.h"
 #include "io/base/redact.h"
 #include "io/base/thread.h"
 #include "io/sinks/signature.h"
+#include "io/sinks/webhook_queue.h"
 
-enum { SECOND_US = 1000000, BUSY_US = 10 * SECOND_US, BODY_MAX = 4096, CONNECT_MS = 5000, RETRY_AFTER_MAX_S = 3600,
-       ID_SIZE = sizeof "msg_" + 32 };
+enum { SECOND_US = 1000000, BUSY_US = 10 * SECOND_US, BODY_MAX = 4096, CONNECT_MS = 5000, RETRY_AFTER_MAX_S = 3600 };
 
 static int64_t wall_clock_s(void *arg)
 {
@@ -36,32 +34,22 @@ const struct webhook_options webhook_default_options = {
     .queue_max = 1000, .clock_s = wall_clock_s,
 };
 
-/* One event, shared by the queues that hold it. */
-struct message {
-    unsigned holders;               /* under the lock */
-    char id[ID_SIZE];
-    int64_t posted_us;              /* monotonic */
-    size_t size;
-    char body[];
-};
-
 struct endpoint {
     const struct config_webhook *hook;
     char name[300];                 /* scheme://host:port */
 
-    /* Under the lock. */
-    struct message **queue;         /* a ring of queue_max; oldest at first */
-    size_t first, n;
-    uint64_t overrun;               /* dropped for a full queue, and not reported yet */
-    struct message *sending;        /* the oldest, while it is under way */
+    /* Guarded by the lock of struct webhooks. */
+    struct webhook_queue queue;
+    uint64_t overrun;               /* events dropped from the full queue and not reported yet */
+    struct webhook_message *sending;    /* the oldest of the queue, during an attempt; else NULL */
 
-    /* The thread's own. */
+    /* For the sender's thread alone. */
     CURL *easy;
     struct curl_slist *headers;
     char error[CURL_ERROR_SIZE];
-    size_t received;                /* of the answer's body */
+    size_t received;                /* bytes of the answer's body */
     unsigned failures;              /* since the last delivery */
-    int64_t due_us;                 /* not before */
+    int64_t due_us;                 /* monotonic; the next attempt starts no earlier */
 };
 
 struct webhooks {
@@ -74,11 +62,11 @@ struct webhooks {
     struct endpoint *endpoints;
     size_t n_endpoints;
 
-    struct lock lock;               /* rank LOCK_WAIT, a leaf; guards what follows and the queues */
-    struct webhook_stats stats;     /* all but queued */
+    struct lock lock;               /* rank LOCK_WAIT, a leaf; guards the fields below and the queues */
+    struct webhook_stats stats;     /* without queued, which is counted on request */
     bool closing;
-    int64_t close_us;               /* the latest end, once closing */
-    int64_t deadline_us;
+    int64_t close_us;               /* monotonic; when closing: the thread ends by then */
+    int64_t deadline_us;            /* webhooks_deadline_us() */
 };
 
 __attribute__((format(printf, 3, 4)))
@@ -95,91 +83,26 @@ static void report(struct webhooks *webhooks, int priority, const char *format, 
     webhooks->log(webhooks->log_arg, priority, clean);
 }
 
-/* ---- the queues; the lock is held ----------------------------------------------------------------------------------- */
-
-static void release_locked(struct message *message)
-{
-    if (--message->holders == 0)
-        free(message);
-}
-
-/* Takes the entry at place i (0: the oldest) out of the ring. i is 0 or 1. */
-static void remove_locked(struct webhooks *webhooks, struct endpoint *endpoint, size_t i)
-{
-    size_t max = webhooks->options.queue_max;
-    struct message **slot = &endpoint->queue[(endpoint->first + i) % max];
-    release_locked(*slot);
-    if (i == 1)
-        *slot = endpoint->queue[endpoint->first];
-    endpoint->first = (endpoint->first + 1) % max;
-    endpoint->n--;
-}
-
-static void append_locked(struct webhooks *webhooks, struct endpoint *endpoint, struct message *message)
-{
-    size_t max = webhooks->options.queue_max;
-    if (endpoint->n == max) {
-        /* What is under way may have arrived; the next gives way. */
-        remove_locked(webhooks, endpoint, endpoint->sending ? 1 : 0);
-        endpoint->overrun++;
-        webhooks->stats.dropped++;
-    }
-    endpoint->queue[(endpoint->first + endpoint->n) % max] = message;
-    endpoint->n++;
-    message->holders++;
-}
-
 /* ---- posting, any thread -------------------------------------------------------------------------------------------- */
-
-static int message_make(struct message **ret, const char *type, int64_t time_us, const char *data_json)
-{
-    json_error_t where;
-    json_t *data = json_loads(data_json, JSON_DECODE_ANY, &where);
-    if (!data)
-        return json_error_code(&where) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
-    char timestamp[UTC_SIZE];
-    utc_format(timestamp, time_us);
-    json_t *root = json_pack("{s:s, s:s, s:o}", "type", type, "timestamp", timestamp, "data", data);
-    char *body = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-    json_decref(root);
-    if (!body)
-        return -ENOMEM;
-
-    size_t size = strlen(body);
-    struct message *message = malloc(sizeof *message + size + 1);
-    unsigned char random[16];
-    int r = message ? 0 : -ENOMEM;
-    if (message && getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        r = -EIO;
-    if (r == 0) {
-        message->holders = 0;
-        message->posted_us = monotonic_us();
-        message->size = size;
-        memcpy(message->body, body, size + 1);
-        memcpy(message->id, "msg_", 4);
-        for (size_t i = 0; i < sizeof random; i++)
-            snprintf(message->id + 4 + 2 * i, 3, "%02x", random[i]);
-        *ret = message;
-    } else
-        free(message);
-    free(body);
-    return r;
-}
 
 int webhook_post(struct webhooks *webhooks, enum event_type event, int64_t time_us, const char *data_json)
 {
-    struct message *message;
-    int r = message_make(&message, event_type_name(event), time_us, data_json);
+    struct webhook_message *message;
+    int r = webhook_message_make(&message, event_type_name(event), time_us, data_json);
     if (r < 0)
         return r;
     lock_take(&webhooks->lock);
-    message->holders = 1;
-    for (size_t i = 0; i < webhooks->n_endpoints; i++)
-        if (webhooks->endpoints[i].hook->events & event_bit(event))
-            append_locked(webhooks, &webhooks->endpoints[i], message);
+    for (size_t i = 0; i < webhooks->n_endpoints; i++) {
+        struct endpoint *endpoint = &webhooks->endpoints[i];
+        if ((endpoint->hook->events & event_bit(event)) &&
+            webhook_queue_append(&endpoint->queue, message, endpoint->sending != NULL)) {
+            endpoint->overrun++;
+            webhooks->stats.dropped++;
+        }
+    }
     if (message->holders > 1 && webhooks->deadline_us == INT64_MAX)
         webhooks->deadline_us = monotonic_us() + BUSY_US;
-    release_locked(message);
+    webhook_message_release(message);
     lock_give(&webhooks->lock);
     curl_multi_wakeup(webhooks->multi);
     return 0;
@@ -190,7 +113,7 @@ void webhooks_stats(struct webhooks *webhooks, struct webhook_stats *ret)
     lock_take(&webhooks->lock);
     *ret = webhooks->stats;
     for (size_t i = 0; i < webhooks->n_endpoints; i++)
-        ret->queued += webhooks->endpoints[i].n;
+        ret->queued += webhooks->endpoints[i].queue.n;
     lock_give(&webhooks->lock);
 }
 
@@ -204,7 +127,7 @@ int64_t webhooks_deadline_us(struct webhooks *webhooks)
 
 /* ---- one attempt, the thread ---------------------------------------------------------------------------------------- */
 
-/* Reading stops, and with it the connection, where a body is longer than anyone needs. */
+/* A body beyond BODY_MAX ends the transfer and its connection. */
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
     struct endpoint *endpoint = arg;
@@ -228,7 +151,7 @@ static int add_header(struct endpoint *endpoint, const char *format, ...)
     return 0;
 }
 
-static int begin(struct webhooks *webhooks, struct endpoint *endpoint, const struct message *message)
+static int begin(struct webhooks *webhooks, struct endpoint *endpoint, const struct webhook_message *message)
 {
     const struct config_webhook *hook = endpoint->hook;
     int64_t timestamp = webhooks->options.clock_s(webhooks->options.clock_arg);
@@ -266,7 +189,7 @@ static int64_t random_below(int64_t n)
     return (int64_t)(x % (uint64_t)n);
 }
 
-/* Full jitter: senders that failed together don't come back together. */
+/* Full jitter: senders that failed at the same time try again at different times. */
 int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failures)
 {
     int64_t ceiling = options->backoff_first_us;
@@ -275,7 +198,7 @@ int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failu
     return random_below(ceiling < options->backoff_max_us ? ceiling : options->backoff_max_us);
 }
 
-/* The attempt of endpoint->sending has ended; cause is NULL where it was taken. */
+/* Ends the attempt of endpoint->sending. cause NULL: the endpoint took the event. */
 static void finish(struct webhooks *webhooks, struct endpoint *endpoint, const char *cause, int64_t retry_after_us)
 {
     int64_t now = monotonic_us();
@@ -284,7 +207,7 @@ static void finish(struct webhooks *webhooks, struct endpoint *endpoint, const c
     bool given_up = !taken && now - endpoint->sending->posted_us >= webhooks->options.give_up_us;
     endpoint->sending = NULL;
     if (taken || given_up)
-        remove_locked(webhooks, endpoint, 0);
+        webhook_queue_remove_oldest(&endpoint->queue);
     webhooks->stats.delivered += taken;
     webhooks->stats.failed_attempts += !taken;
     webhooks->stats.dropped += given_up;
@@ -304,11 +227,11 @@ static void finish(struct webhooks *webhooks, struct endpoint *endpoint, const c
     if (wait_us < retry_after_us)
         wait_us = retry_after_us;
     endpoint->due_us = now + wait_us;
-    /* The first failure is news, the others are not. */
+    /* Only the first failure in a row is a warning. */
     report(webhooks, endpoint->failures == 1 ? LOG_WARNING : LOG_INFO, "webhook %s: attempt %u failed: %s; next in %.1f s",
            endpoint->name, endpoint->failures, cause, (double)wait_us / SECOND_US);
     if (given_up)
-        report(webhooks, LOG_ERR, "webhook %s: an event was given up, %.1f h old", endpoint->name,
+        report(webhooks, LOG_ERR, "webhook %s: an event was dropped after %.1f h without a delivery", endpoint->name,
                (double)webhooks->options.give_up_us / SECOND_US / 3600);
 }
 
@@ -323,7 +246,7 @@ static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)
     curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     curl_multi_remove_handle(webhooks->multi, easy);
 
-    /* A status that has come counts, whatever became of the body after it. */
+    /* The status counts even if the transfer of the body failed. */
     if (status >= 200 && status < 300) {
         finish(webhooks, endpoint, NULL, 0);
         return;
@@ -341,27 +264,28 @@ static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)
 
 /* ---- the thread ----------------------------------------------------------------------------------------------------- */
 
-/* Starts what is due. Returns how many are under way; *next_us is when the next falls due, INT64_MAX for never. */
+/* Starts every attempt that is due. Returns the number of attempts under way; *next_us is when the next one falls due,
+ * INT64_MAX for never. */
 static size_t start_due(struct webhooks *webhooks, int64_t now, int64_t *next_us)
 {
     size_t under_way = 0;
     *next_us = INT64_MAX;
     for (size_t i = 0; i < webhooks->n_endpoints; i++) {
         struct endpoint *endpoint = &webhooks->endpoints[i];
-        struct message *message = NULL;
+        struct webhook_message *message = NULL;
         lock_take(&webhooks->lock);
         uint64_t overrun = endpoint->overrun;
         endpoint->overrun = 0;
-        bool busy = endpoint->sending != NULL, waits = !busy && endpoint->n > 0;
+        bool busy = endpoint->sending != NULL, waits = !busy && endpoint->queue.n > 0;
         if (waits && endpoint->due_us <= now)
-            message = endpoint->sending = endpoint->queue[endpoint->first];
+            message = endpoint->sending = webhook_queue_oldest(&endpoint->queue);
         lock_give(&webhooks->lock);
 
         if (overrun)
-            report(webhooks, LOG_ERR, "webhook %s: the queue is full, %" PRIu64 " of the oldest events were dropped",
+            report(webhooks, LOG_ERR, "webhook %s: the queue is full, the %" PRIu64 " oldest events were dropped",
                    endpoint->name, overrun);
         if (message && begin(webhooks, endpoint, message) < 0)
-            finish(webhooks, endpoint, "out of memory, or no signature", 0);
+            finish(webhooks, endpoint, "memory is short, or the signature failed", 0);
         else if (message || busy)
             under_way++;
         if (!busy && waits && endpoint->due_us > now && endpoint->due_us < *next_us)
@@ -387,9 +311,9 @@ static void *run(void *arg)
             }
         }
         if (ended)
-            continue;       /* what waited behind it may be due */
+            continue;       /* the next event of that endpoint may be due */
 
-        /* While something is under way the thread shows once a second that it lives. */
+        /* During attempts the thread wakes once a second, to move its deadline. */
         int64_t wait_us = next_us == INT64_MAX ? INT64_MAX : next_us - now;
         if (under_way && wait_us > SECOND_US)
             wait_us = SECOND_US;
@@ -397,8 +321,8 @@ static void *run(void *arg)
         bool pending = under_way > 0 || next_us != INT64_MAX;
         size_t queued = 0;
         for (size_t i = 0; i < webhooks->n_endpoints; i++)
-            queued += webhooks->endpoints[i].n;
-        pending |= queued > 0;      /* posted just now */
+            queued += webhooks->endpoints[i].queue.n;
+        pending |= queued > 0;      /* one was posted meanwhile */
         bool over = webhooks->closing && (under_way == 0 || now >= webhooks->close_us);
         if (webhooks->closing && wait_us > webhooks->close_us - now)
             wait_us = webhooks->close_us - now;
@@ -406,7 +330,7 @@ static void *run(void *arg)
         lock_give(&webhooks->lock);
         if (over) {
             if (queued)
-                report(webhooks, LOG_WARNING, "webhooks: %zu events were not delivered before the end", queued);
+                report(webhooks, LOG_WARNING, "webhooks: %zu events were not delivered before the end and are lost", queued);
             return NULL;
         }
         if (wait_us < 0)
@@ -429,7 +353,7 @@ static int name_endpoint(struct endpoint *endpoint, size_t i, struct error *err)
         curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
         (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
-        error_set(err, r, "webhooks: number %zu: its URL is none of http:// or https://", i + 1);
+        error_set(err, r, "webhooks[%zu].url: expected a URL of http:// or https:// with a host", i);
     else {
         bool has_port = curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK;
         snprintf(endpoint->name, sizeof endpoint->name, "%s://%s%s%s", scheme, host, has_port ? ":" : "",
@@ -448,9 +372,8 @@ static int endpoint_init(struct webhooks *webhooks, struct endpoint *endpoint, s
     int r = name_endpoint(endpoint, i, err);
     if (r < 0)
         return r;
-    endpoint->queue = calloc(webhooks->options.queue_max, sizeof *endpoint->queue);
     endpoint->easy = curl_easy_init();
-    if (!endpoint->queue || !endpoint->easy)
+    if (!endpoint->easy || webhook_queue_init(&endpoint->queue, webhooks->options.queue_max) < 0)
         return error_set(err, -ENOMEM, "webhooks: out of memory");
     CURL *easy = endpoint->easy;
     long timeout_ms = (long)(endpoint->hook->timeout_s * 1000);
@@ -472,8 +395,8 @@ static int endpoint_init(struct webhooks *webhooks, struct endpoint *endpoint, s
               curl_easy_setopt(easy, CURLOPT_PRIVATE, endpoint) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, endpoint->error) == CURLE_OK;
     if (!ok)
-        return error_set(err, -EINVAL, "webhooks: %s: libcurl lacks an option that is needed", endpoint->name);
-    /* A thread stuck in name resolution is left behind at the end. */
+        return error_set(err, -EINVAL, "webhooks: %s: this libcurl lacks an option that memaed needs", endpoint->name);
+    /* At the end, libcurl does not wait for a thread that is stuck in name resolution. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     return 0;
 }
@@ -482,7 +405,7 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
                        const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err)
 {
     if (options->queue_max < 2)
-        return error_set(err, -EINVAL, "webhooks: a queue holds 2 or more");
+        return error_set(err, -EINVAL, "webhooks: queue_max: expected 2 or more, got %zu", options->queue_max);
     struct webhooks *webhooks = calloc(1, sizeof *webhooks);
     if (!webhooks)
         return error_set(err, -ENOMEM, "webhooks: out of memory");
@@ -498,7 +421,7 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
         webhooks->multi = curl_multi_init();
     webhooks->endpoints = calloc(n ? n : 1, sizeof *webhooks->endpoints);
     if (!webhooks->multi || !webhooks->endpoints) {
-        error_set(err, r, "webhooks: out of memory, or libcurl doesn't start");
+        error_set(err, r, "webhooks: memory is short, or libcurl does not start");
         goto fail;
     }
     for (size_t i = 0; i < n; i++) {
@@ -511,7 +434,7 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
     r = thread_start(&webhooks->thread, "webhook", run, webhooks);
     webhooks->has_thread = r == 0;
     if (r < 0) {
-        error_set(err, r, "webhooks: can't start a thread: %s", strerror(-r));
+        error_set(err, r, "webhooks: cannot start a thread: %s", strerror(-r));
         goto fail;
     }
     *ret = webhooks;
@@ -541,13 +464,11 @@ void webhooks_close(struct webhooks *webhooks, int grace_ms)
     }
     for (size_t i = 0; i < webhooks->n_endpoints; i++) {
         struct endpoint *endpoint = &webhooks->endpoints[i];
-        while (endpoint->n > 0)
-            remove_locked(webhooks, endpoint, 0);       /* nobody else is left */
+        webhook_queue_clear(&endpoint->queue);          /* no lock: the thread has ended, and nobody may post any more */
         if (endpoint->easy && webhooks->multi)
             curl_multi_remove_handle(webhooks->multi, endpoint->easy);
         curl_easy_cleanup(endpoint->easy);
         curl_slist_free_all(endpoint->headers);
-        free(endpoint->queue);
     }
     curl_multi_cleanup(webhooks->multi);
     free(webhooks->endpoints);

@@ -1,4 +1,4 @@
-/* What the tests of the configuration share: a folder for files, the faults of the last load, and loads that must succeed
+/* Shared by the tests of the configuration: a folder for files, the faults of the last load, and loads that must succeed
  * or fail. Include it once in a test program, and add config_set_up() and config_tear_down() as its fixture. */
 #ifndef MEMAED_TESTS_IO_CONFIG_CONFIG_FIXTURE_H
 #define MEMAED_TESTS_IO_CONFIG_CONFIG_FIXTURE_H

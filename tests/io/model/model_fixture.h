@@ -1,4 +1,4 @@
-/* What the tests of model files share: a small golden file taken apart and put together again with one thing changed, and a
+/* Shared by the tests of model files: a small golden file taken apart and put together again with one thing changed, and a
  * folder for files that are saved. Include it once in a test program. */
 #ifndef MEMAED_TESTS_IO_MODEL_MODEL_FIXTURE_H
 #define MEMAED_TESTS_IO_MODEL_MODEL_FIXTURE_H

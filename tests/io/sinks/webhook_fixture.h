@@ -1,0 +1,326 @@
+/* Shared by the tests of webhooks: a receiver on loopback that answers by a script, and a sender with short back-offs and a
+ * log that can be searched. Include it once in a test program. */
+#ifndef MEMAED_TESTS_IO_SINKS_WEBHOOK_FIXTURE_H
+#define MEMAED_TESTS_IO_SINKS_WEBHOOK_FIXTURE_H
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <gnutls/crypto.h>
+#include <jansson.h>
+#include <microhttpd.h>
+
+#include "io/sinks/webhook.h"
+
+static inline int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- the receiver --------------------------------------------------------------------------------------------------- */
+
+enum { RECEIVED_MAX = 512, PATIENCE_S = 60 };
+
+struct received {
+    char method[16], path[64], id[64], timestamp[32], signature[64], type[64], agent[64], body[1024], authorization[64];
+    size_t size;
+};
+
+/* The answer to a request. status 0: none until let_go(), then one with the status `then`. size: bytes of its body. */
+struct reply {
+    int status, then;
+    const char *location, *retry_after;
+    size_t size;
+};
+
+struct receiver {
+    struct MHD_Daemon *daemon;
+    int port;
+    struct reply (*script)(struct receiver *receiver, size_t i);
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    struct received received[RECEIVED_MAX];
+    size_t n;
+    bool let_go;
+    size_t flooded;                     /* bytes that were sent of long answers */
+};
+
+static inline enum MHD_Result answer(struct MHD_Connection *connection, struct receiver *receiver, const struct reply *reply);
+
+static inline void copy_header(struct MHD_Connection *connection, const char *name, char *out, size_t size)
+{
+    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+    snprintf(out, size, "%s", value ? value : "");
+}
+
+static inline enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **context)
+{
+    struct receiver *receiver = arg;
+    struct received *r = *context;
+    (void)version;
+    if (!r) {
+        *context = r = calloc(1, sizeof *r);
+        return MHD_YES;
+    }
+    if (*upload_size) {
+        size_t n = *upload_size < sizeof r->body - 1 - r->size ? *upload_size : sizeof r->body - 1 - r->size;
+        memcpy(r->body + r->size, upload, n);
+        r->size += n;
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    snprintf(r->method, sizeof r->method, "%s", method);
+    snprintf(r->path, sizeof r->path, "%s", url);
+    copy_header(connection, "webhook-id", r->id, sizeof r->id);
+    copy_header(connection, "webhook-timestamp", r->timestamp, sizeof r->timestamp);
+    copy_header(connection, "webhook-signature", r->signature, sizeof r->signature);
+    copy_header(connection, "Content-Type", r->type, sizeof r->type);
+    copy_header(connection, "User-Agent", r->agent, sizeof r->agent);
+    copy_header(connection, "Authorization", r->authorization, sizeof r->authorization);
+
+    pthread_mutex_lock(&receiver->mutex);
+    size_t i = receiver->n;
+    if (i < RECEIVED_MAX) {
+        receiver->received[i] = *r;
+        receiver->n++;
+    }
+    struct reply reply = receiver->script ? receiver->script(receiver, i) : (struct reply){.status = 200};
+    pthread_cond_broadcast(&receiver->cond);
+    while (reply.status == 0 && !receiver->let_go)
+        pthread_cond_wait(&receiver->cond, &receiver->mutex);
+    pthread_mutex_unlock(&receiver->mutex);
+    if (reply.status == 0)
+        reply.status = reply.then;
+    return answer(connection, receiver, &reply);
+}
+
+static inline ssize_t flood(void *arg, uint64_t at, char *out, size_t max)
+{
+    struct receiver *receiver = arg;
+    (void)at;
+    memset(out, 'x', max);
+    pthread_mutex_lock(&receiver->mutex);
+    receiver->flooded += max;
+    pthread_mutex_unlock(&receiver->mutex);
+    return (ssize_t)max;
+}
+
+static inline enum MHD_Result answer(struct MHD_Connection *connection, struct receiver *receiver, const struct reply *reply)
+{
+    static char empty[1];
+    struct MHD_Response *response =
+        reply->size ? MHD_create_response_from_callback(reply->size, 4096, flood, receiver, NULL)
+                    : MHD_create_response_from_buffer(0, empty, MHD_RESPMEM_PERSISTENT);
+    if (reply->location)
+        MHD_add_response_header(response, "Location", reply->location);
+    if (reply->retry_after)
+        MHD_add_response_header(response, "Retry-After", reply->retry_after);
+    enum MHD_Result r = MHD_queue_response(connection, (unsigned)reply->status, response);
+    MHD_destroy_response(response);
+    return r;
+}
+
+static inline void on_completed(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
+{
+    (void)arg, (void)connection, (void)code;
+    free(*context);
+}
+
+static inline void receiver_open_tls(struct receiver *receiver, struct reply (*script)(struct receiver *, size_t), const char *key,
+                              const char *certificate)
+{
+    memset(receiver, 0, sizeof *receiver);
+    receiver->script = script;
+    pthread_mutex_init(&receiver->mutex, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&receiver->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | (key ? (unsigned)MHD_USE_TLS : 0);
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
+                                   {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate}, {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    receiver->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, receiver, MHD_OPTION_SOCK_ADDR, &address,
+                                        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY, key ? tls : none,
+                                        MHD_OPTION_END);
+    ck_assert_ptr_nonnull(receiver->daemon);
+    receiver->port = MHD_get_daemon_info(receiver->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+}
+
+static inline void receiver_open(struct receiver *receiver, struct reply (*script)(struct receiver *, size_t))
+{
+    receiver_open_tls(receiver, script, NULL, NULL);
+}
+
+static inline void let_go(struct receiver *receiver)
+{
+    pthread_mutex_lock(&receiver->mutex);
+    receiver->let_go = true;
+    pthread_cond_broadcast(&receiver->cond);
+    pthread_mutex_unlock(&receiver->mutex);
+}
+
+static inline void receiver_close(struct receiver *receiver)
+{
+    let_go(receiver);
+    MHD_stop_daemon(receiver->daemon);
+    pthread_cond_destroy(&receiver->cond);
+    pthread_mutex_destroy(&receiver->mutex);
+}
+
+static inline void await(struct receiver *receiver, size_t n)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PATIENCE_S;
+    int r = 0;
+    pthread_mutex_lock(&receiver->mutex);
+    while (receiver->n < n && r == 0)
+        r = pthread_cond_timedwait(&receiver->cond, &receiver->mutex, &until);
+    size_t got = receiver->n;
+    pthread_mutex_unlock(&receiver->mutex);
+    ck_assert_msg(got >= n, "%zu of %zu requests came", got, n);
+}
+
+static inline size_t count(struct receiver *receiver)
+{
+    pthread_mutex_lock(&receiver->mutex);
+    size_t n = receiver->n;
+    pthread_mutex_unlock(&receiver->mutex);
+    return n;
+}
+
+/* ---- the sender ----------------------------------------------------------------------------------------------------- */
+
+static const unsigned char secret[32] = "0123456789abcdefghijklmnopqrstu";
+
+static struct {
+    pthread_mutex_t mutex;
+    char text[65536];
+    int warnings, errors, notices;
+} logged = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static inline void take_log(void *arg, int priority, const char *text)
+{
+    (void)arg;
+    pthread_mutex_lock(&logged.mutex);
+    size_t n = strlen(logged.text);
+    snprintf(logged.text + n, sizeof logged.text - n, "%s\n", text);
+    logged.errors += priority == 3;
+    logged.warnings += priority == 4;
+    logged.notices += priority == 5;
+    pthread_mutex_unlock(&logged.mutex);
+}
+
+static inline bool has_logged(const char *text)
+{
+    pthread_mutex_lock(&logged.mutex);
+    bool found = strstr(logged.text, text) != NULL;
+    pthread_mutex_unlock(&logged.mutex);
+    return found;
+}
+
+/* A clock that moves by a second with each reading, so that no two attempts have the same time. */
+static inline int64_t ticking(void *arg)
+{
+    (void)arg;
+    static int64_t s = 1700000000;      /* only the sender's thread uses it */
+    return s++;
+}
+
+static const struct webhook_options fast = {.backoff_first_us = 1000, .backoff_max_us = 4000, .give_up_us = INT64_C(3600000000),
+                                            .queue_max = 1000, .clock_s = ticking};
+
+static inline struct config_webhook hook_to(const struct receiver *receiver, const char *path)
+{
+    static char urls[8][256];
+    static int n;
+    char *url = urls[n++ % 8];
+    snprintf(url, sizeof urls[0], "http://127.0.0.1:%d%s", receiver->port, path);
+    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .events = EVENT_ALL, .timeout_s = 60};
+    memcpy(hook.secret, secret, sizeof secret);
+    return hook;
+}
+
+static inline struct webhooks *open_with(const struct config_webhook *hooks, size_t n, const struct webhook_options *options)
+{
+    struct webhooks *webhooks = NULL;
+    struct error err = {""};
+    int r = webhooks_open_with(&webhooks, hooks, n, options, take_log, NULL, &err);
+    ck_assert_msg(r == 0, "%s", err.text);
+    return webhooks;
+}
+
+static inline void post(struct webhooks *webhooks, int i)
+{
+    char data[64];
+    snprintf(data, sizeof data, "{\"camera\":\"gate\",\"n\":%d,\"x\":0.1}", i);
+    ck_assert_int_eq(webhook_post(webhooks, EVENT_CAMERA_LOST, 1709210096789123, data), 0);
+}
+
+static inline struct webhook_stats stats_of(struct webhooks *webhooks)
+{
+    struct webhook_stats stats;
+    webhooks_stats(webhooks, &stats);
+    return stats;
+}
+
+/* Waits, because the sender counts a moment after the receiver has answered. */
+#define AWAIT(condition) do { \
+        int64_t until = now_us() + PATIENCE_S * INT64_C(1000000); \
+        while (!(condition)) { \
+            ck_assert_msg(now_us() < until, "never: %s", #condition); \
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); \
+        } \
+    } while (0)
+
+/* Verifies by the specification, not through io/sinks/signature. */
+static inline void check_signature(const struct received *r)
+{
+    char content[2048];
+    unsigned char mac[32];
+    int n = snprintf(content, sizeof content, "%s.%s.%s", r->id, r->timestamp, r->body);
+    ck_assert_int_eq(gnutls_hmac_fast(GNUTLS_MAC_SHA256, secret, sizeof secret, content, (size_t)n, mac), 0);
+    ck_assert_msg(strncmp(r->signature, "v1,", 3) == 0, "%s", r->signature);
+    gnutls_datum_t raw, text = {(unsigned char *)(uintptr_t)(r->signature + 3), (unsigned)strlen(r->signature + 3)};
+    ck_assert_int_eq(gnutls_base64_decode2(&text, &raw), 0);
+    ck_assert_uint_eq(raw.size, sizeof mac);
+    ck_assert_mem_eq(raw.data, mac, sizeof mac);
+    gnutls_free(raw.data);
+}
+
+static inline int number_of(const struct received *r)
+{
+    json_t *root = json_loads(r->body, 0, NULL);
+    ck_assert_msg(root != NULL, "no JSON: %s", r->body);
+    int n = (int)json_integer_value(json_object_get(json_object_get(root, "data"), "n"));
+    json_decref(root);
+    return n;
+}
+
+/* Runs the tests in forks. The status of the program. */
+static inline int webhook_run(const char *name, TCase *tests)
+{
+    Suite *suite = suite_create(name);
+    tcase_set_timeout(tests, 2 * PATIENCE_S);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif
