@@ -1,0 +1,114 @@
+/* What a URL tells about a source, and what FFmpeg's log lines show of it. */
+#include <check.h>
+#include <libavutil/log.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "io/video/source.h"
+#include "tests/clips.h"
+#include "tests/io/video/reading.h"
+
+START_TEST(which_are_live)
+{
+    static const char *const live[] = {"rtsp://h/x", "RTSP://h/x", "rtsps://h/x", "rtmp://h/x", "udp://@239.0.0.1:1234",
+                                       "rtp://h:1", "srt://h:1", "tcp://h:1", "camera.sdp", "file:///a/camera.sdp"};
+    static const char *const paced[] = {"a.mp4", "/a/b.mkv", "http://h/x", "https://h/x.m3u8", "file:///a.mp4",
+                                        "dir/%03d.jpg", "", "rtsp", "rtsp:/x", "a://b"};
+    for (size_t i = 0; i < sizeof live / sizeof *live; i++)
+        ck_assert_msg(source_is_live(live[i]), "%s", live[i]);
+    for (size_t i = 0; i < sizeof paced / sizeof *paced; i++)
+        ck_assert_msg(!source_is_live(paced[i]), "%s", paced[i]);
+}
+END_TEST
+
+START_TEST(names)
+{
+    static const char *const cases[][2] = {
+        {"01.mp4", "01"}, {"/a/b/01.mp4", "01"}, {"a/b.c/night.2024.mkv", "night.2024"}, {"a/noext", "noext"}, {".mp4", ".mp4"},
+        {"file:a/01.mp4", "01"}, {"file:///a/01.mp4", "01"}, {"a/frames/%03d.jpg", "frames"}, {"%03d.jpg", "%03d"},
+        {"/%03d.jpg", "%03d"}, {"rtsp://u:p@host:554/live/main.sdp?token=x", "main"}, {"rtsp://u:p@host:554/", "host:554"},
+        {"rtsp://u:p@cam.example.org", "cam.example.org"}, {"http://h/a/clip.mp4?x=/y.z", "clip"}, {"", "clip"}, {"/", "/"},
+    };
+    char out[64];
+    for (size_t i = 0; i + 1 < sizeof cases / sizeof *cases; i++) {
+        source_name(out, sizeof out, cases[i][0]);
+        ck_assert_str_eq(out, cases[i][1]);
+    }
+    mkdir(clip_path("walk.1"), 0700);
+    source_name(out, sizeof out, clip_path("walk.1"));
+    ck_assert_str_eq(out, "walk.1");
+    char path[512];
+    snprintf(path, sizeof path, "%s/", clip_path("walk.1"));
+    source_name(out, sizeof out, path);
+    ck_assert_str_eq(out, "walk.1");
+    ck_assert_int_eq(chdir(path), 0);
+    source_name(out, sizeof out, ".");
+    ck_assert_str_eq(out, "walk.1");
+    source_name(out, 4, "abcdefg.mp4");
+    ck_assert_str_eq(out, "abc");
+}
+END_TEST
+
+static struct {
+    int n, priority[16];
+    char text[16][4096];
+} logged;
+
+static void keep_line(int priority, const char *text)
+{
+    ck_assert_int_lt(logged.n, 16);
+    logged.priority[logged.n] = priority;
+    snprintf(logged.text[logged.n++], sizeof logged.text[0], "%s", text);
+}
+
+START_TEST(log_lines_are_whole_and_redacted)
+{
+    source_set_log(keep_line);
+    av_log(NULL, AV_LOG_ERROR, "Connection to rtsp://user:hunt");
+    av_log(NULL, AV_LOG_ERROR, "er2@host/x failed\n");
+    av_log(NULL, AV_LOG_WARNING, "again\n");
+    av_log(NULL, AV_LOG_WARNING, "again\n");
+    av_log(NULL, AV_LOG_WARNING, "again\n");
+    av_log(NULL, AV_LOG_DEBUG, "not asked for\n");
+    av_log(NULL, AV_LOG_INFO, "\n");
+    av_log(NULL, AV_LOG_INFO, "told\r\n");
+    ck_assert_int_eq(logged.n, 4);
+    ck_assert_str_eq(logged.text[0], "Connection to rtsp://***@host/x failed");
+    ck_assert_int_eq(logged.priority[0], LOG_ERR);
+    ck_assert_str_eq(logged.text[1], "again");
+    ck_assert_int_eq(logged.priority[1], LOG_WARNING);
+    ck_assert_str_eq(logged.text[2], "(the line before came 2 times more)");
+    ck_assert_str_eq(logged.text[3], "told");
+    ck_assert_int_eq(logged.priority[3], LOG_INFO);
+
+    /* A line too long is cut, but not in the middle of a password. */
+    char filler[4090];
+    memset(filler, 'x', sizeof filler - 1);
+    filler[4078] = ' ';
+    filler[sizeof filler - 1] = 0;
+    av_log(NULL, AV_LOG_ERROR, "%s", filler);
+    av_log(NULL, AV_LOG_ERROR, "rtsp://user:hunter2@host/x\n");
+    ck_assert_int_eq(logged.n, 5);
+    ck_assert_uint_eq(strlen(logged.text[4]), 4078);
+    ck_assert_ptr_null(strstr(logged.text[4], "rtsp"));
+
+    source_set_log(NULL);
+    av_log(NULL, AV_LOG_ERROR, "nobody hears\n");
+    ck_assert_int_eq(logged.n, 5);
+}
+END_TEST
+
+int main(void)
+{
+    clips_open();
+    source_set_log(NULL);
+    TCase *tc = tcase_create("source_url");
+    tcase_add_test(tc, which_are_live);
+    tcase_add_test(tc, names);
+    tcase_add_test(tc, log_lines_are_whole_and_redacted);
+    return run_case(tc, "source_url");
+}
