@@ -17,6 +17,7 @@
 
 struct source {
     const atomic_bool *stop;
+    struct source_tap tap;
     enum source_kind kind;
     char shown[256];            /* the URL, redacted */
 
@@ -51,6 +52,10 @@ static int start(struct source *source, const struct demux_stream *stream, struc
     pick_start(source->pick, stream);
     source->version = stream->version;
     snprintf(source->stats.codec, sizeof source->stats.codec, "%s", avcodec_get_name(stream->parameters->codec_id));
+    if (source->tap.stream)
+        source->tap.stream(source->tap.arg, &(struct source_stream){
+            .parameters = stream->parameters, .time_base_num = stream->time_base.num, .time_base_den = stream->time_base.den,
+            .fps = stream->fps});
     return 0;
 }
 
@@ -60,6 +65,7 @@ int source_open(struct source **ret, const char *url, const struct source_option
     if (!source)
         return error_set(err, -ENOMEM, "out of memory");
     source->stop = options->stop;
+    source->tap = options->tap;
     source->kind = source_kind(url);
     redact(source->shown, sizeof source->shown, url);
 
@@ -130,6 +136,8 @@ static int feed(struct source *source, struct error *err)
         decode_lose(source->decode);
         return 1;
     }
+    if (source->tap.packet)
+        source->tap.packet(source->tap.arg, source->packet);
     enum AVDiscard discard = pick_packet(source->pick, source->packet);
     decode_packet(source->decode, source->packet, discard);
     return discard == AVDISCARD_ALL ? 2 : 1;
@@ -234,6 +242,8 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
             continue;
         out.gap |= source->corrupt_before;
         source->corrupt_before = out.corrupt;
+        if (source->tap.frame)
+            source->tap.frame(source->tap.arg, picture, &out);
         r = pick_gray(source->pick, picture, pixels, err);
         if (r < 0) {
             error_prefix(err, r, "%s", source->shown);

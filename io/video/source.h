@@ -1,15 +1,17 @@
 /* A source of gray pictures: whatever FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of
- * image files as one sequence in name order. Decodes, picks frames at the analysis rate by their timestamps
- * (io/video/pacing.h), leaving undecoded what it can (io/video/skip.h), turns them to gray at the model's size (io/video/gray.h).
+ * image files as one sequence in name order.
  *
- * Images of a folder or a pattern have no times: they come at options.fps, or at 25 a second where that is 0; every one
- * is taken.
+ * A picture goes three steps: io/video/demux.h reads the packets, io/video/decode.h decodes those whose pictures may be
+ * needed, and io/video/pick.h picks pictures at the analysis rate by their timestamps and turns them to gray at the model's
+ * size. A tap (struct source_tap) sees the packets before they are decoded and the colour pictures before they turn gray.
  *
- * What comes from the network never leads FFmpeg to files of this machine (a playlist with file:// is refused), and a file leads
- * to no network but by a session description (*.sdp). Files must be regular ones or folders.
+ * Images of a folder or a pattern have no times. They are taken to come at options.fps, or at SOURCE_DEFAULT_FPS where that
+ * is 0, and every one is picked.
  *
- * One thread owns a source; options.stop may be set from any. Never logs; FFmpeg's own lines go to the handler that the
- * program installs with source_set_log(). */
+ * Input from the network cannot make FFmpeg open files of this machine: a playlist with file:// is refused. A file cannot
+ * make it open the network, except a session description (*.sdp). Files must be regular files or folders.
+ *
+ * One thread owns a source; any thread may set options.stop. Never logs; source_set_log() hands on what FFmpeg logs. */
 #ifndef MEMAED_IO_VIDEO_SOURCE_H
 #define MEMAED_IO_VIDEO_SOURCE_H
 
@@ -20,73 +22,116 @@
 
 #include "core/error.h"
 
+struct AVCodecParameters;
+struct AVFrame;
+struct AVPacket;
 struct source;
 
-/* Pictures a second where a stream does not say how many it gives. */
+/* Pictures a second where neither the stream nor the options say how many there are. */
 enum { SOURCE_DEFAULT_FPS = 25 };
-
-/* A source that stalls gives packets but no picture for at most so many stall time-outs before it is -ETIMEDOUT. */
+/* A source stalls, too, when packets arrive but no picture comes of them for this many stall time-outs. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 
-struct source_options {
-    int width, height;          /* of the pictures that come out; 1 to 8192; both 0: source_resize() tells before the first */
-    double fps;                 /* analysis rate; 0: every frame */
-    bool udp;                   /* RTSP over UDP, else TCP */
-    int stall_timeout_ms;       /* network: no packet of the video for so long is -ETIMEDOUT, nor a picture for three times
-                                 * as long; also bounds opening; 0: for ever. Files never stall. */
-    const atomic_bool *stop;    /* becomes true: calls return -EINTR within a fifth of a second (not out of the resolver of
-                                 * names, which can't be interrupted); may be NULL; must outlive the source */
-    int decoder_threads;        /* 0: FFmpeg's choice */
+/* A picture that was picked for analysis. */
+struct source_frame {
+    int64_t pts_us;             /* since the first picture, which has 0; rises strictly */
+    bool gap;                   /* the sequence broke before this picture: timestamps jumped, frames were corrupt or lost,
+                                 * or the size changed. A player sets its clock anew. Never set for the first picture. */
+    bool corrupt;               /* the decoder flagged this picture, or it is predicted from one that it flagged (until the
+                                 * next key frame, for ten seconds at most). Count it; do not learn or score it. */
 };
 
-/* A picture that was chosen for analysis. */
-struct source_frame {
-    int64_t pts_us;             /* from the start of the stream (the first picture is 0); strictly rising */
-    bool gap;                   /* the sequence broke before this picture (jump of timestamps, corrupt or lost frames, change
-                                 * of size); a player sets its clock anew. Never set for the first. */
-    bool corrupt;               /* the decoder flagged it, or it is predicted from one so flagged (until the next key frame,
-                                 * for ten seconds at most): to be counted, never learned or scored */
+/* The video stream that a tap's packets and frames belong to. */
+struct source_stream {
+    const struct AVCodecParameters *parameters; /* codec, size, extradata; of a folder of images: the codec alone */
+    int time_base_num, time_base_den;   /* num / den seconds are one tick of the timestamps of packets and frames */
+    double fps;                 /* pictures a second, as the container says; 0: unknown */
+};
+
+/* A consumer of packets and colour pictures: packets serve for clips that are copied without decoding, pictures for
+ * snapshots. Each function may be NULL. Where all are, nothing is referenced or copied for them. Tap or no tap, the same
+ * packets are decoded, and the gray pictures are the same.
+ *
+ * The functions are called by source_open(), source_peek() and source_read(), on their caller's thread, which waits for
+ * them. They must not block and must not call the source. What they are given is borrowed for the call and must not be
+ * changed. Packets and frames are reference counted: av_packet_ref() and av_frame_ref() keep them without a copy, as long
+ * as the consumer likes, also after source_close(). avcodec_parameters_copy() keeps the parameters. */
+struct source_tap {
+    void *arg;
+
+    /* A stream begins: at the end of each source_open() that succeeds (of a folder: before its first packet), and before
+     * the first packet of another codec, where a folder holds images of several. A new opening continues nothing: its
+     * timestamps are unrelated to those of the opening before. A change that keeps the codec, such as other parameter sets
+     * of H.264, makes no call: it is in the packets and in their side data (AV_PKT_DATA_NEW_EXTRADATA). */
+    void (*stream)(void *arg, const struct source_stream *stream);
+
+    /* Every packet of the video stream, in order of arrival, before the decoder has it. That includes packets that are
+     * never decoded because nobody needs their pictures (io/video/skip.h), packets before the first key frame, corrupt ones
+     * (AV_PKT_FLAG_CORRUPT) and those that the decoder refuses. It excludes packets of other streams, image files that
+     * cannot be read, and a packet that comes out of a stall, which may be cut. A timestamp may be AV_NOPTS_VALUE. A
+     * picture's packet comes before its frame. */
+    void (*packet)(void *arg, const struct AVPacket *packet);
+
+    /* The colour picture of every picture that is picked, corrupt ones too, at the stream's size and in the decoder's pixel
+     * format, just before source_read() turns it to gray and returns it. info is what source_read() then returns. Where
+     * turning to gray fails, source_read() returns the error instead. frame->best_effort_timestamp is its time among the
+     * packets. Pictures that are not picked make no call: whether the decoder gives one at all depends on the codec and on
+     * what was skipped, while alerts name picked pictures only. */
+    void (*frame)(void *arg, const struct AVFrame *frame, const struct source_frame *info);
+};
+
+struct source_options {
+    int width, height;          /* of the gray pictures, 1 to 8192; both 0: source_resize() sets them before source_read() */
+    double fps;                 /* analysis rate, 0 to 1000; 0: every frame */
+    bool udp;                   /* RTSP over UDP, else TCP */
+    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, or three times as long
+                                 * without a picture; also bounds opening; 0: never. Files never stall. */
+    const atomic_bool *stop;    /* becomes true: calls return -EINTR within a fifth of a second, but looking up a host's
+                                 * name cannot be interrupted. May be NULL; must outlive the source. */
+    int decoder_threads;        /* 0: FFmpeg's choice */
+    struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };
 
 struct source_stats {
     double fps_in;              /* frames a second that the stream gives, measured over its last frames by pts; 0: unknown */
     uint64_t frames_decoded, frames_corrupt;
-    uint64_t packets_lost;      /* that gave no picture, as the decoder refused them */
+    uint64_t packets_lost;      /* the decoder refused them, or their image file could not be read */
     int width, height;          /* of the stream; 0: not known yet */
     char codec[32];
 };
 
-/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (a password too), -EINTR, -EIO …; err holds the
- * cause with credentials in the URL redacted (io/base/redact.h). *ret is the caller's. */
+/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EINTR, -EIO …; err holds
+ * the cause, with credentials in the URL redacted (io/base/redact.h). *ret is the caller's; untouched on failure. */
 int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err);
-/* Takes NULL. Says goodbye to a server within a third of a second, stop or not. */
+/* Takes NULL. Spends at most a third of a second on a server's goodbye, whether options.stop is set or not. */
 void source_close(struct source *source);
 
-/* Decodes the stream's next picture, which source_read() then begins with, and tells its size, as it came. Returns as
+/* Decodes the stream's next picture and tells its size, as it came. source_read() then begins with that picture. Returns as
  * source_read(); width and height are written with 1 only. */
 int source_peek(struct source *source, int *width, int *height, struct error *err);
-/* Pictures come out at this size from now on. 0; -EINVAL (not 1 to 8192), -ENOMEM: the size stays. */
+/* Gray pictures have this size from now on. 0; -EINVAL (not 1 to 8192), -ENOMEM: the size stays. */
 int source_resize(struct source *source, int width, int height, struct error *err);
 
 /* The next picture at the analysis rate into pixels [height * width]. 1: a picture; 0: the stream has ended; negative:
- * -ETIMEDOUT (stalled), -EINTR (stop), -EINVAL (ended without a picture), -EIO … with the cause in err; pixels and frame are
- * written with 1 only. After 0 or an error there is nothing more to come. A file that is cut short ends where it is cut.
- * Where the resolution changes midway the pictures go on at the model's size, with gap set. */
+ * -ETIMEDOUT (stalled), -EINTR (stop), -EINVAL (ended without a picture), -EIO … with the cause in err. pixels and frame
+ * are written with 1 only. After 0 or an error every further call returns the same. A file that is cut short ends at the
+ * cut. Where the resolution changes midway, pictures keep the model's size, and the first one of the new resolution has gap
+ * set. */
 int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err);
 
 /* What is known of the stream so far; for the owner's thread. */
 void source_stats(const struct source *source, struct source_stats *ret);
 
-/* A live source (rtsp, rtmp, udp …) paces itself; a file, an HTTP download or a folder is paced by who plays it. (MJPEG over
- * HTTP has the times of its arrival as timestamps, so that playing it by them is as live.) */
+/* A live source (rtsp, rtmp, udp …) paces itself. The reader paces a file, an HTTP download or a folder. (Timestamps of
+ * MJPEG over HTTP are its times of arrival, so a reader that follows them reads it live.) Any thread. */
 bool source_is_live(const char *url);
 
-/* The name to show for a clip: the file's base name without extension, the folder's name for a folder or a pattern, for
- * other URLs the last part of the path, or the host; never a password. Cut to size. */
+/* The name to show for a clip: a file's base name without extension; for a folder or a pattern the folder's name; for
+ * another URL the last part of its path, or its host. Never holds a password. Cut to size. Any thread. */
 void source_name(char *out, size_t size, const char *url);
 
-/* FFmpeg's log lines, redacted, whole, without line ends, repeats counted, to handler(priority as in syslog(3), text);
- * NULL: dropped. Called from any thread. Process-wide; call once, early. */
+/* FFmpeg's log lines go to handler(priority as in syslog(3), text): whole, redacted, without line ends, repeats counted.
+ * NULL: they are dropped. The handler is called from any thread. Process-wide; call once, early. */
 void source_set_log(void (*handler)(int priority, const char *text));
 
 #endif
