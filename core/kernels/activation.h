@@ -1,4 +1,4 @@
-/* The function that a layer applies to each of its outputs, after the bias and the batch norm. */
+/* The activation function of a layer, applied to each output after bias and batch norm. */
 #ifndef MEMAED_CORE_KERNELS_ACTIVATION_H
 #define MEMAED_CORE_KERNELS_ACTIVATION_H
 

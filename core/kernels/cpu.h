@@ -1,4 +1,4 @@
-/* What __builtin_cpu_supports() does not know everywhere. */
+/* CPU features that __builtin_cpu_supports() does not know in every compiler. Any thread. */
 #ifndef MEMAED_CORE_KERNELS_CPU_H
 #define MEMAED_CORE_KERNELS_CPU_H
 
@@ -7,8 +7,8 @@
 #include <cpuid.h>
 #endif
 
-/* The builtin knows it in gcc, and in clang from 15 on. Registers that the system doesn't keep are of no use: the builtin for
- * AVX2 asks for that. */
+/* AVX-VNNI, which clang's builtin knows only from version 15 on. The builtin for AVX2 also checks that the system saves the
+ * registers. */
 static inline bool cpu_has_avx_vnni(void)
 {
 #ifdef __x86_64__

@@ -1,4 +1,4 @@
-/* A register of AVX-512 in terms of core/kernels/int8_kernels_body.h, for the tables that are made with it. */
+/* The register operations that core/kernels/int8_kernels_body.h needs, for AVX-512. */
 #ifndef MEMAED_CORE_KERNELS_INT8_AVX512_H
 #define MEMAED_CORE_KERNELS_INT8_AVX512_H
 
@@ -9,7 +9,7 @@ typedef __m512 floats;
 #define zero_ints() _mm512_setzero_si512()
 #define load_ints(p) _mm512_loadu_si512(p)
 #define store_ints(p, v) _mm512_storeu_si512(p, v)
-/* By the intrinsic, GCC 12 copies every sum before it is added to. */
+/* Assembler, because with the intrinsic GCC 12 copies every sum before it adds to it. */
 #define dot(sum, w, x) __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w))
 #define to_floats(v) _mm512_cvtepi32_ps(v)
 #define load_floats(p) _mm512_loadu_ps(p)

@@ -1,6 +1,6 @@
-/* AMX: a tile instruction multiplies 16 rows of 64 unsigned bytes by 64 x 16 signed ones, exactly. Panels of weights are
- * tiles as they lie; rows of inputs lie anywhere, so that those of 32 outputs are copied side by side first. Two by two
- * tiles: each that is loaded is used twice. */
+/* AMX: a tile instruction multiplies 16 rows of 64 unsigned bytes by 64 x 16 signed bytes, exactly. Panels of weights have
+ * the layout of tiles. Rows of inputs are scattered, so those of 32 outputs are copied into a contiguous buffer first. Sums
+ * are two by two tiles, so that each loaded tile is used twice. */
 #include <math.h>
 #include <string.h>
 
@@ -8,11 +8,11 @@
 #include "core/kernels/int8_kernels.h"
 
 enum { ROWS = 16,               /* of a tile */
-       DEPTH = 64,              /* bytes of its rows */
+       DEPTH = 64,              /* bytes of a tile's row */
        GROUP = 4,
-       CHUNK = 112 * DEPTH };   /* inputs that are copied at once: the paper's widest layer has 27 * 256 */
+       CHUNK = 112 * DEPTH };   /* inputs copied at once; the paper's widest layer has 27 * 256 */
 
-/* Rows and bytes a row of each tile: what ldtilecfg reads. */
+/* The operand of ldtilecfg: rows, and bytes per row, of each tile. */
 struct tile_config {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
@@ -25,10 +25,10 @@ static const struct tile_config whole_tiles __attribute__((aligned(64))) = {
     .rows = {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS},
 };
 
-/* What was written is in memory: GCC does not know that the tile instructions read it. */
+/* Makes the compiler complete its writes to memory: GCC does not know that the tile instructions read it. */
 #define WRITTEN() __asm__ volatile("" ::: "memory")
 
-/* n bytes, and zeros up to a multiple of DEPTH. */
+/* Copies n bytes and pads with zeros to a multiple of DEPTH. */
 static inline void copy(uint8_t *dst, const uint8_t *src, size_t n)
 {
     for (; n >= DEPTH; n -= DEPTH, dst += DEPTH, src += DEPTH)
@@ -37,7 +37,7 @@ static inline void copy(uint8_t *dst, const uint8_t *src, size_t n)
         _mm512_storeu_si512(dst, _mm512_maskz_loadu_epi8((UINT64_C(1) << n) - 1, src));
 }
 
-/* The same of all inputs, where a run is no longer than a register. */
+/* Copies all inputs of rows r0 … r0 + m - 1 as gather() does, for runs no longer than a register. */
 static void gather_short(uint8_t *to, size_t stride, const struct byte_products *p, size_t r0, size_t m)
 {
     __mmask64 run = p->k < DEPTH ? (UINT64_C(1) << p->k) - 1 : ~UINT64_C(0);
@@ -49,7 +49,7 @@ static void gather_short(uint8_t *to, size_t stride, const struct byte_products 
     }
 }
 
-/* Inputs first … first + n - 1 of the rows r0 … r0 + m - 1, side by side, `stride` bytes from row to row. */
+/* Copies inputs first … first + n - 1 of rows r0 … r0 + m - 1 to contiguous rows, `stride` bytes apart. */
 static void gather(uint8_t *to, size_t stride, const struct byte_products *p, size_t r0, size_t m, size_t first, size_t n)
 {
     for (size_t r = 0; r < m; r++) {
@@ -64,7 +64,7 @@ static void gather(uint8_t *to, size_t stride, const struct byte_products *p, si
     }
 }
 
-/* Sums [ROWS, KERNEL_PANEL] of n_rows rows and the columns from j on, on their way out. */
+/* Writes the sums [ROWS, KERNEL_PANEL] of n_rows rows to the columns from j on, as bytes or floats. */
 static void finish(const struct byte_products *p, const int32_t *sum, void *const *out, size_t n_rows, size_t j, float slope)
 {
     size_t width = p->n - j < KERNEL_PANEL ? p->n - j : KERNEL_PANEL;
@@ -96,21 +96,21 @@ static void finish(const struct byte_products *p, const int32_t *sum, void *cons
     }
 }
 
-/* A tile of weights whose first n rows are there; the others are zero. */
+/* Copies the first n rows of a tile of weights and sets its other rows to zero. */
 static inline void begin_tile(uint8_t *tile, const uint8_t *w, size_t n)
 {
     for (size_t i = 0; i < ROWS; i++)
         _mm512_store_si512(tile + i * DEPTH, i < n ? _mm512_loadu_si512(w + i * DEPTH) : _mm512_setzero_si512());
 }
 
-/* Adds to the sums in the tiles 0 (upper rows, first panel), 1 (upper, second), 2 and 3 (lower): n inputs of up to 32
- * rows, and the weights that belong to them in one panel or two. */
+/* Adds the products of n inputs of up to 32 rows with their weights in one panel or two. The sums are in the tiles 0 (upper
+ * rows, first panel), 1 (upper, second), 2 (lower, first) and 3 (lower, second). */
 static void add(const uint8_t *a, size_t stride, bool lower, const uint8_t *w, size_t panel_step, bool second, size_t n)
 {
     uint8_t rest[2][DEPTH * KERNEL_PANEL] __attribute__((aligned(64)));
     for (size_t i = 0; i < n; i += DEPTH, a += DEPTH, w += DEPTH * KERNEL_PANEL) {
         const uint8_t *one = w, *two = w + panel_step;
-        if (n - i < DEPTH) {            /* what lies behind is of no weight */
+        if (n - i < DEPTH) {            /* the bytes after these weights are not weights of these inputs */
             begin_tile(rest[0], one, (n - i) / GROUP);
             if (second)
                 begin_tile(rest[1], two, (n - i) / GROUP);

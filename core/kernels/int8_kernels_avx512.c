@@ -1,4 +1,5 @@
-/* vpdpbusd: four products of an unsigned and a signed byte, and the sum, in each 32-bit lane; nothing saturates. */
+/* VNNI on registers of AVX-512: vpdpbusd adds four products of an unsigned and a signed byte to each 32-bit lane,
+ * exactly. */
 #include "core/kernels/int8_avx512.h"
 
 #define INT8_KERNELS int8_kernels_avx512

@@ -1,4 +1,4 @@
-/* vpdpbusd on registers of AVX, for CPUs that have it but no AVX-512. */
+/* AVX-VNNI: vpdpbusd on registers of 256 bits, for CPUs without AVX-512. */
 #include <immintrin.h>
 
 #define INT8_KERNELS int8_kernels_avxvnni
@@ -9,7 +9,7 @@
 #define GROUP 4
 #define WEIGHT_SIZE 1
 
-/* As in int8_kernels_avx512.c. */
+/* Assembler for the reason given in int8_avx512.h. */
 #define dot(sum, w, x) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w))
 #include "core/kernels/int8_kernels_ymm.h"
 #include "core/kernels/int8_kernels_body.h"

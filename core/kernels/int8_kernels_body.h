@@ -1,12 +1,15 @@
-/* The body of the vector tables of core/kernels/int8_kernels.h. The file that includes it defines INT8_KERNELS to the table's name, VECTOR
- * to the sums of a register, TILE_ROWS and TILE_PANELS to what fills the registers, GROUP and WEIGHT_SIZE to the layout of
- * weights, the types ints and floats of a register, and these on them:
+/* The body of the vector tables of core/kernels/int8_kernels.h. An including file defines
+ *   INT8_KERNELS, INT8_KERNELS_NAME      the table and its name
+ *   VECTOR                               the 32-bit sums of a register
+ *   TILE_ROWS, TILE_PANELS               the size of a register tile, whose sums fill the registers
+ *   GROUP, WEIGHT_SIZE                   the layout of weights
+ *   WIDEN                                optional: widen(to, from, n) widens so many inputs at once to 2 bytes each
+ * the register types `ints` and `floats`, and operations on them:
  *   zero_ints()  load_ints(p)  store_ints(p, v)  broadcast(group of inputs)  to_floats(ints)
- *   dot(sum, w, x)               adds to sum, in each lane, the products of a group of weights and of inputs
  *   load_floats(p)  store_floats(p, v)  splat(float)  times(a, b)  plus(a, b)
+ *   dot(sum, w, x)               adds the products of a group of weights and inputs to each lane of sum
  *   leaky(v, slope)              v > 0 ? v : v * slope
- *   store_bytes(p, v)            v rounded, within 0 … 255, NaN to 0
- * WIDEN, where it is defined, says that inputs have 2 bytes, and widen(to, from, n) makes them so. */
+ *   store_bytes(p, v)            stores v rounded and clipped to 0 … 255, NaN as 0 */
 
 #include <math.h>
 #include <string.h>
@@ -20,7 +23,7 @@ enum { PER_PANEL = KERNEL_PANEL / VECTOR,
        VECTOR_BYTES = VECTOR * GROUP * WEIGHT_SIZE,     /* of weights */
        GROUP_BYTES = GROUP * WEIGHT_SIZE };             /* of inputs, as dot() takes them */
 
-/* sum[r][v] += the products of one run. */
+/* Adds the products of one run to sum[r][v]. */
 INLINE void add_run(ints (*restrict sum)[TILE_PANELS * PER_PANEL], const void *const *rows, size_t n_rows, size_t panels,
                     const unsigned char *w, size_t panel_step, size_t k)
 {
@@ -46,7 +49,7 @@ INLINE floats finish(floats v, floats scale, floats bias, floats slope)
     return leaky(plus(times(v, scale), bias), slope);
 }
 
-/* A row of sums on its way out, whatever it becomes: width columns from j. */
+/* Writes a row of sums, width columns from j on, as bytes or floats, with any activation. */
 static __attribute__((noinline)) void finish_row(const struct byte_products *p, const int32_t *sum, void *out, size_t j,
                                                  size_t width, float slope)
 {
@@ -67,8 +70,8 @@ static __attribute__((noinline)) void finish_row(const struct byte_products *p, 
     memcpy((uint8_t *)out + j, bytes, width);
 }
 
-/* Columns from j on, whole panels but for the last. n_rows and panels are constants where this is called: sums stay in
- * registers until, in the usual case, they are stored as what they become. */
+/* Computes the columns of `panels` panels from j on. Callers pass constants for n_rows and panels, so the sums stay in
+ * registers. Whole panels without tanh are converted and stored from the registers; others go through finish_row(). */
 INLINE void tile(const struct byte_products *p, const void *const *rows, void *const *out, size_t j, size_t n_rows,
                  size_t panels, float slope)
 {
@@ -122,7 +125,7 @@ INLINE void tile(const struct byte_products *p, const void *const *rows, void *c
         finish_row(p, some[r], out[r], j, width, slope);
 }
 
-/* How many of the panels left the next tile takes: four as two and two. */
+/* The number of panels of the next tile. With one panel more than a tile has, it leaves two for the tile after it. */
 static size_t tile_panels(size_t n, size_t j)
 {
     size_t left = (n - j + KERNEL_PANEL - 1) / KERNEL_PANEL;

@@ -13,7 +13,7 @@ static float activate(float u, enum activation activation, float slope)
 static uint8_t to_byte(float v, float gain, float zero)
 {
     v = v * gain + zero;
-    v = v > 0 ? v : 0;          /* of what is no number, too */
+    v = v > 0 ? v : 0;          /* NaN too */
     v = v < 255 ? v : 255;
     return (uint8_t)lrintf(v);
 }

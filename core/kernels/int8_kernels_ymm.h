@@ -1,4 +1,5 @@
-/* What core/kernels/int8_kernels_body.h needs of registers of 256 bits, but for dot(). For files that are compiled for AVX2. */
+/* The register operations that core/kernels/int8_kernels_body.h needs, except dot(), for registers of 256 bits. Included by
+ * files that are compiled for AVX2. */
 #include <immintrin.h>
 
 typedef __m256i ints;

@@ -10,8 +10,8 @@ const struct kernels *kernels = &kernels_c;
 const struct int8_kernels *int8_kernels = &int8_kernels_c;
 
 #ifdef __x86_64__
-/* Whether the CPU multiplies tiles of bytes, and Linux keeps them for this process: a bit of the CPU's state that has to be
- * asked for, once, before there are threads (Documentation/arch/x86/xstate.rst). */
+/* Whether the CPU has AMX with int8, and Linux saves its tile registers for this process. The process must request that
+ * once, before it starts threads (Documentation/arch/x86/xstate.rst of Linux). */
 static bool has_amx(void)
 {
     enum { LEAF = 7, TILE = 1 << 24, INT8 = 1 << 25 };
@@ -29,7 +29,7 @@ static bool has_amx(void)
 }
 #endif
 
-/* By name, the best first. Where AVX-512 comes without VNNI, bytes are AVX2's. */
+/* Best first. AVX-512 without VNNI uses the 8-bit kernels of AVX2. */
 enum set { AMX, AVX512_VNNI, AVX512, AVX_VNNI, AVX2, C };
 static const struct {
     const char *limit;

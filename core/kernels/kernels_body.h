@@ -1,6 +1,7 @@
-/* The body of every kernel table, compiled once per instruction set by kernels_c.c, kernels_avx2.c and kernels_avx512.c,
- * which define KERNELS to the table's name, VECTOR to the floats of a register, and TILE_ROWS and TILE_PANELS to what fills
- * its registers: the sums, a row of weights, one factor. Written so that the compiler vectorises it: sums run in LANES. */
+/* The body of every kernel table, compiled once per instruction set by kernels_c.c, kernels_avx2.c and kernels_avx512.c.
+ * They define KERNELS, the table's name; VECTOR, the floats of a register; TILE_ROWS and TILE_PANELS, the size of a register
+ * tile, whose sums fill the registers together with a row of weights and one factor. Sums run in LANES parallel sums, so
+ * that the compiler can vectorise them. */
 
 #include <math.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static inline float activate(float u, enum activation activation, float slope)
     }
 }
 
-/* One loop per activation, so that the choice stands outside of it. */
+/* One loop per activation, so that the switch is outside the loop. */
 #define EACH_ACTIVATION(LOOP) \
     switch (activation) { \
     case ACTIVATION_LEAKY_RELU: LOOP(ACTIVATION_LEAKY_RELU) break; \
@@ -55,10 +56,10 @@ static void bytes_to_float(float *restrict dst, const uint8_t *restrict src, siz
         dst[i] = (float)src[i] * scale + shift;
 }
 
-/* LANES floats at once, wherever they lie; the compiler splits them where the registers are narrower. */
+/* LANES floats at any address; the compiler splits them for narrower registers. */
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-enum { PRODUCT_ROWS = 4, PRODUCT_COLUMNS = 2 };     /* of a register tile, the columns in LANES */
+enum { PRODUCT_ROWS = 4, PRODUCT_COLUMNS = 2 };     /* of a register tile; columns are groups of LANES */
 
 static void product_tile(float *restrict c, const float *restrict a, const float *restrict b, size_t rows, size_t n, size_t k)
 {
@@ -129,7 +130,7 @@ static float lanes_sum(const float *lane)
 
 static double residual_norm(const float *restrict a, const float *restrict b, size_t rows, size_t n)
 {
-    enum { BLOCK = 4096 };      /* floats of one lane are added for so long before they go into the double */
+    enum { BLOCK = 4096 };      /* rows summed in floats before the sum goes into the double */
     double total = 0;
     if (n == 1) {
         for (size_t r = 0; r < rows; r += BLOCK) {
@@ -198,7 +199,7 @@ static void motion(float *restrict sums, size_t n, const float *row, const float
 static inline float exp_negative(float x)
 {
     x = x < -87.0f ? -87.0f : x;
-    float k = x * 1.44269504f + 12582912.0f;     /* rounds to the nearest integer by the mantissa's width */
+    float k = x * 1.44269504f + 12582912.0f;     /* 1.5 * 2^23: rounds to the nearest integer */
     int32_t bits;
     memcpy(&bits, &k, sizeof bits);
     k -= 12582912.0f;
@@ -276,7 +277,7 @@ static void normalize(float *dst, const float *src, size_t rows, size_t n, float
     }
 }
 
-/* Column sums run in floats for this many rows before they go into the doubles. */
+/* Rows that column sums take in floats before the sums go into the doubles. */
 enum { SUM_ROWS = 256 };
 
 static void flush_sums(float *restrict work, size_t n, double *restrict a, double *restrict b)

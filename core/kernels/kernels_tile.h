@@ -1,7 +1,7 @@
 /* The part of core/kernels/kernels_body.h that works on whole vector registers: the register tiles of row_products() and
  * outer_products(), and the transposition of add_columns(). Included by that file alone, once per instruction set. */
 
-/* One vector register; an including file says how wide (VECTOR), and how many rows and panels fill its registers. */
+/* One vector register. */
 typedef float vector __attribute__((vector_size(VECTOR * sizeof(float)), aligned(sizeof(float)), may_alias));
 enum { PER_PANEL = KERNEL_PANEL / VECTOR };
 
@@ -13,8 +13,8 @@ INLINE vector load(const float *p)
     return *(const vector *)p;
 }
 
-/* sum[r][panel] += Σ over i < count of rows[r][i*a_step] * b[i*b_step + panel]. next: rows whose count floats are fetched
- * into the cache meanwhile, or NULL: their addresses come from a table, and no CPU foresees them. */
+/* sum[r][panel] += Σ over i < count of rows[r][i*a_step] * b[i*b_step + panel]. next: rows whose `count` floats are
+ * prefetched meanwhile, or NULL. Their addresses come from a table, so no hardware prefetcher predicts them. */
 INLINE void add_products(vector (*restrict sum)[TILE_PANELS * PER_PANEL], const void *const *rows, const void *const *next,
                          size_t n_rows, size_t panels, size_t a_step, const float *b, size_t b_step, size_t panel_step,
                          size_t count)
@@ -42,8 +42,8 @@ INLINE void add_products(vector (*restrict sum)[TILE_PANELS * PER_PANEL], const 
     }
 }
 
-/* A tile's sums leave the registers through a buffer: what is done to them then costs little beside them, and written in
- * line it costs the compiler its registers. */
+/* A tile's sums go from the registers to a buffer. Bias and activation are applied there: they cost little, and inlined they
+ * would take registers from the sums. */
 enum { TILE_COLUMNS = TILE_PANELS * KERNEL_PANEL };
 
 INLINE void store_sums(float *restrict to, const vector (*restrict sum)[TILE_PANELS * PER_PANEL], size_t n_rows, size_t panels)
@@ -60,11 +60,12 @@ INLINE void zero_sums(vector (*sum)[TILE_PANELS * PER_PANEL], size_t n_rows, siz
             sum[r][v] = (vector){0};
 }
 
-/* n_rows and panels are constants where this is called: sums stay in registers. next: what the next tile begins with. */
+/* The sums of a tile. Callers pass constants for n_rows and panels, so the sums stay in registers. next: the rows of the
+ * next tile's first run. */
 INLINE void row_tile(const struct row_products *p, const void *const *rows, const void *const *next, size_t j, float *to,
                      size_t n_rows, size_t panels)
 {
-    enum { WORTH = 16 };        /* floats of a run, for fetching ahead to pay */
+    enum { WORTH = 16 };        /* the least floats of a run for prefetching to pay */
     vector sum[TILE_ROWS][TILE_PANELS * PER_PANEL];
     zero_sums(sum, n_rows, panels);
     const float *w = p->weight + j / KERNEL_PANEL * p->panel_step;
@@ -74,12 +75,12 @@ INLINE void row_tile(const struct row_products *p, const void *const *rows, cons
     store_sums(to, sum, n_rows, panels);
 }
 
-/* A tile on its way out: width columns from j. */
+/* Writes a tile's sums, width columns from j on, with bias and activation. */
 static void finish_rows(const struct row_products *p, const float *sum, void *const *rows, size_t n_rows, size_t j, size_t width)
 {
     static const float zeros[TILE_COLUMNS];
     const float *bias = p->bias ? p->bias + j : zeros;
-    /* u > 0 ? u : u * slope is all but tanh. */
+    /* u > 0 ? u : u * slope is every activation except tanh. */
     float slope = p->activation == ACTIVATION_LEAKY_RELU ? p->slope : p->activation == ACTIVATION_RELU ? 0 : 1;
     for (size_t r = 0; r < n_rows; r++, sum += TILE_COLUMNS) {
         float *out = (float *)rows[r] + j;
@@ -101,15 +102,15 @@ static void finish_rows(const struct row_products *p, const float *sum, void *co
     }
 }
 
-/* How many of the panels left the next tile takes: four as two and two. */
+/* The number of panels of the next tile. With one panel more than a tile has, it leaves two for the tile after it. */
 static size_t tile_panels(size_t n, size_t j)
 {
     size_t left = (n - j + KERNEL_PANEL - 1) / KERNEL_PANEL;
     return left == TILE_PANELS + 1 && TILE_PANELS > 2 ? TILE_PANELS - 1 : left < TILE_PANELS ? left : TILE_PANELS;
 }
 
-/* All rows against the panels from j on; panels is a constant. What a tile writes is fetched during the one before: stores
- * that miss fill their queue, and the registers wait. */
+/* All rows against the panels from j on; callers pass a constant for panels. The output of a tile is prefetched during the
+ * tile before it: stores that miss the cache would fill the store queue and stall. */
 INLINE void row_panels(const struct row_products *p, size_t j, size_t panels)
 {
     float sum[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
@@ -185,8 +186,8 @@ static void outer_products(const struct outer_products *p)
     }
 }
 
-/* Lane l of the sth of log2(VECTOR) steps by which VECTOR rows become columns: rows whose numbers differ by s alone change
- * what differs likewise in place. */
+/* Transposes VECTOR rows of VECTOR floats in log2(VECTOR) steps, s = 1, 2, 4, …. In step s, rows i and i + s exchange lanes:
+ * lane l + s of row i and lane l of row i + s, for all l without bit s. FIRST and SECOND give the source of lane l. */
 #define FIRST(l, s) ((l) & (s) ? VECTOR + (l) - (s) : (l))
 #define SECOND(l, s) ((l) & (s) ? VECTOR + (l) : (l) + (s))
 #define FOUR(OF, l, s) OF(l, s), OF(l + 1, s), OF(l + 2, s), OF(l + 3, s)

@@ -1,23 +1,23 @@
-/* How fast this CPU multiplies and adds: a loop of independent multiply-adds on registers, for `memaed bench` to hold the
- * network against. There is no clock here: the caller times it, one call a thread, all threads at once. */
+/* The peak speed of this CPU: a loop of independent multiply-adds on registers, with which `memaed bench` compares the
+ * network. core/ has no clock: the caller measures the time, with one call per thread, all threads at once. */
 #ifndef MEMAED_CORE_KERNELS_PEAK_PEAK_H
 #define MEMAED_CORE_KERNELS_PEAK_PEAK_H
 
 #include "core/precision.h"
 
 struct peak {
-    const char *kernel;         /* "avx512", "avx2" …; NULL: none for this CPU, and no run */
-    /* Runs `rounds` rounds and returns the operations done, two a multiply-add. *sink takes a value that depends on all of
-     * them, so that no compiler leaves them out. Any thread. */
+    const char *kernel;         /* "avx512", "avx2" …; NULL: this CPU has none, and run is NULL */
+    /* Runs `rounds` rounds and returns the number of operations, two per multiply-add. Writes to *sink a value that depends
+     * on all of them, so that the compiler cannot remove them. Any thread. */
     double (*run)(long rounds, float *sink);
 };
 
-/* With the widest vectors that the CPU has, for PRECISION_FP32 or PRECISION_INT8 (bytes by bytes, summed in 32 bits; by
- * vectors: tiles go beyond). MEMAED_CPU does not count here: the peak is the machine's, whatever the network is held to. */
+/* The loop with the widest vectors of this CPU, for PRECISION_FP32 or PRECISION_INT8 (products of bytes summed in 32 bits).
+ * It does not use AMX tiles, which can exceed this peak. It ignores MEMAED_CPU: the peak is the machine's. */
 struct peak peak_of(enum precision precision);
 
-/* One per instruction set (peak_kernel.h and peak_int8_kernel.h compiled three times each); the caller sees to it that the CPU
- * has it. */
+/* The loops, one per instruction set: peak_kernel.h and peak_int8_kernel.h, compiled three times each. The caller checks
+ * that the CPU has the instruction set. */
 double peak_run_c(long rounds, float *sink);
 double peak_run_avx2(long rounds, float *sink);
 double peak_run_avx512(long rounds, float *sink);

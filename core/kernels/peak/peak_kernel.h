@@ -1,13 +1,13 @@
-/* The body of peak_run_*(), compiled once per instruction set by a file that defines PEAK_NAME, PEAK_WIDTH (floats in a
- * vector) and PEAK_CHAINS. Chains must hide the latency of a multiply-add (4 cycles at two a cycle: 8 or more) and fit
- * the registers beside the two factors. */
+/* The body of peak_run_*(), compiled once per instruction set. An including file defines PEAK_NAME, PEAK_WIDTH (floats in a
+ * vector) and PEAK_CHAINS, the number of independent sums. They must hide the latency of a multiply-add (4 cycles at two per
+ * cycle: 8 sums or more) and fit the registers beside the two factors. */
 #include "core/kernels/peak/peak.h"
 
 typedef float vector __attribute__((vector_size(PEAK_WIDTH * sizeof(float))));
 
 double PEAK_NAME(long rounds, float *sink)
 {
-    /* x <- x / 2 + 1/2 goes to 1: no overflow, nothing subnormal. Volatile, so that neither factor is known. */
+    /* x <- x / 2 + 1/2 converges to 1, without overflow or subnormal values. Volatile hides the factor from the compiler. */
     volatile float half = 0.5f;
     vector factor = (vector){0} + half, x[PEAK_CHAINS], sum = {0};
     float total = 0;

@@ -1,5 +1,5 @@
-/* Every table of 8-bit kernels against the plain C one, bit for bit, over random sizes and tails, with guard bytes; the
- * plain C one against the formula. */
+/* Every table of 8-bit kernels gives the same bits as plain C, over random sizes and tails, and writes no guard byte. Plain
+ * C agrees with the formula. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -55,7 +55,7 @@ static void random_job(struct job *ret)
     *ret = j;
 }
 
-/* By the table chosen, into out, which is guarded. */
+/* Runs the chosen table; out has guard bytes. */
 static void run(struct job *j, unsigned char *out)
 {
     static const void *rows[(ROWS + KERNEL_MAX_TILE_ROWS) * MAX_RUNS];
@@ -64,7 +64,7 @@ static void run(struct job *j, unsigned char *out)
     ck_assert(tile >= 1 && tile <= KERNEL_MAX_TILE_ROWS);
     memset(out, 0x5a, OUT + GUARD);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        rows[i] = NULL;         /* what stands in no row is not read */
+        rows[i] = NULL;         /* pointers past n_rows are not read */
     for (size_t r = 0; r < j->n_rows; r++) {
         to[r] = out + r * j->stride * size;
         for (size_t i = 0; i < j->runs; i++)
@@ -117,7 +117,7 @@ START_TEST(test_table)
 }
 END_TEST
 
-/* The sums are exact, and what follows is the formula in floats. */
+/* Sums are exact; the rest is the formula in floats. */
 START_TEST(test_c_is_right)
 {
     kernels_choose("c");

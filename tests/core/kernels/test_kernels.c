@@ -1,4 +1,4 @@
-/* Every kernel table against the plain C one, over random sizes and tails, with guard floats behind each output. */
+/* Every kernel table agrees with plain C, over random sizes and tails, and writes no guard float behind an output. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -29,7 +29,7 @@ static void outputs(size_t n)
         one[n + i] = two[n + i] = 777;
 }
 
-/* Relative to the size of what was added up. */
+/* The tolerance is relative to 1 + the magnitude of the C result. */
 static void compare(const char *what, size_t n, double tolerance)
 {
     for (size_t i = 0; i < n; i++)
@@ -46,7 +46,7 @@ static float activated(float u, enum activation activation)
          : activation == ACTIVATION_RELU ? 0 : 0.2f * u;
 }
 
-/* Both register tiles of the chosen table against the sums that they stand for; inputs anywhere in a, weights in b. */
+/* row_products() and outer_products() of the chosen table against plain sums. Rows start anywhere in a; weights are in b. */
 static void check_tiles(void)
 {
     enum { ROWS = 45, RUNS = 4, K = 40, N = 70 };
@@ -60,7 +60,7 @@ static void check_tiles(void)
     fill(c, n);
     outputs(n_rows * stride);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        rows[i] = NULL;         /* what stands in no row is not read */
+        rows[i] = NULL;         /* pointers past n_rows are not read */
     for (size_t r = 0; r < n_rows; r++) {
         out[r] = two + r * stride;
         for (size_t run = 0; run < runs; run++)
@@ -100,7 +100,7 @@ static void check_tiles(void)
     compare("outer_products", o.n_rows * stride, 2e-4);
 }
 
-/* add_columns() of the chosen table: some columns lead nowhere. */
+/* add_columns() of the chosen table, with some columns NULL. */
 static void check_columns(void)
 {
     enum { MOST = 5 * KERNEL_PANEL, LINE = 70 };
@@ -257,7 +257,7 @@ START_TEST(test_table)
 }
 END_TEST
 
-/* The plain C table itself, against the formulas. */
+/* The plain C table against the formulas. */
 START_TEST(test_c_is_right)
 {
     const float x[4] = {-1, 2, -3, 4}, scale[2] = {2, 3}, shift[2] = {1, -1};
@@ -286,7 +286,7 @@ START_TEST(test_c_is_right)
     float sums_of[MOTION_SUMS * 3] = {0};
     const float row[3] = {1, 2, 4}, up[3] = {0, 0, 1}, down[3] = {2, 1, 1}, before[3] = {1, 1, 1}, after[3] = {3, 3, 3},
                 hat[3] = {1, 1, 1}, hat_before[3] = {0, 0, 0};
-    for (int twice = 0; twice < 2; twice++)     /* adds up */
+    for (int twice = 0; twice < 2; twice++)     /* motion() adds to its sums */
         kernels_c.motion(sums_of, 3, row, up, down, before, after, hat, hat_before, 0.5f, 0.25f, 0.5f, 0);
     /* In the middle gx = 1.5, gy = 0.5, gt = 0.75, d = 0.5, e = 0.5. */
     ck_assert(sums_of[MOTION_XX * 3 + 1] == 2 * 2.25f && sums_of[MOTION_XY * 3 + 1] == 2 * 0.75f);
@@ -297,7 +297,7 @@ START_TEST(test_c_is_right)
     float s[2] = {0, logf(3)};
     kernels_c.address(s, 2, 1, 0, NULL);
     ck_assert(fabsf(s[0] - 0.25f) < 1e-6f && fabsf(s[1] - 0.75f) < 1e-6f);
-    for (int i = 0; i <= 3000; i++) {       /* e^x itself, over its whole range */
+    for (int i = 0; i <= 3000; i++) {       /* e^x over its whole range */
         float v = -(float)i * 0.029f, p[2] = {0, v};
         kernels_c.address(p, 2, 1, 0, NULL);
         double e2 = exp((double)v), w = e2 / (1 + e2);
