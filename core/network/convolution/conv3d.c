@@ -5,13 +5,14 @@
 #include "core/kernels/kernels.h"
 #include "core/network/convolution/window3d.h"
 
-/* A block of output positions, and the runs of inputs under each (a tap's channels), that one call of a kernel takes: so
- * many that the table of pointers is small beside the first-level cache, and of weights what stays in the second. */
+/* One call of a kernel takes a block of output positions and of runs (a tap's channels) under each. The table of pointers is
+ * small beside the first-level cache, and the weights stay in the second-level cache. */
 enum { BLOCK_ROWS = 128, BLOCK_RUNS = 32, BLOCK_WEIGHTS = 96 * 1024 };
-/* What of the coarse tensor is multiplied with every tap in turn for the gradient: floats that stay in the first-level
- * cache, but positions enough for the sums to stay in registers. */
+/* For the gradient, a chunk of the coarse tensor is multiplied with all taps in turn. Its floats stay in the first-level
+ * cache, but it has at least so many positions that the sums stay in registers for long. */
 enum { CHUNK_FLOATS = 8192, CHUNK_POSITIONS = 64 };
-/* Up to so many channels on its fine side, and of these times taps, scatter multiplies first and adds up the taps afterwards. */
+/* The limits of fine channels, and of taps times channels, for scatter to multiply first and to add up the taps
+ * afterwards. */
 enum { FEW_CHANNELS = 4, MOST_COLUMNS = 128 };
 
 void conv3d_init(struct conv3d *ret, const struct layer_spec *spec, struct dims in, struct dims out)
@@ -59,10 +60,10 @@ static size_t padded_floats(const struct window3d *w)
     return window3d_is_narrow(w) ? window3d_padded(w) * (size_t)w->src.c : 0;
 }
 
-/* A coarse position's products with all taps lie in a row; they are added to planes [ring, fine.t, kernel[2], fine.c, width]:
- * for each fine line in the making, and each tap along it, what goes from position x is in place before + x; what fine
- * positions see beyond either end is zero. Lines of all frames go together, from the top down: a ring of lines is enough, and stays
- * in cache. */
+/* Sums of a scatter to few channels. The products of a coarse position with all taps are a row of numbers; add_line() adds
+ * them to planes [ring, fine.t, kernel[2], fine.c, width]. For each unfinished fine line and each tap along it, element
+ * before + x holds the sum of the products of coarse column x. Elements beyond either end stay zero. The coarse lines of all
+ * frames are done together from top to bottom, so a ring of fine lines suffices and stays in cache. */
 struct planes {
     float *base;
     int ring, before, width;
@@ -100,8 +101,8 @@ size_t conv3d_scratch(const struct conv3d *g)
 
 /* ---- gather ------------------------------------------------------------------------------------------------------ */
 
-/* Every output position's sum over its window of source times weight, panels of panel_step floats over [n[0], n[1], n[2],
- * src.c]. */
+/* Convolves a window whose output frames all read the same taps in time. The weight has panels of panel_step floats, each
+ * beginning with [n[0], n[1], n[2], src.c, KERNEL_PANEL]; n: output channels. */
 static void convolve_span(struct window3d w, const float *src, const float *weight, size_t panel_step, size_t n,
                           const struct epilogue *e, const struct placement3d *to, float *scratch)
 {
@@ -136,7 +137,7 @@ static void convolve_span(struct window3d w, const float *src, const float *weig
     }
 }
 
-/* The output's frames begin … end - 1. */
+/* Convolves the output frames begin … end - 1, span by span. */
 static void convolve(const struct window3d *w, int begin, int end, const float *src, const float *weight, size_t n,
                      const struct epilogue *e, const struct placement3d *to, float *scratch)
 {
@@ -152,7 +153,7 @@ static void convolve(const struct window3d *w, int begin, int end, const float *
     }
 }
 
-/* Row i of a weight matrix whose columns are output channels: in panels of [rows, KERNEL_PANEL]. */
+/* The place of row i and column j of a weight matrix in panels of [rows, KERNEL_PANEL]. Columns are output channels. */
 static float *panel_at(float *packed, size_t rows, size_t i, size_t j)
 {
     return packed + (j / KERNEL_PANEL * rows + i) * KERNEL_PANEL + j % KERNEL_PANEL;
@@ -194,7 +195,7 @@ void conv3d_gather(const struct conv3d *g, const float *fine, const float *packe
 
 /* ---- gradient ---------------------------------------------------------------------------------------------------- */
 
-/* The outputs begin … end - 1 on an axis of `out` whose tap lies in the source. */
+/* Narrows begin … end - 1, outputs on an axis, to those whose tap lies in the source. */
 static void clip(const struct window3d *w, int axis, int tap, int src, int *begin, int *end)
 {
     int at = w->first[axis] + tap, step = w->step[axis];
@@ -203,14 +204,15 @@ static void clip(const struct window3d *w, int axis, int tap, int src, int *begi
     *end = *end < high ? *end : high;
 }
 
-/* The rows of one tap, or of all where the source is padded, against a chunk of coarse lines y[0] … y[1] - 1, columns
- * x[0] … x[1] - 1 of frame t; b is its first float. */
+/* A chunk of the coarse tensor: lines y[0] … y[1] - 1, columns x[0] … x[1] - 1 of frame t. */
 struct chunk {
     int t, y[2], x[2];
-    const float *b;
+    const float *b;             /* its first position; positions are b_step floats apart, lines b_line */
     size_t b_step, b_line;
 };
 
+/* Adds the products of a chunk with all taps to the gradient. A tile of rows has the channels of one tap; for a narrow
+ * source, which is padded, it has those of several. */
 static void chunk_gradient(const struct window3d *w, const float *src, const struct chunk *chunk, size_t n, bool narrow,
                            float *gradient)
 {
@@ -340,7 +342,7 @@ static float *planes_at(const struct conv3d *g, const struct planes *p, int t, i
     return p->base + ((size_t)(y % p->ring) * (size_t)g->fine.t + (size_t)t) * p->line;
 }
 
-/* The products of n positions of coarse line (t, y) from x on, [positions, in_panels(taps * fine.c)]. */
+/* Adds the products of n positions of coarse line (t, y) from column x on, [n, in_panels(taps * fine.c)], to the planes. */
 static void add_line(const struct conv3d *g, const struct planes *p, const float *products, int t, int y, size_t x, size_t n)
 {
     float *to[MOST_COLUMNS] = {0};
@@ -355,8 +357,8 @@ static void add_line(const struct conv3d *g, const struct planes *p, const float
     kernels->add_columns(to, products, n, in_panels(j));
 }
 
-/* Fine lines begin … end - 1 of all frames are complete: they leave the planes. Along a line, positions that are equal modulo
- * the stride see the same taps. */
+/* Writes the complete fine lines begin … end - 1 of all frames and clears their planes. Along a line, positions that are
+ * equal modulo the stride read the same taps. */
 static void finish_lines(const struct conv3d *g, const struct planes *p, int begin, int end, const struct epilogue *e, float *fine)
 {
     const float *from[MOST_COLUMNS];
@@ -391,7 +393,7 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
     memset(planes.base, 0, planes_floats(g) * sizeof *planes.base);
     int done = 0;
     for (int y = 0; y < g->coarse.h; y++) {
-        /* All frames' lines y as one: position m0 + r is column (m0 + r) % width of frame (m0 + r) / width. */
+        /* The lines y of all frames as one line: position m0 + r is column (m0 + r) % width of frame (m0 + r) / width. */
         for (size_t m0 = 0; m0 < m; m0 += p.n_rows) {
             p.n_rows = m - m0 < most ? m - m0 : most;
             for (size_t r = 0, at = m0 / width * frame + (size_t)y * width, x = m0 % width; r < p.n_rows; r++) {

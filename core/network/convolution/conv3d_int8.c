@@ -8,19 +8,20 @@
 #include "core/kernels/int8_kernels.h"
 #include "core/network/convolution/window3d.h"
 
-/* Output positions that one call of a kernel takes, at most, and the pointers of their table: half a first-level cache. */
+/* The most output positions and pointers to runs of one call of a kernel. The pointers take half a first-level cache. */
 enum { BLOCK_ROWS = 128, BLOCK_POINTERS = 2048 };
 
-/* What one walk over outputs multiplies: a span of a gather, or of a phase of a scatter. The spans of one share its weights. */
+/* A part is computed in one pass over its outputs: a span of the gather, or of a phase of the scatter. The spans of one
+ * gather or phase share its weights. */
 struct part {
     struct span3d span;
-    struct phase3d phase;       /* of a scatter */
-    int begin;                  /* its first output frame, of those of the gather or the phase */
-    size_t origin, step[3];     /* of its outputs, in bytes from the first */
+    struct phase3d phase;       /* of a scatter; for a gather only its window is set */
+    int begin;                  /* the span's first output frame, counted in the gather or the phase */
+    size_t origin, step[3];     /* the placement of its outputs: bytes from the tensor's first */
     size_t k;                   /* bytes of a run, a multiple of INT8_GROUP */
-    size_t weight, column;      /* where the weights, and its scales and biases, begin */
-    size_t run, runs;           /* its first one and how many, */
-    size_t inputs;              /* of so many bytes of all runs */
+    size_t weight, column;      /* offsets of its weights, and of its scales and biases */
+    size_t run, runs;           /* its first run among those of the window, and the number of its runs */
+    size_t inputs;              /* bytes of all runs of the window */
 };
 
 struct conv3d_int8 {
@@ -36,7 +37,7 @@ struct conv3d_int8 {
     unsigned char *weight;
     float *scale, *bias;        /* [parts, columns in whole panels] */
     float *gain, *zero;         /* [n in whole panels], of the output's bytes */
-    uint8_t *outside;           /* [a run's bytes] of what is not of the source */
+    uint8_t *outside;           /* [run] a run of padding */
     size_t run;                 /* bytes of the longest run */
 };
 
@@ -51,7 +52,7 @@ static size_t up(size_t n, size_t multiple)
     return (n + multiple - 1) / multiple * multiple;
 }
 
-/* Bytes of a run, with what makes it whole groups. */
+/* Bytes of a run, rounded up to whole groups. */
 static size_t run_bytes(const struct window3d *w)
 {
     return up((size_t)w->src.c * (window3d_is_narrow(w) ? (size_t)w->n[2] : 1), INT8_GROUP);
@@ -77,7 +78,7 @@ bool conv3d_int8_possible(const struct conv3d *g, bool gather)
 
 /* ---- packing ------------------------------------------------------------------------------------------------------ */
 
-/* What a byte of an input channel counts for an output channel under a tap of the kernel. */
+/* The weight between an input and an output channel at a tap of the kernel, per step of the input's bytes. */
 static float weight_at(const struct conv3d_int8_options *o, size_t out, size_t in, size_t tap)
 {
     size_t n_taps = (size_t)o->geometry.kernel[0] * (size_t)o->geometry.kernel[1] * (size_t)o->geometry.kernel[2];
@@ -86,7 +87,7 @@ static float weight_at(const struct conv3d_int8_options *o, size_t out, size_t i
            o->in[in].step;
 }
 
-/* Of each output channel: what a weight of 1 stands for. */
+/* The value of a weight byte of 1, for each output channel. */
 static void weight_steps(const struct conv3d_int8_options *o, size_t n_out, size_t n_in, size_t n_taps, float *steps)
 {
     for (size_t j = 0; j < n_out; j++) {
@@ -101,10 +102,10 @@ static void weight_steps(const struct conv3d_int8_options *o, size_t n_out, size
 static int rounded(float weight, float step)
 {
     float v = step > 0 ? rintf(weight / step) : 0;
-    return v > 127 ? 127 : v < -127 ? -127 : v == v ? (int)v : 0;      /* a folded norm may be too large for floats */
+    return v > 127 ? 127 : v < -127 ? -127 : v == v ? (int)v : 0;      /* NaN: a folded norm may overflow a float */
 }
 
-/* The kernel's tap under tap number `tap` of a gather's window, or of a phase's. */
+/* The kernel's tap for tap number `tap` of the window of a gather or a phase. */
 static size_t kernel_tap(const struct conv3d_int8_options *o, const struct phase3d *phase, size_t tap)
 {
     if (o->gather)
@@ -116,13 +117,13 @@ static size_t kernel_tap(const struct conv3d_int8_options *o, const struct phase
     return (size_t)((at[0] * g->kernel[1] + at[1]) * g->kernel[2] + at[2]);
 }
 
-/* Spans that share weights put the same into their places. */
+/* Packs the weights, scales and biases of a part. Spans that share weights write the same bytes. */
 static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o, const struct part *p, const float *steps)
 {
     size_t n_in = (size_t)p->span.w.src.c;
     size_t columns = window3d_is_narrow(&p->span.w) ? (size_t)p->span.w.n[2] : 1;       /* taps of a run */
     for (size_t j = 0; j < c->n; j++) {
-        double zeros = 0;       /* the sum of weights times what stands for zero in their channels */
+        double zeros = 0;       /* the sum of weights times the zero points of their inputs */
         for (size_t run = p->run; run < p->run + p->runs; run++)
             for (size_t x = 0; x < columns; x++)
                 for (size_t i = 0; i < n_in; i++) {
@@ -138,7 +139,7 @@ static void pack_part(struct conv3d_int8 *c, const struct conv3d_int8_options *o
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
 
-/* A gather's window, or a phase's: a part for each span. */
+/* Adds a part for each span of a gather or a phase. */
 static void add_parts(struct conv3d_int8 *c, const struct phase3d *phase, size_t origin, const size_t step[3], size_t *weights,
                       size_t *columns)
 {
@@ -161,7 +162,7 @@ static void add_parts(struct conv3d_int8 *c, const struct phase3d *phase, size_t
         c->run = k;
 }
 
-/* Lists the walks, for outputs of `size` bytes, and what they need. */
+/* Lists all parts, for outputs of `size` bytes, and adds up the sizes of weights and columns. */
 static void list_parts(struct conv3d_int8 *c, bool gather, size_t size, size_t *weights, size_t *columns)
 {
     const struct dims *out = gather ? &c->g.coarse : &c->g.fine;
@@ -195,7 +196,7 @@ int conv3d_int8_open(struct conv3d_int8 **ret, const struct conv3d_int8_options 
     c->slope = o->slope;
     c->to_bytes = o->out != NULL;
     c->n = (size_t)(o->gather ? g->coarse.c : g->fine.c);
-    /* Each has an output frame of its own at the least. */
+    /* Each part has at least one output frame. */
     size_t most = o->gather ? (size_t)g->coarse.t : (size_t)g->fine.t * (size_t)g->stride[1] * (size_t)g->stride[2];
     c->parts = calloc(most, sizeof *c->parts);
     if (!c->parts)
@@ -250,7 +251,7 @@ size_t conv3d_int8_scratch(const struct conv3d_int8 *c)
 
 /* ---- running ------------------------------------------------------------------------------------------------------ */
 
-/* Of the part's outputs, the frames begin … end - 1. */
+/* Computes frames begin … end - 1 of a part's outputs. */
 static void run_part(const struct conv3d_int8 *c, const struct part *part, int begin, int end, const uint8_t *in, void *out,
                      uint8_t *scratch)
 {

@@ -28,8 +28,9 @@ static int floor_div(int a, int b)
     return a >= 0 ? a / b : -((-a + b - 1) / b);
 }
 
-/* The fine positions stride*j + phase on an axis see the taps k with (phase + padding - k) divisible by the stride, at
- * coarse position j + (phase + padding - k) / stride. The offsets are consecutive; the largest tap has the smallest. */
+/* On an axis, the fine position stride*j + phase reads the taps k for which the stride divides phase + padding - k, at
+ * coarse position j + (phase + padding - k) / stride. These offsets are consecutive; the largest tap has the smallest
+ * offset. */
 static void phase_axis(const struct conv3d *g, int axis, int phase, int *n, int *first, int *last_tap)
 {
     int s = g->stride[axis], k = g->kernel[axis], p = g->padding[axis];
@@ -61,7 +62,7 @@ int window3d_phases(const struct conv3d *g)
     return g->stride[0] * g->stride[1] * g->stride[2];
 }
 
-/* How far windows reach beyond the source on an axis: before it, and in all. */
+/* The extent of the source on an axis with the padding that windows read: positions before it, and positions in all. */
 static void reach(const struct window3d *w, int axis, int *before, int *size)
 {
     const int src[3] = {w->src.t, w->src.h, w->src.w};
@@ -104,7 +105,7 @@ const void *window3d_pad(struct window3d *w, const void *src, size_t element, co
     return dst;
 }
 
-/* The taps in time, low … high - 1, under which output frame t sees the source. */
+/* The taps in time, low … high - 1, of output frame t that lie inside the source; 0, 0 if none does. */
 static void taps_inside(const struct window3d *w, int t, int *low, int *high)
 {
     int at = t * w->step[0] + w->first[0], left = w->src.t - at;
@@ -155,7 +156,7 @@ void window3d_merge(struct window3d *w)
     }
 }
 
-/* Where the block's runs under output position (t, y, x) lie. */
+/* Writes the pointers to the block's runs under output position (t, y, x). */
 static void find_runs(const struct window3d *w, const unsigned char *src, size_t pixel, const void *outside,
                       const struct window3d_block *block, int t, int y, int x, const void **ret)
 {
@@ -184,7 +185,7 @@ static bool axis_inside(const struct window3d *w, int axis, int src, int at)
     return begin >= 0 && begin + w->n[axis] <= src;
 }
 
-/* The columns low … high - 1 whose windows see nothing to the left or right of the source. */
+/* The output columns low … high - 1 whose windows lie inside the source. */
 static void columns_inside(const struct window3d *w, int *low, int *high)
 {
     int room = w->src.w - w->n[2] - w->first[2];
@@ -210,7 +211,7 @@ void window3d_rows(const struct window3d *w, const void *source, size_t element,
     const unsigned char *src = source;
     size_t pixel = (size_t)w->src.c * element, offset[WINDOW3D_RUNS], width = (size_t)w->out[2], height = (size_t)w->out[1];
     int columns = window3d_is_narrow(w) ? 1 : w->n[2];
-    /* Of a window that lies whole in the source: from its first byte. */
+    /* The offsets of runs from the first byte of a window that lies inside the source. */
     for (int i = 0; i < block->runs; i++) {
         int run = block->first + i;
         offset[i] = (((size_t)(run / columns / w->n[1]) * (size_t)w->src.h + (size_t)(run / columns % w->n[1])) *
@@ -225,7 +226,7 @@ void window3d_rows(const struct window3d *w, const void *source, size_t element,
         bool inside = axis_inside(w, 0, w->src.t, t) && axis_inside(w, 1, w->src.h, y);
         int line = ((t * w->step[0] + w->first[0]) * w->src.h + y * w->step[1] + w->first[1]) * w->src.w + w->first[2];
         unsigned char *to_line = (unsigned char *)to->base + (size_t)t * to->step[0] + (size_t)y * to->step[1];
-        for (size_t i = 0, count; i < n_line; i += count) {     /* of one tile each */
+        for (size_t i = 0, count; i < n_line; i += count) {     /* positions of one tile */
             count = 1;
             if (inside && x >= low && x < high) {
                 count = smallest(n_line - i, block->tile - in_tile, (size_t)(high - x));

@@ -1,5 +1,4 @@
-/* Layers of random geometry, and the definition of their convolution, for the tests of core/network/convolution/conv3d.h and
- * core/network/convolution/conv3d_int8.h. */
+/* Layers of random geometry, and the definition of convolution, for the tests of core/network/convolution/. */
 #ifndef MEMAED_TESTS_CORE_NETWORK_CONV3D_RANDOM_H
 #define MEMAED_TESTS_CORE_NETWORK_CONV3D_RANDOM_H
 
@@ -18,7 +17,7 @@ static int some_channels(bool wide)
     return wide && between(0, 1) ? between(5, 70) : between(1, 9);
 }
 
-/* A layer of random geometry. wide: enough positions for several blocks, of few channels or as many. */
+/* A layer of random geometry. wide: it has positions for several blocks of a kernel, and few channels or as many. */
 static void random_layer(struct layer_spec *spec, struct dims *in, struct dims *out, bool wide)
 {
     for (;;) {
@@ -47,7 +46,7 @@ static void random_layer(struct layer_spec *spec, struct dims *in, struct dims *
     }
 }
 
-/* Calls visit for every product of the definition: coarse position, fine position, tap. */
+/* Calls visit(arg, coarse position, fine position, tap) for every product of the definition. */
 static void each_product(const struct conv3d *g, void (*visit)(void *arg, size_t coarse, size_t fine, size_t tap), void *arg)
 {
     for (int t = 0; t < g->coarse.t; t++)

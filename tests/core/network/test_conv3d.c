@@ -1,4 +1,4 @@
-/* Convolution and its transpose against their definition, over random geometries. */
+/* Convolution, its transpose and its gradient against their definition, over random geometries. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static float *random_floats(size_t n)
 struct reference {
     const struct conv3d *g;
     const float *weight, *fine, *coarse;
-    double *out;                /* of whichever is computed */
+    double *out;                /* the result's */
     double *size;               /* Σ|a·b|, for the tolerance */
     enum { GATHER, SCATTER, GRADIENT } what;
 };
@@ -54,7 +54,7 @@ static double activated(double v, const struct epilogue *e)
 
 enum { GUARD = 32 };
 
-/* Some frames alone: the same bit for bit, and the others are left as they are. */
+/* Frames computed alone have the same bits, and the other frames stay untouched. */
 static void check_frames(const struct conv3d *g, const float *fine, const float *packed, const struct epilogue *e,
                          const float *whole, float *scratch)
 {

@@ -1,5 +1,5 @@
-/* Convolution in 8 bits against its definition, over random geometries: weights that 8 bits hold exactly, so that what is
- * left is the rounding of the output. */
+/* Convolution in 8 bits against its definition, over random geometries. The weights are exact in 8 bits, so only the output
+ * is rounded. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -15,10 +15,10 @@ enum { GUARD = 64 };
 
 struct reference {
     const struct conv3d *g;
-    const float *weight, *in;   /* in: what the bytes stand for */
+    const float *weight, *in;   /* in: the values of the bytes */
     bool gather;
     double *out, *size;         /* size: Σ|a·b|, for the tolerance */
-    int *seen;                  /* [output positions] taps */
+    int *seen;                  /* [output positions] taps inside the source */
 };
 
 static void add_product(void *arg, size_t cp, size_t fp, size_t tap)
@@ -45,7 +45,7 @@ static double activated(double v, enum activation activation)
     return activation == ACTIVATION_TANH ? tanh(v) : v;
 }
 
-/* The largest magnitude of weights, before a norm, is the same 127 steps in each output channel. */
+/* The largest magnitude of a weight, before the norm, is 127 steps in each output channel. */
 static float *random_weight(const struct conv3d *g, bool gather, size_t taps, float step,
                             const struct quantum *q)
 {
@@ -60,7 +60,7 @@ static float *random_weight(const struct conv3d *g, bool gather, size_t taps, fl
     return w;
 }
 
-/* i: bits 0 and 1 choose the kernels, bit 2 bytes or floats; every seventh a wide layer; every third a zero between bytes. */
+/* The seed chooses bytes or floats; every seventh seed has a wide layer; every third has a zero point that is no integer. */
 static void check_against_definition(int seed)
 {
     struct layer_spec spec;
@@ -74,7 +74,7 @@ static void check_against_definition(int seed)
     size_t n_in = dims_elements(in), n_out = dims_elements(out), channels = (size_t)out.c;
     size_t taps = (size_t)g.kernel[0] * (size_t)g.kernel[1] * (size_t)g.kernel[2];
     struct quantum q[80], to[80];
-    for (int i = 0; i < 80; i++)        /* steps differ, and weights make up for it */
+    for (int i = 0; i < 80; i++)        /* steps differ by channel, and the weights compensate */
         q[i] = (struct quantum){ldexpf(0.0625f, i % 3), fraction ? 127.5f : (float)between(0, 255)};
     uint8_t *bytes = malloc(n_in + INT8_GROUP - 1);
     float *real = malloc(n_in * sizeof *real), *weight = random_weight(&g, gather, taps, 0.0078125f, q);
@@ -110,7 +110,7 @@ static void check_against_definition(int seed)
     memset(mine, 0xa5, n_out * element + GUARD);
     conv3d_int8_run(c, bytes, mine, scratch);
     for (size_t i = 0; i < n_out; i++) {
-        /* What is outside reads half a step beside a zero between bytes. */
+        /* With a zero point of 127.5, padding has an error of half a step. */
         size_t n_inputs = taps * (size_t)(gather ? g.fine.c : g.coarse.c);
         bool near = gather ? seen[i / channels] < (int)taps : true;
         double slack = 2e-5 * size[i] + (fraction && near ? 0.51 * 0.25 * (double)n_inputs * fabs((double)scale[i % channels]) : 0);
@@ -128,7 +128,7 @@ static void check_against_definition(int seed)
                              expected[i]);
         }
     }
-    if (gather) {       /* some frames alone: the same, and the others are left as they are */
+    if (gather) {       /* frames computed alone have the same bits, and the other frames stay untouched */
         size_t frame = n_out / (size_t)out.t * element;
         int begin = between(0, out.t - 1), end = between(begin + 1, out.t);
         unsigned char *some = malloc(n_out * element);
@@ -164,7 +164,7 @@ START_TEST(test_against_definition)
 }
 END_TEST
 
-/* Outputs of too many inputs could overflow their sums. */
+/* A layer with too many inputs per output is refused: its sums could overflow. */
 START_TEST(test_possible)
 {
     struct layer_spec spec = {.type = LAYER_CONV3D, .out = 1, .kernel = {1, 1, 1}, .stride = {1, 1, 1}};
