@@ -1,4 +1,4 @@
-/* libFuzzer target: the configuration, from bytes in memory. */
+/* libFuzzer target: the configuration parser, on bytes in memory. */
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>

@@ -1,6 +1,5 @@
-/* libFuzzer on the loader of model files: clang -fsanitize=fuzzer,address. The bytes are a whole file; the mutator keeps
- * the header length true most of the time and works on the architecture inside the header as on the header itself, so
- * that the checks behind the first ones are reached. */
+/* libFuzzer target: the loader of model files. The bytes are a whole file. The mutator keeps the header length right most of
+ * the time and mutates the header and the architecture inside it, so that inputs reach the later checks too. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct model_file file = {.model = NULL};
     struct error err = {""};
     int r = model_file_load_memory(&file, data, size, "fuzz", &err);
-    /* The contract: a text with every failure, a whole model with every success, nothing written in the first case. */
+    /* The contract: a failure gives a text and leaves the result untouched; a success gives a whole model. */
     if (r < 0 ? err.text[0] == '\0' || file.model || file.training : r > 0 || !file.model)
         abort();
     model_file_clear(&file);

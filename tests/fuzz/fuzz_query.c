@@ -1,5 +1,5 @@
-/* What a request line and a Host header are taken apart by: no crash, no read past the end, and only what the contract of
- * web/request.h allows comes out. Each cursor that is taken is the one text that stands for it. */
+/* libFuzzer target: the parsers of request lines, Host headers and cursors. They neither crash nor read past the end, and
+ * their results obey web/request.h. A cursor that is accepted has no other spelling: it is written back as the same text. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
