@@ -1,8 +1,9 @@
 /* The interface of a parallel loop. core/ starts no threads: the caller passes a struct parallel, and core/ splits its work
  * by calling run.
  *
- * run(p, n, fn, arg) calls fn(arg, i, worker) once for every i in 0…n-1, with 0 <= worker < p->threads. No two calls with the
- * same worker overlap. run returns when all calls are done. The order of the calls is free, so fn must not depend on it. */
+ * run(p, n, fn, arg) calls fn(arg, i, worker) once for every i in 0…n-1, with 0 <= worker < p->threads. No two calls with
+ * the same worker overlap. run returns when all calls are done. The order of the calls is free, so fn must not depend on
+ * it. */
 #ifndef MEMAED_CORE_PARALLEL_H
 #define MEMAED_CORE_PARALLEL_H
 

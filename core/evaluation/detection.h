@@ -16,8 +16,8 @@ struct detection_window {
     int64_t late_us;            /* of an abnormal window: from the stretch's first frame to the window's last */
 };
 
-/* The lowest threshold such that it, and every threshold above it, gives at most `allowed` false alarms in all normal windows.
- * 0; -EDOM if there is no normal window or a score is not finite; -ENOMEM. *ret is untouched on failure. */
+/* The lowest threshold such that it, and every threshold above it, gives at most `allowed` false alarms in all normal
+ * windows. 0; -EDOM if there is no normal window or a score is not finite; -ENOMEM. *ret is untouched on failure. */
 int detection_threshold(float *ret, const struct detection_window *windows, size_t n, size_t allowed);
 
 struct detection_figures {

@@ -14,12 +14,13 @@
  * 0; -EDOM if it is undefined (a class is empty, or a score is not a number); -ENOMEM. *ret is untouched on failure. */
 int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, size_t n);
 
-/* Spearman's rank correlation of two lists of n values. Equal values have the mean of their ranks. 0; -EDOM if a list has fewer
- * than two different values or one that is not finite; -ENOMEM. *ret is untouched on failure. */
+/* Spearman's rank correlation of two lists of n values. Equal values have the mean of their ranks. 0; -EDOM if a list has
+ * fewer than two different values or one that is not finite; -ENOMEM. *ret is untouched on failure. */
 int evaluation_rank_correlation(double *ret, const double *a, const double *b, size_t n);
 
 /* Average precision: the sum over falling thresholds of the precision times the increase in recall. Equal scores count
- * together; nothing is interpolated. Random scores reach the share of abnormal labels. Errors are those of evaluation_auc(). */
+ * together; nothing is interpolated. Random scores reach the share of abnormal labels. Errors are those of
+ * evaluation_auc(). */
 int evaluation_average_precision(double *ret, const double *scores, const uint8_t *labels, size_t n);
 
 /* out[i] = (in[i] - min) / (max - min) over a clip of n scores; all 0 if all scores are equal. out may alias in. */

@@ -1,6 +1,6 @@
-/* Localisation: a model's maps of abnormality against masks of the truth. A map has map_h x map_w cells that cover the picture
- * evenly; larger values are more abnormal. A mask has h x w pixels and is 0 where the picture is normal. Maps are evaluated at
- * the mask's resolution: pixel (y, x) has the value of cell (y * map_h / h, x * map_w / w), rounded down.
+/* Localisation: a model's maps of abnormality against masks of the truth. A map has map_h x map_w cells that cover the
+ * picture evenly; larger values are more abnormal. A mask has h x w pixels and is 0 where the picture is normal. Maps are
+ * evaluated at the mask's resolution: pixel (y, x) has the value of cell (y * map_h / h, x * map_w / w), rounded down.
  *
  * Two figures, both exact, over all thresholds:
  *   pixel AUC: area under the ROC curve over all pixels of all frames, ties counting half.
@@ -23,15 +23,15 @@ struct localisation;
 int localisation_open(struct localisation **ret);       /* 0 or -ENOMEM; the caller closes *ret */
 void localisation_close(struct localisation *l);        /* takes NULL */
 
-/* Adds a frame: map [map_h, map_w], mask [h, w], both borrowed for the call. 0; -EINVAL if the map is empty or finer than the
- * mask; -EDOM if a value of the map is not a number; -ENOMEM. On failure nothing is added. */
+/* Adds a frame: map [map_h, map_w], mask [h, w], both borrowed for the call. 0; -EINVAL if the map is empty or finer than
+ * the mask; -EDOM if a value of the map is not a number; -ENOMEM. On failure nothing is added. */
 int localisation_add(struct localisation *l, const float *map, int map_h, int map_w, const uint8_t *mask, int h, int w);
 
 size_t localisation_frames(const struct localisation *l);
 size_t localisation_regions(const struct localisation *l);      /* of the masks */
 
-/* The figures over all frames added. 0; -EDOM if undefined: for the pixel AUC, if all pixels or none are abnormal; for RBDC, if
- * there is no region; -ENOMEM (RBDC). *ret is untouched on failure. */
+/* The figures over all frames added. 0; -EDOM if undefined: for the pixel AUC, if all pixels or none are abnormal; for RBDC,
+ * if there is no region; -ENOMEM (RBDC). *ret is untouched on failure. */
 int localisation_pixel_auc(double *ret, struct localisation *l);
 int localisation_rbdc(double *ret, struct localisation *l);
 

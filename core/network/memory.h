@@ -29,8 +29,8 @@ void memory_forward(const struct memory *m, const float *slots, const float *col
 double memory_entropy(const float *weights, size_t n);
 
 /* The backward pass, from the gradient by ẑ, g_z_hat [q, c], and the results of memory_keys() and memory_forward().
- * entropy_scale is the factor of memory_entropy() in the loss. Writes the gradient by z, g_z [q, c], and adds to the gradient
- * by the slots, g_slots [n, c]. scratch: memory_backward_scratch() floats. */
+ * entropy_scale is the factor of memory_entropy() in the loss. Writes the gradient by z, g_z [q, c], and adds to the
+ * gradient by the slots, g_slots [n, c]. scratch: memory_backward_scratch() floats. */
 size_t memory_backward_scratch(const struct memory *m, int q);
 void memory_backward(const struct memory *m, const float *slots, const float *keys, const float *norms, const float *z,
                      const float *weights, const float *softmax, int q, const float *g_z_hat, float entropy_scale,

@@ -1,8 +1,9 @@
 /* A model: an architecture and its parameters. Training changes a model, and model files hold one; a plan (plan.h) is
  * compiled from it to watch. The same struct holds gradients and the moments of the optimizer.
  *
- * Parameters are plain float tensors, contiguous, in PyTorch's layout and under PyTorch's names, so that a model file is read
- * by one copy per tensor. All lie in one block of memory that the model owns. No locks: one thread writes, or many read. */
+ * Parameters are plain float tensors, contiguous, in PyTorch's layout and under PyTorch's names, so that a model file is
+ * read by one copy per tensor. All lie in one block of memory that the model owns. No locks: one thread writes, or many
+ * read. */
 #ifndef MEMAED_CORE_NETWORK_MODEL_H
 #define MEMAED_CORE_NETWORK_MODEL_H
 
@@ -44,8 +45,8 @@ void model_close(struct model *model);          /* takes NULL */
  * ±1/sqrt(channels). The result depends on the seed alone. */
 void model_init(struct model *model, uint64_t seed);
 
-/* Tensor i of the model, in the order of the file; false after the last. A model whose arch and shapes alone are set gives all
- * but data: a loader checks a file so before it allocates. */
+/* Tensor i of the model, in the order of the file; false after the last. A model whose arch and shapes alone are set gives
+ * all but data: a loader checks a file so before it allocates. */
 bool model_tensor(const struct model *model, int i, struct model_tensor *ret);
 
 #endif

@@ -53,8 +53,8 @@ float *network_z_hat(struct network *net);                      /* [queries, cha
 const float *network_weights(const struct network *net);        /* [queries, slots]; NULL without a memory */
 const float *network_softmax(const struct network *net);        /* the weights before shrinkage, likewise */
 
-/* For tests: copies the output of module `index` of nn.Sequential, in the encoder or the decoder, to dst [n, c, t, h, w], which
- * is PyTorch's layout. Returns the dims of a sample, or {0} if there is no such module. dst may be NULL. */
+/* For tests: copies the output of module `index` of nn.Sequential, in the encoder or the decoder, to dst [n, c, t, h, w],
+ * which is PyTorch's layout. Returns the dims of a sample, or {0} if there is no such module. dst may be NULL. */
 struct dims network_module(const struct network *net, bool decoder, int index, float *dst);
 
 #endif

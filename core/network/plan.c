@@ -318,7 +318,8 @@ static void report_step(const struct observer *observer)
 }
 
 /* Runs layers first … n - 1 and writes the last output to out. bytes: whether `in` holds bytes; else floats. observer may be
- * NULL. first_channel: the number in struct ranges of the input's first channel; negative for the picture, which has none. */
+ * NULL. first_channel: the number in struct ranges of the input's first channel; negative for the picture, which has
+ * none. */
 static void run_part(const struct plan *p, const struct plan_layer *layers, int first, int n, const void *in, bool bytes,
                      float *ws, float *out, const struct observer *observer, int first_channel)
 {

@@ -55,12 +55,14 @@ void *plan_workspace_new(const struct plan *plan);      /* for free(); NULL: out
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret);
 
 /* A cache for one sequence of pictures (a camera, a clip), for windows that begin `stride` >= 1 pictures apart; see
- * core/network/frame_cache.h. For free(); NULL: out of memory. One thread at a time; a plan may have any number of caches. */
+ * core/network/frame_cache.h. For free(); NULL: out of memory. One thread at a time; a plan may have any number of
+ * caches. */
 struct frame_cache *plan_frame_cache_new(const struct plan *plan, int stride);
 
 /* plan_run() for the window of the pictures first … first + arch.frames - 1 of a sequence. The result has the same bits, but
- * frames that earlier windows computed come from the cache. Windows may come in any order and at any distance. A number means
- * the same picture until frame_cache_clear(). cache is one that plan_frame_cache_new() made for this plan; NULL: none. */
+ * frames that earlier windows computed come from the cache. Windows may come in any order and at any distance. A number
+ * means the same picture until frame_cache_clear(). cache is one that plan_frame_cache_new() made for this plan; NULL:
+ * none. */
 void plan_run_sliding(const struct plan *plan, struct frame_cache *cache, uint64_t first, const uint8_t *const frames[],
                       void *workspace, struct plan_result *ret);
 

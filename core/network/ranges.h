@@ -3,7 +3,8 @@
  * first each channel's extremes, then a histogram of its values between them.
  *
  * Channels are numbered through all layers: those that go into encoder layer 1, 2, …, then into decoder layer 0, 1, …. The
- * picture, input of encoder layer 0, has no range here. Plain data. One thread fills a struct; several structs are merged. */
+ * picture, input of encoder layer 0, has no range here. Plain data. One thread fills a struct; several structs are
+ * merged. */
 #ifndef MEMAED_CORE_NETWORK_RANGES_H
 #define MEMAED_CORE_NETWORK_RANGES_H
 

@@ -59,8 +59,8 @@ void training_window(struct training *training, int i, const uint8_t *const fram
 void training_sample(struct training *training, int i, const float *sample);
 
 /* Makes one step on the batch and writes the loss before the step. progress in [0, 1] is the finished share of the training:
- * the learning rate rises linearly over the first fiftieth, then falls along a half cosine to a hundredth. 0, or -EDOM if the
- * loss is not finite; the model is then useless. */
+ * the learning rate rises linearly over the first fiftieth, then falls along a half cosine to a hundredth. 0, or -EDOM if
+ * the loss is not finite; the model is then useless. */
 int training_step(struct training *training, double progress, struct network_loss *loss);
 
 struct training_health training_health(const struct training *training);
@@ -68,8 +68,8 @@ struct training_health training_health(const struct training *training);
 long training_slots_reseeded(const struct training *training);
 
 /* The state of a training besides its model, for checkpoints. To save it, call training_get_state() and read also what the
- * pointers point to; the training owns that. To restore it, call training_get_state(), write what the pointers point to, then
- * pass the other members to training_set_state(), which ignores the pointers. */
+ * pointers point to; the training owns that. To restore it, call training_get_state(), write what the pointers point to,
+ * then pass the other members to training_set_state(), which ignores the pointers. */
 struct training_state {
     struct model *first_moment, *second_moment;
     double *slot_weight;        /* [n_slots] sums of weights since the last check; NULL without a memory */
@@ -84,8 +84,8 @@ struct training_state {
 void training_get_state(struct training *training, struct training_state *ret);
 void training_set_state(struct training *training, const struct training_state *state);
 
-/* Evaluation in inference mode: begin, then training_evaluate() for each batch of n <= options.batch windows set before, then
- * end, which divides the totals. It uses the training's slot_weight, so it discards the sums since the last check. */
+/* Evaluation in inference mode: begin, then training_evaluate() for each batch of n <= options.batch windows set before,
+ * then end, which divides the totals. It uses the training's slot_weight, so it discards the sums since the last check. */
 struct training_totals {
     double error, error_without_memory, entropy;
     long windows, queries, alive;

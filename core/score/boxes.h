@@ -1,6 +1,6 @@
 /* Boxes around the parts of a window that score. The cells of the window's map (core/score/score.h) at or above a level form
- * connected components; diagonal neighbours are connected. Each component gives its bounding box and the score of its highest
- * cell. Boxes may overlap. Coordinates are fractions of the network's picture, which is the camera's whole picture.
+ * connected components; diagonal neighbours are connected. Each component gives its bounding box and the score of its
+ * highest cell. Boxes may overlap. Coordinates are fractions of the network's picture, which is the camera's whole picture.
  * Pure, any thread; allocates nothing. */
 #ifndef MEMAED_CORE_SCORE_BOXES_H
 #define MEMAED_CORE_SCORE_BOXES_H

@@ -1,6 +1,6 @@
-/* The calibration of a model: its score, the thresholds of alerts, the tail of normal scores, the ranges of the 8-bit network
- * and the limits of static scenes. `learn` and `calibrate` measure it on held-out normal footage, and the model file stores it
- * as memae.calibration. Plain data and pure functions; any thread. */
+/* The calibration of a model: its score, the thresholds of alerts, the tail of normal scores, the ranges of the 8-bit
+ * network and the limits of static scenes. `learn` and `calibrate` measure it on held-out normal footage, and the model file
+ * stores it as memae.calibration. Plain data and pure functions; any thread. */
 #ifndef MEMAED_CORE_SCORE_CALIBRATION_H
 #define MEMAED_CORE_SCORE_CALIBRATION_H
 
@@ -58,13 +58,14 @@ bool calibration_static_holds(const struct calibration *calibration);
 /* tail_fit() for alerts by the default rule of core/score/alert.h. */
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known);
 
-/* The tail of the runs of the daemon's own score. Above the highest level of its conditions' tails that score is the logarithm
- * of the hours between runs, so its tail is exponential with scale 1 and needs no fit. */
+/* The tail of the runs of the daemon's own score. Above the highest level of its conditions' tails that score is the
+ * logarithm of the hours between runs, so its tail is exponential with scale 1 and needs no fit. */
 struct pareto calibration_runs(const struct score_spec *spec);
 
 /* Fits the tail and the thresholds from n > 0 finite held-out scores in order, for alerts by the default rule of
  * core/score/alert.h. Normal footage crosses the threshold alerts_a_day > 0 times a day; close_threshold is the level of the
- * tail's runs. The caller has set fps, has_score and score, and the scores are by that score. 0 or -ENOMEM, ret untouched. */
+ * tail's runs. The caller has set fps, has_score and score, and the scores are by that score. 0 or -ENOMEM, ret
+ * untouched. */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
 /* The score of the window in result, after plan_run(). Uses result->scratch. Writes the features that the score is made of;

@@ -1,8 +1,9 @@
 /* The drift monitor: it tells whether a calibration still holds. While the camera shows what it was calibrated on, the
- * p-values of live windows are uniform (Vovk, Gammerman and Shafer, 2005, chapter 7). Drift is reported only; nothing adapts.
+ * p-values of live windows are uniform (Vovk, Gammerman and Shafer, 2005, chapter 7). Drift is reported only; nothing
+ * adapts.
  *
- * The hours of a day differ, so p-values count with exponentially falling weights: a day-old one counts half as much as a new
- * one. The distance from the uniform distribution is Kolmogorov and Smirnov's, over ten bins: 0 if p-values are uniform,
+ * The hours of a day differ, so p-values count with exponentially falling weights: a day-old one counts half as much as a
+ * new one. The distance from the uniform distribution is Kolmogorov and Smirnov's, over ten bins: 0 if p-values are uniform,
  * near 1 if all are equal. No locks: one thread (or lock) per camera. */
 #ifndef MEMAED_CORE_SCORE_DRIFT_H
 #define MEMAED_CORE_SCORE_DRIFT_H

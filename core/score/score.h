@@ -14,11 +14,11 @@
  * cells with the largest change (1/30). With s and c, each feature in spreads from its usual value at this camera,
  * z = ln(eˢ + eᶜ): either of the two alone makes z large.
  *
- * A camera that switches to infrared at night shows another picture with other noise. If the held-out footage has two kinds of
- * light (conditions), separated by the picture's contrast, each has its own usual values. The score is the logarithm of the
- * hours between alerts that normal footage of that condition gives at z, by a generalised Pareto tail (core/score/tail.h);
- * below the tail's level it continues along the tangent. So equal scores are equally rare in both conditions, even if nothing
- * ever moves at night. Figures, and what did not help: docs/score.md. Pure, any thread. */
+ * A camera that switches to infrared at night shows another picture with other noise. If the held-out footage has two kinds
+ * of light (conditions), separated by the picture's contrast, each has its own usual values. The score is the logarithm of
+ * the hours between alerts that normal footage of that condition gives at z, by a generalised Pareto tail
+ * (core/score/tail.h); below the tail's level it continues along the tangent. So equal scores are equally rare in both
+ * conditions, even if nothing ever moves at night. Figures, and what did not help: docs/score.md. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_SCORE_H
 #define MEMAED_CORE_SCORE_SCORE_H
 
@@ -27,8 +27,8 @@
 #include "core/score/tail.h"
 
 /* The usual values of a feature at a camera: the normal distribution through the 95th and the 99th percentile of held-out
- * footage. Lower percentiles would mislead: a camera that sees nothing for most of the day has its median there, and all usual
- * motion would lie spreads above it. */
+ * footage. Lower percentiles would mislead: a camera that sees nothing for most of the day has its median there, and all
+ * usual motion would lie spreads above it. */
 struct score_usual {
     double centre, spread;      /* spread > 0 */
 };
@@ -55,14 +55,14 @@ struct score_features {
     int condition;              /* index of the condition that the window was measured in */
 };
 
-/* The size of the grid of cells; the centre of cell (r, c) lies at pixel (4r + 4, 4c + 4). False, rows and columns untouched,
- * if windows have no score: it needs one channel, 4 frames or more, and 8 x 8 pixels or more. */
+/* The size of the grid of cells; the centre of cell (r, c) lies at pixel (4r + 4, 4c + 4). False, rows and columns
+ * untouched, if windows have no score: it needs one channel, 4 frames or more, and 8 x 8 pixels or more. */
 bool score_cells(const struct arch *arch, int *rows, int *columns);
 /* Floats of scratch; 0 if there is no score. */
 size_t score_scratch(const struct arch *arch);
 
-/* Measures a window, x and x_hat [t, h, w] in the network's units, both borrowed. Uses conditions, boundary and the noises of
- * spec. Stores the cells in scratch [score_scratch()] for score_map() and score_boxes(). */
+/* Measures a window, x and x_hat [t, h, w] in the network's units, both borrowed. Uses conditions, boundary and the noises
+ * of spec. Stores the cells in scratch [score_scratch()] for score_map() and score_boxes(). */
 void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec, float *scratch,
                    struct score_features *ret);
 
@@ -77,10 +77,10 @@ void score_map(const struct score_spec *spec, const struct arch *arch, const flo
  * highest cell's score as the level, so there is at least one box. */
 void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret);
 
-/* Whether n contrasts (any order; sorted in place) come from two kinds of light. Then *boundary separates them. The contrasts
- * are split where the variance within both parts is least (Otsu, 1979). There are two kinds if that variance is at most a fifth
- * of the total (a uniform distribution keeps a quarter), if each part has at least a tenth of the contrasts and at least 50,
- * and if the means differ by ln 1.5 or more. *boundary may be written even if the result is false. */
+/* Whether n contrasts (any order; sorted in place) come from two kinds of light. Then *boundary separates them. The
+ * contrasts are split where the variance within both parts is least (Otsu, 1979). There are two kinds if that variance is at
+ * most a fifth of the total (a uniform distribution keeps a quarter), if each part has at least a tenth of the contrasts and
+ * at least 50, and if the means differ by ln 1.5 or more. *boundary may be written even if the result is false. */
 bool score_conditions_differ(double *contrasts, size_t n, double *boundary);
 
 /* Fits the usual values to n > 0 finite logarithms (any order; sorted in place). */

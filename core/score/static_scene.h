@@ -2,8 +2,8 @@
  * computed window by no more than the camera's own noise. It then gets that window's score.
  *
  * The reference is the mean picture of the last computed window, provided that all frames of that window match it within the
- * noise. Each frame is compared with the reference once, in cells of 8x8 pixels. If one cell of one frame differs, the windows
- * with that frame are computed. Windows are also computed
+ * noise. Each frame is compared with the reference once, in cells of 8x8 pixels. If one cell of one frame differs, the
+ * windows with that frame are computed. Windows are also computed
  *   after a gap in the sequence;
  *   while the camera is frozen: its pictures repeat, bit for bit, for longer than ever in the calibration's footage;
  *   after STATIC_MOST static windows in a row, so that slow changes do not add up.
@@ -11,8 +11,8 @@
  * The alerts are the same as if all windows were computed, as long as the bound holds. A score is reused only if it is below
  * the threshold by more than the bound; while an alert may be open, below the closing threshold by more than the bound.
  *
- * Windows are decided in order. A decision depends on the frames and on the scores of earlier windows only, not on which thread
- * computes them or when. No locks: one thread (or lock) per scene. Nothing is allocated after static_scene_open(). */
+ * Windows are decided in order. A decision depends on the frames and on the scores of earlier windows only, not on which
+ * thread computes them or when. No locks: one thread (or lock) per scene. Nothing is allocated after static_scene_open(). */
 #ifndef MEMAED_CORE_SCORE_STATIC_SCENE_H
 #define MEMAED_CORE_SCORE_STATIC_SCENE_H
 
@@ -87,8 +87,8 @@ enum static_verdict static_scene_decide(struct static_scene *scene, const struct
 void static_scene_scored(struct static_scene *scene, uint64_t number, const struct score_features *features,
                          const struct static_score *score);
 
-/* Repeating pictures of a frozen camera. static_repeat_since() takes the next picture and returns the time of the first of the
- * successive pictures that are equal to it. */
+/* Repeating pictures of a frozen camera. static_repeat_since() takes the next picture and returns the time of the first of
+ * the successive pictures that are equal to it. */
 struct static_repeat {
     uint8_t *last;                  /* [pixels], the caller's */
     bool begun;

@@ -3,9 +3,9 @@
  * generalised Pareto tail (peaks over threshold; Pickands 1975), fitted by probability-weighted moments (Hosking and Wallis,
  * 1987).
  *
- * Windows overlap, so windows above a level come in runs. A run covers the windows of one alert (core/score/alert.h). The rate
- * of alerts is therefore fitted to the runs' peaks. That tail is never lighter than exponential: thresholds lie far beyond the
- * highest score of an hour of footage, where a bounded tail would promise too much. Pure, any thread. */
+ * Windows overlap, so windows above a level come in runs. A run covers the windows of one alert (core/score/alert.h). The
+ * rate of alerts is therefore fitted to the runs' peaks. That tail is never lighter than exponential: thresholds lie far
+ * beyond the highest score of an hour of footage, where a bounded tail would promise too much. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_TAIL_H
 #define MEMAED_CORE_SCORE_TAIL_H
 
@@ -29,8 +29,9 @@ struct tail {
     long runs;                          /* above run.level */
 };
 
-/* Fits scale and shape to n > 0 excesses over the level (>= 0, any order; sorted in place). The scale is at least least_scale.
- * The shape lies between least_shape and 0.5; it is 0 with fewer than 10 excesses. Leaves level and share untouched. */
+/* Fits scale and shape to n > 0 excesses over the level (>= 0, any order; sorted in place). The scale is at least
+ * least_scale. The shape lies between least_shape and 0.5; it is 0 with fewer than 10 excesses. Leaves level and share
+ * untouched. */
 void pareto_fit(struct pareto *ret, double *excesses, size_t n, double least_scale, double least_shape);
 double pareto_exceeds(const struct pareto *p, double score);        /* P(above score); share for a score up to the level */
 /* The score that is exceeded at the rate; the level if the rate is share or more. */
@@ -44,8 +45,8 @@ struct tail_window {
 
 /* Fits the tail to n > 0 finite scores in order. Runs follow the alert rule k of the last n_last windows, n_last <= 64. The
  * run level is the highest that has at least least_a_day runs a day, and enough for a fit; if no level has, the one with the
- * most runs. known: the runs' tail if it is known already, else NULL; runs above its level are then only counted. 0 or -ENOMEM,
- * ret untouched. */
+ * most runs. known: the runs' tail if it is known already, else NULL; runs above its level are then only counted. 0 or
+ * -ENOMEM, ret untouched. */
 int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day,
              const struct pareto *known);
 

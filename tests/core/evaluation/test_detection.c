@@ -11,8 +11,8 @@
 
 enum { MAX = 60 };
 
-/* One window a second. Scores are digits; '|' before one is a break. Labels: '#' abnormal, '.' normal. Windows end 0.7 s after
- * their centre. */
+/* One window a second. Scores are digits; '|' before one is a break. Labels: '#' abnormal, '.' normal. Windows end 0.7 s
+ * after their centre. */
 static size_t windows_of(struct detection_window *w, const char *scores, const char *labels)
 {
     size_t n = 0, start = 0;
@@ -98,7 +98,8 @@ START_TEST(not_defined)
 }
 END_TEST
 
-/* Brute force: the lowest value, a score or just above one, from which on no threshold gives more false alarms than allowed. */
+/* Brute force: the lowest value, a score or just above one, from which on no threshold gives more false alarms than
+ * allowed. */
 START_TEST(thresholds_agree_with_a_search)
 {
     uint64_t seed = (uint64_t)time(NULL);

@@ -14,8 +14,8 @@ enum { MAX_SIDE = 12, MAX_PIXELS = MAX_SIDE * MAX_SIDE, MAX_FRAMES = 6 };
 
 START_TEST(a_case_by_hand)
 {
-    /* Two frames of 4x4 with cells of 2x2 pixels. Frame 0 has two regions of one pixel each, at opposite corners. Frame 1 has
-     * one region, its lower half. */
+    /* Two frames of 4x4 with cells of 2x2 pixels. Frame 0 has two regions of one pixel each, at opposite corners. Frame 1
+     * has one region, its lower half. */
     static const uint8_t mask0[16] = {255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255};
     static const uint8_t mask1[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
     struct localisation *l;
@@ -29,14 +29,14 @@ START_TEST(a_case_by_hand)
     ck_assert_uint_eq(localisation_frames(l), 2);
     ck_assert_uint_eq(localisation_regions(l), 3);
 
-    /* Abnormal pixels: one each of 9 and 3, four each of 4 and 0. Normal pixels: three of 9, four of 8, three of 3, four of 2,
-     * eight of 1. */
+    /* Abnormal pixels: one each of 9 and 3, four each of 4 and 0. Normal pixels: three of 9, four of 8, three of 3, four of
+     * 2, eight of 1. */
     ck_assert_int_eq(localisation_pixel_auc(&auc, l), 0);
     ck_assert_double_eq_tol(auc, ((1.5 + 19) + (1.5 + 12) + 4 * 15 + 0) / (10 * 22), 1e-12);
 
     /* From the top: 9 detects a corner (1/4). 8 is a false positive. 4 joins it and detects the half with 4 of 12 pixels: no
-     * false positive remains. 3 joins 9 diagonally, 1 of 8 pixels for each corner: both are detected. 2 and 1 extend it to 12
-     * and 16 pixels: both are lost. So all three regions are detected with no false positive. */
+     * false positive remains. 3 joins 9 diagonally, 1 of 8 pixels for each corner: both are detected. 2 and 1 extend it to
+     * 12 and 16 pixels: both are lost. So all three regions are detected with no false positive. */
     ck_assert_int_eq(localisation_rbdc(&rbdc, l), 0);
     ck_assert_double_eq(rbdc, 1);
     localisation_close(l);

@@ -1,4 +1,4 @@
-/* A window allocates nothing: malloc and its kin are counted while plans run. */
+/* Scoring a window allocates nothing: counts calls of malloc, calloc, realloc and aligned_alloc while plans run. */
 #include <cblas.h>
 #include <check.h>
 #include <stdatomic.h>
@@ -15,7 +15,7 @@
 #define COUNTED 1
 static atomic_long allocations;
 
-/* glibc's own, under ours. */
+/* The functions of glibc that ours call. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
@@ -55,12 +55,12 @@ START_TEST(test_none_per_window)
     if (_i / 2 % 3 == 1)
         arch.memory.similarity = SIMILARITY_DOT;
     if (_i / 2 % 3 == 2) {
-        arch.height = arch.width = 16;      /* products of a few rows */
+        arch.height = arch.width = 16;      /* products of few rows */
         arch.memory.slots = 5;
         arch.memory.shrink = 0.1f;
     }
     kernels_choose(NULL);
-    openblas_set_num_threads(1);        /* as the program does */
+    openblas_set_num_threads(1);        /* as the program sets it */
     struct model *model;
     struct plan *plan;
     ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
@@ -70,19 +70,19 @@ START_TEST(test_none_per_window)
         ranges.channels[i] = (struct range){-1, 4};
     ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, score_scratch(&model->arch), &ranges, &err) : plan_open(&plan, model, score_scratch(&model->arch), &err), 0);
     void *ws = plan_workspace_new(plan);
-    struct frame_cache *frame_cache = plan_frame_cache_new(plan, 1);
+    struct frame_cache *cache = plan_frame_cache_new(plan, 1);
     uint8_t *picture = calloc(1, (size_t)arch.height * (size_t)arch.width);
     const uint8_t *frames[ARCH_MAX_FRAMES];
     for (int t = 0; t < arch.frames; t++)
         frames[t] = picture;
     struct plan_result result;
-    plan_run(plan, frames, ws, &result);        /* BLAS makes its buffers once */
+    plan_run(plan, frames, ws, &result);        /* OpenBLAS allocates its buffers at the first call */
     const struct calibration calibration = {.has_score = true, .score = {1, 0, {{0, {0, 1}, {0, 1}, {0, 1, 1, 0}}}}};
     struct boxes boxes = {0};
     long before = atomic_load(&allocations);
     for (int i = 0; i < 3; i++) {
         plan_run(plan, frames, ws, &result);
-        plan_run_sliding(plan, frame_cache, (uint64_t)i, frames, ws, &result);
+        plan_run_sliding(plan, cache, (uint64_t)i, frames, ws, &result);
         struct score_features features;
         float score = calibration_score(&calibration, plan, &result, &features);
         calibration_boxes(&calibration, plan, &result, score, score, score, &boxes);
@@ -92,7 +92,7 @@ START_TEST(test_none_per_window)
     ck_assert_int_eq(during, 0);
     ck_assert_int_ge(boxes.n, 1);
     free(picture);
-    free(frame_cache);
+    free(cache);
     free(ws);
     plan_close(plan);
     model_close(model);

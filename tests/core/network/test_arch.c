@@ -1,4 +1,4 @@
-/* Shapes of architectures, and what is refused. */
+/* Shapes of architectures, refused architectures, sizes for cameras, tensors of a model. */
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
@@ -117,7 +117,8 @@ START_TEST(test_sizes_near_the_cameras)
 }
 END_TEST
 
-/* Every size that comes out is one that the network takes, within its bounds, and a camera turned by 90° turns it. */
+/* Every fitted size is within its bounds and makes a valid architecture. A camera turned by 90° gets the size turned by
+ * 90°. */
 START_TEST(test_every_size_is_within_bounds)
 {
     static const char *const names[] = {"small", "nano"};
@@ -134,7 +135,7 @@ START_TEST(test_every_size_is_within_bounds)
                 ck_assert_msg(w % 16 == 0 && h % 16 == 0 && w >= 32 && h >= 32 && w * h <= 1.15 * area && (w == 32 || w <= cw + 8) &&
                               (h == 32 || h <= ch + 8), "%dx%d: %dx%d", cw, ch, w, h);
                 double distortion = fabs(log((double)w * ch / ((double)h * cw))), ratio = (double)cw / ch;
-                if (cw >= 176 && ch >= 176 && ratio > 0.5 && ratio < 2)      /* nothing bounds it but the grain of 16 */
+                if (cw >= 176 && ch >= 176 && ratio > 0.5 && ratio < 2)      /* only the multiples of 16 restrict it */
                     ck_assert_msg(distortion < (k ? 0.19 : 0.075), "%dx%d: %dx%d is distorted by %g", cw, ch, w, h, distortion);
                 a.width = w;
                 a.height = h;

@@ -1,5 +1,5 @@
-/* Windows that share a frame cache give the same bits as windows computed afresh, for random architectures, strides and jumps.
- * A built-in architecture shares as many frames as expected. */
+/* Windows that share a frame cache give the same bits as windows computed afresh, for random architectures, strides and
+ * jumps. A built-in architecture shares as many frames as expected. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

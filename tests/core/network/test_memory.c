@@ -1,5 +1,5 @@
-/* The memory's addressing: what the paper says of it, and its edges. Values and gradients against PyTorch are in
- * test_network.c. */
+/* Memory addressing against the paper's equations, and its edge cases. test_network.c compares values and gradients with
+ * PyTorch. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>

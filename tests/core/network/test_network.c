@@ -1,5 +1,5 @@
-/* The network against PyTorch: every module's output, the loss, every gradient and the running statistics of the golden
- * models; and gradients by finite differences. Seeds are fixed. */
+/* The network against PyTorch on the golden models: every module's output, the loss, every gradient, the running statistics.
+ * Gradients also against finite differences. Seeds are fixed. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -109,7 +109,7 @@ static void compare_modules(bool decoder)
     }
 }
 
-/* A weight before shrinkage is so near λ that rounding decides whether it survives. */
+/* Whether a weight before shrinkage is so near λ that rounding decides whether it survives. */
 static bool at_edge(const struct model *model, const float *query)
 {
     const struct memory_spec *spec = &model->arch.memory;
@@ -225,7 +225,7 @@ static const struct arch *odd_arch(int i)
     return &a;
 }
 
-/* The same kinds of layers on a single image, and on a row of a table; i as in odd_arch(). */
+/* The same architectures for a single image and for a row of a table; i as in odd_arch(). */
 static const struct arch *odd_image(int i)
 {
     static struct arch a;
@@ -260,7 +260,7 @@ static const struct arch *odd_table(int i)
     return &a;
 }
 
-enum { FINITE_SAMPLES = 3 };      /* few: a weight that crosses λ jumps, and its loss with it */
+enum { FINITE_SAMPLES = 3 };      /* few, since a weight that crosses λ jumps, and the loss with it */
 
 static const struct arch *any_arch(int i)
 {
@@ -277,7 +277,7 @@ static double total_loss(struct network *n, struct model *model, double alpha)
 
 START_TEST(test_finite_differences)
 {
-    const double alpha = 1;     /* far more than in training, so that the entropy's part shows */
+    const double alpha = 1;     /* far larger than in training, so that the entropy matters */
     struct model *model, *g;
     struct network *n;
     struct rng rng;
@@ -298,7 +298,7 @@ START_TEST(test_finite_differences)
         model_tensor(g, i, &tg);
         if (!t.trainable)
             continue;
-        /* Along a random direction of each tensor, so that the difference stands out of the rounding. */
+        /* Move each tensor in a random direction, so that the difference is large against rounding errors. */
         for (int trial = 0; trial < 3; trial++) {
             float *old = malloc(t.n * sizeof *old);
             double expected = 0, norm = 0;
@@ -332,7 +332,7 @@ START_TEST(test_finite_differences)
 }
 END_TEST
 
-/* Running statistics move by a tenth, towards the mean and the unbiased variance of a batch of few positions. */
+/* Running statistics move by a tenth towards the batch's mean and unbiased variance, here with few positions. */
 START_TEST(test_running_statistics)
 {
     struct model *model;

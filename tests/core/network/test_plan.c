@@ -1,5 +1,5 @@
-/* The frozen plan against the layer-by-layer forward and against PyTorch; many threads on one plan; what it leaves
- * untouched. */
+/* The frozen plan against the network's forward pass and against PyTorch, with several threads on one plan, within its
+ * workspace, and in 8 bits. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -71,7 +71,7 @@ START_TEST(test_parity)
     struct network *net;
     ck_assert_int_eq(network_open(&net, &file.model->arch, 1, &parallel_serial, &err), 0);
     void *ws = workspace();
-    for (size_t s = 0; s < 2; s++) {            /* one channel, or one position: channels-last is the same order */
+    for (size_t s = 0; s < 2; s++) {            /* with one channel or one position, channels last is PyTorch's order */
         struct plan_result r;
         plan_run_cube(plan, x + s * n, ws, &r);
         close_to("x_hat, PyTorch", r.x_hat, last + s * n, n, 1e-4);
@@ -185,7 +185,7 @@ START_TEST(test_workspace_bounds)
     float *cube = calloc(dims_elements(file.model->shapes.encoder[0]), sizeof *cube);
     struct plan_result first, second;
     plan_run_cube(plan, cube, ws, &first);
-    memset(ws, 0xff, size);     /* whatever a run left must not matter to the next */
+    memset(ws, 0xff, size);     /* a run must not depend on the content of the workspace */
     plan_run_cube(plan, cube, ws, &second);
     ck_assert(first.reference == second.reference);
     for (size_t i = 0; i < guard; i++)
@@ -219,7 +219,7 @@ START_TEST(test_without_memory)
 }
 END_TEST
 
-/* What goes into the layers of the loaded model, on random pictures; false where it takes none. */
+/* Observes the ranges of the loaded model on the pictures. False if the model takes none. */
 static bool observe(struct ranges *ret, const uint8_t *const frames[])
 {
     const struct arch *a = plan_arch(plan);
@@ -238,8 +238,8 @@ static bool observe(struct ranges *ret, const uint8_t *const frames[])
     return a->channels == 1;
 }
 
-/* In 8 bits: near to fp32, the same by pictures and by cubes, z the same bit for bit by every table, and inside of its
- * workspace whatever that held. */
+/* In 8 bits, results are near fp32 and equal for pictures and cubes, every table gives the same bits of z, and a run stays
+ * within its workspace whatever that holds. */
 START_TEST(test_int8)
 {
     enum { SIZE = 16 * 64 * 64 };
@@ -287,7 +287,7 @@ START_TEST(test_int8)
                 z = malloc(nz * sizeof *z);
                 memcpy(z, r.z, nz * sizeof *z);
             }
-            /* A first layer in floats rounds as its table does. */
+            /* A first layer in floats rounds differently in each table. */
             ck_assert(!picture || memcmp(z, r.z, nz * sizeof *z) == 0);
         }
         if (picture) {
@@ -310,7 +310,7 @@ START_TEST(test_int8)
 }
 END_TEST
 
-/* Ranges of other networks are refused; in those of this one every channel has its place. */
+/* Ranges of another network are refused. The channels of this one are numbered layer by layer. */
 START_TEST(test_int8_ranges_fit)
 {
     static struct ranges ranges;
@@ -357,11 +357,11 @@ START_TEST(test_ranges)
     ck_assert_int_eq(r.n, 4);
     ck_assert(r.channels[1].low == -1 && r.channels[1].high == 100);
     ck_assert(r.channels[2].low == -4.495f && r.channels[2].high == 0.5f);
-    ranges_fit(&r, &seen, 0.02);        /* ten at either end */
+    ranges_fit(&r, &seen, 0.02);        /* outside: ten values at each end */
     ck_assert(r.channels[1].low >= -1 && r.channels[1].high > 8.8f && r.channels[1].high < 9.2f);
     ck_assert(r.channels[2].low > -4.47f && r.channels[2].low < -4.42f);
     ck_assert(r.channels[2].high > 0.43f && r.channels[2].high < 0.47f);
-    for (int i = 0; i < 4; i += 3)      /* nothing seen */
+    for (int i = 0; i < 4; i += 3)      /* nothing was observed */
         ck_assert(r.channels[i].low <= 0 && r.channels[i].high > r.channels[i].low);
 }
 END_TEST

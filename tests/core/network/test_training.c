@@ -1,4 +1,5 @@
-/* Adam against its formula; a small network that learns; dead slots that come back. Seeds are fixed. */
+/* Adam against its formula; a small network that learns; faults of the addressing that training corrects; evaluation. Seeds
+ * are fixed. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -44,14 +45,14 @@ START_TEST(test_adam)
         adam_step(&adam, model, g, 0.01);
         ck_assert_msg(fabs((double)model->memory[3] - p) < 1e-5, "step %d: %g, not %g", t, (double)model->memory[3], p);
     }
-    ck_assert(model->encoder[0].running_var[0] == running);     /* statistics are not learned */
+    ck_assert(model->encoder[0].running_var[0] == running);     /* running statistics are not learned */
     adam_close(&adam);
     model_close(g);
     model_close(model);
 }
 END_TEST
 
-/* Windows of a bright square that drifts over a gradient: window i starts at phase i. */
+/* Windows of a bright square that moves over a gradient; window i starts at phase i. */
 static void window(int i, uint8_t pixels[4][256], const uint8_t *frames[4])
 {
     for (int t = 0; t < 4; t++) {
@@ -113,7 +114,7 @@ START_TEST(test_learns)
 }
 END_TEST
 
-/* Slots that point away from every query are set anew; those in use are left alone. */
+/* Slots that no query uses are set to queries; slots in use stay. */
 START_TEST(test_reseeds_dead_slots)
 {
     kernels_choose(NULL);
@@ -126,7 +127,7 @@ START_TEST(test_reseeds_dead_slots)
     arch.memory.temperature = 1;
     ck_assert_int_eq(model_open(&model, &arch, &err), 0);
     model_init(model, 1);
-    for (size_t i = 0; i < 8; i++) {    /* one of two slots takes everything: the others are dead */
+    for (size_t i = 0; i < 8; i++) {    /* one of two slots takes all the weight: the others are unused */
         model->memory[i] = 100;
         model->memory[8 + i] = -100;
     }
@@ -145,19 +146,19 @@ START_TEST(test_reseeds_dead_slots)
 }
 END_TEST
 
-/* ---- diseases of the addressing ---------------------------------------------------------------------------------- */
+/* ---- faults of the addressing ------------------------------------------------------------------------------------ */
 
 enum { STEPS = 500 };
 
 struct outcome {
     struct training_evaluation e;
-    struct training_health first, last; /* the first look, the last */
+    struct training_health first, last; /* at the first check and at the last */
     int most_sick;
     float shrink;
 };
 
-/* A training of the small network that begins ill: with this λ and batch, and all slots equal or not. */
-static struct outcome learn_ill(float shrink, bool equal_slots, int batch)
+/* Trains the small network from a faulty start: with this λ and batch, and with all slots equal or not. */
+static struct outcome learn_from_fault(float shrink, bool equal_slots, int batch)
 {
     struct outcome o = {0};
     struct model *model;
@@ -206,7 +207,7 @@ static void check_cured(const struct outcome *o)
 
 START_TEST(test_healthy)
 {
-    struct outcome o = learn_ill(0.02f, false, 4);
+    struct outcome o = learn_from_fault(0.02f, false, 4);
     check_cured(&o);
     ck_assert_int_eq(o.most_sick, 0);
     ck_assert(o.shrink == 0.02f);
@@ -216,33 +217,34 @@ END_TEST
 
 START_TEST(test_dead_addressing_is_cured)
 {
-    struct outcome o = learn_ill(0.9f, false, 4);
+    struct outcome o = learn_from_fault(0.9f, false, 4);
     ck_assert_msg(o.first.dead > 0.9 && o.first.sick == 1, "%g dead", o.first.dead);
     check_cured(&o);
-    ck_assert_msg(o.most_sick <= 3, "%d looks", o.most_sick);
+    ck_assert_msg(o.most_sick <= 3, "%d checks", o.most_sick);
     ck_assert_msg(o.shrink > 0 && o.shrink <= 0.45f, "shrink %g", (double)o.shrink);
 }
 END_TEST
 
 START_TEST(test_equal_slots_are_cured)
 {
-    struct outcome o = learn_ill(0.02f, true, 4);
+    struct outcome o = learn_from_fault(0.02f, true, 4);
     ck_assert_msg(o.first.answers < 1.001 && o.first.sick == 1, "%g answers", o.first.answers);
     check_cured(&o);
     ck_assert(o.shrink == 0.02f);
 }
 END_TEST
 
-/* Norms over two windows: the running statistics have to do for inference. */
+/* Norms over two windows: inference must work with the running statistics. */
 START_TEST(test_batch_of_two)
 {
-    struct outcome o = learn_ill(0.02f, false, 2);
+    struct outcome o = learn_from_fault(0.02f, false, 2);
     check_cured(&o);
     ck_assert_msg(o.e.error < 0.1, "inference mode: %g", o.e.error);
 }
 END_TEST
 
-/* Weights of zero have no logarithm: the entropy and all gradients stay finite where some are, and where all are. */
+/* The entropy and all gradients stay finite although weights of zero have no logarithm, with some of them zero and with
+ * all. */
 START_TEST(test_entropy_of_zero_weights)
 {
     kernels_choose(NULL);

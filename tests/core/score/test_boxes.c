@@ -1,5 +1,5 @@
-/* core/score/boxes: a map worked out by hand, the order and number of boxes, edges of pictures, and random maps against brute
- * force. */
+/* core/score/boxes: a map worked out by hand, the order and number of boxes, edges of pictures, and random maps against
+ * brute force. */
 #include "core/score/boxes.h"
 
 #include <check.h>

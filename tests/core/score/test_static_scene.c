@@ -330,8 +330,8 @@ static void score_one(struct static_scene *scene, struct unscored *unscored, int
     unscored[i] = unscored[--*n];
 }
 
-/* Random walks of scores, with static windows' scores within the bound, scored late and in any order: the alerts are the same
- * as without static windows. */
+/* Random walks of scores, with static windows' scores within the bound, scored late and in any order: the alerts are the
+ * same as without static windows. */
 START_TEST(alerts_are_the_same)
 {
     enum { WORKERS = 4 };
