@@ -49,7 +49,7 @@ void blas_init(char **argv)
     enum level level = level_of_cpu();
 
     if (!getenv("OPENBLAS_CORETYPE") && level_of_kernels(openblas_get_corename()) != level) {
-        /* By its own path, not as /proc/self/exe: that would make "exe" the name that ps and pgrep show. */
+        /* Executed as /proc/self/exe, the program would be called "exe" in ps and pgrep. */
         char path[PATH_MAX];
         ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
 

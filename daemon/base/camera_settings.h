@@ -1,5 +1,5 @@
-/* What a camera's configuration says of playing its source. `run` and `learn --camera` share it, so that a model is learned from
- * the stream that it will watch. Pure, any thread. */
+/* What a camera's configuration says of playing its source. `run` and `learn --camera` share it, so that a model is learned
+ * from the stream that it will watch. Pure, any thread. */
 #ifndef MEMAED_DAEMON_BASE_CAMERA_SETTINGS_H
 #define MEMAED_DAEMON_BASE_CAMERA_SETTINGS_H
 
@@ -8,7 +8,8 @@
 #include "io/config/config.h"
 #include "io/video/source.h"
 
-/* Options for source_open(): transport and stall time-out of the camera, all else zero. The caller adds size, rate and stop. */
+/* Options for source_open(): transport and stall time-out of the camera, all else zero. The caller adds size, rate and
+ * stop. */
 struct source_options camera_settings_source(const struct config_camera *camera);
 
 /* The source is a file or folder of this machine: its end is no loss of the camera. */

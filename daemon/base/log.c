@@ -24,7 +24,7 @@ struct line {
     size_t n;
 };
 
-/* JOURNAL_STREAM names the journal's socket; standard error may have been sent elsewhere since. */
+/* JOURNAL_STREAM names the journal's socket. Standard error may have been redirected since it was set. */
 static bool stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
@@ -40,7 +40,7 @@ void log_open(int priority)
     atomic_store(&journal, stderr_is_journal());
 }
 
-/* One byte is left for the end of the line. */
+/* Keeps one byte free for the end of the line. */
 static void put(struct line *line, const char *text, size_t n)
 {
     size_t room = sizeof line->text - 1 - line->n;
@@ -101,7 +101,7 @@ static void put_head(struct line *line, int priority)
     put_text(line, text);
 }
 
-/* A line that can't be written is lost: there is nowhere to tell. */
+/* A line that cannot be written is lost: there is no other place to report that. */
 static void end_line(struct line *line)
 {
     int saved = errno;

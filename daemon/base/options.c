@@ -57,7 +57,7 @@ int command_failed(const struct command *command, const struct error *err)
     return FAILED;
 }
 
-/* What an option's value has to be, for "expected …". */
+/* Writes what an option takes, for "expected …". */
 static void describe(char *ret, size_t size, const struct command_option *option)
 {
     switch (option->type) {
@@ -93,7 +93,7 @@ static int refuse(const struct parser *p, const struct command_option *option, c
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
-/* strtol() and strtod() skip blanks first; a number on the command line begins with itself. */
+/* strtol() and strtod() skip leading blanks; a value on the command line must have none. */
 static bool starts(const char *text)
 {
     return *text && !isspace((unsigned char)*text);
@@ -181,7 +181,7 @@ static int set(struct parser *p, const struct command_option *option, const char
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */
 
-/* value NULL: it is the next word. */
+/* value NULL: the next word is the value. */
 static int take(struct parser *p, const struct command_option *option, const char *value)
 {
     if (option == &help_option)
@@ -222,7 +222,7 @@ static int take_long(struct parser *p, const char *word)
     return take(p, found, value ? value + 1 : NULL);
 }
 
-/* Letters behind one '-'; what follows the first that takes a value is its value. */
+/* Letters after one '-'. The rest of the word is the value of the first letter that takes one. */
 static int take_letters(struct parser *p, const char *letters)
 {
     for (; *letters; letters++) {

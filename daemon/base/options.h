@@ -1,12 +1,12 @@
-/* The command line of each subcommand as one table: struct command. command_parse() reads argv by it and reports faults,
- * command_help() prints --help from it, and command_option() lets others go through its rows. A new option is one row.
+/* The command line of each subcommand as one table, struct command. command_parse() reads argv by the table and reports
+ * faults. command_help() prints --help from it. command_option() gives its rows to others. A new option is one row.
  *
- * Options are written as GNU programs write them: --name VALUE, --name=VALUE, an abbreviation of --name that fits no other
- * option, -n VALUE, -nVALUE, and several letters without values behind one '-'. Options and other words may be mixed; "--" ends
- * the options. Where an option is given twice, the last one counts; OPTION_LIST() collects all. --help (-h) is in no table: every
- * command has it.
+ * Options have the form of GNU programs: --name VALUE, --name=VALUE, an unambiguous abbreviation of --name, -n VALUE,
+ * -nVALUE, and several letters without values after one '-'. Options and other words may be mixed; "--" ends the options.
+ * If an option is given twice, the last one counts, but OPTION_LIST() collects all. Every command has --help (-h), which is
+ * in no table.
  *
- * Values are written into the command's own struct, which holds the defaults before. Main's thread. */
+ * command_parse() writes values into the command's own struct, which holds the defaults before. Main's thread. */
 #ifndef MEMAED_DAEMON_BASE_OPTIONS_H
 #define MEMAED_DAEMON_BASE_OPTIONS_H
 
@@ -16,7 +16,8 @@
 
 #include "core/error.h"
 
-enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_INT, OPTION_IS_REAL, OPTION_IS_CHOICE, OPTION_IS_LIST, OPTION_IS_PARSED };
+enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_INT, OPTION_IS_REAL, OPTION_IS_CHOICE, OPTION_IS_LIST,
+                   OPTION_IS_PARSED };
 
 /* Values in the order in which they were given, borrowed from argv. Starts zeroed; command_clear() frees the array. */
 struct option_list {
@@ -62,12 +63,12 @@ struct command_option {
 #define OPTION_REAL(of, field, least, greatest) \
     .type = OPTION_IS_REAL, OPTION_PLACE(of, field, double: 0), .min = (least), .max = (greatest)
 #define OPTION_REAL_ABOVE(of, field, least, greatest) OPTION_REAL(of, field, least, greatest), .above_min = true
-/* int or an enum that counts from 0: which of the choices. */
+/* int, or an enum from 0 on: the index of the choice. */
 #define OPTION_CHOICE(of, field, choices) \
     .type = OPTION_IS_CHOICE, OPTION_PLACE(of, field, int: 0, unsigned: 0), .choice = (choices)
-/* struct option_list: every value that was given; none is empty. */
+/* struct option_list: every value given; none is empty. */
 #define OPTION_LIST(of, field) .type = OPTION_IS_LIST, OPTION_PLACE(of, field, struct option_list: 0)
-/* Whatever `parser` writes from field on. */
+/* Any type: `parser` writes the field. `what` says what it takes. */
 #define OPTION_PARSED(of, field, parser, what) \
     .type = OPTION_IS_PARSED, .at = offsetof(of, field), .parse = (parser), .expected = (what)
 
@@ -79,9 +80,9 @@ struct command {
     const struct command_option *options;
     const char *notes;          /* paragraphs below the options; NULL: none */
 
-    /* Words that belong to no option. operand NULL: none is allowed, unless an option with `more` came before. */
-    const char *operand;        /* their name: "INPUT" */
-    const char *operand_help;   /* what one is, for the message that says that it is missing */
+    /* Words that belong to no option. operand NULL: only an option with `more` before them allows any. */
+    const char *operand;        /* their name in messages: "INPUT" */
+    const char *operand_help;   /* what one is, for the message that it is missing; may be NULL */
     size_t operands_at;         /* offset of their struct option_list */
     size_t least, most;         /* how many; most 0: any number */
 
@@ -92,8 +93,9 @@ struct command {
 #define OPERANDS_AT_(of, field) \
     .operands_at = offsetof(of, field) + 0 * sizeof(_Generic(((of *)0)->field, struct option_list: 0))
 
-/* Reads argv[1] … argv[argc - 1] into *values. true: go on. false: the command ends with *status: 0 after --help, 2 after wrong
- * usage, of which standard error tells, 1 where memory is short or --help can't be written. *values is to be cleared either way. */
+/* Reads argv[1] … argv[argc - 1] into *values. true: the command goes on. false: it ends with *status: 0 after --help, 2
+ * after wrong usage, which standard error explains, 1 if memory is short or --help cannot be written. Lists in
+ * *values are to be freed by command_clear() either way. */
 bool command_parse(const struct command *command, void *values, int argc, char **argv, int *status);
 /* Frees the lists in *values. */
 void command_clear(const struct command *command, void *values);
@@ -104,9 +106,10 @@ const struct command_option *command_option(const struct command *command, int i
 /* The text of --help, 80 columns wide. */
 void command_help(const struct command *command, FILE *out);
 
-/* Wrong usage that no table shows: "memaed COMMAND: TEXT", and where help is, to standard error. Returns the exit status, 2. */
+/* Reports wrong usage that a table cannot express: "memaed COMMAND: TEXT" and a hint at --help, to standard error. Returns
+ * the exit status, 2. */
 int command_misuse(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* "memaed COMMAND: err's text" to standard error, with credentials redacted. Returns the exit status, 1. */
+/* Writes "memaed COMMAND: TEXT" with err's text, credentials redacted, to standard error. Returns the exit status, 1. */
 int command_failed(const struct command *command, const struct error *err);
 
 /* The choices of enum precision: "fp32", "int8", "auto". */

@@ -1,12 +1,12 @@
-/* --help, from a command's table. */
+/* Prints --help from a command's table. */
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/base/options.h"
 
-enum { WIDTH = 80, NARROW = 24, WIDE = 30 };    /* columns: of the page; within which the help of options begins */
+enum { WIDTH = 80, NARROW = 24, WIDE = 30 };    /* columns: the page; least and most that an option's name takes */
 
-/* Characters of UTF-8, of which each takes one column. */
+/* Counts the characters of UTF-8 text. Each is taken to be one column wide. */
 static int columns(const char *text, size_t n)
 {
     int count = 0;
@@ -15,8 +15,8 @@ static int columns(const char *text, size_t n)
     return count;
 }
 
-/* Wraps text, whose first line begins at column `at`. Lines continue at `indent`, and those that begin with blanks four columns
- * further in than they begin. */
+/* Wraps text, whose first line begins at column `at`. A line continues at column `indent`; a line that begins with blanks
+ * continues four columns to the right of them. */
 static void wrap(FILE *out, const char *text, int at, int indent)
 {
     while (*text) {
@@ -57,7 +57,7 @@ static void print_forms(const struct command *command, FILE *out)
     }
 }
 
-/* "-i, --input PATH…"; returns its width. */
+/* Writes "-i, --input PATH…" and returns its width. */
 static int name_of(char *ret, size_t size, const struct command_option *option)
 {
     char letter[8] = "    ";

@@ -19,12 +19,12 @@ struct worker {
 struct parallel_threads {
     int n, started;
     struct worker *workers;             /* [n - 1] */
-    atomic_long next;                   /* the next item of the run; wider than an item, as every worker overshoots by one */
+    atomic_long next;                   /* next item of the run; long, because every worker counts one past the last item */
 
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
-    unsigned long run;                  /* counts runs: a worker sleeps until it changes */
-    int busy;                           /* workers that have not finished the run, the caller aside */
+    unsigned long run;                  /* number of the run; workers sleep until it changes */
+    int busy;                           /* workers, without the caller, that have not finished the run */
     bool closing;
     int n_items;                        /* of the run */
     void (*fn)(void *arg, int i, int worker);
@@ -33,7 +33,7 @@ struct parallel_threads {
 
 static void work(struct parallel_threads *threads, int worker)
 {
-    /* fn, arg and n_items stand still during a run, so they are read without the mutex that published them. */
+    /* fn, arg and n_items do not change during a run, so they are read without the mutex that published them. */
     for (long i; (i = atomic_fetch_add_explicit(&threads->next, 1, memory_order_relaxed)) < threads->n_items;)
         threads->fn(threads->arg, (int)i, worker);
 }

@@ -1,8 +1,8 @@
-/* The parallel_for of core/parallel.h over a fixed set of threads. The thread that calls run is worker 0 and works too;
- * the others sleep between runs. Items go to whoever is free, by one atomic counter, so that items of unequal cost, or
- * a core that is busy elsewhere, don't hold up the rest.
+/* The parallel_for of core/parallel.h on a fixed set of threads. The thread that calls run() is worker 0 and works too; the
+ * others sleep between runs. Workers take items from one atomic counter, so that neither items of unequal cost nor a core
+ * that is busy elsewhere delay the others.
  *
- * One run at a time: a set belongs to the thread that calls run. fn must not call run of the same set. */
+ * A set belongs to the thread that calls run(), and does one run at a time. fn must not call run() of the same set. */
 #ifndef MEMAED_DAEMON_BASE_PARALLEL_THREADS_H
 #define MEMAED_DAEMON_BASE_PARALLEL_THREADS_H
 
@@ -12,15 +12,16 @@ enum { PARALLEL_THREADS_MAX = 1024 };
 
 struct parallel_threads;
 
-/* n workers, the caller's thread among them: starts n - 1 threads, named "work-1" … with signals blocked.
- * 1 <= n <= PARALLEL_THREADS_MAX. 0, -EINVAL, -ENOMEM, -EAGAIN. *ret is the caller's. */
+/* Makes a set of n workers, 1 <= n <= PARALLEL_THREADS_MAX. The caller's thread is one of them, so n - 1 threads are
+ * started. They are named "work-1" … and have signals blocked. *ret is the caller's. Returns 0, -EINVAL, -ENOMEM or
+ * -EAGAIN. */
 int parallel_threads_open(struct parallel_threads **ret, int n);
-void parallel_threads_close(struct parallel_threads *threads);    /* takes NULL; no run may be under way */
+void parallel_threads_close(struct parallel_threads *threads);    /* takes NULL; not during a run */
 
-/* Holds until parallel_threads_close(). */
+/* Valid until parallel_threads_close(). */
 struct parallel parallel_threads_parallel(struct parallel_threads *threads);
 
-/* How many threads may run at once here: the cores of this process's affinity mask, at least 1. */
+/* How many threads can run at once: the cores in this process's affinity mask, 1 to PARALLEL_THREADS_MAX. */
 int parallel_threads_cores(void);
 
 #endif

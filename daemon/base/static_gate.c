@@ -7,10 +7,10 @@
 #include "io/base/lock.h"
 
 struct static_gate {
-    struct lock lock;               /* guards: */
-    pthread_cond_t moved_on;
+    struct lock lock;               /* guards the scene and next */
+    pthread_cond_t moved_on;        /* a window was decided, or a computed one was reported */
     struct static_scene *scene;
-    uint64_t next;                  /* ticket */
+    uint64_t next;                  /* ticket of the window to be decided next */
 };
 
 int static_gate_open(struct static_gate **ret, const struct calibration *calibration, const struct plan *plan,

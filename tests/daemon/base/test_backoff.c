@@ -1,4 +1,4 @@
-/* daemon/backoff: bounds, growth, jitter. */
+/* daemon/base/backoff: bounds, growth, jitter. */
 #include <check.h>
 #include <stdbool.h>
 
