@@ -1,4 +1,4 @@
-/* memaed calibrate: a trained model's alerts set anew, on other footage of what is normal. */
+/* memaed calibrate: calibrates a trained model's alerts anew, on other footage of what is normal. */
 #include "daemon/commands.h"
 
 #include <errno.h>
@@ -23,7 +23,8 @@ struct calibrate {
     int windows, threads, max_memory_mib;
 };
 
-/* The story of the model's making, with what it was calibrated on, and how that held: verified, taken over. */
+/* memae.training of the new model: that of the old one, plus the footage of this calibration and its survey. Takes over the
+ * reference to verified. NULL: out of memory. */
 static json_t *story(const struct calibrate *o, const json_t *training, size_t frames, json_t *verified)
 {
     json_t *copy = training ? json_deep_copy(training) : json_object();
@@ -66,7 +67,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
         goto out;
     }
     if ((r = parallel_threads_open(&threads, o->threads)) < 0) {
-        error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
+        error_set(err, r, "--threads %d: %s", o->threads, strerror(-r));
         goto out;
     }
     struct parallel parallel = parallel_threads_parallel(threads);
@@ -84,7 +85,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
     json_decref(training);
     if (r == 0) {
         printf("%s: threshold %.5g for %g alerts a day, from %.3g hours (%ld windows, %ld runs above %.5g); median %.5g, "
-               "highest %.5g\n", o->output, calibration.threshold, o->alerts_a_day, calibration.tail.hours,
+               "maximum %.5g\n", o->output, calibration.threshold, o->alerts_a_day, calibration.tail.hours,
                calibration.windows, calibration.tail.runs, calibration.tail.run.level, calibration.median,
                calibration.maximum);
         if (verified.windows > 0)
@@ -98,13 +99,15 @@ out:
 }
 
 static const struct command_option calibrate_options[] = {
-    {"model", 'm', OPTION_TEXT(struct calibrate, model), .argument = "MODEL", .required = true, .help = "The model to calibrate."},
+    {"model", 'm', OPTION_TEXT(struct calibrate, model), .argument = "MODEL", .required = true, .help = "The model to "
+                                                                                                        "calibrate."},
     {"input", 'i', OPTION_LIST(struct calibrate, inputs), .argument = "PATH…", .more = true, .required = true,
      .help = "Footage, as `memaed learn` takes it. May be repeated."},
     {"output", 'o', OPTION_TEXT(struct calibrate, output), .argument = "MODEL", .required = true,
      .help = "Where to write the model; may be the same file."},
     {"verify", 0, OPTION_LIST(struct calibrate, verify), .argument = "PATH…", .more = true,
-     .help = "Footage that was used neither for learning nor for calibration. Reports how many alerts it would have raised."},
+     .help = "Footage that was used neither for learning nor for calibration. Reports how many alerts it would have "
+             "raised."},
     {"fps", 0, OPTION_REAL(struct calibrate, fps, 0, 1000), .argument = "F",
      .help = "Frames analysed a second (default: the model's own rate; every frame where it has none)."},
     {"alerts-per-day", 0, OPTION_REAL_ABOVE(struct calibrate, alerts_a_day, 0, 1e6), .argument = "A",
@@ -135,7 +138,8 @@ const struct command calibrate_command = {
     .name = "calibrate",
     .summary = "calibrate a model's alerts anew, on other footage",
     .forms = "--model MODEL --input PATH… --output MODEL [OPTION…]",
-    .about = "Calibrates the alert threshold, and how rare each score is, on footage of what is normal. The network itself stays as "
+    .about = "Calibrates the alert threshold, and how rare each score is, on footage of what is normal. The network "
+             "itself stays as "
              "it is. Use it for a season that was not learned, for another number of alerts, or for a model without a "
              "calibration.\n\n"
              "Do not calibrate on the footage that the model learned from: it scores lower than the camera will.",

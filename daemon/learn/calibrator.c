@@ -11,9 +11,9 @@
 #include "io/base/clock.h"
 
 enum { LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8,
-       RANGE_WINDOWS = 64,      /* that activations are looked at in, twice */
-       INT8_WINDOWS = 1024 };   /* that are scored in 8 bits, too */
-/* Of each layer's activations so many lie beyond what bytes hold (figures in docs/score.md). */
+       RANGE_WINDOWS = 64,      /* windows from which ranges of activations are measured, in two passes */
+       INT8_WINDOWS = 1024 };   /* windows that are also scored in 8 bits */
+/* The share of each layer's activations that is clipped in 8 bits (figures in docs/score.md). */
 #define OUTSIDE 3e-4
 
 static int compare(const void *a, const void *b)
@@ -28,7 +28,7 @@ static double median(double *values, size_t n)
     return values[n / 2];
 }
 
-/* n of all windows, evenly spread. */
+/* Chooses n of `all` windows, evenly spread. Returns how many: n, or all if there are fewer. */
 static size_t spread(size_t *which, size_t n, size_t all)
 {
     n = n < all ? n : all;
@@ -42,8 +42,8 @@ static double score_of_window(const struct calibration *c, const struct windows 
     return (double)(w->has_score ? score_of(&c->score, &w->features[i]) : w->reference[i]);
 }
 
-/* Conditions and their noise, from windows spread over all: the features hold where a squared difference of frames begins
- * to tell. values: room for LIGHT_WINDOWS. */
+/* Finds the kinds of light and the noise of each, from windows spread over all. The noise is what a squared difference of
+ * frames has to exceed to mean anything. values: room for LIGHT_WINDOWS. */
 static int measure_light(struct score_spec *spec, struct windows *w, double *values, struct error *err)
 {
     size_t which[LIGHT_WINDOWS], n = spread(which, LIGHT_WINDOWS, w->n);
@@ -66,8 +66,8 @@ static int measure_light(struct score_spec *spec, struct windows *w, double *val
     return 0;
 }
 
-/* The usual of one condition's windows, and how rare their z are: all scores are z until then. values and some: room for all
- * windows. */
+/* Fits what is usual in one kind of light, and how rare its scores are. Until the latter is known, score_of() returns z.
+ * values and some: room for all windows. */
 static int fit_condition(struct score_spec *spec, int condition, const struct windows *w, double *values,
                          struct tail_window *some)
 {
@@ -77,7 +77,7 @@ static int fit_condition(struct score_spec *spec, int condition, const struct wi
     for (size_t i = 0; i < w->n; i++)
         if (w->features[i].condition == condition)
             values[n++] = (double)w->features[i].speed;
-    assert(n > 0);              /* measure_light() saw some */
+    assert(n > 0);              /* measure_light() found windows in this light */
     score_usual_fit(&usual->speed, values, n);
     n = 0;
     for (size_t i = 0; i < w->n; i++)
@@ -107,8 +107,9 @@ static int fit(struct calibration *c, struct windows *w, double alerts_a_day, do
     return r < 0 ? r : calibration_fit(c, scores, w->n, alerts_a_day);
 }
 
-/* The network in 8 bits, and how its scores agree with those measured, of which its own take the places. Not at all where
- * scores have no order. */
+/* Measures the ranges of activations, scores windows in 8 bits, and compares with their scores in fp32. The scores in 8
+ * bits replace those in w. Leaves c without 8 bits if the network has too many channels, or if a rank correlation is not
+ * defined. */
 static int try_int8(struct calibration *c, struct windows *w, const struct model *model, struct error *err)
 {
     size_t which[INT8_WINDOWS], n = spread(which, RANGE_WINDOWS, w->n);
@@ -151,7 +152,8 @@ static int open_windows(struct windows *w, const struct calibrator_options *o, c
 {
     const struct windows_options options = windows_of(o);
     int r = windows_open(w, &options, model, parallel, err);
-    return r == 0 && w->n == 0 ? error_set(err, -EINVAL, "no whole window is held out to calibrate on") : r;
+    return r == 0 && w->n == 0 ? error_set(err, -EINVAL, "the footage to calibrate on has no whole window; more footage "
+                                                         "is needed") : r;
 }
 
 int calibrator_run(struct calibration *ret, const struct model *model, const struct calibrator_options *options,
@@ -177,7 +179,8 @@ int calibrator_run(struct calibration *ret, const struct model *model, const str
         goto out;
     for (size_t i = 0; r == 0 && i < w.n; i++)
         if (!isfinite(w.reference[i]))
-            r = error_set(err, -EDOM, "training diverged: the score of a held-out window is not finite");
+            r = error_set(err, -EDOM, "training diverged: the score of a held-out window is not finite; a lower "
+                                      "--learning-rate may help");
     if (r < 0)
         goto out;
     const struct windows_options how = windows_of(options);

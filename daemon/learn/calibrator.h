@@ -1,7 +1,9 @@
-/* Calibration of a model on footage held out: what is usual for the parts of the score, how rare a score is, the threshold
- * of alerts, and the network in 8 bits: how far its activations reach, and how its scores agree. Windows are taken as the
- * daemon takes them, in unbroken stretches: where there are more than may be scored, stretches spread evenly over the
- * footage. One thread calls; the work runs on parallel's. */
+/* Calibrates a model on footage held out. A calibration holds what is usual for the parts of the score, how rare a score
+ * is, the alert threshold, the limits of static scenes, and the network in 8 bits: the ranges of its activations, and how
+ * well its scores agree with those in fp32.
+ *
+ * Windows are taken at a camera's stride, in unbroken stretches. If there are more windows than may be scored, the
+ * stretches are spread evenly over the footage. One thread calls; the work runs on the threads of `parallel`. */
 #ifndef MEMAED_DAEMON_LEARN_CALIBRATOR_H
 #define MEMAED_DAEMON_LEARN_CALIBRATOR_H
 
@@ -11,25 +13,27 @@
 #include "core/score/calibration.h"
 #include "io/footage/footage.h"
 
-enum { CALIBRATOR_STRIDE = 2 };     /* frames from window to window, a camera's default */
+enum { CALIBRATOR_STRIDE = 2 };     /* frames from one window to the next: a camera's default */
 
 struct calibrator_options {
     struct footage *footage;
     struct footage_part part;           /* held out */
     size_t most_windows;
     double alerts_a_day;
-    const atomic_bool *stop;            /* becomes true: -EINTR; or NULL */
+    const atomic_bool *stop;            /* once true, calls return -EINTR; may be NULL */
 };
 
-/* 0; -EINVAL where no window is held out; -EDOM where a score is not finite; -EINTR; -ENOMEM; what reading the footage
- * returns. err names the cause; ret is untouched on failure. */
+/* Returns 0; -EINVAL if no window is held out; -EDOM if a score is not finite; -EINTR; -ENOMEM; or the fault of reading the
+ * footage. err names the cause. *ret is untouched on failure. */
 int calibrator_run(struct calibration *ret, const struct model *model, const struct calibrator_options *options,
                    const struct parallel *parallel, struct error *err);
 
-/* How many windows it scores, about: some of them twice. */
+/* About how many windows calibrator_run() runs through the network. Some are counted more than once, because they run again
+ * for the light, the ranges and 8 bits. */
 size_t calibrator_windows(const struct calibrator_options *options);
 
-/* How long a window takes here, all threads at it. */
+/* Measures the seconds that a window takes on this machine, with all threads of `parallel` at work. Returns as
+ * calibrator_run(). */
 int calibrator_time(double *seconds_a_window, const struct model *model, const struct calibrator_options *options,
                     const struct parallel *parallel, struct error *err);
 

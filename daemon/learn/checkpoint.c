@@ -16,7 +16,7 @@ static const char format[] = "memae-checkpoint";
 struct tensor_list {
     struct safetensors_output out[MAX_TENSORS];
     char names[MAX_TENSORS][96];
-    float *data[MAX_TENSORS];           /* the model's, the moments' */
+    float *data[MAX_TENSORS];           /* owned by the model and by the moments */
     size_t elements[MAX_TENSORS];
     size_t n;
 };
@@ -38,7 +38,7 @@ static struct tensor_list *list_tensors(const struct model *model, const struct 
     return list;
 }
 
-/* FNV-1a, a word at a time: tells damage, not forgery. */
+/* FNV-1a over words of 4 bytes. It detects damage, not forgery. */
 static uint64_t checksum(uint64_t sum, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
@@ -66,7 +66,7 @@ static bool from_hex(uint64_t *ret, const json_t *json)
     return text && strlen(text) == 16 && sscanf(text, "%16" SCNx64 "%c", ret, &end) == 1;
 }
 
-/* The slots' weights as the bits of their doubles, so that none is lost on the way. */
+/* Slot weights are written as the bits of their doubles, so that no digit is lost. */
 static json_t *state_to_json(const struct training_state *state, double seconds)
 {
     const struct training_health *h = &state->health;
@@ -159,7 +159,8 @@ static int compare(const char *path, const json_t *found, const json_t *expected
         const json_t *other = json_object_get(found, key);
         char a[60], b[60];
         if (!json_equal(other, value))
-            return error_set(err, -EINVAL, "%s: the checkpoint belongs to another run: its %s is %s, not %s; remove it to start "
+            return error_set(err, -EINVAL, "%s: the checkpoint belongs to another run: its %s is %s, not %s; remove it to "
+                                           "start "
                              "over", path, key, shown(a, sizeof a, other), shown(b, sizeof b, value));
     }
     return 0;
@@ -171,17 +172,17 @@ static int load(const struct safetensors *file, const char *path, struct model *
     const char *kind = safetensors_metadata(file, "format"), *made_of = safetensors_metadata(file, "memae.belongs"),
                *text = safetensors_metadata(file, "memae.state"), *sum_text = safetensors_metadata(file, "memae.checksum");
     if (!kind || strcmp(kind, format) != 0 || !made_of || !text || !sum_text)
-        return error_set(err, -EINVAL, "%s: not a checkpoint", path);
+        return error_set(err, -EINVAL, "%s: not a checkpoint of memaed learn", path);
     uint64_t sum = checksum(checksum(checksum_start, text, strlen(text)), made_of, strlen(made_of));
     for (size_t i = 0; i < safetensors_count(file); i++)
         sum = checksum(sum, safetensors_at(file, i)->data, safetensors_at(file, i)->size_bytes);
     char found[24];
     snprintf(found, sizeof found, "%016" PRIx64, sum);
     if (strcmp(found, sum_text) != 0)
-        return error_set(err, -EINVAL, "%s: the checkpoint is damaged: its checksum is %.20s, its content's is %s; remove it to "
+        return error_set(err, -EINVAL, "%s: the checkpoint is damaged: expected checksum %.20s, got %s; remove it to "
                          "start over", path, sum_text, found);
     json_t *json = json_loads(made_of, 0, NULL);
-    int r = json ? compare(path, json, belongs, err) : error_set(err, -EINVAL, "%s: not a checkpoint", path);
+    int r = json ? compare(path, json, belongs, err) : error_set(err, -EINVAL, "%s: not a checkpoint of memaed learn", path);
     json_decref(json);
     if (r < 0)
         return r;
@@ -192,18 +193,18 @@ static int load(const struct safetensors *file, const char *path, struct model *
     if (!list)
         return error_set(err, -ENOMEM, "out of memory");
     if (safetensors_count(file) != list->n)
-        r = error_set(err, -EINVAL, "%s: %zu tensors expected, %zu found", path, list->n, safetensors_count(file));
+        r = error_set(err, -EINVAL, "%s: expected %zu tensors, got %zu", path, list->n, safetensors_count(file));
     for (size_t i = 0; r == 0 && i < list->n; i++) {
         const struct safetensors_tensor *t = safetensors_find(file, list->names[i]);
         if (!t || t->dtype != SAFETENSORS_F32 || t->n != list->elements[i])
-            r = error_set(err, -EINVAL, "%s: tensor %s of %zu numbers expected", path, list->names[i], list->elements[i]);
+            r = error_set(err, -EINVAL, "%s: expected a tensor %s of %zu numbers", path, list->names[i], list->elements[i]);
         else
             memcpy(list->data[i], t->data, t->size_bytes);
     }
     free(list);
     json = r == 0 ? json_loads(text, 0, NULL) : NULL;
     if (r == 0 && !(json && state_from_json(&state, seconds, json)))
-        r = error_set(err, -EINVAL, "%s: memae.state: not the state of this training", path);
+        r = error_set(err, -EINVAL, "%s: memae.state: expected the state of this training", path);
     json_decref(json);
     if (r == 0)
         training_set_state(training, &state);

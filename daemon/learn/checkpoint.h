@@ -1,6 +1,7 @@
-/* A training that was interrupted, as a file: a safetensors file with the model, both moments of the optimizer, and in its
- * metadata the generator, the counts, and what it all belongs to (architecture, options, footage). Resuming from it equals
- * not having been interrupted, bit for bit, on the same kind of CPU with the same number of threads. The calling thread. */
+/* The state of a training as a file, so that an interrupted run can be resumed. It is a safetensors file with the model and
+ * both moments of the optimizer as tensors. Its metadata holds the random generator, the counters, and the run that the
+ * checkpoint belongs to: architecture, options, footage. A resumed run equals an uninterrupted one bit for bit, on the same
+ * kind of CPU with the same number of threads. Runs on the calling thread. */
 #ifndef MEMAED_DAEMON_LEARN_CHECKPOINT_H
 #define MEMAED_DAEMON_LEARN_CHECKPOINT_H
 
@@ -8,13 +9,14 @@
 
 #include "core/network/training.h"
 
-/* Writes to a temporary file beside path, syncs, renames. belongs is an object; seconds is the time trained so far. 0 or a
- * negative errno with the cause in err: what stood at path still stands. */
+/* Writes to a temporary file beside path, syncs it, renames it. belongs is a JSON object that identifies the run; seconds
+ * is the time trained so far. Returns 0, or a negative errno with the cause in err; the file at path is then unchanged. */
 int checkpoint_save(const char *path, const struct model *model, struct training *training, const json_t *belongs,
                     double seconds, struct error *err);
 
-/* Into model and training, both just opened with what belongs tells. 0; -ENOENT where there is no file; -EINVAL where it is
- * damaged, or made with other options or of other footage (err names the first that differs); then both are of no use. */
+/* Reads a checkpoint into model and training, which were opened with the options in `belongs`. Returns 0; -ENOENT if there
+ * is no file; -EINVAL if the file is damaged, or belongs to other options or footage (err names the first difference).
+ * After -EINVAL, model and training must not be used. */
 int checkpoint_load(const char *path, struct model *model, struct training *training, const json_t *belongs,
                     double *seconds, struct error *err);
 

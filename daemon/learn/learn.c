@@ -1,4 +1,4 @@
-/* memaed learn: footage of a camera in, a model out. */
+/* memaed learn: learns a model from footage of a camera. */
 #include "daemon/commands.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ struct size {
 struct learn {
     struct option_list inputs, calibrate;
     const char *output, *arch_file, *config_file, *camera_name;
-    int profile;                /* arch_profile_name() of it */
+    int profile;                /* for arch_profile_name() */
     double hours;               /* 0: not given */
     const struct config_camera *camera; /* the camera to record; NULL: learn from inputs */
     struct size size;           /* 0 x 0: the profile's */
@@ -42,7 +42,7 @@ struct learn {
     bool resume, low_priority;
 };
 
-static atomic_bool stop;        /* set by SIGINT and SIGTERM; a second one ends the process at once */
+static atomic_bool stop;        /* set by SIGINT and SIGTERM; a second signal ends the process at once */
 
 static void ask_to_stop(int signal_number)
 {
@@ -58,7 +58,7 @@ static void take_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-/* Before threads start, so that they inherit it. What the kernel refuses costs nothing but priority. */
+/* Called before threads start, so that they inherit it. If the kernel refuses, the priority stays as it is. */
 static void give_way(void)
 {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_IDLE = 3 << 13 };
@@ -136,9 +136,9 @@ static int choose_arch(struct arch *ret, const struct learn *o, struct error *er
     return r;
 }
 
-/* Of the footage, round by round: what is learned from, what is calibrated on, and the rest, on which that is verified where
- * it comes to LEAST_VERIFIED_S (else it is calibrated on, too). Footage set apart for calibration (--calibrate) is calibrated
- * on and verified on in the proportion of the last two. */
+/* Each round of the footage is divided at these fractions: learned from, calibrated on, verified on. If the last part is
+ * shorter than LEAST_VERIFIED_S in all, it is used for calibration too. Footage of --calibrate is divided between the last
+ * two in the same proportion. */
 #define LEARN_UNTIL 0.8
 #define CALIBRATE_UNTIL 0.96
 #define LEAST_VERIFIED_S 60
@@ -153,7 +153,7 @@ static void hold_out(struct learner_options *ret, const struct footage *footage,
     ret->verify = (struct footage_part){all, rounds, cut, 1};
 }
 
-/* What to learn from and what is held out, and whether that is of use. */
+/* Divides the footage into the parts of ret, and checks that they can be used. */
 static int split(struct learner_options *ret, struct footage *footage, size_t n_inputs, int length, struct error *err)
 {
     size_t n = footage_frames(footage);
@@ -172,7 +172,7 @@ static int split(struct learner_options *ret, struct footage *footage, size_t n_
     return r < 0 ? error_prefix(err, r, "--calibrate") : 0;
 }
 
-/* What a camera shows, or what the inputs hold. */
+/* Fills the footage from the camera or from the inputs. */
 static int fill(struct footage *footage, const struct learn *o, const char *path, struct error *err)
 {
     if (!o->camera)
@@ -182,12 +182,12 @@ static int fill(struct footage *footage, const struct learn *o, const char *path
               log_real(&there, footage_seconds(footage)), NULL);
     int r = recorder_run(footage, o->camera, o->hours * 3600, &stop, err);
     if (r == -EINTR)
-        return error_set(err, r, "interrupted with %.2f hours recorded; the same command with --resume goes on with %s",
+        return error_set(err, r, "interrupted with %.2f hours recorded; the same command with --resume continues %s",
                          footage_seconds(footage) / 3600, path);
     return r < 0 ? error_prefix(err, r, "camera %s", o->camera->name) : 0;
 }
 
-/* A profile for CPUs takes the shape of the camera's pictures, where nothing else is asked for. */
+/* Whether the network takes the aspect of the camera's pictures: a profile for CPUs does, unless --size or --arch is given. */
 static bool fits_camera(const struct learn *o)
 {
     return !o->arch_file && o->size.width == 0 && arch_profile_fits(arch_profile_name(o->profile));
@@ -198,7 +198,7 @@ static void fit_size(void *arg, int *width, int *height)
     arch_fit_size(arg, width, height);
 }
 
-/* Completes arch with the size of the footage. */
+/* Reads the footage, sets the parts in ranges, and sets the size in arch. */
 static int read_footage(struct footage **ret, struct learner_options *ranges, const struct learn *o, struct arch *arch,
                         struct error *err)
 {
@@ -213,7 +213,7 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
     struct footage *footage = NULL;
     int r = 0;
     if (o->camera && !o->resume && access(path, F_OK) == 0)
-        r = error_set(err, -EEXIST, "%s: there is a recording already; --resume goes on with it; or remove it", path);
+        r = error_set(err, -EEXIST, "%s: there is a recording already; continue it with --resume, or remove it", path);
     if (r < 0 || (r = footage_open(&footage, &options, err)) < 0 || (r = fill(footage, o, path, err)) < 0)
         goto fail;
     size_t n_inputs = footage_frames(footage);
@@ -231,7 +231,7 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
         goto fail;
     arch->width = width;
     arch->height = height;
-    struct arch_shapes shapes;          /* a recording may be of any size */
+    struct arch_shapes shapes;          /* a resumed recording may have another size */
     if ((r = arch_shapes(&shapes, arch, err)) < 0) {
         error_prefix(err, r, "footage of %s", size);
         goto fail;
@@ -260,7 +260,8 @@ static json_t *story(const struct learn *o, const struct learner_options *option
     for (int i = 0; r->slot_use && i < slots; i++)
         json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
     json_t *verified = r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null();
-    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, s:o, s:o}",
+    return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, "
+                     "s:o, s:o}",
                      "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : arch_profile_name(o->profile), "inputs",
                      inputs_to_json(&o->inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
@@ -272,7 +273,8 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      "verified", verified, "learned", survey_to_json(&r->learned, &r->calibration, footage));
 }
 
-/* What a checkpoint belongs to. The number of threads is not part of it: it changes the last bits, not the run. */
+/* Identifies the run for a checkpoint. The number of threads is left out: another number changes only the last bits of the
+ * model. */
 static json_t *belongs(const struct learn *o, const struct learner_options *options, const struct arch *arch,
                        const struct footage *footage)
 {
@@ -294,9 +296,9 @@ static void report_surveys(const struct learner_result *r, const struct footage 
     if (v->windows > 0)
         survey_print_verified(v, &r->calibration);
     else
-        printf("not verified: there is too little footage to keep some apart for that\n");
-    printf("in %.3g hours of what was learned from, %ld places look like anomalies%s\n", l->hours, l->alerts,
-           l->alerts > l->n_suspects ? "; the most so:" : l->n_suspects ? ":" : "");
+        printf("not verified: that takes a minute of footage besides that for learning and calibration\n");
+    printf("%.3g hours were learned from; %ld places in them look like anomalies%s\n", l->hours, l->alerts,
+           l->alerts > l->n_suspects ? "; those with the highest scores:" : l->n_suspects ? ":" : "");
     for (int i = 0; i < l->n_suspects; i++) {
         double at_s;
         const char *input = footage_place(footage, l->suspects[i].frame, &at_s);
@@ -311,7 +313,7 @@ static void report(const char *output, const struct learner_result *r)
     if (isfinite(r->held_out.error_without_memory))
         printf(" (%.5f without the memory), %d slots in use, %.1f %% of queries answered", r->held_out.error_without_memory,
                r->held_out.slots_used, 100 * r->held_out.alive);
-    printf("\nthreshold %.5g (held-out scores: median %.5g, highest %.5g over %ld windows) at %g frames a second\n",
+    printf("\nthreshold %.5g (held-out scores: median %.5g, maximum %.5g over %ld windows) at %g frames a second\n",
            r->calibration.threshold, r->calibration.median, r->calibration.maximum, r->calibration.windows,
            r->calibration.fps);
 }
@@ -338,7 +340,7 @@ static int learn(const struct learn *o, struct error *err)
     if (o->camera && o->minutes > 0)
         options.deadline_us = monotonic_us() + (int64_t)(o->minutes * 60e6);
     if ((r = parallel_threads_open(&threads, o->threads)) < 0) {
-        error_set(err, r, "cannot start %d threads: %s", o->threads, strerror(-r));
+        error_set(err, r, "--threads %d: %s", o->threads, strerror(-r));
         goto out;
     }
     if (asprintf(&checkpoint, "%s.checkpoint", o->output) < 0)
@@ -362,8 +364,8 @@ static int learn(const struct learn *o, struct error *err)
     if (display.terminal)
         fputc('\n', stderr);
     if (r == -EINTR && access(checkpoint, F_OK) == 0)
-        error_set(err, r, "interrupted; the same command with --resume goes on from %s", checkpoint);
-    if (r == -EDOM)             /* it would come to the same again */
+        error_set(err, r, "interrupted; the same command with --resume continues from %s", checkpoint);
+    if (r == -EDOM)             /* resuming would fail in the same way */
         unlink(checkpoint);
     if (r < 0)
         goto out;
@@ -410,14 +412,15 @@ static void print_fault(void *arg, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
-/* The camera that is named, and what follows from it. */
+/* Finds the camera that --camera names. Its source becomes the input; its model and fps are the defaults of --output and
+ * --fps. */
 static int choose_camera(struct learn *o, const struct config *config, struct error *err)
 {
     for (size_t i = 0; i < config->n_cameras; i++)
         if (strcmp(config->cameras[i].name, o->camera_name) == 0)
             o->camera = &config->cameras[i];
     if (!o->camera)
-        return error_set(err, -ENOENT, "%s: there is no camera \"%s\"", o->config_file, o->camera_name);
+        return error_set(err, -ENOENT, "--camera: expected a camera of %s, got \"%s\"", o->config_file, o->camera_name);
     if (option_list_append(&o->inputs, o->camera->source) < 0)
         return error_set(err, -ENOMEM, "out of memory");
     o->output = o->output ? o->output : o->camera->model;
@@ -479,14 +482,18 @@ static const struct command_option learn_options[] = {
      .help = "The network from a JSON file (docs/model-format.md) instead."},
     {"size", 0, OPTION_PARSED(struct learn, size, parse_size, "WIDTHxHEIGHT, multiples of 16 from 16 to 4096"),
      .argument = "WIDTHxHEIGHT",
-     .help = "Size of the pictures that the network sees, multiples of 16. By default near the camera's aspect, as many pixels as "
-             "128x128 (small, compact) or 64x64 (nano), and no larger than the camera's pictures; 256x256 (paper, released); the "
+     .help = "Size of the pictures that the network sees, multiples of 16. By default near the camera's aspect, as many "
+             "pixels as "
+             "128x128 (small, compact) or 64x64 (nano), and no larger than the camera's pictures; 256x256 (paper, "
+             "released); the "
              "file's (--arch)."},
     {"time-limit", 0, OPTION_REAL_ABOVE(struct learn, minutes, 0, 1e5), .argument = "MINUTES", .section = "Training",
-     .help = "Be done after so many minutes, calibration included, recording not (default: 30 without --steps, none with it)."},
+     .help = "Be done after so many minutes, calibration included, recording not (default: 30 without --steps, none with "
+             "it)."},
     {"steps", 0, OPTION_INT(struct learn, steps, 1, 100000000), .argument = "N",
      .help = "Stop after N training steps. The schedule then follows the steps alone."},
-    {"seed", 0, OPTION_INT(struct learn, seed, 0, 2147483647), .argument = "N", .help = "Seed of all random choices (default: 1)."},
+    {"seed", 0, OPTION_INT(struct learn, seed, 0, 2147483647), .argument = "N", .help = "Seed of all random choices "
+                                                                                        "(default: 1)."},
     {"batch", 0, OPTION_INT(struct learn, batch, 1, 1024), .argument = "N", .help = "Windows a step (default: 8)."},
     {"learning-rate", 0, OPTION_REAL_ABOVE(struct learn, learning_rate, 0, 1), .argument = "R",
      .help = "The highest learning rate of the schedule (default: 0.001)."},
@@ -541,15 +548,20 @@ const struct command learn_command = {
     .summary = "train a model on normal footage",
     .forms = "--input PATH… --output MODEL [OPTION…]\n"
              "--config FILE --camera NAME --hours H [--output MODEL] [OPTION…]",
-    .about = "Learns from footage how things usually move, and writes a model and a report. The alert threshold is calibrated on "
-             "footage that is not learned from: the last fifth of each hour, or --calibrate. A part of that is used neither for "
+    .about = "Learns from footage how things usually move, and writes a model and a report. The alert threshold is "
+             "calibrated on "
+             "footage that is not learned from: the last fifth of each hour, or --calibrate. A part of that is used "
+             "neither for "
              "learning nor for calibration. At the end, learn reports how many alerts the threshold gives on it.\n\n"
-             "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image files is "
+             "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image "
+             "files is "
              "one sequence, a folder of videos all of them in name order.\n\n"
-             "The second form first records the camera to MODEL.recording, through losses of the stream, until there are H hours of "
+             "The second form first records the camera to MODEL.recording, through losses of the stream, until there are "
+             "H hours of "
              "footage. It removes the recording once the model is written.",
     .options = learn_options,
-    .notes = "Interrupted (Ctrl-C), it writes a checkpoint and exits with status 1. After a crash at most a minute of training is "
+    .notes = "Interrupted (Ctrl-C), it writes a checkpoint and exits with status 1. After a crash at most a minute of "
+             "training is "
              "lost.\n\n"
              "Exit status: 0; 1 where the footage is of no use (the message says why) or learning failed; 2 wrong usage.",
     OPERANDS(struct learn, inputs, "PATH"),

@@ -12,14 +12,14 @@
 #include "daemon/learn/checkpoint.h"
 #include "io/base/clock.h"
 
-/* So many of the held-out windows at most, evenly spread, are evaluated, so many calibrated on, and so many of those learned
- * from looked at again: with a time limit as many as take these parts of it. */
+/* Most windows that are evaluated on held-out footage, and most that are scored for the calibration and for each survey.
+ * With a deadline, the number scored follows from the shares of the time below, up to MAX_SCORED_IN_TIME. */
 enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000 };
 #define CALIBRATION_TIME 0.2
 #define SURVEY_TIME 0.05
-/* Of a model's queries on held-out footage at least so many must find a slot. */
+/* Least share of the queries on held-out footage that must find a slot. */
 #define MIN_ALIVE 0.5
-/* Looks in a row that find the addressing sick, for all that training does about it, until it is given up. */
+/* Training gives up after so many checks in a row have found degenerate addressing, although it tried to repair it. */
 enum { MOST_SICK = 20 };
 
 struct learner {
@@ -29,12 +29,12 @@ struct learner {
     uint8_t *batch;                     /* [options.batch][length][frame_size] */
     size_t *learn, n_learn;             /* first frames of the windows to learn from */
     size_t *held_out, n_held_out;
-    size_t *order;                      /* learn in the random order of `epoch` */
+    size_t *order;                      /* [n_learn] `learn` in the random order of `epoch` */
     uint64_t seed, epoch;
     const atomic_bool *stop;
 };
 
-/* First frames of the whole windows in a part. */
+/* Lists the first frames of the whole windows in a part. */
 static int list_windows(const struct learner *l, const struct footage_part *part, size_t **ret, size_t *n)
 {
     size_t *list = malloc((part->all.end - part->all.begin + 1) * sizeof *list);
@@ -51,7 +51,7 @@ static int list_windows(const struct learner *l, const struct footage_part *part
     return 0;
 }
 
-/* The window that begins at `first` into pixels [length][frame_size], and a pointer to each of its frames. */
+/* Reads the window that begins at `first` into pixels [length][frame_size]. Points frames[] to its frames. */
 static int read_window(const struct learner *l, size_t first, uint8_t *pixels, const uint8_t *frames[], struct error *err)
 {
     for (int t = 0; t < l->length; t++)
@@ -67,14 +67,15 @@ static int list_all(struct learner *l, const struct learner_options *o, struct e
         !(l->batch = malloc((size_t)o->batch * (size_t)l->length * l->frame_size)))
         return error_set(err, -ENOMEM, "out of memory");
     if (l->n_learn < (size_t)o->batch || l->n_held_out < 1)
-        return error_set(err, -EINVAL, "the footage is too short: there are %zu whole windows of %d frames to learn from and "
-                         "%zu to calibrate on; at least %d and 1 are needed", l->n_learn, l->length, l->n_held_out, o->batch);
+        return error_set(err, -EINVAL, "the footage is too short: expected at least %d whole windows of %d frames to "
+                                       "learn from "
+                         "and 1 to calibrate on, got %zu and %zu", o->batch, l->length, l->n_learn, l->n_held_out);
     l->epoch = UINT64_MAX;
     return 0;
 }
 
-/* The k-th window to learn from. Each epoch takes all in an order that follows from the seed and its number alone, so
- * that the place in a training that was interrupted follows from its step. */
+/* Returns the k-th window to learn from. Each epoch takes all windows, in an order that depends only on the seed and the
+ * epoch's number. So an interrupted training finds its place by its step alone. */
 static size_t drawn_window(struct learner *l, uint64_t k)
 {
     uint64_t epoch = k / l->n_learn;
@@ -91,8 +92,8 @@ static size_t drawn_window(struct learner *l, uint64_t k)
 struct batch {
     const struct learner *learner;
     struct training *training;
-    const size_t *first;        /* of each window */
-    atomic_int failed;          /* the first -errno */
+    const size_t *first;        /* first frame of each window */
+    atomic_int failed;          /* first negative errno of a thread; 0: none */
 };
 
 static void set_window(void *arg, int i, int worker)
@@ -109,14 +110,14 @@ static void set_window(void *arg, int i, int worker)
         training_window(b->training, i, frames);
 }
 
-/* Reads the n windows that begin at first[] into the training's batch, on all threads. */
+/* Reads the n windows that begin at first[0] … first[n - 1] into the training's batch, on all threads. */
 static int set_batch(const struct learner *l, struct training *training, const struct parallel *parallel, const size_t *first,
                      int n, struct error *err)
 {
     struct batch b = {.learner = l, .training = training, .first = first};
     parallel->run(parallel, n, set_window, &b);
     int r = atomic_load(&b.failed);
-    return r < 0 ? error_set(err, r, "the footage can't be read any more: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(err, r, "the footage cannot be read any more: %s", strerror(-r)) : 0;
 }
 
 static bool stopped(const struct learner *l)
@@ -161,7 +162,7 @@ static int evaluate(const struct learner *l, struct training *training, const st
 
 /* ---- training ---------------------------------------------------------------------------------------------------- */
 
-/* Where a training goes on: step 0, or what the checkpoint holds. */
+/* Sets the state in which training begins: step 0, or that of the checkpoint. */
 static int begin(struct model *model, struct training *training, const struct learner_options *o,
                  struct learner_progress *p, struct error *err)
 {
@@ -190,7 +191,7 @@ static int train(struct learner *l, struct model *model, struct training *traini
                  void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err)
 {
     int64_t now = monotonic_us(), start = now - (int64_t)(p->seconds * 1e6), saved = now;
-    double budget = (double)(end_us - now);     /* the whole of it: what went before the interruption is taken from it */
+    double budget = (double)(end_us - now);     /* of the whole training; time before an interruption counts */
     size_t *first = malloc((size_t)o->batch * sizeof *first);
     if (!first)
         return error_set(err, -ENOMEM, "out of memory");
@@ -215,9 +216,10 @@ static int train(struct learner *l, struct model *model, struct training *traini
             first[i] = drawn_window(l, (uint64_t)p->step * (uint64_t)o->batch + (uint64_t)i);
         if ((r = set_batch(l, training, parallel, first, o->batch, err)) < 0)
             break;
-        /* With a number of steps the schedule depends on them alone, so that the same seed gives the same model. */
+        /* With --steps the schedule depends on the steps alone, so that the same seed gives the same model. */
         if (training_step(training, o->steps > 0 ? by_steps : p->progress, &p->loss) < 0) {
-            r = error_set(err, -EDOM, "training diverged at step %ld: the loss is not finite; a lower --learning-rate may help",
+            r = error_set(err, -EDOM, "training diverged at step %ld: the loss is not finite; a lower --learning-rate may "
+                                      "help",
                           p->step);
             break;
         }
@@ -228,20 +230,23 @@ static int train(struct learner *l, struct model *model, struct training *traini
         p->slots_reseeded = training_slots_reseeded(training);
         progress(arg, p);
         if (p->health.sick >= MOST_SICK) {
-            r = error_set(err, -EDOM, "the addressing stays sick, at step %ld for %d steps: %.0f %% of the queries find no slot, "
-                          "and those that do get %.2f answers (1: all the same); a lower shrink or temperature in the "
-                          "architecture may help, or more varied footage", p->step, MOST_SICK * TRAINING_CHECK,
+            r = error_set(err, -EDOM, "memory addressing is still degenerate at step %ld, after %d steps of repair: %.0f "
+                                      "%% of the "
+                          "queries find no slot, and the others get %.2f different answers (1: all the same); a lower "
+                          "shrink or temperature in the architecture may help, or more varied "
+                          "footage", p->step, MOST_SICK * TRAINING_CHECK,
                           100 * p->health.dead, p->health.answers);
             break;
         }
     }
     free(first);
     if (r == 0 && p->step == 0)
-        return error_set(err, -EINVAL, "the time limit left no time to learn");
+        return error_set(err, -EINVAL, "the time limit left no time to learn; a longer --time-limit is needed, or less "
+                                       "footage");
     return r;
 }
 
-/* What is scored when training is done. */
+/* The windows that are scored when training is done. */
 struct scoring {
     struct calibrator_options calibration;
     struct windows_options verify, learned;
@@ -253,7 +258,7 @@ static size_t windows_in(const struct footage_part *part, int stride, size_t mos
     return n < (double)most ? (size_t)n : most;
 }
 
-/* Keeps back of the time what scoring will take. */
+/* Chooses how many windows to score, and reserves the time for that. */
 static int plan_scoring(struct scoring *s, int64_t *reserve_us, int64_t deadline_us, const struct model *model,
                         const struct parallel *parallel, struct error *err)
 {
@@ -314,8 +319,11 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
         goto out;
     r = evaluate(&l, training, parallel, options->batch, model->arch.has_memory ? model->arch.memory.slots : 0, &result, err);
     if (r == 0 && result.held_out.alive < MIN_ALIVE)
-        r = error_set(err, -EDOM, "the addressing is dead: only %.0f %% of the queries of held-out footage find a slot; a "
-                      "lower shrink or temperature in the architecture may help", 100 * result.held_out.alive);
+        r = error_set(err, -EDOM, "memory addressing is dead: expected at least %.0f %% of the queries on held-out "
+                                  "footage to "
+                      "find a slot, got %.0f %%; a lower shrink or temperature in the architecture may "
+                      "help", 100 * MIN_ALIVE,
+                      100 * result.held_out.alive);
     if (r == 0)
         r = score(&result, model, &scoring, parallel, err);
     if (r == 0)

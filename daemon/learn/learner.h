@@ -1,6 +1,7 @@
-/* Learning a model from footage: windows drawn over one part of it, training, then what another part, held out by time,
- * tells: held-out error, slots in use, the calibration of alerts, how it holds on a third part, and what in the footage that
- * was learned looks like an anomaly. One thread calls; the work runs on parallel's. */
+/* Learns a model from footage that is divided by time into three parts. Training draws windows from the first. The second,
+ * held out, gives the held-out error, the slots in use and the calibration of alerts. The third shows how many alerts that
+ * calibration raises. At last the first part is scored, to find places in it that look like anomalies. One thread calls;
+ * the work runs on the threads of `parallel`. */
 #ifndef MEMAED_DAEMON_LEARN_LEARNER_H
 #define MEMAED_DAEMON_LEARN_LEARNER_H
 
@@ -14,19 +15,19 @@
 #include "io/footage/footage.h"
 
 struct learner_options {
-    struct footage_part learn, calibrate, verify;       /* of the footage; windows lie within a round of one */
+    struct footage_part learn, calibrate, verify;       /* the three parts; a window lies within one round of one part */
     int batch;
     double learning_rate, alpha;
     uint64_t seed;
-    long steps;                 /* 0: until the time is over */
-    int64_t deadline_us;        /* CLOCK_MONOTONIC, for all of it; 0: none (then steps) */
-    double alerts_a_day;        /* that the threshold is set for */
-    const char *checkpoint;     /* a file (daemon/learn/checkpoint.h) that is written every checkpoint_s, when training is done
-                                 * and when it is stopped */
+    long steps;                 /* 0: train until the deadline */
+    int64_t deadline_us;        /* CLOCK_MONOTONIC; everything is done by then; 0: none, steps decide */
+    double alerts_a_day;        /* how many the threshold allows on normal footage */
+    const char *checkpoint;     /* file (daemon/learn/checkpoint.h), written every checkpoint_s, when training is done and
+                                 * when it is stopped */
     double checkpoint_s;
-    bool resume;                /* go on from the checkpoint if it is there */
-    const json_t *belongs;      /* what the checkpoint belongs to */
-    const atomic_bool *stop;    /* becomes true: -EINTR, after a checkpoint */
+    bool resume;                /* continue from the checkpoint, if it exists */
+    const json_t *belongs;      /* identifies the run; kept in the checkpoint */
+    const atomic_bool *stop;    /* once true, writes a checkpoint and returns -EINTR */
 };
 
 struct learner_progress {
@@ -36,22 +37,23 @@ struct learner_progress {
     struct training_health health;
     double shrink;              /* λ now */
     long slots_reseeded;
-    double seconds;             /* of training so far, that before an interruption included */
+    double seconds;             /* of training so far, also before an interruption */
 };
 
 struct learner_result {
     struct calibration calibration;
-    struct survey verified;     /* of the part that was neither learned nor calibrated on, by the default rule of alerts */
-    struct survey learned;      /* of what was learned from, at a stride of half a window, each window by itself */
+    struct survey verified;     /* the third part, by the default alert rule */
+    struct survey learned;      /* the first part, at a stride of half a window; each window can alert alone */
     struct training_evaluation held_out;
-    double *slot_use;           /* [slots] share of all weight on held-out footage; NULL without a memory; free() it */
+    double *slot_use;           /* [slots] each slot's share of all weight on held-out footage; NULL without a memory; the
+                                 * caller frees it */
     struct learner_progress last;
 };
 
-/* Trains model (initialised by the caller) on the footage and fills ret. progress is called after every step, on the
- * calling thread. 0; -EINVAL where the footage holds too few windows; -EDOM where training diverged or the addressing stayed
- * sick, so that the model is not to be published; -EINTR when told to stop; -ENOMEM; what writing and reading the checkpoint
- * and the footage return. err names the cause. */
+/* Trains model, which the caller has initialised, and fills ret. Calls progress after every step, on the calling thread.
+ * Returns 0; -EINVAL if the footage holds too few windows, or the deadline left no time; -EDOM if training diverged or
+ * memory addressing stayed degenerate, so that the model must not be published; -EINTR once told to stop; -ENOMEM; or the
+ * fault of writing the checkpoint, or of reading it or the footage. err names the cause. */
 int learner_run(struct learner_result *ret, struct model *model, struct footage *footage,
                 const struct learner_options *options, const struct parallel *parallel,
                 void (*progress)(void *arg, const struct learner_progress *progress), void *arg, struct error *err);

@@ -17,7 +17,7 @@ struct recorder {
     const struct config_camera *camera;
     double wanted_s;
     int64_t shown_us;
-    bool lost;                  /* told, and no frame since */
+    bool lost;                  /* the loss was logged, and no frame has come since */
 };
 
 static void show(void *arg, double seconds)
@@ -41,7 +41,7 @@ static void wait_us(int64_t us, const atomic_bool *stop)
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    /* Blocked until ppoll() waits: a signal between the look at stop and the wait is not missed. */
+    /* The signals are blocked until ppoll() waits, so that none is missed between the test of *stop and the wait. */
     pthread_sigmask(SIG_BLOCK, &ends, &before);
     if (!atomic_load(stop))
         ppoll(NULL, 0, &(struct timespec){us / 1000000, us % 1000000 * 1000}, &before);

@@ -1,5 +1,6 @@
-/* Recording a camera for learning: plays its source into footage, and again after every loss, with the daemon's back-off
- * (daemon/base/backoff.h), until there is enough. The calling thread; SIGINT and SIGTERM, which set *stop, end a wait at once. */
+/* Records a camera for learning. Plays its source into footage until there is enough. A lost stream is opened again after
+ * the daemon's delays (daemon/base/backoff.h). Runs on the calling thread. SIGINT and SIGTERM, whose handlers set *stop,
+ * end a wait at once. */
 #ifndef MEMAED_DAEMON_LEARN_RECORDER_H
 #define MEMAED_DAEMON_LEARN_RECORDER_H
 
@@ -8,9 +9,9 @@
 #include "io/config/config.h"
 #include "io/footage/footage.h"
 
-/* Until footage, opened with `keep`, holds `seconds` in all, or a local file is at its end (0). Logs losses, and once a minute
- * how much there is. -EINTR when told to stop, -ENOENT and the like where a file can't be played, what keeping returns
- * (-EFBIG, -ENOSPC); err names the cause. */
+/* Records until footage, which was opened with `keep`, holds `seconds` in all, or until a local file ends. Logs losses, and
+ * once a minute how much is recorded. Returns 0; -EINTR once told to stop; -ENOENT or another errno if a file cannot be
+ * played; -EFBIG or -ENOSPC if frames cannot be kept. err names the cause. */
 int recorder_run(struct footage *footage, const struct config_camera *camera, double seconds, const atomic_bool *stop,
                  struct error *err);
 

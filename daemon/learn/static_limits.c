@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOISE_WINDOWS = 512,     /* that noise is taken from, spread over all */
-       LEAST_LIGHT = 16,        /* of one light */
-       BLOCK = 256 };           /* frames that are read at once */
-#define NOISE_QUANTILE 4        /* one in so many windows has no more */
+enum { NOISE_WINDOWS = 512,     /* windows, spread over all, from which the noise is measured */
+       LEAST_LIGHT = 16,        /* least windows in a light for a noise */
+       BLOCK = 256 };           /* frames read at once */
+#define NOISE_QUANTILE 4        /* the noise is the 1 / NOISE_QUANTILE quantile over windows */
 #define NOISE_FACTOR 8
-/* Gray levels² beside it: the first with which scores are not further off than MOST_DIFFERENCE. */
+/* Gray levels² added to the noise. The first is taken with which no score differs by more than MOST_DIFFERENCE. */
 static const float noise_floors[] = {32, 16, 8, 4, 2};
 #define MOST_DIFFERENCE 4.0
-/* The largest difference of footage held out is exceeded sooner or later. */
+/* Later footage will exceed the largest difference on footage held out, hence the factor. */
 #define BOUND_FACTOR 1.5
 #define LEAST_BOUND 0.25
 #define MARGIN_FACTOR 1.5
@@ -21,14 +21,14 @@ static const float noise_floors[] = {32, 16, 8, 4, 2};
 #define FROZEN_FACTOR 3
 #define FROZEN_LEAST_S 10.0
 
-/* Frames of footage in turn, read by blocks. */
+/* Reads frames of footage in turn, a block at a time. */
 struct reader {
     struct footage *footage;
-    size_t frame_size, begin, n;
+    size_t frame_size, begin, n;        /* frames begin … begin + n - 1 are in pixels */
     uint8_t *pixels;            /* [BLOCK, frame_size] */
 };
 
-/* Frames first … first + length - 1, side by side until the next call; length <= BLOCK. */
+/* Points frames[0] … frames[length - 1] to frames first … first + length - 1, until the next call. length <= BLOCK. */
 static int read_frames(struct reader *r, const uint8_t **frames, size_t first, size_t length, struct error *err)
 {
     if (first < r->begin || first + length > r->begin + r->n) {
@@ -57,7 +57,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The farthest frame's difference from the mean, in each cell. */
+/* Writes, for each cell, the largest mean squared difference of a frame from the mean of the frames. one: [cells], mean:
+ * [frame_size], both scratch. */
 static void measure_noise(float *ret, float *one, uint8_t *mean, const uint8_t *const *frames, const struct arch *arch)
 {
     int cells = static_cells(arch);
@@ -70,7 +71,7 @@ static void measure_noise(float *ret, float *one, uint8_t *mean, const uint8_t *
     }
 }
 
-/* NOISE_FACTOR times the noise; -1 in a light that was hardly seen. */
+/* Sets the limits to NOISE_FACTOR times the noise; to -1 in a light with too few windows. */
 static int fit_noise(struct calibration *c, const struct windows *w, const struct windows_options *options,
                      struct reader *reader, const struct arch *arch, struct error *err)
 {
@@ -101,14 +102,14 @@ static int fit_noise(struct calibration *c, const struct windows *w, const struc
     return r;
 }
 
-/* What a pass over all windows shows of each light. */
+/* Result of a pass over all windows, for each light. */
 struct trial {
     long windows[SCORE_CONDITIONS];
     double largest_difference[SCORE_CONDITIONS], longest_repeat_s;
-    double crossing;            /* how far from the boundary a window was that stood for one in the other light */
+    double crossing;            /* largest distance from the boundary of a window that gave its score to the other light */
 };
 
-/* Goes over all windows as the daemon would, had it no thresholds. */
+/* Decides on all windows as the daemon would without a threshold. */
 static int try_all(struct trial *ret, const struct calibration *c, const struct windows *w,
                    const struct windows_options *options, struct reader *reader, const struct arch *arch, struct error *err)
 {
@@ -117,7 +118,7 @@ static int try_all(struct trial *ret, const struct calibration *c, const struct 
     struct static_score score;
     uint64_t number;
     double fps = footage_fps(options->footage);
-    const struct score_features *given = NULL;      /* of the window computed last */
+    const struct score_features *given = NULL;      /* features of the last computed window */
     struct static_repeat repeat = {.last = malloc(reader->frame_size)};
     const struct static_rule rule = {.threshold = INFINITY, .close_threshold = INFINITY, .k = 1, .n = 1};
     int r = repeat.last ? static_scene_open(&scene, arch, &c->still, &c->score, 0, &rule) : -ENOMEM;
@@ -126,7 +127,7 @@ static int try_all(struct trial *ret, const struct calibration *c, const struct 
         return error_set(err, r, "out of memory");
     }
     *ret = (struct trial){0};
-    size_t next = 0;                /* frame that has not been looked at for repetition */
+    size_t next = 0;                /* first frame not yet tested for repetition */
     for (size_t i = 0; r == 0 && i < w->n; i++) {
         bool gap = windows_step(w, i) == 0;
         if (is_stopped(options))
@@ -164,8 +165,8 @@ static int try_all(struct trial *ret, const struct calibration *c, const struct 
     return r;
 }
 
-/* The floors (in a light where none does nothing is static), and the margin between lights, whose scores stand on different
- * footings. noise: as fit_noise() left it. */
+/* Chooses the floor of each light, and the margin between the lights. If no floor is low enough, nothing is static in that
+ * light. noise: as fit_noise() left it. */
 static int fit_floors(struct calibration *c, const struct static_limits *noise, const struct windows *w,
                       const struct windows_options *options, struct reader *reader, const struct arch *arch, struct error *err)
 {

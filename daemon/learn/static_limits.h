@@ -1,20 +1,28 @@
-/* What a static scene is at a camera, from footage held out whose windows were scored: each cell's noise in each light, how
- * far off the scores of windows were that could have done without the network, and how long pictures repeat.
+/* Fits the limits within which a camera's scene is static (core/score/static_scene.h), from scored windows of footage held
+ * out.
  *
- * A cell's noise is what three quarters of the windows exceed as their farthest frame's difference from the mean of their
- * frames, so that what moves there half of the time doesn't count. The limit is eight times that and a floor, 32 gray levels² or
- * less: the decisions that the daemon would have taken (core/score/static_scene.h) are taken, and held against the scores, with
- * lower floors as long as they are too far off; where that does not help nothing is static in that light. Scores in two lights
- * stand on different footings, so that windows whose contrast lies near the boundary stand for none: as near as those were that
- * the footage had stand for windows in the other light, and half as near again. The bound is one and a half times the largest
- * difference that is left. Figures in docs/score.md. */
+ * Noise: in each window, a cell has the largest mean squared difference of a frame from the mean of the window's frames. A
+ * cell's noise is the lower quartile of that over the windows in one light. So motion that fills the cell half of the time
+ * does not count as noise.
+ *
+ * Limit: eight times the noise plus a floor. The fit decides on every window as the daemon would, and compares the score
+ * that a static window would be given with its own. If they differ by more than 4, the next lower of five floors is tried,
+ * from 32 to 2 gray levels². If even the lowest does not help, nothing is static in that light.
+ *
+ * Light margin: scores in the two lights are not comparable. So a window whose contrast is near the boundary of the lights
+ * does not give its score to others. The margin is 1.5 times the largest distance from the boundary at which a window of
+ * the footage would have given its score to one in the other light, and 0.05 at least.
+ *
+ * Bound: 1.5 times the largest difference of scores that remains, and 0.25 at least. Frozen: three times the longest
+ * repetition of one picture, and 10 s at least. Figures in docs/score.md. */
 #ifndef MEMAED_DAEMON_LEARN_STATIC_LIMITS_H
 #define MEMAED_DAEMON_LEARN_STATIC_LIMITS_H
 
 #include "daemon/learn/windows.h"
 
-/* Sets has_static and still of ret, which has its score, from windows measured by it, those in 8 bits aside; not where it has
- * none of cells. 0, -ENOMEM, -EINTR, or what reading the footage returns. */
+/* Sets has_static and still of *ret, whose score is already fitted. windows were measured by that score, in fp32.
+ * has_static becomes false if the network is too small for a score, or has too many cells. Returns 0, -ENOMEM, -EINTR or
+ * the fault of reading the footage. */
 int static_limits_fit(struct calibration *ret, const struct windows *windows, const struct windows_options *options,
                       const struct arch *arch, struct error *err);
 

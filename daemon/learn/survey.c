@@ -7,7 +7,7 @@
 
 const double survey_budgets[SURVEY_BUDGETS] = {1, 10, 100};
 
-/* Keeps the highest. */
+/* Adds a suspect. Once the list is full, it keeps those with the highest scores. */
 static void suspect(struct survey *s, size_t frame, double score)
 {
     int i = s->n_suspects;
@@ -24,7 +24,7 @@ static void suspect(struct survey *s, size_t frame, double score)
     s->suspects[i] = (struct survey_suspect){frame, score};
 }
 
-/* Counts the alerts of a threshold. An alert's times are frames here. */
+/* Counts the alerts that a rule raises. Frame numbers stand in for times. suspects may be NULL. */
 static long count(const struct windows *w, const float *scores, const struct alert_rule *rule, struct survey *suspects)
 {
     struct alert_state state;
@@ -104,7 +104,8 @@ json_t *survey_to_json(const struct survey *survey, const struct calibration *ca
 
 void survey_print_verified(const struct survey *survey, const struct calibration *calibration)
 {
-    printf("verified on %.3g hours that were neither learned nor calibrated on: %ld alerts at this threshold", survey->hours,
+    printf("verified on %.3g hours that were used neither for learning nor for calibration: %ld alerts at this "
+           "threshold", survey->hours,
            survey->alerts);
     for (int i = 0; calibration->has_tail && i < SURVEY_BUDGETS; i++)
         printf("%s %ld for %g a day (%.2g expected)", i ? "," : "; with others:", survey->at_budget[i], survey_budgets[i],

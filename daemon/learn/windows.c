@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRETCH = 256 };         /* windows that are taken in a row where not all are */
+enum { STRETCH = 256 };         /* windows of a stretch */
 
 struct windows_work {
     struct windows_options options;
@@ -14,13 +14,13 @@ struct windows_work {
     size_t frame_size;
     struct plan *plan;
     void **workspaces;          /* [threads] */
-    struct frame_cache **frame_caches; /* [threads], of the windows that each ran; their frames are numbered as the footage's */
+    struct frame_cache **frame_caches;  /* [threads] each thread's; frames are numbered as in the footage */
     uint8_t **pixels;           /* [threads][length][frame_size] */
     struct windows *windows;
     const struct score_spec *spec;
     const size_t *which;
-    struct ranges_seen *seen;   /* [threads], or NULL: windows are measured */
-    atomic_int failed;          /* the first -errno */
+    struct ranges_seen *seen;   /* [threads] while ranges are measured; NULL while windows are */
+    atomic_int failed;          /* first negative errno of a thread; 0: none */
 };
 
 static int list(struct windows *w)
@@ -41,13 +41,13 @@ static int list(struct windows *w)
         return 0;
     size_t stretch = o->most < STRETCH ? o->most : STRETCH, stretches = stretch > 0 ? o->most / stretch : 0;
     w->n = 0;
-    for (size_t k = 0; k < stretches; k++, w->n += stretch)     /* each moves to the front, or stays */
+    for (size_t k = 0; k < stretches; k++, w->n += stretch)     /* a stretch moves to the front, or stays */
         memmove(w->first + w->n, w->first + k * (all - stretch) / (stretches > 1 ? stretches - 1 : 1),
                 stretch * sizeof *w->first);
     return 0;
 }
 
-/* New ones, for the plan at hand. */
+/* Replaces the workspaces and caches by those of the present plan. */
 static bool make_workspaces(struct windows_work *work)
 {
     bool room = true;
@@ -148,7 +148,7 @@ static int run(struct windows *windows, const size_t *which, size_t n, struct er
     if (work->options.stop && atomic_load(work->options.stop))
         return error_set(err, -EINTR, "interrupted");
     int r = atomic_load(&work->failed);
-    return r < 0 ? error_set(err, r, "the footage can't be read any more: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(err, r, "the footage cannot be read any more: %s", strerror(-r)) : 0;
 }
 
 int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret,
@@ -157,12 +157,12 @@ int windows_ranges(struct windows *windows, const size_t *which, size_t n, doubl
     struct windows_work *work = windows->work;
     int threads = work->parallel.threads, r = 0, n_channels = ranges_count(plan_arch(work->plan), plan_shapes(work->plan));
     if (n_channels > RANGES_MAX)
-        return error_set(err, -ENOTSUP, "%d channels are too many for ranges", n_channels);
+        return error_set(err, -ENOTSUP, "8 bits: expected at most %d channels, got %d", RANGES_MAX, n_channels);
     work->seen = calloc((size_t)threads, sizeof *work->seen);
     if (!work->seen)
         return error_set(err, -ENOMEM, "out of memory");
     for (int pass = 0; r == 0 && pass < 2; pass++) {
-        for (int i = 0; i < threads; i++) {     /* what all saw is in the first one */
+        for (int i = 0; i < threads; i++) {     /* seen[0] holds what all threads saw */
             work->seen[i].n = n_channels;
             work->seen[i].counting = pass == 1;
             if (i > 0)

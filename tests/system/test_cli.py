@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The command line: help, exit statuses (0, 1: it failed, 2: usage), where results and errors go; and `check`."""
+"""The command line: help, exit statuses (0; 1: it failed; 2: wrong usage), and standard output and error. And `check`."""
 import json
 import os
 import re
@@ -104,7 +104,7 @@ class Cli(harness.Case):
             self.assertIn(word, table.out)
 
     def test_bench_all_of_a_table(self):
-        """Rows of a table are no pictures: there is one precision, and nothing slides."""
+        """A model of table rows is measured in one precision and without sliding windows."""
         command = harness.run("bench", "--all", "--model", os.path.join(harness.ROOT, "tests", "golden", "kddcup.safetensors"),
                               "--threads", 1, "--seconds", 0.02)
         self.assertEqual(command.code, 0, command.err)
@@ -131,7 +131,7 @@ class Cli(harness.Case):
         self.assertFalse(os.path.exists(self.path("none")))
 
     def test_output_that_cannot_be_written(self):
-        """A full disk is an error, not a result cut short."""
+        """A full disk gives exit status 1, not a result that is cut short in silence."""
         model = harness.write_model(self.path("model.safetensors"))
         clip = harness.write_clip(self.path("clip.mkv"), seconds=3)
         out = self.path("sh")
@@ -181,7 +181,7 @@ class Cli(harness.Case):
         self.assertEqual(harness.run("run", "--config", self.path("memaed.yml")).code, 1)
 
     def test_example_configuration(self):
-        """etc/memaed.yml is right as it stands, once its files and its environment are there."""
+        """etc/memaed.yml has no fault if its files exist and its environment is set."""
         with open(os.path.join(harness.ROOT, "etc", "memaed.yml"), encoding="utf-8") as f:
             text = f.read()
         harness.write_model(self.path("gate.safetensors"))

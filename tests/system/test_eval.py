@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""`eval` beyond the ROC curve: motion baseline, events, average precision, localisation, the plot; each held against a
-plain reading of its definition in Python, on clips and models made here. The motion baseline is also held against the
-reference beside the project on real footage; skipped, loudly, where that or numpy is missing."""
+"""`eval` beyond the ROC curve: motion baseline, events, average precision, localisation, the plot. Each is compared with its
+definition in plain Python, on clips and models made here. The motion baseline is also compared with the reference beside
+the project, on real footage. If that or numpy is missing, it is skipped and the runner says so."""
 import csv
 import io
 import itertools
@@ -25,7 +25,7 @@ DAY_S = 86400
 
 
 def gray_clip(path, pictures, height, width, rate="10", jump=None):
-    """jump: the frame before which time leaps by ten frames more."""
+    """jump: before this frame, time leaps by ten more frames."""
     leap = ["-vf", f"settb=1/1000,setpts=(N+10*gte(N\\,{jump}))/({rate})/TB", "-fps_mode", "passthrough",
             "-enc_time_base", "1/1000"] if jump else []
     subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s",
@@ -79,7 +79,8 @@ class Motion(Case):
         print(f"# motion: {result['motion']} against {wanted}", flush=True)
 
     def test_stride_and_size_of_the_model(self):
-        """Pictures of 128x128 whatever the model takes; the windows that there are, also where a gap takes some."""
+        """Motion is measured on pictures of 128x128, whatever the model's size, and on the model's windows, also where a gap takes
+        some away."""
         still, moved = bytes(range(256)) * 64, bytes(reversed(range(256))) * 64
         pictures = [moved if i in (20, 41) else still for i in range(60)]
         # A window sees the flash at frame t, which is two differences, with its centre from t - 3 to t + 4 or 5.
@@ -96,7 +97,7 @@ class Events(Case):
               "c": [0] * 70, "d": [0] * 30 + [1] * 30}
 
     def record(self, seconds):
-        """Clips with so many seconds from frame to frame; c has a gap."""
+        """Clips with this interval from frame to frame, in seconds. c has a gap."""
         rng = random.Random(4)
         for name, values in self.LABELS.items():
             pictures = []
@@ -109,18 +110,18 @@ class Events(Case):
 
     @staticmethod
     def runs(rows):
-        """Those of a clip in unbroken sequences."""
+        """The windows of a clip, in unbroken sequences."""
         return [[r for _, r in group]
                 for _, group in itertools.groupby(enumerate(rows), lambda p: int(p[1]["window"]) - p[0])]
 
     def normal_s(self):
-        """From each normal window to the next window in its sequence."""
+        """Normal time: from each normal window to the next window in its sequence."""
         rows = self.rows(self.LABELS)
         return sum(float(b["pts_s"]) - float(a["pts_s"]) for name, labels in self.LABELS.items()
                    for run in self.runs(rows[name]) for a, b in zip(run, run[1:]) if not labels[int(a["frame"])])
 
     def expect(self, at, allowed, seconds):
-        """By trying all thresholds, from the highest down."""
+        """The figures found by trying all thresholds, from the highest down."""
         rows = self.rows(self.LABELS)
         best, kept = math.inf, 0
         values = sorted({float(r["score"]) for name in rows for r in rows[name]}, reverse=True)
@@ -226,7 +227,8 @@ class Localisation(Case):
             gray_clip(os.path.join(self.masks, f"{name}.mkv"), self.truth[name], HEIGHT, WIDTH)
 
     def maps(self):
-        """Of each window the mean squared error in 4x6 cells of 8x8, from what `score` dumps, and the mask at its centre."""
+        """For each window, the mean squared error in 4x6 cells of 8x8 pixels, from the dumps of `score`, and the mask of its centre
+        frame."""
         dump = self.path("dump")
         for name, rows in self.rows(self.labels, "--dump", dump).items():
             for row in rows:
@@ -317,7 +319,7 @@ class Localisation(Case):
 
 
 class Committee(Case):
-    """--model given several times: the mean over them."""
+    """With several --model, figures are of the mean over the models."""
 
     def setUp(self):
         super().setUp()
@@ -410,7 +412,7 @@ class Plot(Case):
             self.assertNotIn("alert threshold", f.read())
 
     def test_faults(self):
-        """Said before anything is scored."""
+        """The message comes before anything is scored."""
         self.model = self.path("nowhere.safetensors")
         self.assertIn(".svg or .png", self.eval(self.labels, "--plot", self.path("plot.jpg"), code=1))
         self.assertIn("No such file", self.eval(self.labels, "--plot", self.path("no/plot.svg"), code=1))
@@ -418,7 +420,7 @@ class Plot(Case):
         self.assertIn("gnuplot, which draws it, is not installed (Debian: gnuplot-nox)", said)
 
     def test_gnuplot_that_fails(self):
-        """What was there stays."""
+        """A plot that exists stays as it is."""
         path, programs = self.path("plot.svg"), self.path("bin")
         os.mkdir(programs)
         with open(os.path.join(programs, "gnuplot"), "w", encoding="utf-8") as f:

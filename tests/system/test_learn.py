@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""`learn`: a model from footage, that scores what it saw lower than what it did not; the same seed, the same model; and
-footage that is of no use, each refused with its reason."""
+"""`learn` and `calibrate`. A model scores what it learned lower than what it did not. The same seed gives the same model. An
+interrupted run can be resumed. Footage that is of no use is refused with the reason."""
 import csv
 import io
 import json
@@ -76,7 +76,7 @@ class Learn(harness.Case):
         self.assertGreater(min(scores(model, strange)), calibration["threshold"])
 
     def test_a_beacon(self):
-        """A cell that flashes from black to white: its noise times eight is more than two pictures can differ by."""
+        """The limit of a cell that flashes from black to white is cut to the largest difference that two pictures can have."""
         beacon, model = (os.path.join(self.folder, name) for name in ("beacon.mkv", "beacon.safetensors"))
         self.footage(beacon, f"lum='if(lt(X,32)*lt(Y,32),if(mod(N,8),16,235),{DISC})':cb=128:cr=128", 15)
         done = self.learn(model, "--steps", "12", "--calibrate", beacon, inputs=[beacon])
@@ -94,8 +94,8 @@ class Learn(harness.Case):
         self.assertNotEqual(outputs[0], outputs[2])
 
     def interrupted(self, output, number, *args, when=lambda: True, command=None):
-        """A run, or `command`, that gets a signal once it has written a checkpoint, and `when`. Its exit status and what it
-        said."""
+        """Runs `learn`, or `command`, and sends it a signal once it has written a checkpoint and `when()` is true. Returns the
+        exit status and standard error."""
         def written():
             try:
                 return os.stat(f"{output}.checkpoint").st_ino
@@ -125,7 +125,7 @@ class Learn(harness.Case):
         code, err = self.interrupted(parts, signal.SIGTERM, *args, "--resume")
         self.assertEqual(code, 1, err)
         self.assertIn("event=resumed", err)
-        self.assertIn("--resume goes on", err)
+        self.assertIn("--resume continues", err)
         done = self.learn(parts, *args, "--resume")
         self.assertEqual(done.code, 0, done.err)
         step = int(harness.parse_line(next(x for x in done.err.splitlines() if "event=resumed" in x))["step"])
@@ -170,7 +170,7 @@ class Learn(harness.Case):
         limit_s = 6 * harness.SCALE
         args = ("--time-limit", str(limit_s / 60))
         code, err = self.interrupted(model, signal.SIGINT, *args)
-        self.assertIn("--resume goes on", err)
+        self.assertIn("--resume continues", err)
         self.assertEqual(code, 1)
         before = json.loads(metadata(f"{model}.checkpoint")["memae.state"])["seconds"]
         self.assertGreater(before, 0)
@@ -205,7 +205,7 @@ class Learn(harness.Case):
         return "--arch", path, "--size", "16x16"
 
     def test_addressing_that_is_dead_is_cured(self):
-        """λ is lowered for good: the model says so, and resuming keeps to it."""
+        """The shrink λ is lowered for good: the model holds the lower value, and a resumed run keeps it."""
         whole, parts = (os.path.join(self.folder, name) for name in ("whole.safetensors", "parts.safetensors"))
         args = (*self.small_network(shrink=0.9, temperature=0.1), "--steps", "400")
         done = self.learn(whole, *args)
@@ -219,12 +219,12 @@ class Learn(harness.Case):
         self.assertEqual(tensors(parts), tensors(whole))
         self.assertEqual(metadata(parts)["memae.arch"], metadata(whole)["memae.arch"])
 
-    def test_addressing_that_stays_sick_ends_the_run(self):
+    def test_addressing_that_stays_degenerate_ends_the_run(self):
         """At this temperature every query gets the mean of all slots, whatever they hold."""
         model = os.path.join(self.folder, "none.safetensors")
         done = self.learn(model, *self.small_network(shrink=0.01, temperature=1e6), "--steps", "3000")
         self.assertEqual(done.code, 1, done.err)
-        self.assertIn("the addressing stays sick, at step 1000", done.err)
+        self.assertIn("memory addressing is still degenerate at step 1000", done.err)
         self.assertFalse(os.path.exists(model) or os.path.exists(f"{model}.checkpoint"))
 
     def test_time_limit(self):
@@ -245,7 +245,7 @@ class Learn(harness.Case):
         self.assertIn("clips=2 frames=300", done.err)
 
     def test_footage_set_apart(self):
-        """--calibrate: all of --input is learned from, and the held-out part is what was named."""
+        """With --calibrate, all of --input is learned from, and the footage of --calibrate is held out."""
         apart = [os.path.join(self.folder, f"apart{i}.mkv") for i in (1, 2)]
         for path in apart:
             self.footage(path, "lum='40+X+8*T':cb=128:cr=128", 3)
@@ -256,13 +256,13 @@ class Learn(harness.Case):
         training = json.loads(metadata(model)["memae.training"])
         self.assertEqual((training["inputs"], training["held_out"]["inputs"]), (["normal"], ["apart1", "apart2"]))
         self.assertEqual(training["held_out"]["frames"], 60)
-        self.assertEqual(json.loads(metadata(model)["memae.calibration"])["windows"], 2 * 8)    # of 15 in each clip, every other
+        self.assertEqual(json.loads(metadata(model)["memae.calibration"])["windows"], 2 * 8)    # every other one of the 15 in each clip
         self.footage(apart[0], "lum='40+X':cb=128:cr=128", 3)
         self.refused("--calibrate: the footage is frozen", "--calibrate", apart[0])
         self.refused("--input: the footage is frozen", "--calibrate", self.normal, inputs=[apart[0]])
 
     def test_the_report(self):
-        """What in the footage learned from looks like an anomaly, with its place; and how the threshold holds on a third part."""
+        """learn reports places in the learned footage that look like anomalies, and the alerts on footage set apart."""
         intruder, apart, model = (os.path.join(self.folder, n) for n in ("intruder.mkv", "apart.mkv", "m.safetensors"))
         self.footage(intruder, f"lum='if(between(T,8,10)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 20)
         self.footage(apart, f"lum='{DISC}':cb=128:cr=128", 400)
@@ -294,7 +294,7 @@ class Learn(harness.Case):
         self.assertEqual(thresholds[2], thresholds[0])
         self.assertEqual(tensors(anew), tensors(model))
         calibrations = [json.loads(metadata(m)["memae.calibration"]) for m in (anew, model)]
-        for c in calibrations:                  # the network in 8 bits, tried on the windows held out
+        for c in calibrations:                  # 8 bits were tried on the windows held out
             self.assertLessEqual(c["int8"]["windows"], c["windows"])
             self.assertGreater(c["int8"]["rank_correlation"], 0.9)
             self.assertEqual(len(c["int8"]["low"]), len(c["int8"]["high"]))
@@ -317,7 +317,7 @@ class Learn(harness.Case):
         self.assertEqual(harness.run("calibrate", "--model", model, "--output", anew).code, 2)
 
     def test_verifying_a_calibration(self):
-        """calibrate --verify: what else was named is not calibrated on, and what it would have raised is told and kept."""
+        """The footage of calibrate --verify is not calibrated on. Its alerts are reported and kept in the model."""
         model, alone, anew = (os.path.join(self.folder, n) for n in ("verified.safetensors", "alone.safetensors", "anew.safetensors"))
         intruder = os.path.join(self.folder, "another.mkv")
         self.footage(intruder, f"lum='if(between(T,8,10)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 20)
@@ -341,7 +341,7 @@ class Learn(harness.Case):
         self.assertIsNone(json.loads(metadata(alone)["memae.training"])["calibrated"]["verified"])
 
     def in_eight_bits(self, model):
-        """score in either precision: near to each other, not the same; auto is one of the two."""
+        """Scores in both precisions are near each other, but not equal. auto gives one of the two."""
         scores = {}
         for precision in ("fp32", "int8", "auto"):
             done = harness.run("score", "--model", model, "--precision", precision, self.normal)
@@ -413,7 +413,7 @@ class Learn(harness.Case):
         return json.loads(metadata(model)["memae.arch"])["input"]["shape"]
 
     def size_of(self, *args):
-        """That `learn` tells, which is then left."""
+        """The size that `learn` reports. The run is then killed."""
         model = os.path.join(self.folder, "none.safetensors")
         process = subprocess.Popen([*harness.MEMAED, "learn", "--output", model, "--steps", "1", "--batch", "2", *args],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -429,7 +429,7 @@ class Learn(harness.Case):
         self.fail("".join(lines))
 
     def test_the_aspect_of_the_camera(self):
-        """A model of pictures that are not square learns, and does what every model does."""
+        """A model of pictures that are not square learns, scores, is evaluated and runs in the daemon."""
         wide, model = self.wide(), os.path.join(self.folder, "gate.safetensors")
         done = harness.run("learn", "--input", wide, "--output", model, *FITTED, "--steps", "20", timeout=120)
         self.assertEqual(done.code, 0, done.err)
@@ -452,13 +452,13 @@ class Learn(harness.Case):
         for args, size in ((("--profile", "nano"), "80x48"), (("--profile", "compact-ae"), "176x96"), ((), "176x96"),
                            (("--profile", "paper"), "256x256"), (("--profile", "released"), "256x256"),
                            (("--size", "64x64"), "64x64"), (self.small_network(shrink=0, temperature=1)[:2], "16x16"),
-                           (("--input", self.normal), "176x96")):        # the first one decides
+                           (("--input", self.normal), "176x96")):        # the first input decides
             with self.subTest(args):
                 self.assertEqual(self.size_of("--input", wide, *args), size)
-        self.assertEqual(self.size_of("--input", self.normal, wide), "96x64")        # no more than there is
+        self.assertEqual(self.size_of("--input", self.normal, wide), "96x64")        # no larger than the footage
 
     def test_resuming_at_the_size_that_was_chosen(self):
-        """Of a recording also where the camera has another one by now: its own."""
+        """A resumed recording keeps its size, even if the camera has another one by now."""
         source, model = self.wide(), os.path.join(self.folder, "gate.safetensors")
         args = (*FITTED, "--steps", "100")
         inputs = ("learn", "--input", source, "--output", model, *args)
@@ -479,7 +479,7 @@ class Learn(harness.Case):
     # ---- from a camera
 
     def configuration(self, source):
-        """With a model that is yet to be learned."""
+        """Writes a configuration whose model does not exist yet."""
         path = os.path.join(self.folder, "memaed.yml")
         with open(path, "w", encoding="utf-8") as f:
             json.dump({"cameras": {"gate": {"source": source, "model": "gate.safetensors", "fps": 10, "stall_timeout_s": 1}}}, f)
@@ -496,7 +496,7 @@ class Learn(harness.Case):
     def test_from_a_camera_that_goes_away(self):
         server = self.live()
         config, model = self.configuration(server.url)
-        self.assertNotEqual(harness.run("check", "--config", config).code, 0)      # only learning does without the model
+        self.assertNotEqual(harness.run("check", "--config", config).code, 0)      # only learn accepts a missing model
         process = subprocess.Popen([*harness.MEMAED, *self.camera_args(config, 0.003)], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
@@ -514,7 +514,7 @@ class Learn(harness.Case):
         events = [(harness.parse_line(line) or {}).get("event") for line in err.splitlines()]
         self.assertEqual([events.count(e) for e in ("camera_lost", "camera_restored")], [1, 1], err)
         footage = harness.parse_line(next(x for x in err.splitlines() if "event=footage" in x))
-        self.assertTrue(105 <= int(footage["frames"]) <= 125, footage)     # 10.8 s; intervals lost in the gap come on top
+        self.assertTrue(105 <= int(footage["frames"]) <= 125, footage)     # 10.8 s, plus intervals that the gap swallowed
         self.assertEqual(json.loads(metadata(model)["memae.training"])["frames"], int(footage["frames"]))
         self.assertFalse(os.path.exists(f"{model}.recording"))
         self.assertLess(max(scores(model, self.normal)), float("inf"))
@@ -533,7 +533,7 @@ class Learn(harness.Case):
             process.kill()
             process.wait()
         self.assertEqual(process.returncode, 1, err)
-        self.assertIn(b"the same command with --resume goes on", err)
+        self.assertIn(b"the same command with --resume continues", err)
         done = harness.run(*self.camera_args(config, 0.0025), timeout=60)
         self.assertEqual(done.code, 1)
         self.assertIn("there is a recording already", done.err)
@@ -546,7 +546,7 @@ class Learn(harness.Case):
         self.assertFalse(os.path.exists(recording))
 
     def test_stop_while_the_camera_is_away(self):
-        """The wait for the next attempt, by now of three seconds or more, ends at once."""
+        """A signal ends the wait for the next attempt at once. That wait is three seconds or more by now."""
         config, _ = self.configuration(f"rtsp://127.0.0.1:{harness.free_port()}/live")
         process = subprocess.Popen([*harness.MEMAED, *self.camera_args(config, 1)], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""`score` and `eval`: rows, windows, dumps; and parity with PyTorch on a lossless clip, for the reference's own
-architectures and some unlike them. Parity needs python3-torch and the reference implementation beside the project; it is
-skipped, loudly, where either is missing."""
+"""`score` and `eval`: rows, windows, dumps. Parity with PyTorch on lossless clips, for the reference's own architectures and
+for others. Parity needs python3-torch and the reference implementation beside the project. If either is missing, it is
+skipped and the runner says so."""
 import csv
 import importlib.util
 import io
@@ -20,7 +20,7 @@ COLUMNS = ["clip", "window", "frame", "pts_s", "reference", "score"]
 
 
 def load_reference():
-    """(torch, memae_torch), or SkipTest."""
+    """Returns (torch, memae_torch), or raises SkipTest."""
     try:
         import torch
     except ImportError:
@@ -46,8 +46,8 @@ def read_safetensors(path):
 
 
 def noise_clip(path, frames, height, width, seed=1):
-    """A lossless gray clip: noise, of another contrast and level in each of its blocks and frames, so that no two
-    windows are alike. Returns the frames' bytes."""
+    """Writes a lossless gray clip of noise. Its contrast and level change from frame to frame, so that no two windows are alike.
+    Returns the frames' bytes."""
     rng = random.Random(seed)
     pictures = []
     for _ in range(frames):
@@ -69,7 +69,7 @@ def conv(kind, out, kernel, stride, padding, more=None, **rest):
 
 LEAKY = {"norm": "batch", "activation": "leaky_relu", "slope": 0.1}
 
-# Unlike the reference's own: other channels, kernels, strides and activations, sizes that are no powers of two.
+# Architectures unlike the reference's own: other channels, kernels, strides and activations, and sizes that are no powers of two.
 ODD = {
     "odd-sizes": {
         "input": {"shape": [1, 11, 37, 53], "mean": 0.4, "std": 0.25},
@@ -107,7 +107,7 @@ ODD = {
 
 
 class Parity(harness.Case):
-    """|a - b| <= 1e-4 max|b| for z, z_hat and x_hat; reference within 1e-4 of itself."""
+    """memaed (a) agrees with PyTorch (b): |a - b| <= 1e-4 max|b| for z, z_hat and x_hat; reference within 1e-4 relative."""
 
     @classmethod
     def setUpClass(cls):
@@ -127,7 +127,7 @@ class Parity(harness.Case):
 
     @staticmethod
     def near_lambda(arch, weights):
-        """Queries with a softmax weight within 1e-5 of lambda of it, where rounding decides whether it is shrunk."""
+        """Queries with a softmax weight so near to lambda, within 1e-5 of it, that rounding decides whether it is shrunk."""
         shrink = arch["memory"]["shrink"]
         return ((weights - shrink).abs() <= 1e-5 * shrink).any(dim=1).nonzero()[:, 0]
 
@@ -164,7 +164,7 @@ class Parity(harness.Case):
                     z_hat, weights = model.mem_rep(z)
                     rows_excepted = self.near_lambda(arch, self.softmax(arch, model, z))
                     excepted += len(rows_excepted)
-                    # What these rows are is open; they go through the decoder as memaed has them.
+                    # Rounding decides these rows, so the decoder gets memaed's.
                     flat, mine = z_hat.flatten(2).clone(), got["z_hat"][None].flatten(2)
                     flat[:, :, rows_excepted] = mine[:, :, rows_excepted]
                     z_hat = flat.reshape(z_hat.shape)
@@ -183,7 +183,7 @@ class Parity(harness.Case):
             self.assertLessEqual(excepted, queries // 4 + 2)
 
     def exported(self, name, **more):
-        """A model of the reference's own, through its export."""
+        """Compares a model that the reference implementation exports."""
         path = self.path(f"{name}.safetensors")
         subprocess.run(["/usr/bin/python3", REFERENCE, "export", name, path], check=True)
         arch = self.memae.ARCHS[name]()
@@ -288,7 +288,7 @@ class Score(harness.Case):
         self.assertEqual([r["clip"] for r in rows], ["a clip"] * 45 + ["other,one"] * 2)
         self.assertIn("15 frames", command.err)
         self.assertIn("short.mkv", command.err)
-        # One that can't be read: the others are scored, and the status says so.
+        # If one input cannot be read, the others are scored, and the status is 1.
         command = self.score(self.path("nowhere.mkv"), other, code=1)
         self.assertEqual(len(command.out.splitlines()), 3)
         self.assertIn("nowhere.mkv", command.err)
@@ -326,7 +326,7 @@ class Score(harness.Case):
 
 
 class Static(harness.Case):
-    """Windows in which nothing moved, on a clip of 60 frames in which a square comes in frame 20 and is gone in frame 40."""
+    """Static windows, on a clip of 60 frames in which a square appears in frame 20 and is gone in frame 40."""
 
     def model(self, **changes):
         return harness.write_model(self.path("model.safetensors"), 64, 96, calibration=harness.static_calibration(64, 96, **changes))
@@ -373,7 +373,7 @@ class Static(harness.Case):
 
 
 class Boxes(harness.Case):
-    """Boxes, held against the map of each window as it is dumped."""
+    """Boxes, compared with the dumped map of each window."""
     LEVEL = 6.0                 # halfway between the thresholds
 
     def setUp(self):
@@ -383,7 +383,7 @@ class Boxes(harness.Case):
         self.place = harness.write_mover(self.clip)
 
     def boxes_of(self, shape, raw):
-        """Row by row: joins what touches, and takes the bounds."""
+        """The boxes of a map: joins cells that touch, and takes the bounds of each group."""
         rows, columns = shape
         cells = struct.unpack(f"<{rows * columns}f", raw)
         level, groups = min(self.LEVEL, max(cells)), []

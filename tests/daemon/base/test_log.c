@@ -1,4 +1,4 @@
-/* daemon/log: lines as key=value, on one write, quoted, redacted. */
+/* daemon/base/log: lines of key=value, each in one write, quoted and redacted. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ START_TEST(journal_gets_priorities)
     log_open(LOG_DEBUG);
     log_event(LOG_WARNING, "first", NULL);
     log_line(LOG_ERR, "x.yml:1:2: y");
-    setenv("JOURNAL_STREAM", "1:1", 1);         /* someone else's */
+    setenv("JOURNAL_STREAM", "1:1", 1);         /* not the socket of standard error */
     log_open(LOG_DEBUG);
     log_event(LOG_DEBUG, "second", NULL);
     log_line(LOG_ERR, "x.yml:3:4: z");

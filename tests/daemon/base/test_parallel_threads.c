@@ -53,7 +53,7 @@ START_TEST(every_item_runs_once)
 }
 END_TEST
 
-/* Items that wait for each other end only if they run at once. */
+/* The items wait for each other, so the run ends only if they run at the same time. */
 static void meet(void *arg, int i, int worker)
 {
     (void)i;
@@ -76,7 +76,7 @@ START_TEST(workers_run_at_once)
 }
 END_TEST
 
-/* Plain memory: what the caller wrote is seen by the workers, what they wrote is seen after run. TSan checks it. */
+/* Workers see plain memory that the caller wrote, and the caller sees theirs after run(). The thread sanitizer checks that. */
 struct sums {
     int in[100];
     long out[100];
@@ -108,7 +108,7 @@ START_TEST(memory_is_published_both_ways)
 }
 END_TEST
 
-/* Worker 1 is still at work when worker 0 has nothing left to do. */
+/* Worker 1 is still busy when worker 0 has no more items. */
 struct late {
     pthread_barrier_t barrier;
     atomic_bool done;

@@ -1,5 +1,5 @@
-/* The clip scorer on frames of the test's own: this program's source_read() takes the place of the library's, so that
- * gaps and corrupt frames come where the test wants them. */
+/* The clip scorer on frames that the test makes. This program's source_read() replaces that of the library, so that the test
+ * decides where gaps and corrupt frames are. */
 #include "daemon/measure/clip.h"
 
 #include <check.h>
@@ -46,7 +46,7 @@ static struct plan *open_plan(int channels)
 
     arch.encoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 16, .kernel = {3, 3, 3}, .stride = {1, 2, 2},
                                           .padding = {1, 1, 1}, .activation = ACTIVATION_TANH};
-    /* Half of it is shared by windows at a stride of 1. */
+    /* At a stride of 1, windows share half of this layer. */
     arch.encoder[1] = (struct layer_spec){.type = LAYER_CONV3D, .out = 3, .kernel = {1, 3, 3}, .stride = {1, 1, 1},
                                           .padding = {0, 1, 1}, .activation = ACTIVATION_TANH};
     arch.decoder[0] = (struct layer_spec){.type = LAYER_DECONV3D, .out = channels, .kernel = {3, 3, 3}, .stride = {1, 2, 2},
@@ -116,7 +116,7 @@ static void clear(struct got *got)
 static struct source source;
 static struct got got;
 
-/* A picture of 10x12 in 2x2 cells: of 5x6 pixels each. */
+/* A picture of 10x12 has 2x2 cells of 5x6 pixels. */
 static void expect_map(const float *map, const struct plan_result *result)
 {
     for (int cell = 0; cell < 4; cell++) {
@@ -132,7 +132,7 @@ static void expect_map(const float *map, const struct plan_result *result)
     }
 }
 
-/* What must come, read off the definition. */
+/* Compares with the windows that follow from the definition. */
 static void expect(const struct plan *plan, int stride, const struct clip_summary *summary)
 {
     void *workspace = plan_workspace_new(plan);
@@ -199,7 +199,7 @@ START_TEST(windows_are_those_of_the_definition)
         ck_assert_int_eq(parallel_threads_open(&threads, 1 + round % 3), 0);
         struct parallel parallel = parallel_threads_parallel(threads);
         ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel, stride, CLIP_COMPUTE_ALL, NULL), 0);
-        for (int clip = 0; clip < 3; clip++) {          /* one scorer takes clip after clip */
+        for (int clip = 0; clip < 3; clip++) {          /* one scorer runs clip after clip */
             struct clip_summary summary;
 
             fill(&source, &rng, (int)rng_below(&rng, round % 4 ? MAX_FRAMES : 2 * LENGTH));
@@ -232,7 +232,7 @@ START_TEST(faults_come_through)
     rng_seed(&rng, 1);
     ck_assert_int_eq(clip_open(&scorer, plan, NULL, &parallel_serial, 1, CLIP_COMPUTE_ALL, NULL), 0);
 
-    /* What came before the source's fault is scored. */
+    /* Windows before the source's fault are scored. */
     fill(&source, &rng, 100);
     source.fail_at = 50;
     clear(&got);
@@ -253,7 +253,7 @@ START_TEST(faults_come_through)
     ck_assert_str_eq(err.text, "no room for 30");
     ck_assert_int_eq(got.n, 30);
 
-    /* And the scorer is as good as new. */
+    /* After the fault the scorer works as before. */
     fill(&source, &rng, 100);
     clear(&got);
     ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), 0);
@@ -329,7 +329,7 @@ START_TEST(static_windows_are_not_computed)
             ck_assert_int_eq(parallel_threads_open(&threads, parallel_threads_n), 0);
             struct parallel parallel = parallel_threads_parallel(threads);
             ck_assert_int_eq(clip_open(&scorer, plan, &calibration, &parallel, 2, (enum clip_static)statics, NULL), 0);
-            for (int again = 0; again < 2; again++) {           /* a clip does not begin where the one before ended */
+            for (int again = 0; again < 2; again++) {           /* a clip has no static state of the clip before */
                 source.at = 0;
                 clear(&got);
                 ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, NULL), 0);
@@ -369,7 +369,7 @@ START_TEST(static_windows_are_not_computed)
             parallel_threads_close(threads);
         }
         for (int i = 0; i < got.n && parallel_threads_n > 1; i++)
-            ck_assert_float_eq(first[i], got.windows[i].score);         /* whatever the number of threads */
+            ck_assert_float_eq(first[i], got.windows[i].score);         /* the same for every number of threads */
         for (int i = 0; i < got.n; i++)
             first[i] = got.windows[i].score;
     }

@@ -1,4 +1,4 @@
-/* Slots as pictures: each is what a model of that slot alone makes of anything; in the order of their use. */
+/* Slots as pictures: each equals the output of a model with that slot alone; they are ordered by use. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -53,13 +53,13 @@ static struct model_file open_model(const struct arch *arch, const char *trainin
     ck_assert_msg(r == 0, "%s", err.text);
     model_init(file.model, 5);
     for (size_t i = 0; arch->has_memory && i < SLOTS * (size_t)file.model->shapes.decoder[0].c; i++)
-        file.model->memory[i] *= 8;             /* pictures that are told apart */
+        file.model->memory[i] *= 8;             /* so that pictures differ */
     if (training)
         ck_assert_ptr_nonnull(file.training = json_loads(training, 0, NULL));
     return file;
 }
 
-/* The centre frame that a model with the one slot gives for noise. */
+/* The centre frame that a model with this slot alone gives for noise. */
 static void expected(const struct model *model, int slot, uint8_t *pixels)
 {
     struct arch arch = model->arch;
@@ -94,7 +94,7 @@ static void remove_picture(const char *name, bool there)
     ck_assert_msg((unlink(path) == 0) == there, "%s", name);
 }
 
-/* The folder's pictures in the order of their names are those of slots[n]. */
+/* The pictures of the folder, in the order of their names, are those of slots[0] … slots[n - 1]. */
 static void check_pictures(const struct model *model, const int *slots, int n)
 {
     const struct source_options options = {.width = WIDTH, .height = HEIGHT};
