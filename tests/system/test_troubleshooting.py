@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+"""docs/troubleshooting.md quotes messages that the program has. A message that is reworded there has to be reworded here."""
+import glob
+import os
+import re
+
+import harness
+
+PAGE = os.path.join(harness.ROOT, "docs", "troubleshooting.md")
+# What the C library, FFmpeg and systemd say, and what REST shows.
+FOREIGN = {"No such file or directory", "Permission denied", "Connection refused", "Connection timed out", "No route to host",
+           "Input/output error", "401 Unauthorized", "404 Not Found", "Start request repeated too quickly", "status=1/FAILURE",
+           "Watchdog timeout"}
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def literals():
+    """Every string literal of the program, with adjacent ones joined and conversions replaced by the dots of the page."""
+    found = []
+    for folder in ("core", "io", "web", "daemon"):
+        for path in glob.glob(os.path.join(harness.ROOT, folder, "**", "*.c"), recursive=True):
+            joined = re.sub(r'"\s*(?:PRI[diux]\d+|PRIu64|PRId64)?\s*"', "", read(path))
+            found += re.findall(r'"((?:\\.|[^"\\\n])*)"', joined)
+    text = "\n".join(found).replace('\\"', '"')
+    return re.sub(r"%[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|z|t)?[diouxXeEfgGcs]", "…", text).replace("%%", "%")
+
+
+def quoted():
+    """The messages of the page: what stands between backquotes in the first column of its tables."""
+    for row in re.findall(r"(?m)^\| (.*?) \|", read(PAGE)):
+        yield from re.findall(r"`([^`]+)`", row)
+
+
+class Troubleshooting(harness.Case):
+    def test_messages_are_the_programs(self):
+        known, counted = literals(), 0
+        for message in quoted():
+            if message in FOREIGN or "/" in message and not message.startswith("not "):
+                continue
+            for part in (p.strip(" :,") for p in message.split("…")):
+                if len(part) < 4 or part.startswith("${"):
+                    continue
+                counted += 1
+                with self.subTest(message):
+                    self.assertTrue(part in known or part.replace("_", ".", 1) in known, part)     # camera.lost is camera_lost
+        self.assertGreater(counted, 40)
+
+
+if __name__ == "__main__":
+    harness.main()
