@@ -1,6 +1,5 @@
-/* JSON values of a model file: 0, or -EINVAL with key, expected and found in err ("slots: an integer expected, "many" found"),
- * ret untouched. Values are borrowed for the call; NULL stands for one that is absent, and is wrong. For the parts of the
- * model file alone; any thread. */
+/* Values of JSON that came from outside. Each function returns 0, or -EINVAL with *ret untouched and err as "slots: expected an
+ * integer, got "many"". Values are borrowed for the call; NULL is an absent value, which is a fault. Any thread. */
 #ifndef MEMAED_IO_BASE_JSON_H
 #define MEMAED_IO_BASE_JSON_H
 
@@ -9,20 +8,20 @@
 
 #include "core/error.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))      /* of a table of keys or names */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))      /* elements of an array, such as a table of keys */
 
-/* Says that value is not what was expected; -EINVAL. */
+/* Sets err to "KEY: expected EXPECTED, got VALUE". Returns -EINVAL. */
 int wrong_json(struct error *err, const char *key, const char *expected, const json_t *value);
-/* An object, with no key but the allowed [n]; none needs to be there. */
+/* Checks that object is one and that each of its keys is among allowed [n]. Allowed keys may be absent. */
 int check_json_keys(const json_t *object, const char *const *allowed, size_t n, struct error *err);
 
 int int_from_json(int *ret, const char *key, const json_t *value, struct error *err);
-/* A list of n integers; where one is wrong, those before it are written. */
+/* A list of n integers into ret [n]. If one is wrong, those before it are already written. */
 int ints_from_json(int *ret, int n, const char *key, const json_t *value, struct error *err);
-/* An integer too. */
+/* A number, integers included, that fits a float. */
 int float_from_json(float *ret, const char *key, const json_t *value, struct error *err);
-/* The double with the fewest digits that rounds to value: 0.2, not 0.200000003. The caller's reference; NULL: out of memory,
- * or not finite. */
+/* The double with the fewest digits that rounds to value: 0.2, not 0.200000003. The caller's reference; NULL: memory is short, or
+ * value is not finite. */
 json_t *float_to_json(float value);
 
 #endif

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #ifdef MEMAED_DEBUG
-/* Bit r: this thread holds a lock of rank r. */
+/* Bit r is set while this thread holds a lock of rank r. */
 static _Thread_local unsigned held;
 
 static void note_taking(enum lock_rank rank)

@@ -1,6 +1,6 @@
-/* Mutexes with ranks. A thread takes locks in rising rank only; debug builds (MEMAED_DEBUG, which the sanitizer builds
- * set) abort where it doesn't, so that a deadlock shows in a test that never met it. Locks of equal rank are never held
- * together. Conditions wait by CLOCK_MONOTONIC. */
+/* Mutexes with ranks. A thread takes locks in rising rank only, and never holds two of the same rank. Debug builds (MEMAED_DEBUG;
+ * the sanitizer builds set it) abort if a thread breaks this, so a test finds a possible deadlock without running into it.
+ * Conditions wait by CLOCK_MONOTONIC. */
 #ifndef MEMAED_IO_BASE_LOCK_H
 #define MEMAED_IO_BASE_LOCK_H
 
@@ -8,17 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Who may be held while what is taken. From LOCK_ALERTS on they are leaves: held for a copy, nothing is taken under them. */
+/* In this order locks are taken. From LOCK_ALERTS on they are leaves: a thread holds them for a copy, and takes no other. */
 enum lock_rank {
-    LOCK_SCHEDULER = 1,          /* the choice among cameras; a window is claimed (LOCK_RING) under it */
-    LOCK_STATIC,            /* a camera's static scene */
-    LOCK_RESULTS,           /* a camera's alert state; alerts and snapshots are written under it */
+    LOCK_SCHEDULER = 1,     /* the choice among cameras; a worker claims a window (LOCK_RING) under it */
+    LOCK_STATIC,            /* the static scene of a camera */
+    LOCK_RESULTS,           /* the alert state of a camera; alerts and snapshots are written under it */
     LOCK_EVENTS,            /* the table of sinks; a sink takes its own lock under it */
-    LOCK_RING,
+    LOCK_RING,              /* the frames of a camera */
     LOCK_ALERTS,            /* the log of alerts */
-    LOCK_VIEW,              /* what the web copies */
-    LOCK_PICTURE_FILE,             /* a store's decoders */
-    LOCK_WAIT,              /* a thread's sleep, and what ends it */
+    LOCK_VIEW,              /* the values that the web server copies */
+    LOCK_PICTURE_FILE,      /* the decoders of a picture file */
+    LOCK_WAIT,              /* the sleep of a thread, and the flags that end it */
 };
 
 struct lock {
@@ -32,9 +32,9 @@ void lock_take(struct lock *lock);
 void lock_give(struct lock *lock);
 
 void lock_cond_init(pthread_cond_t *cond);
-/* The lock is held, and the only one: given up while waiting, held again after. */
+/* The caller holds the lock, and no other. It is released during the wait and held again afterwards. */
 void lock_wait(struct lock *lock, pthread_cond_t *cond);
-/* false: deadline_us (CLOCK_MONOTONIC) has passed. */
+/* The same until deadline_us (CLOCK_MONOTONIC). false: it has passed. */
 bool lock_wait_until(struct lock *lock, pthread_cond_t *cond, int64_t deadline_us);
 
 #endif

@@ -7,7 +7,7 @@
 static const char hidden[] = "***";
 
 struct output {
-    char *at, *end;             /* end: the last byte, kept for the 0 */
+    char *at, *end;             /* end: the last byte, reserved for the final 0 */
 };
 
 static void put(struct output *out, const char *text, size_t n)
@@ -34,7 +34,7 @@ static bool is_name(char c)
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' || c == '.';
 }
 
-/* NAME, NAME:PORT, [V6], [V6]:PORT or nothing, with the punctuation that a message puts after a URL. */
+/* Whether the text is NAME, NAME:PORT, [V6], [V6]:PORT or empty. Punctuation that a message puts after a URL is ignored. */
 static bool may_be_host(const char *at, const char *end)
 {
     while (end > at && strchr(":,.;)'\"", end[-1]))
@@ -75,7 +75,7 @@ static bool is_secret(const char *name, size_t n)
     return false;
 }
 
-/* The part of a URL behind its address. */
+/* Copies path, query and fragment of a URL, with the values of secret parameters hidden. */
 static void put_parameters(struct output *out, const char *at, const char *end)
 {
     const char *name = at;
@@ -87,7 +87,7 @@ static void put_parameters(struct output *out, const char *at, const char *end)
             while (value_end < end && *value_end != '&')
                 value_end++;
             const char *tail = value_end;
-            if (value_end == end)       /* "…?token=x: Connection refused" */
+            if (value_end == end)       /* keep the colon of "…?token=x: Connection refused" */
                 while (tail > at && strchr(":,'\")", tail[-1]))
                     tail--;
             if (tail > at)
@@ -122,7 +122,7 @@ void redact(char *out_text, size_t size, const char *text)
         if (!at && !may_be_host(start, host_end)) {
             at = memrchr(start, '@', (size_t)(end - start));
             if (!at) {
-                /* A blank in the password, or a URL cut short: all of it goes. */
+                /* A blank in the password, or a URL cut short: hide all of it. */
                 const char *next = strstr(end, "://"), *far = strchr(end, '@');
                 if (far && (!next || far < next)) {
                     at = far;

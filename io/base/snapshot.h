@@ -1,8 +1,8 @@
-/* Words that one thread at a time writes and any thread reads whole, without a lock: a sequence lock over atomics. The
- * writer never waits. A reader that meets a write under way reads again; writes are a few stores long.
+/* A sequence lock over atomics: one thread at a time writes a few words, and any thread reads them as a consistent set. The writer
+ * never waits. A reader that runs into a write reads again; a write is a few stores long.
  *
- * Release stores and acquire loads of the words themselves carry the order, so that no fence is needed (and
- * ThreadSanitizer understands it): a reader that saw a word of a later write also sees that the sequence moved. */
+ * The words themselves are stored with release and loaded with acquire. So a reader that sees a word of a later write also sees
+ * that the sequence moved. This needs no fence, which ThreadSanitizer would not understand. */
 #ifndef MEMAED_IO_BASE_SNAPSHOT_H
 #define MEMAED_IO_BASE_SNAPSHOT_H
 
@@ -13,11 +13,11 @@
 enum { SNAPSHOT_MAX_WORDS = 8 };
 
 struct snapshot {
-    _Atomic uint64_t sequence;          /* odd while a write is under way */
+    _Atomic uint64_t sequence;          /* odd during a write */
     _Atomic uint64_t words[SNAPSHOT_MAX_WORDS];
 };
 
-/* Writers take turns by a lock of their own. */
+/* The callers make sure that only one thread writes at a time. n <= SNAPSHOT_MAX_WORDS. */
 static inline void snapshot_write(struct snapshot *snapshot, const uint64_t *words, int n)
 {
     uint64_t sequence = atomic_load_explicit(&snapshot->sequence, memory_order_relaxed);
@@ -27,6 +27,7 @@ static inline void snapshot_write(struct snapshot *snapshot, const uint64_t *wor
     atomic_store_explicit(&snapshot->sequence, sequence + 2, memory_order_release);
 }
 
+/* words [n] are those of one write. Any thread. */
 static inline void snapshot_read(struct snapshot *snapshot, uint64_t *words, int n)
 {
     for (;;) {

@@ -30,8 +30,8 @@ bool thread_join(pthread_t thread, int64_t deadline_us)
 {
     if (deadline_us == INT64_MAX)
         return pthread_join(thread, NULL) == 0;
-    /* By CLOCK_REALTIME: ThreadSanitizer does not know pthread_clockjoin_np(). A clock that is set meanwhile makes the
-     * wait longer or shorter; systemd's own limit on stopping stands behind it. */
+    /* The deadline is by CLOCK_REALTIME, because ThreadSanitizer does not know pthread_clockjoin_np(). If the clock is set
+     * meanwhile, the wait becomes longer or shorter; systemd's limit on stopping still bounds it. */
     int64_t left_us = deadline_us - monotonic_us();
     int64_t at_us = utc_us() + (left_us > 0 ? left_us : 0);
     struct timespec at = {.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};

@@ -6,11 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts main(arg). Every signal is blocked in the new thread from its first instruction on, but for those that a fault of its
- * own raises (SIGSEGV and the like). name is cut to the 15 characters that the kernel keeps. 0 or -errno. */
+/* Starts main(arg). In the new thread all signals are blocked from its first instruction on, except those of its own faults
+ * (SIGSEGV and the like). name is cut to the 15 characters that the kernel keeps. 0 or -errno. */
 int thread_start(pthread_t *ret, const char *name, void *(*main)(void *arg), void *arg);
 
-/* Waits for the thread's end until deadline_us (CLOCK_MONOTONIC; INT64_MAX: for ever). false: it still runs. */
+/* Waits until the thread ends or deadline_us (CLOCK_MONOTONIC; INT64_MAX: no deadline) has passed. false: the thread still
+ * runs. */
 bool thread_join(pthread_t thread, int64_t deadline_us);
 
 #endif

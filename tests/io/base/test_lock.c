@@ -1,4 +1,4 @@
-/* io/lock: waiting by the clock; ranks that don't rise abort in debug builds. */
+/* Locks: waiting until a deadline; in debug builds, ranks that do not rise abort. */
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>

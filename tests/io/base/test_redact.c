@@ -53,7 +53,7 @@ START_TEST(hides_what_is_secret)
 }
 END_TEST
 
-/* Whatever room there is, nothing is written past it, and what stands there is a beginning of the whole answer. */
+/* At every size, nothing is written past it, and the text is a beginning of the whole result. */
 START_TEST(cuts_to_size)
 {
     const char *text = "rtsp://admin:hunter2@host/live?token=abcdef done";
