@@ -23,8 +23,8 @@ double check_fps(const struct config_camera *camera, const struct model_file *fi
     return file->has_calibration && file->calibration.fps > 0 ? file->calibration.fps : 0;
 }
 
-/* A close threshold as far below the threshold as in the calibration: by the same difference if the score is a logarithm, which
- * the reference is not; else by the same ratio. */
+/* A close threshold as far below the threshold as in the calibration: by the same difference if the score is a logarithm,
+ * which the reference is not; else by the same ratio. */
 static double close_below(double threshold, const struct calibration *c)
 {
     if (c && c->has_score)
@@ -96,8 +96,8 @@ static void found_at(struct findings *findings, bool warning, int line, int colu
     if (vasprintf(&cause, format, args) < 0)
         cause = NULL;
     va_end(args);
-    if (cause && asprintf(&finding.text, "%s:%d:%d: cameras.%s.%s: %s%s", findings->config->path, finding.line, finding.column,
-                          camera->name, key, warning ? "warning: " : "", cause) < 0)
+    if (cause && asprintf(&finding.text, "%s:%d:%d: cameras.%s.%s: %s%s", findings->config->path, finding.line,
+                          finding.column, camera->name, key, warning ? "warning: " : "", cause) < 0)
         finding.text = NULL;
     free(cause);
     if (finding.text && findings->n == findings->room) {
@@ -119,7 +119,9 @@ static void found_at(struct findings *findings, bool warning, int line, int colu
 static int by_place(const void *a, const void *b)
 {
     const struct finding *x = a, *y = b;
-    return x->line != y->line ? (x->line > y->line) - (x->line < y->line) : (x->column > y->column) - (x->column < y->column);
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    return (x->column > y->column) - (x->column < y->column);
 }
 
 /* Tells all findings and frees them. 0, -EINVAL where one was a fault, -ENOMEM where one was lost. */
@@ -161,8 +163,8 @@ static void check_alert(struct findings *findings, const struct calibration *cal
 
     if (alert->has_per_day && !(calibration && calibration->has_tail)) {
         found_at(findings, false, alert->per_day_line, alert->per_day_column, "alert.per_day",
-                 "expected a model whose calibration holds how often scores occur, got one without; set alert.threshold instead, "
-                 "or run memaed calibrate");
+                 "expected a model whose calibration holds how often scores occur, got one without; set alert.threshold "
+                 "instead, or run memaed calibrate");
         if (calibration)
             return;         /* there is no threshold to compare close_threshold with */
     }
@@ -332,8 +334,8 @@ static void print_summary(const struct config *config, const struct check_models
         double fps = check_fps(camera, file);
 
         redact(shown, sizeof shown, camera->source);
-        printf("camera %s:\n  source: %s\n  model: %s (%dx%dx%d", camera->name, shown, camera->model, arch->frames, arch->height,
-               arch->width);
+        printf("camera %s:\n  source: %s\n  model: %s (%dx%dx%d", camera->name, shown, camera->model, arch->frames,
+               arch->height, arch->width);
         if (arch->has_memory)
             printf(", %d slots)\n", arch->memory.slots);
         else
@@ -398,8 +400,8 @@ const struct command check_command = {
     .name = "check",
     .summary = "read a configuration and report every fault",
     .forms = "--config FILE\n--keys",
-    .about = "Reads a configuration, and the models that it names, as `memaed run` would. Reports every fault on standard error "
-             "as FILE:LINE:COLUMN: KEY: expected ..., got ...",
+    .about = "Reads a configuration, and the models that it names, as `memaed run` would. Reports every fault on standard "
+             "error as FILE:LINE:COLUMN: KEY: expected ..., got ...",
     .options = check_options,
     .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage.",
     .run = command_check,

@@ -1,5 +1,5 @@
-/* The two clocks of this program, in microseconds: monotonic, for durations and deadlines, and UTC since 1970, for people. Any
- * thread. */
+/* The two clocks of this program, in microseconds: monotonic, for durations and deadlines, and UTC since 1970, for people.
+ * Any thread. */
 #ifndef MEMAED_IO_BASE_CLOCK_H
 #define MEMAED_IO_BASE_CLOCK_H
 

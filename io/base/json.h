@@ -1,5 +1,6 @@
-/* Values of JSON that came from outside. Each function returns 0, or -EINVAL with *ret untouched and err as "slots: expected an
- * integer, got "many"". Values are borrowed for the call; NULL is an absent value, which is a fault. Any thread. */
+/* Values of JSON that came from outside. Each function returns 0, or -EINVAL with *ret untouched and err as "slots:
+ * expected an integer, got "many"". Values are borrowed for the call; NULL is an absent value, which is a fault. Any
+ * thread. */
 #ifndef MEMAED_IO_BASE_JSON_H
 #define MEMAED_IO_BASE_JSON_H
 
@@ -20,8 +21,8 @@ int int_from_json(int *ret, const char *key, const json_t *value, struct error *
 int ints_from_json(int *ret, int n, const char *key, const json_t *value, struct error *err);
 /* A number, integers included, that fits a float. */
 int float_from_json(float *ret, const char *key, const json_t *value, struct error *err);
-/* The double with the fewest digits that rounds to value: 0.2, not 0.200000003. The caller's reference; NULL: memory is short, or
- * value is not finite. */
+/* The double with the fewest digits that rounds to value: 0.2, not 0.200000003. The caller's reference; NULL: memory is
+ * short, or value is not finite. */
 json_t *float_to_json(float value);
 
 #endif

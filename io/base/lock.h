@@ -1,6 +1,6 @@
-/* Mutexes with ranks. A thread takes locks in rising rank only, and never holds two of the same rank. Debug builds (MEMAED_DEBUG;
- * the sanitizer builds set it) abort if a thread breaks this, so a test finds a possible deadlock without running into it.
- * Conditions wait by CLOCK_MONOTONIC. */
+/* Mutexes with ranks. A thread takes locks in rising rank only, and never holds two of the same rank. Debug builds
+ * (MEMAED_DEBUG; the sanitizer builds set it) abort if a thread breaks this, so a test finds a possible deadlock without
+ * running into it. Conditions wait by CLOCK_MONOTONIC. */
 #ifndef MEMAED_IO_BASE_LOCK_H
 #define MEMAED_IO_BASE_LOCK_H
 

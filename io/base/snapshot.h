@@ -1,8 +1,8 @@
-/* A sequence lock over atomics: one thread at a time writes a few words, and any thread reads them as a consistent set. The writer
- * never waits. A reader that runs into a write reads again; a write is a few stores long.
+/* A sequence lock over atomics: one thread at a time writes a few words, and any thread reads them as a consistent set. The
+ * writer never waits. A reader that runs into a write reads again; a write is a few stores long.
  *
- * The words themselves are stored with release and loaded with acquire. So a reader that sees a word of a later write also sees
- * that the sequence moved. This needs no fence, which ThreadSanitizer would not understand. */
+ * The words themselves are stored with release and loaded with acquire. So a reader that sees a word of a later write also
+ * sees that the sequence moved. This needs no fence, which ThreadSanitizer would not understand. */
 #ifndef MEMAED_IO_BASE_SNAPSHOT_H
 #define MEMAED_IO_BASE_SNAPSHOT_H
 

@@ -335,8 +335,8 @@ static void *run(void *arg)
         }
         if (wait_us < 0)
             wait_us = 0;
-        curl_multi_poll(webhooks->multi, NULL, 0, wait_us > INT64_C(3600) * SECOND_US ? 3600000 : (int)((wait_us + 999) / 1000),
-                        NULL);
+        int wait_ms = wait_us > INT64_C(3600) * SECOND_US ? 3600000 : (int)((wait_us + 999) / 1000);
+        curl_multi_poll(webhooks->multi, NULL, 0, wait_ms, NULL);
     }
 }
 
@@ -379,6 +379,7 @@ static int endpoint_init(struct webhooks *webhooks, struct endpoint *endpoint, s
     long timeout_ms = (long)(endpoint->hook->timeout_s * 1000);
     if (timeout_ms < 1)
         timeout_ms = 1;
+    long connect_ms = timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS;
     bool ok = curl_easy_setopt(easy, CURLOPT_URL, endpoint->hook->url) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_USERAGENT, "memaed/" MEMAED_VERSION) == CURLE_OK &&
@@ -387,7 +388,7 @@ static int endpoint_init(struct webhooks *webhooks, struct endpoint *endpoint, s
               curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS) == CURLE_OK &&
+              curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&

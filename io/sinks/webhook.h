@@ -1,15 +1,15 @@
-/* Webhooks by the Standard Webhooks specification, through libcurl: a POST of JSON with webhook-id (the same for every attempt),
- * webhook-timestamp and webhook-signature (HMAC-SHA256 over "id.timestamp.body"; both new for each attempt).
+/* Webhooks by the Standard Webhooks specification, through libcurl: a POST of JSON with webhook-id (the same for every
+ * attempt), webhook-timestamp and webhook-signature (HMAC-SHA256 over "id.timestamp.body"; both new for each attempt).
  *
  * One thread, "webhook", sends. Each endpoint has a bounded queue, which is sent in order, and its own back-off, so a dead
- * endpoint delays no other. The back-off is exponential with full jitter; its ceiling grows from 1 s to 5 min. Retry-After of
- * 429 and 503 is obeyed up to an hour. Delivery is at least once: any 2xx counts as delivered. Everything else, redirects
- * included, is tried again until the event is 24 h old. A full queue drops and counts its oldest event. 410 is no exception: an
- * endpoint is part of the operator's configuration, and only the operator removes it.
+ * endpoint delays no other. The back-off is exponential with full jitter; its ceiling grows from 1 s to 5 min. Retry-After
+ * of 429 and 503 is obeyed up to an hour. Delivery is at least once: any 2xx counts as delivered. Everything else,
+ * redirects included, is tried again until the event is 24 h old. A full queue drops and counts its oldest event. 410 is no
+ * exception: an endpoint is part of the operator's configuration, and only the operator removes it.
  *
- * Certificates are verified; redirects are not followed; proxies of the environment (http_proxy …) are not used. At most 4 KiB of
- * an answer's body are read. Logs name an endpoint by scheme, host and port, because the rest of a URL may be secret. Queues are
- * in memory only; a durable outbox belongs into webhook_post(). */
+ * Certificates are verified; redirects are not followed; proxies of the environment (http_proxy …) are not used. At most 4
+ * KiB of an answer's body are read. Logs name an endpoint by scheme, host and port, because the rest of a URL may be
+ * secret. Queues are in memory only; a durable outbox belongs into webhook_post(). */
 #ifndef MEMAED_IO_SINKS_WEBHOOK_H
 #define MEMAED_IO_SINKS_WEBHOOK_H
 
@@ -52,14 +52,14 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
  * other thread may use webhooks any more. */
 void webhooks_close(struct webhooks *webhooks, int grace_ms);
 
-/* Queues {"type": type, "timestamp": …, "data": data} for every endpoint that takes the event. time_us is UTC; data_json is a
- * whole JSON value as text, copied. Never blocks on the network. Any thread. 0; -EINVAL if data_json is not JSON; -ENOMEM; -EIO
- * without random numbers for the id. */
+/* Queues {"type": type, "timestamp": …, "data": data} for every endpoint that takes the event. time_us is UTC; data_json is
+ * a whole JSON value as text, copied. Never blocks on the network. Any thread. 0; -EINVAL if data_json is not JSON;
+ * -ENOMEM; -EIO without random numbers for the id. */
 int webhook_post(struct webhooks *webhooks, enum event_type event, int64_t time_us, const char *data_json);
 
 void webhooks_stats(struct webhooks *webhooks, struct webhook_stats *ret);      /* of all endpoints together; any thread */
-/* For the watchdog: until this time (monotonic, µs) the sender's thread is healthy without a sign of life. INT64_MAX while it
- * waits for events. Any thread. */
+/* For the watchdog: until this time (monotonic, µs) the sender's thread is healthy without a sign of life. INT64_MAX while
+ * it waits for events. Any thread. */
 int64_t webhooks_deadline_us(struct webhooks *webhooks);
 
 #endif
