@@ -10,7 +10,7 @@
 #include "io/config/config_table.h"
 #include "io/config/config_value.h"
 
-/* What became of each key of a scope, by index in the table. */
+/* The result of reading one key of a scope; arrays of it are indexed as the table. */
 struct outcome {
     const struct config_node *node;     /* NULL: absent */
     int line, column;
@@ -30,10 +30,9 @@ const struct config_type
 
 /* ---- mappings ----------------------------------------------------------------------------------------------------- */
 
-/* Hands a value of the file to its type. */
-static bool read_value(struct config_loader *loader, const struct config_row *row, const struct config_node *node,
-                       int line, int column,
-                       const char *path, void *target)
+/* Checks and expands a scalar, and has its type parse it. */
+static bool read_value(struct config_loader *loader, const struct config_row *row, const struct config_node *node, int line,
+                       int column, const char *path, void *target)
 {
     struct config_value value = {loader, row, node, line, column, path, NULL};
     if (!row->type->scalar)
@@ -77,11 +76,10 @@ static void unknown_key(struct config_loader *loader, enum config_scope scope, c
                      strchr(known, ',') ? "one of " : "", known);
 }
 
-/* Reads the keys of a scope into target, faults and defaults included. node may be NULL or empty: nothing was given.
- * line and column: where a missing key would belong. prefix: "cameras.gate.". */
+/* Reads the keys of a scope into target, reports faults and sets defaults. node: the mapping; NULL or empty: no key is
+ * given. line, column: the place for a fault of a missing key. prefix: "cameras.gate.". */
 static void read_keys(struct config_loader *loader, enum config_scope scope, const struct config_node *node, int line,
-                      int column,
-                      const char *prefix, void *target, struct outcome outcomes[static CONFIG_N_KEYS])
+                      int column, const char *prefix, void *target, struct outcome outcomes[static CONFIG_N_KEYS])
 {
     char path[160];
     memset(outcomes, 0, CONFIG_N_KEYS * sizeof *outcomes);
@@ -100,38 +98,41 @@ static void read_keys(struct config_loader *loader, enum config_scope scope, con
                          "given twice (first on line %d); keep one of them", outcomes[k].line);
             continue;
         }
-        /* libyaml puts a value that isn't there wherever the next thing is. */
+        /* libyaml gives an absent value the place of the next token: report it at its key. */
         const struct config_node *place = config_is_null(value) && !*value->text ? name : value;
         outcomes[k] = (struct outcome){value, place->line, place->column, true};
         if (value->bad)
             continue;
+        const struct config_row *row = &config_rows[k];
         char *base = target;
-        outcomes[k].bad = !read_value(loader, &config_rows[k], value, place->line, place->column, path, base + config_rows[k].offset);
-        if (config_rows[k].given)
-            *(bool *)(base + config_rows[k].given - 1) = true;
-        if (config_rows[k].line) {
-            *(int *)(base + config_rows[k].line - 1) = place->line;
-            *(int *)(base + config_rows[k].column - 1) = place->column;
+        outcomes[k].bad = !read_value(loader, row, value, place->line, place->column, path, base + row->offset);
+        if (row->given)
+            *(bool *)(base + row->given - 1) = true;
+        if (row->line) {
+            *(int *)(base + row->line - 1) = place->line;
+            *(int *)(base + row->column - 1) = place->column;
         }
     }
     for (size_t k = 0; k < CONFIG_N_KEYS; k++) {
-        if (config_rows[k].scope != scope || outcomes[k].node)
+        const struct config_row *row = &config_rows[k];
+        char *field = (char *)target + row->offset;
+        if (row->scope != scope || outcomes[k].node)
             continue;
-        snprintf(path, sizeof path, "%s%s", prefix, config_rows[k].name);
-        if (config_rows[k].required) {
+        snprintf(path, sizeof path, "%s%s", prefix, row->name);
+        if (row->required) {
             char expected[CONFIG_EXPECTED_SIZE];
-            config_expected(&config_rows[k], expected, sizeof expected);
+            config_expected(row, expected, sizeof expected);
             config_fault(&loader->faults, line, column, path, "missing; expected %s", expected);
-        } else if (config_rows[k].fallback) {
-            struct config_node fallback = {.type = CONFIG_SCALAR, .plain = true, .text = (char *)config_rows[k].fallback};
-            read_value(loader, &config_rows[k], &fallback, line, column, path, (char *)target + config_rows[k].offset);
-        } else if (!config_rows[k].type->scalar) {
-            read_value(loader, &config_rows[k], NULL, line, column, path, (char *)target + config_rows[k].offset);
+        } else if (row->fallback) {
+            struct config_node fallback = {.type = CONFIG_SCALAR, .plain = true, .text = (char *)row->fallback};
+            read_value(loader, row, &fallback, line, column, path, field);
+        } else if (!row->type->scalar) {
+            read_value(loader, row, NULL, line, column, path, field);
         }
     }
 }
 
-/* Whether the value is a mapping, or nothing at all, which stands for an empty one. */
+/* Whether the value is a mapping. No value counts as an empty one; another value is reported. */
 static bool is_mapping(const struct config_value *value)
 {
     if (!value->node || config_is_null(value->node) || value->node->type == CONFIG_MAPPING)
@@ -175,8 +176,8 @@ static bool parse_alert(const struct config_value *value, void *target)
     if (!k->bad && !n->bad && alert->k > alert->n) {
         snprintf(path, sizeof path, "%s%s", prefix, k->node ? "k" : "n");
         if (k->node)
-            config_fault(&value->loader->faults, at->line, at->column, path, "expected at most n, which is %d%s, got %d", alert->n,
-                         n->node ? "" : " by default", alert->k);
+            config_fault(&value->loader->faults, at->line, at->column, path, "expected at most n, which is %d%s, got %d",
+                         alert->n, n->node ? "" : " by default", alert->k);
         else
             config_fault(&value->loader->faults, at->line, at->column, path,
                          "expected at least k, which is %d by default, got %d", alert->k, alert->n);
@@ -220,8 +221,8 @@ static void read_camera(struct config_loader *loader, const struct config_node *
     if (node->bad)
         return;
     if (!config_is_null(node) && node->type != CONFIG_MAPPING) {
-        config_fault(&loader->faults, node->line, node->column, path, "expected a mapping of keys: source, model, ...; got %s",
-                     config_kind(node));
+        config_fault(&loader->faults, node->line, node->column, path,
+                     "expected a mapping of keys: source, model, ...; got %s", config_kind(node));
         return;
     }
     snprintf(prefix, sizeof prefix, "%.90s.", path);
@@ -381,7 +382,7 @@ int config_load_memory(struct config **ret, const void *data, size_t size, const
 
 static int load(struct config **ret, const char *path, bool unlearned, void (*fault)(void *arg, const char *text), void *arg)
 {
-    /* One byte more than may be, so that the parser sees what is too long. */
+    /* One byte more than allowed, so that the parser sees that a file is too long. */
     const size_t room = CONFIG_YAML_MAX_SIZE + 1;
     char *data = malloc(room), *text = NULL;
     size_t size = 0;
@@ -432,7 +433,7 @@ struct config *config_ref(struct config *config)
 
 void config_unref(struct config *config)
 {
-    /* Acquire and release: whoever frees sees all that other threads read before they gave theirs back. */
+    /* Acquire and release: the thread that frees runs after all uses of the other threads. */
     if (!config || atomic_fetch_sub_explicit(&config->references, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < config->n_cameras; i++) {

@@ -1,9 +1,10 @@
-/* The configuration file of the daemon: YAML by libyaml, read through one table of key, type, range, default and help
- * (config.c), so that checking, documentation and defaults can't drift apart. Every fault is reported, not the first
- * alone, each as FILE:LINE:COLUMN with the key and what would be right. No secret stands in any fault's text.
+/* The configuration file of the daemon: YAML, parsed by libyaml. One table (config_table.c) holds each key with its type,
+ * range, default and help, so checks, documentation and defaults agree. A load reports all faults, not only the first, each
+ * as "FILE:LINE:COLUMN: KEY: expected …, got …". No fault shows a secret.
  *
- * Keys: docs in etc/memaed.yml and memaed(1). Relative paths start at the file's folder. ${NAME} in a value is replaced
- * from the environment; a name that is not set is a fault. Plain data; read-only once loaded, then any thread. */
+ * etc/memaed.yml and memaed(1) document the keys. Relative paths start at the file's folder. ${NAME} in a value is replaced
+ * by that environment variable; a variable that is not set is a fault. Once loaded, a configuration is constant and any
+ * thread may read it. */
 #ifndef MEMAED_IO_CONFIG_CONFIG_H
 #define MEMAED_IO_CONFIG_CONFIG_H
 
@@ -17,53 +18,53 @@
 #include "core/precision.h"
 
 struct config_alert {
-    bool has_threshold;             /* else from the model's calibration */
+    bool has_threshold;             /* false: the threshold is that of per_day, or the model's */
     double threshold;
-    bool has_per_day;               /* the threshold that normal footage crosses so often a day, by the calibration */
-    double per_day;
-    int per_day_line, per_day_column;
+    bool has_per_day;
+    double per_day;                 /* alerts a day on normal footage; the calibration gives the threshold */
+    int per_day_line, per_day_column;                       /* place of the value; 0: absent */
     bool has_close_threshold;
     double close_threshold;
-    int close_threshold_line, close_threshold_column;       /* where it stands, if it does */
-    int k, n;                       /* k of the last n windows */
+    int close_threshold_line, close_threshold_column;       /* place of the value; 0: absent */
+    int k, n;                       /* an alert opens when k of the last n windows reach the threshold */
     double cooldown_s;
 };
 
 struct config_camera {
     char *name;                     /* [a-z0-9_-]{1,64} */
-    char *source;                   /* as FFmpeg takes it; may hold credentials: show only through redact() */
-    char *model;                    /* path, resolved */
+    char *source;                   /* as FFmpeg takes it; may hold credentials: only redact() may show it */
+    char *model;                    /* path, with the configuration's folder before a relative one */
     bool udp;
     double fps;                     /* 0: the model's own */
     bool fps_force;
-    enum precision precision;       /* wished for */
-    bool compute_all;               /* windows of static scenes, too */
+    enum precision precision;       /* as configured; auto is still to be decided */
+    bool compute_all;               /* also the windows of static scenes (static: off) */
     int stride;
     bool loop;
     double stall_timeout_s;
     int backlog;                    /* frames that may wait for a worker */
     struct config_alert alert;
-    int line, column;               /* of the camera's name in the file */
-    /* For faults that only the loaded model shows; 0: absent. */
+    int line, column;               /* place of the camera's name in the file */
+    /* Places of values, for faults that only the loaded model shows. 0: the key is absent. */
     int model_line, model_column, fps_line, fps_column, precision_line, precision_column;
 };
 
 struct config_webhook {
     char *url;
-    unsigned char secret[64];       /* decoded; 24 to 64 bytes */
-    size_t secret_size;             /* 0: none, sent unsigned */
+    unsigned char secret[64];       /* decoded */
+    size_t secret_size;             /* bytes, 24 to 64; 0: no secret, events are sent unsigned */
     unsigned events;                /* event_bit() of each type that is posted (core/event.h) */
     double timeout_s;
 };
 
-/* Owns every text and array below it. */
+/* Owns every text and array in it. */
 struct config {
-    atomic_uint references;         /* by config_ref() and config_unref() alone */
-    char *path;
+    atomic_uint references;         /* only config_ref() and config_unref() use it */
+    char *path;                     /* of the file, as given to the load */
     char *state_dir;
-    char *listen_address;           /* "127.0.0.1", "::1" */
-    int listen_port;                /* 0: any free one */
-    int workers;                    /* 0: auto */
+    char *listen_address;           /* numeric: "127.0.0.1", "::1" */
+    int listen_port;                /* 0: any free port */
+    int workers;                    /* threads; 0: auto */
     struct config_camera *cameras;
     size_t n_cameras;
     struct config_webhook *webhooks;
@@ -72,40 +73,42 @@ struct config {
 
 enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_EXPECTED_SIZE = 160 };
 
-/* Calls fault(arg, "FILE:LINE:COLUMN: KEY: what is wrong and what would be right") for every fault, in the order of their
- * places. 0; -EINVAL where there was a fault; -errno where the file can't be read ("FILE: cause" goes to fault) or memory
- * is short. *ret is the caller's on success, untouched on failure. Opens the files that secret_file names and asks
- * whether models and local sources are there; touches nothing else. */
+/* Loads the file at path. Calls fault(arg, text) for every fault, in the order of their places; the text is one line
+ * without its end. Opens the files that secret_file names, checks whether models and local sources exist, and touches
+ * nothing else.
+ * 0: *ret holds one reference, the caller's. -EINVAL after a fault. -errno if the file cannot be read, which is reported as
+ * "FILE: cause"; -ENOMEM. *ret is untouched on failure. */
 int config_load(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg);
-/* The same where models are yet to be learned: they need not be there. */
+/* The same for `memaed learn`: models may be absent, because they are still to be learned. */
 int config_load_unlearned(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg);
-/* The same as the first on bytes in memory; path stands in for the file's name, its folder for relative paths. */
+/* config_load() on bytes in memory, which are borrowed for the call. path is the name in faults, and its folder is where
+ * relative paths start. */
 int config_load_memory(struct config **ret, const void *data, size_t size, const char *path,
                        void (*fault)(void *arg, const char *text), void *arg);
 
-/* A configuration is loaded with one reference, the caller's. config_ref() takes another and returns config;
- * config_unref() gives one back, and the last one wipes the secrets and frees all. Both take NULL, from any thread. */
+/* config_ref() adds a reference and returns config. config_unref() drops one; dropping the last wipes the secrets and frees
+ * everything. Both take NULL, and any thread may call them. */
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* Whether a camera that runs by a needs no change to run by b: all keys have the same values. Places in the file are
- * not compared. Nor are contents of files: a model of the same path may have been written anew. */
+/* Whether all keys of two cameras have the same values, so a camera that runs with a can go on with b. Places in the file
+ * are not compared, and neither are the contents of files: the model at the same path may have been written again. */
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b);
 /* Whether both have the same webhooks, secrets included, in the same order. */
 bool config_webhooks_equal(const struct config *a, const struct config *b);
 
-/* A row of the table that all of the above goes by, for help and documentation. */
+/* A row of the table of keys, for help and documentation. */
 struct config_key {
     char path[48];                  /* "http.listen", "cameras.NAME.alert.k", "webhooks[].url" */
     char expected[CONFIG_EXPECTED_SIZE];    /* the right values in words: "a number from 0.1 to 120" */
-    const char *fallback;           /* the default as it would stand in the file, or in words; NULL: there is none */
-    bool in_words;                  /* fallback is words, not a value */
+    const char *fallback;           /* the default: a value as in the file, or words; NULL: none */
+    bool in_words;                  /* fallback is words */
     bool required;
-    const char *help;               /* sentences, one line */
-    char summary[256];              /* expected and default in a line */
+    const char *help;               /* sentences in one line */
+    char summary[256];              /* expected and the default, in one line */
 };
 
-/* Row i, in the order of the file; false after the last. */
+/* Row i, in the order of etc/memaed.yml. false after the last. Constant; any thread. */
 bool config_key(int i, struct config_key *ret);
 
 #endif

@@ -7,7 +7,7 @@ static bool texts_equal(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* A number that counts only where its key was given. */
+/* Numbers are compared only if their keys were given. */
 static bool numbers_equal(bool has_a, double a, bool has_b, double b)
 {
     return has_a == has_b && (!has_a || a == b);

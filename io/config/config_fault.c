@@ -75,7 +75,7 @@ const char *config_show(struct config_shown *shown, const char *text)
     for (i = 0; safe[i] && i < sizeof shown->text - 4; i++)
         shown->text[i] = (unsigned char)safe[i] < 0x20 || safe[i] == 0x7f ? '?' : safe[i];
     if (safe[i]) {
-        while (i > 0 && (safe[i] & 0xc0) == 0x80)       /* not inside a character */
+        while (i > 0 && (safe[i] & 0xc0) == 0x80)       /* cut between characters of UTF-8 */
             i--;
         memcpy(shown->text + i, "...", 3);
         i += 3;
@@ -93,7 +93,7 @@ const char *config_show_key(struct config_shown *shown, const char *key)
     return config_show(shown, key);
 }
 
-/* Edits that turn a into b. */
+/* The Levenshtein distance: how many edits turn a into b. */
 static size_t distance(const char *a, const char *b)
 {
     size_t row[CONFIG_MAX_SHOWN_KEY + 1], n = strlen(b);

@@ -10,7 +10,8 @@
 
 enum { MAX_SECRET_FILE = 4096, MIN_SECRET = 24 };
 
-/* Strict base64 with its padding. The number of bytes, or -1 where the text is wrong or longer than max. */
+/* Strict base64, padding included. Returns the number of bytes, or -1 if the text is not base64 or decodes to more than
+ * max. */
 static ssize_t base64_decode(const char *text, unsigned char *out, size_t max)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -37,7 +38,7 @@ static ssize_t base64_decode(const char *text, unsigned char *out, size_t max)
     return (ssize_t)n;
 }
 
-/* what: "a text" or "a file", for faults. */
+/* Decodes whsec_… into the webhook, or reports a fault. what: "a text" or "a file", for the fault. */
 static bool decode_secret(const struct config_value *value, const char *text, const char *what,
                           struct config_webhook *webhook)
 {
@@ -93,7 +94,8 @@ static bool parse_secret_file(const struct config_value *value, void *target)
         if (n < sizeof text && got < 0) {
             config_got(value, "\"%s\" (%s)", config_show_path(&shown, value, path), strerror(errno));
         } else if (n == sizeof text || memchr(text, 0, n)) {
-            config_got(value, "\"%s\" (more than %d bytes, or not text)", config_show_path(&shown, value, path), (int)MAX_SECRET_FILE);
+            config_got(value, "\"%s\" (more than %d bytes, or not text)", config_show_path(&shown, value, path),
+                       (int)MAX_SECRET_FILE);
         } else {
             while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
                 n--;

@@ -17,25 +17,28 @@ const struct config_row config_rows[] = {
      .help = "Folder for what memaed keeps over restarts. Accepted and checked, not used yet."},
     {CONFIG_ROOT, "http", &config_type_http, .absent = "as below", .help = "The REST interface."},
     {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
-     .help = "Address and port that the server listens at. Port 0 takes a free port, and the log names it. There is no login: put "
-             "a proxy with one in front before other machines may connect."},
+     .help = "Address and port that the server listens at. Port 0 takes a free port, and the log names it. There is no "
+             "login: put a proxy with one in front before other machines may connect."},
     {CONFIG_ROOT, "workers", &config_type_workers, IN_CONFIG(workers), 1, 256, .fallback = "auto",
      .help = "Threads that run the network, shared by all cameras. auto: one for each core."},
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
-     .help = "What FFmpeg opens: rtsp://, http:// and the like, a file, a folder of images, or an image pattern (%03d.jpg)."},
+     .help = "What FFmpeg opens: rtsp://, http:// and the like, a file, a folder of images, or an image pattern "
+             "(%03d.jpg)."},
     {CONFIG_CAMERA, "transport", &config_type_transport, IN_CAMERA(udp), .fallback = "tcp",
      .help = "The protocol that carries the packets of RTSP."},
     {CONFIG_CAMERA, "model", &config_type_model, IN_CAMERA(model), .required = true,
      .help = "The model file that memaed learn wrote for this camera. Cameras may share one."},
     {CONFIG_CAMERA, "precision", &config_type_precision, IN_CAMERA(precision), .fallback = "auto",
-     .line = 1 + offsetof(struct config_camera, precision_line), .column = 1 + offsetof(struct config_camera, precision_column),
-     .help = "The numbers that the network computes in. auto: int8, which is faster, if the model's calibration shows that its "
-             "scores agree with those of fp32; else fp32."},
+     .line = 1 + offsetof(struct config_camera, precision_line),
+     .column = 1 + offsetof(struct config_camera, precision_column),
+     .help = "The numbers that the network computes in. auto: int8, which is faster, if the model's calibration shows "
+             "that its scores agree with those of fp32; else fp32."},
     {CONFIG_CAMERA, "static", &config_type_static, IN_CAMERA(compute_all), .fallback = "auto",
-     .help = "Whether the network skips windows in which nothing moves beyond the camera's own noise. auto: such a window takes the "
-             "score of the last computed window, if the model's calibration bounds the error of that. off: all are computed."},
+     .help = "Whether the network skips windows in which nothing moves beyond the camera's own noise. auto: such a window"
+             " takes the score of the last computed window, if the model's calibration bounds the error of that. off: all"
+             " are computed."},
     {CONFIG_CAMERA, "fps", &config_type_number, IN_CAMERA(fps), 0.1, 120,
      .absent = "the rate that the model learned at",
      .line = 1 + offsetof(struct config_camera, fps_line), .column = 1 + offsetof(struct config_camera, fps_column),
@@ -55,14 +58,15 @@ const struct config_row config_rows[] = {
     {CONFIG_ALERT, "threshold", &config_type_number, IN_ALERT(threshold), -100000, 100000,
      .absent = "from the model's calibration",
      .given = 1 + offsetof(struct config_alert, has_threshold),
-     .help = "A window counts towards an alert if it scores this or more. A score is a logarithm of hours; what is usual scores "
-             "below 0. A model without calibration alerts only with a threshold here."},
+     .help = "A window counts towards an alert if it scores this or more. A score is a logarithm of hours; what is usual "
+             "scores below 0. A model without calibration alerts only with a threshold here."},
     {CONFIG_ALERT, "per_day", &config_type_number, IN_ALERT(per_day), 0.001, 1000,
      .absent = "as set by learn or calibrate, 1 unless told otherwise",
      .given = 1 + offsetof(struct config_alert, has_per_day),
      .line = 1 + offsetof(struct config_alert, per_day_line),
      .column = 1 + offsetof(struct config_alert, per_day_column),
-     .help = "Instead of threshold: how often a day normal footage may alert. The model's calibration gives the threshold."},
+     .help = "Instead of threshold: how often a day normal footage may alert. The model's calibration gives the "
+             "threshold."},
     {CONFIG_ALERT, "close_threshold", &config_type_number, IN_ALERT(close_threshold), -100000, 100000,
      .absent = "as far below threshold as in the model's calibration",
      .given = 1 + offsetof(struct config_alert, has_close_threshold),
@@ -76,7 +80,8 @@ const struct config_row config_rows[] = {
      .help = "For so many seconds after an alert closed, none opens."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
      .help = "Where events are posted, by the Standard Webhooks specification."},
-    {CONFIG_WEBHOOK, "url", &config_type_url, IN_WEBHOOK(url), .required = true, .help = "The address that events are posted to."},
+    {CONFIG_WEBHOOK, "url", &config_type_url, IN_WEBHOOK(url), .required = true,
+     .help = "The address that events are posted to."},
     {CONFIG_WEBHOOK, "secret", &config_type_secret, .offset = 0, .absent = "none, events are sent unsigned",
      .help = "The key that signs events. Better kept out of this file: use secret_file or \"${NAME}\"."},
     {CONFIG_WEBHOOK, "secret_file", &config_type_secret_file, .offset = 0, .absent = "none",

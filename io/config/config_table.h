@@ -1,5 +1,5 @@
-/* The table of the configuration's keys: where each belongs, its type, range, default and help. config_key() shows it to
- * others. For the parts of the configuration alone; constant. */
+/* The table of the configuration's keys: the scope of each, its type, range, default and help. config_key() shows it to
+ * other rooms. Only io/config uses this header. Constant. */
 #ifndef MEMAED_IO_CONFIG_CONFIG_TABLE_H
 #define MEMAED_IO_CONFIG_CONFIG_TABLE_H
 
@@ -10,17 +10,16 @@ struct config_type;
 
 enum config_scope { CONFIG_ROOT, CONFIG_HTTP, CONFIG_CAMERA, CONFIG_ALERT, CONFIG_WEBHOOK };
 
-/* A row of the table. */
 struct config_row {
     enum config_scope scope;
     const char *name;
     const struct config_type *type;
     size_t offset;                      /* of the field in the scope's struct */
     double min, max;
-    const char *fallback;               /* taken where the key is absent, as if it stood in the file */
-    const char *absent;                 /* else, in words, what its absence means */
+    const char *fallback;               /* the value of an absent key, as in the file; or NULL */
+    const char *absent;                 /* without fallback: what an absent key means, in words */
     bool required;
-    size_t given, line, column;         /* 1 + the offset of a bool and of two ints: that and where it stands; 0: none */
+    size_t given, line, column;         /* 1 + the offset of a bool and two ints: whether and where it is given; 0: none */
     const char *help;
 };
 

@@ -11,9 +11,9 @@
 
 enum { MAX_TEXT = 1 << 16 };
 
-/* Of core/event.h, in its order. */
-#define EVENT_NAMES "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, drift.began or " \
-                    "drift.ended"
+/* All names of core/event.h, in its order; a test compares them. */
+#define EVENT_NAMES \
+    "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, drift.began or drift.ended"
 
 void config_expected(const struct config_row *row, char *out, size_t size)
 {
@@ -62,8 +62,8 @@ void config_wipe(char *text)
     free(text);
 }
 
-/* Writes the text of the value with every ${NAME} replaced, where out is not NULL, and returns its length; else reports
- * what can't be replaced, and returns -1 if there was such. $${ stands for ${ itself. */
+/* Replaces every ${NAME} in the value's text; $${ becomes ${. Returns the length of the result. out NULL: reports each
+ * fault and returns -1 after one. Else writes the result to out, which has room for it; the first pass found no fault. */
 static ssize_t expand_into(const struct config_value *value, char *out)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
@@ -141,7 +141,7 @@ bool config_is_null(const struct config_node *node)
            (!*node->text || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0);
 }
 
-/* A value in quotes is a text, unless the quotes were needed for a ${NAME}. */
+/* Reports a number or bool in quotes, which is a text. Quotes around ${NAME} are allowed, because flow style needs them. */
 static bool is_quoted(const struct config_value *value)
 {
     struct config_shown shown;
@@ -417,10 +417,12 @@ static bool parse_events(const struct config_value *value, void *target)
         if (item->bad)
             continue;
         if (item->type != CONFIG_SCALAR)
-            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got %s", config_kind(item));
+            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got %s",
+                         config_kind(item));
         else if (!event)
             config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got \"%s\"%s%s%s",
-                         config_show_key(&shown, item->text), best ? "; did you mean \"" : "", best ? best : "", best ? "\"?" : "");
+                         config_show_key(&shown, item->text), best ? "; did you mean \"" : "", best ? best : "",
+                         best ? "\"?" : "");
         else if (chosen & event)
             config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one", item->text);
         right &= event && !(chosen & event);

@@ -1,5 +1,5 @@
-/* The types of the configuration's table: what text becomes which value, and what is wrong where it does not. For the
- * parts of the configuration alone; one thread. */
+/* The types of the configuration's table: they turn text into values, and report text that is wrong. Only io/config uses
+ * this; one thread. */
 #ifndef MEMAED_IO_CONFIG_CONFIG_VALUE_H
 #define MEMAED_IO_CONFIG_CONFIG_VALUE_H
 
@@ -12,24 +12,25 @@
 #include "io/config/config_yaml.h"
 
 struct config_loader {
-    struct config *config;              /* what is being filled */
+    struct config *config;              /* the configuration to fill */
     struct config_faults faults;
-    char *folder;                       /* where relative paths start */
-    bool unlearned;                     /* models need not be there */
+    char *folder;                       /* of the file: relative paths start here */
+    bool unlearned;                     /* models may be absent */
 };
 
-/* One value on its way into the configuration. */
+/* One value that a type is to parse. */
 struct config_value {
     struct config_loader *loader;
     const struct config_row *row;
-    const struct config_node *node;     /* NULL: absent, for types that hold keys of their own */
+    const struct config_node *node;     /* NULL: the key is absent, and its type has keys of its own */
     int line, column;
     const char *path;                   /* "cameras.gate.fps" */
-    char *text;                         /* scalar: with ${NAME} replaced */
+    char *text;                         /* scalar: its text with ${NAME} replaced; borrowed for the call */
 };
 
-/* expected: the right values in words, which " from MIN to MAX" of the row follows where the row has them. scalar: parse()
- * is given text that is not empty. target is the field. parse() reports each fault itself, and then returns false. */
+/* expected: the right values in words; " from MIN to MAX" is appended if the row has a range. scalar: parse() gets a text
+ * that is not empty. parse() writes the value to target, the field of the row; on a fault it reports that and returns
+ * false. */
 struct config_type {
     const char *expected;
     bool scalar;
@@ -38,9 +39,9 @@ struct config_type {
 
 extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_source, config_type_model,
-    config_type_transport, config_type_precision, config_type_static, config_type_workers, config_type_listen, config_type_url,
-    config_type_secret, config_type_secret_file, config_type_events;
-/* Of what holds keys of its own; in config.c. */
+    config_type_transport, config_type_precision, config_type_static, config_type_workers, config_type_listen,
+    config_type_url, config_type_secret, config_type_secret_file, config_type_events;
+/* Types with keys of their own, in config.c. */
 extern const struct config_type config_type_http, config_type_alert, config_type_cameras, config_type_webhooks;
 
 /* The values that a row takes, in words: "a number from 0.1 to 120". */
@@ -51,17 +52,19 @@ bool config_got(const struct config_value *value, const char *format, ...) __att
 /* "a mapping", "a list" or "a single value". */
 const char *config_kind(const struct config_node *node);
 
-/* No value at all: nothing, ~ or null. */
+/* Whether the file has no value there: nothing, ~ or null. */
 bool config_is_null(const struct config_node *node);
-/* The text of a scalar with every ${NAME} replaced: the caller's, to be wiped; NULL: reported, or out of memory. */
+/* The text of a scalar with every ${NAME} replaced. The caller frees it by config_wipe(). NULL: a fault was reported, or
+ * memory is short. */
 char *config_expand(const struct config_value *value);
-char *config_copy(struct config_loader *loader, const char *text);      /* NULL: out of memory, noted */
-void config_wipe(char *text);                                           /* wipes and frees; takes NULL */
-/* The path, from the file's folder on where it is relative. The caller's; NULL: out of memory, noted. */
+/* NULL: memory is short, which the loader notes. */
+char *config_copy(struct config_loader *loader, const char *text);
+void config_wipe(char *text);           /* overwrites the text and frees it; takes NULL */
+/* The path, with the file's folder before a relative one. The caller's. NULL: memory is short, which the loader notes. */
 char *config_resolve(struct config_loader *loader, const char *path);
-/* A path for a fault: what the environment put into it is not shown. */
+/* A path for a fault. If the environment is part of it, the text of the file is shown instead. */
 const char *config_show_path(struct config_shown *shown, const struct config_value *value, const char *path);
-/* A name that FFmpeg takes for a protocol: "scheme:". */
+/* Whether FFmpeg takes the beginning for a protocol, "scheme:". */
 bool config_has_scheme(const char *text);
 
 #endif

@@ -25,7 +25,7 @@ static void fault_at(const struct reader *reader, yaml_mark_t mark, const char *
     reader->fault(reader->arg, position(mark.line), position(mark.column), text);
 }
 
-/* libyaml's reader knows the byte alone. */
+/* The place of a byte: a reader fault of libyaml has only the offset. */
 static yaml_mark_t mark_of_offset(const struct reader *reader, size_t offset)
 {
     yaml_mark_t mark = {0};
@@ -33,7 +33,7 @@ static yaml_mark_t mark_of_offset(const struct reader *reader, size_t offset)
         if (reader->data[i] == '\n') {
             mark.line++;
             mark.column = 0;
-        } else if ((reader->data[i] & 0xc0) != 0x80) {      /* not the inside of a character */
+        } else if ((reader->data[i] & 0xc0) != 0x80) {      /* the first byte of a character */
             mark.column++;
         }
     }
@@ -53,7 +53,7 @@ static unsigned char byte_at(const struct reader *reader, yaml_mark_t mark)
     return at < end ? *at : 0;
 }
 
-/* What commonly lies behind libyaml's words, or NULL. */
+/* The usual cause of a fault of syntax, in words of this program, or NULL. byte: at the fault's place. */
 static const char *hint_for(const char *problem, unsigned char byte)
 {
     if (byte == '\t')
@@ -119,7 +119,7 @@ static int node_new(struct reader *reader, struct config_node **ret, enum config
 
 static int node_append(struct config_node *node, struct config_node *item)
 {
-    if ((node->n & (node->n - 1)) == 0) {           /* full at every power of two */
+    if ((node->n & (node->n - 1)) == 0) {           /* the room is a power of two, and full */
         struct config_node **items = realloc(node->items, (node->n ? 2 * node->n : 1) * sizeof *items);
         if (!items)
             return -ENOMEM;
@@ -129,7 +129,7 @@ static int node_append(struct config_node *node, struct config_node *item)
     return 0;
 }
 
-/* What libyaml would let a node carry beside its value. */
+/* Reports an anchor or a tag beside the value. */
 static void check_extras(const struct reader *reader, struct config_node *node, const yaml_event_t *event,
                          const yaml_char_t *anchor, const yaml_char_t *tag)
 {
@@ -167,7 +167,8 @@ static int read_scalar(struct reader *reader, struct config_node **ret, const ya
     return 0;
 }
 
-/* The items of a sequence, or the keys and values of a mapping, until its end. */
+/* Reads the items of a sequence, or the keys and values of a mapping, to its end. A pair whose key is no scalar is
+ * dropped. */
 static int read_items(struct reader *reader, struct config_node *node, int depth)
 {
     const yaml_event_type_t end = node->type == CONFIG_SEQUENCE ? YAML_SEQUENCE_END_EVENT : YAML_MAPPING_END_EVENT;

@@ -135,6 +135,22 @@ START_TEST(test_empty_mappings_mean_defaults)
 }
 END_TEST
 
+/* The events that the table names are those of core/event.h. */
+START_TEST(test_names_of_events)
+{
+    struct config_key key;
+    char expected[400] = "a list of ";
+    int i = 0;
+    while (config_key(i, &key) && strcmp(key.path, "webhooks[].events") != 0)
+        i++;
+    for (int e = 0; e < EVENT_TYPES; e++) {
+        strcat(expected, e == 0 ? "" : e < EVENT_TYPES - 1 ? ", " : " or ");
+        strcat(expected, event_type_name((enum event_type)e));
+    }
+    ck_assert_str_eq(key.expected, expected);
+}
+END_TEST
+
 START_TEST(test_listen)
 {
     static const struct {
@@ -214,6 +230,7 @@ int main(void)
     tcase_add_test(test, test_defaults);
     tcase_add_test(test, test_every_key);
     tcase_add_test(test, test_empty_mappings_mean_defaults);
+    tcase_add_test(test, test_names_of_events);
     tcase_add_test(test, test_listen);
     tcase_add_test(test, test_numbers);
     tcase_add_test(test, test_models_yet_to_be_learned);
