@@ -45,7 +45,9 @@ int detection_threshold(float *ret, const struct detection_window *windows, size
             size_t at = ranked[next].at;
 
             above[at] = true;
-            runs += 1 - (windows[at].joined && at > 0 && above[at - 1]) - (at + 1 < n && windows[at + 1].joined && above[at + 1]);
+            bool left = windows[at].joined && at > 0 && above[at - 1];
+            bool right = at + 1 < n && windows[at + 1].joined && above[at + 1];
+            runs += 1 - left - right;
         }
         if (runs > (long)allowed)
             break;

@@ -6,10 +6,10 @@
  *   pixel AUC: area under the ROC curve over all pixels of all frames, ties counting half.
  *   RBDC: the region-based detection criterion of Ramachandra and Jones (Street Scene, WACV 2020). Regions are connected
  *     components, with diagonal neighbours, of the mask and of the cells at or above a threshold. A region of the mask is
- *     detected if a region of the map has an intersection over union of 0.1 or more with it. A region of the map that detects
- *     none is a false positive. RBDC is the area under the curve of the share of regions detected against the false positives
- *     per frame, from 0 to 1. The threshold falls until there is more than one per frame; each number of false positives counts
- *     with the best threshold that gives no more.
+ *     detected if a region of the map has an intersection over union of 0.1 or more with it. A region of the map that
+ *     detects none is a false positive. The curve is the share of regions detected against the false positives per frame, at
+ *     each number of them with the best threshold that gives no more. RBDC is the area under it from 0 to 1 false positive
+ *     per frame. The threshold stops falling where there are more.
  *
  * One thread per struct. It stores 20 bytes per cell and frame. */
 #ifndef MEMAED_CORE_EVALUATION_LOCALISATION_H

@@ -76,7 +76,8 @@ INLINE void row_tile(const struct row_products *p, const void *const *rows, cons
 }
 
 /* Writes a tile's sums, width columns from j on, with bias and activation. */
-static void finish_rows(const struct row_products *p, const float *sum, void *const *rows, size_t n_rows, size_t j, size_t width)
+static void finish_rows(const struct row_products *p, const float *sum, void *const *rows, size_t n_rows, size_t j,
+                        size_t width)
 {
     static const float zeros[TILE_COLUMNS];
     const float *bias = p->bias ? p->bias + j : zeros;

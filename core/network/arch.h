@@ -42,7 +42,7 @@ struct memory_spec {
 struct arch {
     enum input_kind kind;
     int channels, frames, height, width;        /* of the input cube; image: 1 frame; table: 1x1x1, a channel per feature */
-    float mean, std;                            /* a pixel p in 0…255 enters as (p/255 - mean)/std; table: 0 and 1, unused */
+    float mean, std;                            /* a pixel p in 0…255 enters as (p/255 - mean)/std; table: 0 and 1 */
     int n_encoder, n_decoder;
     struct layer_spec encoder[ARCH_MAX_LAYERS], decoder[ARCH_MAX_LAYERS];
     bool has_memory;                            /* false: the plain autoencoder */

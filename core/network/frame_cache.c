@@ -12,7 +12,7 @@ struct layer {
     int stride, padding, kernel;
     int begin, end;             /* frames begin … end - 1 see no padding in time */
     int step;                   /* pictures from a frame to the next; frame t has the number of the window + t*step */
-    int unit, entries;          /* the frame with a number belongs into entry number / unit % entries; 0 entries: none is kept */
+    int unit, entries;          /* a frame is kept in entry number / unit % entries; 0 entries: none is kept */
     size_t size;                /* bytes of a frame */
     uint64_t *number;           /* [entries] */
     unsigned char *data;        /* [entries, size] */
@@ -35,7 +35,8 @@ static int up(int a, int b)
 }
 
 /* Finds begin and end from those of the layer before. false: no frame can be shared between two windows. */
-static bool find_frames(struct layer *l, const struct layer *before, const struct layer_spec *spec, struct dims out, int window)
+static bool find_frames(struct layer *l, const struct layer *before, const struct layer_spec *spec, struct dims out,
+                        int window)
 {
     l->frames = out.t;
     l->stride = spec->stride[0];

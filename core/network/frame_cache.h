@@ -6,8 +6,8 @@
  * two windows later and its third layer four windows later.
  *
  * A frame is stored under the number of the picture at its place. So windows may come in any order and with gaps: a frame
- * that is not in the cache is computed. A layer has as many entries as windows at the given stride share. It has none if
- * computing a frame again is as fast as copying it, as in a first layer of one input channel.
+ * that is not in the cache is computed. A layer has entries for the frames that windows at the given stride share. It has
+ * none if computing a frame again is as fast as copying it, as in a first layer of one input channel.
  *
  * core/network/plan.h uses it in plan_run_sliding(). One thread at a time. */
 #ifndef MEMAED_CORE_NETWORK_FRAME_CACHE_H

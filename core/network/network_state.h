@@ -65,8 +65,8 @@ static inline int samples_a_call(const struct layer *l, int samples, struct conv
     return samples;
 }
 
-/* The arguments that the parts of a parallel step share. Part i works on samples first_sample(i) … first_sample(i + 1) -
- * 1. */
+/* The arguments that the parts of a parallel step share. Part i works on the samples from first_sample(i) up to, but not
+ * including, first_sample(i + 1). */
 struct step {
     struct network *net;
     struct layer *layer;

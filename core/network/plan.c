@@ -23,7 +23,7 @@ struct plan_layer {
     /* A layer in 8 bits has these instead; owned by the plan. */
     struct conv3d_int8 *int8;
     struct quantum *in;         /* [input channels] */
-    float *gain, *zero;         /* [input channels] as kernels->quantize() takes them, from `in` */
+    float *gain, *zero;         /* [input channels] as int8_kernels->quantize() takes them, from `in` */
 };
 
 struct plan {
@@ -318,8 +318,7 @@ static void report_step(const struct observer *observer)
 }
 
 /* Runs layers first … n - 1 and writes the last output to out. bytes: whether `in` holds bytes; else floats. observer may be
- * NULL. first_channel: the number in struct ranges of the input's first channel; negative for the picture, which has
- * none. */
+ * NULL. first_channel: the number of the input's first channel in struct ranges; negative for the picture. */
 static void run_part(const struct plan *p, const struct plan_layer *layers, int first, int n, const void *in, bool bytes,
                      float *ws, float *out, const struct observer *observer, int first_channel)
 {

@@ -1,5 +1,5 @@
-/* The frozen network: a model compiled once for fast inference. plan_open() folds each batch norm into the layer before it,
- * packs weights in the order in which the products read them, normalises the memory and sizes all scratch.
+/* The frozen network: a model compiled once for fast inference. plan_open() folds each batch norm into the layer before it
+ * and packs weights in the order in which the products read them. It normalises the memory and sizes all scratch.
  *
  * A plan is immutable. Any number of threads run it at once, each with a workspace of its own. A run allocates nothing and
  * takes no lock. Pictures and cubes are borrowed for the call; a workspace must not be shared between calls that overlap.
@@ -46,7 +46,7 @@ const struct arch *plan_arch(const struct plan *plan);
 const struct arch_shapes *plan_shapes(const struct plan *plan);
 enum precision plan_precision(const struct plan *plan);
 
-/* Bytes of a workspace. It is aligned to 64 bytes, as plan_workspace_new() makes it. */
+/* Bytes of a workspace, which must be aligned to 64 bytes. plan_workspace_new() allocates one. */
 size_t plan_workspace_size(const struct plan *plan);
 void *plan_workspace_new(const struct plan *plan);      /* for free(); NULL: out of memory */
 
@@ -55,14 +55,12 @@ void *plan_workspace_new(const struct plan *plan);      /* for free(); NULL: out
 void plan_run(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret);
 
 /* A cache for one sequence of pictures (a camera, a clip), for windows that begin `stride` >= 1 pictures apart; see
- * core/network/frame_cache.h. For free(); NULL: out of memory. One thread at a time; a plan may have any number of
- * caches. */
+ * core/network/frame_cache.h. For free(); NULL: out of memory. One thread at a time; a plan may have several caches. */
 struct frame_cache *plan_frame_cache_new(const struct plan *plan, int stride);
 
 /* plan_run() for the window of the pictures first … first + arch.frames - 1 of a sequence. The result has the same bits, but
  * frames that earlier windows computed come from the cache. Windows may come in any order and at any distance. A number
- * means the same picture until frame_cache_clear(). cache is one that plan_frame_cache_new() made for this plan; NULL:
- * none. */
+ * means the same picture until frame_cache_clear(). cache: from plan_frame_cache_new() of this plan, or NULL. */
 void plan_run_sliding(const struct plan *plan, struct frame_cache *cache, uint64_t first, const uint8_t *const frames[],
                       void *workspace, struct plan_result *ret);
 

@@ -48,8 +48,8 @@ enum alert_event { ALERT_NOTHING, ALERT_OPENED, ALERT_PEAK /* the peak of the op
 
 void alert_init(struct alert_state *state, const struct alert_rule *rule);
 
-/* Takes the score of one window at time_us. Scores come in the order of their windows. If a clock was set back to before the
- * last close, the cooldown restarts at time_us, so that it does not last until the clock has caught up. */
+/* Takes the score of one window at time_us. Scores come in the order of their windows. A clock may be set back to before the
+ * last close: the cooldown then restarts at time_us instead of lasting until the clock has caught up. */
 enum alert_event alert_score(struct alert_state *state, float score, int64_t time_us);
 
 /* The sequence broke (camera lost, stream ended): earlier windows no longer count towards k of n, and an open alert closes.

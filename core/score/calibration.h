@@ -58,8 +58,8 @@ bool calibration_static_holds(const struct calibration *calibration);
 /* tail_fit() for alerts by the default rule of core/score/alert.h. */
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known);
 
-/* The tail of the runs of the daemon's own score. Above the highest level of its conditions' tails that score is the
- * logarithm of the hours between runs, so its tail is exponential with scale 1 and needs no fit. */
+/* The tail of the runs of the daemon's own score. That score is the logarithm of the hours between runs, above the highest
+ * level of its conditions' tails. So its tail is exponential with scale 1 and needs no fit. */
 struct pareto calibration_runs(const struct score_spec *spec);
 
 /* Fits the tail and the thresholds from n > 0 finite held-out scores in order, for alerts by the default rule of

@@ -110,8 +110,7 @@ static int clamp(int i, int n)
     return i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
-/* Binomial smoothing in place along rows and columns, by five taps (1 4 6 4 1) or three (1 2 1). Edge cells repeat
- * outside. */
+/* Binomial smoothing in place along rows and columns: five taps (1 4 6 4 1) or three (1 2 1). Edge cells repeat. */
 static void smooth(const struct layout *l, float *map, bool five)
 {
     int rows = l->rows, columns = l->columns;
@@ -127,8 +126,7 @@ static void smooth(const struct layout *l, float *map, bool five)
     }
 }
 
-/* Quickselect: moves the k largest of n values to the front, the smallest of them to index k - 1, the others in any
- * order. */
+/* Quickselect: moves the k largest of n values to the front, with the smallest of them at index k - 1. */
 static void select_largest(float *v, int n, int k)
 {
     int low = 0, high = n - 1;

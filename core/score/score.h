@@ -5,8 +5,8 @@
  * The reconstruction error, the paper's score, separates poorly across clips: it is large wherever the picture is busy. So
  * two features are measured, over the middle half of the window's frames, in cells of 8 x 8 pixels at steps of 4:
  *   speed   the squared speed, in pixels per frame, that best explains the brightness changes of a neighbourhood of cells:
- *           least squares over the structure tensor A (Lucas and Kanade, IJCAI 1981), v = -(A + λI)⁻¹ b. λ keeps the speed low
- *           where contrast is not above the camera's noise. The contrast and the size of an object cancel out.
+ *           least squares over the structure tensor A (Lucas and Kanade, IJCAI 1981), v = -(A + λI)⁻¹ b. λ keeps the speed
+ *           low where contrast is not above the camera's noise. The contrast and the size of an object cancel out.
  *   change  the squared temporal difference of the residual x̂ - x: change that the network did not reconstruct.
  * Both ignore a change of light that is uniform over the picture.
  *
@@ -78,9 +78,9 @@ void score_map(const struct score_spec *spec, const struct arch *arch, const flo
 void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret);
 
 /* Whether n contrasts (any order; sorted in place) come from two kinds of light. Then *boundary separates them. The
- * contrasts are split where the variance within both parts is least (Otsu, 1979). There are two kinds if that variance is at
- * most a fifth of the total (a uniform distribution keeps a quarter), if each part has at least a tenth of the contrasts and
- * at least 50, and if the means differ by ln 1.5 or more. *boundary may be written even if the result is false. */
+ * contrasts are split where the variance within both parts is least (Otsu, 1979). Three conditions make two kinds. That
+ * variance is at most a fifth of the total (a uniform distribution keeps a quarter). Each part has at least a tenth of the
+ * contrasts and at least 50. The means differ by ln 1.5 or more. *boundary may be written even if the result is false. */
 bool score_conditions_differ(double *contrasts, size_t n, double *boundary);
 
 /* Fits the usual values to n > 0 finite logarithms (any order; sorted in place). */

@@ -76,8 +76,7 @@ static void order_statistic(double *ret, const struct tail_window *w, size_t n, 
     }
 }
 
-/* The peaks of the runs above a level. A run ends when n_last windows in a row score below it, or when the sequence
- * breaks. */
+/* The peaks of the runs above a level. A run ends when n_last windows in a row score below it, or at a break. */
 static size_t run_peaks(double *peaks, const double *order, const struct tail_window *w, size_t n, double level, int n_last)
 {
     size_t runs = 0;

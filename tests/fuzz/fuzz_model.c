@@ -1,5 +1,5 @@
-/* libFuzzer target: the loader of model files. The bytes are a whole file. The mutator keeps the header length right most of
- * the time and mutates the header and the architecture inside it, so that inputs reach the later checks too. */
+/* libFuzzer target: the loader of model files. The bytes are a whole file. The mutator mutates the header, with the
+ * architecture inside it, and keeps the header's length right most of the time. So inputs reach the later checks too. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

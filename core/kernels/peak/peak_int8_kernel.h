@@ -1,6 +1,6 @@
 /* The body of peak_int8_run_*(), compiled once per instruction set. An including file defines PEAK_NAME, PEAK_VECTOR (the
- * type of a register), PEAK_CHAINS (see peak_kernel.h) and PEAK_DOT(x, a, b), which adds the four products of bytes in a and
- * b to each 32-bit lane of x. PEAK_DOT is assembler, so that the compiler cannot move a sum out of the loop. */
+ * type of a register), PEAK_CHAINS (see peak_kernel.h) and PEAK_DOT(x, a, b). PEAK_DOT adds the four products of bytes in a
+ * and b to each 32-bit lane of x. It is assembler, so that the compiler cannot move a sum out of the loop. */
 #include <immintrin.h>
 
 #include "core/kernels/peak/peak.h"

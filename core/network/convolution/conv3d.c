@@ -9,10 +9,9 @@
  * small beside the first-level cache, and the weights stay in the second-level cache. */
 enum { BLOCK_ROWS = 128, BLOCK_RUNS = 32, BLOCK_WEIGHTS = 96 * 1024 };
 /* For the gradient, a chunk of the coarse tensor is multiplied with all taps in turn. Its floats stay in the first-level
- * cache, but it has at least so many positions that the sums stay in registers for long. */
+ * cache, but it has enough positions to keep the sums in registers for long. */
 enum { CHUNK_FLOATS = 8192, CHUNK_POSITIONS = 64 };
-/* The limits of fine channels, and of taps times channels, for scatter to multiply first and to add up the taps
- * afterwards. */
+/* The most fine channels, and taps times channels, with which scatter multiplies first and adds up the taps afterwards. */
 enum { FEW_CHANNELS = 4, MOST_COLUMNS = 128 };
 
 void conv3d_init(struct conv3d *ret, const struct layer_spec *spec, struct dims in, struct dims out)
@@ -266,7 +265,8 @@ void conv3d_gradient(const struct conv3d *g, const float *fine, const float *coa
             for (chunk.x[0] = 0; chunk.x[0] < w.out[2]; chunk.x[0] = chunk.x[1]) {
                 chunk.x[1] = chunk.x[0] + columns < w.out[2] ? chunk.x[0] + columns : w.out[2];
                 size_t line = (size_t)w.out[2] * n;
-                const float *b = coarse + ((size_t)chunk.t * (size_t)w.out[1] + (size_t)chunk.y[0]) * line + (size_t)chunk.x[0] * n;
+                const float *b = coarse + ((size_t)chunk.t * (size_t)w.out[1] + (size_t)chunk.y[0]) * line +
+                                 (size_t)chunk.x[0] * n;
                 chunk.b = b;
                 chunk.b_step = n;
                 chunk.b_line = line;
@@ -359,7 +359,8 @@ static void add_line(const struct conv3d *g, const struct planes *p, const float
 
 /* Writes the complete fine lines begin … end - 1 of all frames and clears their planes. Along a line, positions that are
  * equal modulo the stride read the same taps. */
-static void finish_lines(const struct conv3d *g, const struct planes *p, int begin, int end, const struct epilogue *e, float *fine)
+static void finish_lines(const struct conv3d *g, const struct planes *p, int begin, int end, const struct epilogue *e,
+                         float *fine)
 {
     const float *from[MOST_COLUMNS];
     int c = g->fine.c, step = g->stride[2];
@@ -388,7 +389,8 @@ static void scatter_few_channels(const struct conv3d *g, const float *coarse, co
     size_t n = in_panels(taps(g) * (size_t)g->fine.c), k = (size_t)g->coarse.c, width = (size_t)g->coarse.w;
     size_t frame = width * (size_t)g->coarse.h, m = width * (size_t)g->coarse.t;
     size_t most = BLOCK_ROWS / kernels->tile_rows * kernels->tile_rows;
-    struct row_products p = {.rows = rows, .out = out, .runs = 1, .k = k, .n = n, .weight = packed, .panel_step = k * KERNEL_PANEL};
+    struct row_products p = {.rows = rows, .out = out, .runs = 1, .k = k, .n = n, .weight = packed,
+                             .panel_step = k * KERNEL_PANEL};
     struct planes planes = planes_of(g, scratch + BLOCK_ROWS * n);
     memset(planes.base, 0, planes_floats(g) * sizeof *planes.base);
     int done = 0;

@@ -37,10 +37,11 @@ size_t conv3d_weights(const struct conv3d *g);          /* floats of a weight, a
 size_t conv3d_packed(const struct conv3d *g);           /* floats of a packed weight, for gather or scatter */
 size_t conv3d_scratch(const struct conv3d *g);          /* floats */
 
-/* Packs PyTorch's weight for the kernels, in panels of KERNEL_PANEL output channels. For gather it is [panels, taps, fine.c,
- * KERNEL_PANEL]; for scatter, phase by phase, [panels, taps of the phase, coarse.c, KERNEL_PANEL], or with few fine channels
- * [panels of (taps, fine.c), coarse.c, KERNEL_PANEL]. Each weight is multiplied by scale [output channels], such as a folded
- * norm's; NULL: by 1. */
+/* Packs PyTorch's weight for the kernels, in panels of KERNEL_PANEL output channels:
+ *   gather                        [panels, taps, fine.c, KERNEL_PANEL]
+ *   scatter, phase by phase       [panels, taps of the phase, coarse.c, KERNEL_PANEL]
+ *   scatter to few channels       [panels of (taps, fine.c), coarse.c, KERNEL_PANEL]
+ * Each weight is multiplied by the scale of its output channel, such as a folded norm's. scale may be NULL. */
 void conv3d_pack_gather(const struct conv3d *g, const float *weight, const float *scale, float *packed);
 void conv3d_pack_scatter(const struct conv3d *g, const float *weight, const float *scale, float *packed);
 

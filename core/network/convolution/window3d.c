@@ -96,7 +96,8 @@ const void *window3d_pad(struct window3d *w, const void *src, size_t element, co
             memcpy((unsigned char *)dst + i * pixel, outside, pixel);
     for (int t = 0; t < w->src.t; t++)
         for (int y = 0; y < w->src.h; y++, from += line) {
-            size_t at = ((size_t)(t + before[0]) * (size_t)size[1] + (size_t)(y + before[1])) * (size_t)size[2] + (size_t)before[2];
+            size_t at = ((size_t)(t + before[0]) * (size_t)size[1] + (size_t)(y + before[1])) * (size_t)size[2] +
+                        (size_t)before[2];
             memcpy((unsigned char *)dst + at * pixel, from, line);
         }
     w->src = (struct dims){w->src.c, size[0], size[1], size[2]};

@@ -1,5 +1,5 @@
-/* Windows: the inputs of each output of a convolution, as pointers for kernels that read them in place. For tensors [t, h,
- * w, c] of elements of any size; conv3d.c and conv3d_int8.c share it. Pointers are borrowed for the call. Pure, any
+/* Windows: the inputs of each output of a convolution, as pointers for kernels that read them in place. conv3d.c and
+ * conv3d_int8.c share it: tensors [t, h, w, c] have elements of any size. Pointers are borrowed for the call. Pure, any
  * thread. */
 #ifndef MEMAED_CORE_NETWORK_CONVOLUTION_WINDOW3D_H
 #define MEMAED_CORE_NETWORK_CONVOLUTION_WINDOW3D_H

@@ -107,7 +107,8 @@ START_TEST(test_table)
         float values[300];
         size_t columns = 1 + rng_below(&rng, 40), lines = rng_below(&rng, 300 / columns), n = columns * lines;
         for (size_t i = 0; i < n; i++)
-            values[i] = i % 11 == 0 ? NAN : i % 7 == 0 ? (float)(i % 5) + 0.5f : i % 13 == 0 ? 3e38f : 500 * rng_uniform(&rng) - 200;
+            values[i] = i % 11 == 0 ? NAN : i % 7 == 0 ? (float)(i % 5) + 0.5f : i % 13 == 0 ? 3e38f
+                                                                                            : 500 * rng_uniform(&rng) - 200;
         memset(one, 0x5a, 400);
         memset(two, 0x5a, 400);
         int8_kernels_c.quantize(one, values, lines, columns, gain, zero);
@@ -146,7 +147,8 @@ START_TEST(test_c_is_right)
                 } else {
                     float mine;
                     memcpy(&mine, one + at * sizeof mine, sizeof mine);
-                    ck_assert_msg(fabs((double)mine - v) <= 1e-6 * (1 + fabs(v)), "seed %d: %g, not %g", trial, (double)mine, v);
+                    ck_assert_msg(fabs((double)mine - v) <= 1e-6 * (1 + fabs(v)), "seed %d: %g, not %g", trial,
+                                  (double)mine, v);
                 }
             }
     }

@@ -52,8 +52,9 @@ static void check_tiles(void)
     enum { ROWS = 45, RUNS = 4, K = 40, N = 70 };
     static const void *rows[(ROWS + KERNEL_MAX_TILE_ROWS) * RUNS];
     void *out[ROWS];
-    size_t tile = kernels->tile_rows, n_rows = 1 + rng_below(&rng, ROWS), runs = rng_below(&rng, RUNS + 1), k = 1 + rng_below(&rng, K),
-           n = 1 + rng_below(&rng, N), panels = (n + KERNEL_PANEL - 1) / KERNEL_PANEL, stride = n + rng_below(&rng, 9);
+    size_t tile = kernels->tile_rows, n_rows = 1 + rng_below(&rng, ROWS), runs = rng_below(&rng, RUNS + 1),
+           k = 1 + rng_below(&rng, K), n = 1 + rng_below(&rng, N), panels = (n + KERNEL_PANEL - 1) / KERNEL_PANEL,
+           stride = n + rng_below(&rng, 9);
     ck_assert(tile >= 1 && tile <= KERNEL_MAX_TILE_ROWS);
     fill(a, 4000);
     fill(b, panels * runs * k * KERNEL_PANEL + KERNEL_PANEL);
@@ -81,8 +82,8 @@ static void check_tiles(void)
     kernels->row_products(&p);
     compare("row_products", n_rows * stride, 1e-4);
 
-    struct outer_products o = {.n_rows = 1 + rng_below(&rng, tile), .a_step = rng_below(&rng, 9), .a_line = rng_below(&rng, 99), .b = b,
-                               .b_step = n, .b_line = rng_below(&rng, 999), .count = 1 + rng_below(&rng, 40),
+    struct outer_products o = {.n_rows = 1 + rng_below(&rng, tile), .a_step = rng_below(&rng, 9), .a_line = rng_below(&rng, 99),
+                               .b = b, .b_step = n, .b_line = rng_below(&rng, 999), .count = 1 + rng_below(&rng, 40),
                                .lines = 1 + rng_below(&rng, 4), .n = n, .c = two, .ldc = stride};
     fill(b, 3 * o.b_line + 40 * n + N + KERNEL_PANEL);
     outputs(o.n_rows * stride);

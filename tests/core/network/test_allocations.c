@@ -68,7 +68,8 @@ START_TEST(test_none_per_window)
     struct ranges ranges = {.n = ranges_count(&model->arch, &model->shapes)};
     for (int i = 0; i < ranges.n; i++)
         ranges.channels[i] = (struct range){-1, 4};
-    ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, score_scratch(&model->arch), &ranges, &err) : plan_open(&plan, model, score_scratch(&model->arch), &err), 0);
+    size_t scratch = score_scratch(&model->arch);
+    ck_assert_int_eq(_i % 2 ? plan_open_int8(&plan, model, scratch, &ranges, &err) : plan_open(&plan, model, scratch, &err), 0);
     void *ws = plan_workspace_new(plan);
     struct frame_cache *cache = plan_frame_cache_new(plan, 1);
     uint8_t *picture = calloc(1, (size_t)arch.height * (size_t)arch.width);

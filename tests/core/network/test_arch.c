@@ -132,8 +132,8 @@ START_TEST(test_every_size_is_within_bounds)
                 arch_fit_size(&a, &w, &h);
                 arch_fit_size(&a, &turned_w, &turned_h);
                 ck_assert_msg(turned_w == h && turned_h == w, "%dx%d: %dx%d, turned %dx%d", cw, ch, w, h, turned_w, turned_h);
-                ck_assert_msg(w % 16 == 0 && h % 16 == 0 && w >= 32 && h >= 32 && w * h <= 1.15 * area && (w == 32 || w <= cw + 8) &&
-                              (h == 32 || h <= ch + 8), "%dx%d: %dx%d", cw, ch, w, h);
+                ck_assert_msg(w % 16 == 0 && h % 16 == 0 && w >= 32 && h >= 32 && w * h <= 1.15 * area &&
+                              (w == 32 || w <= cw + 8) && (h == 32 || h <= ch + 8), "%dx%d: %dx%d", cw, ch, w, h);
                 double distortion = fabs(log((double)w * ch / ((double)h * cw))), ratio = (double)cw / ch;
                 if (cw >= 176 && ch >= 176 && ratio > 0.5 && ratio < 2)      /* only the multiples of 16 restrict it */
                     ck_assert_msg(distortion < (k ? 0.19 : 0.075), "%dx%d: %dx%d is distorted by %g", cw, ch, w, h, distortion);

@@ -113,7 +113,8 @@ static void check_against_definition(int seed)
         /* With a zero point of 127.5, padding has an error of half a step. */
         size_t n_inputs = taps * (size_t)(gather ? g.fine.c : g.coarse.c);
         bool near = gather ? seen[i / channels] < (int)taps : true;
-        double slack = 2e-5 * size[i] + (fraction && near ? 0.51 * 0.25 * (double)n_inputs * fabs((double)scale[i % channels]) : 0);
+        double half_steps = fraction && near ? 0.51 * 0.25 * (double)n_inputs * fabs((double)scale[i % channels]) : 0;
+        double slack = 2e-5 * size[i] + half_steps;
         if (to_bytes) {
             const struct quantum *t = &to[i % channels];
             double v = expected[i] / (double)t->step + (double)t->zero;

@@ -10,7 +10,8 @@
 
 enum { N = 37, C = 13, Q = 5 };
 
-static float slots[N * C], keys[N * C], columns[N * C], z[Q * C], z_hat[Q * C], weights[Q * N], softmax[Q * N], scratch[Q * C], norms[N];
+static float slots[N * C], keys[N * C], columns[N * C], norms[N];
+static float z[Q * C], z_hat[Q * C], weights[Q * N], softmax[Q * N], scratch[Q * C];
 
 static void forward(enum similarity similarity, float shrink, float temperature)
 {

@@ -359,8 +359,8 @@ START_TEST(test_running_statistics)
             square += pow((double)y[(size_t)c * positions + i] - mean, 2);
         double variance = 0.9 + 0.1 * square / (double)(positions - 1);
         ck_assert(fabs((double)model->decoder[0].running_mean[c] - 0.1 * mean) < 1e-6);
-        ck_assert_msg(fabs((double)model->decoder[0].running_var[c] - variance) < 2e-3 * (variance - 0.9) + 1e-7, "%.9g, not %.9g",
-                      (double)model->decoder[0].running_var[c], variance);
+        double running = (double)model->decoder[0].running_var[c];
+        ck_assert_msg(fabs(running - variance) < 2e-3 * (variance - 0.9) + 1e-7, "%.9g, not %.9g", running, variance);
     }
     free(y);
     network_close(n);

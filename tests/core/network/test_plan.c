@@ -64,7 +64,8 @@ START_TEST(test_parity)
     float *x = malloc(2 * n * sizeof *x), *last = malloc(2 * n * sizeof *last), score[2];
     memcpy(x, safetensors_find(golden, "input")->data, 2 * n * sizeof *x);
     char name[64];
-    snprintf(name, sizeof name, "decoder.%d.output", arch_module_index(file.model->arch.decoder, file.model->arch.n_decoder - 1));
+    const struct arch *arch = &file.model->arch;
+    snprintf(name, sizeof name, "decoder.%d.output", arch_module_index(arch->decoder, arch->n_decoder - 1));
     memcpy(last, safetensors_find(golden, name)->data, 2 * n * sizeof *last);
     memcpy(score, safetensors_find(golden, "score")->data, sizeof score);
 
@@ -238,8 +239,8 @@ static bool observe(struct ranges *ret, const uint8_t *const frames[])
     return a->channels == 1;
 }
 
-/* In 8 bits, results are near fp32 and equal for pictures and cubes, every table gives the same bits of z, and a run stays
- * within its workspace whatever that holds. */
+/* In 8 bits, results are near fp32 and equal for pictures and cubes. Every table gives the same bits of z. A run stays
+ * within its workspace, whatever that holds. */
 START_TEST(test_int8)
 {
     enum { SIZE = 16 * 64 * 64 };

@@ -303,7 +303,8 @@ START_TEST(test_learns_a_table)
 {
     enum { FEATURES = 12, BATCH = 16 };
     const struct arch table = {
-        .kind = INPUT_TABLE, .channels = FEATURES, .frames = 1, .height = 1, .width = 1, .std = 1, .n_encoder = 1, .n_decoder = 1,
+        .kind = INPUT_TABLE, .channels = FEATURES, .frames = 1, .height = 1, .width = 1, .std = 1,
+        .n_encoder = 1, .n_decoder = 1,
         .encoder = {{.type = LAYER_LINEAR, .out = 3, .kernel = {1, 1, 1}, .stride = {1, 1, 1}}},
         .decoder = {{.type = LAYER_LINEAR, .out = FEATURES, .kernel = {1, 1, 1}, .stride = {1, 1, 1}}},
     };

@@ -31,8 +31,9 @@ END_TEST
 START_TEST(hours_are_not_fitted_again)
 {
     struct tail_window windows[200];
-    struct calibration c = {.fps = 10, .has_score = true, .score = {.conditions = 2, .condition = {{.rare = {.share = 50, .scale = 3}},
-                                                                                                  {.rare = {.share = 8, .scale = 2}}}}};
+    struct calibration c = {.fps = 10, .has_score = true,
+                            .score = {.conditions = 2, .condition = {{.rare = {.share = 50, .scale = 3}},
+                                                                     {.rare = {.share = 8, .scale = 2}}}}};
     for (int i = 0; i < 200; i++)
         windows[i] = (struct tail_window){i * 37 % 200 - 200, i ? 0.2 : 0};
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);

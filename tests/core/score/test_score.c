@@ -107,7 +107,8 @@ END_TEST
 
 START_TEST(the_map_shows_where)
 {
-    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .rare = {.share = 1, .scale = 1}}}};
+    const struct score_spec spec = {
+        .conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .rare = {.share = 1, .scale = 1}}}};
     int rows, columns;
     ck_assert(score_cells(&arch, &rows, &columns));
     ck_assert_int_eq(rows, HEIGHT / 4 - 1);
@@ -135,7 +136,8 @@ END_TEST
 
 START_TEST(boxes_lie_around_what_moves)
 {
-    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .rare = {.share = 1, .scale = 1}}}};
+    const struct score_spec spec = {
+        .conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .rare = {.share = 1, .scale = 1}}}};
     float map[HEIGHT / 4 * WIDTH / 4];
     int rows, columns;
     ck_assert(score_cells(&arch, &rows, &columns));
@@ -203,7 +205,8 @@ START_TEST(each_light_has_its_own_usual)
     score_measure(&arch, x, x_hat, &spec, scratch, &bright);
     ck_assert_int_eq(bright.condition, 1);
     float top = fmaxf(bright.speed, bright.change), low = fminf(bright.speed, bright.change);
-    ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);      /* the tangent */
+    /* The tangent. */
+    ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);
     score_map(&spec, &arch, scratch, map);
     ck_assert_float_lt(map[0], 0);
     spec.condition[1].rare.level = -50;

@@ -85,7 +85,8 @@ static struct static_scene *open_scene(const struct score_spec *spec, const stru
 START_TEST(differences)
 {
     for (int round = 0; round < 200; round++) {
-        struct arch a = {.channels = 1, .frames = 4, .height = 8 + (int)rng_below(&rng, 60), .width = 8 + (int)rng_below(&rng, 60)};
+        struct arch a = {.channels = 1, .frames = 4, .height = 8 + (int)rng_below(&rng, 60),
+                         .width = 8 + (int)rng_below(&rng, 60)};
         int rows = a.height / 8, columns = a.width / 8, n = rows * columns;
         ck_assert_int_eq(static_cells(&a), n);
         size_t pixels = (size_t)(a.height * a.width);
