@@ -12,16 +12,14 @@
 #include <syslog.h>
 #include <time.h>
 
-#include <curl/curl.h>
-
 #include "io/base/clock.h"
 #include "io/base/lock.h"
 #include "io/base/redact.h"
 #include "io/base/thread.h"
-#include "io/sinks/signature.h"
+#include "io/sinks/webhook_endpoint.h"
 #include "io/sinks/webhook_queue.h"
 
-enum { SECOND_US = 1000000, BUSY_US = 10 * SECOND_US, BODY_MAX = 4096, CONNECT_MS = 5000, RETRY_AFTER_MAX_S = 3600 };
+enum { SECOND_US = 1000000, BUSY_US = 10 * SECOND_US, RETRY_AFTER_MAX_S = 3600 };
 
 static int64_t wall_clock_s(void *arg)
 {
@@ -34,22 +32,12 @@ const struct webhook_options webhook_default_options = {
     .queue_max = 1000, .clock_s = wall_clock_s,
 };
 
-struct endpoint {
-    const struct config_webhook *hook;
-    char name[300];                 /* scheme://host:port */
-
-    /* Guarded by the lock of struct webhooks. */
-    struct webhook_queue queue;
-    uint64_t overrun;               /* events dropped from the full queue and not reported yet */
-    struct webhook_message *sending;    /* the oldest of the queue, during an attempt; else NULL */
-
-    /* For the sender's thread alone. */
-    CURL *easy;
-    struct curl_slist *headers;
-    char error[CURL_ERROR_SIZE];
-    size_t received;                /* bytes of the answer's body */
-    unsigned failures;              /* since the last delivery */
-    int64_t due_us;                 /* monotonic; the next attempt starts no earlier */
+/* The endpoints of webhooks_set(). */
+struct change {
+    size_t n;
+    struct webhook_endpoint **endpoints;    /* [n], new */
+    struct webhook_endpoint **kept;         /* [n]: the present endpoint that stays in place of the new one; or NULL */
+    struct webhook_endpoint **heirs;        /* [n]: the present endpoint whose queue the new one takes over; or NULL */
 };
 
 struct webhooks {
@@ -59,10 +47,12 @@ struct webhooks {
     CURLM *multi;
     pthread_t thread;
     bool has_curl, has_thread;
-    struct endpoint *endpoints;
-    size_t n_endpoints;
 
     struct lock lock;               /* rank LOCK_WAIT, a leaf; guards the fields below and the queues */
+    struct webhook_endpoint **endpoints;    /* [n_endpoints]; the thread alone changes it, and may read it without the lock */
+    size_t n_endpoints;
+    struct change *change;          /* for the thread to adopt; or NULL */
+    pthread_cond_t adopted;
     struct webhook_stats stats;     /* without queued, which is counted on request */
     bool closing;
     int64_t close_us;               /* monotonic; when closing: the thread ends by then */
@@ -93,8 +83,8 @@ int webhook_post(struct webhooks *webhooks, enum event_type event, int64_t time_
         return r;
     lock_take(&webhooks->lock);
     for (size_t i = 0; i < webhooks->n_endpoints; i++) {
-        struct endpoint *endpoint = &webhooks->endpoints[i];
-        if ((endpoint->hook->events & event_bit(event)) &&
+        struct webhook_endpoint *endpoint = webhooks->endpoints[i];
+        if ((endpoint->hook.events & event_bit(event)) &&
             webhook_queue_append(&endpoint->queue, message, endpoint->sending != NULL)) {
             endpoint->overrun++;
             webhooks->stats.dropped++;
@@ -113,7 +103,7 @@ void webhooks_stats(struct webhooks *webhooks, struct webhook_stats *ret)
     lock_take(&webhooks->lock);
     *ret = webhooks->stats;
     for (size_t i = 0; i < webhooks->n_endpoints; i++)
-        ret->queued += webhooks->endpoints[i].queue.n;
+        ret->queued += webhooks->endpoints[i]->queue.n;
     lock_give(&webhooks->lock);
 }
 
@@ -127,58 +117,9 @@ int64_t webhooks_deadline_us(struct webhooks *webhooks)
 
 /* ---- one attempt, the thread ---------------------------------------------------------------------------------------- */
 
-/* A body beyond BODY_MAX ends the transfer and its connection. */
-static size_t on_body(char *data, size_t size, size_t n, void *arg)
+static int64_t now_s(const struct webhooks *webhooks)
 {
-    struct endpoint *endpoint = arg;
-    (void)data;
-    endpoint->received += size * n;
-    return endpoint->received > BODY_MAX ? 0 : size * n;
-}
-
-__attribute__((format(printf, 2, 3)))
-static int add_header(struct endpoint *endpoint, const char *format, ...)
-{
-    char text[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    struct curl_slist *longer = curl_slist_append(endpoint->headers, text);
-    if (!longer)
-        return -ENOMEM;
-    endpoint->headers = longer;
-    return 0;
-}
-
-static int begin(struct webhooks *webhooks, struct endpoint *endpoint, const struct webhook_message *message)
-{
-    const struct config_webhook *hook = endpoint->hook;
-    int64_t timestamp = webhooks->options.clock_s(webhooks->options.clock_arg);
-    endpoint->received = 0;
-    endpoint->error[0] = '\0';
-    curl_slist_free_all(endpoint->headers);
-    endpoint->headers = NULL;
-    int r = add_header(endpoint, "Content-Type: application/json");
-    if (r == 0)
-        r = add_header(endpoint, "Expect:");        /* no 100-continue */
-    if (r == 0)
-        r = add_header(endpoint, "webhook-id: %s", message->id);
-    if (r == 0)
-        r = add_header(endpoint, "webhook-timestamp: %" PRId64, timestamp);
-    if (r == 0 && hook->secret_size) {
-        char signature[SIGNATURE_SIZE];
-        r = signature_make(signature, hook->secret, hook->secret_size, message->id, timestamp, message->body,
-                           message->size);
-        if (r == 0)
-            r = add_header(endpoint, "webhook-signature: %s", signature);
-    }
-    if (r < 0)
-        return r;
-    curl_easy_setopt(endpoint->easy, CURLOPT_HTTPHEADER, endpoint->headers);
-    curl_easy_setopt(endpoint->easy, CURLOPT_POSTFIELDS, (const char *)message->body);
-    curl_easy_setopt(endpoint->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)message->size);
-    return curl_multi_add_handle(webhooks->multi, endpoint->easy) == CURLM_OK ? 0 : -ENOMEM;
+    return webhooks->options.clock_s(webhooks->options.clock_arg);
 }
 
 static int64_t random_below(int64_t n)
@@ -199,7 +140,7 @@ int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failu
 }
 
 /* Ends the attempt of endpoint->sending. cause NULL: the endpoint took the event. */
-static void finish(struct webhooks *webhooks, struct endpoint *endpoint, const char *cause, int64_t retry_after_us)
+static void finish(struct webhooks *webhooks, struct webhook_endpoint *endpoint, const char *cause, int64_t retry_after_us)
 {
     int64_t now = monotonic_us();
     bool taken = !cause;
@@ -237,7 +178,7 @@ static void finish(struct webhooks *webhooks, struct endpoint *endpoint, const c
 
 static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)
 {
-    struct endpoint *endpoint;
+    struct webhook_endpoint *endpoint;
     long status = 0;
     curl_off_t retry_after_s = 0;
     char cause[CURL_ERROR_SIZE + 64];
@@ -262,6 +203,64 @@ static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)
     finish(webhooks, endpoint, cause, (int64_t)retry_after_s * SECOND_US);
 }
 
+/* ---- other endpoints ------------------------------------------------------------------------------------------------ */
+
+/* An event that is under way counts as not sent. */
+static void retire_locked(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
+{
+    if (webhooks->multi)
+        curl_multi_remove_handle(webhooks->multi, endpoint->easy);
+    webhook_endpoint_free(endpoint);
+}
+
+/* Both queues have the same size. */
+static void inherit_locked(struct webhook_endpoint *heir, struct webhook_endpoint *endpoint)
+{
+    for (; endpoint->queue.n > 0; webhook_queue_remove_oldest(&endpoint->queue))
+        webhook_queue_append(&heir->queue, webhook_queue_oldest(&endpoint->queue), false);
+}
+
+static bool is_among(struct webhook_endpoint *const *endpoints, size_t n, const struct webhook_endpoint *endpoint)
+{
+    for (size_t i = 0; i < n; i++)
+        if (endpoints[i] == endpoint)
+            return true;
+    return false;
+}
+
+/* Takes the endpoints of webhooks_set() over. The thread; before it runs, who opens. */
+static void adopt(struct webhooks *webhooks)
+{
+    lock_take(&webhooks->lock);
+    struct change *change = webhooks->change;
+    if (change) {
+        struct webhook_endpoint **before = webhooks->endpoints;
+        size_t n_before = webhooks->n_endpoints;
+        for (size_t i = 0; i < change->n; i++) {
+            if (change->kept[i]) {
+                webhook_endpoint_free(change->endpoints[i]);
+                change->endpoints[i] = change->kept[i];
+            } else if (change->heirs[i]) {
+                inherit_locked(change->endpoints[i], change->heirs[i]);
+            }
+        }
+        webhooks->endpoints = change->endpoints;
+        webhooks->n_endpoints = change->n;
+        for (size_t i = 0; i < n_before; i++)
+            if (!is_among(webhooks->endpoints, webhooks->n_endpoints, before[i])) {
+                webhooks->stats.dropped += before[i]->queue.n;
+                retire_locked(webhooks, before[i]);
+            }
+        free(before);
+        free(change->kept);
+        free(change->heirs);
+        free(change);
+        webhooks->change = NULL;
+        pthread_cond_broadcast(&webhooks->adopted);
+    }
+    lock_give(&webhooks->lock);
+}
+
 /* ---- the thread ----------------------------------------------------------------------------------------------------- */
 
 /* Starts every attempt that is due. Returns the number of attempts under way; *next_us is when the next one falls due,
@@ -271,7 +270,7 @@ static size_t start_due(struct webhooks *webhooks, int64_t now, int64_t *next_us
     size_t under_way = 0;
     *next_us = INT64_MAX;
     for (size_t i = 0; i < webhooks->n_endpoints; i++) {
-        struct endpoint *endpoint = &webhooks->endpoints[i];
+        struct webhook_endpoint *endpoint = webhooks->endpoints[i];
         struct webhook_message *message = NULL;
         lock_take(&webhooks->lock);
         uint64_t overrun = endpoint->overrun;
@@ -284,7 +283,7 @@ static size_t start_due(struct webhooks *webhooks, int64_t now, int64_t *next_us
         if (overrun)
             report(webhooks, LOG_ERR, "webhook %s: the queue is full, the %" PRIu64 " oldest events were dropped",
                    endpoint->name, overrun);
-        if (message && begin(webhooks, endpoint, message) < 0)
+        if (message && webhook_endpoint_begin(endpoint, webhooks->multi, message, now_s(webhooks)) < 0)
             finish(webhooks, endpoint, "memory is short, or the signature failed", 0);
         else if (message || busy)
             under_way++;
@@ -298,6 +297,7 @@ static void *run(void *arg)
 {
     struct webhooks *webhooks = arg;
     for (;;) {
+        adopt(webhooks);
         int64_t now = monotonic_us(), next_us;
         size_t under_way = start_due(webhooks, now, &next_us);
         int running, left;
@@ -321,7 +321,7 @@ static void *run(void *arg)
         bool pending = under_way > 0 || next_us != INT64_MAX;
         size_t queued = 0;
         for (size_t i = 0; i < webhooks->n_endpoints; i++)
-            queued += webhooks->endpoints[i].queue.n;
+            queued += webhooks->endpoints[i]->queue.n;
         pending |= queued > 0;      /* one was posted meanwhile */
         bool over = webhooks->closing && (under_way == 0 || now >= webhooks->close_us);
         if (webhooks->closing && wait_us > webhooks->close_us - now)
@@ -342,64 +342,37 @@ static void *run(void *arg)
 
 /* ---- opening and closing -------------------------------------------------------------------------------------------- */
 
-static int name_endpoint(struct endpoint *endpoint, size_t i, struct error *err)
+static void change_free(struct change *change)
 {
-    CURLU *url = curl_url();
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    int r = -EINVAL;
-    if (!url)
-        return error_set(err, -ENOMEM, "webhooks: out of memory");
-    if (!endpoint->hook->url || curl_url_set(url, CURLUPART_URL, endpoint->hook->url, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
-        error_set(err, r, "webhooks[%zu].url: expected a URL of http:// or https:// with a host", i);
-    else {
-        bool has_port = curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-        snprintf(endpoint->name, sizeof endpoint->name, "%s://%s%s%s", scheme, host, has_port ? ":" : "",
-                 has_port ? port : "");
-        r = 0;
+    for (size_t i = 0; change && i < change->n; i++)
+        webhook_endpoint_free(change->endpoints[i]);
+    if (change) {
+        free(change->endpoints);
+        free(change->kept);
+        free(change->heirs);
     }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(url);
-    return r;
+    free(change);
 }
 
-static int endpoint_init(struct webhooks *webhooks, struct endpoint *endpoint, size_t i, struct error *err)
+static int change_new(struct change **ret, const struct webhooks *webhooks, const struct config_webhook *hooks, size_t n,
+                      struct error *err)
 {
-    int r = name_endpoint(endpoint, i, err);
-    if (r < 0)
-        return r;
-    endpoint->easy = curl_easy_init();
-    if (!endpoint->easy || webhook_queue_init(&endpoint->queue, webhooks->options.queue_max) < 0)
+    struct change *change = calloc(1, sizeof *change);
+    if (!change)
         return error_set(err, -ENOMEM, "webhooks: out of memory");
-    CURL *easy = endpoint->easy;
-    long timeout_ms = (long)(endpoint->hook->timeout_s * 1000);
-    if (timeout_ms < 1)
-        timeout_ms = 1;
-    long connect_ms = timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS;
-    bool ok = curl_easy_setopt(easy, CURLOPT_URL, endpoint->hook->url) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_USERAGENT, "memaed/" MEMAED_VERSION) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_WRITEDATA, endpoint) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_PRIVATE, endpoint) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, endpoint->error) == CURLE_OK;
-    if (!ok)
-        return error_set(err, -EINVAL, "webhooks: %s: this libcurl lacks an option that memaed needs", endpoint->name);
-    /* At the end, libcurl does not wait for a thread that is stuck in name resolution. */
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    return 0;
+    change->endpoints = calloc(n + 1, sizeof *change->endpoints);
+    change->kept = calloc(n + 1, sizeof *change->kept);
+    change->heirs = calloc(n + 1, sizeof *change->heirs);
+    int r = change->endpoints && change->kept && change->heirs ? 0 : error_set(err, -ENOMEM, "webhooks: out of memory");
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = webhook_endpoint_new(&change->endpoints[i], &hooks[i], i, webhooks->options.queue_max, err);
+        change->n += r == 0;
+    }
+    if (r < 0)
+        change_free(change);
+    else
+        *ret = change;
+    return r;
 }
 
 int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
@@ -420,18 +393,15 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
     webhooks->has_curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
     if (webhooks->has_curl)
         webhooks->multi = curl_multi_init();
-    webhooks->endpoints = calloc(n ? n : 1, sizeof *webhooks->endpoints);
-    if (!webhooks->multi || !webhooks->endpoints) {
+    lock_cond_init(&webhooks->adopted);
+    if (!webhooks->multi) {
         error_set(err, r, "webhooks: memory is short, or libcurl does not start");
         goto fail;
     }
-    for (size_t i = 0; i < n; i++) {
-        webhooks->endpoints[i].hook = &hooks[i];
-        webhooks->n_endpoints++;
-        r = endpoint_init(webhooks, &webhooks->endpoints[i], i, err);
-        if (r < 0)
-            goto fail;
-    }
+    r = change_new(&webhooks->change, webhooks, hooks, n, err);
+    if (r < 0)
+        goto fail;
+    adopt(webhooks);
     r = thread_start(&webhooks->thread, "webhook", run, webhooks);
     webhooks->has_thread = r == 0;
     if (r < 0) {
@@ -451,6 +421,36 @@ int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, siz
     return webhooks_open_with(ret, hooks, n, &webhook_default_options, log, log_arg, err);
 }
 
+/* Each present endpoint is kept or inherited once: two entries of the configuration may be the same. */
+static void match(struct change *change, struct webhook_endpoint *const *present, size_t n)
+{
+    for (size_t i = 0; i < change->n; i++)
+        for (size_t k = 0; k < n && !change->kept[i]; k++)
+            if (webhook_endpoint_equal(change->endpoints[i], present[k]) && !is_among(change->kept, change->n, present[k]))
+                change->kept[i] = present[k];
+    for (size_t i = 0; i < change->n; i++)
+        for (size_t k = 0; k < n && !change->kept[i] && !change->heirs[i]; k++)
+            if (strcmp(change->endpoints[i]->hook.url, present[k]->hook.url) == 0 &&
+                !is_among(change->kept, change->n, present[k]) && !is_among(change->heirs, change->n, present[k]))
+                change->heirs[i] = present[k];
+}
+
+int webhooks_set(struct webhooks *webhooks, const struct config_webhook *hooks, size_t n, struct error *err)
+{
+    struct change *change;
+    int r = change_new(&change, webhooks, hooks, n, err);
+    if (r < 0)
+        return r;
+    lock_take(&webhooks->lock);
+    match(change, webhooks->endpoints, webhooks->n_endpoints);
+    webhooks->change = change;
+    curl_multi_wakeup(webhooks->multi);
+    while (webhooks->change)
+        lock_wait(&webhooks->lock, &webhooks->adopted);
+    lock_give(&webhooks->lock);
+    return 0;
+}
+
 void webhooks_close(struct webhooks *webhooks, int grace_ms)
 {
     if (!webhooks)
@@ -463,18 +463,14 @@ void webhooks_close(struct webhooks *webhooks, int grace_ms)
         curl_multi_wakeup(webhooks->multi);
         pthread_join(webhooks->thread, NULL);
     }
-    for (size_t i = 0; i < webhooks->n_endpoints; i++) {
-        struct endpoint *endpoint = &webhooks->endpoints[i];
-        webhook_queue_clear(&endpoint->queue);          /* no lock: the thread has ended, and nobody may post any more */
-        if (endpoint->easy && webhooks->multi)
-            curl_multi_remove_handle(webhooks->multi, endpoint->easy);
-        curl_easy_cleanup(endpoint->easy);
-        curl_slist_free_all(endpoint->headers);
-    }
+    for (size_t i = 0; i < webhooks->n_endpoints; i++)
+        retire_locked(webhooks, webhooks->endpoints[i]);        /* no lock: the thread has ended, and nobody may post any more */
     curl_multi_cleanup(webhooks->multi);
     free(webhooks->endpoints);
+    change_free(webhooks->change);
     if (webhooks->has_curl)
         curl_global_cleanup();
+    pthread_cond_destroy(&webhooks->adopted);
     lock_destroy(&webhooks->lock);
     free(webhooks);
 }

@@ -42,12 +42,16 @@ int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failu
 /* Takes a report of the sender, on the sender's thread. text is redacted; priority as in syslog(3). */
 typedef void webhook_log(void *arg, int priority, const char *text);
 
-/* hooks [n] is borrowed until close. 0, or -errno with the cause in err and *ret untouched. */
+/* hooks [n] is copied. 0, or -errno with the cause in err and *ret untouched. */
 int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n, webhook_log *log, void *log_arg,
                   struct error *err);
 /* The same with options other than the default; options is copied. */
 int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
                        const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err);
+/* Delivers to other endpoints from now on. An endpoint whose configuration stays goes on untouched, with its queue and its back-off.
+ * One whose URL alone stays takes the queue over; an event that is being sent is sent again. Events of endpoints that are gone
+ * are dropped, and counted. 0, or -errno with the cause in err: nothing has changed then. One thread at a time. */
+int webhooks_set(struct webhooks *webhooks, const struct config_webhook *hooks, size_t n, struct error *err);
 /* Gives attempts that are under way or due at most grace_ms to end, then stops the thread and drops the rest. Takes NULL. No
  * other thread may use webhooks any more. */
 void webhooks_close(struct webhooks *webhooks, int grace_ms);

@@ -1,0 +1,44 @@
+/* One endpoint of webhooks: its configuration, its queue, and its attempts by libcurl. For io/sinks/webhook.c alone. */
+#ifndef MEMAED_IO_SINKS_WEBHOOK_ENDPOINT_H
+#define MEMAED_IO_SINKS_WEBHOOK_ENDPOINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <curl/curl.h>
+
+#include "core/error.h"
+#include "io/config/config.h"
+#include "io/sinks/webhook_queue.h"
+
+struct webhook_endpoint {
+    struct config_webhook hook;     /* a copy of its own */
+    char name[300];                 /* scheme://host:port */
+
+    /* Guarded by the lock of struct webhooks. */
+    struct webhook_queue queue;
+    uint64_t overrun;               /* events dropped from the full queue and not reported yet */
+    struct webhook_message *sending;    /* the oldest of the queue, during an attempt; else NULL */
+
+    /* For the sender's thread alone. */
+    CURL *easy;
+    struct curl_slist *headers;
+    char error[CURL_ERROR_SIZE];
+    size_t received;                /* bytes of the answer's body */
+    unsigned failures;              /* since the last delivery */
+    int64_t due_us;                 /* monotonic; the next attempt starts no earlier */
+};
+
+/* hook is copied; number (from 0) is its place in the configuration, for messages. 0 or -errno with the cause in err. */
+int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webhook *hook, size_t number, size_t queue_max,
+                         struct error *err);
+void webhook_endpoint_free(struct webhook_endpoint *endpoint);  /* takes NULL; no curl multi handle has it */
+
+/* The two deliver alike: all of their configuration is the same. */
+bool webhook_endpoint_equal(const struct webhook_endpoint *a, const struct webhook_endpoint *b);
+
+/* Starts an attempt on multi, signed for time_s (seconds since 1970). 0 or -errno: multi does not have it then. */
+int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const struct webhook_message *message,
+                           int64_t time_s);
+
+#endif

@@ -1,0 +1,309 @@
+/* io/sinks/webhook: endpoints change while events wait. What stays is untouched, what keeps its URL keeps its queue, what is
+ * gone is counted. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/base/clock.h"
+#include "io/sinks/webhook.h"
+
+enum { RECEIVERS = 2, SEEN_MAX = 256 };
+
+/* A receiver takes one request a connection and answers with `status`; 0: it answers nothing and keeps the connection. */
+struct receiver {
+    int fd, port;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    int status;
+    int n;
+    char ids[SEEN_MAX][64], bodies[SEEN_MAX][256];
+    bool is_signed[SEEN_MAX];
+    int held[SEEN_MAX], n_held;
+};
+
+static struct receiver receivers[RECEIVERS];
+
+static void header_of(const char *request, const char *name, char *out, size_t size)
+{
+    const char *at = strcasestr(request, name);
+    out[0] = '\0';
+    if (at)
+        snprintf(out, size, "%.*s", (int)strcspn(at + strlen(name), "\r"), at + strlen(name));
+}
+
+static void take_request(struct receiver *receiver, int fd)
+{
+    char request[4096];
+    size_t n = 0;
+    char *end = NULL, length[16];
+    for (ssize_t got; n < sizeof request - 1 && (got = read(fd, request + n, sizeof request - 1 - n)) > 0;) {
+        n += (size_t)got;
+        request[n] = '\0';
+        end = strstr(request, "\r\n\r\n");
+        header_of(request, "content-length: ", length, sizeof length);
+        if (end && (size_t)(request + n - (end + 4)) >= (size_t)atoi(length))
+            break;
+    }
+    if (!end) {
+        close(fd);
+        return;
+    }
+    pthread_mutex_lock(&receiver->mutex);
+    int i = receiver->n++, status = receiver->status;
+    char signature[128];
+    header_of(request, "webhook-id: ", receiver->ids[i], sizeof receiver->ids[i]);
+    header_of(request, "webhook-signature: ", signature, sizeof signature);
+    receiver->is_signed[i] = signature[0] != '\0';
+    snprintf(receiver->bodies[i], sizeof receiver->bodies[i], "%s", end + 4);
+    if (status == 0)
+        receiver->held[receiver->n_held++] = fd;
+    pthread_mutex_unlock(&receiver->mutex);
+    if (status == 0)
+        return;
+    dprintf(fd, "HTTP/1.1 %d x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status);
+    close(fd);
+}
+
+static void *receive(void *arg)
+{
+    struct receiver *receiver = arg;
+    for (int fd; (fd = accept(receiver->fd, NULL, NULL)) >= 0;)
+        take_request(receiver, fd);
+    return NULL;
+}
+
+static void setup(void)
+{
+    for (int i = 0; i < RECEIVERS; i++) {
+        struct receiver *r = &receivers[i];
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t size = sizeof address;
+        *r = (struct receiver){.status = 200, .fd = socket(AF_INET, SOCK_STREAM, 0)};
+        pthread_mutex_init(&r->mutex, NULL);
+        ck_assert_int_eq(bind(r->fd, (struct sockaddr *)&address, size), 0);
+        ck_assert_int_eq(listen(r->fd, 16), 0);
+        ck_assert_int_eq(getsockname(r->fd, (struct sockaddr *)&address, &size), 0);
+        r->port = ntohs(address.sin_port);
+        pthread_create(&r->thread, NULL, receive, r);
+    }
+}
+
+static void teardown(void)
+{
+    for (int i = 0; i < RECEIVERS; i++) {
+        struct receiver *r = &receivers[i];
+        shutdown(r->fd, SHUT_RDWR);
+        pthread_join(r->thread, NULL);
+        close(r->fd);
+        for (int k = 0; k < r->n_held; k++)
+            close(r->held[k]);
+        pthread_mutex_destroy(&r->mutex);
+    }
+}
+
+static char urls[RECEIVERS][64];
+
+static struct config_webhook hook_to(int i)
+{
+    snprintf(urls[i], sizeof urls[i], "http://127.0.0.1:%d/hook", receivers[i].port);
+    return (struct config_webhook){.url = urls[i], .events = EVENT_ALL, .timeout_s = 60};
+}
+
+static int seen(int i)
+{
+    pthread_mutex_lock(&receivers[i].mutex);
+    int n = receivers[i].n;
+    pthread_mutex_unlock(&receivers[i].mutex);
+    return n;
+}
+
+static void set_status(int i, int status)
+{
+    pthread_mutex_lock(&receivers[i].mutex);
+    receivers[i].status = status;
+    pthread_mutex_unlock(&receivers[i].mutex);
+}
+
+static void wait_seen(int i, int n)
+{
+    while (seen(i) < n)
+        usleep(1000);           /* the test's own limit ends a wait that is in vain */
+}
+
+static struct webhooks *open_to(const struct config_webhook *hooks, size_t n)
+{
+    struct webhook_options options = webhook_default_options;
+    struct webhooks *webhooks;
+    struct error err = {""};
+    options.backoff_first_us = options.backoff_max_us = 1000;
+    ck_assert_msg(webhooks_open_with(&webhooks, hooks, n, &options, NULL, NULL, &err) == 0, "%s", err.text);
+    return webhooks;
+}
+
+static void set(struct webhooks *webhooks, const struct config_webhook *hooks, size_t n)
+{
+    struct error err = {""};
+    ck_assert_msg(webhooks_set(webhooks, hooks, n, &err) == 0, "%s", err.text);
+}
+
+static void post(struct webhooks *webhooks, int number)
+{
+    char data[32];
+    snprintf(data, sizeof data, "{\"number\":%d}", number);
+    ck_assert_int_eq(webhook_post(webhooks, EVENT_CAMERA_LOST, 0, data), 0);
+}
+
+START_TEST(events_go_to_the_new_endpoints)
+{
+    struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
+    struct webhooks *webhooks = open_to(NULL, 0);
+    post(webhooks, 0);                                  /* to nobody */
+    set(webhooks, hooks, 1);
+    post(webhooks, 1);
+    wait_seen(0, 1);
+    set(webhooks, &hooks[1], 1);
+    post(webhooks, 2);
+    wait_seen(1, 1);
+    set(webhooks, NULL, 0);
+    post(webhooks, 3);
+    set(webhooks, hooks, 2);
+    post(webhooks, 4);
+    wait_seen(0, 2);
+    wait_seen(1, 2);
+    ck_assert_ptr_nonnull(strstr(receivers[0].bodies[0], "\"number\":1"));
+    ck_assert_ptr_nonnull(strstr(receivers[1].bodies[0], "\"number\":2"));
+    ck_assert_ptr_nonnull(strstr(receivers[0].bodies[1], "\"number\":4"));
+    webhooks_close(webhooks, 1000);
+    ck_assert_int_eq(seen(0) + seen(1), 4);
+}
+END_TEST
+
+/* An event is under way to an endpoint that does not answer, and two wait behind it. */
+static struct webhooks *open_with_three_waiting(const struct config_webhook *hook)
+{
+    set_status(0, 0);
+    struct webhooks *webhooks = open_to(hook, 1);
+    for (int i = 0; i < 3; i++)
+        post(webhooks, i);
+    wait_seen(0, 1);
+    return webhooks;
+}
+
+START_TEST(an_endpoint_that_stays_is_untouched)
+{
+    struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
+    struct webhook_stats stats;
+    struct webhooks *webhooks = open_with_three_waiting(hooks);
+    set(webhooks, hooks, 2);
+    set(webhooks, (struct config_webhook[]){hooks[1], hooks[0]}, 2);
+    post(webhooks, 3);
+    wait_seen(1, 1);
+    webhooks_stats(webhooks, &stats);
+    ck_assert_int_eq(seen(0), 1);                       /* still the first attempt */
+    ck_assert_uint_eq(stats.dropped, 0);
+    ck_assert_uint_ge(stats.queued, 4);
+    webhooks_close(webhooks, 0);
+}
+END_TEST
+
+START_TEST(an_endpoint_of_the_same_url_takes_the_queue_over)
+{
+    struct config_webhook hook = hook_to(0);
+    struct webhooks *webhooks = open_with_three_waiting(&hook);
+    set_status(0, 200);
+    memcpy(hook.secret, "0123456789abcdefghijklmnopqrstuv", 32);
+    hook.secret_size = 32;
+    set(webhooks, &hook, 1);
+    wait_seen(0, 4);
+    webhooks_close(webhooks, 1000);
+    ck_assert_int_eq(seen(0), 4);
+    for (int i = 0; i < 3; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "\"number\":%d", i);
+        ck_assert_ptr_nonnull(strstr(receivers[0].bodies[1 + i], number));
+        ck_assert(receivers[0].is_signed[1 + i]);
+    }
+    ck_assert(!receivers[0].is_signed[0]);
+    ck_assert_str_eq(receivers[0].ids[0], receivers[0].ids[1]);         /* sent again, as the same event */
+}
+END_TEST
+
+START_TEST(events_of_a_gone_endpoint_are_counted)
+{
+    struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
+    struct webhook_stats stats;
+    struct webhooks *webhooks = open_with_three_waiting(hooks);
+    set(webhooks, &hooks[1], 1);
+    webhooks_stats(webhooks, &stats);
+    ck_assert_uint_eq(stats.dropped, 3);
+    ck_assert_uint_eq(stats.queued, 0);
+    post(webhooks, 3);
+    wait_seen(1, 1);
+    webhooks_close(webhooks, 1000);
+}
+END_TEST
+
+START_TEST(a_faulty_endpoint_changes_nothing)
+{
+    struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
+    struct error err = {""};
+    struct webhooks *webhooks = open_to(hooks, 1);
+    hooks[1].url = (char *)(uintptr_t)"ftp://127.0.0.1/";
+    ck_assert_int_lt(webhooks_set(webhooks, hooks, 2, &err), 0);
+    ck_assert_str_ne(err.text, "");
+    post(webhooks, 0);
+    wait_seen(0, 1);
+    webhooks_close(webhooks, 1000);
+}
+END_TEST
+
+/* Every event reaches the endpoint whose URL stays, whatever else about it changes. */
+START_TEST(many_changes_lose_nothing)
+{
+    enum { EVENTS = 40 };
+    struct config_webhook hook = hook_to(0), other = hook_to(1);
+    struct webhooks *webhooks = open_to(&hook, 1);
+    for (int i = 0; i < EVENTS; i++) {
+        post(webhooks, i);
+        hook.timeout_s = 60 + i;
+        set(webhooks, (struct config_webhook[]){other, hook}, 2);
+        set(webhooks, (struct config_webhook[]){hook, other}, 1 + (size_t)i % 2);
+    }
+    webhooks_close(webhooks, 5000);
+    bool found[EVENTS] = {0};
+    for (int k = 0; k < seen(0); k++)
+        for (int i = 0; i < EVENTS; i++) {
+            char number[32];
+            snprintf(number, sizeof number, "\"number\":%d}", i);
+            found[i] |= strstr(receivers[0].bodies[k], number) != NULL;
+        }
+    for (int i = 0; i < EVENTS; i++)
+        ck_assert_msg(found[i], "event %d was lost", i);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tcase = tcase_create("webhook_set");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, events_go_to_the_new_endpoints);
+    tcase_add_test(tcase, an_endpoint_that_stays_is_untouched);
+    tcase_add_test(tcase, an_endpoint_of_the_same_url_takes_the_queue_over);
+    tcase_add_test(tcase, events_of_a_gone_endpoint_are_counted);
+    tcase_add_test(tcase, a_faulty_endpoint_changes_nothing);
+    tcase_add_test(tcase, many_changes_lose_nothing);
+    Suite *suite = suite_create("webhook_set");
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
