@@ -53,6 +53,7 @@ struct view_process {
 /* What became of a reload. Texts are borrowed for the call that hands them over. */
 struct view_reload {
     int status;                         /* 0: applied; -EINVAL: the file is faulty; another -errno: it failed. Not 0: nothing changed */
+    const char *detail;                 /* where status is not 0: what failed, one sentence */
     const char *const *faults;          /* [n_faults], each FILE:LINE:COLUMN: KEY: cause */
     size_t n_faults;
     size_t added, removed, changed, unchanged;  /* cameras */

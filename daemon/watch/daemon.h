@@ -1,40 +1,51 @@
-/* All that `memaed run` holds together, for the parts of daemon/ that see more than one of them. Set up by main's thread
- * before the threads start, and taken apart by it after they ended; in between the pointers stand still. */
+/* All parts of `memaed run`, for the files of daemon/watch that see more than one of them. Main's thread sets it up before the
+ * threads start, and takes it apart after they ended. In between the pointers stay, but for those that a reload changes, which main's
+ * thread alone reads: config and webhooks. */
 #ifndef MEMAED_DAEMON_WATCH_DAEMON_H
 #define MEMAED_DAEMON_WATCH_DAEMON_H
 
-#include "core/network/plan.h"
 #include "daemon/watch/alertlog.h"
-#include "daemon/watch/camera/camera.h"
+#include "daemon/watch/events.h"
+#include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
-#include "daemon/watch/scheduler.h"
 #include "io/base/lock.h"
 #include "io/config/config.h"
 #include "io/sinks/webhook.h"
 #include "web/server.h"
 #include "web/view.h"
 
+enum { RELOAD_REQUESTS_MAX = 16 };
+
+struct reload_request {
+    view_reload_done *done;
+    void *arg;
+};
+
 struct daemon {
-    struct config *config;
-    struct plan **plans;                /* [n_plans], one a distinct model and precision; NULL where no camera wants it */
-    size_t n_plans;
-    struct alertlog *alerts;
-    struct webhooks *webhooks;          /* NULL: none configured */
-    struct events *events;
-    struct camera **cameras;            /* [n_cameras] */
-    size_t n_cameras;
-    int workers;
-    struct scheduler *scheduler;
+    struct config *config;              /* applied last; a reference */
+    struct config *started_by;          /* applied first; a reference */
     struct heartbeats heartbeats;
+    struct alertlog *alerts;
+    struct events *events;
+    struct fleet *fleet;
     struct view view;
     struct web_server *web;
+    int workers;
+    int changed_fd;                     /* an eventfd that wakes main's thread: a camera's state changed, a reload is asked for */
     int64_t started_us;                 /* UTC */
 
-    struct lock health_lock;            /* guards: */
-    char stuck[80];                     /* which thread; empty: all are well */
+    struct lock lock;                   /* a leaf; guards: */
+    struct webhooks *webhooks;          /* NULL: none configured so far; changed by main's thread alone */
+    char stuck[HEARTBEAT_NAME_SIZE];    /* which thread; empty: all are well */
+    struct reload_request requests[RELOAD_REQUESTS_MAX];
+    size_t n_requests;
+    bool closing;                       /* no further request is taken */
 };
 
 /* What the web sees of the daemon. */
 void daemon_view(struct daemon *daemon, struct view *ret);
+
+/* The sink of webhooks, opened when the first is configured. 0 or -errno with the cause in err. */
+int daemon_set_webhooks(struct daemon *daemon, const struct config *config, struct error *err);
 
 #endif

@@ -10,16 +10,16 @@
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/commands.h"
-#include "daemon/watch/check.h"
 #include "daemon/watch/daemon.h"
 #include "daemon/watch/notify.h"
+#include "daemon/watch/reload.h"
 #include "daemon/watch/supervise.h"
 #include "io/base/clock.h"
 #include "io/video/source.h"
 
 enum { ALERTS_KEPT = 4096 };
 
-/* From the signal to the end: decoders, then workers, then webhooks have until then. Past the first two nobody waits. */
+/* How long after the signal decoders, workers and webhooks may take. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
 #define WEBHOOKS_US INT64_C(1700000)
@@ -62,85 +62,21 @@ static void log_ffmpeg(int priority, const char *text)
         log_event(priority, "ffmpeg", "text", text, NULL);
 }
 
-static const struct calibration *calibration_of(const struct model_file *file)
+int daemon_set_webhooks(struct daemon *daemon, const struct config *config, struct error *err)
 {
-    return file->has_calibration ? &file->calibration : NULL;
-}
-
-/* Where a camera's plan stands: cameras that share a model and what it computes in share one. */
-static struct plan **plan_of(struct daemon *daemon, const struct check_models *models, size_t camera)
-{
-    size_t file = models->file_of[camera];
-    enum precision wish = daemon->config->cameras[camera].precision;
-    bool int8 = calibration_precision(calibration_of(&models->files[file]), wish) == PRECISION_INT8;
-    return &daemon->plans[2 * file + int8];
-}
-
-static int open_plans(struct daemon *daemon, const struct check_models *models, struct error *err)
-{
-    daemon->plans = calloc(2 * models->n_files + 1, sizeof(struct plan *));
-    if (!daemon->plans)
-        return error_set(err, -ENOMEM, "out of memory");
-    daemon->n_plans = 2 * models->n_files;
-    for (size_t i = 0; i < daemon->config->n_cameras; i++) {
-        const struct model_file *file = &models->files[models->file_of[i]];
-        struct plan **plan = plan_of(daemon, models, i);
-        int r = *plan ? 0 : calibration_open_plan(plan, file->model, calibration_of(file),
-                                                  daemon->config->cameras[i].precision, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int open_cameras(struct daemon *daemon, const struct check_models *models, int changed_fd, struct error *err)
-{
-    const struct config *config = daemon->config;
-    daemon->cameras = calloc(config->n_cameras + 1, sizeof(struct camera *));
-    if (!daemon->cameras)
-        return error_set(err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < config->n_cameras; i++) {
-        const struct model_file *file = &models->files[models->file_of[i]];
-        struct alert_rule rule;
-        bool has_rule = check_alert_rule(&rule, &config->cameras[i], file);
-        int r = camera_open(&daemon->cameras[i],
-                            &(struct camera_options){.id = (uint32_t)i,
-                                                     .config = &config->cameras[i],
-                                                     .plan = *plan_of(daemon, models, i),
-                                                     .calibration = calibration_of(file),
-                                                     .fps = check_fps(&config->cameras[i], file),
-                                                     .rule = has_rule ? &rule : NULL,
-                                                     .readers = daemon->workers,
-                                                     .alerts = daemon->alerts,
-                                                     .events = daemon->events,
-                                                     .heartbeats = &daemon->heartbeats,
-                                                     .changed_fd = changed_fd},
-                            err);
-        if (r < 0)
-            return r;
-        daemon->n_cameras++;
-    }
-    return 0;
-}
-
-static int open_scheduler(struct daemon *daemon, struct error *err)
-{
-    size_t workspace_size = 0;
-    for (size_t i = 0; i < daemon->n_plans; i++)
-        if (daemon->plans[i] && plan_workspace_size(daemon->plans[i]) > workspace_size)
-            workspace_size = plan_workspace_size(daemon->plans[i]);
-    struct scheduler_client *clients = calloc(daemon->n_cameras + 1, sizeof *clients);
-    int r = clients ? 0 : -ENOMEM;
-    for (size_t i = 0; clients && i < daemon->n_cameras; i++)
-        clients[i] = camera_client(daemon->cameras[i]);
-    if (r == 0)
-        r = scheduler_open(&daemon->scheduler, &(struct scheduler_options){.workers = daemon->workers,
-                                                                           .workspace_size = workspace_size,
-                                                                           .clients = clients,
-                                                                           .n_clients = daemon->n_cameras,
-                                                                           .heartbeats = &daemon->heartbeats});
-    free(clients);
-    return r < 0 ? error_set(err, r, "%d workers of %zu bytes each: %s", daemon->workers, workspace_size, strerror(-r)) : 0;
+    if (daemon->webhooks)
+        return webhooks_set(daemon->webhooks, config->webhooks, config->n_webhooks, err);
+    if (config->n_webhooks == 0)
+        return 0;
+    struct webhooks *webhooks;
+    int r = webhooks_open(&webhooks, config->webhooks, config->n_webhooks, log_webhook, NULL, err);
+    if (r < 0)
+        return r;
+    lock_take(&daemon->lock);
+    daemon->webhooks = webhooks;
+    lock_give(&daemon->lock);
+    r = events_add(daemon->events, events_webhooks(webhooks));
+    return r < 0 ? error_set(err, r, "webhooks: no room for a further sink of events") : 0;
 }
 
 static int open_web(struct daemon *daemon, struct error *err)
@@ -157,111 +93,93 @@ static int open_web(struct daemon *daemon, struct error *err)
     return 0;
 }
 
-/* Everything but the threads of cameras and workers. */
-static int open_all(struct daemon *daemon, int changed_fd, struct error *err)
+static int open_fleet(struct daemon *daemon, const struct fleet_models *models, struct error *err)
 {
-    const struct config *config = daemon->config;
-    struct check_models models = {0};
-    /* Its faults have been logged one by one. */
-    int r = check_models(&models, config, log_fault, log_warning, NULL);
-    if (r < 0)
-        return error_set(err, r, "%s: not started", config->path);
-    r = open_plans(daemon, &models, err);
-    if (r == 0 && (r = events_open(&daemon->events)) < 0)
-        error_set(err, r, "out of memory");
-    if (r == 0 && (r = alertlog_open(&daemon->alerts, ALERTS_KEPT)) < 0)
-        error_set(err, r, "out of memory");
-    if (r == 0 && config->n_webhooks)
-        r = webhooks_open(&daemon->webhooks, config->webhooks, config->n_webhooks, log_webhook, NULL, err);
-    if (r == 0 && daemon->webhooks)
-        r = events_add(daemon->events, events_webhooks(daemon->webhooks));
+    int r = fleet_open(&daemon->fleet, &(struct fleet_options){.workers = daemon->workers,
+                                                               .alerts = daemon->alerts,
+                                                               .events = daemon->events,
+                                                               .heartbeats = &daemon->heartbeats,
+                                                               .changed_fd = daemon->changed_fd}, err);
+    struct fleet_changes changes;
     if (r == 0)
-        r = open_cameras(daemon, &models, changed_fd, err);
-    check_models_clear(&models);
-    if (r == 0)
-        r = open_scheduler(daemon, err);
-    if (r == 0)
-        r = open_web(daemon, err);
+        r = fleet_apply(daemon->fleet, daemon->config, models, &changes, err);
     return r;
 }
 
-static int start_threads(struct daemon *daemon, struct error *err)
+/* Cameras run last: none does before all else is open. */
+static int open_all(struct daemon *daemon, struct error *err)
 {
-    int r = scheduler_start(daemon->scheduler);
-    for (size_t i = 0; r == 0 && i < daemon->n_cameras; i++)
-        r = camera_start(daemon->cameras[i], daemon->scheduler, i);
-    return r < 0 ? error_set(err, r, "threads can't be started: %s", strerror(-r)) : 0;
+    const struct config *config = daemon->config;
+    struct fleet_models models = {0};
+    /* The faults have been logged one by one. */
+    int r = fleet_models_load(&models, config, log_fault, log_warning, NULL);
+    if (r < 0)
+        return error_set(err, r, "%s: not started", config->path);
+    if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERTS_KEPT)) < 0)
+        error_set(err, r, "out of memory");
+    if (r == 0)
+        r = daemon_set_webhooks(daemon, config, err);
+    if (r == 0)
+        r = open_fleet(daemon, &models, err);
+    fleet_models_clear(&models);
+    if (r == 0)
+        r = open_web(daemon, err);
+    if (r == 0)
+        r = fleet_start(daemon->fleet, err);
+    return r;
 }
 
 /* The order of shutdown, whatever of it was opened:
- *   1. cameras and workers are told to end, all at once: sources are interrupted, windows under way finish
+ *   1. cameras and workers are told to end, all at once: sources are interrupted, workers finish their window
  *   2. decoder threads are joined, then workers
- *   3. cameras end: due windows are given up, open alerts close, their events are queued
+ *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
  *   4. HTTP closes
- *   5. webhooks send what is due, for what is left of the time
+ *   5. events reach the log alone, and webhooks send their queues for the rest of the time
  *   6. memory is freed
- * A decoder or worker that has not ended in time is abandoned: it still uses what it was given, so false is returned
- * instead of 6, and the process is to end without running what stands at exit. */
+ * A decoder or worker that has not ended in time is abandoned. After 3 it can reach no alert, and after 5 no webhook; but it still
+ * uses its camera. So false is returned instead of 6, and the process is to end without what runs at exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
-    bool abandoned = false;
-    for (size_t i = 0; i < daemon->n_cameras; i++)
-        camera_stop(daemon->cameras[i]);
-    if (daemon->scheduler)
-        scheduler_stop(daemon->scheduler);
-    for (size_t i = 0; i < daemon->n_cameras; i++)
-        if (!camera_join(daemon->cameras[i], start_us + DECODERS_US)) {
-            log_event(LOG_WARNING, "thread_abandoned", "thread", "camera", "camera", camera_name(daemon->cameras[i]), NULL);
-            abandoned = true;
-        }
-    if (daemon->scheduler && scheduler_join(daemon->scheduler, start_us + WORKERS_US) > 0) {
-        log_event(LOG_WARNING, "thread_abandoned", "thread", "worker", NULL);
-        abandoned = true;
-    }
-    for (size_t i = 0; i < daemon->n_cameras; i++)
-        camera_end(daemon->cameras[i]);
+    bool all_ended = !daemon->fleet || fleet_stop(daemon->fleet, start_us + DECODERS_US, start_us + WORKERS_US);
+    reload_cancel(daemon);
     web_server_close(daemon->web);
     if (daemon->events)
         events_close(daemon->events);
     int64_t left_us = start_us + WEBHOOKS_US - monotonic_us();
     webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
-    if (abandoned)
+    if (!all_ended)
         return false;
-    scheduler_close(daemon->scheduler);
-    for (size_t i = 0; i < daemon->n_cameras; i++)
-        camera_close(daemon->cameras[i]);
-    free(daemon->cameras);
+    fleet_close(daemon->fleet);
     alertlog_close(daemon->alerts);
     events_free(daemon->events);
-    for (size_t i = 0; i < daemon->n_plans; i++)
-        plan_close(daemon->plans[i]);
-    free(daemon->plans);
-    lock_destroy(&daemon->health_lock);
+    heartbeats_destroy(&daemon->heartbeats);
+    lock_destroy(&daemon->lock);
+    config_unref(daemon->started_by);
+    config_unref(daemon->config);
     return true;
 }
 
 static int run(struct config *config)
 {
-    struct daemon daemon = {.config = config, .started_us = utc_us()};
+    struct daemon daemon = {.config = config_ref(config), .started_by = config_ref(config), .started_us = utc_us()};
     struct error err = {.text = ""};
-    lock_init(&daemon.health_lock, LOCK_VIEW);
+    lock_init(&daemon.lock, LOCK_VIEW);
+    heartbeats_init(&daemon.heartbeats);
     daemon.workers = config->workers ? config->workers : parallel_threads_cores();
 
-    int changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    daemon.changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int signals_fd = supervise_take_signals();
-    int r = changed_fd < 0 ? error_set(&err, -errno, "eventfd: %s", strerror(errno))
+    int r = daemon.changed_fd < 0 ? error_set(&err, -errno, "eventfd: %s", strerror(errno))
             : signals_fd < 0 ? error_set(&err, signals_fd, "signalfd: %s", strerror(-signals_fd)) : 0;
     if (r == 0)
-        r = open_all(&daemon, changed_fd, &err);
-    if (r == 0)
-        r = start_threads(&daemon, &err);
+        r = open_all(&daemon, &err);
     if (r == 0) {
         struct log_number cameras, workers;
-        log_event(LOG_NOTICE, "started", "version", MEMAED_VERSION, "cameras", log_int(&cameras, (long long)daemon.n_cameras),
+        log_event(LOG_NOTICE, "started", "version", MEMAED_VERSION, "cameras", log_int(&cameras, (long long)config->n_cameras),
                   "workers", log_int(&workers, daemon.workers), NULL);
         notify_ready();
-        r = supervise(&daemon, signals_fd, changed_fd);
+        r = supervise(&daemon, signals_fd);
         if (r < 0)
             error_set(&err, r, "poll: %s", strerror(-r));
     }
@@ -269,6 +187,7 @@ static int run(struct config *config)
         log_event(LOG_ERR, "failed", "reason", err.text, NULL);
     notify_stopping();
     supervise_let_go();
+    int changed_fd = daemon.changed_fd;
     bool all_ended = close_all(&daemon);
     log_event(LOG_NOTICE, "stopped", NULL);
     if (!all_ended)
@@ -312,7 +231,8 @@ const struct command run_command = {
     .name = "run",
     .summary = "watch cameras: the daemon, in the foreground",
     .forms = "--config FILE [--verbose]",
-    .about = "Watches the cameras of a configuration, in the foreground, until it gets SIGTERM or SIGINT.",
+    .about = "Watches the cameras of a configuration, in the foreground, until it gets SIGTERM or SIGINT.\n"
+             "SIGHUP makes it read the configuration again.",
     .options = run_options,
     .notes = "Exit status: 0 after SIGTERM or SIGINT; 1 where it cannot start or fails (the log says why); 2 wrong usage.",
     .run = command_run,

@@ -13,6 +13,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/watch/notify.h"
+#include "daemon/watch/reload.h"
 #include "io/base/clock.h"
 
 #define TICK_US INT64_C(1000000)
@@ -53,46 +54,42 @@ int supervise_take_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
-/* Who is stuck, or NULL. Threads of libraries say their own deadlines. */
-static const char *find_stuck(struct daemon *daemon)
+/* Copies who is stuck into ret; "" where nobody is. Threads of libraries say their own deadlines. */
+static void find_stuck(struct daemon *daemon, char ret[HEARTBEAT_NAME_SIZE])
 {
     int64_t now_us = monotonic_us();
-    const struct heartbeat *beat = heartbeats_stuck(&daemon->heartbeats, now_us);
-    if (beat)
-        return beat->name;
+    ret[0] = '\0';
+    if (heartbeats_stuck(&daemon->heartbeats, now_us, ret))
+        return;
     if (daemon->webhooks && webhooks_deadline_us(daemon->webhooks) < now_us)
-        return "webhook sender";
-    if (web_server_deadline_us(daemon->web) < now_us)
-        return "web server";
-    return NULL;
+        snprintf(ret, HEARTBEAT_NAME_SIZE, "webhook sender");
+    else if (web_server_deadline_us(daemon->web) < now_us)
+        snprintf(ret, HEARTBEAT_NAME_SIZE, "web server");
 }
 
 static void feed_watchdog(struct daemon *daemon)
 {
-    const char *stuck = find_stuck(daemon);
-    if (!stuck)
+    char stuck[HEARTBEAT_NAME_SIZE];
+    find_stuck(daemon, stuck);
+    if (!*stuck)
         notify_watchdog();
     /* Read without the lock: nobody else writes it. */
-    if (strcmp(stuck ? stuck : "", daemon->stuck) == 0)
+    if (strcmp(stuck, daemon->stuck) == 0)
         return;
-    if (stuck)
+    if (*stuck)
         log_event(LOG_CRIT, "thread_stuck", "thread", stuck, NULL);
     else
         log_event(LOG_NOTICE, "thread_recovered", "thread", daemon->stuck, NULL);
-    lock_take(&daemon->health_lock);
-    snprintf(daemon->stuck, sizeof daemon->stuck, "%s", stuck ? stuck : "");
-    lock_give(&daemon->health_lock);
+    lock_take(&daemon->lock);
+    memcpy(daemon->stuck, stuck, sizeof daemon->stuck);
+    lock_give(&daemon->lock);
 }
 
 /* Tells the status line where it is not the one told last. */
 static void show_status(struct daemon *daemon, char *shown, size_t size)
 {
-    size_t count[VIEW_STOPPED + 1] = {0};
-    for (size_t i = 0; i < daemon->n_cameras; i++) {
-        struct view_camera view;
-        camera_view(daemon->cameras[i], &view);
-        count[view.state]++;
-    }
+    size_t count[VIEW_STOPPED + 1];
+    fleet_count(daemon->fleet, count);
     char text[160];
     int n = snprintf(text, sizeof text, "%zu watching, %zu lost", count[VIEW_WATCHING], count[VIEW_LOST]);
     if (count[VIEW_STARTING] + count[VIEW_WARMING])
@@ -106,20 +103,20 @@ static void show_status(struct daemon *daemon, char *shown, size_t size)
 }
 
 /* true: it is time to end. */
-static bool take_signal(int fd)
+static bool take_signal(struct daemon *daemon, int fd)
 {
     struct signalfd_siginfo info;
     if (read(fd, &info, sizeof info) != sizeof info)
         return false;
     if (info.ssi_signo == SIGHUP) {
-        log_event(LOG_WARNING, "reload_unsupported", "advice", "restart to read the configuration again", NULL);
+        reload(daemon);
         return false;
     }
     log_event(LOG_NOTICE, "stopping", "signal", info.ssi_signo == SIGINT ? "INT" : "TERM", NULL);
     return true;
 }
 
-int supervise(struct daemon *daemon, int signals_fd, int changed_fd)
+int supervise(struct daemon *daemon, int signals_fd)
 {
     int64_t period_us = notify_watchdog_period_us() / 2;
     if (period_us == 0 || period_us > TICK_US)
@@ -137,7 +134,7 @@ int supervise(struct daemon *daemon, int signals_fd, int changed_fd)
         show_status(daemon, shown, sizeof shown);
         struct pollfd fds[] = {{.fd = signals_fd, .events = POLLIN},
                                {.fd = timer_fd, .events = POLLIN},
-                               {.fd = changed_fd, .events = POLLIN}};
+                               {.fd = daemon->changed_fd, .events = POLLIN}};
         if (poll(fds, 3, -1) < 0) {
             if (errno == EINTR)
                 continue;
@@ -145,14 +142,17 @@ int supervise(struct daemon *daemon, int signals_fd, int changed_fd)
             break;
         }
         uint64_t count;
-        if (fds[0].revents && take_signal(signals_fd))
+        if (fds[0].revents && take_signal(daemon, signals_fd))
             break;
-        if (fds[1].revents && read(timer_fd, &count, sizeof count) == sizeof count)
+        if (fds[1].revents && read(timer_fd, &count, sizeof count) == sizeof count) {
             feed_watchdog(daemon);
-        if (fds[2].revents && read(changed_fd, &count, sizeof count) < 0 && errno != EAGAIN) {
+            fleet_reap(daemon->fleet);
+        }
+        if (fds[2].revents && read(daemon->changed_fd, &count, sizeof count) < 0 && errno != EAGAIN) {
             r = -errno;
             break;
         }
+        reload_requested(daemon);
     }
     close(timer_fd);
     return r;

@@ -1,4 +1,5 @@
-/* The loop of main's thread while the daemon runs: the one owner of signals, the watchdog's food, systemd's status line. */
+/* The loop of main's thread while the daemon runs: it takes signals, feeds systemd's watchdog, shows the status line, reloads, and frees
+ * cameras that ended late. */
 #ifndef MEMAED_DAEMON_WATCH_SUPERVISE_H
 #define MEMAED_DAEMON_WATCH_SUPERVISE_H
 
@@ -8,8 +9,8 @@
  * Returns a signalfd for them, or -errno. */
 int supervise_take_signals(void);
 
-/* Until TERM or INT comes. changed_fd: the eventfd of the cameras. 0, or -errno (the loop could not go on). */
-int supervise(struct daemon *daemon, int signals_fd, int changed_fd);
+/* Until TERM or INT comes; HUP reloads. 0, or -errno where the loop cannot go on. */
+int supervise(struct daemon *daemon, int signals_fd);
 
 /* From now on TERM or INT ends the process at once, with status 1. */
 void supervise_let_go(void);

@@ -10,7 +10,8 @@
 
 /* In this order locks are taken. From LOCK_ALERTS on they are leaves: a thread holds them for a copy, and takes no other. */
 enum lock_rank {
-    LOCK_SCHEDULER = 1,     /* the choice among cameras; a worker claims a window (LOCK_RING) under it */
+    LOCK_FLEET = 1,         /* the list of cameras; the web copies their figures under it */
+    LOCK_SCHEDULER,         /* the choice among cameras; a worker claims a window (LOCK_RING) under it */
     LOCK_STATIC,            /* the static scene of a camera */
     LOCK_RESULTS,           /* the alert state of a camera; alerts and snapshots are written under it */
     LOCK_EVENTS,            /* the table of sinks; a sink takes its own lock under it */

@@ -41,6 +41,7 @@ struct results {
     struct alert_record alert;            /* the open one, or the last */
     uint64_t committed;                 /* windows */
     int64_t last_us;                    /* time of the last one */
+    bool ended;                         /* by results_end() */
     bool break_wanted;                  /* once windows due before break_us are scored */
     int64_t break_us;
 
@@ -221,6 +222,10 @@ void results_commit(struct results *results, const struct scheduler_result *resu
                                .pts_us = result->pts_us, .is_static = result->is_static, .reference = result->reference,
                                .score = result->score, .boxes = result->boxes};
     lock_take(&results->lock);
+    if (results->ended) {
+        lock_give(&results->lock);
+        return;
+    }
     score.p_value = (float)take_p_value_locked(results, result->score);
     double drift = drift_distance(&results->drift);
     if (result->gap_before)
@@ -249,6 +254,10 @@ void results_commit(struct results *results, const struct scheduler_result *resu
 void results_break(struct results *results, int64_t time_us)
 {
     lock_take(&results->lock);
+    if (results->ended) {
+        lock_give(&results->lock);
+        return;
+    }
     if (is_settled_locked(results)) {
         break_locked(results, time_us);
         show_open_locked(results);
@@ -262,7 +271,9 @@ void results_break(struct results *results, int64_t time_us)
 void results_end(struct results *results, int64_t time_us)
 {
     lock_take(&results->lock);
-    break_locked(results, time_us);
+    if (!results->ended)
+        break_locked(results, time_us);
+    results->ended = true;
     show_open_locked(results);
     lock_give(&results->lock);
 }

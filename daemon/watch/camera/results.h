@@ -1,8 +1,8 @@
-/* What becomes of one camera's scores, in the order of its windows: the log of scores, the alert state machine, the log of
- * alerts, webhook events, and the figures that the web shows.
+/* One camera's scores, in the order of its windows, go to the log of scores and to the alert state machine, from there to the log of
+ * alerts and to events, and into the figures that the web shows.
  *
- * Where the sequence breaks, what was seen before counts no more and an open alert closes: at the first result after a
- * gap, or, where the camera is lost and no result follows, as soon as the windows due before have been scored. */
+ * A break of the sequence clears the alert rule's memory, and an open alert closes: at the first result after a gap, or, where the
+ * camera is lost and no result follows, as soon as the windows that were due before have been scored. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 
@@ -32,16 +32,17 @@ struct results_options {
 int results_open(struct results **ret, const struct results_options *options);      /* 0, -EINVAL, -ENOMEM */
 void results_close(struct results *results);            /* takes NULL */
 
-/* Takes the next result; one call at a time (as the scheduler commits). No allocation but for alerts. */
+/* Takes the next result; one call at a time (as the scheduler commits). Allocates for events alone. */
 void results_commit(struct results *results, const struct scheduler_result *result);
 
 /* The camera was lost at time_us (UTC), after frame_ring_break(). The decoder's thread. */
 void results_break(struct results *results, int64_t time_us);
-/* No result will follow: an open alert closes at once. */
+/* The camera ends: an open alert closes at once. Whatever comes later, from a worker or a decoder that is stuck, is dropped:
+ * alerts and events are not touched any more. */
 void results_end(struct results *results, int64_t time_us);
 
-/* Sets windows_scored, windows_static, latencies, has_score, last_score, alert_open, threshold, fps_analysed; no other field.
- * Any thread; takes a leaf lock for a copy. */
+/* Sets windows_scored, windows_static, has_score, last_score, drift, latency_ms, latencies, latency_seconds, alert_open,
+ * threshold and fps_analysed; no other field. Any thread; takes a leaf lock for a copy. */
 void results_view(struct results *results, struct view_camera *ret);
 /* As scorelog_read(). */
 size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max, struct record_range *range);

@@ -79,7 +79,7 @@ static void write_clip(const char *path, int n, int fps)
 static void set_up(void)
 {
     struct error err = {.text = ""};
-    beats = (struct heartbeats){0};
+    heartbeats_init(&beats);
     n_cameras = 0;
     snprintf(folder, sizeof folder, "/tmp/memaed-test-camera-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -106,21 +106,25 @@ static struct config_camera *add_camera(const char *name, char *source)
 static void start(int workers, const struct alert_rule *rule)
 {
     struct error err = {.text = ""};
-    struct scheduler_client clients[MAX_CAMERAS];
-    for (size_t i = 0; i < n_cameras; i++) {
-        ck_assert_msg(camera_open(&cameras[i], &(struct camera_options){.config = &configs[i], .plan = plan, .rule = rule,
-                                                                        .calibration = calibration,
-                                                                        .readers = workers, .alerts = alerts, .events = events,
+    ck_assert_int_eq(scheduler_open(&scheduler, &(struct scheduler_options){.workers = workers, .heartbeats = &beats}), 0);
+    for (size_t i = 0; i < n_cameras; i++)
+        ck_assert_msg(camera_open(&cameras[i], &(struct camera_options){.id = (uint32_t)i, .config = &configs[i], .plan = plan,
+                                                                        .rule = rule, .calibration = calibration,
+                                                                        .readers = workers, .scheduler = scheduler,
+                                                                        .alerts = alerts, .events = events,
                                                                         .heartbeats = &beats, .changed_fd = changed_fd},
                                   &err) == 0, "%s", err.text);
-        clients[i] = camera_client(cameras[i]);
-    }
-    ck_assert_int_eq(scheduler_open(&scheduler, &(struct scheduler_options){.workers = workers, .clients = clients, .n_clients = n_cameras,
-                                                                            .workspace_size = plan_workspace_size(plan),
-                                                                            .heartbeats = &beats}), 0);
     ck_assert_int_eq(scheduler_start(scheduler), 0);
-    for (size_t i = 0; i < n_cameras; i++)
-        ck_assert_int_eq(camera_start(cameras[i], scheduler, i), 0);
+    for (size_t i = 0; i < n_cameras; i++) {
+        ck_assert_int_eq(camera_start(cameras[i]), 0);
+        camera_go(cameras[i]);
+    }
+}
+
+static bool any_stuck(int64_t now_us)
+{
+    char name[HEARTBEAT_NAME_SIZE];
+    return heartbeats_stuck(&beats, now_us, name);
 }
 
 static struct view_camera look(size_t i)
@@ -129,7 +133,7 @@ static struct view_camera look(size_t i)
     camera_view(cameras[i], &view);
     ck_assert_uint_eq(view.windows_due, view.windows_scored + view.windows_skipped + view.windows_pending);
     ck_assert_uint_le(view.windows_pending, view.windows_due);
-    ck_assert_ptr_null(heartbeats_stuck(&beats, monotonic_us()));
+    ck_assert(!any_stuck(monotonic_us()));
     return view;
 }
 
@@ -157,8 +161,7 @@ static void stop(void)
         ck_assert_uint_eq(view.windows_pending, 0);
         ck_assert(!view.alert_open);
     }
-    ck_assert_ptr_null(heartbeats_stuck(&beats, INT64_MAX));
-    scheduler_close(scheduler);
+    ck_assert(!any_stuck(INT64_MAX));
     for (size_t i = 0; i < n_cameras; i++) {
         camera_close(cameras[i]);
         unlink(configs[i].source);
@@ -166,6 +169,9 @@ static void stop(void)
         free(configs[i].source);
         free(configs[i].model);
     }
+    scheduler_close(scheduler);
+    ck_assert_ptr_null(beats.first);
+    heartbeats_destroy(&beats);
     alertlog_close(alerts);
     events_free(events);
     plan_close(plan);

@@ -16,6 +16,7 @@ enum { LENGTH = 5, STRIDE = 2, FRAME_SIZE = 256, MAX_CLIENTS = 6, MAX_LOG = 4096
 
 struct source {                     /* a camera of these tests */
     struct scheduler *scheduler;
+    struct scheduled *scheduled;
     size_t index;
     struct frame_ring *ring;
     int n_frames, break_every;
@@ -41,7 +42,7 @@ static void publish(struct source *s, int64_t due_us)
     frame->time_us = (int64_t)stats.frames * 100;
     frame->due_us = due_us;
     if (frame_ring_publish(s->ring))
-        scheduler_due(s->scheduler, s->index);
+        scheduler_due(s->scheduler, s->scheduled);
 }
 
 static void run(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
@@ -78,21 +79,29 @@ static void commit(void *arg, const struct scheduler_result *result)
     s->committed++;
 }
 
+static void open_source(struct source *s, size_t index, struct scheduler *scheduler, int workers, int backlog,
+                        const struct scheduler_client *calls)
+{
+    struct scheduler_client client = *calls;
+    s->scheduler = scheduler;
+    s->index = index;
+    ck_assert_int_eq(frame_ring_open(&s->ring, &(struct frame_ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
+                                                                            .stride = STRIDE, .backlog = backlog,
+                                                                            .readers = workers}), 0);
+    client.ring = s->ring;
+    client.length = LENGTH;
+    client.workspace_size = 100;
+    client.arg = s;
+    ck_assert_int_eq(scheduler_add(scheduler, &client, &s->scheduled), 0);
+}
+
 static void open_sources(struct source *sources, size_t n, struct scheduler **scheduler, int workers, int backlog,
                          void (*commit_fn)(void *, const struct scheduler_result *))
 {
-    struct scheduler_client clients[MAX_CLIENTS];
-    for (size_t i = 0; i < n; i++) {
-        ck_assert_int_eq(frame_ring_open(&sources[i].ring, &(struct frame_ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
-                                                     .stride = STRIDE, .backlog = backlog, .readers = workers}), 0);
-        clients[i] = (struct scheduler_client){.ring = sources[i].ring, .length = LENGTH, .arg = &sources[i], .run = run,
-                                               .commit = commit_fn};
-        sources[i].index = i;
-    }
-    ck_assert_int_eq(scheduler_open(scheduler, &(struct scheduler_options){.workers = workers, .workspace_size = 100, .clients = clients,
-                                                                           .n_clients = n}), 0);
+    ck_assert_int_eq(scheduler_open(scheduler, &(struct scheduler_options){.workers = workers}), 0);
     for (size_t i = 0; i < n; i++)
-        sources[i].scheduler = *scheduler;
+        open_source(&sources[i], i, *scheduler, workers, backlog,
+                    &(struct scheduler_client){.run = run, .commit = commit_fn});
 }
 
 static void close_sources(struct source *sources, size_t n, struct scheduler *scheduler)
@@ -296,29 +305,143 @@ static void run_hanging(void *arg, const struct frame_ring_window *window, void 
 START_TEST(a_slow_window_holds_up_its_camera_alone)
 {
     struct source sources[2] = {0};
-    struct scheduler_client clients[2];
     struct scheduler *scheduler = NULL;
-    struct heartbeats beats = {0};
+    struct heartbeats beats;
+    heartbeats_init(&beats);
     atomic_store(&hang, true);
+    ck_assert_int_eq(scheduler_open(&scheduler, &(struct scheduler_options){.workers = 2, .heartbeats = &beats}), 0);
     for (size_t i = 0; i < 2; i++) {
-        ck_assert_int_eq(frame_ring_open(&sources[i].ring, &(struct frame_ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
-                                                     .stride = STRIDE, .backlog = 400, .readers = 2}), 0);
-        clients[i] = (struct scheduler_client){.ring = sources[i].ring, .length = LENGTH, .arg = &sources[i], .run = run_hanging,
-                                               .commit = commit};
-        sources[i].index = i;
-    }
-    ck_assert_int_eq(scheduler_open(&scheduler, &(struct scheduler_options){.workers = 2, .workspace_size = 100, .clients = clients,
-                                                                            .n_clients = 2, .heartbeats = &beats}), 0);
-    for (int i = 0; i < 2; i++) {
-        sources[i].scheduler = scheduler;
+        open_source(&sources[i], i, scheduler, 2, 400, &(struct scheduler_client){.run = run_hanging, .commit = commit});
         for (int f = 0; f < LENGTH + 99 * STRIDE; f++)
             publish(&sources[i], f);
     }
     finish(scheduler, sources, 2);
     ck_assert_uint_eq(sources[0].committed, 100);
     ck_assert_uint_eq(sources[1].committed, 100);
-    ck_assert_ptr_null(heartbeats_stuck(&beats, INT64_MAX));     /* nobody left a deadline behind */
+    char name[HEARTBEAT_NAME_SIZE];
+    ck_assert(!heartbeats_stuck(&beats, INT64_MAX, name));      /* nobody left a deadline behind */
     close_sources(sources, 2, scheduler);
+    ck_assert_ptr_null(beats.first);
+    heartbeats_destroy(&beats);
+}
+END_TEST
+
+/* The time of computing is what run() says: waiting does not count. */
+static void run_reporting(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
+{
+    run(arg, window, workspace, ret);
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    ret->computed_us = 100;
+}
+
+START_TEST(waiting_is_not_computing)
+{
+    struct source source = {0};
+    struct scheduler *scheduler = NULL;
+    struct scheduler_stats stats;
+    ck_assert_int_eq(scheduler_open(&scheduler, &(struct scheduler_options){.workers = 1}), 0);
+    open_source(&source, 0, scheduler, 1, 64, &(struct scheduler_client){.run = run_reporting, .commit = commit});
+    for (int f = 0; f < LENGTH + 9 * STRIDE; f++)
+        publish(&source, f);
+    finish(scheduler, &source, 1);
+    scheduler_stats(scheduler, &stats);
+    ck_assert_uint_eq(stats.windows, 10);
+    ck_assert_double_eq_tol(stats.seconds, 10 * 100e-6, 1e-9);
+    close_sources(&source, 1, scheduler);
+}
+END_TEST
+
+/* Clients come and go while the workers are busy with others, and a later client needs a larger workspace. */
+enum { LARGE = 1 << 16, ROUNDS = 150 };
+
+static void run_large(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
+{
+    memset(workspace, 0x5a, LARGE);
+    run(arg, window, workspace, ret);
+}
+
+static void *decode_until(void *arg)
+{
+    struct source *s = arg;
+    for (int64_t n = 0; !atomic_load(&enough); n++) {
+        publish(s, n);
+        if (n % 8 == 0)
+            sched_yield();
+    }
+    return NULL;
+}
+
+START_TEST(clients_come_and_go)
+{
+    struct source stays[2] = {0};
+    struct scheduler *scheduler = NULL;
+    pthread_t threads[2];
+    atomic_store(&enough, false);
+    open_sources(stays, 2, &scheduler, 2, 16, commit);
+    ck_assert_int_eq(scheduler_start(scheduler), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, decode_until, &stays[i]);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct source guest = {0};
+        struct scheduler_client calls = {.run = round < ROUNDS / 2 ? run : run_large, .commit = commit};
+        ck_assert_int_eq(frame_ring_open(&guest.ring, &(struct frame_ring_options){.frame_size = FRAME_SIZE, .length = LENGTH,
+                                                                                   .stride = STRIDE, .backlog = 64,
+                                                                                   .readers = 2}), 0);
+        calls.ring = guest.ring;
+        calls.length = LENGTH;
+        calls.workspace_size = round < ROUNDS / 2 ? 100 : LARGE;
+        calls.arg = &guest;
+        guest.scheduler = scheduler;
+        guest.index = 2;
+        ck_assert_int_eq(scheduler_add(scheduler, &calls, &guest.scheduled), 0);
+        for (int f = 0; f < LENGTH + 20 * STRIDE; f++)
+            publish(&guest, f);
+        while (round % 3 == 0 && frame_ring_waiting_since(guest.ring) != INT64_MAX)
+            sched_yield();
+        ck_assert(scheduler_remove(scheduler, guest.scheduled, INT64_MAX));
+        struct frame_ring_stats stats;
+        frame_ring_stats(guest.ring, &stats);
+        ck_assert_uint_eq(stats.windows_claimed, guest.committed);
+        if (round % 3 == 0)
+            ck_assert_uint_eq(guest.committed, 21);
+        frame_ring_close(guest.ring);
+        memset(&guest, 0xff, sizeof guest);
+    }
+    atomic_store(&enough, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    scheduler_stop(scheduler);
+    ck_assert_int_eq(scheduler_join(scheduler, INT64_MAX), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_uint_gt(stays[i].committed, 0);
+    close_sources(stays, 2, scheduler);
+}
+END_TEST
+
+/* A client whose window runs is not removed before that ends, and can be removed later. */
+START_TEST(a_client_at_work_is_not_removed)
+{
+    struct source source = {0};
+    struct scheduler *scheduler = NULL;
+    atomic_store(&hang, true);
+    ck_assert_int_eq(scheduler_open(&scheduler, &(struct scheduler_options){.workers = 1}), 0);
+    open_source(&source, 0, scheduler, 1, 64, &(struct scheduler_client){.run = run_hanging, .commit = commit});
+    for (int f = 0; f < LENGTH + 5 * STRIDE; f++)
+        publish(&source, f);
+    ck_assert_int_eq(scheduler_start(scheduler), 0);
+    struct frame_ring_stats stats;
+    do {
+        sched_yield();
+        frame_ring_stats(source.ring, &stats);
+    } while (stats.windows_claimed == 0);
+    ck_assert(!scheduler_remove(scheduler, source.scheduled, 0));
+    ck_assert_uint_eq(source.committed, 0);
+    atomic_store(&hang, false);
+    ck_assert(scheduler_remove(scheduler, source.scheduled, INT64_MAX));
+    ck_assert_uint_eq(source.committed, 1);             /* its other windows were not claimed any more */
+    scheduler_stop(scheduler);
+    ck_assert_int_eq(scheduler_join(scheduler, INT64_MAX), 0);
+    close_sources(&source, 1, scheduler);
 }
 END_TEST
 
@@ -333,6 +456,9 @@ int main(void)
     tcase_add_test(tcase, who_was_idle_has_saved_up_nothing);
     tcase_add_test(tcase, shares_are_fair_under_overload);
     tcase_add_test(tcase, a_slow_window_holds_up_its_camera_alone);
+    tcase_add_test(tcase, waiting_is_not_computing);
+    tcase_add_test(tcase, clients_come_and_go);
+    tcase_add_test(tcase, a_client_at_work_is_not_removed);
     Suite *suite = suite_create("scheduler");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

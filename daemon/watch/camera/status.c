@@ -1,0 +1,65 @@
+#include "daemon/watch/camera/status.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void camera_status_init(struct camera_status *status, int changed_fd)
+{
+    *status = (struct camera_status){.changed_fd = changed_fd};
+    lock_init(&status->lock, LOCK_VIEW);
+}
+
+void camera_status_destroy(struct camera_status *status)
+{
+    lock_destroy(&status->lock);
+}
+
+void camera_status_set(struct camera_status *status, enum view_camera_state state, const char *reason)
+{
+    lock_take(&status->lock);
+    bool changed = status->state != state;
+    status->state = state;
+    snprintf(status->reason, sizeof status->reason, "%s", reason);
+    if (state == VIEW_LOST || state == VIEW_STOPPED)
+        status->fps_in = 0;
+    lock_give(&status->lock);
+    if (changed && status->changed_fd >= 0) {
+        ssize_t r = write(status->changed_fd, &(uint64_t){1}, sizeof(uint64_t));
+        (void)r;        /* fails only where nobody has read 2^64 changes */
+    }
+}
+
+void camera_status_set_frozen(struct camera_status *status, bool frozen)
+{
+    lock_take(&status->lock);
+    status->frozen = frozen;
+    lock_give(&status->lock);
+}
+
+void camera_status_set_stream(struct camera_status *status, double fps_in, uint64_t frames_corrupt)
+{
+    lock_take(&status->lock);
+    status->fps_in = fps_in;
+    status->frames_corrupt = frames_corrupt;
+    lock_give(&status->lock);
+}
+
+void camera_status_count_reconnect(struct camera_status *status)
+{
+    lock_take(&status->lock);
+    status->reconnects++;
+    lock_give(&status->lock);
+}
+
+void camera_status_view(struct camera_status *status, struct view_camera *ret)
+{
+    lock_take(&status->lock);
+    ret->state = status->state;
+    memcpy(ret->reason, status->reason, sizeof ret->reason);
+    ret->fps_in = status->fps_in;
+    ret->frames_corrupt = status->frames_corrupt;
+    ret->reconnects = status->reconnects;
+    ret->frozen = status->frozen;
+    lock_give(&status->lock);
+}

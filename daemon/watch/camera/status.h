@@ -1,0 +1,30 @@
+/* The state of one camera as the web and the supervisor see it: written by the decoder's thread, read by any. */
+#ifndef MEMAED_DAEMON_WATCH_CAMERA_STATUS_H
+#define MEMAED_DAEMON_WATCH_CAMERA_STATUS_H
+
+#include "io/base/lock.h"
+#include "web/view.h"
+
+struct camera_status {
+    int changed_fd;             /* an eventfd that is told of each change of state; -1: none */
+    struct lock lock;           /* a leaf; guards: */
+    enum view_camera_state state;
+    char reason[256];           /* why lost or stopped; redacted */
+    double fps_in;
+    uint64_t frames_corrupt, reconnects;
+    bool frozen;
+};
+
+void camera_status_init(struct camera_status *status, int changed_fd);
+void camera_status_destroy(struct camera_status *status);
+
+/* reason is redacted already, and copied. */
+void camera_status_set(struct camera_status *status, enum view_camera_state state, const char *reason);
+void camera_status_set_frozen(struct camera_status *status, bool frozen);
+void camera_status_set_stream(struct camera_status *status, double fps_in, uint64_t frames_corrupt);
+void camera_status_count_reconnect(struct camera_status *status);
+
+/* Sets state, reason, fps_in, frames_corrupt, reconnects and frozen of ret; no other field. Any thread. */
+void camera_status_view(struct camera_status *status, struct view_camera *ret);
+
+#endif

@@ -1,0 +1,283 @@
+#include "daemon/watch/camera/stream.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "daemon/base/camera_settings.h"
+#include "daemon/base/log.h"
+#include "io/base/clock.h"
+#include "io/base/redact.h"
+#include "io/video/source.h"
+
+/* How long the watchdog waits beyond the source's own time limits. Opening may wait for name resolution, which nothing can
+ * interrupt; all else is short. */
+#define OPEN_PATIENCE_US INT64_C(300000000)
+#define READ_PATIENCE_US INT64_C(60000000)
+#define WAIT_PATIENCE_US INT64_C(10000000)
+/* A file that is later than this (the machine slept, say) goes on from here instead of catching up. */
+#define MAX_LATE_US INT64_C(2000000)
+
+struct camera_stream {
+    struct camera_stream_options options;
+    struct frame_ring *ring;
+    struct results *results;
+    struct scheduler *scheduler;
+    struct scheduled *client;
+    size_t frame_size;          /* pixels */
+    int length;                 /* frames of a window */
+    bool is_live, is_file;
+
+    /* The thread's own. */
+    int unbroken;               /* frames since the sequence began, at most length */
+    bool lost;                  /* camera.lost went out, and no camera.restored since */
+    bool frozen;
+    int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0 while a file plays; 0: not begun */
+    int64_t last_pts_us;
+    double fps_in;              /* of the stream, as it was last measured; 0: unknown */
+    struct static_repeat repeat;        /* last: a picture */
+    uint64_t corrupt_before;    /* frames of earlier openings of the source */
+
+    atomic_bool stop;           /* set with wait_lock held */
+    struct lock wait_lock;      /* for waiting on `stopped` */
+    pthread_cond_t stopped;
+};
+
+int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options)
+{
+    const struct arch *arch = camera_windows_arch(options->windows);
+    struct camera_stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return -ENOMEM;
+    lock_init(&stream->wait_lock, LOCK_WAIT);
+    lock_cond_init(&stream->stopped);
+    stream->options = *options;
+    stream->ring = camera_windows_ring(options->windows);
+    stream->results = camera_windows_results(options->windows);
+    stream->frame_size = (size_t)arch->height * (size_t)arch->width;
+    stream->length = arch->frames;
+    stream->is_live = source_is_live(options->config->source);
+    stream->is_file = camera_settings_is_local_file(options->config);
+    stream->repeat.last = malloc(stream->frame_size);
+    if (!stream->repeat.last) {
+        camera_stream_close(stream);
+        return -ENOMEM;
+    }
+    *ret = stream;
+    return 0;
+}
+
+void camera_stream_close(struct camera_stream *stream)
+{
+    if (!stream)
+        return;
+    free(stream->repeat.last);
+    pthread_cond_destroy(&stream->stopped);
+    lock_destroy(&stream->wait_lock);
+    free(stream);
+}
+
+void camera_stream_set_scheduler(struct camera_stream *stream, struct scheduler *scheduler, struct scheduled *client)
+{
+    stream->scheduler = scheduler;
+    stream->client = client;
+}
+
+bool camera_stream_is_live(const struct camera_stream *stream)
+{
+    return stream->is_live;
+}
+
+bool camera_stream_is_file(const struct camera_stream *stream)
+{
+    return stream->is_file;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------------------------------- */
+
+void camera_stream_stop(struct camera_stream *stream)
+{
+    lock_take(&stream->wait_lock);
+    atomic_store(&stream->stop, true);
+    pthread_cond_broadcast(&stream->stopped);
+    lock_give(&stream->wait_lock);
+}
+
+bool camera_stream_stopped(const struct camera_stream *stream)
+{
+    return atomic_load(&stream->stop);
+}
+
+bool camera_stream_wait_until(struct camera_stream *stream, int64_t until_us)
+{
+    heartbeat_until(stream->options.beat, until_us + WAIT_PATIENCE_US);
+    lock_take(&stream->wait_lock);
+    while (!atomic_load(&stream->stop) && lock_wait_until(&stream->wait_lock, &stream->stopped, until_us))
+        ;
+    bool go_on = !atomic_load(&stream->stop);
+    lock_give(&stream->wait_lock);
+    return go_on;
+}
+
+/* ---- the sequence of pictures --------------------------------------------------------------------------------------- */
+
+static void post_event(struct camera_stream *stream, enum event_type type, const char *reason, double quantity)
+{
+    events_post(stream->options.events, &(struct event){.type = type, .camera = stream->options.config->name,
+                                                        .reason = reason, .quantity = quantity});
+}
+
+static void set_frozen(struct camera_stream *stream, bool frozen, int64_t same_us)
+{
+    stream->frozen = frozen;
+    camera_status_set_frozen(stream->options.status, frozen);
+    post_event(stream, frozen ? EVENT_CAMERA_FROZEN : EVENT_CAMERA_UNFROZEN,
+               frozen ? "pictures flow, but each is the same as the one before, for longer than ever in the model's footage"
+                      : "pictures differ again, or the sequence has ended", 1e-6 * (double)same_us);
+}
+
+static void end_sequence(struct camera_stream *stream)
+{
+    if (stream->frozen)
+        set_frozen(stream, false, stream->last_pts_us - stream->repeat.since_us);
+    frame_ring_break(stream->ring);
+    stream->unbroken = 0;
+    stream->repeat.begun = false;
+}
+
+/* The sequence breaks, and goes on at once. */
+static void break_sequence(struct camera_stream *stream)
+{
+    if (stream->unbroken == stream->length)
+        camera_status_set(stream->options.status, VIEW_WARMING, "");
+    end_sequence(stream);
+}
+
+/* Notes how long the picture has been the same, and posts an event when that becomes too long and when it ends. */
+static void count_repeat(struct camera_stream *stream, struct frame_ring_frame *frame)
+{
+    int64_t before_us = stream->repeat.since_us;
+    frame->same_since_us = static_repeat_since(&stream->repeat, frame->pixels, stream->frame_size, frame->pts_us);
+    bool frozen = camera_windows_is_frozen(stream->options.windows, frame);
+    if (frozen != stream->frozen)
+        set_frozen(stream, frozen, frame->pts_us - (frozen ? frame->same_since_us : before_us));
+}
+
+/* A whole window of unbroken pictures means that the camera watches. */
+static void count_frame(struct camera_stream *stream)
+{
+    if (stream->unbroken == stream->length)
+        return;
+    if (stream->unbroken++ == 0)
+        camera_status_set(stream->options.status, VIEW_WARMING, "");
+    if (stream->unbroken < stream->length)
+        return;
+    camera_status_set(stream->options.status, VIEW_WATCHING, "");
+    if (stream->lost)
+        post_event(stream, EVENT_CAMERA_RESTORED, "pictures flow again", 0);
+    stream->lost = false;
+}
+
+void camera_stream_lose(struct camera_stream *stream, const char *cause)
+{
+    char reason[256];
+    redact(reason, sizeof reason, cause);
+    end_sequence(stream);
+    camera_status_set(stream->options.status, VIEW_LOST, reason);
+    results_break(stream->results, utc_us());
+    if (!stream->lost)
+        post_event(stream, EVENT_CAMERA_LOST, reason, 0);
+    stream->lost = true;
+}
+
+void camera_stream_end(struct camera_stream *stream)
+{
+    static const char reason[] = "the file has ended";
+    end_sequence(stream);
+    results_break(stream->results, utc_us());
+    camera_status_set(stream->options.status, VIEW_STOPPED, reason);
+    log_event(LOG_INFO, "camera_stopped", "camera", stream->options.config->name, "reason", reason, NULL);
+}
+
+void camera_stream_begin_again(struct camera_stream *stream)
+{
+    double fps = stream->options.fps > 0 ? stream->options.fps : stream->fps_in > 0 ? stream->fps_in : CAMERA_DEFAULT_FPS;
+    camera_stream_wait_until(stream, stream->anchor_us + stream->last_pts_us + (int64_t)(1e6 / fps));
+    break_sequence(stream);
+}
+
+/* ---- one opening of the source -------------------------------------------------------------------------------------- */
+
+static void show_stream(struct camera_stream *stream, const struct source *source)
+{
+    struct source_stats stats;
+    source_stats(source, &stats);
+    stream->fps_in = stats.fps_in;
+    camera_status_set_stream(stream->options.status, stats.fps_in, stream->corrupt_before + stats.frames_corrupt);
+}
+
+/* Waits until a picture of a file is due. false: the thread is to end. */
+static bool pace(struct camera_stream *stream, int64_t pts_us)
+{
+    int64_t now_us = monotonic_us();
+    if (stream->anchor_us == 0 || now_us > stream->anchor_us + pts_us + MAX_LATE_US)
+        stream->anchor_us = now_us - pts_us;
+    return stream->anchor_us + pts_us <= now_us || camera_stream_wait_until(stream, stream->anchor_us + pts_us);
+}
+
+/* Reads one picture into the ring. 1; 0 at the end; -errno with the cause in err. */
+static int take_picture(struct camera_stream *stream, struct source *source, uint64_t *pictures, struct error *err)
+{
+    struct frame_ring_frame *frame = frame_ring_frame(stream->ring);
+    struct source_frame picture;
+    int64_t stall_us = (int64_t)(stream->options.config->stall_timeout_s * 1e6);
+    heartbeat_until(stream->options.beat, monotonic_us() + SOURCE_PICTURE_STALLS * stall_us + READ_PATIENCE_US);
+    int r = source_read(source, frame->pixels, &picture, err);
+    show_stream(stream, source);
+    if (r <= 0)
+        return r;
+    if (picture.gap || picture.corrupt)
+        break_sequence(stream);
+    if (picture.corrupt)
+        return 1;
+    if (picture.gap)
+        stream->anchor_us = 0;      /* a jump of the time stamps is not waited for */
+    if (!stream->is_live && !pace(stream, picture.pts_us))
+        return -EINTR;
+    frame->pts_us = picture.pts_us;
+    frame->time_us = utc_us();
+    frame->due_us = monotonic_us();
+    count_repeat(stream, frame);
+    if (frame_ring_publish(stream->ring))
+        scheduler_due(stream->scheduler, stream->client);
+    stream->last_pts_us = picture.pts_us;
+    ++*pictures;
+    count_frame(stream);
+    return 1;
+}
+
+int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct error *err)
+{
+    const struct config_camera *config = stream->options.config;
+    const struct arch *arch = camera_windows_arch(stream->options.windows);
+    struct source_options options = camera_settings_source(config);
+    options.width = arch->width;
+    options.height = arch->height;
+    options.fps = stream->options.fps;
+    options.stop = &stream->stop;
+    options.decoder_threads = 1;
+    struct source *source;
+    *pictures = 0;
+    heartbeat_until(stream->options.beat, monotonic_us() + (int64_t)(config->stall_timeout_s * 1e6) + OPEN_PATIENCE_US);
+    int r = source_open(&source, config->source, &options, err);
+    if (r < 0)
+        return r;
+    stream->anchor_us = 0;
+    while ((r = take_picture(stream, source, pictures, err)) > 0)
+        ;
+    struct source_stats stats;
+    source_stats(source, &stats);
+    stream->corrupt_before += stats.frames_corrupt;
+    source_close(source);
+    return r;
+}

@@ -1,0 +1,56 @@
+/* The decoder's side of one camera: opens the source, fills the ring of frames at the stream's own pace, and says when the camera
+ * is lost, restored, frozen or at its end.
+ *
+ * A file plays by its time stamps against the clock, from its first picture on; a late picture is not waited for. A live source
+ * paces itself. The camera's own thread calls; camera_stream_stop() may be called from any. */
+#ifndef MEMAED_DAEMON_WATCH_CAMERA_STREAM_H
+#define MEMAED_DAEMON_WATCH_CAMERA_STREAM_H
+
+#include "core/error.h"
+#include "daemon/watch/camera/status.h"
+#include "daemon/watch/camera/windows.h"
+#include "daemon/watch/events.h"
+#include "daemon/watch/heartbeat.h"
+#include "daemon/watch/scheduler.h"
+#include "io/config/config.h"
+
+enum { CAMERA_DEFAULT_FPS = 25 };   /* frames a second where neither the configuration nor the stream says */
+
+struct camera_stream;
+
+struct camera_stream_options {
+    const struct config_camera *config;     /* borrowed until close, as is all below */
+    double fps;                             /* frames analysed a second; 0: every frame */
+    struct camera_windows *windows;
+    struct camera_status *status;
+    struct events *events;
+    struct heartbeat *beat;
+};
+
+int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options);    /* 0, -ENOMEM */
+void camera_stream_close(struct camera_stream *stream);         /* takes NULL; its thread has ended */
+
+/* Whom to tell of windows that come due. Before the thread starts. */
+void camera_stream_set_scheduler(struct camera_stream *stream, struct scheduler *scheduler, struct scheduled *client);
+
+/* Tells the thread to end: every call below returns soon. At once, from any thread. */
+void camera_stream_stop(struct camera_stream *stream);
+bool camera_stream_stopped(const struct camera_stream *stream);
+/* Waits until until_us (CLOCK_MONOTONIC). false: the thread is to end. */
+bool camera_stream_wait_until(struct camera_stream *stream, int64_t until_us);
+
+/* Plays the source once. 0: it ended; -errno with the cause in err. *pictures: how many it gave. */
+int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct error *err);
+/* A file has ended and is to be played again: waits until its last picture has stood as long as the others. */
+void camera_stream_begin_again(struct camera_stream *stream);
+
+/* The camera is lost: the sequence ends, and camera.lost goes out unless it has since the last camera.restored. */
+void camera_stream_lose(struct camera_stream *stream, const char *cause);
+/* A file has ended for good. */
+void camera_stream_end(struct camera_stream *stream);
+
+bool camera_stream_is_live(const struct camera_stream *stream);
+/* A file of this machine, whose end is no loss. */
+bool camera_stream_is_file(const struct camera_stream *stream);
+
+#endif

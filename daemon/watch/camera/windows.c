@@ -1,0 +1,194 @@
+#include "daemon/watch/camera/windows.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "daemon/base/static_gate.h"
+#include "daemon/watch/camera/stream.h"
+#include "io/base/clock.h"
+
+enum { SCORES_KEPT = 16384, SECONDS_A_DAY = 86400 };
+
+struct camera_windows {
+    const struct plan *plan;
+    bool has_calibration;
+    struct calibration calibration;
+    bool has_rule;
+    struct alert_rule rule;
+    int length;                 /* frames of a window */
+    struct frame_cache *frame_cache;    /* used by the worker that set in_frame_cache */
+    atomic_flag in_frame_cache;
+    struct frame_ring *ring;
+    struct results *results;
+    struct static_gate *gate;   /* NULL: every window is computed */
+};
+
+/* Static windows are skipped where the model bounds how far that changes a score. */
+static int open_gate(struct camera_windows *windows, const struct camera_windows_options *options)
+{
+    if (options->config->compute_all || !calibration_static_holds(options->calibration))
+        return 0;
+    const struct alert_rule *rule = options->rule;
+    return static_gate_open(&windows->gate, &windows->calibration, windows->plan,
+                            rule ? &(struct static_rule){rule->threshold, rule->close_threshold, rule->k, rule->n} : NULL);
+}
+
+static int open_results(struct camera_windows *windows, const struct camera_windows_options *options)
+{
+    const struct calibration *calibration = options->calibration;
+    int stride = options->config->stride;
+    double fps = options->fps > 0 ? options->fps : CAMERA_DEFAULT_FPS;
+    return results_open(&windows->results,
+                        &(struct results_options){.camera = options->config->name,
+                                                  .rule = options->rule,
+                                                  .tail = calibration && calibration->has_tail ? &calibration->tail : NULL,
+                                                  .windows_a_day = SECONDS_A_DAY * fps / stride,
+                                                  .frames_per_window = stride < windows->length ? stride : windows->length,
+                                                  .scores_kept = SCORES_KEPT,
+                                                  .ring = windows->ring,
+                                                  .alerts = options->alerts,
+                                                  .events = options->events});
+}
+
+int camera_windows_open(struct camera_windows **ret, const struct camera_windows_options *options)
+{
+    const struct arch *arch = plan_arch(options->plan);
+    struct camera_windows *windows = calloc(1, sizeof *windows);
+    if (!windows)
+        return -ENOMEM;
+    windows->plan = options->plan;
+    windows->has_calibration = options->calibration != NULL;
+    if (options->calibration)
+        windows->calibration = *options->calibration;
+    windows->has_rule = options->rule != NULL;
+    if (options->rule)
+        windows->rule = *options->rule;
+    windows->length = arch->frames;
+    atomic_flag_clear(&windows->in_frame_cache);
+    windows->frame_cache = plan_frame_cache_new(options->plan, options->config->stride);
+    int r = windows->frame_cache ? 0 : -ENOMEM;
+    if (r == 0)
+        r = frame_ring_open(&windows->ring,
+                            &(struct frame_ring_options){.frame_size = (size_t)arch->height * (size_t)arch->width,
+                                                         .length = arch->frames,
+                                                         .stride = options->config->stride,
+                                                         .backlog = options->config->backlog,
+                                                         .readers = options->readers});
+    if (r == 0)
+        r = open_results(windows, options);
+    if (r == 0)
+        r = open_gate(windows, options);
+    if (r < 0)
+        camera_windows_close(windows);
+    else
+        *ret = windows;
+    return r;
+}
+
+void camera_windows_close(struct camera_windows *windows)
+{
+    if (!windows)
+        return;
+    static_gate_close(windows->gate);
+    results_close(windows->results);
+    frame_ring_close(windows->ring);
+    free(windows->frame_cache);
+    free(windows);
+}
+
+bool camera_windows_is_frozen(const struct camera_windows *windows, const struct frame_ring_frame *frame)
+{
+    return windows->has_calibration && windows->calibration.has_static &&
+           (double)(frame->pts_us - frame->same_since_us) > 1e6 * windows->calibration.still.frozen_s;
+}
+
+/* Whether a window is static; ret has its score then. */
+static bool is_static(const struct camera_windows *windows, const struct frame_ring_window *window,
+                      const uint8_t *const *frames, uint64_t *number, struct scheduler_result *ret)
+{
+    const struct static_window asked = {.frames = frames,
+                                        .first = window->frames[0]->number,
+                                        .gap_before = window->gap_before,
+                                        .frozen = camera_windows_is_frozen(windows, window->frames[windows->length - 1])};
+    struct static_score score;
+    if (!static_gate_enter(windows->gate, window->ticket, &asked, number, &score))
+        return false;
+    ret->is_static = true;
+    ret->reference = score.reference;
+    ret->score = score.score;
+    ret->boxes = score.boxes;
+    return true;
+}
+
+/* The frame cache serves one worker at a time. A worker that finds it in use computes its window without it, because waiting
+ * would take longer; the result is the same. */
+static void compute(struct camera_windows *windows, const struct frame_ring_window *window, const uint8_t *const *frames,
+                    void *workspace, struct scheduler_result *ret, struct score_features *features)
+{
+    struct plan_result result;
+    int64_t start_us = monotonic_us();
+    bool alone = !atomic_flag_test_and_set(&windows->in_frame_cache);
+    plan_run_sliding(windows->plan, alone ? windows->frame_cache : NULL, window->frames[0]->number, frames, workspace,
+                     &result);
+    if (alone)
+        atomic_flag_clear(&windows->in_frame_cache);
+    const struct calibration *calibration = windows->has_calibration ? &windows->calibration : NULL;
+    ret->reference = result.reference;
+    ret->score = calibration_score(calibration, windows->plan, &result, features);
+    if (windows->has_rule)
+        calibration_boxes(calibration, windows->plan, &result, ret->score, windows->rule.threshold,
+                          windows->rule.close_threshold, &ret->boxes);
+    ret->computed_us = monotonic_us() - start_us;
+}
+
+static void run_window(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
+{
+    struct camera_windows *windows = arg;
+    const uint8_t *frames[FRAME_RING_MAX_LENGTH];
+    for (int i = 0; i < windows->length; i++)
+        frames[i] = window->frames[i]->pixels;
+    uint64_t number;
+    if (windows->gate && is_static(windows, window, frames, &number, ret))
+        return;
+    struct score_features features;
+    compute(windows, window, frames, workspace, ret, &features);
+    if (windows->gate)
+        static_gate_leave(windows->gate, number, &features,
+                          &(struct static_score){ret->reference, ret->score, ret->boxes});
+}
+
+static void commit_result(void *arg, const struct scheduler_result *result)
+{
+    results_commit(((struct camera_windows *)arg)->results, result);
+}
+
+struct scheduler_client camera_windows_client(struct camera_windows *windows)
+{
+    return (struct scheduler_client){.ring = windows->ring,
+                                     .length = windows->length,
+                                     .workspace_size = plan_workspace_size(windows->plan),
+                                     .arg = windows,
+                                     .run = run_window,
+                                     .commit = commit_result};
+}
+
+struct frame_ring *camera_windows_ring(struct camera_windows *windows)
+{
+    return windows->ring;
+}
+
+struct results *camera_windows_results(struct camera_windows *windows)
+{
+    return windows->results;
+}
+
+const struct arch *camera_windows_arch(const struct camera_windows *windows)
+{
+    return plan_arch(windows->plan);
+}
+
+enum precision camera_windows_precision(const struct camera_windows *windows)
+{
+    return plan_precision(windows->plan);
+}

@@ -1,0 +1,40 @@
+/* The workers' side of one camera: the ring of frames that the decoder fills, the network that runs over its windows, and what
+ * becomes of the results. Opened and closed by the camera; run by the scheduler's workers. */
+#ifndef MEMAED_DAEMON_WATCH_CAMERA_WINDOWS_H
+#define MEMAED_DAEMON_WATCH_CAMERA_WINDOWS_H
+
+#include "core/score/alert.h"
+#include "core/score/calibration.h"
+#include "daemon/watch/camera/results.h"
+#include "daemon/watch/events.h"
+#include "daemon/watch/scheduler.h"
+#include "io/config/config.h"
+
+struct camera_windows;
+
+struct camera_windows_options {
+    const struct config_camera *config;         /* borrowed until close */
+    const struct calibration *calibration;      /* copied; NULL: the score is the reference */
+    const struct plan *plan;                    /* borrowed until close */
+    double fps;                                 /* frames analysed a second; 0: every frame */
+    const struct alert_rule *rule;              /* copied; NULL: scores only */
+    int readers;                                /* workers of the scheduler */
+    struct alertlog *alerts;                    /* borrowed until close */
+    struct events *events;                      /* borrowed until close */
+};
+
+int camera_windows_open(struct camera_windows **ret, const struct camera_windows_options *options);    /* 0, -EINVAL, -ENOMEM */
+void camera_windows_close(struct camera_windows *windows);      /* takes NULL; no worker is at it any more */
+
+/* The client that a scheduler takes; its arg is windows. */
+struct scheduler_client camera_windows_client(struct camera_windows *windows);
+
+struct frame_ring *camera_windows_ring(struct camera_windows *windows);
+struct results *camera_windows_results(struct camera_windows *windows);
+const struct arch *camera_windows_arch(const struct camera_windows *windows);
+enum precision camera_windows_precision(const struct camera_windows *windows);
+
+/* Whether the frame has been the same for longer than pictures ever were in the model's footage. Any thread. */
+bool camera_windows_is_frozen(const struct camera_windows *windows, const struct frame_ring_frame *frame);
+
+#endif

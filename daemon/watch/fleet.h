@@ -1,0 +1,79 @@
+/* All cameras of the daemon, and the workers that they share. Cameras come, go and are replaced by name while the others run.
+ *
+ * A camera has an id that no other camera of this process ever has; a camera that is replaced by one of the same name is another
+ * camera. Unchanged cameras keep their thread, their ring, their scores and their id.
+ *
+ * One thread, main's, opens and changes the fleet. fleet_view…() and fleet_scores() are for any thread. */
+#ifndef MEMAED_DAEMON_WATCH_FLEET_H
+#define MEMAED_DAEMON_WATCH_FLEET_H
+
+#include "core/error.h"
+#include "daemon/watch/alertlog.h"
+#include "daemon/watch/check.h"
+#include "daemon/watch/events.h"
+#include "daemon/watch/heartbeat.h"
+#include "daemon/watch/plans.h"
+#include "daemon/watch/scheduler.h"
+#include "io/config/config.h"
+#include "web/view.h"
+
+struct fleet;
+
+struct fleet_options {
+    int workers;                        /* >= 1 */
+    int patience_ms;                    /* how long fleet_apply() waits for cameras that leave; 0: a second */
+    /* Borrowed until close: */
+    struct alertlog *alerts;
+    struct events *events;
+    struct heartbeats *heartbeats;
+    int changed_fd;                     /* an eventfd that is told when a camera's state changes; -1: none */
+};
+
+/* The models of a configuration, loaded and checked, and which bytes each file was. */
+struct fleet_models {
+    struct check_models models;
+    struct model_identity *identities;  /* [models.n_files] */
+};
+
+/* check_models() with its results; a file that changes while it is read counts as changed at the next load. */
+int fleet_models_load(struct fleet_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg);
+void fleet_models_clear(struct fleet_models *models);   /* after fleet_models_load(), or zeroes */
+
+struct fleet_changes {
+    size_t added, removed, changed, unchanged;
+};
+
+/* Without cameras. 0 or -errno with the cause in err. */
+int fleet_open(struct fleet **ret, const struct fleet_options *options, struct error *err);
+/* Starts the workers, and lets the cameras go that fleet_apply() has opened so far. 0 or -errno with the cause in err. */
+int fleet_start(struct fleet *fleet, struct error *err);
+
+/* Makes the cameras those of config, in its order; models are config's. A camera is unchanged where its keys
+ * (config_camera_equal()) and its model's identity are. Either all new cameras can be opened, or nothing changes.
+ *
+ * Cameras that leave are told to end, and waited for; a new one of the same name starts after that. A camera that takes longer
+ * than the patience (in name resolution, or in a slow window) ends on its own, later, by fleet_reap().
+ * 0, or -errno with the cause in err. */
+int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_models *models, struct fleet_changes *ret,
+                struct error *err);
+
+/* Frees cameras that left and have ended since. To be called now and then. */
+void fleet_reap(struct fleet *fleet);
+
+/* Ends all: cameras and workers are told at once; decoders are waited for until decoders_us, workers until workers_us (both
+ * CLOCK_MONOTONIC). Then every camera has ended for the outside: open alerts are closed, no event follows.
+ * false: a decoder or a worker is stuck, and goes on using the fleet. May be called again, to wait longer. */
+bool fleet_stop(struct fleet *fleet, int64_t decoders_us, int64_t workers_us);
+void fleet_close(struct fleet *fleet);          /* takes NULL; after fleet_stop() returned true, or without cameras */
+
+/* As the functions of the same name in web/view.h. */
+int fleet_view_cameras(struct fleet *fleet, struct view_camera **ret, size_t *n);
+bool fleet_view_camera(struct fleet *fleet, const char *name, struct view_camera *ret);
+bool fleet_scores(struct fleet *fleet, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
+                  struct record_range *range, size_t *n);
+
+/* How many cameras are in each state. */
+void fleet_count(struct fleet *fleet, size_t ret[VIEW_STOPPED + 1]);
+void fleet_stats(struct fleet *fleet, struct scheduler_stats *ret);
+
+#endif

@@ -1,0 +1,20 @@
+/* The configuration is read again while the daemon runs: on SIGHUP, and as POST /api/v1/reload asks. What changed is applied: cameras
+ * (daemon/watch/fleet.h) and webhooks (io/sinks/webhook.h). Keys that only a start can apply (http.listen, workers, state_dir) are
+ * named in the log and in the answer. A faulty file changes nothing. */
+#ifndef MEMAED_DAEMON_WATCH_RELOAD_H
+#define MEMAED_DAEMON_WATCH_RELOAD_H
+
+#include "daemon/watch/daemon.h"
+
+/* Asks main's thread for a reload, as view.reload (web/view.h). Any thread. */
+int reload_request(struct daemon *daemon, view_reload_done *done, void *arg);
+
+/* Reloads where somebody asked, and answers all who did. Main's thread. */
+void reload_requested(struct daemon *daemon);
+/* Reloads, and answers all who asked meanwhile. Main's thread. */
+void reload(struct daemon *daemon);
+
+/* Answers all who asked with -ECANCELED, and refuses later requests. Main's thread, before the web closes. */
+void reload_cancel(struct daemon *daemon);
+
+#endif
