@@ -6,7 +6,8 @@
 
 #include "io/base/json.h"
 
-/* Reads n numbers under the given keys, all there must be; where is the object's own key, for errors. */
+/* Reads the numbers under the first n of keys, which are required, and refuses keys that are not among keys [n_allowed].
+ * where: the key of the object itself, for err. */
 static int get_numbers(double *const *ret, const char *const *keys, size_t n, size_t n_allowed, const char *where,
                        const json_t *json, struct error *err)
 {
@@ -45,7 +46,8 @@ static json_t *pareto_to_json(const struct pareto *p)
 static int condition_check(const struct score_condition *c, int i, struct error *err)
 {
     if (!isfinite(c->noise) || c->noise < 0)
-        return error_set(err, -EINVAL, "score: conditions[%d]: noise: expected a number of 0 or more, got %.9g", i, c->noise);
+        return error_set(err, -EINVAL, "score: conditions[%d]: noise: expected a number of 0 or more, got %.9g", i,
+                         c->noise);
     if (!isfinite(c->speed.centre) || !isfinite(c->change.centre))
         return error_set(err, -EINVAL, "score: conditions[%d]: speed_centre, change_centre: expected finite numbers", i);
     if (!(c->speed.spread > 0) || !(c->change.spread > 0) || !isfinite(c->speed.spread) || !isfinite(c->change.spread))
@@ -115,7 +117,8 @@ static int tail_check(const struct tail *t, struct error *err)
     if (r == 0)
         r = pareto_check(&t->run, "tail: run", err);
     if (r == 0 && (t->windows < 1 || t->runs < 0 || !(t->hours >= 0) || !isfinite(t->hours) || t->window.share > 1))
-        r = error_set(err, -EINVAL, "tail: expected windows of 1 or more, runs and hours of 0 or more, and a share of windows of at most 1");
+        r = error_set(err, -EINVAL, "tail: expected windows of 1 or more, runs and hours of 0 or more, and a share of "
+                      "windows of at most 1");
     for (int i = 0; r == 0 && i < TAIL_QUANTILES; i++)
         if (!isfinite(t->quantiles[i]) || (i > 0 && t->quantiles[i] < t->quantiles[i - 1]))
             r = error_set(err, -EINVAL, "tail: quantiles[%d]: expected a finite number, no less than the one before", i);
@@ -166,7 +169,7 @@ static int int8_check(const struct calibration_int8 *c, const struct arch *arch,
         return error_set(err, -EINVAL, "int8: expected ranges of %d channels, got %d", n, c->ranges.n);
     for (int i = 0; r == 0 && i < n; i++) {
         const struct range *range = &c->ranges.channels[i];
-        /* Nothing overflows in the arithmetic with these. */
+        /* With these limits no arithmetic overflows. */
         if (!(range->low <= 0 && range->high >= 0 && range->low >= -1e15f && range->high <= 1e15f &&
               range->high - range->low >= 1e-9f))
             r = error_set(err, -EINVAL, "int8: low[%d], high[%d]: expected a range around 0, at least 1e-9 wide and within "
@@ -187,8 +190,8 @@ static int int8_from_json(struct calibration_int8 *c, const struct arch *arch, c
     static const char *const keys[] = {"rank_correlation", "largest_difference", "windows", "low", "high"};
     const json_t *low = json_object_get(json, "low"), *high = json_object_get(json, "high");
     double windows;
-    int r = get_numbers((double *const[]){&c->rank_correlation, &c->largest_difference, &windows}, keys, 3, COUNT(keys), "int8",
-                        json, err);
+    int r = get_numbers((double *const[]){&c->rank_correlation, &c->largest_difference, &windows}, keys, 3, COUNT(keys),
+                        "int8", json, err);
     if (r < 0)
         return r;
     if (!(fabs(windows) < 1e15))
@@ -249,8 +252,8 @@ static int static_from_json(struct static_limits *s, const struct arch *arch, co
     static const char *const keys[] = {"bound", "largest_difference", "windows", "frozen_s", "light_margin", "limits"};
     const json_t *limits = json_object_get(json, "limits");
     double windows;
-    int r = get_numbers((double *const[]){&s->bound, &s->largest_difference, &windows, &s->frozen_s, &s->light_margin}, keys, 5,
-                        COUNT(keys), "static", json, err);
+    int r = get_numbers((double *const[]){&s->bound, &s->largest_difference, &windows, &s->frozen_s, &s->light_margin}, keys,
+                        5, COUNT(keys), "static", json, err);
     if (r < 0)
         return r;
     if (!(fabs(windows) < 1e15))
@@ -282,8 +285,9 @@ static json_t *static_to_json(const struct static_limits *s)
             json_array_append_new(list, float_to_json(s->limit[c][i]));
         json_array_append_new(limits, list);
     }
-    return json_pack("{s:f, s:f, s:I, s:f, s:f, s:o}", "bound", s->bound, "largest_difference", s->largest_difference, "windows",
-                     (json_int_t)s->windows, "frozen_s", s->frozen_s, "light_margin", s->light_margin, "limits", limits);
+    return json_pack("{s:f, s:f, s:I, s:f, s:f, s:o}", "bound", s->bound, "largest_difference", s->largest_difference,
+                     "windows", (json_int_t)s->windows, "frozen_s", s->frozen_s, "light_margin", s->light_margin, "limits",
+                     limits);
 }
 
 int calibration_check(const struct calibration *c, const struct arch *arch, struct error *err)
@@ -300,7 +304,8 @@ int calibration_check(const struct calibration *c, const struct arch *arch, stru
         return r;
     if (!isfinite(c->fps) || !isfinite(c->threshold) || !isfinite(c->close_threshold) || !isfinite(c->median) ||
         !isfinite(c->p99) || !isfinite(c->maximum))
-        return error_set(err, -EINVAL, "expected finite numbers in fps, threshold, close_threshold, median, p99 and maximum");
+        return error_set(err, -EINVAL,
+                         "expected finite numbers in fps, threshold, close_threshold, median, p99 and maximum");
     if (c->fps <= 0)
         return error_set(err, -EINVAL, "fps: expected a number above 0, got %.9g", c->fps);
     if (c->close_threshold > c->threshold)
@@ -336,7 +341,8 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
     c.has_tail = tail != NULL;
     c.has_int8 = int8 != NULL;
     c.has_static = still != NULL;
-    if ((score && (r = score_from_json(&c.score, score, err)) < 0) || (tail && (r = tail_from_json(&c.tail, tail, err)) < 0) ||
+    if ((score && (r = score_from_json(&c.score, score, err)) < 0) ||
+        (tail && (r = tail_from_json(&c.tail, tail, err)) < 0) ||
         (int8 && (r = int8_from_json(&c.int8, arch, int8, err)) < 0) ||
         (still && (r = static_from_json(&c.still, arch, still, err)) < 0) || (r = calibration_check(&c, arch, err)) < 0)
         return r;
@@ -349,9 +355,9 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
 
 json_t *calibration_to_json(const struct calibration *c)
 {
-    json_t *ret = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "fps", c->fps, "threshold", c->threshold, "close_threshold",
-                            c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum, "windows",
-                            (json_int_t)c->windows);
+    json_t *ret = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "fps", c->fps, "threshold", c->threshold,
+                            "close_threshold", c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum,
+                            "windows", (json_int_t)c->windows);
     if ((c->has_score && json_object_set_new(ret, "score", score_to_json(&c->score)) < 0) ||
         (c->has_tail && json_object_set_new(ret, "tail", tail_to_json(&c->tail)) < 0) ||
         (c->has_int8 && json_object_set_new(ret, "int8", int8_to_json(&c->int8)) < 0) ||

@@ -1,10 +1,13 @@
-/* memae.calibration of a model file (docs/model-format.md): an object with the fields of struct calibration as keys, all of
- * them:
+/* The JSON of memae.calibration in a model file (docs/model-format.md). It is an object whose keys are the fields of struct
+ * calibration, and all of these are required:
  *   {"fps": 10, "threshold": 0.12, "close_threshold": 0.1, "median": 0.05, "p99": 0.08, "maximum": 0.09, "windows": 400}
- * fps > 0, close_threshold <= threshold, windows an integer of 0 or more, all finite. There may be besides "score" (struct
- * score_spec), "tail" (struct tail), "int8" (struct calibration_int8, its ranges as lists "low" and "high" in the order of
- * struct ranges) and, beside a score, "static" (struct static_limits, "limits" a list for each light), whole or not at all.
- * Another key is refused: it could change what these mean. Any thread. */
+ * All are finite; fps > 0, close_threshold <= threshold, and windows is an integer of 0 or more.
+ *
+ * Four more keys are optional: "score" (struct score_spec), "tail" (struct tail), "int8" (struct calibration_int8; its
+ * ranges are the lists "low" and "high", in the order of struct ranges) and, only beside a score, "static" (struct
+ * static_limits; "limits" is a list for each light).
+ * An optional object is complete if it is there. Any other key is a fault, because it could change the meaning of these.
+ * Any thread. */
 #ifndef MEMAED_IO_MODEL_CALIBRATION_JSON_H
 #define MEMAED_IO_MODEL_CALIBRATION_JSON_H
 
@@ -14,15 +17,16 @@
 #include "core/network/arch.h"
 #include "core/score/calibration.h"
 
-/* Reads and checks all of it, against the model's arch where that decides: channels of int8, cells of score and static. 0, or
- * -EINVAL (ret untouched); err names the key ("tail: window: scale: …"), expected and found. json is borrowed for the call. */
+/* Reads and checks all of it. The model's arch decides the channels of int8 and the cells of score and static. json is
+ * borrowed for the call.
+ * 0, or -EINVAL with *ret untouched; err names the key, and what was expected and given ("tail: window: scale: …"). */
 int calibration_from_json(struct calibration *ret, const struct arch *arch, const json_t *json, struct error *err);
 
-/* The same checks of values, before they are written; -EINVAL. That windows are too small to have cells is refused on reading
- * alone. */
+/* The same checks of values before they are written. 0 or -EINVAL. Only reading refuses a score of windows that are too
+ * small to have cells. */
 int calibration_check(const struct calibration *calibration, const struct arch *arch, struct error *err);
 
-/* The caller's reference; NULL: out of memory, or not finite. */
+/* The caller's reference. NULL: memory is short, or a number is not finite. */
 json_t *calibration_to_json(const struct calibration *calibration);
 
 #endif

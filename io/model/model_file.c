@@ -16,7 +16,7 @@ static const char *const activations[] = {[ACTIVATION_LEAKY_RELU] = "leaky_relu"
                                           [ACTIVATION_TANH] = "tanh"};
 static const char *const similarities[] = {[SIMILARITY_COSINE] = "cosine", [SIMILARITY_DOT] = "dot"};
 
-/* The index of a string value in names (which may have gaps), or -1. */
+/* The index of a string value in names [n], some of which may be NULL, or -1. */
 static int look_up(const json_t *value, const char *const *names, size_t n)
 {
     for (size_t i = 0; json_is_string(value) && i < n; i++)
@@ -30,7 +30,8 @@ static bool absent(const json_t *value)
     return !value || json_is_null(value);
 }
 
-/* The kernel of a layer and what goes with it: the file has the axes that the type has, the last of frames, rows, columns. */
+/* Reads kernel, stride, padding and output_padding. The file has the axes of the layer's type: the last ones of frames,
+ * rows, columns. */
 static int parse_kernel(struct layer_spec *ret, const json_t *json, struct error *err)
 {
     int axes = layer_axes(ret->type), skip = 3 - axes, r;
@@ -42,7 +43,8 @@ static int parse_kernel(struct layer_spec *ret, const json_t *json, struct error
     if ((r = ints_from_json(ret->kernel + skip, axes, "kernel", json_object_get(json, "kernel"), err)) < 0 ||
         (r = ints_from_json(ret->stride + skip, axes, "stride", json_object_get(json, "stride"), err)) < 0 ||
         (r = ints_from_json(ret->padding + skip, axes, "padding", json_object_get(json, "padding"), err)) < 0 ||
-        (output_padding && (r = ints_from_json(ret->output_padding + skip, axes, "output_padding", output_padding, err)) < 0))
+        (output_padding &&
+         (r = ints_from_json(ret->output_padding + skip, axes, "output_padding", output_padding, err)) < 0))
         return r;
     return 0;
 }
@@ -51,7 +53,7 @@ static int parse_layer(struct layer_spec *ret, enum input_kind kind, const json_
 {
     static const char *const keys[] = {"type", "out", "norm", "activation", "slope", "kernel", "stride", "padding",
                                        "output_padding"};
-    enum { LINEAR_KEYS = 5 };           /* the first ones, that a linear layer has too */
+    enum { LINEAR_KEYS = 5 };           /* a linear layer has only the first ones */
     struct layer_spec s = {0};
     const json_t *type = json_object_get(json, "type"), *norm = json_object_get(json, "norm"),
                  *activation = json_object_get(json, "activation"), *slope = json_object_get(json, "slope");
@@ -163,7 +165,7 @@ int arch_from_json(struct arch *ret, const json_t *json, struct error *err)
     return 0;
 }
 
-/* The last n of three values; NULL for none. */
+/* The last n of three values as a list; NULL if n is 0. */
 static json_t *last(const int *v, int n)
 {
     return n == 3 ? json_pack("[i, i, i]", v[0], v[1], v[2]) : n == 2 ? json_pack("[i, i]", v[1], v[2]) : NULL;
@@ -278,8 +280,7 @@ static int check_shape(const struct safetensors_tensor *tensor, const char *name
 
 static int check_tensors(const struct arch *arch, const struct safetensors *file, struct error *err)
 {
-    /* The names and shapes of a model follow from its architecture alone; nothing is allocated for one that the file
-     * doesn't hold. */
+    /* Names and shapes follow from the architecture alone, so nothing is allocated before the file is known to hold them. */
     struct model outline = {.arch = *arch};
     struct model_tensor t;
     int r = arch_shapes(&outline.shapes, arch, err);
@@ -302,7 +303,7 @@ static int check_tensors(const struct arch *arch, const struct safetensors *file
 
 /* ---- the file ----------------------------------------------------------------------------------------------------- */
 
-/* The JSON under a key of the metadata: 1, or 0 where the key is absent. */
+/* Reads the JSON object under a key of the metadata. 1; 0 if the key is absent; -EINVAL. */
 static int load_json(json_t **ret, const struct safetensors *file, const char *key, struct error *err)
 {
     const char *text = safetensors_metadata(file, key);
@@ -418,7 +419,7 @@ int model_file_save(const char *path, const struct model *model, const struct ca
     json_t *jsons[3] = {arch_to_json(&model->arch), calibration ? calibration_to_json(calibration) : NULL,
                         json_incref((json_t *)training)};
     static const char *const keys[3] = {"memae.arch", "memae.calibration", "memae.training"};
-    static const size_t digits[3] = {9, 17, 15};        /* float; double, exactly; double, for people */
+    static const size_t digits[3] = {9, 17, 15};        /* for float; for double, exactly; for people */
     bool wanted[3] = {true, calibration != NULL, training != NULL}, enough = true;
     for (int i = 0; i < 3; i++) {
         if (!wanted[i])

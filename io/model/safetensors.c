@@ -26,11 +26,11 @@ static const struct {
 };
 
 struct safetensors {
-    void *map;                                  /* NULL: the bytes are the caller's */
+    void *map;                                  /* NULL: the bytes belong to the caller */
     size_t map_size;
     json_t *header;                             /* owns the names and the metadata */
     const json_t *metadata;                     /* or NULL */
-    struct safetensors_tensor *tensors;         /* by offset */
+    struct safetensors_tensor *tensors;         /* [n], by offset */
     const struct safetensors_tensor **by_name;
     size_t n;
 };
@@ -106,8 +106,9 @@ static int parse_tensor(struct safetensors_tensor *ret, const char *name, const 
         (r = parse_size(&end, json_array_get(offsets, 1), name, "data_offsets", err)) < 0)
         return r;
     if (begin > end || end > data_size)
-        return error_set(err, -EINVAL, "%.100s: data_offsets: expected a place within the file's %zu bytes of data, got [%zu, %zu]",
-                         name, data_size, begin, end);
+        return error_set(err, -EINVAL,
+                         "%.100s: data_offsets: expected a place within the file's %zu bytes of data, got [%zu, %zu]", name,
+                         data_size, begin, end);
     if (end - begin != t.size_bytes)
         return error_set(err, -EINVAL, "%.100s: expected %zu bytes for %s %s, got %zu", name, t.size_bytes, dtypes[k].name,
                          found, end - begin);
@@ -130,7 +131,7 @@ static int compare_name(const void *a, const void *b)
     return strcmp((*s)->name, (*t)->name);
 }
 
-/* Sorted by offset the tensors must follow one another from the first byte of the data to the last. */
+/* Checks that the tensors, sorted by offset, cover the data without gap or overlap. */
 static int check_cover(const struct safetensors *file, const unsigned char *data, size_t data_size, struct error *err)
 {
     size_t expected = 0;
@@ -138,8 +139,8 @@ static int check_cover(const struct safetensors *file, const unsigned char *data
         const struct safetensors_tensor *t = &file->tensors[i];
         size_t begin = (size_t)(t->data - data);
         if (begin != expected)
-            return error_set(err, -EINVAL, "%.100s: expected data from byte %zu on, got data from byte %zu on: %s%.100s", t->name,
-                             expected, begin, begin < expected ? "it overlaps " : "no tensor covers the gap",
+            return error_set(err, -EINVAL, "%.100s: expected data from byte %zu on, got data from byte %zu on: %s%.100s",
+                             t->name, expected, begin, begin < expected ? "it overlaps " : "no tensor covers the gap",
                              begin < expected ? file->tensors[i - 1].name : "");
         expected += t->size_bytes;
     }
@@ -232,7 +233,7 @@ static int system_error(const char *path, struct error *err)
 
 int safetensors_open(struct safetensors **ret, const char *path, struct error *err)
 {
-    /* O_NONBLOCK: a pipe in the place of a model must not hold up the program. */
+    /* O_NONBLOCK: if the path is a pipe, open() must not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r;
     if (fd < 0)
         return system_error(path, err);
@@ -292,7 +293,7 @@ const char *safetensors_metadata(const struct safetensors *file, const char *key
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-/* Adds value (a reference that it takes) under a key that must be new. */
+/* Adds value under a key that must be new. Takes over the reference to value. */
 static int add(json_t *object, const char *key, json_t *value, struct error *err)
 {
     if (json_object_get(object, key)) {
@@ -304,7 +305,7 @@ static int add(json_t *object, const char *key, json_t *value, struct error *err
     return 0;
 }
 
-/* The header as text, padded with spaces so that the data begin at a multiple of 8. */
+/* Makes the text of the header, padded with spaces so that the data begin at a multiple of 8. */
 static int build_header(char **ret, size_t *ret_size, const struct safetensors_output *tensors, size_t n,
                         const char *const (*metadata)[2], size_t n_metadata, struct error *err)
 {
@@ -375,8 +376,8 @@ static int write_all(int fd, const void *data, size_t size)
     return 0;
 }
 
-/* Makes the new name survive a power cut. The file is whole under its name by now, and a folder that can't be opened or
- * synced (FAT, some network file systems) doesn't change that: no error. */
+/* Syncs the folder, so that the new name survives a power cut. Some file systems (FAT, some of the network) cannot do this.
+ * That is no error, because the file is complete under its name by now. */
 static void sync_folder(const char *path)
 {
     char copy[PATH_MAX];

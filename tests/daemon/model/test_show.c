@@ -1,4 +1,4 @@
-/* memaed model show: what it prints of a model, as text and as JSON. */
+/* memaed model show: its output as text and as JSON. */
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "io/model/model_file.h"
 #include "tests/io/model/model_fixture.h"
 
-/* Runs the command with standard output and error into out; returns its exit status. */
+/* Runs the command and reads its standard output and error into out. Returns its exit status. */
 static int run(char *out, size_t size, char *const argv[], int argc)
 {
     FILE *file = tmpfile();
@@ -88,7 +88,7 @@ START_TEST(shows)
 }
 END_TEST
 
-/* The nominal count that bench is held to: 65.4 G for the paper's cube, the addressing among it. */
+/* The nominal count of operations that bench uses: 65.4 G for the paper's cube, addressing included. */
 START_TEST(counts_the_papers_cube)
 {
     static char out[1 << 16];

@@ -1,4 +1,4 @@
-/* What models and configuration must agree on, the rule of alerts that follows from both, and `memaed check`. */
+/* The checks of a configuration against its models, the alert rule that follows from both, and `memaed check`. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -14,7 +14,8 @@
 static struct calibration calibration = {.fps = 10, .threshold = 0.2, .close_threshold = 0.15, .median = 0.05, .p99 = 0.1,
                                          .maximum = 0.15, .windows = 100};
 
-/* "calibrated.safetensors" and "plain.safetensors" into the folder; "broken.safetensors" is none. */
+/* Writes three files to the folder: "calibrated.safetensors", "plain.safetensors", and "broken.safetensors", which is no
+ * model. */
 static void write_models(void)
 {
     struct error err;
@@ -72,11 +73,15 @@ START_TEST(test_models)
                                          " alert: {close_threshold: 0.3}}\n"), -EINVAL);
     ck_assert_ptr_null(models.files);
     ck_assert_int_eq(faults.n, 4);
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:30: cameras.a.fps: expected 10, the rate that the model learned at, got 12; "
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "/x.yml:2:30: cameras.a.fps: expected 10, the rate that the model learned at, got 12; "
                                               "fps_force: true allows it\n"));
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:3:32: cameras.b.model: expected a model file that memaed learn wrote, got "));
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:5:61: cameras.d.fps: expected 10, the rate that the model learned at, got 9.9"));
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:5:91: cameras.d.alert.close_threshold: expected at most the threshold of the "
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "/x.yml:3:32: cameras.b.model: expected a model file that memaed learn wrote, got "));
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "/x.yml:5:61: cameras.d.fps: expected 10, the rate that the model learned at, got 9.9"));
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "/x.yml:5:91: cameras.d.alert.close_threshold: expected at most the threshold of the "
                                               "model, which is 0.2, got 0.3\n"));
 }
 END_TEST
@@ -103,7 +108,7 @@ START_TEST(test_rules)
     ck_assert(check_alert_rule(&rule, &c, &file));
     ck_assert(rule.threshold == 0.4f);
     ck_assert_float_eq_tol(rule.close_threshold, 0.3f, 1e-6f);
-    file.calibration.has_score = true;          /* a logarithm: a difference */
+    file.calibration.has_score = true;          /* the score is a logarithm, so the difference counts */
     ck_assert(check_alert_rule(&rule, &c, &file));
     ck_assert_float_eq_tol(rule.close_threshold, 0.35f, 1e-6f);
     file.has_calibration = false;
@@ -121,7 +126,7 @@ START_TEST(test_rules)
 }
 END_TEST
 
-/* int8 takes a model that was calibrated for it. */
+/* int8 needs a model that was calibrated for it. */
 START_TEST(test_precision)
 {
     struct check_models models = {0};
@@ -144,15 +149,16 @@ START_TEST(test_precision)
     check_models_clear(&models);
     ck_assert_int_eq(check_text(&models, "cameras:\n"
                                          "  a: {source: rtsp://h, model: calibrated.safetensors, precision: int8}\n"), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:67: cameras.a.precision: expected auto or fp32, got int8, for which the model was "
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                               "/x.yml:2:67: cameras.a.precision: expected auto or fp32, got int8, for which the model was "
                                               "not calibrated"));
 
-    /* What a wish comes to. */
+    /* The precision that each setting leads to. */
     ck_assert_int_eq(calibration_precision(NULL, PRECISION_AUTO), PRECISION_FP32);
     ck_assert_int_eq(calibration_precision(&calibration, PRECISION_AUTO), PRECISION_FP32);
     ck_assert_int_eq(calibration_precision(&with, PRECISION_FP32), PRECISION_FP32);
     ck_assert_int_eq(kernels_choose("c"), 0);
-    ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_FP32);     /* no gain */
+    ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_FP32);     /* int8 is not faster here */
     if (kernels_choose("avx2") == 0) {
         ck_assert_int_eq(calibration_precision(&with, PRECISION_AUTO), PRECISION_INT8);
         with.int8.windows = 99;
@@ -179,14 +185,15 @@ START_TEST(test_alerts_a_day)
     ck_assert_int_eq(check_text(&models, "cameras:\n"
                                          "  a: {source: rtsp://h, model: calibrated.safetensors, alert: {per_day: 10}}\n"), -EINVAL);
     ck_assert_int_eq(faults.n, 1);
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:2:73: cameras.a.alert.per_day: expected a model whose calibration holds how often "
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "/x.yml:2:73: cameras.a.alert.per_day: expected a model whose calibration holds how often "
                                               "scores occur, got one without"));
     bad("cameras:\n  a: {source: rtsp://h, model: clips.c, alert: {threshold: 1, per_day: 10}}\n",
         "tests/x.yml:2:72: cameras.a.alert.per_day: expected either threshold or per_day, got both\n");
 }
 END_TEST
 
-/* per_day sets the threshold that close_threshold is held against, not the model's own. */
+/* With per_day, close_threshold is compared with the threshold of per_day, not with the model's own. */
 START_TEST(test_close_threshold_of_alerts_a_day)
 {
     struct error err;
@@ -206,15 +213,16 @@ START_TEST(test_close_threshold_of_alerts_a_day)
     const float rare = 0.1f + 0.01f * logf(9600), often = 0.1f + 0.01f * logf(9.6f);
     ck_assert(often < 0.15f && 0.15f < rare && rare < 0.2f);
 
-    /* Above the threshold of per_day, though below the model's own: refused, and not lowered in silence. */
+    /* Above the threshold of per_day, but below the model's own: refused, not lowered in silence. */
     ck_assert_int_eq(check_text(&models, "cameras:\n"
                                          "  a: {source: rtsp://h, model: tail.safetensors,\n"
                                          "      alert: {per_day: 10, close_threshold: 0.15}}\n"), -EINVAL);
     ck_assert_int_eq(faults.n, 1);
-    ck_assert_ptr_nonnull(strstr(faults.text, "/x.yml:3:45: cameras.a.alert.close_threshold: expected at most the threshold for "
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "/x.yml:3:45: cameras.a.alert.close_threshold: expected at most the threshold for "
                                               "per_day 10, which is 0.1226"));
     ck_assert_ptr_nonnull(strstr(faults.text, ", got 0.15\n"));
-    /* What the fault names as the most is taken. */
+    /* The value that the fault names as the highest is accepted. */
     char most[32] = "", text[300];
     ck_assert_int_eq(sscanf(strstr(faults.text, "which is "), "which is %31[0-9.],", most), 1);
     snprintf(text, sizeof text, "cameras: {a: {source: rtsp://h, model: tail.safetensors, "
@@ -222,7 +230,7 @@ START_TEST(test_close_threshold_of_alerts_a_day)
     ck_assert_msg(check_text(&models, text) == 0, "%s", faults.text);
     check_models_clear(&models);
 
-    /* A threshold beyond the model's own leaves room for a close_threshold beyond it. */
+    /* If the threshold of per_day is above the model's own, close_threshold may be between them. */
     with.threshold = 0.11;
     with.close_threshold = 0.1;
     ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
@@ -242,7 +250,7 @@ START_TEST(test_close_threshold_of_alerts_a_day)
 }
 END_TEST
 
-/* Every fault that a model can show comes at once, in the order of the places, however many there are. */
+/* All faults of a camera are reported at once, in the order of their places. */
 START_TEST(test_all_faults_of_a_camera)
 {
     struct model model = {.arch = {.kind = INPUT_VIDEO, .channels = 3, .frames = 65, .height = 64, .width = 64}};
@@ -268,7 +276,7 @@ START_TEST(test_all_faults_of_a_camera)
     ck_assert_ptr_nonnull(strstr(faults.text, "expected a model of at most 64 frames a window, got one of 65\n"));
     ck_assert_int_eq(warnings.n, 0);
 
-    /* Without per_day and with a fault less elsewhere, close_threshold is held against the model's threshold. */
+    /* Without per_day, close_threshold is compared with the model's threshold. */
     c.alert.has_per_day = false;
     c.fps = 0;
     file.calibration.fps = 0;
@@ -276,13 +284,14 @@ START_TEST(test_all_faults_of_a_camera)
     ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, on_warning, NULL), -EINVAL);
     ck_assert_int_eq(faults.n, 4);
     ck_assert_int_eq(warnings.n, 1);
-    ck_assert_ptr_nonnull(strstr(faults.text, "x.yml:2:30: cameras.a.alert.close_threshold: expected at most the threshold of the "
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "x.yml:2:30: cameras.a.alert.close_threshold: expected at most the threshold of the "
                                               "model, which is 0.2, got 0.3\n"));
     ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, NULL, NULL), -EINVAL);
 }
 END_TEST
 
-/* `memaed check` with its output in files of the folder; its exit status. */
+/* Runs `memaed check` with its output in files of the folder. Returns its exit status. */
 static int run_check(const char *a, const char *b, const char *c, char out[static 4096], char err[static 4096])
 {
     char *argv[] = {"check", (char *)a, (char *)b, (char *)c, NULL};

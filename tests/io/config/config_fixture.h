@@ -50,7 +50,7 @@ static inline struct config *good(const char *text, const char *path)
     return config;
 }
 
-/* Loading fails with exactly these lines. */
+/* Loading must fail with exactly these lines. */
 static inline void bad(const char *text, const char *expected)
 {
     struct config *config = (void *)-1;
@@ -110,7 +110,7 @@ static inline void config_tear_down(void)
     rmdir(folder);
 }
 
-/* A configuration of one camera, with more lines at the camera's keys. */
+/* A configuration of one camera, followed by the lines in more. */
 static inline const char *camera(const char *more)
 {
     static char text[4096];
@@ -118,7 +118,7 @@ static inline const char *camera(const char *more)
     return text;
 }
 
-/* Runs the test case in forks, with the fixture. The status of the program. */
+/* Runs the tests in forks, with the fixture. Returns the status of the program. */
 static inline int config_run(const char *name, TCase *tests)
 {
     Suite *suite = suite_create(name);

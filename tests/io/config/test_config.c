@@ -1,4 +1,4 @@
-/* The configuration: what is read from a good file, and from one whose models are yet to be learned. */
+/* The configuration: the values read from good files, and files whose models are still to be learned. */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -156,9 +156,12 @@ START_TEST(test_listen)
     static const struct {
         const char *text, *cause;
     } wrong[] = {
-        {"8787", "without a port"}, {"127.0.0.1", "without a port"}, {"\"[::1]\"", "without a port"}, {"\"[::1]8787\"", "without a port"},
-        {"\"[:1\"", "without a port"}, {"\"127.0.0.1:\"", "without a port from 0 to 65535"}, {"127.0.0.1:65536", "without a port from 0 to 65535"},
-        {"127.0.0.1:+1", "without a port from 0 to 65535"}, {"127.0.0.1:1x", "without a port from 0 to 65535"}, {"127.0.0.1:1.0", "without a port from 0 to 65535"},
+        {"8787", "without a port"}, {"127.0.0.1", "without a port"}, {"\"[::1]\"", "without a port"}, {"\"[::1]8787\"",
+                                                                                                       "without a port"},
+        {"\"[:1\"", "without a port"}, {"\"127.0.0.1:\"", "without a port from 0 to 65535"}, {"127.0.0.1:65536",
+                                                                                          "without a port from 0 to 65535"},
+        {"127.0.0.1:+1", "without a port from 0 to 65535"}, {"127.0.0.1:1x",
+                                     "without a port from 0 to 65535"}, {"127.0.0.1:1.0", "without a port from 0 to 65535"},
         {"127.0.0.1:99999999999999999999", "without a port from 0 to 65535"}, {"\"::1:8787\"", "without a numeric address"},
         {"\"[127.0.0.1]:1\"", "without a numeric address"}, {"\"[]:1\"", "without a numeric address"},
         {"256.0.0.1:1", "without a numeric address"}, {"127.1:1", "without a numeric address"},
@@ -184,7 +187,8 @@ END_TEST
 
 START_TEST(test_numbers)
 {
-    static const char *const wrong[] = {"1,5", "1.", "1e", "1e+", "0x1", "nan", ".nan", ".inf", "inf", "1 2", "1_0", "--1", "+",
+    static const char *const wrong[] = {"1,5", "1.", "1e", "1e+", "0x1", "nan", ".nan", ".inf", "inf", "1 2", "1_0", "--1",
+                                        "+",
                                         ".", "e1", "1.5.5", "1f", "true", "\"10\"", "'10'", "1e999", "-1", "0", "0.09",
                                         "120.1"};
     static const char *const right[] = {"0.1", "120", "1.5", ".5", "+2", "1e1", "1.2E+2", "1000e-1", "010"};
@@ -193,7 +197,8 @@ START_TEST(test_numbers)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         snprintf(text, sizeof text, "%s    fps: %s\n", camera(""), wrong[i]);
         ck_assert_msg(load(&config, text, "tests/x.yml") == -EINVAL && faults.n == 1, "%s passes", wrong[i]);
-        ck_assert_msg(strncmp(faults.text, "tests/x.yml:5:10: cameras.gate.fps: expected a number from 0.1 to 120, got ", 75) == 0,
+        ck_assert_msg(strncmp(faults.text, "tests/x.yml:5:10: cameras.gate.fps: expected a number from 0.1 to 120, got ",
+                              75) == 0,
                       "%s", faults.text);
     }
     for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
@@ -205,7 +210,7 @@ START_TEST(test_numbers)
 }
 END_TEST
 
-/* Learning takes a configuration whose models are yet to come, and finds every other fault in it. */
+/* Learning accepts a configuration whose models are absent, and reports every other fault. */
 START_TEST(test_models_yet_to_be_learned)
 {
     struct config *config = NULL;

@@ -1,5 +1,5 @@
-/* What a reload asks of configurations: whether a camera or the webhooks changed, references from several threads, and
- * loading again and again without a leak. */
+/* Configurations in a reload: changes of cameras and webhooks are seen, threads share references, and loading many times
+ * leaks nothing. */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -62,14 +62,14 @@ static const struct change camera_changes[] = {
 static const struct change webhook_changes[] = {
     {"url", "http://h/x", "http://h/y"},
     {"secret", "whsec_" SECRET, "whsec_" OTHER_SECRET},
-    {"secret_file", "/nowhere", "/nowhere"},        /* becomes the secret; see below */
+    {"secret_file", "/nowhere", "/nowhere"},        /* not compared by itself: its text becomes the secret */
     {"events", "[camera.lost]", "[camera.restored]"},
     {"timeout_s", "10", "10.5"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* One camera with key set to value; value NULL: without the key. A file suits loop, which no stream has. */
+/* One camera with key set to value; NULL: without the key. For loop the source is a file, because streams have no loop. */
 static struct config *with_camera_key(const char *key, const char *value)
 {
     const char *source = strcmp(key, "loop") == 0 ? "/dev/null" : "rtsp://h/x";
@@ -123,7 +123,7 @@ START_TEST(test_a_key_that_comes_or_goes_counts)
     ck_assert(!cameras_equal(with_camera_key("alert.close_threshold", "0"), with_camera_key("alert.close_threshold", NULL)));
     ck_assert(!cameras_equal(with_camera_key("alert.per_day", "1"), with_camera_key("alert.per_day", NULL)));
     ck_assert(!cameras_equal(with_camera_key("fps", "10"), with_camera_key("fps", NULL)));
-    /* A default that is written out changes nothing. */
+    /* An explicit default is equal to an absent key. */
     ck_assert(cameras_equal(with_camera_key("stride", "2"), with_camera_key("stride", NULL)));
 }
 END_TEST
@@ -189,7 +189,8 @@ START_TEST(test_each_key_of_a_webhook_counts)
     }
     ck_assert_uint_eq(seen, COUNT(webhook_changes));
     ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}", "{url: http://h}"));
-    ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}", "{url: http://h, secret: whsec_" LONG_SECRET "}"));
+    ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}",
+                              "{url: http://h, secret: whsec_" LONG_SECRET "}"));
     ck_assert(webhooks_equal("", ""));
     ck_assert(!webhooks_equal("", "{url: http://h}"));
     ck_assert(!webhooks_equal("{url: http://h}", "{url: http://h}, {url: http://h}"));
@@ -212,7 +213,7 @@ static void *use(void *arg)
     return NULL;
 }
 
-/* The last of five threads frees; the sanitizers see whether one came too late. */
+/* The last of five threads frees. The sanitizers see a use after that. */
 START_TEST(test_references_of_threads)
 {
     struct config *config = with_camera_key("fps", "10");
@@ -230,7 +231,7 @@ END_TEST
 
 /* ---- memory ------------------------------------------------------------------------------------------------------- */
 
-/* Blocks of the heap in use. The sanitizers bring their own malloc(): there it stays 0, and they look for leaks. */
+/* Blocks of the heap in use. The sanitizers have a malloc() of their own: then this stays 0, and they look for leaks. */
 static atomic_long blocks;
 
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
@@ -276,7 +277,7 @@ static const char full[] =
     "  file: {source: clips.c, model: clips.c, loop: true}\n"
     "webhooks:\n"
     "  - {url: http://h, secret: whsec_" SECRET ", events: [camera.lost]}\n";
-/* Faults after texts of every kind were taken, and keys that are given twice. */
+/* Faults after values of every type were read, and keys that are given twice. */
 static const char faulty[] =
     "state_dir: state\n"
     "state_dir: again\n"
@@ -291,13 +292,13 @@ static const char faulty[] =
     "  - {url: http://h, url: http://i, secret: whsec_" SECRET ", secret: whsec_" SECRET ", events: [bogus]}\n"
     "  - {url: http://h, secret: whsec_" SECRET ", secret_file: clips.c, timeout_s: ${MEMAED_TEST_UNSET}}\n"
     "webhooks: [{url: http://h}]\n";
-/* The syntax breaks off when much of the tree is there. */
+/* A fault of syntax late in the tree. */
 static const char broken[] =
     "cameras:\n"
     "  gate: {source: \"rtsp://u:p@h/x\", model: clips.c\n"
     "webhooks:\n";
 
-/* Loads each of the three once; the results: 0, and -EINVAL twice. */
+/* Loads each of the three once. */
 static void load_all(int results[3])
 {
     static const char *const texts[] = {full, faulty, broken};
@@ -314,7 +315,7 @@ START_TEST(test_loading_again_and_again_leaks_nothing)
 {
     int results[3];
     unsetenv("MEMAED_TEST_UNSET");
-    load_all(results);          /* the C library keeps some blocks that it allocates once */
+    load_all(results);          /* the C library allocates some blocks once and keeps them */
     long before = blocks;
     for (int i = 0; i < 20; i++)
         load_all(results);

@@ -1,4 +1,4 @@
-/* The example, etc/memaed.yml: it loads, holds the defaults, and says of each key what the table says. */
+/* The example, etc/memaed.yml: it loads, has the defaults, and documents each key with the words of the table. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ START_TEST(test_example_loads_with_the_defaults)
 }
 END_TEST
 
-/* The example goes through the keys in the table's order, and says of each, in the comment above it, what the table says. */
+/* The example has the keys in the order of the table. The comment above each key is the table's help and summary. */
 START_TEST(test_example_says_what_the_table_says)
 {
     size_t size;

@@ -1,4 +1,4 @@
-/* Faults of the configuration: every kind with its place and words (tests/bad/config/), files that cannot be read, limits. */
+/* Faults of the configuration: every kind with its place and text (tests/bad/config/), unreadable files, limits. */
 #include <check.h>
 #include <errno.h>
 #include <glob.h>
@@ -11,7 +11,7 @@
 #include "io/config/config_yaml.h"
 #include "tests/io/config/config_fixture.h"
 
-/* Each file of tests/bad/config has the faults of the .txt beside it, and no other. UPDATE=1 writes those anew. */
+/* Each file of tests/bad/config has exactly the faults in the .txt beside it. UPDATE=1 writes the .txt files. */
 START_TEST(test_bad_files)
 {
     glob_t found;
@@ -28,7 +28,7 @@ START_TEST(test_bad_files)
         ck_assert_msg(!strstr(faults.text, "MfKQ") && !strstr(faults.text, "s3cr3t") && !strstr(faults.text, "hunter2"),
                       "%s: a secret is shown: %s", path, faults.text);
 
-        size_t n = 0;           /* without the folder, which could change */
+        size_t n = 0;           /* without the folder */
         for (const char *p = faults.text; *p;) {
             if (strncmp(p, "tests/bad/config/", 17) == 0)
                 p += 17;
@@ -107,7 +107,7 @@ START_TEST(test_secret_files)
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
     ck_assert_ptr_nonnull(strstr(faults.text, "(more than 4096 bytes, or not text)\n"));
     unlink(in_folder("secret"));
-    ck_assert_int_eq(mkfifo(in_folder("secret"), 0600), 0);         /* must not wait for a writer */
+    ck_assert_int_eq(mkfifo(in_folder("secret"), 0600), 0);         /* loading must not wait for a writer */
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
     ck_assert_ptr_nonnull(strstr(faults.text, "(not a regular file)\n"));
     free(many);
@@ -148,7 +148,7 @@ START_TEST(test_limits)
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
     ck_assert_ptr_nonnull(strstr(faults.text, ": expected at most 50000 values, got more\n"));
 
-    /* What the environment puts in is bounded too. */
+    /* Values from the environment are bounded, too. */
     char *value = calloc(1, 40001);
     memset(value, 'a', 40000);
     setenv("MEMAED_TEST_LONG", value, 1);
@@ -159,7 +159,7 @@ START_TEST(test_limits)
 }
 END_TEST
 
-/* Cut anywhere, the file is read or refused, with a fault that names a place in it. */
+/* A file that is cut anywhere is loaded, or refused with a fault. */
 START_TEST(test_every_prefix)
 {
     size_t size;

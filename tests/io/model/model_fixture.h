@@ -72,8 +72,8 @@ static inline void release(struct draft *d)
     free(d->source.data);
 }
 
-/* The file that the draft stands for: every tensor's bytes from where its offsets said, cut or padded with zeros to what
- * shape and dtype now say. */
+/* The file of the draft. The bytes of each tensor are those at its old offsets, cut or padded with zeros to the size that
+ * its shape and dtype have now. */
 static inline struct bytes put_together(const struct draft *d)
 {
     json_t *header = json_deep_copy(d->header), *entry, *axis;
@@ -131,7 +131,7 @@ static inline struct draft tiny(void)
     return take_apart(GOLDEN "tiny-noshrink.safetensors");
 }
 
-/* The draft with one value of memae.arch changed: path as "encoder/2/kernel"; value as JSON, NULL: taken away. */
+/* The draft with one value of memae.arch changed. where: "encoder/2/kernel"; value: JSON, or NULL to remove the key. */
 static inline struct draft with_arch(const char *where, const char *value)
 {
     struct draft d = tiny();
@@ -201,7 +201,7 @@ static inline void remove_folder(void)
     ck_assert_int_eq(rmdir(folder), 0);
 }
 
-/* The layers and the memory field by field: padding bytes of a struct say nothing. */
+/* Compares layers and memory field by field, because padding bytes of a struct are arbitrary. */
 
 static inline void same_arch(const struct arch *a, const struct arch *b)
 {

@@ -1,4 +1,4 @@
-/* Calibrations in model files: what is refused of them, key by key. */
+/* Calibrations in model files: the faults that are refused, key by key. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,13 +15,15 @@ START_TEST(refuses_calibrations)
 {
     struct draft d = with_metadata("memae.calibration", CALIBRATION("10", "0.2", "0.2", "0"));
     accept(&d);
-    refuse_metadata("memae.calibration", CALIBRATION("0", "0.2", "0.1", "5"), "memae.calibration: fps: expected a number above 0, got 0");
+    refuse_metadata("memae.calibration", CALIBRATION("0", "0.2", "0.1", "5"),
+                    "memae.calibration: fps: expected a number above 0, got 0");
     refuse_metadata("memae.calibration", CALIBRATION("-1", "0.2", "0.1", "5"), "fps: expected a number above 0, got -1");
     refuse_metadata("memae.calibration", CALIBRATION("10", "0.1", "0.2", "5"),
                     "close_threshold: expected at most the threshold, 0.1, got 0.2");
     refuse_metadata("memae.calibration", CALIBRATION("10", "0.2", "0.1", "-5"), "windows: expected 0 or more, got -5");
     refuse_metadata("memae.calibration", CALIBRATION("10", "0.2", "0.1", "5.5"), "windows: expected an integer, got 5.5");
-    refuse_metadata("memae.calibration", CALIBRATION("10", "\"0.2\"", "0.1", "5"), "threshold: expected a number, got \"0.2\"");
+    refuse_metadata("memae.calibration", CALIBRATION("10", "\"0.2\"", "0.1", "5"),
+                    "threshold: expected a number, got \"0.2\"");
     refuse_metadata("memae.calibration", CALIBRATION("10", "1e999", "0.1", "5"), "memae.calibration: ");
     refuse_metadata("memae.calibration", CALIBRATION("10", "NaN", "0.1", "5"), "memae.calibration: ");
     refuse_metadata("memae.calibration", "{\"fps\": 10}", "threshold: expected a number, got nothing");
@@ -29,7 +31,7 @@ START_TEST(refuses_calibrations)
 }
 END_TEST
 
-/* Ranges of 8 bits, whole and with one thing wrong in turn; low and high begin the lists. */
+/* Ranges of 8 bits: correct ones, then one fault at a time. low and high are the first elements of the lists. */
 START_TEST(refuses_bad_int8)
 {
     static const struct {
@@ -37,21 +39,32 @@ START_TEST(refuses_bad_int8)
         int more;               /* channels */
     } cases[] = {
         {"\"rank_correlation\":0.99,\"largest_difference\":0.5,\"windows\":5", "-1", "1", NULL, 0},
-        {"\"rank_correlation\":1.5,\"largest_difference\":0.5,\"windows\":5", "-1", "1", "int8: rank_correlation: expected -1 to 1", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":-0.5,\"windows\":5", "-1", "1", "int8: largest_difference: expected a number of 0", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":0", "-1", "1", "int8: windows: expected 1 or more", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":1e300", "-1", "1", "int8: windows: expected a count", 0},
+        {"\"rank_correlation\":1.5,\"largest_difference\":0.5,\"windows\":5", "-1", "1",
+         "int8: rank_correlation: expected -1 to 1", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":-0.5,\"windows\":5", "-1", "1",
+         "int8: largest_difference: expected a number of 0", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":0", "-1", "1", "int8: windows: expected 1 or more",
+         0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":1e300", "-1", "1",
+         "int8: windows: expected a count", 0},
         {"\"rank_correlation\":1,\"largest_difference\":0.5", "-1", "1", "int8: windows: expected a number, got nothing", 0},
         {"\"rank\":1,\"largest_difference\":0.5,\"windows\":5", "-1", "1", "int8: rank: unknown key", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0.5", "1", "int8: low[0], high[0]: expected a range around 0", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "0", "int8: low[0], high[0]: expected a range around 0", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1e30", "int8: low[0], high[0]: expected a range around 0", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1e300", "int8: high[0]: expected a number that fits", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "\"0\"", "1", "int8: low[0]: expected a number", 0},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1,1", "int8: low, high: expected lists of the same length", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0.5", "1",
+         "int8: low[0], high[0]: expected a range around 0", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "0",
+         "int8: low[0], high[0]: expected a range around 0", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1e30",
+         "int8: low[0], high[0]: expected a range around 0", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1e300",
+         "int8: high[0]: expected a number that fits", 0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "\"0\"", "1", "int8: low[0]: expected a number",
+         0},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1,1",
+         "int8: low, high: expected lists of the same length", 0},
         {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1", "int8: expected ranges of ", 1},
         {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1", "int8: expected ranges of ", -1},
-        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1", "int8: low, high: expected lists", 5000},
+        {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":5", "0", "1", "int8: low, high: expected lists",
+         5000},
     };
     static char lists[2][40000], text[90000];
     struct model_file file;
@@ -65,7 +78,8 @@ START_TEST(refuses_bad_int8)
             for (int c = 1; c < n; c++)
                 at += (size_t)snprintf(lists[k] + at, sizeof lists[k] - at, k ? ",1.5" : ",-0.5");
         }
-        snprintf(text, sizeof text, "{\"fps\":10,\"threshold\":0.2,\"close_threshold\":0.1,\"median\":0,\"p99\":0,\"maximum\":0,"
+        snprintf(text, sizeof text,
+                 "{\"fps\":10,\"threshold\":0.2,\"close_threshold\":0.1,\"median\":0,\"p99\":0,\"maximum\":0,"
                  "\"windows\":5,\"int8\":{%s,\"low\":[%s],\"high\":[%s]}}", cases[i].int8, lists[0], lists[1]);
         if (cases[i].error) {
             refuse_metadata("memae.calibration", text, cases[i].error);
@@ -77,7 +91,7 @@ START_TEST(refuses_bad_int8)
 }
 END_TEST
 
-/* Limits for one light: those given first, then 16 for each other cell. */
+/* Limits for one light: first for the first cell, and 16 for each other cell. */
 static json_t *static_list(double first, int cells)
 {
     json_t *list = json_array();
@@ -92,7 +106,7 @@ START_TEST(refuses_bad_static)
     static const struct {
         int what;
         double value;
-        int lists, more;        /* lights, and cells, beyond what is right */
+        int lists, more;        /* lights and cells beyond the right number */
         bool no_score;
         const char *error;
     } cases[] = {
@@ -125,7 +139,8 @@ START_TEST(refuses_bad_static)
         json_t *limits = json_array();
         for (int c = 0; c < 2 + cases[i].lists; c++)
             json_array_append_new(limits, static_list(values[FIRST], cells + cases[i].more));
-        json_t *still = json_pack("{s:f, s:f, s:f, s:f, s:f, s:o}", "bound", values[BOUND], "largest_difference", values[LARGEST],
+        json_t *still = json_pack("{s:f, s:f, s:f, s:f, s:f, s:o}", "bound", values[BOUND], "largest_difference",
+                                  values[LARGEST],
                                   "windows", values[WINDOWS], "frozen_s", values[FROZEN], "light_margin",
                                   values[MARGIN], "limits", limits);
         json_t *light = json_pack("{s:f, s:f, s:f, s:f, s:f, s:{s:f, s:f, s:f, s:f}}", "noise", 0.0, "speed_centre", 0.0,
@@ -150,18 +165,20 @@ START_TEST(refuses_bad_static)
 }
 END_TEST
 
-/* A whole score and tail, with one thing wrong in turn. */
+/* A correct score and tail, with one fault at a time. */
 START_TEST(refuses_scores_and_tails)
 {
     static const struct {
-        const char *key, *value, *error;        /* of the text below, replaced */
+        const char *key, *value, *error;        /* key in the text below is replaced by value */
     } wrong[] = {
         {"\"noise\":0,", "\"noise\":-1,", "score: conditions[0]: noise: expected a number of 0 or more"},
         {"\"noise\":0,", "", "score: conditions[0]: noise: expected a number, got nothing"},
         {"\"noise\":0,", "\"nose\":0,", "score: conditions[0]: nose: unknown key"},
-        {"\"speed_spread\":1", "\"speed_spread\":0", "score: conditions[0]: speed_spread, change_spread: expected numbers above 0"},
+        {"\"speed_spread\":1", "\"speed_spread\":0",
+         "score: conditions[0]: speed_spread, change_spread: expected numbers above 0"},
         {"\"scale\":2", "\"scale\":0", "score: conditions[0]: rare: expected a finite level"},
-        {"\"scale\":2,\"shape\":0", "\"scale\":2,\"shape\":-0.1", "score: conditions[0]: rare: expected a shape of 0 or more"},
+        {"\"scale\":2,\"shape\":0", "\"scale\":2,\"shape\":-0.1",
+         "score: conditions[0]: rare: expected a shape of 0 or more"},
         {"\"share\":3,", "", "score: conditions[0]: rare: share: expected a number"},
         {"\"boundary\":0", "\"boundary\":\"0\"", "score: boundary: expected a number"},
         {"[{", "[7,{", "score: conditions[0]: "},
@@ -205,7 +222,8 @@ START_TEST(refuses_a_score_without_cells)
                         .n_decoder = 1};
     arch.encoder[0] = arch.decoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 1, .kernel = {1, 1, 1},
                                                             .stride = {1, 1, 1}};
-    const struct calibration calibration = {.fps = 10, .has_score = true, .score = {1, 0, {{0, {0, 1}, {0, 1}, {0, 1, 1, 0}}}}};
+    const struct calibration calibration = {.fps = 10, .has_score = true,
+                                            .score = {1, 0, {{0, {0, 1}, {0, 1}, {0, 1, 1, 0}}}}};
     struct model *model;
     struct model_file file;
     struct error err = {""};
@@ -213,7 +231,8 @@ START_TEST(refuses_a_score_without_cells)
     model_init(model, 5);
     ck_assert_msg(model_file_save(path, model, &calibration, NULL, &err) == 0, "%s", err.text);
     ck_assert_int_eq(model_file_load(&file, path, &err), -EINVAL);
-    ck_assert_msg(strstr(err.text, "memae.calibration: score: expected none, as the network's windows are too small for cells"), "%s", err.text);
+    ck_assert_msg(strstr(err.text,
+              "memae.calibration: score: expected none, as the network's windows are too small for cells"), "%s", err.text);
     model_close(model);
 }
 END_TEST

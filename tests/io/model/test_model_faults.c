@@ -1,4 +1,4 @@
-/* Faults of model files: each is refused by the name of its file and place, and by what was expected there. */
+/* Faults of model files: each message names the file, the place, and what was expected there. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +16,9 @@ START_TEST(refuses_truncation)
     for (size_t i = 0; i < safetensors_count(file); i++) {
         const struct safetensors_tensor *t = safetensors_at(file, i);
         size_t begin = (size_t)(t->data - b.data);
-        refuse_bytes(b.data, begin, "data_offsets: expected a place within");             /* where it begins, */
-        refuse_bytes(b.data, begin + 1, "data_offsets: expected a place within");         /* in it, and before its end */
+        refuse_bytes(b.data, begin, "data_offsets: expected a place within");             /* cut where the tensor begins, */
+        refuse_bytes(b.data, begin + 1,
+                     "data_offsets: expected a place within");         /* in it, and just before its end */
         refuse_bytes(b.data, begin + t->size_bytes - 1, "data_offsets: expected a place within");
     }
     size_t data = (size_t)(safetensors_at(file, 0)->data - b.data);
@@ -91,7 +92,8 @@ START_TEST(refuses_architectures)
     refuse_arch("input/shape", "[16, 32, 32]", "encoder[0]: type: expected conv2d or deconv2d, got \"conv3d\"");
     refuse_arch("input/shape", "[120]", "encoder[0]: type: expected linear, got \"conv3d\"");
     refuse_arch("input", "{\"shape\": [1, 32, 32], \"mean\": 0.5}", "input: std: expected a number, got nothing");
-    refuse_arch("input/shape", "[1, 1, 16, 32, 32]", "input: shape: expected [channels, frames, height, width], [channels, height, width] or [features], got a list of 5");
+    refuse_arch("input/shape", "[1, 1, 16, 32, 32]",
+                "input: shape: expected [channels, frames, height, width], [channels, height, width] or [features], got a list of 5");
     refuse_arch("input/std", "0", "input: ");
     refuse_arch("input/mean", NULL, "input: mean: expected a number, got nothing");
     refuse_arch("decoder/3/output_padding", "[0,1,0]", "decoder: expected an output of the input's shape");
@@ -104,7 +106,7 @@ START_TEST(refuses_architectures)
 }
 END_TEST
 
-/* Numbers that each fit and whose products do not: refused before memory is asked for. */
+/* Numbers that fit, but whose products do not. They are refused before any memory is allocated. */
 START_TEST(refuses_overflow)
 {
     refuse_arch("encoder/0/kernel", "[2147483648,3,3]", "kernel[0]: expected an integer of 32 bits, got 2147483648");
@@ -119,7 +121,7 @@ START_TEST(refuses_overflow)
     refuse_arch("memory/slots", "0", "memory: slots: ");
     refuse_arch("input/shape", "[65536, 64, 16384, 16384]", "input: ");
     refuse_arch("input/shape", "[1, 16, 2147483647, 2147483647]", "input: height: ");
-    /* Within every limit, and 1.7 GB: no memory is taken for what the file doesn't hold. */
+    /* Within every limit, but 1.7 GB: no memory is allocated for tensors that the file does not hold. */
     refuse_arch("encoder/3/out", "65536", "encoder.9.weight: expected shape [65536, 8, 3, 3, 3], got [8, 8, 3, 3, 3]");
 }
 END_TEST

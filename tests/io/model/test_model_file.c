@@ -1,4 +1,4 @@
-/* Model files: the golden ones load, and what is saved loads again. */
+/* Model files: the golden ones load, and a saved model loads again. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -44,7 +44,7 @@ START_TEST(loads_golden)
 }
 END_TEST
 
-/* Data that begin at an odd address. */
+/* The data begin at an odd address. */
 START_TEST(loads_unaligned)
 {
     struct bytes b = read_bytes(GOLDEN "tiny-dot.safetensors");
@@ -88,7 +88,7 @@ START_TEST(refuses_other_formats)
 }
 END_TEST
 
-/* conv2d has no axis of frames in the file, a linear layer no kernel at all. */
+/* In the file, conv2d has no axis of frames, and a linear layer has no kernel. */
 START_TEST(tensors_of_images_and_tables)
 {
     static const struct {
@@ -136,15 +136,18 @@ START_TEST(saves_and_loads)
     model_init(model, 5);
     static struct calibration calibration = {
         .fps = 10, .threshold = 0.1 + 0.2, .close_threshold = 0.29, .median = 1.0 / 3, .p99 = 0.7, .maximum = 0.9,
-        .windows = 321, .has_score = true, .score = {2, 0.7, {{1e-5 / 3, {-3.1, 0.2}, {-7.0 / 3, 1.5}, {0.1, 7, 1.0 / 3, 0.2}},
-                                                             {1e-4 / 3, {-3.2, 0.3}, {-8.0 / 3, 2.5}, {0.2, 5, 2.0 / 3, 0}}}}, .has_tail = true,
+        .windows = 321, .has_score = true, .score = {2, 0.7,
+                                                     {{1e-5 / 3, {-3.1, 0.2}, {-7.0 / 3, 1.5}, {0.1, 7, 1.0 / 3, 0.2}},
+                                                             {1e-4 / 3, {-3.2, 0.3}, {-8.0 / 3, 2.5},
+                                                              {0.2, 5, 2.0 / 3, 0}}}}, .has_tail = true,
         .tail = {.windows = 320, .window = {0.2, 0.05, 0.3, -1.0 / 7}, .run = {0.25, 12.5, 0.4, 1.0 / 9}, .hours = 1.0 / 3,
                  .runs = 4},
     };
     for (int i = 0; i < TAIL_QUANTILES; i++)
         calibration.tail.quantiles[i] = i / 7.0;
     calibration.has_int8 = true;
-    calibration.int8 = (struct calibration_int8){.rank_correlation = 0.999 + 1e-9, .largest_difference = 1.0 / 3, .windows = 77,
+    calibration.int8 = (struct calibration_int8){.rank_correlation = 0.999 + 1e-9, .largest_difference = 1.0 / 3,
+                                                 .windows = 77,
                                                  .ranges.n = ranges_count(&arch, &model->shapes)};
     for (int i = 0; i < calibration.int8.ranges.n; i++)
         calibration.int8.ranges.channels[i] = (struct range){-(float)i / 7, 1.0f / 3};

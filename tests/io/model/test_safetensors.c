@@ -1,4 +1,4 @@
-/* Safetensors files: what is read, what is refused and how it is named, what is written. */
+/* Safetensors files: reading, the faults that are refused, and writing. */
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "io/model/safetensors.h"
 
-/* A file in memory: header length (of the header, or as told), header, size bytes of data that count up. */
+/* A file in memory: the header length (the real one, or the given one), the header, and size bytes of data that count up. */
 struct bytes {
     unsigned char *data;
     size_t size;
@@ -34,7 +34,7 @@ static struct bytes build(const char *header, size_t size)
     return build_length(header, strlen(header), strlen(header), size);
 }
 
-/* Opening must fail with a text that begins with the file's name and contains what, in one line. */
+/* Opening must fail with one line that begins with the file's name and contains what. */
 static void refuse(struct bytes b, const char *what)
 {
     struct safetensors *file = (void *)-1;
@@ -69,7 +69,8 @@ static struct safetensors *accept(struct bytes b)
 
 START_TEST(reads)
 {
-    static const char *const orders[] = {"{" M "," A "," B "," C "}   ", "{" C "," B "," A "," M "}", "{" B "," M "," A "," C "}  "};
+    static const char *const orders[] = {"{" M "," A "," B "," C "}   ", "{" C "," B "," A "," M "}",
+                                         "{" B "," M "," A "," C "}  "};
     for (int o = 0; o < 3; o++) {
         struct bytes b = build(orders[o], 32);
         struct safetensors *file = accept(b);
@@ -125,7 +126,7 @@ START_TEST(refuses_lengths)
 }
 END_TEST
 
-/* A header of the largest size that may be is still read: spaces to its end. */
+/* A header of the largest allowed size is read: it is padded with spaces. */
 START_TEST(reads_longest_header)
 {
     char *header = malloc(SAFETENSORS_MAX_HEADER);
@@ -143,7 +144,8 @@ START_TEST(refuses_every_truncation)
     struct bytes b = build("{" M "," A "," B "}  ", 32);
     safetensors_close(accept(b));
     for (size_t size = 0; size < b.size; size++) {
-        struct bytes cut = {malloc(size ? size : 1), size};     /* its own block: the sanitizer sees a step beyond it */
+        struct bytes cut = {malloc(size ? size : 1),
+                            size};     /* a block of its own, so that the sanitizer sees a read beyond it */
         memcpy(cut.data, b.data, size);
         refuse(cut, size < 8 ? "expected 8 bytes of header length" : size < b.size - 32 ? "cut short" : "data_offsets");
     }
@@ -214,14 +216,17 @@ END_TEST
 
 START_TEST(refuses_cover)
 {
-    refuse_header("{" AT("a", 0, 8) "," AT("b", 4, 12) "}", 12, "b: expected data from byte 8 on, got data from byte 4 on: it overlaps a");
+    refuse_header("{" AT("a", 0, 8) "," AT("b", 4, 12) "}", 12,
+                  "b: expected data from byte 8 on, got data from byte 4 on: it overlaps a");
     refuse_header("{" AT("b", 4, 12) "," AT("a", 0, 8) "}", 12, "it overlaps a");
     refuse_header("{" AT("a", 0, 8) "," AT("b", 0, 8) "}", 8, "overlaps");
-    refuse_header("{" AT("a", 0, 8) "," AT("b", 12, 20) "}", 20, "b: expected data from byte 8 on, got data from byte 12 on: no tensor");
+    refuse_header("{" AT("a", 0, 8) "," AT("b", 12, 20) "}", 20,
+                  "b: expected data from byte 8 on, got data from byte 12 on: no tensor");
     refuse_header("{" AT("a", 4, 12) "}", 12, "a: expected data from byte 0 on, got data from byte 4");
     refuse_header("{" AT("a", 0, 8) "}", 16, "expected 8 bytes of data, got 16");
     refuse_header("{}", 4, "expected 0 bytes of data, got 4");
-    refuse_header("{" AT("a", 0, 8) ",\"z\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]}}", 8, "z: data from byte 8");
+    refuse_header("{" AT("a", 0, 8) ",\"z\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]}}", 8,
+                  "z: data from byte 8");
 }
 END_TEST
 
@@ -239,7 +244,7 @@ static void make_folder(void)
 static void remove_folder(void)
 {
     unlink(path);
-    ck_assert_int_eq(rmdir(folder), 0);         /* fails where a temporary file was left */
+    ck_assert_int_eq(rmdir(folder), 0);         /* fails if a temporary file is left */
 }
 
 static size_t read_file(unsigned char *out, size_t size)
@@ -314,14 +319,14 @@ START_TEST(refuses_to_write)
     const struct safetensors_output sum[] = {large, {.name = "i", .ndim = 1, .shape = {SIZE_MAX / 8}, .data = data}};
     const struct safetensors_output axes = {.name = "h", .ndim = 9, .data = data};
     const char *const pairs[][2] = {{"k", "v"}, {"k", "w"}}, *const no_text[][2] = {{"k", "\xff"}};
-    refuse_write(twice, 2, metadata, 2, "w: written twice");
-    refuse_write(&reserved, 1, metadata, 2, "__metadata__: written twice");
+    refuse_write(twice, 2, metadata, 2, "w: expected once, got twice");
+    refuse_write(&reserved, 1, metadata, 2, "__metadata__: expected once, got twice");
     refuse_write(&binary, 1, metadata, 2, "UTF-8");
-    refuse_write(&huge, 1, metadata, 2, "h: shape: too large");
-    refuse_write(sum, 2, metadata, 2, "i: shape: too large");
-    refuse_write(&axes, 1, metadata, 2, "h: shape: too large");
-    refuse_write(outputs, 3, pairs, 2, "k: written twice");
-    refuse_write(outputs, 3, no_text, 1, "k: no UTF-8 text");
+    refuse_write(&huge, 1, metadata, 2, "h: shape: expected at most 8 axes and fewer than 2^63 bytes");
+    refuse_write(sum, 2, metadata, 2, "i: shape: expected at most 8 axes and fewer than 2^63 bytes");
+    refuse_write(&axes, 1, metadata, 2, "h: shape: expected at most 8 axes and fewer than 2^63 bytes");
+    refuse_write(outputs, 3, pairs, 2, "k: expected once, got twice");
+    refuse_write(outputs, 3, no_text, 1, "k: expected UTF-8 text");
 
     char *text = malloc(SAFETENSORS_MAX_HEADER + 1);
     memset(text, 'x', SAFETENSORS_MAX_HEADER);
@@ -332,7 +337,7 @@ START_TEST(refuses_to_write)
 }
 END_TEST
 
-/* What fails leaves the file that was there, and nothing beside it. */
+/* After a failure the old file is there, and no other. */
 START_TEST(fails_whole)
 {
     static unsigned char before[4096], after[4096];
@@ -365,7 +370,7 @@ START_TEST(opens_files_only)
     ck_assert_int_eq(safetensors_open(&file, folder, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "expected a regular file"));
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_assert_int_eq(safetensors_open(&file, path, &err), -EINVAL);     /* at once, without a writer */
+    ck_assert_int_eq(safetensors_open(&file, path, &err), -EINVAL);     /* at once: it does not wait for a writer */
     unlink(path);
     close(open(path, O_CREAT | O_WRONLY, 0600));
     ck_assert_int_eq(safetensors_open(&file, path, &err), -EINVAL);

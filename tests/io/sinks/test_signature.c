@@ -15,9 +15,11 @@ START_TEST(known_signature)
     ck_assert_uint_eq(key.size, 24);
     static const char body[] = "{\"test\": 2432232314}";
     char out[SIGNATURE_SIZE];
-    ck_assert_int_eq(signature_make(out, key.data, key.size, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, sizeof body - 1), 0);
+    ck_assert_int_eq(signature_make(out, key.data, key.size, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body,
+                                    sizeof body - 1), 0);
     ck_assert_str_eq(out, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    ck_assert_int_eq(signature_make(out, key.data, key.size, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265331, body, sizeof body - 1), 0);
+    ck_assert_int_eq(signature_make(out, key.data, key.size, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265331, body,
+                                    sizeof body - 1), 0);
     ck_assert_str_ne(out, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     gnutls_free(key.data);
 }

@@ -38,7 +38,8 @@ START_TEST(delivers)
     };
     int64_t before = time(NULL);
     for (int i = 0; i < 4; i++)
-        ck_assert_int_eq(webhook_post(webhooks, events[i].event, 1709210096789123, "{\"camera\":\"gate\",\"score\":0.1}"), 0);
+        ck_assert_int_eq(webhook_post(webhooks, events[i].event, 1709210096789123, "{\"camera\":\"gate\",\"score\":0.1}"),
+                         0);
     await(&receiver, 5);
     AWAIT(stats_of(webhooks).delivered == 5);
     int64_t after = time(NULL);
@@ -181,7 +182,8 @@ START_TEST(refused_and_silent)
     ck_assert_int_eq(getsockname(closed, (struct sockaddr *)&address, &size), 0);
     char urls[2][256], origin[64];
     snprintf(urls[0], sizeof urls[0], "http://bob:hush@127.0.0.1:%d/services/T0PSECRET?token=zauber", receiver.port);
-    snprintf(urls[1], sizeof urls[1], "http://bob:hush@127.0.0.1:%d/services/T0PSECRET?token=zauber", ntohs(address.sin_port));
+    snprintf(urls[1], sizeof urls[1], "http://bob:hush@127.0.0.1:%d/services/T0PSECRET?token=zauber",
+             ntohs(address.sin_port));
     struct config_webhook hooks[2] = {hook_to(&receiver, "/"), hook_to(&receiver, "/")};
     hooks[0].url = urls[0];
     hooks[1].url = urls[1];

@@ -54,7 +54,8 @@ struct receiver {
     size_t flooded;                     /* bytes that were sent of long answers */
 };
 
-static inline enum MHD_Result answer(struct MHD_Connection *connection, struct receiver *receiver, const struct reply *reply);
+static inline enum MHD_Result answer(struct MHD_Connection *connection, struct receiver *receiver,
+                                     const struct reply *reply);
 
 static inline void copy_header(struct MHD_Connection *connection, const char *name, char *out, size_t size)
 {
@@ -130,13 +131,15 @@ static inline enum MHD_Result answer(struct MHD_Connection *connection, struct r
     return r;
 }
 
-static inline void on_completed(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
+static inline void on_completed(void *arg, struct MHD_Connection *connection, void **context,
+                                enum MHD_RequestTerminationCode code)
 {
     (void)arg, (void)connection, (void)code;
     free(*context);
 }
 
-static inline void receiver_open_tls(struct receiver *receiver, struct reply (*script)(struct receiver *, size_t), const char *key,
+static inline void receiver_open_tls(struct receiver *receiver, struct reply (*script)(struct receiver *, size_t),
+                                     const char *key,
                               const char *certificate)
 {
     memset(receiver, 0, sizeof *receiver);
@@ -150,7 +153,8 @@ static inline void receiver_open_tls(struct receiver *receiver, struct reply (*s
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | (key ? (unsigned)MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
-                                   {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate}, {MHD_OPTION_END, 0, NULL}};
+                                   {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate}, {MHD_OPTION_END, 0,
+                                                                                                    NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     receiver->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, receiver, MHD_OPTION_SOCK_ADDR, &address,
                                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY, key ? tls : none,
@@ -240,7 +244,8 @@ static inline int64_t ticking(void *arg)
     return s++;
 }
 
-static const struct webhook_options fast = {.backoff_first_us = 1000, .backoff_max_us = 4000, .give_up_us = INT64_C(3600000000),
+static const struct webhook_options fast = {.backoff_first_us = 1000, .backoff_max_us = 4000,
+                                            .give_up_us = INT64_C(3600000000),
                                             .queue_max = 1000, .clock_s = ticking};
 
 static inline struct config_webhook hook_to(const struct receiver *receiver, const char *path)
