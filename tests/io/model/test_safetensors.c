@@ -119,7 +119,7 @@ START_TEST(refuses_lengths)
     refuse(build_length(good, strlen(good), UINT64_MAX, 24), ", got 18446744073709551615");
     refuse(build_length(good, strlen(good), UINT64_MAX - 7, 24), ", got 18446744073709551608");
     refuse(build_length(good, strlen(good), SAFETENSORS_MAX_HEADER + 1, 24), ", got 16777217");
-    refuse(build_length(good, strlen(good), SAFETENSORS_MAX_HEADER, 24), "cut short: a header of 16777216 bytes");
+    refuse(build_length(good, strlen(good), SAFETENSORS_MAX_HEADER, 24), "cut short: expected a header of 16777216 bytes");
     refuse(build_length(good, strlen(good), strlen(good) - 1, 24), "header: ");
     refuse(build_length(good, strlen(good), strlen(good) + 1, 24), "header: ");
     refuse(build_length(good, strlen(good), strlen(good) + 25, 24), "cut short");
@@ -194,8 +194,8 @@ START_TEST(refuses_entries)
     refuse_header(ENTRY("\"F16\"", "[2]", "[0,4]"), 4, "a: expected dtype F32 or I64, got F16");
     refuse_header(ENTRY("\"f32\"", "[1]", "[0,4]"), 4, "got f32");
     refuse_header(ENTRY("\"F32\"", "[-1]", "[0,4]"), 4, "a: shape: expected integers of 0 or more");
-    refuse_header(ENTRY("\"F32\"", "[1.0]", "[0,4]"), 4, "a: shape: integers");
-    refuse_header(ENTRY("\"F32\"", "[\"1\"]", "[0,4]"), 4, "a: shape: integers");
+    refuse_header(ENTRY("\"F32\"", "[1.0]", "[0,4]"), 4, "a: shape: expected integers");
+    refuse_header(ENTRY("\"F32\"", "[\"1\"]", "[0,4]"), 4, "a: shape: expected integers");
     refuse_header(ENTRY("\"F32\"", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, "a: expected at most 8 axes, got 9");
     refuse_header(ENTRY("\"F32\"", "[4611686018427387904]", "[0,0]"), 0, "more bytes than can be counted");
     refuse_header(ENTRY("\"F32\"", "[4294967296,4294967296]", "[0,0]"), 0, "more bytes than can be counted");
@@ -204,7 +204,7 @@ START_TEST(refuses_entries)
     refuse_header(ENTRY("\"I64\"", "[]", "[0,4]"), 4, "a: expected 8 bytes for I64 [], got 4");
     refuse_header(ENTRY("\"F32\"", "[1]", "[0]"), 4, "a: data_offsets: expected [begin, end]");
     refuse_header(ENTRY("\"F32\"", "[1]", "[0,4,4]"), 4, "a: data_offsets: expected [begin, end]");
-    refuse_header(ENTRY("\"F32\"", "[1]", "[-4,0]"), 4, "a: data_offsets: integers");
+    refuse_header(ENTRY("\"F32\"", "[1]", "[-4,0]"), 4, "a: data_offsets: expected integers");
     refuse_header(ENTRY("\"F32\"", "[1]", "[4,0]"), 4, "got [4, 0]");
     refuse_header(ENTRY("\"F32\"", "[1]", "[0,8]"), 4, "expected a place within the file's 4 bytes of data, got [0, 8]");
     refuse_header(ENTRY("\"F32\"", "[1]", "[9223372036854775804,9223372036854775807]"), 4, "within the file's 4 bytes");
@@ -226,7 +226,7 @@ START_TEST(refuses_cover)
     refuse_header("{" AT("a", 0, 8) "}", 16, "expected 8 bytes of data, got 16");
     refuse_header("{}", 4, "expected 0 bytes of data, got 4");
     refuse_header("{" AT("a", 0, 8) ",\"z\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]}}", 8,
-                  "z: data from byte 8");
+                  "z: expected data from byte 8");
 }
 END_TEST
 
