@@ -1,4 +1,4 @@
-/* memaed bench: how fast this machine runs this code, as JSON or a table. */
+/* memaed bench: measures how fast this machine runs this code. Prints JSON or a table. */
 #include "daemon/commands.h"
 
 #include <errno.h>
@@ -28,19 +28,20 @@ struct bench {
     bool train, all, table;
 };
 
+/* x, or `otherwise` if x was not given. */
 static double or_else(double x, double otherwise)
 {
     return x > 0 ? x : otherwise;
 }
 
-/* Takes json, NULL where there was no memory for it. */
+/* Prints and frees json. NULL: memory was short. Returns the exit status. */
 static int print_json(json_t *json)
 {
     int failed = !json || json_dumpf(json, stdout, JSON_REAL_PRECISION(9)) < 0 || putchar('\n') == EOF ||
                  fflush(stdout) != 0;
 
     if (failed)
-        fprintf(stderr, "memaed bench: the result can't be written: %s\n", json ? strerror(errno) : "out of memory");
+        fprintf(stderr, "memaed bench: standard output: %s\n", json ? strerror(errno) : "out of memory");
     json_decref(json);
     return failed;
 }
@@ -60,11 +61,11 @@ static int bench_all(const struct bench *b)
     json_decref(survey);
     if (fflush(stdout) == 0)
         return 0;
-    error_set(&err, -errno, "the result can't be written: %s", strerror(errno));
+    error_set(&err, -errno, "standard output: %s", strerror(errno));
     return command_failed(&bench_command, &err);
 }
 
-/* One precision, so many threads. */
+/* Measures cubes in one precision on b->threads threads. NULL: out of memory. */
 static json_t *measure(const struct bench *b, struct bench_plan *plan, const struct parallel *p)
 {
     struct bench_rate cubes;
@@ -85,14 +86,14 @@ static json_t *measure(const struct bench *b, struct bench_plan *plan, const str
         (json_int_t)plan_workspace_size(bench_plan_plan(plan)), "cpu", cpu, "version", MEMAED_VERSION);
 }
 
-/* Of windows that slide, into json. */
+/* Measures sliding windows and adds their figures to json. */
 static int measure_windows(const struct bench *b, struct bench_plan *plan, json_t *json, struct error *err)
 {
     struct bench_rate windows;
     size_t kept;
 
     if (!bench_plan_takes_pictures(plan))
-        return error_set(err, -EINVAL, "--stride: the network takes no gray pictures");
+        return error_set(err, -EINVAL, "--stride: expected a network of gray pictures");
     int r = bench_plan_windows(plan, b->threads, b->stride, 1, or_else(b->seconds, 10), &windows, &kept);
     if (r < 0)
         return error_set(err, r, "out of memory");
@@ -113,11 +114,12 @@ static int bench_one(const struct bench *b)
     int r = parallel_threads_open(&threads, b->threads);
 
     if (r < 0) {
-        error_set(&err, r, "%d threads: %s", b->threads, strerror(-r));
+        error_set(&err, r, "--threads %d: %s", b->threads, strerror(-r));
         return command_failed(&bench_command, &err);
     }
     struct parallel parallel = parallel_threads_parallel(threads);
-    r = bench_plan_open(&plan, &(struct bench_plan_options){b->arch_name, b->model_path, (enum precision)b->precision, &parallel}, &err);
+    r = bench_plan_open(&plan, &(struct bench_plan_options){b->arch_name, b->model_path, (enum precision)b->precision, &parallel},
+                        &err);
     if (r == 0)
         json = measure(b, plan, &parallel);
     if (json && b->stride)
@@ -130,7 +132,7 @@ static int bench_one(const struct bench *b)
     return command_failed(&bench_command, &err);
 }
 
-/* The architecture of --arch or of --model, with random weights. */
+/* Measures training of the architecture of --arch or --model, from random weights. */
 static int train_all(const struct bench *b)
 {
     const int batch = b->batch > 0 ? b->batch : 8;
@@ -167,21 +169,25 @@ static const char *bench_precisions(int i)
 
 static const struct command_option bench_options[] = {
     {"arch", 0, OPTION_TEXT(struct bench, arch_name), .argument = "NAME|FILE",
-     .help = "An architecture with random weights: a built-in one (paper, released, small, compact, nano, small-ae, compact-ae, "
+     .help = "An architecture with random weights: a built-in one (paper, released, small, compact, nano, small-ae, "
+             "compact-ae, "
              "nano-ae) or a JSON file (docs/model-format.md) (default: paper)."},
     {"model", 'm', OPTION_TEXT(struct bench, model_path), .argument = "FILE", .help = "This model instead."},
-    {"precision", 0, OPTION_CHOICE(struct bench, precision, bench_precisions), .help = "What the network computes in (default: fp32)."},
+    {"precision", 0, OPTION_CHOICE(struct bench, precision, bench_precisions), .help = "What the network computes in "
+                                                                                       "(default: fp32)."},
     {"stride", 0, OPTION_INT(struct bench, stride, 1, 64), .argument = "N",
      .help = "Also measure windows that slide by N frames over one sequence a worker."},
     {"threads", 0, OPTION_INT(struct bench, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Workers with one cube each; with --train, threads for one batch (default: all cores)."},
     {"all", 0, OPTION_FLAG(struct bench, all),
-     .help = "Instead measure everything: both precisions, numbers of threads, every step, sliding windows, cameras, memory."},
+     .help = "Instead measure everything: both precisions, numbers of threads, every step, sliding windows, cameras, "
+             "memory."},
     {"table", 0, OPTION_FLAG(struct bench, table), .help = "As --all, but print a table."},
     {"rate", 0, OPTION_REAL_ABOVE(struct bench, rate, 0, 1000), .argument = "R",
      .help = "With --all: windows a second of one camera (default: 5)."},
     {"train", 0, OPTION_FLAG(struct bench, train), .help = "Measure whole training steps instead of the frozen network."},
-    {"batch", 0, OPTION_INT(struct bench, batch, 2, 4096), .argument = "N", .help = "With --train: cubes a step (default: 8)."},
+    {"batch", 0, OPTION_INT(struct bench, batch, 2, 4096), .argument = "N", .help = "With --train: cubes a step (default: "
+                                                                                    "8)."},
     {"seconds", 0, OPTION_REAL_ABOVE(struct bench, seconds, 0, 86400), .argument = "S",
      .help = "How long to measure the throughput after warm-up (default: 10); with --all, each figure (default: 2)."},
     {0},
@@ -198,7 +204,8 @@ static int check_combination(const struct bench *b)
     if (b->stride && b->train)
         return command_misuse(&bench_command, "--stride: training has no sliding windows; leave out --stride or --train");
     if (all && (b->train || b->precision >= 0 || b->stride))
-        return command_misuse(&bench_command, "--all: measures every precision and stride; leave out --train, --precision and "
+        return command_misuse(&bench_command, "--all: measures every precision and stride; leave out --train, --precision "
+                                              "and "
                               "--stride");
     if (b->rate > 0 && !all)
         return command_misuse(&bench_command, "--rate: needs --all");
@@ -227,7 +234,8 @@ const struct command bench_command = {
     .name = "bench",
     .summary = "measure the speed of this machine on this code",
     .forms = "[OPTION…]",
-    .about = "Measures the speed of the frozen network, or of its training, on this machine with random pictures. Prints one JSON "
+    .about = "Measures the speed of the frozen network, or of its training, on this machine with random pictures. Prints "
+             "one JSON "
              "object.",
     .options = bench_options,
     .notes = "Figures:\n"
@@ -238,7 +246,8 @@ const struct command bench_command = {
              "  share_of_peak: gflop_per_cube / seconds_per_cube / peak_gflops.\n"
              "  seconds_per_window, share_of_cube, history_bytes: with --stride: time of a sliding window; its share of "
              "seconds_per_cube; the bytes that a worker keeps of past windows.\n"
-             "  cameras: with --all: how many cameras the windows a second are enough for, measured with eight cameras a thread in "
+             "  cameras: with --all: how many cameras the windows a second are enough for, measured with eight cameras a "
+             "thread in "
              "turn. Of the network alone, without decoding and score.\n\n"
              "Exit status: 0; 1 where it failed; 2 wrong usage.",
     .run = command_bench,

@@ -9,7 +9,7 @@
 struct peaking {
     struct peak peak;
     long rounds;
-    pthread_barrier_t barrier;  /* of the threads: each has one item */
+    pthread_barrier_t barrier;  /* all threads start together; each has one item */
     _Atomic double operations;
 };
 

@@ -1,6 +1,6 @@
-/* What so many threads reach at once in a loop of multiply-adds on registers (core/kernels/peak/peak.h), in operations a second: the best
- * of many short runs, as what takes a core away only ever lowers the figure. 0 where the CPU has none of that precision.
- * 1 <= threads <= p->threads. */
+/* Operations a second that this many threads reach together in a loop of multiply-adds on registers
+ * (core/kernels/peak/peak.h). It is the best of many short runs, because other work on the machine can only lower the
+ * figure. 0: the CPU has no such instructions of that precision. 1 <= threads <= p->threads. */
 #ifndef MEMAED_DAEMON_BENCH_BENCH_PEAK_H
 #define MEMAED_DAEMON_BENCH_BENCH_PEAK_H
 

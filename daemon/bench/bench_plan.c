@@ -17,22 +17,22 @@ enum { MAX_TIMES = 100, MIN_TIMES = 3 };
 struct worker {
     void *workspace;
     long done;
-    /* Of windows that slide: */
-    struct frame_cache **frame_caches;         /* [sequences] */
-    uint64_t *first;                    /* [sequences] the number of the next window's first picture */
-    int turn;
+    /* For sliding windows: */
+    struct frame_cache **frame_caches;  /* [sequences] */
+    uint64_t *first;                    /* [sequences] number of the next window's first picture */
+    int turn;                           /* the sequence whose window comes next */
 };
 
 struct bench_plan {
     struct bench_plan_options options;
     struct plan *plan;
-    uint8_t *pixels;            /* [frames, height * width], or NULL: the network takes other than one channel */
+    uint8_t *pixels;            /* [frames, height * width]; NULL if the network takes another number of channels than one */
     const uint8_t **frames;     /* [frames] */
-    float *cube;                /* [t, h, w, c], instead */
+    float *cube;                /* [t, h, w, c] if pixels is NULL */
     struct worker *workers;     /* [threads] */
 
-    /* Of the measurement at hand. */
-    pthread_barrier_t barrier;  /* of the workers: each has one item */
+    /* Of the present measurement. */
+    pthread_barrier_t barrier;  /* all workers start together; each has one item */
     int64_t deadline_us;
     int stride, sequences;      /* 0: cubes */
 };
@@ -48,11 +48,11 @@ int bench_find_arch(const char *name, struct arch *ret, struct error *err)
         return 0;
     }
     if (access(name, F_OK) < 0)
-        return error_set(err, -ENOENT, "--arch %s: neither a built-in architecture nor a file", name);
+        return error_set(err, -ENOENT, "--arch: expected a built-in architecture or a file, got \"%s\"", name);
     return arch_load(ret, name, err);
 }
 
-/* What bytes stand for, from the pictures that are measured with. */
+/* Measures the ranges of activations on the random pictures. */
 static int find_ranges(const struct bench_plan *b, const struct model *model, struct ranges *ret, struct error *err)
 {
     struct ranges_seen *seen = calloc(1, sizeof *seen);
@@ -66,7 +66,7 @@ static int find_ranges(const struct bench_plan *b, const struct model *model, st
     if (r == 0 && (!seen || !workspace))
         r = error_set(err, -ENOMEM, "out of memory");
     if (r == 0 && n > RANGES_MAX)
-        r = error_set(err, -ENOTSUP, "--precision int8: the network has too many channels, %d", n);
+        r = error_set(err, -ENOTSUP, "--precision int8: expected at most %d channels, got %d", RANGES_MAX, n);
     for (int pass = 0; r == 0 && pass < 2; pass++) {
         seen->n = n;
         seen->counting = pass == 1;
@@ -80,7 +80,7 @@ static int find_ranges(const struct bench_plan *b, const struct model *model, st
     return r;
 }
 
-/* Random pictures, or a random cube where the network takes other than one channel. */
+/* Makes random pictures, or a random cube if the network takes another number of channels than one. */
 static int make_input(struct bench_plan *b, const struct arch *arch)
 {
     size_t frame_size = (size_t)arch->height * (size_t)arch->width, n = (size_t)arch->frames * frame_size;
@@ -117,7 +117,7 @@ static int open_plan_of(struct bench_plan *b, const struct model *model, struct 
     if (b->options.precision == PRECISION_FP32)
         return plan_open(&b->plan, model, 0, err);
     if (b->cube)
-        return error_set(err, -EINVAL, "--precision int8: the network takes no gray pictures");
+        return error_set(err, -EINVAL, "--precision int8: expected a network of gray pictures");
     r = find_ranges(b, model, &ranges, err);
     return r < 0 ? r : plan_open_int8(&b->plan, model, 0, &ranges, err);
 }
@@ -228,7 +228,7 @@ static void run_cube(struct bench_plan *b, struct worker *worker)
         plan_run(b->plan, b->frames, worker->workspace, &result);
 }
 
-/* The next window of the worker's next sequence, in which the pictures come again and again. */
+/* Runs the next window of the worker's next sequence. A sequence repeats the same pictures without end. */
 static void run_window(struct bench_plan *b, struct worker *w)
 {
     const uint8_t *frames[ARCH_MAX_FRAMES];
@@ -349,7 +349,7 @@ static void passed(void *arg)
     lap->at_us[lap->n++] = monotonic_us();
 }
 
-/* As plan_run_steps() has them; returns how many. */
+/* Names the steps of plan_run_steps() in their order. Returns how many. */
 static int name_steps(const struct plan *plan, struct bench_step *ret)
 {
     const struct arch *a = plan_arch(plan);

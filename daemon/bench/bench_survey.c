@@ -10,7 +10,8 @@
 #include "daemon/bench/bench_peak.h"
 #include "daemon/bench/bench_plan.h"
 
-/* A camera's windows stand at the configuration's default; so many cameras a worker in turn keep each other's out of cache. */
+/* The stride of cameras is the configuration's default. With this many cameras a worker, no camera finds its own data in
+ * the CPU's caches, as it is in the daemon. */
 enum { CAMERA_STRIDE = 2, CAMERAS = 8 };
 static const int strides[] = {1, 2, 4};
 enum { N_STRIDES = sizeof strides / sizeof strides[0] };
@@ -35,7 +36,7 @@ void bench_cpu_name(char *ret, size_t size)
 
 /* ---- measuring ---------------------------------------------------------------------------------------------------- */
 
-/* 0 stands for what there is not. */
+/* 0: not measured, written as null. */
 static json_t *figure(double x)
 {
     return x > 0 ? json_real(x) : json_null();
@@ -46,7 +47,7 @@ static double share(double gflop, double seconds, double peak)
     return gflop > 0 && seconds > 0 && peak > 0 ? gflop * 1e9 / seconds / peak : 0;
 }
 
-/* By threads: 1, 2, 4 … and all. *all: the seconds a cube of all. */
+/* Measures 1, 2, 4 … and all threads. *all: seconds a cube with all threads. */
 static json_t *by_threads(struct bench_plan *b, const struct parallel *p, enum precision precision, double seconds, double *all)
 {
     json_t *list = json_array();
@@ -109,7 +110,7 @@ static json_t *steps(struct bench_plan *b, double seconds, double peak)
     return list;
 }
 
-/* survey gets what is alike in every precision. */
+/* Measures one precision and adds it to survey["precisions"]. Also sets the figures of survey that no precision changes. */
 static int add_precision(json_t *survey, const struct bench_survey_options *o, const struct parallel *p,
                          enum precision precision, struct error *err)
 {
@@ -133,7 +134,8 @@ static int add_precision(json_t *survey, const struct bench_survey_options *o, c
     if (r < 0)
         error_set(err, r, "out of memory");
     json_array_append_new(
-        list, json_pack("{s:s, s:s, s:s?, s:f, s:I, s:o, s:o?, s:o?, s:o?}", "precision", precision_name(precision), "kernels",
+        list, json_pack("{s:s, s:s, s:s?, s:f, s:I, s:o, s:o?, s:o?, "
+                        "s:o?}", "precision", precision_name(precision), "kernels",
                         precision == PRECISION_INT8 ? int8_kernels->name : kernels->name, "peak_kernel",
                         peak_of(precision).kernel, "latency_s", latency_s, "workspace_bytes",
                         (json_int_t)plan_workspace_size(plan), "threads", threads, "sliding", slide, "cameras", cams, "steps",
@@ -153,7 +155,7 @@ int bench_survey(json_t **ret, const struct bench_survey_options *options, struc
     int r = parallel_threads_open(&threads, options->threads);
 
     if (r < 0)
-        return error_set(err, r, "%d threads: %s", options->threads, strerror(-r));
+        return error_set(err, r, "--threads %d: %s", options->threads, strerror(-r));
     struct parallel parallel = parallel_threads_parallel(threads);
     bench_cpu_name(cpu, sizeof cpu);
     json_t *survey = json_pack("{s:s?, s:s?, s:s, s:s, s:[]}", "arch", options->arch_name, "model", options->model_path,
@@ -161,7 +163,7 @@ int bench_survey(json_t **ret, const struct bench_survey_options *options, struc
     r = survey ? add_precision(survey, options, &parallel, PRECISION_FP32, err) : error_set(err, -ENOMEM, "out of memory");
     if (r == 0 && json_is_true(json_object_get(survey, "takes_pictures"))) {
         r = add_precision(survey, options, &parallel, PRECISION_INT8, err);
-        r = r == -ENOTSUP ? 0 : r;      /* too many channels for 8 bits: fp32 alone is told of */
+        r = r == -ENOTSUP ? 0 : r;      /* too many channels for 8 bits: only fp32 is reported */
     }
     parallel_threads_close(threads);
     if (r < 0) {
@@ -187,7 +189,7 @@ static const char *text(const json_t *object, const char *key)
     return s ? s : "";
 }
 
-/* A cell: a value, and a share of 1 as percents where there is one. */
+/* Prints a cell: a value, and a share as a percentage unless it is 0. */
 static void put(FILE *out, double value, const char *unit, double of_one)
 {
     char cell[64], more[16] = "";
@@ -198,7 +200,7 @@ static void put(FILE *out, double value, const char *unit, double of_one)
     fprintf(out, "%*s", COLUMN, cell);
 }
 
-/* A row of a list that each precision has: its entry i by two keys. */
+/* Prints a row: entry i of the list in each precision, times a factor, with its share if share_key is not NULL. */
 static void put_list(FILE *out, const json_t *precisions, const char *list, size_t i, const char *key, double times,
                      const char *unit, const char *share_key)
 {
@@ -251,7 +253,7 @@ static void put_pictures(FILE *out, const json_t *precisions)
         put_list(out, precisions, "sliding", i, "windows_per_s", 1, "", NULL);
     }
     for (size_t i = 0; i < N_STRIDES; i++) {
-        snprintf(label, sizeof label, "  kept of a camera, stride %d", strides[i]);
+        snprintf(label, sizeof label, "  cache of a camera, stride %d", strides[i]);
         fprintf(out, "%-*s", LABEL, label);
         put_list(out, precisions, "sliding", i, "history_bytes", 1e-6, " MB", NULL);
     }
@@ -274,7 +276,8 @@ void bench_survey_table(FILE *out, const json_t *survey)
     size_t p;
     json_t *precision;
 
-    fprintf(out, "%s, on %s, memaed %s\n%.3g GFLOP a cube, %.2f MB of weights; shares are of the multiply-adds\n\n%-*s",
+    fprintf(out, "%s, on %s, memaed %s\n%.3g GFLOP a cube, %.2f MB of weights; percentages are shares of the "
+                 "multiply-adds\n\n%-*s",
             *model ? model : text(survey, "arch"), text(survey, "cpu"), text(survey, "version"),
             number(survey, "gflop_per_cube"), number(survey, "weights_bytes") * 1e-6, LABEL, "");
     json_array_foreach(precisions, p, precision) {

@@ -1,5 +1,5 @@
-/* All that memaed bench knows of a network on this machine, in every precision: multiply-adds on registers, cubes by threads,
- * windows that slide, cameras, every step, memory. */
+/* Measures everything about a network on this machine, in every precision: multiply-adds on registers, cubes by number of
+ * threads, sliding windows, cameras, every step, memory. Main's thread. */
 #ifndef MEMAED_DAEMON_BENCH_BENCH_SURVEY_H
 #define MEMAED_DAEMON_BENCH_BENCH_SURVEY_H
 
@@ -9,19 +9,19 @@
 #include "core/error.h"
 
 struct bench_survey_options {
-    const char *arch_name, *model_path;         /* one of them */
-    int threads;                                /* up to so many */
-    double rate;                                /* windows a second of a camera */
-    double seconds;                             /* for each figure */
+    const char *arch_name, *model_path;         /* one is NULL */
+    int threads;                                /* the most that are measured */
+    double rate;                                /* windows a second of one camera */
+    double seconds;                             /* time for each figure */
 };
 
-/* As docs/memaed.1 has it; *ret is the caller's. 0 or a negative errno with the cause in err. */
+/* *ret is the JSON object of `memaed bench --all` and the caller's. Returns 0 or a negative errno with the cause in err. */
 int bench_survey(json_t **ret, const struct bench_survey_options *options, struct error *err);
 
-/* The same as a table to read. */
+/* Prints that object as a table for people. */
 void bench_survey_table(FILE *out, const json_t *survey);
 
-/* The first CPU's "model name"; "unknown" where /proc doesn't say. */
+/* The "model name" of the first CPU in /proc/cpuinfo; "unknown" if there is none. */
 void bench_cpu_name(char *ret, size_t size);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/network/training.h"
 #include "core/rng.h"
@@ -39,7 +40,7 @@ static int run(struct bench_train_result *ret, struct training *t, int batch, do
 {
     double *times = malloc(MAX_STEPS * sizeof *times);
     struct network_loss loss;
-    int r = times ? 0 : -ENOMEM;
+    int r = times ? 0 : error_set(err, -ENOMEM, "out of memory");
 
     ret->seconds = 0;
     ret->steps = 0;
@@ -74,12 +75,14 @@ int bench_train(struct bench_train_result *ret, const struct arch *arch, int bat
         return r;
     model_init(model, 1);
     r = parallel_threads_open(&pool, threads);
+    if (r < 0)
+        error_set(err, r, "--threads %d: %s", threads, strerror(-r));
     if (r == 0) {
         struct parallel parallel = parallel_threads_parallel(pool);
         r = training_open(&training, model, &options, &parallel, err);
     }
     if (r == 0)
-        r = random_batch(training, arch, batch);
+        r = random_batch(training, arch, batch) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
     if (r == 0)
         r = run(ret, training, batch, seconds, err);
     training_close(training);

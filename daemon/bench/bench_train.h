@@ -1,17 +1,17 @@
-/* How fast this machine trains: the other half of memaed bench. */
+/* Measures how fast this machine trains: `memaed bench --train`. Main's thread. */
 #ifndef MEMAED_DAEMON_BENCH_BENCH_TRAIN_H
 #define MEMAED_DAEMON_BENCH_BENCH_TRAIN_H
 
 #include "core/network/arch.h"
 
 struct bench_train_result {
-    double seconds_per_cube;    /* the median step, divided by the batch */
-    double seconds;             /* measured over; warm-up is not counted */
+    double seconds_per_cube;    /* time of the median step divided by the batch */
+    double seconds;             /* of all measured steps, without warm-up */
     long steps;
 };
 
-/* Whole steps of training on random windows, for so many seconds and at least three steps. 0 or a negative errno, with the
- * cause in err. */
+/* Runs whole training steps on random windows for this many seconds, and at least three steps. Returns 0 or a negative
+ * errno with the cause in err; -EDOM: the loss is not finite. */
 int bench_train(struct bench_train_result *ret, const struct arch *arch, int batch, int threads, double seconds,
                 struct error *err);
 

@@ -262,8 +262,8 @@ static json_t *story(const struct learn *o, const struct learner_options *option
     json_t *verified = r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null();
     return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, "
                      "s:o, s:o}",
-                     "program", "memaed " MEMAED_VERSION, "profile", o->arch_file ? "custom" : arch_profile_name(o->profile), "inputs",
-                     inputs_to_json(&o->inputs),
+                     "program", "memaed " MEMAED_VERSION, "profile",
+                     o->arch_file ? "custom" : arch_profile_name(o->profile), "inputs", inputs_to_json(&o->inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
                      "frames", (int)footage_frames(footage), "fps", footage_fps(footage), "seed", o->seed,
                      "steps", (int)r->last.step, "batch", o->batch, "learning_rate", o->learning_rate,

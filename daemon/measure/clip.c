@@ -8,18 +8,18 @@
 #include "core/score/alert.h"
 #include "daemon/base/static_gate.h"
 
-/* Enough for the threads to even out, few enough for rows to come as a live source plays. */
+/* More windows keep threads busier; fewer let the rows of a live source come sooner. */
 enum { WINDOWS_PER_THREAD = 4, CELL = 8 };
 
 struct kept_frame {
     int64_t pts_us;
-    uint64_t sequence;          /* of unbroken frames, counted */
-    int64_t same_since_us;      /* the first of those like it, one after the other */
+    uint64_t sequence;          /* number of the unbroken sequence that it is in */
+    int64_t same_since_us;      /* time of the first frame in the run of equal frames up to this one */
 };
 
 struct due_window {
     struct clip_window window;
-    uint64_t ticket;            /* of windows of this clip */
+    uint64_t ticket;            /* for the static gate: number among the windows not left out */
     float *map;                 /* [map_h, map_w] */
     int r;
     struct error err;
@@ -37,23 +37,24 @@ struct clip_scorer {
     double *sums;               /* [threads, map_h * map_w] */
     float *maps;                /* [2 * batch, map_h * map_w] */
     void **workspaces;                          /* [threads] */
-    struct frame_cache **frame_caches;                 /* [threads], of the windows of the clip that a thread ran */
-    const uint8_t **pictures;                   /* [threads, length]: of the window that a thread runs */
-    uint8_t *pixels;                            /* [capacity + 1, frame_size]; the last is for frames of no window */
+    struct frame_cache **frame_caches;          /* [threads] each thread's, of this clip */
+    const uint8_t **pictures;                   /* [threads, length] frames of the window that a thread runs */
+    uint8_t *pixels;                            /* [capacity + 1, frame_size]; the last is for frames in no window */
     struct kept_frame *frames;                  /* [capacity + 1] */
     uint64_t capacity;
 
-    /* Of the clip under way. */
+    /* Of the present clip. */
     struct source *source;
     const struct clip_sink *sink;
     struct clip_summary *summary;
-    struct due_window *due, *next_due;          /* [batch]: being run; being decoded */
+    struct due_window *due, *next_due;          /* [batch] windows that run now; windows of the next batch */
     int n_due, n_next;
-    uint64_t frame, window;                     /* to be read next; whose last frame is to come next */
-    uint64_t sequence, sequence_start;          /* the frame that the unbroken sequence began with */
-    uint64_t last_sequence;                     /* of the window due last */
+    uint64_t frame;                             /* number of the next frame to read */
+    uint64_t window;                            /* number of the next window to complete */
+    uint64_t sequence, sequence_start;          /* number of the unbroken sequence, and its first frame */
+    uint64_t last_sequence;                     /* of the last window that was not left out */
     struct static_gate *gate;                   /* NULL: all windows are computed */
-    struct static_repeat repeat;                /* last: [frame_size] */
+    struct static_repeat repeat;                /* repeat.last is [frame_size] */
     bool ended;
     int source_result;
     struct error source_err;
@@ -73,8 +74,9 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     if (arch_check_camera(arch, err) < 0)
         return -EINVAL;
     if (statics != CLIP_COMPUTE_ALL && !calibration_static_holds(calibration))
-        return error_set(err, -EINVAL, "the model's calibration has no bound for static scenes; `memaed calibrate` "
-                         "finds one where its footage has enough of them");
+        return error_set(err, -EINVAL, "the model's calibration has no bound for static scenes; `memaed calibrate` on "
+                                       "footage "
+                         "with enough of them finds one");
     s = calloc(1, sizeof *s);
     if (!s)
         return error_set(err, -ENOMEM, "out of memory");
@@ -87,7 +89,7 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     s->kept_per_window = stride < arch->frames ? stride : arch->frames;
     s->frame_size = (size_t)arch->height * (size_t)arch->width;
     s->batch = parallel->threads * WINDOWS_PER_THREAD;
-    /* The frames of the batch being run, and of the one being decoded. */
+    /* Frames of two batches: the one that runs and the next one. */
     s->capacity = (uint64_t)s->length + 2 * (uint64_t)s->batch * (uint64_t)s->kept_per_window;
     s->pixels = calloc(s->capacity + 1, s->frame_size);
     s->frames = calloc(s->capacity + 1, sizeof *s->frames);
@@ -146,7 +148,7 @@ void clip_close(struct clip_scorer *s)
     free(s);
 }
 
-/* Where frame f is kept. With a stride longer than a window, the frames between windows are not. */
+/* The index in pixels of frame f. If the stride is longer than a window, frames between windows all go to the last place. */
 static uint64_t slot_of(const struct clip_scorer *s, uint64_t f)
 {
     uint64_t stride = (uint64_t)s->stride, length = (uint64_t)s->length;
@@ -158,7 +160,7 @@ static uint64_t slot_of(const struct clip_scorer *s, uint64_t f)
     return (f / stride * length + f % stride) % s->capacity;
 }
 
-/* The window whose last frame was just read. */
+/* Adds the window whose last frame was just read to the next batch, or leaves it out. */
 static void take_window(struct clip_scorer *s)
 {
     uint64_t first = s->window * (uint64_t)s->stride, centre = first + (uint64_t)s->length / 2;
@@ -182,7 +184,7 @@ static void take_window(struct clip_scorer *s)
     s->window++;
 }
 
-/* Reads on until a batch of windows is complete, whether due or left out, or the source has ended. */
+/* Reads frames until a batch of windows is complete, those left out included, or the source ends. */
 static void decode_batch(struct clip_scorer *s)
 {
     uint64_t end = s->window + (uint64_t)s->batch;
@@ -215,13 +217,13 @@ static void decode_batch(struct clip_scorer *s)
     }
 }
 
-/* The first of n pixels that lies in a cell: the smallest i with i * cells / n == cell. */
+/* The first of n pixels in a cell: the smallest i with i * cells / n == cell. */
 static int first_of(int cell, int cells, int n)
 {
     return (cell * n + cells - 1) / cells;
 }
 
-/* The mean squared error over frames and the pixels of a cell. */
+/* Writes the mean squared error of each cell, over its pixels and all frames. sums: [map_h * map_w] scratch. */
 static void map_window(const struct clip_scorer *s, const struct plan_result *result, double *sums, float *map)
 {
     const struct arch *arch = plan_arch(s->plan);
@@ -237,7 +239,7 @@ static void map_window(const struct clip_scorer *s, const struct plan_result *re
                 row[x * s->map_w / arch->width] += (double)(d * d);
             }
         }
-    /* Cells differ in size by a pixel where the sides are no multiples. */
+    /* If a side is no multiple of the cells, cells differ in size by a pixel. */
     for (int y = 0; y < s->map_h; y++)
         for (int x = 0; x < s->map_w; x++) {
             int rows = first_of(y + 1, s->map_h, arch->height) - first_of(y, s->map_h, arch->height);
@@ -247,7 +249,7 @@ static void map_window(const struct clip_scorer *s, const struct plan_result *re
         }
 }
 
-/* Whether a window is static; it has its score then. */
+/* Asks the static gate. true: the window is static, and its score is set. */
 static bool is_static(const struct clip_scorer *s, struct clip_window *window, uint64_t ticket, const uint8_t *const *pictures,
                       uint64_t *number)
 {
@@ -267,7 +269,8 @@ static bool is_static(const struct clip_scorer *s, struct clip_window *window, u
     return true;
 }
 
-/* Item 0 decodes; it is taken first, as it may take longest. The others are taken in the order of their windows. */
+/* Item 0 decodes; it comes first because it may take longest. The others are the windows of the batch in their order, as
+ * the static gate requires. */
 static void run_item(void *arg, int item, int worker)
 {
     struct clip_scorer *s = arg;

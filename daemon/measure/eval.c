@@ -1,4 +1,4 @@
-/* memaed eval: how well a model tells abnormal footage from normal, held against frame labels. */
+/* memaed eval: measures how well a model tells abnormal footage from normal, by frame labels. */
 #include "daemon/commands.h"
 
 #include <errno.h>
@@ -32,13 +32,13 @@ static int print_result(json_t *result)
 {
     if (!result || json_dumpf(result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 || putchar('\n') == EOF ||
         fflush(stdout) != 0) {
-        fprintf(stderr, "memaed eval: the result can't be written: %s\n", result ? strerror(errno) : "out of memory");
+        fprintf(stderr, "memaed eval: standard output: %s\n", result ? strerror(errno) : "out of memory");
         return 1;
     }
     return 0;
 }
 
-/* A model and what runs it. */
+/* A model of the committee and its scorer. */
 struct member {
     struct model_file file;
     struct plan *plan;
@@ -67,22 +67,24 @@ static void member_close(struct member *m)
     model_file_clear(&m->file);
 }
 
-/* Whether a mean over both has a meaning. */
+/* Checks that a mean over both models has a meaning. */
 static int check_alike(const struct member *m, const char *path, const struct member *first, const char *first_path,
                        struct error *err)
 {
     int frames = plan_arch(m->plan)->frames, first_frames = plan_arch(first->plan)->frames;
 
     if (frames != first_frames)
-        return error_set(err, -EINVAL, "%s has windows of %d frames, but %s of %d", path, frames, first_path, first_frames);
+        return error_set(err, -EINVAL, "%s: expected windows of %d frames as in %s, got "
+                                       "%d", path, first_frames, first_path, frames);
     if (m->file.has_calibration != first->file.has_calibration ||
         m->file.calibration.has_score != first->file.calibration.has_score)
-        return error_set(err, -EINVAL, "%s and %s are not calibrated alike: their scores have no scale in common", first_path,
+        return error_set(err, -EINVAL, "%s and %s are calibrated in different ways, so their scores have no common "
+                                       "scale", first_path,
                          path);
     return 0;
 }
 
-/* The models' mean thresholds, or the one given, with the default rule around them. */
+/* The default alert rule with the given threshold, or with the mean of the models'. false: there is no threshold. */
 static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const struct member *members)
 {
     double threshold = isnan(eval->threshold) ? 0 : eval->threshold, close_threshold = threshold;
@@ -105,7 +107,7 @@ static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const
     return true;
 }
 
-/* A model knows motion as it looks at its own rate. */
+/* Motion looks different at another frame rate than the one that the model learned at. */
 static void warn_of_rate(const struct model_file *file, const char *path, double fps)
 {
     double ratio = file->has_calibration && fps > 0 ? fps / file->calibration.fps : 1;
@@ -161,7 +163,7 @@ static int eval_all(const struct eval *eval)
         r = -ENOMEM;
         goto fail;
     }
-    /* All are looked for before the first is scored: a typing error shows at once. */
+    /* All clips are searched before the first is scored, so that a typing error shows at once. */
     for (size_t i = 0; i < labels.n; i++) {
         char path[PATH_MAX];
 
@@ -215,7 +217,8 @@ end:
 
 static const struct command_option eval_options[] = {
     {"model", 'm', OPTION_LIST(struct eval, models), .argument = "MODEL", .most = MODELS_MAX, .required = true,
-     .help = "The model to evaluate. Given several times, the models form a committee: reference, score and map of a window are "
+     .help = "The model to evaluate. Given several times, the models form a committee: reference, score and map of a "
+             "window are "
              "the mean over the models, and so is the threshold; model and precision in the result are arrays then."},
     {"clips", 0, OPTION_TEXT(struct eval, clips_path), .argument = "DIR", .required = true,
      .help = "The folder of the clips: files, or folders of image files."},
@@ -223,7 +226,8 @@ static const struct command_option eval_options[] = {
      .help = "One line a clip: its name (of the file without extension, or of the folder), a blank, then 0 (normal) or 1 "
              "(abnormal) for every frame, separated by blanks."},
     {"masks", 0, OPTION_TEXT(struct eval, masks_path), .argument = "DIR",
-     .help = "Also compare the map of every window with the mask of its centre frame. DIR/NAME.* is a video, DIR/NAME a folder "
+     .help = "Also compare the map of every window with the mask of its centre frame. DIR/NAME.* is a video, DIR/NAME a "
+             "folder "
              "of images, of the clip's size, frame by frame, white where abnormal."},
     {"plot", 0, OPTION_TEXT(struct eval, plot_path), .argument = "FILE",
      .help = "Also draw the scores over time with the labels, as .svg or .png. This needs gnuplot."},
@@ -232,7 +236,8 @@ static const struct command_option eval_options[] = {
     {"threshold", 0, OPTION_REAL(struct eval, threshold, 0, 1e30), .argument = "T",
      .help = "The threshold of the alert figures (default: the model's own)."},
     {"precision", 0, OPTION_CHOICE(struct eval, precision, option_precisions),
-     .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its scores "
+     .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its "
+             "scores "
              "agree with those of fp32."},
     {"threads", 0, OPTION_INT(struct eval, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},
@@ -255,10 +260,12 @@ const struct command eval_command = {
     .forms = "--model MODEL --clips DIR --labels FILE [OPTION…]",
     .about = "Scores labelled clips and prints figures of merit as one JSON object. A figure that is not defined is null.",
     .options = eval_options,
-    .notes = "A window has the label of its centre frame. With windows of 16 frames, the first 8 and the last 7 labels of a clip "
+    .notes = "A window has the label of its centre frame. With windows of 16 frames, the first 8 and the last 7 labels of "
+             "a clip "
              "are not used.\n\n"
              "Figures:\n"
-             "  auc_per_clip_minmax: the paper's protocol: reference scaled to 0…1 over each clip, all clips pooled. It needs the "
+             "  auc_per_clip_minmax: the paper's protocol: reference scaled to 0…1 over each clip, all clips pooled. It "
+             "needs the "
              "future of each clip.\n"
              "  auc_causal: of score, on one scale for all clips, with nothing from the future.\n"
              "  auc_reference_raw: of reference as it is.\n"
@@ -266,13 +273,18 @@ const struct command eval_command = {
              "  motion: the two areas for plain motion energy, which learns nothing.\n"
              "  delay: frames from a window's centre to its last frame, with which its score can be known.\n"
              "  alerts: what a daemon with this model would have raised, each clip by itself; null without a threshold.\n"
-             "  events: how many abnormal stretches are found, and how late, at thresholds with 1, 10 and 100 false alarms a day. A "
-             "false alarm is a run of windows labelled normal at or above the threshold. Where the clips hold too little normal "
-             "footage for one false alarm at that rate, resolved is false and the figures are null. no_false_alarm tells those of "
+             "  events: how many abnormal stretches are found, and how late, at thresholds with 1, 10 and 100 false "
+             "alarms a day. A "
+             "false alarm is a run of windows labelled normal at or above the threshold. Where the clips hold too little "
+             "normal "
+             "footage for one false alarm at that rate, resolved is false and the figures are null. no_false_alarm tells "
+             "those of "
              "the lowest threshold without any, and the rate that it excludes with 95 % confidence.\n"
-             "  localisation: with --masks: pixel_auc at the resolution of the masks; rbdc, the region-based detection criterion of "
+             "  localisation: with --masks: pixel_auc at the resolution of the masks; rbdc, the region-based detection "
+             "criterion of "
              "Ramachandra and Jones (2020).\n\n"
-             "Exit status: 0; 1 where a clip is missing, cannot be read, or has another number of frames than of labels; 2 wrong "
+             "Exit status: 0; 1 where a clip is missing, cannot be read, or has another number of frames than of labels; "
+             "2 wrong "
              "usage.",
     .run = command_eval,
 };

@@ -9,11 +9,11 @@
 
 static const double day_s = 86400;
 
-/* Of all windows of all clips, clip after clip. */
+/* All windows of all clips, clip after clip. */
 struct pooled {
     size_t n;
     uint8_t *labels;
-    double *scores, *reference, *reference_scaled, *motion, *motion_scaled;     /* scaled: to 0 … 1 over each clip */
+    double *scores, *reference, *reference_scaled, *motion, *motion_scaled;     /* _scaled: to 0 … 1 over each clip */
     struct detection_window *windows;
     double normal_s;
     bool has_motion;
@@ -57,10 +57,10 @@ static void pool_clear(struct pooled *p)
     free(p->windows);
 }
 
-/* What core/evaluation/detection.h wants of a clip; *events counts the abnormal stretches. */
+/* Fills the windows of one clip for core/evaluation/detection.h. *events counts the abnormal stretches so far. */
 static void pool_windows(struct pooled *p, struct detection_window *windows, const struct labelled_clip *c, long *events)
 {
-    size_t known = SIZE_MAX;                    /* where the stretch began that was counted last */
+    size_t known = SIZE_MAX;                    /* first frame of the last counted stretch */
 
     for (size_t i = 0; i < c->n; i++) {
         bool joined = i > 0 && !c->break_before[i];
@@ -160,7 +160,7 @@ static json_t *alerts_json(const struct alert_rule *rule, const struct labelled_
                      sum.normal_s > 0 ? json_real((double)sum.on_normal * 3600 / sum.normal_s) : json_null());
 }
 
-/* What the threshold with at most `allowed` false alarms finds, added to an object; null where there is none. */
+/* Adds what the lowest threshold with at most `allowed` false alarms finds to an object. Not resolved: all null. */
 static int add_detection(json_t *object, const struct pooled *p, bool resolved, size_t allowed)
 {
     struct detection_figures f = {0};
@@ -192,13 +192,13 @@ static json_t *events_json(const struct pooled *p)
         goto fail;
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
         double allowed = floor(rates[i] * days);
-        bool resolved = allowed >= 1;           /* none in less than 1/rate of a day tells little of that rate */
+        bool resolved = allowed >= 1;           /* in less than 1/rate of a day, no false alarm says little about the rate */
         json_t *entry = json_pack("{s:i, s:b}", "false_alarms_per_day", rates[i], "resolved", resolved);
 
         if (json_array_append_new(at, entry) < 0 || add_detection(entry, p, resolved, (size_t)allowed) < 0)
             goto fail;
     }
-    /* None seen in so long: with 95 % confidence the rate is below -ln(0.05) in that time (Poisson). */
+    /* No false alarm in this time: with 95 % confidence, the rate is below -ln(0.05) in that time (Poisson). */
     if (add_detection(none, p, true, 0) < 0 ||
         json_object_set_new(none, "per_day_at_most_95", real_or_null(days > 0, -log(0.05) / days)) < 0)
         goto fail;
@@ -261,7 +261,7 @@ static const char *precision_of(const struct labelled_model *model)
     return precision_name(plan_precision(model->plan));
 }
 
-/* A text, or of several models an array of them. */
+/* The text of the model; of several models, an array of their texts. */
 static json_t *of_models(const struct figures *f, const char *text(const struct labelled_model *))
 {
     json_t *array;

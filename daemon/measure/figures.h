@@ -1,4 +1,4 @@
-/* The figures of `memaed eval` as JSON: what came of labelled clips. Pure; main's thread. */
+/* Computes the figures of `memaed eval` from scored, labelled clips, as JSON. Pure; main's thread. */
 #ifndef MEMAED_DAEMON_MEASURE_FIGURES_H
 #define MEMAED_DAEMON_MEASURE_FIGURES_H
 
@@ -12,17 +12,17 @@ struct figures {
     const struct labelled_model *models;
     size_t n_models;
     const char *masks_path;
-    int stride, length;                         /* frames: between windows, of a window */
+    int stride, length;                         /* frames from window to window; frames of a window */
     const struct labelled_clip *clips;
     size_t n;
-    const struct alert_rule *rule;              /* NULL: no threshold, no alerts */
+    const struct alert_rule *rule;              /* NULL: there is no threshold, and alerts is null */
     struct localisation *localisation;          /* NULL without masks */
 };
 
-/* The median rate of the clips' frames a second; 0: unknown, as no clip has two. */
+/* Frames a second of the clips, from the median interval; 0: unknown, because no clip has two frames. */
 double figures_fps(const struct labelled_clip *clips, size_t n);
 
-/* The caller's reference; NULL: out of memory. What is not defined is null. */
+/* The JSON object of `memaed eval`. Figures that are not defined are null. The caller's reference; NULL: out of memory. */
 json_t *figures_json(const struct figures *figures);
 
 #endif

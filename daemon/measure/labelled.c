@@ -34,13 +34,15 @@ int labelled_find(char *ret, size_t size, const char *option, const char *folder
             !(S_ISREG(status.st_mode) || (S_ISDIR(status.st_mode) && !*rest)))
             continue;
         if (found[0])
-            r = error_set(err, -EINVAL, "clip %s: %s and %s both have its name", name, found, path);
+            r = error_set(err, -EINVAL, "clip %s: expected one file or folder of that name, got both %s and "
+                                        "%s", name, found, path);
         else
             strcpy(found, path);
     }
     closedir(dir);
     if (r == 0 && !found[0])
-        r = error_set(err, -ENOENT, "clip %s: no such folder, or file of that name and any extension, in %s", name, folder);
+        r = error_set(err, -ENOENT, "clip %s: expected a folder of that name, or a file of it with any extension, in "
+                                    "%s", name, folder);
     if (r == 0 && snprintf(ret, size, "%s", found) >= (int)size)
         r = error_set(err, -ENAMETOOLONG, "clip %s: the path is too long", name);
     return r;
@@ -61,7 +63,7 @@ void labelled_clear(struct labelled_clip *c)
     *c = (struct labelled_clip){0};
 }
 
-/* A clip has no more windows than labels. */
+/* A clip has at most as many windows as labels. */
 static int allocate(struct labelled_clip *c)
 {
     size_t n = c->clip->n;
@@ -83,12 +85,12 @@ static int allocate(struct labelled_clip *c)
 
 struct keeping {
     struct labelled_clip *clip;
-    size_t n;                   /* windows that this model has told */
-    double share;               /* of one model in the mean */
+    size_t n;                   /* windows of this model so far */
+    double share;               /* weight of one model in the mean */
     bool first, maps;
 };
 
-/* The first model makes the entries, each adds its share. */
+/* The first model makes the entries. Each model adds its share. */
 static int keep_window(void *arg, const struct clip_window *window, struct error *err)
 {
     struct keeping *keeping = arg;
@@ -96,7 +98,7 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
     size_t at = keeping->n++, cells = (size_t)window->map_h * (size_t)window->map_w;
 
     if (window->frame >= c->clip->n)
-        return error_set(err, -EINVAL, "more frames than its %zu labels", c->clip->n);
+        return error_set(err, -EINVAL, "expected a label for each frame, got %zu labels and more frames", c->clip->n);
     if (keeping->maps && !c->maps) {
         c->map_h = window->map_h;
         c->map_w = window->map_w;
@@ -105,8 +107,8 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
             return error_set(err, -ENOMEM, "out of memory");
     }
     if (keeping->maps && (window->map_h != c->map_h || window->map_w != c->map_w))
-        return error_set(err, -EINVAL, "its maps have %dx%d cells, but those of the first model %dx%d", window->map_w,
-                         window->map_h, c->map_w, c->map_h);
+        return error_set(err, -EINVAL, "expected maps of %dx%d cells as by the first model, got %dx%d", c->map_w,
+                         c->map_h, window->map_w, window->map_h);
     if (keeping->first) {
         c->centres[at] = (size_t)window->frame;
         c->times_us[at] = window->pts_us;
@@ -115,7 +117,7 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
         c->break_before[at] = window->gap_before;
         c->n++;
     } else if (at >= c->n || c->centres[at] != window->frame) {
-        return error_set(err, -EIO, "it has changed while it was read");
+        return error_set(err, -EIO, "the file changed while it was read");
     }
     for (size_t i = 0; keeping->maps && i < cells; i++)
         c->maps[at * cells + i] += (float)keeping->share * window->map[i];
@@ -124,7 +126,7 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
     return 0;
 }
 
-/* By one of the models; keeping says how. */
+/* Scores the clip by one model. */
 static int score(struct labelled_clip *c, const char *path, const struct labelled_model *model, struct keeping *keeping,
                  struct error *err)
 {
@@ -148,9 +150,9 @@ static int score(struct labelled_clip *c, const char *path, const struct labelle
     c->width = stats.width;
     c->height = stats.height;
     if (c->frames != c->clip->n)
-        return error_set(err, -EINVAL, "%zu frames decoded, but %zu labels", c->frames, c->clip->n);
+        return error_set(err, -EINVAL, "expected %zu labels, one for each frame, got %zu", c->frames, c->clip->n);
     if (keeping->n != c->n)
-        return error_set(err, -EIO, "it has changed while it was read");
+        return error_set(err, -EIO, "the file changed while it was read");
     if (keeping->first && summary.left_out > 0)
         fprintf(stderr, "memaed eval: warning: %s: %" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64
                 " gaps\n", path, summary.left_out, summary.corrupt, summary.gaps);
@@ -159,7 +161,7 @@ static int score(struct labelled_clip *c, const char *path, const struct labelle
 
 /* ---- its frames once more ----------------------------------------------------------------------------------------- */
 
-/* The motion of each window, and the time of each frame. */
+/* Measures the motion of each window and the time of each frame. */
 static int read_motion(struct labelled_clip *c, const char *path, struct error *err)
 {
     struct source_options options = {.width = MOTION_SIDE, .height = MOTION_SIDE, .stall_timeout_ms = 10000};
@@ -193,7 +195,7 @@ static int read_motion(struct labelled_clip *c, const char *path, struct error *
     source_close(source);
     free(pixels);
     if (r >= 0 && frame != c->frames)
-        r = error_set(err, -EIO, "it has changed while it was read");
+        r = error_set(err, -EIO, "the file changed while it was read");
     return r < 0 ? r : 0;
 }
 
@@ -217,12 +219,12 @@ static int read_masks(struct labelled_clip *c, const char *path, struct localisa
             break;
         source_stats(source, &stats);
         if (stats.width != c->width || stats.height != c->height) {
-            r = error_set(err, -EINVAL, "masks of %dx%d, but the clip is of %dx%d", stats.width, stats.height, c->width,
-                          c->height);
+            r = error_set(err, -EINVAL, "expected masks of %dx%d, the clip's size, got %dx%d", c->width, c->height,
+                          stats.width, stats.height);
             break;
         }
         if (got.corrupt || (got.gap && frame > 0)) {
-            r = error_set(err, -EINVAL, "the mask of frame %zu is damaged, or one before it is missing", frame);
+            r = error_set(err, -EINVAL, "the mask of frame %zu is damaged, or a mask before it is missing", frame);
             break;
         }
         if (window < c->n && frame == c->centres[window]) {
@@ -242,7 +244,7 @@ static int read_masks(struct labelled_clip *c, const char *path, struct localisa
     source_close(source);
     free(mask);
     if (r >= 0 && frame != c->frames)
-        r = error_set(err, -EINVAL, "%zu masks, but the clip has %zu frames", frame, c->frames);
+        r = error_set(err, -EINVAL, "expected %zu masks, as many as frames, got %zu", c->frames, frame);
     return r < 0 ? r : 0;
 }
 

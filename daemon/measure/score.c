@@ -1,4 +1,4 @@
-/* memaed score: footage scored offline, one row a window. */
+/* memaed score: scores footage offline, one row a window. */
 #include "daemon/commands.h"
 
 #include <errno.h>
@@ -32,9 +32,9 @@ struct score {
     double static_bound;
     double fps;
     const struct plan *plan;
-    const struct tail *tail;    /* NULL: the model tells none */
-    bool has_map;               /* what scores is told by cells */
-    const char *clip;           /* of the input under way */
+    const struct tail *tail;    /* NULL: the model has none */
+    bool has_map;               /* each cell has a score */
+    const char *clip;           /* name of the present input */
 };
 
 /* ---- dump --------------------------------------------------------------------------------------------------------- */
@@ -78,7 +78,7 @@ static int dump_window(void *arg, const struct clip_window *window, const struct
 
     r = snprintf(path, sizeof path, "%s/%s-%06" PRIu64 ".safetensors", score->dump, score->clip, window->index);
     if (r < 0 || (size_t)r >= sizeof path)
-        return error_set(err, -ENAMETOOLONG, "--dump %s: the name is too long", score->dump);
+        return error_set(err, -ENAMETOOLONG, "--dump %s: the path is too long", score->dump);
     float *data = malloc((2 * n_z + n_x) * sizeof *data);
     if (!data)
         return error_set(err, -ENOMEM, "out of memory");
@@ -105,7 +105,7 @@ static int dump_window(void *arg, const struct clip_window *window, const struct
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
-/* RFC 4180: quoted where it must be. */
+/* Quotes the text if RFC 4180 requires it. */
 static void print_csv_text(const char *text)
 {
     if (!text[strcspn(text, ",\"\r\n")]) {
@@ -121,7 +121,7 @@ static void print_csv_text(const char *text)
     putchar('"');
 }
 
-/* JSON has no infinity: such a number is null. */
+/* JSON has no infinity; null stands for it. */
 static json_t *number(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
@@ -166,7 +166,7 @@ static int print_json(const struct score *score, const struct clip_window *windo
     return 0;
 }
 
-/* Rows leave one by one, so that a live input's come as they are scored, and Ctrl-C loses none. */
+/* Flushes each row, so that rows of a live input come as they are scored, and Ctrl-C loses none. */
 static int print_window(void *arg, const struct clip_window *window, struct error *err)
 {
     const struct score *score = arg;
@@ -175,7 +175,8 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
     errno = 0;
     if (score->format == FORMAT_JSONL) {
         if (print_json(score, window, pts_s) < 0 && !ferror(stdout))
-            return error_set(err, -EILSEQ, "a row can't be written as JSON: the clip's name is not UTF-8, or out of memory");
+            return error_set(err, -EILSEQ, "a row cannot be written as JSON: the clip's name is not UTF-8, or memory is "
+                                           "short");
     } else {
         print_csv_text(score->clip);
         printf(",%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,", window->index, window->frame, pts_s,
@@ -205,7 +206,7 @@ static void say(const char *what, const char *input, const char *text)
     fprintf(stderr, "memaed score: %s%s: %s\n", what, shown, text);
 }
 
-/* What was saved; 1: the bound does not hold. */
+/* Reports the static windows. Returns the exit status: 1 if the bound does not hold. */
 static int tell_static(const struct score *score, const char *input, const struct clip_summary *summary)
 {
     char text[200];
@@ -223,7 +224,7 @@ static int tell_static(const struct score *score, const char *input, const struc
     return !holds;
 }
 
-/* 0 or the exit status 1; adds the windows scored. */
+/* Scores one input and adds its windows to *windows. Returns the exit status, 0 or 1. */
 static int score_input(struct score *score, struct clip_scorer *scorer, const char *input, uint64_t *windows)
 {
     const struct arch *arch = plan_arch(score->plan);
@@ -253,14 +254,14 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
                  summary.left_out, summary.corrupt, summary.gaps);
         say("warning: ", input, text);
     } else if (r >= 0 && summary.windows == 0) {
-        snprintf(text, sizeof text, "nothing scored: %" PRIu64 " frames, and a window takes %d", summary.frames,
+        snprintf(text, sizeof text, "nothing scored: %" PRIu64 " frames, but a window takes %d", summary.frames,
                  arch->frames);
         say("warning: ", input, text);
     }
     return (r < 0) | tell_static(score, input, &summary);
 }
 
-/* Dumps of two clips of one name would overwrite each other. */
+/* Dumps of two clips of the same name would overwrite each other. Exit status 0 or 2. */
 static int check_names(const struct option_list *inputs)
 {
     for (size_t i = 0; i < inputs->n; i++)
@@ -270,7 +271,8 @@ static int check_names(const struct option_list *inputs)
             source_name(a, sizeof a, inputs->values[i]);
             source_name(b, sizeof b, inputs->values[j]);
             if (strcmp(a, b) == 0)
-                return command_misuse(&score_command, "--dump: two inputs are named %s; score them into folders of their own", a);
+                return command_misuse(&score_command, "--dump: two inputs are named %s; score them into folders of their "
+                                                      "own", a);
         }
     return 0;
 }
@@ -345,10 +347,12 @@ static const struct command_option score_options[] = {
     {"fps", 0, OPTION_REAL(struct score, fps, 0, 1000), .argument = "F",
      .help = "Frames analysed a second; 0 takes every frame (default: 0)."},
     {"precision", 0, OPTION_CHOICE(struct score, precision, option_precisions),
-     .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its scores "
+     .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its "
+             "scores "
              "agree with those of fp32."},
     {"static", 0, OPTION_FLAG(struct score, is_static),
-     .help = "Do not compute static windows, as `memaed run` does: those in which nothing moved beyond the camera's own noise. "
+     .help = "Do not compute static windows, as `memaed run` does: those in which nothing moved beyond the camera's own "
+             "noise. "
              "Such a window gets the score of the last window that was computed."},
     {"verify", 0, OPTION_FLAG(struct score, verify),
      .help = "As --static, but compute the static windows as well, and compare their scores with the bound that the model "
@@ -356,8 +360,10 @@ static const struct command_option score_options[] = {
     {"threads", 0, OPTION_INT(struct score, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},
     {"dump", 0, OPTION_TEXT(struct score, dump), .argument = "DIR",
-     .help = "Also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w]; weights [queries,slots], where "
-             "there is a memory; x_hat [c,t,h,w]; map [rows,columns], where memaed calibrated the model: the score of each cell "
+     .help = "Also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w]; weights [queries,slots], "
+             "where "
+             "there is a memory; x_hat [c,t,h,w]; map [rows,columns], where memaed calibrated the model: the score of "
+             "each cell "
              "by itself, 8x8 pixels of the network's input from (4*row, 4*column) on."},
     {0},
 };
@@ -370,7 +376,8 @@ static int command_score(int argc, char **argv)
         goto end;
     score.statics = score.verify ? CLIP_STATIC_VERIFIED : score.is_static ? CLIP_STATIC : CLIP_COMPUTE_ALL;
     if (score.dump && score.statics != CLIP_COMPUTE_ALL)
-        status = command_misuse(&score_command, "--dump: a static window has nothing to dump; leave out --static and --verify");
+        status = command_misuse(&score_command, "--dump: a static window has nothing to dump; leave out --static and "
+                                                "--verify");
     else if (!score.dump || (status = check_names(&score.inputs)) == 0)
         status = score_all(&score);
 end:
@@ -382,7 +389,8 @@ const struct command score_command = {
     .name = "score",
     .summary = "score footage, one row a window",
     .forms = "--model MODEL [OPTION…] INPUT…",
-    .about = "Scores footage and prints one row a window to standard output. INPUT is what FFmpeg opens: a file, a URL, an image "
+    .about = "Scores footage and prints one row a window to standard output. INPUT is what FFmpeg opens: a file, a URL, "
+             "an image "
              "sequence pattern (%03d.jpg), or a folder of image files, which counts as one sequence in name order.",
     .options = score_options,
     .notes = "Columns:\n"
@@ -391,15 +399,20 @@ const struct command score_command = {
              "  frame: the window's centre.\n"
              "  pts_s: the time of the centre in seconds, from the start of the clip.\n"
              "  reference: the mean reconstruction error (docs/model-format.md).\n"
-             "  score: what alerts are made from. It is not the reconstruction error, but where the model has no calibration by "
+             "  score: what alerts are made from. It is not the reconstruction error, but where the model has no "
+             "calibration by "
              "memaed.\n"
              "  p_value: how often footage like that of the calibration scores as much or more.\n"
-             "  hours_between: how long such footage takes from one alert to the next with the threshold at this score. Both are "
+             "  hours_between: how long such footage takes from one alert to the next with the threshold at this score. "
+             "Both are "
              "empty where the model's calibration does not tell.\n"
-             "  boxes: where it scores, in a window that would keep an alert open: X:Y:WIDTH:HEIGHT:SCORE in fractions of the "
-             "picture from its upper left corner, the highest score first, with blanks between. In JSON, a list of objects.\n"
+             "  boxes: where it scores, in a window that would keep an alert open: X:Y:WIDTH:HEIGHT:SCORE in fractions of "
+             "the "
+             "picture from its upper left corner, the highest score first, with blanks between. In JSON, a list of "
+             "objects.\n"
              "  static: 1 (in JSON true) where the window was not computed.\n\n"
-             "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input shorter "
+             "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input "
+             "shorter "
              "than one window gives a warning and no rows.\n\n"
              "Exit status: 0; 1 where an input could not be read to its end, no window was scored at all, or the bound of "
              "--verify does not hold; 2 wrong usage.",

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Letters: of all names, in one line of the picture's width. */
+/* Points of the score; names on the axis; letters of all names that fit in one line. */
 enum { PARTS = 4000, NAMES = 60, LETTERS = 120 };
 
 extern char **environ;
@@ -27,7 +27,7 @@ static const char *terminal_of(const char *path)
     return NULL;
 }
 
-/* gnuplot with these as its standard input and output; 0, its failure as -EIO, or why it can't be run. */
+/* Runs gnuplot with these as its standard input and output. Returns 0; -EIO if it failed; or the errno of starting it. */
 static int run_gnuplot(const char *argument, int in, int out, struct error *err)
 {
     char *argv[] = {(char *)"gnuplot", (char *)"-d", (char *)argument, NULL};
@@ -44,15 +44,15 @@ static int run_gnuplot(const char *argument, int in, int out, struct error *err)
         r = posix_spawnp(&pid, "gnuplot", &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (r == ENOENT)
-        return error_set(err, -ENOENT, "gnuplot, which draws it, is not installed (Debian: gnuplot-nox)");
+        return error_set(err, -ENOENT, "gnuplot is not installed (Debian: gnuplot-nox)");
     if (r != 0)
-        return error_set(err, -r, "gnuplot can't be run: %s", strerror(r));
+        return error_set(err, -r, "gnuplot cannot be run: %s", strerror(r));
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return error_set(err, -errno, "gnuplot: %s", strerror(errno));
     if (WIFSIGNALED(status))
-        return error_set(err, -EIO, "gnuplot ended with signal %d", WTERMSIG(status));
-    return WEXITSTATUS(status) == 0 ? 0 : error_set(err, -EIO, "gnuplot failed, status %d", WEXITSTATUS(status));
+        return error_set(err, -EIO, "gnuplot was ended by signal %d", WTERMSIG(status));
+    return WEXITSTATUS(status) == 0 ? 0 : error_set(err, -EIO, "gnuplot failed with status %d", WEXITSTATUS(status));
 }
 
 int timeline_check(const char *path, struct error *err)
@@ -62,7 +62,7 @@ int timeline_check(const char *path, struct error *err)
     int null, r;
 
     if (!terminal_of(path))
-        return error_set(err, -EINVAL, "the name has to end in .svg or .png");
+        return error_set(err, -EINVAL, "expected a name that ends in .svg or .png");
     if (slash)
         snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
     if (access(folder, W_OK) < 0) {
@@ -81,7 +81,7 @@ int timeline_check(const char *path, struct error *err)
 
 /* ---- the script --------------------------------------------------------------------------------------------------- */
 
-/* A string of gnuplot in single quotes, where only the quote itself is doubled. */
+/* Writes a gnuplot string in single quotes. The quote itself is doubled; nothing else is special. */
 static void write_text(FILE *out, const char *text)
 {
     putc('\'', out);
@@ -98,13 +98,13 @@ static double seconds_of(const struct labelled_clip *c, size_t frame)
     return (double)(c->frames_us[frame] - c->frames_us[0]) * 1e-6;
 }
 
-/* How long the clip lasts, its last frame as long as the mean of them. */
+/* Seconds that the clip lasts. The last frame is taken to last as long as the mean frame. */
 static double length_of(const struct labelled_clip *c)
 {
     return c->frames < 2 ? 1 : seconds_of(c, c->frames - 1) * (double)c->frames / (double)(c->frames - 1);
 }
 
-/* Abnormal stretches as they are labelled, and a line at the beginning of each clip but the first. */
+/* Shades labelled abnormal stretches, and draws a line at the start of each clip but the first. */
 static void write_shades(FILE *out, const struct labelled_clip *clips, size_t n)
 {
     double start = 0;
@@ -144,7 +144,7 @@ static void write_names(FILE *out, const struct labelled_clip *clips, size_t n)
     fputs(")\n", out);
 }
 
-/* Time and score, a point for so many windows; the line breaks where the footage does. */
+/* Writes time and score, one point for `step` windows. The line is broken where the footage is. */
 static void write_scores(FILE *out, const struct labelled_clip *clips, size_t n, size_t windows)
 {
     size_t step = (windows + PARTS - 1) / PARTS;
@@ -182,7 +182,7 @@ static int write_script(FILE *out, const char *path, const struct labelled_clip 
             shown += isfinite(clips[i].scores[k]);
     }
     if (shown == 0)
-        return error_set(err, -EDOM, "there is no window to draw");
+        return error_set(err, -EDOM, "no window has a score to draw");
     fprintf(out, "set encoding utf8\nset terminal %s\n", terminal_of(path));
     fprintf(out, "set key outside top right horizontal\nset border 3\nset ytics nomirror\nset style fill solid noborder\n");
     fprintf(out, "set xrange [0:%.9g]\n", total);
@@ -214,7 +214,7 @@ int timeline_plot(const char *path, const struct labelled_clip *clips, size_t n,
     if (r < 0)
         goto end;
     if (fflush(script) != 0 || ferror(script)) {
-        r = error_set(err, -EIO, "a temporary file can't be written");
+        r = error_set(err, -EIO, "a temporary file cannot be written");
         goto end;
     }
     rewind(script);

@@ -1,4 +1,5 @@
-/* memaed model show: what a model file holds, for people and (--json) for programs. memaed model prototypes: its slots. */
+/* memaed model show: shows what a model file holds, for people and (--json) for programs. memaed model prototypes: writes
+ * the slots of its memory as pictures. */
 #include "daemon/commands.h"
 
 #include <errno.h>
@@ -35,9 +36,9 @@ static void summarise(struct summary *s)
     s->total = arch_total_cost(arch, &model->shapes);
 }
 
-/* ---- what the file says of itself --------------------------------------------------------------------------------- */
+/* ---- texts from the file ------------------------------------------------------------------------------------------ */
 
-/* Text from the file, fit to be shown: without control characters, and without credentials, whoever wrote them. */
+/* Text from the file without control characters and credentials. NULL: out of memory. */
 static json_t *shown_string(const char *text)
 {
     size_t size = 4 * strlen(text) + 64;
@@ -53,8 +54,7 @@ static json_t *shown_string(const char *text)
     return string;
 }
 
-/* A copy of value in which every string and key is shown_string(); NULL: out of memory. Depth is what the parser
- * allowed. */
+/* A copy of value in which every string and key is shown_string(). NULL: out of memory. The parser has limited its depth. */
 static json_t *shown(const json_t *value)
 {
     if (json_is_string(value))
@@ -111,7 +111,7 @@ static const char *dims(struct text *out, enum input_kind kind, struct dims d)
 static const char *const axis_names[] = {[INPUT_VIDEO] = "channels, frames, height, width",
                                          [INPUT_IMAGE] = "channels, height, width", [INPUT_TABLE] = "features"};
 
-/* 65.4 G, 83.4 k: three digits and a prefix. */
+/* Three digits and a prefix: "65.4 G", "83.4 k". */
 static const char *scaled(struct text *out, double value)
 {
     static const char prefixes[] = " kMGTPE";
@@ -151,36 +151,37 @@ static void print_calibration(const struct model_file *file)
         return;
     }
     if (c->has_score && c->score.conditions > 1)
-        printf("light         two kinds, told apart at a contrast of %.3g\n", c->score.boundary);
-    printf("calibration   alerts from %.6g on, until below %.6g; learned at %g frames a second\n", c->threshold,
+        printf("light         two kinds, divided at a contrast of %.3g\n", c->score.boundary);
+    printf("calibration   alerts open at %.6g, close below %.6g; learned at %g frames a second\n", c->threshold,
            c->close_threshold, c->fps);
-    printf("              from %ld windows held out: median %.6g, 99 of 100 below %.6g, maximum %.6g\n", c->windows,
+    printf("              scores of %ld windows held out: median %.6g, 99 %% below %.6g, maximum %.6g\n", c->windows,
            c->median, c->p99, c->maximum);
     if (c->has_static) {
-        printf("static scenes %ld held-out windows could have gone without the network, with scores at most %.3g from their own: "
+        printf("static scenes %ld held-out windows were static; their scores differ from the ones given by %.3g at most: "
                "static auto %s, bound %.3g", c->still.windows, c->still.largest_difference,
-               calibration_static_holds(c) ? "saves them" : "computes all", calibration_static_bound(c, PRECISION_FP32));
+               calibration_static_holds(c) ? "does not compute such windows" : "computes all "
+                                                                               "windows", calibration_static_bound(c, PRECISION_FP32));
         if (c->has_int8)
             printf(" (%.3g in 8 bits)", calibration_static_bound(c, PRECISION_INT8));
-        printf("\n              a camera counts as frozen after %.3g s of the same picture\n", c->still.frozen_s);
+        printf("\n              a camera is frozen after %.3g s of the same picture\n", c->still.frozen_s);
     }
     if (c->has_int8)
-        printf("8 bits        on %ld of them scores rank as in fp32 with a correlation of %.5f, %.3g apart at most: precision auto "
-               "takes %s\n", c->int8.windows, c->int8.rank_correlation, c->int8.largest_difference,
+        printf("8 bits        scores of %ld of them have a rank correlation of %.5f with fp32 and differ by %.3g at most: "
+               "precision auto takes %s\n", c->int8.windows, c->int8.rank_correlation, c->int8.largest_difference,
                calibration_int8_agrees(c) ? "int8" : "fp32");
 }
 
 static int print_training(const struct model_file *file)
 {
     if (!file->training) {
-        printf("training      not told\n");
+        printf("training      unknown: the model does not say\n");
         return 0;
     }
     json_t *training = shown(file->training), *value;
     const char *key, *head = "training";
     int r = training ? 0 : -ENOMEM;
     json_object_foreach(training, key, value) {
-        if (strcmp(key, "slot_use") == 0)       /* a number a slot: for --json and prototypes */
+        if (strcmp(key, "slot_use") == 0)       /* one number for each slot: only for --json and prototypes */
             continue;
         char *text = json_is_string(value) ? strdup(json_string_value(value))
                                            : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -234,7 +235,7 @@ static int print_text(const struct summary *s)
         if (used)
             printf("; %" JSON_INTEGER_FORMAT " in use\n", json_integer_value(used));
         else
-            printf("; how many are in use is not told\n");
+            printf("; the model does not say how many are in use\n");
     }
     print_calibration(s->file);
     return print_training(s->file);
@@ -322,12 +323,12 @@ static int prototypes(const char *path, const char *folder, int limit)
     if (r < 0)
         return command_failed(&model_prototypes_command, &err);
     fprintf(stderr, "memaed model prototypes: %d pictures in %s, %s\n", n, folder,
-            by_use ? "the most used slots first" : "by number: the model does not tell how much its slots are used");
+            by_use ? "the most used slots first" : "by number: the model does not say how much its slots are used");
     return 0;
 }
 
 struct values {
-    struct option_list model;   /* one */
+    struct option_list model;   /* one path */
     bool json;
     const char *folder;
     int limit;                  /* 0: all */
@@ -370,7 +371,8 @@ const struct command model_show_command = {
     .name = "model show",
     .summary = "show what a model file holds",
     .forms = "[--json] MODEL",
-    .about = "Shows what a model file holds: the network's layers, parameters and cost, its memory, its calibration and how it was "
+    .about = "Shows what a model file holds: the network's layers, parameters and cost, its memory, its calibration and "
+             "how it was "
              "made. The whole file is checked.",
     .options = show_options,
     .notes = "Exit status: 0; 1 where the file cannot be read or has a fault; 2 wrong usage.",

@@ -15,7 +15,7 @@ struct ranked {
     double use;
 };
 
-/* The most used first; of those used alike the lower number. */
+/* The most used first; of equally used ones, the lower number. */
 static int compare(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
@@ -28,11 +28,11 @@ static int rank(const struct model_file *file, struct ranked *order, bool *by_us
     const json_t *list = json_object_get(file->training, "slot_use");
     *by_use = list != NULL;
     if (list && (!json_is_array(list) || json_array_size(list) != (size_t)n))
-        return error_set(err, -EINVAL, "memae.training: slot_use: a list of %d numbers expected, one for each slot", n);
+        return error_set(err, -EINVAL, "memae.training: slot_use: expected a list of %d numbers, one for each slot", n);
     for (int i = 0; i < n; i++) {
         const json_t *use = list ? json_array_get(list, (size_t)i) : NULL;
         if (list && (!json_is_number(use) || json_number_value(use) < 0))
-            return error_set(err, -EINVAL, "memae.training: slot_use[%d]: a number of 0 or more expected", i);
+            return error_set(err, -EINVAL, "memae.training: slot_use[%d]: expected a number of 0 or more", i);
         order[i] = (struct ranked){i, use ? json_number_value(use) : 0};
     }
     qsort(order, (size_t)n, sizeof *order, compare);
@@ -44,13 +44,13 @@ static int check(const struct arch *arch, struct error *err)
     if (arch->kind == INPUT_TABLE)
         return error_set(err, -EINVAL, "a model of table rows has no pictures to show");
     if (!arch->has_memory)
-        return error_set(err, -EINVAL, "a plain autoencoder: there is no memory, thus no slots to show");
+        return error_set(err, -EINVAL, "a plain autoencoder has no memory, so there are no slots to show");
     if (arch->channels != 1 && arch->channels != 3)
-        return error_set(err, -EINVAL, "pictures of 1 channel or 3 expected, these have %d", arch->channels);
+        return error_set(err, -EINVAL, "expected pictures of 1 or 3 channels, got %d", arch->channels);
     return 0;
 }
 
-/* The slot's picture: [height][width][channels] of the centre frame. */
+/* Writes the slot's picture, the centre frame: pixels [height][width][channels]. */
 static void decode(struct network *net, const struct model *model, int slot, uint8_t *pixels)
 {
     const struct arch *arch = &model->arch;

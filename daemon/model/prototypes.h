@@ -1,15 +1,17 @@
-/* memaed model prototypes: the memory's slots as pictures, as in the figure of Gong et al., ICCV 2019: every query is
- * answered by the one slot, and the decoder makes of that what it makes of a picture that holds nothing else. */
+/* memaed model prototypes: draws the memory's slots as pictures, as in the figure of Gong et al., ICCV 2019. Each slot in
+ * turn answers every query, and the decoder's output is the picture. Calling thread. */
 #ifndef MEMAED_DAEMON_MODEL_PROTOTYPES_H
 #define MEMAED_DAEMON_MODEL_PROTOTYPES_H
 
 #include "core/error.h"
 #include "io/model/model_file.h"
 
-/* Writes the first `limit` (0: all) slots of a model of video (the centre frame) or of images, 1 channel or 3, to FOLDER
- * (made where it is not there) as RANK-slotSLOT.png, by falling share of weight where memae.training has "slot_use",
- * otherwise by number. *written: how many; *by_use: by which order. 0; -EINVAL, with the cause, for a model without memory
- * or pictures and for a "slot_use" that is not one share for each slot; -ENOMEM; what mkdir and png_write() return. */
+/* Writes the first `limit` slots (0: all) to folder as RANK-slotSLOT.png, of a model of video (its centre frame) or of
+ * images with 1 or 3 channels. Makes the folder if it does not exist. If memae.training has "slot_use", slots come in
+ * falling order of use (*by_use becomes true), else by number. *written: how many pictures.
+ *
+ * Returns 0; -EINVAL if the model has no memory or no pictures, or if "slot_use" is not one number for each slot; -ENOMEM;
+ * or the errno of mkdir() or png_write(). err names the cause. */
 int prototypes_write(const struct model_file *file, const char *folder, int limit, int *written, bool *by_use,
                      struct error *err);
 

@@ -122,7 +122,7 @@ class Cli(harness.Case):
         model = harness.write_model(self.path("model.safetensors"), slots=3)
         command = harness.run("model", "prototypes", model, "-o", self.path("pictures"))
         self.assertEqual((command.code, command.out), (0, ""), command.err)
-        self.assertIn("does not tell how much", command.err)
+        self.assertIn("does not say how much", command.err)
         self.assertEqual(sorted(os.listdir(self.path("pictures"))), [f"00{i}-slot00{i}.png" for i in range(3)])
         command = harness.run("model", "prototypes", os.path.join(harness.ROOT, "tests", "golden", "kddcup.safetensors"), "-o",
                               self.path("none"))

@@ -311,11 +311,11 @@ class Localisation(Case):
         mask = os.path.join(self.masks, "b.mkv")
         gray_clip(mask, self.truth["b"][:-1], HEIGHT, WIDTH)
         self.assertRegex(self.eval(self.labels, "--masks", self.masks, code=1),
-                         r"labels.txt:2: .*b.mkv: 25 masks, but the clip has 26 frames")
+                         r"labels.txt:2: .*b.mkv: expected 26 masks, as many as frames, got 25")
         gray_clip(mask, [bytes(64)] * self.FRAMES, 8, 8)
-        self.assertIn("masks of 8x8, but the clip is of 48x32", self.eval(self.labels, "--masks", self.masks, code=1))
+        self.assertIn("expected masks of 48x32, the clip's size, got 8x8", self.eval(self.labels, "--masks", self.masks, code=1))
         os.unlink(mask)
-        self.assertIn("clip b: no such", self.eval(self.labels, "--masks", self.masks, code=1))
+        self.assertIn("clip b: expected a folder of that name, or a file", self.eval(self.labels, "--masks", self.masks, code=1))
 
 
 class Committee(Case):
@@ -363,13 +363,13 @@ class Committee(Case):
     def test_faults(self):
         for calibration in None, harness.OWN_CALIBRATION:
             unlike = harness.write_model(self.path("unlike.safetensors"), calibration=calibration)
-            self.assertIn("not calibrated alike", self.eval(self.labels, "--model", unlike, code=1))
+            self.assertIn("calibrated in different ways", self.eval(self.labels, "--model", unlike, code=1))
         with unittest.mock.patch.object(harness, "WINDOW", 8):
             shorter = harness.write_model(self.path("shorter.safetensors"), calibration=self.calibration)
-        self.assertRegex(self.eval(self.labels, "--model", shorter, code=1), "shorter.* has windows of 8 frames, but .* of 16")
+        self.assertRegex(self.eval(self.labels, "--model", shorter, code=1), "shorter.*: expected windows of 16 frames as in .*, got 8")
         larger = harness.write_model(self.path("larger.safetensors"), 64, 48, calibration=self.calibration)
         self.assertEqual(len(self.eval(self.labels, "--model", larger)["model"]), 2)
-        self.assertIn("maps have 6x8 cells, but those of the first model 6x4",
+        self.assertIn("expected maps of 6x4 cells as by the first model, got 6x8",
                       self.eval(self.labels, "--masks", self.masks, "--model", larger, code=1))
         self.assertIn("at most 64", self.eval(self.labels, *["--model", self.model] * 64, code=2))
 
@@ -417,7 +417,7 @@ class Plot(Case):
         self.assertIn(".svg or .png", self.eval(self.labels, "--plot", self.path("plot.jpg"), code=1))
         self.assertIn("No such file", self.eval(self.labels, "--plot", self.path("no/plot.svg"), code=1))
         said = self.eval(self.labels, "--plot", self.path("plot.svg"), code=1, env={"PATH": self.folder})
-        self.assertIn("gnuplot, which draws it, is not installed (Debian: gnuplot-nox)", said)
+        self.assertIn("gnuplot is not installed (Debian: gnuplot-nox)", said)
 
     def test_gnuplot_that_fails(self):
         """A plot that exists stays as it is."""
@@ -430,7 +430,7 @@ class Plot(Case):
             f.write("old")
         said = self.eval(self.labels, "--plot", path, code=1,
                          env={"PATH": programs + os.pathsep + os.environ["PATH"]})
-        self.assertIn("gnuplot failed, status 3", said)
+        self.assertIn("gnuplot failed with status 3", said)
         self.assertIn("broken", said)
         with open(path, encoding="utf-8") as f:
             self.assertEqual(f.read(), "old")

@@ -177,7 +177,7 @@ START_TEST(test_refused)
 {
     refused(INPUT_TABLE, 7, true, NULL, "table");
     refused(INPUT_VIDEO, 1, false, NULL, "plain autoencoder");
-    refused(INPUT_IMAGE, 2, true, NULL, "these have 2");
+    refused(INPUT_IMAGE, 2, true, NULL, "1 or 3 channels, got 2");
     refused(INPUT_VIDEO, 1, true, "{\"slot_use\": [1, 0]}", "list of 3");
     refused(INPUT_VIDEO, 1, true, "{\"slot_use\": 3}", "list of 3");
     refused(INPUT_VIDEO, 1, true, "{\"slot_use\": [1, \"a\", 0]}", "slot_use[1]");
