@@ -1,5 +1,5 @@
-/* What a camera's configuration says of playing its source. `run` and `learn --camera` share it, so that a model is learned
- * from the stream that it will watch. Pure, any thread. */
+/* How to play the source of a configured camera. `run` and `learn --camera` share this, so that a model is learned from the
+ * stream that it will watch. Pure, any thread. */
 #ifndef MEMAED_DAEMON_BASE_CAMERA_SETTINGS_H
 #define MEMAED_DAEMON_BASE_CAMERA_SETTINGS_H
 

@@ -31,7 +31,7 @@ struct clip_window {
     /* Map of where the window is abnormal: map_h x map_w cells that cover the picture evenly, larger is more abnormal.
      * Pixel (y, x) of h x w lies in cell (y * map_h / h, x * map_w / w). A cell has its own score; if the calibration has
      * none, the mean squared error of the window's frames, in cells of about 8x8 pixels. Borrowed, for the sink's calls
-     * only. NULL for a static window that was not computed. */
+     * only. NULL for a static window. */
     const float *map;
     int map_h, map_w;
 };
@@ -39,7 +39,7 @@ struct clip_window {
 /* Takes results. A negative return value ends the clip; clip_score() returns it, with err as the sink set it. */
 struct clip_sink {
     void *arg;
-    /* Takes the whole result of each computed window, in any order, on several threads at once. May be NULL. */
+    /* Takes the whole result of each window that is not static, in any order, on several threads at once. May be NULL. */
     int (*result)(void *arg, const struct clip_window *window, const struct plan_result *result, struct error *err);
     /* Takes each window in order, on the thread that called clip_score(), after its result(). */
     int (*window)(void *arg, const struct clip_window *window, struct error *err);

@@ -121,13 +121,13 @@ static void print_csv_text(const char *text)
     putchar('"');
 }
 
-/* JSON has no infinity; null stands for it. */
+/* JSON has no infinity, so null is written. */
 static json_t *number(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-/* A coordinate is a float of four decimals: what it stands for as a double. */
+/* A coordinate is a float of four decimals. Returns the double with the same decimals. */
 static double four_decimals(float x)
 {
     return round(1e4 * (double)x) / 1e4;
