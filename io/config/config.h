@@ -94,7 +94,9 @@ void config_unref(struct config *config);
 /* Whether all keys of two cameras have the same values, so a camera that runs with a can go on with b. Places in the file
  * are not compared, and neither are the contents of files: the model at the same path may have been written again. */
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b);
-/* Whether both have the same webhooks, secrets included, in the same order. */
+/* Whether all keys of two webhooks have the same values, secrets included. */
+bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b);
+/* Whether both configurations have equal webhooks in the same order. */
 bool config_webhooks_equal(const struct config *a, const struct config *b);
 
 /* A row of the table of keys, for help and documentation. */

@@ -29,7 +29,7 @@ bool config_camera_equal(const struct config_camera *a, const struct config_came
            a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert);
 }
 
-static bool webhook_equal(const struct config_webhook *a, const struct config_webhook *b)
+bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b)
 {
     return texts_equal(a->url, b->url) && a->secret_size == b->secret_size &&
            memcmp(a->secret, b->secret, a->secret_size) == 0 && a->events == b->events && a->timeout_s == b->timeout_s;
@@ -40,7 +40,7 @@ bool config_webhooks_equal(const struct config *a, const struct config *b)
     if (a->n_webhooks != b->n_webhooks)
         return false;
     for (size_t i = 0; i < a->n_webhooks; i++)
-        if (!webhook_equal(&a->webhooks[i], &b->webhooks[i]))
+        if (!config_webhook_equal(&a->webhooks[i], &b->webhooks[i]))
             return false;
     return true;
 }

@@ -32,12 +32,12 @@ const struct webhook_options webhook_default_options = {
     .queue_max = 1000, .clock_s = wall_clock_s,
 };
 
-/* The endpoints of webhooks_set(). */
+/* New endpoints, from webhooks_set() for the thread. */
 struct change {
     size_t n;
     struct webhook_endpoint **endpoints;    /* [n], new */
-    struct webhook_endpoint **kept;         /* [n]: the present endpoint that stays in place of the new one; or NULL */
-    struct webhook_endpoint **heirs;        /* [n]: the present endpoint whose queue the new one takes over; or NULL */
+    struct webhook_endpoint **kept;         /* [n]: the old endpoint that stays instead of the new one; or NULL */
+    struct webhook_endpoint **heirs;        /* [n]: the old endpoint whose queue goes to the new one; or NULL */
 };
 
 struct webhooks {
@@ -49,7 +49,7 @@ struct webhooks {
     bool has_curl, has_thread;
 
     struct lock lock;               /* rank LOCK_WAIT, a leaf; guards the fields below and the queues */
-    struct webhook_endpoint **endpoints;    /* [n_endpoints]; the thread alone changes it, and may read it without the lock */
+    struct webhook_endpoint **endpoints;    /* [n_endpoints]; only the thread changes it, so it may read it unlocked */
     size_t n_endpoints;
     struct change *change;          /* for the thread to adopt; or NULL */
     pthread_cond_t adopted;
@@ -203,9 +203,9 @@ static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)
     finish(webhooks, endpoint, cause, (int64_t)retry_after_s * SECOND_US);
 }
 
-/* ---- other endpoints ------------------------------------------------------------------------------------------------ */
+/* ---- change of endpoints, the thread -------------------------------------------------------------------------------- */
 
-/* An event that is under way counts as not sent. */
+/* Frees the endpoint. Its attempt is aborted, and the event of it counts as not delivered. */
 static void retire_locked(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
 {
     if (webhooks->multi)
@@ -213,7 +213,7 @@ static void retire_locked(struct webhooks *webhooks, struct webhook_endpoint *en
     webhook_endpoint_free(endpoint);
 }
 
-/* Both queues have the same size. */
+/* Moves the queue of endpoint to heir, which has a queue of the same size. */
 static void inherit_locked(struct webhook_endpoint *heir, struct webhook_endpoint *endpoint)
 {
     for (; endpoint->queue.n > 0; webhook_queue_remove_oldest(&endpoint->queue))
@@ -228,7 +228,8 @@ static bool is_among(struct webhook_endpoint *const *endpoints, size_t n, const 
     return false;
 }
 
-/* Takes the endpoints of webhooks_set() over. The thread; before it runs, who opens. */
+/* Replaces the endpoints by those of webhooks->change, if there is one. Only the thread calls it, and webhooks_open_with()
+ * before the thread starts. */
 static void adopt(struct webhooks *webhooks)
 {
     lock_take(&webhooks->lock);
@@ -421,12 +422,14 @@ int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, siz
     return webhooks_open_with(ret, hooks, n, &webhook_default_options, log, log_arg, err);
 }
 
-/* Each present endpoint is kept or inherited once: two entries of the configuration may be the same. */
+/* Finds the old endpoints that are kept or inherited, each at most once, because two entries of the configuration may be
+ * equal. */
 static void match(struct change *change, struct webhook_endpoint *const *present, size_t n)
 {
     for (size_t i = 0; i < change->n; i++)
         for (size_t k = 0; k < n && !change->kept[i]; k++)
-            if (webhook_endpoint_equal(change->endpoints[i], present[k]) && !is_among(change->kept, change->n, present[k]))
+            if (config_webhook_equal(&change->endpoints[i]->hook, &present[k]->hook) &&
+                !is_among(change->kept, change->n, present[k]))
                 change->kept[i] = present[k];
     for (size_t i = 0; i < change->n; i++)
         for (size_t k = 0; k < n && !change->kept[i] && !change->heirs[i]; k++)
@@ -464,7 +467,7 @@ void webhooks_close(struct webhooks *webhooks, int grace_ms)
         pthread_join(webhooks->thread, NULL);
     }
     for (size_t i = 0; i < webhooks->n_endpoints; i++)
-        retire_locked(webhooks, webhooks->endpoints[i]);        /* no lock: the thread has ended, and nobody may post any more */
+        retire_locked(webhooks, webhooks->endpoints[i]);        /* needs no lock: the thread has ended, and nobody posts */
     curl_multi_cleanup(webhooks->multi);
     free(webhooks->endpoints);
     change_free(webhooks->change);

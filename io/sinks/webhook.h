@@ -48,9 +48,10 @@ int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, siz
 /* The same with options other than the default; options is copied. */
 int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
                        const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err);
-/* Delivers to other endpoints from now on. An endpoint whose configuration stays goes on untouched, with its queue and its back-off.
- * One whose URL alone stays takes the queue over; an event that is being sent is sent again. Events of endpoints that are gone
- * are dropped, and counted. 0, or -errno with the cause in err: nothing has changed then. One thread at a time. */
+/* Replaces all endpoints; hooks [n] is copied. An endpoint with an unchanged configuration keeps its queue, its attempt and
+ * its back-off. An endpoint of which only the URL is unchanged keeps its queue, and an event that is being sent is sent
+ * again. Events of endpoints that are gone are dropped and counted. One thread at a time.
+ * 0, or -errno with the cause in err: then nothing has changed. */
 int webhooks_set(struct webhooks *webhooks, const struct config_webhook *hooks, size_t n, struct error *err);
 /* Gives attempts that are under way or due at most grace_ms to end, then stops the thread and drops the rest. Takes NULL. No
  * other thread may use webhooks any more. */

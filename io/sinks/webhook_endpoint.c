@@ -77,7 +77,7 @@ static int name_endpoint(struct webhook_endpoint *endpoint, size_t i, struct err
     int r = -EINVAL;
     if (!url)
         return error_set(err, -ENOMEM, "webhooks: out of memory");
-    if (!endpoint->hook.url || curl_url_set(url, CURLUPART_URL, endpoint->hook.url, 0) != CURLUE_OK ||
+    if (curl_url_set(url, CURLUPART_URL, endpoint->hook.url, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
         (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
@@ -102,6 +102,8 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint)
     curl_easy_cleanup(endpoint->easy);
     curl_slist_free_all(endpoint->headers);
     webhook_queue_clear(&endpoint->queue);
+    if (endpoint->hook.url)
+        explicit_bzero(endpoint->hook.url, strlen(endpoint->hook.url));
     free(endpoint->hook.url);
     explicit_bzero(&endpoint->hook, sizeof endpoint->hook);
     free(endpoint);
@@ -143,8 +145,8 @@ int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webh
     if (!endpoint)
         return error_set(err, -ENOMEM, "webhooks: out of memory");
     endpoint->hook = *hook;
-    endpoint->hook.url = hook->url ? strdup(hook->url) : NULL;
-    int r = name_endpoint(endpoint, number, err);
+    endpoint->hook.url = strdup(hook->url ? hook->url : "");
+    int r = endpoint->hook.url ? name_endpoint(endpoint, number, err) : error_set(err, -ENOMEM, "webhooks: out of memory");
     if (r == 0) {
         endpoint->easy = curl_easy_init();
         if (!endpoint->easy || webhook_queue_init(&endpoint->queue, queue_max) < 0)
@@ -157,11 +159,4 @@ int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webh
     else
         *ret = endpoint;
     return r;
-}
-
-bool webhook_endpoint_equal(const struct webhook_endpoint *a, const struct webhook_endpoint *b)
-{
-    const struct config_webhook *x = &a->hook, *y = &b->hook;
-    return strcmp(x->url, y->url) == 0 && x->secret_size == y->secret_size &&
-           memcmp(x->secret, y->secret, x->secret_size) == 0 && x->events == y->events && x->timeout_s == y->timeout_s;
 }

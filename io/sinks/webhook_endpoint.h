@@ -1,4 +1,4 @@
-/* One endpoint of webhooks: its configuration, its queue, and its attempts by libcurl. For io/sinks/webhook.c alone. */
+/* One endpoint of webhooks: its configuration, its queue, and its attempts by libcurl. Only io/sinks/webhook.c uses this. */
 #ifndef MEMAED_IO_SINKS_WEBHOOK_ENDPOINT_H
 #define MEMAED_IO_SINKS_WEBHOOK_ENDPOINT_H
 
@@ -12,7 +12,7 @@
 #include "io/sinks/webhook_queue.h"
 
 struct webhook_endpoint {
-    struct config_webhook hook;     /* a copy of its own */
+    struct config_webhook hook;     /* owned, url included */
     char name[300];                 /* scheme://host:port */
 
     /* Guarded by the lock of struct webhooks. */
@@ -29,15 +29,13 @@ struct webhook_endpoint {
     int64_t due_us;                 /* monotonic; the next attempt starts no earlier */
 };
 
-/* hook is copied; number (from 0) is its place in the configuration, for messages. 0 or -errno with the cause in err. */
+/* hook is copied; number, from 0, is its place in the configuration, for err. 0: *ret is the caller's; or -errno with the
+ * cause in err. */
 int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webhook *hook, size_t number, size_t queue_max,
                          struct error *err);
-void webhook_endpoint_free(struct webhook_endpoint *endpoint);  /* takes NULL; no curl multi handle has it */
+void webhook_endpoint_free(struct webhook_endpoint *endpoint);  /* takes NULL; endpoint->easy must be in no multi handle */
 
-/* The two deliver alike: all of their configuration is the same. */
-bool webhook_endpoint_equal(const struct webhook_endpoint *a, const struct webhook_endpoint *b);
-
-/* Starts an attempt on multi, signed for time_s (seconds since 1970). 0 or -errno: multi does not have it then. */
+/* Starts an attempt on multi, signed for time_s (seconds since 1970). 0, or -errno: then nothing was started. */
 int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const struct webhook_message *message,
                            int64_t time_s);
 

@@ -1,5 +1,5 @@
-/* io/sinks/webhook: endpoints change while events wait. What stays is untouched, what keeps its URL keeps its queue, what is
- * gone is counted. */
+/* Webhooks, change of endpoints while events wait: equal endpoints go on untouched, endpoints with the same URL keep their
+ * queues, and events of removed endpoints are counted. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
@@ -15,7 +15,7 @@
 
 enum { RECEIVERS = 2, SEEN_MAX = 256 };
 
-/* A receiver takes one request a connection and answers with `status`; 0: it answers nothing and keeps the connection. */
+/* A receiver takes one request a connection and answers with `status`. 0: it does not answer and keeps the connection. */
 struct receiver {
     int fd, port;
     pthread_t thread;
@@ -133,7 +133,7 @@ static void set_status(int i, int status)
 static void wait_seen(int i, int n)
 {
     while (seen(i) < n)
-        usleep(1000);           /* the test's own limit ends a wait that is in vain */
+        usleep(1000);           /* the time limit of the test bounds this loop */
 }
 
 static struct webhooks *open_to(const struct config_webhook *hooks, size_t n)
@@ -184,7 +184,7 @@ START_TEST(events_go_to_the_new_endpoints)
 }
 END_TEST
 
-/* An event is under way to an endpoint that does not answer, and two wait behind it. */
+/* One event is being sent to an endpoint that does not answer, and two more wait. */
 static struct webhooks *open_with_three_waiting(const struct config_webhook *hook)
 {
     set_status(0, 0);
@@ -263,7 +263,7 @@ START_TEST(a_faulty_endpoint_changes_nothing)
 }
 END_TEST
 
-/* Every event reaches the endpoint whose URL stays, whatever else about it changes. */
+/* Every event reaches an endpoint with the same URL, whatever else of it changes. */
 START_TEST(many_changes_lose_nothing)
 {
     enum { EVENTS = 40 };
