@@ -16,16 +16,16 @@
 struct footage {
     struct footage_options options;
     size_t frame_size, n, room, clips, corrupt;
-    uint8_t *pixels;            /* [in_memory][frame_size]; the other frames are the store's */
+    uint8_t *pixels;            /* [in_memory, frame_size]; the frames behind them are in `pictures` */
     size_t in_memory, pixels_room;
-    struct picture_file *pictures;        /* or NULL */
-    uint8_t *frame;             /* [frame_size] the one at hand */
+    struct picture_file *pictures;      /* NULL: all frames fit into memory so far */
+    uint8_t *frame;             /* [frame_size] the frame being added; NULL: the size is not known yet */
     double seconds;
-    uint32_t *run;              /* [n] frames of the unbroken sequence up to and with this one */
+    uint32_t *run;              /* [n] how many frames the unbroken sequence has up to this frame, which counts */
     uint64_t identity;
-    float *interval_us;         /* [n] to the frame before; 0: none */
-    float *at_s;                /* [n] since the clip began; in a recording since that did */
-    struct clip *clip;          /* [n_clips], by their first frames; none in a recording */
+    float *interval_us;         /* [n] since the frame before; 0: the sequence begins with this frame */
+    float *at_s;                /* [n] since the clip, or the recording, began */
+    struct clip *clip;          /* [n_clips], in order of their first frames; a recording has none */
     size_t n_clips;
 };
 
@@ -41,12 +41,13 @@ static size_t most_in_memory(const struct footage *f)
 
 static int open_pictures(struct footage *f, struct error *err)
 {
-    const struct picture_file_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
-                                                 .max_bytes = f->options.max_disk_bytes, .keep = f->options.keep};
+    const struct picture_file_options options = {.width = f->options.width, .height = f->options.height,
+                                                 .fps = f->options.fps, .max_bytes = f->options.max_disk_bytes,
+                                                 .keep = f->options.keep};
     return picture_file_open(&f->pictures, f->options.path, &options, err);
 }
 
-/* FNV-1a, a word at a time. */
+/* Adds a frame to the identity: FNV-1a, on words instead of bytes. */
 static void identify(struct footage *f, const uint8_t *pixels, uint32_t run)
 {
     uint64_t sum = f->identity ^ run, word;
@@ -100,21 +101,22 @@ static int keep_in_memory(struct footage *f, struct error *err)
     return 0;
 }
 
-/* The frame at hand. What was put away and could not be noted is of no use, but nor is footage without memory. */
+/* Adds f->frame. If noting it fails for lack of memory, its picture stays in memory or in the file, where nothing reads
+ * it. */
 static int append(struct footage *f, const char *shown, uint32_t run, float interval_us, double at_s, struct error *err)
 {
     int r = 0;
     if (f->in_memory < most_in_memory(f))
         r = keep_in_memory(f, err);
     else if (!f->options.path)
-        r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB at %zu frames of %d x %d; fewer frames a second, less "
-                      "footage or a smaller picture fit, or allow more memory", shown, f->options.max_bytes >> 20, f->n,
+        r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB at %zu frames of %d x %d; use fewer frames a second, "
+                      "less footage or smaller pictures, or allow more memory", shown, f->options.max_bytes >> 20, f->n,
                       f->options.width, f->options.height);
     else if (f->pictures || (r = open_pictures(f, err)) == 0)
         r = picture_file_add(f->pictures, f->frame, run, interval_us, err);
     if (r == -EFBIG && f->pictures)
-        error_set(err, r, "%s: the footage exceeds %zu MiB on disk at %zu frames of %d x %d; fewer frames a second, less footage "
-                  "or a smaller picture fit, or allow more disk", shown, f->options.max_disk_bytes >> 20, f->n,
+        error_set(err, r, "%s: the footage exceeds %zu MiB on disk at %zu frames of %d x %d; use fewer frames a second, "
+                  "less footage or smaller pictures, or allow more disk", shown, f->options.max_disk_bytes >> 20, f->n,
                   f->options.width, f->options.height);
     return r < 0 ? r : note(f, f->frame, run, interval_us, at_s, err);
 }
@@ -131,7 +133,7 @@ static int begin_clip(struct footage *f, const char *input, struct error *err)
     return 0;
 }
 
-/* What the file holds from before. */
+/* Opens the file of a recording and notes the frames that it holds already. */
 static int go_on(struct footage *f, struct error *err)
 {
     int r = open_pictures(f, err);
@@ -147,11 +149,11 @@ static int go_on(struct footage *f, struct error *err)
     return r;
 }
 
-/* From here on frames have this size; where the file is to hold all of them, it is opened. */
+/* Sets the size of the frames; a recording's file is opened then. */
 static int set_size(struct footage *f, int width, int height, struct error *err)
 {
     if (width < 1 || height < 1)
-        return error_set(err, -EINVAL, "frames of %d x %d expected to be at least 1 x 1", width, height);
+        return error_set(err, -EINVAL, "expected frames of at least 1 x 1, got %d x %d", width, height);
     size_t size = (size_t)width * (size_t)height;
     f->frame = malloc(size);
     if (!f->frame)
@@ -162,7 +164,7 @@ static int set_size(struct footage *f, int width, int height, struct error *err)
     return f->options.keep ? go_on(f, err) : 0;
 }
 
-/* Opens a source whose pictures come at the size of the frames; the first of all decides that. *kept as of play(). */
+/* Opens a source that gives pictures of the frames' size. The first picture of all decides that size. *kept as in play(). */
 static int open_source(struct source **ret, struct footage *f, const char *input, const struct footage_stream *stream,
                        bool *kept, struct error *err)
 {
@@ -186,8 +188,8 @@ static int open_source(struct source **ret, struct footage *f, const char *input
     return r;
 }
 
-/* Plays a source into the footage. 1: there are stream->seconds; 0: it ended; negative: *kept is false where keeping failed,
- * and not the source. */
+/* Adds what a source gives, until there are stream->seconds in all (1) or the source ends (0). Negative: an error. *kept is
+ * false if adding failed rather than the source. */
 static int play(struct footage *f, const char *input, const struct footage_stream *stream, bool *kept, struct error *err)
 {
     struct source *source;
@@ -293,7 +295,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* A folder that is not one of image files: each file in it, in name order. */
+/* Adds each file of a folder that holds no image files, in name order. */
 static int add_folder(struct footage *f, const char *folder, struct error *err)
 {
     struct dirent **entries;
@@ -424,7 +426,8 @@ double footage_fps(const struct footage *footage)
         if (footage->interval_us[i] > 0)
             sorted[n++] = footage->interval_us[i];
     qsort(sorted, n, sizeof *sorted, by_value);
-    /* The mean of the middle half: timestamps in milliseconds alternate between two intervals at 30 frames a second. */
+    /* The mean of the middle half, not the median: at 30 frames a second, timestamps in milliseconds alternate between two
+     * intervals. */
     size_t low = n / 4, high = n - n / 4;
     for (size_t i = low; i < high; i++)
         sum += (double)sorted[i];
@@ -446,13 +449,14 @@ static void tones(const uint8_t *frame, size_t n, uint8_t *darkest, uint8_t *bri
 
 int footage_check(struct footage *footage, struct footage_range range, int length, struct error *err)
 {
-    enum { LEAST_CONTRAST = 8, CHUNK = 64 };    /* gray levels between the darkest and the brightest pixel of a picture */
+    enum { LEAST_CONTRAST = 8, CHUNK = 64 };    /* gray levels, darkest to brightest pixel; frames read at once */
     size_t n = range.end - range.begin, windows = 0, flat = 0, changed = 0, size = footage->frame_size;
     for (size_t i = range.begin; length > 0 && i + (size_t)length <= range.end; i++)
         windows += footage_window_ok(footage, i, length);
     if (windows == 0)
-        return error_set(err, -EINVAL, "the footage is too short: %zu frames, with no %d in an unbroken sequence", n, length);
-    uint8_t *pixels = malloc((CHUNK + 1) * size);       /* one picture more: the last of the chunk before */
+        return error_set(err, -EINVAL, "the footage is too short: %zu frames, with no %d in an unbroken sequence", n,
+                         length);
+    uint8_t *pixels = malloc((CHUNK + 1) * size);       /* the last frame of the chunk before, then the chunk */
     if (!pixels)
         return error_set(err, -ENOMEM, "out of memory");
     int r = 0;
@@ -473,8 +477,8 @@ int footage_check(struct footage *footage, struct footage_range range, int lengt
     if (r < 0)
         return r;
     if (flat > n / 2)
-        return error_set(err, -EINVAL, "the footage is black or of one tone: %zu of %zu frames hold less than %d gray levels",
-                         flat, n, LEAST_CONTRAST);
+        return error_set(err, -EINVAL, "the footage is black or of one tone: in %zu of %zu frames the darkest and the "
+                         "brightest pixel differ by less than %d gray levels", flat, n, LEAST_CONTRAST);
     if (changed == 0)
         return error_set(err, -EINVAL, "the footage is frozen: none of its %zu frames differs from the one before", n);
     return 0;

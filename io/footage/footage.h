@@ -1,7 +1,10 @@
-/* Footage for learning: all analysed gray frames of a list of inputs, decoded once and kept in memory, and beyond
- * max_bytes compressed on disk (io/footage/picture_file.h), so that windows can be drawn over the whole of it. Corrupt frames are
- * left out; a window never spans one, nor a gap, nor two inputs.
- * Frames are numbered from 0 in the order in which they came. One thread fills it; then any number read at once. */
+/* Footage for learning: all gray frames of a list of inputs that are analysed, decoded once. Frames are kept in memory, and
+ * those beyond max_bytes compressed on disk (io/footage/picture_file.h), so that windows can be drawn from the whole of it.
+ *
+ * Frames are numbered from 0, in the order in which they came. Corrupt frames are left out. A window spans neither a
+ * corrupt frame, nor a gap, nor two inputs.
+ *
+ * One thread adds. While none adds, any number of threads read at once. */
 #ifndef MEMAED_IO_FOOTAGE_FOOTAGE_H
 #define MEMAED_IO_FOOTAGE_FOOTAGE_H
 
@@ -15,76 +18,78 @@
 struct footage;
 
 struct footage_options {
-    int width, height;          /* of the frames; both 0: those of a file that is gone on with, else by fit */
-    void (*fit)(void *arg, int *width, int *height);    /* turns the size of the first picture of all into that of the frames */
+    int width, height;          /* of the frames; both 0: the size of the file that is continued, or else by `fit` */
+    void (*fit)(void *arg, int *width, int *height);    /* turns the first picture's size into the frames' size */
     void *arg;
     double fps;                 /* frames analysed a second; 0: every frame */
     size_t max_bytes;           /* of pixels in memory */
-    const char *path;           /* of the file for what exceeds them, which has no name once it is open; NULL: none */
-    bool keep;                  /* the file holds all frames, stays, and is gone on with where it is there */
-    size_t max_disk_bytes;
-    const atomic_bool *stop;    /* becomes true: footage_add() returns -EINTR; may be NULL */
+    const char *path;           /* of the file for the frames beyond max_bytes; NULL: none. It loses its name once open. */
+    bool keep;                  /* a recording: the file holds all frames, keeps its name, and is continued if it exists */
+    size_t max_disk_bytes;      /* of the file */
+    const atomic_bool *stop;    /* becomes true: footage_add() and footage_record() return -EINTR; may be NULL */
 };
 
 struct footage_range {
     size_t begin, end;          /* frames begin … end - 1 */
 };
 
-/* A part of footage that is cut into rounds: of each round what lies between two fractions of it. Rounds of about an hour
- * let every part see every hour of the day, and hold frames far apart from those of another part but for the seams. */
+/* A part of footage. The footage is cut into rounds of equal length, and the part is the share `from` … `to` of each round.
+ * With rounds of about an hour every part sees every hour of the day. Frames of two parts are near in time only where the
+ * parts meet. */
 struct footage_part {
-    struct footage_range all;
+    struct footage_range all;   /* what is cut into rounds */
     size_t rounds;              /* 1 or more */
     double from, to;            /* 0 <= from <= to <= 1 */
 };
 struct footage_range footage_part_range(const struct footage_part *part, size_t round);
 
+/* options is copied; its path, arg and stop must outlive the footage. 0; -EINVAL (a size below 1; with keep, another file),
+ * -ENOMEM, -errno of the file, with the cause in err; *ret is untouched then. */
 int footage_open(struct footage **ret, const struct footage_options *options, struct error *err);
 void footage_close(struct footage *footage);            /* takes NULL */
 
-/* Decodes one input to its end and appends it: what FFmpeg opens, a folder of image files as one sequence, or a folder of
- * videos, all of them in name order. 0 or a negative errno with input and cause in err (-EINVAL: a live stream, too);
- * -EFBIG where it would exceed max_bytes and max_disk_bytes. Frames before a fault stay. */
+/* Decodes one input to its end and appends its frames. The input is what FFmpeg opens, a folder of image files (one
+ * sequence), or a folder of videos (all of them, in name order). 0; -EINVAL (also for a live stream); -EFBIG: the footage
+ * would exceed max_bytes and max_disk_bytes; another -errno; err names input and cause. Frames before the fault stay. */
 int footage_add(struct footage *footage, const char *input, struct error *err);
 
-/* Plays a camera's source once and appends what it gives, until there are `seconds` of footage in all by its timestamps.
- * Calls shown (may be NULL) with those that there are after each frame. 1: there are; 0: it ended or failed, with the cause in
- * err, and may be tried again; a negative errno where it was told to stop (-EINTR) or what came can't be kept. */
 struct footage_stream {
-    bool udp;
+    bool udp;                   /* RTSP over UDP, else TCP */
     int stall_timeout_ms;
-    double seconds;
-    void (*shown)(void *arg, double seconds);
+    double seconds;             /* of footage to reach in all, by timestamps */
+    void (*shown)(void *arg, double seconds);   /* called after each frame, with the seconds reached; may be NULL */
     void *arg;
 };
+/* Plays a camera's source once and appends its frames. 1: stream->seconds are reached; 0: the source ended or failed, with
+ * the cause in err, and may be tried again; -EINTR: stopped; another -errno: a frame could not be kept. */
 int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err);
 double footage_seconds(const struct footage *footage);  /* of unbroken sequences */
 
-/* Of the frames; 0 and 0 as long as no picture has come that decides it. */
+/* The size of the frames; 0 and 0 until a picture has decided it. */
 void footage_size(const struct footage *footage, int *width, int *height);
 size_t footage_frames(const struct footage *footage);
-/* Frames first … first + n - 1, which are there, into pixels [n, height, width], the caller's. Any thread, several at
- * once. A pass over footage in sequence reads more than a window at a time, as a frame may cost its decoding each time it
- * is read. 0, or a negative errno with the cause in err. */
+/* Reads frames first … first + n - 1, which exist, into pixels [n, height, width], the caller's. 0, or a negative errno
+ * with the cause in err. Any thread, several at once. Reading a frame may decode it: read footage in sequence in longer
+ * pieces than one window, or each frame is decoded once per window. */
 int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixels, struct error *err);
-/* Frames first … first + length - 1 are there and stand in one unbroken sequence. */
+/* Whether frames first … first + length - 1 exist and the sequence does not break between them; false for length < 1. */
 bool footage_window_ok(const struct footage *footage, size_t first, int length);
-/* How many rounds of an hour or longer the range holds; 1 at least. */
+/* How many rounds of an hour or longer the range holds; 1 at least, also where the rate is unknown. */
 size_t footage_rounds(const struct footage *footage, struct footage_range range);
-/* Where a frame comes from: the name of its input (source_name(); the footage's own) and the seconds since that began; in a
- * recording (keep), which knows no inputs, an empty name and the seconds recorded before. */
+/* Where a frame comes from: the name of its input (source_name(); the footage owns it), and *at_s, its seconds in that
+ * input. A recording (keep) knows no inputs: the name is empty, and *at_s is the seconds recorded before. */
 const char *footage_place(const struct footage *footage, size_t frame, double *at_s);
-/* Tells footage from other footage: of all pixels and breaks, in order. */
+/* A hash of all pixels and breaks, in order. Different footage has different identities. */
 uint64_t footage_identity(const struct footage *footage);
-size_t footage_clips(const struct footage *footage);    /* inputs, those of a folder counted each */
+size_t footage_clips(const struct footage *footage);    /* inputs; each file of a folder of videos counts */
 size_t footage_corrupt(const struct footage *footage);  /* frames left out */
-/* Frames a second of what is kept, by timestamps: from the mean of the middle half of its intervals. 0: unknown (no two
- * frames in sequence). */
+/* Frames a second by timestamps: from the mean of the middle half of the intervals. 0: unknown, since no two frames are in
+ * sequence. */
 double footage_fps(const struct footage *footage);
 
-/* Whether windows of `length` frames can be learned from the range: -EINVAL with the reason where it is too short (no
- * window), black or of one tone in more than half of its frames, or frozen (no two successive frames differ). What
- * footage_read() returns where that fails. */
+/* Whether windows of `length` frames can be learned from the range. 0; -EINVAL with the reason in err: the range is too
+ * short (it holds no window), black or of one tone in more than half of its frames, or frozen (no frame differs from the
+ * one before); -ENOMEM, or an error of footage_read(). */
 int footage_check(struct footage *footage, struct footage_range range, int length, struct error *err);
 
 #endif

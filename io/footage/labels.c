@@ -38,7 +38,7 @@ static int parse_name(struct parser *p, struct labels_clip *clip, struct error *
 
     while (!at_line_end(p) && !at_blank(p)) {
         if (*p->at == '/' || *p->at == '\0')
-            return fault(p, -EINVAL, err, "a clip's name expected, without folders");
+            return fault(p, -EINVAL, err, "expected a clip's name without folders");
         p->at++;
     }
     clip->name = strndup(start, (size_t)(p->at - start));
@@ -46,7 +46,7 @@ static int parse_name(struct parser *p, struct labels_clip *clip, struct error *
         return fault(p, -ENOMEM, err, "out of memory");
     if (strcmp(clip->name, ".") == 0 || strcmp(clip->name, "..") == 0) {
         p->at = start;
-        return fault(p, -EINVAL, err, "a clip's name expected, not a relative path");
+        return fault(p, -EINVAL, err, "expected a clip's name, got a relative path");
     }
     return 0;
 }
@@ -56,7 +56,7 @@ static int parse_labels(struct parser *p, struct labels_clip *clip, struct error
     const char *line_end = memchr(p->at, '\n', (size_t)(p->end - p->at));
     size_t room = (size_t)((line_end ? line_end : p->end) - p->at);
 
-    clip->labels = malloc(room / 2 + 1);        /* a blank and a digit each */
+    clip->labels = malloc(room / 2 + 1);        /* each label is a blank and a digit */
     if (!clip->labels)
         return fault(p, -ENOMEM, err, "out of memory");
     for (;;) {
@@ -66,10 +66,10 @@ static int parse_labels(struct parser *p, struct labels_clip *clip, struct error
         if (at_line_end(p))
             break;
         if (p->at == before || (*p->at != '0' && *p->at != '1'))
-            return fault(p, -EINVAL, err, "0 or 1 expected, and a blank between one and the next");
+            return fault(p, -EINVAL, err, "expected 0 or 1 per frame, separated by blanks");
         clip->labels[clip->n++] = *p->at++ == '1';
     }
-    return clip->n > 0 ? 0 : fault(p, -EINVAL, err, "no labels: 0 or 1 per frame expected after the clip's name");
+    return clip->n > 0 ? 0 : fault(p, -EINVAL, err, "expected 0 or 1 per frame after the clip's name, got no labels");
 }
 
 static int parse_line(struct parser *p, struct labels *labels, struct error *err)
@@ -91,7 +91,7 @@ static int parse_line(struct parser *p, struct labels *labels, struct error *err
         return r;
     for (size_t i = 0; i + 1 < labels->n; i++)
         if (strcmp(clips[i].name, clip->name) == 0)
-            return error_set(err, -EINVAL, "%s:%d: clip %s stands in line %d already", p->name, p->line, clip->name,
+            return error_set(err, -EINVAL, "%s:%d: clip %s is given twice, first in line %d", p->name, p->line, clip->name,
                              clips[i].line);
     return parse_labels(p, clip, err);
 }
@@ -110,7 +110,7 @@ int labels_load_memory(struct labels *ret, const char *text, size_t size, const 
             break;
     }
     if (labels.n == 0) {
-        r = error_set(err, -EINVAL, "%s: no labels: a line a clip expected, its name and 0 or 1 per frame", name);
+        r = error_set(err, -EINVAL, "%s: expected one line per clip: its name, then 0 or 1 per frame; got no labels", name);
         goto fail;
     }
     *ret = labels;

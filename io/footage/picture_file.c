@@ -26,7 +26,7 @@ struct header {
 };
 
 struct record {
-    uint32_t size, crc, run;    /* crc: of the picture's bytes and the two numbers */
+    uint32_t size, crc, run;    /* size: of the picture that follows; crc: over the picture, run and interval */
     float interval;
 };
 
@@ -37,7 +37,7 @@ struct decoder {
 };
 
 struct entry {
-    uint64_t offset;            /* of the record */
+    uint64_t offset;            /* of the record in the file */
     struct record record;
 };
 
@@ -45,14 +45,14 @@ struct picture_file {
     struct picture_file_options options;
     char *path;
     int fd;
-    uint64_t end;               /* of the last whole record */
+    uint64_t end;               /* of the last whole record in the file */
     size_t n, room;
     struct entry *entries;
     AVCodecContext *encoder;
     AVFrame *frame;
     AVPacket *packet;
-    struct lock lock;           /* guards what follows: decoders that nobody uses at the moment */
-    struct decoder *idle[IDLE_DECODERS];
+    struct lock lock;           /* guards the fields below */
+    struct decoder *idle[IDLE_DECODERS];        /* [n_idle] decoders that no thread uses at the moment */
     int n_idle;
 };
 
@@ -64,9 +64,9 @@ static uint32_t crc_of(const struct record *record, const uint8_t *data)
     return av_crc(table, crc, (const uint8_t *)&record->interval, sizeof record->interval);
 }
 
-static int failed(const struct picture_file *s, int r, const char *what, struct error *err)
+static int failed(const struct picture_file *file, int r, const char *what, struct error *err)
 {
-    return error_set(err, r, "%s: %s: %s", s->path, what, strerror(-r));
+    return error_set(err, r, "%s: %s: %s", file->path, what, strerror(-r));
 }
 
 /* ---- decoders ---------------------------------------------------------------------------------------------------- */
@@ -81,7 +81,7 @@ static void decoder_close(struct decoder *d)
     free(d);
 }
 
-static struct decoder *decoder_open(const struct picture_file *s)
+static struct decoder *decoder_open(const struct picture_file *file)
 {
     const AVCodec *codec = avcodec_find_decoder(AV_CODEC_ID_FFVHUFF);
     struct decoder *d = calloc(1, sizeof *d);
@@ -92,14 +92,14 @@ static struct decoder *decoder_open(const struct picture_file *s)
     d->frame = av_frame_alloc();
     if (!d->codec || !d->packet || !d->frame)
         goto fail;
-    size_t size = (size_t)s->encoder->extradata_size;
-    d->codec->width = s->options.width;
-    d->codec->height = s->options.height;
+    size_t size = (size_t)file->encoder->extradata_size;
+    d->codec->width = file->options.width;
+    d->codec->height = file->options.height;
     d->codec->thread_count = 1;
     d->codec->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
     if (!d->codec->extradata)
         goto fail;
-    memcpy(d->codec->extradata, s->encoder->extradata, size);
+    memcpy(d->codec->extradata, file->encoder->extradata, size);
     d->codec->extradata_size = (int)size;
     if (avcodec_open2(d->codec, codec, NULL) == 0)
         return d;
@@ -108,40 +108,40 @@ fail:
     return NULL;
 }
 
-static struct decoder *take_decoder(struct picture_file *s)
+static struct decoder *take_decoder(struct picture_file *file)
 {
-    lock_take(&s->lock);
-    struct decoder *d = s->n_idle > 0 ? s->idle[--s->n_idle] : NULL;
-    lock_give(&s->lock);
-    return d ? d : decoder_open(s);
+    lock_take(&file->lock);
+    struct decoder *d = file->n_idle > 0 ? file->idle[--file->n_idle] : NULL;
+    lock_give(&file->lock);
+    return d ? d : decoder_open(file);
 }
 
-static void give_decoder(struct picture_file *s, struct decoder *d)
+static void give_decoder(struct picture_file *file, struct decoder *d)
 {
-    lock_take(&s->lock);
-    bool kept = s->n_idle < IDLE_DECODERS;
+    lock_take(&file->lock);
+    bool kept = file->n_idle < IDLE_DECODERS;
     if (kept)
-        s->idle[s->n_idle++] = d;
-    lock_give(&s->lock);
+        file->idle[file->n_idle++] = d;
+    lock_give(&file->lock);
     if (!kept)
         decoder_close(d);
 }
 
-static int decode(const struct picture_file *s, struct decoder *d, const struct entry *e, uint8_t *pixels)
+static int decode(const struct picture_file *file, struct decoder *d, const struct entry *e, uint8_t *pixels)
 {
-    size_t w = (size_t)s->options.width;
+    size_t w = (size_t)file->options.width;
     if (av_new_packet(d->packet, (int)e->record.size) < 0)
         return -ENOMEM;
     int r = 0;
-    ssize_t n = pread(s->fd, d->packet->data, e->record.size, (off_t)(e->offset + sizeof e->record));
+    ssize_t n = pread(file->fd, d->packet->data, e->record.size, (off_t)(e->offset + sizeof e->record));
     if (n != (ssize_t)e->record.size || crc_of(&e->record, d->packet->data) != e->record.crc)
         r = n < 0 ? -errno : -EIO;
     d->packet->flags |= AV_PKT_FLAG_KEY;
     if (r == 0 && (avcodec_send_packet(d->codec, d->packet) < 0 || avcodec_receive_frame(d->codec, d->frame) < 0 ||
-                   d->frame->format != AV_PIX_FMT_GRAY8 || d->frame->width != s->options.width ||
-                   d->frame->height != s->options.height))
+                   d->frame->format != AV_PIX_FMT_GRAY8 || d->frame->width != file->options.width ||
+                   d->frame->height != file->options.height))
         r = -EIO;
-    for (int y = 0; r == 0 && y < s->options.height; y++)
+    for (int y = 0; r == 0 && y < file->options.height; y++)
         memcpy(pixels + (size_t)y * w, d->frame->data[0] + y * d->frame->linesize[0], w);
     av_frame_unref(d->frame);
     av_packet_unref(d->packet);
@@ -160,25 +160,25 @@ int picture_file_read(struct picture_file *file, size_t i, uint8_t *pixels, stru
 
 /* ---- adding ------------------------------------------------------------------------------------------------------ */
 
-static int encoder_open(struct picture_file *s, struct error *err)
+static int encoder_open(struct picture_file *file, struct error *err)
 {
     const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_FFVHUFF);
-    s->encoder = codec ? avcodec_alloc_context3(codec) : NULL;
-    s->frame = av_frame_alloc();
-    s->packet = av_packet_alloc();
-    if (!s->encoder || !s->frame || !s->packet)
-        return failed(s, -ENOMEM, "no encoder", err);
-    s->encoder->width = s->frame->width = s->options.width;
-    s->encoder->height = s->frame->height = s->options.height;
-    s->encoder->pix_fmt = AV_PIX_FMT_GRAY8;
-    s->frame->format = AV_PIX_FMT_GRAY8;
-    s->encoder->time_base = (AVRational){1, 25};
-    s->encoder->thread_count = 1;
-    s->encoder->flags |= AV_CODEC_FLAG_BITEXACT;
-    av_opt_set(s->encoder->priv_data, "pred", "median", 0);
-    if (avcodec_open2(s->encoder, codec, NULL) < 0 || av_frame_get_buffer(s->frame, 0) < 0 ||
-        s->encoder->extradata_size > MAX_TABLES)
-        return failed(s, -EINVAL, "the encoder refuses this size of pictures", err);
+    file->encoder = codec ? avcodec_alloc_context3(codec) : NULL;
+    file->frame = av_frame_alloc();
+    file->packet = av_packet_alloc();
+    if (!file->encoder || !file->frame || !file->packet)
+        return failed(file, -ENOMEM, "no encoder", err);
+    file->encoder->width = file->frame->width = file->options.width;
+    file->encoder->height = file->frame->height = file->options.height;
+    file->encoder->pix_fmt = AV_PIX_FMT_GRAY8;
+    file->frame->format = AV_PIX_FMT_GRAY8;
+    file->encoder->time_base = (AVRational){1, 25};
+    file->encoder->thread_count = 1;
+    file->encoder->flags |= AV_CODEC_FLAG_BITEXACT;
+    av_opt_set(file->encoder->priv_data, "pred", "median", 0);
+    if (avcodec_open2(file->encoder, codec, NULL) < 0 || av_frame_get_buffer(file->frame, 0) < 0 ||
+        file->encoder->extradata_size > MAX_TABLES)
+        return failed(file, -EINVAL, "the encoder refuses this size of pictures", err);
     return 0;
 }
 
@@ -195,110 +195,111 @@ static int write_all(int fd, const void *data, size_t size, uint64_t offset)
     return 0;
 }
 
-static int note(struct picture_file *s, const struct record *record)
+static int note(struct picture_file *file, const struct record *record)
 {
-    if (s->n == s->room) {
-        size_t room = s->room ? 2 * s->room : 1024;
-        struct entry *entries = realloc(s->entries, room * sizeof *entries);
+    if (file->n == file->room) {
+        size_t room = file->room ? 2 * file->room : 1024;
+        struct entry *entries = realloc(file->entries, room * sizeof *entries);
         if (!entries)
             return -ENOMEM;
-        s->entries = entries;
-        s->room = room;
+        file->entries = entries;
+        file->room = room;
     }
-    s->entries[s->n++] = (struct entry){s->end, *record};
-    s->end += sizeof *record + record->size;
+    file->entries[file->n++] = (struct entry){file->end, *record};
+    file->end += sizeof *record + record->size;
     return 0;
 }
 
 int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t run, float interval, struct error *err)
 {
-    struct picture_file *s = file;
-    size_t w = (size_t)s->options.width;
-    if (av_frame_make_writable(s->frame) < 0)
-        return failed(s, -ENOMEM, "can't compress", err);
-    for (int y = 0; y < s->options.height; y++)
-        memcpy(s->frame->data[0] + y * s->frame->linesize[0], pixels + (size_t)y * w, w);
-    s->frame->pts = (int64_t)s->n;
-    if (avcodec_send_frame(s->encoder, s->frame) < 0 || avcodec_receive_packet(s->encoder, s->packet) < 0)
-        return failed(s, -EIO, "can't compress", err);
-    struct record record = {.size = (uint32_t)s->packet->size, .run = run, .interval = interval};
-    record.crc = crc_of(&record, s->packet->data);
+    size_t w = (size_t)file->options.width;
+    if (av_frame_make_writable(file->frame) < 0)
+        return failed(file, -ENOMEM, "can't compress", err);
+    for (int y = 0; y < file->options.height; y++)
+        memcpy(file->frame->data[0] + y * file->frame->linesize[0], pixels + (size_t)y * w, w);
+    file->frame->pts = (int64_t)file->n;
+    if (avcodec_send_frame(file->encoder, file->frame) < 0 || avcodec_receive_packet(file->encoder, file->packet) < 0)
+        return failed(file, -EIO, "can't compress", err);
+    struct record record = {.size = (uint32_t)file->packet->size, .run = run, .interval = interval};
+    record.crc = crc_of(&record, file->packet->data);
     int r = 0;
-    if (s->end + sizeof record + record.size > s->options.max_bytes)
-        r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB on disk", s->path, s->options.max_bytes >> 20);
-    else if ((r = write_all(s->fd, s->packet->data, record.size, s->end + sizeof record)) < 0 ||
-             (r = write_all(s->fd, &record, sizeof record, s->end)) < 0 || (r = note(s, &record)) < 0)
-        failed(s, r, "can't be written", err);
-    av_packet_unref(s->packet);
+    if (file->end + sizeof record + record.size > file->options.max_bytes)
+        r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB on disk", file->path, file->options.max_bytes >> 20);
+    else if ((r = write_all(file->fd, file->packet->data, record.size, file->end + sizeof record)) < 0 ||
+             (r = write_all(file->fd, &record, sizeof record, file->end)) < 0 || (r = note(file, &record)) < 0)
+        failed(file, r, "can't be written", err);
+    av_packet_unref(file->packet);
     return r;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-/* A file that is there: its header must be the one that would be written now. Lists its whole records. */
-static int scan(struct picture_file *s, const void *expected, size_t header_size, uint64_t size, struct error *err)
+/* Checks that an existing file has the header that a new one would get, and lists its whole records. */
+static int scan(struct picture_file *file, const void *expected, size_t header_size, uint64_t size, struct error *err)
 {
     unsigned char found[sizeof(struct header) + MAX_TABLES];
-    if (pread(s->fd, found, header_size, 0) != (ssize_t)header_size || memcmp(found, expected, header_size) != 0)
-        return error_set(err, -EINVAL, "%s: no footage of %dx%d at this rate", s->path, s->options.width, s->options.height);
-    s->end = header_size;
+    if (pread(file->fd, found, header_size, 0) != (ssize_t)header_size || memcmp(found, expected, header_size) != 0)
+        return error_set(err, -EINVAL, "%s: expected recorded footage of %dx%d at %g frames a second, got another file; "
+                         "remove it to begin anew", file->path, file->options.width, file->options.height, file->options.fps);
+    file->end = header_size;
     struct record record;
-    while (pread(s->fd, &record, sizeof record, (off_t)s->end) == (ssize_t)sizeof record && record.size > 0 &&
-           s->end + sizeof record + record.size <= size) {
-        int r = note(s, &record);
+    while (pread(file->fd, &record, sizeof record, (off_t)file->end) == (ssize_t)sizeof record && record.size > 0 &&
+           file->end + sizeof record + record.size <= size) {
+        int r = note(file, &record);
         if (r < 0)
-            return failed(s, r, "can't be read", err);
+            return failed(file, r, "can't be read", err);
     }
-    /* What is left of a record that was cut must not be taken for one behind those to come. */
-    return ftruncate(s->fd, (off_t)s->end) < 0 ? failed(s, -errno, "can't be cut to its whole records", err) : 0;
+    /* Drop a record that was cut: once others are written over it, its rest could be read as a record behind them. */
+    return ftruncate(file->fd, (off_t)file->end) < 0 ? failed(file, -errno, "can't be cut to its whole records", err) : 0;
 }
 
-int picture_file_open(struct picture_file **ret, const char *path, const struct picture_file_options *options, struct error *err)
+int picture_file_open(struct picture_file **ret, const char *path, const struct picture_file_options *options,
+                      struct error *err)
 {
-    struct picture_file *s = calloc(1, sizeof *s);
-    if (!s || !(s->path = strdup(path))) {
-        free(s);
+    struct picture_file *file = calloc(1, sizeof *file);
+    if (!file || !(file->path = strdup(path))) {
+        free(file);
         return error_set(err, -ENOMEM, "out of memory");
     }
-    s->options = *options;
-    s->fd = -1;
-    lock_init(&s->lock, LOCK_PICTURE_FILE);
-    int r = encoder_open(s, err);
+    file->options = *options;
+    file->fd = -1;
+    lock_init(&file->lock, LOCK_PICTURE_FILE);
+    int r = encoder_open(file, err);
     if (r < 0)
         goto fail;
     unsigned char bytes[sizeof(struct header) + MAX_TABLES] = {0};
     struct header header = {.width = options->width, .height = options->height, .fps = options->fps,
-                            .tables_size = (uint32_t)s->encoder->extradata_size};
+                            .tables_size = (uint32_t)file->encoder->extradata_size};
     memcpy(header.magic, magic, sizeof magic);
     memcpy(bytes, &header, sizeof header);
-    memcpy(bytes + sizeof header, s->encoder->extradata, header.tables_size);
+    memcpy(bytes + sizeof header, file->encoder->extradata, header.tables_size);
     size_t header_size = sizeof header + header.tables_size;
 
-    s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (options->keep ? 0 : O_TRUNC), 0600);
+    file->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (options->keep ? 0 : O_TRUNC), 0600);
     struct stat st;
-    if (s->fd < 0 || fstat(s->fd, &st) < 0) {
-        r = failed(s, -errno, "can't be opened", err);
+    if (file->fd < 0 || fstat(file->fd, &st) < 0) {
+        r = failed(file, -errno, "can't be opened", err);
         goto fail;
     }
     if (!options->keep)
         unlink(path);
-    else if (flock(s->fd, LOCK_EX | LOCK_NB) < 0) {
-        r = error_set(err, -EBUSY, "%s: another process is at it", path);
+    else if (flock(file->fd, LOCK_EX | LOCK_NB) < 0) {
+        r = error_set(err, -EBUSY, "%s: another process is writing this file", path);
         goto fail;
     }
     if (st.st_size > 0 && options->keep) {
-        r = scan(s, bytes, header_size, (uint64_t)st.st_size, err);
+        r = scan(file, bytes, header_size, (uint64_t)st.st_size, err);
     } else {
-        if ((r = write_all(s->fd, bytes, header_size, 0)) < 0)
-            failed(s, r, "can't be written", err);
-        s->end = header_size;
+        if ((r = write_all(file->fd, bytes, header_size, 0)) < 0)
+            failed(file, r, "can't be written", err);
+        file->end = header_size;
     }
     if (r < 0)
         goto fail;
-    *ret = s;
+    *ret = file;
     return 0;
 fail:
-    picture_file_close(s);
+    picture_file_close(file);
     return r;
 }
 
@@ -319,7 +320,7 @@ int picture_file_size(const char *path, int *width, int *height, struct error *e
         return 0;
     if (n != (ssize_t)sizeof header || memcmp(header.magic, magic, sizeof magic) != 0 || header.width < 1 ||
         header.width > MAX_SIDE || header.height < 1 || header.height > MAX_SIDE)
-        return error_set(err, -EINVAL, "%s: no footage that was recorded here", path);
+        return error_set(err, -EINVAL, "%s: expected footage that memaed recorded, got another file; remove it to begin anew", path);
     *width = header.width;
     *height = header.height;
     return 1;

@@ -1,10 +1,14 @@
-/* Gray pictures of one size on disk, compressed without loss, each by itself, so that any can be read at once: Huffman
- * coded (FFmpeg's ffvhuff with median prediction; on Ped2 scaled to 128x128 2.2 times smaller, written at 500 MB/s
- * and read at 190 MB/s on one core, where training takes about 10 MB/s).
+/* A file of gray pictures of one size, compressed without loss. Each picture is coded by itself, so that any picture can be
+ * read without the others.
  *
- * The file is a header (size of pictures, rate, codec's tables), then records: length, checksum, and the caller's two
- * numbers, little-endian, then the picture. A file cut anywhere loses no whole record: what follows the last is dropped
- * when it is opened again. One thread adds; any number read at once what has been added before. */
+ * Codec: FFmpeg's ffvhuff (Huffman codes, median prediction). On Ped2 at 128x128 the file is 2.2 times smaller than the
+ * pixels. One core writes 500 MB of pixels a second and reads 190; training reads about 10.
+ *
+ * Layout, little-endian: a header with the pictures' size, their rate and the codec's tables; then one record per picture.
+ * A record is the picture's length, a checksum, the caller's two numbers, and the picture. A file that was cut keeps all of
+ * its whole records: opening it again drops the rest.
+ *
+ * One thread adds. While none adds, any number of threads read at once. */
 #ifndef MEMAED_IO_FOOTAGE_PICTURE_FILE_H
 #define MEMAED_IO_FOOTAGE_PICTURE_FILE_H
 
@@ -17,26 +21,33 @@
 struct picture_file;
 
 struct picture_file_options {
-    int width, height;
-    double fps;                 /* told apart by, no more: a file that is opened again must have the same */
+    int width, height;          /* of the pictures */
+    double fps;                 /* frames a second; serves only to refuse a file that was written at another rate */
     size_t max_bytes;           /* of the file */
-    bool keep;                  /* the file stays, and is gone on with where it is there; else it has no name from the start */
+    bool keep;                  /* true: an existing file is continued, and the file stays after closing. false: an existing
+                                 * file is overwritten, and the file loses its name at once, so that it never stays. */
 };
 
-/* 0; -EINVAL where the file that is there is none of these pictures, -errno; err names path and cause. */
-int picture_file_open(struct picture_file **ret, const char *path, const struct picture_file_options *options, struct error *err);
-void picture_file_close(struct picture_file *file);          /* takes NULL */
+/* Creates the file at path, or continues it. 0; -EINVAL: with keep, the existing file is not one of pictures of this size
+ * and rate; -EBUSY: another process has it open; another -errno; -ENOMEM. err names path and cause; *ret is untouched
+ * then. */
+int picture_file_open(struct picture_file **ret, const char *path, const struct picture_file_options *options,
+                      struct error *err);
+void picture_file_close(struct picture_file *file);             /* takes NULL */
 
-/* The size of the pictures in the file at path, so that it can be gone on with. 1; 0 where there is no file, or an empty one;
- * -EINVAL where it is none of pictures, -errno; width and height are written with 1 only. */
+/* Reads the size of the pictures in the file at path, so that it can be continued. 1; 0: there is no file, or it is empty;
+ * -EINVAL: it is not a file of pictures; another -errno. width and height are written with 1 only. Another process may have
+ * it open. */
 int picture_file_size(const char *path, int *width, int *height, struct error *err);
 
-/* Adds pixels [height * width] with two numbers of the caller's. -EFBIG beyond max_bytes, -errno (-ENOSPC): nothing was added. */
+/* Adds a picture, pixels [height * width], with two numbers of the caller's. 0; -EFBIG: the file would exceed max_bytes;
+ * another -errno, such as -ENOSPC. Nothing was added then. */
 int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t run, float interval, struct error *err);
 size_t picture_file_count(const struct picture_file *file);
-/* The numbers of picture i. Not while another thread adds. */
+/* The caller's numbers of picture i < count. Not while another thread adds. */
 void picture_file_numbers(const struct picture_file *file, size_t i, uint32_t *run, float *interval);
-/* Picture i, checked against its checksum: -EIO where it is damaged. Any thread. */
+/* Reads picture i < count into pixels [height * width], the caller's. 0; -EIO: the picture is damaged (its checksum
+ * differs); another -errno, with the cause in err. Any thread, several at once, but not while another thread adds. */
 int picture_file_read(struct picture_file *file, size_t i, uint8_t *pixels, struct error *err);
 size_t picture_file_bytes(const struct picture_file *file);
 

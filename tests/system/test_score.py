@@ -524,7 +524,7 @@ class Eval(harness.Case):
         self.assertIn("expected 40 labels, one for each frame, got 41", self.eval({"00": [0] * 41}, code=1))
         self.assertIn("expected 40 labels, one for each frame, got 39", self.eval({"00": [0] * 39}, code=1))
         self.assertIn("clip 99", self.eval({"00": [0] * 40, "99": [0]}, code=1))
-        self.assertIn("labels.txt:2:4: 0 or 1", self.eval({"00": [0] * 40, "01": [2]}, code=1))
+        self.assertIn("labels.txt:2:4: expected 0 or 1", self.eval({"00": [0] * 40, "01": [2]}, code=1))
         os.link(os.path.join(self.clips, "01.mkv"), os.path.join(self.clips, "00.avi"))
         self.assertIn("got both", self.eval({"00": [0] * 40}, code=1))
 

@@ -57,7 +57,7 @@ START_TEST(parts_and_places)
 {
     struct footage_part parts[] = {{{10, 110}, 3, 0, 0.8}, {{10, 110}, 3, 0.8, 0.96}, {{10, 110}, 3, 0.96, 1}};
     size_t at = 10, total[3] = {0};
-    for (size_t round = 0; round < 3; round++)          /* they tile the whole, in order */
+    for (size_t round = 0; round < 3; round++)          /* the parts cover the whole, in order */
         for (int p = 0; p < 3; p++) {
             struct footage_range range = footage_part_range(&parts[p], round);
             ck_assert_uint_eq(range.begin, at);
@@ -106,7 +106,7 @@ START_TEST(keeps_every_frame)
 }
 END_TEST
 
-/* Every window against the definition: within one clip, over no gap. */
+/* A window is valid if it lies in one clip and spans no gap. Checks every window. */
 START_TEST(windows_span_no_break)
 {
     clip_levels("a.nut", 30, W, H, 10, "");
@@ -116,7 +116,7 @@ START_TEST(windows_span_no_break)
     add("b.nut");
     add("c.nut");
     ck_assert_uint_eq(footage_clips(footage), 3);
-    static const size_t starts[] = {0, 30, 39, 55, 58};         /* of unbroken sequences, and the end */
+    static const size_t starts[] = {0, 30, 39, 55, 58};         /* of the unbroken sequences; then the end */
     for (int length = 1; length <= 31; length++)
         for (size_t first = 0; first < 70; first++) {
             bool expected = false;
@@ -132,7 +132,7 @@ END_TEST
 
 START_TEST(leaves_corrupt_frames_out)
 {
-    /* JPEG pictures are each by themselves; the end of the tenth is cut off. */
+    /* Each JPEG is coded by itself, so that only the eleventh, whose end is cut off, is corrupt. */
     mkdir(clip_path("jpegs"), 0700);
     clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=3 -c:v mjpeg -start_number 10 @/jpegs/%%02d.jpg");
     size_t size;
@@ -208,7 +208,7 @@ static void count(void *arg, double seconds)
     ++*(int *)arg;
 }
 
-/* A recording in three goes is the frames of each, with a break between, and the same when it is opened once more. */
+/* A recording that is closed and opened again continues with a break, and gives the same frames each time it is opened. */
 START_TEST(recordings_go_on)
 {
     int shown = 0;
@@ -242,7 +242,7 @@ START_TEST(recordings_go_on)
     for (size_t i = 1; i < 16; i++)
         ck_assert(!footage_window_ok(footage, i, 16));
 
-    open_kept(10, 1 << 13);     /* less than there is: nothing more is taken, and that is no fault of the stream's */
+    open_kept(10, 1 << 13);     /* the file is larger already: no frame is added, and the error is not the stream's */
     ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), -EFBIG);
     atomic_bool stop = true;
     close_footage();
@@ -280,7 +280,7 @@ static void check_size(int expected_w, int expected_h)
     ck_assert_msg(w == expected_w && h == expected_h, "%dx%d", w, h);
 }
 
-/* The first picture of all decides, also of a folder of images; what follows comes at that size, whatever it was. */
+/* The first picture of all decides the size, also in a folder of images. Later pictures of any size are scaled to it. */
 START_TEST(the_first_picture_decides_the_size)
 {
     clip_levels("double.nut", 20, 2 * W, 2 * H, 10, "");
@@ -307,7 +307,7 @@ START_TEST(the_first_picture_decides_the_size)
 }
 END_TEST
 
-/* A recording that is gone on with keeps its size, also where the camera has another one by now. */
+/* A recording that is continued keeps its size, also if the camera has another one by now. */
 START_TEST(recordings_keep_their_size)
 {
     struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 0.95};
@@ -338,7 +338,7 @@ START_TEST(recordings_keep_their_size)
 }
 END_TEST
 
-/* What comes to be there between opening and the first picture is gone on with, too, and never written over. */
+/* A file that appears between opening and the first picture is continued, too, and never overwritten. */
 START_TEST(recordings_that_come_in_between)
 {
     struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 0.95};
@@ -392,7 +392,7 @@ START_TEST(refuses_what_cant_be_learned)
     add("tones.nut");
     check_fails("black or of one tone");
 
-    /* Two still pictures, each for three seconds: they differ, but nothing moves. */
+    /* Two still pictures, three seconds each: they differ, but nothing moves. */
     clips_ffmpeg("-f lavfi -i testsrc=s=32x24:r=10:d=0.1 -vf loop=29:1 -pix_fmt gray -c:v ffv1 @/still.nut");
     clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=0.1 -vf loop=29:1 -pix_fmt gray -c:v ffv1 @/still2.nut");
     reopen(0, 1 << 24);
@@ -401,7 +401,7 @@ START_TEST(refuses_what_cant_be_learned)
     ck_assert_uint_eq(footage_frames(footage), 60);
     check_fails("frozen");
 
-    /* Each range by itself: what moves in one does not speak for the other. */
+    /* Each range is judged by itself: motion in one does not count for another. */
     clips_ffmpeg("-f lavfi -i testsrc2=s=32x24:r=10:d=7 -pix_fmt gray -c:v ffv1 @/moves.nut");
     add("moves.nut");
     ck_assert_int_eq(footage_check(footage, (struct footage_range){0, 60}, 16, &err), -EINVAL);

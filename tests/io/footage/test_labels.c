@@ -32,18 +32,18 @@ END_TEST
 static const struct {
     const char *text, *place;
 } faults[] = {
-    {"", "L: no labels"},
-    {"\n \n", "L: no labels"},
-    {"01 0 2\n", "L:1:6: 0 or 1"},
-    {"01 0\n02 0 01 1\n", "L:2:7: 0 or 1"},
-    {"01 0 x", "L:1:6: 0 or 1"},
-    {"01\n", "L:1:3: no labels"},
-    {"01 \n", "L:1:4: no labels"},
-    {"01", "L:1:3: no labels"},
-    {"01 0\n../x 0\n", "L:2:3: a clip's name"},
-    {".. 0\n", "L:1:1: a clip's name"},
-    {"01 0\n02 1\n01 1\n", "L:3: clip 01 stands in line 1"},
-    {"01 0 \r 1\n", "L:1:6: 0 or 1"},
+    {"", "L: expected one line per clip"},
+    {"\n \n", "L: expected one line per clip"},
+    {"01 0 2\n", "L:1:6: expected 0 or 1"},
+    {"01 0\n02 0 01 1\n", "L:2:7: expected 0 or 1"},
+    {"01 0 x", "L:1:6: expected 0 or 1"},
+    {"01\n", "L:1:3: expected 0 or 1 per frame after"},
+    {"01 \n", "L:1:4: expected 0 or 1 per frame after"},
+    {"01", "L:1:3: expected 0 or 1 per frame after"},
+    {"01 0\n../x 0\n", "L:2:3: expected a clip's name without"},
+    {".. 0\n", "L:1:1: expected a clip's name, got"},
+    {"01 0\n02 1\n01 1\n", "L:3: clip 01 is given twice, first in line 1"},
+    {"01 0 \r 1\n", "L:1:6: expected 0 or 1"},
 };
 
 START_TEST(names_the_place_of_a_fault)
@@ -65,7 +65,7 @@ START_TEST(a_zero_byte_is_a_fault)
 
     ck_assert_int_eq(labels_load_memory(&labels, "a 0\0 1", 6, "L", &err), -EINVAL);
     ck_assert_int_eq(labels_load_memory(&labels, "a\0b 1", 5, "L", &err), -EINVAL);
-    ck_assert_str_eq(err.text, "L:1:2: a clip's name expected, without folders");
+    ck_assert_str_eq(err.text, "L:1:2: expected a clip's name without folders");
 }
 END_TEST
 
@@ -75,7 +75,7 @@ START_TEST(reads_a_file)
     struct labels labels;
     struct error err;
     FILE *file;
-    enum { N = 100000 };        /* more than one block */
+    enum { N = 100000 };        /* more than the reader takes at a time */
 
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);

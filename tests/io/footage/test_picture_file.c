@@ -1,4 +1,4 @@
-/* Pictures come back bit for bit, whatever their size; a file that was cut is gone on with; damage is told. */
+/* Pictures of any size are read as they were added; a file that was cut is continued; damage is found. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 #include "io/footage/picture_file.h"
 
 static struct error err;
-static char path[] = "/tmp/memaed-store-XXXXXX";
+static char path[] = "/tmp/memaed-picture-file-XXXXXX";
 
-/* Picture i of a size: noise, ramps, and one tone in turns. */
+/* Picture i, of n pixels: noise, a ramp, or one tone, in turn. */
 static void picture(uint8_t *pixels, size_t n, size_t i)
 {
     struct rng rng;
@@ -24,38 +24,38 @@ static void picture(uint8_t *pixels, size_t n, size_t i)
         pixels[k] = i % 3 == 0 ? (uint8_t)rng_next(&rng) : i % 3 == 1 ? (uint8_t)(k * 3 + i) : (uint8_t)i;
 }
 
-static struct picture_file *open_store(int w, int h, bool keep, size_t max)
+static struct picture_file *open_file(int w, int h, bool keep, size_t max)
 {
-    struct picture_file *store;
+    struct picture_file *file;
     const struct picture_file_options options = {.width = w, .height = h, .fps = 10, .max_bytes = max, .keep = keep};
-    int r = picture_file_open(&store, path, &options, &err);
+    int r = picture_file_open(&file, path, &options, &err);
     ck_assert_msg(r == 0, "%s", err.text);
-    return store;
+    return file;
 }
 
-static void add(struct picture_file *store, size_t n, size_t from, size_t to)
+static void add(struct picture_file *file, size_t n, size_t from, size_t to)
 {
     uint8_t *pixels = malloc(n);
     for (size_t i = from; i < to; i++) {
         picture(pixels, n, i);
-        int r = picture_file_add(store, pixels, (uint32_t)i + 1, (float)i * 0.5f, &err);
+        int r = picture_file_add(file, pixels, (uint32_t)i + 1, (float)i * 0.5f, &err);
         ck_assert_msg(r == 0, "%s", err.text);
     }
     free(pixels);
 }
 
-static void check(struct picture_file *store, size_t n, size_t count)
+static void check(struct picture_file *file, size_t n, size_t count)
 {
     uint8_t *expected = malloc(n), *found = malloc(n);
-    ck_assert_uint_eq(picture_file_count(store), count);
+    ck_assert_uint_eq(picture_file_count(file), count);
     for (size_t k = 0; k < count; k++) {
         size_t i = k * 7 % count;
         uint32_t run;
         float interval;
         picture(expected, n, i);
-        ck_assert_int_eq(picture_file_read(store, i, found, &err), 0);
+        ck_assert_int_eq(picture_file_read(file, i, found, &err), 0);
         ck_assert_mem_eq(found, expected, n);
-        picture_file_numbers(store, i, &run, &interval);
+        picture_file_numbers(file, i, &run, &interval);
         ck_assert_uint_eq(run, i + 1);
         ck_assert(interval == (float)i * 0.5f);
     }
@@ -68,11 +68,11 @@ START_TEST(bit_for_bit)
     static const int sizes[][2] = {{128, 128}, {48, 32}, {17, 9}, {16, 16}, {255, 3}, {4, 4}, {1, 1}, {2, 5}, {512, 16}};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         size_t n = (size_t)sizes[s][0] * (size_t)sizes[s][1];
-        struct picture_file *store = open_store(sizes[s][0], sizes[s][1], false, 1 << 30);
-        ck_assert_int_ne(access(path, F_OK), 0);        /* nothing is left behind, whatever happens */
-        add(store, n, 0, 40);
-        check(store, n, 40);
-        picture_file_close(store);
+        struct picture_file *file = open_file(sizes[s][0], sizes[s][1], false, 1 << 30);
+        ck_assert_int_ne(access(path, F_OK), 0);        /* it has no name, so it never stays */
+        add(file, n, 0, 40);
+        check(file, n, 40);
+        picture_file_close(file);
     }
 }
 END_TEST
@@ -80,21 +80,21 @@ END_TEST
 START_TEST(a_cut_file_goes_on)
 {
     enum { W = 48, H = 32 };
-    struct picture_file *store = open_store(W, H, true, 1 << 30);
-    add(store, W * H, 0, 20);
-    off_t size = (off_t)picture_file_bytes(store);
-    picture_file_close(store);
-    ck_assert_int_eq(truncate(path, size - 1), 0);      /* in the last picture */
-    store = open_store(W, H, true, 1 << 30);
-    check(store, W * H, 19);
-    add(store, W * H, 19, 30);
+    struct picture_file *file = open_file(W, H, true, 1 << 30);
+    add(file, W * H, 0, 20);
+    off_t size = (off_t)picture_file_bytes(file);
+    picture_file_close(file);
+    ck_assert_int_eq(truncate(path, size - 1), 0);      /* within the last picture */
+    file = open_file(W, H, true, 1 << 30);
+    check(file, W * H, 19);
+    add(file, W * H, 19, 30);
     struct picture_file *second = NULL;
     const struct picture_file_options options = {.width = W, .height = H, .fps = 10, .max_bytes = 1 << 20, .keep = true};
     ck_assert_int_eq(picture_file_open(&second, path, &options, &err), -EBUSY);
-    picture_file_close(store);
-    store = open_store(W, H, true, 1 << 30);
-    check(store, W * H, 30);
-    picture_file_close(store);
+    picture_file_close(file);
+    file = open_file(W, H, true, 1 << 30);
+    check(file, W * H, 30);
+    picture_file_close(file);
 
     struct picture_file_options other = options;
     other.width = 32;
@@ -106,14 +106,14 @@ START_TEST(a_cut_file_goes_on)
     int fd = open(path, O_RDWR);
     ck_assert_int_eq(pwrite(fd, "damage", 6, 3000), 6);
     close(fd);
-    store = open_store(W, H, true, 1 << 30);
+    file = open_file(W, H, true, 1 << 30);
     uint8_t pixels[W * H];
     int damaged = 0;
-    for (size_t i = 0; i < picture_file_count(store); i++)
-        damaged += picture_file_read(store, i, pixels, &err) == -EIO;
+    for (size_t i = 0; i < picture_file_count(file); i++)
+        damaged += picture_file_read(file, i, pixels, &err) == -EIO;
     ck_assert_int_eq(damaged, 1);
     ck_assert_ptr_nonnull(strstr(err.text, "is damaged"));
-    picture_file_close(store);
+    picture_file_close(file);
     unlink(path);
 }
 END_TEST
@@ -125,11 +125,11 @@ START_TEST(the_size_of_what_is_there)
     int fd = open(path, O_RDWR | O_CREAT, 0600);
     ck_assert_int_eq(picture_file_size(path, &w, &h, &err), 0);
     unlink(path);
-    struct picture_file *store = open_store(48, 32, true, 1 << 30);
+    struct picture_file *file = open_file(48, 32, true, 1 << 30);
     ck_assert(w == 7 && h == 7);
-    ck_assert_int_eq(picture_file_size(path, &w, &h, &err), 1);        /* by another process, too */
+    ck_assert_int_eq(picture_file_size(path, &w, &h, &err), 1);        /* while it is open, too */
     ck_assert(w == 48 && h == 32);
-    picture_file_close(store);
+    picture_file_close(file);
     close(fd);
 
     fd = open(path, O_RDWR);
@@ -160,19 +160,19 @@ END_TEST
 
 START_TEST(disk_is_bounded)
 {
-    struct picture_file *store = open_store(32, 32, false, 10000);
+    struct picture_file *file = open_file(32, 32, false, 10000);
     uint8_t pixels[32 * 32];
     size_t i = 0;
     for (;; i++) {
         picture(pixels, sizeof pixels, 0);
-        int r = picture_file_add(store, pixels, 1, 0, &err);
+        int r = picture_file_add(file, pixels, 1, 0, &err);
         if (r < 0) {
             ck_assert_int_eq(r, -EFBIG);
             break;
         }
     }
-    ck_assert(i > 3 && i == picture_file_count(store) && picture_file_bytes(store) <= 10000);
-    picture_file_close(store);
+    ck_assert(i > 3 && i == picture_file_count(file) && picture_file_bytes(file) <= 10000);
+    picture_file_close(file);
 }
 END_TEST
 
@@ -191,17 +191,17 @@ static void *read_all(void *arg)
 
 START_TEST(many_read_at_once)
 {
-    struct picture_file *store = open_store(48, 32, false, 1 << 30);
+    struct picture_file *file = open_file(48, 32, false, 1 << 30);
     pthread_t threads[4];
-    add(store, 48 * 32, 0, 40);
+    add(file, 48 * 32, 0, 40);
     for (int i = 0; i < 4; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, read_all, store), 0);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, read_all, file), 0);
     for (int i = 0; i < 4; i++) {
         void *failed;
         pthread_join(threads[i], &failed);
         ck_assert_ptr_null(failed);
     }
-    picture_file_close(store);
+    picture_file_close(file);
 }
 END_TEST
 
@@ -210,8 +210,8 @@ int main(void)
     int fd = mkstemp(path);
     close(fd);
     unlink(path);
-    Suite *suite = suite_create("store");
-    TCase *tc = tcase_create("store");
+    Suite *suite = suite_create("picture_file");
+    TCase *tc = tcase_create("picture_file");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, bit_for_bit);
     tcase_add_test(tc, a_cut_file_goes_on);
