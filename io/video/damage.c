@@ -8,11 +8,11 @@ void damage_init(struct damage *damage, enum AVCodecID codec)
         damage->marks[i] = AV_NOPTS_VALUE;
 }
 
-/* Cut short, which the decoder fills up without a word. */
+/* Whether the JPEG is cut short. The decoder fills up the rest of such a picture and reports nothing. */
 static bool lacks_end(struct damage *damage, const AVPacket *packet)
 {
     int n = packet->size;
-    while (n > 2 && !packet->data[n - 1])       /* padding of some containers */
+    while (n > 2 && !packet->data[n - 1])       /* some containers pad with zeros */
         n--;
     if (n >= 2 && packet->data[n - 2] == 0xff && packet->data[n - 1] == 0xd9) {
         damage->whole_jpegs++;

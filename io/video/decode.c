@@ -45,7 +45,7 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
     enum AVCodecID id = stream->parameters->codec_id;
     const AVCodec *codec = avcodec_find_decoder(id);
     if (!codec)
-        return error_set(err, -EINVAL, "FFmpeg has no decoder for %s here", avcodec_get_name(id));
+        return error_set(err, -EINVAL, "this FFmpeg has no decoder for %s", avcodec_get_name(id));
     AVCodecContext *context = avcodec_alloc_context3(codec);
     if (!context)
         return error_set(err, -ENOMEM, "out of memory");
@@ -56,16 +56,16 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
     context->max_pixels = max_pixels;
     context->thread_count = decode->threads;
     if (stream->folder)
-        context->thread_count = 1;                      /* each file's picture comes at once */
+        context->thread_count = 1;                      /* each picture comes at once */
     else if (stream->live)
-        context->thread_type = FF_THREAD_SLICE;         /* threads by frame would hold frames back */
+        context->thread_type = FF_THREAD_SLICE;         /* threads by frame would delay pictures */
     if (r >= 0)
         r = avcodec_open2(context, codec, NULL);
     if (r < 0) {
         char text[AV_ERROR_MAX_STRING_SIZE];
         avcodec_free_context(&context);
         av_strerror(r, text, sizeof text);
-        return error_set(err, demux_errno(r), "the decoder can't be opened: %s", text);
+        return error_set(err, demux_errno(r), "cannot open the decoder: %s", text);
     }
     avcodec_free_context(&decode->codec);
     decode->codec = context;

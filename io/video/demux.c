@@ -84,7 +84,8 @@ static int fail(struct demux *demux, int code, const char *doing, struct error *
     if (stopped(demux))
         return error_set(err, -EINTR, "%s: stopped", demux->shown);
     if (overdue(demux))
-        return error_set(err, -ETIMEDOUT, "%s: no packet of the video for %g s", demux->shown, demux->stream.stall_ms / 1000.);
+        return error_set(err, -ETIMEDOUT, "%s: no packet of the video for %g s", demux->shown,
+                         demux->stream.stall_ms / 1000.);
     av_strerror(code, text, sizeof text);
     return error_set(err, demux_errno(code), "%s: %s%s", demux->shown, doing, text);
 }
@@ -97,7 +98,8 @@ static double sane_fps(AVRational rate)
     return fps >= 0.01 && fps <= 300 ? fps : 0;
 }
 
-static void set_options(const struct demux *demux, const char *url, const struct source_options *from, AVDictionary **options)
+static void set_options(const struct demux *demux, const char *url, const struct source_options *from,
+                        AVDictionary **options)
 {
     char number[32];
     if (demux->stream.images && from->fps > 0) {
@@ -111,8 +113,8 @@ static void set_options(const struct demux *demux, const char *url, const struct
     av_dict_set(options, "fpsprobesize", "0", 0);
     if (from->udp)
         av_dict_set(options, "buffer_size", "1048576", 0);
-    /* The interrupt callback tells stalls. RTSP has a timeout of its own, of 10 s by default, which must not come first. Only
-     * RTSP gets the option: to other protocols it means that they listen for a caller. */
+    /* The interrupt callback tells stalls. RTSP has a timeout of its own, of 10 s by default, which must not come first.
+     * Only RTSP gets the option: to other protocols it means that they listen for a caller. */
     int64_t stall_ms = demux->stream.stall_ms;
     if (strncasecmp(url, "rtsp", 4) == 0)
         av_dict_set_int(options, "timeout", (stall_ms > 0 ? stall_ms + 1000 : 86400000) * 1000, 0);
@@ -247,7 +249,7 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     bool folder = false;
     int r = 0;
     if (demux->kind == SOURCE_UNKNOWN)
-        r = error_set(err, -EINVAL, "%s: unknown kind of URL; a file, rtsp, http, rtmp, udp, rtp, tcp or srt will do",
+        r = error_set(err, -EINVAL, "%s: unknown kind of URL; expected a file, or rtsp, http, rtmp, udp, rtp, tcp or srt",
                       demux->shown);
     else if (demux->kind == SOURCE_FILE)
         r = check_path(source_path(url), demux->shown, &folder, err);

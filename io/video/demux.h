@@ -28,8 +28,8 @@ struct demux_stream {
     int stall_ms;               /* without a packet for so long it has stalled; 0: it cannot stall */
 };
 
-/* Opens the source and finds its video stream. options is borrowed for the call, options->stop for the demux's life. Errors are
- * those of source_open(); *ret is untouched then. */
+/* Opens the source and finds its video stream. options is borrowed for the call, options->stop for the demux's life. Errors
+ * are those of source_open(); *ret is untouched then. */
 int demux_open(struct demux **ret, const char *url, const struct source_options *options, struct error *err);
 /* Takes NULL. Spends at most a third of a second on a server's goodbye. */
 void demux_close(struct demux *demux);

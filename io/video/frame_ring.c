@@ -11,8 +11,8 @@
 enum { ALIGNMENT = 64, MAX_FRAMES = 1 << 20 };
 
 struct slot {
-    struct frame_ring_frame frame;    /* first, so that a window's frame is its slot */
-    int refs;                   /* one for `kept`, one for each window that holds it */
+    struct frame_ring_frame frame;      /* first, so that a pointer to it is a pointer to the slot */
+    int refs;                   /* one from `kept`, one from each window that holds the frame */
 };
 
 struct due_window {
@@ -22,29 +22,29 @@ struct due_window {
 
 struct frame_ring {
     struct frame_ring_options options;
-    size_t capacity;            /* of kept and of due: length + backlog */
+    size_t capacity;            /* of `kept` and of `due`: length + backlog */
     struct slot *slots;
     uint8_t *pixels;
-    struct slot *filling;       /* the decoder thread's own */
+    struct slot *filling;       /* the decoder thread's; NULL: none */
 
-    struct lock lock;           /* guards all below, to the snapshot */
+    struct lock lock;           /* guards the fields from here to `stats` */
     struct slot **free;
     size_t n_free;
-    /* Frames that are needed, in order. The first belongs to the oldest due window or, where none is due, to the next;
-     * each window's frames stand side by side. */
+    /* A ring of the needed frames, in order. The first one belongs to the oldest due window, or to the next window if none
+     * is due. The frames of a window are neighbours. */
     struct slot **kept;
     size_t kept_head, n_kept;
     struct due_window *due;
     size_t due_head, n_due;
-    uint64_t next_number;       /* of the frame to be published next */
-    uint64_t next_window;       /* the first that may still become due */
-    uint64_t sequence;
-    uint64_t claimed_sequence;  /* of the window claimed last */
-    int held;                   /* windows */
+    uint64_t next_number;       /* number of the frame to be published next */
+    uint64_t next_window;       /* index of the first window that may still become due */
+    uint64_t sequence;          /* breaks so far */
+    uint64_t claimed_sequence;  /* `sequence` of the window claimed last */
+    int held;                   /* windows held by workers */
     struct frame_ring_stats stats;
 
-    struct snapshot published;  /* stats, for readers without the lock */
-    _Atomic int64_t waiting_since;
+    struct snapshot published;  /* a copy of `stats` for readers without the lock */
+    _Atomic int64_t waiting_since;      /* as frame_ring_waiting_since() returns it */
 };
 
 int frame_ring_open(struct frame_ring **ret, const struct frame_ring_options *options)
@@ -53,7 +53,7 @@ int frame_ring_open(struct frame_ring **ret, const struct frame_ring_options *op
     if (o->frame_size == 0 || o->frame_size > PTRDIFF_MAX / MAX_FRAMES - ALIGNMENT || o->length < 1 ||
         o->length > FRAME_RING_MAX_LENGTH || o->stride < 1 || o->backlog < 0 || o->readers < 1)
         return -EINVAL;
-    /* What is kept, what windows hold that is kept no more, and the picture being filled. */
+    /* Frames in `kept`, frames that only held windows need, and the frame being filled. */
     size_t capacity = (size_t)o->length + (size_t)o->backlog;
     size_t n_slots = capacity + (size_t)o->readers * (size_t)o->length + 1;
     if (n_slots > MAX_FRAMES)
@@ -76,7 +76,7 @@ int frame_ring_open(struct frame_ring **ret, const struct frame_ring_options *op
         frame_ring_close(ring);
         return -ENOMEM;
     }
-    /* Touched now, so that resident memory does not grow later. */
+    /* Touch the memory now, so that resident memory does not grow later. */
     memset(ring->pixels, 0, n_slots * pitch);
     for (size_t i = 0; i < n_slots; i++) {
         ring->slots[i].frame.pixels = ring->pixels + i * pitch;
@@ -112,7 +112,7 @@ static void unref_locked(struct frame_ring *ring, struct slot *slot)
         ring->free[ring->n_free++] = slot;
 }
 
-/* Lets go of the frames at the head that no window needs any more; returns how many. */
+/* Drops the frames at the head that no window needs any more. Returns how many. */
 static size_t trim_locked(struct frame_ring *ring)
 {
     uint64_t needed = first_frame(ring, ring->n_due ? ring->due[ring->due_head].index : ring->next_window);
@@ -173,9 +173,9 @@ int frame_ring_publish(struct frame_ring *ring)
     ring->stats.frames++;
     uint64_t start = first_frame(ring, ring->next_window);
     if (slot->frame.number < start) {
-        unref_locked(ring, slot);           /* between two windows that don't touch */
+        unref_locked(ring, slot);           /* the stride exceeds the length, and no window holds this frame */
     } else {
-        /* Without due windows less than a window is kept, so there is always one to give way. */
+        /* If no window were due, fewer frames than a window has would be kept. So one is due here. */
         while (ring->n_kept == ring->capacity)
             skip_oldest_locked(ring);
         ring->kept[(ring->kept_head + ring->n_kept++) % ring->capacity] = slot;
@@ -197,7 +197,7 @@ void frame_ring_break(struct frame_ring *ring)
     lock_take(&ring->lock);
     ring->sequence++;
     ring->next_window = (ring->next_number + stride - 1) / stride;
-    /* Frames of windows that can't become due any more. */
+    /* Drop the frames behind the last due window: windows that need them cannot become due any more. */
     uint64_t end = 0;
     if (ring->n_due)
         end = first_frame(ring, ring->due[(ring->due_head + ring->n_due - 1) % ring->capacity].index) +

@@ -16,7 +16,7 @@ struct gray {
     uint8_t *scaled;            /* [height, stride]: swscale may write past the end of a row */
     int stride;
     struct SwsContext *scaler;
-    int from_width, from_height, from_format;   /* what the scaler is made for */
+    int from_width, from_height, from_format;   /* of the frames that the scaler was made for */
     bool from_full;
 };
 
@@ -48,7 +48,7 @@ void gray_close(struct gray *gray)
     free(gray);
 }
 
-/* The yuvj formats are the yuv ones in full range; swscale takes them, with a warning each time. */
+/* The yuvj formats are the yuv formats in full range. swscale takes them, but warns each time. */
 static int without_j(int format, bool *full)
 {
     static const int formats[][2] = {
@@ -67,14 +67,15 @@ static int without_j(int format, bool *full)
 static bool is_gray(int format)
 {
     const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(format);
-    return descriptor && descriptor->nb_components <= 2 && !(descriptor->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+    return descriptor && descriptor->nb_components <= 2 &&
+           !(descriptor->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
 }
 
 static int make_scaler(struct gray *gray, const AVFrame *frame, int format, bool full, struct error *err)
 {
     const char *name = av_get_pix_fmt_name(format);
     if (!sws_isSupportedInput(format))
-        return error_set(err, -EINVAL, "pixel format %s can't be turned to gray", name ? name : "unknown");
+        return error_set(err, -EINVAL, "cannot turn pixel format %s to gray", name ? name : "unknown");
     struct SwsContext *scaler = sws_alloc_context();
     if (!scaler)
         return error_set(err, -ENOMEM, "out of memory");
@@ -89,8 +90,8 @@ static int make_scaler(struct gray *gray, const AVFrame *frame, int format, bool
     av_opt_set_int(scaler, "dst_range", 1, 0);
     if (sws_init_context(scaler, NULL, NULL) < 0) {
         sws_freeContext(scaler);
-        return error_set(err, -EINVAL, "pictures of %dx%d, %s, can't be scaled to %dx%d", frame->width, frame->height,
-                         name ? name : "unknown", gray->width, gray->height);
+        return error_set(err, -EINVAL, "cannot scale pictures of %dx%d in pixel format %s to %dx%d", frame->width,
+                         frame->height, name ? name : "unknown", gray->width, gray->height);
     }
     sws_freeContext(gray->scaler);
     gray->scaler = scaler;
@@ -106,7 +107,7 @@ int gray_convert(struct gray *gray, const AVFrame *frame, uint8_t *pixels, struc
     bool full = frame->color_range == AVCOL_RANGE_JPEG ||
                 (frame->color_range == AVCOL_RANGE_UNSPECIFIED && is_gray(frame->format));
     int format = without_j(frame->format, &full);
-    /* swscale takes some gray pictures as full-range whatever it is told. */
+    /* swscale treats some gray formats as full-range whatever it is told, so limited gray is stretched below. */
     bool stretch = is_gray(format) && !full;
     full |= stretch;
 

@@ -3,7 +3,8 @@
 #include <math.h>
 
 static const double gap_us = 500e3, gap_intervals = 4, whole_ratio = 0.98, grid_gain = 0.1;
-enum { slower_after = 3 };
+enum { slower_after = 3 };      /* gaps in a row */
+static const int64_t unknown_interval_us = 40000;       /* of a step back, while no interval is known: 25 a second */
 
 void pacing_init(struct pacing *pacing, double fps, double nominal_fps)
 {
@@ -53,7 +54,7 @@ static bool judge_step(struct pacing *pacing, double step_us)
         double slower = pacing->suspect_us / pacing->n_suspect;
         pacing->n = pacing->next = 0;
         pacing->sum_us = 0;
-        pacing->nominal_us = 0;         /* it has shown itself wrong */
+        pacing->nominal_us = 0;         /* it is wrong */
         learn_interval(pacing, slower);
         pacing->suspect_us = pacing->n_suspect = 0;
         return step_us > gap_intervals * slower;
@@ -78,7 +79,7 @@ static bool pick(struct pacing *pacing, int64_t timestamp_us, bool advanced)
     int weight = pacing->n > PACING_PRIOR ? pacing->n : PACING_PRIOR;
     if (typical >= (whole_ratio - 1. / weight) * pacing->period_us) {
         restart_grid(pacing, timestamp_us);
-        return advanced;                /* a timestamp that comes twice is no second picture */
+        return advanced;                /* two pictures of one timestamp: the second is not picked */
     }
     double points = ((double)timestamp_us - pacing->grid_us) / pacing->period_us;
     int64_t point = (int64_t)floor(points + 0.5 * typical / pacing->period_us);
@@ -91,10 +92,10 @@ static bool pick(struct pacing *pacing, int64_t timestamp_us, bool advanced)
     return true;
 }
 
-/* Goes on to the picture with this timestamp; the step to it. */
+/* Moves on to the picture with this timestamp. Returns the step to it. */
 static double advance(struct pacing *pacing, int64_t timestamp_us)
 {
-    /* As unsigned: hostile timestamps may lie further apart than an int64_t holds. */
+    /* Unsigned, because hostile timestamps may be further apart than an int64_t holds. */
     uint64_t distance = timestamp_us >= pacing->last_us ? (uint64_t)timestamp_us - (uint64_t)pacing->last_us
                                                         : (uint64_t)pacing->last_us - (uint64_t)timestamp_us;
     double step_us = timestamp_us >= pacing->last_us ? (double)distance : -(double)distance;
@@ -105,7 +106,7 @@ static double advance(struct pacing *pacing, int64_t timestamp_us)
 
     int64_t out_step;
     if (step_us < 0 || distance > (uint64_t)PACING_MAX_STEP_US)
-        out_step = typical >= 1 ? (int64_t)typical : 40000;
+        out_step = typical >= 1 ? (int64_t)typical : unknown_interval_us;
     else
         out_step = (int64_t)distance;
     pacing->out_us += out_step > 0 ? out_step : 1;
@@ -143,7 +144,8 @@ void pacing_skip(struct pacing *pacing, int64_t timestamp_us)
 
 bool pacing_wants(const struct pacing *pacing, int64_t timestamp_us)
 {
-    /* Of the source's interval, before and after a point: the half in which a picture is picked, and the margin. */
+    /* In intervals of the source: how far before and after a grid point a picture may be picked. It is half an interval,
+     * plus a margin for jitter. */
     const double before = 0.6, after = 0.75, slow = 1.25;
     double typical = pacing_interval_us(pacing);
     if (!pacing->started || pacing->broken || pacing->n < PACING_PRIOR || slow * typical >= pacing->period_us)

@@ -26,14 +26,14 @@ void pick_start(struct pick *pick, const struct demux_stream *stream);
 /* What the decoder may leave out of the stream's next packet; AVDISCARD_ALL: the packet need not be decoded. */
 enum AVDiscard pick_packet(struct pick *pick, const AVPacket *packet);
 
-/* The stream's next picture: whether it is picked. Writes its time (on a clock that starts at 0 and rises strictly), and, if it is
- * picked, whether the sequence broke since the picture that was picked before. */
+/* The stream's next picture: whether it is picked. Writes its time (on a clock that starts at 0 and rises strictly), and,
+ * if it is picked, whether the sequence broke since the picture that was picked before. */
 bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t *pts_us, bool *gap);
 /* The sequence breaks before the next picture: packets were lost. */
 void pick_break(struct pick *pick);
 
-/* The picture turned to gray, into pixels [height * width]; pick_resize() has set the size. 0; -EINVAL, -ENOMEM, with the cause in
- * err. */
+/* The picture turned to gray, into pixels [height * width]; pick_resize() has set the size. 0; -EINVAL, -ENOMEM, with the
+ * cause in err. */
 int pick_gray(struct pick *pick, const AVFrame *picture, uint8_t *pixels, struct error *err);
 
 /* Pictures a second that the stream gives, by its last timestamps; 0: unknown. */

@@ -49,13 +49,14 @@ static int write_file(const char *path, const uint8_t *data, size_t size, struct
 int png_write(const char *path, const uint8_t *pixels, int width, int height, int channels, struct error *err)
 {
     if (width < 1 || height < 1 || (channels != 1 && channels != 3))
-        return error_set(err, -EINVAL, "%s: no picture: %dx%d of %d channels", path, width, height, channels);
+        return error_set(err, -EINVAL, "%s: expected at least 1x1 pixels of 1 or 3 channels, got %dx%d of %d", path,
+                         width, height, channels);
     AVCodecContext *codec = NULL;
     AVFrame *frame = NULL;
     AVPacket *packet = NULL;
     int r = encode(&codec, &frame, &packet, pixels, width, height, channels);
     if (r < 0)
-        error_set(err, r, "%s: %s", path, r == -ENOMEM ? "out of memory" : "FFmpeg encodes no PNG");
+        error_set(err, r, "%s: %s", path, r == -ENOMEM ? "out of memory" : "FFmpeg has no PNG encoder, or it failed");
     else
         r = write_file(path, packet->data, (size_t)packet->size, err);
     avcodec_free_context(&codec);

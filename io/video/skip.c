@@ -3,13 +3,14 @@
 #include <math.h>
 #include <string.h>
 
-/* A step between packets beyond so many intervals may be a gap, after which the first picture is picked. */
+/* In intervals of the source. A longer step between packets may be a gap, and the first picture after a gap is picked. */
 static const double long_step = 4;
 
 void skip_init(struct skip *skip, enum AVCodecID codec)
 {
     const AVCodecDescriptor *descriptor = avcodec_descriptor_get(codec);
-    *skip = (struct skip){.intra_only = descriptor && descriptor->props & AV_CODEC_PROP_INTRA_ONLY, .before_us = AV_NOPTS_VALUE};
+    *skip = (struct skip){.intra_only = descriptor && descriptor->props & AV_CODEC_PROP_INTRA_ONLY,
+                          .before_us = AV_NOPTS_VALUE};
 }
 
 static void mark(struct skip *skip, int64_t us)
@@ -40,7 +41,7 @@ void skip_picture(struct skip *skip, struct pacing *pacing, const AVFrame *pictu
     }
     int n = 0;
     for (; n < skip->n && skip->marks_us[n] <= us; n++)
-        if (skip->marks_us[n] < us)             /* else it was not left out */
+        if (skip->marks_us[n] < us)             /* an equal one is this picture: it was decoded */
             pacing_skip(pacing, skip->marks_us[n]);
     skip->n -= n;
     memmove(skip->marks_us, skip->marks_us + n, (size_t)skip->n * sizeof *skip->marks_us);

@@ -43,7 +43,7 @@ static bool stopped(const struct source *source)
     return source->stop && atomic_load_explicit(source->stop, memory_order_relaxed);
 }
 
-/* Decoder and picking for the stream's codec, which is new. */
+/* Opens the decoder and starts picking for a codec that is new, and tells the tap of the stream. */
 static int start(struct source *source, const struct demux_stream *stream, struct error *err)
 {
     int r = decode_start(source->decode, stream, err);
@@ -78,7 +78,7 @@ int source_open(struct source **ret, const char *url, const struct source_option
         goto fail;
     }
     if (!isfinite(options->fps) || options->fps < 0 || options->fps > 1000) {
-        r = error_set(err, -EINVAL, "%s: %g pictures a second can't be analysed; 0 to 1000 can", source->shown, options->fps);
+        r = error_set(err, -EINVAL, "%s: expected 0 to 1000 pictures a second, got %g", source->shown, options->fps);
         goto fail;
     }
     if ((options->width != 0 || options->height != 0) &&
@@ -117,8 +117,8 @@ static int64_t picture_limit_us(const struct source *source)
     return stall_ms > 0 ? monotonic_us() + INT64_C(1000) * SOURCE_PICTURE_STALLS * stall_ms : INT64_MAX;
 }
 
-/* Reads a packet and gives it to the decoder. 1: it did, or the packet was lost; 2: the packet need not be decoded; 0: the
- * stream has ended; negative: the error to end with, err written. */
+/* Reads a packet, shows it to the tap and gives it to the decoder. 1: done, or the packet was lost; 2: the packet need not
+ * be decoded; 0: the stream has ended; negative: the error to end with, err written. */
 static int feed(struct source *source, struct error *err)
 {
     int r = demux_read(source->demux, source->packet, err);
@@ -215,7 +215,10 @@ int source_peek(struct source *source, int *width, int *height, struct error *er
 int source_resize(struct source *source, int width, int height, struct error *err)
 {
     int r = pick_resize(source->pick, width, height);
-    return r < 0 ? error_set(err, r, "%s: pictures of %dx%d can't be made", source->shown, width, height) : 0;
+    if (r == -EINVAL)
+        return error_set(err, r, "%s: expected a picture size from 1x1 to 8192x8192, got %dx%d", source->shown, width,
+                         height);
+    return r < 0 ? error_set(err, r, "%s: out of memory", source->shown) : 0;
 }
 
 int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err)
@@ -263,16 +266,16 @@ void source_stats(const struct source *source, struct source_stats *ret)
 
 /* ---- FFmpeg's log -------------------------------------------------------------------------------------------------- */
 
-/* FFmpeg logs pieces of lines; each thread puts its own together. */
+/* FFmpeg logs pieces of lines. Each thread joins its own. */
 struct line {
     char text[4096];
     size_t n;
     bool cut;
     int level;
     int print_prefix;
-    char last[256];             /* the line given out last, to tell repeats by */
+    char last[256];             /* the beginning of the line handed on last; a line like it counts as a repeat */
     int last_level;
-    unsigned repeated;
+    unsigned repeated;          /* repeats of it since */
 };
 
 static _Thread_local struct line line = {.print_prefix = 1};
@@ -293,7 +296,7 @@ static void give_line(void (*to)(int priority, const char *text))
 {
     char text[4096];
     if (line.cut) {
-        /* The last word goes: a URL cut before its '@' would not be known as one with a password. */
+        /* Drop the last word: redact() could not find the password in a URL that is cut before its '@'. */
         while (line.n && line.text[line.n - 1] != ' ')
             line.n--;
     }
@@ -309,7 +312,7 @@ static void give_line(void (*to)(int priority, const char *text))
         } else {
             if (line.repeated) {
                 char note[64];
-                snprintf(note, sizeof note, "(the line before came %u times more)", line.repeated);
+                snprintf(note, sizeof note, "(the line before was repeated %u times)", line.repeated);
                 to(priority_of(line.last_level), note);
             }
             line.repeated = 0;
@@ -325,7 +328,7 @@ static void give_line(void (*to)(int priority, const char *text))
 static void log_piece(void *context, int level, const char *format, va_list args)
 {
     void (*to)(int, const char *) = atomic_load(&handler);
-    level &= 0xff;              /* the rest is a tint */
+    level &= 0xff;              /* the higher bits are a colour */
     if (!to || level > av_log_get_level())
         return;
     if (!line.n)
@@ -340,7 +343,7 @@ static void log_piece(void *context, int level, const char *format, va_list args
     } else {
         line.n += (size_t)n;
     }
-    if (line.print_prefix)      /* set where the piece ended the line */
+    if (line.print_prefix)      /* FFmpeg sets it when the piece ends the line */
         give_line(to);
 }
 

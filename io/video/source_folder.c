@@ -15,7 +15,7 @@ enum { MAX_SIZE = 256 << 20 };
 
 struct folder {
     int fd;
-    char *path;                 /* for errors */
+    char *path;                 /* for error texts */
     char **names;
     size_t n;
 };
@@ -27,7 +27,7 @@ static int compare(const void *a, const void *b)
 
 static int add(struct folder *folder, const char *name)
 {
-    if (!(folder->n & (folder->n - 1))) {       /* full at each power of two */
+    if (!(folder->n & (folder->n - 1))) {       /* the room is full at each power of two */
         char **names = realloc(folder->names, (folder->n ? folder->n * 2 : 1) * sizeof *names);
         if (!names)
             return -ENOMEM;
@@ -111,7 +111,7 @@ int folder_codec(const struct folder *folder, size_t i)
 int folder_read(const struct folder *folder, size_t i, AVPacket *packet, struct error *err)
 {
     const char *name = folder->names[i];
-    /* O_NONBLOCK: it was a regular file when it was listed; it may be a pipe by now. */
+    /* O_NONBLOCK: the file was regular when it was listed, but may be a pipe by now. */
     int fd = openat(folder->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = 0;
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -127,7 +127,7 @@ int folder_read(const struct folder *folder, size_t i, AVPacket *packet, struct 
         if (got > 0)
             done += (int)got;
         else if (got == 0)
-            av_shrink_packet(packet, done);     /* cut since; the decoder will tell */
+            av_shrink_packet(packet, done);     /* it was cut meanwhile; the decoder will notice */
         else if (errno != EINTR)
             r = -errno;
     }

@@ -11,7 +11,7 @@
 
 #include "io/video/source.h"
 
-/* Length of the scheme of "scheme://…", 0 without one. */
+/* The length of the scheme in "scheme://…"; 0: there is none. */
 static size_t scheme_length(const char *url)
 {
     size_t n = 0;
@@ -66,7 +66,7 @@ int source_image_codec(const char *name)
         if (codec == not_stills[i])
             return AV_CODEC_ID_NONE;
     if (codec == AV_CODEC_ID_MJPEG && !av_match_ext(name, "jpg,jpeg,jps,mpo"))
-        return AV_CODEC_ID_NONE;        /* FFmpeg's guess for all that it doesn't know */
+        return AV_CODEC_ID_NONE;        /* FFmpeg's guess for every unknown extension */
     return avcodec_find_decoder(codec) ? codec : AV_CODEC_ID_NONE;
 }
 
@@ -105,7 +105,7 @@ void source_name(char *out, size_t size, const char *url)
     char *whole = NULL;
     if (file && is_folder(start)) {
         folder = true;
-        whole = realpath(start, NULL);          /* "." has a name too */
+        whole = realpath(start, NULL);          /* resolves "." to a name */
         if (whole) {
             start = whole;
             end = whole + strlen(whole);
@@ -121,7 +121,7 @@ void source_name(char *out, size_t size, const char *url)
     const char *slash = last(start, end, '/');
     bool host = !file && !slash;
     if (file && slash && slash > start && source_is_pattern(start)) {
-        end = slash;                            /* the folder that holds the sequence */
+        end = slash;                            /* the name is that of the folder that holds the sequence */
         folder = true;
         slash = last(start, end, '/');
     }

@@ -1,4 +1,4 @@
-/* io/ring: the windows that the definition says, conserved counts, pixels that nobody overwrites while they are held. */
+/* The ring gives the windows of the definition, its counts add up, and nobody overwrites pixels that are held. */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -98,7 +98,7 @@ START_TEST(no_window_spans_a_break)
     frame_ring_break(ring);
     frame_ring_break(ring);
     for (int i = 7; i < 12; i++)
-        publish(ring, i);               /* the next on the grid is window 4: frames 8…11 */
+        publish(ring, i);               /* the next whole window is 4: frames 8…11 */
     static const struct { uint64_t index; bool gap; } expected[] = {{0, false}, {1, false}, {4, true}};
     for (int i = 0; i < 3; i++) {
         ck_assert(frame_ring_claim(ring, &window));
@@ -120,11 +120,11 @@ START_TEST(the_oldest_gives_way)
     for (int i = 0; i < 6; i++)
         publish(ring, i);
     check_stats(ring, 2, 0, 0, 0);
-    publish(ring, 6);                               /* window 0 leaves, with frames 0 and 1 */
+    publish(ring, 6);                               /* window 0 is skipped, frames 0 and 1 are dropped */
     check_stats(ring, 2, 0, 1, 2);
     ck_assert(frame_ring_claim(ring, &window));
     ck_assert_uint_eq(window.index, 1);
-    ck_assert(!window.gap_before);                  /* skipped, but the sequence is whole */
+    ck_assert(!window.gap_before);                  /* a window was skipped, but the sequence did not break */
     for (int i = 7; i < 14; i++)
         publish(ring, i);                           /* while window 1 is held */
     for (uint64_t i = 0; i < 4; i++)
@@ -140,17 +140,16 @@ START_TEST(the_oldest_gives_way)
 }
 END_TEST
 
-/* Everything published so far, and what the header's text makes of it. */
+/* All that was published so far, and the windows and counts that the header promises for it. */
 struct oracle {
     int length, stride, capacity;
-    int n, broken_at;                   /* frames; first of the present sequence */
+    int n, broken_at;                   /* frames published; the first one after the last break */
     int due[4096], sequence[4096], head, tail;      /* windows */
     int next, now, claimed_sequence, claimed;
     uint64_t n_due, n_skipped, n_dropped;
 };
 
-
-/* Frames kept: those published that a due window or the next one needs. */
+/* How many of the published frames a due window, or the next one, needs. */
 static int oracle_kept(const struct oracle *o)
 {
     int kept = 0;
@@ -158,7 +157,6 @@ static int oracle_kept(const struct oracle *o)
         bool needed = f >= o->broken_at && f >= o->next * o->stride;
         for (int i = o->head; i < o->tail && !needed; i++)
             needed = f >= o->due[i] * o->stride && f < o->due[i] * o->stride + o->length;
-        /* A window that starts later may share the frames of the next. */
         kept += needed;
     }
     return kept;
@@ -349,7 +347,7 @@ int main(void)
 {
     seed = (unsigned)time(NULL);
     printf("seed %u\n", seed);
-    TCase *tcase = tcase_create("ring");
+    TCase *tcase = tcase_create("frame_ring");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, options_are_checked);
     tcase_add_test(tcase, windows_follow_the_definition);
@@ -357,7 +355,7 @@ int main(void)
     tcase_add_test(tcase, the_oldest_gives_way);
     tcase_add_loop_test(tcase, random_histories_agree_with_the_definition, 0, 60);
     tcase_add_test(tcase, threads_see_whole_frames_and_whole_counts);
-    Suite *suite = suite_create("ring");
+    Suite *suite = suite_create("frame_ring");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -19,7 +19,7 @@ struct run {
     int64_t out_us[4096];
 };
 
-/* n frames of a source, jittered: which are picked? */
+/* Paces n frames of a source whose timestamps jitter, and notes which are picked. */
 static void run(struct run *ret, struct pacing *pacing, int n, double source_fps, double jitter_us, double start_us)
 {
     *ret = (struct run){.frames = n};
@@ -79,7 +79,7 @@ START_TEST(takes_every_second_and_every_third)
 }
 END_TEST
 
-/* A first frame that came late doesn't leave the grid where jitter decides between two frames. */
+/* After a first frame that came late, the grid moves to a phase where jitter does not decide between two frames. */
 START_TEST(the_grid_finds_its_phase)
 {
     for (int i = 0; i < 50; i++) {
@@ -98,7 +98,8 @@ START_TEST(the_grid_finds_its_phase)
 }
 END_TEST
 
-/* From a rate that doesn't divide, the picks keep to time: each within an interval of the source of its place. */
+/* Where the picked rate does not divide the source's rate, each picked frame is within one interval of the source of its
+ * time. */
 START_TEST(keeps_to_time)
 {
     static const double rates[][2] = {{25, 10}, {30, 12}, {29.97, 10}, {12.5, 10}, {15, 10}, {24, 5}, {60, 7}};
@@ -120,7 +121,7 @@ START_TEST(keeps_to_time)
 }
 END_TEST
 
-/* Leaving out what is not wanted changes nothing, while jitter keeps within a tenth of an interval. */
+/* Skipping frames that are not wanted changes nothing, as long as jitter stays within a tenth of an interval. */
 START_TEST(skipping_what_is_not_wanted_changes_nothing)
 {
     static const double rates[][2] = {{25, 10}, {25, 5}, {30, 10}, {29.97, 7}, {50, 3}, {25, 24}, {12.5, 10}, {10, 10}, {5, 10}};
@@ -133,7 +134,7 @@ START_TEST(skipping_what_is_not_wanted_changes_nothing)
         for (int k = 0; k < n; k++) {
             bool gap, gap_skipping;
             int64_t out, out_skipping, t = (int64_t)(7e6 + k * interval + (k > n / 2 ? 3e6 : 0) + 0.1 * interval * uniform());
-            bool wanted = pacing_wants(&skipping, t) || k == n / 2 + 1;      /* after a gap any picture is */
+            bool wanted = pacing_wants(&skipping, t) || k == n / 2 + 1;      /* after a gap every picture is wanted */
             bool picked = pacing_next(&whole, t, &out, &gap);
             if (!wanted) {
                 ck_assert_msg(!picked, "%g of %g: picture %d", rates[i][1], rates[i][0], k);
@@ -186,7 +187,8 @@ START_TEST(same_timestamp_twice)
 }
 END_TEST
 
-/* Feeds 20 frames at 10 a second, then one that comes step later, then 20 more: how many gaps, and the clock's step? */
+/* Paces 20 frames at 10 a second, one that comes step_us later, then 20 more. Returns the gaps, and writes the output
+ * clock's step. */
 static int gaps_at(double fps, int64_t step_us, int64_t *out_step_us)
 {
     struct pacing pacing;
@@ -242,11 +244,11 @@ START_TEST(a_break_is_told_once)
     bool gap;
     int64_t out;
     pacing_init(&pacing, 5, 10);
-    pacing_break(&pacing);              /* before the first picture there is nothing to break */
+    pacing_break(&pacing);              /* nothing breaks before the first picture */
     ck_assert(pacing_next(&pacing, 0, &out, &gap));
     ck_assert(!gap);
     pacing_break(&pacing);
-    ck_assert(pacing_next(&pacing, 100000, &out, &gap));        /* picked though the grid would not */
+    ck_assert(pacing_next(&pacing, 100000, &out, &gap));        /* picked, though off the grid */
     ck_assert(gap);
     ck_assert(!pacing_next(&pacing, 200000, &out, &gap));
     ck_assert(pacing_next(&pacing, 300000, &out, &gap));
@@ -254,7 +256,7 @@ START_TEST(a_break_is_told_once)
 }
 END_TEST
 
-/* A slow source is no row of gaps: from the start, with a container that lies, and when it slows down. */
+/* A slow source gives no endless row of gaps: slow from the start, slower than its container says, or slowing down. */
 START_TEST(slow_sources)
 {
     struct pacing pacing;

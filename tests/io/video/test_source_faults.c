@@ -1,4 +1,4 @@
-/* Sources that are no video, cut short or damaged: each ends with its cause, and damaged pictures are flagged. */
+/* Sources that are no video, or cut short, or damaged: errors name their cause, and damaged pictures are flagged. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ START_TEST(what_is_no_video)
     ck_assert_int_eq(open_fails(clip_path("ok.nut"), &bad, "0x24"), -EINVAL);
     bad = small;
     bad.fps = -1;
-    ck_assert_int_eq(open_fails(clip_path("ok.nut"), &bad, "-1 pictures a second"), -EINVAL);
+    ck_assert_int_eq(open_fails(clip_path("ok.nut"), &bad, "got -1"), -EINVAL);
 }
 END_TEST
 
@@ -69,7 +69,7 @@ START_TEST(tiny_video_and_odd_names)
 }
 END_TEST
 
-/* Cut anywhere: an error that is clear, or an end that is clean; what is given out as sound is as it was. */
+/* A file cut anywhere gives a clear error or a clean end. A picture that is not flagged is the one of the whole file. */
 START_TEST(files_cut_short)
 {
     static const struct {
@@ -111,13 +111,13 @@ START_TEST(files_cut_short)
             shortened += all.n > 0 && all.n < 20;
             for (int k = 0; k < all.n; k++)
                 if (!all.frames[k].corrupt) {
-                    int64_t at = all.frames[k].pts_us / step_us;         /* where it was: the ones before may be missing */
+                    int64_t at = all.frames[k].pts_us / step_us;         /* its place in the whole file, as earlier pictures may be missing */
                     ck_assert_int_lt(at, 20);
                     ck_assert_msg(memcmp(whole + at * 32 * 24, all.pixels + k * 32 * 24, 32 * 24) == 0,
                                   "%s cut at %zu of %zu: frame %d of %d, %d before", files[i].name, cut, size, k, all.n, (int)at);
                 }
         }
-        if (strcmp(files[i].name, "cut.mp4") != 0)      /* its index stands at the end */
+        if (strcmp(files[i].name, "cut.mp4") != 0)      /* its index is at the end */
             ck_assert_int_gt(shortened, 5);
         free(data);
         free(whole);
@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(damage_is_flagged_until_the_next_key_frame)
 {
-    /* Key frames at 0, 20, 40; bytes spoilt in the second group. */
+    /* Key frames are 0, 20 and 40. Bytes are spoilt at places all over the middle of the file. */
     clips_ffmpeg("-f lavfi -i testsrc2=s=128x96:r=10:d=6 -c:v libx264 -g 20 -bf 0 -sc_threshold 0 -pix_fmt yuv420p @/whole.h264");
     clips_ffmpeg("-r 10 -i @/whole.h264 -c copy @/whole.avi");
     size_t size;
@@ -153,7 +153,7 @@ START_TEST(damage_is_flagged_until_the_next_key_frame)
         for (int k = 1; k < all.n; k++)
             if (all.frames[k - 1].corrupt && !all.frames[k].corrupt) {
                 ck_assert(all.frames[k].gap);
-                const uint8_t *picture = all.pixels + k * 32 * 24;      /* a key frame, as it was */
+                const uint8_t *picture = all.pixels + k * 32 * 24;      /* an undamaged key frame */
                 ck_assert(memcmp(picture, whole + 20 * 32 * 24, 32 * 24) == 0 || memcmp(picture, whole + 40 * 32 * 24, 32 * 24) == 0);
             }
     }
@@ -163,7 +163,7 @@ START_TEST(damage_is_flagged_until_the_next_key_frame)
 }
 END_TEST
 
-/* A stream joined in the middle: pictures come from the start, as corrupt, and are sound from the key frame on. */
+/* A stream joined in the middle gives pictures from the start, flagged as corrupt until the first key frame. */
 START_TEST(what_comes_before_the_first_key_frame_is_corrupt)
 {
     clips_ffmpeg("-f lavfi -i testsrc2=s=128x96:r=10:d=4 -c:v libx264 -g 20 -bf 0 -sc_threshold 0 -pix_fmt yuv420p @/joined.mkv");

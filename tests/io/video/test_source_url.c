@@ -1,4 +1,4 @@
-/* What a URL tells about a source, and what FFmpeg's log lines show of it. */
+/* A URL tells whether a source is live and what its name is. FFmpeg's log lines come whole and redacted. */
 #include <check.h>
 #include <libavutil/log.h>
 #include <stdio.h>
@@ -81,11 +81,11 @@ START_TEST(log_lines_are_whole_and_redacted)
     ck_assert_int_eq(logged.priority[0], LOG_ERR);
     ck_assert_str_eq(logged.text[1], "again");
     ck_assert_int_eq(logged.priority[1], LOG_WARNING);
-    ck_assert_str_eq(logged.text[2], "(the line before came 2 times more)");
+    ck_assert_str_eq(logged.text[2], "(the line before was repeated 2 times)");
     ck_assert_str_eq(logged.text[3], "told");
     ck_assert_int_eq(logged.priority[3], LOG_INFO);
 
-    /* A line too long is cut, but not in the middle of a password. */
+    /* A line that is too long is cut, but never within a password. */
     char filler[4090];
     memset(filler, 'x', sizeof filler - 1);
     filler[4078] = ' ';
