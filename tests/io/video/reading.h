@@ -1,4 +1,4 @@
-/* Reads a whole source, for the tests of io/video: its pictures, their times and flags, its counts and its end. */
+/* For the tests of io/video: reads a whole source, with its pictures, their times and flags, its counts and its end. */
 #ifndef MEMAED_TESTS_IO_VIDEO_READING_H
 #define MEMAED_TESTS_IO_VIDEO_READING_H
 
@@ -42,7 +42,7 @@ static inline void read_on(struct source *source, const struct source_options *o
     source_stats(source, &all.stats);
     struct error again = {0};
     struct source_frame frame;
-    ck_assert_int_eq(source_read(source, all.pixels, &frame, &again), all.result);      /* it stays ended */
+    ck_assert_int_eq(source_read(source, all.pixels, &frame, &again), all.result);      /* the end stays the end */
     ck_assert_str_eq(again.text, all.err.text);
 }
 
@@ -67,13 +67,13 @@ static inline int open_fails(const char *url, const struct source_options *optio
     return r;
 }
 
-/* The gray level that picture i is filled with. */
+/* The gray level of the middle of picture i, whose size is that of `small`. */
 static inline int level(int i)
 {
     return all.pixels[(size_t)i * 32 * 24 + 32 * 12 + 16];
 }
 
-/* Runs the case as a suite of its own name; main()'s status. */
+/* Runs the case as a suite. Returns the status of main(). */
 static inline int run_case(TCase *tc, const char *name)
 {
     tcase_set_timeout(tc, 120);

@@ -1,4 +1,4 @@
-/* Pictures become gray as FFmpeg's own scaler makes them, and full-range gray of the size asked for stays bit for bit. */
+/* Pictures become gray as FFmpeg's own scaler makes them. Full-range gray of the output's size stays bit for bit. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -68,13 +68,13 @@ START_TEST(other_pictures_as_ffmpeg_turns_them)
 }
 END_TEST
 
-/* Black and white of the limited range, at the same size and at another. */
+/* Black in limited and in full range, at the same size and at another. */
 START_TEST(honours_the_range)
 {
     static const char *const ranges[] = {"-color_range tv", "", "-color_range pc"};
     static const uint8_t expected[] = {0, 0, 16};
     for (int i = 0; i < 3; i++) {
-        /* BT.601: black is 16 of the limited range, which is 16 of the full one if it is said to be that. */
+        /* BT.601: 16 is black in limited range, and dark gray in full range. */
         clips_ffmpeg("-f rawvideo -pix_fmt yuv420p -s 4x4 -r 10 %s -i /dev/zero -frames:v 1 -vf lutyuv=y=16:u=128:v=128 "
                      "-c:v ffv1 %s @/range.mkv", ranges[i], ranges[i]);
         for (int side = 4; side <= 9; side += 5) {

@@ -1,4 +1,4 @@
-/* Which pictures of files, folders and patterns a source gives, and with what times. */
+/* A source picks the right pictures of files, folders and patterns, with the right times. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ START_TEST(picks_by_time)
 }
 END_TEST
 
-/* Pictures between those that are picked are left out where the codec can, and nobody sees it. */
+/* Where the codec allows it, pictures between the picked ones are not decoded, and the picked ones stay the same. */
 START_TEST(decodes_what_is_needed)
 {
     enum { N = 150, SIZE = 32 * 24 };
@@ -88,7 +88,7 @@ START_TEST(tells_jumps_of_timestamps)
     ck_assert_int_eq(all.frames[9].pts_us, 900000);
     ck_assert_int_eq(all.frames[10].pts_us, 4000000);
 
-    /* The second half begins anew at its own time. */
+    /* The timestamps of the second half begin anew. */
     clips_ffmpeg("-f lavfi -i testsrc=s=32x24:r=10:d=2 -c:v mpeg2video -q:v 2 -bf 0 -r 10 -strict -1 @/half.ts");
     clip_join("back.ts", "half.ts", "half.ts");
     for (int fps = 0; fps <= 10; fps += 10) {
@@ -116,7 +116,7 @@ START_TEST(goes_on_where_the_size_changes)
     ck_assert(all.frames[10].gap);
     ck_assert_int_eq(all.stats.width, 64);
     ck_assert_int_eq(all.stats.height, 40);
-    /* The pictures of both halves are of one scene. */
+    /* Both halves show the same scene. */
     double far = 0;
     for (int i = 0; i < 32 * 24; i++)
         far += abs(all.pixels[9 * 32 * 24 + i] - all.pixels[10 * 32 * 24 + i]);
@@ -126,7 +126,7 @@ END_TEST
 
 /* ---- images ---------------------------------------------------------------------------------------------------------- */
 
-/* The size of what comes is known before a picture is taken, and the pictures are those that come without asking. */
+/* source_peek() tells the size before the first picture is read, and changes nothing in the pictures that are read. */
 START_TEST(tells_the_size_first)
 {
     mkdir(clip_path("peeked"), 0700);
@@ -153,7 +153,7 @@ START_TEST(tells_the_size_first)
         for (int k = 0; k < 20; k++)
             ck_assert_int_eq(level(k), k);
     }
-    /* An end is an end: of a source that gives no picture, and of one that was read. */
+    /* The end stays the end, of a source without a picture and of one that was read. */
     struct source *source;
     struct error err = {0}, again = {0};
     int width = 7, height = 7;
@@ -178,7 +178,7 @@ START_TEST(folders_of_images)
     mkdir(clip_path("images"), 0700);
     clip_levels("images.nut", 10, 32, 24, 10, "");
     clips_ffmpeg("-i @/images.nut -start_number 0 @/images/%%03d.png");
-    ck_assert_int_eq(rename(clip_path("images/009.png"), clip_path("images/x%03d:9.png")), 0);  /* no pattern, no protocol */
+    ck_assert_int_eq(rename(clip_path("images/009.png"), clip_path("images/x%03d:9.png")), 0);  /* it is neither a pattern nor a URL */
     clips_ffmpeg("-f lavfi -i color=gray:s=64x48 -frames:v 1 @/images/000a.jpg");
     clip_write("images/readme.txt", "text", 4);
     clip_write("images/.hidden.png", "text", 4);
@@ -197,11 +197,11 @@ START_TEST(folders_of_images)
             ck_assert_int_eq(level(1 + i), i);
         ck_assert_int_eq(all.frames[10].pts_us, fps ? 2000000 : 400000);
 
-        ck_assert(all.frames[1].gap && all.frames[2].gap);      /* another size, and back */
+        ck_assert(all.frames[1].gap && all.frames[2].gap);      /* the size changes, and changes back */
         ck_assert_int_eq(all.gaps, 2);
     }
 
-    /* One that is no image at all: the sequence breaks there. */
+    /* The sequence breaks at a file that is no image. */
     clip_write("images/000a.jpg", "text", 4);
     clip_write("images/004a.png", "", 0);
     read_all(clip_path("images"), &small);

@@ -1,4 +1,5 @@
-/* Sources on a server that is dead, silent, refuses, or ends early; and a stop that comes meanwhile. */
+/* A server is dead, or silent, or refuses, or ends early: opening and reading end in time, with the cause. A stop ends
+ * both. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -17,10 +18,10 @@
 
 struct server {
     int fd, port;
-    const uint8_t *answer;      /* sent once a request's blank line has come; NULL: nothing ever */
+    const uint8_t *answer;      /* sent after the blank line of a request; NULL: never answers */
     size_t size;
-    bool hold;                  /* the connection stays open then, silent */
-    atomic_bool *stop;          /* set once a client is there, or its answer is sent; may be NULL */
+    bool hold;                  /* after the answer the connection stays open, silent */
+    atomic_bool *stop;          /* becomes true when a client is there and has its answer; may be NULL */
     pthread_t thread;
 };
 
@@ -53,7 +54,7 @@ static void *serve(void *arg)
     }
 }
 
-/* body: NULL for a server that never answers; head: NULL for none. */
+/* Starts a server that answers each request with head, then body [size]; head NULL: it never answers. */
 static void server_open(struct server *server, const char *head, const void *body, size_t size, bool hold, atomic_bool *stop)
 {
     static uint8_t answer[1 << 20];
@@ -125,7 +126,7 @@ START_TEST(a_stop_ends_opening)
         struct server server;
         atomic_bool stop = false;
         struct source_options options = small;
-        options.stop = &stop;           /* and no timeout at all */
+        options.stop = &stop;           /* without any time-out */
         server_open(&server, NULL, NULL, 0, true, &stop);
         ck_assert_int_eq(server_fails(&server, schemes[i], &options, "stopped"), -EINTR);
         ck_assert_int_eq(server_fails(&server, schemes[i], &options, "stopped"), -EINTR);
@@ -201,7 +202,7 @@ START_TEST(http_reads_to_the_end_or_stalls)
     ck_assert_mem_eq(all.pixels + 199 * sizeof last, last, sizeof last);
     server_close(&server);
 
-    /* Half of it, and then nothing. */
+    /* The server sends half of the clip, then nothing. */
     options.stall_timeout_ms = 500;
     server_open(&server, "HTTP/1.0 200 OK\r\n\r\n", data, size / 2, true, NULL);
     read_all(server_url(&server, "http", "clip.nut"), &options);
@@ -211,8 +212,8 @@ START_TEST(http_reads_to_the_end_or_stalls)
     ck_assert_ptr_null(strstr(all.err.text, "hunter2"));
     server_close(&server);
 
-    /* The same where FFmpeg's parser still holds packets. It gives them out once the time-out has passed, as it does at an end,
-     * and no tap sees them: they may be cut. */
+    /* The same where FFmpeg's parser still holds packets. It gives them out once the time-out has passed, as it does at an
+     * end, and no tap sees them: they may be cut. */
     clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=20 -c:v mpeg2video @/http.ts");
     size_t ts_size;
     uint8_t *ts = clip_read("http.ts", &ts_size);
@@ -231,7 +232,7 @@ START_TEST(http_reads_to_the_end_or_stalls)
     ck_assert_int_lt(packets[1], packets[0]);
     options.tap = (struct source_tap){0};
 
-    /* Half of what was promised, and then the end. */
+    /* The connection ends after half of the length that was promised. */
     char head[128];
     snprintf(head, sizeof head, "HTTP/1.0 200 OK\r\nContent-Length: %zu\r\n\r\n", size);
     options.stall_timeout_ms = 10000;
@@ -240,7 +241,7 @@ START_TEST(http_reads_to_the_end_or_stalls)
     ck_assert_int_eq(all.result, -EIO);
     server_close(&server);
 
-    /* A stop while it waits. */
+    /* A stop comes while the source waits. */
     atomic_bool stop = false;
     options.stop = &stop;
     options.stall_timeout_ms = 0;

@@ -1,4 +1,4 @@
-/* A tap sees every packet as libavformat reads it, and the colour of every picture that is picked; and it changes nothing. */
+/* A tap sees every packet as libavformat reads it, and every picked picture in colour. It changes nothing. */
 #include <check.h>
 #include <errno.h>
 #include <libavcodec/avcodec.h>
@@ -17,18 +17,18 @@
 
 static struct seen {
     int streams, packets, frames;
-    enum AVCodecID codec[8];    /* of each stream told */
-    int packets_before[8];      /* seen when it was told */
+    enum AVCodecID codec[8];    /* of each stream */
+    int packets_before[8];      /* packets seen before each stream */
     AVRational time_base;
     double fps;
-    AVCodecParameters *parameters;      /* of the last stream told */
+    AVCodecParameters *parameters;      /* of the last stream */
     AVPacket *packet[MAX_FRAMES];
     AVFrame *frame[MAX_FRAMES];
     uint32_t packet_sum[MAX_FRAMES], frame_sum[MAX_FRAMES];
     struct source_frame info[MAX_FRAMES];
 } seen;
 
-/* Only rows that every pixel format has: the first plane's. */
+/* Over the first plane, as far as every pixel format has one. */
 static uint32_t sum_of_frame(const AVFrame *frame)
 {
     uint32_t sum = 1;
@@ -59,7 +59,7 @@ static void see_packet(void *arg, const AVPacket *packet)
 {
     ck_assert_ptr_eq(arg, &seen);
     ck_assert_int_lt(seen.packets, MAX_FRAMES);
-    ck_assert_ptr_nonnull(packet->buf);                 /* kept without a copy */
+    ck_assert_ptr_nonnull(packet->buf);                 /* it can be kept without a copy */
     seen.packet_sum[seen.packets] = sum_of_packet(packet);
     seen.packet[seen.packets++] = av_packet_clone(packet);
 }
@@ -77,7 +77,7 @@ static void see_frame(void *arg, const AVFrame *frame, const struct source_frame
     seen.frame[seen.frames++] = av_frame_clone(frame);
 }
 
-/* What was kept is what was seen, also now that the source is closed. */
+/* Checks that packets and frames are unchanged, though the source is closed, and frees them. */
 static void forget(void)
 {
     for (int i = 0; i < seen.packets; i++) {
@@ -102,7 +102,7 @@ static struct source_options tapped(double fps)
     return options;
 }
 
-/* Every frame seen is one returned, in order, with the same time and flags. */
+/* The frames seen are those returned, in order, with the same times and flags. */
 static void check_frames(void)
 {
     ck_assert_int_eq(seen.frames, all.n);
@@ -113,8 +113,8 @@ static void check_frames(void)
     }
 }
 
-/* Compares what was seen with the video packets that libavformat alone reads of the file; returns how many of them are of key
- * frames. */
+/* Compares the packets seen with those that libavformat alone reads from the file. Returns how many of them are of
+ * key frames. */
 static int check_packets(const char *path)
 {
     AVFormatContext *format = NULL;
@@ -189,7 +189,7 @@ START_TEST(sees_every_packet)
 }
 END_TEST
 
-/* A stream that is joined in the middle, and one with packets that the decoder refuses. */
+/* A stream is joined in the middle; another one has a packet that the decoder refuses. */
 START_TEST(sees_packets_that_give_no_good_picture)
 {
     clips_ffmpeg("-f lavfi -i testsrc2=s=128x96:r=10:d=4 -c:v libx264 -g 20 -bf 0 -sc_threshold 0 -pix_fmt yuv420p @/joined.mkv");
@@ -225,7 +225,7 @@ END_TEST
 
 /* ---- frames ----------------------------------------------------------------------------------------------------------- */
 
-/* A second each of red, green and blue, of which every second picture is picked. */
+/* The clip is red, green and blue for a second each; every second picture is picked. */
 START_TEST(sees_the_colour)
 {
     static const int colours[3][3] = {{81, 90, 240}, {145, 54, 34}, {41, 240, 110}};    /* Y, U, V of BT.601 */
@@ -246,14 +246,15 @@ START_TEST(sees_the_colour)
             const int *colour = colours[seen.info[i].pts_us / 1000000];
             for (int plane = 0; plane < 3; plane++)
                 ck_assert_int_le(abs(frame->data[plane][12 * frame->linesize[plane] + 16] - colour[plane]), 3);
-            ck_assert_int_le(abs(level(i) - (colour[0] - 16) * 255 / 219), 4);         /* of the same picture */
+            ck_assert_int_le(abs(level(i) - (colour[0] - 16) * 255 / 219), 4);         /* gray and colour are of one picture */
         }
         forget();
     }
 }
 END_TEST
 
-/* With a tap that keeps all it sees: the same pictures, times, flags and counts, at any rate and number of threads. */
+/* A tap that keeps all it sees: pictures, times, flags and counts are the same as without, at any rate and number of
+ * threads. */
 START_TEST(a_tap_changes_nothing)
 {
     static const double rates[] = {0, 2, 7};
@@ -296,7 +297,7 @@ START_TEST(is_told_each_stream)
     clip_levels("told.mkv", 5, 32, 24, 10, "");
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(source_open(&source, clip_path("told.mkv"), &options, &err), 0);
-        ck_assert(seen.streams == i + 1 && seen.packets == 5 * i);      /* told once it is open, before any packet */
+        ck_assert(seen.streams == i + 1 && seen.packets == 5 * i);      /* the stream is told when it is open, before any packet */
         read_on(source, &options);
         source_close(source);
         ck_assert(seen.streams == i + 1 && seen.packets == 5 * (i + 1) && seen.frames == 5 * (i + 1));
@@ -305,7 +306,7 @@ START_TEST(is_told_each_stream)
     open_fails(clip_path("absent.mkv"), &options, "No such file");
     ck_assert_int_eq(seen.streams, 0);
 
-    /* A folder: before its first packet, and where the kind of images changes. A file that can't be read is no packet. */
+    /* A folder tells a stream before its first packet and where the kind of images changes. An empty file is no packet. */
     mkdir(clip_path("mixed"), 0700);
     clips_ffmpeg("-i @/told.mkv @/mixed/%%d.png");
     clips_ffmpeg("-f lavfi -i color=gray:s=64x48 -frames:v 1 @/mixed/3a.jpg");
@@ -349,7 +350,7 @@ START_TEST(a_peeked_picture_is_seen_when_it_is_read)
 }
 END_TEST
 
-/* Each function of a tap serves alone. */
+/* A tap may have any of its functions. */
 START_TEST(a_tap_need_not_see_all)
 {
     clip_levels("some.mkv", 5, 32, 24, 10, "");
