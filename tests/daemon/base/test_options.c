@@ -78,7 +78,8 @@ static int parse(const struct command *c, ...)
     while ((argv[argc] = va_arg(args, char *)))
         argc++;
     va_end(args);
-    command_clear(c, &v);
+    command_clear(&command, &v);
+    command_clear(&needing, &v);
     v = (struct values){.steps = 77, .rate = 77, .share = 77, .format = 77, .size = {77, 77}};
 
     FILE *file = tmpfile();
