@@ -2,8 +2,7 @@
  * by calling run.
  *
  * run(p, n, fn, arg) calls fn(arg, i, worker) once for every i in 0…n-1, with 0 <= worker < p->threads. No two calls with
- * the same worker overlap. run returns when all calls are done. The order of the calls is free, so fn must not depend on
- * it. */
+ * the same worker overlap. run returns when all calls are done. fn must not depend on the order of the calls. */
 #ifndef MEMAED_CORE_PARALLEL_H
 #define MEMAED_CORE_PARALLEL_H
 

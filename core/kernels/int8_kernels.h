@@ -45,8 +45,7 @@ struct int8_kernels {
 
     void (*byte_products)(const struct byte_products *p);
 
-    /* dst[r*n + j] = src[r*n + j] * gain[j] + zero[j], rounded to nearest, ties to even, clipped to 0 … 255, NaN to 0; j <
-     * n */
+    /* dst[r*n + j] = src[r*n + j] * gain[j] + zero[j], rounded to nearest, ties to even, clipped to 0 … 255, NaN to 0. */
     void (*quantize)(uint8_t *dst, const float *src, size_t rows, size_t n, const float *gain, const float *zero);
 };
 

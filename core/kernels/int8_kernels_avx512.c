@@ -1,5 +1,4 @@
-/* VNNI on registers of AVX-512: vpdpbusd adds four products of an unsigned and a signed byte to each 32-bit lane,
- * exactly. */
+/* AVX-512 with VNNI: vpdpbusd adds four products of an unsigned and a signed byte to each 32-bit lane, exactly. */
 #include "core/kernels/int8_avx512.h"
 
 #define INT8_KERNELS int8_kernels_avx512

@@ -79,9 +79,9 @@ struct kernels {
 
     double (*sum)(const float *x, size_t n);
 
-    /* Adds one row of n pixels to sums [MOTION_SUMS, n]. gx = (row[i+1] - row[i-1])/2, and 0 at both ends; gy = (down - up)
-     * * half; gt = (after - before)/2 - light. The difference is row - before - step. The change of the residual is hat -
-     * hat_before - step_hat minus that difference. */
+    /* Adds one row of n pixels to sums [MOTION_SUMS, n], from
+     *   gx = (row[i+1] - row[i-1])/2, and 0 at both ends;  gy = (down - up) * half;  gt = (after - before)/2 - light
+     *   difference = row - before - step;  change of the residual = hat - hat_before - step_hat - difference */
     void (*motion)(float *sums, size_t n, const float *row, const float *up, const float *down, const float *before,
                    const float *after, const float *hat, const float *hat_before, float half, float light, float step,
                    float step_hat);
