@@ -72,8 +72,8 @@ class Arrows(unittest.TestCase):
 
     def test_refuses_a_long_file(self):
         with open(os.path.join(self.root, "io", "base", "long.c"), "w", encoding="utf-8") as f:
-            f.write("\n" * 1001)
-        self.assertEqual(self.arrows(self.root), (1, "io/base/long.c: 1001 lines; a source file has at most 1000\n"))
+            f.write("\n" * 601)
+        self.assertEqual(self.arrows(self.root), (1, "io/base/long.c: 601 lines; a source file has at most 600\n"))
 
     def test_refuses_a_full_folder(self):
         for i in range(25):
