@@ -58,8 +58,8 @@ void lock_take(struct lock *lock)
 
 void lock_give(struct lock *lock)
 {
+    note_giving(lock->rank);        /* first: once it is unlocked, another thread may free it */
     pthread_mutex_unlock(&lock->mutex);
-    note_giving(lock->rank);
 }
 
 void lock_cond_init(pthread_cond_t *cond)
