@@ -133,6 +133,7 @@ FUZZ_SAN := fuzzer-no-link,address,undefined
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SEEDS_model = $(filter-out %.golden.safetensors,$(wildcard tests/golden/tiny-*.safetensors))
 FUZZ_SEEDS_config = etc/memaed.yml $(wildcard tests/bad/config/*)
+FUZZ_SEEDS_query = $(wildcard tests/bad/query/*)
 fuzz:
 	@tools/deps fuzz
 	$(again) CC=clang CFLAGS='$(CFLAGS) -Wno-unknown-warning-option -Wno-unknown-pragmas' SAN=$(FUZZ_SAN) $(addprefix run-,$(FUZZERS))

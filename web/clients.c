@@ -23,6 +23,7 @@ void clients_clear(struct clients *clients)
 
 static void append(struct clients *clients, struct client *client)
 {
+    client->state = CLIENT_TIMED;
     client->before = clients->newest;
     client->after = NULL;
     if (clients->newest)
@@ -43,22 +44,18 @@ static void take_out(struct clients *clients, struct client *client)
         client->after->before = client->before;
     else
         clients->newest = client->before;
-    client->before = client->after = client;
     clients->n--;
-}
-
-static int is_cut(const struct client *client)
-{
-    return client->after == client;
 }
 
 static void cut(struct clients *clients, struct client *client)
 {
     take_out(clients, client);
+    client->state = CLIENT_CUT;
     shutdown(client->fd, SHUT_RDWR);
 }
 
-/* The oldest of the address that holds most. max is small: counting anew is cheaper than a table to keep. */
+/* The oldest client of the address that holds most; there is at least one. It counts anew each time: max is small, and a table
+ * would have to be kept. */
 static struct client *crowding(const struct clients *clients)
 {
     struct client *worst = NULL;
@@ -92,13 +89,28 @@ struct client *clients_add(struct clients *clients, int fd, const struct sockadd
     return client;
 }
 
-void clients_answered(struct clients *clients, struct client *client, int64_t now_us)
+void clients_renew(struct clients *clients, struct client *client, int64_t now_us)
 {
-    if (is_cut(client))
+    if (!client || client->state == CLIENT_CUT)
         return;
-    take_out(clients, client);
+    if (client->state == CLIENT_WAITING)
+        clients->n_waiting--;
+    else
+        take_out(clients, client);
     client->since_us = now_us;
     append(clients, client);
+}
+
+bool clients_wait(struct clients *clients, struct client *client)
+{
+    if (!client || clients->n_waiting == CLIENTS_WAITING_MAX)
+        return false;
+    if (client->state != CLIENT_TIMED)
+        return client->state == CLIENT_WAITING;
+    take_out(clients, client);
+    client->state = CLIENT_WAITING;
+    clients->n_waiting++;
+    return true;
 }
 
 static void forget(struct clients *clients, size_t i)
@@ -107,7 +119,7 @@ static void forget(struct clients *clients, size_t i)
     clients->lingering[i] = clients->lingering[--clients->n_lingering];
 }
 
-/* Keeps a second descriptor of the socket, so that closing the first doesn't reset it. */
+/* Keeps a second descriptor of the socket, so that closing the first does not reset it. */
 static void linger(struct clients *clients, int fd, int64_t now_us)
 {
     char byte;
@@ -123,14 +135,16 @@ static void linger(struct clients *clients, int fd, int64_t now_us)
     size_t i = clients->n_lingering++;
     clients->lingering[i].fd = own;
     clients->lingering[i].until_us = now_us + LINGER_US;
-    clients->lingering[i].budget = LINGER_BYTES;
+    clients->lingering[i].budget_bytes = LINGER_BYTES;
 }
 
 void clients_remove(struct clients *clients, struct client *client, int64_t now_us)
 {
     if (!client)
         return;
-    if (!is_cut(client)) {
+    if (client->state == CLIENT_WAITING)
+        clients->n_waiting--;
+    if (client->state == CLIENT_TIMED) {
         take_out(clients, client);
         linger(clients, client->fd, now_us);
     }
@@ -167,13 +181,13 @@ size_t clients_poll(const struct clients *clients, struct pollfd *fds)
 void clients_drain(struct clients *clients, const struct pollfd *fds, size_t n)
 {
     char waste[16384];
-    /* From the end: forget() moves the last into the gap. */
+    /* Backwards, because forget() moves the last entry into the gap. */
     for (size_t i = n; i-- > 0;) {
         if (!fds[i].revents)
             continue;
         ssize_t got = recv(fds[i].fd, waste, sizeof waste, MSG_DONTWAIT);
-        if (got > 0 && (size_t)got < clients->lingering[i].budget)
-            clients->lingering[i].budget -= (size_t)got;
+        if (got > 0 && (size_t)got < clients->lingering[i].budget_bytes)
+            clients->lingering[i].budget_bytes -= (size_t)got;
         else if (got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
             forget(clients, i);
     }

@@ -1,14 +1,16 @@
-/* A place in one of the view's logs, as text that clients hand back and don't look into. It names the run (view.store)
- * and the log, so that a cursor of another run or of another camera is told from a place that is no longer kept.
- * Text: 40 lower-case hexadecimal digits, store (16), log (8), entry (16). Pure functions, any thread. */
+/* A place in one of the view's logs, as text that clients send back without looking into it. It names the run (view.store) and
+ * the log. So a cursor of another run, of another camera, or of a camera that was replaced (its id is new) is told from a place
+ * that is no longer kept.
+ * Text: 40 lower-case hexadecimal digits: store (16), log (8), entry (16). Pure functions, any thread. */
 #ifndef MEMAED_WEB_CURSOR_H
 #define MEMAED_WEB_CURSOR_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WEB_CURSOR_SIZE = 41 };                  /* with the end */
-enum { WEB_LOG_ALERTS = 0, WEB_LOG_CAMERA = 1 }; /* scores of the camera with that id: WEB_LOG_CAMERA + id */
+enum { WEB_CURSOR_SIZE = 41 };                  /* bytes of the text with its final 0 */
+/* Logs: the alerts, and each camera's scores, which have WEB_LOG_CAMERA + its id. */
+enum { WEB_LOG_ALERTS = 0, WEB_LOG_CAMERA = 1 };
 
 struct web_cursor {
     uint64_t store;

@@ -1,12 +1,7 @@
 #include "web/request.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <strings.h>
-
-enum { MAX_SEGMENTS = 5 };
 
 struct text {
     const char *at;
@@ -24,8 +19,8 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* Percent-decodes text into out and ends it. -EINVAL: broken encoding, or a byte 0, which would hide what follows it.
- * -E2BIG: longer than anything that is known. */
+/* Percent-decodes text into out and ends it with a 0. -EINVAL: the encoding is broken, or a byte is 0, which would hide the
+ * rest. -E2BIG: the result does not fit; no name or value that memaed knows is as long. */
 static int decode(char *out, size_t size, struct text text)
 {
     size_t n = 0;
@@ -50,7 +45,8 @@ static int decode(char *out, size_t size, struct text text)
     return 0;
 }
 
-/* Cuts what stands before the first c off *rest, or all of it; false where *rest is used up. */
+/* Moves the text before the first c from *rest to *ret, and drops that c. Without a c, it moves all of *rest. false: *rest was
+ * used up before. */
 static bool cut(struct text *rest, char c, struct text *ret)
 {
     if (!rest->at)
@@ -68,14 +64,16 @@ static bool cut(struct text *rest, char c, struct text *ret)
     return true;
 }
 
-static bool valid_name(const char *name)
+int web_parse_name(const char *text, char ret[RECORD_NAME_SIZE])
 {
-    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-    return n >= 1 && n <= 64 && name[n] == '\0';
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+    if (n < 1 || n >= RECORD_NAME_SIZE || text[n] != '\0')
+        return -EINVAL;
+    memcpy(ret, text, n + 1);
+    return 0;
 }
 
-/* A number without sign, blank or leading zero. */
-static int parse_number(const char *text, uint64_t max, uint64_t *ret)
+int web_parse_number(const char *text, uint64_t max, uint64_t *ret)
 {
     uint64_t x = 0;
     if (text[0] < '1' || text[0] > '9')
@@ -84,7 +82,7 @@ static int parse_number(const char *text, uint64_t max, uint64_t *ret)
         if (*text < '0' || *text > '9')
             return -EINVAL;
         uint64_t digit = (uint64_t)(*text - '0');
-        if (x > (max - digit) / 10)
+        if (digit > max || x > (max - digit) / 10)
             return -EINVAL;
         x = x * 10 + digit;
     }
@@ -92,86 +90,62 @@ static int parse_number(const char *text, uint64_t max, uint64_t *ret)
     return 0;
 }
 
-static int parse_path(struct text path, struct web_request *request, struct error *err)
+int web_parse_path(const char *target, size_t size, struct web_path *ret, struct error *err)
 {
-    char segments[MAX_SEGMENTS][128];
-    size_t n = 0;
-    struct text segment;
-    if (path.size == 0 || path.at[0] != '/')
+    struct web_path path = {0};
+    struct text rest = {target, size}, text = {"", 0}, segment;
+    cut(&rest, '?', &text);
+    if (text.size == 0 || text.at[0] != '/')
         return -ENOENT;
-    struct text rest = {path.at + 1, path.size - 1};
+    rest = (struct text){text.at + 1, text.size - 1};
     while (cut(&rest, '/', &segment)) {
-        if (n == MAX_SEGMENTS)
+        if (path.n == WEB_SEGMENTS_MAX)
             return -ENOENT;
-        int r = decode(segments[n++], sizeof segments[0], segment);
+        int r = decode(path.segments[path.n++], WEB_SEGMENT_SIZE, segment);
         if (r == -EINVAL)
-            return error_set(err, r, "the path's percent-encoding is broken");
+            return error_set(err, r, "path: expected %%XX with two hexadecimal digits other than 00 after each %%");
         if (r < 0)
             return -ENOENT;
     }
-
-    if (n == 1 && strcmp(segments[0], "healthz") == 0)
-        request->route = WEB_HEALTHZ;
-    else if (n == 1 && strcmp(segments[0], "readyz") == 0)
-        request->route = WEB_READYZ;
-    else if (n == 1 && strcmp(segments[0], "metrics") == 0)
-        request->route = WEB_METRICS;
-    else if (n < 3 || strcmp(segments[0], "api") != 0 || strcmp(segments[1], "v1") != 0)
-        return -ENOENT;
-    else if (strcmp(segments[2], "cameras") == 0) {
-        if (n >= 4) {
-            if (!valid_name(segments[3]))
-                return -ENOENT;
-            memcpy(request->camera, segments[3], strlen(segments[3]) + 1);
-        }
-        if (n == 5 && strcmp(segments[4], "scores") != 0)
-            return -ENOENT;
-        request->route = n == 3 ? WEB_CAMERAS : n == 4 ? WEB_CAMERA : WEB_SCORES;
-    } else if (strcmp(segments[2], "alerts") == 0) {
-        if (n > 4 || (n == 4 && parse_number(segments[3], UINT64_MAX, &request->alert) < 0))
-            return -ENOENT;
-        request->route = n == 3 ? WEB_ALERTS : WEB_ALERT;
-    } else
-        return -ENOENT;
+    *ret = path;
     return 0;
 }
-
-enum { SINCE = 1, LIMIT = 2, CAMERA = 4 };
 
 static const struct parameter {
     const char *name;
     unsigned bit;
-    const char *rule;
+    const char *expected;
 } parameters[] = {
-    {"since", SINCE, "since must be a cursor: the text of next or oldest from an earlier answer"},
-    {"limit", LIMIT, "limit must be a whole number from 1 to 1000"},
-    {"camera", CAMERA, "camera must be a camera's name: 1 to 64 of a-z, 0-9, _ and -"},
+    {"since", WEB_SINCE, "a cursor, the value of next or oldest in an earlier answer"},
+    {"limit", WEB_LIMIT, "a whole number from 1 to 1000"},
+    {"camera", WEB_CAMERA, "a camera's name, 1 to 64 of a-z, 0-9, _ and -"},
 };
 
 static int set_parameter(unsigned bit, const char *value, struct web_request *request)
 {
     uint64_t limit;
     switch (bit) {
-    case SINCE:
+    case WEB_SINCE:
         request->has_since = true;
         return web_parse_cursor(value, strlen(value), &request->since);
-    case LIMIT:
-        if (parse_number(value, WEB_LIMIT_MAX, &limit) < 0)
+    case WEB_LIMIT:
+        if (web_parse_number(value, WEB_LIMIT_MAX, &limit) < 0)
             return -EINVAL;
         request->limit = limit;
         return 0;
     default:
-        if (!valid_name(value))
-            return -EINVAL;
-        memcpy(request->camera, value, strlen(value) + 1);
-        return 0;
+        return web_parse_name(value, request->camera);
     }
 }
 
-static int parse_query(struct text query, unsigned known, struct web_request *request, const char **wrong, struct error *err)
+int web_parse_query(const char *target, size_t size, unsigned known, struct web_request *ret, const char **parameter,
+                    struct error *err)
 {
+    struct web_request request = *ret;
     unsigned seen = 0;
-    struct text pair, name;
+    struct text query = {target, size}, path, pair, name;
+    *parameter = NULL;
+    cut(&query, '?', &path);
     while (cut(&query, '&', &pair)) {
         if (pair.size == 0)
             continue;
@@ -179,71 +153,25 @@ static int parse_query(struct text query, unsigned known, struct web_request *re
         cut(&pair, '=', &name);
         int r = decode(text, sizeof text, name);
         if (r == -EINVAL)
-            return error_set(err, r, "the query's percent-encoding is broken");
+            return error_set(err, r, "query: expected %%XX with two hexadecimal digits other than 00 after each %%");
         if (r < 0)
             continue;
         for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
             const struct parameter *p = &parameters[i];
             if (!(known & p->bit) || strcmp(text, p->name) != 0)
                 continue;
-            *wrong = p->name;
+            *parameter = p->name;
             if (seen & p->bit)
-                return error_set(err, -EINVAL, "%s stands there twice", p->name);
+                return error_set(err, -EINVAL, "%s: given twice", p->name);
             seen |= p->bit;
             char value[128];
             const struct text raw = pair.at ? pair : (struct text){"", 0};
-            if (decode(value, sizeof value, raw) < 0 || set_parameter(p->bit, value, request) < 0)
-                return error_set(err, -EINVAL, "%s", p->rule);
-            *wrong = NULL;
+            if (decode(value, sizeof value, raw) < 0 || set_parameter(p->bit, value, &request) < 0)
+                return error_set(err, -EINVAL, "%s: expected %s", p->name, p->expected);
+            *parameter = NULL;
             break;
         }
     }
-    return 0;
-}
-
-int web_parse_target(const char *target, size_t size, struct web_request *ret, const char **parameter, struct error *err)
-{
-    struct web_request request = {.limit = WEB_LIMIT_DEFAULT};
-    struct text path = {"", 0}, query = {target, size};
-    *parameter = NULL;
-    cut(&query, '?', &path);
-    int r = parse_path(path, &request, err);
-    if (r < 0)
-        return r;
-    unsigned known = request.route == WEB_SCORES ? SINCE | LIMIT : request.route == WEB_ALERTS ? SINCE | LIMIT | CAMERA : 0;
-    r = parse_query(query, known, &request, parameter, err);
-    if (r < 0)
-        return r;
     *ret = request;
     return 0;
-}
-
-bool web_parse_loopback_host(const char *host)
-{
-    char name[64];
-    bool bracketed = host[0] == '[';
-    if (bracketed)
-        host++;
-    size_t n = strcspn(host, bracketed ? "]" : ":");
-    if (n >= sizeof name)
-        return false;
-    memcpy(name, host, n);
-    name[n] = '\0';
-    const char *port = host + n;
-    if (bracketed && *port++ != ']')
-        return false;
-    if (*port == ':') {
-        size_t digits = strspn(++port, "0123456789");
-        if (digits > 5)
-            return false;
-        port += digits;
-    }
-    if (*port)
-        return false;
-
-    struct in_addr v4;
-    struct in6_addr v6;
-    if (bracketed)
-        return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-    return strcasecmp(name, "localhost") == 0 || (inet_pton(AF_INET, name, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127);
 }

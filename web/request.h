@@ -1,5 +1,5 @@
-/* What a request asks for: the target of its request line taken apart, and its Host looked at. Pure functions over text
- * that anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
+/* What a request asks for: the target of its request line ("/path?name=value&…", percent-encoded) taken apart. Pure functions
+ * over text that anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
 #ifndef MEMAED_WEB_REQUEST_H
 #define MEMAED_WEB_REQUEST_H
 
@@ -8,38 +8,42 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/record.h"
 #include "web/cursor.h"
 
-enum web_route {
-    WEB_CAMERAS,            /* /api/v1/cameras */
-    WEB_CAMERA,             /* /api/v1/cameras/NAME */
-    WEB_SCORES,             /* /api/v1/cameras/NAME/scores */
-    WEB_ALERTS,             /* /api/v1/alerts */
-    WEB_ALERT,              /* /api/v1/alerts/ID */
-    WEB_HEALTHZ,
-    WEB_READYZ,
-    WEB_METRICS,
-};
-
 enum { WEB_TARGET_MAX = 2048, WEB_LIMIT_DEFAULT = 100, WEB_LIMIT_MAX = 1000 };
+enum { WEB_SEGMENTS_MAX = 8, WEB_SEGMENT_SIZE = 128 };
 
-struct web_request {
-    enum web_route route;
-    char camera[65];        /* CAMERA, SCORES: of the path. ALERTS: of the parameter, "" for all. Elsewhere "". */
-    uint64_t alert;         /* ALERT */
-    bool has_since;         /* SCORES, ALERTS */
-    struct web_cursor since;
-    size_t limit;           /* SCORES, ALERTS */
+/* The path, cut at each '/' and decoded. */
+struct web_path {
+    size_t n;
+    char segments[WEB_SEGMENTS_MAX][WEB_SEGMENT_SIZE];
 };
 
-/* Takes target ("/path?name=value&…", percent-encoded, as it stands in the request line) apart. Parameters that the route
- * doesn't know are ignored; one that it knows must not come twice.
- * 0; -ENOENT where no route has that path; -EINVAL with the cause in err where the encoding is broken (*parameter NULL) or
- * a parameter is wrong (*parameter its name, static). ret is written on success only, *parameter always. */
-int web_parse_target(const char *target, size_t size, struct web_request *ret, const char **parameter, struct error *err);
+/* Parameters of a query, as bits. */
+enum { WEB_SINCE = 1, WEB_LIMIT = 2, WEB_CAMERA = 4 };
 
-/* Whether a Host header names this machine's loopback: localhost, an address of 127.0.0.0/8 or [::1], each with or without
- * a port. A page that points a name of its own at 127.0.0.1 (DNS rebinding) sends that name, and is told apart by it. */
-bool web_parse_loopback_host(const char *host);
+/* Values of the path and of the query. Which of them a request can have depends on its route (web/routes.h). */
+struct web_request {
+    char camera[RECORD_NAME_SIZE];  /* NAME of the path, or the parameter camera; "": none */
+    uint64_t alert;                 /* ID of the path; 0: none */
+    bool has_since;
+    struct web_cursor since;
+    size_t limit;                   /* WEB_LIMIT_DEFAULT where none is given */
+};
+
+/* 0; -EINVAL with the cause in err where the percent-encoding is broken or decodes to a byte 0; -ENOENT where the path does
+ * not begin with '/', or has more or longer segments than any route. ret is written on success only. */
+int web_parse_path(const char *target, size_t size, struct web_path *ret, struct error *err);
+
+/* Reads the parameters in `known` into ret and leaves its other fields as they are. Other parameters are ignored. A known one
+ * must not be given twice. 0, or -EINVAL with the cause in err: *parameter is the name of the wrong parameter (static), or NULL
+ * where the encoding is broken. ret is written on success only, *parameter always. */
+int web_parse_query(const char *target, size_t size, unsigned known, struct web_request *ret, const char **parameter,
+                    struct error *err);
+
+/* Values of a path's variables. 0, or -EINVAL (ret untouched). */
+int web_parse_name(const char *text, char ret[RECORD_NAME_SIZE]);  /* a camera's: 1 to 64 of a-z, 0-9, _ and - */
+int web_parse_number(const char *text, uint64_t max, uint64_t *ret);    /* 1 to max, no sign, blank or leading zero */
 
 #endif

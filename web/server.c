@@ -1,15 +1,16 @@
 #include "web/server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,134 +19,119 @@
 
 #include "io/base/clock.h"
 #include "io/base/thread.h"
-#include "web/api.h"
 #include "web/clients.h"
-#include "web/request.h"
+#include "web/dispatch.h"
+#include "web/response.h"
+#include "web/routes.h"
+#include "web/waiters.h"
 
-enum { CONNECTION_MEMORY = 32 << 10, HEADERS_MAX = 8 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000 };
+enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000 };
 
 const struct web_limits web_default_limits = {.connections = 64, .request_ms = 10000};
 
-/* The thread runs libmicrohttpd's epoll set itself (not its internal thread), to see clients come and go and cut those who
- * are late. libmicrohttpd's panic handler is left as it is: it aborts, and is called for faults of the library's own. */
+/* The thread runs libmicrohttpd's epoll set itself (not libmicrohttpd's internal thread), so that it sees clients come and go and
+ * can cut those that are late. libmicrohttpd's panic handler is left as it is: it aborts, on faults of the library's own. */
 struct web_server {
     const struct view *view;
+    const struct web_routes *routes;
     struct MHD_Daemon *daemon;
     int epoll_fd;                   /* the daemon's */
-    int wake_fd;                    /* eventfd: close */
+    int wake_fd;                    /* eventfd; tells the thread to end */
     int port;
     bool loopback;
     pthread_t thread;
     bool has_thread;
     _Atomic int64_t deadline_us;
+    struct web_waiters *waiters;
     /* The thread's own. */
     struct clients clients;
+    struct request *waiting[CLIENTS_WAITING_MAX];   /* [n_waiting]: suspended until their answer arrives */
+    size_t n_waiting;
     uint64_t closed;                /* connections, ever */
 };
 
-/* One request of a connection. */
+/* One request of a connection. libmicrohttpd keeps it from on_target() to on_completed(). */
 struct request {
+    enum { REQUEST_NEW, REQUEST_READ, REQUEST_WAITING, REQUEST_ANSWERED, REQUEST_QUEUED } state;
+    struct MHD_Connection *connection;
+    const struct web_header *headers;   /* of the answer */
+    struct web_answer answer;       /* ANSWERED: not yet handed to libmicrohttpd */
     size_t size;
-    bool seen;                      /* the headers have been looked at */
     char target[];                  /* as it stands in the request line */
 };
 
-/* ---- answers -------------------------------------------------------------------------------------------------------- */
-
-static enum MHD_Result queue(struct MHD_Connection *connection, struct web_answer *answer)
+static struct client *client_of(struct MHD_Connection *connection)
 {
-    static char no_memory[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,"
-                              "\"detail\":\"out of memory\"}";
-    struct MHD_Response *response;
-    if (answer->body)
-        response = MHD_create_response_from_buffer(answer->size, answer->body, MHD_RESPMEM_MUST_FREE);
-    else
-        response = MHD_create_response_from_buffer(sizeof no_memory - 1, no_memory, MHD_RESPMEM_PERSISTENT);
-    if (!response) {
-        free(answer->body);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------- */
+
+/* Takes the answer's body. */
+static enum MHD_Result queue(struct web_server *server, struct request *request, struct web_answer *answer)
+{
+    struct MHD_Response *response = web_response(answer, request->headers, &server->clients, client_of(request->connection));
+    if (!response)
         return MHD_NO;
-    }
-    const char *const headers[][2] = {
-        {"Content-Type", answer->type},
-        {"Cache-Control", "no-store"},
-        {"X-Content-Type-Options", "nosniff"},
-        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
-        {"Allow", answer->status == 405 ? "GET, HEAD" : NULL},
-    };
-    enum MHD_Result r = MHD_YES;
-    for (size_t i = 0; i < sizeof headers / sizeof headers[0] && r == MHD_YES; i++)
-        if (headers[i][1])
-            r = MHD_add_response_header(response, headers[i][0], headers[i][1]);
-    if (r == MHD_YES)
-        r = MHD_queue_response(connection, (unsigned)answer->status, response);
+    enum MHD_Result r = MHD_queue_response(request->connection, (unsigned)answer->status, response);
     MHD_destroy_response(response);
     return r;
 }
 
-struct headers {
-    size_t size;
-    bool has_body, foreign_host;
-    bool loopback;                  /* in: whether the Host counts */
-};
-
-static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    struct headers *h = arg;
     (void)kind;
-    if (!value)
-        value = "";
-    h->size += strlen(name) + strlen(value);
-    if (strcasecmp(name, "Transfer-Encoding") == 0 ||
-        (strcasecmp(name, "Content-Length") == 0 && value[strspn(value, "0")] != '\0'))
-        h->has_body = true;
-    if (h->loopback && strcasecmp(name, "Host") == 0 && !web_parse_loopback_host(value))
-        h->foreign_host = true;
+    web_headers_add(arg, name, value ? value : "");
     return MHD_YES;
 }
 
-static void answer(const struct web_server *server, const struct request *request, const char *method,
-                   const struct headers *headers, struct web_answer *ret)
+/* true: *ret is the answer. false: it comes later, and the connection is suspended. */
+static bool handle(struct web_server *server, struct request *request, const char *method, const struct web_headers *headers,
+                   struct web_answer *ret)
 {
-    if (headers->foreign_host) {
-        web_answer_problem(421, "the Host is none of this machine's loopback", NULL, ret);
-        return;
-    }
-    if (request->size > WEB_TARGET_MAX) {
-        web_answer_problem(414, "the request's target is longer than 2048 bytes", NULL, ret);
-        return;
-    }
-    if (headers->size > HEADERS_MAX) {
-        web_answer_problem(431, "the request's header fields are longer than 8192 bytes", NULL, ret);
-        return;
-    }
     struct web_request parsed;
-    struct error err = {""};
-    const char *parameter;
-    int r = web_parse_target(request->target, request->size, &parsed, &parameter, &err);
-    if (r == -ENOENT)
-        web_answer_problem(404, "nothing has that path", NULL, ret);
-    else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-        web_answer_problem(405, "GET and HEAD are the methods here", NULL, ret);
-    else if (headers->has_body)
-        web_answer_problem(413, "requests have no body here", NULL, ret);
-    else if (r < 0)
-        web_answer_problem(400, err.text, parameter, ret);
-    else
-        web_answer_request(server->view, &parsed, ret);
+    request->headers = web_api_headers;
+    const struct web_route *route = web_dispatch(server->routes, method, request->target, request->size, headers, &parsed, ret);
+    if (!route)
+        return true;
+    request->headers = route->headers;
+    if (route->handler) {
+        route->handler(server->view, &parsed, ret);
+        return true;
+    }
+    struct client *client = client_of(request->connection);
+    if (!clients_wait(&server->clients, client)) {
+        web_answer_problem(503, "too many requests wait; try again later", ret);
+        ret->retry_after_s = 1;
+        return true;
+    }
+    struct web_waiter *waiter = web_waiter_add(server->waiters, request);
+    if (!waiter)
+        web_answer_no_memory(ret);
+    if (waiter && route->begin(server->view, &parsed, waiter, ret)) {
+        request->state = REQUEST_WAITING;
+        server->waiting[server->n_waiting++] = request;
+        MHD_suspend_connection(request->connection);
+        return false;
+    }
+    if (waiter)
+        web_waiter_remove(waiter);
+    clients_renew(&server->clients, client, monotonic_us());
+    return true;
 }
 
 /* ---- what libmicrohttpd calls, on the server's thread --------------------------------------------------------------- */
 
 static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
 {
-    (void)arg, (void)connection;
+    (void)arg;
     size_t size = strlen(target);
-    struct request *request = malloc(sizeof *request + size + 1);
+    struct request *request = calloc(1, sizeof *request + size + 1);
     if (!request)
         return NULL;
+    request->connection = connection;
     request->size = size;
-    request->seen = false;
     memcpy(request->target, target, size + 1);
     return request;
 }
@@ -153,33 +139,41 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *con
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_size, void **context)
 {
-    const struct web_server *server = arg;
+    struct web_server *server = arg;
     struct request *request = *context;
     (void)url, (void)version, (void)upload;
-    if (!request)
+    if (!request || request->state == REQUEST_WAITING)
         return MHD_NO;
-    struct headers headers = {.loopback = server->loopback};
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, look_at_header, &headers);
-    /* An answer to the first call closes the connection: right where a body would follow, else it may stay. */
-    if (!request->seen && !headers.has_body) {
-        request->seen = true;
+    if (request->state == REQUEST_ANSWERED) {
+        request->state = REQUEST_QUEUED;
+        return queue(server, request, &request->answer);
+    }
+    struct web_headers headers = {.loopback = server->loopback};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &headers);
+    /* libmicrohttpd closes the connection after an answer to the first call. That is right where a body would follow; without a
+     * body the answer waits for the second call, and the connection may stay. */
+    if (request->state == REQUEST_NEW && !headers.has_body) {
+        request->state = REQUEST_READ;
         return MHD_YES;
     }
     *upload_size = 0;
     struct web_answer ret;
-    answer(server, request, method, &headers, &ret);
-    return queue(connection, &ret);
+    if (!handle(server, request, method, &headers, &ret))
+        return MHD_YES;
+    request->state = REQUEST_QUEUED;
+    return queue(server, request, &ret);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
 {
     struct web_server *server = arg;
+    struct request *request = *context;
     (void)code;
-    free(*context);
+    if (request && request->state == REQUEST_ANSWERED)
+        web_answer_clear(&request->answer);
+    free(request);
     *context = NULL;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    if (info && info->socket_context)
-        clients_answered(&server->clients, info->socket_context, monotonic_us());
+    clients_renew(&server->clients, client_of(connection), monotonic_us());
 }
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
@@ -212,25 +206,49 @@ static int timeout_ms(struct web_server *server)
     return wait_ms == INT64_MAX ? -1 : wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
 }
 
+/* Hands the answers that arrived to their requests, and lets libmicrohttpd go on with those. */
+static void resume(struct web_server *server)
+{
+    void *owner;
+    struct web_answer ret;
+    while (web_waiters_take(server->waiters, &owner, &ret)) {
+        struct request *request = owner;
+        request->answer = ret;
+        request->state = REQUEST_ANSWERED;
+        for (size_t i = 0; i < server->n_waiting; i++) {
+            if (server->waiting[i] == request) {
+                server->waiting[i] = server->waiting[--server->n_waiting];
+                break;
+            }
+        }
+        clients_renew(&server->clients, client_of(request->connection), monotonic_us());
+        MHD_resume_connection(request->connection);
+    }
+}
+
 static void *serve(void *arg)
 {
     struct web_server *server = arg;
     for (;;) {
         clients_expire(&server->clients, monotonic_us());
-        struct pollfd fds[2 + CLIENTS_LINGER_MAX] = {
+        struct pollfd fds[3 + CLIENTS_LINGER_MAX] = {
             {.fd = server->wake_fd, .events = POLLIN},
+            {.fd = web_waiters_fd(server->waiters), .events = POLLIN},
             {.fd = server->epoll_fd, .events = POLLIN},
         };
-        size_t n = clients_poll(&server->clients, fds + 2);
+        size_t n = clients_poll(&server->clients, fds + 3);
         int wait = timeout_ms(server);
         atomic_store(&server->deadline_us, wait < 0 ? INT64_MAX : monotonic_us() + wait * INT64_C(1000) + BUSY_US);
-        poll(fds, (nfds_t)(2 + n), wait);
+        poll(fds, (nfds_t)(3 + n), wait);
         atomic_store(&server->deadline_us, monotonic_us() + BUSY_US);
         if (fds[0].revents)
             return NULL;
-        clients_drain(&server->clients, fds + 2, n);
-        /* At its limit libmicrohttpd takes the listening socket out of the set, and puts it back at the start of a run:
-         * after a run that closed connections there must be another, or nobody wakes us for those who wait. */
+        clients_drain(&server->clients, fds + 3, n);
+        if (fds[1].revents)
+            resume(server);
+        /* At its limit of connections libmicrohttpd takes the listening socket out of the set, and puts it back when a run
+         * begins. So a run that closed connections needs another one after it; else nothing wakes this thread for the clients
+         * that wait to be accepted. */
         uint64_t before;
         do {
             before = server->closed;
@@ -241,6 +259,12 @@ static void *serve(void *arg)
 
 /* ---- opening -------------------------------------------------------------------------------------------------------- */
 
+struct listener {
+    int fd;
+    int port;           /* that it listens on */
+    bool loopback;      /* only this machine reaches it */
+};
+
 static bool is_loopback(const struct sockaddr_storage *address)
 {
     if (address->ss_family == AF_INET)
@@ -248,7 +272,8 @@ static bool is_loopback(const struct sockaddr_storage *address)
     return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
-static int listen_on(struct web_server *server, const char *address, int port, int *ret, struct error *err)
+/* *ret is untouched on failure. */
+static int listen_on(struct listener *ret, const char *address, int port, struct error *err)
 {
     char service[16];
     snprintf(service, sizeof service, "%d", port);
@@ -256,13 +281,13 @@ static int listen_on(struct web_server *server, const char *address, int port, i
     struct addrinfo *found;
     int r = getaddrinfo(address, service, &hints, &found);
     if (r != 0)
-        return error_set(err, -EINVAL, "http: no address to listen on: %s: %s", address, gai_strerror(r));
+        return error_set(err, -EINVAL, "http: listen: expected an address of this machine, got %s: %s", address, gai_strerror(r));
     const int on = 1, off = 0;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         goto fail;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (found->ai_family == AF_INET6)       /* "::" is every address, of IPv4 too */
+    if (found->ai_family == AF_INET6)       /* so that "::" takes IPv4, too */
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     struct sockaddr_storage bound;
     socklen_t size = sizeof bound;
@@ -270,66 +295,74 @@ static int listen_on(struct web_server *server, const char *address, int port, i
         getsockname(fd, (struct sockaddr *)&bound, &size) < 0)
         goto fail;
     freeaddrinfo(found);
-    server->loopback = is_loopback(&bound);
-    server->port = ntohs(bound.ss_family == AF_INET ? ((struct sockaddr_in *)&bound)->sin_port
-                                                    : ((struct sockaddr_in6 *)&bound)->sin6_port);
-    *ret = fd;
+    *ret = (struct listener){
+        .fd = fd, .loopback = is_loopback(&bound),
+        .port = ntohs(bound.ss_family == AF_INET ? ((struct sockaddr_in *)&bound)->sin_port
+                                                 : ((struct sockaddr_in6 *)&bound)->sin6_port)};
     return 0;
 fail:
     r = -errno;
-    error_set(err, r, "http: can't listen on %s port %d: %s", address, port, strerror(errno));
+    error_set(err, r, "http: listen: cannot listen on %s port %d: %s", address, port, strerror(errno));
     if (fd >= 0)
         close(fd);
     freeaddrinfo(found);
     return r;
 }
 
-int web_server_open_limited(struct web_server **ret, const char *address, int port, const struct view *view,
-                            const struct web_limits *limits, struct error *err)
+int web_server_open_with(struct web_server **ret, const char *address, int port, const struct view *view,
+                         const struct web_routes *routes, const struct web_limits *limits, struct error *err)
 {
-    if (limits->connections < 1 || limits->connections > CONNECTIONS_MAX || limits->request_ms < 1)
-        return error_set(err, -EINVAL, "http: limits out of range");
+    assert(limits->connections >= 1 && limits->connections <= CONNECTIONS_MAX && limits->request_ms >= 1);
     struct web_server *server = calloc(1, sizeof *server);
     if (!server)
         return error_set(err, -ENOMEM, "http: out of memory");
     server->view = view;
+    server->routes = routes;
     atomic_init(&server->deadline_us, INT64_MAX);
     clients_init(&server->clients, (size_t)limits->connections, limits->request_ms);
 
-    int fd = -1, r;
+    struct listener listener = {.fd = -1};
+    int r;
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->wake_fd < 0) {
         r = error_set(err, -errno, "http: eventfd: %s", strerror(errno));
         goto fail;
     }
-    r = listen_on(server, address, port, &fd, err);
+    r = web_waiters_open(&server->waiters);
+    if (r < 0) {
+        error_set(err, r, "http: eventfd: %s", strerror(-r));
+        goto fail;
+    }
+    r = listen_on(&listener, address, port, err);
     if (r < 0)
         goto fail;
-    /* Twice the connections: those that were cut are there until the next run. libmicrohttpd closes fd, even where it
-     * fails. */
-    server->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, server,
-                                      MHD_OPTION_LISTEN_SOCKET, fd,
-                                      MHD_OPTION_CONNECTION_LIMIT, 2 * (unsigned)limits->connections + 16,
+    server->port = listener.port;
+    server->loopback = listener.loopback;
+    /* Twice the connections, because those that were cut are there until the next run; those that wait are not counted among
+     * them. libmicrohttpd closes the listening socket, even where it fails. */
+    server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
+                                      MHD_OPTION_LISTEN_SOCKET, listener.fd,
+                                      MHD_OPTION_CONNECTION_LIMIT, 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX,
                                       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                                       MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                       MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
                                       MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
                                       MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
     if (!server->daemon) {
-        r = error_set(err, -EIO, "http: libmicrohttpd doesn't start");
+        r = error_set(err, -EIO, "http: libmicrohttpd did not start");
         goto fail;
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (!info || info->epoll_fd < 0) {
-        r = error_set(err, -EIO, "http: libmicrohttpd has no epoll here");
+        r = error_set(err, -EIO, "http: expected a libmicrohttpd with epoll");
         goto fail;
     }
     server->epoll_fd = info->epoll_fd;
-    MHD_run(server->daemon);        /* puts the listening socket into the set */
+    MHD_run(server->daemon);        /* adds the listening socket to the set */
     r = thread_start(&server->thread, "web", serve, server);
     server->has_thread = r == 0;
     if (r < 0) {
-        error_set(err, r, "http: can't start a thread: %s", strerror(-r));
+        error_set(err, r, "http: cannot start a thread: %s", strerror(-r));
         goto fail;
     }
     *ret = server;
@@ -341,7 +374,7 @@ fail:
 
 int web_server_open(struct web_server **ret, const char *address, int port, const struct view *view, struct error *err)
 {
-    return web_server_open_limited(ret, address, port, view, &web_default_limits, err);
+    return web_server_open_with(ret, address, port, view, &web_routes, &web_default_limits, err);
 }
 
 void web_server_close(struct web_server *server)
@@ -354,6 +387,11 @@ void web_server_close(struct web_server *server)
             ;
         pthread_join(server->thread, NULL);
     }
+    /* From here on nobody touches the requests that wait. libmicrohttpd stops only when none of them is suspended; it does not
+     * call on_request() for them any more. */
+    web_waiters_close(server->waiters);
+    for (size_t i = 0; i < server->n_waiting; i++)
+        MHD_resume_connection(server->waiting[i]->connection);
     if (server->daemon)
         MHD_stop_daemon(server->daemon);
     clients_clear(&server->clients);

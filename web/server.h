@@ -1,32 +1,35 @@
-/* HTTP by libmicrohttpd: routes, JSON and Prometheus text over a view (web/view.h). One thread of its own, "web".
- * Limits: connections in all and how they are shared among addresses, time for a request (web/clients.h); memory of a
- * connection, size of target and headers; no bodies. GET and HEAD alone. No CORS: pages of other origins can't read it.
- * Where it listens on loopback, requests whose Host is no loopback name are refused (421), against DNS rebinding.
+/* HTTP by libmicrohttpd: a table of routes (web/routes.h) over a view (web/view.h). It runs one thread of its own, "web".
+ * Limits: connections in all and how addresses share them, time for a request (web/clients.h), memory of a connection, size of
+ * target and header fields. Requests have no body. No CORS header is ever sent, so pages of other origins cannot read answers.
+ * Refused before a route is asked (docs/rest.md lists all statuses):
+ *   - 421: it listens on loopback, and Host is no name of loopback (against DNS rebinding).
  *
- * What libmicrohttpd itself refuses (a request line or header past 32 KiB, no HTTP) it answers with a text of its own;
- * all other errors are problem details. */
+ * libmicrohttpd itself answers what is no HTTP, or a request line or header past 32 KiB, with a short text; all other errors are
+ * problem details. */
 #ifndef MEMAED_WEB_SERVER_H
 #define MEMAED_WEB_SERVER_H
 
 #include "core/error.h"
+#include "web/routes.h"
 #include "web/view.h"
 
 struct web_server;
 
 struct web_limits {
-    int connections;                /* at most 1000 */
-    int request_ms;                 /* from a connection, or the answer before, to the end of the answer */
+    int connections;                /* 1 to 1000 */
+    int request_ms;                 /* see web/clients.h */
 };
 
 extern const struct web_limits web_default_limits;
 
-/* Listens on address:port (port 0: any free one); address is IPv4, IPv6 or a name of /etc/hosts. view is borrowed until
- * close. 0 or -errno with the cause in err. */
+/* Listens on address:port (port 0: any free one); address is IPv4, IPv6 or a name of /etc/hosts. It serves web_routes within
+ * web_default_limits. view is borrowed until close. 0 or -errno with the cause in err (ret untouched). */
 int web_server_open(struct web_server **ret, const char *address, int port, const struct view *view, struct error *err);
-/* The same with limits other than the default. */
-int web_server_open_limited(struct web_server **ret, const char *address, int port, const struct view *view,
-                            const struct web_limits *limits, struct error *err);
-void web_server_close(struct web_server *server);       /* takes NULL; does not wait for slow clients */
+/* The same with a table and limits of the caller's. routes is borrowed until close; limits for the call. */
+int web_server_open_with(struct web_server **ret, const char *address, int port, const struct view *view,
+                         const struct web_routes *routes, const struct web_limits *limits, struct error *err);
+/* Takes NULL. Waits neither for slow clients nor for requests that wait for an answer; what answers them may come later. */
+void web_server_close(struct web_server *server);
 int web_server_port(const struct web_server *server);   /* the port that it listens on */
 
 /* Monotonic microseconds until which the server's thread may be silent and healthy (for the watchdog): INT64_MAX while it

@@ -1,12 +1,13 @@
 /* libFuzzer target: the parsers of request lines, Host headers and cursors. They neither crash nor read past the end, and
- * their results obey web/request.h. A cursor that is accepted has no other spelling: it is written back as the same text. */
+ * their results obey web/dispatch.h. A cursor that is accepted has no other spelling: it is written back as the same text. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "web/cursor.h"
-#include "web/request.h"
+#include "web/dispatch.h"
+#include "web/origin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,41 +17,54 @@ static void check(int holds)
         abort();
 }
 
-static void check_request(const struct web_request *r)
+static void check_request(const struct web_route *route, const struct web_request *r)
 {
     check(r->limit >= 1 && r->limit <= WEB_LIMIT_MAX);
+    check((route->parameters & WEB_LIMIT) || r->limit == WEB_LIMIT_DEFAULT);
     size_t n = strnlen(r->camera, sizeof r->camera);
     check(n <= 64 && strspn(r->camera, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n);
-    check((r->route != WEB_CAMERA && r->route != WEB_SCORES) || n > 0);
-    check((r->route == WEB_ALERT) == (r->alert > 0));
-    check(!r->has_since || r->route == WEB_SCORES || r->route == WEB_ALERTS);
+    check(strstr(route->pattern, "NAME") ? n > 0 : n == 0 || (route->parameters & WEB_CAMERA));
+    check((strstr(route->pattern, "/ID") != NULL) == (r->alert > 0));
+    check(!r->has_since || (route->parameters & WEB_SINCE));
+    check((route->handler != NULL) != (route->begin != NULL));
+}
+
+static void check_dispatch(const char *method, const char *text, size_t size)
+{
+    struct web_request request;
+    struct web_answer answer;
+    struct web_headers headers = {.loopback = true};
+    web_headers_add(&headers, "Host", "localhost:8787");
+    const struct web_route *route = web_dispatch(&web_routes, method, text, size, &headers, &request, &answer);
+    if (route) {
+        check_request(route, &request);
+        check(((route->method == WEB_POST) == (strcmp(method, "POST") == 0)));
+        return;
+    }
+    check(answer.status == 400 || answer.status == 404 || answer.status == 405 || answer.status == 414);
+    check(answer.body && answer.size == strlen(answer.body) && (answer.allow[0] != '\0') == (answer.status == 405));
+    web_answer_clear(&answer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct web_request request;
+    const char *text = (const char *)data;
+    check_dispatch("GET", text, size);
+    check_dispatch("POST", text, size);
+
     struct web_cursor cursor;
-    struct error err = {""};
-    const char *parameter, *text = (const char *)data;
-
-    int r = web_parse_target(text, size, &request, &parameter, &err);
-    check(r == 0 || r == -ENOENT || r == -EINVAL);
-    check(r == -EINVAL ? err.text[0] != '\0' : parameter == NULL);
-    if (r == 0)
-        check_request(&request);
-
     if (web_parse_cursor(text, size, &cursor) == 0) {
         char again[WEB_CURSOR_SIZE];
         web_format_cursor(again, &cursor);
         check(size == WEB_CURSOR_SIZE - 1 && memcmp(again, text, size) == 0);
     }
 
-    char *host = malloc(size + 1);
-    if (host) {
-        memcpy(host, data, size);
-        host[size] = '\0';
-        web_parse_loopback_host(host);
-        free(host);
+    char *ended = malloc(size + 1);
+    if (ended) {
+        memcpy(ended, data, size);
+        ended[size] = '\0';
+        web_parse_loopback_host(ended);
+        free(ended);
     }
     return 0;
 }

@@ -1,4 +1,4 @@
-/* For the tests of web/: a view of the test's own, a server over it, and clients of it. */
+/* For the tests of web/: a view that the test controls, a server over it, and clients of that server. */
 #ifndef MEMAED_TESTS_WEB_WEB_FIXTURE_H
 #define MEMAED_TESTS_WEB_WEB_FIXTURE_H
 
@@ -33,6 +33,7 @@ static struct {
     struct record_range scores_range[3];
     struct alert_record alerts[ALERTS_MAX];
     struct record_range alerts_range;
+    uint32_t replaced_by;           /* not 0: cameras[0] gets this id once, right after the next look-up by name */
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static inline void lock(void) { pthread_mutex_lock(&world.mutex); }
@@ -58,6 +59,10 @@ static inline bool view_camera(void *context, const char *name, struct view_came
     for (size_t i = 0; i < world.n_cameras && !found; i++)
         if ((found = strcmp(world.cameras[i].name, name) == 0))
             *ret = world.cameras[i];
+    if (world.replaced_by) {
+        world.cameras[0].id = world.replaced_by;
+        world.replaced_by = 0;
+    }
     unlock();
     return found;
 }
@@ -82,15 +87,20 @@ static inline bool view_scores(void *context, uint32_t id, uint64_t from, struct
                                struct record_range *range, size_t *n)
 {
     (void)context;
+    bool found = false;
     *n = 0;
     lock();
-    *range = world.scores_range[id];
-    if (from < range->oldest)
-        from = range->oldest;
-    for (; *n < max && from + *n < range->next; ++*n)
-        ret[*n] = score_at(id, from + *n);
+    for (size_t i = 0; i < world.n_cameras; i++)
+        found = found || world.cameras[i].id == id;
+    if (found) {
+        *range = world.scores_range[id];
+        if (from < range->oldest)
+            from = range->oldest;
+        for (; *n < max && from + *n < range->next; ++*n)
+            ret[*n] = score_at(id, from + *n);
+    }
     unlock();
-    return true;
+    return found;
 }
 
 static inline size_t view_alerts(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range)
@@ -133,14 +143,17 @@ struct answer {
     long status;
     char type[128], headers[4096];
     char *body;
-    size_t size;
-    json_t *json;           /* borrowed from itself; NULL where the body is none */
+    size_t size, capacity;
+    json_t *json;           /* NULL: the body is no JSON */
 };
 
 static inline size_t collect(char *data, size_t size, size_t n, void *arg)
 {
     struct answer *answer = arg;
-    answer->body = realloc(answer->body, answer->size + size * n + 1);
+    if (answer->size + size * n + 1 > answer->capacity) {
+        answer->capacity = 2 * (answer->size + size * n + 1);
+        answer->body = realloc(answer->body, answer->capacity);
+    }
     memcpy(answer->body + answer->size, data, size * n);
     answer->size += size * n;
     answer->body[answer->size] = '\0';
@@ -215,7 +228,7 @@ static inline const char *text(const json_t *object, const char *key)
 
 static inline void check_problem(const struct answer *answer, long status, const char *parameter)
 {
-    ck_assert_msg(answer->status == status, "%ld in place of %ld: %s", answer->status, status, answer->body);
+    ck_assert_msg(answer->status == status, "expected status %ld, got %ld: %s", status, answer->status, answer->body);
     ck_assert_str_eq(answer->type, "application/problem+json");
     ck_assert_int_eq(json_integer_value(json_object_get(answer->json, "status")), status);
     ck_assert_str_eq(text(answer->json, "type"), "about:blank");
@@ -249,7 +262,7 @@ static inline void send_text(int fd, const char *data)
     ck_assert_int_eq(send(fd, data, strlen(data), MSG_NOSIGNAL), (ssize_t)strlen(data));
 }
 
-/* Everything until the server closes; the length, or -1 where it took longer than a minute. */
+/* Reads until the server closes. Returns how many bytes came, or -1 when nothing came for a minute. */
 static inline ssize_t read_all(int fd, char *out, size_t size)
 {
     size_t n = 0;
@@ -277,13 +290,18 @@ static inline int status_of(const char *request, char *out, size_t size)
     return status;
 }
 
-static inline void open_server(const struct web_limits *limits)
+static inline void open_server_with(const struct web_routes *routes, const struct web_limits *limits)
 {
     struct error err = {""};
-    int r = web_server_open_limited(&server, "127.0.0.1", 0, &view, limits, &err);
+    int r = web_server_open_with(&server, "127.0.0.1", 0, &view, routes, limits, &err);
     ck_assert_msg(r == 0, "%s", err.text);
     ck_assert_int_gt(web_server_port(server), 0);
     snprintf(base, sizeof base, "http://127.0.0.1:%d", web_server_port(server));
+}
+
+static inline void open_server(const struct web_limits *limits)
+{
+    open_server_with(&web_routes, limits);
 }
 
 static inline void setup(void)

@@ -1,9 +1,12 @@
-#include "web/metrics.h"
-
+/* /metrics: the view as Prometheus text (format 0.0.4), names memaed_…, one label `camera` where a value is a camera's. A new
+ * metric is a row of a table. All values of a camera are of one snapshot, so that windows due = scored + skipped + pending holds
+ * within one scrape where it holds in the view. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "web/handlers.h"
 
 static void put_label(FILE *out, const char *value)
 {
@@ -97,11 +100,6 @@ static const struct {
     {"camera_alert_open", "1 while an alert is open, else 0.", get_alert},
 };
 
-static const char *const states[] = {
-    [VIEW_STARTING] = "starting", [VIEW_WARMING] = "warming", [VIEW_WATCHING] = "watching", [VIEW_LOST] = "lost",
-    [VIEW_STOPPED] = "stopped",
-};
-
 static void put_latencies(FILE *out, const struct view_camera *cameras, size_t n)
 {
     static const char name[] = "camera_window_latency_seconds";
@@ -148,10 +146,10 @@ static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
     put_latencies(out, cameras, n);
     put_head(out, "camera_state", "gauge", "1 for the state that the camera is in, 0 for the others.");
     for (size_t c = 0; c < n; c++) {
-        for (size_t s = 0; s < sizeof states / sizeof states[0]; s++) {
+        for (int s = VIEW_STARTING; s <= VIEW_STOPPED; s++) {
             fputs("memaed_camera_state{camera=\"", out);
             put_label(out, cameras[c].name);
-            fprintf(out, "\",state=\"%s\"} %d\n", states[s], (size_t)cameras[c].state == s);
+            fprintf(out, "\",state=\"%s\"} %d\n", web_camera_states[s], cameras[c].state == (enum view_camera_state)s);
         }
     }
 }
@@ -191,18 +189,21 @@ static void put_process(FILE *out, const struct view_process *p)
     put_gauge(out, "webhooks_queued", "Events that wait to be delivered.", (double)p->webhooks_queued);
 }
 
-char *web_metrics_text(const struct view *view, size_t *size)
+void web_handle_metrics(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
+    (void)request;
     struct view_camera *cameras;
-    size_t n;
-    if (view->cameras(view->context, &cameras, &n) < 0)
-        return NULL;
+    size_t n, size = 0;
+    if (view->cameras(view->context, &cameras, &n) < 0) {
+        web_answer_no_memory(ret);
+        return;
+    }
     char *text = NULL;
-    size_t text_size = 0;
-    FILE *out = open_memstream(&text, &text_size);
+    FILE *out = open_memstream(&text, &size);
     if (!out) {
         free(cameras);
-        return NULL;
+        web_answer_no_memory(ret);
+        return;
     }
     struct view_process process;
     view->process(view->context, &process);
@@ -214,8 +215,8 @@ char *web_metrics_text(const struct view *view, size_t *size)
     free(cameras);
     if (failed) {
         free(text);
-        return NULL;
+        web_answer_no_memory(ret);
+        return;
     }
-    *size = text_size;
-    return text;
+    *ret = (struct web_answer){.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8", .body = text, .size = size};
 }

@@ -1,0 +1,145 @@
+/* web/handlers/metrics: every sample, read by a strict parser of the text format. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/web/web_fixture.h"
+#include "web/handlers.h"
+
+static size_t name_length(const char *line)
+{
+    size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyz_:0123456789");
+    ck_assert_msg(n > 0 && !(line[0] >= '0' && line[0] <= '9'), "name: %s", line);
+    return n;
+}
+
+/* The text format by its letter: HELP, TYPE, then that family's samples, each family once, no sample twice. Returns the
+ * value of `wanted` (name and labels as they stand there), NAN where there is none. */
+static double parse_metrics(const char *metrics, const char *wanted)
+{
+    char family[128] = "", kind[16] = "", seen[32768] = "";
+    double found = NAN;
+    ck_assert_msg(metrics[strlen(metrics) - 1] == '\n', "the last line has no end");
+    for (const char *line = metrics, *end; *line; line = end + 1) {
+        end = strchr(line, '\n');
+        char copy[1024];
+        ck_assert_uint_lt((size_t)(end - line), sizeof copy);
+        snprintf(copy, sizeof copy, "%.*s", (int)(end - line), line);
+        if (strncmp(copy, "# HELP ", 7) == 0) {
+            size_t n = name_length(copy + 7);
+            ck_assert_msg(copy[7 + n] == ' ' && copy[8 + n], "%s", copy);
+            snprintf(family, sizeof family, "%.*s", (int)n, copy + 7);
+            ck_assert_msg(strncmp(family, "memaed_", 7) == 0, "%s", copy);
+            char once[160];
+            snprintf(once, sizeof once, "\n# HELP %s ", family);
+            const char *at = strstr(metrics, once + 1);
+            ck_assert_msg(at && !strstr(at + 1, once + 1), "twice: %s", family);
+            *kind = '\0';
+        } else if (strncmp(copy, "# TYPE ", 7) == 0) {
+            size_t n = strlen(family);
+            ck_assert_msg(strncmp(copy + 7, family, n) == 0 && copy[7 + n] == ' ', "%s after %s", copy, family);
+            snprintf(kind, sizeof kind, "%s", copy + 8 + n);
+            ck_assert(strcmp(kind, "gauge") == 0 || strcmp(kind, "counter") == 0 || strcmp(kind, "histogram") == 0);
+            bool total = n > 6 && strcmp(family + n - 6, "_total") == 0;
+            ck_assert_msg(total == (strcmp(kind, "counter") == 0), "%s is a %s", family, kind);
+        } else {
+            ck_assert_msg(*kind, "a sample without TYPE: %s", copy);
+            size_t n = name_length(copy);
+            ck_assert_msg(strncmp(copy, family, strlen(family)) == 0, "%s within %s", copy, family);
+            const char *suffix = copy + strlen(family);
+            bool part = strncmp(suffix, "_bucket{", 8) == 0 || strncmp(suffix, "_sum{", 5) == 0 || strncmp(suffix, "_count{", 7) == 0;
+            ck_assert_msg(strcmp(kind, "histogram") == 0 ? part : n == strlen(family), "%s within %s", copy, family);
+            if (copy[n] == '{') {
+                do {
+                    n++;
+                    n += name_length(copy + n);
+                    ck_assert_msg(strncmp(copy + n, "=\"", 2) == 0, "%s", copy);
+                    for (n += 2; copy[n] != '"'; n++) {
+                        ck_assert_msg(copy[n], "%s", copy);
+                        if (copy[n] == '\\') {
+                            n++;
+                            ck_assert_msg(copy[n] && strchr("\\\"n", copy[n]), "%s", copy);
+                        }
+                    }
+                    n++;
+                } while (copy[n] == ',');
+                ck_assert_msg(copy[n] == '}', "%s", copy);
+                n++;
+            }
+            ck_assert_msg(copy[n] == ' ', "%s", copy);
+            char *rest;
+            double value = strtod(copy + n + 1, &rest);
+            ck_assert_msg(rest > copy + n + 1 && *rest == '\0', "%s", copy);
+            copy[n] = '\0';
+            char once[1100];
+            snprintf(once, sizeof once, "\n%s\n", copy);
+            ck_assert_msg(!strstr(seen, once), "twice: %s", copy);
+            ck_assert_uint_lt(strlen(seen) + strlen(once), sizeof seen);
+            strcat(seen, once);
+            if (strcmp(copy, wanted) == 0)
+                found = value;
+        }
+    }
+    return found;
+}
+
+START_TEST(metrics)
+{
+    struct answer answer = ask("/metrics");
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_str_eq(answer.type, "text/plain; version=0.0.4; charset=utf-8");
+    static const struct { const char *name; double value; } cases[] = {
+        {"memaed_build_info{version=\"" MEMAED_VERSION "\"}", 1}, {"memaed_resident_memory_bytes", 123456789012},
+        {"memaed_camera_frames_total{camera=\"gate\"}", 1000}, {"memaed_camera_windows_due_total{camera=\"gate\"}", 100},
+        {"memaed_camera_windows_scored_total{camera=\"gate\"}", 90}, {"memaed_camera_windows_skipped_total{camera=\"gate\"}", 8},
+        {"memaed_camera_windows_pending{camera=\"gate\"}", 2}, {"memaed_camera_frames_dropped_total{camera=\"gate\"}", 5},
+        {"memaed_camera_up{camera=\"gate\"}", 1}, {"memaed_camera_up{camera=\"yard_2-x\"}", 0},
+        {"memaed_camera_state{camera=\"yard_2-x\",state=\"lost\"}", 1}, {"memaed_camera_state{camera=\"gate\",state=\"lost\"}", 0},
+        {"memaed_camera_threshold{camera=\"gate\"}", 0.25}, {"memaed_camera_drift{camera=\"gate\"}", 0.0625},
+        {"memaed_camera_windows_static_total{camera=\"gate\"}", 70}, {"memaed_camera_frozen{camera=\"gate\"}", 1},
+        {"memaed_camera_frozen{camera=\"yard_2-x\"}", 0},
+        {"memaed_camera_alert_open{camera=\"gate\"}", 1},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"0.005\"}", 60},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"0.01\"}", 80},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"2\"}", 80},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"5\"}", 87},
+        {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"+Inf\"}", 90},
+        {"memaed_camera_window_latency_seconds_count{camera=\"gate\"}", 90},
+        {"memaed_camera_window_latency_seconds_sum{camera=\"gate\"}", 40.5},
+        {"memaed_webhooks_delivered_total", 7}, {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
+        {"memaed_start_time_seconds", 1700000000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        ck_assert_msg(parse_metrics(answer.body, cases[i].name) == cases[i].value, "%s: %g", cases[i].name,
+                      parse_metrics(answer.body, cases[i].name));
+    ck_assert_double_eq_tol(parse_metrics(answer.body, "memaed_camera_latency_seconds{camera=\"gate\"}"), 0.04123456, 1e-9);
+    ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_last_score{camera=\"yard_2-x\"}")));
+    ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_threshold{camera=\"yard_2-x\"}")));
+    answer_free(&answer);
+
+    strcpy(world.cameras[0].name, "a\\b\"c\nd");
+    struct web_answer escaped;
+    web_handle_metrics(&view, NULL, &escaped);
+    ck_assert_int_eq(escaped.status, 200);
+    ck_assert_uint_eq(escaped.size, strlen(escaped.body));
+    ck_assert_double_eq(parse_metrics(escaped.body, "memaed_camera_frames_total{camera=\"a\\\\b\\\"c\\nd\"}"), 1000);
+    web_answer_clear(&escaped);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("web metrics");
+    TCase *rest = tcase_create("rest");
+    tcase_add_checked_fixture(rest, setup, teardown);
+    tcase_set_timeout(rest, 120);
+    tcase_add_test(rest, metrics);
+    suite_add_tcase(suite, rest);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

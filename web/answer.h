@@ -1,0 +1,44 @@
+/* An answer to a request: its status, the values of a few headers, and its body. A body is whole, or a stream that is produced
+ * piece by piece while the client reads. Errors are problem details (RFC 9457). Knows nothing of sockets. Any thread. */
+#ifndef MEMAED_WEB_ANSWER_H
+#define MEMAED_WEB_ANSWER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+enum { WEB_ALLOW_SIZE = 24 };
+#define WEB_SIZE_UNKNOWN UINT64_MAX
+
+/* A body in pieces. Both functions are called on the web's thread. */
+struct web_stream {
+    void *context;
+    /* Writes the next bytes of the body to out: 1 to size of them. Returns how many, 0 at the end of the body, or -errno where
+     * the rest cannot be had: the connection is then cut, so that the client sees that the body is incomplete. Must not block. */
+    ssize_t (*read)(void *context, char *out, size_t size);
+    /* Called once: after the end, when the client is gone, or where the body was never sent (HEAD, out of memory). */
+    void (*close)(void *context);
+};
+
+struct web_answer {
+    int status;
+    const char *type;               /* Content-Type; static */
+    char *body;                     /* whole body, by malloc(). NULL without a stream: out of memory, and status is 500 */
+    struct web_stream stream;       /* read is NULL: none */
+    uint64_t size;                  /* bytes of the body; of a stream also WEB_SIZE_UNKNOWN, which HTTP/1.1 sends in chunks */
+    char allow[WEB_ALLOW_SIZE];     /* Allow; empty: no such header */
+    int retry_after_s;              /* Retry-After; 0: no such header */
+};
+
+/* Each of these writes *ret whole; the body is the caller's to hand on or to free. root NULL: out of memory, a 500. */
+void web_answer_json(json_t *root, struct web_answer *ret);         /* 200; takes root */
+void web_answer_problem(int status, const char *detail, struct web_answer *ret);
+/* A problem with a member of its own beside those of RFC 9457; takes value. */
+void web_answer_problem_with(int status, const char *detail, const char *name, json_t *value, struct web_answer *ret);
+void web_answer_no_memory(struct web_answer *ret);
+
+/* Frees the body or closes the stream of an answer that nobody sends. */
+void web_answer_clear(struct web_answer *answer);
+
+#endif

@@ -1,0 +1,73 @@
+#include "web/dispatch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "web/origin.h"
+
+enum { HEADERS_MAX = 8 << 10 };
+
+void web_headers_add(struct web_headers *h, const char *name, const char *value)
+{
+    h->size += strlen(name) + strlen(value);
+    if (strcasecmp(name, "Transfer-Encoding") == 0 ||
+        (strcasecmp(name, "Content-Length") == 0 && value[strspn(value, "0")] != '\0'))
+        h->has_body = true;
+    if (h->loopback && strcasecmp(name, "Host") == 0 && !web_parse_loopback_host(value))
+        h->foreign_host = true;
+}
+
+/* Whether the request may go to a route; else *ret is the refusal. */
+static bool admit(size_t target_size, const struct web_headers *headers, struct web_answer *ret)
+{
+    if (headers->foreign_host)
+        web_answer_problem(421, "Host: expected localhost, an address of 127.0.0.0/8 or [::1]", ret);
+    else if (target_size > WEB_TARGET_MAX)
+        web_answer_problem(414, "target: expected at most 2048 bytes", ret);
+    else if (headers->size > HEADERS_MAX)
+        web_answer_problem(431, "header fields: expected at most 8192 bytes", ret);
+    else
+        return true;
+    return false;
+}
+
+const struct web_route *web_dispatch(const struct web_routes *routes, const char *method, const char *target, size_t size,
+                                     const struct web_headers *headers, struct web_request *request, struct web_answer *ret)
+{
+    if (!admit(size, headers, ret))
+        return NULL;
+    const struct web_route *route = NULL;
+    struct web_path path;
+    struct error err = {""};
+    const char *parameter = NULL;
+    unsigned methods = 0;
+    struct web_request found = {.limit = WEB_LIMIT_DEFAULT};
+    int r = web_parse_path(target, size, &path, &err);
+    if (r == 0)
+        r = web_find_route(routes, method, &path, &route, &found, &methods);
+    if (r == 0 && headers->has_body) {
+        web_answer_problem(413, "body: expected none", ret);
+        return NULL;
+    }
+    if (r == 0)
+        r = web_parse_query(target, size, route->parameters, &found, &parameter, &err);
+    if (r == 0) {
+        *request = found;
+        return route;
+    }
+    if (r == -ENOENT)
+        web_answer_problem(404, "no route has that path", ret);
+    else if (r == -ENOTSUP) {
+        char allow[WEB_ALLOW_SIZE], detail[64];
+        web_format_methods(allow, methods);
+        snprintf(detail, sizeof detail, "method: expected %s", allow);
+        web_answer_problem(405, detail, ret);
+        memcpy(ret->allow, allow, sizeof allow);
+    } else if (parameter)
+        web_answer_problem_with(400, err.text, "parameter", json_string(parameter), ret);
+    else
+        web_answer_problem(400, err.text, ret);
+    return NULL;
+}

@@ -1,0 +1,66 @@
+#include <string.h>
+
+#include "io/base/record_json.h"
+#include "web/handlers.h"
+
+enum { ALERTS_AT_ONCE = 64 };
+
+void web_handle_alerts(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    struct view_camera camera;
+    if (*request->camera && !view->camera(view->context, request->camera, &camera)) {
+        web_answer_problem_with(404, "no camera has that name", "parameter", json_string("camera"), ret);
+        return;
+    }
+    uint64_t from = request->has_since ? request->since.entry : 0;
+    json_t *list = json_array();
+    size_t found = 0;
+    bool first = true;
+    while (list && found < request->limit) {
+        struct alert_record alerts[ALERTS_AT_ONCE];
+        struct record_range range;
+        size_t n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range);
+        if (first && request->has_since && !web_cursor_holds(view, &request->since, WEB_LOG_ALERTS, &range)) {
+            json_decref(list);
+            web_answer_gone(view, WEB_LOG_ALERTS, range.oldest, ret);
+            return;
+        }
+        first = false;
+        if (from < range.oldest)
+            from = range.oldest;
+        if (n == 0)
+            break;
+        for (size_t i = 0; i < n && found < request->limit && list; i++, from++) {
+            if (*request->camera && strcmp(alerts[i].camera, request->camera) != 0)
+                continue;
+            found++;
+            if (json_array_append_new(list, alert_json(&alerts[i])) < 0) {
+                json_decref(list);
+                list = NULL;
+            }
+        }
+    }
+    web_answer_json(json_pack("{s:o, s:o}", "alerts", list, "next", web_cursor_json(view, WEB_LOG_ALERTS, from)), ret);
+}
+
+void web_handle_alert(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    struct alert_record alerts[ALERTS_AT_ONCE];
+    struct record_range range;
+    uint64_t from = 0;
+    for (;;) {
+        size_t n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range);
+        if (n == 0)
+            break;
+        if (from < range.oldest)
+            from = range.oldest;
+        for (size_t i = 0; i < n; i++) {
+            if (alerts[i].id == request->alert) {
+                web_answer_json(alert_json(&alerts[i]), ret);
+                return;
+            }
+        }
+        from += n;
+    }
+    web_answer_problem(404, "no alert that this run still keeps has that id", ret);
+}

@@ -1,0 +1,106 @@
+#include <math.h>
+#include <stdlib.h>
+
+#include "io/base/record_json.h"
+#include "web/handlers.h"
+
+const char *const web_camera_states[] = {
+    [VIEW_STARTING] = "starting", [VIEW_WARMING] = "warming", [VIEW_WATCHING] = "watching", [VIEW_LOST] = "lost",
+    [VIEW_STOPPED] = "stopped",
+};
+
+/* Three decimals. */
+static json_t *rounded(double x)
+{
+    return record_json_number(isfinite(x) ? round(x * 1000) / 1000 : x);
+}
+
+static json_t *camera_json(const struct view_camera *c)
+{
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:s, s:b, s:b}",
+                     "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
+                     "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
+                     "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
+                     "frames_dropped", record_json_count(c->frames_dropped), "windows_due", record_json_count(c->windows_due),
+                     "windows_scored", record_json_count(c->windows_scored), "windows_skipped", record_json_count(c->windows_skipped),
+                     "windows_static", record_json_count(c->windows_static),
+                     "windows_pending", record_json_count(c->windows_pending), "reconnects", record_json_count(c->reconnects),
+                     "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),
+                     "last_score", c->has_score ? record_json_number(c->last_score) : json_null(),
+                     "threshold", record_json_number(c->threshold), "drift", rounded(c->drift), "model", record_json_text(c->model),
+                     "precision", precision_name(c->precision), "alert_open", c->alert_open, "frozen", c->frozen);
+}
+
+static void answer_no_camera(struct web_answer *ret)
+{
+    web_answer_problem(404, "no camera has that name", ret);
+}
+
+void web_handle_cameras(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    (void)request;
+    struct view_camera *cameras;
+    size_t n;
+    if (view->cameras(view->context, &cameras, &n) < 0) {
+        web_answer_no_memory(ret);
+        return;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < n && list; i++) {
+        if (json_array_append_new(list, camera_json(&cameras[i])) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    free(cameras);
+    web_answer_json(json_pack("{s:o}", "cameras", list), ret);
+}
+
+void web_handle_camera(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    struct view_camera camera;
+    if (view->camera(view->context, request->camera, &camera))
+        web_answer_json(camera_json(&camera), ret);
+    else
+        answer_no_camera(ret);
+}
+
+void web_handle_scores(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    struct score_record *scores = malloc(request->limit * sizeof *scores);
+    if (!scores) {
+        web_answer_no_memory(ret);
+        return;
+    }
+    uint64_t from = request->has_since ? request->since.entry : 0;
+    struct view_camera camera;
+    struct record_range range;
+    size_t n;
+    /* The camera may be replaced between the two calls; its name then leads to the new one. */
+    do {
+        if (!view->camera(view->context, request->camera, &camera)) {
+            free(scores);
+            answer_no_camera(ret);
+            return;
+        }
+    } while (!view->scores(view->context, camera.id, from, scores, request->limit, &range, &n));
+
+    uint32_t log = WEB_LOG_CAMERA + camera.id;
+    if (request->has_since && !web_cursor_holds(view, &request->since, log, &range)) {
+        free(scores);
+        web_answer_gone(view, log, range.oldest, ret);
+        return;
+    }
+    if (from < range.oldest)
+        from = range.oldest;
+    json_t *list = json_array();
+    for (size_t i = 0; i < n && list; i++) {
+        if (json_array_append_new(list, score_json(&scores[i])) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    free(scores);
+    web_answer_json(json_pack("{s:o, s:o}", "scores", list, "next", web_cursor_json(view, log, from + n)), ret);
+}

@@ -1,0 +1,47 @@
+#include <stdlib.h>
+
+#include "io/base/record_json.h"
+#include "web/handlers.h"
+
+void web_handle_healthz(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    (void)request;
+    struct view_process process;
+    view->process(view->context, &process);
+    if (process.healthy)
+        web_answer_json(json_pack("{s:s, s:s, s:o}", "status", "healthy", "version", MEMAED_VERSION,
+                                  "started", record_json_time(process.started_us)), ret);
+    else
+        web_answer_problem_with(503, "a thread makes no progress; reason names it", "reason", record_json_text(process.unhealthy),
+                                ret);
+}
+
+void web_handle_readyz(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    (void)request;
+    struct view_camera *cameras;
+    size_t n, watching = 0;
+    if (view->cameras(view->context, &cameras, &n) < 0) {
+        web_answer_no_memory(ret);
+        return;
+    }
+    json_t *missing = json_array();
+    for (size_t i = 0; i < n && missing; i++) {
+        const struct view_camera *c = &cameras[i];
+        if (c->state == VIEW_WATCHING)
+            watching++;
+        if (c->state == VIEW_WATCHING || c->state == VIEW_STOPPED)
+            continue;
+        if (json_array_append_new(missing, json_pack("{s:s, s:s, s:o}", "name", c->name, "state", web_camera_states[c->state],
+                                                     "reason", record_json_text(c->reason))) < 0) {
+            json_decref(missing);
+            missing = NULL;
+        }
+    }
+    free(cameras);
+    if (missing && json_array_size(missing) == 0) {
+        json_decref(missing);
+        web_answer_json(json_pack("{s:s, s:o}", "status", "ready", "watching", record_json_count(watching)), ret);
+    } else
+        web_answer_problem_with(503, "some cameras do not watch; cameras lists them", "cameras", missing, ret);
+}

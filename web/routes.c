@@ -1,0 +1,89 @@
+#include "web/routes.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "web/handlers.h"
+
+const struct web_header web_api_headers[] = {
+    {"Cache-Control", "no-store"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {NULL, NULL},
+};
+
+#define API web_api_headers
+
+static const struct web_route table[] = {
+    {WEB_GET,  "/api/v1/cameras",             0,                                   web_handle_cameras, NULL, API},
+    {WEB_GET,  "/api/v1/cameras/NAME",        0,                                   web_handle_camera,  NULL, API},
+    {WEB_GET,  "/api/v1/cameras/NAME/scores", WEB_SINCE | WEB_LIMIT,               web_handle_scores,  NULL, API},
+    {WEB_GET,  "/api/v1/alerts",              WEB_SINCE | WEB_LIMIT | WEB_CAMERA,  web_handle_alerts,  NULL, API},
+    {WEB_GET,  "/api/v1/alerts/ID",           0,                                   web_handle_alert,   NULL, API},
+    {WEB_GET,  "/healthz",                    0,                                   web_handle_healthz, NULL, API},
+    {WEB_GET,  "/readyz",                     0,                                   web_handle_readyz,  NULL, API},
+    {WEB_GET,  "/metrics",                    0,                                   web_handle_metrics, NULL, API},
+};
+
+const struct web_routes web_routes = {table, sizeof table / sizeof table[0]};
+
+static const struct { const char *name; enum web_method method; } methods_known[] = {
+    {"GET", WEB_GET}, {"HEAD", WEB_GET}, {"POST", WEB_POST},
+};
+
+static bool match_segment(const char *pattern, size_t n, const char *segment, struct web_request *request)
+{
+    if (n == 4 && memcmp(pattern, "NAME", 4) == 0)
+        return web_parse_name(segment, request->camera) == 0;
+    if (n == 2 && memcmp(pattern, "ID", 2) == 0)
+        return web_parse_number(segment, UINT64_MAX, &request->alert) == 0;
+    return strlen(segment) == n && memcmp(pattern, segment, n) == 0;
+}
+
+static bool match_path(const char *pattern, const struct web_path *path, struct web_request *request)
+{
+    size_t i = 0;
+    for (; *pattern == '/' && i < path->n; i++) {
+        size_t n = strcspn(++pattern, "/");
+        if (!match_segment(pattern, n, path->segments[i], request))
+            return false;
+        pattern += n;
+    }
+    return *pattern == '\0' && i == path->n;
+}
+
+int web_find_route(const struct web_routes *routes, const char *method, const struct web_path *path,
+                   const struct web_route **ret, struct web_request *request, unsigned *methods)
+{
+    unsigned wanted = 0;
+    for (size_t i = 0; i < sizeof methods_known / sizeof methods_known[0]; i++)
+        if (strcmp(methods_known[i].name, method) == 0)
+            wanted = methods_known[i].method;
+    *methods = 0;
+    for (size_t i = 0; i < routes->n; i++) {
+        const struct web_route *route = &routes->routes[i];
+        struct web_request found = *request;
+        if (!match_path(route->pattern, path, &found))
+            continue;
+        *methods |= route->method;
+        if (!(route->method & wanted))
+            continue;
+        *ret = route;
+        *request = found;
+        return 0;
+    }
+    return *methods ? -ENOTSUP : -ENOENT;
+}
+
+void web_format_methods(char out[WEB_ALLOW_SIZE], unsigned methods)
+{
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof methods_known / sizeof methods_known[0]; i++) {
+        if (!(methods_known[i].method & methods))
+            continue;
+        if (*out)
+            strcat(out, ", ");
+        strcat(out, methods_known[i].name);
+    }
+}

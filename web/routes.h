@@ -1,0 +1,55 @@
+/* The table of routes: which handler answers which method and path, and which headers its answers have. Immutable; any thread
+ * may read it. A new route is a row in web/routes.c, a line in web/handlers.h and a function in web/handlers/. */
+#ifndef MEMAED_WEB_ROUTES_H
+#define MEMAED_WEB_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "web/answer.h"
+#include "web/request.h"
+#include "web/view.h"
+
+/* Answers at once: writes *ret whole. Must not block. */
+typedef void web_handler(const struct view *view, const struct web_request *request, struct web_answer *ret);
+
+struct web_waiter;
+/* Begins something whose end answers. true: web_waiter_answer(waiter, …) (web/waiters.h) has been or will be called, once, and
+ * *ret is untouched. false: it did not begin, *ret is the answer, and waiter must not be used. Must not block. */
+typedef bool web_begin(const struct view *view, const struct web_request *request, struct web_waiter *waiter,
+                       struct web_answer *ret);
+
+enum web_method { WEB_GET = 1, WEB_POST = 2 };      /* bits; WEB_GET is GET and HEAD */
+
+struct web_header {
+    const char *name, *value;
+};
+
+struct web_route {
+    enum web_method method;
+    const char *pattern;        /* "/api/v1/cameras/NAME". Variables: NAME, a camera's name; ID, a number from 1 */
+    unsigned parameters;        /* that the query may have: WEB_SINCE … */
+    web_handler *handler;       /* one of the two is NULL */
+    web_begin *begin;
+    const struct web_header *headers;   /* of its answers; ends with a name NULL */
+};
+
+struct web_routes {
+    const struct web_route *routes;     /* [n] */
+    size_t n;
+};
+
+extern const struct web_routes web_routes;              /* memaed's own */
+/* For answers that a program reads: not cached, and a browser neither runs nor frames them, nor hands them to another site's page. */
+extern const struct web_header web_api_headers[];
+
+/* Finds the route of a path, and writes the path's variables into request. method is that of the request line.
+ * 0; -ENOENT: no route has that path; -ENOTSUP: one has, but for other methods, which are in *methods (bits of web_method).
+ * *ret and request are written on success only. */
+int web_find_route(const struct web_routes *routes, const char *method, const struct web_path *path,
+                   const struct web_route **ret, struct web_request *request, unsigned *methods);
+
+/* "GET, HEAD", as the header Allow has it. */
+void web_format_methods(char out[WEB_ALLOW_SIZE], unsigned methods);
+
+#endif
