@@ -9,6 +9,7 @@ web_handler web_handle_cameras, web_handle_camera, web_handle_scores;   /* camer
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
 web_handler web_handle_healthz, web_handle_readyz;                      /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
+web_begin web_begin_reload;                                             /* reload.c */
 
 /* ---- what handlers share -------------------------------------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@ static const struct web_route table[] = {
     {WEB_GET,  "/api/v1/cameras/NAME/scores", WEB_SINCE | WEB_LIMIT,               web_handle_scores,  NULL, API},
     {WEB_GET,  "/api/v1/alerts",              WEB_SINCE | WEB_LIMIT | WEB_CAMERA,  web_handle_alerts,  NULL, API},
     {WEB_GET,  "/api/v1/alerts/ID",           0,                                   web_handle_alert,   NULL, API},
+    {WEB_POST, "/api/v1/reload",              0,                                   NULL, web_begin_reload,   API},
     {WEB_GET,  "/healthz",                    0,                                   web_handle_healthz, NULL, API},
     {WEB_GET,  "/readyz",                     0,                                   web_handle_readyz,  NULL, API},
     {WEB_GET,  "/metrics",                    0,                                   web_handle_metrics, NULL, API},

@@ -1,5 +1,5 @@
 /* web/: paths, methods, parameters, cameras and health over real sockets, with a view of the test's own behind them. The
- * routes that read a log are in test_web_logs.c, /metrics is in test_web_metrics.c. */
+ * routes that read a log are in test_web_logs.c, /metrics is in test_web_metrics.c, reload in test_web_reload.c. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -117,9 +118,70 @@ static inline size_t view_alerts(void *context, uint64_t from, struct alert_reco
     return n;
 }
 
+/* Reloads that the server asked for; the test ends them with end_reload(). */
+enum { RELOADS_MAX = 64 };
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int refusal;                    /* what reload() returns; 0: it takes the request */
+    const struct view_reload *at_once;      /* not NULL: another thread ends it before reload() returns */
+    struct { view_reload_done *done; void *arg; } asked[RELOADS_MAX];
+    size_t n_asked, n_ended;        /* ever; in the order of asking */
+} reloads = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* Waits until the server has asked for n reloads in all. */
+static inline void wait_reloads(size_t n)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 60;
+    pthread_mutex_lock(&reloads.mutex);
+    while (reloads.n_asked < n)
+        ck_assert_msg(pthread_cond_timedwait(&reloads.changed, &reloads.mutex, &until) == 0, "no reload within 60 s");
+    pthread_mutex_unlock(&reloads.mutex);
+}
+
+/* Ends the reload that was asked for first and has not ended. */
+static inline void end_reload(const struct view_reload *result)
+{
+    pthread_mutex_lock(&reloads.mutex);
+    ck_assert_uint_lt(reloads.n_ended, reloads.n_asked);
+    size_t i = reloads.n_ended++;
+    pthread_mutex_unlock(&reloads.mutex);
+    reloads.asked[i].done(reloads.asked[i].arg, result);
+}
+
+static inline void *end_reload_on_thread(void *arg)
+{
+    end_reload(arg);
+    return NULL;
+}
+
+static inline int view_reload(void *context, view_reload_done *done, void *arg)
+{
+    (void)context;
+    pthread_mutex_lock(&reloads.mutex);
+    int r = reloads.refusal;
+    const struct view_reload *at_once = reloads.at_once;
+    if (r == 0) {
+        ck_assert_uint_lt(reloads.n_asked, RELOADS_MAX);
+        reloads.asked[reloads.n_asked].done = done;
+        reloads.asked[reloads.n_asked++].arg = arg;
+        pthread_cond_broadcast(&reloads.changed);
+    }
+    pthread_mutex_unlock(&reloads.mutex);
+    if (r == 0 && at_once) {
+        pthread_t thread;
+        ck_assert_int_eq(pthread_create(&thread, NULL, end_reload_on_thread, (void *)(uintptr_t)at_once), 0);
+        pthread_join(thread, NULL);
+    }
+    return r;
+}
+
 static const struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
-    .scores = view_scores, .alerts = view_alerts,
+    .scores = view_scores, .alerts = view_alerts, .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)
