@@ -15,15 +15,41 @@ void web_headers_add(struct web_headers *h, const char *name, const char *value)
     if (strcasecmp(name, "Transfer-Encoding") == 0 ||
         (strcasecmp(name, "Content-Length") == 0 && value[strspn(value, "0")] != '\0'))
         h->has_body = true;
-    if (h->loopback && strcasecmp(name, "Host") == 0 && !web_parse_loopback_host(value))
-        h->foreign_host = true;
+    if (strcasecmp(name, "Host") == 0) {
+        h->host = value;
+        h->hosts++;
+        if (h->loopback && !web_parse_loopback_host(value))
+            h->foreign_host = true;
+    }
+    if (strcasecmp(name, "Origin") == 0) {
+        h->origin = value;
+        h->origins++;
+    }
+    if (strcasecmp(name, "Sec-Fetch-Site") == 0 && !web_is_same_site(value))
+        h->foreign_site = true;
+}
+
+/* Why a request that may change something is refused, as it comes from a page of another site; NULL: it is not. */
+static const char *foreign_page(const struct web_headers *h)
+{
+    if (h->foreign_site)
+        return "Sec-Fetch-Site: expected same-origin or none; memaed changes nothing for pages of other sites";
+    if (h->origins > 1)
+        return "Origin: given twice";
+    if (h->origins == 1 && (h->hosts != 1 || !web_is_same_origin(h->origin, h->host)))
+        return "Origin: expected the scheme, host and port under which memaed was reached, as in Host; memaed changes nothing for "
+               "pages of other sites";
+    return NULL;
 }
 
 /* Whether the request may go to a route; else *ret is the refusal. */
-static bool admit(size_t target_size, const struct web_headers *headers, struct web_answer *ret)
+static bool admit(const char *method, size_t target_size, const struct web_headers *headers, struct web_answer *ret)
 {
+    const char *why;
     if (headers->foreign_host)
         web_answer_problem(421, "Host: expected localhost, an address of 127.0.0.0/8 or [::1]", ret);
+    else if (!web_is_safe_method(method) && (why = foreign_page(headers)) != NULL)
+        web_answer_problem(403, why, ret);
     else if (target_size > WEB_TARGET_MAX)
         web_answer_problem(414, "target: expected at most 2048 bytes", ret);
     else if (headers->size > HEADERS_MAX)
@@ -36,7 +62,7 @@ static bool admit(size_t target_size, const struct web_headers *headers, struct 
 const struct web_route *web_dispatch(const struct web_routes *routes, const char *method, const char *target, size_t size,
                                      const struct web_headers *headers, struct web_request *request, struct web_answer *ret)
 {
-    if (!admit(size, headers, ret))
+    if (!admit(method, size, headers, ret))
         return NULL;
     const struct web_route *route = NULL;
     struct web_path path;

@@ -11,13 +11,16 @@
 struct web_headers {
     bool loopback;                  /* the server listens on loopback, so Host must name it */
     size_t size;                    /* bytes of all names and values */
-    bool has_body, foreign_host;
+    bool has_body, foreign_host, foreign_site;
+    const char *host, *origin;      /* the last of each; borrowed */
+    int hosts, origins;             /* how many */
 };
 
+/* name and value are borrowed as long as the headers are used. */
 void web_headers_add(struct web_headers *headers, const char *name, const char *value);
 
 /* The route of a request, with the values of its path and query in *request. NULL: *ret is the refusal. The checks, in this order:
- * 421 Host, 414 and 431 sizes, 400 the path's encoding, 404 path, 405 method, 413 body, 400 query. */
+ * 421 Host, 403 another site, 414 and 431 sizes, 400 the path's encoding, 404 path, 405 method, 413 body, 400 query. */
 const struct web_route *web_dispatch(const struct web_routes *routes, const char *method, const char *target, size_t size,
                                      const struct web_headers *headers, struct web_request *request, struct web_answer *ret);
 

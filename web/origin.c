@@ -56,3 +56,31 @@ bool web_parse_loopback_host(const char *host)
         return inet_pton(AF_INET6, a.host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
     return strcasecmp(a.host, "localhost") == 0 || (inet_pton(AF_INET, a.host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127);
 }
+
+/* Characters of names and addresses; none of them ends a host within a URL. */
+static bool is_plain_host(const struct authority *a)
+{
+    static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+    return a->host[strspn(a->host, a->bracketed ? "0123456789abcdefABCDEF:." : name)] == '\0';
+}
+
+bool web_is_same_origin(const char *origin, const char *host)
+{
+    static const struct { const char *prefix; int port; } schemes[] = {{"http://", 80}, {"https://", 443}};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t n = strlen(schemes[i].prefix);
+        if (strncasecmp(origin, schemes[i].prefix, n) != 0)
+            continue;
+        struct authority page, here;
+        if (!parse_authority(origin + n, &page) || !parse_authority(host, &here) || !is_plain_host(&page))
+            return false;
+        int port = page.port >= 0 ? page.port : schemes[i].port, own_port = here.port >= 0 ? here.port : schemes[i].port;
+        return page.bracketed == here.bracketed && port == own_port && strcasecmp(page.host, here.host) == 0;
+    }
+    return false;
+}
+
+bool web_is_same_site(const char *value)
+{
+    return strcmp(value, "same-origin") == 0 || strcmp(value, "none") == 0;
+}

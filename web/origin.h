@@ -1,5 +1,6 @@
 /* Which page sent a request, as far as its headers tell. A browser on this machine also shows pages of strangers, and they can
- * make it send requests here. Host tells a page that reached memaed through a name of its own (DNS rebinding). Pure functions over text
+ * make it send requests here. Host tells a page that reached memaed through a name of its own (DNS rebinding); Origin and
+ * Sec-Fetch-Site tell a page of another site. A program such as curl sends neither of the latter two. Pure functions over text
  * that anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
 #ifndef MEMAED_WEB_ORIGIN_H
 #define MEMAED_WEB_ORIGIN_H
@@ -9,5 +10,14 @@
 /* Whether a Host header names this machine's loopback: localhost, an address of 127.0.0.0/8 or [::1], each with or without
  * a port. */
 bool web_parse_loopback_host(const char *host);
+
+/* Whether an Origin header, SCHEME://HOST or SCHEME://HOST:PORT, is the origin of a page that came from this Host. Hosts are
+ * compared without regard to case. A port that is missing is the scheme's, on both sides: 80 of http, 443 of https. memaed speaks
+ * http alone, but a proxy before it may speak https, so both schemes are taken. All else is refused: "null", an empty text,
+ * another scheme, a path, a user name. */
+bool web_is_same_origin(const char *origin, const char *host);
+
+/* Whether the value of Sec-Fetch-Site is one that memaed's own page, or the user by hand, sends: same-origin or none. */
+bool web_is_same_site(const char *value);
 
 #endif

@@ -88,3 +88,8 @@ void web_format_methods(char out[WEB_ALLOW_SIZE], unsigned methods)
         strcat(out, methods_known[i].name);
     }
 }
+
+bool web_is_safe_method(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}

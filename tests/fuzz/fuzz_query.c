@@ -1,9 +1,11 @@
-/* libFuzzer target: the parsers of request lines, Host headers and cursors. They neither crash nor read past the end, and
- * their results obey web/dispatch.h. A cursor that is accepted has no other spelling: it is written back as the same text. */
+/* libFuzzer target: the parsers of request lines, of Host, Origin and Sec-Fetch-Site, and of cursors. They neither crash nor
+ * read past the end, and their results obey web/dispatch.h and web/origin.h. A cursor that is accepted has no other spelling: it
+ * is written back as the same text. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "web/cursor.h"
 #include "web/dispatch.h"
@@ -46,6 +48,26 @@ static void check_dispatch(const char *method, const char *text, size_t size)
     web_answer_clear(&answer);
 }
 
+/* text ends with a 0. */
+static void check_headers(const char *text)
+{
+    web_parse_loopback_host(text);
+    check(!web_is_same_origin("null", text) && !web_is_same_origin("", text));
+    char *origin = malloc(strlen(text) + 8);
+    if (!origin)
+        return;
+    memcpy(origin, "http://", 7);
+    strcpy(origin + 7, text);
+    /* A host that an origin can name has no character that ends a host in a URL. */
+    if (web_is_same_origin(origin, text)) {
+        check(!strpbrk(text, "/@?#\\ ") && !web_is_same_origin(origin, "other-host.example"));
+        check(!web_is_same_origin(text, text));
+    }
+    free(origin);
+    check(!web_is_same_origin(text, "localhost:8787") || strncasecmp(text, "http", 4) == 0);
+    check(!web_is_same_site(text) || strcmp(text, "none") == 0 || strcmp(text, "same-origin") == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
@@ -63,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ended) {
         memcpy(ended, data, size);
         ended[size] = '\0';
-        web_parse_loopback_host(ended);
+        check_headers(ended);
         free(ended);
     }
     return 0;
