@@ -57,9 +57,9 @@ START_TEST(answers)
     ck_assert_str_eq(json_string_value(json_array_get(list, 1)), "memaed.yml:14:5: cameras.gate.?: unknown key");
     answer_free(&answer);
 
-    answer = reload_with(&(struct view_reload){.status = -ENOENT});
+    answer = reload_with(&(struct view_reload){.status = -ENOENT, .detail = "memaed.yml: No such file \xff"});
     check_problem(&answer, 500, NULL);
-    ck_assert_ptr_nonnull(strstr(text(answer.json, "detail"), strerror(ENOENT)));
+    ck_assert_ptr_nonnull(strstr(text(answer.json, "detail"), "memaed.yml: No such file ?"));
     answer_free(&answer);
 
     answer = reload_with(&(struct view_reload){.status = -ECANCELED});

@@ -35,8 +35,8 @@ static void done(void *waiter, const struct view_reload *result)
     } else if (result->status == -ECANCELED) {
         web_answer_problem(503, "memaed is stopping, so nothing was reloaded", &answer);
     } else {
-        char detail[256];
-        snprintf(detail, sizeof detail, "the reload failed, so nothing changed: %s", strerror(-result->status));
+        char detail[640];
+        snprintf(detail, sizeof detail, "the reload failed, so nothing changed: %s", result->detail);
         web_answer_problem_with(500, detail, "faults", texts_json(result->faults, result->n_faults), &answer);
     }
     web_waiter_answer(waiter, &answer);
@@ -46,7 +46,7 @@ bool web_begin_reload(const struct view *view, const struct web_request *request
                       struct web_answer *ret)
 {
     (void)request;
-    int r = view->reload ? view->reload(view->context, done, waiter) : -EBUSY;
+    int r = view->reload(view->context, done, waiter);
     if (r == 0)
         return true;
     if (r == -EBUSY) {
