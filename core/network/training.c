@@ -11,7 +11,7 @@
 
 #define RESEED_UNTIL 0.6        /* progress up to which unused slots are set to queries */
 #define USED_SHARE 0.01         /* a slot with less than this part of an equal share of the weight is unused */
-#define MOST_DEAD 0.1           /* the addressing is faulty with a larger share of dead queries */
+#define MOST_DEAD 0.1           /* the addressing is degenerate with a larger share of dead queries, */
 #define LEAST_ANSWERS 1.001     /* or with fewer distinct answers */
 
 struct training {
@@ -185,8 +185,8 @@ static struct training_health measure_health(const struct training *t)
             entropy -= t->slot_weight[s] / sum * log(t->slot_weight[s] / sum);
     h.effective = sum > 0 ? exp(entropy) : 0;
     h.answers = alive > 0 ? exp(fmax(entropy - t->entropy / alive, 0)) : 0;
-    bool sick = h.dead > MOST_DEAD || (h.answers < LEAST_ANSWERS && slots > 1);
-    h.sick = sick ? t->health.sick + 1 : 0;
+    bool degenerate = h.dead > MOST_DEAD || (h.answers < LEAST_ANSWERS && slots > 1);
+    h.degenerate = degenerate ? t->health.degenerate + 1 : 0;
     return h;
 }
 
@@ -197,7 +197,7 @@ static void check_addressing(struct training *t, double progress)
     for (size_t s = 0; s < slots; s++)
         most = t->slot_weight[s] > t->slot_weight[most] ? s : most;
     bool early = progress < RESEED_UNTIL;
-    if (t->health.dead > MOST_DEAD && (t->health.sick > 1 || !early))
+    if (t->health.dead > MOST_DEAD && (t->health.degenerate > 1 || !early))
         lower_shrink(t);
     if (t->health.dead <= MOST_DEAD && t->health.answers < LEAST_ANSWERS && slots > 1)
         reseed(t, INFINITY, most);

@@ -43,7 +43,7 @@ struct training_health {
     double effective;           /* slots: exp of the entropy of their mean weights, 1 … slots */
     double answers;             /* exp of the mutual information between query and slot; 1: all queries get the same mixture */
     int used;                   /* slots that took at least a hundredth of an equal share */
-    int sick;                   /* checks in a row, up to this one, with more than 10 % dead queries or answers of 1 */
+    int degenerate;             /* checks in a row, up to this one, with more than 10 % dead queries or answers of 1 */
 };
 
 /* Training changes `model`, which is borrowed until close, and may lower its memory's shrink. options and parallel are

@@ -82,7 +82,7 @@ static json_t *state_to_json(const struct training_state *state, double seconds)
                      "slot_weight", weights, "steps", (json_int_t)state->steps, "reseeded", (json_int_t)state->reseeded,
                      "dead_queries", (json_int_t)state->dead_queries, "entropy", state->entropy, "shrink",
                      (double)state->shrink, "health", "dead", h->dead, "effective", h->effective, "answers", h->answers, "used",
-                     h->used, "sick", h->sick, "seconds", seconds);
+                     h->used, "sick", h->degenerate, "seconds", seconds);
 }
 
 static bool state_from_json(struct training_state *state, double *seconds, const json_t *json)
@@ -94,7 +94,7 @@ static bool state_from_json(struct training_state *state, double *seconds, const
     if (json_unpack((json_t *)json, "{s:o, s:o, s:I, s:I, s:I, s:F, s:F, s:{s:F, s:F, s:F, s:i, s:i !}, s:F !}", "rng", &rng,
                     "slot_weight", &weights, "steps", &steps, "reseeded", &reseeded, "dead_queries", &dead, "entropy",
                     &state->entropy, "shrink", &shrink, "health", "dead", &h->dead, "effective", &h->effective, "answers",
-                    &h->answers, "used", &h->used, "sick", &h->sick, "seconds", seconds) < 0 ||
+                    &h->answers, "used", &h->used, "sick", &h->degenerate, "seconds", seconds) < 0 ||
         json_array_size(rng) != 4 || json_array_size(weights) != state->n_slots || steps < 0 || reseeded < 0 ||
         dead < 0 || !(shrink >= 0 && shrink < 1) || !(*seconds >= 0))
         return false;

@@ -20,7 +20,7 @@ enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000 };
 /* Least share of the queries on held-out footage that must find a slot. */
 #define MIN_ALIVE 0.5
 /* Training gives up after so many checks in a row have found degenerate addressing, although it tried to repair it. */
-enum { MOST_SICK = 20 };
+enum { MOST_DEGENERATE = 20 };
 
 struct learner {
     struct footage *footage;
@@ -229,12 +229,12 @@ static int train(struct learner *l, struct model *model, struct training *traini
         p->shrink = model->arch.has_memory ? (double)model->arch.memory.shrink : 0;
         p->slots_reseeded = training_slots_reseeded(training);
         progress(arg, p);
-        if (p->health.sick >= MOST_SICK) {
+        if (p->health.degenerate >= MOST_DEGENERATE) {
             r = error_set(err, -EDOM, "memory addressing is still degenerate at step %ld, after %d steps of repair: %.0f "
                                       "%% of the "
                           "queries find no slot, and the others get %.2f different answers (1: all the same); a lower "
                           "shrink or temperature in the architecture may help, or more varied "
-                          "footage", p->step, MOST_SICK * TRAINING_CHECK,
+                          "footage", p->step, MOST_DEGENERATE * TRAINING_CHECK,
                           100 * p->health.dead, p->health.answers);
             break;
         }

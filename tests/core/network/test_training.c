@@ -153,11 +153,11 @@ enum { STEPS = 500 };
 struct outcome {
     struct training_evaluation e;
     struct training_health first, last; /* at the first check and at the last */
-    int most_sick;
+    int most_degenerate;
     float shrink;
 };
 
-/* Trains the small network from a faulty start: with this λ and batch, and with all slots equal or not. */
+/* Trains the small network from a degenerate start: with this λ and batch, and with all slots equal or not. */
 static struct outcome learn_from_fault(float shrink, bool equal_slots, int batch)
 {
     struct outcome o = {0};
@@ -179,7 +179,7 @@ static struct outcome learn_from_fault(float shrink, bool equal_slots, int batch
         set_batch(training, &rng, batch);
         ck_assert_int_eq(training_step(training, (double)i / STEPS, &loss), 0);
         o.last = training_health(training);
-        o.most_sick = o.last.sick > o.most_sick ? o.last.sick : o.most_sick;
+        o.most_degenerate = o.last.degenerate > o.most_degenerate ? o.last.degenerate : o.most_degenerate;
         if (i == TRAINING_CHECK - 1)
             o.first = o.last;
     }
@@ -198,7 +198,7 @@ static struct outcome learn_from_fault(float shrink, bool equal_slots, int batch
 
 static void check_cured(const struct outcome *o)
 {
-    ck_assert_int_eq(o->last.sick, 0);
+    ck_assert_int_eq(o->last.degenerate, 0);
     ck_assert_msg(o->last.dead < 0.01 && o->e.alive > 0.99, "%g dead, %g alive", o->last.dead, o->e.alive);
     ck_assert_msg(o->last.answers > 1.5 && o->last.effective > 2, "%g answers of %g slots", o->last.answers, o->last.effective);
     ck_assert_msg(o->e.error_without_memory > 1.5 * o->e.error, "%g without the memory, %g with it",
@@ -209,7 +209,7 @@ START_TEST(test_healthy)
 {
     struct outcome o = learn_from_fault(0.02f, false, 4);
     check_cured(&o);
-    ck_assert_int_eq(o.most_sick, 0);
+    ck_assert_int_eq(o.most_degenerate, 0);
     ck_assert(o.shrink == 0.02f);
     ck_assert(o.last.effective <= 20 && o.last.answers <= o.last.effective * 1.001);
 }
@@ -218,9 +218,9 @@ END_TEST
 START_TEST(test_dead_addressing_is_cured)
 {
     struct outcome o = learn_from_fault(0.9f, false, 4);
-    ck_assert_msg(o.first.dead > 0.9 && o.first.sick == 1, "%g dead", o.first.dead);
+    ck_assert_msg(o.first.dead > 0.9 && o.first.degenerate == 1, "%g dead", o.first.dead);
     check_cured(&o);
-    ck_assert_msg(o.most_sick <= 3, "%d checks", o.most_sick);
+    ck_assert_msg(o.most_degenerate <= 3, "%d checks", o.most_degenerate);
     ck_assert_msg(o.shrink > 0 && o.shrink <= 0.45f, "shrink %g", (double)o.shrink);
 }
 END_TEST
@@ -228,7 +228,7 @@ END_TEST
 START_TEST(test_equal_slots_are_cured)
 {
     struct outcome o = learn_from_fault(0.02f, true, 4);
-    ck_assert_msg(o.first.answers < 1.001 && o.first.sick == 1, "%g answers", o.first.answers);
+    ck_assert_msg(o.first.answers < 1.001 && o.first.degenerate == 1, "%g answers", o.first.answers);
     check_cured(&o);
     ck_assert(o.shrink == 0.02f);
 }
