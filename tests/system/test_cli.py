@@ -7,7 +7,7 @@ import subprocess
 
 import harness
 
-COMMANDS = ("run", "check", "learn", "score", "eval", "model", "bench")
+COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "model", "model show", "model prototypes", "bench")
 
 
 class Cli(harness.Case):
@@ -17,9 +17,34 @@ class Cli(harness.Case):
         for name in COMMANDS:
             with self.subTest(name):
                 self.assertIn(name, top.out)
-                command = harness.run(name, "--help")
-                self.assertEqual((command.code, command.err), (0, ""))
-                self.assertIn("memaed " + name, command.out)
+                for option in ("--help", "-h"):
+                    command = harness.run(*name.split(), option)
+                    self.assertEqual((command.code, command.err), (0, ""))
+                    self.assertIn("Usage: memaed " + name, command.out)
+                    self.assertLessEqual(max(map(len, command.out.splitlines())), 80)
+
+    def test_messages(self):
+        for args, message in (
+                ("learn --steps abc", "memaed learn: --steps: expected a whole number from 1 to 100000000, got \"abc\""),
+                ("learn --size=50x50", "memaed learn: --size: expected WIDTHxHEIGHT, multiples of 16 from 16 to 4096, got \"50x50\""),
+                ("learn", "memaed learn: expected --input, or --config, --camera and --hours"),
+                ("eval --clips d", "memaed eval: --model MODEL is missing"),
+                ("score --model m --prec x i", "memaed score: --precision: expected fp32, int8 or auto, got \"x\""),
+                ("bench --precision auto", "memaed bench: --precision: expected fp32 or int8, got \"auto\""),
+                ("model show a b", "memaed model show: expected 1 MODEL, got 2"),
+                ("model nonsense", "memaed model: expected show or prototypes, got \"nonsense\""),
+                ("model", "memaed model: expected show or prototypes after it")):
+            with self.subTest(args):
+                command = harness.run(*args.split())
+                name = re.match(r"memaed ([a-z ]+): ", message)[1]
+                self.assertEqual((command.code, command.err), (2, f"{message}\nTry 'memaed {name} --help'.\n"))
+        self.assertTrue(harness.run("nonsense").err.startswith("memaed: nonsense: no such command\n"))
+
+    def test_help_names_every_profile(self):
+        profiles = re.search(r"expected (.*), got", harness.run("learn", "--profile", "x").err)[1].replace(" or ", ", ").split(", ")
+        self.assertIn("small-ae", profiles)
+        for command in ("learn", "bench"):
+            self.assertEqual([p for p in profiles if not re.search(rf"\b{p}\b", harness.run(command, "--help").out)], [])
 
     def test_version(self):
         command = harness.run("--version")
@@ -31,7 +56,7 @@ class Cli(harness.Case):
                      ("model", "nonsense"), ("model", "show"), ("model", "show", "--limit", "3", "m"),
                      ("model", "prototypes", "m"), ("model", "prototypes", "--output", "d"),
                      ("model", "prototypes", "--output", "d", "--json", "m"),
-                     ("model", "prototypes", "--output", "d", "--limit", "0", "m"), *((name, "--nonsense") for name in COMMANDS),
+                     ("model", "prototypes", "--output", "d", "--limit", "0", "m"), *((*name.split(), "--nonsense") for name in COMMANDS),
                      ("score", "--model"), ("score", "--model", "m", "--stride", "x", "in"),
                      ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
                      ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"), ("bench", "--batch", "4"),
