@@ -105,7 +105,7 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint)
     if (endpoint->hook.url)
         explicit_bzero(endpoint->hook.url, strlen(endpoint->hook.url));
     free(endpoint->hook.url);
-    explicit_bzero(&endpoint->hook, sizeof endpoint->hook);
+    explicit_bzero(endpoint->hook.secret, sizeof endpoint->hook.secret);
     free(endpoint);
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/watch/camera/camera.h"
 #include "io/base/clock.h"
 #include "io/model/model_file.h"
+#include "tests/daemon/watch/y4m.h"
 
 enum { WIDTH = 48, HEIGHT = 32, SIZE = WIDTH * HEIGHT, LENGTH = 16, MAX_CAMERAS = 4, MAX_SCORES = 1024 };
 
@@ -54,26 +55,9 @@ static void static_picture(uint8_t *pixels, int f)
         pixels[SIZE / 2] = pixels[SIZE / 2 + 1] = 255;
 }
 
-/* YUV4MPEG2 of gray pictures: what FFmpeg reads without a codec. */
-static void write_pictures(const char *path, int n, int fps, void (*draw)(uint8_t *pixels, int f))
-{
-    char temporary[160];
-    snprintf(temporary, sizeof temporary, "%s.part", path);
-    FILE *file = fopen(temporary, "w");
-    fprintf(file, "YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 Cmono XCOLORRANGE=FULL\n", WIDTH, HEIGHT, fps);
-    for (int f = 0; f < n; f++) {
-        uint8_t pixels[SIZE];
-        draw(pixels, f);
-        fputs("FRAME\n", file);
-        fwrite(pixels, 1, SIZE, file);
-    }
-    fclose(file);
-    rename(temporary, path);
-}
-
 static void write_clip(const char *path, int n, int fps)
 {
-    write_pictures(path, n, fps, picture);
+    write_y4m(path, WIDTH, HEIGHT, n, fps, picture);
 }
 
 static void set_up(void)
@@ -315,7 +299,7 @@ START_TEST(a_static_scene_is_not_computed_and_a_frozen_camera_is_told)
         for (int i = 0; i < own.still.cells; i++)
             own.still.limit[0][i] = 4;
         char *path = path_of("static.y4m");
-        write_pictures(path, 420, 100, static_picture);
+        write_y4m(path, WIDTH, HEIGHT, 420, 100, static_picture);
         struct config_camera *config = add_camera("static", path);
         config->stride = 2;
         config->backlog = 4096;
