@@ -1,5 +1,6 @@
 /* daemon/watch/fleet: cameras come, go and are replaced by name while others run; ids and scores of those that stay; a change
  * that fails changes nothing; nothing is posted for a camera that has ended, however slow its worker is. */
+#include <cblas.h>
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -381,17 +382,19 @@ START_TEST(a_slow_worker_reaches_nothing_after_the_end)
     ck_assert(!fleet_stop(fleet, monotonic_us() + 1000000, monotonic_us()));
     uint64_t computed = stats().windows;
     int taken = atomic_load(&sink->taken);
-    ck_assert_int_eq(taken, 2);                         /* opened, and closed by the end */
-    struct alert_record last;
-    struct record_range range;
-    ck_assert_uint_eq(alertlog_read(alerts, 0, &last, 1, &range), 1);
-    ck_assert(last.closed_us != 0);
+    ck_assert_int_ge(taken, 2);                         /* every alert has been opened, and closed by the end */
+    struct alert_record kept[64];
+    struct record_range range, after;
+    size_t n = alertlog_read(alerts, 0, kept, 64, &range);
+    for (size_t i = 0; i < n; i++)
+        ck_assert(kept[i].closed_us != 0);
     events_close(events);
     ck_assert_int_eq(atomic_load(&sink->taken), taken);
     free(sink);                                         /* the address sanitizer sees who comes here now */
     ck_assert(fleet_stop(fleet, INT64_MAX, INT64_MAX)); /* the worker has finished its window, and passed it on */
     ck_assert_uint_gt(stats().windows, computed);
-    ck_assert_uint_eq(alertlog_read(alerts, 1, &last, 1, &range), 0);
+    alertlog_read(alerts, 0, kept, 64, &after);
+    ck_assert_uint_eq(after.next, range.next);
     tear_down();
 }
 END_TEST
@@ -430,6 +433,7 @@ END_TEST
 
 int main(void)
 {
+    openblas_set_num_threads(1);        /* as the program has it: OpenBLAS's own threads are unknown to the thread sanitizer */
     TCase *tcase = tcase_create("fleet");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, set_up, NULL);
