@@ -1,5 +1,6 @@
-/* An answer to a request: its status, the values of a few headers, and its body. A body is whole, or a stream that is produced
- * piece by piece while the client reads. Errors are problem details (RFC 9457). Knows nothing of sockets. Any thread. */
+/* An answer to a request: its status, the values of a few headers, and its body. A body is whole, or a stream that is
+ * produced piece by piece while the client reads. Errors are problem details (RFC 9457). Knows nothing of sockets. Any
+ * thread. */
 #ifndef MEMAED_WEB_ANSWER_H
 #define MEMAED_WEB_ANSWER_H
 
@@ -14,8 +15,9 @@ enum { WEB_ALLOW_SIZE = 24 };
 /* A body in pieces. Both functions are called on the web's thread. */
 struct web_stream {
     void *context;
-    /* Writes the next bytes of the body to out: 1 to size of them. Returns how many, 0 at the end of the body, or -errno where
-     * the rest cannot be had: the connection is then cut, so that the client sees that the body is incomplete. Must not block. */
+    /* Writes the next bytes of the body to out: 1 to size of them. Returns how many, 0 at the end of the body, or -errno
+     * where the rest cannot be had: the connection is then cut, so that the client sees that the body is incomplete. Must
+     * not block. */
     ssize_t (*read)(void *context, char *out, size_t size);
     /* Called once: after the end, when the client is gone, or where the body was never sent (HEAD, out of memory). */
     void (*close)(void *context);
@@ -26,7 +28,7 @@ struct web_answer {
     const char *type;               /* Content-Type; static */
     char *body;                     /* whole body, by malloc(). NULL without a stream: out of memory, and status is 500 */
     struct web_stream stream;       /* read is NULL: none */
-    uint64_t size;                  /* bytes of the body; of a stream also WEB_SIZE_UNKNOWN, which HTTP/1.1 sends in chunks */
+    uint64_t size;                  /* bytes of the body; a stream may have WEB_SIZE_UNKNOWN, and is sent in chunks */
     char allow[WEB_ALLOW_SIZE];     /* Allow; empty: no such header */
     int retry_after_s;              /* Retry-After; 0: no such header */
 };

@@ -1,13 +1,13 @@
 /* The connections of the server. No client holds the others up, and no address crowds out the others.
- *   - A client has request_ms to receive its next answer whole. The time runs from when it connects, or from the end of its last
- *     answer; a stream (web/answer.h) has it anew for each piece. Then the server cuts the connection. A client gains nothing by
- *     sending or reading a byte now and then.
+ *   - A client has request_ms to receive its next answer whole. The time runs from when it connects, or from the end of its
+ *     last answer; a stream (web/answer.h) has it anew for each piece. Then the server cuts the connection. A client gains
+ *     nothing by sending or reading a byte now and then.
  *   - No time runs while a request waits for the server (web/waiters.h).
  *   - Past `max` connections, the address that holds most of them loses its oldest. So a thousand connections from one host
  *     lock out neither another host nor a new connection from the same host.
- *   - A connection that the server closes first is read for up to a second more (it lingers). Closing a socket with unread bytes
- *     resets it, and the client would lose the answer that told it what was wrong.
- * To cut is to call shutdown(2): libmicrohttpd sees the end, and closes. For the web's thread alone. Times are monotonic. */
+ *   - A connection that the server closes first is read for up to a second more (it lingers). Closing a socket with unread
+ *     bytes resets it, and the client would lose the answer that told it what was wrong. To cut is to call shutdown(2):
+ *     libmicrohttpd sees the end, and closes. For the web's thread alone. Times are monotonic. */
 #ifndef MEMAED_WEB_CLIENTS_H
 #define MEMAED_WEB_CLIENTS_H
 
@@ -46,15 +46,17 @@ void clients_clear(struct clients *clients);        /* closes what lingers; all 
 struct client *clients_add(struct clients *clients, int fd, const struct sockaddr *address, int64_t now_us);
 /* The client was answered or took a piece: its time begins anew. In these three, client may be NULL. */
 void clients_renew(struct clients *clients, struct client *client, int64_t now_us);
-/* The client's request waits for the server until clients_renew(). false: CLIENTS_WAITING_MAX wait already, or client is NULL. */
+/* The client's request waits for the server until clients_renew(). false: CLIENTS_WAITING_MAX wait already, or client is
+ * NULL. */
 bool clients_wait(struct clients *clients, struct client *client);
 /* Call before fd is closed. Frees client. */
 void clients_remove(struct clients *clients, struct client *client, int64_t now_us);
 
 void clients_expire(struct clients *clients, int64_t now_us);           /* cuts the clients whose time is over */
-int64_t clients_deadline_us(const struct clients *clients);             /* when clients_expire() has work; INT64_MAX: never */
+int64_t clients_deadline_us(const struct clients *clients);         /* when clients_expire() has work; INT64_MAX: never */
 
-/* fds gets up to CLIENTS_LINGER_MAX entries to poll; returns how many. After poll(), the same array goes to clients_drain(). */
+/* fds gets up to CLIENTS_LINGER_MAX entries to poll; returns how many. After poll(), the same array goes to
+ * clients_drain(). */
 size_t clients_poll(const struct clients *clients, struct pollfd *fds);
 void clients_drain(struct clients *clients, const struct pollfd *fds, size_t n);
 

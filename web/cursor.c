@@ -9,7 +9,7 @@ void web_format_cursor(char out[WEB_CURSOR_SIZE], const struct web_cursor *curso
     snprintf(out, WEB_CURSOR_SIZE, "%016" PRIx64 "%08" PRIx32 "%016" PRIx64, cursor->store, cursor->log, cursor->entry);
 }
 
-/* Strict where strtoull() is not: no sign, no blank, no capital. */
+/* Unlike strtoull(), it takes no sign, blank or capital. */
 static int parse_hex(const char *text, size_t n, uint64_t *ret)
 {
     uint64_t x = 0;

@@ -1,7 +1,7 @@
-/* A place in one of the view's logs, as text that clients send back without looking into it. It names the run (view.store) and
- * the log. So a cursor of another run, of another camera, or of a camera that was replaced (its id is new) is told from a place
- * that is no longer kept.
- * Text: 40 lower-case hexadecimal digits: store (16), log (8), entry (16). Pure functions, any thread. */
+/* A place in one of the view's logs, as text that clients send back without looking into it. It names the run (view.store)
+ * and the log. So a cursor of another run, of another camera, or of a camera that was replaced (its id is new) is told from
+ * a place that is no longer kept. Text: 40 lower-case hexadecimal digits: store (16), log (8), entry (16). Pure functions,
+ * any thread. */
 #ifndef MEMAED_WEB_CURSOR_H
 #define MEMAED_WEB_CURSOR_H
 

@@ -29,16 +29,16 @@ void web_headers_add(struct web_headers *h, const char *name, const char *value)
         h->foreign_site = true;
 }
 
-/* Why a request that may change something is refused, as it comes from a page of another site; NULL: it is not. */
+/* The reason to refuse a request that may change something: a page of another site sent it. NULL: it is allowed. */
 static const char *foreign_page(const struct web_headers *h)
 {
     if (h->foreign_site)
         return "Sec-Fetch-Site: expected same-origin or none; memaed changes nothing for pages of other sites";
     if (h->origins > 1)
-        return "Origin: given twice";
+        return "Origin: given twice; expected once";
     if (h->origins == 1 && (h->hosts != 1 || !web_is_same_origin(h->origin, h->host)))
-        return "Origin: expected the scheme, host and port under which memaed was reached, as in Host; memaed changes nothing for "
-               "pages of other sites";
+        return "Origin: expected the scheme, host and port under which memaed was reached, as in Host; "
+               "memaed changes nothing for pages of other sites";
     return NULL;
 }
 

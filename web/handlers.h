@@ -1,5 +1,5 @@
-/* The handlers of all routes, for the table in web/routes.c. Each file of web/handlers/ holds a group. docs/rest.md describes the
- * answers. For the web's thread. */
+/* The handlers of all routes, for the table in web/routes.c. Each file of web/handlers/ holds a group. docs/rest.md
+ * describes the answers. For the web's thread. */
 #ifndef MEMAED_WEB_HANDLERS_H
 #define MEMAED_WEB_HANDLERS_H
 
@@ -19,7 +19,8 @@ extern const char *const web_camera_states[];       /* [enum view_camera_state]:
 /* A cursor of this run as JSON text; NULL: out of memory. */
 json_t *web_cursor_json(const struct view *view, uint32_t log, uint64_t entry);
 /* Whether reading can go on at the cursor: it is of this run and this log, and lies in the range or at its end. */
-bool web_cursor_holds(const struct view *view, const struct web_cursor *cursor, uint32_t log, const struct record_range *range);
+bool web_cursor_holds(const struct view *view, const struct web_cursor *cursor, uint32_t log,
+                      const struct record_range *range);
 /* The 410 for a cursor that does not hold. */
 void web_answer_gone(const struct view *view, uint32_t log, uint64_t oldest, struct web_answer *ret);
 

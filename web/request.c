@@ -45,8 +45,8 @@ static int decode(char *out, size_t size, struct text text)
     return 0;
 }
 
-/* Moves the text before the first c from *rest to *ret, and drops that c. Without a c, it moves all of *rest. false: *rest was
- * used up before. */
+/* Moves the text before the first c from *rest to *ret, and drops that c. Without a c, it moves all of *rest. false: *rest
+ * was used up before. */
 static bool cut(struct text *rest, char c, struct text *ret)
 {
     if (!rest->at)

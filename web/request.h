@@ -1,5 +1,5 @@
-/* What a request asks for: the target of its request line ("/path?name=value&…", percent-encoded) taken apart. Pure functions
- * over text that anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
+/* What a request asks for: the target of its request line ("/path?name=value&…", percent-encoded) taken apart. Pure
+ * functions over text that anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
 #ifndef MEMAED_WEB_REQUEST_H
 #define MEMAED_WEB_REQUEST_H
 
@@ -36,9 +36,9 @@ struct web_request {
  * not begin with '/', or has more or longer segments than any route. ret is written on success only. */
 int web_parse_path(const char *target, size_t size, struct web_path *ret, struct error *err);
 
-/* Reads the parameters in `known` into ret and leaves its other fields as they are. Other parameters are ignored. A known one
- * must not be given twice. 0, or -EINVAL with the cause in err: *parameter is the name of the wrong parameter (static), or NULL
- * where the encoding is broken. ret is written on success only, *parameter always. */
+/* Reads the parameters in `known` into ret and leaves its other fields as they are. Other parameters are ignored. A known
+ * one must not be given twice. 0, or -EINVAL with the cause in err: *parameter is the name of the wrong parameter (static),
+ * or NULL where the encoding is broken. ret is written on success only, *parameter always. */
 int web_parse_query(const char *target, size_t size, unsigned known, struct web_request *ret, const char **parameter,
                     struct error *err);
 

@@ -1,5 +1,5 @@
-/* The table of routes: which handler answers which method and path, and which headers its answers have. Immutable; any thread
- * may read it. A new route is a row in web/routes.c, a line in web/handlers.h and a function in web/handlers/. */
+/* The table of routes: which handler answers which method and path, and which headers its answers have. Immutable; any
+ * thread may read it. A new route is a row in web/routes.c, a line in web/handlers.h and a function in web/handlers/. */
 #ifndef MEMAED_WEB_ROUTES_H
 #define MEMAED_WEB_ROUTES_H
 
@@ -14,8 +14,8 @@
 typedef void web_handler(const struct view *view, const struct web_request *request, struct web_answer *ret);
 
 struct web_waiter;
-/* Begins something whose end answers. true: web_waiter_answer(waiter, …) (web/waiters.h) has been or will be called, once, and
- * *ret is untouched. false: it did not begin, *ret is the answer, and waiter must not be used. Must not block. */
+/* Begins something whose end answers. true: web_waiter_answer(waiter, …) (web/waiters.h) has been or will be called, once,
+ * and *ret is untouched. false: it did not begin, *ret is the answer, and waiter must not be used. Must not block. */
 typedef bool web_begin(const struct view *view, const struct web_request *request, struct web_waiter *waiter,
                        struct web_answer *ret);
 
@@ -40,7 +40,8 @@ struct web_routes {
 };
 
 extern const struct web_routes web_routes;              /* memaed's own */
-/* For answers that a program reads: not cached, and a browser neither runs nor frames them, nor hands them to another site's page. */
+/* For answers that a program reads: not cached, and a browser neither runs nor frames them, nor hands them to another site's
+ * page. */
 extern const struct web_header web_api_headers[];
 
 /* Finds the route of a path, and writes the path's variables into request. method is that of the request line.

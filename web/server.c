@@ -29,8 +29,9 @@ enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000 
 
 const struct web_limits web_default_limits = {.connections = 64, .request_ms = 10000};
 
-/* The thread runs libmicrohttpd's epoll set itself (not libmicrohttpd's internal thread), so that it sees clients come and go and
- * can cut those that are late. libmicrohttpd's panic handler is left as it is: it aborts, on faults of the library's own. */
+/* The thread runs libmicrohttpd's epoll set itself (not libmicrohttpd's internal thread), so that it sees clients come and
+ * go and can cut those that are late. libmicrohttpd's panic handler stays: it aborts when the library finds a fault of its
+ * own. */
 struct web_server {
     const struct view *view;
     const struct web_routes *routes;
@@ -86,13 +87,14 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-/* true: *ret is the answer. false: it comes later, and the connection is suspended. */
+/* true: *ret is the answer. false: the answer comes later, and the connection is suspended. */
 static bool handle(struct web_server *server, struct request *request, const char *method, const struct web_headers *headers,
                    struct web_answer *ret)
 {
     struct web_request parsed;
     request->headers = web_api_headers;
-    const struct web_route *route = web_dispatch(server->routes, method, request->target, request->size, headers, &parsed, ret);
+    const struct web_route *route = web_dispatch(server->routes, method, request->target, request->size, headers, &parsed,
+                                                 ret);
     if (!route)
         return true;
     request->headers = route->headers;
@@ -150,8 +152,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     struct web_headers headers = {.loopback = server->loopback};
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &headers);
-    /* libmicrohttpd closes the connection after an answer to the first call. That is right where a body would follow; without a
-     * body the answer waits for the second call, and the connection may stay. */
+    /* libmicrohttpd closes the connection after an answer to the first call. That is right where a body would follow;
+     * without a body the answer waits for the second call, and the connection may stay. */
     if (request->state == REQUEST_NEW && !headers.has_body) {
         request->state = REQUEST_READ;
         return MHD_YES;
@@ -206,7 +208,7 @@ static int timeout_ms(struct web_server *server)
     return wait_ms == INT64_MAX ? -1 : wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
 }
 
-/* Hands the answers that arrived to their requests, and lets libmicrohttpd go on with those. */
+/* Gives the answers that arrived to their requests, and resumes their connections. */
 static void resume(struct web_server *server)
 {
     void *owner;
@@ -247,8 +249,8 @@ static void *serve(void *arg)
         if (fds[1].revents)
             resume(server);
         /* At its limit of connections libmicrohttpd takes the listening socket out of the set, and puts it back when a run
-         * begins. So a run that closed connections needs another one after it; else nothing wakes this thread for the clients
-         * that wait to be accepted. */
+         * begins. So a run that closed connections needs another one after it; else nothing wakes this thread for the
+         * clients that wait to be accepted. */
         uint64_t before;
         do {
             before = server->closed;
@@ -277,11 +279,13 @@ static int listen_on(struct listener *ret, const char *address, int port, struct
 {
     char service[16];
     snprintf(service, sizeof service, "%d", port);
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;
     int r = getaddrinfo(address, service, &hints, &found);
     if (r != 0)
-        return error_set(err, -EINVAL, "http: listen: expected an address of this machine, got %s: %s", address, gai_strerror(r));
+        return error_set(err, -EINVAL, "http: listen: expected an address of this machine, got %s: %s", address,
+                         gai_strerror(r));
     const int on = 1, off = 0;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -342,7 +346,8 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
      * them. libmicrohttpd closes the listening socket, even where it fails. */
     server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
                                       MHD_OPTION_LISTEN_SOCKET, listener.fd,
-                                      MHD_OPTION_CONNECTION_LIMIT, 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX,
+                                      MHD_OPTION_CONNECTION_LIMIT,
+                                      2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX,
                                       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                                       MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                       MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
@@ -387,8 +392,8 @@ void web_server_close(struct web_server *server)
             ;
         pthread_join(server->thread, NULL);
     }
-    /* From here on nobody touches the requests that wait. libmicrohttpd stops only when none of them is suspended; it does not
-     * call on_request() for them any more. */
+    /* After this, no thread that answers touches a request. libmicrohttpd can stop only when no connection is suspended; it
+     * does not call on_request() for them again. */
     web_waiters_close(server->waiters);
     for (size_t i = 0; i < server->n_waiting; i++)
         MHD_resume_connection(server->waiting[i]->connection);

@@ -1,5 +1,6 @@
-/* What the web sees of the daemon: snapshots, through a few functions that copy and return at once. The web knows
- * nothing of threads, rings or models, and takes no lock of the pipeline. All are called from the web's thread. */
+/* What the web sees of the daemon: a few functions that copy a snapshot and return at once. The web knows nothing of
+ * threads, rings or models, and takes no lock of the pipeline. The web's thread calls all of them. Counts begin with the
+ * process, or with the camera where it was added or replaced later. */
 #ifndef MEMAED_WEB_VIEW_H
 #define MEMAED_WEB_VIEW_H
 
@@ -12,74 +13,82 @@
 
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
-/* Upper bounds of what latencies are counted by. */
+/* Upper bounds of the classes in which latencies are counted. */
 enum { VIEW_LATENCIES = 15 };
 static const short view_latency_ms[VIEW_LATENCIES] = {5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000};
 
 struct view_camera {
-    uint32_t id;                        /* of this camera alone for as long as the process runs; a replaced camera has a new one */
+    uint32_t id;                        /* of this camera alone while the process runs; a replaced camera has a new one */
     char name[RECORD_NAME_SIZE];
     enum view_camera_state state;
-    char reason[256];                   /* why lost, or stopped; redacted; else empty */
-    double fps_in, fps_analysed;        /* frames a second, over the last seconds */
-    uint64_t frames, frames_corrupt, frames_dropped;
-    uint64_t windows_due, windows_scored, windows_skipped, windows_pending;
-    uint64_t windows_static;            /* of those scored: not computed */
-    uint64_t reconnects;
-    double latency_ms;                  /* last window: from its last frame decoded to its score published */
-    uint64_t latencies[VIEW_LATENCIES + 1];     /* of all windows: how many within each bound and above the one before */
-    double latency_seconds;             /* their sum */
-    bool has_score;
+    char reason[256];                   /* why it is lost or has stopped, redacted; else empty */
+    double fps_in;                      /* frames a second that the stream gives, over its last frames; 0: unknown */
+    double fps_analysed;                /* frames a second, over the last seconds */
+    uint64_t frames;                    /* picked for analysis */
+    uint64_t frames_corrupt;            /* flagged by the decoder */
+    uint64_t frames_dropped;            /* of those picked: dropped before they were scored, because analysis lagged */
+    uint64_t windows_due;               /* = scored + skipped + pending */
+    uint64_t windows_scored, windows_skipped, windows_pending;
+    uint64_t windows_static;            /* of those scored: without the network */
+    uint64_t reconnects;                /* how often the source was opened again */
+    double latency_ms;                  /* of the last window: from its last frame decoded to its score published */
+    uint64_t latencies[VIEW_LATENCIES + 1];     /* windows by latency: above bound i - 1, up to bound i; the last: above all */
+    double latency_seconds;             /* sum over all windows scored */
+    bool has_score;                     /* false: last_score and latency_ms have no meaning yet */
     float last_score;
-    double drift;                       /* core/score/drift.h; NAN: not told (yet) */
+    double drift;                       /* distance of core/score/drift.h, 0 to 1; NAN: not measured (yet) */
     bool alert_open;
-    bool frozen;                        /* pictures flow, but repeat for longer than they ever did in footage */
-    double threshold;                   /* NAN: none, scores only */
-    char model[256];                    /* the file's name */
-    enum precision precision;           /* what it computes in */
+    bool frozen;                        /* pictures flow, but repeat for longer than they ever did in the model's footage */
+    double threshold;                   /* of the score; NAN: the camera makes no alerts */
+    char model[256];                    /* the file's name, without its folder */
+    enum precision precision;           /* in which the network computes */
 };
 
 struct view_process {
-    int64_t started_us;                 /* UTC */
-    bool healthy;                       /* what the watchdog thinks */
-    char unhealthy[256];                /* which thread, if not */
-    size_t rss_bytes;
-    uint64_t webhooks_delivered, webhooks_failed, webhooks_dropped, webhooks_queued;
-    int workers;
-    uint64_t cubes;                     /* windows through the network */
-    double cube_seconds;                /* seconds that they took, summed over workers */
+    int64_t started_us;                 /* UTC since 1970 */
+    bool healthy;                       /* every thread makes progress, as the watchdog sees it */
+    char unhealthy[256];                /* else: which thread does not, a sentence */
+    size_t rss_bytes;                   /* resident memory */
+    uint64_t webhooks_delivered;        /* events, once for each endpoint that took them */
+    uint64_t webhooks_failed;           /* attempts */
+    uint64_t webhooks_dropped, webhooks_queued;     /* events, once for each endpoint */
+    int workers;                        /* threads that run the network */
+    uint64_t cubes;                     /* windows that went through the network */
+    double cube_seconds;                /* of computing them, summed over the workers */
 };
 
-/* What became of a reload. Texts are borrowed for the call that hands them over. */
+/* The outcome of a reload. Texts are borrowed for the call that hands them over. */
 struct view_reload {
-    int status;                         /* 0: applied; -EINVAL: the file is faulty; another -errno: it failed. Not 0: nothing changed */
-    const char *detail;                 /* where status is not 0: what failed, one sentence */
+    int status;                         /* 0: applied. Else nothing changed; -EINVAL: the file is faulty; another -errno: it failed */
+    const char *detail;                 /* where status is not 0: what failed, a sentence; never NULL then */
     const char *const *faults;          /* [n_faults], each FILE:LINE:COLUMN: KEY: cause */
     size_t n_faults;
     size_t added, removed, changed, unchanged;  /* cameras */
-    const char *const *needs_restart;   /* [n_needs_restart]: keys that changed in the file but apply at the next start alone */
+    const char *const *needs_restart;   /* [n_needs_restart]: changed keys that only the next start applies */
     size_t n_needs_restart;
 };
 
 typedef void view_reload_done(void *arg, const struct view_reload *result);
 
 struct view {
-    void *context;
-    uint64_t store;                     /* names this run's logs, random; part of every cursor */
-    /* All cameras at one moment, in the configuration's order: *ret has *n, and is the caller's to free(). 0 or -ENOMEM. */
+    void *context;                      /* first argument of each function */
+    uint64_t store;                     /* random; names this run's logs in every cursor */
+    /* All cameras at one moment, in the order of the configuration. *ret is [*n]; the caller frees it. 0 or -ENOMEM. */
     int (*cameras)(void *context, struct view_camera **ret, size_t *n);
-    /* The camera of that name. false: there is none, and ret is untouched. */
+    /* The camera of that name. false: there is none, and *ret is untouched. */
     bool (*camera)(void *context, const char *name, struct view_camera *ret);
     void (*process)(void *context, struct view_process *ret);
-    /* Copies up to max records of the camera with that id, from number `from` on (from range->oldest, where that is later), into
-     * ret. Gives the range kept, and how many were copied in *n: 0 where `from` is at or beyond range->next. false: no camera
-     * has that id any more. */
-    bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max, struct record_range *range,
-                   size_t *n);
-    /* Alerts in the order of opening, likewise; returns how many. A record changes while its alert is open. */
+    /* Copies up to max score records of the camera with that id into ret [max], from number `from` on, or from range->oldest
+     * if that is later. *range is what is kept; *n is how many were copied, 0 where `from` is at or beyond range->next.
+     * false: no camera has that id any more. */
+    bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
+                   struct record_range *range, size_t *n);
+    /* Copies alerts in the same way, in the order of opening, and returns how many. A record changes while its alert is
+     * open. */
     size_t (*alerts)(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range);
-    /* Asks for the configuration to be read again; returns at once. done(arg, result) is called once, from another thread, when
-     * that is over or the daemon ends (-ECANCELED). 0, or -EBUSY where too many wait: done is not called then. */
+    /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
+     * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.
+     * The result may be shared by several requests. -EBUSY: too many wait, or the daemon ends; done is not called. */
     int (*reload)(void *context, view_reload_done *done, void *arg);
 };
 

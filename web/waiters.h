@@ -1,9 +1,9 @@
-/* Requests that wait for an answer from another thread. The web's thread adds a waiter and goes on; any thread answers it later;
- * the web's thread takes the answer.
+/* Requests that wait for an answer from another thread. The web's thread adds a waiter and goes on. Any thread answers it
+ * later. Then the web's thread takes the answer.
  *
- * Who owns a waiter: from web_waiter_add() until web_waiter_answer() it belongs to whoever will answer, who may do so even after
- * web_waiters_close(). Then it is freed, at once after close, else by web_waiters_take(). struct web_waiters lives until it
- * was closed and its last waiter was answered. */
+ * From web_waiter_add() to web_waiter_answer() a waiter belongs to the thread that will answer. That thread may answer after
+ * web_waiters_close(), too; the answer is then dropped. struct web_waiters is freed when it is closed and its last waiter is
+ * answered. Unless it says otherwise, a function is for the web's thread. */
 #ifndef MEMAED_WEB_WAITERS_H
 #define MEMAED_WEB_WAITERS_H
 
@@ -15,19 +15,20 @@ struct web_waiters;
 struct web_waiter;
 
 int web_waiters_open(struct web_waiters **ret);             /* 0 or -errno */
-/* From here on answers are dropped, and no owner is used any more. Takes NULL. */
+/* Drops all answers from now on, and uses no owner any more. Takes NULL. */
 void web_waiters_close(struct web_waiters *waiters);
 /* Readable while there may be an answer to take. Borrowed until close. */
 int web_waiters_fd(const struct web_waiters *waiters);
 
-/* owner comes back from web_waiters_take(). NULL: out of memory. */
+/* web_waiters_take() gives owner back. NULL: out of memory. */
 struct web_waiter *web_waiter_add(struct web_waiters *waiters, void *owner);
-/* Takes back a waiter that nobody will answer. */
+/* Removes a waiter that nobody will answer. */
 void web_waiter_remove(struct web_waiter *waiter);
-/* Answers, once; takes *answer and frees waiter sooner or later. Any thread; holds no lock afterwards and takes a leaf only
- * (LOCK_WAIT). */
+/* Answers the request: call it once. Takes *answer and waiter. Any thread; locks that it holds are of a rank below
+ * LOCK_WAIT. */
 void web_waiter_answer(struct web_waiter *waiter, struct web_answer *answer);
-/* The next answer, which is then the caller's, and the owner of its waiter. false: none is there; the descriptor is quiet again. */
+/* Gives the next answer to the caller, with the owner of its waiter. false: there is none, and the descriptor is no longer
+ * readable (*owner and *answer are untouched). */
 bool web_waiters_take(struct web_waiters *waiters, void **owner, struct web_answer *answer);
 
 #endif

@@ -1,6 +1,6 @@
 /* libFuzzer target: the parsers of request lines, of Host, Origin and Sec-Fetch-Site, and of cursors. They neither crash nor
- * read past the end, and their results obey web/dispatch.h and web/origin.h. A cursor that is accepted has no other spelling: it
- * is written back as the same text. */
+ * read past the end, and their results obey web/dispatch.h and web/origin.h. A cursor that is accepted has no other
+ * spelling: it is written back as the same text. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

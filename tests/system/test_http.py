@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The REST interface of the real program against clients that are wrong, rude or many; the pipeline goes on meanwhile."""
+"""The REST interface of the real program with clients that are wrong, rude or many. The pipeline goes on meanwhile."""
 import http.client
 import json
 import resource
@@ -23,7 +23,7 @@ class Http(harness.Case):
 
     def tearDown(self):
         if not self.memaed.stopped:
-            self.gate.wait(len(self.gate.scores) + 2)       # it still works
+            self.gate.wait(len(self.gate.scores) + 2)       # the camera is still scored
             self.memaed.stop()
 
     def request(self, method, target, headers=None, body=None):
@@ -40,7 +40,7 @@ class Http(harness.Case):
         return socket.create_connection((self.host, self.port), timeout=15 * harness.SCALE)
 
     def raw(self, data):
-        """What comes back for these bytes until the server closes or answers; b"" where it closes without a word."""
+        """The first bytes of the answer to these bytes; b"" where the server closes without one."""
         with self.connect() as s:
             try:
                 s.sendall(data)
@@ -107,7 +107,7 @@ class Http(harness.Case):
                 self.assertRegex(answer, rb"^HTTP/1\.[01] [45]\d\d ")
 
     def test_slow_client(self):
-        """One that sends a byte now and then is cut; others are answered meanwhile."""
+        """A client that sends a byte now and then is cut. Others are answered meanwhile."""
         with self.connect() as s:
             s.sendall(b"GET /api/v1/cameras HTTP/1.1\r\nHost: localhost\r\nX: ")
             start, cut = time.monotonic(), False
@@ -122,7 +122,7 @@ class Http(harness.Case):
                     self.assertLess(time.monotonic() - asked, 2 * harness.SCALE)
                 except (ConnectionResetError, BrokenPipeError):
                     cut = True
-            self.assertTrue(cut, "a request may take for ever")
+            self.assertTrue(cut, "the client was not cut")
 
     def test_thousand_connections(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -133,12 +133,12 @@ class Http(harness.Case):
             for i in range(1000):
                 s = self.connect()
                 sockets.append(s)
-                if i % 2:               # half of them ask and never read, the others say nothing
+                if i % 2:               # half of them ask and never read; the others send nothing
                     try:
                         s.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     except (ConnectionResetError, BrokenPipeError):
-                        pass            # cut already
-            self.assertEqual(self.memaed.get("/healthz")[0], 200, "crowded out")
+                        pass            # the server has cut it
+            self.assertEqual(self.memaed.get("/healthz")[0], 200, "a new client got no answer")
             self.gate.wait(len(self.gate.scores) + 5)
             after = self.memaed.camera("gate")
             if not harness.SAN:
@@ -155,7 +155,7 @@ class Http(harness.Case):
             try:
                 self.assertEqual(silent.recv(1), b"")
             except ConnectionResetError:
-                pass                        # closed as well
+                pass                        # the server has closed it, too
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* web/: paths, methods, parameters, cameras and health over real sockets, with a view of the test's own behind them. The
+/* web/: paths, methods, parameters, cameras and health over real sockets, over a view that the test controls. The
  * routes that read a log are in test_web_logs.c, /metrics is in test_web_metrics.c, reload in test_web_reload.c. */
 #include <check.h>
 #include <errno.h>
@@ -189,7 +189,7 @@ START_TEST(bad_parameters)
     char target[512];
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (strchr(limits[i], ' '))
-            continue;       /* no request line holds one */
+            continue;       /* a request line cannot hold it */
         snprintf(target, sizeof target, "/api/v1/cameras/gate/scores?limit=%s", limits[i]);
         refuse(target, 400, "limit");
         snprintf(target, sizeof target, "/api/v1/alerts?camera=gate&limit=%s", limits[i]);

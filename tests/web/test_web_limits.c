@@ -1,4 +1,4 @@
-/* web/server, web/clients: clients that are slow, many, hostile or in the wrong place. */
+/* web/server, web/clients: slow clients, many clients, hostile clients, and clients with another Host. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 START_TEST(bodies_refused)
 {
-    enum { LARGE = 700000 };        /* less than what is read on for, more than a read */
+    enum { LARGE = 700000 };        /* bytes: more than one read takes, less than the server reads on for */
     char *large = malloc(LARGE + 1);
     memset(large, 'x', LARGE);
     large[LARGE] = '\0';
@@ -29,7 +29,7 @@ START_TEST(bodies_refused)
     check_problem(&answer, 413, NULL);
     answer_free(&answer);
     char out[4096];
-    /* The answer arrives although nobody wanted the body, and the client sends all of it before it reads. */
+    /* The client sends its whole body before it reads. The server refuses the body, and the answer still arrives. */
     for (int i = 0; i < 20; i++) {
         static const char *const methods[] = {"GET", "POST"};
         int fd = dial();
@@ -45,7 +45,8 @@ START_TEST(bodies_refused)
         ck_assert_int_eq(status, i % 2 ? 405 : 413);
     }
     free(large);
-    ck_assert_int_eq(status_of("GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", out, sizeof out), 413);
+    ck_assert_int_eq(status_of("GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", out,
+                               sizeof out), 413);
     ck_assert_int_eq(status_of("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 18446744073709551615\r\n\r\n", out,
                                sizeof out), 413);
     ck_assert_int_eq(status_of("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", out,
@@ -70,7 +71,7 @@ START_TEST(oversized)
     check_problem(&answer, 431, NULL);
     answer_free(&answer);
 
-    /* Past what a connection may hold, libmicrohttpd answers by itself. */
+    /* libmicrohttpd itself answers where a request does not fit into the memory of its connection. */
     enum { HUGE_SIZE = 200000 };
     static char huge[HUGE_SIZE], out[4096];
     static const char line[] = "GET /", field[] = "GET / HTTP/1.1\r\nHost: localhost\r\nX: ";
@@ -101,7 +102,7 @@ START_TEST(foreign_host)
     ck_assert_int_eq(status_of("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", out,
                                sizeof out), 404);
 
-    /* Where it listens to the world there is no name to hold on to. */
+    /* A server that does not listen on loopback takes any Host. */
     web_server_close(server);
     ck_assert_int_eq(web_server_open(&server, "0.0.0.0", 0, &view, NULL), 0);
     snprintf(base, sizeof base, "http://127.0.0.1:%d", web_server_port(server));
@@ -113,11 +114,13 @@ END_TEST
 
 START_TEST(garbage)
 {
-    static const char *const lines[] = {"\r\n\r\n\r\n\r\nGET", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\x01\x01\xfc\x03\x03 hello\r\n\r\n",
-                                        "GET /a b c HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /healthz HTTP/1.1\r\nno colon\r\n\r\n",
+    static const char *const lines[] = {"\r\n\r\n\r\n\r\nGET", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+                                        "\x16\x03\x01\x02\x01\x01\xfc\x03\x03 hello\r\n\r\n",
+                                        "GET /a b c HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                        "GET /healthz HTTP/1.1\r\nno colon\r\n\r\n",
                                         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", "GET /"};
     char out[8192];
-    /* libmicrohttpd may miss an end that comes with the last bytes; the limit in time is for that too. */
+    /* libmicrohttpd may miss the end of a connection that arrives with the last bytes. The time limit then ends it. */
     web_server_close(server);
     open_server(&(struct web_limits){.connections = 64, .request_ms = 300});
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -133,7 +136,7 @@ START_TEST(garbage)
 }
 END_TEST
 
-/* Two requests in one packet, on a connection that stays. */
+/* Three requests arrive in one packet, on a connection that stays. */
 START_TEST(keep_alive)
 {
     char out[8192];
@@ -149,7 +152,8 @@ START_TEST(keep_alive)
 }
 END_TEST
 
-/* A client that never ends its request, and one that does not read its answer, are cut while others are served. */
+/* A client that never ends its request is cut, and so is one that does not read its answer. Others are answered
+ * meanwhile. */
 START_TEST(slow_clients)
 {
     web_server_close(server);
@@ -165,7 +169,7 @@ START_TEST(slow_clients)
     char out[4096];
     ck_assert_int_eq(read_all(silent, out, sizeof out), 0);
     ck_assert_int_eq(read_all(half, out, sizeof out), 0);
-    /* The deaf one sees an end too, after what lies in the buffers. */
+    /* The client that did not read sees the end, too, after the bytes in its buffers. */
     for (;;) {
         struct pollfd fd = {.fd = deaf, .events = POLLIN};
         ck_assert_int_eq(poll(&fd, 1, 60000), 1);
@@ -186,7 +190,7 @@ static size_t open_files(void)
     return n;
 }
 
-/* A thousand connections that say nothing: the next one is served, and they leave nothing behind. */
+/* A thousand connections say nothing. The next one is answered, and no descriptor is lost. */
 START_TEST(thousand)
 {
     struct rlimit limit;
@@ -211,7 +215,7 @@ START_TEST(thousand)
     ck_assert_uint_lt(open_files(), before + CONNECTIONS + 200);
     for (int i = 0; i < CONNECTIONS; i++)
         close(fds[i]);
-    /* Closing is seen in order: once a later request is answered on a fresh connection often enough, all are gone. */
+    /* The server sees ends in the order in which they happen. After enough later requests it has seen them all. */
     for (int i = 0; i < 1000 && open_files() > before; i++) {
         struct answer answer = ask("/healthz");
         ck_assert_int_eq(answer.status, 200);
@@ -223,7 +227,8 @@ START_TEST(thousand)
 }
 END_TEST
 
-/* The process is out of descriptors: who waits is served once one is free, though nothing else happens by then. */
+/* The process has no descriptor left. A client that waits is answered once one is free, though nothing else wakes the
+ * server. */
 START_TEST(out_of_files)
 {
     web_server_close(server);
@@ -234,7 +239,7 @@ START_TEST(out_of_files)
     int first = dial();
     char out[4096];
     send_text(first, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    ck_assert_int_gt(recv(first, out, sizeof out, 0), 0);       /* the server has its descriptor */
+    ck_assert_int_gt(recv(first, out, sizeof out, 0), 0);       /* the server has accepted it */
     limit.rlim_cur = 64;
     setrlimit(RLIMIT_NOFILE, &limit);
     while (dup(first) >= 0)
@@ -306,7 +311,7 @@ START_TEST(addresses)
 }
 END_TEST
 
-/* Closing does not wait for those who are connected. With nobody there, the thread may be silent for ever. */
+/* Closing does not wait for connected clients. Without clients, the thread may be silent for ever. */
 START_TEST(closes)
 {
     int fd = dial();

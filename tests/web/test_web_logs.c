@@ -10,7 +10,7 @@
 #include "tests/web/web_fixture.h"
 #include "web/cursor.h"
 
-/* Polls scores with next, appending and trimming meanwhile: each entry once, in order. */
+/* Polls with next while the log grows and loses its oldest entries: each entry comes once, in order. */
 START_TEST(scores)
 {
     struct answer empty = ask("/api/v1/cameras/gate/scores");
@@ -75,7 +75,7 @@ START_TEST(scores)
     ck_assert_uint_eq(json_array_size(json_object_get(first.json, "scores")), 1000);
     answer_free(&first);
 
-    /* What next pointed at is gone; oldest leads on. */
+    /* The entry of next is no longer kept; polling goes on with oldest. */
     char target[256];
     snprintf(target, sizeof target, "/api/v1/cameras/gate/scores?since=%s", next);
     struct answer gone = ask(target);
@@ -129,8 +129,8 @@ START_TEST(foreign_cursors)
 }
 END_TEST
 
-/* A camera is replaced between two polls: it keeps its name and gets a new id, and its log begins anew. The old cursor leads
- * to nothing, even where the new log has an entry of that number. */
+/* A camera is replaced between two polls. It keeps its name and gets a new id, and its log begins anew. The old cursor is
+ * refused, though the new log has an entry of that number. */
 START_TEST(replaced_camera)
 {
     world.scores_range[0] = (struct record_range){0, 10};
@@ -159,7 +159,7 @@ START_TEST(replaced_camera)
     ck_assert_float_eq((float)json_number_value(json_object_get(json_array_get(list, 0), "reference")), 0.1f + 2);
     answer_free(&answer);
 
-    /* Replaced within one request, after its name was looked up: the answer is the new camera's. */
+    /* The camera is replaced within one request, after its name was looked up. The answer is the new camera's. */
     lock();
     world.cameras[0].id = 0;
     world.replaced_by = 2;
@@ -169,7 +169,7 @@ START_TEST(replaced_camera)
     ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "scores")), 17);
     answer_free(&answer);
 
-    /* Removed: the name is gone with it. */
+    /* The camera is removed, and its name with it. */
     lock();
     world.n_cameras = 0;
     unlock();
@@ -204,7 +204,7 @@ START_TEST(alerts)
     answer_free(&one);
     answer_free(&all);
 
-    /* One camera's, in pages, across the log being trimmed; what is found once is not found again. */
+    /* Pages of one camera's alerts, while the log loses its oldest entries: no alert comes twice. */
     char next[64] = "", target[256];
     json_int_t last = 0;
     size_t found = 0;
@@ -237,7 +237,7 @@ START_TEST(alerts)
     ck_assert_uint_eq(json_array_size(list), 1);
     ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 0), "id")), 152);
     answer_free(&after);
-    refuse("/api/v1/alerts/3", 404, NULL);      /* not kept any more */
+    refuse("/api/v1/alerts/3", 404, NULL);      /* no longer kept */
     web_format_cursor(next, &(struct web_cursor){view.store, WEB_LOG_ALERTS, 3});
     snprintf(target, sizeof target, "/api/v1/alerts?since=%s", next);
     refuse(target, 410, NULL);

@@ -15,8 +15,8 @@ static size_t name_length(const char *line)
     return n;
 }
 
-/* The text format by its letter: HELP, TYPE, then that family's samples, each family once, no sample twice. Returns the
- * value of `wanted` (name and labels as they stand there), NAN where there is none. */
+/* Checks the text format strictly: HELP, TYPE, then all samples of that family; no family and no sample twice. Returns the
+ * value of `wanted` (name and labels as they are written), or NAN where it is missing. */
 static double parse_metrics(const char *metrics, const char *wanted)
 {
     char family[128] = "", kind[16] = "", seen[32768] = "";

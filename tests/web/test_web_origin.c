@@ -16,7 +16,7 @@ START_TEST(same_origin)
         {"http://127.0.0.1:8787", "127.0.0.1:8787", true},
         {"http://[::1]:8787", "[::1]:8787", true},
         {"http://[FE80::1]:8787", "[fe80::1]:8787", true},
-        /* A port that is missing is the scheme's. */
+        /* A missing port is that of the scheme. */
         {"http://cams.example", "cams.example", true},
         {"http://cams.example", "cams.example:80", true},
         {"http://cams.example:80", "cams.example", true},
@@ -33,7 +33,7 @@ START_TEST(same_origin)
         {"http://localhost:65536", "localhost:65536", false},
         {"http://localhost:-1", "localhost:-1", false},
         {"http://localhost:8787x", "localhost:8787x", false},
-        /* Other hosts, though their text begins or ends alike. */
+        /* Other hosts, some of which begin or end like the own one. */
         {"http://evil.example:8787", "localhost:8787", false},
         {"http://localhost.evil.example:8787", "localhost:8787", false},
         {"http://evil.example#localhost:8787", "localhost:8787", false},
@@ -43,7 +43,7 @@ START_TEST(same_origin)
         {"http://[::1", "[::1", false},
         {"http://[::1]x", "[::1]x", false},
         {"http://localhost.", "localhost", false},
-        /* No origin of a page. */
+        /* Texts that are not the origin of a page. */
         {"null", "localhost:8787", false},
         {"null", "null", false},
         {"", "localhost:8787", false},
@@ -84,7 +84,7 @@ START_TEST(same_site)
 }
 END_TEST
 
-/* The status of a request with these header lines, in which PORT becomes the server's port. */
+/* Sends a request with these header lines, in which PORT becomes the server's port. Returns the status. */
 static int status_with(const char *method, const char *target, const char *headers, char *out, size_t size)
 {
     char lines[1024] = "", request[2048];
@@ -96,7 +96,7 @@ static int status_with(const char *method, const char *target, const char *heade
     return status_of(request, out, size);
 }
 
-/* /nowhere answers 404 and /healthz 405 to each POST that is not refused before. */
+/* A POST that is not refused gets 404 from /nowhere and 405 from /healthz. */
 START_TEST(refused)
 {
     static const struct { const char *headers; bool refused; } cases[] = {
@@ -135,7 +135,7 @@ START_TEST(refused)
         }
         int status = status_with("POST", "/nowhere", cases[i].headers, out, sizeof out);
         ck_assert_msg(status == (cases[i].refused ? 403 : 404), "%s: %d", cases[i].headers, status);
-        /* Reading is not refused: no CORS header lets a page of another site see the answer. */
+        /* Reading is allowed, because no CORS header lets a page of another site see the answer. */
         ck_assert_int_eq(status_with("GET", "/healthz", cases[i].headers, out, sizeof out), 200);
         ck_assert_ptr_null(strstr(out, "Access-Control"));
         ck_assert_int_eq(status_with("HEAD", "/healthz", cases[i].headers, out, sizeof out), 200);
@@ -156,25 +156,28 @@ START_TEST(said)
     ck_assert_ptr_nonnull(strstr(text(answer.json, "detail"), "Sec-Fetch-Site"));
     answer_free(&answer);
     char out[8192];
-    ck_assert_int_eq(status_with("POST", "/api/v1/reload", "Host: evil.example:PORT\r\nOrigin: http://evil.example:PORT\r\n", out,
-                                 sizeof out), 421);
-    /* HTTP/1.0 needs no Host; an Origin is then of no host that memaed knows. */
+    ck_assert_int_eq(status_with("POST", "/api/v1/reload", "Host: evil.example:PORT\r\nOrigin: http://evil.example:PORT\r\n",
+                                 out, sizeof out), 421);
+    /* A request of HTTP/1.0 may have no Host. memaed has then nothing to compare an Origin with. */
     ck_assert_int_eq(status_of("POST /nowhere HTTP/1.0\r\nOrigin: http://localhost\r\n\r\n", out, sizeof out), 403);
     ck_assert_int_eq(status_of("POST /nowhere HTTP/1.0\r\n\r\n", out, sizeof out), 404);
     ck_assert_uint_eq(reloads.n_asked, 0);
 }
 END_TEST
 
-/* Beyond loopback any Host is taken, so Origin is compared with what it says. */
+/* A server that does not listen on loopback takes any Host, and compares Origin with it. */
 START_TEST(any_host)
 {
     web_server_close(server);
     ck_assert_int_eq(web_server_open(&server, "0.0.0.0", 0, &view, NULL), 0);
     char out[8192];
-    ck_assert_int_eq(status_with("POST", "/healthz", "Host: cams.example\r\nOrigin: https://cams.example\r\n", out, sizeof out), 405);
-    ck_assert_int_eq(status_with("POST", "/healthz", "Host: cams.example\r\nOrigin: https://evil.example\r\n", out, sizeof out), 403);
-    ck_assert_int_eq(status_with("POST", "/healthz", "Host: cams.example\r\nHost: evil.example\r\nOrigin: https://evil.example\r\n",
-                                 out, sizeof out), 403);
+    static const struct { const char *headers; int status; } cases[] = {
+        {"Host: cams.example\r\nOrigin: https://cams.example\r\n", 405},
+        {"Host: cams.example\r\nOrigin: https://evil.example\r\n", 403},
+        {"Host: cams.example\r\nHost: evil.example\r\nOrigin: https://evil.example\r\n", 403},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        ck_assert_int_eq(status_with("POST", "/healthz", cases[i].headers, out, sizeof out), cases[i].status);
 }
 END_TEST
 

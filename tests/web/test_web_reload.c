@@ -1,5 +1,5 @@
-/* POST /api/v1/reload: each of its answers, and requests that wait for one: others are answered meanwhile; the client, or the
- * server, goes away first. The test ends the reloads (tests/web/web_fixture.h). */
+/* POST /api/v1/reload: all its answers. While a request waits, others are answered, its client may go away, and the server
+ * may close. The test ends the reloads (tests/web/web_fixture.h). */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -9,7 +9,8 @@
 
 #include "tests/web/web_fixture.h"
 
-static const char request_line[] = "POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+static const char request_line[] = "POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
+                                   "Connection: close\r\n\r\n";
 
 /* Lets another thread end the next reloads with this result, and asks for one. */
 static struct answer reload_with(const struct view_reload *result)
@@ -98,21 +99,22 @@ START_TEST(refused)
     check_problem(&answer, 404, NULL);
     answer_free(&answer);
     char out[4096];
-    ck_assert_int_eq(status_of("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", out,
-                               sizeof out), 413);
+    ck_assert_int_eq(status_of("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                               "0\r\n\r\n", out, sizeof out), 413);
     ck_assert_uint_eq(reloads.n_asked, 0);
 
-    /* Neither of these two has a body, and a parameter changes nothing. */
+    /* These two have no body. An unknown parameter is ignored. */
     const struct view_reload done = {.unchanged = 1};
     reloads.at_once = &done;
-    ck_assert_int_eq(status_of("POST /api/v1/reload?x=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", out, sizeof out), 200);
+    ck_assert_int_eq(status_of("POST /api/v1/reload?x=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", out,
+                               sizeof out), 200);
     ck_assert_int_eq(status_of(request_line, out, sizeof out), 200);
     ck_assert_uint_eq(reloads.n_asked, 2);
 }
 END_TEST
 
-/* While reloads wait, for longer than a client has for a request, others are answered. Answers go to who asked, in any order of
- * connections; a request that follows in the same packet waits its turn. */
+/* Reloads wait for longer than a client's time limit, and other requests are answered meanwhile. Each answer reaches the
+ * client that asked. The next request in the same packet is answered after it. */
 START_TEST(waits)
 {
     enum { REQUEST_MS = 200, WAITING = 4 };
@@ -150,7 +152,7 @@ START_TEST(waits)
         ck_assert_int_eq(strncmp(out, "HTTP/1.1 200", 12), 0);
         ck_assert_ptr_nonnull(strstr(first, "HTTP/1.1 404"));
     }
-    /* The time of a client runs again after its answer. */
+    /* After its answer, the time limit holds again for a client. */
     int fd = dial();
     send_text(fd, "POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n");
     wait_reloads(WAITING + 1);
@@ -161,7 +163,7 @@ START_TEST(waits)
 }
 END_TEST
 
-/* So many requests may wait; the next one is told to come again. Waiting ones take no place from others. */
+/* 16 requests may wait; the next one is told to try again. Requests that wait do not count as connections. */
 START_TEST(too_many)
 {
     enum { WAITING = 16 };
@@ -195,7 +197,7 @@ START_TEST(too_many)
 }
 END_TEST
 
-/* Clients that go away while they wait, by closing or by a reset: their answers go nowhere, and their places are free again. */
+/* Clients go away while they wait, by a close or a reset. Nobody gets their answers, and others can wait in their place. */
 START_TEST(client_gone)
 {
     for (size_t i = 0; i < 40; i++) {
@@ -205,7 +207,7 @@ START_TEST(client_gone)
         if (i % 2)
             setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
         close(fd);
-        /* Its descriptor number is free for another client, which must not get the answer. */
+        /* Another client connects, and must not get that answer. */
         int other = dial();
         end_reload(&(struct view_reload){.added = 99});
         send_text(other, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -218,7 +220,7 @@ START_TEST(client_gone)
 }
 END_TEST
 
-/* A client that has sent its end, but still reads, gets its answer. */
+/* A client that only closes its sending side still gets its answer. */
 START_TEST(half_closed)
 {
     int fd = dial();
@@ -241,7 +243,7 @@ static void *end_all(void *arg)
     return NULL;
 }
 
-/* The server closes while reloads wait. They end before, meanwhile or after; closing waits for none of them. */
+/* The server closes while reloads wait. Some end before, some meanwhile, some after. Closing waits for none. */
 START_TEST(server_closes)
 {
     enum { WAITING = 6 };
@@ -288,7 +290,7 @@ static void *ask_reloads(void *arg)
     return arg;
 }
 
-/* Several clients at once, with reloads that end before reload() has returned. */
+/* Several clients ask at once, and each reload ends before reload() returns. */
 START_TEST(at_once)
 {
     enum { CLIENTS = 8 };

@@ -1,5 +1,5 @@
-/* web/routes, web/response: a table of the test's own, whose routes answer with streams: large, of unknown size, broken, to clients
- * that go away, are slow or ask for the head alone. Each stream is closed exactly once. */
+/* web/routes, web/response: a table of routes that the test brings. They answer with streams: large ones, of unknown size,
+ * and broken ones. Clients go away, are slow, or ask for the header alone. Each stream is closed exactly once. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@ enum { LARGE = 50 << 20 };
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    int opened, closed, reads, failed_at;   /* failed_at: how many reads succeed; 0: all */
-    size_t piece;                   /* at most so many bytes a read; 0: as many as fit */
+    int opened, closed, reads, failed_at;   /* failed_at: this many reads succeed; 0: all */
+    size_t piece;                   /* bytes of a read at most; 0: no limit */
 } streams = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 struct body {
@@ -69,7 +69,7 @@ static void answer_large(const struct view *v, const struct web_request *request
     answer_stream(LARGE, LARGE, ret);
 }
 
-/* As many bytes as ID says, without saying so before. */
+/* A body of ID bytes, whose size the header does not tell. */
 static void answer_unknown(const struct view *v, const struct web_request *request, struct web_answer *ret)
 {
     (void)v;
@@ -82,7 +82,9 @@ static void answer_name(const struct view *v, const struct web_request *request,
     web_answer_json(json_pack("{s:s, s:i}", "camera", request->camera, "limit", (int)request->limit), ret);
 }
 
-static const struct web_header page_headers[] = {{"Content-Security-Policy", "default-src 'self'"}, {"X-Route", "page"}, {NULL, NULL}};
+static const struct web_header page_headers[] = {
+    {"Content-Security-Policy", "default-src 'self'"}, {"X-Route", "page"}, {NULL, NULL},
+};
 
 static const struct web_route table[] = {
     {WEB_GET, "/large", 0, answer_large, NULL, page_headers},
@@ -130,7 +132,7 @@ START_TEST(whole)
     ck_assert_ptr_nonnull(strstr(answer.headers, "Content-Length: 52428800\r\n"));
     answer_free(&answer);
     check_closed(1);
-    ck_assert_int_ge(streams.reads, LARGE / (32 << 10));        /* in pieces, never as a whole */
+    ck_assert_int_ge(streams.reads, LARGE / (32 << 10));        /* in pieces */
     static const int sizes[] = {1, 5, 32767, 32768, 32769, 1000000};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         char target[64];
@@ -144,7 +146,7 @@ START_TEST(whole)
 }
 END_TEST
 
-/* HTTP/1.0 knows no chunks: the end of the connection is the end of the body. */
+/* HTTP/1.0 has no chunks; the end of the connection is the end of the body. */
 START_TEST(http_1_0)
 {
     int fd = dial();
@@ -176,13 +178,14 @@ START_TEST(head_alone)
 }
 END_TEST
 
-/* The client goes away in the middle, by closing and by a reset; or it never reads, and the server closes. */
+/* Clients go away in the middle, by a close or a reset. One never reads, and the server closes. */
 START_TEST(gone)
 {
     char out[4096];
     for (int i = 0; i < 20; i++) {
         int fd = dial();
-        send_text(fd, i % 3 ? "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n" : "GET /unknown/99999999 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        send_text(fd, i % 3 ? "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                            : "GET /unknown/99999999 HTTP/1.1\r\nHost: localhost\r\n\r\n");
         ck_assert_int_gt(recv(fd, out, sizeof out, 0), 0);
         if (i % 2)
             setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
@@ -199,7 +202,7 @@ START_TEST(gone)
 }
 END_TEST
 
-/* A stream that breaks: the client sees that the body is incomplete. */
+/* A stream breaks, and the client sees that the body is incomplete. */
 START_TEST(broken)
 {
     pthread_mutex_lock(&streams.mutex);
@@ -219,8 +222,8 @@ START_TEST(broken)
 }
 END_TEST
 
-/* A client that does not read is cut when its time is over. One that reads slowly is not, as each piece has the time anew; others
- * are answered meanwhile. */
+/* A client that does not read is cut at its time limit. One that reads slowly is not, because the limit begins anew with
+ * each piece. Others are answered meanwhile. */
 START_TEST(slow)
 {
     enum { REQUEST_MS = 800, PIECE = 32 << 10 };
@@ -231,7 +234,7 @@ START_TEST(slow)
     send_text(deaf, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
     send_text(slow_fd, "GET /unknown/4000000000 HTTP/1.0\r\n\r\n");
 
-    /* Reads a piece and asks for something else, until three times as long as an answer that is no stream may take. */
+    /* Reads a piece, then sends another request, and so on for three times the limit of an answer that is no stream. */
     struct timespec begin, now;
     clock_gettime(CLOCK_MONOTONIC, &begin);
     double seconds = 0;
@@ -248,14 +251,14 @@ START_TEST(slow)
         closed = streams.closed;
         pthread_mutex_unlock(&streams.mutex);
     }
-    ck_assert_int_eq(closed, 1);        /* the deaf one's */
+    ck_assert_int_eq(closed, 1);        /* that of the client that does not read */
     close(slow_fd);
     check_closed(2);
     close(deaf);
 }
 END_TEST
 
-/* Variables, methods and headers come from the row of the table. */
+/* Variables, methods and headers are those of the row in the table. */
 START_TEST(rows)
 {
     struct answer answer = ask("/a/of/b_2?limit=7");
@@ -265,7 +268,7 @@ START_TEST(rows)
     ck_assert_ptr_nonnull(strstr(answer.headers, "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"));
     ck_assert_ptr_null(strstr(answer.headers, "X-Route"));
     answer_free(&answer);
-    /* POST is a row of its own, with other parameters and headers. */
+    /* The row of POST has other parameters and headers. */
     ck_assert_int_eq(ask_with(&answer, "POST", "/a/of/c?limit=x", NULL, NULL), CURLE_OK);
     ck_assert_int_eq(answer.status, 200);
     ck_assert_int_eq(json_integer_value(json_object_get(answer.json, "limit")), 100);
@@ -275,20 +278,21 @@ START_TEST(rows)
     answer_free(&answer);
 
     static const struct { const char *method, *target, *allow; } cases[] = {
-        {"PUT", "/a/of/b", "Allow: GET, HEAD, POST\r\n"}, {"GET", "/only", "Allow: POST\r\n"}, {"POST", "/large", "Allow: GET, HEAD\r\n"},
-        {"DELETE", "/unknown/1", "Allow: GET, HEAD\r\n"}, {"BREW", "/only", "Allow: POST\r\n"},
+        {"PUT", "/a/of/b", "Allow: GET, HEAD, POST\r\n"}, {"GET", "/only", "Allow: POST\r\n"},
+        {"POST", "/large", "Allow: GET, HEAD\r\n"}, {"DELETE", "/unknown/1", "Allow: GET, HEAD\r\n"}, {"BREW", "/only", "Allow: POST\r\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_int_eq(ask_with(&answer, cases[i].method, cases[i].target, NULL, NULL), CURLE_OK);
         check_problem(&answer, 405, NULL);
-        ck_assert_msg(strstr(answer.headers, cases[i].allow) != NULL, "%s %s: %s", cases[i].method, cases[i].target, answer.headers);
+        ck_assert_msg(strstr(answer.headers, cases[i].allow) != NULL, "%s %s: %s", cases[i].method, cases[i].target,
+                      answer.headers);
         answer_free(&answer);
     }
     ck_assert_int_eq(ask_with(&answer, "HEAD", "/only", NULL, NULL), CURLE_OK);
     ck_assert_int_eq(answer.status, 405);
     answer_free(&answer);
-    static const char *const unknown[] = {"/", "/large/", "/unknown", "/unknown/0", "/unknown/x", "/A/of/b", "/a/of", "/a/of/b/c",
-                                          "/api/v1/cameras", "/a/b/c/d/e/f/g/h/i/j"};
+    static const char *const unknown[] = {"/", "/large/", "/unknown", "/unknown/0", "/unknown/x", "/A/of/b", "/a/of",
+                                          "/a/of/b/c", "/api/v1/cameras", "/a/b/c/d/e/f/g/h/i/j"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
         refuse(unknown[i], 404, NULL);
     refuse("/a/of/b?limit=x", 400, "limit");

@@ -78,7 +78,8 @@ static inline void view_process_now(void *context, struct view_process *ret)
 
 static inline struct score_record score_at(size_t camera, uint64_t i)
 {
-    return (struct score_record){.window = i, .frame = 2 * i + 8, .is_static = i % 2, .time_us = 1700000000000000 + (int64_t)i * 100000,
+    return (struct score_record){.window = i, .frame = 2 * i + 8, .is_static = i % 2,
+                               .time_us = 1700000000000000 + (int64_t)i * 100000,
                                .pts_us = (int64_t)i * 100000 + 4567, .reference = 0.1f + (float)camera,
                                .score = (float)i / 8, .p_value = i % 2 ? 1 / (float)(i + 2) : NAN,
                                .boxes = {(int)(i % 3), {{0.25f, 0.0625f, 0.5f, 0.9355f, 7.5f}, {0, 0.1f, 1, 0.2f, INFINITY}}}};
@@ -124,10 +125,10 @@ enum { RELOADS_MAX = 64 };
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    int refusal;                    /* what reload() returns; 0: it takes the request */
-    const struct view_reload *at_once;      /* not NULL: another thread ends it before reload() returns */
+    int refusal;                    /* reload() returns it; 0: it takes the request */
+    const struct view_reload *at_once;      /* not NULL: another thread ends each reload with it before reload() returns */
     struct { view_reload_done *done; void *arg; } asked[RELOADS_MAX];
-    size_t n_asked, n_ended;        /* ever; in the order of asking */
+    size_t n_asked, n_ended;        /* in all */
 } reloads = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* Waits until the server has asked for n reloads in all. */
@@ -236,7 +237,8 @@ static inline void answer_free(struct answer *answer)
     memset(answer, 0, sizeof *answer);
 }
 
-static inline CURLcode ask_with(struct answer *answer, const char *method, const char *target, const char *header, const char *body)
+static inline CURLcode ask_with(struct answer *answer, const char *method, const char *target, const char *header,
+                                const char *body)
 {
     char url[8192];
     memset(answer, 0, sizeof *answer);
@@ -372,12 +374,13 @@ static inline void setup(void)
     world.n_cameras = 2;
     world.cameras[0] = (struct view_camera){
         .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
-        .frames_dropped = 5, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_skipped = 8, .windows_pending = 2,
-        .reconnects = 1, .latency_ms = 41.23456, .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3},
-        .latency_seconds = 40.5, .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .threshold = 0.25,
-        .drift = 0.0625, .model = "gate.safetensors", .precision = PRECISION_INT8};
+        .frames_dropped = 5, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_skipped = 8,
+        .windows_pending = 2, .reconnects = 1, .latency_ms = 41.23456,
+        .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,
+        .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .threshold = 0.25, .drift = 0.0625, .model = "gate.safetensors", .precision = PRECISION_INT8};
     world.cameras[1] = (struct view_camera){
-        .id = 1, .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN, .model = "m"};
+        .id = 1, .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN,
+        .model = "m"};
     world.process = (struct view_process){.started_us = 1700000000000000, .healthy = true, .rss_bytes = 123456789012,
                                           .webhooks_delivered = 7, .workers = 2, .cubes = 90, .cube_seconds = 12.5};
     world.scores_range[0] = (struct record_range){0, 0};

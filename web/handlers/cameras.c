@@ -22,13 +22,16 @@ static json_t *camera_json(const struct view_camera *c)
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
-                     "frames_dropped", record_json_count(c->frames_dropped), "windows_due", record_json_count(c->windows_due),
-                     "windows_scored", record_json_count(c->windows_scored), "windows_skipped", record_json_count(c->windows_skipped),
+                     "frames_dropped", record_json_count(c->frames_dropped),
+                     "windows_due", record_json_count(c->windows_due), "windows_scored", record_json_count(c->windows_scored),
+                     "windows_skipped", record_json_count(c->windows_skipped),
                      "windows_static", record_json_count(c->windows_static),
-                     "windows_pending", record_json_count(c->windows_pending), "reconnects", record_json_count(c->reconnects),
+                     "windows_pending", record_json_count(c->windows_pending),
+                     "reconnects", record_json_count(c->reconnects),
                      "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),
                      "last_score", c->has_score ? record_json_number(c->last_score) : json_null(),
-                     "threshold", record_json_number(c->threshold), "drift", rounded(c->drift), "model", record_json_text(c->model),
+                     "threshold", record_json_number(c->threshold), "drift", rounded(c->drift),
+                     "model", record_json_text(c->model),
                      "precision", precision_name(c->precision), "alert_open", c->alert_open, "frozen", c->frozen);
 }
 

@@ -12,8 +12,8 @@ void web_handle_healthz(const struct view *view, const struct web_request *reque
         web_answer_json(json_pack("{s:s, s:s, s:o}", "status", "healthy", "version", MEMAED_VERSION,
                                   "started", record_json_time(process.started_us)), ret);
     else
-        web_answer_problem_with(503, "a thread makes no progress; reason names it", "reason", record_json_text(process.unhealthy),
-                                ret);
+        web_answer_problem_with(503, "a thread makes no progress; reason names it", "reason",
+                                record_json_text(process.unhealthy), ret);
 }
 
 void web_handle_readyz(const struct view *view, const struct web_request *request, struct web_answer *ret)
@@ -32,8 +32,9 @@ void web_handle_readyz(const struct view *view, const struct web_request *reques
             watching++;
         if (c->state == VIEW_WATCHING || c->state == VIEW_STOPPED)
             continue;
-        if (json_array_append_new(missing, json_pack("{s:s, s:s, s:o}", "name", c->name, "state", web_camera_states[c->state],
-                                                     "reason", record_json_text(c->reason))) < 0) {
+        json_t *camera = json_pack("{s:s, s:s, s:o}", "name", c->name, "state", web_camera_states[c->state],
+                                   "reason", record_json_text(c->reason));
+        if (json_array_append_new(missing, camera) < 0) {
             json_decref(missing);
             missing = NULL;
         }

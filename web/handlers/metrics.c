@@ -1,6 +1,6 @@
-/* /metrics: the view as Prometheus text (format 0.0.4), names memaed_…, one label `camera` where a value is a camera's. A new
- * metric is a row of a table. All values of a camera are of one snapshot, so that windows due = scored + skipped + pending holds
- * within one scrape where it holds in the view. */
+/* /metrics: the view as Prometheus text (format 0.0.4), names memaed_…, one label `camera` where a value is a camera's. A
+ * new metric is a row of a table. All values of a camera are of one snapshot, so that windows due = scored + skipped +
+ * pending holds within one scrape where it holds in the view. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,14 +47,14 @@ static void put_camera(FILE *out, const char *name, const struct view_camera *ca
 /* ---- one row a metric of a camera ----------------------------------------------------------------------------------- */
 
 #define COUNTERS \
-    X(frames, "Frames decoded.") \
+    X(frames, "Frames picked for analysis.") \
     X(frames_corrupt, "Frames that the decoder flagged as corrupt.") \
     X(frames_dropped, "Frames dropped because analysis lagged.") \
-    X(windows_due, "Windows that were to be scored.") \
+    X(windows_due, "Windows that became due: scored, skipped or pending.") \
     X(windows_scored, "Windows scored.") \
-    X(windows_skipped, "Windows never scored, because analysis lagged or their frames were lost.") \
+    X(windows_skipped, "Windows skipped, because analysis lagged or their frames were lost.") \
     X(windows_static, "Windows scored without the network, because nothing moved beyond the camera's noise.") \
-    X(reconnects, "Times that the source was opened again.")
+    X(reconnects, "How often the source was opened again.")
 
 #define X(field, help) \
     static uint64_t get_##field(const struct view_camera *c) { return c->field; }
@@ -70,7 +70,7 @@ static const struct {
 #undef X
 };
 
-/* NAN: there is none now, and no line. */
+/* NAN: there is no value now, so the sample is left out. */
 static double get_up(const struct view_camera *c) { return c->state == VIEW_WATCHING; }
 static double get_fps_in(const struct view_camera *c) { return c->fps_in; }
 static double get_fps_analysed(const struct view_camera *c) { return c->fps_analysed; }
@@ -87,13 +87,14 @@ static const struct {
     double (*get)(const struct view_camera *c);
 } gauges[] = {
     {"camera_up", "1 while the camera is watched, else 0.", get_up},
-    {"camera_fps_in", "Frames decoded a second, over the last seconds.", get_fps_in},
-    {"camera_fps_analysed", "Frames analysed a second, over the last seconds.", get_fps_analysed},
-    {"camera_windows_pending", "Windows that wait for a worker or are with one.", get_pending},
-    {"camera_latency_seconds", "From the last frame of the last window decoded to its score published.", get_latency},
+    {"camera_fps_in", "Frames a second that the stream gives, over its last frames.", get_fps_in},
+    {"camera_fps_analysed", "Frames a second that are analysed, over the last seconds.", get_fps_analysed},
+    {"camera_windows_pending", "Windows that wait for a worker or are being computed.", get_pending},
+    {"camera_latency_seconds", "Latency of the last window: from its last frame decoded to its score published.",
+     get_latency},
     {"camera_last_score", "Score of the last window.", get_score},
-    {"camera_threshold", "Score above which windows count towards an alert.", get_threshold},
-    {"camera_drift", "Distance of the last day's p-values from uniform, 0 to 1; large where the calibration does not hold.",
+    {"camera_threshold", "Score from which windows count towards an alert.", get_threshold},
+    {"camera_drift", "Distance of the last day's p-values from uniform, 0 to 1; the calibration does not hold from 0.25 on.",
      get_drift},
     {"camera_frozen", "1 while the camera's pictures repeat for longer than they ever did in the model's footage, else 0.",
      get_frozen},
@@ -103,7 +104,7 @@ static const struct {
 static void put_latencies(FILE *out, const struct view_camera *cameras, size_t n)
 {
     static const char name[] = "camera_window_latency_seconds";
-    put_head(out, name, "histogram", "From the last frame of a window decoded to its score published.");
+    put_head(out, name, "histogram", "Latency of all windows: from the last frame decoded to the score published.");
     for (size_t c = 0; c < n; c++) {
         uint64_t count = 0;
         for (int i = 0; i <= VIEW_LATENCIES; i++) {
@@ -144,7 +145,7 @@ static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
         }
     }
     put_latencies(out, cameras, n);
-    put_head(out, "camera_state", "gauge", "1 for the state that the camera is in, 0 for the others.");
+    put_head(out, "camera_state", "gauge", "1 for the state of the camera, 0 for the other states.");
     for (size_t c = 0; c < n; c++) {
         for (int s = VIEW_STARTING; s <= VIEW_STOPPED; s++) {
             fputs("memaed_camera_state{camera=\"", out);
@@ -171,7 +172,7 @@ static void put_counter(FILE *out, const char *name, const char *help, uint64_t 
 
 static void put_process(FILE *out, const struct view_process *p)
 {
-    put_head(out, "build_info", "gauge", "1; the version is the label.");
+    put_head(out, "build_info", "gauge", "Always 1; the version is a label.");
     fputs("memaed_build_info{version=\"" MEMAED_VERSION "\"} 1\n", out);
     put_head(out, "start_time_seconds", "gauge", "When the process started, in seconds since 1970.");
     fprintf(out, "memaed_start_time_seconds %.3f\n", (double)p->started_us / 1e6);
@@ -179,14 +180,15 @@ static void put_process(FILE *out, const struct view_process *p)
     put_gauge(out, "resident_memory_bytes", "Resident memory of the process.", (double)p->rss_bytes);
     put_gauge(out, "workers", "Threads that run the network.", p->workers);
     put_counter(out, "cubes_total", "Windows that went through the network.", p->cubes);
-    put_head(out, "cube_seconds_total", "counter", "Seconds that they took, summed over the workers.");
+    put_head(out, "cube_seconds_total", "counter", "Seconds of computing those windows, summed over the workers.");
     fputs("memaed_cube_seconds_total", out);
     put_value(out, p->cube_seconds);
-    put_counter(out, "webhooks_delivered_total", "Events that a webhook took.", p->webhooks_delivered);
-    put_counter(out, "webhooks_failed_attempts_total", "Attempts to deliver that failed.", p->webhooks_failed);
-    put_counter(out, "webhooks_dropped_total", "Events given up: the queue was full, or they were too old.",
+    put_counter(out, "webhooks_delivered_total", "Events delivered, once for each endpoint.", p->webhooks_delivered);
+    put_counter(out, "webhooks_failed_attempts_total", "Attempts to deliver an event that failed.", p->webhooks_failed);
+    put_counter(out, "webhooks_dropped_total", "Events dropped, because the queue was full or they were too old.",
                 p->webhooks_dropped);
-    put_gauge(out, "webhooks_queued", "Events that wait to be delivered.", (double)p->webhooks_queued);
+    put_gauge(out, "webhooks_queued", "Events that wait to be delivered, once for each endpoint.",
+              (double)p->webhooks_queued);
 }
 
 void web_handle_metrics(const struct view *view, const struct web_request *request, struct web_answer *ret)
@@ -218,5 +220,6 @@ void web_handle_metrics(const struct view *view, const struct web_request *reque
         web_answer_no_memory(ret);
         return;
     }
-    *ret = (struct web_answer){.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8", .body = text, .size = size};
+    *ret = (struct web_answer){.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8", .body = text,
+                               .size = size};
 }

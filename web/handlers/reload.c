@@ -27,7 +27,8 @@ static void done(void *waiter, const struct view_reload *result)
     if (result->status == 0) {
         web_answer_json(json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "status", "reloaded",
                                   "added", record_json_count(result->added), "removed", record_json_count(result->removed),
-                                  "changed", record_json_count(result->changed), "unchanged", record_json_count(result->unchanged),
+                                  "changed", record_json_count(result->changed),
+                                  "unchanged", record_json_count(result->unchanged),
                                   "needs_restart", texts_json(result->needs_restart, result->n_needs_restart)), &answer);
     } else if (result->status == -EINVAL) {
         web_answer_problem_with(422, "the configuration has faults, so nothing changed; faults lists them", "faults",
