@@ -284,7 +284,7 @@ static int listen_on(struct listener *ret, const char *address, int port, struct
     struct addrinfo *found;
     int r = getaddrinfo(address, service, &hints, &found);
     if (r != 0)
-        return error_set(err, -EINVAL, "http: listen: expected an address of this machine, got %s: %s", address,
+        return error_set(err, -EINVAL, "http.listen: expected an address of this machine, got %s: %s", address,
                          gai_strerror(r));
     const int on = 1, off = 0;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -306,7 +306,7 @@ static int listen_on(struct listener *ret, const char *address, int port, struct
     return 0;
 fail:
     r = -errno;
-    error_set(err, r, "http: listen: cannot listen on %s port %d: %s", address, port, strerror(errno));
+    error_set(err, r, "http.listen: cannot listen on %s port %d: %s", address, port, strerror(errno));
     if (fd >= 0)
         close(fd);
     freeaddrinfo(found);
