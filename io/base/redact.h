@@ -6,13 +6,14 @@
 
 /* Copies text into out, cut to size and always ended by 0. Everything that may be secret in a URL becomes "***". A URL is
  * "scheme://…" up to a blank or a control character.
- *   User and password: all up to the last '@' before the query is hidden ("***@host"), so that a password may hold a raw
- *   '@', '/'
- *     or '#'. An address that cannot be host[:port] and has no '@' is hidden up to the next '@' of the line, else to its
- *     end: a blank in the password, or a URL cut short.
- *   NAME=VALUE in path, query and fragment: the value is hidden up to the next '&' if the name holds pass, pwd, psw, token,
- *   key,
- *     secret, auth, sign, cred, user, usr, login, account or session in any case, or is sig, sid, pw, u or p.
+ *
+ * User and password: all up to the last '@' before the query is hidden ("***@host"), so a password may hold a raw '@', '/' or
+ * '#'. An address that cannot be host[:port] and has no '@' is hidden up to the next '@' of the line, else to its end: the
+ * password has a blank, or the URL was cut.
+ *
+ * NAME=VALUE in path, query and fragment: the value is hidden up to the next '&' if the name holds pass, pwd, psw, token, key,
+ * secret, auth, sign, cred, user, usr, login, account or session in any case, or is sig, sid, pw, u or p.
+ *
  * In doubt it hides too much. Other text stays as it is, and a second call changes nothing more. out must not alias text. */
 void redact(char *out, size_t size, const char *text);
 
