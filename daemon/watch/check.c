@@ -341,12 +341,12 @@ static void print_summary(const struct config *config, const struct check_models
         else
             printf(", no memory)\n");
         if (fps > 0)
-            printf("  analysed: %g frames/s, a window of %d every %d\n", fps, arch->frames, camera->stride);
+            printf("  analysed: %g frames/s, a window of %d frames every %d frames\n", fps, arch->frames, camera->stride);
         else
-            printf("  analysed: every frame, a window of %d every %d\n", arch->frames, camera->stride);
+            printf("  analysed: every frame, a window of %d frames every %d frames\n", arch->frames, camera->stride);
         if (check_alert_rule(&rule, camera, file))
-            printf("  alerts: %d of %d windows at %g or more, until %d below %g\n", rule.k, rule.n, (double)rule.threshold,
-                   rule.n, (double)rule.close_threshold);
+            printf("  alerts: open when %d of %d windows score %g or more, close after %d in a row below %g\n", rule.k, rule.n,
+                   (double)rule.threshold, rule.n, (double)rule.close_threshold);
         else
             printf("  alerts: none\n");
     }

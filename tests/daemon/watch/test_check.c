@@ -326,7 +326,7 @@ START_TEST(test_command)
     ck_assert_int_eq(run_check("--config", config, NULL, out, err), 0);
     ck_assert_str_eq(err, "");
     ck_assert_msg(strstr(out, "/x.yml: ok\n") && strstr(out, "rtsp://***@h/x\n") && strstr(out, "10 frames/s") &&
-                  strstr(out, "at 0.2 or more") && strstr(out, "h/...: signed"), "%s", out);
+                  strstr(out, "windows score 0.2 or more") && strstr(out, "h/...: signed"), "%s", out);
     ck_assert(!strstr(out, "hunter2") && !strstr(out, "MfKQ") && !strstr(out, "T0KEN"));
 
     snprintf(config, sizeof config, "%s", write_file("y.yml", "cameras:\n"
