@@ -240,7 +240,8 @@ static int scan(struct picture_file *file, const void *expected, size_t header_s
     unsigned char found[sizeof(struct header) + MAX_TABLES];
     if (pread(file->fd, found, header_size, 0) != (ssize_t)header_size || memcmp(found, expected, header_size) != 0)
         return error_set(err, -EINVAL, "%s: expected recorded footage of %dx%d at %g frames a second, got another file; "
-                         "remove it to begin anew", file->path, file->options.width, file->options.height, file->options.fps);
+                         "remove it to begin anew", file->path, file->options.width, file->options.height,
+                         file->options.fps);
     file->end = header_size;
     struct record record;
     while (pread(file->fd, &record, sizeof record, (off_t)file->end) == (ssize_t)sizeof record && record.size > 0 &&
@@ -320,7 +321,8 @@ int picture_file_size(const char *path, int *width, int *height, struct error *e
         return 0;
     if (n != (ssize_t)sizeof header || memcmp(header.magic, magic, sizeof magic) != 0 || header.width < 1 ||
         header.width > MAX_SIDE || header.height < 1 || header.height > MAX_SIDE)
-        return error_set(err, -EINVAL, "%s: expected footage that memaed recorded, got another file; remove it to begin anew", path);
+        return error_set(err, -EINVAL, "%s: expected footage that memaed recorded, got another file; remove it to begin anew",
+                         path);
     *width = header.width;
     *height = header.height;
     return 1;

@@ -178,7 +178,7 @@ START_TEST(folders_of_images)
     mkdir(clip_path("images"), 0700);
     clip_levels("images.nut", 10, 32, 24, 10, "");
     clips_ffmpeg("-i @/images.nut -start_number 0 @/images/%%03d.png");
-    ck_assert_int_eq(rename(clip_path("images/009.png"), clip_path("images/x%03d:9.png")), 0);  /* it is neither a pattern nor a URL */
+    ck_assert_int_eq(rename(clip_path("images/009.png"), clip_path("images/x%03d:9.png")), 0);  /* no pattern, no URL */
     clips_ffmpeg("-f lavfi -i color=gray:s=64x48 -frames:v 1 @/images/000a.jpg");
     clip_write("images/readme.txt", "text", 4);
     clip_write("images/.hidden.png", "text", 4);

@@ -111,7 +111,7 @@ START_TEST(files_cut_short)
             shortened += all.n > 0 && all.n < 20;
             for (int k = 0; k < all.n; k++)
                 if (!all.frames[k].corrupt) {
-                    int64_t at = all.frames[k].pts_us / step_us;         /* its place in the whole file, as earlier pictures may be missing */
+                    int64_t at = all.frames[k].pts_us / step_us;        /* its place in the whole file, by its time */
                     ck_assert_int_lt(at, 20);
                     ck_assert_msg(memcmp(whole + at * 32 * 24, all.pixels + k * 32 * 24, 32 * 24) == 0,
                                   "%s cut at %zu of %zu: frame %d of %d, %d before", files[i].name, cut, size, k, all.n, (int)at);

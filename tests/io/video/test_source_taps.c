@@ -162,17 +162,24 @@ static const struct {
     int keys;                   /* of 50 packets */
     bool less;                  /* at a low rate not all of them are decoded */
 } clips[] = {
-    {"sound.mkv", "-f lavfi -i sine=d=5 -c:v libx264 -g 10 -bf 2 -x264-params scenecut=0:b-pyramid=none -c:a pcm_s16le", 5, true},
+    {"sound.mkv", "-f lavfi -i sine=d=5 -c:v libx264 -g 10 -bf 2 -x264-params scenecut=0:b-pyramid=none -c:a pcm_s16le", 5,
+     true},
     {"index.mp4", "-c:v libx264 -g 25 -x264-params scenecut=0", 2, true},
     {"stream.ts", "-c:v mpeg2video -g 10 -bf 0 -sc_threshold 1000000000", 5, false},
     {"parts.avi", "-c:v mpeg4 -g 10 -bf 0 -sc_threshold 1000000000", 5, false},
     {"jpeg.mov", "-c:v mjpeg -q:v 3", 50, true},
 };
 
+static void make_clip(size_t i)
+{
+    clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=5 %s -pix_fmt yuv420p -strict -1 @/%s", clips[i].options,
+                 clips[i].name);
+}
+
 START_TEST(sees_every_packet)
 {
     for (size_t i = 0; i < sizeof clips / sizeof *clips; i++) {
-        clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=5 %s -pix_fmt yuv420p -strict -1 @/%s", clips[i].options, clips[i].name);
+        make_clip(i);
         for (int fps = 0; fps <= 2; fps += 2) {
             struct source_options options = tapped(fps);
             read_all(clip_path(clips[i].name), &options);
@@ -193,7 +200,8 @@ END_TEST
 /* A stream is joined in the middle; another one has a packet that the decoder refuses. */
 START_TEST(sees_packets_that_give_no_good_picture)
 {
-    clips_ffmpeg("-f lavfi -i testsrc2=s=128x96:r=10:d=4 -c:v libx264 -g 20 -bf 0 -sc_threshold 0 -pix_fmt yuv420p @/joined.mkv");
+    clips_ffmpeg("-f lavfi -i testsrc2=s=128x96:r=10:d=4 -c:v libx264 -g 20 -bf 0 -sc_threshold 0 -pix_fmt yuv420p "
+                 "@/joined.mkv");
     clips_ffmpeg("-i @/joined.mkv -c copy -bsf:v noise=drop='lt(n\\,5)' -copyinkf @/middle.mkv");
     struct source_options options = tapped(0);
     read_all(clip_path("middle.mkv"), &options);
@@ -234,7 +242,8 @@ START_TEST(sees_the_colour)
     static const char *const codecs[] = {"ffv1", "libx264 -bf 2"};
     for (int c = 0; c < 2; c++) {
         clips_ffmpeg("-f lavfi -i color=red:s=64x48:r=10:d=1 -f lavfi -i color=lime:s=64x48:r=10:d=1 -f lavfi -i "
-                     "color=blue:s=64x48:r=10:d=1 -filter_complex concat=n=3,format=yuv420p -c:v %s @/%s", codecs[c], names[c]);
+                     "color=blue:s=64x48:r=10:d=1 -filter_complex concat=n=3,format=yuv420p -c:v %s @/%s", codecs[c],
+                     names[c]);
         struct source_options options = tapped(5);
         read_all(clip_path(names[c]), &options);
         ck_assert_int_eq(all.n, 15);
@@ -242,12 +251,12 @@ START_TEST(sees_the_colour)
         for (int i = 0; i < seen.frames; i++) {
             const AVFrame *frame = seen.frame[i];
             ck_assert(frame->width == 64 && frame->height == 48 && frame->format == AV_PIX_FMT_YUV420P);
-            ck_assert_int_eq(av_rescale_q(frame->best_effort_timestamp - seen.frame[0]->best_effort_timestamp, seen.time_base,
-                                          (AVRational){1, 1000000}), seen.info[i].pts_us);
+            int64_t since = frame->best_effort_timestamp - seen.frame[0]->best_effort_timestamp;
+            ck_assert_int_eq(av_rescale_q(since, seen.time_base, (AVRational){1, 1000000}), seen.info[i].pts_us);
             const int *colour = colours[seen.info[i].pts_us / 1000000];
             for (int plane = 0; plane < 3; plane++)
                 ck_assert_int_le(abs(frame->data[plane][12 * frame->linesize[plane] + 16] - colour[plane]), 3);
-            ck_assert_int_le(abs(level(i) - (colour[0] - 16) * 255 / 219), 4);         /* gray and colour are of one picture */
+            ck_assert_int_le(abs(level(i) - (colour[0] - 16) * 255 / 219), 4);          /* gray and colour are one picture */
         }
         forget();
     }
@@ -260,7 +269,7 @@ START_TEST(a_tap_changes_nothing)
 {
     static const double rates[] = {0, 2, 7};
     for (size_t i = 0; i < sizeof clips / sizeof *clips; i++) {
-        clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=5 %s -pix_fmt yuv420p -strict -1 @/%s", clips[i].options, clips[i].name);
+        make_clip(i);
         for (int k = 0; k < 6; k++) {
             struct source_options options = small, with;
             options.fps = rates[k / 2];
@@ -298,7 +307,7 @@ START_TEST(is_told_each_stream)
     clip_levels("told.mkv", 5, 32, 24, 10, "");
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(source_open(&source, clip_path("told.mkv"), &options, &err), 0);
-        ck_assert(seen.streams == i + 1 && seen.packets == 5 * i);      /* the stream is told when it is open, before any packet */
+        ck_assert(seen.streams == i + 1 && seen.packets == 5 * i);      /* told at the end of opening, before any packet */
         read_on(source, &options);
         source_close(source);
         ck_assert(seen.streams == i + 1 && seen.packets == 5 * (i + 1) && seen.frames == 5 * (i + 1));
