@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In this order locks are taken. From LOCK_ALERTS on they are leaves: a thread holds them for a copy, and takes no other. */
+/* Locks are taken in this order. From LOCK_ALERTS on they are leaves: a thread holds them for a copy, and takes no other. */
 enum lock_rank {
     LOCK_FLEET = 1,         /* the list of cameras; the web copies their figures under it */
     LOCK_SCHEDULER,         /* the choice among cameras; a worker claims a window (LOCK_RING) under it */
