@@ -65,6 +65,61 @@ class Http(harness.Case):
         status, _, body = self.request("HEAD", "/api/v1/cameras")
         self.assertEqual((status, body), (200, b""))
 
+    def write_config(self, change):
+        """Replaces the configuration by one that change(configuration) has changed; returns what was there before."""
+        with open(self.memaed.config, encoding="utf-8") as f:
+            before = f.read()
+        config = json.loads(before)
+        change(config)
+        with open(self.memaed.config, "w", encoding="utf-8") as f:
+            json.dump(config, f, indent=1)
+        return before
+
+    def test_reload(self):
+        status, headers, body = self.request("POST", "/api/v1/reload")
+        self.assertEqual((status, headers.get_content_type()), (200, "application/json"))
+        self.assertEqual(json.loads(body), {"status": "reloaded", "added": 0, "removed": 0, "changed": 0, "unchanged": 1,
+                                            "needs_restart": []})
+        before = self.write_config(lambda config: config.update(workers=1))
+        answer = json.loads(self.request("POST", "/api/v1/reload")[2])
+        self.assertEqual((answer["unchanged"], answer["needs_restart"]), (1, ["workers"]))
+
+        self.write_config(lambda config: config["cameras"]["gate"].update(stride="often"))
+        answer = self.request("POST", "/api/v1/reload")
+        self.check_problem(answer, 422)
+        faults = json.loads(answer[2])["faults"]
+        self.assertEqual(len(faults), 1)
+        self.assertRegex(faults[0], r"memaed\.yml:\d+:\d+: cameras\.gate\.stride: ")
+        self.gate.wait(len(self.gate.scores) + 2)       # the same cursor goes on
+        with open(self.memaed.config, "w", encoding="utf-8") as f:
+            f.write(before)
+
+        reloads = len(self.memaed.events("reloaded"))
+        for refused in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+            self.check_problem(self.request("POST", "/api/v1/reload", refused), 403)
+        own = {"Origin": f"http://{self.memaed.address}", "Sec-Fetch-Site": "same-origin"}
+        self.assertEqual(self.request("POST", "/api/v1/reload", own)[0], 200)
+        self.check_problem(self.request("POST", "/api/v1/reload", body=b"{}"), 413)
+        answer = self.request("GET", "/api/v1/reload")
+        self.check_problem(answer, 405)
+        self.assertEqual(answer[1]["Allow"], "POST")
+        self.assertEqual(len(self.memaed.events("reloaded")), reloads + 1)
+
+    def test_stop_with_reloads_waiting(self):
+        """Each client gets an answer, or sees the connection end."""
+        sockets = [self.connect() for _ in range(24)]
+        for s in sockets:
+            s.sendall(b"POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.memaed.stop()
+        for s in sockets:
+            with s:
+                try:
+                    answer = s.recv(4096)
+                except ConnectionResetError:
+                    continue
+                if answer:
+                    self.assertRegex(answer, rb"^HTTP/1\.1 (200|503) ")
+
     def test_bad_path(self):
         for target in ("/", "/api", "/api/v1", "/api/v1/", "/api/v1/camera", "/api/v1/cameras/nobody",
                        "/api/v1/cameras/nobody/scores", "/api/v1/cameras/gate/scores/1", "/api/v1/cameras/..%2f..%2fetc",
