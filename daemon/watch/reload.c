@@ -112,7 +112,9 @@ void reload(struct daemon *daemon)
     int r = config_load(&config, daemon->config->path, take_fault, &faults);
     if (r == 0)
         r = apply(daemon, config, &faults, &changes, &err);
-    struct view_reload result = {.status = r, .detail = err.text, .faults = (const char *const *)faults.lines,
+    /* A file that cannot be read is as faulty as one that cannot be understood. */
+    int status = r < 0 && r != -ENOMEM && faults.n > 0 ? -EINVAL : r;
+    struct view_reload result = {.status = status, .detail = err.text, .faults = (const char *const *)faults.lines,
                                  .n_faults = faults.n, .added = changes.added, .removed = changes.removed,
                                  .changed = changes.changed, .unchanged = changes.unchanged, .needs_restart = restart};
     if (r == 0) {
