@@ -15,11 +15,11 @@ enum { WEB_ALLOW_SIZE = 24 };
 /* A body in pieces. Both functions are called on the web's thread. */
 struct web_stream {
     void *context;
-    /* Writes the next bytes of the body to out: 1 to size of them. Returns how many, 0 at the end of the body, or -errno
-     * where the rest cannot be had: the connection is then cut, so that the client sees that the body is incomplete. Must
-     * not block. */
+    /* Writes the next bytes of the body to out, 1 to size of them. Must not block. Returns how many; 0 at the end of the
+     * body; -errno where the stream breaks: the connection is then cut, so that the client sees that the body is
+     * incomplete. */
     ssize_t (*read)(void *context, char *out, size_t size);
-    /* Called once: after the end, when the client is gone, or where the body was never sent (HEAD, out of memory). */
+    /* Called once: after the end, or when the client is gone, or where the body is not sent (HEAD, out of memory). */
     void (*close)(void *context);
 };
 
@@ -33,7 +33,7 @@ struct web_answer {
     int retry_after_s;              /* Retry-After; 0: no such header */
 };
 
-/* Each of these writes *ret whole; the body is the caller's to hand on or to free. root NULL: out of memory, a 500. */
+/* Each of these writes *ret whole. The caller passes the answer on, or clears it. Out of memory, or root NULL: a 500. */
 void web_answer_json(json_t *root, struct web_answer *ret);         /* 200; takes root */
 void web_answer_problem(int status, const char *detail, struct web_answer *ret);
 /* A problem with a member of its own beside those of RFC 9457; takes value. */

@@ -15,8 +15,7 @@ web_begin web_begin_reload;                                             /* reloa
 
 extern const char *const web_camera_states[];       /* [enum view_camera_state]: "starting" …; cameras.c */
 
-/* The rest is logs.c. */
-/* A cursor of this run as JSON text; NULL: out of memory. */
+/* These three are in logs.c. A cursor of this run as JSON text; NULL: out of memory. */
 json_t *web_cursor_json(const struct view *view, uint32_t log, uint64_t entry);
 /* Whether reading can go on at the cursor: it is of this run and this log, and lies in the range or at its end. */
 bool web_cursor_holds(const struct view *view, const struct web_cursor *cursor, uint32_t log,

@@ -1,7 +1,7 @@
-/* Which page sent a request, as far as its headers tell. A browser on this machine also shows pages of strangers, and they
- * can make it send requests here. Host tells a page that reached memaed through a name of its own (DNS rebinding); Origin
- * and Sec-Fetch-Site tell a page of another site. A program such as curl sends neither of the latter two. Pure functions
- * over text that anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
+/* Headers that reveal which page sent a request. A browser on this machine also shows pages of strangers, and they can make
+ * it send requests here. Host reveals a page that gave memaed's address a name of its own (DNS rebinding). Origin and
+ * Sec-Fetch-Site reveal a page of another site; a program such as curl sends neither. Pure functions over text that anyone
+ * may have sent (tests/fuzz/fuzz_query.c); any thread. */
 #ifndef MEMAED_WEB_ORIGIN_H
 #define MEMAED_WEB_ORIGIN_H
 
@@ -13,8 +13,8 @@ bool web_parse_loopback_host(const char *host);
 
 /* Whether an Origin header, SCHEME://HOST or SCHEME://HOST:PORT, is the origin of a page that came from this Host. Hosts are
  * compared without regard to case. A port that is missing is the scheme's, on both sides: 80 of http, 443 of https. memaed
- * speaks http alone, but a proxy before it may speak https, so both schemes are taken. All else is refused: "null", an empty
- * text, another scheme, a path, a user name. */
+ * speaks http alone, but a proxy before it may speak https, so both schemes are taken. Everything else is refused: "null",
+ * an empty text, another scheme, a path, a user name. */
 bool web_is_same_origin(const char *origin, const char *host);
 
 /* Whether the value of Sec-Fetch-Site is one that memaed's own page, or the user by hand, sends: same-origin or none. */

@@ -14,8 +14,9 @@
 typedef void web_handler(const struct view *view, const struct web_request *request, struct web_answer *ret);
 
 struct web_waiter;
-/* Begins something whose end answers. true: web_waiter_answer(waiter, …) (web/waiters.h) has been or will be called, once,
- * and *ret is untouched. false: it did not begin, *ret is the answer, and waiter must not be used. Must not block. */
+/* Starts work on another thread, which answers when it is done. Must not block. true: that thread calls web_waiter_answer()
+ * (web/waiters.h) once, maybe before this returns, and *ret is untouched. false: no work was started, *ret is the answer,
+ * and nobody may use waiter any more. */
 typedef bool web_begin(const struct view *view, const struct web_request *request, struct web_waiter *waiter,
                        struct web_answer *ret);
 
@@ -40,8 +41,8 @@ struct web_routes {
 };
 
 extern const struct web_routes web_routes;              /* memaed's own */
-/* For answers that a program reads: not cached, and a browser neither runs nor frames them, nor hands them to another site's
- * page. */
+/* Headers of an answer for programs. No cache keeps it. A browser does not run it, does not show it in a frame, and gives it
+ * to no page of another site. */
 extern const struct web_header web_api_headers[];
 
 /* Finds the route of a path, and writes the path's variables into request. method is that of the request line.

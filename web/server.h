@@ -29,7 +29,8 @@ int web_server_open(struct web_server **ret, const char *address, int port, cons
 /* The same with a table and limits of the caller's. routes is borrowed until close; limits for the call. */
 int web_server_open_with(struct web_server **ret, const char *address, int port, const struct view *view,
                          const struct web_routes *routes, const struct web_limits *limits, struct error *err);
-/* Takes NULL. Waits neither for slow clients nor for requests that wait for an answer; what answers them may come later. */
+/* Takes NULL. Does not wait for slow clients. Does not wait for the thread that answers a request later; that
+ * thread may still call web_waiter_answer() afterwards. */
 void web_server_close(struct web_server *server);
 int web_server_port(const struct web_server *server);   /* the port that it listens on */
 

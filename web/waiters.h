@@ -15,7 +15,7 @@ struct web_waiters;
 struct web_waiter;
 
 int web_waiters_open(struct web_waiters **ret);             /* 0 or -errno */
-/* Drops all answers from now on, and uses no owner any more. Takes NULL. */
+/* After this, answers are dropped and owners are not used. Takes NULL. */
 void web_waiters_close(struct web_waiters *waiters);
 /* Readable while there may be an answer to take. Borrowed until close. */
 int web_waiters_fd(const struct web_waiters *waiters);
