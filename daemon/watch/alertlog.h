@@ -1,5 +1,5 @@
-/* The last alerts of all cameras, numbered without gaps from 0 in the order of opening; an alert's id is its number + 1.
- * Bounded: the oldest gives way. A leaf mutex, held for a copy. */
+/* The log of alerts of all cameras. It numbers them from 0 without gaps in the order of opening; an alert's id is its
+ * number + 1. It is bounded: a new alert overwrites the oldest. Any thread; each call takes a leaf lock for a copy. */
 #ifndef MEMAED_DAEMON_WATCH_ALERTLOG_H
 #define MEMAED_DAEMON_WATCH_ALERTLOG_H
 
@@ -10,9 +10,9 @@ struct alertlog;
 int alertlog_open(struct alertlog **ret, size_t capacity);      /* 0, -EINVAL (capacity 0), -ENOMEM */
 void alertlog_close(struct alertlog *log);                      /* takes NULL */
 
-/* Appends a copy of alert, and sets the id in both. Any thread. */
+/* Appends a copy of alert, and sets the id in both. */
 void alertlog_append(struct alertlog *log, struct alert_record *alert);
-/* Replaces the entry with the alert's id, if it is still kept. */
+/* Replaces the record with the alert's id. Does nothing where it has been overwritten. */
 void alertlog_update(struct alertlog *log, const struct alert_record *alert);
 
 /* As scorelog_read(). */

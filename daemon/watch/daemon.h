@@ -1,6 +1,6 @@
-/* All parts of `memaed run`, for the files of daemon/watch that see more than one of them. Main's thread sets it up before the
- * threads start, and takes it apart after they ended. In between the pointers stay, but for those that a reload changes, which main's
- * thread alone reads: config and webhooks. */
+/* All parts of `memaed run`, for the files of daemon/watch that see more than one of them. Main's thread sets it up
+ * before the threads start, and takes it apart after they ended. In between the pointers stay, but for those that a
+ * reload changes, which main's thread alone reads: config and webhooks. */
 #ifndef MEMAED_DAEMON_WATCH_DAEMON_H
 #define MEMAED_DAEMON_WATCH_DAEMON_H
 
@@ -31,7 +31,7 @@ struct daemon {
     struct view view;
     struct web_server *web;
     int workers;
-    int changed_fd;                     /* an eventfd that wakes main's thread: a camera's state changed, a reload is asked for */
+    int changed_fd;                     /* an eventfd; wakes main's thread on a change of state or a reload request */
     int64_t started_us;                 /* UTC */
 
     struct lock lock;                   /* a leaf; guards: */

@@ -25,7 +25,8 @@ struct fleet {
     bool started;
     struct member *left;            /* told to end, and not ended when they were waited for */
 
-    struct lock lock;               /* guards `members` and `n`, which main's thread alone changes, and so may read without it */
+    /* The lock guards `members` and `n`. Main's thread alone changes them, and so may read them without it. */
+    struct lock lock;
     struct member **members;        /* [n], in the configuration's order */
     size_t n;
 };
@@ -62,7 +63,8 @@ int fleet_start(struct fleet *fleet, struct error *err)
 
 /* ---- models --------------------------------------------------------------------------------------------------------- */
 
-int fleet_models_load(struct fleet_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg)
+int fleet_models_load(struct fleet_models *ret, const struct config *config, check_line *fault, check_line *warning,
+                      void *arg)
 {
     struct model_identity *of_camera = calloc(config->n_cameras + 1, sizeof *of_camera);
     struct model_identity *identities = calloc(config->n_cameras + 1, sizeof *identities);

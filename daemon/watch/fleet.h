@@ -1,7 +1,8 @@
-/* All cameras of the daemon, and the workers that they share. Cameras come, go and are replaced by name while the others run.
+/* All cameras of the daemon, and the workers that they share. Cameras come, go and are replaced by name while the others
+ * run.
  *
- * A camera has an id that no other camera of this process ever has; a camera that is replaced by one of the same name is another
- * camera. Unchanged cameras keep their thread, their ring, their scores and their id.
+ * A camera has an id that no other camera of this process ever has; a camera that is replaced by one of the same name is
+ * another camera. Unchanged cameras keep their thread, their ring, their scores and their id.
  *
  * One thread, main's, opens and changes the fleet. fleet_view…() and fleet_scores() are for any thread. */
 #ifndef MEMAED_DAEMON_WATCH_FLEET_H
@@ -36,7 +37,8 @@ struct fleet_models {
 };
 
 /* check_models() with its results; a file that changes while it is read counts as changed at the next load. */
-int fleet_models_load(struct fleet_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg);
+int fleet_models_load(struct fleet_models *ret, const struct config *config, check_line *fault, check_line *warning,
+                      void *arg);
 void fleet_models_clear(struct fleet_models *models);   /* after fleet_models_load(), or zeroes */
 
 struct fleet_changes {
@@ -51,9 +53,9 @@ int fleet_start(struct fleet *fleet, struct error *err);
 /* Makes the cameras those of config, in its order; models are config's. A camera is unchanged where its keys
  * (config_camera_equal()) and its model's identity are. Either all new cameras can be opened, or nothing changes.
  *
- * Cameras that leave are told to end, and waited for; a new one of the same name starts after that. A camera that takes longer
- * than the patience (in name resolution, or in a slow window) ends on its own, later, by fleet_reap().
- * 0, or -errno with the cause in err. */
+ * Cameras that leave are told to end, and waited for; a new one of the same name starts after that. A camera that takes
+ * longer than the patience (in name resolution, or in a slow window) ends on its own, later, by fleet_reap(). 0, or
+ * -errno with the cause in err. */
 int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_models *models, struct fleet_changes *ret,
                 struct error *err);
 

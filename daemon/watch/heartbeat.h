@@ -1,6 +1,6 @@
-/* How the watchdog knows that every thread progresses. A thread has a heartbeat. Before each step it sets the deadline by which
- * the step is done if all is well: a frame read, a back-off over, a window scored. A thread that waits for work has no deadline.
- * A thread is stuck once its deadline has passed.
+/* How the watchdog knows that every thread progresses. A thread has a heartbeat. Before each step it sets the deadline by
+ * which the step is done if all is well: a frame read, a back-off over, a window scored. A thread that waits for work has
+ * no deadline. A thread is stuck once its deadline has passed.
  *
  * Heartbeats join and leave the set while the daemon runs. Any thread may call. */
 #ifndef MEMAED_DAEMON_WATCH_HEARTBEAT_H
@@ -35,7 +35,8 @@ void heartbeat_remove(struct heartbeats *set, struct heartbeat *beat);  /* does 
 void heartbeat_until(struct heartbeat *beat, int64_t deadline_us);      /* the step at hand is done by then */
 void heartbeat_idle(struct heartbeat *beat);                            /* the thread waits for work */
 
-/* Copies the name of the beat that has been overdue the longest into name. false: all threads are well, name is untouched. */
+/* Copies the name of the beat that has been overdue the longest into name. false: all threads are well, name is
+ * untouched. */
 bool heartbeats_stuck(struct heartbeats *set, int64_t now_us, char name[HEARTBEAT_NAME_SIZE]);
 
 #endif

@@ -1,5 +1,5 @@
-/* The plans that cameras run: one for each distinct model and precision, shared by all cameras that want it, kept until the last
- * of them gives it back. The fleet's thread alone. */
+/* The plans that cameras run: one for each distinct model and precision, shared by all cameras that want it, kept until
+ * the last of them gives it back. The fleet's thread alone. */
 #ifndef MEMAED_DAEMON_WATCH_PLANS_H
 #define MEMAED_DAEMON_WATCH_PLANS_H
 
@@ -26,8 +26,8 @@ bool model_identity_equal(const struct model_identity *a, const struct model_ide
 int plans_open(struct plans **ret);             /* 0, -ENOMEM */
 void plans_close(struct plans *plans);          /* takes NULL; every plan has been given back */
 
-/* A plan of the model at path, computing as the camera wishes and the calibration allows (calibration_precision()). 0, or what
- * calibration_open_plan() returns, with the cause in err. The caller gives it back. */
+/* A plan of the model at path, computing as the camera wishes and the calibration allows (calibration_precision()). 0, or
+ * what calibration_open_plan() returns, with the cause in err. The caller gives it back. */
 int plans_take(struct plans *plans, const struct plan **ret, const char *path, const struct model_identity *identity,
                const struct model_file *file, enum precision wish, struct error *err);
 void plans_give(struct plans *plans, const struct plan *plan);

@@ -136,8 +136,8 @@ static int open_all(struct daemon *daemon, struct error *err)
  *   4. HTTP closes
  *   5. events reach the log alone, and webhooks send their queues for the rest of the time
  *   6. memory is freed
- * A decoder or worker that has not ended in time is abandoned. After 3 it can reach no alert, and after 5 no webhook; but it still
- * uses its camera. So false is returned instead of 6, and the process is to end without what runs at exit. */
+ * A decoder or worker that has not ended in time is abandoned. After 3 it can reach no alert, and after 5 no webhook; but
+ * it still uses its camera. So false is returned instead of 6, and the process is to end without what runs at exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
@@ -176,8 +176,8 @@ static int run(struct config *config)
         r = open_all(&daemon, &err);
     if (r == 0) {
         struct log_number cameras, workers;
-        log_event(LOG_NOTICE, "started", "version", MEMAED_VERSION, "cameras", log_int(&cameras, (long long)config->n_cameras),
-                  "workers", log_int(&workers, daemon.workers), NULL);
+        log_event(LOG_NOTICE, "started", "version", MEMAED_VERSION, "cameras",
+                  log_int(&cameras, (long long)config->n_cameras), "workers", log_int(&workers, daemon.workers), NULL);
         notify_ready();
         r = supervise(&daemon, signals_fd);
         if (r < 0)

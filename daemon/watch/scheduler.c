@@ -11,8 +11,8 @@
 #include "io/base/lock.h"
 #include "io/base/thread.h"
 
-/* A window is expected within PATIENCE times the client's slowest so far, and not sooner than LEAST_PATIENCE_US. A client's first
- * window, for which no time is known, is expected within FIRST_WINDOW_US. */
+/* A window is expected within PATIENCE times the client's slowest so far, and not sooner than LEAST_PATIENCE_US. A
+ * client's first window, for which no time is known, is expected within FIRST_WINDOW_US. */
 #define LEAST_PATIENCE_US INT64_C(5000000)
 #define FIRST_WINDOW_US INT64_C(120000000)
 enum { PATIENCE = 20, ALIGNMENT = 64 };
@@ -151,8 +151,9 @@ int scheduler_add(struct scheduler *scheduler, const struct scheduler_client *cl
         return -ENOMEM;
     added->client = *client;
     /* Only the thread that adds and removes changes the size, so that it may be read here. */
-    void **buffers = NULL;
-    if (client->workspace_size > scheduler->workspace_size && !(buffers = new_workspaces(scheduler, client->workspace_size))) {
+    bool grows = client->workspace_size > scheduler->workspace_size;
+    void **buffers = grows ? new_workspaces(scheduler, client->workspace_size) : NULL;
+    if (grows && !buffers) {
         free(added);
         return -ENOMEM;
     }

@@ -17,7 +17,7 @@
 #include "io/base/clock.h"
 
 #define TICK_US INT64_C(1000000)
-/* Some that stop a daemon signal both it and its process group: that is one wish, not two. */
+/* A service manager may signal the daemon and its process group: a second signal this soon is the same one. */
 #define SAME_SIGNAL_US INT64_C(200000)
 
 static void set_of_signals(sigset_t *ret)
@@ -30,8 +30,8 @@ static void set_of_signals(sigset_t *ret)
 
 static pthread_t main_thread;
 
-/* Runs in threads that libraries made before main could block anything (OpenBLAS makes its own while it is loaded): main's
- * thread has the signal blocked, so that it waits there for the signalfd. */
+/* The handler runs in threads that libraries started before main could block signals (OpenBLAS starts its own while it is
+ * loaded). It sends the signal to main's thread, where it is blocked and waits for the signalfd. */
 static void pass_on(int signal_number)
 {
     int saved = errno;
@@ -54,7 +54,8 @@ int supervise_take_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
-/* Copies who is stuck into ret; "" where nobody is. Threads of libraries say their own deadlines. */
+/* Writes the name of the stuck thread into ret; "": no thread is stuck. The webhook sender and the web server have
+ * deadlines of their own. */
 static void find_stuck(struct daemon *daemon, char ret[HEARTBEAT_NAME_SIZE])
 {
     int64_t now_us = monotonic_us();
@@ -73,7 +74,7 @@ static void feed_watchdog(struct daemon *daemon)
     find_stuck(daemon, stuck);
     if (!*stuck)
         notify_watchdog();
-    /* Read without the lock: nobody else writes it. */
+    /* Read without the lock: only this thread writes it. */
     if (strcmp(stuck, daemon->stuck) == 0)
         return;
     if (*stuck)
@@ -85,7 +86,7 @@ static void feed_watchdog(struct daemon *daemon)
     lock_give(&daemon->lock);
 }
 
-/* Tells the status line where it is not the one told last. */
+/* Sends the status line to systemd if it differs from the last one sent. */
 static void show_status(struct daemon *daemon, char *shown, size_t size)
 {
     size_t count[VIEW_STOPPED + 1];
@@ -102,7 +103,7 @@ static void show_status(struct daemon *daemon, char *shown, size_t size)
     snprintf(shown, size, "%s", text);
 }
 
-/* true: it is time to end. */
+/* true: the daemon is to end. */
 static bool take_signal(struct daemon *daemon, int fd)
 {
     struct signalfd_siginfo info;

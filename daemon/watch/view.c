@@ -43,7 +43,7 @@ static void process(void *context, struct view_process *ret)
         snprintf(ret->unhealthy, sizeof ret->unhealthy, "%s is stuck", daemon->stuck);
     struct webhooks *webhooks = daemon->webhooks;
     lock_give(&daemon->lock);
-    if (!webhooks)              /* once opened, they stay until the web has closed */
+    if (!webhooks)              /* once opened, they stay until after the web has closed */
         return;
     struct webhook_stats stats;
     webhooks_stats(webhooks, &stats);

@@ -255,8 +255,8 @@ void camera_view(struct camera *camera, struct view_camera *ret)
     ret->precision = camera_windows_precision(camera->windows);
     camera_status_view(&camera->status, ret);
 
-    /* Scored windows are read first: each of them is claimed in the counters that are read after it, so that the rest is never
-     * negative. Pending windows include those that are being computed. */
+    /* Scored windows are read first: each of them is claimed in the counters that are read after it, so that the rest is
+     * never negative. Pending windows include those that are being computed. */
     results_view(camera_windows_results(camera->windows), ret);
     struct frame_ring_stats stats;
     frame_ring_stats(camera_windows_ring(camera->windows), &stats);

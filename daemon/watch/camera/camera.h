@@ -1,9 +1,9 @@
-/* One camera: its life. A thread of its own decodes the source (camera/stream.h); workers run the network over the windows that
- * come due (camera/windows.h).
+/* One camera: its life. A thread of its own decodes the source (camera/stream.h); workers run the network over the
+ * windows that come due (camera/windows.h).
  *
- * The thread plays the source and, whatever happens, opens it again, for ever, after a jittered back-off from half a second to
- * half a minute. The back-off starts over once a stream has flowed for half a minute, so that a camera that comes and goes slows
- * down. At the end of a file it begins again (`loop`), or the thread ends.
+ * The thread plays the source and, whatever happens, opens it again, for ever, after a jittered back-off from half a
+ * second to half a minute. The back-off starts over once a stream has flowed for half a minute, so that a camera that
+ * comes and goes slows down. At the end of a file it begins again (`loop`), or the thread ends.
  *
  * States
  *   starting   before the first picture, or the first failure
@@ -12,12 +12,12 @@
  *   lost       the source could not be opened, failed, stalled or ended
  *   stopped    a file has ended, and its last window is scored
  *
- * camera.lost and camera.restored always take turns: camera.lost at the first failure, camera.restored when a whole window of
- * pictures has come in one unbroken sequence. A stream that fails again before that is no new loss, nor is a failure to
- * reconnect. A loss closes the camera's open alert.
+ * camera.lost and camera.restored always take turns: camera.lost at the first failure, camera.restored when a whole
+ * window of pictures has come in one unbroken sequence. A stream that fails again before that is no new loss, nor is a
+ * failure to reconnect. A loss closes the camera's open alert.
  *
- * Order of life: camera_open, camera_start, camera_go, camera_stop, camera_join, camera_leave, camera_end, camera_close. One thread
- * does all of it (the fleet's); camera_view() and camera_scores() are for any. */
+ * Order of life: camera_open, camera_start, camera_go, camera_stop, camera_join, camera_leave, camera_end, camera_close.
+ * One thread does all of it (the fleet's); camera_view() and camera_scores() are for any. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_CAMERA_H
 #define MEMAED_DAEMON_WATCH_CAMERA_CAMERA_H
 

@@ -15,9 +15,9 @@
 
 enum { RATE_SECONDS = 5, RATE_SLOTS = 8 };
 
-/* Windows by the second, for those of the last whole seconds. */
+/* How many windows were committed in each of the last seconds. */
 struct rate {
-    int64_t since_us;                   /* the first window */
+    int64_t since_us;                   /* CLOCK_MONOTONIC of the first window; 0: none yet */
     int64_t second[RATE_SLOTS];
     int count[RATE_SLOTS];
 };
@@ -37,16 +37,16 @@ struct results {
     struct lock lock;                   /* guards: */
     struct alert_state state;
     struct drift drift;
-    bool drifted;                       /* it was told */
-    struct alert_record alert;            /* the open one, or the last */
-    uint64_t committed;                 /* windows */
-    int64_t last_us;                    /* time of the last one */
+    bool drifted;                       /* drift.began went out, and no drift.ended since */
+    struct alert_record alert;          /* the open alert, or the last one */
+    uint64_t committed;                 /* windows, since the start */
+    int64_t last_us;                    /* UTC of the window committed last */
     bool ended;                         /* by results_end() */
-    bool break_wanted;                  /* once windows due before break_us are scored */
+    bool break_wanted;                  /* at break_us; waits for the windows that were due before */
     int64_t break_us;
 
     struct lock view_lock;              /* guards what results_view() copies: */
-    uint64_t scored, static_ones;       /* = committed; of them not computed */
+    uint64_t scored, static_ones;       /* = committed, and how many of them were not computed */
     float last_score;
     double drift_shown;
     double latency_ms;
@@ -111,7 +111,7 @@ static void rate_add(struct rate *rate, int64_t now_us)
         rate->since_us = now_us;
 }
 
-/* Windows a second over the last whole seconds, fewer of them while it has not run for so long. */
+/* Windows a second over the last RATE_SECONDS whole seconds, or over as many as have passed since the first window. */
 static double rate_of(const struct rate *rate, int64_t now_us)
 {
     int64_t second = now_us / 1000000, whole = second - rate->since_us / 1000000 - 1;
@@ -127,8 +127,8 @@ static void show_peak_locked(struct results *results)
 {
     results->alert.peak_score = (double)results->state.peak;
     results->alert.peak_us = results->state.peak_us;
-    /* The rule sees every window that the log does, so their numbers are the same; the log holds far more than the rule
-     * looks back. */
+    /* The rule and the log see the same windows, so a window has the same number in both. The log keeps far more windows
+     * than the rule looks back. */
     struct score_record peak;
     struct record_range range;
     if (scorelog_read(results->scores, results->state.peak_number, &peak, 1, &range) == 1)
@@ -176,7 +176,7 @@ static void break_locked(struct results *results, int64_t time_us)
         take_event_locked(results, alert_break(&results->state, time_us));
 }
 
-/* Counts a window's p-value, and tells once when the calibration ceases to hold, or holds again. */
+/* Adds a window's p-value to the drift monitor, and posts an event when the drift begins or ends. */
 static double take_p_value_locked(struct results *results, float score)
 {
     if (!results->has_tail)
@@ -191,8 +191,8 @@ static double take_p_value_locked(struct results *results, float score)
                                     .camera = results->camera,
                                     .quantity = distance,
                                     .reason = results->drifted
-                                                  ? "the last day's scores no longer follow the model's calibration: thresholds "
-                                                    "may not hold"
+                                                  ? "the last day's scores no longer follow the model's calibration: "
+                                                    "thresholds may not hold"
                                                   : "the last day's scores follow the model's calibration again"});
     }
     return p;
@@ -208,7 +208,7 @@ static void count_latency_locked(struct results *results, double ms)
     results->latency_ms = ms;
 }
 
-/* Whether every window that came due has been committed or skipped. */
+/* Every window that came due has been committed or skipped. */
 static bool is_settled_locked(const struct results *results)
 {
     struct frame_ring_stats stats;
@@ -296,7 +296,8 @@ void results_view(struct results *results, struct view_camera *ret)
     ret->threshold = results->threshold;
 }
 
-size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max, struct record_range *range)
+size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max,
+                      struct record_range *range)
 {
     return scorelog_read(results->scores, from, ret, max, range);
 }

@@ -1,8 +1,8 @@
-/* One camera's scores, in the order of its windows, go to the log of scores and to the alert state machine, from there to the log of
- * alerts and to events, and into the figures that the web shows.
+/* One camera's scores, in the order of its windows, go to the log of scores and to the alert state machine, from there to
+ * the log of alerts and to events, and into the figures that the web shows.
  *
- * A break of the sequence clears the alert rule's memory, and an open alert closes: at the first result after a gap, or, where the
- * camera is lost and no result follows, as soon as the windows that were due before have been scored. */
+ * A break of the sequence clears the alert rule's memory, and an open alert closes: at the first result after a gap, or,
+ * where the camera is lost and no result follows, as soon as the windows that were due before have been scored. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 
@@ -45,6 +45,7 @@ void results_end(struct results *results, int64_t time_us);
  * threshold and fps_analysed; no other field. Any thread; takes a leaf lock for a copy. */
 void results_view(struct results *results, struct view_camera *ret);
 /* As scorelog_read(). */
-size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max, struct record_range *range);
+size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max,
+                      struct record_range *range);
 
 #endif

@@ -6,18 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IS_STATIC (UINT64_C(1) << 63)   /* beside the number of boxes */
+#define IS_STATIC (UINT64_C(1) << 63)   /* in the word that also holds the number of boxes */
 
-/* Six for the score, one a box for where (four numbers of 16 bits), half a one for its score. */
+/* Words of an entry: six for the score, then one for the place of each box (four numbers of 16 bits), then half a word
+ * for the score of each box. */
 enum { BOXES_AT = 6, BOX_SCORES_AT = BOXES_AT + BOXES_MAX, WORDS = BOX_SCORES_AT + (BOXES_MAX + 1) / 2 };
 
 struct entry {
     _Atomic uint64_t words[WORDS];
 };
 
-/* The writer announces with `begun` that it overwrites the oldest entry, writes it, and shows it with `next`. A reader
- * copies first and then looks at `begun`: entries below begun - capacity may be torn, and are given up. Release stores
- * and acquire loads of the words carry that order: who saw a word of entry n also sees begun > n. */
+/* The writer raises `begun`, which announces that the oldest entry is overwritten, writes the entry, and publishes it by
+ * `next`. A reader copies entries first and reads `begun` afterwards: it discards entries below begun - capacity, which
+ * may be torn. Release stores and acquire loads of the words keep that order: a reader that saw a word of entry n also
+ * sees begun > n. */
 struct scorelog {
     size_t capacity;
     _Atomic uint64_t begun, next;
@@ -88,11 +90,12 @@ static void pack(uint64_t words[WORDS], const struct score_record *score)
 static void unpack(struct score_record *score, const uint64_t words[WORDS])
 {
     uint32_t reference = (uint32_t)(words[4] >> 32), own = (uint32_t)words[4], p_value = (uint32_t)words[5];
-    *score = (struct score_record){.window = words[0], .frame = words[1], .time_us = (int64_t)words[2], .pts_us = (int64_t)words[3]};
+    *score = (struct score_record){.window = words[0], .frame = words[1], .time_us = (int64_t)words[2],
+                                   .pts_us = (int64_t)words[3]};
     memcpy(&score->reference, &reference, sizeof reference);
     memcpy(&score->score, &own, sizeof own);
     memcpy(&score->p_value, &p_value, sizeof p_value);
-    /* An entry that is torn is given up by the reader, but only after this. */
+    /* The entry may be torn: the reader discards it, but only after this. */
     score->is_static = words[5] & IS_STATIC;
     uint64_t n = (words[5] & ~IS_STATIC) >> 32;
     score->boxes.n = n < BOXES_MAX ? (int)n : BOXES_MAX;
@@ -139,8 +142,8 @@ size_t scorelog_read(struct scorelog *log, uint64_t from, struct score_record *r
         n -= torn;
         memmove(ret, ret + torn, n * sizeof ret[0]);
     }
-    /* A writer in the middle of an entry may have taken the oldest while its own is not shown yet; a reader that was held
-     * up for a whole round of the log finds everything from before gone. */
+    /* A writer in the middle of an entry has overwritten the oldest and not yet published its own. A reader that was
+     * suspended for a whole round of the log finds that none of its entries is kept. */
     *range = (struct record_range){.oldest = oldest, .next = next > oldest ? next : oldest};
     return n;
 }

@@ -1,5 +1,6 @@
-/* The last scores of one camera, numbered without gaps from 0. Bounded: the oldest gives way. One thread at a time
- * appends; any thread reads, without a lock, and never holds the writer up. Resident from the start. */
+/* The log of scores of one camera, which numbers them from 0 without gaps. It is bounded: a new score overwrites the
+ * oldest. One thread at a time appends. Any thread reads, without a lock, and never delays the writer. All memory is
+ * resident from the start. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_SCORELOG_H
 #define MEMAED_DAEMON_WATCH_CAMERA_SCORELOG_H
 
@@ -12,8 +13,8 @@ void scorelog_close(struct scorelog *log);                      /* takes NULL */
 
 void scorelog_append(struct scorelog *log, const struct score_record *score);
 
-/* Copies up to max entries from number `from` on (from the oldest kept, where that is later) into ret, in order; range
- * is what is kept. Returns how many; 0 where `from` is at or beyond range->next. */
+/* Copies up to max records from number `from` on (from the oldest kept, if that is later) into ret, in order. *range: the
+ * numbers that are kept. Returns how many were copied: 0 where `from` is at or beyond range->next. */
 size_t scorelog_read(struct scorelog *log, uint64_t from, struct score_record *ret, size_t max, struct record_range *range);
 
 #endif

@@ -201,7 +201,7 @@ void camera_stream_end(struct camera_stream *stream)
 
 void camera_stream_begin_again(struct camera_stream *stream)
 {
-    double fps = stream->options.fps > 0 ? stream->options.fps : stream->fps_in > 0 ? stream->fps_in : CAMERA_DEFAULT_FPS;
+    double fps = stream->options.fps > 0 ? stream->options.fps : stream->fps_in > 0 ? stream->fps_in : SOURCE_DEFAULT_FPS;
     camera_stream_wait_until(stream, stream->anchor_us + stream->last_pts_us + (int64_t)(1e6 / fps));
     break_sequence(stream);
 }

@@ -1,8 +1,8 @@
-/* The decoder's side of one camera: opens the source, fills the ring of frames at the stream's own pace, and says when the camera
- * is lost, restored, frozen or at its end.
+/* The decoder's side of one camera: opens the source, fills the ring of frames at the stream's own pace, and says when
+ * the camera is lost, restored, frozen or at its end.
  *
- * A file plays by its time stamps against the clock, from its first picture on; a late picture is not waited for. A live source
- * paces itself. The camera's own thread calls; camera_stream_stop() may be called from any. */
+ * A file plays by its time stamps against the clock, from its first picture on; a late picture is not waited for. A live
+ * source paces itself. The camera's own thread calls; camera_stream_stop() may be called from any. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_STREAM_H
 #define MEMAED_DAEMON_WATCH_CAMERA_STREAM_H
 
@@ -13,8 +13,6 @@
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/scheduler.h"
 #include "io/config/config.h"
-
-enum { CAMERA_DEFAULT_FPS = 25 };   /* frames a second where neither the configuration nor the stream says */
 
 struct camera_stream;
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "daemon/base/static_gate.h"
-#include "daemon/watch/camera/stream.h"
 #include "io/base/clock.h"
+#include "io/video/source.h"
 
 enum { SCORES_KEPT = 16384, SECONDS_A_DAY = 86400 };
 
@@ -38,7 +38,7 @@ static int open_results(struct camera_windows *windows, const struct camera_wind
 {
     const struct calibration *calibration = options->calibration;
     int stride = options->config->stride;
-    double fps = options->fps > 0 ? options->fps : CAMERA_DEFAULT_FPS;
+    double fps = options->fps > 0 ? options->fps : SOURCE_DEFAULT_FPS;
     return results_open(&windows->results,
                         &(struct results_options){.camera = options->config->name,
                                                   .rule = options->rule,

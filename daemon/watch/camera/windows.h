@@ -1,5 +1,5 @@
-/* The workers' side of one camera: the ring of frames that the decoder fills, the network that runs over its windows, and what
- * becomes of the results. Opened and closed by the camera; run by the scheduler's workers. */
+/* The workers' side of one camera: the ring of frames that the decoder fills, the network that runs over its windows, and
+ * what becomes of the results. Opened and closed by the camera; run by the scheduler's workers. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_WINDOWS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_WINDOWS_H
 
@@ -23,7 +23,8 @@ struct camera_windows_options {
     struct events *events;                      /* borrowed until close */
 };
 
-int camera_windows_open(struct camera_windows **ret, const struct camera_windows_options *options);    /* 0, -EINVAL, -ENOMEM */
+/* 0, -EINVAL or -ENOMEM. */
+int camera_windows_open(struct camera_windows **ret, const struct camera_windows_options *options);
 void camera_windows_close(struct camera_windows *windows);      /* takes NULL; no worker is at it any more */
 
 /* The client that a scheduler takes; its arg is windows. */

@@ -1,4 +1,4 @@
-/* daemon/alertlog: numbers without gaps, entries that change while they are open. */
+/* daemon/watch/alertlog numbers alerts without gaps, and updates a record while its alert is open. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ START_TEST(alerts_are_numbered_and_updated)
         alertlog_append(log, &alerts[i]);
         ck_assert_uint_eq(alerts[i].id, (uint64_t)i + 1);
     }
-    alerts[0].closed_us = 999;          /* gone by now: nobody else's entry may change */
+    alerts[0].closed_us = 999;          /* this record has been overwritten: no other may change */
     alertlog_update(log, &alerts[0]);
     alerts[4].closed_us = 555;
     alertlog_update(log, &alerts[4]);

@@ -1,5 +1,5 @@
-/* daemon/camera over a scheduler: cameras on generated files, through a tiny model. Scores equal to the plan's own, files that
- * loop, end, come late, are no video; counts exact at every look; stopping in any state. */
+/* daemon/watch/camera with a scheduler: cameras play generated files through a tiny model. The scores are those of the
+ * plan. Files loop, end, appear late, or are no video. Counts add up whenever they are read. A camera stops in any state. */
 #include <check.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -36,7 +36,7 @@ static char *path_of(const char *name)
     return path;
 }
 
-/* A blob that crosses noise; frame f of every clip is the same. */
+/* A disc moves over noise. Frame f is the same in every clip. */
 static void picture(uint8_t *pixels, int f)
 {
     for (int i = 0; i < SIZE; i++) {
@@ -45,7 +45,7 @@ static void picture(uint8_t *pixels, int f)
     }
 }
 
-/* One picture with noise on it; in frame 100 something moves, 151 to 349 are alike. */
+/* The same picture with noise on it. Something moves in frame 100; frames 151 to 349 are identical. */
 static void static_picture(uint8_t *pixels, int f)
 {
     picture(pixels, 0);
@@ -127,7 +127,7 @@ static struct view_camera wait_state(size_t i, enum view_camera_state state)
         struct view_camera view = look(i);
         if (view.state == state)
             return view;
-        usleep(1000);           /* spares the processor; what is waited for is looked at */
+        usleep(1000);           /* leaves the processor to the others; the condition is polled */
     }
 }
 
@@ -205,7 +205,7 @@ START_TEST(files_are_scored_whole_and_stop)
             ck_assert_uint_eq(scores[w].frame, w * stride + LENGTH / 2);
             ck_assert_int_eq(scores[w].pts_us, (int64_t)scores[w].frame * 10000);
             if (w * stride + LENGTH <= 64)
-                ck_assert_float_eq(scores[w].reference, expected[w * stride]);      /* as afresh, bit for bit */
+                ck_assert_float_eq(scores[w].reference, expected[w * stride]);      /* the same bits as without a frame cache */
         }
         ck_assert_float_eq(view.last_score, scores[range.next - 1].score);
     }
@@ -327,7 +327,7 @@ START_TEST(a_static_scene_is_not_computed_and_a_frozen_camera_is_told)
         ck_assert_uint_eq(view.windows_static, statics);
         struct scheduler_stats stats;
         scheduler_stats(scheduler, &stats);
-        ck_assert_uint_eq(stats.windows, n - statics);          /* what is not computed is not counted so */
+        ck_assert_uint_eq(stats.windows, n - statics);          /* static windows do not count as computed */
         stop();
     }
 }
@@ -335,7 +335,7 @@ END_TEST
 
 START_TEST(stopping_does_not_wait)
 {
-    /* In the middle of a long file, in a back-off, and while a server takes the connection and says nothing. */
+    /* One camera is in the middle of a long file, one in a back-off, one waits for a server that does not answer. */
     set_up();
     char *path = path_of("long.y4m"), *url = malloc(64);
     write_clip(path, 200, 2);
@@ -355,7 +355,7 @@ START_TEST(stopping_does_not_wait)
     int connection = accept(server, NULL, NULL);
     ck_assert_int_ge(connection, 0);
     ck_assert_int_eq(look(2).state, VIEW_STARTING);
-    stop();                                     /* for ever, if one of them waited for its source */
+    stop();                                     /* would never return if a camera waited for its source */
     close(connection);
     close(server);
 }

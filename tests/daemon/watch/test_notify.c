@@ -1,4 +1,4 @@
-/* daemon/notify: what arrives at a notification socket. */
+/* daemon/watch/notify: the messages that arrive at a notification socket. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* daemon/results: alerts out of results in order, and what a break of the sequence does to them. */
+/* daemon/watch/camera/results makes alerts of results in order; a break of the sequence closes them. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -125,7 +125,7 @@ START_TEST(alerts_open_peak_and_close)
 }
 END_TEST
 
-/* Three of five: the highest is not the one that opens it. */
+/* Three of five windows open the alert; the window with the highest score is not the one that opens it. */
 START_TEST(an_alert_opens_with_the_place_of_its_peak)
 {
     static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5, .cooldown_us = 0};
@@ -148,7 +148,7 @@ START_TEST(an_alert_opens_with_the_place_of_its_peak)
 }
 END_TEST
 
-/* Scores far beyond the tail for more than a day, then such as it was fitted on. */
+/* Scores lie far beyond the tail for more than a day; then they follow the tail again. */
 START_TEST(p_values_and_drift)
 {
     enum { DAY = 40 };
@@ -186,7 +186,7 @@ START_TEST(p_values_and_drift)
     ck_assert_double_lt(view.drift, 0.15);
     close_results();
 
-    open_results(false);        /* without a calibration there is neither */
+    open_results(false);        /* without a calibration there is no p-value and no drift */
     publish(LENGTH);
     commit_next(1);
     results_view(results, &view);
@@ -236,7 +236,7 @@ START_TEST(a_gap_closes_before_the_next_counts)
     frame_ring_break(ring);
     publish(LENGTH + 1);
     commit_next(3);
-    commit_next(4);                                             /* another alert: nothing spans the gap */
+    commit_next(4);                                             /* another alert: no alert spans a gap */
     check_view(2, 4, true);
     ck_assert_int_eq(alert_at(0, 2).closed_us, 2);
     ck_assert_int_eq(alert_at(1, 2).closed_us, 0);

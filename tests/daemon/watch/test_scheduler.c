@@ -1,4 +1,5 @@
-/* daemon/scheduler: order of results, conservation of counts, fair shares, frames untouched while a window runs. */
+/* daemon/watch/scheduler passes results on in order, loses no window, shares fairly, and lets clients come and go. Frames
+ * stay untouched while a window runs. */
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,7 +22,7 @@ struct source {                     /* a camera of these tests */
     struct frame_ring *ring;
     int n_frames, break_every;
     unsigned random;
-    /* Written by commit alone, which nobody runs twice at once: the sanitizer tells if not. */
+    /* Only commit writes these. If two workers committed at once, the thread sanitizer would report it. */
     uint64_t committed, last_window, gaps;
     _Atomic uint64_t run;
 };
@@ -48,7 +49,7 @@ static void publish(struct source *s, int64_t due_us)
 static void run(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
 {
     struct source *s = arg;
-    memset(workspace, (int)window->index, 100);         /* nobody else's */
+    memset(workspace, (int)window->index, 100);         /* the workspace is this worker's alone */
     for (int k = 0; k < LENGTH; k++) {
         const struct frame_ring_frame *frame = window->frames[k];
         if (frame->number != window->index * STRIDE + (uint64_t)k)
@@ -59,7 +60,7 @@ static void run(void *arg, const struct frame_ring_window *window, void *workspa
     }
     if (window->index % 13 == 0)
         for (int i = 0; i < 50; i++)
-            sched_yield();                              /* a slow one, that others overtake */
+            sched_yield();                              /* a slow window, which others overtake */
     ret->reference = (float)window->index;
     ret->score = ret->reference + ((const uint8_t *)workspace)[99];
     atomic_fetch_add(&s->run, 1);
@@ -139,7 +140,7 @@ START_TEST(counts_are_conserved_and_results_in_order)
     ck_assert_int_eq(scheduler_start(scheduler), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    /* What is due by now is still claimed: wait for the last. */
+    /* Waits until the last due window is claimed. */
     for (bool done = false; !done;) {
         done = true;
         for (int i = 0; i < 4; i++)
@@ -195,7 +196,7 @@ START_TEST(ties_go_to_the_longest_waiting_and_turns_are_equal)
     struct scheduler *scheduler = NULL;
     n_chosen = 0;
     open_sources(sources, 3, &scheduler, 1, 200, commit_noting);
-    /* Camera 0 has 40 windows, camera 1 has 20, camera 2 has 10; the waiting is longest in the order 2, 1, 0. */
+    /* Camera 0 has 40 windows, camera 1 has 20, camera 2 has 10. Camera 2 has waited longest, then 1, then 0. */
     static const int windows[] = {40, 20, 10};
     for (int i = 2; i >= 0; i--)
         for (int f = 0; f < LENGTH + (windows[i] - 1) * STRIDE; f++)
@@ -212,7 +213,8 @@ START_TEST(ties_go_to_the_longest_waiting_and_turns_are_equal)
 }
 END_TEST
 
-/* Camera 1 appears while camera 0 has been served for long: it takes turns from then on, and makes up for nothing. */
+/* Camera 1 appears after camera 0 has been served for long: they take turns from then on, and camera 1 gets no extra
+ * windows. */
 static struct source *late;
 
 static void commit_starting_late(void *arg, const struct scheduler_result *result)
@@ -243,9 +245,9 @@ START_TEST(who_was_idle_has_saved_up_nothing)
 }
 END_TEST
 
-/* Overload: for each window that is scored one or two more come due, so that all cameras always have some waiting; their
- * shares are alike though one brings twice as many. One worker: with more, a worker that the kernel puts aside in the
- * middle of a window holds its camera back until it goes on, and these windows are short. */
+/* Overload: for each scored window one or two more come due, so that every camera always has windows waiting. The cameras
+ * get equal shares, although one brings twice as many. One worker runs: with more, a worker that the kernel suspends in
+ * the middle of a window would hold its camera back, and these windows are short. */
 static atomic_bool enough;
 
 static void commit_bringing_more(void *arg, const struct scheduler_result *result)
@@ -284,7 +286,7 @@ START_TEST(shares_are_fair_under_overload)
 }
 END_TEST
 
-/* One window hangs: its camera is held to 2 * workers windows, the other goes on, and the results come in order. */
+/* One window hangs. Its camera gets at most 2 * workers windows, the other camera goes on, and results come in order. */
 static atomic_bool hang;
 static _Atomic uint64_t other_runs;
 
@@ -297,7 +299,7 @@ static void run_hanging(void *arg, const struct frame_ring_window *window, void 
     run(arg, window, workspace, ret);
     if (s->index == 1 && atomic_fetch_add(&other_runs, 1) == 99)
         atomic_store(&hang, false);
-    /* Behind the window that hangs, three more at most. */
+    /* At most three more run behind the window that hangs. */
     if (s->index == 0 && atomic_load(&hang) && atomic_load(&s->run) > 3)
         abort();
 }
@@ -319,7 +321,7 @@ START_TEST(a_slow_window_holds_up_its_camera_alone)
     ck_assert_uint_eq(sources[0].committed, 100);
     ck_assert_uint_eq(sources[1].committed, 100);
     char name[HEARTBEAT_NAME_SIZE];
-    ck_assert(!heartbeats_stuck(&beats, INT64_MAX, name));      /* nobody left a deadline behind */
+    ck_assert(!heartbeats_stuck(&beats, INT64_MAX, name));      /* no worker has a deadline left */
     close_sources(sources, 2, scheduler);
     ck_assert_ptr_null(beats.first);
     heartbeats_destroy(&beats);

@@ -1,4 +1,4 @@
-/* daemon/scorelog: numbers without gaps, bounded, whole entries under a running writer. */
+/* daemon/watch/camera/scorelog numbers scores without gaps, is bounded, and gives whole records while a writer runs. */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -83,7 +83,7 @@ static void *write_all(void *arg)
     return NULL;
 }
 
-/* Follows as the web does: a torn or misplaced entry, a number twice or missing while kept, aborts. */
+/* Reads on by number as the web does. Aborts at a torn or misplaced record, and at a number that is repeated or missing. */
 static void *follow(void *arg)
 {
     struct shared *s = arg;

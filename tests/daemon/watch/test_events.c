@@ -1,0 +1,123 @@
+/* daemon/watch/events: every sink gets every event in the order of the table; one that loses an event does not keep it from the
+ * others; after events_close() only the log is left. The log has a line for each type. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/log.h"
+#include "daemon/watch/events.h"
+
+struct sink {
+    char name;
+    int fails;                  /* what take() returns */
+};
+
+static char seen[256];          /* "a alert.opened, b alert.opened, " */
+static int64_t last_us;
+
+static int take(void *arg, const struct event *event)
+{
+    const struct sink *sink = arg;
+    snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%c %s, ", sink->name, event_type_name(event->type));
+    last_us = event->time_us;
+    return sink->fails;
+}
+
+static struct events *events;
+static struct sink a = {'a', -ENOMEM}, b = {'b', 0};
+
+static void set_up(void)
+{
+    ck_assert_int_eq(events_open(&events), 0);
+    ck_assert_int_eq(events_add(events, (struct event_sink){take, &a}), 0);
+    ck_assert_int_eq(events_add(events, (struct event_sink){take, &b}), 0);
+    seen[0] = '\0';
+}
+
+START_TEST(every_sink_gets_every_event)
+{
+    set_up();
+    events_post(events, &(struct event){.type = EVENT_CAMERA_LOST, .time_us = 77, .camera = "gate", .reason = "gone"});
+    ck_assert_str_eq(seen, "a camera.lost, b camera.lost, ");
+    ck_assert_int_eq(last_us, 77);
+    events_post(events, &(struct event){.type = EVENT_CAMERA_RESTORED, .camera = "gate", .reason = "back"});
+    ck_assert_int_gt(last_us, 1000000);                 /* now */
+    events_close(events);
+    events_post(events, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate", .reason = "gone"});
+    ck_assert_str_eq(seen, "a camera.lost, b camera.lost, a camera.restored, b camera.restored, ");
+    events_free(events);
+}
+END_TEST
+
+START_TEST(the_table_is_bounded)
+{
+    set_up();
+    for (int i = 2; i < EVENT_SINKS_MAX; i++)
+        ck_assert_int_eq(events_add(events, (struct event_sink){take, &b}), 0);
+    ck_assert_int_eq(events_add(events, (struct event_sink){take, &b}), -ENOSPC);
+    events_free(events);
+}
+END_TEST
+
+/* Returns what the log says of an event of the type. */
+static char *log_line_of(enum event_type type)
+{
+    static char line[1024];
+    const struct alert_record alert = {.id = 7, .camera = "gate", .opened_us = 1, .peak_score = 2.5};
+    bool is_alert = type == EVENT_ALERT_OPENED || type == EVENT_ALERT_CLOSED;
+    int pipe_fds[2], before = dup(STDERR_FILENO);
+    ck_assert_int_eq(pipe(pipe_fds), 0);
+    dup2(pipe_fds[1], STDERR_FILENO);
+    events_post(events, &(struct event){.type = type, .camera = "gate", .reason = is_alert ? NULL : "because",
+                                        .quantity = 0.5, .alert = is_alert ? &alert : NULL});
+    dup2(before, STDERR_FILENO);
+    close(before);
+    close(pipe_fds[1]);
+    ssize_t n = read(pipe_fds[0], line, sizeof line - 1);
+    close(pipe_fds[0]);
+    ck_assert_int_gt(n, 0);
+    line[n] = '\0';
+    return line;
+}
+
+START_TEST(the_log_has_a_line_for_each_type)
+{
+    static const char *const expected[EVENT_TYPES] = {
+        [EVENT_ALERT_OPENED] = "warning event=alert_opened camera=gate id=7 peak_score=2.5\n",
+        [EVENT_ALERT_CLOSED] = "warning event=alert_closed camera=gate id=7 peak_score=2.5\n",
+        [EVENT_CAMERA_LOST] = "warning event=camera_lost camera=gate reason=because\n",
+        [EVENT_CAMERA_RESTORED] = "notice event=camera_restored camera=gate reason=because\n",
+        [EVENT_CAMERA_FROZEN] = "warning event=camera_frozen camera=gate seconds=0.5 reason=because\n",
+        [EVENT_CAMERA_UNFROZEN] = "notice event=camera_unfrozen camera=gate seconds=0.5 reason=because\n",
+        [EVENT_DRIFT_BEGAN] = "warning event=drift_began camera=gate distance=0.5 reason=because\n",
+        [EVENT_DRIFT_ENDED] = "notice event=drift_ended camera=gate distance=0.5 reason=because\n",
+    };
+    log_open(LOG_DEBUG);
+    ck_assert_int_eq(events_open(&events), 0);
+    for (int i = 0; i < EVENT_TYPES; i++) {
+        const char *line = log_line_of((enum event_type)i);
+        ck_assert_ptr_nonnull(strchr(line, ' '));
+        ck_assert_str_eq(strchr(line, ' ') + 1, expected[i]);
+    }
+    events_free(events);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tcase = tcase_create("events");
+    tcase_add_test(tcase, every_sink_gets_every_event);
+    tcase_add_test(tcase, the_table_is_bounded);
+    tcase_add_test(tcase, the_log_has_a_line_for_each_type);
+    Suite *suite = suite_create("events");
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
