@@ -35,8 +35,9 @@ def choose_model(folder, workers):
     its path and the workers' windows a second."""
     for channels in ((16, 24, 32, 32), (32, 48, 64, 64), (48, 64, 96, 96), (96, 128, 256, 256)):
         model = harness.write_model(os.path.join(folder, "model.safetensors"), 128, 128, channels, slots=500)
-        command = harness.run("bench", "--model", model, "--threads", workers, "--seconds", 10, timeout=300)
-        capacity = 1 / json.loads(command.out)["seconds_per_cube"]
+        command = harness.run("bench", "--model", model, "--threads", workers, "--stride", 1, "--seconds", 10,
+                              timeout=300)
+        capacity = 1 / json.loads(command.out)["seconds_per_window"]
         say(f"channels {channels}: {capacity:.1f} windows/s on {workers} workers")
         if len(CAMERAS) * FPS >= 1.5 * capacity:
             return model, capacity
