@@ -17,7 +17,7 @@ import urllib.request
 import harness
 from webhook_receiver import Receiver
 
-RELOADS = int(os.environ.get("MEMAED_TEST_RELOADS", "20"))
+RELOADS = int(os.environ.get("MEMAED_TEST_RELOADS", "12"))
 RELOAD_EVERY_S = 0.3
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 
