@@ -1,4 +1,4 @@
-/* What the daemon keeps and shows, as plain data: a box, a score, an alert. A camera produces them, logs keep them, REST,
+/* Records as plain data: a box, a score, an alert. A camera produces them, logs keep them, REST,
  * webhooks and later a database carry them (io/base/record_json.h writes them as JSON). Times are microseconds: UTC since
  * 1970, or the stream's own time stamps (pts). */
 #ifndef MEMAED_CORE_RECORD_H

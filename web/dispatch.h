@@ -7,7 +7,7 @@
 
 #include "web/routes.h"
 
-/* What the header fields of a request say. Begins as {.loopback = …}. */
+/* The facts that a request's header fields give. Begins as {.loopback = …}. */
 struct web_headers {
     bool loopback;                  /* the server listens on loopback, so Host must name it */
     size_t size;                    /* bytes of all names and values */

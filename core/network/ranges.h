@@ -24,7 +24,7 @@ struct ranges {
     struct range channels[RANGES_MAX];
 };
 
-/* What was observed so far, by channel. Starts as zeros with n set. */
+/* The observations so far, by channel. Starts as zeros with n set. */
 struct ranges_seen {
     int n;
     bool counting;              /* second pass: counts change, extremes stay */

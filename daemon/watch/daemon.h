@@ -42,7 +42,7 @@ struct daemon {
     bool closing;                       /* no further request is taken */
 };
 
-/* What the web sees of the daemon. */
+/* Fills in the functions by which the web sees the daemon. */
 void daemon_view(struct daemon *daemon, struct view *ret);
 
 /* The sink of webhooks, opened when the first is configured. 0 or -errno with the cause in err. */

@@ -1,6 +1,6 @@
-/* How the watchdog knows that every thread progresses. A thread has a heartbeat. Before each step it sets the deadline by
- * which the step is done if all is well: a frame read, a back-off over, a window scored. A thread that waits for work has
- * no deadline. A thread is stuck once its deadline has passed.
+/* Heartbeats tell the watchdog that every thread progresses. A thread has a heartbeat. Before each step it sets the
+ * deadline by which the step is done if all is well: a frame read, a back-off over, a window scored. A thread that waits
+ * for work has no deadline. A thread is stuck once its deadline has passed.
  *
  * Heartbeats join and leave the set while the daemon runs. Any thread may call. */
 #ifndef MEMAED_DAEMON_WATCH_HEARTBEAT_H

@@ -1,5 +1,5 @@
-/* What systemd is told (sd_notify(3)), where it asked for it through NOTIFY_SOCKET; else these do nothing. A message that
- * can't be sent is lost: the watchdog then does its work. Any thread. */
+/* Messages to systemd (sd_notify(3)). They do nothing where NOTIFY_SOCKET is not set. A message that cannot be sent is
+ * lost; systemd's watchdog then acts. Any thread. */
 #ifndef MEMAED_DAEMON_WATCH_NOTIFY_H
 #define MEMAED_DAEMON_WATCH_NOTIFY_H
 

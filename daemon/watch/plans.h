@@ -11,7 +11,7 @@
 
 struct plans;
 
-/* Which bytes a path led to: it tells whether a model file has been replaced or written anew. */
+/* Identifies the bytes that a path led to: it changes when a model file is replaced or written anew. */
 struct model_identity {
     dev_t device;
     ino_t inode;

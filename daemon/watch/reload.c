@@ -97,7 +97,7 @@ static size_t take_requests(struct daemon *daemon, struct reload_request request
     return n;
 }
 
-/* Who asks while a reload runs is answered by the next one, which reads the file again. */
+/* A request that comes while a reload runs is answered by the next reload, which reads the file again. */
 void reload(struct daemon *daemon)
 {
     struct reload_request requests[RELOAD_REQUESTS_MAX];

@@ -25,7 +25,7 @@
 struct scheduler;
 struct scheduled;                   /* one client of a scheduler */
 
-/* What remains of a window after its frames are released. */
+/* The result of a window, which outlives its frames. */
 struct scheduler_result {
     uint64_t window;
     bool gap_before;                /* the sequence broke between the result before and this one */

@@ -16,7 +16,7 @@
 
 struct demux;
 
-/* What is known of the video stream. The demux owns it; it may change in demux_read(). */
+/* The video stream. The demux owns it; it may change in demux_read(). */
 struct demux_stream {
     unsigned version;           /* grows whenever the codec changes; 0: a folder of which no image has been read */
     const AVCodecParameters *parameters;        /* of a folder: the codec alone */

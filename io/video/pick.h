@@ -1,5 +1,6 @@
-/* Which of a stream's pictures are analysed: by their timestamps (io/video/pacing.h). Before that, which packets need not be
- * decoded (io/video/skip.h); after that, the gray picture at the model's size (io/video/gray.h). One thread owns a pick. */
+/* Picks the pictures of a stream that are analysed, by their timestamps (io/video/pacing.h). Before that, finds packets
+ * that need not be decoded (io/video/skip.h); after that, the gray picture at the model's size (io/video/gray.h). One
+ * thread owns a pick. */
 #ifndef MEMAED_IO_VIDEO_PICK_H
 #define MEMAED_IO_VIDEO_PICK_H
 
@@ -23,11 +24,11 @@ int pick_resize(struct pick *pick, int width, int height);
 /* The stream, before its first packet and whenever its codec has changed. Borrowed for the call. */
 void pick_start(struct pick *pick, const struct demux_stream *stream);
 
-/* What the decoder may leave out of the stream's next packet; AVDISCARD_ALL: the packet need not be decoded. */
+/* Says how much of the stream's next packet the decoder may skip. AVDISCARD_ALL: the packet need not be decoded. */
 enum AVDiscard pick_packet(struct pick *pick, const AVPacket *packet);
 
-/* The stream's next picture: whether it is picked. Writes its time (on a clock that starts at 0 and rises strictly), and,
- * if it is picked, whether the sequence broke since the picture that was picked before. */
+/* Takes the stream's next picture. true: it is picked. Writes its time (on a clock that starts at 0 and rises strictly),
+ * and, if it is picked, whether the sequence broke since the picture that was picked before. */
 bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t *pts_us, bool *gap);
 /* The sequence breaks before the next picture: packets were lost. */
 void pick_break(struct pick *pick);

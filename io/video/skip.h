@@ -27,7 +27,7 @@ struct skip {
 
 void skip_init(struct skip *skip, enum AVCodecID codec);
 
-/* What the decoder may leave out of the stream's next packet, whose timestamp is us (AV_NOPTS_VALUE: none). AVDISCARD_ALL:
+/* Says how much of the stream's next packet, with timestamp us (AV_NOPTS_VALUE: none), the decoder may skip. AVDISCARD_ALL:
  * do not decode it; AVDISCARD_NONREF: its picture, if no other is predicted from it; AVDISCARD_DEFAULT: nothing. */
 enum AVDiscard skip_packet(struct skip *skip, const struct pacing *pacing, const AVPacket *packet, int64_t us);
 

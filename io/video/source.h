@@ -119,7 +119,7 @@ int source_resize(struct source *source, int width, int height, struct error *er
  * set. */
 int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err);
 
-/* What is known of the stream so far; for the owner's thread. */
+/* Figures of the stream so far. The owner's thread. */
 void source_stats(const struct source *source, struct source_stats *ret);
 
 /* A live source (rtsp, rtmp, udp …) paces itself. The reader paces a file, an HTTP download or a folder. (Timestamps of
