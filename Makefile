@@ -40,7 +40,7 @@ TEST_BINS := $(addprefix $(BUILD)/,$(TESTS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-built demo fuzz valgrind install uninstall clean arrows deps bench
+.PHONY: all bench-detection check check-built demo fuzz valgrind install uninstall clean arrows deps bench
 all: $(BUILD)/memaed
 
 # Only these files get instruction-set flags. Which of them run is decided at run time.
@@ -162,6 +162,10 @@ reproduce-%:
 $(BUILD)/tests/reproduce/%: $(BUILD)/tests/reproduce/%.o $(BUILD)/tests/reproduce/reproduce.o $(BUILD)/libmemaed.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libmemaed.a $(ALL_LIBS) -lz
+
+# The table of all development cameras (tests/bench/detection.py). A night on one core; DETECTION=--quick: 20 minutes.
+bench-detection: all
+	@MEMAED=$(BUILD)/memaed tests/bench/detection.py $(DETECTION)
 
 bench: all
 	$(BUILD)/memaed bench --table
