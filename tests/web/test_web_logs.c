@@ -238,6 +238,16 @@ START_TEST(alerts)
     ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 0), "id")), 152);
     answer_free(&after);
     refuse("/api/v1/alerts/3", 404, NULL);      /* no longer kept */
+
+    /* A camera is removed: its alerts stay. */
+    lock();
+    world.n_cameras = 1;
+    unlock();
+    struct answer removed = ask("/api/v1/alerts?camera=yard_2-x&limit=1000");
+    ck_assert_int_eq(removed.status, 200);
+    ck_assert_uint_gt(json_array_size(json_object_get(removed.json, "alerts")), 0);
+    answer_free(&removed);
+    refuse("/api/v1/alerts?camera=never", 404, "camera");
     web_format_cursor(next, &(struct web_cursor){view.store, WEB_LOG_ALERTS, 3});
     snprintf(target, sizeof target, "/api/v1/alerts?since=%s", next);
     refuse(target, 410, NULL);

@@ -5,11 +5,26 @@
 
 enum { ALERTS_AT_ONCE = 64 };
 
+/* Whether a kept alert is of the camera. The alerts of a camera that was removed stay. */
+static bool has_alert(const struct view *view, const char *camera)
+{
+    struct alert_record alerts[ALERTS_AT_ONCE];
+    struct record_range range;
+    uint64_t from = 0;
+    for (size_t n; (n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range)) > 0;) {
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(alerts[i].camera, camera) == 0)
+                return true;
+        from = (from < range.oldest ? range.oldest : from) + n;
+    }
+    return false;
+}
+
 void web_handle_alerts(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     struct view_camera camera;
-    if (*request->camera && !view->camera(view->context, request->camera, &camera)) {
-        web_answer_problem_with(404, "no camera has that name", "parameter", json_string("camera"), ret);
+    if (*request->camera && !view->camera(view->context, request->camera, &camera) && !has_alert(view, request->camera)) {
+        web_answer_problem_with(404, "no camera and no alert that is still kept has that name", "parameter", json_string("camera"), ret);
         return;
     }
     uint64_t from = request->has_since ? request->since.entry : 0;
