@@ -42,7 +42,7 @@ static const char *foreign_page(const struct web_headers *h)
     return NULL;
 }
 
-/* Whether the request may go to a route; else *ret is the refusal. */
+/* Returns true if the request may go to a route. Otherwise *ret is the refusal. */
 static bool admit(const char *method, size_t target_size, const struct web_headers *headers, struct web_answer *ret)
 {
     const char *why;

@@ -17,7 +17,7 @@ extern const char *const web_camera_states[];       /* [enum view_camera_state]:
 
 /* These three are in logs.c. A cursor of this run as JSON text; NULL: out of memory. */
 json_t *web_cursor_json(const struct view *view, uint32_t log, uint64_t entry);
-/* Whether reading can go on at the cursor: it is of this run and this log, and lies in the range or at its end. */
+/* Returns true if reading can go on at the cursor: it is of this run and this log, and lies in the range or at its end. */
 bool web_cursor_holds(const struct view *view, const struct web_cursor *cursor, uint32_t log,
                       const struct record_range *range);
 /* The 410 for a cursor that does not hold. */

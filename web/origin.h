@@ -7,17 +7,18 @@
 
 #include <stdbool.h>
 
-/* Whether a Host header names this machine's loopback: localhost, an address of 127.0.0.0/8 or [::1], each with or without
- * a port. */
+/* Returns true if a Host header names this machine's loopback: localhost, an address of 127.0.0.0/8 or [::1], each with
+ * or without a port. */
 bool web_parse_loopback_host(const char *host);
 
-/* Whether an Origin header, SCHEME://HOST or SCHEME://HOST:PORT, is the origin of a page that came from this Host. Hosts are
- * compared without regard to case. A port that is missing is the scheme's, on both sides: 80 of http, 443 of https. memaed
- * speaks http alone, but a proxy before it may speak https, so both schemes are taken. Everything else is refused: "null",
- * an empty text, another scheme, a path, a user name. */
+/* Returns true if an Origin header, SCHEME://HOST or SCHEME://HOST:PORT, is the origin of a page that came from this
+ * Host. Hosts are compared without regard to case. A port that is missing is the scheme's, on both sides: 80 of http, 443
+ * of https. memaed speaks http alone, but a proxy before it may speak https, so both schemes are taken. Everything else
+ * is refused: "null", an empty text, another scheme, a path, a user name. */
 bool web_is_same_origin(const char *origin, const char *host);
 
-/* Whether the value of Sec-Fetch-Site is one that memaed's own page, or the user by hand, sends: same-origin or none. */
+/* Returns true if the value of Sec-Fetch-Site is one that memaed's own page, or the user by hand, sends: same-origin or
+ * none. */
 bool web_is_same_site(const char *value);
 
 #endif

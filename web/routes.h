@@ -54,7 +54,7 @@ int web_find_route(const struct web_routes *routes, const char *method, const st
 /* "GET, HEAD", as the header Allow has it. */
 void web_format_methods(char out[WEB_ALLOW_SIZE], unsigned methods);
 
-/* Whether a method only reads, as HTTP defines it: GET and HEAD. */
+/* Returns true if a method only reads, as HTTP defines it: GET and HEAD. */
 bool web_is_safe_method(const char *method);
 
 #endif

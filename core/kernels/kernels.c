@@ -10,8 +10,8 @@ const struct kernels *kernels = &kernels_c;
 const struct int8_kernels *int8_kernels = &int8_kernels_c;
 
 #ifdef __x86_64__
-/* Whether the CPU has AMX with int8, and Linux saves its tile registers for this process. The process must request that
- * once, before it starts threads (Documentation/arch/x86/xstate.rst of Linux). */
+/* Returns true if the CPU has AMX with int8, and Linux saves its tile registers for this process. The process must
+ * request that once, before it starts threads (Documentation/arch/x86/xstate.rst of Linux). */
 static bool has_amx(void)
 {
     enum { LEAF = 7, TILE = 1 << 24, INT8 = 1 << 25 };

@@ -70,7 +70,8 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
 /* A network for a camera takes windows of gray frames. 0, or -EINVAL with the cause in err. */
 int arch_check_camera(const struct arch *arch, struct error *err);
 
-/* Whether the type is a transposed convolution: it adds each input, times the kernel, to the outputs under the kernel. */
+/* Returns true if the type is a transposed convolution: it adds each input, times the kernel, to the outputs under the
+ * kernel. */
 static inline bool layer_is_transposed(enum layer_type type) { return type == LAYER_DECONV3D || type == LAYER_DECONV2D; }
 /* The number of axes of the type's kernel, counted from the last of t, h, w: 3, 2 or 0. */
 int layer_axes(enum layer_type type);
@@ -96,7 +97,7 @@ struct arch_cost arch_total_cost(const struct arch *arch, const struct arch_shap
  * arch_profile_name(i) lists the names, NULL after the last. */
 const struct arch *arch_profile(const char *name);
 const char *arch_profile_name(int i);
-/* Whether the profile is one for CPUs, whose pictures may have any shape. The others keep to the paper's square. */
+/* Returns true if the profile is one for CPUs, whose pictures may have any shape. The others keep to the paper's square. */
 bool arch_profile_fits(const char *name);
 
 /* Replaces the size of a camera's pictures (each 1 or more) by the size of a network with about arch's number of pixels.

@@ -35,8 +35,8 @@ struct calibration {
     struct static_limits still;
 };
 
-/* Whether PRECISION_AUTO may choose 8 bits: measured on 100 windows or more, with a rank correlation of 0.999 or more.
- * calibration may be NULL. */
+/* Returns true if PRECISION_AUTO may choose 8 bits: measured on 100 windows or more, with a rank correlation of 0.999 or
+ * more. calibration may be NULL. */
 bool calibration_int8_agrees(const struct calibration *calibration);
 
 /* The precision for a request. PRECISION_AUTO is int8 if it agrees (above) and this CPU has faster kernels than plain C for
@@ -51,8 +51,8 @@ int calibration_open_plan(struct plan **ret, const struct model *model, const st
 /* The bound of a static window's score in a precision (static_limits.bound). In 8 bits it is larger by twice the largest
  * difference seen, since both scores may be off by that much. */
 double calibration_static_bound(const struct calibration *calibration, enum precision precision);
-/* Whether static windows may skip the network: the bound was measured on 200 static windows or more. With a large bound few
- * scores lie far enough below the threshold to be reused. calibration may be NULL. */
+/* Returns true if static windows may skip the network: the bound was measured on 200 static windows or more. With a large
+ * bound few scores lie far enough below the threshold to be reused. calibration may be NULL. */
 bool calibration_static_holds(const struct calibration *calibration);
 
 /* tail_fit() for alerts by the default rule of core/score/alert.h. */

@@ -77,7 +77,7 @@ void score_map(const struct score_spec *spec, const struct arch *arch, const flo
  * highest cell's score as the level, so there is at least one box. */
 void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret);
 
-/* Whether n contrasts (any order; sorted in place) come from two kinds of light. Then *boundary separates them. The
+/* Returns true if n contrasts (any order; sorted in place) come from two kinds of light. Then *boundary separates them. The
  * contrasts are split where the variance within both parts is least (Otsu, 1979). Three conditions make two kinds. That
  * variance is at most a fifth of the total (a uniform distribution keeps a quarter). Each part has at least a tenth of the
  * contrasts and at least 50. The means differ by ln 1.5 or more. *boundary may be written even if the result is false. */

@@ -148,7 +148,7 @@ static unsigned lights_of_window(const struct static_scene *scene, const struct 
     return lights;
 }
 
-/* Whether the reference's score is low enough to be reused for the next window. */
+/* Returns true if the reference's score is low enough to be reused for the next window. */
 static bool is_below(const struct static_scene *scene)
 {
     uint64_t high = scene->last_high > scene->last_opening ? scene->last_high : scene->last_opening;

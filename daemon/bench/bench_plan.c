@@ -31,7 +31,7 @@ struct bench_plan {
     float *cube;                /* [t, h, w, c] if pixels is NULL */
     struct worker *workers;     /* [threads] */
 
-    /* Of the present measurement. */
+    /* The measurement that runs. */
     pthread_barrier_t barrier;  /* all workers start together; each has one item */
     int64_t deadline_us;
     int stride, sequences;      /* 0: cubes */

@@ -187,7 +187,8 @@ static int fill(struct footage *footage, const struct learn *o, const char *path
     return r < 0 ? error_prefix(err, r, "camera %s", o->camera->name) : 0;
 }
 
-/* Whether the network takes the aspect of the camera's pictures: a profile for CPUs does, unless --size or --arch is given. */
+/* Returns true if the network takes the aspect of the camera's pictures: a profile for CPUs does, unless --size or --arch
+ * is given. */
 static bool fits_camera(const struct learn *o)
 {
     return !o->arch_file && o->size.width == 0 && arch_profile_fits(arch_profile_name(o->profile));

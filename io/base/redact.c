@@ -34,7 +34,8 @@ static bool is_name(char c)
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' || c == '.';
 }
 
-/* Whether the text is NAME, NAME:PORT, [V6], [V6]:PORT or empty. Punctuation that a message puts after a URL is ignored. */
+/* Returns true if the text is NAME, NAME:PORT, [V6], [V6]:PORT or empty. Punctuation that a message puts after a URL is
+ * ignored. */
 static bool may_be_host(const char *at, const char *end)
 {
     while (end > at && strchr(":,.;)'\"", end[-1]))

@@ -132,7 +132,7 @@ static void read_keys(struct config_loader *loader, enum config_scope scope, con
     }
 }
 
-/* Whether the value is a mapping. No value counts as an empty one; another value is reported. */
+/* Returns true if the value is a mapping. No value counts as an empty mapping; any other value is reported. */
 static bool is_mapping(const struct config_value *value)
 {
     if (!value->node || config_is_null(value->node) || value->node->type == CONFIG_MAPPING)

@@ -91,12 +91,13 @@ int config_load_memory(struct config **ret, const void *data, size_t size, const
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* Whether all keys of two cameras have the same values, so a camera that runs with a can go on with b. Places in the file
- * are not compared, and neither are the contents of files: the model at the same path may have been written again. */
+/* Returns true if all keys of two cameras have the same values, so a camera that runs with a can go on with b. Places in
+ * the file are not compared, and neither are the contents of files: the model at the same path may have been written
+ * again. */
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b);
-/* Whether all keys of two webhooks have the same values, secrets included. */
+/* Returns true if all keys of two webhooks have the same values, secrets included. */
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b);
-/* Whether both configurations have equal webhooks in the same order. */
+/* Returns true if both configurations have equal webhooks in the same order. */
 bool config_webhooks_equal(const struct config *a, const struct config *b);
 
 /* A row of the table of keys, for help and documentation. */

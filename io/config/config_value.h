@@ -52,7 +52,7 @@ bool config_got(const struct config_value *value, const char *format, ...) __att
 /* "a mapping", "a list" or "a single value". */
 const char *config_kind(const struct config_node *node);
 
-/* Whether the file has no value there: nothing, ~ or null. */
+/* Returns true if the file has no value there: nothing, ~ or null. */
 bool config_is_null(const struct config_node *node);
 /* The text of a scalar with every ${NAME} replaced. The caller frees it by config_wipe(). NULL: a fault was reported, or
  * memory is short. */
@@ -64,7 +64,7 @@ void config_wipe(char *text);           /* overwrites the text and frees it; tak
 char *config_resolve(struct config_loader *loader, const char *path);
 /* A path for a fault. If the environment is part of it, the text of the file is shown instead. */
 const char *config_show_path(struct config_shown *shown, const struct config_value *value, const char *path);
-/* Whether FFmpeg takes the beginning for a protocol, "scheme:". */
+/* Returns true if FFmpeg takes the beginning for a protocol, "scheme:". */
 bool config_has_scheme(const char *text);
 
 #endif

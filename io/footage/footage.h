@@ -72,7 +72,8 @@ size_t footage_frames(const struct footage *footage);
  * with the cause in err. Any thread, several at once. Reading a frame may decode it: read footage in sequence in longer
  * pieces than one window, or each frame is decoded once per window. */
 int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixels, struct error *err);
-/* Whether frames first … first + length - 1 exist and the sequence does not break between them; false for length < 1. */
+/* Returns true if frames first … first + length - 1 exist and the sequence does not break between them; false for length
+ * < 1. */
 bool footage_window_ok(const struct footage *footage, size_t first, int length);
 /* How many rounds of an hour or longer the range holds; 1 at least, also where the rate is unknown. */
 size_t footage_rounds(const struct footage *footage, struct footage_range range);
@@ -87,7 +88,7 @@ size_t footage_corrupt(const struct footage *footage);  /* frames left out */
  * sequence. */
 double footage_fps(const struct footage *footage);
 
-/* Whether windows of `length` frames can be learned from the range. 0; -EINVAL with the reason in err: the range is too
+/* Checks that windows of `length` frames can be learned from the range. 0; -EINVAL with the reason in err: the range is too
  * short (it holds no window), black or of one tone in more than half of its frames, or frozen (no frame differs from the
  * one before); -ENOMEM, or an error of footage_read(). */
 int footage_check(struct footage *footage, struct footage_range range, int length, struct error *err);

@@ -8,7 +8,7 @@ void damage_init(struct damage *damage, enum AVCodecID codec)
         damage->marks[i] = AV_NOPTS_VALUE;
 }
 
-/* Whether the JPEG is cut short. The decoder fills up the rest of such a picture and reports nothing. */
+/* Returns true if the JPEG is cut short. The decoder fills up the rest of such a picture and reports nothing. */
 static bool lacks_end(struct damage *damage, const AVPacket *packet)
 {
     int n = packet->size;

@@ -31,7 +31,7 @@ void damage_packet(struct damage *damage, const AVPacket *packet);
 /* The decoder refused this packet, or an unknown one (NULL), so its picture is missing. */
 void damage_lost(struct damage *damage, const AVPacket *packet);
 
-/* Whether the picture is damaged. To be called for each picture, in order; at_us, its time, never goes back. */
+/* Returns true if the picture is damaged. To be called for each picture, in order; at_us, its time, never goes back. */
 bool damage_judge(struct damage *damage, const AVFrame *frame, int64_t at_us);
 
 #endif

@@ -38,7 +38,8 @@ void decode_finish(struct decode *decode);
 /* The next picture into frame; a reference to it, which frame gives back when it is written next. */
 enum decode_result decode_picture(struct decode *decode, AVFrame *frame);
 
-/* Whether the picture is damaged. To be called for each picture, in order; at_us is its time, which never goes back. */
+/* Returns true if the picture is damaged. To be called for each picture, in order; at_us is its time, which never goes
+ * back. */
 bool decode_judge(struct decode *decode, const AVFrame *frame, int64_t at_us);
 
 /* How many packets were lost, or refused by the decoder, so far. */

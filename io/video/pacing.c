@@ -41,7 +41,7 @@ static void learn_interval(struct pacing *pacing, double us)
     pacing->next = (pacing->next + 1) % PACING_HISTORY;
 }
 
-/* Whether the step is a gap. */
+/* Returns true if the step is a gap. */
 static bool judge_step(struct pacing *pacing, double step_us)
 {
     double typical = pacing_interval_us(pacing);

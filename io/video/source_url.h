@@ -17,7 +17,7 @@ enum source_kind source_kind(const char *url);
 /* The path of a SOURCE_FILE: url without a leading "file:". */
 const char *source_path(const char *url);
 
-/* Whether the path is the pattern of an image sequence ("frame-%03d.jpg"). */
+/* Returns true if the path is the pattern of an image sequence ("frame-%03d.jpg"). */
 bool source_is_pattern(const char *path);
 
 /* The codec (enum AVCodecID) of an image file, by the extension of its name; AV_CODEC_ID_NONE (0): no image that FFmpeg

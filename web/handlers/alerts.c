@@ -5,7 +5,7 @@
 
 enum { ALERTS_AT_ONCE = 64 };
 
-/* Whether a kept alert is of the camera. The alerts of a camera that was removed stay. */
+/* Returns true if a kept alert is of the camera. The alerts of a camera that was removed stay. */
 static bool has_alert(const struct view *view, const char *camera)
 {
     struct alert_record alerts[ALERTS_AT_ONCE];

@@ -36,7 +36,7 @@ struct conv3d_int8_options {
 
 struct conv3d_int8;
 
-/* Whether 8 bits are possible: an output has so few inputs that their sum fits 32 bits. */
+/* Returns true if 8 bits suffice: an output has so few inputs that their sum fits 32 bits. */
 bool conv3d_int8_possible(const struct conv3d *g, bool gather);
 
 /* Packs the weights for the kernels that are chosen now. The options and their arrays are borrowed for the call;

@@ -103,7 +103,7 @@ bool camera_windows_is_frozen(const struct camera_windows *windows, const struct
            (double)(frame->pts_us - frame->same_since_us) > 1e6 * windows->calibration.still.frozen_s;
 }
 
-/* Whether a window is static; ret has its score then. */
+/* Returns true if the window is static. Then ret has its score. */
 static bool is_static(const struct camera_windows *windows, const struct frame_ring_window *window,
                       const uint8_t *const *frames, uint64_t *number, struct scheduler_result *ret)
 {

@@ -109,7 +109,7 @@ static void compare_modules(bool decoder)
     }
 }
 
-/* Whether a weight before shrinkage is so near λ that rounding decides whether it survives. */
+/* Returns true if a weight before shrinkage is so near λ that rounding decides whether it survives. */
 static bool at_edge(const struct model *model, const float *query)
 {
     const struct memory_spec *spec = &model->arch.memory;
