@@ -1,6 +1,5 @@
-/* Records as plain data: a box, a score, an alert. A camera produces them, logs keep them, REST,
- * webhooks and later a database carry them (io/base/record_json.h writes them as JSON). Times are microseconds: UTC since
- * 1970, or the stream's own time stamps (pts). */
+/* Records as plain data: a box, a score, an alert. A camera produces them, logs keep them, and REST and webhooks carry them
+ * as JSON (io/base/record_json.h). Times are microseconds: UTC since 1970, or the stream's own time stamps (pts). */
 #ifndef MEMAED_CORE_RECORD_H
 #define MEMAED_CORE_RECORD_H
 

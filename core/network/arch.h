@@ -17,6 +17,8 @@
 enum { ARCH_MAX_LAYERS = 32,            /* in the encoder, and in the decoder */
        ARCH_MAX_FRAMES = 64 };          /* of a window */
 
+#define ARCH_NORM_EPS 1e-5f             /* of every batch norm, as in PyTorch */
+
 enum input_kind { INPUT_VIDEO, INPUT_IMAGE, INPUT_TABLE };
 /* conv3d and deconv3d for video, conv2d and deconv2d for images, linear for tables. */
 enum layer_type { LAYER_CONV3D, LAYER_DECONV3D, LAYER_CONV2D, LAYER_DECONV2D, LAYER_LINEAR };
@@ -27,7 +29,7 @@ struct layer_spec {
     int out;                            /* channels */
     int kernel[3], stride[3], padding[3];       /* 1, 1 and 0 on axes that the type lacks: t of conv2d, all of linear */
     int output_padding[3];              /* deconv3d and deconv2d only, else 0 */
-    bool norm;                          /* batch norm, eps 1e-5 */
+    bool norm;                          /* batch norm */
     enum activation activation;
     float slope;                        /* leaky_relu only */
 };

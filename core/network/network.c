@@ -8,7 +8,6 @@
 #include "core/kernels/kernels.h"
 #include "core/network/network_state.h"
 
-#define NORM_EPS 1e-5f
 #define NORM_MOMENTUM 0.1f
 enum { MIN_QUERIES = 256 };     /* rows that make a matrix product worth its call */
 
@@ -203,7 +202,7 @@ static void batch_statistics(struct network *net, struct layer *l, struct layer_
             variance = 0;
         double unbiased = rows > 1 ? variance * rows / (rows - 1) : variance;
         l->origin[i] = (float)(mean + (double)l->origin[i]);
-        l->inverse_std[i] = (float)(1 / sqrt(variance + (double)NORM_EPS));
+        l->inverse_std[i] = (float)(1 / sqrt(variance + (double)ARCH_NORM_EPS));
         p->running_mean[i] += NORM_MOMENTUM * (l->origin[i] - p->running_mean[i]);
         p->running_var[i] += NORM_MOMENTUM * ((float)unbiased - p->running_var[i]);
     }
@@ -230,7 +229,7 @@ static void forward_layer(struct network *net, int i, const struct layer_params 
         else
             for (size_t j = 0; j < c; j++) {
                 l->origin[j] = p->running_mean[j];
-                l->inverse_std[j] = 1 / sqrtf(p->running_var[j] + NORM_EPS);
+                l->inverse_std[j] = 1 / sqrtf(p->running_var[j] + ARCH_NORM_EPS);
             }
         for (size_t j = 0; j < c; j++) {
             l->scale[j] = p->norm_weight[j] * l->inverse_std[j];

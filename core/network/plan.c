@@ -11,7 +11,6 @@
 #include "core/network/convolution/conv3d_int8.h"
 #include "core/network/memory.h"
 
-#define NORM_EPS 1e-5f
 enum { ALIGN_FLOATS = 16 };
 
 struct plan_layer {
@@ -45,9 +44,20 @@ static void shape_layer(struct plan_layer *ret, const struct layer_spec *spec, s
     ret->slope = spec->slope;
 }
 
+static struct dims layer_in(const struct plan_layer *l)
+{
+    return l->gather ? l->conv.fine : l->conv.coarse;
+}
+
 static struct dims layer_out(const struct plan_layer *l)
 {
     return l->gather ? l->conv.coarse : l->conv.fine;
+}
+
+/* Returns true if layer i of n gives its output as bytes: it takes bytes, and so does the next layer. */
+static bool gives_bytes(const struct plan_layer *layers, int i, int n)
+{
+    return i + 1 < n && layers[i].in && layers[i + 1].in;
 }
 
 /* next: the quanta of the layer's output bytes, [output channels]; NULL: its output is floats. */
@@ -66,7 +76,7 @@ static int compile_layer(struct plan_layer *ret, const struct layer_spec *spec, 
     for (size_t i = 0; i < n; i++) {
         ret->bias[i] = p->bias[i];
         if (scale) {
-            scale[i] = p->norm_weight[i] / sqrtf(p->running_var[i] + NORM_EPS);
+            scale[i] = p->norm_weight[i] / sqrtf(p->running_var[i] + ARCH_NORM_EPS);
             ret->bias[i] = (p->bias[i] - p->running_mean[i]) * scale[i] + p->norm_bias[i];
         }
     }
@@ -93,11 +103,6 @@ static bool takes_picture(const struct arch *a)
     return a->kind != INPUT_TABLE && a->mean >= 0 && a->mean <= 1;
 }
 
-static struct dims layer_in(const struct plan_layer *l)
-{
-    return l->gather ? l->conv.fine : l->conv.coarse;
-}
-
 /* Makes the layer take bytes. Their quanta follow from `ranges`, or all are `pixels` if that is not NULL. */
 static int take_bytes(struct plan_layer *l, const struct range *ranges, const struct quantum *pixels)
 {
@@ -119,7 +124,7 @@ static int compile_part(struct plan_layer *layers, const struct layer_spec *spec
 {
     int r = 0;
     for (int i = 0; r == 0 && i < n; i++)
-        r = compile_layer(&layers[i], &specs[i], &params[i], i + 1 < n && layers[i].in ? layers[i + 1].in : NULL);
+        r = compile_layer(&layers[i], &specs[i], &params[i], gives_bytes(layers, i, n) ? layers[i + 1].in : NULL);
     return r;
 }
 
@@ -167,9 +172,8 @@ static void size_part(const struct plan_layer *layers, const struct dims *shapes
                       size_t *scratch)
 {
     for (int i = 0; i < n; i++) {
-        bool to_bytes = layers[i].int8 && i + 1 < n && layers[i + 1].int8;
         size_t in = floats_of(dims_elements(shapes[i]) + INT8_GROUP), n_out = dims_elements(shapes[i + 1]);
-        size_t out = to_bytes ? floats_of(n_out + INT8_GROUP) : n_out;
+        size_t out = gives_bytes(layers, i, n) ? floats_of(n_out + INT8_GROUP) : n_out;
         size_t s = layers[i].int8 ? floats_of(conv3d_int8_scratch(layers[i].int8)) : conv3d_scratch(&layers[i].conv);
         if (i < n - 1 && out > ping[i % 2])
             ping[i % 2] = out;
@@ -335,12 +339,11 @@ static void run_part(const struct plan *p, const struct plan_layer *layers, int 
                 in = ws + p->bytes;
             }
             conv3d_int8_run(l->int8, in, to, ws + p->scratch);
-            bytes = i + 1 < n && layers[i + 1].int8;
         } else {
             const struct epilogue e = {l->bias, l->activation, l->slope};
             (l->gather ? conv3d_gather : conv3d_scatter)(&l->conv, in, l->weight, &e, to, ws + p->scratch);
-            bytes = false;
         }
+        bytes = gives_bytes(layers, i, n);
         report_step(observer);
         in = to;
     }
@@ -361,8 +364,7 @@ struct frame_cache *plan_frame_cache_new(const struct plan *plan, int stride)
     size_t element_size[ARCH_MAX_LAYERS];
     int n = layers_by_frames(plan);
     for (int i = 0; i < n; i++)
-        element_size[i] = i + 1 < plan->arch.n_encoder && plan->encoder[i].int8 && plan->encoder[i + 1].int8
-                              ? 1 : sizeof(float);
+        element_size[i] = gives_bytes(plan->encoder, i, plan->arch.n_encoder) ? 1 : sizeof(float);
     const struct frame_cache_options options = {
         .arch = &plan->arch, .shapes = &plan->shapes, .layers = n, .element_size = element_size, .stride = stride,
     };

@@ -2,26 +2,18 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/utc.h"
+#include "io/base/json.h"
 #include "io/base/redact.h"
 
 json_t *record_json_number(double x)
 {
     if (!isfinite(x))
         return json_null();
-    if (fabs(x) <= (double)FLT_MAX && (double)(float)x == x) {
-        for (int digits = 6; digits <= 9; digits++) {
-            char text[32];
-            snprintf(text, sizeof text, "%.*g", digits, x);
-            if (strtof(text, NULL) == (float)x)
-                return json_real(strtod(text, NULL));
-        }
-    }
-    return json_real(x);
+    return fabs(x) <= (double)FLT_MAX && (double)(float)x == x ? float_to_json((float)x) : json_real(x);
 }
 
 json_t *record_json_count(uint64_t n)

@@ -1,4 +1,4 @@
-/* The one way in which this program starts a thread: signals blocked, with a name, joined until a deadline. */
+/* Starts threads, with signals blocked and a name, and joins them until a deadline. Every thread of this program starts here. */
 #ifndef MEMAED_IO_BASE_THREAD_H
 #define MEMAED_IO_BASE_THREAD_H
 

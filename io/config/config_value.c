@@ -407,15 +407,12 @@ static bool parse_events(const struct config_value *value, void *target)
         struct config_shown shown;
         const char *best = NULL;
         size_t best_distance = 0;
-        unsigned event = 0;
-        for (size_t e = 0; item->type == CONFIG_SCALAR && !item->bad && e < EVENT_TYPES; e++) {
-            const char *name = event_type_name((enum event_type)e);
-            if (strcmp(item->text, name) == 0)
-                event = event_bit((enum event_type)e);
-            config_nearest(&best, &best_distance, item->text, name);
-        }
+        enum event_type type;
         if (item->bad)
             continue;
+        unsigned event = item->type == CONFIG_SCALAR && event_type_find(&type, item->text) ? event_bit(type) : 0;
+        for (int e = 0; item->type == CONFIG_SCALAR && !event && e < EVENT_TYPES; e++)
+            config_nearest(&best, &best_distance, item->text, event_type_name((enum event_type)e));
         if (item->type != CONFIG_SCALAR)
             config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got %s",
                          config_kind(item));

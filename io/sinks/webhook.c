@@ -205,7 +205,19 @@ static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)
 
 /* ---- change of endpoints, the thread -------------------------------------------------------------------------------- */
 
-/* Frees the endpoint. Its attempt is aborted, and the event of it counts as not delivered. */
+static void change_free(struct change *change)
+{
+    if (!change)
+        return;
+    for (size_t i = 0; i < change->n; i++)
+        webhook_endpoint_free(change->endpoints[i]);
+    free(change->endpoints);
+    free(change->kept);
+    free(change->heirs);
+    free(change);
+}
+
+/* Frees the endpoint with its queue, and aborts its attempt. The caller counts the events that are lost. */
 static void retire_locked(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
 {
     if (webhooks->multi)
@@ -234,31 +246,33 @@ static void adopt(struct webhooks *webhooks)
 {
     lock_take(&webhooks->lock);
     struct change *change = webhooks->change;
-    if (change) {
-        struct webhook_endpoint **before = webhooks->endpoints;
-        size_t n_before = webhooks->n_endpoints;
-        for (size_t i = 0; i < change->n; i++) {
-            if (change->kept[i]) {
-                webhook_endpoint_free(change->endpoints[i]);
-                change->endpoints[i] = change->kept[i];
-            } else if (change->heirs[i]) {
-                inherit_locked(change->endpoints[i], change->heirs[i]);
-            }
-        }
-        webhooks->endpoints = change->endpoints;
-        webhooks->n_endpoints = change->n;
-        for (size_t i = 0; i < n_before; i++)
-            if (!is_among(webhooks->endpoints, webhooks->n_endpoints, before[i])) {
-                webhooks->stats.dropped += before[i]->queue.n;
-                retire_locked(webhooks, before[i]);
-            }
-        free(before);
-        free(change->kept);
-        free(change->heirs);
-        free(change);
-        webhooks->change = NULL;
-        pthread_cond_broadcast(&webhooks->adopted);
+    if (!change) {
+        lock_give(&webhooks->lock);
+        return;
     }
+    struct webhook_endpoint **before = webhooks->endpoints;
+    size_t n_before = webhooks->n_endpoints;
+    for (size_t i = 0; i < change->n; i++) {
+        if (change->kept[i]) {
+            webhook_endpoint_free(change->endpoints[i]);
+            change->endpoints[i] = change->kept[i];
+        } else if (change->heirs[i]) {
+            inherit_locked(change->endpoints[i], change->heirs[i]);
+        }
+    }
+    webhooks->endpoints = change->endpoints;
+    webhooks->n_endpoints = change->n;
+    for (size_t i = 0; i < n_before; i++)
+        if (!is_among(webhooks->endpoints, webhooks->n_endpoints, before[i])) {
+            webhooks->stats.dropped += before[i]->queue.n;
+            retire_locked(webhooks, before[i]);
+        }
+    free(before);
+    change->endpoints = NULL;           /* the webhooks' now */
+    change->n = 0;
+    change_free(change);
+    webhooks->change = NULL;
+    pthread_cond_broadcast(&webhooks->adopted);
     lock_give(&webhooks->lock);
 }
 
@@ -319,15 +333,13 @@ static void *run(void *arg)
         if (under_way && wait_us > SECOND_US)
             wait_us = SECOND_US;
         lock_take(&webhooks->lock);
-        bool pending = under_way > 0 || next_us != INT64_MAX;
         size_t queued = 0;
         for (size_t i = 0; i < webhooks->n_endpoints; i++)
             queued += webhooks->endpoints[i]->queue.n;
-        pending |= queued > 0;      /* one was posted meanwhile */
         bool over = webhooks->closing && (under_way == 0 || now >= webhooks->close_us);
         if (webhooks->closing && wait_us > webhooks->close_us - now)
             wait_us = webhooks->close_us - now;
-        webhooks->deadline_us = pending ? now + (wait_us == INT64_MAX ? 0 : wait_us) + BUSY_US : INT64_MAX;
+        webhooks->deadline_us = queued > 0 ? now + (wait_us == INT64_MAX ? 0 : wait_us) + BUSY_US : INT64_MAX;
         lock_give(&webhooks->lock);
         if (over) {
             if (queued)
@@ -342,18 +354,6 @@ static void *run(void *arg)
 }
 
 /* ---- opening and closing -------------------------------------------------------------------------------------------- */
-
-static void change_free(struct change *change)
-{
-    for (size_t i = 0; change && i < change->n; i++)
-        webhook_endpoint_free(change->endpoints[i]);
-    if (change) {
-        free(change->endpoints);
-        free(change->kept);
-        free(change->heirs);
-    }
-    free(change);
-}
 
 static int change_new(struct change **ret, const struct webhooks *webhooks, const struct config_webhook *hooks, size_t n,
                       struct error *err)

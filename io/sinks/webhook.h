@@ -9,7 +9,7 @@
  *
  * Certificates are verified; redirects are not followed; proxies of the environment (http_proxy …) are not used. At most 4
  * KiB of an answer's body are read. Logs name an endpoint by scheme, host and port, because the rest of a URL may be
- * secret. Queues are in memory only; a durable outbox belongs into webhook_post(). */
+ * secret. Queues are in memory only: events that wait when the process ends are lost. */
 #ifndef MEMAED_IO_SINKS_WEBHOOK_H
 #define MEMAED_IO_SINKS_WEBHOOK_H
 
