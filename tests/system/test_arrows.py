@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """tests/arrows finds nothing in the project, and refuses each kind of what it forbids: one of each is added to a copy."""
+import importlib.machinery
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +23,9 @@ FORBIDDEN = [
     ("core/rng.c", "#include <time.h>", "core may not use time.h"),
     ("io/base/json.c", '#include "io/video/source.h"', "io/base may not include io/video/source.h"),
     ("io/video/gray.c", '#include "web/view.h"', "io/video may not include web/view.h"),
+    ("io/video/gray.c", '#include "core/network/arch.h"', "io/video may not include core/network/arch.h"),
+    ("web/server.c", '#include "core/score/score.h"', "web may not include core/score/score.h"),
+    ("web/handlers/health.c", "#include <jansson.h>", "web/handlers may not use jansson.h"),
     ("io/video/gray.c", "#include <yaml.h>", "io/video may not use yaml.h"),
     ("io/model/model_file.c", '#include "daemon/base/log.h"', "io/model may not include daemon/base/log.h"),
     ("web/server.c", '#include "io/config/config.h"', "web may not include io/config/config.h"),
@@ -63,6 +68,16 @@ class Arrows(unittest.TestCase):
                 self.assertEqual(status, 1)
                 self.assertIn(f"{path}:1: {said}", text)
                 self.assertEqual(len(text.splitlines()), 1, text)
+
+    def test_lists_no_arrow_that_is_not_used(self):
+        listed = importlib.machinery.SourceFileLoader("arrows", os.path.join(ROOT, "tests", "arrows")).load_module()
+        for room, targets in listed.ROOMS.items():
+            included = set()
+            for name in os.listdir(os.path.join(ROOT, room)):
+                if name.endswith((".c", ".h")):
+                    with open(os.path.join(ROOT, room, name), encoding="utf-8") as f:
+                        included |= {os.path.dirname(h) for h in re.findall(r'(?m)^#include "([^"]+)"', f.read())}
+            self.assertEqual(set(targets) - included, set(), room)
 
     def test_refuses_an_unknown_room(self):
         os.makedirs(os.path.join(self.root, "daemon", "attic"))
