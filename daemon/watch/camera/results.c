@@ -23,7 +23,7 @@ struct rate {
 };
 
 struct results {
-    char camera[65];
+    char camera[RECORD_NAME_SIZE];
     int frames_per_window;
     struct frame_ring *ring;
     struct alertlog *alerts;
@@ -37,13 +37,15 @@ struct results {
     struct lock lock;                   /* guards: */
     struct alert_state state;
     struct drift drift;
+    double distance;                    /* of the drift monitor, after the last window; NAN: no calibration tells */
     bool drifted;                       /* drift.began went out, and no drift.ended since */
     struct alert_record alert;          /* the open alert, or the last one */
     uint64_t committed;                 /* windows, since the start */
     int64_t last_us;                    /* UTC of the window committed last */
     bool ended;                         /* by results_end() */
-    bool break_wanted;                  /* at break_us; waits for the windows that were due before */
-    int64_t break_us;
+    bool break_wanted;                  /* the camera was lost while windows from before were due */
+    int64_t break_us;                   /* UTC of that loss */
+    uint64_t break_frame;               /* number of the first frame after it */
 
     struct lock view_lock;              /* guards what results_view() copies: */
     uint64_t scored, static_ones;       /* = committed, and how many of them were not computed */
@@ -79,7 +81,7 @@ int results_open(struct results **ret, const struct results_options *options)
         results->tail = *options->tail;
         drift_init(&results->drift, options->windows_a_day);
     }
-    results->drift_shown = (double)NAN;
+    results->drift_shown = results->distance = (double)NAN;
     if (options->rule)
         alert_init(&results->state, options->rule);
     lock_init(&results->lock, LOCK_RESULTS);
@@ -171,7 +173,6 @@ static void show_open_locked(struct results *results)
 
 static void break_locked(struct results *results, int64_t time_us)
 {
-    results->break_wanted = false;
     if (results->has_rule)
         take_event_locked(results, alert_break(&results->state, time_us));
 }
@@ -183,7 +184,7 @@ static double take_p_value_locked(struct results *results, float score)
         return (double)NAN;
     double p = tail_p_value(&results->tail, (double)score);
     drift_add(&results->drift, p);
-    double distance = drift_distance(&results->drift);
+    double distance = results->distance = drift_distance(&results->drift);
     if (results->drifted ? distance < DRIFT_LIMIT / 2 : distance >= DRIFT_LIMIT) {
         results->drifted = !results->drifted;
         events_post(results->events,
@@ -227,23 +228,28 @@ void results_commit(struct results *results, const struct scheduler_result *resu
         return;
     }
     score.p_value = (float)take_p_value_locked(results, result->score);
-    double drift = drift_distance(&results->drift);
+    /* The gap before a window may be older than a loss that waits: the loss goes on waiting then. */
+    bool after_loss = results->break_wanted && result->frame >= results->break_frame;
     if (result->gap_before)
-        break_locked(results, results->break_wanted ? results->break_us : results->last_us);
+        break_locked(results, after_loss ? results->break_us : results->last_us);
+    if (after_loss)
+        results->break_wanted = false;
     scorelog_append(results->scores, &score);
     if (results->has_rule)
         take_event_locked(results, alert_score(&results->state, result->score, result->time_us));
     results->last_us = result->time_us;
     results->committed++;
-    if (results->break_wanted && is_settled_locked(results))
+    if (results->break_wanted && is_settled_locked(results)) {
+        results->break_wanted = false;
         break_locked(results, results->break_us);
+    }
 
     int64_t now_us = monotonic_us();
     lock_take(&results->view_lock);
     results->scored = results->committed;
     results->static_ones += result->is_static;
     results->last_score = result->score;
-    results->drift_shown = results->has_tail ? drift : (double)NAN;
+    results->drift_shown = results->distance;
     count_latency_locked(results, (double)(now_us - result->due_us) / 1e3);
     results->alert_open = results->state.open;
     rate_add(&results->rate, now_us);
@@ -258,12 +264,16 @@ void results_break(struct results *results, int64_t time_us)
         lock_give(&results->lock);
         return;
     }
+    struct frame_ring_stats stats;
+    frame_ring_stats(results->ring, &stats);
     if (is_settled_locked(results)) {
+        results->break_wanted = false;
         break_locked(results, time_us);
         show_open_locked(results);
-    } else {
-        results->break_wanted = true;
+    } else if (!results->break_wanted || results->break_frame != stats.frames) {
+        results->break_wanted = true;           /* another failure to reconnect is no further loss */
         results->break_us = time_us;
+        results->break_frame = stats.frames;
     }
     lock_give(&results->lock);
 }
@@ -272,7 +282,7 @@ void results_end(struct results *results, int64_t time_us)
 {
     lock_take(&results->lock);
     if (!results->ended)
-        break_locked(results, time_us);
+        break_locked(results, results->break_wanted ? results->break_us : time_us);
     results->ended = true;
     show_open_locked(results);
     lock_give(&results->lock);

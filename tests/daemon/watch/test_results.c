@@ -54,6 +54,7 @@ static struct scheduler_result claim(float score)
     struct frame_ring_window window;
     ck_assert(frame_ring_claim(ring, &window));
     struct scheduler_result result = {.window = window.index, .gap_before = window.gap_before,
+                                      .frame = window.frames[LENGTH / 2]->number,
                                       .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score,
                                       .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .score = score}}}};
     frame_ring_release(ring, &window);
@@ -266,6 +267,29 @@ START_TEST(a_loss_is_forgotten_once_its_gap_is_seen)
 }
 END_TEST
 
+/* The sequence breaks twice before the loss. The windows between are committed after it, and their gap is not the loss's. */
+START_TEST(a_loss_outlasts_an_older_gap)
+{
+    struct scheduler_result windows[3];
+    open_results(true);
+    publish(LENGTH);
+    windows[0] = claim(3);
+    frame_ring_break(ring);                                     /* a corrupt picture */
+    publish(LENGTH + 1);
+    windows[1] = claim(4);
+    windows[2] = claim(5);
+    frame_ring_break(ring);
+    results_break(results, 777);                                /* waits: three windows are due */
+    results_break(results, 888);                                /* a failure to reconnect */
+    for (int i = 0; i < 3; i++)
+        results_commit(results, &windows[i]);
+    check_view(3, 5, false);
+    ck_assert_int_eq(alert_at(0, 2).closed_us, 2);              /* by the older gap, at the last window before it */
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 777);
+    close_results();
+}
+END_TEST
+
 START_TEST(latencies_are_counted_by_bounds)
 {
     static const int ms[] = {0, 4, 6, 12, 12, 9999};
@@ -318,6 +342,7 @@ int main(void)
     tcase_add_test(tcase, a_loss_waits_for_windows_under_way);
     tcase_add_test(tcase, a_gap_closes_before_the_next_counts);
     tcase_add_test(tcase, a_loss_is_forgotten_once_its_gap_is_seen);
+    tcase_add_test(tcase, a_loss_outlasts_an_older_gap);
     tcase_add_test(tcase, latencies_are_counted_by_bounds);
     tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
     Suite *suite = suite_create("results");
