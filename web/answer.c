@@ -13,7 +13,7 @@ static void answer(int status, const char *type, json_t *root, struct web_answer
     if (ret->body)
         ret->size = strlen(ret->body);
     else
-        ret->status = 500;
+        *ret = (struct web_answer){.status = 500, .type = "application/problem+json"};
 }
 
 static const char *title_of(int status)

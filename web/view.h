@@ -59,10 +59,10 @@ struct view_process {
 
 /* The outcome of a reload. Texts are borrowed for the call that hands them over. */
 struct view_reload {
-    int status;                         /* 0: applied. Else nothing changed; -EINVAL: the file is faulty; another -errno: it failed */
+    int status;                         /* 0: applied; else -errno, and nothing changed */
     const char *detail;                 /* where status is not 0: what failed, a sentence; never NULL then */
     const char *const *faults;          /* [n_faults], each FILE:LINE:COLUMN: KEY: cause */
-    size_t n_faults;
+    size_t n_faults;                    /* > 0: the file is faulty, or cannot be read */
     size_t added, removed, changed, unchanged;  /* cameras */
     const char *const *needs_restart;   /* [n_needs_restart]: changed keys that only the next start applies */
     size_t n_needs_restart;
@@ -84,7 +84,7 @@ struct view {
     bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                    struct record_range *range, size_t *n);
     /* Copies alerts in the same way, in the order of opening, and returns how many. A record changes while its alert is
-     * open. */
+     * open. The record numbered n has the id n + 1. */
     size_t (*alerts)(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range);
     /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
      * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.

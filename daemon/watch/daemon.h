@@ -1,6 +1,6 @@
 /* All parts of `memaed run`, for the files of daemon/watch that see more than one of them. Main's thread sets it up
- * before the threads start, and takes it apart after they ended. In between the pointers stay, but for those that a
- * reload changes, which main's thread alone reads: config and webhooks. */
+ * before the threads start, and takes it apart after they ended. In between the pointers stay, except two that a
+ * reload changes: config, which main's thread alone reads, and webhooks, which the lock guards. */
 #ifndef MEMAED_DAEMON_WATCH_DAEMON_H
 #define MEMAED_DAEMON_WATCH_DAEMON_H
 
@@ -45,7 +45,9 @@ struct daemon {
 /* Fills in the functions by which the web sees the daemon. */
 void daemon_view(struct daemon *daemon, struct view *ret);
 
-/* The sink of webhooks, opened when the first is configured. 0 or -errno with the cause in err. */
-int daemon_set_webhooks(struct daemon *daemon, const struct config *config, struct error *err);
+/* Prepares the webhooks of config for webhooks_adopt(). Opens daemon->webhooks, without endpoints, if config is the first
+ * that has any; *ret is NULL while none had. 0 or -errno with the cause in err. */
+int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
+                            struct error *err);
 
 #endif

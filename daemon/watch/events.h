@@ -1,5 +1,5 @@
-/* Events leave through a table of sinks: the log and whatever else asks for them (webhooks; later a database, MQTT). A sink
- * takes an event without waiting for the network or a disk. Any thread may post; a post takes a leaf lock. */
+/* An event goes to the log, and then to each sink of a table, such as webhooks. A sink takes an event without waiting for
+ * the network or a disk. Any thread may post; LOCK_EVENTS is held while the sinks take the event. */
 #ifndef MEMAED_DAEMON_WATCH_EVENTS_H
 #define MEMAED_DAEMON_WATCH_EVENTS_H
 
@@ -16,7 +16,7 @@ struct event_sink {
 
 struct events;
 
-int events_open(struct events **ret);           /* with the log as its only sink; 0 or -ENOMEM */
+int events_open(struct events **ret);           /* without sinks; 0 or -ENOMEM */
 void events_free(struct events *events);        /* takes NULL; nobody posts any more */
 
 /* The sink is asked from now on. 0, or -ENOSPC past EVENT_SINKS_MAX. */
@@ -26,7 +26,7 @@ int events_add(struct events *events, struct event_sink sink);
  * that is stuck may still post. */
 void events_close(struct events *events);
 
-/* Hands the event to every sink, in their order; time_us 0 means now. */
+/* Writes the event to the log, and hands it to every sink, in their order; time_us 0 means now. */
 void events_post(struct events *events, const struct event *event);
 
 /* The sink of webhooks: arg of events_webhooks() is a struct webhooks. */

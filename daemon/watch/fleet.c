@@ -22,7 +22,6 @@ struct fleet {
     struct scheduler *scheduler;
     struct plans *plans;
     uint32_t next_id;
-    bool started;
     struct member *left;            /* told to end, and not ended when they were waited for */
 
     /* The lock guards `members` and `n`. Main's thread alone changes them, and so may read them without it. */
@@ -55,10 +54,14 @@ int fleet_start(struct fleet *fleet, struct error *err)
     int r = scheduler_start(fleet->scheduler);
     if (r < 0)
         return error_set(err, r, "workers can't be started: %s", strerror(-r));
-    fleet->started = true;
+    fleet_go(fleet);
+    return 0;
+}
+
+void fleet_go(struct fleet *fleet)
+{
     for (size_t i = 0; i < fleet->n; i++)
         camera_go(fleet->members[i]->camera);
-    return 0;
 }
 
 /* ---- models --------------------------------------------------------------------------------------------------------- */
@@ -179,7 +182,7 @@ static void undo(struct fleet *fleet, struct member **members, size_t n)
     }
 }
 
-/* false: the camera is still at it at deadline_us. */
+/* false: the camera's thread, or a window of it, still runs at deadline_us. */
 static bool finish(struct fleet *fleet, struct member *member, int64_t deadline_us)
 {
     if (!camera_join(member->camera, deadline_us) || !camera_leave(member->camera, deadline_us))
@@ -242,8 +245,6 @@ int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_m
     lock_give(&fleet->lock);
     dismiss(fleet, before, n_before);
     free(before);
-    for (size_t i = 0; i < fleet->n && fleet->started; i++)
-        camera_go(members[i]->camera);
     *ret = changes;
     return 0;
 }

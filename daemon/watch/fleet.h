@@ -47,13 +47,15 @@ struct fleet_changes {
 
 /* Without cameras. 0 or -errno with the cause in err. */
 int fleet_open(struct fleet **ret, const struct fleet_options *options, struct error *err);
-/* Starts the workers, and lets the cameras go that fleet_apply() has opened so far. 0 or -errno with the cause in err. */
+/* Starts the workers, and then the cameras that fleet_apply() has opened. 0 or -errno with the cause in err. */
 int fleet_start(struct fleet *fleet, struct error *err);
+/* Starts the cameras that fleet_apply() has opened since. */
+void fleet_go(struct fleet *fleet);
 
 /* Makes the cameras those of config, in its order; models are config's. A camera is unchanged where its keys
  * (config_camera_equal()) and its model's identity are. Either all new cameras can be opened, or nothing changes.
  *
- * Cameras that leave are told to end, and waited for; a new one of the same name starts after that. A camera that takes
+ * Cameras that leave are told to end, and waited for. New cameras wait for fleet_go(). A camera that takes
  * longer than the patience (in name resolution, or in a slow window) ends on its own, later, by fleet_reap(). 0, or
  * -errno with the cause in err. */
 int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_models *models, struct fleet_changes *ret,

@@ -63,11 +63,16 @@ static int apply(struct daemon *daemon, struct config *config, struct faults *fa
     int r = fleet_models_load(&models, config, take_fault, take_warning, faults);
     if (r < 0)
         return error_set(err, r, "%s", r == -ENOMEM ? "out of memory" : "the configuration is faulty");
-    r = daemon_set_webhooks(daemon, config, err);
-    if (r == 0 && (r = fleet_apply(daemon->fleet, config, &models, changes, err)) < 0) {
-        struct error ignored;
-        daemon_set_webhooks(daemon, daemon->config, &ignored);
-    }
+    struct webhooks_change *webhooks = NULL;
+    r = daemon_prepare_webhooks(daemon, &webhooks, config, err);
+    if (r == 0)
+        r = fleet_apply(daemon->fleet, config, &models, changes, err);
+    if (r == 0 && webhooks)
+        webhooks_adopt(daemon->webhooks, webhooks);
+    else
+        webhooks_forget(webhooks);
+    if (r == 0)
+        fleet_go(daemon->fleet);
     fleet_models_clear(&models);
     return r;
 }
@@ -112,9 +117,7 @@ void reload(struct daemon *daemon)
     int r = config_load(&config, daemon->config->path, take_fault, &faults);
     if (r == 0)
         r = apply(daemon, config, &faults, &changes, &err);
-    /* A file that cannot be read is as faulty as one that cannot be understood. */
-    int status = r < 0 && r != -ENOMEM && faults.n > 0 ? -EINVAL : r;
-    struct view_reload result = {.status = status, .detail = err.text, .faults = (const char *const *)faults.lines,
+    struct view_reload result = {.status = r, .detail = err.text, .faults = (const char *const *)faults.lines,
                                  .n_faults = faults.n, .added = changes.added, .removed = changes.removed,
                                  .changed = changes.changed, .unchanged = changes.unchanged, .needs_restart = restart};
     if (r == 0) {

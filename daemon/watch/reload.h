@@ -11,7 +11,7 @@ int reload_request(struct daemon *daemon, view_reload_done *done, void *arg);
 
 /* Reloads where somebody asked, and answers all who did. Main's thread. */
 void reload_requested(struct daemon *daemon);
-/* Reloads, and answers all who asked meanwhile. Main's thread. */
+/* Reloads, and answers all who asked before it began. A later request is answered by the next reload. Main's thread. */
 void reload(struct daemon *daemon);
 
 /* Answers all who asked with -ECANCELED, and refuses later requests. Main's thread, before the web closes. */

@@ -42,8 +42,8 @@ static void log_webhook(void *arg, int priority, const char *text)
     log_event(priority, "webhook", "text", text, NULL);
 }
 
-/* A broken stream makes FFmpeg say a line or more a frame: of ten seconds' lines the first ones show, and how many more
- * there were. What is an error to FFmpeg is a camera's trouble, not a failure of the daemon. */
+/* FFmpeg logs a line or more for each broken frame. In each period of 10 s the first 20 lines are logged; the next line
+ * after it reports how many were left out. FFmpeg's errors are logged as warnings, because they concern one camera. */
 static void log_ffmpeg(int priority, const char *text)
 {
     enum { SECONDS = 10, LINES = 20 };
@@ -62,14 +62,10 @@ static void log_ffmpeg(int priority, const char *text)
         log_event(priority, "ffmpeg", "text", text, NULL);
 }
 
-int daemon_set_webhooks(struct daemon *daemon, const struct config *config, struct error *err)
+static int open_webhooks(struct daemon *daemon, struct error *err)
 {
-    if (daemon->webhooks)
-        return webhooks_set(daemon->webhooks, config->webhooks, config->n_webhooks, err);
-    if (config->n_webhooks == 0)
-        return 0;
     struct webhooks *webhooks;
-    int r = webhooks_open(&webhooks, config->webhooks, config->n_webhooks, log_webhook, NULL, err);
+    int r = webhooks_open(&webhooks, NULL, 0, log_webhook, NULL, err);
     if (r < 0)
         return r;
     lock_take(&daemon->lock);
@@ -77,6 +73,16 @@ int daemon_set_webhooks(struct daemon *daemon, const struct config *config, stru
     lock_give(&daemon->lock);
     r = events_add(daemon->events, events_webhooks(webhooks));
     return r < 0 ? error_set(err, r, "webhooks: no room for a further sink of events") : 0;
+}
+
+int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
+                            struct error *err)
+{
+    *ret = NULL;
+    if (!daemon->webhooks && config->n_webhooks == 0)
+        return 0;
+    int r = daemon->webhooks ? 0 : open_webhooks(daemon, err);
+    return r < 0 ? r : webhooks_prepare(ret, daemon->webhooks, config->webhooks, config->n_webhooks, err);
 }
 
 static int open_web(struct daemon *daemon, struct error *err)
@@ -106,7 +112,7 @@ static int open_fleet(struct daemon *daemon, const struct fleet_models *models, 
     return r;
 }
 
-/* Cameras run last: none does before all else is open. */
+/* The cameras start last, when all else is open. */
 static int open_all(struct daemon *daemon, struct error *err)
 {
     const struct config *config = daemon->config;
@@ -117,8 +123,11 @@ static int open_all(struct daemon *daemon, struct error *err)
         return error_set(err, r, "%s: not started", config->path);
     if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERTS_KEPT)) < 0)
         error_set(err, r, "out of memory");
+    struct webhooks_change *webhooks = NULL;
     if (r == 0)
-        r = daemon_set_webhooks(daemon, config, err);
+        r = daemon_prepare_webhooks(daemon, &webhooks, config, err);
+    if (webhooks)
+        webhooks_adopt(daemon->webhooks, webhooks);
     if (r == 0)
         r = open_fleet(daemon, &models, err);
     fleet_models_clear(&models);

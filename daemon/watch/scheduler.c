@@ -133,7 +133,7 @@ static void **new_workspaces(const struct scheduler *scheduler, size_t size)
     return buffers;
 }
 
-/* Puts the larger workspaces where the workers take them over; buffers then holds what nobody needs any more. */
+/* Sets each worker's `larger`. Afterwards buffers holds the previous `larger` of each, for the caller to free. */
 static void hand_out_locked(struct scheduler *scheduler, void **buffers, size_t size)
 {
     for (int i = 0; i < scheduler->n_workers; i++) {

@@ -32,8 +32,8 @@ const struct webhook_options webhook_default_options = {
     .queue_max = 1000, .clock_s = wall_clock_s,
 };
 
-/* New endpoints, from webhooks_set() for the thread. */
-struct change {
+/* New endpoints, from webhooks_prepare() for the thread. */
+struct webhooks_change {
     size_t n;
     struct webhook_endpoint **endpoints;    /* [n], new */
     struct webhook_endpoint **kept;         /* [n]: the old endpoint that stays instead of the new one; or NULL */
@@ -51,7 +51,7 @@ struct webhooks {
     struct lock lock;               /* rank LOCK_WAIT, a leaf; guards the fields below and the queues */
     struct webhook_endpoint **endpoints;    /* [n_endpoints]; only the thread changes it, so it may read it unlocked */
     size_t n_endpoints;
-    struct change *change;          /* for the thread to adopt; or NULL */
+    struct webhooks_change *change;          /* for the thread to adopt; or NULL */
     pthread_cond_t adopted;
     struct webhook_stats stats;     /* without queued, which is counted on request */
     bool closing;
@@ -205,7 +205,7 @@ static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)
 
 /* ---- change of endpoints, the thread -------------------------------------------------------------------------------- */
 
-static void change_free(struct change *change)
+void webhooks_forget(struct webhooks_change *change)
 {
     if (!change)
         return;
@@ -245,7 +245,7 @@ static bool is_among(struct webhook_endpoint *const *endpoints, size_t n, const 
 static void adopt(struct webhooks *webhooks)
 {
     lock_take(&webhooks->lock);
-    struct change *change = webhooks->change;
+    struct webhooks_change *change = webhooks->change;
     if (!change) {
         lock_give(&webhooks->lock);
         return;
@@ -270,7 +270,7 @@ static void adopt(struct webhooks *webhooks)
     free(before);
     change->endpoints = NULL;           /* the webhooks' now */
     change->n = 0;
-    change_free(change);
+    webhooks_forget(change);
     webhooks->change = NULL;
     pthread_cond_broadcast(&webhooks->adopted);
     lock_give(&webhooks->lock);
@@ -355,10 +355,10 @@ static void *run(void *arg)
 
 /* ---- opening and closing -------------------------------------------------------------------------------------------- */
 
-static int change_new(struct change **ret, const struct webhooks *webhooks, const struct config_webhook *hooks, size_t n,
-                      struct error *err)
+int webhooks_prepare(struct webhooks_change **ret, const struct webhooks *webhooks, const struct config_webhook *hooks,
+                     size_t n, struct error *err)
 {
-    struct change *change = calloc(1, sizeof *change);
+    struct webhooks_change *change = calloc(1, sizeof *change);
     if (!change)
         return error_set(err, -ENOMEM, "webhooks: out of memory");
     change->endpoints = calloc(n + 1, sizeof *change->endpoints);
@@ -370,7 +370,7 @@ static int change_new(struct change **ret, const struct webhooks *webhooks, cons
         change->n += r == 0;
     }
     if (r < 0)
-        change_free(change);
+        webhooks_forget(change);
     else
         *ret = change;
     return r;
@@ -399,7 +399,7 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
         error_set(err, r, "webhooks: memory is short, or libcurl does not start");
         goto fail;
     }
-    r = change_new(&webhooks->change, webhooks, hooks, n, err);
+    r = webhooks_prepare(&webhooks->change, webhooks, hooks, n, err);
     if (r < 0)
         goto fail;
     adopt(webhooks);
@@ -424,7 +424,7 @@ int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, siz
 
 /* Finds the old endpoints that are kept or inherited, each at most once, because two entries of the configuration may be
  * equal. */
-static void match(struct change *change, struct webhook_endpoint *const *present, size_t n)
+static void match(struct webhooks_change *change, struct webhook_endpoint *const *present, size_t n)
 {
     for (size_t i = 0; i < change->n; i++)
         for (size_t k = 0; k < n && !change->kept[i]; k++)
@@ -438,12 +438,8 @@ static void match(struct change *change, struct webhook_endpoint *const *present
                 change->heirs[i] = present[k];
 }
 
-int webhooks_set(struct webhooks *webhooks, const struct config_webhook *hooks, size_t n, struct error *err)
+void webhooks_adopt(struct webhooks *webhooks, struct webhooks_change *change)
 {
-    struct change *change;
-    int r = change_new(&change, webhooks, hooks, n, err);
-    if (r < 0)
-        return r;
     lock_take(&webhooks->lock);
     match(change, webhooks->endpoints, webhooks->n_endpoints);
     webhooks->change = change;
@@ -451,7 +447,6 @@ int webhooks_set(struct webhooks *webhooks, const struct config_webhook *hooks, 
     while (webhooks->change)
         lock_wait(&webhooks->lock, &webhooks->adopted);
     lock_give(&webhooks->lock);
-    return 0;
 }
 
 void webhooks_close(struct webhooks *webhooks, int grace_ms)
@@ -470,7 +465,7 @@ void webhooks_close(struct webhooks *webhooks, int grace_ms)
         retire_locked(webhooks, webhooks->endpoints[i]);        /* needs no lock: the thread has ended, and nobody posts */
     curl_multi_cleanup(webhooks->multi);
     free(webhooks->endpoints);
-    change_free(webhooks->change);
+    webhooks_forget(webhooks->change);
     if (webhooks->has_curl)
         curl_global_cleanup();
     pthread_cond_destroy(&webhooks->adopted);

@@ -20,6 +20,7 @@
 #include "io/config/config.h"
 
 struct webhooks;
+struct webhooks_change;
 
 struct webhook_stats {
     uint64_t delivered, failed_attempts, dropped;
@@ -48,11 +49,17 @@ int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, siz
 /* The same with options other than the default; options is copied. */
 int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
                        const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err);
-/* Replaces all endpoints; hooks [n] is copied. An endpoint with an unchanged configuration keeps its queue, its attempt and
- * its back-off. An endpoint of which only the URL is unchanged keeps its queue, and an event that is being sent is sent
- * again. Events of endpoints that are gone are dropped and counted. One thread at a time.
- * 0, or -errno with the cause in err: then nothing has changed. */
-int webhooks_set(struct webhooks *webhooks, const struct config_webhook *hooks, size_t n, struct error *err);
+/* Other endpoints, in two steps, of which only the first can fail. One thread at a time.
+ *
+ * webhooks_prepare() makes the new endpoints; hooks [n] is copied. Nothing changes yet. 0, or -errno with the cause in err.
+ * webhooks_adopt() replaces all endpoints and takes change. An endpoint with an unchanged configuration keeps its queue, its
+ * attempt and its back-off. An endpoint of which only the URL is unchanged keeps its queue, and an event that is being sent
+ * is sent again. Events of endpoints that are gone are dropped and counted.
+ * webhooks_forget() frees a change that is not adopted. Takes NULL. */
+int webhooks_prepare(struct webhooks_change **ret, const struct webhooks *webhooks, const struct config_webhook *hooks,
+                     size_t n, struct error *err);
+void webhooks_adopt(struct webhooks *webhooks, struct webhooks_change *change);
+void webhooks_forget(struct webhooks_change *change);
 /* Gives attempts that are under way or due at most grace_ms to end, then stops the thread and drops the rest. Takes NULL. No
  * other thread may use webhooks any more. */
 void webhooks_close(struct webhooks *webhooks, int grace_ms);

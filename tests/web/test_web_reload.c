@@ -63,10 +63,16 @@ START_TEST(answers)
     ck_assert_ptr_nonnull(strstr(text(answer.json, "detail"), "memaed.yml: No such file ?"));
     answer_free(&answer);
 
+    /* What cannot be applied is no fault of the file. */
+    answer = reload_with(&(struct view_reload){.status = -EINVAL, .detail = "gate: no memory for windows"});
+    check_problem(&answer, 500, NULL);
+    ck_assert_ptr_nonnull(strstr(text(answer.json, "detail"), "gate: no memory for windows"));
+    answer_free(&answer);
+
     answer = reload_with(&(struct view_reload){.status = -ECANCELED});
     check_problem(&answer, 503, NULL);
     answer_free(&answer);
-    ck_assert_uint_eq(reloads.n_asked, 5);
+    ck_assert_uint_eq(reloads.n_asked, 6);
 }
 END_TEST
 

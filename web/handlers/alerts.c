@@ -60,22 +60,11 @@ void web_handle_alerts(const struct view *view, const struct web_request *reques
 
 void web_handle_alert(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
-    struct alert_record alerts[ALERTS_AT_ONCE];
+    struct alert_record alert;
     struct record_range range;
-    uint64_t from = 0;
-    for (;;) {
-        size_t n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range);
-        if (n == 0)
-            break;
-        if (from < range.oldest)
-            from = range.oldest;
-        for (size_t i = 0; i < n; i++) {
-            if (alerts[i].id == request->alert) {
-                web_answer_json(alert_json(&alerts[i]), ret);
-                return;
-            }
-        }
-        from += n;
-    }
-    web_answer_problem(404, "no alert that this run still keeps has that id", ret);
+    size_t n = request->alert ? view->alerts(view->context, request->alert - 1, &alert, 1, &range) : 0;
+    if (n == 1 && alert.id == request->alert)
+        web_answer_json(alert_json(&alert), ret);
+    else
+        web_answer_problem(404, "no alert that this run still keeps has that id", ret);
 }

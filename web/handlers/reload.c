@@ -30,7 +30,7 @@ static void done(void *waiter, const struct view_reload *result)
                                   "changed", record_json_count(result->changed),
                                   "unchanged", record_json_count(result->unchanged),
                                   "needs_restart", texts_json(result->needs_restart, result->n_needs_restart)), &answer);
-    } else if (result->status == -EINVAL) {
+    } else if (result->n_faults > 0 && result->status != -ENOMEM) {
         web_answer_problem_with(422, "the configuration has faults, so nothing changed; faults lists them", "faults",
                                 texts_json(result->faults, result->n_faults), &answer);
     } else if (result->status == -ECANCELED) {

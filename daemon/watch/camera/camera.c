@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +34,7 @@ struct camera {
     bool started, joined, ended;
 
     struct lock go_lock;                /* guards: */
-    pthread_cond_t gone;
+    pthread_cond_t may_go;
     bool go;
 };
 
@@ -82,7 +81,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
     camera->heartbeats = options->heartbeats;
     camera_status_init(&camera->status, options->changed_fd);
     lock_init(&camera->go_lock, LOCK_WAIT);
-    lock_cond_init(&camera->gone);
+    lock_cond_init(&camera->may_go);
     char name[HEARTBEAT_NAME_SIZE];
     snprintf(name, sizeof name, "camera %s", camera_name);
     heartbeat_add(options->heartbeats, &camera->beat, name);
@@ -105,12 +104,12 @@ void camera_close(struct camera *camera)
     if (!camera)
         return;
     assert(!camera->started || camera->joined);
-    if (camera->client)         /* never ran: nothing to wait for */
+    if (camera->client)         /* it never ran, or all workers have ended: no window runs */
         camera_leave(camera, INT64_MAX);
     heartbeat_remove(camera->heartbeats, &camera->beat);
     camera_stream_close(camera->stream);
     camera_windows_close(camera->windows);
-    pthread_cond_destroy(&camera->gone);
+    pthread_cond_destroy(&camera->may_go);
     lock_destroy(&camera->go_lock);
     camera_status_destroy(&camera->status);
     config_unref(camera->owner);
@@ -153,7 +152,7 @@ static bool wait_for_go(struct camera *camera)
 {
     lock_take(&camera->go_lock);
     while (!camera->go)
-        lock_wait(&camera->go_lock, &camera->gone);
+        lock_wait(&camera->go_lock, &camera->may_go);
     lock_give(&camera->go_lock);
     return !camera_stream_stopped(camera->stream);
 }
@@ -202,7 +201,7 @@ void camera_go(struct camera *camera)
 {
     lock_take(&camera->go_lock);
     camera->go = true;
-    pthread_cond_broadcast(&camera->gone);
+    pthread_cond_broadcast(&camera->may_go);
     lock_give(&camera->go_lock);
 }
 

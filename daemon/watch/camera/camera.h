@@ -61,7 +61,8 @@ void camera_go(struct camera *camera);
 void camera_stop(struct camera *camera);
 /* false: the thread still runs at deadline_us (CLOCK_MONOTONIC), stuck in the source, and goes on using the camera. */
 bool camera_join(struct camera *camera, int64_t deadline_us);
-/* After camera_join() returned true: the scheduler forgets the camera. false: a window still runs at deadline_us. */
+/* After camera_join() returned true: the scheduler forgets the camera. false: a window still runs at deadline_us. Not needed
+ * where all workers have ended. */
 bool camera_leave(struct camera *camera, int64_t deadline_us);
 /* Pending windows are skipped, an open alert closes, the counts are logged. A thread or worker that is stuck may go on, but
  * reaches no alert and no event any more. A second call does nothing. */

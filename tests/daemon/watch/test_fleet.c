@@ -24,6 +24,7 @@ static struct heartbeats beats;
 static struct alertlog *alerts;
 static struct events *events;
 static struct fleet *fleet;
+static bool started;
 
 static void picture(uint8_t *pixels, int f)
 {
@@ -58,6 +59,7 @@ static void start_fleet(void)
     struct error err = {""};
     open_fleet(0);
     ck_assert_msg(fleet_start(fleet, &err) == 0, "%s", err.text);
+    started = true;
 }
 
 static void tear_down(void)
@@ -100,6 +102,8 @@ static int apply(const char *lines, struct fleet_changes *changes)
     int r = fleet_apply(fleet, config, &models, changes, &err);
     fleet_models_clear(&models);
     config_unref(config);               /* cameras hold references of their own */
+    if (started)
+        fleet_go(fleet);
     return r;
 }
 
@@ -407,6 +411,7 @@ START_TEST(a_camera_at_work_ends_later)
     write_slow_model();
     open_fleet(1);
     ck_assert_int_eq(fleet_start(fleet, &err), 0);
+    started = true;
     ck_assert_int_eq(apply(slow_camera, &changes), 0);
     wait_for_a_window_at_work();
     ck_assert_int_eq(apply(CAMERA("quick", ""), &changes), 0);

@@ -149,7 +149,9 @@ static struct webhooks *open_to(const struct config_webhook *hooks, size_t n)
 static void set(struct webhooks *webhooks, const struct config_webhook *hooks, size_t n)
 {
     struct error err = {""};
-    ck_assert_msg(webhooks_set(webhooks, hooks, n, &err) == 0, "%s", err.text);
+    struct webhooks_change *change;
+    ck_assert_msg(webhooks_prepare(&change, webhooks, hooks, n, &err) == 0, "%s", err.text);
+    webhooks_adopt(webhooks, change);
 }
 
 static void post(struct webhooks *webhooks, int number)
@@ -255,11 +257,29 @@ START_TEST(a_faulty_endpoint_changes_nothing)
     struct error err = {""};
     struct webhooks *webhooks = open_to(hooks, 1);
     hooks[1].url = (char *)(uintptr_t)"ftp://127.0.0.1/";
-    ck_assert_int_lt(webhooks_set(webhooks, hooks, 2, &err), 0);
+    struct webhooks_change *change;
+    ck_assert_int_lt(webhooks_prepare(&change, webhooks, hooks, 2, &err), 0);
     ck_assert_str_ne(err.text, "");
     post(webhooks, 0);
     wait_seen(0, 1);
     webhooks_close(webhooks, 1000);
+}
+END_TEST
+
+START_TEST(a_forgotten_change_changes_nothing)
+{
+    struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
+    struct webhooks_change *change;
+    struct webhook_stats stats;
+    struct error err = {""};
+    struct webhooks *webhooks = open_with_three_waiting(hooks);
+    ck_assert_int_eq(webhooks_prepare(&change, webhooks, &hooks[1], 1, &err), 0);
+    webhooks_forget(change);
+    webhooks_stats(webhooks, &stats);
+    ck_assert_uint_eq(stats.dropped, 0);
+    ck_assert_uint_eq(stats.queued, 3);
+    webhooks_close(webhooks, 0);
+    ck_assert_int_eq(seen(1), 0);
 }
 END_TEST
 
@@ -298,6 +318,7 @@ int main(void)
     tcase_add_test(tcase, an_endpoint_of_the_same_url_takes_the_queue_over);
     tcase_add_test(tcase, events_of_a_gone_endpoint_are_counted);
     tcase_add_test(tcase, a_faulty_endpoint_changes_nothing);
+    tcase_add_test(tcase, a_forgotten_change_changes_nothing);
     tcase_add_test(tcase, many_changes_lose_nothing);
     Suite *suite = suite_create("webhook_set");
     suite_add_tcase(suite, tcase);
