@@ -151,7 +151,7 @@ $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libmemaed.a
 # The paper's experiments, one command each (docs/experiments.md). Their data: ../shared/data, or the folder MEMAED_DATA.
 # The ablation on Ped2 has a command of its own: tests/reproduce/ped2.py --ablation.
 reproduce-ped2:
-	@tools/deps build
+	@tools/deps reproduce
 	$(again) all >&2
 	@MEMAED=$(BUILD)/memaed tests/reproduce/ped2.py
 .PHONY: reproduce-ped2
@@ -164,7 +164,9 @@ $(BUILD)/tests/reproduce/%: $(BUILD)/tests/reproduce/%.o $(BUILD)/tests/reproduc
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libmemaed.a $(ALL_LIBS) -lz
 
 # The table of all development cameras (tests/bench/detection.py). A night on one core; DETECTION=--quick: 20 minutes.
-bench-detection: all
+bench-detection:
+	@tools/deps reproduce
+	$(again) all >&2
 	@MEMAED=$(BUILD)/memaed tests/bench/detection.py $(DETECTION)
 
 bench: all

@@ -12,7 +12,7 @@ enum event_type {
     EVENT_ALERT_CLOSED,
     EVENT_CAMERA_LOST,
     EVENT_CAMERA_RESTORED,
-    EVENT_CAMERA_FROZEN,        /* pictures flow, but repeat for longer than ever in the model's footage */
+    EVENT_CAMERA_FROZEN,        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
     EVENT_CAMERA_UNFROZEN,
     EVENT_DRIFT_BEGAN,          /* the last day's scores no longer follow the model's calibration */
     EVENT_DRIFT_ENDED,

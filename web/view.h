@@ -38,7 +38,7 @@ struct view_camera {
     float last_score;
     double drift;                       /* distance of core/score/drift.h, 0 to 1; NAN: not measured (yet) */
     bool alert_open;
-    bool frozen;                        /* pictures flow, but repeat for longer than they ever did in the model's footage */
+    bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
     char model[256];                    /* the file's name, without its folder */
     enum precision precision;           /* in which the network computes */

@@ -5,7 +5,7 @@
  * noise. Each frame is compared with the reference once, in cells of 8x8 pixels. If one cell of one frame differs, the
  * windows with that frame are computed. Windows are also computed
  *   after a gap in the sequence;
- *   while the camera is frozen: its pictures repeat, bit for bit, for longer than ever in the calibration's footage;
+ *   while the camera is frozen: its pictures repeat, bit for bit, for longer than frozen_s;
  *   after STATIC_MOST static windows in a row, so that slow changes do not add up.
  *
  * The alerts are the same as if all windows were computed, as long as the bound holds. A score is reused only if it is below

@@ -225,7 +225,6 @@ class Reload(harness.Case):
                 problems.append(e)
         poller = threading.Thread(target=poll)
         poller.start()
-        counts = {"reloaded": 0, "refused": 0}
         try:
             for i in range(RELOADS):
                 began = time.monotonic()
@@ -240,7 +239,6 @@ class Reload(harness.Case):
                 self.write(daemon, {"cameras": cameras})
                 status, answer = self.post(daemon)
                 self.assertEqual(status, 422 if i % 5 == 4 else 200, answer)
-                counts["refused" if status == 422 else "reloaded"] += 1
                 if status == 200:
                     self.assertGreaterEqual(answer["unchanged"], len(stay))
                     self.assertEqual(sorted(self.names(daemon)), sorted(cameras))
@@ -249,7 +247,6 @@ class Reload(harness.Case):
             stop.set()
             poller.join()
         self.assertEqual(problems, [])
-        self.assertEqual(sum(counts.values()), RELOADS)
         for name, f in zip(stay, followers):
             f.drain()
             windows = [s["window"] for s in f.scores]

@@ -132,7 +132,8 @@ static void set_frozen(struct camera_stream *stream, bool frozen, int64_t same_u
     stream->frozen = frozen;
     camera_status_set_frozen(stream->options.status, frozen);
     post_event(stream, frozen ? EVENT_CAMERA_FROZEN : EVENT_CAMERA_UNFROZEN,
-               frozen ? "pictures flow, but each is the same as the one before, for longer than ever in the model's footage"
+               frozen ? "pictures flow, but each is the same as the one before, for more than three times as long as ever "
+                        "in the calibration footage"
                       : "pictures differ again, or the sequence has ended", 1e-6 * (double)same_us);
 }
 

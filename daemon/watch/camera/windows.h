@@ -35,7 +35,7 @@ struct results *camera_windows_results(struct camera_windows *windows);
 const struct arch *camera_windows_arch(const struct camera_windows *windows);
 enum precision camera_windows_precision(const struct camera_windows *windows);
 
-/* Returns true if the frame has been the same for longer than pictures ever were in the model's footage. Any thread. */
+/* Returns true if the frame has been the same for longer than the model's frozen_s. Any thread. */
 bool camera_windows_is_frozen(const struct camera_windows *windows, const struct frame_ring_frame *frame);
 
 #endif
