@@ -5,19 +5,34 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "core/evaluation/tracks.h"
 #include "core/score/component.h"
 
-/* A cell of a frame: the changes when the threshold falls to its value. */
+/* A cell of a frame: what changes when the threshold falls to its value. */
 struct step {
     float value;
     uint32_t abnormal, normal;                  /* pixels of the cell */
-    int32_t false_regions, detected;            /* changes of these numbers, may be negative */
+    int32_t false_regions;                      /* change of their number, may be negative */
+};
+
+/* A region of a mask that is detected, or no longer, when the threshold falls to this value. */
+struct change {
+    float value;
+    uint32_t region;                            /* number among all regions, from 0 */
+    bool detected;
 };
 
 struct localisation {
     struct step *steps;
-    size_t n, room;
-    size_t frames, regions;
+    struct change *changes;
+    uint32_t *track;                            /* [regions] the track of each region, from 0 */
+    size_t n, room, n_changes, changes_room, track_room;
+    size_t frames, regions, tracks;
+
+    /* The mask before, of the same clip. Its regions are the last ones of all. */
+    uint32_t *last;                             /* [last_h, last_w] region of each pixel; NULL: a clip begins */
+    int last_h, last_w;
+    uint32_t last_regions;
 };
 
 int localisation_open(struct localisation **ret)
@@ -35,11 +50,21 @@ void localisation_close(struct localisation *l)
     if (!l)
         return;
     free(l->steps);
+    free(l->changes);
+    free(l->track);
+    free(l->last);
     free(l);
+}
+
+void localisation_begin_clip(struct localisation *l)
+{
+    free(l->last);
+    l->last = NULL;
 }
 
 size_t localisation_frames(const struct localisation *l) { return l->frames; }
 size_t localisation_regions(const struct localisation *l) { return l->regions; }
+size_t localisation_tracks(const struct localisation *l) { return l->tracks; }
 
 /* ---- one frame ---------------------------------------------------------------------------------------------------- */
 
@@ -68,7 +93,8 @@ struct frame {
     uint32_t *overlap;          /* [cells, regions] pixels that the component shares with each region of the mask */
     uint32_t *region_area;      /* [regions] pixels */
     uint32_t *detectors;        /* [regions] components that detect the region */
-    int32_t false_regions, detected;
+    bool *detected;             /* [regions] before the present cell */
+    int32_t false_regions;
 };
 
 static size_t root_of(struct frame *f, size_t cell)
@@ -78,7 +104,7 @@ static size_t root_of(struct frame *f, size_t cell)
     return cell;
 }
 
-/* Adds a component to false_regions and detected, or removes it. */
+/* Adds a component to false_regions and detectors, or removes it. */
 static void count(struct frame *f, size_t root, bool in)
 {
     const uint32_t *overlap = f->overlap + root * f->regions;
@@ -89,10 +115,7 @@ static void count(struct frame *f, size_t root, bool in)
         if (10 * (uint64_t)overlap[r] < (uint64_t)f->area[root] + f->region_area[r] - overlap[r])
             continue;
         detects = true;
-        if (in)
-            f->detected += f->detectors[r]++ == 0;
-        else
-            f->detected -= --f->detectors[r] == 0;
+        f->detectors[r] += in ? 1 : -1;
     }
     if (!detects)
         f->false_regions += in ? 1 : -1;
@@ -132,20 +155,66 @@ static int falling_cells(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static int reserve(struct localisation *l, size_t more)
+/* Makes room for `needed` items of an array. Returns the array, which may have moved; NULL: no memory, the array stays. */
+static void *grow(void *array, size_t *room, size_t needed, size_t size)
 {
-    size_t room = l->room ? l->room : 4096;
-    struct step *steps;
+    size_t more = *room ? *room : 4096;
+    void *moved;
 
-    while (room - l->n < more)
-        room *= 2;
-    if (room == l->room)
-        return 0;
-    steps = realloc(l->steps, room * sizeof *steps);
-    if (!steps)
+    if (array && needed <= *room)
+        return array;
+    while (more < needed)
+        more *= 2;
+    moved = realloc(array, more * size);
+    if (moved)
+        *room = more;
+    return moved;
+}
+
+/* Makes room for the steps of a frame and for the tracks of its regions. */
+static int reserve(struct localisation *l, size_t cells, size_t regions)
+{
+    struct step *steps = grow(l->steps, &l->room, l->n + cells, sizeof *steps);
+    uint32_t *track = grow(l->track, &l->track_room, l->regions + regions, sizeof *track);
+
+    l->steps = steps ? steps : l->steps;
+    l->track = track ? track : l->track;
+    return steps && track ? 0 : -ENOMEM;
+}
+
+/* Notes the regions that are detected since the cell was raised, or no longer. */
+static int note_changes(struct localisation *l, struct frame *f, float value)
+{
+    struct change *changes = grow(l->changes, &l->changes_room, l->n_changes + f->regions, sizeof *changes);
+
+    if (!changes)
         return -ENOMEM;
-    l->steps = steps;
-    l->room = room;
+    l->changes = changes;
+    for (uint32_t r = 0; r < f->regions; r++) {
+        if (f->detected[r] == (f->detectors[r] > 0))
+            continue;
+        f->detected[r] = !f->detected[r];
+        changes[l->n_changes++] = (struct change){value, (uint32_t)l->regions + r, f->detected[r]};
+    }
+    return 0;
+}
+
+/* Gives each region of a mask the track of the region that it continues, or a new track. The mask becomes the last one:
+ * region is owned on success. Changes nothing on failure. */
+static int follow(struct localisation *l, uint32_t *region, uint32_t n, int h, int w)
+{
+    uint32_t *track = l->track + l->regions, *before = track - l->last_regions;
+    bool follows = l->last && l->last_h == h && l->last_w == w;
+
+    if (follows && tracks_link(track, l->last, l->last_regions, region, n, (size_t)h * (size_t)w) < 0)
+        return -ENOMEM;
+    for (uint32_t r = 0; r < n; r++)
+        track[r] = follows && track[r] ? before[track[r] - 1] : (uint32_t)l->tracks++;
+    free(l->last);
+    l->last = region;
+    l->last_h = h;
+    l->last_w = w;
+    l->last_regions = n;
     return 0;
 }
 
@@ -153,6 +222,7 @@ int localisation_add(struct localisation *l, const float *map, int map_h, int ma
 {
     size_t cells = (size_t)map_h * (size_t)map_w, pixels = (size_t)h * (size_t)w;
     struct frame f = {.map_h = map_h, .map_w = map_w};
+    size_t n_before = l->n, n_changes_before = l->n_changes;
     struct ranked *ranked = NULL;
     uint32_t *region = NULL, *members = NULL, *abnormal = NULL;
     int r = -ENOMEM;
@@ -168,13 +238,14 @@ int localisation_add(struct localisation *l, const float *map, int map_h, int ma
     abnormal = calloc(cells, sizeof *abnormal);
     f.parent = malloc(cells * sizeof *f.parent);
     f.area = calloc(cells, sizeof *f.area);
-    if (!region || !members || !ranked || !abnormal || !f.parent || !f.area || reserve(l, cells) < 0)
+    if (!region || !members || !ranked || !abnormal || !f.parent || !f.area)
         goto end;
     f.regions = label_regions(region, members, mask, h, w);
     f.overlap = calloc(cells * f.regions + 1, sizeof *f.overlap);
     f.region_area = calloc(f.regions + 1, sizeof *f.region_area);
     f.detectors = calloc(f.regions + 1, sizeof *f.detectors);
-    if (!f.overlap || !f.region_area || !f.detectors)
+    f.detected = calloc(f.regions + 1, sizeof *f.detected);
+    if (!f.overlap || !f.region_area || !f.detectors || !f.detected || reserve(l, cells, f.regions) < 0)
         goto end;
 
     for (size_t i = 0; i < pixels; i++) {
@@ -196,19 +267,27 @@ int localisation_add(struct localisation *l, const float *map, int map_h, int ma
     for (size_t i = 0; i < cells; i++) {
         size_t cell = ranked[i].cell;
         uint32_t area = f.area[cell];
-        int32_t false_before = f.false_regions, detected_before = f.detected;
+        int32_t false_before = f.false_regions;
 
         raise_cell(&f, cell);
         l->steps[l->n++] = (struct step){.value = map[cell],
                                          .abnormal = abnormal[cell],
                                          .normal = area - abnormal[cell],
-                                         .false_regions = f.false_regions - false_before,
-                                         .detected = f.detected - detected_before};
+                                         .false_regions = f.false_regions - false_before};
+        if (note_changes(l, &f, map[cell]) < 0)
+            goto end;
     }
+    if (follow(l, region, f.regions, h, w) < 0)
+        goto end;
+    region = NULL;
     l->frames++;
     l->regions += f.regions;
     r = 0;
 end:
+    if (r < 0) {
+        l->n = n_before;
+        l->n_changes = n_changes_before;
+    }
     free(region);
     free(members);
     free(ranked);
@@ -218,6 +297,7 @@ end:
     free(f.overlap);
     free(f.region_area);
     free(f.detectors);
+    free(f.detected);
     return r;
 }
 
@@ -255,21 +335,53 @@ int localisation_pixel_auc(double *ret, struct localisation *l)
     return 0;
 }
 
-int localisation_rbdc(double *ret, struct localisation *l)
+static int falling_changes(const void *a, const void *b)
+{
+    float x = ((const struct change *)a)->value, y = ((const struct change *)b)->value;
+
+    return (x < y) - (x > y);
+}
+
+/* Regions of the masks that are detected together. */
+struct group {
+    uint32_t regions, detected;
+};
+
+/* At least a tenth of its regions is detected. */
+static bool is_detected(const struct group *g) { return 10 * (uint64_t)g->detected >= g->regions; }
+
+/* The area under the curve of the share of groups detected. group_of: [regions] from 0; NULL: each region is a group. */
+static int criterion(double *ret, struct localisation *l, const uint32_t *group_of, size_t n_groups)
 {
     int64_t *best, false_regions = 0, detected = 0, most = 0;
+    struct group *groups;
     double area = 0;
 
-    if (l->regions == 0)
+    if (n_groups == 0)
         return -EDOM;
-    best = calloc(l->frames + 1, sizeof *best);         /* by number of false positives: the most regions detected */
-    if (!best)
+    best = calloc(l->frames + 1, sizeof *best);         /* by number of false positives: the most groups detected */
+    groups = calloc(n_groups, sizeof *groups);
+    if (!best || !groups) {
+        free(best);
+        free(groups);
         return -ENOMEM;
+    }
+    for (size_t i = 0; i < l->regions; i++)
+        groups[group_of ? group_of[i] : i].regions++;
     qsort(l->steps, l->n, sizeof *l->steps, falling_steps);
-    for (size_t i = 0, next; i < l->n; i = next) {
-        for (next = i; next < l->n && l->steps[next].value == l->steps[i].value; next++) {
-            false_regions += l->steps[next].false_regions;
-            detected += l->steps[next].detected;
+    qsort(l->changes, l->n_changes, sizeof *l->changes, falling_changes);
+    for (size_t i = 0, c = 0; i < l->n;) {
+        float value = l->steps[i].value;
+
+        for (; i < l->n && l->steps[i].value == value; i++)
+            false_regions += l->steps[i].false_regions;
+        for (; c < l->n_changes && l->changes[c].value == value; c++) {
+            uint32_t region = l->changes[c].region;
+            struct group *g = &groups[group_of ? group_of[region] : region];
+
+            detected -= is_detected(g);
+            g->detected += l->changes[c].detected ? 1 : -1;
+            detected += is_detected(g);
         }
         if (false_regions > (int64_t)l->frames)
             break;
@@ -282,6 +394,17 @@ int localisation_rbdc(double *ret, struct localisation *l)
         area += (double)most;
     }
     free(best);
-    *ret = area / ((double)l->frames * (double)l->regions);
+    free(groups);
+    *ret = area / ((double)l->frames * (double)n_groups);
     return 0;
+}
+
+int localisation_rbdc(double *ret, struct localisation *l)
+{
+    return criterion(ret, l, NULL, l->regions);
+}
+
+int localisation_tbdc(double *ret, struct localisation *l)
+{
+    return criterion(ret, l, l->track, l->tracks);
 }

@@ -280,9 +280,9 @@ const struct command eval_command = {
              "footage for one false alarm at that rate, resolved is false and the figures are null. no_false_alarm tells "
              "those of "
              "the lowest threshold without any, and the rate that it excludes with 95 % confidence.\n"
-             "  localisation: with --masks: pixel_auc at the resolution of the masks; rbdc, the region-based detection "
-             "criterion of "
-             "Ramachandra and Jones (2020).\n\n"
+             "  localisation: with --masks: pixel_auc at the resolution of the masks; rbdc and tbdc, the region-based and "
+             "the track-based detection criterion of Ramachandra and Jones (2020). A track is a chain of regions that "
+             "overlap from mask to mask of a clip.\n\n"
              "Exit status: 0; 1 where a clip is missing, cannot be read, or has another number of frames than of labels; "
              "2 wrong "
              "usage.",

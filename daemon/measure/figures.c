@@ -215,22 +215,25 @@ fail:
 
 static json_t *localisation_json(const struct figures *f)
 {
-    double auc = 0, rbdc = 0;
-    bool has_auc, has_rbdc;
+    double auc = 0, rbdc = 0, tbdc = 0;
+    bool has_auc, has_rbdc, has_tbdc;
     int map_h = 0, map_w = 0;
 
     if (!f->localisation)
         return json_null();
     has_auc = localisation_pixel_auc(&auc, f->localisation) == 0;
     has_rbdc = localisation_rbdc(&rbdc, f->localisation) == 0;
+    has_tbdc = localisation_tbdc(&tbdc, f->localisation) == 0;
     for (size_t i = 0; i < f->n && map_h == 0; i++) {
         map_h = f->clips[i].map_h;
         map_w = f->clips[i].map_w;
     }
-    return json_pack("{s:s, s:[i,i], s:I, s:I, s:o, s:o}", "masks", f->masks_path, "map", map_h, map_w, "frames",
-                     (json_int_t)localisation_frames(f->localisation), "regions",
-                     (json_int_t)localisation_regions(f->localisation), "pixel_auc", real_or_null(has_auc, auc), "rbdc",
-                     real_or_null(has_rbdc, rbdc));
+    return json_pack("{s:s, s:[i,i], s:I, s:I, s:I, s:o, s:o, s:o}", "masks", f->masks_path, "map", map_h, map_w,
+                     "frames", (json_int_t)localisation_frames(f->localisation),
+                     "regions", (json_int_t)localisation_regions(f->localisation),
+                     "tracks", (json_int_t)localisation_tracks(f->localisation),
+                     "pixel_auc", real_or_null(has_auc, auc), "rbdc", real_or_null(has_rbdc, rbdc),
+                     "tbdc", real_or_null(has_tbdc, tbdc));
 }
 
 static json_t *clips_json(const struct labelled_clip *clips, size_t n)

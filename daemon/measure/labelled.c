@@ -210,6 +210,7 @@ static int read_masks(struct labelled_clip *c, const char *path, struct localisa
 
     if (!mask)
         return error_set(err, -ENOMEM, "out of memory");
+    localisation_begin_clip(localisation);
     r = source_open(&source, path, &options, err);
     while (r >= 0) {
         struct source_frame got;

@@ -2,6 +2,7 @@
 """`eval` beyond the ROC curve: motion baseline, events, average precision, localisation, the plot. Each is compared with its
 definition in plain Python, on clips and models made here. The motion baseline is also compared with the reference beside
 the project, on real footage. If that or numpy is missing, it is skipped and the runner says so."""
+import collections
 import csv
 import io
 import itertools
@@ -217,14 +218,22 @@ class Localisation(Case):
         for i, name in enumerate(self.labels):
             self.pictures[name] = noise_clip(os.path.join(self.clips, f"{name}.mkv"), self.FRAMES, HEIGHT, WIDTH, seed=i)
             self.truth[name] = []
-            for _ in range(self.FRAMES):
+            for frame in range(self.FRAMES):
                 mask = bytearray(HEIGHT * WIDTH)
-                for _ in range(rng.randrange(3) if name == "a" else 0):
-                    y, x = rng.randrange(HEIGHT - 9), rng.randrange(WIDTH - 11)
+                for y, x in self.places(name, frame, rng):
                     for row in range(y, y + rng.randrange(1, 10)):
                         mask[row * WIDTH + x:row * WIDTH + x + 11] = b"\xff" * 11
                 self.truth[name].append(bytes(mask))
             gray_clip(os.path.join(self.masks, f"{name}.mkv"), self.truth[name], HEIGHT, WIDTH)
+
+    @staticmethod
+    def places(name, frame, rng):
+        """Where the regions of a mask begin. In a, one region moves and others come and go. b begins where a ends, at a's last
+        centre frame, 18."""
+        if name == "b":
+            return [(9, 18)] if frame < 11 else []
+        moving = [(frame // 2, frame)] if frame == 18 or rng.randrange(3) else []
+        return moving + [(rng.randrange(HEIGHT - 9), rng.randrange(WIDTH - 11)) for _ in range(rng.randrange(2))]
 
     def maps(self):
         """For each window, the mean squared error in 4x6 cells of 8x8 pixels, from the dumps of `score`, and the mask of its centre
@@ -241,6 +250,20 @@ class Localisation(Case):
                         x = (p / 255 - 0.5) / 0.5
                         cells[i // WIDTH // 8 * 6 + i % WIDTH // 8] += (x_hat[t * HEIGHT * WIDTH + i] - x) ** 2 / 1024
                 yield cells, self.truth[name][int(row["frame"])]
+
+    def tracks(self, truth):
+        """The track of each region, numbered from 0, as a list for each frame. truth: regions of each frame, clip after clip."""
+        numbers, count, per_clip = [], itertools.count(), self.FRAMES - 15
+        for at, regions in enumerate(truth):
+            before = truth[at - 1] if at % per_clip else []
+            pairs = sorted((-len(a & b) / len(a | b), i, k) for i, a in enumerate(before) for k, b in enumerate(regions) if a & b)
+            here, taken = [None] * len(regions), set()
+            for _, i, k in pairs:
+                if here[k] is None and i not in taken:
+                    here[k] = numbers[-1][i]
+                    taken.add(i)
+            numbers.append([next(count) if n is None else n for n in here])
+        return numbers
 
     @staticmethod
     def regions(on):
@@ -278,10 +301,15 @@ class Localisation(Case):
 
         truth = [self.regions((i // WIDTH, i % WIDTH) for i, on in enumerate(mask) if on) for _, mask in maps]
         self.assertEqual(result["regions"], sum(map(len, truth)))
-        best = [0] * (len(maps) + 1)
+        tracks = self.tracks(truth)
+        lengths = collections.Counter(itertools.chain(*tracks))
+        self.assertEqual(result["tracks"], len(lengths))
+        self.assertLess(len(lengths), result["regions"], "no region continues another")
+        best, best_tracks = [0] * (len(maps) + 1), [0] * (len(maps) + 1)
         for threshold in sorted((v for v, _, _ in counts), reverse=True):
             wrong = found = 0
-            for (cells, _), regions in zip(maps, truth):
+            per_track = collections.Counter()
+            for (cells, _), regions, track in zip(maps, truth, tracks):
                 hit = set()
                 for blob in self.regions((c // 6, c % 6) for c, v in enumerate(cells) if v >= threshold):
                     area = {(y * 8 + v, x * 8 + u) for y, x in blob for v in range(8) for u in range(8)}
@@ -289,12 +317,15 @@ class Localisation(Case):
                     wrong += not mine
                     hit |= mine
                 found += len(hit)
+                per_track.update(track[i] for i in hit)
             if wrong > len(maps):
                 break
             best[wrong] = max(best[wrong], found)
-        area = sum(itertools.accumulate(best[:-1], max))
-        self.assertAlmostEqual(result["rbdc"], area / len(maps) / result["regions"], places=6)
-        self.assertGreater(area, 0)
+            best_tracks[wrong] = max(best_tracks[wrong], sum(10 * n >= lengths[t] for t, n in per_track.items()))
+        for key, points, count in ("rbdc", best, result["regions"]), ("tbdc", best_tracks, result["tracks"]):
+            area = sum(itertools.accumulate(points[:-1], max))
+            self.assertAlmostEqual(result[key], area / len(maps) / count, places=6)
+            self.assertGreater(area, 0)
 
     def test_without_masks(self):
         self.assertIsNone(self.eval(self.labels)["localisation"])
