@@ -1,17 +1,15 @@
 #include "io/footage/footage.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "io/base/redact.h"
 #include "io/footage/picture_file.h"
+#include "io/footage/sources.h"
 #include "io/video/source.h"
-#include "io/video/source_folder.h"
 
 struct footage {
     struct footage_options options;
@@ -231,9 +229,10 @@ static int play(struct footage *f, const char *input, const struct footage_strea
     return enough ? 1 : r;
 }
 
-static int add_stream(struct footage *f, const char *input, struct error *err)
+/* For sources_each(). */
+static int add_stream(void *footage, const char *input, struct error *err)
 {
-    return play(f, input, &(struct footage_stream){.stall_timeout_ms = 30000, .seconds = INFINITY}, &(bool){true}, err);
+    return play(footage, input, &(struct footage_stream){.stall_timeout_ms = 30000, .seconds = INFINITY}, &(bool){true}, err);
 }
 
 int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err)
@@ -285,62 +284,9 @@ void footage_close(struct footage *footage)
     free(footage);
 }
 
-static int is_visible(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* Adds each file of a folder that holds no image files, in name order. */
-static int add_folder(struct footage *f, const char *folder, struct error *err)
-{
-    struct dirent **entries;
-    int n = scandir(folder, &entries, is_visible, by_name), r = 0;
-    if (n < 0)
-        return error_set(err, -errno, "%s: %s", folder, strerror(errno));
-    size_t before = f->clips;
-    for (int i = 0; i < n; i++) {
-        char *path = NULL;
-        struct stat st;
-        if (r == 0 && asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0) {
-            path = NULL;
-            r = error_set(err, -ENOMEM, "out of memory");
-        }
-        if (r == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode))
-            r = add_stream(f, path, err);
-        free(path);
-        free(entries[i]);
-    }
-    free(entries);
-    if (r == 0 && f->clips == before)
-        r = error_set(err, -ENOENT, "%s: no footage in this folder", folder);
-    return r;
-}
-
-static bool holds_images(const char *folder)
-{
-    struct folder *images;
-    if (folder_open(&images, folder, NULL) < 0)
-        return false;
-    folder_close(images);
-    return true;
-}
-
 int footage_add(struct footage *footage, const char *input, struct error *err)
 {
-    struct stat st;
-    if (source_is_live(input)) {
-        char shown[256];
-        redact(shown, sizeof shown, input);
-        return error_set(err, -EINVAL, "%s: a live stream has no end; record it to a file first", shown);
-    }
-    if (stat(input, &st) == 0 && S_ISDIR(st.st_mode) && !holds_images(input))
-        return add_folder(footage, input, err);
-    return add_stream(footage, input, err);
+    return sources_each(input, add_stream, footage, err);
 }
 
 void footage_size(const struct footage *footage, int *width, int *height)
