@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct ranked {
@@ -16,43 +17,42 @@ static int falling(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-int detection_threshold(float *ret, const struct detection_window *windows, size_t n, size_t allowed)
+int detection_threshold(float *ret, const struct detection_normal *normal, size_t allowed)
 {
+    size_t n = normal->n;
     struct ranked *ranked = calloc(n + 1, sizeof *ranked);
     bool *above = calloc(n + 1, sizeof *above);
-    size_t normal = 0;
     long runs = 0;
-    float threshold = 0;
+    float threshold;
     int r = -ENOMEM;
 
     if (!ranked || !above)
         goto end;
     r = -EDOM;
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(windows[i].score))
+        if (!isfinite(normal->scores[i]))
             goto end;
-        if (windows[i].event == 0)
-            ranked[normal++] = (struct ranked){windows[i].score, i};
+        ranked[i] = (struct ranked){normal->scores[i], i};
     }
-    if (normal == 0)
+    if (n == 0)
         goto end;
-    qsort(ranked, normal, sizeof *ranked, falling);
+    qsort(ranked, n, sizeof *ranked, falling);
 
     /* The threshold falls from score to score. A window that it reaches begins a run, prolongs one, or joins two. */
     threshold = nextafterf(ranked[0].score, INFINITY);
-    for (size_t i = 0, next; i < normal; i = next) {
-        for (next = i; next < normal && ranked[next].score == ranked[i].score; next++) {
+    for (size_t i = 0, next; i < n; i = next) {
+        for (next = i; next < n && ranked[next].score == ranked[i].score; next++) {
             size_t at = ranked[next].at;
 
             above[at] = true;
-            bool left = windows[at].joined && at > 0 && above[at - 1];
-            bool right = at + 1 < n && windows[at + 1].joined && above[at + 1];
+            bool left = normal->joined[at] && at > 0 && above[at - 1];
+            bool right = at + 1 < n && normal->joined[at + 1] && above[at + 1];
             runs += 1 - left - right;
         }
         if (runs > (long)allowed)
             break;
         /* All thresholds above the next score select the same windows: take the lowest. */
-        threshold = next < normal ? nextafterf(ranked[next].score, INFINITY) : ranked[i].score;
+        threshold = next < n ? nextafterf(ranked[next].score, INFINITY) : ranked[i].score;
     }
     *ret = threshold;
     r = 0;
@@ -60,6 +60,16 @@ end:
     free(ranked);
     free(above);
     return r;
+}
+
+size_t detection_false_alarms(const struct detection_normal *normal, float threshold)
+{
+    size_t alarms = 0;
+
+    for (size_t i = 0; i < normal->n; i++)
+        alarms += normal->scores[i] >= threshold &&
+                  !(i > 0 && normal->joined[i] && normal->scores[i - 1] >= threshold);
+    return alarms;
 }
 
 static int rising(const void *a, const void *b)
@@ -74,23 +84,14 @@ int detection_at(struct detection_figures *ret, const struct detection_window *w
     struct detection_figures f = {0};
     double *delays = calloc(n + 1, sizeof *delays);
     long event = 0, found = 0;
-    bool alarm = false;
 
     if (!delays)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        bool above = windows[i].score >= threshold;
-
-        if (windows[i].event == 0) {
-            f.false_alarms += above && !(alarm && windows[i].joined);
-            alarm = above;
-            continue;
-        }
-        alarm = false;
         if (windows[i].event != event)
             f.events++;
         event = windows[i].event;
-        if (above && event != found) {
+        if (windows[i].score >= threshold && event != found) {
             found = event;
             delays[f.found++] = (double)windows[i].late_us * 1e-6;
         }

@@ -22,6 +22,7 @@ enum { MODELS_MAX = 64 };
 
 struct eval {
     struct option_list models;          /* paths, 1 to MODELS_MAX */
+    struct option_list normal;          /* paths of normal footage */
     const char *clips_path, *labels_path, *masks_path, *plot_path;
     int stride, threads;
     enum precision precision;
@@ -108,12 +109,12 @@ static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const
 }
 
 /* Motion looks different at another frame rate than the one that the model learned at. */
-static void warn_of_rate(const struct model_file *file, const char *path, double fps)
+static void warn_of_rate(const struct model_file *file, const char *path, const char *footage, double fps)
 {
     double ratio = file->has_calibration && fps > 0 ? fps / file->calibration.fps : 1;
 
     if (ratio < 0.9 || ratio > 1.1)
-        fprintf(stderr, "memaed eval: warning: the clips have %.3g frames a second, but %s learned at %.3g\n", fps, path,
+        fprintf(stderr, "memaed eval: warning: %s %.3g frames a second, but %s learned at %.3g\n", footage, fps, path,
                 file->calibration.fps);
 }
 
@@ -123,6 +124,7 @@ static int eval_all(const struct eval *eval)
     struct labelled_model *models = calloc(eval->models.n, sizeof *models);
     struct labels labels = {0};
     struct labelled_clip *clips = NULL;
+    struct normal normal = {0};
     struct localisation *localisation = NULL;
     struct parallel_threads *threads = NULL;
     struct alert_rule rule;
@@ -163,6 +165,13 @@ static int eval_all(const struct eval *eval)
         r = -ENOMEM;
         goto fail;
     }
+    for (size_t i = 0; i < eval->normal.n; i++) {
+        r = normal_check(eval->normal.values[i], &err);
+        if (r < 0) {
+            error_prefix(&err, r, "--normal");
+            goto fail;
+        }
+    }
     /* All clips are searched before the first is scored, so that a typing error shows at once. */
     for (size_t i = 0; i < labels.n; i++) {
         char path[PATH_MAX];
@@ -184,11 +193,20 @@ static int eval_all(const struct eval *eval)
         }
     }
     bool has_rule = alert_rule_of(&rule, eval, members);
+    for (size_t i = 0; i < eval->normal.n; i++) {
+        r = normal_add(&normal, eval->normal.values[i], models, eval->models.n, has_rule ? &rule : NULL, &err);
+        if (r < 0) {
+            error_prefix(&err, r, "--normal");
+            goto fail;
+        }
+    }
     struct figures figures = {.models = models, .n_models = eval->models.n, .masks_path = eval->masks_path,
                               .stride = eval->stride, .length = plan_arch(models[0].plan)->frames, .clips = clips,
-                              .n = labels.n, .rule = has_rule ? &rule : NULL, .localisation = localisation};
-    for (size_t i = 0; i < eval->models.n; i++)
-        warn_of_rate(&members[i].file, eval->models.values[i], figures_fps(clips, labels.n));
+                              .n = labels.n, .normal = eval->normal.n > 0 ? &normal : NULL, .rule = has_rule ? &rule : NULL, .localisation = localisation};
+    for (size_t i = 0; i < eval->models.n; i++) {
+        warn_of_rate(&members[i].file, eval->models.values[i], "the clips have", figures_fps(clips, labels.n));
+        warn_of_rate(&members[i].file, eval->models.values[i], "--normal has", normal_fps(&normal, eval->stride));
+    }
     result = figures_json(&figures);
     status = print_result(result);
     r = eval->plot_path ? timeline_plot(eval->plot_path, clips, labels.n, has_rule ? &rule.threshold : NULL, &err) : 0;
@@ -205,6 +223,7 @@ end:
     for (size_t i = 0; clips && i < labels.n; i++)
         labelled_clear(&clips[i]);
     free(clips);
+    normal_clear(&normal);
     localisation_close(localisation);
     for (size_t i = 0; members && i < eval->models.n; i++)
         member_close(&members[i]);
@@ -229,6 +248,9 @@ static const struct command_option eval_options[] = {
      .help = "Also compare the map of every window with the mask of its centre frame. DIR/NAME.* is a video, DIR/NAME a "
              "folder "
              "of images, of the clip's size, frame by frame, white where abnormal."},
+    {"normal", 0, OPTION_LIST(struct eval, normal), .argument = "PATH…", .more = true,
+     .help = "Normal footage apart from the clips, in which nothing abnormal happens, of any length; as --input of "
+             "`memaed learn`. False alarms a day are counted on it instead of on the clips, and so are false alerts."},
     {"plot", 0, OPTION_TEXT(struct eval, plot_path), .argument = "FILE",
      .help = "Also draw the scores over time with the labels, as .svg or .png. This needs gnuplot."},
     {"stride", 0, OPTION_INT(struct eval, stride, 1, 1000000), .argument = "N",
@@ -274,12 +296,11 @@ const struct command eval_command = {
              "  delay: frames from a window's centre to its last frame, with which its score can be known.\n"
              "  alerts: what a daemon with this model would have raised, each clip by itself; null without a threshold.\n"
              "  events: how many abnormal stretches are found, and how late, at thresholds with 1, 10 and 100 false "
-             "alarms a day. A "
-             "false alarm is a run of windows labelled normal at or above the threshold. Where the clips hold too little "
-             "normal "
-             "footage for one false alarm at that rate, resolved is false and the figures are null. no_false_alarm tells "
-             "those of "
+             "alarms a day. A false alarm is a run of normal windows at or above the threshold: of --normal if it is given, "
+             "else of windows labelled normal (counted_on). Where that footage is more than 1 % shorter than "
+             "normal_hours_needed, resolved is false and the figures are null. no_false_alarm tells those of "
              "the lowest threshold without any, and the rate that it excludes with 95 % confidence.\n"
+             "  normal: how often the daemon's alert rule would have raised an alert on --normal.\n"
              "  localisation: with --masks: pixel_auc at the resolution of the masks; rbdc and tbdc, the region-based and "
              "the track-based detection criterion of Ramachandra and Jones (2020). A track is a chain of regions that "
              "overlap from mask to mask of a clip.\n\n"

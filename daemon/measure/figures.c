@@ -9,12 +9,18 @@
 
 static const double day_s = 86400;
 
+/* Normal footage that holds 0.99 of a false alarm at a rate resolves it: recordings of a day are a little shorter. */
+static const double tolerance = 0.01;
+
 /* All windows of all clips, clip after clip. */
 struct pooled {
     size_t n;
     uint8_t *labels;
     double *scores, *reference, *reference_scaled, *motion, *motion_scaled;     /* _scaled: to 0 … 1 over each clip */
-    struct detection_window *windows;
+    float *normal_scores;               /* of windows labelled normal, as struct detection_normal has them */
+    uint8_t *normal_joined;
+    struct detection_window *abnormal;  /* the others */
+    size_t n_normal, n_abnormal;
     double normal_s;
     bool has_motion;
 };
@@ -54,29 +60,32 @@ static void pool_clear(struct pooled *p)
     free(p->reference_scaled);
     free(p->motion);
     free(p->motion_scaled);
-    free(p->windows);
+    free(p->normal_scores);
+    free(p->normal_joined);
+    free(p->abnormal);
 }
 
-/* Fills the windows of one clip for core/evaluation/detection.h. *events counts the abnormal stretches so far. */
-static void pool_windows(struct pooled *p, struct detection_window *windows, const struct labelled_clip *c, long *events)
+/* Adds the windows of one clip for core/evaluation/detection.h. *events counts the abnormal stretches so far. */
+static void pool_windows(struct pooled *p, const struct labelled_clip *c, long *events)
 {
     size_t known = SIZE_MAX;                    /* first frame of the last counted stretch */
 
     for (size_t i = 0; i < c->n; i++) {
-        bool joined = i > 0 && !c->break_before[i];
+        bool joined = i > 0 && !c->break_before[i] && !c->labels[i - 1];
 
-        if (joined && !c->labels[i - 1])
+        if (joined)
             p->normal_s += (double)(c->times_us[i] - c->times_us[i - 1]) * 1e-6;
-        windows[i] = (struct detection_window){.score = c->scores[i], .joined = joined};
-        if (!c->labels[i])
+        if (!c->labels[i]) {
+            p->normal_scores[p->n_normal] = c->scores[i];
+            p->normal_joined[p->n_normal++] = joined;
             continue;
+        }
         size_t start = c->centres[i];
         while (start > 0 && c->clip->labels[start - 1])
             start--;
         *events += start != known;
         known = start;
-        windows[i].event = *events;
-        windows[i].late_us = c->ends_us[i] - c->frames_us[start];
+        p->abnormal[p->n_abnormal++] = (struct detection_window){c->scores[i], *events, c->ends_us[i] - c->frames_us[start]};
     }
 }
 
@@ -93,8 +102,11 @@ static int pool(struct pooled *p, const struct labelled_clip *clips, size_t n)
     p->reference_scaled = calloc(p->n + 1, sizeof *p->reference_scaled);
     p->motion = calloc(p->n + 1, sizeof *p->motion);
     p->motion_scaled = calloc(p->n + 1, sizeof *p->motion_scaled);
-    p->windows = calloc(p->n + 1, sizeof *p->windows);
-    if (!p->labels || !p->scores || !p->reference || !p->reference_scaled || !p->motion || !p->motion_scaled || !p->windows)
+    p->normal_scores = calloc(p->n + 1, sizeof *p->normal_scores);
+    p->normal_joined = calloc(p->n + 1, sizeof *p->normal_joined);
+    p->abnormal = calloc(p->n + 1, sizeof *p->abnormal);
+    if (!p->labels || !p->scores || !p->reference || !p->reference_scaled || !p->motion || !p->motion_scaled ||
+        !p->normal_scores || !p->normal_joined || !p->abnormal)
         return -1;
     p->has_motion = true;
     for (size_t i = 0; i < n; at += clips[i++].n) {
@@ -108,7 +120,7 @@ static int pool(struct pooled *p, const struct labelled_clip *clips, size_t n)
         evaluation_min_max(p->reference_scaled + at, c->reference, c->n);
         evaluation_min_max(p->motion_scaled + at, c->motion, c->n);
         p->has_motion &= c->has_motion;
-        pool_windows(p, p->windows + at, c, &events);
+        pool_windows(p, c, &events);
     }
     return 0;
 }
@@ -118,6 +130,11 @@ static int pool(struct pooled *p, const struct labelled_clip *clips, size_t n)
 static json_t *real_or_null(bool defined, double value)
 {
     return defined && isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *count_or_null(bool defined, size_t value)
+{
+    return defined ? json_integer((json_int_t)value) : json_null();
 }
 
 static json_t *auc_json(const double *scores, const uint8_t *labels, size_t n)
@@ -160,49 +177,65 @@ static json_t *alerts_json(const struct alert_rule *rule, const struct labelled_
                      sum.normal_s > 0 ? json_real((double)sum.on_normal * 3600 / sum.normal_s) : json_null());
 }
 
+/* Abnormal events, and the normal windows that false alarms are counted on. */
+struct events {
+    const struct pooled *clips;
+    struct detection_normal normal, clips_normal;
+    double normal_s;                            /* of `normal` */
+};
+
 /* Adds what the lowest threshold with at most `allowed` false alarms finds to an object. Not resolved: all null. */
-static int add_detection(json_t *object, const struct pooled *p, bool resolved, size_t allowed)
+static int add_detection(json_t *object, const struct events *e, bool resolved, size_t allowed)
 {
     struct detection_figures f = {0};
     float threshold = 0;
     bool found;
     json_t *delay;
 
-    resolved = resolved && detection_threshold(&threshold, p->windows, p->n, allowed) == 0 &&
-               detection_at(&f, p->windows, p->n, threshold) == 0;
+    resolved = resolved && detection_threshold(&threshold, &e->normal, allowed) == 0 &&
+               detection_at(&f, e->clips->abnormal, e->clips->n_abnormal, threshold) == 0;
     found = resolved && f.found > 0;
     delay = !found ? json_null() : json_pack("{s:f, s:f, s:f}", "median", f.delay_median_s, "mean", f.delay_mean_s, "max",
                                              f.delay_max_s);
-    return json_object_update_new(object, json_pack("{s:o, s:o, s:o, s:o, s:o}",
+    return json_object_update_new(object, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}",
         "threshold", real_or_null(resolved, (double)threshold),
-        "false_alarms", resolved ? json_integer((json_int_t)f.false_alarms) : json_null(),
-        "found", resolved ? json_integer((json_int_t)f.found) : json_null(),
+        "false_alarms", count_or_null(resolved, detection_false_alarms(&e->normal, threshold)),
+        "false_alarms_in_clips", count_or_null(resolved, detection_false_alarms(&e->clips_normal, threshold)),
+        "found", count_or_null(resolved, f.found),
         "recall", real_or_null(resolved && f.events > 0, (double)f.found / (double)(f.events ? f.events : 1)),
         "delay_s", delay));
 }
 
-static json_t *events_json(const struct pooled *p)
+static json_t *events_json(const struct pooled *p, const struct normal *normal)
 {
     static const int rates[] = {1, 10, 100};
-    double days = p->normal_s / day_s;
+    struct events e = {p, {p->normal_scores, p->normal_joined, p->n_normal},
+                       {p->normal_scores, p->normal_joined, p->n_normal}, p->normal_s};
     struct detection_figures count = {0};
     json_t *at = json_array(), *none = json_object(), *events;
 
-    if (!at || !none || detection_at(&count, p->windows, p->n, INFINITY) < 0)
+    if (normal) {
+        e.normal = (struct detection_normal){normal->scores, normal->joined, normal->n};
+        e.normal_s = normal->seconds;
+    }
+    double days = e.normal_s / day_s;
+    if (!at || !none || detection_at(&count, p->abnormal, p->n_abnormal, INFINITY) < 0)
         goto fail;
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
-        double allowed = floor(rates[i] * days);
+        double allowed = floor(rates[i] * days + tolerance);
         bool resolved = allowed >= 1;           /* in less than 1/rate of a day, no false alarm says little about the rate */
-        json_t *entry = json_pack("{s:i, s:b}", "false_alarms_per_day", rates[i], "resolved", resolved);
+        json_t *entry = json_pack("{s:i, s:b, s:f}", "false_alarms_per_day", rates[i], "resolved", resolved,
+                                  "normal_hours_needed", 24.0 / rates[i]);
 
-        if (json_array_append_new(at, entry) < 0 || add_detection(entry, p, resolved, (size_t)allowed) < 0)
+        if (json_array_append_new(at, entry) < 0 || add_detection(entry, &e, resolved, (size_t)allowed) < 0)
             goto fail;
     }
     /* No false alarm in this time: with 95 % confidence, the rate is below -ln(0.05) in that time (Poisson). */
-    if (add_detection(none, p, true, 0) < 0 ||
+    if (add_detection(none, &e, true, 0) < 0 ||
         json_object_set_new(none, "per_day_at_most_95", real_or_null(days > 0, -log(0.05) / days)) < 0)
         goto fail;
-    events = json_pack("{s:I, s:f, s:o, s:O, s:O}", "count", (json_int_t)count.events, "normal_s", p->normal_s,
+    events = json_pack("{s:I, s:s, s:f, s:f, s:o, s:O, s:O}", "count", (json_int_t)count.events,
+                       "counted_on", normal ? "normal" : "clips", "normal_s", e.normal_s, "normal_hours", e.normal_s / 3600,
                        "resolution_per_day", real_or_null(days > 0, 1 / days), "at", at, "no_false_alarm", none);
     json_decref(at);
     json_decref(none);
@@ -211,6 +244,30 @@ fail:
     json_decref(at);
     json_decref(none);
     return NULL;
+}
+
+static json_t *normal_json(const struct normal *n, int stride, bool has_rule)
+{
+    json_t *sources;
+
+    if (!n)
+        return json_null();
+    sources = json_array();
+    for (size_t i = 0; sources && i < n->n_sources; i++) {
+        const struct normal_source *s = &n->sources[i];
+
+        if (json_array_append_new(sources, json_pack("{s:s, s:I, s:f, s:o}", "source", s->name, "windows",
+                                                     (json_int_t)s->windows, "hours", s->seconds / 3600, "alerts",
+                                                     count_or_null(has_rule, (size_t)s->alerts))) < 0) {
+            json_decref(sources);
+            return NULL;
+        }
+    }
+    return json_pack("{s:I, s:f, s:o, s:o, s:o, s:o}", "windows", (json_int_t)n->n, "hours", n->seconds / 3600,
+                     "fps", real_or_null(n->steps > 0, normal_fps(n, stride)),
+                     "alerts", count_or_null(has_rule, (size_t)n->alerts),
+                     "alerts_per_day", real_or_null(has_rule && n->seconds > 0, (double)n->alerts * day_s / n->seconds),
+                     "sources", sources);
 }
 
 static json_t *localisation_json(const struct figures *f)
@@ -292,7 +349,7 @@ json_t *figures_json(const struct figures *f)
     motion = !p.has_motion ? json_null() :
              json_pack("{s:o, s:o}", "auc_causal", auc_json(p.motion, p.labels, p.n), "auc_per_clip_minmax",
                        auc_json(p.motion_scaled, p.labels, p.n));
-    result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:o}",
+    result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:o, s:o}",
                        "model", of_models(f, path_of),
                        "precision", of_models(f, precision_of),
                        "auc_per_clip_minmax", auc_json(p.reference_scaled, p.labels, p.n),
@@ -305,7 +362,8 @@ json_t *figures_json(const struct figures *f)
                        "stride", f->stride,
                        "fps", real_or_null(fps > 0, fps),
                        "delay", "frames", delay, "seconds", real_or_null(fps > 0, delay / fps),
-                       "events", events_json(&p),
+                       "events", events_json(&p, f->normal),
+                       "normal", normal_json(f->normal, f->stride, f->rule != NULL),
                        "localisation", localisation_json(f),
                        "clips", clips_json(f->clips, f->n),
                        "alerts", f->rule ? alerts_json(f->rule, f->clips, f->n) : json_null());

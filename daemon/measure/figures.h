@@ -7,6 +7,7 @@
 #include "core/evaluation/localisation.h"
 #include "core/score/alert.h"
 #include "daemon/measure/labelled.h"
+#include "daemon/measure/normal.h"
 
 struct figures {
     const struct labelled_model *models;
@@ -15,6 +16,7 @@ struct figures {
     int stride, length;                         /* frames from window to window; frames of a window */
     const struct labelled_clip *clips;
     size_t n;
+    const struct normal *normal;                /* what budgets of false alarms are counted on; NULL: on the clips */
     const struct alert_rule *rule;              /* NULL: there is no threshold, and alerts is null */
     struct localisation *localisation;          /* NULL without masks */
 };

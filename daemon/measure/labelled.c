@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/evaluation/motion.h"
+#include "io/base/redact.h"
 #include "io/video/source.h"
 
 int labelled_find(char *ret, size_t size, const char *option, const char *folder, const char *name, struct error *err)
@@ -126,24 +127,38 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
     return 0;
 }
 
+int labelled_score(const struct labelled_model *model, const char *path, const struct clip_sink *sink, bool warn,
+                   struct clip_summary *summary, struct source_stats *stats, struct error *err)
+{
+    const struct arch *arch = plan_arch(model->plan);
+    struct source_options options = {.width = arch->width, .height = arch->height, .stall_timeout_ms = 10000};
+    struct source *source;
+    int r = source_open(&source, path, &options, err);
+
+    if (r < 0)
+        return r;
+    r = clip_score(model->scorer, source, sink, summary, err);
+    source_stats(source, stats);
+    source_close(source);
+    if (r >= 0 && warn && summary->left_out > 0) {
+        char shown[256];
+
+        redact(shown, sizeof shown, path);
+        fprintf(stderr, "memaed eval: warning: %s: %" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64
+                " gaps\n", shown, summary->left_out, summary->corrupt, summary->gaps);
+    }
+    return r;
+}
+
 /* Scores the clip by one model. */
 static int score(struct labelled_clip *c, const char *path, const struct labelled_model *model, struct keeping *keeping,
                  struct error *err)
 {
-    const struct arch *arch = plan_arch(model->plan);
-    struct source_options options = {.width = arch->width, .height = arch->height, .stall_timeout_ms = 10000};
     struct clip_sink sink = {.arg = keeping, .window = keep_window};
     struct clip_summary summary;
     struct source_stats stats;
-    struct source *source;
-    int r;
+    int r = labelled_score(model, path, &sink, keeping->first, &summary, &stats, err);
 
-    r = source_open(&source, path, &options, err);
-    if (r < 0)
-        return r;
-    r = clip_score(model->scorer, source, &sink, &summary, err);
-    source_stats(source, &stats);
-    source_close(source);
     if (r < 0)
         return r;
     c->frames = (size_t)summary.frames;
@@ -151,12 +166,7 @@ static int score(struct labelled_clip *c, const char *path, const struct labelle
     c->height = stats.height;
     if (c->frames != c->clip->n)
         return error_set(err, -EINVAL, "expected %zu labels, one for each frame, got %zu", c->frames, c->clip->n);
-    if (keeping->n != c->n)
-        return error_set(err, -EIO, "the file changed while it was read");
-    if (keeping->first && summary.left_out > 0)
-        fprintf(stderr, "memaed eval: warning: %s: %" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64
-                " gaps\n", path, summary.left_out, summary.corrupt, summary.gaps);
-    return 0;
+    return keeping->n == c->n ? 0 : error_set(err, -EIO, "the file changed while it was read");
 }
 
 /* ---- its frames once more ----------------------------------------------------------------------------------------- */

@@ -42,6 +42,11 @@ struct labelled_clip {
  * 0; -ENOENT; -EINVAL if there are several; -ENAMETOOLONG; or the errno of reading the folder. */
 int labelled_find(char *ret, size_t size, const char *option, const char *folder, const char *name, struct error *err);
 
+/* Scores what FFmpeg opens, or a folder of images, by one model; warn: reports windows that are left out on standard error.
+ * Returns as clip_score() or source_open(). *summary and *stats are written unless the source does not open. */
+int labelled_score(const struct labelled_model *model, const char *path, const struct clip_sink *sink, bool warn,
+                   struct clip_summary *summary, struct source_stats *stats, struct error *err);
+
 /* Reads a clip of the folder `clips` and scores it by n_models models, 1 or more, whose windows have the same number of
  * frames. Reference, score and map of a window are the mean over the models.
  *

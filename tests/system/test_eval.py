@@ -93,7 +93,9 @@ class Motion(Case):
             self.assertEqual(result["motion"], {"auc_causal": 1.0, "auc_per_clip_minmax": 1.0}, (stride, jump))
 
 
-class Events(Case):
+class EventsCase(Case):
+    """Labelled clips with events, and their figures by definition."""
+
     LABELS = {"a": [0] * 20 + [1] * 12 + [0] * 28, "b": [1] * 12 + [0] * 30 + [1, 1, 0] + [0] * 15,
               "c": [0] * 70, "d": [0] * 30 + [1] * 30}
 
@@ -101,13 +103,16 @@ class Events(Case):
         """Clips with this interval from frame to frame, in seconds. c has a gap."""
         rng = random.Random(4)
         for name, values in self.LABELS.items():
-            pictures = []
-            for label in values:
-                level, contrast = rng.randrange(256) if label else rng.randrange(80, 190), rng.randrange(1, 130)
-                noise = rng.randbytes(HEIGHT * WIDTH)
-                pictures.append(bytes(min(255, max(0, level + (b - 128) * contrast // 256)) for b in noise))
-            gray_clip(os.path.join(self.clips, f"{name}.mkv"), pictures, HEIGHT, WIDTH, rate=f"1/{seconds}",
-                      jump=35 if name == "c" else None)
+            self.noise(os.path.join(self.clips, f"{name}.mkv"), values, seconds, rng, jump=35 if name == "c" else None)
+
+    @staticmethod
+    def noise(path, labels, seconds, rng, jump=None):
+        pictures = []
+        for label in labels:
+            level, contrast = rng.randrange(256) if label else rng.randrange(80, 190), rng.randrange(1, 130)
+            noise = rng.randbytes(HEIGHT * WIDTH)
+            pictures.append(bytes(min(255, max(0, level + (b - 128) * contrast // 256)) for b in noise))
+        gray_clip(path, pictures, HEIGHT, WIDTH, rate=f"1/{seconds}", jump=jump)
 
     @staticmethod
     def runs(rows):
@@ -121,20 +126,26 @@ class Events(Case):
         return sum(float(b["pts_s"]) - float(a["pts_s"]) for name, labels in self.LABELS.items()
                    for run in self.runs(rows[name]) for a, b in zip(run, run[1:]) if not labels[int(a["frame"])])
 
-    def expect(self, at, allowed, seconds):
-        """The figures found by trying all thresholds, from the highest down."""
+    def normal_runs(self, rows):
+        """The scores of windows labelled normal, in unbroken sequences."""
+        return [[float(r["score"]) for r in group] for name, labels in self.LABELS.items() for run in self.runs(rows[name])
+                for label, group in itertools.groupby(run, lambda r, labels=labels: labels[int(r["frame"])]) if not label]
+
+    @staticmethod
+    def alarms(runs, threshold):
+        return sum(on for run in runs for on, _ in itertools.groupby(score >= threshold for score in run))
+
+    def expect(self, at, allowed, seconds, normal=None):
+        """The figures found by trying all thresholds, from the highest down. normal: the scores of --normal, in unbroken
+        sequences, which false alarms are counted on instead of on the clips."""
         rows = self.rows(self.LABELS)
-        best, kept = math.inf, 0
-        values = sorted({float(r["score"]) for name in rows for r in rows[name]}, reverse=True)
-        for threshold in values:
-            alarms = 0
-            for name, labels in self.LABELS.items():
-                for run in self.runs(rows[name]):
-                    marks = [float(r["score"]) >= threshold and not labels[int(r["frame"])] for r in run]
-                    alarms += sum(on for on, _ in itertools.groupby(marks))
-            if alarms > allowed:
+        of_clips = self.normal_runs(rows)
+        counted = normal or of_clips
+        best = math.inf
+        for threshold in sorted({float(r["score"]) for name in rows for r in rows[name]}.union(*counted), reverse=True):
+            if self.alarms(counted, threshold) > allowed:
                 break
-            best, kept = threshold, alarms
+            best = threshold
         delays, events = [], 0
         for name, labels in self.LABELS.items():
             start = 0
@@ -148,7 +159,8 @@ class Events(Case):
                 start += length
         delays.sort()
         self.assertTrue(delays, "the test shows nothing: no event is found")
-        self.assertEqual(at["false_alarms"], kept)
+        self.assertEqual(at["false_alarms"], self.alarms(counted, best))
+        self.assertEqual(at["false_alarms_in_clips"], self.alarms(of_clips, best))
         self.assertEqual(at["found"], len(delays))
         self.assertAlmostEqual(at["recall"], len(delays) / events, places=6)
         self.assertAlmostEqual(at["delay_s"]["max"], delays[-1], places=3)
@@ -157,6 +169,8 @@ class Events(Case):
                                places=3)
         return events
 
+
+class Events(EventsCase):
     def test_long_enough(self):
         self.record(100)                                # over 100 normal windows of 100 s: more than a tenth of a day
         result = self.eval(self.LABELS)
@@ -170,6 +184,9 @@ class Events(Case):
         self.assertEqual([(e["false_alarms_per_day"], e["resolved"]) for e in events["at"]],
                          [(1, False), (10, math.floor(10 * days) >= 1), (100, True)])
         self.assertEqual([events["at"][0][k] for k in ("threshold", "found", "recall", "delay_s")], [None] * 4)
+        self.assertEqual([e["normal_hours_needed"] for e in events["at"]], [24, 2.4, 0.24])
+        self.assertEqual(events["counted_on"], "clips")
+        self.assertIsNone(result["normal"])
         self.assertTrue(events["at"][1]["resolved"])
         count = self.expect(events["at"][1], math.floor(10 * days), 100)
         self.expect(events["at"][2], math.floor(100 * days), 100)
@@ -385,8 +402,8 @@ class Committee(Case):
         self.assertNotEqual(both["auc_reference_raw"], alone["auc_reference_raw"])
 
     def test_twice_the_same(self):
-        alone = self.eval(self.labels, "--masks", self.masks)
-        both = self.eval(self.labels, "--masks", self.masks, "--model", self.model)
+        args = ("--masks", self.masks, "--normal", os.path.join(self.clips, "a.mkv"))
+        alone, both = self.eval(self.labels, *args), self.eval(self.labels, *args, "--model", self.model)
         for result in alone, both:
             del result["model"], result["precision"]
         self.assertEqual(both, alone)

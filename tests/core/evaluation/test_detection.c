@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,39 +12,51 @@
 
 enum { MAX = 60 };
 
+struct windows {
+    float scores[MAX];
+    uint8_t joined[MAX];
+    struct detection_normal normal;
+    struct detection_window abnormal[MAX];
+    size_t n_abnormal;
+};
+
 /* One window a second. Scores are digits; '|' before one is a break. Labels: '#' abnormal, '.' normal. Windows end 0.7 s
  * after their centre. */
-static size_t windows_of(struct detection_window *w, const char *scores, const char *labels)
+static struct windows *windows_of(const char *scores, const char *labels)
 {
+    static struct windows w;
     size_t n = 0, start = 0;
     long events = 0;
     bool joined = false;
 
+    w = (struct windows){.normal = {w.scores, w.joined, 0}};
     for (; *scores; scores++) {
+        float score = (float)(*scores - '0');
+
         if (*scores == '|') {
             joined = false;
-            continue;
+        } else if (labels[n++] != '#') {
+            w.scores[w.normal.n] = score;
+            w.joined[w.normal.n++] = joined;
+            joined = true;
+        } else {
+            if (n < 2 || labels[n - 2] != '#') {
+                start = n;
+                events++;
+            }
+            w.abnormal[w.n_abnormal++] = (struct detection_window){score, events, (int64_t)(n - start) * 1000000 + 700000};
+            joined = false;
         }
-        bool abnormal = labels[n] == '#';
-        if (abnormal && (n == 0 || labels[n - 1] != '#')) {
-            start = n;
-            events++;
-        }
-        w[n] = (struct detection_window){.score = (float)(*scores - '0'), .joined = joined, .event = abnormal ? events : 0,
-                                         .late_us = abnormal ? (int64_t)(n - start) * 1000000 + 700000 : 0};
-        joined = true;
-        n++;
     }
     ck_assert_uint_eq(n, strlen(labels));
-    return n;
+    return &w;
 }
 
 static float threshold_of(const char *scores, const char *labels, size_t allowed)
 {
-    struct detection_window w[MAX];
     float threshold = -1;
 
-    ck_assert_int_eq(detection_threshold(&threshold, w, windows_of(w, scores, labels), allowed), 0);
+    ck_assert_int_eq(detection_threshold(&threshold, &windows_of(scores, labels)->normal, allowed), 0);
     return threshold;
 }
 
@@ -63,21 +76,20 @@ END_TEST
 
 START_TEST(figures_by_hand)
 {
-    struct detection_window w[MAX];
+    const struct windows *w = windows_of("5511551|555111", "...###..##..#");
     struct detection_figures f;
-    size_t n = windows_of(w, "5511551|555111", "...###..##..#");
 
-    ck_assert_int_eq(detection_at(&f, w, n, 5), 0);
+    ck_assert_int_eq(detection_at(&f, w->abnormal, w->n_abnormal, 5), 0);
     ck_assert_uint_eq(f.events, 3);
     ck_assert_uint_eq(f.found, 2);
-    ck_assert_uint_eq(f.false_alarms, 2);               /* windows 0 and 1; window 7, after the break */
+    ck_assert_uint_eq(detection_false_alarms(&w->normal, 5), 2);        /* windows 0 and 1; window 7, after the break */
     ck_assert_double_eq_tol(f.delay_median_s, (1.7 + 0.7) / 2, 1e-9);
     ck_assert_double_eq_tol(f.delay_mean_s, (1.7 + 0.7) / 2, 1e-9);
     ck_assert_double_eq_tol(f.delay_max_s, 1.7, 1e-9);
 
-    ck_assert_int_eq(detection_at(&f, w, n, 6), 0);
+    ck_assert_int_eq(detection_at(&f, w->abnormal, w->n_abnormal, 6), 0);
     ck_assert_uint_eq(f.events, 3);
-    ck_assert_uint_eq(f.found + f.false_alarms, 0);
+    ck_assert_uint_eq(f.found + detection_false_alarms(&w->normal, 6), 0);
     ck_assert_double_eq(f.delay_median_s, 0);
     ck_assert_int_eq(detection_at(&f, NULL, 0, 6), 0);
     ck_assert_uint_eq(f.events, 0);
@@ -86,14 +98,13 @@ END_TEST
 
 START_TEST(not_defined)
 {
-    struct detection_window w[MAX];
+    struct windows *w = windows_of("12", "##");
     float threshold = -1;
 
-    ck_assert_int_eq(detection_threshold(&threshold, NULL, 0, 0), -EDOM);
-    ck_assert_int_eq(detection_threshold(&threshold, w, windows_of(w, "12", "##"), 0), -EDOM);
-    windows_of(w, "12", "..");
-    w[1].score = NAN;
-    ck_assert_int_eq(detection_threshold(&threshold, w, 2, 0), -EDOM);
+    ck_assert_int_eq(detection_threshold(&threshold, &w->normal, 0), -EDOM);
+    w = windows_of("12", "..");
+    w->scores[1] = NAN;
+    ck_assert_int_eq(detection_threshold(&threshold, &w->normal, 0), -EDOM);
     ck_assert_float_eq(threshold, -1);
 }
 END_TEST
@@ -108,27 +119,23 @@ START_TEST(thresholds_agree_with_a_search)
     printf("test_detection: seed %llu\n", (unsigned long long)seed);
     rng_seed(&rng, seed);
     for (int round = 0; round < 2000; round++) {
-        struct detection_window w[MAX];
-        struct detection_figures f;
+        float scores[MAX];
+        uint8_t joined[MAX];
         size_t n = 1 + rng_below(&rng, MAX - 1), allowed = rng_below(&rng, 8);
+        struct detection_normal normal = {scores, joined, n};
         float threshold = -1, best = INFINITY, lowest = INFINITY;
-        long event = 0;
 
         for (size_t i = 0; i < n; i++) {
-            bool abnormal = i > 0 && rng_below(&rng, 3) == 0;
-            event += abnormal;
-            w[i] = (struct detection_window){.score = (float)rng_below(&rng, round % 2 ? 9 : 900),
-                                             .joined = i > 0 && rng_below(&rng, 10) > 0, .event = abnormal ? event : 0};
-            if (!abnormal)
-                lowest = fminf(lowest, w[i].score);
+            scores[i] = (float)rng_below(&rng, round % 2 ? 9 : 900);
+            joined[i] = i > 0 && rng_below(&rng, 3) > 0;
+            lowest = fminf(lowest, scores[i]);
         }
-        ck_assert_int_eq(detection_threshold(&threshold, w, n, allowed), 0);
+        ck_assert_int_eq(detection_threshold(&threshold, &normal, allowed), 0);
         for (int v = 900; (float)v >= lowest; v--) {
             for (int up = 1; up >= 0; up--) {
                 float candidate = up ? nextafterf((float)v, INFINITY) : (float)v;
 
-                ck_assert_int_eq(detection_at(&f, w, n, candidate), 0);
-                if (f.false_alarms > allowed)
+                if (detection_false_alarms(&normal, candidate) > allowed)
                     goto found;
                 best = candidate;
             }

@@ -1,0 +1,155 @@
+#include "daemon/measure/normal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "io/base/redact.h"
+#include "io/footage/sources.h"
+#include "io/video/source.h"
+
+static int try_open(void *arg, const char *path, struct error *err)
+{
+    struct source_options options = {.stall_timeout_ms = 10000};
+    struct source *source;
+    int r = source_open(&source, path, &options, err);
+
+    (void)arg;
+    if (r == 0)
+        source_close(source);
+    return r;
+}
+
+int normal_check(const char *input, struct error *err)
+{
+    return sources_each(input, try_open, NULL, err);
+}
+
+void normal_clear(struct normal *n)
+{
+    free(n->scores);
+    free(n->joined);
+    free(n->sources);
+    *n = (struct normal){0};
+}
+
+double normal_fps(const struct normal *n, int stride)
+{
+    return n->seconds > 0 ? (double)n->steps * stride / n->seconds : 0;
+}
+
+static int grow_windows(struct normal *n)
+{
+    size_t room = n->room ? 2 * n->room : 65536;
+    float *scores = realloc(n->scores, room * sizeof *scores);
+    uint8_t *joined = scores ? realloc(n->joined, room * sizeof *joined) : NULL;
+
+    n->scores = scores ? scores : n->scores;
+    n->joined = joined ? joined : n->joined;
+    if (!joined)
+        return -ENOMEM;
+    n->room = room;
+    return 0;
+}
+
+/* One source, scored by one model. */
+struct keeping {
+    struct normal *normal;
+    struct normal_source *source;
+    size_t at;                          /* the next window */
+    float share;                        /* weight of one model in the mean */
+    bool first, last;                   /* model */
+    const struct alert_rule *rule;
+    struct alert_state alert;
+    int64_t before_us;                  /* time of the window before */
+};
+
+/* The first model makes the entries. Each model adds its share. The last one completes the scores, so alerts and time are
+ * counted with it. */
+static int keep_window(void *arg, const struct clip_window *window, struct error *err)
+{
+    struct keeping *k = arg;
+    struct normal *n = k->normal;
+    size_t at = k->at++;
+
+    if (k->first) {
+        if (n->n == n->room && grow_windows(n) < 0)
+            return error_set(err, -ENOMEM, "out of memory");
+        n->scores[at] = 0;
+        n->joined[at] = k->source->windows++ > 0 && !window->gap_before;
+        n->n++;
+    } else if (at >= n->n) {
+        return error_set(err, -EIO, "the file changed while it was read");
+    }
+    n->scores[at] += k->share * window->score;
+    if (!k->last)
+        return 0;
+    if (n->joined[at]) {
+        n->steps++;
+        k->source->seconds += (double)(window->pts_us - k->before_us) * 1e-6;
+    } else if (k->rule) {
+        alert_break(&k->alert, k->before_us);
+    }
+    if (k->rule)
+        k->source->alerts += alert_score(&k->alert, n->scores[at], window->pts_us) == ALERT_OPENED;
+    k->before_us = window->pts_us;
+    return 0;
+}
+
+struct adding {
+    struct normal *normal;
+    const struct labelled_model *models;
+    size_t n_models;
+    const struct alert_rule *rule;
+};
+
+static int add_source(void *arg, const char *path, struct error *err)
+{
+    const struct adding *a = arg;
+    struct normal *n = a->normal;
+    size_t begin = n->n;
+    char shown[256];
+
+    redact(shown, sizeof shown, path);
+    if (n->n_sources == n->sources_room) {
+        size_t room = n->sources_room ? 2 * n->sources_room : 64;
+        struct normal_source *sources = realloc(n->sources, room * sizeof *sources);
+
+        if (!sources)
+            return error_set(err, -ENOMEM, "out of memory");
+        n->sources = sources;
+        n->sources_room = room;
+    }
+    struct normal_source *source = &n->sources[n->n_sources++];
+    *source = (struct normal_source){0};
+    source_name(source->name, sizeof source->name, path);
+    for (size_t i = 0; i < a->n_models; i++) {
+        struct keeping keeping = {.normal = n, .source = source, .at = begin, .share = (float)(1 / (double)a->n_models),
+                                  .first = i == 0, .last = i + 1 == a->n_models, .rule = a->rule};
+        struct clip_sink sink = {.arg = &keeping, .window = keep_window};
+        struct clip_summary summary;
+        struct source_stats stats;
+
+        if (a->rule)
+            alert_init(&keeping.alert, a->rule);
+        int r = labelled_score(&a->models[i], path, &sink, i == 0, &summary, &stats, err);
+        if (r >= 0 && keeping.at != n->n)
+            r = error_set(err, -EIO, "the file changed while it was read");
+        if (r < 0)
+            return error_prefix(err, r, "%s", shown);
+    }
+    if (source->windows == 0)
+        fprintf(stderr, "memaed eval: warning: %s: shorter than one window of %d frames without a break\n", shown,
+                plan_arch(a->models[0].plan)->frames);
+    n->seconds += source->seconds;
+    n->alerts += source->alerts;
+    return 0;
+}
+
+int normal_add(struct normal *ret, const char *input, const struct labelled_model *models, size_t n_models,
+               const struct alert_rule *rule, struct error *err)
+{
+    struct adding adding = {ret, models, n_models, rule};
+
+    return sources_each(input, add_source, &adding, err);
+}
