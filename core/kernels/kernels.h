@@ -14,8 +14,8 @@
 #include "core/kernels/activation.h"
 
 /* The sums of kernels->motion(): products of the gradients along x, y and t; the squared change of the residual; the squared
- * difference from the previous frame. */
-enum { MOTION_XX, MOTION_XY, MOTION_YY, MOTION_XT, MOTION_YT, MOTION_CHANGE, MOTION_DIFFERENCE, MOTION_SUMS };
+ * difference from the previous frame; the squared residual. */
+enum { MOTION_XX, MOTION_XY, MOTION_YY, MOTION_XT, MOTION_YT, MOTION_CHANGE, MOTION_DIFFERENCE, MOTION_ERROR, MOTION_SUMS };
 
 /* Convolution multiplies rows of inputs in place, without im2row, by weights in panels of KERNEL_PANEL output channels. The
  * last panel is padded with zeros. */
@@ -81,7 +81,8 @@ struct kernels {
 
     /* Adds one row of n pixels to sums [MOTION_SUMS, n], from
      *   gx = (row[i+1] - row[i-1])/2, and 0 at both ends;  gy = (down - up) * half;  gt = (after - before)/2 - light
-     *   difference = row - before - step;  change of the residual = hat - hat_before - step_hat - difference */
+     *   difference = row - before - step;  change of the residual = hat - hat_before - step_hat - difference
+     *   error = hat - row */
     void (*motion)(float *sums, size_t n, const float *row, const float *up, const float *down, const float *before,
                    const float *after, const float *hat, const float *hat_before, float half, float light, float step,
                    float step_hat);

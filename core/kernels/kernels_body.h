@@ -177,14 +177,16 @@ static void motion(float *restrict sums, size_t n, const float *row, const float
 {
     float *restrict xx = sums + MOTION_XX * n, *restrict xy = sums + MOTION_XY * n, *restrict yy = sums + MOTION_YY * n,
           *restrict xt = sums + MOTION_XT * n, *restrict yt = sums + MOTION_YT * n,
-          *restrict change = sums + MOTION_CHANGE * n, *restrict difference = sums + MOTION_DIFFERENCE * n;
+          *restrict change = sums + MOTION_CHANGE * n, *restrict difference = sums + MOTION_DIFFERENCE * n,
+          *restrict error = sums + MOTION_ERROR * n;
     for (size_t i = 0; i < n; i++) {
         float gy = (down[i] - up[i]) * half, gt = (after[i] - before[i]) * 0.5f - light, d = row[i] - before[i] - step,
-              e = hat[i] - hat_before[i] - step_hat - d;
+              e = hat[i] - hat_before[i] - step_hat - d, r = hat[i] - row[i];
         yy[i] += gy * gy;
         yt[i] += gy * gt;
         change[i] += e * e;
         difference[i] += d * d;
+        error[i] += r * r;
     }
     for (size_t i = 1; i + 1 < n; i++) {
         float gx = (row[i + 1] - row[i - 1]) * 0.5f, gy = (down[i] - up[i]) * half,

@@ -293,7 +293,7 @@ START_TEST(test_c_is_right)
     ck_assert(sums_of[MOTION_XX * 3 + 1] == 2 * 2.25f && sums_of[MOTION_XY * 3 + 1] == 2 * 0.75f);
     ck_assert(sums_of[MOTION_YY * 3 + 1] == 2 * 0.25f && sums_of[MOTION_XT * 3 + 1] == 2 * 1.125f);
     ck_assert(sums_of[MOTION_YT * 3 + 1] == 2 * 0.375f && sums_of[MOTION_CHANGE * 3 + 1] == 2 * 0.25f);
-    ck_assert(sums_of[MOTION_DIFFERENCE * 3 + 1] == 2 * 0.25f);
+    ck_assert(sums_of[MOTION_DIFFERENCE * 3 + 1] == 2 * 0.25f && sums_of[MOTION_ERROR * 3 + 1] == 2);
     ck_assert(sums_of[MOTION_XX * 3] == 0 && sums_of[MOTION_XT * 3 + 2] == 0 && sums_of[MOTION_YY * 3] == 2);
     float s[2] = {0, logf(3)};
     kernels_c.address(s, 2, 1, 0, NULL);
