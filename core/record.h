@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/voice.h"
+
 enum { BOXES_MAX = 8, RECORD_NAME_SIZE = 65 };
 
 /* A rectangle of the picture as the network sees it, which is the whole picture of the camera whatever its size. */
@@ -25,8 +27,9 @@ struct score_record {
     uint64_t window, frame;     /* numbers; frame is the window's centre, first + length / 2 */
     int64_t time_us;            /* UTC of the centre frame */
     int64_t pts_us;             /* time stamp of the centre frame */
-    bool is_static;             /* not computed: reference, score and boxes are those of the last computed window */
+    bool is_static;             /* not computed: the numbers below and the boxes are those of the last computed window */
     float reference, score;
+    struct voices voices;
     float p_value;              /* share of normal windows that score as much or more; NAN: the model has no calibration */
     struct boxes boxes;         /* empty while the score is low, or where the model cannot tell */
 };
@@ -37,6 +40,7 @@ struct alert_record {
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
     double peak_score;
     int64_t peak_us;            /* UTC of the window with the peak score */
+    struct voices voices;       /* of that window */
     struct boxes boxes;         /* of that window */
 };
 

@@ -62,11 +62,15 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
 }
 
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
-                        struct score_features *features)
+                        struct score_features *features, struct voices *voices)
 {
-    if (!calibration || !calibration->has_score)
+    if (!calibration || !calibration->has_score) {
+        for (int v = 0; v < VOICES; v++)
+            voices->score[v] = NAN;
         return result->reference;
+    }
     score_measure(plan_arch(plan), result->x, result->x_hat, &calibration->score, result->scratch, features);
+    score_by_voice(&calibration->score, features, voices);
     return score_of(&calibration->score, features);
 }
 

@@ -68,10 +68,11 @@ struct pareto calibration_runs(const struct score_spec *spec);
  * untouched. */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
-/* The score of the window in result, after plan_run(). Uses result->scratch. Writes the features that the score is made of;
- * without a score of its own (calibration NULL or !has_score) it returns the reference and leaves features untouched. */
+/* The score of the window in result, after plan_run(). Uses result->scratch. Writes the features that the score is made of,
+ * and what each voice says. Without a score of its own (calibration NULL or !has_score) it returns the reference, leaves
+ * features untouched, and no voice speaks. */
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
-                        struct score_features *features);
+                        struct score_features *features, struct voices *voices);
 
 /* Finds boxes around the parts of the window that cause its score, at boxes_level() of the two thresholds. From
  * close_threshold on there is at least one box; below it, or without a score of its own, there is none. Call it right after

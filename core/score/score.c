@@ -6,20 +6,27 @@
 #include <string.h>
 
 #include "core/kernels/kernels.h"
+#include "core/score/largest.h"
 
 enum { BLOCK = 4, SUMS = MOTION_SUMS };
+/* What score_measure() keeps of a window for the functions after it. */
+enum { KEPT_CONDITION, KEPT_SHARED_RISE, KEPT };
 /* A window's feature is the mean over the highest cells: one cell in so many. */
 enum { FASTEST = 120, MOST_CHANGED = 30 };
 /* λ of the speed: gradients below two gray levels, or below four times the noise's amplitude, give little speed. */
 #define LEAST_CONTRAST 2.0
 #define NOISE_FACTOR 16.0
 /* The least spread of a logarithm, so that footage in which nothing differs does not make every small change an alarm. */
-#define LEAST_SPREAD 0.05
+#define LEAST_SPREAD 0.1
+/* How much further a voice varies on other footage than the calibration saw. Errors depend on the light and on how the day's
+ * things lie about. With 5 normal footage of another day keeps its budget, and footage of few clips does not mislead
+ * (docs/score.md). */
+static const double margin_of[VOICES] = {1, 1, 1, 5};
 
 struct layout {
     int rows, columns;          /* of cells */
     int block_rows, block_columns;
-    float *line, *blocks, *cells, *smooth, *mean, *speed, *change, *order, *condition, *map, *boxes;
+    float *line, *blocks, *cells, *smooth, *mean, *speed, *change, *error, *order, *kept, *map, *boxes;
     size_t floats;
 };
 
@@ -37,9 +44,9 @@ static void lay_out(struct layout *l, const struct arch *a, float *base)
     const struct boxes_grid grid = grid_of(l, a);
     size_t n = (size_t)l->rows * (size_t)l->columns, at = 0;
     const size_t sizes[] = {SUMS * (size_t)a->width, SUMS * (size_t)l->block_rows * (size_t)l->block_columns, SUMS * n, n,
-                            2 * (size_t)a->frames, n, n, n, 1, n, boxes_scratch(&grid)};
-    float **const places[] = {&l->line, &l->blocks, &l->cells, &l->smooth, &l->mean, &l->speed, &l->change, &l->order,
-                              &l->condition, &l->map, &l->boxes};
+                            2 * (size_t)a->frames, n, n, n, n, KEPT, n, boxes_scratch(&grid)};
+    float **const places[] = {&l->line, &l->blocks, &l->cells, &l->smooth, &l->mean, &l->speed, &l->change, &l->error,
+                              &l->order, &l->kept, &l->map, &l->boxes};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         *places[i] = base ? base + at : NULL;
         at += sizes[i];
@@ -126,39 +133,12 @@ static void smooth(const struct layout *l, float *map, bool five)
     }
 }
 
-/* Quickselect: moves the k largest of n values to the front, with the smallest of them at index k - 1. */
-static void select_largest(float *v, int n, int k)
-{
-    int low = 0, high = n - 1;
-    while (low < high) {
-        float pivot = v[(low + high) / 2];
-        int i = low, j = high;
-        while (i <= j) {
-            while (v[i] > pivot)
-                i++;
-            while (v[j] < pivot)
-                j--;
-            if (i <= j) {
-                float swap = v[i];
-                v[i++] = v[j];
-                v[j--] = swap;
-            }
-        }
-        if (k - 1 <= j)
-            high = j;
-        else if (k - 1 >= i)
-            low = i;
-        else
-            return;
-    }
-}
-
 static float log_mean_of_largest(const struct layout *l, const float *map, int share, float floor)
 {
     int n = l->rows * l->columns, k = n / share > 0 ? n / share : 1;
     double sum = 0;
     memcpy(l->order, map, (size_t)n * sizeof *map);
-    select_largest(l->order, n, k);
+    largest_select(l->order, (size_t)n, (size_t)k);
     for (int i = 0; i < k; i++)
         sum += (double)l->order[i];
     return logf((float)(sum / k) + floor);
@@ -170,7 +150,7 @@ static double level(const struct arch *a)
     return 1 / (255 * (double)a->std);
 }
 
-static float change_floor(const struct arch *a)
+static float square_floor(const struct arch *a)
 {
     return (float)(level(a) * level(a) / 16);
 }
@@ -180,7 +160,7 @@ static float change_floor(const struct arch *a)
 /* The median of the first n values of l->order, which it reorders. */
 static float median(const struct layout *l, int n)
 {
-    select_largest(l->order, n, n / 2 + 1);
+    largest_select(l->order, (size_t)n, (size_t)n / 2 + 1);
     return l->order[n / 2];
 }
 
@@ -190,12 +170,19 @@ static float log_contrast(const struct layout *l, const struct arch *a)
     int n = l->rows * l->columns;
     for (int i = 0; i < n; i++)
         l->order[i] = l->cells[MOTION_XX * n + i] + l->cells[MOTION_YY * n + i];
-    return logf(median(l, n) + change_floor(a));
+    return logf(median(l, n) + square_floor(a));
 }
 
 static int condition_of(const struct score_spec *spec, float contrast)
 {
     return spec->conditions > 1 && (double)contrast >= spec->boundary;
+}
+
+static void place_logs(const struct layout *l, const struct arch *a, enum places_map map, float *ret)
+{
+    const float *cells = map == PLACES_PACE ? l->speed : l->error, floor = map == PLACES_PACE ? SPEED_FLOOR : square_floor(a);
+    for (int i = 0; i < l->rows * l->columns; i++)
+        ret[i] = logf(cells[i] + floor);
 }
 
 void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec, float *scratch,
@@ -208,10 +195,12 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
     mean_of_cells(&l, end - first);
     memcpy(l.change, l.cells + MOTION_CHANGE * n, (size_t)n * sizeof *l.change);
     memcpy(l.order, l.cells + MOTION_DIFFERENCE * n, (size_t)n * sizeof *l.order);
+    memcpy(l.error, l.cells + MOTION_ERROR * n, (size_t)n * sizeof *l.error);
     smooth(&l, l.change, false);
+    smooth(&l, l.error, false);
     float noise = median(&l, n), contrast = log_contrast(&l, arch);
     int condition = condition_of(spec, contrast);
-    *l.condition = (float)condition;
+    l.kept[KEPT_CONDITION] = (float)condition;
     for (int s = MOTION_XX; s <= MOTION_YT; s++)
         smooth(&l, l.cells + s * n, true);
     float lambda = (float)(pow(LEAST_CONTRAST * level(arch), 2) + NOISE_FACTOR * spec->condition[condition].noise);
@@ -222,12 +211,25 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
         l.speed[i] = vx * vx + vy * vy;
     }
     *ret = (struct score_features){
-        .speed = log_mean_of_largest(&l, l.speed, FASTEST, SPEED_FLOOR),
-        .change = log_mean_of_largest(&l, l.change, MOST_CHANGED, change_floor(arch)),
+        .voice = {[VOICE_SPEED] = log_mean_of_largest(&l, l.speed, FASTEST, SPEED_FLOOR),
+                  [VOICE_CHANGE] = log_mean_of_largest(&l, l.change, MOST_CHANGED, square_floor(arch))},
         .noise = noise,
         .contrast = contrast,
         .condition = condition,
     };
+    for (int m = 0; spec->has_places && m < PLACES_MAPS; m++) {
+        place_logs(&l, arch, (enum places_map)m, l.map);
+        const struct places *places = &spec->places[condition];
+        ret->voice[VOICE_PACE + m] = places_excess(places, (enum places_map)m, l.map, n, l.order);
+        l.kept[KEPT_SHARED_RISE] = places_shared_rise(places, (enum places_map)m, l.map, n, l.order);
+    }
+}
+
+void score_place_logs(const struct arch *arch, const float *scratch, enum places_map map, float *ret)
+{
+    struct layout l;
+    lay_out(&l, arch, (float *)scratch);
+    place_logs(&l, arch, map, ret);
 }
 
 /* -ln pareto_exceeds(z), continued by its tangent below the level. */
@@ -237,26 +239,53 @@ static double log_hours(const struct pareto *p, double z)
     return (x > 0 && p->shape != 0 ? log1p(p->shape * x) / p->shape : x) - log(p->share);
 }
 
-static float combine(const struct score_condition *usual, float speed, float change)
+static double spreads(const struct score_usual *usual, float value)
 {
-    double s = ((double)speed - usual->speed.centre) / usual->speed.spread,
-           c = ((double)change - usual->change.centre) / usual->change.spread, top = fmax(s, c);
-    return (float)log_hours(&usual->rare, top + log1p(exp(fmin(s, c) - top)));
+    return ((double)value - usual->centre) / usual->spread;
+}
+
+/* The score of `voices` values. */
+static float combine(const struct score_condition *c, const float *values, int voices)
+{
+    double z[VOICES], top = -INFINITY, sum = 0;
+    for (int v = 0; v < voices; v++) {
+        z[v] = spreads(&c->usual[v], values[v]);
+        top = fmax(top, z[v]);
+    }
+    for (int v = 0; v < voices; v++)
+        sum += exp(z[v] - top);
+    return (float)log_hours(&c->rare, top + log(sum));
 }
 
 float score_of(const struct score_spec *spec, const struct score_features *features)
 {
-    return combine(&spec->condition[features->condition], features->speed, features->change);
+    return combine(&spec->condition[features->condition], features->voice, score_voices(spec));
+}
+
+void score_by_voice(const struct score_spec *spec, const struct score_features *features, struct voices *ret)
+{
+    const struct score_condition *c = &spec->condition[features->condition];
+    for (int v = 0; v < VOICES; v++)
+        ret->score[v] = v < score_voices(spec) ? (float)log_hours(&c->rare, spreads(&c->usual[v], features->voice[v])) : NAN;
 }
 
 void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map)
 {
     struct layout l;
     lay_out(&l, arch, (float *)scratch);
-    float floor = change_floor(arch);
-    const struct score_condition *usual = &spec->condition[(int)*l.condition];
-    for (int i = 0; i < l.rows * l.columns; i++)
-        map[i] = combine(usual, logf(l.speed[i] + SPEED_FLOOR), logf(l.change[i] + floor));
+    float floor = square_floor(arch);
+    int condition = (int)l.kept[KEPT_CONDITION];
+    const struct places *places = &spec->places[condition];
+    for (int i = 0; i < l.rows * l.columns; i++) {
+        float speed = logf(l.speed[i] + SPEED_FLOOR);
+        const float values[VOICES] = {
+            [VOICE_SPEED] = speed,
+            [VOICE_CHANGE] = logf(l.change[i] + floor),
+            [VOICE_PACE] = speed - places->usual[PLACES_PACE][i],
+            [VOICE_APPEARANCE] = logf(l.error[i] + floor) - places->usual[PLACES_APPEARANCE][i] - l.kept[KEPT_SHARED_RISE],
+        };
+        map[i] = combine(&spec->condition[condition], values, score_voices(spec));
+    }
 }
 
 void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret)
@@ -303,12 +332,12 @@ bool score_conditions_differ(double *contrasts, size_t n, double *boundary)
     return differ;
 }
 
-void score_usual_fit(struct score_usual *ret, double *logs, size_t n)
+void score_usual_fit(struct score_usual *ret, enum voice voice, double *logs, size_t n)
 {
     assert(n > 0);
     qsort(logs, n, sizeof *logs, compare);
     const double z95 = 1.645, z99 = 2.326;
     double q95 = logs[n - 1 - n / 20], q99 = logs[n - 1 - n / 100];
-    ret->spread = fmax((q99 - q95) / (z99 - z95), LEAST_SPREAD);
+    ret->spread = fmax(margin_of[voice] * (q99 - q95) / (z99 - z95), LEAST_SPREAD);
     ret->centre = q95 - z95 * ret->spread;
 }

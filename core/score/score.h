@@ -1,18 +1,19 @@
-/* The score that alerts are made from, and its map over the picture. It measures how fast things move in a window and how
- * badly the frozen network reconstructs that change. It depends on the window alone and has one scale for all footage of a
- * camera.
+/* The score that alerts are made from, and its map over the picture. Several voices say how unusual a window is: how fast
+ * things move in it, and how badly the frozen network reconstructs it. The score depends on the window alone and has one scale
+ * for all footage of a camera.
  *
- * The reconstruction error, the paper's score, separates poorly across clips: it is large wherever the picture is busy. So
- * two features are measured, over the middle half of the window's frames, in cells of 8 x 8 pixels at steps of 4:
+ * The reconstruction error as it is, the paper's score, separates poorly across clips: it is large wherever the picture is
+ * busy. So three quantities are measured, over the middle half of the window's frames, in cells of 8 x 8 pixels at steps of 4:
  *   speed   the squared speed, in pixels per frame, that best explains the brightness changes of a neighbourhood of cells:
  *           least squares over the structure tensor A (Lucas and Kanade, IJCAI 1981), v = -(A + λI)⁻¹ b. λ keeps the speed
  *           low where contrast is not above the camera's noise. The contrast and the size of an object cancel out.
  *   change  the squared temporal difference of the residual x̂ - x: change that the network did not reconstruct.
- * Both ignore a change of light that is uniform over the picture.
+ *   error   the squared residual.
+ * The first two ignore a change of light that is uniform over the picture.
  *
- * A window's features are logarithms: of the mean speed of its fastest cells (1/120 of all) and of the mean change of the
- * cells with the largest change (1/30). With s and c, each feature in spreads from its usual value at this camera,
- * z = ln(eˢ + eᶜ): either of the two alone makes z large.
+ * The voices are logarithms of these, each the mean over the cells where it is highest: of `speed`, of `change`, and of speed
+ * (`pace`) and error (`appearance`) by how much they exceed what is usual at their place (core/score/places.h). With z of each
+ * voice, in spreads from its usual value at this camera, z = ln Σ exp(z of a voice): one voice suffices to make z large.
  *
  * A camera that switches to infrared at night shows another picture with other noise. If the held-out footage has two kinds
  * of light (conditions), separated by the picture's contrast, each has its own usual values. The score is the logarithm of
@@ -24,9 +25,11 @@
 
 #include "core/network/arch.h"
 #include "core/score/boxes.h"
+#include "core/score/places.h"
 #include "core/score/tail.h"
+#include "core/voice.h"
 
-/* The usual values of a feature at a camera: the normal distribution through the 95th and the 99th percentile of held-out
+/* The usual values of a voice at a camera: the normal distribution through the 95th and the 99th percentile of held-out
  * footage. Lower percentiles would mislead: a camera that sees nothing for most of the day has its median there, and all
  * usual motion would lie spreads above it. */
 struct score_usual {
@@ -36,7 +39,7 @@ struct score_usual {
 /* One kind of light. */
 struct score_condition {
     double noise;               /* mean squared difference of successive frames where nothing moves, in the network's units */
-    struct score_usual speed, change;
+    struct score_usual usual[VOICES];
     struct pareto rare;         /* runs per hour above z */
 };
 
@@ -45,11 +48,13 @@ enum { SCORE_CONDITIONS = 2 };
 struct score_spec {
     int conditions;             /* 1 or 2 */
     double boundary;            /* with 2: condition 0 applies to windows whose contrast is below it, else condition 1 */
+    bool has_places;            /* false: speed and change are the only voices (older models, and pictures of many cells) */
     struct score_condition condition[SCORE_CONDITIONS];
+    struct places places[SCORE_CONDITIONS];     /* set if has_places */
 };
 
 struct score_features {
-    float speed, change;        /* logarithms */
+    float voice[VOICES];  /* logarithms; without places, the first two are set */
     float noise;                /* the median cell's squared difference; score_condition.noise is the median of it */
     float contrast;             /* logarithm of the median cell's squared gradient */
     int condition;              /* index of the condition that the window was measured in */
@@ -61,13 +66,21 @@ bool score_cells(const struct arch *arch, int *rows, int *columns);
 /* Floats of scratch; 0 if there is no score. */
 size_t score_scratch(const struct arch *arch);
 
-/* Measures a window, x and x_hat [t, h, w] in the network's units, both borrowed. Uses conditions, boundary and the noises
- * of spec. Stores the cells in scratch [score_scratch()] for score_map() and score_boxes(). */
+/* Measures a window, x and x_hat [t, h, w] in the network's units, both borrowed. Uses conditions, boundary, places and the
+ * noises of spec. Stores the cells in scratch [score_scratch()] for the functions below. */
 void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec, float *scratch,
                    struct score_features *ret);
 
+/* The logarithms that a map of places compares, ret [cells], after score_measure() on the same scratch. */
+void score_place_logs(const struct arch *arch, const float *scratch, enum places_map map, float *ret);
+
 /* The score of a window with these features. */
 float score_of(const struct score_spec *spec, const struct score_features *features);
+
+/* What each voice says of a window with these features. */
+void score_by_voice(const struct score_spec *spec, const struct score_features *features, struct voices *ret);
+/* How many voices the score has. Those from VOICE_PACE on need places, in the order of enum places_map. */
+static inline int score_voices(const struct score_spec *spec) { return spec->has_places ? VOICES : VOICE_PACE; }
 
 /* The score of each cell by itself, map [rows, columns], after score_measure() on the same scratch. The largest values are
  * near the window's score. */
@@ -83,7 +96,7 @@ void score_boxes(const struct score_spec *spec, const struct arch *arch, float *
  * contrasts and at least 50. The means differ by ln 1.5 or more. *boundary may be written even if the result is false. */
 bool score_conditions_differ(double *contrasts, size_t n, double *boundary);
 
-/* Fits the usual values to n > 0 finite logarithms (any order; sorted in place). */
-void score_usual_fit(struct score_usual *ret, double *logs, size_t n);
+/* Fits the usual values of a voice to n > 0 finite logarithms (any order; sorted in place). */
+void score_usual_fit(struct score_usual *ret, enum voice voice, double *logs, size_t n);
 
 #endif

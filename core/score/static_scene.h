@@ -56,6 +56,7 @@ struct static_rule {
 /* The result of a computed window, reused for static windows after it. */
 struct static_score {
     float reference, score;
+    struct voices voices;
     struct boxes boxes;
 };
 

@@ -15,6 +15,8 @@ enum { LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8,
        INT8_WINDOWS = 1024 };   /* windows that are also scored in 8 bits */
 /* The share of each layer's activations that is clipped in 8 bits (figures in docs/score.md). */
 #define OUTSIDE 3e-4
+/* A second kind of light needs so much footage: of less, what is usual at each place is not known. */
+#define LEAST_LIGHT_S 1800
 
 static int compare(const void *a, const void *b)
 {
@@ -42,9 +44,9 @@ static double score_of_window(const struct calibration *c, const struct windows 
     return (double)(w->has_score ? score_of(&c->score, &w->features[i]) : w->reference[i]);
 }
 
-/* Finds the kinds of light and the noise of each, from windows spread over all. The noise is what a squared difference of
+/* Finds the kinds of light and the noise of each, from windows spread over all, which are step_s apart. The noise is what a squared difference of
  * frames has to exceed to mean anything. values: room for LIGHT_WINDOWS. */
-static int measure_light(struct score_spec *spec, struct windows *w, double *values, struct error *err)
+static int measure_light(struct score_spec *spec, struct windows *w, double step_s, double *values, struct error *err)
 {
     size_t which[LIGHT_WINDOWS], n = spread(which, LIGHT_WINDOWS, w->n);
     *spec = (struct score_spec){.conditions = 1};
@@ -53,7 +55,12 @@ static int measure_light(struct score_spec *spec, struct windows *w, double *val
         return r;
     for (size_t i = 0; i < n; i++)
         values[i] = (double)w->features[which[i]].contrast;
-    spec->conditions = score_conditions_differ(values, n, &spec->boundary) ? 2 : 1;
+    bool differ = score_conditions_differ(values, n, &spec->boundary);
+    size_t below = 0;
+    while (differ && below < n && values[below] < spec->boundary)       /* values are sorted now */
+        below++;
+    double seconds = (double)w->n * step_s;
+    spec->conditions = differ && fmin((double)below, (double)(n - below)) / (double)n * seconds >= LEAST_LIGHT_S ? 2 : 1;
     for (int k = 0; k < spec->conditions; k++) {
         size_t m = 0;
         for (size_t i = 0; i < n; i++) {
@@ -66,6 +73,70 @@ static int measure_light(struct score_spec *spec, struct windows *w, double *val
     return 0;
 }
 
+/* ---- places ------------------------------------------------------------------------------------------------------- */
+
+enum { FOLDS = 5 };             /* parts of the footage, in time, for cross-fitting */
+
+/* Writes the places' features of the windows with which[i] == fold (FOLDS: all), by the usual values of their light. logs:
+ * room for the cells, twice. */
+static void measure_places(struct windows *w, const struct places *places, int condition, const uint8_t *which, int fold,
+                           float *logs)
+{
+    size_t cells = (size_t)w->rows * (size_t)w->columns;
+    for (size_t i = 0; i < w->n; i++)
+        for (size_t m = 0; w->features[i].condition == condition && (fold == FOLDS || which[i] == fold) && m < PLACES_MAPS; m++) {
+            for (size_t c = 0; c < cells; c++)
+                logs[c] = places_decode(w->codes[(m * cells + c) * w->n + i]);
+            w->features[i].voice[VOICE_PACE + m] = places_excess(places, (enum places_map)m, logs, (int)cells, logs + cells);
+        }
+}
+
+/* Fits the places of each light, and writes the places' features by cross-fitting: a window's usual values come from the
+ * other folds of its light. A light with fewer windows than folds has no others, and uses its own. */
+static int fit_places(struct score_spec *spec, struct windows *w)
+{
+    size_t cells = (size_t)w->rows * (size_t)w->columns;
+    uint8_t *fold = malloc(w->n), *use = malloc(w->n);
+    float *scratch = malloc(2 * (w->n + cells) * sizeof *scratch);
+    bool room = fold && use && scratch;
+    for (int light = 0; room && light < spec->conditions; light++) {
+        struct places *places = &spec->places[light];
+        size_t m = 0, of_light = 0;
+        for (size_t i = 0; i < w->n; i++)
+            of_light += use[i] = w->features[i].condition == light;
+        for (size_t i = 0; i < w->n; i++)
+            fold[i] = use[i] ? (uint8_t)(m++ * FOLDS / of_light) : FOLDS;
+        for (int f = 0; f < FOLDS && of_light >= FOLDS; f++) {
+            for (size_t i = 0; i < w->n; i++)
+                use[i] = fold[i] < FOLDS && fold[i] != f;
+            places_fit(places, w->rows, w->columns, w->codes, w->n, use, scratch);
+            measure_places(w, places, light, fold, f, scratch);
+        }
+        for (size_t i = 0; i < w->n; i++)
+            use[i] = fold[i] < FOLDS;
+        places_fit(places, w->rows, w->columns, w->codes, w->n, use, scratch);
+        if (of_light < FOLDS)
+            measure_places(w, places, light, fold, FOLDS, scratch);
+    }
+    spec->has_places = room;
+    free(fold);
+    free(use);
+    free(scratch);
+    return room ? 0 : -ENOMEM;
+}
+
+/* From now on the places' features are those of a camera's windows: by the usual values of all footage. */
+static int finish_places(const struct score_spec *spec, struct windows *w)
+{
+    float *logs = malloc(2 * (size_t)w->rows * (size_t)w->columns * sizeof *logs);
+    for (int light = 0; logs && light < spec->conditions; light++)
+        measure_places(w, &spec->places[light], light, NULL, FOLDS, logs);
+    free(logs);
+    return logs ? 0 : -ENOMEM;
+}
+
+/* ---- the score ---------------------------------------------------------------------------------------------------- */
+
 /* Fits what is usual in one kind of light, and how rare its scores are. Until the latter is known, score_of() returns z.
  * values and some: room for all windows. */
 static int fit_condition(struct score_spec *spec, int condition, const struct windows *w, double *values,
@@ -74,16 +145,14 @@ static int fit_condition(struct score_spec *spec, int condition, const struct wi
     struct score_condition *usual = &spec->condition[condition];
     struct tail tail;
     size_t n = 0;
-    for (size_t i = 0; i < w->n; i++)
-        if (w->features[i].condition == condition)
-            values[n++] = (double)w->features[i].speed;
-    assert(n > 0);              /* measure_light() found windows in this light */
-    score_usual_fit(&usual->speed, values, n);
-    n = 0;
-    for (size_t i = 0; i < w->n; i++)
-        if (w->features[i].condition == condition)
-            values[n++] = (double)w->features[i].change;
-    score_usual_fit(&usual->change, values, n);
+    for (int v = 0; v < score_voices(spec); v++) {
+        n = 0;
+        for (size_t i = 0; i < w->n; i++)
+            if (w->features[i].condition == condition)
+                values[n++] = (double)w->features[i].voice[v];
+        assert(n > 0);          /* measure_light() found windows in this light */
+        score_usual_fit(&usual->usual[v], (enum voice)v, values, n);
+    }
     n = 0;
     for (size_t i = 0; i < w->n; i++)
         if (w->features[i].condition == condition) {
@@ -99,12 +168,14 @@ static int fit_condition(struct score_spec *spec, int condition, const struct wi
 
 static int fit(struct calibration *c, struct windows *w, double alerts_a_day, double *values, struct tail_window *scores)
 {
-    int r = 0;
+    int r = w->codes ? fit_places(&c->score, w) : 0;
     for (int i = 0; w->has_score && r == 0 && i < c->score.conditions; i++)
         r = fit_condition(&c->score, i, w, values, scores);
     for (size_t i = 0; i < w->n; i++)
         scores[i] = (struct tail_window){score_of_window(c, w, i), windows_step(w, i)};
-    return r < 0 ? r : calibration_fit(c, scores, w->n, alerts_a_day);
+    if (r == 0)
+        r = calibration_fit(c, scores, w->n, alerts_a_day);
+    return r == 0 && w->codes ? finish_places(&c->score, w) : r;
 }
 
 /* Measures the ranges of activations, scores windows in 8 bits, and compares with their scores in fp32. The scores in 8
@@ -144,7 +215,7 @@ static int try_int8(struct calibration *c, struct windows *w, const struct model
 static struct windows_options windows_of(const struct calibrator_options *o)
 {
     return (struct windows_options){.footage = o->footage, .part = o->part, .stride = CALIBRATOR_STRIDE, .most = o->most_windows,
-                                    .stop = o->stop};
+                                    .keep_places = true, .stop = o->stop};
 }
 
 static int open_windows(struct windows *w, const struct calibrator_options *o, const struct model *model,
@@ -174,7 +245,7 @@ int calibrator_run(struct calibration *ret, const struct model *model, const str
     }
     calibration.has_score = w.has_score;
     calibration.score.conditions = 1;
-    if ((w.has_score && (r = measure_light(&calibration.score, &w, values, err)) < 0) ||
+    if ((w.has_score && (r = measure_light(&calibration.score, &w, CALIBRATOR_STRIDE / calibration.fps, values, err)) < 0) ||
         (r = windows_measure(&w, &calibration.score, NULL, w.n, err)) < 0)
         goto out;
     for (size_t i = 0; r == 0 && i < w.n; i++)

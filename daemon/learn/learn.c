@@ -138,18 +138,24 @@ static int choose_arch(struct arch *ret, const struct learn *o, struct error *er
 
 /* Each round of the footage is divided at these fractions: learned from, calibrated on, verified on. If the last part is
  * shorter than LEAST_VERIFIED_S in all, it is used for calibration too. Footage of --calibrate is divided between the last
- * two in the same proportion. */
+ * two in the same proportion.
+ *
+ * If less than LEAST_CALIBRATED_S are held out, the learned part is calibrated on too. The network reconstructs it a little
+ * better than new footage, but seconds of held-out footage do not show what is usual at a camera. */
 #define LEARN_UNTIL 0.8
 #define CALIBRATE_UNTIL 0.96
 #define LEAST_VERIFIED_S 60
+#define LEAST_CALIBRATED_S 3600
 
 static void hold_out(struct learner_options *ret, const struct footage *footage, struct footage_range all, double from,
                      double cut)
 {
     size_t rounds = footage_rounds(footage, all);
-    double fps = footage_fps(footage), rest_s = fps > 0 ? (1 - cut) * (double)(all.end - all.begin) / fps : 0;
-    cut = rest_s < LEAST_VERIFIED_S ? 1 : cut;
-    ret->calibrate = (struct footage_part){all, rounds, from, cut};
+    double fps = footage_fps(footage), seconds = fps > 0 ? (double)(all.end - all.begin) / fps : 0;
+    cut = (1 - cut) * seconds < LEAST_VERIFIED_S ? 1 : cut;
+    ret->held_out = ret->calibrate = (struct footage_part){all, rounds, from, cut};
+    if ((cut - from) * seconds < LEAST_CALIBRATED_S)
+        ret->calibrate.from = 0;
     ret->verify = (struct footage_part){all, rounds, cut, 1};
 }
 

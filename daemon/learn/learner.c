@@ -62,7 +62,7 @@ static int read_window(const struct learner *l, size_t first, uint8_t *pixels, c
 static int list_all(struct learner *l, const struct learner_options *o, struct error *err)
 {
     if (list_windows(l, &o->learn, &l->learn, &l->n_learn) < 0 ||
-        list_windows(l, &o->calibrate, &l->held_out, &l->n_held_out) < 0 ||
+        list_windows(l, &o->held_out, &l->held_out, &l->n_held_out) < 0 ||
         !(l->order = malloc((l->n_learn + 1) * sizeof *l->order)) ||
         !(l->batch = malloc((size_t)o->batch * (size_t)l->length * l->frame_size)))
         return error_set(err, -ENOMEM, "out of memory");

@@ -15,7 +15,8 @@
 #include "io/footage/footage.h"
 
 struct learner_options {
-    struct footage_part learn, calibrate, verify;       /* the three parts; a window lies within one round of one part */
+    struct footage_part learn, held_out, verify;        /* the three parts; a window lies within one round of one part */
+    struct footage_part calibrate;      /* what the calibration is measured on: held_out, or with little footage learn as well */
     int batch;
     double learning_rate, alpha;
     uint64_t seed;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { STRETCH = 256 };         /* windows of a stretch */
+#define MOST_CODES ((size_t)512 << 20)  /* bytes */
 
 struct windows_work {
     struct windows_options options;
@@ -64,12 +65,17 @@ static bool make_workspaces(struct windows_work *work)
 int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
                  const struct parallel *parallel, struct error *err)
 {
-    int rows, columns, threads = parallel->threads;
-    *ret = (struct windows){.has_score = score_cells(&model->arch, &rows, &columns), .work = calloc(1, sizeof *ret->work)};
+    int threads = parallel->threads;
+    *ret = (struct windows){.work = calloc(1, sizeof *ret->work)};
+    ret->has_score = score_cells(&model->arch, &ret->rows, &ret->columns);
     struct windows_work *work = ret->work;
     if (!work)
         return error_set(err, -ENOMEM, "out of memory");
     work->options = *options;
+    size_t codes = PLACES_MAPS * (size_t)ret->rows * (size_t)ret->columns;      /* of a window */
+    bool has_codes = options->keep_places && ret->has_score && ret->rows * ret->columns <= PLACES_CELLS_MAX;
+    if (has_codes && work->options.most > MOST_CODES / (codes * sizeof *ret->codes))
+        work->options.most = MOST_CODES / (codes * sizeof *ret->codes);
     work->parallel = *parallel;
     work->windows = ret;
     work->length = model->arch.frames;
@@ -84,7 +90,8 @@ int windows_open(struct windows *ret, const struct windows_options *options, con
     work->pixels = calloc((size_t)threads, sizeof *work->pixels);
     ret->reference = calloc(ret->n + 1, sizeof *ret->reference);
     ret->features = calloc(ret->n + 1, sizeof *ret->features);
-    bool room = r == 0 && work->workspaces && work->frame_caches && work->pixels && ret->reference && ret->features &&
+    ret->codes = has_codes ? malloc((ret->n * codes + 1) * sizeof *ret->codes) : NULL;
+    bool room = r == 0 && (ret->codes || !has_codes) && work->workspaces && work->frame_caches && work->pixels && ret->reference && ret->features &&
                 make_workspaces(work);
     for (int i = 0; room && i < threads; i++)
         room = (work->pixels[i] = malloc((size_t)work->length * work->frame_size)) != NULL;
@@ -109,7 +116,19 @@ void windows_close(struct windows *windows)
     free(windows->first);
     free(windows->reference);
     free(windows->features);
+    free(windows->codes);
     *windows = (struct windows){0};
+}
+
+static void keep_places(struct windows *w, size_t k, const struct arch *arch, const float *scratch)
+{
+    float logs[PLACES_CELLS_MAX];
+    size_t cells = (size_t)w->rows * (size_t)w->columns;
+    for (size_t m = 0; m < PLACES_MAPS; m++) {
+        score_place_logs(arch, scratch, (enum places_map)m, logs);
+        for (size_t c = 0; c < cells; c++)
+            w->codes[(m * cells + c) * w->n + k] = places_encode(logs[c]);
+    }
 }
 
 static void measure(void *arg, int i, int worker)
@@ -137,6 +156,8 @@ static void measure(void *arg, int i, int worker)
     w->reference[k] = result.reference;
     if (w->has_score)
         score_measure(plan_arch(work->plan), result.x, result.x_hat, work->spec, result.scratch, &w->features[k]);
+    if (w->codes && !work->which)
+        keep_places(w, k, plan_arch(work->plan), result.scratch);
 }
 
 static int run(struct windows *windows, const size_t *which, size_t n, struct error *err)

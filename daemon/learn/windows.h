@@ -15,6 +15,7 @@ struct windows_options {
     struct footage_part part;
     int stride;                         /* frames */
     size_t most;                        /* windows, at most */
+    bool keep_places;                   /* windows_measure() of all windows also writes windows.codes */
     const atomic_bool *stop;            /* once true, calls return -EINTR; may be NULL */
 };
 
@@ -23,10 +24,13 @@ struct windows {
     float *reference;                   /* [n] */
     bool has_score;                     /* false: the network is too small for a score, and features are not set */
     struct score_features *features;    /* [n] */
+    int rows, columns;                  /* of the score's cells; set if has_score */
+    uint16_t *codes;                    /* [PLACES_MAPS, rows * columns, n] logarithms of the places, by places_encode(); NULL
+                                         * without keep_places, without a score, or with more than PLACES_CELLS_MAX cells */
     struct windows_work *work;
 };
 
-/* Lists the windows; n may be 0. *ret must not move until close. Returns 0, -ENOMEM or the fault of plan_open(). The caller
+/* Lists the windows; n may be 0, and with keep_places n is at most what leaves windows.codes within 512 MiB. *ret must not move until close. Returns 0, -ENOMEM or the fault of plan_open(). The caller
  * calls windows_close() either way. */
 int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
                  const struct parallel *parallel, struct error *err);

@@ -265,6 +265,7 @@ static bool is_static(const struct clip_scorer *s, struct clip_window *window, u
     window->is_static = true;
     window->reference = score.reference;
     window->score = window->own_score = score.score;
+    window->voices = score.voices;
     window->boxes = score.boxes;
     return true;
 }
@@ -277,6 +278,7 @@ static void run_item(void *arg, int item, int worker)
     const uint8_t **pictures = s->pictures + (size_t)worker * (size_t)s->length;
     struct plan_result result;
     struct score_features features;
+    struct voices unused;
     uint64_t number;
 
     if (item == 0) {
@@ -292,17 +294,18 @@ static void run_item(void *arg, int item, int worker)
         return;
     plan_run_sliding(s->plan, s->frame_caches[worker], first, pictures, s->workspaces[worker], &result);
     if (skip) {
-        due->window.own_score = calibration_score(s->calibration, s->plan, &result, &features);
+        due->window.own_score = calibration_score(s->calibration, s->plan, &result, &features, &unused);
         return;
     }
     due->window.reference = result.reference;
-    due->window.score = calibration_score(s->calibration, s->plan, &result, &features);
+    due->window.score = calibration_score(s->calibration, s->plan, &result, &features, &due->window.voices);
     if (s->calibration)
         calibration_boxes(s->calibration, s->plan, &result, due->window.score, (float)s->calibration->threshold,
                           (float)fmin(s->calibration->close_threshold, s->calibration->threshold), &due->window.boxes);
     if (s->gate)
         static_gate_leave(s->gate, number, &features,
-                          &(struct static_score){due->window.reference, due->window.score, due->window.boxes});
+                          &(struct static_score){due->window.reference, due->window.score, due->window.voices,
+                                                  due->window.boxes});
     if (has_own_map(s->calibration))
         score_map(&s->calibration->score, plan_arch(s->plan), result.scratch, due->map);
     else

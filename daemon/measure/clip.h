@@ -23,10 +23,11 @@ struct clip_window {
     int64_t pts_us;             /* of the centre */
     int64_t end_us;             /* of the last frame */
     bool gap_before;            /* the sequence broke between the last window and this one */
-    bool is_static;             /* not computed: reference, score and boxes are those of the last computed window */
+    bool is_static;             /* not computed: reference, score, voices and boxes are those of the last computed window */
     float own_score;            /* of a static window with CLIP_STATIC_VERIFIED: its own score */
     float reference;            /* the mean reconstruction error */
     float score;                /* what alerts are made from; equals reference if memaed did not calibrate the model */
+    struct voices voices;       /* what each voice of the score says */
     struct boxes boxes;         /* by the calibration's thresholds; calibration_boxes() */
     /* Map of where the window is abnormal: map_h x map_w cells that cover the picture evenly, larger is more abnormal.
      * Pixel (y, x) of h x w lies in cell (y * map_h / h, x * map_w / w). A cell has its own score; if the calibration has

@@ -144,6 +144,23 @@ static json_t *auc_json(const double *scores, const uint8_t *labels, size_t n)
     return evaluation_auc(&auc, scores, labels, n) == 0 ? json_real(auc) : json_null();
 }
 
+/* The AUC of each voice by itself; null for a voice that the model does not have. */
+static json_t *voices_auc(const struct figures *f, const struct pooled *p)
+{
+    json_t *ret = json_object();
+    double *values = malloc((p->n + 1) * sizeof *values);
+
+    for (int v = 0; values && v < VOICES; v++) {
+        size_t n = 0;
+        for (size_t i = 0; i < f->n; i++)
+            for (size_t k = 0; k < f->clips[i].n; k++)
+                values[n++] = (double)f->clips[i].voices[k].score[v];
+        json_object_set_new(ret, voice_name((enum voice)v), auc_json(values, p->labels, n));
+    }
+    free(values);
+    return ret;
+}
+
 static json_t *precision_json(const struct pooled *p)
 {
     double precision;
@@ -349,13 +366,14 @@ json_t *figures_json(const struct figures *f)
     motion = !p.has_motion ? json_null() :
              json_pack("{s:o, s:o}", "auc_causal", auc_json(p.motion, p.labels, p.n), "auc_per_clip_minmax",
                        auc_json(p.motion_scaled, p.labels, p.n));
-    result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:o, s:o}",
+    result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:o, s:o}",
                        "model", of_models(f, path_of),
                        "precision", of_models(f, precision_of),
                        "auc_per_clip_minmax", auc_json(p.reference_scaled, p.labels, p.n),
                        "auc_causal", auc_json(p.scores, p.labels, p.n),
                        "auc_reference_raw", auc_json(p.reference, p.labels, p.n),
                        "average_precision", precision_json(&p),
+                       "auc_voices", voices_auc(f, &p),
                        "motion", motion,
                        "windows", (json_int_t)p.n,
                        "positives", (json_int_t)count_positives(p.labels, p.n),

@@ -55,6 +55,7 @@ void labelled_clear(struct labelled_clip *c)
     free(c->centres);
     free(c->scores);
     free(c->reference);
+    free(c->voices);
     free(c->motion);
     free(c->times_us);
     free(c->ends_us);
@@ -73,13 +74,14 @@ static int allocate(struct labelled_clip *c)
     c->centres = calloc(n, sizeof *c->centres);
     c->scores = calloc(n, sizeof *c->scores);
     c->reference = calloc(n, sizeof *c->reference);
+    c->voices = calloc(n, sizeof *c->voices);
     c->motion = calloc(n, sizeof *c->motion);
     c->times_us = calloc(n, sizeof *c->times_us);
     c->ends_us = calloc(n, sizeof *c->ends_us);
     c->labels = calloc(n, sizeof *c->labels);
     c->break_before = calloc(n, sizeof *c->break_before);
-    return c->frames_us && c->centres && c->scores && c->reference && c->motion && c->times_us && c->ends_us && c->labels &&
-                   c->break_before ? 0 : -ENOMEM;
+    return c->frames_us && c->centres && c->scores && c->reference && c->voices && c->motion && c->times_us && c->ends_us &&
+                   c->labels && c->break_before ? 0 : -ENOMEM;
 }
 
 /* ---- its windows -------------------------------------------------------------------------------------------------- */
@@ -122,6 +124,8 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
     }
     for (size_t i = 0; keeping->maps && i < cells; i++)
         c->maps[at * cells + i] += (float)keeping->share * window->map[i];
+    for (int v = 0; v < VOICES; v++)
+        c->voices[at].score[v] += (float)keeping->share * window->voices.score[v];
     c->scores[at] += (float)keeping->share * window->score;
     c->reference[at] += keeping->share * (double)window->reference;
     return 0;

@@ -30,6 +30,7 @@ struct labelled_clip {
     size_t *centres;                    /* numbers of the centre frames */
     float *scores;
     double *reference;
+    struct voices *voices;              /* what each voice of the score says */
     double *motion;                     /* set if has_motion */
     bool has_motion;                    /* windows are long enough for the baseline: 5 frames before the centre, 3 after */
     int64_t *times_us, *ends_us;        /* of the centre frame; of the last frame */

@@ -143,6 +143,17 @@ static void print_csv_boxes(const struct boxes *boxes)
     }
 }
 
+static void print_csv_voices(const struct voices *voices)
+{
+    enum voice loudest = voices_loudest(voices);
+    printf(",%s", loudest == VOICES ? "" : voice_name(loudest));
+    for (int v = 0; v < VOICES; v++)
+        if (isnan(voices->score[v]))
+            putchar(',');
+        else
+            printf(",%.6g", (double)voices->score[v]);
+}
+
 static int print_json(const struct score *score, const struct clip_window *window, double pts_s)
 {
     json_t *row = json_pack("{s:s?, s:I, s:I, s:f, s:o, s:o}", "clip", score->clip, "window", (json_int_t)window->index,
@@ -151,6 +162,13 @@ static int print_json(const struct score *score, const struct clip_window *windo
     if (row && score->tail) {
         json_object_set_new(row, "p_value", number(tail_p_value(score->tail, (double)window->score)));
         json_object_set_new(row, "hours_between", number(tail_hours_between(score->tail, (double)window->score)));
+    }
+    if (row) {
+        json_t *voices = json_object();
+        for (int v = 0; v < VOICES; v++)
+            json_object_set_new(voices, voice_name((enum voice)v), number((double)window->voices.score[v]));
+        json_object_set_new(row, "voice", loudest_json(&window->voices));
+        json_object_set_new(row, "voices", voices);
     }
     if (row)
         json_object_set_new(row, "boxes", boxes_json(&window->boxes));
@@ -187,7 +205,9 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
         else
             fputs(",,", stdout);
         print_csv_boxes(&window->boxes);
-        puts(window->is_static ? ",1" : ",0");
+        fputs(window->is_static ? ",1" : ",0", stdout);
+        print_csv_voices(&window->voices);
+        putchar('\n');
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         int r = errno ? -errno : -EIO;
@@ -314,7 +334,7 @@ static int score_all(struct score *score)
     if (score->statics != CLIP_COMPUTE_ALL)
         score->static_bound = calibration_static_bound(&file.calibration, plan_precision(plan));
     if (score->format == FORMAT_CSV &&
-        (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static") < 0 || fflush(stdout) != 0)) {
+        (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static,voice,speed,change,pace,appearance") < 0 || fflush(stdout) != 0)) {
         fprintf(stderr, "memaed score: standard output: %s\n", strerror(errno));
         goto end;
     }
@@ -410,7 +430,11 @@ const struct command score_command = {
              "the "
              "picture from its upper left corner, the highest score first, with blanks between. In JSON, a list of "
              "objects.\n"
-             "  static: 1 (in JSON true) where the window was not computed.\n\n"
+             "  static: 1 (in JSON true) where the window was not computed.\n"
+             "  voice: the loudest voice of the score.\n"
+             "  speed, change, pace, appearance: what the score would be if this voice alone spoke. In JSON, the object "
+             "voices. Empty "
+             "where the model has no such voice.\n\n"
              "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input "
              "shorter "
              "than one window gives a warning and no rows.\n\n"

@@ -273,7 +273,7 @@ static int print_json(const struct summary *s)
         layers_json(arch->kind, arch->decoder, arch->n_decoder, model->shapes.decoder, s->decoder), "parameters",
         (json_int_t)s->total.parameters, "multiply_adds", s->total.multiply_adds, "flop_per_cube",
         2 * s->total.multiply_adds, "arch", arch_to_json(arch), "calibration",
-        s->file->has_calibration ? calibration_to_json(&s->file->calibration) : json_null(), "training",
+        s->file->has_calibration ? calibration_to_json(&s->file->calibration, &s->file->model->arch) : json_null(), "training",
         s->file->training ? shown(s->file->training) : json_null());
     char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(object);

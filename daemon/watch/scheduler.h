@@ -32,9 +32,10 @@ struct scheduler_result {
     uint64_t frame;                 /* the centre frame, first + length / 2: its number, */
     int64_t pts_us, time_us;        /* its time stamp, and UTC */
     int64_t due_us;                 /* CLOCK_MONOTONIC when the window's last frame was published */
-    bool is_static;                 /* not computed: reference, score and boxes are those of the last computed window */
+    bool is_static;                 /* not computed: the results below are those of the last computed window */
     int64_t computed_us;            /* how long the computation took; 0 where is_static */
     float reference, score;
+    struct voices voices;
     struct boxes boxes;
 };
 

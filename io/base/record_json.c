@@ -59,21 +59,38 @@ json_t *boxes_json(const struct boxes *boxes)
     return list;
 }
 
+json_t *loudest_json(const struct voices *voices)
+{
+    enum voice loudest = voices_loudest(voices);
+    return loudest == VOICES ? json_null() : json_string(voice_name(loudest));
+}
+
+json_t *voices_json(const struct voices *voices)
+{
+    json_t *object = json_object();
+    for (int v = 0; v < VOICES && object; v++)
+        if (json_object_set_new(object, voice_name((enum voice)v), record_json_number(voices->score[v])) < 0) {
+            json_decref(object);
+            object = NULL;
+        }
+    return object;
+}
+
 json_t *score_json(const struct score_record *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "window", record_json_count(s->window), "time",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "window", record_json_count(s->window), "time",
                      record_json_time(s->time_us), "pts_s", record_json_number((double)s->pts_us / 1e6), "frame",
                      record_json_count(s->frame), "reference", record_json_number(s->reference), "score",
-                     record_json_number(s->score), "p_value", record_json_number(s->p_value), "static", s->is_static,
-                     "boxes", boxes_json(&s->boxes));
+                     record_json_number(s->score), "p_value", record_json_number(s->p_value), "voice", loudest_json(&s->voices),
+                     "voices", voices_json(&s->voices), "static", s->is_static, "boxes", boxes_json(&s->boxes));
 }
 
 json_t *alert_json(const struct alert_record *a)
 {
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id", record_json_count(a->id), "camera", a->camera, "opened",
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", record_json_count(a->id), "camera", a->camera, "opened",
                      record_json_time(a->opened_us), "closed", a->closed_us ? record_json_time(a->closed_us) : json_null(),
-                     "peak_score", record_json_number(a->peak_score), "peak_time", record_json_time(a->peak_us), "boxes",
-                     boxes_json(&a->boxes));
+                     "peak_score", record_json_number(a->peak_score), "peak_time", record_json_time(a->peak_us), "voice",
+                     loudest_json(&a->voices), "voices", voices_json(&a->voices), "boxes", boxes_json(&a->boxes));
 }
 
 json_t *event_json(const struct event *event)

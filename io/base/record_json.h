@@ -17,6 +17,9 @@ json_t *record_json_time(int64_t utc_us);
 json_t *record_json_text(const char *text);
 
 json_t *boxes_json(const struct boxes *boxes);
+/* The name of the loudest voice, or null; and an object of what each voice says, null for one that the model does not have. */
+json_t *loudest_json(const struct voices *voices);
+json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
 /* The "data" of an event: the alert, or an object with "camera", "reason" and, where it has one, its quantity ("seconds",

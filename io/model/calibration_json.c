@@ -43,47 +43,117 @@ static json_t *pareto_to_json(const struct pareto *p)
     return json_pack("{s:f, s:f, s:f, s:f}", "level", p->level, "share", p->share, "scale", p->scale, "shape", p->shape);
 }
 
-static int condition_check(const struct score_condition *c, int i, struct error *err)
+/* A condition's object has the keys noise and rare, for each voice VOICE_centre and VOICE_spread, and the lists of its places. */
+struct voice_keys {
+    char centre[32], spread[32];
+};
+
+static struct voice_keys keys_of(enum voice voice)
 {
+    struct voice_keys k;
+    const char *name = voice_name(voice);
+    snprintf(k.centre, sizeof k.centre, "%s_centre", name);
+    snprintf(k.spread, sizeof k.spread, "%s_spread", name);
+    return k;
+}
+
+enum { LISTS = 3 };
+static const char *const list_keys[LISTS] = {"pace_usual", "appearance_usual", "appearance_typical"};
+
+static float *list_of(const struct score_spec *s, int condition, int list)
+{
+    struct places *places = (struct places *)&s->places[condition];
+    float *const lists[LISTS] = {places->usual[PLACES_PACE], places->usual[PLACES_APPEARANCE], places->typical_error};
+    return lists[list];
+}
+
+static int places_cells(const struct arch *arch)
+{
+    int rows, columns;
+    return score_cells(arch, &rows, &columns) && rows * columns <= PLACES_CELLS_MAX ? rows * columns : 0;
+}
+
+static int condition_check(const struct score_spec *s, const struct arch *arch, int i, struct error *err)
+{
+    const struct score_condition *c = &s->condition[i];
     if (!isfinite(c->noise) || c->noise < 0)
-        return error_set(err, -EINVAL, "score: conditions[%d]: noise: expected a number of 0 or more, got %.9g", i,
-                         c->noise);
-    if (!isfinite(c->speed.centre) || !isfinite(c->change.centre))
-        return error_set(err, -EINVAL, "score: conditions[%d]: speed_centre, change_centre: expected finite numbers", i);
-    if (!(c->speed.spread > 0) || !(c->change.spread > 0) || !isfinite(c->speed.spread) || !isfinite(c->change.spread))
-        return error_set(err, -EINVAL, "score: conditions[%d]: speed_spread, change_spread: expected numbers above 0", i);
+        return error_set(err, -EINVAL, "noise: expected a number of 0 or more, got %.9g", c->noise);
+    for (int v = 0; v < score_voices(s); v++) {
+        const struct score_usual *usual = &c->usual[v];
+        const struct voice_keys k = keys_of((enum voice)v);
+        if (!isfinite(usual->centre))
+            return error_set(err, -EINVAL, "%s: expected a finite number", k.centre);
+        if (!(usual->spread > 0) || !isfinite(usual->spread))
+            return error_set(err, -EINVAL, "%s: expected a number above 0, got %.9g", k.spread, usual->spread);
+    }
+    for (int l = 0; s->has_places && l < LISTS; l++)
+        for (int p = 0; p < places_cells(arch); p++)
+            if (!isfinite(list_of(s, i, l)[p]))
+                return error_set(err, -EINVAL, "%s[%d]: expected a finite number", list_keys[l], p);
     int r = pareto_check(&c->rare, "rare", err);
     if (r == 0 && c->rare.shape < 0)
         r = error_set(err, -EINVAL, "rare: expected a shape of 0 or more, got %.9g", c->rare.shape);
-    return r < 0 ? error_prefix(err, r, "score: conditions[%d]", i) : 0;
+    return r;
 }
 
-static int score_check(const struct score_spec *s, struct error *err)
+static int score_check(const struct score_spec *s, const struct arch *arch, struct error *err)
 {
     if (s->conditions < 1 || s->conditions > SCORE_CONDITIONS)
         return error_set(err, -EINVAL, "score: conditions: expected 1 or %d, got %d", SCORE_CONDITIONS, s->conditions);
     if (!isfinite(s->boundary))
         return error_set(err, -EINVAL, "score: boundary: expected a finite number");
-    int r = 0;
-    for (int i = 0; r == 0 && i < s->conditions; i++)
-        r = condition_check(&s->condition[i], i, err);
-    return r;
+    for (int i = 0; i < s->conditions; i++) {
+        int r = condition_check(s, arch, i, err);
+        if (r < 0)
+            return error_prefix(err, r, "score: conditions[%d]", i);
+    }
+    return 0;
 }
 
-static int condition_from_json(struct score_condition *c, int i, const json_t *json, struct error *err)
+static int list_from_json(float *values, int cells, const char *key, const json_t *list, struct error *err)
 {
-    static const char *const keys[] = {"noise", "speed_centre", "speed_spread", "change_centre", "change_spread", "rare"};
-    double *const fields[] = {&c->noise, &c->speed.centre, &c->speed.spread, &c->change.centre, &c->change.spread};
+    if (json_array_size(list) != (size_t)cells || cells == 0)
+        return error_set(err, -EINVAL, "%s: expected a list of %d numbers", key, cells);
+    for (int i = 0; i < cells; i++) {
+        char where[48];
+        snprintf(where, sizeof where, "%s[%d]", key, i);
+        int r = float_from_json(&values[i], where, json_array_get(list, (size_t)i), err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int condition_from_json(struct score_spec *s, const struct arch *arch, int i, const json_t *json, struct error *err)
+{
+    struct voice_keys voices[VOICES];
+    const char *keys[2 + 2 * VOICES + LISTS] = {"noise"};
+    double *fields[1 + 2 * VOICES] = {&s->condition[i].noise};
+    size_t n = 1;
+    for (int v = 0; v < VOICES; v++)
+        voices[v] = keys_of((enum voice)v);
+    for (int v = 0; v < score_voices(s); v++) {
+        fields[n] = &s->condition[i].usual[v].centre;
+        keys[n++] = voices[v].centre;
+        fields[n] = &s->condition[i].usual[v].spread;
+        keys[n++] = voices[v].spread;
+    }
+    size_t allowed = n;
+    keys[allowed++] = "rare";
+    for (int l = 0; s->has_places && l < LISTS; l++)
+        keys[allowed++] = list_keys[l];
     char where[40];
     snprintf(where, sizeof where, "score: conditions[%d]", i);
-    int r = get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
+    int r = get_numbers(fields, keys, n, allowed, where, json, err);
     if (r < 0)
         return r;
-    r = pareto_from_json(&c->rare, "rare", json_object_get(json, "rare"), err);
+    r = pareto_from_json(&s->condition[i].rare, "rare", json_object_get(json, "rare"), err);
+    for (int l = 0; r == 0 && s->has_places && l < LISTS; l++)
+        r = list_from_json(list_of(s, i, l), places_cells(arch), list_keys[l], json_object_get(json, list_keys[l]), err);
     return r < 0 ? error_prefix(err, r, "%s", where) : 0;
 }
 
-static int score_from_json(struct score_spec *s, const json_t *json, struct error *err)
+static int score_from_json(struct score_spec *s, const struct arch *arch, const json_t *json, struct error *err)
 {
     static const char *const keys[] = {"boundary", "conditions"};
     const json_t *list = json_object_get(json, "conditions");
@@ -93,21 +163,36 @@ static int score_from_json(struct score_spec *s, const json_t *json, struct erro
     if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > SCORE_CONDITIONS)
         return error_set(err, -EINVAL, "score: conditions: expected a list of 1 or %d", SCORE_CONDITIONS);
     s->conditions = (int)json_array_size(list);
+    s->has_places = json_object_get(json_array_get(list, 0), keys_of(VOICE_PACE).centre) != NULL;
     for (int i = 0; r == 0 && i < s->conditions; i++)
-        r = condition_from_json(&s->condition[i], i, json_array_get(list, (size_t)i), err);
-    return r < 0 ? r : score_check(s, err);
+        r = condition_from_json(s, arch, i, json_array_get(list, (size_t)i), err);
+    return r < 0 ? r : score_check(s, arch, err);
 }
 
-static json_t *score_to_json(const struct score_spec *s)
+static json_t *condition_to_json(const struct score_spec *s, int i, int cells)
+{
+    const struct score_condition *c = &s->condition[i];
+    json_t *ret = json_pack("{s:f}", "noise", c->noise);
+    for (int v = 0; v < score_voices(s); v++) {
+        const struct voice_keys k = keys_of((enum voice)v);
+        json_object_set_new(ret, k.centre, json_real(c->usual[v].centre));
+        json_object_set_new(ret, k.spread, json_real(c->usual[v].spread));
+    }
+    for (int l = 0; s->has_places && l < LISTS; l++) {
+        json_t *list = json_array();
+        for (int p = 0; p < cells; p++)
+            json_array_append_new(list, float_to_json(list_of(s, i, l)[p]));
+        json_object_set_new(ret, list_keys[l], list);
+    }
+    json_object_set_new(ret, "rare", pareto_to_json(&c->rare));
+    return ret;
+}
+
+static json_t *score_to_json(const struct score_spec *s, const struct arch *arch)
 {
     json_t *list = json_array();
-    for (int i = 0; i < s->conditions; i++) {
-        const struct score_condition *c = &s->condition[i];
-        json_array_append_new(list, json_pack("{s:f, s:f, s:f, s:f, s:f, s:o}", "noise", c->noise, "speed_centre",
-                                              c->speed.centre, "speed_spread", c->speed.spread, "change_centre",
-                                              c->change.centre, "change_spread", c->change.spread, "rare",
-                                              pareto_to_json(&c->rare)));
-    }
+    for (int i = 0; i < s->conditions; i++)
+        json_array_append_new(list, condition_to_json(s, i, places_cells(arch)));
     return json_pack("{s:f, s:o}", "boundary", s->boundary, "conditions", list);
 }
 
@@ -292,7 +377,7 @@ static json_t *static_to_json(const struct static_limits *s)
 
 int calibration_check(const struct calibration *c, const struct arch *arch, struct error *err)
 {
-    int r = c->has_score ? score_check(&c->score, err) : 0;
+    int r = c->has_score ? score_check(&c->score, arch, err) : 0;
     if (r == 0 && c->has_tail)
         r = tail_check(&c->tail, err);
     if (r == 0 && c->has_int8)
@@ -341,7 +426,7 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
     c.has_tail = tail != NULL;
     c.has_int8 = int8 != NULL;
     c.has_static = still != NULL;
-    if ((score && (r = score_from_json(&c.score, score, err)) < 0) ||
+    if ((score && (r = score_from_json(&c.score, arch, score, err)) < 0) ||
         (tail && (r = tail_from_json(&c.tail, tail, err)) < 0) ||
         (int8 && (r = int8_from_json(&c.int8, arch, int8, err)) < 0) ||
         (still && (r = static_from_json(&c.still, arch, still, err)) < 0) || (r = calibration_check(&c, arch, err)) < 0)
@@ -353,12 +438,12 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
     return 0;
 }
 
-json_t *calibration_to_json(const struct calibration *c)
+json_t *calibration_to_json(const struct calibration *c, const struct arch *arch)
 {
     json_t *ret = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "fps", c->fps, "threshold", c->threshold,
                             "close_threshold", c->close_threshold, "median", c->median, "p99", c->p99, "maximum", c->maximum,
                             "windows", (json_int_t)c->windows);
-    if ((c->has_score && json_object_set_new(ret, "score", score_to_json(&c->score)) < 0) ||
+    if ((c->has_score && json_object_set_new(ret, "score", score_to_json(&c->score, arch)) < 0) ||
         (c->has_tail && json_object_set_new(ret, "tail", tail_to_json(&c->tail)) < 0) ||
         (c->has_int8 && json_object_set_new(ret, "int8", int8_to_json(&c->int8)) < 0) ||
         (c->has_static && json_object_set_new(ret, "static", static_to_json(&c->still)) < 0)) {

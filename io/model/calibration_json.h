@@ -27,6 +27,6 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
 int calibration_check(const struct calibration *calibration, const struct arch *arch, struct error *err);
 
 /* The caller's reference. NULL: memory is short, or a number is not finite. */
-json_t *calibration_to_json(const struct calibration *calibration);
+json_t *calibration_to_json(const struct calibration *calibration, const struct arch *arch);
 
 #endif

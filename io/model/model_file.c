@@ -416,7 +416,7 @@ int model_file_save(const char *path, const struct model *model, const struct ca
             return error_prefix(err, r, "%s", path);
         n++;
     }
-    json_t *jsons[3] = {arch_to_json(&model->arch), calibration ? calibration_to_json(calibration) : NULL,
+    json_t *jsons[3] = {arch_to_json(&model->arch), calibration ? calibration_to_json(calibration, &model->arch) : NULL,
                         json_incref((json_t *)training)};
     static const char *const keys[3] = {"memae.arch", "memae.calibration", "memae.training"};
     static const size_t digits[3] = {9, 17, 15};        /* for float; for double, exactly; for people */

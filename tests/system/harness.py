@@ -299,6 +299,18 @@ OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "media
                         "rare": {"level": 0.0, "share": 1.0, "scale": 1.0, "shape": 0.0}}]}}
 
 
+def with_places(calibration, height, width):
+    """Returns the calibration with the voices of places, as learn makes it."""
+    cells = (height // 4 - 1) * (width // 4 - 1)
+    light = {**calibration["score"]["conditions"][0], "pace_centre": -6.0, "pace_spread": 1.0, "pace_usual": [0.0] * cells,
+             "appearance_centre": -6.0, "appearance_spread": 2.0, "appearance_usual": [0.0] * cells,
+             "appearance_typical": [-4.0] * cells}
+    return {**calibration, "score": {**calibration["score"], "conditions": [light]}}
+
+
+PLACES_CALIBRATION = with_places(OWN_CALIBRATION, 64, 96)
+
+
 def static_calibration(height, width, limit=4.0, **changes):
     """Returns OWN_CALIBRATION with static scenes: those where no cell differs by more than limit."""
     cells = (height // 8) * (width // 8)

@@ -130,8 +130,8 @@ class RunFile(harness.Case):
         daemon.stop()
 
     def test_boxes_tell_where(self):
-        """Those of `score`, at the windows that reach the closing threshold; an alert has its peak's."""
-        model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.OWN_CALIBRATION)
+        """Those of `score`, at the windows that reach the closing threshold; an alert has its peak's. So have voices."""
+        model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.PLACES_CALIBRATION)
         clip = self.path("mover.mkv")
         harness.write_mover(clip)
         lines = harness.run("score", "--model", model, "--format", "jsonl", clip).out.splitlines()
@@ -149,10 +149,15 @@ class RunFile(harness.Case):
         for s in scores:
             self.assert_boxes(s["boxes"], offline[s["window"]]["boxes"])
             self.assertEqual(bool(s["boxes"]), s["score"] >= harness.OWN_CALIBRATION["close_threshold"])
+            for name, said in offline[s["window"]]["voices"].items():
+                self.assertAlmostEqual(s["voices"][name] or 0, said or 0, delta=1e-4)
+            loudest = max(v for v in s["voices"].values() if v is not None)
+            self.assertEqual(s["voices"][s["voice"]], loudest)
+            self.assertLessEqual(loudest, s["score"])
         peak = max(scores, key=lambda s: s["score"])
         self.assertEqual((alert["peak_time"], alert["peak_score"]), (peak["time"], peak["score"]))
         self.assertTrue(alert["boxes"])
-        self.assertEqual(alert["boxes"], peak["boxes"])
+        self.assertEqual((alert["boxes"], alert["voice"], alert["voices"]), (peak["boxes"], peak["voice"], peak["voices"]))
         closed = harness.wait_for("webhook alert.closed", lambda: receiver.of("alert.closed"), 20)[0]
         self.assertEqual(closed["data"], alert)
         self.assertTrue(receiver.of("alert.opened")[0]["data"]["boxes"])

@@ -133,8 +133,10 @@ static void show_peak_locked(struct results *results)
      * than the rule looks back. */
     struct score_record peak;
     struct record_range range;
-    if (scorelog_read(results->scores, results->state.peak_number, &peak, 1, &range) == 1)
+    if (scorelog_read(results->scores, results->state.peak_number, &peak, 1, &range) == 1) {
+        results->alert.voices = peak.voices;
         results->alert.boxes = peak.boxes;
+    }
 }
 
 static void take_event_locked(struct results *results, enum alert_event event)
@@ -221,7 +223,7 @@ void results_commit(struct results *results, const struct scheduler_result *resu
 {
     struct score_record score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
                                .pts_us = result->pts_us, .is_static = result->is_static, .reference = result->reference,
-                               .score = result->score, .boxes = result->boxes};
+                               .score = result->score, .voices = result->voices, .boxes = result->boxes};
     lock_take(&results->lock);
     if (results->ended) {
         lock_give(&results->lock);

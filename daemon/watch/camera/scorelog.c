@@ -8,9 +8,10 @@
 
 #define IS_STATIC (UINT64_C(1) << 63)   /* in the word that also holds the number of boxes */
 
-/* Words of an entry: six for the score, then one for the place of each box (four numbers of 16 bits), then half a word
- * for the score of each box. */
-enum { BOXES_AT = 6, BOX_SCORES_AT = BOXES_AT + BOXES_MAX, WORDS = BOX_SCORES_AT + (BOXES_MAX + 1) / 2 };
+/* Words of an entry: six for the score, half a word for each voice, one for the place of each box (four numbers of 16 bits),
+ * and half a word for the score of each box. */
+enum { VOICES_AT = 6, BOXES_AT = VOICES_AT + (VOICES + 1) / 2, BOX_SCORES_AT = BOXES_AT + BOXES_MAX,
+       WORDS = BOX_SCORES_AT + (BOXES_MAX + 1) / 2 };
 
 struct entry {
     _Atomic uint64_t words[WORDS];
@@ -79,6 +80,8 @@ static void pack(uint64_t words[WORDS], const struct score_record *score)
     words[3] = (uint64_t)score->pts_us;
     words[4] = (uint64_t)reference << 32 | own;
     words[5] = (score->is_static ? IS_STATIC : 0) | (uint64_t)score->boxes.n << 32 | p_value;
+    words[BOXES_AT - 1] = 0;
+    memcpy(&words[VOICES_AT], score->voices.score, sizeof score->voices.score);
     for (int i = 0; i < BOXES_MAX; i++) {
         words[BOXES_AT + i] = i < score->boxes.n ? pack_box(&score->boxes.box[i]) : 0;
         if (i < score->boxes.n)
@@ -95,6 +98,7 @@ static void unpack(struct score_record *score, const uint64_t words[WORDS])
     memcpy(&score->reference, &reference, sizeof reference);
     memcpy(&score->score, &own, sizeof own);
     memcpy(&score->p_value, &p_value, sizeof p_value);
+    memcpy(score->voices.score, &words[VOICES_AT], sizeof score->voices.score);
     /* The entry may be torn: the reader discards it, but only after this. */
     score->is_static = words[5] & IS_STATIC;
     uint64_t n = (words[5] & ~IS_STATIC) >> 32;

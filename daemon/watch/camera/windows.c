@@ -117,6 +117,7 @@ static bool is_static(const struct camera_windows *windows, const struct frame_r
     ret->is_static = true;
     ret->reference = score.reference;
     ret->score = score.score;
+    ret->voices = score.voices;
     ret->boxes = score.boxes;
     return true;
 }
@@ -135,7 +136,7 @@ static void compute(struct camera_windows *windows, const struct frame_ring_wind
         atomic_flag_clear(&windows->in_frame_cache);
     const struct calibration *calibration = windows->has_calibration ? &windows->calibration : NULL;
     ret->reference = result.reference;
-    ret->score = calibration_score(calibration, windows->plan, &result, features);
+    ret->score = calibration_score(calibration, windows->plan, &result, features, &ret->voices);
     if (windows->has_rule)
         calibration_boxes(calibration, windows->plan, &result, ret->score, windows->rule.threshold,
                           windows->rule.close_threshold, &ret->boxes);
@@ -155,7 +156,7 @@ static void run_window(void *arg, const struct frame_ring_window *window, void *
     compute(windows, window, frames, workspace, ret, &features);
     if (windows->gate)
         static_gate_leave(windows->gate, number, &features,
-                          &(struct static_score){ret->reference, ret->score, ret->boxes});
+                          &(struct static_score){ret->reference, ret->score, ret->voices, ret->boxes});
 }
 
 static void commit_result(void *arg, const struct scheduler_result *result)

@@ -78,14 +78,18 @@ START_TEST(test_none_per_window)
         frames[t] = picture;
     struct plan_result result;
     plan_run(plan, frames, ws, &result);        /* OpenBLAS allocates its buffers at the first call */
-    const struct calibration calibration = {.has_score = true, .score = {1, 0, {{0, {0, 1}, {0, 1}, {0, 1, 1, 0}}}}};
+    static const struct calibration calibration = {
+        .has_score = true,
+        .score = {.conditions = 1, .has_places = true,
+                  .condition = {{.usual = {{0, 1}, {0, 1}, {0, 1}, {0, 1}}, .rare = {.share = 1, .scale = 1}}}}};
     struct boxes boxes = {0};
     long before = atomic_load(&allocations);
     for (int i = 0; i < 3; i++) {
         plan_run(plan, frames, ws, &result);
         plan_run_sliding(plan, cache, (uint64_t)i, frames, ws, &result);
         struct score_features features;
-        float score = calibration_score(&calibration, plan, &result, &features);
+        struct voices voices;
+        float score = calibration_score(&calibration, plan, &result, &features, &voices);
         calibration_boxes(&calibration, plan, &result, score, score, score, &boxes);
     }
     long during = atomic_load(&allocations) - before;

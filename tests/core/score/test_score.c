@@ -56,8 +56,8 @@ START_TEST(tells_speed)
     for (int i = 0; i < 6; i++) {
         double speed = 0.1 * pow(1.6, i), angle = i * 0.9;      /* speeds 0.1 … 1 pixels a frame */
         scene(speed * cos(angle), speed * sin(angle), 0, WIDTH, 0);
-        ck_assert_msg(fabs((double)measure(0).speed - 2 * log(speed)) < 0.35, "speed %g: %g", speed,
-                      exp((double)measure(0).speed / 2));
+        ck_assert_msg(fabs((double)measure(0).voice[VOICE_SPEED] - 2 * log(speed)) < 0.35, "speed %g: %g", speed,
+                      exp((double)measure(0).voice[VOICE_SPEED] / 2));
     }
 }
 END_TEST
@@ -68,27 +68,27 @@ START_TEST(light_alone_is_no_motion)
     struct score_features still = measure(0);
     scene(0, 0, 0, WIDTH, 0.02);
     struct score_features brighter = measure(0);
-    ck_assert_float_lt(still.speed, -9);
-    ck_assert_float_lt(fabsf(brighter.speed - still.speed), 0.5f);
-    ck_assert_float_lt(fabsf(brighter.change - still.change), 0.5f);
+    ck_assert_float_lt(still.voice[VOICE_SPEED], -9);
+    ck_assert_float_lt(fabsf(brighter.voice[VOICE_SPEED] - still.voice[VOICE_SPEED]), 0.5f);
+    ck_assert_float_lt(fabsf(brighter.voice[VOICE_CHANGE] - still.voice[VOICE_CHANGE]), 0.5f);
     scene(0.5, 0, 0, WIDTH, 0);
-    ck_assert_float_gt(measure(0).change, still.change + 3);
+    ck_assert_float_gt(measure(0).voice[VOICE_CHANGE], still.voice[VOICE_CHANGE] + 3);
 }
 END_TEST
 
 START_TEST(a_network_that_draws_the_change_has_none)
 {
     scene(0.7, 0.2, 0, WIDTH, 0);
-    float missed = measure(0).change;
+    float missed = measure(0).voice[VOICE_CHANGE];
     memcpy(x_hat, x, sizeof x_hat);
     struct score_features drawn = measure(0);
-    ck_assert_float_lt(drawn.change, missed - 3);
+    ck_assert_float_lt(drawn.voice[VOICE_CHANGE], missed - 3);
     for (int i = 0; i < FRAMES * PIXELS; i++)
         x_hat[i] += texture(i % WIDTH, i / WIDTH % HEIGHT);      /* a constant error is no change either */
-    ck_assert_float_lt(fabsf(measure(0).change - drawn.change), 1e-3f);
-    float speed = drawn.speed;
+    ck_assert_float_lt(fabsf(measure(0).voice[VOICE_CHANGE] - drawn.voice[VOICE_CHANGE]), 1e-3f);
+    float speed = drawn.voice[VOICE_SPEED];
     memset(x_hat, 0, sizeof x_hat);
-    ck_assert_float_eq(measure(0).speed, speed);
+    ck_assert_float_eq(measure(0).voice[VOICE_SPEED], speed);
 }
 END_TEST
 
@@ -101,14 +101,14 @@ START_TEST(noise_holds_speed_down)
     struct score_features f = measure(0);
     ck_assert_float_gt(f.noise, 3e-4f);         /* twice the variance of the noise, 0.05² / 6 */
     ck_assert_float_lt(f.noise, 5e-4f);
-    ck_assert_float_lt(measure((double)f.noise).speed, f.speed - 2);
+    ck_assert_float_lt(measure((double)f.noise).voice[VOICE_SPEED], f.voice[VOICE_SPEED] - 2);
 }
 END_TEST
 
 START_TEST(the_map_shows_where)
 {
     const struct score_spec spec = {
-        .conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .rare = {.share = 1, .scale = 1}}}};
+        .conditions = 1, .condition = {{.usual = {{-8, 1}, {-8, 1}}, .rare = {.share = 1, .scale = 1}}}};
     int rows, columns;
     ck_assert(score_cells(&arch, &rows, &columns));
     ck_assert_int_eq(rows, HEIGHT / 4 - 1);
@@ -137,7 +137,7 @@ END_TEST
 START_TEST(boxes_lie_around_what_moves)
 {
     const struct score_spec spec = {
-        .conditions = 1, .condition = {{.speed = {-8, 1}, .change = {-8, 1}, .rare = {.share = 1, .scale = 1}}}};
+        .conditions = 1, .condition = {{.usual = {{-8, 1}, {-8, 1}}, .rare = {.share = 1, .scale = 1}}}};
     float map[HEIGHT / 4 * WIDTH / 4];
     int rows, columns;
     ck_assert(score_cells(&arch, &rows, &columns));
@@ -169,15 +169,15 @@ END_TEST
 
 START_TEST(either_part_suffices)
 {
-    const struct score_spec spec = {.conditions = 1, .condition = {{.speed = {2, 0.5}, .change = {-1, 0.25},
+    const struct score_spec spec = {.conditions = 1, .condition = {{.usual = {{2, 0.5}, {-1, 0.25}},
                                                                     .rare = {.share = 1, .scale = 1}}}};
-    struct score_features f = {.speed = 2, .change = -1};
+    struct score_features f = {.voice = {2, -1}};
     ck_assert_float_eq_tol(score_of(&spec, &f), logf(2), 1e-6f);
-    f.speed = 12;
+    f.voice[VOICE_SPEED] = 12;
     ck_assert_float_eq_tol(score_of(&spec, &f), 20, 1e-6f);
-    f = (struct score_features){.speed = -1e4f, .change = 4};
+    f = (struct score_features){.voice = {-1e4f, 4}};
     ck_assert_float_eq_tol(score_of(&spec, &f), 20, 1e-6f);
-    f.change = 1e4f;
+    f.voice[VOICE_CHANGE] = 1e4f;
     ck_assert(isfinite(score_of(&spec, &f)));
 }
 END_TEST
@@ -194,17 +194,17 @@ START_TEST(each_light_has_its_own_usual)
     dim = measure(0);
     ck_assert_float_eq_tol(bright.contrast - dim.contrast, logf(16), 0.1f);
     struct score_spec spec = {.conditions = 2, .boundary = (double)(bright.contrast + dim.contrast) / 2, .condition = {
-        {.noise = 1, .speed = {-30, 1}, .change = {-30, 1}, .rare = {.share = 1, .scale = 1}},
-        {.speed = {30, 1}, .change = {30, 1}, .rare = {.level = 5, .share = 2, .scale = 3, .shape = 0.4}}}};
+        {.noise = 1, .usual = {{-30, 1}, {-30, 1}}, .rare = {.share = 1, .scale = 1}},
+        {.usual = {{30, 1}, {30, 1}}, .rare = {.level = 5, .share = 2, .scale = 3, .shape = 0.4}}}};
     score_measure(&arch, x, x_hat, &spec, scratch, &dim);
-    ck_assert(dim.condition == 0 && dim.speed < bright.speed - 2);
+    ck_assert(dim.condition == 0 && dim.voice[VOICE_SPEED] < bright.voice[VOICE_SPEED] - 2);
     ck_assert_float_gt(score_of(&spec, &dim), 15);
     score_map(&spec, &arch, scratch, map);
     ck_assert_float_gt(map[0], 0);
     scene(0.7, 0.2, 0, 48, 0);
     score_measure(&arch, x, x_hat, &spec, scratch, &bright);
     ck_assert_int_eq(bright.condition, 1);
-    float top = fmaxf(bright.speed, bright.change), low = fminf(bright.speed, bright.change);
+    float top = fmaxf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]), low = fminf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]);
     /* The tangent. */
     ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);
     score_map(&spec, &arch, scratch, map);
@@ -212,6 +212,49 @@ START_TEST(each_light_has_its_own_usual)
     spec.condition[1].rare.level = -50;
     ck_assert_double_eq_tol((double)score_of(&spec, &bright),
                             -log(pareto_exceeds(&spec.condition[1].rare, (double)(top + log1pf(expf(low - top)) - 30))), 1e-4);
+}
+END_TEST
+
+/* With places, pace and appearance speak too, and the map shows where. */
+START_TEST(places_have_voices)
+{
+    static struct score_spec spec = {
+        .conditions = 1, .has_places = true,
+        .condition = {{.usual = {{30, 1}, {30, 1}, {0, 1}, {0, 1}}, .rare = {.share = 1, .scale = 1}}}};
+    struct score_features f;
+    struct voices voices;
+    float map[HEIGHT / 4 * WIDTH / 4], logs[HEIGHT / 4 * WIDTH / 4];
+    int rows, columns;
+    ck_assert(score_cells(&arch, &rows, &columns));
+    for (int i = 0; i < rows * columns; i++) {
+        spec.places[0].usual[PLACES_PACE][i] = -2;
+        spec.places[0].usual[PLACES_APPEARANCE][i] = spec.places[0].typical_error[i] = -6;
+    }
+    scene(0.8, 0.3, 0, 32, 0);
+    memcpy(x_hat, x, sizeof x_hat);             /* all is drawn but a square that stands */
+    for (int t = 0; t < FRAMES; t++)
+        for (int i = 0; i < PIXELS; i++)
+            if (i % WIDTH >= 64 && i % WIDTH < 80 && i / WIDTH >= 24 && i / WIDTH < 40)
+                x_hat[t * PIXELS + i] += 0.5f;
+    score_measure(&arch, x, x_hat, &spec, scratch, &f);
+    score_place_logs(&arch, scratch, PLACES_APPEARANCE, logs);
+    ck_assert_float_eq_tol(logs[7 * columns + 17], logf(0.25f), 0.01f);     /* the cell around (32, 72) */
+    ck_assert_float_eq_tol(f.voice[VOICE_APPEARANCE], logf(0.25f) + 6, 0.5f);
+    ck_assert_float_eq_tol(f.voice[VOICE_PACE], logf(0.73f) + 2, 0.5f);
+    score_by_voice(&spec, &f, &voices);
+    ck_assert_int_eq(voices_loudest(&voices), VOICE_APPEARANCE);
+    ck_assert_float_eq_tol(voices.score[VOICE_APPEARANCE], f.voice[VOICE_APPEARANCE], 1e-4f);
+    ck_assert_float_ge(score_of(&spec, &f), voices.score[VOICE_APPEARANCE]);
+    score_map(&spec, &arch, scratch, map);
+    ck_assert_float_eq_tol(map[7 * columns + 17], logf(0.25f) + 6, 0.1f);
+    ck_assert_float_gt(map[7 * columns + 3], 0);                            /* what moves: pace */
+    ck_assert_float_lt(map[7 * columns + 12], -2);                          /* between the two */
+
+    spec.has_places = false;                    /* an older model */
+    score_measure(&arch, x, x_hat, &spec, scratch, &f);
+    score_by_voice(&spec, &f, &voices);
+    ck_assert(isnan(voices.score[VOICE_PACE]) && isnan(voices.score[VOICE_APPEARANCE]));
+    ck_assert_float_lt(score_of(&spec, &f), -20);
 }
 END_TEST
 
@@ -248,11 +291,14 @@ START_TEST(what_is_usual)
     struct score_usual u;
     for (int i = 0; i < 200; i++)
         logs[i] = (i * 37 % 200 + 1) / 100.0;           /* 0.01 … 2.00 in some order */
-    score_usual_fit(&u, logs, 200);
+    score_usual_fit(&u, VOICE_SPEED, logs, 200);
     ck_assert_double_eq_tol(u.spread, (1.98 - 1.90) / (2.326 - 1.645), 1e-12);
     ck_assert_double_eq_tol(u.centre + 1.645 * u.spread, 1.90, 1e-12);
     ck_assert_double_eq_tol(u.centre + 2.326 * u.spread, 1.98, 1e-12);
-    score_usual_fit(&u, same, 3);
+    score_usual_fit(&u, VOICE_APPEARANCE, logs, 200);       /* five times as wide, through the same 95th percentile */
+    ck_assert_double_eq_tol(u.spread, 5 * (1.98 - 1.90) / (2.326 - 1.645), 1e-12);
+    ck_assert_double_eq_tol(u.centre + 1.645 * u.spread, 1.90, 1e-12);
+    score_usual_fit(&u, VOICE_SPEED, same, 3);
     ck_assert_double_eq_tol(u.centre, 4 - 1.645 * u.spread, 1e-12);
     ck_assert_double_gt(u.spread, 0);
 }
@@ -274,7 +320,7 @@ START_TEST(what_is_too_small_has_no_score)
     ck_assert(score_cells(&a, &rows, &columns) && rows == 1 && columns == 1);
     struct score_features f;
     score_measure(&a, x, x_hat, &(struct score_spec){.conditions = 1}, scratch, &f);
-    ck_assert(isfinite(f.speed) && isfinite(f.change) && isfinite(f.noise));
+    ck_assert(isfinite(f.voice[VOICE_SPEED]) && isfinite(f.voice[VOICE_CHANGE]) && isfinite(f.noise));
 }
 END_TEST
 
@@ -291,6 +337,7 @@ int main(void)
     tcase_add_test(t, boxes_lie_around_what_moves);
     tcase_add_test(t, either_part_suffices);
     tcase_add_test(t, each_light_has_its_own_usual);
+    tcase_add_test(t, places_have_voices);
     tcase_add_test(t, tells_two_kinds_of_light);
     tcase_add_test(t, what_is_usual);
     tcase_add_test(t, what_is_too_small_has_no_score);

@@ -281,7 +281,7 @@ END_TEST
 
 static struct calibration calibration = {
     .fps = 25, .threshold = 1000, .close_threshold = -1000, .has_score = true,
-    .score = {1, 0, {{1e-5, {0, 1}, {0, 1}, {0, 1, 1, 0}}}},
+    .score = {.conditions = 1, .condition = {{.noise = 1e-5, .usual = {{0, 1}, {0, 1}}, .rare = {.share = 1, .scale = 1}}}},
     .has_static = true, .still = {.cells = 1, .limit = {{4}, {-1}}, .bound = 2, .windows = 1000, .frozen_s = 1}};
 
 static int on_static_window(void *arg, const struct clip_window *window, struct error *err)

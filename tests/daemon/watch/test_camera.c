@@ -289,7 +289,7 @@ START_TEST(a_static_scene_is_not_computed_and_a_frozen_camera_is_told)
 {
     static struct calibration own = {
         .fps = 100, .threshold = 1000, .close_threshold = -1000, .has_score = true,
-        .score = {1, 0, {{1e-5, {0, 1}, {0, 1}, {0, 1, 1, 0}}}},
+        .score = {.conditions = 1, .condition = {{.noise = 1e-5, .usual = {{0, 1}, {0, 1}}, .rare = {.share = 1, .scale = 1}}}},
         .has_static = true, .still = {.bound = 2, .windows = 1000, .frozen_s = 0.5}};
     static const struct alert_rule rule = {.threshold = 1000, .close_threshold = -1000, .k = 3, .n = 5};
     calibration = &own;

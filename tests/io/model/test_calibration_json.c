@@ -165,6 +165,65 @@ START_TEST(refuses_bad_static)
 }
 END_TEST
 
+/* The places of a score: correct ones, then one fault at a time. */
+START_TEST(refuses_bad_places)
+{
+    static const struct {
+        const char *gone, *key, *error;     /* key removed; key whose list changes */
+        int more;                           /* numbers in that list */
+        double value;                       /* of its first number */
+    } cases[] = {
+        {NULL, NULL, NULL, 0, 0},
+        {"pace_usual", NULL, "score: conditions[0]: pace_usual: expected a list of", 0, 0},
+        {"appearance_typical", NULL, "score: conditions[0]: appearance_typical: expected a list of", 0, 0},
+        {"appearance_spread", NULL, "score: conditions[0]: appearance_spread: expected a number, got nothing", 0, 0},
+        {"pace_centre", NULL, "score: conditions[0]: pace_spread: unknown key", 0, 0},
+        {NULL, "appearance_usual", "score: conditions[0]: appearance_usual: expected a list of", 1, 0},
+        {NULL, "appearance_usual", "score: conditions[0]: appearance_usual: expected a list of", -1, 0},
+        {NULL, "pace_usual", "score: conditions[0]: pace_usual[0]: expected a number that fits", 0, 1e300},
+        {NULL, "appearance_spread", "score: conditions[0]: appearance_spread: expected a number, got ", 0, 0},
+    };
+    struct model_file file;
+    int rows, columns;
+    ck_assert_int_eq(model_file_load(&file, GOLDEN "tiny-noshrink.safetensors", NULL), 0);     /* the draft's network */
+    ck_assert(score_cells(&file.model->arch, &rows, &columns));
+    model_file_clear(&file);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *light = json_pack("{s:f, s:{s:f, s:f, s:f, s:f}}", "noise", 0.0, "rare", "level", 0.0, "share", 1.0, "scale", 1.0,
+                                  "shape", 0.0);
+        for (int v = 0; v < VOICES; v++) {
+            char key[40];
+            snprintf(key, sizeof key, "%s_centre", voice_name((enum voice)v));
+            json_object_set_new(light, key, json_real(0));
+            snprintf(key, sizeof key, "%s_spread", voice_name((enum voice)v));
+            json_object_set_new(light, key, json_real(1));
+        }
+        for (int l = 0; l < 3; l++)
+            json_object_set_new(light, (const char *[]){"pace_usual", "appearance_usual", "appearance_typical"}[l],
+                                static_list(-2, rows * columns));
+        if (cases[i].gone)
+            json_object_del(light, cases[i].gone);
+        if (cases[i].key) {
+            json_object_set_new(light, cases[i].key, static_list(-2, rows * columns + cases[i].more));
+            json_array_set_new(json_object_get(light, cases[i].key), 0, json_real(cases[i].value));
+        }
+        json_t *all = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:{s:f, s:[o]}}", "fps", 10.0, "threshold", 0.2,
+                                "close_threshold", 0.1, "median", 0.0, "p99", 0.0, "maximum", 0.0, "windows", 5, "score",
+                                "boundary", 0.0, "conditions", light);
+        char *text = json_dumps(all, JSON_COMPACT);
+        ck_assert_ptr_nonnull(text);
+        if (cases[i].error) {
+            refuse_metadata("memae.calibration", text, cases[i].error);
+        } else {
+            struct draft d = with_metadata("memae.calibration", text);
+            accept(&d);
+        }
+        free(text);
+        json_decref(all);
+    }
+}
+END_TEST
+
 /* A correct score and tail, with one fault at a time. */
 START_TEST(refuses_scores_and_tails)
 {
@@ -175,7 +234,7 @@ START_TEST(refuses_scores_and_tails)
         {"\"noise\":0,", "", "score: conditions[0]: noise: expected a number, got nothing"},
         {"\"noise\":0,", "\"nose\":0,", "score: conditions[0]: nose: unknown key"},
         {"\"speed_spread\":1", "\"speed_spread\":0",
-         "score: conditions[0]: speed_spread, change_spread: expected numbers above 0"},
+         "score: conditions[0]: speed_spread: expected a number above 0, got 0"},
         {"\"scale\":2", "\"scale\":0", "score: conditions[0]: rare: expected a finite level"},
         {"\"scale\":2,\"shape\":0", "\"scale\":2,\"shape\":-0.1",
          "score: conditions[0]: rare: expected a shape of 0 or more"},
@@ -223,7 +282,7 @@ START_TEST(refuses_a_score_without_cells)
     arch.encoder[0] = arch.decoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 1, .kernel = {1, 1, 1},
                                                             .stride = {1, 1, 1}};
     const struct calibration calibration = {.fps = 10, .has_score = true,
-                                            .score = {1, 0, {{0, {0, 1}, {0, 1}, {0, 1, 1, 0}}}}};
+                                            .score = {.conditions = 1, .condition = {{.usual = {{0, 1}, {0, 1}}, .rare = {0, 1, 1, 0}}}}};
     struct model *model;
     struct model_file file;
     struct error err = {""};
@@ -242,6 +301,7 @@ int main(void)
     Suite *suite = suite_create("calibration_json");
     TCase *faults = tcase_create("faults"), *files = tcase_create("files");
     tcase_add_test(faults, refuses_calibrations);
+    tcase_add_test(faults, refuses_bad_places);
     tcase_add_test(faults, refuses_scores_and_tails);
     tcase_add_test(faults, refuses_bad_int8);
     tcase_add_test(faults, refuses_bad_static);

@@ -136,15 +136,29 @@ START_TEST(saves_and_loads)
     model_init(model, 5);
     static struct calibration calibration = {
         .fps = 10, .threshold = 0.1 + 0.2, .close_threshold = 0.29, .median = 1.0 / 3, .p99 = 0.7, .maximum = 0.9,
-        .windows = 321, .has_score = true, .score = {2, 0.7,
-                                                     {{1e-5 / 3, {-3.1, 0.2}, {-7.0 / 3, 1.5}, {0.1, 7, 1.0 / 3, 0.2}},
-                                                             {1e-4 / 3, {-3.2, 0.3}, {-8.0 / 3, 2.5},
-                                                              {0.2, 5, 2.0 / 3, 0}}}}, .has_tail = true,
+        .windows = 321, .has_score = true,
+        .score = {.conditions = 2, .boundary = 0.7,
+                  .condition = {{1e-5 / 3, {{-3.1, 0.2}, {-7.0 / 3, 1.5}}, {0.1, 7, 1.0 / 3, 0.2}},
+                                {1e-4 / 3, {{-3.2, 0.3}, {-8.0 / 3, 2.5}}, {0.2, 5, 2.0 / 3, 0}}}},
+        .has_tail = true,
         .tail = {.windows = 320, .window = {0.2, 0.05, 0.3, -1.0 / 7}, .run = {0.25, 12.5, 0.4, 1.0 / 9}, .hours = 1.0 / 3,
                  .runs = 4},
     };
     for (int i = 0; i < TAIL_QUANTILES; i++)
         calibration.tail.quantiles[i] = i / 7.0;
+    int rows = 0, columns = 0;
+    ck_assert(score_cells(&arch, &rows, &columns));
+    calibration.score.has_places = _i == 0;
+    for (int c = 0; c < SCORE_CONDITIONS && _i == 0; c++) {
+        struct places *places = &calibration.score.places[c];
+        calibration.score.condition[c].usual[VOICE_PACE] = (struct score_usual){-1.0 / 3, 0.1 + 0.2};
+        calibration.score.condition[c].usual[VOICE_APPEARANCE] = (struct score_usual){2.0 / 3, 0.7};
+        for (int i = 0; i < rows * columns; i++) {
+            places->usual[PLACES_PACE][i] = (float)(i + c) / 7;
+            places->usual[PLACES_APPEARANCE][i] = (float)(i - c) / 3;
+            places->typical_error[i] = -(float)i / 9;
+        }
+    }
     calibration.has_int8 = true;
     calibration.int8 = (struct calibration_int8){.rank_correlation = 0.999 + 1e-9, .largest_difference = 1.0 / 3,
                                                  .windows = 77,
