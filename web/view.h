@@ -40,6 +40,7 @@ struct view_camera {
     bool alert_open;
     bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
+    bool provisional;                   /* the calibration is from too little footage (core/score/tail.h) */
     char model[256];                    /* the file's name, without its folder */
     enum precision precision;           /* in which the network computes */
 };

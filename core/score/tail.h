@@ -9,6 +9,7 @@
 #ifndef MEMAED_CORE_SCORE_TAIL_H
 #define MEMAED_CORE_SCORE_TAIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,11 @@ struct tail_window {
  * -ENOMEM, ret untouched. */
 int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day,
              const struct pareto *known);
+
+/* Returns true if the footage was too short, below an hour, for a promise of how often alerts come. Such a tail extends a few
+ * runs of one hour of the day to rates that no footage showed. */
+#define TAIL_ENOUGH_HOURS 1.0
+static inline bool tail_is_provisional(const struct tail *tail) { return tail->hours < TAIL_ENOUGH_HOURS; }
 
 /* The probability that a window of normal footage scores as much or more: in (0, 1]. */
 double tail_p_value(const struct tail *tail, double score);

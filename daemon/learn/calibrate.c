@@ -88,6 +88,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
                "maximum %.5g\n", o->output, calibration.threshold, o->alerts_a_day, calibration.tail.hours,
                calibration.windows, calibration.tail.runs, calibration.tail.run.level, calibration.median,
                calibration.maximum);
+        survey_print_provisional(&calibration);
         if (verified.windows > 0)
             survey_print_verified(&verified, &calibration);
     }

@@ -320,9 +320,10 @@ static void report(const char *output, const struct learner_result *r)
     if (isfinite(r->held_out.error_without_memory))
         printf(" (%.5f without the memory), %d slots in use, %.1f %% of queries answered", r->held_out.error_without_memory,
                r->held_out.slots_used, 100 * r->held_out.alive);
-    printf("\nthreshold %.5g (held-out scores: median %.5g, maximum %.5g over %ld windows) at %g frames a second\n",
+    printf("\nthreshold %.5g (scores of the calibration: median %.5g, maximum %.5g over %ld windows) at %g frames a second\n",
            r->calibration.threshold, r->calibration.median, r->calibration.maximum, r->calibration.windows,
            r->calibration.fps);
+    survey_print_provisional(&r->calibration);
 }
 
 static int learn(const struct learn *o, struct error *err)

@@ -102,6 +102,13 @@ json_t *survey_to_json(const struct survey *survey, const struct calibration *ca
                      (json_int_t)survey->alerts, "alerts_at", at, "suspects", suspects);
 }
 
+void survey_print_provisional(const struct calibration *calibration)
+{
+    if (calibration->has_tail && tail_is_provisional(&calibration->tail))
+        printf("provisional: %.2g hours of footage do not show what comes once a day, so alerts may come many times as often "
+               "as asked for; `memaed calibrate` on a whole day makes the threshold sound\n", calibration->tail.hours);
+}
+
 void survey_print_verified(const struct survey *survey, const struct calibration *calibration)
 {
     printf("verified on %.3g hours that were used neither for learning nor for calibration: %ld alerts at this "

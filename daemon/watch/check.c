@@ -173,6 +173,10 @@ static void check_alert(struct findings *findings, const struct calibration *cal
                  "the model has no calibration, and no threshold is set: there are scores, but no alerts");
         return;
     }
+    if (!alert->has_threshold && calibration->has_tail && tail_is_provisional(&calibration->tail))
+        found_at(findings, true, camera->model_line, camera->model_column, "model",
+                 "the calibration is provisional, from %.2g hours of footage: alerts may come many times as often as asked for; "
+                 "run memaed calibrate on a whole day", calibration->tail.hours);
     /* io/config compares threshold and close_threshold if the file has both. */
     if (!alert->has_threshold && alert->has_close_threshold && (float)alert->close_threshold > (float)threshold) {
         char source[64] = "of the model";

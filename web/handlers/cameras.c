@@ -18,7 +18,7 @@ static json_t *rounded(double x)
 static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:s, s:b, s:b}",
+                     "s:s, s:b, s:b, s:b}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
@@ -32,7 +32,8 @@ static json_t *camera_json(const struct view_camera *c)
                      "last_score", c->has_score ? record_json_number(c->last_score) : json_null(),
                      "threshold", record_json_number(c->threshold), "drift", rounded(c->drift),
                      "model", record_json_text(c->model),
-                     "precision", precision_name(c->precision), "alert_open", c->alert_open, "frozen", c->frozen);
+                     "precision", precision_name(c->precision), "alert_open", c->alert_open, "frozen", c->frozen,
+                     "provisional", c->provisional);
 }
 
 static void answer_no_camera(struct web_answer *ret)

@@ -306,6 +306,7 @@ void results_view(struct results *results, struct view_camera *ret)
     ret->fps_analysed = rate_of(&results->rate, now_us) * results->frames_per_window;
     lock_give(&results->view_lock);
     ret->threshold = results->threshold;
+    ret->provisional = results->has_tail && tail_is_provisional(&results->tail);
 }
 
 size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max,

@@ -288,6 +288,18 @@ START_TEST(test_all_faults_of_a_camera)
                                  "x.yml:2:30: cameras.a.alert.close_threshold: expected at most the threshold of the "
                                               "model, which is 0.2, got 0.3\n"));
     ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, NULL, NULL), -EINVAL);
+
+    /* A threshold from less than an hour of footage is used, with a warning. */
+    c.alert = (struct config_alert){.k = 3, .n = 5};
+    file.calibration.has_tail = true;
+    for (int i = 0; i < 3; i++) {
+        c.alert.has_threshold = i == 2;
+        file.calibration.tail.hours = i == 1 ? 1 : 0.25;
+        faults = warnings = (struct lines){0};
+        check_camera(&config, &c, &file, on_fault, on_warning, NULL);
+        bool warned = strstr(warnings.text, "x.yml:5:1: cameras.a.model: warning: the calibration is provisional, from 0.25 hours");
+        ck_assert_int_eq(warned, i == 0);
+    }
 }
 END_TEST
 

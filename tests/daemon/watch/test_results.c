@@ -173,6 +173,7 @@ START_TEST(p_values_and_drift)
         commit_next(2);
         results_view(results, &view);
         ck_assert(isnan(view.drift) == (i < DAY - 1));
+        ck_assert(view.provisional);            /* a tail of no hours */
     }
     ck_assert_double_gt(view.drift, 0.8);
     publish(1);
@@ -192,7 +193,7 @@ START_TEST(p_values_and_drift)
     commit_next(1);
     results_view(results, &view);
     ck_assert_uint_eq(results_scores(results, 0, &score, 1, &range), 1);
-    ck_assert(isnan(view.drift) && isnan(score.p_value));
+    ck_assert(isnan(view.drift) && isnan(score.p_value) && !view.provisional);
     close_results();
 }
 END_TEST
