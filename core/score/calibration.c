@@ -55,7 +55,7 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
     if (r < 0)
         return r;
     c.has_tail = true;
-    c.threshold = tail_threshold(&c.tail, alerts_a_day);
+    c.threshold = tail_threshold(&c.tail, tail_budget(&c.tail, alerts_a_day));
     c.close_threshold = c.tail.run.level;
     *ret = c;
     return 0;

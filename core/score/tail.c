@@ -208,6 +208,11 @@ double tail_p_value(const struct tail *tail, double score)
     return 1 - at * (1 - tail->window.share);
 }
 
+double tail_budget(const struct tail *tail, double alerts_a_day)
+{
+    return tail_is_provisional(tail) ? fmax(alerts_a_day, TAIL_ENOUGH_HOURS / fmax(tail->hours, 1e-6)) : alerts_a_day;
+}
+
 double tail_threshold(const struct tail *tail, double alerts_a_day)
 {
     return pareto_score(&tail->run, alerts_a_day / 24);

@@ -51,10 +51,13 @@ struct tail_window {
 int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day,
              const struct pareto *known);
 
-/* Returns true if the footage was too short, below an hour, for a promise of how often alerts come. Such a tail extends a few
- * runs of one hour of the day to rates that no footage showed. */
+/* Returns true if the footage was too short, below an hour, for a threshold that normal footage crosses once a day. Such a
+ * threshold would extend a few runs of one hour of the day to a rate that no footage showed. */
 #define TAIL_ENOUGH_HOURS 1.0
 static inline bool tail_is_provisional(const struct tail *tail) { return tail->hours < TAIL_ENOUGH_HOURS; }
+/* The alerts a day that a threshold can be set for, if so many are asked for. A provisional tail is not extended beyond 24
+ * times its footage: to one alert a day from an hour, to ten from six minutes. */
+double tail_budget(const struct tail *tail, double alerts_a_day);
 
 /* The probability that a window of normal footage scores as much or more: in (0, 1]. */
 double tail_p_value(const struct tail *tail, double score);

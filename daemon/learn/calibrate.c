@@ -84,11 +84,11 @@ static int calibrate(const struct calibrate *o, struct error *err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
     if (r == 0) {
-        printf("%s: threshold %.5g for %g alerts a day, from %.3g hours (%ld windows, %ld runs above %.5g); median %.5g, "
-               "maximum %.5g\n", o->output, calibration.threshold, o->alerts_a_day, calibration.tail.hours,
+        printf("%s: threshold %.5g for %.4g alerts a day, from %.3g hours (%ld windows, %ld runs above %.5g); median %.5g, "
+               "maximum %.5g\n", o->output, calibration.threshold, tail_budget(&calibration.tail, o->alerts_a_day), calibration.tail.hours,
                calibration.windows, calibration.tail.runs, calibration.tail.run.level, calibration.median,
                calibration.maximum);
-        survey_print_provisional(&calibration);
+        survey_print_provisional(&calibration, o->alerts_a_day);
         if (verified.windows > 0)
             survey_print_verified(&verified, &calibration);
     }

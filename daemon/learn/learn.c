@@ -314,7 +314,7 @@ static void report_surveys(const struct learner_result *r, const struct footage 
     }
 }
 
-static void report(const char *output, const struct learner_result *r)
+static void report(const char *output, const struct learner_result *r, double alerts_a_day)
 {
     printf("%s: %ld steps in %.0f s, held-out error %.5f", output, r->last.step, r->last.seconds, r->held_out.error);
     if (isfinite(r->held_out.error_without_memory))
@@ -323,7 +323,7 @@ static void report(const char *output, const struct learner_result *r)
     printf("\nthreshold %.5g (scores of the calibration: median %.5g, maximum %.5g over %ld windows) at %g frames a second\n",
            r->calibration.threshold, r->calibration.median, r->calibration.maximum, r->calibration.windows,
            r->calibration.fps);
-    survey_print_provisional(&r->calibration);
+    survey_print_provisional(&r->calibration, alerts_a_day);
 }
 
 static int learn(const struct learn *o, struct error *err)
@@ -385,7 +385,7 @@ static int learn(const struct learn *o, struct error *err)
         unlink(checkpoint);
         if (o->camera)
             unlink(recording);
-        report(o->output, &result);
+        report(o->output, &result, o->alerts_a_day);
         report_surveys(&result, footage);
     }
 out:

@@ -34,8 +34,9 @@ int survey_run(struct survey *ret, const struct windows_options *options, int k,
  * NULL: out of memory. */
 json_t *survey_to_json(const struct survey *survey, const struct calibration *calibration, const struct footage *footage);
 
-/* Says on standard output that the calibration is provisional, if it is. */
-void survey_print_provisional(const struct calibration *calibration);
+/* Says on standard output that the calibration is provisional, if it is, and what budget its threshold has instead of the one
+ * that was asked for. */
+void survey_print_provisional(const struct calibration *calibration, double alerts_a_day);
 /* Prints a survey of footage that was used neither for learning nor for calibration, to standard output. */
 void survey_print_verified(const struct survey *survey, const struct calibration *calibration);
 

@@ -157,8 +157,8 @@ static void print_calibration(const struct model_file *file)
     printf("              scores of %ld windows of the calibration: median %.6g, 99 %% below %.6g, maximum %.6g\n", c->windows,
            c->median, c->p99, c->maximum);
     if (c->has_tail && tail_is_provisional(&c->tail))
-        printf("              provisional: from %.2g hours of footage, so alerts may come many times as often as asked for\n",
-               c->tail.hours);
+        printf("              provisional: from %.2g hours of footage; set for %.3g alerts a day or more\n", c->tail.hours,
+               tail_budget(&c->tail, 0));
     if (c->has_static) {
         printf("static scenes %ld held-out windows were static; their scores differ from the ones given by %.3g at most: "
                "static auto %s, bound %.3g", c->still.windows, c->still.largest_difference,

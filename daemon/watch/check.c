@@ -175,8 +175,8 @@ static void check_alert(struct findings *findings, const struct calibration *cal
     }
     if (!alert->has_threshold && calibration->has_tail && tail_is_provisional(&calibration->tail))
         found_at(findings, true, camera->model_line, camera->model_column, "model",
-                 "the calibration is provisional, from %.2g hours of footage: alerts may come many times as often as asked for; "
-                 "run memaed calibrate on a whole day", calibration->tail.hours);
+                 "the calibration is provisional: from %.2g hours of footage it expects %.3g alerts a day or more; run memaed "
+                 "calibrate on a whole day", calibration->tail.hours, tail_budget(&calibration->tail, 0));
     /* io/config compares threshold and close_threshold if the file has both. */
     if (!alert->has_threshold && alert->has_close_threshold && (float)alert->close_threshold > (float)threshold) {
         char source[64] = "of the model";

@@ -10,6 +10,7 @@ for all clips and without a look at the future. Columns:
 
   score, motion, reference    AUC of the daemon's score, of the motion baseline, and of the reconstruction error; the mean
                               over the seeds, and the least after it
+  speed, change, …            AUC of each voice of the score by itself, the mean over the seeds
   found                       labelled events that an alert of the daemon's own rule touches, at the model's threshold
   false                       alerts that touch no labelled event
   hours                       normal footage that the false alerts came from
@@ -85,6 +86,7 @@ def row(options, camera):
             "score": [j["auc_causal"] for j in judged],
             "motion": [j["motion"]["auc_causal"] for j in judged],
             "reference": [j["auc_reference_raw"] for j in judged],
+            "voices": {v: [j["auc_voices"][v] for j in judged] for v in judged[0]["auc_voices"]},
             "found": [a["abnormal_stretches_found"] for a in alerts],
             "events": alerts[0]["abnormal_stretches"],
             "false": [a["on_normal"] for a in alerts],
@@ -104,10 +106,12 @@ def shown(values):
 
 
 def print_table(rows):
-    print(f"{'camera':8}  {'score':>15}  {'motion':>15}  {'reference':>15}  {'found':>9}  {'false':>5}  {'hours':>6}")
+    voices = "".join(f"  {v:>10}" for v in rows[0]["voices"])
+    print(f"{'camera':8}  {'score':>15}  {'motion':>15}  {'reference':>15}{voices}  {'found':>9}  {'false':>5}  {'hours':>6}")
     for r in rows:
         hours = f"{r['normal_s'] / 3600:.3f}"
-        print(f"{r['camera']:8}  {shown(r['score']):>15}  {shown(r['motion']):>15}  {shown(r['reference']):>15}  "
+        voices = "".join(f"  {shown([mean(v)]):>10}" for v in r["voices"].values())
+        print(f"{r['camera']:8}  {shown(r['score']):>15}  {shown(r['motion']):>15}  {shown(r['reference']):>15}{voices}  "
               f"{mean(r['found']):4.1f} of {r['events']:1}  {mean(r['false']):5.1f}  {hours:>6}")
     labelled = [r for r in rows if mean(r["score"]) is not None]
     if not labelled:

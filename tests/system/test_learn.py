@@ -55,6 +55,7 @@ class Learn(harness.Case):
         done = self.learn(model, "--steps", "150", "--seed", "3")
         self.assertEqual(done.code, 0, done.err)
         self.assertIn("threshold", done.out)
+        self.assertRegex(done.out, r"\nprovisional: 0\.\d+ hours of footage ")
         calibration = json.loads(metadata(model)["memae.calibration"])
         self.assertAlmostEqual(calibration["fps"], 10, delta=0.01)
         self.assertGreater(calibration["threshold"], calibration["maximum"])
@@ -288,8 +289,10 @@ class Learn(harness.Case):
             done = harness.run("calibrate", "--model", model, "--input", self.normal, "--output", anew, "--alerts-per-day", alerts,
                                "--threads", "1")
             self.assertEqual(done.code, 0, done.err)
-            thresholds.append(json.loads(metadata(anew)["memae.calibration"])["threshold"])
-            self.assertIn(f"threshold {thresholds[-1]:.5g} for {alerts} alerts a day", done.out)
+            calibration = json.loads(metadata(anew)["memae.calibration"])
+            thresholds.append(calibration["threshold"])
+            budget = max(float(alerts), 1 / calibration["tail"]["hours"])       # little footage widens it
+            self.assertIn(f"threshold {thresholds[-1]:.5g} for {budget:.4g} alerts a day", done.out)
         self.assertLess(thresholds[1], thresholds[0])
         self.assertEqual(thresholds[2], thresholds[0])
         self.assertEqual(tensors(anew), tensors(model))

@@ -138,12 +138,27 @@ START_TEST(little_footage)
 }
 END_TEST
 
+START_TEST(little_footage_widens_the_budget)
+{
+    struct tail tail = {.hours = 1};
+    ck_assert(!tail_is_provisional(&tail));
+    ck_assert_double_eq(tail_budget(&tail, 0.01), 0.01);
+    tail.hours = 0.1;
+    ck_assert(tail_is_provisional(&tail));
+    ck_assert_double_eq_tol(tail_budget(&tail, 1), 10, 1e-9);   /* one in 2.4 hours: 24 times the footage */
+    ck_assert_double_eq(tail_budget(&tail, 100), 100);
+    tail.hours = 0;
+    ck_assert(isfinite(tail_budget(&tail, 1)));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tail");
     TCase *t = tcase_create("tail");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, fits_known_tails);
+    tcase_add_test(t, little_footage_widens_the_budget);
     tcase_add_test(t, rate_and_score_are_inverse);
     tcase_add_test(t, p_values_are_uniform);
     tcase_add_test(t, budgets_hold);

@@ -297,7 +297,7 @@ START_TEST(test_all_faults_of_a_camera)
         file.calibration.tail.hours = i == 1 ? 1 : 0.25;
         faults = warnings = (struct lines){0};
         check_camera(&config, &c, &file, on_fault, on_warning, NULL);
-        bool warned = strstr(warnings.text, "x.yml:5:1: cameras.a.model: warning: the calibration is provisional, from 0.25 hours");
+        bool warned = strstr(warnings.text, "x.yml:5:1: cameras.a.model: warning: the calibration is provisional: from 0.25 hours of footage it expects 4 alerts a day or more");
         ck_assert_int_eq(warned, i == 0);
     }
 }
