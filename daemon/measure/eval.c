@@ -255,7 +255,7 @@ static const struct command_option eval_options[] = {
      .help = "Also draw the scores over time with the labels, as .svg or .png. This needs gnuplot."},
     {"stride", 0, OPTION_INT(struct eval, stride, 1, 1000000), .argument = "N",
      .help = "Frames from one window to the next (default: 1)."},
-    {"threshold", 0, OPTION_REAL(struct eval, threshold, 0, 1e30), .argument = "T",
+    {"threshold", 0, OPTION_REAL(struct eval, threshold, -1e30, 1e30), .argument = "T",
      .help = "The threshold of the alert figures (default: the model's own)."},
     {"precision", 0, OPTION_CHOICE(struct eval, precision, option_precisions),
      .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its "
