@@ -18,9 +18,19 @@ START_TEST(known_figures)
     ck_assert_int_eq(c.windows, 200);
     ck_assert_double_eq(c.fps, 12.5);
     ck_assert(!c.has_score && c.score.boundary == 3 && c.has_tail);
-    ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 1));
     ck_assert_double_eq(c.close_threshold, c.tail.run.level);
-    ck_assert_double_gt(c.threshold, c.maximum);        /* once a day, extrapolated from half a minute */
+    /* Half a minute is not extended to once a day, but to once in twelve minutes. */
+    ck_assert_double_eq_tol(c.tail.hours, 200 * 0.16 / 3600, 1e-9);
+    ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 3600 / (200 * 0.16)));
+    ck_assert_double_gt(c.threshold, c.close_threshold);
+    double widened = c.threshold;
+    ck_assert_int_eq(calibration_fit(&c, windows, 200, 0.1), 0);
+    ck_assert_double_eq(c.threshold, widened);
+
+    for (int i = 1; i < 200; i++)               /* an hour and more is */
+        windows[i].seconds = 20;
+    ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
+    ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 1));
     double daily = c.threshold;
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 0.1), 0);
     ck_assert_double_gt(c.threshold, daily);
@@ -35,7 +45,7 @@ START_TEST(hours_are_not_fitted_again)
                             .score = {.conditions = 2, .condition = {{.rare = {.share = 50, .scale = 3}},
                                                                      {.rare = {.share = 8, .scale = 2}}}}};
     for (int i = 0; i < 200; i++)
-        windows[i] = (struct tail_window){i * 37 % 200 - 200, i ? 0.2 : 0};
+        windows[i] = (struct tail_window){i * 37 % 200 - 200, i ? 20 : 0};
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
     ck_assert_double_eq_tol(c.threshold, log(24), 1e-12);
     ck_assert_double_eq_tol(c.close_threshold, -log(8), 1e-12);
