@@ -20,21 +20,25 @@ def shadow_strength(scene):
 
 # ---- what stands still ----------------------------------------------------------------------------------------------
 
-def left(scene, things, rng):
+def place_thing(scene, things, rng, propose):
+    """Places what propose() makes of a thing, given its picture and the height of its foot, until that suits the scene."""
     sources = [scene.background, *things.backgrounds()]
 
-    def propose():
+    def propose_any():
         cut = thing(rng, sources)
-        if cut is None:
-            return None
-        height, width = scene.shape
-        bottom = height * rng.uniform(0.4, 0.98)
+        return None if cut is None else propose(cut, scene.shape[0] * rng.uniform(0.4, 0.98))
+    return scene.place(propose_any)
+
+
+def left(scene, things, rng):
+    def propose(cut, bottom):
+        width = scene.shape[1]
         w = scene.length(rng, scene.camera.things, bottom)
         h = np.clip(w * rng.uniform(0.7, 1.4), *scene.camera.things)
         x = rng.uniform(1, width - w - 1)
         colours, alpha = put(scene.adapt(*cut, x + w / 2, bottom - h / 2), (x, bottom - h, w, h), scene.shape)
         return scene.still(colours, alpha, scene.foot_shadow(alpha, shadow_strength(scene)))
-    return scene.place(propose)
+    return place_thing(scene, things, rng, propose)
 
 
 def taken(scene, things, rng):
@@ -189,20 +193,14 @@ def person_walks(scene, things, rng):
 
 def dolly(scene, things, rng):
     """A thing moves across the whole picture, very slowly."""
-    sources = [scene.background, *things.backgrounds()]
-
-    def propose():
-        cut = thing(rng, sources)
-        if cut is None:
-            return None
-        height, width = scene.shape
-        bottom = height * rng.uniform(0.4, 0.98)
+    def propose(cut, bottom):
+        width = scene.shape[1]
         w, h = rng.uniform(*scene.camera.things, 2)
         ends = [(-w, bottom - h, w, h), (width, bottom - h, w, h)]
         sprite = scene.adapt(*cut, width / 2, bottom - h / 2)
         seconds = min(rng.uniform(20, 60), scene.camera.event_s)
         return move(scene, lambda t: sprite, *(ends if rng.random() < 0.5 else ends[::-1]), int(seconds * scene.camera.fps))
-    return scene.place(propose)
+    return place_thing(scene, things, rng, propose)
 
 
 # ---- what is normal -------------------------------------------------------------------------------------------------
