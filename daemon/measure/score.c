@@ -151,7 +151,7 @@ static void print_csv_voices(const struct voices *voices)
         if (isnan(voices->score[v]))
             putchar(',');
         else
-            printf(",%.6g", (double)voices->score[v]);
+            printf(",%.9g", (double)voices->score[v]);
 }
 
 static int print_json(const struct score *score, const struct clip_window *window, double pts_s)
@@ -164,14 +164,10 @@ static int print_json(const struct score *score, const struct clip_window *windo
         json_object_set_new(row, "hours_between", number(tail_hours_between(score->tail, (double)window->score)));
     }
     if (row) {
-        json_t *voices = json_object();
-        for (int v = 0; v < VOICES; v++)
-            json_object_set_new(voices, voice_name((enum voice)v), number((double)window->voices.score[v]));
         json_object_set_new(row, "voice", loudest_json(&window->voices));
-        json_object_set_new(row, "voices", voices);
-    }
-    if (row)
+        json_object_set_new(row, "voices", voices_json(&window->voices));
         json_object_set_new(row, "boxes", boxes_json(&window->boxes));
+    }
     if (row)
         json_object_set_new(row, "static", json_boolean(window->is_static));
 
@@ -334,7 +330,8 @@ static int score_all(struct score *score)
     if (score->statics != CLIP_COMPUTE_ALL)
         score->static_bound = calibration_static_bound(&file.calibration, plan_precision(plan));
     if (score->format == FORMAT_CSV &&
-        (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static,voice,speed,change,pace,appearance") < 0 || fflush(stdout) != 0)) {
+        (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static,voice,speed,change,pace,"
+              "appearance") < 0 || fflush(stdout) != 0)) {
         fprintf(stderr, "memaed score: standard output: %s\n", strerror(errno));
         goto end;
     }

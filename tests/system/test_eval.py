@@ -381,11 +381,11 @@ class Committee(Case):
             gray_clip(os.path.join(self.masks, f"{name}.mkv"), [bytes(p // 200 * 255 for p in c) for c in pictures], HEIGHT,
                       WIDTH)
 
-    def auc(self, scale, *models):
+    def auc(self, scale, *models, column="reference"):
         normal, abnormal = [], []
         rows = [self.rows(self.labels, "--model", model) for model in models]
         for name, labels in self.labels.items():
-            values = [sum(float(r["reference"]) for r in each) / len(models) for each in zip(*(r[name] for r in rows))]
+            values = [sum(float(r[column]) for r in each) / len(models) for each in zip(*(r[name] for r in rows))]
             low, high = (min(values), max(values)) if scale else (0, 1)
             for value, row in zip(values, rows[0][name]):
                 (abnormal if labels[int(row["frame"])] else normal).append((value - low) / (high - low))
@@ -400,6 +400,21 @@ class Committee(Case):
         self.assertAlmostEqual(both["auc_reference_raw"], self.auc(False, self.model, self.other), places=6)
         self.assertEqual(both["auc_causal"], both["auc_reference_raw"])     # no calibration of ours: the score is the reference
         self.assertNotEqual(both["auc_reference_raw"], alone["auc_reference_raw"])
+        self.assertEqual(set(both["auc_voices"].values()), {None})
+
+    def test_voices(self):
+        """Those of places are null for a model without places; their committee has none either."""
+        models = []
+        for name, calibration in (("two", harness.OWN_CALIBRATION),
+                                  ("four", harness.with_places(harness.OWN_CALIBRATION, HEIGHT, WIDTH))):
+            models.append(harness.write_model(self.path(f"{name}.safetensors"), HEIGHT, WIDTH, seed=3, calibration=calibration))
+        self.model = models[1]
+        four = self.eval(self.labels)["auc_voices"]
+        for voice in ("speed", "change", "pace", "appearance"):
+            self.assertAlmostEqual(four[voice], self.auc(False, models[1], column=voice), places=4)
+        self.assertGreater(len(set(four.values())), 2)
+        both = self.eval(self.labels, "--model", models[0])["auc_voices"]
+        self.assertEqual([v for v in both if both[v] is None], ["pace", "appearance"])
 
     def test_twice_the_same(self):
         args = ("--masks", self.masks, "--normal", os.path.join(self.clips, "a.mkv"))
