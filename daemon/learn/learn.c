@@ -255,8 +255,8 @@ fail:
 static json_t *story(const struct learn *o, const struct learner_options *options, const struct learner_result *r,
                      int slots, struct footage *footage)
 {
-    const struct footage_part *calibrate = &options->calibrate;
-    double frames = (double)(calibrate->all.end - calibrate->all.begin) * (calibrate->to - calibrate->from);
+    const struct footage_part *part = &options->held_out;
+    double frames = (double)(part->all.end - part->all.begin) * (part->to - part->from);
     json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive,
                                  "frames", (int)lround(frames));
     if (isfinite(r->held_out.error_without_memory))
@@ -508,7 +508,8 @@ static const struct command_option learn_options[] = {
     {"entropy", 0, OPTION_REAL(struct learn, entropy, 0, 1), .argument = "A",
      .help = "Weight of the addressing's entropy in the loss (default: 0.0002)."},
     {"alerts-per-day", 0, OPTION_REAL_ABOVE(struct learn, alerts_a_day, 0, 1e6), .argument = "A",
-     .help = "How many alerts a day the threshold allows on normal footage (default: 1)."},
+     .help = "How many alerts a day the threshold allows on normal footage (default: 1). From less than an hour of "
+             "footage: one in 24 times that footage, if that is more."},
     {"threads", 0, OPTION_INT(struct learn, threads, 1, PARALLEL_THREADS_MAX), .argument = "N", .section = "Resources",
      .help = "Threads (default: all cores)."},
     {"max-memory", 0, OPTION_INT(struct learn, max_memory_mib, 1, 1 << 20), .argument = "MIB",
@@ -560,7 +561,8 @@ const struct command learn_command = {
              "calibrated on "
              "footage that is not learned from: the last fifth of each hour, or --calibrate. A part of that is used "
              "neither for "
-             "learning nor for calibration. At the end, learn reports how many alerts the threshold gives on it.\n\n"
+             "learning nor for calibration. At the end, learn reports how many alerts the threshold gives on it. Where less "
+             "than an hour is held out for the calibration, the footage that was learned is calibrated on as well.\n\n"
              "PATH is what FFmpeg opens: a file, a URL that ends, an image sequence pattern (%03d.jpg); a folder of image "
              "files is "
              "one sequence, a folder of videos all of them in name order.\n\n"

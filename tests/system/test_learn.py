@@ -59,8 +59,10 @@ class Learn(harness.Case):
         calibration = json.loads(metadata(model)["memae.calibration"])
         self.assertAlmostEqual(calibration["fps"], 10, delta=0.01)
         self.assertGreater(calibration["threshold"], calibration["maximum"])
+        self.assertEqual(calibration["windows"], 68)            # all 150 frames: a fifth is too little
         training = json.loads(metadata(model)["memae.training"])
         self.assertEqual((training["seed"], training["steps"], training["inputs"]), (3, 150, ["normal"]))
+        self.assertEqual(training["held_out"]["frames"], 30)
         self.assertGreater(training["slots_used"], 1)
         slots = json.loads(metadata(model)["memae.arch"])["memory"]["slots"]
         self.assertEqual(len(training["slot_use"]), slots)
