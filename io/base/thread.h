@@ -1,4 +1,5 @@
-/* Starts threads, with signals blocked and a name, and joins them until a deadline. Every thread of this program starts here. */
+/* Starts threads, with signals blocked and a name, and joins them until a deadline. Every thread of this program starts
+ * here. */
 #ifndef MEMAED_IO_BASE_THREAD_H
 #define MEMAED_IO_BASE_THREAD_H
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "io/base/json.h"
@@ -20,6 +21,29 @@ static int get_numbers(double *const *ret, const char *const *keys, size_t n, si
             *ret[i] = json_number_value(value);
     }
     return r < 0 ? error_prefix(err, r, "%s", where) : 0;
+}
+
+/* Reads a list of n numbers. */
+static int floats_from_json(float *values, int n, const char *key, const json_t *list, struct error *err)
+{
+    if (!json_is_array(list) || json_array_size(list) != (size_t)n)
+        return error_set(err, -EINVAL, "%s: expected a list of %d numbers", key, n);
+    for (int i = 0; i < n; i++) {
+        char where[48];
+        snprintf(where, sizeof where, "%s[%d]", key, i);
+        int r = float_from_json(&values[i], where, json_array_get(list, (size_t)i), err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static json_t *floats_to_json(const float *values, int n)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, float_to_json(values[i]));
+    return list;
 }
 
 static int pareto_check(const struct pareto *p, const char *where, struct error *err)
@@ -43,7 +67,8 @@ static json_t *pareto_to_json(const struct pareto *p)
     return json_pack("{s:f, s:f, s:f, s:f}", "level", p->level, "share", p->share, "scale", p->scale, "shape", p->shape);
 }
 
-/* A condition's object has the keys noise and rare, for each voice VOICE_centre and VOICE_spread, and the lists of its places. */
+/* A condition's object has the keys noise and rare, for each voice VOICE_centre and VOICE_spread, and the lists of its
+ * places. */
 struct voice_keys {
     char centre[32], spread[32];
 };
@@ -57,14 +82,20 @@ static struct voice_keys keys_of(enum voice voice)
     return k;
 }
 
-enum { LISTS = 3 };
-static const char *const list_keys[LISTS] = {"pace_usual", "appearance_usual", "appearance_typical"};
+/* The lists of struct places. */
+static const struct {
+    const char *key;
+    size_t at;
+} lists[] = {
+    {"pace_usual", offsetof(struct places, usual[PLACES_PACE])},
+    {"appearance_usual", offsetof(struct places, usual[PLACES_APPEARANCE])},
+    {"appearance_typical", offsetof(struct places, typical_error)},
+};
+enum { LISTS = COUNT(lists) };
 
-static float *list_of(const struct score_spec *s, int condition, int list)
+static const float *list_of(const struct places *places, int list)
 {
-    struct places *places = (struct places *)&s->places[condition];
-    float *const lists[LISTS] = {places->usual[PLACES_PACE], places->usual[PLACES_APPEARANCE], places->typical_error};
-    return lists[list];
+    return (const float *)((const char *)places + lists[list].at);
 }
 
 static int places_cells(const struct arch *arch)
@@ -88,8 +119,8 @@ static int condition_check(const struct score_spec *s, const struct arch *arch, 
     }
     for (int l = 0; s->has_places && l < LISTS; l++)
         for (int p = 0; p < places_cells(arch); p++)
-            if (!isfinite(list_of(s, i, l)[p]))
-                return error_set(err, -EINVAL, "%s[%d]: expected a finite number", list_keys[l], p);
+            if (!isfinite(list_of(&s->places[i], l)[p]))
+                return error_set(err, -EINVAL, "%s[%d]: expected a finite number", lists[l].key, p);
     int r = pareto_check(&c->rare, "rare", err);
     if (r == 0 && c->rare.shape < 0)
         r = error_set(err, -EINVAL, "rare: expected a shape of 0 or more, got %.9g", c->rare.shape);
@@ -102,24 +133,13 @@ static int score_check(const struct score_spec *s, const struct arch *arch, stru
         return error_set(err, -EINVAL, "score: conditions: expected 1 or %d, got %d", SCORE_CONDITIONS, s->conditions);
     if (!isfinite(s->boundary))
         return error_set(err, -EINVAL, "score: boundary: expected a finite number");
+    if (s->has_places && places_cells(arch) == 0)
+        return error_set(err, -EINVAL, "score: expected no places, as the network has none or more than %d cells",
+                         PLACES_CELLS_MAX);
     for (int i = 0; i < s->conditions; i++) {
         int r = condition_check(s, arch, i, err);
         if (r < 0)
             return error_prefix(err, r, "score: conditions[%d]", i);
-    }
-    return 0;
-}
-
-static int list_from_json(float *values, int cells, const char *key, const json_t *list, struct error *err)
-{
-    if (json_array_size(list) != (size_t)cells || cells == 0)
-        return error_set(err, -EINVAL, "%s: expected a list of %d numbers", key, cells);
-    for (int i = 0; i < cells; i++) {
-        char where[48];
-        snprintf(where, sizeof where, "%s[%d]", key, i);
-        int r = float_from_json(&values[i], where, json_array_get(list, (size_t)i), err);
-        if (r < 0)
-            return r;
     }
     return 0;
 }
@@ -141,7 +161,7 @@ static int condition_from_json(struct score_spec *s, const struct arch *arch, in
     size_t allowed = n;
     keys[allowed++] = "rare";
     for (int l = 0; s->has_places && l < LISTS; l++)
-        keys[allowed++] = list_keys[l];
+        keys[allowed++] = lists[l].key;
     char where[40];
     snprintf(where, sizeof where, "score: conditions[%d]", i);
     int r = get_numbers(fields, keys, n, allowed, where, json, err);
@@ -149,7 +169,8 @@ static int condition_from_json(struct score_spec *s, const struct arch *arch, in
         return r;
     r = pareto_from_json(&s->condition[i].rare, "rare", json_object_get(json, "rare"), err);
     for (int l = 0; r == 0 && s->has_places && l < LISTS; l++)
-        r = list_from_json(list_of(s, i, l), places_cells(arch), list_keys[l], json_object_get(json, list_keys[l]), err);
+        r = floats_from_json((float *)((char *)&s->places[i] + lists[l].at), places_cells(arch), lists[l].key,
+                             json_object_get(json, lists[l].key), err);
     return r < 0 ? error_prefix(err, r, "%s", where) : 0;
 }
 
@@ -178,12 +199,8 @@ static json_t *condition_to_json(const struct score_spec *s, int i, int cells)
         json_object_set_new(ret, k.centre, json_real(c->usual[v].centre));
         json_object_set_new(ret, k.spread, json_real(c->usual[v].spread));
     }
-    for (int l = 0; s->has_places && l < LISTS; l++) {
-        json_t *list = json_array();
-        for (int p = 0; p < cells; p++)
-            json_array_append_new(list, float_to_json(list_of(s, i, l)[p]));
-        json_object_set_new(ret, list_keys[l], list);
-    }
+    for (int l = 0; s->has_places && l < LISTS; l++)
+        json_object_set_new(ret, lists[l].key, floats_to_json(list_of(&s->places[i], l), cells));
     json_object_set_new(ret, "rare", pareto_to_json(&c->rare));
     return ret;
 }
@@ -348,15 +365,10 @@ static int static_from_json(struct static_limits *s, const struct arch *arch, co
         return error_set(err, -EINVAL, "static: limits: expected %d lists", SCORE_CONDITIONS);
     s->cells = static_cells(arch);
     for (size_t c = 0; c < SCORE_CONDITIONS; c++) {
-        const json_t *list = json_array_get(limits, c);
-        if (json_array_size(list) != (size_t)s->cells)
-            return error_set(err, -EINVAL, "static: limits[%zu]: expected a list of %d numbers", c, s->cells);
-        for (size_t i = 0; i < (size_t)s->cells; i++) {
-            char key[40];
-            snprintf(key, sizeof key, "limits[%zu][%zu]", c, i);
-            if ((r = float_from_json(&s->limit[c][i], key, json_array_get(list, i), err)) < 0)
-                return error_prefix(err, r, "static");
-        }
+        char key[32];
+        snprintf(key, sizeof key, "limits[%zu]", c);
+        if ((r = floats_from_json(s->limit[c], s->cells, key, json_array_get(limits, c), err)) < 0)
+            return error_prefix(err, r, "static");
     }
     return static_check(s, arch, err);
 }
@@ -364,12 +376,8 @@ static int static_from_json(struct static_limits *s, const struct arch *arch, co
 static json_t *static_to_json(const struct static_limits *s)
 {
     json_t *limits = json_array();
-    for (int c = 0; c < SCORE_CONDITIONS; c++) {
-        json_t *list = json_array();
-        for (int i = 0; i < s->cells; i++)
-            json_array_append_new(list, float_to_json(s->limit[c][i]));
-        json_array_append_new(limits, list);
-    }
+    for (int c = 0; c < SCORE_CONDITIONS; c++)
+        json_array_append_new(limits, floats_to_json(s->limit[c], s->cells));
     return json_pack("{s:f, s:f, s:I, s:f, s:f, s:o}", "bound", s->bound, "largest_difference", s->largest_difference,
                      "windows", (json_int_t)s->windows, "frozen_s", s->frozen_s, "light_margin", s->light_margin, "limits",
                      limits);

@@ -92,6 +92,21 @@ START_TEST(refuses_bad_int8)
 END_TEST
 
 /* Limits for one light: first for the first cell, and 16 for each other cell. */
+/* Loads a model with this calibration, whose reference it takes. error: part of the error; NULL: it is accepted. */
+static void judge(json_t *calibration, const char *error)
+{
+    char *text = json_dumps(calibration, JSON_COMPACT);
+    ck_assert_ptr_nonnull(text);
+    if (error) {
+        refuse_metadata("memae.calibration", text, error);
+    } else {
+        struct draft d = with_metadata("memae.calibration", text);
+        accept(&d);
+    }
+    free(text);
+    json_decref(calibration);
+}
+
 static json_t *static_list(double first, int cells)
 {
     json_t *list = json_array();
@@ -151,16 +166,7 @@ START_TEST(refuses_bad_static)
                                 "score", json_pack("{s:f, s:[o]}", "boundary", 0.0, "conditions", light));
         if (cases[i].no_score)
             json_object_del(all, "score");
-        char *text = json_dumps(all, JSON_COMPACT);
-        ck_assert_ptr_nonnull(text);
-        if (cases[i].error) {
-            refuse_metadata("memae.calibration", text, cases[i].error);
-        } else {
-            struct draft d = with_metadata("memae.calibration", text);
-            accept(&d);
-        }
-        free(text);
-        json_decref(all);
+        judge(all, cases[i].error);
     }
 }
 END_TEST
@@ -189,8 +195,8 @@ START_TEST(refuses_bad_places)
     ck_assert(score_cells(&file.model->arch, &rows, &columns));
     model_file_clear(&file);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        json_t *light = json_pack("{s:f, s:{s:f, s:f, s:f, s:f}}", "noise", 0.0, "rare", "level", 0.0, "share", 1.0, "scale", 1.0,
-                                  "shape", 0.0);
+        json_t *light = json_pack("{s:f, s:{s:f, s:f, s:f, s:f}}", "noise", 0.0, "rare", "level", 0.0, "share", 1.0, "scale",
+                                  1.0, "shape", 0.0);
         for (int v = 0; v < VOICES; v++) {
             char key[40];
             snprintf(key, sizeof key, "%s_centre", voice_name((enum voice)v));
@@ -210,16 +216,7 @@ START_TEST(refuses_bad_places)
         json_t *all = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:{s:f, s:[o]}}", "fps", 10.0, "threshold", 0.2,
                                 "close_threshold", 0.1, "median", 0.0, "p99", 0.0, "maximum", 0.0, "windows", 5, "score",
                                 "boundary", 0.0, "conditions", light);
-        char *text = json_dumps(all, JSON_COMPACT);
-        ck_assert_ptr_nonnull(text);
-        if (cases[i].error) {
-            refuse_metadata("memae.calibration", text, cases[i].error);
-        } else {
-            struct draft d = with_metadata("memae.calibration", text);
-            accept(&d);
-        }
-        free(text);
-        json_decref(all);
+        judge(all, cases[i].error);
     }
 }
 END_TEST
