@@ -1,5 +1,7 @@
 #include "core/voice.h"
 
+#include <math.h>
+
 const char *voice_name(enum voice voice)
 {
     static const char *const names[VOICES] = {"speed", "change", "pace", "appearance"};
@@ -10,7 +12,7 @@ enum voice voices_loudest(const struct voices *voices)
 {
     int loudest = VOICES;
     for (int v = 0; v < VOICES; v++)
-        if (voices->score[v] == voices->score[v] && (loudest == VOICES || voices->score[v] > voices->score[loudest]))
+        if (!isnan(voices->score[v]) && (loudest == VOICES || voices->score[v] > voices->score[loudest]))
             loudest = v;
     return (enum voice)loudest;
 }

@@ -32,7 +32,7 @@ struct detection_figures {
     double delay_median_s, delay_mean_s, delay_max_s;   /* of the events found; 0 if none is */
 };
 
-/* What is found of n abnormal windows at a threshold. 0 or -ENOMEM, *ret untouched. */
+/* Counts the events of n abnormal windows, and those found at a threshold. 0 or -ENOMEM, *ret untouched. */
 int detection_at(struct detection_figures *ret, const struct detection_window *windows, size_t n, float threshold);
 
 #endif

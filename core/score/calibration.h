@@ -1,6 +1,6 @@
 /* The calibration of a model: its score, the thresholds of alerts, the tail of normal scores, the ranges of the 8-bit
- * network and the limits of static scenes. `learn` and `calibrate` measure it on held-out normal footage, and the model file
- * stores it as memae.calibration. Plain data and pure functions; any thread. */
+ * network and the limits of static scenes. `learn` and `calibrate` measure it on normal footage, held out if there is enough.
+ * The model file stores it as memae.calibration. Plain data and pure functions; any thread. */
 #ifndef MEMAED_CORE_SCORE_CALIBRATION_H
 #define MEMAED_CORE_SCORE_CALIBRATION_H
 
@@ -23,8 +23,8 @@ struct calibration {
     double fps;                     /* frames a second that the model learned at */
     double threshold;               /* of the score */
     double close_threshold;
-    double median, p99, maximum;    /* of the held-out scores */
-    long windows;                   /* held-out windows scored */
+    double median, p99, maximum;    /* of the scores */
+    long windows;                   /* windows scored */
     bool has_score;                 /* false: the score is the reference (models made elsewhere) */
     struct score_spec score;
     bool has_tail;                  /* false: thresholds only (models made elsewhere) */
@@ -62,7 +62,7 @@ int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t
  * level of its conditions' tails. So its tail is exponential with scale 1 and needs no fit. */
 struct pareto calibration_runs(const struct score_spec *spec);
 
-/* Fits the tail and the thresholds from n > 0 finite held-out scores in order, for alerts by the default rule of
+/* Fits the tail and the thresholds from n > 0 finite scores in order, for alerts by the default rule of
  * core/score/alert.h. Normal footage crosses the threshold alerts_a_day > 0 times a day, or more often after little footage
  * (tail_budget()); close_threshold is the level of the tail's runs. The caller has set fps, has_score and score, and the scores
  * are by that score. 0 or -ENOMEM, ret untouched. */

@@ -25,3 +25,19 @@ void largest_select(float *v, size_t n, size_t k)
             return;
     }
 }
+
+float largest_mean(float *values, size_t n, size_t share)
+{
+    size_t k = n / share > 0 ? n / share : 1;
+    double sum = 0;
+    largest_select(values, n, k);
+    for (size_t i = 0; i < k; i++)
+        sum += (double)values[i];
+    return (float)(sum / (double)k);
+}
+
+float largest_median(float *values, size_t n)
+{
+    largest_select(values, n, n / 2 + 1);
+    return values[n / 2];
+}

@@ -1,10 +1,17 @@
-/* Selection of the largest of a list of values, in linear time on average. Pure, any thread. */
+/* The largest of a list of values, in linear time on average. No value is NAN. The functions reorder the list. Pure, any
+ * thread. */
 #ifndef MEMAED_CORE_SCORE_LARGEST_H
 #define MEMAED_CORE_SCORE_LARGEST_H
 
 #include <stddef.h>
 
-/* Moves the k largest of n values to the front, with the smallest of them at index k - 1; 1 <= k <= n. No value is NAN. */
+/* Moves the k largest of n values to the front, with the smallest of them at index k - 1; 1 <= k <= n. */
 void largest_select(float *values, size_t n, size_t k);
+
+/* The mean of the largest values, one in `share` of n > 0; of one value at least. */
+float largest_mean(float *values, size_t n, size_t share);
+
+/* The upper median of n > 0 values. */
+float largest_median(float *values, size_t n);
 
 #endif

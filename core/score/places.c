@@ -23,13 +23,6 @@ float places_decode(uint16_t code)
     return (float)(code - CODE_OF_0) / CODES_PER_UNIT;
 }
 
-/* The median of n > 0 values, which are reordered. */
-static float median(float *values, size_t n)
-{
-    largest_select(values, n, n / 2 + 1);
-    return values[n / 2];
-}
-
 /* Writes a cell's logarithms in the windows that are used, less their shifts. Returns their number. */
 static size_t gather(float *values, const uint16_t *codes, const float *shifts, size_t n, const uint8_t *use)
 {
@@ -84,22 +77,30 @@ static void fit_pace(float *usual, int rows, int columns, const uint16_t *codes,
     take_neighbours(usual, own, rows, columns, ROWS_AROUND, 0);
 }
 
+/* The rise of the error that half the picture shares. */
+static float shared_rise_of(const struct places *places, const float *logs, int cells, float *scratch)
+{
+    for (int i = 0; i < cells; i++)
+        scratch[i] = logs[i] - places->typical_error[i];
+    return fmaxf(largest_median(scratch, (size_t)cells), 0);
+}
+
 static void fit_appearance(struct places *places, int rows, int columns, const uint16_t *codes, size_t n, const uint8_t *use,
                            float *values, float *shifts, float *own)
 {
     int cells = rows * columns;
     float *usual = places->usual[PLACES_APPEARANCE], rise = -INFINITY;
     for (int i = 0; i < cells; i++)
-        places->typical_error[i] = median(values, gather(values, codes + (size_t)i * n, NULL, n, use));
+        places->typical_error[i] = largest_median(values, gather(values, codes + (size_t)i * n, NULL, n, use));
     for (size_t w = 0; w < n; w++) {
         for (int i = 0; use[w] && i < cells; i++)
             usual[i] = places_decode(codes[(size_t)i * n + w]);
         if (use[w])
-            shifts[w] = places_shared_rise(places, PLACES_APPEARANCE, usual, cells, own);
+            shifts[w] = shared_rise_of(places, usual, cells, own);
     }
     for (int i = 0; i < cells; i++) {
         size_t m = gather(values, codes + (size_t)i * n, shifts, n, use);
-        own[i] = median(values, m);
+        own[i] = largest_median(values, m);
         rise = fmaxf(rise, highest_usual(values, m) - own[i]);
     }
     for (int i = 0; i < cells; i++)
@@ -116,24 +117,11 @@ void places_fit(struct places *ret, int rows, int columns, const uint16_t *codes
     fit_appearance(ret, rows, columns, codes + PLACES_APPEARANCE * cells * n, n, use, values, shifts, own);
 }
 
-float places_shared_rise(const struct places *places, enum places_map map, const float *logs, int cells, float *scratch)
+float places_excess(const struct places *places, enum places_map map, const float *logs, int cells, float *shared_rise,
+                    float *scratch)
 {
-    if (map == PLACES_PACE)
-        return 0;
-    for (int i = 0; i < cells; i++)
-        scratch[i] = logs[i] - places->typical_error[i];
-    return fmaxf(median(scratch, (size_t)cells), 0);
-}
-
-float places_excess(const struct places *places, enum places_map map, const float *logs, int cells, float *scratch)
-{
-    size_t k = (size_t)most(cells / SHARE, 1);
-    float shift = places_shared_rise(places, map, logs, cells, scratch);
-    double sum = 0;
+    *shared_rise = map == PLACES_APPEARANCE ? shared_rise_of(places, logs, cells, scratch) : 0;
     for (int i = 0; i < cells; i++)
         scratch[i] = logs[i] - places->usual[map][i];
-    largest_select(scratch, (size_t)cells, k);
-    for (size_t i = 0; i < k; i++)
-        sum += (double)scratch[i];
-    return (float)(sum / (double)k) - shift;
+    return largest_mean(scratch, (size_t)cells, SHARE) - *shared_rise;
 }

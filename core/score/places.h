@@ -1,5 +1,5 @@
-/* What is usual at each place of a camera's picture. Two quantities of a window's cells, both logarithms, are held against the
- * place where they occur:
+/* Places: how a window differs from what is usual at each place of a camera's picture. Two quantities of the window's cells,
+ * both logarithms, are held against the place where they occur:
  *   pace         the squared speed, against the fastest usual one at this height of the picture. Cameras look down on the
  *                ground, so height stands for distance: what is far away moves fewer pixels a frame. A height where nothing
  *                fast was ever seen is held against the fastest of the whole picture.
@@ -38,10 +38,9 @@ float places_decode(uint16_t code);
 void places_fit(struct places *ret, int rows, int columns, const uint16_t *codes, size_t n, const uint8_t *use,
                 float *scratch);
 
-/* The rise that half the picture shares, 0 or more; 0 for PLACES_PACE. logs [cells]; scratch: cells floats. */
-float places_shared_rise(const struct places *places, enum places_map map, const float *logs, int cells, float *scratch);
-
-/* The feature of a window with these logarithms, logs [cells]. scratch: cells floats. */
-float places_excess(const struct places *places, enum places_map map, const float *logs, int cells, float *scratch);
+/* The feature of a window with these logarithms, logs [cells]. *shared_rise is what was taken off: the rise that half the
+ * picture shares, 0 or more; 0 for PLACES_PACE. scratch: cells floats. */
+float places_excess(const struct places *places, enum places_map map, const float *logs, int cells, float *shared_rise,
+                    float *scratch);
 
 #endif

@@ -9,7 +9,7 @@
 #include "core/score/largest.h"
 
 enum { BLOCK = 4, SUMS = MOTION_SUMS };
-/* What score_measure() keeps of a window for the functions after it. */
+/* score_measure() keeps these of a window for the functions after it. */
 enum { KEPT_CONDITION, KEPT_SHARED_RISE, KEPT };
 /* A window's feature is the mean over the highest cells: one cell in so many. */
 enum { FASTEST = 120, MOST_CHANGED = 30 };
@@ -18,9 +18,8 @@ enum { FASTEST = 120, MOST_CHANGED = 30 };
 #define NOISE_FACTOR 16.0
 /* The least spread of a logarithm, so that footage in which nothing differs does not make every small change an alarm. */
 #define LEAST_SPREAD 0.1
-/* How much further a voice varies on other footage than the calibration saw. Errors depend on the light and on how the day's
- * things lie about. With 5 normal footage of another day keeps its budget, and footage of few clips does not mislead
- * (docs/score.md). */
+/* A voice varies so many times as far on other footage as the calibration saw. Errors depend on the light and on how the
+ * day's things lie about. The figures behind the factor are in docs/score.md. */
 static const double margin_of[VOICES] = {1, 1, 1, 5};
 
 struct layout {
@@ -133,15 +132,11 @@ static void smooth(const struct layout *l, float *map, bool five)
     }
 }
 
-static float log_mean_of_largest(const struct layout *l, const float *map, int share, float floor)
+static float log_mean_of_largest(const struct layout *l, const float *map, size_t share, float floor)
 {
-    int n = l->rows * l->columns, k = n / share > 0 ? n / share : 1;
-    double sum = 0;
-    memcpy(l->order, map, (size_t)n * sizeof *map);
-    largest_select(l->order, (size_t)n, (size_t)k);
-    for (int i = 0; i < k; i++)
-        sum += (double)l->order[i];
-    return logf((float)(sum / k) + floor);
+    size_t n = (size_t)l->rows * (size_t)l->columns;
+    memcpy(l->order, map, n * sizeof *map);
+    return logf(largest_mean(l->order, n, share) + floor);
 }
 
 /* A gray level in the network's units. */
@@ -157,20 +152,13 @@ static float square_floor(const struct arch *a)
 
 #define SPEED_FLOOR 1e-6f       /* (a thousandth of a pixel a frame)² */
 
-/* The median of the first n values of l->order, which it reorders. */
-static float median(const struct layout *l, int n)
-{
-    largest_select(l->order, (size_t)n, (size_t)n / 2 + 1);
-    return l->order[n / 2];
-}
-
 /* The contrast of the median cell: objects that pass must not change it. */
 static float log_contrast(const struct layout *l, const struct arch *a)
 {
     int n = l->rows * l->columns;
     for (int i = 0; i < n; i++)
         l->order[i] = l->cells[MOTION_XX * n + i] + l->cells[MOTION_YY * n + i];
-    return logf(median(l, n) + square_floor(a));
+    return logf(largest_median(l->order, (size_t)n) + square_floor(a));
 }
 
 static int condition_of(const struct score_spec *spec, float contrast)
@@ -198,7 +186,7 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
     memcpy(l.error, l.cells + MOTION_ERROR * n, (size_t)n * sizeof *l.error);
     smooth(&l, l.change, false);
     smooth(&l, l.error, false);
-    float noise = median(&l, n), contrast = log_contrast(&l, arch);
+    float noise = largest_median(l.order, (size_t)n), contrast = log_contrast(&l, arch);
     int condition = condition_of(spec, contrast);
     l.kept[KEPT_CONDITION] = (float)condition;
     for (int s = MOTION_XX; s <= MOTION_YT; s++)
@@ -220,8 +208,7 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
     for (int m = 0; spec->has_places && m < PLACES_MAPS; m++) {
         place_logs(&l, arch, (enum places_map)m, l.map);
         const struct places *places = &spec->places[condition];
-        ret->voice[VOICE_PACE + m] = places_excess(places, (enum places_map)m, l.map, n, l.order);
-        l.kept[KEPT_SHARED_RISE] = places_shared_rise(places, (enum places_map)m, l.map, n, l.order);
+        ret->voice[VOICE_PACE + m] = places_excess(places, (enum places_map)m, l.map, n, &l.kept[KEPT_SHARED_RISE], l.order);
     }
 }
 
@@ -307,11 +294,11 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool score_conditions_differ(double *contrasts, size_t n, double *boundary)
+bool score_conditions_differ(double *contrasts, size_t n, size_t least, double *boundary)
 {
-    const double most_within = 0.2, least_share = 0.1, least_number = 50, least_difference = log(1.5);
+    const double most_within = 0.2, least_share = 0.1, least_difference = log(1.5);
     double sum = 0, squares = 0, below = 0, best = 0;
-    size_t least = (size_t)ceil(fmax(least_share * (double)n, least_number));
+    size_t least_part = (size_t)ceil(fmax(least_share * (double)n, (double)least));
     qsort(contrasts, n, sizeof *contrasts, compare);
     for (size_t i = 0; i < n; i++) {
         sum += contrasts[i];
@@ -326,7 +313,8 @@ bool score_conditions_differ(double *contrasts, size_t n, double *boundary)
         if (between <= best)
             continue;
         best = between;
-        differ = i >= least && n - i >= least && high - low >= least_difference && total - between <= most_within * total;
+        differ = i >= least_part && n - i >= least_part && high - low >= least_difference &&
+                 total - between <= most_within * total;
         *boundary = (low + high) / 2;
     }
     return differ;

@@ -54,7 +54,7 @@ struct score_spec {
 };
 
 struct score_features {
-    float voice[VOICES];  /* logarithms; without places, the first two are set */
+    float voice[VOICES];        /* logarithms; without places, the first two are set */
     float noise;                /* the median cell's squared difference; score_condition.noise is the median of it */
     float contrast;             /* logarithm of the median cell's squared gradient */
     int condition;              /* index of the condition that the window was measured in */
@@ -77,7 +77,7 @@ void score_place_logs(const struct arch *arch, const float *scratch, enum places
 /* The score of a window with these features. */
 float score_of(const struct score_spec *spec, const struct score_features *features);
 
-/* What each voice says of a window with these features. */
+/* Writes what each voice says of a window with these features. */
 void score_by_voice(const struct score_spec *spec, const struct score_features *features, struct voices *ret);
 /* How many voices the score has. Those from VOICE_PACE on need places, in the order of enum places_map. */
 static inline int score_voices(const struct score_spec *spec) { return spec->has_places ? VOICES : VOICE_PACE; }
@@ -93,8 +93,8 @@ void score_boxes(const struct score_spec *spec, const struct arch *arch, float *
 /* Returns true if n contrasts (any order; sorted in place) come from two kinds of light. Then *boundary separates them. The
  * contrasts are split where the variance within both parts is least (Otsu, 1979). Three conditions make two kinds. That
  * variance is at most a fifth of the total (a uniform distribution keeps a quarter). Each part has at least a tenth of the
- * contrasts and at least 50. The means differ by ln 1.5 or more. *boundary may be written even if the result is false. */
-bool score_conditions_differ(double *contrasts, size_t n, double *boundary);
+ * contrasts and at least `least`. The means differ by ln 1.5 or more. *boundary may be written even if the result is false. */
+bool score_conditions_differ(double *contrasts, size_t n, size_t least, double *boundary);
 
 /* Fits the usual values of a voice to n > 0 finite logarithms (any order; sorted in place). */
 void score_usual_fit(struct score_usual *ret, enum voice voice, double *logs, size_t n);

@@ -85,9 +85,9 @@ static int calibrate(const struct calibrate *o, struct error *err)
     json_decref(training);
     if (r == 0) {
         printf("%s: threshold %.5g for %.4g alerts a day, from %.3g hours (%ld windows, %ld runs above %.5g); median %.5g, "
-               "maximum %.5g\n", o->output, calibration.threshold, tail_budget(&calibration.tail, o->alerts_a_day), calibration.tail.hours,
-               calibration.windows, calibration.tail.runs, calibration.tail.run.level, calibration.median,
-               calibration.maximum);
+               "maximum %.5g\n", o->output, calibration.threshold, tail_budget(&calibration.tail, o->alerts_a_day),
+               calibration.tail.hours, calibration.windows, calibration.tail.runs, calibration.tail.run.level,
+               calibration.median, calibration.maximum);
         survey_print_provisional(&calibration, o->alerts_a_day);
         if (verified.windows > 0)
             survey_print_verified(&verified, &calibration);
@@ -112,9 +112,11 @@ static const struct command_option calibrate_options[] = {
     {"fps", 0, OPTION_REAL(struct calibrate, fps, 0, 1000), .argument = "F",
      .help = "Frames analysed a second (default: the model's own rate; every frame where it has none)."},
     {"alerts-per-day", 0, OPTION_REAL_ABOVE(struct calibrate, alerts_a_day, 0, 1e6), .argument = "A",
-     .help = "How many alerts a day the threshold allows on normal footage (default: 1)."},
+     .help = "How many alerts a day the threshold allows on normal footage (default: 1). From less than an hour of "
+             "footage: one in 24 times that footage, if that is more."},
     {"windows", 0, OPTION_INT(struct calibrate, windows, 1, 1000000000), .argument = "N",
-     .help = "Score N windows at most, in stretches spread over the footage; of --verify, as many (default: 500000)."},
+     .help = "Score N windows at most, in stretches spread over the footage; of --verify, as many (default: 500000). "
+             "Fewer are calibrated on where what they keep in memory would pass 512 MiB."},
     {"threads", 0, OPTION_INT(struct calibrate, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads (default: all cores)."},
     {"max-memory", 0, OPTION_INT(struct calibrate, max_memory_mib, 1, 1 << 20), .argument = "MIB",

@@ -10,7 +10,9 @@
 #include "daemon/learn/windows.h"
 #include "io/base/clock.h"
 
-enum { LIGHT_WINDOWS = 512, TIMED_WINDOWS = 8,
+enum { LIGHT_WINDOWS = 512,     /* from which the kinds of light are told apart, */
+       LEAST_LIGHT_WINDOWS = 50,        /* so many of them in each */
+       TIMED_WINDOWS = 8,
        RANGE_WINDOWS = 64,      /* windows from which ranges of activations are measured, in two passes */
        INT8_WINDOWS = 1024 };   /* windows that are also scored in 8 bits */
 /* The share of each layer's activations that is clipped in 8 bits (figures in docs/score.md). */
@@ -44,8 +46,8 @@ static double score_of_window(const struct calibration *c, const struct windows 
     return (double)(w->has_score ? score_of(&c->score, &w->features[i]) : w->reference[i]);
 }
 
-/* Finds the kinds of light and the noise of each, from windows spread over all, which are step_s apart. The noise is what a squared difference of
- * frames has to exceed to mean anything. values: room for LIGHT_WINDOWS. */
+/* Finds the kinds of light and the noise of each, from windows spread over all, which are step_s apart. The noise is what a
+ * squared difference of frames has to exceed to mean anything. values: room for LIGHT_WINDOWS. */
 static int measure_light(struct score_spec *spec, struct windows *w, double step_s, double *values, struct error *err)
 {
     size_t which[LIGHT_WINDOWS], n = spread(which, LIGHT_WINDOWS, w->n);
@@ -55,12 +57,8 @@ static int measure_light(struct score_spec *spec, struct windows *w, double step
         return r;
     for (size_t i = 0; i < n; i++)
         values[i] = (double)w->features[which[i]].contrast;
-    bool differ = score_conditions_differ(values, n, &spec->boundary);
-    size_t below = 0;
-    while (differ && below < n && values[below] < spec->boundary)       /* values are sorted now */
-        below++;
-    double seconds = (double)w->n * step_s;
-    spec->conditions = differ && fmin((double)below, (double)(n - below)) / (double)n * seconds >= LEAST_LIGHT_S ? 2 : 1;
+    double least = fmax(LEAST_LIGHT_WINDOWS, ceil((double)n * LEAST_LIGHT_S / ((double)w->n * step_s)));
+    spec->conditions = score_conditions_differ(values, n, (size_t)least, &spec->boundary) ? 2 : 1;
     for (int k = 0; k < spec->conditions; k++) {
         size_t m = 0;
         for (size_t i = 0; i < n; i++) {
@@ -77,60 +75,61 @@ static int measure_light(struct score_spec *spec, struct windows *w, double step
 
 enum { FOLDS = 5 };             /* parts of the footage, in time, for cross-fitting */
 
-/* Writes the places' features of the windows with which[i] == fold (FOLDS: all), by the usual values of their light. logs:
- * room for the cells, twice. */
-static void measure_places(struct windows *w, const struct places *places, int condition, const uint8_t *which, int fold,
-                           float *logs)
+/* Writes the places' features of window i. logs: room for the cells, twice. */
+static void measure_window(struct windows *w, size_t i, const struct places *places, float *logs)
 {
     size_t cells = (size_t)w->rows * (size_t)w->columns;
-    for (size_t i = 0; i < w->n; i++)
-        for (size_t m = 0; w->features[i].condition == condition && (fold == FOLDS || which[i] == fold) && m < PLACES_MAPS; m++) {
-            for (size_t c = 0; c < cells; c++)
-                logs[c] = places_decode(w->codes[(m * cells + c) * w->n + i]);
-            w->features[i].voice[VOICE_PACE + m] = places_excess(places, (enum places_map)m, logs, (int)cells, logs + cells);
-        }
+    float shared_rise;
+    for (size_t m = 0; m < PLACES_MAPS; m++) {
+        for (size_t c = 0; c < cells; c++)
+            logs[c] = places_decode(w->codes[(m * cells + c) * w->n + i]);
+        w->features[i].voice[VOICE_PACE + m] =
+            places_excess(places, (enum places_map)m, logs, (int)cells, &shared_rise, logs + cells);
+    }
 }
 
-/* Fits the places of each light, and writes the places' features by cross-fitting: a window's usual values come from the
- * other folds of its light. A light with fewer windows than folds has no others, and uses its own. */
+/* Fits the places of a light, and writes the places' features of its windows by cross-fitting: a window's usual values come
+ * from the other folds. A single window has no others, and uses its own. fold, use: [w->n]; scratch: 2 (w->n + cells). */
+static void fit_light(struct places *places, struct windows *w, int light, uint8_t *fold, uint8_t *use, float *scratch)
+{
+    size_t of_light = 0, m = 0;
+    for (size_t i = 0; i < w->n; i++)
+        of_light += use[i] = w->features[i].condition == light;
+    size_t folds = of_light < FOLDS ? of_light : FOLDS;
+    for (size_t i = 0; i < w->n; i++)
+        fold[i] = use[i] ? (uint8_t)(m++ * folds / of_light) : FOLDS;
+    for (size_t f = 0; f < folds; f++) {
+        for (size_t i = 0; i < w->n; i++)
+            use[i] = fold[i] < FOLDS && (fold[i] != f || folds == 1);
+        places_fit(places, w->rows, w->columns, w->codes, w->n, use, scratch);
+        for (size_t i = 0; i < w->n; i++)
+            if (fold[i] == f)
+                measure_window(w, i, places, scratch);
+    }
+    for (size_t i = 0; i < w->n; i++)
+        use[i] = fold[i] < FOLDS;
+    places_fit(places, w->rows, w->columns, w->codes, w->n, use, scratch);
+}
+
 static int fit_places(struct score_spec *spec, struct windows *w)
 {
-    size_t cells = (size_t)w->rows * (size_t)w->columns;
     uint8_t *fold = malloc(w->n), *use = malloc(w->n);
-    float *scratch = malloc(2 * (w->n + cells) * sizeof *scratch);
-    bool room = fold && use && scratch;
-    for (int light = 0; room && light < spec->conditions; light++) {
-        struct places *places = &spec->places[light];
-        size_t m = 0, of_light = 0;
-        for (size_t i = 0; i < w->n; i++)
-            of_light += use[i] = w->features[i].condition == light;
-        for (size_t i = 0; i < w->n; i++)
-            fold[i] = use[i] ? (uint8_t)(m++ * FOLDS / of_light) : FOLDS;
-        for (int f = 0; f < FOLDS && of_light >= FOLDS; f++) {
-            for (size_t i = 0; i < w->n; i++)
-                use[i] = fold[i] < FOLDS && fold[i] != f;
-            places_fit(places, w->rows, w->columns, w->codes, w->n, use, scratch);
-            measure_places(w, places, light, fold, f, scratch);
-        }
-        for (size_t i = 0; i < w->n; i++)
-            use[i] = fold[i] < FOLDS;
-        places_fit(places, w->rows, w->columns, w->codes, w->n, use, scratch);
-        if (of_light < FOLDS)
-            measure_places(w, places, light, fold, FOLDS, scratch);
-    }
-    spec->has_places = room;
+    float *scratch = malloc(2 * (w->n + (size_t)w->rows * (size_t)w->columns) * sizeof *scratch);
+    spec->has_places = fold && use && scratch;
+    for (int light = 0; spec->has_places && light < spec->conditions; light++)
+        fit_light(&spec->places[light], w, light, fold, use, scratch);
     free(fold);
     free(use);
     free(scratch);
-    return room ? 0 : -ENOMEM;
+    return spec->has_places ? 0 : -ENOMEM;
 }
 
 /* From now on the places' features are those of a camera's windows: by the usual values of all footage. */
 static int finish_places(const struct score_spec *spec, struct windows *w)
 {
     float *logs = malloc(2 * (size_t)w->rows * (size_t)w->columns * sizeof *logs);
-    for (int light = 0; logs && light < spec->conditions; light++)
-        measure_places(w, &spec->places[light], light, NULL, FOLDS, logs);
+    for (size_t i = 0; logs && i < w->n; i++)
+        measure_window(w, i, &spec->places[w->features[i].condition], logs);
     free(logs);
     return logs ? 0 : -ENOMEM;
 }
@@ -214,8 +213,8 @@ static int try_int8(struct calibration *c, struct windows *w, const struct model
 
 static struct windows_options windows_of(const struct calibrator_options *o)
 {
-    return (struct windows_options){.footage = o->footage, .part = o->part, .stride = CALIBRATOR_STRIDE, .most = o->most_windows,
-                                    .keep_places = true, .stop = o->stop};
+    return (struct windows_options){.footage = o->footage, .part = o->part, .stride = CALIBRATOR_STRIDE,
+                                    .most = o->most_windows, .keep_places = true, .stop = o->stop};
 }
 
 static int open_windows(struct windows *w, const struct calibrator_options *o, const struct model *model,
@@ -250,7 +249,7 @@ int calibrator_run(struct calibration *ret, const struct model *model, const str
         goto out;
     for (size_t i = 0; r == 0 && i < w.n; i++)
         if (!isfinite(w.reference[i]))
-            r = error_set(err, -EDOM, "training diverged: the score of a held-out window is not finite; a lower "
+            r = error_set(err, -EDOM, "training diverged: the score of a window is not finite; a lower "
                                       "--learning-rate may help");
     if (r < 0)
         goto out;

@@ -1,4 +1,4 @@
-/* Calibrates a model on footage held out. A calibration holds what is usual for the parts of the score, how rare a score
+/* Calibrates a model on normal footage. A calibration holds what is usual for the parts of the score, how rare a score
  * is, the alert threshold, and the limits of static scenes. For the network in 8 bits it holds the ranges of activations,
  * and how well its scores agree with those in fp32.
  *
@@ -17,13 +17,13 @@ enum { CALIBRATOR_STRIDE = 2 };     /* frames from one window to the next: a cam
 
 struct calibrator_options {
     struct footage *footage;
-    struct footage_part part;           /* held out */
+    struct footage_part part;
     size_t most_windows;
     double alerts_a_day;
     const atomic_bool *stop;            /* once true, calls return -EINTR; may be NULL */
 };
 
-/* Returns 0; -EINVAL if no window is held out; -EDOM if a score is not finite; -EINTR; -ENOMEM; or the fault of reading the
+/* Returns 0; -EINVAL if the part has no window; -EDOM if a score is not finite; -EINTR; -ENOMEM; or the fault of reading the
  * footage. err names the cause. *ret is untouched on failure. */
 int calibrator_run(struct calibration *ret, const struct model *model, const struct calibrator_options *options,
                    const struct parallel *parallel, struct error *err);

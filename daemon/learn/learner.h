@@ -1,7 +1,7 @@
 /* Learns a model from footage that is divided by time into three parts. Training draws windows from the first. The second,
- * held out, gives the held-out error, the slots in use and the calibration of alerts. The third shows how many alerts that
- * calibration raises. At last the first part is scored, to find places in it that look like anomalies. One thread calls;
- * the work runs on the threads of `parallel`. */
+ * held out, gives the held-out error, the slots in use and, if it is long enough, the calibration of alerts. The third shows
+ * how many alerts that calibration raises. At last the first part is scored, to find places in it that look like anomalies.
+ * One thread calls; the work runs on the threads of `parallel`. */
 #ifndef MEMAED_DAEMON_LEARN_LEARNER_H
 #define MEMAED_DAEMON_LEARN_LEARNER_H
 
@@ -16,7 +16,7 @@
 
 struct learner_options {
     struct footage_part learn, held_out, verify;        /* the three parts; a window lies within one round of one part */
-    struct footage_part calibrate;      /* what the calibration is measured on: held_out, or with little footage learn as well */
+    struct footage_part calibrate;      /* measured for the calibration: held_out, or with little footage learn as well */
     int batch;
     double learning_rate, alpha;
     uint64_t seed;

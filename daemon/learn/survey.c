@@ -105,8 +105,8 @@ json_t *survey_to_json(const struct survey *survey, const struct calibration *ca
 void survey_print_provisional(const struct calibration *calibration, double alerts_a_day)
 {
     if (calibration->has_tail && tail_is_provisional(&calibration->tail))
-        printf("provisional: %.2g hours of footage do not show what comes %g times a day, so the threshold is set for %.3g alerts "
-               "a day; `memaed calibrate` on a whole day makes it sound\n", calibration->tail.hours, alerts_a_day,
+        printf("provisional: %.2g hours of footage do not show what comes %g times a day, so the threshold is set for %.3g "
+               "alerts a day; `memaed calibrate` on a whole day makes it sound\n", calibration->tail.hours, alerts_a_day,
                tail_budget(&calibration->tail, alerts_a_day));
 }
 

@@ -91,8 +91,8 @@ int windows_open(struct windows *ret, const struct windows_options *options, con
     ret->reference = calloc(ret->n + 1, sizeof *ret->reference);
     ret->features = calloc(ret->n + 1, sizeof *ret->features);
     ret->codes = has_codes ? malloc((ret->n * codes + 1) * sizeof *ret->codes) : NULL;
-    bool room = r == 0 && (ret->codes || !has_codes) && work->workspaces && work->frame_caches && work->pixels && ret->reference && ret->features &&
-                make_workspaces(work);
+    bool room = r == 0 && (ret->codes || !has_codes) && work->workspaces && work->frame_caches && work->pixels &&
+                ret->reference && ret->features && make_workspaces(work);
     for (int i = 0; room && i < threads; i++)
         room = (work->pixels[i] = malloc((size_t)work->length * work->frame_size)) != NULL;
     return room ? 0 : error_set(err, -ENOMEM, "out of memory");

@@ -30,8 +30,8 @@ struct windows {
     struct windows_work *work;
 };
 
-/* Lists the windows; n may be 0, and with keep_places n is at most what leaves windows.codes within 512 MiB. *ret must not move until close. Returns 0, -ENOMEM or the fault of plan_open(). The caller
- * calls windows_close() either way. */
+/* Lists the windows; n may be 0. With keep_places there are so few that windows.codes stays within 512 MiB. *ret must not
+ * move until close. Returns 0, -ENOMEM or the fault of plan_open(). The caller calls windows_close() either way. */
 int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
                  const struct parallel *parallel, struct error *err);
 void windows_close(struct windows *windows);

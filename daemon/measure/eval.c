@@ -202,7 +202,8 @@ static int eval_all(const struct eval *eval)
     }
     struct figures figures = {.models = models, .n_models = eval->models.n, .masks_path = eval->masks_path,
                               .stride = eval->stride, .length = plan_arch(models[0].plan)->frames, .clips = clips,
-                              .n = labels.n, .normal = eval->normal.n > 0 ? &normal : NULL, .rule = has_rule ? &rule : NULL, .localisation = localisation};
+                              .n = labels.n, .normal = eval->normal.n > 0 ? &normal : NULL,
+                              .rule = has_rule ? &rule : NULL, .localisation = localisation};
     for (size_t i = 0; i < eval->models.n; i++) {
         warn_of_rate(&members[i].file, eval->models.values[i], "the clips have", figures_fps(clips, labels.n));
         warn_of_rate(&members[i].file, eval->models.values[i], "--normal has", normal_fps(&normal, eval->stride));

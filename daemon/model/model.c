@@ -160,7 +160,7 @@ static void print_calibration(const struct model_file *file)
         printf("              provisional: from %.2g hours of footage; set for %.3g alerts a day or more\n", c->tail.hours,
                tail_budget(&c->tail, 0));
     if (c->has_static) {
-        printf("static scenes %ld held-out windows were static; their scores differ from the ones given by %.3g at most: "
+        printf("static scenes %ld of these windows were static; their scores differ from the ones given by %.3g at most: "
                "static auto %s, bound %.3g", c->still.windows, c->still.largest_difference,
                calibration_static_holds(c) ? "does not compute such windows" : "computes all "
                                                                                "windows", calibration_static_bound(c, PRECISION_FP32));

@@ -63,7 +63,7 @@ START_TEST(answers)
     ck_assert_ptr_nonnull(strstr(text(answer.json, "detail"), "memaed.yml: No such file ?"));
     answer_free(&answer);
 
-    /* What cannot be applied is no fault of the file. */
+    /* A change that cannot be applied is not a fault of the file. */
     answer = reload_with(&(struct view_reload){.status = -EINVAL, .detail = "gate: no memory for windows"});
     check_problem(&answer, 500, NULL);
     ck_assert_ptr_nonnull(strstr(text(answer.json, "detail"), "gate: no memory for windows"));

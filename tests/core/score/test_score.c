@@ -266,22 +266,23 @@ START_TEST(tells_two_kinds_of_light)
     for (int night = 0; night <= 1000; night += 50) {
         for (int i = 0; i < 1000; i++)
             contrasts[i * 7 % 1000] = -3 + (i < night ? 0 : 1) + 0.2 * (double)rng_uniform(&rng);
-        ck_assert_int_eq(score_conditions_differ(contrasts, 1000, &boundary), night >= 100 && night <= 900);
+        ck_assert_int_eq(score_conditions_differ(contrasts, 1000, 50, &boundary), night >= 100 && night <= 900);
         if (night >= 100 && night <= 900)
             ck_assert_double_eq_tol(boundary, -2.4, 0.05);
     }
     for (int i = 0; i < 1000; i++)
         contrasts[i] = 5 * (double)rng_uniform(&rng);           /* a single broad distribution */
-    ck_assert(!score_conditions_differ(contrasts, 1000, &boundary));
+    ck_assert(!score_conditions_differ(contrasts, 1000, 50, &boundary));
     for (int i = 0; i < 1000; i++)
         contrasts[i] = i < 500 ? 0 : 0.3;                       /* a cloud */
-    ck_assert(!score_conditions_differ(contrasts, 1000, &boundary));
+    ck_assert(!score_conditions_differ(contrasts, 1000, 50, &boundary));
     for (int i = 0; i < 1000; i++)
         contrasts[i] = i % 2;
-    ck_assert(score_conditions_differ(contrasts, 100, &boundary));
+    ck_assert(score_conditions_differ(contrasts, 100, 50, &boundary));
     contrasts[99] = 0;                                          /* contrasts is sorted now */
-    ck_assert(!score_conditions_differ(contrasts, 100, &boundary));     /* 49 are too few */
-    ck_assert(!score_conditions_differ(contrasts, 1, &boundary));
+    ck_assert(!score_conditions_differ(contrasts, 100, 50, &boundary));     /* 49 are too few */
+    ck_assert(score_conditions_differ(contrasts, 100, 49, &boundary));
+    ck_assert(!score_conditions_differ(contrasts, 1, 50, &boundary));
 }
 END_TEST
 
