@@ -96,8 +96,8 @@ static const struct {
     {"camera_threshold", "Score from which windows count towards an alert.", get_threshold},
     {"camera_drift", "Distance of the last day's p-values from uniform, 0 to 1; the calibration does not hold from 0.25 on.",
      get_drift},
-    {"camera_frozen", "1 while the camera's pictures repeat for more than three times as long as ever in the calibration footage, else 0.",
-     get_frozen},
+    {"camera_frozen", "1 while the camera's pictures repeat for more than three times as long as ever in the calibration "
+     "footage, else 0.", get_frozen},
     {"camera_alert_open", "1 while an alert is open, else 0.", get_alert},
 };
 
