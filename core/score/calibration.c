@@ -56,7 +56,7 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
         return r;
     c.has_tail = true;
     c.threshold = tail_threshold(&c.tail, tail_budget(&c.tail, alerts_a_day));
-    c.close_threshold = c.tail.run.level;
+    c.close_threshold = fmin(fmax(c.tail.run.level, c.tail.window.level), c.threshold);
     *ret = c;
     return 0;
 }

@@ -64,8 +64,9 @@ struct pareto calibration_runs(const struct score_spec *spec);
 
 /* Fits the tail and the thresholds from n > 0 finite scores in order, for alerts by the default rule of
  * core/score/alert.h. Normal footage crosses the threshold alerts_a_day > 0 times a day, or more often after little footage
- * (tail_budget()); close_threshold is the level of the tail's runs. The caller has set fps, has_score and score, and the scores
- * are by that score. 0 or -ENOMEM, ret untouched. */
+ * (tail_budget()). close_threshold is the level of the tail's runs, or that of its windows if it is higher: after little footage
+ * the runs' level is so low that usual scores would hold an alert open. The caller has set fps, has_score and score, and the
+ * scores are by that score. 0 or -ENOMEM, ret untouched. */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
 /* The score of the window in result, after plan_run(). Uses result->scratch. Writes the features that the score is made of,

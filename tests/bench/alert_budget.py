@@ -112,7 +112,7 @@ def main(model, args):
         del args[at:at + 2]
     calibrated = calibration(model)
     run, fps = calibrated["tail"]["run"], round(calibrated["fps"], 3)
-    rules = [Rule(threshold(run, b), min(run["level"], threshold(run, b))) for b in BUDGETS]
+    rules = [Rule(threshold(run, b), min(calibrated["close_threshold"], threshold(run, b))) for b in BUDGETS]
     p_values = []
     for path in args:
         for rule in rules:

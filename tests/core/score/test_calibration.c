@@ -18,7 +18,8 @@ START_TEST(known_figures)
     ck_assert_int_eq(c.windows, 200);
     ck_assert_double_eq(c.fps, 12.5);
     ck_assert(!c.has_score && c.score.boundary == 3 && c.has_tail);
-    ck_assert_double_eq(c.close_threshold, c.tail.run.level);
+    ck_assert_double_gt(c.tail.window.level, c.tail.run.level);         /* of half a minute */
+    ck_assert_double_eq(c.close_threshold, c.tail.window.level);
     /* Half a minute is not extended to once a day, but to once in twelve minutes. */
     ck_assert_double_eq_tol(c.tail.hours, 200 * 0.16 / 3600, 1e-9);
     ck_assert_double_eq(c.threshold, tail_threshold(&c.tail, 3600 / (200 * 0.16)));
