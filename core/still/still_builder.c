@@ -1,0 +1,345 @@
+#include "core/still/still_builder.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/score/score.h"
+
+/* Added to the limits. Where nothing ever changed, a rise below it means nothing. */
+#define LEAST_LIMIT 0.02f
+
+/* One tick of the footage. */
+struct tick {
+    float contrast, brightness;
+    bool broken;                /* the sequence broke since the tick before it */
+};
+
+/* The ticks of a part. */
+struct store {
+    size_t n, room;             /* ticks held; ticks that there is room for */
+    struct tick *ticks;         /* [room] */
+    int8_t *blocks;             /* [room, rows, columns, SLOW_VALUES] */
+    size_t seen, stride;        /* ticks seen; every stride-th run is held */
+};
+
+struct still_builder {
+    struct slow_shape shape;
+    struct slow_picture *slow;
+    size_t description, store_bytes;    /* bytes of a tick's description; of a part's, at most */
+    bool broken;                /* since the last tick */
+    enum still_part part;
+    struct store store[STILL_PARTS];
+};
+
+/* What finish() works on. */
+struct work {
+    struct still_memory memory;
+    struct still_rise rise;
+    float distance[SLOW_BLOCKS_MAX], rises[SLOW_BLOCKS_MAX];
+    float limit[STILL_PARTS][STILL_LIGHTS][SLOW_BLOCKS_MAX];   /* by the rises of a part from the exemplars of the other */
+    long measured[STILL_PARTS][STILL_LIGHTS];           /* rises of a part */
+    size_t *members;            /* [most ticks] ticks of one light */
+    int *nearest;               /* [most ticks] squared differences to the exemplars so far */
+    double *values;             /* [all ticks] */
+    struct tail_window *windows;        /* [all ticks] */
+};
+
+int still_builder_open(struct still_builder **ret, int height, int width, size_t store_bytes)
+{
+    struct still_builder *builder = calloc(1, sizeof *builder);
+    if (!builder)
+        return -ENOMEM;
+    int r = slow_picture_open(&builder->slow, height, width);
+    if (r < 0) {
+        free(builder);
+        return r;
+    }
+    slow_shape_of(&builder->shape, height, width);
+    builder->store_bytes = store_bytes;
+    builder->description = (size_t)(builder->shape.rows * builder->shape.columns) * SLOW_VALUES;
+    for (int p = 0; p < STILL_PARTS; p++)
+        builder->store[p].stride = 1;
+    *ret = builder;
+    return 0;
+}
+
+void still_builder_close(struct still_builder *builder)
+{
+    if (!builder)
+        return;
+    for (int p = 0; p < STILL_PARTS; p++) {
+        free(builder->store[p].ticks);
+        free(builder->store[p].blocks);
+    }
+    slow_picture_close(builder->slow);
+    free(builder);
+}
+
+static int grow(struct store *s, size_t description)
+{
+    size_t room = s->room ? 2 * s->room : 4 * STILL_RUN;
+    struct tick *ticks = realloc(s->ticks, room * sizeof *ticks);
+    if (!ticks)
+        return -ENOMEM;
+    s->ticks = ticks;
+    int8_t *blocks = realloc(s->blocks, room * description);
+    if (!blocks)
+        return -ENOMEM;
+    s->blocks = blocks;
+    s->room = room;
+    return 0;
+}
+
+/* Drops every second run. */
+static void thin(struct store *s, size_t description)
+{
+    size_t kept = 0;
+    for (size_t run = 0; run * STILL_RUN < s->n; run += 2, kept += STILL_RUN) {
+        memmove(s->ticks + kept, s->ticks + run * STILL_RUN, STILL_RUN * sizeof *s->ticks);
+        memmove(s->blocks + kept * description, s->blocks + run * STILL_RUN * description, STILL_RUN * description);
+        s->ticks[kept].broken = true;
+    }
+    s->n = kept;
+    s->stride *= 2;
+}
+
+static int keep(struct still_builder *b, struct store *s, bool broken)
+{
+    const struct slow_picture *slow = b->slow;
+    size_t description = b->description, run = s->seen / STILL_RUN, in_run = s->seen % STILL_RUN;
+    s->seen++;
+    if (in_run == 0 && s->n == s->room) {
+        if (s->room >= 4 * STILL_RUN && 2 * s->room * description > b->store_bytes)
+            thin(s, description);
+        else if (grow(s, description) < 0)
+            return -ENOMEM;
+    }
+    if (run % s->stride != 0)
+        return 0;
+    s->ticks[s->n] = (struct tick){slow_picture_contrast(slow), slow_picture_brightness(slow),
+                                   broken || (in_run == 0 && s->stride > 1)};
+    memcpy(s->blocks + s->n * description, slow_picture_blocks(slow), description);
+    s->n++;
+    return 0;
+}
+
+int still_builder_add(struct still_builder *builder, enum still_part part, const uint8_t *frame, int64_t pts_us, bool gap)
+{
+    bool turn = part != builder->part;
+    enum slow_event event = slow_picture_add(builder->slow, frame, pts_us, gap || turn);
+    builder->part = part;
+    builder->broken = builder->broken || turn || event == SLOW_BROKEN;
+    if (event != SLOW_TICK)
+        return 0;
+    int r = keep(builder, &builder->store[part], builder->broken);
+    builder->broken = false;
+    return r;
+}
+
+/* Finds the lights, and the contrasts of each. */
+static void find_lights(const struct still_builder *b, struct work *w)
+{
+    struct still_memory *m = &w->memory;
+    size_t n = 0;
+    for (int p = 0; p < STILL_PARTS; p++)
+        for (size_t t = 0; t < b->store[p].n; t++)
+            w->values[n++] = (double)b->store[p].ticks[t].contrast;
+    m->lights = n > 0 && score_conditions_differ(w->values, n, STILL_LEAST_TICKS, &m->boundary) ? 2 : 1;
+    for (int l = 0; l < STILL_LIGHTS; l++) {
+        m->light[l].least = INFINITY;
+        m->light[l].most = -INFINITY;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct still_light *light = &m->light[still_light_of(m, (float)w->values[i])];
+        light->least = fminf(light->least, (float)w->values[i]);
+        light->most = fmaxf(light->most, (float)w->values[i]);
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    int8_t x = *(const int8_t *)a, y = *(const int8_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Writes the median of each value of a block over n > 0 ticks. `column`: room for n bytes. */
+static void median_description(int8_t *ret, const int8_t *blocks, size_t description, const size_t *members, size_t n,
+                               int8_t *column)
+{
+    for (int i = 0; i < SLOW_VALUES; i++) {
+        for (size_t t = 0; t < n; t++)
+            column[t] = blocks[members[t] * description + (size_t)i];
+        qsort(column, n, sizeof *column, compare);
+        ret[i] = column[n / 2];
+    }
+}
+
+static int squared_difference(const int8_t *a, const int8_t *b)
+{
+    int sum = 0;
+    for (int i = 0; i < SLOW_VALUES; i++)
+        sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return sum;
+}
+
+/* Chooses the exemplars of one block, whose description in tick t is at blocks + t * description. */
+static void choose(int8_t *ret, int exemplars, const int8_t *blocks, size_t description, size_t n, struct work *w)
+{
+    median_description(ret, blocks, description, w->members, n, (int8_t *)w->nearest);
+    for (size_t t = 0; t < n; t++)
+        w->nearest[t] = squared_difference(blocks + w->members[t] * description, ret);
+    for (int k = 1; k < exemplars; k++) {
+        size_t farthest = 0;
+        for (size_t t = 1; t < n; t++)
+            if (w->nearest[t] > w->nearest[farthest])
+                farthest = t;
+        const int8_t *next = blocks + w->members[farthest] * description;
+        memcpy(ret + k * SLOW_VALUES, next, SLOW_VALUES);
+        for (size_t t = 0; t < n; t++) {
+            int squared = squared_difference(blocks + w->members[t] * description, next);
+            w->nearest[t] = squared < w->nearest[t] ? squared : w->nearest[t];
+        }
+    }
+}
+
+static void choose_all(const struct still_builder *b, struct work *w, int part, int light)
+{
+    struct still_memory *m = &w->memory;
+    const struct store *s = &b->store[part];
+    size_t n = 0;
+    for (size_t t = 0; t < s->n; t++)
+        if (still_light_of(m, s->ticks[t].contrast) == light)
+            w->members[n++] = t;
+    int8_t *ret = m->exemplar + still_exemplars_at(m, light, part);
+    for (size_t at = 0; n > 0 && at < b->description; at += SLOW_VALUES)
+        choose(ret + at * (size_t)m->exemplars, m->exemplars, s->blocks + at, b->description, n, w);
+}
+
+/* Writes the rises of tick t of a part, by the exemplars of the other. Ticks come in order. Returns false if it has none. */
+static bool measure(const struct still_builder *b, struct work *w, int part, size_t t)
+{
+    const struct tick *tick = &b->store[part].ticks[t];
+    int light = still_light_of(&w->memory, tick->contrast);
+    if (tick->broken || t == 0)
+        still_rise_break(&w->rise);
+    still_distances(&w->memory, light, 1u << (1 - part), b->store[part].blocks + t * b->description, w->distance);
+    return still_rise_add(&w->rise, light, tick->brightness, w->distance, still_cells(&b->shape), w->rises);
+}
+
+/* Half of each cell's limit is the mean of its neighbourhood of 3x3 cells. */
+static void smooth(float *limit, const struct slow_shape *shape)
+{
+    int rows = still_cell_rows(shape), columns = still_cell_columns(shape);
+    float before[SLOW_BLOCKS_MAX];
+    memcpy(before, limit, sizeof before);
+    for (int i = 0; i < rows * columns; i++) {
+        float sum = 0;
+        int n = 0;
+        for (int y = i / columns - 1; y <= i / columns + 1; y++)
+            for (int x = i % columns - 1; x <= i % columns + 1; x++)
+                if (y >= 0 && y < rows && x >= 0 && x < columns) {
+                    sum += before[y * columns + x];
+                    n++;
+                }
+        limit[i] = (before[i] + sum / (float)n) / 2;
+    }
+}
+
+static void fit_limits(const struct still_builder *b, struct work *w)
+{
+    int cells = still_cells(&b->shape);
+    for (int p = 0; p < STILL_PARTS; p++)
+        for (size_t t = 0; t < b->store[p].n; t++) {
+            if (!measure(b, w, p, t))
+                continue;
+            int light = still_light_of(&w->memory, b->store[p].ticks[t].contrast);
+            float *limit = w->limit[p][light];
+            w->measured[p][light]++;
+            for (int i = 0; i < cells; i++)
+                limit[i] = fmaxf(limit[i], w->rises[i]);
+        }
+    for (int l = 0; l < STILL_LIGHTS; l++) {
+        struct still_light *light = &w->memory.light[l];
+        light->known = true;
+        for (int i = 0; i < cells; i++)
+            light->limit[i] = fmaxf(w->limit[0][l][i], w->limit[1][l][i]);
+        for (int p = 0; p < STILL_PARTS; p++) {
+            light->known = light->known && w->measured[p][l] >= STILL_LEAST_TICKS;
+            smooth(w->limit[p][l], &b->shape);
+        }
+        smooth(light->limit, &b->shape);
+        for (int i = 0; i < cells; i++) {
+            light->limit[i] += LEAST_LIMIT;
+            for (int p = 0; p < STILL_PARTS; p++)
+                w->limit[p][l][i] += LEAST_LIMIT;
+        }
+    }
+}
+
+/* Fits the tail of a light to the statistics of each part, by the limits and the exemplars of the other. */
+static int fit_tail(const struct still_builder *b, struct work *w, int light)
+{
+    struct still_light parted = {0}, *ret = &w->memory.light[light];
+    struct tail tail;
+    size_t n = 0;
+    for (int p = 0; p < STILL_PARTS; p++) {
+        bool follows = false;
+        memcpy(parted.limit, w->limit[1 - p][light], sizeof parted.limit);
+        for (size_t t = 0; t < b->store[p].n; t++) {
+            bool rose = measure(b, w, p, t) && still_light_of(&w->memory, b->store[p].ticks[t].contrast) == light;
+            if (rose)
+                w->windows[n++] = (struct tail_window){still_statistic(&parted, w->rises, still_cells(&b->shape)),
+                                                       follows ? 1e-6 * SLOW_TICK_US : 0};
+            follows = rose;
+        }
+    }
+    int r = tail_fit(&tail, w->windows, n, 1, STILL_BACK, 1, NULL);
+    if (r < 0)
+        return r;
+    ret->rare = tail.run;
+    ret->rare.share /= STILL_BOTH;
+    return 0;
+}
+
+static int learn(const struct still_builder *b, struct work *w)
+{
+    struct still_memory *m = &w->memory;
+    m->shape = b->shape;
+    m->exemplars = still_exemplars(&b->shape);
+    find_lights(b, w);
+    for (int l = 0; l < m->lights; l++)
+        for (int p = 0; p < STILL_PARTS; p++)
+            choose_all(b, w, p, l);
+    fit_limits(b, w);
+    bool known = false;
+    int r = 0;
+    for (int l = 0; r == 0 && l < STILL_LIGHTS; l++)
+        if (m->light[l].known) {
+            known = true;
+            r = fit_tail(b, w, l);
+        }
+    return r < 0 ? r : known ? 0 : -ENODATA;
+}
+
+int still_builder_finish(const struct still_builder *builder, struct still_memory *ret)
+{
+    size_t a = builder->store[0].n, b = builder->store[1].n, most = a > b ? a : b;
+    struct work *w = calloc(1, sizeof *w);
+    int r = -ENOMEM;
+    if (!w)
+        return r;
+    w->members = malloc((most + 1) * sizeof *w->members);
+    w->nearest = malloc((most + 1) * sizeof *w->nearest);
+    w->values = malloc((a + b + 1) * sizeof *w->values);
+    w->windows = malloc((a + b + 1) * sizeof *w->windows);
+    if (w->members && w->nearest && w->values && w->windows && (r = learn(builder, w)) == 0)
+        *ret = w->memory;
+    free(w->members);
+    free(w->nearest);
+    free(w->values);
+    free(w->windows);
+    free(w);
+    return r;
+}
