@@ -416,7 +416,7 @@ class RtspServer:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(["/usr/bin/python3", os.path.join(HERE, "rtsp_server.py"), "--port",
+        self.process = subprocess.Popen(["/usr/bin/python3", os.path.join(HERE, "servers", "rtsp_server.py"), "--port",
                                          str(self.port), *self.args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         line = self.process.stdout.readline().split()
         if len(line) != 2 or line[0] != b"ready":
