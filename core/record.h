@@ -34,14 +34,22 @@ struct score_record {
     struct boxes boxes;         /* empty while the score is low, or where the model cannot tell */
 };
 
+/* What an alert is made from. A camera has at most one open alert of each kind. */
+enum alert_kind {
+    ALERT_ANOMALY,              /* the scores of windows */
+    ALERT_STILL                 /* what was left, taken or moved, or stays where nothing does (VOICE_STILL) */
+};
+const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
+
 struct alert_record {
     uint64_t id;                /* from 1 */
+    enum alert_kind kind;
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
     double peak_score;
-    int64_t peak_us;            /* UTC of the window with the peak score */
-    struct voices voices;       /* of that window */
-    struct boxes boxes;         /* of that window */
+    int64_t peak_us;            /* UTC of the window, or of the tick of VOICE_STILL, with the peak score */
+    struct voices voices;       /* at the peak, those that the alert is made from; others are NAN */
+    struct boxes boxes;         /* at the peak */
 };
 
 /* A log numbers its records from 0 without gaps and keeps those in [oldest, next). */

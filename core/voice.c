@@ -4,7 +4,7 @@
 
 const char *voice_name(enum voice voice)
 {
-    static const char *const names[VOICES] = {"speed", "change", "pace", "appearance"};
+    static const char *const names[VOICES] = {"speed", "change", "pace", "appearance", "still"};
     return names[voice];
 }
 

@@ -20,7 +20,7 @@ enum { FASTEST = 120, MOST_CHANGED = 30 };
 #define LEAST_SPREAD 0.1
 /* A voice varies so many times as far on other footage as the calibration saw. Errors depend on the light and on how the
  * day's things lie about. The figures behind the factor are in docs/score.md. */
-static const double margin_of[VOICES] = {1, 1, 1, 5};
+static const double margin_of[SCORE_VOICES] = {1, 1, 1, 5};
 
 struct layout {
     int rows, columns;          /* of cells */
@@ -234,7 +234,7 @@ static double spreads(const struct score_usual *usual, float value)
 /* The score of `voices` values. */
 static float combine(const struct score_condition *c, const float *values, int voices)
 {
-    double z[VOICES], top = -INFINITY, sum = 0;
+    double z[SCORE_VOICES], top = -INFINITY, sum = 0;
     for (int v = 0; v < voices; v++) {
         z[v] = spreads(&c->usual[v], values[v]);
         top = fmax(top, z[v]);
@@ -265,7 +265,7 @@ void score_map(const struct score_spec *spec, const struct arch *arch, const flo
     const struct places *places = &spec->places[condition];
     for (int i = 0; i < l.rows * l.columns; i++) {
         float speed = logf(l.speed[i] + SPEED_FLOOR);
-        const float values[VOICES] = {
+        const float values[SCORE_VOICES] = {
             [VOICE_SPEED] = speed,
             [VOICE_CHANGE] = logf(l.change[i] + floor),
             [VOICE_PACE] = speed - places->usual[PLACES_PACE][i],

@@ -39,7 +39,7 @@ struct score_usual {
 /* One kind of light. */
 struct score_condition {
     double noise;               /* mean squared difference of successive frames where nothing moves, in the network's units */
-    struct score_usual usual[VOICES];
+    struct score_usual usual[SCORE_VOICES];
     struct pareto rare;         /* runs per hour above z */
 };
 
@@ -54,7 +54,7 @@ struct score_spec {
 };
 
 struct score_features {
-    float voice[VOICES];        /* logarithms; without places, the first two are set */
+    float voice[SCORE_VOICES];        /* logarithms; without places, the first two are set */
     float noise;                /* the median cell's squared difference; score_condition.noise is the median of it */
     float contrast;             /* logarithm of the median cell's squared gradient */
     int condition;              /* index of the condition that the window was measured in */
@@ -80,7 +80,7 @@ float score_of(const struct score_spec *spec, const struct score_features *featu
 /* Writes what each voice says of a window with these features. */
 void score_by_voice(const struct score_spec *spec, const struct score_features *features, struct voices *ret);
 /* How many voices the score has. Those from VOICE_PACE on need places, in the order of enum places_map. */
-static inline int score_voices(const struct score_spec *spec) { return spec->has_places ? VOICES : VOICE_PACE; }
+static inline int score_voices(const struct score_spec *spec) { return spec->has_places ? SCORE_VOICES : VOICE_PACE; }
 
 /* The score of each cell by itself, map [rows, columns], after score_measure() on the same scratch. The largest values are
  * near the window's score. */

@@ -9,6 +9,8 @@
 enum { SETTLE = SLOW_SAMPLES / SLOW_STEP };     /* ticks after a change of light whose slow pictures may be of both lights */
 #define LIGHT_MARGIN 0.2f       /* how far beyond the learned contrasts a contrast still is of a known light */
 #define LEAST_RISE 1e-3f        /* keeps the logarithm of no rise finite */
+/* Added to the limits. Where nothing ever changed, a rise below it means nothing. */
+#define LEAST_LIMIT 0.02f
 
 int still_exemplars(const struct slow_shape *shape)
 {
@@ -20,6 +22,34 @@ size_t still_exemplars_at(const struct still_memory *memory, int light, int part
 {
     size_t of_part = (size_t)(memory->shape.rows * memory->shape.columns * memory->exemplars) * SLOW_VALUES;
     return (size_t)(light * STILL_PARTS + part) * of_part;
+}
+
+/* Half of each cell's limit is the mean of its neighbourhood of 3x3 cells. */
+void still_limits(const struct slow_shape *shape, const float *a, const float *b, float *ret)
+{
+    int rows = still_cell_rows(shape), columns = still_cell_columns(shape);
+    float largest[SLOW_BLOCKS_MAX];
+    for (int i = 0; i < rows * columns; i++)
+        largest[i] = b ? fmaxf(a[i], b[i]) : a[i];
+    for (int i = 0; i < rows * columns; i++) {
+        float sum = 0;
+        int n = 0;
+        for (int y = i / columns - 1; y <= i / columns + 1; y++)
+            for (int x = i % columns - 1; x <= i % columns + 1; x++)
+                if (y >= 0 && y < rows && x >= 0 && x < columns) {
+                    sum += largest[y * columns + x];
+                    n++;
+                }
+        ret[i] = (largest[i] + sum / (float)n) / 2 + LEAST_LIMIT;
+    }
+}
+
+int still_lights_known(const struct still_memory *memory)
+{
+    int known = 0;
+    for (int l = 0; l < memory->lights; l++)
+        known += memory->light[l].known;
+    return known;
 }
 
 int still_light_of(const struct still_memory *memory, float contrast)

@@ -40,11 +40,13 @@ enum { STILL_LIGHTS = 2,
 struct still_light {
     bool known;                         /* false: too little footage in this light; nothing is found in it */
     float least, most;                  /* the contrasts of its slow pictures; others are of an unknown light */
-    float limit[SLOW_BLOCKS_MAX];       /* by cell, row by row; > 0 */
+    float largest[STILL_PARTS][SLOW_BLOCKS_MAX];    /* by cell, row by row: the largest rise in a part, by the exemplars of
+                                                     * the other; >= 0 */
+    float limit[SLOW_BLOCKS_MAX];       /* by cell; > 0; still_limits() of both parts */
     struct pareto rare;                 /* runs per hour above a statistic */
 };
 
-/* The frozen memory, 205 KB of plain data. */
+/* The frozen memory, 220 KB of plain data. */
 struct still_memory {
     struct slow_shape shape;
     int lights;                         /* 1 or 2 */
@@ -63,6 +65,12 @@ size_t still_exemplars_at(const struct still_memory *memory, int light, int part
 static inline int still_cell_rows(const struct slow_shape *shape) { return shape->rows - 3; }
 static inline int still_cell_columns(const struct slow_shape *shape) { return shape->columns - 3; }
 static inline int still_cells(const struct slow_shape *shape) { return still_cell_rows(shape) * still_cell_columns(shape); }
+
+/* The limits ret [cells] from the largest rises [cells] of one part, or of two (b may be NULL). */
+void still_limits(const struct slow_shape *shape, const float *a, const float *b, float *ret);
+
+/* How many lights are known. */
+int still_lights_known(const struct still_memory *memory);
 
 /* The light of a slow picture by its contrast: 0 or 1, whether known or not. */
 int still_light_of(const struct still_memory *memory, float contrast);

@@ -7,9 +7,6 @@
 
 #include "core/score/score.h"
 
-/* Added to the limits. Where nothing ever changed, a rise below it means nothing. */
-#define LEAST_LIMIT 0.02f
-
 /* One tick of the footage. */
 struct tick {
     float contrast, brightness;
@@ -38,7 +35,7 @@ struct work {
     struct still_memory memory;
     struct still_rise rise;
     float distance[SLOW_BLOCKS_MAX], rises[SLOW_BLOCKS_MAX];
-    float limit[STILL_PARTS][STILL_LIGHTS][SLOW_BLOCKS_MAX];   /* by the rises of a part from the exemplars of the other */
+    int first;                  /* the first part to measure: STILL_CALIBRATED if STILL_LEARNED is that of a memory */
     long measured[STILL_PARTS][STILL_LIGHTS];           /* rises of a part */
     size_t *members;            /* [most ticks] ticks of one light */
     int *nearest;               /* [most ticks] squared differences to the exemplars so far */
@@ -138,7 +135,7 @@ int still_builder_add(struct still_builder *builder, enum still_part part, const
     return r;
 }
 
-/* Finds the lights, and the contrasts of each. */
+/* Finds how many lights there are. */
 static void find_lights(const struct still_builder *b, struct work *w)
 {
     struct still_memory *m = &w->memory;
@@ -148,14 +145,22 @@ static void find_lights(const struct still_builder *b, struct work *w)
             w->values[n++] = (double)b->store[p].ticks[t].contrast;
     m->lights = n > 0 && score_conditions_differ(w->values, n, STILL_LEAST_TICKS, &m->boundary) ? 2 : 1;
     for (int l = 0; l < STILL_LIGHTS; l++) {
+        m->light[l].known = l < m->lights;
         m->light[l].least = INFINITY;
         m->light[l].most = -INFINITY;
     }
-    for (size_t i = 0; i < n; i++) {
-        struct still_light *light = &m->light[still_light_of(m, (float)w->values[i])];
-        light->least = fminf(light->least, (float)w->values[i]);
-        light->most = fmaxf(light->most, (float)w->values[i]);
-    }
+}
+
+/* Widens the contrasts of each light by those of the parts measured. */
+static void find_contrasts(const struct still_builder *b, struct work *w)
+{
+    for (int p = w->first; p < STILL_PARTS; p++)
+        for (size_t t = 0; t < b->store[p].n; t++) {
+            float contrast = b->store[p].ticks[t].contrast;
+            struct still_light *light = &w->memory.light[still_light_of(&w->memory, contrast)];
+            light->least = fminf(light->least, contrast);
+            light->most = fmaxf(light->most, contrast);
+        }
 }
 
 static int compare(const void *a, const void *b)
@@ -228,53 +233,27 @@ static bool measure(const struct still_builder *b, struct work *w, int part, siz
     return still_rise_add(&w->rise, light, tick->brightness, w->distance, still_cells(&b->shape), w->rises);
 }
 
-/* Half of each cell's limit is the mean of its neighbourhood of 3x3 cells. */
-static void smooth(float *limit, const struct slow_shape *shape)
-{
-    int rows = still_cell_rows(shape), columns = still_cell_columns(shape);
-    float before[SLOW_BLOCKS_MAX];
-    memcpy(before, limit, sizeof before);
-    for (int i = 0; i < rows * columns; i++) {
-        float sum = 0;
-        int n = 0;
-        for (int y = i / columns - 1; y <= i / columns + 1; y++)
-            for (int x = i % columns - 1; x <= i % columns + 1; x++)
-                if (y >= 0 && y < rows && x >= 0 && x < columns) {
-                    sum += before[y * columns + x];
-                    n++;
-                }
-        limit[i] = (before[i] + sum / (float)n) / 2;
-    }
-}
-
 static void fit_limits(const struct still_builder *b, struct work *w)
 {
     int cells = still_cells(&b->shape);
-    for (int p = 0; p < STILL_PARTS; p++)
+    for (int p = w->first; p < STILL_PARTS; p++) {
+        for (int l = 0; l < STILL_LIGHTS; l++)
+            memset(w->memory.light[l].largest[p], 0, sizeof w->memory.light[l].largest[p]);
         for (size_t t = 0; t < b->store[p].n; t++) {
             if (!measure(b, w, p, t))
                 continue;
             int light = still_light_of(&w->memory, b->store[p].ticks[t].contrast);
-            float *limit = w->limit[p][light];
+            float *largest = w->memory.light[light].largest[p];
             w->measured[p][light]++;
             for (int i = 0; i < cells; i++)
-                limit[i] = fmaxf(limit[i], w->rises[i]);
+                largest[i] = fmaxf(largest[i], w->rises[i]);
         }
+    }
     for (int l = 0; l < STILL_LIGHTS; l++) {
         struct still_light *light = &w->memory.light[l];
-        light->known = true;
-        for (int i = 0; i < cells; i++)
-            light->limit[i] = fmaxf(w->limit[0][l][i], w->limit[1][l][i]);
-        for (int p = 0; p < STILL_PARTS; p++) {
+        for (int p = w->first; p < STILL_PARTS; p++)
             light->known = light->known && w->measured[p][l] >= STILL_LEAST_TICKS;
-            smooth(w->limit[p][l], &b->shape);
-        }
-        smooth(light->limit, &b->shape);
-        for (int i = 0; i < cells; i++) {
-            light->limit[i] += LEAST_LIMIT;
-            for (int p = 0; p < STILL_PARTS; p++)
-                w->limit[p][l][i] += LEAST_LIMIT;
-        }
+        still_limits(&b->shape, light->largest[0], light->largest[1], light->limit);
     }
 }
 
@@ -284,9 +263,9 @@ static int fit_tail(const struct still_builder *b, struct work *w, int light)
     struct still_light parted = {0}, *ret = &w->memory.light[light];
     struct tail tail;
     size_t n = 0;
-    for (int p = 0; p < STILL_PARTS; p++) {
+    for (int p = w->first; p < STILL_PARTS; p++) {
         bool follows = false;
-        memcpy(parted.limit, w->limit[1 - p][light], sizeof parted.limit);
+        still_limits(&b->shape, ret->largest[1 - p], NULL, parted.limit);
         for (size_t t = 0; t < b->store[p].n; t++) {
             bool rose = measure(b, w, p, t) && still_light_of(&w->memory, b->store[p].ticks[t].contrast) == light;
             if (rose)
@@ -299,31 +278,27 @@ static int fit_tail(const struct still_builder *b, struct work *w, int light)
     if (r < 0)
         return r;
     ret->rare = tail.run;
-    ret->rare.share /= STILL_BOTH;
+    ret->rare.share /= w->first == STILL_CALIBRATED ? STILL_AGAIN : STILL_BOTH;
     return 0;
 }
 
 static int learn(const struct still_builder *b, struct work *w)
 {
     struct still_memory *m = &w->memory;
-    m->shape = b->shape;
-    m->exemplars = still_exemplars(&b->shape);
-    find_lights(b, w);
+    find_contrasts(b, w);
     for (int l = 0; l < m->lights; l++)
-        for (int p = 0; p < STILL_PARTS; p++)
-            choose_all(b, w, p, l);
+        for (int p = w->first; p < STILL_PARTS; p++)
+            if (m->light[l].known)
+                choose_all(b, w, p, l);
     fit_limits(b, w);
-    bool known = false;
     int r = 0;
-    for (int l = 0; r == 0 && l < STILL_LIGHTS; l++)
-        if (m->light[l].known) {
-            known = true;
+    for (int l = 0; r == 0 && l < m->lights; l++)
+        if (m->light[l].known)
             r = fit_tail(b, w, l);
-        }
-    return r < 0 ? r : known ? 0 : -ENODATA;
+    return r < 0 ? r : still_lights_known(m) > 0 ? 0 : -ENODATA;
 }
 
-int still_builder_finish(const struct still_builder *builder, struct still_memory *ret)
+int still_builder_finish(const struct still_builder *builder, const struct still_memory *learned, struct still_memory *ret)
 {
     size_t a = builder->store[0].n, b = builder->store[1].n, most = a > b ? a : b;
     struct work *w = calloc(1, sizeof *w);
@@ -334,8 +309,19 @@ int still_builder_finish(const struct still_builder *builder, struct still_memor
     w->nearest = malloc((most + 1) * sizeof *w->nearest);
     w->values = malloc((a + b + 1) * sizeof *w->values);
     w->windows = malloc((a + b + 1) * sizeof *w->windows);
-    if (w->members && w->nearest && w->values && w->windows && (r = learn(builder, w)) == 0)
+    if (!w->members || !w->nearest || !w->values || !w->windows)
+        goto out;
+    if (learned) {
+        w->memory = *learned;
+        w->first = STILL_CALIBRATED;
+    } else {
+        w->memory.shape = builder->shape;
+        w->memory.exemplars = still_exemplars(&builder->shape);
+        find_lights(builder, w);
+    }
+    if ((r = learn(builder, w)) == 0)
         *ret = w->memory;
+out:
     free(w->members);
     free(w->nearest);
     free(w->values);

@@ -6,7 +6,8 @@
  *
  * The rises of each part are measured from the exemplars of the other. A cell's limit is the largest of both parts. The tail
  * is fitted to the statistics of each part by the exemplars and the limits of the other. The whole memory alerts less often
- * than that; STILL_BOTH divides the rate (docs/score.md).
+ * than that; STILL_BOTH divides the rate. In a memory that is calibrated again, the statistics of the new part alone are known,
+ * and STILL_AGAIN divides their rate. Figures: docs/score.md.
  *
  * Lights are told apart as in core/score/score.h. A light is known if each part has STILL_LEAST_TICKS rises in it, which takes
  * 22 minutes without a gap. With less footage than that there is no memory.
@@ -20,6 +21,7 @@
 
 enum { STILL_LEAST_TICKS = 150, STILL_RUN = 64, STILL_STORE_BYTES = 64 << 20 };
 #define STILL_BOTH 3.0
+#define STILL_AGAIN 5.0
 
 enum still_part { STILL_LEARNED, STILL_CALIBRATED };
 
@@ -34,7 +36,9 @@ void still_builder_close(struct still_builder *builder);            /* takes NUL
  * at each turn. 0 or -ENOMEM. */
 int still_builder_add(struct still_builder *builder, enum still_part part, const uint8_t *frame, int64_t pts_us, bool gap);
 
-/* Learns the memory, the caller's. 0; -ENODATA if no light is known; or -ENOMEM. *ret is untouched on failure. */
-int still_builder_finish(const struct still_builder *builder, struct still_memory *ret);
+/* Learns the memory, the caller's. learned: NULL, or a memory for the same frames. Then STILL_LEARNED is the part of that
+ * memory, with its lights, and only STILL_CALIBRATED is taken from the builder. 0; -ENODATA if no light is known; or -ENOMEM.
+ * *ret is untouched on failure, and may be *learned. */
+int still_builder_finish(const struct still_builder *builder, const struct still_memory *learned, struct still_memory *ret);
 
 #endif

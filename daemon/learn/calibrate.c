@@ -12,6 +12,7 @@
 #include "daemon/base/parallel_threads.h"
 #include "daemon/learn/calibrator.h"
 #include "daemon/learn/inputs.h"
+#include "daemon/learn/still_learner.h"
 #include "daemon/learn/survey.h"
 #include "io/footage/footage.h"
 #include "io/model/model_file.h"
@@ -37,6 +38,18 @@ static json_t *story(const struct calibrate *o, const json_t *training, size_t f
     return copy;
 }
 
+/* A model that knows what stands still keeps what it learned of that, and is calibrated on the footage. Another one learns it
+ * from four fifths of each hour. With too little footage *ret is NULL. */
+static int learn_still(struct still_memory **ret, const struct model_file *file, struct footage *footage,
+                       struct footage_range all, struct error *err)
+{
+    size_t rounds = footage_rounds(footage, all);
+    const struct still_learner_options options = {.footage = footage, .memory = file->still,
+                                                  .learned = {all, rounds, 0, 0.8},
+                                                  .calibrated = {all, rounds, file->still ? 0 : 0.8, 1}};
+    return still_learner_run(ret, &options, err);
+}
+
 static int calibrate(const struct calibrate *o, struct error *err)
 {
     struct model_file file = {0};
@@ -44,6 +57,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
     struct parallel_threads *threads = NULL;
     struct calibration calibration;
     struct survey verified;
+    struct still_memory *still = NULL;
     int r = model_file_load(&file, o->model, err);
     if (r < 0)
         return r;
@@ -78,9 +92,11 @@ static int calibrate(const struct calibrate *o, struct error *err)
     if ((r = calibrator_run(&calibration, file.model, &how, &parallel, err)) < 0 ||
         (r = survey_run(&verified, &survey, ALERT_DEFAULT_K, ALERT_DEFAULT_N, file.model, &calibration, &parallel, err)) < 0)
         goto out;
+    if ((r = learn_still(&still, &file, footage, calibrated, err)) < 0)
+        goto out;
     json_t *training = story(o, file.training, calibrated.end, verified.windows > 0 ?
                              survey_to_json(&verified, &calibration, footage) : json_null());
-    r = training ? model_file_save(o->output, file.model, &calibration, training, err)
+    r = training ? model_file_save(o->output, file.model, &calibration, still ? still : file.still, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
     if (r == 0) {
@@ -89,10 +105,12 @@ static int calibrate(const struct calibrate *o, struct error *err)
                calibration.tail.hours, calibration.windows, calibration.tail.runs, calibration.tail.run.level,
                calibration.median, calibration.maximum);
         survey_print_provisional(&calibration, o->alerts_a_day);
+        still_learner_report(still ? still : file.still);
         if (verified.windows > 0)
             survey_print_verified(&verified, &calibration);
     }
 out:
+    free(still);
     parallel_threads_close(threads);
     footage_close(footage);
     model_file_clear(&file);

@@ -378,7 +378,7 @@ static int learn(const struct learn *o, struct error *err)
     if (r < 0)
         goto out;
     json_t *training = story(o, &options, &result, arch.memory.slots, footage);
-    r = training ? model_file_save(o->output, model, &result.calibration, training, err)
+    r = training ? model_file_save(o->output, model, &result.calibration, result.still, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
     if (r == 0) {
@@ -386,6 +386,7 @@ static int learn(const struct learn *o, struct error *err)
         if (o->camera)
             unlink(recording);
         report(o->output, &result, o->alerts_a_day);
+        still_learner_report(result.still);
         report_surveys(&result, footage);
     }
 out:
@@ -393,6 +394,7 @@ out:
         log_event(LOG_NOTICE, "recording_kept", "path", recording ? recording : "", "reason",
                   "the same command with --resume learns from it", NULL);
     free(result.slot_use);
+    free(result.still);
     free(checkpoint);
     free(recording);
     json_decref(belonging);

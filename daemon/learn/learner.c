@@ -326,6 +326,10 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
                       100 * result.held_out.alive);
     if (r == 0)
         r = score(&result, model, &scoring, parallel, err);
+    const struct still_learner_options still = {.footage = footage, .learned = options->learn, .calibrated = options->held_out,
+                                                .stop = options->stop};
+    if (r == 0)
+        r = still_learner_run(&result.still, &still, err);
     if (r == 0)
         *ret = result;
     else

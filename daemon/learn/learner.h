@@ -11,6 +11,7 @@
 #include "core/network/training.h"
 #include "core/parallel.h"
 #include "core/score/calibration.h"
+#include "daemon/learn/still_learner.h"
 #include "daemon/learn/survey.h"
 #include "io/footage/footage.h"
 
@@ -43,6 +44,7 @@ struct learner_progress {
 
 struct learner_result {
     struct calibration calibration;
+    struct still_memory *still; /* the caller frees it; NULL: too little footage, or pictures that are too small */
     struct survey verified;     /* the third part, by the default alert rule */
     struct survey learned;      /* the first part, at a stride of half a window; each window can alert alone */
     struct training_evaluation held_out;

@@ -15,10 +15,12 @@ struct kept_frame {
     int64_t pts_us;
     uint64_t sequence;          /* number of the unbroken sequence that it is in */
     int64_t same_since_us;      /* time of the first frame in the run of equal frames up to this one */
+    struct still_result still;  /* what stood still at this frame */
 };
 
 struct due_window {
     struct clip_window window;
+    struct still_result still;  /* at the window's last frame */
     uint64_t ticket;            /* for the static gate: number among the windows not left out */
     float *map;                 /* [map_h, map_w] */
     int r;
@@ -28,6 +30,7 @@ struct due_window {
 struct clip_scorer {
     const struct plan *plan;
     const struct calibration *calibration;
+    const struct still_memory *still;           /* NULL: none, or no calibration */
     struct parallel parallel;
     int length, stride, kept_per_window;        /* frames */
     size_t frame_size;
@@ -55,6 +58,9 @@ struct clip_scorer {
     uint64_t last_sequence;                     /* of the last window that was not left out */
     struct static_gate *gate;                   /* NULL: all windows are computed */
     struct static_repeat repeat;                /* repeat.last is [frame_size] */
+    struct still_watch *watch;                  /* NULL: still is */
+    struct still_result still_now;
+    bool still_gap;                             /* the sequence broke since the last frame that watch took */
     bool ended;
     int source_result;
     struct error source_err;
@@ -66,7 +72,7 @@ static bool has_own_map(const struct calibration *calibration)
 }
 
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
-              const struct parallel *parallel, int stride, enum clip_static statics, struct error *err)
+              const struct still_memory *still, const struct parallel *parallel, int stride, enum clip_static statics, struct error *err)
 {
     const struct arch *arch = plan_arch(plan);
     struct clip_scorer *s;
@@ -82,6 +88,7 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
         return error_set(err, -ENOMEM, "out of memory");
     s->plan = plan;
     s->calibration = calibration;
+    s->still = calibration ? still : NULL;
     s->parallel = *parallel;
     s->length = arch->frames;
     s->stride = stride;
@@ -137,6 +144,7 @@ void clip_close(struct clip_scorer *s)
     free(s->workspaces);
     free(s->frame_caches);
     static_gate_close(s->gate);
+    still_watch_close(s->watch);
     free(s->repeat.last);
     free(s->sums);
     free(s->maps);
@@ -171,6 +179,7 @@ static void take_window(struct clip_scorer *s)
         struct due_window *due = &s->next_due[s->n_next++];
         due->r = 0;
         due->ticket = s->summary->windows;
+        due->still = s->frames[slot_of(s, s->frame - 1)].still;
         due->window = (struct clip_window){
             .index = s->window,
             .frame = centre,
@@ -182,6 +191,16 @@ static void take_window(struct clip_scorer *s)
         s->summary->windows++;
     }
     s->window++;
+}
+
+/* Shows a frame to the clock of what stands still. */
+static void watch_still(struct clip_scorer *s, const uint8_t *pixels, const struct source_frame *frame)
+{
+    s->still_gap = s->still_gap || frame->gap || frame->corrupt;
+    if (!s->watch || frame->corrupt)
+        return;
+    still_watch_add(s->watch, pixels, frame->pts_us, s->still_gap, &s->still_now);
+    s->still_gap = false;
 }
 
 /* Reads frames until a batch of windows is complete, those left out included, or the source ends. */
@@ -209,9 +228,11 @@ static void decode_batch(struct clip_scorer *s)
         s->summary->corrupt += frame.corrupt;
         s->summary->frames++;
         s->repeat.begun = s->repeat.begun && !frame.gap;
+        watch_still(s, s->pixels + slot * s->frame_size, &frame);
         s->frames[slot] = (struct kept_frame){
             frame.pts_us, s->sequence,
-            static_repeat_since(&s->repeat, s->pixels + slot * s->frame_size, s->frame_size, frame.pts_us)};
+            static_repeat_since(&s->repeat, s->pixels + slot * s->frame_size, s->frame_size, frame.pts_us),
+            s->still_now};
         if (s->frame++ == s->window * (uint64_t)s->stride + (uint64_t)s->length - 1)
             take_window(s);
     }
@@ -333,6 +354,11 @@ int clip_score(struct clip_scorer *s, struct source *source, const struct clip_s
     s->repeat.begun = false;
     static_gate_close(s->gate);
     s->gate = NULL;
+    still_watch_close(s->watch);
+    s->watch = NULL;
+    s->still_now = (struct still_result){.level = NAN};
+    if (s->still && still_watch_open(&s->watch, s->still, (float)s->calibration->threshold) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
     if (s->statics != CLIP_COMPUTE_ALL) {
         const struct static_rule rule = {
             .threshold = (float)s->calibration->threshold,
@@ -359,6 +385,8 @@ int clip_score(struct clip_scorer *s, struct source *source, const struct clip_s
                 summary->static_difference = fmaxf(summary->static_difference,
                                                    fabsf(due->window.own_score - due->window.score));
             }
+            due->window.voices.score[VOICE_STILL] = due->still.level;
+            due->window.still_boxes = due->still.boxes;
             r = sink->window(sink->arg, &due->window, err);
             if (r < 0)
                 return r;

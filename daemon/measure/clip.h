@@ -7,12 +7,14 @@
 #ifndef MEMAED_DAEMON_MEASURE_CLIP_H
 #define MEMAED_DAEMON_MEASURE_CLIP_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/network/plan.h"
 #include "core/parallel.h"
 #include "core/score/calibration.h"
+#include "core/still/still.h"
 #include "io/video/source.h"
 
 struct clip_scorer;
@@ -27,8 +29,9 @@ struct clip_window {
     float own_score;            /* of a static window with CLIP_STATIC_VERIFIED: its own score */
     float reference;            /* the mean reconstruction error */
     float score;                /* what alerts are made from; equals reference if memaed did not calibrate the model */
-    struct voices voices;       /* what each voice of the score says */
+    struct voices voices;       /* what each voice says; VOICE_STILL as it was at the window's last frame */
     struct boxes boxes;         /* by the calibration's thresholds; calibration_boxes() */
+    struct boxes still_boxes;   /* around what stands still, at the window's last frame */
     /* Map of where the window is abnormal: map_h x map_w cells that cover the picture evenly, larger is more abnormal.
      * Pixel (y, x) of h x w lies in cell (y * map_h / h, x * map_w / w). A cell has its own score; if the calibration has
      * none, the mean squared error of the window's frames, in cells of about 8x8 pixels. Borrowed, for the sink's calls
@@ -36,6 +39,9 @@ struct clip_window {
     const float *map;
     int map_h, map_w;
 };
+
+/* How unusual the window is by all that alerts are made from: its score, or what stands still if that is higher. */
+static inline float clip_window_level(const struct clip_window *w) { return fmaxf(w->score, w->voices.score[VOICE_STILL]); }
 
 /* Takes results. A negative return value ends the clip; clip_score() returns it, with err as the sink set it. */
 struct clip_sink {
@@ -60,11 +66,11 @@ struct clip_summary {
     float static_difference;    /* largest difference of score and own_score */
 };
 
-/* Opens a scorer. plan, calibration and the threads of parallel are borrowed until clip_close(). calibration NULL: the
- * score is the reference. Returns 0; -EINVAL if the network is not for cameras (one channel), or if statics asks for static
+/* Opens a scorer. plan, calibration, still and the threads of parallel are borrowed until clip_close(). calibration NULL: the
+ * score is the reference. still NULL, or no calibration: nothing is said of what stands still. Returns 0; -EINVAL if the network is not for cameras (one channel), or if statics asks for static
  * windows and the calibration has no bound for them; -ENOMEM. err names the cause. */
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
-              const struct parallel *parallel, int stride, enum clip_static statics, struct error *err);
+              const struct still_memory *still, const struct parallel *parallel, int stride, enum clip_static statics, struct error *err);
 void clip_close(struct clip_scorer *scorer);            /* takes NULL */
 
 /* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, or the negative

@@ -58,7 +58,7 @@ static int member_open(struct member *m, const char *path, const struct eval *ev
     r = calibration_open_plan(&m->plan, m->file.model, calibration, eval->precision, err);
     if (r < 0)
         return r;
-    return clip_open(&m->scorer, m->plan, calibration, parallel, eval->stride, CLIP_COMPUTE_ALL, err);
+    return clip_open(&m->scorer, m->plan, calibration, m->file.still, parallel, eval->stride, CLIP_COMPUTE_ALL, err);
 }
 
 static void member_close(struct member *m)

@@ -1,5 +1,6 @@
 #include "daemon/measure/figures.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,18 +145,22 @@ static json_t *auc_json(const double *scores, const uint8_t *labels, size_t n)
     return evaluation_auc(&auc, scores, labels, n) == 0 ? json_real(auc) : json_null();
 }
 
-/* The AUC of each voice by itself; null for a voice that the model does not have. */
+/* The AUC of each voice by itself; null for a voice that the model does not have. Where VOICE_STILL has no opinion, nothing
+ * unusual stands still. */
 static json_t *voices_auc(const struct figures *f, const struct pooled *p)
 {
     json_t *ret = json_object();
     double *values = malloc((p->n + 1) * sizeof *values);
 
     for (int v = 0; values && v < VOICES; v++) {
-        size_t n = 0;
+        size_t n = 0, spoken = 0;
         for (size_t i = 0; i < f->n; i++)
-            for (size_t k = 0; k < f->clips[i].n; k++)
-                values[n++] = (double)f->clips[i].voices[k].score[v];
-        json_object_set_new(ret, voice_name((enum voice)v), auc_json(values, p->labels, n));
+            for (size_t k = 0; k < f->clips[i].n; k++) {
+                float value = f->clips[i].voices[k].score[v];
+                spoken += !isnan(value);
+                values[n++] = isnan(value) ? -(double)FLT_MAX : (double)value;
+            }
+        json_object_set_new(ret, voice_name((enum voice)v), spoken > 0 ? auc_json(values, p->labels, n) : json_null());
     }
     free(values);
     return ret;

@@ -126,7 +126,7 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
         c->maps[at * cells + i] += (float)keeping->share * window->map[i];
     for (int v = 0; v < VOICES; v++)
         c->voices[at].score[v] += (float)keeping->share * window->voices.score[v];
-    c->scores[at] += (float)keeping->share * window->score;
+    c->scores[at] += (float)keeping->share * clip_window_level(window);
     c->reference[at] += keeping->share * (double)window->reference;
     return 0;
 }

@@ -81,7 +81,7 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
     } else if (at >= n->n) {
         return error_set(err, -EIO, "the file changed while it was read");
     }
-    n->scores[at] += k->share * window->score;
+    n->scores[at] += k->share * clip_window_level(window);
     if (!k->last)
         return 0;
     if (n->joined[at]) {

@@ -167,6 +167,7 @@ static int print_json(const struct score *score, const struct clip_window *windo
         json_object_set_new(row, "voice", loudest_json(&window->voices));
         json_object_set_new(row, "voices", voices_json(&window->voices));
         json_object_set_new(row, "boxes", boxes_json(&window->boxes));
+        json_object_set_new(row, "still_boxes", boxes_json(&window->still_boxes));
     }
     if (row)
         json_object_set_new(row, "static", json_boolean(window->is_static));
@@ -203,6 +204,8 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
         print_csv_boxes(&window->boxes);
         fputs(window->is_static ? ",1" : ",0", stdout);
         print_csv_voices(&window->voices);
+        putchar(',');
+        print_csv_boxes(&window->still_boxes);
         putchar('\n');
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -315,8 +318,8 @@ static int score_all(struct score *score)
     struct parallel parallel = parallel_threads_parallel(threads);
     score->tail = file.has_calibration && file.calibration.has_tail ? &file.calibration.tail : NULL;
     score->has_map = file.has_calibration && file.calibration.has_score;
-    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, &parallel, score->stride,
-                  score->statics, &err);
+    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, file.still, &parallel,
+                  score->stride, score->statics, &err);
     if (r < 0) {
         fprintf(stderr, "memaed score: %s: %s\n", score->model_path, err.text);
         goto end;
@@ -331,7 +334,7 @@ static int score_all(struct score *score)
         score->static_bound = calibration_static_bound(&file.calibration, plan_precision(plan));
     if (score->format == FORMAT_CSV &&
         (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static,voice,speed,change,pace,"
-              "appearance") < 0 || fflush(stdout) != 0)) {
+              "appearance,still,still_boxes") < 0 || fflush(stdout) != 0)) {
         fprintf(stderr, "memaed score: standard output: %s\n", strerror(errno));
         goto end;
     }
@@ -428,10 +431,14 @@ const struct command score_command = {
              "picture from its upper left corner, the highest score first, with blanks between. In JSON, a list of "
              "objects.\n"
              "  static: 1 (in JSON true) where the window was not computed.\n"
-             "  voice: the loudest voice of the score.\n"
+             "  voice: the loudest voice.\n"
              "  speed, change, pace, appearance: what the score would be if this voice alone spoke. In JSON, the object "
              "voices. Empty "
-             "where the model has no such voice.\n\n"
+             "where the model has no such voice.\n"
+             "  still: how unusual it is what was left, taken or moved, in the unit of the score; the score does not "
+             "contain it, and memaed run makes alerts of their own from it. Empty where the model learned from too little "
+             "footage, and in the first two minutes.\n"
+             "  still_boxes: where that is, as boxes.\n\n"
              "Windows that touch a corrupt frame or span a gap are left out; the numbers of the others stay. An input "
              "shorter "
              "than one window gives a warning and no rows.\n\n"

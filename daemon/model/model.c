@@ -174,6 +174,15 @@ static void print_calibration(const struct model_file *file)
                calibration_int8_agrees(c) ? "int8" : "fp32");
 }
 
+static void print_still(const struct still_memory *still)
+{
+    if (still)
+        printf("still         what stands still is watched in %d kind%s of light; %d exemplars of a place, a light and a part\n",
+               still_lights_known(still), still_lights_known(still) > 1 ? "s" : "", still->exemplars);
+    else
+        printf("still         none: what stands still is not watched\n");
+}
+
 static int print_training(const struct model_file *file)
 {
     if (!file->training) {
@@ -241,6 +250,8 @@ static int print_text(const struct summary *s)
             printf("; the model does not say how many are in use\n");
     }
     print_calibration(s->file);
+    if (s->file->has_calibration)
+        print_still(s->file->still);
     return print_training(s->file);
 }
 
@@ -270,13 +281,15 @@ static int print_json(const struct summary *s)
                            "multiply_adds", s->memory.multiply_adds);
     }
     json_t *object = json_pack(
-        "{s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:f, s:f, s:o, s:o, s:o}", "model", shown_string(s->path), "size_bytes",
+        "{s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:f, s:f, s:o, s:o, s:o, s:o}", "model", shown_string(s->path), "size_bytes",
         (json_int_t)s->size_bytes, "input", dims_to_json(arch->kind, model->shapes.encoder[0]), "encoder",
         layers_json(arch->kind, arch->encoder, arch->n_encoder, model->shapes.encoder, s->encoder), "memory", memory, "decoder",
         layers_json(arch->kind, arch->decoder, arch->n_decoder, model->shapes.decoder, s->decoder), "parameters",
         (json_int_t)s->total.parameters, "multiply_adds", s->total.multiply_adds, "flop_per_cube",
         2 * s->total.multiply_adds, "arch", arch_to_json(arch), "calibration",
-        s->file->has_calibration ? calibration_to_json(&s->file->calibration, &s->file->model->arch) : json_null(), "training",
+        s->file->has_calibration ? calibration_to_json(&s->file->calibration, &s->file->model->arch) : json_null(), "still",
+        s->file->still ? json_pack("{s:i, s:i}", "lights", still_lights_known(s->file->still), "exemplars",
+                                   s->file->still->exemplars) : json_null(), "training",
         s->file->training ? shown(s->file->training) : json_null());
     char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(object);

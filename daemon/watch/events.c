@@ -67,8 +67,8 @@ static void write_log(const struct event *event)
     switch (event->type) {
     case EVENT_ALERT_OPENED:
     case EVENT_ALERT_CLOSED:
-        log_event(priority, name, "camera", event->camera, "id", log_int(&id, (long long)event->alert->id), "peak_score",
-                  log_real(&number, event->alert->peak_score), NULL);
+        log_event(priority, name, "camera", event->camera, "id", log_int(&id, (long long)event->alert->id), "kind",
+                  alert_kind_name(event->alert->kind), "peak_score", log_real(&number, event->alert->peak_score), NULL);
         return;
     case EVENT_CAMERA_FROZEN:
     case EVENT_CAMERA_UNFROZEN:

@@ -127,6 +127,7 @@ static int member_open(struct fleet *fleet, struct member **ret, struct config *
                                              .owner = config,
                                              .config = camera,
                                              .calibration = file->has_calibration ? &file->calibration : NULL,
+                                             .still = file->still,
                                              .plan = plan,
                                              .fps = check_fps(camera, file),
                                              .rule = has_rule ? &rule : NULL,

@@ -87,9 +87,10 @@ json_t *score_json(const struct score_record *s)
 
 json_t *alert_json(const struct alert_record *a)
 {
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", record_json_count(a->id), "camera", a->camera,
-                     "opened", record_json_time(a->opened_us), "closed",
-                     a->closed_us ? record_json_time(a->closed_us) : json_null(), "peak_score", record_json_number(a->peak_score), "peak_time", record_json_time(a->peak_us), "voice",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", record_json_count(a->id), "camera", a->camera,
+                     "kind", alert_kind_name(a->kind), "opened", record_json_time(a->opened_us), "closed",
+                     a->closed_us ? record_json_time(a->closed_us) : json_null(), "peak_score",
+                     record_json_number(a->peak_score), "peak_time", record_json_time(a->peak_us), "voice",
                      loudest_json(&a->voices), "voices", voices_json(&a->voices), "boxes", boxes_json(&a->boxes));
 }
 

@@ -6,66 +6,7 @@
 #include <stdio.h>
 
 #include "io/base/json.h"
-
-/* Reads the numbers under the first n of keys, which are required, and refuses keys that are not among keys [n_allowed].
- * where: the key of the object itself, for err. */
-static int get_numbers(double *const *ret, const char *const *keys, size_t n, size_t n_allowed, const char *where,
-                       const json_t *json, struct error *err)
-{
-    int r = check_json_keys(json, keys, n_allowed, err);
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        const json_t *value = json_object_get(json, keys[i]);
-        if (!json_is_number(value))
-            r = wrong_json(err, keys[i], "a number", value);
-        else
-            *ret[i] = json_number_value(value);
-    }
-    return r < 0 ? error_prefix(err, r, "%s", where) : 0;
-}
-
-/* Reads a list of n numbers. */
-static int floats_from_json(float *values, int n, const char *key, const json_t *list, struct error *err)
-{
-    if (!json_is_array(list) || json_array_size(list) != (size_t)n)
-        return error_set(err, -EINVAL, "%s: expected a list of %d numbers", key, n);
-    for (int i = 0; i < n; i++) {
-        char where[48];
-        snprintf(where, sizeof where, "%s[%d]", key, i);
-        int r = float_from_json(&values[i], where, json_array_get(list, (size_t)i), err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static json_t *floats_to_json(const float *values, int n)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < n; i++)
-        json_array_append_new(list, float_to_json(values[i]));
-    return list;
-}
-
-static int pareto_check(const struct pareto *p, const char *where, struct error *err)
-{
-    if (!isfinite(p->level) || !(p->share > 0) || !isfinite(p->share) || !(p->scale > 0) || !isfinite(p->scale) ||
-        !(fabs(p->shape) <= 0.5))
-        return error_set(err, -EINVAL, "%s: expected a finite level, share and scale above 0 and a shape of -0.5 to 0.5",
-                         where);
-    return 0;
-}
-
-static int pareto_from_json(struct pareto *p, const char *where, const json_t *json, struct error *err)
-{
-    static const char *const keys[] = {"level", "share", "scale", "shape"};
-    double *const fields[] = {&p->level, &p->share, &p->scale, &p->shape};
-    return get_numbers(fields, keys, COUNT(fields), COUNT(keys), where, json, err);
-}
-
-static json_t *pareto_to_json(const struct pareto *p)
-{
-    return json_pack("{s:f, s:f, s:f, s:f}", "level", p->level, "share", p->share, "scale", p->scale, "shape", p->shape);
-}
+#include "io/model/numbers_json.h"
 
 /* A condition's object has the keys noise and rare, for each voice VOICE_centre and VOICE_spread, and the lists of its
  * places. */
@@ -146,11 +87,11 @@ static int score_check(const struct score_spec *s, const struct arch *arch, stru
 
 static int condition_from_json(struct score_spec *s, const struct arch *arch, int i, const json_t *json, struct error *err)
 {
-    struct voice_keys voices[VOICES];
-    const char *keys[2 + 2 * VOICES + LISTS] = {"noise"};
-    double *fields[1 + 2 * VOICES] = {&s->condition[i].noise};
+    struct voice_keys voices[SCORE_VOICES];
+    const char *keys[2 + 2 * SCORE_VOICES + LISTS] = {"noise"};
+    double *fields[1 + 2 * SCORE_VOICES] = {&s->condition[i].noise};
     size_t n = 1;
-    for (int v = 0; v < VOICES; v++)
+    for (int v = 0; v < SCORE_VOICES; v++)
         voices[v] = keys_of((enum voice)v);
     for (int v = 0; v < score_voices(s); v++) {
         fields[n] = &s->condition[i].usual[v].centre;
@@ -164,7 +105,7 @@ static int condition_from_json(struct score_spec *s, const struct arch *arch, in
         keys[allowed++] = lists[l].key;
     char where[40];
     snprintf(where, sizeof where, "score: conditions[%d]", i);
-    int r = get_numbers(fields, keys, n, allowed, where, json, err);
+    int r = numbers_from_json(fields, keys, n, allowed, where, json, err);
     if (r < 0)
         return r;
     r = pareto_from_json(&s->condition[i].rare, "rare", json_object_get(json, "rare"), err);
@@ -178,7 +119,7 @@ static int score_from_json(struct score_spec *s, const struct arch *arch, const 
 {
     static const char *const keys[] = {"boundary", "conditions"};
     const json_t *list = json_object_get(json, "conditions");
-    int r = get_numbers((double *const[]){&s->boundary}, keys, 1, COUNT(keys), "score", json, err);
+    int r = numbers_from_json((double *const[]){&s->boundary}, keys, 1, COUNT(keys), "score", json, err);
     if (r < 0)
         return r;
     if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > SCORE_CONDITIONS)
@@ -232,7 +173,7 @@ static int tail_from_json(struct tail *t, const json_t *json, struct error *err)
     static const char *const keys[] = {"hours", "windows", "runs", "quantiles", "window", "run"};
     double windows, runs;
     const json_t *quantiles = json_object_get(json, "quantiles");
-    int r = get_numbers((double *const[]){&t->hours, &windows, &runs}, keys, 3, COUNT(keys), "tail", json, err);
+    int r = numbers_from_json((double *const[]){&t->hours, &windows, &runs}, keys, 3, COUNT(keys), "tail", json, err);
     if (r < 0)
         return r;
     if (!(fabs(windows) < 1e15 && fabs(runs) < 1e15))
@@ -292,7 +233,7 @@ static int int8_from_json(struct calibration_int8 *c, const struct arch *arch, c
     static const char *const keys[] = {"rank_correlation", "largest_difference", "windows", "low", "high"};
     const json_t *low = json_object_get(json, "low"), *high = json_object_get(json, "high");
     double windows;
-    int r = get_numbers((double *const[]){&c->rank_correlation, &c->largest_difference, &windows}, keys, 3, COUNT(keys),
+    int r = numbers_from_json((double *const[]){&c->rank_correlation, &c->largest_difference, &windows}, keys, 3, COUNT(keys),
                         "int8", json, err);
     if (r < 0)
         return r;
@@ -354,7 +295,7 @@ static int static_from_json(struct static_limits *s, const struct arch *arch, co
     static const char *const keys[] = {"bound", "largest_difference", "windows", "frozen_s", "light_margin", "limits"};
     const json_t *limits = json_object_get(json, "limits");
     double windows;
-    int r = get_numbers((double *const[]){&s->bound, &s->largest_difference, &windows, &s->frozen_s, &s->light_margin}, keys,
+    int r = numbers_from_json((double *const[]){&s->bound, &s->largest_difference, &windows, &s->frozen_s, &s->light_margin}, keys,
                         5, COUNT(keys), "static", json, err);
     if (r < 0)
         return r;

@@ -9,6 +9,7 @@
 #include "io/base/json.h"
 #include "io/model/calibration_json.h"
 #include "io/model/safetensors.h"
+#include "io/model/still_json.h"
 
 /* ---- the architecture --------------------------------------------------------------------------------------------- */
 
@@ -343,6 +344,14 @@ static int load(struct model_file *ret, const struct safetensors *file, struct e
         if ((r = calibration_from_json(&ret->calibration, &arch, json, err)) < 0)
             error_prefix(err, r, "memae.calibration");
         json_decref(json);
+        json = NULL;
+    }
+    if (r >= 0 && (r = load_json(&json, file, "memae.still", err)) > 0) {
+        ret->still = malloc(sizeof *ret->still);
+        r = ret->still ? still_from_json(ret->still, &arch, json, err) : error_set(err, -ENOMEM, "out of memory");
+        if (r < 0)
+            error_prefix(err, r, "memae.still");
+        json_decref(json);
     }
     if (r < 0 || (r = load_json(&ret->training, file, "memae.training", err)) < 0 ||
         (r = check_tensors(&arch, file, err)) < 0 || (r = model_open(&ret->model, &arch, err)) < 0)
@@ -392,23 +401,27 @@ void model_file_clear(struct model_file *file)
     if (!file)
         return;
     model_close(file->model);
+    free(file->still);
     json_decref(file->training);
     *file = (struct model_file){0};
 }
 
 int model_file_save(const char *path, const struct model *model, const struct calibration *calibration,
-                    const json_t *training, struct error *err)
+                    const struct still_memory *still, const json_t *training, struct error *err)
 {
     int r = 0, n = 0;
-    char *texts[3] = {0};
+    enum { JSONS = 4 };
+    char *texts[JSONS] = {0};
     struct model_tensor t;
     struct model_tensor *tensors = NULL;
     struct safetensors_output *outputs = NULL;
-    const char *metadata[4][2] = {{"format", "memae"}};
+    const char *metadata[JSONS + 1][2] = {{"format", "memae"}};
     size_t n_metadata = 1;
 
     if (calibration && (r = calibration_check(calibration, &model->arch, err)) < 0)
         return error_prefix(err, r, "%s: memae.calibration", path);
+    if (still && (r = still_check(still, &model->arch, err)) < 0)
+        return error_prefix(err, r, "%s: memae.still", path);
     if (training && !json_is_object(training))
         return error_set(err, -EINVAL, "%s: memae.training: expected an object", path);
     while (model_tensor(model, n, &t)) {
@@ -416,12 +429,12 @@ int model_file_save(const char *path, const struct model *model, const struct ca
             return error_prefix(err, r, "%s", path);
         n++;
     }
-    json_t *jsons[3] = {arch_to_json(&model->arch), calibration ? calibration_to_json(calibration, &model->arch) : NULL,
-                        json_incref((json_t *)training)};
-    static const char *const keys[3] = {"memae.arch", "memae.calibration", "memae.training"};
-    static const size_t digits[3] = {9, 17, 15};        /* for float; for double, exactly; for people */
-    bool wanted[3] = {true, calibration != NULL, training != NULL}, enough = true;
-    for (int i = 0; i < 3; i++) {
+    json_t *jsons[JSONS] = {arch_to_json(&model->arch), calibration ? calibration_to_json(calibration, &model->arch) : NULL,
+                            still ? still_to_json(still) : NULL, json_incref((json_t *)training)};
+    static const char *const keys[JSONS] = {"memae.arch", "memae.calibration", "memae.still", "memae.training"};
+    static const size_t digits[JSONS] = {9, 17, 17, 15};        /* for float; for double, exactly; for people */
+    bool wanted[JSONS] = {true, calibration != NULL, still != NULL, training != NULL}, enough = true;
+    for (int i = 0; i < JSONS; i++) {
         if (!wanted[i])
             continue;
         texts[i] = json_dumps(jsons[i], JSON_COMPACT | JSON_REAL_PRECISION(digits[i]));
@@ -446,7 +459,7 @@ int model_file_save(const char *path, const struct model *model, const struct ca
 out:
     free(outputs);
     free(tensors);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < JSONS; i++) {
         free(texts[i]);
         json_decref(jsons[i]);
     }

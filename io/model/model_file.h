@@ -1,7 +1,7 @@
 /* Models as files (docs/model-format.md): safetensors, with JSON in the metadata for the architecture, the calibration and
  * the training. Any thread.
  *
- * io/model/calibration_json.h documents memae.calibration. memae.training is an object whose keys the writer chooses.
+ * io/model/calibration_json.h documents memae.calibration, io/model/still_json.h memae.still. memae.training is an object whose keys the writer chooses.
  * `model show` prints them and reads "slots_used", an integer: the slots that the addressing used. `model prototypes` reads
  * "slot_use": the share of each slot. The object must hold no credentials. */
 #ifndef MEMAED_IO_MODEL_MODEL_FILE_H
@@ -12,11 +12,13 @@
 
 #include "core/network/model.h"
 #include "core/score/calibration.h"
+#include "core/still/still.h"
 
 struct model_file {
     struct model *model;                /* owned */
     bool has_calibration;
     struct calibration calibration;
+    struct still_memory *still;         /* owned; NULL: the model does not know what stands still */
     json_t *training;                   /* memae.training as in the file, or NULL; owned */
 };
 
@@ -29,11 +31,11 @@ int model_file_load(struct model_file *ret, const char *path, struct error *err)
 int model_file_load_memory(struct model_file *ret, const void *data, size_t size, const char *name, struct error *err);
 void model_file_clear(struct model_file *file);         /* takes NULL, and zeros */
 
-/* Writes a file atomically (safetensors_write). calibration and training may be NULL. A model that could not be loaded
+/* Writes a file atomically (safetensors_write). calibration, still and training may be NULL. A model that could not be loaded
  * again is -EINVAL: values that are not finite, or a calibration that fails its checks. After a failure the file at path is
  * as before. */
 int model_file_save(const char *path, const struct model *model, const struct calibration *calibration,
-                    const json_t *training, struct error *err);
+                    const struct still_memory *still, const json_t *training, struct error *err);
 
 /* An architecture from and to the JSON of docs/model-format.md. arch_from_json() refuses unknown keys, wrong types and
  * wrong ranges, and runs arch_shapes(); err names the place ("encoder[2]: kernel[0]: …"). Optional keys and their defaults:

@@ -414,7 +414,7 @@ class Committee(Case):
             self.assertAlmostEqual(four[voice], self.auc(False, models[1], column=voice), places=4)
         self.assertGreater(len(set(four.values())), 2)
         both = self.eval(self.labels, "--model", models[0])["auc_voices"]
-        self.assertEqual([v for v in both if both[v] is None], ["pace", "appearance"])
+        self.assertEqual([v for v in both if both[v] is None], ["pace", "appearance", "still"])
 
     def test_twice_the_same(self):
         args = ("--masks", self.masks, "--normal", os.path.join(self.clips, "a.mkv"))

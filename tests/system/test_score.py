@@ -17,7 +17,7 @@ import harness
 
 REFERENCE = os.path.join(os.path.dirname(harness.ROOT), "shared", "reference", "memae_torch.py")
 COLUMNS = ["clip", "window", "frame", "pts_s", "reference", "score"]
-VOICES = ["speed", "change", "pace", "appearance"]
+VOICES = ["speed", "change", "pace", "appearance", "still"]
 
 
 def load_reference():
@@ -298,7 +298,7 @@ class Score(harness.Case):
         short = self.path("short.mkv")
         noise_clip(short, 15, 32, 48)
         command = self.score(short, code=1)
-        self.assertEqual(command.out.splitlines(), [",".join(COLUMNS + ["p_value", "hours_between", "boxes", "static", "voice", *VOICES])])
+        self.assertEqual(command.out.splitlines(), [",".join(COLUMNS + ["p_value", "hours_between", "boxes", "static", "voice", *VOICES, "still_boxes"])])
         self.assertIn("a window takes 16", command.err)
 
     def test_folder_of_images(self):

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,9 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                &(struct camera_stream_options){.config = options->config,
                                                                .fps = options->fps,
                                                                .windows = camera->windows,
+                                                               .still = options->still,
+                                                               .still_threshold = options->rule ? options->rule->threshold
+                                                                                                : INFINITY,
                                                                .status = &camera->status,
                                                                .events = options->events,
                                                                .beat = &camera->beat});

@@ -25,6 +25,7 @@
 #include "core/network/plan.h"
 #include "core/score/alert.h"
 #include "core/score/calibration.h"
+#include "core/still/still.h"
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/heartbeat.h"
@@ -39,6 +40,7 @@ struct camera_options {
     struct config *owner;                   /* the configuration that config is part of; the camera takes a reference */
     const struct config_camera *config;
     const struct calibration *calibration;  /* copied; NULL: the score is the reference */
+    const struct still_memory *still;       /* copied; NULL: what stands still is not watched */
     const struct plan *plan;                /* borrowed until close */
     double fps;                             /* frames analysed a second; 0: every frame */
     const struct alert_rule *rule;          /* copied; NULL: scores only */

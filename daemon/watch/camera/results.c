@@ -22,6 +22,12 @@ struct rate {
     int count[RATE_SLOTS];
 };
 
+/* The alerts of one kind. */
+struct alerting {
+    struct alert_state state;
+    struct alert_record record;         /* the open alert, or the last one */
+};
+
 struct results {
     char camera[RECORD_NAME_SIZE];
     int frames_per_window;
@@ -35,11 +41,11 @@ struct results {
     struct tail tail;
 
     struct lock lock;                   /* guards: */
-    struct alert_state state;
+    struct alerting anomaly, still;
+    struct still_result still_now;      /* the last tick */
     struct drift drift;
     double distance;                    /* of the drift monitor, after the last window; NAN: no calibration tells */
     bool drifted;                       /* drift.began went out, and no drift.ended since */
-    struct alert_record alert;          /* the open alert, or the last one */
     uint64_t committed;                 /* windows, since the start */
     int64_t last_us;                    /* UTC of the window committed last */
     bool ended;                         /* by results_end() */
@@ -82,8 +88,15 @@ int results_open(struct results **ret, const struct results_options *options)
         drift_init(&results->drift, options->windows_a_day);
     }
     results->drift_shown = results->distance = (double)NAN;
-    if (options->rule)
-        alert_init(&results->state, options->rule);
+    if (options->rule) {
+        struct alert_rule still = *options->rule;
+        still.k = still.n = 1;
+        alert_init(&results->anomaly.state, options->rule);
+        alert_init(&results->still.state, &still);
+    }
+    results->anomaly.record.kind = ALERT_ANOMALY;
+    results->still.record.kind = ALERT_STILL;
+    results->still_now.level = NAN;
     lock_init(&results->lock, LOCK_RESULTS);
     lock_init(&results->view_lock, LOCK_VIEW);
     *ret = results;
@@ -125,58 +138,72 @@ static double rate_of(const struct rate *rate, int64_t now_us)
     return seconds > 0 ? (double)count / (double)seconds : 0;
 }
 
-static void show_peak_locked(struct results *results)
+static void show_peak_locked(struct results *results, struct alerting *alerting)
 {
-    results->alert.peak_score = (double)results->state.peak;
-    results->alert.peak_us = results->state.peak_us;
+    struct alert_record *alert = &alerting->record;
+    alert->peak_score = (double)alerting->state.peak;
+    alert->peak_us = alerting->state.peak_us;
+    if (alert->kind == ALERT_STILL) {           /* a single tick opens the alert, so the peak is the last one */
+        for (int v = 0; v < VOICES; v++)
+            alert->voices.score[v] = v == VOICE_STILL ? results->still_now.level : NAN;
+        alert->boxes = results->still_now.boxes;
+        return;
+    }
     /* The rule and the log see the same windows, so a window has the same number in both. The log keeps far more windows
      * than the rule looks back. */
     struct score_record peak;
     struct record_range range;
-    if (scorelog_read(results->scores, results->state.peak_number, &peak, 1, &range) == 1) {
-        results->alert.voices = peak.voices;
-        results->alert.boxes = peak.boxes;
+    if (scorelog_read(results->scores, alerting->state.peak_number, &peak, 1, &range) == 1) {
+        alert->voices = peak.voices;
+        alert->voices.score[VOICE_STILL] = NAN;
+        alert->boxes = peak.boxes;
     }
 }
 
-static void take_event_locked(struct results *results, enum alert_event event)
+static void take_event_locked(struct results *results, struct alerting *alerting, enum alert_event event)
 {
+    struct alert_record *alert = &alerting->record;
     switch (event) {
     case ALERT_NOTHING:
         return;
     case ALERT_OPENED:
-        results->alert = (struct alert_record){.opened_us = results->state.opened_us};
-        snprintf(results->alert.camera, sizeof results->alert.camera, "%s", results->camera);
-        show_peak_locked(results);
-        alertlog_append(results->alerts, &results->alert);
+        *alert = (struct alert_record){.kind = alert->kind, .opened_us = alerting->state.opened_us};
+        snprintf(alert->camera, sizeof alert->camera, "%s", results->camera);
+        show_peak_locked(results, alerting);
+        alertlog_append(results->alerts, alert);
         break;
     case ALERT_PEAK:
-        show_peak_locked(results);
-        alertlog_update(results->alerts, &results->alert);
+        show_peak_locked(results, alerting);
+        alertlog_update(results->alerts, alert);
         return;
     case ALERT_CLOSED:
-        results->alert.closed_us = results->state.closed_us;
-        show_peak_locked(results);
-        alertlog_update(results->alerts, &results->alert);
+        alert->closed_us = alerting->state.closed_us;
+        alertlog_update(results->alerts, alert);
         break;
     }
-    bool closed = results->alert.closed_us != 0;
+    bool closed = alert->closed_us != 0;
     events_post(results->events, &(struct event){.type = closed ? EVENT_ALERT_CLOSED : EVENT_ALERT_OPENED,
                                                  .camera = results->camera,
-                                                 .alert = &results->alert});
+                                                 .alert = alert});
+}
+
+static bool is_open_locked(const struct results *results)
+{
+    return results->anomaly.state.open || results->still.state.open;
 }
 
 static void show_open_locked(struct results *results)
 {
     lock_take(&results->view_lock);
-    results->alert_open = results->state.open;
+    results->alert_open = is_open_locked(results);
     lock_give(&results->view_lock);
 }
 
+/* What stands still goes on doing so: its alert stays open. */
 static void break_locked(struct results *results, int64_t time_us)
 {
     if (results->has_rule)
-        take_event_locked(results, alert_break(&results->state, time_us));
+        take_event_locked(results, &results->anomaly, alert_break(&results->anomaly.state, time_us));
 }
 
 /* Adds a window's p-value to the drift monitor, and posts an event when the drift begins or ends. */
@@ -229,6 +256,7 @@ void results_commit(struct results *results, const struct scheduler_result *resu
         lock_give(&results->lock);
         return;
     }
+    score.voices.score[VOICE_STILL] = results->still_now.level;
     score.p_value = (float)take_p_value_locked(results, result->score);
     /* The gap before a window may be older than a loss that waits: the loss goes on waiting then. */
     bool after_loss = results->break_wanted && result->frame >= results->break_frame;
@@ -238,7 +266,8 @@ void results_commit(struct results *results, const struct scheduler_result *resu
         results->break_wanted = false;
     scorelog_append(results->scores, &score);
     if (results->has_rule)
-        take_event_locked(results, alert_score(&results->state, result->score, result->time_us));
+        take_event_locked(results, &results->anomaly,
+                          alert_score(&results->anomaly.state, result->score, result->time_us));
     results->last_us = result->time_us;
     results->committed++;
     if (results->break_wanted && is_settled_locked(results)) {
@@ -253,9 +282,38 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     results->last_score = result->score;
     results->drift_shown = results->distance;
     count_latency_locked(results, (double)(now_us - result->due_us) / 1e3);
-    results->alert_open = results->state.open;
+    results->alert_open = is_open_locked(results);
     rate_add(&results->rate, now_us);
     lock_give(&results->view_lock);
+    lock_give(&results->lock);
+}
+
+void results_still(struct results *results, const struct still_result *still, int64_t time_us)
+{
+    lock_take(&results->lock);
+    if (!results->ended) {
+        results->still_now = *still;
+        if (results->has_rule)
+            take_event_locked(results, &results->still, alert_score(&results->still.state, still->level, time_us));
+        show_open_locked(results);
+    }
+    lock_give(&results->lock);
+}
+
+static void end_still_locked(struct results *results, int64_t time_us)
+{
+    results->still_now = (struct still_result){.level = NAN};
+    if (results->has_rule)
+        take_event_locked(results, &results->still, alert_break(&results->still.state, time_us));
+}
+
+void results_still_end(struct results *results, int64_t time_us)
+{
+    lock_take(&results->lock);
+    if (!results->ended) {
+        end_still_locked(results, time_us);
+        show_open_locked(results);
+    }
     lock_give(&results->lock);
 }
 
@@ -283,8 +341,10 @@ void results_break(struct results *results, int64_t time_us)
 void results_end(struct results *results, int64_t time_us)
 {
     lock_take(&results->lock);
-    if (!results->ended)
+    if (!results->ended) {
         break_locked(results, results->break_wanted ? results->break_us : time_us);
+        end_still_locked(results, time_us);
+    }
     results->ended = true;
     show_open_locked(results);
     lock_give(&results->lock);

@@ -2,12 +2,14 @@
  * the log of alerts and to events, and into the figures that the web shows.
  *
  * A break of the sequence clears the alert rule's memory, and an open alert closes: at the first result after a gap, or,
- * where the camera is lost and no result follows, as soon as the windows that were due before have been scored. */
+ * where the camera is lost and no result follows, as soon as the windows that were due before have been scored. An alert of
+ * what stands still has a state machine of its own, and a break does not close it. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 
 #include "core/score/alert.h"
 #include "core/score/tail.h"
+#include "core/still/still.h"
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/scheduler.h"
@@ -34,6 +36,12 @@ void results_close(struct results *results);            /* takes NULL */
 
 /* Takes the next result; one call at a time (as the scheduler commits). Allocates for events alone. */
 void results_commit(struct results *results, const struct scheduler_result *result);
+
+/* Takes a tick of what stands still (still_watch_add()), at time_us (UTC). The decoder's thread. */
+void results_still(struct results *results, const struct still_result *still, int64_t time_us);
+
+/* No more ticks will come: an open alert of what stands still closes. */
+void results_still_end(struct results *results, int64_t time_us);
 
 /* The camera was lost at time_us (UTC), after frame_ring_break(). The decoder's thread. */
 void results_break(struct results *results, int64_t time_us);

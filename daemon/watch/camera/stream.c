@@ -37,11 +37,23 @@ struct camera_stream {
     double fps_in;              /* of the stream, as it was last measured; 0: unknown */
     struct static_repeat repeat;        /* last: a picture */
     uint64_t corrupt_before;    /* frames of earlier openings of the source */
+    struct still_memory *memory;        /* NULL: none */
+    struct still_watch *watch;          /* NULL: no memory */
+    bool still_gap;             /* the sequence broke since the last picture that watch took */
 
     atomic_bool stop;           /* set with wait_lock held */
     struct lock wait_lock;      /* for waiting on `stopped` */
     pthread_cond_t stopped;
 };
+
+static int open_watch(struct camera_stream *stream, const struct camera_stream_options *options)
+{
+    stream->memory = malloc(sizeof *stream->memory);
+    if (!stream->memory)
+        return -ENOMEM;
+    *stream->memory = *options->still;
+    return still_watch_open(&stream->watch, stream->memory, options->still_threshold);
+}
 
 int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options)
 {
@@ -59,7 +71,7 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
     stream->is_live = source_is_live(options->config->source);
     stream->is_file = camera_settings_is_local_file(options->config);
     stream->repeat.last = malloc(stream->frame_size);
-    if (!stream->repeat.last) {
+    if (!stream->repeat.last || (options->still && open_watch(stream, options) < 0)) {
         camera_stream_close(stream);
         return -ENOMEM;
     }
@@ -71,6 +83,8 @@ void camera_stream_close(struct camera_stream *stream)
 {
     if (!stream)
         return;
+    still_watch_close(stream->watch);
+    free(stream->memory);
     free(stream->repeat.last);
     pthread_cond_destroy(&stream->stopped);
     lock_destroy(&stream->wait_lock);
@@ -144,6 +158,7 @@ static void end_sequence(struct camera_stream *stream)
     frame_ring_break(stream->ring);
     stream->unbroken = 0;
     stream->repeat.begun = false;
+    stream->still_gap = true;
 }
 
 /* The sequence breaks, and goes on at once. */
@@ -162,6 +177,15 @@ static void count_repeat(struct camera_stream *stream, struct frame_ring_frame *
     bool frozen = camera_windows_is_frozen(stream->options.windows, frame);
     if (frozen != stream->frozen)
         set_frozen(stream, frozen, frame->pts_us - (frozen ? frame->same_since_us : before_us));
+}
+
+/* Shows the picture to the clock of what stands still. */
+static void watch_still(struct camera_stream *stream, const struct frame_ring_frame *frame)
+{
+    struct still_result still;
+    if (stream->watch && still_watch_add(stream->watch, frame->pixels, frame->pts_us, stream->still_gap, &still))
+        results_still(stream->results, &still, frame->time_us);
+    stream->still_gap = false;
 }
 
 /* A whole window of unbroken pictures means that the camera watches. */
@@ -196,6 +220,7 @@ void camera_stream_end(struct camera_stream *stream)
     static const char reason[] = "the file has ended";
     end_sequence(stream);
     results_break(stream->results, utc_us());
+    results_still_end(stream->results, utc_us());
     camera_status_set(stream->options.status, VIEW_STOPPED, reason);
     log_event(LOG_INFO, "camera_stopped", "camera", stream->options.config->name, "reason", reason, NULL);
 }
@@ -249,6 +274,7 @@ static int take_picture(struct camera_stream *stream, struct source *source, uin
     frame->time_us = utc_us();
     frame->due_us = monotonic_us();
     count_repeat(stream, frame);
+    watch_still(stream, frame);
     if (frame_ring_publish(stream->ring))
         scheduler_due(stream->scheduler, stream->client);
     stream->last_pts_us = picture.pts_us;

@@ -7,6 +7,7 @@
 #define MEMAED_DAEMON_WATCH_CAMERA_STREAM_H
 
 #include "core/error.h"
+#include "core/still/still.h"
 #include "daemon/watch/camera/status.h"
 #include "daemon/watch/camera/windows.h"
 #include "daemon/watch/events.h"
@@ -20,6 +21,8 @@ struct camera_stream_options {
     const struct config_camera *config;     /* borrowed until close, as is all below */
     double fps;                             /* frames analysed a second; 0: every frame */
     struct camera_windows *windows;
+    const struct still_memory *still;       /* copied; NULL: what stands still is not watched */
+    float still_threshold;                  /* the level that opens an alert; INFINITY: none does */
     struct camera_status *status;
     struct events *events;
     struct heartbeat *beat;

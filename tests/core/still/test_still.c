@@ -113,7 +113,7 @@ static int learn(struct still_memory *ret, int frames, bool nights, size_t store
     ck_assert_int_eq(still_builder_open(&builder, HEIGHT, WIDTH, store_bytes), 0);
     feed_part(builder, STILL_LEARNED, frames, nights);
     feed_part(builder, STILL_CALIBRATED, frames, nights);
-    int r = still_builder_finish(builder, ret);
+    int r = still_builder_finish(builder, NULL, ret);
     still_builder_close(builder);
     return r;
 }
@@ -401,6 +401,47 @@ START_TEST(thinned)
 }
 END_TEST
 
+/* A memory that is calibrated again keeps what it learned. A seat that only the new footage shows gets a higher limit. */
+START_TEST(calibrated_again)
+{
+    static struct still_memory again, same;
+    struct still_builder *builder;
+    for (int with_sitter = 0; with_sitter < 2; with_sitter++) {
+        rng_seed(&rng, 9);
+        sitter_parts = with_sitter ? 1 << STILL_CALIBRATED : 0;
+        ck_assert_int_eq(still_builder_open(&builder, HEIGHT, WIDTH, STILL_STORE_BYTES), 0);
+        feed_part(builder, STILL_CALIBRATED, LEARNED, true);
+        ck_assert_int_eq(still_builder_finish(builder, &memory, with_sitter ? &again : &same), 0);
+        still_builder_close(builder);
+    }
+    const struct slow_shape *shape = &memory.shape;
+    size_t of_part = still_exemplars_at(&memory, 0, 1);
+    for (int l = 0; l < STILL_LIGHTS; l++) {
+        ck_assert(again.light[l].known);
+        ck_assert_mem_eq(again.exemplar + still_exemplars_at(&again, l, STILL_LEARNED),
+                         memory.exemplar + still_exemplars_at(&memory, l, STILL_LEARNED), of_part);
+        ck_assert_mem_eq(again.light[l].largest[STILL_LEARNED], memory.light[l].largest[STILL_LEARNED],
+                         sizeof again.light[l].largest[STILL_LEARNED]);
+    }
+    ck_assert_mem_ne(again.exemplar + still_exemplars_at(&again, 1, STILL_CALIBRATED),
+                     memory.exemplar + still_exemplars_at(&memory, 1, STILL_CALIBRATED), of_part);
+    int seat = SEAT_Y / SLOW_BLOCK * still_cell_columns(shape) + SEAT_X / SLOW_BLOCK;
+    ck_assert(again.light[1].limit[seat] > 2 * same.light[1].limit[seat]);
+    ck_assert(again.light[1].limit[seat] > 2 * memory.light[1].limit[seat]);
+
+    /* A light that the new footage hardly shows is not known any more. */
+    ck_assert_int_eq(still_builder_open(&builder, HEIGHT, WIDTH, STILL_STORE_BYTES), 0);
+    feed_part(builder, STILL_CALIBRATED, 700, false);
+    ck_assert_int_eq(still_builder_finish(builder, &memory, &again), 0);
+    still_builder_close(builder);
+    ck_assert(again.light[0].known != again.light[1].known);
+    ck_assert_int_eq(still_builder_open(&builder, HEIGHT, WIDTH, STILL_STORE_BYTES), 0);
+    feed_part(builder, STILL_CALIBRATED, 30, false);
+    ck_assert_int_eq(still_builder_finish(builder, &memory, &again), -ENODATA);
+    still_builder_close(builder);
+}
+END_TEST
+
 /* A seat in which people come and go has a higher limit than the rest. */
 START_TEST(usual_of_a_place)
 {
@@ -509,6 +550,7 @@ int main(void)
     tcase_add_test(tests, little_footage);
     tcase_add_test(tests, learning_repeats);
     tcase_add_test(tests, thinned);
+    tcase_add_test(tests, calibrated_again);
     tcase_add_test(tests, usual_of_a_place);
     tcase_add_test(tests, tail);
     tcase_add_test(tests, rises);

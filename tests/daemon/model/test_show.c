@@ -46,7 +46,7 @@ START_TEST(shows)
                                             .p99 = 0.08, .maximum = 0.09, .windows = 321};
     json_t *training = json_pack("{s:s, s:i, s:s}", "source", "rtsp://user:hidden@gate/1", "slots_used", 33, "note",
                                  "a\nb\x1b[2J");
-    ck_assert_int_eq(model_file_save(path, model, &calibration, training, NULL), 0);
+    ck_assert_int_eq(model_file_save(path, model, &calibration, NULL, training, NULL), 0);
     json_decref(training);
     model_close(model);
 
@@ -94,7 +94,7 @@ START_TEST(counts_the_papers_cube)
     static char out[1 << 16];
     struct model *model;
     ck_assert_int_eq(model_open(&model, arch_profile("paper"), NULL), 0);
-    ck_assert_int_eq(model_file_save(path, model, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(model_file_save(path, model, NULL, NULL, NULL, NULL), 0);
     model_close(model);
     ck_assert_int_eq(RUN("--json", path), 0);
     json_t *json = json_loads(out, 0, NULL);

@@ -22,8 +22,8 @@ static void write_models(void)
     struct model *model;
     ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
     model_init(model, 1);
-    ck_assert_int_eq(model_file_save(in_folder("calibrated.safetensors"), model, &calibration, NULL, &err), 0);
-    ck_assert_int_eq(model_file_save(in_folder("plain.safetensors"), model, NULL, NULL, &err), 0);
+    ck_assert_int_eq(model_file_save(in_folder("calibrated.safetensors"), model, &calibration, NULL, NULL, &err), 0);
+    ck_assert_int_eq(model_file_save(in_folder("plain.safetensors"), model, NULL, NULL, NULL, &err), 0);
     model_close(model);
     write_file("broken.safetensors", "no model");
 }
@@ -142,7 +142,7 @@ START_TEST(test_precision)
                                           .ranges.n = ranges_count(&model->arch, &model->shapes)};
     for (int i = 0; i < with.int8.ranges.n; i++)
         with.int8.ranges.channels[i] = (struct range){-1, 1};
-    ck_assert_int_eq(model_file_save(in_folder("int8.safetensors"), model, &with, NULL, &err), 0);
+    ck_assert_int_eq(model_file_save(in_folder("int8.safetensors"), model, &with, NULL, NULL, &err), 0);
     ck_assert_int_eq(check_text(&models, "cameras:\n"
                                          "  a: {source: rtsp://h, model: int8.safetensors, precision: int8}\n"
                                          "  b: {source: rtsp://h, model: calibrated.safetensors, precision: auto}\n"), 0);
@@ -206,7 +206,7 @@ START_TEST(test_close_threshold_of_alerts_a_day)
                               .run = {.level = 0.1, .share = 4, .scale = 0.01}, .hours = 10, .runs = 40};
     ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
     model_init(model, 1);
-    ck_assert_msg(model_file_save(in_folder("tail.safetensors"), model, &with, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(model_file_save(in_folder("tail.safetensors"), model, &with, NULL, NULL, &err) == 0, "%s", err.text);
     model_close(model);
 
     /* A run in a hundred days: 0.1 + 0.01 ln(4 * 24 / 0.01) = 0.1917. Ten a day: 0.1 + 0.01 ln(9.6) = 0.1226. */
@@ -235,7 +235,7 @@ START_TEST(test_close_threshold_of_alerts_a_day)
     with.close_threshold = 0.1;
     ck_assert_int_eq(model_open(&model, arch_profile("nano"), &err), 0);
     model_init(model, 1);
-    ck_assert_int_eq(model_file_save(in_folder("tail.safetensors"), model, &with, NULL, &err), 0);
+    ck_assert_int_eq(model_file_save(in_folder("tail.safetensors"), model, &with, NULL, NULL, &err), 0);
     model_close(model);
     struct config *config = good("cameras:\n"
                                  "  a: {source: rtsp://h, model: tail.safetensors, alert: {per_day: 0.01, close_threshold: 0.15}}\n",

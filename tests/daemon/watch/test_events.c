@@ -87,8 +87,8 @@ static char *log_line_of(enum event_type type)
 START_TEST(the_log_has_a_line_for_each_type)
 {
     static const char *const expected[EVENT_TYPES] = {
-        [EVENT_ALERT_OPENED] = "warning event=alert_opened camera=gate id=7 peak_score=2.5\n",
-        [EVENT_ALERT_CLOSED] = "warning event=alert_closed camera=gate id=7 peak_score=2.5\n",
+        [EVENT_ALERT_OPENED] = "warning event=alert_opened camera=gate id=7 kind=anomaly peak_score=2.5\n",
+        [EVENT_ALERT_CLOSED] = "warning event=alert_closed camera=gate id=7 kind=anomaly peak_score=2.5\n",
         [EVENT_CAMERA_LOST] = "warning event=camera_lost camera=gate reason=because\n",
         [EVENT_CAMERA_RESTORED] = "notice event=camera_restored camera=gate reason=because\n",
         [EVENT_CAMERA_FROZEN] = "warning event=camera_frozen camera=gate seconds=0.5 reason=because\n",

@@ -347,7 +347,7 @@ static void write_slow_model(void)
     ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
     model_init(model, 1);
     snprintf(path, sizeof path, "%s/slow.safetensors", folder);
-    ck_assert_msg(model_file_save(path, model, NULL, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(model_file_save(path, model, NULL, NULL, NULL, &err) == 0, "%s", err.text);
     model_close(model);
 }
 

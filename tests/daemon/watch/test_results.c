@@ -316,11 +316,83 @@ START_TEST(latencies_are_counted_by_bounds)
 }
 END_TEST
 
+static void still_tick(float level, float x, int64_t time_us)
+{
+    struct still_result still = {.statistic = NAN, .level = level, .held = level >= 1,
+                                 .boxes = {level >= 1, {{.x = x, .width = 0.5f, .score = level}}}};
+    results_still(results, &still, time_us);
+}
+
+/* What stands still opens an alert of its own at a single tick, beside an open alert of the scores. A loss of the camera and
+ * ticks without an opinion leave it open. */
+START_TEST(what_stands_still_has_alerts_of_its_own)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5, .cooldown_us = 0};
+    open_results_by(&rule);
+    publish(LENGTH + 2);
+    still_tick(NAN, 0, 1);
+    commit_next(2);
+    still_tick(0.9f, 0, 2);
+    commit_next(2);
+    check_view(2, 2, false);
+    still_tick(1.5f, 0.1f, 100);
+    check_view(2, 2, true);
+    struct alert_record still = alert_at(0, 1);
+    ck_assert_int_eq(still.kind, ALERT_STILL);
+    ck_assert_int_eq(still.opened_us, 100);
+    ck_assert_double_eq(still.peak_score, 1.5);
+    ck_assert_float_eq(still.voices.score[VOICE_STILL], 1.5f);
+    ck_assert(isnan(still.voices.score[VOICE_SPEED]));
+    ck_assert_float_eq(still.boxes.box[0].x, 0.1f);
+
+    commit_next(3);
+    struct alert_record anomaly = alert_at(1, 2);
+    ck_assert_int_eq(anomaly.kind, ALERT_ANOMALY);
+    ck_assert_double_eq(anomaly.peak_score, 3);
+    ck_assert(isnan(anomaly.voices.score[VOICE_STILL]));
+    ck_assert_float_eq_tol(anomaly.boxes.box[0].x, 0.3f, 1e-6f);
+    struct score_record scores[KEPT];
+    struct record_range range;
+    ck_assert_uint_eq(results_scores(results, 0, scores, KEPT, &range), 3);
+    ck_assert(isnan(scores[0].voices.score[VOICE_STILL]));
+    ck_assert_float_eq(scores[2].voices.score[VOICE_STILL], 1.5f);
+
+    frame_ring_break(ring);
+    results_break(results, 150);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 150);
+    ck_assert_int_eq(alert_at(0, 2).closed_us, 0);
+    still_tick(NAN, 0, 160);
+    still_tick(2.5f, 0.2f, 170);
+    ck_assert_double_eq(alert_at(0, 2).peak_score, 2.5);
+    ck_assert_float_eq(alert_at(0, 2).boxes.box[0].x, 0.2f);
+    still_tick(0.7f, 0, 180);
+    ck_assert_int_eq(alert_at(0, 2).closed_us, 0);
+    check_view(3, 3, true);
+    still_tick(0.2f, 0, 190);
+    ck_assert_int_eq(alert_at(0, 2).closed_us, 190);
+    ck_assert_double_eq(alert_at(0, 2).peak_score, 2.5);
+    ck_assert_float_eq(alert_at(0, 2).boxes.box[0].x, 0.2f);
+    check_view(3, 3, false);
+
+    still_tick(1, 0.3f, 200);
+    results_still_end(results, 205);
+    ck_assert_int_eq(alert_at(2, 3).closed_us, 205);
+    check_view(3, 3, false);
+    still_tick(1, 0.3f, 206);
+    results_end(results, 210);
+    ck_assert_int_eq(alert_at(3, 4).closed_us, 210);
+    still_tick(5, 0, 220);
+    ck_assert_int_eq(alert_at(3, 4).closed_us, 210);
+    close_results();
+}
+END_TEST
+
 START_TEST(without_a_rule_there_are_scores_alone)
 {
     open_results(false);
     publish(LENGTH);
     commit_next(100);
+    still_tick(100, 0, 4);
     results_end(results, 5);
     struct view_camera view = {0};
     results_view(results, &view);
@@ -345,6 +417,7 @@ int main(void)
     tcase_add_test(tcase, a_loss_is_forgotten_once_its_gap_is_seen);
     tcase_add_test(tcase, a_loss_outlasts_an_older_gap);
     tcase_add_test(tcase, latencies_are_counted_by_bounds);
+    tcase_add_test(tcase, what_stands_still_has_alerts_of_its_own);
     tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
     Suite *suite = suite_create("results");
     suite_add_tcase(suite, tcase);

@@ -197,7 +197,7 @@ START_TEST(refuses_bad_places)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         json_t *light = json_pack("{s:f, s:{s:f, s:f, s:f, s:f}}", "noise", 0.0, "rare", "level", 0.0, "share", 1.0, "scale",
                                   1.0, "shape", 0.0);
-        for (int v = 0; v < VOICES; v++) {
+        for (int v = 0; v < SCORE_VOICES; v++) {
             char key[40];
             snprintf(key, sizeof key, "%s_centre", voice_name((enum voice)v));
             json_object_set_new(light, key, json_real(0));
@@ -285,7 +285,7 @@ START_TEST(refuses_a_score_without_cells)
     struct error err = {""};
     ck_assert_msg(model_open(&model, &arch, &err) == 0, "%s", err.text);
     model_init(model, 5);
-    ck_assert_msg(model_file_save(path, model, &calibration, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(model_file_save(path, model, &calibration, NULL, NULL, &err) == 0, "%s", err.text);
     ck_assert_int_eq(model_file_load(&file, path, &err), -EINVAL);
     ck_assert_msg(strstr(err.text,
               "memae.calibration: score: expected none, as the network's windows are too small for cells"), "%s", err.text);

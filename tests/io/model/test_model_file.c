@@ -173,7 +173,7 @@ START_TEST(saves_and_loads)
         calibration.still.limit[1][i] = -1;
     }
     json_t *training = json_pack("{s:s, s:i, s:[f]}", "source", "gate", "slots_used", 33, "losses", 0.1);
-    ck_assert_msg(model_file_save(path, model, &calibration, training, &err) == 0, "%s", err.text);
+    ck_assert_msg(model_file_save(path, model, &calibration, NULL, training, &err) == 0, "%s", err.text);
 
     struct model_file file;
     ck_assert_msg(model_file_load(&file, path, &err) == 0, "%s", err.text);
@@ -186,7 +186,7 @@ START_TEST(saves_and_loads)
     ck_assert(json_equal(file.training, training));
     model_file_clear(&file);
 
-    ck_assert_int_eq(model_file_save(path, model, NULL, NULL, &err), 0);
+    ck_assert_int_eq(model_file_save(path, model, NULL, NULL, NULL, &err), 0);
     ck_assert_int_eq(model_file_load(&file, path, &err), 0);
     ck_assert(!file.has_calibration);
     ck_assert_ptr_null(file.training);
@@ -205,14 +205,14 @@ START_TEST(saves_nothing_bad)
     const struct calibration wrong[] = {{.fps = 10, .threshold = NAN}, {.fps = 0}, {.fps = 10, .close_threshold = 1},
                                         {.fps = 10, .has_int8 = true}};
     for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(model_file_save(path, model, &wrong[i], NULL, &err), -EINVAL);
+        ck_assert_int_eq(model_file_save(path, model, &wrong[i], NULL, NULL, &err), -EINVAL);
         ck_assert_msg(strstr(err.text, "m.safetensors: memae.calibration: "), "%s", err.text);
     }
     json_t *list = json_array();
-    ck_assert_int_eq(model_file_save(path, model, NULL, list, &err), -EINVAL);
+    ck_assert_int_eq(model_file_save(path, model, NULL, NULL, list, &err), -EINVAL);
     json_decref(list);
     model->encoder[1].weight[7] = NAN;
-    ck_assert_int_eq(model_file_save(path, model, NULL, NULL, &err), -EINVAL);
+    ck_assert_int_eq(model_file_save(path, model, NULL, NULL, NULL, &err), -EINVAL);
     ck_assert_msg(strstr(err.text, "encoder.3.weight: expected finite values, got NaN at element 7"), "%s", err.text);
     ck_assert_int_eq(access(path, F_OK), -1);
     model_close(model);
