@@ -16,6 +16,7 @@ enum event_type {
     EVENT_CAMERA_UNFROZEN,
     EVENT_DRIFT_BEGAN,          /* the last day's scores no longer follow the model's calibration */
     EVENT_DRIFT_ENDED,
+    EVENT_NORMAL_CHANGED,       /* an alert has been open for so long that what it shows may be normal now */
     EVENT_TYPES                 /* how many there are */
 };
 
@@ -24,7 +25,8 @@ struct event {
     int64_t time_us;            /* UTC */
     const char *camera;         /* its name; borrowed */
     const char *reason;         /* one sentence; borrowed; NULL for alerts */
-    double quantity;            /* frozen, unfrozen: seconds; drift: distance (core/score/drift.h); else 0 */
+    double quantity;            /* frozen, unfrozen: seconds; drift: distance (core/score/drift.h); normal changed:
+                                 * hours; else 0 */
     const struct alert_record *alert;   /* alerts alone; borrowed */
 };
 

@@ -80,6 +80,10 @@ static void write_log(const struct event *event)
         log_event(priority, name, "camera", event->camera, "distance", log_real(&number, event->quantity), "reason",
                   event->reason, NULL);
         return;
+    case EVENT_NORMAL_CHANGED:
+        log_event(priority, name, "camera", event->camera, "hours", log_real(&number, event->quantity), "reason",
+                  event->reason, NULL);
+        return;
     default:
         log_event(priority, name, "camera", event->camera, "reason", event->reason, NULL);
     }

@@ -108,6 +108,8 @@ json_t *event_json(const struct event *event)
         key = "seconds";
     else if (event->type == EVENT_DRIFT_BEGAN || event->type == EVENT_DRIFT_ENDED)
         key = "distance";
+    else if (event->type == EVENT_NORMAL_CHANGED)
+        key = "hours";
     if (data && key && json_object_set_new(data, key, record_json_number(event->quantity)) < 0) {
         json_decref(data);
         data = NULL;

@@ -28,6 +28,7 @@ struct config_alert {
     int close_threshold_line, close_threshold_column;       /* place of the value; 0: absent */
     int k, n;                       /* an alert opens when k of the last n windows reach the threshold */
     double cooldown_s;
+    double lasting_h;               /* after which an open alert is told as EVENT_NORMAL_CHANGED */
 };
 
 struct config_camera {

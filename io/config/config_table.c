@@ -78,6 +78,9 @@ const struct config_row config_rows[] = {
     {CONFIG_ALERT, "n", &config_type_whole, IN_ALERT(n), 1, 64, .fallback = "5", .help = "See k."},
     {CONFIG_ALERT, "cooldown_s", &config_type_number, IN_ALERT(cooldown_s), 0, 86400, .fallback = "60",
      .help = "For so many seconds after an alert closed, none opens."},
+    {CONFIG_ALERT, "lasting_h", &config_type_number, IN_ALERT(lasting_h), 0.1, 1000, .fallback = "6",
+     .help = "An alert that has been open for so many hours is reported by one more event, normal.changed: what it shows may "
+             "be normal now."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
      .help = "Where events are posted, by the Standard Webhooks specification."},
     {CONFIG_WEBHOOK, "url", &config_type_url, IN_WEBHOOK(url), .required = true,

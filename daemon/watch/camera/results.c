@@ -26,10 +26,13 @@ struct rate {
 struct alerting {
     struct alert_state state;
     struct alert_record record;         /* the open alert, or the last one */
+    bool told;                          /* normal.changed went out for the open alert */
 };
 
 struct results {
     char camera[RECORD_NAME_SIZE];
+    const char *model;
+    int64_t lasting_us;
     int frames_per_window;
     struct frame_ring *ring;
     struct alertlog *alerts;
@@ -75,6 +78,8 @@ int results_open(struct results **ret, const struct results_options *options)
         return r;
     }
     snprintf(results->camera, sizeof results->camera, "%s", options->camera);
+    results->model = options->model;
+    results->lasting_us = options->lasting_us;
     results->frames_per_window = options->frames_per_window;
     results->ring = options->ring;
     results->alerts = options->alerts;
@@ -169,6 +174,7 @@ static void take_event_locked(struct results *results, struct alerting *alerting
     case ALERT_OPENED:
         *alert = (struct alert_record){.kind = alert->kind, .opened_us = alerting->state.opened_us};
         snprintf(alert->camera, sizeof alert->camera, "%s", results->camera);
+        alerting->told = false;
         show_peak_locked(results, alerting);
         alertlog_append(results->alerts, alert);
         break;
@@ -185,6 +191,22 @@ static void take_event_locked(struct results *results, struct alerting *alerting
     events_post(results->events, &(struct event){.type = closed ? EVENT_ALERT_CLOSED : EVENT_ALERT_OPENED,
                                                  .camera = results->camera,
                                                  .alert = alert});
+}
+
+/* Posts an event once if the alert has been open for long at time_us. */
+static void tell_lasting_locked(struct results *results, struct alerting *alerting, int64_t time_us)
+{
+    const struct alert_state *state = &alerting->state;
+    if (!state->open || alerting->told || time_us - state->opened_us < results->lasting_us)
+        return;
+    alerting->told = true;
+    double hours = (double)(time_us - state->opened_us) / 3600e6;
+    char reason[1024];
+    snprintf(reason, sizeof reason, "alert %llu (%s) has been open for %.3g hours; if what it shows is normal now, run memaed "
+             "calibrate --model %s --input FOOTAGE --output %s", (unsigned long long)alerting->record.id,
+             alert_kind_name(alerting->record.kind), hours, results->model, results->model);
+    events_post(results->events, &(struct event){.type = EVENT_NORMAL_CHANGED, .camera = results->camera,
+                                                 .quantity = hours, .reason = reason});
 }
 
 static bool is_open_locked(const struct results *results)
@@ -268,6 +290,7 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     if (results->has_rule)
         take_event_locked(results, &results->anomaly,
                           alert_score(&results->anomaly.state, result->score, result->time_us));
+    tell_lasting_locked(results, &results->anomaly, result->time_us);
     results->last_us = result->time_us;
     results->committed++;
     if (results->break_wanted && is_settled_locked(results)) {
@@ -295,6 +318,7 @@ void results_still(struct results *results, const struct still_result *still, in
         results->still_now = *still;
         if (results->has_rule)
             take_event_locked(results, &results->still, alert_score(&results->still.state, still->level, time_us));
+        tell_lasting_locked(results, &results->still, time_us);
         show_open_locked(results);
     }
     lock_give(&results->lock);

@@ -20,7 +20,9 @@ struct results;
 
 struct results_options {
     const char *camera;                 /* copied */
+    const char *model;                  /* its path; borrowed until close */
     const struct alert_rule *rule;      /* copied; NULL: scores only */
+    int64_t lasting_us;                 /* an alert that is open for longer is told as EVENT_NORMAL_CHANGED */
     const struct tail *tail;            /* copied; NULL: no p-values, no drift */
     double windows_a_day;               /* > 0 where there is a tail */
     int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */

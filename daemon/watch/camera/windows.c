@@ -41,7 +41,9 @@ static int open_results(struct camera_windows *windows, const struct camera_wind
     double fps = options->fps > 0 ? options->fps : SOURCE_DEFAULT_FPS;
     return results_open(&windows->results,
                         &(struct results_options){.camera = options->config->name,
+                                                  .model = options->config->model,
                                                   .rule = options->rule,
+                                                  .lasting_us = (int64_t)(options->config->alert.lasting_h * 3600e6),
                                                   .tail = calibration && calibration->has_tail ? &calibration->tail : NULL,
                                                   .windows_a_day = SECONDS_A_DAY * fps / stride,
                                                   .frames_per_window = stride < windows->length ? stride : windows->length,

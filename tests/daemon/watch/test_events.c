@@ -95,6 +95,7 @@ START_TEST(the_log_has_a_line_for_each_type)
         [EVENT_CAMERA_UNFROZEN] = "notice event=camera_unfrozen camera=gate seconds=0.5 reason=because\n",
         [EVENT_DRIFT_BEGAN] = "warning event=drift_began camera=gate distance=0.5 reason=because\n",
         [EVENT_DRIFT_ENDED] = "notice event=drift_ended camera=gate distance=0.5 reason=because\n",
+        [EVENT_NORMAL_CHANGED] = "warning event=normal_changed camera=gate hours=0.5 reason=because\n",
     };
     log_open(LOG_DEBUG);
     ck_assert_int_eq(events_open(&events), 0);

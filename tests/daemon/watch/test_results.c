@@ -7,6 +7,7 @@
 #include "io/base/clock.h"
 
 enum { LENGTH = 4, KEPT = 100 };
+#define HOUR_US INT64_C(3600000000)
 
 static struct frame_ring *ring;
 static struct alertlog *alerts;
@@ -20,7 +21,8 @@ static void open_results_by(const struct alert_rule *rule)
                                                                          .readers = 8}), 0);
     ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
     ck_assert_int_eq(events_open(&events), 0);
-    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .rule = rule,
+    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .model = "gate.safetensors",
+                                                                      .rule = rule, .lasting_us = HOUR_US,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
                                                                       .ring = ring, .alerts = alerts,
                                                                       .events = events}), 0);
@@ -387,6 +389,36 @@ START_TEST(what_stands_still_has_alerts_of_its_own)
 }
 END_TEST
 
+static int take_changed(void *arg, const struct event *event)
+{
+    if (event->type != EVENT_NORMAL_CHANGED)
+        return 0;
+    ++*(int *)arg;
+    ck_assert_double_eq(event->quantity, 1.5);
+    ck_assert_str_eq(event->reason, "alert 1 (still) has been open for 1.5 hours; if what it shows is normal now, run memaed "
+                                    "calibrate --model gate.safetensors --input FOOTAGE --output gate.safetensors");
+    return 0;
+}
+
+START_TEST(an_alert_that_lasts_is_told_once)
+{
+    int told = 0;
+    open_results(true);
+    ck_assert_int_eq(events_add(events, (struct event_sink){.take = take_changed, .arg = &told}), 0);
+    still_tick(2, 0, 10);
+    still_tick(2, 0, HOUR_US + 9);
+    ck_assert_int_eq(told, 0);
+    still_tick(NAN, 0, 10 + HOUR_US * 3 / 2);
+    ck_assert_int_eq(told, 1);
+    still_tick(2, 0, 5 * HOUR_US);
+    still_tick(0, 0, 6 * HOUR_US);
+    still_tick(2, 0, 7 * HOUR_US);
+    still_tick(0, 0, 9 * HOUR_US);      /* closes: it is over */
+    ck_assert_int_eq(told, 1);
+    close_results();
+}
+END_TEST
+
 START_TEST(without_a_rule_there_are_scores_alone)
 {
     open_results(false);
@@ -418,6 +450,7 @@ int main(void)
     tcase_add_test(tcase, a_loss_outlasts_an_older_gap);
     tcase_add_test(tcase, latencies_are_counted_by_bounds);
     tcase_add_test(tcase, what_stands_still_has_alerts_of_its_own);
+    tcase_add_test(tcase, an_alert_that_lasts_is_told_once);
     tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
     Suite *suite = suite_create("results");
     suite_add_tcase(suite, tcase);

@@ -29,6 +29,7 @@ START_TEST(test_defaults)
     ck_assert_int_eq(c->alert.k, 3);
     ck_assert_int_eq(c->alert.n, 5);
     ck_assert_double_eq(c->alert.cooldown_s, 60);
+    ck_assert_double_eq(c->alert.lasting_h, 6);
     ck_assert_int_eq(c->line, 2);
     ck_assert_int_eq(c->column, 3);
     ck_assert_int_eq(c->model_line, 4);
@@ -61,7 +62,7 @@ START_TEST(test_every_key)
         "    loop: false\n"
         "    stall_timeout_s: 1.5\n"
         "    backlog: 4096\n"
-        "    alert: {threshold: \"0.${MEMAED_TEST_NUMBER}\", close_threshold: -5e-1, k: 64, n: 64, cooldown_s: 0}\n"
+        "    alert: {threshold: \"0.${MEMAED_TEST_NUMBER}\", close_threshold: -5e-1, k: 64, n: 64, cooldown_s: 0, lasting_h: 0.5}\n"
         "  looped:\n"
         "    source: 100%.mp4\n"
         "    model: gate.safetensors\n"
@@ -103,6 +104,7 @@ START_TEST(test_every_key)
     ck_assert_int_eq(c->alert.k, 64);
     ck_assert_int_eq(c->alert.n, 64);
     ck_assert_double_eq(c->alert.cooldown_s, 0);
+    ck_assert_double_eq(c->alert.lasting_h, 0.5);
     ck_assert_str_eq(c[1].source, in_folder("100%.mp4"));
     ck_assert(c[1].loop);
     ck_assert_str_eq(c[2].source, in_folder("100%.mp4"));

@@ -57,6 +57,7 @@ static const struct change camera_changes[] = {
     {"alert.k", "1", "2"},
     {"alert.n", "5", "6"},
     {"alert.cooldown_s", "60", "61"},
+    {"alert.lasting_h", "6", "7"},
 };
 
 static const struct change webhook_changes[] = {
