@@ -114,7 +114,7 @@ class Reload(harness.Case):
         self.assertEqual(status, 422, answer)
         self.assertEqual(len(answer["faults"]), 1)
         self.assertRegex(answer["faults"][0], re.escape(daemon.config) + r":\d+:\d+: cameras\.a\.stride: ")
-        self.assertIn(answer["faults"][0], daemon.log())
+        harness.wait_for("the log tells the fault", lambda: answer["faults"][0] in daemon.log(), 5)
         self.assertEqual(self.hang_up(daemon, "reload_failed")["reason"], "the configuration is faulty")
 
         # What only the loaded model tells is a fault as well; so is a file that is gone.
