@@ -21,7 +21,7 @@ struct calibrate {
     const char *model, *output;
     struct option_list inputs, verify;
     double fps, alerts_a_day;
-    int windows, threads, max_memory_mib;
+    int windows, threads, max_memory_mib, max_disk_mib;
 };
 
 /* memae.training of the new model: that of the old one, plus the footage of this calibration and its survey. Takes over the
@@ -62,8 +62,15 @@ static int calibrate(const struct calibrate *o, struct error *err)
     if (r < 0)
         return r;
     const struct arch *arch = &file.model->arch;
-    struct footage_options options = {
-        .width = arch->width, .height = arch->height, .max_bytes = (size_t)o->max_memory_mib << 20,
+    char *path = NULL;
+    if (asprintf(&path, "%s.footage", o->output) < 0) {
+        path = NULL;
+        r = error_set(err, -ENOMEM, "out of memory");
+        goto out;
+    }
+    const struct footage_options options = {
+        .width = arch->width, .height = arch->height, .max_bytes = (size_t)o->max_memory_mib << 20, .path = path,
+        .max_disk_bytes = (size_t)o->max_disk_mib << 20,
         .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0,
     };
     if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0)
@@ -113,6 +120,7 @@ out:
     free(still);
     parallel_threads_close(threads);
     footage_close(footage);
+    free(path);
     model_file_clear(&file);
     return r;
 }
@@ -138,13 +146,16 @@ static const struct command_option calibrate_options[] = {
     {"threads", 0, OPTION_INT(struct calibrate, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads (default: all cores)."},
     {"max-memory", 0, OPTION_INT(struct calibrate, max_memory_mib, 1, 1 << 20), .argument = "MIB",
-     .help = "Memory for decoded footage (default: 4096)."},
+     .help = "Memory for decoded footage. The rest goes to a compressed file beside the output (default: 4096)."},
+    {"max-disk", 0, OPTION_INT(struct calibrate, max_disk_mib, 1, 1 << 30), .argument = "MIB",
+     .help = "How large that file may get (default: 65536)."},
     {0},
 };
 
 static int command_calibrate(int argc, char **argv)
 {
-    struct calibrate o = {.alerts_a_day = 1, .windows = 500000, .threads = parallel_threads_cores(), .max_memory_mib = 4096};
+    struct calibrate o = {.alerts_a_day = 1, .windows = 500000, .threads = parallel_threads_cores(), .max_memory_mib = 4096,
+                          .max_disk_mib = 65536};
     struct error err = {.text = "out of memory"};
     int status;
     if (command_parse(&calibrate_command, &o, argc, argv, &status)) {

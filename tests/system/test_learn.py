@@ -391,6 +391,11 @@ class Learn(harness.Case):
         self.footage(long, "lum='X+T':cb=128:cr=128", 80)
         self.footage(long, "lum='random(0)*255':cb=128:cr=128", 200)
         self.refused("exceeds 1 MiB on disk", "--max-memory", "1", "--max-disk", "1", inputs=[long])
+        model = harness.write_model(self.path("large.safetensors"), 256, 256)
+        done = harness.run("calibrate", "--model", model, "--input", long, "--output", self.path("anew.safetensors"),
+                           "--max-memory", "1", "--max-disk", "1")
+        self.assertEqual((done.code, done.out), (1, ""))
+        self.assertIn("exceeds 1 MiB on disk", done.err)
 
     def test_footage_on_disk_gives_the_same_model(self):
         long, models = os.path.join(self.folder, "long.mkv"), []
@@ -400,6 +405,10 @@ class Learn(harness.Case):
             done = self.learn(models[-1], "--steps", "20", "--threads", "2", "--max-memory", memory, inputs=[long])
             self.assertEqual(done.code, 0, done.err)
         self.assertEqual(*map(tensors, models))
+        for memory, anew in ("100", self.path("100.safetensors")), ("1", self.path("1.safetensors")):
+            done = harness.run("calibrate", "--model", models[0], "--input", long, "--output", anew, "--max-memory", memory)
+            self.assertEqual(done.code, 0, done.err)
+        self.assertEqual(*(metadata(self.path(f"{m}.safetensors"))["memae.calibration"] for m in ("100", "1")))
         self.assertEqual([n for n in os.listdir(self.folder) if "footage" in n], [])
 
     def test_output_that_cannot_be_written(self):
