@@ -72,7 +72,8 @@ static bool has_own_map(const struct calibration *calibration)
 }
 
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
-              const struct still_memory *still, const struct parallel *parallel, int stride, enum clip_static statics, struct error *err)
+              const struct still_memory *still, const struct parallel *parallel, int stride, enum clip_static statics,
+              struct error *err)
 {
     const struct arch *arch = plan_arch(plan);
     struct clip_scorer *s;

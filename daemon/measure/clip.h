@@ -67,10 +67,12 @@ struct clip_summary {
 };
 
 /* Opens a scorer. plan, calibration, still and the threads of parallel are borrowed until clip_close(). calibration NULL: the
- * score is the reference. still NULL, or no calibration: nothing is said of what stands still. Returns 0; -EINVAL if the network is not for cameras (one channel), or if statics asks for static
- * windows and the calibration has no bound for them; -ENOMEM. err names the cause. */
+ * score is the reference. still NULL, or no calibration: nothing is said of what stands still. Returns 0; -EINVAL if the
+ * network is not for cameras (one channel), or if statics asks for static windows and the calibration has no bound for them;
+ * -ENOMEM. err names the cause. */
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
-              const struct still_memory *still, const struct parallel *parallel, int stride, enum clip_static statics, struct error *err);
+              const struct still_memory *still, const struct parallel *parallel, int stride, enum clip_static statics,
+              struct error *err);
 void clip_close(struct clip_scorer *scorer);            /* takes NULL */
 
 /* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, or the negative

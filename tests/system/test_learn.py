@@ -388,7 +388,6 @@ class Learn(harness.Case):
 
     def test_limits(self):
         long = os.path.join(self.folder, "long.mkv")
-        self.footage(long, "lum='X+T':cb=128:cr=128", 80)
         self.footage(long, "lum='random(0)*255':cb=128:cr=128", 200)
         self.refused("exceeds 1 MiB on disk", "--max-memory", "1", "--max-disk", "1", inputs=[long])
         model = harness.write_model(self.path("large.safetensors"), 256, 256)
