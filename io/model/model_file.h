@@ -2,8 +2,8 @@
  * the training. Any thread.
  *
  * io/model/calibration_json.h documents memae.calibration, io/model/still_json.h memae.still. memae.training is an object
- * whose keys the writer chooses. `model show` prints them and reads "slots_used", an integer: the slots that the addressing used. `model prototypes` reads
- * "slot_use": the share of each slot. The object must hold no credentials. */
+ * whose keys the writer chooses. `model show` prints them and reads "slots_used", an integer: the slots that the addressing
+ * used. `model prototypes` reads "slot_use": the share of each slot. The object must hold no credentials. */
 #ifndef MEMAED_IO_MODEL_MODEL_FILE_H
 #define MEMAED_IO_MODEL_MODEL_FILE_H
 
