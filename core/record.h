@@ -34,7 +34,7 @@ struct score_record {
     struct boxes boxes;         /* empty while the score is low, or where the model cannot tell */
 };
 
-/* What an alert is made from. A camera has at most one open alert of each kind. */
+/* The kind says what an alert is made from. A camera has at most one open alert of each kind. */
 enum alert_kind {
     ALERT_ANOMALY,              /* the scores of windows */
     ALERT_STILL                 /* what was left, taken or moved, or stays where nothing does (VOICE_STILL) */

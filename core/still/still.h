@@ -1,4 +1,4 @@
-/* What stands still: finds something that was left, taken away, opened or moved, and somebody who sits or lies where nobody
+/* The voice `still` finds something that was left, taken away, opened or moved, and somebody who sits or lies where nobody
  * does. The slow picture (core/still/slow_picture.h) is compared with a frozen memory of how each place looks.
  *
  * Memory: for each kind of light and each block of 4x4 pixels, the memory holds exemplars of the block's description in

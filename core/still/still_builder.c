@@ -30,7 +30,7 @@ struct still_builder {
     struct store store[STILL_PARTS];
 };
 
-/* What finish() works on. */
+/* The working data of still_builder_finish(). */
 struct work {
     struct still_memory memory;
     struct still_rise rise;

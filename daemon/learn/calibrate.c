@@ -38,15 +38,18 @@ static json_t *story(const struct calibrate *o, const json_t *training, size_t f
     return copy;
 }
 
+/* The share of each hour that a model learns the places from if it does not know them yet. */
+#define LEARNED 0.8
+
 /* A model that knows what stands still keeps what it learned of that, and is calibrated on the footage. Another one learns it
- * from four fifths of each hour. With too little footage *ret is NULL. */
+ * from the first part of each hour. With too little footage *ret is NULL, and the model stays as it is in this respect. */
 static int learn_still(struct still_memory **ret, const struct model_file *file, struct footage *footage,
                        struct footage_range all, struct error *err)
 {
     size_t rounds = footage_rounds(footage, all);
     const struct still_learner_options options = {.footage = footage, .memory = file->still,
-                                                  .learned = {all, rounds, 0, 0.8},
-                                                  .calibrated = {all, rounds, file->still ? 0 : 0.8, 1}};
+                                                  .learned = {all, rounds, 0, LEARNED},
+                                                  .calibrated = {all, rounds, file->still ? 0 : LEARNED, 1}};
     return still_learner_run(ret, &options, err);
 }
 

@@ -15,12 +15,11 @@ struct kept_frame {
     int64_t pts_us;
     uint64_t sequence;          /* number of the unbroken sequence that it is in */
     int64_t same_since_us;      /* time of the first frame in the run of equal frames up to this one */
-    struct still_result still;  /* what stood still at this frame */
 };
 
 struct due_window {
     struct clip_window window;
-    struct still_result still;  /* at the window's last frame */
+    float still;                /* what VOICE_STILL says; scoring the window writes the other voices */
     uint64_t ticket;            /* for the static gate: number among the windows not left out */
     float *map;                 /* [map_h, map_w] */
     int r;
@@ -180,13 +179,14 @@ static void take_window(struct clip_scorer *s)
         struct due_window *due = &s->next_due[s->n_next++];
         due->r = 0;
         due->ticket = s->summary->windows;
-        due->still = s->frames[slot_of(s, s->frame - 1)].still;
+        due->still = s->still_now.level;
         due->window = (struct clip_window){
             .index = s->window,
             .frame = centre,
             .pts_us = s->frames[slot_of(s, centre)].pts_us,
             .end_us = s->frames[slot_of(s, s->frame - 1)].pts_us,
             .gap_before = s->summary->windows > 0 && s->sequence != s->last_sequence,
+            .still_boxes = s->still_now.boxes,
         };
         s->last_sequence = s->sequence;
         s->summary->windows++;
@@ -232,8 +232,7 @@ static void decode_batch(struct clip_scorer *s)
         watch_still(s, s->pixels + slot * s->frame_size, &frame);
         s->frames[slot] = (struct kept_frame){
             frame.pts_us, s->sequence,
-            static_repeat_since(&s->repeat, s->pixels + slot * s->frame_size, s->frame_size, frame.pts_us),
-            s->still_now};
+            static_repeat_since(&s->repeat, s->pixels + slot * s->frame_size, s->frame_size, frame.pts_us)};
         if (s->frame++ == s->window * (uint64_t)s->stride + (uint64_t)s->length - 1)
             take_window(s);
     }
@@ -386,8 +385,7 @@ int clip_score(struct clip_scorer *s, struct source *source, const struct clip_s
                 summary->static_difference = fmaxf(summary->static_difference,
                                                    fabsf(due->window.own_score - due->window.score));
             }
-            due->window.voices.score[VOICE_STILL] = due->still.level;
-            due->window.still_boxes = due->still.boxes;
+            due->window.voices.score[VOICE_STILL] = due->still;
             r = sink->window(sink->arg, &due->window, err);
             if (r < 0)
                 return r;

@@ -154,6 +154,15 @@ static void print_csv_voices(const struct voices *voices)
             printf(",%.9g", (double)voices->score[v]);
 }
 
+static int print_csv_header(void)
+{
+    fputs("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static,voice", stdout);
+    for (int v = 0; v < VOICES; v++)
+        printf(",%s", voice_name((enum voice)v));
+    puts(",still_boxes");
+    return fflush(stdout) != 0 || ferror(stdout) ? -1 : 0;
+}
+
 static int print_json(const struct score *score, const struct clip_window *window, double pts_s)
 {
     json_t *row = json_pack("{s:s?, s:I, s:I, s:f, s:o, s:o}", "clip", score->clip, "window", (json_int_t)window->index,
@@ -332,9 +341,7 @@ static int score_all(struct score *score)
     score->plan = plan;
     if (score->statics != CLIP_COMPUTE_ALL)
         score->static_bound = calibration_static_bound(&file.calibration, plan_precision(plan));
-    if (score->format == FORMAT_CSV &&
-        (puts("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static,voice,speed,change,pace,"
-              "appearance,still,still_boxes") < 0 || fflush(stdout) != 0)) {
+    if (score->format == FORMAT_CSV && print_csv_header() < 0) {
         fprintf(stderr, "memaed score: standard output: %s\n", strerror(errno));
         goto end;
     }

@@ -221,7 +221,7 @@ static void show_open_locked(struct results *results)
     lock_give(&results->view_lock);
 }
 
-/* What stands still goes on doing so: its alert stays open. */
+/* A break closes the alert of the scores. An alert of what stands still stays open, because the thing stays. */
 static void break_locked(struct results *results, int64_t time_us)
 {
     if (results->has_rule)

@@ -22,7 +22,7 @@ static uint8_t scene[2][PIXELS];        /* by day, and at night with less contra
 static struct still_memory memory;
 static unsigned sitter_parts;           /* bit p: somebody sits in the seat for half of part p */
 
-/* What a frame shows. */
+/* The content of a frame. */
 struct show {
     int night;
     bool left, taken, passer;
@@ -459,7 +459,7 @@ START_TEST(usual_of_a_place)
 }
 END_TEST
 
-/* What happens in one part only lies beyond the limits of the other part. So the tail says that such things are common. */
+/* An event that only one part shows lies beyond the limits of the other part. So the tail says that such events are common. */
 START_TEST(tail)
 {
     static struct still_memory other;

@@ -325,7 +325,7 @@ static void still_tick(float level, float x, int64_t time_us)
     results_still(results, &still, time_us);
 }
 
-/* What stands still opens an alert of its own at a single tick, beside an open alert of the scores. A loss of the camera and
+/* A single tick opens an alert of kind still, beside an open alert of the scores. A loss of the camera and
  * ticks without an opinion leave it open. */
 START_TEST(what_stands_still_has_alerts_of_its_own)
 {
