@@ -4,7 +4,7 @@ import base64
 import os
 
 import harness
-from webhook_receiver import Receiver
+from servers.webhook_receiver import Receiver
 
 USER, PASSWORD, TOKEN = "viewerQ7", "hunter2%21Zq", "tok3nXyZZ"
 KEY = os.urandom(32)

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 
 import harness
-from webhook_receiver import Receiver
+from servers.webhook_receiver import Receiver
 
 RELOADS = int(os.environ.get("MEMAED_TEST_RELOADS", "12"))
 RELOAD_EVERY_S = 0.3

@@ -7,7 +7,7 @@ import signal
 import time
 
 import harness
-from webhook_receiver import Receiver
+from servers.webhook_receiver import Receiver
 
 SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
 

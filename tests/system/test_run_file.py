@@ -5,7 +5,7 @@ import io
 import json
 
 import harness
-from webhook_receiver import Receiver
+from servers.webhook_receiver import Receiver
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 

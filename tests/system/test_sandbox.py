@@ -8,10 +8,10 @@ import shutil
 import subprocess
 
 import harness
-from webhook_receiver import Receiver
+from servers.webhook_receiver import Receiver
 
 SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
-WRAPPER = ["/usr/bin/python3", os.path.join(harness.HERE, "sandbox_exec.py"),
+WRAPPER = ["/usr/bin/python3", os.path.join(harness.HERE, "programs", "sandbox_exec.py"),
            os.path.join(harness.ROOT, "systemd", "memaed.service")]
 
 

@@ -91,7 +91,7 @@ class Notify(harness.Case):
     def test_blocked_worker_does_not_stay_fed(self):
         library, block = self.path("block_sgemm.so"), self.path("block")
         subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library,
-                        os.path.join(harness.HERE, "block_sgemm.c"), "-ldl"], check=True)
+                        os.path.join(harness.HERE, "programs", "block_sgemm.c"), "-ldl"], check=True)
         clip = harness.write_clip(self.path("clip.mkv"), seconds=60)
         # Convolutions and small products go to kernels of core's own; this model has a large memory.
         harness.write_model(self.model, 64, 64, (8, 16, 64, 64), 2000)
