@@ -22,16 +22,29 @@ struct calibrate {
     struct option_list inputs, verify;
     double fps, alerts_a_day;
     int windows, threads, max_memory_mib, max_disk_mib;
+    bool add;
+};
+
+/* The footage of a calibration, all of it in one struct footage: kept is what the old calibration was measured on (--add), rest
+ * is for --verify. */
+struct parts {
+    struct footage_part kept, input;
+    struct footage_range rest;
 };
 
 /* memae.training of the new model: that of the old one, plus the footage of this calibration and its survey. Takes over the
  * reference to verified. NULL: out of memory. */
-static json_t *story(const struct calibrate *o, const json_t *training, size_t frames, json_t *verified)
+static json_t *story(const struct calibrate *o, const json_t *training, const struct parts *parts, json_t *verified)
 {
     json_t *copy = training ? json_deep_copy(training) : json_object();
-    json_t *calibrated = json_pack("{s:s, s:o, s:I, s:o}", "program", "memaed " MEMAED_VERSION, "inputs",
-                                   inputs_to_json(&o->inputs), "frames", (json_int_t)frames, "verified", verified);
-    if (!copy || !calibrated || json_object_set_new(copy, "calibrated", calibrated) < 0) {
+    size_t frames = parts->rest.begin;
+    json_t *calibrated = json_pack("{s:s, s:o, s:b, s:I, s:o}", "program", "memaed " MEMAED_VERSION, "inputs",
+                                   inputs_to_json(&o->inputs), "added", o->add, "frames",
+                                   (json_int_t)(parts->input.all.end - parts->input.all.begin), "verified", verified);
+    json_t *on = inputs_calibrated(o->add ? json_object_get(training, "calibrated_on") : NULL, &o->inputs, frames,
+                                   o->add ? &parts->kept : &parts->input);
+    if (!copy || !calibrated || !on || json_object_set_new(copy, "calibrated", calibrated) < 0 ||
+        json_object_set_new(copy, "calibrated_on", on) < 0) {
         json_decref(copy);
         return NULL;
     }
@@ -43,14 +56,56 @@ static json_t *story(const struct calibrate *o, const json_t *training, size_t f
 
 /* A model that knows what stands still keeps what it learned of that, and is calibrated on the footage. Another one learns it
  * from the first part of each hour. With too little footage *ret is NULL, and the model stays as it is in this respect. */
-static int learn_still(struct still_memory **ret, const struct model_file *file, struct footage *footage,
-                       struct footage_range all, struct error *err)
+static int learn_still(struct still_memory **ret, const struct calibrate *o, const struct model_file *file,
+                       struct footage *footage, const struct parts *parts, struct error *err)
 {
-    size_t rounds = footage_rounds(footage, all);
-    const struct still_learner_options options = {.footage = footage, .memory = file->still,
-                                                  .learned = {all, rounds, 0, LEARNED},
-                                                  .calibrated = {all, rounds, file->still ? 0 : LEARNED, 1}};
+    struct still_learner_options options = {.footage = footage, .memory = file->still,
+                                            .calibrated = o->add ? parts->kept : parts->input,
+                                            .added = o->add ? &parts->input : NULL};
+    if (!file->still) {
+        struct footage_range all = {0, parts->rest.begin};
+        size_t rounds = footage_rounds(footage, all);
+        options.learned = (struct footage_part){all, rounds, 0, LEARNED};
+        options.calibrated = (struct footage_part){all, rounds, LEARNED, 1};
+        options.added = NULL;
+    }
     return still_learner_run(ret, &options, err);
+}
+
+/* Reads all inputs, and finds the parts. */
+static int read_all(struct parts *ret, const struct calibrate *o, const struct model_file *file, struct footage *footage,
+                    struct error *err)
+{
+    int length = file->model->arch.frames, r = 0;
+    if (o->add && (r = inputs_read_calibrated(json_object_get(file->training, "calibrated_on"), footage, &ret->kept, err)) < 0)
+        return error_prefix(err, r, "--add");
+    size_t begin = footage_frames(footage);
+    if ((r = inputs_read(&o->inputs, footage, err)) < 0)
+        return r;
+    struct footage_range input = {begin, footage_frames(footage)};
+    if ((r = footage_check(footage, input, length, err)) < 0)
+        return r;
+    if (o->add)
+        input.begin = ret->kept.all.end;
+    ret->input = (struct footage_part){input, 1, 0, 1};
+    if ((r = inputs_read(&o->verify, footage, err)) < 0)
+        return r;
+    ret->rest = (struct footage_range){input.end, footage_frames(footage)};
+    if (o->verify.n > 0 && (r = footage_check(footage, ret->rest, length, err)) < 0)
+        return error_prefix(err, r, "--verify");
+    return 0;
+}
+
+static void report(const struct calibrate *o, const struct calibration *c, const struct still_memory *still,
+                   const struct survey *verified)
+{
+    printf("%s: threshold %.5g for %.4g alerts a day, from %.3g hours (%ld windows, %ld runs above %.5g); median %.5g, "
+           "maximum %.5g\n", o->output, c->threshold, tail_budget(&c->tail, o->alerts_a_day), c->tail.hours, c->windows,
+           c->tail.runs, c->tail.run.level, c->median, c->maximum);
+    survey_print_provisional(c, o->alerts_a_day);
+    still_learner_report(still);
+    if (verified->windows > 0)
+        survey_print_verified(verified, c);
 }
 
 static int calibrate(const struct calibrate *o, struct error *err)
@@ -61,6 +116,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
     struct calibration calibration;
     struct survey verified;
     struct still_memory *still = NULL;
+    struct parts parts;
     int r = model_file_load(&file, o->model, err);
     if (r < 0)
         return r;
@@ -76,49 +132,34 @@ static int calibrate(const struct calibrate *o, struct error *err)
         .max_disk_bytes = (size_t)o->max_disk_mib << 20,
         .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0,
     };
-    if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0)
+    if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0 ||
+        (r = read_all(&parts, o, &file, footage, err)) < 0)
         goto out;
-    if ((r = inputs_read(&o->inputs, footage, err)) < 0)
-        goto out;
-    const struct footage_range calibrated = {0, footage_frames(footage)};
-    if ((r = footage_check(footage, calibrated, arch->frames, err)) < 0)
-        goto out;
-    if ((r = inputs_read(&o->verify, footage, err)) < 0)
-        goto out;
-    const struct footage_range rest = {calibrated.end, footage_frames(footage)};
-    if (o->verify.n > 0 && (r = footage_check(footage, rest, arch->frames, err)) < 0) {
-        error_prefix(err, r, "--verify");
-        goto out;
-    }
     if ((r = parallel_threads_open(&threads, o->threads)) < 0) {
         error_set(err, r, "--threads %d: %s", o->threads, strerror(-r));
         goto out;
     }
     struct parallel parallel = parallel_threads_parallel(threads);
-    const struct calibrator_options how = {.footage = footage, .part = {calibrated, 1, 0, 1},
-                                           .most_windows = (size_t)o->windows, .alerts_a_day = o->alerts_a_day};
-    const struct windows_options survey = {.footage = footage, .part = {rest, 1, 0, 1}, .stride = CALIBRATOR_STRIDE,
+    struct calibrator_options how = {.footage = footage, .part = parts.input, .most_windows = (size_t)o->windows,
+                                     .alerts_a_day = o->alerts_a_day};
+    if (o->add) {
+        how.part = parts.kept;
+        how.added = &parts.input;
+    }
+    const struct windows_options survey = {.footage = footage, .part = {parts.rest, 1, 0, 1}, .stride = CALIBRATOR_STRIDE,
                                            .most = (size_t)o->windows};
     if ((r = calibrator_run(&calibration, file.model, &how, &parallel, err)) < 0 ||
         (r = survey_run(&verified, &survey, ALERT_DEFAULT_K, ALERT_DEFAULT_N, file.model, &calibration, &parallel, err)) < 0)
         goto out;
-    if ((r = learn_still(&still, &file, footage, calibrated, err)) < 0)
+    if ((r = learn_still(&still, o, &file, footage, &parts, err)) < 0)
         goto out;
-    json_t *training = story(o, file.training, calibrated.end, verified.windows > 0 ?
+    json_t *training = story(o, file.training, &parts, verified.windows > 0 ?
                              survey_to_json(&verified, &calibration, footage) : json_null());
     r = training ? model_file_save(o->output, file.model, &calibration, still ? still : file.still, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
-    if (r == 0) {
-        printf("%s: threshold %.5g for %.4g alerts a day, from %.3g hours (%ld windows, %ld runs above %.5g); median %.5g, "
-               "maximum %.5g\n", o->output, calibration.threshold, tail_budget(&calibration.tail, o->alerts_a_day),
-               calibration.tail.hours, calibration.windows, calibration.tail.runs, calibration.tail.run.level,
-               calibration.median, calibration.maximum);
-        survey_print_provisional(&calibration, o->alerts_a_day);
-        still_learner_report(still ? still : file.still);
-        if (verified.windows > 0)
-            survey_print_verified(&verified, &calibration);
-    }
+    if (r == 0)
+        report(o, &calibration, still ? still : file.still, &verified);
 out:
     free(still);
     parallel_threads_close(threads);
@@ -135,6 +176,9 @@ static const struct command_option calibrate_options[] = {
      .help = "Footage, as `memaed learn` takes it. May be repeated."},
     {"output", 'o', OPTION_TEXT(struct calibrate, output), .argument = "MODEL", .required = true,
      .help = "Where to write the model; may be the same file."},
+    {"add", 0, OPTION_FLAG(struct calibrate, add),
+     .help = "Calibrate on --input and on all footage that the model is calibrated on so far. That footage is read again, so "
+             "its files must still be there."},
     {"verify", 0, OPTION_LIST(struct calibrate, verify), .argument = "PATH…", .more = true,
      .help = "Footage that was used neither for learning nor for calibration. Reports how many alerts it would have "
              "raised."},

@@ -213,8 +213,8 @@ static int try_int8(struct calibration *c, struct windows *w, const struct model
 
 static struct windows_options windows_of(const struct calibrator_options *o)
 {
-    return (struct windows_options){.footage = o->footage, .part = o->part, .stride = CALIBRATOR_STRIDE,
-                                    .most = o->most_windows, .keep_places = true, .stop = o->stop};
+    return (struct windows_options){.footage = o->footage, .part = o->part, .added = o->added,
+                                    .stride = CALIBRATOR_STRIDE, .most = o->most_windows, .keep_places = true, .stop = o->stop};
 }
 
 static int open_windows(struct windows *w, const struct calibrator_options *o, const struct model *model,
@@ -268,8 +268,8 @@ out:
 
 size_t calibrator_windows(const struct calibrator_options *options)
 {
-    size_t frames = options->part.all.end - options->part.all.begin;
-    double n = (double)frames * (options->part.to - options->part.from) / CALIBRATOR_STRIDE;
+    double n = footage_part_frames(&options->part) / CALIBRATOR_STRIDE;
+    n += options->added ? footage_part_frames(options->added) / CALIBRATOR_STRIDE : 0;
     size_t all = n < (double)options->most_windows ? (size_t)n : options->most_windows;
     return all + (all < LIGHT_WINDOWS ? all : LIGHT_WINDOWS) + 2 * (all < RANGE_WINDOWS ? all : RANGE_WINDOWS) +
            (all < INT8_WINDOWS ? all : INT8_WINDOWS);

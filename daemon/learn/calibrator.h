@@ -18,6 +18,7 @@ enum { CALIBRATOR_STRIDE = 2 };     /* frames from one window to the next: a cam
 struct calibrator_options {
     struct footage *footage;
     struct footage_part part;
+    const struct footage_part *added;   /* a second part; NULL: none */
     size_t most_windows;
     double alerts_a_day;
     const atomic_bool *stop;            /* once true, calls return -EINTR; may be NULL */

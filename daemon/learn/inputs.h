@@ -1,4 +1,5 @@
-/* Footage as the command line names it: a list of paths and URLs. */
+/* Footage as the command line names it: a list of paths and URLs. And the footage that a calibration was measured on, as
+ * memae.training keeps it, so that `memaed calibrate --add` can read it again. */
 #ifndef MEMAED_DAEMON_LEARN_INPUTS_H
 #define MEMAED_DAEMON_LEARN_INPUTS_H
 
@@ -12,5 +13,16 @@ int inputs_read(const struct option_list *inputs, struct footage *footage, struc
 
 /* Their names (source_name()). The caller's reference; NULL: out of memory. */
 json_t *inputs_to_json(const struct option_list *inputs);
+
+/* Returns {"paths", "frames", "first": {"begin", "end", "from", "to"}}. paths: absolute paths, or names of other URLs.
+ * before: NULL, or the object of footage whose paths come first. frames: in all. first: the part of the first frames that is
+ * calibrated on; all frames from first->all.end on are calibrated on, too. The caller's reference; NULL: out of memory. */
+json_t *inputs_calibrated(const json_t *before, const struct option_list *inputs, size_t frames,
+                          const struct footage_part *first);
+
+/* Appends the footage of such an object to the footage, which is empty. Sets *first. Returns 0; -ENODATA if calibrated is NULL
+ * or null, because no file holds the footage any more; -EINVAL if the object is damaged, or its files have other frames than
+ * then; or as footage_add(). err names the cause. */
+int inputs_read_calibrated(const json_t *calibrated, struct footage *footage, struct footage_part *first, struct error *err);
 
 #endif

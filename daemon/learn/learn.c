@@ -255,10 +255,9 @@ fail:
 static json_t *story(const struct learn *o, const struct learner_options *options, const struct learner_result *r,
                      int slots, struct footage *footage)
 {
-    const struct footage_part *part = &options->held_out;
-    double frames = (double)(part->all.end - part->all.begin) * (part->to - part->from);
-    json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive,
-                                 "frames", (int)lround(frames));
+    struct footage_part calibrated = options->held_out;
+    json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive, "frames",
+                                 (int)lround(footage_part_frames(&calibrated)));
     if (isfinite(r->held_out.error_without_memory))
         json_object_set_new(held_out, "error_without_memory", json_real(r->held_out.error_without_memory));
     if (o->calibrate.n > 0)
@@ -266,9 +265,16 @@ static json_t *story(const struct learn *o, const struct learner_options *option
     json_t *use = r->slot_use ? json_array() : NULL;
     for (int i = 0; r->slot_use && i < slots; i++)
         json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
+    if (o->calibrate.n > 0) {           /* reading it again will need these files only */
+        calibrated.all.begin -= options->learn.all.end;
+        calibrated.all.end -= options->learn.all.end;
+    }
+    json_t *calibrated_on = o->camera ? json_null()
+                                      : inputs_calibrated(NULL, o->calibrate.n > 0 ? &o->calibrate : &o->inputs,
+                                                          calibrated.all.end, &calibrated);
     json_t *verified = r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null();
     return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, "
-                     "s:o, s:o}",
+                     "s:o, s:o, s:o}",
                      "program", "memaed " MEMAED_VERSION, "profile",
                      o->arch_file ? "custom" : arch_profile_name(o->profile), "inputs", inputs_to_json(&o->inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
@@ -277,7 +283,8 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      "entropy_weight", o->entropy, "seconds", r->last.seconds,
                      "loss", "mse", r->last.loss.mse, "entropy", r->last.loss.entropy, "held_out", held_out,
                      "slots_used", r->held_out.slots_used, "slot_use", use, "slots_reseeded", (int)r->last.slots_reseeded,
-                     "verified", verified, "learned", survey_to_json(&r->learned, &r->calibration, footage));
+                     "verified", verified, "learned", survey_to_json(&r->learned, &r->calibration, footage),
+                     "calibrated_on", calibrated_on);
 }
 
 /* Identifies the run for a checkpoint. The number of threads is left out: another number changes only the last bits of the

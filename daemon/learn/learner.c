@@ -254,7 +254,7 @@ struct scoring {
 
 static size_t windows_in(const struct footage_part *part, int stride, size_t most)
 {
-    double n = (double)(part->all.end - part->all.begin) * (part->to - part->from) / stride;
+    double n = footage_part_frames(part) / stride;
     return n < (double)most ? (size_t)n : most;
 }
 

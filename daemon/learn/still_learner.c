@@ -30,10 +30,9 @@ static int add_range(struct still_builder *builder, enum still_part part, const 
     return 0;
 }
 
-static int add_part(struct still_builder *builder, enum still_part part, const struct still_learner_options *o, uint8_t *pixels,
-                    struct error *err)
+static int add_part(struct still_builder *builder, enum still_part part, const struct still_learner_options *o,
+                    const struct footage_part *from, uint8_t *pixels, struct error *err)
 {
-    const struct footage_part *from = part == STILL_LEARNED ? &o->learned : &o->calibrated;
     int r = 0;
     for (size_t k = 0; r == 0 && k < from->rounds; k++)
         r = add_range(builder, part, o, footage_part_range(from, k), pixels, err);
@@ -56,9 +55,11 @@ int still_learner_run(struct still_memory **ret, const struct still_learner_opti
     if (r < 0)
         error_set(err, r, "out of memory");
     if (r == 0 && !o->memory)
-        r = add_part(builder, STILL_LEARNED, o, pixels, err);
+        r = add_part(builder, STILL_LEARNED, o, &o->learned, pixels, err);
     if (r == 0)
-        r = add_part(builder, STILL_CALIBRATED, o, pixels, err);
+        r = add_part(builder, STILL_CALIBRATED, o, &o->calibrated, pixels, err);
+    if (r == 0 && o->added)
+        r = add_part(builder, STILL_CALIBRATED, o, o->added, pixels, err);
     if (r == 0 && (r = still_builder_finish(builder, o->memory, memory)) == -ENOMEM)
         error_set(err, r, "out of memory");
     if (r == -ENODATA || r == 0) {

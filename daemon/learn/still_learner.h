@@ -10,6 +10,7 @@
 struct still_learner_options {
     struct footage *footage;
     struct footage_part learned, calibrated;    /* the two parts of core/still/still_builder.h */
+    const struct footage_part *added;           /* calibrated as well; NULL: none */
     const struct still_memory *memory;          /* NULL, or a memory whose part STILL_LEARNED is kept; `learned` is not read */
     const atomic_bool *stop;                    /* once true, returns -EINTR; may be NULL */
 };

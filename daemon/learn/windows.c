@@ -24,20 +24,34 @@ struct windows_work {
     atomic_int failed;          /* first negative errno of a thread; 0: none */
 };
 
+static size_t most_windows(const struct footage_part *part, int stride)
+{
+    return (part->all.end - part->all.begin) / (size_t)stride + part->rounds;
+}
+
+/* Appends the windows of a part to the list. */
+static void list_part(struct windows *w, const struct footage_part *part)
+{
+    const struct windows_options *o = &w->work->options;
+    for (size_t k = 0; k < part->rounds; k++) {
+        struct footage_range range = footage_part_range(part, k);
+        for (size_t i = range.begin; i + (size_t)w->work->length <= range.end; i += (size_t)o->stride)
+            if (footage_window_ok(o->footage, i, w->work->length))
+                w->first[w->n++] = i;
+    }
+}
+
 static int list(struct windows *w)
 {
     const struct windows_options *o = &w->work->options;
-    size_t most = (o->part.all.end - o->part.all.begin) / (size_t)o->stride + o->part.rounds, all = 0;
-    w->first = malloc(most * sizeof *w->first);
+    w->first = malloc((most_windows(&o->part, o->stride) + (o->added ? most_windows(o->added, o->stride) : 0)) *
+                      sizeof *w->first);
     if (!w->first)
         return -ENOMEM;
-    for (size_t k = 0; k < o->part.rounds; k++) {
-        struct footage_range range = footage_part_range(&o->part, k);
-        for (size_t i = range.begin; i + (size_t)w->work->length <= range.end; i += (size_t)o->stride)
-            if (footage_window_ok(o->footage, i, w->work->length))
-                w->first[all++] = i;
-    }
-    w->n = all;
+    list_part(w, &o->part);
+    if (o->added)
+        list_part(w, o->added);
+    size_t all = w->n;
     if (all <= o->most)
         return 0;
     size_t stretch = o->most < STRETCH ? o->most : STRETCH, stretches = stretch > 0 ? o->most / stretch : 0;

@@ -13,6 +13,7 @@
 struct windows_options {
     struct footage *footage;
     struct footage_part part;
+    const struct footage_part *added;   /* a second part, behind the first; NULL: none. Borrowed while windows are open. */
     int stride;                         /* frames */
     size_t most;                        /* windows, at most */
     bool keep_places;                   /* windows_measure() of all windows also writes windows.codes */

@@ -42,6 +42,11 @@ struct footage_part {
     double from, to;            /* 0 <= from <= to <= 1 */
 };
 struct footage_range footage_part_range(const struct footage_part *part, size_t round);
+/* About how many frames the part has. */
+static inline double footage_part_frames(const struct footage_part *part)
+{
+    return (double)(part->all.end - part->all.begin) * (part->to - part->from);
+}
 
 /* options is copied; its path, arg and stop must outlive the footage. 0; -EINVAL (a size below 1; with keep, another file),
  * -ENOMEM, -errno of the file, with the cause in err; *ret is untouched then. */

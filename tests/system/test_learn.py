@@ -1,55 +1,18 @@
 #!/usr/bin/python3
-"""`learn` and `calibrate`. A model scores what it learned lower than what it did not. The same seed gives the same model. An
-interrupted run can be resumed. Footage that is of no use is refused with the reason."""
-import csv
-import io
+"""`learn`. A model scores what it learned lower than what it did not. The same seed gives the same model. An interrupted run can
+be resumed. Footage that is of no use is refused with the reason."""
 import json
 import os
 import signal
-import struct
 import subprocess
 import time
 
 import harness
-
-# A disc that circles slowly over a gradient.
-DISC = "if(lt(hypot(X-48-24*cos(T),Y-32-12*sin(T)),8),235,60+X/2)"
-FITTED = ("--profile", "nano", "--threads", "1", "--batch", "4")
-SMALL = (*FITTED, "--size", "48x32")
+import learning
+from learning import DISC, FITTED, SMALL, metadata, scores, tensors
 
 
-def metadata(path):
-    with open(path, "rb") as f:
-        size = struct.unpack("<Q", f.read(8))[0]
-        return json.loads(f.read(size))["__metadata__"]
-
-
-def tensors(path):
-    """All bytes of the tensors of a safetensors file."""
-    with open(path, "rb") as f:
-        size = struct.unpack("<Q", f.read(8))[0]
-        return f.read()[size:]
-
-
-def scores(model, clip):
-    done = harness.run("score", "--model", model, clip)
-    assert done.code == 0, done.err
-    return [float(r["score"]) for r in csv.DictReader(io.StringIO(done.out))]
-
-
-class Learn(harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.normal = os.path.join(self.folder, "normal.mkv")
-        # 15 s at 10 frames a second.
-        self.footage(self.normal, f"lum='{DISC}':cb=128:cr=128", 15)
-
-    def footage(self, path, geq, seconds, size="96x64"):
-        harness.ffmpeg("-f", "lavfi", "-i", f"color=c=black:s={size}:r=10:d={seconds},geq={geq}", "-c:v", "ffv1", path)
-
-    def learn(self, output, *args, inputs=None):
-        return harness.run("learn", "--input", *(inputs or [self.normal]), "--output", output, *SMALL, *args, timeout=120)
-
+class Learn(learning.Case):
     def test_a_model_that_works(self):
         model = os.path.join(self.folder, "disc.safetensors")
         done = self.learn(model, "--steps", "150", "--seed", "3")
@@ -282,93 +245,6 @@ class Learn(harness.Case):
         self.assertEqual((verified["alerts"], set(verified["alerts_at"]), verified["suspects"]), (0, {"1", "10", "100"}, []))
         self.assertEqual(training["held_out"]["frames"], 3200)
         self.assertIn("verified on 0.02", done.out)
-
-    def test_calibrating_anew(self):
-        model, anew = (os.path.join(self.folder, n) for n in ("learned.safetensors", "anew.safetensors"))
-        self.assertEqual(self.learn(model, "--steps", "20").code, 0)
-        thresholds = []
-        for alerts in ("1", "1000", "1"):
-            done = harness.run("calibrate", "--model", model, "--input", self.normal, "--output", anew, "--alerts-per-day", alerts,
-                               "--threads", "1")
-            self.assertEqual(done.code, 0, done.err)
-            calibration = json.loads(metadata(anew)["memae.calibration"])
-            thresholds.append(calibration["threshold"])
-            budget = max(float(alerts), 1 / calibration["tail"]["hours"])       # little footage widens it
-            self.assertIn(f"threshold {thresholds[-1]:.5g} for {budget:.4g} alerts a day", done.out)
-        self.assertLess(thresholds[1], thresholds[0])
-        self.assertEqual(thresholds[2], thresholds[0])
-        self.assertEqual(tensors(anew), tensors(model))
-        calibrations = [json.loads(metadata(m)["memae.calibration"]) for m in (anew, model)]
-        for c in calibrations:                  # 8 bits were tried on the windows held out
-            self.assertLessEqual(c["int8"]["windows"], c["windows"])
-            self.assertGreater(c["int8"]["rank_correlation"], 0.9)
-            self.assertEqual(len(c["int8"]["low"]), len(c["int8"]["high"]))
-            self.assertTrue(all(low <= 0 <= high for low, high in zip(c["int8"]["low"], c["int8"]["high"])))
-            self.assertEqual(sorted(c["static"]), ["bound", "frozen_s", "largest_difference", "light_margin", "limits", "windows"])
-            self.assertGreaterEqual(c["static"]["bound"], 1.5 * c["static"]["largest_difference"])
-            self.assertGreaterEqual(c["static"]["frozen_s"], 10)
-        made, before = (json.loads(metadata(m)["memae.training"]) for m in (anew, model))
-        self.assertEqual(made.pop("calibrated")["inputs"], ["normal"])
-        self.assertEqual(made, before)
-        self.in_eight_bits(anew)
-        frozen = os.path.join(self.folder, "still.mkv")
-        self.footage(frozen, "lum='40+X':cb=128:cr=128", 3)
-        done = harness.run("calibrate", "--model", model, "--input", frozen, "--output", model)
-        self.assertEqual((done.code, done.out), (1, ""))
-        self.assertIn("the footage is frozen", done.err)
-        done = harness.run("calibrate", "--model", model, "--input", self.normal, "--verify", frozen, "--output", model)
-        self.assertEqual((done.code, done.out), (1, ""))
-        self.assertIn("--verify: the footage is frozen", done.err)
-        self.assertEqual(harness.run("calibrate", "--model", model, "--output", anew).code, 2)
-
-    def test_verifying_a_calibration(self):
-        """The footage of calibrate --verify is not calibrated on. Its alerts are reported and kept in the model."""
-        model, alone, anew = (os.path.join(self.folder, n) for n in ("verified.safetensors", "alone.safetensors", "anew.safetensors"))
-        intruder = os.path.join(self.folder, "another.mkv")
-        self.footage(intruder, f"lum='if(between(T,8,10)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 20)
-        self.assertEqual(self.learn(model, "--steps", "20").code, 0)
-        calibrate = ("calibrate", "--model", model, "--threads", "1", "--alerts-per-day", "5000", "--input", self.normal)
-        self.assertEqual(harness.run(*calibrate, "--output", alone).code, 0)
-        told = []
-        for footage in ([intruder], [self.normal, intruder]):
-            done = harness.run(*calibrate, "--output", anew, "--verify", *footage)
-            self.assertEqual(done.code, 0, done.err)
-            self.assertEqual(metadata(anew)["memae.calibration"], metadata(alone)["memae.calibration"])
-            calibrated = json.loads(metadata(anew)["memae.training"])["calibrated"]
-            self.assertEqual(calibrated["inputs"], ["normal"])
-            told.append(calibrated["verified"])
-            self.assertIn(f"verified on {told[-1]['hours']:.3g} hours", done.out)
-            self.assertIn(f": {told[-1]['alerts']} alerts at this threshold; with others:", done.out)
-        self.assertAlmostEqual(told[0]["hours"], 20 / 3600, delta=0.001)
-        self.assertGreater(told[1]["hours"], told[0]["hours"])
-        self.assertEqual([s["input"] for s in told[0]["suspects"]], ["another"] * told[0]["alerts"])
-        self.assertTrue(any(7 <= s["at_s"] <= 11 for s in told[0]["suspects"]), told)
-        self.assertIsNone(json.loads(metadata(alone)["memae.training"])["calibrated"]["verified"])
-
-    def in_eight_bits(self, model):
-        """Scores in both precisions are near each other, but not equal. auto gives one of the two."""
-        scores = {}
-        for precision in ("fp32", "int8", "auto"):
-            done = harness.run("score", "--model", model, "--precision", precision, self.normal)
-            self.assertEqual(done.code, 0, done.err)
-            scores[precision] = [float(row.split(",")[4]) for row in done.out.splitlines()[1:]]
-        self.assertGreater(len(scores["fp32"]), 50)
-        for a, b in zip(scores["fp32"], scores["int8"]):
-            self.assertAlmostEqual(a, b, delta=0.02 * a)
-        self.assertNotEqual(scores["fp32"], scores["int8"])
-        self.assertIn(scores["auto"], (scores["fp32"], scores["int8"]))
-        self.assertEqual(harness.run("score", "--model", model, "--precision", "bf16", self.normal).code, 2)
-        plain = harness.write_model(os.path.join(self.folder, "plain.safetensors"))
-        done = harness.run("score", "--model", plain, "--precision", "int8", self.normal)
-        self.assertEqual((done.code, done.out), (1, ""))
-        self.assertIn("precision int8: the model was not calibrated for it", done.err)
-
-    def refused(self, reason, *args, inputs=None):
-        model = os.path.join(self.folder, "none.safetensors")
-        done = self.learn(model, "--steps", "20", *args, inputs=inputs)
-        self.assertEqual((done.code, done.out), (1, ""), done.err)
-        self.assertIn(reason, done.err)
-        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("none")], [])
 
     def test_footage_of_no_use(self):
         clip = os.path.join(self.folder, "clip.mkv")

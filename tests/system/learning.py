@@ -1,0 +1,53 @@
+"""What the tests of `learn` and `calibrate` share: small footage, small models, and what is in a model file."""
+import csv
+import io
+import json
+import os
+import struct
+
+import harness
+
+# A disc that circles slowly over a gradient.
+DISC = "if(lt(hypot(X-48-24*cos(T),Y-32-12*sin(T)),8),235,60+X/2)"
+FITTED = ("--profile", "nano", "--threads", "1", "--batch", "4")
+SMALL = (*FITTED, "--size", "48x32")
+
+
+def metadata(path):
+    with open(path, "rb") as f:
+        size = struct.unpack("<Q", f.read(8))[0]
+        return json.loads(f.read(size))["__metadata__"]
+
+
+def tensors(path):
+    """All bytes of the tensors of a safetensors file."""
+    with open(path, "rb") as f:
+        size = struct.unpack("<Q", f.read(8))[0]
+        return f.read()[size:]
+
+
+def scores(model, clip):
+    done = harness.run("score", "--model", model, clip)
+    assert done.code == 0, done.err
+    return [float(r["score"]) for r in csv.DictReader(io.StringIO(done.out))]
+
+
+class Case(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.normal = os.path.join(self.folder, "normal.mkv")
+        # 15 s at 10 frames a second.
+        self.footage(self.normal, f"lum='{DISC}':cb=128:cr=128", 15)
+
+    def footage(self, path, geq, seconds, size="96x64"):
+        harness.ffmpeg("-f", "lavfi", "-i", f"color=c=black:s={size}:r=10:d={seconds},geq={geq}", "-c:v", "ffv1", path)
+
+    def learn(self, output, *args, inputs=None):
+        return harness.run("learn", "--input", *(inputs or [self.normal]), "--output", output, *SMALL, *args, timeout=120)
+
+    def refused(self, reason, *args, inputs=None):
+        model = os.path.join(self.folder, "none.safetensors")
+        done = self.learn(model, "--steps", "20", *args, inputs=inputs)
+        self.assertEqual((done.code, done.out), (1, ""), done.err)
+        self.assertIn(reason, done.err)
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("none")], [])
