@@ -37,6 +37,7 @@ struct view_camera {
     bool has_score;                     /* false: last_score and latency_ms have no meaning yet */
     float last_score;
     double drift;                       /* distance of core/score/drift.h, 0 to 1; NAN: not measured (yet) */
+    struct voices drift_by_voice;       /* the same distance of each voice by itself; VOICE_STILL is not measured */
     bool alert_open;
     bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
     double threshold;                   /* of the score; NAN: the camera makes no alerts */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "core/network/plan.h"
+#include "core/score/drift.h"
 #include "core/score/score.h"
 #include "core/score/static_scene.h"
 #include "core/score/tail.h"
@@ -29,6 +30,8 @@ struct calibration {
     struct score_spec score;
     bool has_tail;                  /* false: thresholds only (models made elsewhere) */
     struct tail tail;
+    bool has_deciles;               /* false: the voices' drift is not measured (models made elsewhere or earlier) */
+    float deciles[SCORE_VOICES][DRIFT_DECILES];     /* of struct voices; of score_voices(&score) voices, ascending */
     bool has_int8;                  /* false: the 8-bit network was not measured */
     struct calibration_int8 int8;
     bool has_static;                /* false: static scenes and frozen cameras are not recognised */

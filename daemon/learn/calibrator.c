@@ -165,11 +165,27 @@ static int fit_condition(struct score_spec *spec, int condition, const struct wi
     return 0;
 }
 
+/* Fits the voices' deciles. values: room for all windows. */
+static void fit_deciles(struct calibration *c, const struct windows *w, float *values)
+{
+    for (int v = 0; v < score_voices(&c->score); v++) {
+        for (size_t i = 0; i < w->n; i++) {
+            struct voices voices;
+            score_by_voice(&c->score, &w->features[i], &voices);
+            values[i] = voices.score[v];
+        }
+        drift_deciles(c->deciles[v], values, w->n);
+    }
+    c->has_deciles = true;
+}
+
 static int fit(struct calibration *c, struct windows *w, double alerts_a_day, double *values, struct tail_window *scores)
 {
     int r = w->codes ? fit_places(&c->score, w) : 0;
     for (int i = 0; w->has_score && r == 0 && i < c->score.conditions; i++)
         r = fit_condition(&c->score, i, w, values, scores);
+    if (w->has_score && r == 0)
+        fit_deciles(c, w, (float *)values);
     for (size_t i = 0; i < w->n; i++)
         scores[i] = (struct tail_window){score_of_window(c, w, i), windows_step(w, i)};
     if (r == 0)

@@ -204,6 +204,37 @@ static json_t *tail_to_json(const struct tail *t)
                      pareto_to_json(&t->run));
 }
 
+/* An object with a list for each voice of the score. */
+static int deciles_check(const struct calibration *c, struct error *err)
+{
+    for (int v = 0; v < score_voices(&c->score); v++)
+        for (int i = 0; i < DRIFT_DECILES; i++)
+            if (!isfinite(c->deciles[v][i]) || (i > 0 && c->deciles[v][i] < c->deciles[v][i - 1]))
+                return error_set(err, -EINVAL, "deciles: %s[%d]: expected a finite number, no less than the one before",
+                                 voice_name((enum voice)v), i);
+    return 0;
+}
+
+static int deciles_from_json(struct calibration *c, const json_t *json, struct error *err)
+{
+    const char *keys[SCORE_VOICES];
+    size_t n = (size_t)score_voices(&c->score);
+    for (size_t v = 0; v < n; v++)
+        keys[v] = voice_name((enum voice)v);
+    int r = check_json_keys(json, keys, n, err);
+    for (size_t v = 0; r == 0 && v < n; v++)
+        r = floats_from_json(c->deciles[v], DRIFT_DECILES, keys[v], json_object_get(json, keys[v]), err);
+    return r < 0 ? error_prefix(err, r, "deciles") : 0;
+}
+
+static json_t *deciles_to_json(const struct calibration *c)
+{
+    json_t *ret = json_object();
+    for (int v = 0; v < score_voices(&c->score); v++)
+        json_object_set_new(ret, voice_name((enum voice)v), floats_to_json(c->deciles[v], DRIFT_DECILES));
+    return ret;
+}
+
 static int int8_check(const struct calibration_int8 *c, const struct arch *arch, struct error *err)
 {
     struct arch_shapes shapes;
@@ -329,6 +360,8 @@ int calibration_check(const struct calibration *c, const struct arch *arch, stru
     int r = c->has_score ? score_check(&c->score, arch, err) : 0;
     if (r == 0 && c->has_tail)
         r = tail_check(&c->tail, err);
+    if (r == 0 && c->has_deciles)
+        r = c->has_score ? deciles_check(c, err) : error_set(err, -EINVAL, "deciles: expected a score beside them, got none");
     if (r == 0 && c->has_int8)
         r = int8_check(&c->int8, arch, err);
     if (r == 0 && c->has_static)
@@ -353,11 +386,11 @@ int calibration_check(const struct calibration *c, const struct arch *arch, stru
 int calibration_from_json(struct calibration *ret, const struct arch *arch, const json_t *json, struct error *err)
 {
     static const char *const keys[] = {"fps", "threshold", "close_threshold", "median", "p99", "maximum", "windows", "score",
-                                       "tail", "int8", "static"};
+                                       "tail", "deciles", "int8", "static"};
     struct calibration c = {0};
     double *const fields[] = {&c.fps, &c.threshold, &c.close_threshold, &c.median, &c.p99, &c.maximum};
     const json_t *score = json_object_get(json, "score"), *tail = json_object_get(json, "tail"),
-                 *int8 = json_object_get(json, "int8"), *still = json_object_get(json, "static");
+                 *deciles = json_object_get(json, "deciles"), *int8 = json_object_get(json, "int8"), *still = json_object_get(json, "static");
     int r = check_json_keys(json, keys, COUNT(keys), err);
     if (r < 0)
         return r;
@@ -373,10 +406,12 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
     c.windows = (long)json_integer_value(windows);
     c.has_score = score != NULL;
     c.has_tail = tail != NULL;
+    c.has_deciles = deciles != NULL;
     c.has_int8 = int8 != NULL;
     c.has_static = still != NULL;
     if ((score && (r = score_from_json(&c.score, arch, score, err)) < 0) ||
         (tail && (r = tail_from_json(&c.tail, tail, err)) < 0) ||
+        (score && deciles && (r = deciles_from_json(&c, deciles, err)) < 0) ||
         (int8 && (r = int8_from_json(&c.int8, arch, int8, err)) < 0) ||
         (still && (r = static_from_json(&c.still, arch, still, err)) < 0) || (r = calibration_check(&c, arch, err)) < 0)
         return r;
@@ -394,6 +429,7 @@ json_t *calibration_to_json(const struct calibration *c, const struct arch *arch
                             "windows", (json_int_t)c->windows);
     if ((c->has_score && json_object_set_new(ret, "score", score_to_json(&c->score, arch)) < 0) ||
         (c->has_tail && json_object_set_new(ret, "tail", tail_to_json(&c->tail)) < 0) ||
+        (c->has_deciles && json_object_set_new(ret, "deciles", deciles_to_json(c)) < 0) ||
         (c->has_int8 && json_object_set_new(ret, "int8", int8_to_json(&c->int8)) < 0) ||
         (c->has_static && json_object_set_new(ret, "static", static_to_json(&c->still)) < 0)) {
         json_decref(ret);

@@ -98,6 +98,7 @@ START_TEST(metrics)
         {"memaed_camera_up{camera=\"gate\"}", 1}, {"memaed_camera_up{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_state{camera=\"yard_2-x\",state=\"lost\"}", 1}, {"memaed_camera_state{camera=\"gate\",state=\"lost\"}", 0},
         {"memaed_camera_threshold{camera=\"gate\"}", 0.25}, {"memaed_camera_drift{camera=\"gate\"}", 0.0625},
+        {"memaed_camera_voice_drift{camera=\"gate\",voice=\"change\"}", 0.125},
         {"memaed_camera_windows_static_total{camera=\"gate\"}", 70}, {"memaed_camera_frozen{camera=\"gate\"}", 1},
         {"memaed_camera_frozen{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_alert_open{camera=\"gate\"}", 1},
@@ -116,6 +117,7 @@ START_TEST(metrics)
                       parse_metrics(answer.body, cases[i].name));
     ck_assert_double_eq_tol(parse_metrics(answer.body, "memaed_camera_latency_seconds{camera=\"gate\"}"), 0.04123456, 1e-9);
     ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_last_score{camera=\"yard_2-x\"}")));
+    ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_voice_drift{camera=\"gate\",voice=\"pace\"}")));
     ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_threshold{camera=\"yard_2-x\"}")));
     answer_free(&answer);
 

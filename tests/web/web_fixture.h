@@ -377,9 +377,11 @@ static inline void setup(void)
         .frames_dropped = 5, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_skipped = 8,
         .windows_pending = 2, .reconnects = 1, .latency_ms = 41.23456,
         .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,
-        .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .threshold = 0.25, .drift = 0.0625, .model = "gate.safetensors", .precision = PRECISION_INT8};
+        .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .threshold = 0.25, .drift = 0.0625,
+        .drift_by_voice = {{0.5f, 0.125f, NAN, NAN, NAN}}, .model = "gate.safetensors", .precision = PRECISION_INT8};
     world.cameras[1] = (struct view_camera){
         .id = 1, .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN,
+        .drift_by_voice = {{NAN, NAN, NAN, NAN, NAN}},
         .model = "m"};
     world.process = (struct view_process){.started_us = 1700000000000000, .healthy = true, .rss_bytes = 123456789012,
                                           .webhooks_delivered = 7, .workers = 2, .cubes = 90, .cube_seconds = 12.5};

@@ -15,10 +15,18 @@ static json_t *rounded(double x)
     return record_json_number(isfinite(x) ? round(x * 1000) / 1000 : x);
 }
 
+static json_t *drift_by_voice(const struct voices *drift)
+{
+    json_t *object = json_object();
+    for (int v = 0; v < SCORE_VOICES; v++)
+        json_object_set_new(object, voice_name((enum voice)v), rounded((double)drift->score[v]));
+    return object;
+}
+
 static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:s, s:b, s:b, s:b}",
+                     "s:o, s:s, s:b, s:b, s:b}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
@@ -31,6 +39,7 @@ static json_t *camera_json(const struct view_camera *c)
                      "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),
                      "last_score", c->has_score ? record_json_number(c->last_score) : json_null(),
                      "threshold", record_json_number(c->threshold), "drift", rounded(c->drift),
+                     "drift_by_voice", drift_by_voice(&c->drift_by_voice),
                      "model", record_json_text(c->model),
                      "precision", precision_name(c->precision), "alert_open", c->alert_open, "frozen", c->frozen,
                      "provisional", c->provisional);

@@ -144,6 +144,18 @@ static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
             put_value(out, x);
         }
     }
+    put_head(out, "camera_voice_drift", "gauge", "As memaed_camera_drift, of one voice of the score by itself.");
+    for (size_t c = 0; c < n; c++) {
+        for (int v = 0; v < SCORE_VOICES; v++) {
+            double x = (double)cameras[c].drift_by_voice.score[v];
+            if (isnan(x))
+                continue;
+            fputs("memaed_camera_voice_drift{camera=\"", out);
+            put_label(out, cameras[c].name);
+            fprintf(out, "\",voice=\"%s\"}", voice_name((enum voice)v));
+            put_value(out, x);
+        }
+    }
     put_latencies(out, cameras, n);
     put_head(out, "camera_state", "gauge", "1 for the state of the camera, 0 for the other states.");
     for (size_t c = 0; c < n; c++) {

@@ -42,11 +42,14 @@ struct results {
     double threshold;
     bool has_tail;
     struct tail tail;
+    int voices;                         /* whose drift is measured */
+    float deciles[SCORE_VOICES][DRIFT_DECILES];
 
     struct lock lock;                   /* guards: */
     struct alerting anomaly, still;
     struct still_result still_now;      /* the last tick */
-    struct drift drift;
+    struct drift drift, voice_drift[SCORE_VOICES];
+    struct voices voice_distance;       /* of these, after the last window */
     double distance;                    /* of the drift monitor, after the last window; NAN: no calibration tells */
     bool drifted;                       /* drift.began went out, and no drift.ended since */
     uint64_t committed;                 /* windows, since the start */
@@ -60,12 +63,32 @@ struct results {
     uint64_t scored, static_ones;       /* = committed, and how many of them were not computed */
     float last_score;
     double drift_shown;
+    struct voices voice_drift_shown;
     double latency_ms;
     uint64_t latencies[VIEW_LATENCIES + 1];
     double latency_seconds;
     bool alert_open;
     struct rate rate;
 };
+
+static void open_drift(struct results *results, const struct results_options *options)
+{
+    const struct calibration *calibration = options->calibration;
+    results->drift_shown = results->distance = (double)NAN;
+    for (int v = 0; v < VOICES; v++)
+        results->voice_drift_shown.score[v] = results->voice_distance.score[v] = NAN;
+    if (calibration && calibration->has_tail) {
+        results->has_tail = true;
+        results->tail = calibration->tail;
+        drift_init(&results->drift, options->windows_a_day);
+    }
+    if (calibration && calibration->has_deciles) {
+        results->voices = score_voices(&calibration->score);
+        memcpy(results->deciles, calibration->deciles, sizeof results->deciles);
+        for (int v = 0; v < results->voices; v++)
+            drift_init(&results->voice_drift[v], options->windows_a_day);
+    }
+}
 
 int results_open(struct results **ret, const struct results_options *options)
 {
@@ -87,12 +110,7 @@ int results_open(struct results **ret, const struct results_options *options)
     assert(!options->rule || options->scores_kept >= ALERT_MAX_N);
     results->has_rule = options->rule != NULL;
     results->threshold = options->rule ? (double)options->rule->threshold : (double)NAN;
-    results->has_tail = options->tail != NULL;
-    if (options->tail) {
-        results->tail = *options->tail;
-        drift_init(&results->drift, options->windows_a_day);
-    }
-    results->drift_shown = results->distance = (double)NAN;
+    open_drift(results, options);
     if (options->rule) {
         struct alert_rule still = *options->rule;
         still.k = still.n = 1;
@@ -228,9 +246,28 @@ static void break_locked(struct results *results, int64_t time_us)
         take_event_locked(results, &results->anomaly, alert_break(&results->anomaly.state, time_us));
 }
 
-/* Adds a window's p-value to the drift monitor, and posts an event when the drift begins or ends. */
-static double take_p_value_locked(struct results *results, float score)
+static void post_drift_locked(struct results *results)
 {
+    char reason[160];
+    enum voice most = voices_loudest(&results->voice_distance);
+    if (!results->drifted)
+        snprintf(reason, sizeof reason, "the last day's scores follow the model's calibration again");
+    else if (most == VOICES)
+        snprintf(reason, sizeof reason, "the last day's scores no longer follow the model's calibration: thresholds may not hold");
+    else
+        snprintf(reason, sizeof reason, "the last day's scores no longer follow the model's calibration, most of all those of the "
+                 "voice %s: thresholds may not hold", voice_name(most));
+    events_post(results->events, &(struct event){.type = results->drifted ? EVENT_DRIFT_BEGAN : EVENT_DRIFT_ENDED,
+                                                 .camera = results->camera, .quantity = results->distance, .reason = reason});
+}
+
+/* Adds a window's p-value and its voices to the drift monitors. Posts an event when the drift begins or ends. */
+static double take_p_value_locked(struct results *results, float score, const struct voices *voices)
+{
+    for (int v = 0; v < results->voices; v++) {
+        drift_add_among(&results->voice_drift[v], results->deciles[v], voices->score[v]);
+        results->voice_distance.score[v] = (float)drift_distance(&results->voice_drift[v]);
+    }
     if (!results->has_tail)
         return (double)NAN;
     double p = tail_p_value(&results->tail, (double)score);
@@ -238,14 +275,7 @@ static double take_p_value_locked(struct results *results, float score)
     double distance = results->distance = drift_distance(&results->drift);
     if (results->drifted ? distance < DRIFT_LIMIT / 2 : distance >= DRIFT_LIMIT) {
         results->drifted = !results->drifted;
-        events_post(results->events,
-                    &(struct event){.type = results->drifted ? EVENT_DRIFT_BEGAN : EVENT_DRIFT_ENDED,
-                                    .camera = results->camera,
-                                    .quantity = distance,
-                                    .reason = results->drifted
-                                                  ? "the last day's scores no longer follow the model's calibration: "
-                                                    "thresholds may not hold"
-                                                  : "the last day's scores follow the model's calibration again"});
+        post_drift_locked(results);
     }
     return p;
 }
@@ -279,7 +309,7 @@ void results_commit(struct results *results, const struct scheduler_result *resu
         return;
     }
     score.voices.score[VOICE_STILL] = results->still_now.level;
-    score.p_value = (float)take_p_value_locked(results, result->score);
+    score.p_value = (float)take_p_value_locked(results, result->score, &result->voices);
     /* The gap before a window may be older than a loss that waits: the loss goes on waiting then. */
     bool after_loss = results->break_wanted && result->frame >= results->break_frame;
     if (result->gap_before)
@@ -304,6 +334,7 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     results->static_ones += result->is_static;
     results->last_score = result->score;
     results->drift_shown = results->distance;
+    results->voice_drift_shown = results->voice_distance;
     count_latency_locked(results, (double)(now_us - result->due_us) / 1e3);
     results->alert_open = is_open_locked(results);
     rate_add(&results->rate, now_us);
@@ -383,6 +414,7 @@ void results_view(struct results *results, struct view_camera *ret)
     ret->has_score = results->scored > 0;
     ret->last_score = results->last_score;
     ret->drift = results->drift_shown;
+    ret->drift_by_voice = results->voice_drift_shown;
     ret->latency_ms = results->latency_ms;
     memcpy(ret->latencies, results->latencies, sizeof ret->latencies);
     ret->latency_seconds = results->latency_seconds;

@@ -8,7 +8,7 @@
 #define MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 
 #include "core/score/alert.h"
-#include "core/score/tail.h"
+#include "core/score/calibration.h"
 #include "core/still/still.h"
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
@@ -23,7 +23,7 @@ struct results_options {
     const char *model;                  /* its path; borrowed until close */
     const struct alert_rule *rule;      /* copied; NULL: scores only */
     int64_t lasting_us;                 /* an alert that is open for longer is told as EVENT_NORMAL_CHANGED */
-    const struct tail *tail;            /* copied; NULL: no p-values, no drift */
+    const struct calibration *calibration;      /* its tail and deciles are copied; NULL, or without them: no p-values, no drift */
     double windows_a_day;               /* > 0 where there is a tail */
     int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
     size_t scores_kept;                 /* ALERT_MAX_N or more, where there is a rule */
@@ -51,7 +51,7 @@ void results_break(struct results *results, int64_t time_us);
  * alerts and events are not touched any more. */
 void results_end(struct results *results, int64_t time_us);
 
-/* Sets windows_scored, windows_static, has_score, last_score, drift, latency_ms, latencies, latency_seconds, alert_open,
+/* Sets windows_scored, windows_static, has_score, last_score, drift, drift_by_voice, latency_ms, latencies, latency_seconds, alert_open,
  * threshold and fps_analysed; no other field. Any thread; takes a leaf lock for a copy. */
 void results_view(struct results *results, struct view_camera *ret);
 /* As scorelog_read(). */

@@ -44,7 +44,7 @@ static int open_results(struct camera_windows *windows, const struct camera_wind
                                                   .model = options->config->model,
                                                   .rule = options->rule,
                                                   .lasting_us = (int64_t)(options->config->alert.lasting_h * 3600e6),
-                                                  .tail = calibration && calibration->has_tail ? &calibration->tail : NULL,
+                                                  .calibration = calibration,
                                                   .windows_a_day = SECONDS_A_DAY * fps / stride,
                                                   .frames_per_window = stride < windows->length ? stride : windows->length,
                                                   .scores_kept = SCORES_KEPT,

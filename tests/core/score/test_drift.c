@@ -49,6 +49,31 @@ START_TEST(told_within_a_day)
 }
 END_TEST
 
+/* A voice with the deciles 1, 2, 2, 2, 5, 6, 7, 8, 9. */
+START_TEST(values_among_deciles)
+{
+    static const float deciles[DRIFT_DECILES] = {1, 2, 2, 2, 5, 6, 7, 8, 9};
+    static const struct { float value; int first, last; } cases[] = {
+        {0, 0, 0}, {1, 0, 1}, {1.5f, 1, 1}, {2, 1, 4}, {3, 4, 4}, {9, 8, 9}, {10, 9, 9}, {INFINITY, 9, 9}, {-INFINITY, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct drift d;
+        drift_init(&d, 2);
+        drift_add_among(&d, deciles, NAN);
+        drift_add_among(&d, deciles, cases[i].value);
+        ck_assert_int_eq(d.seen, 1);
+        for (int b = 0; b < DRIFT_BINS; b++)
+            ck_assert_double_eq_tol(d.bins[b], b < cases[i].first || b > cases[i].last
+                                                   ? 0 : 1.0 / (cases[i].last - cases[i].first + 1), 1e-12);
+    }
+    float values[1001], found[DRIFT_DECILES];
+    for (int i = 0; i <= 1000; i++)
+        values[i] = (float)(i * 2 % 1001);
+    drift_deciles(found, values, 1001);
+    for (int i = 0; i < DRIFT_DECILES; i++)
+        ck_assert_float_eq(found[i], 100 * (float)(i + 1));
+}
+END_TEST
+
 START_TEST(odd_values)
 {
     struct drift d;
@@ -69,6 +94,7 @@ int main(void)
     TCase *t = tcase_create("drift");
     tcase_add_test(t, uniform_is_no_drift);
     tcase_add_test(t, told_within_a_day);
+    tcase_add_test(t, values_among_deciles);
     tcase_add_test(t, odd_values);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -57,7 +57,7 @@ static struct scheduler_result claim(float score)
     ck_assert(frame_ring_claim(ring, &window));
     struct scheduler_result result = {.window = window.index, .gap_before = window.gap_before,
                                       .frame = window.frames[LENGTH / 2]->number,
-                                      .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score,
+                                      .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score, .voices = {{score}},
                                       .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .score = score}}}};
     frame_ring_release(ring, &window);
     return result;
@@ -155,14 +155,17 @@ END_TEST
 START_TEST(p_values_and_drift)
 {
     enum { DAY = 40 };
-    struct tail tail = {.window = {.level = 1, .share = 0.05, .scale = 0.1}, .run = {0, 1, 1, 0}};
+    static struct calibration calibration = {
+        .has_tail = true, .tail = {.window = {.level = 1, .share = 0.05, .scale = 0.1}, .run = {0, 1, 1, 0}}, .has_deciles = true};
     for (int i = 0; i < TAIL_QUANTILES; i++)
-        tail.quantiles[i] = i / (double)(TAIL_QUANTILES - 1);
+        calibration.tail.quantiles[i] = i / (double)(TAIL_QUANTILES - 1);
+    for (int i = 0; i < DRIFT_DECILES; i++)
+        calibration.deciles[VOICE_SPEED][i] = (float)(i + 1) / DRIFT_BINS;      /* and the voice `change` was always 0 */
     ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
                                                                          .readers = 8}), 0);
     ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
     ck_assert_int_eq(events_open(&events), 0);
-    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .tail = &tail, .windows_a_day = DAY,
+    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .calibration = &calibration, .windows_a_day = DAY,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
                                                                       .ring = ring, .alerts = alerts,
                                                                       .events = events}), 0);
@@ -178,6 +181,9 @@ START_TEST(p_values_and_drift)
         ck_assert(view.provisional);            /* a tail of no hours */
     }
     ck_assert_double_gt(view.drift, 0.8);
+    ck_assert_float_eq_tol(view.drift_by_voice.score[VOICE_SPEED], 0.9f, 1e-5f);
+    ck_assert_float_eq_tol(view.drift_by_voice.score[VOICE_CHANGE], 0, 1e-5f);
+    ck_assert(isnan(view.drift_by_voice.score[VOICE_PACE]) && isnan(view.drift_by_voice.score[VOICE_STILL]));
     publish(1);
     commit_next(0.5f);
     ck_assert_uint_eq(results_scores(results, 2 * DAY, &score, 1, &range), 1);
@@ -188,6 +194,7 @@ START_TEST(p_values_and_drift)
     }
     results_view(results, &view);
     ck_assert_double_lt(view.drift, 0.15);
+    ck_assert_float_lt(view.drift_by_voice.score[VOICE_SPEED], 0.15f);
     close_results();
 
     open_results(false);        /* without a calibration there is no p-value and no drift */
@@ -195,7 +202,7 @@ START_TEST(p_values_and_drift)
     commit_next(1);
     results_view(results, &view);
     ck_assert_uint_eq(results_scores(results, 0, &score, 1, &range), 1);
-    ck_assert(isnan(view.drift) && isnan(score.p_value) && !view.provisional);
+    ck_assert(isnan(view.drift) && isnan(view.drift_by_voice.score[VOICE_SPEED]) && isnan(score.p_value) && !view.provisional);
     close_results();
 }
 END_TEST

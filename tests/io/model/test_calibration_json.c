@@ -248,6 +248,10 @@ START_TEST(refuses_scores_and_tails)
         {"[0,", "[9,", "tail: quantiles[1]: expected a finite number, no less"},
         {"[0,", "[\"0\",", "tail: quantiles: expected numbers"},
         {"\"level\":3,", "", "tail: run: level: expected a number"},
+        {"[-4,", "[", "deciles: speed: expected a list of 9 numbers"},
+        {"[-4,", "[9,", "deciles: speed[1]: expected a finite number, no less than the one before"},
+        {"\"speed\":", "\"haste\":", "deciles: haste: unknown key"},
+        {"\"score\":{", "\"tail\":{", "memae.calibration: "},
     };
     char text[1200], quantiles[200] = "[0";
     for (int i = 1; i < 33; i++)
@@ -257,7 +261,8 @@ START_TEST(refuses_scores_and_tails)
         snprintf(text, sizeof text, "{\"fps\":10,\"threshold\":1,\"close_threshold\":1,\"median\":0,\"p99\":0,\"maximum\":1,"
                  "\"windows\":5,\"score\":{\"boundary\":0,\"conditions\":[{\"noise\":0,\"speed_centre\":0,\"speed_spread\":1,\"change_centre\":0,"
                  "\"change_spread\":1,\"rare\":{\"level\":0,\"share\":3,\"scale\":2,\"shape\":0}}]},\"tail\":{\"hours\":1,\"windows\":5,\"runs\":3,\"quantiles\":%s],\"window\":{\"level\":1,"
-                 "\"share\":0.05,\"scale\":1,\"shape\":0},\"run\":{\"level\":3,\"share\":2,\"scale\":1,\"shape\":0.25}}}",
+                 "\"share\":0.05,\"scale\":1,\"shape\":0},\"run\":{\"level\":3,\"share\":2,\"scale\":1,\"shape\":0.25}},"
+                 "\"deciles\":{\"speed\":[-4,1,2,2,2,3,4,5,6],\"change\":[0,0,0,0,0,0,0,0,0]}}",
                  quantiles);
         if (i == sizeof wrong / sizeof wrong[0]) {
             struct draft d = with_metadata("memae.calibration", text);

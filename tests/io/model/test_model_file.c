@@ -159,6 +159,10 @@ START_TEST(saves_and_loads)
             places->typical_error[i] = -(float)i / 9;
         }
     }
+    calibration.has_deciles = true;
+    for (int v = 0; v < score_voices(&calibration.score); v++)
+        for (int i = 0; i < DRIFT_DECILES; i++)
+            calibration.deciles[v][i] = (float)(i + v) / 3;
     calibration.has_int8 = true;
     calibration.int8 = (struct calibration_int8){.rank_correlation = 0.999 + 1e-9, .largest_difference = 1.0 / 3,
                                                  .windows = 77,
