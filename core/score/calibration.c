@@ -61,6 +61,24 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
     return 0;
 }
 
+void calibration_lower(struct calibration *c, double by)
+{
+    assert(c->has_score && c->has_tail && by >= 0);
+    for (int i = 0; i < c->score.conditions; i++)
+        c->score.condition[i].rare.share *= exp(by);
+    c->tail.run = calibration_runs(&c->score);
+    c->tail.window.level -= by;
+    for (int i = 0; i < TAIL_QUANTILES; i++)
+        c->tail.quantiles[i] -= by;
+    for (int v = 0; c->has_deciles && v < score_voices(&c->score); v++)
+        for (int i = 0; i < DRIFT_DECILES; i++)
+            c->deciles[v][i] -= (float)by;
+    c->median -= by;
+    c->p99 -= by;
+    c->maximum -= by;
+    c->close_threshold = fmin(fmax(c->tail.run.level, c->tail.window.level), c->threshold);
+}
+
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
                         struct score_features *features, struct voices *voices)
 {

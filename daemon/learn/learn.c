@@ -311,8 +311,11 @@ static void report_surveys(const struct learner_result *r, const struct footage 
         survey_print_verified(v, &r->calibration);
     else
         printf("not verified: that takes a minute of footage besides that for learning and calibration\n");
-    printf("%.3g hours were learned from; %ld places in them look like anomalies%s\n", l->hours, l->alerts,
-           l->alerts > l->n_suspects ? "; those with the highest scores:" : l->n_suspects ? ":" : "");
+    if (l->lowered > 0)
+        printf("the learned footage alerts more often than the footage held out: all scores are lowered by %.2g, so that it does "
+               "not\n", l->lowered);
+    printf("%.3g hours were learned from; %s%d places in them look like anomalies%s\n", l->hours,
+           l->n_suspects == SURVEY_SUSPECTS ? "at least " : "", l->n_suspects, l->n_suspects ? ":" : "");
     for (int i = 0; i < l->n_suspects; i++) {
         double at_s;
         const char *input = footage_place(footage, l->suspects[i].frame, &at_s);

@@ -17,6 +17,8 @@
 enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000 };
 #define CALIBRATION_TIME 0.2
 #define SURVEY_TIME 0.05
+/* There is much of the learned footage. At twice the stride, this rule counts as many alerts as the default rule does at one. */
+enum { LEARNED_STRIDE = 2 * CALIBRATOR_STRIDE, LEARNED_K = 2, LEARNED_N = 3 };
 /* Least share of the queries on held-out footage that must find a slot. */
 #define MIN_ALIVE 0.5
 /* Training gives up after so many checks in a row have found degenerate addressing, although it tried to repair it. */
@@ -281,9 +283,9 @@ static int score(struct learner_result *ret, const struct model *model, const st
 {
     int r = calibrator_run(&ret->calibration, model, &s->calibration, parallel, err);
     if (r == 0)
-        r = survey_run(&ret->verified, &s->verify, ALERT_DEFAULT_K, ALERT_DEFAULT_N, model, &ret->calibration, parallel, err);
+        r = survey_learned(&ret->learned, &s->learned, LEARNED_K, LEARNED_N, model, &ret->calibration, parallel, err);
     if (r == 0)
-        r = survey_run(&ret->learned, &s->learned, 1, 1, model, &ret->calibration, parallel, err);
+        r = survey_run(&ret->verified, &s->verify, ALERT_DEFAULT_K, ALERT_DEFAULT_N, model, &ret->calibration, parallel, err);
     return r;
 }
 
@@ -300,7 +302,7 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
                         .alerts_a_day = options->alerts_a_day, .stop = options->stop},
         .verify = {.footage = footage, .part = options->verify, .stride = CALIBRATOR_STRIDE, .most = MAX_SCORED,
                    .stop = options->stop},
-        .learned = {.footage = footage, .part = options->learn, .stride = l.length / 2, .most = MAX_SCORED, .stop = options->stop},
+        .learned = {.footage = footage, .part = options->learn, .stride = LEARNED_STRIDE, .most = MAX_SCORED, .stop = options->stop},
     };
     int64_t reserve_us = 0;
     int r = list_all(&l, options, err);

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* By so much scores are lowered at least, in steps. */
+#define LEAST_STEP 0.01
+
 const double survey_budgets[SURVEY_BUDGETS] = {1, 10, 100};
 
 /* Adds a suspect. Once the list is full, it keeps those with the highest scores. */
@@ -49,8 +52,52 @@ static int by_frame(const void *a, const void *b)
     return (x->frame > y->frame) - (x->frame < y->frame);
 }
 
-int survey_run(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
-               const struct calibration *calibration, const struct parallel *parallel, struct error *err)
+/* Counts the alerts of windows with these scores at the calibration's threshold, and at those of the budgets. suspects may be
+ * NULL. */
+static void count_all(struct survey *s, const struct windows *w, const float *scores, int k, int n, const struct calibration *c,
+                      struct survey *suspects)
+{
+    struct alert_rule rule = {.threshold = (float)c->threshold, .close_threshold = (float)c->close_threshold, .k = k, .n = n};
+    s->alerts = count(w, scores, &rule, suspects);
+    for (int i = 0; c->has_tail && i < SURVEY_BUDGETS; i++) {
+        rule.threshold = (float)tail_threshold(&c->tail, survey_budgets[i]);
+        rule.close_threshold = fminf((float)c->close_threshold, rule.threshold);
+        s->at_budget[i] = count(w, scores, &rule, NULL);
+    }
+}
+
+/* How many times as often as the calibration says its footage and the surveyed footage, taken together, alert; 1 at least. */
+static double times_as_often(const struct survey *s, const struct calibration *c)
+{
+    double times = 1;
+    for (int i = 0; i < SURVEY_BUDGETS; i++) {
+        double an_hour = survey_budgets[i] / 24, expected = an_hour * c->tail.hours;
+        if (s->at_budget[i] >= SURVEY_LEAST)
+            times = fmax(times, (expected + (double)s->at_budget[i]) / (expected + an_hour * s->hours));
+    }
+    return times;
+}
+
+/* Lowers the calibration and the scores until they alert no more often than the calibration says. Ends, because a threshold
+ * counts only while SURVEY_LEAST alerts reach it. */
+static void lower_scores(struct survey *s, const struct windows *w, float *scores, int k, int n, struct calibration *c)
+{
+    for (double times; (times = times_as_often(s, c)) > 1;) {
+        double by = log(times) + LEAST_STEP;
+        s->lowered += by;
+        calibration_lower(c, by);
+        for (size_t i = 0; i < w->n; i++)
+            scores[i] -= (float)by;
+        for (int i = 0; i < s->n_suspects; i++)
+            s->suspects[i].score -= by;
+        count_all(s, w, scores, k, n, c, NULL);
+    }
+}
+
+/* lower: NULL, or the calibration, which may be lowered. */
+static int run(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
+               const struct calibration *calibration, struct calibration *lower, const struct parallel *parallel,
+               struct error *err)
 {
     struct windows w;
     struct survey s = {0};
@@ -64,24 +111,31 @@ int survey_run(struct survey *ret, const struct windows_options *options, int k,
     }
     for (size_t i = 0; i < w.n; i++)
         scores[i] = calibration->has_score ? score_of(&calibration->score, &w.features[i]) : w.reference[i];
-    struct alert_rule rule = {.threshold = (float)calibration->threshold, .close_threshold = (float)calibration->close_threshold,
-                              .k = k, .n = n};
     s.windows = w.n;
     s.hours = (double)w.n * options->stride / footage_fps(options->footage) / 3600;
-    s.alerts = count(&w, scores, &rule, &s);
+    count_all(&s, &w, scores, k, n, calibration, &s);
+    if (lower && lower->has_score && lower->has_tail)
+        lower_scores(&s, &w, scores, k, n, lower);
     qsort(s.suspects, (size_t)s.n_suspects, sizeof *s.suspects, by_frame);
     for (int i = 0; i < s.n_suspects; i++)
         s.suspects[i].frame += (size_t)model->arch.frames / 2;
-    for (int i = 0; calibration->has_tail && i < SURVEY_BUDGETS; i++) {
-        rule.threshold = (float)tail_threshold(&calibration->tail, survey_budgets[i]);
-        rule.close_threshold = fminf((float)calibration->close_threshold, rule.threshold);
-        s.at_budget[i] = count(&w, scores, &rule, NULL);
-    }
     *ret = s;
 out:
     free(scores);
     windows_close(&w);
     return r;
+}
+
+int survey_run(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
+               const struct calibration *calibration, const struct parallel *parallel, struct error *err)
+{
+    return run(ret, options, k, n, model, calibration, NULL, parallel, err);
+}
+
+int survey_learned(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
+                   struct calibration *calibration, const struct parallel *parallel, struct error *err)
+{
+    return run(ret, options, k, n, model, calibration, calibration, parallel, err);
 }
 
 json_t *survey_to_json(const struct survey *survey, const struct calibration *calibration, const struct footage *footage)
@@ -98,8 +152,8 @@ json_t *survey_to_json(const struct survey *survey, const struct calibration *ca
         snprintf(key, sizeof key, "%g", survey_budgets[i]);
         json_object_set_new(at, key, json_integer(survey->at_budget[i]));
     }
-    return json_pack("{s:f, s:I, s:I, s:o*, s:o}", "hours", survey->hours, "windows", (json_int_t)survey->windows, "alerts",
-                     (json_int_t)survey->alerts, "alerts_at", at, "suspects", suspects);
+    return json_pack("{s:f, s:I, s:I, s:o*, s:f, s:o}", "hours", survey->hours, "windows", (json_int_t)survey->windows, "alerts",
+                     (json_int_t)survey->alerts, "alerts_at", at, "lowered", survey->lowered, "suspects", suspects);
 }
 
 void survey_print_provisional(const struct calibration *calibration, double alerts_a_day)

@@ -8,7 +8,7 @@
 #include "core/score/alert.h"
 #include "daemon/learn/windows.h"
 
-enum { SURVEY_BUDGETS = 3, SURVEY_SUSPECTS = 20 };
+enum { SURVEY_BUDGETS = 3, SURVEY_SUSPECTS = 20, SURVEY_LEAST = 5 };
 extern const double survey_budgets[SURVEY_BUDGETS];     /* alerts a day: 1, 10, 100 */
 
 struct survey_suspect {
@@ -20,6 +20,7 @@ struct survey {
     double hours;               /* of footage that was scored */
     size_t windows;
     long alerts;                /* at the calibration's threshold, without a cooldown */
+    double lowered;             /* by so much survey_learned() has lowered the scores; 0 from survey_run() */
     long at_budget[SURVEY_BUDGETS];     /* alerts at the threshold for survey_budgets[i] a day; 0 without a tail */
     struct survey_suspect suspects[SURVEY_SUSPECTS];    /* the alerts with the highest scores, in the footage's order */
     int n_suspects;
@@ -30,7 +31,15 @@ struct survey {
 int survey_run(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
                const struct calibration *calibration, const struct parallel *parallel, struct error *err);
 
-/* {"hours", "windows", "alerts", "alerts_at": {"1": …}, "suspects": [{"input", "at_s", "score"}]}. The caller's reference;
+/* The survey of footage that the model learned from, which is normal by definition. There is more of it than was calibrated
+ * on. So where it gives more alerts than the calibration says, calibration_lower() lowers the scores until it does not. At the
+ * thresholds for 1, 10 and 100 alerts a day, the alerts that both footages give are compared with those that the calibration
+ * expects of both. A threshold with less than SURVEY_LEAST alerts does not count, so one odd event does not lower the scores.
+ * The suspects are those found before that. Returns as survey_run(). */
+int survey_learned(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
+                   struct calibration *calibration, const struct parallel *parallel, struct error *err);
+
+/* {"hours", "windows", "alerts", "alerts_at": {"1": …}, "lowered", "suspects": [{"input", "at_s", "score"}]}. The caller's reference;
  * NULL: out of memory. */
 json_t *survey_to_json(const struct survey *survey, const struct calibration *calibration, const struct footage *footage);
 

@@ -246,6 +246,25 @@ class Learn(learning.Case):
         self.assertEqual(training["held_out"]["frames"], 3200)
         self.assertIn("verified on 0.02", done.out)
 
+    def test_what_the_learned_footage_alerts(self):
+        """The learned footage is normal. What comes often in it lowers all scores, although the footage apart never shows it."""
+        bars, apart, model, anew = (self.path(n) for n in ("bars.mkv", "apart.mkv", "m.safetensors", "anew.safetensors"))
+        self.footage(bars, f"lum='if(between(mod(T,10),7,9)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 120)
+        self.footage(apart, f"lum='{DISC}':cb=128:cr=128", 60)
+        done = self.learn(model, "--steps", "20", "--calibrate", apart, inputs=[self.normal, bars])
+        self.assertEqual(done.code, 0, done.err)
+        learned = json.loads(metadata(model)["memae.training"])["learned"]
+        self.assertGreater(learned["lowered"], 0.5)
+        self.assertRegex(done.out, r"\nthe learned footage alerts more often than the footage held out: all scores are lowered by [0-9]+, ")
+        done = harness.run("calibrate", "--model", model, "--input", apart, "--output", anew, "--threads", "1")
+        self.assertEqual(done.code, 0, done.err)
+        calibrations = [json.loads(metadata(m)["memae.calibration"]) for m in (model, anew)]
+        self.assertEqual(calibrations[0]["threshold"], calibrations[1]["threshold"])
+        self.assertLess(learned["alerts"], 5)
+        self.assertEqual(len(learned["suspects"]), 12)
+        highest = [max(scores(m, bars)) for m in (model, anew)]
+        self.assertAlmostEqual(highest[0], highest[1] - learned["lowered"], places=3)
+
     def test_footage_of_no_use(self):
         clip = os.path.join(self.folder, "clip.mkv")
         self.footage(clip, "lum=16:cb=128:cr=128", 3)

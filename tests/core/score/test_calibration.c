@@ -61,6 +61,36 @@ START_TEST(hours_are_not_fitted_again)
 }
 END_TEST
 
+/* Lower scores are as many times as frequent. Thresholds for a number of alerts a day stay. */
+START_TEST(lower_scores)
+{
+    struct tail_window windows[200];
+    struct calibration c = {.fps = 10, .has_score = true, .has_deciles = true,
+                            .score = {.conditions = 2, .condition = {{.rare = {.share = 50, .scale = 3},
+                                                                      .usual = {{0, 1}, {0, 1}}},
+                                                                     {.rare = {.share = 8, .scale = 2, .shape = 0.2},
+                                                                      .usual = {{0, 1}, {0, 1}}}}}};
+    for (int i = 0; i < 200; i++)
+        windows[i] = (struct tail_window){i * 37 % 200 - 200, i ? 20 : 0};
+    ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
+    struct calibration low = c;
+    calibration_lower(&low, log(3));
+    for (int light = 0; light < 2; light++)
+        for (int i = -3; i < 9; i++) {
+            struct score_features f = {.voice = {(float)i, 0}, .condition = light};
+            float high = score_of(&c.score, &f);
+            ck_assert_float_eq_tol(score_of(&low.score, &f), high - logf(3), 1e-5f);
+            ck_assert_double_eq_tol(tail_p_value(&low.tail, (double)high - log(3)), tail_p_value(&c.tail, (double)high), 1e-9);
+        }
+    ck_assert_double_eq(low.threshold, c.threshold);
+    ck_assert_double_eq(tail_threshold(&low.tail, 10), tail_threshold(&c.tail, 10));
+    ck_assert_double_eq_tol(low.tail.run.level, c.tail.run.level - log(3), 1e-12);
+    ck_assert_double_eq_tol(low.close_threshold, c.close_threshold - log(3), 1e-12);
+    ck_assert_double_eq_tol(low.maximum, c.maximum - log(3), 1e-12);
+    ck_assert_float_eq(low.deciles[VOICE_CHANGE][4], -logf(3));
+}
+END_TEST
+
 /* In 8 bits both scores may be off: the reused one and the one that it replaces. */
 START_TEST(what_static_scenes_are_held_to)
 {
@@ -84,6 +114,7 @@ int main(void)
 
     tcase_add_test(tests, known_figures);
     tcase_add_test(tests, hours_are_not_fitted_again);
+    tcase_add_test(tests, lower_scores);
     tcase_add_test(tests, what_static_scenes_are_held_to);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
