@@ -14,6 +14,7 @@
 #include "daemon/learn/inputs.h"
 #include "daemon/learn/still_learner.h"
 #include "daemon/learn/survey.h"
+#include "io/base/new_file.h"
 #include "io/footage/footage.h"
 #include "io/model/model_file.h"
 
@@ -117,8 +118,8 @@ static int calibrate(const struct calibrate *o, struct error *err)
     struct survey verified;
     struct still_memory *still = NULL;
     struct parts parts;
-    int r = model_file_load(&file, o->model, err);
-    if (r < 0)
+    int r = new_file_check(o->output, err);
+    if (r < 0 || (r = model_file_load(&file, o->model, err)) < 0)
         return r;
     const struct arch *arch = &file.model->arch;
     char *path = NULL;

@@ -22,6 +22,7 @@
 #include "daemon/learn/learner.h"
 #include "daemon/learn/recorder.h"
 #include "io/base/clock.h"
+#include "io/base/new_file.h"
 #include "io/footage/footage.h"
 #include "io/model/model_file.h"
 
@@ -352,8 +353,8 @@ static int learn(const struct learn *o, struct error *err)
         .checkpoint_s = o->checkpoint_s, .resume = o->resume, .stop = &stop,
     };
     struct learner_result result = {0};
-    int r = choose_arch(&arch, o, err);
-    if (r < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
+    int r = new_file_check(o->output, err);
+    if (r < 0 || (r = choose_arch(&arch, o, err)) < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
         goto out;
     if (o->camera && o->minutes > 0)
         options.deadline_us = monotonic_us() + (int64_t)(o->minutes * 60e6);

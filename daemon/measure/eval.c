@@ -137,7 +137,7 @@ static int eval_all(const struct eval *eval)
         goto fail;
     r = eval->plot_path ? timeline_check(eval->plot_path, &err) : 0;
     if (r < 0) {
-        error_prefix(&err, r, "--plot %s", eval->plot_path);
+        error_prefix(&err, r, "--plot");
         goto fail;
     }
     r = labels_load(&labels, eval->labels_path, &err);
@@ -212,7 +212,7 @@ static int eval_all(const struct eval *eval)
     status = print_result(result);
     r = eval->plot_path ? timeline_plot(eval->plot_path, clips, labels.n, has_rule ? &rule.threshold : NULL, &err) : 0;
     if (r < 0) {
-        error_prefix(&err, r, "--plot %s", eval->plot_path);
+        error_prefix(&err, r, "--plot");
         goto fail;
     }
     goto end;

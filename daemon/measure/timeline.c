@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <math.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -10,6 +9,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "io/base/new_file.h"
 
 /* Points of the score; names on the axis; letters of all names that fit in one line. */
 enum { PARTS = 4000, NAMES = 60, LETTERS = 120 };
@@ -57,18 +58,11 @@ static int run_gnuplot(const char *argument, int in, int out, struct error *err)
 
 int timeline_check(const char *path, struct error *err)
 {
-    char folder[PATH_MAX] = ".";
-    const char *slash = strrchr(path, '/');
-    int null, r;
-
     if (!terminal_of(path))
-        return error_set(err, -EINVAL, "expected a name that ends in .svg or .png");
-    if (slash)
-        snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    if (access(folder, W_OK) < 0) {
-        r = -errno;
-        return error_set(err, r, "%s: %s", folder, strerror(-r));
-    }
+        return error_set(err, -EINVAL, "%s: expected a name that ends in .svg or .png", path);
+    int null, r = new_file_check(path, err);
+    if (r < 0)
+        return r;
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) {
         r = -errno;
@@ -199,13 +193,10 @@ static int write_script(FILE *out, const char *path, const struct labelled_clip 
 
 int timeline_plot(const char *path, const struct labelled_clip *clips, size_t n, const float *threshold, struct error *err)
 {
-    char part[PATH_MAX];
-    FILE *script = NULL;
-    int out = -1, r;
+    struct new_file file;
+    FILE *script = tmpfile();
+    int r;
 
-    if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part)
-        return error_set(err, -ENAMETOOLONG, "the name is too long");
-    script = tmpfile();
     if (!script) {
         r = -errno;
         return error_set(err, r, "a temporary file: %s", strerror(-r));
@@ -218,23 +209,13 @@ int timeline_plot(const char *path, const struct labelled_clip *clips, size_t n,
         goto end;
     }
     rewind(script);
-    out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (out < 0) {
-        r = -errno;
-        error_set(err, r, "%s: %s", part, strerror(-r));
+    if ((r = new_file_open(&file, path, false, err)) < 0)
         goto end;
-    }
-    r = run_gnuplot("-", fileno(script), out, err);
-    if (close(out) < 0 && r >= 0) {
-        r = -errno;
-        error_set(err, r, "%s: %s", part, strerror(-r));
-    }
-    if (r >= 0 && rename(part, path) < 0) {
-        r = -errno;
-        error_set(err, r, "%s", strerror(-r));
-    }
-    if (r < 0)
-        unlink(part);
+    r = run_gnuplot("-", fileno(script), file.fd, err);
+    if (r == 0)
+        r = new_file_commit(&file, err);
+    else
+        new_file_abandon(&file);
 end:
     fclose(script);
     return r;

@@ -4,15 +4,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "io/base/new_file.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they lie in the file");
 
@@ -26,8 +25,7 @@ static const struct {
 };
 
 struct safetensors {
-    void *map;                                  /* NULL: the bytes belong to the caller */
-    size_t map_size;
+    void *bytes;                                /* NULL: they belong to the caller */
     json_t *header;                             /* owns the names and the metadata */
     const json_t *metadata;                     /* or NULL */
     struct safetensors_tensor *tensors;         /* [n], by offset */
@@ -231,6 +229,21 @@ static int system_error(const char *path, struct error *err)
     return error_set(err, r, "%s: %s", path, strerror(-r));
 }
 
+static int read_all(int fd, void *bytes, size_t size, const char *path, struct error *err)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = read(fd, (char *)bytes + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return system_error(path, err);
+        if (n == 0)
+            return error_set(err, -EINVAL, "%s: expected %zu bytes, got %zu: the file was cut while it was read", path, size, done);
+        done += (size_t)n;
+    }
+    return 0;
+}
+
 int safetensors_open(struct safetensors **ret, const char *path, struct error *err)
 {
     /* O_NONBLOCK: if the path is a pipe, open() must not wait for a writer. */
@@ -238,21 +251,20 @@ int safetensors_open(struct safetensors **ret, const char *path, struct error *e
     if (fd < 0)
         return system_error(path, err);
     struct stat st;
-    void *map = NULL;
+    void *bytes = NULL;
     if (fstat(fd, &st) < 0)
         r = system_error(path, err);
     else if (!S_ISREG(st.st_mode))
         r = error_set(err, -EINVAL, "%s: expected a regular file", path);
     else if (st.st_size == 0)
         r = error_set(err, -EINVAL, "%s: the file is empty", path);
-    else if ((map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
-        r = system_error(path, err);
-    else if ((r = safetensors_open_memory(ret, map, (size_t)st.st_size, path, err)) < 0)
-        munmap(map, (size_t)st.st_size);
-    else {
-        (*ret)->map = map;
-        (*ret)->map_size = (size_t)st.st_size;
-    }
+    else if (!(bytes = malloc((size_t)st.st_size)))
+        r = error_set(err, -ENOMEM, "%s: out of memory: the file has %lld bytes", path, (long long)st.st_size);
+    else if ((r = read_all(fd, bytes, (size_t)st.st_size, path, err)) == 0 &&
+             (r = safetensors_open_memory(ret, bytes, (size_t)st.st_size, path, err)) == 0)
+        (*ret)->bytes = bytes;
+    if (r < 0)
+        free(bytes);
     close(fd);
     return r;
 }
@@ -261,8 +273,7 @@ void safetensors_close(struct safetensors *file)
 {
     if (!file)
         return;
-    if (file->map)
-        munmap(file->map, file->map_size);
+    free(file->bytes);
     json_decref(file->header);
     free(file->tensors);
     free(file->by_name);
@@ -362,71 +373,30 @@ out:
     return r;
 }
 
-static int write_all(int fd, const void *data, size_t size)
-{
-    for (const char *p = data; size > 0;) {
-        ssize_t n = write(fd, p, size < (1u << 30) ? size : (1u << 30));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        p += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
-/* Syncs the folder, so that the new name survives a power cut. Some file systems (FAT, some of the network) cannot do this.
- * That is no error, because the file is complete under its name by now. */
-static void sync_folder(const char *path)
-{
-    char copy[PATH_MAX];
-    if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy)
-        return;
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-}
-
 int safetensors_write(const char *path, const struct safetensors_output *tensors, size_t n,
                       const char *const (*metadata)[2], size_t n_metadata, struct error *err)
 {
-    char *header = NULL, temporary[PATH_MAX];
+    char *header = NULL;
     size_t header_size = 0;
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid()) >= sizeof temporary)
-        return error_set(err, -ENAMETOOLONG, "%.200s…: %s", path, strerror(ENAMETOOLONG));
+    struct new_file file;
     int r = build_header(&header, &header_size, tensors, n, metadata, n_metadata, err);
     if (r < 0)
         return error_prefix(err, r, "%s", path);
-
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        r = system_error(temporary, err);
+    if ((r = new_file_open(&file, path, true, err)) < 0)
         goto out;
-    }
     uint64_t length = header_size;
-    if ((r = write_all(fd, &length, sizeof length)) == 0)
-        r = write_all(fd, header, header_size);
+    if ((r = new_file_write(&file, &length, sizeof length, err)) == 0)
+        r = new_file_write(&file, header, header_size, err);
     for (size_t i = 0; r == 0 && i < n; i++) {
         size_t elements = 1;
         for (int d = 0; d < tensors[i].ndim; d++)
             elements *= tensors[i].shape[d];
-        r = write_all(fd, tensors[i].data, elements * sizeof(float));
+        r = new_file_write(&file, tensors[i].data, elements * sizeof(float), err);
     }
-    if (r == 0 && fsync(fd) < 0)
-        r = -errno;
-    if (close(fd) < 0 && r == 0)
-        r = -errno;
-    if (r == 0 && rename(temporary, path) < 0)
-        r = -errno;
-    if (r == 0) {
-        sync_folder(path);
-    } else {
-        unlink(temporary);
-        error_set(err, r, "%s: %s", path, strerror(-r));
-    }
+    if (r == 0)
+        r = new_file_commit(&file, err);
+    else
+        new_file_abandon(&file);
 out:
     free(header);
     return r;

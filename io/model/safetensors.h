@@ -1,6 +1,6 @@
-/* Reads and writes safetensors files: 8 bytes of little-endian header length, a JSON header, raw tensors. Reading maps the
- * file read-only. A file may come from anyone, so everything that docs/model-format.md lists is checked first. Any thread;
- * one object belongs to one thread. */
+/* Reads and writes safetensors files: 8 bytes of little-endian header length, a JSON header, raw tensors. Reading takes
+ * the whole file into memory, so that it may change or shrink afterwards. A file may come from anyone, so everything that
+ * docs/model-format.md lists is checked first. Any thread; one object belongs to one thread. */
 #ifndef MEMAED_IO_MODEL_SAFETENSORS_H
 #define MEMAED_IO_MODEL_SAFETENSORS_H
 
@@ -18,14 +18,13 @@ struct safetensors_tensor {
     int ndim;
     size_t shape[SAFETENSORS_MAX_DIMS];
     size_t n;                           /* elements; 1 if ndim is 0 */
-    const unsigned char *data;          /* in the mapping; may be unaligned; size_bytes long */
+    const unsigned char *data;          /* of the file; may be unaligned; size_bytes long */
     size_t size_bytes;
 };
 
 struct safetensors;
 
-/* Writers must replace a model by rename, as safetensors_write() does: a mapped file that is cut raises SIGBUS.
- * 0: *ret is the caller's. -errno if the file cannot be opened or mapped, -EINVAL after a failed check, -ENOMEM: err names
+/* 0: *ret is the caller's. -errno if the file cannot be opened or read, -EINVAL after a failed check, -ENOMEM: err names
  * the file, the tensor, and what was expected and given. */
 int safetensors_open(struct safetensors **ret, const char *path, struct error *err);
 /* The same on bytes in memory, which are borrowed until close. name replaces the path in err. */
@@ -46,8 +45,8 @@ struct safetensors_output {
     const float *data;
 };
 
-/* Writes tensors [n] and metadata [n_metadata] of pairs key, value: to PATH.tmp-<pid>, which it syncs and renames. So the
- * file at path is the old one or the new one, never a part. Equal arguments give equal bytes; the data begin at a multiple
+/* Writes tensors [n] and metadata [n_metadata] of pairs key, value by io/base/new_file.h. So the file at path is the old one or
+ * the new one, never a part. Equal arguments give equal bytes; the data begin at a multiple
  * of 8.
  * 0; -EINVAL for a file that no reader would accept (a name given twice, a header beyond its limit, text that is not
  * UTF-8); -ENOMEM; -errno of the file system. */

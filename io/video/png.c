@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <libavcodec/avcodec.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "io/base/new_file.h"
 
 static int encode(AVCodecContext **codec, AVFrame **frame, AVPacket **packet, const uint8_t *pixels, int width, int height,
                   int channels)
@@ -34,16 +34,14 @@ static int encode(AVCodecContext **codec, AVFrame **frame, AVPacket **packet, co
 
 static int write_file(const char *path, const uint8_t *data, size_t size, struct error *err)
 {
-    FILE *f = fopen(path, "wbe");
-    if (!f)
-        return error_set(err, -errno, "%s: %s", path, strerror(errno));
-    int r = fwrite(data, 1, size, f) == size ? 0 : -errno;
-    if (fclose(f) != 0 && r == 0)
-        r = -errno;
-    if (r == 0)
-        return 0;
-    unlink(path);
-    return error_set(err, r, "%s: %s", path, strerror(-r));
+    struct new_file file;
+    int r = new_file_open(&file, path, false, err);
+    if (r < 0)
+        return r;
+    if ((r = new_file_write(&file, data, size, err)) == 0)
+        return new_file_commit(&file, err);
+    new_file_abandon(&file);
+    return r;
 }
 
 int png_write(const char *path, const uint8_t *pixels, int width, int height, int channels, struct error *err)

@@ -306,9 +306,18 @@ class Learn(learning.Case):
         self.assertEqual([n for n in os.listdir(self.folder) if "footage" in n], [])
 
     def test_output_that_cannot_be_written(self):
-        done = self.learn(os.path.join(self.folder, "no-folder", "m.safetensors"), "--steps", "1")
-        self.assertEqual(done.code, 1)
-        self.assertIn("no-folder", done.err)
+        """The output is checked before the footage is read, and nothing is left behind."""
+        os.symlink("elsewhere.safetensors", self.path("link.safetensors"))
+        os.mkdir(self.path("folder.safetensors"))
+        before = sorted(os.listdir(self.folder))
+        for name, reason in (("none/m.safetensors", "No such file or directory"), ("folder.safetensors", "expected a file, got a folder"),
+                             ("link.safetensors", "expected a file, got a symbolic link")):
+            with self.subTest(name=name):
+                for done in (self.learn(self.path(name), "--steps", "1", inputs=["none-such.mkv"]),
+                             harness.run("calibrate", "--model", "none-such", "--input", self.normal, "--output", self.path(name))):
+                    self.assertEqual((done.code, done.out), (1, ""))
+                    self.assertIn(f"{self.path(name)}: {reason}", done.err)
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
 
     # ---- the size of pictures
 
