@@ -67,6 +67,8 @@ $(BUILD)/core/kernels/peak/peak_int8_avx512.o: FILE_CFLAGS := -O3 -mavx512f -mpr
 # Everything is rebuilt when compiler or flags change. `make install` by itself takes the build as it is: the root user's
 # environment need not be the builder's.
 $(BUILD)/flags: $(if $(filter-out install,$(or $(MAKECMDGOALS),all)),FORCE)
+	@$(if $(PKG_LIBS),command -v $(firstword $(CC)) >/dev/null ||,) \
+	  { tools/deps --tell build && echo 'make: no compiler $(CC), or pkg-config knows not all of: $(PACKAGES)'; exit 1; } >&2
 	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(ALL_LIBS))' | cmp -s - $@ || \
 	  printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(ALL_LIBS))' > $@
 .PHONY: FORCE
@@ -102,7 +104,7 @@ again = @$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell
 RUN_TESTS = tests/run --build $(BUILD) --san '$(SAN)'
 
 deps:
-	@tools/deps build && tools/deps check && tools/deps demo
+	@tools/deps build check demo
 
 check:
 	@tools/deps check

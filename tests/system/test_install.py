@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """`make install` copies what `make` built: no compiler runs, whatever PREFIX and CC are, and every file is in its place."""
 import os
+import shutil
 import subprocess
 
 import harness
@@ -69,6 +70,29 @@ class Install(harness.Case):
             flags.append(read(f"{build}/flags"))
         self.assertEqual(flags[0], flags[1])
         self.assertIn("-std=c17", flags[0])
+
+    def test_packages_that_are_missing(self):
+        """Plain `make` and `make deps` then print one command that installs them, and compile nothing."""
+        programs = self.path("programs")
+        os.mkdir(programs)
+        for name in ("make", "sh", "bash", "find", "mkdir", "printf", "cmp", "env", "sort", "nproc"):
+            os.symlink(shutil.which(name), os.path.join(programs, name))
+        for name, script in (("id", "echo 1000"), ("dpkg-query", 'case "$*" in *gcc) printf installed ;; *) exit 1 ;; esac')):
+            with open(os.path.join(programs, name), "w", encoding="utf-8") as f:
+                f.write(f"#!/bin/sh\n{script}\n")
+            os.chmod(f.name, 0o755)
+        for target, more in (("all", ()), ("deps", ("check", "gnuplot-nox", "curl"))):
+            with self.subTest(target=target):
+                code, said = make(target, f"BUILD={self.path('build')}", PATH=programs)
+                self.assertEqual(code, 2, said)
+                commands = [line.split() for line in said.splitlines() if "apt-get install" in line]
+                self.assertEqual(len(commands), 1, said)
+                self.assertEqual(commands[0][:4], ["sudo", "apt-get", "install", "--no-install-recommends"])
+                packages = commands[0][4:]
+                self.assertEqual(len(packages), len(set(packages)))
+                self.assertTrue({"libyaml-dev", "libavcodec-dev", "libcurl4-openssl-dev", *more} <= set(packages), said)
+                self.assertNotIn("gcc", packages)
+                self.assertNotIn("error:", said)
 
 
 if __name__ == "__main__":
