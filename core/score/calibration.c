@@ -110,10 +110,24 @@ bool calibration_static_holds(const struct calibration *calibration)
     return calibration && calibration->has_static && calibration->still.windows >= 200;
 }
 
+enum { LEAST_INT8_WINDOWS = 100 };
+#define LEAST_RANK_CORRELATION 0.999
+
 bool calibration_int8_agrees(const struct calibration *calibration)
 {
-    return calibration && calibration->has_int8 && calibration->int8.windows >= 100 &&
-           calibration->int8.rank_correlation >= 0.999;
+    return calibration && calibration->has_int8 && calibration->int8.windows >= LEAST_INT8_WINDOWS &&
+           calibration->int8.rank_correlation >= LEAST_RANK_CORRELATION;
+}
+
+const char *calibration_precision_reason(const struct calibration *calibration)
+{
+    if (!calibration || !calibration->has_int8)
+        return "8 bits were not measured";
+    if (calibration->int8.windows < LEAST_INT8_WINDOWS)
+        return "fewer than 100 windows were compared";
+    if (calibration->int8.rank_correlation < LEAST_RANK_CORRELATION)
+        return "the rank correlation is below 0.999";
+    return int8_kernels == &int8_kernels_c ? "this CPU has no fast kernels for 8 bits" : "the scores agree";
 }
 
 enum precision calibration_precision(const struct calibration *calibration, enum precision requested)

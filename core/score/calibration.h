@@ -46,6 +46,9 @@ bool calibration_int8_agrees(const struct calibration *calibration);
  * it, else fp32. calibration may be NULL. */
 enum precision calibration_precision(const struct calibration *calibration, enum precision requested);
 
+/* Why PRECISION_AUTO is what it is, as the end of a sentence: "the rank correlation is below 0.999". calibration may be NULL. */
+const char *calibration_precision_reason(const struct calibration *calibration);
+
 /* Opens a plan of the model in the requested precision, with scratch for a score. 0; -EINVAL for int8 if calibration is NULL
  * or has no ranges; or an error of plan_open(). The cause is in err. */
 int calibration_open_plan(struct plan **ret, const struct model *model, const struct calibration *calibration,

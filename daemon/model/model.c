@@ -169,9 +169,10 @@ static void print_calibration(const struct model_file *file)
         printf("\n              a camera is frozen after %.3g s of the same picture\n", c->still.frozen_s);
     }
     if (c->has_int8)
-        printf("8 bits        scores of %ld of them have a rank correlation of %.5f with fp32 and differ by %.3g at most: "
-               "precision auto takes %s\n", c->int8.windows, c->int8.rank_correlation, c->int8.largest_difference,
-               calibration_int8_agrees(c) ? "int8" : "fp32");
+        printf("8 bits        scores of %ld of them have a rank correlation of %.5f with fp32 and differ by %.3g at most\n",
+               c->int8.windows, c->int8.rank_correlation, c->int8.largest_difference);
+    printf("precision     auto takes %s: %s\n", precision_name(calibration_precision(c, PRECISION_AUTO)),
+           calibration_precision_reason(c));
 }
 
 static void print_still(const struct still_memory *still)

@@ -105,6 +105,23 @@ START_TEST(what_static_scenes_are_held_to)
 }
 END_TEST
 
+/* auto takes 8 bits for one reason only. */
+START_TEST(why_a_precision)
+{
+    struct calibration c = {.int8 = {.windows = 100, .rank_correlation = 0.999}};
+    ck_assert_str_eq(calibration_precision_reason(NULL), "8 bits were not measured");
+    ck_assert_str_eq(calibration_precision_reason(&c), "8 bits were not measured");
+    c.has_int8 = true;
+    bool fast = calibration_precision(&c, PRECISION_AUTO) == PRECISION_INT8;
+    ck_assert_str_eq(calibration_precision_reason(&c), fast ? "the scores agree" : "this CPU has no fast kernels for 8 bits");
+    c.int8.rank_correlation = 0.9989;
+    ck_assert_int_eq(calibration_precision(&c, PRECISION_AUTO), PRECISION_FP32);
+    ck_assert_str_eq(calibration_precision_reason(&c), "the rank correlation is below 0.999");
+    c.int8.windows = 99;
+    ck_assert_str_eq(calibration_precision_reason(&c), "fewer than 100 windows were compared");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("calibration");
@@ -115,6 +132,7 @@ int main(void)
     tcase_add_test(tests, known_figures);
     tcase_add_test(tests, hours_are_not_fitted_again);
     tcase_add_test(tests, lower_scores);
+    tcase_add_test(tests, why_a_precision);
     tcase_add_test(tests, what_static_scenes_are_held_to);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
