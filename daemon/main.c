@@ -16,11 +16,11 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 static void usage(FILE *out)
 {
     fprintf(out, "Usage: memaed COMMAND [OPTION…]\n\n"
-                 "Learns how things usually move in front of a camera, and alerts on motion that is unusual there.\n\n"
+                 "Learns what is usual in front of a camera, and alerts on what is not.\n\n"
                  "Commands:\n");
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(out, "  %-16s  %s\n", commands[i]->name, commands[i]->summary);
-    fprintf(out, "\n'memaed COMMAND --help' explains a command and its options. 'memaed --version' prints the version.\n");
+    fprintf(out, "\n'memaed help COMMAND' explains a command and its options. 'memaed --version' prints the version.\n");
 }
 
 /* How many words of argv are the command's name, 1 or 2; 0: it is not this command. */
@@ -93,7 +93,11 @@ int main(int argc, char **argv)
         usage(stderr);
         return 2;
     }
-    if (asks_for_help(argv[1])) {
+    if (strcmp(argv[1], "help") == 0 && argc > 2) {        /* memaed help COMMAND is memaed COMMAND --help */
+        memmove(argv + 1, argv + 2, (size_t)(argc - 2) * sizeof *argv);
+        argv[argc - 1] = "--help";
+    }
+    if (asks_for_help(argv[1]) || strcmp(argv[1], "help") == 0) {
         usage(stdout);
         return fflush(stdout) == 0 ? 0 : 1;
     }

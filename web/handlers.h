@@ -7,7 +7,7 @@
 
 web_handler web_handle_cameras, web_handle_camera, web_handle_scores;   /* cameras.c */
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
-web_handler web_handle_healthz, web_handle_readyz;                      /* health.c */
+web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
 web_begin web_begin_reload;                                             /* reload.c */
 

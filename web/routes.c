@@ -16,6 +16,8 @@ const struct web_header web_api_headers[] = {
 #define API web_api_headers
 
 static const struct web_route table[] = {
+    {WEB_GET,  "/",                           0,                                   web_handle_index,   NULL, API},
+    {WEB_GET,  "/api/v1",                     0,                                   web_handle_index,   NULL, API},
     {WEB_GET,  "/api/v1/cameras",             0,                                   web_handle_cameras, NULL, API},
     {WEB_GET,  "/api/v1/cameras/NAME",        0,                                   web_handle_camera,  NULL, API},
     {WEB_GET,  "/api/v1/cameras/NAME/scores", WEB_SINCE | WEB_LIMIT,               web_handle_scores,  NULL, API},

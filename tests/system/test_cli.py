@@ -23,6 +23,12 @@ class Cli(harness.Case):
                     self.assertIn("Usage: memaed " + name, command.out)
                     self.assertLessEqual(max(map(len, command.out.splitlines())), 80)
 
+    def test_help_as_a_command(self):
+        for command in ((), ("learn",), ("model", "show"), ("model",)):
+            with self.subTest(command=command):
+                self.assertEqual(harness.run("help", *command)[:3], harness.run(*command, "--help")[:3])
+        self.assertTrue(harness.run("help", "nonsense").err.startswith("memaed: nonsense: no such command\n"))
+
     def test_messages(self):
         for args, message in (
                 ("learn --steps abc", "memaed learn: --steps: expected a whole number from 1 to 100000000, got \"abc\""),

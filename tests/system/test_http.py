@@ -121,7 +121,7 @@ class Http(harness.Case):
                     self.assertRegex(answer, rb"^HTTP/1\.1 (200|503) ")
 
     def test_bad_path(self):
-        for target in ("/", "/api", "/api/v1", "/api/v1/", "/api/v1/camera", "/api/v1/cameras/nobody",
+        for target in ("//", "/api", "/api/v1/", "/api/v1/camera", "/api/v1/cameras/nobody",
                        "/api/v1/cameras/nobody/scores", "/api/v1/cameras/gate/scores/1", "/api/v1/cameras/..%2f..%2fetc",
                        "/../../../../etc/passwd", "/api/v1/alerts/1", "/api/v1/alerts/18446744073709551616", "/metrics/x"):
             with self.subTest(target=target):

@@ -137,9 +137,27 @@ START_TEST(states)
 }
 END_TEST
 
+/* What there is, for somebody who opens the address. */
+START_TEST(index_of_calls)
+{
+    static const char *const paths[] = {"/", "/api/v1"};
+    for (int i = 0; i < 2; i++) {
+        struct answer answer = ask(paths[i]);
+        ck_assert_int_eq(answer.status, 200);
+        ck_assert_str_eq(text(answer.json, "program"), "memaed");
+        ck_assert_str_eq(text(answer.json, "version"), MEMAED_VERSION);
+        json_t *calls = json_object_get(answer.json, "calls");
+        ck_assert_uint_eq(json_array_size(calls), 9);
+        ck_assert_str_eq(json_string_value(json_array_get(calls, 0)), "GET /api/v1/cameras");
+        ck_assert_ptr_nonnull(strstr(answer.body, "\"POST /api/v1/reload\""));
+        answer_free(&answer);
+    }
+}
+END_TEST
+
 START_TEST(paths_and_methods)
 {
-    static const char *const paths[] = {"/", "/api", "/api/v1", "/api/v1/", "/api/v2/cameras", "/api/v1/cameras/", "/api/v1/cameras/none",
+    static const char *const paths[] = {"/api", "/api/v1/", "//", "/api/v2/cameras", "/api/v1/cameras/", "/api/v1/cameras/none",
                                         "/api/v1/cameras/Gate", "/api/v1/cameras/gate/", "/api/v1/cameras/gate/score", "/healthz/",
                                         "/api/v1/cameras/gate/scores/1", "/api/v1/cameras/none/scores", "/api/v1/alerts/", "/Healthz",
                                         "/api/v1/alerts/0", "/api/v1/alerts/1", "/api/v1/alerts/01", "/api/v1/alerts/-1", "/api/v1/alerts/x",
@@ -262,6 +280,7 @@ int main(void)
     tcase_set_timeout(rest, 120);
     tcase_add_test(rest, cameras);
     tcase_add_test(rest, states);
+    tcase_add_test(rest, index_of_calls);
     tcase_add_test(rest, paths_and_methods);
     tcase_add_test(rest, head);
     tcase_add_test(rest, bad_parameters);

@@ -46,3 +46,17 @@ void web_handle_readyz(const struct view *view, const struct web_request *reques
     } else
         web_answer_problem_with(503, "some cameras do not watch; cameras lists them", "cameras", missing, ret);
 }
+
+/* What there is, by the table of routes. */
+void web_handle_index(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    (void)view;
+    (void)request;
+    json_t *calls = json_array();
+    for (size_t i = 0; i < web_routes.n; i++) {
+        const struct web_route *route = &web_routes.routes[i];
+        if (route->handler != web_handle_index)
+            json_array_append_new(calls, json_sprintf("%s %s", route->method & WEB_GET ? "GET" : "POST", route->pattern));
+    }
+    web_answer_json(json_pack("{s:s, s:s, s:o}", "program", "memaed", "version", MEMAED_VERSION, "calls", calls), ret);
+}
