@@ -130,12 +130,14 @@ static int calibrate(const struct calibrate *o, struct error *err)
     }
     const struct footage_options options = {
         .width = arch->width, .height = arch->height, .max_bytes = (size_t)o->max_memory_mib << 20, .path = path,
-        .max_disk_bytes = (size_t)o->max_disk_mib << 20,
+        .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped,
         .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0,
     };
     if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0 ||
         (r = read_all(&parts, o, &file, footage, err)) < 0)
         goto out;
+    if (footage_skipped(footage) > 0)
+        printf("%zu files were skipped, as the log says\n", footage_skipped(footage));
     if ((r = parallel_threads_open(&threads, o->threads)) < 0) {
         error_set(err, r, "--threads %d: %s", o->threads, strerror(-r));
         goto out;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "daemon/base/log.h"
 #include "io/video/source.h"
 
 /* By so much the number of frames may differ: learn may have taken every frame, and calibrate takes them at the rate that these
@@ -16,6 +17,11 @@ int inputs_read(const struct option_list *inputs, struct footage *footage, struc
     for (size_t i = 0; r == 0 && i < inputs->n; i++)
         r = footage_add(footage, inputs->values[i], err);
     return r;
+}
+
+void inputs_log_skipped(const char *reason)
+{
+    log_event(LOG_WARNING, "footage_skipped", "reason", reason, NULL);
 }
 
 static json_t *name_of(const char *input)

@@ -11,6 +11,9 @@
 /* Appends all inputs to the footage, in their order. Returns as footage_add(). */
 int inputs_read(const struct option_list *inputs, struct footage *footage, struct error *err);
 
+/* Logs that a file of a folder is skipped; for footage_options.skipped. */
+void inputs_log_skipped(const char *reason);
+
 /* Their names (source_name()). The caller's reference; NULL: out of memory. */
 json_t *inputs_to_json(const struct option_list *inputs);
 

@@ -217,7 +217,8 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
     const struct footage_options options = {.width = fits ? 0 : arch->width, .height = fits ? 0 : arch->height,
                                             .fit = fit_size, .arg = arch, .fps = o->fps,
                                             .max_bytes = (size_t)o->max_memory_mib << 20, .path = path, .keep = o->camera,
-                                            .max_disk_bytes = (size_t)o->max_disk_mib << 20, .stop = &stop};
+                                            .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped,
+                                            .stop = &stop};
     struct footage *footage = NULL;
     int r = 0;
     if (o->camera && !o->resume && access(path, F_OK) == 0)
@@ -231,10 +232,11 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
     char size[24];
     footage_size(footage, &width, &height);
     snprintf(size, sizeof size, "%dx%d", width, height);
-    struct log_number frames, fps, corrupt, clips;
+    struct log_number frames, fps, corrupt, clips, skipped;
     log_event(LOG_INFO, "footage", "clips", log_int(&clips, (long long)footage_clips(footage)), "frames",
               log_int(&frames, (long long)footage_frames(footage)), "fps", log_real(&fps, footage_fps(footage)),
-              "corrupt", log_int(&corrupt, (long long)footage_corrupt(footage)), "size", size, NULL);
+              "corrupt", log_int(&corrupt, (long long)footage_corrupt(footage)), "skipped",
+              log_int(&skipped, (long long)footage_skipped(footage)), "size", size, NULL);
     if ((r = split(ranges, footage, n_inputs, arch->frames, err)) < 0)
         goto fail;
     arch->width = width;

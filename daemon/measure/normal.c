@@ -20,9 +20,16 @@ static int try_open(void *arg, const char *path, struct error *err)
     return r;
 }
 
+static bool warn_of_skipped(void *arg, const char *reason)
+{
+    (void)arg;
+    fprintf(stderr, "memaed eval: warning: skipped: %s\n", reason);
+    return true;
+}
+
 int normal_check(const char *input, struct error *err)
 {
-    return sources_each(input, try_open, NULL, err);
+    return sources_each(input, &(struct sources_user){try_open, warn_of_skipped, NULL}, err);
 }
 
 void normal_clear(struct normal *n)
@@ -101,11 +108,16 @@ struct adding {
     const struct labelled_model *models;
     size_t n_models;
     const struct alert_rule *rule;
+    bool opened;                        /* the last source */
 };
 
 static int add_source(void *arg, const char *path, struct error *err)
 {
-    const struct adding *a = arg;
+    struct adding *a = arg;
+    int r = try_open(NULL, path, err);
+    a->opened = r == 0;
+    if (r < 0)
+        return r;
     struct normal *n = a->normal;
     size_t begin = n->n;
     char shown[256];
@@ -132,7 +144,7 @@ static int add_source(void *arg, const char *path, struct error *err)
 
         if (a->rule)
             alert_init(&keeping.alert, a->rule);
-        int r = labelled_score(&a->models[i], path, &sink, i == 0, &summary, &stats, err);
+        r = labelled_score(&a->models[i], path, &sink, i == 0, &summary, &stats, err);
         if (r >= 0 && keeping.at != n->n)
             r = error_set(err, -EIO, "the file changed while it was read");
         if (r < 0)
@@ -146,10 +158,18 @@ static int add_source(void *arg, const char *path, struct error *err)
     return 0;
 }
 
+/* normal_check() has told of those that cannot be opened. */
+static bool skip(void *arg, const char *reason)
+{
+    const struct adding *a = arg;
+    (void)reason;
+    return !a->opened;
+}
+
 int normal_add(struct normal *ret, const char *input, const struct labelled_model *models, size_t n_models,
                const struct alert_rule *rule, struct error *err)
 {
-    struct adding adding = {ret, models, n_models, rule};
+    struct adding adding = {.normal = ret, .models = models, .n_models = n_models, .rule = rule};
 
-    return sources_each(input, add_source, &adding, err);
+    return sources_each(input, &(struct sources_user){add_source, skip, &adding}, err);
 }

@@ -25,6 +25,7 @@ struct footage {
     float *at_s;                /* [n] since the clip, or the recording, began */
     struct clip *clip;          /* [n_clips], in order of their first frames; a recording has none */
     size_t n_clips;
+    size_t skipped;             /* files of folders */
 };
 
 struct clip {
@@ -230,9 +231,28 @@ static int play(struct footage *f, const char *input, const struct footage_strea
 }
 
 /* For sources_each(). */
-static int add_stream(void *footage, const char *input, struct error *err)
+struct adding {
+    struct footage *footage;
+    int r;                      /* of the last source */
+    bool kept;                  /* false: it failed because its frames could not be kept */
+};
+
+static int add_stream(void *arg, const char *input, struct error *err)
 {
-    return play(footage, input, &(struct footage_stream){.stall_timeout_ms = 30000, .seconds = INFINITY}, &(bool){true}, err);
+    struct adding *a = arg;
+    a->kept = true;
+    return a->r = play(a->footage, input, &(struct footage_stream){.stall_timeout_ms = 30000, .seconds = INFINITY}, &a->kept, err);
+}
+
+static bool skips(void *arg, const char *reason)
+{
+    struct adding *a = arg;
+    struct footage *f = a->footage;
+    if (!f->options.skipped || !a->kept || a->r == -EINTR || a->r == -ENOMEM)
+        return false;
+    f->skipped++;
+    f->options.skipped(reason);
+    return true;
 }
 
 int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err)
@@ -286,7 +306,10 @@ void footage_close(struct footage *footage)
 
 int footage_add(struct footage *footage, const char *input, struct error *err)
 {
-    return sources_each(input, add_stream, footage, err);
+    size_t before = footage->n;
+    struct adding adding = {.footage = footage};
+    int r = sources_each(input, &(struct sources_user){add_stream, skips, &adding}, err);
+    return r == -ENODATA && footage->n > before ? 0 : r;
 }
 
 void footage_size(const struct footage *footage, int *width, int *height)
@@ -348,6 +371,11 @@ uint64_t footage_identity(const struct footage *footage)
 size_t footage_clips(const struct footage *footage)
 {
     return footage->clips;
+}
+
+size_t footage_skipped(const struct footage *footage)
+{
+    return footage->skipped;
 }
 
 size_t footage_corrupt(const struct footage *footage)

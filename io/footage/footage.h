@@ -26,6 +26,7 @@ struct footage_options {
     const char *path;           /* of the file for the frames beyond max_bytes; NULL: none. It loses its name once open. */
     bool keep;                  /* a recording: the file holds all frames, keeps its name, and is continued if it exists */
     size_t max_disk_bytes;      /* of the file */
+    void (*skipped)(const char *reason);        /* a file of a folder that is of no use is told here; NULL: it is a failure */
     const atomic_bool *stop;    /* becomes true: footage_add() and footage_record() return -EINTR; may be NULL */
 };
 
@@ -54,7 +55,8 @@ int footage_open(struct footage **ret, const struct footage_options *options, st
 void footage_close(struct footage *footage);            /* takes NULL */
 
 /* Decodes one input to its end and appends its frames. The input is what FFmpeg opens, a folder of image files (one
- * sequence), or a folder of videos (all of them, in name order). 0; -EINVAL (also for a live stream); -EFBIG: the footage
+ * sequence), or a folder of videos (all of them, in name order). Files of a folder that are damaged, empty or no videos are
+ * skipped; what was read of them before the fault stays. 0; -ENODATA: a folder of which nothing is of use; -EINVAL (also for a live stream); -EFBIG: the footage
  * would exceed max_bytes and max_disk_bytes; another -errno; err names input and cause. Frames before the fault stay. */
 int footage_add(struct footage *footage, const char *input, struct error *err);
 
@@ -89,6 +91,7 @@ const char *footage_place(const struct footage *footage, size_t frame, double *a
 uint64_t footage_identity(const struct footage *footage);
 size_t footage_clips(const struct footage *footage);    /* inputs; each file of a folder of videos counts */
 size_t footage_corrupt(const struct footage *footage);  /* frames left out */
+size_t footage_skipped(const struct footage *footage);  /* files, and groups of pictures beside films */
 /* Frames a second by timestamps: from the mean of the middle half of the intervals. 0: unknown, since no two frames are in
  * sequence. */
 double footage_fps(const struct footage *footage);

@@ -210,6 +210,31 @@ class Learn(learning.Case):
         self.assertEqual(done.code, 0, done.err)
         self.assertIn("clips=2 frames=300", done.err)
 
+    def test_folders_with_other_things(self):
+        """What is no footage is skipped, named and counted. Pictures beside films are, too. Nothing is left: that is refused."""
+        folder, model = self.path("videos"), self.path("m.safetensors")
+        os.mkdir(folder)
+        os.rename(self.normal, os.path.join(folder, "b.mkv"))
+        with open(os.path.join(folder, "b.mkv"), "rb") as f:
+            film = f.read()
+        for name, content in (("a.mkv", b"no video\n"), ("c.mkv", b""), ("notes.txt", b"monday\n"), ("d.jpg", b"x"), ("e.jpg", b"x"),
+                              ("z.mkv", film[:len(film) // 2])):
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(content)
+        done = self.learn(model, "--steps", "20", inputs=[folder])
+        self.assertEqual(done.code, 0, done.err)
+        skipped = [line for line in done.err.splitlines() if "event=footage_skipped" in line]
+        for name in ("a.mkv", "c.mkv", "notes.txt", "2 pictures beside films, from d.jpg to e.jpg"):
+            self.assertEqual(len([line for line in skipped if f"{folder}/{name}" in line or f"{folder}: {name}" in line]), 1, done.err)
+        self.assertIn(f"skipped={len(skipped)} ", done.err)
+        self.assertEqual(len(json.loads(metadata(model)["memae.training"])["inputs"]), 1)
+        done = harness.run("calibrate", "--model", model, "--input", folder, "--output", model)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn(f"{len(skipped)} files were skipped", done.out)
+        for name in ("b.mkv", "z.mkv", "d.jpg", "e.jpg"):
+            os.remove(os.path.join(folder, name))
+        self.refused(f"{folder}: none of the 3 files in this folder is footage", inputs=[folder])
+
     def test_footage_set_apart(self):
         """With --calibrate, all of --input is learned from, and the footage of --calibrate is held out."""
         apart = [os.path.join(self.folder, f"apart{i}.mkv") for i in (1, 2)]
