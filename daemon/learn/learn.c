@@ -401,6 +401,9 @@ static int learn(const struct learn *o, struct error *err)
         report(o->output, &result, o->alerts_a_day);
         still_learner_report(result.still);
         report_surveys(&result, footage);
+        double late_s = options.deadline_us > 0 ? (double)(monotonic_us() - options.deadline_us) * 1e-6 : 0;
+        if (late_s >= 1)
+            printf("done %.0f s after the time limit: this machine was busy with other things\n", late_s);
     }
 out:
     if (r < 0 && r != -EINTR && o->camera && footage)
@@ -512,7 +515,7 @@ static const struct command_option learn_options[] = {
              "file's (--arch)."},
     {"time-limit", 0, OPTION_REAL_ABOVE(struct learn, minutes, 0, 1e5), .argument = "MINUTES", .section = "Training",
      .help = "Be done after so many minutes, calibration included, recording not (default: 30 without --steps, none with "
-             "it)."},
+             "it). If other programs slow it down meanwhile, it scores less afterwards, and says how late it is if it still is."},
     {"steps", 0, OPTION_INT(struct learn, steps, 1, 100000000), .argument = "N",
      .help = "Stop after N training steps. The schedule then follows the steps alone."},
     {"seed", 0, OPTION_INT(struct learn, seed, 0, 2147483647), .argument = "N", .help = "Seed of all random choices "

@@ -17,6 +17,9 @@
 enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000 };
 #define CALIBRATION_TIME 0.2
 #define SURVEY_TIME 0.05
+/* What follows training takes so many times as long as the windows: static scenes and what stands still come on top. */
+#define BESIDE 1.1
+#define LEAST_SCORED 500            /* windows, however little time is left */
 /* There is much of the learned footage. At twice the stride, this rule counts as many alerts as the default rule does at one. */
 enum { LEARNED_STRIDE = 2 * CALIBRATOR_STRIDE, LEARNED_K = 2, LEARNED_N = 3 };
 /* Least share of the queries on held-out footage that must find a slot. */
@@ -260,6 +263,12 @@ static size_t windows_in(const struct footage_part *part, int stride, size_t mos
     return n < (double)most ? (size_t)n : most;
 }
 
+static size_t scored_windows(const struct scoring *s)
+{
+    return calibrator_windows(&s->calibration) + windows_in(&s->verify.part, s->verify.stride, s->verify.most) +
+           windows_in(&s->learned.part, s->learned.stride, s->learned.most);
+}
+
 /* Chooses how many windows to score, and reserves the time for that. */
 static int plan_scoring(struct scoring *s, int64_t *reserve_us, int64_t deadline_us, const struct model *model,
                         const struct parallel *parallel, struct error *err)
@@ -272,9 +281,25 @@ static int plan_scoring(struct scoring *s, int64_t *reserve_us, int64_t deadline
     const double time[] = {CALIBRATION_TIME, SURVEY_TIME, SURVEY_TIME};
     for (int i = 0; i < 3; i++)
         *most[i] = (size_t)fmin(fmax(time[i] * left_s / a_window, 1), MAX_SCORED_IN_TIME);
-    size_t n = calibrator_windows(&s->calibration) + windows_in(&s->verify.part, s->verify.stride, s->verify.most) +
-               windows_in(&s->learned.part, s->learned.stride, s->learned.most);
-    *reserve_us = (int64_t)((double)n * a_window * 1e6);
+    *reserve_us = (int64_t)(BESIDE * (double)scored_windows(s) * a_window * 1e6);
+    return 0;
+}
+
+/* After training: if windows take longer now than plan_scoring() measured, because the machine does more than then, fewer are
+ * scored. */
+static int shorten_scoring(struct scoring *s, int64_t deadline_us, const struct model *model, const struct parallel *parallel,
+                           struct error *err)
+{
+    double a_window, left_s = (double)(deadline_us - monotonic_us()) * 1e-6;
+    int r = calibrator_time(&a_window, model, &s->calibration, parallel, err);
+    double share = left_s / (BESIDE * (double)scored_windows(s) * a_window);
+    if (r < 0 || share >= 1)
+        return r;
+    size_t *const most[] = {&s->calibration.most_windows, &s->verify.most, &s->learned.most};
+    const size_t now[] = {calibrator_windows(&s->calibration), windows_in(&s->verify.part, s->verify.stride, s->verify.most),
+                          windows_in(&s->learned.part, s->learned.stride, s->learned.most)};
+    for (int i = 0; i < 3; i++)
+        *most[i] = (size_t)fmax(share * (double)now[i], fmin((double)now[i], LEAST_SCORED));
     return 0;
 }
 
@@ -318,6 +343,8 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
         goto out;
     r = train(&l, model, training, options, parallel, options->deadline_us - reserve_us, &result.last, progress, arg, err);
     if (r < 0)
+        goto out;
+    if (options->deadline_us > 0 && (r = shorten_scoring(&scoring, options->deadline_us, model, parallel, err)) < 0)
         goto out;
     r = evaluate(&l, training, parallel, options->batch, model->arch.has_memory ? model->arch.memory.slots : 0, &result, err);
     if (r == 0 && result.held_out.alive < MIN_ALIVE)
