@@ -109,6 +109,7 @@ START_TEST(cameras)
     ck_assert(json_is_null(json_object_get(yard, "latency_ms")));
     ck_assert(json_is_null(json_object_get(yard, "threshold")));
     ck_assert(json_is_null(json_object_get(yard, "drift")));
+    ck_assert_int_eq(json_integer_value(json_object_get(gate, "alerts")), 4);
     ck_assert_ptr_nonnull(strstr(all.body, "\"drift_by_voice\":{\"speed\":0.5,\"change\":0.125,\"pace\":null,\"appearance\":null},"));
     ck_assert_double_eq_tol(json_number_value(json_object_get(gate, "drift")), 0.0625, 1e-3);
 

@@ -26,7 +26,7 @@ static json_t *drift_by_voice(const struct voices *drift)
 static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:s, s:b, s:b, s:b}",
+                     "s:o, s:o, s:s, s:b, s:b, s:b}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
@@ -35,7 +35,7 @@ static json_t *camera_json(const struct view_camera *c)
                      "windows_skipped", record_json_count(c->windows_skipped),
                      "windows_static", record_json_count(c->windows_static),
                      "windows_pending", record_json_count(c->windows_pending),
-                     "reconnects", record_json_count(c->reconnects),
+                     "alerts", record_json_count(c->alerts), "reconnects", record_json_count(c->reconnects),
                      "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),
                      "last_score", c->has_score ? record_json_number(c->last_score) : json_null(),
                      "threshold", record_json_number(c->threshold), "drift", rounded(c->drift),

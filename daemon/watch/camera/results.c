@@ -60,6 +60,7 @@ struct results {
     uint64_t break_frame;               /* number of the first frame after it */
 
     struct lock view_lock;              /* guards what results_view() copies: */
+    uint64_t alerts_opened;
     uint64_t scored, static_ones;       /* = committed, and how many of them were not computed */
     float last_score;
     double drift_shown;
@@ -195,6 +196,9 @@ static void take_event_locked(struct results *results, struct alerting *alerting
         alerting->told = false;
         show_peak_locked(results, alerting);
         alertlog_append(results->alerts, alert);
+        lock_take(&results->view_lock);
+        results->alerts_opened++;
+        lock_give(&results->view_lock);
         break;
     case ALERT_PEAK:
         show_peak_locked(results, alerting);
@@ -411,6 +415,7 @@ void results_view(struct results *results, struct view_camera *ret)
     lock_take(&results->view_lock);
     ret->windows_scored = results->scored;
     ret->windows_static = results->static_ones;
+    ret->alerts = results->alerts_opened;
     ret->has_score = results->scored > 0;
     ret->last_score = results->last_score;
     ret->drift = results->drift_shown;

@@ -116,6 +116,9 @@ START_TEST(alerts_open_peak_and_close)
     check_view(5, 0.1f, false);
     ck_assert_int_eq(alert_at(0, 1).closed_us, 6);
     check_where(alert_at(0, 1));
+    struct view_camera view = {0};
+    results_view(results, &view);
+    ck_assert_uint_eq(view.alerts, 1);
     struct score_record scores[KEPT];
     struct record_range range;
     ck_assert_uint_eq(results_scores(results, 0, scores, KEPT, &range), 5);
