@@ -1,12 +1,11 @@
 #include "io/config/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "io/base/read_file.h"
 #include "io/config/config_table.h"
 #include "io/config/config_value.h"
 
@@ -382,33 +381,19 @@ int config_load_memory(struct config **ret, const void *data, size_t size, const
 
 static int load(struct config **ret, const char *path, bool unlearned, void (*fault)(void *arg, const char *text), void *arg)
 {
-    /* One byte more than allowed, so that the parser sees that a file is too long. */
-    const size_t room = CONFIG_YAML_MAX_SIZE + 1;
-    char *data = malloc(room), *text = NULL;
-    size_t size = 0;
-    int r = 0;
-
-    if (!data)
-        return -ENOMEM;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        r = -errno;
-    while (r == 0 && size < room) {
-        ssize_t n = read(fd, data + size, room - size);
-        if (n == 0)
-            break;
-        if (n > 0)
-            size += (size_t)n;
-        else if (errno != EINTR)
-            r = -errno;
+    char *data, *text = NULL;
+    size_t size;
+    struct error err;
+    int r = read_file(&data, &size, path, CONFIG_YAML_MAX_SIZE, &err);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) {
+        if (asprintf(&text, "%s: cannot read the configuration: %s", path, err.text) >= 0)
+            fault(arg, text);
+        free(text);
+        return r;
     }
-    if (fd >= 0)
-        close(fd);
-    if (r == 0)
-        r = load_memory(ret, data, size, path, unlearned, fault, arg);
-    else if (asprintf(&text, "%s: cannot read the configuration: %s", path, strerror(-r)) >= 0)
-        fault(arg, text);
-    free(text);
+    r = load_memory(ret, data, size, path, unlearned, fault, arg);
     explicit_bzero(data, size);
     free(data);
     return r;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "io/base/lock.h"
+#include "io/base/new_file.h"
 
 static const char magic[16] = "memaed-footage1";
 enum { MAX_TABLES = 4096, IDLE_DECODERS = 64 };
@@ -254,6 +255,35 @@ static int scan(struct picture_file *file, const void *expected, size_t header_s
     return ftruncate(file->fd, (off_t)file->end) < 0 ? failed(file, -errno, "can't be cut to its whole records", err) : 0;
 }
 
+/* Opens the file that stays, or creates it. Never follows a symbolic link. */
+static int open_kept(struct picture_file *file, off_t *size, struct error *err)
+{
+    struct stat st;
+    file->fd = open(file->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (file->fd < 0 && errno == ELOOP)
+        return error_set(err, -ELOOP, "%s: expected a file, got a symbolic link", file->path);
+    if (file->fd < 0 || fstat(file->fd, &st) < 0)
+        return failed(file, -errno, "can't be opened", err);
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, -EINVAL, "%s: expected a regular file", file->path);
+    if (flock(file->fd, LOCK_EX | LOCK_NB) < 0)
+        return error_set(err, -EBUSY, "%s: another process is writing this file", file->path);
+    *size = st.st_size;
+    return 0;
+}
+
+/* Creates a file that loses its name at once. What is at the path stays. */
+static int open_unnamed(struct picture_file *file, struct error *err)
+{
+    struct new_file unnamed;
+    int r = new_file_open(&unnamed, file->path, true, err);
+    if (r < 0)
+        return r;
+    unlink(unnamed.temporary);
+    file->fd = unnamed.fd;
+    return 0;
+}
+
 int picture_file_open(struct picture_file **ret, const char *path, const struct picture_file_options *options,
                       struct error *err)
 {
@@ -276,20 +306,11 @@ int picture_file_open(struct picture_file **ret, const char *path, const struct 
     memcpy(bytes + sizeof header, file->encoder->extradata, header.tables_size);
     size_t header_size = sizeof header + header.tables_size;
 
-    file->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (options->keep ? 0 : O_TRUNC), 0600);
-    struct stat st;
-    if (file->fd < 0 || fstat(file->fd, &st) < 0) {
-        r = failed(file, -errno, "can't be opened", err);
+    off_t size = 0;
+    if ((r = options->keep ? open_kept(file, &size, err) : open_unnamed(file, err)) < 0)
         goto fail;
-    }
-    if (!options->keep)
-        unlink(path);
-    else if (flock(file->fd, LOCK_EX | LOCK_NB) < 0) {
-        r = error_set(err, -EBUSY, "%s: another process is writing this file", path);
-        goto fail;
-    }
-    if (st.st_size > 0 && options->keep) {
-        r = scan(file, bytes, header_size, (uint64_t)st.st_size, err);
+    if (size > 0) {
+        r = scan(file, bytes, header_size, (uint64_t)size, err);
     } else {
         if ((r = write_all(file->fd, bytes, header_size, 0)) < 0)
             failed(file, r, "can't be written", err);
@@ -308,7 +329,7 @@ int picture_file_size(const char *path, int *width, int *height, struct error *e
 {
     enum { MAX_SIDE = 8192 };
     struct header header = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return 0;
     ssize_t n = fd < 0 ? -1 : pread(fd, &header, sizeof header, 0);

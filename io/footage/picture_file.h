@@ -24,8 +24,8 @@ struct picture_file_options {
     int width, height;          /* of the pictures */
     double fps;                 /* frames a second; serves only to refuse a file that was written at another rate */
     size_t max_bytes;           /* of the file */
-    bool keep;                  /* true: an existing file is continued, and the file stays after closing. false: an existing
-                                 * file is overwritten, and the file loses its name at once, so that it never stays. */
+    bool keep;                  /* true: an existing file is continued, and the file stays after closing. false: the file is
+                                 * beside path and loses its name at once, so that it never stays; what is at path stays. */
 };
 
 /* Creates the file at path, or continues it. 0; -EINVAL: with keep, the existing file is not one of pictures of this size

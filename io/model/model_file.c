@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/base/json.h"
+#include "io/base/read_file.h"
 #include "io/model/calibration_json.h"
 #include "io/model/safetensors.h"
 #include "io/model/still_json.h"
@@ -214,27 +215,25 @@ json_t *arch_to_json(const struct arch *arch)
                      "decoder", layers_to_json(arch->decoder, arch->n_decoder));
 }
 
+enum { ARCH_MOST_BYTES = 1 << 20 };
+
 int arch_load(struct arch *ret, const char *path, struct error *err)
 {
-    int r;
-    FILE *stream = fopen(path, "re");
-    if (!stream) {
-        r = -errno;
-        return error_set(err, r, "%s: %s", path, strerror(-r));
-    }
+    char *text;
+    size_t size;
     json_error_t json_err;
-    errno = 0;
-    json_t *json = json_loadf(stream, JSON_REJECT_DUPLICATES, &json_err);
-    if (ferror(stream))
-        r = error_set(err, errno ? -errno : -EIO, "%s: %s", path, strerror(errno ? errno : EIO));
-    else if (!json)
+    int r = read_file(&text, &size, path, ARCH_MOST_BYTES, err);
+    if (r < 0)
+        return error_prefix(err, r, "%s", path);
+    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &json_err);
+    free(text);
+    if (!json)
         r = error_set(err, -EINVAL, "%s:%d:%d: %s", path, json_err.line, json_err.column, json_err.text);
     else if ((r = arch_from_json(ret, json, err)) < 0)
         error_prefix(err, r, "%s", path);
     if (r < 0 && err)
         safetensors_printable(err->text);
     json_decref(json);
-    fclose(stream);
     return r;
 }
 

@@ -1,17 +1,16 @@
 #include "io/model/safetensors.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "io/base/new_file.h"
+#include "io/base/read_file.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they lie in the file");
 
@@ -25,7 +24,7 @@ static const struct {
 };
 
 struct safetensors {
-    void *bytes;                                /* NULL: they belong to the caller */
+    char *bytes;                                /* NULL: they belong to the caller */
     json_t *header;                             /* owns the names and the metadata */
     const json_t *metadata;                     /* or NULL */
     struct safetensors_tensor *tensors;         /* [n], by offset */
@@ -223,49 +222,18 @@ int safetensors_open_memory(struct safetensors **ret, const void *data, size_t s
     return 0;
 }
 
-static int system_error(const char *path, struct error *err)
-{
-    int r = -errno;
-    return error_set(err, r, "%s: %s", path, strerror(-r));
-}
-
-static int read_all(int fd, void *bytes, size_t size, const char *path, struct error *err)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t n = read(fd, (char *)bytes + done, size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return system_error(path, err);
-        if (n == 0)
-            return error_set(err, -EINVAL, "%s: expected %zu bytes, got %zu: the file was cut while it was read", path, size, done);
-        done += (size_t)n;
-    }
-    return 0;
-}
-
 int safetensors_open(struct safetensors **ret, const char *path, struct error *err)
 {
-    /* O_NONBLOCK: if the path is a pipe, open() must not wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r;
-    if (fd < 0)
-        return system_error(path, err);
-    struct stat st;
-    void *bytes = NULL;
-    if (fstat(fd, &st) < 0)
-        r = system_error(path, err);
-    else if (!S_ISREG(st.st_mode))
-        r = error_set(err, -EINVAL, "%s: expected a regular file", path);
-    else if (st.st_size == 0)
-        r = error_set(err, -EINVAL, "%s: the file is empty", path);
-    else if (!(bytes = malloc((size_t)st.st_size)))
-        r = error_set(err, -ENOMEM, "%s: out of memory: the file has %lld bytes", path, (long long)st.st_size);
-    else if ((r = read_all(fd, bytes, (size_t)st.st_size, path, err)) == 0 &&
-             (r = safetensors_open_memory(ret, bytes, (size_t)st.st_size, path, err)) == 0)
-        (*ret)->bytes = bytes;
+    char *bytes;
+    size_t size;
+    int r = read_file(&bytes, &size, path, PTRDIFF_MAX, err);
+    if (r < 0)
+        return error_prefix(err, r, "%s", path);
+    r = size == 0 ? error_set(err, -EINVAL, "%s: the file is empty", path) : safetensors_open_memory(ret, bytes, size, path, err);
     if (r < 0)
         free(bytes);
-    close(fd);
+    else
+        (*ret)->bytes = bytes;
     return r;
 }
 

@@ -67,6 +67,13 @@ START_TEST(test_files_that_cannot_be_read)
     ck_assert_int_eq(faults.n, 2);
     ck_assert_ptr_eq(config, (void *)-1);
     ck_assert_ptr_nonnull(strstr(faults.text, "none.yml: cannot read the configuration: No such file or directory\n"));
+    ck_assert_int_eq(mkfifo(in_folder("pipe.yml"), 0600), 0);
+    ck_assert_int_eq(config_load(&config, in_folder("pipe.yml"), on_fault, NULL), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(faults.text, "pipe.yml: cannot read the configuration: expected a regular file\n"));
+    ck_assert_int_eq(config_load(&config, "/dev/zero", on_fault, NULL), -EINVAL);
+    ck_assert_int_eq(truncate(write_file("large.yml", ""), CONFIG_YAML_MAX_SIZE + 1), 0);
+    ck_assert_int_eq(config_load(&config, in_folder("large.yml"), on_fault, NULL), -EFBIG);
+    ck_assert_ptr_nonnull(strstr(faults.text, "large.yml: cannot read the configuration: expected at most 1048576 bytes, got 1048577\n"));
 
     if (geteuid() == 0) {
         printf("SKIP permission faults: running as root\n");

@@ -176,6 +176,39 @@ START_TEST(disk_is_bounded)
 }
 END_TEST
 
+/* Neither kind of file is written through a link or over what is there; a pipe does not hold it up. */
+START_TEST(through_no_link)
+{
+    char target[160];
+    struct picture_file *file;
+    struct picture_file_options options = {.width = 32, .height = 32, .fps = 10, .max_bytes = 1 << 20, .keep = true};
+    int width, height;
+    snprintf(target, sizeof target, "%s.target", path);
+    FILE *f = fopen(target, "w");
+    ck_assert(f && fputs("mine", f) >= 0 && fclose(f) == 0);
+    ck_assert_int_eq(symlink(target, path), 0);
+    ck_assert_int_eq(picture_file_open(&file, path, &options, &err), -ELOOP);
+    ck_assert_ptr_nonnull(strstr(err.text, "expected a file, got a symbolic link"));
+    ck_assert_int_eq(picture_file_size(path, &width, &height, &err), -ELOOP);
+    options.keep = false;
+    ck_assert_int_lt(picture_file_open(&file, path, &options, &err), 0);
+    unlink(path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    options.keep = true;
+    ck_assert_int_eq(picture_file_open(&file, path, &options, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "expected a regular file"));
+    unlink(path);
+    ck_assert_int_eq(rename(target, path), 0);
+    options.keep = false;
+    ck_assert_int_eq(picture_file_open(&file, path, &options, &err), 0);
+    picture_file_close(file);
+    char text[8] = "";
+    f = fopen(path, "r");
+    ck_assert(f && fgets(text, sizeof text, f) && fclose(f) == 0);
+    ck_assert_str_eq(text, "mine");
+}
+END_TEST
+
 static void *read_all(void *arg)
 {
     enum { N = 48 * 32 };
@@ -217,6 +250,7 @@ int main(void)
     tcase_add_test(tc, a_cut_file_goes_on);
     tcase_add_test(tc, the_size_of_what_is_there);
     tcase_add_test(tc, disk_is_bounded);
+    tcase_add_test(tc, through_no_link);
     tcase_add_test(tc, many_read_at_once);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
