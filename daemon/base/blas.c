@@ -2,6 +2,7 @@
 
 #include <cblas.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -43,24 +44,30 @@ static enum level level_of_kernels(const char *name)
     return LEVEL_SSE;
 }
 
-void blas_init(char **argv)
+/* Returns true if the environment has changed, so that OpenBLAS has to be loaded again. */
+static bool set_environment(void)
 {
+    const char *threads = getenv("OPENBLAS_NUM_THREADS");
+    bool changed = false;
+    if (!threads || strcmp(threads, "1") != 0)
+        changed = setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0;
 #if defined __x86_64__
     enum level level = level_of_cpu();
-
-    if (!getenv("OPENBLAS_CORETYPE") && level_of_kernels(openblas_get_corename()) != level) {
-        /* Executed as /proc/self/exe, the program would be called "exe" in ps and pgrep. */
-        char path[PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-
-        if (n > 0 && setenv("OPENBLAS_CORETYPE", coretype[level], 1) == 0) {
-            path[n] = '\0';
-            execv(path, argv);
-        }
-    }
-#else
-    (void)argv;
+    if (!getenv("OPENBLAS_CORETYPE") && level_of_kernels(openblas_get_corename()) != level)
+        changed = setenv("OPENBLAS_CORETYPE", coretype[level], 1) == 0 || changed;
 #endif
+    return changed;
+}
+
+void blas_init(char **argv)
+{
+    /* Executed as /proc/self/exe, the program would be called "exe" in ps and pgrep. */
+    char path[PATH_MAX];
+    ssize_t n = set_environment() ? readlink("/proc/self/exe", path, sizeof path - 1) : 0;
+    if (n > 0) {
+        path[n] = '\0';
+        execv(path, argv);
+    }
     openblas_set_num_threads(1);
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 
 import harness
@@ -56,6 +57,15 @@ class Cli(harness.Case):
         command = harness.run("--version")
         self.assertEqual(command.code, 0)
         self.assertRegex(command.out, r"^memaed \d+\.\d+\.\d+\n$")
+
+    def test_little_memory(self):
+        """Under any limit of address space the program ends by itself. Threads of a library that could not start once held exit()."""
+        if os.environ.get("MEMAED_TEST_SAN"):
+            self.skipTest("a limit of address space leaves no room for a sanitizer")
+        for mib in range(180, 420, 20):
+            with self.subTest(mib=mib):
+                subprocess.run([*harness.MEMAED, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20 * harness.SCALE,
+                               check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20)))
 
     def test_usage(self):
         for args in ((), ("nonsense",), ("--nonsense",), ("run",), ("check",), ("learn",), ("score",), ("eval",), ("model",),
