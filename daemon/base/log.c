@@ -12,6 +12,7 @@
 
 #include "core/utc.h"
 #include "io/base/clock.h"
+#include "io/base/printable.h"
 #include "io/base/redact.h"
 
 enum { MAX_LINE = 4096, MAX_VALUE = 1024 };
@@ -56,9 +57,12 @@ static void put_text(struct line *line, const char *text)
 
 static bool needs_quotes(const char *value)
 {
-    for (const unsigned char *p = (const unsigned char *)value; *p; p++)
-        if (*p <= ' ' || *p == 0x7f || *p == '"' || *p == '\\')
+    bool control;
+    for (size_t n; *value; value += n) {
+        n = printable_next(value, &control);
+        if (control || *value == ' ' || *value == '"' || *value == '\\')
             return true;
+    }
     return false;
 }
 
@@ -71,18 +75,20 @@ static void put_value(struct line *line, const char *value)
         return;
     }
     put_text(line, "\"");
-    for (const char *p = safe; *p; p++) {
-        unsigned char c = (unsigned char)*p;
+    bool control;
+    for (size_t at = 0, n; safe[at]; at += n) {
         char escaped[8];
-        if (c == '"' || c == '\\')
-            snprintf(escaped, sizeof escaped, "\\%c", c);
-        else if (c == '\n')
-            snprintf(escaped, sizeof escaped, "\\n");
-        else if (c < ' ' || c == 0x7f)
-            snprintf(escaped, sizeof escaped, "\\x%02x", c);
-        else
-            snprintf(escaped, sizeof escaped, "%c", c);
-        put_text(line, escaped);
+        n = printable_next(safe + at, &control);
+        if (safe[at] == '\n')
+            put_text(line, "\\n");
+        else if (safe[at] == '"' || safe[at] == '\\')
+            put_text(line, safe[at] == '"' ? "\\\"" : "\\\\");
+        else if (!control)
+            put(line, safe + at, n);
+        for (size_t i = 0; control && safe[at] != '\n' && i < n; i++) {
+            snprintf(escaped, sizeof escaped, "\\x%02x", (unsigned char)safe[at + i]);
+            put_text(line, escaped);
+        }
     }
     put_text(line, "\"");
 }

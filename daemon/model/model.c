@@ -10,6 +10,7 @@
 
 #include "daemon/base/options.h"
 #include "daemon/model/prototypes.h"
+#include "io/base/printable.h"
 #include "io/base/redact.h"
 #include "io/model/calibration_json.h"
 #include "io/model/model_file.h"
@@ -46,7 +47,7 @@ static json_t *shown_string(const char *text)
     if (!out)
         return NULL;
     redact(out, size, text);
-    safetensors_printable(out);
+    printable(out);
     json_t *string = json_string(out);
     if (!string)
         string = json_string("(not text)");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/printable.h"
 #include "io/base/redact.h"
 
 __attribute__((format(printf, 5, 0)))
@@ -72,8 +73,9 @@ const char *config_show(struct config_shown *shown, const char *text)
     char safe[512];
     size_t i;
     redact(safe, sizeof safe, text);
+    printable(safe);
     for (i = 0; safe[i] && i < sizeof shown->text - 4; i++)
-        shown->text[i] = (unsigned char)safe[i] < 0x20 || safe[i] == 0x7f ? '?' : safe[i];
+        shown->text[i] = safe[i];
     if (safe[i]) {
         while (i > 0 && (safe[i] & 0xc0) == 0x80)       /* cut between characters of UTF-8 */
             i--;

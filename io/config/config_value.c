@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/base/printable.h"
+
 enum { MAX_TEXT = 1 << 16 };
 
 /* All names of core/event.h, in its order; a test compares them. */
@@ -125,10 +127,12 @@ char *config_expand(const struct config_value *value)
     }
     expand_into(value, text);
     text[n] = 0;
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c < 0x20 || *c == 0x7f) {
+    bool control;
+    for (size_t at = 0, length; text[at]; at += length) {
+        length = printable_next(text + at, &control);
+        if (control) {
             config_fault(&value->loader->faults, value->line, value->column, value->path,
-                         "expected a text without control characters, got 0x%02x in it", *c);
+                         "expected a text without control characters, got 0x%02x in it", (unsigned char)text[at + length - 1]);
             config_wipe(text);
             return NULL;
         }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/base/json.h"
+#include "io/base/printable.h"
 #include "io/base/read_file.h"
 #include "io/model/calibration_json.h"
 #include "io/model/safetensors.h"
@@ -232,7 +233,7 @@ int arch_load(struct arch *ret, const char *path, struct error *err)
     else if ((r = arch_from_json(ret, json, err)) < 0)
         error_prefix(err, r, "%s", path);
     if (r < 0 && err)
-        safetensors_printable(err->text);
+        printable(err->text);
     json_decref(json);
     return r;
 }
@@ -374,7 +375,7 @@ static int finish(struct model_file *ret, struct safetensors *file, const char *
         model_file_clear(&result);
         error_prefix(err, r, "%s", name);
         if (err)
-            safetensors_printable(err->text);
+            printable(err->text);
         return r;
     }
     *ret = result;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "io/base/new_file.h"
+#include "io/base/printable.h"
 #include "io/base/read_file.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they lie in the file");
@@ -31,16 +32,6 @@ struct safetensors {
     const struct safetensors_tensor **by_name;
     size_t n;
 };
-
-void safetensors_printable(char *text)
-{
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
-            *p = '?';
-        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)   /* C1 controls in UTF-8 */
-            p[0] = p[1] = '?';
-    }
-}
 
 const char *safetensors_shape(char *out, size_t size, const size_t *shape, int ndim)
 {
@@ -215,7 +206,7 @@ int safetensors_open_memory(struct safetensors **ret, const void *data, size_t s
         safetensors_close(file);
         error_prefix(err, r, "%s", name);
         if (err)
-            safetensors_printable(err->text);
+            printable(err->text);
         return r;
     }
     *ret = file;

@@ -55,7 +55,5 @@ int safetensors_write(const char *path, const struct safetensors_output *tensors
 
 /* Writes "[6, 1, 3, 3]" to out, cut to size. Returns out. */
 const char *safetensors_shape(char *out, size_t size, const size_t *shape, int ndim);
-/* Makes text from a file fit for a log or a terminal: control characters become '?', in place. */
-void safetensors_printable(char *text);
 
 #endif
