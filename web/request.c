@@ -116,7 +116,7 @@ static const struct parameter {
     unsigned bit;
     const char *expected;
 } parameters[] = {
-    {"since", WEB_SINCE, "a cursor, the value of next or oldest in an earlier answer"},
+    {"since", WEB_SINCE, "a cursor, the value of next or oldest in an earlier answer, or latest"},
     {"limit", WEB_LIMIT, "a whole number from 1 to 1000"},
     {"camera", WEB_CAMERA, "a camera's name, 1 to 64 of a-z, 0-9, _ and -"},
 };
@@ -126,7 +126,10 @@ static int set_parameter(unsigned bit, const char *value, struct web_request *re
     uint64_t limit;
     switch (bit) {
     case WEB_SINCE:
-        request->has_since = true;
+        request->latest = strcmp(value, "latest") == 0;
+        request->has_since = !request->latest;
+        if (request->latest)
+            return 0;
         return web_parse_cursor(value, strlen(value), &request->since);
     case WEB_LIMIT:
         if (web_parse_number(value, WEB_LIMIT_MAX, &limit) < 0)

@@ -29,6 +29,7 @@ struct web_request {
     uint64_t alert;                 /* ID of the path; 0: none */
     bool has_since;
     struct web_cursor since;
+    bool latest;                    /* since=latest: the latest `limit` entries; has_since is false */
     size_t limit;                   /* WEB_LIMIT_DEFAULT where none is given */
 };
 

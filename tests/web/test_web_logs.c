@@ -75,6 +75,17 @@ START_TEST(scores)
     ck_assert_uint_eq(json_array_size(json_object_get(first.json, "scores")), 1000);
     answer_free(&first);
 
+    first = ask("/api/v1/cameras/gate/scores?since=latest&limit=3");
+    list = json_object_get(first.json, "scores");
+    ck_assert_uint_eq(json_array_size(list), 3);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 2), "window")), 3499);
+    char after[128];
+    snprintf(after, sizeof after, "/api/v1/cameras/gate/scores?since=%s", text(first.json, "next"));
+    answer_free(&first);
+    first = ask(after);
+    ck_assert_uint_eq(json_array_size(json_object_get(first.json, "scores")), 0);
+    answer_free(&first);
+
     /* The entry of next is no longer kept; polling goes on with oldest. */
     char target[256];
     snprintf(target, sizeof target, "/api/v1/cameras/gate/scores?since=%s", next);
@@ -237,6 +248,16 @@ START_TEST(alerts)
     ck_assert_uint_eq(json_array_size(list), 1);
     ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 0), "id")), 152);
     answer_free(&after);
+    for (int i = 0; i < 3; i++) {
+        static const struct { const char *query; size_t n; json_int_t first; } cases[] = {
+            {"since=latest&limit=2", 2, 151}, {"camera=gate&since=latest&limit=1", 1, 152}, {"since=latest&camera=gate&limit=2", 2, 150}};
+        snprintf(target, sizeof target, "/api/v1/alerts?%s", cases[i].query);
+        struct answer latest = ask(target);
+        list = json_object_get(latest.json, "alerts");
+        ck_assert_uint_eq(json_array_size(list), cases[i].n);
+        ck_assert_msg(json_integer_value(json_object_get(json_array_get(list, 0), "id")) == cases[i].first, "%s: %s", target, latest.body);
+        answer_free(&latest);
+    }
     refuse("/api/v1/alerts/3", 404, NULL);      /* no longer kept */
 
     /* A camera is removed: its alerts stay. */

@@ -20,6 +20,22 @@ static bool has_alert(const struct view *view, const char *camera)
     return false;
 }
 
+/* The entry at which the latest `limit` alerts of a camera begin; "": of all cameras. */
+static uint64_t latest(const struct view *view, const char *camera, size_t limit)
+{
+    struct alert_record alerts[ALERTS_AT_ONCE];
+    struct record_range range;
+    uint64_t from = 0, entries[WEB_LIMIT_MAX];
+    size_t found = 0;
+    for (size_t n; (n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range)) > 0;) {
+        from = from < range.oldest ? range.oldest : from;
+        for (size_t i = 0; i < n; i++, from++)
+            if (!*camera || strcmp(alerts[i].camera, camera) == 0)
+                entries[found++ % limit] = from;
+    }
+    return found == 0 ? from : entries[found < limit ? 0 : found % limit];
+}
+
 void web_handle_alerts(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     struct view_camera camera;
@@ -28,6 +44,8 @@ void web_handle_alerts(const struct view *view, const struct web_request *reques
         return;
     }
     uint64_t from = request->has_since ? request->since.entry : 0;
+    if (request->latest)
+        from = latest(view, request->camera, request->limit);
     json_t *list = json_array();
     size_t found = 0;
     bool first = true;

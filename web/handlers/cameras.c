@@ -97,6 +97,8 @@ void web_handle_scores(const struct view *view, const struct web_request *reques
             answer_no_camera(ret);
             return;
         }
+        if (request->latest && view->scores(view->context, camera.id, 0, scores, 0, &range, &n))
+            from = range.next - range.oldest > request->limit ? range.next - request->limit : range.oldest;
     } while (!view->scores(view->context, camera.id, from, scores, request->limit, &range, &n));
 
     uint32_t log = WEB_LOG_CAMERA + camera.id;
