@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,7 @@ static int choose_kernels(void)
 int main(int argc, char **argv)
 {
     blas_init(argv);
+    signal(SIGXFSZ, SIG_IGN);       /* a file beyond a limit is an error of write() */
     if (choose_kernels() < 0)
         return 2;
     if (argc < 2) {

@@ -209,8 +209,14 @@ static int train(struct learner *l, struct model *model, struct training *traini
         p->seconds = (double)(now - start) * 1e-6;
         bool end = p->progress >= 1 || stopped(l);
         if (o->checkpoint && p->step > 0 && (end || (double)(now - saved) >= o->checkpoint_s * 1e6)) {
-            if ((r = checkpoint_save(o->checkpoint, model, training, o->belongs, p->seconds, err)) < 0)
+            r = checkpoint_save(o->checkpoint, model, training, o->belongs, p->seconds, err);
+            if (r < 0 && stopped(l)) {
+                error_prefix(err, r, "interrupted at step %ld, and the checkpoint cannot be written", p->step);
                 break;
+            }
+            if (r < 0)                  /* a full disk may be cleared before the next one */
+                log_event(LOG_WARNING, "checkpoint_failed", "reason", err->text, NULL);
+            r = 0;
             saved = now;
         }
         if (stopped(l))

@@ -3,6 +3,7 @@
 be resumed. Footage that is of no use is refused with the reason."""
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -99,6 +100,19 @@ class Learn(learning.Case):
         self.assertEqual(tensors(parts), tensors(whole))
         self.assertEqual(metadata(parts)["memae.calibration"], metadata(whole)["memae.calibration"])
         self.assertFalse(os.path.exists(f"{parts}.checkpoint"))
+
+    def test_checkpoints_that_cannot_be_written(self):
+        """A checkpoint is larger than the model. With a limit of file size between the two, learning goes on and says so."""
+        model, limited = self.path("m.safetensors"), self.path("limited.safetensors")
+        self.assertEqual(self.learn(model, "--steps", "20").code, 0)
+        limit = os.path.getsize(model) + 4096
+        done = subprocess.run([*harness.MEMAED, "learn", "--input", self.normal, "--output", limited, *SMALL, "--steps", "20",
+                               "--checkpoint", "0"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                              timeout=120, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f'event=checkpoint_failed reason="{limited}.checkpoint: File too large"', done.stderr)
+        self.assertEqual(tensors(limited), tensors(model))
+        self.assertEqual([n for n in os.listdir(self.folder) if "checkpoint" in n or ".part" in n], [])
 
     def test_checkpoints_that_do_not_fit(self):
         model = os.path.join(self.folder, "m.safetensors")
