@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/commands.h"
 #include "io/base/redact.h"
@@ -217,6 +218,35 @@ int check_camera(const struct config *config, const struct config_camera *camera
     return tell(&findings, fault, warning, arg);
 }
 
+static bool is_this_machine(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 || strncmp(host, "[::1]", 5) == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
+/* Warns of what others on the network can read or do. The URL is not shown, because it may hold a secret. */
+static void warn_of_exposure(const struct config *config, check_line *warning, void *arg)
+{
+    char text[512];
+    if (!is_this_machine(config->listen_address)) {
+        snprintf(text, sizeof text, "%s: http.listen: warning: other machines can reach %s, and there is no login; put a proxy with "
+                 "one in front", config->path, config->listen_address);
+        warning(arg, text);
+    }
+    for (size_t i = 0; i < config->n_webhooks; i++) {
+        const char *url = config->webhooks[i].url;
+        if (strncasecmp(url, "http://", 7) != 0)
+            continue;
+        size_t authority = strcspn(url + 7, "/?#");
+        const char *at = memrchr(url + 7, '@', authority);
+        if (is_this_machine(at ? at + 1 : url + 7))
+            continue;
+        snprintf(text, sizeof text, "%s: webhooks[%zu].url: warning: http:// to another machine: whoever is between can read and change "
+                 "the events; use https://", config->path, i);
+        warning(arg, text);
+    }
+}
+
 int check_models(struct check_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg)
 {
     struct check_models models = {0};
@@ -229,6 +259,8 @@ int check_models(struct check_models *ret, const struct config *config, check_li
         r = -ENOMEM;
         goto end;
     }
+    if (warning)
+        warn_of_exposure(config, warning, arg);
     for (size_t i = 0; i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
         size_t first = 0;

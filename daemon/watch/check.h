@@ -21,7 +21,8 @@ typedef void check_line(void *arg, const char *text);
 
 /* Loads every model of the configuration once, and checks each camera against its own by check_camera().
  * Every fault goes to fault(arg, …) and every warning to warning(arg, …), which may be NULL: camera by camera, and for each
- * camera in the order of their places. Only the first camera with a broken model file reports it.
+ * camera in the order of their places. Only the first camera with a broken model file reports it. Before those, it warns of an
+ * http.listen beyond this machine, and of webhooks by plain HTTP to another machine.
  * 0: *ret is the caller's, every file loaded. -EINVAL after a fault, or -ENOMEM: *ret untouched. */
 int check_models(struct check_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg);
 void check_models_clear(struct check_models *models);   /* what check_models() filled, or zeroes */

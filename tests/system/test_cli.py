@@ -195,6 +195,24 @@ class Cli(harness.Case):
                              " alert: {threshold: 0.1}}}\n")
         self.assertEqual(command.code, 0, command.out + command.err)
 
+    def test_check_warns_of_exposure(self):
+        """What others on the network could read or do is a warning. The address of a webhook is not shown."""
+        harness.write_model(self.path("gate.safetensors"))
+        camera = "cameras: {gate: {source: 'rtsp://127.0.0.1/live', model: gate.safetensors, fps: 10, alert: {threshold: 0.1}}}\n"
+        for text, warnings in (("http: {listen: '127.0.0.2:0'}\n", ()), ("http: {listen: '[::1]:0'}\n", ()),
+                               ("http: {listen: '0.0.0.0:0'}\n", ("http.listen: warning: other machines can reach 0.0.0.0, ",)),
+                               ("http: {listen: '[::]:0'}\n", ("http.listen: warning: other machines can reach ::, ",)),
+                               ("webhooks: [{url: 'http://127.0.0.1:9/h'}, {url: 'https://example.org/hunter2'}, "
+                                "{url: 'HTTP://u:hunter2@example.org/hunter2'}, {url: 'http://u@localhost/h'}]\n",
+                                ("webhooks[2].url: warning: http:// to another machine: ",))):
+            with self.subTest(text=text):
+                command = self.check(text + camera)
+                said = [line for line in (command.out + command.err).splitlines() if "warning: " in line]
+                self.assertEqual((command.code, len(said)), (0, len(warnings)), command)
+                for line, warning in zip(said, warnings):
+                    self.assertTrue(line.startswith(f"{self.path('memaed.yml')}: {warning}"), line)
+                self.assertNotIn("hunter2", command.out + command.err)
+
     def test_check_reports_all_faults(self):
         harness.write_model(self.path("gate.safetensors"))
         text = "\n".join(("stat_dir: /tmp",                             # 1: unknown key
