@@ -5,16 +5,16 @@
  * SSE3: measured 25 GFLOP/s a core, where its AVX-512 kernels reach 140. OPENBLAS_CORETYPE overrides the choice.
  *
  * OpenBLAS also starts a thread for each core while it is loaded. Under a memory limit (ulimit -v) that may fail, and then
- * exit() waits for ever. OPENBLAS_NUM_THREADS overrides their number. OpenBLAS reads both variables before main(), so the program
- * sets them and executes itself again, once. */
+ * exit() waits for ever. OPENBLAS_NUM_THREADS overrides their number. OpenBLAS reads both variables before main(), so the
+ * program sets them and executes itself again, once. That doubles the time it takes to start. */
 #ifndef MEMAED_DAEMON_BASE_BLAS_H
 #define MEMAED_DAEMON_BASE_BLAS_H
 
 /* Call first in main(), before any thread exists.
  *
  * The wanted kernels follow from the CPU's flags (AVX-512 F, BW, DQ, VL and CD: SKYLAKEX; AVX2 and FMA: HASWELL) and from
- * MEMAED_CPU (c, avx2, avx512). If OpenBLAS chose others, or has more threads than one, sets the environment and executes the
- * program again with argv.
+ * MEMAED_CPU (c, avx2, avx512). If OpenBLAS chose others, or was not held to one thread, the function sets the
+ * environment and executes the program again with argv.
  * The process keeps its id, so systemd's notification still fits. An OPENBLAS_CORETYPE that is already set, by the user or
  * by this function, is kept. If executing fails, the program continues with the kernels that it has.
  *

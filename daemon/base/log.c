@@ -85,10 +85,11 @@ static void put_value(struct line *line, const char *value)
             put_text(line, safe[at] == '"' ? "\\\"" : "\\\\");
         else if (!control)
             put(line, safe + at, n);
-        for (size_t i = 0; control && safe[at] != '\n' && i < n; i++) {
-            snprintf(escaped, sizeof escaped, "\\x%02x", (unsigned char)safe[at + i]);
-            put_text(line, escaped);
-        }
+        else
+            for (size_t i = 0; i < n; i++) {
+                snprintf(escaped, sizeof escaped, "\\x%02x", (unsigned char)safe[at + i]);
+                put_text(line, escaped);
+            }
     }
     put_text(line, "\"");
 }

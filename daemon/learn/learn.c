@@ -356,7 +356,8 @@ static int learn(const struct learn *o, struct error *err)
     };
     struct learner_result result = {0};
     int r = new_file_check(o->output, err);
-    if (r < 0 || (r = choose_arch(&arch, o, err)) < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
+    if (r < 0 || (r = choose_arch(&arch, o, err)) < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 ||
+        (r = model_open(&model, &arch, err)) < 0)
         goto out;
     if (o->camera && o->minutes > 0)
         options.deadline_us = monotonic_us() + (int64_t)(o->minutes * 60e6);

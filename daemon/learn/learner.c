@@ -17,7 +17,7 @@
 enum { MAX_EVALUATED = 256, MAX_SCORED = 20000, MAX_SCORED_IN_TIME = 500000 };
 #define CALIBRATION_TIME 0.2
 #define SURVEY_TIME 0.05
-/* What follows training takes so many times as long as the windows: static scenes and what stands still come on top. */
+/* The work after training takes BESIDE times as long as its windows alone: it also fits static scenes and what stands still. */
 #define BESIDE 1.1
 #define LEAST_SCORED 500            /* windows, however little time is left */
 /* There is much of the learned footage. At twice the stride, this rule counts as many alerts as the default rule does at one. */
@@ -333,7 +333,8 @@ int learner_run(struct learner_result *ret, struct model *model, struct footage 
                         .alerts_a_day = options->alerts_a_day, .stop = options->stop},
         .verify = {.footage = footage, .part = options->verify, .stride = CALIBRATOR_STRIDE, .most = MAX_SCORED,
                    .stop = options->stop},
-        .learned = {.footage = footage, .part = options->learn, .stride = LEARNED_STRIDE, .most = MAX_SCORED, .stop = options->stop},
+        .learned = {.footage = footage, .part = options->learn, .stride = LEARNED_STRIDE, .most = MAX_SCORED,
+                    .stop = options->stop},
     };
     int64_t reserve_us = 0;
     int r = list_all(&l, options, err);

@@ -39,8 +39,8 @@ int survey_run(struct survey *ret, const struct windows_options *options, int k,
 int survey_learned(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
                    struct calibration *calibration, const struct parallel *parallel, struct error *err);
 
-/* {"hours", "windows", "alerts", "alerts_at": {"1": …}, "lowered", "suspects": [{"input", "at_s", "score"}]}. The caller's reference;
- * NULL: out of memory. */
+/* {"hours", "windows", "alerts", "alerts_at": {"1": …}, "lowered", "suspects": [{"input", "at_s", "score"}]}. The caller's
+ * reference; NULL: out of memory. */
 json_t *survey_to_json(const struct survey *survey, const struct calibration *calibration, const struct footage *footage);
 
 /* Says on standard output that the calibration is provisional, if it is, and what budget its threshold has instead of the one

@@ -11,6 +11,7 @@
 #include "daemon/commands.h"
 #include "io/base/redact.h"
 #include "io/video/frame_ring.h"
+#include "web/origin.h"
 
 /* ---- rates and thresholds ------------------------------------------------------------------------------------------- */
 
@@ -218,31 +219,33 @@ int check_camera(const struct config *config, const struct config_camera *camera
     return tell(&findings, fault, warning, arg);
 }
 
-static bool is_this_machine(const char *host)
+/* Returns true if events to this URL can be read and changed on their way. */
+static bool leaves_in_clear(const char *url)
 {
-    return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 || strncmp(host, "[::1]", 5) == 0 ||
-           strcmp(host, "::1") == 0;
+    char host[256];
+    if (strncasecmp(url, "http://", 7) != 0)
+        return false;
+    const char *begin = url + 7, *end = begin + strcspn(begin, "/?#"), *at = memrchr(begin, '@', (size_t)(end - begin));
+    begin = at ? at + 1 : begin;
+    return snprintf(host, sizeof host, "%.*s", (int)(end - begin), begin) >= (int)sizeof host || !web_parse_loopback_host(host);
 }
 
 /* Warns of what others on the network can read or do. The URL is not shown, because it may hold a secret. */
 static void warn_of_exposure(const struct config *config, check_line *warning, void *arg)
 {
-    char text[512];
-    if (!is_this_machine(config->listen_address)) {
-        snprintf(text, sizeof text, "%s: http.listen: warning: other machines can reach %s, and there is no login; put a proxy with "
-                 "one in front", config->path, config->listen_address);
+    char text[512], host[256];
+    const char *address = config->listen_address;
+    snprintf(host, sizeof host, strchr(address, ':') ? "[%s]" : "%s", address);
+    if (!web_parse_loopback_host(host)) {
+        snprintf(text, sizeof text, "%s: http.listen: warning: other machines can reach %s, and there is no login; put a "
+                 "proxy with one in front", config->path, address);
         warning(arg, text);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {
-        const char *url = config->webhooks[i].url;
-        if (strncasecmp(url, "http://", 7) != 0)
+        if (!leaves_in_clear(config->webhooks[i].url))
             continue;
-        size_t authority = strcspn(url + 7, "/?#");
-        const char *at = memrchr(url + 7, '@', authority);
-        if (is_this_machine(at ? at + 1 : url + 7))
-            continue;
-        snprintf(text, sizeof text, "%s: webhooks[%zu].url: warning: http:// to another machine: whoever is between can read and change "
-                 "the events; use https://", config->path, i);
+        snprintf(text, sizeof text, "%s: webhooks[%zu].url: warning: http:// to another machine: whoever is between can read "
+                 "and change the events; use https://", config->path, i);
         warning(arg, text);
     }
 }

@@ -22,7 +22,7 @@ static int failed(const char *path, int r, struct error *err)
     return error_set(err, r, "%s: %s", path, strerror(-r));
 }
 
-/* What is at path now must be nothing, or a regular file, which passes on its permissions. */
+/* Checks that nothing is at the path, or a regular file, whose permissions the new file then takes over. */
 static int check_place(struct new_file *file, struct error *err)
 {
     struct stat st;
@@ -46,7 +46,7 @@ static bool is_left_over(const char *name, const char *base)
            strspn(name + n + 1, "0123456789abcdef") == DIGITS && strcmp(name + n + 1 + DIGITS, ENDING) == 0;
 }
 
-/* Removes what killed runs left. What cannot be removed stays: it is no fault of this file. */
+/* Removes the files that killed runs left. A file that cannot be removed stays, and that is no failure. */
 static void remove_left_overs(const char *path)
 {
     char folder[PATH_MAX], copy[PATH_MAX];
@@ -103,7 +103,7 @@ int new_file_write(struct new_file *file, const void *data, size_t size, struct 
 }
 
 /* Syncs the folder, so that the new name survives a power cut. Some file systems (FAT, some of the network) cannot do this.
- * That is no error, because the file is complete under its name by now. */
+ * Such a failure is no error, because the file is complete and has its name by now. */
 static void sync_folder(const char *path)
 {
     char copy[PATH_MAX];

@@ -56,8 +56,9 @@ void footage_close(struct footage *footage);            /* takes NULL */
 
 /* Decodes one input to its end and appends its frames. The input is what FFmpeg opens, a folder of image files (one
  * sequence), or a folder of videos (all of them, in name order). Files of a folder that are damaged, empty or no videos are
- * skipped; what was read of them before the fault stays. 0; -ENODATA: a folder of which nothing is of use; -EINVAL (also for a live stream); -EFBIG: the footage
- * would exceed max_bytes and max_disk_bytes; another -errno; err names input and cause. Frames before the fault stay. */
+ * skipped (footage_options.skipped). Returns 0; -ENODATA: a folder of which nothing is of use; -EINVAL (also for a live
+ * stream); -EFBIG: the footage would exceed max_bytes and max_disk_bytes; another -errno; err names input and cause. Frames
+ * before a fault stay. */
 int footage_add(struct footage *footage, const char *input, struct error *err);
 
 struct footage_stream {

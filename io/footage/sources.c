@@ -22,7 +22,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* What is in a folder. */
+/* The entries of a folder. */
 struct listing {
     struct dirent **entries;
     int n, images, others;              /* regular files of either kind */

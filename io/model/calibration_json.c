@@ -390,7 +390,8 @@ int calibration_from_json(struct calibration *ret, const struct arch *arch, cons
     struct calibration c = {0};
     double *const fields[] = {&c.fps, &c.threshold, &c.close_threshold, &c.median, &c.p99, &c.maximum};
     const json_t *score = json_object_get(json, "score"), *tail = json_object_get(json, "tail"),
-                 *deciles = json_object_get(json, "deciles"), *int8 = json_object_get(json, "int8"), *still = json_object_get(json, "static");
+                 *deciles = json_object_get(json, "deciles"), *int8 = json_object_get(json, "int8"),
+                 *still = json_object_get(json, "static");
     int r = check_json_keys(json, keys, COUNT(keys), err);
     if (r < 0)
         return r;

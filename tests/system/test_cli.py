@@ -203,8 +203,9 @@ class Cli(harness.Case):
                                ("http: {listen: '0.0.0.0:0'}\n", ("http.listen: warning: other machines can reach 0.0.0.0, ",)),
                                ("http: {listen: '[::]:0'}\n", ("http.listen: warning: other machines can reach ::, ",)),
                                ("webhooks: [{url: 'http://127.0.0.1:9/h'}, {url: 'https://example.org/hunter2'}, "
-                                "{url: 'HTTP://u:hunter2@example.org/hunter2'}, {url: 'http://u@localhost/h'}]\n",
-                                ("webhooks[2].url: warning: http:// to another machine: ",))):
+                                "{url: 'HTTP://u:hunter2@example.org/hunter2'}, {url: 'http://u@localhost/h'}, "
+                                "{url: 'http://[::1]:9/h'}, {url: 'http://127.0.0.1.example.org/h'}, {url: 'http://localhost.example.org'}]\n",
+                                tuple(f"webhooks[{i}].url: warning: http:// to another machine: " for i in (2, 5, 6)))):
             with self.subTest(text=text):
                 command = self.check(text + camera)
                 said = [line for line in (command.out + command.err).splitlines() if "warning: " in line]

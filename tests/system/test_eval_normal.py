@@ -6,6 +6,7 @@ import io
 import math
 import os
 import random
+import re
 
 import harness
 import test_eval
@@ -53,6 +54,15 @@ class Normal(test_eval.EventsCase):
         scores = [[float(r["score"]) for r in run] for sequences in runs.values() for run in sequences]
         self.expect(events["at"][2], 8, 1, scores)
         self.expect(events["no_false_alarm"], 0, 1, scores)
+
+        # Files of the folder that are no footage are named, and change nothing.
+        for name, content in (("0.mkv", b"no video\n"), ("3.mkv", b"")):
+            with open(os.path.join(paths[0], name), "wb") as f:
+                f.write(content)
+        again = self.eval(self.LABELS, "--normal", *paths)
+        self.assertEqual(again, result)
+        for name in ("0.mkv", "3.mkv"):
+            self.assertEqual(len(re.findall(f"warning: skipped: {os.path.join(paths[0], name)}: ", self.said)), 1, self.said)
 
         # Nothing else depends on the normal footage.
         alone = self.eval(self.LABELS)

@@ -138,7 +138,7 @@ START_TEST(states)
 }
 END_TEST
 
-/* What there is, for somebody who opens the address. */
+/* Whoever opens the address in a browser sees the list of calls. */
 START_TEST(index_of_calls)
 {
     static const char *const paths[] = {"/", "/api/v1"};

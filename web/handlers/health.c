@@ -47,7 +47,7 @@ void web_handle_readyz(const struct view *view, const struct web_request *reques
         web_answer_problem_with(503, "some cameras do not watch; cameras lists them", "cameras", missing, ret);
 }
 
-/* What there is, by the table of routes. */
+/* Lists the calls that the table of routes has. */
 void web_handle_index(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     (void)view;

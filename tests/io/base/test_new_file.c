@@ -95,7 +95,7 @@ START_TEST(complete_or_not_at_all)
 }
 END_TEST
 
-/* What is at the place stays as it is, and so does what a link leads to. */
+/* A link, a folder, a pipe or a device at the place stays as it is, and so does the file that a link leads to. */
 START_TEST(replaces_regular_files_only)
 {
     char target[96];

@@ -1,4 +1,4 @@
-/* What an input holds: one source, or the files of a folder; what is skipped, and when a folder is refused. */
+/* An input is one source, or each file of a folder is. Some files of a folder are skipped, and some folders are refused. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
