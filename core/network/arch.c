@@ -8,6 +8,10 @@
 
 enum { MAX_CHANNELS = 1 << 16, MAX_EXTENT = 64, MAX_AXIS = 1 << 14, MAX_SLOTS = 1 << 20 };
 #define MAX_ELEMENTS ((size_t)INT_MAX)          /* of a tensor */
+#define MOST 1e3f               /* of mean, std and slope */
+#define LEAST_DIVISOR 1e-3f     /* of std */
+#define LEAST_TEMPERATURE 1e-4f
+#define MOST_TEMPERATURE 1e4f
 
 static const char axis_name[3][8] = {"frames", "rows", "columns"};
 
@@ -109,8 +113,9 @@ static int layer_shape(struct dims *out, struct dims in, enum input_kind kind, c
     case ACTIVATION_NONE: case ACTIVATION_RELU: case ACTIVATION_TANH:
         break;
     case ACTIVATION_LEAKY_RELU:
-        if (!isfinite(spec->slope))
-            return error_set(err, -EINVAL, "slope: expected a finite number, got %g", (double)spec->slope);
+        if (!(fabsf(spec->slope) <= MOST))
+            return error_set(err, -EINVAL, "slope: expected a number from %g to %g, got %g", (double)-MOST, (double)MOST,
+                             (double)spec->slope);
         break;
     default:
         return error_set(err, -EINVAL, "activation: expected a known one, got number %d", (int)spec->activation);
@@ -148,9 +153,10 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
         (arch->kind == INPUT_TABLE && (arch->height != 1 || arch->width != 1)))
         return error_set(err, -EINVAL, "input: expected an image of one frame or a table of one pixel, got %d x %d x %d",
                          arch->frames, arch->height, arch->width);
-    if (!isfinite(arch->mean) || !isfinite(arch->std) || arch->std <= 0)
-        return error_set(err, -EINVAL, "input: expected a finite mean and a finite std above 0, got %g and %g",
-                         (double)arch->mean, (double)arch->std);
+    if (!(fabsf(arch->mean) <= MOST) || !(arch->std >= LEAST_DIVISOR && arch->std <= MOST))
+        return error_set(err, -EINVAL, "input: expected a mean from %g to %g and a std from %g to %g, got %g and %g",
+                         (double)-MOST, (double)MOST, (double)LEAST_DIVISOR, (double)MOST, (double)arch->mean,
+                         (double)arch->std);
     s.encoder[0] = (struct dims){arch->channels, arch->frames, arch->height, arch->width};
     if (!product_fits((size_t[]){(size_t)arch->channels, (size_t)arch->frames, (size_t)arch->height,
                                  (size_t)arch->width}, 4))
@@ -168,9 +174,9 @@ int arch_shapes(struct arch_shapes *ret, const struct arch *arch, struct error *
             return error_set(err, -EINVAL, "memory: similarity: expected cosine or dot, got number %d", (int)m->similarity);
         if (!(m->shrink >= 0 && m->shrink < 1))
             return error_set(err, -EINVAL, "memory: shrink: expected at least 0 and below 1, got %g", (double)m->shrink);
-        if (!(m->temperature > 0) || !isfinite(m->temperature))
-            return error_set(err, -EINVAL, "memory: temperature: expected a finite number above 0, got %g",
-                             (double)m->temperature);
+        if (!(m->temperature >= LEAST_TEMPERATURE && m->temperature <= MOST_TEMPERATURE))
+            return error_set(err, -EINVAL, "memory: temperature: expected a number from %g to %g, got %g",
+                             (double)LEAST_TEMPERATURE, (double)MOST_TEMPERATURE, (double)m->temperature);
         if (!product_fits((size_t[]){(size_t)m->slots, (size_t)z.c}, 2) ||
             !product_fits((size_t[]){(size_t)m->slots, dims_positions(z)}, 2))
             return error_set(err, -EINVAL, "memory: expected at most %zu elements, got %d slots for %zu queries of %d "

@@ -20,6 +20,10 @@ struct calibration_int8 {
     long windows;                   /* scored in both */
 };
 
+/* Rates that a model can have, frames a second: from one in 2.8 hours to the most that a source gives. */
+#define CALIBRATION_LEAST_FPS 1e-4
+#define CALIBRATION_MOST_FPS 1e3
+
 struct calibration {
     double fps;                     /* frames a second that the model learned at */
     double threshold;               /* of the score */

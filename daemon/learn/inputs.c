@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/score/calibration.h"
 #include "daemon/base/log.h"
 #include "io/video/source.h"
 
@@ -16,6 +17,10 @@ int inputs_read(const struct option_list *inputs, struct footage *footage, struc
     int r = 0;
     for (size_t i = 0; r == 0 && i < inputs->n; i++)
         r = footage_add(footage, inputs->values[i], err);
+    double fps = r == 0 && footage_frames(footage) > 1 ? footage_fps(footage) : CALIBRATION_LEAST_FPS;
+    if (r == 0 && !(fps >= CALIBRATION_LEAST_FPS && fps <= CALIBRATION_MOST_FPS))
+        r = error_set(err, -EINVAL, "the footage: expected %g to %g frames a second, got %g", CALIBRATION_LEAST_FPS,
+                      CALIBRATION_MOST_FPS, fps);
     return r;
 }
 

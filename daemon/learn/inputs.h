@@ -8,7 +8,8 @@
 #include "daemon/base/options.h"
 #include "io/footage/footage.h"
 
-/* Appends all inputs to the footage, in their order. Returns as footage_add(). */
+/* Appends all inputs to the footage, in their order. Returns as footage_add(), or -EINVAL if no model can have the footage's
+ * rate. */
 int inputs_read(const struct option_list *inputs, struct footage *footage, struct error *err);
 
 /* Logs that a file of a folder is skipped; for footage_options.skipped. */

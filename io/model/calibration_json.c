@@ -48,21 +48,17 @@ static int places_cells(const struct arch *arch)
 static int condition_check(const struct score_spec *s, const struct arch *arch, int i, struct error *err)
 {
     const struct score_condition *c = &s->condition[i];
-    if (!isfinite(c->noise) || c->noise < 0)
-        return error_set(err, -EINVAL, "noise: expected a number of 0 or more, got %.9g", c->noise);
-    for (int v = 0; v < score_voices(s); v++) {
-        const struct score_usual *usual = &c->usual[v];
+    int r = number_check(c->noise, 0, NUMBER_MOST, "noise", err);
+    for (int v = 0; r == 0 && v < score_voices(s); v++) {
         const struct voice_keys k = keys_of((enum voice)v);
-        if (!isfinite(usual->centre))
-            return error_set(err, -EINVAL, "%s: expected a finite number", k.centre);
-        if (!(usual->spread > 0) || !isfinite(usual->spread))
-            return error_set(err, -EINVAL, "%s: expected a number above 0, got %.9g", k.spread, usual->spread);
+        r = number_check(c->usual[v].centre, -NUMBER_MOST, NUMBER_MOST, k.centre, err);
+        if (r == 0)
+            r = number_check(c->usual[v].spread, NUMBER_LEAST, NUMBER_MOST, k.spread, err);
     }
-    for (int l = 0; s->has_places && l < LISTS; l++)
-        for (int p = 0; p < places_cells(arch); p++)
-            if (!isfinite(list_of(&s->places[i], l)[p]))
-                return error_set(err, -EINVAL, "%s[%d]: expected a finite number", lists[l].key, p);
-    int r = pareto_check(&c->rare, "rare", err);
+    for (int l = 0; r == 0 && s->has_places && l < LISTS; l++)
+        r = floats_check(list_of(&s->places[i], l), places_cells(arch), -NUMBER_MOST, lists[l].key, err);
+    if (r == 0)
+        r = pareto_check(&c->rare, "rare", err);
     if (r == 0 && c->rare.shape < 0)
         r = error_set(err, -EINVAL, "rare: expected a shape of 0 or more, got %.9g", c->rare.shape);
     return r;
@@ -72,13 +68,14 @@ static int score_check(const struct score_spec *s, const struct arch *arch, stru
 {
     if (s->conditions < 1 || s->conditions > SCORE_CONDITIONS)
         return error_set(err, -EINVAL, "score: conditions: expected 1 or %d, got %d", SCORE_CONDITIONS, s->conditions);
-    if (!isfinite(s->boundary))
-        return error_set(err, -EINVAL, "score: boundary: expected a finite number");
+    int r = number_check(s->boundary, -NUMBER_MOST, NUMBER_MOST, "score: boundary", err);
+    if (r < 0)
+        return r;
     if (s->has_places && places_cells(arch) == 0)
         return error_set(err, -EINVAL, "score: expected no places, as the network has none or more than %d cells",
                          PLACES_CELLS_MAX);
     for (int i = 0; i < s->conditions; i++) {
-        int r = condition_check(s, arch, i, err);
+        r = condition_check(s, arch, i, err);
         if (r < 0)
             return error_prefix(err, r, "score: conditions[%d]", i);
     }
@@ -159,12 +156,15 @@ static int tail_check(const struct tail *t, struct error *err)
     int r = pareto_check(&t->window, "tail: window", err);
     if (r == 0)
         r = pareto_check(&t->run, "tail: run", err);
-    if (r == 0 && (t->windows < 1 || t->runs < 0 || !(t->hours >= 0) || !isfinite(t->hours) || t->window.share > 1))
-        r = error_set(err, -EINVAL, "tail: expected windows of 1 or more, runs and hours of 0 or more, and a share of "
-                      "windows of at most 1");
+    if (r == 0)
+        r = number_check(t->hours, 0, NUMBER_MOST, "tail: hours", err);
+    if (r == 0 && (t->windows < 1 || t->runs < 0 || t->window.share > 1))
+        r = error_set(err, -EINVAL, "tail: expected windows of 1 or more, runs of 0 or more, and a share of windows of at "
+                      "most 1");
     for (int i = 0; r == 0 && i < TAIL_QUANTILES; i++)
-        if (!isfinite(t->quantiles[i]) || (i > 0 && t->quantiles[i] < t->quantiles[i - 1]))
-            r = error_set(err, -EINVAL, "tail: quantiles[%d]: expected a finite number, no less than the one before", i);
+        if (!(fabs(t->quantiles[i]) <= NUMBER_MOST) || (i > 0 && t->quantiles[i] < t->quantiles[i - 1]))
+            r = error_set(err, -EINVAL, "tail: quantiles[%d]: expected a number within %g, no less than the one before", i,
+                          NUMBER_MOST);
     return r;
 }
 
@@ -176,10 +176,9 @@ static int tail_from_json(struct tail *t, const json_t *json, struct error *err)
     int r = numbers_from_json((double *const[]){&t->hours, &windows, &runs}, keys, 3, COUNT(keys), "tail", json, err);
     if (r < 0)
         return r;
-    if (!(fabs(windows) < 1e15 && fabs(runs) < 1e15))
-        return error_set(err, -EINVAL, "tail: windows, runs: expected counts below 1e15");
-    t->windows = (long)windows;
-    t->runs = (long)runs;
+    if ((r = count_from_number(&t->windows, windows, "tail: windows", err)) < 0 ||
+        (r = count_from_number(&t->runs, runs, "tail: runs", err)) < 0)
+        return r;
     if (json_array_size(quantiles) != TAIL_QUANTILES)
         return error_set(err, -EINVAL, "tail: quantiles: expected a list of %d numbers", TAIL_QUANTILES);
     for (size_t i = 0; i < TAIL_QUANTILES; i++) {
@@ -209,9 +208,9 @@ static int deciles_check(const struct calibration *c, struct error *err)
 {
     for (int v = 0; v < score_voices(&c->score); v++)
         for (int i = 0; i < DRIFT_DECILES; i++)
-            if (!isfinite(c->deciles[v][i]) || (i > 0 && c->deciles[v][i] < c->deciles[v][i - 1]))
-                return error_set(err, -EINVAL, "deciles: %s[%d]: expected a finite number, no less than the one before",
-                                 voice_name((enum voice)v), i);
+            if (!(fabsf(c->deciles[v][i]) <= (float)NUMBER_MOST) || (i > 0 && c->deciles[v][i] < c->deciles[v][i - 1]))
+                return error_set(err, -EINVAL, "deciles: %s[%d]: expected a number within %g, no less than the one before",
+                                 voice_name((enum voice)v), i, NUMBER_MOST);
     return 0;
 }
 
@@ -249,11 +248,10 @@ static int int8_check(const struct calibration_int8 *c, const struct arch *arch,
             r = error_set(err, -EINVAL, "int8: low[%d], high[%d]: expected a range around 0, at least 1e-9 wide and within "
                           "1e15, got %.9g to %.9g", i, i, (double)range->low, (double)range->high);
     }
-    if (r == 0 && !(fabs(c->rank_correlation) <= 1))
-        r = error_set(err, -EINVAL, "int8: rank_correlation: expected -1 to 1, got %.9g", c->rank_correlation);
-    if (r == 0 && !(c->largest_difference >= 0 && isfinite(c->largest_difference)))
-        r = error_set(err, -EINVAL, "int8: largest_difference: expected a number of 0 or more, got %.9g",
-                      c->largest_difference);
+    if (r == 0)
+        r = number_check(c->rank_correlation, -1, 1, "int8: rank_correlation", err);
+    if (r == 0)
+        r = number_check(c->largest_difference, 0, NUMBER_MOST, "int8: largest_difference", err);
     if (r == 0 && c->windows < 1)
         r = error_set(err, -EINVAL, "int8: windows: expected 1 or more, got %ld", c->windows);
     return r;
@@ -268,9 +266,8 @@ static int int8_from_json(struct calibration_int8 *c, const struct arch *arch, c
                         "int8", json, err);
     if (r < 0)
         return r;
-    if (!(fabs(windows) < 1e15))
-        return error_set(err, -EINVAL, "int8: windows: expected a count below 1e15");
-    c->windows = (long)windows;
+    if ((r = count_from_number(&c->windows, windows, "int8: windows", err)) < 0)
+        return r;
     size_t n = json_array_size(low);
     if (n > RANGES_MAX || json_array_size(high) != n)
         return error_set(err, -EINVAL, "int8: low, high: expected lists of the same length, at most %d", RANGES_MAX);
@@ -309,16 +306,15 @@ static int static_check(const struct static_limits *s, const struct arch *arch, 
             if (!(s->limit[c][i] >= -1 && s->limit[c][i] <= STATIC_FARTHEST))
                 r = error_set(err, -EINVAL, "static: limits[%d][%d]: expected -1 to %d, got %.9g", c, i, STATIC_FARTHEST,
                               (double)s->limit[c][i]);
-    if (r == 0 && (!(s->bound >= s->largest_difference && s->largest_difference >= 0) || !isfinite(s->bound)))
-        r = error_set(err, -EINVAL, "static: expected a largest_difference of 0 or more, and a finite bound of no less, got "
-                      "%.9g and %.9g", s->largest_difference, s->bound);
-    if (r == 0 && !(s->light_margin >= 0 && isfinite(s->light_margin)))
-        r = error_set(err, -EINVAL, "static: light_margin: expected a number of 0 or more, got %.9g", s->light_margin);
+    if (r == 0)
+        r = number_check(s->largest_difference, 0, NUMBER_MOST, "static: largest_difference", err);
+    if (r == 0)
+        r = number_check(s->bound, s->largest_difference, NUMBER_MOST, "static: bound", err);
+    if (r == 0)
+        r = number_check(s->light_margin, 0, NUMBER_MOST, "static: light_margin", err);
     if (r == 0 && s->windows < 0)
         r = error_set(err, -EINVAL, "static: windows: expected 0 or more, got %ld", s->windows);
-    if (r == 0 && !(s->frozen_s > 0 && s->frozen_s <= 1e9))
-        r = error_set(err, -EINVAL, "static: frozen_s: expected a number above 0 and at most 1e9, got %.9g", s->frozen_s);
-    return r;
+    return r < 0 ? r : number_check(s->frozen_s, NUMBER_LEAST, NUMBER_MOST, "static: frozen_s", err);
 }
 
 static int static_from_json(struct static_limits *s, const struct arch *arch, const json_t *json, struct error *err)
@@ -330,9 +326,8 @@ static int static_from_json(struct static_limits *s, const struct arch *arch, co
                         5, COUNT(keys), "static", json, err);
     if (r < 0)
         return r;
-    if (!(fabs(windows) < 1e15))
-        return error_set(err, -EINVAL, "static: windows: expected a count below 1e15");
-    s->windows = (long)windows;
+    if ((r = count_from_number(&s->windows, windows, "static: windows", err)) < 0)
+        return r;
     if (json_array_size(limits) != SCORE_CONDITIONS)
         return error_set(err, -EINVAL, "static: limits: expected %d lists", SCORE_CONDITIONS);
     s->cells = static_cells(arch);
@@ -369,12 +364,15 @@ int calibration_check(const struct calibration *c, const struct arch *arch, stru
                          : error_set(err, -EINVAL, "static: expected a score beside it, got none");
     if (r < 0)
         return r;
-    if (!isfinite(c->fps) || !isfinite(c->threshold) || !isfinite(c->close_threshold) || !isfinite(c->median) ||
-        !isfinite(c->p99) || !isfinite(c->maximum))
-        return error_set(err, -EINVAL,
-                         "expected finite numbers in fps, threshold, close_threshold, median, p99 and maximum");
-    if (c->fps <= 0)
-        return error_set(err, -EINVAL, "fps: expected a number above 0, got %.9g", c->fps);
+    const struct { const char *key; double value; } scores[] = {
+        {"threshold", c->threshold}, {"close_threshold", c->close_threshold}, {"median", c->median}, {"p99", c->p99},
+        {"maximum", c->maximum},
+    };
+    for (size_t i = 0; i < COUNT(scores); i++)
+        if ((r = number_check(scores[i].value, -NUMBER_MOST, NUMBER_MOST, scores[i].key, err)) < 0)
+            return r;
+    if ((r = number_check(c->fps, CALIBRATION_LEAST_FPS, CALIBRATION_MOST_FPS, "fps", err)) < 0)
+        return r;
     if (c->close_threshold > c->threshold)
         return error_set(err, -EINVAL, "close_threshold: expected at most the threshold, %.9g, got %.9g",
                          c->threshold, c->close_threshold);

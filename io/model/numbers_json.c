@@ -6,6 +6,34 @@
 
 #include "io/base/json.h"
 
+#define LEAST_SHAPE 1e-6        /* a smaller one is 0 (core/score/tail.c) */
+
+int number_check(double value, double low, double high, const char *key, struct error *err)
+{
+    if (value >= low && value <= high)
+        return 0;
+    return error_set(err, -EINVAL, "%s: expected a number from %g to %g, got %.9g", key, low, high, value);
+}
+
+int floats_check(const float *values, int n, double low, const char *key, struct error *err)
+{
+    for (int i = 0; i < n; i++)
+        if (!((double)values[i] >= low && (double)values[i] <= NUMBER_MOST)) {
+            char where[48];
+            snprintf(where, sizeof where, "%s[%d]", key, i);
+            return number_check((double)values[i], low, NUMBER_MOST, where, err);
+        }
+    return 0;
+}
+
+int count_from_number(long *ret, double value, const char *key, struct error *err)
+{
+    if (!(fabs(value) < 1e15))
+        return error_set(err, -EINVAL, "%s: expected a count below 1e15, got %.9g", key, value);
+    *ret = (long)value;
+    return 0;
+}
+
 int numbers_from_json(double *const *ret, const char *const *keys, size_t n, size_t n_allowed, const char *where,
                       const json_t *json, struct error *err)
 {
@@ -44,11 +72,14 @@ json_t *floats_to_json(const float *values, int n)
 
 int pareto_check(const struct pareto *p, const char *where, struct error *err)
 {
-    if (!isfinite(p->level) || !(p->share > 0) || !isfinite(p->share) || !(p->scale > 0) || !isfinite(p->scale) ||
-        !(fabs(p->shape) <= 0.5))
-        return error_set(err, -EINVAL, "%s: expected a finite level, share and scale above 0 and a shape of -0.5 to 0.5",
-                         where);
-    return 0;
+    int r = number_check(p->level, -NUMBER_MOST, NUMBER_MOST, "level", err);
+    if (r == 0)
+        r = number_check(p->share, 1e-12, 1e12, "share", err);
+    if (r == 0)
+        r = number_check(p->scale, NUMBER_LEAST, NUMBER_MOST, "scale", err);
+    if (r == 0 && !(p->shape == 0 || (fabs(p->shape) >= LEAST_SHAPE && fabs(p->shape) <= 0.5)))
+        r = error_set(err, -EINVAL, "shape: expected 0, or %g to 0.5 or its negative, got %.9g", LEAST_SHAPE, p->shape);
+    return r < 0 ? error_prefix(err, r, "%s", where) : 0;
 }
 
 int pareto_from_json(struct pareto *p, const char *where, const json_t *json, struct error *err)

@@ -8,6 +8,18 @@
 #include "core/error.h"
 #include "core/score/tail.h"
 
+/* The bounds of a model's numbers. Scores, their scales and counts of hours or windows lie far within them, and arithmetic on
+ * numbers within them neither overflows nor divides by a subnormal number. */
+#define NUMBER_MOST 1e9
+#define NUMBER_LEAST 1e-9       /* of numbers that are divided by */
+
+/* 0, or -EINVAL: "KEY: expected a number from LOW to HIGH, got VALUE". NaN is in no range. */
+int number_check(double value, double low, double high, const char *key, struct error *err);
+/* The same for each of values [n], up to NUMBER_MOST: "KEY[i]: expected …". */
+int floats_check(const float *values, int n, double low, const char *key, struct error *err);
+/* A count below 1e15 as a long. 0, or -EINVAL, *ret untouched. */
+int count_from_number(long *ret, double value, const char *key, struct error *err);
+
 /* Reads the numbers under the first n of keys, which are required, and refuses keys that are not among keys [n_allowed].
  * where: the key of the object itself, for err. */
 int numbers_from_json(double *const *ret, const char *const *keys, size_t n, size_t n_allowed, const char *where,

@@ -1,7 +1,6 @@
 #include "io/model/still_json.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,15 +19,15 @@ static size_t light_size(const struct still_memory *m)
 static int light_check(const struct still_memory *m, int l, struct error *err)
 {
     const struct still_light *light = &m->light[l];
-    if (!isfinite(light->least) || !isfinite(light->most) || light->least > light->most)
-        return error_set(err, -EINVAL, "least, most: expected finite numbers, the first no larger, got %.9g and %.9g",
-                         (double)light->least, (double)light->most);
-    for (int p = 0; p < STILL_PARTS; p++)
-        for (int i = 0; i < still_cells(&m->shape); i++)
-            if (!(light->largest[p][i] >= 0) || !isfinite(light->largest[p][i]))
-                return error_set(err, -EINVAL, "largest[%d][%d]: expected a number of 0 or more, got %.9g", p, i,
-                                 (double)light->largest[p][i]);
-    return pareto_check(&light->rare, "rare", err);
+    int r = number_check((double)light->least, -NUMBER_MOST, NUMBER_MOST, "least", err);
+    if (r == 0)
+        r = number_check((double)light->most, (double)light->least, NUMBER_MOST, "most", err);
+    for (int p = 0; r == 0 && p < STILL_PARTS; p++) {
+        char key[24];
+        snprintf(key, sizeof key, "largest[%d]", p);
+        r = floats_check(light->largest[p], still_cells(&m->shape), 0, key, err);
+    }
+    return r < 0 ? r : pareto_check(&light->rare, "rare", err);
 }
 
 int still_check(const struct still_memory *m, const struct arch *arch, struct error *err)
@@ -41,12 +40,13 @@ int still_check(const struct still_memory *m, const struct arch *arch, struct er
                          m->shape.height);
     if (m->lights < 1 || m->lights > STILL_LIGHTS)
         return error_set(err, -EINVAL, "lights: expected 1 or %d, got %d", STILL_LIGHTS, m->lights);
-    if (!isfinite(m->boundary))
-        return error_set(err, -EINVAL, "boundary: expected a finite number");
+    int r = number_check(m->boundary, -NUMBER_MOST, NUMBER_MOST, "boundary", err);
+    if (r < 0)
+        return r;
     if (m->exemplars < 1 || m->exemplars > still_exemplars(&shape))
         return error_set(err, -EINVAL, "exemplars: expected 1 to %d, got %d", still_exemplars(&shape), m->exemplars);
     for (int l = 0; l < m->lights; l++) {
-        int r = m->light[l].known ? light_check(m, l, err) : 0;
+        r = m->light[l].known ? light_check(m, l, err) : 0;
         if (r < 0)
             return error_prefix(err, r, "lights[%d]", l);
     }

@@ -16,8 +16,8 @@ START_TEST(refuses_calibrations)
     struct draft d = with_metadata("memae.calibration", CALIBRATION("10", "0.2", "0.2", "0"));
     accept(&d);
     refuse_metadata("memae.calibration", CALIBRATION("0", "0.2", "0.1", "5"),
-                    "memae.calibration: fps: expected a number above 0, got 0");
-    refuse_metadata("memae.calibration", CALIBRATION("-1", "0.2", "0.1", "5"), "fps: expected a number above 0, got -1");
+                    "memae.calibration: fps: expected a number from 0.0001 to 1000, got 0");
+    refuse_metadata("memae.calibration", CALIBRATION("-1", "0.2", "0.1", "5"), "fps: expected a number from 0.0001 to 1000, got -1");
     refuse_metadata("memae.calibration", CALIBRATION("10", "0.1", "0.2", "5"),
                     "close_threshold: expected at most the threshold, 0.1, got 0.2");
     refuse_metadata("memae.calibration", CALIBRATION("10", "0.2", "0.1", "-5"), "windows: expected 0 or more, got -5");
@@ -40,9 +40,9 @@ START_TEST(refuses_bad_int8)
     } cases[] = {
         {"\"rank_correlation\":0.99,\"largest_difference\":0.5,\"windows\":5", "-1", "1", NULL, 0},
         {"\"rank_correlation\":1.5,\"largest_difference\":0.5,\"windows\":5", "-1", "1",
-         "int8: rank_correlation: expected -1 to 1", 0},
+         "int8: rank_correlation: expected a number from -1 to 1, got 1.5", 0},
         {"\"rank_correlation\":1,\"largest_difference\":-0.5,\"windows\":5", "-1", "1",
-         "int8: largest_difference: expected a number of 0", 0},
+         "int8: largest_difference: expected a number from 0", 0},
         {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":0", "-1", "1", "int8: windows: expected 1 or more",
          0},
         {"\"rank_correlation\":1,\"largest_difference\":0.5,\"windows\":1e300", "-1", "1",
@@ -126,13 +126,13 @@ START_TEST(refuses_bad_static)
         const char *error;
     } cases[] = {
         {N, 0, 0, 0, false, NULL},
-        {BOUND, 0.2, 0, 0, false, "static: expected a largest_difference of 0 or more, and a finite bound of no less"},
-        {LARGEST, -1, 0, 0, false, "static: expected a largest_difference of 0 or more"},
+        {BOUND, 0.2, 0, 0, false, "static: bound: expected a number from 0.5 to 1e+09, got 0.2"},
+        {LARGEST, -1, 0, 0, false, "static: largest_difference: expected a number from 0 to 1e+09, got -1"},
         {WINDOWS, -1, 0, 0, false, "static: windows: expected 0 or more"},
         {WINDOWS, 1e300, 0, 0, false, "static: windows: expected a count"},
-        {FROZEN, 0, 0, 0, false, "static: frozen_s: expected a number above 0"},
-        {FROZEN, 1e10, 0, 0, false, "static: frozen_s: expected a number above 0 and at most 1e9"},
-        {MARGIN, -0.1, 0, 0, false, "static: light_margin: expected a number of 0 or more"},
+        {FROZEN, 0, 0, 0, false, "static: frozen_s: expected a number from 1e-09 to 1e+09, got 0"},
+        {FROZEN, 1e10, 0, 0, false, "static: frozen_s: expected a number from 1e-09 to 1e+09, got 1e+10"},
+        {MARGIN, -0.1, 0, 0, false, "static: light_margin: expected a number from 0 to 1e+09, got -0.1"},
         {FIRST, -2, 0, 0, false, "static: limits[0][0]: expected -1 to 65025"},
         {FIRST, 1e5, 0, 0, false, "static: limits[0][0]: expected -1 to 65025"},
         {FIRST, 1e300, 0, 0, false, "static: limits[0][0]: expected a number that fits"},
@@ -227,12 +227,12 @@ START_TEST(refuses_scores_and_tails)
     static const struct {
         const char *key, *value, *error;        /* key in the text below is replaced by value */
     } wrong[] = {
-        {"\"noise\":0,", "\"noise\":-1,", "score: conditions[0]: noise: expected a number of 0 or more"},
+        {"\"noise\":0,", "\"noise\":-1,", "score: conditions[0]: noise: expected a number from 0 to 1e+09, got -1"},
         {"\"noise\":0,", "", "score: conditions[0]: noise: expected a number, got nothing"},
         {"\"noise\":0,", "\"nose\":0,", "score: conditions[0]: nose: unknown key"},
         {"\"speed_spread\":1", "\"speed_spread\":0",
-         "score: conditions[0]: speed_spread: expected a number above 0, got 0"},
-        {"\"scale\":2", "\"scale\":0", "score: conditions[0]: rare: expected a finite level"},
+         "score: conditions[0]: speed_spread: expected a number from 1e-09 to 1e+09, got 0"},
+        {"\"scale\":2", "\"scale\":0", "score: conditions[0]: rare: scale: expected a number from 1e-09 to 1e+09, got 0"},
         {"\"scale\":2,\"shape\":0", "\"scale\":2,\"shape\":-0.1",
          "score: conditions[0]: rare: expected a shape of 0 or more"},
         {"\"share\":3,", "", "score: conditions[0]: rare: share: expected a number"},
@@ -240,16 +240,18 @@ START_TEST(refuses_scores_and_tails)
         {"[{", "[7,{", "score: conditions[0]: "},
         {"[{", "[7,7,{", "score: conditions: expected a list of 1 or 2"},
         {"\"change_centre\":0", "\"change_centre\":1e999", "memae.calibration: "},
-        {"\"shape\":0.25", "\"shape\":0.75", "tail: run: expected a finite level"},
-        {"\"share\":0.05", "\"share\":0", "tail: window: expected a finite level"},
-        {"\"runs\":3", "\"runs\":-3", "tail: expected windows of 1 or more, runs and hours"},
-        {"\"runs\":3", "\"runs\":1e300", "tail: windows, runs: expected counts"},
+        {"\"shape\":0.25", "\"shape\":0.75", "tail: run: shape: expected 0, or 1e-06 to 0.5 or its negative, got 0.75"},
+        {"\"shape\":0.25", "\"shape\":1e-310", "tail: run: shape: expected 0, or 1e-06 to 0.5 or its negative, got 1e-310"},
+        {"\"shape\":0.25", "\"shape\":-1e-7", "tail: run: shape: expected 0, or 1e-06 to 0.5 or its negative, got -1e-07"},
+        {"\"share\":0.05", "\"share\":0", "tail: window: share: expected a number from 1e-12 to 1e+12, got 0"},
+        {"\"runs\":3", "\"runs\":-3", "tail: expected windows of 1 or more, runs of 0 or more"},
+        {"\"runs\":3", "\"runs\":1e300", "tail: runs: expected a count"},
         {"[0,", "[", "tail: quantiles: expected a list of 33 numbers"},
-        {"[0,", "[9,", "tail: quantiles[1]: expected a finite number, no less"},
+        {"[0,", "[9,", "tail: quantiles[1]: expected a number within 1e+09, no less"},
         {"[0,", "[\"0\",", "tail: quantiles: expected numbers"},
         {"\"level\":3,", "", "tail: run: level: expected a number"},
         {"[-4,", "[", "deciles: speed: expected a list of 9 numbers"},
-        {"[-4,", "[9,", "deciles: speed[1]: expected a finite number, no less than the one before"},
+        {"[-4,", "[9,", "deciles: speed[1]: expected a number within 1e+09, no less than the one before"},
         {"\"speed\":", "\"haste\":", "deciles: haste: unknown key"},
         {"\"score\":{", "\"tail\":{", "memae.calibration: "},
     };

@@ -115,11 +115,11 @@ START_TEST(faults_are_named)
         {"", "lights", "[]", "lights: expected a list of 1 or 2"},
         {"", "lights", "[null]", "lights: expected at least one that is known"},
         {"", "more", "1", "more"},
-        {"light", "least", "9", "lights[1]: least, most"},
+        {"light", "least", "9", "lights[1]: most: expected a number from 9 to 1e+09, got 8"},
         {"light", "least", "null", "lights[1]: light: least: expected a number"},
         {"light", "largest", "[[]]", "lights[1]: largest: expected 2 lists"},
         {"light", "largest", "[[], []]", "lights[1]: largest[0]: expected a list of 117 numbers"},
-        {"light", "rare", "{\"level\": 0, \"share\": 0, \"scale\": 1, \"shape\": 0}", "lights[1]: rare: expected"},
+        {"light", "rare", "{\"level\": 0, \"share\": 0, \"scale\": 1, \"shape\": 0}", "lights[1]: rare: share: expected a number from 1e-12 to 1e+12, got 0"},
         {"light", "rare", "{}", "lights[1]: rare: level: expected a number"},
         {"light", "exemplars", "5", "lights[1]: exemplars: expected base64"},
         {"light", "exemplars", "\"%%%%\"", "lights[1]: exemplars: expected base64"},
@@ -136,7 +136,7 @@ START_TEST(faults_are_named)
     json_t *json = written();
     json_t *light = json_array_get(json_object_get(json, "lights"), 0);
     json_array_set_new(json_array_get(json_object_get(light, "largest"), 1), 7, json_real(-1));
-    refused(json, "lights[0]: largest[1][7]: expected a number of 0 or more, got -1");
+    refused(json, "lights[0]: largest[1][7]: expected a number from 0 to 1e+09, got -1");
     arch.height = 8;
     refused(written(), "pictures are too small");
 }
