@@ -80,6 +80,10 @@ void lock_wait(struct lock *lock, pthread_cond_t *cond)
 bool lock_wait_until(struct lock *lock, pthread_cond_t *cond, int64_t deadline_us)
 {
     note_waiting(lock->rank);
+    if (deadline_us < 0)
+        deadline_us = 0;            /* it has passed; a time before 0 would be refused, and the caller would wait again at once */
     struct timespec at = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
-    return pthread_cond_timedwait(cond, &lock->mutex, &at) != ETIMEDOUT;
+    int r = pthread_cond_timedwait(cond, &lock->mutex, &at);
+    assert(r == 0 || r == ETIMEDOUT);
+    return r == 0;
 }

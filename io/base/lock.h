@@ -35,7 +35,7 @@ void lock_give(struct lock *lock);
 void lock_cond_init(pthread_cond_t *cond);
 /* The caller holds the lock, and no other. It is released during the wait and held again afterwards. */
 void lock_wait(struct lock *lock, pthread_cond_t *cond);
-/* The same until deadline_us (CLOCK_MONOTONIC). false: it has passed. */
+/* The same until deadline_us (CLOCK_MONOTONIC), any number. false: it has passed. */
 bool lock_wait_until(struct lock *lock, pthread_cond_t *cond, int64_t deadline_us);
 
 #endif

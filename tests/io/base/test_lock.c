@@ -21,6 +21,13 @@ START_TEST(waiting_ends_at_the_deadline)
     lock_give(&lock);
     clock_gettime(CLOCK_MONOTONIC, &now);
     ck_assert_int_ge((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, deadline_us);
+
+    /* Deadlines before the clock's beginning have passed, too: a caller that waits in a loop does not spin. */
+    static const int64_t past[] = {0, -1, -1000000, -1000001, INT64_MIN};
+    lock_take(&lock);
+    for (size_t i = 0; i < sizeof past / sizeof past[0]; i++)
+        ck_assert(!lock_wait_until(&lock, &cond, past[i]));
+    lock_give(&lock);
     pthread_cond_destroy(&cond);
     lock_destroy(&lock);
 }
