@@ -18,7 +18,7 @@ void web_headers_add(struct web_headers *h, const char *name, const char *value)
     if (strcasecmp(name, "Host") == 0) {
         h->host = value;
         h->hosts++;
-        if (h->loopback && !web_parse_loopback_host(value))
+        if (!web_is_known_host(value, h->names, h->n_names))
             h->foreign_host = true;
     }
     if (strcasecmp(name, "Origin") == 0) {
@@ -47,7 +47,7 @@ static bool admit(const char *method, size_t target_size, const struct web_heade
 {
     const char *why;
     if (headers->foreign_host)
-        web_answer_problem(421, "Host: expected localhost, an address of 127.0.0.0/8 or [::1]", ret);
+        web_answer_problem(421, "Host: expected localhost, a numeric address, or a name that http.names in the configuration has", ret);
     else if (!web_is_safe_method(method) && (why = foreign_page(headers)) != NULL)
         web_answer_problem(403, why, ret);
     else if (target_size > WEB_TARGET_MAX)

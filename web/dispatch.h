@@ -7,9 +7,10 @@
 
 #include "web/routes.h"
 
-/* The facts that a request's header fields give. Begins as {.loopback = …}. */
+/* The facts that a request's header fields give. Begins as {.names = …, .n_names = …}. */
 struct web_headers {
-    bool loopback;                  /* the server listens on loopback, so Host must name it */
+    char *const *names;             /* [n_names] that Host may have beside addresses and localhost */
+    size_t n_names;
     size_t size;                    /* bytes of all names and values */
     bool has_body, foreign_host, foreign_site;
     const char *host, *origin;      /* the last of each; borrowed */

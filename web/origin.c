@@ -57,6 +57,20 @@ bool web_parse_loopback_host(const char *host)
     return strcasecmp(a.host, "localhost") == 0 || (inet_pton(AF_INET, a.host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127);
 }
 
+bool web_is_known_host(const char *host, char *const *names, size_t n)
+{
+    struct authority a;
+    unsigned char address[sizeof(struct in6_addr)];
+    if (!parse_authority(host, &a))
+        return false;
+    if (a.bracketed || inet_pton(AF_INET, a.host, address) == 1)
+        return !a.bracketed || inet_pton(AF_INET6, a.host, address) == 1;
+    bool known = strcasecmp(a.host, "localhost") == 0;
+    for (size_t i = 0; !known && i < n; i++)
+        known = strcasecmp(a.host, names[i]) == 0;
+    return known;
+}
+
 /* Characters of names and addresses; none of them ends a host within a URL. */
 static bool is_plain_host(const struct authority *a)
 {

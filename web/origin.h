@@ -6,10 +6,15 @@
 #define MEMAED_WEB_ORIGIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Returns true if a Host header names this machine's loopback: localhost, an address of 127.0.0.0/8 or [::1], each with
  * or without a port. */
 bool web_parse_loopback_host(const char *host);
+
+/* Returns true if a Host header holds a numeric address, localhost, or one of names [n], each with or without a port. A page
+ * of a stranger cannot come from an address, only from a name of its own. */
+bool web_is_known_host(const char *host, char *const *names, size_t n);
 
 /* Returns true if an Origin header, SCHEME://HOST or SCHEME://HOST:PORT, is the origin of a page that came from this
  * Host. Hosts are compared without regard to case. A port that is missing is the scheme's, on both sides: 80 of http, 443

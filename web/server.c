@@ -39,7 +39,6 @@ struct web_server {
     int epoll_fd;                   /* the daemon's */
     int wake_fd;                    /* eventfd; tells the thread to end */
     int port;
-    bool loopback;
     pthread_t thread;
     bool has_thread;
     _Atomic int64_t deadline_us;
@@ -150,7 +149,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         request->state = REQUEST_QUEUED;
         return queue(server, request, &request->answer);
     }
-    struct web_headers headers = {.loopback = server->loopback};
+    struct web_headers headers = {.names = server->view->host_names, .n_names = server->view->n_host_names};
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &headers);
     /* libmicrohttpd closes the connection after an answer to the first call. That is right where a body would follow;
      * without a body the answer waits for the second call, and the connection may stay. */
@@ -264,15 +263,7 @@ static void *serve(void *arg)
 struct listener {
     int fd;
     int port;           /* that it listens on */
-    bool loopback;      /* only this machine reaches it */
 };
-
-static bool is_loopback(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
-}
 
 /* *ret is untouched on failure. */
 static int listen_on(struct listener *ret, const char *address, int port, struct error *err)
@@ -300,7 +291,7 @@ static int listen_on(struct listener *ret, const char *address, int port, struct
         goto fail;
     freeaddrinfo(found);
     *ret = (struct listener){
-        .fd = fd, .loopback = is_loopback(&bound),
+        .fd = fd,
         .port = ntohs(bound.ss_family == AF_INET ? ((struct sockaddr_in *)&bound)->sin_port
                                                  : ((struct sockaddr_in6 *)&bound)->sin6_port)};
     return 0;
@@ -341,7 +332,6 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
     if (r < 0)
         goto fail;
     server->port = listener.port;
-    server->loopback = listener.loopback;
     /* Twice the connections, because those that were cut are there until the next run; those that wait are not counted among
      * them. libmicrohttpd closes the listening socket, even where it fails. */
     server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,

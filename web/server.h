@@ -2,7 +2,7 @@
  * Limits: connections in all and how addresses share them, time for a request (web/clients.h), memory of a connection, size
  * of target and header fields. Requests have no body. No CORS header is ever sent, so pages of other origins cannot read
  * answers. Refused before a route is asked (docs/rest.md lists all statuses):
- *   - 421: it listens on loopback, and Host is no name of loopback (against DNS rebinding);
+ *   - 421: Host is neither an address nor localhost nor one of view.host_names (against DNS rebinding);
  *   - 403: the method is neither GET nor HEAD, and Origin or Sec-Fetch-Site tell that a page of another site sent it.
  *
  * libmicrohttpd itself answers what is no HTTP, or a request line or header past 32 KiB, with a short text; all other errors

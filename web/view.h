@@ -76,6 +76,8 @@ typedef void view_reload_done(void *arg, const struct view_reload *result);
 struct view {
     void *context;                      /* first argument of each function */
     uint64_t store;                     /* random; names this run's logs in every cursor */
+    char *const *host_names;            /* [n_host_names]: names under which clients reach the server (http.names); borrowed */
+    size_t n_host_names;
     /* All cameras at one moment, in the order of the configuration. *ret is [*n]; the caller frees it. 0 or -ENOMEM. */
     int (*cameras)(void *context, struct view_camera **ret, size_t *n);
     /* The camera of that name. false: there is none, and *ret is untouched. */

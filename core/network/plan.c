@@ -297,6 +297,14 @@ enum precision plan_precision(const struct plan *plan)
     return plan->precision;
 }
 
+size_t plan_workspace_of(const struct arch *arch, const struct arch_shapes *shapes, size_t scratch_floats)
+{
+    struct plan outline = {.precision = PRECISION_FP32, .arch = *arch, .shapes = *shapes};
+    shape_layers(&outline);
+    lay_out(&outline, scratch_floats);
+    return plan_workspace_size(&outline);
+}
+
 size_t plan_workspace_size(const struct plan *plan)
 {
     return plan->workspace * sizeof(float);

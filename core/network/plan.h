@@ -46,6 +46,8 @@ const struct arch *plan_arch(const struct plan *plan);
 const struct arch_shapes *plan_shapes(const struct plan *plan);
 enum precision plan_precision(const struct plan *plan);
 
+/* Bytes of a workspace of an fp32 plan, from the architecture alone. Nothing is allocated. */
+size_t plan_workspace_of(const struct arch *arch, const struct arch_shapes *shapes, size_t scratch_floats);
 /* Bytes of a workspace, which must be aligned to 64 bytes. plan_workspace_new() allocates one. */
 size_t plan_workspace_size(const struct plan *plan);
 void *plan_workspace_new(const struct plan *plan);      /* for free(); NULL: out of memory */

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
+#include "core/network/plan.h"
+#include "daemon/base/parallel_threads.h"
 #include "daemon/commands.h"
 #include "io/base/redact.h"
 #include "io/video/frame_ring.h"
@@ -127,7 +130,7 @@ static int by_place(const void *a, const void *b)
 }
 
 /* Tells all findings and frees them. 0, -EINVAL where one was a fault, -ENOMEM where one was lost. */
-static int tell(struct findings *findings, check_line *fault, check_line *warning, void *arg)
+static int tell(struct findings *findings, const struct check_report *report)
 {
     int r = 0;
     if (findings->n)
@@ -135,9 +138,9 @@ static int tell(struct findings *findings, check_line *fault, check_line *warnin
     for (size_t i = 0; i < findings->n; i++) {
         if (!findings->list[i].warning) {
             r = -EINVAL;
-            fault(arg, findings->list[i].text);
-        } else if (warning) {
-            warning(arg, findings->list[i].text);
+            report->fault(report->arg, findings->list[i].text);
+        } else if (report->warning) {
+            report->warning(report->arg, findings->list[i].text);
         }
         free(findings->list[i].text);
     }
@@ -190,8 +193,34 @@ static void check_alert(struct findings *findings, const struct calibration *cal
     }
 }
 
+/* Bytes that a camera wants for its frames and for the encoder outputs that windows share (core/network/frame_cache.h). */
+static double camera_bytes(const struct config *config, const struct config_camera *camera, const struct model *model)
+{
+    const struct arch *arch = &model->arch;
+    double cache = 0;
+    for (int i = 0; i < arch->n_encoder; i++)
+        cache += (double)dims_elements(model->shapes.encoder[i + 1]) * sizeof(float);
+    return cache + (double)frame_ring_bytes(&(struct frame_ring_options){
+                       .frame_size = (size_t)arch->height * (size_t)arch->width, .length = arch->frames,
+                       .stride = camera->stride, .backlog = camera->backlog,
+                       .readers = config->workers ? config->workers : parallel_threads_cores()});
+}
+
+static void check_memory(struct findings *findings, const struct model *model)
+{
+    const struct config_camera *camera = findings->camera;
+    const double mib = 1 << 20;
+    double worker = (double)plan_workspace_of(&model->arch, &model->shapes, score_scratch(&model->arch)) / mib;
+    double frames = camera_bytes(findings->config, camera, model) / mib;
+    int most = findings->config->max_model_mib;
+    if (worker > most || frames > most)
+        found_at(findings, false, camera->model_line, camera->model_column, "model",
+                 "expected a model that wants at most %d MiB (max_model_mib), got one that wants %.0f MiB for each worker and "
+                 "up to %.0f MiB for the camera", most, worker, frames);
+}
+
 int check_camera(const struct config *config, const struct config_camera *camera, const struct model_file *file,
-                 check_line *fault, check_line *warning, void *arg)
+                 const struct check_report *report)
 {
     struct findings findings = {.config = config, .camera = camera};
     const struct calibration *calibration = file->has_calibration ? &file->calibration : NULL;
@@ -203,6 +232,8 @@ int check_camera(const struct config *config, const struct config_camera *camera
     if (arch->frames > FRAME_RING_MAX_LENGTH)
         found_at(&findings, false, camera->model_line, camera->model_column, "model",
                  "expected a model of at most %d frames a window, got one of %d", (int)FRAME_RING_MAX_LENGTH, arch->frames);
+
+    check_memory(&findings, file->model);
 
     double learned = calibration ? calibration->fps : 0;
     if (camera->fps > 0 && learned > 0 && !camera->fps_force && fabs(camera->fps - learned) > same_rate * learned)
@@ -216,7 +247,7 @@ int check_camera(const struct config *config, const struct config_camera *camera
         found_at(&findings, false, camera->precision_line, camera->precision_column, "precision",
                  "expected auto or fp32, got int8, for which the model was not calibrated; memaed calibrate can do that");
     check_alert(&findings, calibration);
-    return tell(&findings, fault, warning, arg);
+    return tell(&findings, report);
 }
 
 /* Returns true if events to this URL can be read and changed on their way. */
@@ -230,27 +261,58 @@ static bool leaves_in_clear(const char *url)
     return snprintf(host, sizeof host, "%.*s", (int)(end - begin), begin) >= (int)sizeof host || !web_parse_loopback_host(host);
 }
 
-/* Warns of what others on the network can read or do. The URL is not shown, because it may hold a secret. */
-static void warn_of_exposure(const struct config *config, check_line *warning, void *arg)
+__attribute__((format(printf, 3, 4)))
+static void warn(const struct check_report *report, const struct config *config, const char *format, ...)
 {
-    char text[512], host[256];
-    const char *address = config->listen_address;
-    snprintf(host, sizeof host, strchr(address, ':') ? "[%s]" : "%s", address);
-    if (!web_parse_loopback_host(host)) {
-        snprintf(text, sizeof text, "%s: http.listen: warning: other machines can reach %s, and there is no login; put a "
-                 "proxy with one in front", config->path, address);
-        warning(arg, text);
+    char place[300], text[800];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(place, sizeof place, format, args);
+    va_end(args);
+    snprintf(text, sizeof text, "%s:%s", config->path, place);
+    report->warning(report->arg, text);
+}
+
+/* Warns of secrets that other users of this machine can read. */
+static void warn_of_readable_secrets(const struct config *config, const struct check_report *report)
+{
+    static const char inside[] = "warning: holds a password, and every user of this machine can read this file; write ${NAME} "
+                                 "instead, or chmod o-r the file";
+    struct stat status;
+    bool is_open = stat(config->path, &status) == 0 && (status.st_mode & S_IROTH);
+    for (size_t i = 0; is_open && i < config->n_cameras; i++) {
+        const struct config_camera *camera = &config->cameras[i];
+        if (camera->password_line > 0)
+            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->password_line, camera->password_column, camera->name,
+                 inside);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {
-        if (!leaves_in_clear(config->webhooks[i].url))
-            continue;
-        snprintf(text, sizeof text, "%s: webhooks[%zu].url: warning: http:// to another machine: whoever is between can read "
-                 "and change the events; use https://", config->path, i);
-        warning(arg, text);
+        const struct config_webhook *webhook = &config->webhooks[i];
+        if (is_open && webhook->password_line > 0)
+            warn(report, config, "%d:%d: webhooks[%zu]: %s", webhook->password_line, webhook->password_column, i, inside);
+        if (webhook->secret_file_is_open)
+            warn(report, config, "%d:%d: webhooks[%zu].secret_file: warning: every user of this machine can read it; chmod o-r it",
+                 webhook->secret_file_line, webhook->secret_file_column, i);
     }
 }
 
-int check_models(struct check_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg)
+/* Warns of what others on the network can read or do. The URL is not shown, because it may hold a secret. */
+static void warn_of_exposure(const struct config *config, const struct check_report *report)
+{
+    char host[256];
+    const char *address = config->listen_address;
+    snprintf(host, sizeof host, strchr(address, ':') ? "[%s]" : "%s", address);
+    if (!web_parse_loopback_host(host))
+        warn(report, config, " http.listen: warning: other machines can reach %s, and there is no login; put a proxy with one in "
+             "front", address);
+    for (size_t i = 0; i < config->n_webhooks; i++)
+        if (leaves_in_clear(config->webhooks[i].url))
+            warn(report, config, " webhooks[%zu].url: warning: http:// to another machine: whoever is between can read and "
+                 "change the events; use https://", i);
+    warn_of_readable_secrets(config, report);
+}
+
+int check_models(struct check_models *ret, const struct config *config, const struct check_report *report)
 {
     struct check_models models = {0};
     bool *loaded = calloc(config->n_cameras + 1, sizeof *loaded);
@@ -262,8 +324,8 @@ int check_models(struct check_models *ret, const struct config *config, check_li
         r = -ENOMEM;
         goto end;
     }
-    if (warning)
-        warn_of_exposure(config, warning, arg);
+    if (report->warning)
+        warn_of_exposure(config, report);
     for (size_t i = 0; i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
         size_t first = 0;
@@ -271,8 +333,8 @@ int check_models(struct check_models *ret, const struct config *config, check_li
             first++;
         models.file_of[i] = first < i ? models.file_of[first] : models.n_files++;
         size_t f = models.file_of[i];
-        int checked = 0;
-        if (first == i) {
+        int checked = report->stop && report->stop() ? -ECANCELED : 0;
+        if (checked == 0 && first == i) {
             struct error err = {0};
             checked = model_file_load(&models.files[f], camera->model, &err);
             loaded[f] = checked == 0;
@@ -280,14 +342,14 @@ int check_models(struct check_models *ret, const struct config *config, check_li
                 struct findings findings = {.config = config, .camera = camera};
                 found_at(&findings, false, camera->model_line, camera->model_column, "model",
                          "expected a model file that memaed learn wrote, got %s", err.text);
-                checked = tell(&findings, fault, warning, arg);
+                checked = tell(&findings, report);
             }
         }
-        if (loaded[f])
-            checked = check_camera(config, camera, &models.files[f], fault, warning, arg);
+        if (checked == 0 && loaded[f])
+            checked = check_camera(config, camera, &models.files[f], report);
         if (checked < 0)
             r = checked;
-        if (r == -ENOMEM)
+        if (r == -ENOMEM || r == -ECANCELED)
             goto end;
     }
 end:
@@ -425,7 +487,7 @@ static int command_check(int argc, char **argv)
 
     int r = config_load(&config, o.config, print_line, NULL);
     if (r == 0)
-        r = check_models(&models, config, print_line, print_line, NULL);
+        r = check_models(&models, config, &(struct check_report){.fault = print_line, .warning = print_line});
     if (r == -ENOMEM)
         fprintf(stderr, "%s: out of memory\n", o.config);
     if (r == 0)

@@ -19,21 +19,29 @@ struct check_models {
 /* Takes one line without its end: "FILE:LINE:COLUMN: KEY: expected …, got …". */
 typedef void check_line(void *arg, const char *text);
 
-/* Loads every model of the configuration once, and checks each camera against its own by check_camera().
- * Every fault goes to fault(arg, …) and every warning to warning(arg, …), which may be NULL: camera by camera, and for each
- * camera in the order of their places. Only the first camera with a broken model file reports it. Before those, it warns of an
- * http.listen beyond this machine, and of webhooks by plain HTTP to another machine.
- * 0: *ret is the caller's, every file loaded. -EINVAL after a fault, or -ENOMEM: *ret untouched. */
-int check_models(struct check_models *ret, const struct config *config, check_line *fault, check_line *warning, void *arg);
+/* Where the checks report, and what can end them early. */
+struct check_report {
+    check_line *fault;
+    check_line *warning;        /* NULL: warnings are dropped */
+    void *arg;                  /* the first argument of both */
+    bool (*stop)(void);         /* asked between models; true ends the checks. NULL: nothing does */
+};
+
+/* Loads every model of the configuration once, and checks each camera against its own by check_camera(). Reports camera by
+ * camera, and for each camera in the order of the places. Only the first camera with a broken model file reports it. Before
+ * those, it warns of an http.listen beyond this machine, of webhooks by plain HTTP to another machine, and of secrets that
+ * every user of this machine can read.
+ * 0: *ret is the caller's, every file loaded. -EINVAL after a fault, -ECANCELED after stop(), or -ENOMEM: *ret untouched. */
+int check_models(struct check_models *ret, const struct config *config, const struct check_report *report);
 void check_models_clear(struct check_models *models);   /* what check_models() filled, or zeroes */
 
-/* Checks one camera of config against its loaded model. Faults: the model does not take gray video, or takes more frames a
- * window than the ring holds; fps is not the rate that the model learned at, and fps_force is false; precision is int8, and
+/* Checks one camera of config against its loaded model. Faults: the model does not take gray video, takes more frames a
+ * window than the ring holds, or wants more memory than max_model_mib; fps is not the rate that the model learned at, and fps_force is false; precision is int8, and
  * the model was not calibrated for it; per_day is set, and the calibration has no tail; close_threshold is above the
  * threshold that applies. Warnings: no rate is known, or no threshold, so that there are no alerts.
  * 0; -EINVAL after a fault; -ENOMEM. */
 int check_camera(const struct config *config, const struct config_camera *camera, const struct model_file *file,
-                 check_line *fault, check_line *warning, void *arg);
+                 const struct check_report *report);
 
 /* Frames analysed a second: the camera's fps, else the model's. 0, without both: every frame. */
 double check_fps(const struct config_camera *camera, const struct model_file *file);

@@ -66,8 +66,7 @@ void fleet_go(struct fleet *fleet)
 
 /* ---- models --------------------------------------------------------------------------------------------------------- */
 
-int fleet_models_load(struct fleet_models *ret, const struct config *config, check_line *fault, check_line *warning,
-                      void *arg)
+int fleet_models_load(struct fleet_models *ret, const struct config *config, const struct check_report *report)
 {
     struct model_identity *of_camera = calloc(config->n_cameras + 1, sizeof *of_camera);
     struct model_identity *identities = calloc(config->n_cameras + 1, sizeof *identities);
@@ -76,7 +75,7 @@ int fleet_models_load(struct fleet_models *ret, const struct config *config, che
         of_camera[i] = model_identity_of(config->cameras[i].model);
     struct check_models models;
     if (r == 0)
-        r = check_models(&models, config, fault, warning, arg);
+        r = check_models(&models, config, report);
     if (r == 0) {
         for (size_t i = 0; i < config->n_cameras; i++)
             identities[models.file_of[i]] = of_camera[i];
@@ -227,7 +226,9 @@ int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_m
             changes.unchanged++;
             continue;
         }
-        int r = member_open(fleet, &members[i], config, i, &models->models.files[file], identity, err);
+        bool stop = fleet->options.stop && fleet->options.stop();
+        int r = stop ? error_set(err, -ECANCELED, "told to end")
+                     : member_open(fleet, &members[i], config, i, &models->models.files[file], identity, err);
         if (r < 0) {
             undo(fleet, members, i);
             free(members);

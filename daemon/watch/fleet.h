@@ -28,6 +28,7 @@ struct fleet_options {
     struct events *events;
     struct heartbeats *heartbeats;
     int changed_fd;                     /* an eventfd that is told when a camera's state changes; -1: none */
+    bool (*stop)(void);                 /* asked between the cameras that fleet_apply() opens; true ends it. NULL: nothing does */
 };
 
 /* The models of a configuration, loaded and checked, and which bytes each file was. */
@@ -37,8 +38,7 @@ struct fleet_models {
 };
 
 /* check_models() with its results; a file that changes while it is read counts as changed at the next load. */
-int fleet_models_load(struct fleet_models *ret, const struct config *config, check_line *fault, check_line *warning,
-                      void *arg);
+int fleet_models_load(struct fleet_models *ret, const struct config *config, const struct check_report *report);
 void fleet_models_clear(struct fleet_models *models);   /* after fleet_models_load(), or zeroes */
 
 struct fleet_changes {
@@ -56,8 +56,8 @@ void fleet_go(struct fleet *fleet);
  * (config_camera_equal()) and its model's identity are. Either all new cameras can be opened, or nothing changes.
  *
  * Cameras that leave are told to end, and waited for. New cameras wait for fleet_go(). A camera that takes
- * longer than the patience (in name resolution, or in a slow window) ends on its own, later, by fleet_reap(). 0, or
- * -errno with the cause in err. */
+ * longer than the patience (in name resolution, or in a slow window) ends on its own, later, by fleet_reap(). 0; -ECANCELED after
+ * stop(), and nothing has changed; or another -errno with the cause in err. */
 int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_models *models, struct fleet_changes *ret,
                 struct error *err);
 

@@ -7,6 +7,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/watch/notify.h"
+#include "daemon/watch/supervise.h"
 
 /* Lines that check and loader report, for the log and for those who asked. */
 struct faults {
@@ -41,7 +42,15 @@ static void faults_clear(struct faults *faults)
 
 /* ---- applying ------------------------------------------------------------------------------------------------------- */
 
-enum { RESTART_KEYS_MAX = 3 };
+enum { RESTART_KEYS_MAX = 4 };
+
+static bool names_equal(const struct config *a, const struct config *b)
+{
+    bool equal = a->n_host_names == b->n_host_names;
+    for (size_t i = 0; equal && i < a->n_host_names; i++)
+        equal = strcmp(a->host_names[i], b->host_names[i]) == 0;
+    return equal;
+}
 
 static size_t list_restart_keys(const struct config *now, const struct config *started_by,
                                 const char *ret[RESTART_KEYS_MAX])
@@ -49,6 +58,8 @@ static size_t list_restart_keys(const struct config *now, const struct config *s
     size_t n = 0;
     if (strcmp(now->listen_address, started_by->listen_address) != 0 || now->listen_port != started_by->listen_port)
         ret[n++] = "http.listen";
+    if (!names_equal(now, started_by))
+        ret[n++] = "http.names";
     if (now->workers != started_by->workers)
         ret[n++] = "workers";
     if (strcmp(now->state_dir, started_by->state_dir) != 0)
@@ -60,9 +71,11 @@ static int apply(struct daemon *daemon, struct config *config, struct faults *fa
                  struct error *err)
 {
     struct fleet_models models = {0};
-    int r = fleet_models_load(&models, config, take_fault, take_warning, faults);
+    int r = fleet_models_load(&models, config, &(struct check_report){.fault = take_fault, .warning = take_warning, .arg = faults,
+                                                                      .stop = supervise_told_to_end});
     if (r < 0)
-        return error_set(err, r, "%s", r == -ENOMEM ? "out of memory" : "the configuration is faulty");
+        return error_set(err, r, "%s", r == -ENOMEM ? "out of memory" : r == -ECANCELED ? "the daemon ends"
+                                                    : "the configuration is faulty");
     struct webhooks_change *webhooks = NULL;
     r = daemon_prepare_webhooks(daemon, &webhooks, config, err);
     if (r == 0)

@@ -105,7 +105,8 @@ static int open_fleet(struct daemon *daemon, const struct fleet_models *models, 
                                                                .alerts = daemon->alerts,
                                                                .events = daemon->events,
                                                                .heartbeats = &daemon->heartbeats,
-                                                               .changed_fd = daemon->changed_fd}, err);
+                                                               .changed_fd = daemon->changed_fd,
+                                                               .stop = supervise_told_to_end}, err);
     struct fleet_changes changes;
     if (r == 0)
         r = fleet_apply(daemon->fleet, daemon->config, models, &changes, err);
@@ -118,7 +119,8 @@ static int open_all(struct daemon *daemon, struct error *err)
     const struct config *config = daemon->config;
     struct fleet_models models = {0};
     /* The faults have been logged one by one. */
-    int r = fleet_models_load(&models, config, log_fault, log_warning, NULL);
+    int r = fleet_models_load(&models, config, &(struct check_report){.fault = log_fault, .warning = log_warning,
+                                                                      .stop = supervise_told_to_end});
     if (r < 0)
         return error_set(err, r, "%s: not started", config->path);
     if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERTS_KEPT)) < 0)
@@ -191,6 +193,10 @@ static int run(struct config *config)
         r = supervise(&daemon, signals_fd);
         if (r < 0)
             error_set(&err, r, "poll: %s", strerror(-r));
+    }
+    if (r == -ECANCELED) {
+        log_event(LOG_NOTICE, "stopping", "reason", "told to end before it had started", NULL);
+        r = 0;
     }
     if (r < 0)
         log_event(LOG_ERR, "failed", "reason", err.text, NULL);

@@ -54,6 +54,14 @@ int supervise_take_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
+bool supervise_told_to_end(void)
+{
+    sigset_t pending;
+    sigemptyset(&pending);
+    sigpending(&pending);
+    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+}
+
 /* Writes the name of the stuck thread into ret; "": no thread is stuck. The webhook sender and the web server have
  * deadlines of their own. */
 static void find_stuck(struct daemon *daemon, char ret[HEARTBEAT_NAME_SIZE])

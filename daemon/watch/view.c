@@ -74,6 +74,8 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     uint64_t store;
     if (getrandom(&store, sizeof store, 0) != sizeof store)
         store = (uint64_t)utc_us();
-    *ret = (struct view){.context = daemon, .store = store, .cameras = cameras, .camera = camera, .process = process,
+    const struct config *config = daemon->started_by;
+    *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
+                         .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
                          .scores = scores, .alerts = alerts, .reload = request_reload};
 }

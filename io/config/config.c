@@ -231,6 +231,11 @@ static void read_camera(struct config_loader *loader, const struct config_node *
         *loop = outcome_of(outcomes, CONFIG_CAMERA, "loop");
     camera->model_line = model->line;
     camera->model_column = model->column;
+    const struct outcome *source = outcome_of(outcomes, CONFIG_CAMERA, "source");
+    if (source->node && !source->bad && config_holds_password(source->node->text)) {
+        camera->password_line = source->line;
+        camera->password_column = source->column;
+    }
     if (camera->loop && camera->source && camera->source[0] != '/' &&
         (strstr(camera->source, "://") || config_has_scheme(camera->source))) {
         snprintf(path, sizeof path, "%sloop", prefix);
@@ -305,10 +310,19 @@ static bool parse_webhooks(const struct config_value *value, void *target)
                          config_kind(item));
             continue;
         }
-        read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix,
-                  &config->webhooks[config->n_webhooks++], outcomes);
+        struct config_webhook *webhook = &config->webhooks[config->n_webhooks++];
+        read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix, webhook, outcomes);
         const struct outcome *secret = outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
         const struct outcome *file = outcome_of(outcomes, CONFIG_WEBHOOK, "secret_file");
+        const struct outcome *url = outcome_of(outcomes, CONFIG_WEBHOOK, "url");
+        const struct outcome *inside = secret->node && !secret->bad && !strstr(secret->node->text, "${") ? secret
+                                       : url->node && !url->bad && config_holds_password(url->node->text) ? url : NULL;
+        if (inside) {
+            webhook->password_line = inside->line;
+            webhook->password_column = inside->column;
+        }
+        webhook->secret_file_line = file->line;
+        webhook->secret_file_column = file->column;
         if (secret->node && file->node) {
             snprintf(path, sizeof path, "%ssecret_file", prefix);
             config_fault(&loader->faults, file->line, file->column, path,
@@ -435,5 +449,8 @@ void config_unref(struct config *config)
     free(config->path);
     free(config->state_dir);
     free(config->listen_address);
+    for (size_t i = 0; i < config->n_host_names; i++)
+        free(config->host_names[i]);
+    free(config->host_names);
     free(config);
 }

@@ -48,6 +48,7 @@ struct config_camera {
     int line, column;               /* place of the camera's name in the file */
     /* Places of values, for faults that only the loaded model shows. 0: the key is absent. */
     int model_line, model_column, fps_line, fps_column, precision_line, precision_column;
+    int password_line, password_column;     /* of a source that holds a password itself, not by ${NAME}; 0: none does */
 };
 
 struct config_webhook {
@@ -56,6 +57,10 @@ struct config_webhook {
     size_t secret_size;             /* bytes, 24 to 64; 0: no secret, events are sent unsigned */
     unsigned events;                /* event_bit() of each type that is posted (core/event.h) */
     double timeout_s;
+    /* Places of values that others may be able to read. 0: there is none. */
+    int password_line, password_column;     /* of a url or a secret that holds it itself, not by ${NAME} */
+    bool secret_file_is_open;               /* all users of the machine can read the file */
+    int secret_file_line, secret_file_column;
 };
 
 /* Owns every text and array in it. */
@@ -65,14 +70,17 @@ struct config {
     char *state_dir;
     char *listen_address;           /* numeric: "127.0.0.1", "::1" */
     int listen_port;                /* 0: any free port */
+    char **host_names;              /* [n_host_names]: names in Host that are taken beside addresses */
+    size_t n_host_names;
     int workers;                    /* threads; 0: auto */
+    int max_model_mib;              /* of memory that a model may want: a worker's, and a camera's */
     struct config_camera *cameras;
     size_t n_cameras;
     struct config_webhook *webhooks;
     size_t n_webhooks;
 };
 
-enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_EXPECTED_SIZE = 160 };
+enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_MAX_HOST_NAMES = 32, CONFIG_EXPECTED_SIZE = 160 };
 
 /* Loads the file at path. Calls fault(arg, text) for every fault, in the order of their places; the text is one line
  * without its end. Opens the files that secret_file names, checks whether models and local sources exist, and touches

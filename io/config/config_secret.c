@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/base/redact.h"
 #include "io/config/config_value.h"
 
 enum { MAX_SECRET_FILE = 4096, MIN_SECRET = 24 };
@@ -61,6 +62,62 @@ static bool decode_secret(const struct config_value *value, const char *text, co
     return right;
 }
 
+/* Copies the text without its ${NAME}s. NULL: memory is short. */
+static char *without_variables(const char *text)
+{
+    char *ret = malloc(strlen(text) + 1), *to = ret;
+    while (ret && *text) {
+        const char *end = strncmp(text, "${", 2) == 0 ? strchr(text, '}') : NULL;
+        if (end)
+            text = end + 1;
+        else
+            *to++ = *text++;
+    }
+    if (ret)
+        *to = 0;
+    return ret;
+}
+
+/* Returns true if redact() hides a value of the URL that is not empty. */
+static bool hides_value(const char *url)
+{
+    size_t size = 4 * strlen(url) + 8;
+    char *shown = malloc(size);
+    bool found = false;
+    if (!shown)
+        return false;
+    redact(shown, size, url);
+    const char *a = url, *b = shown;
+    while (!found && *b) {
+        if (*a == *b) {
+            a++;
+            b++;
+        } else {            /* "***" for a value that is empty in url, or not */
+            found = *a && !strchr("&#", *a);
+            b += strspn(b, "*");
+        }
+    }
+    free(shown);
+    return found;
+}
+
+bool config_holds_password(const char *text)
+{
+    char *url = without_variables(text), *user = url ? strstr(url, "://") : NULL;
+    bool found = false;
+    if (user) {
+        user += 3;
+        size_t n = strcspn(user, "?");
+        char *at = memrchr(user, '@', n), *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+        found = colon && colon + 1 < at;
+        if (at)
+            memmove(user, at + 1, strlen(at + 1) + 1);
+        found = found || hides_value(url);
+    }
+    free(url);
+    return found;
+}
+
 static bool parse_secret(const struct config_value *value, void *target)
 {
     return decode_secret(value, value->text, "a text", target);
@@ -101,6 +158,7 @@ static bool parse_secret_file(const struct config_value *value, void *target)
                 n--;
             text[n] = 0;
             right = decode_secret(value, text, "a file", target);
+            ((struct config_webhook *)target)->secret_file_is_open = (status.st_mode & S_IROTH) != 0;
         }
         explicit_bzero(text, sizeof text);
     }

@@ -19,8 +19,14 @@ const struct config_row config_rows[] = {
     {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
      .help = "Address and port that the server listens at. Port 0 takes a free port, and the log names it. There is no "
              "login: put a proxy with one in front before other machines may connect."},
+    {CONFIG_HTTP, "names", &config_type_names, .absent = "none",
+     .help = "Names under which clients reach the server, such as those of a proxy. A request whose Host header is none of "
+             "them, and neither localhost nor an address, is refused: it may come from a page of a stranger."},
     {CONFIG_ROOT, "workers", &config_type_workers, IN_CONFIG(workers), 1, 256, .fallback = "auto",
      .help = "Threads that run the network, shared by all cameras. auto: one for each core."},
+    {CONFIG_ROOT, "max_model_mib", &config_type_whole, IN_CONFIG(max_model_mib), 1, 100000, .fallback = "1024",
+     .help = "Memory in MiB that a model may want for each worker, and for each of its cameras. A model that wants more is a "
+             "fault."},
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,

@@ -373,6 +373,52 @@ static bool parse_listen(const struct config_value *value, void *target)
     return true;
 }
 
+/* Returns true if a name may stand in a Host header, without a port. */
+static bool is_host_name(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    size_t n = strspn(text, letters);
+    return n >= 1 && n <= 253 && !text[n];
+}
+
+static bool parse_names(const struct config_value *value, void *target)
+{
+    const struct config_node *list = value->node;
+    struct config *config = value->loader->config;
+    struct config_shown shown;
+    bool right = true;
+    (void)target;
+    if (!list)
+        return true;
+    if (list->type != CONFIG_SEQUENCE)
+        return config_got(value, "%s", config_kind(list));
+    if (list->n < 1 || list->n > CONFIG_MAX_HOST_NAMES)
+        return config_got(value, "a list of %zu", list->n);
+    config->host_names = calloc(list->n, sizeof *config->host_names);
+    if (!config->host_names) {
+        value->loader->faults.out_of_memory = true;
+        return false;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        const struct config_node *item = list->items[i];
+        struct config_faults *faults = &value->loader->faults;
+        if (item->bad)
+            continue;
+        if (item->type != CONFIG_SCALAR)
+            config_fault(faults, item->line, item->column, value->path, "expected a name such as cams.example, got %s",
+                         config_kind(item));
+        else if (!is_host_name(item->text))
+            config_fault(faults, item->line, item->column, value->path, "expected a name such as cams.example, without a port, "
+                         "got \"%s\"", config_show(&shown, item->text));
+        else if ((config->host_names[config->n_host_names] = config_copy(value->loader, item->text)) != NULL) {
+            config->n_host_names++;
+            continue;
+        }
+        right = false;
+    }
+    return right;
+}
+
 static bool parse_url(const struct config_value *value, void *target)
 {
     const char *text = value->text, *host = NULL;
@@ -446,5 +492,6 @@ const struct config_type
     config_type_static = {"auto or off", true, parse_static},
     config_type_workers = {"auto or a whole number", true, parse_workers},
     config_type_listen = {"ADDRESS:PORT such as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
+    config_type_names = {"a list of 1 to 32 names", false, parse_names},
     config_type_url = {"a URL that begins with http:// or https://", true, parse_url},
     config_type_events = {"a list of " EVENT_NAMES, false, parse_events};

@@ -39,7 +39,7 @@ struct config_type {
 
 extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_source, config_type_model,
-    config_type_transport, config_type_precision, config_type_static, config_type_workers, config_type_listen,
+    config_type_transport, config_type_precision, config_type_static, config_type_workers, config_type_listen, config_type_names,
     config_type_url, config_type_secret, config_type_secret_file, config_type_events;
 /* Types with keys of their own, in config.c. */
 extern const struct config_type config_type_http, config_type_alert, config_type_cameras, config_type_webhooks;
@@ -64,6 +64,9 @@ void config_wipe(char *text);           /* overwrites the text and frees it; tak
 char *config_resolve(struct config_loader *loader, const char *path);
 /* A path for a fault. If the environment is part of it, the text of the file is shown instead. */
 const char *config_show_path(struct config_shown *shown, const struct config_value *value, const char *path);
+/* Returns true if the text of a value is a URL with a password in it: in the part before the host, or as NAME=VALUE that
+ * redact() would hide. What ${NAME} stands for does not count. */
+bool config_holds_password(const char *text);
 /* Returns true if FFmpeg takes the beginning for a protocol, "scheme:". */
 bool config_has_scheme(const char *text);
 

@@ -47,18 +47,31 @@ struct frame_ring {
     _Atomic int64_t waiting_since;      /* as frame_ring_waiting_since() returns it */
 };
 
+/* Frames in `kept`, frames that only held windows need, and the frame being filled. */
+static size_t slots_of(const struct frame_ring_options *o)
+{
+    return (size_t)o->length + (size_t)o->backlog + (size_t)o->readers * (size_t)o->length + 1;
+}
+
+static size_t pitch_of(const struct frame_ring_options *o)
+{
+    return (o->frame_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+size_t frame_ring_bytes(const struct frame_ring_options *options)
+{
+    return slots_of(options) * pitch_of(options);
+}
+
 int frame_ring_open(struct frame_ring **ret, const struct frame_ring_options *options)
 {
     const struct frame_ring_options *o = options;
     if (o->frame_size == 0 || o->frame_size > PTRDIFF_MAX / MAX_FRAMES - ALIGNMENT || o->length < 1 ||
         o->length > FRAME_RING_MAX_LENGTH || o->stride < 1 || o->backlog < 0 || o->readers < 1)
         return -EINVAL;
-    /* Frames in `kept`, frames that only held windows need, and the frame being filled. */
-    size_t capacity = (size_t)o->length + (size_t)o->backlog;
-    size_t n_slots = capacity + (size_t)o->readers * (size_t)o->length + 1;
+    size_t capacity = (size_t)o->length + (size_t)o->backlog, n_slots = slots_of(o), pitch = pitch_of(o);
     if (n_slots > MAX_FRAMES)
         return -EINVAL;
-    size_t pitch = (o->frame_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 
     struct frame_ring *ring = calloc(1, sizeof *ring);
     if (!ring)

@@ -51,6 +51,8 @@ struct frame_ring_stats {
     uint64_t frames, frames_dropped, windows_due, windows_claimed, windows_skipped, windows_pending;
 };
 
+/* Bytes of the pictures of a ring with these options. */
+size_t frame_ring_bytes(const struct frame_ring_options *options);
 int frame_ring_open(struct frame_ring **ret, const struct frame_ring_options *options);         /* 0, -EINVAL, -ENOMEM */
 void frame_ring_close(struct frame_ring *ring);         /* takes NULL; no window may be held */
 

@@ -105,15 +105,18 @@ def run(*args, timeout=60, env=None, cwd=None):
 
 
 class Daemon:
-    """A running `memaed run`. Its configuration is a dict, written to the test's folder as JSON, which is YAML too."""
+    """A running `memaed run`. Its configuration is a dict, written to the test's folder as JSON, which is YAML too;
+    or a text of YAML."""
 
     def __init__(self, folder, config, env=None):
         self.folder = folder
-        config = {"state_dir": os.path.join(folder, "state"), "http": {"listen": "127.0.0.1:0"}, **config}
-        os.makedirs(config["state_dir"], exist_ok=True)
         self.config = os.path.join(folder, "memaed.yml")
+        if not isinstance(config, str):
+            config = {"state_dir": os.path.join(folder, "state"), "http": {"listen": "127.0.0.1:0"}, **config}
+            os.makedirs(config["state_dir"], exist_ok=True)
+            config = json.dumps(config, indent=1)
         with open(self.config, "w", encoding="utf-8") as f:
-            json.dump(config, f, indent=1)
+            f.write(config)
         self.lines, self.changed = [], threading.Condition()
         self.process = subprocess.Popen([*MEMAED, "run", "--config", self.config], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import time
 
 import harness
 from servers.webhook_receiver import Receiver
@@ -162,6 +165,29 @@ class RunFile(harness.Case):
         self.assertEqual(closed["data"], alert)
         self.assertTrue(receiver.of("alert.opened")[0]["data"]["boxes"])
         daemon.stop()
+
+    def test_start_can_be_interrupted(self):
+        """A start that takes long ends soon after TERM, with status 0, though not all cameras are open."""
+        big = harness.write_model(self.path("big.safetensors"), channels=(32, 64, 128, 192), slots=500)
+        cameras = {}
+        for i in range(300):            # each has a file of its own, so each is read and compiled
+            os.link(big, self.path(f"{i}.safetensors"))
+            cameras[f"c{i}"] = {**self.camera, "model": self.path(f"{i}.safetensors")}
+        with open(self.path("many.yml"), "w", encoding="utf-8") as f:
+            json.dump({"http": {"listen": "127.0.0.1:0"}, "cameras": cameras}, f)
+        for after_s in (0.5, 1.5):
+            process = subprocess.Popen([*harness.MEMAED, "run", "--config", self.path("many.yml")], stdin=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE, text=True)
+            self.addCleanup(process.kill)
+            time.sleep(after_s)
+            process.terminate()
+            begin = time.monotonic()
+            _, log = process.communicate(timeout=60 * harness.SCALE)
+            seconds = time.monotonic() - begin
+            self.assertNotIn("event=started", log, "the start is too quick for this test")
+            self.assertEqual(process.returncode, 0, log[-2000:])
+            self.assertLess(seconds, harness.STOP_S)
+            self.assertRegex(log, r"event=stopping reason=.told to end before it had started")
 
     def assert_boxes(self, got, expected):
         self.assertEqual(len(got), len(expected))

@@ -165,16 +165,19 @@ START_TEST(said)
 }
 END_TEST
 
-/* A server that does not listen on loopback takes any Host, and compares Origin with it. */
-START_TEST(any_host)
+/* A configured name is a Host, and Origin is compared with it. */
+START_TEST(a_name_of_its_own)
 {
+    char *names[] = {"cams.example"}, out[8192];
     web_server_close(server);
+    view.host_names = names;
+    view.n_host_names = 1;
     ck_assert_int_eq(web_server_open(&server, "0.0.0.0", 0, &view, NULL), 0);
-    char out[8192];
     static const struct { const char *headers; int status; } cases[] = {
         {"Host: cams.example\r\nOrigin: https://cams.example\r\n", 405},
         {"Host: cams.example\r\nOrigin: https://evil.example\r\n", 403},
-        {"Host: cams.example\r\nHost: evil.example\r\nOrigin: https://evil.example\r\n", 403},
+        {"Host: cams.example\r\nHost: cams.example\r\nOrigin: https://cams.example\r\n", 403},
+        {"Host: cams.example\r\nHost: evil.example\r\nOrigin: https://evil.example\r\n", 421},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         ck_assert_int_eq(status_with("POST", "/healthz", cases[i].headers, out, sizeof out), cases[i].status);
@@ -193,7 +196,7 @@ int main(void)
     tcase_set_timeout(rest, 120);
     tcase_add_test(rest, refused);
     tcase_add_test(rest, said);
-    tcase_add_test(rest, any_host);
+    tcase_add_test(rest, a_name_of_its_own);
     suite_add_tcase(suite, rest);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -180,7 +180,7 @@ static inline int view_reload(void *context, view_reload_done *done, void *arg)
     return r;
 }
 
-static const struct view view = {
+static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
     .scores = view_scores, .alerts = view_alerts, .reload = view_reload,
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/kernels/kernels.h"
 #include "daemon/commands.h"
@@ -36,11 +37,13 @@ static void on_warning(void *arg, const char *text)
     take(&warnings, text);
 }
 
+static const struct check_report both = {.fault = on_fault, .warning = on_warning};
+
 static int check_text(struct check_models *models, const char *text)
 {
     struct config *config = good(text, in_folder("x.yml"));
     faults = warnings = (struct lines){0};
-    int r = check_models(models, config, on_fault, on_warning, NULL);
+    int r = check_models(models, config, &both);
     config_unref(config);
     return r;
 }
@@ -241,7 +244,7 @@ START_TEST(test_close_threshold_of_alerts_a_day)
                                  "  a: {source: rtsp://h, model: tail.safetensors, alert: {per_day: 0.01, close_threshold: 0.15}}\n",
                                  in_folder("x.yml"));
     faults = (struct lines){0};
-    ck_assert_msg(check_models(&models, config, on_fault, on_warning, NULL) == 0, "%s", faults.text);
+    ck_assert_msg(check_models(&models, config, &both) == 0, "%s", faults.text);
     ck_assert(check_alert_rule(&rule, &config->cameras[0], &models.files[0]));
     ck_assert_float_eq_tol(rule.threshold, rare, 1e-6f);
     ck_assert(rule.close_threshold == 0.15f);
@@ -254,6 +257,7 @@ END_TEST
 START_TEST(test_all_faults_of_a_camera)
 {
     struct model model = {.arch = {.kind = INPUT_VIDEO, .channels = 3, .frames = 65, .height = 64, .width = 64}};
+    model.shapes.encoder[0] = (struct dims){3, 65, 64, 64};
     struct model_file file = {.model = &model, .has_calibration = true, .calibration = calibration};
     struct config_camera c = {.name = "a", .fps = 5, .precision = PRECISION_INT8, .line = 1, .column = 1,
                               .alert = {.has_per_day = true, .per_day = 1, .per_day_line = 2, .per_day_column = 9,
@@ -261,15 +265,15 @@ START_TEST(test_all_faults_of_a_camera)
                                         .close_threshold_column = 30},
                               .fps_line = 3, .fps_column = 1, .precision_line = 4, .precision_column = 1,
                               .model_line = 5, .model_column = 1};
-    struct config config = {.path = "x.yml", .cameras = &c, .n_cameras = 1};
+    struct config config = {.path = "x.yml", .cameras = &c, .n_cameras = 1, .max_model_mib = 1};
     faults = warnings = (struct lines){0};
-    ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, on_warning, NULL), -EINVAL);
-    ck_assert_int_eq(faults.n, 5);
+    ck_assert_int_eq(check_camera(&config, &c, &file, &both), -EINVAL);
+    ck_assert_int_eq(faults.n, 6);
     const char *at = faults.text;
     static const char *const places[] = {"x.yml:2:9: cameras.a.alert.per_day: ", "x.yml:3:1: cameras.a.fps: ",
                                          "x.yml:4:1: cameras.a.precision: ", "x.yml:5:1: cameras.a.model: ",
-                                         "x.yml:5:1: cameras.a.model: "};
-    for (int i = 0; i < 5; i++) {
+                                         "x.yml:5:1: cameras.a.model: ", "x.yml:5:1: cameras.a.model: "};
+    for (int i = 0; i < 6; i++) {
         ck_assert_msg(strncmp(at, places[i], strlen(places[i])) == 0, "%d: %s", i, at);
         at = strchr(at, '\n') + 1;
     }
@@ -281,13 +285,15 @@ START_TEST(test_all_faults_of_a_camera)
     c.fps = 0;
     file.calibration.fps = 0;
     faults = (struct lines){0};
-    ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, on_warning, NULL), -EINVAL);
-    ck_assert_int_eq(faults.n, 4);
+    ck_assert_int_eq(check_camera(&config, &c, &file, &both), -EINVAL);
+    ck_assert_int_eq(faults.n, 5);
+    ck_assert_ptr_nonnull(strstr(faults.text, "x.yml:5:1: cameras.a.model: expected a model that wants at most 1 MiB "
+                                              "(max_model_mib), got one that wants 6 MiB for each worker and up to "));
     ck_assert_int_eq(warnings.n, 1);
     ck_assert_ptr_nonnull(strstr(faults.text,
                                  "x.yml:2:30: cameras.a.alert.close_threshold: expected at most the threshold of the "
                                               "model, which is 0.2, got 0.3\n"));
-    ck_assert_int_eq(check_camera(&config, &c, &file, on_fault, NULL, NULL), -EINVAL);
+    ck_assert_int_eq(check_camera(&config, &c, &file, &(struct check_report){.fault = on_fault}), -EINVAL);
 
     /* A threshold from less than an hour of footage is used, with a warning. */
     c.alert = (struct config_alert){.k = 3, .n = 5};
@@ -296,7 +302,7 @@ START_TEST(test_all_faults_of_a_camera)
         c.alert.has_threshold = i == 2;
         file.calibration.tail.hours = i == 1 ? 1 : 0.25;
         faults = warnings = (struct lines){0};
-        check_camera(&config, &c, &file, on_fault, on_warning, NULL);
+        check_camera(&config, &c, &file, &both);
         bool warned = strstr(warnings.text, "x.yml:5:1: cameras.a.model: warning: the calibration is provisional: from 0.25 hours of footage it expects 4 alerts a day or more");
         ck_assert_int_eq(warned, i == 0);
     }
@@ -335,11 +341,20 @@ START_TEST(test_command)
                                             "  a: {source: \"rtsp://viewer:hunter2@h/x\", model: calibrated.safetensors}\n"
                                             "webhooks: [{url: \"https://me:hunter2@h/services/T0KEN\", secret: whsec_" SECRET
                                             "}]\n"));
+    ck_assert_int_eq(chmod(config, 0640), 0);
     ck_assert_int_eq(run_check("--config", config, NULL, out, err), 0);
     ck_assert_str_eq(err, "");
     ck_assert_msg(strstr(out, "/x.yml: ok\n") && strstr(out, "rtsp://***@h/x\n") && strstr(out, "10 frames/s") &&
                   strstr(out, "windows score 0.2 or more") && strstr(out, "h/...: signed"), "%s", out);
     ck_assert(!strstr(out, "hunter2") && !strstr(out, "MfKQ") && !strstr(out, "T0KEN"));
+
+    /* Secrets that every user can read are warned of, and not shown. */
+    ck_assert_int_eq(chmod(config, 0644), 0);
+    ck_assert_int_eq(run_check("--config", config, NULL, out, err), 0);
+    ck_assert_msg(strstr(err, "/x.yml:2:15: cameras.a.source: warning: holds a password, and every user of this machine can read "
+                              "this file") != NULL, "%s", err);
+    ck_assert_msg(strstr(err, "/x.yml:3:") && strstr(err, ": webhooks[0]: warning: holds a password"), "%s", err);
+    ck_assert(!strstr(err, "hunter2") && !strstr(err, "MfKQ") && !strstr(err, "T0KEN"));
 
     snprintf(config, sizeof config, "%s", write_file("y.yml", "cameras:\n"
                                             "  a: {source: rtsp://h/x, fps: 3, model: calibrated.safetensors}\n"));

@@ -97,7 +97,7 @@ static int apply(const char *lines, struct fleet_changes *changes)
     snprintf(text, sizeof text, "cameras:\n%s", lines);
     snprintf(path, sizeof path, "%s/memaed.yml", folder);
     ck_assert_int_eq(config_load_memory(&config, text, strlen(text), path, print_line, NULL), 0);
-    ck_assert_int_eq(fleet_models_load(&models, config, print_line, NULL, NULL), 0);
+    ck_assert_int_eq(fleet_models_load(&models, config, &(struct check_report){.fault = print_line}), 0);
     *changes = (struct fleet_changes){0};
     int r = fleet_apply(fleet, config, &models, changes, &err);
     fleet_models_clear(&models);
@@ -252,7 +252,7 @@ START_TEST(a_change_that_fails_changes_nothing)
     snprintf(text, sizeof text, "cameras:\n%s", CAMERA("new", "") CAMERA("b", ", stride: 2"));
     snprintf(path, sizeof path, "%s/memaed.yml", folder);
     ck_assert_int_eq(config_load_memory(&config, text, strlen(text), path, print_line, NULL), 0);
-    ck_assert_int_eq(fleet_models_load(&models, config, print_line, NULL, NULL), 0);
+    ck_assert_int_eq(fleet_models_load(&models, config, &(struct check_report){.fault = print_line}), 0);
     config->cameras[1].precision = PRECISION_INT8;
     ck_assert_int_eq(fleet_apply(fleet, config, &models, &changes, &err), -EINVAL);
     ck_assert_str_ne(err.text, "");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/io/config/config_fixture.h"
 
@@ -14,7 +15,9 @@ START_TEST(test_defaults)
     ck_assert_str_eq(config->state_dir, "/var/lib/memaed");
     ck_assert_str_eq(config->listen_address, "127.0.0.1");
     ck_assert_int_eq(config->listen_port, 8787);
+    ck_assert_uint_eq(config->n_host_names, 0);
     ck_assert_int_eq(config->workers, 0);
+    ck_assert_int_eq(config->max_model_mib, 1024);
     ck_assert_uint_eq(config->n_cameras, 1);
     ck_assert_uint_eq(config->n_webhooks, 0);
     ck_assert_str_eq(c->name, "gate");
@@ -48,7 +51,7 @@ START_TEST(test_every_key)
     setenv("MEMAED_TEST_NUMBER", "7", 1);
     struct config *config = good(
         "state_dir: state\n"
-        "http: {listen: \"[::1]:0\"}\n"
+        "http: {listen: \"[::1]:0\", names: [cams.example, Proxy-1]}\n"
         "workers: ${MEMAED_TEST_NUMBER}\n"
         "cameras:\n"
         "  gate_1-a:\n"
@@ -70,6 +73,7 @@ START_TEST(test_every_key)
         "  file: {source: \"file:100%.mp4\", model: gate.safetensors, loop: true}\n"
         "  url: {source: \"file:///dev/null\", model: gate.safetensors}\n"
         "  sequence: {source: frames/%03d.jpg, model: gate.safetensors, loop: true}\n"
+        "max_model_mib: 64\n"
         "webhooks:\n"
         "  - url: https://h/x\n"
         "    secret_file: secret\n"
@@ -83,7 +87,11 @@ START_TEST(test_every_key)
     ck_assert_str_eq(config->state_dir, in_folder("state"));
     ck_assert_str_eq(config->listen_address, "::1");
     ck_assert_int_eq(config->listen_port, 0);
+    ck_assert_uint_eq(config->n_host_names, 2);
+    ck_assert_str_eq(config->host_names[0], "cams.example");
+    ck_assert_str_eq(config->host_names[1], "Proxy-1");
     ck_assert_int_eq(config->workers, 7);
+    ck_assert_int_eq(config->max_model_mib, 64);
     ck_assert_uint_eq(config->n_cameras, 5);
     ck_assert_str_eq(c->source, "rtsp://u:s3cr3t-value@h/${x}$y");
     ck_assert(c->udp && c->fps_force && !c->loop);
@@ -122,6 +130,44 @@ START_TEST(test_every_key)
     ck_assert_double_eq(config->webhooks[1].timeout_s, 10);
     ck_assert_uint_eq(config->webhooks[2].secret_size, 64);
     config_unref(config);
+}
+END_TEST
+
+/* A password counts as one of the file if the file itself holds it, not if a variable does. */
+START_TEST(test_passwords_in_the_file)
+{
+    static const struct {
+        const char *source;
+        bool inside;
+    } cases[] = {
+        {"rtsp://h/x", false}, {"rtsp://viewer@h/x", false}, {"rtsp://viewer:hunter2@h/x", true}, {"rtsp://:hunter2@h/x", true},
+        {"rtsp://viewer:${MEMAED_TEST_SECRET}@h/x", false}, {"rtsp://${MEMAED_TEST_SECRET}@h/x", false},
+        {"rtsp://viewer:a${MEMAED_TEST_SECRET}@h/x", true}, {"rtsp://viewer:@h/x", false}, {"http://h/x?token=abc", true},
+        {"http://h/x?token=${MEMAED_TEST_SECRET}", false}, {"http://h/x?token=${MEMAED_TEST_SECRET}&channel=1", false},
+        {"http://h/x?token=&pwd=abc", true}, {"http://h/x?channel=1", false}, {"http://v:${MEMAED_TEST_SECRET}@h/x?key=k", true},
+    };
+    char text[400];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(text, sizeof text, "cameras:\n  gate:\n    source: %s\n    model: gate.safetensors\n", cases[i].source);
+        write_file("gate.safetensors", "");
+        struct config *config = good(text, in_folder("x.yml"));
+        ck_assert_msg(config->cameras[0].password_line == (cases[i].inside ? 3 : 0), "%s", cases[i].source);
+        config_unref(config);
+    }
+    write_file("secret", "whsec_" SECRET "\n");
+    snprintf(text, sizeof text, "cameras:\n  gate: {source: rtsp://h/x, model: gate.safetensors}\n\n\nwebhooks:\n  - {url: https://h/x, secret: whsec_" SECRET "}\n  - {url: https://h/x, secret_file: "
+             "secret}\n  - {url: \"https://a:b@h/x\"}\n  - {url: https://h/x}\n");
+    for (int open = 0; open < 2; open++) {
+        ck_assert_int_eq(chmod(in_folder("secret"), open ? 0604 : 0640), 0);
+        struct config *config = good(text, in_folder("x.yml"));
+        ck_assert_int_eq(config->webhooks[0].password_line, 6);
+        ck_assert_int_eq(config->webhooks[1].password_line, 0);
+        ck_assert_int_eq(config->webhooks[1].secret_file_is_open, open);
+        ck_assert_int_eq(config->webhooks[1].secret_file_line, 7);
+        ck_assert_int_eq(config->webhooks[2].password_line, 8);
+        ck_assert_int_eq(config->webhooks[3].password_line, 0);
+        config_unref(config);
+    }
 }
 END_TEST
 
@@ -236,6 +282,7 @@ int main(void)
     TCase *test = tcase_create("config");
     tcase_add_test(test, test_defaults);
     tcase_add_test(test, test_every_key);
+    tcase_add_test(test, test_passwords_in_the_file);
     tcase_add_test(test, test_empty_mappings_mean_defaults);
     tcase_add_test(test, test_names_of_events);
     tcase_add_test(test, test_listen);
