@@ -42,12 +42,15 @@ enum alert_kind {
 const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
 
 struct alert_record {
-    uint64_t id;                /* from 1 */
+    uint64_t id;                /* rises from alert to alert; the milliseconds of opened_us, or more (daemon/watch/alertlog.h) */
+    uint64_t entry;             /* number of the log's entry that has the record */
+    bool superseded;            /* a later entry has the alert, closed */
     enum alert_kind kind;
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
     double peak_score;
     int64_t peak_us;            /* UTC of the window, or of the tick of VOICE_STILL, with the peak score */
+    int64_t opened_pts_us, closed_pts_us, peak_pts_us;      /* the same as time stamps */
     struct voices voices;       /* at the peak, those that the alert is made from; others are NAN */
     struct boxes boxes;         /* at the peak */
 };

@@ -88,8 +88,8 @@ struct view {
      * false: no camera has that id any more. */
     bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                    struct record_range *range, size_t *n);
-    /* Copies alerts in the same way, in the order of opening, and returns how many. A record changes while its alert is
-     * open. The record numbered n has the id n + 1. */
+    /* Copies entries of alerts in the same way, in the order in which alerts opened and closed, and returns how many. An entry
+     * changes while its alert is open, and is superseded once the alert has closed. */
     size_t (*alerts)(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range);
     /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
      * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.

@@ -33,8 +33,10 @@ static void open_alert(struct alert_state *state)
 
         if (!(state->above >> i & 1) || cooling(state, window->time_us))
             continue;
-        if (first)
+        if (first) {
             state->opened_us = window->time_us;
+            state->opened_number = window->number;
+        }
         if (first || window->score > state->peak) {
             state->peak = window->score;
             state->peak_us = window->time_us;

@@ -41,7 +41,7 @@ struct alert_state {
      * windows of the cooldown before it do not count. The peak is its highest score. */
     int64_t opened_us, peak_us;
     float peak;
-    uint64_t peak_number;               /* of the window with that score */
+    uint64_t opened_number, peak_number;        /* of the window at opened_us, and of the one with the peak */
 };
 
 enum alert_event { ALERT_NOTHING, ALERT_OPENED, ALERT_PEAK /* the peak of the open alert rose */, ALERT_CLOSED };

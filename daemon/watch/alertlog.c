@@ -8,7 +8,7 @@
 struct alertlog {
     size_t capacity;
     struct lock lock;           /* guards all below */
-    uint64_t next;
+    uint64_t next, last_id;
     struct alert_record entries[];
 };
 
@@ -40,21 +40,43 @@ static uint64_t oldest_locked(const struct alertlog *log)
     return log->next > log->capacity ? log->next - log->capacity : 0;
 }
 
+static struct alert_record *entry_locked(struct alertlog *log, uint64_t number)
+{
+    bool kept = number >= oldest_locked(log) && number < log->next;
+    return kept ? &log->entries[number % log->capacity] : NULL;
+}
+
+static void append_locked(struct alertlog *log, struct alert_record *alert)
+{
+    alert->entry = log->next++;
+    log->entries[alert->entry % log->capacity] = *alert;
+}
+
 void alertlog_append(struct alertlog *log, struct alert_record *alert)
 {
     lock_take(&log->lock);
-    uint64_t number = log->next++;
-    alert->id = number + 1;
-    log->entries[number % log->capacity] = *alert;
+    uint64_t time_ms = alert->opened_us > 0 ? (uint64_t)alert->opened_us / 1000 : 0;
+    log->last_id = alert->id = time_ms > log->last_id ? time_ms : log->last_id + 1;
+    append_locked(log, alert);
     lock_give(&log->lock);
 }
 
 void alertlog_update(struct alertlog *log, const struct alert_record *alert)
 {
     lock_take(&log->lock);
-    uint64_t number = alert->id - 1;
-    if (number >= oldest_locked(log) && number < log->next)
-        log->entries[number % log->capacity] = *alert;
+    struct alert_record *entry = entry_locked(log, alert->entry);
+    if (entry)
+        *entry = *alert;
+    lock_give(&log->lock);
+}
+
+void alertlog_append_closed(struct alertlog *log, struct alert_record *alert)
+{
+    lock_take(&log->lock);
+    struct alert_record *before = entry_locked(log, alert->entry);
+    if (before)
+        before->superseded = true;
+    append_locked(log, alert);
     lock_give(&log->lock);
 }
 

@@ -17,7 +17,7 @@
 #include "io/base/clock.h"
 #include "io/video/source.h"
 
-enum { ALERTS_KEPT = 4096 };
+enum { ALERT_ENTRIES_KEPT = 8192 };     /* two of each alert */
 
 /* How long after the signal decoders, workers and webhooks may take. */
 #define DECODERS_US INT64_C(1000000)
@@ -123,7 +123,7 @@ static int open_all(struct daemon *daemon, struct error *err)
                                                                       .stop = supervise_told_to_end});
     if (r < 0)
         return error_set(err, r, "%s: not started", config->path);
-    if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERTS_KEPT)) < 0)
+    if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERT_ENTRIES_KEPT)) < 0)
         error_set(err, r, "out of memory");
     struct webhooks_change *webhooks = NULL;
     if (r == 0)

@@ -107,9 +107,19 @@ class RunFile(harness.Case):
         daemon = self.daemon({"cameras": {"gate": {**self.camera, "source": clip,
                                                    "alert": {"threshold": threshold, "cooldown_s": 0}}}})
 
+        polled, cursor = [], daemon.get("/api/v1/alerts")[1]["next"]
+
         def closed():
-            return [a for a in daemon.get("/api/v1/alerts?camera=gate")[1]["alerts"] if a["closed"]]
-        alert = harness.wait_for("an alert to open and close", closed, 30)[0]
+            nonlocal cursor
+            answer = daemon.get(f"/api/v1/alerts?since={cursor}")[1]
+            polled.extend(answer["alerts"])
+            cursor = answer["next"]
+            return polled and polled[-1]["closed"]
+        harness.wait_for("polling to see an alert open and close", closed, 30)
+        alert = polled[-1]
+        self.assertEqual([(a["id"], bool(a["closed"])) for a in polled], [(alert["id"], False), (alert["id"], True)])
+        self.assertEqual(daemon.get("/api/v1/alerts?camera=gate")[1]["alerts"], [alert])
+        self.assertLess(abs(alert["id"] / 1000 - time.time()), 3600)
         self.assertEqual(alert["camera"], "gate")
         self.assertAlmostEqual(alert["peak_score"], loud, delta=1e-4 * loud)
         self.assertLessEqual(alert["opened"], alert["peak_time"])
@@ -159,6 +169,11 @@ class RunFile(harness.Case):
             self.assertLessEqual(loudest, s["score"])
         peak = max(scores, key=lambda s: s["score"])
         self.assertEqual((alert["peak_time"], alert["peak_score"]), (peak["time"], peak["score"]))
+        self.assertEqual(alert["peak_pts_s"], peak["pts_s"])
+        by_time = {s["time"]: s["pts_s"] for s in scores}
+        self.assertEqual(alert["pts_s"], by_time[alert["opened"]])
+        self.assertLessEqual(alert["pts_s"], alert["peak_pts_s"])
+        self.assertLess(alert["peak_pts_s"], alert["closed_pts_s"])
         self.assertTrue(alert["boxes"])
         self.assertEqual((alert["boxes"], alert["voice"], alert["voices"]), (peak["boxes"], peak["voice"], peak["voices"]))
         closed = harness.wait_for("webhook alert.closed", lambda: receiver.of("alert.closed"), 20)[0]

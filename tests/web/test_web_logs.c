@@ -258,6 +258,34 @@ START_TEST(alerts)
         ck_assert_msg(json_integer_value(json_object_get(json_array_get(list, 0), "id")) == cases[i].first, "%s: %s", target, latest.body);
         answer_free(&latest);
     }
+    /* Polling sees the closing of an alert that it has seen open, and the listing does not have it twice. */
+    struct answer before = ask("/api/v1/alerts?limit=1000");
+    size_t listed = json_array_size(json_object_get(before.json, "alerts"));
+    snprintf(target, sizeof target, "/api/v1/alerts?since=%s", text(before.json, "next"));
+    answer_free(&before);
+    lock();
+    struct alert_record *open = &world.alerts[world.alerts_range.next - 2], *closed = &world.alerts[world.alerts_range.next++];
+    *closed = *open;
+    closed->closed_us = 1700000009000000;
+    closed->closed_pts_us = 12500000;
+    open->superseded = true;
+    json_int_t closed_id = (json_int_t)open->id;
+    unlock();
+    struct answer polled = ask(target);
+    list = json_object_get(polled.json, "alerts");
+    ck_assert_uint_eq(json_array_size(list), 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 0), "id")), closed_id);
+    ck_assert_str_eq(text(json_array_get(list, 0), "closed"), "2023-11-14T22:13:29.000Z");
+    ck_assert_double_eq(json_number_value(json_object_get(json_array_get(list, 0), "closed_pts_s")), 12.5);
+    snprintf(target, sizeof target, "/api/v1/alerts/%lld", (long long)closed_id);
+    struct answer alone = ask(target);
+    ck_assert(json_equal(alone.json, json_array_get(list, 0)));
+    answer_free(&alone);
+    answer_free(&polled);
+    struct answer again = ask("/api/v1/alerts?limit=1000");
+    ck_assert_uint_eq(json_array_size(json_object_get(again.json, "alerts")), listed);
+    answer_free(&again);
+
     refuse("/api/v1/alerts/3", 404, NULL);      /* no longer kept */
 
     /* A camera is removed: its alerts stay. */

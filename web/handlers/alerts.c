@@ -20,6 +20,12 @@ static bool has_alert(const struct view *view, const char *camera)
     return false;
 }
 
+/* Returns true if the entry is listed: it has its alert's present state, and is of the camera; "": of any camera. */
+static bool is_listed(const struct alert_record *alert, const char *camera)
+{
+    return !alert->superseded && (!*camera || strcmp(alert->camera, camera) == 0);
+}
+
 /* The entry at which the latest `limit` alerts of a camera begin; "": of all cameras. */
 static uint64_t latest(const struct view *view, const char *camera, size_t limit)
 {
@@ -30,7 +36,7 @@ static uint64_t latest(const struct view *view, const char *camera, size_t limit
     for (size_t n; (n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range)) > 0;) {
         from = from < range.oldest ? range.oldest : from;
         for (size_t i = 0; i < n; i++, from++)
-            if (!*camera || strcmp(alerts[i].camera, camera) == 0)
+            if (is_listed(&alerts[i], camera))
                 entries[found++ % limit] = from;
     }
     return found == 0 ? from : entries[found < limit ? 0 : found % limit];
@@ -64,7 +70,7 @@ void web_handle_alerts(const struct view *view, const struct web_request *reques
         if (n == 0)
             break;
         for (size_t i = 0; i < n && found < request->limit && list; i++, from++) {
-            if (*request->camera && strcmp(alerts[i].camera, request->camera) != 0)
+            if (!is_listed(&alerts[i], request->camera))
                 continue;
             found++;
             if (json_array_append_new(list, alert_json(&alerts[i])) < 0) {
@@ -78,11 +84,16 @@ void web_handle_alerts(const struct view *view, const struct web_request *reques
 
 void web_handle_alert(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
-    struct alert_record alert;
+    struct alert_record alerts[ALERTS_AT_ONCE];
     struct record_range range;
-    size_t n = request->alert ? view->alerts(view->context, request->alert - 1, &alert, 1, &range) : 0;
-    if (n == 1 && alert.id == request->alert)
-        web_answer_json(alert_json(&alert), ret);
-    else
-        web_answer_problem(404, "no alert that this run still keeps has that id", ret);
+    uint64_t from = 0;
+    for (size_t n; (n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range)) > 0;) {
+        for (size_t i = 0; i < n; i++)
+            if (alerts[i].id == request->alert && !alerts[i].superseded) {
+                web_answer_json(alert_json(&alerts[i]), ret);
+                return;
+            }
+        from = (from < range.oldest ? range.oldest : from) + n;
+    }
+    web_answer_problem(404, "no alert that this run still keeps has that id", ret);
 }

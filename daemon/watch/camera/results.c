@@ -53,7 +53,8 @@ struct results {
     double distance;                    /* of the drift monitor, after the last window; NAN: no calibration tells */
     bool drifted;                       /* drift.began went out, and no drift.ended since */
     uint64_t committed;                 /* windows, since the start */
-    int64_t last_us;                    /* UTC of the window committed last */
+    int64_t last_us, last_pts_us;       /* UTC and time stamp of the window committed last */
+    int64_t still_pts_us;               /* time stamp of the last tick of VOICE_STILL */
     bool ended;                         /* by results_end() */
     bool break_wanted;                  /* the camera was lost while windows from before were due */
     int64_t break_us;                   /* UTC of that loss */
@@ -168,6 +169,7 @@ static void show_peak_locked(struct results *results, struct alerting *alerting)
     alert->peak_score = (double)alerting->state.peak;
     alert->peak_us = alerting->state.peak_us;
     if (alert->kind == ALERT_STILL) {           /* a single tick opens the alert, so the peak is the last one */
+        alert->peak_pts_us = results->still_pts_us;
         for (int v = 0; v < VOICES; v++)
             alert->voices.score[v] = v == VOICE_STILL ? results->still_now.level : NAN;
         alert->boxes = results->still_now.boxes;
@@ -178,13 +180,23 @@ static void show_peak_locked(struct results *results, struct alerting *alerting)
     struct score_record peak;
     struct record_range range;
     if (scorelog_read(results->scores, alerting->state.peak_number, &peak, 1, &range) == 1) {
+        alert->peak_pts_us = peak.pts_us;
         alert->voices = peak.voices;
         alert->voices.score[VOICE_STILL] = NAN;
         alert->boxes = peak.boxes;
     }
 }
 
-static void take_event_locked(struct results *results, struct alerting *alerting, enum alert_event event)
+/* The time stamp of the window with this number of the rule; 0 where it has been overwritten. */
+static int64_t pts_of_locked(const struct results *results, uint64_t number)
+{
+    struct score_record window;
+    struct record_range range;
+    return scorelog_read(results->scores, number, &window, 1, &range) == 1 ? window.pts_us : 0;
+}
+
+/* pts_us: of the picture that the event follows. */
+static void take_event_locked(struct results *results, struct alerting *alerting, enum alert_event event, int64_t pts_us)
 {
     struct alert_record *alert = &alerting->record;
     switch (event) {
@@ -193,6 +205,7 @@ static void take_event_locked(struct results *results, struct alerting *alerting
     case ALERT_OPENED:
         *alert = (struct alert_record){.kind = alert->kind, .opened_us = alerting->state.opened_us};
         snprintf(alert->camera, sizeof alert->camera, "%s", results->camera);
+        alert->opened_pts_us = alert->kind == ALERT_STILL ? pts_us : pts_of_locked(results, alerting->state.opened_number);
         alerting->told = false;
         show_peak_locked(results, alerting);
         alertlog_append(results->alerts, alert);
@@ -206,7 +219,8 @@ static void take_event_locked(struct results *results, struct alerting *alerting
         return;
     case ALERT_CLOSED:
         alert->closed_us = alerting->state.closed_us;
-        alertlog_update(results->alerts, alert);
+        alert->closed_pts_us = pts_us;
+        alertlog_append_closed(results->alerts, alert);
         break;
     }
     bool closed = alert->closed_us != 0;
@@ -247,7 +261,7 @@ static void show_open_locked(struct results *results)
 static void break_locked(struct results *results, int64_t time_us)
 {
     if (results->has_rule)
-        take_event_locked(results, &results->anomaly, alert_break(&results->anomaly.state, time_us));
+        take_event_locked(results, &results->anomaly, alert_break(&results->anomaly.state, time_us), results->last_pts_us);
 }
 
 static void post_drift_locked(struct results *results)
@@ -323,9 +337,10 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     scorelog_append(results->scores, &score);
     if (results->has_rule)
         take_event_locked(results, &results->anomaly,
-                          alert_score(&results->anomaly.state, result->score, result->time_us));
+                          alert_score(&results->anomaly.state, result->score, result->time_us), result->pts_us);
     tell_lasting_locked(results, &results->anomaly, result->time_us);
     results->last_us = result->time_us;
+    results->last_pts_us = result->pts_us;
     results->committed++;
     if (results->break_wanted && is_settled_locked(results)) {
         results->break_wanted = false;
@@ -346,13 +361,14 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     lock_give(&results->lock);
 }
 
-void results_still(struct results *results, const struct still_result *still, int64_t time_us)
+void results_still(struct results *results, const struct still_result *still, int64_t time_us, int64_t pts_us)
 {
     lock_take(&results->lock);
     if (!results->ended) {
         results->still_now = *still;
+        results->still_pts_us = pts_us;
         if (results->has_rule)
-            take_event_locked(results, &results->still, alert_score(&results->still.state, still->level, time_us));
+            take_event_locked(results, &results->still, alert_score(&results->still.state, still->level, time_us), pts_us);
         tell_lasting_locked(results, &results->still, time_us);
         show_open_locked(results);
     }
@@ -363,7 +379,7 @@ static void end_still_locked(struct results *results, int64_t time_us)
 {
     results->still_now = (struct still_result){.level = NAN};
     if (results->has_rule)
-        take_event_locked(results, &results->still, alert_break(&results->still.state, time_us));
+        take_event_locked(results, &results->still, alert_break(&results->still.state, time_us), results->still_pts_us);
 }
 
 void results_still_end(struct results *results, int64_t time_us)

@@ -40,7 +40,7 @@ void results_close(struct results *results);            /* takes NULL */
 void results_commit(struct results *results, const struct scheduler_result *result);
 
 /* Takes a tick of what stands still (still_watch_add()), at time_us (UTC). The decoder's thread. */
-void results_still(struct results *results, const struct still_result *still, int64_t time_us);
+void results_still(struct results *results, const struct still_result *still, int64_t time_us, int64_t pts_us);
 
 /* No more ticks will come: an open alert of what stands still closes. */
 void results_still_end(struct results *results, int64_t time_us);

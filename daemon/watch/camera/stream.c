@@ -184,7 +184,7 @@ static void watch_still(struct camera_stream *stream, const struct frame_ring_fr
 {
     struct still_result still;
     if (stream->watch && still_watch_add(stream->watch, frame->pixels, frame->pts_us, stream->still_gap, &still))
-        results_still(stream->results, &still, frame->time_us);
+        results_still(stream->results, &still, frame->time_us, frame->pts_us);
     stream->still_gap = false;
 }
 

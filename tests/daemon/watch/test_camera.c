@@ -237,7 +237,7 @@ START_TEST(a_loop_begins_again_and_no_window_spans_the_seam)
     uint64_t opened = alertlog_read(alerts, 0, seen, 64, &range);
     ck_assert_uint_ge(opened, 5);
     for (uint64_t i = 0; i + 1 < opened; i++)
-        ck_assert_int_gt(seen[i].closed_us, 0);
+        ck_assert(seen[i].closed_us > 0 || seen[i].superseded);
     ck_assert_uint_eq(look(0).reconnects, 0);
     stop();
 }

@@ -391,7 +391,7 @@ START_TEST(a_slow_worker_reaches_nothing_after_the_end)
     struct record_range range, after;
     size_t n = alertlog_read(alerts, 0, kept, 64, &range);
     for (size_t i = 0; i < n; i++)
-        ck_assert(kept[i].closed_us != 0);
+        ck_assert(kept[i].closed_us != 0 || kept[i].superseded);
     events_close(events);
     ck_assert_int_eq(atomic_load(&sink->taken), taken);
     free(sink);                                         /* the address sanitizer sees who comes here now */
