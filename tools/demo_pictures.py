@@ -6,8 +6,8 @@ import html
 import math
 import subprocess
 
-# Colours stand on a white card of their own, so the drawing reads the same on a dark page.
-INK, GRID, CURVE, THRESHOLD, SPAN, TRUTH = "#1f2933", "#e3e7ec", "#0b62a8", "#b3261e", "#f6c7c1", "#6b7785"
+# The drawing has a white card of its own, so it reads the same on a dark page. tools/demo_page.py replaces these colours there.
+CARD, INK, GRID, CURVE, THRESHOLD, SPAN, TRUTH = "#ffffff", "#1f2933", "#e3e7ec", "#0b62a8", "#b3261e", "#f6c7c1", "#6b7785"
 WIDTH, LEFT, RIGHT, TOP, PANEL, GAP, BOTTOM = 880, 66, 18, 32, 160, 58, 48
 FONT = 'font-family="DejaVu Sans, Helvetica, Arial, sans-serif"'
 
@@ -33,24 +33,24 @@ def text(x, y, words, anchor="start", colour=INK, size=13, more=""):
             f'{html.escape(words)}</text>')
 
 
-def write_curves(path, cameras, threshold):
-    """One panel a camera, one above the other, on the same scales.
+def curves(cameras, threshold, width=WIDTH):
+    """Returns an SVG: one panel a camera, one above the other, on the same scales.
 
     cameras: a list of {"title", "scores", "alerts", "truth"}: scores and alerts as REST gives them, truth a list of
-    (start, end) in seconds of the clip where something unusual was put into it.
+    (start, end) in seconds of the clip where the demo pasted something into it.
     """
     values = [s["score"] for c in cameras for s in c["scores"]] + [threshold]
-    low, high = math.floor(min(values)) - 0.5, math.ceil(max(values)) + 1.5
+    low, high = math.floor(min(values)) - 1.2, math.ceil(max(values)) + 1.5
     end = max(s["pts_s"] for c in cameras for s in c["scores"])
     height = TOP + len(cameras) * PANEL + (len(cameras) - 1) * GAP + BOTTOM
 
     def x(seconds):
-        return LEFT + max(0.0, min(end, seconds)) / end * (WIDTH - LEFT - RIGHT)
+        return LEFT + max(0.0, min(end, seconds)) / end * (width - LEFT - RIGHT)
 
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
            ' role="img">',
            '<title>Scores of two cameras over time, with the threshold and the alerts</title>',
-           f'<rect width="{WIDTH}" height="{height}" rx="6" fill="#ffffff"/>']
+           f'<rect width="{width}" height="{height}" rx="6" fill="{CARD}"/>']
     for i, camera in enumerate(cameras):
         top = TOP + i * (PANEL + GAP)
         bottom = top + PANEL
@@ -65,26 +65,25 @@ def write_curves(path, cameras, threshold):
             out.append(f'<rect x="{start:.1f}" y="{top}" width="{stop - start:.1f}" height="{PANEL}" fill="{SPAN}"/>')
             out.append(text(stop + 6, top + 18, f"alert {n + 1}", colour=THRESHOLD))
         for tick in ticks(low, high, 5):
-            out.append(f'<path d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}" stroke="{GRID}"/>')
+            out.append(f'<path d="M{LEFT} {y(tick):.1f}H{width - RIGHT}" stroke="{GRID}"/>')
             out.append(text(LEFT - 8, y(tick) + 4.5, f"{tick:g}".replace("-", "\u2212"), "end"))
-        for tick in ticks(0, end, 8):
+        for tick in ticks(0, end, width // 110):
             out.append(f'<path d="M{x(tick):.1f} {bottom}v5" stroke="{INK}"/>')
             out.append(text(x(tick), bottom + 19, f"{tick:g}", "middle"))
         for start, stop in camera["truth"]:
             out.append(f'<rect x="{x(start):.1f}" y="{bottom - 7}" width="{x(stop) - x(start):.1f}" height="7"'
                        f' fill="{TRUTH}"/>')
         if camera["truth"]:
-            out.append(text(x(camera["truth"][-1][1]) + 6, bottom - 4, "something large crosses", colour=TRUTH, size=12))
-        out.append(f'<path d="M{LEFT} {y(threshold):.1f}H{WIDTH - RIGHT}" stroke="{THRESHOLD}" stroke-width="1.5"'
+            out.append(text(x(camera["truth"][-1][1]) + 6, bottom - 4, "pasted rectangle", colour=TRUTH, size=12))
+        out.append(f'<path d="M{LEFT} {y(threshold):.1f}H{width - RIGHT}" stroke="{THRESHOLD}" stroke-width="1.5"'
                    ' stroke-dasharray="7 5"/>')
-        out.append(text(WIDTH - RIGHT, y(threshold) - 6, f"threshold {threshold:.1f}", "end", THRESHOLD))
+        out.append(text(width - RIGHT, y(threshold) - 6, f"threshold {threshold:.1f}".replace("-", "\u2212"), "end", THRESHOLD))
         points = " ".join(f"{x(s['pts_s']):.1f},{y(s['score']):.1f}" for s in camera["scores"])
         out.append(f'<polyline points="{points}" fill="none" stroke="{CURVE}" stroke-width="2" stroke-linejoin="round"/>')
-        out.append(f'<path d="M{LEFT} {top}V{bottom}H{WIDTH - RIGHT}" fill="none" stroke="{INK}"/>')
+        out.append(f'<path d="M{LEFT} {top}V{bottom}H{width - RIGHT}" fill="none" stroke="{INK}"/>')
         out.append(text(0, 0, "score", "middle", more=f' transform="translate(18 {(top + bottom) / 2:.1f}) rotate(-90)"'))
-    out.append(text(LEFT + (WIDTH - LEFT - RIGHT) / 2, height - 8, "seconds of the clip", "middle"))
-    with open(path, "w", encoding="utf-8") as f:
-        f.write("\n".join([*out, "</svg>", ""]))
+    out.append(text(LEFT + (width - LEFT - RIGHT) / 2, height - 8, "seconds of the clip", "middle"))
+    return "\n".join([*out, "</svg>", ""])
 
 
 def write_frame(path, clip, seconds, boxes):

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The pictures of `make demo`: curves, alerts and boxes are where the daemon's answers say."""
+"""The pictures of `make demo` and its page: curves, alerts and boxes are where the daemon's answers say."""
+import base64
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import xml.etree.ElementTree
 import harness
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
+import demo_page  # noqa: E402
 import demo_pictures  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -25,11 +27,9 @@ ALERT = {"opened": "2026-01-01T00:00:05.000Z", "closed": "2026-01-01T00:00:07.00
 
 class Pictures(harness.Case):
     def curves(self, alert):
-        path = self.path("scores.svg")
-        demo_pictures.write_curves(path, [
+        return xml.etree.ElementTree.fromstring(demo_pictures.curves([
             {"title": "quiet & usual", "scores": SCORES, "alerts": [], "truth": []},
-            {"title": "strange", "scores": SCORES, "alerts": [alert], "truth": [(4, 6)]}], 3.2)
-        return xml.etree.ElementTree.parse(path).getroot()
+            {"title": "strange", "scores": SCORES, "alerts": [alert], "truth": [(4, 6)]}], 3.2))
 
     def spans(self, root):
         """First and last second of each shaded alert."""
@@ -69,6 +69,62 @@ class Pictures(harness.Case):
         self.assertGreater(red, green + 100)
         for place in ((80, 40), (10, 10)):
             self.assertTrue(all(abs(c - (120 - 16) * 255 / 219) <= 3 for c in pixel(*place)), pixel(*place))
+
+
+class Page(harness.Case):
+    TOLD = {"summary": "a < b", "anomaly": "a chequered rectangle & no more", "before": "Copy it", "rest": "http://127.0.0.1:9",
+            "commands": ["memaed learn <mine>", "memaed run"]}
+
+    def page(self, alerts=1, **told):
+        """Writes the page of two cameras into the test's folder. Returns its root; it is well-formed as XML, too."""
+        clip = self.path("clip.mkv")
+        harness.ffmpeg("-f", "lavfi", "-i", "color=gray:size=160x80:rate=10:duration=8", "-c:v", "ffv1", clip)
+        alert = {**ALERT, "id": 7, "camera": "odd & <b>", "peak_score": -4.125,
+                 "peak_time": "2026-01-01T00:00:06.000Z", "boxes": [{"x": 0.25, "y": 0.25, "width": 0.5, "height": 0.5}]}
+        text = demo_page.write(self.folder, [
+            {"title": "quiet", "scores": SCORES, "alerts": [], "truth": []},
+            {"title": "odd & <b>", "scores": SCORES, "alerts": [alert] * alerts, "truth": [(3, 3.5)]}], 3.2,
+            clip, {**self.TOLD, **told})
+        with open(self.path("index.html"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), text)
+        self.assertIn("</style>", text)
+        self.assertEqual(re.findall(r"(?:src|href)=\"(?!data:|http://127)|url\(|@import|<script", text), [])
+        return xml.etree.ElementTree.fromstring(text)
+
+    def test_holds_everything(self):
+        """The frame with its boxes, both curves at both widths, the alert, what the anomaly is, REST and the commands."""
+        root = self.page()
+        picture = base64.b64decode(root.find(".//img").get("src").removeprefix("data:image/png;base64,"))
+        with open(self.path("alert.png"), "rb") as f:
+            self.assertEqual(picture, f.read())
+        self.assertEqual([len(list(svg.iter(SVG + "polyline"))) for svg in root.iter(SVG + "svg")], [2, 2])
+        self.assertEqual([svg.get("width") for svg in root.iter(SVG + "svg")], ["880", "440"])
+        self.assertEqual([c.text for c in root.iter("td")],
+                         ["7 on odd & <b>", "4.0 to 6.0", "\u22124.12 at 5.0 s", "the pasted rectangle"])
+        self.assertIn("Frame of odd & <b> at 5.0 s, the peak of alert 7", root.find(".//img").get("alt"))
+        self.assertIn(self.TOLD["anomaly"], "".join(root.find(".//p[@class='note']").itertext()))
+        self.assertEqual(root.find(".//pre").text, "memaed learn <mine>\nmemaed run")
+        self.assertIn("http://127.0.0.1:9/api/v1/alerts", [a.get("href") for a in root.iter("a")])
+        self.assertIn("a < b", [p.text for p in root.iter("p")])
+
+    def test_without_alerts_and_without_rest(self):
+        root = self.page(alerts=0, rest=None)
+        self.assertEqual((list(root.iter("img")), list(root.iter("td")), list(root.iter("a"))), ([], [], []))
+        self.assertIn("No alert opened.", [p.text for p in root.iter("p")])
+
+    def test_cause(self):
+        """An alert that opens long after the rectangle, or before it, is not ascribed to it."""
+        camera = {"scores": SCORES, "truth": [(3, 3.5)]}
+        for seconds, cause in (("03.900", "real footage"), ("04.100", "pasted rectangle"), ("06.000", "pasted rectangle"),
+                               ("06.200", "real footage")):
+            with self.subTest(seconds):
+                self.assertEqual(demo_page.cause(camera, {**ALERT, "opened": f"2026-01-01T00:00:{seconds}Z"}), f"the {cause}")
+
+    def test_dark_replaces_every_colour(self):
+        """The drawing uses no colour that the dark page does not replace."""
+        svg = demo_pictures.curves([{"title": "a", "scores": SCORES, "alerts": [ALERT], "truth": [(4, 6)]}], 3.2)
+        used = set(re.findall(r"(?:fill|stroke)=\"(#\w+)\"", svg))
+        self.assertEqual(used, set(demo_page.DARK))
 
 
 if __name__ == "__main__":
