@@ -44,23 +44,16 @@ def number(score):
     return f"{score:.2f}".replace("-", "\u2212")
 
 
-def clip_span(camera, alert):
-    """The seconds of the clip at which an alert opened and closed; None for an alert that is open."""
-    return [alert[end] and demo_pictures.clip_seconds(camera["scores"], alert[end]) for end in ("opened", "closed")]
-
-
 def cause(camera, alert):
     """What was in the clip when an alert opened."""
-    opened = clip_span(camera, alert)[0]
-    pasted = any(start <= opened <= end + WINDOW_S for start, end in camera["truth"])
+    pasted = any(start <= alert["pts_s"] <= end + WINDOW_S for start, end in camera["truth"])
     return "the pasted rectangle" if pasted else "the real footage"
 
 
 def alert_row(camera, alert):
-    opened, closed = clip_span(camera, alert)
-    peak = demo_pictures.clip_seconds(camera["scores"], alert["peak_time"])
+    opened, closed = alert["pts_s"], alert["closed_pts_s"]
     cells = (f"{alert['id']} on {alert['camera']}", f"{opened:.1f} to {closed:.1f}" if closed else f"{opened:.1f} to the end",
-             f"{number(alert['peak_score'])} at {peak:.1f} s", cause(camera, alert))
+             f"{number(alert['peak_score'])} at {alert['peak_pts_s']:.1f} s", cause(camera, alert))
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
@@ -109,7 +102,7 @@ def write(folder, cameras, threshold, clip, told):
     frame, picture = None, os.path.join(folder, "alert.png")
     if cameras[1]["alerts"]:
         highest = max(cameras[1]["alerts"], key=lambda a: a["peak_score"])
-        seconds = demo_pictures.clip_seconds(cameras[1]["scores"], highest["peak_time"])
+        seconds = highest["peak_pts_s"]
         if demo_pictures.write_frame(picture, clip, seconds, highest["boxes"]):
             sys.exit(f"demo: ffmpeg could not write {picture}")
         with open(picture, "rb") as f:

@@ -1,7 +1,6 @@
 """The two pictures that tools/demo makes of what the daemon answered: the score curves as SVG, and the frame at an alert's
 peak with the alert's boxes as PNG. Standard library and FFmpeg alone.
 """
-import datetime
 import html
 import math
 import subprocess
@@ -10,14 +9,6 @@ import subprocess
 CARD, INK, GRID, CURVE, THRESHOLD, SPAN, TRUTH = "#ffffff", "#1f2933", "#e3e7ec", "#0b62a8", "#b3261e", "#f6c7c1", "#6b7785"
 WIDTH, LEFT, RIGHT, TOP, PANEL, GAP, BOTTOM = 880, 66, 18, 32, 160, 58, 48
 FONT = 'font-family="DejaVu Sans, Helvetica, Arial, sans-serif"'
-
-
-def clip_seconds(scores, time):
-    """A time of the REST interface as seconds of the clip, by the score nearest to it."""
-    def seconds(text):
-        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-    near = min(scores, key=lambda s: abs(seconds(s["time"]) - seconds(time)))
-    return near["pts_s"] + seconds(time) - seconds(near["time"])
 
 
 def ticks(low, high, about):
@@ -60,8 +51,8 @@ def curves(cameras, threshold, width=WIDTH):
 
         out.append(text(LEFT, top - 9, camera["title"], size=14, more=' font-weight="bold"'))
         for n, alert in enumerate(camera["alerts"]):
-            start = x(clip_seconds(camera["scores"], alert["opened"]))
-            stop = x(clip_seconds(camera["scores"], alert["closed"])) if alert["closed"] else x(end)
+            start = x(alert["pts_s"])
+            stop = x(alert["closed_pts_s"]) if alert["closed"] else x(end)
             out.append(f'<rect x="{start:.1f}" y="{top}" width="{stop - start:.1f}" height="{PANEL}" fill="{SPAN}"/>')
             out.append(text(stop + 6, top + 18, f"alert {n + 1}", colour=THRESHOLD))
         for tick in ticks(low, high, 5):
