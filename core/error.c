@@ -1,5 +1,6 @@
 #include "core/error.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,10 @@ int error_prefix(struct error *err, int code, const char *format, ...)
         va_start(args, format);
         int n = vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
-        if (n >= 0 && (size_t)n < sizeof err->text)
+        bool fits = n >= 0 && (size_t)n < sizeof err->text;
+        if (fits && strncmp(old, err->text, (size_t)n) == 0 && old[n] == ':')
+            memcpy(err->text, old, sizeof old);
+        else if (fits)
             snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
     }
     return code;

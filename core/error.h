@@ -14,7 +14,8 @@ struct error {
  * `return error_set(err, -EINVAL, "…", …);`. err may be NULL. */
 int error_set(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Puts "PREFIX: " before the text in err and returns code. err may be NULL. */
+/* Puts "PREFIX: " before the text in err, unless the text begins with it, so that no message names a file twice. Returns
+ * code. err may be NULL. */
 int error_prefix(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -229,9 +229,11 @@ static int print_window(void *arg, const struct clip_window *window, struct erro
 static void say(const char *what, const char *input, const char *text)
 {
     char shown[512];
-
+    struct error err;
     redact(shown, sizeof shown, input);
-    fprintf(stderr, "memaed score: %s%s: %s\n", what, shown, text);
+    error_set(&err, 0, "%s", text);
+    error_prefix(&err, 0, "%s", shown);
+    fprintf(stderr, "memaed score: %s%s\n", what, err.text);
 }
 
 /* Reports the static windows. Returns the exit status: 1 if the bound does not hold. */

@@ -105,6 +105,32 @@ class Cli(harness.Case):
                 self.assertTrue(any(os.path.basename(n) in command.err + command.out for n in named), command.err)
         self.assertFalse(os.path.exists(self.path("out")))
 
+    def test_messages_name_a_file_once(self):
+        """A message begins with the file as it was given, and has it nowhere else."""
+        model, clip = harness.write_model(self.path("m.safetensors"), calibration=harness.OWN_CALIBRATION), harness.write_clip(self.path("c.mkv"))
+        for name, content in (("bad.mp4", "x"), ("empty.mp4", ""), ("labels", "c 0\n")):
+            with open(self.path(name), "w", encoding="utf-8") as f:
+                f.write(content)
+        os.mkdir(self.path("pics"))
+        inputs = ("none.mp4", "./bad.mp4", "pics/../empty.mp4", "pics")
+        commands = [("score", "--model", model, i) for i in inputs]
+        commands += [("score", "--model", i, clip) for i in inputs]
+        commands += [(c, *more, "--input", i, "--output", "o.safetensors") for c, *more in (("learn",), ("calibrate", "--model", model))
+                     for i in inputs]
+        commands += [("calibrate", "--model", model, "--input", clip, "--output", i) for i in ("pics", "none/o")]
+        commands += [("model", "show", i) for i in inputs] + [("bench", "--model", i) for i in inputs]
+        commands += [("check", "--config", i) for i in inputs] + [("run", "--config", i) for i in inputs]
+        commands += [("eval", "--model", model, "--clips", "pics", "--labels", i) for i in (*inputs, "labels")]
+        for command in commands:
+            with self.subTest(command):
+                done = harness.run(*command, cwd=self.folder)
+                self.assertEqual(done.code, 1)
+                told = [line for line in done.err.splitlines() if "event=" not in line and not line.startswith("[")][-1]
+                wrong = [w for w in command if w not in (model, clip) and ("." in w or w in ("pics", "labels", "none/o"))]
+                self.assertTrue(any(told.count(w) == 1 for w in wrong), told)
+                for w in wrong:
+                    self.assertLessEqual(told.count(w), 1, told)
+
     def test_bench_train(self):
         model = harness.write_model(self.path("model.safetensors"))
         command = harness.run("bench", "--train", "--model", model, "--batch", 3, "--threads", 2, "--seconds", 0.1)
@@ -209,6 +235,9 @@ class Cli(harness.Case):
             with self.subTest(text=text):
                 command = self.check(text + camera)
                 said = [line for line in (command.out + command.err).splitlines() if "warning: " in line]
+                inside = [line for line in said if "warning: holds a password" in line]
+                self.assertEqual([line.split(": ")[1] for line in inside], ["webhooks[2]"] if "u:hunter2" in text else [])
+                said = [line for line in said if line not in inside]
                 self.assertEqual((command.code, len(said)), (0, len(warnings)), command)
                 for line, warning in zip(said, warnings):
                     self.assertTrue(line.startswith(f"{self.path('memaed.yml')}: {warning}"), line)
