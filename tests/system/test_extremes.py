@@ -145,11 +145,11 @@ class Extremes(harness.Case):
         self.rng.shuffle(cases)
         if not ALL:
             cases = cases[:SAMPLE]
-        ran = 0
+        ran, tried = 0, len(cases)
         while cases:
             batch, cases = cases[:AT_ONCE], cases[AT_ONCE:]
             ran += self.try_models(batch)
-        print(f"# {ran} models were taken")
+        print(f"# {tried} models were tried, {ran} of them taken")
         self.assertGreater(ran, 0)
 
     def try_models(self, batch):
