@@ -47,7 +47,7 @@ static bool admit(const char *method, size_t target_size, const struct web_heade
 {
     const char *why;
     if (headers->foreign_host)
-        web_answer_problem(421, "Host: expected localhost, a numeric address, or a name that http.names in the configuration has", ret);
+        web_answer_problem(421, "Host: expected localhost, a numeric address, or a name of http.names in the configuration", ret);
     else if (!web_is_safe_method(method) && (why = foreign_page(headers)) != NULL)
         web_answer_problem(403, why, ret);
     else if (target_size > WEB_TARGET_MAX)

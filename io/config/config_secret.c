@@ -93,11 +93,12 @@ static bool hides_value(const char *url)
             a++;
             b++;
         } else {            /* "***" for a value that is empty in url, or not */
-            found = *a && !strchr("&#", *a);
-            b += strspn(b, "*");
+            size_t stars = strspn(b, "*");
+            found = (*a && !strchr("&#", *a)) || stars == 0;
+            b += stars;
         }
     }
-    free(shown);
+    config_wipe(shown);
     return found;
 }
 
@@ -114,7 +115,7 @@ bool config_holds_password(const char *text)
             memmove(user, at + 1, strlen(at + 1) + 1);
         found = found || hides_value(url);
     }
-    free(url);
+    config_wipe(url);
     return found;
 }
 
