@@ -8,6 +8,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+# Where zsh of Debian looks: packages have a folder of their own.
+ZSHDIR ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 
 CC ?= cc
 OPT ?= -O2 -g
@@ -41,7 +44,8 @@ TEST_BINS := $(addprefix $(BUILD)/,$(TESTS))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all bench-detection check check-built demo fuzz valgrind install uninstall clean arrows deps bench
-all: $(BUILD)/memaed
+COMPLETIONS := $(BUILD)/completion.bash $(BUILD)/completion.zsh
+all: $(BUILD)/memaed $(if $(SAN),,$(COMPLETIONS))
 
 # Only these files get instruction-set flags. Which of them run is decided at run time.
 $(BUILD)/core/kernels/kernels_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
@@ -86,6 +90,10 @@ $(BUILD)/libmemaed.a: $(LIB_OBJS)
 $(BUILD)/memaed: $(BUILD)/daemon/main.o $(BUILD)/libmemaed.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmemaed.a $(ALL_LIBS)
+
+$(COMPLETIONS): $(BUILD)/completion.%: $(BUILD)/memaed
+	$(call say,GEN,$@)
+	$(Q)$(BUILD)/memaed completion $* >$@
 
 $(TEST_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/clips.o $(BUILD)/libmemaed.a
 	$(call say,LD,$@)
@@ -175,11 +183,13 @@ bench: all
 	$(BUILD)/memaed bench --table
 
 # Installs what was built, and builds first only what is missing or older than its source.
-install: $(BUILD)/memaed
+install: $(BUILD)/memaed $(COMPLETIONS)
 	install -D -m 755 $(BUILD)/memaed $(DESTDIR)$(PREFIX)/bin/memaed
 	install -D -m 644 docs/memaed.1 $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1
 	install -D -m 644 etc/memaed.yml $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/memaed.yml
 	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(PREFIX)/share/doc/memaed
+	install -D -m 644 $(BUILD)/completion.bash $(DESTDIR)$(BASHDIR)/memaed
+	install -D -m 644 $(BUILD)/completion.zsh $(DESTDIR)$(ZSHDIR)/_memaed
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/memaed $(DESTDIR)$(UNITDIR)
 	sed -e 's|/usr/bin/memaed|$(PREFIX)/bin/memaed|' -e 's|/etc/memaed|$(SYSCONFDIR)/memaed|' systemd/memaed.service \
 	  >$(DESTDIR)$(UNITDIR)/memaed.service
@@ -187,7 +197,8 @@ install: $(BUILD)/memaed
 
 # Configuration, models and state stay.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/memaed $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1 $(DESTDIR)$(UNITDIR)/memaed.service
+	rm -f $(DESTDIR)$(PREFIX)/bin/memaed $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1 $(DESTDIR)$(UNITDIR)/memaed.service \
+	  $(DESTDIR)$(BASHDIR)/memaed $(DESTDIR)$(ZSHDIR)/_memaed
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/memaed
 
 clean:

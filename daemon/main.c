@@ -8,18 +8,12 @@
 #include "daemon/base/blas.h"
 #include "daemon/commands.h"
 
-static const struct command *const commands[] = {
-    &run_command, &check_command, &learn_command, &calibrate_command, &score_command, &eval_command, &model_show_command,
-    &model_prototypes_command, &bench_command,
-};
-enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
-
 static void usage(FILE *out)
 {
     fprintf(out, "Usage: memaed COMMAND [OPTION…]\n\n"
                  "Learns what is usual in front of a camera, and alerts on what is not.\n\n"
                  "Commands:\n");
-    for (int i = 0; i < N_COMMANDS; i++)
+    for (int i = 0; commands[i]; i++)
         fprintf(out, "  %-16s  %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\n'memaed help COMMAND' explains a command and its options. 'memaed --version' prints the version.\n");
 }
@@ -46,7 +40,7 @@ static int run_group(int argc, char **argv)
     size_t n = strlen(argv[1]);
     char words[256] = "";
     bool help = argc > 2 && asks_for_help(argv[2]), any = false;
-    for (int i = 0; i < N_COMMANDS; i++) {
+    for (int i = 0; commands[i]; i++) {
         const char *name = commands[i]->name;
         if (strncmp(name, argv[1], n) != 0 || name[n] != ' ')
             continue;
@@ -107,7 +101,7 @@ int main(int argc, char **argv)
         puts("memaed " MEMAED_VERSION);
         return fflush(stdout) == 0 ? 0 : 1;
     }
-    for (int i = 0; i < N_COMMANDS; i++) {
+    for (int i = 0; commands[i]; i++) {
         int words = names(commands[i], argc, argv);
         if (words > 0)
             return commands[i]->run(argc - words, argv + words);

@@ -57,6 +57,16 @@ int command_failed(const struct command *command, const struct error *err)
     return FAILED;
 }
 
+/* Writes "A, B or C". */
+static void describe_choices(char *ret, size_t size, const char *(*choice)(int i))
+{
+    ret[0] = '\0';
+    for (int i = 0; choice(i); i++) {
+        size_t n = strlen(ret);
+        snprintf(ret + n, size - n, "%s%s", i == 0 ? "" : choice(i + 1) ? ", " : " or ", choice(i));
+    }
+}
+
 /* Writes what an option takes, for "expected …". */
 static void describe(char *ret, size_t size, const struct command_option *option)
 {
@@ -67,13 +77,7 @@ static void describe(char *ret, size_t size, const struct command_option *option
         snprintf(ret, size, option->above_min ? "a number above %g and at most %g" : "a number from %g to %g", option->min,
                  option->max);
         break;
-    case OPTION_IS_CHOICE:
-        ret[0] = '\0';
-        for (int i = 0; option->choice(i); i++) {
-            size_t n = strlen(ret);
-            snprintf(ret + n, size - n, "%s%s", i == 0 ? "" : option->choice(i + 1) ? ", " : " or ", option->choice(i));
-        }
-        break;
+    case OPTION_IS_CHOICE: describe_choices(ret, size, option->choice); break;
     case OPTION_IS_PARSED: snprintf(ret, size, "%s", option->expected); break;
     case OPTION_IS_TEXT:
     case OPTION_IS_LIST: snprintf(ret, size, "%s", option->argument); break;
@@ -121,10 +125,10 @@ static bool read_real(double *ret, const struct command_option *option, const ch
     return true;
 }
 
-static bool read_choice(int *ret, const struct command_option *option, const char *text)
+static bool read_choice(int *ret, const char *(*choice)(int i), const char *text)
 {
-    for (int i = 0; option->choice(i); i++)
-        if (strcmp(option->choice(i), text) == 0) {
+    for (int i = 0; choice(i); i++)
+        if (strcmp(choice(i), text) == 0) {
             *ret = i;
             return true;
         }
@@ -164,7 +168,7 @@ static int set(struct parser *p, const struct command_option *option, const char
     case OPTION_IS_FLAG: *(bool *)place = true; break;
     case OPTION_IS_INT: good = read_int(place, option, text); break;
     case OPTION_IS_REAL: good = read_real(place, option, text); break;
-    case OPTION_IS_CHOICE: good = read_choice(place, option, text); break;
+    case OPTION_IS_CHOICE: good = read_choice(place, option->choice, text); break;
     case OPTION_IS_PARSED: good = option->parse(place, text); break;
     case OPTION_IS_TEXT:
         good = *text;
@@ -271,6 +275,25 @@ static int read_words(struct parser *p)
     return GO;
 }
 
+static int check_operands(const struct command *command, const struct option_list *list)
+{
+    char expected[256], shown[256];
+    const char *help = command->operand_help ? command->operand_help : "";
+    if (list->n < command->least)
+        return command_misuse(command, "%s is missing%s%s", command->operand, *help ? ": " : "", help);
+    if (command->most > 0 && list->n > command->most)
+        return command_misuse(command, "expected %zu %s, got %zu", command->most, command->operand, list->n);
+    for (size_t i = 0; command->operand_choice && i < list->n; i++) {
+        int choice;
+        if (read_choice(&choice, command->operand_choice, list->values[i]))
+            continue;
+        describe_choices(expected, sizeof expected, command->operand_choice);
+        redact(shown, sizeof shown, list->values[i]);
+        return command_misuse(command, "expected %s, got \"%s\"", expected, shown);
+    }
+    return GO;
+}
+
 static bool is_missing(const struct parser *p, const struct command_option *option)
 {
     const void *place = p->values + option->at;
@@ -287,13 +310,7 @@ static int check(const struct parser *p)
             return command_misuse(command, "--%s %s is missing", option->name, option->argument);
     if (!command->operand)
         return GO;
-    size_t n = ((const struct option_list *)(const void *)(p->values + command->operands_at))->n;
-    const char *help = command->operand_help ? command->operand_help : "";
-    if (n < command->least)
-        return command_misuse(command, "%s is missing%s%s", command->operand, *help ? ": " : "", help);
-    if (command->most > 0 && n > command->most)
-        return command_misuse(command, "expected %zu %s, got %zu", command->most, command->operand, n);
-    return GO;
+    return check_operands(command, (const struct option_list *)(const void *)(p->values + command->operands_at));
 }
 
 bool command_parse(const struct command *command, void *values, int argc, char **argv, int *status)

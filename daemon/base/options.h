@@ -1,5 +1,6 @@
 /* The command line of each subcommand as one table, struct command. command_parse() reads argv by the table and reports
- * faults. command_help() prints --help from it. command_option() gives its rows to others. A new option is one row.
+ * faults. command_help() prints --help from it, and daemon/completion/scripts.h the scripts for shells. command_option() gives
+ * its rows to others. A new option is one row.
  *
  * Options have the form of GNU programs: --name VALUE, --name=VALUE, an unambiguous abbreviation of --name, -n VALUE,
  * -nVALUE, and several letters without values after one '-'. Options and other words may be mixed; "--" ends the options.
@@ -18,6 +19,9 @@
 
 enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_INT, OPTION_IS_REAL, OPTION_IS_CHOICE, OPTION_IS_LIST,
                    OPTION_IS_PARSED };
+
+/* What a text, each value of a list, or an operand is the path of. A shell completes it so; the parser does not look. */
+enum option_path { OPTION_NO_PATH, OPTION_FILE, OPTION_FOLDER };       /* OPTION_FILE: of a file, or of either */
 
 /* Values in the order in which they were given, borrowed from argv. Starts zeroed; command_clear() frees the array. */
 struct option_list {
@@ -42,6 +46,7 @@ struct command_option {
     const char *expected;       /* what parse() takes, for messages */
 
     const char *argument;       /* the value's name in --help; NULL: none (a flag), or the choices */
+    enum option_path path;
     bool more;                  /* of a list: words that follow belong to it, too: --input A B C */
     size_t most;                /* of a list: values at most; 0: any number */
     bool required;              /* of a text or a list */
@@ -83,6 +88,8 @@ struct command {
     /* Words that belong to no option. operand NULL: only an option with `more` before them allows any. */
     const char *operand;        /* their name in messages: "INPUT" */
     const char *operand_help;   /* what one is, for the message that it is missing; may be NULL */
+    enum option_path operand_path;
+    const char *(*operand_choice)(int i);               /* choice i, NULL after the last; itself NULL: any word */
     size_t operands_at;         /* offset of their struct option_list */
     size_t least, most;         /* how many; most 0: any number */
 

@@ -168,11 +168,11 @@ static const char *bench_precisions(int i)
 }
 
 static const struct command_option bench_options[] = {
-    {"arch", 0, OPTION_TEXT(struct bench, arch_name), .argument = "NAME|FILE",
+    {"arch", 0, OPTION_TEXT(struct bench, arch_name), .argument = "NAME|FILE", .path = OPTION_FILE,
      .help = "An architecture with random weights: a built-in one (paper, released, small, compact, nano, small-ae, "
              "compact-ae, "
              "nano-ae) or a JSON file (docs/model-format.md) (default: paper)."},
-    {"model", 'm', OPTION_TEXT(struct bench, model_path), .argument = "FILE", .help = "This model instead."},
+    {"model", 'm', OPTION_TEXT(struct bench, model_path), .argument = "FILE", .path = OPTION_FILE, .help = "This model instead."},
     {"precision", 0, OPTION_CHOICE(struct bench, precision, bench_precisions), .help = "What the network computes in "
                                                                                        "(default: fp32)."},
     {"stride", 0, OPTION_INT(struct bench, stride, 1, 64), .argument = "N",

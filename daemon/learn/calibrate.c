@@ -173,16 +173,16 @@ out:
 }
 
 static const struct command_option calibrate_options[] = {
-    {"model", 'm', OPTION_TEXT(struct calibrate, model), .argument = "MODEL", .required = true, .help = "The model to "
-                                                                                                        "calibrate."},
-    {"input", 'i', OPTION_LIST(struct calibrate, inputs), .argument = "PATH…", .more = true, .required = true,
+    {"model", 'm', OPTION_TEXT(struct calibrate, model), .argument = "MODEL", .path = OPTION_FILE, .required = true,
+     .help = "The model to calibrate."},
+    {"input", 'i', OPTION_LIST(struct calibrate, inputs), .argument = "PATH…", .path = OPTION_FILE, .more = true, .required = true,
      .help = "Footage, as `memaed learn` takes it. May be repeated."},
-    {"output", 'o', OPTION_TEXT(struct calibrate, output), .argument = "MODEL", .required = true,
+    {"output", 'o', OPTION_TEXT(struct calibrate, output), .argument = "MODEL", .path = OPTION_FILE, .required = true,
      .help = "Where to write the model; may be the same file."},
     {"add", 0, OPTION_FLAG(struct calibrate, add),
      .help = "Calibrate on --input and on all footage that the model is calibrated on so far. That footage is read again, so "
              "its files must still be there."},
-    {"verify", 0, OPTION_LIST(struct calibrate, verify), .argument = "PATH…", .more = true,
+    {"verify", 0, OPTION_LIST(struct calibrate, verify), .argument = "PATH…", .path = OPTION_FILE, .more = true,
      .help = "Footage that was used neither for learning nor for calibration. Reports how many alerts it would have "
              "raised."},
     {"fps", 0, OPTION_REAL(struct calibrate, fps, 0, 1000), .argument = "F",
@@ -227,6 +227,6 @@ const struct command calibrate_command = {
              "Do not calibrate on the footage that the model learned from: it scores lower than the camera will.",
     .options = calibrate_options,
     .notes = "Exit status: 0; 1 where the model or the footage is of no use (the message says why); 2 wrong usage.",
-    OPERANDS(struct calibrate, inputs, "PATH"),
+    OPERANDS(struct calibrate, inputs, "PATH"), .operand_path = OPTION_FILE,
     .run = command_calibrate,
 };

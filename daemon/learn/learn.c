@@ -489,23 +489,23 @@ static int check_form(const struct learn *o)
 }
 
 static const struct command_option learn_options[] = {
-    {"input", 'i', OPTION_LIST(struct learn, inputs), .argument = "PATH…", .more = true, .section = "Footage",
+    {"input", 'i', OPTION_LIST(struct learn, inputs), .argument = "PATH…", .path = OPTION_FILE, .more = true, .section = "Footage",
      .help = "Footage to learn from, oldest first. May be repeated."},
-    {"calibrate", 0, OPTION_LIST(struct learn, calibrate), .argument = "PATH…", .more = true,
+    {"calibrate", 0, OPTION_LIST(struct learn, calibrate), .argument = "PATH…", .path = OPTION_FILE, .more = true,
      .help = "Other footage to calibrate on. All of --input is then learned from."},
-    {"config", 0, OPTION_TEXT(struct learn, config_file), .argument = "FILE",
+    {"config", 0, OPTION_TEXT(struct learn, config_file), .argument = "FILE", .path = OPTION_FILE,
      .help = "A configuration. Its models need not exist yet."},
     {"camera", 0, OPTION_TEXT(struct learn, camera_name), .argument = "NAME", .help = "The camera in it to learn from."},
     {"hours", 0, OPTION_REAL_ABOVE(struct learn, hours, 0, 10000), .argument = "H",
      .help = "Hours of footage to record; fewer where the source is a file that ends before."},
     {"fps", 0, OPTION_REAL(struct learn, fps, 0, 1000), .argument = "F",
      .help = "Frames analysed a second; 0 takes every frame (default: 0, or the camera's in the configuration)."},
-    {"output", 'o', OPTION_TEXT(struct learn, output), .argument = "MODEL",
+    {"output", 'o', OPTION_TEXT(struct learn, output), .argument = "MODEL", .path = OPTION_FILE,
      .help = "The model file to write (default with --camera: the one in the configuration)."},
     {"profile", 0, OPTION_CHOICE(struct learn, profile, arch_profile_name), .argument = "NAME", .section = "Network",
      .help = "small (default), compact, nano, paper or released; without a memory, to compare with: small-ae, compact-ae or "
              "nano-ae."},
-    {"arch", 0, OPTION_TEXT(struct learn, arch_file), .argument = "FILE",
+    {"arch", 0, OPTION_TEXT(struct learn, arch_file), .argument = "FILE", .path = OPTION_FILE,
      .help = "The network from a JSON file (docs/model-format.md) instead."},
     {"size", 0, OPTION_PARSED(struct learn, size, parse_size, "WIDTHxHEIGHT, multiples of 16 from 16 to 4096"),
      .argument = "WIDTHxHEIGHT",
@@ -593,6 +593,6 @@ const struct command learn_command = {
              "training is "
              "lost.\n\n"
              "Exit status: 0; 1 where the footage is of no use (the message says why) or learning failed; 2 wrong usage.",
-    OPERANDS(struct learn, inputs, "PATH"),
+    OPERANDS(struct learn, inputs, "PATH"), .operand_path = OPTION_FILE,
     .run = command_learn,
 };

@@ -236,23 +236,23 @@ end:
 }
 
 static const struct command_option eval_options[] = {
-    {"model", 'm', OPTION_LIST(struct eval, models), .argument = "MODEL", .most = MODELS_MAX, .required = true,
+    {"model", 'm', OPTION_LIST(struct eval, models), .argument = "MODEL", .path = OPTION_FILE, .most = MODELS_MAX, .required = true,
      .help = "The model to evaluate. Given several times, the models form a committee: reference, score and map of a "
              "window are "
              "the mean over the models, and so is the threshold; model and precision in the result are arrays then."},
-    {"clips", 0, OPTION_TEXT(struct eval, clips_path), .argument = "DIR", .required = true,
+    {"clips", 0, OPTION_TEXT(struct eval, clips_path), .argument = "DIR", .path = OPTION_FOLDER, .required = true,
      .help = "The folder of the clips: files, or folders of image files."},
-    {"labels", 0, OPTION_TEXT(struct eval, labels_path), .argument = "FILE", .required = true,
+    {"labels", 0, OPTION_TEXT(struct eval, labels_path), .argument = "FILE", .path = OPTION_FILE, .required = true,
      .help = "One line a clip: its name (of the file without extension, or of the folder), a blank, then 0 (normal) or 1 "
              "(abnormal) for every frame, separated by blanks."},
-    {"masks", 0, OPTION_TEXT(struct eval, masks_path), .argument = "DIR",
+    {"masks", 0, OPTION_TEXT(struct eval, masks_path), .argument = "DIR", .path = OPTION_FOLDER,
      .help = "Also compare the map of every window with the mask of its centre frame. DIR/NAME.* is a video, DIR/NAME a "
              "folder "
              "of images, of the clip's size, frame by frame, white where abnormal."},
-    {"normal", 0, OPTION_LIST(struct eval, normal), .argument = "PATH…", .more = true,
+    {"normal", 0, OPTION_LIST(struct eval, normal), .argument = "PATH…", .path = OPTION_FILE, .more = true,
      .help = "Normal footage apart from the clips, in which nothing abnormal happens, of any length; as --input of "
              "`memaed learn`. False alarms a day are counted on it instead of on the clips, and so are false alerts."},
-    {"plot", 0, OPTION_TEXT(struct eval, plot_path), .argument = "FILE",
+    {"plot", 0, OPTION_TEXT(struct eval, plot_path), .argument = "FILE", .path = OPTION_FILE,
      .help = "Also draw the scores over time with the labels, as .svg or .png. This needs gnuplot."},
     {"stride", 0, OPTION_INT(struct eval, stride, 1, 1000000), .argument = "N",
      .help = "Frames from one window to the next (default: 1)."},

@@ -367,7 +367,7 @@ static const char *format_name(int i)
 }
 
 static const struct command_option score_options[] = {
-    {"model", 'm', OPTION_TEXT(struct score, model_path), .argument = "MODEL", .required = true,
+    {"model", 'm', OPTION_TEXT(struct score, model_path), .argument = "MODEL", .path = OPTION_FILE, .required = true,
      .help = "The model to score with."},
     {"format", 0, OPTION_CHOICE(struct score, format, format_name),
      .help = "csv: with a header (default). jsonl: one JSON object a line."},
@@ -388,7 +388,7 @@ static const struct command_option score_options[] = {
              "promises."},
     {"threads", 0, OPTION_INT(struct score, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},
-    {"dump", 0, OPTION_TEXT(struct score, dump), .argument = "DIR",
+    {"dump", 0, OPTION_TEXT(struct score, dump), .argument = "DIR", .path = OPTION_FOLDER,
      .help = "Also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w]; weights [queries,slots], "
              "where "
              "there is a memory; x_hat [c,t,h,w]; map [rows,columns], where memaed calibrated the model: the score of "
@@ -453,7 +453,7 @@ const struct command score_command = {
              "than one window gives a warning and no rows.\n\n"
              "Exit status: 0; 1 where an input could not be read to its end, no window was scored at all, or the bound of "
              "--verify does not hold; 2 wrong usage.",
-    OPERANDS(struct score, inputs, "INPUT"), .least = 1,
+    OPERANDS(struct score, inputs, "INPUT"), .operand_path = OPTION_FILE, .least = 1,
     .operand_help = "a file, a URL, an image sequence or a folder of images",
     .run = command_score,
 };

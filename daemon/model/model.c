@@ -358,7 +358,7 @@ static const struct command_option show_options[] = {
 };
 
 static const struct command_option prototypes_options[] = {
-    {"output", 'o', OPTION_TEXT(struct values, folder), .argument = "DIR", .required = true,
+    {"output", 'o', OPTION_TEXT(struct values, folder), .argument = "DIR", .path = OPTION_FOLDER, .required = true,
      .help = "The folder for the pictures. It is made where it does not exist."},
     {"limit", 0, OPTION_INT(struct values, limit, 1, 1 << 30), .argument = "N",
      .help = "Write N pictures at most (default: all)."},
@@ -394,7 +394,7 @@ const struct command model_show_command = {
              "made. The whole file is checked.",
     .options = show_options,
     .notes = "Exit status: 0; 1 where the file cannot be read or has a fault; 2 wrong usage.",
-    OPERANDS(struct values, model, "MODEL"), .least = 1, .most = 1,
+    OPERANDS(struct values, model, "MODEL"), .operand_path = OPTION_FILE, .least = 1, .most = 1,
     .run = command_show,
 };
 
@@ -405,6 +405,6 @@ const struct command model_prototypes_command = {
     .about = "Decodes each slot of the memory and writes it as a PNG picture, the most used slots first.",
     .options = prototypes_options,
     .notes = "Exit status: 0; 1 where the model cannot be read or has no pictures to show; 2 wrong usage.",
-    OPERANDS(struct values, model, "MODEL"), .least = 1, .most = 1,
+    OPERANDS(struct values, model, "MODEL"), .operand_path = OPTION_FILE, .least = 1, .most = 1,
     .run = command_prototypes,
 };

@@ -464,7 +464,7 @@ struct check_values {
 };
 
 static const struct command_option check_options[] = {
-    {"config", 'c', OPTION_TEXT(struct check_values, config), .argument = "FILE", .help = "The configuration."},
+    {"config", 'c', OPTION_TEXT(struct check_values, config), .argument = "FILE", .path = OPTION_FILE, .help = "The configuration."},
     {"keys", 0, OPTION_FLAG(struct check_values, keys),
      .help = "Print every key with its type, range, default and meaning instead."},
     {0},

@@ -220,7 +220,7 @@ struct run_values {
 };
 
 static const struct command_option run_options[] = {
-    {"config", 'c', OPTION_TEXT(struct run_values, config), .argument = "FILE", .required = true,
+    {"config", 'c', OPTION_TEXT(struct run_values, config), .argument = "FILE", .path = OPTION_FILE, .required = true,
      .help = "The configuration; `memaed check --keys` prints its keys."},
     {"verbose", 'v', OPTION_FLAG(struct run_values, verbose), .help = "Log more."},
     {0},

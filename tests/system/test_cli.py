@@ -8,7 +8,7 @@ import subprocess
 
 import harness
 
-COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "model", "model show", "model prototypes", "bench")
+COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "model", "model show", "model prototypes", "bench", "completion")
 
 
 class Cli(harness.Case):
@@ -39,6 +39,8 @@ class Cli(harness.Case):
                 ("score --model m --prec x i", "memaed score: --precision: expected fp32, int8 or auto, got \"x\""),
                 ("bench --precision auto", "memaed bench: --precision: expected fp32 or int8, got \"auto\""),
                 ("model show a b", "memaed model show: expected 1 MODEL, got 2"),
+                ("completion", "memaed completion: SHELL is missing: bash or zsh"),
+                ("completion fish", "memaed completion: expected bash or zsh, got \"fish\""),
                 ("model nonsense", "memaed model: expected show or prototypes, got \"nonsense\""),
                 ("model", "memaed model: expected show or prototypes after it")):
             with self.subTest(args):

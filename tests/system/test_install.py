@@ -46,12 +46,23 @@ class Install(harness.Case):
         self.install("/usr")
         expected = {"usr/bin/memaed": 0o755, "usr/share/man/man1/memaed.1": 0o644,
                     "usr/share/doc/memaed/examples/memaed.yml": 0o644, "usr/lib/systemd/system/memaed.service": 0o644,
+                    "usr/share/bash-completion/completions/memaed": 0o644, "usr/share/zsh/vendor-completions/_memaed": 0o644,
                     **{f"usr/share/doc/memaed/{page}": 0o644 for page in PAGES}}
         found = self.files()
         self.assertEqual({path: found.get(path) for path in expected}, expected)
         self.assertTrue(os.path.isdir(self.path("etc/memaed")))
         code, said = make("uninstall", f"DESTDIR={self.folder}", "PREFIX=/usr")
         self.assertEqual((code, self.files()), (0, {}), said)
+
+    def test_completion_is_where_shells_look(self):
+        """Debian's zsh reads vendor-completions of packages, and site-functions of /usr/local. Both scripts are the program's."""
+        self.install("/usr/local")
+        for path, shell in (("usr/local/share/bash-completion/completions/memaed", "bash"),
+                            ("usr/local/share/zsh/site-functions/_memaed", "zsh")):
+            self.assertEqual(read(self.path(path)), harness.run("completion", shell).out)
+        if shutil.which("zsh"):
+            done = subprocess.run(["zsh", "-f", "-c", "print -l $fpath"], capture_output=True, text=True, check=True)
+            self.assertLessEqual({"/usr/local/share/zsh/site-functions", "/usr/share/zsh/vendor-completions"}, set(done.stdout.split()))
 
     def test_builds_first_what_is_missing(self):
         """Without a build, install would compile every source. Only the commands are printed here."""

@@ -65,6 +65,10 @@ static const struct command_option needing_options[] = {
 static const struct command needing = {.name = "need", .forms = "--needed FILE", .about = "Needs.", .options = needing_options,
                                        OPERANDS(struct values, words, "WORD"), .operand_help = "a word", .least = 1, .most = 2};
 
+static const struct command_option no_options[] = {{0}};
+static const struct command choosing = {.name = "choose", .forms = "", .about = "Chooses.", .options = no_options,
+                                        OPERANDS(struct values, words, "WORD"), .operand_choice = format_name};
+
 static struct values v;
 static char said[8192];         /* on standard output and error */
 
@@ -79,7 +83,7 @@ static int parse(const struct command *c, ...)
         argc++;
     va_end(args);
     command_clear(&command, &v);
-    command_clear(&needing, &v);
+    command_clear(&needing, &v);       /* its words are those of `choosing`, too */
     v = (struct values){.steps = 77, .rate = 77, .share = 77, .format = 77, .size = {77, 77}};
 
     FILE *file = tmpfile();
@@ -295,6 +299,9 @@ START_TEST(words)
     REFUSED(&needing, "--model MODEL is missing", "-nn", "a");
     REFUSED(&needing, "WORD is missing: a word", "-nn", "-mx");
     REFUSED(&needing, "expected 2 WORD, got 3", "-nn", "-mx", "a", "b", "c");
+    REFUSED(&choosing, "expected csv, jsonl or table, got \"xml\"", "csv", "xml");
+    ck_assert_int_eq(parse(&choosing, "table", "csv", NULL), -1);
+    expect_list(&v.words, "table", "csv", NULL);
     REFUSED(&command, "expected no argument, got \"--verbose\"", "--", "--verbose");
     REFUSED(&command, "expected no argument, got \"rtsp://***@gate/live\"", "rtsp://user:word@gate/live");
 }

@@ -1,0 +1,6 @@
+#include "daemon/commands.h"
+
+const struct command *const commands[] = {
+    &run_command, &check_command, &learn_command, &calibrate_command, &score_command, &eval_command, &model_show_command,
+    &model_prototypes_command, &bench_command, &completion_command, NULL,
+};
