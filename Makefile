@@ -182,7 +182,9 @@ bench-detection:
 bench: all
 	$(BUILD)/memaed bench --table
 
-# Installs what was built, and builds first only what is missing or older than its source.
+# Installs what was built, and builds first only what is missing or older than its source. Nothing starts: the service is
+# not enabled, and memaed refuses the example of a configuration. A configuration that is there stays as it is.
+INSTALLED_CONFIG := $(DESTDIR)$(SYSCONFDIR)/memaed/memaed.yml
 install: $(BUILD)/memaed $(COMPLETIONS)
 	install -D -m 755 $(BUILD)/memaed $(DESTDIR)$(PREFIX)/bin/memaed
 	install -D -m 644 docs/memaed.1 $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1
@@ -191,15 +193,18 @@ install: $(BUILD)/memaed $(COMPLETIONS)
 	install -D -m 644 $(BUILD)/completion.bash $(DESTDIR)$(BASHDIR)/memaed
 	install -D -m 644 $(BUILD)/completion.zsh $(DESTDIR)$(ZSHDIR)/_memaed
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/memaed $(DESTDIR)$(UNITDIR)
+	[ -e $(INSTALLED_CONFIG) ] || [ -L $(INSTALLED_CONFIG) ] || install -m 644 etc/memaed.yml $(INSTALLED_CONFIG)
 	sed -e 's|/usr/bin/memaed|$(PREFIX)/bin/memaed|' -e 's|/etc/memaed|$(SYSCONFDIR)/memaed|' systemd/memaed.service \
 	  >$(DESTDIR)$(UNITDIR)/memaed.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/memaed.service
 
-# Configuration, models and state stay.
+# Models and state stay, and so does a configuration that is not the example.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/memaed $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1 $(DESTDIR)$(UNITDIR)/memaed.service \
 	  $(DESTDIR)$(BASHDIR)/memaed $(DESTDIR)$(ZSHDIR)/_memaed
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/memaed
+	[ -L $(INSTALLED_CONFIG) ] || ! cmp -s etc/memaed.yml $(INSTALLED_CONFIG) || rm $(INSTALLED_CONFIG)
+	rmdir $(DESTDIR)$(SYSCONFDIR)/memaed 2>/dev/null || true
 
 clean:
 	rm -rf build

@@ -3,9 +3,15 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
 #include "io/base/clock.h"
+
+bool notify_is_managed(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
 
 void notify_ready(void)
 {

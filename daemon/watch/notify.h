@@ -3,7 +3,11 @@
 #ifndef MEMAED_DAEMON_WATCH_NOTIFY_H
 #define MEMAED_DAEMON_WATCH_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Returns true if systemd waits for these messages: NOTIFY_SOCKET is set. */
+bool notify_is_managed(void);
 
 void notify_ready(void);
 /* A reload begins; notify_ready() ends it. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "daemon/base/log.h"
@@ -113,16 +114,25 @@ static int open_fleet(struct daemon *daemon, const struct fleet_models *models, 
     return r;
 }
 
-/* The cameras start last, when all else is open. */
-static int open_all(struct daemon *daemon, struct error *err)
+/* The exit status after a failure to load configuration or models. Under systemd it is EX_CONFIG where there is a fault: the
+ * unit does not start memaed again then, because somebody has to mend the fault first. */
+static int status_of_load(int r)
+{
+    return r != -ENOMEM && notify_is_managed() ? EX_CONFIG : 1;
+}
+
+/* The cameras start last, when all else is open. *status is set where a model has a fault. */
+static int open_all(struct daemon *daemon, int *status, struct error *err)
 {
     const struct config *config = daemon->config;
     struct fleet_models models = {0};
     /* The faults have been logged one by one. */
     int r = fleet_models_load(&models, config, &(struct check_report){.fault = log_fault, .warning = log_warning,
                                                                       .stop = supervise_told_to_end});
-    if (r < 0)
+    if (r < 0) {
+        *status = status_of_load(r);
         return error_set(err, r, "%s: not started", config->path);
+    }
     if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERT_ENTRIES_KEPT)) < 0)
         error_set(err, r, "out of memory");
     struct webhooks_change *webhooks = NULL;
@@ -171,8 +181,10 @@ static bool close_all(struct daemon *daemon)
     return true;
 }
 
+/* Returns the exit status. */
 static int run(struct config *config)
 {
+    int status = 1;                 /* of a failure */
     struct daemon daemon = {.config = config_ref(config), .started_by = config_ref(config), .started_us = utc_us()};
     struct error err = {.text = ""};
     lock_init(&daemon.lock, LOCK_VIEW);
@@ -184,7 +196,7 @@ static int run(struct config *config)
     int r = daemon.changed_fd < 0 ? error_set(&err, -errno, "eventfd: %s", strerror(errno))
             : signals_fd < 0 ? error_set(&err, signals_fd, "signalfd: %s", strerror(-signals_fd)) : 0;
     if (r == 0)
-        r = open_all(&daemon, &err);
+        r = open_all(&daemon, &status, &err);
     if (r == 0) {
         struct log_number cameras, workers;
         log_event(LOG_NOTICE, "started", "version", MEMAED_VERSION, "cameras",
@@ -205,13 +217,15 @@ static int run(struct config *config)
     int changed_fd = daemon.changed_fd;
     bool all_ended = close_all(&daemon);
     log_event(LOG_NOTICE, "stopped", NULL);
+    if (r >= 0)
+        status = 0;
     if (!all_ended)
-        _exit(r < 0);
+        _exit(status);
     if (changed_fd >= 0)
         close(changed_fd);
     if (signals_fd >= 0)
         close(signals_fd);
-    return r < 0;
+    return status;
 }
 
 struct run_values {
@@ -235,8 +249,13 @@ static int command_run(int argc, char **argv)
     log_open(o.verbose ? LOG_DEBUG : LOG_INFO);
     source_set_log(log_ffmpeg);
     struct config *config;
-    if (config_load(&config, o.config, log_fault, NULL) < 0)
-        return 1;
+    int r = config_load(&config, o.config, log_fault, NULL);
+    if (r < 0) {
+        struct error err;
+        error_set(&err, r, "%s: not started", o.config);
+        log_event(LOG_ERR, "failed", "reason", err.text, NULL);
+        return status_of_load(r);
+    }
     status = run(config);
     config_unref(config);
     return status;
@@ -249,6 +268,7 @@ const struct command run_command = {
     .about = "Watches the cameras of a configuration, in the foreground, until it gets SIGTERM or SIGINT.\n"
              "SIGHUP makes it read the configuration again.",
     .options = run_options,
-    .notes = "Exit status: 0 after SIGTERM or SIGINT; 1 where it cannot start or fails (the log says why); 2 wrong usage.",
+    .notes = "Exit status: 0 after SIGTERM or SIGINT; 1 where it cannot start or fails (the log says why); 2 wrong usage. As a "
+             "service of systemd: 78 where the configuration or a model has a fault.",
     .run = command_run,
 };

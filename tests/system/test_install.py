@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """`make install` copies what `make` built: no compiler runs, whatever PREFIX and CC are, and every file is in its place."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -34,6 +35,10 @@ class Install(harness.Case):
         code, said = make("install", f"BUILD={BUILD}", f"DESTDIR={self.folder}", f"PREFIX={prefix}", V="1", **env)
         self.assertEqual(code, 0, said)
 
+    def uninstall(self, prefix):
+        code, said = make("uninstall", f"DESTDIR={self.folder}", f"PREFIX={prefix}")
+        self.assertEqual(code, 0, said)
+
     def test_no_compiler_runs(self):
         """A compiler that always fails is never called: not for another prefix, and not with other flags."""
         before = os.stat(os.path.join(harness.ROOT, BUILD, "memaed")).st_mtime_ns
@@ -45,14 +50,51 @@ class Install(harness.Case):
     def test_files(self):
         self.install("/usr")
         expected = {"usr/bin/memaed": 0o755, "usr/share/man/man1/memaed.1": 0o644,
-                    "usr/share/doc/memaed/examples/memaed.yml": 0o644, "usr/lib/systemd/system/memaed.service": 0o644,
+                    "usr/share/doc/memaed/examples/memaed.yml": 0o644, "etc/memaed/memaed.yml": 0o644,
+                    "usr/lib/systemd/system/memaed.service": 0o644,
                     "usr/share/bash-completion/completions/memaed": 0o644, "usr/share/zsh/vendor-completions/_memaed": 0o644,
                     **{f"usr/share/doc/memaed/{page}": 0o644 for page in PAGES}}
         found = self.files()
         self.assertEqual({path: found.get(path) for path in expected}, expected)
-        self.assertTrue(os.path.isdir(self.path("etc/memaed")))
-        code, said = make("uninstall", f"DESTDIR={self.folder}", "PREFIX=/usr")
-        self.assertEqual((code, self.files()), (0, {}), said)
+        self.uninstall("/usr")
+        self.assertEqual(self.files(), {})
+        self.assertFalse(os.path.exists(self.path("etc/memaed")))
+
+    def test_configuration_of_the_operator_stays(self):
+        """install writes the example where nothing is. uninstall removes it as long as nobody changed it."""
+        for prefix, config in (("/usr", "etc/memaed/memaed.yml"), ("/opt/x", "opt/x/etc/memaed/memaed.yml")):
+            with self.subTest(prefix):
+                path = self.path(config)
+                self.install(prefix)
+                self.assertEqual(read(path), read(os.path.join(harness.ROOT, "etc", "memaed.yml")))
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write("mine\n")
+                os.chmod(path, 0o600)
+                self.install(prefix)
+                self.uninstall(prefix)
+                self.assertEqual((read(path), os.stat(path).st_mode & 0o777), ("mine\n", 0o600))
+                os.unlink(path)
+                os.symlink("not-mounted-yet.yml", path)
+                self.install(prefix)
+                self.uninstall(prefix)
+                self.assertEqual(os.readlink(path), "not-mounted-yet.yml")
+
+    def test_example_does_not_start(self):
+        """Nothing enables the service, and memaed refuses the example with a line for each fault."""
+        self.install("/usr")
+        for folder, folders, names in os.walk(self.folder):
+            self.assertEqual([n for n in folders + names if os.path.islink(os.path.join(folder, n))], [])
+        path = self.path("etc/memaed/memaed.yml")
+        for command in ("check", "run"):
+            with self.subTest(command):
+                done = harness.run(command, "--config", path)
+                self.assertEqual(done.code, 1, done)
+                lines = done.err.splitlines()
+                self.assertRegex(lines[0], re.escape(path) + r":\d+:\d+: cameras\.gate\.source: expected the environment variable GATE_PASSWORD")
+                self.assertRegex(lines[1], re.escape(path) + r":\d+:\d+: cameras\.gate\.model: expected a model file that exists, got")
+                if command == "run":
+                    self.assertIn("event=failed", lines[-1])
+                    self.assertIn("memaed.yml: not started", lines[-1])
 
     def test_completion_is_where_shells_look(self):
         """Debian's zsh reads vendor-completions of packages, and site-functions of /usr/local. Both scripts are the program's."""

@@ -145,6 +145,19 @@ class Unit(harness.Case):
             with open(unit, encoding="utf-8") as f:
                 self.assertIn(f"ExecStart={program} run --config {config}\n", f.read())
 
+    def test_no_restart_after_a_fault_that_stays(self):
+        """The unit names the statuses of `memaed run` after wrong usage and with a faulty configuration or model."""
+        with open(self.path("model.safetensors"), "wb") as f:
+            f.write(b"no model")
+        with open(self.path("model.yml"), "w", encoding="utf-8") as f:
+            f.write("cameras: {gate: {source: 'rtsp://127.0.0.1/live', model: model.safetensors}}\n")
+        for args, status in (((), 2), (("--config", self.path("none.yml")), 78), (("--config", self.path("model.yml")), 78)):
+            managed = {**os.environ, "NOTIFY_SOCKET": self.path("notify")}
+            self.assertEqual(harness.run("run", *args, env=managed).code, status, args)
+            self.assertEqual(harness.run("run", *args).code, 2 if status == 2 else 1, args)
+        with open(self.unit, encoding="utf-8") as f:
+            self.assertIn("\nRestartPreventExitStatus=2 78\n", f.read())
+
     def test_verify(self):
         # The installed tree alone has no other units; systemd's own come from the machine.
         wants = os.path.join(self.root, "usr/lib/systemd/system")
