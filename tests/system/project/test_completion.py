@@ -9,11 +9,13 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import unittest
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 FILES, FOLDERS = ("a b.yml", "a.mp4", "it's"), ("folder", "other folder")     # what the shells find in the test's folder
 PATHS = {"FILE": FILES + FOLDERS, "MODEL": FILES + FOLDERS, "PATH…": FILES + FOLDERS, "NAME|FILE": FILES + FOLDERS, "DIR": FOLDERS}

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 import demo_page  # noqa: E402

@@ -11,7 +11,8 @@ import sys
 import termios
 import unittest.mock
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 TOOLS = os.path.join(harness.ROOT, "tools")
 sys.path.insert(0, TOOLS)

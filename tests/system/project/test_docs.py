@@ -7,8 +7,10 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 PAGE = os.path.join(harness.ROOT, "docs", "memaed.1")
 DOCUMENTS = [os.path.join(harness.ROOT, name) for name in ("README.md", "ARCHITECTURE.md")] + sorted(

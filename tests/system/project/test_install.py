@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 BUILD = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
 PAGES = ("rest.md", "using.md", "glossary.md", "troubleshooting.md", "figures.md", "score.md", "experiments.md",

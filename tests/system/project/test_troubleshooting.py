@@ -3,8 +3,10 @@
 import glob
 import os
 import re
+import sys
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 PAGE = os.path.join(harness.ROOT, "docs", "troubleshooting.md")
 # What the C library, FFmpeg and systemd say, and what REST shows.
