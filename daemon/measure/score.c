@@ -21,6 +21,8 @@
 
 enum { FORMAT_CSV, FORMAT_JSONL };
 
+#define SAME_RATE 0.9           /* footage of at least this share of the model's rate counts as footage of that rate */
+
 struct score {
     const char *model_path, *dump;
     struct option_list inputs;
@@ -30,7 +32,8 @@ struct score {
     enum precision precision;
     enum clip_static statics;
     double static_bound;
-    double fps;
+    double fps;                     /* frames analysed a second; 0: all; below 0: the model's rate, or all where it has none */
+    double learned_fps;             /* 0: the model has none */
     const struct plan *plan;
     const struct tail *tail;    /* NULL: the model has none */
     bool has_map;               /* each cell has a score */
@@ -275,6 +278,8 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
     source_name(clip, sizeof clip, input);
     score->clip = clip;
     r = clip_score(scorer, source, &sink, &summary, &err);
+    struct source_stats stats;
+    source_stats(source, &stats);
     source_close(source);
     *windows += summary.windows;
     if (r < 0)
@@ -286,6 +291,11 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
     } else if (r >= 0 && summary.windows == 0) {
         snprintf(text, sizeof text, "nothing scored: %" PRIu64 " frames, but a window takes %d", summary.frames,
                  arch->frames);
+        say("warning: ", input, text);
+    }
+    if (stats.fps_in > 0 && stats.fps_in < SAME_RATE * score->learned_fps) {
+        snprintf(text, sizeof text, "%.3g frames a second, but the model learned at %.3g: what moves seems faster, and scores "
+                 "are too high", stats.fps_in, score->learned_fps);
         say("warning: ", input, text);
     }
     return (r < 0) | tell_static(score, input, &summary);
@@ -327,6 +337,9 @@ static int score_all(struct score *score)
         goto end;
     }
     struct parallel parallel = parallel_threads_parallel(threads);
+    score->learned_fps = file.has_calibration ? file.calibration.fps : 0;
+    if (score->fps < 0)
+        score->fps = score->learned_fps;
     score->tail = file.has_calibration && file.calibration.has_tail ? &file.calibration.tail : NULL;
     score->has_map = file.has_calibration && file.calibration.has_score;
     r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, file.still, &parallel,
@@ -374,7 +387,7 @@ static const struct command_option score_options[] = {
     {"stride", 0, OPTION_INT(struct score, stride, 1, 1000000), .argument = "N",
      .help = "Frames from one window to the next (default: 1)."},
     {"fps", 0, OPTION_REAL(struct score, fps, 0, 1000), .argument = "F",
-     .help = "Frames analysed a second; 0 takes every frame (default: 0)."},
+     .help = "Frames analysed a second; 0 takes every frame (default: the model's rate; every frame where it has none)."},
     {"precision", 0, OPTION_CHOICE(struct score, precision, option_precisions),
      .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its "
              "scores "
@@ -399,7 +412,7 @@ static const struct command_option score_options[] = {
 
 static int command_score(int argc, char **argv)
 {
-    struct score score = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO};
+    struct score score = {.stride = 1, .fps = -1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO};
     int status;
     if (!command_parse(&score_command, &score, argc, argv, &status))
         goto end;

@@ -279,6 +279,19 @@ class Score(harness.Case):
         self.assertEqual(len(rows), 30 - 15)
         self.assertAlmostEqual(float(rows[1]["pts_s"]) - float(rows[0]["pts_s"]), 0.2, places=3)
 
+    def test_rate_of_the_model(self):
+        """Without --fps footage is scored at the rate that the model learned at; with less than that, a warning says so."""
+        model = harness.write_model(self.path("rate.safetensors"), calibration=harness.OWN_CALIBRATION)     # 10 a second
+        fast, slow = (harness.write_clip(self.path(f"{fps}.mkv"), seconds=6, fps=fps) for fps in (30, 5))
+        rows = harness.run("score", "--model", model, fast)
+        self.assertEqual(rows.out, harness.run("score", "--model", model, "--fps", "10", fast).out)
+        self.assertEqual(len(rows.out.splitlines()), 1 + 60 - 15)
+        self.assertNotIn("warning", rows.err)
+        self.assertEqual(len(harness.run("score", "--model", model, "--fps", "0", fast).out.splitlines()), 1 + 180 - 15)
+        slower = harness.run("score", "--model", model, slow)
+        self.assertEqual(len(slower.out.splitlines()), 1 + 30 - 15)
+        self.assertRegex(slower.err, r"warning: \S+/5\.mkv: 5 frames a second, but the model learned at 10: ")
+
     def test_several_inputs(self):
         short = self.path("short.mkv")
         noise_clip(short, 15, 32, 48)
