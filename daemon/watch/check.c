@@ -14,6 +14,7 @@
 #include "daemon/commands.h"
 #include "io/base/redact.h"
 #include "io/video/frame_ring.h"
+#include "io/video/source.h"
 #include "web/origin.h"
 
 /* ---- rates and thresholds ------------------------------------------------------------------------------------------- */
@@ -206,6 +207,14 @@ static double camera_bytes(const struct config *config, const struct config_came
                        .readers = config->workers ? config->workers : parallel_threads_cores()});
 }
 
+static void find_source(struct findings *findings)
+{
+    const struct config_camera *camera = findings->camera;
+    struct error err;
+    if (source_check(camera->source, &err) < 0)
+        found_at(findings, false, camera->source_line, camera->source_column, "source", "%s", err.text);
+}
+
 static void check_memory(struct findings *findings, const struct model *model)
 {
     const struct config_camera *camera = findings->camera;
@@ -233,6 +242,7 @@ int check_camera(const struct config *config, const struct config_camera *camera
         found_at(&findings, false, camera->model_line, camera->model_column, "model",
                  "expected a model of at most %d frames a window, got one of %d", (int)FRAME_RING_MAX_LENGTH, arch->frames);
 
+    find_source(&findings);
     check_memory(&findings, file->model);
 
     double learned = calibration ? calibration->fps : 0;
@@ -282,8 +292,8 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
     bool is_open = stat(config->path, &status) == 0 && (status.st_mode & S_IROTH);
     for (size_t i = 0; is_open && i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
-        if (camera->password_line > 0)
-            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->password_line, camera->password_column, camera->name,
+        if (camera->source_holds_password)
+            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->source_line, camera->source_column, camera->name,
                  inside);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {
@@ -312,6 +322,32 @@ static void warn_of_exposure(const struct config *config, const struct check_rep
     warn_of_readable_secrets(config, report);
 }
 
+/* Loads the model of camera i unless an earlier camera has the same, and checks the camera. 0, -EINVAL after a fault, -ENOMEM. */
+static int check_next(struct check_models *models, bool *loaded, const struct config *config, size_t i,
+                      const struct check_report *report)
+{
+    const struct config_camera *camera = &config->cameras[i];
+    struct findings findings = {.config = config, .camera = camera};
+    size_t first = 0;
+    while (strcmp(config->cameras[first].model, camera->model) != 0)
+        first++;
+    size_t f = models->file_of[i] = first < i ? models->file_of[first] : models->n_files++;
+    if (first == i) {
+        struct error err = {0};
+        int r = model_file_load(&models->files[f], camera->model, &err);
+        loaded[f] = r == 0;
+        if (r == -ENOMEM)
+            return r;
+        if (r < 0)
+            found_at(&findings, false, camera->model_line, camera->model_column, "model",
+                     "expected a model file that memaed learn wrote, got %s", err.text);
+    }
+    if (loaded[f])
+        return check_camera(config, camera, &models->files[f], report);
+    find_source(&findings);
+    return tell(&findings, report);
+}
+
 int check_models(struct check_models *ret, const struct config *config, const struct check_report *report)
 {
     struct check_models models = {0};
@@ -326,31 +362,12 @@ int check_models(struct check_models *ret, const struct config *config, const st
     }
     if (report->warning)
         warn_of_exposure(config, report);
-    for (size_t i = 0; i < config->n_cameras; i++) {
-        const struct config_camera *camera = &config->cameras[i];
-        size_t first = 0;
-        while (strcmp(config->cameras[first].model, camera->model) != 0)
-            first++;
-        models.file_of[i] = first < i ? models.file_of[first] : models.n_files++;
-        size_t f = models.file_of[i];
-        int checked = report->stop && report->stop() ? -ECANCELED : 0;
-        if (checked == 0 && first == i) {
-            struct error err = {0};
-            checked = model_file_load(&models.files[f], camera->model, &err);
-            loaded[f] = checked == 0;
-            if (!loaded[f] && checked != -ENOMEM) {
-                struct findings findings = {.config = config, .camera = camera};
-                found_at(&findings, false, camera->model_line, camera->model_column, "model",
-                         "expected a model file that memaed learn wrote, got %s", err.text);
-                checked = tell(&findings, report);
-            }
-        }
-        if (checked == 0 && loaded[f])
-            checked = check_camera(config, camera, &models.files[f], report);
+    for (size_t i = 0; r != -ENOMEM && i < config->n_cameras; i++) {
+        int checked = report->stop && report->stop() ? -ECANCELED : check_next(&models, loaded, config, i, report);
         if (checked < 0)
             r = checked;
-        if (r == -ENOMEM || r == -ECANCELED)
-            goto end;
+        if (checked == -ECANCELED)
+            break;
     }
 end:
     free(loaded);

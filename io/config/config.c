@@ -232,10 +232,9 @@ static void read_camera(struct config_loader *loader, const struct config_node *
     camera->model_line = model->line;
     camera->model_column = model->column;
     const struct outcome *source = outcome_of(outcomes, CONFIG_CAMERA, "source");
-    if (source->node && !source->bad && config_holds_password(source->node->text)) {
-        camera->password_line = source->line;
-        camera->password_column = source->column;
-    }
+    camera->source_line = source->line;
+    camera->source_column = source->column;
+    camera->source_holds_password = source->node && !source->bad && config_holds_password(source->node->text);
     if (camera->loop && camera->source && camera->source[0] != '/' &&
         (strstr(camera->source, "://") || config_has_scheme(camera->source))) {
         snprintf(path, sizeof path, "%sloop", prefix);

@@ -48,7 +48,8 @@ struct config_camera {
     int line, column;               /* place of the camera's name in the file */
     /* Places of values, for faults that only the loaded model shows. 0: the key is absent. */
     int model_line, model_column, fps_line, fps_column, precision_line, precision_column;
-    int password_line, password_column;     /* of a source that holds a password itself, not by ${NAME}; 0: none does */
+    int source_line, source_column;
+    bool source_holds_password;     /* the source holds a password itself, not by ${NAME} */
 };
 
 struct config_webhook {

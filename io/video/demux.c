@@ -248,10 +248,7 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
 
     bool folder = false;
     int r = 0;
-    if (demux->kind == SOURCE_UNKNOWN)
-        r = error_set(err, -EINVAL, "%s: unknown kind of URL; expected a file, or rtsp, http, rtmp, udp, rtp, tcp or srt",
-                      demux->shown);
-    else if (demux->kind == SOURCE_FILE)
+    if (demux->kind == SOURCE_FILE)
         r = check_path(source_path(url), demux->shown, &folder, err);
     if (r == 0 && stopped(demux))
         r = error_set(err, -EINTR, "%s: stopped", demux->shown);

@@ -77,6 +77,10 @@ int source_open(struct source **ret, const char *url, const struct source_option
         error_set(err, r, "%s: out of memory", source->shown);
         goto fail;
     }
+    if ((r = source_check(url, err)) < 0) {
+        error_prefix(err, r, "%s", source->shown);
+        goto fail;
+    }
     if (!isfinite(options->fps) || options->fps < 0 || options->fps > 1000) {
         r = error_set(err, -EINVAL, "%s: expected 0 to 1000 pictures a second, got %g", source->shown, options->fps);
         goto fail;

@@ -122,6 +122,11 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
 /* Figures of the stream so far. The owner's thread. */
 void source_stats(const struct source *source, struct source_stats *ret);
 
+/* Checks what can be told from a URL alone: its protocol, that it has a host, its port, and that its user and password hold no
+ * character that ends the host. 0, or -EINVAL with the cause in err, which holds nothing secret. source_open() begins with it.
+ * Any thread. */
+int source_check(const char *url, struct error *err);
+
 /* A live source (rtsp, rtmp, udp …) paces itself. The reader paces a file, an HTTP download or a folder. (Timestamps of
  * MJPEG over HTTP are its times of arrival, so a reader that follows them reads it live.) Any thread. */
 bool source_is_live(const char *url);

@@ -1,8 +1,10 @@
 #include "io/video/source_url.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +41,51 @@ enum source_kind source_kind(const char *url)
         if (strlen(kinds[i].scheme) == n && strncasecmp(url, kinds[i].scheme, n) == 0)
             return kinds[i].kind;
     return SOURCE_UNKNOWN;
+}
+
+/* Returns true if a URL of this protocol may lack a host, because it then waits for a sender. */
+static bool may_listen(const char *url)
+{
+    static const char *const listeners[] = {"rtp://", "srtp://", "udp://", "tcp://", "srt://", "rist://"};
+    for (size_t i = 0; i < sizeof listeners / sizeof *listeners; i++)
+        if (strncasecmp(url, listeners[i], strlen(listeners[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The place of the port in host[:port] of n bytes; "": it has none. */
+static const char *port_of(const char *host, size_t n)
+{
+    const char *end = host + n, *bracket = *host == '[' ? memchr(host, ']', n) : NULL;
+    const char *colon = memchr(bracket ? bracket : host, ':', (size_t)(end - (bracket ? bracket : host)));
+    return colon ? colon + 1 : end;
+}
+
+int source_check(const char *url, struct error *err)
+{
+    enum source_kind kind = source_kind(url);
+    size_t n = scheme_length(url);
+    if (kind == SOURCE_FILE)
+        return 0;
+    if (kind == SOURCE_UNKNOWN)
+        return error_set(err, -EINVAL, "expected a protocol such as rtsp, rtsps, http, https, rtmp, srt or udp, got \"%.*s\"",
+                         n < 32 ? (int)n : 32, url);
+    const char *authority = url + n + 3;
+    size_t length = strcspn(authority, "/?#");
+    const char *at = memrchr(authority, '@', length), *host = at ? at + 1 : authority;
+    size_t host_length = length - (size_t)(host - authority);
+    const char *port = port_of(host, host_length), *end = host + host_length;
+    size_t digits = strspn(port, "0123456789");
+    long number = digits < 10 ? strtol(port, NULL, 10) : LONG_MAX;
+    bool wrong = port < end && (port + digits < end || number < 1 || number > 65535);
+    bool cut = host_length > 0 && end[-1] == ':';
+    if ((wrong || cut) && !at && strchr(end, '@'))
+        return error_set(err, -EINVAL, "expected %%2F, %%3F and %%23 for '/', '?' and '#' in user or password, got one of these");
+    if (wrong)
+        return error_set(err, -EINVAL, "expected a port from 1 to 65535 after the host");
+    if ((host_length == 0 || *host == ':') && !may_listen(url))
+        return error_set(err, -EINVAL, "expected a host after %.*s://, got none", (int)n, url);
+    return 0;
 }
 
 bool source_is_live(const char *url)

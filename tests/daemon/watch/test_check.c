@@ -259,7 +259,7 @@ START_TEST(test_all_faults_of_a_camera)
     struct model model = {.arch = {.kind = INPUT_VIDEO, .channels = 3, .frames = 65, .height = 64, .width = 64}};
     model.shapes.encoder[0] = (struct dims){3, 65, 64, 64};
     struct model_file file = {.model = &model, .has_calibration = true, .calibration = calibration};
-    struct config_camera c = {.name = "a", .fps = 5, .precision = PRECISION_INT8, .line = 1, .column = 1,
+    struct config_camera c = {.name = "a", .source = "rtsp://h/x", .fps = 5, .precision = PRECISION_INT8, .line = 1, .column = 1,
                               .alert = {.has_per_day = true, .per_day = 1, .per_day_line = 2, .per_day_column = 9,
                                         .has_close_threshold = true, .close_threshold = 0.3, .close_threshold_line = 2,
                                         .close_threshold_column = 30},

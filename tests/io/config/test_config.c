@@ -151,7 +151,8 @@ START_TEST(test_passwords_in_the_file)
         snprintf(text, sizeof text, "cameras:\n  gate:\n    source: %s\n    model: gate.safetensors\n", cases[i].source);
         write_file("gate.safetensors", "");
         struct config *config = good(text, in_folder("x.yml"));
-        ck_assert_msg(config->cameras[0].password_line == (cases[i].inside ? 3 : 0), "%s", cases[i].source);
+        ck_assert_msg(config->cameras[0].source_holds_password == cases[i].inside, "%s", cases[i].source);
+        ck_assert_int_eq(config->cameras[0].source_line, 3);
         config_unref(config);
     }
     write_file("secret", "whsec_" SECRET "\n");

@@ -1,5 +1,6 @@
 /* A URL tells whether a source is live and what its name is. FFmpeg's log lines come whole and redacted. */
 #include <check.h>
+#include <errno.h>
 #include <libavutil/log.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,11 +103,37 @@ START_TEST(log_lines_are_whole_and_redacted)
 }
 END_TEST
 
+START_TEST(addresses_that_no_camera_has)
+{
+    static const struct { const char *url, *cause; } cases[] = {
+        {"rtps://h/x", "got \"rtps\""}, {"concat://a", "got \"concat\""}, {"unix:///x", "got \"unix\""},
+        {"rtsp://", "expected a host after rtsp://"}, {"rtsp:///x", "expected a host after rtsp://"},
+        {"rtsp://:554/x", "expected a host"}, {"rtsp://u:p@/x", "expected a host"}, {"http://?x", "expected a host after http://"},
+        {"rtsp://h:0/x", "expected a port"}, {"rtsp://h:65536", "expected a port"}, {"rtsp://h:abc/x", "expected a port"},
+        {"rtsp://h:-1/x", "expected a port"}, {"rtsp://h:99999999999999999999/x", "expected a port"},
+        {"rtsp://u:p@h:5x4/x", "expected a port"}, {"rtsp://[::1]:0/x", "expected a port"},
+        {"rtsp://u:pa/ss@h/x", "expected %2F, %3F and %23"}, {"rtsp://u:pa#ss@h/x", "expected %2F"}, {"rtsp://u:?@h/x", "expected %2F"},
+        {"rtsp://h/x", NULL}, {"rtsp://h:554/x", NULL}, {"rtsp://h:/x", NULL}, {"RTSPS://u:p@h:322", NULL}, {"rtsp://u:p@ss@h/x", NULL},
+        {"rtsp://[::1]/x", NULL}, {"rtsp://u:p@[fe80::1]:554/x", NULL}, {"http://h/mail@example", NULL}, {"rtsp://u:1/2@h/x", NULL},
+        {"udp://:1234", NULL}, {"udp://@239.0.0.1:1234", NULL}, {"srt://:9000?mode=listener", NULL}, {"rtsp://h:1/x:99999", NULL},
+        {"/clips/a:b.mp4", NULL}, {"file:x", NULL}, {"file:///x", NULL}, {"c:99999/x", NULL}, {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error err = {""};
+        int r = source_check(cases[i].url, &err);
+        ck_assert_msg(r == (cases[i].cause ? -EINVAL : 0), "%s: %d %s", cases[i].url, r, err.text);
+        ck_assert_msg(!cases[i].cause || strstr(err.text, cases[i].cause), "%s: %s", cases[i].url, err.text);
+        ck_assert_msg(!strstr(err.text, "pa/ss") && !strstr(err.text, "ss@"), "%s", err.text);
+    }
+}
+END_TEST
+
 int main(void)
 {
     clips_open();
     source_set_log(NULL);
     TCase *tc = tcase_create("source_url");
+    tcase_add_test(tc, addresses_that_no_camera_has);
     tcase_add_test(tc, which_are_live);
     tcase_add_test(tc, names);
     tcase_add_test(tc, log_lines_are_whole_and_redacted);
