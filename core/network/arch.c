@@ -11,7 +11,7 @@ enum { MAX_CHANNELS = 1 << 16, MAX_EXTENT = 64, MAX_AXIS = 1 << 14, MAX_SLOTS = 
 #define MOST 1e3f               /* of mean, std and slope */
 #define LEAST_DIVISOR 1e-3f     /* of std */
 #define LEAST_TEMPERATURE 1e-4f
-#define MOST_TEMPERATURE 1e4f
+#define MOST_TEMPERATURE 1e6f
 
 static const char axis_name[3][8] = {"frames", "rows", "columns"};
 

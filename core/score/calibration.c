@@ -65,7 +65,7 @@ void calibration_lower(struct calibration *c, double by)
 {
     assert(c->has_score && c->has_tail && by >= 0);
     for (int i = 0; i < c->score.conditions; i++)
-        c->score.condition[i].rare.share *= exp(by);
+        c->score.condition[i].rare.share = fmin(c->score.condition[i].rare.share * exp(by), PARETO_MOST_SHARE);
     c->tail.run = calibration_runs(&c->score);
     c->tail.window.level -= by;
     for (int i = 0; i < TAIL_QUANTILES; i++)

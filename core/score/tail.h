@@ -16,8 +16,10 @@
 /* P(score > level + x) = share * (1 + shape * x / scale)^(-1 / shape), or share * exp(-x / scale) for shape 0. share is a
  * probability, or a rate such as runs per hour: the user of the struct says which. */
 struct pareto {
-    double level, share, scale, shape;      /* scale > 0, -0.5 <= shape <= 0.5 */
+    double level, share, scale, shape;      /* 0 < share <= PARETO_MOST_SHARE, scale > 0, -0.5 <= shape <= 0.5 */
 };
+/* A share may be far above 1: lowering all scores by x multiplies it by exp(x). */
+#define PARETO_MOST_SHARE 1e40
 
 enum { TAIL_QUANTILES = 33 };
 

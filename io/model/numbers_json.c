@@ -74,7 +74,7 @@ int pareto_check(const struct pareto *p, const char *where, struct error *err)
 {
     int r = number_check(p->level, -NUMBER_MOST, NUMBER_MOST, "level", err);
     if (r == 0)
-        r = number_check(p->share, 1e-12, 1e12, "share", err);
+        r = number_check(p->share, 1 / PARETO_MOST_SHARE, PARETO_MOST_SHARE, "share", err);
     if (r == 0)
         r = number_check(p->scale, NUMBER_LEAST, NUMBER_MOST, "scale", err);
     if (r == 0 && !(p->shape == 0 || (fabs(p->shape) >= LEAST_SHAPE && fabs(p->shape) <= 0.5)))

@@ -243,7 +243,7 @@ START_TEST(refuses_scores_and_tails)
         {"\"shape\":0.25", "\"shape\":0.75", "tail: run: shape: expected 0, or 1e-06 to 0.5 or its negative, got 0.75"},
         {"\"shape\":0.25", "\"shape\":1e-310", "tail: run: shape: expected 0, or 1e-06 to 0.5 or its negative, got 1e-310"},
         {"\"shape\":0.25", "\"shape\":-1e-7", "tail: run: shape: expected 0, or 1e-06 to 0.5 or its negative, got -1e-07"},
-        {"\"share\":0.05", "\"share\":0", "tail: window: share: expected a number from 1e-12 to 1e+12, got 0"},
+        {"\"share\":0.05", "\"share\":0", "tail: window: share: expected a number from 1e-40 to 1e+40, got 0"},
         {"\"runs\":3", "\"runs\":-3", "tail: expected windows of 1 or more, runs of 0 or more"},
         {"\"runs\":3", "\"runs\":1e300", "tail: runs: expected a count"},
         {"[0,", "[", "tail: quantiles: expected a list of 33 numbers"},
