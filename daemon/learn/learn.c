@@ -18,6 +18,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
+#include "daemon/learn/display.h"
 #include "daemon/learn/inputs.h"
 #include "daemon/learn/learner.h"
 #include "daemon/learn/recorder.h"
@@ -66,50 +67,6 @@ static void give_way(void)
     setpriority(PRIO_PROCESS, 0, 19);
     sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
-}
-
-/* ---- progress ---------------------------------------------------------------------------------------------------- */
-
-struct display {
-    bool terminal;
-    int64_t started_us, shown_us, deadline_us;
-    double mse, entropy;        /* sums since the last line */
-    long steps, windows_shown;
-    int64_t last_us;
-};
-
-static void show_progress(void *arg, const struct learner_progress *p)
-{
-    struct display *d = arg;
-    int64_t now = monotonic_us();
-    d->mse += p->loss.mse;
-    d->entropy += p->loss.entropy;
-    d->steps++;
-    if (now - d->shown_us < (d->terminal ? 500000 : 10000000))
-        return;
-    double n = (double)d->steps, cubes = (double)(p->windows_learned - d->windows_shown) / ((double)(now - d->last_us) * 1e-6);
-    double left = p->progress > 0 ? p->seconds * (1 - p->progress) / p->progress : 0;
-    if (d->terminal) {
-        char bar[31];
-        int done = (int)(30 * p->progress);
-        memset(bar, '-', 30);
-        memset(bar, '#', (size_t)(done < 30 ? done : 30));
-        bar[30] = 0;
-        fprintf(stderr, "\r[%s] step %ld  error %.5f  slots %d (%.0f)  %.1f cubes/s  %d:%02d left \033[K", bar,
-                p->step, d->mse / n, p->health.used, p->health.effective, cubes, (int)left / 60, (int)left % 60);
-    } else {
-        struct log_number step, mse, entropy, slots, effective, reseeded, dead, shrink, rate, left_s;
-        log_event(LOG_INFO, "learning", "step", log_int(&step, p->step), "error", log_real(&mse, d->mse / n), "entropy",
-                  log_real(&entropy, d->entropy / n), "slots_used", log_int(&slots, p->health.used), "slots_effective",
-                  log_real(&effective, p->health.effective), "slots_reseeded", log_int(&reseeded, p->slots_reseeded),
-                  "queries_dead", log_real(&dead, p->health.dead), "shrink", log_real(&shrink, p->shrink),
-                  "cubes_per_s", log_real(&rate, cubes), "left_s",
-                  log_real(&left_s, round(left)), NULL);
-    }
-    d->mse = d->entropy = 0;
-    d->steps = 0;
-    d->shown_us = d->last_us = now;
-    d->windows_shown = p->windows_learned;
 }
 
 /* ---- steps of the command ---------------------------------------------------------------------------------------- */
@@ -380,11 +337,10 @@ static int learn(const struct learn *o, struct error *err)
                   "an interrupted run left it, and --resume is not given; it will be overwritten", NULL);
     model_init(model, (uint64_t)o->seed);
     struct parallel parallel = parallel_threads_parallel(threads);
-    struct display display = {.terminal = isatty(STDERR_FILENO), .last_us = monotonic_us()};
-    display.shown_us = display.terminal ? 0 : display.last_us;
-    r = learner_run(&result, model, footage, &options, &parallel, show_progress, &display, err);
-    if (display.terminal)
-        fputc('\n', stderr);
+    struct display display;
+    display_begin(&display);
+    r = learner_run(&result, model, footage, &options, &parallel, display_show, &display, err);
+    display_end(&display);
     if (r == -EINTR && access(checkpoint, F_OK) == 0)
         error_set(err, r, "interrupted; the same command with --resume continues from %s", checkpoint);
     if (r == -EDOM)             /* resuming would fail in the same way */
