@@ -99,6 +99,7 @@ struct batch {
     struct training *training;
     const size_t *first;        /* first frame of each window */
     atomic_int failed;          /* first negative errno of a thread; 0: none */
+    struct error fault;         /* its text; the thread that set `failed` wrote it */
 };
 
 static void set_window(void *arg, int i, int worker)
@@ -109,10 +110,10 @@ static void set_window(void *arg, int i, int worker)
     const uint8_t *frames[ARCH_MAX_FRAMES];
     struct error err;
     int r = read_window(l, b->first[i], l->batch + (size_t)i * (size_t)l->length * l->frame_size, frames, &err);
-    if (r < 0)
-        atomic_compare_exchange_strong(&b->failed, &(int){0}, r);
-    else
+    if (r == 0)
         training_window(b->training, i, frames);
+    else if (atomic_compare_exchange_strong(&b->failed, &(int){0}, r))
+        b->fault = err;
 }
 
 /* Reads the n windows that begin at first[0] … first[n - 1] into the training's batch, on all threads. */
@@ -122,7 +123,7 @@ static int set_batch(const struct learner *l, struct training *training, const s
     struct batch b = {.learner = l, .training = training, .first = first};
     parallel->run(parallel, n, set_window, &b);
     int r = atomic_load(&b.failed);
-    return r < 0 ? error_set(err, r, "the footage cannot be read any more: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(err, r, "the footage cannot be read any more: %s", b.fault.text) : 0;
 }
 
 static bool stopped(const struct learner *l)

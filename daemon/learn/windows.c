@@ -22,6 +22,7 @@ struct windows_work {
     const size_t *which;
     struct ranges_seen *seen;   /* [threads] while ranges are measured; NULL while windows are */
     atomic_int failed;          /* first negative errno of a thread; 0: none */
+    struct error fault;         /* its text; the thread that set `failed` wrote it */
 };
 
 static size_t most_windows(const struct footage_part *part, int stride)
@@ -159,7 +160,8 @@ static void measure(void *arg, int i, int worker)
         frames[t] = work->pixels[worker] + (size_t)t * work->frame_size;
     int r = footage_read(work->options.footage, w->first[k], (size_t)work->length, work->pixels[worker], &err);
     if (r < 0) {
-        atomic_compare_exchange_strong(&work->failed, &(int){0}, r);
+        if (atomic_compare_exchange_strong(&work->failed, &(int){0}, r))
+            work->fault = err;
         return;
     }
     if (work->seen) {
@@ -183,7 +185,7 @@ static int run(struct windows *windows, const size_t *which, size_t n, struct er
     if (work->options.stop && atomic_load(work->options.stop))
         return error_set(err, -EINTR, "interrupted");
     int r = atomic_load(&work->failed);
-    return r < 0 ? error_set(err, r, "the footage cannot be read any more: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(err, r, "the footage cannot be read any more: %s", work->fault.text) : 0;
 }
 
 int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret,
