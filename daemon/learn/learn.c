@@ -33,6 +33,7 @@ struct size {
 
 struct learn {
     struct option_list inputs, calibrate;
+    char *checkpoint, *kept;    /* files beside the output: the checkpoint, and the recording or footage beyond the memory */
     const char *output, *arch_file, *config_file, *camera_name;
     int profile;                /* for arch_profile_name() */
     double hours;               /* 0: not given */
@@ -136,19 +137,22 @@ static int split(struct learner_options *ret, struct footage *footage, size_t n_
     return r < 0 ? error_prefix(err, r, "--calibrate") : 0;
 }
 
+/* A checkpoint belongs to the footage that was learned from. Once frames of the recording are lost, no run can use it. */
+static void drop_old_checkpoint(const struct learn *o, const struct footage *footage)
+{
+    uint64_t bytes;
+    if (footage_lost(footage, &bytes) > 0 && unlink(o->checkpoint) == 0)
+        log_event(LOG_WARNING, "checkpoint_removed", "path", o->checkpoint, "reason",
+                  "the recording has lost frames since it was written; learning starts anew", NULL);
+}
+
 /* Fills the footage from the camera or from the inputs. */
-static int fill(struct footage *footage, const struct learn *o, const char *path, struct error *err)
+static int fill(struct footage *footage, const struct learn *o, struct error *err)
 {
     if (!o->camera)
         return inputs_read(&o->inputs, footage, err);
-    struct log_number there;
-    log_event(LOG_INFO, "recording", "camera", o->camera->name, "path", path, "seconds",
-              log_real(&there, footage_seconds(footage)), NULL);
-    int r = recorder_run(footage, o->camera, o->hours * 3600, &stop, err);
-    if (r == -EINTR)
-        return error_set(err, r, "interrupted with %.2f hours recorded; the same command with --resume continues %s",
-                         footage_seconds(footage) / 3600, path);
-    return r < 0 ? error_prefix(err, r, "camera %s", o->camera->name) : 0;
+    drop_old_checkpoint(o, footage);
+    return recorder_run(footage, o->camera, o->kept, o->hours * 3600, &stop, err);
 }
 
 /* Returns true if the network takes the aspect of the camera's pictures: a profile for CPUs does, unless --size or --arch
@@ -167,20 +171,17 @@ static void fit_size(void *arg, int *width, int *height)
 static int read_footage(struct footage **ret, struct learner_options *ranges, const struct learn *o, struct arch *arch,
                         struct error *err)
 {
-    char *path = NULL;
-    if (asprintf(&path, "%s.%s", o->output, o->camera ? "recording" : "footage") < 0)
-        return error_set(err, -ENOMEM, "out of memory");
     bool fits = fits_camera(o);
     const struct footage_options options = {.width = fits ? 0 : arch->width, .height = fits ? 0 : arch->height,
                                             .fit = fit_size, .arg = arch, .fps = o->fps,
-                                            .max_bytes = (size_t)o->max_memory_mib << 20, .path = path, .keep = o->camera,
+                                            .max_bytes = (size_t)o->max_memory_mib << 20, .path = o->kept, .keep = o->camera,
                                             .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped,
                                             .stop = &stop};
     struct footage *footage = NULL;
     int r = 0;
-    if (o->camera && !o->resume && access(path, F_OK) == 0)
-        r = error_set(err, -EEXIST, "%s: there is a recording already; continue it with --resume, or remove it", path);
-    if (r < 0 || (r = footage_open(&footage, &options, err)) < 0 || (r = fill(footage, o, path, err)) < 0)
+    if (o->camera && !o->resume && access(o->kept, F_OK) == 0)
+        r = error_set(err, -EEXIST, "%s: there is a recording already; continue it with --resume, or remove it", o->kept);
+    if (r < 0 || (r = footage_open(&footage, &options, err)) < 0 || (r = fill(footage, o, err)) < 0)
         goto fail;
     size_t n_inputs = footage_frames(footage);
     if ((r = inputs_read(&o->calibrate, footage, err)) < 0)
@@ -204,10 +205,8 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
         goto fail;
     }
     *ret = footage;
-    free(path);
     return 0;
 fail:
-    free(path);
     footage_close(footage);
     return r;
 }
@@ -304,12 +303,11 @@ static int learn(const struct learn *o, struct error *err)
     struct footage *footage = NULL;
     struct parallel_threads *threads = NULL;
     json_t *belonging = NULL;
-    char *checkpoint = NULL, *recording = NULL;
     struct learner_options options = {
         .batch = o->batch, .learning_rate = o->learning_rate, .alpha = o->entropy, .seed = (uint64_t)o->seed,
         .steps = o->steps, .deadline_us = o->minutes > 0 ? started + (int64_t)(o->minutes * 60e6) : 0,
         .alerts_a_day = o->alerts_a_day,
-        .checkpoint_s = o->checkpoint_s, .resume = o->resume, .stop = &stop,
+        .checkpoint = o->checkpoint, .checkpoint_s = o->checkpoint_s, .resume = o->resume, .stop = &stop,
     };
     struct learner_result result = {0};
     int r = new_file_check(o->output, err);
@@ -322,18 +320,13 @@ static int learn(const struct learn *o, struct error *err)
         error_set(err, r, "--threads %d: %s", o->threads, strerror(-r));
         goto out;
     }
-    if (asprintf(&checkpoint, "%s.checkpoint", o->output) < 0)
-        checkpoint = NULL;
-    if (asprintf(&recording, "%s.recording", o->output) < 0)
-        recording = NULL;
-    options.checkpoint = checkpoint;
     options.belongs = belonging = belongs(o, &options, &arch, footage);
-    if (!checkpoint || !recording || !belonging) {
+    if (!belonging) {
         r = error_set(err, -ENOMEM, "out of memory");
         goto out;
     }
-    if (!o->resume && access(checkpoint, F_OK) == 0)
-        log_event(LOG_WARNING, "checkpoint_ignored", "path", checkpoint, "reason",
+    if (!o->resume && access(o->checkpoint, F_OK) == 0)
+        log_event(LOG_WARNING, "checkpoint_ignored", "path", o->checkpoint, "reason",
                   "an interrupted run left it, and --resume is not given; it will be overwritten", NULL);
     model_init(model, (uint64_t)o->seed);
     struct parallel parallel = parallel_threads_parallel(threads);
@@ -341,10 +334,10 @@ static int learn(const struct learn *o, struct error *err)
     display_begin(&display);
     r = learner_run(&result, model, footage, &options, &parallel, display_show, &display, err);
     display_end(&display);
-    if (r == -EINTR && access(checkpoint, F_OK) == 0)
-        error_set(err, r, "interrupted; the same command with --resume continues from %s", checkpoint);
+    if (r == -EINTR && access(o->checkpoint, F_OK) == 0)
+        error_set(err, r, "interrupted; the same command with --resume continues from %s", o->checkpoint);
     if (r == -EDOM)             /* resuming would fail in the same way */
-        unlink(checkpoint);
+        unlink(o->checkpoint);
     if (r < 0)
         goto out;
     json_t *training = story(o, &options, &result, arch.memory.slots, footage);
@@ -352,9 +345,9 @@ static int learn(const struct learn *o, struct error *err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
     if (r == 0) {
-        unlink(checkpoint);
+        unlink(o->checkpoint);
         if (o->camera)
-            unlink(recording);
+            unlink(o->kept);
         report(o->output, &result, o->alerts_a_day);
         still_learner_report(result.still);
         report_surveys(&result, footage);
@@ -364,12 +357,10 @@ static int learn(const struct learn *o, struct error *err)
     }
 out:
     if (r < 0 && r != -EINTR && o->camera && footage)
-        log_event(LOG_NOTICE, "recording_kept", "path", recording ? recording : "", "reason",
+        log_event(LOG_NOTICE, "recording_kept", "path", o->kept, "reason",
                   "the same command with --resume learns from it", NULL);
     free(result.slot_use);
     free(result.still);
-    free(checkpoint);
-    free(recording);
     json_decref(belonging);
     parallel_threads_close(threads);
     model_close(model);
@@ -411,6 +402,16 @@ static int choose_camera(struct learn *o, const struct config *config, struct er
     return 0;
 }
 
+/* Names the files beside the output. */
+static int name_files(struct learn *o, struct error *err)
+{
+    if (asprintf(&o->checkpoint, "%s.checkpoint", o->output) < 0)
+        o->checkpoint = NULL;
+    if (asprintf(&o->kept, "%s.%s", o->output, o->camera ? "recording" : "footage") < 0)
+        o->kept = NULL;
+    return o->checkpoint && o->kept ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
 static int run(struct learn *o)
 {
     struct error err = {.text = "out of memory"};
@@ -423,8 +424,11 @@ static int run(struct learn *o)
         else if (r < 0)
             return 1;
     }
-    if (r < 0 || (config && (r = choose_camera(o, config, &err)) < 0) || (r = learn(o, &err)) < 0)
+    if (r < 0 || (config && (r = choose_camera(o, config, &err)) < 0) || (r = name_files(o, &err)) < 0 ||
+        (r = learn(o, &err)) < 0)
         command_failed(&learn_command, &err);
+    free(o->checkpoint);
+    free(o->kept);
     config_unref(config);
     return r < 0;
 }

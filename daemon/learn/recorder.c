@@ -48,8 +48,22 @@ static void wait_us(int64_t us, const atomic_bool *stop)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-int recorder_run(struct footage *footage, const struct config_camera *camera, double seconds, const atomic_bool *stop,
-                 struct error *err)
+static void show_start(const struct footage *footage, const struct config_camera *camera, const char *path)
+{
+    struct log_number there, frames, size, seconds;
+    uint64_t bytes;
+    size_t lost = footage_lost(footage, &bytes);
+    double fps = footage_fps(footage);
+    if (lost > 0)
+        log_event(LOG_WARNING, "recording_damaged", "path", path, "frames_lost", log_int(&frames, (long long)lost), "bytes_lost",
+                  log_int(&size, (long long)bytes), "seconds_lost", log_real(&seconds, fps > 0 ? (double)lost / fps : 0), "reason",
+                  "damaged pictures were left out; recording goes on", NULL);
+    log_event(LOG_INFO, "recording", "camera", camera->name, "path", path, "seconds",
+              log_real(&there, footage_seconds(footage)), NULL);
+}
+
+static int record(struct footage *footage, const struct config_camera *camera, double seconds, const atomic_bool *stop,
+                  struct error *err)
 {
     struct recorder recorder = {.camera = camera, .wanted_s = seconds};
     const struct source_options options = camera_settings_source(camera);
@@ -82,4 +96,15 @@ int recorder_run(struct footage *footage, const struct config_camera *camera, do
             return error_set(err, -EINTR, "interrupted");
     }
     return 0;
+}
+
+int recorder_run(struct footage *footage, const struct config_camera *camera, const char *path, double seconds,
+                 const atomic_bool *stop, struct error *err)
+{
+    show_start(footage, camera, path);
+    int r = record(footage, camera, seconds, stop, err);
+    if (r == -EINTR)
+        return error_set(err, r, "interrupted with %.2f hours recorded; the same command with --resume continues %s",
+                         footage_seconds(footage) / 3600, path);
+    return r < 0 ? error_prefix(err, r, "camera %s", camera->name) : 0;
 }

@@ -9,10 +9,11 @@
 #include "io/config/config.h"
 #include "io/footage/footage.h"
 
-/* Records until footage, which was opened with `keep`, holds `seconds` in all, or until a local file ends. Logs losses, and
- * once a minute how much is recorded. Returns 0; -EINTR once told to stop; -ENOENT or another errno if a file cannot be
- * played; -EFBIG or -ENOSPC if frames cannot be kept. err names the cause. */
-int recorder_run(struct footage *footage, const struct config_camera *camera, double seconds, const atomic_bool *stop,
-                 struct error *err);
+/* Records until footage, which was opened with `keep` at path, holds `seconds` in all, or until a local file ends. Logs how much
+ * is there and how much of it was damaged, losses of the stream, and once a minute how much is recorded. Returns 0; -EINTR once told
+ * to stop; -ENOENT or another errno if a file cannot be played; -EFBIG or -ENOSPC if frames cannot be kept. err names the
+ * cause. */
+int recorder_run(struct footage *footage, const struct config_camera *camera, const char *path, double seconds,
+                 const atomic_bool *stop, struct error *err);
 
 #endif

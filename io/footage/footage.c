@@ -132,16 +132,22 @@ static int begin_clip(struct footage *f, const char *input, struct error *err)
     return 0;
 }
 
-/* Opens the file of a recording and notes the frames that it holds already. */
+/* Opens the file of a recording and notes the frames that it holds already. Where damaged frames were left out, the sequence
+ * begins anew. */
 static int go_on(struct footage *f, struct error *err)
 {
     int r = open_pictures(f, err);
+    uint32_t skipped = 0;       /* frames of the sequence before it began anew */
     for (size_t i = 0; r == 0 && i < picture_file_count(f->pictures); i++) {
         uint32_t run;
         float interval_us;
         picture_file_numbers(f->pictures, i, &run, &interval_us);
+        if (run == 1 || !picture_file_follows(f->pictures, i)) {
+            skipped = run - 1;
+            interval_us = 0;
+        }
         if ((r = picture_file_read(f->pictures, i, f->frame, err)) == 0)
-            r = note(f, f->frame, run, interval_us, 0, err);
+            r = note(f, f->frame, run - skipped, interval_us, 0, err);
     }
     if (r == 0 && f->n > 0)
         f->clips = 1;
@@ -267,6 +273,12 @@ int footage_record(struct footage *footage, const char *url, const struct footag
 double footage_seconds(const struct footage *footage)
 {
     return footage->seconds;
+}
+
+size_t footage_lost(const struct footage *footage, uint64_t *bytes)
+{
+    *bytes = 0;
+    return footage->pictures ? picture_file_lost(footage->pictures, bytes) : 0;
 }
 
 int footage_open(struct footage **ret, const struct footage_options *options, struct error *err)

@@ -27,7 +27,8 @@ struct header {
 };
 
 struct record {
-    uint32_t size, crc, run;    /* size: of the picture that follows; crc: over the picture, run and interval */
+    uint32_t size, crc, run;    /* size: of the picture that follows; crc: over the picture, run and interval; run 0: it was
+                                 * damaged, and is left out */
     float interval;
 };
 
@@ -46,7 +47,9 @@ struct picture_file {
     struct picture_file_options options;
     char *path;
     int fd;
-    uint64_t end;               /* of the last whole record in the file */
+    uint64_t end;               /* of the last sound record in the file */
+    size_t lost;                /* pictures that opening left out, */
+    uint64_t lost_bytes;        /* and their bytes */
     size_t n, room;
     struct entry *entries;
     AVCodecContext *encoder;
@@ -235,7 +238,56 @@ int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t 
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-/* Checks that an existing file has the header that a new one would get, and lists its whole records. */
+/* Reads bytes that the file has. */
+static int read_all(int fd, void *data, size_t size, uint64_t offset)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pread(fd, (char *)data + done, size - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+/* Notes the sound records up to `size`, and marks those whose picture is damaged. data: room for `most` bytes. */
+static int scan_records(struct picture_file *file, uint64_t size, uint8_t *data, size_t most)
+{
+    struct record record;
+    uint64_t at = file->end, first = at;
+    int r = 0;
+    while (r == 0 && at + sizeof record <= size) {
+        if ((r = read_all(file->fd, &record, sizeof record, at)) < 0)
+            break;
+        uint64_t next = at + sizeof record + record.size;
+        if (record.size == 0 || record.size > most || next > size)
+            break;
+        if ((r = read_all(file->fd, data, record.size, at + sizeof record)) < 0)
+            break;
+        if (crc_of(&record, data) != record.crc) {
+            file->lost++;
+            file->lost_bytes += next - at;
+            record.run = 0;
+            record.interval = 0;
+            record.crc = crc_of(&record, data);
+            r = write_all(file->fd, &record, sizeof record, at);
+        } else if (record.run > 0) {
+            file->end = at;
+            r = note(file, &record);
+        }
+        at = next;
+    }
+    if (at < size) {
+        uint64_t mean = file->n > 0 ? (file->end - first) / file->n : size;
+        file->lost += (size_t)((size - at + mean - 1) / mean);
+        file->lost_bytes += size - at;
+    }
+    return r;
+}
+
+/* Checks that an existing file has the header that a new one would get, and all of its records. */
 static int scan(struct picture_file *file, const void *expected, size_t header_size, uint64_t size, struct error *err)
 {
     unsigned char found[sizeof(struct header) + MAX_TABLES];
@@ -244,15 +296,21 @@ static int scan(struct picture_file *file, const void *expected, size_t header_s
                          "remove it to begin anew", file->path, file->options.width, file->options.height,
                          file->options.fps);
     file->end = header_size;
-    struct record record;
-    while (pread(file->fd, &record, sizeof record, (off_t)file->end) == (ssize_t)sizeof record && record.size > 0 &&
-           file->end + sizeof record + record.size <= size) {
-        int r = note(file, &record);
-        if (r < 0)
-            return failed(file, r, "can't be read", err);
-    }
-    /* Drop a record that was cut: once others are written over it, its rest could be read as a record behind them. */
-    return ftruncate(file->fd, (off_t)file->end) < 0 ? failed(file, -errno, "can't be cut to its whole records", err) : 0;
+    /* A Huffman code has at most 32 bits, so that no picture takes more than four times its pixels. */
+    size_t most = 4 * (size_t)file->options.width * (size_t)file->options.height + 65536;
+    uint8_t *data = malloc(most);
+    if (!data)
+        return failed(file, -ENOMEM, "can't be read", err);
+    posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    int r = scan_records(file, size, data, most);
+    posix_fadvise(file->fd, 0, 0, POSIX_FADV_NORMAL);
+    free(data);
+    if (r < 0)
+        return failed(file, r, "can't be read", err);
+    /* Cut the rest: once pictures are written over it, what is left of it could be read as a record behind them. */
+    if (ftruncate(file->fd, (off_t)file->end) < 0)
+        return failed(file, -errno, "can't be cut to its sound pictures", err);
+    return 0;
 }
 
 /* Opens the file that stays, or creates it. Never follows a symbolic link. */
@@ -374,6 +432,19 @@ size_t picture_file_count(const struct picture_file *file)
 size_t picture_file_bytes(const struct picture_file *file)
 {
     return file->end;
+}
+
+size_t picture_file_lost(const struct picture_file *file, uint64_t *bytes)
+{
+    if (bytes)
+        *bytes = file->lost_bytes;
+    return file->lost;
+}
+
+bool picture_file_follows(const struct picture_file *file, size_t i)
+{
+    const struct entry *e = &file->entries[i];
+    return i > 0 && e[-1].offset + sizeof e->record + e[-1].record.size == e->offset;
 }
 
 void picture_file_numbers(const struct picture_file *file, size_t i, uint32_t *run, float *interval)

@@ -5,8 +5,13 @@
  * pixels. One core writes 500 MB of pixels a second and reads 190; training reads about 10.
  *
  * Layout, little-endian: a header with the pictures' size, their rate and the codec's tables; then one record per picture.
- * A record is the picture's length, a checksum, the caller's two numbers, and the picture. A file that was cut keeps all of
- * its whole records: opening it again drops the rest.
+ * A record is the picture's length, a checksum, the caller's two numbers, and the picture.
+ *
+ * A file that stays is checked when it is opened again: every record is read, and its checksum compared. A damaged picture is left
+ * out, and the pictures before and behind it are kept. The file is cut behind its last sound record. If the length in a record is
+ * damaged, what follows cannot be found, and is cut too. A picture that is left out gets the number run = 0 and a new checksum, so
+ * that it is reported once. This took 11 s for 4.9 GB (200,000 pictures of 176x96) from memory and 23 s from the disk, on a busy
+ * machine; decoding them took 60 s.
  *
  * One thread adds. While none adds, any number of threads read at once. */
 #ifndef MEMAED_IO_FOOTAGE_PICTURE_FILE_H
@@ -29,8 +34,8 @@ struct picture_file_options {
 };
 
 /* Creates the file at path, or continues it. 0; -EINVAL: with keep, the existing file is not one of pictures of this size
- * and rate; -EBUSY: another process has it open; another -errno; -ENOMEM. err names path and cause; *ret is untouched
- * then. */
+ * and rate; -EBUSY: another process has it open; another -errno (a file that the disk cannot read is left as it is); -ENOMEM. err
+ * names path and cause; *ret is untouched then. */
 int picture_file_open(struct picture_file **ret, const char *path, const struct picture_file_options *options,
                       struct error *err);
 void picture_file_close(struct picture_file *file);             /* takes NULL */
@@ -40,14 +45,21 @@ void picture_file_close(struct picture_file *file);             /* takes NULL */
  * it open. */
 int picture_file_size(const char *path, int *width, int *height, struct error *err);
 
-/* Adds a picture, pixels [height * width], with two numbers of the caller's. 0; -EFBIG: the file would exceed max_bytes;
+/* What opening left out of the file because it was damaged. Returns the pictures: those with a bad checksum are counted, those that
+ * were cut are estimated from their bytes. bytes may be NULL. */
+size_t picture_file_lost(const struct picture_file *file, uint64_t *bytes);
+
+/* Adds a picture, pixels [height * width], with two numbers of the caller's; run > 0. 0; -EFBIG: the file would exceed max_bytes;
  * another -errno, such as -ENOSPC. Nothing was added then. */
 int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t run, float interval, struct error *err);
 size_t picture_file_count(const struct picture_file *file);
+/* Returns true if picture i < count stands directly behind picture i - 1 in the file; false: it is the first, or damaged pictures
+ * between the two were left out. */
+bool picture_file_follows(const struct picture_file *file, size_t i);
 /* The caller's numbers of picture i < count. Not while another thread adds. */
 void picture_file_numbers(const struct picture_file *file, size_t i, uint32_t *run, float *interval);
-/* Reads picture i < count into pixels [height * width], the caller's. 0; -EIO: the picture is damaged (its checksum
- * differs); another -errno, with the cause in err. Any thread, several at once, but not while another thread adds. */
+/* Reads picture i < count into pixels [height * width], the caller's. 0; -EIO: the picture has been damaged since it was added, or
+ * since the file was opened (its checksum differs); another -errno, with the cause in err. Any thread, several at once, but not while another thread adds. */
 int picture_file_read(struct picture_file *file, size_t i, uint8_t *pixels, struct error *err);
 size_t picture_file_bytes(const struct picture_file *file);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`learn` from a camera whose recording is damaged."""
+"""`learn` from a camera: damage of the recording costs what is damaged alone."""
 import json
 import os
 import struct
@@ -7,7 +7,7 @@ import subprocess
 
 import harness
 import learning
-from learning import DISC, SMALL
+from learning import DISC, SMALL, metadata
 
 
 class Recording(learning.Case):
@@ -32,6 +32,9 @@ class Recording(learning.Case):
         self.addCleanup(lambda: (process.kill(), process.communicate()))
         return process
 
+    def event(self, log, name):
+        return harness.parse_line(next(x for x in log.splitlines() if f"event={name} " in x))
+
     def records(self):
         """Where each record of the recording begins, and where the last one ends."""
         with open(self.recording, "rb") as f:
@@ -52,8 +55,34 @@ class Recording(learning.Case):
             f.seek(at)
             f.write(bytes([byte ^ 1]))
 
+    def check_folder(self):
+        """The model is there, and nothing else that learn made."""
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("gate")], ["gate.safetensors"])
+
+    def test_damage(self):
+        """A run is killed. Then a picture in the middle is damaged, and the last one is cut. The next run goes on without them."""
+        process = self.begin(*self.arguments(3600))
+        harness.wait_for("recording", lambda: os.path.exists(self.recording) and len(self.records()) > 45, 30)
+        process.kill()
+        process.communicate()
+        records = self.records()
+        self.damage(records[5] - 1)                 # the last byte of picture 4
+        os.truncate(self.recording, records[-1] - 7)
+        done = harness.run(*self.arguments(12, "--resume"), timeout=60)
+        self.assertEqual(done.code, 0, done.err)
+        damaged = self.event(done.err, "recording_damaged")
+        self.assertEqual((damaged["path"], damaged["frames_lost"]), (self.recording, "2"))
+        self.assertEqual(int(damaged["bytes_lost"]), records[5] - records[4] + records[-1] - records[-2] - 7)
+        self.assertAlmostEqual(float(damaged["seconds_lost"]), 0.2, delta=0.01)
+        kept = float(self.event(done.err, "recording")["seconds"])
+        self.assertAlmostEqual(kept, (len(records) - 1 - 2 - 2) / 10, delta=0.05)      # two frames less, in two sequences
+        frames = int(self.event(done.err, "footage")["frames"])
+        self.assertTrue(121 <= frames <= 124, frames)      # 12 s in three sequences
+        self.assertEqual(json.loads(metadata(self.model)["memae.training"])["frames"], frames)
+        self.check_folder()
+
     def test_damage_while_learning(self):
-        """The run ends and names the picture."""
+        """The run ends and names the picture. The next one learns without it, and not from the checkpoint of the whole recording."""
         checkpoint = f"{self.model}.checkpoint"
         process = self.begin(*self.arguments(10, "--checkpoint", "0", "--threads", "2", steps=3000))
         harness.wait_for("checkpoint", lambda: os.path.exists(checkpoint) or process.poll() is not None, 60)
@@ -63,6 +92,11 @@ class Recording(learning.Case):
         self.assertIn(f"the footage cannot be read any more: {self.recording}: picture 20 is damaged", err)
         self.assertIn("event=recording_kept", err)
         self.assertTrue(os.path.exists(checkpoint))
+        done = harness.run(*self.arguments(10, "--resume"), timeout=60)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertEqual(self.event(done.err, "recording_damaged")["frames_lost"], "1")
+        self.assertEqual(self.event(done.err, "checkpoint_removed")["path"], checkpoint)
+        self.check_folder()
 
 
 if __name__ == "__main__":

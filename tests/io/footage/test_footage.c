@@ -255,6 +255,45 @@ START_TEST(recordings_go_on)
 }
 END_TEST
 
+/* A recording with a damaged frame goes on with the others. The sequence breaks where the frame was, each time it is opened. */
+START_TEST(recordings_leave_out_damage)
+{
+    const struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 100};
+    uint64_t bytes, identity = 0;
+    struct stat st;
+    clip_levels("long.nut", 40, W, H, 10, "");
+    unlink(clip_path("kept"));
+    open_kept(10, 1 << 24);
+    ck_assert_int_eq(stat(clip_path("kept"), &st), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
+    ck_assert_uint_eq(footage_lost(footage, &bytes), 0);
+    ck_assert_uint_eq(bytes, 0);
+    close_footage();
+    FILE *file = fopen(clip_path("kept"), "r+");
+    long at = (long)st.st_size;
+    uint32_t record = 0;        /* size of the picture in it; 16 bytes stand before each */
+    for (int i = 0; i <= 18; i++, at += i <= 18 ? 16 + (long)record : 0)
+        ck_assert(file && fseek(file, at, SEEK_SET) == 0 && fread(&record, sizeof record, 1, file) == 1);
+    ck_assert(fseek(file, at + 17, SEEK_SET) == 0 && fputc(0x5a, file) >= 0 && fclose(file) == 0);
+    for (int opened = 0; opened < 2; opened++) {
+        open_kept(10, 1 << 24);
+        ck_assert_uint_eq(footage_lost(footage, &bytes), opened == 0);
+        ck_assert_uint_eq(bytes, opened == 0 ? 16 + record : 0);
+        ck_assert_uint_eq(footage_frames(footage), 39);
+        ck_assert_double_eq_tol(footage_seconds(footage), 3.7, 1e-4);
+        ck_assert(opened == 0 || footage_identity(footage) == identity);
+        identity = footage_identity(footage);
+        for (size_t i = 0; i < 39; i++)
+            ck_assert_int_eq(*frame(i), (int)(i < 18 ? i : i + 1));
+        for (size_t i = 0; i + 16 <= 39; i++)
+            ck_assert(footage_window_ok(footage, i, 16) == (i <= 2 || i >= 18));
+    }
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
+    ck_assert_uint_eq(footage_frames(footage), 79);
+    unlink(clip_path("kept"));
+}
+END_TEST
+
 static int fits;
 
 static void half(void *arg, int *width, int *height)
@@ -465,6 +504,7 @@ int main(void)
         tcase_add_test(tc, folders_of_videos);
         tcase_add_test(tc, memory_is_bounded);
         tcase_add_test(tc, recordings_go_on);
+        tcase_add_test(tc, recordings_leave_out_damage);
         tcase_add_test(tc, the_first_picture_decides_the_size);
         tcase_add_test(tc, recordings_keep_their_size);
         tcase_add_test(tc, recordings_that_come_in_between);
