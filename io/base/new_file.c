@@ -102,9 +102,7 @@ int new_file_write(struct new_file *file, const void *data, size_t size, struct 
     return 0;
 }
 
-/* Syncs the folder, so that the new name survives a power cut. Some file systems (FAT, some of the network) cannot do this.
- * Such a failure is no error, because the file is complete and has its name by now. */
-static void sync_folder(const char *path)
+void new_file_sync_folder(const char *path)
 {
     char copy[PATH_MAX];
     snprintf(copy, sizeof copy, "%s", path);
@@ -126,7 +124,7 @@ int new_file_commit(struct new_file *file, struct error *err)
         return r;
     }
     close(file->fd);
-    sync_folder(file->path);
+    new_file_sync_folder(file->path);
     return 0;
 }
 

@@ -34,6 +34,10 @@ int new_file_write(struct new_file *file, const void *data, size_t size, struct 
 int new_file_commit(struct new_file *file, struct error *err);
 void new_file_abandon(struct new_file *file);
 
+/* Syncs the folder of path, so that a name in it survives a power cut. Some file systems (FAT, some of the network) cannot do this.
+ * Such a failure is no error, because the file has its name by now. */
+void new_file_sync_folder(const char *path);
+
 /* Checks early that a file can be written to path: begins one and abandons it. */
 int new_file_check(const char *path, struct error *err);
 

@@ -11,6 +11,9 @@
 #include "io/footage/sources.h"
 #include "io/video/source.h"
 
+/* How often a recording is synced. A power cut then costs half a minute, and what comes while the disk is slow to sync. */
+#define SYNC_US INT64_C(30000000)
+
 struct footage {
     struct footage_options options;
     size_t frame_size, n, room, clips, corrupt;
@@ -42,7 +45,7 @@ static int open_pictures(struct footage *f, struct error *err)
 {
     const struct picture_file_options options = {.width = f->options.width, .height = f->options.height,
                                                  .fps = f->options.fps, .max_bytes = f->options.max_disk_bytes,
-                                                 .keep = f->options.keep};
+                                                 .keep = f->options.keep, .sync_us = f->options.keep ? SYNC_US : 0};
     return picture_file_open(&f->pictures, f->options.path, &options, err);
 }
 
@@ -233,6 +236,14 @@ static int play(struct footage *f, const char *input, const struct footage_strea
     source_close(source);
     if (enough || r == 0)
         f->clips++;
+    if (f->options.keep && *kept && f->pictures) {
+        struct error fault;
+        int synced = picture_file_sync(f->pictures, &fault);
+        if (synced < 0) {
+            *kept = false;
+            return error_set(err, synced, "%s", fault.text);
+        }
+    }
     return enough ? 1 : r;
 }
 

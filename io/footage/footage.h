@@ -24,7 +24,8 @@ struct footage_options {
     double fps;                 /* frames analysed a second; 0: every frame */
     size_t max_bytes;           /* of pixels in memory */
     const char *path;           /* of the file for the frames beyond max_bytes; NULL: none. It loses its name once open. */
-    bool keep;                  /* a recording: the file holds all frames, keeps its name, and is continued if it exists */
+    bool keep;                  /* a recording: the file holds all frames, keeps its name, and is continued if it exists. It is
+                                 * synced twice a minute while frames come, and when its source ends. */
     size_t max_disk_bytes;      /* of the file */
     void (*skipped)(const char *reason);        /* a file of a folder that is of no use is told here; NULL: it is a failure */
     const atomic_bool *stop;    /* becomes true: footage_add() and footage_record() return -EINTR; may be NULL */

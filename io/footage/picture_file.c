@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/base/clock.h"
 #include "io/base/lock.h"
 #include "io/base/new_file.h"
 
@@ -50,6 +51,8 @@ struct picture_file {
     uint64_t end;               /* of the last sound record in the file */
     size_t lost;                /* pictures that opening left out, */
     uint64_t lost_bytes;        /* and their bytes */
+    int64_t synced_us;          /* when the last sync began */
+    bool dirty;                 /* pictures were added since */
     size_t n, room;
     struct entry *entries;
     AVCodecContext *encoder;
@@ -226,14 +229,29 @@ int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t 
         return failed(file, -EIO, "can't compress", err);
     struct record record = {.size = (uint32_t)file->packet->size, .run = run, .interval = interval};
     record.crc = crc_of(&record, file->packet->data);
-    int r = 0;
-    if (file->end + sizeof record + record.size > file->options.max_bytes)
+    bool due = file->options.sync_us > 0 && monotonic_us() - file->synced_us >= file->options.sync_us;
+    int r = due ? picture_file_sync(file, err) : 0;
+    if (r < 0)
+        ;
+    else if (file->end + sizeof record + record.size > file->options.max_bytes)
         r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB on disk", file->path, file->options.max_bytes >> 20);
     else if ((r = write_all(file->fd, file->packet->data, record.size, file->end + sizeof record)) < 0 ||
              (r = write_all(file->fd, &record, sizeof record, file->end)) < 0 || (r = note(file, &record)) < 0)
         failed(file, r, "can't be written", err);
+    file->dirty = file->dirty || r == 0;
     av_packet_unref(file->packet);
     return r;
+}
+
+int picture_file_sync(struct picture_file *file, struct error *err)
+{
+    file->synced_us = monotonic_us();
+    if (!file->dirty)
+        return 0;
+    if (fdatasync(file->fd) < 0)
+        return failed(file, -errno, "can't be written to the disk", err);
+    file->dirty = false;
+    return 0;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
@@ -310,6 +328,7 @@ static int scan(struct picture_file *file, const void *expected, size_t header_s
     /* Cut the rest: once pictures are written over it, what is left of it could be read as a record behind them. */
     if (ftruncate(file->fd, (off_t)file->end) < 0)
         return failed(file, -errno, "can't be cut to its sound pictures", err);
+    file->dirty = file->lost > 0;
     return 0;
 }
 
@@ -373,9 +392,12 @@ int picture_file_open(struct picture_file **ret, const char *path, const struct 
         if ((r = write_all(file->fd, bytes, header_size, 0)) < 0)
             failed(file, r, "can't be written", err);
         file->end = header_size;
+        file->dirty = options->keep;
     }
-    if (r < 0)
+    if (r < 0 || (r = picture_file_sync(file, err)) < 0)
         goto fail;
+    if (options->keep)
+        new_file_sync_folder(path);
     *ret = file;
     return 0;
 fail:

@@ -13,6 +13,8 @@
  * that it is reported once. This took 11 s for 4.9 GB (200,000 pictures of 176x96) from memory and 23 s from the disk, on a busy
  * machine; decoding them took 60 s.
  *
+ * A power cut leaves what was synced: the file is synced when it is created, by picture_file_sync(), and while pictures are added.
+ *
  * One thread adds. While none adds, any number of threads read at once. */
 #ifndef MEMAED_IO_FOOTAGE_PICTURE_FILE_H
 #define MEMAED_IO_FOOTAGE_PICTURE_FILE_H
@@ -31,6 +33,7 @@ struct picture_file_options {
     size_t max_bytes;           /* of the file */
     bool keep;                  /* true: an existing file is continued, and the file stays after closing. false: the file is
                                  * beside path and loses its name at once, so that it never stays; what is at path stays. */
+    int64_t sync_us;            /* with keep: picture_file_add() syncs if the last sync is so long ago; 0: it never does */
 };
 
 /* Creates the file at path, or continues it. 0; -EINVAL: with keep, the existing file is not one of pictures of this size
@@ -50,8 +53,10 @@ int picture_file_size(const char *path, int *width, int *height, struct error *e
 size_t picture_file_lost(const struct picture_file *file, uint64_t *bytes);
 
 /* Adds a picture, pixels [height * width], with two numbers of the caller's; run > 0. 0; -EFBIG: the file would exceed max_bytes;
- * another -errno, such as -ENOSPC. Nothing was added then. */
+ * another -errno, such as -ENOSPC, also of a sync. Nothing was added then. */
 int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t run, float interval, struct error *err);
+/* Waits until all pictures are on the disk. 0, also at once if they are; -errno: pictures added since the last sync may be lost. */
+int picture_file_sync(struct picture_file *file, struct error *err);
 size_t picture_file_count(const struct picture_file *file);
 /* Returns true if picture i < count stands directly behind picture i - 1 in the file; false: it is the first, or damaged pictures
  * between the two were left out. */

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`learn` from a camera: damage of the recording costs what is damaged alone."""
+"""`learn` from a camera: what is recorded survives a power cut, and damage of the recording costs what is damaged alone."""
 import json
 import os
 import struct
@@ -97,6 +97,26 @@ class Recording(learning.Case):
         self.assertEqual(self.event(done.err, "recording_damaged")["frames_lost"], "1")
         self.assertEqual(self.event(done.err, "checkpoint_removed")["path"], checkpoint)
         self.check_folder()
+
+    def test_what_is_recorded_is_synced(self):
+        """The recording is synced once a half minute, and when it ends. A disk that takes two seconds for that costs no frame."""
+        library, log = self.path("slow_sync.so"), self.path("syncs")
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library,
+                        os.path.join(harness.HERE, "programs", "slow_sync.c")], check=True)
+        env = {"LD_PRELOAD": library, "MEMAED_TEST_SYNCS": log, "MEMAED_TEST_SYNC_MS": "2000"}
+        if "address" in harness.SAN:
+            env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        done = harness.run(*self.arguments(36), env=env, timeout=120)
+        self.assertEqual(done.code, 0, done.err)
+        with open(log, encoding="utf-8") as f:
+            syncs = [(float(at), int(size)) for at, size in map(str.split, f)]
+        sizes = [size for _, size in syncs]
+        self.assertEqual(len(syncs), 3, syncs)                  # the header, after 30 s, at the end
+        self.assertAlmostEqual(syncs[1][0] - syncs[0][0], 30, delta=1.5 * harness.SCALE)
+        self.assertTrue(sizes[0] < 2000 < 0.6 * sizes[2] < sizes[1] < sizes[2], sizes)
+        footage = self.event(done.err, "footage")
+        self.assertEqual((footage["frames"], footage["corrupt"]), ("361", "0"))        # 36 s in one sequence
+        self.assertNotIn("camera_lost", done.err)
 
 
 if __name__ == "__main__":

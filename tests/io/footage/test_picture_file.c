@@ -1,4 +1,5 @@
-/* Pictures of any size are read as they were added. A file that was cut or damaged is continued with all sound pictures. */
+/* Pictures of any size are read as they were added. A file that was cut or damaged is continued with all sound pictures. What was
+ * added is synced. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/rng.h"
@@ -16,6 +18,24 @@ static struct error err;
 static char path[] = "/tmp/memaed-picture-file-XXXXXX";
 
 enum { W = 48, H = 32, N = 20 };      /* of most files: width, height, pictures */
+
+static int data_syncs, folder_syncs;    /* how often the functions below were called */
+static bool disk_fails;
+
+/* These take the place of the C library's. */
+int fdatasync(int fd)
+{
+    data_syncs++;
+    errno = EIO;
+    return disk_fails ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+    folder_syncs += fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    return (int)syscall(SYS_fsync, fd);
+}
 
 /* Picture i, of n pixels: noise, a ramp, or one tone, in turn. */
 static void picture(uint8_t *pixels, size_t n, size_t i)
@@ -242,6 +262,60 @@ START_TEST(damage_after_opening)
 }
 END_TEST
 
+START_TEST(what_was_added_is_synced)
+{
+    struct picture_file_options options = {.width = W, .height = H, .fps = 10, .max_bytes = 1 << 20, .keep = true};
+    static const int64_t every[] = {0, 1, INT64_C(3600000000)};
+    for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) {
+        struct picture_file *file;
+        options.sync_us = every[i];
+        data_syncs = folder_syncs = 0;
+        ck_assert_int_eq(picture_file_open(&file, path, &options, &err), 0);
+        ck_assert(data_syncs == 1 && folder_syncs == 1);        /* the header and the name survive */
+        for (size_t k = 0; k < 10; k++) {
+            usleep(2);
+            add(file, W * H, k, k + 1);
+        }
+        ck_assert_int_eq(data_syncs - 1, every[i] == 1 ? 9 : 0);        /* the first had nothing before it */
+        int before = data_syncs;
+        ck_assert_int_eq(picture_file_sync(file, &err), 0);
+        ck_assert_int_eq(picture_file_sync(file, &err), 0);
+        ck_assert_int_eq(data_syncs, before + 1);
+        picture_file_close(file);
+        unlink(path);
+    }
+    options.keep = false;               /* what has no name is not synced */
+    struct picture_file *file = open_file(W, H, false, 1 << 20);
+    data_syncs = folder_syncs = 0;
+    add(file, W * H, 0, 10);
+    picture_file_close(file);
+    ck_assert(data_syncs == 0 && folder_syncs == 0);
+}
+END_TEST
+
+START_TEST(a_sync_that_fails)
+{
+    struct picture_file_options options = {.width = W, .height = H, .fps = 10, .max_bytes = 1 << 20, .keep = true, .sync_us = 1};
+    struct picture_file *file;
+    uint8_t pixels[W * H] = {0};
+    ck_assert_int_eq(picture_file_open(&file, path, &options, &err), 0);
+    add(file, W * H, 0, 3);
+    usleep(2);
+    disk_fails = true;
+    ck_assert_int_eq(picture_file_add(file, pixels, 4, 0, &err), -EIO);
+    disk_fails = false;
+    ck_assert_ptr_nonnull(strstr(err.text, "can't be written to the disk"));
+    ck_assert_uint_eq(picture_file_count(file), 3);
+    add(file, W * H, 3, 6);
+    picture_file_close(file);
+    file = open_file(W, H, true, 1 << 30);
+    check(file, W * H, 6);
+    picture_file_close(file);
+    unlink(path);
+}
+END_TEST
+
+
 START_TEST(the_size_of_what_is_there)
 {
     int w = 7, h = 7;
@@ -374,6 +448,8 @@ int main(void)
     tcase_add_test(tc, a_damaged_picture_is_left_out);
     tcase_add_test(tc, a_damaged_end_is_cut);
     tcase_add_test(tc, damage_after_opening);
+    tcase_add_test(tc, what_was_added_is_synced);
+    tcase_add_test(tc, a_sync_that_fails);
     tcase_add_test(tc, the_size_of_what_is_there);
     tcase_add_test(tc, disk_is_bounded);
     tcase_add_test(tc, through_no_link);
