@@ -74,6 +74,11 @@ static int record(struct footage *footage, const struct config_camera *camera, d
     if (getrandom(&seed, sizeof seed, 0) < 0)
         seed = (uint64_t)monotonic_us();
     backoff_init(&backoff, seed);
+    if (camera_settings_is_local_file(camera) && footage_seconds(footage) < seconds) {
+        int r = footage_clear(footage, err);
+        if (r < 0)
+            return r;
+    }
     while (footage_seconds(footage) < seconds) {
         int64_t started = monotonic_us();
         size_t before = footage_frames(footage);

@@ -14,6 +14,8 @@
 /* How often a recording is synced. A power cut then costs half a minute, and what comes while the disk is slow to sync. */
 #define SYNC_US INT64_C(30000000)
 
+#define NO_FRAMES UINT64_C(0xcbf29ce484222325)         /* the identity of empty footage */
+
 struct footage {
     struct footage_options options;
     size_t frame_size, n, room, clips, corrupt;
@@ -281,6 +283,17 @@ int footage_record(struct footage *footage, const char *url, const struct footag
     return r < 0 && r != -EINTR && kept ? 0 : r;
 }
 
+int footage_clear(struct footage *footage, struct error *err)
+{
+    int r = footage->pictures ? picture_file_clear(footage->pictures, err) : 0;
+    if (r < 0)
+        return r;
+    footage->n = footage->clips = footage->corrupt = 0;
+    footage->seconds = 0;
+    footage->identity = NO_FRAMES;
+    return 0;
+}
+
 double footage_seconds(const struct footage *footage)
 {
     return footage->seconds;
@@ -298,7 +311,7 @@ int footage_open(struct footage **ret, const struct footage_options *options, st
     if (!f)
         return error_set(err, -ENOMEM, "out of memory");
     f->options = *options;
-    f->identity = UINT64_C(0xcbf29ce484222325);
+    f->identity = NO_FRAMES;
     int width = options->width, height = options->height, r = 0;
     bool open_size = width == 0 && height == 0 && options->fit;
     if (open_size && options->keep)

@@ -73,6 +73,8 @@ struct footage_stream {
  * the cause in err, and may be tried again; -EINTR: stopped; another -errno: a frame could not be kept. */
 int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err);
 double footage_seconds(const struct footage *footage);  /* of unbroken sequences */
+/* Removes all frames of a recording. 0; -errno: they are still there. */
+int footage_clear(struct footage *footage, struct error *err);
 /* What opening left out of a recording because it was damaged: about how many frames, and their bytes in the file. The sequence
  * breaks there. */
 size_t footage_lost(const struct footage *footage, uint64_t *bytes);

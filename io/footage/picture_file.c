@@ -254,6 +254,18 @@ int picture_file_sync(struct picture_file *file, struct error *err)
     return 0;
 }
 
+int picture_file_clear(struct picture_file *file, struct error *err)
+{
+    if (file->n == 0)
+        return 0;
+    if (ftruncate(file->fd, (off_t)file->entries[0].offset) < 0)
+        return failed(file, -errno, "can't be cut", err);
+    file->end = file->entries[0].offset;
+    file->n = 0;
+    file->dirty = true;
+    return 0;
+}
+
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* Reads bytes that the file has. */

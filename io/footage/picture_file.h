@@ -57,6 +57,8 @@ size_t picture_file_lost(const struct picture_file *file, uint64_t *bytes);
 int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t run, float interval, struct error *err);
 /* Waits until all pictures are on the disk. 0, also at once if they are; -errno: pictures added since the last sync may be lost. */
 int picture_file_sync(struct picture_file *file, struct error *err);
+/* Removes all pictures. 0; -errno: they are still there. */
+int picture_file_clear(struct picture_file *file, struct error *err);
 size_t picture_file_count(const struct picture_file *file);
 /* Returns true if picture i < count stands directly behind picture i - 1 in the file; false: it is the first, or damaged pictures
  * between the two were left out. */

@@ -532,6 +532,20 @@ class Learn(learning.Case):
         self.assertEqual(done.code, 1)
         self.assertIn("none-such.mkv", done.err)
 
+    def test_resuming_a_file_as_camera(self):
+        """A file that is shorter than --hours is learned from once, however often the run is killed."""
+        config, model = self.configuration(self.normal)
+        whole = self.path("whole.safetensors")
+        args = self.camera_args(config, 5, "--steps", "200")
+        self.assertEqual(harness.run(*args, "--output", whole, timeout=60).code, 0)
+        self.assertEqual(self.interrupted(model, signal.SIGKILL, command=args)[0], -signal.SIGKILL)
+        done = harness.run(*args, "--resume", timeout=60)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("event=resumed", done.err)
+        self.assertIn("frames=150", done.err)
+        self.assertEqual(tensors(model), tensors(whole))
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("gate")], ["gate.safetensors"])
+
     def test_usage(self):
         self.assertEqual(harness.run("learn", "--config", "x", "--camera", "gate").code, 2)
         for args in (("--hours", "1"), ("--size", "50x50"), ("--size", "48"), ("--batch", "0"), ("--profile", "none")):

@@ -290,6 +290,14 @@ START_TEST(recordings_leave_out_damage)
     }
     ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
     ck_assert_uint_eq(footage_frames(footage), 79);
+    ck_assert_int_eq(footage_clear(footage, &err), 0);
+    ck_assert_uint_eq(footage_frames(footage), 0);
+    ck_assert_double_eq(footage_seconds(footage), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
+    ck_assert(footage_frames(footage) == 40 && footage_clips(footage) == 1 && footage_window_ok(footage, 24, 16));
+    identity = footage_identity(footage);
+    open_kept(10, 1 << 24);
+    ck_assert(footage_frames(footage) == 40 && footage_identity(footage) == identity);
     unlink(clip_path("kept"));
 }
 END_TEST

@@ -244,6 +244,26 @@ START_TEST(a_damaged_end_is_cut)
 }
 END_TEST
 
+START_TEST(a_cleared_file_begins_anew)
+{
+    uint64_t ends[N + 1];
+    struct stat st;
+    struct picture_file *file = open_file(W, H, true, 1 << 30);
+    ck_assert_int_eq(picture_file_clear(file, &err), 0);
+    picture_file_close(file);
+    write_pictures(ends + 1);
+    file = open_file(W, H, true, 1 << 30);
+    ck_assert_int_eq(picture_file_clear(file, &err), 0);
+    ck_assert_uint_eq(picture_file_count(file), 0);
+    ck_assert(stat(path, &st) == 0 && (uint64_t)st.st_size == ends[0]);
+    add(file, W * H, 0, N);
+    picture_file_close(file);
+    picture_file_close(reopen(N, N, 0, 0));
+    ck_assert(stat(path, &st) == 0 && (uint64_t)st.st_size == ends[N]);
+    unlink(path);
+}
+END_TEST
+
 /* A damaged picture is an error where it is read, too, and names the file. */
 START_TEST(damage_after_opening)
 {
@@ -447,6 +467,7 @@ int main(void)
     tcase_add_test(tc, a_cut_file_goes_on);
     tcase_add_test(tc, a_damaged_picture_is_left_out);
     tcase_add_test(tc, a_damaged_end_is_cut);
+    tcase_add_test(tc, a_cleared_file_begins_anew);
     tcase_add_test(tc, damage_after_opening);
     tcase_add_test(tc, what_was_added_is_synced);
     tcase_add_test(tc, a_sync_that_fails);
