@@ -79,6 +79,16 @@ static int choose_kernels(void)
     return r;
 }
 
+/* What a command prints may be lost on a full disk although the command has succeeded. Then its status is 1. */
+static int finish(const struct command *command, int status)
+{
+    errno = EIO;                /* if an earlier write failed, its errno is gone */
+    if (status != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
+        return status;
+    fprintf(stderr, "memaed %s: standard output: %s\n", command->name, strerror(errno));
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     blas_init(argv);
@@ -104,7 +114,7 @@ int main(int argc, char **argv)
     for (int i = 0; commands[i]; i++) {
         int words = names(commands[i], argc, argv);
         if (words > 0)
-            return commands[i]->run(argc - words, argv + words);
+            return finish(commands[i], commands[i]->run(argc - words, argv + words));
     }
     return run_group(argc, argv);
 }

@@ -2,6 +2,8 @@
 """`calibrate`: a model's calibration anew, on other footage or on more of it. The network stays as it is."""
 import json
 import os
+import resource
+import subprocess
 
 import harness
 import learning
@@ -47,6 +49,26 @@ class Calibrate(learning.Case):
         self.assertEqual((done.code, done.out), (1, ""))
         self.assertIn("--verify: the footage is frozen", done.err)
         self.assertEqual(harness.run("calibrate", "--model", model, "--output", anew).code, 2)
+
+    def test_a_model_that_cannot_be_written(self):
+        """A device is refused at once. Where the model exceeds a limit of file size, the one that is there stays as it is."""
+        model = self.path("learned.safetensors")
+        self.assertEqual(self.learn(model, "--steps", "20").code, 0)
+        done = harness.run("calibrate", "--model", model, "--input", "none-such.mkv", "--output", "/dev/full")
+        self.assertEqual((done.code, done.out), (1, ""))
+        self.assertIn("/dev/full: expected a regular file, got a device", done.err)
+        with open(model, "rb") as f:
+            before = f.read()
+        names = sorted(os.listdir(self.folder))
+        limit = len(before) // 2
+        done = subprocess.run([*harness.MEMAED, "calibrate", "--model", model, "--input", self.normal, "--output", model],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60 * harness.SCALE,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        self.assertIn(f"{model}: File too large", done.stderr)
+        with open(model, "rb") as f:
+            self.assertEqual(f.read(), before)
+        self.assertEqual(sorted(os.listdir(self.folder)), names)
 
     def test_verifying_a_calibration(self):
         """The footage of calibrate --verify is not calibrated on. Its alerts are reported and kept in the model."""

@@ -202,12 +202,16 @@ class Cli(harness.Case):
     def test_output_that_cannot_be_written(self):
         """A full disk gives exit status 1, not a result that is cut short in silence."""
         model = harness.write_model(self.path("model.safetensors"))
-        clip = harness.write_clip(self.path("clip.mkv"), seconds=3)
-        out = self.path("sh")
-        with open(out, "w", encoding="utf-8") as f:
-            f.write(f"{' '.join(harness.MEMAED)} score --model '{model}' '{clip}' >/dev/full\n")
-        done = subprocess.run(["sh", out], capture_output=True, check=False, stdin=subprocess.DEVNULL)
-        self.assertEqual(done.returncode, 1, done.stderr)
+        clip, learned = harness.write_clip(self.path("clip.mkv"), seconds=10), self.path("learned.safetensors")
+        for command in (("score", "--model", model, clip), ("model", "show", model), ("eval", "--help"),
+                        ("learn", "--input", clip, "--output", learned, "--profile", "nano", "--batch", "4", "--steps", "40"),
+                        ("calibrate", "--model", learned, "--input", clip, "--output", learned)):
+            with self.subTest(command), open("/dev/full", "wb") as full:
+                done = subprocess.run([*harness.MEMAED, *command], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                      timeout=60 * harness.SCALE, check=False)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                if "--help" not in command:
+                    self.assertIn(b"standard output: No space left on device", done.stderr)
 
     # -- check
 
