@@ -65,8 +65,9 @@ size_t picture_file_count(const struct picture_file *file);
 bool picture_file_follows(const struct picture_file *file, size_t i);
 /* The caller's numbers of picture i < count. Not while another thread adds. */
 void picture_file_numbers(const struct picture_file *file, size_t i, uint32_t *run, float *interval);
-/* Reads picture i < count into pixels [height * width], the caller's. 0; -EIO: the picture has been damaged since it was added, or
- * since the file was opened (its checksum differs); another -errno, with the cause in err. Any thread, several at once, but not while another thread adds. */
+/* Reads picture i < count into pixels [height * width], the caller's. 0; -EIO: the picture has been damaged since it was added,
+ * or since the file was opened (its checksum differs); another -errno, with the cause in err. Any thread, several at once, but
+ * not while another thread adds. */
 int picture_file_read(struct picture_file *file, size_t i, uint8_t *pixels, struct error *err);
 size_t picture_file_bytes(const struct picture_file *file);
 
