@@ -20,7 +20,7 @@ static void close_alert(struct alert_state *state, int64_t time_us)
 {
     state->open = false;
     state->ever_closed = true;
-    state->closed_us = time_us;
+    state->closed_us = time_us > state->opened_us ? time_us : state->opened_us;
 }
 
 static void open_alert(struct alert_state *state)

@@ -36,7 +36,7 @@ struct alert_state {
     int below;                          /* windows in a row below close_threshold, at most n */
     bool open;
     bool ever_closed;
-    int64_t closed_us;                  /* of the last closed alert */
+    int64_t closed_us;                  /* of the last closed alert; never before its opened_us, also where the clock was set back */
     /* The open alert, or the last one. It begins with the first window at or above the threshold among the n that opened it;
      * windows of the cooldown before it do not count. The peak is its highest score. */
     int64_t opened_us, peak_us;

@@ -132,6 +132,24 @@ START_TEST(a_clock_set_back_does_not_silence)
 }
 END_TEST
 
+/* The clock is set back by an hour while an alert is open: it closes when it opened, and its cooldown runs by the new clock. */
+START_TEST(no_alert_closes_before_it_opened)
+{
+    const int64_t hour = INT64_C(3600) * SECOND, opened = 2 * hour;
+    struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 1, .n = 1, .cooldown_us = 10 * SECOND};
+    for (int by_break = 0; by_break < 2; by_break++) {
+        struct alert_state s;
+        alert_init(&s, &rule);
+        ck_assert_int_eq(alert_score(&s, 2, opened), ALERT_OPENED);
+        ck_assert_int_eq(by_break ? alert_break(&s, opened - hour) : alert_score(&s, 0, opened - hour), ALERT_CLOSED);
+        ck_assert_int_eq(s.closed_us, opened);
+        ck_assert_int_eq(alert_score(&s, 2, opened - hour + SECOND), ALERT_NOTHING);
+        ck_assert_int_eq(alert_score(&s, 2, opened - hour + 11 * SECOND), ALERT_OPENED);
+        ck_assert_int_eq(s.opened_us, opened - hour + 11 * SECOND);
+    }
+}
+END_TEST
+
 /* A model of the rule that examines all past windows each time and keeps no state but the alerts. */
 struct frame_cache {
     struct alert_rule rule;
@@ -260,6 +278,7 @@ int main(void)
     tcase_add_test(tests, remembers_when_and_how_high);
     tcase_add_test(tests, not_a_number_is_nothing);
     tcase_add_test(tests, a_clock_set_back_does_not_silence);
+    tcase_add_test(tests, no_alert_closes_before_it_opened);
     tcase_add_test(tests, agrees_with_brute_force);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
