@@ -24,12 +24,14 @@ int pick_resize(struct pick *pick, int width, int height);
 /* The stream, before its first packet and whenever its codec has changed. Borrowed for the call. */
 void pick_start(struct pick *pick, const struct demux_stream *stream);
 
-/* Says how much of the stream's next packet the decoder may skip. AVDISCARD_ALL: the packet need not be decoded. */
-enum AVDiscard pick_packet(struct pick *pick, const AVPacket *packet);
+/* Says how much of the stream's next packet, which came at arrival_us (CLOCK_MONOTONIC), the decoder may skip. AVDISCARD_ALL:
+ * the packet need not be decoded. */
+enum AVDiscard pick_packet(struct pick *pick, const AVPacket *packet, int64_t arrival_us);
 
-/* Takes the stream's next picture. true: it is picked. Writes its time (on a clock that starts at 0 and rises strictly),
- * and, if it is picked, whether the sequence broke since the picture that was picked before. */
-bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t *pts_us, bool *gap);
+/* Takes the stream's next picture. arrival_us: when the packet came after which the decoder gave it; not used for a source
+ * that is not live. true: it is picked. Writes its time (on a clock that starts at 0 and rises strictly), and, if it is
+ * picked, why the sequence broke since the picture that was picked before. */
+bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t arrival_us, int64_t *pts_us, enum source_break *cause);
 /* The sequence breaks before the next picture: packets were lost. */
 void pick_break(struct pick *pick);
 
@@ -39,5 +41,7 @@ int pick_gray(struct pick *pick, const AVFrame *picture, uint8_t *pixels, struct
 
 /* Pictures a second that the stream gives, by its last timestamps; 0: unknown. */
 double pick_fps(const struct pick *pick);
+/* What tells when a picture was taken. */
+enum source_time pick_time(const struct pick *pick);
 
 #endif

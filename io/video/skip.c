@@ -21,13 +21,14 @@ static void mark(struct skip *skip, int64_t us)
     skip->marks_us[i] = us;
 }
 
-enum AVDiscard skip_packet(struct skip *skip, const struct pacing *pacing, const AVPacket *packet, int64_t us)
+enum AVDiscard skip_packet(struct skip *skip, const struct pacing *pacing, const AVPacket *packet, int64_t us,
+                           int64_t arrival_us)
 {
     int64_t before_us = skip->before_us;
     skip->before_us = us;
     if (skip->off || us == AV_NOPTS_VALUE || before_us == AV_NOPTS_VALUE || packet->flags & AV_PKT_FLAG_CORRUPT ||
         skip->n == SKIP_MARKS || fabs((double)us - (double)before_us) > long_step * pacing_interval_us(pacing) ||
-        pacing_wants(pacing, us))
+        pacing_wants(pacing, us, arrival_us))
         return AVDISCARD_DEFAULT;
     mark(skip, us);
     return skip->intra_only ? AVDISCARD_ALL : AVDISCARD_NONREF;

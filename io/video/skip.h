@@ -27,9 +27,11 @@ struct skip {
 
 void skip_init(struct skip *skip, enum AVCodecID codec);
 
-/* Says how much of the stream's next packet, with timestamp us (AV_NOPTS_VALUE: none), the decoder may skip. AVDISCARD_ALL:
- * do not decode it; AVDISCARD_NONREF: its picture, if no other is predicted from it; AVDISCARD_DEFAULT: nothing. */
-enum AVDiscard skip_packet(struct skip *skip, const struct pacing *pacing, const AVPacket *packet, int64_t us);
+/* Says how much of the stream's next packet, with timestamp us (AV_NOPTS_VALUE: none) and arrival as of pacing_wants(), the
+ * decoder may skip. AVDISCARD_ALL: do not decode it; AVDISCARD_NONREF: its picture, if no other is predicted from it;
+ * AVDISCARD_DEFAULT: nothing. */
+enum AVDiscard skip_packet(struct skip *skip, const struct pacing *pacing, const AVPacket *packet, int64_t us,
+                           int64_t arrival_us);
 
 /* A picture with timestamp us was decoded. Tells the pacing of the pictures skipped before it; call it before
  * pacing_next(). */

@@ -27,6 +27,7 @@ struct source {
     unsigned version;           /* of the stream that decode and pick were started with */
 
     AVPacket *packet;           /* blank between calls */
+    int64_t arrival_us;         /* CLOCK_MONOTONIC: when the last packet came */
     AVFrame *frame;
     bool held;                  /* the frame is a picture that source_read() has not seen yet */
     int end;                    /* what to return once the decoder has no more pictures: 0 or an error */
@@ -132,6 +133,7 @@ static int feed(struct source *source, struct error *err)
     }
     if (r <= 0)
         return r;
+    source->arrival_us = monotonic_us();
     const struct demux_stream *stream = demux_stream(source->demux);
     if (stream->version != source->version && (r = start(source, stream, err)) < 0) {
         av_packet_unref(source->packet);
@@ -142,7 +144,7 @@ static int feed(struct source *source, struct error *err)
     }
     if (source->tap.packet)
         source->tap.packet(source->tap.arg, source->packet);
-    enum AVDiscard discard = pick_packet(source->pick, source->packet);
+    enum AVDiscard discard = pick_packet(source->pick, source->packet, source->arrival_us);
     decode_packet(source->decode, source->packet, discard);
     return discard == AVDISCARD_ALL ? 2 : 1;
 }
@@ -242,12 +244,14 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
         source->lost = decode_lost(source->decode);
 
         struct source_frame out = {0};
-        bool picked = pick_picture(source->pick, picture, &out.pts_us, &out.gap);
+        bool picked = pick_picture(source->pick, picture, source->arrival_us, &out.pts_us, &out.cause);
         out.corrupt = decode_judge(source->decode, picture, out.pts_us);
         source->stats.frames_corrupt += out.corrupt;
         if (!picked)
             continue;
-        out.gap |= source->corrupt_before;
+        if (source->corrupt_before)
+            out.cause = SOURCE_BREAK_CORRUPT;
+        out.gap = out.cause != SOURCE_UNBROKEN;
         source->corrupt_before = out.corrupt;
         if (source->tap.frame)
             source->tap.frame(source->tap.arg, picture, &out);
@@ -266,6 +270,7 @@ void source_stats(const struct source *source, struct source_stats *ret)
     *ret = source->stats;
     ret->packets_lost = decode_lost(source->decode);
     ret->fps_in = pick_fps(source->pick);
+    ret->time = pick_time(source->pick);
 }
 
 /* ---- FFmpeg's log -------------------------------------------------------------------------------------------------- */

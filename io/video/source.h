@@ -29,14 +29,33 @@ struct source;
 
 /* Pictures a second where neither the stream nor the options say how many there are. */
 enum { SOURCE_DEFAULT_FPS = 25 };
-/* A source stalls, too, when packets arrive but no picture comes of them for this many stall time-outs. */
+/* A source stalls, too, when packets arrive but no picture comes of them for this many stall time-outs. A stream that is joined
+ * between two key frames has no picture until the next one. */
 enum { SOURCE_PICTURE_STALLS = 3 };
+
+/* What tells when a picture was taken (io/video/timing/timing.h). */
+enum source_time {
+    SOURCE_TIME_STREAM,         /* the stream's time stamps */
+    SOURCE_TIME_ARRIVAL,        /* of a live source: when a picture's data came, because the time stamps are wrong */
+    SOURCE_TIME_RATE,           /* of a file: its rate, because it has no time stamps */
+};
+
+/* Why a sequence broke. */
+enum source_break {
+    SOURCE_UNBROKEN,
+    SOURCE_BREAK_GAP,           /* no picture for more than 0.5 s and four intervals */
+    SOURCE_BREAK_CLOCK,         /* the time stamps went back, or were of a wrong unit */
+    SOURCE_BREAK_LOST,          /* the decoder refused packets, or an image could not be read */
+    SOURCE_BREAK_SIZE,          /* the size of the pictures changed */
+    SOURCE_BREAK_CORRUPT,       /* the picture before was corrupt */
+};
 
 /* A picture that was picked for analysis. */
 struct source_frame {
     int64_t pts_us;             /* since the first picture, which has 0; rises strictly */
     bool gap;                   /* the sequence broke before this picture: timestamps jumped, frames were corrupt or lost,
                                  * or the size changed. A player sets its clock anew. Never set for the first picture. */
+    enum source_break cause;    /* of the gap; else SOURCE_UNBROKEN */
     bool corrupt;               /* the decoder flagged this picture, or it is predicted from one that it flagged (until the
                                  * next key frame, for ten seconds at most). Count it; do not learn or score it. */
 };
@@ -95,6 +114,7 @@ struct source_options {
 struct source_stats {
     double fps_in;              /* frames a second that the stream gives, measured over its last frames by pts; 0: unknown */
     uint64_t frames_decoded, frames_corrupt;
+    enum source_time time;      /* what tells now when a picture was taken */
     uint64_t packets_lost;      /* the decoder refused them, or their image file could not be read */
     int width, height;          /* of the stream; 0: not known yet */
     char codec[32];

@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+"""Cameras whose time stamps lie. Every one is watched without a break, or lost with that reason; the others are untouched."""
+import json
+import time
+
+import harness
+from learning import SMALL
+from servers.lying_camera import LyingCamera
+
+FPS = 25
+
+
+class TimeStamps(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.model = harness.write_model(self.path("model.safetensors"))
+        self.clip = harness.write_clip(self.path("clip.mkv"), seconds=20, fps=FPS, size="96x64")
+
+    def camera(self, stamp, **more):
+        camera = LyingCamera(self.clip, FPS, stamp, **more)
+        self.addCleanup(camera.close)
+        return camera
+
+    def start(self, stamps, **more):
+        common = {"model": self.model, "fps": FPS, "fps_force": True, "stride": 4, "alert": {"threshold": 99999}, **more}
+        self.cameras = {name: self.camera(stamp) for name, stamp in stamps.items()}
+        return self.daemon({"cameras": {name: {**common, "source": c.url} for name, c in self.cameras.items()}})
+
+    def test_lies_are_bridged(self):
+        """All pictures are analysed in one sequence, and REST says by which clock."""
+        daemon = self.start({
+            "sound": lambda i, s: s,
+            "wrap": lambda i, s: s + 2**32 / 90000 - 4,
+            "constant": lambda i, s: 0,
+            "freeze": lambda i, s: min(s, 4),
+            "outlier": lambda i, s: s + (37600 if i % 50 == 49 else 0),
+            "jitter": lambda i, s: s + 0.03 * (-1) ** i,
+            "forth": lambda i, s: s + s // 3,
+            "back": lambda i, s: s - 0.9 * (s // 3),
+            "pairs": lambda i, s: i // 2 * 2 / FPS,
+            "slow": lambda i, s: 0.9 * s,
+        })
+        started = time.monotonic()
+        for name in self.cameras:
+            daemon.wait_camera(name, "watching", 15)
+        daemon.wait_camera("sound", lambda c: c["frames"] >= 12 * FPS, 30)
+        for name in self.cameras:
+            camera = daemon.camera(name)
+            seconds = time.monotonic() - started
+            self.assertEqual(camera["state"], "watching", name)
+            self.assertGreater(camera["frames"], 10 * FPS, name)
+            self.assertLess(camera["frames"], (seconds + 5) * FPS, name)
+            # Without a break, all windows but those that the first fifteen pictures lack are due.
+            self.assertGreaterEqual(camera["windows_due"], (camera["frames"] - 15) // 4, (name, camera))
+        self.assertEqual(daemon.events("camera_lost"), [])
+        self.assertEqual(daemon.get("/healthz")[0], 200)
+        daemon.stop()
+
+    def test_a_wrong_unit(self):
+        """Milliseconds in a field of 90 kHz: arrivals take over."""
+        daemon = self.start({"gate": lambda i, s: s / 90})
+        daemon.wait_camera("gate", lambda c: c["windows_scored"] > 10, 30)
+        camera = daemon.camera("gate")
+        self.assertGreater(camera["fps_in"], 15)
+        self.assertLess(camera["fps_in"], 40)
+        daemon.stop()
+
+    def test_learn_records_a_clock_that_stands_still(self):
+        camera = self.camera(lambda i, s: 0)
+        config = self.path("learn.yml")
+        with open(config, "w", encoding="utf-8") as f:
+            json.dump({"cameras": {"gate": {"source": camera.url, "model": "gate.safetensors", "fps": 10}}}, f)
+        done = harness.run("learn", "--config", config, "--camera", "gate", "--hours", "0.003", *SMALL, "--steps", "20",
+                           timeout=60)
+        self.assertEqual(done.code, 0, done.err)
+        footage = harness.parse_line(next(x for x in done.err.splitlines() if "event=footage" in x))
+        self.assertTrue(100 <= int(footage["frames"]) <= 130, footage)
+
+
+if __name__ == "__main__":
+    harness.main()
