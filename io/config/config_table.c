@@ -56,7 +56,8 @@ const struct config_row config_rows[] = {
     {CONFIG_CAMERA, "loop", &config_type_bool, IN_CAMERA(loop), .fallback = "false",
      .help = "Start again when the footage ends. For files and images only."},
     {CONFIG_CAMERA, "stall_timeout_s", &config_type_number, IN_CAMERA(stall_timeout_s), 1, 3600, .fallback = "10",
-     .help = "After so many seconds without a packet, the camera counts as lost and is opened again."},
+     .help = "After so many seconds without a packet, or without a picture that comes due, the camera counts as lost and is "
+             "opened again."},
     {CONFIG_CAMERA, "backlog", &config_type_whole, IN_CAMERA(backlog), 1, 4096, .fallback = "64",
      .help = "Frames that may wait for a worker. If one more comes, the oldest is dropped and counted."},
     {CONFIG_CAMERA, "alert", &config_type_alert, IN_CAMERA(alert), .absent = "as below",

@@ -18,6 +18,7 @@
 struct source {
     const atomic_bool *stop;
     struct source_tap tap;
+    double fps;                 /* pictures to pick a second; 0: all */
     enum source_kind kind;
     char shown[256];            /* the URL, redacted */
 
@@ -28,6 +29,7 @@ struct source {
 
     AVPacket *packet;           /* blank between calls */
     int64_t arrival_us;         /* CLOCK_MONOTONIC: when the last packet came */
+    int64_t pick_limit_us;      /* CLOCK_MONOTONIC: when a picture must have been picked; INT64_MAX: never */
     AVFrame *frame;
     bool held;                  /* the frame is a picture that source_read() has not seen yet */
     int end;                    /* what to return once the decoder has no more pictures: 0 or an error */
@@ -67,6 +69,7 @@ int source_open(struct source **ret, const char *url, const struct source_option
         return error_set(err, -ENOMEM, "out of memory");
     source->stop = options->stop;
     source->tap = options->tap;
+    source->fps = options->fps;
     source->kind = source_kind(url);
     redact(source->shown, sizeof source->shown, url);
 
@@ -122,6 +125,24 @@ static int64_t picture_limit_us(const struct source *source)
     return stall_ms > 0 ? monotonic_us() + INT64_C(1000) * SOURCE_PICTURE_STALLS * stall_ms : INT64_MAX;
 }
 
+/* When a picture must have been picked, if waiting begins now: after the stall time-out, or two periods of the picked
+ * pictures, where that is longer. */
+static int64_t pick_limit_us(const struct source *source)
+{
+    int64_t stall_us = INT64_C(1000) * demux_stream(source->demux)->stall_ms;
+    int64_t periods_us = source->fps > 0 ? (int64_t)fmin(2e6 / source->fps, 1e15) : 0;
+    return stall_us > 0 ? monotonic_us() + (stall_us > periods_us ? stall_us : periods_us) : INT64_MAX;
+}
+
+/* 0, or -ETIMEDOUT: pictures come, but none has been picked for too long. */
+static int check_picking(const struct source *source, struct error *err)
+{
+    if (source->pick_limit_us == INT64_MAX || monotonic_us() <= source->pick_limit_us)
+        return 0;
+    return error_set(err, -ETIMEDOUT, "%s: pictures, but by their time stamps none is due for %g s: the camera's clock stands still, "
+                     "or is wrong", source->shown, demux_stream(source->demux)->stall_ms / 1000.);
+}
+
 /* Reads a packet, shows it to the tap and gives it to the decoder. 1: done, or the packet was lost; 2: the packet need not
  * be decoded; 0: the stream has ended; negative: the error to end with, err written. */
 static int feed(struct source *source, struct error *err)
@@ -167,8 +188,12 @@ static int next_picture(struct source *source, struct error *err)
         if (result != DECODE_PACKET)
             continue;
         int r = feed(source, &source->end_error);
-        if (r == 2)
+        if (r == 2) {
             limit_us = picture_limit_us(source);
+            int late = check_picking(source, err);
+            if (late < 0)
+                return late;
+        }
         if (r > 0)
             continue;
         source->end = r;
@@ -210,6 +235,7 @@ static int hold_picture(struct source *source, struct error *err)
 
 int source_peek(struct source *source, int *width, int *height, struct error *err)
 {
+    source->pick_limit_us = pick_limit_us(source);
     int r = hold_picture(source, err);
     if (r == 1) {
         *width = source->frame->width;
@@ -229,6 +255,7 @@ int source_resize(struct source *source, int width, int height, struct error *er
 
 int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err)
 {
+    source->pick_limit_us = pick_limit_us(source);
     for (;;) {
         int r = hold_picture(source, err);
         if (r <= 0)
@@ -247,8 +274,11 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
         bool picked = pick_picture(source->pick, picture, source->arrival_us, &out.pts_us, &out.cause);
         out.corrupt = decode_judge(source->decode, picture, out.pts_us);
         source->stats.frames_corrupt += out.corrupt;
-        if (!picked)
+        if (!picked) {
+            if ((r = check_picking(source, err)) < 0)
+                return end(source, r, err);
             continue;
+        }
         if (source->corrupt_before)
             out.cause = SOURCE_BREAK_CORRUPT;
         out.gap = out.cause != SOURCE_UNBROKEN;

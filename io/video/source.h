@@ -103,7 +103,8 @@ struct source_options {
     int width, height;          /* of the gray pictures, 1 to 8192; both 0: source_resize() sets them before source_read() */
     double fps;                 /* analysis rate, 0 to 1000; 0: every frame */
     bool udp;                   /* RTSP over UDP, else TCP */
-    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, or three times as long
+    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, or with pictures of which
+                                 * none was picked (two periods of fps, where that is longer), or three times as long
                                  * without a picture; also bounds opening; 0: never. Files never stall. */
     const atomic_bool *stop;    /* becomes true: calls return -EINTR within a fifth of a second, but looking up a host's
                                  * name cannot be interrupted. May be NULL; must outlive the source. */

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Cameras whose time stamps lie. Every one is watched without a break, or lost with that reason; the others are untouched."""
+import http.server
 import json
+import threading
 import time
 
 import harness
@@ -8,6 +10,24 @@ from learning import SMALL
 from servers.lying_camera import LyingCamera
 
 FPS = 25
+
+
+class Drip(http.server.BaseHTTPRequestHandler):
+    """Sends a file evenly over some seconds."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        try:
+            for i in range(100):
+                size = len(self.server.data)
+                self.wfile.write(self.server.data[size * i // 100:size * (i + 1) // 100])
+                time.sleep(self.server.seconds / 100)
+        except OSError:
+            pass
+
+    def log_message(self, *args):
+        pass
 
 
 class TimeStamps(harness.Case):
@@ -63,6 +83,29 @@ class TimeStamps(harness.Case):
         camera = daemon.camera("gate")
         self.assertGreater(camera["fps_in"], 15)
         self.assertLess(camera["fps_in"], 40)
+        daemon.stop()
+
+    def test_pictures_that_are_never_due_are_a_stall(self):
+        """Over HTTP nothing is known of arrivals. The clock runs 90 times too slow, so that a picture comes due every 9 s."""
+        clip = self.path("slow.nut")
+        harness.ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=96x64:rate={FPS}:duration=20", "-vf",
+                       "settb=1/90000,setpts=PTS/90", "-enc_time_base", "1/90000", "-fps_mode", "passthrough", "-c:v", "mjpeg",
+                       clip)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Drip)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        with open(clip, "rb") as f:
+            server.data = f.read()
+        server.seconds = 20
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/clip.nut"
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "source": url, "fps": 10, "fps_force": True,
+                                                   "stall_timeout_s": 2}}})
+        began = time.monotonic()
+        camera = daemon.wait_camera("gate", "lost", 15)
+        self.assertIn("by their time stamps none is due for 2 s", camera["reason"])
+        if harness.SCALE == 1:
+            self.assertLess(time.monotonic() - began, 12)
         daemon.stop()
 
     def test_learn_records_a_clock_that_stands_still(self):
