@@ -13,6 +13,19 @@
 
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
+/* Why a camera's sequence of frames broke. */
+enum view_break {
+    VIEW_BREAK_CORRUPT,         /* a frame was corrupt */
+    VIEW_BREAK_GAP,             /* no frame for more than 0.5 s and four intervals */
+    VIEW_BREAK_CLOCK,           /* time stamps went back, or had a wrong unit, and could not be bridged */
+    VIEW_BREAK_PACKETS,         /* the decoder refused packets, or an image could not be read */
+    VIEW_BREAK_SIZE,            /* the stream's size changed */
+    VIEW_BREAK_LOST,            /* the stream was lost */
+    VIEW_BREAK_LOOP,            /* a file began again */
+    VIEW_BREAKS                 /* how many there are */
+};
+static const char *const view_break_names[VIEW_BREAKS] = {"corrupt", "gap", "clock", "packets", "size", "lost", "loop"};
+
 /* Upper bounds of the classes in which latencies are counted. */
 enum { VIEW_LATENCIES = 15 };
 static const short view_latency_ms[VIEW_LATENCIES] = {5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000};
@@ -27,6 +40,7 @@ struct view_camera {
     uint64_t frames;                    /* picked for analysis */
     uint64_t frames_corrupt;            /* flagged by the decoder */
     uint64_t frames_dropped;            /* of those picked: dropped before they were scored, because analysis lagged */
+    uint64_t breaks[VIEW_BREAKS];       /* of the sequence of frames, by cause */
     uint64_t windows_due;               /* = scored + skipped + pending */
     uint64_t windows_scored, windows_skipped, windows_pending;
     uint64_t windows_static;            /* of those scored: without the network */

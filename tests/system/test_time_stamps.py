@@ -72,6 +72,7 @@ class TimeStamps(harness.Case):
             self.assertLess(camera["frames"], (seconds + 5) * FPS, name)
             # Without a break, all windows but those that the first fifteen pictures lack are due.
             self.assertGreaterEqual(camera["windows_due"], (camera["frames"] - 15) // 4, (name, camera))
+            self.assertEqual(sum(camera["breaks"].values()), 0, (name, camera))
         self.assertEqual(daemon.events("camera_lost"), [])
         self.assertEqual(daemon.get("/healthz")[0], 200)
         daemon.stop()
@@ -83,6 +84,22 @@ class TimeStamps(harness.Case):
         camera = daemon.camera("gate")
         self.assertGreater(camera["fps_in"], 15)
         self.assertLess(camera["fps_in"], 40)
+        daemon.stop()
+
+    def test_breaks_are_counted_and_told(self):
+        """Every third second a second of pictures is missing."""
+        daemon = self.start({"gate": lambda i, s: s, "sound": lambda i, s: s})
+        self.cameras["gate"].sends = lambda i: i // FPS % 3 != 2
+        daemon.wait_camera("gate", lambda c: c["breaks"]["gap"] >= 3, 30)
+        camera = daemon.camera("gate")
+        self.assertEqual(sum(camera["breaks"].values()), camera["breaks"]["gap"], camera)
+        self.assertGreaterEqual(daemon.metric("memaed_camera_breaks_total", camera="gate", cause="gap"), 3)
+        self.assertEqual(daemon.metric("memaed_camera_breaks_total", camera="sound", cause="gap"), 0)
+        told = daemon.wait_event("sequence_breaks", camera="gate")
+        self.assertEqual((told["breaks"], told["causes"]), ("3", "gap 3"))
+        daemon.wait_camera("gate", lambda c: c["breaks"]["gap"] >= 5, 30)
+        self.assertEqual(len(daemon.events("sequence_breaks")), 1)
+        self.cameras["gate"].close()
         daemon.stop()
 
     def test_pictures_that_are_never_due_are_a_stall(self):

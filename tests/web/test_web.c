@@ -96,6 +96,8 @@ START_TEST(cameras)
     ck_assert_str_eq(text(yard, "precision"), "fp32");
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "frames_dropped")), 5);
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_skipped")), 8);
+    ck_assert_ptr_nonnull(strstr(all.body, "\"breaks\":{\"corrupt\":0,\"gap\":6,\"clock\":0,\"packets\":0,\"size\":0,\"lost\":0,"
+                                           "\"loop\":2},"));
     ck_assert_double_eq(json_number_value(json_object_get(gate, "latency_ms")), 41.235);
     ck_assert(json_is_true(json_object_get(gate, "alert_open")));
     ck_assert(json_is_true(json_object_get(gate, "frozen")));

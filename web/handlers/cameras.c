@@ -23,14 +23,22 @@ static json_t *drift_by_voice(const struct voices *drift)
     return object;
 }
 
+static json_t *breaks(const struct view_camera *c)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < VIEW_BREAKS; i++)
+        json_object_set_new(object, view_break_names[i], record_json_count(c->breaks[i]));
+    return object;
+}
+
 static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:s, s:b, s:b, s:b}",
+                     "s:o, s:o, s:o, s:s, s:b, s:b, s:b}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
                      "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
-                     "frames_dropped", record_json_count(c->frames_dropped),
+                     "frames_dropped", record_json_count(c->frames_dropped), "breaks", breaks(c),
                      "windows_due", record_json_count(c->windows_due), "windows_scored", record_json_count(c->windows_scored),
                      "windows_skipped", record_json_count(c->windows_skipped),
                      "windows_static", record_json_count(c->windows_static),

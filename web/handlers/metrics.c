@@ -135,6 +135,13 @@ static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
             fprintf(out, " %" PRIu64 "\n", counters[i].get(&cameras[c]));
         }
     }
+    put_head(out, "camera_breaks_total", "counter", "Breaks of the sequence of frames, by cause; no window spans one.");
+    for (size_t c = 0; c < n; c++)
+        for (int i = 0; i < VIEW_BREAKS; i++) {
+            fputs("memaed_camera_breaks_total{camera=\"", out);
+            put_label(out, cameras[c].name);
+            fprintf(out, "\",cause=\"%s\"} %" PRIu64 "\n", view_break_names[i], cameras[c].breaks[i]);
+        }
     for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
         put_head(out, gauges[i].name, "gauge", gauges[i].help);
         for (size_t c = 0; c < n; c++) {

@@ -52,6 +52,13 @@ void camera_status_count_reconnect(struct camera_status *status)
     lock_give(&status->lock);
 }
 
+void camera_status_count_break(struct camera_status *status, enum view_break cause)
+{
+    lock_take(&status->lock);
+    status->breaks[cause]++;
+    lock_give(&status->lock);
+}
+
 void camera_status_view(struct camera_status *status, struct view_camera *ret)
 {
     lock_take(&status->lock);
@@ -61,5 +68,6 @@ void camera_status_view(struct camera_status *status, struct view_camera *ret)
     ret->frames_corrupt = status->frames_corrupt;
     ret->reconnects = status->reconnects;
     ret->frozen = status->frozen;
+    memcpy(ret->breaks, status->breaks, sizeof ret->breaks);
     lock_give(&status->lock);
 }

@@ -6,6 +6,7 @@
 
 #include "daemon/base/camera_settings.h"
 #include "daemon/base/log.h"
+#include "daemon/watch/camera/breaks.h"
 #include "io/base/clock.h"
 #include "io/base/redact.h"
 #include "io/video/source.h"
@@ -32,6 +33,7 @@ struct camera_stream {
     int unbroken;               /* frames since the sequence began, at most length */
     bool lost;                  /* camera.lost went out, and no camera.restored since */
     bool frozen;
+    struct breaks breaks;
     int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0 while a file plays; 0: not begun */
     int64_t last_pts_us;
     double fps_in;              /* of the stream, as it was last measured; 0: unknown */
@@ -151,6 +153,19 @@ static void set_frozen(struct camera_stream *stream, bool frozen, int64_t same_u
                       : "pictures differ again, or the sequence has ended", 1e-6 * (double)same_us);
 }
 
+/* Counts the break of a sequence that had begun. */
+static void count_break(struct camera_stream *stream, enum view_break cause)
+{
+    struct breaks_report report;
+    camera_status_count_break(stream->options.status, cause);
+    if (!breaks_note(&stream->breaks, cause, monotonic_us(), &report))
+        return;
+    struct log_number breaks, seconds;
+    log_event(LOG_WARNING, "sequence_breaks", "camera", stream->options.config->name, "breaks",
+              log_int(&breaks, (long long)report.breaks), "seconds", log_real(&seconds, report.seconds), "causes",
+              report.causes, NULL);
+}
+
 static void end_sequence(struct camera_stream *stream)
 {
     if (stream->frozen)
@@ -162,8 +177,10 @@ static void end_sequence(struct camera_stream *stream)
 }
 
 /* The sequence breaks, and goes on at once. */
-static void break_sequence(struct camera_stream *stream)
+static void break_sequence(struct camera_stream *stream, enum view_break cause)
 {
+    if (stream->unbroken > 0)
+        count_break(stream, cause);
     if (stream->unbroken == stream->length)
         camera_status_set(stream->options.status, VIEW_WARMING, "");
     end_sequence(stream);
@@ -207,6 +224,8 @@ void camera_stream_lose(struct camera_stream *stream, const char *cause)
 {
     char reason[256];
     redact(reason, sizeof reason, cause);
+    if (stream->unbroken > 0)
+        count_break(stream, VIEW_BREAK_LOST);
     end_sequence(stream);
     camera_status_set(stream->options.status, VIEW_LOST, reason);
     results_break(stream->results, utc_us());
@@ -229,7 +248,7 @@ void camera_stream_begin_again(struct camera_stream *stream)
 {
     double fps = stream->options.fps > 0 ? stream->options.fps : stream->fps_in > 0 ? stream->fps_in : SOURCE_DEFAULT_FPS;
     camera_stream_wait_until(stream, stream->anchor_us + stream->last_pts_us + (int64_t)(1e6 / fps));
-    break_sequence(stream);
+    break_sequence(stream, VIEW_BREAK_LOOP);
 }
 
 /* ---- one opening of the source -------------------------------------------------------------------------------------- */
@@ -251,6 +270,16 @@ static bool pace(struct camera_stream *stream, int64_t pts_us)
     return stream->anchor_us + pts_us <= now_us || camera_stream_wait_until(stream, stream->anchor_us + pts_us);
 }
 
+static enum view_break view_break_of(const struct source_frame *picture)
+{
+    static const enum view_break views[] = {
+        [SOURCE_BREAK_GAP] = VIEW_BREAK_GAP,         [SOURCE_BREAK_CLOCK] = VIEW_BREAK_CLOCK,
+        [SOURCE_BREAK_LOST] = VIEW_BREAK_PACKETS,    [SOURCE_BREAK_SIZE] = VIEW_BREAK_SIZE,
+        [SOURCE_BREAK_CORRUPT] = VIEW_BREAK_CORRUPT,
+    };
+    return picture->corrupt ? VIEW_BREAK_CORRUPT : views[picture->cause];
+}
+
 /* Reads one picture into the ring. 1; 0 at the end; -errno with the cause in err. */
 static int take_picture(struct camera_stream *stream, struct source *source, uint64_t *pictures, struct error *err)
 {
@@ -263,7 +292,7 @@ static int take_picture(struct camera_stream *stream, struct source *source, uin
     if (r <= 0)
         return r;
     if (picture.gap || picture.corrupt)
-        break_sequence(stream);
+        break_sequence(stream, view_break_of(&picture));
     if (picture.corrupt)
         return 1;
     if (picture.gap)
