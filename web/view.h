@@ -13,6 +13,15 @@
 
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
+/* What tells when a camera's pictures were taken. */
+enum view_time {
+    VIEW_TIME_UNKNOWN,          /* no picture yet, or lost */
+    VIEW_TIME_STREAM,           /* the stream's time stamps */
+    VIEW_TIME_ARRIVAL,          /* their arrivals, because the time stamps are wrong */
+    VIEW_TIME_RATE,             /* a rate, because a file has no time stamps */
+};
+static const char *const view_time_names[] = {"", "stream", "arrival", "rate"};
+
 /* Why a camera's sequence of frames broke. */
 enum view_break {
     VIEW_BREAK_CORRUPT,         /* a frame was corrupt */
@@ -36,6 +45,7 @@ struct view_camera {
     enum view_camera_state state;
     char reason[256];                   /* why it is lost or has stopped, redacted; else empty */
     double fps_in;                      /* frames a second that the stream gives, over its last frames; 0: unknown */
+    enum view_time time;
     double fps_analysed;                /* frames a second, over the last seconds */
     uint64_t frames;                    /* picked for analysis */
     uint64_t frames_corrupt;            /* flagged by the decoder */

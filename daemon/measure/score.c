@@ -293,6 +293,10 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
                  arch->frames);
         say("warning: ", input, text);
     }
+    if (stats.time == SOURCE_TIME_RATE && !stats.images) {
+        snprintf(text, sizeof text, "no time stamps: frames are taken to come at %.3g a second", stats.fps_in);
+        say("warning: ", input, text);
+    }
     if (stats.fps_in > 0 && stats.fps_in < SAME_RATE * score->learned_fps) {
         snprintf(text, sizeof text, "%.3g frames a second, but the model learned at %.3g: what moves seems faster, and scores "
                  "are too high", stats.fps_in, score->learned_fps);

@@ -130,6 +130,14 @@ static bool is_text_art(const char *format)
     return false;
 }
 
+/* Pictures one after the other, of which the demuxer says that they come at 25 a second. FFmpeg's name of such a format is
+ * "jpeg_pipe" and the like. */
+static bool is_timeless(const AVInputFormat *format)
+{
+    size_t n = strlen(format->name);
+    return format->flags & AVFMT_NOTIMESTAMPS || (n > 5 && strcmp(format->name + n - 5, "_pipe") == 0);
+}
+
 /* Finds out what streams there are, by decoding a little of each. */
 static int probe(struct demux *demux, int decoder_threads, struct error *err)
 {
@@ -165,6 +173,7 @@ static int choose_video(struct demux *demux, struct error *err)
     demux->stream.parameters = video->codecpar;
     demux->stream.time_base = video->time_base;
     demux->stream.fps = fps > 0 ? fps : sane_fps(video->r_frame_rate);
+    demux->stream.timeless = demux->stream.images || is_timeless(format->iformat);
     return 0;
 }
 
@@ -214,7 +223,7 @@ static int open_folder(struct demux *demux, const char *path, double fps, struct
     demux->stream.parameters = demux->image;
     demux->stream.fps = fps > 0 ? fps : SOURCE_DEFAULT_FPS;
     demux->stream.time_base = av_inv_q(av_d2q(demux->stream.fps, 1000000));
-    demux->stream.images = demux->stream.folder = true;
+    demux->stream.images = demux->stream.folder = demux->stream.timeless = true;
     return folder_open(&demux->folder, path, err);
 }
 

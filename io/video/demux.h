@@ -24,6 +24,7 @@ struct demux_stream {
     double fps;                 /* pictures a second, as the container says; 0: unknown */
     bool images;                /* still images, of a folder or a pattern: their timestamps are made up */
     bool folder;
+    bool timeless;              /* the format has no timestamps (raw Motion JPEG, images …): they are made up from fps */
     bool live;                  /* paces itself */
     int stall_ms;               /* without a packet for so long it has stalled; 0: it cannot stall */
 };

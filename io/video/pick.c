@@ -11,7 +11,7 @@
 struct pick {
     double fps;
     bool started;
-    bool live;
+    bool live, timeless;
     AVRational time_base;
     int width, height;          /* of the picture before, as it came */
     struct pacing pacing;
@@ -55,23 +55,27 @@ void pick_start(struct pick *pick, const struct demux_stream *stream)
         return;
     pick->started = true;
     pick->live = stream->live;
+    pick->timeless = stream->timeless;
     pick->time_base = stream->time_base;
     pacing_init(&pick->pacing, stream->images ? 0 : pick->fps, stream->fps);
 }
 
-static int64_t to_us(const struct pick *pick, int64_t timestamp)
+/* The time stamp in us. A live stream's that is made up from a rate tells nothing. */
+static int64_t stamp_of(const struct pick *pick, int64_t timestamp)
 {
-    return timestamp == AV_NOPTS_VALUE ? TIMING_NONE : av_rescale_q(timestamp, pick->time_base, (AVRational){1, 1000000});
+    if (timestamp == AV_NOPTS_VALUE || (pick->live && pick->timeless))
+        return TIMING_NONE;
+    return av_rescale_q(timestamp, pick->time_base, (AVRational){1, 1000000});
 }
 
 enum AVDiscard pick_packet(struct pick *pick, const AVPacket *packet, int64_t arrival_us)
 {
-    return skip_packet(&pick->skip, &pick->pacing, packet, to_us(pick, packet->pts), pick->live ? arrival_us : TIMING_NONE);
+    return skip_packet(&pick->skip, &pick->pacing, packet, stamp_of(pick, packet->pts), pick->live ? arrival_us : TIMING_NONE);
 }
 
 bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t arrival_us, int64_t *pts_us, enum source_break *cause)
 {
-    int64_t us = to_us(pick, picture->best_effort_timestamp);
+    int64_t us = stamp_of(pick, picture->best_effort_timestamp);
     skip_picture(&pick->skip, &pick->pacing, picture, us);
     if (picture->width != pick->width || picture->height != pick->height)
         pacing_break(&pick->pacing, SOURCE_BREAK_SIZE);
@@ -87,7 +91,7 @@ void pick_break(struct pick *pick)
 
 enum source_time pick_time(const struct pick *pick)
 {
-    return pacing_time(&pick->pacing);
+    return pick->timeless && !pick->live ? SOURCE_TIME_RATE : pacing_time(&pick->pacing);
 }
 
 int pick_gray(struct pick *pick, const AVFrame *picture, uint8_t *pixels, struct error *err)

@@ -116,6 +116,7 @@ struct source_stats {
     double fps_in;              /* frames a second that the stream gives, measured over its last frames by pts; 0: unknown */
     uint64_t frames_decoded, frames_corrupt;
     enum source_time time;      /* what tells now when a picture was taken */
+    bool images;                /* a folder or a pattern of still images, whose rate is options.fps */
     uint64_t packets_lost;      /* the decoder refused them, or their image file could not be read */
     int width, height;          /* of the stream; 0: not known yet */
     char codec[32];

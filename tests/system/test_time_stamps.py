@@ -73,6 +73,10 @@ class TimeStamps(harness.Case):
             # Without a break, all windows but those that the first fifteen pictures lack are due.
             self.assertGreaterEqual(camera["windows_due"], (camera["frames"] - 15) // 4, (name, camera))
             self.assertEqual(sum(camera["breaks"].values()), 0, (name, camera))
+            by = "arrival" if name in ("constant", "freeze") else "stream"
+            self.assertEqual(camera["time_source"], by, name)
+            self.assertEqual([e["time_source"] for e in daemon.events("camera_time_source", camera=name)],
+                             ["arrival"] if by == "arrival" else [], name)
         self.assertEqual(daemon.events("camera_lost"), [])
         self.assertEqual(daemon.get("/healthz")[0], 200)
         daemon.stop()
@@ -84,6 +88,38 @@ class TimeStamps(harness.Case):
         camera = daemon.camera("gate")
         self.assertGreater(camera["fps_in"], 15)
         self.assertLess(camera["fps_in"], 40)
+        self.assertEqual(camera["time_source"], "arrival")
+        daemon.wait_event("camera_time_source", camera="gate", time_source="arrival")
+        # The clock is set right, and followed again after 20 s.
+        self.cameras["gate"].stamp = lambda i, s: s
+        daemon.wait_event("camera_time_source", 60, camera="gate", time_source="stream")
+        self.assertEqual(daemon.camera("gate")["time_source"], "stream")
+        daemon.stop()
+
+    def raw(self, name, *more):
+        path = self.path(name)
+        harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=4", *more, path)
+        return path
+
+    def test_files_without_times(self):
+        """Raw H.264 says its rate itself; raw Motion JPEG does not, and is taken to come at 25 a second."""
+        files = {"h264": (self.raw("10.h264", "-c:v", "libx264", "-bf", 0), 10),
+                 "mjpeg": (self.raw("10.mjpeg", "-c:v", "mjpeg", "-f", "mjpeg"), 25)}
+        sound = harness.write_clip(self.path("sound.mkv"), seconds=4)
+        for path, rate in files.values():
+            done = harness.run("score", "--model", self.model, path)
+            self.assertEqual(done.code, 0, done.err)
+            self.assertIn(f"no time stamps: frames are taken to come at {rate} a second", done.err)
+        self.assertNotIn("time stamps", harness.run("score", "--model", self.model, sound).err)
+        common = {"model": self.model, "fps": 10, "fps_force": True, "loop": True}
+        daemon = self.daemon({"cameras": {**{name: {**common, "source": path} for name, (path, _) in files.items()},
+                                          "sound": {**common, "source": sound}}})
+        for name in files:
+            daemon.wait_event("camera_time_source", camera=name, time_source="rate")
+            self.assertEqual(daemon.camera(name)["time_source"], "rate")
+        daemon.wait_camera("mjpeg", lambda c: c["breaks"]["loop"] >= 2, 30)
+        self.assertEqual(daemon.wait_camera("sound", lambda c: c["fps_in"] > 0)["time_source"], "stream")
+        self.assertEqual(len(daemon.events("camera_time_source")), 2)
         daemon.stop()
 
     def test_breaks_are_counted_and_told(self):

@@ -105,6 +105,8 @@ START_TEST(cameras)
     ck_assert(json_is_null(json_object_get(gate, "reason")));
     ck_assert_ptr_nonnull(strstr(all.body, "\"last_score\":0.1,"));
     ck_assert_ptr_nonnull(strstr(all.body, "\"fps_in\":25.0,"));
+    ck_assert_str_eq(text(gate, "time_source"), "arrival");
+    ck_assert(json_is_null(json_object_get(yard, "time_source")));
     ck_assert_str_eq(text(yard, "state"), "lost");
     ck_assert_str_eq(text(yard, "reason"), "connection refused ?");
     ck_assert(json_is_null(json_object_get(yard, "last_score")));

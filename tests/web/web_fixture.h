@@ -373,7 +373,7 @@ static inline void setup(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
     world.n_cameras = 2;
     world.cameras[0] = (struct view_camera){
-        .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
+        .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .time = VIEW_TIME_ARRIVAL, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
         .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_skipped = 8,
         .windows_pending = 2, .alerts = 4, .reconnects = 1, .latency_ms = 41.23456,
         .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,

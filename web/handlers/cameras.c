@@ -34,9 +34,9 @@ static json_t *breaks(const struct view_camera *c)
 static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o, s:s, s:b, s:b, s:b}",
+                     "s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:b}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
-                     "fps_in", rounded(c->fps_in), "fps_analysed", rounded(c->fps_analysed),
+                     "fps_in", rounded(c->fps_in), "time_source", record_json_text(view_time_names[c->time]), "fps_analysed", rounded(c->fps_analysed),
                      "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
                      "frames_dropped", record_json_count(c->frames_dropped), "breaks", breaks(c),
                      "windows_due", record_json_count(c->windows_due), "windows_scored", record_json_count(c->windows_scored),

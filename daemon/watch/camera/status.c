@@ -21,8 +21,10 @@ void camera_status_set(struct camera_status *status, enum view_camera_state stat
     bool changed = status->state != state;
     status->state = state;
     snprintf(status->reason, sizeof status->reason, "%s", reason);
-    if (state == VIEW_LOST || state == VIEW_STOPPED)
+    if (state == VIEW_LOST || state == VIEW_STOPPED) {
         status->fps_in = 0;
+        status->time = VIEW_TIME_UNKNOWN;
+    }
     lock_give(&status->lock);
     if (changed && status->changed_fd >= 0) {
         ssize_t r = write(status->changed_fd, &(uint64_t){1}, sizeof(uint64_t));
@@ -37,10 +39,11 @@ void camera_status_set_frozen(struct camera_status *status, bool frozen)
     lock_give(&status->lock);
 }
 
-void camera_status_set_stream(struct camera_status *status, double fps_in, uint64_t frames_corrupt)
+void camera_status_set_stream(struct camera_status *status, double fps_in, enum view_time time, uint64_t frames_corrupt)
 {
     lock_take(&status->lock);
     status->fps_in = fps_in;
+    status->time = time;
     status->frames_corrupt = frames_corrupt;
     lock_give(&status->lock);
 }
@@ -65,6 +68,7 @@ void camera_status_view(struct camera_status *status, struct view_camera *ret)
     ret->state = status->state;
     memcpy(ret->reason, status->reason, sizeof ret->reason);
     ret->fps_in = status->fps_in;
+    ret->time = status->time;
     ret->frames_corrupt = status->frames_corrupt;
     ret->reconnects = status->reconnects;
     ret->frozen = status->frozen;

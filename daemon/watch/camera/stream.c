@@ -36,6 +36,7 @@ struct camera_stream {
     struct breaks breaks;
     int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0 while a file plays; 0: not begun */
     int64_t last_pts_us;
+    enum view_time time;        /* of this opening of the source; unknown: no picture yet */
     double fps_in;              /* of the stream, as it was last measured; 0: unknown */
     struct static_repeat repeat;        /* last: a picture */
     uint64_t corrupt_before;    /* frames of earlier openings of the source */
@@ -253,12 +254,33 @@ void camera_stream_begin_again(struct camera_stream *stream)
 
 /* ---- one opening of the source -------------------------------------------------------------------------------------- */
 
+/* Logs that something else tells now when pictures were taken. Time stamps are what is expected at first. */
+static void tell_time(struct camera_stream *stream, enum view_time time)
+{
+    static const char *const reasons[] = {
+        [VIEW_TIME_STREAM] = "the stream's time stamps are sane again",
+        [VIEW_TIME_ARRIVAL] = "the stream's time stamps are missing, stand still, leap or have a wrong unit: a picture counts as "
+                              "taken when it arrives",
+        [VIEW_TIME_RATE] = "there are no time stamps: pictures are taken to come at the file's rate, or at 25 a second where it "
+                           "has none",
+    };
+    bool expected = time == VIEW_TIME_UNKNOWN || (stream->time == VIEW_TIME_UNKNOWN && time == VIEW_TIME_STREAM);
+    if (time != stream->time && !expected)
+        log_event(time == VIEW_TIME_STREAM ? LOG_NOTICE : LOG_WARNING, "camera_time_source", "camera",
+                  stream->options.config->name, "time_source", view_time_names[time], "reason", reasons[time], NULL);
+    stream->time = time;
+}
+
 static void show_stream(struct camera_stream *stream, const struct source *source)
 {
+    static const enum view_time times[] = {
+        [SOURCE_TIME_STREAM] = VIEW_TIME_STREAM, [SOURCE_TIME_ARRIVAL] = VIEW_TIME_ARRIVAL, [SOURCE_TIME_RATE] = VIEW_TIME_RATE,
+    };
     struct source_stats stats;
     source_stats(source, &stats);
     stream->fps_in = stats.fps_in;
-    camera_status_set_stream(stream->options.status, stats.fps_in, stream->corrupt_before + stats.frames_corrupt);
+    tell_time(stream, stats.frames_decoded > 0 ? times[stats.time] : VIEW_TIME_UNKNOWN);
+    camera_status_set_stream(stream->options.status, stats.fps_in, stream->time, stream->corrupt_before + stats.frames_corrupt);
 }
 
 /* Waits until a picture of a file is due. false: the thread is to end. */
@@ -329,6 +351,8 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     if (r < 0)
         return r;
     stream->anchor_us = 0;
+    if (!stream->is_file)               /* a file that is looped is as before */
+        stream->time = VIEW_TIME_UNKNOWN;
     while ((r = take_picture(stream, source, pictures, err)) > 0)
         ;
     struct source_stats stats;
