@@ -64,6 +64,7 @@ struct view_camera {
     double drift;                       /* distance of core/score/drift.h, 0 to 1; NAN: not measured (yet) */
     struct voices drift_by_voice;       /* the same distance of each voice by itself; VOICE_STILL is not measured */
     bool alert_open;
+    bool slow;                          /* the stream gives less than nine tenths of the frames a second that are to be analysed */
     bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
     bool provisional;                   /* the calibration is from too little footage (core/score/tail.h) */

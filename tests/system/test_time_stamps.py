@@ -122,6 +122,26 @@ class TimeStamps(harness.Case):
         self.assertEqual(len(daemon.events("camera_time_source")), 2)
         daemon.stop()
 
+    def test_a_rate_that_falls_is_told(self):
+        """From 25 to 12.5 frames a second and back, as cameras do at night: every second picture is left out."""
+        camera = self.camera(lambda i, s: s, interval=1)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url}}})
+        self.assertFalse(daemon.wait_camera("gate", "watching")["slow"])
+        camera.sends = lambda i: i % 2 == 0
+        began = time.monotonic()
+        told = daemon.wait_event("camera_slow", 30, camera="gate")
+        if harness.SCALE == 1:
+            self.assertGreater(time.monotonic() - began, 9)
+        self.assertAlmostEqual(float(told["fps_in"]), 12.5, 1)
+        self.assertEqual(told["fps"], "20")
+        self.assertTrue(daemon.camera("gate")["slow"])
+        self.assertEqual(daemon.metric("memaed_camera_slow", camera="gate"), 1)
+        camera.sends = lambda i: True
+        daemon.wait_event("camera_slow_ended", 30, camera="gate")
+        self.assertFalse(daemon.camera("gate")["slow"])
+        self.assertEqual(sum(daemon.camera("gate")["breaks"].values()), 0)
+        daemon.stop()
+
     def test_breaks_are_counted_and_told(self):
         """Every third second a second of pictures is missing."""
         daemon = self.start({"gate": lambda i, s: s, "sound": lambda i, s: s})

@@ -101,6 +101,8 @@ START_TEST(cameras)
     ck_assert_double_eq(json_number_value(json_object_get(gate, "latency_ms")), 41.235);
     ck_assert(json_is_true(json_object_get(gate, "alert_open")));
     ck_assert(json_is_true(json_object_get(gate, "frozen")));
+    ck_assert(json_is_true(json_object_get(gate, "slow")));
+    ck_assert(json_is_false(json_object_get(yard, "slow")));
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_static")), 70);
     ck_assert(json_is_null(json_object_get(gate, "reason")));
     ck_assert_ptr_nonnull(strstr(all.body, "\"last_score\":0.1,"));

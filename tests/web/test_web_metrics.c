@@ -103,6 +103,7 @@ START_TEST(metrics)
         {"memaed_camera_frozen{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_alerts_total{camera=\"gate\"}", 4}, {"memaed_camera_alerts_total{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_alert_open{camera=\"gate\"}", 1},
+        {"memaed_camera_slow{camera=\"gate\"}", 1}, {"memaed_camera_slow{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_breaks_total{camera=\"gate\",cause=\"gap\"}", 6},
         {"memaed_camera_breaks_total{camera=\"yard_2-x\",cause=\"gap\"}", 0},
         {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"0.005\"}", 60},

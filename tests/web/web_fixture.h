@@ -377,7 +377,7 @@ static inline void setup(void)
         .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_skipped = 8,
         .windows_pending = 2, .alerts = 4, .reconnects = 1, .latency_ms = 41.23456,
         .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,
-        .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .threshold = 0.25, .drift = 0.0625,
+        .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .slow = true, .threshold = 0.25, .drift = 0.0625,
         .drift_by_voice = {{0.5f, 0.125f, NAN, NAN, NAN}}, .model = "gate.safetensors", .precision = PRECISION_INT8};
     world.cameras[1] = (struct view_camera){
         .id = 1, .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN,

@@ -81,6 +81,7 @@ static double get_score(const struct view_camera *c) { return c->has_score ? (do
 static double get_threshold(const struct view_camera *c) { return c->threshold; }
 static double get_drift(const struct view_camera *c) { return c->drift; }
 static double get_frozen(const struct view_camera *c) { return c->frozen; }
+static double get_slow(const struct view_camera *c) { return c->slow; }
 static double get_alert(const struct view_camera *c) { return c->alert_open; }
 
 static const struct {
@@ -99,6 +100,8 @@ static const struct {
      get_drift},
     {"camera_frozen", "1 while the camera's pictures repeat for more than three times as long as ever in the calibration "
      "footage, else 0.", get_frozen},
+    {"camera_slow", "1 while the stream gives less than nine tenths of the frames a second that are to be analysed, else 0.",
+     get_slow},
     {"camera_alert_open", "1 while an alert is open, else 0.", get_alert},
 };
 

@@ -39,6 +39,13 @@ void camera_status_set_frozen(struct camera_status *status, bool frozen)
     lock_give(&status->lock);
 }
 
+void camera_status_set_slow(struct camera_status *status, bool slow)
+{
+    lock_take(&status->lock);
+    status->slow = slow;
+    lock_give(&status->lock);
+}
+
 void camera_status_set_stream(struct camera_status *status, double fps_in, enum view_time time, uint64_t frames_corrupt)
 {
     lock_take(&status->lock);
@@ -72,6 +79,7 @@ void camera_status_view(struct camera_status *status, struct view_camera *ret)
     ret->frames_corrupt = status->frames_corrupt;
     ret->reconnects = status->reconnects;
     ret->frozen = status->frozen;
+    ret->slow = status->slow;
     memcpy(ret->breaks, status->breaks, sizeof ret->breaks);
     lock_give(&status->lock);
 }

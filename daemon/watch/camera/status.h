@@ -13,7 +13,7 @@ struct camera_status {
     double fps_in;
     enum view_time time;
     uint64_t frames_corrupt, reconnects, breaks[VIEW_BREAKS];
-    bool frozen;
+    bool frozen, slow;
 };
 
 void camera_status_init(struct camera_status *status, int changed_fd);
@@ -22,11 +22,12 @@ void camera_status_destroy(struct camera_status *status);
 /* reason is redacted already, and copied. */
 void camera_status_set(struct camera_status *status, enum view_camera_state state, const char *reason);
 void camera_status_set_frozen(struct camera_status *status, bool frozen);
+void camera_status_set_slow(struct camera_status *status, bool slow);
 void camera_status_set_stream(struct camera_status *status, double fps_in, enum view_time time, uint64_t frames_corrupt);
 void camera_status_count_reconnect(struct camera_status *status);
 void camera_status_count_break(struct camera_status *status, enum view_break cause);
 
-/* Sets state, reason, fps_in, time, frames_corrupt, reconnects, breaks and frozen of ret; no other field. Any thread. */
+/* Sets state, reason, fps_in, time, frames_corrupt, reconnects, breaks, frozen and slow of ret; no other field. Any thread. */
 void camera_status_view(struct camera_status *status, struct view_camera *ret);
 
 #endif

@@ -18,6 +18,11 @@
 #define WAIT_PATIENCE_US INT64_C(10000000)
 /* A file that is later than this (the machine slept, say) goes on from here instead of catching up. */
 #define MAX_LATE_US INT64_C(2000000)
+/* A stream is slow once it has given less than SLOW_RATE of the frames a second that are to be analysed for SLOW_AFTER_US. It is
+ * slow no more once it has given at least SLOW_END_RATE for as long. */
+#define SLOW_RATE 0.9
+#define SLOW_END_RATE 0.95
+#define SLOW_AFTER_US INT64_C(10000000)
 
 struct camera_stream {
     struct camera_stream_options options;
@@ -33,6 +38,8 @@ struct camera_stream {
     int unbroken;               /* frames since the sequence began, at most length */
     bool lost;                  /* camera.lost went out, and no camera.restored since */
     bool frozen;
+    bool slow;
+    int64_t rate_us;            /* pts up to which the stream's rate was as `slow` says */
     struct breaks breaks;
     int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0 while a file plays; 0: not begun */
     int64_t last_pts_us;
@@ -283,6 +290,25 @@ static void show_stream(struct camera_stream *stream, const struct source *sourc
     camera_status_set_stream(stream->options.status, stats.fps_in, stream->time, stream->corrupt_before + stats.frames_corrupt);
 }
 
+/* Notes whether the stream gives as many frames a second as are to be analysed. */
+static void watch_rate(struct camera_stream *stream, int64_t pts_us)
+{
+    double wanted = stream->options.fps;
+    bool slow = stream->fps_in < (stream->slow ? SLOW_END_RATE : SLOW_RATE) * wanted;
+    if (stream->fps_in <= 0 || slow == stream->slow)
+        stream->rate_us = pts_us;
+    if (pts_us - stream->rate_us < SLOW_AFTER_US)
+        return;
+    stream->slow = slow;
+    stream->rate_us = pts_us;
+    camera_status_set_slow(stream->options.status, slow);
+    struct log_number in, analysed;
+    log_event(slow ? LOG_WARNING : LOG_NOTICE, slow ? "camera_slow" : "camera_slow_ended", "camera", stream->options.config->name,
+              "fps_in", log_real(&in, stream->fps_in), "fps", log_real(&analysed, wanted), "reason",
+              slow ? "the stream gives fewer frames a second than are to be analysed: what moves seems faster, and scores are too "
+                     "high" : "the stream gives as many frames a second as are to be analysed", NULL);
+}
+
 /* Waits until a picture of a file is due. false: the thread is to end. */
 static bool pace(struct camera_stream *stream, int64_t pts_us)
 {
@@ -329,6 +355,7 @@ static int take_picture(struct camera_stream *stream, struct source *source, uin
     if (frame_ring_publish(stream->ring))
         scheduler_due(stream->scheduler, stream->client);
     stream->last_pts_us = picture.pts_us;
+    watch_rate(stream, picture.pts_us);
     ++*pictures;
     count_frame(stream);
     return 1;
@@ -350,7 +377,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     int r = source_open(&source, config->source, &options, err);
     if (r < 0)
         return r;
-    stream->anchor_us = 0;
+    stream->anchor_us = stream->rate_us = 0;
     if (!stream->is_file)               /* a file that is looped is as before */
         stream->time = VIEW_TIME_UNKNOWN;
     while ((r = take_picture(stream, source, pictures, err)) > 0)

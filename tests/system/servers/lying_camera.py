@@ -14,11 +14,11 @@ import time
 CLOCK = 90000
 
 
-def pictures(clip):
-    """Encodes the clip as H.264, a key frame every second, no B frames. Returns a list of NAL units for each picture."""
+def pictures(clip, interval):
+    """Encodes the clip as H.264, with this interval of key frames and no B frames. Returns a list of NAL units for each picture."""
     stream = subprocess.run(
         ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, "-an", "-pix_fmt", "yuv420p", "-c:v", "libx264",
-         "-preset", "veryfast", "-bf", "0", "-g", "25", "-x264-params", "aud=1:scenecut=0:repeat-headers=1:slices=1",
+         "-preset", "veryfast", "-bf", "0", "-g", str(interval), "-x264-params", "aud=1:scenecut=0:repeat-headers=1:slices=1",
          "-f", "h264", "-"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
     found = []
     for unit in re.split(rb"\x00\x00\x00?\x01", stream)[1:]:
@@ -87,10 +87,11 @@ class _Client(socketserver.StreamRequestHandler):
 
 class LyingCamera:
     """stamp(i, seconds): the time stamp of picture i, which is sent after these seconds, in seconds; sends(i): whether
-    picture i is sent at all. Both may be changed while it plays, and begin at 0 for each client."""
+    picture i is sent at all; interval: from key frame to key frame. stamp and sends may be changed while it plays, and begin at 0 for each client."""
 
-    def __init__(self, clip, fps=25, stamp=lambda i, seconds: seconds, sends=lambda i: True):
-        self.pictures, self.fps, self.stamp, self.sends = pictures(clip), fps, stamp, sends
+    def __init__(self, clip, fps=25, stamp=lambda i, seconds: seconds, sends=lambda i: True,
+                 interval=25):
+        self.pictures, self.fps, self.stamp, self.sends = pictures(clip, interval), fps, stamp, sends
         socketserver.ThreadingTCPServer.daemon_threads = True
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Client)
         self.server.camera = self
