@@ -12,8 +12,13 @@
  * of its steps were bridged (the clock stands still, or leaps), or if the clock ran three times too fast or too slow (its unit is
  * wrong). After TIMING_BAD bad windows in a row arrivals take over. After TIMING_GOOD good ones the time stamps do again.
  *
- * A file's picture has no arrival. Its time stamps are taken as they are, but for jitter, as above. A picture without a time stamp comes one typical interval
- * after the one before. After TIMING_STILL pictures in a row whose time stamps are missing or stand still, all come so. */
+ * The arrival is when the packet had been read after which the decoder gave the picture: it has no decoding time in it, and comes
+ * in presentation order. Over 400 steps at 25 a second it is as even as the time at the picture (median error 4.0 ms for both at
+ * 96x64, 7.7 and 7.5 ms at 1920x1080, on a busy machine).
+ *
+ * A picture of a file, or of a stream over HTTP, which the reader paces, has no arrival. Its time stamps are taken as they are,
+ * but for jitter, as above. A picture without a time stamp comes one typical interval after the one before. After TIMING_STILL
+ * pictures in a row whose time stamps are missing or stand still, all come so. */
 #ifndef MEMAED_IO_VIDEO_TIMING_TIMING_H
 #define MEMAED_IO_VIDEO_TIMING_TIMING_H
 
