@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "io/video/damage.h"
+#include "io/video/damage/damage.h"
 
 static const int64_t max_pixels = 8192 * 8192;
 

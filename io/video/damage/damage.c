@@ -1,4 +1,4 @@
-#include "io/video/damage.h"
+#include "io/video/damage/damage.h"
 
 void damage_init(struct damage *damage, enum AVCodecID codec)
 {
