@@ -37,6 +37,7 @@ void decode_close(struct decode *decode)
         return;
     avcodec_free_context(&decode->codec);
     av_packet_free(&decode->packet);
+    damage_close(&decode->damage);
     free(decode);
 }
 
@@ -49,7 +50,10 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
     AVCodecContext *context = avcodec_alloc_context3(codec);
     if (!context)
         return error_set(err, -ENOMEM, "out of memory");
-    int r = avcodec_parameters_to_context(context, stream->parameters);
+    struct damage damage = {0};
+    int r = damage_open(&damage, stream->parameters);
+    if (r == 0)
+        r = avcodec_parameters_to_context(context, stream->parameters);
     context->pkt_timebase = stream->time_base;
     context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
     context->err_recognition |= AV_EF_CRCCHECK;
@@ -64,18 +68,20 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
     if (r < 0) {
         char text[AV_ERROR_MAX_STRING_SIZE];
         avcodec_free_context(&context);
+        damage_close(&damage);
         av_strerror(r, text, sizeof text);
         return error_set(err, demux_errno(r), "cannot open the decoder: %s", text);
     }
     avcodec_free_context(&decode->codec);
     decode->codec = context;
-    damage_init(&decode->damage, id);
+    damage_close(&decode->damage);
+    decode->damage = damage;
     return 0;
 }
 
 void decode_packet(struct decode *decode, AVPacket *packet, enum AVDiscard discard)
 {
-    damage_packet(&decode->damage, packet);
+    decode->codec->reordered_opaque = damage_packet(&decode->damage, packet);
     decode->codec->skip_frame = discard;
     if (discard == AVDISCARD_ALL || !packet->data)     /* some containers give packets of side data alone */
         av_packet_unref(packet);
