@@ -172,6 +172,10 @@ static int choose_video(struct demux *demux, struct error *err)
     demux->stream.version = 1;
     demux->stream.parameters = video->codecpar;
     demux->stream.time_base = video->time_base;
+    size_t size = 0;
+    const uint8_t *matrix = av_stream_get_side_data(video, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    demux->stream.display = (struct display){.turn = turn_of_matrix(size >= 9 * sizeof(int32_t) ? (const int32_t *)matrix : NULL),
+                                             .sample_aspect = video->sample_aspect_ratio};
     demux->stream.fps = fps > 0 ? fps : sane_fps(video->r_frame_rate);
     demux->stream.timeless = demux->stream.images || is_timeless(format->iformat);
     return 0;

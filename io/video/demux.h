@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "core/error.h"
+#include "io/video/display.h"
 #include "io/video/source.h"
 
 struct demux;
@@ -22,6 +23,7 @@ struct demux_stream {
     const AVCodecParameters *parameters;        /* of a folder: the codec alone */
     AVRational time_base;       /* seconds a tick of the packets' timestamps */
     double fps;                 /* pictures a second, as the container says; 0: unknown */
+    struct display display;     /* as the container says */
     bool images;                /* still images, of a folder or a pattern: their timestamps are made up */
     bool folder;
     bool timeless;              /* the format has no timestamps (raw Motion JPEG, images …): they are made up from fps */

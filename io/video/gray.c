@@ -13,12 +13,30 @@ enum { MAX_SIDE = 8192, ALIGN = 64 };
 
 struct gray {
     int width, height;
-    uint8_t *scaled;            /* [height, stride]: swscale may write past the end of a row */
+    int scaled_width, scaled_height;    /* those, or swapped: the frame is scaled first, then turned */
+    uint8_t *scaled;            /* [scaled_height, stride]: swscale may write past the end of a row */
     int stride;
     struct SwsContext *scaler;
     int from_width, from_height, from_format;   /* of the frames that the scaler was made for */
     bool from_full;
 };
+
+/* false: out of memory; the size stays. */
+static bool set_scaled_size(struct gray *gray, int width, int height)
+{
+    int stride = (width + 2 * ALIGN - 1) / ALIGN * ALIGN;
+    uint8_t *scaled = av_malloc((size_t)stride * (size_t)height + ALIGN);
+    if (!scaled)
+        return false;
+    av_free(gray->scaled);
+    sws_freeContext(gray->scaler);
+    gray->scaler = NULL;
+    gray->scaled = scaled;
+    gray->stride = stride;
+    gray->scaled_width = width;
+    gray->scaled_height = height;
+    return true;
+}
 
 int gray_open(struct gray **ret, int width, int height)
 {
@@ -29,9 +47,7 @@ int gray_open(struct gray **ret, int width, int height)
         return -ENOMEM;
     gray->width = width;
     gray->height = height;
-    gray->stride = (width + 2 * ALIGN - 1) / ALIGN * ALIGN;
-    gray->scaled = av_malloc((size_t)gray->stride * (size_t)height + ALIGN);
-    if (!gray->scaled) {
+    if (!set_scaled_size(gray, width, height)) {
         gray_close(gray);
         return -ENOMEM;
     }
@@ -84,14 +100,14 @@ static int make_scaler(struct gray *gray, const AVFrame *frame, int format, bool
     av_opt_set_int(scaler, "srch", frame->height, 0);
     av_opt_set_int(scaler, "src_format", format, 0);
     av_opt_set_int(scaler, "src_range", full, 0);
-    av_opt_set_int(scaler, "dstw", gray->width, 0);
-    av_opt_set_int(scaler, "dsth", gray->height, 0);
+    av_opt_set_int(scaler, "dstw", gray->scaled_width, 0);
+    av_opt_set_int(scaler, "dsth", gray->scaled_height, 0);
     av_opt_set_int(scaler, "dst_format", AV_PIX_FMT_GRAY8, 0);
     av_opt_set_int(scaler, "dst_range", 1, 0);
     if (sws_init_context(scaler, NULL, NULL) < 0) {
         sws_freeContext(scaler);
         return error_set(err, -EINVAL, "cannot scale pictures of %dx%d in pixel format %s to %dx%d", frame->width,
-                         frame->height, name ? name : "unknown", gray->width, gray->height);
+                         frame->height, name ? name : "unknown", gray->scaled_width, gray->scaled_height);
     }
     sws_freeContext(gray->scaler);
     gray->scaler = scaler;
@@ -102,8 +118,23 @@ static int make_scaler(struct gray *gray, const AVFrame *frame, int format, bool
     return 0;
 }
 
-int gray_convert(struct gray *gray, const AVFrame *frame, uint8_t *pixels, struct error *err)
+/* Copies from [scaled_height, stride] into pixels, turned. */
+static void turn_into(const struct gray *gray, const uint8_t *from, ptrdiff_t stride, struct turn turn, uint8_t *pixels)
 {
+    const uint8_t *first = from + (turn.flip_y ? (gray->scaled_height - 1) * stride : 0) +
+                           (turn.flip_x ? gray->scaled_width - 1 : 0);
+    ptrdiff_t right = turn.flip_x ? -1 : 1, down = turn.flip_y ? -stride : stride;
+    ptrdiff_t across = turn.swap ? down : right, along = turn.swap ? right : down;
+    for (int y = 0; y < gray->height; y++, first += along)
+        for (int x = 0; x < gray->width; x++)
+            *pixels++ = first[x * across];
+}
+
+int gray_convert(struct gray *gray, const AVFrame *frame, struct turn turn, uint8_t *pixels, struct error *err)
+{
+    int width = turn.swap ? gray->height : gray->width, height = turn.swap ? gray->width : gray->height;
+    if ((width != gray->scaled_width || height != gray->scaled_height) && !set_scaled_size(gray, width, height))
+        return error_set(err, -ENOMEM, "out of memory");
     bool full = frame->color_range == AVCOL_RANGE_JPEG ||
                 (frame->color_range == AVCOL_RANGE_UNSPECIFIED && is_gray(frame->format));
     int format = without_j(frame->format, &full);
@@ -113,7 +144,7 @@ int gray_convert(struct gray *gray, const AVFrame *frame, uint8_t *pixels, struc
 
     const uint8_t *from = frame->data[0];
     ptrdiff_t stride = frame->linesize[0];
-    if (format != AV_PIX_FMT_GRAY8 || !full || frame->width != gray->width || frame->height != gray->height) {
+    if (format != AV_PIX_FMT_GRAY8 || !full || frame->width != width || frame->height != height) {
         if (!gray->scaler || frame->width != gray->from_width || frame->height != gray->from_height ||
             format != gray->from_format || full != gray->from_full) {
             int r = make_scaler(gray, frame, format, full, err);
@@ -124,13 +155,16 @@ int gray_convert(struct gray *gray, const AVFrame *frame, uint8_t *pixels, struc
         const int strides[4] = {gray->stride};
         int rows = sws_scale(gray->scaler, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height, planes,
                              strides);
-        if (rows != gray->height)
+        if (rows != height)
             return error_set(err, -EINVAL, "swscale failed on a picture of %dx%d", frame->width, frame->height);
         from = gray->scaled;
         stride = gray->stride;
     }
-    for (int y = 0; y < gray->height; y++)
-        memcpy(pixels + (size_t)y * (size_t)gray->width, from + y * stride, (size_t)gray->width);
+    if (turn.swap || turn.flip_x || turn.flip_y)
+        turn_into(gray, from, stride, turn, pixels);
+    else
+        for (int y = 0; y < gray->height; y++)
+            memcpy(pixels + (size_t)y * (size_t)gray->width, from + y * stride, (size_t)gray->width);
     for (size_t i = 0, n = (size_t)gray->width * (size_t)gray->height; stretch && i < n; i++)
         pixels[i] = pixels[i] <= 16 ? 0 : pixels[i] >= 235 ? 255 : (uint8_t)(((pixels[i] - 16) * 510 + 219) / 438);
     return 0;

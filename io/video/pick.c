@@ -13,7 +13,8 @@ struct pick {
     bool started;
     bool live, timeless;
     AVRational time_base;
-    int width, height;          /* of the picture before, as it came */
+    struct display display;
+    int width, height;          /* of the picture before, as a viewer shows it */
     struct pacing pacing;
     struct skip skip;
     struct gray *gray;          /* NULL: pick_resize() has not been called */
@@ -56,6 +57,7 @@ void pick_start(struct pick *pick, const struct demux_stream *stream)
     pick->started = true;
     pick->live = stream->live;
     pick->timeless = stream->timeless;
+    pick->display = stream->display;
     pick->time_base = stream->time_base;
     pacing_init(&pick->pacing, stream->images ? 0 : pick->fps, stream->fps);
 }
@@ -77,10 +79,12 @@ bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t arrival_us,
 {
     int64_t us = stamp_of(pick, picture->best_effort_timestamp);
     skip_picture(&pick->skip, &pick->pacing, picture, us);
-    if (picture->width != pick->width || picture->height != pick->height)
+    int width, height;
+    display_size(&pick->display, picture, &width, &height);
+    if (width != pick->width || height != pick->height)
         pacing_break(&pick->pacing, SOURCE_BREAK_SIZE);
-    pick->width = picture->width;
-    pick->height = picture->height;
+    pick->width = width;
+    pick->height = height;
     return pacing_next(&pick->pacing, us, pick->live ? arrival_us : TIMING_NONE, pts_us, cause);
 }
 
@@ -94,10 +98,15 @@ enum source_time pick_time(const struct pick *pick)
     return pick->timeless && !pick->live ? SOURCE_TIME_RATE : pacing_time(&pick->pacing);
 }
 
+void pick_display(const struct pick *pick, const AVFrame *picture, int *width, int *height)
+{
+    display_size(&pick->display, picture, width, height);
+}
+
 int pick_gray(struct pick *pick, const AVFrame *picture, uint8_t *pixels, struct error *err)
 {
     assert(pick->gray);
-    return gray_convert(pick->gray, picture, pixels, err);
+    return gray_convert(pick->gray, picture, display_turn(&pick->display, picture), pixels, err);
 }
 
 double pick_fps(const struct pick *pick)

@@ -35,6 +35,9 @@ bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t arrival_us,
 /* The sequence breaks before the next picture: packets were lost. */
 void pick_break(struct pick *pick);
 
+/* The picture's size as a viewer shows it (io/video/display.h). */
+void pick_display(const struct pick *pick, const AVFrame *picture, int *width, int *height);
+
 /* The picture turned to gray, into pixels [height * width]; pick_resize() has set the size. 0; -EINVAL, -ENOMEM, with the
  * cause in err. */
 int pick_gray(struct pick *pick, const AVFrame *picture, uint8_t *pixels, struct error *err);

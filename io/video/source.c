@@ -95,8 +95,6 @@ int source_open(struct source **ret, const char *url, const struct source_option
     if ((r = demux_open(&source->demux, url, options, err)) < 0)
         goto fail;
     const struct demux_stream *stream = demux_stream(source->demux);
-    source->stats.width = stream->parameters->width;
-    source->stats.height = stream->parameters->height;
     if (stream->version && (r = start(source, stream, err)) < 0)
         goto fail;
     *ret = source;
@@ -238,8 +236,7 @@ int source_peek(struct source *source, int *width, int *height, struct error *er
     source->pick_limit_us = pick_limit_us(source);
     int r = hold_picture(source, err);
     if (r == 1) {
-        *width = source->frame->width;
-        *height = source->frame->height;
+        pick_display(source->pick, source->frame, width, height);
     }
     return r;
 }
@@ -264,8 +261,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
 
         const AVFrame *picture = source->frame;
         source->stats.frames_decoded++;
-        source->stats.width = picture->width;
-        source->stats.height = picture->height;
+        pick_display(source->pick, picture, &source->stats.width, &source->stats.height);
         if (decode_lost(source->decode) != source->lost)
             pick_break(source->pick);
         source->lost = decode_lost(source->decode);

@@ -3,7 +3,8 @@
  *
  * A picture goes three steps: io/video/demux.h reads the packets, io/video/decode.h decodes those whose pictures may be
  * needed, and io/video/pick.h picks pictures at the analysis rate by their timestamps and turns them to gray at the model's
- * size. A tap (struct source_tap) sees the packets before they are decoded and the colour pictures before they turn gray.
+ * size, turned and mirrored as a viewer shows them (io/video/display.h). A tap (struct source_tap) sees the packets before
+ * they are decoded and the colour pictures before they turn gray.
  *
  * Images of a folder or a pattern have no times. They are taken to come at options.fps, or at SOURCE_DEFAULT_FPS where that
  * is 0, and every one is picked.
@@ -91,11 +92,12 @@ struct source_tap {
      * picture's packet comes before its frame. */
     void (*packet)(void *arg, const struct AVPacket *packet);
 
-    /* The colour picture of every picture that is picked, corrupt ones too, at the stream's size and in the decoder's pixel
-     * format, just before source_read() turns it to gray and returns it. info is what source_read() then returns. Where
-     * turning to gray fails, source_read() returns the error instead. frame->best_effort_timestamp is its time among the
-     * packets. Pictures that are not picked make no call: whether the decoder gives one at all depends on the codec and on
-     * what was skipped, while alerts name picked pictures only. */
+    /* The colour picture of every picture that is picked, corrupt ones too, just before source_read() turns it to gray and
+     * returns it. It is as it was coded: at the stream's size, in the decoder's pixel format, not turned, mirrored or
+     * stretched as a viewer shows it. info is what source_read() then returns. Where turning to gray fails, source_read()
+     * returns the error instead. frame->best_effort_timestamp is its time among the packets. Pictures that are not picked
+     * make no call: whether the decoder gives one at all depends on the codec and on what was skipped, while alerts name
+     * picked pictures only. */
     void (*frame)(void *arg, const struct AVFrame *frame, const struct source_frame *info);
 };
 
@@ -118,7 +120,7 @@ struct source_stats {
     enum source_time time;      /* what tells now when a picture was taken */
     bool images;                /* a folder or a pattern of still images, whose rate is options.fps */
     uint64_t packets_lost;      /* the decoder refused them, or their image file could not be read */
-    int width, height;          /* of the stream; 0: not known yet */
+    int width, height;          /* of the last picture, as a viewer shows it; 0: not known yet */
     char codec[32];
 };
 
@@ -128,8 +130,8 @@ int source_open(struct source **ret, const char *url, const struct source_option
 /* Takes NULL. Spends at most a third of a second on a server's goodbye, whether options.stop is set or not. */
 void source_close(struct source *source);
 
-/* Decodes the stream's next picture and tells its size, as it came. source_read() then begins with that picture. Returns as
- * source_read(); width and height are written with 1 only. */
+/* Decodes the stream's next picture and tells its size, as a viewer shows it. source_read() then begins with that picture.
+ * Returns as source_read(); width and height are written with 1 only. */
 int source_peek(struct source *source, int *width, int *height, struct error *err);
 /* Gray pictures have this size from now on. 0; -EINVAL (not 1 to 8192), -ENOMEM: the size stays. */
 int source_resize(struct source *source, int width, int height, struct error *err);

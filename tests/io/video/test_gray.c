@@ -102,13 +102,13 @@ START_TEST(gray_that_says_limited)
     ck_assert_int_eq(av_frame_get_buffer(frame, 0), 0);
     for (int y = 0; y < 4; y++)
         memset(frame->data[0] + y * frame->linesize[0], y < 2 ? 16 : 235, 6);
-    ck_assert_int_eq(gray_convert(gray, frame, pixels, &err), 0);
+    ck_assert_int_eq(gray_convert(gray, frame, (struct turn){0}, pixels, &err), 0);
     ck_assert(pixels[0] == 16 && pixels[23] == 235);
     frame->color_range = AVCOL_RANGE_MPEG;
-    ck_assert_int_eq(gray_convert(gray, frame, pixels, &err), 0);
+    ck_assert_int_eq(gray_convert(gray, frame, (struct turn){0}, pixels, &err), 0);
     ck_assert(pixels[0] == 0 && pixels[23] == 255);
     frame->format = AV_PIX_FMT_VAAPI;
-    ck_assert_int_eq(gray_convert(gray, frame, pixels, &err), -EINVAL);
+    ck_assert_int_eq(gray_convert(gray, frame, (struct turn){0}, pixels, &err), -EINVAL);
     frame->format = AV_PIX_FMT_GRAY8;
     av_frame_free(&frame);
     gray_close(gray);
@@ -133,6 +133,79 @@ START_TEST(real_footage_as_ffmpeg_turns_it)
 }
 END_TEST
 
+/* Writes matrix [9], 16.16 fixed point, into the track header of an MP4 file. */
+static void write_matrix(const char *from, const char *to, const int *matrix)
+{
+    size_t size, at = 0;
+    uint8_t *data = clip_read(from, &size);
+    while (at + 4 < size && memcmp(data + at, "tkhd", 4) != 0)
+        at++;
+    ck_assert_uint_lt(at + 80, size);
+    for (int i = 0; i < 9; i++) {
+        uint32_t value = (uint32_t)matrix[i] << (i % 3 == 2 ? 30 : 16);
+        for (int k = 0; k < 4; k++)
+            data[at + 44 + 4 * (size_t)i + (size_t)k] = (uint8_t)(value >> (24 - 8 * k));
+    }
+    clip_write(to, data, size);
+    free(data);
+}
+
+static void peek(const char *name, int *width, int *height)
+{
+    struct source *source;
+    struct error err = {0};
+    ck_assert_msg(source_open(&source, clip_path(name), &small, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(source_peek(source, width, height, &err), 1);
+    source_close(source);
+}
+
+/* Every turn and mirror of a display matrix is as FFmpeg's own tools show it. */
+START_TEST(pictures_are_turned_as_a_viewer_shows_them)
+{
+    static const int turns[8][4] = {{1, 0, 0, 1}, {0, 1, -1, 0}, {-1, 0, 0, -1}, {0, -1, 1, 0},
+                                    {-1, 0, 0, 1}, {1, 0, 0, -1}, {0, 1, 1, 0}, {0, -1, -1, 0}};
+    clips_ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=0.3 -c:v libx264 -pix_fmt yuv420p -color_range tv @/upright.mp4");
+    for (int i = 0; i < 8; i++) {
+        const int *t = turns[i];
+        int width, height;
+        bool turned = t[0] == 0;
+        write_matrix("upright.mp4", "turned.mp4", (const int[]){t[0], t[1], 0, t[2], t[3], 0, 96 * (t[0] + t[2] < 0), 96 * (t[1] + t[3] < 0), 1});
+        compare(clip_path("turned.mp4"), turned ? 64 : 96, turned ? 96 : 64, 0);
+        compare(clip_path("turned.mp4"), 40, 33, 2);
+        peek("turned.mp4", &width, &height);
+        ck_assert(width == (turned ? 64 : 96) && height == (turned ? 96 : 64));
+        ck_assert_int_eq(all.stats.width, width);
+    }
+}
+END_TEST
+
+/* A display orientation in the stream itself. */
+START_TEST(pictures_that_say_how_they_are_turned)
+{
+    clips_ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=0.3 -c:v libx264 -bsf:v h264_metadata=display_orientation=insert:rotate=90 @/sei.mkv");
+    compare(clip_path("sei.mkv"), 64, 96, 0);
+    int width, height;
+    peek("sei.mkv", &width, &height);
+    ck_assert(width == 64 && height == 96);
+}
+END_TEST
+
+START_TEST(pixels_that_are_not_square)
+{
+    static const struct { const char *name, *options; int width, height; } clips[] = {
+        {"wide.mkv", "setsar=2/1 -c:v ffv1", 192, 64}, {"high.mp4", "setsar=3/4 -c:v libx264", 96, 85},
+        {"stream.h264", "setsar=4/3 -c:v libx264", 128, 64}, {"square.mkv", "setsar=1/1 -c:v ffv1", 96, 64},
+        {"none.mkv", "setsar=0 -c:v ffv1", 96, 64}, {"absurd.mkv", "setsar=90/1 -c:v ffv1", 96, 64},
+    };
+    for (size_t i = 0; i < sizeof clips / sizeof *clips; i++) {
+        int width, height;
+        clips_ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=0.3 -vf %s @/%s", clips[i].options, clips[i].name);
+        peek(clips[i].name, &width, &height);
+        ck_assert_msg(width == clips[i].width && abs(height - clips[i].height) <= 1, "%s: %dx%d", clips[i].name, width, height);
+    }
+}
+END_TEST
+
 int main(void)
 {
     bool clips = clips_open();
@@ -143,6 +216,9 @@ int main(void)
         tcase_add_test(tc, lossless_gray_passes_bit_for_bit);
         tcase_add_test(tc, other_pictures_as_ffmpeg_turns_them);
         tcase_add_test(tc, honours_the_range);
+        tcase_add_test(tc, pictures_are_turned_as_a_viewer_shows_them);
+        tcase_add_test(tc, pictures_that_say_how_they_are_turned);
+        tcase_add_test(tc, pixels_that_are_not_square);
         tcase_add_test(tc, real_footage_as_ffmpeg_turns_it);
     }
     return run_case(tc, "gray");
