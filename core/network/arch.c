@@ -341,3 +341,10 @@ void arch_fit_size(const struct arch *arch, int *width, int *height)
     *width = best_w;
     *height = best_h;
 }
+
+bool arch_fits_aspect(const struct arch *arch, int width, int height)
+{
+    int shorter = arch->width < arch->height ? arch->width : arch->height;
+    double distortion = fabs(log((double)arch->width * height / ((double)arch->height * width)));
+    return arch->width == arch->height || distortion <= log1p(GRAIN / 2. / shorter);
+}

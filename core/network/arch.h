@@ -108,6 +108,10 @@ bool arch_profile_fits(const char *name);
  * ln(arch's area / area)). Pixels count as square. */
 void arch_fit_size(const struct arch *arch, int *width, int *height);
 
+/* Returns true if pictures of this size (each 1 or more) have the network's aspect, or nearly: within half a step of 16 pixels
+ * of its shorter side, more than arch_fit_size() is off. A square network takes any: the paper's profiles stretch all. */
+bool arch_fits_aspect(const struct arch *arch, int width, int height);
+
 /* The index that PyTorch's nn.Sequential gives layer i of specs. A layer counts one, its norm one, its activation one. */
 int arch_module_index(const struct layer_spec *specs, int i);
 

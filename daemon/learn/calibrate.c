@@ -109,6 +109,11 @@ static void report(const struct calibrate *o, const struct calibration *c, const
         survey_print_verified(verified, c);
 }
 
+static bool fits_model(void *arg, int width, int height)
+{
+    return arch_fits_aspect(arg, width, height);
+}
+
 static int calibrate(const struct calibrate *o, struct error *err)
 {
     struct model_file file = {0};
@@ -130,7 +135,8 @@ static int calibrate(const struct calibrate *o, struct error *err)
     }
     const struct footage_options options = {
         .width = arch->width, .height = arch->height, .max_bytes = (size_t)o->max_memory_mib << 20, .path = path,
-        .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped,
+        .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped, .fits = fits_model, .arg = &file.model->arch,
+        .warned = inputs_log_warned,
         .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0,
     };
     if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0 ||

@@ -29,6 +29,11 @@ void inputs_log_skipped(const char *reason)
     log_event(LOG_WARNING, "footage_skipped", "reason", reason, NULL);
 }
 
+void inputs_log_warned(const char *reason)
+{
+    log_event(LOG_WARNING, "footage_aspect", "reason", reason, NULL);
+}
+
 static json_t *name_of(const char *input)
 {
     char name[256];

@@ -15,6 +15,9 @@ int inputs_read(const struct option_list *inputs, struct footage *footage, struc
 /* Logs that a file of a folder is skipped; for footage_options.skipped. */
 void inputs_log_skipped(const char *reason);
 
+/* Logs that an input has another aspect than the first; for footage_options.warned. */
+void inputs_log_warned(const char *reason);
+
 /* Their names (source_name()). The caller's reference; NULL: out of memory. */
 json_t *inputs_to_json(const struct option_list *inputs);
 

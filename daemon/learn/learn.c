@@ -176,6 +176,7 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
                                             .fit = fit_size, .arg = arch, .fps = o->fps,
                                             .max_bytes = (size_t)o->max_memory_mib << 20, .path = o->kept, .keep = o->camera,
                                             .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped,
+                                            .warned = inputs_log_warned,
                                             .stop = &stop};
     struct footage *footage = NULL;
     int r = 0;

@@ -302,6 +302,11 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
                  "are too high", stats.fps_in, score->learned_fps);
         say("warning: ", input, text);
     }
+    if (stats.width > 0 && !arch_fits_aspect(arch, stats.width, stats.height)) {
+        snprintf(text, sizeof text, "pictures of %dx%d have another aspect than the %dx%d that the model learned: shapes are "
+                 "stretched, and scores say little", stats.width, stats.height, arch->width, arch->height);
+        say("warning: ", input, text);
+    }
     return (r < 0) | tell_static(score, input, &summary);
 }
 

@@ -22,6 +22,7 @@ struct footage {
     uint8_t *pixels;            /* [in_memory, frame_size]; the frames behind them are in `pictures` */
     size_t in_memory, pixels_room;
     struct picture_file *pictures;      /* NULL: all frames fit into memory so far */
+    int first_width, first_height;      /* of the first picture, as a viewer shows it; 0: none yet */
     uint8_t *frame;             /* [frame_size] the frame being added; NULL: the size is not known yet */
     double seconds;
     uint32_t *run;              /* [n] how many frames the unbroken sequence has up to this frame, which counts */
@@ -174,6 +175,27 @@ static int set_size(struct footage *f, int width, int height, struct error *err)
     return f->options.keep ? go_on(f, err) : 0;
 }
 
+/* Aspects may differ by so much: sizes are rounded, to even sides for example. */
+static const double same_aspect = 0.02;
+
+/* Warns of an input whose pictures have another aspect than the first one's, or than the network. */
+static void check_aspect(struct footage *f, const char *input, int width, int height)
+{
+    char reason[400], shown[256];
+    if (f->first_width == 0) {
+        f->first_width = width;
+        f->first_height = height;
+    }
+    bool same = fabs(log((double)width * f->first_height / ((double)height * f->first_width))) <= same_aspect;
+    if (!f->options.warned || (f->options.fits ? f->options.fits(f->options.arg, width, height) : same))
+        return;
+    redact(shown, sizeof shown, input);
+    snprintf(reason, sizeof reason, "%s: pictures of %dx%d have another aspect than the %dx%d %s: shapes are stretched", shown,
+             width, height, f->options.fits ? f->options.width : f->first_width,
+             f->options.fits ? f->options.height : f->first_height, f->options.fits ? "of the model" : "of the first input");
+    f->options.warned(reason);
+}
+
 /* Opens a source that gives pictures of the frames' size. The first picture of all decides that size. *kept as in play(). */
 static int open_source(struct source **ret, struct footage *f, const char *input, const struct footage_stream *stream,
                        bool *kept, struct error *err)
@@ -185,7 +207,10 @@ static int open_source(struct source **ret, struct footage *f, const char *input
     int width, height, r = source_open(&source, input, &options, err);
     if (r < 0)
         return r;
-    if (!f->frame && (r = source_peek(source, &width, &height, err)) == 1) {
+    r = source_peek(source, &width, &height, err);
+    if (r == 1)
+        check_aspect(f, input, width, height);
+    if (r == 1 && !f->frame) {
         f->options.fit(f->options.arg, &width, &height);
         r = set_size(f, width, height, err);
         *kept = r == 0;

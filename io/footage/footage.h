@@ -28,6 +28,8 @@ struct footage_options {
                                  * synced twice a minute while frames come, and when its source ends. */
     size_t max_disk_bytes;      /* of the file */
     void (*skipped)(const char *reason);        /* a file of a folder that is of no use is told here; NULL: it is a failure */
+    bool (*fits)(void *arg, int width, int height);     /* whether an input's aspect is right; NULL: if as the first one's */
+    void (*warned)(const char *reason);         /* an input's aspect is not; NULL: nobody is told */
     const atomic_bool *stop;    /* becomes true: footage_add() and footage_record() return -EINTR; may be NULL */
 };
 

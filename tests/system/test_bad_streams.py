@@ -180,6 +180,17 @@ class BadStreams(harness.Case):
 
     # -- run
 
+    def test_run_names_another_aspect(self):
+        """The camera watches on; its reason and the log say what is wrong."""
+        model = harness.write_model(self.path("wide.safetensors"), height=48, width=96)
+        clip = harness.write_clip(self.path("square.mkv"), seconds=30, size="64x64")
+        daemon = self.daemon({"cameras": {"square": {"model": model, "source": clip, "fps": 10, "fps_force": True,
+                                                     "alert": {"threshold": 99999}}}})
+        camera = daemon.wait_camera("square", "watching", 20)
+        self.assertEqual(camera["reason"], "pictures of 64x64 have another aspect than the 96x48 that the model learned")
+        daemon.wait_event("camera_aspect", camera="square", reason=camera["reason"])
+        daemon.stop()
+
     def test_run_keeps_the_others(self):
         """All of them at once beside a sound camera, which loses nothing; the end comes in time."""
         sound = harness.write_clip(self.path("sound.mkv"), seconds=300)

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import random
+import re
 import struct
 import subprocess
 import unittest
@@ -278,6 +279,17 @@ class Score(harness.Case):
         rows = self.rows("--fps", 5, self.clip)
         self.assertEqual(len(rows), 30 - 15)
         self.assertAlmostEqual(float(rows[1]["pts_s"]) - float(rows[0]["pts_s"]), 0.2, places=3)
+
+    def test_another_aspect_is_named(self):
+        """A model of 3:2: 4:3 is told, and film of 2:3 that a viewer shows as 3:2 is not."""
+        model = harness.write_model(self.path("model.safetensors"), height=96, width=144)
+        for size, options, told in (("360x240", "null", False), ("320x240", "null", True), ("240x240", "setsar=3/2", False)):
+            clip = self.path(f"{size}.mkv")
+            harness.ffmpeg("-f", "lavfi", "-i", f"testsrc2=size={size}:rate=10:duration=2", "-vf", options, "-c:v", "ffv1", clip)
+            done = harness.run("score", "--model", model, clip)
+            self.assertEqual(done.code, 0, done.err)
+            self.assertEqual(bool(re.search(rf"warning: \S+/{size}\.mkv: pictures of {size} have another aspect than the 144x96 "
+                                            r"that the model learned: ", done.err)), told, done.err)
 
     def test_rate_of_the_model(self):
         """Without --fps footage is scored at the rate that the model learned at; with less than that, a warning says so."""

@@ -32,6 +32,13 @@ void camera_status_set(struct camera_status *status, enum view_camera_state stat
     }
 }
 
+void camera_status_warn(struct camera_status *status, const char *warning)
+{
+    lock_take(&status->lock);
+    snprintf(status->warning, sizeof status->warning, "%s", warning);
+    lock_give(&status->lock);
+}
+
 void camera_status_set_frozen(struct camera_status *status, bool frozen)
 {
     lock_take(&status->lock);
@@ -73,7 +80,7 @@ void camera_status_view(struct camera_status *status, struct view_camera *ret)
 {
     lock_take(&status->lock);
     ret->state = status->state;
-    memcpy(ret->reason, status->reason, sizeof ret->reason);
+    memcpy(ret->reason, *status->reason ? status->reason : status->warning, sizeof ret->reason);
     ret->fps_in = status->fps_in;
     ret->time = status->time;
     ret->frames_corrupt = status->frames_corrupt;

@@ -10,6 +10,7 @@ struct camera_status {
     struct lock lock;           /* a leaf; guards: */
     enum view_camera_state state;
     char reason[256];           /* why lost or stopped; redacted */
+    char warning[256];          /* what is wrong with the pictures, shown as the reason while there is no other */
     double fps_in;
     enum view_time time;
     uint64_t frames_corrupt, reconnects, breaks[VIEW_BREAKS];
@@ -21,6 +22,8 @@ void camera_status_destroy(struct camera_status *status);
 
 /* reason is redacted already, and copied. */
 void camera_status_set(struct camera_status *status, enum view_camera_state state, const char *reason);
+/* warning is copied; "": the pictures are as learned. */
+void camera_status_warn(struct camera_status *status, const char *warning);
 void camera_status_set_frozen(struct camera_status *status, bool frozen);
 void camera_status_set_slow(struct camera_status *status, bool slow);
 void camera_status_set_stream(struct camera_status *status, double fps_in, enum view_time time, uint64_t frames_corrupt);

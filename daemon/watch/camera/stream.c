@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/base/camera_settings.h"
@@ -41,6 +42,7 @@ struct camera_stream {
     bool slow;
     int64_t rate_us;            /* pts up to which the stream's rate was as `slow` says */
     struct breaks breaks;
+    int width, height;          /* of the last picture, as a viewer shows it; 0: none yet */
     int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0 while a file plays; 0: not begun */
     int64_t last_pts_us;
     enum view_time time;        /* of this opening of the source; unknown: no picture yet */
@@ -278,6 +280,23 @@ static void tell_time(struct camera_stream *stream, enum view_time time)
     stream->time = time;
 }
 
+/* Warns if the pictures have another aspect than the network, whenever their size changes. */
+static void check_aspect(struct camera_stream *stream, int width, int height)
+{
+    const struct arch *arch = camera_windows_arch(stream->options.windows);
+    char warning[160] = "";
+    if (width == stream->width && height == stream->height)
+        return;
+    stream->width = width;
+    stream->height = height;
+    if (width > 0 && !arch_fits_aspect(arch, width, height))
+        snprintf(warning, sizeof warning, "pictures of %dx%d have another aspect than the %dx%d that the model learned", width,
+                 height, arch->width, arch->height);
+    camera_status_warn(stream->options.status, warning);
+    if (*warning)
+        log_event(LOG_WARNING, "camera_aspect", "camera", stream->options.config->name, "reason", warning, NULL);
+}
+
 static void show_stream(struct camera_stream *stream, const struct source *source)
 {
     static const enum view_time times[] = {
@@ -286,6 +305,8 @@ static void show_stream(struct camera_stream *stream, const struct source *sourc
     struct source_stats stats;
     source_stats(source, &stats);
     stream->fps_in = stats.fps_in;
+    if (stats.width > 0)
+        check_aspect(stream, stats.width, stats.height);
     tell_time(stream, stats.frames_decoded > 0 ? times[stats.time] : VIEW_TIME_UNKNOWN);
     camera_status_set_stream(stream->options.status, stats.fps_in, stream->time, stream->corrupt_before + stats.frames_corrupt);
 }

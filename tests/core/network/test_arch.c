@@ -117,6 +117,31 @@ START_TEST(test_sizes_near_the_cameras)
 }
 END_TEST
 
+/* A size that was fitted to a camera has its aspect; another camera's aspect is told. */
+START_TEST(test_aspect_of_another_camera)
+{
+    static const int cameras[][2] = {
+        {1920, 1080}, {640, 480}, {360, 240}, {704, 576}, {352, 288}, {1280, 720}, {2560, 1920}, {1280, 800}, {1080, 1920},
+        {2592, 1944}, {2688, 1520}, {720, 576}, {1024, 576}, {704, 480}, {640, 360}, {320, 240}, {1280, 1024}, {3072, 2048},
+    };
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < sizeof cameras / sizeof *cameras; i++) {
+            struct arch a = *arch_profile(k ? "nano" : "small");
+            int w = cameras[i][0], h = cameras[i][1];
+            double aspect = (double)w / h;
+            a.width = w;
+            a.height = h;
+            arch_fit_size(arch_profile(k ? "nano" : "small"), &a.width, &a.height);
+            ck_assert_msg(arch_fits_aspect(&a, w, h), "%dx%d by %dx%d", w, h, a.width, a.height);
+            if (fabs(log(aspect / (16 / 9.))) < 0.01)
+                ck_assert(!arch_fits_aspect(&a, 640, 480) && !arch_fits_aspect(&a, 1080, 1920));
+            if (fabs(log(aspect / (4 / 3.))) < 0.01)
+                ck_assert(!arch_fits_aspect(&a, 1920, 1080) && !arch_fits_aspect(&a, 480, 640));
+        }
+    ck_assert(arch_fits_aspect(arch_profile("paper"), 1920, 1080));
+}
+END_TEST
+
 /* Every fitted size is within its bounds and makes a valid architecture. A camera turned by 90° gets the size turned by
  * 90°. */
 START_TEST(test_every_size_is_within_bounds)
@@ -182,6 +207,7 @@ int main(void)
     tcase_add_test(t, test_refused);
     tcase_add_test(t, test_sizes_near_the_cameras);
     tcase_add_test(t, test_every_size_is_within_bounds);
+    tcase_add_test(t, test_aspect_of_another_camera);
     tcase_add_test(t, test_model_tensors);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -494,6 +494,47 @@ START_TEST(real_footage)
 }
 END_TEST
 
+static char warning[512];
+static int warnings;
+
+static void keep_warning(const char *reason)
+{
+    snprintf(warning, sizeof warning, "%s", reason);
+    warnings++;
+}
+
+static bool fits_none(void *arg, int width, int height)
+{
+    (void)arg, (void)width, (void)height;
+    return false;
+}
+
+/* An input whose aspect is not the first one's is named; one of another size is not. */
+START_TEST(inputs_of_another_aspect)
+{
+    struct footage_options options = {.width = W, .height = H, .max_bytes = 1 << 24, .warned = keep_warning};
+    clip_levels("first.mkv", 3, 64, 48, 10, "");
+    clip_levels("larger.mkv", 3, 128, 96, 10, "");
+    clip_levels("wide.mkv", 3, 128, 72, 10, "");
+    clip_levels("stretched.mkv", 3, 48, 48, 10, "-aspect 4:3");
+    ck_assert_int_eq(footage_open(&footage, &options, &err), 0);
+    add("first.mkv");
+    add("larger.mkv");
+    add("stretched.mkv");
+    ck_assert_int_eq(warnings, 0);
+    add("wide.mkv");
+    ck_assert_int_eq(warnings, 1);
+    ck_assert_msg(strstr(warning, "wide.mkv: pictures of 128x72 have another aspect than the 64x48 of the first input"), "%s", warning);
+    close_footage();
+    options.fits = fits_none;
+    ck_assert_int_eq(footage_open(&footage, &options, &err), 0);
+    add("first.mkv");
+    ck_assert_int_eq(warnings, 2);
+    ck_assert_msg(strstr(warning, "of the model: "), "%s", warning);
+    close_footage();
+}
+END_TEST
+
 int main(void)
 {
     bool clips = clips_open();
@@ -517,6 +558,7 @@ int main(void)
         tcase_add_test(tc, recordings_keep_their_size);
         tcase_add_test(tc, recordings_that_come_in_between);
         tcase_add_test(tc, refuses_what_cant_be_learned);
+        tcase_add_test(tc, inputs_of_another_aspect);
     }
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
