@@ -4,7 +4,8 @@
 
 struct source_options camera_settings_source(const struct config_camera *camera)
 {
-    return (struct source_options){.udp = camera->udp, .stall_timeout_ms = (int)(camera->stall_timeout_s * 1e3)};
+    return (struct source_options){.user = camera->user, .password = camera->password, .udp = camera->udp,
+                                   .stall_timeout_ms = (int)(camera->stall_timeout_s * 1e3)};
 }
 
 bool camera_settings_is_local_file(const struct config_camera *camera)

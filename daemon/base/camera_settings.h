@@ -8,8 +8,8 @@
 #include "io/config/config.h"
 #include "io/video/source.h"
 
-/* Options for source_open(): transport and stall time-out of the camera, all else zero. The caller adds size, rate and
- * stop. */
+/* Options for source_open(): user, password, transport and stall time-out of the camera, all else zero. The texts are the
+ * camera's. The caller adds size, rate and stop. */
 struct source_options camera_settings_source(const struct config_camera *camera);
 
 /* The source is a file or folder of this machine: its end is no loss of the camera. */

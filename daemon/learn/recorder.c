@@ -66,9 +66,8 @@ static int record(struct footage *footage, const struct config_camera *camera, d
                   struct error *err)
 {
     struct recorder recorder = {.camera = camera, .wanted_s = seconds};
-    const struct source_options options = camera_settings_source(camera);
-    const struct footage_stream stream = {.udp = options.udp, .stall_timeout_ms = options.stall_timeout_ms,
-                                          .seconds = seconds, .shown = show, .arg = &recorder};
+    const struct footage_stream stream = {.source = camera_settings_source(camera), .seconds = seconds, .shown = show,
+                                          .arg = &recorder};
     struct backoff backoff;
     uint64_t seed = 0;
     if (getrandom(&seed, sizeof seed, 0) < 0)

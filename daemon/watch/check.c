@@ -213,6 +213,8 @@ static void find_source(struct findings *findings)
     struct error err;
     if (source_check(camera->source, &err) < 0)
         found_at(findings, false, camera->source_line, camera->source_column, "source", "%s", err.text);
+    else if (source_check_sign_in(camera->source, camera->user, camera->password, &err) < 0)
+        found_at(findings, false, camera->user_line, camera->user_column, "user", "%s", err.text);
 }
 
 static void check_memory(struct findings *findings, const struct model *model)
@@ -288,6 +290,7 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
 {
     static const char inside[] = "warning: holds a password, and every user of this machine can read this file; write ${NAME} "
                                  "instead, or chmod o-r the file";
+    static const char open_file[] = "warning: every user of this machine can read it; chmod o-r it";
     struct stat status;
     bool is_open = stat(config->path, &status) == 0 && (status.st_mode & S_IROTH);
     for (size_t i = 0; is_open && i < config->n_cameras; i++) {
@@ -295,14 +298,23 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
         if (camera->source_holds_password)
             warn(report, config, "%d:%d: cameras.%s.source: %s", camera->source_line, camera->source_column, camera->name,
                  inside);
+        if (camera->password_line > 0)
+            warn(report, config, "%d:%d: cameras.%s.password: %s", camera->password_line, camera->password_column, camera->name,
+                 inside);
+    }
+    for (size_t i = 0; i < config->n_cameras; i++) {
+        const struct config_camera *camera = &config->cameras[i];
+        if (camera->password_file_is_open)
+            warn(report, config, "%d:%d: cameras.%s.password_file: %s", camera->password_file_line, camera->password_file_column,
+                 camera->name, open_file);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {
         const struct config_webhook *webhook = &config->webhooks[i];
         if (is_open && webhook->password_line > 0)
             warn(report, config, "%d:%d: webhooks[%zu]: %s", webhook->password_line, webhook->password_column, i, inside);
         if (webhook->secret_file_is_open)
-            warn(report, config, "%d:%d: webhooks[%zu].secret_file: warning: every user of this machine can read it; chmod o-r it",
-                 webhook->secret_file_line, webhook->secret_file_column, i);
+            warn(report, config, "%d:%d: webhooks[%zu].secret_file: %s", webhook->secret_file_line, webhook->secret_file_column, i,
+                 open_file);
     }
 }
 

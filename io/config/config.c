@@ -197,6 +197,27 @@ static bool parse_alert(const struct config_value *value, void *target)
     return true;
 }
 
+/* Checks user, password and password_file together, and notes where a password stands. */
+static void check_sign_in(struct config_loader *loader, const char *prefix, struct config_camera *camera,
+                          const struct outcome outcomes[static CONFIG_N_KEYS])
+{
+    const struct outcome *user = outcome_of(outcomes, CONFIG_CAMERA, "user"),
+        *password = outcome_of(outcomes, CONFIG_CAMERA, "password"),
+        *file = outcome_of(outcomes, CONFIG_CAMERA, "password_file"), *given = file->node ? file : password;
+    char path[128];
+    if (password->node && !password->bad && config_holds_text(password->node->text)) {
+        camera->password_line = password->line;
+        camera->password_column = password->column;
+    }
+    camera->password_file_line = file->line;
+    camera->password_file_column = file->column;
+    snprintf(path, sizeof path, "%s%s", prefix, file->node ? "password_file" : "password");
+    if (password->node && file->node)
+        config_fault(&loader->faults, given->line, given->column, path, "expected either password or password_file, got both");
+    else if (given->node && !user->node)
+        config_fault(&loader->faults, given->line, given->column, path, "expected the key user, too, got a password alone");
+}
+
 static void read_camera(struct config_loader *loader, const struct config_node *name, const struct config_node *node,
                         struct config_camera *camera)
 {
@@ -235,6 +256,7 @@ static void read_camera(struct config_loader *loader, const struct config_node *
     camera->source_line = source->line;
     camera->source_column = source->column;
     camera->source_holds_password = source->node && !source->bad && config_holds_password(source->node->text);
+    check_sign_in(loader, prefix, camera, outcomes);
     if (camera->loop && camera->source && camera->source[0] != '/' &&
         (strstr(camera->source, "://") || config_has_scheme(camera->source))) {
         snprintf(path, sizeof path, "%sloop", prefix);
@@ -437,6 +459,8 @@ void config_unref(struct config *config)
     for (size_t i = 0; i < config->n_cameras; i++) {
         free(config->cameras[i].name);
         config_wipe(config->cameras[i].source);
+        config_wipe(config->cameras[i].user);
+        config_wipe(config->cameras[i].password);
         free(config->cameras[i].model);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {

@@ -34,6 +34,7 @@ struct config_alert {
 struct config_camera {
     char *name;                     /* [a-z0-9_-]{1,64} */
     char *source;                   /* as FFmpeg takes it; may hold credentials: only redact() may show it */
+    char *user, *password;          /* for signing in, with any characters; NULL: none. Never shown */
     char *model;                    /* path, with the configuration's folder before a relative one */
     bool udp;
     double fps;                     /* 0: the model's own */
@@ -50,6 +51,11 @@ struct config_camera {
     int model_line, model_column, fps_line, fps_column, precision_line, precision_column;
     int source_line, source_column;
     bool source_holds_password;     /* the source holds a password itself, not by ${NAME} */
+    int user_line, user_column;
+    /* Places of a password that others may be able to read. 0: there is none. */
+    int password_line, password_column;     /* of a password that stands in the file itself, not by ${NAME} */
+    bool password_file_is_open;             /* all users of the machine can read the file */
+    int password_file_line, password_file_column;
 };
 
 struct config_webhook {
@@ -84,7 +90,7 @@ struct config {
 enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_MAX_HOST_NAMES = 32, CONFIG_EXPECTED_SIZE = 160 };
 
 /* Loads the file at path. Calls fault(arg, text) for every fault, in the order of their places; the text is one line
- * without its end. Opens the files that secret_file names, checks whether models and local sources exist, and touches
+ * without its end. Opens the files that secret_file and password_file name, checks whether models and local sources exist, and touches
  * nothing else.
  * 0: *ret holds one reference, the caller's. -EINVAL after a fault. -errno if the file cannot be read, which is reported as
  * "FILE: cause"; -ENOMEM. *ret is untouched on failure. */

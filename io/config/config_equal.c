@@ -23,7 +23,8 @@ static bool alerts_equal(const struct config_alert *a, const struct config_alert
 
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b)
 {
-    return texts_equal(a->name, b->name) && texts_equal(a->source, b->source) && texts_equal(a->model, b->model) &&
+    return texts_equal(a->name, b->name) && texts_equal(a->source, b->source) && texts_equal(a->user, b->user) &&
+           texts_equal(a->password, b->password) && texts_equal(a->model, b->model) &&
            a->udp == b->udp && a->fps == b->fps && a->fps_force == b->fps_force && a->precision == b->precision &&
            a->compute_all == b->compute_all && a->stride == b->stride && a->loop == b->loop &&
            a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert);

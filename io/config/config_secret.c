@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/base/printable.h"
 #include "io/base/redact.h"
 #include "io/config/config_value.h"
 
@@ -78,6 +79,14 @@ static char *without_variables(const char *text)
     return ret;
 }
 
+bool config_holds_text(const char *text)
+{
+    char *rest = without_variables(text);
+    bool found = !rest || *rest;
+    config_wipe(rest);
+    return found;
+}
+
 /* Returns true if redact() hides a value of the URL that is not empty. */
 static bool hides_value(const char *url)
 {
@@ -124,44 +133,41 @@ static bool parse_secret(const struct config_value *value, void *target)
     return decode_secret(value, value->text, "a text", target);
 }
 
-static bool parse_secret_file(const struct config_value *value, void *target)
+/* Reads the text of the file that the value names, without the ends of its last lines, and whether all users can read the
+ * file. false: a fault was reported. The fault shows the path only if shows_path is true: it may be the secret itself. */
+static bool read_text(const struct config_value *value, bool shows_path, char text[static MAX_SECRET_FILE + 1], bool *is_open)
 {
-    struct config_shown shown;
+    struct config_shown path_shown;
     struct stat status;
-    char text[MAX_SECRET_FILE + 1];
     bool right = false;
-
-    if (strncmp(value->text, "whsec_", 6) == 0)
-        return config_got(value, "the secret itself; use the key secret for it");
     char *path = config_resolve(value->loader, value->text);
     if (!path)
         return false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = errno;
+    const char *shown = shows_path ? config_show_path(&path_shown, value, path) : "...";
     if (fd < 0 || fstat(fd, &status) < 0) {
-        config_got(value, "\"%s\" (%s)", config_show_path(&shown, value, path), strerror(errno));
+        config_got(value, "\"%s\" (%s)", shown, strerror(fd < 0 ? error : errno));
     } else if (!S_ISREG(status.st_mode)) {
-        config_got(value, "\"%s\" (not a regular file)", config_show_path(&shown, value, path));
+        config_got(value, "\"%s\" (not a regular file)", shown);
     } else {
         size_t n = 0;
-        ssize_t got;
-        while (n < sizeof text && (got = read(fd, text + n, sizeof text - n)) != 0) {
+        ssize_t got = 0;
+        while (n <= MAX_SECRET_FILE && (got = read(fd, text + n, MAX_SECRET_FILE + 1 - n)) != 0) {
             if (got < 0 && errno != EINTR)
                 break;
             n += got > 0 ? (size_t)got : 0;
         }
-        if (n < sizeof text && got < 0) {
-            config_got(value, "\"%s\" (%s)", config_show_path(&shown, value, path), strerror(errno));
-        } else if (n == sizeof text || memchr(text, 0, n)) {
-            config_got(value, "\"%s\" (more than %d bytes, or not text)", config_show_path(&shown, value, path),
-                       (int)MAX_SECRET_FILE);
+        if (n <= MAX_SECRET_FILE && got < 0) {
+            config_got(value, "\"%s\" (%s)", shown, strerror(errno));
+        } else if (n > MAX_SECRET_FILE || memchr(text, 0, n)) {
+            config_got(value, "\"%s\" (more than %d bytes, or not text)", shown, (int)MAX_SECRET_FILE);
         } else {
             while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
                 n--;
             text[n] = 0;
-            right = decode_secret(value, text, "a file", target);
-            ((struct config_webhook *)target)->secret_file_is_open = (status.st_mode & S_IROTH) != 0;
+            *is_open = (status.st_mode & S_IROTH) != 0;
+            right = true;
         }
-        explicit_bzero(text, sizeof text);
     }
     if (fd >= 0)
         close(fd);
@@ -169,6 +175,57 @@ static bool parse_secret_file(const struct config_value *value, void *target)
     return right;
 }
 
+static bool parse_secret_file(const struct config_value *value, void *target)
+{
+    struct config_webhook *webhook = target;
+    char text[MAX_SECRET_FILE + 1] = "";
+    if (strncmp(value->text, "whsec_", 6) == 0)
+        return config_got(value, "the secret itself; use the key secret for it");
+    bool right = read_text(value, true, text, &webhook->secret_file_is_open) && decode_secret(value, text, "a file", webhook);
+    explicit_bzero(text, sizeof text);
+    return right;
+}
+
+/* Replaces *field by a copy of text. */
+static bool set_text(const struct config_value *value, char **field, const char *text)
+{
+    config_wipe(*field);
+    *field = config_copy(value->loader, text);
+    return *field != NULL;
+}
+
+static bool parse_user(const struct config_value *value, void *target)
+{
+    if (strchr(value->text, ':'))
+        return config_got(value, "a text with a colon in it");
+    return set_text(value, target, value->text);
+}
+
+static bool parse_password(const struct config_value *value, void *target)
+{
+    return set_text(value, &((struct config_camera *)target)->password, value->text);
+}
+
+static bool parse_password_file(const struct config_value *value, void *target)
+{
+    struct config_camera *camera = target;
+    char text[MAX_SECRET_FILE + 1] = "";
+    bool right = read_text(value, false, text, &camera->password_file_is_open);
+    if (right) {
+        bool control = false;
+        for (size_t at = 0; text[at] && !control;)
+            at += printable_next(text + at, &control);
+        right = !*text    ? config_got(value, "an empty file")
+                : control ? config_got(value, "a file with control characters in it, or of several lines")
+                          : set_text(value, &camera->password, text);
+    }
+    explicit_bzero(text, sizeof text);
+    return right;
+}
+
 const struct config_type
     config_type_secret = {"whsec_ and 24 to 64 bytes in base64", true, parse_secret},
-    config_type_secret_file = {"a file that holds whsec_ and 24 to 64 bytes in base64", true, parse_secret_file};
+    config_type_secret_file = {"a file that holds whsec_ and 24 to 64 bytes in base64", true, parse_secret_file},
+    config_type_user = {"a text without a colon", true, parse_user},
+    config_type_password = {"a text", true, parse_password},
+    config_type_password_file = {"a file that holds the password in one line", true, parse_password_file};

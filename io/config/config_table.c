@@ -32,6 +32,15 @@ const struct config_row config_rows[] = {
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
      .help = "What FFmpeg opens: rtsp://, http:// and the like, a file, a folder of images, or an image pattern "
              "(%03d.jpg)."},
+    {CONFIG_CAMERA, "user", &config_type_user, IN_CAMERA(user), .absent = "none",
+     .line = 1 + offsetof(struct config_camera, user_line), .column = 1 + offsetof(struct config_camera, user_column),
+     .help = "Who signs in at the camera, for a source of rtsp, rtsps, http or https that names nobody itself. Any character "
+             "but a colon; nothing is to be encoded."},
+    {CONFIG_CAMERA, "password", &config_type_password, .offset = 0, .absent = "none",
+     .help = "The password of user. Any character; nothing is to be encoded. Better kept out of this file: use password_file "
+             "or \"${NAME}\"."},
+    {CONFIG_CAMERA, "password_file", &config_type_password_file, .offset = 0, .absent = "none",
+     .help = "The file that holds the password instead, as systemd's LoadCredential= provides it."},
     {CONFIG_CAMERA, "transport", &config_type_transport, IN_CAMERA(udp), .fallback = "tcp",
      .help = "The protocol that carries the packets of RTSP."},
     {CONFIG_CAMERA, "model", &config_type_model, IN_CAMERA(model), .required = true,

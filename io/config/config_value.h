@@ -40,7 +40,8 @@ struct config_type {
 extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_source, config_type_model,
     config_type_transport, config_type_precision, config_type_static, config_type_workers, config_type_listen, config_type_names,
-    config_type_url, config_type_secret, config_type_secret_file, config_type_events;
+    config_type_url, config_type_secret, config_type_secret_file, config_type_user, config_type_password,
+    config_type_password_file, config_type_events;
 /* Types with keys of their own, in config.c. */
 extern const struct config_type config_type_http, config_type_alert, config_type_cameras, config_type_webhooks;
 
@@ -67,6 +68,8 @@ const char *config_show_path(struct config_shown *shown, const struct config_val
 /* Returns true if the text of a value is a URL with a password in it: in the part before the host, or as NAME=VALUE that
  * redact() would hide. What ${NAME} stands for does not count. */
 bool config_holds_password(const char *text);
+/* Returns true if the text of a value holds more than ${NAME}s. */
+bool config_holds_text(const char *text);
 /* Returns true if FFmpeg takes the beginning for a protocol, "scheme:". */
 bool config_has_scheme(const char *text);
 

@@ -200,9 +200,11 @@ static void check_aspect(struct footage *f, const char *input, int width, int he
 static int open_source(struct source **ret, struct footage *f, const char *input, const struct footage_stream *stream,
                        bool *kept, struct error *err)
 {
-    const struct source_options options = {.width = f->options.width, .height = f->options.height, .fps = f->options.fps,
-                                           .udp = stream->udp, .stall_timeout_ms = stream->stall_timeout_ms,
-                                           .stop = f->options.stop};
+    struct source_options options = stream->source;
+    options.width = f->options.width;
+    options.height = f->options.height;
+    options.fps = f->options.fps;
+    options.stop = f->options.stop;
     struct source *source;
     int width, height, r = source_open(&source, input, &options, err);
     if (r < 0)
@@ -285,7 +287,7 @@ static int add_stream(void *arg, const char *input, struct error *err)
 {
     struct adding *a = arg;
     a->kept = true;
-    return a->r = play(a->footage, input, &(struct footage_stream){.stall_timeout_ms = 30000, .seconds = INFINITY}, &a->kept, err);
+    return a->r = play(a->footage, input, &(struct footage_stream){.source.stall_timeout_ms = 30000, .seconds = INFINITY}, &a->kept, err);
 }
 
 static bool skips(void *arg, const char *reason)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "io/video/source.h"
 
 struct footage;
 
@@ -65,8 +66,7 @@ void footage_close(struct footage *footage);            /* takes NULL */
 int footage_add(struct footage *footage, const char *input, struct error *err);
 
 struct footage_stream {
-    bool udp;                   /* RTSP over UDP, else TCP */
-    int stall_timeout_ms;
+    struct source_options source;       /* sign-in, transport and stall time-out; size, rate and stop are the footage's */
     double seconds;             /* of footage to reach in all, by timestamps */
     void (*shown)(void *arg, double seconds);   /* called after each frame, with the seconds reached; may be NULL */
     void *arg;

@@ -181,6 +181,15 @@ static int choose_video(struct demux *demux, struct error *err)
     return 0;
 }
 
+/* The caller wipes it and frees it. NULL: memory is short. */
+static char *name_for_ffmpeg(const struct demux *demux, const char *url, const struct source_options *options)
+{
+    char *name;
+    if (demux->kind != SOURCE_FILE)
+        return source_signed_in(url, options->user, options->password);
+    return asprintf(&name, "file:%s", source_path(url)) < 0 ? NULL : name;
+}
+
 static int open_format(struct demux *demux, const char *url, const struct source_options *from, struct error *err)
 {
     AVDictionary *options = NULL;
@@ -191,7 +200,7 @@ static int open_format(struct demux *demux, const char *url, const struct source
     if (!demux->format)
         return error_set(err, r, "%s: out of memory", demux->shown);
     demux->format->interrupt_callback = (AVIOInterruptCB){interrupted, demux};
-    name = demux->kind == SOURCE_FILE ? av_asprintf("file:%s", source_path(url)) : av_strdup(url);
+    name = name_for_ffmpeg(demux, url, from);
     demux->format->protocol_whitelist = av_strdup(source_protocols(url));
     if (!name || !demux->format->protocol_whitelist) {
         error_set(err, r, "%s: out of memory", demux->shown);
@@ -214,7 +223,9 @@ static int open_format(struct demux *demux, const char *url, const struct source
         r = choose_video(demux, err);
 out:
     av_dict_free(&options);
-    av_free(name);
+    if (name)
+        explicit_bzero(name, strlen(name));
+    free(name);
     return r;
 }
 

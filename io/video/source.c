@@ -81,7 +81,7 @@ int source_open(struct source **ret, const char *url, const struct source_option
         error_set(err, r, "%s: out of memory", source->shown);
         goto fail;
     }
-    if ((r = source_check(url, err)) < 0) {
+    if ((r = source_check(url, err)) < 0 || (r = source_check_sign_in(url, options->user, options->password, err)) < 0) {
         error_prefix(err, r, "%s", source->shown);
         goto fail;
     }

@@ -104,6 +104,8 @@ struct source_tap {
 struct source_options {
     int width, height;          /* of the gray pictures, 1 to 8192; both 0: source_resize() sets them before source_read() */
     double fps;                 /* analysis rate, 0 to 1000; 0: every frame */
+    const char *user, *password;        /* for signing in: as they are, nothing encoded; NULL: what the URL says. Borrowed for
+                                 * source_open() */
     bool udp;                   /* RTSP over UDP, else TCP */
     int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, or with pictures of which
                                  * none was picked (two periods of fps, where that is longer), or three times as long
@@ -150,6 +152,10 @@ void source_stats(const struct source *source, struct source_stats *ret);
  * character that ends the host. 0, or -EINVAL with the cause in err, which holds nothing secret. source_open() begins with it.
  * Any thread. */
 int source_check(const char *url, struct error *err);
+
+/* Checks that a source takes user and password beside its URL: its protocol is RTSP or HTTP, the URL names no user itself, no
+ * user has a colon, and both are short enough for FFmpeg. NULL: there is none. 0, or -EINVAL as source_check(). Any thread. */
+int source_check_sign_in(const char *url, const char *user, const char *password, struct error *err);
 
 /* A live source (rtsp, rtmp, udp …) paces itself. The reader paces a file, an HTTP download or a folder. (Timestamps of
  * MJPEG over HTTP are its times of arrival, so a reader that follows them reads it live.) Any thread. */

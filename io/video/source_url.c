@@ -13,6 +13,8 @@
 
 #include "io/video/source.h"
 
+enum { MAX_USER_RTSP = 127, MAX_USER_HTTP = 1023 };         /* bytes of USER:PASSWORD that FFmpeg keeps of a URL */
+
 /* The length of the scheme in "scheme://…"; 0: there is none. */
 static size_t scheme_length(const char *url)
 {
@@ -86,6 +88,78 @@ int source_check(const char *url, struct error *err)
     if ((host_length == 0 || *host == ':') && !may_listen(url))
         return error_set(err, -EINVAL, "expected a host after %.*s://, got none", (int)n, url);
     return 0;
+}
+
+/* Writes text to out, if that is not NULL, with everything percent-encoded that could end a part of a URL. Returns the number
+ * of bytes. */
+static size_t encode(char *out, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=";
+    static const char digits[] = "0123456789ABCDEF";
+    size_t n = 0;
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool is_plain = strchr(plain, c) != NULL;
+        if (out) {
+            out[n] = is_plain ? (char)c : '%';
+            if (!is_plain) {
+                out[n + 1] = digits[c >> 4];
+                out[n + 2] = digits[c & 15];
+            }
+        }
+        n += is_plain ? 1 : 3;
+    }
+    return n;
+}
+
+/* The place of user and password in a URL. *n: their bytes without '@'; NULL: there are none. */
+static const char *user_info(const char *url, size_t *n)
+{
+    const char *authority = url + scheme_length(url) + 3;
+    const char *at = memrchr(authority, '@', strcspn(authority, "/?#"));
+    *n = at ? (size_t)(at - authority) : 0;
+    return at ? authority : NULL;
+}
+
+int source_check_sign_in(const char *url, const char *user, const char *password, struct error *err)
+{
+    static const char *const schemes[] = {"rtsp", "rtsps", "http", "https"};
+    size_t n = scheme_length(url), length;
+    bool known = false;
+    if (!user)
+        return password ? error_set(err, -EINVAL, "expected a user beside the password, got none") : 0;
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        known |= strlen(schemes[i]) == n && strncasecmp(url, schemes[i], n) == 0;
+    if (!known)
+        return error_set(err, -EINVAL, "expected a source of rtsp, rtsps, http or https to sign in at, got another");
+    if (user_info(url, &length))
+        return error_set(err, -EINVAL, "expected a source without user and password, got both the key and an '@' in the source");
+    if (strchr(user, ':'))
+        return error_set(err, -EINVAL, "expected a user without a colon, got one with it");
+    int most = source_kind(url) == SOURCE_LIVE ? MAX_USER_RTSP : MAX_USER_HTTP;
+    if (encode(NULL, user) + 1 + (password ? encode(NULL, password) : 0) > (size_t)most)
+        return error_set(err, -EINVAL, "expected user and password of at most %d bytes together, percent-encoded, got more; FFmpeg "
+                         "takes no longer ones", most - 1);
+    return 0;
+}
+
+char *source_signed_in(const char *url, const char *user, const char *password)
+{
+    size_t before = scheme_length(url) + 3;
+    if (!user)
+        return strdup(url);
+    char *ret = malloc(strlen(url) + encode(NULL, user) + (password ? encode(NULL, password) : 0) + 3), *at = ret;
+    if (!ret)
+        return NULL;
+    at = mempcpy(at, url, before);
+    at += encode(at, user);
+    if (password) {
+        *at++ = ':';
+        at += encode(at, password);
+    }
+    *at++ = '@';
+    strcpy(at, url + before);
+    return ret;
 }
 
 bool source_is_live(const char *url)

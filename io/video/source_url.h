@@ -28,4 +28,8 @@ int source_image_codec(const char *name);
  * network, except a session description (*.sdp), which may open RTP. */
 const char *source_protocols(const char *url);
 
+/* The URL with user and password in it, percent-encoded, as FFmpeg takes it; a copy of the URL without a user. They pass
+ * source_check_sign_in(). The caller wipes it and frees it. NULL: memory is short. */
+char *source_signed_in(const char *url, const char *user, const char *password);
+
 #endif

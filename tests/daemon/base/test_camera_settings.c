@@ -5,9 +5,11 @@
 
 START_TEST(from_the_configuration)
 {
-    const struct config_camera camera = {.udp = true, .stall_timeout_s = 2.5};
+    const struct config_camera camera = {.user = (char *)"viewer", .password = (char *)"p@ss", .udp = true, .stall_timeout_s = 2.5};
     struct source_options options = camera_settings_source(&camera);
     ck_assert(options.udp);
+    ck_assert_str_eq(options.user, "viewer");
+    ck_assert_str_eq(options.password, "p@ss");
     ck_assert_int_eq(options.stall_timeout_ms, 2500);
     ck_assert(options.width == 0 && options.fps == 0 && !options.stop && options.decoder_threads == 0);
 }

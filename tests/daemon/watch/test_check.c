@@ -356,6 +356,28 @@ START_TEST(test_command)
     ck_assert_msg(strstr(err, "/x.yml:3:") && strstr(err, ": webhooks[0]: warning: holds a password"), "%s", err);
     ck_assert(!strstr(err, "hunter2") && !strstr(err, "MfKQ") && !strstr(err, "T0KEN"));
 
+    ck_assert_int_eq(chmod(write_file("password", "hunter3\n"), 0604), 0);
+    snprintf(config, sizeof config, "%s", write_file("w.yml", "cameras:\n"
+                         "  a: {source: rtsp://h/x, user: viewer, password: hunter2, model: calibrated.safetensors}\n"
+                         "  b: {source: rtsp://h/x, user: viewer, password_file: password, model: calibrated.safetensors}\n"));
+    ck_assert_int_eq(chmod(config, 0644), 0);
+    ck_assert_int_eq(run_check("--config", config, NULL, out, err), 0);
+    ck_assert_msg(strstr(err, "/w.yml:2:51: cameras.a.password: warning: holds a password, and every user of this machine can "
+                              "read this file; ") != NULL, "%s", err);
+    ck_assert_msg(strstr(err, "/w.yml:3:56: cameras.b.password_file: warning: every user of this machine can read it; ") != NULL,
+                  "%s", err);
+    ck_assert_int_eq(chmod(config, 0640), 0);
+    ck_assert_int_eq(chmod(in_folder("password"), 0640), 0);
+    ck_assert_int_eq(run_check("--config", config, NULL, out, err), 0);
+    ck_assert_str_eq(err, "");
+    ck_assert(!strstr(out, "hunter") && !strstr(out, "viewer"));
+    write_file("w.yml", "cameras:\n  a: {source: \"rtsp://me:hunter2@h/x\", user: viewer, model: calibrated.safetensors}\n"
+                        "  b: {source: udp://h:1, user: viewer, model: calibrated.safetensors}\n");
+    ck_assert_int_eq(run_check("--config", config, NULL, out, err), 1);
+    ck_assert_msg(strstr(err, "/w.yml:2:46: cameras.a.user: expected a source without user and password, got both") != NULL, "%s", err);
+    ck_assert_msg(strstr(err, "/w.yml:3:32: cameras.b.user: expected a source of rtsp, rtsps, http or https") != NULL, "%s", err);
+    ck_assert(!strstr(err, "hunter2"));
+
     snprintf(config, sizeof config, "%s", write_file("y.yml", "cameras:\n"
                                             "  a: {source: rtsp://h/x, fps: 3, model: calibrated.safetensors}\n"));
     ck_assert_int_eq(run_check("--config", config, NULL, out, err), 1);

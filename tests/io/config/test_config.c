@@ -172,6 +172,39 @@ START_TEST(test_passwords_in_the_file)
 }
 END_TEST
 
+START_TEST(test_signing_in)
+{
+    write_file("gate.safetensors", "");
+    write_file("password", "p@ss/w:rd#?%\u00e9 \r\n\n");
+    ck_assert_int_eq(chmod(in_folder("password"), 0604), 0);
+    struct config *config = good("cameras:\n"
+                                 "  a: {source: rtsp://h/x, model: gate.safetensors}\n"
+                                 "  b:\n"
+                                 "    source: rtsp://h/x\n"
+                                 "    model: gate.safetensors\n"
+                                 "    user: view er@x\n"
+                                 "    password: 'p@ss/w:rd#?%\u00e9'\n"
+                                 "  c: {source: rtsp://h/x, model: gate.safetensors, user: 12, password: \"${MEMAED_TEST_SECRET}\"}\n"
+                                 "  d: {source: rtsp://h/x, model: gate.safetensors, user: u, password_file: password}\n"
+                                 "  e: {source: rtsp://h/x, model: gate.safetensors, user: u}\n", in_folder("x.yml"));
+    const struct config_camera *c = config->cameras;
+    ck_assert(!c[0].user && !c[0].password && c[0].user_line == 0 && c[0].password_line == 0);
+    ck_assert_str_eq(c[1].user, "view er@x");
+    ck_assert_str_eq(c[1].password, "p@ss/w:rd#?%\u00e9");
+    ck_assert_int_eq(c[1].user_line, 6);
+    ck_assert_int_eq(c[1].password_line, 7);
+    ck_assert_int_eq(c[1].password_column, 15);
+    ck_assert_str_eq(c[2].user, "12");
+    ck_assert_str_eq(c[2].password, "s3cr3t-value");
+    ck_assert_int_eq(c[2].password_line, 0);
+    ck_assert_str_eq(c[3].password, "p@ss/w:rd#?%\u00e9 ");
+    ck_assert(c[3].password_file_is_open && c[3].password_line == 0);
+    ck_assert_int_eq(c[3].password_file_line, 9);
+    ck_assert(c[4].user && !c[4].password);
+    config_unref(config);
+}
+END_TEST
+
 START_TEST(test_empty_mappings_mean_defaults)
 {
     struct config *config = good(camera("    alert:\nhttp:\nwebhooks: ~\n"), "tests/x.yml");
@@ -284,6 +317,7 @@ int main(void)
     tcase_add_test(test, test_defaults);
     tcase_add_test(test, test_every_key);
     tcase_add_test(test, test_passwords_in_the_file);
+    tcase_add_test(test, test_signing_in);
     tcase_add_test(test, test_empty_mappings_mean_defaults);
     tcase_add_test(test, test_names_of_events);
     tcase_add_test(test, test_listen);

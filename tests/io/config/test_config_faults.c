@@ -121,6 +121,34 @@ START_TEST(test_secret_files)
 }
 END_TEST
 
+START_TEST(test_password_files)
+{
+    static const struct {
+        const char *text, *cause;
+    } wrong[] = {
+        {"", "got an empty file\n"}, {"\n\r\n", "got an empty file\n"},
+        {"hunter2\nhunter3\n", "got a file with control characters in it, or of several lines\n"},
+        {"hunter\t2", "got a file with control characters in it, or of several lines\n"},
+        {"hunter2\xff", "got a file with control characters in it, or of several lines\n"},
+    };
+    struct config *config;
+    char text[300];
+    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h, model: clips.c, user: u, password_file: %s}}\n",
+             in_folder("password"));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        write_file("password", wrong[i].text);
+        ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
+        ck_assert_int_eq(faults.n, 1);
+        ck_assert_msg(strstr(faults.text, wrong[i].cause), "%zu: %s", i, faults.text);
+        ck_assert(!strstr(faults.text, "hunter"));
+    }
+    unlink(in_folder("password"));
+    ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(faults.text, "cameras.gate.password_file: expected a file that holds the password in one line, got "));
+    ck_assert_ptr_nonnull(strstr(faults.text, "(No such file or directory)\n"));
+}
+END_TEST
+
 START_TEST(test_limits)
 {
     struct config *config;
@@ -189,6 +217,7 @@ int main(void)
     tcase_add_test(test, test_bad_files);
     tcase_add_test(test, test_files_that_cannot_be_read);
     tcase_add_test(test, test_secret_files);
+    tcase_add_test(test, test_password_files);
     tcase_add_test(test, test_limits);
     tcase_add_test(test, test_every_prefix);
     return config_run("config_faults", test);

@@ -212,7 +212,7 @@ static void count(void *arg, double seconds)
 START_TEST(recordings_go_on)
 {
     int shown = 0;
-    struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 1.5, .shown = count, .arg = &shown};
+    struct footage_stream stream = {.source.stall_timeout_ms = 1000, .seconds = 1.5, .shown = count, .arg = &shown};
     clip_levels("long.nut", 40, W, H, 10, "");
     open_kept(10, 1 << 24);
     ck_assert_msg(footage_record(footage, clip_path("long.nut"), &stream, &err) == 1, "%s", err.text);
@@ -357,7 +357,7 @@ END_TEST
 /* A recording that is continued keeps its size, also if the camera has another one by now. */
 START_TEST(recordings_keep_their_size)
 {
-    struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 0.95};
+    struct footage_stream stream = {.source.stall_timeout_ms = 1000, .seconds = 0.95};
     clip_levels("double.nut", 20, 2 * W, 2 * H, 10, "");
     clip_levels("other.nut", 25, 48, 48, 10, "");
     fits = 0;
@@ -388,7 +388,7 @@ END_TEST
 /* A file that appears between opening and the first picture is continued, too, and never overwritten. */
 START_TEST(recordings_that_come_in_between)
 {
-    struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 0.95};
+    struct footage_stream stream = {.source.stall_timeout_ms = 1000, .seconds = 0.95};
     clip_levels("double.nut", 20, 2 * W, 2 * H, 10, "");
     open_by_fit(true);
     struct footage *late = footage;

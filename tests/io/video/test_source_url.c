@@ -9,7 +9,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "io/base/redact.h"
 #include "io/video/source.h"
+#include "io/video/source_url.h"
 #include "tests/clips.h"
 #include "tests/io/video/reading.h"
 
@@ -128,12 +130,58 @@ START_TEST(addresses_that_no_camera_has)
 }
 END_TEST
 
+START_TEST(sign_in_beside_the_url)
+{
+    char longest[128] = "", longer[128] = "";
+    memset(longest, 'x', 124);
+    memset(longer, 'x', 125);
+    const struct { const char *url, *user, *password, *cause; } cases[] = {
+        {"rtsp://h/x", "u", "p", NULL}, {"RTSPS://h/x", "u", "p@ss/w:rd#?%\u00e9 \"", NULL}, {"http://h/x", "u", NULL, NULL},
+        {"https://h/mail@example?a=b@c", "@/", "p", NULL}, {"rtsp://h/x", NULL, NULL, NULL}, {"/clip.mp4", NULL, NULL, NULL},
+        {"rtsp://h/x", "ab", longest, NULL}, {"rtsp://h/x", "ab", longer, "at most 126 bytes"},
+        {"https://h/x", "ab", longer, NULL},
+        {"rtsp://h/x", NULL, "hunter2", "expected a user beside the password"}, {"/clip.mp4", "u", "hunter2", "expected a source of rtsp"},
+        {"udp://h:1", "u", "hunter2", "expected a source of rtsp"}, {"rtsp://u@h/x", "u", "hunter2", "expected a source without user"},
+        {"rtsp://u:hunter2@h/x", "u", NULL, "expected a source without user"}, {"rtsp://h/x", "u:v", "hunter2", "without a colon"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error err = {""};
+        int r = source_check_sign_in(cases[i].url, cases[i].user, cases[i].password, &err);
+        ck_assert_msg(r == (cases[i].cause ? -EINVAL : 0), "%s: %d %s", cases[i].url, r, err.text);
+        ck_assert_msg(!cases[i].cause || strstr(err.text, cases[i].cause), "%s: %s", cases[i].url, err.text);
+        ck_assert_msg(!strstr(err.text, "hunter2"), "%s", err.text);
+    }
+}
+END_TEST
+
+/* FFmpeg decodes what stands before the host. redact() hides it. */
+START_TEST(urls_with_user_and_password)
+{
+    static const struct { const char *url, *user, *password, *expected; } cases[] = {
+        {"rtsp://h/x", NULL, NULL, "rtsp://h/x"}, {"rtsp://h:554/x", "viewer", "hunter2", "rtsp://viewer:hunter2@h:554/x"},
+        {"http://[::1]", "u", NULL, "http://u@[::1]"},
+        {"rtsp://h/x?a=b@c", "a b", "p@ss/w:rd#?%\u00e9\\", "rtsp://a%20b:p%40ss%2Fw%3Ard%23%3F%25%C3%A9%5C@h/x?a=b@c"},
+        {"rtsp://h", "u", "-._~!$&'()*+,;=", "rtsp://u:-._~!$&'()*+,;=@h"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *url = source_signed_in(cases[i].url, cases[i].user, cases[i].password), shown[256];
+        ck_assert_str_eq(url, cases[i].expected);
+        redact(shown, sizeof shown, url);
+        if (cases[i].user)
+            ck_assert_msg(strstr(shown, "://***@h") || strstr(shown, "://***@["), "%s", shown);
+        free(url);
+    }
+}
+END_TEST
+
 int main(void)
 {
     clips_open();
     source_set_log(NULL);
     TCase *tc = tcase_create("source_url");
     tcase_add_test(tc, addresses_that_no_camera_has);
+    tcase_add_test(tc, sign_in_beside_the_url);
+    tcase_add_test(tc, urls_with_user_and_password);
     tcase_add_test(tc, which_are_live);
     tcase_add_test(tc, names);
     tcase_add_test(tc, log_lines_are_whole_and_redacted);

@@ -92,7 +92,7 @@ class Install(harness.Case):
                 done = harness.run(command, "--config", path)
                 self.assertEqual(done.code, 1, done)
                 lines = done.err.splitlines()
-                self.assertRegex(lines[0], re.escape(path) + r":\d+:\d+: cameras\.gate\.source: expected the environment variable GATE_PASSWORD")
+                self.assertRegex(lines[0], re.escape(path) + r":\d+:\d+: cameras\.gate\.password: expected the environment variable GATE_PASSWORD")
                 self.assertRegex(lines[1], re.escape(path) + r":\d+:\d+: cameras\.gate\.model: expected a model file that exists, got")
                 if command == "run":
                     self.assertIn("event=failed", lines[-1])

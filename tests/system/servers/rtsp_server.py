@@ -11,8 +11,9 @@ import sys
 
 import gi
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 
 def access_units(clip, fps):
@@ -71,6 +72,7 @@ def main():
     parser.add_argument("--fps", type=int, default=10)
     parser.add_argument("--user", help="require this user and password")
     parser.add_argument("--password")
+    parser.add_argument("--digest", action="store_true", help="ask for a sign-in by Digest instead of Basic")
     options = parser.parse_args()
 
     Gst.init(None)
@@ -82,7 +84,11 @@ def main():
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")
         auth = GstRtspServer.RTSPAuth()
-        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(options.user, options.password), token)
+        if options.digest:
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(options.user, options.password, token)
+        else:
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(options.user, options.password), token)
         server.set_auth(auth)
         role = Gst.Structure.new_empty("viewer")
         role.set_value("media.factory.access", True)
