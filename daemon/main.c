@@ -6,6 +6,7 @@
 
 #include "core/kernels/kernels.h"
 #include "daemon/base/blas.h"
+#include "daemon/base/ffmpeg_log.h"
 #include "daemon/commands.h"
 
 static void usage(FILE *out)
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
         puts("memaed " MEMAED_VERSION);
         return fflush(stdout) == 0 ? 0 : 1;
     }
+    ffmpeg_log_lines();
     for (int i = 0; commands[i]; i++) {
         int words = names(commands[i], argc, argv);
         if (words > 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/ffmpeg_log.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -216,6 +217,7 @@ static int command_calibrate(int argc, char **argv)
     int status;
     if (command_parse(&calibrate_command, &o, argc, argv, &status)) {
         log_open(LOG_INFO);
+        ffmpeg_log_events();
         status = calibrate(&o, &err) < 0 ? command_failed(&calibrate_command, &err) : 0;
     }
     command_clear(&calibrate_command, &o);

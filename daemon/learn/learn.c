@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/base/ffmpeg_log.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -523,6 +524,7 @@ static int command_learn(int argc, char **argv)
     if (o.minutes == 0 && o.steps == 0)
         o.minutes = 30;
     log_open(LOG_INFO);
+    ffmpeg_log_events();
     take_signals();
     if (o.low_priority)
         give_way();

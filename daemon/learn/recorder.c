@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "daemon/base/backoff.h"
@@ -18,6 +19,8 @@ struct recorder {
     double wanted_s;
     int64_t shown_us;
     bool lost;                  /* the loss was logged, and no frame has come since */
+    int64_t lost_us, told_us;   /* when it was lost, and when that was logged last */
+    char reason[512];           /* what was logged */
 };
 
 static void show(void *arg, double seconds)
@@ -33,6 +36,27 @@ static void show(void *arg, double seconds)
     log_event(LOG_INFO, "recording", "camera", r->camera->name, "seconds", log_real(&there, seconds), "of",
               log_real(&wanted, r->wanted_s), NULL);
     r->shown_us = now;
+}
+
+/* Logs that the camera is lost: at once, when the reason is another one, and each minute. */
+static void tell_lost(struct recorder *r, const char *cause)
+{
+    char reason[sizeof r->reason];
+    int64_t now = monotonic_us();
+    struct log_number seconds;
+    redact(reason, sizeof reason, cause);
+    if (!r->lost)
+        r->lost_us = now;
+    else if (strcmp(reason, r->reason) == 0 && now - r->told_us < SHOW_US)
+        return;
+    if (r->lost)
+        log_event(LOG_WARNING, "camera_still_lost", "camera", r->camera->name, "reason", reason, "seconds",
+                  log_real(&seconds, (double)(now - r->lost_us) / 1e6), NULL);
+    else
+        log_event(LOG_WARNING, "camera_lost", "camera", r->camera->name, "reason", reason, NULL);
+    r->lost = true;
+    r->told_us = now;
+    memcpy(r->reason, reason, sizeof reason);
 }
 
 static void wait_us(int64_t us, const atomic_bool *stop)
@@ -70,6 +94,14 @@ static int record(struct footage *footage, const struct config_camera *camera, d
                                           .arg = &recorder};
     struct backoff backoff;
     uint64_t seed = 0;
+    size_t frames = footage_frames(footage);
+    int refusals = 0, failed;
+    int checked = source_check(camera->source, err);
+    if (checked == 0)
+        checked = source_check_sign_in(camera->source, camera->user, camera->password, err);
+    if (checked < 0)
+        return checked;
+    source_log_as(camera->name);
     if (getrandom(&seed, sizeof seed, 0) < 0)
         seed = (uint64_t)monotonic_us();
     backoff_init(&backoff, seed);
@@ -81,18 +113,18 @@ static int record(struct footage *footage, const struct config_camera *camera, d
     while (footage_seconds(footage) < seconds) {
         int64_t started = monotonic_us();
         size_t before = footage_frames(footage);
-        int r = footage_record(footage, camera->source, &stream, err);
+        int r = footage_record(footage, camera->source, &stream, &failed, err);
         if (r != 0)
             return r < 0 ? r : 0;
         bool any = footage_frames(footage) > before;
         if (camera_settings_is_local_file(camera))
             return any ? 0 : error_set(err, -EIO, "%s", err->text);
-        if (!recorder.lost) {
-            char reason[256];
-            redact(reason, sizeof reason, err->text);
-            log_event(LOG_WARNING, "camera_lost", "camera", camera->name, "reason", reason, NULL);
+        tell_lost(&recorder, err->text);
+        refusals = failed == -EACCES ? refusals + 1 : 0;
+        if (refusals == RECORDER_TRIES && footage_frames(footage) == frames) {
+            struct error cause = *err;
+            return error_set(err, -EACCES, "%s; given up after %d attempts", cause.text, RECORDER_TRIES);
         }
-        recorder.lost = true;
         if (any && monotonic_us() - started >= BACKOFF_LAST_US)
             backoff_reset(&backoff);
         wait_us(backoff_next_us(&backoff), stop);

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "daemon/base/ffmpeg_log.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -41,26 +42,6 @@ static void log_webhook(void *arg, int priority, const char *text)
 {
     (void)arg;
     log_event(priority, "webhook", "text", text, NULL);
-}
-
-/* FFmpeg logs a line or more for each broken frame. In each period of 10 s the first 20 lines are logged; the next line
- * after it reports how many were left out. FFmpeg's errors are logged as warnings, because they concern one camera. */
-static void log_ffmpeg(int priority, const char *text)
-{
-    enum { SECONDS = 10, LINES = 20 };
-    static _Atomic int64_t period;
-    static atomic_int lines;
-    int64_t now = monotonic_us() / 1000000 / SECONDS, before = atomic_load(&period);
-    if (now != before && atomic_compare_exchange_strong(&period, &before, now)) {
-        int more = atomic_exchange(&lines, 0) - LINES;
-        struct log_number number;
-        if (more > 0)
-            log_event(LOG_NOTICE, "ffmpeg_lines_left_out", "lines", log_int(&number, more), NULL);
-    }
-    if (priority < LOG_WARNING)
-        priority = LOG_WARNING;
-    if (priority == LOG_DEBUG || atomic_fetch_add(&lines, 1) < LINES)
-        log_event(priority, "ffmpeg", "text", text, NULL);
 }
 
 static int open_webhooks(struct daemon *daemon, struct error *err)
@@ -247,7 +228,7 @@ static int command_run(int argc, char **argv)
     if (!command_parse(&run_command, &o, argc, argv, &status))
         return status;
     log_open(o.verbose ? LOG_DEBUG : LOG_INFO);
-    source_set_log(log_ffmpeg);
+    ffmpeg_log_events();
     struct config *config;
     int r = config_load(&config, o.config, log_fault, NULL);
     if (r < 0) {

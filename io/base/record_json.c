@@ -101,7 +101,7 @@ json_t *event_json(const struct event *event)
 {
     if (event->alert)
         return alert_json(event->alert);
-    char reason[256];
+    char reason[512];
     redact(reason, sizeof reason, event->reason);
     /* redact() may have cut a character in two: such a text is not UTF-8, and is left out. */
     json_t *text = json_string(reason);

@@ -301,10 +301,13 @@ static bool skips(void *arg, const char *reason)
     return true;
 }
 
-int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err)
+int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, int *failed,
+                   struct error *err)
 {
     bool kept;
     int r = play(footage, url, stream, &kept, err);
+    if (failed)
+        *failed = r < 0 ? r : 0;
     if (r == 0)
         error_set(err, 0, "the stream ended");
     return r < 0 && r != -EINTR && kept ? 0 : r;

@@ -71,9 +71,10 @@ struct footage_stream {
     void (*shown)(void *arg, double seconds);   /* called after each frame, with the seconds reached; may be NULL */
     void *arg;
 };
-/* Plays a camera's source once and appends its frames. 1: stream->seconds are reached; 0: the source ended or failed, with
- * the cause in err, and may be tried again; -EINTR: stopped; another -errno: a frame could not be kept. */
-int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, struct error *err);
+/* Plays a camera's source once and appends its frames. 1: stream->seconds are reached; 0: the source ended (*failed is 0) or
+ * failed (*failed is the -errno of source_open() or source_read()), with the cause in err, and may be tried again; -EINTR:
+ * stopped; another -errno: a frame could not be kept. failed may be NULL. */
+int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, int *failed, struct error *err);
 double footage_seconds(const struct footage *footage);  /* of unbroken sequences */
 /* Removes all frames of a recording. 0; -errno: they are still there. */
 int footage_clear(struct footage *footage, struct error *err);

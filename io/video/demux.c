@@ -30,6 +30,8 @@ struct demux {
 
     _Atomic int64_t deadline_us;        /* CLOCK_MONOTONIC; FFmpeg's calls end once it has passed; INT64_MAX: never */
     atomic_bool late;           /* it passed during a call, which may still give a packet that was under way */
+    bool signs_in;              /* a user was given, by the options or in the URL */
+    bool connected;             /* FFmpeg has found the format */
     bool closing;
 };
 
@@ -77,17 +79,66 @@ int demux_errno(int code)
     }
 }
 
+/* ---- why FFmpeg failed ---------------------------------------------------------------------------------------------- */
+
+/* The last error that FFmpeg logged on this thread: "[tcp @ 0x55] Failed to resolve hostname …". */
+static _Thread_local char heard[256];
+
+void demux_hear(const char *text)
+{
+    snprintf(heard, sizeof heard, "%s", text);
+}
+
+/* What FFmpeg said last, without the part of it that spoke; "" if that is another part. part NULL: any. */
+static const char *said_by(const char *part)
+{
+    const char *text = heard[0] == '[' ? strstr(heard, "] ") : NULL;
+    if (part && (!text || strncmp(heard + 1, part, strlen(part)) != 0 || heard[1 + strlen(part)] != ' '))
+        return "";
+    return text ? text + 2 : heard;
+}
+
+/* The text after the last word of what FFmpeg said; NULL: it did not say that. */
+static const char *said_after(const char *begin, const char *last)
+{
+    const char *text = said_by(NULL), *at = strncmp(text, begin, strlen(begin)) == 0 ? strstr(text, last) : NULL;
+    return at ? at + strlen(last) : NULL;
+}
+
+/* The cause of a failure in words. FFmpeg has one code for many of them (EIO: no such host, or TLS), so the line that it
+ * logged tells more. */
+static void name_cause(const struct demux *demux, int code, char *out, size_t size)
+{
+    const char *text, *tls = said_by("tls");
+    if (code == AVERROR_HTTP_UNAUTHORIZED)
+        snprintf(out, size, demux->signs_in ? "401: user or password refused" : "401: the camera asks for user and password");
+    else if (code == AVERROR_HTTP_FORBIDDEN)
+        snprintf(out, size, "403: the user may not see this stream");
+    else if (code == AVERROR_HTTP_NOT_FOUND)
+        snprintf(out, size, "404: nothing at this path");
+    else if ((text = said_after("HTTP error ", "HTTP error ")) || (text = said_after("method ", " failed: ")))
+        snprintf(out, size, "the camera answered %s", text);
+    else if ((text = said_after("Failed to resolve hostname ", ": ")))
+        snprintf(out, size, "host not found: %s", text);
+    else if (*tls)
+        snprintf(out, size, "TLS: %s", tls);
+    else
+        av_strerror(code, out, size);
+}
+
 /* The error of a call that FFmpeg failed with code: a stop, a stall, or another cause. */
 static int fail(struct demux *demux, int code, const char *doing, struct error *err)
 {
-    char text[AV_ERROR_MAX_STRING_SIZE];
+    char text[300];
     if (stopped(demux))
         return error_set(err, -EINTR, "%s: stopped", demux->shown);
+    if (overdue(demux) && !demux->connected)
+        return error_set(err, -ETIMEDOUT, "%s: no answer for %g s", demux->shown, demux->stream.stall_ms / 1000.);
     if (overdue(demux))
         return error_set(err, -ETIMEDOUT, "%s: no packet of the video for %g s", demux->shown,
                          demux->stream.stall_ms / 1000.);
-    av_strerror(code, text, sizeof text);
-    return error_set(err, demux_errno(code), "%s: %s%s", demux->shown, doing, text);
+    name_cause(demux, code, text, sizeof text);
+    return error_set(err, demux_errno(code), "%s: %s%s", demux->shown, *said_by(NULL) ? "" : doing, text);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
@@ -207,11 +258,13 @@ static int open_format(struct demux *demux, const char *url, const struct source
         goto out;
     }
     set_options(demux, url, from, &options);
+    heard[0] = 0;
     r = avformat_open_input(&demux->format, name, NULL, &options);
     if (r < 0) {
         r = fail(demux, r, r == AVERROR_INVALIDDATA ? "not a video that FFmpeg knows: " : "", err);
         goto out;
     }
+    demux->connected = true;
     if (is_text_art(demux->format->iformat->name)) {
         r = error_set(err, -EINVAL, "%s: not a video", demux->shown);
         goto out;
@@ -266,6 +319,7 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     demux->kind = source_kind(url);
     demux->stream.images = demux->kind == SOURCE_FILE && source_is_pattern(source_path(url));
     demux->stream.live = demux->kind == SOURCE_LIVE;
+    demux->signs_in = options->user || source_names_user(url);
     demux->stream.stall_ms = demux->kind != SOURCE_FILE || source_is_live(url) ? options->stall_timeout_ms : 0;
     redact(demux->shown, sizeof demux->shown, url);
     set_deadline(demux, 0);
@@ -353,6 +407,7 @@ static int read_format(struct demux *demux, AVPacket *packet, struct error *err)
 
 int demux_read(struct demux *demux, AVPacket *packet, struct error *err)
 {
+    heard[0] = 0;
     set_deadline(demux, demux->stream.stall_ms);
     int r = demux->folder ? read_image(demux, packet, err) : read_format(demux, packet, err);
     set_deadline(demux, 0);

@@ -315,7 +315,8 @@ struct line {
 };
 
 static _Thread_local struct line line = {.print_prefix = 1};
-static void (*_Atomic handler)(int priority, const char *text);
+static _Thread_local const char *camera;
+static void (*_Atomic handler)(int priority, const char *camera, const char *text);
 
 static int priority_of(int level)
 {
@@ -328,7 +329,7 @@ static int priority_of(int level)
     return level <= AV_LOG_INFO ? LOG_INFO : LOG_DEBUG;
 }
 
-static void give_line(void (*to)(int priority, const char *text))
+static void give_line(void (*to)(int priority, const char *camera, const char *text))
 {
     char text[4096];
     if (line.cut) {
@@ -341,6 +342,10 @@ static void give_line(void (*to)(int priority, const char *text))
     line.text[line.n] = 0;
     if (line.n) {
         redact(text, sizeof text, line.text);
+        if (line.level <= AV_LOG_ERROR || strstr(text, "] HTTP error "))        /* which is a warning to FFmpeg */
+            demux_hear(text);
+    }
+    if (line.n && to) {
         char head[sizeof line.last];
         snprintf(head, sizeof head, "%.*s", (int)sizeof head - 1, text);
         if (strcmp(head, line.last) == 0 && line.level == line.last_level) {
@@ -349,12 +354,12 @@ static void give_line(void (*to)(int priority, const char *text))
             if (line.repeated) {
                 char note[64];
                 snprintf(note, sizeof note, "(the line before was repeated %u times)", line.repeated);
-                to(priority_of(line.last_level), note);
+                to(priority_of(line.last_level), camera, note);
             }
             line.repeated = 0;
             line.last_level = line.level;
             memcpy(line.last, head, sizeof head);
-            to(priority_of(line.level), text);
+            to(priority_of(line.level), camera, text);
         }
     }
     line.n = 0;
@@ -363,9 +368,9 @@ static void give_line(void (*to)(int priority, const char *text))
 
 static void log_piece(void *context, int level, const char *format, va_list args)
 {
-    void (*to)(int, const char *) = atomic_load(&handler);
+    void (*to)(int, const char *, const char *) = atomic_load(&handler);
     level &= 0xff;              /* the higher bits are a colour */
-    if (!to || level > av_log_get_level())
+    if (level > av_log_get_level() || (!to && level > AV_LOG_WARNING))
         return;
     if (!line.n)
         line.level = level;
@@ -383,7 +388,12 @@ static void log_piece(void *context, int level, const char *format, va_list args
         give_line(to);
 }
 
-void source_set_log(void (*to)(int priority, const char *text))
+void source_log_as(const char *name)
+{
+    camera = name;
+}
+
+void source_set_log(void (*to)(int priority, const char *camera, const char *text))
 {
     atomic_store(&handler, to);
     av_log_set_callback(log_piece);

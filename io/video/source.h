@@ -126,8 +126,8 @@ struct source_stats {
     char codec[32];
 };
 
-/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EINTR, -EIO …; err holds
- * the cause, with credentials in the URL redacted (io/base/redact.h). *ret is the caller's; untouched on failure. */
+/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EINTR, -EIO (also a host
+ * that is not found, and TLS) …; err holds the cause, with credentials in the URL redacted (io/base/redact.h). *ret is the caller's; untouched on failure. */
 int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err);
 /* Takes NULL. Spends at most a third of a second on a server's goodbye, whether options.stop is set or not. */
 void source_close(struct source *source);
@@ -165,8 +165,11 @@ bool source_is_live(const char *url);
  * another URL the last part of its path, or its host. Never holds a password. Cut to size. Any thread. */
 void source_name(char *out, size_t size, const char *url);
 
-/* FFmpeg's log lines go to handler(priority as in syslog(3), text): whole, redacted, without line ends, repeats counted.
- * NULL: they are dropped. The handler is called from any thread. Process-wide; call once, early. */
-void source_set_log(void (*handler)(int priority, const char *text));
+/* FFmpeg's log lines go to handler(priority as in syslog(3), camera, text): whole, redacted, without line ends, repeats
+ * counted. camera is the thread's source_log_as(). NULL: they are dropped. The handler is called from any thread.
+ * Process-wide; call once, early. Until then FFmpeg writes to standard error itself, and errors of sources name fewer causes. */
+void source_set_log(void (*handler)(int priority, const char *camera, const char *text));
+/* Names the camera whose sources the calling thread reads, for log lines. Borrowed for the thread's life; NULL: none. */
+void source_log_as(const char *camera);
 
 #endif

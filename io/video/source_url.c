@@ -112,19 +112,16 @@ static size_t encode(char *out, const char *text)
     return n;
 }
 
-/* The place of user and password in a URL. *n: their bytes without '@'; NULL: there are none. */
-static const char *user_info(const char *url, size_t *n)
+bool source_names_user(const char *url)
 {
     const char *authority = url + scheme_length(url) + 3;
-    const char *at = memrchr(authority, '@', strcspn(authority, "/?#"));
-    *n = at ? (size_t)(at - authority) : 0;
-    return at ? authority : NULL;
+    return source_kind(url) != SOURCE_FILE && memrchr(authority, '@', strcspn(authority, "/?#"));
 }
 
 int source_check_sign_in(const char *url, const char *user, const char *password, struct error *err)
 {
     static const char *const schemes[] = {"rtsp", "rtsps", "http", "https"};
-    size_t n = scheme_length(url), length;
+    size_t n = scheme_length(url);
     bool known = false;
     if (!user)
         return password ? error_set(err, -EINVAL, "expected a user beside the password, got none") : 0;
@@ -132,7 +129,7 @@ int source_check_sign_in(const char *url, const char *user, const char *password
         known |= strlen(schemes[i]) == n && strncasecmp(url, schemes[i], n) == 0;
     if (!known)
         return error_set(err, -EINVAL, "expected a source of rtsp, rtsps, http or https to sign in at, got another");
-    if (user_info(url, &length))
+    if (source_names_user(url))
         return error_set(err, -EINVAL, "expected a source without user and password, got both the key and an '@' in the source");
     if (strchr(user, ':'))
         return error_set(err, -EINVAL, "expected a user without a colon, got one with it");

@@ -32,4 +32,7 @@ const char *source_protocols(const char *url);
  * source_check_sign_in(). The caller wipes it and frees it. NULL: memory is short. */
 char *source_signed_in(const char *url, const char *user, const char *password);
 
+/* Returns true if the URL names a user. */
+bool source_names_user(const char *url);
+
 #endif

@@ -17,6 +17,7 @@
 #include "daemon/watch/camera/windows.h"
 #include "io/base/clock.h"
 #include "io/base/thread.h"
+#include "io/video/source.h"
 
 struct camera {
     uint32_t id;
@@ -166,6 +167,7 @@ static void *camera_main(void *arg)
     struct camera *camera = arg;
     if (!wait_for_go(camera))
         return NULL;
+    source_log_as(camera->config->name);
     log_event(LOG_INFO, "camera_started", "camera", camera->config->name, "source", camera->config->source, NULL);
     while (!camera_stream_stopped(camera->stream)) {
         struct error err;

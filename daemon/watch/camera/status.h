@@ -9,7 +9,7 @@ struct camera_status {
     int changed_fd;             /* an eventfd that is told of each change of state; -1: none */
     struct lock lock;           /* a leaf; guards: */
     enum view_camera_state state;
-    char reason[256];           /* why lost or stopped; redacted */
+    char reason[512];           /* why lost or stopped; redacted */
     char warning[256];          /* what is wrong with the pictures, shown as the reason while there is no other */
     double fps_in;
     enum view_time time;

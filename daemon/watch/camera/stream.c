@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/base/camera_settings.h"
 #include "daemon/base/log.h"
@@ -38,6 +39,7 @@ struct camera_stream {
     /* The thread's own. */
     int unbroken;               /* frames since the sequence began, at most length */
     bool lost;                  /* camera.lost went out, and no camera.restored since */
+    char reason[512];           /* why it was lost last */
     bool frozen;
     bool slow;
     int64_t rate_us;            /* pts up to which the stream's rate was as `slow` says */
@@ -232,7 +234,7 @@ static void count_frame(struct camera_stream *stream)
 
 void camera_stream_lose(struct camera_stream *stream, const char *cause)
 {
-    char reason[256];
+    char reason[512];
     redact(reason, sizeof reason, cause);
     if (stream->unbroken > 0)
         count_break(stream, VIEW_BREAK_LOST);
@@ -241,7 +243,10 @@ void camera_stream_lose(struct camera_stream *stream, const char *cause)
     results_break(stream->results, utc_us());
     if (!stream->lost)
         post_event(stream, EVENT_CAMERA_LOST, reason, 0);
+    else if (strcmp(reason, stream->reason) != 0)
+        log_event(LOG_WARNING, "camera_still_lost", "camera", stream->options.config->name, "reason", reason, NULL);
     stream->lost = true;
+    memcpy(stream->reason, reason, sizeof reason);
 }
 
 void camera_stream_end(struct camera_stream *stream)

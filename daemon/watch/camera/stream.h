@@ -45,7 +45,8 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
 /* A file has ended and is to be played again: waits until its last picture has stood as long as the others. */
 void camera_stream_begin_again(struct camera_stream *stream);
 
-/* The camera is lost: the sequence ends, and camera.lost goes out unless it has since the last camera.restored. */
+/* The camera is lost: the sequence ends, and camera.lost goes out unless it has since the last camera.restored. If it has,
+ * another cause than before is logged. */
 void camera_stream_lose(struct camera_stream *stream, const char *cause);
 /* A file has ended for good. */
 void camera_stream_end(struct camera_stream *stream);

@@ -215,20 +215,20 @@ START_TEST(recordings_go_on)
     struct footage_stream stream = {.source.stall_timeout_ms = 1000, .seconds = 1.5, .shown = count, .arg = &shown};
     clip_levels("long.nut", 40, W, H, 10, "");
     open_kept(10, 1 << 24);
-    ck_assert_msg(footage_record(footage, clip_path("long.nut"), &stream, &err) == 1, "%s", err.text);
+    ck_assert_msg(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err) == 1, "%s", err.text);
     ck_assert_uint_eq(footage_frames(footage), 16);
     ck_assert_int_eq(shown, 16);
     ck_assert_double_eq_tol(footage_seconds(footage), 1.5, 1e-4);
-    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 1);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err), 1);
     ck_assert_uint_eq(footage_frames(footage), 16);
 
     open_kept(10, 1 << 24);
     ck_assert_uint_eq(footage_frames(footage), 16);
     ck_assert_double_eq_tol(footage_seconds(footage), 1.5, 1e-4);
     stream.seconds = 100;
-    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err), 0);
     ck_assert_ptr_nonnull(strstr(err.text, "ended"));
-    ck_assert_int_eq(footage_record(footage, clip_path("none-such.nut"), &stream, &err), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("none-such.nut"), &stream, NULL, &err), 0);
     ck_assert_ptr_nonnull(strstr(err.text, "none-such.nut"));
     ck_assert_uint_eq(footage_frames(footage), 56);
     uint64_t identity = footage_identity(footage);
@@ -243,7 +243,7 @@ START_TEST(recordings_go_on)
         ck_assert(!footage_window_ok(footage, i, 16));
 
     open_kept(10, 1 << 13);     /* the file is larger already: no frame is added, and the error is not the stream's */
-    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), -EFBIG);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err), -EFBIG);
     atomic_bool stop = true;
     close_footage();
     const struct footage_options other = {.width = W, .height = H, .fps = 5, .path = clip_path("kept"), .keep = true,
@@ -251,7 +251,7 @@ START_TEST(recordings_go_on)
     ck_assert_int_eq(footage_open(&footage, &other, &err), -EINVAL);
     unlink(clip_path("kept"));
     ck_assert_int_eq(footage_open(&footage, &other, &err), 0);
-    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), -EINTR);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err), -EINTR);
 }
 END_TEST
 
@@ -363,15 +363,15 @@ START_TEST(recordings_keep_their_size)
     fits = 0;
     open_by_fit(true);
     ck_assert_int_ne(access(clip_path("fitted"), F_OK), 0);
-    ck_assert_int_eq(footage_record(footage, clip_path("none-such.nut"), &stream, &err), 0);
-    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, &err), 1);
+    ck_assert_int_eq(footage_record(footage, clip_path("none-such.nut"), &stream, NULL, &err), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, NULL, &err), 1);
     check_size(W, H);
     ck_assert_int_eq(fits, 1);
     open_by_fit(true);
     check_size(W, H);
     ck_assert_uint_eq(footage_frames(footage), 11);
     stream.seconds = 1.95;
-    ck_assert_msg(footage_record(footage, clip_path("other.nut"), &stream, &err) == 1, "%s", err.text);
+    ck_assert_msg(footage_record(footage, clip_path("other.nut"), &stream, NULL, &err) == 1, "%s", err.text);
     check_size(W, H);
     ck_assert_int_eq(fits, 1);
     ck_assert_uint_eq(footage_frames(footage), 22);
@@ -394,8 +394,8 @@ START_TEST(recordings_that_come_in_between)
     struct footage *late = footage;
     footage = NULL;
     open_by_fit(true);
-    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, &err), 1);
-    ck_assert_int_eq(footage_record(late, clip_path("double.nut"), &stream, &err), -EBUSY);
+    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, NULL, &err), 1);
+    ck_assert_int_eq(footage_record(late, clip_path("double.nut"), &stream, NULL, &err), -EBUSY);
     footage_close(late);
     late = NULL;
     unlink(clip_path("fitted"));
@@ -403,11 +403,11 @@ START_TEST(recordings_that_come_in_between)
     late = footage;
     footage = NULL;
     open_by_fit(true);
-    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, &err), 1);
+    ck_assert_int_eq(footage_record(footage, clip_path("double.nut"), &stream, NULL, &err), 1);
     close_footage();
     footage = late;
     stream.seconds = 1.45;
-    ck_assert_msg(footage_record(footage, clip_path("double.nut"), &stream, &err) == 1, "%s", err.text);
+    ck_assert_msg(footage_record(footage, clip_path("double.nut"), &stream, NULL, &err) == 1, "%s", err.text);
     ck_assert_uint_eq(footage_frames(footage), 17);
     for (size_t k = 0; k < 17; k++)
         ck_assert_int_eq(*frame(k), (int)(k < 11 ? k : k - 11));

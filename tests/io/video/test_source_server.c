@@ -111,9 +111,9 @@ START_TEST(a_dead_server_ends_opening)
     options.stall_timeout_ms = 300;
     server_open(&server, NULL, NULL, 0, true, NULL);
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-        ck_assert_int_eq(server_fails(&server, schemes[i], &options, "no packet of the video for 0.3 s"), -ETIMEDOUT);
+        ck_assert_int_eq(server_fails(&server, schemes[i], &options, "no answer for 0.3 s"), -ETIMEDOUT);
     options.udp = true;
-    ck_assert_int_eq(server_fails(&server, "rtsp", &options, "no packet of the video for 0.3 s"), -ETIMEDOUT);
+    ck_assert_int_eq(server_fails(&server, "rtsp", &options, "no answer for 0.3 s"), -ETIMEDOUT);
     server_close(&server);
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
         ck_assert_int_eq(server_fails(&server, schemes[i], &options, "refused"), -ECONNREFUSED);

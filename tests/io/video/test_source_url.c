@@ -58,11 +58,12 @@ END_TEST
 
 static struct {
     int n, priority[16];
-    char text[16][4096];
+    char text[16][4096], camera[16];
 } logged;
 
-static void keep_line(int priority, const char *text)
+static void keep_line(int priority, const char *camera, const char *text)
 {
+    snprintf(logged.camera, sizeof logged.camera, "%s", camera ? camera : "none");
     ck_assert_int_lt(logged.n, 16);
     logged.priority[logged.n] = priority;
     snprintf(logged.text[logged.n++], sizeof logged.text[0], "%s", text);
@@ -87,6 +88,7 @@ START_TEST(log_lines_are_whole_and_redacted)
     ck_assert_str_eq(logged.text[2], "(the line before was repeated 2 times)");
     ck_assert_str_eq(logged.text[3], "told");
     ck_assert_int_eq(logged.priority[3], LOG_INFO);
+    ck_assert_str_eq(logged.camera, "none");
 
     /* A line that is too long is cut, but never within a password. */
     char filler[4090];
@@ -99,9 +101,15 @@ START_TEST(log_lines_are_whole_and_redacted)
     ck_assert_uint_eq(strlen(logged.text[4]), 4078);
     ck_assert_ptr_null(strstr(logged.text[4], "rtsp"));
 
+    source_log_as("gate");
+    av_log(NULL, AV_LOG_ERROR, "of the gate\n");
+    ck_assert_int_eq(logged.n, 6);
+    ck_assert_str_eq(logged.camera, "gate");
+    source_log_as(NULL);
+
     source_set_log(NULL);
     av_log(NULL, AV_LOG_ERROR, "nobody hears\n");
-    ck_assert_int_eq(logged.n, 5);
+    ck_assert_int_eq(logged.n, 6);
 }
 END_TEST
 

@@ -11,7 +11,7 @@ import harness  # noqa: E402
 PAGE = os.path.join(harness.ROOT, "docs", "troubleshooting.md")
 # What the C library, FFmpeg and systemd say, and what REST shows.
 FOREIGN = {"No such file or directory", "Permission denied", "Connection refused", "Connection timed out", "No route to host",
-           "Input/output error", "401 Unauthorized", "404 Not Found", "Start request repeated too quickly", "status=1/FAILURE", "status=78/CONFIG",
+           "Start request repeated too quickly", "status=1/FAILURE", "status=78/CONFIG",
            "Watchdog timeout"}
 
 

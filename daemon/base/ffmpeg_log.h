@@ -1,0 +1,11 @@
+/* What FFmpeg logs, in the log of a command, redacted. A command has one of two forms; call either early, on one thread. */
+#ifndef MEMAED_DAEMON_BASE_FFMPEG_LOG_H
+#define MEMAED_DAEMON_BASE_FFMPEG_LOG_H
+
+/* The lines by themselves, for commands whose log has no events. */
+void ffmpeg_log_lines(void);
+/* An event "ffmpeg" for each line, which names the camera of source_log_as(). In each period of 10 s the first 20 lines are
+ * logged, and then how many were left out. */
+void ffmpeg_log_events(void);
+
+#endif
