@@ -14,6 +14,9 @@
  * NAME=VALUE in path, query and fragment: the value is hidden up to the next '&' if the name holds pass, pwd, psw, token, key,
  * secret, auth, sign, cred, user, usr, login, account or session in any case, or is sig, sid, pw, u or p.
  *
+ * An address inside another ("…?src=rtsp://user:secret@host") is treated alike. It may be percent-encoded, and that again:
+ * up to the last '@' of the outer parameter it is hidden, and names and values of its parameters are found.
+ *
  * In doubt it hides too much. Other text stays as it is, and a second call changes nothing more. out must not alias text. */
 void redact(char *out, size_t size, const char *text);
 
