@@ -43,6 +43,7 @@ struct view_camera {
     uint32_t id;                        /* of this camera alone while the process runs; a replaced camera has a new one */
     char name[RECORD_NAME_SIZE];
     enum view_camera_state state;
+    bool is_tls, tls_verified;          /* the source goes by TLS; its certificate is verified */
     char reason[512];                   /* why it is lost or has stopped, redacted; else empty */
     double fps_in;                      /* frames a second that the stream gives, over its last frames; 0: unknown */
     enum view_time time;

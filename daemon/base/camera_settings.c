@@ -5,6 +5,8 @@
 struct source_options camera_settings_source(const struct config_camera *camera)
 {
     return (struct source_options){.user = camera->user, .password = camera->password, .udp = camera->udp,
+                                   .tls_unverified = !camera->tls_verify, .tls_ca_file = camera->tls_ca_file,
+                                   .tls_host = camera->tls_host,
                                    .stall_timeout_ms = (int)(camera->stall_timeout_s * 1e3)};
 }
 

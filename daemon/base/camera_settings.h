@@ -8,7 +8,7 @@
 #include "io/config/config.h"
 #include "io/video/source.h"
 
-/* Options for source_open(): user, password, transport and stall time-out of the camera, all else zero. The texts are the
+/* Options for source_open(): user, password, transport, TLS and stall time-out of the camera, all else zero. The texts are the
  * camera's. The caller adds size, rate and stop. */
 struct source_options camera_settings_source(const struct config_camera *camera);
 

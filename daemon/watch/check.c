@@ -318,6 +318,17 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
     }
 }
 
+/* Warns of cameras whose certificate nobody verifies. */
+static void warn_of_unverified(const struct config *config, const struct check_report *report)
+{
+    for (size_t i = 0; i < config->n_cameras; i++) {
+        const struct config_camera *camera = &config->cameras[i];
+        if (!camera->tls_verify && source_is_tls(camera->source))
+            warn(report, config, "%d:%d: cameras.%s.tls_verify: warning: any certificate is taken: whoever is between can pose as the "
+                 "camera, and gets its password; use tls_ca_file", camera->tls_verify_line, camera->tls_verify_column, camera->name);
+    }
+}
+
 /* Warns of what others on the network can read or do. The URL is not shown, because it may hold a secret. */
 static void warn_of_exposure(const struct config *config, const struct check_report *report)
 {
@@ -332,6 +343,7 @@ static void warn_of_exposure(const struct config *config, const struct check_rep
             warn(report, config, " webhooks[%zu].url: warning: http:// to another machine: whoever is between can read and "
                  "change the events; use https://", i);
     warn_of_readable_secrets(config, report);
+    warn_of_unverified(config, report);
 }
 
 /* Loads the model of camera i unless an earlier camera has the same, and checks the camera. 0, -EINVAL after a fault, -ENOMEM. */

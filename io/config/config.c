@@ -461,6 +461,8 @@ void config_unref(struct config *config)
         config_wipe(config->cameras[i].source);
         config_wipe(config->cameras[i].user);
         config_wipe(config->cameras[i].password);
+        free(config->cameras[i].tls_ca_file);
+        free(config->cameras[i].tls_host);
         free(config->cameras[i].model);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {

@@ -37,6 +37,10 @@ struct config_camera {
     char *user, *password;          /* for signing in, with any characters; NULL: none. Never shown */
     char *model;                    /* path, with the configuration's folder before a relative one */
     bool udp;
+    bool tls_verify;                /* false: any certificate is taken */
+    char *tls_ca_file;              /* path, resolved as model; NULL: the system's authorities */
+    char *tls_host;                 /* whom the certificate has to name; NULL: the host of the source */
+    int tls_verify_line, tls_verify_column;
     double fps;                     /* 0: the model's own */
     bool fps_force;
     enum precision precision;       /* as configured; auto is still to be decided */

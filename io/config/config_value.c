@@ -343,6 +343,25 @@ static bool parse_model(const struct config_value *value, void *target)
     return false;
 }
 
+static bool parse_file(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    struct stat status;
+    char *path = config_resolve(value->loader, value->text);
+    if (!path)
+        return false;
+    if (stat(path, &status) < 0 || access(path, R_OK) < 0) {
+        config_got(value, "\"%s\" (%s)", config_show_path(&shown, value, path), strerror(errno));
+    } else if (!S_ISREG(status.st_mode)) {
+        config_got(value, "\"%s\" (not a regular file)", config_show_path(&shown, value, path));
+    } else {
+        *(char **)target = path;
+        return true;
+    }
+    free(path);
+    return false;
+}
+
 static bool parse_listen(const struct config_value *value, void *target)
 {
     struct config *config = value->loader->config;
@@ -485,6 +504,7 @@ const struct config_type
     config_type_number = {"a number", true, parse_number},
     config_type_bool = {"true or false", true, parse_bool},
     config_type_path = {"a path", true, parse_path},
+    config_type_file = {"a file that exists", true, parse_file},
     config_type_source = {"a URL, an image pattern with %, or a file or folder that exists", true, parse_source},
     config_type_model = {"a model file that exists", true, parse_model},
     config_type_transport = {"tcp or udp", true, parse_transport},

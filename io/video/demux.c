@@ -30,6 +30,9 @@ struct demux {
 
     _Atomic int64_t deadline_us;        /* CLOCK_MONOTONIC; FFmpeg's calls end once it has passed; INT64_MAX: never */
     atomic_bool late;           /* it passed during a call, which may still give a packet that was under way */
+    bool tls_unverified;
+    const char *tls_ca_file, *tls_host;         /* NULL: the default */
+    int (*io_open)(AVFormatContext *, AVIOContext **, const char *, int, AVDictionary **);      /* FFmpeg's own */
     bool signs_in;              /* a user was given, by the options or in the URL */
     bool connected;             /* FFmpeg has found the format */
     bool closing;
@@ -120,6 +123,10 @@ static void name_cause(const struct demux *demux, int code, char *out, size_t si
         snprintf(out, size, "the camera answered %s", text);
     else if ((text = said_after("Failed to resolve hostname ", ": ")))
         snprintf(out, size, "host not found: %s", text);
+    else if (strcmp(tls, "Peer certificate failed verification") == 0)
+        snprintf(out, size, "TLS: the camera's certificate is not trusted; tls_ca_file can name it");
+    else if (strstr(tls, "does not match hostname"))
+        snprintf(out, size, "TLS: the camera's certificate is for another host; tls_host can name it");
     else if (*tls)
         snprintf(out, size, "TLS: %s", tls);
     else
@@ -147,6 +154,44 @@ static double sane_fps(AVRational rate)
 {
     double fps = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
     return fps >= 0.01 && fps <= 300 ? fps : 0;
+}
+
+static void set_tls(const struct demux *demux, AVDictionary **options)
+{
+    av_dict_set_int(options, "tls_verify", !demux->tls_unverified, 0);
+    if (demux->tls_ca_file)
+        av_dict_set(options, "ca_file", demux->tls_ca_file, 0);
+    if (demux->tls_host)
+        av_dict_set(options, "verifyhost", demux->tls_host, 0);
+}
+
+/* FFmpeg opens everything but RTSP through this: the source, and the parts that a playlist names. It hands few options on to
+ * those, and those of TLS are not among them. */
+static int open_io(AVFormatContext *format, AVIOContext **io, const char *url, int flags, AVDictionary **options)
+{
+    const struct demux *demux = format->opaque;
+    AVDictionary *own = NULL;
+    AVDictionary **all = options ? options : &own;
+    set_tls(demux, all);
+    int r = demux->io_open(format, io, url, flags, all);
+    av_dict_free(&own);
+    return r;
+}
+
+/* Verifies the certificate of rtsps on a connection of its own: FFmpeg's RTSP takes no options of TLS. 0 or FFmpeg's code. */
+static int verify_rtsps(struct demux *demux, const char *url)
+{
+    AVDictionary *options = NULL;
+    AVIOContext *io = NULL;
+    char *address = source_tls_address(url);
+    if (!address)
+        return AVERROR(ENOMEM);
+    set_tls(demux, &options);
+    int r = avio_open2(&io, address, AVIO_FLAG_READ_WRITE, &demux->format->interrupt_callback, &options);
+    avio_closep(&io);
+    av_dict_free(&options);
+    free(address);
+    return r < 0 ? r : 0;
 }
 
 static void set_options(const struct demux *demux, const char *url, const struct source_options *from,
@@ -259,6 +304,13 @@ static int open_format(struct demux *demux, const char *url, const struct source
     }
     set_options(demux, url, from, &options);
     heard[0] = 0;
+    demux->io_open = demux->format->io_open;
+    demux->format->io_open = open_io;
+    demux->format->opaque = demux;
+    if (!demux->tls_unverified && strncasecmp(url, "rtsps:", 6) == 0 && (r = verify_rtsps(demux, url)) < 0) {
+        r = fail(demux, r, "", err);
+        goto out;
+    }
     r = avformat_open_input(&demux->format, name, NULL, &options);
     if (r < 0) {
         r = fail(demux, r, r == AVERROR_INVALIDDATA ? "not a video that FFmpeg knows: " : "", err);
@@ -319,6 +371,9 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     demux->kind = source_kind(url);
     demux->stream.images = demux->kind == SOURCE_FILE && source_is_pattern(source_path(url));
     demux->stream.live = demux->kind == SOURCE_LIVE;
+    demux->tls_unverified = options->tls_unverified;
+    demux->tls_ca_file = options->tls_ca_file;
+    demux->tls_host = options->tls_host;
     demux->signs_in = options->user || source_names_user(url);
     demux->stream.stall_ms = demux->kind != SOURCE_FILE || source_is_live(url) ? options->stall_timeout_ms : 0;
     redact(demux->shown, sizeof demux->shown, url);

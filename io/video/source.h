@@ -12,6 +12,9 @@
  * Input from the network cannot make FFmpeg open files of this machine: a playlist with file:// is refused. A file cannot
  * make it open the network, except a session description (*.sdp). Files must be regular files or folders.
  *
+ * Certificates are verified, unless options.tls_unverified. FFmpeg 5.1 takes any certificate of rtsps. There, source_open()
+ * verifies it on a connection of its own first, which does not stop a stranger who lets that one through.
+ *
  * One thread owns a source; any thread may set options.stop. Never logs; source_set_log() hands on what FFmpeg logs. */
 #ifndef MEMAED_IO_VIDEO_SOURCE_H
 #define MEMAED_IO_VIDEO_SOURCE_H
@@ -107,6 +110,9 @@ struct source_options {
     const char *user, *password;        /* for signing in: as they are, nothing encoded; NULL: what the URL says. Borrowed for
                                  * source_open() */
     bool udp;                   /* RTSP over UDP, else TCP */
+    bool tls_unverified;        /* any certificate is taken */
+    const char *tls_ca_file, *tls_host;         /* the certificates that vouch for the server's, and whom that has to name; NULL:
+                                  * those of the system, and the URL's host. Borrowed for the life of the source */
     int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, or with pictures of which
                                  * none was picked (two periods of fps, where that is longer), or three times as long
                                  * without a picture; also bounds opening; 0: never. Files never stall. */
@@ -156,6 +162,9 @@ int source_check(const char *url, struct error *err);
 /* Checks that a source takes user and password beside its URL: its protocol is RTSP or HTTP, the URL names no user itself, no
  * user has a colon, and both are short enough for FFmpeg. NULL: there is none. 0, or -EINVAL as source_check(). Any thread. */
 int source_check_sign_in(const char *url, const char *user, const char *password, struct error *err);
+
+/* Returns true if a URL of this protocol goes by TLS: https, rtsps, rtmps … Any thread. */
+bool source_is_tls(const char *url);
 
 /* A live source (rtsp, rtmp, udp …) paces itself. The reader paces a file, an HTTP download or a folder. (Timestamps of
  * MJPEG over HTTP are its times of arrival, so a reader that follows them reads it live.) Any thread. */

@@ -159,6 +159,27 @@ char *source_signed_in(const char *url, const char *user, const char *password)
     return ret;
 }
 
+bool source_is_tls(const char *url)
+{
+    static const char *const schemes[] = {"https", "rtsps", "rtmps", "rtmpts", "tls"};
+    size_t n = scheme_length(url);
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (strlen(schemes[i]) == n && strncasecmp(url, schemes[i], n) == 0)
+            return true;
+    return false;
+}
+
+char *source_tls_address(const char *url)
+{
+    const char *authority = url + scheme_length(url) + 3;
+    size_t n = strcspn(authority, "/?#");
+    const char *at = memrchr(authority, '@', n), *host = at ? at + 1 : authority;
+    n -= (size_t)(host - authority);
+    char *address;
+    bool has_port = *port_of(host, n) && port_of(host, n) < host + n;
+    return asprintf(&address, "tls://%.*s%s", (int)n, host, has_port ? "" : ":322") < 0 ? NULL : address;
+}
+
 bool source_is_live(const char *url)
 {
     if (source_kind(url) == SOURCE_LIVE)

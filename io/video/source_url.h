@@ -35,4 +35,7 @@ char *source_signed_in(const char *url, const char *user, const char *password);
 /* Returns true if the URL names a user. */
 bool source_names_user(const char *url);
 
+/* "tls://HOST:PORT" of a URL of rtsps. The caller's. NULL: memory is short. */
+char *source_tls_address(const char *url);
+
 #endif

@@ -257,6 +257,8 @@ void camera_view(struct camera *camera, struct view_camera *ret)
     snprintf(ret->name, sizeof ret->name, "%s", camera->config->name);
     const char *slash = strrchr(camera->config->model, '/');
     snprintf(ret->model, sizeof ret->model, "%s", slash ? slash + 1 : camera->config->model);
+    ret->is_tls = source_is_tls(camera->config->source);
+    ret->tls_verified = camera->config->tls_verify;
     ret->precision = camera_windows_precision(camera->windows);
     camera_status_view(&camera->status, ret);
 

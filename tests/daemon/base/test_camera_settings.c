@@ -5,11 +5,16 @@
 
 START_TEST(from_the_configuration)
 {
-    const struct config_camera camera = {.user = (char *)"viewer", .password = (char *)"p@ss", .udp = true, .stall_timeout_s = 2.5};
+    const struct config_camera camera = {.user = (char *)"viewer", .password = (char *)"p@ss", .udp = true, .tls_verify = true, .tls_ca_file = (char *)"/ca.crt",
+                                         .tls_host = (char *)"gate", .stall_timeout_s = 2.5};
     struct source_options options = camera_settings_source(&camera);
     ck_assert(options.udp);
     ck_assert_str_eq(options.user, "viewer");
     ck_assert_str_eq(options.password, "p@ss");
+    ck_assert(!options.tls_unverified);
+    ck_assert_str_eq(options.tls_ca_file, "/ca.crt");
+    ck_assert_str_eq(options.tls_host, "gate");
+    ck_assert(camera_settings_source(&(struct config_camera){.stall_timeout_s = 1}).tls_unverified);
     ck_assert_int_eq(options.stall_timeout_ms, 2500);
     ck_assert(options.width == 0 && options.fps == 0 && !options.stop && options.decoder_threads == 0);
 }

@@ -44,6 +44,9 @@ static const struct change camera_changes[] = {
     {"password", "hunter2", "hunter3"},
     {"password_file", "clips.h", "clips.h"},        /* not compared by itself: its text becomes the password */
     {"transport", "tcp", "udp"},
+    {"tls_verify", "true", "false"},
+    {"tls_ca_file", "clips.c", "clips.h"},
+    {"tls_host", "gate", "yard"},
     {"model", "clips.c", "clips.h"},
     {"precision", "auto", "fp32"},
     {"static", "auto", "off"},

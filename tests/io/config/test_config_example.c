@@ -28,7 +28,7 @@ START_TEST(test_example_loads_with_the_defaults)
     ck_assert_str_eq(example->listen_address, plain->listen_address);
     ck_assert_int_eq(example->listen_port, plain->listen_port);
     ck_assert_int_eq(example->workers, plain->workers);
-    ck_assert(a->udp == b->udp && a->fps == b->fps && a->fps_force == b->fps_force && a->stride == b->stride &&
+    ck_assert(a->udp == b->udp && a->tls_verify && b->tls_verify && a->fps == b->fps && a->fps_force == b->fps_force && a->stride == b->stride &&
               a->loop == b->loop && a->precision == b->precision && a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog);
     ck_assert(!a->alert.has_threshold && !a->alert.has_close_threshold && a->alert.k == b->alert.k &&
               a->alert.n == b->alert.n && a->alert.cooldown_s == b->alert.cooldown_s &&

@@ -1,0 +1,59 @@
+#!/usr/bin/python3
+"""Cameras by TLS: a stranger's certificate is refused before it gets the password, and can be named or let through."""
+import harness
+from servers.http_camera import HttpCamera, make_certificate
+
+KEYS = {"user": "viewer", "password": "hunter2"}
+
+
+class Tls(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.clip = harness.write_clip(self.path("clip.mkv"), seconds=60, size="96x64")
+        self.model = harness.write_model(self.path("model.safetensors"))
+        self.own, self.named = make_certificate(self.folder), make_certificate(self.folder, "gate.example")
+
+    def camera(self, tls):
+        camera = HttpCamera(self.clip, **KEYS, tls=tls)
+        self.addCleanup(camera.close)
+        return camera
+
+    def test_run(self):
+        common = {"model": self.model, "fps": 10, "fps_force": True, "stall_timeout_s": 5, "alert": {"threshold": 99999}, **KEYS}
+        stranger, own, named, loose = self.camera(self.own), self.camera(self.own), self.camera(self.named), self.camera(self.own)
+        rtsps = stranger.url.replace("https", "rtsps")
+        daemon = self.daemon({"cameras": {
+            "stranger": {**common, "source": stranger.url},
+            "rtsps": {**common, "source": rtsps},
+            "other": {**common, "source": stranger.url, "tls_ca_file": self.named[0]},
+            "own": {**common, "source": own.url, "tls_ca_file": self.own[0]},
+            "rtsps_own": {**common, "source": own.url.replace("https", "rtsps"), "tls_ca_file": self.own[0]},
+            "misnamed": {**common, "source": named.url, "tls_ca_file": self.named[0]},
+            "named": {**common, "source": named.url, "tls_ca_file": self.named[0], "tls_host": "gate.example"},
+            "loose": {**common, "source": loose.url, "tls_verify": False},
+            "plain": {**common, "source": f"http://127.0.0.1:{harness.free_port()}/x", "tls_verify": False}}})
+        for name in ("own", "named", "loose"):
+            daemon.wait_camera(name, "watching", 30)
+        for name in ("stranger", "rtsps", "other"):
+            reason = daemon.wait_camera(name, "lost", 30)["reason"]
+            self.assertIn("TLS: the camera's certificate is not trusted; tls_ca_file can name it", reason, name)
+        self.assertIn("TLS: the camera's certificate is for another host", daemon.wait_camera("misnamed", "lost", 30)["reason"])
+        self.assertNotIn("certificate", daemon.wait_camera("rtsps_own", "lost", 30)["reason"])      # it speaks HTTP
+        self.assertEqual(stranger.requests, [])
+        shown = {c["name"]: c["tls_verified"] for c in daemon.get("/api/v1/cameras")[1]["cameras"]}
+        self.assertEqual((shown["own"], shown["rtsps"], shown["loose"], shown["plain"]), (True, True, False, None))
+        warnings = [e["text"] for e in daemon.events("config_warning") if "tls_verify" in e["text"]]
+        self.assertEqual(len(warnings), 1, warnings)
+        self.assertRegex(warnings[0], r"memaed\.yml:\d+:\d+: cameras\.loose\.tls_verify: warning: any certificate is taken")
+        daemon.stop()
+        self.assertNotIn("hunter2", daemon.log())
+
+    def test_check(self):
+        with open(self.path("memaed.yml"), "w", encoding="utf-8") as f:
+            f.write("cameras:\n  gate: {source: https://h/x, tls_verify: false, model: model.safetensors}\n")
+        done = harness.run("check", "--config", self.path("memaed.yml"))
+        self.assertIn("memaed.yml:2:43: cameras.gate.tls_verify: warning: any certificate is taken", done.err)
+
+
+if __name__ == "__main__":
+    harness.main()
