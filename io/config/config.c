@@ -342,6 +342,14 @@ static bool parse_webhooks(const struct config_value *value, void *target)
             webhook->password_line = inside->line;
             webhook->password_column = inside->column;
         }
+        const struct outcome *name = outcome_of(outcomes, CONFIG_WEBHOOK, "name");
+        for (size_t j = 0; j + 1 < config->n_webhooks; j++)
+            if (webhook->name && config->webhooks[j].name && strcmp(webhook->name, config->webhooks[j].name) == 0) {
+                snprintf(path, sizeof path, "%sname", prefix);
+                config_fault(&loader->faults, name->line, name->column, path,
+                             "expected a name of its own, got that of webhooks[%zu]", j);
+                break;
+            }
         webhook->secret_file_line = file->line;
         webhook->secret_file_column = file->column;
         if (secret->node && file->node) {
@@ -466,7 +474,9 @@ void config_unref(struct config *config)
         free(config->cameras[i].model);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {
+        free(config->webhooks[i].name);
         config_wipe(config->webhooks[i].url);
+        free(config->webhooks[i].ca_file);
         explicit_bzero(config->webhooks[i].secret, sizeof config->webhooks[i].secret);
     }
     free(config->cameras);

@@ -63,7 +63,9 @@ struct config_camera {
 };
 
 struct config_webhook {
+    char *name;                     /* as of a camera, for log lines; NULL: none */
     char *url;
+    char *ca_file;                  /* path, resolved as model; NULL: the system's authorities */
     unsigned char secret[64];       /* decoded */
     size_t secret_size;             /* bytes, 24 to 64; 0: no secret, events are sent unsigned */
     unsigned events;                /* event_bit() of each type that is posted (core/event.h) */

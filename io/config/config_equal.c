@@ -33,7 +33,8 @@ bool config_camera_equal(const struct config_camera *a, const struct config_came
 
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b)
 {
-    return texts_equal(a->url, b->url) && a->secret_size == b->secret_size &&
+    return texts_equal(a->name, b->name) && texts_equal(a->url, b->url) && texts_equal(a->ca_file, b->ca_file) &&
+           a->secret_size == b->secret_size &&
            memcmp(a->secret, b->secret, a->secret_size) == 0 && a->events == b->events && a->timeout_s == b->timeout_s;
 }
 

@@ -343,6 +343,16 @@ static bool parse_model(const struct config_value *value, void *target)
     return false;
 }
 
+static bool parse_name(const struct config_value *value, void *target)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+    size_t n = strlen(value->text);
+    if (n > 64 || strspn(value->text, letters) != n)
+        return config_got(value, n > 64 ? "a longer one" : "other characters");
+    *(char **)target = config_copy(value->loader, value->text);
+    return true;
+}
+
 static bool parse_file(const struct config_value *value, void *target)
 {
     struct config_shown shown;
@@ -504,6 +514,7 @@ const struct config_type
     config_type_number = {"a number", true, parse_number},
     config_type_bool = {"true or false", true, parse_bool},
     config_type_path = {"a path", true, parse_path},
+    config_type_name = {"1 to 64 characters of a-z, 0-9, _ and -", true, parse_name},
     config_type_file = {"a file that exists", true, parse_file},
     config_type_source = {"a URL, an image pattern with %, or a file or folder that exists", true, parse_source},
     config_type_model = {"a model file that exists", true, parse_model},

@@ -84,8 +84,11 @@ static int name_endpoint(struct webhook_endpoint *endpoint, size_t i, struct err
         error_set(err, r, "webhooks[%zu].url: expected a URL of http:// or https:// with a host", i);
     else {
         bool has_port = curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-        snprintf(endpoint->name, sizeof endpoint->name, "%s://%s%s%s", scheme, host, has_port ? ":" : "",
-                 has_port ? port : "");
+        if (endpoint->hook.name)
+            snprintf(endpoint->name, sizeof endpoint->name, "%s", endpoint->hook.name);
+        else
+            snprintf(endpoint->name, sizeof endpoint->name, "%s://%s%s%s", scheme, host, has_port ? ":" : "",
+                     has_port ? port : "");
         r = 0;
     }
     curl_free(scheme);
@@ -105,6 +108,8 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint)
     if (endpoint->hook.url)
         explicit_bzero(endpoint->hook.url, strlen(endpoint->hook.url));
     free(endpoint->hook.url);
+    free(endpoint->hook.name);
+    free(endpoint->hook.ca_file);
     explicit_bzero(endpoint->hook.secret, sizeof endpoint->hook.secret);
     free(endpoint);
 }
@@ -131,6 +136,9 @@ static int set_options(struct webhook_endpoint *endpoint, struct error *err)
               curl_easy_setopt(easy, CURLOPT_WRITEDATA, endpoint) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_PRIVATE, endpoint) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, endpoint->error) == CURLE_OK;
+    if (ok && endpoint->hook.ca_file)
+        ok = curl_easy_setopt(easy, CURLOPT_CAINFO, endpoint->hook.ca_file) == CURLE_OK &&
+             curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
     if (!ok)
         return error_set(err, -EINVAL, "webhooks: %s: this libcurl lacks an option that memaed needs", endpoint->name);
     /* At the end, libcurl does not wait for a thread that is stuck in name resolution. */
@@ -146,7 +154,10 @@ int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webh
         return error_set(err, -ENOMEM, "webhooks: out of memory");
     endpoint->hook = *hook;
     endpoint->hook.url = strdup(hook->url ? hook->url : "");
-    int r = endpoint->hook.url ? name_endpoint(endpoint, number, err) : error_set(err, -ENOMEM, "webhooks: out of memory");
+    endpoint->hook.name = hook->name ? strdup(hook->name) : NULL;
+    endpoint->hook.ca_file = hook->ca_file ? strdup(hook->ca_file) : NULL;
+    bool copied = endpoint->hook.url && !endpoint->hook.name == !hook->name && !endpoint->hook.ca_file == !hook->ca_file;
+    int r = copied ? name_endpoint(endpoint, number, err) : error_set(err, -ENOMEM, "webhooks: out of memory");
     if (r == 0) {
         endpoint->easy = curl_easy_init();
         if (!endpoint->easy || webhook_queue_init(&endpoint->queue, queue_max) < 0)

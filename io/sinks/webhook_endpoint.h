@@ -12,8 +12,8 @@
 #include "io/sinks/webhook_queue.h"
 
 struct webhook_endpoint {
-    struct config_webhook hook;     /* owned, url included */
-    char name[300];                 /* scheme://host:port */
+    struct config_webhook hook;     /* owned, with its texts */
+    char name[300];                 /* the configuration's, else scheme://host:port */
 
     /* Guarded by the lock of struct webhooks. */
     struct webhook_queue queue;

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""Cameras by TLS: a stranger's certificate is refused before it gets the password, and can be named or let through."""
+"""Cameras and webhooks by TLS: a stranger's certificate is refused before it gets the password, and can be named or let through."""
+import subprocess
+
 import harness
 from servers.http_camera import HttpCamera, make_certificate
+from servers.webhook_receiver import Receiver
 
 KEYS = {"user": "viewer", "password": "hunter2"}
 
@@ -47,6 +50,24 @@ class Tls(harness.Case):
         self.assertRegex(warnings[0], r"memaed\.yml:\d+:\d+: cameras\.loose\.tls_verify: warning: any certificate is taken")
         daemon.stop()
         self.assertNotIn("hunter2", daemon.log())
+
+    def test_webhooks(self):
+        """Two endpoints of one host, told apart by name. One has the file that vouches for it."""
+        made = subprocess.run(["sh", "-c", "echo whsec_$(openssl rand -base64 32)"], capture_output=True, text=True, check=True)
+        secret = made.stdout.strip()
+        receiver = Receiver(secret, tls=self.own)
+        self.addCleanup(receiver.close)
+        daemon = self.daemon({
+            "cameras": {"gate": {"model": self.model, "source": f"rtsp://127.0.0.1:{harness.free_port()}/x"}},
+            "webhooks": [{"name": "trusted", "url": receiver.url, "secret": secret, "ca_file": self.own[0]},
+                         {"name": "stranger", "url": receiver.url + "/T0KEN", "secret": secret}]})
+        harness.wait_for("a webhook", lambda: receiver.of("camera.lost"), 20)
+        harness.wait_for("a refusal", lambda: [e for e in daemon.events("webhook") if
+                                               e["text"].startswith("webhook stranger: attempt 1 failed: ")], 20)
+        self.assertEqual([e for e in daemon.events("webhook") if "trusted" in e["text"]], [])
+        daemon.stop()
+        self.assertEqual((receiver.faults(), len(receiver.deliveries)), ([], 1))
+        self.assertNotIn("T0KEN", daemon.log())
 
     def test_check(self):
         with open(self.path("memaed.yml"), "w", encoding="utf-8") as f:

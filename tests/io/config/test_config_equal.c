@@ -67,7 +67,9 @@ static const struct change camera_changes[] = {
 };
 
 static const struct change webhook_changes[] = {
+    {"name", "alarm", "log"},
     {"url", "http://h/x", "http://h/y"},
+    {"ca_file", "clips.c", "clips.h"},
     {"secret", "whsec_" SECRET, "whsec_" OTHER_SECRET},
     {"secret_file", "/nowhere", "/nowhere"},        /* not compared by itself: its text becomes the secret */
     {"events", "[camera.lost]", "[camera.restored]"},
@@ -289,7 +291,7 @@ static const char full[] =
     "  gate: {source: \"rtsp://h/x\", user: u, password: p, model: clips.c, alert: {threshold: 1, close_threshold: 0.5}}\n"
     "  file: {source: clips.c, model: clips.c, loop: true}\n"
     "webhooks:\n"
-    "  - {url: http://h, secret: whsec_" SECRET ", events: [camera.lost]}\n";
+    "  - {name: alarm, url: http://h, ca_file: clips.c, secret: whsec_" SECRET ", events: [camera.lost]}\n";
 /* Faults after values of every type were read, and keys that are given twice. */
 static const char faulty[] =
     "state_dir: state\n"

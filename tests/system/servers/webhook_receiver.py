@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import ssl
 import threading
 import time
 
@@ -36,7 +37,7 @@ def verify(secret, headers, body, now):
 class Receiver:
     """Collects deliveries, in the order of arrival: a list of {"id", "timestamp", "fault", "type", "data", "at"}."""
 
-    def __init__(self, secret, port=0, refuse=0, report=None):
+    def __init__(self, secret, port=0, refuse=0, report=None, tls=None):
         self.secret, self.refuse, self.report = secret, refuse, report
         self.deliveries, self.refused, self.lock = [], [], threading.Lock()
         receiver = self
@@ -54,7 +55,12 @@ class Receiver:
                 pass
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.handle_error = lambda *_args: None      # a client that refuses the certificate
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}/hook"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def take(self, headers, body):
