@@ -2,7 +2,8 @@
 
 #include <errno.h>
 #include <libavformat/avformat.h>
-#include <libavutil/avstring.h>
+#include <libavutil/opt.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,10 @@ struct demux {
     bool tls_unverified;
     const char *tls_ca_file, *tls_host;         /* NULL: the default */
     int (*io_open)(AVFormatContext *, AVIOContext **, const char *, int, AVDictionary **);      /* FFmpeg's own */
+    char *asked;                /* the URL that was asked for */
+    bool astray;                /* it was sent on to where it must not go */
+    pthread_t opener;           /* reads format->url, which FFmpeg changes on the same thread */
+    bool opening;
     bool signs_in;              /* a user was given, by the options or in the URL */
     bool connected;             /* FFmpeg has found the format */
     bool closing;
@@ -54,9 +59,13 @@ static int interrupted(void *arg)
     struct demux *demux = arg;
     if (demux->closing)
         return monotonic_us() >= atomic_load_explicit(&demux->deadline_us, memory_order_relaxed);
+    /* RTSP takes user and password along when the server sends it on, and asks here before it sends anything. */
+    if (demux->opening && pthread_equal(demux->opener, pthread_self()) && demux->format && demux->format->url &&
+        !source_may_redirect(demux->asked, demux->format->url, demux->signs_in))
+        demux->astray = true;
     if (overdue(demux))
         atomic_store_explicit(&demux->late, true, memory_order_relaxed);
-    return stopped(demux) || overdue(demux);
+    return stopped(demux) || overdue(demux) || demux->astray;
 }
 
 static void set_deadline(struct demux *demux, int64_t ms)
@@ -139,6 +148,8 @@ static int fail(struct demux *demux, int code, const char *doing, struct error *
     char text[300];
     if (stopped(demux))
         return error_set(err, -EINTR, "%s: stopped", demux->shown);
+    if (demux->astray)
+        return error_set(err, -EPERM, "%s: sent on to another host or to this machine, which is refused", demux->shown);
     if (overdue(demux) && !demux->connected)
         return error_set(err, -ETIMEDOUT, "%s: no answer for %g s", demux->shown, demux->stream.stall_ms / 1000.);
     if (overdue(demux))
@@ -169,11 +180,23 @@ static void set_tls(const struct demux *demux, AVDictionary **options)
  * those, and those of TLS are not among them. */
 static int open_io(AVFormatContext *format, AVIOContext **io, const char *url, int flags, AVDictionary **options)
 {
-    const struct demux *demux = format->opaque;
+    struct demux *demux = format->opaque;
+    uint8_t *place = NULL;
     AVDictionary *own = NULL;
     AVDictionary **all = options ? options : &own;
     set_tls(demux, all);
-    int r = demux->io_open(format, io, url, flags, all);
+    int r = AVERROR(EPERM);
+    demux->astray = demux->kind != SOURCE_FILE && !source_may_redirect(demux->asked, url, false);
+    if (!demux->astray)
+        r = demux->io_open(format, io, url, flags, all);
+    /* HTTP follows a redirect by itself, without user and password. Where it ended is known only now. */
+    if (r >= 0 && demux->kind == SOURCE_REMOTE && av_opt_get(*io, "location", AV_OPT_SEARCH_CHILDREN, &place) >= 0 && place &&
+        !source_may_redirect(demux->asked, (const char *)place, false)) {
+        demux->astray = true;
+        avio_closep(io);
+        r = AVERROR(EPERM);
+    }
+    av_free(place);
     av_dict_free(&own);
     return r;
 }
@@ -311,7 +334,9 @@ static int open_format(struct demux *demux, const char *url, const struct source
         r = fail(demux, r, "", err);
         goto out;
     }
+    demux->opening = true;
     r = avformat_open_input(&demux->format, name, NULL, &options);
+    demux->opening = false;
     if (r < 0) {
         r = fail(demux, r, r == AVERROR_INVALIDDATA ? "not a video that FFmpeg knows: " : "", err);
         goto out;
@@ -371,6 +396,8 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     demux->kind = source_kind(url);
     demux->stream.images = demux->kind == SOURCE_FILE && source_is_pattern(source_path(url));
     demux->stream.live = demux->kind == SOURCE_LIVE;
+    demux->opener = pthread_self();
+    demux->asked = strdup(url);
     demux->tls_unverified = options->tls_unverified;
     demux->tls_ca_file = options->tls_ca_file;
     demux->tls_host = options->tls_host;
@@ -380,8 +407,8 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     set_deadline(demux, 0);
 
     bool folder = false;
-    int r = 0;
-    if (demux->kind == SOURCE_FILE)
+    int r = demux->asked ? 0 : error_set(err, -ENOMEM, "out of memory");
+    if (r == 0 && demux->kind == SOURCE_FILE)
         r = check_path(source_path(url), demux->shown, &folder, err);
     if (r == 0 && stopped(demux))
         r = error_set(err, -EINTR, "%s: stopped", demux->shown);
@@ -407,6 +434,9 @@ void demux_close(struct demux *demux)
     avformat_close_input(&demux->format);
     avcodec_parameters_free(&demux->image);
     folder_close(demux->folder);
+    if (demux->asked)
+        explicit_bzero(demux->asked, strlen(demux->asked));
+    free(demux->asked);
     free(demux);
 }
 

@@ -12,6 +12,9 @@
  * Input from the network cannot make FFmpeg open files of this machine: a playlist with file:// is refused. A file cannot
  * make it open the network, except a session description (*.sdp). Files must be regular files or folders.
  *
+ * A server that sends a source on gets no password for another host, nor for the same one without TLS, and cannot lead to the
+ * loopback of this machine by an address. An HTTP request without a password may go there before it is refused.
+ *
  * Certificates are verified, unless options.tls_unverified. FFmpeg 5.1 takes any certificate of rtsps. There, source_open()
  * verifies it on a connection of its own first, which does not stop a stranger who lets that one through.
  *
@@ -132,7 +135,7 @@ struct source_stats {
     char codec[32];
 };
 
-/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EINTR, -EIO (also a host
+/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EPERM (sent on), -EINTR, -EIO (also a host
  * that is not found, and TLS) …; err holds the cause, with credentials in the URL redacted (io/base/redact.h). *ret is the caller's; untouched on failure. */
 int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err);
 /* Takes NULL. Spends at most a third of a second on a server's goodbye, whether options.stop is set or not. */

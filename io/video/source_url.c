@@ -169,12 +169,50 @@ bool source_is_tls(const char *url)
     return false;
 }
 
-char *source_tls_address(const char *url)
+/* The host and port of a URL with "://", n bytes. */
+static const char *host_of(const char *url, size_t *n)
 {
     const char *authority = url + scheme_length(url) + 3;
-    size_t n = strcspn(authority, "/?#");
-    const char *at = memrchr(authority, '@', n), *host = at ? at + 1 : authority;
-    n -= (size_t)(host - authority);
+    *n = strcspn(authority, "/?#");
+    const char *at = memrchr(authority, '@', *n), *host = at ? at + 1 : authority;
+    *n -= (size_t)(host - authority);
+    return host;
+}
+
+/* The host without its port. Cut to size. */
+static void host_name(const char *url, char *out, size_t size)
+{
+    size_t n;
+    const char *host = host_of(url, &n), *port = port_of(host, n);
+    if (port > host && port[-1] == ':')
+        n = (size_t)(port - 1 - host);
+    snprintf(out, size, "%.*s", (int)n, host);
+}
+
+static bool is_loopback(const char *host)
+{
+    size_t n = strlen(host);
+    return strncmp(host, "127.", 4) == 0 || strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+           strncasecmp(host, "[::ffff:127.", 12) == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "0") == 0 ||
+           strcmp(host, "[::]") == 0 || (n > 10 && strcasecmp(host + n - 10, ".localhost") == 0);
+}
+
+bool source_may_redirect(const char *url, const char *to, bool signs_in)
+{
+    char host[300], other[300];
+    if (!scheme_length(url) || !scheme_length(to))
+        return true;
+    host_name(url, host, sizeof host);
+    host_name(to, other, sizeof other);
+    if (strcasecmp(host, other) == 0)
+        return !signs_in || !source_is_tls(url) || source_is_tls(to);
+    return !signs_in && (!is_loopback(other) || is_loopback(host));
+}
+
+char *source_tls_address(const char *url)
+{
+    size_t n;
+    const char *host = host_of(url, &n);
     char *address;
     bool has_port = *port_of(host, n) && port_of(host, n) < host + n;
     return asprintf(&address, "tls://%.*s%s", (int)n, host, has_port ? "" : ":322") < 0 ? NULL : address;

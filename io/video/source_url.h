@@ -38,4 +38,8 @@ bool source_names_user(const char *url);
 /* "tls://HOST:PORT" of a URL of rtsps. The caller's. NULL: memory is short. */
 char *source_tls_address(const char *url);
 
+/* Returns true if a source at url may be sent on to another address. signs_in: a password goes along; then the host stays the
+ * same, and TLS stays TLS. Nobody is sent to this machine's loopback but from there. A path alone ("/x") stays at its host. */
+bool source_may_redirect(const char *url, const char *to, bool signs_in);
+
 #endif

@@ -162,6 +162,23 @@ START_TEST(sign_in_beside_the_url)
 }
 END_TEST
 
+START_TEST(where_a_source_may_be_sent_on)
+{
+    static const struct { const char *from, *to; bool open, signed_in; } cases[] = {
+        {"rtsp://h/x", "rtsp://h:8554/y", true, true}, {"rtsp://u:p@H/x", "rtsp://h/y", true, true}, {"rtsp://h/x", "/y", true, true},
+        {"rtsp://h/x", "rtsp://i/y", true, false}, {"rtsps://h/x", "rtsp://h/x", true, false}, {"rtsp://h/x", "rtsps://h/x", true, true},
+        {"http://h/x", "http://127.0.0.1:8787/x", false, false}, {"http://h/x", "http://localhost/x", false, false},
+        {"http://h/x", "http://u@[::1]:80/x", false, false}, {"http://h/x", "http://0.0.0.0/x", false, false},
+        {"http://127.0.0.1/x", "http://localhost/x", true, false}, {"http://127.0.0.1:1/x", "http://127.0.0.1:2/x", true, true},
+        {"rtsp://h/x", "rtsp://h@127.0.0.1/x", false, false}, {"rtsp://h/x", "rtsp://h.evil/x", true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_msg(source_may_redirect(cases[i].from, cases[i].to, false) == cases[i].open, "%zu", i);
+        ck_assert_msg(source_may_redirect(cases[i].from, cases[i].to, true) == cases[i].signed_in, "%zu", i);
+    }
+}
+END_TEST
+
 /* FFmpeg decodes what stands before the host. redact() hides it. */
 START_TEST(urls_with_user_and_password)
 {
@@ -190,6 +207,7 @@ int main(void)
     tcase_add_test(tc, addresses_that_no_camera_has);
     tcase_add_test(tc, sign_in_beside_the_url);
     tcase_add_test(tc, urls_with_user_and_password);
+    tcase_add_test(tc, where_a_source_may_be_sent_on);
     tcase_add_test(tc, which_are_live);
     tcase_add_test(tc, names);
     tcase_add_test(tc, log_lines_are_whole_and_redacted);

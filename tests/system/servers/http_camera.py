@@ -24,9 +24,10 @@ class HttpCamera:
     scheme     "Basic" or "Digest": what a sign-in by user and password is asked for; without a user nobody signs in
     tls        the paths of a certificate and its key: HTTPS
     status     a status to answer with instead of the clip
-    redirect   the address that every request is sent on to"""
+    redirect   the address that every request is sent on to
+    address    of this machine, to listen at"""
 
-    def __init__(self, clip, user=None, password=None, scheme="Basic", tls=None, status=200, redirect=None):
+    def __init__(self, clip, user=None, password=None, scheme="Basic", tls=None, status=200, redirect=None, address="127.0.0.1"):
         self.requests, self.lock = [], threading.Lock()
         self.user, self.password, self.scheme, self.status, self.redirect = user, password, scheme, status, redirect
         with open(clip, "rb") as f:
@@ -62,13 +63,13 @@ class HttpCamera:
 
             def handle_error(self, *_args):
                 pass            # a client that goes away, or refuses the certificate
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((address, 0), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_port
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/live.mkv"
+        self.url = f"{'https' if tls else 'http'}://{address}:{self.port}/live.mkv"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def lets_in(self, given):
