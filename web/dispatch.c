@@ -59,11 +59,38 @@ static bool admit(const char *method, size_t target_size, const struct web_heade
     return false;
 }
 
+/* Takes scheme and host off a target in absolute form, "http://HOST/PATH", which a client sends to a proxy. false: its host is a
+ * stranger's. */
+static bool take_origin_form(const char **target, size_t *size, const struct web_headers *headers)
+{
+    static const char scheme[] = "http://";
+    const size_t n = sizeof scheme - 1;
+    char host[256];
+    size_t length = 0;
+    if (*size < n || strncasecmp(*target, scheme, n) != 0)
+        return true;
+    const char *begin = *target + n;
+    while (length < *size - n && begin[length] && !strchr("/?#", begin[length]))
+        length++;
+    if (length >= sizeof host)
+        return false;
+    memcpy(host, begin, length);
+    host[length] = '\0';
+    *size -= n + length;
+    *target = *size > 0 ? begin + length : "/";
+    *size += *size == 0;
+    return web_is_known_host(host, headers->names, headers->n_names);
+}
+
 const struct web_route *web_dispatch(const struct web_routes *routes, const char *method, const char *target, size_t size,
                                      const struct web_headers *headers, struct web_request *request, struct web_answer *ret)
 {
     if (!admit(method, size, headers, ret))
         return NULL;
+    if (!take_origin_form(&target, &size, headers)) {
+        web_answer_problem(421, "target: expected a path, or localhost, a numeric address or a name of http.names as its host", ret);
+        return NULL;
+    }
     const struct web_route *route = NULL;
     struct web_path path;
     struct error err = {""};

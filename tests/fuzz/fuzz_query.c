@@ -43,7 +43,7 @@ static void check_dispatch(const char *method, const char *text, size_t size)
         check(((route->method == WEB_POST) == (strcmp(method, "POST") == 0)));
         return;
     }
-    check(answer.status == 400 || answer.status == 404 || answer.status == 405 || answer.status == 414);
+    check(answer.status == 400 || answer.status == 421 || answer.status == 404 || answer.status == 405 || answer.status == 414);
     check(answer.body && answer.size == strlen(answer.body) && (answer.allow[0] != '\0') == (answer.status == 405));
     web_answer_clear(&answer);
 }
