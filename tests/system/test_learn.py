@@ -377,7 +377,7 @@ class Learn(learning.Case):
             lines = []
             for line in process.stderr:
                 lines.append(line.decode())
-                if "event=footage" in lines[-1]:
+                if "event=footage " in lines[-1]:
                     return harness.parse_line(lines[-1])["size"]
         finally:
             process.kill()
@@ -469,7 +469,7 @@ class Learn(learning.Case):
         self.assertEqual(process.returncode, 0, err)
         events = [(harness.parse_line(line) or {}).get("event") for line in err.splitlines()]
         self.assertEqual([events.count(e) for e in ("camera_lost", "camera_restored")], [1, 1], err)
-        footage = harness.parse_line(next(x for x in err.splitlines() if "event=footage" in x))
+        footage = harness.parse_line(next(x for x in err.splitlines() if "event=footage " in x))
         self.assertTrue(105 <= int(footage["frames"]) <= 125, footage)     # 10.8 s, plus intervals that the gap swallowed
         self.assertEqual(json.loads(metadata(model)["memae.training"])["frames"], int(footage["frames"]))
         self.assertFalse(os.path.exists(f"{model}.recording"))
@@ -497,7 +497,7 @@ class Learn(learning.Case):
         self.assertEqual(done.code, 0, done.err)
         there = float(harness.parse_line(next(x for x in done.err.splitlines() if "event=recording" in x))["seconds"])
         self.assertGreater(there, 1)
-        frames = int(harness.parse_line(next(x for x in done.err.splitlines() if "event=footage" in x))["frames"])
+        frames = int(harness.parse_line(next(x for x in done.err.splitlines() if "event=footage " in x))["frames"])
         self.assertTrue(88 <= frames <= 100, frames)       # 9 s in two sequences
         self.assertFalse(os.path.exists(recording))
 

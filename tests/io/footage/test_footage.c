@@ -517,6 +517,7 @@ START_TEST(inputs_of_another_aspect)
     clip_levels("larger.mkv", 3, 128, 96, 10, "");
     clip_levels("wide.mkv", 3, 128, 72, 10, "");
     clip_levels("stretched.mkv", 3, 48, 48, 10, "-aspect 4:3");
+    close_footage();
     ck_assert_int_eq(footage_open(&footage, &options, &err), 0);
     add("first.mkv");
     add("larger.mkv");
