@@ -6,9 +6,10 @@ import io
 import math
 import os
 import random
+import sys
 
-import harness
-
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 def join_ts(path, parts):
     """MPEG-TS files one after the other, as one stream that lost no packet: the continuity counters go on."""

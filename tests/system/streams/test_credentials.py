@@ -2,9 +2,11 @@
 """Passwords, tokens and secrets are shown nowhere: not in logs, not by REST, not in errors, not in webhooks."""
 import base64
 import os
+import sys
 
-import harness
-from servers.webhook_receiver import Receiver
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
+from servers.webhook_receiver import Receiver  # noqa: E402
 
 USER, PASSWORD, TOKEN = "viewerQ7", "hunter2%21Zq", "tok3nXyZZ"
 KEY = os.urandom(32)

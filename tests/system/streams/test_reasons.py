@@ -4,12 +4,14 @@ import base64
 import json
 import os
 import socket
+import sys
 import threading
 
-import harness
-import learning
-from servers.http_camera import HttpCamera
-from servers.webhook_receiver import Receiver
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
+import learning  # noqa: E402
+from servers.http_camera import HttpCamera  # noqa: E402
+from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
 

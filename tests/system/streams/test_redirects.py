@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """Cameras that send a source on: no password goes to another host, and no camera reaches the loopback of this machine."""
+import os
 import re
 import socket
+import sys
 import threading
 import unittest
 
-import harness
-from servers.http_camera import HttpCamera
-
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
+from servers.http_camera import HttpCamera  # noqa: E402
 
 def own_address():
     """Returns an address of this machine that is not of loopback, or None."""

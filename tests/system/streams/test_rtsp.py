@@ -4,10 +4,12 @@ import base64
 import datetime
 import os
 import signal
+import sys
 import time
 
-import harness
-from servers.webhook_receiver import Receiver
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
+from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
 

@@ -3,11 +3,13 @@
 import json
 import os
 import subprocess
+import sys
 import urllib.parse
 
-import harness
-import learning
-from servers.http_camera import HttpCamera
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
+import learning  # noqa: E402
+from servers.http_camera import HttpCamera  # noqa: E402
 
 USER, PASSWORD = "view er@Q7", "p@ss/w:rd#?%é&\"'\\hunter2"
 FORMS = (USER, PASSWORD, "hunter2", urllib.parse.quote(USER, safe=""), urllib.parse.quote(PASSWORD, safe=""))

@@ -2,12 +2,15 @@
 """Cameras whose time stamps lie. Every one is watched without a break, or lost with that reason; the others are untouched."""
 import http.server
 import json
+import os
+import sys
 import threading
 import time
 
-import harness
-from learning import SMALL
-from servers.lying_camera import LyingCamera
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
+from learning import SMALL  # noqa: E402
+from servers.lying_camera import LyingCamera  # noqa: E402
 
 FPS = 25
 
