@@ -26,7 +26,8 @@ bool config_camera_equal(const struct config_camera *a, const struct config_came
     return texts_equal(a->name, b->name) && texts_equal(a->source, b->source) && texts_equal(a->user, b->user) &&
            texts_equal(a->password, b->password) && texts_equal(a->model, b->model) &&
            texts_equal(a->tls_ca_file, b->tls_ca_file) && texts_equal(a->tls_host, b->tls_host) &&
-           a->tls_verify == b->tls_verify && a->udp == b->udp && a->fps == b->fps && a->fps_force == b->fps_force && a->precision == b->precision &&
+           a->tls_verify == b->tls_verify && a->udp == b->udp && a->fps == b->fps && a->fps_force == b->fps_force &&
+           a->precision == b->precision &&
            a->compute_all == b->compute_all && a->stride == b->stride && a->loop == b->loop &&
            a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert);
 }

@@ -287,7 +287,8 @@ static int add_stream(void *arg, const char *input, struct error *err)
 {
     struct adding *a = arg;
     a->kept = true;
-    return a->r = play(a->footage, input, &(struct footage_stream){.source.stall_timeout_ms = 30000, .seconds = INFINITY}, &a->kept, err);
+    const struct footage_stream stream = {.source.stall_timeout_ms = 30000, .seconds = INFINITY};
+    return a->r = play(a->footage, input, &stream, &a->kept, err);
 }
 
 static bool skips(void *arg, const char *reason)

@@ -135,8 +135,9 @@ struct source_stats {
     char codec[32];
 };
 
-/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EPERM (sent on), -EINTR, -EIO (also a host
- * that is not found, and TLS) …; err holds the cause, with credentials in the URL redacted (io/base/redact.h). *ret is the caller's; untouched on failure. */
+/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EPERM (sent on), -EINTR,
+ * -EIO (also a host that is not found, and TLS) …; err holds the cause, with credentials in the URL redacted
+ * (io/base/redact.h). *ret is the caller's; untouched on failure. */
 int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err);
 /* Takes NULL. Spends at most a third of a second on a server's goodbye, whether options.stop is set or not. */
 void source_close(struct source *source);
