@@ -265,7 +265,7 @@ START_TEST(recordings_leave_out_damage)
     unlink(clip_path("kept"));
     open_kept(10, 1 << 24);
     ck_assert_int_eq(stat(clip_path("kept"), &st), 0);
-    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err), 0);
     ck_assert_uint_eq(footage_lost(footage, &bytes), 0);
     ck_assert_uint_eq(bytes, 0);
     close_footage();
@@ -288,12 +288,12 @@ START_TEST(recordings_leave_out_damage)
         for (size_t i = 0; i + 16 <= 39; i++)
             ck_assert(footage_window_ok(footage, i, 16) == (i <= 2 || i >= 18));
     }
-    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err), 0);
     ck_assert_uint_eq(footage_frames(footage), 79);
     ck_assert_int_eq(footage_clear(footage, &err), 0);
     ck_assert_uint_eq(footage_frames(footage), 0);
     ck_assert_double_eq(footage_seconds(footage), 0);
-    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, &err), 0);
+    ck_assert_int_eq(footage_record(footage, clip_path("long.nut"), &stream, NULL, &err), 0);
     ck_assert(footage_frames(footage) == 40 && footage_clips(footage) == 1 && footage_window_ok(footage, 24, 16));
     identity = footage_identity(footage);
     open_kept(10, 1 << 24);
