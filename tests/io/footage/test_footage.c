@@ -258,7 +258,7 @@ END_TEST
 /* A recording with a damaged frame goes on with the others. The sequence breaks where the frame was, each time it is opened. */
 START_TEST(recordings_leave_out_damage)
 {
-    const struct footage_stream stream = {.stall_timeout_ms = 1000, .seconds = 100};
+    const struct footage_stream stream = {.source.stall_timeout_ms = 1000, .seconds = 100};
     uint64_t bytes, identity = 0;
     struct stat st;
     clip_levels("long.nut", 40, W, H, 10, "");
