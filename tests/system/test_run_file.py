@@ -189,11 +189,12 @@ class RunFile(harness.Case):
             os.link(big, self.path(f"{i}.safetensors"))
             cameras[f"c{i}"] = {**self.camera, "model": self.path(f"{i}.safetensors")}
         with open(self.path("many.yml"), "w", encoding="utf-8") as f:
-            json.dump({"http": {"listen": "127.0.0.1:0"}, "cameras": cameras}, f)
-        for after_s in (0.5, 1.5):
+            json.dump({"http": {"listen": "127.0.0.1:0"}, "cameras": cameras, "webhooks": [{"url": "http://192.0.2.1/"}]}, f)
+        for after_s in (0, 1):
             process = subprocess.Popen([*harness.MEMAED, "run", "--config", self.path("many.yml")], stdin=subprocess.DEVNULL,
                                        stderr=subprocess.PIPE, text=True)
             self.addCleanup(process.kill)
+            self.assertIn("event=config_warning", process.stderr.readline())        # it comes before the first model is read
             time.sleep(after_s)
             process.terminate()
             begin = time.monotonic()
