@@ -130,8 +130,8 @@ demo:
 	@MEMAED=$(BUILD)/memaed tools/demo
 
 # Runs the short system test under valgrind.
-VALGRIND := valgrind -q --trace-children=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
-            --suppressions=tests/valgrind.supp
+VALGRIND := valgrind -q --fair-sched=yes --trace-children=yes --leak-check=full --errors-for-leak-kinds=definite \
+            --error-exitcode=99 --suppressions=tests/valgrind.supp
 valgrind:
 	@tools/deps valgrind
 	$(again) all
