@@ -80,7 +80,7 @@ static int choose_kernels(void)
     return r;
 }
 
-/* What a command prints may be lost on a full disk although the command has succeeded. Then its status is 1. */
+/* A command may have succeeded, and its output may be lost on a full disk. The status is 1 then. */
 static int finish(const struct command *command, int status)
 {
     errno = EIO;                /* if an earlier write failed, its errno is gone */

@@ -13,7 +13,7 @@
 
 enum view_camera_state { VIEW_STARTING, VIEW_WARMING, VIEW_WATCHING, VIEW_LOST, VIEW_STOPPED };
 
-/* What tells when a camera's pictures were taken. */
+/* The sources of the time at which a camera's pictures were taken. */
 enum view_time {
     VIEW_TIME_UNKNOWN,          /* no picture yet, or lost */
     VIEW_TIME_STREAM,           /* the stream's time stamps */

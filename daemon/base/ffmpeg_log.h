@@ -1,4 +1,5 @@
-/* What FFmpeg logs, in the log of a command, redacted. A command has one of two forms; call either early, on one thread. */
+/* Puts the lines that FFmpeg logs into the log of a command, redacted. A command takes one of two forms, early and on one
+ * thread. */
 #ifndef MEMAED_DAEMON_BASE_FFMPEG_LOG_H
 #define MEMAED_DAEMON_BASE_FFMPEG_LOG_H
 

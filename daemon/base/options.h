@@ -20,7 +20,8 @@
 enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_INT, OPTION_IS_REAL, OPTION_IS_CHOICE, OPTION_IS_LIST,
                    OPTION_IS_PARSED };
 
-/* What a text, each value of a list, or an operand is the path of. A shell completes it so; the parser does not look. */
+/* A text, each value of a list, or an operand may be the path of a file or of a folder. The scripts for shells complete it so;
+ * the parser does not look at it. */
 enum option_path { OPTION_NO_PATH, OPTION_FILE, OPTION_FOLDER };       /* OPTION_FILE: of a file, or of either */
 
 /* Values in the order in which they were given, borrowed from argv. Starts zeroed; command_clear() frees the array. */

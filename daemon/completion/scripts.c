@@ -22,7 +22,7 @@ static bool same_first_word(const struct command *a, const struct command *b)
     return first_word(a) == first_word(b) && strncmp(a->name, b->name, (size_t)first_word(a)) == 0;
 }
 
-/* Whether no command before the i-th begins with the same word. */
+/* Returns true if no command before the i-th begins with the same word. */
 static bool is_new(const struct command *const *commands, int i)
 {
     for (int j = 0; j < i; j++)

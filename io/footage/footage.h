@@ -78,7 +78,7 @@ int footage_record(struct footage *footage, const char *url, const struct footag
 double footage_seconds(const struct footage *footage);  /* of unbroken sequences */
 /* Removes all frames of a recording. 0; -errno: they are still there. */
 int footage_clear(struct footage *footage, struct error *err);
-/* What opening left out of a recording because it was damaged: about how many frames, and their bytes in the file. The sequence
+/* Opening leaves damaged frames out of a recording. Returns about how many; *bytes is their size in the file. The sequence
  * breaks there. */
 size_t footage_lost(const struct footage *footage, uint64_t *bytes);
 

@@ -48,8 +48,8 @@ void picture_file_close(struct picture_file *file);             /* takes NULL */
  * it open. */
 int picture_file_size(const char *path, int *width, int *height, struct error *err);
 
-/* What opening left out of the file because it was damaged. Returns the pictures: those with a bad checksum are counted, those that
- * were cut are estimated from their bytes. bytes may be NULL. */
+/* Opening leaves damaged pictures out. Returns how many: those with a bad checksum are counted, those that were cut are
+ * estimated from their bytes. *bytes is their size in the file; it may be NULL. */
 size_t picture_file_lost(const struct picture_file *file, uint64_t *bytes);
 
 /* Adds a picture, pixels [height * width], with two numbers of the caller's; run > 0. 0; -EFBIG: the file would exceed max_bytes;

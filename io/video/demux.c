@@ -101,7 +101,7 @@ void demux_hear(const char *text)
     snprintf(heard, sizeof heard, "%s", text);
 }
 
-/* What FFmpeg said last, without the part of it that spoke; "" if that is another part. part NULL: any. */
+/* The line that FFmpeg logged last, without the name of its part; "" if another part logged it. part NULL: any. */
 static const char *said_by(const char *part)
 {
     const char *text = heard[0] == '[' ? strstr(heard, "] ") : NULL;

@@ -67,7 +67,7 @@ void pacing_break(struct pacing *pacing, enum source_break cause);
 double pacing_interval_us(const struct pacing *pacing);
 /* Pictures a second, measured over the last PACING_HISTORY intervals; 0: not known yet. */
 double pacing_fps(const struct pacing *pacing);
-/* What tells when a picture was taken. */
+/* The present source of the times of pictures: time stamps, arrivals or a rate. */
 enum source_time pacing_time(const struct pacing *pacing);
 
 #endif

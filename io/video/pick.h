@@ -44,7 +44,7 @@ int pick_gray(struct pick *pick, const AVFrame *picture, uint8_t *pixels, struct
 
 /* Pictures a second that the stream gives, by its last timestamps; 0: unknown. */
 double pick_fps(const struct pick *pick);
-/* What tells when a picture was taken. */
+/* The present source of the times of pictures: time stamps, arrivals or a rate. */
 enum source_time pick_time(const struct pick *pick);
 
 #endif

@@ -40,7 +40,7 @@ enum { SOURCE_DEFAULT_FPS = 25 };
  * between two key frames has no picture until the next one. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 
-/* What tells when a picture was taken (io/video/timing/timing.h). */
+/* The sources of the time at which a picture was taken (io/video/timing/timing.h). */
 enum source_time {
     SOURCE_TIME_STREAM,         /* the stream's time stamps */
     SOURCE_TIME_ARRIVAL,        /* of a live source: when a picture's data came, because the time stamps are wrong */

@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of a parameter set: more than is read. */
+/* A parameter set is read up to so many bytes, which is more than its known parts take. */
 enum { NAL_BYTES = 8192 };
 
-/* What the packets of a stream say of their pictures. */
+/* The result of following the references of a packet's picture. */
 enum follow_result {
     FOLLOW_WHOLE,               /* every picture that it may be predicted from is there and whole */
     FOLLOW_NONE,                /* no picture begins in the packet, or it cannot be followed yet: no parameter sets */
