@@ -163,6 +163,14 @@ static double rate_of(const struct rate *rate, int64_t now_us)
     return seconds > 0 ? (double)count / (double)seconds : 0;
 }
 
+/* Reads the record of the window with that number of the rule. The rule and the log see the same windows, so a window has the
+ * same number in both. false: it has been overwritten; the log keeps far more windows than the rule looks back. */
+static bool read_window_locked(const struct results *results, uint64_t number, struct score_record *ret)
+{
+    struct record_range range;
+    return scorelog_read(results->scores, number, ret, 1, &range) == 1;
+}
+
 static void show_peak_locked(struct results *results, struct alerting *alerting)
 {
     struct alert_record *alert = &alerting->record;
@@ -175,11 +183,8 @@ static void show_peak_locked(struct results *results, struct alerting *alerting)
         alert->boxes = results->still_now.boxes;
         return;
     }
-    /* The rule and the log see the same windows, so a window has the same number in both. The log keeps far more windows
-     * than the rule looks back. */
     struct score_record peak;
-    struct record_range range;
-    if (scorelog_read(results->scores, alerting->state.peak_number, &peak, 1, &range) == 1) {
+    if (read_window_locked(results, alerting->state.peak_number, &peak)) {
         alert->peak_pts_us = peak.pts_us;
         alert->voices = peak.voices;
         alert->voices.score[VOICE_STILL] = NAN;
@@ -187,25 +192,20 @@ static void show_peak_locked(struct results *results, struct alerting *alerting)
     }
 }
 
-/* The time stamp of the window with this number of the rule; 0 where it has been overwritten. */
-static int64_t pts_of_locked(const struct results *results, uint64_t number)
-{
-    struct score_record window;
-    struct record_range range;
-    return scorelog_read(results->scores, number, &window, 1, &range) == 1 ? window.pts_us : 0;
-}
-
 /* pts_us: of the picture that the event follows. */
 static void take_event_locked(struct results *results, struct alerting *alerting, enum alert_event event, int64_t pts_us)
 {
     struct alert_record *alert = &alerting->record;
+    struct score_record first;
     switch (event) {
     case ALERT_NOTHING:
         return;
     case ALERT_OPENED:
         *alert = (struct alert_record){.kind = alert->kind, .opened_us = alerting->state.opened_us};
         snprintf(alert->camera, sizeof alert->camera, "%s", results->camera);
-        alert->opened_pts_us = alert->kind == ALERT_STILL ? pts_us : pts_of_locked(results, alerting->state.opened_number);
+        alert->opened_pts_us = pts_us;          /* of a still alert: the tick that opens it is its first */
+        if (alert->kind == ALERT_ANOMALY && read_window_locked(results, alerting->state.opened_number, &first))
+            alert->opened_pts_us = first.pts_us;
         alerting->told = false;
         show_peak_locked(results, alerting);
         alertlog_append(results->alerts, alert);
