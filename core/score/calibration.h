@@ -23,6 +23,8 @@ struct calibration_int8 {
 /* Rates that a model can have, frames a second: from one in 2.8 hours to the most that a source gives. */
 #define CALIBRATION_LEAST_FPS 1e-4
 #define CALIBRATION_MOST_FPS 1e3
+/* Footage with a smaller share of the model's rate is slow: what moves seems faster to the model, and scores are too high. */
+#define CALIBRATION_SLOW_RATE 0.9
 
 struct calibration {
     double fps;                     /* frames a second that the model learned at */

@@ -21,8 +21,6 @@
 
 enum { FORMAT_CSV, FORMAT_JSONL };
 
-#define SAME_RATE 0.9           /* footage of at least this share of the model's rate counts as footage of that rate */
-
 struct score {
     const char *model_path, *dump;
     struct option_list inputs;
@@ -297,7 +295,7 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
         snprintf(text, sizeof text, "no time stamps: frames are taken to come at %.3g a second", stats.fps_in);
         say("warning: ", input, text);
     }
-    if (stats.fps_in > 0 && stats.fps_in < SAME_RATE * score->learned_fps) {
+    if (stats.fps_in > 0 && stats.fps_in < CALIBRATION_SLOW_RATE * score->learned_fps) {
         snprintf(text, sizeof text, "%.3g frames a second, but the model learned at %.3g: what moves seems faster, and scores "
                  "are too high", stats.fps_in, score->learned_fps);
         say("warning: ", input, text);

@@ -20,9 +20,8 @@
 #define WAIT_PATIENCE_US INT64_C(10000000)
 /* A file that is later than this (the machine slept, say) goes on from here instead of catching up. */
 #define MAX_LATE_US INT64_C(2000000)
-/* A stream is slow once it has given less than SLOW_RATE of the frames a second that are to be analysed for SLOW_AFTER_US. It is
- * slow no more once it has given at least SLOW_END_RATE for as long. */
-#define SLOW_RATE 0.9
+/* A stream is slow once it has given less than CALIBRATION_SLOW_RATE of the frames a second that are to be analysed for
+ * SLOW_AFTER_US. It is slow no more once it has given at least SLOW_END_RATE for as long. */
 #define SLOW_END_RATE 0.95
 #define SLOW_AFTER_US INT64_C(10000000)
 
@@ -320,7 +319,7 @@ static void show_stream(struct camera_stream *stream, const struct source *sourc
 static void watch_rate(struct camera_stream *stream, int64_t pts_us)
 {
     double wanted = stream->options.fps;
-    bool slow = stream->fps_in < (stream->slow ? SLOW_END_RATE : SLOW_RATE) * wanted;
+    bool slow = stream->fps_in < (stream->slow ? SLOW_END_RATE : CALIBRATION_SLOW_RATE) * wanted;
     if (stream->fps_in <= 0 || slow == stream->slow)
         stream->rate_us = pts_us;
     if (pts_us - stream->rate_us < SLOW_AFTER_US)
