@@ -231,12 +231,10 @@ int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t 
     record.crc = crc_of(&record, file->packet->data);
     bool due = file->options.sync_us > 0 && monotonic_us() - file->synced_us >= file->options.sync_us;
     int r = due ? picture_file_sync(file, err) : 0;
-    if (r < 0)
-        ;
-    else if (file->end + sizeof record + record.size > file->options.max_bytes)
+    if (r == 0 && file->end + sizeof record + record.size > file->options.max_bytes)
         r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB on disk", file->path, file->options.max_bytes >> 20);
-    else if ((r = write_all(file->fd, file->packet->data, record.size, file->end + sizeof record)) < 0 ||
-             (r = write_all(file->fd, &record, sizeof record, file->end)) < 0 || (r = note(file, &record)) < 0)
+    if (r == 0 && ((r = write_all(file->fd, file->packet->data, record.size, file->end + sizeof record)) < 0 ||
+                   (r = write_all(file->fd, &record, sizeof record, file->end)) < 0 || (r = note(file, &record)) < 0))
         failed(file, r, "can't be written", err);
     file->dirty = file->dirty || r == 0;
     av_packet_unref(file->packet);
