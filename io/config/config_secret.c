@@ -1,12 +1,11 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "io/base/printable.h"
+#include "io/base/read_file.h"
 #include "io/base/redact.h"
 #include "io/config/config_value.h"
 
@@ -134,55 +133,43 @@ static bool parse_secret(const struct config_value *value, void *target)
 }
 
 /* Reads the text of the file that the value names, without the ends of its last lines, and whether all users can read the
- * file. false: a fault was reported. The fault shows the path only if shows_path is true: it may be the secret itself. */
-static bool read_text(const struct config_value *value, bool shows_path, char text[static MAX_SECRET_FILE + 1], bool *is_open)
+ * file. The caller's, for config_wipe(). NULL: a fault was reported. The fault shows the path only if shows_path is true: it may
+ * be the secret itself. */
+static char *read_text(const struct config_value *value, bool shows_path, bool *is_open)
 {
-    struct config_shown path_shown;
+    struct config_shown shown;
+    struct error err;
     struct stat status;
-    bool right = false;
-    char *path = config_resolve(value->loader, value->text);
+    char *text = NULL, *path = config_resolve(value->loader, value->text);
+    size_t n;
     if (!path)
-        return false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = errno;
-    const char *shown = shows_path ? config_show_path(&path_shown, value, path) : "...";
-    if (fd < 0 || fstat(fd, &status) < 0) {
-        config_got(value, "\"%s\" (%s)", shown, strerror(fd < 0 ? error : errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        config_got(value, "\"%s\" (not a regular file)", shown);
+        return NULL;
+    int r = read_file(&text, &n, path, MAX_SECRET_FILE, &err);
+    if (r == 0 && memchr(text, 0, n))
+        r = error_set(&err, -EINVAL, "not text");
+    if (r < 0) {
+        config_got(value, "\"%s\" (%s)", shows_path ? config_show_path(&shown, value, path) : "...", err.text);
+        if (text)
+            explicit_bzero(text, n);
+        free(text);
+        text = NULL;
     } else {
-        size_t n = 0;
-        ssize_t got = 0;
-        while (n <= MAX_SECRET_FILE && (got = read(fd, text + n, MAX_SECRET_FILE + 1 - n)) != 0) {
-            if (got < 0 && errno != EINTR)
-                break;
-            n += got > 0 ? (size_t)got : 0;
-        }
-        if (n <= MAX_SECRET_FILE && got < 0) {
-            config_got(value, "\"%s\" (%s)", shown, strerror(errno));
-        } else if (n > MAX_SECRET_FILE || memchr(text, 0, n)) {
-            config_got(value, "\"%s\" (more than %d bytes, or not text)", shown, (int)MAX_SECRET_FILE);
-        } else {
-            while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-                n--;
-            text[n] = 0;
-            *is_open = (status.st_mode & S_IROTH) != 0;
-            right = true;
-        }
+        *is_open = stat(path, &status) == 0 && (status.st_mode & S_IROTH);
+        while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+            text[--n] = 0;
     }
-    if (fd >= 0)
-        close(fd);
     free(path);
-    return right;
+    return text;
 }
 
 static bool parse_secret_file(const struct config_value *value, void *target)
 {
     struct config_webhook *webhook = target;
-    char text[MAX_SECRET_FILE + 1] = "";
     if (strncmp(value->text, "whsec_", 6) == 0)
         return config_got(value, "the secret itself; use the key secret for it");
-    bool right = read_text(value, true, text, &webhook->secret_file_is_open) && decode_secret(value, text, "a file", webhook);
-    explicit_bzero(text, sizeof text);
+    char *text = read_text(value, true, &webhook->secret_file_is_open);
+    bool right = text && decode_secret(value, text, "a file", webhook);
+    config_wipe(text);
     return right;
 }
 
@@ -209,17 +196,16 @@ static bool parse_password(const struct config_value *value, void *target)
 static bool parse_password_file(const struct config_value *value, void *target)
 {
     struct config_camera *camera = target;
-    char text[MAX_SECRET_FILE + 1] = "";
-    bool right = read_text(value, false, text, &camera->password_file_is_open);
-    if (right) {
-        bool control = false;
+    char *text = read_text(value, false, &camera->password_file_is_open);
+    bool right = false, control = false;
+    if (text) {
         for (size_t at = 0; text[at] && !control;)
             at += printable_next(text + at, &control);
         right = !*text    ? config_got(value, "an empty file")
                 : control ? config_got(value, "a file with control characters in it, or of several lines")
                           : set_text(value, &camera->password, text);
     }
-    explicit_bzero(text, sizeof text);
+    config_wipe(text);
     return right;
 }
 

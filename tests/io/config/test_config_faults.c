@@ -112,11 +112,16 @@ START_TEST(test_secret_files)
     memset(many, 'A', 5000);
     write_file("secret", many);
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(faults.text, "(more than 4096 bytes, or not text)\n"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "(expected at most 4096 bytes, got 5000)\n"));
+    FILE *with_nul = fopen(in_folder("secret"), "w");
+    ck_assert_uint_eq(fwrite("whsec_" SECRET "\0", 1, sizeof "whsec_" SECRET "\0" - 1, with_nul), sizeof "whsec_" SECRET "\0" - 1);
+    ck_assert_int_eq(fclose(with_nul), 0);
+    ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(faults.text, "(not text)\n"));
     unlink(in_folder("secret"));
     ck_assert_int_eq(mkfifo(in_folder("secret"), 0600), 0);         /* loading must not wait for a writer */
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(faults.text, "(not a regular file)\n"));
+    ck_assert_ptr_nonnull(strstr(faults.text, "(expected a regular file)\n"));
     free(many);
 }
 END_TEST
