@@ -54,7 +54,7 @@ static int run_group(int argc, char **argv)
         any = true;
     }
     if (help && any)
-        return fflush(stdout) == 0 ? 0 : 1;
+        return 0;
     if (any && argc > 2)
         fprintf(stderr, "memaed %s: expected %s, got \"%s\"\n", argv[1], words, argv[2]);
     else if (any)
@@ -80,20 +80,9 @@ static int choose_kernels(void)
     return r;
 }
 
-/* A command may have succeeded, and its output may be lost on a full disk. The status is 1 then. */
-static int finish(const struct command *command, int status)
+/* Runs the command that argv names. Returns the exit status. *name is the command's, where there is one. */
+static int dispatch(int argc, char **argv, const char **name)
 {
-    errno = EIO;                /* if an earlier write failed, its errno is gone */
-    if (status != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
-        return status;
-    fprintf(stderr, "memaed %s: standard output: %s\n", command->name, strerror(errno));
-    return 1;
-}
-
-int main(int argc, char **argv)
-{
-    blas_init(argv);
-    signal(SIGXFSZ, SIG_IGN);       /* a file beyond a limit is an error of write() */
     if (choose_kernels() < 0)
         return 2;
     if (argc < 2) {
@@ -106,17 +95,33 @@ int main(int argc, char **argv)
     }
     if (asks_for_help(argv[1]) || strcmp(argv[1], "help") == 0) {
         usage(stdout);
-        return fflush(stdout) == 0 ? 0 : 1;
+        return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("memaed " MEMAED_VERSION);
-        return fflush(stdout) == 0 ? 0 : 1;
+        return 0;
     }
     ffmpeg_log_lines();
     for (int i = 0; commands[i]; i++) {
         int words = names(commands[i], argc, argv);
-        if (words > 0)
-            return finish(commands[i], commands[i]->run(argc - words, argv + words));
+        if (words > 0) {
+            *name = commands[i]->name;
+            return commands[i]->run(argc - words, argv + words);
+        }
     }
     return run_group(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = NULL;
+    blas_init(argv);
+    signal(SIGXFSZ, SIG_IGN);       /* a file beyond a limit is an error of write() */
+    int status = dispatch(argc, argv, &name);
+    /* A command may have succeeded, and its output may be lost on a full disk. The status is 1 then. */
+    errno = EIO;                    /* if an earlier write failed, its errno is gone */
+    if (status != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
+        return status;
+    fprintf(stderr, "memaed%s%s: standard output: %s\n", name ? " " : "", name ? name : "", strerror(errno));
+    return 1;
 }

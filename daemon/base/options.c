@@ -327,7 +327,7 @@ bool command_parse(const struct command *command, void *values, int argc, char *
         fprintf(stderr, "memaed %s: out of memory\n", command->name);
     if (r == HELP) {
         command_help(command, stdout);
-        r = fflush(stdout) == 0 ? 0 : FAILED;
+        r = 0;
     }
     *status = r;
     return false;

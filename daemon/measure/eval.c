@@ -31,8 +31,7 @@ struct eval {
 
 static int print_result(json_t *result)
 {
-    if (!result || json_dumpf(result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 || putchar('\n') == EOF ||
-        fflush(stdout) != 0) {
+    if (!result || json_dumpf(result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 || putchar('\n') == EOF) {
         fprintf(stderr, "memaed eval: standard output: %s\n", result ? strerror(errno) : "out of memory");
         return 1;
     }
@@ -113,7 +112,7 @@ static void warn_of_rate(const struct model_file *file, const char *path, const 
 {
     double ratio = file->has_calibration && fps > 0 ? fps / file->calibration.fps : 1;
 
-    if (ratio < 0.9 || ratio > 1.1)
+    if (ratio < CALIBRATION_SLOW_RATE || ratio > 1.1)
         fprintf(stderr, "memaed eval: warning: %s %.3g frames a second, but %s learned at %.3g\n", footage, fps, path,
                 file->calibration.fps);
 }

@@ -318,10 +318,6 @@ static int show(const char *path, bool json)
     model_file_clear(&file);
     if (r < 0)
         fprintf(stderr, "memaed model show: %s\n", strerror(-r));
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "memaed model show: standard output: %s\n", strerror(errno));
-        r = -EIO;
-    }
     return r < 0 ? 1 : 0;
 }
 
