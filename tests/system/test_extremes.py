@@ -166,8 +166,12 @@ class Extremes(harness.Case):
         for fault in self.all_faults(cameras, lambda: json.dumps(config, indent=1)):
             name = re.search(r": cameras\.(m\d+)\.", fault)[1]
             key, path, text = batch[int(name[1:])]
-            # A changed architecture may contradict its tensors or the calibration; all else is refused by its own name.
-            told = name_of(path) in fault or PARTNER.get(name_of(path), key + ".") in fault or key == "memae.arch" or re.search(r"near '|overflow|: (precision|alert\.\S+): ", fault)
+            # A changed architecture may contradict its tensors, the calibration or the limit of memory. All else is refused by
+            # its own name, or by what does not go with it.
+            also = r"near '|overflow|: (precision|alert\.\S+): "
+            if key == "memae.arch":
+                also += r"|memae\.\w+: |: (encoder|decoder|mem_rep)\.|\(max_model_mib\)"
+            told = name_of(path) in fault or PARTNER.get(name_of(path), key + ".") in fault or re.search(also, fault)
             self.assertTrue(told, f"{key} {path} {text}: {fault}")
         if cameras:
             try:
