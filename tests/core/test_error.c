@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "tests/suite.h"
 
 START_TEST(prefixes)
 {
@@ -46,9 +47,5 @@ int main(void)
     tcase_add_test(tcase, long_texts);
     Suite *suite = suite_create("error");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

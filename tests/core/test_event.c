@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/event.h"
+#include "tests/suite.h"
 
 START_TEST(test_names_lead_back)
 {
@@ -34,9 +35,5 @@ int main(void)
     tcase_add_test(tests, test_names_lead_back);
     tcase_add_test(tests, test_unknown_name);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 #include "core/rng.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -132,9 +133,6 @@ int main(void)
 {
     Suite *suite = suite_create("rng");
     TCase *tests = tcase_create("rng");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_add_test(tests, the_sequence_is_the_published_one);
     tcase_add_test(tests, a_seed_is_a_sequence);
     tcase_add_test(tests, uniform_fills_its_range);
@@ -142,8 +140,5 @@ int main(void)
     tcase_add_test(tests, normal_has_its_moments);
     tcase_add_test(tests, shuffle_gives_every_order);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/utc.h"
+#include "tests/suite.h"
 #include "tests/web/web_fixture.h"
 #include "web/cursor.h"
 #include "web/origin.h"
@@ -293,9 +294,5 @@ int main(void)
     tcase_add_test(rest, bad_parameters);
     tcase_add_test(rest, health);
     suite_add_tcase(suite, rest);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

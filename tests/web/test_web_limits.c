@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/suite.h"
 #include "tests/web/web_fixture.h"
 #include "web/request.h"
 #include "web/server.h"
@@ -363,9 +364,5 @@ int main(void)
     tcase_add_test(hard, addresses);
     tcase_add_test(hard, closes);
     suite_add_tcase(suite, hard);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

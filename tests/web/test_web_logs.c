@@ -7,6 +7,7 @@
 
 #include "core/utc.h"
 #include "io/base/record_json.h"
+#include "tests/suite.h"
 #include "tests/web/web_fixture.h"
 #include "web/cursor.h"
 
@@ -314,9 +315,5 @@ int main(void)
     tcase_add_test(rest, replaced_camera);
     tcase_add_test(rest, alerts);
     suite_add_tcase(suite, rest);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

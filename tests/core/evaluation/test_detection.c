@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { MAX = 60 };
 
@@ -150,17 +151,11 @@ int main(void)
 {
     Suite *suite = suite_create("detection");
     TCase *tests = tcase_create("detection");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, thresholds_by_hand);
     tcase_add_test(tests, figures_by_hand);
     tcase_add_test(tests, not_defined);
     tcase_add_test(tests, thresholds_agree_with_a_search);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

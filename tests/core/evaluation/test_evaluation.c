@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "core/rng.h"
+#include "tests/suite.h"
 
 START_TEST(auc_of_known_cases)
 {
@@ -210,9 +211,6 @@ int main(void)
 {
     Suite *suite = suite_create("evaluation");
     TCase *tests = tcase_create("evaluation");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_add_test(tests, auc_of_known_cases);
     tcase_add_test(tests, auc_where_it_is_not_defined);
     tcase_add_test(tests, auc_agrees_with_all_pairs);
@@ -222,8 +220,5 @@ int main(void)
     tcase_add_test(tests, alerts_against_stretches);
     tcase_add_test(tests, an_alert_begins_at_its_first_window_above);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { MAX_SIDE = 12, MAX_PIXELS = MAX_SIDE * MAX_SIDE, MAX_FRAMES = 6 };
 
@@ -328,9 +329,6 @@ int main(void)
 {
     Suite *suite = suite_create("localisation");
     TCase *tests = tcase_create("localisation");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_case_by_hand);
     tcase_add_test(tests, a_tenth_of_a_track);
@@ -338,8 +336,5 @@ int main(void)
     tcase_add_test(tests, what_it_refuses);
     tcase_add_test(tests, agrees_with_brute_force);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

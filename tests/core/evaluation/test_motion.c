@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { SIZE = MOTION_SIDE * MOTION_SIDE };
 static uint8_t pixels[MOTION_FRAMES][SIZE];
@@ -87,15 +88,9 @@ int main(void)
 {
     Suite *suite = suite_create("motion");
     TCase *tests = tcase_create("motion");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, known_cases);
     tcase_add_test(tests, agrees_with_the_definition);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 #include "core/evaluation/tracks.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -56,14 +57,8 @@ int main(void)
 {
     Suite *suite = suite_create("tracks");
     TCase *tests = tcase_create("tracks");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_add_test(tests, by_hand);
     tcase_add_test(tests, equal_pairs);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 
 #include "core/kernels/int8_kernels.h"
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { ROWS = 45, MAX_RUNS = 9, MAX_K = 900, N = 110, INPUTS = MAX_RUNS * MAX_K, PANELS = (N + KERNEL_PANEL - 1) / KERNEL_PANEL,
        GUARD = 64, BYTES = 8192, OUT = ROWS * (N + 9) * (int)sizeof(float) };
@@ -168,9 +169,5 @@ int main(void)
     tcase_add_loop_test(t, test_table, 0, 5);
     tcase_add_test(t, test_c_is_right);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

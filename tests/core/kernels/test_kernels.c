@@ -8,6 +8,7 @@
 
 #include "core/kernels/kernels.h"
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { GUARD = 32, MAX = 70000 };
 
@@ -328,9 +329,5 @@ int main(void)
     tcase_add_test(t, test_c_is_right);
     tcase_add_test(t, test_choice);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 
 #include "core/kernels/kernels.h"
 #include "core/score/calibration.h"
+#include "tests/suite.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define COUNTED 0       /* the sanitizer has an allocator of its own */
@@ -114,9 +115,5 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, test_none_per_window, 0, 12);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

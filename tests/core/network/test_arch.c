@@ -8,6 +8,7 @@
 
 #include "core/network/arch.h"
 #include "core/network/model.h"
+#include "tests/suite.h"
 
 static struct error err;
 
@@ -210,9 +211,5 @@ int main(void)
     tcase_add_test(t, test_aspect_of_another_camera);
     tcase_add_test(t, test_model_tensors);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

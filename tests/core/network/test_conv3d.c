@@ -9,6 +9,7 @@
 #include "core/network/convolution/conv3d.h"
 #include "core/rng.h"
 #include "tests/core/network/conv3d_random.h"
+#include "tests/suite.h"
 
 static float *random_floats(size_t n)
 {
@@ -148,9 +149,5 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, test_against_definition, 0, 240);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -10,6 +10,7 @@
 #include "core/kernels/int8_kernels.h"
 #include "core/network/convolution/conv3d_int8.h"
 #include "tests/core/network/conv3d_random.h"
+#include "tests/suite.h"
 
 enum { GUARD = 64 };
 
@@ -202,9 +203,5 @@ int main(void)
     tcase_add_test(t, test_possible);
     tcase_add_test(t, test_quantum);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "core/network/plan.h"
 #include "core/rng.h"
 #include "core/score/score.h"
+#include "tests/suite.h"
 
 enum { MAX_SIDE = 10, MAX_FRAMES = 24, PICTURES = 64, WINDOWS = 24 };
 
@@ -230,9 +231,5 @@ int main(void)
     tcase_add_loop_test(t, test_bit_identical, 0, 20);
     tcase_add_loop_test(t, test_missing, 0, 6);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 
 #include "core/network/memory.h"
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { N = 37, C = 13, Q = 5 };
 
@@ -116,9 +117,5 @@ int main(void)
     tcase_add_test(t, test_extreme_scores);
     tcase_add_test(t, test_entropy);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

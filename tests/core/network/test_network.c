@@ -12,6 +12,7 @@
 #include "daemon/base/parallel_threads.h"
 #include "io/model/model_file.h"
 #include "io/model/safetensors.h"
+#include "tests/suite.h"
 
 static const char *const names[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk", "mnist", "kddcup"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
@@ -397,9 +398,5 @@ int main(void)
     tcase_add_test(t, test_running_statistics);
     tcase_add_test(t, test_deterministic);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -15,6 +15,7 @@
 #include "core/score/score.h"
 #include "io/model/model_file.h"
 #include "io/model/safetensors.h"
+#include "tests/suite.h"
 
 static const char *const names[] = {"tiny-cosine", "tiny-dot", "tiny-noshrink", "tiny-allshrunk", "mnist", "kddcup"};
 
@@ -381,9 +382,5 @@ int main(void)
     tcase_add_test(t, test_shared_by_threads);
     tcase_add_test(t, test_without_memory);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

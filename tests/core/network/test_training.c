@@ -9,6 +9,7 @@
 #include "core/network/adam.h"
 #include "core/network/training.h"
 #include "core/rng.h"
+#include "tests/suite.h"
 
 static struct error err;
 
@@ -350,9 +351,5 @@ int main(void)
     tcase_add_test(t, test_entropy_of_zero_weights);
     tcase_add_test(t, test_divergence_is_told);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { SECOND = 1000000 };
 
@@ -268,9 +269,6 @@ int main(void)
 {
     Suite *suite = suite_create("alert");
     TCase *tests = tcase_create("alert");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, k_of_n_open);
     tcase_add_test(tests, n_below_close);
@@ -281,8 +279,5 @@ int main(void)
     tcase_add_test(tests, no_alert_closes_before_it_opened);
     tcase_add_test(tests, agrees_with_brute_force);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

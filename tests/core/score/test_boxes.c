@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { MAX_SIDE = 12, MAX_CELLS = MAX_SIDE * MAX_SIDE, GUARD = 0x5a5a5a5a };
 
@@ -173,9 +174,6 @@ int main(void)
 {
     Suite *suite = suite_create("boxes");
     TCase *tests = tcase_create("boxes");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_case_by_hand);
     tcase_add_test(tests, the_highest_of_many);
@@ -183,8 +181,5 @@ int main(void)
     tcase_add_test(tests, between_two_thresholds);
     tcase_add_test(tests, agrees_with_brute_force);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 #include "core/score/calibration.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -126,17 +127,11 @@ int main(void)
 {
     Suite *suite = suite_create("calibration");
     TCase *tests = tcase_create("calibration");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_add_test(tests, known_figures);
     tcase_add_test(tests, hours_are_not_fitted_again);
     tcase_add_test(tests, lower_scores);
     tcase_add_test(tests, why_a_precision);
     tcase_add_test(tests, what_static_scenes_are_held_to);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

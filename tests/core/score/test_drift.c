@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { DAY = 5000 };
 
@@ -97,9 +98,5 @@ int main(void)
     tcase_add_test(t, values_among_deciles);
     tcase_add_test(t, odd_values);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

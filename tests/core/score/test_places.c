@@ -1,5 +1,6 @@
 /* core/score/places: usual values of small made-up footage, with known results. */
 #include "core/score/places.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -154,9 +155,5 @@ int main(void)
     tcase_add_test(t, only_chosen_windows_count);
     tcase_add_test(t, what_is_rare_is_not_usual);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

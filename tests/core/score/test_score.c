@@ -9,6 +9,7 @@
 
 #include "core/kernels/kernels.h"
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { FRAMES = 16, HEIGHT = 64, WIDTH = 96, PIXELS = HEIGHT * WIDTH };
 
@@ -343,9 +344,5 @@ int main(void)
     tcase_add_test(t, what_is_usual);
     tcase_add_test(t, what_is_too_small_has_no_score);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

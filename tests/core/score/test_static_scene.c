@@ -9,6 +9,7 @@
 
 #include "core/rng.h"
 #include "core/score/alert.h"
+#include "tests/suite.h"
 
 enum { FRAMES = 16, SIDE = 32, PIXELS = SIDE * SIDE, FOOTAGE = 4000 };
 
@@ -397,9 +398,6 @@ int main(void)
 {
     Suite *suite = suite_create("static_scene");
     TCase *tests = tcase_create("static_scene");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, differences);
     tcase_add_test(tests, noise_is_static);
@@ -412,8 +410,5 @@ int main(void)
     tcase_add_test(tests, alerts_are_the_same);
     tcase_add_test(tests, repeats);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

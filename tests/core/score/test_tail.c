@@ -6,6 +6,7 @@
 
 #include "core/rng.h"
 #include "core/score/alert.h"
+#include "tests/suite.h"
 
 enum { N = 40000 };
 
@@ -164,9 +165,5 @@ int main(void)
     tcase_add_test(t, budgets_hold);
     tcase_add_test(t, little_footage);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/rng.h"
+#include "tests/suite.h"
 
 enum { HEIGHT = 64, WIDTH = 96, PIXELS = HEIGHT * WIDTH,
        LEARNED = 1600,          /* frames of a part, one every 2 s */
@@ -556,9 +557,5 @@ int main(void)
     tcase_add_test(tests, rises);
     tcase_add_test(tests, distances);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "daemon/base/backoff.h"
+#include "tests/suite.h"
 
 START_TEST(grows_from_half_a_second_to_half_a_minute)
 {
@@ -36,9 +37,5 @@ int main(void)
     tcase_add_test(tcase, grows_from_half_a_second_to_half_a_minute);
     Suite *suite = suite_create("backoff");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* daemon/base/camera_settings: options from a configuration; which sources end without being lost. */
 #include "daemon/base/camera_settings.h"
+#include "tests/suite.h"
 
 #include <check.h>
 
@@ -41,9 +42,5 @@ int main(void)
     tcase_add_test(tcase, local_files);
     Suite *suite = suite_create("camera_settings");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

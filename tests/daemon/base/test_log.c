@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/base/log.h"
+#include "tests/suite.h"
 
 static int old_stderr, out;
 static char text[16384];
@@ -109,9 +110,5 @@ int main(void)
     tcase_add_test(tcase, long_lines_are_cut_and_ended);
     Suite *suite = suite_create("log");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* daemon/base/options: every type of value, good and bad; names, abbreviations and letters; words that belong to no option;
  * messages; --help. */
 #include "daemon/base/options.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <limits.h>
@@ -402,11 +403,8 @@ int main(void)
     tcase_add_test(tcase, iteration);
     Suite *suite = suite_create("options");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
+    int failed = suite_run(suite);
     command_clear(&command, &v);
     command_clear(&needing, &v);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return failed;
 }

@@ -1,4 +1,5 @@
 #include "daemon/base/parallel_threads.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -199,9 +200,6 @@ int main(void)
 {
     Suite *suite = suite_create("threads");
     TCase *tests = tcase_create("threads");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, every_item_runs_once);
     tcase_add_test(tests, workers_run_at_once);
@@ -210,8 +208,5 @@ int main(void)
     tcase_add_test(tests, threads_have_names_and_no_signals);
     tcase_add_test(tests, refuses_what_makes_no_set);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

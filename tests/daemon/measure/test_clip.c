@@ -13,6 +13,7 @@
 
 #include "core/rng.h"
 #include "daemon/base/parallel_threads.h"
+#include "tests/suite.h"
 
 enum { LENGTH = 4, HEIGHT = 10, WIDTH = 12, SIZE = HEIGHT * WIDTH, MAX_FRAMES = 400 };
 
@@ -398,9 +399,6 @@ int main(void)
 {
     Suite *suite = suite_create("clip");
     TCase *tests = tcase_create("clip");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, windows_are_those_of_the_definition);
     tcase_add_test(tests, faults_come_through);
@@ -408,8 +406,5 @@ int main(void)
     tcase_add_test(tests, static_windows_are_not_computed);
     tcase_add_test(tests, static_windows_need_a_bound);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -12,6 +12,7 @@
 #include "core/rng.h"
 #include "daemon/model/prototypes.h"
 #include "io/video/source.h"
+#include "tests/suite.h"
 
 enum { SLOTS = 3, HEIGHT = 16, WIDTH = 24 };
 
@@ -203,10 +204,7 @@ int main(void)
     tcase_add_test(tcase, test_colour);
     tcase_add_test(tcase, test_refused);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = suite_run(suite);
     rmdir(folder);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

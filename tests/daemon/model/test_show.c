@@ -9,6 +9,7 @@
 #include "daemon/commands.h"
 #include "io/model/model_file.h"
 #include "tests/io/model/model_fixture.h"
+#include "tests/suite.h"
 
 /* Runs the command and reads its standard output and error into out. Returns its exit status. */
 static int run(char *out, size_t size, char *const argv[], int argc)
@@ -132,9 +133,5 @@ int main(void)
     tcase_add_test(files, counts_the_papers_cube);
     tcase_add_test(files, command_line);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

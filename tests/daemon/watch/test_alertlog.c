@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "daemon/watch/alertlog.h"
+#include "tests/suite.h"
 
 static struct alertlog *alerts_log;
 
@@ -104,9 +105,5 @@ int main(void)
     tcase_add_test(tcase, ids_over_restarts);
     Suite *suite = suite_create("alertlog");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

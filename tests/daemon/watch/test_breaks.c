@@ -1,5 +1,6 @@
 /* daemon/watch/camera/breaks: the log tells of breaks that recur, and not too often. */
 #include "daemon/watch/camera/breaks.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -70,9 +71,5 @@ int main(void)
     tcase_add_test(tests, losses_and_loops_are_told_elsewhere);
     tcase_add_test(tests, all_causes_fit);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

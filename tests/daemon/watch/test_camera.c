@@ -14,6 +14,7 @@
 #include "io/base/clock.h"
 #include "io/model/model_file.h"
 #include "tests/daemon/watch/y4m.h"
+#include "tests/suite.h"
 
 enum { WIDTH = 48, HEIGHT = 32, SIZE = WIDTH * HEIGHT, LENGTH = 16, MAX_CAMERAS = 4, MAX_SCORES = 1024 };
 
@@ -373,9 +374,5 @@ int main(void)
     tcase_add_test(tcase, stopping_does_not_wait);
     Suite *suite = suite_create("camera");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/watch/events.h"
+#include "tests/suite.h"
 
 struct sink {
     char name;
@@ -116,9 +117,5 @@ int main(void)
     tcase_add_test(tcase, the_log_has_a_line_for_each_type);
     Suite *suite = suite_create("events");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -16,6 +16,7 @@
 #include "io/base/lock.h"
 #include "io/model/model_file.h"
 #include "tests/daemon/watch/y4m.h"
+#include "tests/suite.h"
 
 enum { WIDTH = 48, HEIGHT = 32, CLIP_FPS = 50 };
 
@@ -453,9 +454,5 @@ int main(void)
     tcase_add_test(tcase, a_camera_at_work_ends_later);
     Suite *suite = suite_create("fleet");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

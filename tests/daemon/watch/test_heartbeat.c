@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/watch/heartbeat.h"
+#include "tests/suite.h"
 
 static bool stuck_is(struct heartbeats *set, int64_t now_us, const char *expected)
 {
@@ -96,9 +97,5 @@ int main(void)
     tcase_add_test(tcase, beats_join_and_leave_while_others_look);
     Suite *suite = suite_create("heartbeat");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/watch/notify.h"
+#include "tests/suite.h"
 
 static const char *received(int fd)
 {
@@ -65,9 +66,5 @@ int main(void)
     tcase_add_test(tcase, the_period_is_systemds);
     Suite *suite = suite_create("notify");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "daemon/watch/camera/results.h"
 #include "io/base/clock.h"
+#include "tests/suite.h"
 
 enum { LENGTH = 4, KEPT = 100 };
 #define HOUR_US INT64_C(3600000000)
@@ -479,9 +480,5 @@ int main(void)
     tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
     Suite *suite = suite_create("results");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "daemon/watch/scheduler.h"
+#include "tests/suite.h"
 
 static unsigned seed;
 
@@ -463,9 +464,5 @@ int main(void)
     tcase_add_test(tcase, a_client_at_work_is_not_removed);
     Suite *suite = suite_create("scheduler");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/watch/camera/scorelog.h"
+#include "tests/suite.h"
 
 static struct score_record score_of(uint64_t n)
 {
@@ -128,9 +129,5 @@ int main(void)
     tcase_add_test(tcase, readers_see_whole_entries);
     Suite *suite = suite_create("scorelog");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "io/base/lock.h"
+#include "tests/suite.h"
 
 START_TEST(waiting_ends_at_the_deadline)
 {
@@ -82,9 +83,5 @@ int main(void)
 #endif
     Suite *suite = suite_create("lock");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "io/base/new_file.h"
+#include "tests/suite.h"
 
 static char folder[64], path[96];
 static struct error err;
@@ -172,9 +173,5 @@ int main(void)
     tcase_add_test(tcase, replaces_regular_files_only);
     tcase_add_test(tcase, removes_what_was_left);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

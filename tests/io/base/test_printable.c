@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/base/printable.h"
+#include "tests/suite.h"
 
 static const struct {
     const char *text, *expected;
@@ -35,9 +36,5 @@ int main(void)
     TCase *tcase = tcase_create("printable");
     tcase_add_loop_test(tcase, control_characters, 0, sizeof texts / sizeof texts[0]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

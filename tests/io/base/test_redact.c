@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "io/base/redact.h"
+#include "tests/suite.h"
 
 static const struct {
     const char *text, *expected;
@@ -104,9 +105,5 @@ int main(void)
     tcase_add_loop_test(tc, hides_what_is_secret, 0, (int)(sizeof lines / sizeof *lines));
     tcase_add_test(tc, cuts_to_size);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include "io/footage/footage.h"
 #include "io/video/source.h"
 #include "tests/clips.h"
+#include "tests/suite.h"
 
 enum { W = 32, H = 24 };
 
@@ -562,10 +563,7 @@ int main(void)
         tcase_add_test(tc, inputs_of_another_aspect);
     }
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = suite_run(suite);
     clips_close();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

@@ -1,4 +1,5 @@
 #include "io/footage/labels.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -100,16 +101,10 @@ int main(void)
 {
     Suite *suite = suite_create("labels");
     TCase *tests = tcase_create("labels");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     tcase_add_test(tests, reads_clips);
     tcase_add_loop_test(tests, names_the_place_of_a_fault, 0, (int)(sizeof faults / sizeof faults[0]));
     tcase_add_test(tests, a_zero_byte_is_a_fault);
     tcase_add_test(tests, reads_a_file);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

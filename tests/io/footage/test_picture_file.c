@@ -13,6 +13,7 @@
 
 #include "core/rng.h"
 #include "io/footage/picture_file.h"
+#include "tests/suite.h"
 
 static struct error err;
 static char path[] = "/tmp/memaed-picture-file-XXXXXX";
@@ -476,10 +477,7 @@ int main(void)
     tcase_add_test(tc, through_no_link);
     tcase_add_test(tc, many_read_at_once);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = suite_run(suite);
     unlink(path);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "io/footage/sources.h"
+#include "tests/suite.h"
 
 static char folder[64], taken[512], told[512];
 static bool may_skip;
@@ -123,9 +124,5 @@ int main(void)
     tcase_add_test(tcase, one_source);
     tcase_add_test(tcase, folders);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

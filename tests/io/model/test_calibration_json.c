@@ -7,6 +7,7 @@
 
 #include "io/model/model_file.h"
 #include "tests/io/model/model_fixture.h"
+#include "tests/suite.h"
 
 #define CALIBRATION(fps, threshold, close, windows) "{\"fps\":" fps ",\"threshold\":" threshold ",\"close_threshold\":" \
     close ",\"median\":0.05,\"p99\":0.08,\"maximum\":0.09,\"windows\":" windows "}"
@@ -313,9 +314,5 @@ int main(void)
     tcase_add_test(files, refuses_a_score_without_cells);
     suite_add_tcase(suite, faults);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "io/model/safetensors.h"
 #include "tests/io/model/model_fixture.h"
+#include "tests/suite.h"
 
 START_TEST(refuses_truncation)
 {
@@ -199,9 +200,5 @@ int main(void)
     tcase_add_test(faults, refuses_tensors);
     tcase_add_test(faults, refuses_values);
     suite_add_tcase(suite, faults);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "io/model/model_file.h"
 #include "io/model/safetensors.h"
 #include "tests/io/model/model_fixture.h"
+#include "tests/suite.h"
 
 /* ---- what loads --------------------------------------------------------------------------------------------------- */
 
@@ -271,9 +272,5 @@ int main(void)
     tcase_add_test(files, loads_architectures);
     suite_add_tcase(suite, loading);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

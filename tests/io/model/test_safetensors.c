@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io/model/safetensors.h"
+#include "tests/suite.h"
 
 /* A file in memory: the header length (the real one, or the given one), the header, and size bytes of data that count up. */
 struct bytes {
@@ -406,9 +407,5 @@ int main(void)
     tcase_add_test(files, opens_files_only);
     suite_add_tcase(suite, memory);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 
 #include "core/rng.h"
 #include "io/model/model_file.h"
+#include "tests/suite.h"
 
 #define GOLDEN "tests/golden/"
 
@@ -177,9 +178,5 @@ int main(void)
     tcase_add_test(tcase, in_a_model_file);
     Suite *suite = suite_create("still_json");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include <gnutls/gnutls.h>
 
 #include "io/sinks/signature.h"
+#include "tests/suite.h"
 
 /* The example of the specification's libraries. */
 START_TEST(known_signature)
@@ -31,9 +32,5 @@ int main(void)
     TCase *tests = tcase_create("signature");
     tcase_add_test(tests, known_signature);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "io/base/clock.h"
 #include "io/sinks/webhook_queue.h"
+#include "tests/suite.h"
 
 static struct webhook_message *make(int n)
 {
@@ -112,9 +113,5 @@ int main(void)
     tcase_add_test(tests, a_full_queue_drops_the_oldest);
     tcase_add_test(tests, the_last_holder_frees);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

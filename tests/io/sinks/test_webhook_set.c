@@ -12,6 +12,7 @@
 
 #include "io/base/clock.h"
 #include "io/sinks/webhook.h"
+#include "tests/suite.h"
 
 enum { RECEIVERS = 2, SEEN_MAX = 256 };
 
@@ -322,9 +323,5 @@ int main(void)
     tcase_add_test(tcase, many_changes_lose_nothing);
     Suite *suite = suite_create("webhook_set");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

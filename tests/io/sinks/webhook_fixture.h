@@ -18,6 +18,7 @@
 #include <microhttpd.h>
 
 #include "io/sinks/webhook.h"
+#include "tests/suite.h"
 
 static inline int64_t now_us(void)
 {
@@ -321,11 +322,7 @@ static inline int webhook_run(const char *name, TCase *tests)
     Suite *suite = suite_create(name);
     tcase_set_timeout(tests, 2 * PATIENCE_S);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }
 
 #endif

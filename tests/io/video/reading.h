@@ -8,6 +8,7 @@
 
 #include "io/video/source.h"
 #include "tests/clips.h"
+#include "tests/suite.h"
 
 enum { MAX_FRAMES = 512 };
 
@@ -79,12 +80,9 @@ static inline int run_case(TCase *tc, const char *name)
     tcase_set_timeout(tc, 120);
     Suite *suite = suite_create(name);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = suite_run(suite);
     clips_close();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }
 
 #endif

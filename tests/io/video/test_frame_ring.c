@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "io/video/frame_ring.h"
+#include "tests/suite.h"
 
 static unsigned seed;
 
@@ -357,9 +358,5 @@ int main(void)
     tcase_add_test(tcase, threads_see_whole_frames_and_whole_counts);
     Suite *suite = suite_create("frame_ring");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "io/video/pacing.h"
+#include "tests/suite.h"
 
 
 static unsigned long seed;
@@ -583,9 +584,5 @@ int main(void)
     tcase_add_test(tc, a_file_without_times_goes_by_its_rate);
     tcase_add_test(tc, jitter_of_a_file_is_bridged);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }
