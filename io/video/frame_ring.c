@@ -25,6 +25,7 @@ struct frame_ring {
     size_t capacity;            /* of `kept` and of `due`: length + backlog */
     struct slot *slots;
     uint8_t *pixels;
+    uint8_t *own;               /* the same, if it is the ring's to free */
     struct slot *filling;       /* the decoder thread's; NULL: none */
 
     struct lock lock;           /* guards the fields from here to `stats` */
@@ -84,7 +85,8 @@ int frame_ring_open(struct frame_ring **ret, const struct frame_ring_options *op
     ring->free = calloc(n_slots, sizeof *ring->free);
     ring->kept = calloc(capacity, sizeof *ring->kept);
     ring->due = calloc(capacity, sizeof *ring->due);
-    ring->pixels = aligned_alloc(ALIGNMENT, n_slots * pitch);
+    ring->own = o->memory ? NULL : aligned_alloc(ALIGNMENT, n_slots * pitch);
+    ring->pixels = o->memory ? o->memory : ring->own;
     if (!ring->slots || !ring->free || !ring->kept || !ring->due || !ring->pixels) {
         frame_ring_close(ring);
         return -ENOMEM;
@@ -105,7 +107,7 @@ void frame_ring_close(struct frame_ring *ring)
         return;
     assert(ring->held == 0);
     lock_destroy(&ring->lock);
-    free(ring->pixels);
+    free(ring->own);
     free(ring->due);
     free(ring->kept);
     free(ring->free);

@@ -42,6 +42,28 @@ static struct frame_ring *open_ring(int length, int stride, int backlog, int rea
     return ring;
 }
 
+/* Pictures lie in the caller's memory where that is given, all of them and nothing else. */
+START_TEST(memory_is_the_callers)
+{
+    struct frame_ring_options options = {.frame_size = 8, .length = 3, .stride = 1, .backlog = 2, .readers = 1};
+    size_t size = frame_ring_bytes(&options);
+    uint8_t *memory = aligned_alloc(64, size + 64);
+    memset(memory, 0xee, size + 64);
+    options.memory = memory;
+    struct frame_ring *ring = NULL;
+    ck_assert_int_eq(frame_ring_open(&ring, &options), 0);
+    for (int i = 0; i < 50; i++) {
+        struct frame_ring_frame *frame = frame_ring_frame(ring);
+        ck_assert(frame->pixels >= memory && frame->pixels + 8 <= memory + size);
+        publish(ring, i);
+    }
+    frame_ring_close(ring);
+    for (size_t i = 0; i < size + 64; i++)
+        ck_assert_int_eq(memory[i], i < size ? 0 : 0xee);
+    free(memory);
+}
+END_TEST
+
 START_TEST(options_are_checked)
 {
     static const struct frame_ring_options bad[] = {
@@ -351,6 +373,7 @@ int main(void)
     TCase *tcase = tcase_create("frame_ring");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, options_are_checked);
+    tcase_add_test(tcase, memory_is_the_callers);
     tcase_add_test(tcase, windows_follow_the_definition);
     tcase_add_test(tcase, no_window_spans_a_break);
     tcase_add_test(tcase, the_oldest_gives_way);
