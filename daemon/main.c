@@ -8,6 +8,7 @@
 #include "daemon/base/blas.h"
 #include "daemon/base/ffmpeg_log.h"
 #include "daemon/commands.h"
+#include "io/capture/host.h"
 
 static void usage(FILE *out)
 {
@@ -115,6 +116,8 @@ static int dispatch(int argc, char **argv, const char **name)
 int main(int argc, char **argv)
 {
     const char *name = NULL;
+    if (capture_host_is_asked(argc, argv))
+        return capture_host_main();
     blas_init(argv);
     signal(SIGXFSZ, SIG_IGN);       /* a file beyond a limit is an error of write() */
     int status = dispatch(argc, argv, &name);

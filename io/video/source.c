@@ -388,6 +388,13 @@ static void log_piece(void *context, int level, const char *format, va_list args
         give_line(to);
 }
 
+void source_log(int priority, const char *text)
+{
+    void (*to)(int, const char *, const char *) = atomic_load(&handler);
+    if (to)
+        to(priority, camera, text);
+}
+
 void source_log_as(const char *name)
 {
     camera = name;

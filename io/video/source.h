@@ -182,6 +182,8 @@ void source_name(char *out, size_t size, const char *url);
  * counted. camera is the thread's source_log_as(). NULL: they are dropped. The handler is called from any thread.
  * Process-wide; call once, early. Until then FFmpeg writes to standard error itself, and errors of sources name fewer causes. */
 void source_set_log(void (*handler)(int priority, const char *camera, const char *text));
+/* Hands on a line of FFmpeg's log that came from elsewhere, as the handler's: for the calling thread's camera. */
+void source_log(int priority, const char *text);
 /* Names the camera whose sources the calling thread reads, for log lines. Borrowed for the thread's life; NULL: none. */
 void source_log_as(const char *camera);
 

@@ -1,0 +1,386 @@
+#include "io/capture/capture.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "io/base/clock.h"
+#include "io/base/redact.h"
+#include "io/capture/wire.h"
+#include "io/video/source_url.h"
+
+/* How long the process may take beyond the limits that its source has, to say by itself what is wrong. */
+#define GRACE_US INT64_C(2000000)
+/* How often a wait looks at options.stop. */
+#define STOP_MS 100
+#define CLOSE_US INT64_C(500000)
+enum { MOST_SIDE = 8192, MOST_LINES = 1000 };
+
+struct capture {
+    struct source *source;      /* in this process; NULL: in another */
+    const atomic_bool *stop;
+    char shown[256];            /* the URL, redacted */
+    struct capture_process process;
+    struct capture_memory control, own;
+    const struct capture_memory *memory;
+    bool copies;                /* the caller's pixels are not in shared memory */
+    size_t picture_size;
+    int64_t stall_us, period_us;        /* stall_us 0: it cannot stall */
+    int64_t last_pts_us;        /* -1: no picture yet */
+    struct source_stats stats;
+    bool ended;
+    int end;
+    struct error end_error;
+};
+
+static bool stopped(const struct capture *capture)
+{
+    return capture->stop && atomic_load_explicit(capture->stop, memory_order_relaxed);
+}
+
+static int end(struct capture *capture, int r, const struct error *err)
+{
+    capture->ended = true;
+    capture->end = r;
+    capture->end_error = *err;
+    return r;
+}
+
+/* ---- how the process ended -------------------------------------------------------------------------------------------- */
+
+/* Waits until the host has told how the process ended, for a second at most. */
+static bool read_exit(const struct capture *capture, struct capture_exit *ret)
+{
+    struct pollfd polled = {.fd = capture->process.pipe, .events = POLLIN};
+    int r;
+    while ((r = poll(&polled, 1, 1000)) < 0 && errno == EINTR)
+        ;
+    return r > 0 && read(capture->process.pipe, ret, sizeof *ret) == (ssize_t)sizeof *ret;
+}
+
+static int name_death(const struct capture *capture, struct error *err)
+{
+    struct capture_exit how;
+    if (!read_exit(capture, &how))
+        return error_set(err, -EIO, "%s: its process has ended", capture->shown);
+    if (how.end == CAPTURE_NOT_FORKED)
+        return error_set(err, -EAGAIN, "%s: no process of its own: %s", capture->shown, strerror(how.status));
+    if (how.end == CAPTURE_TOO_LONG)
+        return error_set(err, -EIO, "%s: its process took more processor time than its share, and was killed",
+                         capture->shown);
+    if (WIFEXITED(how.status))
+        return error_set(err, -EIO, "%s: its process has ended with status %d", capture->shown, WEXITSTATUS(how.status));
+    int number = WTERMSIG(how.status);
+    if (number == SIGSYS)
+        return error_set(err, -EIO, "%s: its process tried what it may not, and was killed (SIGSYS)", capture->shown);
+    if (number == SIGKILL)
+        return error_set(err, -EIO, "%s: its process was killed", capture->shown);
+    return error_set(err, -EIO, "%s: its process crashed (SIG%s)", capture->shown, sigabbrev_np(number));
+}
+
+/* ---- a request and its result ----------------------------------------------------------------------------------------- */
+
+static int broke(const struct capture *capture, const char *how, struct error *err)
+{
+    return error_set(err, -EPROTO, "%s: its process breaks the protocol: %s", capture->shown, how);
+}
+
+static int send_request(const struct capture *capture, const struct wire_request *request, struct error *err)
+{
+    static const size_t size = WIRE_MAX_REQUEST;
+    uint8_t small[256], *data = request->type == WIRE_OPEN ? malloc(size) : small;
+    if (!data)
+        return error_set(err, -ENOMEM, "out of memory");
+    int n = wire_encode_request(data, request), r = 0;
+    if (n < 0)
+        r = error_set(err, -EINVAL, "%s: the address is too long", capture->shown);
+    else if (send(capture->process.socket, data, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        r = errno == EAGAIN ? broke(capture, "it does not take requests", err) : name_death(capture, err);
+    if (request->type == WIRE_OPEN) {
+        explicit_bzero(data, size);     /* a password */
+        free(data);
+    }
+    return r;
+}
+
+/* Waits for a message. 1; negative: stopped, late or dead, with the cause in err. */
+static int wait_for_message(const struct capture *capture, int64_t deadline_us, struct error *err)
+{
+    for (;;) {
+        struct pollfd polled = {.fd = capture->process.socket, .events = POLLIN};
+        int n = poll(&polled, 1, STOP_MS);
+        if (stopped(capture))
+            return error_set(err, -EINTR, "%s: stopped", capture->shown);
+        if (n > 0)
+            return 1;
+        if (n < 0 && errno != EINTR)
+            return error_set(err, -errno, "%s: poll: %s", capture->shown, strerror(errno));
+        if (monotonic_us() > deadline_us)
+            return error_set(err, -ETIMEDOUT, "%s: no %s for %g s: its process hangs, and is killed", capture->shown,
+                             capture->stats.codec[0] ? "picture" : "answer", (double)capture->stall_us / 1e6);
+    }
+}
+
+/* The text is not the daemon's own: whatever looks like a password goes. */
+static void give_line(const struct wire_reply *reply)
+{
+    char text[2 * WIRE_MAX_TEXT];
+    redact(text, sizeof text, reply->text);
+    source_log(reply->priority, text);
+}
+
+/* Waits for the result of the request that was sent. 0: *ret is written; or a negative errno with the cause in err. */
+static int receive(const struct capture *capture, struct wire_reply *ret, int64_t deadline_us, struct error *err)
+{
+    for (int lines = 0;; lines++) {
+        uint8_t data[2048];
+        struct error cause;
+        assert(wire_reply_size() < sizeof data);
+        int r = wait_for_message(capture, deadline_us, err);
+        if (r < 0)
+            return r;
+        ssize_t n = recv(capture->process.socket, data, sizeof data, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0)
+            return name_death(capture, err);
+        if (wire_decode_reply(ret, data, (size_t)n, &cause) < 0)
+            return broke(capture, cause.text, err);
+        if (ret->type == WIRE_RESULT)
+            return 0;
+        if (lines == MOST_LINES)
+            return broke(capture, "it logs without end", err);
+        give_line(ret);
+    }
+}
+
+/* When a request has to be answered: after `stalls` time-outs and what the process needs to say so. */
+static int64_t deadline_after(const struct capture *capture, int stalls)
+{
+    int64_t wait_us = capture->stall_us > capture->period_us ? capture->stall_us : capture->period_us;
+    return capture->stall_us > 0 ? monotonic_us() + stalls * wait_us + GRACE_US : INT64_MAX;
+}
+
+/* Sends the request and waits for its result. 0: *reply is written; after an error nothing more is asked. */
+static int ask(struct capture *capture, const struct wire_request *request, int stalls, struct wire_reply *reply, struct error *err)
+{
+    int r = send_request(capture, request, err);
+    if (r == 0)
+        r = receive(capture, reply, deadline_after(capture, stalls), err);
+    if (r == 0 && reply->stats.frames_decoded < capture->stats.frames_decoded)
+        r = broke(capture, "it counts backwards", err);
+    if (r == 0)
+        capture->stats = reply->stats;
+    return r;
+}
+
+/* The error of the reply, for err. */
+static int failed(const struct capture *capture, const struct wire_reply *reply, struct error *err)
+{
+    char text[2 * WIRE_MAX_TEXT];
+    if (reply->result == -EINTR && !stopped(capture))
+        return broke(capture, "it says that it was stopped", err);
+    redact(text, sizeof text, reply->text);
+    return error_set(err, reply->result, "%s", text);
+}
+
+/* ---- the calls of a source -------------------------------------------------------------------------------------------- */
+
+static int fork_process(struct capture *capture, const struct capture_options *options, struct error *err)
+{
+    int threads = options->source.decoder_threads > 0 ? options->source.decoder_threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int r = capture_memory_open(&capture->control, sizeof(struct capture_control));
+    if (r == 0 && !options->memory) {
+        r = capture_memory_open(&capture->own, (size_t)MOST_SIDE * MOST_SIDE);
+        capture->copies = true;
+    }
+    if (r < 0)
+        return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+    capture->memory = options->memory ? options->memory : &capture->own;
+    r = capture_host_fork(options->host, &capture->process, &capture->control, capture->memory, 100 * (threads > 0 ? threads : 1),
+                          err);
+    return r < 0 ? error_prefix(err, r, "%s", capture->shown) : 0;
+}
+
+/* Has the process open the source. */
+static int open_there(struct capture *capture, const char *url, const struct capture_options *options, struct error *err)
+{
+    struct wire_reply reply;
+    struct wire_request request = {.type = WIRE_OPEN,
+                                   .url = url,
+                                   .name = options->name,
+                                   .options = options->source,
+                                   .memory_size = capture->memory->size,
+                                   .memory_mib = options->memory_mib > 0 ? options->memory_mib : CAPTURE_MEMORY_MIB};
+    int r = ask(capture, &request, 1, &reply, err);
+    if (r == 0 && reply.result != 0)
+        r = reply.result > 0 ? broke(capture, "a result that does not fit", err) : failed(capture, &reply, err);
+    return r;
+}
+
+int capture_open(struct capture **ret, const char *url, const struct capture_options *options, struct error *err)
+{
+    struct capture *capture = calloc(1, sizeof *capture);
+    if (!capture)
+        return error_set(err, -ENOMEM, "out of memory");
+    *capture = (struct capture){.stop = options->source.stop, .last_pts_us = -1, .process = {.socket = -1, .pipe = -1},
+                                .picture_size = (size_t)options->source.width * (size_t)options->source.height};
+    redact(capture->shown, sizeof capture->shown, url);
+    int r;
+    if (!options->host) {
+        r = source_open(&capture->source, url, &options->source, err);
+    } else {
+        if (source_kind(url) != SOURCE_FILE || options->files_stall)
+            capture->stall_us = INT64_C(1000) * options->source.stall_timeout_ms;
+        if (options->source.fps > 0)
+            capture->period_us = options->source.fps > 1e-3 ? (int64_t)(2e6 / options->source.fps) : INT64_C(2000000000);
+        r = fork_process(capture, options, err);
+        if (r == 0)
+            r = open_there(capture, url, options, err);
+    }
+    if (r < 0)
+        capture_close(capture);
+    else
+        *ret = capture;
+    return r;
+}
+
+/* Tells the process to close its source, and gives it a moment for a server's goodbye. The host kills it afterwards. */
+static void end_process(struct capture *capture)
+{
+    struct error ignored;
+    struct pollfd polled = {.fd = capture->process.pipe, .events = POLLIN};
+    int64_t until_us = monotonic_us() + CLOSE_US, left_us;
+    struct capture_control *control = (struct capture_control *)capture->control.bytes;
+    atomic_store(&control->stop, true);
+    bool told = (!capture->ended || capture->end == 0 || capture->end == -EINTR) &&
+                send_request(capture, &(struct wire_request){.type = WIRE_CLOSE}, &ignored) == 0;
+    while (told && (left_us = until_us - monotonic_us()) > 0 && poll(&polled, 1, (int)(left_us / 1000) + 1) < 0 && errno == EINTR)
+        ;
+    close(capture->process.socket);
+    close(capture->process.pipe);
+}
+
+void capture_close(struct capture *capture)
+{
+    if (!capture)
+        return;
+    source_close(capture->source);
+    if (capture->process.socket >= 0)
+        end_process(capture);
+    capture_memory_close(&capture->control);
+    capture_memory_close(&capture->own);
+    free(capture);
+}
+
+int capture_peek(struct capture *capture, int *width, int *height, struct error *err)
+{
+    struct wire_reply reply;
+    struct error cause = {""};
+    if (capture->source)
+        return source_peek(capture->source, width, height, err);
+    if (!capture->ended) {
+        int r = ask(capture, &(struct wire_request){.type = WIRE_PEEK}, SOURCE_PICTURE_STALLS, &reply, &cause);
+        if (r == 0)
+            r = reply.result < 0 ? failed(capture, &reply, &cause) : reply.result;
+        if (r == 1 && reply.width == 0)
+            r = broke(capture, "a picture without a size", &cause);
+        if (r == 1) {
+            *width = reply.width;
+            *height = reply.height;
+            return 1;
+        }
+        end(capture, r, &cause);
+    }
+    if (err && capture->end < 0)
+        *err = capture->end_error;
+    return capture->end;
+}
+
+int capture_resize(struct capture *capture, int width, int height, struct error *err)
+{
+    struct wire_reply reply;
+    struct error cause = {""};
+    if (capture->source)
+        return source_resize(capture->source, width, height, err);
+    if (capture->ended)
+        return error_set(err, capture->end < 0 ? capture->end : -EIO, "%s: it has ended", capture->shown);
+    int r = width < 1 || height < 1 || width > MOST_SIDE || height > MOST_SIDE
+                ? error_set(&cause, -EINVAL, "%s: expected a picture size from 1x1 to %dx%d, got %dx%d", capture->shown, MOST_SIDE,
+                            MOST_SIDE, width, height)
+                : 0;
+    if (r == 0) {
+        r = ask(capture, &(struct wire_request){.type = WIRE_RESIZE, .width = width, .height = height}, 1, &reply, &cause);
+        if (r < 0)
+            end(capture, r, &cause);
+        else if (reply.result < 0)
+            r = failed(capture, &reply, &cause);
+    }
+    if (r == 0)
+        capture->picture_size = (size_t)width * (size_t)height;
+    else if (err)
+        *err = cause;
+    return r;
+}
+
+/* What is wrong with a picture that the process says it has written; NULL: nothing. */
+static const char *fault_of_picture(const struct capture *capture, const struct source_frame *frame)
+{
+    bool first = capture->last_pts_us < 0;
+    if (first ? frame->pts_us != 0 : frame->pts_us <= capture->last_pts_us)
+        return "a time that does not rise";
+    return first && frame->gap ? "a break before the first picture" : NULL;
+}
+
+static int read_there(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err)
+{
+    struct wire_reply reply;
+    size_t offset = capture->copies ? 0 : (size_t)(pixels - capture->memory->bytes);
+    assert(capture->picture_size > 0 && offset <= capture->memory->size - capture->picture_size);
+    int r = ask(capture, &(struct wire_request){.type = WIRE_READ, .offset = offset},
+                capture->last_pts_us < 0 ? SOURCE_PICTURE_STALLS : 1, &reply, err);
+    if (r == 0)
+        r = reply.result < 0 ? failed(capture, &reply, err) : reply.result;
+    if (r <= 0)
+        return r;
+    const char *fault = fault_of_picture(capture, &reply.frame);
+    if (fault)
+        return broke(capture, fault, err);
+    if (capture->copies)
+        memcpy(pixels, capture->own.bytes, capture->picture_size);
+    capture->last_pts_us = reply.frame.pts_us;
+    *frame = reply.frame;
+    return 1;
+}
+
+int capture_read(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err)
+{
+    if (capture->source)
+        return source_read(capture->source, pixels, frame, err);
+    if (!capture->ended) {
+        struct error cause = {""};
+        int r = read_there(capture, pixels, frame, &cause);
+        if (r == 1)
+            return 1;
+        end(capture, r, &cause);
+    }
+    if (err && capture->end < 0)
+        *err = capture->end_error;
+    return capture->end;
+}
+
+void capture_stats(const struct capture *capture, struct source_stats *ret)
+{
+    if (capture->source)
+        source_stats(capture->source, ret);
+    else
+        *ret = capture->stats;
+}

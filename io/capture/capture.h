@@ -1,0 +1,45 @@
+/* A source of gray pictures (io/video/source.h) that is read by a process of its own, with least rights (io/capture/sandbox.h):
+ * whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are those of source_open() and so
+ * on. Pictures are written in place, into memory that both processes share.
+ *
+ * What the process answers is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol, takes
+ * more memory or more processor time than it may, is an error of the source, with the cause; the caller opens it anew.
+ *
+ * Without a host the source is read in this process. The tap of struct source_options is for that alone.
+ *
+ * One thread owns a capture; any thread may set options.source.stop. Never logs; FFmpeg's lines go where source_set_log() says. */
+#ifndef MEMAED_IO_CAPTURE_CAPTURE_H
+#define MEMAED_IO_CAPTURE_CAPTURE_H
+
+#include "core/error.h"
+#include "io/capture/host.h"
+#include "io/capture/memory.h"
+#include "io/video/source.h"
+
+struct capture;
+
+enum { CAPTURE_MEMORY_MIB = 512 };
+
+struct capture_options {
+    struct source_options source;
+    struct capture_host *host;          /* forks the process; NULL: the source is read in this one. Borrowed until close */
+    /* The rest is for a process of its own. */
+    const struct capture_memory *memory;        /* where capture_read() has its pictures written; borrowed until close. NULL: memory
+                                         * of its own, of which each picture is copied */
+    const char *name;                   /* of the camera, for the process's own name; NULL: none */
+    int memory_mib;                     /* that the process may add to what it shares with its host; 0: CAPTURE_MEMORY_MIB */
+    bool files_stall;                   /* the stall time-out is for files, too */
+};
+
+/* As source_open(), and -EPROTO, -EIO or -ETIMEDOUT of a process that breaks the protocol, dies or hangs. */
+int capture_open(struct capture **ret, const char *url, const struct capture_options *options, struct error *err);
+/* As source_close(). A process that has not ended after half a second is killed. */
+void capture_close(struct capture *capture);
+
+int capture_peek(struct capture *capture, int *width, int *height, struct error *err);
+int capture_resize(struct capture *capture, int width, int height, struct error *err);
+/* pixels lie in options.memory where that was given. */
+int capture_read(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err);
+void capture_stats(const struct capture *capture, struct source_stats *ret);
+
+#endif

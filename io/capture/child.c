@@ -1,0 +1,152 @@
+#include "io/capture/child.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "io/capture/host.h"
+#include "io/capture/memory.h"
+#include "io/capture/sandbox.h"
+#include "io/capture/wire.h"
+#include "io/video/source.h"
+#include "io/video/source_url.h"
+
+struct child {
+    int socket;
+    struct capture_memory control, pictures;
+    struct source *source;
+    char *tls_ca_file, *tls_host;       /* of the source's options, which borrow them */
+    size_t picture_size;        /* bytes of a picture; 0: not known yet */
+};
+
+static int log_socket;
+
+/* Sends a line of FFmpeg's log. A reader that is gone is noticed with the next result. */
+static void send_line(int priority, const char *camera, const char *text)
+{
+    struct wire_reply reply = {.type = WIRE_LOG, .priority = priority};
+    (void)camera;
+    snprintf(reply.text, sizeof reply.text, "%s", text);
+    wire_send_reply(log_socket, &reply);
+}
+
+/* The file or folder that a source reads; "": none. */
+static void file_of(char *ret, size_t size, const char *url)
+{
+    ret[0] = '\0';
+    if (source_kind(url) != SOURCE_FILE)
+        return;
+    snprintf(ret, size, "%s", source_path(url));
+    if (source_is_pattern(ret)) {
+        char *folder = dirname(ret);
+        memmove(ret, folder, strlen(folder) + 1);
+    }
+}
+
+static int enter_sandbox(const struct wire_request *request, struct error *err)
+{
+    char file[4096];
+    file_of(file, sizeof file, request->url);
+    const struct sandbox_options options = {.network = source_kind(request->url) != SOURCE_FILE || source_is_live(request->url),
+                                            .paths = {*file ? file : NULL, request->options.tls_ca_file},
+                                            .memory_bytes = (size_t)request->memory_mib << 20};
+    struct error cause;
+    int r = sandbox_enter(&options, &cause);
+    return r < 0 ? error_set(err, r, "its process cannot give up its rights (isolation: thread does without): %s", cause.text)
+                 : 0;
+}
+
+static int open_source(struct child *child, const struct wire_request *request, struct error *err)
+{
+    if (child->source)
+        return error_set(err, -EPROTO, "opened twice");
+    char name[16];
+    snprintf(name, sizeof name, "cam-%s", request->name ? request->name : "");
+    prctl(PR_SET_NAME, request->name ? name : "capture", 0, 0, 0);
+    int r = enter_sandbox(request, err);
+    if (r < 0)
+        return r;
+    const struct capture_control *control = (const struct capture_control *)child->control.bytes;
+    struct source_options options = request->options;
+    options.stop = &control->stop;
+    child->tls_ca_file = options.tls_ca_file ? strdup(options.tls_ca_file) : NULL;
+    child->tls_host = options.tls_host ? strdup(options.tls_host) : NULL;
+    if ((options.tls_ca_file && !child->tls_ca_file) || (options.tls_host && !child->tls_host))
+        return error_set(err, -ENOMEM, "out of memory");
+    options.tls_ca_file = child->tls_ca_file;
+    options.tls_host = child->tls_host;
+    child->picture_size = (size_t)options.width * (size_t)options.height;
+    return source_open(&child->source, request->url, &options, err);
+}
+
+static int read_picture(struct child *child, size_t offset, struct wire_reply *reply, struct error *err)
+{
+    if (child->picture_size == 0 || child->picture_size > child->pictures.size ||
+        offset > child->pictures.size - child->picture_size)
+        return error_set(err, -EINVAL, "a picture beyond the memory for it");
+    return source_read(child->source, child->pictures.bytes + offset, &reply->frame, err);
+}
+
+/* Does what was asked, and answers. false: the process is to end. */
+static bool answer(struct child *child, const struct wire_request *request)
+{
+    struct wire_reply reply = {.type = WIRE_RESULT};
+    struct error err = {""};
+    if (request->type == WIRE_CLOSE || (request->type != WIRE_OPEN && !child->source))
+        return false;
+    switch (request->type) {
+    case WIRE_OPEN:
+        reply.result = open_source(child, request, &err);
+        break;
+    case WIRE_PEEK:
+        reply.result = source_peek(child->source, &reply.width, &reply.height, &err);
+        break;
+    case WIRE_RESIZE:
+        reply.result = source_resize(child->source, request->width, request->height, &err);
+        if (reply.result == 0)
+            child->picture_size = (size_t)request->width * (size_t)request->height;
+        break;
+    default:
+        reply.result = read_picture(child, request->offset, &reply, &err);
+    }
+    if (child->source)
+        source_stats(child->source, &reply.stats);
+    if (reply.result <= 0)
+        memcpy(reply.text, err.text, sizeof err.text);
+    return wire_send_reply(child->socket, &reply) == 0 && child->source != NULL;
+}
+
+int capture_child_main(int socket, int control_fd, int pictures_fd, size_t pictures_size)
+{
+    struct child child = {.socket = socket};
+    int status = 0;
+    uint8_t *data = malloc(WIRE_MAX_REQUEST);
+    if (!data || capture_memory_map(&child.control, control_fd, sizeof(struct capture_control)) < 0 ||
+        capture_memory_map(&child.pictures, pictures_fd, pictures_size) < 0)
+        return CHILD_NO_START;
+    log_socket = socket;
+    source_set_log(send_line);
+    for (bool more = true; more;) {
+        struct wire_request request;
+        ssize_t n = recv(socket, data, WIRE_MAX_REQUEST, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        more = n > 0;
+        if (more && wire_decode_request(&request, data, (size_t)n) < 0) {
+            status = CHILD_NOT_UNDERSTOOD;
+            break;
+        }
+        more = more && answer(&child, &request);
+        explicit_bzero(data, WIRE_MAX_REQUEST);         /* a password */
+    }
+    source_close(child.source);
+    free(child.tls_ca_file);
+    free(child.tls_host);
+    free(data);
+    return status;
+}

@@ -1,0 +1,34 @@
+/* Takes rights away from the calling process, for good: it can afterwards read what it was given, talk to the network if that is
+ * what it is for, and nothing else. It has no way to start a program or a process, to write or name a file, to signal or watch
+ * another process, to listen for connections, or to make memory that is written executable.
+ *
+ * Four layers: no new privileges and no core dumps; limits of resources (RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_FSIZE); Landlock, where
+ * the kernel has it, for the files that may be read; a filter of system calls (seccomp) that allows a list. A system call that
+ * such a process never makes ends it by SIGSYS; others that are not on the list fail with EPERM.
+ *
+ * Builds with sanitizers have no RLIMIT_AS, because their shadow memory takes terabytes of addresses. */
+#ifndef MEMAED_IO_CAPTURE_SANDBOX_H
+#define MEMAED_IO_CAPTURE_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/error.h"
+
+enum { SANDBOX_MAX_PATHS = 4 };
+
+struct sandbox_options {
+    bool network;               /* IPv4 and IPv6 as a client, and the system's files for names and certificates */
+    const char *paths[SANDBOX_MAX_PATHS];       /* files, or folders with all below, that may be read; NULL: none. One that does
+                                 * not exist is left out. */
+    size_t memory_bytes;        /* of addresses beyond those of now; 0: any */
+};
+
+/* To be called by the only thread of a process. 0; -errno with the cause in err, and some rights may be gone: the process must
+ * end. */
+int sandbox_enter(const struct sandbox_options *options, struct error *err);
+
+/* The version of the kernel's Landlock; 0: it has none, or none that is switched on. Any thread. */
+int sandbox_landlock(void);
+
+#endif

@@ -1,0 +1,73 @@
+/* The messages between the daemon and the process of one source. Both are the same program, so numbers cross as they are in
+ * memory. A message is one packet of a socket that keeps their borders (SOCK_SEQPACKET).
+ *
+ * The daemon sends a request, beginning with WIRE_OPEN, and the process answers each with one WIRE_RESULT, after any number of
+ * WIRE_LOG. The process may be in an attacker's hands: wire_decode_reply() takes nothing for granted, and gives nothing on that
+ * is out of range. Which reply follows which request is checked by the reader (io/capture/capture.c).
+ *
+ * A later message may carry more beside pictures: a packet or a colour picture, for a consumer like struct source_tap. It would
+ * be another type here, and its bytes would lie in shared memory, as those of pictures do.
+ *
+ * Pure; any thread. */
+#ifndef MEMAED_IO_CAPTURE_WIRE_H
+#define MEMAED_IO_CAPTURE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "io/video/source.h"
+
+enum {
+    WIRE_MAX_REQUEST = 65536,   /* bytes of a request */
+    WIRE_MAX_TEXT = 1024,       /* bytes of a text in a reply, with its end */
+};
+
+enum wire_type {
+    WIRE_OPEN = 1,              /* source_open() */
+    WIRE_PEEK,                  /* source_peek() */
+    WIRE_RESIZE,                /* source_resize() */
+    WIRE_READ,                  /* source_read(), to an offset of the shared memory */
+    WIRE_CLOSE,                 /* source_close(); there is no reply, the process ends */
+    WIRE_RESULT,                /* of the request */
+    WIRE_LOG,                   /* a line of FFmpeg's log */
+};
+
+/* A request. Texts are borrowed: from the caller of wire_encode_request(), or from the bytes that wire_decode_request() read. */
+struct wire_request {
+    enum wire_type type;
+    /* WIRE_OPEN */
+    const char *url, *name;     /* name: of the camera, for the process's own name */
+    struct source_options options;      /* all but stop and tap */
+    size_t memory_size;         /* bytes of the shared memory for pictures */
+    int memory_mib;             /* address space that the process may add */
+    /* WIRE_RESIZE */
+    int width, height;
+    /* WIRE_READ */
+    size_t offset;              /* of the picture in the shared memory */
+};
+
+struct wire_reply {
+    enum wire_type type;        /* WIRE_RESULT or WIRE_LOG */
+    int result;                 /* what the call returned: -4095 to 1 */
+    int priority;               /* of WIRE_LOG, as in syslog(3) */
+    int width, height;          /* of WIRE_PEEK with result 1: 1 to 65535 */
+    struct source_frame frame;  /* of WIRE_READ with result 1; pts_us 0 to 2^62 */
+    struct source_stats stats;  /* of WIRE_RESULT; its codec is printable */
+    char text[WIRE_MAX_TEXT];   /* the error's, or the line; printable */
+};
+
+/* Writes the request into data [WIRE_MAX_REQUEST]. The number of bytes; -E2BIG: its texts are too long. */
+int wire_encode_request(uint8_t *data, const struct wire_request *request);
+/* 0, or -EPROTO: the bytes are no request. data must outlive ret's texts. */
+int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t size);
+
+/* Sends the reply to fd. 0 or -errno. */
+int wire_send_reply(int fd, const struct wire_reply *reply);
+/* The bytes of the largest reply. */
+size_t wire_reply_size(void);
+/* 0; -EPROTO with the cause in err: the bytes are no reply. */
+int wire_decode_reply(struct wire_reply *ret, const void *data, size_t size, struct error *err);
+
+#endif

@@ -1,0 +1,324 @@
+/* A process that somebody has taken over: this program's source_open() and source_read() replace those of the library, and run in
+ * the real process, with the real sandbox. Whatever they do is an error of the source, or harmless. */
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/rng.h"
+#include "io/base/clock.h"
+#include "io/capture/capture.h"
+#include "io/capture/wire.h"
+#include "tests/suite.h"
+
+enum { WIDTH = 32, HEIGHT = 24, SIZE = WIDTH * HEIGHT };
+
+/* ---- the hostile source ----------------------------------------------------------------------------------------------- */
+
+struct source {
+    char url[128];
+    int reads;
+};
+
+/* The process does not know which of its descriptors is the socket to the daemon, so it tries all. */
+static void send_to_all(const void *data, size_t size)
+{
+    for (int fd = 3; fd < 128; fd++)
+        send(fd, data, size, MSG_NOSIGNAL);
+}
+
+static void reply_to_all(const struct wire_reply *reply)
+{
+    for (int fd = 3; fd < 128; fd++)
+        wire_send_reply(fd, reply);
+}
+
+static _Noreturn void spin(void)
+{
+    for (volatile uint64_t n = 0;; n++)
+        ;
+}
+
+static void eat_memory(void)
+{
+    for (;;) {
+        char *p = malloc(1 << 20);
+        if (!p)
+            abort();
+        memset(p, 1, 1 << 20);
+    }
+}
+
+static void send_garbage(void)
+{
+    uint8_t data[2048];
+    struct rng rng;
+    rng_seed(&rng, 7);
+    for (int i = 0; i < 100; i++) {
+        for (size_t k = 0; k < sizeof data; k++)
+            data[k] = (uint8_t)rng_below(&rng, 256);
+        send_to_all(data, 1 + rng_below(&rng, sizeof data));
+    }
+}
+
+/* A reply that is right but for what `what` says. */
+static void lie(const char *what)
+{
+    struct wire_reply reply = {.type = WIRE_RESULT, .result = 1, .frame = {.pts_us = 40000},
+                               .stats = {.frames_decoded = 2, .width = 64, .height = 48, .codec = "h264"}};
+    if (strcmp(what, "past") == 0)
+        reply.frame.pts_us = 0;
+    else if (strcmp(what, "far") == 0)
+        reply.frame.pts_us = INT64_MAX;
+    else if (strcmp(what, "negative") == 0)
+        reply.frame.pts_us = -1;
+    else if (strcmp(what, "cause") == 0)
+        reply.frame = (struct source_frame){.pts_us = 40000, .gap = true, .cause = (enum source_break)77};
+    else if (strcmp(what, "rate") == 0)
+        reply.stats.fps_in = NAN;
+    else if (strcmp(what, "size") == 0)
+        reply.stats.width = 1 << 30;
+    else if (strcmp(what, "counts") == 0)
+        reply.stats.frames_corrupt = 5;
+    else if (strcmp(what, "backwards") == 0)
+        reply.stats.frames_decoded = 0;
+    else if (strcmp(what, "codec") == 0)
+        memset(reply.stats.codec, 'x', sizeof reply.stats.codec);
+    else if (strcmp(what, "result") == 0)
+        reply.result = 2;
+    else if (strcmp(what, "interrupted") == 0)
+        reply.result = -EINTR;
+    else if (strcmp(what, "text") == 0)
+        reply = (struct wire_reply){.type = WIRE_RESULT, .result = -EIO, .stats = reply.stats,
+                                    .text = "rtsp://u:secret@h/\033[2J\nevent=forged"};
+    reply_to_all(&reply);
+    sleep(60);
+}
+
+int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err)
+{
+    (void)options, (void)err;
+    *ret = calloc(1, sizeof **ret);
+    snprintf((*ret)->url, sizeof (*ret)->url, "%s", url);
+    return 0;
+}
+
+int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err)
+{
+    const char *what = source->url;
+    if (source->reads++ == 0) {
+        memset(pixels, 7, SIZE);
+        *frame = (struct source_frame){0};
+        return 1;
+    }
+    if (strcmp(what, "eat") == 0) {
+        eat_memory();
+    } else if (strcmp(what, "garbage") == 0) {
+        send_garbage();
+    } else if (strcmp(what, "exec") == 0) {
+        execl("/bin/true", "true", NULL);
+    } else if (strcmp(what, "exit") == 0) {
+        _exit(3);
+    } else if (strcmp(what, "hang") == 0) {
+        spin();
+    } else if (strcmp(what, "flood") == 0) {
+        for (;;)
+            reply_to_all(&(struct wire_reply){.type = WIRE_LOG, .priority = 4, .text = "again"});
+    } else if (strcmp(what, "memory") == 0) {
+        memset(pixels, 0xff, 1 << 20);          /* all of the shared memory */
+        *frame = (struct source_frame){.pts_us = source->reads * 40000};
+        return source->reads < 100 ? 1 : 0;
+    } else {
+        lie(what);
+    }
+    return error_set(err, -EIO, "the end");
+}
+
+void source_close(struct source *source) { free(source); }
+
+void source_stats(const struct source *source, struct source_stats *ret)
+{
+    *ret = (struct source_stats){.frames_decoded = (uint64_t)source->reads, .codec = "h264"};
+}
+
+int source_peek(struct source *source, int *width, int *height, struct error *err)
+{
+    (void)source, (void)width, (void)height;
+    return error_set(err, -EIO, "not here");
+}
+
+int source_resize(struct source *source, int width, int height, struct error *err)
+{
+    (void)source, (void)width, (void)height;
+    return error_set(err, -EIO, "not here");
+}
+
+void source_set_log(void (*handler)(int priority, const char *camera, const char *text)) { (void)handler; }
+
+static int lines;
+
+void source_log(int priority, const char *text)
+{
+    (void)priority, (void)text;
+    lines++;
+}
+
+/* ---- the daemon's side ------------------------------------------------------------------------------------------------ */
+
+static struct capture_host *host;
+
+static void setup(void)
+{
+    struct error err = {""};
+    ck_assert_msg(capture_host_open(&host, &err) == 0, "%s", err.text);
+}
+
+static void teardown(void)
+{
+    capture_host_close(host);
+}
+
+struct hostile {
+    const char *what, *cause;
+    int code;
+};
+
+static const struct hostile all[] = {
+    {"eat", "its process crashed (SIGABRT)", -EIO},
+    {"garbage", "its process breaks the protocol", -EPROTO},
+    {"exec", "its process tried what it may not, and was killed (SIGSYS)", -EIO},
+    {"exit", "its process has ended with status 3", -EIO},
+    {"hang", "no picture for 1 s: its process hangs, and is killed", -ETIMEDOUT},
+    {"flood", "breaks the protocol: it logs without end", -EPROTO},
+    {"past", "breaks the protocol: a time that does not rise", -EPROTO},
+    {"far", "breaks the protocol: a time out of range", -EPROTO},
+    {"negative", "breaks the protocol: a time out of range", -EPROTO},
+    {"cause", "breaks the protocol: an unknown break", -EPROTO},
+    {"rate", "breaks the protocol: a rate out of range", -EPROTO},
+    {"size", "breaks the protocol: a picture size out of range", -EPROTO},
+    {"counts", "breaks the protocol: impossible counts", -EPROTO},
+    {"backwards", "breaks the protocol: it counts backwards", -EPROTO},
+    {"codec", "breaks the protocol: a codec's name without an end", -EPROTO},
+    {"result", "breaks the protocol: a result out of range", -EPROTO},
+    {"interrupted", "breaks the protocol: it says that it was stopped", -EPROTO},
+};
+
+static struct capture *open_hostile(const char *what, const struct capture_memory *memory)
+{
+    struct capture *capture = NULL;
+    struct error err = {""};
+    struct capture_options options = {
+        .source = {.width = WIDTH, .height = HEIGHT, .decoder_threads = 1,
+                   .stall_timeout_ms = 1000},
+        .host = host, .memory = memory, .memory_mib = 64, .files_stall = true};
+    ck_assert_msg(capture_open(&capture, what, &options, &err) == 0, "%s", err.text);
+    return capture;
+}
+
+START_TEST(is_an_error_of_the_source)
+{
+    const struct hostile *h = &all[_i];
+    static uint8_t pixels[SIZE];
+    struct source_frame frame;
+    struct error err = {""};
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+    if (strcmp(h->what, "eat") == 0) {
+        puts("SKIP eat: a build with sanitizers has no RLIMIT_AS");
+        return;
+    }
+#endif
+    struct capture *capture = open_hostile(h->what, NULL);
+    ck_assert_int_eq(capture_read(capture, pixels, &frame, &err), 1);
+    ck_assert_int_eq(pixels[SIZE - 1], 7);
+    int r = capture_read(capture, pixels, &frame, &err);
+    ck_assert_msg(r == h->code && strstr(err.text, h->cause), "%s: %d %s", h->what, r, err.text);
+    capture_close(capture);
+}
+END_TEST
+
+START_TEST(texts_are_made_harmless)
+{
+    static uint8_t pixels[SIZE];
+    struct source_frame frame;
+    struct error err = {""};
+    struct capture *capture = open_hostile("text", NULL);
+    ck_assert_int_eq(capture_read(capture, pixels, &frame, &err), 1);
+    ck_assert_int_eq(capture_read(capture, pixels, &frame, &err), -EIO);
+    ck_assert_ptr_null(strstr(err.text, "secret"));
+    ck_assert_ptr_null(strchr(err.text, '\033'));
+    ck_assert_ptr_null(strchr(err.text, '\n'));
+    ck_assert_ptr_nonnull(strstr(err.text, "@h/"));
+    capture_close(capture);
+}
+END_TEST
+
+/* The process may write whatever it likes to the shared memory, whenever it likes, and nowhere else. */
+START_TEST(shared_memory_is_only_pictures)
+{
+    struct capture_memory memory;
+    struct source_frame frame;
+    struct error err = {""};
+    int n = 0;
+    ck_assert_int_eq(capture_memory_open(&memory, 1 << 20), 0);
+    struct capture *capture = open_hostile("memory", &memory);
+    while (capture_read(capture, memory.bytes, &frame, &err) == 1)
+        n++;
+    ck_assert_int_gt(n, 10);
+    capture_close(capture);
+    capture_memory_close(&memory);
+}
+END_TEST
+
+/* Sends a request to the process, without io/capture/capture.h. */
+static void request(const struct capture_process *process, const struct wire_request *what)
+{
+    static uint8_t data[WIRE_MAX_REQUEST];
+    int n = wire_encode_request(data, what);
+    ck_assert_int_gt(n, 0);
+    ck_assert_int_eq(send(process->socket, data, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+/* One that computes is killed once it has taken ten seconds more than its share: here, a hundredth of a core. */
+START_TEST(processor_time_is_bounded)
+{
+    struct capture_memory control, pictures;
+    struct capture_process process;
+    struct capture_exit how = {0};
+    struct error err = {""};
+    ck_assert_int_eq(capture_memory_open(&control, sizeof(struct capture_control)), 0);
+    ck_assert_int_eq(capture_memory_open(&pictures, 1 << 20), 0);
+    ck_assert_msg(capture_host_fork(host, &process, &control, &pictures, 1, &err) == 0, "%s", err.text);
+    request(&process, &(struct wire_request){.type = WIRE_OPEN, .url = "hang", .options = {.width = WIDTH, .height = HEIGHT}});
+    for (int i = 0; i < 2; i++)
+        request(&process, &(struct wire_request){.type = WIRE_READ});
+    ck_assert_int_eq(poll(&(struct pollfd){.fd = process.pipe, .events = POLLIN}, 1, 120000), 1);
+    ck_assert_int_eq(read(process.pipe, &how, sizeof how), sizeof how);
+    ck_assert_int_eq(how.end, CAPTURE_TOO_LONG);
+    close(process.pipe);
+    close(process.socket);
+    capture_memory_close(&control);
+    capture_memory_close(&pictures);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (capture_host_is_asked(argc, argv))
+        return capture_host_main();
+    TCase *tc = tcase_create("hostile");
+    tcase_set_timeout(tc, 180);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, is_an_error_of_the_source, 0, sizeof all / sizeof *all);
+    tcase_add_test(tc, texts_are_made_harmless);
+    tcase_add_test(tc, shared_memory_is_only_pictures);
+    tcase_add_test(tc, processor_time_is_bounded);
+    Suite *suite = suite_create("hostile");
+    suite_add_tcase(suite, tc);
+    return suite_run(suite);
+}
