@@ -44,6 +44,7 @@ struct view_camera {
     char name[RECORD_NAME_SIZE];
     enum view_camera_state state;
     bool is_tls, tls_verified;          /* the source goes by TLS; its certificate is verified */
+    bool isolated;                      /* read by a process of its own; else by a thread of the daemon */
     char reason[512];                   /* why it is lost or has stopped, redacted; else empty */
     double fps_in;                      /* frames a second that the stream gives, over its last frames; 0: unknown */
     enum view_time time;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/isolation.h"
 #include "daemon/base/ffmpeg_log.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
@@ -25,6 +26,7 @@ struct calibrate {
     double fps, alerts_a_day;
     int windows, threads, max_memory_mib, max_disk_mib;
     bool add;
+    enum isolation isolation;
 };
 
 /* The footage of a calibration, all of it in one struct footage: kept is what the old calibration was measured on (--add), rest
@@ -137,7 +139,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
     const struct footage_options options = {
         .width = arch->width, .height = arch->height, .max_bytes = (size_t)o->max_memory_mib << 20, .path = path,
         .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped, .fits = fits_model, .arg = &file.model->arch,
-        .warned = inputs_log_warned,
+        .warned = inputs_log_warned, .host = isolation_host(), .memory_mib = ISOLATION_FOOTAGE_MIB,
         .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0,
     };
     if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0 ||
@@ -206,6 +208,7 @@ static const struct command_option calibrate_options[] = {
      .help = "Memory for decoded footage. The rest goes to a compressed file beside the output (default: 4096)."},
     {"max-disk", 0, OPTION_INT(struct calibrate, max_disk_mib, 1, 1 << 30), .argument = "MIB",
      .help = "How large that file may get (default: 65536)."},
+    {"isolation", 0, OPTION_CHOICE(struct calibrate, isolation, isolation_names), .help = isolation_help},
     {0},
 };
 
@@ -218,7 +221,11 @@ static int command_calibrate(int argc, char **argv)
     if (command_parse(&calibrate_command, &o, argc, argv, &status)) {
         log_open(LOG_INFO);
         ffmpeg_log_events();
-        status = calibrate(&o, &err) < 0 ? command_failed(&calibrate_command, &err) : 0;
+        int r = isolation_open(o.isolation, &err);
+        if (r == 0)
+            r = calibrate(&o, &err);
+        status = r < 0 ? command_failed(&calibrate_command, &err) : 0;
+        isolation_close();
     }
     command_clear(&calibrate_command, &o);
     return status;

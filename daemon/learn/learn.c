@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/base/isolation.h"
 #include "daemon/base/ffmpeg_log.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
@@ -44,6 +45,7 @@ struct learn {
     int steps, seed, threads, batch, max_memory_mib, max_disk_mib;
     double checkpoint_s;
     bool resume, low_priority;
+    enum isolation isolation;
 };
 
 static atomic_bool stop;        /* set by SIGINT and SIGTERM; a second signal ends the process at once */
@@ -177,7 +179,8 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
                                             .fit = fit_size, .arg = arch, .fps = o->fps,
                                             .max_bytes = (size_t)o->max_memory_mib << 20, .path = o->kept, .keep = o->camera,
                                             .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped,
-                                            .warned = inputs_log_warned,
+                                            .warned = inputs_log_warned, .host = isolation_host(),
+                                            .memory_mib = ISOLATION_FOOTAGE_MIB,
                                             .stop = &stop};
     struct footage *footage = NULL;
     int r = 0;
@@ -427,8 +430,9 @@ static int run(struct learn *o)
             return 1;
     }
     if (r < 0 || (config && (r = choose_camera(o, config, &err)) < 0) || (r = name_files(o, &err)) < 0 ||
-        (r = learn(o, &err)) < 0)
+        (r = isolation_open(config && config->in_thread ? ISOLATION_THREAD : o->isolation, &err)) < 0 || (r = learn(o, &err)) < 0)
         command_failed(&learn_command, &err);
+    isolation_close();
     free(o->checkpoint);
     free(o->kept);
     config_unref(config);
@@ -493,6 +497,7 @@ static const struct command_option learn_options[] = {
              "footage: one in 24 times that footage, if that is more."},
     {"threads", 0, OPTION_INT(struct learn, threads, 1, PARALLEL_THREADS_MAX), .argument = "N", .section = "Resources",
      .help = "Threads (default: all cores)."},
+    {"isolation", 0, OPTION_CHOICE(struct learn, isolation, isolation_names), .help = isolation_help},
     {"max-memory", 0, OPTION_INT(struct learn, max_memory_mib, 1, 1 << 20), .argument = "MIB",
      .help = "Memory for decoded footage. The rest goes to a compressed file beside MODEL (default: 4096)."},
     {"max-disk", 0, OPTION_INT(struct learn, max_disk_mib, 1, 1 << 30), .argument = "MIB",

@@ -46,7 +46,7 @@ struct clip_scorer {
     uint64_t capacity;
 
     /* Of the present clip. */
-    struct source *source;
+    struct capture *capture;
     const struct clip_sink *sink;
     struct clip_summary *summary;
     struct due_window *due, *next_due;          /* [batch] windows that run now; windows of the next batch */
@@ -213,7 +213,7 @@ static void decode_batch(struct clip_scorer *s)
     while (!s->ended && s->window < end) {
         uint64_t slot = slot_of(s, s->frame);
         struct source_frame frame;
-        int r = source_read(s->source, s->pixels + slot * s->frame_size, &frame, &s->source_err);
+        int r = capture_read(s->capture, s->pixels + slot * s->frame_size, &frame, &s->source_err);
 
         if (r <= 0) {
             s->ended = true;
@@ -338,11 +338,11 @@ static void run_item(void *arg, int item, int worker)
         due->r = s->sink->result(s->sink->arg, &due->window, &result, &due->err);
 }
 
-int clip_score(struct clip_scorer *s, struct source *source, const struct clip_sink *sink, struct clip_summary *summary,
+int clip_score(struct clip_scorer *s, struct capture *capture, const struct clip_sink *sink, struct clip_summary *summary,
                struct error *err)
 {
     *summary = (struct clip_summary){0};
-    s->source = source;
+    s->capture = capture;
     s->sink = sink;
     s->summary = summary;
     s->n_due = 0;

@@ -15,7 +15,7 @@
 #include "core/parallel.h"
 #include "core/score/calibration.h"
 #include "core/still/still.h"
-#include "io/video/source.h"
+#include "io/capture/capture.h"
 
 struct clip_scorer;
 
@@ -78,7 +78,7 @@ void clip_close(struct clip_scorer *scorer);            /* takes NULL */
 /* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, or the negative
  * errno of the source or the sink with the cause in err; windows before a fault of the source are scored first. Writes
  * *summary either way. */
-int clip_score(struct clip_scorer *scorer, struct source *source, const struct clip_sink *sink,
+int clip_score(struct clip_scorer *scorer, struct capture *capture, const struct clip_sink *sink,
                struct clip_summary *summary, struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/isolation.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/measure/clip.h"
@@ -26,6 +27,7 @@ struct eval {
     const char *clips_path, *labels_path, *masks_path, *plot_path;
     int stride, threads;
     enum precision precision;
+    enum isolation isolation;
     double threshold;                   /* NAN: not given */
 };
 
@@ -156,7 +158,9 @@ static int eval_all(const struct eval *eval)
             goto fail;
         models[i] = (struct labelled_model){path, members[i].scorer, members[i].plan};
     }
-    r = eval->masks_path ? localisation_open(&localisation) : 0;
+    r = isolation_open(eval->isolation, &err);
+    if (r >= 0 && eval->masks_path)
+        r = localisation_open(&localisation);
     if (r < 0)
         goto fail;
     clips = calloc(labels.n, sizeof *clips);
@@ -229,6 +233,7 @@ end:
         member_close(&members[i]);
     free(members);
     free(models);
+    isolation_close();
     parallel_threads_close(threads);
     labels_clear(&labels);
     return status;
@@ -263,6 +268,7 @@ static const struct command_option eval_options[] = {
              "agree with those of fp32."},
     {"threads", 0, OPTION_INT(struct eval, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},
+    {"isolation", 0, OPTION_CHOICE(struct eval, isolation, isolation_names), .help = isolation_help},
     {0},
 };
 

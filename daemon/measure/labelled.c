@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "core/evaluation/motion.h"
+#include "daemon/base/isolation.h"
 #include "io/base/redact.h"
-#include "io/video/source.h"
 
 int labelled_find(char *ret, size_t size, const char *option, const char *folder, const char *name, struct error *err)
 {
@@ -131,19 +131,24 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
     return 0;
 }
 
+static struct capture_options open_at(int width, int height)
+{
+    return isolation_capture(&(struct source_options){.width = width, .height = height, .stall_timeout_ms = 10000});
+}
+
 int labelled_score(const struct labelled_model *model, const char *path, const struct clip_sink *sink, bool warn,
                    struct clip_summary *summary, struct source_stats *stats, struct error *err)
 {
     const struct arch *arch = plan_arch(model->plan);
-    struct source_options options = {.width = arch->width, .height = arch->height, .stall_timeout_ms = 10000};
-    struct source *source;
-    int r = source_open(&source, path, &options, err);
+    struct capture_options options = open_at(arch->width, arch->height);
+    struct capture *capture;
+    int r = capture_open(&capture, path, &options, err);
 
     if (r < 0)
         return r;
-    r = clip_score(model->scorer, source, sink, summary, err);
-    source_stats(source, stats);
-    source_close(source);
+    r = clip_score(model->scorer, capture, sink, summary, err);
+    capture_stats(capture, stats);
+    capture_close(capture);
     if (r >= 0 && warn && summary->left_out > 0) {
         char shown[256];
 
@@ -178,21 +183,21 @@ static int score(struct labelled_clip *c, const char *path, const struct labelle
 /* Measures the motion of each window and the time of each frame. */
 static int read_motion(struct labelled_clip *c, const char *path, struct error *err)
 {
-    struct source_options options = {.width = MOTION_SIDE, .height = MOTION_SIDE, .stall_timeout_ms = 10000};
+    struct capture_options options = open_at(MOTION_SIDE, MOTION_SIDE);
     const size_t size = MOTION_SIDE * MOTION_SIDE, after = MOTION_FRAMES - 1 - MOTION_BEFORE;
     uint8_t *pixels = malloc(MOTION_FRAMES * size);
-    struct source *source = NULL;
+    struct capture *capture = NULL;
     size_t frame = 0, window = 0;
     int r;
 
     if (!pixels)
         return error_set(err, -ENOMEM, "out of memory");
-    r = source_open(&source, path, &options, err);
+    r = capture_open(&capture, path, &options, err);
     while (r >= 0) {
         const uint8_t *frames[MOTION_FRAMES];
         struct source_frame got;
 
-        r = source_read(source, pixels + frame % MOTION_FRAMES * size, &got, err);
+        r = capture_read(capture, pixels + frame % MOTION_FRAMES * size, &got, err);
         if (r <= 0)
             break;
         if (frame == c->frames) {
@@ -206,7 +211,7 @@ static int read_motion(struct labelled_clip *c, const char *path, struct error *
             frames[i] = pixels + (frame + i) % MOTION_FRAMES * size;
         c->motion[window++] = motion_score(frames);
     }
-    source_close(source);
+    capture_close(capture);
     free(pixels);
     if (r >= 0 && frame != c->frames)
         r = error_set(err, -EIO, "the file changed while it was read");
@@ -215,24 +220,24 @@ static int read_motion(struct labelled_clip *c, const char *path, struct error *
 
 static int read_masks(struct labelled_clip *c, const char *path, struct localisation *localisation, struct error *err)
 {
-    struct source_options options = {.width = c->width, .height = c->height, .stall_timeout_ms = 10000};
+    struct capture_options options = open_at(c->width, c->height);
     size_t size = (size_t)c->width * (size_t)c->height, cells = (size_t)c->map_h * (size_t)c->map_w, frame = 0, window = 0;
     uint8_t *mask = malloc(size + 1);
     struct source_stats stats;
-    struct source *source = NULL;
+    struct capture *capture = NULL;
     int r;
 
     if (!mask)
         return error_set(err, -ENOMEM, "out of memory");
     localisation_begin_clip(localisation);
-    r = source_open(&source, path, &options, err);
+    r = capture_open(&capture, path, &options, err);
     while (r >= 0) {
         struct source_frame got;
 
-        r = source_read(source, mask, &got, err);
+        r = capture_read(capture, mask, &got, err);
         if (r <= 0)
             break;
-        source_stats(source, &stats);
+        capture_stats(capture, &stats);
         if (stats.width != c->width || stats.height != c->height) {
             r = error_set(err, -EINVAL, "expected masks of %dx%d, the clip's size, got %dx%d", c->width, c->height,
                           stats.width, stats.height);
@@ -256,7 +261,7 @@ static int read_masks(struct labelled_clip *c, const char *path, struct localisa
         }
         frame++;
     }
-    source_close(source);
+    capture_close(capture);
     free(mask);
     if (r >= 0 && frame != c->frames)
         r = error_set(err, -EINVAL, "expected %zu masks, as many as frames, got %zu", c->frames, frame);

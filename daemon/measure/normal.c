@@ -4,19 +4,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/base/isolation.h"
 #include "io/base/redact.h"
 #include "io/footage/sources.h"
-#include "io/video/source.h"
 
 static int try_open(void *arg, const char *path, struct error *err)
 {
-    struct source_options options = {.stall_timeout_ms = 10000};
-    struct source *source;
-    int r = source_open(&source, path, &options, err);
+    struct capture_options options = isolation_capture(&(struct source_options){.stall_timeout_ms = 10000});
+    struct capture *capture;
+    int r = capture_open(&capture, path, &options, err);
 
     (void)arg;
     if (r == 0)
-        source_close(source);
+        capture_close(capture);
     return r;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/base/isolation.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/measure/clip.h"
@@ -28,6 +29,7 @@ struct score {
     bool is_static, verify;
     int stride, threads;
     enum precision precision;
+    enum isolation isolation;
     enum clip_static statics;
     double static_bound;
     double fps;                     /* frames analysed a second; 0: all; below 0: the model's rate, or all where it has none */
@@ -259,26 +261,26 @@ static int tell_static(const struct score *score, const char *input, const struc
 static int score_input(struct score *score, struct clip_scorer *scorer, const char *input, uint64_t *windows)
 {
     const struct arch *arch = plan_arch(score->plan);
-    struct source_options options = {
-        .width = arch->width, .height = arch->height, .fps = score->fps, .stall_timeout_ms = 10000};
+    struct capture_options options = isolation_capture(&(struct source_options){
+        .width = arch->width, .height = arch->height, .fps = score->fps, .stall_timeout_ms = 10000});
     struct clip_sink sink = {.arg = score, .result = score->dump ? dump_window : NULL, .window = print_window};
     struct clip_summary summary;
-    struct source *source = NULL;
+    struct capture *capture = NULL;
     struct error err = {""};
     char text[200], clip[256];
     int r;
 
-    r = source_open(&source, input, &options, &err);
+    r = capture_open(&capture, input, &options, &err);
     if (r < 0) {
         say("", input, err.text);
         return 1;
     }
     source_name(clip, sizeof clip, input);
     score->clip = clip;
-    r = clip_score(scorer, source, &sink, &summary, &err);
+    r = clip_score(scorer, capture, &sink, &summary, &err);
     struct source_stats stats;
-    source_stats(source, &stats);
-    source_close(source);
+    capture_stats(capture, &stats);
+    capture_close(capture);
     *windows += summary.windows;
     if (r < 0)
         say("", input, err.text);
@@ -338,6 +340,8 @@ static int score_all(struct score *score)
     if (r >= 0)
         r = calibration_open_plan(&plan, file.model, file.has_calibration ? &file.calibration : NULL, score->precision, &err);
     if (r >= 0)
+        r = isolation_open(score->isolation, &err);
+    if (r >= 0)
         r = parallel_threads_open(&threads, score->threads);
     if (r < 0) {
         fprintf(stderr, "memaed score: %s\n", err.text[0] ? err.text : strerror(-r));
@@ -374,6 +378,7 @@ static int score_all(struct score *score)
         status = 1;
 end:
     clip_close(scorer);
+    isolation_close();
     parallel_threads_close(threads);
     plan_close(plan);
     model_file_clear(&file);
@@ -408,6 +413,7 @@ static const struct command_option score_options[] = {
              "promises."},
     {"threads", 0, OPTION_INT(struct score, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},
+    {"isolation", 0, OPTION_CHOICE(struct score, isolation, isolation_names), .help = isolation_help},
     {"dump", 0, OPTION_TEXT(struct score, dump), .argument = "DIR", .path = OPTION_FOLDER,
      .help = "Also write DIR/CLIP-WINDOW.safetensors for every window: z and z_hat [C,t,h,w]; weights [queries,slots], "
              "where "

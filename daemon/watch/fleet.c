@@ -131,6 +131,7 @@ static int member_open(struct fleet *fleet, struct member **ret, struct config *
                                              .fps = check_fps(camera, file),
                                              .rule = has_rule ? &rule : NULL,
                                              .readers = fleet->options.workers,
+                                             .host = fleet->options.host,
                                              .scheduler = fleet->scheduler,
                                              .alerts = fleet->options.alerts,
                                              .events = fleet->options.events,

@@ -15,6 +15,7 @@
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/plans.h"
 #include "daemon/watch/scheduler.h"
+#include "io/capture/host.h"
 #include "io/config/config.h"
 #include "web/view.h"
 
@@ -27,6 +28,7 @@ struct fleet_options {
     struct alertlog *alerts;
     struct events *events;
     struct heartbeats *heartbeats;
+    struct capture_host *host;          /* forks a process for each camera; NULL: cameras are read by their threads */
     int changed_fd;                     /* an eventfd that is told when a camera's state changes; -1: none */
     bool (*stop)(void);                 /* asked between the cameras that fleet_apply() opens; true ends it. NULL: nothing does */
 };

@@ -42,7 +42,7 @@ static void faults_clear(struct faults *faults)
 
 /* ---- applying ------------------------------------------------------------------------------------------------------- */
 
-enum { RESTART_KEYS_MAX = 4 };
+enum { RESTART_KEYS_MAX = 6 };
 
 static bool names_equal(const struct config *a, const struct config *b)
 {
@@ -62,6 +62,10 @@ static size_t list_restart_keys(const struct config *now, const struct config *s
         ret[n++] = "http.names";
     if (now->workers != started_by->workers)
         ret[n++] = "workers";
+    if (now->in_thread != started_by->in_thread)
+        ret[n++] = "isolation";
+    if (now->max_decoder_mib != started_by->max_decoder_mib)
+        ret[n++] = "max_decoder_mib";
     if (strcmp(now->state_dir, started_by->state_dir) != 0)
         ret[n++] = "state_dir";
     return n;

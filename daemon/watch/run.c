@@ -17,6 +17,7 @@
 #include "daemon/watch/reload.h"
 #include "daemon/watch/supervise.h"
 #include "io/base/clock.h"
+#include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
 enum { ALERT_ENTRIES_KEPT = 8192 };     /* two of each alert */
@@ -81,12 +82,24 @@ static int open_web(struct daemon *daemon, struct error *err)
     return 0;
 }
 
+static int open_host(struct daemon *daemon, struct error *err)
+{
+    if (daemon->config->in_thread)
+        return 0;
+    int r = capture_host_open(&daemon->host, err);
+    if (r == 0 && sandbox_landlock() == 0)
+        log_event(LOG_WARNING, "isolation_is_weaker", "reason", "the kernel has no Landlock: a camera's process can read every file "
+                  "that memaed can read", NULL);
+    return r;
+}
+
 static int open_fleet(struct daemon *daemon, const struct fleet_models *models, struct error *err)
 {
     int r = fleet_open(&daemon->fleet, &(struct fleet_options){.workers = daemon->workers,
                                                                .alerts = daemon->alerts,
                                                                .events = daemon->events,
                                                                .heartbeats = &daemon->heartbeats,
+                                                               .host = daemon->host,
                                                                .changed_fd = daemon->changed_fd,
                                                                .stop = supervise_told_to_end}, err);
     struct fleet_changes changes;
@@ -122,6 +135,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     if (webhooks)
         webhooks_adopt(daemon->webhooks, webhooks);
     if (r == 0)
+        r = open_host(daemon, err);
+    if (r == 0)
         r = open_fleet(daemon, &models, err);
     fleet_models_clear(&models);
     if (r == 0)
@@ -153,6 +168,7 @@ static bool close_all(struct daemon *daemon)
     if (!all_ended)
         return false;
     fleet_close(daemon->fleet);
+    capture_host_close(daemon->host);
     alertlog_close(daemon->alerts);
     events_free(daemon->events);
     heartbeats_destroy(&daemon->heartbeats);

@@ -87,6 +87,8 @@ struct config {
     size_t n_host_names;
     int workers;                    /* threads; 0: auto */
     int max_model_mib;              /* of memory that a model may want: a worker's, and a camera's */
+    bool in_thread;                 /* isolation: thread. Cameras are read in the daemon, not in processes of their own */
+    int max_decoder_mib;            /* of memory that a camera's process may take */
     struct config_camera *cameras;
     size_t n_cameras;
     struct config_webhook *webhooks;

@@ -27,6 +27,12 @@ const struct config_row config_rows[] = {
     {CONFIG_ROOT, "max_model_mib", &config_type_whole, IN_CONFIG(max_model_mib), 1, 100000, .fallback = "1024",
      .help = "Memory in MiB that a model may want for each worker, and for each of its cameras. A model that wants more is a "
              "fault."},
+    {CONFIG_ROOT, "isolation", &config_type_isolation, IN_CONFIG(in_thread), .fallback = "process",
+     .help = "Where cameras are read and decoded. process: each in a process of its own, which can read and do little else and "
+             "knows no secret but that camera's. thread: in the daemon, where a fault in one camera's stream ends the service, "
+             "or worse; for debugging, and for systems that forbid such processes."},
+    {CONFIG_ROOT, "max_decoder_mib", &config_type_whole, IN_CONFIG(max_decoder_mib), 32, 100000, .fallback = "512",
+     .help = "Memory in MiB that a camera's process may take. One that wants more is a lost camera. Not for isolation: thread."},
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,

@@ -251,6 +251,16 @@ static bool parse_static(const struct config_value *value, void *target)
     return true;
 }
 
+static bool parse_isolation(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    bool in_thread = strcmp(value->text, "thread") == 0;
+    if (!in_thread && strcmp(value->text, "process") != 0)
+        return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
+    *(bool *)target = in_thread;
+    return true;
+}
+
 static bool parse_precision(const struct config_value *value, void *target)
 {
     struct config_shown shown;
@@ -521,6 +531,7 @@ const struct config_type
     config_type_transport = {"tcp or udp", true, parse_transport},
     config_type_precision = {"auto, fp32 or int8", true, parse_precision},
     config_type_static = {"auto or off", true, parse_static},
+    config_type_isolation = {"process or thread", true, parse_isolation},
     config_type_workers = {"auto or a whole number", true, parse_workers},
     config_type_listen = {"ADDRESS:PORT such as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
     config_type_names = {"a list of 1 to 32 names", false, parse_names},

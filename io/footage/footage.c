@@ -197,31 +197,31 @@ static void check_aspect(struct footage *f, const char *input, int width, int he
 }
 
 /* Opens a source that gives pictures of the frames' size. The first picture of all decides that size. *kept as in play(). */
-static int open_source(struct source **ret, struct footage *f, const char *input, const struct footage_stream *stream,
+static int open_source(struct capture **ret, struct footage *f, const char *input, const struct footage_stream *stream,
                        bool *kept, struct error *err)
 {
-    struct source_options options = stream->source;
-    options.width = f->options.width;
-    options.height = f->options.height;
-    options.fps = f->options.fps;
-    options.stop = f->options.stop;
-    struct source *source;
-    int width, height, r = source_open(&source, input, &options, err);
+    struct capture_options options = {.source = stream->source, .host = f->options.host, .memory_mib = f->options.memory_mib};
+    options.source.width = f->options.width;
+    options.source.height = f->options.height;
+    options.source.fps = f->options.fps;
+    options.source.stop = f->options.stop;
+    struct capture *capture;
+    int width, height, r = capture_open(&capture, input, &options, err);
     if (r < 0)
         return r;
-    r = source_peek(source, &width, &height, err);
+    r = capture_peek(capture, &width, &height, err);
     if (r == 1)
         check_aspect(f, input, width, height);
     if (r == 1 && !f->frame) {
         f->options.fit(f->options.arg, &width, &height);
         r = set_size(f, width, height, err);
         *kept = r == 0;
-        r = r < 0 ? r : source_resize(source, width, height, err);
+        r = r < 0 ? r : capture_resize(capture, width, height, err);
     }
     if (r < 0)
-        source_close(source);
+        capture_close(capture);
     else
-        *ret = source;
+        *ret = capture;
     return r;
 }
 
@@ -229,13 +229,13 @@ static int open_source(struct source **ret, struct footage *f, const char *input
  * false if adding failed rather than the source. */
 static int play(struct footage *f, const char *input, const struct footage_stream *stream, bool *kept, struct error *err)
 {
-    struct source *source;
+    struct capture *capture;
     *kept = true;
-    int r = open_source(&source, f, input, stream, kept, err);
+    int r = open_source(&capture, f, input, stream, kept, err);
     if (r < 0)
         return r;
     if (!f->options.keep && (r = begin_clip(f, input, err)) < 0) {
-        source_close(source);
+        capture_close(capture);
         *kept = false;
         return r;
     }
@@ -245,7 +245,7 @@ static int play(struct footage *f, const char *input, const struct footage_strea
     int64_t last_us = 0;
     struct source_frame frame;
     bool enough;
-    while (!(enough = f->seconds >= stream->seconds) && (r = source_read(source, f->frame, &frame, err)) == 1) {
+    while (!(enough = f->seconds >= stream->seconds) && (r = capture_read(capture, f->frame, &frame, err)) == 1) {
         if (frame.corrupt) {
             f->corrupt++;
             run = 0;
@@ -262,7 +262,7 @@ static int play(struct footage *f, const char *input, const struct footage_strea
         if (stream->shown)
             stream->shown(stream->arg, f->seconds);
     }
-    source_close(source);
+    capture_close(capture);
     if (enough || r == 0)
         f->clips++;
     if (f->options.keep && *kept && f->pictures) {

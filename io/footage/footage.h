@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
-#include "io/video/source.h"
+#include "io/capture/capture.h"
 
 struct footage;
 
@@ -31,6 +31,8 @@ struct footage_options {
     void (*skipped)(const char *reason);        /* a file of a folder that is of no use is told here; NULL: it is a failure */
     bool (*fits)(void *arg, int width, int height);     /* whether an input's aspect is right; NULL: if as the first one's */
     void (*warned)(const char *reason);         /* an input's aspect is not; NULL: nobody is told */
+    struct capture_host *host;  /* forks a process for each source (io/capture/capture.h); NULL: the calling thread reads it */
+    int memory_mib;             /* that such a process may take; 0: the default */
     const atomic_bool *stop;    /* becomes true: footage_add() and footage_record() return -EINTR; may be NULL */
 };
 

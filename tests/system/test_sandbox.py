@@ -45,6 +45,8 @@ class Sandbox(harness.Case):
                               "webhooks": [{"url": receiver.url.replace("127.0.0.1", "localhost"), "secret": SECRET}]})
         for name in ("gate", "yard"):
             harness.Follower(daemon, name).wait(5)
+        self.assertEqual(daemon.events("isolation_is_weaker"), [])
+        self.assertEqual({c["isolation"] for c in daemon.get("/api/v1/cameras")[1]["cameras"]}, {"process"})
         server.kill()
         harness.wait_for("camera.lost", lambda: receiver.of("camera.lost", "gate"), 20)
         daemon.stop()

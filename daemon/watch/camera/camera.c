@@ -49,6 +49,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                  .fps = options->fps,
                                                                  .rule = options->rule,
                                                                  .readers = options->readers,
+                                                                 .shared = options->host != NULL,
                                                                  .alerts = options->alerts,
                                                                  .events = options->events});
     if (r == 0)
@@ -56,6 +57,8 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                &(struct camera_stream_options){.config = options->config,
                                                                .fps = options->fps,
                                                                .windows = camera->windows,
+                                                               .host = options->host,
+                                                               .memory_mib = options->owner ? options->owner->max_decoder_mib : 0,
                                                                .still = options->still,
                                                                .still_threshold = options->rule ? options->rule->threshold
                                                                                                 : INFINITY,
@@ -258,6 +261,7 @@ void camera_view(struct camera *camera, struct view_camera *ret)
     const char *slash = strrchr(camera->config->model, '/');
     snprintf(ret->model, sizeof ret->model, "%s", slash ? slash + 1 : camera->config->model);
     ret->is_tls = source_is_tls(camera->config->source);
+    ret->isolated = camera_windows_memory(camera->windows) != NULL;
     ret->tls_verified = camera->config->tls_verify;
     ret->precision = camera_windows_precision(camera->windows);
     camera_status_view(&camera->status, ret);

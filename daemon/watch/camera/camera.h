@@ -30,6 +30,7 @@
 #include "daemon/watch/events.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/scheduler.h"
+#include "io/capture/host.h"
 #include "io/config/config.h"
 #include "web/view.h"
 
@@ -46,6 +47,7 @@ struct camera_options {
     const struct alert_rule *rule;          /* copied; NULL: scores only */
     int readers;                            /* workers of the scheduler */
     /* Borrowed until close: */
+    struct capture_host *host;              /* forks the process that reads the camera; NULL: the camera's thread reads it */
     struct scheduler *scheduler;
     struct alertlog *alerts;
     struct events *events;

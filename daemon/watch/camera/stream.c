@@ -11,7 +11,7 @@
 #include "daemon/watch/camera/breaks.h"
 #include "io/base/clock.h"
 #include "io/base/redact.h"
-#include "io/video/source.h"
+#include "io/capture/capture.h"
 
 /* How long the watchdog waits beyond the source's own time limits. Opening may wait for name resolution, which nothing can
  * interrupt; all else is short. */
@@ -301,13 +301,13 @@ static void check_aspect(struct camera_stream *stream, int width, int height)
         log_event(LOG_WARNING, "camera_aspect", "camera", stream->options.config->name, "reason", warning, NULL);
 }
 
-static void show_stream(struct camera_stream *stream, const struct source *source)
+static void show_stream(struct camera_stream *stream, const struct capture *capture)
 {
     static const enum view_time times[] = {
         [SOURCE_TIME_STREAM] = VIEW_TIME_STREAM, [SOURCE_TIME_ARRIVAL] = VIEW_TIME_ARRIVAL, [SOURCE_TIME_RATE] = VIEW_TIME_RATE,
     };
     struct source_stats stats;
-    source_stats(source, &stats);
+    capture_stats(capture, &stats);
     stream->fps_in = stats.fps_in;
     if (stats.width > 0)
         check_aspect(stream, stats.width, stats.height);
@@ -354,14 +354,14 @@ static enum view_break view_break_of(const struct source_frame *picture)
 }
 
 /* Reads one picture into the ring. 1; 0 at the end; -errno with the cause in err. */
-static int take_picture(struct camera_stream *stream, struct source *source, uint64_t *pictures, struct error *err)
+static int take_picture(struct camera_stream *stream, struct capture *capture, uint64_t *pictures, struct error *err)
 {
     struct frame_ring_frame *frame = frame_ring_frame(stream->ring);
     struct source_frame picture;
     int64_t stall_us = (int64_t)(stream->options.config->stall_timeout_s * 1e6);
     heartbeat_until(stream->options.beat, monotonic_us() + SOURCE_PICTURE_STALLS * stall_us + READ_PATIENCE_US);
-    int r = source_read(source, frame->pixels, &picture, err);
-    show_stream(stream, source);
+    int r = capture_read(capture, frame->pixels, &picture, err);
+    show_stream(stream, capture);
     if (r <= 0)
         return r;
     if (picture.gap || picture.corrupt)
@@ -390,26 +390,31 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
 {
     const struct config_camera *config = stream->options.config;
     const struct arch *arch = camera_windows_arch(stream->options.windows);
-    struct source_options options = camera_settings_source(config);
-    options.width = arch->width;
-    options.height = arch->height;
-    options.fps = stream->options.fps;
-    options.stop = &stream->stop;
-    options.decoder_threads = 1;
-    struct source *source;
+    struct capture_options options = {.source = camera_settings_source(config),
+                                      .host = stream->options.host,
+                                      .memory = camera_windows_memory(stream->options.windows),
+                                      .name = config->name,
+                                      .memory_mib = stream->options.memory_mib,
+                                      .files_stall = true};
+    options.source.width = arch->width;
+    options.source.height = arch->height;
+    options.source.fps = stream->options.fps;
+    options.source.stop = &stream->stop;
+    options.source.decoder_threads = 1;
+    struct capture *capture;
     *pictures = 0;
     heartbeat_until(stream->options.beat, monotonic_us() + (int64_t)(config->stall_timeout_s * 1e6) + OPEN_PATIENCE_US);
-    int r = source_open(&source, config->source, &options, err);
+    int r = capture_open(&capture, config->source, &options, err);
     if (r < 0)
         return r;
     stream->anchor_us = stream->rate_us = 0;
     if (!stream->is_file)               /* a file that is looped is as before */
         stream->time = VIEW_TIME_UNKNOWN;
-    while ((r = take_picture(stream, source, pictures, err)) > 0)
+    while ((r = take_picture(stream, capture, pictures, err)) > 0)
         ;
     struct source_stats stats;
-    source_stats(source, &stats);
+    capture_stats(capture, &stats);
     stream->corrupt_before += stats.frames_corrupt;
-    source_close(source);
+    capture_close(capture);
     return r;
 }

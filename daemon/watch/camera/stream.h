@@ -13,6 +13,7 @@
 #include "daemon/watch/events.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/scheduler.h"
+#include "io/capture/host.h"
 #include "io/config/config.h"
 
 struct camera_stream;
@@ -21,6 +22,8 @@ struct camera_stream_options {
     const struct config_camera *config;     /* borrowed until close, as is all below */
     double fps;                             /* frames analysed a second; 0: every frame */
     struct camera_windows *windows;
+    struct capture_host *host;              /* forks the process that reads the source; NULL: this thread reads it */
+    int memory_mib;                         /* that the process may take */
     const struct still_memory *still;       /* copied; NULL: what stands still is not watched */
     float still_threshold;                  /* the level that opens an alert; INFINITY: none does */
     struct camera_status *status;

@@ -19,6 +19,7 @@ struct camera_windows {
     int length;                 /* frames of a window */
     struct frame_cache *frame_cache;    /* used by the worker that set in_frame_cache */
     atomic_flag in_frame_cache;
+    struct capture_memory memory;       /* of the ring's pictures; zeroes: the ring's own */
     struct frame_ring *ring;
     struct results *results;
     struct static_gate *gate;   /* NULL: every window is computed */
@@ -53,6 +54,20 @@ static int open_results(struct camera_windows *windows, const struct camera_wind
                                                   .events = options->events});
 }
 
+static int open_ring(struct camera_windows *windows, const struct camera_windows_options *options, const struct arch *arch)
+{
+    struct frame_ring_options ring = {.frame_size = (size_t)arch->height * (size_t)arch->width,
+                                      .length = arch->frames,
+                                      .stride = options->config->stride,
+                                      .backlog = options->config->backlog,
+                                      .readers = options->readers};
+    int r = options->shared ? capture_memory_open(&windows->memory, frame_ring_bytes(&ring)) : 0;
+    if (r < 0)
+        return r;
+    ring.memory = windows->memory.bytes;
+    return frame_ring_open(&windows->ring, &ring);
+}
+
 int camera_windows_open(struct camera_windows **ret, const struct camera_windows_options *options)
 {
     const struct arch *arch = plan_arch(options->plan);
@@ -71,12 +86,7 @@ int camera_windows_open(struct camera_windows **ret, const struct camera_windows
     windows->frame_cache = plan_frame_cache_new(options->plan, options->config->stride);
     int r = windows->frame_cache ? 0 : -ENOMEM;
     if (r == 0)
-        r = frame_ring_open(&windows->ring,
-                            &(struct frame_ring_options){.frame_size = (size_t)arch->height * (size_t)arch->width,
-                                                         .length = arch->frames,
-                                                         .stride = options->config->stride,
-                                                         .backlog = options->config->backlog,
-                                                         .readers = options->readers});
+        r = open_ring(windows, options, arch);
     if (r == 0)
         r = open_results(windows, options);
     if (r == 0)
@@ -95,8 +105,14 @@ void camera_windows_close(struct camera_windows *windows)
     static_gate_close(windows->gate);
     results_close(windows->results);
     frame_ring_close(windows->ring);
+    capture_memory_close(&windows->memory);
     free(windows->frame_cache);
     free(windows);
+}
+
+const struct capture_memory *camera_windows_memory(const struct camera_windows *windows)
+{
+    return windows->memory.bytes ? &windows->memory : NULL;
 }
 
 bool camera_windows_is_frozen(const struct camera_windows *windows, const struct frame_ring_frame *frame)

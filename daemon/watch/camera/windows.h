@@ -8,6 +8,7 @@
 #include "daemon/watch/camera/results.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/scheduler.h"
+#include "io/capture/memory.h"
 #include "io/config/config.h"
 
 struct camera_windows;
@@ -19,6 +20,7 @@ struct camera_windows_options {
     double fps;                                 /* frames analysed a second; 0: every frame */
     const struct alert_rule *rule;              /* copied; NULL: scores only */
     int readers;                                /* workers of the scheduler */
+    bool shared;                                /* the pictures lie in memory that another process can write */
     struct alertlog *alerts;                    /* borrowed until close */
     struct events *events;                      /* borrowed until close */
 };
@@ -31,6 +33,8 @@ void camera_windows_close(struct camera_windows *windows);      /* takes NULL; n
 struct scheduler_client camera_windows_client(struct camera_windows *windows);
 
 struct frame_ring *camera_windows_ring(struct camera_windows *windows);
+/* The memory of the ring's pictures; NULL: it is not shared. */
+const struct capture_memory *camera_windows_memory(const struct camera_windows *windows);
 struct results *camera_windows_results(struct camera_windows *windows);
 const struct arch *camera_windows_arch(const struct camera_windows *windows);
 enum precision camera_windows_precision(const struct camera_windows *windows);

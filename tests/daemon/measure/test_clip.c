@@ -1,4 +1,4 @@
-/* The clip scorer on frames that the test makes. This program's source_read() replaces that of the library, so that the test
+/* The clip scorer on frames that the test makes. This program's capture_read() replaces that of the library, so that the test
  * decides where gaps and corrupt frames are. */
 #include "daemon/measure/clip.h"
 
@@ -17,23 +17,23 @@
 
 enum { LENGTH = 4, HEIGHT = 10, WIDTH = 12, SIZE = HEIGHT * WIDTH, MAX_FRAMES = 400 };
 
-struct source {
+struct capture {
     int frames, at, fail_at;            /* fail_at: -1 for never */
     bool gap[MAX_FRAMES], corrupt[MAX_FRAMES];
     uint8_t pixels[MAX_FRAMES][SIZE];
 };
 
-int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err)
+int capture_read(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err)
 {
-    int i = source->at;
+    int i = capture->at;
 
-    if (i == source->fail_at)
+    if (i == capture->fail_at)
         return error_set(err, -EIO, "the cable was cut");
-    if (i == source->frames)
+    if (i == capture->frames)
         return 0;
-    memcpy(pixels, source->pixels[i], SIZE);
-    *frame = (struct source_frame){.pts_us = i * 40000 + 7, .gap = source->gap[i], .corrupt = source->corrupt[i]};
-    source->at++;
+    memcpy(pixels, capture->pixels[i], SIZE);
+    *frame = (struct source_frame){.pts_us = i * 40000 + 7, .gap = capture->gap[i], .corrupt = capture->corrupt[i]};
+    capture->at++;
     return 1;
 }
 
@@ -96,14 +96,14 @@ static int on_window(void *arg, const struct clip_window *window, struct error *
     return 0;
 }
 
-static void fill(struct source *source, struct rng *rng, int frames)
+static void fill(struct capture *capture, struct rng *rng, int frames)
 {
-    memset(source, 0, sizeof *source);
-    source->frames = frames;
-    source->fail_at = -1;
+    memset(capture, 0, sizeof *capture);
+    capture->frames = frames;
+    capture->fail_at = -1;
     for (int i = 0; i < frames; i++)
         for (int k = 0; k < SIZE; k++)
-            source->pixels[i][k] = (uint8_t)rng_next(rng);
+            capture->pixels[i][k] = (uint8_t)rng_next(rng);
 }
 
 static void clear(struct got *got)
@@ -114,7 +114,7 @@ static void clear(struct got *got)
     got->thread = pthread_self();
 }
 
-static struct source source;
+static struct capture footage;
 static struct got got;
 
 /* A picture of 10x12 has 2x2 cells of 5x6 pixels. */
@@ -139,26 +139,26 @@ static void expect(const struct plan *plan, int stride, const struct clip_summar
     void *workspace = plan_workspace_new(plan);
     int n = 0, left_out = 0, last_end = 0, gaps = 0, corrupt = 0;
 
-    for (int i = 0; i < source.frames; i++) {
-        gaps += i > 0 && source.gap[i];
-        corrupt += source.corrupt[i];
+    for (int i = 0; i < footage.frames; i++) {
+        gaps += i > 0 && footage.gap[i];
+        corrupt += footage.corrupt[i];
     }
-    for (int w = 0; w * stride + LENGTH <= source.frames; w++) {
+    for (int w = 0; w * stride + LENGTH <= footage.frames; w++) {
         const uint8_t *frames[LENGTH];
         struct plan_result result;
         bool whole = true, gap_before = false;
         int first = w * stride;
 
         for (int i = 0; i < LENGTH; i++) {
-            frames[i] = source.pixels[first + i];
-            whole = whole && !source.corrupt[first + i] && !(i > 0 && source.gap[first + i]);
+            frames[i] = footage.pixels[first + i];
+            whole = whole && !footage.corrupt[first + i] && !(i > 0 && footage.gap[first + i]);
         }
         if (!whole) {
             left_out++;
             continue;
         }
         for (int i = last_end; n > 0 && i < first + LENGTH; i++)
-            gap_before = gap_before || source.gap[i] || source.corrupt[i];
+            gap_before = gap_before || footage.gap[i] || footage.corrupt[i];
         last_end = first + LENGTH;
         plan_run(plan, frames, workspace, &result);
         ck_assert_int_lt(n, got.n);
@@ -177,7 +177,7 @@ static void expect(const struct plan *plan, int stride, const struct clip_summar
     ck_assert_int_eq(got.n_results, n);
     ck_assert_uint_eq(summary->windows, n);
     ck_assert_uint_eq(summary->left_out, left_out);
-    ck_assert_uint_eq(summary->frames, source.frames);
+    ck_assert_uint_eq(summary->frames, footage.frames);
     ck_assert_uint_eq(summary->corrupt, corrupt);
     ck_assert_uint_eq(summary->gaps, gaps);
     free(workspace);
@@ -203,15 +203,15 @@ START_TEST(windows_are_those_of_the_definition)
         for (int clip = 0; clip < 3; clip++) {          /* one scorer runs clip after clip */
             struct clip_summary summary;
 
-            fill(&source, &rng, (int)rng_below(&rng, round % 4 ? MAX_FRAMES : 2 * LENGTH));
-            for (int i = 0; i < source.frames && clip > 0; i++) {
-                source.gap[i] = rng_below(&rng, 30) == 0;
-                source.corrupt[i] = rng_below(&rng, 30) == 0;
+            fill(&footage, &rng, (int)rng_below(&rng, round % 4 ? MAX_FRAMES : 2 * LENGTH));
+            for (int i = 0; i < footage.frames && clip > 0; i++) {
+                footage.gap[i] = rng_below(&rng, 30) == 0;
+                footage.corrupt[i] = rng_below(&rng, 30) == 0;
             }
-            if (source.frames > 0)
-                source.gap[0] = clip == 2;
+            if (footage.frames > 0)
+                footage.gap[0] = clip == 2;
             clear(&got);
-            ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, NULL), 0);
+            ck_assert_int_eq(clip_score(scorer, &footage, &sink, &summary, NULL), 0);
             expect(plan, stride, &summary);
         }
         clip_close(scorer);
@@ -234,30 +234,30 @@ START_TEST(faults_come_through)
     ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, &parallel_serial, 1, CLIP_COMPUTE_ALL, NULL), 0);
 
     /* Windows before the source's fault are scored. */
-    fill(&source, &rng, 100);
-    source.fail_at = 50;
+    fill(&footage, &rng, 100);
+    footage.fail_at = 50;
     clear(&got);
-    ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), -EIO);
+    ck_assert_int_eq(clip_score(scorer, &footage, &sink, &summary, &err), -EIO);
     ck_assert_str_eq(err.text, "the cable was cut");
     ck_assert_int_eq(got.n, 50 - LENGTH + 1);
 
-    fill(&source, &rng, 100);
+    fill(&footage, &rng, 100);
     clear(&got);
     got.stop_at = 20;
-    ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), -EPIPE);
+    ck_assert_int_eq(clip_score(scorer, &footage, &sink, &summary, &err), -EPIPE);
     ck_assert_str_eq(err.text, "enough");
 
-    fill(&source, &rng, 100);
+    fill(&footage, &rng, 100);
     clear(&got);
     got.fail_result_at = 30;
-    ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), -ENOSPC);
+    ck_assert_int_eq(clip_score(scorer, &footage, &sink, &summary, &err), -ENOSPC);
     ck_assert_str_eq(err.text, "no room for 30");
     ck_assert_int_eq(got.n, 30);
 
     /* After the fault the scorer works as before. */
-    fill(&source, &rng, 100);
+    fill(&footage, &rng, 100);
     clear(&got);
-    ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, &err), 0);
+    ck_assert_int_eq(clip_score(scorer, &footage, &sink, &summary, &err), 0);
     expect(plan, 1, &summary);
     clip_close(scorer);
     plan_close(plan);
@@ -297,17 +297,17 @@ static int on_static_window(void *arg, const struct clip_window *window, struct 
 /* Noise on a picture; frame 100 differs in two pixels, 200 to 259 repeat (25 a second: for 2.4 s), 300 follows a gap. */
 static void fill_static(struct rng *rng)
 {
-    fill(&source, rng, MAX_FRAMES);
+    fill(&footage, rng, MAX_FRAMES);
     for (int i = 1; i < MAX_FRAMES; i++)
         for (int k = 0; k < SIZE; k++) {
-            uint8_t p = source.pixels[0][k];
-            source.pixels[i][k] = (uint8_t)(p - 1 + (int)rng_below(rng, 3) + (p == 0) - (p == 255));
+            uint8_t p = footage.pixels[0][k];
+            footage.pixels[i][k] = (uint8_t)(p - 1 + (int)rng_below(rng, 3) + (p == 0) - (p == 255));
         }
-    source.pixels[100][50] ^= 64;
-    source.pixels[100][51] ^= 64;
+    footage.pixels[100][50] ^= 64;
+    footage.pixels[100][51] ^= 64;
     for (int i = 201; i < 260; i++)
-        memcpy(source.pixels[i], source.pixels[200], SIZE);
-    source.gap[300] = true;
+        memcpy(footage.pixels[i], footage.pixels[200], SIZE);
+    footage.gap[300] = true;
 }
 
 START_TEST(static_windows_are_not_computed)
@@ -331,9 +331,9 @@ START_TEST(static_windows_are_not_computed)
             struct parallel parallel = parallel_threads_parallel(threads);
             ck_assert_int_eq(clip_open(&scorer, plan, &calibration, NULL, &parallel, 2, (enum clip_static)statics, NULL), 0);
             for (int again = 0; again < 2; again++) {           /* a clip has no static state of the clip before */
-                source.at = 0;
+                footage.at = 0;
                 clear(&got);
-                ck_assert_int_eq(clip_score(scorer, &source, &sink, &summary, NULL), 0);
+                ck_assert_int_eq(clip_score(scorer, &footage, &sink, &summary, NULL), 0);
             }
             float last = 0, difference = 0;
             for (int i = 0; i < got.n; i++) {

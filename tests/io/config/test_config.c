@@ -18,6 +18,8 @@ START_TEST(test_defaults)
     ck_assert_uint_eq(config->n_host_names, 0);
     ck_assert_int_eq(config->workers, 0);
     ck_assert_int_eq(config->max_model_mib, 1024);
+    ck_assert(!config->in_thread);
+    ck_assert_int_eq(config->max_decoder_mib, 512);
     ck_assert_uint_eq(config->n_cameras, 1);
     ck_assert_uint_eq(config->n_webhooks, 0);
     ck_assert_str_eq(c->name, "gate");
@@ -74,6 +76,8 @@ START_TEST(test_every_key)
         "  url: {source: \"file:///dev/null\", model: gate.safetensors}\n"
         "  sequence: {source: frames/%03d.jpg, model: gate.safetensors, loop: true}\n"
         "max_model_mib: 64\n"
+        "isolation: thread\n"
+        "max_decoder_mib: 65\n"
         "webhooks:\n"
         "  - url: https://h/x\n"
         "    secret_file: secret\n"
@@ -92,6 +96,8 @@ START_TEST(test_every_key)
     ck_assert_str_eq(config->host_names[1], "Proxy-1");
     ck_assert_int_eq(config->workers, 7);
     ck_assert_int_eq(config->max_model_mib, 64);
+    ck_assert(config->in_thread);
+    ck_assert_int_eq(config->max_decoder_mib, 65);
     ck_assert_uint_eq(config->n_cameras, 5);
     ck_assert_str_eq(c->source, "rtsp://u:s3cr3t-value@h/${x}$y");
     ck_assert(c->udp && c->fps_force && !c->loop);
