@@ -23,10 +23,11 @@ struct capture_host {
  * and would start threads when it is loaded. */
 static void host_environment(char *ret[8])
 {
-    static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
+    static char one_thread[] = "OPENBLAS_NUM_THREADS=1", bind_now[] = "LD_BIND_NOW=1";
     static const char *const kept[] = {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"};
     size_t n = 0;
     ret[n++] = one_thread;
+    ret[n++] = bind_now;
     for (char **e = environ; e && *e; e++)
         for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
             if (strncmp(*e, kept[i], strlen(kept[i])) == 0 && (*e)[strlen(kept[i])] == '=' && n < 7)

@@ -15,6 +15,7 @@
 #include "io/capture/child.h"
 #include "io/capture/host.h"
 #include "io/capture/host_message.h"
+#include "io/video/source.h"
 
 /* A process may take its share of the time by the clock, plus this. */
 #define SLACK_US INT64_C(10000000)
@@ -224,6 +225,7 @@ int capture_host_main(void)
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
     int signals_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    source_warm_up();
     if (signals_fd < 0 || !has_room())
         return 1;
     while (serve(signals_fd))

@@ -41,6 +41,18 @@ void decode_close(struct decode *decode)
     free(decode);
 }
 
+void decode_warm_up(void)
+{
+    static const enum AVCodecID codecs[] = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MJPEG, AV_CODEC_ID_MPEG4};
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++) {
+        const AVCodec *codec = avcodec_find_decoder(codecs[i]);
+        AVCodecContext *context = codec ? avcodec_alloc_context3(codec) : NULL;
+        if (context && avcodec_open2(context, codec, NULL) < 0)
+            context->codec_id = AV_CODEC_ID_NONE;       /* the opening of a source says why */
+        avcodec_free_context(&context);
+    }
+}
+
 int decode_start(struct decode *decode, const struct demux_stream *stream, struct error *err)
 {
     enum AVCodecID id = stream->parameters->codec_id;

@@ -23,6 +23,9 @@ enum decode_result {
 int decode_open(struct decode **ret, int threads);
 void decode_close(struct decode *decode);       /* takes NULL */
 
+/* Opens and closes the decoders that cameras need most, so that their tables are there: for a process that forks others. */
+void decode_warm_up(void);
+
 /* Opens the decoder of the stream's codec, in place of one that is open; stream is borrowed for the call. 0; -EINVAL
  * (FFmpeg has no decoder for it), -ENOMEM …, with the cause in err: the one that is open stays. */
 int decode_start(struct decode *decode, const struct demux_stream *stream, struct error *err);

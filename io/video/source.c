@@ -395,6 +395,11 @@ void source_log(int priority, const char *text)
         to(priority, camera, text);
 }
 
+void source_warm_up(void)
+{
+    decode_warm_up();
+}
+
 void source_log_as(const char *name)
 {
     camera = name;

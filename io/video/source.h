@@ -184,6 +184,8 @@ void source_name(char *out, size_t size, const char *url);
 void source_set_log(void (*handler)(int priority, const char *camera, const char *text));
 /* Hands on a line of FFmpeg's log that came from elsewhere, as the handler's: for the calling thread's camera. */
 void source_log(int priority, const char *text);
+/* Prepares what every source needs, so that processes forked afterwards share it. Reads nothing. */
+void source_warm_up(void);
 /* Names the camera whose sources the calling thread reads, for log lines. Borrowed for the thread's life; NULL: none. */
 void source_log_as(const char *camera);
 

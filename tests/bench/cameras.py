@@ -48,8 +48,11 @@ def join_clips(clips, path, *encode):
 
 
 def thread_seconds(pid):
-    """Returns the process's processor time so far, in seconds by kind of thread."""
+    """Returns the daemon's processor time so far, in seconds by kind of thread; that of its cameras' processes, those that have
+    ended too, is the cameras'."""
     ticks, kinds = os.sysconf("SC_CLK_TCK"), {"cameras": 0.0, "workers": 0.0, "rest": 0.0}
+    for process in harness.family(pid)[1:]:
+        kinds["cameras"] += sum(map(int, process.stat[11:15])) / ticks
     for task in glob.glob(f"/proc/{pid}/task/*/stat"):
         with open(task, encoding="utf-8") as f:
             name, fields = f.read().partition("(")[2].rsplit(")", 1)
@@ -95,7 +98,7 @@ def run(folder, options, sources, n):
         start = snapshot(daemon, names)
         time.sleep(options.seconds)
         end = snapshot(daemon, names)
-        memory = harness.rss_mib(daemon.process.pid)
+        memory = harness.pss_mib(daemon.process.pid)
         daemon.stop(limit=10)
     finally:
         daemon.kill()
@@ -114,7 +117,7 @@ def run(folder, options, sources, n):
         "least_share": round(min(scored) * n / max(1, sum(scored)), 3),
         "latency_ms": {f"p{q}": seconds_ms(quantile(latency, q / 100)) for q in (50, 99)},
         "cores": {kind: round((end["cpu"][kind] - start["cpu"][kind]) / seconds, 3) for kind in end["cpu"]},
-        "rss_mib": round(memory, 1)}
+        "memory_mib": round(memory, 1)}
     result["sustained"] = (result["windows_skipped"] == 0 and sum(scored) >= 0.99 * asked * seconds - n
                            and min(scored) >= SHARE * sum(scored) / n - 1)
     say(json.dumps(result))
@@ -168,7 +171,7 @@ def main():
                   "sustained": runs[-1]["sustained"]}
         first, last = runs[0], runs[-1]
         if last["cameras"] > first["cameras"]:
-            result["mib_per_further_camera"] = round((last["rss_mib"] - first["rss_mib"])
+            result["mib_per_further_camera"] = round((last["memory_mib"] - first["memory_mib"])
                                                      / (last["cameras"] - first["cameras"]), 2)
         print(json.dumps(result, indent=2))
         lean = options.hd or result.get("mib_per_further_camera", 0) <= MEMORY_MIB

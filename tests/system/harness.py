@@ -67,20 +67,55 @@ def parse_line(line):
     return fields if "event" in fields else None
 
 
-def session_processes(session):
-    """Returns the living processes of a session, without zombies."""
-    found = []
+Process = collections.namedtuple("Process", "pid name state parent session stat")      # stat: the fields from the state on
+
+
+def processes():
+    """Returns every process, zombies included, by its number."""
+    found = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
             with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as f:
-                rest = f.read().rpartition(")")[2].split()
+                name, _, rest = f.read().partition("(")[2].rpartition(")")
         except OSError:
             continue
-        if int(rest[3]) == session and rest[0] != "Z":
-            found.append(int(entry))
+        rest = rest.split()
+        found[int(entry)] = Process(int(entry), name, rest[0], int(rest[1]), int(rest[3]), rest)
     return found
+
+
+def session_processes(session):
+    """Returns the living processes of a session, without zombies."""
+    return [p.pid for p in processes().values() if p.session == session and p.state != "Z"]
+
+
+def family(pid):
+    """Returns a process and its descendants: the host and the processes of cameras."""
+    everybody, found = processes(), []
+    wanted = {pid}
+    while wanted:
+        found += [everybody[p] for p in wanted if p in everybody]
+        wanted = {p.pid for p in everybody.values() if p.parent in wanted}
+    return found
+
+
+def camera_process(daemon, camera):
+    """Returns the number of the process that reads a camera; None: there is none."""
+    return next((p.pid for p in family(daemon.process.pid) if p.name == f"cam-{camera}"[:15] and p.state != "Z"), None)
+
+
+def pss_mib(pid):
+    """Returns the memory in MiB of a process and its descendants; pages that several share count once."""
+    total = 0
+    for process in family(pid):
+        try:
+            with open(f"/proc/{process.pid}/smaps_rollup", encoding="utf-8") as f:
+                total += next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+        except (OSError, StopIteration):
+            continue
+    return total / 1024
 
 
 def rss_mib(pid):
@@ -220,6 +255,7 @@ class Daemon:
 
     def stop(self, limit=STOP_S):
         """Sends TERM. Asserts that the daemon ends with status 0, in time, and leaves no process behind."""
+        relatives = {p.pid for p in family(self.process.pid)}
         start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -232,6 +268,7 @@ class Daemon:
             reader.join(5)
         self.stopped = True
         left = session_processes(self.process.pid)
+        left += [p.pid for p in processes().values() if p.pid in relatives and p.state != "Z"]
         log = self.log()
         assert not left, f"processes left behind: {left}"
         assert not SANITIZER_FINDING.search(log), log

@@ -20,6 +20,7 @@
 enum { WIDTH = 32, HEIGHT = 24, SIZE = WIDTH * HEIGHT, MAX_FRAMES = 128 };
 
 static struct capture_host *host;
+static char process_name[16], process_comm[20];         /* of this program alone: others run beside it */
 
 static void no_line(int priority, const char *camera, const char *text)
 {
@@ -28,6 +29,8 @@ static void no_line(int priority, const char *camera, const char *text)
 
 static void setup(void)
 {
+    snprintf(process_name, sizeof process_name, "t%d", (int)getpid());
+    snprintf(process_comm, sizeof process_comm, "cam-%s", process_name);
     struct error err = {""};
     ck_assert_msg(capture_host_open(&host, &err) == 0, "%s", err.text);
 }
@@ -40,7 +43,7 @@ static void teardown(void)
 static struct capture_options options_of(struct capture_host *of)
 {
     return (struct capture_options){.source = {.width = WIDTH, .height = HEIGHT, .decoder_threads = 1}, .host = of,
-                                    .name = "gate"};
+                                    .name = process_name};
 }
 
 struct reading {
@@ -247,7 +250,7 @@ START_TEST(death_is_named)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct capture_options options = options_of(host);
         struct capture *capture = read_one(&options);
-        pid_t pid = process_named("cam-gate");
+        pid_t pid = process_named(process_comm);
         ck_assert_int_gt(pid, 0);
         kill(pid, cases[i].number);
         expect_end(capture, -EIO, cases[i].cause);
@@ -261,7 +264,7 @@ START_TEST(lives_through_signals_for_the_daemon)
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1};
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
-    pid_t pid = process_named("cam-gate");
+    pid_t pid = process_named(process_comm);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         kill(pid, numbers[i]);
     expect_end(capture, 0, "");
@@ -274,14 +277,14 @@ START_TEST(hanging_is_a_stall)
     options.source.stall_timeout_ms = 500;
     options.files_stall = true;
     struct capture *capture = read_one(&options);
-    pid_t pid = process_named("cam-gate");
+    pid_t pid = process_named(process_comm);
     kill(pid, SIGSTOP);
     int64_t start_us = monotonic_us();
     expect_end(capture, -ETIMEDOUT, "no picture for 0.5 s: its process hangs, and is killed");
     ck_assert_int_lt(monotonic_us() - start_us, 6000000);
-    for (int i = 0; i < 500 && process_named("cam-gate"); i++)
+    for (int i = 0; i < 500 && process_named(process_comm); i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    ck_assert_int_eq(process_named("cam-gate"), 0);
+    ck_assert_int_eq(process_named(process_comm), 0);
 }
 END_TEST
 
@@ -292,7 +295,7 @@ START_TEST(stop_interrupts)
     struct capture_options options = options_of(host);
     options.source.stop = &stop;
     struct capture *capture = read_one(&options);
-    kill(process_named("cam-gate"), SIGSTOP);
+    kill(process_named(process_comm), SIGSTOP);
     atomic_store(&stop, true);
     int64_t start_us = monotonic_us();
     expect_end(capture, -EINTR, "stopped");
@@ -306,7 +309,7 @@ START_TEST(host_is_started_again)
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
     char path[64];
-    pid_t pid = process_named("cam-gate"), parent = 0;
+    pid_t pid = process_named(process_comm), parent = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "r");
     ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %*c %d", &parent), 1);
@@ -324,9 +327,9 @@ START_TEST(leaves_no_process)
     for (int i = 0; i < 10; i++) {
         struct capture_options options = options_of(host);
         struct capture *capture = read_one(&options);
-        ck_assert_int_gt(process_named("cam-gate"), 0);
+        ck_assert_int_gt(process_named(process_comm), 0);
         capture_close(capture);
-        ck_assert_int_eq(process_named("cam-gate"), 0);
+        ck_assert_int_eq(process_named(process_comm), 0);
     }
 }
 END_TEST
@@ -338,7 +341,7 @@ START_TEST(knows_nothing_else)
     int others = 0;
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
-    pid_t pid = process_named("cam-gate");
+    pid_t pid = process_named(process_comm);
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     FILE *file = fopen(path, "r");
     if (file) {                 /* root alone may */
