@@ -5,44 +5,13 @@ import re
 import shutil
 import socket
 import subprocess
-import threading
 import time
 import unittest
 
 import harness
+from notify_socket import NotifySocket
 
 WATCHDOG_S = 2 * harness.SCALE
-
-
-class NotifySocket:
-    """What NOTIFY_SOCKET names; messages is a list of (monotonic seconds, {key: value})."""
-
-    def __init__(self, path):
-        self.path, self.messages = path, []
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(path)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        while True:
-            try:
-                data = self.socket.recv(65536)
-            except OSError:
-                return
-            if not data:
-                return
-            fields = dict(line.split("=", 1) for line in data.decode().splitlines() if "=" in line)
-            self.messages.append((time.monotonic(), fields))
-
-    def times(self, key, value=None):
-        return [at for at, m in list(self.messages) if key in m and value in (None, m[key])]
-
-    def status(self):
-        found = [m["STATUS"] for _, m in list(self.messages) if "STATUS" in m]
-        return found[-1] if found else ""
-
-    def close(self):
-        self.socket.close()
 
 
 class Notify(harness.Case):
@@ -53,10 +22,6 @@ class Notify(harness.Case):
         self.env = {"NOTIFY_SOCKET": self.notify.path, "WATCHDOG_USEC": str(int(WATCHDOG_S * 1e6))}
         self.model = harness.write_model(self.path("model.safetensors"))
         self.common = {"model": self.model, "fps": 10, "fps_force": True, "alert": {"threshold": 99999}}
-
-    def longest_silence(self, since, until):
-        fed = [since] + [t for t in self.notify.times("WATCHDOG", "1") if since < t < until] + [until]
-        return max(b - a for a, b in zip(fed, fed[1:]))
 
     def test_sources_down_stay_fed(self):
         """Three cameras that refuse, hang and are missing: READY at once, and the watchdog fed for three periods."""
@@ -73,7 +38,7 @@ class Notify(harness.Case):
         harness.wait_for("all cameras lost in STATUS", lambda: re.search(r"3 (\w+ )?lost", self.notify.status()), 20)
         until = max(ready, time.monotonic()) + 3 * WATCHDOG_S
         harness.wait_for("three watchdog periods", lambda: time.monotonic() > until, 3 * WATCHDOG_S + 5)
-        self.assertLess(self.longest_silence(ready, until), WATCHDOG_S, "the watchdog would have bitten")
+        self.assertLess(self.notify.longest_silence(ready, until), WATCHDOG_S, "the watchdog would have bitten")
         self.assertEqual(daemon.get("/healthz")[0], 200)
         daemon.stop()
         harness.wait_for("STOPPING=1", lambda: self.notify.times("STOPPING", "1"), 2)
