@@ -99,6 +99,13 @@ class TimeStamps(harness.Case):
         self.assertEqual(daemon.camera("gate")["time_source"], "stream")
         daemon.stop()
 
+    def test_a_clock_at_half_speed(self):
+        """The pictures come twice as fast as their time stamps say: arrivals take over within half a minute."""
+        daemon = self.start({"gate": lambda i, s: 0.5 * s})
+        daemon.wait_event("camera_time_source", 40, camera="gate", time_source="arrival")
+        daemon.wait_camera("gate", lambda c: 20 < c["fps_in"] < 30)
+        daemon.stop()
+
     def raw(self, name, *more):
         path = self.path(name)
         harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=4", *more, path)

@@ -129,9 +129,19 @@ START_TEST(a_wrong_unit_is_noticed)
             ck_assert_msg(r.blind_us < 4e6 && r.picked >= 55 * fps && r.error_us < 0.5e6, "%g at %d: %g, %d picked", factors[i],
                           fps, 1e-6 * r.blind_us, r.picked);
         }
-    struct live r;
-    for (double factor = 0.5; factor < 2.1; factor *= 1.5) {    /* a clock that is fast or slow is still the stream's */
-        play(&r, 25, unit, factor);
+    static const double halves[] = {0.5, 0.6, 1.7, 2};          /* these take up to 25 s */
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++)
+        for (int fps = 5; fps <= 25; fps += 20) {
+            struct live r;
+            play(&r, fps, unit, halves[i]);
+            ck_assert_msg(r.time == SOURCE_TIME_ARRIVAL && r.breaks[SOURCE_BREAK_CLOCK] == 1 && r.breaks[SOURCE_BREAK_GAP] == 0,
+                          "%g: %d, %d breaks", halves[i], r.time, r.breaks[SOURCE_BREAK_CLOCK]);
+            ck_assert_msg(r.error_us < 0.5e6, "%g at %d: the clock is wrong by %g s", halves[i], fps, 1e-6 * r.error_us);
+        }
+    static const double nearly[] = {0.75, 0.9, 1.1, 1.4};       /* a clock that is a little fast or slow is still the stream's */
+    for (size_t i = 0; i < sizeof nearly / sizeof *nearly; i++) {
+        struct live r;
+        play(&r, 25, unit, nearly[i]);
         ck_assert_int_eq(r.time, SOURCE_TIME_STREAM);
         ck_assert_int_eq(r.breaks[SOURCE_UNBROKEN], r.picked);
     }
@@ -221,6 +231,19 @@ START_TEST(a_burst_at_the_start_is_no_wrong_clock)
 }
 END_TEST
 
+/* A server sends 10 s of pictures at once, and a network delivers the others in bursts of 3 s. */
+START_TEST(bursts_make_no_clock_wrong)
+{
+    struct pacing pacing;
+    enum source_break cause;
+    pacing_init(&pacing, 25, 25);
+    ck_assert_int_eq(feed(&pacing, 0, 250, 0, 0, 500, &cause), 0);
+    for (int burst = 0; burst < 40; burst++)
+        ck_assert_int_eq(feed(&pacing, 250 + 75 * burst, 325 + 75 * burst, 0, 3e6 * (burst + 1), 0, &cause), 0);
+    ck_assert_int_eq(pacing_time(&pacing), SOURCE_TIME_STREAM);
+}
+END_TEST
+
 /* A file without time stamps, or with a clock that stands still, goes by its rate. */
 START_TEST(a_file_without_times_goes_by_its_rate)
 {
@@ -278,6 +301,7 @@ int main(void)
     tcase_add_test(tc, a_clock_that_mends_is_followed_again);
     tcase_add_test(tc, lost_pictures_are_a_gap);
     tcase_add_test(tc, a_burst_at_the_start_is_no_wrong_clock);
+    tcase_add_test(tc, bursts_make_no_clock_wrong);
     tcase_add_test(tc, a_file_without_times_goes_by_its_rate);
     tcase_add_test(tc, jitter_of_a_file_is_bridged);
     suite_add_tcase(suite, tc);
