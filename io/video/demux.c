@@ -296,7 +296,8 @@ static int choose_video(struct demux *demux, struct error *err)
     demux->stream.display = (struct display){.turn = turn_of_matrix(size >= 9 * sizeof(int32_t) ? (const int32_t *)matrix : NULL),
                                              .sample_aspect = video->sample_aspect_ratio};
     demux->stream.fps = fps > 0 ? fps : sane_fps(video->r_frame_rate);
-    demux->stream.timeless = demux->stream.images || is_timeless(format->iformat);
+    demux->stream.stamped_here = format->use_wallclock_as_timestamps;
+    demux->stream.timeless = demux->stream.images || (is_timeless(format->iformat) && !demux->stream.stamped_here);
     return 0;
 }
 

@@ -106,6 +106,38 @@ class TimeStamps(harness.Case):
         daemon.wait_camera("gate", lambda c: 20 < c["fps_in"] < 30)
         daemon.stop()
 
+    def test_motion_jpeg_over_http_goes_by_arrivals(self):
+        """It has no time stamps. A rate that falls is seen at the arrivals."""
+        class Camera(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace;boundary=ffmpeg")
+                self.end_headers()
+                try:
+                    for i in range(10000):
+                        picture = self.server.pictures[i % len(self.server.pictures)]
+                        self.wfile.write(b"--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: %d\r\n\r\n%s\r\n"
+                                         % (len(picture), picture))
+                        time.sleep(1 / self.server.fps)
+                except OSError:
+                    pass
+
+            def log_message(self, *args):
+                pass
+        with open(self.raw("live.mjpeg", "-c:v", "mjpeg", "-f", "mjpeg"), "rb") as f:
+            pictures = [b"\xff\xd8" + p for p in f.read().split(b"\xff\xd8")[1:]]
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        server.daemon_threads, server.pictures, server.fps = True, pictures, 20
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "source": f"http://127.0.0.1:{server.server_port}/live",
+                                                   "fps": 20, "fps_force": True}}})
+        self.assertEqual(daemon.wait_camera("gate", "watching")["time_source"], "arrival")
+        server.fps = 8
+        daemon.wait_event("camera_slow", 40, camera="gate")
+        daemon.stop()
+
     def raw(self, name, *more):
         path = self.path(name)
         harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=4", *more, path)
