@@ -268,7 +268,10 @@ static int probe(struct demux *demux, int decoder_threads, struct error *err)
     for (unsigned i = 0; options && i < n; i++)
         av_dict_free(&options[i]);
     free(options);
-    if (r < 0 || stopped(demux) || overdue(demux))
+    if (overdue(demux) && !stopped(demux) && !demux->astray)
+        return error_set(err, -ETIMEDOUT, "%s: no picture that can be decoded in the first %g s", demux->shown,
+                         demux->stream.stall_ms / 1000.);
+    if (r < 0 || stopped(demux))
         return fail(demux, r < 0 ? r : AVERROR_EXIT, "", err);
     return 0;
 }

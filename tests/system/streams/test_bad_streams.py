@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from servers.lying_camera import LyingCamera  # noqa: E402
 
 def join_ts(path, parts):
     """MPEG-TS files one after the other, as one stream that lost no packet: the continuity counters go on."""
@@ -190,6 +191,16 @@ class BadStreams(harness.Case):
         camera = daemon.wait_camera("square", "watching", 20)
         self.assertEqual(camera["reason"], "pictures of 64x64 have another aspect than the 96x48 that the model learned")
         daemon.wait_event("camera_aspect", camera="square", reason=camera["reason"])
+        daemon.stop()
+
+    def test_run_says_that_no_key_frame_came(self):
+        """Packets come from the start, so the reason is not that none does."""
+        camera = LyingCamera(harness.write_clip(self.path("clip.mkv"), seconds=4, size="96x64"), 10, interval=10,
+                             packets=lambda i, p: [] if p[12] & 31 in (5, 7, 8) else [p])
+        self.addCleanup(camera.close)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "source": camera.url, "fps": 10, "fps_force": True,
+                                                   "stall_timeout_s": 1}}})
+        self.assertIn("no picture that can be decoded in the first 1 s", daemon.wait_camera("gate", "lost")["reason"])
         daemon.stop()
 
     def test_run_keeps_the_others(self):
