@@ -42,6 +42,7 @@ struct camera_stream {
     bool frozen;
     bool slow;
     int64_t rate_us;            /* pts up to which the stream's rate was as `slow` says */
+    bool is_short;              /* a file that is looped has fewer frames than a window, and that was told */
     struct breaks breaks;
     int width, height;          /* of the last picture, as a viewer shows it; 0: none yet */
     int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0 while a file plays; 0: not begun */
@@ -248,9 +249,11 @@ void camera_stream_lose(struct camera_stream *stream, const char *cause)
     memcpy(stream->reason, reason, sizeof reason);
 }
 
-void camera_stream_end(struct camera_stream *stream)
+void camera_stream_end(struct camera_stream *stream, uint64_t pictures)
 {
-    static const char reason[] = "the file has ended";
+    char reason[80] = "the file has ended";
+    if (pictures < (uint64_t)stream->length)
+        snprintf(reason, sizeof reason, "the file has ended after %d frames; a window needs %d", (int)pictures, stream->length);
     end_sequence(stream);
     results_break(stream->results, utc_us());
     results_still_end(stream->results, utc_us());
@@ -258,8 +261,27 @@ void camera_stream_end(struct camera_stream *stream)
     log_event(LOG_INFO, "camera_stopped", "camera", stream->options.config->name, "reason", reason, NULL);
 }
 
-void camera_stream_begin_again(struct camera_stream *stream)
+/* Warns if the file has too few frames for a window. */
+static void check_length(struct camera_stream *stream, uint64_t pictures)
 {
+    bool is_short = pictures < (uint64_t)stream->length;
+    char warning[80] = "";
+    if (is_short == stream->is_short)
+        return;
+    stream->is_short = is_short;
+    if (is_short)
+        snprintf(warning, sizeof warning, "the file has %d frames, but a window needs %d: none is scored", (int)pictures,
+                 stream->length);
+    else
+        stream->width = 0;      /* another file: a warning of its aspect may be due */
+    camera_status_warn(stream->options.status, warning);
+    if (is_short)
+        log_event(LOG_WARNING, "camera_short", "camera", stream->options.config->name, "reason", warning, NULL);
+}
+
+void camera_stream_begin_again(struct camera_stream *stream, uint64_t pictures)
+{
+    check_length(stream, pictures);
     double fps = stream->options.fps > 0 ? stream->options.fps : stream->fps_in > 0 ? stream->fps_in : SOURCE_DEFAULT_FPS;
     camera_stream_wait_until(stream, stream->anchor_us + stream->last_pts_us + (int64_t)(1e6 / fps));
     break_sequence(stream, VIEW_BREAK_LOOP);

@@ -193,6 +193,21 @@ class BadStreams(harness.Case):
         daemon.wait_event("camera_aspect", camera="square", reason=camera["reason"])
         daemon.stop()
 
+    def test_run_names_a_file_shorter_than_a_window(self):
+        """A file of 15 frames that is looped would be watched for ever without a score."""
+        short = self.short()
+        daemon = self.daemon({"cameras": {name: {"model": self.model, "source": short, "fps": 10, "fps_force": True, **more}
+                                          for name, more in (("looped", {"loop": True}), ("once", {}))}})
+        said = "the file has 15 frames, but a window needs 16: none is scored"
+        self.assertEqual(daemon.wait_camera("looped", lambda c: c["breaks"]["loop"] >= 2)["reason"], said)
+        self.assertEqual([e["reason"] for e in daemon.events("camera_short")], [said])
+        self.assertEqual(daemon.wait_camera("once", "stopped")["reason"],
+                         "the file has ended after 15 frames; a window needs 16")
+        os.replace(ffv1(self.path("long.mkv"), "48x32", 40), short)
+        camera = daemon.wait_camera("looped", lambda c: c["windows_scored"] and not c["reason"])
+        self.assertEqual(len(daemon.events("camera_short")), 1, camera)
+        daemon.stop()
+
     def test_run_says_that_no_key_frame_came(self):
         """Packets come from the start, so the reason is not that none does."""
         camera = LyingCamera(harness.write_clip(self.path("clip.mkv"), seconds=4, size="96x64"), 10, interval=10,
