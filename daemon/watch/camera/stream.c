@@ -50,6 +50,7 @@ struct camera_stream {
     enum view_time time;        /* of this opening of the source; unknown: no picture yet */
     double fps_in;              /* of the stream, as it was last measured; 0: unknown */
     struct static_repeat repeat;        /* last: a picture */
+    int64_t sound_us;           /* CLOCK_MONOTONIC of the last picture that was not corrupt, or of this opening */
     uint64_t corrupt_before;    /* frames of earlier openings of the source */
     struct still_memory *memory;        /* NULL: none */
     struct still_watch *watch;          /* NULL: no memory */
@@ -375,6 +376,18 @@ static enum view_break view_break_of(const struct source_frame *picture)
     return picture->corrupt ? VIEW_BREAK_CORRUPT : views[picture->cause];
 }
 
+/* 1: a corrupt picture is left out; -ETIMEDOUT with the cause in err: all have been corrupt for as long as a decoder may take
+ * for a picture (SOURCE_PICTURE_STALLS). */
+static int leave_out(const struct camera_stream *stream, int64_t stall_us, struct error *err)
+{
+    if (monotonic_us() - stream->sound_us < SOURCE_PICTURE_STALLS * stall_us)
+        return 1;
+    char shown[256];
+    redact(shown, sizeof shown, stream->options.config->source);
+    return error_set(err, -ETIMEDOUT, "%s: pictures, but for %g s every one was damaged or lacked another that it is predicted from",
+                     shown, 1e-6 * (double)(SOURCE_PICTURE_STALLS * stall_us));
+}
+
 /* Reads one picture into the ring. 1; 0 at the end; -errno with the cause in err. */
 static int take_picture(struct camera_stream *stream, struct source *source, uint64_t *pictures, struct error *err)
 {
@@ -389,7 +402,8 @@ static int take_picture(struct camera_stream *stream, struct source *source, uin
     if (picture.gap || picture.corrupt)
         break_sequence(stream, view_break_of(&picture));
     if (picture.corrupt)
-        return 1;
+        return leave_out(stream, stall_us, err);
+    stream->sound_us = monotonic_us();
     if (picture.gap)
         stream->anchor_us = 0;      /* a jump of the time stamps is not waited for */
     if (!stream->is_live && !pace(stream, picture.pts_us))
@@ -425,6 +439,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     if (r < 0)
         return r;
     stream->anchor_us = stream->rate_us = 0;
+    stream->sound_us = monotonic_us();
     if (!stream->is_file)               /* a file that is looped is as before */
         stream->time = VIEW_TIME_UNKNOWN;
     while ((r = take_picture(stream, source, pictures, err)) > 0)

@@ -218,6 +218,24 @@ class BadStreams(harness.Case):
         self.assertIn("no picture that can be decoded in the first 1 s", daemon.wait_camera("gate", "lost")["reason"])
         daemon.stop()
 
+    def test_run_loses_a_camera_without_a_sound_picture(self):
+        """The parameter sets inside the stream are damaged, so that no picture can be decoded well."""
+        clip = harness.write_clip(self.path("clip.mkv"), seconds=10, size="96x64")
+        camera = LyingCamera(clip, 10, interval=10,
+                             packets=lambda i, p: [p[:14] + bytes(len(p) - 14)] if p[12] & 31 in (7, 8) else [p])
+        self.addCleanup(camera.close)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "source": camera.url, "fps": 10, "fps_force": True,
+                                                   "user": "viewer", "password": "hunter2",
+                                                   "stall_timeout_s": 6}}})         # FFmpeg probes for 5 s
+        gate = daemon.wait_camera("gate", "lost", 60)
+        self.assertIn("pictures, but for 18 s every one was damaged", gate["reason"])
+        self.assertGreater(gate["frames_corrupt"], 10)
+        self.assertEqual(gate["frames"], 0)
+        camera.packets = lambda i, p: [p]
+        daemon.wait_camera("gate", "watching", 30)
+        self.assertNotIn("hunter2", daemon.log())
+        daemon.stop()
+
     def test_run_keeps_the_others(self):
         """All of them at once beside a sound camera, which loses nothing; the end comes in time."""
         sound = harness.write_clip(self.path("sound.mkv"), seconds=300)
