@@ -55,6 +55,7 @@ struct view_camera {
     uint64_t windows_due;               /* = scored + skipped + pending */
     uint64_t windows_scored, windows_skipped, windows_pending;
     uint64_t windows_static;            /* of those scored: without the network */
+    uint64_t windows_slow;              /* of those scored: their frames came too slowly, so they count towards no alert */
     uint64_t alerts;                    /* opened */
     uint64_t reconnects;                /* how often the source was opened again */
     double latency_ms;                  /* of the last window: from its last frame decoded to its score published */

@@ -102,6 +102,7 @@ START_TEST(metrics)
         {"memaed_camera_voice_drift{camera=\"gate\",voice=\"change\"}", 0.125},
         {"memaed_camera_windows_static_total{camera=\"gate\"}", 70}, {"memaed_camera_frozen{camera=\"gate\"}", 1},
         {"memaed_camera_frozen{camera=\"yard_2-x\"}", 0},
+        {"memaed_camera_windows_slow_total{camera=\"gate\"}", 30}, {"memaed_camera_windows_slow_total{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_alerts_total{camera=\"gate\"}", 4}, {"memaed_camera_alerts_total{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_alert_open{camera=\"gate\"}", 1},
         {"memaed_camera_slow{camera=\"gate\"}", 1}, {"memaed_camera_slow{camera=\"yard_2-x\"}", 0},

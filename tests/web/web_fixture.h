@@ -78,7 +78,7 @@ static inline void view_process_now(void *context, struct view_process *ret)
 
 static inline struct score_record score_at(size_t camera, uint64_t i)
 {
-    return (struct score_record){.window = i, .frame = 2 * i + 8, .is_static = i % 2,
+    return (struct score_record){.window = i, .frame = 2 * i + 8, .is_static = i % 2, .is_slow = i % 3 == 1,
                                .time_us = 1700000000000000 + (int64_t)i * 100000,
                                .pts_us = (int64_t)i * 100000 + 4567, .reference = 0.1f + (float)camera,
                                .score = (float)i / 8, .p_value = i % 2 ? 1 / (float)(i + 2) : NAN,
@@ -374,7 +374,7 @@ static inline void setup(void)
     world.n_cameras = 2;
     world.cameras[0] = (struct view_camera){
         .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .time = VIEW_TIME_ARRIVAL, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
-        .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_skipped = 8,
+        .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_slow = 30, .windows_skipped = 8,
         .windows_pending = 2, .alerts = 4, .reconnects = 1, .latency_ms = 41.23456,
         .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,
         .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .slow = true, .threshold = 0.25, .drift = 0.0625,

@@ -54,6 +54,7 @@ static void put_camera(FILE *out, const char *name, const struct view_camera *ca
     X(windows_scored, "Windows scored.") \
     X(windows_skipped, "Windows skipped, because analysis lagged or their frames were lost.") \
     X(windows_static, "Windows scored without the network, because nothing moved beyond the camera's noise.") \
+    X(windows_slow, "Windows scored that count towards no alert, because their frames came too slowly.") \
     X(alerts, "Alerts that opened.") \
     X(reconnects, "How often the source was opened again.")
 

@@ -353,8 +353,8 @@ static void watch_rate(struct camera_stream *stream, int64_t pts_us)
     struct log_number in, analysed;
     log_event(slow ? LOG_WARNING : LOG_NOTICE, slow ? "camera_slow" : "camera_slow_ended", "camera", stream->options.config->name,
               "fps_in", log_real(&in, stream->fps_in), "fps", log_real(&analysed, wanted), "reason",
-              slow ? "the stream gives fewer frames a second than are to be analysed: what moves seems faster, and scores are too "
-                     "high" : "the stream gives as many frames a second as are to be analysed", NULL);
+              slow ? "the stream gives fewer frames a second than are to be analysed: what moves seems faster, scores are too high, "
+                     "and windows count towards no alert" : "the stream gives as many frames a second as are to be analysed", NULL);
 }
 
 /* Waits until a picture of a file is due. false: the thread is to end. */

@@ -184,6 +184,36 @@ class TimeStamps(harness.Case):
         self.assertEqual(sum(daemon.camera("gate")["breaks"].values()), 0)
         daemon.stop()
 
+    def test_slow_windows_make_no_alert(self):
+        """Every window is at the threshold, but alerts come of those alone whose frames come at the rate that is analysed."""
+        camera = self.camera(lambda i, s: s, interval=1, sends=lambda i: i % 2 == 0)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url,
+                                                   "stride": 2, "alert": {"threshold": 1e-9}}}})
+        gate = daemon.wait_camera("gate", lambda c: c["windows_scored"] >= 40, 30)
+        self.assertEqual((gate["alerts"], gate["alert_open"]), (0, False))
+        self.assertGreaterEqual(gate["last_score"], gate["threshold"])
+        self.assertEqual({s["slow"] for s in harness.Follower(daemon, "gate").drain()}, {True})
+        camera.sends = lambda i: True
+        daemon.wait_camera("gate", lambda c: c["alert_open"], 20)
+        camera.sends = lambda i: i % 2 == 0
+        gate = daemon.wait_camera("gate", lambda c: not c["alert_open"], 20)
+        self.assertEqual(gate["alerts"], 1)
+        self.assertEqual(sum(gate["breaks"].values()), 0)
+        scores = harness.Follower(daemon, "gate").drain()
+        self.assertEqual({s["slow"] for s in scores}, {True, False})
+        gate = daemon.camera("gate")
+        self.assertGreaterEqual(gate["windows_slow"], sum(s["slow"] for s in scores))
+        self.assertLess(gate["windows_slow"], gate["windows_scored"])
+        daemon.stop()
+
+    def test_a_frame_that_is_missing_makes_no_window_slow(self):
+        """One of every twenty frames is missing, so no window of 16 lacks more than one."""
+        camera = self.camera(lambda i, s: s, interval=1, sends=lambda i: i % 20 != 0)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": FPS, "fps_force": True, "source": camera.url}}})
+        gate = daemon.wait_camera("gate", lambda c: c["windows_scored"] >= 20, 30)
+        self.assertEqual((gate["windows_slow"], gate["slow"]), (0, False))
+        daemon.stop()
+
     def test_breaks_are_counted_and_told(self):
         """Every third second a second of pictures is missing."""
         daemon = self.start({"gate": lambda i, s: s, "sound": lambda i, s: s})
