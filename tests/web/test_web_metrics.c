@@ -115,7 +115,10 @@ START_TEST(metrics)
         {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"+Inf\"}", 90},
         {"memaed_camera_window_latency_seconds_count{camera=\"gate\"}", 90},
         {"memaed_camera_window_latency_seconds_sum{camera=\"gate\"}", 40.5},
-        {"memaed_webhooks_delivered_total", 7}, {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
+        {"memaed_webhooks_delivered_total{endpoint=\"yard\"}", 7}, {"memaed_webhooks_dropped_total{endpoint=\"yard\"}", 3},
+        {"memaed_webhooks_failed_attempts_total{endpoint=\"yard\"}", 5}, {"memaed_webhooks_queued{endpoint=\"yard\"}", 2},
+        {"memaed_webhooks_delivered_total{endpoint=\"http://[::1]:8080\"}", 1},
+        {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
         {"memaed_start_time_seconds", 1700000000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

@@ -76,6 +76,18 @@ static inline void view_process_now(void *context, struct view_process *ret)
     unlock();
 }
 
+static inline int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
+{
+    (void)context;
+    *ret = calloc(2, sizeof **ret);
+    if (!*ret)
+        return -ENOMEM;
+    (*ret)[0] = (struct view_webhook){.name = "yard", .delivered = 7, .dropped = 3, .queued = 2, .failed = 5};
+    (*ret)[1] = (struct view_webhook){.name = "http://[::1]:8080", .delivered = 1};
+    *n = 2;
+    return 0;
+}
+
 static inline struct score_record score_at(size_t camera, uint64_t i)
 {
     return (struct score_record){.window = i, .frame = 2 * i + 8, .is_static = i % 2, .is_slow = i % 3 == 1,
@@ -182,7 +194,7 @@ static inline int view_reload(void *context, view_reload_done *done, void *arg)
 
 static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
-    .scores = view_scores, .alerts = view_alerts, .reload = view_reload,
+    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)
@@ -384,7 +396,7 @@ static inline void setup(void)
         .drift_by_voice = {{NAN, NAN, NAN, NAN, NAN}},
         .model = "m"};
     world.process = (struct view_process){.started_us = 1700000000000000, .healthy = true, .rss_bytes = 123456789012,
-                                          .webhooks_delivered = 7, .workers = 2, .cubes = 90, .cube_seconds = 12.5};
+                                          .workers = 2, .cubes = 90, .cube_seconds = 12.5};
     world.scores_range[0] = (struct record_range){0, 0};
     world.scores_range[1] = (struct record_range){0, 0};
     world.alerts_range = (struct record_range){0, 0};
