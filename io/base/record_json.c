@@ -109,6 +109,8 @@ json_t *event_json(const struct event *event)
     const char *key = NULL;
     if (event->type == EVENT_CAMERA_FROZEN || event->type == EVENT_CAMERA_UNFROZEN)
         key = "seconds";
+    else if (event->type == EVENT_CAMERA_SLOW || event->type == EVENT_CAMERA_SLOW_ENDED)
+        key = "fps_in";
     else if (event->type == EVENT_DRIFT_BEGAN || event->type == EVENT_DRIFT_ENDED)
         key = "distance";
     else if (event->type == EVENT_NORMAL_CHANGED)

@@ -350,11 +350,11 @@ static void watch_rate(struct camera_stream *stream, int64_t pts_us)
     stream->slow = slow;
     stream->rate_us = pts_us;
     camera_status_set_slow(stream->options.status, slow);
-    struct log_number in, analysed;
-    log_event(slow ? LOG_WARNING : LOG_NOTICE, slow ? "camera_slow" : "camera_slow_ended", "camera", stream->options.config->name,
-              "fps_in", log_real(&in, stream->fps_in), "fps", log_real(&analysed, wanted), "reason",
-              slow ? "the stream gives fewer frames a second than are to be analysed: what moves seems faster, scores are too high, "
-                     "and windows count towards no alert" : "the stream gives as many frames a second as are to be analysed", NULL);
+    char reason[240];
+    snprintf(reason, sizeof reason, slow ? "the stream gives fewer frames a second than the %g that are to be analysed: what moves seems "
+             "faster, scores are too high, and windows count towards no alert" : "the stream gives the %g frames a second that are to "
+             "be analysed", wanted);
+    post_event(stream, slow ? EVENT_CAMERA_SLOW : EVENT_CAMERA_SLOW_ENDED, reason, stream->fps_in);
 }
 
 /* Waits until a picture of a file is due. false: the thread is to end. */

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Cameras whose time stamps lie. Every one is watched without a break, or lost with that reason; the others are untouched."""
+import base64
 import http.server
 import json
 import os
@@ -11,8 +12,10 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 from learning import SMALL  # noqa: E402
 from servers.lying_camera import LyingCamera  # noqa: E402
+from servers.webhook_receiver import Receiver  # noqa: E402
 
 FPS = 25
+SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
 
 
 class Drip(http.server.BaseHTTPRequestHandler):
@@ -167,7 +170,10 @@ class TimeStamps(harness.Case):
     def test_a_rate_that_falls_is_told(self):
         """From 25 to 12.5 frames a second and back, as cameras do at night: every second picture is left out."""
         camera = self.camera(lambda i, s: s, interval=1)
-        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url}}})
+        receiver = Receiver(SECRET)
+        self.addCleanup(receiver.close)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url}},
+                              "webhooks": [{"url": receiver.url, "secret": SECRET}]})
         self.assertFalse(daemon.wait_camera("gate", "watching")["slow"])
         camera.sends = lambda i: i % 2 == 0
         began = time.monotonic()
@@ -175,13 +181,17 @@ class TimeStamps(harness.Case):
         if harness.SCALE == 1:
             self.assertGreater(time.monotonic() - began, 9)
         self.assertAlmostEqual(float(told["fps_in"]), 12.5, 1)
-        self.assertEqual(told["fps"], "20")
+        self.assertIn("fewer frames a second than the 20 that are to be analysed", told["reason"])
         self.assertTrue(daemon.camera("gate")["slow"])
         self.assertEqual(daemon.metric("memaed_camera_slow", camera="gate"), 1)
         camera.sends = lambda i: True
         daemon.wait_event("camera_slow_ended", 30, camera="gate")
         self.assertFalse(daemon.camera("gate")["slow"])
         self.assertEqual(sum(daemon.camera("gate")["breaks"].values()), 0)
+        slow, ended = harness.wait_for("two events", lambda: len(receiver.deliveries) >= 2 and receiver.deliveries, 10)
+        self.assertEqual((slow["type"], ended["type"]), ("camera.slow", "camera.slow_ended"))
+        self.assertEqual(slow["data"]["reason"], told["reason"])
+        self.assertAlmostEqual(slow["data"]["fps_in"], 12.5, 1)
         daemon.stop()
 
     def test_slow_windows_make_no_alert(self):
