@@ -6,6 +6,7 @@ static const char *const names[EVENT_TYPES] = {
     [EVENT_ALERT_OPENED] = "alert.opened",       [EVENT_ALERT_CLOSED] = "alert.closed",
     [EVENT_CAMERA_LOST] = "camera.lost",         [EVENT_CAMERA_RESTORED] = "camera.restored",
     [EVENT_CAMERA_FROZEN] = "camera.frozen",     [EVENT_CAMERA_UNFROZEN] = "camera.unfrozen",
+    [EVENT_CAMERA_SLOW] = "camera.slow",         [EVENT_CAMERA_SLOW_ENDED] = "camera.slow_ended",
     [EVENT_DRIFT_BEGAN] = "drift.began",         [EVENT_DRIFT_ENDED] = "drift.ended",
     [EVENT_NORMAL_CHANGED] = "normal.changed",
 };

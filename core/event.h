@@ -14,6 +14,8 @@ enum event_type {
     EVENT_CAMERA_RESTORED,
     EVENT_CAMERA_FROZEN,        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
     EVENT_CAMERA_UNFROZEN,
+    EVENT_CAMERA_SLOW,          /* the stream gives too few frames a second: windows count towards no alert */
+    EVENT_CAMERA_SLOW_ENDED,
     EVENT_DRIFT_BEGAN,          /* the last day's scores no longer follow the model's calibration */
     EVENT_DRIFT_ENDED,
     EVENT_NORMAL_CHANGED,       /* an alert has been open for so long that what it shows may be normal now */
@@ -25,8 +27,8 @@ struct event {
     int64_t time_us;            /* UTC */
     const char *camera;         /* its name; borrowed */
     const char *reason;         /* one sentence; borrowed; NULL for alerts */
-    double quantity;            /* frozen, unfrozen: seconds; drift: distance (core/score/drift.h); normal changed:
-                                 * hours; else 0 */
+    double quantity;            /* frozen, unfrozen: seconds; slow, slow ended: frames a second of the stream; drift: distance
+                                 * (core/score/drift.h); normal changed: hours; else 0 */
     const struct alert_record *alert;   /* alerts alone; borrowed */
 };
 

@@ -28,9 +28,11 @@ struct score_record {
     int64_t time_us;            /* UTC of the centre frame */
     int64_t pts_us;             /* time stamp of the centre frame */
     bool is_static;             /* not computed: the numbers below and the boxes are those of the last computed window */
+    bool is_slow;               /* its frames came too slowly: the numbers below are higher than those of the calibration */
     float reference, score;
     struct voices voices;
-    float p_value;              /* share of normal windows that score as much or more; NAN: the model has no calibration */
+    float p_value;              /* share of normal windows that score as much or more; NAN: the model has no calibration, or
+                                 * is_slow */
     struct boxes boxes;         /* empty while the score is low, or where the model cannot tell */
 };
 

@@ -56,6 +56,7 @@ struct view_camera {
     uint64_t windows_due;               /* = scored + skipped + pending */
     uint64_t windows_scored, windows_skipped, windows_pending;
     uint64_t windows_static;            /* of those scored: without the network */
+    uint64_t windows_slow;              /* of those scored: their frames came too slowly, so they count towards no alert */
     uint64_t alerts;                    /* opened */
     uint64_t reconnects;                /* how often the source was opened again */
     double latency_ms;                  /* of the last window: from its last frame decoded to its score published */
@@ -79,12 +80,16 @@ struct view_process {
     bool healthy;                       /* every thread makes progress, as the watchdog sees it */
     char unhealthy[256];                /* else: which thread does not, a sentence */
     size_t rss_bytes;                   /* resident memory */
-    uint64_t webhooks_delivered;        /* events, once for each endpoint that took them */
-    uint64_t webhooks_failed;           /* attempts */
-    uint64_t webhooks_dropped, webhooks_queued;     /* events, once for each endpoint */
     int workers;                        /* threads that run the network */
     uint64_t cubes;                     /* windows that went through the network */
     double cube_seconds;                /* of computing them, summed over the workers */
+};
+
+/* The endpoints of webhooks that have one name. */
+struct view_webhook {
+    char name[300];                     /* the configuration's, else scheme://host:port; holds no secret */
+    uint64_t delivered, dropped, queued;        /* events */
+    uint64_t failed;                    /* attempts */
 };
 
 /* The outcome of a reload. Texts are borrowed for the call that hands them over. */
@@ -110,6 +115,8 @@ struct view {
     /* The camera of that name. false: there is none, and *ret is untouched. */
     bool (*camera)(void *context, const char *name, struct view_camera *ret);
     void (*process)(void *context, struct view_process *ret);
+    /* All endpoints of webhooks since the start, each name once. *ret is [*n]; the caller frees it. 0 or -ENOMEM. */
+    int (*webhooks)(void *context, struct view_webhook **ret, size_t *n);
     /* Copies up to max score records of the camera with that id into ret [max], from number `from` on, or from range->oldest
      * if that is later. *range is what is kept; *n is how many were copied, 0 where `from` is at or beyond range->next.
      * false: no camera has that id any more. */

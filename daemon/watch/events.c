@@ -52,7 +52,8 @@ void events_close(struct events *events)
 
 static int priority_of(enum event_type type)
 {
-    bool ends = type == EVENT_CAMERA_RESTORED || type == EVENT_CAMERA_UNFROZEN || type == EVENT_DRIFT_ENDED;
+    bool ends = type == EVENT_CAMERA_RESTORED || type == EVENT_CAMERA_UNFROZEN || type == EVENT_CAMERA_SLOW_ENDED ||
+                type == EVENT_DRIFT_ENDED;
     return ends ? LOG_NOTICE : LOG_WARNING;
 }
 
@@ -73,6 +74,11 @@ static void write_log(const struct event *event)
     case EVENT_CAMERA_FROZEN:
     case EVENT_CAMERA_UNFROZEN:
         log_event(priority, name, "camera", event->camera, "seconds", log_real(&number, event->quantity), "reason",
+                  event->reason, NULL);
+        return;
+    case EVENT_CAMERA_SLOW:
+    case EVENT_CAMERA_SLOW_ENDED:
+        log_event(priority, name, "camera", event->camera, "fps_in", log_real(&number, event->quantity), "reason",
                   event->reason, NULL);
         return;
     case EVENT_DRIFT_BEGAN:

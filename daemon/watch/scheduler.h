@@ -33,6 +33,7 @@ struct scheduler_result {
     int64_t pts_us, time_us;        /* its time stamp, and UTC */
     int64_t due_us;                 /* CLOCK_MONOTONIC when the window's last frame was published */
     bool is_static;                 /* not computed: the results below are those of the last computed window */
+    bool is_slow;                   /* its frames came too slowly for the calibration */
     int64_t computed_us;            /* how long the computation took; 0 where is_static */
     float reference, score;
     struct voices voices;
@@ -44,7 +45,7 @@ struct scheduler_client {
     int length;                     /* frames of a window */
     size_t workspace_size;          /* bytes that run() needs */
     void *arg;
-    /* Fills in is_static (false), computed_us (0), reference, score and boxes (none); all else is set. Any worker,
+    /* Fills in is_static (false), is_slow (false), computed_us (0), reference, score and boxes (none); all else is set. Any worker,
      * several at once. workspace: the worker's, aligned to 64 bytes; NULL where no client needs one. */
     void (*run)(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret);
     /* Takes a result. In the order of the client's windows, one call at a time; no lock is held. */

@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -41,16 +43,31 @@ static void process(void *context, struct view_process *ret)
     ret->healthy = daemon->stuck[0] == '\0';
     if (!ret->healthy)
         snprintf(ret->unhealthy, sizeof ret->unhealthy, "%s is stuck", daemon->stuck);
+    lock_give(&daemon->lock);
+}
+
+static int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
+{
+    struct daemon *daemon = context;
+    lock_take(&daemon->lock);
     struct webhooks *webhooks = daemon->webhooks;
     lock_give(&daemon->lock);
-    if (!webhooks)              /* once opened, they stay until after the web has closed */
-        return;
-    struct webhook_stats stats;
-    webhooks_stats(webhooks, &stats);
-    ret->webhooks_delivered = stats.delivered;
-    ret->webhooks_failed = stats.failed_attempts;
-    ret->webhooks_dropped = stats.dropped;
-    ret->webhooks_queued = stats.queued;
+    struct webhook_stats *stats = NULL;
+    size_t names = 0;
+    if (webhooks && webhooks_stats(webhooks, &stats, &names) < 0)       /* once opened, they stay until after the web has closed */
+        return -ENOMEM;
+    struct view_webhook *views = calloc(names + 1, sizeof *views);
+    for (size_t i = 0; views && i < names; i++) {
+        views[i] = (struct view_webhook){.delivered = stats[i].delivered, .dropped = stats[i].dropped, .queued = stats[i].queued,
+                                         .failed = stats[i].failed_attempts};
+        snprintf(views[i].name, sizeof views[i].name, "%s", stats[i].name);
+    }
+    free(stats);
+    if (!views)
+        return -ENOMEM;
+    *ret = views;
+    *n = names;
+    return 0;
 }
 
 static bool scores(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
@@ -77,5 +94,5 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     const struct config *config = daemon->started_by;
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
-                         .scores = scores, .alerts = alerts, .reload = request_reload};
+                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .reload = request_reload};
 }

@@ -78,11 +78,11 @@ json_t *voices_json(const struct voices *voices)
 
 json_t *score_json(const struct score_record *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "window", record_json_count(s->window), "time",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "window", record_json_count(s->window), "time",
                      record_json_time(s->time_us), "pts_s", record_json_number((double)s->pts_us / 1e6), "frame",
                      record_json_count(s->frame), "reference", record_json_number(s->reference), "score",
                      record_json_number(s->score), "p_value", record_json_number(s->p_value), "voice", loudest_json(&s->voices),
-                     "voices", voices_json(&s->voices), "static", s->is_static, "boxes", boxes_json(&s->boxes));
+                     "voices", voices_json(&s->voices), "static", s->is_static, "slow", s->is_slow, "boxes", boxes_json(&s->boxes));
 }
 
 json_t *alert_json(const struct alert_record *a)
@@ -109,6 +109,8 @@ json_t *event_json(const struct event *event)
     const char *key = NULL;
     if (event->type == EVENT_CAMERA_FROZEN || event->type == EVENT_CAMERA_UNFROZEN)
         key = "seconds";
+    else if (event->type == EVENT_CAMERA_SLOW || event->type == EVENT_CAMERA_SLOW_ENDED)
+        key = "fps_in";
     else if (event->type == EVENT_DRIFT_BEGAN || event->type == EVENT_DRIFT_ENDED)
         key = "distance";
     else if (event->type == EVENT_NORMAL_CHANGED)

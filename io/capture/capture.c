@@ -29,9 +29,9 @@ struct capture {
     const atomic_bool *stop;
     char shown[256];            /* the URL, redacted */
     struct capture_process process;
-    struct capture_memory control, own;
-    const struct capture_memory *memory;
-    bool copies;                /* the caller's pixels are not in shared memory */
+    struct capture_memory control;
+    const struct capture_memory *memory;        /* of the caller's pictures, or own */
+    struct capture_memory own;  /* a picture, which is copied from here; zeroes: the caller shares memory */
     size_t picture_size;
     int64_t stall_us, period_us;        /* stall_us 0: it cannot stall */
     int64_t last_pts_us;        /* -1: no picture yet */
@@ -93,7 +93,9 @@ static int broke(const struct capture *capture, const char *how, struct error *e
     return error_set(err, -EPROTO, "%s: its process breaks the protocol: %s", capture->shown, how);
 }
 
-static int send_request(const struct capture *capture, const struct wire_request *request, struct error *err)
+/* memory NULL, or whose descriptor goes along. */
+static int send_request(const struct capture *capture, const struct wire_request *request, const struct capture_memory *memory,
+                        struct error *err)
 {
     static const size_t size = WIRE_MAX_REQUEST;
     uint8_t small[256], *data = request->type == WIRE_OPEN ? malloc(size) : small;
@@ -102,8 +104,8 @@ static int send_request(const struct capture *capture, const struct wire_request
     int n = wire_encode_request(data, request), r = 0;
     if (n < 0)
         r = error_set(err, -EINVAL, "%s: the address is too long", capture->shown);
-    else if (send(capture->process.socket, data, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        r = errno == EAGAIN ? broke(capture, "it does not take requests", err) : name_death(capture, err);
+    else if ((r = wire_send(capture->process.socket, data, (size_t)n, memory ? memory->fd : -1)) < 0)
+        r = r == -EAGAIN ? broke(capture, "it does not take requests", err) : name_death(capture, err);
     if (request->type == WIRE_OPEN) {
         explicit_bzero(data, size);     /* a password */
         free(data);
@@ -172,7 +174,7 @@ static int64_t deadline_after(const struct capture *capture, int stalls)
 /* Sends the request and waits for its result. 0: *reply is written; after an error nothing more is asked. */
 static int ask(struct capture *capture, const struct wire_request *request, int stalls, struct wire_reply *reply, struct error *err)
 {
-    int r = send_request(capture, request, err);
+    int r = send_request(capture, request, request->type == WIRE_MEMORY ? capture->memory : NULL, err);
     if (r == 0)
         r = receive(capture, reply, deadline_after(capture, stalls), err);
     if (r == 0 && reply->stats.frames_decoded < capture->stats.frames_decoded)
@@ -198,32 +200,45 @@ static int fork_process(struct capture *capture, const struct capture_options *o
 {
     int threads = options->source.decoder_threads > 0 ? options->source.decoder_threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     int r = capture_memory_open(&capture->control, sizeof(struct capture_control));
-    if (r == 0 && !options->memory) {
-        r = capture_memory_open(&capture->own, (size_t)MOST_SIDE * MOST_SIDE);
-        capture->copies = true;
-    }
     if (r < 0)
         return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
-    capture->memory = options->memory ? options->memory : &capture->own;
-    r = capture_host_fork(options->host, &capture->process, &capture->control, capture->memory, 100 * (threads > 0 ? threads : 1),
-                          err);
+    r = capture_host_fork(options->host, &capture->process, &capture->control, 100 * (threads > 0 ? threads : 1), err);
     return r < 0 ? error_prefix(err, r, "%s", capture->shown) : 0;
+}
+
+/* Sends a request that is answered by 0 or an error. */
+static int ask_for_success(struct capture *capture, const struct wire_request *request, struct error *err)
+{
+    struct wire_reply reply;
+    int r = ask(capture, request, 1, &reply, err);
+    if (r == 0 && reply.result != 0)
+        r = reply.result > 0 ? broke(capture, "a result that does not fit", err) : failed(capture, &reply, err);
+    return r;
+}
+
+/* Pictures have picture_size from now on: hands over the memory for them. */
+static int share_memory(struct capture *capture, const struct capture_memory *callers, struct error *err)
+{
+    capture->memory = callers ? callers : &capture->own;
+    if (!callers) {
+        capture_memory_close(&capture->own);
+        int r = capture_memory_open(&capture->own, capture->picture_size);
+        if (r < 0)
+            return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+    }
+    return ask_for_success(capture, &(struct wire_request){.type = WIRE_MEMORY, .memory_size = capture->memory->size}, err);
 }
 
 /* Has the process open the source. */
 static int open_there(struct capture *capture, const char *url, const struct capture_options *options, struct error *err)
 {
-    struct wire_reply reply;
-    struct wire_request request = {.type = WIRE_OPEN,
-                                   .url = url,
-                                   .name = options->name,
-                                   .options = options->source,
-                                   .memory_size = capture->memory->size,
-                                   .memory_mib = options->memory_mib > 0 ? options->memory_mib : CAPTURE_MEMORY_MIB};
-    int r = ask(capture, &request, 1, &reply, err);
-    if (r == 0 && reply.result != 0)
-        r = reply.result > 0 ? broke(capture, "a result that does not fit", err) : failed(capture, &reply, err);
-    return r;
+    int r = ask_for_success(capture, &(struct wire_request){.type = WIRE_OPEN,
+                                                            .url = url,
+                                                            .name = options->name,
+                                                            .options = options->source,
+                                                            .memory_mib = options->memory_mib > 0 ? options->memory_mib
+                                                                                                  : CAPTURE_MEMORY_MIB}, err);
+    return r == 0 && capture->picture_size > 0 ? share_memory(capture, options->memory, err) : r;
 }
 
 int capture_open(struct capture **ret, const char *url, const struct capture_options *options, struct error *err)
@@ -262,7 +277,7 @@ static void end_process(struct capture *capture)
     struct capture_control *control = (struct capture_control *)capture->control.bytes;
     atomic_store(&control->stop, true);
     bool told = (!capture->ended || capture->end == 0 || capture->end == -EINTR) &&
-                send_request(capture, &(struct wire_request){.type = WIRE_CLOSE}, &ignored) == 0;
+                send_request(capture, &(struct wire_request){.type = WIRE_CLOSE}, NULL, &ignored) == 0;
     while (told && (left_us = until_us - monotonic_us()) > 0 && poll(&polled, 1, (int)(left_us / 1000) + 1) < 0 && errno == EINTR)
         ;
     close(capture->process.socket);
@@ -307,26 +322,21 @@ int capture_peek(struct capture *capture, int *width, int *height, struct error 
 
 int capture_resize(struct capture *capture, int width, int height, struct error *err)
 {
-    struct wire_reply reply;
     struct error cause = {""};
     if (capture->source)
         return source_resize(capture->source, width, height, err);
     if (capture->ended)
         return error_set(err, capture->end < 0 ? capture->end : -EIO, "%s: it has ended", capture->shown);
-    int r = width < 1 || height < 1 || width > MOST_SIDE || height > MOST_SIDE
-                ? error_set(&cause, -EINVAL, "%s: expected a picture size from 1x1 to %dx%d, got %dx%d", capture->shown, MOST_SIDE,
-                            MOST_SIDE, width, height)
-                : 0;
-    if (r == 0) {
-        r = ask(capture, &(struct wire_request){.type = WIRE_RESIZE, .width = width, .height = height}, 1, &reply, &cause);
-        if (r < 0)
-            end(capture, r, &cause);
-        else if (reply.result < 0)
-            r = failed(capture, &reply, &cause);
-    }
+    if (width < 1 || height < 1 || width > MOST_SIDE || height > MOST_SIDE)
+        return error_set(err, -EINVAL, "%s: expected a picture size from 1x1 to %dx%d, got %dx%d", capture->shown, MOST_SIDE,
+                         MOST_SIDE, width, height);
+    int r = ask_for_success(capture, &(struct wire_request){.type = WIRE_RESIZE, .width = width, .height = height}, &cause);
+    capture->picture_size = (size_t)width * (size_t)height;
     if (r == 0)
-        capture->picture_size = (size_t)width * (size_t)height;
-    else if (err)
+        r = share_memory(capture, capture->memory == &capture->own ? NULL : capture->memory, &cause);
+    if (r < 0)
+        end(capture, r, &cause);
+    if (r < 0 && err)
         *err = cause;
     return r;
 }
@@ -343,7 +353,8 @@ static const char *fault_of_picture(const struct capture *capture, const struct 
 static int read_there(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err)
 {
     struct wire_reply reply;
-    size_t offset = capture->copies ? 0 : (size_t)(pixels - capture->memory->bytes);
+    bool copies = capture->memory == &capture->own;
+    size_t offset = copies ? 0 : (size_t)(pixels - capture->memory->bytes);
     assert(capture->picture_size > 0 && offset <= capture->memory->size - capture->picture_size);
     int r = ask(capture, &(struct wire_request){.type = WIRE_READ, .offset = offset},
                 capture->last_pts_us < 0 ? SOURCE_PICTURE_STALLS : 1, &reply, err);
@@ -354,7 +365,7 @@ static int read_there(struct capture *capture, uint8_t *pixels, struct source_fr
     const char *fault = fault_of_picture(capture, &reply.frame);
     if (fault)
         return broke(capture, fault, err);
-    if (capture->copies)
+    if (copies)
         memcpy(pixels, capture->own.bytes, capture->picture_size);
     capture->last_pts_us = reply.frame.pts_us;
     *frame = reply.frame;

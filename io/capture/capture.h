@@ -24,8 +24,8 @@ struct capture_options {
     struct source_options source;
     struct capture_host *host;          /* forks the process; NULL: the source is read in this one. Borrowed until close */
     /* The rest is for a process of its own. */
-    const struct capture_memory *memory;        /* where capture_read() has its pictures written; borrowed until close. NULL: memory
-                                         * of its own, of which each picture is copied */
+    const struct capture_memory *memory;        /* where capture_read() has its pictures written, if source has their size;
+                                         * borrowed until close. NULL: memory of its own, from which each picture is copied */
     const char *name;                   /* of the camera, for the process's own name; NULL: none */
     int memory_mib;                     /* that the process may add to what it shares with its host; 0: CAPTURE_MEMORY_MIB */
     bool files_stall;                   /* the stall time-out is for files, too */

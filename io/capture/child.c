@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
@@ -92,11 +92,27 @@ static int read_picture(struct child *child, size_t offset, struct wire_reply *r
     return source_read(child->source, child->pictures.bytes + offset, &reply->frame, err);
 }
 
+/* Takes the descriptor over. */
+static int take_memory(struct child *child, int fd, size_t size, struct error *err)
+{
+    struct capture_memory memory;
+    int r = fd < 0 ? -EBADF : capture_memory_map(&memory, fd, size);
+    if (r < 0) {
+        close(fd);
+        return error_set(err, r, "no shared memory: %s", strerror(-r));
+    }
+    capture_memory_close(&child->pictures);
+    child->pictures = memory;
+    return 0;
+}
+
 /* Does what was asked, and answers. false: the process is to end. */
-static bool answer(struct child *child, const struct wire_request *request)
+static bool answer(struct child *child, const struct wire_request *request, int fd)
 {
     struct wire_reply reply = {.type = WIRE_RESULT};
     struct error err = {""};
+    if (fd >= 0 && request->type != WIRE_MEMORY)
+        close(fd);
     if (request->type == WIRE_CLOSE || (request->type != WIRE_OPEN && !child->source))
         return false;
     switch (request->type) {
@@ -111,6 +127,9 @@ static bool answer(struct child *child, const struct wire_request *request)
         if (reply.result == 0)
             child->picture_size = (size_t)request->width * (size_t)request->height;
         break;
+    case WIRE_MEMORY:
+        reply.result = take_memory(child, fd, request->memory_size, &err);
+        break;
     default:
         reply.result = read_picture(child, request->offset, &reply, &err);
     }
@@ -121,27 +140,26 @@ static bool answer(struct child *child, const struct wire_request *request)
     return wire_send_reply(child->socket, &reply) == 0 && child->source != NULL;
 }
 
-int capture_child_main(int socket, int control_fd, int pictures_fd, size_t pictures_size)
+int capture_child_main(int socket, int control_fd)
 {
     struct child child = {.socket = socket};
     int status = 0;
     uint8_t *data = malloc(WIRE_MAX_REQUEST);
-    if (!data || capture_memory_map(&child.control, control_fd, sizeof(struct capture_control)) < 0 ||
-        capture_memory_map(&child.pictures, pictures_fd, pictures_size) < 0)
+    if (!data || capture_memory_map(&child.control, control_fd, sizeof(struct capture_control)) < 0)
         return CHILD_NO_START;
     log_socket = socket;
     source_set_log(send_line);
     for (bool more = true; more;) {
         struct wire_request request;
-        ssize_t n = recv(socket, data, WIRE_MAX_REQUEST, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        more = n > 0;
-        if (more && wire_decode_request(&request, data, (size_t)n) < 0) {
+        int fd;
+        ssize_t n = wire_receive(socket, data, &fd);
+        if (n <= 0)
+            break;
+        if (wire_decode_request(&request, data, (size_t)n) < 0) {
             status = CHILD_NOT_UNDERSTOOD;
             break;
         }
-        more = more && answer(&child, &request);
+        more = answer(&child, &request, fd);
         explicit_bzero(data, WIRE_MAX_REQUEST);         /* a password */
     }
     source_close(child.source);

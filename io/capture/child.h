@@ -3,12 +3,10 @@
 #ifndef MEMAED_IO_CAPTURE_CHILD_H
 #define MEMAED_IO_CAPTURE_CHILD_H
 
-#include <stddef.h>
-
 enum { CHILD_NO_START = 10, CHILD_NOT_UNDERSTOOD };     /* exit statuses */
 
-/* Serves until the other end of the socket closes. control_fd and pictures_fd are those of io/capture/host.h; it takes all three
- * over. Returns the exit status; nothing is freed that ends with the process. */
-int capture_child_main(int socket, int control_fd, int pictures_fd, size_t pictures_size);
+/* Serves until the other end of the socket closes. control_fd is that of io/capture/host.h; it takes both over. Returns the
+ * exit status; nothing is freed that ends with the process. */
+int capture_child_main(int socket, int control_fd);
 
 #endif

@@ -143,7 +143,7 @@ static int send_order(int socket, const struct host_order *order, const int fds[
 }
 
 int capture_host_fork(struct capture_host *host, struct capture_process *ret, const struct capture_memory *control,
-                      const struct capture_memory *pictures, int cpu_percent, struct error *err)
+                      int cpu_percent, struct error *err)
 {
     int pair[2], ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -154,9 +154,8 @@ int capture_host_fork(struct capture_host *host, struct capture_process *ret, co
         close(pair[1]);
         return r;
     }
-    struct host_order order = {.cpu_percent = cpu_percent, .pictures_size = pictures->size};
-    const int fds[HOST_FDS] = {[HOST_FD_SOCKET] = pair[1], [HOST_FD_PIPE] = ends[1], [HOST_FD_CONTROL] = control->fd,
-                               [HOST_FD_PICTURES] = pictures->fd};
+    struct host_order order = {.cpu_percent = cpu_percent};
+    const int fds[HOST_FDS] = {[HOST_FD_SOCKET] = pair[1], [HOST_FD_PIPE] = ends[1], [HOST_FD_CONTROL] = control->fd};
     lock_take(&host->lock);
     int r = start_locked(host);
     if (r == 0)

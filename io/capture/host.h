@@ -45,10 +45,10 @@ struct capture_process {
     int pipe;                   /* a struct capture_exit, then the end; to be closed */
 };
 
-/* Forks a process, which waits for WIRE_OPEN. It gets a copy of both memories' descriptors. cpu_percent: of one
+/* Forks a process, which waits for WIRE_OPEN. It gets a copy of the memory's descriptor. cpu_percent: of one
  * core, how much it may take over time. 0; -errno with the cause in err. Any thread. */
 int capture_host_fork(struct capture_host *host, struct capture_process *ret, const struct capture_memory *control,
-                      const struct capture_memory *pictures, int cpu_percent, struct error *err);
+                      int cpu_percent, struct error *err);
 
 /* Returns true if the program was executed as a host. */
 bool capture_host_is_asked(int argc, char **argv);

@@ -129,10 +129,10 @@ static int by_number(const void *a, const void *b)
 }
 
 /* In the new process: nothing is open afterwards but what it needs. */
-static _Noreturn void be_child(const int fds[HOST_FDS], uint64_t pictures_size)
+static _Noreturn void be_child(const int fds[HOST_FDS])
 {
     sigset_t none;
-    int kept[] = {fds[HOST_FD_SOCKET], fds[HOST_FD_CONTROL], fds[HOST_FD_PICTURES]};
+    int kept[] = {fds[HOST_FD_SOCKET], fds[HOST_FD_CONTROL]};
     unsigned next = STDERR_FILENO + 1;
     close(STDIN_FILENO);
     open("/dev/null", O_RDWR);
@@ -145,7 +145,7 @@ static _Noreturn void be_child(const int fds[HOST_FDS], uint64_t pictures_size)
     close_range(next, ~0u, 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    _exit(capture_child_main(fds[HOST_FD_SOCKET], fds[HOST_FD_CONTROL], fds[HOST_FD_PICTURES], (size_t)pictures_size));
+    _exit(capture_child_main(fds[HOST_FD_SOCKET], fds[HOST_FD_CONTROL]));
 }
 
 static void take_order(const struct host_order *order, const int fds[HOST_FDS])
@@ -155,7 +155,7 @@ static void take_order(const struct host_order *order, const int fds[HOST_FDS])
     } else {
         pid_t pid = fork();
         if (pid == 0)
-            be_child(fds, order->pictures_size);
+            be_child(fds);
         if (pid < 0)
             report(fds[HOST_FD_PIPE], CAPTURE_NOT_FORKED, errno);
         else

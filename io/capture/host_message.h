@@ -2,17 +2,14 @@
 #ifndef MEMAED_IO_CAPTURE_HOST_MESSAGE_H
 #define MEMAED_IO_CAPTURE_HOST_MESSAGE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #define HOST_ARGUMENT "capture-host"
 
-enum { HOST_FD_SOCKET, HOST_FD_PIPE, HOST_FD_CONTROL, HOST_FD_PICTURES, HOST_FDS };
+enum { HOST_FD_SOCKET, HOST_FD_PIPE, HOST_FD_CONTROL, HOST_FDS };
 
 struct host_order {
     int32_t cpu_percent;        /* of one core, how much the process may take over time: 1 or more */
-    uint32_t padding;
-    uint64_t pictures_size;     /* bytes of HOST_FD_PICTURES */
 };
 
 #endif

@@ -188,7 +188,7 @@ static int allow_files(scmp_filter_ctx filter)
     int r = add(filter, SCMP_ACT_ALLOW, "open", SCMP_A1(SCMP_CMP_MASKED_EQ, flags, O_RDONLY));
     if (r == 0)
         r = add(filter, SCMP_ACT_ALLOW, "openat", SCMP_A2(SCMP_CMP_MASKED_EQ, flags, O_RDONLY));
-    static const int commands[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC};
+    static const int commands[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_GET_SEALS};
     for (size_t i = 0; r == 0 && i < sizeof commands / sizeof *commands; i++)
         r = add(filter, SCMP_ACT_ALLOW, "fcntl", SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
     static const unsigned long controls[] = {FIONBIO, FIONREAD};

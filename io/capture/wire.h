@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/error.h"
 #include "io/video/source.h"
@@ -28,6 +29,7 @@ enum wire_type {
     WIRE_OPEN = 1,              /* source_open() */
     WIRE_PEEK,                  /* source_peek() */
     WIRE_RESIZE,                /* source_resize() */
+    WIRE_MEMORY,                /* a descriptor comes along (SCM_RIGHTS): shared memory for pictures, in place of what was there */
     WIRE_READ,                  /* source_read(), to an offset of the shared memory */
     WIRE_CLOSE,                 /* source_close(); there is no reply, the process ends */
     WIRE_RESULT,                /* of the request */
@@ -40,10 +42,11 @@ struct wire_request {
     /* WIRE_OPEN */
     const char *url, *name;     /* name: of the camera, for the process's own name */
     struct source_options options;      /* all but stop and tap */
-    size_t memory_size;         /* bytes of the shared memory for pictures */
     int memory_mib;             /* address space that the process may add */
     /* WIRE_RESIZE */
     int width, height;
+    /* WIRE_MEMORY */
+    size_t memory_size;         /* its bytes */
     /* WIRE_READ */
     size_t offset;              /* of the picture in the shared memory */
 };
@@ -57,6 +60,12 @@ struct wire_reply {
     struct source_stats stats;  /* of WIRE_RESULT; its codec is printable */
     char text[WIRE_MAX_TEXT];   /* the error's, or the line; printable */
 };
+
+/* Sends a request's bytes, with a descriptor unless fd is -1; never waits. 0 or -errno. */
+int wire_send(int socket, const uint8_t *data, size_t size, int fd);
+/* Receives a request's bytes into data [WIRE_MAX_REQUEST], and its descriptor; *fd is -1 where none came. The number of bytes; 0:
+ * nobody sends any more; -errno. */
+ssize_t wire_receive(int socket, uint8_t *data, int *fd);
 
 /* Writes the request into data [WIRE_MAX_REQUEST]. The number of bytes; -E2BIG: its texts are too long. */
 int wire_encode_request(uint8_t *data, const struct wire_request *request);

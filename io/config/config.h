@@ -95,7 +95,7 @@ struct config {
     size_t n_webhooks;
 };
 
-enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_MAX_HOST_NAMES = 32, CONFIG_EXPECTED_SIZE = 160 };
+enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_MAX_HOST_NAMES = 32, CONFIG_EXPECTED_SIZE = 240 };
 
 /* Loads the file at path. Calls fault(arg, text) for every fault, in the order of their places; the text is one line
  * without its end. Opens the files that secret_file and password_file name, checks whether models and local sources exist, and
@@ -132,7 +132,7 @@ struct config_key {
     bool in_words;                  /* fallback is words */
     bool required;
     const char *help;               /* sentences in one line */
-    char summary[256];              /* expected and the default, in one line */
+    char summary[320];              /* expected and the default, in one line */
 };
 
 /* Row i, in the order of etc/memaed.yml. false after the last. Constant; any thread. */

@@ -53,7 +53,7 @@ struct webhooks {
     size_t n_endpoints;
     struct webhooks_change *change;          /* for the thread to adopt; or NULL */
     pthread_cond_t adopted;
-    struct webhook_stats stats;     /* without queued, which is counted on request */
+    struct webhook_tally *tallies;  /* owned; by name, in the order in which the names came */
     bool closing;
     int64_t close_us;               /* monotonic; when closing: the thread ends by then */
     int64_t deadline_us;            /* webhooks_deadline_us() */
@@ -87,7 +87,7 @@ int webhook_post(struct webhooks *webhooks, enum event_type event, int64_t time_
         if ((endpoint->hook.events & event_bit(event)) &&
             webhook_queue_append(&endpoint->queue, message, endpoint->sending != NULL)) {
             endpoint->overrun++;
-            webhooks->stats.dropped++;
+            endpoint->tally->stats.dropped++;
         }
     }
     if (message->holders > 1 && webhooks->deadline_us == INT64_MAX)
@@ -98,13 +98,25 @@ int webhook_post(struct webhooks *webhooks, enum event_type event, int64_t time_
     return 0;
 }
 
-void webhooks_stats(struct webhooks *webhooks, struct webhook_stats *ret)
+int webhooks_stats(struct webhooks *webhooks, struct webhook_stats **ret, size_t *n)
 {
+    size_t names = 0, at = 0;
     lock_take(&webhooks->lock);
-    *ret = webhooks->stats;
-    for (size_t i = 0; i < webhooks->n_endpoints; i++)
-        ret->queued += webhooks->endpoints[i]->queue.n;
+    for (struct webhook_tally *tally = webhooks->tallies; tally; tally = tally->next)
+        names++;
+    struct webhook_stats *stats = calloc(names + 1, sizeof *stats);
+    for (struct webhook_tally *tally = webhooks->tallies; stats && tally; tally = tally->next, at++) {
+        stats[at] = tally->stats;
+        for (size_t i = 0; i < webhooks->n_endpoints; i++)
+            if (webhooks->endpoints[i]->tally == tally)
+                stats[at].queued += webhooks->endpoints[i]->queue.n;
+    }
     lock_give(&webhooks->lock);
+    if (!stats)
+        return -ENOMEM;
+    *ret = stats;
+    *n = names;
+    return 0;
 }
 
 int64_t webhooks_deadline_us(struct webhooks *webhooks)
@@ -149,9 +161,9 @@ static void finish(struct webhooks *webhooks, struct webhook_endpoint *endpoint,
     endpoint->sending = NULL;
     if (taken || given_up)
         webhook_queue_remove_oldest(&endpoint->queue);
-    webhooks->stats.delivered += taken;
-    webhooks->stats.failed_attempts += !taken;
-    webhooks->stats.dropped += given_up;
+    endpoint->tally->stats.delivered += taken;
+    endpoint->tally->stats.failed_attempts += !taken;
+    endpoint->tally->stats.dropped += given_up;
     lock_give(&webhooks->lock);
 
     if (taken) {
@@ -232,6 +244,20 @@ static void inherit_locked(struct webhook_endpoint *heir, struct webhook_endpoin
         webhook_queue_append(&heir->queue, webhook_queue_oldest(&endpoint->queue), false);
 }
 
+/* Gives the endpoint the tally of its name: an earlier one, or its own. */
+static void count_by_name_locked(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
+{
+    struct webhook_tally **at = &webhooks->tallies;
+    while (*at && strcmp((*at)->stats.name, endpoint->name) != 0)
+        at = &(*at)->next;
+    if (*at)
+        free(endpoint->tally);
+    else
+        *at = endpoint->tally;
+    endpoint->tally = *at;
+    endpoint->adopted = true;
+}
+
 static bool is_among(struct webhook_endpoint *const *endpoints, size_t n, const struct webhook_endpoint *endpoint)
 {
     for (size_t i = 0; i < n; i++)
@@ -256,15 +282,17 @@ static void adopt(struct webhooks *webhooks)
         if (change->kept[i]) {
             webhook_endpoint_free(change->endpoints[i]);
             change->endpoints[i] = change->kept[i];
-        } else if (change->heirs[i]) {
-            inherit_locked(change->endpoints[i], change->heirs[i]);
+            continue;
         }
+        count_by_name_locked(webhooks, change->endpoints[i]);
+        if (change->heirs[i])
+            inherit_locked(change->endpoints[i], change->heirs[i]);
     }
     webhooks->endpoints = change->endpoints;
     webhooks->n_endpoints = change->n;
     for (size_t i = 0; i < n_before; i++)
         if (!is_among(webhooks->endpoints, webhooks->n_endpoints, before[i])) {
-            webhooks->stats.dropped += before[i]->queue.n;
+            before[i]->tally->stats.dropped += before[i]->queue.n;
             retire_locked(webhooks, before[i]);
         }
     free(before);
@@ -466,6 +494,10 @@ void webhooks_close(struct webhooks *webhooks, int grace_ms)
     curl_multi_cleanup(webhooks->multi);
     free(webhooks->endpoints);
     webhooks_forget(webhooks->change);
+    for (struct webhook_tally *tally = webhooks->tallies, *next; tally; tally = next) {
+        next = tally->next;
+        free(tally);
+    }
     if (webhooks->has_curl)
         curl_global_cleanup();
     pthread_cond_destroy(&webhooks->adopted);

@@ -22,7 +22,11 @@
 struct webhooks;
 struct webhooks_change;
 
+enum { WEBHOOK_NAME_SIZE = 300 };
+
+/* The counts of the endpoints of one name. */
 struct webhook_stats {
+    char name[WEBHOOK_NAME_SIZE];       /* the configuration's, else scheme://host:port; holds no secret */
     uint64_t delivered, failed_attempts, dropped;
     size_t queued;
 };
@@ -54,7 +58,8 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
  * webhooks_prepare() makes the new endpoints; hooks [n] is copied. Nothing changes yet. 0, or -errno with the cause in err.
  * webhooks_adopt() replaces all endpoints and takes change. An endpoint with an unchanged configuration keeps its queue, its
  * attempt and its back-off. An endpoint of which only the URL is unchanged keeps its queue, and an event that is being sent
- * is sent again. Events of endpoints that are gone are dropped and counted.
+ * is sent again. Events of endpoints that are gone are dropped and counted. Counts stay with the endpoint's name, also where
+ * no endpoint has it any more.
  * webhooks_forget() frees a change that is not adopted. Takes NULL. */
 int webhooks_prepare(struct webhooks_change **ret, const struct webhooks *webhooks, const struct config_webhook *hooks,
                      size_t n, struct error *err);
@@ -69,7 +74,9 @@ void webhooks_close(struct webhooks *webhooks, int grace_ms);
  * -ENOMEM; -EIO without random numbers for the id. */
 int webhook_post(struct webhooks *webhooks, enum event_type event, int64_t time_us, const char *data_json);
 
-void webhooks_stats(struct webhooks *webhooks, struct webhook_stats *ret);      /* of all endpoints together; any thread */
+/* The counts since webhooks_open() by name, in the order in which the names came. *ret is [*n]; the caller frees it. 0, or -ENOMEM
+ * with nothing written. Any thread. */
+int webhooks_stats(struct webhooks *webhooks, struct webhook_stats **ret, size_t *n);
 /* For the watchdog: until this time (monotonic, µs) the sender's thread is healthy without a sign of life. INT64_MAX while
  * it waits for events. Any thread. */
 int64_t webhooks_deadline_us(struct webhooks *webhooks);

@@ -109,6 +109,8 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint)
         explicit_bzero(endpoint->hook.url, strlen(endpoint->hook.url));
     free(endpoint->hook.url);
     free(endpoint->hook.name);
+    if (!endpoint->adopted)
+        free(endpoint->tally);
     free(endpoint->hook.ca_file);
     explicit_bzero(endpoint->hook.secret, sizeof endpoint->hook.secret);
     free(endpoint);
@@ -160,8 +162,11 @@ int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webh
     int r = copied ? name_endpoint(endpoint, number, err) : error_set(err, -ENOMEM, "webhooks: out of memory");
     if (r == 0) {
         endpoint->easy = curl_easy_init();
-        if (!endpoint->easy || webhook_queue_init(&endpoint->queue, queue_max) < 0)
+        endpoint->tally = calloc(1, sizeof *endpoint->tally);
+        if (!endpoint->easy || !endpoint->tally || webhook_queue_init(&endpoint->queue, queue_max) < 0)
             r = error_set(err, -ENOMEM, "webhooks: out of memory");
+        else
+            snprintf(endpoint->tally->stats.name, WEBHOOK_NAME_SIZE, "%s", endpoint->name);
     }
     if (r == 0)
         r = set_options(endpoint, err);

@@ -9,15 +9,24 @@
 
 #include "core/error.h"
 #include "io/config/config.h"
+#include "io/sinks/webhook.h"
 #include "io/sinks/webhook_queue.h"
+
+/* The counts of a name, which outlive its endpoints. */
+struct webhook_tally {
+    struct webhook_tally *next;
+    struct webhook_stats stats;     /* without queued, which is counted on request */
+};
 
 struct webhook_endpoint {
     struct config_webhook hook;     /* owned, with its texts */
-    char name[300];                 /* the configuration's, else scheme://host:port */
+    char name[WEBHOOK_NAME_SIZE];   /* the configuration's, else scheme://host:port */
 
     /* Guarded by the lock of struct webhooks. */
+    struct webhook_tally *tally;    /* owned until the endpoint is adopted; then the webhooks' */
     struct webhook_queue queue;
     uint64_t overrun;               /* events dropped from the full queue and not reported yet */
+    bool adopted;
     struct webhook_message *sending;    /* the oldest of the queue, during an attempt; else NULL */
 
     /* For the sender's thread alone. */
@@ -33,6 +42,7 @@ struct webhook_endpoint {
  * cause in err. */
 int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webhook *hook, size_t number, size_t queue_max,
                          struct error *err);
+/* Does not free the tally of an adopted endpoint. */
 void webhook_endpoint_free(struct webhook_endpoint *endpoint);  /* takes NULL; endpoint->easy must be in no multi handle */
 
 /* Starts an attempt on multi, signed for time_s (seconds since 1970). 0, or -errno: then nothing was started. */

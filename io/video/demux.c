@@ -268,7 +268,10 @@ static int probe(struct demux *demux, int decoder_threads, struct error *err)
     for (unsigned i = 0; options && i < n; i++)
         av_dict_free(&options[i]);
     free(options);
-    if (r < 0 || stopped(demux) || overdue(demux))
+    if (overdue(demux) && !stopped(demux) && !demux->astray)
+        return error_set(err, -ETIMEDOUT, "%s: no picture that can be decoded in the first %g s", demux->shown,
+                         demux->stream.stall_ms / 1000.);
+    if (r < 0 || stopped(demux))
         return fail(demux, r < 0 ? r : AVERROR_EXIT, "", err);
     return 0;
 }
@@ -296,7 +299,8 @@ static int choose_video(struct demux *demux, struct error *err)
     demux->stream.display = (struct display){.turn = turn_of_matrix(size >= 9 * sizeof(int32_t) ? (const int32_t *)matrix : NULL),
                                              .sample_aspect = video->sample_aspect_ratio};
     demux->stream.fps = fps > 0 ? fps : sane_fps(video->r_frame_rate);
-    demux->stream.timeless = demux->stream.images || is_timeless(format->iformat);
+    demux->stream.stamped_here = format->use_wallclock_as_timestamps;
+    demux->stream.timeless = demux->stream.images || (is_timeless(format->iformat) && !demux->stream.stamped_here);
     return 0;
 }
 

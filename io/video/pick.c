@@ -11,7 +11,7 @@
 struct pick {
     double fps;
     bool started;
-    bool live, timeless;
+    bool live, timeless, stamped_here;
     AVRational time_base;
     struct display display;
     int width, height;          /* of the picture before, as a viewer shows it */
@@ -57,6 +57,7 @@ void pick_start(struct pick *pick, const struct demux_stream *stream)
     pick->started = true;
     pick->live = stream->live;
     pick->timeless = stream->timeless;
+    pick->stamped_here = stream->stamped_here;
     pick->display = stream->display;
     pick->time_base = stream->time_base;
     pacing_init(&pick->pacing, stream->images ? 0 : pick->fps, stream->fps);
@@ -95,6 +96,8 @@ void pick_break(struct pick *pick)
 
 enum source_time pick_time(const struct pick *pick)
 {
+    if (pick->stamped_here)
+        return SOURCE_TIME_ARRIVAL;
     return pick->timeless && !pick->live ? SOURCE_TIME_RATE : pacing_time(&pick->pacing);
 }
 

@@ -105,6 +105,7 @@ START_TEST(cameras)
     ck_assert(json_is_true(json_object_get(gate, "slow")));
     ck_assert(json_is_false(json_object_get(yard, "slow")));
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_static")), 70);
+    ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_slow")), 30);
     ck_assert(json_is_null(json_object_get(gate, "reason")));
     ck_assert_ptr_nonnull(strstr(all.body, "\"last_score\":0.1,"));
     ck_assert_ptr_nonnull(strstr(all.body, "\"fps_in\":25.0,"));

@@ -51,6 +51,8 @@ START_TEST(scores)
             ck_assert(json_is_array(boxes));
             ck_assert(json_is_boolean(json_object_get(score, "static")));
             ck_assert_int_eq(json_is_true(json_object_get(score, "static")), expected % 2);
+            ck_assert(json_is_boolean(json_object_get(score, "slow")));
+            ck_assert_int_eq(json_is_true(json_object_get(score, "slow")), s.is_slow);
             ck_assert_uint_eq(json_array_size(boxes), expected % 3);
             expected++;
         }

@@ -102,6 +102,7 @@ START_TEST(metrics)
         {"memaed_camera_voice_drift{camera=\"gate\",voice=\"change\"}", 0.125},
         {"memaed_camera_windows_static_total{camera=\"gate\"}", 70}, {"memaed_camera_frozen{camera=\"gate\"}", 1},
         {"memaed_camera_frozen{camera=\"yard_2-x\"}", 0},
+        {"memaed_camera_windows_slow_total{camera=\"gate\"}", 30}, {"memaed_camera_windows_slow_total{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_alerts_total{camera=\"gate\"}", 4}, {"memaed_camera_alerts_total{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_alert_open{camera=\"gate\"}", 1},
         {"memaed_camera_slow{camera=\"gate\"}", 1}, {"memaed_camera_slow{camera=\"yard_2-x\"}", 0},
@@ -114,7 +115,10 @@ START_TEST(metrics)
         {"memaed_camera_window_latency_seconds_bucket{camera=\"gate\",le=\"+Inf\"}", 90},
         {"memaed_camera_window_latency_seconds_count{camera=\"gate\"}", 90},
         {"memaed_camera_window_latency_seconds_sum{camera=\"gate\"}", 40.5},
-        {"memaed_webhooks_delivered_total", 7}, {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
+        {"memaed_webhooks_delivered_total{endpoint=\"yard\"}", 7}, {"memaed_webhooks_dropped_total{endpoint=\"yard\"}", 3},
+        {"memaed_webhooks_failed_attempts_total{endpoint=\"yard\"}", 5}, {"memaed_webhooks_queued{endpoint=\"yard\"}", 2},
+        {"memaed_webhooks_delivered_total{endpoint=\"http://[::1]:8080\"}", 1},
+        {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
         {"memaed_start_time_seconds", 1700000000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

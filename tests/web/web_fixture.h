@@ -76,9 +76,21 @@ static inline void view_process_now(void *context, struct view_process *ret)
     unlock();
 }
 
+static inline int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
+{
+    (void)context;
+    *ret = calloc(2, sizeof **ret);
+    if (!*ret)
+        return -ENOMEM;
+    (*ret)[0] = (struct view_webhook){.name = "yard", .delivered = 7, .dropped = 3, .queued = 2, .failed = 5};
+    (*ret)[1] = (struct view_webhook){.name = "http://[::1]:8080", .delivered = 1};
+    *n = 2;
+    return 0;
+}
+
 static inline struct score_record score_at(size_t camera, uint64_t i)
 {
-    return (struct score_record){.window = i, .frame = 2 * i + 8, .is_static = i % 2,
+    return (struct score_record){.window = i, .frame = 2 * i + 8, .is_static = i % 2, .is_slow = i % 3 == 1,
                                .time_us = 1700000000000000 + (int64_t)i * 100000,
                                .pts_us = (int64_t)i * 100000 + 4567, .reference = 0.1f + (float)camera,
                                .score = (float)i / 8, .p_value = i % 2 ? 1 / (float)(i + 2) : NAN,
@@ -182,7 +194,7 @@ static inline int view_reload(void *context, view_reload_done *done, void *arg)
 
 static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
-    .scores = view_scores, .alerts = view_alerts, .reload = view_reload,
+    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)
@@ -374,7 +386,7 @@ static inline void setup(void)
     world.n_cameras = 2;
     world.cameras[0] = (struct view_camera){
         .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .time = VIEW_TIME_ARRIVAL, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
-        .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_skipped = 8,
+        .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_slow = 30, .windows_skipped = 8,
         .windows_pending = 2, .alerts = 4, .reconnects = 1, .latency_ms = 41.23456,
         .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,
         .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .slow = true, .threshold = 0.25, .drift = 0.0625,
@@ -384,7 +396,7 @@ static inline void setup(void)
         .drift_by_voice = {{NAN, NAN, NAN, NAN, NAN}},
         .model = "m"};
     world.process = (struct view_process){.started_us = 1700000000000000, .healthy = true, .rss_bytes = 123456789012,
-                                          .webhooks_delivered = 7, .workers = 2, .cubes = 90, .cube_seconds = 12.5};
+                                          .workers = 2, .cubes = 90, .cube_seconds = 12.5};
     world.scores_range[0] = (struct record_range){0, 0};
     world.scores_range[1] = (struct record_range){0, 0};
     world.alerts_range = (struct record_range){0, 0};

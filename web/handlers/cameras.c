@@ -34,7 +34,7 @@ static json_t *breaks(const struct view_camera *c)
 static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:b, s:b, s:o, s:s}",
+                     "s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:b, s:b, s:o, s:s}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "time_source", record_json_text(view_time_names[c->time]), "fps_analysed", rounded(c->fps_analysed),
                      "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
@@ -42,6 +42,7 @@ static json_t *camera_json(const struct view_camera *c)
                      "windows_due", record_json_count(c->windows_due), "windows_scored", record_json_count(c->windows_scored),
                      "windows_skipped", record_json_count(c->windows_skipped),
                      "windows_static", record_json_count(c->windows_static),
+                     "windows_slow", record_json_count(c->windows_slow),
                      "windows_pending", record_json_count(c->windows_pending),
                      "alerts", record_json_count(c->alerts), "reconnects", record_json_count(c->reconnects),
                      "latency_ms", c->has_score ? rounded(c->latency_ms) : json_null(),

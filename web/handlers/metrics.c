@@ -1,6 +1,6 @@
-/* /metrics: the view as Prometheus text (format 0.0.4), names memaed_…, one label `camera` where a value is a camera's. A
- * new metric is a row of a table. All values of a camera are of one snapshot, so that windows due = scored + skipped +
- * pending holds within one scrape where it holds in the view. */
+/* /metrics: the view as Prometheus text (format 0.0.4), names memaed_…, a label `camera` where a value is a camera's, a label
+ * `endpoint` where it is a webhook's. A new metric is a row of a table. All values of a camera are of one snapshot, so that
+ * windows due = scored + skipped + pending holds within one scrape where it holds in the view. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -54,6 +54,7 @@ static void put_camera(FILE *out, const char *name, const struct view_camera *ca
     X(windows_scored, "Windows scored.") \
     X(windows_skipped, "Windows skipped, because analysis lagged or their frames were lost.") \
     X(windows_static, "Windows scored without the network, because nothing moved beyond the camera's noise.") \
+    X(windows_slow, "Windows scored that count towards no alert, because their frames came too slowly.") \
     X(alerts, "Alerts that opened.") \
     X(reconnects, "How often the source was opened again.")
 
@@ -206,27 +207,53 @@ static void put_process(FILE *out, const struct view_process *p)
     put_head(out, "cube_seconds_total", "counter", "Seconds of computing those windows, summed over the workers.");
     fputs("memaed_cube_seconds_total", out);
     put_value(out, p->cube_seconds);
-    put_counter(out, "webhooks_delivered_total", "Events delivered, once for each endpoint.", p->webhooks_delivered);
-    put_counter(out, "webhooks_failed_attempts_total", "Attempts to deliver an event that failed.", p->webhooks_failed);
-    put_counter(out, "webhooks_dropped_total", "Events dropped, because the queue was full or they were too old.",
-                p->webhooks_dropped);
-    put_gauge(out, "webhooks_queued", "Events that wait to be delivered, once for each endpoint.",
-              (double)p->webhooks_queued);
+}
+
+static void put_endpoint(FILE *out, const char *name, const struct view_webhook *webhook, uint64_t n)
+{
+    fprintf(out, "memaed_%s{endpoint=\"", name);
+    put_label(out, webhook->name);
+    fprintf(out, "\"} %" PRIu64 "\n", n);
+}
+
+static uint64_t get_delivered(const struct view_webhook *w) { return w->delivered; }
+static uint64_t get_failed(const struct view_webhook *w) { return w->failed; }
+static uint64_t get_dropped(const struct view_webhook *w) { return w->dropped; }
+static uint64_t get_queued(const struct view_webhook *w) { return w->queued; }
+
+static const struct {
+    const char *name, *type, *help;
+    uint64_t (*get)(const struct view_webhook *w);
+} of_endpoints[] = {
+    {"webhooks_delivered_total", "counter", "Events delivered to the endpoint.", get_delivered},
+    {"webhooks_failed_attempts_total", "counter", "Attempts to deliver an event that failed.", get_failed},
+    {"webhooks_dropped_total", "counter", "Events dropped, because the queue was full, they were too old, or a reload removed the "
+     "endpoint.", get_dropped},
+    {"webhooks_queued", "gauge", "Events that wait to be delivered.", get_queued},
+};
+
+static void put_webhooks(FILE *out, const struct view_webhook *webhooks, size_t n)
+{
+    for (size_t i = 0; i < sizeof of_endpoints / sizeof of_endpoints[0]; i++) {
+        put_head(out, of_endpoints[i].name, of_endpoints[i].type, of_endpoints[i].help);
+        for (size_t w = 0; w < n; w++)
+            put_endpoint(out, of_endpoints[i].name, &webhooks[w], of_endpoints[i].get(&webhooks[w]));
+    }
 }
 
 void web_handle_metrics(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     (void)request;
-    struct view_camera *cameras;
-    size_t n, size = 0;
-    if (view->cameras(view->context, &cameras, &n) < 0) {
-        web_answer_no_memory(ret);
-        return;
-    }
+    struct view_camera *cameras = NULL;
+    struct view_webhook *webhooks = NULL;
+    size_t n, n_webhooks, size = 0;
     char *text = NULL;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = NULL;
+    if (view->cameras(view->context, &cameras, &n) == 0 && view->webhooks(view->context, &webhooks, &n_webhooks) == 0)
+        out = open_memstream(&text, &size);
     if (!out) {
         free(cameras);
+        free(webhooks);
         web_answer_no_memory(ret);
         return;
     }
@@ -234,10 +261,12 @@ void web_handle_metrics(const struct view *view, const struct web_request *reque
     view->process(view->context, &process);
 
     put_process(out, &process);
+    put_webhooks(out, webhooks, n_webhooks);
     put_cameras(out, cameras, n);
     bool failed = ferror(out);
     failed |= fclose(out) != 0;
     free(cameras);
+    free(webhooks);
     if (failed) {
         free(text);
         web_answer_no_memory(ret);

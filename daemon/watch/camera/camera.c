@@ -180,9 +180,9 @@ static void *camera_main(void *arg)
         if (camera_stream_stopped(camera->stream))
             break;
         if (r == 0 && pictures && camera->config->loop && !camera_stream_is_live(camera->stream)) {
-            camera_stream_begin_again(camera->stream);
+            camera_stream_begin_again(camera->stream, pictures);
         } else if (r == 0 && pictures && camera_stream_is_file(camera->stream)) {
-            camera_stream_end(camera->stream);
+            camera_stream_end(camera->stream, pictures);
             break;
         } else {
             if (r == 0)

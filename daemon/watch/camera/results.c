@@ -62,7 +62,7 @@ struct results {
 
     struct lock view_lock;              /* guards what results_view() copies: */
     uint64_t alerts_opened;
-    uint64_t scored, static_ones;       /* = committed, and how many of them were not computed */
+    uint64_t scored, static_ones, slow_ones;    /* = committed; how many of them were not computed, and how many were slow */
     float last_score;
     double drift_shown;
     struct voices voice_drift_shown;
@@ -319,15 +319,16 @@ static bool is_settled_locked(const struct results *results)
 void results_commit(struct results *results, const struct scheduler_result *result)
 {
     struct score_record score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
-                               .pts_us = result->pts_us, .is_static = result->is_static, .reference = result->reference,
-                               .score = result->score, .voices = result->voices, .boxes = result->boxes};
+                               .pts_us = result->pts_us, .is_static = result->is_static, .is_slow = result->is_slow,
+                               .reference = result->reference, .score = result->score, .p_value = NAN, .voices = result->voices, .boxes = result->boxes};
     lock_take(&results->lock);
     if (results->ended) {
         lock_give(&results->lock);
         return;
     }
     score.voices.score[VOICE_STILL] = results->still_now.level;
-    score.p_value = (float)take_p_value_locked(results, result->score, &result->voices);
+    if (!result->is_slow)
+        score.p_value = (float)take_p_value_locked(results, result->score, &result->voices);
     /* The gap before a window may be older than a loss that waits: the loss goes on waiting then. */
     bool after_loss = results->break_wanted && result->frame >= results->break_frame;
     if (result->gap_before)
@@ -337,7 +338,8 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     scorelog_append(results->scores, &score);
     if (results->has_rule)
         take_event_locked(results, &results->anomaly,
-                          alert_score(&results->anomaly.state, result->score, result->time_us), result->pts_us);
+                          alert_score(&results->anomaly.state, result->is_slow ? -INFINITY : result->score, result->time_us),
+                          result->pts_us);
     tell_lasting_locked(results, &results->anomaly, result->time_us);
     results->last_us = result->time_us;
     results->last_pts_us = result->pts_us;
@@ -351,6 +353,7 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     lock_take(&results->view_lock);
     results->scored = results->committed;
     results->static_ones += result->is_static;
+    results->slow_ones += result->is_slow;
     results->last_score = result->score;
     results->drift_shown = results->distance;
     results->voice_drift_shown = results->voice_distance;
@@ -431,6 +434,7 @@ void results_view(struct results *results, struct view_camera *ret)
     lock_take(&results->view_lock);
     ret->windows_scored = results->scored;
     ret->windows_static = results->static_ones;
+    ret->windows_slow = results->slow_ones;
     ret->alerts = results->alerts_opened;
     ret->has_score = results->scored > 0;
     ret->last_score = results->last_score;

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IS_STATIC (UINT64_C(1) << 63)   /* in the word that also holds the number of boxes */
+/* In the word that also holds the number of boxes. */
+#define IS_STATIC (UINT64_C(1) << 63)
+#define IS_SLOW (UINT64_C(1) << 62)
 
 /* Words of an entry: six for the score, half a word for each voice, one for the place of each box (four numbers of 16 bits),
  * and half a word for the score of each box. */
@@ -79,7 +81,7 @@ static void pack(uint64_t words[WORDS], const struct score_record *score)
     words[2] = (uint64_t)score->time_us;
     words[3] = (uint64_t)score->pts_us;
     words[4] = (uint64_t)reference << 32 | own;
-    words[5] = (score->is_static ? IS_STATIC : 0) | (uint64_t)score->boxes.n << 32 | p_value;
+    words[5] = (score->is_static ? IS_STATIC : 0) | (score->is_slow ? IS_SLOW : 0) | (uint64_t)score->boxes.n << 32 | p_value;
     words[BOXES_AT - 1] = 0;
     memcpy(&words[VOICES_AT], score->voices.score, sizeof score->voices.score);
     for (int i = 0; i < BOXES_MAX; i++) {
@@ -101,7 +103,8 @@ static void unpack(struct score_record *score, const uint64_t words[WORDS])
     memcpy(score->voices.score, &words[VOICES_AT], sizeof score->voices.score);
     /* The entry may be torn: the reader discards it, but only after this. */
     score->is_static = words[5] & IS_STATIC;
-    uint64_t n = (words[5] & ~IS_STATIC) >> 32;
+    score->is_slow = words[5] & IS_SLOW;
+    uint64_t n = (words[5] & ~(IS_STATIC | IS_SLOW)) >> 32;
     score->boxes.n = n < BOXES_MAX ? (int)n : BOXES_MAX;
     float scores[BOXES_MAX];
     memcpy(scores, &words[BOX_SCORES_AT], sizeof scores);

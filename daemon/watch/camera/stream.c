@@ -42,6 +42,7 @@ struct camera_stream {
     bool frozen;
     bool slow;
     int64_t rate_us;            /* pts up to which the stream's rate was as `slow` says */
+    bool is_short;              /* a file that is looped has fewer frames than a window, and that was told */
     struct breaks breaks;
     int width, height;          /* of the last picture, as a viewer shows it; 0: none yet */
     int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0 while a file plays; 0: not begun */
@@ -49,6 +50,7 @@ struct camera_stream {
     enum view_time time;        /* of this opening of the source; unknown: no picture yet */
     double fps_in;              /* of the stream, as it was last measured; 0: unknown */
     struct static_repeat repeat;        /* last: a picture */
+    int64_t sound_us;           /* CLOCK_MONOTONIC of the last picture that was not corrupt, or of this opening */
     uint64_t corrupt_before;    /* frames of earlier openings of the source */
     struct still_memory *memory;        /* NULL: none */
     struct still_watch *watch;          /* NULL: no memory */
@@ -248,9 +250,11 @@ void camera_stream_lose(struct camera_stream *stream, const char *cause)
     memcpy(stream->reason, reason, sizeof reason);
 }
 
-void camera_stream_end(struct camera_stream *stream)
+void camera_stream_end(struct camera_stream *stream, uint64_t pictures)
 {
-    static const char reason[] = "the file has ended";
+    char reason[80] = "the file has ended";
+    if (pictures < (uint64_t)stream->length)
+        snprintf(reason, sizeof reason, "the file has ended after %d frames; a window needs %d", (int)pictures, stream->length);
     end_sequence(stream);
     results_break(stream->results, utc_us());
     results_still_end(stream->results, utc_us());
@@ -258,8 +262,27 @@ void camera_stream_end(struct camera_stream *stream)
     log_event(LOG_INFO, "camera_stopped", "camera", stream->options.config->name, "reason", reason, NULL);
 }
 
-void camera_stream_begin_again(struct camera_stream *stream)
+/* Warns if the file has too few frames for a window. */
+static void check_length(struct camera_stream *stream, uint64_t pictures)
 {
+    bool is_short = pictures < (uint64_t)stream->length;
+    char warning[80] = "";
+    if (is_short == stream->is_short)
+        return;
+    stream->is_short = is_short;
+    if (is_short)
+        snprintf(warning, sizeof warning, "the file has %d frames, but a window needs %d: none is scored", (int)pictures,
+                 stream->length);
+    else
+        stream->width = 0;      /* another file: a warning of its aspect may be due */
+    camera_status_warn(stream->options.status, warning);
+    if (is_short)
+        log_event(LOG_WARNING, "camera_short", "camera", stream->options.config->name, "reason", warning, NULL);
+}
+
+void camera_stream_begin_again(struct camera_stream *stream, uint64_t pictures)
+{
+    check_length(stream, pictures);
     double fps = stream->options.fps > 0 ? stream->options.fps : stream->fps_in > 0 ? stream->fps_in : SOURCE_DEFAULT_FPS;
     camera_stream_wait_until(stream, stream->anchor_us + stream->last_pts_us + (int64_t)(1e6 / fps));
     break_sequence(stream, VIEW_BREAK_LOOP);
@@ -327,11 +350,11 @@ static void watch_rate(struct camera_stream *stream, int64_t pts_us)
     stream->slow = slow;
     stream->rate_us = pts_us;
     camera_status_set_slow(stream->options.status, slow);
-    struct log_number in, analysed;
-    log_event(slow ? LOG_WARNING : LOG_NOTICE, slow ? "camera_slow" : "camera_slow_ended", "camera", stream->options.config->name,
-              "fps_in", log_real(&in, stream->fps_in), "fps", log_real(&analysed, wanted), "reason",
-              slow ? "the stream gives fewer frames a second than are to be analysed: what moves seems faster, and scores are too "
-                     "high" : "the stream gives as many frames a second as are to be analysed", NULL);
+    char reason[240];
+    snprintf(reason, sizeof reason, slow ? "the stream gives fewer frames a second than the %g that are to be analysed: what moves seems "
+             "faster, scores are too high, and windows count towards no alert" : "the stream gives the %g frames a second that are to "
+             "be analysed", wanted);
+    post_event(stream, slow ? EVENT_CAMERA_SLOW : EVENT_CAMERA_SLOW_ENDED, reason, stream->fps_in);
 }
 
 /* Waits until a picture of a file is due. false: the thread is to end. */
@@ -353,6 +376,18 @@ static enum view_break view_break_of(const struct source_frame *picture)
     return picture->corrupt ? VIEW_BREAK_CORRUPT : views[picture->cause];
 }
 
+/* 1: a corrupt picture is left out; -ETIMEDOUT with the cause in err: all have been corrupt for as long as a decoder may take
+ * for a picture (SOURCE_PICTURE_STALLS). */
+static int leave_out(const struct camera_stream *stream, int64_t stall_us, struct error *err)
+{
+    if (monotonic_us() - stream->sound_us < SOURCE_PICTURE_STALLS * stall_us)
+        return 1;
+    char shown[256];
+    redact(shown, sizeof shown, stream->options.config->source);
+    return error_set(err, -ETIMEDOUT, "%s: pictures, but for %g s every one was damaged or lacked another that it is predicted from",
+                     shown, 1e-6 * (double)(SOURCE_PICTURE_STALLS * stall_us));
+}
+
 /* Reads one picture into the ring. 1; 0 at the end; -errno with the cause in err. */
 static int take_picture(struct camera_stream *stream, struct capture *capture, uint64_t *pictures, struct error *err)
 {
@@ -367,7 +402,8 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
     if (picture.gap || picture.corrupt)
         break_sequence(stream, view_break_of(&picture));
     if (picture.corrupt)
-        return 1;
+        return leave_out(stream, stall_us, err);
+    stream->sound_us = monotonic_us();
     if (picture.gap)
         stream->anchor_us = 0;      /* a jump of the time stamps is not waited for */
     if (!stream->is_live && !pace(stream, picture.pts_us))
@@ -408,6 +444,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     if (r < 0)
         return r;
     stream->anchor_us = stream->rate_us = 0;
+    stream->sound_us = monotonic_us();
     if (!stream->is_file)               /* a file that is looped is as before */
         stream->time = VIEW_TIME_UNKNOWN;
     while ((r = take_picture(stream, capture, pictures, err)) > 0)

@@ -45,14 +45,15 @@ bool camera_stream_wait_until(struct camera_stream *stream, int64_t until_us);
 
 /* Plays the source once. 0: it ended; -errno with the cause in err. *pictures: how many it gave. */
 int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct error *err);
-/* A file has ended and is to be played again: waits until its last picture has stood as long as the others. */
-void camera_stream_begin_again(struct camera_stream *stream);
+/* A file has ended after that many pictures and is to be played again: waits until its last picture has stood as long as the
+ * others. A file with too few pictures for a window is told. */
+void camera_stream_begin_again(struct camera_stream *stream, uint64_t pictures);
 
 /* The camera is lost: the sequence ends, and camera.lost goes out unless it has since the last camera.restored. If it has,
  * another cause than before is logged. */
 void camera_stream_lose(struct camera_stream *stream, const char *cause);
-/* A file has ended for good. */
-void camera_stream_end(struct camera_stream *stream);
+/* A file has ended for good, after that many pictures. */
+void camera_stream_end(struct camera_stream *stream, uint64_t pictures);
 
 bool camera_stream_is_live(const struct camera_stream *stream);
 /* A file of this machine, whose end is no loss. */

@@ -14,6 +14,7 @@ struct camera_windows {
     const struct plan *plan;
     bool has_calibration;
     struct calibration calibration;
+    double fps;                 /* frames analysed a second; 0: every frame */
     bool has_rule;
     struct alert_rule rule;
     int length;                 /* frames of a window */
@@ -78,6 +79,7 @@ int camera_windows_open(struct camera_windows **ret, const struct camera_windows
     windows->has_calibration = options->calibration != NULL;
     if (options->calibration)
         windows->calibration = *options->calibration;
+    windows->fps = options->fps;
     windows->has_rule = options->rule != NULL;
     if (options->rule)
         windows->rule = *options->rule;
@@ -119,6 +121,15 @@ bool camera_windows_is_frozen(const struct camera_windows *windows, const struct
 {
     return windows->has_calibration && windows->calibration.has_static &&
            (double)(frame->pts_us - frame->same_since_us) > 1e6 * windows->calibration.still.frozen_s;
+}
+
+/* Returns true if the frames came too slowly for the calibration: what moves seems faster to the model. One frame that is
+ * missing does not make a window slow. */
+static bool is_slow(const struct camera_windows *windows, const struct frame_ring_window *window)
+{
+    int last = windows->length - 1;
+    double seconds = 1e-6 * (double)(window->frames[last]->pts_us - window->frames[0]->pts_us);
+    return last < CALIBRATION_SLOW_RATE * windows->fps * seconds;
 }
 
 /* Returns true if the window is static. Then ret has its score. */
@@ -167,6 +178,7 @@ static void run_window(void *arg, const struct frame_ring_window *window, void *
     const uint8_t *frames[FRAME_RING_MAX_LENGTH];
     for (int i = 0; i < windows->length; i++)
         frames[i] = window->frames[i]->pixels;
+    ret->is_slow = is_slow(windows, window);
     uint64_t number;
     if (windows->gate && is_static(windows, window, frames, &number, ret))
         return;

@@ -9,6 +9,7 @@ static const double early_us = 200e3, short_intervals = 2;
 /* The promptest arrival is forgotten at this rate, because the stream's clock may be slower than ours. */
 static const double forget_rate = 0.01;
 static const double fast = 3, slow = 1. / 3;    /* a clock's rate by arrivals, from which its unit is wrong */
+static const double long_fast = 1.5, long_slow = 1 / 1.5;       /* the same over a long window */
 
 void timing_init(struct timing *timing)
 {
@@ -136,11 +137,26 @@ static double live_step(struct timing *timing, int64_t stamp_us, double elapsed_
     return bridge(timing, stamp_us, elapsed_us, interval_us);
 }
 
+/* Adds the window to the long one, which it judges once that is full. */
+static void add_to_long_window(struct timing *timing)
+{
+    timing->long_clock_us += timing->clock_span_us;
+    timing->long_sane_us += timing->sane_span_us;
+    if (timing->long_sane_us < (double)TIMING_LONG_US)
+        return;
+    double rate = timing->long_clock_us / timing->long_sane_us;
+    timing->long_bad = rate > long_slow && rate < long_fast ? 0 : timing->long_bad + 1;
+    timing->long_clock_us = timing->long_sane_us = 0;
+}
+
 /* Judges the window that is full. Returns true if another source takes over from a clock of a wrong unit. */
 static bool judge_window(struct timing *timing)
 {
     double rate = timing->clock_span_us / timing->sane_span_us;
-    bool leaps = 2 * timing->bridged > timing->n, wrong_unit = !leaps && !(rate > slow && rate < fast);
+    bool leaps = 2 * timing->bridged > timing->n;
+    if (!leaps)
+        add_to_long_window(timing);
+    bool wrong_unit = !leaps && (!(rate > slow && rate < fast) || timing->long_bad >= TIMING_LONG_BAD);
     bool by_stream = timing->source == SOURCE_TIME_STREAM;
     timing->verdicts = (leaps || wrong_unit) == by_stream ? timing->verdicts + 1 : 0;
     timing->n = timing->bridged = 0;

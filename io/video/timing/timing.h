@@ -10,7 +10,9 @@
  *     Once TIMING_CONFIRM pictures in a row agree on another offset of the clock, the clock has been set, and goes on from there.
  * Windows of at least TIMING_WINDOW_US and TIMING_WINDOW pictures judge the clock as a whole. A window is bad if more than half
  * of its steps were bridged (the clock stands still, or leaps), or if the clock ran three times too fast or too slow (its unit is
- * wrong). After TIMING_BAD bad windows in a row arrivals take over. After TIMING_GOOD good ones the time stamps do again.
+ * wrong). It is also bad if the clock was faster or slower than the arrivals by a factor of 1.5 in each of the last TIMING_LONG_BAD
+ * long windows of TIMING_LONG_US, in which the bursts of a network average out. After TIMING_BAD bad windows in a row arrivals take
+ * over. After TIMING_GOOD good ones the time stamps do again.
  *
  * The arrival is when the packet had been read after which the decoder gave the picture: it has no decoding time in it, and comes
  * in presentation order. Over 400 steps at 25 a second it is as even as the time at the picture (median error 4.0 ms for both at
@@ -29,7 +31,8 @@
 
 #define TIMING_NONE INT64_MIN           /* no time stamp (AV_NOPTS_VALUE); no arrival */
 #define TIMING_WINDOW_US INT64_C(1000000)
-enum { TIMING_CONFIRM = 3, TIMING_STILL = 8, TIMING_WINDOW = 8, TIMING_BAD = 3, TIMING_GOOD = 20 };
+#define TIMING_LONG_US INT64_C(10000000)
+enum { TIMING_CONFIRM = 3, TIMING_STILL = 8, TIMING_WINDOW = 8, TIMING_BAD = 3, TIMING_GOOD = 20, TIMING_LONG_BAD = 2 };
 
 /* A clock of the stream: a picture with time stamp stamp_us was ahead_us earlier than the last picture. */
 struct timing_clock {
@@ -54,6 +57,9 @@ struct timing {
     double span_us;                     /* between arrivals */
     double clock_span_us, sane_span_us; /* of the steps that were not bridged: by the clock, by arrivals */
     int verdicts;                       /* windows in a row that speak against the present source */
+    /* The present long window: the same two sums over its windows that did not leap. */
+    double long_clock_us, long_sane_us;
+    int long_bad;                       /* long windows in a row whose clock was too fast or too slow */
 };
 
 struct timing_step {

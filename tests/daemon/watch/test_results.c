@@ -8,7 +8,7 @@
 #include "io/base/clock.h"
 #include "tests/suite.h"
 
-enum { LENGTH = 4, KEPT = 100 };
+enum { LENGTH = 4, KEPT = 200 };
 #define HOUR_US INT64_C(3600000000)
 
 static struct frame_ring *ring;
@@ -68,6 +68,13 @@ static struct scheduler_result claim(float score)
 static void commit_next(float score)
 {
     struct scheduler_result result = claim(score);
+    results_commit(results, &result);
+}
+
+static void commit_next_slow(float score)
+{
+    struct scheduler_result result = claim(score);
+    result.is_slow = true;
     results_commit(results, &result);
 }
 
@@ -198,12 +205,23 @@ START_TEST(p_values_and_drift)
         ck_assert(view.provisional);            /* a tail of no hours */
     }
     ck_assert_double_gt(view.drift, 0.8);
+    const double drift = view.drift;
+    for (int i = 0; i < DAY; i++) {     /* slow windows have no p-value, and the drift does not see them */
+        publish(1);
+        commit_next_slow(0.5f);
+    }
+    results_view(results, &view);
+    ck_assert_double_eq(view.drift, drift);
+    ck_assert_uint_eq(results_scores(results, 2 * DAY, &score, 1, &range), 1);
+    ck_assert(score.is_slow && isnan(score.p_value));
+    ck_assert_float_eq(score.score, 0.5f);
     ck_assert_float_eq_tol(view.drift_by_voice.score[VOICE_SPEED], 0.9f, 1e-5f);
     ck_assert_float_eq_tol(view.drift_by_voice.score[VOICE_CHANGE], 0, 1e-5f);
     ck_assert(isnan(view.drift_by_voice.score[VOICE_PACE]) && isnan(view.drift_by_voice.score[VOICE_STILL]));
     publish(1);
     commit_next(0.5f);
-    ck_assert_uint_eq(results_scores(results, 2 * DAY, &score, 1, &range), 1);
+    ck_assert_uint_eq(results_scores(results, 3 * DAY, &score, 1, &range), 1);
+    ck_assert(!score.is_slow);
     ck_assert_float_eq_tol(score.p_value, 1 - 0.5f * 0.95f, 1e-6f);
     for (int i = 0; i < 6 * DAY; i++) {
         publish(1);
@@ -445,6 +463,36 @@ START_TEST(an_alert_that_lasts_is_told_once)
 }
 END_TEST
 
+/* Slow windows open no alert, count towards none, and close one after n in a row. */
+START_TEST(slow_windows_make_no_alert)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 3, .cooldown_us = 0};
+    open_results_by(&rule);
+    publish(LENGTH - 1);
+    publish(9);
+    for (int i = 0; i < 3; i++)
+        commit_next_slow(9);
+    check_view(3, 9, false);
+    commit_next(2);
+    commit_next_slow(9);
+    check_view(5, 9, false);    /* one of the last three windows counts, and is high */
+    commit_next(2);
+    check_view(6, 2, true);
+    ck_assert_double_eq(alert_at(0, 1).peak_score, 2);
+    commit_next_slow(9);
+    commit_next_slow(9);
+    check_view(8, 9, true);
+    commit_next_slow(9);
+    check_view(9, 9, false);
+    ck_assert_double_eq(alert_at(0, 1).peak_score, 2);
+    struct view_camera view = {0};
+    results_view(results, &view);
+    ck_assert_uint_eq(view.windows_slow, 7);
+    ck_assert_uint_eq(view.alerts, 1);
+    close_results();
+}
+END_TEST
+
 START_TEST(without_a_rule_there_are_scores_alone)
 {
     open_results(false);
@@ -477,6 +525,7 @@ int main(void)
     tcase_add_test(tcase, latencies_are_counted_by_bounds);
     tcase_add_test(tcase, what_stands_still_has_alerts_of_its_own);
     tcase_add_test(tcase, an_alert_that_lasts_is_told_once);
+    tcase_add_test(tcase, slow_windows_make_no_alert);
     tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
     Suite *suite = suite_create("results");
     suite_add_tcase(suite, tcase);

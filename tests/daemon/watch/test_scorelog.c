@@ -12,7 +12,7 @@
 
 static struct score_record score_of(uint64_t n)
 {
-    struct score_record s = {.window = n, .frame = 2 * n + 8, .is_static = n % 2, .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
+    struct score_record s = {.window = n, .frame = 2 * n + 8, .is_static = n % 2, .is_slow = n % 3 == 0, .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
                            .reference = (float)(n % 1000) / 7, .score = (float)(n % 1000) / 3,
                            .p_value = 1 / (float)(n + 1), .boxes.n = (int)(n % (BOXES_MAX + 1))};
     for (int v = 0; v < VOICES; v++)
@@ -28,7 +28,8 @@ static bool is_score_of(const struct score_record *s, uint64_t n)
     struct score_record e = score_of(n);
     return s->window == e.window && s->frame == e.frame && s->time_us == e.time_us && s->pts_us == e.pts_us &&
            s->reference == e.reference && s->score == e.score && s->p_value == e.p_value &&
-           memcmp(&s->voices, &e.voices, sizeof e.voices) == 0 && s->is_static == e.is_static && s->boxes.n == e.boxes.n &&
+           memcmp(&s->voices, &e.voices, sizeof e.voices) == 0 && s->is_static == e.is_static && s->is_slow == e.is_slow &&
+           s->boxes.n == e.boxes.n &&
            memcmp(s->boxes.box, e.boxes.box, (size_t)e.boxes.n * sizeof e.boxes.box[0]) == 0;
 }
 

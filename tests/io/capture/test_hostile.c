@@ -161,6 +161,8 @@ int source_resize(struct source *source, int width, int height, struct error *er
 
 void source_set_log(void (*handler)(int priority, const char *camera, const char *text)) { (void)handler; }
 
+void source_warm_up(void) {}
+
 static int lines;
 
 void source_log(int priority, const char *text)
@@ -276,12 +278,12 @@ START_TEST(shared_memory_is_only_pictures)
 END_TEST
 
 /* Sends a request to the process, without io/capture/capture.h. */
-static void request(const struct capture_process *process, const struct wire_request *what)
+static void request(const struct capture_process *process, const struct wire_request *what, int fd)
 {
     static uint8_t data[WIRE_MAX_REQUEST];
     int n = wire_encode_request(data, what);
     ck_assert_int_gt(n, 0);
-    ck_assert_int_eq(send(process->socket, data, (size_t)n, MSG_NOSIGNAL), n);
+    ck_assert_int_eq(wire_send(process->socket, data, (size_t)n, fd), 0);
 }
 
 /* One that computes is killed once it has taken ten seconds more than its share: here, a hundredth of a core. */
@@ -293,10 +295,11 @@ START_TEST(processor_time_is_bounded)
     struct error err = {""};
     ck_assert_int_eq(capture_memory_open(&control, sizeof(struct capture_control)), 0);
     ck_assert_int_eq(capture_memory_open(&pictures, 1 << 20), 0);
-    ck_assert_msg(capture_host_fork(host, &process, &control, &pictures, 1, &err) == 0, "%s", err.text);
-    request(&process, &(struct wire_request){.type = WIRE_OPEN, .url = "hang", .options = {.width = WIDTH, .height = HEIGHT}});
+    ck_assert_msg(capture_host_fork(host, &process, &control, 1, &err) == 0, "%s", err.text);
+    request(&process, &(struct wire_request){.type = WIRE_OPEN, .url = "hang", .options = {.width = WIDTH, .height = HEIGHT}}, -1);
+    request(&process, &(struct wire_request){.type = WIRE_MEMORY, .memory_size = pictures.size}, pictures.fd);
     for (int i = 0; i < 2; i++)
-        request(&process, &(struct wire_request){.type = WIRE_READ});
+        request(&process, &(struct wire_request){.type = WIRE_READ}, -1);
     ck_assert_int_eq(poll(&(struct pollfd){.fd = process.pipe, .events = POLLIN}, 1, 120000), 1);
     ck_assert_int_eq(read(process.pipe, &how, sizeof how), sizeof how);
     ck_assert_int_eq(how.end, CAPTURE_TOO_LONG);

@@ -162,6 +162,25 @@ static void post(struct webhooks *webhooks, int number)
     ck_assert_int_eq(webhook_post(webhooks, EVENT_CAMERA_LOST, 0, data), 0);
 }
 
+/* The counts of the name with that number. */
+static struct webhook_stats stats_of(struct webhooks *webhooks, size_t number)
+{
+    struct webhook_stats *by_name, one;
+    size_t n;
+    ck_assert_int_eq(webhooks_stats(webhooks, &by_name, &n), 0);
+    ck_assert_uint_lt(number, n);
+    one = by_name[number];
+    free(by_name);
+    return one;
+}
+
+static void wait_delivered(struct webhooks *webhooks, size_t number, uint64_t n)
+{
+    while (stats_of(webhooks, number).delivered < n)
+        usleep(1000);
+    ck_assert_uint_eq(stats_of(webhooks, number).delivered, n);
+}
+
 START_TEST(events_go_to_the_new_endpoints)
 {
     struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
@@ -207,7 +226,7 @@ START_TEST(an_endpoint_that_stays_is_untouched)
     set(webhooks, (struct config_webhook[]){hooks[1], hooks[0]}, 2);
     post(webhooks, 3);
     wait_seen(1, 1);
-    webhooks_stats(webhooks, &stats);
+    stats = stats_of(webhooks, 0);
     ck_assert_int_eq(seen(0), 1);                       /* still the first attempt */
     ck_assert_uint_eq(stats.dropped, 0);
     ck_assert_uint_ge(stats.queued, 4);
@@ -243,11 +262,51 @@ START_TEST(events_of_a_gone_endpoint_are_counted)
     struct webhook_stats stats;
     struct webhooks *webhooks = open_with_three_waiting(hooks);
     set(webhooks, &hooks[1], 1);
-    webhooks_stats(webhooks, &stats);
+    stats = stats_of(webhooks, 0);
     ck_assert_uint_eq(stats.dropped, 3);
     ck_assert_uint_eq(stats.queued, 0);
     post(webhooks, 3);
     wait_seen(1, 1);
+    webhooks_close(webhooks, 1000);
+}
+END_TEST
+
+/* The name is the configuration's, or the URL without its user, password and path. Its counts outlive the endpoint. */
+START_TEST(counts_are_by_name)
+{
+    struct config_webhook hooks[2] = {hook_to(0), hook_to(1)};
+    char secret_url[128], name[64];
+    const char *port = strrchr(hooks[1].url, ':') + 1;
+    snprintf(secret_url, sizeof secret_url, "http://user:hunter2@127.0.0.1:%d/token?key=hunter2", atoi(port));
+    snprintf(name, sizeof name, "http://127.0.0.1:%d", atoi(port));
+    hooks[0].name = (char *)(uintptr_t)"yard";
+    hooks[1].url = secret_url;
+    set_status(0, 200);
+    set_status(1, 500);
+    struct webhooks *webhooks = open_to(hooks, 2);
+    post(webhooks, 0);
+    wait_delivered(webhooks, 0, 1);
+    while (stats_of(webhooks, 1).failed_attempts < 2)
+        usleep(1000);
+    ck_assert_str_eq(stats_of(webhooks, 0).name, "yard");
+    ck_assert_str_eq(stats_of(webhooks, 1).name, name);
+    ck_assert_uint_eq(stats_of(webhooks, 0).failed_attempts + stats_of(webhooks, 0).queued, 0);
+    ck_assert_uint_eq(stats_of(webhooks, 1).delivered, 0);
+    ck_assert_uint_eq(stats_of(webhooks, 1).queued, 1);
+    set(webhooks, hooks, 1);                            /* the second one is gone, and its event with it */
+    ck_assert_uint_eq(stats_of(webhooks, 1).dropped, 1);
+    ck_assert_uint_eq(stats_of(webhooks, 0).dropped + stats_of(webhooks, 1).queued, 0);
+    hooks[1] = hook_to(1);                              /* another endpoint of the same name */
+    hooks[1].name = hooks[0].name;
+    set_status(1, 200);
+    set(webhooks, hooks, 2);
+    post(webhooks, 1);
+    wait_delivered(webhooks, 0, 3);
+    struct webhook_stats *all;
+    size_t n;
+    ck_assert_int_eq(webhooks_stats(webhooks, &all, &n), 0);
+    ck_assert_uint_eq(n, 2);
+    free(all);
     webhooks_close(webhooks, 1000);
 }
 END_TEST
@@ -276,7 +335,7 @@ START_TEST(a_forgotten_change_changes_nothing)
     struct webhooks *webhooks = open_with_three_waiting(hooks);
     ck_assert_int_eq(webhooks_prepare(&change, webhooks, &hooks[1], 1, &err), 0);
     webhooks_forget(change);
-    webhooks_stats(webhooks, &stats);
+    stats = stats_of(webhooks, 0);
     ck_assert_uint_eq(stats.dropped, 0);
     ck_assert_uint_eq(stats.queued, 3);
     webhooks_close(webhooks, 0);
@@ -318,6 +377,7 @@ int main(void)
     tcase_add_test(tcase, an_endpoint_that_stays_is_untouched);
     tcase_add_test(tcase, an_endpoint_of_the_same_url_takes_the_queue_over);
     tcase_add_test(tcase, events_of_a_gone_endpoint_are_counted);
+    tcase_add_test(tcase, counts_are_by_name);
     tcase_add_test(tcase, a_faulty_endpoint_changes_nothing);
     tcase_add_test(tcase, a_forgotten_change_changes_nothing);
     tcase_add_test(tcase, many_changes_lose_nothing);

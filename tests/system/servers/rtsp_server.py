@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""An RTSP camera on loopback: GStreamer's RTSP server plays a clip as H.264 at its own pace, again and again.
+"""An RTSP camera on loopback: GStreamer's RTSP server plays a clip at its own pace, again and again: as H.264, or as Motion
+JPEG or MPEG-4 (--codec).
 
 Prints "ready PORT" on standard output once it listens. When the clip starts again, timestamps continue without a
 jump, like a camera's.
@@ -16,26 +17,38 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 
-def access_units(clip, fps):
-    """Encodes the clip as H.264: a key frame every second, no B frames. Returns its access units, a bytes object
-    each."""
+# codec: how FFmpeg encodes, where an access unit begins, its caps and GStreamer's elements
+CODECS = {
+    "h264": (("libx264", "-preset", "veryfast", "-crf", "18", "-bf", "0", "-x264-params",
+              "aud=1:keyint={fps}:scenecut=0:repeat-headers=1", "-f", "h264"), rb"\x00\x00\x00\x01\x09",
+             "video/x-h264,stream-format=byte-stream,alignment=au", "h264parse ! rtph264pay config-interval=-1"),
+    "mjpeg": (("mjpeg", "-q:v", "4", "-huffman", "default", "-f", "mjpeg"), rb"\xff\xd8\xff", "image/jpeg",
+              "jpegparse ! rtpjpegpay"),
+    "mpeg4": (("mpeg4", "-q:v", "4", "-g", "{fps}", "-f", "m4v"), rb"(?s)(?:\x00\x00\x01[\xb0\xb3].*?)?\x00\x00\x01\xb6",
+              "video/mpeg,mpegversion=4,systemstream=false", "mpeg4videoparse ! rtpmp4vpay config-interval=1"),
+}
+
+
+def access_units(clip, fps, codec):
+    """Encodes the clip: a key frame every second, no B frames. Returns its access units, a bytes object each."""
+    encode, begins = CODECS[codec][:2]
     stream = subprocess.run(
-        ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, "-an", "-vf", f"fps={fps},format=yuv420p",
-         "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-bf", "0",
-         "-x264-params", f"aud=1:keyint={fps}:scenecut=0:repeat-headers=1", "-f", "h264", "-"],
+        ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, "-an", "-vf",
+         f"fps={fps},format={'yuvj420p' if codec == 'mjpeg' else 'yuv420p'}", "-c:v",
+         *(word.format(fps=fps) for word in encode), "-"],
         check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
-    starts = [m.start() for m in re.finditer(rb"\x00\x00\x00\x01\x09", stream)]     # access unit delimiters
+    starts = [m.start() for m in re.finditer(begins, stream)]
     return [stream[a:b] for a, b in zip(starts, starts[1:] + [len(stream)])]
 
 
 class Factory(GstRtspServer.RTSPMediaFactory):
-    def __init__(self, units, fps):
+    def __init__(self, units, fps, codec):
         super().__init__()
         self.units, self.fps = units, fps
         self.set_shared(True)
         self.set_launch("( appsrc name=source is-live=true format=time"
-                        f" caps=video/x-h264,stream-format=byte-stream,alignment=au,framerate={fps}/1"
-                        " ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )")
+                        f" caps={CODECS[codec][2]},framerate={fps}/1"
+                        f" ! {CODECS[codec][3]} name=pay0 pt={26 if codec == 'mjpeg' else 96} )")
         self.connect("media-configure", self.configure)
 
     def configure(self, _factory, media):
@@ -70,6 +83,7 @@ def main():
     parser.add_argument("--port", default="0", help="0: any free port")
     parser.add_argument("--path", default="/live")
     parser.add_argument("--fps", type=int, default=10)
+    parser.add_argument("--codec", choices=CODECS, default="h264")
     parser.add_argument("--user", help="require this user and password")
     parser.add_argument("--password")
     parser.add_argument("--digest", action="store_true", help="ask for a sign-in by Digest instead of Basic")
@@ -79,7 +93,7 @@ def main():
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(options.port)
-    factory = Factory(access_units(options.clip, options.fps), options.fps)
+    factory = Factory(access_units(options.clip, options.fps, options.codec), options.fps, options.codec)
     if options.user:
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")

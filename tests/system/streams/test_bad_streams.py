@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from servers.lying_camera import LyingCamera  # noqa: E402
 
 def join_ts(path, parts):
     """MPEG-TS files one after the other, as one stream that lost no packet: the continuity counters go on."""
@@ -190,6 +191,49 @@ class BadStreams(harness.Case):
         camera = daemon.wait_camera("square", "watching", 20)
         self.assertEqual(camera["reason"], "pictures of 64x64 have another aspect than the 96x48 that the model learned")
         daemon.wait_event("camera_aspect", camera="square", reason=camera["reason"])
+        daemon.stop()
+
+    def test_run_names_a_file_shorter_than_a_window(self):
+        """A file of 15 frames that is looped would be watched for ever without a score."""
+        short = self.short()
+        daemon = self.daemon({"cameras": {name: {"model": self.model, "source": short, "fps": 10, "fps_force": True, **more}
+                                          for name, more in (("looped", {"loop": True}), ("once", {}))}})
+        said = "the file has 15 frames, but a window needs 16: none is scored"
+        self.assertEqual(daemon.wait_camera("looped", lambda c: c["breaks"]["loop"] >= 2)["reason"], said)
+        self.assertEqual([e["reason"] for e in daemon.events("camera_short")], [said])
+        self.assertEqual(daemon.wait_camera("once", "stopped")["reason"],
+                         "the file has ended after 15 frames; a window needs 16")
+        os.replace(ffv1(self.path("long.mkv"), "48x32", 40), short)
+        camera = daemon.wait_camera("looped", lambda c: c["windows_scored"] and not c["reason"])
+        self.assertEqual(len(daemon.events("camera_short")), 1, camera)
+        daemon.stop()
+
+    def test_run_says_that_no_key_frame_came(self):
+        """Packets come from the start, so the reason is not that none does."""
+        camera = LyingCamera(harness.write_clip(self.path("clip.mkv"), seconds=4, size="96x64"), 10, interval=10,
+                             packets=lambda i, p: [] if p[12] & 31 in (5, 7, 8) else [p])
+        self.addCleanup(camera.close)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "source": camera.url, "fps": 10, "fps_force": True,
+                                                   "stall_timeout_s": 1}}})
+        self.assertIn("no picture that can be decoded in the first 1 s", daemon.wait_camera("gate", "lost")["reason"])
+        daemon.stop()
+
+    def test_run_loses_a_camera_without_a_sound_picture(self):
+        """The parameter sets inside the stream are damaged, so that no picture can be decoded well."""
+        clip = harness.write_clip(self.path("clip.mkv"), seconds=10, size="96x64")
+        camera = LyingCamera(clip, 10, interval=10,
+                             packets=lambda i, p: [p[:14] + bytes(len(p) - 14)] if p[12] & 31 in (7, 8) else [p])
+        self.addCleanup(camera.close)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "source": camera.url, "fps": 10, "fps_force": True,
+                                                   "user": "viewer", "password": "hunter2",
+                                                   "stall_timeout_s": 6}}})         # FFmpeg probes for 5 s
+        gate = daemon.wait_camera("gate", "lost", 60)
+        self.assertIn("pictures, but for 18 s every one was damaged", gate["reason"])
+        self.assertGreater(gate["frames_corrupt"], 10)
+        self.assertEqual(gate["frames"], 0)
+        camera.packets = lambda i, p: [p]
+        daemon.wait_camera("gate", "watching", 30)
+        self.assertNotIn("hunter2", daemon.log())
         daemon.stop()
 
     def test_run_keeps_the_others(self):

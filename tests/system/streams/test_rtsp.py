@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
@@ -82,6 +83,8 @@ class Rtsp(harness.Case):
             self.assertEqual(skipped, 0)
         self.assertEqual([d for d in self.receiver.deliveries if d["data"].get("camera") != "gate"], [])
         self.assertEqual(daemon.events("camera_lost", camera="yard"), [])
+        endpoint = "http://" + urllib.parse.urlsplit(self.receiver.url).netloc
+        self.assertEqual(daemon.metric("memaed_webhooks_delivered_total", endpoint=endpoint), 2)
 
         daemon.stop()
         self.assertEqual(self.receiver.faults(), [])

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Cameras whose time stamps lie. Every one is watched without a break, or lost with that reason; the others are untouched."""
+import base64
 import http.server
 import json
 import os
@@ -11,8 +12,10 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 from learning import SMALL  # noqa: E402
 from servers.lying_camera import LyingCamera  # noqa: E402
+from servers.webhook_receiver import Receiver  # noqa: E402
 
 FPS = 25
+SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
 
 
 class Drip(http.server.BaseHTTPRequestHandler):
@@ -99,6 +102,45 @@ class TimeStamps(harness.Case):
         self.assertEqual(daemon.camera("gate")["time_source"], "stream")
         daemon.stop()
 
+    def test_a_clock_at_half_speed(self):
+        """The pictures come twice as fast as their time stamps say: arrivals take over within half a minute."""
+        daemon = self.start({"gate": lambda i, s: 0.5 * s})
+        daemon.wait_event("camera_time_source", 40, camera="gate", time_source="arrival")
+        daemon.wait_camera("gate", lambda c: 20 < c["fps_in"] < 30)
+        daemon.stop()
+
+    def test_motion_jpeg_over_http_goes_by_arrivals(self):
+        """It has no time stamps. A rate that falls is seen at the arrivals."""
+        class Camera(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace;boundary=ffmpeg")
+                self.end_headers()
+                try:
+                    for i in range(10000):
+                        picture = self.server.pictures[i % len(self.server.pictures)]
+                        self.wfile.write(b"--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: %d\r\n\r\n%s\r\n"
+                                         % (len(picture), picture))
+                        time.sleep(1 / self.server.fps)
+                except OSError:
+                    pass
+
+            def log_message(self, *args):
+                pass
+        with open(self.raw("live.mjpeg", "-c:v", "mjpeg", "-f", "mjpeg"), "rb") as f:
+            pictures = [b"\xff\xd8" + p for p in f.read().split(b"\xff\xd8")[1:]]
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        server.daemon_threads, server.pictures, server.fps = True, pictures, 20
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "source": f"http://127.0.0.1:{server.server_port}/live",
+                                                   "fps": 20, "fps_force": True}}})
+        self.assertEqual(daemon.wait_camera("gate", "watching")["time_source"], "arrival")
+        server.fps = 8
+        daemon.wait_event("camera_slow", 40, camera="gate")
+        daemon.stop()
+
     def raw(self, name, *more):
         path = self.path(name)
         harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=4", *more, path)
@@ -128,7 +170,10 @@ class TimeStamps(harness.Case):
     def test_a_rate_that_falls_is_told(self):
         """From 25 to 12.5 frames a second and back, as cameras do at night: every second picture is left out."""
         camera = self.camera(lambda i, s: s, interval=1)
-        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url}}})
+        receiver = Receiver(SECRET)
+        self.addCleanup(receiver.close)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url}},
+                              "webhooks": [{"url": receiver.url, "secret": SECRET}]})
         self.assertFalse(daemon.wait_camera("gate", "watching")["slow"])
         camera.sends = lambda i: i % 2 == 0
         began = time.monotonic()
@@ -136,13 +181,47 @@ class TimeStamps(harness.Case):
         if harness.SCALE == 1:
             self.assertGreater(time.monotonic() - began, 9)
         self.assertAlmostEqual(float(told["fps_in"]), 12.5, 1)
-        self.assertEqual(told["fps"], "20")
+        self.assertIn("fewer frames a second than the 20 that are to be analysed", told["reason"])
         self.assertTrue(daemon.camera("gate")["slow"])
         self.assertEqual(daemon.metric("memaed_camera_slow", camera="gate"), 1)
         camera.sends = lambda i: True
         daemon.wait_event("camera_slow_ended", 30, camera="gate")
         self.assertFalse(daemon.camera("gate")["slow"])
         self.assertEqual(sum(daemon.camera("gate")["breaks"].values()), 0)
+        slow, ended = harness.wait_for("two events", lambda: len(receiver.deliveries) >= 2 and receiver.deliveries, 10)
+        self.assertEqual((slow["type"], ended["type"]), ("camera.slow", "camera.slow_ended"))
+        self.assertEqual(slow["data"]["reason"], told["reason"])
+        self.assertAlmostEqual(slow["data"]["fps_in"], 12.5, 1)
+        daemon.stop()
+
+    def test_slow_windows_make_no_alert(self):
+        """Every window is at the threshold, but alerts come of those alone whose frames come at the rate that is analysed."""
+        camera = self.camera(lambda i, s: s, interval=1, sends=lambda i: i % 2 == 0)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url,
+                                                   "stride": 2, "alert": {"threshold": 1e-9}}}})
+        gate = daemon.wait_camera("gate", lambda c: c["windows_scored"] >= 40, 30)
+        self.assertEqual((gate["alerts"], gate["alert_open"]), (0, False))
+        self.assertGreaterEqual(gate["last_score"], gate["threshold"])
+        self.assertEqual({s["slow"] for s in harness.Follower(daemon, "gate").drain()}, {True})
+        camera.sends = lambda i: True
+        daemon.wait_camera("gate", lambda c: c["alert_open"], 20)
+        camera.sends = lambda i: i % 2 == 0
+        gate = daemon.wait_camera("gate", lambda c: not c["alert_open"], 20)
+        self.assertEqual(gate["alerts"], 1)
+        self.assertEqual(sum(gate["breaks"].values()), 0)
+        scores = harness.Follower(daemon, "gate").drain()
+        self.assertEqual({s["slow"] for s in scores}, {True, False})
+        gate = daemon.camera("gate")
+        self.assertGreaterEqual(gate["windows_slow"], sum(s["slow"] for s in scores))
+        self.assertLess(gate["windows_slow"], gate["windows_scored"])
+        daemon.stop()
+
+    def test_a_frame_that_is_missing_makes_no_window_slow(self):
+        """One of every twenty frames is missing, so no window of 16 lacks more than one."""
+        camera = self.camera(lambda i, s: s, interval=1, sends=lambda i: i % 20 != 0)
+        daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": FPS, "fps_force": True, "source": camera.url}}})
+        gate = daemon.wait_camera("gate", lambda c: c["windows_scored"] >= 20, 30)
+        self.assertEqual((gate["windows_slow"], gate["slow"]), (0, False))
         daemon.stop()
 
     def test_breaks_are_counted_and_told(self):
