@@ -116,6 +116,7 @@ static int send_request(const struct capture *capture, const struct wire_request
 /* Waits for a message. 1; negative: stopped, late or dead, with the cause in err. */
 static int wait_for_message(const struct capture *capture, int64_t deadline_us, struct error *err)
 {
+    int64_t start_us = monotonic_us();
     for (;;) {
         struct pollfd polled = {.fd = capture->process.socket, .events = POLLIN};
         int n = poll(&polled, 1, STOP_MS);
@@ -126,8 +127,8 @@ static int wait_for_message(const struct capture *capture, int64_t deadline_us, 
         if (n < 0 && errno != EINTR)
             return error_set(err, -errno, "%s: poll: %s", capture->shown, strerror(errno));
         if (monotonic_us() > deadline_us)
-            return error_set(err, -ETIMEDOUT, "%s: no %s for %g s: its process hangs, and is killed", capture->shown,
-                             capture->stats.codec[0] ? "picture" : "answer", (double)capture->stall_us / 1e6);
+            return error_set(err, -ETIMEDOUT, "%s: no %s for %.0f s: its process hangs, and is killed", capture->shown,
+                             capture->stats.codec[0] ? "picture" : "answer", (double)(monotonic_us() - start_us) / 1e6);
     }
 }
 

@@ -240,11 +240,14 @@ int wire_decode_reply(struct wire_reply *ret, const void *data, size_t size, str
         fault = "a text with an end inside";
     if (fault)
         return error_set(err, -EPROTO, "%s", fault);
-    *ret = (struct wire_reply){.type = (enum wire_type)head.type, .result = head.result, .priority = head.priority};
+    *ret = (struct wire_reply){.type = (enum wire_type)head.type};
     memcpy(ret->text, (const char *)data + sizeof head, n);
     printable(ret->text);
-    if (head.type == WIRE_LOG)
+    if (head.type == WIRE_LOG) {
+        ret->priority = head.priority;
         return 0;
+    }
+    ret->result = head.result;
     ret->width = head.width;
     ret->height = head.height;
     ret->frame = (struct source_frame){.pts_us = head.pts_us, .gap = head.gap, .cause = (enum source_break)head.cause,

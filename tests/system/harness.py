@@ -438,6 +438,16 @@ def write_mover(path, frames=60, moving=range(20, 40), size=(96, 64), fps=10):
     return left / width, 9 / height, 16 / width, (15 + steps) / height
 
 
+def own_address():
+    """Returns an address of this machine that is not of loopback, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        return None if s.getsockname()[0].startswith("127.") else s.getsockname()[0]
+
+
 def free_port():
     """Returns a port of loopback where nothing listens now."""
     with socket.socket() as s:

@@ -196,7 +196,7 @@ static const struct hostile all[] = {
     {"garbage", "its process breaks the protocol", -EPROTO},
     {"exec", "its process tried what it may not, and was killed (SIGSYS)", -EIO},
     {"exit", "its process has ended with status 3", -EIO},
-    {"hang", "no picture for 1 s: its process hangs, and is killed", -ETIMEDOUT},
+    {"hang", "s: its process hangs, and is killed", -ETIMEDOUT},
     {"flood", "breaks the protocol: it logs without end", -EPROTO},
     {"past", "breaks the protocol: a time that does not rise", -EPROTO},
     {"far", "breaks the protocol: a time out of range", -EPROTO},

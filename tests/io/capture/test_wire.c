@@ -112,9 +112,9 @@ START_TEST(replies_arrive)
     ck_assert_int_eq(wire_decode_reply(&got, bytes, n, NULL), 0);
     ck_assert_str_eq(got.text, failure.text);
 
-    n = send_and_receive(&(struct wire_reply){.type = WIRE_LOG, .priority = 4, .text = "a\033b\nc"}, bytes);
+    n = send_and_receive(&(struct wire_reply){.type = WIRE_LOG, .priority = 4, .result = 99999, .text = "a\033b\nc"}, bytes);
     ck_assert_int_eq(wire_decode_reply(&got, bytes, n, NULL), 0);
-    ck_assert(got.type == WIRE_LOG && got.priority == 4);
+    ck_assert(got.type == WIRE_LOG && got.priority == 4 && got.result == 0);
     ck_assert_str_eq(got.text, "a?b?c");
 }
 END_TEST

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that gives files from memory, and keeps what it was asked for."""
+"""An HTTP server that gives files from memory, and keeps what it was asked for."""
 import http.server
 import threading
 
@@ -6,7 +6,7 @@ import threading
 class HttpFiles:
     """files: {path: (content type, bytes)}. `requests` holds every path that was asked for, in order."""
 
-    def __init__(self, files):
+    def __init__(self, files, address="127.0.0.1"):
         self.files, self.requests = dict(files), []
         server = self
 
@@ -26,10 +26,10 @@ class HttpFiles:
             def log_message(self, *args):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"http://{address}:{self.server.server_address[1]}"
 
     def close(self):
         self.server.shutdown()

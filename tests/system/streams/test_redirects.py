@@ -11,15 +11,6 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 from servers.http_camera import HttpCamera  # noqa: E402
 
-def own_address():
-    """Returns an address of this machine that is not of loopback, or None."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        try:
-            s.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        return None if s.getsockname()[0].startswith("127.") else s.getsockname()[0]
-
 
 class Redirects(harness.Case):
     def setUp(self):
@@ -71,7 +62,7 @@ class Redirects(harness.Case):
         self.assertEqual([given for _, given in other.requests if given], [])
 
     def test_http_does_not_reach_loopback(self):
-        address = own_address()
+        address = harness.own_address()
         if not address:
             raise unittest.SkipTest("this machine has no address but loopback")
         inside = HttpCamera(self.clip)
