@@ -116,11 +116,17 @@ void source_close(struct source *source)
     free(source);
 }
 
+/* How long packets may come without a picture; 0: for ever. */
+static int64_t picture_stall_ms(const struct source *source)
+{
+    return (int64_t)demux_stream(source->demux)->stall_ms * (source->stats.frames_decoded ? 1 : SOURCE_PICTURE_STALLS);
+}
+
 /* When the decoder must have given a picture; INT64_MAX: never. */
 static int64_t picture_limit_us(const struct source *source)
 {
-    int stall_ms = demux_stream(source->demux)->stall_ms;
-    return stall_ms > 0 ? monotonic_us() + INT64_C(1000) * SOURCE_PICTURE_STALLS * stall_ms : INT64_MAX;
+    int64_t stall_ms = picture_stall_ms(source);
+    return stall_ms > 0 ? monotonic_us() + 1000 * stall_ms : INT64_MAX;
 }
 
 /* When a picture must have been picked, if waiting begins now: after the stall time-out, or two periods of the picked
@@ -182,7 +188,7 @@ static int next_picture(struct source *source, struct error *err)
             break;
         if (limit_us != INT64_MAX && monotonic_us() > limit_us)
             return error_set(err, -ETIMEDOUT, "%s: packets, but no picture for %g s", source->shown,
-                             SOURCE_PICTURE_STALLS * demux_stream(source->demux)->stall_ms / 1000.);
+                             (double)picture_stall_ms(source) / 1000.);
         if (result != DECODE_PACKET)
             continue;
         int r = feed(source, &source->end_error);

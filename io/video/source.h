@@ -36,8 +36,8 @@ struct source;
 
 /* Pictures a second where neither the stream nor the options say how many there are. */
 enum { SOURCE_DEFAULT_FPS = 25 };
-/* A source stalls, too, when packets arrive but no picture comes of them for this many stall time-outs. A stream that is joined
- * between two key frames has no picture until the next one. */
+/* A source stalls, too, when packets arrive but no picture comes of them. Before the first picture of an opening that takes so
+ * many stall time-outs: a stream that is joined between two key frames has no picture until the next one. After it, it takes one. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 
 /* The sources of the time at which a picture was taken (io/video/timing/timing.h). */
@@ -116,9 +116,10 @@ struct source_options {
     bool tls_unverified;        /* any certificate is taken */
     const char *tls_ca_file, *tls_host;         /* the certificates that vouch for the server's, and whom that has to name; NULL:
                                   * those of the system, and the URL's host. Borrowed for the life of the source */
-    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, or with pictures of which
-                                 * none was picked (two periods of fps, where that is longer), or three times as long
-                                 * without a picture; also bounds opening; 0: never. Files never stall. */
+    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, without a picture, or with
+                                 * pictures of which none was picked (two periods of fps, where that is longer). The first
+                                 * picture may take SOURCE_PICTURE_STALLS times as long. Also bounds opening; 0: never. Files
+                                 * never stall. */
     const atomic_bool *stop;    /* becomes true: calls return -EINTR within a fifth of a second, but looking up a host's
                                  * name cannot be interrupted. May be NULL; must outlive the source. */
     int decoder_threads;        /* 0: FFmpeg's choice */

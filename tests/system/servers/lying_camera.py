@@ -75,7 +75,7 @@ class _Client(socketserver.StreamRequestHandler):
         try:
             while not self.over.wait(max(0, start + picture / camera.fps - time.monotonic())):
                 stamp = int(100000 + CLOCK * camera.stamp(picture, picture / camera.fps)) % 2**32
-                units = camera.pictures[picture % len(camera.pictures)]
+                units = camera.change(picture, camera.pictures[picture % len(camera.pictures)])
                 for unit in units if camera.sends(picture) else []:
                     head = struct.pack(">BBHII", 0x80, 96 | (0x80 if unit is units[-1] else 0), number % 2**16, stamp, 7)
                     self.say(b"$\0" + struct.pack(">H", len(head + unit)) + head + unit)
@@ -87,11 +87,12 @@ class _Client(socketserver.StreamRequestHandler):
 
 class LyingCamera:
     """stamp(i, seconds): the time stamp of picture i, which is sent after these seconds, in seconds; sends(i): whether
-    picture i is sent at all; interval: from key frame to key frame. stamp and sends may be changed while it plays, and begin at 0 for each client."""
+    picture i is sent at all; change(i, units): the NAL units that are sent for picture i; interval: from key frame to key frame.
+    stamp, sends and change may be changed while it plays, and begin at 0 for each client."""
 
-    def __init__(self, clip, fps=25, stamp=lambda i, seconds: seconds, sends=lambda i: True,
+    def __init__(self, clip, fps=25, stamp=lambda i, seconds: seconds, sends=lambda i: True, change=lambda i, units: units,
                  interval=25):
-        self.pictures, self.fps, self.stamp, self.sends = pictures(clip, interval), fps, stamp, sends
+        self.pictures, self.fps, self.stamp, self.sends, self.change = pictures(clip, interval), fps, stamp, sends, change
         socketserver.ThreadingTCPServer.daemon_threads = True
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Client)
         self.server.camera = self
