@@ -12,6 +12,7 @@
 
 #include "io/base/clock.h"
 #include "io/base/redact.h"
+#include "io/video/input/cause.h"
 #include "io/video/source_folder.h"
 #include "io/video/source_url.h"
 
@@ -38,7 +39,7 @@ struct demux {
     bool astray;                /* it was sent on to where it must not go */
     pthread_t opener;           /* reads format->url, which FFmpeg changes on the same thread */
     bool opening;
-    bool signs_in;              /* a user was given, by the options or in the URL */
+    struct cause_request request;
     bool connected;             /* FFmpeg has found the format */
     bool closing;
 };
@@ -61,7 +62,7 @@ static int interrupted(void *arg)
         return monotonic_us() >= atomic_load_explicit(&demux->deadline_us, memory_order_relaxed);
     /* RTSP takes user and password along when the server sends it on, and asks here before it sends anything. */
     if (demux->opening && pthread_equal(demux->opener, pthread_self()) && demux->format && demux->format->url &&
-        !source_may_redirect(demux->asked, demux->format->url, demux->signs_in))
+        !source_may_redirect(demux->asked, demux->format->url, demux->request.signs_in))
         demux->astray = true;
     if (overdue(demux))
         atomic_store_explicit(&demux->late, true, memory_order_relaxed);
@@ -91,57 +92,6 @@ int demux_errno(int code)
     }
 }
 
-/* ---- why FFmpeg failed ---------------------------------------------------------------------------------------------- */
-
-/* The last error that FFmpeg logged on this thread: "[tcp @ 0x55] Failed to resolve hostname …". */
-static _Thread_local char heard[256];
-
-void demux_hear(const char *text)
-{
-    snprintf(heard, sizeof heard, "%s", text);
-}
-
-/* The line that FFmpeg logged last, without the name of its part; "" if another part logged it. part NULL: any. */
-static const char *said_by(const char *part)
-{
-    const char *text = heard[0] == '[' ? strstr(heard, "] ") : NULL;
-    if (part && (!text || strncmp(heard + 1, part, strlen(part)) != 0 || heard[1 + strlen(part)] != ' '))
-        return "";
-    return text ? text + 2 : heard;
-}
-
-/* The text after the last word of what FFmpeg said; NULL: it did not say that. */
-static const char *said_after(const char *begin, const char *last)
-{
-    const char *text = said_by(NULL), *at = strncmp(text, begin, strlen(begin)) == 0 ? strstr(text, last) : NULL;
-    return at ? at + strlen(last) : NULL;
-}
-
-/* The cause of a failure in words. FFmpeg has one code for many of them (EIO: no such host, or TLS), so the line that it
- * logged tells more. */
-static void name_cause(const struct demux *demux, int code, char *out, size_t size)
-{
-    const char *text, *tls = said_by("tls");
-    if (code == AVERROR_HTTP_UNAUTHORIZED)
-        snprintf(out, size, demux->signs_in ? "401: user or password refused" : "401: the camera asks for user and password");
-    else if (code == AVERROR_HTTP_FORBIDDEN)
-        snprintf(out, size, "403: the user may not see this stream");
-    else if (code == AVERROR_HTTP_NOT_FOUND)
-        snprintf(out, size, "404: nothing at this path");
-    else if ((text = said_after("HTTP error ", "HTTP error ")) || (text = said_after("method ", " failed: ")))
-        snprintf(out, size, "the camera answered %s", text);
-    else if ((text = said_after("Failed to resolve hostname ", ": ")))
-        snprintf(out, size, "host not found: %s", text);
-    else if (strcmp(tls, "Peer certificate failed verification") == 0)
-        snprintf(out, size, "TLS: the camera's certificate is not trusted; tls_ca_file can name it");
-    else if (strstr(tls, "does not match hostname"))
-        snprintf(out, size, "TLS: the camera's certificate is for another host; tls_host can name it");
-    else if (*tls)
-        snprintf(out, size, "TLS: %s", tls);
-    else
-        av_strerror(code, out, size);
-}
-
 /* The error of a call that FFmpeg failed with code: a stop, a stall, or another cause. */
 static int fail(struct demux *demux, int code, const char *doing, struct error *err)
 {
@@ -155,8 +105,8 @@ static int fail(struct demux *demux, int code, const char *doing, struct error *
     if (overdue(demux))
         return error_set(err, -ETIMEDOUT, "%s: no packet of the video for %g s", demux->shown,
                          demux->stream.stall_ms / 1000.);
-    name_cause(demux, code, text, sizeof text);
-    return error_set(err, demux_errno(code), "%s: %s%s", demux->shown, *said_by(NULL) ? "" : doing, text);
+    cause_name(&demux->request, code, text, sizeof text);
+    return error_set(err, demux_errno(code), "%s: %s%s", demux->shown, cause_is_heard() ? "" : doing, text);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
@@ -326,7 +276,7 @@ static int open_format(struct demux *demux, const char *url, const struct source
         goto out;
     }
     set_options(demux, url, from, &options);
-    heard[0] = 0;
+    cause_forget();
     demux->io_open = demux->format->io_open;
     demux->format->io_open = open_io;
     demux->format->opaque = demux;
@@ -401,7 +351,7 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     demux->tls_unverified = options->tls_unverified;
     demux->tls_ca_file = options->tls_ca_file;
     demux->tls_host = options->tls_host;
-    demux->signs_in = options->user || source_names_user(url);
+    demux->request = (struct cause_request){.signs_in = options->user || source_names_user(url)};
     demux->stream.stall_ms = demux->kind != SOURCE_FILE || source_is_live(url) ? options->stall_timeout_ms : 0;
     redact(demux->shown, sizeof demux->shown, url);
     set_deadline(demux, 0);
@@ -492,7 +442,7 @@ static int read_format(struct demux *demux, AVPacket *packet, struct error *err)
 
 int demux_read(struct demux *demux, AVPacket *packet, struct error *err)
 {
-    heard[0] = 0;
+    cause_forget();
     set_deadline(demux, demux->stream.stall_ms);
     int r = demux->folder ? read_image(demux, packet, err) : read_format(demux, packet, err);
     set_deadline(demux, 0);

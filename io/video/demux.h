@@ -45,10 +45,6 @@ const struct demux_stream *demux_stream(const struct demux *demux);
  * calls does not count as a stall. */
 int demux_read(struct demux *demux, AVPacket *packet, struct error *err);
 
-/* Takes an error that FFmpeg logged on the calling thread: a whole line, redacted. The demux that the thread opens or reads
- * names its cause from the last one, because FFmpeg's codes do not tell a host that is not found, or a certificate. */
-void demux_hear(const char *text);
-
 /* FFmpeg's error code as a negative errno. */
 int demux_errno(int code);
 

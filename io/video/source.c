@@ -12,6 +12,7 @@
 #include "io/base/redact.h"
 #include "io/video/decode.h"
 #include "io/video/demux.h"
+#include "io/video/input/cause.h"
 #include "io/video/pick.h"
 #include "io/video/source_url.h"
 
@@ -349,7 +350,7 @@ static void give_line(void (*to)(int priority, const char *camera, const char *t
     if (line.n) {
         redact(text, sizeof text, line.text);
         if (line.level <= AV_LOG_ERROR || strstr(text, "] HTTP error "))        /* which is a warning to FFmpeg */
-            demux_hear(text);
+            cause_hear(text);
     }
     if (line.n && to) {
         char head[sizeof line.last];

@@ -1,0 +1,62 @@
+#include "io/video/input/cause.h"
+
+#include <libavutil/error.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "[tcp @ 0x55] Failed to resolve hostname …". */
+static _Thread_local char heard[256];
+
+void cause_hear(const char *text)
+{
+    snprintf(heard, sizeof heard, "%s", text);
+}
+
+void cause_forget(void)
+{
+    heard[0] = 0;
+}
+
+/* The line that FFmpeg logged last, without the name of its part; "" if another part logged it. part NULL: any. */
+static const char *said_by(const char *part)
+{
+    const char *text = heard[0] == '[' ? strstr(heard, "] ") : NULL;
+    if (part && (!text || strncmp(heard + 1, part, strlen(part)) != 0 || heard[1 + strlen(part)] != ' '))
+        return "";
+    return text ? text + 2 : heard;
+}
+
+bool cause_is_heard(void)
+{
+    return *said_by(NULL);
+}
+
+/* The text after the last word of what FFmpeg said; NULL: it did not say that. */
+static const char *said_after(const char *begin, const char *last)
+{
+    const char *text = said_by(NULL), *at = strncmp(text, begin, strlen(begin)) == 0 ? strstr(text, last) : NULL;
+    return at ? at + strlen(last) : NULL;
+}
+
+void cause_name(const struct cause_request *request, int code, char *out, size_t size)
+{
+    const char *text, *tls = said_by("tls");
+    if (code == AVERROR_HTTP_UNAUTHORIZED)
+        snprintf(out, size, request->signs_in ? "401: user or password refused" : "401: the camera asks for user and password");
+    else if (code == AVERROR_HTTP_FORBIDDEN)
+        snprintf(out, size, "403: the user may not see this stream");
+    else if (code == AVERROR_HTTP_NOT_FOUND)
+        snprintf(out, size, "404: nothing at this path");
+    else if ((text = said_after("HTTP error ", "HTTP error ")) || (text = said_after("method ", " failed: ")))
+        snprintf(out, size, "the camera answered %s", text);
+    else if ((text = said_after("Failed to resolve hostname ", ": ")))
+        snprintf(out, size, "host not found: %s", text);
+    else if (strcmp(tls, "Peer certificate failed verification") == 0)
+        snprintf(out, size, "TLS: the camera's certificate is not trusted; tls_ca_file can name it");
+    else if (strstr(tls, "does not match hostname"))
+        snprintf(out, size, "TLS: the camera's certificate is for another host; tls_host can name it");
+    else if (*tls)
+        snprintf(out, size, "TLS: %s", tls);
+    else
+        av_strerror(code, out, size);
+}
