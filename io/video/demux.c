@@ -351,7 +351,7 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     demux->tls_unverified = options->tls_unverified;
     demux->tls_ca_file = options->tls_ca_file;
     demux->tls_host = options->tls_host;
-    demux->request = (struct cause_request){.signs_in = options->user || source_names_user(url)};
+    demux->request = (struct cause_request){.signs_in = options->user || source_names_user(url), .udp = options->udp};
     demux->stream.stall_ms = demux->kind != SOURCE_FILE || source_is_live(url) ? options->stall_timeout_ms : 0;
     redact(demux->shown, sizeof demux->shown, url);
     set_deadline(demux, 0);

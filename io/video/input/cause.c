@@ -47,6 +47,9 @@ void cause_name(const struct cause_request *request, int code, char *out, size_t
         snprintf(out, size, "403: the user may not see this stream");
     else if (code == AVERROR_HTTP_NOT_FOUND)
         snprintf(out, size, "404: nothing at this path");
+    else if (said_after("method SETUP", " failed: 461"))
+        snprintf(out, size, request->udp ? "461: the camera does not send over UDP; transport: tcp asks for TCP"
+                                         : "461: the camera does not send over TCP; transport: udp asks for UDP");
     else if ((text = said_after("HTTP error ", "HTTP error ")) || (text = said_after("method ", " failed: ")))
         snprintf(out, size, "the camera answered %s", text);
     else if ((text = said_after("Failed to resolve hostname ", ": ")))

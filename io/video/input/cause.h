@@ -9,6 +9,7 @@
 /* How the source was asked for. */
 struct cause_request {
     bool signs_in;              /* a user was given */
+    bool udp;                   /* RTSP over UDP, else TCP */
 };
 
 /* Takes an error that FFmpeg logged on the calling thread: a whole line, redacted. */

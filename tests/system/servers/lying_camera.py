@@ -59,6 +59,9 @@ class _Client(socketserver.StreamRequestHandler):
         more, body = "", ""
         if method == "DESCRIBE":
             body, more = self.server.camera.description(), f"Content-Base: {url}/\r\nContent-Type: application/sdp\r\n"
+        elif method == "SETUP" and self.server.camera.refuses in fields["transport"]:
+            self.say(f"RTSP/1.0 461 Unsupported Transport\r\nCSeq: {fields.get('cseq', 0)}\r\n\r\n".encode())
+            return True
         elif method == "SETUP":
             more = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
         elif method == "OPTIONS":
@@ -88,11 +91,13 @@ class _Client(socketserver.StreamRequestHandler):
 class LyingCamera:
     """stamp(i, seconds): the time stamp of picture i, which is sent after these seconds, in seconds; sends(i): whether
     picture i is sent at all; change(i, units): the NAL units that are sent for picture i; interval: from key frame to key frame.
-    stamp, sends and change may be changed while it plays, and begin at 0 for each client."""
+    stamp, sends and change may be changed while it plays, and begin at 0 for each client. refuses: a word of the Transport
+    header of RTSP that is answered by 461."""
 
     def __init__(self, clip, fps=25, stamp=lambda i, seconds: seconds, sends=lambda i: True, change=lambda i, units: units,
-                 interval=25):
+                 interval=25, refuses="no such word"):
         self.pictures, self.fps, self.stamp, self.sends, self.change = pictures(clip, interval), fps, stamp, sends, change
+        self.refuses = refuses
         socketserver.ThreadingTCPServer.daemon_threads = True
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Client)
         self.server.camera = self
