@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "io/video/damage/damage.h"
+#include "io/video/input/allowed.h"
 
 static const int64_t max_pixels = 8192 * 8192;
 
@@ -47,6 +48,8 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
     const AVCodec *codec = avcodec_find_decoder(id);
     if (!codec)
         return error_set(err, -EINVAL, "this FFmpeg has no decoder for %s", avcodec_get_name(id));
+    if (!allowed_codec(id))
+        return error_set(err, -EINVAL, "the codec is %s, which is not one that cameras or footage use", avcodec_get_name(id));
     AVCodecContext *context = avcodec_alloc_context3(codec);
     if (!context)
         return error_set(err, -ENOMEM, "out of memory");

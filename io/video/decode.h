@@ -24,7 +24,7 @@ int decode_open(struct decode **ret, int threads);
 void decode_close(struct decode *decode);       /* takes NULL */
 
 /* Opens the decoder of the stream's codec, in place of one that is open; stream is borrowed for the call. 0; -EINVAL
- * (FFmpeg has no decoder for it), -ENOMEM …, with the cause in err: the one that is open stays. */
+ * (FFmpeg has no decoder for it, or it is refused: io/video/input/allowed.h), -ENOMEM …, with the cause in err: the one that is open stays. */
 int decode_start(struct decode *decode, const struct demux_stream *stream, struct error *err);
 
 /* Takes over the packet's contents, which leaves it blank. discard is what the decoder may leave out: with AVDISCARD_ALL the

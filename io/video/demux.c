@@ -1,6 +1,7 @@
 #include "io/video/demux.h"
 
 #include <errno.h>
+#include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/opt.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@
 
 #include "io/base/clock.h"
 #include "io/base/redact.h"
+#include "io/video/input/allowed.h"
 #include "io/video/input/cause.h"
 #include "io/video/source_folder.h"
 #include "io/video/source_url.h"
@@ -25,6 +27,7 @@ struct demux {
 
     AVFormatContext *format;    /* NULL: a folder */
     int index;                  /* of the video stream in format */
+    enum AVCodecID refused;     /* of a video that the header tells of, which is not allowed; AV_CODEC_ID_NONE: there is none */
     struct folder *folder;
     size_t next_image;
     AVCodecParameters *image;   /* of a folder */
@@ -189,16 +192,6 @@ static void set_options(const struct demux *demux, const char *url, const struct
         av_dict_set_int(options, "timeout", (stall_ms > 0 ? stall_ms + 1000 : 86400000) * 1000, 0);
 }
 
-/* FFmpeg turns any text file into pictures by one of these formats. */
-static bool is_text_art(const char *format)
-{
-    static const char *const formats[] = {"tty", "bin", "xbin", "adf", "idf"};
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strcmp(format, formats[i]) == 0)
-            return true;
-    return false;
-}
-
 /* Pictures one after the other, of which the demuxer says that they come at 25 a second. FFmpeg's name of such a format is
  * "jpeg_pipe" and the like. */
 static bool is_timeless(const AVInputFormat *format)
@@ -207,9 +200,49 @@ static bool is_timeless(const AVInputFormat *format)
     return format->flags & AVFMT_NOTIMESTAMPS || (n > 5 && strcmp(format->name + n - 5, "_pipe") == 0);
 }
 
-/* Finds out what streams there are, by decoding a little of each. */
+/* Returns true for a codec that FFmpeg could decode, and that is not allowed. */
+static bool is_refused(enum AVCodecID codec)
+{
+    return avcodec_find_decoder(codec) && !allowed_codec(codec);
+}
+
+/* Returns the codec of a video that is not allowed; AV_CODEC_ID_NONE: there is none. Marks such a stream, and the cover of a sound
+ * recording, as no video. */
+static enum AVCodecID refuse_videos(AVFormatContext *format)
+{
+    enum AVCodecID refused = AV_CODEC_ID_NONE;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVCodecParameters *parameters = format->streams[i]->codecpar;
+        bool cover = format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC;
+        if (parameters->codec_type != AVMEDIA_TYPE_VIDEO || (!cover && !is_refused(parameters->codec_id)))
+            continue;
+        if (!cover)
+            refused = parameters->codec_id;
+        parameters->codec_type = AVMEDIA_TYPE_ATTACHMENT;
+        format->streams[i]->discard = AVDISCARD_ALL;
+    }
+    return refused;
+}
+
+/* FFmpeg opens no decoder for sound that the header tells of, and does not wait for it. It must not be done to a format that finds
+ * its streams as it goes (FLV): such a one knows a stream by its type. */
+static void ignore_sound(AVFormatContext *format)
+{
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVCodecParameters *parameters = format->streams[i]->codecpar;
+        if (parameters->codec_type != AVMEDIA_TYPE_AUDIO && parameters->codec_type != AVMEDIA_TYPE_SUBTITLE)
+            continue;
+        parameters->codec_type = AVMEDIA_TYPE_DATA;
+        parameters->codec_id = AV_CODEC_ID_NONE;
+        format->streams[i]->discard = AVDISCARD_ALL;
+    }
+}
+
+/* Finds out what streams there are, by decoding a little of each video. */
 static int probe(struct demux *demux, int decoder_threads, struct error *err)
 {
+    demux->refused = refuse_videos(demux->format);
+    ignore_sound(demux->format);
     unsigned n = demux->format->nb_streams;
     AVDictionary **options = calloc(n ? n : 1, sizeof *options);
     for (unsigned i = 0; options && decoder_threads > 0 && i < n; i++)
@@ -226,10 +259,11 @@ static int probe(struct demux *demux, int decoder_threads, struct error *err)
 static int choose_video(struct demux *demux, struct error *err)
 {
     AVFormatContext *format = demux->format;
-    for (unsigned i = 0; i < format->nb_streams; i++)       /* the cover of a sound recording is no video */
-        if (format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC)
-            format->streams[i]->codecpar->codec_type = AVMEDIA_TYPE_ATTACHMENT;
+    enum AVCodecID late = refuse_videos(format), refused = late != AV_CODEC_ID_NONE ? late : demux->refused;
     demux->index = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+    if (demux->index < 0 && refused != AV_CODEC_ID_NONE)
+        return error_set(err, -EINVAL, "%s: the codec is %s, which is not one that cameras or footage use", demux->shown,
+                         avcodec_get_name(refused));
     if (demux->index < 0)
         return error_set(err, -EINVAL, "%s: holds no video (%u streams)", demux->shown, format->nb_streams);
     for (unsigned i = 0; i < format->nb_streams; i++)
@@ -271,7 +305,9 @@ static int open_format(struct demux *demux, const char *url, const struct source
     demux->format->interrupt_callback = (AVIOInterruptCB){interrupted, demux};
     name = name_for_ffmpeg(demux, url, from);
     demux->format->protocol_whitelist = av_strdup(source_protocols(url));
-    if (!name || !demux->format->protocol_whitelist) {
+    demux->format->format_whitelist = av_strdup(allowed_formats(demux->kind == SOURCE_FILE));
+    demux->format->codec_whitelist = av_strdup(allowed_decoders());
+    if (!name || !demux->format->protocol_whitelist || !demux->format->format_whitelist || !demux->format->codec_whitelist) {
         error_set(err, r, "%s: out of memory", demux->shown);
         goto out;
     }
@@ -292,10 +328,6 @@ static int open_format(struct demux *demux, const char *url, const struct source
         goto out;
     }
     demux->connected = true;
-    if (is_text_art(demux->format->iformat->name)) {
-        r = error_set(err, -EINVAL, "%s: not a video", demux->shown);
-        goto out;
-    }
     if (demux->kind != SOURCE_FILE && strcmp(demux->format->iformat->name, "mpjpeg") == 0)
         demux->format->use_wallclock_as_timestamps = 1;
     r = probe(demux, from->decoder_threads, err);

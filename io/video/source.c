@@ -339,6 +339,7 @@ static int priority_of(int level)
 static void give_line(void (*to)(int priority, const char *camera, const char *text))
 {
     char text[4096];
+    bool tells = false;
     if (line.cut) {
         /* Drop the last word: redact() could not find the password in a URL that is cut before its '@'. */
         while (line.n && line.text[line.n - 1] != ' ')
@@ -349,10 +350,9 @@ static void give_line(void (*to)(int priority, const char *camera, const char *t
     line.text[line.n] = 0;
     if (line.n) {
         redact(text, sizeof text, line.text);
-        if (line.level <= AV_LOG_ERROR || strstr(text, "] HTTP error "))        /* which is a warning to FFmpeg */
-            cause_hear(text);
+        tells = !(line.level <= AV_LOG_ERROR || strstr(text, "] HTTP error ")) || cause_hear(text);     /* a warning to FFmpeg */
     }
-    if (line.n && to) {
+    if (tells && to) {
         char head[sizeof line.last];
         snprintf(head, sizeof head, "%.*s", (int)sizeof head - 1, text);
         if (strcmp(head, line.last) == 0 && line.level == line.last_level) {

@@ -1,5 +1,5 @@
-/* A source of gray pictures: whatever FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of
- * image files as one sequence in name order.
+/* A source of gray pictures: what FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of image
+ * files as one sequence in name order. Formats and codecs are those that cameras and footage use (io/video/input/allowed.h).
  *
  * A picture goes three steps: io/video/demux.h reads the packets, io/video/decode.h decodes those whose pictures may be
  * needed, and io/video/pick.h picks pictures at the analysis rate by their timestamps and turns them to gray at the model's

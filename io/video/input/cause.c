@@ -6,15 +6,57 @@
 
 /* "[tcp @ 0x55] Failed to resolve hostname …". */
 static _Thread_local char heard[256];
+/* The format or protocol that FFmpeg refused, because it is on no list (io/video/input/allowed.h), in words. It says more after
+ * that. */
+static _Thread_local char refused[80];
 
-void cause_hear(const char *text)
+/* The text after begin; NULL: it does not begin so. */
+static const char *after(const char *text, const char *begin)
 {
+    size_t n = strlen(begin);
+    return strncmp(text, begin, n) == 0 ? text + n : NULL;
+}
+
+static void refuse(const char *kind, const char *name, size_t n)
+{
+    if (!*refused)
+        snprintf(refused, sizeof refused, "%s %.*s", kind, (int)n, name);
+}
+
+/* "[wav @ 0x55] Format not on whitelist", "[crypto @ 0x55] Protocol 'crypto' not on whitelist". HLS knows few protocols itself:
+ * "[hls @ 0x55] Error when loading first segment 'subfile,…". */
+static void hear_refusal(const char *line)
+{
+    const char *text = *line == '[' ? strstr(line, "] ") : NULL, *name;
+    if (!text)
+        return;
+    text += 2;
+    if (after(text, "Format not on whitelist")) {
+        refuse("the format is", line + 1, strcspn(line + 1, " "));
+    } else if ((name = after(text, "Protocol '")) && strstr(name, "' not on whitelist")) {
+        refuse("the protocol is", name, strcspn(name, "'"));
+    } else if ((name = after(text, "Error when loading first segment '"))) {
+        size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz");
+        if (n > 0 && (name[n] == ':' || name[n] == ',') && !after(name, "http") && !after(name, "file:"))
+            refuse("the protocol is", name, n);
+    }
+}
+
+bool cause_hear(char *text)
+{
+    char *list = strstr(text, " not on whitelist");
+    if (list)
+        list[strlen(" not on whitelist")] = 0;
+    if (list && strstr(text, "] Codec ("))
+        return false;
+    hear_refusal(text);
     snprintf(heard, sizeof heard, "%s", text);
+    return true;
 }
 
 void cause_forget(void)
 {
-    heard[0] = 0;
+    heard[0] = refused[0] = 0;
 }
 
 /* The line that FFmpeg logged last, without the name of its part; "" if another part logged it. part NULL: any. */
@@ -41,7 +83,9 @@ static const char *said_after(const char *begin, const char *last)
 void cause_name(const struct cause_request *request, int code, char *out, size_t size)
 {
     const char *text, *tls = said_by("tls");
-    if (code == AVERROR_HTTP_UNAUTHORIZED)
+    if (*refused)
+        snprintf(out, size, "%s, which is not one that cameras or footage use", refused);
+    else if (code == AVERROR_HTTP_UNAUTHORIZED)
         snprintf(out, size, request->signs_in ? "401: user or password refused" : "401: the camera asks for user and password");
     else if (code == AVERROR_HTTP_FORBIDDEN)
         snprintf(out, size, "403: the user may not see this stream");

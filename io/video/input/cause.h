@@ -12,8 +12,10 @@ struct cause_request {
     bool udp;                   /* RTSP over UDP, else TCP */
 };
 
-/* Takes an error that FFmpeg logged on the calling thread: a whole line, redacted. */
-void cause_hear(const char *text);
+/* Takes an error that FFmpeg logged on the calling thread: a whole line, redacted. Cuts the list off a line that says that
+ * something is not on a list. false: the line tells nothing that a caller does not know: a decoder was refused while FFmpeg
+ * looked for the video. */
+bool cause_hear(char *text);
 /* The calling thread has heard nothing from now on. */
 void cause_forget(void);
 /* Returns true if the calling thread has heard an error. */

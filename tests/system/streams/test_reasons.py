@@ -69,6 +69,11 @@ class Reasons(harness.Case):
             server = LyingCamera(clip, refuses=refuses)
             self.addCleanup(server.close)
             found[name] = (server.url, {"transport": transport}, reason)
+        with open(self.path("live.mpd"), "w", encoding="utf-8") as f:
+            f.write('<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011"/>')
+        server = HttpCamera(self.path("live.mpd"))
+        self.addCleanup(server.close)
+        found["dash"] = (server.url, {}, "the format is dash, which is not one that cameras or footage use")
         for status, reason in ((403, "403: the user may not see this stream"), (404, "404: nothing at this path"),
                                (500, "the camera answered 500 "), (503, "the camera answered 503 Service Unavailable")):
             server = HttpCamera(clip, status=status)
