@@ -5,6 +5,7 @@
 
 #include "io/video/damage/damage.h"
 #include "io/video/input/allowed.h"
+#include "io/video/input/cause.h"
 
 static const int64_t max_pixels = 8192 * 8192;
 
@@ -73,7 +74,7 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
         avcodec_free_context(&context);
         damage_close(&damage);
         av_strerror(r, text, sizeof text);
-        return error_set(err, demux_errno(r), "cannot open the decoder: %s", text);
+        return error_set(err, cause_errno(r), "cannot open the decoder: %s", text);
     }
     avcodec_free_context(&decode->codec);
     decode->codec = context;

@@ -27,7 +27,7 @@ struct demux_stream {
     bool images;                /* still images, of a folder or a pattern: their timestamps are made up */
     bool folder;
     bool timeless;              /* the format has no timestamps (raw Motion JPEG, images …): they are made up from fps */
-    bool live;                  /* paces itself */
+    bool live;                  /* paces itself: by its protocol, or by what HTTP answered (source_is_live()) */
     int stall_ms;               /* without a packet for so long it has stalled; 0: it cannot stall */
 };
 
@@ -44,8 +44,5 @@ const struct demux_stream *demux_stream(const struct demux *demux);
  * behind it; -ETIMEDOUT: stalled; -EINTR: stopped; another negative errno: reading failed. err holds the cause. Time between
  * calls does not count as a stall. */
 int demux_read(struct demux *demux, AVPacket *packet, struct error *err);
-
-/* FFmpeg's error code as a negative errno. */
-int demux_errno(int code);
 
 #endif

@@ -304,6 +304,7 @@ void source_stats(const struct source *source, struct source_stats *ret)
     ret->packets_lost = decode_lost(source->decode);
     ret->fps_in = pick_fps(source->pick);
     ret->time = pick_time(source->pick);
+    ret->live = demux_stream(source->demux)->live;
     ret->images = demux_stream(source->demux)->images;
 }
 

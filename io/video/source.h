@@ -130,6 +130,7 @@ struct source_stats {
     double fps_in;              /* frames a second that the stream gives, measured over its last frames by pts; 0: unknown */
     uint64_t frames_decoded, frames_corrupt;
     enum source_time time;      /* what tells now when a picture was taken */
+    bool live;                  /* this opening paces itself; else the reader does, by the pictures' times. source_is_live() */
     bool images;                /* a folder or a pattern of still images, whose rate is options.fps */
     uint64_t packets_lost;      /* the decoder refused them, or their image file could not be read */
     int width, height;          /* of the last picture, as a viewer shows it; 0: not known yet */
@@ -171,8 +172,9 @@ int source_check_sign_in(const char *url, const char *user, const char *password
 /* Returns true if a URL of this protocol goes by TLS: https, rtsps, rtmps … Any thread. */
 bool source_is_tls(const char *url);
 
-/* A live source (rtsp, rtmp, udp …) paces itself. The reader paces a file, an HTTP download or a folder. (Timestamps of
- * MJPEG over HTTP are its times of arrival, so a reader that follows them reads it live.) Any thread. */
+/* Returns true for a source that paces itself whatever it answers: rtsp, rtmp, udp … The reader paces a file or a folder. HTTP tells
+ * by its answer (source_stats.live): multipart is live, and so is an answer without a length, without a duration, that takes no
+ * requests for parts of it. HLS is not: its segments come in bursts, so the reader paces it. Any thread. */
 bool source_is_live(const char *url);
 
 /* The name to show for a clip: a file's base name without extension; for a folder or a pattern the folder's name; for

@@ -7,7 +7,7 @@
 
 enum source_kind {
     SOURCE_FILE,                /* a path, or file:PATH */
-    SOURCE_REMOTE,              /* http, https, ftp, sftp: the reader sets the pace */
+    SOURCE_REMOTE,              /* http, https, ftp, sftp: a download, or live (io/video/input/answer.h) */
     SOURCE_LIVE,                /* paces itself */
     SOURCE_UNKNOWN,             /* another scheme, which is refused */
 };

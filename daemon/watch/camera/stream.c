@@ -81,7 +81,7 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
     stream->results = camera_windows_results(options->windows);
     stream->frame_size = (size_t)arch->height * (size_t)arch->width;
     stream->length = arch->frames;
-    stream->is_live = source_is_live(options->config->source);
+    stream->is_live = source_is_live(options->config->source);         /* what HTTP answers tells more */
     stream->is_file = camera_settings_is_local_file(options->config);
     stream->repeat.last = malloc(stream->frame_size);
     if (!stream->repeat.last || (options->still && open_watch(stream, options) < 0)) {
@@ -308,6 +308,7 @@ static void show_stream(struct camera_stream *stream, const struct source *sourc
     };
     struct source_stats stats;
     source_stats(source, &stats);
+    stream->is_live = stats.live;
     stream->fps_in = stats.fps_in;
     if (stats.width > 0)
         check_aspect(stream, stats.width, stats.height);

@@ -1,5 +1,6 @@
 #include "io/video/input/cause.h"
 
+#include <errno.h>
 #include <libavutil/error.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,4 +107,22 @@ void cause_name(const struct cause_request *request, int code, char *out, size_t
         snprintf(out, size, "TLS: %s", tls);
     else
         av_strerror(code, out, size);
+}
+
+int cause_errno(int code)
+{
+    switch (code) {
+    case AVERROR_INVALIDDATA: case AVERROR_EOF: case AVERROR_DEMUXER_NOT_FOUND: case AVERROR_DECODER_NOT_FOUND:
+    case AVERROR_STREAM_NOT_FOUND: case AVERROR_PROTOCOL_NOT_FOUND: case AVERROR_OPTION_NOT_FOUND: case AVERROR_PATCHWELCOME:
+    case AVERROR_HTTP_BAD_REQUEST: case AVERROR_HTTP_OTHER_4XX:
+        return -EINVAL;
+    case AVERROR_HTTP_UNAUTHORIZED: case AVERROR_HTTP_FORBIDDEN:
+        return -EACCES;
+    case AVERROR_HTTP_NOT_FOUND:
+        return -ENOENT;
+    case AVERROR_EXIT:
+        return -EINTR;
+    default:
+        return code < 0 && code > -4096 && code != -EAGAIN ? code : -EIO;
+    }
 }

@@ -24,4 +24,7 @@ bool cause_is_heard(void);
 /* Writes the cause of FFmpeg's code (AVERROR…), which a call on this thread has returned. Cut to size. */
 void cause_name(const struct cause_request *request, int code, char *out, size_t size);
 
+/* FFmpeg's error code as a negative errno. */
+int cause_errno(int code);
+
 #endif
