@@ -171,7 +171,7 @@ static int feed(struct source *source, struct error *err)
     if (source->tap.packet)
         source->tap.packet(source->tap.arg, source->packet);
     enum AVDiscard discard = pick_packet(source->pick, source->packet, source->arrival_us);
-    decode_packet(source->decode, source->packet, discard);
+    decode_packet(source->decode, source->packet, source->arrival_us, discard);
     return discard == AVDISCARD_ALL ? 2 : 1;
 }
 
@@ -273,7 +273,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
             pick_break(source->pick);
         source->lost = decode_lost(source->decode);
 
-        struct source_frame out = {0};
+        struct source_frame out = {.arrival_us = decode_arrival_us(source->decode, picture)};
         bool picked = pick_picture(source->pick, picture, source->arrival_us, &out.pts_us, &out.cause);
         out.corrupt = decode_judge(source->decode, picture, out.pts_us);
         source->stats.frames_corrupt += out.corrupt;

@@ -65,6 +65,7 @@ struct source_frame {
     enum source_break cause;    /* of the gap; else SOURCE_UNBROKEN */
     bool corrupt;               /* the decoder flagged this picture, or it is predicted from one that it flagged (until the
                                  * next key frame, for ten seconds at most). Count it; do not learn or score it. */
+    int64_t arrival_us;         /* CLOCK_MONOTONIC: when its packet had been read from the network or the file */
 };
 
 /* The video stream that a tap's packets and frames belong to. */

@@ -375,7 +375,7 @@ static int take_picture(struct camera_stream *stream, struct source *source, uin
         return -EINTR;
     frame->pts_us = picture.pts_us;
     frame->time_us = utc_us();
-    frame->due_us = monotonic_us();
+    frame->due_us = stream->is_live ? picture.arrival_us : monotonic_us();
     count_repeat(stream, frame);
     watch_still(stream, frame);
     if (frame_ring_publish(stream->ring))

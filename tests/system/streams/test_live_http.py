@@ -108,6 +108,22 @@ class LiveHttp(harness.Case):
             self.check_up_to_date(daemon, name, (time.monotonic() - began) * 10)
         daemon.stop()
 
+    def test_latency_counts_from_the_arrival(self):
+        """The decoder holds pictures back, because some are predicted from later ones: at least for one interval of 100 ms."""
+        head, pictures = live_camera.flv(self.film("b.flv", 10, "-c:v", "libx264", "-bf", "2", "-g", "20", "-x264-params",
+                                                   "b-adapt=0"))
+
+        def play():
+            yield 0, head
+            yield from pictures
+        daemon, _ = self.start({"gate": self.serve(play, "video/x-flv")}, 10)
+        daemon.wait_camera("gate", "watching")
+        time.sleep(2)
+        latency_ms = daemon.camera("gate")["latency_ms"]
+        self.assertGreater(latency_ms, 80)
+        self.assertLess(latency_ms, 1000 * harness.SCALE)
+        daemon.stop()
+
     def test_a_download_is_paced(self):
         clip = harness.write_clip(self.path("clip.mkv"), seconds=30, size="96x64")
         server = HttpCamera(clip)
