@@ -59,7 +59,7 @@ struct view_camera {
     uint64_t windows_slow;              /* of those scored: their frames came too slowly, so they count towards no alert */
     uint64_t alerts;                    /* opened */
     uint64_t reconnects;                /* how often the source was opened again */
-    double latency_ms;                  /* of the last window: from its last frame decoded to its score published */
+    double latency_ms;                  /* of the last window: from the arrival of its last frame to its score published */
     uint64_t latencies[VIEW_LATENCIES + 1];     /* windows by latency: above bound i - 1, up to bound i; the last: above all */
     double latency_seconds;             /* sum over all windows scored */
     bool has_score;                     /* false: last_score and latency_ms have no meaning yet */

@@ -31,7 +31,7 @@ struct scheduler_result {
     bool gap_before;                /* the sequence broke between the result before and this one */
     uint64_t frame;                 /* the centre frame, first + length / 2: its number, */
     int64_t pts_us, time_us;        /* its time stamp, and UTC */
-    int64_t due_us;                 /* CLOCK_MONOTONIC when the window's last frame was published */
+    int64_t due_us;                 /* due_us of the window's last frame (io/video/frame_ring.h) */
     bool is_static;                 /* not computed: the results below are those of the last computed window */
     bool is_slow;                   /* its frames came too slowly for the calibration */
     int64_t computed_us;            /* how long the computation took; 0 where is_static */

@@ -35,6 +35,7 @@ struct capture {
     size_t picture_size;
     int64_t stall_us, period_us;        /* stall_us 0: it cannot stall */
     int64_t last_pts_us;        /* -1: no picture yet */
+    int64_t opened_us;          /* CLOCK_MONOTONIC */
     struct source_stats stats;
     bool ended;
     int end;
@@ -247,7 +248,7 @@ int capture_open(struct capture **ret, const char *url, const struct capture_opt
     struct capture *capture = calloc(1, sizeof *capture);
     if (!capture)
         return error_set(err, -ENOMEM, "out of memory");
-    *capture = (struct capture){.stop = options->source.stop, .last_pts_us = -1, .process = {.socket = -1, .pipe = -1},
+    *capture = (struct capture){.stop = options->source.stop, .last_pts_us = -1, .opened_us = monotonic_us(), .process = {.socket = -1, .pipe = -1},
                                 .picture_size = (size_t)options->source.width * (size_t)options->source.height};
     redact(capture->shown, sizeof capture->shown, url);
     int r;
@@ -348,6 +349,8 @@ static const char *fault_of_picture(const struct capture *capture, const struct 
     bool first = capture->last_pts_us < 0;
     if (first ? frame->pts_us != 0 : frame->pts_us <= capture->last_pts_us)
         return "a time that does not rise";
+    if (frame->arrival_us < capture->opened_us || frame->arrival_us > monotonic_us())
+        return "an impossible time of arrival";
     return first && frame->gap ? "a break before the first picture" : NULL;
 }
 

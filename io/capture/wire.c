@@ -151,10 +151,10 @@ struct reply_head {
     uint32_t type;
     int32_t result, priority, width, height;
     uint32_t gap, cause, corrupt;
-    int64_t pts_us;
+    int64_t pts_us, arrival_us;
     double fps_in;
     uint64_t frames_decoded, frames_corrupt, packets_lost;
-    uint32_t time, images;
+    uint32_t time, images, live, padding;
     int32_t stats_width, stats_height;
     char codec[sizeof ((struct source_stats *)0)->codec];
 };
@@ -178,12 +178,14 @@ int wire_send_reply(int fd, const struct wire_reply *reply)
                               .cause = reply->frame.cause,
                               .corrupt = reply->frame.corrupt,
                               .pts_us = reply->frame.pts_us,
+                              .arrival_us = reply->frame.arrival_us,
                               .fps_in = reply->stats.fps_in,
                               .frames_decoded = reply->stats.frames_decoded,
                               .frames_corrupt = reply->stats.frames_corrupt,
                               .packets_lost = reply->stats.packets_lost,
                               .time = reply->stats.time,
                               .images = reply->stats.images,
+                              .live = reply->stats.live,
                               .stats_width = reply->stats.width,
                               .stats_height = reply->stats.height};
     memcpy(head.codec, reply->stats.codec, sizeof head.codec);
@@ -205,7 +207,7 @@ static const char *fault_of_result(const struct reply_head *head)
 {
     if (head->result < -4095 || head->result > 1)
         return "a result out of range";
-    if (head->time > SOURCE_TIME_RATE || head->images > 1 || head->frames_corrupt > head->frames_decoded)
+    if (head->time > SOURCE_TIME_RATE || head->images > 1 || head->live > 1 || head->frames_corrupt > head->frames_decoded)
         return "impossible counts";
     if (!isfinite(head->fps_in) || head->fps_in < 0 || head->fps_in > 1e9)
         return "a rate out of range";
@@ -215,7 +217,7 @@ static const char *fault_of_result(const struct reply_head *head)
     if (head->gap > 1 || head->corrupt > 1 || head->cause > SOURCE_BREAK_CORRUPT ||
         (head->gap == 1) != (head->cause != SOURCE_UNBROKEN))
         return "an unknown break of the sequence";
-    if (head->pts_us < 0 || head->pts_us > MAX_PTS_US)
+    if (head->pts_us < 0 || head->pts_us > MAX_PTS_US || head->arrival_us < 0)
         return "a time out of range";
     if (memchr(head->codec, 0, sizeof head->codec) == NULL)
         return "a codec's name without an end";
@@ -251,12 +253,13 @@ int wire_decode_reply(struct wire_reply *ret, const void *data, size_t size, str
     ret->width = head.width;
     ret->height = head.height;
     ret->frame = (struct source_frame){.pts_us = head.pts_us, .gap = head.gap, .cause = (enum source_break)head.cause,
-                                       .corrupt = head.corrupt};
+                                       .corrupt = head.corrupt, .arrival_us = head.arrival_us};
     ret->stats = (struct source_stats){.fps_in = head.fps_in,
                                        .frames_decoded = head.frames_decoded,
                                        .frames_corrupt = head.frames_corrupt,
                                        .time = (enum source_time)head.time,
                                        .images = head.images,
+                                       .live = head.live,
                                        .packets_lost = head.packets_lost,
                                        .width = head.stats_width,
                                        .height = head.stats_height};

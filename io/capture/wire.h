@@ -56,7 +56,7 @@ struct wire_reply {
     int result;                 /* what the call returned: -4095 to 1 */
     int priority;               /* of WIRE_LOG, as in syslog(3) */
     int width, height;          /* of WIRE_PEEK with result 1: 1 to 65535 */
-    struct source_frame frame;  /* of WIRE_READ with result 1; pts_us 0 to 2^62 */
+    struct source_frame frame;  /* of WIRE_READ with result 1; pts_us 0 to 2^62, arrival_us 0 or more */
     struct source_stats stats;  /* of WIRE_RESULT; its codec is printable */
     char text[WIRE_MAX_TEXT];   /* the error's, or the line; printable */
 };

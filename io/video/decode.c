@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "io/video/damage/damage.h"
+#include "io/video/input/allowed.h"
+#include "io/video/input/cause.h"
 
 static const int64_t max_pixels = 8192 * 8192;
 
@@ -13,6 +15,7 @@ struct decode {
     AVPacket *packet;           /* one that the decoder has not taken yet, or blank */
     bool finished;
     struct damage damage;
+    int64_t arrivals_us[DAMAGE_PACKETS];        /* a ring: of the last packets, by their numbers for damage */
     uint64_t lost;
 };
 
@@ -59,6 +62,8 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
     const AVCodec *codec = avcodec_find_decoder(id);
     if (!codec)
         return error_set(err, -EINVAL, "this FFmpeg has no decoder for %s", avcodec_get_name(id));
+    if (!allowed_codec(id))
+        return error_set(err, -EINVAL, "the codec is %s, which is not one that cameras or footage use", avcodec_get_name(id));
     AVCodecContext *context = avcodec_alloc_context3(codec);
     if (!context)
         return error_set(err, -ENOMEM, "out of memory");
@@ -82,7 +87,7 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
         avcodec_free_context(&context);
         damage_close(&damage);
         av_strerror(r, text, sizeof text);
-        return error_set(err, demux_errno(r), "cannot open the decoder: %s", text);
+        return error_set(err, cause_errno(r), "cannot open the decoder: %s", text);
     }
     avcodec_free_context(&decode->codec);
     decode->codec = context;
@@ -91,9 +96,11 @@ int decode_start(struct decode *decode, const struct demux_stream *stream, struc
     return 0;
 }
 
-void decode_packet(struct decode *decode, AVPacket *packet, enum AVDiscard discard)
+void decode_packet(struct decode *decode, AVPacket *packet, int64_t arrival_us, enum AVDiscard discard)
 {
-    decode->codec->reordered_opaque = damage_packet(&decode->damage, packet);
+    int64_t number = damage_packet(&decode->damage, packet);
+    decode->arrivals_us[number % DAMAGE_PACKETS] = arrival_us;
+    decode->codec->reordered_opaque = number;
     decode->codec->skip_frame = discard;
     if (discard == AVDISCARD_ALL || !packet->data)     /* some containers give packets of side data alone */
         av_packet_unref(packet);
@@ -144,6 +151,13 @@ enum decode_result decode_picture(struct decode *decode, AVFrame *frame)
 bool decode_judge(struct decode *decode, const AVFrame *frame, int64_t at_us)
 {
     return damage_judge(&decode->damage, frame, at_us);
+}
+
+int64_t decode_arrival_us(const struct decode *decode, const AVFrame *frame)
+{
+    int64_t number = frame->reordered_opaque, last = decode->damage.last;
+    bool known = number >= 1 && number <= last && number > last - DAMAGE_PACKETS;
+    return decode->arrivals_us[(known ? number : last) % DAMAGE_PACKETS];
 }
 
 uint64_t decode_lost(const struct decode *decode)

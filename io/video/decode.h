@@ -27,12 +27,12 @@ void decode_close(struct decode *decode);       /* takes NULL */
 void decode_warm_up(void);
 
 /* Opens the decoder of the stream's codec, in place of one that is open; stream is borrowed for the call. 0; -EINVAL
- * (FFmpeg has no decoder for it), -ENOMEM …, with the cause in err: the one that is open stays. */
+ * (FFmpeg has no decoder for it, or it is refused: io/video/input/allowed.h), -ENOMEM …, with the cause in err: the one that is open stays. */
 int decode_start(struct decode *decode, const struct demux_stream *stream, struct error *err);
 
-/* Takes over the packet's contents, which leaves it blank. discard is what the decoder may leave out: with AVDISCARD_ALL the
+/* Takes over the packet's contents, which leaves it blank. arrival_us: when it came, on any clock. discard is what the decoder may leave out: with AVDISCARD_ALL the
  * packet is not decoded. To be called after DECODE_PACKET only, with an open decoder. */
-void decode_packet(struct decode *decode, AVPacket *packet, enum AVDiscard discard);
+void decode_packet(struct decode *decode, AVPacket *packet, int64_t arrival_us, enum AVDiscard discard);
 /* A packet was lost before it came here. */
 void decode_lose(struct decode *decode);
 /* No packet follows: decode_picture() gives the pictures that the decoder holds, then DECODE_END. */
@@ -44,6 +44,10 @@ enum decode_result decode_picture(struct decode *decode, AVFrame *frame);
 /* Returns true if the picture is damaged. To be called for each picture, in order; at_us is its time, which never goes
  * back. */
 bool decode_judge(struct decode *decode, const AVFrame *frame, int64_t at_us);
+
+/* When the packet came that holds this picture, which decode_picture() has given; the last packet's arrival, where the decoder does
+ * not tell. To be called before the next decode_packet(). */
+int64_t decode_arrival_us(const struct decode *decode, const AVFrame *frame);
 
 /* How many packets were lost, or refused by the decoder, so far. */
 uint64_t decode_lost(const struct decode *decode);

@@ -1,6 +1,7 @@
 #include "io/video/demux.h"
 
 #include <errno.h>
+#include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/opt.h>
 #include <pthread.h>
@@ -12,6 +13,10 @@
 
 #include "io/base/clock.h"
 #include "io/base/redact.h"
+#include "io/video/input/allowed.h"
+#include "io/video/input/answer.h"
+#include "io/video/input/cause.h"
+#include "io/video/input/jpegs.h"
 #include "io/video/source_folder.h"
 #include "io/video/source_url.h"
 
@@ -24,9 +29,16 @@ struct demux {
 
     AVFormatContext *format;    /* NULL: a folder */
     int index;                  /* of the video stream in format */
+    enum AVCodecID refused;     /* of a video that the header tells of, which is not allowed; AV_CODEC_ID_NONE: there is none */
+    AVIOContext *io;            /* of a SOURCE_REMOTE: what format or jpegs reads; NULL: format has its own */
+    struct answer answer;       /* of a SOURCE_REMOTE */
+    struct jpegs *jpegs;        /* NULL: FFmpeg knows the format, or it is a folder */
+    AVPacket *first;            /* the first picture of jpegs, or blank */
+    int64_t last_us;            /* time stamp of the last one */
+    bool flowed;                /* bytes have come since */
     struct folder *folder;
     size_t next_image;
-    AVCodecParameters *image;   /* of a folder */
+    AVCodecParameters *image;   /* of a folder or of jpegs */
     struct demux_stream stream;
 
     _Atomic int64_t deadline_us;        /* CLOCK_MONOTONIC; FFmpeg's calls end once it has passed; INT64_MAX: never */
@@ -38,7 +50,7 @@ struct demux {
     bool astray;                /* it was sent on to where it must not go */
     pthread_t opener;           /* reads format->url, which FFmpeg changes on the same thread */
     bool opening;
-    bool signs_in;              /* a user was given, by the options or in the URL */
+    struct cause_request request;
     bool connected;             /* FFmpeg has found the format */
     bool closing;
 };
@@ -61,7 +73,7 @@ static int interrupted(void *arg)
         return monotonic_us() >= atomic_load_explicit(&demux->deadline_us, memory_order_relaxed);
     /* RTSP takes user and password along when the server sends it on, and asks here before it sends anything. */
     if (demux->opening && pthread_equal(demux->opener, pthread_self()) && demux->format && demux->format->url &&
-        !source_may_redirect(demux->asked, demux->format->url, demux->signs_in))
+        !source_may_redirect(demux->asked, demux->format->url, demux->request.signs_in))
         demux->astray = true;
     if (overdue(demux))
         atomic_store_explicit(&demux->late, true, memory_order_relaxed);
@@ -73,75 +85,6 @@ static void set_deadline(struct demux *demux, int64_t ms)
     atomic_store_explicit(&demux->deadline_us, ms > 0 ? monotonic_us() + ms * 1000 : INT64_MAX, memory_order_relaxed);
 }
 
-int demux_errno(int code)
-{
-    switch (code) {
-    case AVERROR_INVALIDDATA: case AVERROR_EOF: case AVERROR_DEMUXER_NOT_FOUND: case AVERROR_DECODER_NOT_FOUND:
-    case AVERROR_STREAM_NOT_FOUND: case AVERROR_PROTOCOL_NOT_FOUND: case AVERROR_OPTION_NOT_FOUND: case AVERROR_PATCHWELCOME:
-    case AVERROR_HTTP_BAD_REQUEST: case AVERROR_HTTP_OTHER_4XX:
-        return -EINVAL;
-    case AVERROR_HTTP_UNAUTHORIZED: case AVERROR_HTTP_FORBIDDEN:
-        return -EACCES;
-    case AVERROR_HTTP_NOT_FOUND:
-        return -ENOENT;
-    case AVERROR_EXIT:
-        return -EINTR;
-    default:
-        return code < 0 && code > -4096 && code != -EAGAIN ? code : -EIO;
-    }
-}
-
-/* ---- why FFmpeg failed ---------------------------------------------------------------------------------------------- */
-
-/* The last error that FFmpeg logged on this thread: "[tcp @ 0x55] Failed to resolve hostname …". */
-static _Thread_local char heard[256];
-
-void demux_hear(const char *text)
-{
-    snprintf(heard, sizeof heard, "%s", text);
-}
-
-/* The line that FFmpeg logged last, without the name of its part; "" if another part logged it. part NULL: any. */
-static const char *said_by(const char *part)
-{
-    const char *text = heard[0] == '[' ? strstr(heard, "] ") : NULL;
-    if (part && (!text || strncmp(heard + 1, part, strlen(part)) != 0 || heard[1 + strlen(part)] != ' '))
-        return "";
-    return text ? text + 2 : heard;
-}
-
-/* The text after the last word of what FFmpeg said; NULL: it did not say that. */
-static const char *said_after(const char *begin, const char *last)
-{
-    const char *text = said_by(NULL), *at = strncmp(text, begin, strlen(begin)) == 0 ? strstr(text, last) : NULL;
-    return at ? at + strlen(last) : NULL;
-}
-
-/* The cause of a failure in words. FFmpeg has one code for many of them (EIO: no such host, or TLS), so the line that it
- * logged tells more. */
-static void name_cause(const struct demux *demux, int code, char *out, size_t size)
-{
-    const char *text, *tls = said_by("tls");
-    if (code == AVERROR_HTTP_UNAUTHORIZED)
-        snprintf(out, size, demux->signs_in ? "401: user or password refused" : "401: the camera asks for user and password");
-    else if (code == AVERROR_HTTP_FORBIDDEN)
-        snprintf(out, size, "403: the user may not see this stream");
-    else if (code == AVERROR_HTTP_NOT_FOUND)
-        snprintf(out, size, "404: nothing at this path");
-    else if ((text = said_after("HTTP error ", "HTTP error ")) || (text = said_after("method ", " failed: ")))
-        snprintf(out, size, "the camera answered %s", text);
-    else if ((text = said_after("Failed to resolve hostname ", ": ")))
-        snprintf(out, size, "host not found: %s", text);
-    else if (strcmp(tls, "Peer certificate failed verification") == 0)
-        snprintf(out, size, "TLS: the camera's certificate is not trusted; tls_ca_file can name it");
-    else if (strstr(tls, "does not match hostname"))
-        snprintf(out, size, "TLS: the camera's certificate is for another host; tls_host can name it");
-    else if (*tls)
-        snprintf(out, size, "TLS: %s", tls);
-    else
-        av_strerror(code, out, size);
-}
-
 /* The error of a call that FFmpeg failed with code: a stop, a stall, or another cause. */
 static int fail(struct demux *demux, int code, const char *doing, struct error *err)
 {
@@ -150,13 +93,17 @@ static int fail(struct demux *demux, int code, const char *doing, struct error *
         return error_set(err, -EINTR, "%s: stopped", demux->shown);
     if (demux->astray)
         return error_set(err, -EPERM, "%s: sent on to another host or to this machine, which is refused", demux->shown);
+    if (overdue(demux) && demux->jpegs && demux->flowed)
+        return error_set(err, -ETIMEDOUT, "%s: data, but no JPEG in it for %g s", demux->shown, demux->stream.stall_ms / 1000.);
     if (overdue(demux) && !demux->connected)
         return error_set(err, -ETIMEDOUT, "%s: no answer for %g s", demux->shown, demux->stream.stall_ms / 1000.);
     if (overdue(demux))
         return error_set(err, -ETIMEDOUT, "%s: no packet of the video for %g s", demux->shown,
                          demux->stream.stall_ms / 1000.);
-    name_cause(demux, code, text, sizeof text);
-    return error_set(err, demux_errno(code), "%s: %s%s", demux->shown, *said_by(NULL) ? "" : doing, text);
+    cause_name(&demux->request, code, text, sizeof text);
+    if (code == AVERROR_INVALIDDATA && demux->answer.type[0] && !demux->connected)
+        return error_set(err, -EINVAL, "%s: the answer is %s, not a video that FFmpeg knows", demux->shown, demux->answer.type);
+    return error_set(err, cause_errno(code), "%s: %s%s", demux->shown, cause_is_heard() ? "" : doing, text);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
@@ -239,16 +186,6 @@ static void set_options(const struct demux *demux, const char *url, const struct
         av_dict_set_int(options, "timeout", (stall_ms > 0 ? stall_ms + 1000 : 86400000) * 1000, 0);
 }
 
-/* FFmpeg turns any text file into pictures by one of these formats. */
-static bool is_text_art(const char *format)
-{
-    static const char *const formats[] = {"tty", "bin", "xbin", "adf", "idf"};
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strcmp(format, formats[i]) == 0)
-            return true;
-    return false;
-}
-
 /* Pictures one after the other, of which the demuxer says that they come at 25 a second. FFmpeg's name of such a format is
  * "jpeg_pipe" and the like. */
 static bool is_timeless(const AVInputFormat *format)
@@ -257,9 +194,63 @@ static bool is_timeless(const AVInputFormat *format)
     return format->flags & AVFMT_NOTIMESTAMPS || (n > 5 && strcmp(format->name + n - 5, "_pipe") == 0);
 }
 
-/* Finds out what streams there are, by decoding a little of each. */
+/* Returns true for a codec that FFmpeg could decode, and that is not allowed. */
+static bool is_refused(enum AVCodecID codec)
+{
+    return avcodec_find_decoder(codec) && !allowed_codec(codec);
+}
+
+/* Returns the codec of a video that is not allowed; AV_CODEC_ID_NONE: there is none. Marks such a stream, and the cover of a sound
+ * recording, as no video. */
+static enum AVCodecID refuse_videos(AVFormatContext *format)
+{
+    enum AVCodecID refused = AV_CODEC_ID_NONE;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVCodecParameters *parameters = format->streams[i]->codecpar;
+        bool cover = format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC;
+        if (parameters->codec_type != AVMEDIA_TYPE_VIDEO || (!cover && !is_refused(parameters->codec_id)))
+            continue;
+        if (!cover)
+            refused = parameters->codec_id;
+        parameters->codec_type = AVMEDIA_TYPE_ATTACHMENT;
+        format->streams[i]->discard = AVDISCARD_ALL;
+    }
+    return refused;
+}
+
+/* FFmpeg opens no decoder for sound that the header tells of, and does not wait for it. It must not be done to a format that finds
+ * its streams as it goes (FLV): such a one knows a stream by its type. */
+static void ignore_sound(AVFormatContext *format)
+{
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVCodecParameters *parameters = format->streams[i]->codecpar;
+        if (parameters->codec_type != AVMEDIA_TYPE_AUDIO && parameters->codec_type != AVMEDIA_TYPE_SUBTITLE)
+            continue;
+        parameters->codec_type = AVMEDIA_TYPE_DATA;
+        parameters->codec_id = AV_CODEC_ID_NONE;
+        format->streams[i]->discard = AVDISCARD_ALL;
+    }
+}
+
+/* Lets FFmpeg look at a live stream of a format that finds its streams as it goes, until it knows the video, and no longer. By
+ * itself it waits for sound that FLV promises for 90 s, and looks at MPEG-TS for 5 s. FLV tells the codec's parameters first; in
+ * MPEG-TS they come with a key frame, and its table tells the streams before that. */
+static void hasten(struct demux *demux)
+{
+    AVFormatContext *format = demux->format;
+    if (!demux->stream.live || !(format->ctx_flags & AVFMTCTX_NOHEADER))
+        return;
+    format->fps_probe_size = 0;
+    format->max_analyze_duration = strcmp(format->iformat->name, "flv") == 0 ? 1000000 : 3500000;
+    if (av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0) >= 0)
+        format->ctx_flags &= ~AVFMTCTX_NOHEADER;
+}
+
+/* Finds out what streams there are, by decoding a little of each video. */
 static int probe(struct demux *demux, int decoder_threads, struct error *err)
 {
+    demux->refused = refuse_videos(demux->format);
+    ignore_sound(demux->format);
     unsigned n = demux->format->nb_streams;
     AVDictionary **options = calloc(n ? n : 1, sizeof *options);
     for (unsigned i = 0; options && decoder_threads > 0 && i < n; i++)
@@ -271,18 +262,22 @@ static int probe(struct demux *demux, int decoder_threads, struct error *err)
     if (overdue(demux) && !stopped(demux) && !demux->astray)
         return error_set(err, -ETIMEDOUT, "%s: no picture that can be decoded in the first %g s", demux->shown,
                          demux->stream.stall_ms / 1000.);
-    if (r < 0 || stopped(demux))
-        return fail(demux, r < 0 ? r : AVERROR_EXIT, "", err);
+    if (stopped(demux))
+        return fail(demux, AVERROR_EXIT, "", err);
+    /* -1: FFmpeg has not seen the parameters. Those of a live stream come with its next key frame. */
+    if (r < 0 && !(demux->stream.live && av_find_best_stream(demux->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0) >= 0))
+        return fail(demux, r, "", err);
     return 0;
 }
 
 static int choose_video(struct demux *demux, struct error *err)
 {
     AVFormatContext *format = demux->format;
-    for (unsigned i = 0; i < format->nb_streams; i++)       /* the cover of a sound recording is no video */
-        if (format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC)
-            format->streams[i]->codecpar->codec_type = AVMEDIA_TYPE_ATTACHMENT;
+    enum AVCodecID late = refuse_videos(format), refused = late != AV_CODEC_ID_NONE ? late : demux->refused;
     demux->index = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+    if (demux->index < 0 && refused != AV_CODEC_ID_NONE)
+        return error_set(err, -EINVAL, "%s: the codec is %s, which is not one that cameras or footage use", demux->shown,
+                         avcodec_get_name(refused));
     if (demux->index < 0)
         return error_set(err, -EINVAL, "%s: holds no video (%u streams)", demux->shown, format->nb_streams);
     for (unsigned i = 0; i < format->nb_streams; i++)
@@ -313,6 +308,42 @@ static char *name_for_ffmpeg(const struct demux *demux, const char *url, const s
     return asprintf(&name, "file:%s", source_path(url)) < 0 ? NULL : name;
 }
 
+/* Opens what HTTP answers, before FFmpeg looks for a format in it. 0 or FFmpeg's code. */
+static int open_answer(struct demux *demux, const char *name, AVDictionary **options)
+{
+    demux->format->url = av_strdup(name);       /* which FFmpeg compares with the address */
+    int r = demux->format->url ? open_io(demux->format, &demux->io, name, AVIO_FLAG_READ, options) : AVERROR(ENOMEM);
+    av_freep(&demux->format->url);
+    if (r >= 0)
+        r = answer_open(&demux->answer, demux->io);
+    demux->format->pb = demux->io;
+    demux->format->flags |= AVFMT_FLAG_CUSTOM_IO;       /* FFmpeg does not close it */
+    return r < 0 ? r : 0;
+}
+
+static int read_jpegs(struct demux *demux, AVPacket *packet, struct error *err);
+
+/* Opens Motion JPEG that comes by HTTP, with its first picture. */
+static int open_jpegs(struct demux *demux, struct error *err)
+{
+    demux->connected = true;
+    demux->image = avcodec_parameters_alloc();
+    demux->first = av_packet_alloc();
+    if (!demux->image || !demux->first || jpegs_open(&demux->jpegs) < 0)
+        return error_set(err, -ENOMEM, "%s: out of memory", demux->shown);
+    demux->image->codec_type = AVMEDIA_TYPE_VIDEO;
+    demux->image->codec_id = AV_CODEC_ID_MJPEG;
+    demux->stream.version = 1;
+    demux->stream.parameters = demux->image;
+    demux->stream.time_base = (AVRational){1, 1000000};
+    demux->stream.live = true;
+    int r = read_jpegs(demux, demux->first, err);
+    if (r == 0)
+        return error_set(err, -EINVAL, "%s: the answer%s%s has no JPEG in it", demux->shown, *demux->answer.type ? ", of type " : "",
+                         *demux->answer.type ? demux->answer.type : "");
+    return r < 0 ? r : 0;
+}
+
 static int open_format(struct demux *demux, const char *url, const struct source_options *from, struct error *err)
 {
     AVDictionary *options = NULL;
@@ -325,12 +356,14 @@ static int open_format(struct demux *demux, const char *url, const struct source
     demux->format->interrupt_callback = (AVIOInterruptCB){interrupted, demux};
     name = name_for_ffmpeg(demux, url, from);
     demux->format->protocol_whitelist = av_strdup(source_protocols(url));
-    if (!name || !demux->format->protocol_whitelist) {
+    demux->format->format_whitelist = av_strdup(allowed_formats(demux->kind == SOURCE_FILE));
+    demux->format->codec_whitelist = av_strdup(allowed_decoders());
+    if (!name || !demux->format->protocol_whitelist || !demux->format->format_whitelist || !demux->format->codec_whitelist) {
         error_set(err, r, "%s: out of memory", demux->shown);
         goto out;
     }
     set_options(demux, url, from, &options);
-    heard[0] = 0;
+    cause_forget();
     demux->io_open = demux->format->io_open;
     demux->format->io_open = open_io;
     demux->format->opaque = demux;
@@ -338,23 +371,35 @@ static int open_format(struct demux *demux, const char *url, const struct source
         r = fail(demux, r, "", err);
         goto out;
     }
+    if (demux->kind == SOURCE_REMOTE && (r = open_answer(demux, name, &options)) < 0) {
+        r = fail(demux, r, "", err);
+        goto out;
+    }
+    if (demux->answer.jpegs) {
+        r = open_jpegs(demux, err);
+        goto out;
+    }
     demux->opening = true;
     r = avformat_open_input(&demux->format, name, NULL, &options);
     demux->opening = false;
     if (r < 0) {
-        r = fail(demux, r, r == AVERROR_INVALIDDATA ? "not a video that FFmpeg knows: " : "", err);
+        bool cut_off = stopped(demux) || overdue(demux) || demux->astray;
+        int blamed = demux->io && !cut_off ? answer_blame(&demux->answer, demux->shown, err) : 0;
+        r = blamed < 0 ? blamed : fail(demux, r, r == AVERROR_INVALIDDATA ? "not a video that FFmpeg knows: " : "", err);
         goto out;
     }
     demux->connected = true;
-    if (is_text_art(demux->format->iformat->name)) {
-        r = error_set(err, -EINVAL, "%s: not a video", demux->shown);
-        goto out;
-    }
     if (demux->kind != SOURCE_FILE && strcmp(demux->format->iformat->name, "mpjpeg") == 0)
         demux->format->use_wallclock_as_timestamps = 1;
+    if (demux->io)
+        demux->stream.live = !demux->answer.finite && strcmp(demux->format->iformat->name, "hls") != 0;
+    hasten(demux);
     r = probe(demux, from->decoder_threads, err);
     if (r == 0)
         r = choose_video(demux, err);
+    /* Who knows how long it is has recorded it. FLV tells it by a field that live servers copy from elsewhere. */
+    if (demux->io && strcmp(demux->format->iformat->name, "flv") != 0)
+        demux->stream.live &= demux->format->duration <= 0;
 out:
     av_dict_free(&options);
     if (name)
@@ -405,7 +450,7 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     demux->tls_unverified = options->tls_unverified;
     demux->tls_ca_file = options->tls_ca_file;
     demux->tls_host = options->tls_host;
-    demux->signs_in = options->user || source_names_user(url);
+    demux->request = (struct cause_request){.signs_in = options->user || source_names_user(url), .udp = options->udp};
     demux->stream.stall_ms = demux->kind != SOURCE_FILE || source_is_live(url) ? options->stall_timeout_ms : 0;
     redact(demux->shown, sizeof demux->shown, url);
     set_deadline(demux, 0);
@@ -436,6 +481,9 @@ void demux_close(struct demux *demux)
     demux->closing = true;
     set_deadline(demux, CLOSE_MS);
     avformat_close_input(&demux->format);
+    avio_closep(&demux->io);
+    jpegs_close(demux->jpegs);
+    av_packet_free(&demux->first);
     avcodec_parameters_free(&demux->image);
     folder_close(demux->folder);
     if (demux->asked)
@@ -467,24 +515,68 @@ static int read_image(struct demux *demux, AVPacket *packet, struct error *err)
     return 1;
 }
 
+/* The end of a stream: 0, or the error that FFmpeg's code stands for. */
+static int end_of(struct demux *demux, int code, const AVIOContext *io, struct error *err)
+{
+    if ((code == AVERROR_EOF || code == AVERROR_INVALIDDATA) && io && io->error < 0 && io->error != AVERROR_EOF)
+        code = io->error;
+    else if (code == AVERROR_INVALIDDATA && demux->kind == SOURCE_FILE)
+        code = AVERROR_EOF;             /* the file is cut short */
+    /* FFmpeg's code where an answer over HTTP ends that did not tell its length. */
+    if (code == AVERROR(EIO) && demux->kind == SOURCE_REMOTE && !demux->answer.finite)
+        code = AVERROR_EOF;
+    return code == AVERROR_EOF ? 0 : fail(demux, code, "reading failed: ", err);
+}
+
+/* The time stamp of a picture is when its last byte came. */
+static int give_jpeg(struct demux *demux, const struct jpegs_picture *picture, AVPacket *packet, struct error *err)
+{
+    if (av_new_packet(packet, (int)picture->size) < 0)
+        return error_set(err, -ENOMEM, "%s: out of memory", demux->shown);
+    memcpy(packet->data, picture->data, picture->size);
+    int64_t now_us = monotonic_us();
+    demux->last_us = now_us > demux->last_us ? now_us : demux->last_us + 1;
+    packet->pts = packet->dts = demux->last_us;
+    packet->flags |= AV_PKT_FLAG_KEY;
+    demux->flowed = false;
+    if (picture->width > 0) {
+        demux->image->width = picture->width;
+        demux->image->height = picture->height;
+    }
+    return 1;
+}
+
+static int read_jpegs(struct demux *demux, AVPacket *packet, struct error *err)
+{
+    struct jpegs_picture picture;
+    uint8_t data[16384];
+    if (demux->first->data) {
+        av_packet_move_ref(packet, demux->first);
+        return 1;
+    }
+    while (jpegs_next(demux->jpegs, &picture) == 0) {
+        int n = avio_read_partial(demux->io, data, sizeof data);
+        if (stopped(demux) || overdue(demux))
+            return fail(demux, AVERROR_EXIT, "", err);
+        if (n <= 0)
+            return end_of(demux, n < 0 ? n : AVERROR_EOF, demux->io, err);
+        demux->flowed = true;
+        if (jpegs_add(demux->jpegs, data, (size_t)n) < 0)
+            return error_set(err, -ENOMEM, "%s: out of memory", demux->shown);
+    }
+    return give_jpeg(demux, &picture, packet, err);
+}
+
 static int read_format(struct demux *demux, AVPacket *packet, struct error *err)
 {
     for (;;) {
         int r = av_read_frame(demux->format, packet);
         if (r < 0) {
-            const AVIOContext *io = demux->format->pb;
             if (stopped(demux) || overdue(demux))
                 return fail(demux, r, "", err);
             if (r == AVERROR(EAGAIN))
                 continue;
-            if ((r == AVERROR_EOF || r == AVERROR_INVALIDDATA) && io && io->error < 0 && io->error != AVERROR_EOF)
-                r = io->error;
-            else if (r == AVERROR_INVALIDDATA && demux->kind == SOURCE_FILE)
-                r = AVERROR_EOF;        /* the file is cut short */
-            /* FFmpeg's code where an answer over HTTP ends that did not tell its length. */
-            if (r == AVERROR(EIO) && demux->kind == SOURCE_REMOTE && io && avio_size(demux->format->pb) < 0)
-                r = AVERROR_EOF;
-            return r == AVERROR_EOF ? 0 : fail(demux, r, "reading failed: ", err);
+            return end_of(demux, r, demux->format->pb, err);
         }
         if (packet->stream_index == demux->index && !demux->late)
             return 1;
@@ -496,9 +588,10 @@ static int read_format(struct demux *demux, AVPacket *packet, struct error *err)
 
 int demux_read(struct demux *demux, AVPacket *packet, struct error *err)
 {
-    heard[0] = 0;
+    cause_forget();
     set_deadline(demux, demux->stream.stall_ms);
-    int r = demux->folder ? read_image(demux, packet, err) : read_format(demux, packet, err);
+    int r = demux->folder ? read_image(demux, packet, err) : demux->jpegs ? read_jpegs(demux, packet, err)
+                                                                          : read_format(demux, packet, err);
     set_deadline(demux, 0);
     return r;
 }

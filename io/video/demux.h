@@ -28,7 +28,7 @@ struct demux_stream {
     bool folder;
     bool timeless;              /* the format has no timestamps (raw Motion JPEG, images …): they are made up from fps */
     bool stamped_here;          /* the format has no timestamps, but FFmpeg gives each packet the time of its arrival */
-    bool live;                  /* paces itself */
+    bool live;                  /* paces itself: by its protocol, or by what HTTP answered (source_is_live()) */
     int stall_ms;               /* without a packet for so long it has stalled; 0: it cannot stall */
 };
 
@@ -45,12 +45,5 @@ const struct demux_stream *demux_stream(const struct demux *demux);
  * behind it; -ETIMEDOUT: stalled; -EINTR: stopped; another negative errno: reading failed. err holds the cause. Time between
  * calls does not count as a stall. */
 int demux_read(struct demux *demux, AVPacket *packet, struct error *err);
-
-/* Takes an error that FFmpeg logged on the calling thread: a whole line, redacted. The demux that the thread opens or reads
- * names its cause from the last one, because FFmpeg's codes do not tell a host that is not found, or a certificate. */
-void demux_hear(const char *text);
-
-/* FFmpeg's error code as a negative errno. */
-int demux_errno(int code);
 
 #endif

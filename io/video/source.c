@@ -12,6 +12,7 @@
 #include "io/base/redact.h"
 #include "io/video/decode.h"
 #include "io/video/demux.h"
+#include "io/video/input/cause.h"
 #include "io/video/pick.h"
 #include "io/video/source_url.h"
 
@@ -116,11 +117,17 @@ void source_close(struct source *source)
     free(source);
 }
 
+/* How long packets may come without a picture; 0: for ever. */
+static int64_t picture_stall_ms(const struct source *source)
+{
+    return (int64_t)demux_stream(source->demux)->stall_ms * (source->stats.frames_decoded ? 1 : SOURCE_PICTURE_STALLS);
+}
+
 /* When the decoder must have given a picture; INT64_MAX: never. */
 static int64_t picture_limit_us(const struct source *source)
 {
-    int stall_ms = demux_stream(source->demux)->stall_ms;
-    return stall_ms > 0 ? monotonic_us() + INT64_C(1000) * SOURCE_PICTURE_STALLS * stall_ms : INT64_MAX;
+    int64_t stall_ms = picture_stall_ms(source);
+    return stall_ms > 0 ? monotonic_us() + 1000 * stall_ms : INT64_MAX;
 }
 
 /* When a picture must have been picked, if waiting begins now: after the stall time-out, or two periods of the picked
@@ -164,7 +171,7 @@ static int feed(struct source *source, struct error *err)
     if (source->tap.packet)
         source->tap.packet(source->tap.arg, source->packet);
     enum AVDiscard discard = pick_packet(source->pick, source->packet, source->arrival_us);
-    decode_packet(source->decode, source->packet, discard);
+    decode_packet(source->decode, source->packet, source->arrival_us, discard);
     return discard == AVDISCARD_ALL ? 2 : 1;
 }
 
@@ -182,7 +189,7 @@ static int next_picture(struct source *source, struct error *err)
             break;
         if (limit_us != INT64_MAX && monotonic_us() > limit_us)
             return error_set(err, -ETIMEDOUT, "%s: packets, but no picture for %g s", source->shown,
-                             SOURCE_PICTURE_STALLS * demux_stream(source->demux)->stall_ms / 1000.);
+                             (double)picture_stall_ms(source) / 1000.);
         if (result != DECODE_PACKET)
             continue;
         int r = feed(source, &source->end_error);
@@ -266,7 +273,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
             pick_break(source->pick);
         source->lost = decode_lost(source->decode);
 
-        struct source_frame out = {0};
+        struct source_frame out = {.arrival_us = decode_arrival_us(source->decode, picture)};
         bool picked = pick_picture(source->pick, picture, source->arrival_us, &out.pts_us, &out.cause);
         out.corrupt = decode_judge(source->decode, picture, out.pts_us);
         source->stats.frames_corrupt += out.corrupt;
@@ -297,6 +304,7 @@ void source_stats(const struct source *source, struct source_stats *ret)
     ret->packets_lost = decode_lost(source->decode);
     ret->fps_in = pick_fps(source->pick);
     ret->time = pick_time(source->pick);
+    ret->live = demux_stream(source->demux)->live;
     ret->images = demux_stream(source->demux)->images;
 }
 
@@ -332,6 +340,7 @@ static int priority_of(int level)
 static void give_line(void (*to)(int priority, const char *camera, const char *text))
 {
     char text[4096];
+    bool tells = false;
     if (line.cut) {
         /* Drop the last word: redact() could not find the password in a URL that is cut before its '@'. */
         while (line.n && line.text[line.n - 1] != ' ')
@@ -342,10 +351,9 @@ static void give_line(void (*to)(int priority, const char *camera, const char *t
     line.text[line.n] = 0;
     if (line.n) {
         redact(text, sizeof text, line.text);
-        if (line.level <= AV_LOG_ERROR || strstr(text, "] HTTP error "))        /* which is a warning to FFmpeg */
-            demux_hear(text);
+        tells = !(line.level <= AV_LOG_ERROR || strstr(text, "] HTTP error ")) || cause_hear(text);     /* a warning to FFmpeg */
     }
-    if (line.n && to) {
+    if (tells && to) {
         char head[sizeof line.last];
         snprintf(head, sizeof head, "%.*s", (int)sizeof head - 1, text);
         if (strcmp(head, line.last) == 0 && line.level == line.last_level) {

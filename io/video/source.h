@@ -1,5 +1,5 @@
-/* A source of gray pictures: whatever FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of
- * image files as one sequence in name order.
+/* A source of gray pictures: what FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of image
+ * files as one sequence in name order. Formats and codecs are those that cameras and footage use (io/video/input/allowed.h).
  *
  * A picture goes three steps: io/video/demux.h reads the packets, io/video/decode.h decodes those whose pictures may be
  * needed, and io/video/pick.h picks pictures at the analysis rate by their timestamps and turns them to gray at the model's
@@ -36,8 +36,8 @@ struct source;
 
 /* Pictures a second where neither the stream nor the options say how many there are. */
 enum { SOURCE_DEFAULT_FPS = 25 };
-/* A source stalls, too, when packets arrive but no picture comes of them for this many stall time-outs. A stream that is joined
- * between two key frames has no picture until the next one. */
+/* A source stalls, too, when packets arrive but no picture comes of them. Before the first picture of an opening that takes so
+ * many stall time-outs: a stream that is joined between two key frames has no picture until the next one. After it, it takes one. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 
 /* The sources of the time at which a picture was taken (io/video/timing/timing.h). */
@@ -65,6 +65,7 @@ struct source_frame {
     enum source_break cause;    /* of the gap; else SOURCE_UNBROKEN */
     bool corrupt;               /* the decoder flagged this picture, or it is predicted from one that it flagged (until the
                                  * next key frame, for ten seconds at most). Count it; do not learn or score it. */
+    int64_t arrival_us;         /* CLOCK_MONOTONIC: when its packet had been read from the network or the file */
 };
 
 /* The video stream that a tap's packets and frames belong to. */
@@ -116,9 +117,10 @@ struct source_options {
     bool tls_unverified;        /* any certificate is taken */
     const char *tls_ca_file, *tls_host;         /* the certificates that vouch for the server's, and whom that has to name; NULL:
                                   * those of the system, and the URL's host. Borrowed for the life of the source */
-    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, or with pictures of which
-                                 * none was picked (two periods of fps, where that is longer), or three times as long
-                                 * without a picture; also bounds opening; 0: never. Files never stall. */
+    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, without a picture, or with
+                                 * pictures of which none was picked (two periods of fps, where that is longer). The first
+                                 * picture may take SOURCE_PICTURE_STALLS times as long. Also bounds opening; 0: never. Files
+                                 * never stall. */
     const atomic_bool *stop;    /* becomes true: calls return -EINTR within a fifth of a second, but looking up a host's
                                  * name cannot be interrupted. May be NULL; must outlive the source. */
     int decoder_threads;        /* 0: FFmpeg's choice */
@@ -129,6 +131,7 @@ struct source_stats {
     double fps_in;              /* frames a second that the stream gives, measured over its last frames by pts; 0: unknown */
     uint64_t frames_decoded, frames_corrupt;
     enum source_time time;      /* what tells now when a picture was taken */
+    bool live;                  /* this opening paces itself; else the reader does, by the pictures' times. source_is_live() */
     bool images;                /* a folder or a pattern of still images, whose rate is options.fps */
     uint64_t packets_lost;      /* the decoder refused them, or their image file could not be read */
     int width, height;          /* of the last picture, as a viewer shows it; 0: not known yet */
@@ -170,8 +173,9 @@ int source_check_sign_in(const char *url, const char *user, const char *password
 /* Returns true if a URL of this protocol goes by TLS: https, rtsps, rtmps … Any thread. */
 bool source_is_tls(const char *url);
 
-/* A live source (rtsp, rtmp, udp …) paces itself. The reader paces a file, an HTTP download or a folder. (Timestamps of
- * MJPEG over HTTP are its times of arrival, so a reader that follows them reads it live.) Any thread. */
+/* Returns true for a source that paces itself whatever it answers: rtsp, rtmp, udp … The reader paces a file or a folder. HTTP tells
+ * by its answer (source_stats.live): multipart is live, and so is an answer without a length, without a duration, that takes no
+ * requests for parts of it. HLS is not: its segments come in bursts, so the reader paces it. Any thread. */
 bool source_is_live(const char *url);
 
 /* The name to show for a clip: a file's base name without extension; for a folder or a pattern the folder's name; for

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "io/video/input/allowed.h"
 #include "io/video/source.h"
 
 enum { MAX_USER_RTSP = 127, MAX_USER_HTTP = 1023 };         /* bytes of USER:PASSWORD that FFmpeg keeps of a URL */
@@ -244,7 +245,7 @@ int source_image_codec(const char *name)
             return AV_CODEC_ID_NONE;
     if (codec == AV_CODEC_ID_MJPEG && !av_match_ext(name, "jpg,jpeg,jps,mpo"))
         return AV_CODEC_ID_NONE;        /* FFmpeg's guess for every unknown extension */
-    return avcodec_find_decoder(codec) ? codec : AV_CODEC_ID_NONE;
+    return allowed_codec(codec) ? codec : AV_CODEC_ID_NONE;
 }
 
 bool source_is_pattern(const char *path)
@@ -256,8 +257,8 @@ const char *source_protocols(const char *url)
 {
     if (source_kind(url) != SOURCE_FILE)
         return "http,https,httpproxy,ftp,sftp,tcp,tls,udp,rtp,srtp,rtmp,rtmps,rtmpt,rtmpts,rtmpe,rtmpte,ffrtmphttp,ffrtmpcrypt,"
-               "srt,rist,crypto,data";
-    return source_is_live(url) ? "file,rtp,udp,srtp,crypto" : "file,crypto,data";
+               "srt,rist";
+    return source_is_live(url) ? "file,rtp,udp,srtp" : "file";
 }
 
 static bool is_folder(const char *path)

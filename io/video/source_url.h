@@ -7,7 +7,7 @@
 
 enum source_kind {
     SOURCE_FILE,                /* a path, or file:PATH */
-    SOURCE_REMOTE,              /* http, https, ftp, sftp: the reader sets the pace */
+    SOURCE_REMOTE,              /* http, https, ftp, sftp: a download, or live (io/video/input/answer.h) */
     SOURCE_LIVE,                /* paces itself */
     SOURCE_UNKNOWN,             /* another scheme, which is refused */
 };
@@ -20,7 +20,7 @@ const char *source_path(const char *url);
 /* Returns true if the path is the pattern of an image sequence ("frame-%03d.jpg"). */
 bool source_is_pattern(const char *path);
 
-/* The codec (enum AVCodecID) of an image file, by the extension of its name; AV_CODEC_ID_NONE (0): no image that FFmpeg
+/* The codec (enum AVCodecID) of an image file, by the extension of its name; AV_CODEC_ID_NONE (0): no image that memaed
  * decodes. */
 int source_image_codec(const char *name);
 

@@ -93,7 +93,7 @@ static const struct {
     {"camera_fps_in", "Frames a second that the stream gives, over its last frames.", get_fps_in},
     {"camera_fps_analysed", "Frames a second that are analysed, over the last seconds.", get_fps_analysed},
     {"camera_windows_pending", "Windows that wait for a worker or are being computed.", get_pending},
-    {"camera_latency_seconds", "Latency of the last window: from its last frame decoded to its score published.",
+    {"camera_latency_seconds", "Latency of the last window: from the arrival of its last frame to its score published.",
      get_latency},
     {"camera_last_score", "Score of the last window.", get_score},
     {"camera_threshold", "Score from which windows count towards an alert.", get_threshold},

@@ -83,7 +83,7 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
     stream->results = camera_windows_results(options->windows);
     stream->frame_size = (size_t)arch->height * (size_t)arch->width;
     stream->length = arch->frames;
-    stream->is_live = source_is_live(options->config->source);
+    stream->is_live = source_is_live(options->config->source);         /* what HTTP answers tells more */
     stream->is_file = camera_settings_is_local_file(options->config);
     stream->repeat.last = malloc(stream->frame_size);
     if (!stream->repeat.last || (options->still && open_watch(stream, options) < 0)) {
@@ -331,6 +331,7 @@ static void show_stream(struct camera_stream *stream, const struct capture *capt
     };
     struct source_stats stats;
     capture_stats(capture, &stats);
+    stream->is_live = stats.live;
     stream->fps_in = stats.fps_in;
     if (stats.width > 0)
         check_aspect(stream, stats.width, stats.height);
@@ -410,7 +411,7 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
         return -EINTR;
     frame->pts_us = picture.pts_us;
     frame->time_us = utc_us();
-    frame->due_us = monotonic_us();
+    frame->due_us = stream->is_live ? picture.arrival_us : monotonic_us();
     count_repeat(stream, frame);
     watch_still(stream, frame);
     if (frame_ring_publish(stream->ring))

@@ -18,7 +18,7 @@
  * in presentation order. Over 400 steps at 25 a second it is as even as the time at the picture (median error 4.0 ms for both at
  * 96x64, 7.7 and 7.5 ms at 1920x1080, on a busy machine).
  *
- * A picture of a file, or of a stream over HTTP, which the reader paces, has no arrival. Its time stamps are taken as they are,
+ * A picture of a file, or of a download over HTTP, which the reader paces, has no arrival. Its time stamps are taken as they are,
  * but for jitter, as above. A picture without a time stamp comes one typical interval after the one before. After TIMING_STILL
  * pictures in a row whose time stamps are missing or stand still, all come so. */
 #ifndef MEMAED_IO_VIDEO_TIMING_TIMING_H

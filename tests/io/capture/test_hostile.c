@@ -70,7 +70,7 @@ static void send_garbage(void)
 /* A reply that is right but for what `what` says. */
 static void lie(const char *what)
 {
-    struct wire_reply reply = {.type = WIRE_RESULT, .result = 1, .frame = {.pts_us = 40000},
+    struct wire_reply reply = {.type = WIRE_RESULT, .result = 1, .frame = {.pts_us = 40000, .arrival_us = monotonic_us()},
                                .stats = {.frames_decoded = 2, .width = 64, .height = 48, .codec = "h264"}};
     if (strcmp(what, "past") == 0)
         reply.frame.pts_us = 0;
@@ -90,6 +90,10 @@ static void lie(const char *what)
         reply.stats.frames_decoded = 0;
     else if (strcmp(what, "codec") == 0)
         memset(reply.stats.codec, 'x', sizeof reply.stats.codec);
+    else if (strcmp(what, "future") == 0)
+        reply.frame.arrival_us += 60000000;
+    else if (strcmp(what, "long-ago") == 0)
+        reply.frame.arrival_us = 1;
     else if (strcmp(what, "result") == 0)
         reply.result = 2;
     else if (strcmp(what, "interrupted") == 0)
@@ -114,7 +118,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
     const char *what = source->url;
     if (source->reads++ == 0) {
         memset(pixels, 7, SIZE);
-        *frame = (struct source_frame){0};
+        *frame = (struct source_frame){.arrival_us = monotonic_us()};
         return 1;
     }
     if (strcmp(what, "eat") == 0) {
@@ -132,7 +136,7 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
             reply_to_all(&(struct wire_reply){.type = WIRE_LOG, .priority = 4, .text = "again"});
     } else if (strcmp(what, "memory") == 0) {
         memset(pixels, 0xff, 1 << 20);          /* all of the shared memory */
-        *frame = (struct source_frame){.pts_us = source->reads * 40000};
+        *frame = (struct source_frame){.pts_us = source->reads * 40000, .arrival_us = monotonic_us()};
         return source->reads < 100 ? 1 : 0;
     } else {
         lie(what);
@@ -207,6 +211,8 @@ static const struct hostile all[] = {
     {"counts", "breaks the protocol: impossible counts", -EPROTO},
     {"backwards", "breaks the protocol: it counts backwards", -EPROTO},
     {"codec", "breaks the protocol: a codec's name without an end", -EPROTO},
+    {"future", "breaks the protocol: an impossible time of arrival", -EPROTO},
+    {"long-ago", "breaks the protocol: an impossible time of arrival", -EPROTO},
     {"result", "breaks the protocol: a result out of range", -EPROTO},
     {"interrupted", "breaks the protocol: it says that it was stopped", -EPROTO},
 };

@@ -74,8 +74,8 @@ END_TEST
 
 static const struct wire_reply picture = {
     .type = WIRE_RESULT, .result = 1, .width = 5, .height = 6,
-    .frame = {.pts_us = 40000, .gap = true, .cause = SOURCE_BREAK_CLOCK, .corrupt = true},
-    .stats = {.fps_in = 24.97, .frames_decoded = 9, .frames_corrupt = 2, .time = SOURCE_TIME_ARRIVAL, .images = true,
+    .frame = {.pts_us = 40000, .arrival_us = 123456789, .gap = true, .cause = SOURCE_BREAK_CLOCK, .corrupt = true},
+    .stats = {.fps_in = 24.97, .frames_decoded = 9, .frames_corrupt = 2, .time = SOURCE_TIME_ARRIVAL, .images = true, .live = true,
               .packets_lost = 4, .width = 640, .height = 480, .codec = "hevc"}};
 
 /* What arrives of a reply. Returns its bytes in `bytes`. */
@@ -97,7 +97,7 @@ START_TEST(replies_arrive)
     struct wire_reply got;
     size_t n = send_and_receive(&picture, bytes);
     ck_assert_int_eq(wire_decode_reply(&got, bytes, n, NULL), 0);
-    ck_assert(got.result == 1 && got.width == 5 && got.height == 6 && got.frame.pts_us == 40000 && got.frame.gap &&
+    ck_assert(got.result == 1 && got.width == 5 && got.height == 6 && got.frame.pts_us == 40000 && got.frame.arrival_us == 123456789 && got.stats.live && got.frame.gap &&
               got.frame.corrupt && got.frame.cause == SOURCE_BREAK_CLOCK);
     ck_assert(got.stats.fps_in == 24.97 && got.stats.frames_decoded == 9 && got.stats.frames_corrupt == 2 && got.stats.images &&
               got.stats.time == SOURCE_TIME_ARRIVAL && got.stats.packets_lost == 4 && got.stats.width == 640 &&

@@ -72,6 +72,9 @@ class _Client(socketserver.StreamRequestHandler):
             return False
         if method == "DESCRIBE":
             body, more = camera.describe(camera.description()), f"Content-Base: {url}/\r\nContent-Type: application/sdp\r\n"
+        elif method == "SETUP" and self.server.camera.refuses in fields["transport"]:
+            self.say(f"RTSP/1.0 461 Unsupported Transport\r\nCSeq: {fields.get('cseq', 0)}\r\n\r\n".encode())
+            return True
         elif method == "SETUP":
             more = f"Transport: {self.transport(fields['transport'])}\r\n"
         elif method == "OPTIONS":
@@ -106,7 +109,7 @@ class _Client(socketserver.StreamRequestHandler):
         try:
             while not self.over.wait(max(0, start + camera.when(picture) - time.monotonic())):
                 stamp = int(100000 + CLOCK * camera.stamp(picture, picture / camera.fps)) % 2**32
-                units = camera.pictures[(camera.first + picture) % len(camera.pictures)]
+                units = camera.change(picture, camera.pictures[(camera.first + picture) % len(camera.pictures)])
                 for unit in units if camera.sends(picture) else []:
                     head = struct.pack(">BBHII", 0x80, 96 | (0x80 if unit is units[-1] else 0), number % 2**16, stamp, 7)
                     for packet in camera.packets(picture, head + unit):
@@ -128,6 +131,8 @@ class LyingCamera:
 
     stamp(i, seconds)   the time stamp of picture i, which the camera took after these seconds, in seconds
     sends(i)            whether picture i is sent at all
+    change(i, units)    the NAL units that are sent for picture i
+    refuses             a word of the Transport header of RTSP that is answered by 461
     when(i)             the seconds after which picture i is sent; by default i / fps
     packets(i, packet)  the RTP packets that go out instead of this one, which is of picture i: none, damaged ones, or more
     interval            from key frame to key frame, if clip is a file
@@ -136,13 +141,16 @@ class LyingCamera:
     answers             a status instead of "200 OK" for a method, or None: it hangs up at that request
     hangs_up_after      seconds of play; 0: never
 
-    stamp, sends and packets may be changed while it plays. All begin at picture 0 for each client."""
+    stamp, sends, change and packets may be changed while it plays. All begin at picture 0 for each client."""
 
-    def __init__(self, clip, fps=25, stamp=lambda i, seconds: seconds, sends=lambda i: True, interval=25, codec="h264", when=None,
-                 packets=lambda i, packet: [packet], first=0, describe=lambda text: text, answers=None, hangs_up_after=0):
+    def __init__(self, clip, fps=25, stamp=lambda i, seconds: seconds, sends=lambda i: True, change=lambda i, units: units,
+                 interval=25, codec="h264", when=None, packets=lambda i, packet: [packet], first=0,
+                 describe=lambda text: text, answers=None, hangs_up_after=0,
+                 refuses="no such word"):
         self.pictures = pictures(clip, interval, codec) if isinstance(clip, str) else clip
         self.fps, self.stamp, self.sends, self.codec, self.packets, self.first = fps, stamp, sends, codec, packets, first
         self.when = when or (lambda i: i / fps)
+        self.change, self.refuses = change, refuses
         self.describe, self.answers, self.hangs_up_after = describe, answers or {}, hangs_up_after
         socketserver.ThreadingTCPServer.daemon_threads = True
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Client)

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 import learning  # noqa: E402
 from servers.http_camera import HttpCamera  # noqa: E402
+from servers.lying_camera import LyingCamera  # noqa: E402
 from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
@@ -62,6 +63,17 @@ class Reasons(harness.Case):
             "busy": (f"rtsp://127.0.0.1:{silent_server(self, b'RTSP/1.0 453 Not Enough Bandwidth' + bytes([13, 10] * 2))}/live", {},
                      "453 Not Enough Bandwidth"),
         }
+        for name, refuses, transport, reason in (
+                ("udponly", "RTP/AVP/TCP", "tcp", "461: the camera does not send over TCP; transport: udp asks for UDP"),
+                ("tcponly", "RTP/AVP/UDP", "udp", "461: the camera does not send over UDP; transport: tcp asks for TCP")):
+            server = LyingCamera(clip, refuses=refuses)
+            self.addCleanup(server.close)
+            found[name] = (server.url, {"transport": transport}, reason)
+        with open(self.path("live.mpd"), "w", encoding="utf-8") as f:
+            f.write('<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011"/>')
+        server = HttpCamera(self.path("live.mpd"))
+        self.addCleanup(server.close)
+        found["dash"] = (server.url, {}, "the format is dash, which is not one that cameras or footage use")
         for status, reason in ((403, "403: the user may not see this stream"), (404, "404: nothing at this path"),
                                (500, "the camera answered 500 "), (503, "the camera answered 503 Service Unavailable")):
             server = HttpCamera(clip, status=status)
