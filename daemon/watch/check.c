@@ -12,6 +12,7 @@
 #include "core/network/plan.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/commands.h"
+#include "daemon/watch/connect/connect.h"
 #include "io/base/redact.h"
 #include "io/video/frame_ring.h"
 #include "io/video/source.h"
@@ -501,11 +502,13 @@ static void print_summary(const struct config *config, const struct check_models
 
 struct check_values {
     const char *config;
-    bool keys;
+    bool connect, keys;
 };
 
 static const struct command_option check_options[] = {
     {"config", 'c', OPTION_TEXT(struct check_values, config), .argument = "FILE", .path = OPTION_FILE, .help = "The configuration."},
+    {"connect", 0, OPTION_FLAG(struct check_values, connect),
+     .help = "Open each camera for some seconds and send each webhook a test event, too, and print what comes."},
     {"keys", 0, OPTION_FLAG(struct check_values, keys),
      .help = "Print every key with its type, range, default and meaning instead."},
     {0},
@@ -521,6 +524,8 @@ static int command_check(int argc, char **argv)
         return status;
     if (!o.config == !o.keys)
         return command_misuse(&check_command, "expected either --config FILE or --keys");
+    if (o.connect && o.keys)
+        return command_misuse(&check_command, "--connect: expected --config FILE");
     if (o.keys) {
         print_keys();
         return 0;
@@ -533,6 +538,8 @@ static int command_check(int argc, char **argv)
         fprintf(stderr, "%s: out of memory\n", o.config);
     if (r == 0)
         print_summary(config, &models);
+    if (r == 0 && o.connect)
+        r = connect_check(config, &models) == 0 ? 0 : -EIO;
     check_models_clear(&models);
     config_unref(config);
     return r == 0 ? 0 : 1;
@@ -541,10 +548,16 @@ static int command_check(int argc, char **argv)
 const struct command check_command = {
     .name = "check",
     .summary = "read a configuration and report every fault",
-    .forms = "--config FILE\n--keys",
+    .forms = "--config FILE [--connect]\n--keys",
     .about = "Reads a configuration, and the models that it names, as `memaed run` would. Reports every fault on standard "
-             "error as FILE:LINE:COLUMN: KEY: expected ..., got ...",
+             "error as FILE:LINE:COLUMN: KEY: expected ..., got ...\n"
+             "\n"
+             "With --connect it then opens the cameras, eight at a time, and reads each for four seconds. For each it prints codec, "
+             "size, rate, aspect, sign-in, TLS, the source of its times and how long opening took, or why no picture came. Each "
+             "webhook gets one signed event of type webhook.test, and its answer is printed.",
     .options = check_options,
-    .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage.",
+    .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage. With --connect it is a fault, too, if a camera gives "
+             "no picture, if its pictures have another aspect than the model or come at less than 0.9 of the model's rate, and if "
+             "a webhook answers with anything but a 2xx.",
     .run = command_check,
 };
