@@ -29,6 +29,13 @@ enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000 
 
 const struct web_limits web_default_limits = {.connections = 64, .request_ms = 10000};
 
+/* Connections at most. Twice the limit, because those that were cut are there until the next run; those that wait are not counted
+ * among them. */
+static unsigned connections_of(const struct web_limits *limits)
+{
+    return 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX;
+}
+
 /* The thread runs libmicrohttpd's epoll set itself (not libmicrohttpd's internal thread), so that it sees clients come and
  * go and can cut those that are late. libmicrohttpd's panic handler stays: it aborts when the library finds a fault of its
  * own. */
@@ -332,12 +339,10 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
     if (r < 0)
         goto fail;
     server->port = listener.port;
-    /* Twice the connections, because those that were cut are there until the next run; those that wait are not counted among
-     * them. libmicrohttpd closes the listening socket, even where it fails. */
+    /* libmicrohttpd closes the listening socket, even where it fails. */
     server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
                                       MHD_OPTION_LISTEN_SOCKET, listener.fd,
-                                      MHD_OPTION_CONNECTION_LIMIT,
-                                      2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX,
+                                      MHD_OPTION_CONNECTION_LIMIT, connections_of(limits),
                                       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                                       MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                       MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
@@ -398,6 +403,12 @@ void web_server_close(struct web_server *server)
 int web_server_port(const struct web_server *server)
 {
     return server->port;
+}
+
+int web_server_descriptors(const struct web_limits *limits)
+{
+    enum { OWN = 8 };           /* wake-ups, epoll, the listening socket, the reserve */
+    return (int)connections_of(limits) + CLIENTS_LINGER_MAX + OWN;
 }
 
 int64_t web_server_deadline_us(const struct web_server *server)

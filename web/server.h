@@ -34,6 +34,9 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
 void web_server_close(struct web_server *server);
 int web_server_port(const struct web_server *server);   /* the port that it listens on */
 
+/* File descriptors that a server with these limits has open at most. */
+int web_server_descriptors(const struct web_limits *limits);
+
 /* Monotonic microseconds until which the server's thread may be silent and healthy (for the watchdog): INT64_MAX while it
  * waits for clients. Any thread. */
 int64_t web_server_deadline_us(const struct web_server *server);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/network/plan.h"
+#include "daemon/base/descriptors.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/commands.h"
 #include "daemon/watch/connect/connect.h"
@@ -17,6 +18,7 @@
 #include "io/video/frame_ring.h"
 #include "io/video/source.h"
 #include "web/origin.h"
+#include "web/server.h"
 
 /* ---- rates and thresholds ------------------------------------------------------------------------------------------- */
 
@@ -347,6 +349,18 @@ static void warn_of_exposure(const struct config *config, const struct check_rep
     warn_of_unverified(config, report);
 }
 
+/* Checks that this process may open as many files as the configuration needs. 0; -EINVAL after a fault. */
+static int find_descriptors(const struct config *config, const struct check_report *report)
+{
+    struct error err;
+    char text[sizeof err.text + 300];
+    if (descriptors_check(config->n_cameras, config->n_webhooks, (size_t)web_server_descriptors(&web_default_limits), &err) == 0)
+        return 0;
+    snprintf(text, sizeof text, "%s: cameras: %s", config->path, err.text);
+    report->fault(report->arg, text);
+    return -EINVAL;
+}
+
 /* Loads the model of camera i unless an earlier camera has the same, and checks the camera. 0, -EINVAL after a fault, -ENOMEM. */
 static int check_next(struct check_models *models, bool *loaded, const struct config *config, size_t i,
                       const struct check_report *report)
@@ -387,6 +401,7 @@ int check_models(struct check_models *ret, const struct config *config, const st
     }
     if (report->warning)
         warn_of_exposure(config, report);
+    r = find_descriptors(config, report);
     for (size_t i = 0; r != -ENOMEM && i < config->n_cameras; i++) {
         int checked = report->stop && report->stop() ? -ECANCELED : check_next(&models, loaded, config, i, report);
         if (checked < 0)
@@ -531,6 +546,7 @@ static int command_check(int argc, char **argv)
         return 0;
     }
 
+    descriptors_raise();            /* as run does */
     int r = config_load(&config, o.config, print_line, NULL);
     if (r == 0)
         r = check_models(&models, config, &(struct check_report){.fault = print_line, .warning = print_line});

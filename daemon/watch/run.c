@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "daemon/base/descriptors.h"
 #include "daemon/base/ffmpeg_log.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
@@ -229,6 +230,7 @@ static int command_run(int argc, char **argv)
         return status;
     log_open(o.verbose ? LOG_DEBUG : LOG_INFO);
     ffmpeg_log_events();
+    descriptors_raise();
     struct config *config;
     int r = config_load(&config, o.config, log_fault, NULL);
     if (r < 0) {

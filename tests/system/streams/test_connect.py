@@ -179,7 +179,7 @@ class Connect(harness.Case):
             start = time.monotonic()
             process.send_signal(number)
             out, err = process.communicate(timeout=20 * harness.SCALE)
-            self.assertLess(time.monotonic() - start, 2 * harness.SCALE)
+            self.assertLess(time.monotonic() - start, 1.3 * harness.SCALE)      # it gives up waiting for threads after 1.5 s
             self.assertEqual(process.returncode, 1, err)
             self.assertIn(b"memaed check: ended by a signal before all was tried\n", err)
             self.assertNotIn(b"connect:", out)
