@@ -5,6 +5,8 @@
  *   - 421: Host is neither an address nor localhost nor one of view.host_names (against DNS rebinding);
  *   - 403: the method is neither GET nor HEAD, and Origin or Sec-Fetch-Site tell that a page of another site sent it.
  *
+ * Where the process has no file descriptor left, one client at a time is still accepted; the others wait in the kernel's queue.
+ *
  * libmicrohttpd itself answers what is no HTTP, or a request line or header past 32 KiB, with a short text; all other errors
  * are problem details. */
 #ifndef MEMAED_WEB_SERVER_H

@@ -1,13 +1,18 @@
 #!/usr/bin/python3
-"""The limit of open files: it is raised at the start, and what it does not allow is refused."""
+"""The limit of open files: it is raised at the start, what it does not allow is refused, and a daemon that has reached it neither
+ends nor spins."""
 import json
+import os
 import resource
 import socket
+import time
 import urllib.error
 import urllib.request
 
 import harness
+from servers.webhook_receiver import Receiver
 
+SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 # What daemon/base/descriptors.h and web/server.c count: the process and its web server, and a camera.
 BASE, CAMERA = 32 + 200, 4
 
@@ -18,6 +23,22 @@ MEMAED = harness.MEMAED
 def limits(soft, hard):
     """A command that runs memaed with these limits of open files."""
     return ["prlimit", f"--nofile={soft}:{hard}", *MEMAED]
+
+
+def lowest_free(pid):
+    """The number that the process's next descriptor gets."""
+    taken = {int(n) for n in os.listdir(f"/proc/{pid}/fd")}
+    return min(set(range(len(taken) + 1)) - taken)
+
+
+def thread_seconds(pid):
+    """Processor time of each thread so far: {(id, name): seconds}."""
+    found = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="utf-8") as f:
+            name, fields = f.read().partition("(")[2].rsplit(")", 1)
+        found[task, name] = sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 class Descriptors(harness.Case):
@@ -91,6 +112,61 @@ class Descriptors(harness.Case):
                 self.assertIn(f"cameras: expected a limit of {BASE + 5 * CAMERA} open files or more", text["faults"][0])
             self.assertEqual(len(daemon.get("/api/v1/cameras")[1]["cameras"]), 3 if wanted == 422 else 4)
         daemon.stop()
+
+    def assert_nothing_spins(self, pid, seconds=2.5):
+        before = thread_seconds(pid)
+        time.sleep(seconds)
+        shares = {thread: (used - before.get(thread, 0)) / seconds for thread, used in thread_seconds(pid).items()}
+        self.assertIn("web", {name for _, name in shares})
+        self.assertEqual({thread: share for thread, share in shares.items() if share > 0.25}, {})
+
+    def at(self, daemon):
+        host, port = daemon.address.split(":")
+        return host, int(port)
+
+    def exhaust(self, daemon, limit):
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (limit, self.hard))
+
+    def test_exhausted(self):
+        """Without a free descriptor REST answers one client at a time, and other work goes on. Without even the reserve the web
+        thread rests. Afterwards all is as before."""
+        receiver = Receiver(SECRET)
+        self.addCleanup(receiver.close)
+        daemon = self.daemon({"cameras": self.cameras(4), "webhooks": [{"url": receiver.url, "secret": SECRET}]})
+        pid = daemon.process.pid
+        self.hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+        daemon.wait_camera("gate", "watching")
+        for name in ("c1", "c2", "c3"):
+            daemon.wait_camera(name, "lost")
+        # Descriptors come and go with attempts; with the number of a quiet moment the daemon has none to spare.
+        self.exhaust(daemon, min(lowest_free(pid) for _ in range(20) if not time.sleep(0.02)))
+        before = daemon.camera("gate")["windows_scored"]
+        held = socket.create_connection(self.at(daemon))
+        self.addCleanup(held.close)
+        time.sleep(0.3 * harness.SCALE)
+        waits = socket.create_connection(self.at(daemon))
+        self.addCleanup(waits.close)
+        self.assert_nothing_spins(pid)
+        held.close()
+        waits.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        waits.settimeout(20 * harness.SCALE)
+        self.assertIn(b" 200 ", waits.recv(4096))
+        waits.close()
+        self.assertGreater(daemon.camera("gate")["windows_scored"], before)
+
+        self.exhaust(daemon, 3)
+        pending = socket.create_connection(self.at(daemon))
+        self.addCleanup(pending.close)
+        self.assert_nothing_spins(pid)
+        self.exhaust(daemon, self.hard)
+        pending.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        pending.settimeout(20 * harness.SCALE)
+        self.assertIn(b" 200 ", pending.recv(4096))
+        pending.close()
+        before = daemon.camera("gate")["windows_scored"]
+        daemon.wait_camera("gate", lambda c: c["windows_scored"] > before + 3)
+        daemon.stop()
+        self.assertEqual(receiver.faults(), [])
 
 
 if __name__ == "__main__":
