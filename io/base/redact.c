@@ -233,7 +233,7 @@ static void put_parameters(struct output *out, const char *at, const char *from,
             if (value_end == end)       /* keep the colon of "…?token=x: Connection refused" */
                 while (tail > at && strchr(":,'\")", tail[-1]))
                     tail--;
-            if (at < from && value_end > from)
+            if (at <= from && value_end > from)     /* at from: the value's name was hidden */
                 return;
             if (at >= from) {
                 hide(out, at, tail);

@@ -64,6 +64,8 @@ static const struct {
     {"rtsp://u:p@h/password=p@ss", "rtsp://***"},
     {"pp://a:b @c%//xp://a:b@c", "pp://***@c"},
     {"x://u@h/token=a?b&m=c@d", "x://***@h/token=***?&m=c@d"},
+    {"rtsp://a:b/p=@host/live?x=1", "rtsp://***"},
+    {"x://q:b p=@d:y&p=1&z", "x://***"},
     {"http://g/100%/x%2", "http://g/100%/x%2"},
     {"://", "://"},
     {"x://@", "x://***@"},
