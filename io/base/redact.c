@@ -204,7 +204,7 @@ static void put_parameters(struct output *out, const char *at, const char *from,
         const char *nested = behind_mark(at, end, &depth);
         if (nested) {
             struct user user = find_nested_user(nested, end, depth);
-            if (depth > out->deepest)
+            if (at >= from && depth > out->deepest)     /* what is hidden, a second call does not see */
                 out->deepest = depth;
             if (at < from && user.end > from)
                 return;

@@ -66,6 +66,7 @@ static const struct {
     {"x://u@h/token=a?b&m=c@d", "x://***@h/token=***?&m=c@d"},
     {"rtsp://a:b/p=@host/live?x=1", "rtsp://***"},
     {"x://q:b p=@d:y&p=1&z", "x://***"},
+    {"http://g/x?src=rtsp%3A%2F%2Fu%2F%253A%2F%2Fb%40cam&pw=a%26b", "http://g/x?src=rtsp%3A%2F%2F***%40cam&pw=***"},
     {"http://g/100%/x%2", "http://g/100%/x%2"},
     {"://", "://"},
     {"x://@", "x://***@"},
