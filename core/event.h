@@ -37,6 +37,10 @@ const char *event_type_name(enum event_type type);
 /* The type of that name. false, and ret untouched, where there is none. */
 bool event_type_find(enum event_type *ret, const char *name);
 
+/* The name of the event that tests a sink (`memaed check --connect`). It is no type: no set of types holds it, and nothing has
+ * happened at any camera. */
+#define EVENT_TEST_NAME "webhook.test"
+
 /* A set of types, as a sink asks for them. */
 static inline unsigned event_bit(enum event_type type) { return 1u << type; }
 enum { EVENT_ALL = (1u << EVENT_TYPES) - 1 };

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -25,9 +26,16 @@
 #include "web/routes.h"
 #include "web/waiters.h"
 
-enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000 };
+enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000, REST_MS = 1000 };
 
 const struct web_limits web_default_limits = {.connections = 64, .request_ms = 10000};
+
+/* Connections at most. Twice the limit, because those that were cut are there until the next run; those that wait are not counted
+ * among them. */
+static unsigned connections_of(const struct web_limits *limits)
+{
+    return 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX;
+}
 
 /* The thread runs libmicrohttpd's epoll set itself (not libmicrohttpd's internal thread), so that it sees clients come and
  * go and can cut those that are late. libmicrohttpd's panic handler stays: it aborts when the library finds a fault of its
@@ -44,6 +52,7 @@ struct web_server {
     _Atomic int64_t deadline_us;
     struct web_waiters *waiters;
     /* The thread's own. */
+    int reserve_fd;                 /* given up where no other is left, so that one client can be accepted; -1: given up */
     struct clients clients;
     struct request *waiting[CLIENTS_WAITING_MAX];   /* [n_waiting]: suspended until their answer arrives */
     size_t n_waiting;
@@ -227,18 +236,39 @@ static void resume(struct web_server *server)
     }
 }
 
+/* Where the process has no descriptor left, accept() fails, and the client stays in the queue. libmicrohttpd then waits until one
+ * of its connections closes; without any it would try again at once, for ever. So the last connection needs a descriptor in
+ * reserve. false: there is none either, and accepting has to rest. */
+static bool can_accept(struct web_server *server)
+{
+    if (MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0)
+        return true;
+    if (server->reserve_fd < 0)
+        server->reserve_fd = fcntl(server->wake_fd, F_DUPFD_CLOEXEC, 0);
+    int fd = fcntl(server->wake_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0 && server->reserve_fd < 0)
+        return false;
+    close(fd < 0 ? server->reserve_fd : fd);
+    if (fd < 0)
+        server->reserve_fd = -1;
+    return true;
+}
+
 static void *serve(void *arg)
 {
     struct web_server *server = arg;
+    bool rests = false;             /* accepting does */
     for (;;) {
         clients_expire(&server->clients, monotonic_us());
         struct pollfd fds[3 + CLIENTS_LINGER_MAX] = {
             {.fd = server->wake_fd, .events = POLLIN},
             {.fd = web_waiters_fd(server->waiters), .events = POLLIN},
-            {.fd = server->epoll_fd, .events = POLLIN},
+            {.fd = rests ? -1 : server->epoll_fd, .events = POLLIN},
         };
         size_t n = clients_poll(&server->clients, fds + 3);
         int wait = timeout_ms(server);
+        if (rests && (wait < 0 || wait > REST_MS))
+            wait = REST_MS;
         atomic_store(&server->deadline_us, wait < 0 ? INT64_MAX : monotonic_us() + wait * INT64_C(1000) + BUSY_US);
         poll(fds, (nfds_t)(3 + n), wait);
         atomic_store(&server->deadline_us, monotonic_us() + BUSY_US);
@@ -247,6 +277,9 @@ static void *serve(void *arg)
         clients_drain(&server->clients, fds + 3, n);
         if (fds[1].revents)
             resume(server);
+        rests = fds[2].revents && !can_accept(server);
+        if (rests)
+            continue;
         /* At its limit of connections libmicrohttpd takes the listening socket out of the set, and puts it back when a run
          * begins. So a run that closed connections needs another one after it; else nothing wakes this thread for the
          * clients that wait to be accepted. */
@@ -319,7 +352,8 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
     struct listener listener = {.fd = -1};
     int r;
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (server->wake_fd < 0) {
+    server->reserve_fd = server->wake_fd < 0 ? -1 : fcntl(server->wake_fd, F_DUPFD_CLOEXEC, 0);
+    if (server->reserve_fd < 0) {
         r = error_set(err, -errno, "http: eventfd: %s", strerror(errno));
         goto fail;
     }
@@ -332,12 +366,10 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
     if (r < 0)
         goto fail;
     server->port = listener.port;
-    /* Twice the connections, because those that were cut are there until the next run; those that wait are not counted among
-     * them. libmicrohttpd closes the listening socket, even where it fails. */
+    /* libmicrohttpd closes the listening socket, even where it fails. */
     server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
                                       MHD_OPTION_LISTEN_SOCKET, listener.fd,
-                                      MHD_OPTION_CONNECTION_LIMIT,
-                                      2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX,
+                                      MHD_OPTION_CONNECTION_LIMIT, connections_of(limits),
                                       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                                       MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                       MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
@@ -392,12 +424,20 @@ void web_server_close(struct web_server *server)
     clients_clear(&server->clients);
     if (server->wake_fd >= 0)
         close(server->wake_fd);
+    if (server->reserve_fd >= 0)
+        close(server->reserve_fd);
     free(server);
 }
 
 int web_server_port(const struct web_server *server)
 {
     return server->port;
+}
+
+int web_server_descriptors(const struct web_limits *limits)
+{
+    enum { OWN = 8 };           /* wake-ups, epoll, the listening socket, the reserve */
+    return (int)connections_of(limits) + CLIENTS_LINGER_MAX + OWN;
 }
 
 int64_t web_server_deadline_us(const struct web_server *server)

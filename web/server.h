@@ -5,6 +5,8 @@
  *   - 421: Host is neither an address nor localhost nor one of view.host_names (against DNS rebinding);
  *   - 403: the method is neither GET nor HEAD, and Origin or Sec-Fetch-Site tell that a page of another site sent it.
  *
+ * Where the process has no file descriptor left, one client at a time is still accepted; the others wait in the kernel's queue.
+ *
  * libmicrohttpd itself answers what is no HTTP, or a request line or header past 32 KiB, with a short text; all other errors
  * are problem details. */
 #ifndef MEMAED_WEB_SERVER_H
@@ -33,6 +35,9 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
  * thread may still call web_waiter_answer() afterwards. */
 void web_server_close(struct web_server *server);
 int web_server_port(const struct web_server *server);   /* the port that it listens on */
+
+/* File descriptors that a server with these limits has open at most. */
+int web_server_descriptors(const struct web_limits *limits);
 
 /* Monotonic microseconds until which the server's thread may be silent and healthy (for the watchdog): INT64_MAX while it
  * waits for clients. Any thread. */

@@ -10,12 +10,16 @@
 #include <sys/stat.h>
 
 #include "core/network/plan.h"
+#include "daemon/base/descriptors.h"
+#include "daemon/base/isolation.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/commands.h"
+#include "daemon/watch/connect/connect.h"
 #include "io/base/redact.h"
 #include "io/video/frame_ring.h"
 #include "io/video/source.h"
 #include "web/origin.h"
+#include "web/server.h"
 
 /* ---- rates and thresholds ------------------------------------------------------------------------------------------- */
 
@@ -354,6 +358,18 @@ static void warn_of_exposure(const struct config *config, const struct check_rep
     warn_of_unverified(config, report);
 }
 
+/* Checks that this process may open as many files as the configuration needs. 0; -EINVAL after a fault. */
+static int find_descriptors(const struct config *config, const struct check_report *report)
+{
+    struct error err;
+    char text[sizeof err.text + 300];
+    if (descriptors_check(config->n_cameras, config->n_webhooks, (size_t)web_server_descriptors(&web_default_limits), &err) == 0)
+        return 0;
+    snprintf(text, sizeof text, "%s: cameras: %s", config->path, err.text);
+    report->fault(report->arg, text);
+    return -EINVAL;
+}
+
 /* Loads the model of camera i unless an earlier camera has the same, and checks the camera. 0, -EINVAL after a fault, -ENOMEM. */
 static int check_next(struct check_models *models, bool *loaded, const struct config *config, size_t i,
                       const struct check_report *report)
@@ -394,6 +410,7 @@ int check_models(struct check_models *ret, const struct config *config, const st
     }
     if (report->warning)
         warn_of_exposure(config, report);
+    r = find_descriptors(config, report);
     for (size_t i = 0; r != -ENOMEM && i < config->n_cameras; i++) {
         int checked = report->stop && report->stop() ? -ECANCELED : check_next(&models, loaded, config, i, report);
         if (checked < 0)
@@ -509,15 +526,30 @@ static void print_summary(const struct config *config, const struct check_models
 
 struct check_values {
     const char *config;
-    bool keys;
+    bool connect, keys;
 };
 
 static const struct command_option check_options[] = {
     {"config", 'c', OPTION_TEXT(struct check_values, config), .argument = "FILE", .path = OPTION_FILE, .help = "The configuration."},
+    {"connect", 0, OPTION_FLAG(struct check_values, connect),
+     .help = "Open each camera for some seconds and send each webhook a test event, too, and print what comes."},
     {"keys", 0, OPTION_FLAG(struct check_values, keys),
      .help = "Print every key with its type, range, default and meaning instead."},
     {0},
 };
+
+/* 0, or -EIO after a fault. */
+static int check_connections(const struct config *config, const struct check_models *models)
+{
+    struct error err;
+    if (isolation_open(config->in_thread ? ISOLATION_THREAD : ISOLATION_PROCESS, &err) < 0) {
+        fprintf(stderr, "%s: %s\n", config->path, err.text);
+        return -EIO;
+    }
+    int status = connect_check(config, models);
+    isolation_close();
+    return status == 0 ? 0 : -EIO;
+}
 
 static int command_check(int argc, char **argv)
 {
@@ -529,11 +561,14 @@ static int command_check(int argc, char **argv)
         return status;
     if (!o.config == !o.keys)
         return command_misuse(&check_command, "expected either --config FILE or --keys");
+    if (o.connect && o.keys)
+        return command_misuse(&check_command, "--connect: expected --config FILE");
     if (o.keys) {
         print_keys();
         return 0;
     }
 
+    descriptors_raise();            /* as run does */
     int r = config_load(&config, o.config, print_line, NULL);
     if (r == 0)
         r = check_models(&models, config, &(struct check_report){.fault = print_line, .warning = print_line});
@@ -541,6 +576,8 @@ static int command_check(int argc, char **argv)
         fprintf(stderr, "%s: out of memory\n", o.config);
     if (r == 0)
         print_summary(config, &models);
+    if (r == 0 && o.connect)
+        r = check_connections(config, &models);
     check_models_clear(&models);
     config_unref(config);
     return r == 0 ? 0 : 1;
@@ -549,10 +586,16 @@ static int command_check(int argc, char **argv)
 const struct command check_command = {
     .name = "check",
     .summary = "read a configuration and report every fault",
-    .forms = "--config FILE\n--keys",
+    .forms = "--config FILE [--connect]\n--keys",
     .about = "Reads a configuration, and the models that it names, as `memaed run` would. Reports every fault on standard "
-             "error as FILE:LINE:COLUMN: KEY: expected ..., got ...",
+             "error as FILE:LINE:COLUMN: KEY: expected ..., got ...\n"
+             "\n"
+             "With --connect it then opens the cameras, eight at a time, and reads each for four seconds. For each it prints codec, "
+             "size, rate, aspect, sign-in, TLS, the source of its times and how long opening took, or why no picture came. Each "
+             "webhook gets one signed event of type webhook.test, and its answer is printed.",
     .options = check_options,
-    .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage.",
+    .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage. With --connect it is a fault, too, if a camera gives "
+             "no picture, if its pictures have another aspect than the model or come at less than 0.9 of the model's rate, and if "
+             "a webhook answers with anything but a 2xx.",
     .run = command_check,
 };

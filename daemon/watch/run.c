@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "daemon/base/descriptors.h"
 #include "daemon/base/ffmpeg_log.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
@@ -178,8 +179,8 @@ static bool close_all(struct daemon *daemon)
     return true;
 }
 
-/* Returns the exit status. */
-static int run(struct config *config)
+/* signals_fd is that of supervise_take_signals(), or its error. Returns the exit status. */
+static int run(struct config *config, int signals_fd)
 {
     int status = 1;                 /* of a failure */
     struct daemon daemon = {.config = config_ref(config), .started_by = config_ref(config), .started_us = utc_us()};
@@ -189,7 +190,6 @@ static int run(struct config *config)
     daemon.workers = config->workers ? config->workers : parallel_threads_cores();
 
     daemon.changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int signals_fd = supervise_take_signals();
     int r = daemon.changed_fd < 0 ? error_set(&err, -errno, "eventfd: %s", strerror(errno))
             : signals_fd < 0 ? error_set(&err, signals_fd, "signalfd: %s", strerror(-signals_fd)) : 0;
     if (r == 0)
@@ -220,8 +220,6 @@ static int run(struct config *config)
         _exit(status);
     if (changed_fd >= 0)
         close(changed_fd);
-    if (signals_fd >= 0)
-        close(signals_fd);
     return status;
 }
 
@@ -243,18 +241,23 @@ static int command_run(int argc, char **argv)
     int status;
     if (!command_parse(&run_command, &o, argc, argv, &status))
         return status;
+    int signals_fd = supervise_take_signals();      /* before anything that takes time: from here on a signal ends it in order */
     log_open(o.verbose ? LOG_DEBUG : LOG_INFO);
     ffmpeg_log_events();
+    descriptors_raise();
     struct config *config;
     int r = config_load(&config, o.config, log_fault, NULL);
     if (r < 0) {
         struct error err;
         error_set(&err, r, "%s: not started", o.config);
         log_event(LOG_ERR, "failed", "reason", err.text, NULL);
-        return status_of_load(r);
+        status = status_of_load(r);
+    } else {
+        status = run(config, signals_fd);
+        config_unref(config);
     }
-    status = run(config);
-    config_unref(config);
+    if (signals_fd >= 0)
+        close(signals_fd);
     return status;
 }
 

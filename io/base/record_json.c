@@ -122,6 +122,11 @@ json_t *event_json(const struct event *event)
     return data;
 }
 
+json_t *event_test_json(void)
+{
+    return json_pack("{s:b, s:s}", "test", 1, "reason", "a test by memaed check --connect: nothing has happened at any camera");
+}
+
 char *record_json_dump(json_t *root)
 {
     char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;

@@ -26,6 +26,9 @@ json_t *alert_json(const struct alert_record *alert);
  * "distance"). The reason is redacted. */
 json_t *event_json(const struct event *event);
 
+/* The "data" of EVENT_TEST_NAME: "test" is true, and "reason" says in words that nothing has happened. */
+json_t *event_test_json(void);
+
 /* Compact text of root, whose reference it takes; free() it. NULL: root was NULL, or memory is short. */
 char *record_json_dump(json_t *root);
 

@@ -204,7 +204,7 @@ static void put_parameters(struct output *out, const char *at, const char *from,
         const char *nested = behind_mark(at, end, &depth);
         if (nested) {
             struct user user = find_nested_user(nested, end, depth);
-            if (depth > out->deepest)
+            if (at >= from && depth > out->deepest)     /* what is hidden, a second call does not see */
                 out->deepest = depth;
             if (at < from && user.end > from)
                 return;
@@ -233,7 +233,7 @@ static void put_parameters(struct output *out, const char *at, const char *from,
             if (value_end == end)       /* keep the colon of "…?token=x: Connection refused" */
                 while (tail > at && strchr(":,'\")", tail[-1]))
                     tail--;
-            if (at < from && value_end > from)
+            if (at <= from && value_end > from)     /* at from: the value's name was hidden */
                 return;
             if (at >= from) {
                 hide(out, at, tail);

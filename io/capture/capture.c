@@ -205,6 +205,8 @@ static int fork_process(struct capture *capture, const struct capture_options *o
     if (r < 0)
         return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
     r = capture_host_fork(options->host, &capture->process, &capture->control, 100 * (threads > 0 ? threads : 1), err);
+    close(capture->control.fd);
+    capture->control.fd = -1;
     return r < 0 ? error_prefix(err, r, "%s", capture->shown) : 0;
 }
 

@@ -42,6 +42,7 @@ void capture_memory_close(struct capture_memory *memory)
     if (!memory->bytes)
         return;
     munmap(memory->bytes, memory->size);
-    close(memory->fd);
+    if (memory->fd >= 0)
+        close(memory->fd);
     *memory = (struct capture_memory){.fd = -1};
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct capture_memory {
-    int fd;
+    int fd;                     /* -1: closed by its owner, who shares it with nobody further */
     uint8_t *bytes;             /* [size], all 0 at first; aligned to a page */
     size_t size;
 };

@@ -191,28 +191,16 @@ static void finish(struct webhooks *webhooks, struct webhook_endpoint *endpoint,
 static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)
 {
     struct webhook_endpoint *endpoint;
-    long status = 0;
     curl_off_t retry_after_s = 0;
-    char cause[CURL_ERROR_SIZE + 64];
+    char cause[WEBHOOK_CAUSE_SIZE];
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &endpoint);
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
-    curl_multi_remove_handle(webhooks->multi, easy);
-
-    /* The status counts even if the transfer of the body failed. */
-    if (status >= 200 && status < 300) {
-        finish(webhooks, endpoint, NULL, 0);
-        return;
-    }
-    if (status >= 200)
-        snprintf(cause, sizeof cause, "HTTP status %ld", status);
-    else
-        snprintf(cause, sizeof cause, "%s", *endpoint->error ? endpoint->error : curl_easy_strerror(result));
+    long status = webhook_endpoint_end(endpoint, webhooks->multi, result, cause);
     if ((status != 429 && status != 503) || retry_after_s < 0)
         retry_after_s = 0;
     if (retry_after_s > RETRY_AFTER_MAX_S)
         retry_after_s = RETRY_AFTER_MAX_S;
-    finish(webhooks, endpoint, cause, (int64_t)retry_after_s * SECOND_US);
+    finish(webhooks, endpoint, *cause ? cause : NULL, (int64_t)retry_after_s * SECOND_US);
 }
 
 /* ---- change of endpoints, the thread -------------------------------------------------------------------------------- */

@@ -68,6 +68,21 @@ int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, cons
     return curl_multi_add_handle(multi, endpoint->easy) == CURLM_OK ? 0 : -ENOMEM;
 }
 
+long webhook_endpoint_end(struct webhook_endpoint *endpoint, CURLM *multi, CURLcode result, char cause[WEBHOOK_CAUSE_SIZE])
+{
+    long status = 0;
+    curl_easy_getinfo(endpoint->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_multi_remove_handle(multi, endpoint->easy);
+    /* The status counts even if the transfer of the body failed. */
+    if (status >= 200 && status < 300)
+        cause[0] = '\0';
+    else if (status >= 200)
+        snprintf(cause, WEBHOOK_CAUSE_SIZE, "HTTP status %ld", status);
+    else
+        snprintf(cause, WEBHOOK_CAUSE_SIZE, "%s", *endpoint->error ? endpoint->error : curl_easy_strerror(result));
+    return status >= 200 ? status : 0;
+}
+
 /* ---- opening -------------------------------------------------------------------------------------------------------- */
 
 static int name_endpoint(struct webhook_endpoint *endpoint, size_t i, struct error *err)

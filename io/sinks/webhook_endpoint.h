@@ -1,4 +1,5 @@
-/* One endpoint of webhooks: its configuration, its queue, and its attempts by libcurl. Only io/sinks/webhook.c uses this. */
+/* One endpoint of webhooks: its configuration, its queue, and its attempts by libcurl. Only io/sinks/webhook.c and
+ * io/sinks/webhook_test.c use this. */
 #ifndef MEMAED_IO_SINKS_WEBHOOK_ENDPOINT_H
 #define MEMAED_IO_SINKS_WEBHOOK_ENDPOINT_H
 
@@ -48,5 +49,11 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint);  /* takes NULL; e
 /* Starts an attempt on multi, signed for time_s (seconds since 1970). 0, or -errno: then nothing was started. */
 int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const struct webhook_message *message,
                            int64_t time_s);
+
+enum { WEBHOOK_CAUSE_SIZE = CURL_ERROR_SIZE + 64 };
+
+/* Takes the end of an attempt, which libcurl reported with result, off multi. Returns the answer's HTTP status; 0: there was
+ * none. cause says why the event does not count as delivered; "": it does, with any 2xx. */
+long webhook_endpoint_end(struct webhook_endpoint *endpoint, CURLM *multi, CURLcode result, char cause[WEBHOOK_CAUSE_SIZE]);
 
 #endif

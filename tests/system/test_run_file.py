@@ -205,6 +205,26 @@ class RunFile(harness.Case):
             self.assertLess(seconds, harness.STOP_S)
             self.assertRegex(log, r"event=stopping reason=.told to end before it had started")
 
+    def test_a_signal_before_the_configuration_is_read(self):
+        """TERM that comes while the configuration is being opened ends the program in order, with status 0."""
+        library, opens = self.path("slow_open.so"), self.path("opens")
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", library,
+                        os.path.join(harness.HERE, "programs", "slow_open.c")], check=True)
+        config = self.path("early.yml")
+        with open(config, "w", encoding="utf-8") as f:
+            json.dump({"http": {"listen": "127.0.0.1:0"}, "cameras": {"gate": self.camera}}, f)
+        env = {**os.environ, "LD_PRELOAD": library, "MEMAED_TEST_OPEN": config, "MEMAED_TEST_OPENS": opens}
+        if "address" in harness.SAN:
+            env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        process = subprocess.Popen([*harness.MEMAED, "run", "--config", config], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   text=True, env=env)
+        self.addCleanup(process.kill)
+        harness.wait_for("the configuration is opened", lambda: os.path.exists(opens), 20)
+        process.terminate()
+        _, log = process.communicate(timeout=60 * harness.SCALE)
+        self.assertEqual(process.returncode, 0, log)
+        self.assertRegex(log, r"event=stopping reason=.told to end before it had started")
+
     def assert_boxes(self, got, expected):
         self.assertEqual(len(got), len(expected))
         for a, b in zip(got, expected):

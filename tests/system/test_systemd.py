@@ -123,6 +123,27 @@ class Unit(harness.Case):
         with open(self.unit, encoding="utf-8") as f:
             self.assertIn("\nRestartPreventExitStatus=2 78\n", f.read())
 
+    def test_limits(self):
+        """The unit allows as many open files as the largest configuration needs (daemon/base/descriptors.h, web/server.h), no core
+        dumps, and not all memory."""
+        with open(self.unit, encoding="utf-8") as f:
+            text = f.read()
+        values = {key: re.search(rf"(?m)^{key}=(.*)$", text)[1] for key in ("LimitNOFILE", "LimitCORE", "MemoryMax")}
+        self.assertEqual(values["LimitCORE"], "0")
+        self.assertRegex(values["MemoryMax"], r"^[1-9]\d%$")
+        config = self.path("many.yml")
+        harness.write_model(self.path("model.safetensors"))
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("cameras:\n" + "".join(f"  c{i}: {{source: 'rtsp://127.0.0.1/live', model: model.safetensors, fps: 10}}\n"
+                                           for i in range(1024)))
+            f.write("webhooks:\n" + 64 * "  - url: http://127.0.0.1/hook\n")
+        plain = harness.MEMAED
+        self.addCleanup(setattr, harness, "MEMAED", plain)
+        for limit, code in ((values["LimitNOFILE"], 0), ("4096", 1)):
+            harness.MEMAED = ["prlimit", f"--nofile={limit}:{limit}", *plain]
+            done = harness.run("check", "--config", config)
+            self.assertEqual(done.code, code, done.err[-2000:])
+
     def test_verify(self):
         # The installed tree alone has no other units; systemd's own come from the machine.
         wants = os.path.join(self.root, "usr/lib/systemd/system")

@@ -12,7 +12,7 @@ PAGE = os.path.join(harness.ROOT, "docs", "troubleshooting.md")
 # What the C library, FFmpeg and systemd say, and what REST shows.
 FOREIGN = {"No such file or directory", "Permission denied", "Connection refused", "Connection timed out", "No route to host",
            "Start request repeated too quickly", "status=1/FAILURE", "status=78/CONFIG",
-           "Watchdog timeout"}
+           "Watchdog timeout", "Failed with result 'oom-kill'"}
 
 
 def read(path):

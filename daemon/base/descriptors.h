@@ -1,0 +1,28 @@
+/* How many file descriptors `memaed run` needs, and how many this process may have open. Any thread. */
+#ifndef MEMAED_DAEMON_BASE_DESCRIPTORS_H
+#define MEMAED_DAEMON_BASE_DESCRIPTORS_H
+
+#include <stddef.h>
+
+#include "core/error.h"
+
+enum {
+    /* Of a camera: a socket, a pipe and shared memory, and three more while its process is started. (With isolation: thread, RTP
+     * over UDP takes three sockets.) */
+    DESCRIPTORS_CAMERA = 6,
+    /* Of a webhook: its connection, the pair of sockets by which the look-up of its name reports, and one in reserve. */
+    DESCRIPTORS_WEBHOOK = 4,
+    /* Of the process: the standard streams, signals, timers, epoll, the notification socket, a file that is read. */
+    DESCRIPTORS_BASE = 32,
+};
+
+/* The most that a configuration with so many cameras and webhooks needs, beside a web server that needs `web`. */
+size_t descriptors_needed(size_t cameras, size_t webhooks, size_t web);
+
+/* Raises the soft limit (RLIMIT_NOFILE) to the hard one. Where that fails, the soft limit stays as it is. */
+void descriptors_raise(void);
+
+/* Compares what is needed with the soft limit. 0; -EMFILE with both numbers in err. */
+int descriptors_check(size_t cameras, size_t webhooks, size_t web, struct error *err);
+
+#endif
