@@ -333,13 +333,6 @@ static void warn_of_unverified(const struct config *config, const struct check_r
     }
 }
 
-static void warn_of_threads(const struct config *config, const struct check_report *report)
-{
-    if (config->in_thread)
-        warn(report, config, " isolation: warning: cameras are decoded in the daemon: a fault in one camera's stream ends the "
-             "service, and whoever sends it may reach every password and key; use process");
-}
-
 /* Warns of what others on the network can read or do. The URL is not shown, because it may hold a secret. */
 static void warn_of_exposure(const struct config *config, const struct check_report *report)
 {
@@ -353,7 +346,9 @@ static void warn_of_exposure(const struct config *config, const struct check_rep
         if (leaves_in_clear(config->webhooks[i].url))
             warn(report, config, " webhooks[%zu].url: warning: http:// to another machine: whoever is between can read and "
                  "change the events; use https://", i);
-    warn_of_threads(config, report);
+    if (config->in_thread)
+        warn(report, config, " isolation: warning: cameras are decoded in the daemon: a fault in one camera's stream ends the "
+             "service, and whoever sends it may reach every password and key; use process");
     warn_of_readable_secrets(config, report);
     warn_of_unverified(config, report);
 }
