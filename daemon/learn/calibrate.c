@@ -140,11 +140,16 @@ static int calibrate(const struct calibrate *o, struct error *err)
         .width = arch->width, .height = arch->height, .max_bytes = (size_t)o->max_memory_mib << 20, .path = path,
         .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped, .fits = fits_model, .arg = &file.model->arch,
         .warned = inputs_log_warned, .host = isolation_host(), .memory_mib = ISOLATION_FOOTAGE_MIB,
-        .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0,
+        .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0, .slow_rate = CALIBRATION_SLOW_RATE,
     };
     if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0 ||
         (r = read_all(&parts, o, &file, footage, err)) < 0)
         goto out;
+    if (o->fps > 0 && footage_fps(footage) > 0 && footage_fps(footage) < o->fps) {
+        r = error_set(err, -EINVAL, "--fps %g: expected as many frames a second as the footage has, %.3g, or fewer", o->fps,
+                      footage_fps(footage));
+        goto out;
+    }
     if (footage_skipped(footage) > 0)
         printf("%zu files were skipped, as the log says\n", footage_skipped(footage));
     if ((r = parallel_threads_open(&threads, o->threads)) < 0) {

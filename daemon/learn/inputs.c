@@ -31,7 +31,7 @@ void inputs_log_skipped(const char *reason)
 
 void inputs_log_warned(const char *reason)
 {
-    log_event(LOG_WARNING, "footage_aspect", "reason", reason, NULL);
+    log_event(LOG_WARNING, "footage_differs", "reason", reason, NULL);
 }
 
 static json_t *name_of(const char *input)

@@ -176,7 +176,7 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
 {
     bool fits = fits_camera(o);
     const struct footage_options options = {.width = fits ? 0 : arch->width, .height = fits ? 0 : arch->height,
-                                            .fit = fit_size, .arg = arch, .fps = o->fps,
+                                            .fit = fit_size, .arg = arch, .fps = o->fps, .slow_rate = CALIBRATION_SLOW_RATE,
                                             .max_bytes = (size_t)o->max_memory_mib << 20, .path = o->kept, .keep = o->camera,
                                             .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped,
                                             .warned = inputs_log_warned, .host = isolation_host(),
@@ -188,6 +188,11 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
         r = error_set(err, -EEXIST, "%s: there is a recording already; continue it with --resume, or remove it", o->kept);
     if (r < 0 || (r = footage_open(&footage, &options, err)) < 0 || (r = fill(footage, o, err)) < 0)
         goto fail;
+    double has_fps = footage_fps(footage);
+    if (!o->camera && o->fps > 0 && has_fps > 0 && has_fps < o->fps) {
+        r = error_set(err, -EINVAL, "--fps %g: expected as many frames a second as the footage has, %.3g, or fewer", o->fps, has_fps);
+        goto fail;
+    }
     size_t n_inputs = footage_frames(footage);
     if ((r = inputs_read(&o->calibrate, footage, err)) < 0)
         goto fail;

@@ -32,6 +32,7 @@ struct footage {
     struct clip *clip;          /* [n_clips], in order of their first frames; a recording has none */
     size_t n_clips;
     size_t skipped;             /* files of folders */
+    double first_fps, most_fps; /* of the first input, and of the one that has the most; 0: not known */
 };
 
 struct clip {
@@ -196,6 +197,26 @@ static void check_aspect(struct footage *f, const char *input, int width, int he
     f->options.warned(reason);
 }
 
+/* Warns of an input whose rate, of the frames that are analysed, is not that of the others. */
+static void check_rate(struct footage *f, const char *shown, double fps)
+{
+    char reason[400];
+    bool slow = f->options.fps > 0 && fps < f->options.slow_rate * f->options.fps;
+    if (fps > f->most_fps)
+        f->most_fps = fps;
+    if (f->first_fps <= 0)
+        f->first_fps = fps;
+    bool other = f->options.fps <= 0 && (fps < f->options.slow_rate * f->first_fps || f->options.slow_rate * fps > f->first_fps);
+    if (slow)
+        snprintf(reason, sizeof reason, "%s: %.3g frames a second, fewer than the %g that are analysed: what moves seems faster", shown,
+                 fps, f->options.fps);
+    else
+        snprintf(reason, sizeof reason, "%s: %.3g frames a second, but the first input has %.3g: --fps takes as many of all", shown,
+                 fps, f->first_fps);
+    if ((slow || other) && f->options.warned)
+        f->options.warned(reason);
+}
+
 /* Opens a source that gives pictures of the frames' size. The first picture of all decides that size. *kept as in play(). */
 static int open_source(struct capture **ret, struct footage *f, const char *input, const struct footage_stream *stream,
                        bool *kept, struct error *err)
@@ -243,6 +264,8 @@ static int play(struct footage *f, const char *input, const struct footage_strea
     redact(shown, sizeof shown, input);
     uint32_t run = 0;
     int64_t last_us = 0;
+    size_t intervals = 0;
+    double before_s = f->seconds;
     struct source_frame frame;
     bool enough;
     while (!(enough = f->seconds >= stream->seconds) && (r = capture_read(capture, f->frame, &frame, err)) == 1) {
@@ -259,12 +282,15 @@ static int play(struct footage *f, const char *input, const struct footage_strea
             break;
         }
         last_us = frame.pts_us;
+        intervals += follows;
         if (stream->shown)
             stream->shown(stream->arg, f->seconds);
     }
     capture_close(capture);
     if (enough || r == 0)
         f->clips++;
+    if (intervals > 0 && f->seconds > before_s)
+        check_rate(f, shown, (double)intervals / (f->seconds - before_s));
     if (f->options.keep && *kept && f->pictures) {
         struct error fault;
         int synced = picture_file_sync(f->pictures, &fault);
@@ -475,7 +501,8 @@ double footage_fps(const struct footage *footage)
     if (sum > 0)
         fps = 1e6 * (double)(high - low) / sum;
     free(sorted);
-    return fps;
+    double most = fps > footage->most_fps ? fps : footage->most_fps;
+    return footage->options.fps > 0 && most >= footage->options.slow_rate * footage->options.fps ? footage->options.fps : fps;
 }
 
 static void tones(const uint8_t *frame, size_t n, uint8_t *darkest, uint8_t *brightest)

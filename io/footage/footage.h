@@ -23,6 +23,7 @@ struct footage_options {
     void (*fit)(void *arg, int *width, int *height);    /* turns the first picture's size into the frames' size */
     void *arg;
     double fps;                 /* frames analysed a second; 0: every frame */
+    double slow_rate;           /* an input with fewer than this share of them is slow */
     size_t max_bytes;           /* of pixels in memory */
     const char *path;           /* of the file for the frames beyond max_bytes; NULL: none. It loses its name once open. */
     bool keep;                  /* a recording: the file holds all frames, keeps its name, and is continued if it exists. It is
@@ -30,7 +31,7 @@ struct footage_options {
     size_t max_disk_bytes;      /* of the file */
     void (*skipped)(const char *reason);        /* a file of a folder that is of no use is told here; NULL: it is a failure */
     bool (*fits)(void *arg, int width, int height);     /* whether an input's aspect is right; NULL: if as the first one's */
-    void (*warned)(const char *reason);         /* an input's aspect is not; NULL: nobody is told */
+    void (*warned)(const char *reason);         /* an input's aspect is not, or it has another rate; NULL: nobody is told */
     struct capture_host *host;  /* forks a process for each source (io/capture/capture.h); NULL: the calling thread reads it */
     int memory_mib;             /* that such a process may take; 0: the default */
     const atomic_bool *stop;    /* becomes true: footage_add() and footage_record() return -EINTR; may be NULL */
@@ -104,8 +105,8 @@ uint64_t footage_identity(const struct footage *footage);
 size_t footage_clips(const struct footage *footage);    /* inputs; each file of a folder of videos counts */
 size_t footage_corrupt(const struct footage *footage);  /* frames left out */
 size_t footage_skipped(const struct footage *footage);  /* files, and groups of pictures beside films */
-/* Frames a second by timestamps: from the mean of the middle half of the intervals. 0: unknown, since no two frames are in
- * sequence. */
+/* Frames analysed a second: options.fps, where an input has that many; else by timestamps, from the mean of the middle half of
+ * the intervals. 0: unknown, since no two frames are in sequence. */
 double footage_fps(const struct footage *footage);
 
 /* Checks that windows of `length` frames can be learned from the range. 0; -EINVAL with the reason in err: the range is too

@@ -546,6 +546,19 @@ class Learn(learning.Case):
         self.assertEqual(tensors(model), tensors(whole))
         self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("gate")], ["gate.safetensors"])
 
+    def test_rates_that_differ(self):
+        """More frames a second than any footage has are refused; footage that has fewer than the rest is named."""
+        slow = harness.write_clip(self.path("slow.mkv"), seconds=8, fps=5, size="48x32")
+        done = harness.run("learn", "--fps", "10", "--input", slow, "--output", self.path("m.safetensors"))
+        self.assertEqual(done.code, 1)
+        self.assertIn("--fps 10: expected as many frames a second as the footage has, 5, or fewer", done.err)
+        fast = harness.write_clip(self.path("fast.mkv"), seconds=8, fps=10, size="48x32")
+        done = harness.run("learn", "--fps", "10", "--profile", "nano", "--steps", "1", "--input", fast, slow, "--output",
+                           self.path("m.safetensors"))
+        self.assertIn("slow.mkv: 5 frames a second, fewer than the 10 that are analysed", done.err)
+        self.assertNotIn("fast.mkv:", done.err)
+        self.assertRegex(done.err, r"event=footage .*fps=10 ")
+
     def test_usage(self):
         self.assertEqual(harness.run("learn", "--config", "x", "--camera", "gate").code, 2)
         for args in (("--hours", "1"), ("--size", "50x50"), ("--size", "48"), ("--batch", "0"), ("--profile", "none")):
