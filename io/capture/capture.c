@@ -37,6 +37,7 @@ struct capture {
     int64_t last_pts_us;        /* -1: no picture yet */
     int64_t opened_us;          /* CLOCK_MONOTONIC */
     struct source_stats stats;
+    bool broken;                /* the process died, hung or broke the protocol: it is asked nothing more */
     bool ended;
     int end;
     struct error end_error;
@@ -114,10 +115,16 @@ static int send_request(const struct capture *capture, const struct wire_request
     return r;
 }
 
-/* Waits for a message. 1; negative: stopped, late or dead, with the cause in err. */
-static int wait_for_message(const struct capture *capture, int64_t deadline_us, struct error *err)
+/* The process does not answer in time; start_us: when it was asked. */
+static int late(const struct capture *capture, int64_t start_us, struct error *err)
 {
-    int64_t start_us = monotonic_us();
+    return error_set(err, -ETIMEDOUT, "%s: no %s for %.0f s: its process hangs, and is killed", capture->shown,
+                     capture->stats.codec[0] ? "picture" : "answer", (double)(monotonic_us() - start_us) / 1e6);
+}
+
+/* Waits for a message. 1; negative: stopped, late or dead, with the cause in err. */
+static int wait_for_message(const struct capture *capture, int64_t start_us, int64_t deadline_us, struct error *err)
+{
     for (;;) {
         struct pollfd polled = {.fd = capture->process.socket, .events = POLLIN};
         int n = poll(&polled, 1, STOP_MS);
@@ -128,8 +135,7 @@ static int wait_for_message(const struct capture *capture, int64_t deadline_us, 
         if (n < 0 && errno != EINTR)
             return error_set(err, -errno, "%s: poll: %s", capture->shown, strerror(errno));
         if (monotonic_us() > deadline_us)
-            return error_set(err, -ETIMEDOUT, "%s: no %s for %.0f s: its process hangs, and is killed", capture->shown,
-                             capture->stats.codec[0] ? "picture" : "answer", (double)(monotonic_us() - start_us) / 1e6);
+            return late(capture, start_us, err);
     }
 }
 
@@ -144,11 +150,12 @@ static void give_line(const struct wire_reply *reply)
 /* Waits for the result of the request that was sent. 0: *ret is written; or a negative errno with the cause in err. */
 static int receive(const struct capture *capture, struct wire_reply *ret, int64_t deadline_us, struct error *err)
 {
+    int64_t start_us = monotonic_us();
     for (int lines = 0;; lines++) {
         uint8_t data[2048];
         struct error cause;
         assert(wire_reply_size() < sizeof data);
-        int r = wait_for_message(capture, deadline_us, err);
+        int r = wait_for_message(capture, start_us, deadline_us, err);
         if (r < 0)
             return r;
         ssize_t n = recv(capture->process.socket, data, sizeof data, MSG_DONTWAIT);
@@ -162,6 +169,8 @@ static int receive(const struct capture *capture, struct wire_reply *ret, int64_
             return 0;
         if (lines == MOST_LINES)
             return broke(capture, "it logs without end", err);
+        if (monotonic_us() > deadline_us)       /* it logs, but does not answer */
+            return late(capture, start_us, err);
         give_line(ret);
     }
 }
@@ -183,6 +192,7 @@ static int ask(struct capture *capture, const struct wire_request *request, int 
         r = broke(capture, "it counts backwards", err);
     if (r == 0)
         capture->stats = reply->stats;
+    capture->broken = r < 0 && r != -EINTR;
     return r;
 }
 
@@ -250,7 +260,10 @@ int capture_open(struct capture **ret, const char *url, const struct capture_opt
     struct capture *capture = calloc(1, sizeof *capture);
     if (!capture)
         return error_set(err, -ENOMEM, "out of memory");
-    *capture = (struct capture){.stop = options->source.stop, .last_pts_us = -1, .opened_us = monotonic_us(), .process = {.socket = -1, .pipe = -1},
+    *capture = (struct capture){.stop = options->source.stop,
+                                .last_pts_us = -1,
+                                .opened_us = monotonic_us(),
+                                .process = {.socket = -1, .pipe = -1},
                                 .picture_size = (size_t)options->source.width * (size_t)options->source.height};
     redact(capture->shown, sizeof capture->shown, url);
     int r;
@@ -280,7 +293,7 @@ static void end_process(struct capture *capture)
     int64_t until_us = monotonic_us() + CLOSE_US, left_us;
     struct capture_control *control = (struct capture_control *)capture->control.bytes;
     atomic_store(&control->stop, true);
-    bool told = (!capture->ended || capture->end == 0 || capture->end == -EINTR) &&
+    bool told = !capture->broken &&
                 send_request(capture, &(struct wire_request){.type = WIRE_CLOSE}, NULL, &ignored) == 0;
     while (told && (left_us = until_us - monotonic_us()) > 0 && poll(&polled, 1, (int)(left_us / 1000) + 1) < 0 && errno == EINTR)
         ;
@@ -369,8 +382,10 @@ static int read_there(struct capture *capture, uint8_t *pixels, struct source_fr
     if (r <= 0)
         return r;
     const char *fault = fault_of_picture(capture, &reply.frame);
-    if (fault)
+    if (fault) {
+        capture->broken = true;
         return broke(capture, fault, err);
+    }
     if (copies)
         memcpy(pixels, capture->own.bytes, capture->picture_size);
     capture->last_pts_us = reply.frame.pts_us;

@@ -2,16 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "io/base/lock.h"
 #include "io/capture/host_message.h"
+
+/* How long the host may take to end its processes and itself. */
+enum { END_MS = 500 };
 
 struct capture_host {
     struct lock lock;           /* a leaf; guards: */
@@ -72,6 +77,12 @@ static void end_locked(struct capture_host *host)
         return;
     close(host->socket);
     host->socket = -1;
+    int fd = pidfd_open(host->pid, 0);
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    if (fd < 0 || poll(&polled, 1, END_MS) <= 0)        /* somebody has stopped it, or a process of it hangs in the kernel */
+        kill(host->pid, SIGKILL);
+    if (fd >= 0)
+        close(fd);
     while (waitpid(host->pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }

@@ -129,9 +129,12 @@ static int by_number(const void *a, const void *b)
 }
 
 /* In the new process: nothing is open afterwards but what it needs. */
-static _Noreturn void be_child(const int fds[HOST_FDS])
+static _Noreturn void be_child(const int fds[HOST_FDS], pid_t host)
 {
     sigset_t none;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != host)
+        _exit(CHILD_NO_START);
     int kept[] = {fds[HOST_FD_SOCKET], fds[HOST_FD_CONTROL]};
     unsigned next = STDERR_FILENO + 1;
     close(STDIN_FILENO);
@@ -153,9 +156,9 @@ static void take_order(const struct host_order *order, const int fds[HOST_FDS])
     if (!has_room()) {
         report(fds[HOST_FD_PIPE], CAPTURE_NOT_FORKED, ENOMEM);
     } else {
-        pid_t pid = fork();
+        pid_t host = getpid(), pid = fork();
         if (pid == 0)
-            be_child(fds);
+            be_child(fds, host);
         if (pid < 0)
             report(fds[HOST_FD_PIPE], CAPTURE_NOT_FORKED, errno);
         else

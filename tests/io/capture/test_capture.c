@@ -92,6 +92,18 @@ static pid_t process_named(const char *name)
     return found;
 }
 
+static pid_t parent_of(pid_t pid)
+{
+    char path[64];
+    pid_t parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %*c %d", &parent), 1);
+    fclose(file);
+    return parent;
+}
+
 /* ---- the same as without ---------------------------------------------------------------------------------------------- */
 
 START_TEST(reads_as_source)
@@ -308,16 +320,29 @@ START_TEST(host_is_started_again)
 {
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
-    char path[64];
-    pid_t pid = process_named(process_comm), parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %*c %d", &parent), 1);
-    fclose(file);
-    kill(parent, SIGKILL);
-    kill(pid, SIGKILL);
+    kill(parent_of(process_named(process_comm)), SIGKILL);
     expect_end(capture, -EIO, "its process has ended");
     expect_end(read_one(&options), 0, "");
+}
+END_TEST
+
+/* A host that somebody has stopped does not keep the daemon from ending, and takes its processes along. */
+START_TEST(stopped_host_is_ended)
+{
+    struct error err = {""};
+    struct capture_options options = options_of(host);
+    struct capture *capture = read_one(&options);
+    pid_t pid = process_named(process_comm);
+    kill(pid, SIGSTOP);
+    kill(parent_of(pid), SIGSTOP);
+    capture_close(capture);
+    int64_t start_us = monotonic_us();
+    capture_host_close(host);
+    ck_assert_int_lt(monotonic_us() - start_us, 5000000);
+    for (int i = 0; i < 500 && process_named(process_comm); i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    ck_assert_int_eq(process_named(process_comm), 0);
+    ck_assert_int_eq(capture_host_open(&host, &err), 0);        /* for teardown() */
 }
 END_TEST
 
@@ -387,6 +412,7 @@ int main(int argc, char **argv)
         tcase_add_test(tc, hanging_is_a_stall);
         tcase_add_test(tc, stop_interrupts);
         tcase_add_test(tc, host_is_started_again);
+        tcase_add_test(tc, stopped_host_is_ended);
         tcase_add_test(tc, leaves_no_process);
         tcase_add_test(tc, knows_nothing_else);
     }

@@ -134,6 +134,11 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
     } else if (strcmp(what, "flood") == 0) {
         for (;;)
             reply_to_all(&(struct wire_reply){.type = WIRE_LOG, .priority = 4, .text = "again"});
+    } else if (strcmp(what, "drip") == 0) {
+        for (;;) {
+            reply_to_all(&(struct wire_reply){.type = WIRE_LOG, .priority = 4, .text = "still here"});
+            nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
+        }
     } else if (strcmp(what, "memory") == 0) {
         memset(pixels, 0xff, 1 << 20);          /* all of the shared memory */
         *frame = (struct source_frame){.pts_us = source->reads * 40000, .arrival_us = monotonic_us()};
@@ -202,6 +207,7 @@ static const struct hostile all[] = {
     {"exit", "its process has ended with status 3", -EIO},
     {"hang", "s: its process hangs, and is killed", -ETIMEDOUT},
     {"flood", "breaks the protocol: it logs without end", -EPROTO},
+    {"drip", "s: its process hangs, and is killed", -ETIMEDOUT},
     {"past", "breaks the protocol: a time that does not rise", -EPROTO},
     {"far", "breaks the protocol: a time out of range", -EPROTO},
     {"negative", "breaks the protocol: a time out of range", -EPROTO},
