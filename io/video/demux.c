@@ -336,7 +336,7 @@ static int open_jpegs(struct demux *demux, struct error *err)
     demux->stream.version = 1;
     demux->stream.parameters = demux->image;
     demux->stream.time_base = (AVRational){1, 1000000};
-    demux->stream.live = true;
+    demux->stream.live = demux->stream.stamped_here = true;
     int r = read_jpegs(demux, demux->first, err);
     if (r == 0)
         return error_set(err, -EINVAL, "%s: the answer%s%s has no JPEG in it", demux->shown, *demux->answer.type ? ", of type " : "",

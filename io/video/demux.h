@@ -27,7 +27,7 @@ struct demux_stream {
     bool images;                /* still images, of a folder or a pattern: their timestamps are made up */
     bool folder;
     bool timeless;              /* the format has no timestamps (raw Motion JPEG, images …): they are made up from fps */
-    bool stamped_here;          /* the format has no timestamps, but FFmpeg gives each packet the time of its arrival */
+    bool stamped_here;          /* the format has no timestamps: a packet has the time of its arrival */
     bool live;                  /* paces itself: by its protocol, or by what HTTP answered (source_is_live()) */
     int stall_ms;               /* without a packet for so long it has stalled; 0: it cannot stall */
 };

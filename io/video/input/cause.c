@@ -52,7 +52,7 @@ bool cause_hear(char *text)
         return false;
     hear_refusal(text);
     snprintf(heard, sizeof heard, "%s", text);
-    return true;
+    return !(list && strstr(text, "] Format not"));
 }
 
 void cause_forget(void)
