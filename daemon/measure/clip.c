@@ -200,7 +200,10 @@ static void watch_still(struct clip_scorer *s, const uint8_t *pixels, const stru
     s->still_gap = s->still_gap || frame->gap || frame->corrupt;
     if (!s->watch || frame->corrupt)
         return;
-    still_watch_add(s->watch, pixels, frame->pts_us, s->still_gap, &s->still_now);
+    if (still_watch_add(s->watch, pixels, frame->pts_us, s->still_gap, &s->still_now) && !isnan(s->still_now.strange)) {
+        s->summary->ticks++;
+        s->summary->strange_ticks += s->still_now.strange >= STILL_STRANGE;
+    }
     s->still_gap = false;
 }
 

@@ -2,10 +2,11 @@
 """Measures what a process for each camera costs: pairs of runs of the daemon in turn, one with `isolation: thread`, one with
 `isolation: process`, over the same looped footage.
 
-    tests/bench/isolation.py --model MODEL [--cameras 8] [--pairs 5] [--seconds 20] [--footage FILE] [--start 64]
+    tests/bench/isolation.py --model MODEL [--cameras 8] [--pairs 5] [--seconds 20] [--footage FILE] [--live] [--start 64]
 
 For each pair it takes the processor time of all processes, the memory that is not shared or shared once (Pss), and the mean
-latency of a window. Then it starts the daemon with --start cameras and takes the time until the last one has its first picture.
+latency of a window. With --live an RTSP server sends the footage, and latency counts from the arrival of a picture's data, as in
+`memaed run`; else it begins when the picture is in the ring. Then it starts the daemon with --start cameras and takes the time until the last one has its first picture.
 Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: 3 % more
 processor time (median of the pairs), 4 MiB a camera, 2 ms of latency, 2 s for the start.
 """
@@ -38,7 +39,8 @@ def cpu_seconds(pid):
 
 
 def configuration(options, isolation, n):
-    common = {"model": options.model, "source": options.footage, "loop": True, "static": "off"}
+    common = {"model": options.model, "static": "off", **({"source": options.server.url} if options.live else
+                                                          {"source": options.footage, "loop": True})}
     return {"isolation": isolation, "cameras": {f"c{i:03}": common for i in range(n)}}
 
 
@@ -100,16 +102,21 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--footage", default=FOOTAGE)
+    parser.add_argument("--live", action="store_true")
     parser.add_argument("--start", type=int, default=64)
     parser.add_argument("--memaed", default=os.path.join(harness.ROOT, "build", "memaed"))
     options = parser.parse_args()
     harness.MEMAED = shlex.split(options.memaed)
     options.model, options.footage = os.path.abspath(options.model), os.path.abspath(options.footage)
+    options.server = harness.RtspServer(options.footage) if options.live else None
     pairs = []
     for i in range(options.pairs):
         order = ("thread", "process") if i % 2 == 0 else ("process", "thread")
         pairs.append({isolation: measure(options, isolation) for isolation in order})
         say(json.dumps(pairs[-1]))
+    if options.server:
+        options.server.kill()
+    options.live = False
     starts = {isolation: [start_seconds(options, isolation) for _ in range(3)] for isolation in ("thread", "process")}
     say(json.dumps(starts))
 

@@ -103,7 +103,7 @@ class Http(harness.Case):
         answer = self.request("GET", "/api/v1/reload")
         self.check_problem(answer, 405)
         self.assertEqual(answer[1]["Allow"], "POST")
-        self.assertEqual(len(self.memaed.events("reloaded")), reloads + 1)
+        harness.wait_for("reloaded in the log", lambda: len(self.memaed.events("reloaded")) == reloads + 1, 5)
 
     def test_stop_with_reloads_waiting(self):
         """Each client gets an answer, or sees the connection end."""

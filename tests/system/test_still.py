@@ -47,6 +47,7 @@ class Still(harness.Case):
 
     def test_left(self):
         self.scored()
+        self.of_another_scene()
         self.calibrated_again()
         self.watched()
 
@@ -69,6 +70,18 @@ class Still(harness.Case):
         shown = harness.run("model", "show", self.model)
         self.assertIn("still         what stands still is watched in 1 kind of light", shown.out)
         self.assertEqual(json.loads(harness.run("model", "show", "--json", self.model).out)["still"]["lights"], 1)
+
+    def of_another_scene(self):
+        """A picture that the model did not learn is named, and its own is not."""
+        turned, warning = self.path("turned.mkv"), "the picture is not the one that the model learned"
+        harness.ffmpeg("-i", self.event, "-vf", "hflip,vflip", "-c:v", "ffv1", turned)
+        self.assertIn(warning, harness.run("score", "--model", self.model, turned).err)
+        self.assertNotIn(warning, harness.run("score", "--model", self.model, self.event).err)
+        daemon = self.daemon({"cameras": {"turned": {"source": turned, "model": self.model}}})
+        found = daemon.wait_event("camera_scene", camera="turned", timeout=90)
+        self.assertGreaterEqual(float(found["percent"]), 50)
+        self.assertIn(warning, daemon.camera("turned")["reason"])
+        daemon.stop()
 
     def calibrated_again(self):
         """On too little footage the model keeps what it knows. On footage with the thing in it from the start, it is usual."""

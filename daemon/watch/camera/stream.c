@@ -1,6 +1,7 @@
 #include "daemon/watch/camera/stream.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,9 @@ struct camera_stream {
     uint64_t corrupt_before;    /* frames of earlier openings of the source */
     struct still_memory *memory;        /* NULL: none */
     struct still_watch *watch;          /* NULL: no memory */
+    int strange_ticks;          /* in a row at which the scene was not as `strange` says */
+    bool strange;               /* the scene is not the one that the model learned */
+    char aspect[160];           /* what is wrong with the pictures' aspect; "": nothing */
     bool still_gap;             /* the sequence broke since the last picture that watch took */
 
     atomic_bool stop;           /* set with wait_lock held */
@@ -209,12 +213,41 @@ static void count_repeat(struct camera_stream *stream, struct frame_ring_frame *
         set_frozen(stream, frozen, frame->pts_us - (frozen ? frame->same_since_us : before_us));
 }
 
+/* Shows what is wrong with the pictures while they flow. */
+static void show_warning(struct camera_stream *stream)
+{
+    camera_status_warn(stream->options.status, *stream->aspect ? stream->aspect
+                       : stream->strange ? "the picture is not the one that the model learned: it is another camera's, or this one "
+                                           "was turned" : "");
+}
+
+/* Notes whether the scene is the one that the model learned, once several ticks say the same. */
+static void watch_scene(struct camera_stream *stream, float share)
+{
+    bool strange = share >= STILL_STRANGE;
+    struct log_number percent;
+    if (isnan(share))
+        return;
+    stream->strange_ticks = strange == stream->strange ? 0 : stream->strange_ticks + 1;
+    if (stream->strange_ticks < STILL_PERSIST)
+        return;
+    stream->strange = strange;
+    stream->strange_ticks = 0;
+    show_warning(stream);
+    log_event(strange ? LOG_WARNING : LOG_NOTICE, "camera_scene", "camera", stream->options.config->name, "percent",
+              log_real(&percent, round(100 * (double)share)), "reason",
+              strange ? "so much of the picture looks like nothing in the footage that the model learned: it is another camera's, or "
+                        "this one was turned" : "the picture is again the one that the model learned", NULL);
+}
+
 /* Shows the picture to the clock of what stands still. */
 static void watch_still(struct camera_stream *stream, const struct frame_ring_frame *frame)
 {
     struct still_result still;
-    if (stream->watch && still_watch_add(stream->watch, frame->pixels, frame->pts_us, stream->still_gap, &still))
+    if (stream->watch && still_watch_add(stream->watch, frame->pixels, frame->pts_us, stream->still_gap, &still)) {
+        watch_scene(stream, still.strange);
         results_still(stream->results, &still, frame->time_us, frame->pts_us);
+    }
     stream->still_gap = false;
 }
 
@@ -311,17 +344,17 @@ static void tell_time(struct camera_stream *stream, enum view_time time)
 static void check_aspect(struct camera_stream *stream, int width, int height)
 {
     const struct arch *arch = camera_windows_arch(stream->options.windows);
-    char warning[160] = "";
     if (width == stream->width && height == stream->height)
         return;
     stream->width = width;
     stream->height = height;
+    stream->aspect[0] = '\0';
     if (width > 0 && !arch_fits_aspect(arch, width, height))
-        snprintf(warning, sizeof warning, "pictures of %dx%d have another aspect than the %dx%d that the model learned", width,
+        snprintf(stream->aspect, sizeof stream->aspect, "pictures of %dx%d have another aspect than the %dx%d that the model learned", width,
                  height, arch->width, arch->height);
-    camera_status_warn(stream->options.status, warning);
-    if (*warning)
-        log_event(LOG_WARNING, "camera_aspect", "camera", stream->options.config->name, "reason", warning, NULL);
+    show_warning(stream);
+    if (*stream->aspect)
+        log_event(LOG_WARNING, "camera_aspect", "camera", stream->options.config->name, "reason", stream->aspect, NULL);
 }
 
 static void show_stream(struct camera_stream *stream, const struct capture *capture)

@@ -231,6 +231,35 @@ START_TEST(passers_by_are_not_found)
 }
 END_TEST
 
+/* Another scene is strange nearly everywhere; what is left, another light or a passer-by is not. */
+START_TEST(other_scenes_are_strange)
+{
+    static const struct show own[] = {{.gain = 1}, {.gain = 1, .left = true}, {.gain = 1.3}, {.gain = 1, .night = 1},
+                                      {.gain = 1, .passer = true}, {.gain = 1, .patch = true}};
+    static uint8_t frame[PIXELS], turned[PIXELS];
+    struct run run = open_run();
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        run_for(&run, &own[i], 120);
+        ck_assert_msg(!(run.last.strange >= 0.3f), "own %zu: %g", i, (double)run.last.strange);
+        ck_assert(i == 2 || isfinite(run.last.strange));        /* so bright a picture was not learned */
+    }
+    still_watch_close(run.watch);
+    run = open_run();
+    for (int t = 0; t < 60; t++) {
+        draw(frame, &nothing, t);
+        for (int i = 0; i < PIXELS; i++)
+            turned[i] = frame[PIXELS - 1 - i];
+        still_watch_add(run.watch, turned, t * FRAME_US, false, &run.last);
+    }
+    ck_assert_msg(run.last.strange >= STILL_STRANGE, "turned: %g", (double)run.last.strange);
+    still_watch_close(run.watch);
+    run = open_run();
+    run_for(&run, &(struct show){.gain = 0, .offset = 100}, 120);
+    ck_assert(isnan(run.last.strange));
+    still_watch_close(run.watch);
+}
+END_TEST
+
 /* A blank picture is of a light that was not learned. What is held ends, and nothing is found in it. */
 START_TEST(unknown_light)
 {
@@ -541,6 +570,7 @@ int main(void)
     tcase_add_unchecked_fixture(tests, setup, NULL);
     tcase_add_loop_test(tests, left_is_found, 0, 2);
     tcase_add_test(tests, taken_is_found);
+    tcase_add_test(tests, other_scenes_are_strange);
     tcase_add_loop_test(tests, light_is_not_found, 0, 6);
     tcase_add_test(tests, passers_by_are_not_found);
     tcase_add_test(tests, unknown_light);
