@@ -104,6 +104,13 @@ static pid_t parent_of(pid_t pid)
     return parent;
 }
 
+static void wait_until_gone(void)
+{
+    for (int i = 0; i < 500 && process_named(process_comm); i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    ck_assert_int_eq(process_named(process_comm), 0);
+}
+
 /* ---- the same as without ---------------------------------------------------------------------------------------------- */
 
 START_TEST(reads_as_source)
@@ -294,9 +301,7 @@ START_TEST(hanging_is_a_stall)
     int64_t start_us = monotonic_us();
     expect_end(capture, -ETIMEDOUT, "s: its process hangs, and is killed");
     ck_assert_int_lt(monotonic_us() - start_us, 6000000);
-    for (int i = 0; i < 500 && process_named(process_comm); i++)
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    ck_assert_int_eq(process_named(process_comm), 0);
+    wait_until_gone();
 }
 END_TEST
 
@@ -321,6 +326,7 @@ START_TEST(host_is_started_again)
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
     kill(parent_of(process_named(process_comm)), SIGKILL);
+    wait_until_gone();
     expect_end(capture, -EIO, "its process has ended");
     expect_end(read_one(&options), 0, "");
 }
@@ -339,9 +345,7 @@ START_TEST(stopped_host_is_ended)
     int64_t start_us = monotonic_us();
     capture_host_close(host);
     ck_assert_int_lt(monotonic_us() - start_us, 5000000);
-    for (int i = 0; i < 500 && process_named(process_comm); i++)
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    ck_assert_int_eq(process_named(process_comm), 0);
+    wait_until_gone();
     ck_assert_int_eq(capture_host_open(&host, &err), 0);        /* for teardown() */
 }
 END_TEST
