@@ -107,9 +107,13 @@ START_TEST(log_lines_are_whole_and_redacted)
     ck_assert_str_eq(logged.camera, "gate");
     source_log_as(NULL);
 
+    av_log(NULL, AV_LOG_ERROR, "one\r\ntext\nof three lines\n");
+    ck_assert_int_eq(logged.n, 7);
+    ck_assert_str_eq(logged.text[6], "one  text of three lines");
+
     source_set_log(NULL);
     av_log(NULL, AV_LOG_ERROR, "nobody hears\n");
-    ck_assert_int_eq(logged.n, 6);
+    ck_assert_int_eq(logged.n, 7);
 }
 END_TEST
 
