@@ -349,6 +349,8 @@ static void give_line(void (*to)(int priority, const char *camera, const char *t
     while (line.n && (unsigned char)line.text[line.n - 1] <= ' ')
         line.n--;
     line.text[line.n] = 0;
+    for (char *at = line.text; *(at += strcspn(at, "\r\n")); )
+        *at = ' ';
     if (line.n) {
         redact(text, sizeof text, line.text);
         tells = !(line.level <= AV_LOG_ERROR || strstr(text, "] HTTP error ")) || cause_hear(text);     /* a warning to FFmpeg */

@@ -1,5 +1,6 @@
 #include "io/video/source_url.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <libavcodec/avcodec.h>
@@ -180,34 +181,82 @@ static const char *host_of(const char *url, size_t *n)
     return host;
 }
 
-/* The host without its port. Cut to size. */
-static void host_name(const char *url, char *out, size_t size)
+/* The host of a URL as FFmpeg reads it, without port and brackets; NULL: the URL is a path. FFmpeg takes "rtsp:HOST/x" for
+ * "rtsp://HOST/x". The caller's to free. */
+static char *host_for_ffmpeg(const char *url)
 {
-    size_t n;
-    const char *host = host_of(url, &n), *port = port_of(host, n);
-    if (port > host && port[-1] == ':')
-        n = (size_t)(port - 1 - host);
-    snprintf(out, size, "%.*s", (int)n, host);
+    const char *host = strchr(url, ':');
+    if (!host)
+        return NULL;
+    host++;
+    for (int i = 0; i < 2 && *host == '/'; i++)
+        host++;
+    size_t n = strcspn(host, "/?#");
+    const char *end = host + n, *at = memrchr(host, '@', n);
+    host = at ? at + 1 : host;
+    n = (size_t)(end - host);
+    const char *bracket = n > 0 && *host == '[' ? memchr(host, ']', n) : NULL, *colon = memchr(host, ':', n);
+    if (bracket)
+        return strndup(host + 1, (size_t)(bracket - host) - 1);
+    return strndup(host, colon ? (size_t)(colon - host) : n);
 }
 
+/* Reads an address of IPv6, with or without a zone ("%eth0"). *zone: the text behind the address. false: it is none. */
+static bool read_six(const char *host, struct in6_addr *ret, const char **zone)
+{
+    char address[INET6_ADDRSTRLEN];
+    size_t n = strcspn(host, "%");
+    *zone = host + n;
+    return snprintf(address, sizeof address, "%.*s", (int)n, host) < (int)sizeof address && inet_pton(AF_INET6, address, ret) == 1;
+}
+
+/* Returns true for an address of this machine's loopback in any spelling, and for its name. To connect to 0.0.0.0, or to no host at
+ * all, is to connect to loopback. */
 static bool is_loopback(const char *host)
 {
+    const char *zone;
+    struct in6_addr six;
+    struct in_addr four;
     size_t n = strlen(host);
-    return strncmp(host, "127.", 4) == 0 || strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-           strncasecmp(host, "[::ffff:127.", 12) == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "0") == 0 ||
-           strcmp(host, "[::]") == 0 || (n > 10 && strcasecmp(host + n - 10, ".localhost") == 0);
+    if (read_six(host, &six, &zone)) {
+        if (!IN6_IS_ADDR_V4MAPPED(&six))
+            return IN6_IS_ADDR_LOOPBACK(&six) || IN6_IS_ADDR_UNSPECIFIED(&six);
+        memcpy(&four, six.s6_addr + 12, sizeof four);
+    } else if (!inet_aton(host, &four)) {
+        n -= n > 0 && host[n - 1] == '.';
+        return n == 0 || (n == 9 && strncasecmp(host, "localhost", n) == 0) ||
+               (n > 10 && strncasecmp(host + n - 10, ".localhost", 10) == 0);
+    }
+    uint32_t first = ntohl(four.s_addr) >> 24;
+    return first == 127 || first == 0;
+}
+
+/* Returns true for what can be a name or an address. FFmpeg may read another host than is written in other texts, because it writes
+ * the host into a URL and reads that. */
+static bool is_host(const char *host)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+    const char *zone;
+    struct in6_addr six;
+    if (read_six(host, &six, &zone))
+        return !*zone || !zone[1 + strspn(zone + 1, letters)];
+    size_t n = strspn(host, letters);
+    return n < 254 && !host[n];
 }
 
 bool source_may_redirect(const char *url, const char *to, bool signs_in)
 {
-    char host[300], other[300];
-    if (!scheme_length(url) || !scheme_length(to))
+    bool may = true;
+    if (source_kind(url) == SOURCE_FILE)
         return true;
-    host_name(url, host, sizeof host);
-    host_name(to, other, sizeof other);
-    if (strcasecmp(host, other) == 0)
-        return !signs_in || !source_is_tls(url) || source_is_tls(to);
-    return !signs_in && (!is_loopback(other) || is_loopback(host));
+    char *host = host_for_ffmpeg(url), *other = host_for_ffmpeg(to);
+    if (host && other && strcasecmp(host, other) == 0)
+        may = !signs_in || !source_is_tls(url) || source_is_tls(to);
+    else if (strchr(to, ':'))
+        may = !signs_in && host && other && is_host(other) && (!is_loopback(other) || is_loopback(host));
+    free(host);
+    free(other);
+    return may;
 }
 
 char *source_tls_address(const char *url)

@@ -107,9 +107,13 @@ START_TEST(log_lines_are_whole_and_redacted)
     ck_assert_str_eq(logged.camera, "gate");
     source_log_as(NULL);
 
+    av_log(NULL, AV_LOG_ERROR, "one\r\ntext\nof three lines\n");
+    ck_assert_int_eq(logged.n, 7);
+    ck_assert_str_eq(logged.text[6], "one  text of three lines");
+
     source_set_log(NULL);
     av_log(NULL, AV_LOG_ERROR, "nobody hears\n");
-    ck_assert_int_eq(logged.n, 6);
+    ck_assert_int_eq(logged.n, 7);
 }
 END_TEST
 
@@ -171,6 +175,22 @@ START_TEST(where_a_source_may_be_sent_on)
         {"http://h/x", "http://u@[::1]:80/x", false, false}, {"http://h/x", "http://0.0.0.0/x", false, false},
         {"http://127.0.0.1/x", "http://localhost/x", true, false}, {"http://127.0.0.1:1/x", "http://127.0.0.1:2/x", true, true},
         {"rtsp://h/x", "rtsp://h@127.0.0.1/x", false, false}, {"rtsp://h/x", "rtsp://h.evil/x", true, false},
+        /* FFmpeg needs no slashes before a host. */
+        {"rtsp://h/x", "rtsp:i/y", true, false}, {"rtsp://h/x", "rtsp:/i/y", true, false}, {"rtsp://h/x", "rtsp:h/y", true, true},
+        {"http://h/x", "http:127.0.0.1/x", false, false}, {"rtsp://h/x", "rtsp:/localhost/y", false, false},
+        /* Without a host it connects to this machine. */
+        {"rtsp://h/x", "rtsp:///y", false, false}, {"rtsp://h/x", "rtsp://:554/y", false, false}, {"rtsp://h/x", "rtsp:", false, false},
+        /* Other spellings of loopback. */
+        {"rtsp://h/x", "rtsp://2130706433/y", false, false}, {"rtsp://h/x", "rtsp://0x7f.1:554/y", false, false},
+        {"rtsp://h/x", "rtsp://0177.0.0.1/y", false, false}, {"rtsp://h/x", "rtsp://0/y", false, false},
+        {"rtsp://h/x", "rtsp://[::ffff:7f00:1]/y", false, false}, {"rtsp://h/x", "rtsp://[0:0::1]/y", false, false},
+        {"rtsp://h/x", "rtsp://[::1%lo]/y", false, false}, {"rtsp://h/x", "rtsp://[::1]i/y", false, false},
+        {"rtsp://h/x", "rtsp://localhost./y", false, false}, {"rtsp://h/x", "rtsp://[127.0.0.1]/y", false, false},
+        /* FFmpeg reads the host out of the brackets twice. */
+        {"rtsp://h/x", "rtsp://[127.0.0.1:80]/y", false, false}, {"rtsp://h/x", "rtsp://i\tj/y", false, false},
+        {"rtsp://h/x", "rtsp://[fe80::1%eth0]:554/y", true, false}, {"rtsp://[fe80::1]/x", "rtsp://[FE80::1]:554/y", true, true},
+        {"rtsp://h/x", "rtsp://10.0.0.1/y", true, false}, {"rtsp://127.0.0.1/x", "rtsp://0x7f.1/x", true, false},
+        {"/clips/a.mkv", "file:/clips/b.mkv", true, true}, {"file:///a.sdp", "file:/a.sdp", true, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_msg(source_may_redirect(cases[i].from, cases[i].to, false) == cases[i].open, "%zu", i);
