@@ -161,9 +161,6 @@ INPUTS = {
     "process killed every 3 s": again_and_again(lambda d, pid: os.kill(pid, signal.SIGKILL), 3),
     "process stopped": again_and_again(lambda d, pid: os.kill(pid, signal.SIGSTOP), 1),
     "garbage in the shared memory": again_and_again(write_garbage, 0.1),
-    "host killed every 5 s": again_and_again(
-        lambda d, pid: [os.kill(p.pid, signal.SIGKILL) for p in harness.family(d.process.pid) if p.pid ==
-                        harness.processes()[pid].parent], 5),
 }
 
 
