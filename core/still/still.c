@@ -281,12 +281,12 @@ static void follow_light(struct still_watch *watch, int light)
     watch->strange = 0;
 }
 
-static float strange_share(const struct still_light *light, const float *distance, int cells)
+static float foreign_share(const struct still_light *light, const float *distance, int cells)
 {
-    int strange = 0;
+    int foreign = 0;
     for (int i = 0; i < cells; i++)
-        strange += distance[i] > light->limit[i];
-    return (float)strange / (float)cells;
+        foreign += distance[i] > light->limit[i];
+    return (float)foreign / (float)cells;
 }
 
 bool still_watch_add(struct still_watch *watch, const uint8_t *frame, int64_t pts_us, bool gap, struct still_result *ret)
@@ -305,7 +305,7 @@ bool still_watch_add(struct still_watch *watch, const uint8_t *frame, int64_t pt
                                watch->rises);
     follow_light(watch, number);
 
-    *ret = (struct still_result){.strange = number < 0 ? NAN : strange_share(light, watch->distance, cells),
+    *ret = (struct still_result){.foreign = number < 0 ? NAN : foreign_share(light, watch->distance, cells),
                                  .statistic = rose ? still_statistic(light, watch->rises, cells) : (double)NAN, .level = NAN};
     for (int i = 0; i < cells; i++) {
         float own = rose ? still_level(light, log_ratio(watch->rises[i], light->limit[i])) : -INFINITY;

@@ -105,11 +105,11 @@ struct still_watch;
 int still_watch_open(struct still_watch **ret, const struct still_memory *memory, float threshold);
 void still_watch_close(struct still_watch *watch);          /* takes NULL */
 
-/* From this share of strange cells on, the picture is of another scene than the memory: another camera's, or turned away. */
-#define STILL_STRANGE 0.5f
+/* From this share of foreign cells on, the picture is of another scene than the memory: another camera's, or turned away. */
+#define STILL_FOREIGN 0.5f
 
 struct still_result {
-    float strange;                      /* share of the cells, 0 to 1, whose distance alone exceeds their limit; NAN: the light is
+    float foreign;                      /* share of the cells, 0 to 1, whose distance alone exceeds their limit; NAN: the light is
                                          * unknown. Own scenes had 0.19 at most, others 0.84 and more (docs/score.md) */
     double statistic;                   /* of this tick; NAN: there is none, see above */
     float level;                        /* of this tick, or of what is held if that is higher; NAN: neither */

@@ -7,12 +7,12 @@
 #include "core/error.h"
 
 enum {
-    /* Of a camera: a socket, a pipe and shared memory, and three more while its process is started. (With isolation: thread, RTP
+    /* A camera takes a socket, a pipe and shared memory, and three more while its process is started. (With isolation: thread, RTP
      * over UDP takes three sockets.) */
     DESCRIPTORS_CAMERA = 6,
-    /* Of a webhook: its connection, the pair of sockets by which the look-up of its name reports, and one in reserve. */
+    /* A webhook takes its connection, the pair of sockets by which the look-up of its name reports, and one in reserve. */
     DESCRIPTORS_WEBHOOK = 4,
-    /* Of the process: the standard streams, signals, timers, epoll, the notification socket, a file that is read. */
+    /* The process itself takes the standard streams, signals, timers, epoll, the notification socket, a file that is read. */
     DESCRIPTORS_BASE = 32,
 };
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/base/isolation.h"
 #include "daemon/base/ffmpeg_log.h"
+#include "daemon/base/isolation.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -84,7 +84,7 @@ static int read_all(struct parts *ret, const struct calibrate *o, const struct m
     if (o->add && (r = inputs_read_calibrated(json_object_get(file->training, "calibrated_on"), footage, &ret->kept, err)) < 0)
         return error_prefix(err, r, "--add");
     size_t begin = footage_frames(footage);
-    if ((r = inputs_read(&o->inputs, footage, err)) < 0)
+    if ((r = inputs_read(&o->inputs, footage, o->fps, err)) < 0)
         return r;
     struct footage_range input = {begin, footage_frames(footage)};
     if ((r = footage_check(footage, input, length, err)) < 0)
@@ -92,7 +92,7 @@ static int read_all(struct parts *ret, const struct calibrate *o, const struct m
     if (o->add)
         input.begin = ret->kept.all.end;
     ret->input = (struct footage_part){input, 1, 0, 1};
-    if ((r = inputs_read(&o->verify, footage, err)) < 0)
+    if ((r = inputs_read(&o->verify, footage, 0, err)) < 0)
         return r;
     ret->rest = (struct footage_range){input.end, footage_frames(footage)};
     if (o->verify.n > 0 && (r = footage_check(footage, ret->rest, length, err)) < 0)
@@ -145,11 +145,6 @@ static int calibrate(const struct calibrate *o, struct error *err)
     if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0 ||
         (r = read_all(&parts, o, &file, footage, err)) < 0)
         goto out;
-    if (o->fps > 0 && footage_fps(footage) > 0 && footage_fps(footage) < o->fps) {
-        r = error_set(err, -EINVAL, "--fps %g: expected as many frames a second as the footage has, %.3g, or fewer", o->fps,
-                      footage_fps(footage));
-        goto out;
-    }
     if (footage_skipped(footage) > 0)
         printf("%zu files were skipped, as the log says\n", footage_skipped(footage));
     if ((r = parallel_threads_open(&threads, o->threads)) < 0) {

@@ -12,7 +12,7 @@
  * had. */
 #define MOST_OTHER 0.01
 
-int inputs_read(const struct option_list *inputs, struct footage *footage, struct error *err)
+int inputs_read(const struct option_list *inputs, struct footage *footage, double asked, struct error *err)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < inputs->n; i++)
@@ -21,6 +21,8 @@ int inputs_read(const struct option_list *inputs, struct footage *footage, struc
     if (r == 0 && !(fps >= CALIBRATION_LEAST_FPS && fps <= CALIBRATION_MOST_FPS))
         r = error_set(err, -EINVAL, "the footage: expected %g to %g frames a second, got %g", CALIBRATION_LEAST_FPS,
                       CALIBRATION_MOST_FPS, fps);
+    if (r == 0 && footage_frames(footage) > 1 && fps < asked)
+        r = error_set(err, -EINVAL, "--fps %g: expected as many frames a second as the footage has, %.3g, or fewer", asked, fps);
     return r;
 }
 

@@ -9,13 +9,13 @@
 #include "io/footage/footage.h"
 
 /* Appends all inputs to the footage, in their order. Returns as footage_add(), or -EINVAL if no model can have the footage's
- * rate. */
-int inputs_read(const struct option_list *inputs, struct footage *footage, struct error *err);
+ * rate, or if it is less than --fps asked for; asked 0: --fps was not given. */
+int inputs_read(const struct option_list *inputs, struct footage *footage, double asked, struct error *err);
 
 /* Logs that a file of a folder is skipped; for footage_options.skipped. */
 void inputs_log_skipped(const char *reason);
 
-/* Logs that an input has another aspect than the first; for footage_options.warned. */
+/* Logs that an input has another aspect or rate than it should; for footage_options.warned. */
 void inputs_log_warned(const char *reason);
 
 /* Their names (source_name()). The caller's reference; NULL: out of memory. */

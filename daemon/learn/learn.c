@@ -15,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/base/isolation.h"
 #include "daemon/base/ffmpeg_log.h"
+#include "daemon/base/isolation.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -153,7 +153,7 @@ static void drop_old_checkpoint(const struct learn *o, const struct footage *foo
 static int fill(struct footage *footage, const struct learn *o, struct error *err)
 {
     if (!o->camera)
-        return inputs_read(&o->inputs, footage, err);
+        return inputs_read(&o->inputs, footage, o->fps, err);
     drop_old_checkpoint(o, footage);
     return recorder_run(footage, o->camera, o->kept, o->hours * 3600, &stop, err);
 }
@@ -188,13 +188,8 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
         r = error_set(err, -EEXIST, "%s: there is a recording already; continue it with --resume, or remove it", o->kept);
     if (r < 0 || (r = footage_open(&footage, &options, err)) < 0 || (r = fill(footage, o, err)) < 0)
         goto fail;
-    double has_fps = footage_fps(footage);
-    if (!o->camera && o->fps > 0 && has_fps > 0 && has_fps < o->fps) {
-        r = error_set(err, -EINVAL, "--fps %g: expected as many frames a second as the footage has, %.3g, or fewer", o->fps, has_fps);
-        goto fail;
-    }
     size_t n_inputs = footage_frames(footage);
-    if ((r = inputs_read(&o->calibrate, footage, err)) < 0)
+    if ((r = inputs_read(&o->calibrate, footage, 0, err)) < 0)
         goto fail;
     int width, height;
     char size[24];

@@ -200,9 +200,9 @@ static void watch_still(struct clip_scorer *s, const uint8_t *pixels, const stru
     s->still_gap = s->still_gap || frame->gap || frame->corrupt;
     if (!s->watch || frame->corrupt)
         return;
-    if (still_watch_add(s->watch, pixels, frame->pts_us, s->still_gap, &s->still_now) && !isnan(s->still_now.strange)) {
+    if (still_watch_add(s->watch, pixels, frame->pts_us, s->still_gap, &s->still_now) && !isnan(s->still_now.foreign)) {
         s->summary->ticks++;
-        s->summary->strange_ticks += s->still_now.strange >= STILL_STRANGE;
+        s->summary->foreign_ticks += s->still_now.foreign >= STILL_FOREIGN;
     }
     s->still_gap = false;
 }

@@ -63,7 +63,7 @@ struct clip_summary {
     uint64_t corrupt, gaps;
     uint64_t windows, left_out;
     uint64_t windows_static;    /* counted in windows, too */
-    uint64_t ticks, strange_ticks;      /* of what stands still, in a light that is known; of another scene (STILL_STRANGE) */
+    uint64_t ticks, foreign_ticks;      /* of what stands still, in a light that is known; of another scene (STILL_FOREIGN) */
     float static_difference;    /* largest difference of score and own_score */
 };
 

@@ -284,7 +284,7 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
     *windows += summary.windows;
     if (r < 0)
         say("", input, err.text);
-    if (summary.ticks >= STILL_PERSIST && 2 * summary.strange_ticks > summary.ticks)
+    if (summary.ticks >= STILL_PERSIST && 2 * summary.foreign_ticks > summary.ticks)
         say("warning: ", input, "the picture is not the one that the model learned: it is another camera's, or this one was turned");
     if (summary.left_out > 0) {
         snprintf(text, sizeof text, "%" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64 " gaps",

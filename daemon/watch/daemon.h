@@ -27,7 +27,6 @@ struct daemon {
     struct heartbeats heartbeats;
     struct alertlog *alerts;
     struct events *events;
-    struct capture_host *host;          /* of the cameras' processes; NULL: isolation: thread */
     struct fleet *fleet;
     struct view view;
     struct web_server *web;

@@ -9,6 +9,7 @@
 
 #include "daemon/base/descriptors.h"
 #include "daemon/base/ffmpeg_log.h"
+#include "daemon/base/isolation.h"
 #include "daemon/base/log.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -83,12 +84,10 @@ static int open_web(struct daemon *daemon, struct error *err)
     return 0;
 }
 
-static int open_host(struct daemon *daemon, struct error *err)
+static int open_isolation(const struct daemon *daemon, struct error *err)
 {
-    if (daemon->config->in_thread)
-        return 0;
-    int r = capture_host_open(&daemon->host, err);
-    if (r == 0 && sandbox_landlock() == 0)
+    int r = isolation_open(daemon->config->in_thread ? ISOLATION_THREAD : ISOLATION_PROCESS, err);
+    if (r == 0 && isolation_host() && sandbox_landlock() == 0)
         log_event(LOG_WARNING, "isolation_is_weaker", "reason", "the kernel has no Landlock: a camera's process can read every file "
                   "that memaed can read", NULL);
     return r;
@@ -100,7 +99,7 @@ static int open_fleet(struct daemon *daemon, const struct fleet_models *models, 
                                                                .alerts = daemon->alerts,
                                                                .events = daemon->events,
                                                                .heartbeats = &daemon->heartbeats,
-                                                               .host = daemon->host,
+                                                               .host = isolation_host(),
                                                                .changed_fd = daemon->changed_fd,
                                                                .stop = supervise_told_to_end}, err);
     struct fleet_changes changes;
@@ -136,7 +135,7 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     if (webhooks)
         webhooks_adopt(daemon->webhooks, webhooks);
     if (r == 0)
-        r = open_host(daemon, err);
+        r = open_isolation(daemon, err);
     if (r == 0)
         r = open_fleet(daemon, &models, err);
     fleet_models_clear(&models);
@@ -169,7 +168,7 @@ static bool close_all(struct daemon *daemon)
     if (!all_ended)
         return false;
     fleet_close(daemon->fleet);
-    capture_host_close(daemon->host);
+    isolation_close();
     alertlog_close(daemon->alerts);
     events_free(daemon->events);
     heartbeats_destroy(&daemon->heartbeats);

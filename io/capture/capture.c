@@ -358,7 +358,7 @@ int capture_resize(struct capture *capture, int width, int height, struct error 
     return r;
 }
 
-/* What is wrong with a picture that the process says it has written; NULL: nothing. */
+/* Returns the fault of a picture that the process says it has written; NULL: there is none. */
 static const char *fault_of_picture(const struct capture *capture, const struct source_frame *frame)
 {
     bool first = capture->last_pts_us < 0;

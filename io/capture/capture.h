@@ -2,7 +2,7 @@
  * whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are those of source_open() and so
  * on. Pictures are written in place, into memory that both processes share.
  *
- * What the process answers is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol, takes
+ * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol, takes
  * more memory or more processor time than it may, is an error of the source, with the cause; the caller opens it anew.
  *
  * Without a host the source is read in this process. The tap of struct source_options is for that alone.

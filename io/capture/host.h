@@ -30,7 +30,7 @@ struct capture_exit {
     int32_t status;
 };
 
-/* What both processes share of one opening. */
+/* The memory that both processes share during one opening, beside the pictures. */
 struct capture_control {
     _Atomic bool stop;          /* the daemon's to set: what the source is doing ends within a fifth of a second */
 };

@@ -125,7 +125,7 @@ static int restrict_files(const struct sandbox_options *options, struct error *e
 
 /* ---- system calls ----------------------------------------------------------------------------------------------------- */
 
-/* What reading, decoding and waiting need. Arguments are checked for those of `filter` below. */
+/* Reading, decoding and waiting need these. Arguments are checked for those of `filter` below. */
 static const char *const allowed[] = {
     /* input and output of what is open */
     "read", "readv", "pread64", "write", "writev", "close", "lseek", "_llseek", "fstat", "fstat64", "fcntl64",
@@ -147,7 +147,7 @@ static const char *const allowed[] = {
     "ugetrlimit",
 };
 
-/* What no part of this process ever asks for, but somebody who has taken it over would. */
+/* No part of this process ever asks for these, but somebody who has taken it over would. */
 static const char *const fatal[] = {
     "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "kill", "tkill", "pidfd_open",
     "pidfd_send_signal", "pidfd_getfd", "mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "bpf", "perf_event_open",

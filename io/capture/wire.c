@@ -202,7 +202,7 @@ static bool is_side(int32_t n, bool may_be_unknown)
     return n >= (may_be_unknown ? 0 : 1) && n <= MAX_SIDE;
 }
 
-/* What is wrong with a result; NULL: nothing. */
+/* Returns the fault of a result; NULL: there is none. */
 static const char *fault_of_result(const struct reply_head *head)
 {
     if (head->result < -4095 || head->result > 1)

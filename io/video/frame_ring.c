@@ -25,7 +25,6 @@ struct frame_ring {
     size_t capacity;            /* of `kept` and of `due`: length + backlog */
     struct slot *slots;
     uint8_t *pixels;
-    uint8_t *own;               /* the same, if it is the ring's to free */
     struct slot *filling;       /* the decoder thread's; NULL: none */
 
     struct lock lock;           /* guards the fields from here to `stats` */
@@ -85,8 +84,7 @@ int frame_ring_open(struct frame_ring **ret, const struct frame_ring_options *op
     ring->free = calloc(n_slots, sizeof *ring->free);
     ring->kept = calloc(capacity, sizeof *ring->kept);
     ring->due = calloc(capacity, sizeof *ring->due);
-    ring->own = o->memory ? NULL : aligned_alloc(ALIGNMENT, n_slots * pitch);
-    ring->pixels = o->memory ? o->memory : ring->own;
+    ring->pixels = o->memory ? o->memory : aligned_alloc(ALIGNMENT, n_slots * pitch);
     if (!ring->slots || !ring->free || !ring->kept || !ring->due || !ring->pixels) {
         frame_ring_close(ring);
         return -ENOMEM;
@@ -107,7 +105,8 @@ void frame_ring_close(struct frame_ring *ring)
         return;
     assert(ring->held == 0);
     lock_destroy(&ring->lock);
-    free(ring->own);
+    if (!ring->options.memory)
+        free(ring->pixels);
     free(ring->due);
     free(ring->kept);
     free(ring->free);

@@ -14,8 +14,8 @@
 #include "io/base/redact.h"
 #include "io/capture/capture.h"
 
-/* How long the watchdog waits beyond the source's own time limits. Opening may wait for name resolution, which nothing can
- * interrupt; all else is short. */
+/* How long the watchdog waits beyond the source's own time limits. With isolation: thread, opening may wait for name resolution,
+ * which nothing can interrupt; all else is short. */
 #define OPEN_PATIENCE_US INT64_C(300000000)
 #define READ_PATIENCE_US INT64_C(60000000)
 #define WAIT_PATIENCE_US INT64_C(10000000)
@@ -55,8 +55,8 @@ struct camera_stream {
     uint64_t corrupt_before;    /* frames of earlier openings of the source */
     struct still_memory *memory;        /* NULL: none */
     struct still_watch *watch;          /* NULL: no memory */
-    int strange_ticks;          /* in a row at which the scene was not as `strange` says */
-    bool strange;               /* the scene is not the one that the model learned */
+    int foreign_ticks;          /* in a row at which the scene was not as `foreign` says */
+    bool foreign;               /* the scene is not the one that the model learned */
     char aspect[160];           /* what is wrong with the pictures' aspect; "": nothing */
     bool still_gap;             /* the sequence broke since the last picture that watch took */
 
@@ -217,26 +217,26 @@ static void count_repeat(struct camera_stream *stream, struct frame_ring_frame *
 static void show_warning(struct camera_stream *stream)
 {
     camera_status_warn(stream->options.status, *stream->aspect ? stream->aspect
-                       : stream->strange ? "the picture is not the one that the model learned: it is another camera's, or this one "
+                       : stream->foreign ? "the picture is not the one that the model learned: it is another camera's, or this one "
                                            "was turned" : "");
 }
 
 /* Notes whether the scene is the one that the model learned, once several ticks say the same. */
 static void watch_scene(struct camera_stream *stream, float share)
 {
-    bool strange = share >= STILL_STRANGE;
+    bool foreign = share >= STILL_FOREIGN;
     struct log_number percent;
     if (isnan(share))
         return;
-    stream->strange_ticks = strange == stream->strange ? 0 : stream->strange_ticks + 1;
-    if (stream->strange_ticks < STILL_PERSIST)
+    stream->foreign_ticks = foreign == stream->foreign ? 0 : stream->foreign_ticks + 1;
+    if (stream->foreign_ticks < STILL_PERSIST)
         return;
-    stream->strange = strange;
-    stream->strange_ticks = 0;
+    stream->foreign = foreign;
+    stream->foreign_ticks = 0;
     show_warning(stream);
-    log_event(strange ? LOG_WARNING : LOG_NOTICE, "camera_scene", "camera", stream->options.config->name, "percent",
+    log_event(foreign ? LOG_WARNING : LOG_NOTICE, "camera_scene", "camera", stream->options.config->name, "percent",
               log_real(&percent, round(100 * (double)share)), "reason",
-              strange ? "so much of the picture looks like nothing in the footage that the model learned: it is another camera's, or "
+              foreign ? "so much of the picture looks like nothing in the footage that the model learned: it is another camera's, or "
                         "this one was turned" : "the picture is again the one that the model learned", NULL);
 }
 
@@ -245,7 +245,7 @@ static void watch_still(struct camera_stream *stream, const struct frame_ring_fr
 {
     struct still_result still;
     if (stream->watch && still_watch_add(stream->watch, frame->pixels, frame->pts_us, stream->still_gap, &still)) {
-        watch_scene(stream, still.strange);
+        watch_scene(stream, still.foreign);
         results_still(stream->results, &still, frame->time_us, frame->pts_us);
     }
     stream->still_gap = false;

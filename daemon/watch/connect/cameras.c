@@ -41,7 +41,7 @@ static void tell_change(const struct connect_cameras *cameras)
 
 /* ---- a reading ------------------------------------------------------------------------------------------------------ */
 
-/* What is told of a reading; either returns false to end it with 0. */
+/* The functions that a reading calls. Either returns false to end it with 0. */
 struct reader {
     bool (*opened)(void *arg);
     bool (*picture)(void *arg, bool more);

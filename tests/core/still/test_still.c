@@ -231,8 +231,8 @@ START_TEST(passers_by_are_not_found)
 }
 END_TEST
 
-/* Another scene is strange nearly everywhere; what is left, another light or a passer-by is not. */
-START_TEST(other_scenes_are_strange)
+/* Another scene is foreign nearly everywhere; what is left, another light or a passer-by is not. */
+START_TEST(other_scenes_are_foreign)
 {
     static const struct show own[] = {{.gain = 1}, {.gain = 1, .left = true}, {.gain = 1.3}, {.gain = 1, .night = 1},
                                       {.gain = 1, .passer = true}, {.gain = 1, .patch = true}};
@@ -240,8 +240,8 @@ START_TEST(other_scenes_are_strange)
     struct run run = open_run();
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         run_for(&run, &own[i], 120);
-        ck_assert_msg(!(run.last.strange >= 0.3f), "own %zu: %g", i, (double)run.last.strange);
-        ck_assert(i == 2 || isfinite(run.last.strange));        /* so bright a picture was not learned */
+        ck_assert_msg(!(run.last.foreign >= 0.3f), "own %zu: %g", i, (double)run.last.foreign);
+        ck_assert(i == 2 || isfinite(run.last.foreign));        /* so bright a picture was not learned */
     }
     still_watch_close(run.watch);
     run = open_run();
@@ -251,11 +251,11 @@ START_TEST(other_scenes_are_strange)
             turned[i] = frame[PIXELS - 1 - i];
         still_watch_add(run.watch, turned, t * FRAME_US, false, &run.last);
     }
-    ck_assert_msg(run.last.strange >= STILL_STRANGE, "turned: %g", (double)run.last.strange);
+    ck_assert_msg(run.last.foreign >= STILL_FOREIGN, "turned: %g", (double)run.last.foreign);
     still_watch_close(run.watch);
     run = open_run();
     run_for(&run, &(struct show){.gain = 0, .offset = 100}, 120);
-    ck_assert(isnan(run.last.strange));
+    ck_assert(isnan(run.last.foreign));
     still_watch_close(run.watch);
 }
 END_TEST
@@ -570,7 +570,7 @@ int main(void)
     tcase_add_unchecked_fixture(tests, setup, NULL);
     tcase_add_loop_test(tests, left_is_found, 0, 2);
     tcase_add_test(tests, taken_is_found);
-    tcase_add_test(tests, other_scenes_are_strange);
+    tcase_add_test(tests, other_scenes_are_foreign);
     tcase_add_loop_test(tests, light_is_not_found, 0, 6);
     tcase_add_test(tests, passers_by_are_not_found);
     tcase_add_test(tests, unknown_light);
