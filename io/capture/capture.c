@@ -14,6 +14,7 @@
 
 #include "io/base/clock.h"
 #include "io/base/redact.h"
+#include "io/capture/passing.h"
 #include "io/capture/wire.h"
 #include "io/video/source_url.h"
 
@@ -103,10 +104,10 @@ static int send_request(const struct capture *capture, const struct wire_request
     uint8_t small[256], *data = request->type == WIRE_OPEN ? malloc(size) : small;
     if (!data)
         return error_set(err, -ENOMEM, "out of memory");
-    int n = wire_encode_request(data, request), r = 0;
+    int n = wire_encode_request(data, request), fd = memory ? memory->fd : -1, r = 0;
     if (n < 0)
         r = error_set(err, -EINVAL, "%s: the address is too long", capture->shown);
-    else if ((r = wire_send(capture->process.socket, data, (size_t)n, memory ? memory->fd : -1)) < 0)
+    else if ((r = passing_send(capture->process.socket, data, (size_t)n, &fd, fd >= 0, MSG_DONTWAIT)) < 0)
         r = r == -EAGAIN ? broke(capture, "it does not take requests", err) : name_death(capture, err);
     if (request->type == WIRE_OPEN) {
         explicit_bzero(data, size);     /* a password */

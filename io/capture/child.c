@@ -11,6 +11,7 @@
 
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
+#include "io/capture/passing.h"
 #include "io/capture/sandbox.h"
 #include "io/capture/wire.h"
 #include "io/video/source.h"
@@ -163,7 +164,7 @@ int capture_child_main(int socket, int control_fd)
     for (bool more = true; more;) {
         struct wire_request request;
         int fd;
-        ssize_t n = wire_receive(socket, data, &fd);
+        ssize_t n = passing_receive(socket, data, WIRE_MAX_REQUEST, &fd, 1, true);
         if (n <= 0)
             break;
         if (wire_decode_request(&request, data, (size_t)n) < 0) {

@@ -14,6 +14,7 @@
 
 #include "io/base/lock.h"
 #include "io/capture/host_message.h"
+#include "io/capture/passing.h"
 
 /* How long the host may take to end its processes and itself. */
 enum { END_MS = 500 };
@@ -132,27 +133,6 @@ void capture_host_close(struct capture_host *host)
     free(host);
 }
 
-/* Sends the order with its descriptors. 0 or -errno. */
-static int send_order(int socket, const struct host_order *order, const int fds[HOST_FDS])
-{
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(HOST_FDS * sizeof(int))];
-    } control;
-    memset(&control, 0, sizeof control);
-    struct iovec part = {(void *)order, sizeof *order};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(HOST_FDS * sizeof(int));
-    memcpy(CMSG_DATA(head), fds, HOST_FDS * sizeof(int));
-    while (sendmsg(socket, &message, MSG_NOSIGNAL) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return 0;
-}
-
 int capture_host_fork(struct capture_host *host, struct capture_process *ret, const struct capture_memory *control,
                       int cpu_percent, struct error *err)
 {
@@ -170,12 +150,12 @@ int capture_host_fork(struct capture_host *host, struct capture_process *ret, co
     lock_take(&host->lock);
     int r = start_locked(host);
     if (r == 0)
-        r = send_order(host->socket, &order, fds);
+        r = passing_send(host->socket, &order, sizeof order, fds, HOST_FDS, 0);
     if (r == -EPIPE || r == -ECONNRESET) {      /* somebody has killed the host */
         end_locked(host);
         r = start_locked(host);
         if (r == 0)
-            r = send_order(host->socket, &order, fds);
+            r = passing_send(host->socket, &order, sizeof order, fds, HOST_FDS, 0);
     }
     lock_give(&host->lock);
     close(pair[1]);

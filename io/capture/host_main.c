@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "io/capture/child.h"
 #include "io/capture/host.h"
 #include "io/capture/host_message.h"
+#include "io/capture/passing.h"
 #include "io/video/source.h"
 
 /* A process may take its share of the time by the clock, plus this. */
@@ -86,25 +86,6 @@ static void end_those_that_compute_too_long(void)
 }
 
 /* ---- orders ----------------------------------------------------------------------------------------------------------- */
-
-/* true: an order with all its descriptors was read; false: the daemon has ended, or is not to be understood. */
-static bool receive(struct host_order *order, int fds[HOST_FDS])
-{
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(HOST_FDS * sizeof(int))];
-    } control;
-    struct iovec part = {order, sizeof *order};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t n;
-    while ((n = recvmsg(STDIN_FILENO, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
-        ;
-    const struct cmsghdr *head = n == (ssize_t)sizeof *order ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(HOST_FDS * sizeof(int)) || order->cpu_percent < 1)
-        return false;
-    memcpy(fds, CMSG_DATA(head), HOST_FDS * sizeof(int));
-    return true;
-}
 
 static bool has_room(void)
 {
@@ -208,8 +189,9 @@ static bool serve(int signals_fd)
         return true;
     struct host_order order;
     int fds[HOST_FDS];
-    if (!receive(&order, fds))
-        return false;
+    ssize_t size = passing_receive(STDIN_FILENO, &order, sizeof order, fds, HOST_FDS, false);
+    if (size != (ssize_t)sizeof order || order.cpu_percent < 1)
+        return false;           /* the daemon has ended, or is not to be understood */
     take_order(&order, fds);
     return true;
 }

@@ -101,49 +101,6 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
     return 0;
 }
 
-/* Room for one descriptor. */
-union passed {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-int wire_send(int socket, const uint8_t *data, size_t size, int fd)
-{
-    union passed passed;
-    struct iovec part = {(void *)data, size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    memset(&passed, 0, sizeof passed);
-    if (fd >= 0) {
-        message.msg_control = &passed;
-        message.msg_controllen = sizeof passed;
-        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(head), &fd, sizeof fd);
-    }
-    while (sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return 0;
-}
-
-ssize_t wire_receive(int socket, uint8_t *data, int *fd)
-{
-    union passed passed;
-    struct iovec part = {data, WIRE_MAX_REQUEST};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &passed, .msg_controllen = sizeof passed};
-    ssize_t n;
-    *fd = -1;
-    while ((n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0)
-        if (errno != EINTR)
-            return -errno;
-    const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof *fd))
-        memcpy(fd, CMSG_DATA(head), sizeof *fd);
-    return n;
-}
-
 /* ---- replies ---------------------------------------------------------------------------------------------------------- */
 
 /* A reply without its text, which follows without an end. */

@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "core/error.h"
 #include "io/video/source.h"
@@ -60,12 +59,6 @@ struct wire_reply {
     struct source_stats stats;  /* of WIRE_RESULT; its codec is printable */
     char text[WIRE_MAX_TEXT];   /* the error's, or the line; printable */
 };
-
-/* Sends a request's bytes, with a descriptor unless fd is -1; never waits. 0 or -errno. */
-int wire_send(int socket, const uint8_t *data, size_t size, int fd);
-/* Receives a request's bytes into data [WIRE_MAX_REQUEST], and its descriptor; *fd is -1 where none came. The number of bytes; 0:
- * nobody sends any more; -errno. */
-ssize_t wire_receive(int socket, uint8_t *data, int *fd);
 
 /* Writes the request into data [WIRE_MAX_REQUEST]. The number of bytes; -E2BIG: its texts are too long. */
 int wire_encode_request(uint8_t *data, const struct wire_request *request);

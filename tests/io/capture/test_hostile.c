@@ -14,6 +14,7 @@
 #include "core/rng.h"
 #include "io/base/clock.h"
 #include "io/capture/capture.h"
+#include "io/capture/passing.h"
 #include "io/capture/wire.h"
 #include "tests/suite.h"
 
@@ -295,7 +296,7 @@ static void request(const struct capture_process *process, const struct wire_req
     static uint8_t data[WIRE_MAX_REQUEST];
     int n = wire_encode_request(data, what);
     ck_assert_int_gt(n, 0);
-    ck_assert_int_eq(wire_send(process->socket, data, (size_t)n, fd), 0);
+    ck_assert_int_eq(passing_send(process->socket, data, (size_t)n, &fd, fd >= 0, 0), 0);
 }
 
 /* One that computes is killed once it has taken ten seconds more than its share: here, a hundredth of a core. */
