@@ -27,11 +27,12 @@ void decode_close(struct decode *decode);       /* takes NULL */
 void decode_warm_up(void);
 
 /* Opens the decoder of the stream's codec, in place of one that is open; stream is borrowed for the call. 0; -EINVAL
- * (FFmpeg has no decoder for it, or it is refused: io/video/input/allowed.h), -ENOMEM …, with the cause in err: the one that is open stays. */
+ * (FFmpeg has no decoder for it, or it is refused: io/video/input/allowed.h), -ENOMEM …, with the cause in err: the one that is
+ * open stays. */
 int decode_start(struct decode *decode, const struct demux_stream *stream, struct error *err);
 
-/* Takes over the packet's contents, which leaves it blank. arrival_us: when it came, on any clock. discard is what the decoder may leave out: with AVDISCARD_ALL the
- * packet is not decoded. To be called after DECODE_PACKET only, with an open decoder. */
+/* Takes over the packet's contents, which leaves it blank. arrival_us: when it came, on any clock. discard is what the decoder
+ * may leave out: with AVDISCARD_ALL the packet is not decoded. To be called after DECODE_PACKET only, with an open decoder. */
 void decode_packet(struct decode *decode, AVPacket *packet, int64_t arrival_us, enum AVDiscard discard);
 /* A packet was lost before it came here. */
 void decode_lose(struct decode *decode);

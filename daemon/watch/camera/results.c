@@ -320,7 +320,8 @@ void results_commit(struct results *results, const struct scheduler_result *resu
 {
     struct score_record score = {.window = result->window, .frame = result->frame, .time_us = result->time_us,
                                .pts_us = result->pts_us, .is_static = result->is_static, .is_slow = result->is_slow,
-                               .reference = result->reference, .score = result->score, .p_value = NAN, .voices = result->voices, .boxes = result->boxes};
+                               .reference = result->reference, .score = result->score, .p_value = NAN,
+                               .voices = result->voices, .boxes = result->boxes};
     lock_take(&results->lock);
     if (results->ended) {
         lock_give(&results->lock);

@@ -48,8 +48,8 @@ struct reader {
     void *arg;
 };
 
-/* Opens a source and reads it until its end, until a function of reader ends it, or with -EINTR once options->stop is set. 0 or -errno with the cause in err; stats is written once the
- * source is open. */
+/* Opens a source and reads it until its end, until a function of reader ends it, or with -EINTR once options->stop is set. 0 or
+ * -errno with the cause in err; stats is written once the source is open. */
 static int read_source(const char *url, const struct source_options *options, const struct reader *reader,
                        struct source_stats *stats, struct error *err)
 {
