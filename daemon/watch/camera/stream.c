@@ -43,7 +43,7 @@ struct camera_stream {
     bool frozen;
     bool slow;
     int64_t rate_us;            /* pts up to which the stream's rate was as `slow` says */
-    bool is_short;              /* a file that is looped has fewer frames than a window, and that was told */
+    int short_file;             /* frames of a file that is looped, if they are fewer than a window has; else 0 */
     struct breaks breaks;
     int width, height;          /* of the last picture, as a viewer shows it; 0: none yet */
     int64_t anchor_us;          /* CLOCK_MONOTONIC at pts 0 while a file plays; 0: not begun */
@@ -57,7 +57,7 @@ struct camera_stream {
     struct still_watch *watch;          /* NULL: no memory */
     int foreign_ticks;          /* in a row at which the scene was not as `foreign` says */
     bool foreign;               /* the scene is not the one that the model learned */
-    char aspect[160];           /* what is wrong with the pictures' aspect; "": nothing */
+    bool wrong_aspect;          /* of the last picture */
     bool still_gap;             /* the sequence broke since the last picture that watch took */
 
     atomic_bool stop;           /* set with wait_lock held */
@@ -213,12 +213,31 @@ static void count_repeat(struct camera_stream *stream, struct frame_ring_frame *
         set_frozen(stream, frozen, frame->pts_us - (frozen ? frame->same_since_us : before_us));
 }
 
-/* Shows what is wrong with the pictures while they flow. */
-static void show_warning(struct camera_stream *stream)
+static const char foreign_picture[] =
+    "the picture is not the one that the model learned: it is another camera's, or this one was turned";
+
+/* Writes what is wrong with the pictures while they flow: one thing, the worst; "": nothing. */
+static void find_warning(const struct camera_stream *stream, char out[160])
 {
-    camera_status_warn(stream->options.status, *stream->aspect ? stream->aspect
-                       : stream->foreign ? "the picture is not the one that the model learned: it is another camera's, or this one "
-                                           "was turned" : "");
+    out[0] = '\0';
+    if (stream->short_file > 0)
+        snprintf(out, 160, "the file has %d frames, but a window needs %d: none is scored", stream->short_file, stream->length);
+    else if (stream->wrong_aspect)
+        snprintf(out, 160, "pictures of %dx%d have another aspect than the %dx%d that the model learned", stream->width,
+                 stream->height, camera_windows_arch(stream->options.windows)->width,
+                 camera_windows_arch(stream->options.windows)->height);
+    else if (stream->foreign)
+        snprintf(out, 160, "%s", foreign_picture);
+}
+
+/* Shows the warning, and logs it as event unless that is NULL. */
+static void show_warning(struct camera_stream *stream, const char *event)
+{
+    char warning[160];
+    find_warning(stream, warning);
+    camera_status_warn(stream->options.status, warning);
+    if (event)
+        log_event(LOG_WARNING, event, "camera", stream->options.config->name, "reason", warning, NULL);
 }
 
 /* Notes whether the scene is the one that the model learned, once several ticks say the same. */
@@ -233,11 +252,10 @@ static void watch_scene(struct camera_stream *stream, float share)
         return;
     stream->foreign = foreign;
     stream->foreign_ticks = 0;
-    show_warning(stream);
+    show_warning(stream, NULL);
     log_event(foreign ? LOG_WARNING : LOG_NOTICE, "camera_scene", "camera", stream->options.config->name, "percent",
               log_real(&percent, round(100 * (double)share)), "reason",
-              foreign ? "so much of the picture looks like nothing in the footage that the model learned: it is another camera's, or "
-                        "this one was turned" : "the picture is again the one that the model learned", NULL);
+              foreign ? foreign_picture : "the picture is again the one that the model learned", NULL);
 }
 
 /* Shows the picture to the clock of what stands still. */
@@ -298,19 +316,11 @@ void camera_stream_end(struct camera_stream *stream, uint64_t pictures)
 /* Warns if the file has too few frames for a window. */
 static void check_length(struct camera_stream *stream, uint64_t pictures)
 {
-    bool is_short = pictures < (uint64_t)stream->length;
-    char warning[80] = "";
-    if (is_short == stream->is_short)
+    int short_file = pictures < (uint64_t)stream->length ? (int)pictures : 0;
+    if (short_file == stream->short_file)
         return;
-    stream->is_short = is_short;
-    if (is_short)
-        snprintf(warning, sizeof warning, "the file has %d frames, but a window needs %d: none is scored", (int)pictures,
-                 stream->length);
-    else
-        stream->width = 0;      /* another file: a warning of its aspect may be due */
-    camera_status_warn(stream->options.status, warning);
-    if (is_short)
-        log_event(LOG_WARNING, "camera_short", "camera", stream->options.config->name, "reason", warning, NULL);
+    stream->short_file = short_file;
+    show_warning(stream, short_file > 0 ? "camera_short" : NULL);
 }
 
 void camera_stream_begin_again(struct camera_stream *stream, uint64_t pictures)
@@ -343,18 +353,12 @@ static void tell_time(struct camera_stream *stream, enum view_time time)
 /* Warns if the pictures have another aspect than the network, whenever their size changes. */
 static void check_aspect(struct camera_stream *stream, int width, int height)
 {
-    const struct arch *arch = camera_windows_arch(stream->options.windows);
     if (width == stream->width && height == stream->height)
         return;
     stream->width = width;
     stream->height = height;
-    stream->aspect[0] = '\0';
-    if (width > 0 && !arch_fits_aspect(arch, width, height))
-        snprintf(stream->aspect, sizeof stream->aspect, "pictures of %dx%d have another aspect than the %dx%d that the model learned", width,
-                 height, arch->width, arch->height);
-    show_warning(stream);
-    if (*stream->aspect)
-        log_event(LOG_WARNING, "camera_aspect", "camera", stream->options.config->name, "reason", stream->aspect, NULL);
+    stream->wrong_aspect = !arch_fits_aspect(camera_windows_arch(stream->options.windows), width, height);
+    show_warning(stream, stream->wrong_aspect ? "camera_aspect" : NULL);
 }
 
 static void show_stream(struct camera_stream *stream, const struct capture *capture)
