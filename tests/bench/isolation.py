@@ -2,7 +2,7 @@
 """Measures what a process for each camera costs: pairs of runs of the daemon in turn, one with `isolation: thread`, one with
 `isolation: process`, over the same looped footage.
 
-    tests/bench/isolation.py --model MODEL [--cameras 8] [--pairs 5] [--seconds 20] [--footage FILE] [--live] [--start 64]
+    tests/bench/isolation.py --model MODEL [--cameras 8] [--pairs 15] [--seconds 20] [--footage FILE] [--live] [--start 64]
 
 For each pair it takes the processor time of all processes, the memory that is not shared or shared once (Pss), and the mean
 latency of a window. With --live an RTSP server sends the footage, and latency counts from the arrival of a picture's data, as in
@@ -99,7 +99,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--cameras", type=int, default=8)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--footage", default=FOOTAGE)
     parser.add_argument("--live", action="store_true")
