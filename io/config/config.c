@@ -472,6 +472,7 @@ void config_unref(struct config *config)
         free(config->cameras[i].tls_ca_file);
         free(config->cameras[i].tls_host);
         free(config->cameras[i].model);
+        free(config->cameras[i].time_zone);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {
         free(config->webhooks[i].name);
@@ -483,6 +484,7 @@ void config_unref(struct config *config)
     free(config->webhooks);
     free(config->path);
     free(config->state_dir);
+    free(config->time_zone);
     free(config->listen_address);
     for (size_t i = 0; i < config->n_host_names; i++)
         free(config->host_names[i]);

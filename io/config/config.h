@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/alerting/schedule.h"
 #include "core/error.h"
 #include "core/event.h"
 #include "core/precision.h"
@@ -49,6 +50,8 @@ struct config_camera {
     bool loop;
     double stall_timeout_s;
     int backlog;                    /* frames that may wait for a worker */
+    struct schedule armed;          /* when alerts are sent */
+    char *time_zone;                /* of these times; NULL: that of struct config */
     struct config_alert alert;
     int line, column;               /* place of the camera's name in the file */
     /* Places of values, for faults that only the loaded model shows. 0: the key is absent. */
@@ -81,6 +84,7 @@ struct config {
     atomic_uint references;         /* only config_ref() and config_unref() use it */
     char *path;                     /* of the file, as given to the load */
     char *state_dir;
+    char *time_zone;                /* of the cameras' schedules; NULL: the machine's */
     char *listen_address;           /* numeric: "127.0.0.1", "::1" */
     int listen_port;                /* 0: any free port */
     char **host_names;              /* [n_host_names]: names in Host that are taken beside addresses */
@@ -115,9 +119,9 @@ int config_load_memory(struct config **ret, const void *data, size_t size, const
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* Returns true if all keys of two cameras have the same values, so a camera that runs with a can go on with b. Places in
- * the file are not compared, and neither are the contents of files: the model at the same path may have been written
- * again. */
+/* Returns true if all keys of two cameras have the same values, so a camera that runs with a can go on with b. Its times
+ * (armed, time_zone) are not compared, because they are not the running camera's to know (daemon/watch/arming.h). Places in the
+ * file are not compared, and neither are the contents of files: the model at the same path may have been written again. */
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b);
 /* Returns true if all keys of two webhooks have the same values, secrets included. */
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b);

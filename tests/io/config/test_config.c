@@ -7,6 +7,32 @@
 
 #include "tests/io/config/config_fixture.h"
 
+/* Returns true if the camera of that name has n spans, the first on those days from and to those minutes. */
+static bool is_armed(const struct config *config, int camera, int n, int days, int from_min, int to_min)
+{
+    const struct schedule *armed = &config->cameras[camera].armed;
+    const struct schedule_span *span = &armed->spans[0];
+    return armed->n == n && (n == 0 || (span->days == days && span->from_min == from_min && span->to_min == to_min));
+}
+
+START_TEST(test_times)
+{
+    struct config *config = good("time_zone: Europe/Berlin\n"
+                                 "cameras:\n"
+                                 "  a: {source: rtsp://h/x, model: tests/clips.c}\n"
+                                 "  b: {source: rtsp://h/x, model: tests/clips.c, armed: never, time_zone: Asia/Tokyo}\n"
+                                 "  c: {source: rtsp://h/x, model: tests/clips.c, armed: mon-fri 18:00-07:00}\n"
+                                 "  d: {source: rtsp://h/x, model: tests/clips.c, armed: [\"sat,sun\", 22:00-06:00]}\n", "x.yml");
+    ck_assert_str_eq(config->time_zone, "Europe/Berlin");
+    ck_assert_ptr_null(config->cameras[0].time_zone);
+    ck_assert_str_eq(config->cameras[1].time_zone, "Asia/Tokyo");
+    ck_assert(is_armed(config, 0, 1, 127, 0, 1440) && is_armed(config, 1, 0, 0, 0, 0) && is_armed(config, 2, 1, 31, 1080, 1860) &&
+              is_armed(config, 3, 2, 96, 0, 1440));
+    ck_assert_int_eq(config->cameras[3].armed.spans[1].from_min, 1320);
+    config_unref(config);
+}
+END_TEST
+
 START_TEST(test_defaults)
 {
     struct config *config = good(camera(""), "tests/x.yml");
@@ -22,6 +48,7 @@ START_TEST(test_defaults)
     ck_assert_int_eq(config->max_decoder_mib, 512);
     ck_assert_uint_eq(config->n_cameras, 1);
     ck_assert_uint_eq(config->n_webhooks, 0);
+    ck_assert_ptr_null(config->time_zone);
     ck_assert_str_eq(c->name, "gate");
     ck_assert_str_eq(c->source, "rtsp://h/x");
     ck_assert_str_eq(c->model, "tests/clips.c");
@@ -321,6 +348,7 @@ int main(void)
 {
     TCase *test = tcase_create("config");
     tcase_add_test(test, test_defaults);
+    tcase_add_test(test, test_times);
     tcase_add_test(test, test_every_key);
     tcase_add_test(test, test_passwords_in_the_file);
     tcase_add_test(test, test_signing_in);

@@ -66,6 +66,9 @@ static const struct change camera_changes[] = {
     {"alert.lasting_h", "6", "7"},
 };
 
+/* Not compared: a camera runs on while these change. */
+static const char *const not_compared[] = {"armed", "time_zone"};
+
 static const struct change webhook_changes[] = {
     {"name", "alarm", "log"},
     {"url", "http://h/x", "http://h/y"},
@@ -98,6 +101,14 @@ static struct config *with_camera_key(const char *key, const char *value)
     return load(text);
 }
 
+static bool is_compared(const char *key)
+{
+    for (size_t i = 0; i < COUNT(not_compared); i++)
+        if (strcmp(key, not_compared[i]) == 0)
+            return false;
+    return true;
+}
+
 static bool cameras_equal(struct config *a, struct config *b)
 {
     bool equal = config_camera_equal(&a->cameras[0], &b->cameras[0]);
@@ -112,7 +123,7 @@ START_TEST(test_each_key_of_a_camera_counts)
     struct config_key key;
     size_t seen = 0;
     for (int i = 0; config_key(i, &key); i++) {
-        if (strncmp(key.path, "cameras.NAME.", 13) != 0)
+        if (strncmp(key.path, "cameras.NAME.", 13) != 0 || !is_compared(key.path + 13))
             continue;
         const char *name = key.path + 13;
         size_t c = 0;
@@ -127,6 +138,8 @@ START_TEST(test_each_key_of_a_camera_counts)
         ck_assert_msg(!cameras_equal(with_camera_key(name, change->one), with_camera_key(name, change->other)), "%s", name);
     }
     ck_assert_uint_eq(seen, COUNT(camera_changes));
+    ck_assert(cameras_equal(with_camera_key("armed", "always"), with_camera_key("armed", "never")));
+    ck_assert(cameras_equal(with_camera_key("time_zone", "UTC"), with_camera_key("time_zone", "Europe/Berlin")));
 }
 END_TEST
 
