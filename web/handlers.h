@@ -6,6 +6,7 @@
 #include "web/routes.h"
 
 web_handler web_handle_cameras, web_handle_camera, web_handle_scores;   /* cameras.c */
+web_handler web_handle_arm, web_handle_disarm, web_handle_snooze;       /* arming.c */
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
@@ -14,6 +15,8 @@ web_begin web_begin_reload;                                             /* reloa
 /* ---- what handlers share -------------------------------------------------------------------------------------------- */
 
 extern const char *const web_camera_states[];       /* [enum view_camera_state]: "starting" …; cameras.c */
+
+json_t *web_arming_json(const struct view_camera *camera);      /* arming.c; NULL: out of memory */
 
 /* These three are in logs.c. A cursor of this run as JSON text; NULL: out of memory. */
 json_t *web_cursor_json(const struct view *view, uint32_t log, uint64_t entry);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "io/base/printable.h"
+
 struct text {
     const char *at;
     size_t size;
@@ -118,12 +120,29 @@ static const struct parameter {
 } parameters[] = {
     {"since", WEB_SINCE, "a cursor, the value of next or oldest in an earlier answer, or latest"},
     {"limit", WEB_LIMIT, "a whole number from 1 to 1000"},
+    {"minutes", WEB_MINUTES, "a whole number from 1 to 527040"},
+    {"by", WEB_BY, "a name of at most 64 printable characters"},
     {"camera", WEB_CAMERA, "a camera's name, 1 to 64 of a-z, 0-9, _ and -"},
 };
 
+static int parse_who(const char *text, char ret[RECORD_NAME_SIZE])
+{
+    bool control;
+    size_t n = 0;
+    for (size_t length; text[n]; n += length) {
+        length = printable_next(text + n, &control);
+        if (control)
+            return -EINVAL;
+    }
+    if (n < 1 || n >= RECORD_NAME_SIZE)
+        return -EINVAL;
+    memcpy(ret, text, n + 1);
+    return 0;
+}
+
 static int set_parameter(unsigned bit, const char *value, struct web_request *request)
 {
-    uint64_t limit;
+    uint64_t limit, minutes;
     switch (bit) {
     case WEB_SINCE:
         request->latest = strcmp(value, "latest") == 0;
@@ -136,6 +155,13 @@ static int set_parameter(unsigned bit, const char *value, struct web_request *re
             return -EINVAL;
         request->limit = limit;
         return 0;
+    case WEB_MINUTES:
+        if (web_parse_number(value, WEB_MINUTES_MAX, &minutes) < 0)
+            return -EINVAL;
+        request->minutes = (int)minutes;
+        return 0;
+    case WEB_BY:
+        return parse_who(value, request->by);
     default:
         return web_parse_name(value, request->camera);
     }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/alerting/arming.h"
 #include "core/precision.h"
 #include "core/record.h"
 
@@ -67,6 +68,9 @@ struct view_camera {
     double drift;                       /* distance of core/score/drift.h, 0 to 1; NAN: not measured (yet) */
     struct voices drift_by_voice;       /* the same distance of each voice by itself; VOICE_STILL is not measured */
     bool alert_open;
+    enum arming arming;                 /* whether its alerts are sent */
+    int64_t arming_until_us;            /* UTC, when that ends by itself; INT64_MAX: it does not */
+    struct arming_order order;          /* of a camera that is disarmed or snoozed; else zeroes */
     bool slow;                          /* the stream gives less than nine tenths of the frames a second that are to be analysed */
     bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
@@ -125,6 +129,9 @@ struct view {
     /* Copies entries of alerts in the same way, in the order in which alerts opened and closed, and returns how many. An entry
      * changes while its alert is open, and is superseded once the alert has closed. */
     size_t (*alerts)(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range);
+    /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
+     * armed. by: who, "" where not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
+    int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);
     /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
      * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.
      * The result may be shared by several requests. -EBUSY: too many wait, or the daemon ends; done is not called. */

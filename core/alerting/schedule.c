@@ -4,7 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DAY_MIN = 1440, ALL_DAYS = 127 };
+/* Two weeks and a change of the clock show every state that a schedule has, also one that a change leaves out of one week. */
+enum { DAY_MIN = 1440, ALL_DAYS = 127, HORIZON_DAYS = 16 };
 static const int64_t DAY_S = 86400;
 
 /* ---- text ------------------------------------------------------------------------------------------------------------- */
@@ -177,13 +178,13 @@ bool schedule_holds(const struct schedule *schedule, const struct schedule_place
     return false;
 }
 
-/* The first beginning or end of a span after a moment, within nine days; INT64_MAX: there is none. */
+/* The first beginning or end of a span after a moment, within HORIZON_DAYS; INT64_MAX: there is none. */
 static int64_t next_border(const struct schedule *schedule, const struct schedule_place *place, int64_t utc_s)
 {
     int64_t today = floor_days(utc_s + offset_at(place, utc_s)), found = INT64_MAX;
     for (int i = 0; i < schedule->n; i++) {
         const struct schedule_span *span = &schedule->spans[i];
-        for (int64_t day = today - 3; day <= today + 9; day++) {
+        for (int64_t day = today - 3; day <= today + HORIZON_DAYS; day++) {
             if (!begins_on(span, day))
                 continue;
             int64_t borders[] = {beginning(place, span, day), ending(place, span, day)};
@@ -198,8 +199,7 @@ static int64_t next_border(const struct schedule *schedule, const struct schedul
 int64_t schedule_next(const struct schedule *schedule, const struct schedule_place *place, int64_t utc_s)
 {
     bool holds = schedule_holds(schedule, place, utc_s);
-    /* A week and a change of the clock bring every state that a schedule has. */
-    for (int64_t at = next_border(schedule, place, utc_s); at != INT64_MAX && at - utc_s < 9 * DAY_S;
+    for (int64_t at = next_border(schedule, place, utc_s); at != INT64_MAX && at - utc_s < HORIZON_DAYS * DAY_S;
          at = next_border(schedule, place, at))
         if (schedule_holds(schedule, place, at) != holds)
             return at;

@@ -5,6 +5,7 @@
 #define MEMAED_DAEMON_WATCH_DAEMON_H
 
 #include "daemon/watch/alertlog.h"
+#include "daemon/watch/alerting/arming.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
@@ -27,6 +28,7 @@ struct daemon {
     struct heartbeats heartbeats;
     struct alertlog *alerts;
     struct events *events;
+    struct arming_desk *arming;
     struct fleet *fleet;
     struct view view;
     struct web_server *web;

@@ -52,9 +52,9 @@ void events_close(struct events *events)
 
 static int priority_of(enum event_type type)
 {
-    bool ends = type == EVENT_CAMERA_RESTORED || type == EVENT_CAMERA_UNFROZEN || type == EVENT_CAMERA_SLOW_ENDED ||
-                type == EVENT_DRIFT_ENDED;
-    return ends ? LOG_NOTICE : LOG_WARNING;
+    bool is_well = type == EVENT_CAMERA_RESTORED || type == EVENT_CAMERA_UNFROZEN || type == EVENT_CAMERA_SLOW_ENDED ||
+                   type == EVENT_CAMERA_ARMED || type == EVENT_CAMERA_DISARMED || type == EVENT_DRIFT_ENDED;
+    return is_well ? LOG_NOTICE : LOG_WARNING;
 }
 
 /* The log's names have a "_" where those of events have a ".". */

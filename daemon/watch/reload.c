@@ -82,8 +82,15 @@ static int apply(struct daemon *daemon, struct config *config, struct faults *fa
                                                     : "the configuration is faulty");
     struct webhooks_change *webhooks = NULL;
     r = daemon_prepare_webhooks(daemon, &webhooks, config, err);
+    struct arming_change *arming = NULL;
+    if (r == 0)
+        r = arming_prepare(&arming, config, err);
     if (r == 0)
         r = fleet_apply(daemon->fleet, config, &models, changes, err);
+    if (r == 0)
+        arming_adopt(daemon->arming, arming);
+    else
+        arming_forget(arming);
     if (r == 0 && webhooks)
         webhooks_adopt(daemon->webhooks, webhooks);
     else

@@ -108,6 +108,17 @@ static int open_fleet(struct daemon *daemon, const struct fleet_models *models, 
     return r;
 }
 
+static int open_arming(struct daemon *daemon, struct error *err)
+{
+    int r = arming_open(&daemon->arming, &(struct arming_options){.events = daemon->events});
+    struct arming_change *change;
+    if (r < 0)
+        return error_set(err, r, "out of memory");
+    if ((r = arming_prepare(&change, daemon->config, err)) == 0)
+        arming_adopt(daemon->arming, change);
+    return r;
+}
+
 /* The exit status after a failure to load configuration or models. Under systemd it is EX_CONFIG where there is a fault: the
  * unit does not start memaed again then, because somebody has to mend the fault first. */
 static int status_of_load(int r)
@@ -129,6 +140,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     }
     if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERT_ENTRIES_KEPT)) < 0)
         error_set(err, r, "out of memory");
+    if (r == 0)
+        r = open_arming(daemon, err);
     struct webhooks_change *webhooks = NULL;
     if (r == 0)
         r = daemon_prepare_webhooks(daemon, &webhooks, config, err);
@@ -170,6 +183,7 @@ static bool close_all(struct daemon *daemon)
     fleet_close(daemon->fleet);
     isolation_close();
     alertlog_close(daemon->alerts);
+    arming_close(daemon->arming);
     events_free(daemon->events);
     heartbeats_destroy(&daemon->heartbeats);
     lock_destroy(&daemon->lock);

@@ -155,6 +155,7 @@ int supervise(struct daemon *daemon, int signals_fd)
             break;
         if (fds[1].revents && read(timer_fd, &count, sizeof count) == sizeof count) {
             feed_watchdog(daemon);
+            arming_tick(daemon->arming);
             fleet_reap(daemon->fleet);
         }
         if (fds[2].revents && read(daemon->changed_fd, &count, sizeof count) < 0 && errno != EAGAIN) {

@@ -8,14 +8,36 @@
 #include "daemon/watch/reload.h"
 #include "io/base/clock.h"
 
+static void view_arming(struct daemon *daemon, struct view_camera *camera)
+{
+    struct arming_status status = {.state = ARMING_ARMED, .until_us = INT64_MAX};
+    arming_status(daemon->arming, camera->name, utc_us(), &status);
+    camera->arming = status.state;
+    camera->arming_until_us = status.until_us;
+    camera->order = status.order;
+}
+
 static int cameras(void *context, struct view_camera **ret, size_t *n)
 {
-    return fleet_view_cameras(((struct daemon *)context)->fleet, ret, n);
+    struct daemon *daemon = context;
+    int r = fleet_view_cameras(daemon->fleet, ret, n);
+    for (size_t i = 0; r == 0 && i < *n; i++)
+        view_arming(daemon, &(*ret)[i]);
+    return r;
 }
 
 static bool camera(void *context, const char *name, struct view_camera *ret)
 {
-    return fleet_view_camera(((struct daemon *)context)->fleet, name, ret);
+    struct daemon *daemon = context;
+    bool found = fleet_view_camera(daemon->fleet, name, ret);
+    if (found)
+        view_arming(daemon, ret);
+    return found;
+}
+
+static int arm(void *context, const char *name, enum arming_action action, int minutes, const char *by)
+{
+    return arming_order(((struct daemon *)context)->arming, name, action, minutes, by);
 }
 
 static size_t rss_bytes(void)
@@ -94,5 +116,5 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     const struct config *config = daemon->started_by;
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
-                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .reload = request_reload};
+                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .arm = arm, .reload = request_reload};
 }

@@ -99,7 +99,7 @@ struct config {
     size_t n_webhooks;
 };
 
-enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_MAX_HOST_NAMES = 32, CONFIG_EXPECTED_SIZE = 240 };
+enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_MAX_HOST_NAMES = 32, CONFIG_EXPECTED_SIZE = 480 };
 
 /* Loads the file at path. Calls fault(arg, text) for every fault, in the order of their places; the text is one line
  * without its end. Opens the files that secret_file and password_file name, checks whether models and local sources exist, and
@@ -120,7 +120,7 @@ struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
 /* Returns true if all keys of two cameras have the same values, so a camera that runs with a can go on with b. Its times
- * (armed, time_zone) are not compared, because they are not the running camera's to know (daemon/watch/arming.h). Places in the
+ * (armed, time_zone) are not compared, because they are not the running camera's to know (daemon/watch/alerting/arming.h). Places in the
  * file are not compared, and neither are the contents of files: the model at the same path may have been written again. */
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b);
 /* Returns true if all keys of two webhooks have the same values, secrets included. */
@@ -136,7 +136,7 @@ struct config_key {
     bool in_words;                  /* fallback is words */
     bool required;
     const char *help;               /* sentences in one line */
-    char summary[320];              /* expected and the default, in one line */
+    char summary[560];              /* expected and the default, in one line */
 };
 
 /* Row i, in the order of etc/memaed.yml. false after the last. Constant; any thread. */

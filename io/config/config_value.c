@@ -16,7 +16,7 @@ enum { MAX_TEXT = 1 << 16 };
 /* All names of core/event.h, in its order; a test compares them. */
 #define EVENT_NAMES \
     "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, camera.slow, camera.slow_ended, " \
-    "drift.began, drift.ended or normal.changed"
+    "camera.armed, camera.disarmed, drift.began, drift.ended or normal.changed"
 
 void config_expected(const struct config_row *row, char *out, size_t size)
 {

@@ -84,7 +84,7 @@ START_TEST(cameras)
     ck_assert_uint_eq(json_array_size(list), 2);
     static const char *const keys[] = {"name", "state", "fps_in", "fps_analysed", "frames_dropped", "windows_skipped", "latency_ms",
                                        "last_score", "model", "windows_due", "windows_scored", "windows_pending", "frames",
-                                       "frames_corrupt", "reconnects", "reason", "threshold", "drift", "precision", "alert_open",
+                                       "frames_corrupt", "reconnects", "reason", "threshold", "drift", "precision", "alert_open", "arming",
                                        "windows_static", "frozen"};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
@@ -156,7 +156,7 @@ START_TEST(index_of_calls)
         ck_assert_str_eq(text(answer.json, "program"), "memaed");
         ck_assert_str_eq(text(answer.json, "version"), MEMAED_VERSION);
         json_t *calls = json_object_get(answer.json, "calls");
-        ck_assert_uint_eq(json_array_size(calls), 9);
+        ck_assert_uint_eq(json_array_size(calls), 12);
         ck_assert_str_eq(json_string_value(json_array_get(calls, 0)), "GET /api/v1/cameras");
         ck_assert_ptr_nonnull(strstr(answer.body, "\"POST /api/v1/reload\""));
         answer_free(&answer);

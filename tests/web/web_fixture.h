@@ -192,9 +192,38 @@ static inline int view_reload(void *context, view_reload_done *done, void *arg)
     return r;
 }
 
+/* The last order to arm or disarm a camera. */
+static struct {
+    char camera[RECORD_NAME_SIZE], by[RECORD_NAME_SIZE];
+    enum arming_action action;
+    int minutes;
+    int n;                          /* orders so far */
+} ordered;
+
+static inline int view_arm(void *context, const char *camera, enum arming_action action, int minutes, const char *by)
+{
+    static const enum arming states[] = {ARMING_ARMED, ARMING_DISARMED, ARMING_SNOOZED};
+    struct view_camera found;
+    if (!view_camera(context, camera, &found))
+        return -ENOENT;
+    lock();
+    snprintf(ordered.camera, sizeof ordered.camera, "%s", camera);
+    snprintf(ordered.by, sizeof ordered.by, "%s", by);
+    ordered.action = action;
+    ordered.minutes = minutes;
+    ordered.n++;
+    for (size_t i = 0; i < world.n_cameras; i++)
+        if (strcmp(world.cameras[i].name, camera) == 0) {
+            world.cameras[i].arming = states[action];
+            world.cameras[i].arming_until_us = minutes ? 1700000000000000 : INT64_MAX;
+        }
+    unlock();
+    return 0;
+}
+
 static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
-    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .reload = view_reload,
+    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .arm = view_arm, .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)

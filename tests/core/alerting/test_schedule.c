@@ -96,6 +96,14 @@ START_TEST(test_clock_set_forward)
 }
 END_TEST
 
+START_TEST(test_left_out_once)
+{
+    struct schedule schedule = of("sun 02:10-02:50");
+    ck_assert(!schedule_holds(&schedule, &place, FORWARD));
+    ck_assert_int_eq(schedule_next(&schedule, &place, MONDAY), FORWARD + 7 * DAY - HOUR + 10 * 60);
+}
+END_TEST
+
 START_TEST(test_clock_set_back)
 {
     /* 02:30 comes twice: at BACK - 30 min and at BACK + 30 min. */
@@ -147,6 +155,7 @@ int main(void)
     tcase_add_test(tests, test_wrong_text);
     tcase_add_test(tests, test_over_midnight);
     tcase_add_test(tests, test_clock_set_forward);
+    tcase_add_test(tests, test_left_out_once);
     tcase_add_test(tests, test_clock_set_back);
     tcase_add_test(tests, test_several_spans);
     tcase_add_test(tests, test_always_and_never);

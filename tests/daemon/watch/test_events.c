@@ -96,6 +96,8 @@ START_TEST(the_log_has_a_line_for_each_type)
         [EVENT_CAMERA_UNFROZEN] = "notice event=camera_unfrozen camera=gate seconds=0.5 reason=because\n",
         [EVENT_CAMERA_SLOW] = "warning event=camera_slow camera=gate fps_in=0.5 reason=because\n",
         [EVENT_CAMERA_SLOW_ENDED] = "notice event=camera_slow_ended camera=gate fps_in=0.5 reason=because\n",
+        [EVENT_CAMERA_ARMED] = "notice event=camera_armed camera=gate reason=because\n",
+        [EVENT_CAMERA_DISARMED] = "notice event=camera_disarmed camera=gate reason=because\n",
         [EVENT_DRIFT_BEGAN] = "warning event=drift_began camera=gate distance=0.5 reason=because\n",
         [EVENT_DRIFT_ENDED] = "notice event=drift_ended camera=gate distance=0.5 reason=because\n",
         [EVENT_NORMAL_CHANGED] = "warning event=normal_changed camera=gate hours=0.5 reason=because\n",

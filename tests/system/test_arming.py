@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""Whether a camera's alerts are sent: by its schedule, and by orders over REST that end by themselves, while it is watched on."""
+import datetime
+import json
+import os
+import urllib.error
+import urllib.request
+
+import harness
+
+
+def clock(minutes):
+    """Returns the UTC time in so many minutes as a schedule has it."""
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)).strftime("%H:%M")
+
+
+class Arming(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.model = harness.write_model(self.path("model.safetensors"))
+        self.clip = harness.write_clip(self.path("clip.mkv"), seconds=4, fps=10)
+        self.common = {"source": self.clip, "model": self.model, "fps": 10, "fps_force": True, "stride": 1, "loop": True}
+
+    def post(self, daemon, path):
+        """Returns the status and the parsed answer of a POST without a body."""
+        request = urllib.request.Request(daemon.base + path, data=b"", method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=30 * harness.SCALE) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as e:
+            with e:
+                return e.code, json.load(e)
+
+    def test_schedule(self):
+        cameras = {"day": {**self.common, "armed": f"{clock(-60)}-{clock(60)}"},
+                   "night": {**self.common, "armed": [f"{clock(60)}-{clock(120)}"]},
+                   "far": {**self.common, "armed": f"{clock(60 + 540)}-{clock(120 + 540)}", "time_zone": "Asia/Tokyo"}}
+        daemon = self.daemon({"time_zone": "UTC", "cameras": cameras})
+        reason = daemon.wait_event("camera_disarmed", camera="night")["reason"]
+        self.assertRegex(reason, r"outside its schedule until \d{4}-.*Z$")
+        daemon.wait_event("camera_disarmed", camera="far")
+        self.assertEqual(daemon.events("camera_disarmed", camera="day"), [])
+        states = {n: daemon.camera(n)["arming"] for n in cameras}
+        self.assertEqual({n: s["state"] for n, s in states.items()}, {"day": "armed", "night": "off_schedule", "far": "off_schedule"})
+        self.assertEqual(states["night"]["until"], states["far"]["until"])
+        self.assertIsNone(states["night"]["by"])
+        daemon.wait_camera("night", lambda c: c["windows_scored"] > 3)
+
+        cameras["night"]["armed"] = "always"                    # a reload arms it, and the camera runs on
+        before = daemon.camera("night")["frames"]
+        with open(daemon.config, "w", encoding="utf-8") as f:
+            json.dump({"state_dir": os.path.join(self.folder, "state"), "http": {"listen": "127.0.0.1:0"}, "time_zone": "UTC",
+                       "cameras": cameras}, f)
+        status, answer = self.post(daemon, "/api/v1/reload")
+        self.assertEqual((status, answer["unchanged"]), (200, 3), answer)
+        daemon.wait_event("camera_armed", camera="night")
+        self.assertEqual(daemon.camera("night")["arming"], {"state": "armed", "until": None, "since": None, "by": None})
+        self.assertGreaterEqual(daemon.camera("night")["frames"], before)
+
+    def test_orders(self):
+        daemon = self.daemon({"cameras": {"gate": self.common}})
+        status, answer = self.post(daemon, "/api/v1/cameras/gate/disarm?by=anna")
+        self.assertEqual((status, answer["arming"]["state"], answer["arming"]["until"]), (200, "disarmed", None))
+        self.assertEqual(daemon.wait_event("camera_disarmed", camera="gate")["reason"], "disarmed by anna")
+        status, answer = self.post(daemon, "/api/v1/cameras/gate/snooze?minutes=30&by=bert")
+        self.assertEqual(answer["arming"]["state"], "disarmed")         # a snooze does not arm it at its end
+        scored = daemon.camera("gate")["windows_scored"]
+        daemon.wait_camera("gate", lambda c: c["windows_scored"] > scored + 3)
+        status, answer = self.post(daemon, "/api/v1/cameras/gate/arm")
+        self.assertEqual((status, answer["arming"]["state"]), (200, "armed"))
+        daemon.wait_event("camera_armed", camera="gate")
+
+        status, answer = self.post(daemon, "/api/v1/cameras/gate/snooze?minutes=1&by=bert")
+        self.assertEqual((answer["arming"]["state"], answer["arming"]["by"]), ("snoozed", "bert"))
+        self.assertLess(answer["arming"]["since"], answer["arming"]["until"])
+        daemon.wait_camera("gate", lambda c: c["arming"]["state"] == "armed", 70)
+        harness.wait_for("the event", lambda: len(daemon.events("camera_armed", camera="gate")) == 2, 10)
+
+    def test_orders_that_are_refused(self):
+        daemon = self.daemon({"cameras": {"gate": self.common}})
+        for path, status in (("gate/snooze", 400), ("gate/snooze?minutes=0", 400), ("nobody/disarm", 404), ("gate/disarm?by=%0a", 400)):
+            self.assertEqual(self.post(daemon, f"/api/v1/cameras/{path}")[0], status, path)
+        self.assertEqual(daemon.camera("gate")["arming"]["state"], "armed")
+
+
+if __name__ == "__main__":
+    harness.main()
