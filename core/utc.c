@@ -47,3 +47,55 @@ void utc_format(char out[UTC_SIZE], int64_t us)
     memcpy(out, text, UTC_SIZE - 1);
     out[UTC_SIZE - 1] = '\0';
 }
+
+static int64_t days_of(int year, int month, int day)
+{
+    int64_t y = year - (month <= 2);
+    int64_t era = divide_down(y, 400);
+    int64_t of_era = y - era * 400;
+    int m = month > 2 ? month - 3 : month + 9;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+/* Reads n digits, and c behind them (0: any), at *at. -1: they are not there. */
+static int digits(const char **at, int n, char c)
+{
+    int x = 0;
+    for (; n > 0; n--, ++*at) {
+        if (**at < '0' || **at > '9')
+            return -1;
+        x = 10 * x + **at - '0';
+    }
+    if (c && *(*at)++ != c)
+        return -1;
+    return x;
+}
+
+int utc_parse(const char *text, int64_t *ret)
+{
+    const struct { int n; char end; int least, most; } parts[] = {
+        {4, '-', 0, 9999}, {2, '-', 1, 12}, {2, 'T', 1, 31}, {2, ':', 0, 23}, {2, ':', 0, 59}, {2, 0, 0, 60},
+    };
+    int value[6], year, month, day;
+    for (int i = 0; i < 6; i++) {
+        value[i] = digits(&text, parts[i].n, parts[i].end);
+        if (value[i] < parts[i].least || value[i] > parts[i].most)
+            return -1;
+    }
+    int64_t us = 0, unit = 1000000;
+    if (*text == '.') {
+        const char *first = ++text;
+        for (; *text >= '0' && *text <= '9'; text++)
+            us += (*text - '0') * (unit /= 10);
+        if (text == first)
+            return -1;
+    }
+    if (strcmp(text, "Z") != 0)
+        return -1;
+    int64_t days = days_of(value[0], value[1], value[2]);
+    date_of(days, &year, &month, &day);
+    if (day != value[2])                /* 30 February is a day of March */
+        return -1;
+    *ret = ((days * 24 + value[3]) * 60 + value[4]) * 60 * 1000000 + (int64_t)value[5] * 1000000 + us;
+    return 0;
+}
