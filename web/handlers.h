@@ -8,6 +8,7 @@
 web_handler web_handle_cameras, web_handle_camera, web_handle_scores;   /* cameras.c */
 web_handler web_handle_arm, web_handle_disarm, web_handle_snooze;       /* arming.c */
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
+web_handler web_handle_history;                                         /* history.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
 web_begin web_begin_reload;                                             /* reload.c */
@@ -18,12 +19,13 @@ extern const char *const web_camera_states[];       /* [enum view_camera_state]:
 
 json_t *web_arming_json(const struct view_camera *camera);      /* arming.c; NULL: out of memory */
 
-/* These three are in logs.c. A cursor of this run as JSON text; NULL: out of memory. */
-json_t *web_cursor_json(const struct view *view, uint32_t log, uint64_t entry);
-/* Returns true if reading can go on at the cursor: it is of this run and this log, and lies in the range or at its end. */
-bool web_cursor_holds(const struct view *view, const struct web_cursor *cursor, uint32_t log,
-                      const struct record_range *range);
+/* These four are in logs.c. A cursor as JSON text; NULL: out of memory. store: view.store, or of alerts that of the database. */
+json_t *web_cursor_json(uint64_t store, uint32_t log, uint64_t entry);
+/* Returns true if reading can go on at the cursor: it is of this store and this log, and lies in the range or at its end. */
+bool web_cursor_holds(uint64_t store, const struct web_cursor *cursor, uint32_t log, const struct record_range *range);
 /* The 410 for a cursor that does not hold. */
-void web_answer_gone(const struct view *view, uint32_t log, uint64_t oldest, struct web_answer *ret);
+void web_answer_gone(uint64_t store, uint32_t log, uint64_t oldest, struct web_answer *ret);
+/* The 503 where the database cannot be read. */
+void web_answer_unread(struct web_answer *ret);
 
 #endif

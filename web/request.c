@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/utc.h"
 #include "io/base/printable.h"
 
 struct text {
@@ -123,6 +124,9 @@ static const struct parameter {
     {"minutes", WEB_MINUTES, "a whole number from 1 to 527040"},
     {"by", WEB_BY, "a name of at most 64 printable characters"},
     {"camera", WEB_CAMERA, "a camera's name, 1 to 64 of a-z, 0-9, _ and -"},
+    {"from", WEB_FROM, "a time of RFC 3339 in UTC, such as 2026-11-28T02:13:25.702Z"},
+    {"to", WEB_TO, "a time of RFC 3339 in UTC, such as 2026-11-28T02:13:25.702Z"},
+    {"step", WEB_STEP, "raw or minute"},
 };
 
 static int parse_who(const char *text, char ret[RECORD_NAME_SIZE])
@@ -155,6 +159,15 @@ static int set_parameter(unsigned bit, const char *value, struct web_request *re
             return -EINVAL;
         request->limit = limit;
         return 0;
+    case WEB_FROM:
+        request->has_from = true;
+        return utc_parse(value, &request->from_us);
+    case WEB_TO:
+        request->has_to = true;
+        return utc_parse(value, &request->to_us);
+    case WEB_STEP:
+        request->by_minute = strcmp(value, "minute") == 0;
+        return request->by_minute || strcmp(value, "raw") == 0 ? 0 : -EINVAL;
     case WEB_MINUTES:
         if (web_parse_number(value, WEB_MINUTES_MAX, &minutes) < 0)
             return -EINVAL;

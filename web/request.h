@@ -21,7 +21,7 @@ struct web_path {
 };
 
 /* Parameters of a query, as bits. */
-enum { WEB_SINCE = 1, WEB_LIMIT = 2, WEB_CAMERA = 4, WEB_MINUTES = 8, WEB_BY = 16 };
+enum { WEB_SINCE = 1, WEB_LIMIT = 2, WEB_CAMERA = 4, WEB_MINUTES = 8, WEB_BY = 16, WEB_FROM = 32, WEB_TO = 64, WEB_STEP = 128 };
 enum { WEB_MINUTES_MAX = 527040 };      /* a year */
 
 /* Values of the path and of the query. Which of them a request can have depends on its route (web/routes.h). */
@@ -34,6 +34,9 @@ struct web_request {
     size_t limit;                   /* WEB_LIMIT_DEFAULT where none is given */
     int minutes;                    /* 0: not given */
     char by[RECORD_NAME_SIZE];      /* who asks; "": not given */
+    bool has_from, has_to;
+    int64_t from_us, to_us;         /* UTC */
+    bool by_minute;                 /* step=minute */
 };
 
 /* 0; -EINVAL with the cause in err where the percent-encoding is broken or decodes to a byte 0; -ENOENT where the path does

@@ -349,6 +349,17 @@ static void warn_of_exposure(const struct config *config, const struct check_rep
     warn_of_unverified(config, report);
 }
 
+/* Warns of what grows for ever. */
+static void warn_of_unbounded(const struct config *config, const struct check_report *report)
+{
+    if (config->alerts_keep_days == 0)
+        warn(report, config, "%d:%d: alerts.keep_days: warning: alerts and events are kept for ever, and the database grows",
+             config->alerts_keep_days_line, config->alerts_keep_days_column);
+    if (config->scores_minutes_days == 0)
+        warn(report, config, "%d:%d: scores.minutes_days: warning: the scores of minutes are kept for ever, and the database grows",
+             config->scores_minutes_days_line, config->scores_minutes_days_column);
+}
+
 /* Checks that this process may open as many files as the configuration needs. 0; -EINVAL after a fault. */
 static int find_descriptors(const struct config *config, const struct check_report *report)
 {
@@ -399,8 +410,10 @@ int check_models(struct check_models *ret, const struct config *config, const st
         r = -ENOMEM;
         goto end;
     }
-    if (report->warning)
+    if (report->warning) {
         warn_of_exposure(config, report);
+        warn_of_unbounded(config, report);
+    }
     r = find_descriptors(config, report);
     for (size_t i = 0; r != -ENOMEM && i < config->n_cameras; i++) {
         int checked = report->stop && report->stop() ? -ECANCELED : check_next(&models, loaded, config, i, report);

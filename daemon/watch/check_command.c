@@ -9,6 +9,7 @@
 #include "daemon/commands.h"
 #include "daemon/watch/check.h"
 #include "daemon/watch/connect/connect.h"
+#include "daemon/watch/store/state_folder.h"
 #include "io/base/redact.h"
 
 static void print_wrapped(const char *text, int width)
@@ -110,6 +111,22 @@ static const struct command_option check_options[] = {
     {0},
 };
 
+/* Reports a state_dir that cannot serve. 0, or -EINVAL after a fault. A folder that another user may write to is only warned of: the
+ * service may run as that user. */
+static int check_state_dir(const struct config *config)
+{
+    struct error err;
+    char place[48] = " ";
+    int r = state_folder_check(config->state_dir, &err);
+    if (config->state_dir_line)
+        snprintf(place, sizeof place, "%d:%d: ", config->state_dir_line, config->state_dir_column);
+    if (r == -EACCES || r == -EROFS)
+        fprintf(stderr, "%s:%sstate_dir: warning: this user cannot write there: %s\n", config->path, place, err.text);
+    else if (r < 0)
+        fprintf(stderr, "%s:%sstate_dir: expected a folder, or a path where one can be created, got %s\n", config->path, place, err.text);
+    return r == -EACCES || r == -EROFS ? 0 : r < 0 ? -EINVAL : 0;
+}
+
 /* 0, or -EIO after a fault. */
 static int check_connections(const struct config *config, const struct check_models *models)
 {
@@ -142,10 +159,15 @@ static int command_check(int argc, char **argv)
 
     descriptors_raise();            /* as run does */
     int r = config_load(&config, o.config, print_line, NULL);
+    int state = r == 0 ? check_state_dir(config) : 0;
     if (r == 0)
         r = check_models(&models, config, &(struct check_report){.fault = print_line, .warning = print_line});
     if (r == -ENOMEM)
         fprintf(stderr, "%s: out of memory\n", o.config);
+    if (r == 0 && state < 0) {
+        check_models_clear(&models);
+        r = state;
+    }
     if (r == 0)
         print_summary(config, &models);
     if (r == 0 && o.connect)

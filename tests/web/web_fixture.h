@@ -34,6 +34,7 @@ static struct {
     struct record_range scores_range[3];
     struct alert_record alerts[ALERTS_MAX];
     struct record_range alerts_range;
+    int database_status;            /* what reading the database returns, unless it is 0 */
     uint32_t replaced_by;           /* not 0: cameras[0] gets this id once, right after the next look-up by name */
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -117,18 +118,78 @@ static inline bool view_scores(void *context, uint32_t id, uint64_t from, struct
     return found;
 }
 
-static inline size_t view_alerts(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range)
+/* Entries of world.alerts without an id were left by alerts that closed. */
+static inline int view_alerts(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret,
+                              struct view_alerts *found)
 {
     (void)context;
-    size_t n = 0;
     lock();
-    *range = world.alerts_range;
-    if (from < range->oldest)
-        from = range->oldest;
-    for (; n < max && from + n < range->next; n++)
-        ret[n] = world.alerts[from + n];
+    int r = world.database_status;
+    const struct record_range range = world.alerts_range;
+    *found = (struct view_alerts){.store = 77, .range = range, .next = range.next};
+    size_t matches = 0;
+    for (int pass = 0; pass < 2 && r == 0; pass++) {            /* the first one counts */
+        size_t skip = pass && wanted->latest && matches > wanted->limit ? matches - wanted->limit : 0;
+        for (uint64_t i = range.oldest > wanted->from ? range.oldest : wanted->from; i < range.next; i++) {
+            const struct alert_record *alert = &world.alerts[i];
+            if (alert->id == 0 || (*wanted->camera && strcmp(alert->camera, wanted->camera) != 0))
+                continue;
+            matches += pass == 0;
+            if (pass == 0 || skip-- > 0)
+                continue;
+            skip = 0;
+            if (found->n == wanted->limit)
+                break;
+            ret[found->n++] = *alert;
+            if (found->n == wanted->limit && !wanted->latest)
+                found->next = i + 1;
+        }
+    }
     unlock();
-    return n;
+    return r;
+}
+
+static inline int view_alert(void *context, uint64_t id, struct alert_record *ret)
+{
+    (void)context;
+    lock();
+    int r = world.database_status ? world.database_status : -ENOENT;
+    for (uint64_t i = world.alerts_range.oldest; i < world.alerts_range.next && r == -ENOENT; i++)
+        if (world.alerts[i].id == id) {
+            *ret = world.alerts[i];
+            r = 0;
+        }
+    unlock();
+    return r;
+}
+
+/* A window every 250 ms from 1700000000 on, 1000 of them, of the camera gate; two of them in each millisecond from the 500th on. */
+static inline int64_t history_time(uint64_t i)
+{
+    return 1700000000000000 + (i < 500 ? (int64_t)i * 250000 : 500 * INT64_C(250000) + (int64_t)(i - 500) * 500);
+}
+
+static inline int view_history(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n)
+{
+    (void)context;
+    lock();
+    int r = world.database_status;
+    unlock();
+    *n = 0;
+    for (uint64_t i = 0; i < 1000 && r == 0 && strcmp(wanted->camera, "gate") == 0 && *n < wanted->limit; i++) {
+        int64_t time_us = wanted->by_minute ? 1700000040000000 + (int64_t)i * 60000000 : history_time(i);
+        if (time_us >= wanted->from_us && time_us < wanted->to_us)
+            ret[(*n)++] = (struct view_history){.time_us = time_us, .window = i, .score = 0.1f, .reference = NAN, .slow = i % 2,
+                                                .n = 240, .n_slow = i, .minimum = -1, .mean = 0.5, .maximum = 2, .p = NAN};
+    }
+    return r;
+}
+
+static inline void view_storage(void *context, struct view_store *ret)
+{
+    (void)context;
+    *ret = (struct view_store){.events_queued = 3, .scores_queued = 40, .events_dropped = 5, .scores_dropped = 6, .commits = 70,
+                               .failures = 8, .commit_seconds = 1.25, .failing = true, .bytes = 4096000};
 }
 
 /* Reloads that the server asked for; the test ends them with end_reload(). */
@@ -223,7 +284,8 @@ static inline int view_arm(void *context, const char *camera, enum arming_action
 
 static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
-    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .arm = view_arm, .reload = view_reload,
+    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .alert = view_alert, .history = view_history,
+    .storage = view_storage, .arm = view_arm, .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)

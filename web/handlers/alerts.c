@@ -1,99 +1,62 @@
-#include <string.h>
+#include <errno.h>
+#include <stdlib.h>
 
 #include "io/base/record_json.h"
 #include "web/handlers.h"
 
-enum { ALERTS_AT_ONCE = 64 };
+/* NULL: out of memory. */
+static json_t *list_of(const struct alert_record *alerts, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n && list; i++)
+        if (json_array_append_new(list, alert_json(&alerts[i])) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return list;
+}
 
-/* Returns true if a kept alert is of the camera. The alerts of a camera that was removed stay. */
+/* Returns true if the database has an alert of the camera; those of a camera that was removed stay. */
 static bool has_alert(const struct view *view, const char *camera)
 {
-    struct alert_record alerts[ALERTS_AT_ONCE];
-    struct record_range range;
-    uint64_t from = 0;
-    for (size_t n; (n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range)) > 0;) {
-        for (size_t i = 0; i < n; i++)
-            if (strcmp(alerts[i].camera, camera) == 0)
-                return true;
-        from = (from < range.oldest ? range.oldest : from) + n;
-    }
-    return false;
-}
-
-/* Returns true if the entry is listed: it has its alert's present state, and is of the camera; "": of any camera. */
-static bool is_listed(const struct alert_record *alert, const char *camera)
-{
-    return !alert->superseded && (!*camera || strcmp(alert->camera, camera) == 0);
-}
-
-/* The entry at which the latest `limit` alerts of a camera begin; "": of all cameras. */
-static uint64_t latest(const struct view *view, const char *camera, size_t limit)
-{
-    struct alert_record alerts[ALERTS_AT_ONCE];
-    struct record_range range;
-    uint64_t from = 0, entries[WEB_LIMIT_MAX];
-    size_t found = 0;
-    for (size_t n; (n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range)) > 0;) {
-        from = from < range.oldest ? range.oldest : from;
-        for (size_t i = 0; i < n; i++, from++)
-            if (is_listed(&alerts[i], camera))
-                entries[found++ % limit] = from;
-    }
-    return found == 0 ? from : entries[found < limit ? 0 : found % limit];
+    struct alert_record alert;
+    struct view_alerts found;
+    return view->alerts(view->context, &(struct view_alerts_wanted){.camera = camera, .limit = 1}, &alert, &found) == 0 && found.n == 1;
 }
 
 void web_handle_alerts(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
+    struct view_alerts found;
     struct view_camera camera;
-    if (*request->camera && !view->camera(view->context, request->camera, &camera) && !has_alert(view, request->camera)) {
-        web_answer_problem_with(404, "no camera and no alert that is still kept has that name", "parameter", json_string("camera"), ret);
+    struct alert_record *alerts = malloc(request->limit * sizeof *alerts);
+    if (!alerts) {
+        web_answer_no_memory(ret);
         return;
     }
-    uint64_t from = request->has_since ? request->since.entry : 0;
-    if (request->latest)
-        from = latest(view, request->camera, request->limit);
-    json_t *list = json_array();
-    size_t found = 0;
-    bool first = true;
-    while (list && found < request->limit) {
-        struct alert_record alerts[ALERTS_AT_ONCE];
-        struct record_range range;
-        size_t n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range);
-        if (first && request->has_since && !web_cursor_holds(view, &request->since, WEB_LOG_ALERTS, &range)) {
-            json_decref(list);
-            web_answer_gone(view, WEB_LOG_ALERTS, range.oldest, ret);
-            return;
-        }
-        first = false;
-        if (from < range.oldest)
-            from = range.oldest;
-        if (n == 0)
-            break;
-        for (size_t i = 0; i < n && found < request->limit && list; i++, from++) {
-            if (!is_listed(&alerts[i], request->camera))
-                continue;
-            found++;
-            if (json_array_append_new(list, alert_json(&alerts[i])) < 0) {
-                json_decref(list);
-                list = NULL;
-            }
-        }
-    }
-    web_answer_json(json_pack("{s:o, s:o}", "alerts", list, "next", web_cursor_json(view, WEB_LOG_ALERTS, from)), ret);
+    int r = view->alerts(view->context, &(struct view_alerts_wanted){.from = request->has_since ? request->since.entry : 0,
+                                                                     .latest = request->latest, .camera = request->camera,
+                                                                     .limit = request->limit}, alerts, &found);
+    if (r < 0)
+        web_answer_unread(ret);
+    else if (*request->camera && found.n == 0 && !view->camera(view->context, request->camera, &camera) &&
+             !has_alert(view, request->camera))
+        web_answer_problem_with(404, "no camera and no alert that is still kept has that name", "parameter", json_string("camera"), ret);
+    else if (request->has_since && !web_cursor_holds(found.store, &request->since, WEB_LOG_ALERTS, &found.range))
+        web_answer_gone(found.store, WEB_LOG_ALERTS, found.range.oldest, ret);
+    else
+        web_answer_json(json_pack("{s:o, s:o}", "alerts", list_of(alerts, found.n), "next",
+                                  web_cursor_json(found.store, WEB_LOG_ALERTS, found.next)), ret);
+    free(alerts);
 }
 
 void web_handle_alert(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
-    struct alert_record alerts[ALERTS_AT_ONCE];
-    struct record_range range;
-    uint64_t from = 0;
-    for (size_t n; (n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range)) > 0;) {
-        for (size_t i = 0; i < n; i++)
-            if (alerts[i].id == request->alert && !alerts[i].superseded) {
-                web_answer_json(alert_json(&alerts[i]), ret);
-                return;
-            }
-        from = (from < range.oldest ? range.oldest : from) + n;
-    }
-    web_answer_problem(404, "no alert that this run still keeps has that id", ret);
+    struct alert_record alert;
+    int r = view->alert(view->context, request->alert, &alert);
+    if (r == -ENOENT)
+        web_answer_problem(404, "no alert that is still kept has that id", ret);
+    else if (r < 0)
+        web_answer_unread(ret);
+    else
+        web_answer_json(alert_json(&alert), ret);
 }
