@@ -116,8 +116,8 @@ static int create(struct database *database, bool *is_new, struct error *err)
 
 static int connect(struct database *database, int flags, int patience_ms, struct error *err)
 {
-    int status = sqlite3_open_v2(database->path, &database->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-                                 SQLITE_OPEN_EXRESCODE, NULL);
+    /* Not SQLITE_OPEN_NOFOLLOW, which refuses a link in any folder above the file, too. */
+    int status = sqlite3_open_v2(database->path, &database->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (status != SQLITE_OK)
         return database_fault(database, status, err);
     sqlite3_busy_timeout(database->handle, patience_ms);

@@ -45,6 +45,22 @@ START_TEST(kept_over_restarts)
 }
 END_TEST
 
+/* systemd makes /var/lib/memaed a link where the service has a dynamic user. */
+START_TEST(a_folder_behind_a_link)
+{
+    struct database_opening opening;
+    struct database *reader;
+    char link[128];
+    must(mkdir(path_of("private"), 0700));
+    snprintf(link, sizeof link, "%s/link", folder);
+    must(symlink("private", link));
+    must(database_open(&database, link, &opening, &err));
+    must(database_open_reader(&reader, link, &err));
+    database_close(reader);
+    must(access(path_of("private/memaed.db"), F_OK));
+}
+END_TEST
+
 START_TEST(folders_that_do_not_serve)
 {
     struct database_opening opening;
@@ -351,6 +367,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, make_folder, remove_folder);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, kept_over_restarts);
+    tcase_add_test(tcase, a_folder_behind_a_link);
     tcase_add_test(tcase, folders_that_do_not_serve);
     tcase_add_loop_test(tcase, damaged_files_are_set_aside, 0, sizeof damages / sizeof damages[0]);
     tcase_add_test(tcase, what_was_committed_survives);
