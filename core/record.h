@@ -43,11 +43,21 @@ enum alert_kind {
 };
 const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
 
+/* Why an alert is not told: it goes to no sink, and lists leave it out unless asked. */
+enum alert_suppressed {
+    SUPPRESSED_NOT,
+    SUPPRESSED_COOLDOWN,        /* a told alert closed a short time before */
+    SUPPRESSED_RATE,            /* enough alerts were told within an hour */
+    SUPPRESSED_REASONS          /* how many there are, with SUPPRESSED_NOT */
+};
+const char *alert_suppressed_name(enum alert_suppressed suppressed);    /* "cooldown"; "" of SUPPRESSED_NOT */
+
 struct alert_record {
     uint64_t id;                /* rises from alert to alert; the milliseconds of opened_us, or more (daemon/watch/alertlog.h) */
     uint64_t entry;             /* number of the log's entry that has the record */
     bool superseded;            /* a later entry has the alert, closed */
     enum alert_kind kind;
+    enum alert_suppressed suppressed;
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
     double peak_score;
