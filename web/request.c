@@ -123,6 +123,7 @@ static const struct parameter {
     {"minutes", WEB_MINUTES, "a whole number from 1 to 527040"},
     {"by", WEB_BY, "a name of at most 64 printable characters"},
     {"camera", WEB_CAMERA, "a camera's name, 1 to 64 of a-z, 0-9, _ and -"},
+    {"suppressed", WEB_SUPPRESSED, "all or only"},
 };
 
 static int parse_who(const char *text, char ret[RECORD_NAME_SIZE])
@@ -162,6 +163,11 @@ static int set_parameter(unsigned bit, const char *value, struct web_request *re
         return 0;
     case WEB_BY:
         return parse_who(value, request->by);
+    case WEB_SUPPRESSED:
+        if (strcmp(value, "all") != 0 && strcmp(value, "only") != 0)
+            return -EINVAL;
+        request->suppressed = *value == 'a' ? WEB_ALL : WEB_ONLY_SUPPRESSED;
+        return 0;
     default:
         return web_parse_name(value, request->camera);
     }

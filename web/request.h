@@ -21,8 +21,11 @@ struct web_path {
 };
 
 /* Parameters of a query, as bits. */
-enum { WEB_SINCE = 1, WEB_LIMIT = 2, WEB_CAMERA = 4, WEB_MINUTES = 8, WEB_BY = 16 };
+enum { WEB_SINCE = 1, WEB_LIMIT = 2, WEB_CAMERA = 4, WEB_MINUTES = 8, WEB_BY = 16, WEB_SUPPRESSED = 32 };
 enum { WEB_MINUTES_MAX = 527040 };      /* a year */
+
+/* Which alerts a list has. */
+enum web_suppressed { WEB_TOLD, WEB_ALL, WEB_ONLY_SUPPRESSED };
 
 /* Values of the path and of the query. Which of them a request can have depends on its route (web/routes.h). */
 struct web_request {
@@ -31,6 +34,7 @@ struct web_request {
     bool has_since;
     struct web_cursor since;
     bool latest;                    /* since=latest: the latest `limit` entries; has_since is false */
+    enum web_suppressed suppressed;
     size_t limit;                   /* WEB_LIMIT_DEFAULT where none is given */
     int minutes;                    /* 0: not given */
     char by[RECORD_NAME_SIZE];      /* who asks; "": not given */

@@ -70,7 +70,7 @@ void alertlog_update(struct alertlog *log, const struct alert_record *alert)
     lock_give(&log->lock);
 }
 
-void alertlog_append_closed(struct alertlog *log, struct alert_record *alert)
+void alertlog_append_again(struct alertlog *log, struct alert_record *alert)
 {
     lock_take(&log->lock);
     struct alert_record *before = entry_locked(log, alert->entry);

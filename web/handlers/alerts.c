@@ -20,15 +20,17 @@ static bool has_alert(const struct view *view, const char *camera)
     return false;
 }
 
-/* Returns true if the entry is listed: it has its alert's present state, and is of the camera; "": of any camera. */
-static bool is_listed(const struct alert_record *alert, const char *camera)
+/* Returns true if the entry is listed: it has its alert's present state, and is what the request asks for. */
+static bool is_listed(const struct alert_record *alert, const struct web_request *request)
 {
-    return !alert->superseded && (!*camera || strcmp(alert->camera, camera) == 0);
+    return !alert->superseded && (!*request->camera || strcmp(alert->camera, request->camera) == 0) &&
+           (request->suppressed == WEB_ALL || (alert->suppressed != SUPPRESSED_NOT) == (request->suppressed == WEB_ONLY_SUPPRESSED));
 }
 
-/* The entry at which the latest `limit` alerts of a camera begin; "": of all cameras. */
-static uint64_t latest(const struct view *view, const char *camera, size_t limit)
+/* The entry at which the latest request->limit alerts begin. */
+static uint64_t latest(const struct view *view, const struct web_request *request)
 {
+    size_t limit = request->limit;
     struct alert_record alerts[ALERTS_AT_ONCE];
     struct record_range range;
     uint64_t from = 0, entries[WEB_LIMIT_MAX];
@@ -36,7 +38,7 @@ static uint64_t latest(const struct view *view, const char *camera, size_t limit
     for (size_t n; (n = view->alerts(view->context, from, alerts, ALERTS_AT_ONCE, &range)) > 0;) {
         from = from < range.oldest ? range.oldest : from;
         for (size_t i = 0; i < n; i++, from++)
-            if (is_listed(&alerts[i], camera))
+            if (is_listed(&alerts[i], request))
                 entries[found++ % limit] = from;
     }
     return found == 0 ? from : entries[found < limit ? 0 : found % limit];
@@ -51,7 +53,7 @@ void web_handle_alerts(const struct view *view, const struct web_request *reques
     }
     uint64_t from = request->has_since ? request->since.entry : 0;
     if (request->latest)
-        from = latest(view, request->camera, request->limit);
+        from = latest(view, request);
     json_t *list = json_array();
     size_t found = 0;
     bool first = true;
@@ -70,7 +72,7 @@ void web_handle_alerts(const struct view *view, const struct web_request *reques
         if (n == 0)
             break;
         for (size_t i = 0; i < n && found < request->limit && list; i++, from++) {
-            if (!is_listed(&alerts[i], request->camera))
+            if (!is_listed(&alerts[i], request))
                 continue;
             found++;
             if (json_array_append_new(list, alert_json(&alerts[i])) < 0) {

@@ -61,7 +61,7 @@ START_TEST(a_closing_is_a_new_entry)
     struct alert_record out[4], first = opened(1000), second = opened(2000);
     struct record_range range;
     first.closed_us = 3000;
-    alertlog_append_closed(alerts_log, &first);
+    alertlog_append_again(alerts_log, &first);
     ck_assert_uint_eq(alertlog_read(alerts_log, 0, out, 4, &range), 3);
     ck_assert(out[0].id == first.id && out[0].superseded && out[0].closed_us == 0);
     ck_assert(out[1].id == second.id && !out[1].superseded);
@@ -73,7 +73,7 @@ START_TEST(a_closing_is_a_new_entry)
     for (int i = 0; i < 4; i++)
         opened(4000 + i);
     second.closed_us = 9000;
-    alertlog_append_closed(alerts_log, &second);
+    alertlog_append_again(alerts_log, &second);
     ck_assert_uint_eq(alertlog_read(alerts_log, 0, out, 4, &range), 4);
     for (int i = 0; i < 4; i++)
         ck_assert(!out[i].superseded);
