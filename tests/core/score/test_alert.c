@@ -357,7 +357,7 @@ START_TEST(agrees_with_brute_force)
 
     printf("test_alert: seed %llu\n", (unsigned long long)seed);
     rng_seed(&rng, seed);
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < 1500; round++) {
         static struct history h;
         struct alert_state s;
         int64_t time = (int64_t)rng_below(&rng, 1000);
