@@ -56,8 +56,8 @@ void results_break(struct results *results, int64_t time_us);
  * alerts and events are not touched any more. */
 void results_end(struct results *results, int64_t time_us);
 
-/* Sets windows_scored, windows_static, windows_slow, alerts, alerts_suppressed, has_score, last_score, drift, drift_by_voice, latency_ms, latencies,
- * latency_seconds, alert_open, threshold, provisional and fps_analysed; no other field. Any thread; takes a leaf lock for a copy. */
+/* Sets windows_scored, windows_static, windows_slow, alerts, alerts_suppressed, has_score, last_score, drift, drift_by_voice,
+ * latency_ms, latencies, latency_seconds, alert_open, threshold, provisional and fps_analysed; no other field. Any thread; takes a leaf lock for a copy. */
 void results_view(struct results *results, struct view_camera *ret);
 /* As scorelog_read(). */
 size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max,
