@@ -43,11 +43,26 @@ enum alert_kind {
 };
 const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
 
+/* Why an alert is not told: it goes to no sink, and lists leave it out unless asked. */
+enum alert_suppressed {
+    SUPPRESSED_NOT,
+    SUPPRESSED_COOLDOWN,        /* a told alert closed a short time before */
+    SUPPRESSED_RATE,            /* enough alerts were told within an hour */
+    SUPPRESSED_DISARMED,        /* by an order, as the next one (core/alerting/arming.h) */
+    SUPPRESSED_SNOOZED,
+    SUPPRESSED_SCHEDULE,        /* the camera's schedule had no span */
+    SUPPRESSED_REASONS          /* how many there are, with SUPPRESSED_NOT */
+};
+const char *alert_suppressed_name(enum alert_suppressed suppressed);    /* "cooldown"; "" of SUPPRESSED_NOT */
+/* The reason of that name. false, and *ret untouched, where there is none. */
+bool alert_suppressed_find(enum alert_suppressed *ret, const char *name);
+
 struct alert_record {
     uint64_t id;                /* rises from alert to alert; the milliseconds of opened_us, or more (daemon/watch/alertlog.h) */
     uint64_t entry;             /* its place in the order of openings and closings (io/database/alert_rows.h) */
     bool interrupted;           /* memaed ended while the alert was open: closed_us is the last time known, closed_pts_us has no meaning */
     enum alert_kind kind;
+    enum alert_suppressed suppressed;
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
     double peak_score;

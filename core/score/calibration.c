@@ -20,7 +20,7 @@ static int compare(const void *a, const void *b)
 
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known)
 {
-    return tail_fit(ret, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, MOST_ALERTS_A_DAY, known);
+    return tail_fit(ret, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, ALERT_DEFAULT_MERGE_S, MOST_ALERTS_A_DAY, known);
 }
 
 struct pareto calibration_runs(const struct score_spec *spec)

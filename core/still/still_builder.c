@@ -274,7 +274,7 @@ static int fit_tail(const struct still_builder *b, struct work *w, int light)
             follows = rose;
         }
     }
-    int r = tail_fit(&tail, w->windows, n, 1, STILL_BACK, 1, NULL);
+    int r = tail_fit(&tail, w->windows, n, 1, STILL_BACK, 0, 1, NULL);
     if (r < 0)
         return r;
     ret->rare = tail.run;

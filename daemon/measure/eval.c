@@ -97,15 +97,7 @@ static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const
         threshold += members[i].file.calibration.threshold / (double)eval->models.n;
         close_threshold += members[i].file.calibration.close_threshold / (double)eval->models.n;
     }
-    *ret = (struct alert_rule){
-        .threshold = (float)threshold,
-        .close_threshold = (float)close_threshold,
-        .k = ALERT_DEFAULT_K,
-        .n = ALERT_DEFAULT_N,
-        .cooldown_us = ALERT_DEFAULT_COOLDOWN_S * INT64_C(1000000),
-    };
-    if (ret->close_threshold > ret->threshold)
-        ret->close_threshold = ret->threshold;
+    *ret = alert_rule_default(threshold, close_threshold);
     return true;
 }
 
@@ -129,6 +121,7 @@ static int eval_all(const struct eval *eval)
     struct localisation *localisation = NULL;
     struct parallel_threads *threads = NULL;
     struct alert_rule rule;
+    struct policy_rule policy;
     struct error err = {""};
     json_t *result = NULL;
     int r, status = 1;
@@ -196,8 +189,12 @@ static int eval_all(const struct eval *eval)
         }
     }
     bool has_rule = alert_rule_of(&rule, eval, members);
+    if (has_rule)
+        policy = policy_rule_default(policy_margin(members[0].file.has_calibration && members[0].file.calibration.has_score,
+                                                   (double)rule.threshold));
     for (size_t i = 0; i < eval->normal.n; i++) {
-        r = normal_add(&normal, eval->normal.values[i], models, eval->models.n, has_rule ? &rule : NULL, &err);
+        r = normal_add(&normal, eval->normal.values[i], models, eval->models.n, has_rule ? &rule : NULL,
+                       has_rule ? &policy : NULL, &err);
         if (r < 0) {
             error_prefix(&err, r, "--normal");
             goto fail;
@@ -206,7 +203,7 @@ static int eval_all(const struct eval *eval)
     struct figures figures = {.models = models, .n_models = eval->models.n, .masks_path = eval->masks_path,
                               .stride = eval->stride, .length = plan_arch(models[0].plan)->frames, .clips = clips,
                               .n = labels.n, .normal = eval->normal.n > 0 ? &normal : NULL,
-                              .rule = has_rule ? &rule : NULL, .localisation = localisation};
+                              .rule = has_rule ? &rule : NULL, .policy = &policy, .localisation = localisation};
     for (size_t i = 0; i < eval->models.n; i++) {
         warn_of_rate(&members[i].file, eval->models.values[i], "the clips have", figures_fps(clips, labels.n));
         warn_of_rate(&members[i].file, eval->models.values[i], "--normal has", normal_fps(&normal, eval->stride));

@@ -68,7 +68,9 @@ bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera
         .close_threshold = (float)fmin(close_threshold, threshold),
         .k = alert->k,
         .n = alert->n,
-        .cooldown_us = (int64_t)(alert->cooldown_s * 1e6),
+        .smooth_us = (int64_t)(alert->smooth_s * 1e6),
+        .min_duration_us = (int64_t)(alert->min_duration_s * 1e6),
+        .merge_us = (int64_t)(alert->merge_s * 1e6),
     };
     return true;
 }

@@ -27,6 +27,7 @@ struct fleet_options {
     /* Borrowed until close: */
     struct alertlog *alerts;
     struct events *events;
+    struct arming_desk *arming;         /* NULL: all cameras are always armed */
     struct heartbeats *heartbeats;
     struct capture_host *host;          /* forks a process for each camera; NULL: cameras are read by their threads */
     int changed_fd;                     /* an eventfd that is told when a camera's state changes; -1: none */

@@ -28,7 +28,11 @@ struct config_alert {
     double close_threshold;
     int close_threshold_line, close_threshold_column;       /* place of the value; 0: absent */
     int k, n;                       /* an alert opens when k of the last n windows reach the threshold */
+    double smooth_s;                /* time constant of the mean of scores; 0: none */
+    double min_duration_s;          /* that a cause has to last before its alert opens */
+    double merge_s;                 /* causes that are nearer to each other are one alert */
     double cooldown_s;
+    int max_per_hour;               /* alerts told; 0: no limit */
     double lasting_h;               /* after which an open alert is told as EVENT_NORMAL_CHANGED */
 };
 

@@ -18,7 +18,9 @@ static bool alerts_equal(const struct config_alert *a, const struct config_alert
     return numbers_equal(a->has_threshold, a->threshold, b->has_threshold, b->threshold) &&
            numbers_equal(a->has_per_day, a->per_day, b->has_per_day, b->per_day) &&
            numbers_equal(a->has_close_threshold, a->close_threshold, b->has_close_threshold, b->close_threshold) &&
-           a->k == b->k && a->n == b->n && a->cooldown_s == b->cooldown_s && a->lasting_h == b->lasting_h;
+           a->k == b->k && a->n == b->n && a->smooth_s == b->smooth_s && a->min_duration_s == b->min_duration_s &&
+           a->merge_s == b->merge_s && a->cooldown_s == b->cooldown_s && a->max_per_hour == b->max_per_hour &&
+           a->lasting_h == b->lasting_h;
 }
 
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b)

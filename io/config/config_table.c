@@ -126,8 +126,21 @@ const struct config_row config_rows[] = {
     {CONFIG_ALERT, "k", &config_type_whole, IN_ALERT(k), 1, 64, .fallback = "3",
      .help = "An alert opens when k of the last n windows score threshold or more. At most n."},
     {CONFIG_ALERT, "n", &config_type_whole, IN_ALERT(n), 1, 64, .fallback = "5", .help = "See k."},
+    {CONFIG_ALERT, "smooth_s", &config_type_number, IN_ALERT(smooth_s), 0, 60, .fallback = "0",
+     .help = "Compare a mean of past scores with the thresholds, in which a score so many seconds old weighs a third. 0: each "
+             "score by itself, which finds short events sooner. The calibration's promise is for 0."},
+    {CONFIG_ALERT, "min_duration_s", &config_type_number, IN_ALERT(min_duration_s), 0, 300, .fallback = "0",
+     .help = "An alert opens once its cause has lasted for so many seconds."},
+    {CONFIG_ALERT, "merge_s", &config_type_number, IN_ALERT(merge_s), 0, 3600, .fallback = "30",
+     .help = "A cause that begins within so many seconds after the last one ended belongs to the same alert, which closes so "
+             "much later. The calibration's promise is for 30."},
     {CONFIG_ALERT, "cooldown_s", &config_type_number, IN_ALERT(cooldown_s), 0, 86400, .fallback = "60",
-     .help = "For so many seconds after an alert closed, none opens."},
+     .help = "For so many seconds after the cause of an alert ended, alerts are suppressed: listed only where asked, and sent to "
+             "nobody. Suppressed alerts do not prolong it. One whose cause outlasts it is told then, and so is one that is worse "
+             "than what was told before."},
+    {CONFIG_ALERT, "max_per_hour", &config_type_whole, IN_ALERT(max_per_hour), 0, 60, .fallback = "12",
+     .help = "Alerts of each kind that are told within an hour; further ones are suppressed, unless they are worse than what "
+             "was told. 0: no limit."},
     {CONFIG_ALERT, "lasting_h", &config_type_number, IN_ALERT(lasting_h), 0.1, 1000, .fallback = "6",
      .help = "An alert that has been open for so many hours is reported by one more event, normal.changed: what it shows may "
              "be normal now."},

@@ -13,7 +13,7 @@
 #define DELETED_BELOW "alerts_deleted_below"    /* entry below which alerts have been deleted */
 
 #define COLUMNS "id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, opened_pts_us, closed_pts_us, peak_pts_us, " \
-                "voices, boxes, state, acknowledged_us, normal_us, marked"
+                "voices, boxes, state, acknowledged_us, normal_us, marked, suppressed"
 
 /* ---- a row ---------------------------------------------------------------------------------------------------------- */
 
@@ -60,6 +60,7 @@ static void read_row(const struct query *query, struct alert_record *ret)
     parse_voices(&ret->voices, query_text(query, 11));
     parse_boxes(&ret->boxes, query_text(query, 12));
     ret->interrupted = strcmp(query_text(query, 13), "interrupted") == 0;
+    alert_suppressed_find(&ret->suppressed, query_text(query, 17));
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------------------------- */
@@ -112,10 +113,12 @@ static int put(struct database *database, const struct alert_record *alert, cons
 {
     bool is_closed = alert->closed_us != 0;
     struct query query = query_begin(database, "INSERT INTO alerts (id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, "
-        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, suppressed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, closed_us = excluded.closed_us, peak_score = excluded.peak_score, "
         "peak_us = excluded.peak_us, closed_pts_us = excluded.closed_pts_us, peak_pts_us = excluded.peak_pts_us, "
-        "voices = excluded.voices, boxes = excluded.boxes, state = excluded.state");
+        "voices = excluded.voices, boxes = excluded.boxes, state = excluded.state, "
+        "suppressed = excluded.suppressed");
     query_bind_int(&query, (int64_t)alert->id);
     query_bind_int(&query, (int64_t)alert->entry);
     query_bind_text(&query, alert->camera);
@@ -130,6 +133,7 @@ static int put(struct database *database, const struct alert_record *alert, cons
     query_bind_text(&query, texts->voices);
     query_bind_text(&query, texts->boxes);
     query_bind_text(&query, alert_state_name(alert));
+    query_bind_text(&query, alert_suppressed_name(alert->suppressed));
     return query_run(&query, err);
 }
 
@@ -247,15 +251,15 @@ static int read_range(struct database *database, struct record_range *ret, struc
 
 static struct query begin_read(struct database *database, const struct alert_query *wanted)
 {
+#define SELECT "SELECT " COLUMNS " FROM alerts WHERE entry >= ?1 AND CASE suppressed WHEN '' THEN ?2 ELSE ?3 END"
     struct query query =
-        query_begin(database, wanted->latest ? wanted->camera ? "SELECT " COLUMNS " FROM alerts WHERE camera = ?" BACKWARDS
-                                                              : "SELECT " COLUMNS " FROM alerts" BACKWARDS
-                              : wanted->camera ? "SELECT " COLUMNS " FROM alerts WHERE camera = ? AND entry >= ?" IN_ORDER
-                                               : "SELECT " COLUMNS " FROM alerts WHERE entry >= ?" IN_ORDER);
+        query_begin(database, wanted->latest ? wanted->camera ? SELECT " AND camera = ?4" BACKWARDS : SELECT BACKWARDS
+                              : wanted->camera ? SELECT " AND camera = ?4" IN_ORDER : SELECT IN_ORDER);
+    query_bind_int(&query, wanted->latest ? 0 : wanted->from > INT64_MAX ? INT64_MAX : (int64_t)wanted->from);
+    query_bind_int(&query, wanted->told);
+    query_bind_int(&query, wanted->suppressed);
     if (wanted->camera)
         query_bind_text(&query, wanted->camera);
-    if (!wanted->latest)
-        query_bind_int(&query, wanted->from > INT64_MAX ? INT64_MAX : (int64_t)wanted->from);
     query_bind_int(&query, (int64_t)wanted->most);
     return query;
 }

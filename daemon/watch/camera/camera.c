@@ -51,7 +51,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                  .readers = options->readers,
                                                                  .shared = options->host != NULL,
                                                                  .alerts = options->alerts,
-                                                                 .events = options->events});
+                                                                 .events = options->events, .arming = options->arming});
     if (r == 0)
         r = camera_stream_open(&camera->stream,
                                &(struct camera_stream_options){.config = options->config,

@@ -51,6 +51,7 @@ struct camera_options {
     struct scheduler *scheduler;
     struct alertlog *alerts;
     struct events *events;
+    struct arming_desk *arming;
     struct heartbeats *heartbeats;          /* the thread's beat joins it */
     int changed_fd;                         /* an eventfd that is told when a state changes; -1: none */
 };

@@ -41,18 +41,24 @@ static int open_results(struct camera_windows *windows, const struct camera_wind
     const struct calibration *calibration = options->calibration;
     int stride = options->config->stride;
     double fps = options->fps > 0 ? options->fps : SOURCE_DEFAULT_FPS;
+    const struct config_alert *alert = &options->config->alert;
+    const struct policy_rule policy = {
+        .cooldown_us = (int64_t)(alert->cooldown_s * 1e6),
+        .max_per_hour = alert->max_per_hour,
+        .margin = options->rule ? policy_margin(calibration && calibration->has_score, (double)options->rule->threshold) : 0};
     return results_open(&windows->results,
                         &(struct results_options){.camera = options->config->name,
                                                   .model = options->config->model,
                                                   .rule = options->rule,
-                                                  .lasting_us = (int64_t)(options->config->alert.lasting_h * 3600e6),
+                                                  .policy = &policy,
+                                                  .lasting_us = (int64_t)(alert->lasting_h * 3600e6),
                                                   .calibration = calibration,
                                                   .windows_a_day = SECONDS_A_DAY * fps / stride,
                                                   .frames_per_window = stride < windows->length ? stride : windows->length,
                                                   .scores_kept = SCORES_KEPT,
                                                   .ring = windows->ring,
                                                   .alerts = options->alerts,
-                                                  .events = options->events});
+                                                  .events = options->events, .arming = options->arming});
 }
 
 static int open_ring(struct camera_windows *windows, const struct camera_windows_options *options, const struct arch *arch)

@@ -23,6 +23,7 @@ struct camera_windows_options {
     bool shared;                                /* the pictures lie in memory that another process can write */
     struct alertlog *alerts;                    /* borrowed until close */
     struct events *events;                      /* borrowed until close */
+    struct arming_desk *arming;                 /* the same; NULL: always armed */
 };
 
 /* 0, -EINVAL or -ENOMEM. */

@@ -24,7 +24,7 @@ static void open_results_by(const struct alert_rule *rule)
                                                                          .readers = 8}), 0);
     kept_open(&alerts, &events);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .model = "gate.safetensors",
-                                                                      .rule = rule, .lasting_us = HOUR_US,
+                                                                      .rule = rule, .policy = &(struct policy_rule){0}, .lasting_us = HOUR_US,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
                                                                       .ring = ring, .alerts = alerts,
                                                                       .events = events}), 0);
@@ -32,7 +32,7 @@ static void open_results_by(const struct alert_rule *rule)
 
 static void open_results(bool alerting)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .cooldown_us = 0};
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1};
     open_results_by(alerting ? &rule : NULL);
 }
 
@@ -150,7 +150,7 @@ END_TEST
 /* Three of five windows open the alert; the window with the highest score is not the one that opens it. */
 START_TEST(an_alert_opens_with_the_place_of_its_peak)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5, .cooldown_us = 0};
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5};
     open_results_by(&rule);
     publish(LENGTH + 7);
     for (int i = 0; i < 3; i++)
@@ -288,6 +288,34 @@ START_TEST(a_gap_closes_before_the_next_counts)
 }
 END_TEST
 
+/* With merging, an alert goes on behind a gap, but not behind a loss. */
+START_TEST(merging_spans_gaps_and_no_loss)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .merge_us = 100};
+    open_results_by(&rule);
+    publish(LENGTH);
+    frame_ring_break(ring);
+    publish(LENGTH + 1);
+    commit_next(3);
+    commit_next(4);
+    ck_assert_int_eq(alert_at(0, 1).closed_us, 0);
+    ck_assert_double_eq(alert_at(0, 1).peak_score, 4);
+    check_where(alert_at(0, 1));
+    commit_next(0);                                             /* the cause ends at 7 */
+    check_view(3, 0, true);
+    frame_ring_break(ring);
+    results_break(results, 777);
+    check_view(3, 0, false);
+    ck_assert_int_eq(alert_at(0, 1).closed_us, 7);
+    publish(LENGTH);
+    commit_next(3);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 0);
+    results_end(results, 999);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 999);
+    close_results();
+}
+END_TEST
+
 START_TEST(a_loss_is_forgotten_once_its_gap_is_seen)
 {
     open_results(true);
@@ -365,7 +393,7 @@ static void still_tick(float level, float x, int64_t time_us)
  * ticks without an opinion leave it open. */
 START_TEST(what_stands_still_has_alerts_of_its_own)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5, .cooldown_us = 0};
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5};
     open_results_by(&rule);
     publish(LENGTH + 2);
     still_tick(NAN, 0, 1);
@@ -460,7 +488,7 @@ END_TEST
 /* Slow windows open no alert, count towards none, and close one after n in a row. */
 START_TEST(slow_windows_make_no_alert)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 3, .cooldown_us = 0};
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 3};
     open_results_by(&rule);
     publish(LENGTH - 1);
     publish(9);
@@ -514,6 +542,7 @@ int main(void)
     tcase_add_test(tcase, a_loss_closes_at_once_where_nothing_is_due);
     tcase_add_test(tcase, a_loss_waits_for_windows_under_way);
     tcase_add_test(tcase, a_gap_closes_before_the_next_counts);
+    tcase_add_test(tcase, merging_spans_gaps_and_no_loss);
     tcase_add_test(tcase, a_loss_is_forgotten_once_its_gap_is_seen);
     tcase_add_test(tcase, a_loss_outlasts_an_older_gap);
     tcase_add_test(tcase, latencies_are_counted_by_bounds);

@@ -62,7 +62,11 @@ static const struct change camera_changes[] = {
     {"alert.close_threshold", "0.5", "0.25"},
     {"alert.k", "1", "2"},
     {"alert.n", "5", "6"},
+    {"alert.smooth_s", "0", "0.5"},
+    {"alert.min_duration_s", "0", "1"},
+    {"alert.merge_s", "30", "0"},
     {"alert.cooldown_s", "60", "61"},
+    {"alert.max_per_hour", "12", "0"},
     {"alert.lasting_h", "6", "7"},
 };
 

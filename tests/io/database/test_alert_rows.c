@@ -12,6 +12,8 @@ static struct record_range range;
 /* The ids of a list, as "1 2 3"; next is where the next list begins. */
 static const char *ids(struct alert_query query, uint64_t *next)
 {
+    if (!query.told && !query.suppressed)
+        query.told = query.suppressed = true;
     static char text[256];
     size_t n;
     text[0] = '\0';
@@ -25,7 +27,7 @@ static const char *ids(struct alert_query query, uint64_t *next)
 START_TEST(a_record_comes_back_whole)
 {
     struct alert_record alert = {.id = 1795832005702, .kind = ALERT_STILL, .camera = "gate", .opened_us = 1795832005702123,
-                                 .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7, .peak_pts_us = 6400000,
+                                 .suppressed = SUPPRESSED_RATE, .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7, .peak_pts_us = 6400000,
                                  .voices = {{0.1f, -6.5580254f, NAN, NAN, 3}},
                                  .boxes = {2, {{0.0625f, 0.1667f, 0.9375f, 0.6666f, -0.4080478f}, {0, 0, 1, 1, 0.1f}}}};
     struct alert_record read;
@@ -37,6 +39,7 @@ START_TEST(a_record_comes_back_whole)
     ck_assert_int_eq(read.kind, ALERT_STILL);
     ck_assert_str_eq(read.camera, "gate");
     ck_assert(read.opened_us == alert.opened_us && read.closed_us == 0 && read.peak_us == alert.peak_us);
+    ck_assert_int_eq(read.suppressed, SUPPRESSED_RATE);
     ck_assert(read.opened_pts_us == -7 && read.peak_pts_us == 6400000 && !read.interrupted);
     ck_assert_double_eq(read.peak_score, alert.peak_score);
     for (int v = 0; v < VOICES; v++)
@@ -136,6 +139,28 @@ static void prune(int64_t before_us, int most, int expected)
     must(database_commit(database, &err));
     ck_assert_int_eq(deleted, expected);
 }
+
+START_TEST(suppressed_alerts_are_listed_apart)
+{
+    uint64_t next;
+    must(database_begin(database, &err));
+    for (uint64_t id = 1; id <= 4; id++) {
+        struct alert_record alert = {.id = id, .camera = "gate", .suppressed = id % 2 ? SUPPRESSED_SNOOZED : SUPPRESSED_NOT};
+        must(alert_rows_put(database, &alert, &err));
+    }
+    must(database_commit(database, &err));
+    ck_assert_str_eq(ids((struct alert_query){.told = true}, &next), "2 4");
+    ck_assert_str_eq(ids((struct alert_query){.suppressed = true, .camera = "gate"}, &next), "1 3");
+    ck_assert_str_eq(ids((struct alert_query){.told = true, .latest = true, .most = 1}, &next), "4");
+    /* One that is told later gets a new place. */
+    struct alert_record alert = {.id = 3, .camera = "gate"};
+    must(database_begin(database, &err));
+    must(alert_rows_put(database, &alert, &err));
+    must(database_commit(database, &err));
+    ck_assert_str_eq(ids((struct alert_query){.told = true, .from = next}, &next), "3");
+    ck_assert_str_eq(ids((struct alert_query){.suppressed = true}, &next), "1");
+}
+END_TEST
 
 START_TEST(old_alerts_go)
 {
@@ -287,6 +312,7 @@ int main(void)
     tcase_add_test(tcase, a_record_comes_back_whole);
     tcase_add_test(tcase, lists_in_the_order_of_openings_and_closings);
     tcase_add_test(tcase, alerts_that_were_left_open);
+    tcase_add_test(tcase, suppressed_alerts_are_listed_apart);
     tcase_add_test(tcase, old_alerts_go);
     tcase_add_test(tcase, a_row_with_a_wrong_text);
     tcase_add_test(tcase, what_people_say);
