@@ -46,7 +46,8 @@ const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
 struct alert_record {
     uint64_t id;                /* rises from alert to alert; the milliseconds of opened_us, or more (daemon/watch/alertlog.h) */
     uint64_t entry;             /* its place in the order of openings and closings (io/database/alert_rows.h) */
-    bool interrupted;           /* memaed ended while the alert was open: closed_us is the last time known, closed_pts_us has no meaning */
+    bool interrupted;           /* memaed ended while the alert was open: closed_us is the last known time;
+                                 * closed_pts_us has no meaning */
     enum alert_kind kind;
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
