@@ -198,7 +198,8 @@ void store_set_endpoints(struct store *store, const struct store_endpoint *endpo
 {
     lock_take(&store->lock);
     store->n_endpoints = n < STORE_ENDPOINTS_MAX ? n : STORE_ENDPOINTS_MAX;
-    memcpy(store->endpoints, endpoints, store->n_endpoints * sizeof endpoints[0]);
+    for (size_t i = 0; i < store->n_endpoints; i++)
+        store->endpoints[i] = endpoints[i];
     lock_give(&store->lock);
 }
 
