@@ -60,7 +60,8 @@ bool alert_suppressed_find(enum alert_suppressed *ret, const char *name);
 struct alert_record {
     uint64_t id;                /* rises from alert to alert; the milliseconds of opened_us, or more (daemon/watch/alertlog.h) */
     uint64_t entry;             /* its place in the order of openings and closings (io/database/alert_rows.h) */
-    bool interrupted;           /* memaed ended while the alert was open: closed_us is the last time known, closed_pts_us has no meaning */
+    bool interrupted;           /* memaed ended while the alert was open: closed_us is the last known time;
+                                 * closed_pts_us has no meaning */
     enum alert_kind kind;
     enum alert_suppressed suppressed;
     char camera[RECORD_NAME_SIZE];

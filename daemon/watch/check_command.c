@@ -123,7 +123,8 @@ static int check_state_dir(const struct config *config)
     if (r == -EACCES || r == -EROFS)
         fprintf(stderr, "%s:%sstate_dir: warning: this user cannot write there: %s\n", config->path, place, err.text);
     else if (r < 0)
-        fprintf(stderr, "%s:%sstate_dir: expected a folder, or a path where one can be created, got %s\n", config->path, place, err.text);
+        fprintf(stderr, "%s:%sstate_dir: expected a folder, or a path where one can be created, got %s\n", config->path, place,
+                err.text);
     return r == -EACCES || r == -EROFS ? 0 : r < 0 ? -EINVAL : 0;
 }
 
