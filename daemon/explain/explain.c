@@ -17,7 +17,6 @@
 #include "io/base/record_json.h"
 #include "io/model/model_file.h"
 #include "io/picture/jpeg.h"
-#include "io/picture/moment.h"
 
 enum { MASKS = 16, MASK_MARGIN = 2, NO_FRAME = -1, LIMIT_MS = 60000 };
 
@@ -117,8 +116,9 @@ static int write_pictures(const struct explain *e, const char *input, struct err
     struct moment moment;
     if (!e->output && !e->snapshot)
         return 0;
-    int r = moment_read(&moment, input, e->window.pts_us,
-                        &(struct moment_options){.source = source_of(e), .longest = e->size, .limit_ms = LIMIT_MS}, err);
+    int r = capture_moment(&moment, input, e->window.pts_us,
+                           &(struct moment_options){.source = source_of(e), .longest = e->size, .limit_ms = LIMIT_MS},
+                           isolation_host(), ISOLATION_FOOTAGE_MIB, err);
     if (r < 0)
         return r;
     if (e->snapshot)

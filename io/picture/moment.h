@@ -5,8 +5,8 @@
  * frames, wherever the moment is. Others are decoded from their beginning. One picture is converted, the last one.
  *
  * FFmpeg reads the file here, so whoever wrote it chooses the bytes that FFmpeg reads. A clip of a camera belongs into a process of
- * its own with least rights (io/capture/picture.h), as the camera did. moment_read() fits in there: it knows nothing of the daemon,
- * opens nothing but the source, needs no thread but the caller's, and holds two decoded pictures and the result.
+ * its own with least rights, as the camera did: capture_moment() (io/capture/capture.h) runs moment_read() there. So it knows nothing
+ * of the daemon, opens nothing but the source, needs no thread but the caller's, and holds two decoded pictures and the result.
  *
  * One thread for each call; any thread may set source.stop. Never logs. */
 #ifndef MEMAED_IO_PICTURE_MOMENT_H
