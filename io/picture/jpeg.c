@@ -10,8 +10,8 @@
 
 #include "io/base/new_file.h"
 
-/* The encoder's factor of its quantisation tables, 1 to 31 times FF_QP2LAMBDA, for a quality as other programs count it: libjpeg
- * divides its tables by 2 from quality 50 to 75, and so on. */
+/* The encoder's quantiser for a quality as libjpeg counts it: 8 gives the standard's example tables, as quality 50 does; the factor
+ * falls to 0 at quality 100. */
 static int lambda_of(int quality)
 {
     double factor = quality < 50 ? 50.0 / quality : 2 - quality / 50.0;
