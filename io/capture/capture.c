@@ -101,7 +101,7 @@ static int send_request(const struct capture *capture, const struct wire_request
                         struct error *err)
 {
     static const size_t size = WIRE_MAX_REQUEST;
-    uint8_t small[256], *data = request->type == WIRE_OPEN ? malloc(size) : small;
+    uint8_t small[256], *data = request->url ? malloc(size) : small;
     if (!data)
         return error_set(err, -ENOMEM, "out of memory");
     int n = wire_encode_request(data, request), fd = memory ? memory->fd : -1, r = 0;
@@ -109,7 +109,7 @@ static int send_request(const struct capture *capture, const struct wire_request
         r = error_set(err, -EINVAL, "%s: the address is too long", capture->shown);
     else if ((r = passing_send(capture->process.socket, data, (size_t)n, &fd, fd >= 0, MSG_DONTWAIT)) < 0)
         r = r == -EAGAIN ? broke(capture, "it does not take requests", err) : name_death(capture, err);
-    if (request->type == WIRE_OPEN) {
+    if (request->url) {
         explicit_bzero(data, size);     /* a password */
         free(data);
     }
@@ -416,4 +416,57 @@ void capture_stats(const struct capture *capture, struct source_stats *ret)
         source_stats(capture->source, ret);
     else
         *ret = capture->stats;
+}
+
+/* ---- a moment --------------------------------------------------------------------------------------------------------- */
+
+/* Asks a process that was just forked; the picture comes in capture->own. */
+static int ask_for_moment(struct capture *capture, const char *url, int64_t pts_us, const struct moment_options *options,
+                          int memory_mib, struct moment *ret, struct error *err)
+{
+    const struct wire_request request = {.type = WIRE_MOMENT, .url = url, .options = options->source, .memory_mib = memory_mib,
+                                         .pts_us = pts_us, .longest = options->longest, .memory_size = capture->own.size};
+    struct wire_reply reply;
+    struct moment moment = {0};
+    int r = send_request(capture, &request, &capture->own, err);
+    if (r == 0)
+        r = receive(capture, &reply, deadline_after(capture, 1), err);
+    capture->broken = r < 0 && r != -EINTR;
+    if (r == 0 && reply.result < 0)
+        r = failed(capture, &reply, err);
+    else if (r == 0 && (reply.result != 1 || reply.width < 1 || reply.width > options->longest || reply.height > options->longest))
+        r = broke(capture, "a picture of another size", err);
+    if (r == 0 && (r = picture_open(&moment.picture, reply.width, reply.height)) < 0)
+        error_set(err, r, "%s: out of memory", capture->shown);
+    if (r < 0)
+        return r;
+    memcpy(moment.picture.pixels, capture->own.bytes, 3 * (size_t)reply.width * (size_t)reply.height);
+    moment.pts_us = reply.frame.pts_us;
+    moment.corrupt = reply.frame.corrupt;
+    *ret = moment;
+    return 0;
+}
+
+int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
+                   int memory_mib, struct error *err)
+{
+    if (!host || options->longest < 1 || options->longest > PICTURE_MAX_SIDE)
+        return moment_read(ret, url, pts_us, options, err);
+    struct capture *capture = calloc(1, sizeof *capture);
+    if (!capture)
+        return error_set(err, -ENOMEM, "out of memory");
+    *capture = (struct capture){.stop = options->source.stop, .process = {.socket = -1, .pipe = -1},
+                                .stall_us = INT64_C(1000) * options->limit_ms};
+    redact(capture->shown, sizeof capture->shown, url);
+    struct capture_options process = {.source = options->source, .host = host};
+    process.source.decoder_threads = 1;
+    int r = capture_memory_open(&capture->own, 3 * (size_t)options->longest * (size_t)options->longest);
+    if (r < 0)
+        error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+    if (r == 0)
+        r = fork_process(capture, &process, err);
+    if (r == 0)
+        r = ask_for_moment(capture, url, pts_us, options, memory_mib > 0 ? memory_mib : CAPTURE_MEMORY_MIB, ret, err);
+    capture_close(capture);
+    return r;
 }

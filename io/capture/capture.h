@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
+#include "io/picture/moment.h"
 #include "io/video/source.h"
 
 struct capture;
@@ -41,5 +42,11 @@ int capture_resize(struct capture *capture, int width, int height, struct error 
 /* pixels lie in options.memory where that was given. */
 int capture_read(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err);
 void capture_stats(const struct capture *capture, struct source_stats *ret);
+
+/* moment_read() in a process of its own, which it waits for: a snapshot out of a clip costs the daemon a copy of the picture.
+ * host NULL: in this one. memory_mib: as of struct capture_options. options.limit_ms bounds the wait, with two seconds more. Errors are
+ * those of moment_read() and capture_open(). Any thread. */
+int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
+                   int memory_mib, struct error *err);
 
 #endif

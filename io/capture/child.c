@@ -14,6 +14,7 @@
 #include "io/capture/passing.h"
 #include "io/capture/sandbox.h"
 #include "io/capture/wire.h"
+#include "io/picture/moment.h"
 #include "io/video/source.h"
 #include "io/video/source_url.h"
 
@@ -72,7 +73,8 @@ static void offer_to_be_killed(void)
     fclose(file);
 }
 
-static int open_source(struct child *child, const struct wire_request *request, struct error *err)
+/* Becomes the process of this source alone. */
+static int settle(const struct child *child, const struct wire_request *request, struct error *err)
 {
     if (child->source)
         return error_set(err, -EPROTO, "opened twice");
@@ -80,7 +82,12 @@ static int open_source(struct child *child, const struct wire_request *request, 
     snprintf(name, sizeof name, "cam-%s", request->name ? request->name : "");
     prctl(PR_SET_NAME, request->name ? name : "capture", 0, 0, 0);
     offer_to_be_killed();
-    int r = enter_sandbox(request, err);
+    return enter_sandbox(request, err);
+}
+
+static int open_source(struct child *child, const struct wire_request *request, struct error *err)
+{
+    int r = settle(child, request, err);
     if (r < 0)
         return r;
     const struct capture_control *control = (const struct capture_control *)child->control.bytes;
@@ -118,14 +125,40 @@ static int take_memory(struct child *child, int fd, size_t size, struct error *e
     return 0;
 }
 
+/* Reads the picture of a moment into the memory of fd, which it takes over. 1, or an error. */
+static int read_moment(struct child *child, const struct wire_request *request, int fd, struct wire_reply *reply, struct error *err)
+{
+    const struct capture_control *control = (const struct capture_control *)child->control.bytes;
+    struct moment_options options = {.source = request->options, .longest = request->longest};
+    struct moment moment;
+    options.source.stop = &control->stop;
+    int r = take_memory(child, fd, request->memory_size, err);          /* which the sandbox's limit does not count then */
+    if (r == 0)
+        r = settle(child, request, err);
+    if (r == 0)
+        r = moment_read(&moment, request->url, request->pts_us, &options, err);
+    if (r < 0)
+        return r;
+    size_t size = 3 * (size_t)moment.picture.width * (size_t)moment.picture.height;
+    if (size > child->pictures.size)
+        return error_set(err, -EINVAL, "a picture beyond the memory for it");
+    memcpy(child->pictures.bytes, moment.picture.pixels, size);
+    reply->width = moment.picture.width;
+    reply->height = moment.picture.height;
+    reply->frame = (struct source_frame){.pts_us = moment.pts_us, .corrupt = moment.corrupt};
+    picture_close(&moment.picture);
+    return 1;
+}
+
 /* Does what was asked, and answers. false: the process is to end. */
 static bool answer(struct child *child, const struct wire_request *request, int fd)
 {
     struct wire_reply reply = {.type = WIRE_RESULT};
     struct error err = {""};
-    if (fd >= 0 && request->type != WIRE_MEMORY)
+    bool first = request->type == WIRE_OPEN || request->type == WIRE_MOMENT;
+    if (fd >= 0 && request->type != WIRE_MEMORY && request->type != WIRE_MOMENT)
         close(fd);
-    if (request->type == WIRE_CLOSE || (request->type != WIRE_OPEN && !child->source))
+    if (request->type == WIRE_CLOSE || (!first && !child->source))
         return false;
     switch (request->type) {
     case WIRE_OPEN:
@@ -138,6 +171,9 @@ static bool answer(struct child *child, const struct wire_request *request, int 
         reply.result = source_resize(child->source, request->width, request->height, &err);
         if (reply.result == 0)
             child->picture_size = (size_t)request->width * (size_t)request->height;
+        break;
+    case WIRE_MOMENT:
+        reply.result = read_moment(child, request, fd, &reply, &err);
         break;
     case WIRE_MEMORY:
         reply.result = take_memory(child, fd, request->memory_size, &err);

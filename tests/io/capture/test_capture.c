@@ -209,6 +209,31 @@ START_TEST(writes_in_place)
 }
 END_TEST
 
+START_TEST(a_moment_is_as_without)
+{
+    struct moment here, there;
+    struct moment_options options = {.longest = 160, .limit_ms = 20000};
+    clips_ffmpeg("-f lavfi -i testsrc2=s=320x200:r=10:d=3 -c:v libx264 -g 10 -pix_fmt yuv420p @/moment.mp4");
+    const char *path = clip_path("moment.mp4");
+    struct error err = {""};
+    for (int64_t us = 0; us < 4000000; us += 700000) {
+        ck_assert_msg(capture_moment(&there, path, us, &options, host, 0, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(capture_moment(&here, path, us, &options, NULL, 0, &err), 0);
+        ck_assert(there.picture.width == 160 && there.picture.height == 100 && there.pts_us == here.pts_us && !there.corrupt);
+        ck_assert_mem_eq(there.picture.pixels, here.picture.pixels, 160 * 100 * 3);
+        picture_close(&here.picture);
+        picture_close(&there.picture);
+    }
+    ck_assert_int_eq(capture_moment(&there, clip_path("none.mp4"), 0, &options, host, 0, &err), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(err.text, "none.mp4: No such file"));
+    atomic_bool stop = true;
+    options.source.stop = &stop;
+    ck_assert_int_eq(capture_moment(&there, path, 0, &options, host, 0, &err), -EINTR);
+    options = (struct moment_options){.longest = PICTURE_MAX_SIDE + 1};
+    ck_assert_int_eq(capture_moment(&there, path, 0, &options, host, 0, &err), -EINVAL);
+}
+END_TEST
+
 START_TEST(names_the_true_cause)
 {
     static const struct {
@@ -410,6 +435,7 @@ int main(int argc, char **argv)
         tcase_add_test(tc, reads_as_source);
         tcase_add_test(tc, peeks_and_resizes);
         tcase_add_test(tc, writes_in_place);
+        tcase_add_test(tc, a_moment_is_as_without);
         tcase_add_test(tc, names_the_true_cause);
         tcase_add_test(tc, death_is_named);
         tcase_add_test(tc, lives_through_signals_for_the_daemon);

@@ -150,6 +150,30 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
     return error_set(err, -EIO, "the end");
 }
 
+/* Two answers in one: only the first counts. */
+int moment_read(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct error *err)
+{
+    struct wire_reply reply = {.type = WIRE_RESULT, .result = 1, .width = 8, .height = 8, .frame = {.pts_us = pts_us}};
+    (void)ret, (void)options;
+    if (strcmp(url, "wide") == 0)
+        reply.width = 65;
+    else if (strcmp(url, "high") == 0)
+        reply.height = 65535;
+    else if (strcmp(url, "none") == 0)
+        reply.width = reply.height = 0;
+    else if (strcmp(url, "nothing") == 0)
+        reply.result = 0;
+    else if (strcmp(url, "negative") == 0)
+        reply.frame.pts_us = -1;
+    else if (strcmp(url, "exit") == 0)
+        _exit(3);
+    else if (strcmp(url, "hang") == 0)
+        spin();
+    reply_to_all(&reply);
+    sleep(60);
+    return error_set(err, -EIO, "the end");
+}
+
 void source_close(struct source *source) { free(source); }
 
 void source_stats(const struct source *source, struct source_stats *ret)
@@ -273,6 +297,27 @@ START_TEST(texts_are_made_harmless)
 }
 END_TEST
 
+START_TEST(a_moment_is_checked)
+{
+    static const struct hostile moments[] = {
+        {"wide", "breaks the protocol: a picture of another size", -EPROTO},
+        {"high", "breaks the protocol: a picture of another size", -EPROTO},
+        {"none", "breaks the protocol: a picture of another size", -EPROTO},
+        {"nothing", "breaks the protocol: a picture of another size", -EPROTO},
+        {"negative", "breaks the protocol: a time out of range", -EPROTO},
+        {"exit", "its process has ended with status 3", -EIO},
+        {"hang", "s: its process hangs, and is killed", -ETIMEDOUT},
+    };
+    for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
+        struct moment moment = {.pts_us = 77};
+        struct error err = {""};
+        int r = capture_moment(&moment, moments[i].what, 5, &(struct moment_options){.longest = 64, .limit_ms = 500}, host, 64, &err);
+        ck_assert_msg(r == moments[i].code && strstr(err.text, moments[i].cause), "%s: %d %s", moments[i].what, r, err.text);
+        ck_assert_int_eq(moment.pts_us, 77);
+    }
+}
+END_TEST
+
 /* The process may write whatever it likes to the shared memory, whenever it likes, and nowhere else. */
 START_TEST(shared_memory_is_only_pictures)
 {
@@ -331,6 +376,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tc, 180);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, is_an_error_of_the_source, 0, sizeof all / sizeof *all);
+    tcase_add_test(tc, a_moment_is_checked);
     tcase_add_test(tc, texts_are_made_harmless);
     tcase_add_test(tc, shared_memory_is_only_pictures);
     tcase_add_test(tc, processor_time_is_bounded);
