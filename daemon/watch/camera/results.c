@@ -27,6 +27,8 @@ struct alerting {
     struct alert_state state;
     struct alert_record record;         /* the open alert, or the last one */
     bool told;                          /* normal.changed went out for the open alert */
+    unsigned touched;                   /* bit z is set for each zone that the open alert's boxes have touched */
+    int zone;                           /* whose level the last score was; -1: none */
 };
 
 struct results {
@@ -37,6 +39,7 @@ struct results {
     struct frame_ring *ring;
     struct alertlog *alerts;
     struct events *events;
+    const struct zones *zones;
     struct scorelog *scores;
     bool has_rule;
     double threshold;
@@ -109,6 +112,7 @@ int results_open(struct results **ret, const struct results_options *options)
     results->ring = options->ring;
     results->alerts = options->alerts;
     results->events = options->events;
+    results->zones = options->zones;
     assert(!options->rule || options->scores_kept >= ALERT_MAX_N);
     results->has_rule = options->rule != NULL;
     results->threshold = options->rule ? (double)options->rule->threshold : (double)NAN;
@@ -192,6 +196,34 @@ static void show_peak_locked(struct results *results, struct alerting *alerting)
     }
 }
 
+/* Adds the zones that the boxes touch to those of the alert. Returns true if there are more now. */
+static bool touch_locked(struct results *results, struct alerting *alerting, const struct boxes *boxes)
+{
+    unsigned touched = alerting->touched | zones_touched(results->zones, boxes);
+    if (touched == alerting->touched)
+        return false;
+    struct zone_names *names = &alerting->record.zones;
+    alerting->touched = touched;
+    names->n = 0;
+    for (int z = 0; z < results->zones->n; z++)
+        if (touched >> z & 1)
+            memcpy(names->name[names->n++], results->zones->zone[z].name, ZONE_NAME_SIZE);
+    return true;
+}
+
+/* Names the zone whose budget opened the alert, and those that its boxes have touched since its first window. */
+static void name_zones_locked(struct results *results, struct alerting *alerting)
+{
+    alerting->touched = 0;
+    if (results->zones && alerting->zone >= 0)
+        memcpy(alerting->record.opened_by, results->zones->zone[alerting->zone].name, ZONE_NAME_SIZE);
+    touch_locked(results, alerting, &alerting->record.boxes);
+    struct score_record window;
+    uint64_t number = alerting->state.opened_number;
+    while (results->zones && alerting->record.kind == ALERT_ANOMALY && read_window_locked(results, number++, &window))
+        touch_locked(results, alerting, &window.boxes);
+}
+
 /* pts_us: of the picture that the event follows. */
 static void take_event_locked(struct results *results, struct alerting *alerting, enum alert_event event, int64_t pts_us)
 {
@@ -208,6 +240,7 @@ static void take_event_locked(struct results *results, struct alerting *alerting
             alert->opened_pts_us = first.pts_us;
         alerting->told = false;
         show_peak_locked(results, alerting);
+        name_zones_locked(results, alerting);
         alertlog_append(results->alerts, alert);
         lock_take(&results->view_lock);
         results->alerts_opened++;
@@ -338,10 +371,13 @@ void results_commit(struct results *results, const struct scheduler_result *resu
         results->break_wanted = false;
     scorelog_append(results->scores, &score);
     alertlog_score(results->alerts, results->camera, &score);
+    results->anomaly.zone = result->zone;
     if (results->has_rule)
         take_event_locked(results, &results->anomaly,
-                          alert_score(&results->anomaly.state, result->is_slow ? -INFINITY : result->score, result->time_us),
+                          alert_score(&results->anomaly.state, result->is_slow ? -INFINITY : result->level, result->time_us),
                           result->pts_us);
+    if (results->anomaly.state.open && touch_locked(results, &results->anomaly, &result->boxes))
+        alertlog_update(results->alerts, &results->anomaly.record);
     tell_lasting_locked(results, &results->anomaly, result->time_us);
     results->last_us = result->time_us;
     results->last_pts_us = result->pts_us;
@@ -372,8 +408,11 @@ void results_still(struct results *results, const struct still_result *still, in
     if (!results->ended) {
         results->still_now = *still;
         results->still_pts_us = pts_us;
+        results->still.zone = still->zone;
         if (results->has_rule)
             take_event_locked(results, &results->still, alert_score(&results->still.state, still->level, time_us), pts_us);
+        if (results->still.state.open && touch_locked(results, &results->still, &still->boxes))
+            alertlog_update(results->alerts, &results->still.record);
         tell_lasting_locked(results, &results->still, time_us);
         show_open_locked(results);
     }
