@@ -9,7 +9,7 @@
 
 #include "core/voice.h"
 
-enum { BOXES_MAX = 8, RECORD_NAME_SIZE = 65 };
+enum { BOXES_MAX = 8, RECORD_NAME_SIZE = 65, ZONES_MOST = 16 /* of a camera */, ZONE_NAME_SIZE = 33 };
 
 /* A rectangle of the picture as the network sees it, which is the whole picture of the camera whatever its size. */
 struct box {
@@ -34,6 +34,12 @@ struct score_record {
     float p_value;              /* share of normal windows that score as much or more; NAN: the model has no calibration, or
                                  * is_slow */
     struct boxes boxes;         /* empty while the score is low, or where the model cannot tell */
+};
+
+/* Names of zones (core/zones/zones.h), in the order of the configuration. */
+struct zone_names {
+    int n;
+    char name[ZONES_MOST][ZONE_NAME_SIZE];
 };
 
 /* The kind says what an alert is made from. A camera has at most one open alert of each kind. */
@@ -71,6 +77,8 @@ struct alert_record {
     int64_t opened_pts_us, closed_pts_us, peak_pts_us;      /* the same as time stamps */
     struct voices voices;       /* at the peak, those that the alert is made from; others are NAN */
     struct boxes boxes;         /* at the peak */
+    struct zone_names zones;    /* that its boxes have touched so far */
+    char opened_by[ZONE_NAME_SIZE];     /* the zone whose own budget opened it; "": the camera's */
 };
 
 /* "open", "closed" or "interrupted". */

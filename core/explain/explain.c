@@ -67,11 +67,14 @@ static void find_loudest(const struct explained *explained, struct explanation *
 static void set_scale(struct explained *explained, const struct calibration *calibration)
 {
     double sum = 0;
-    int n = explained->heat.rows * explained->heat.columns;
+    int cells = explained->heat.rows * explained->heat.columns, n = 0;
     float highest = explained->explanation.loudest_value;
-    for (int i = 0; i < n; i++)
-        sum += (double)explained->map[i];
-    float mean = (float)(sum / n);
+    for (int i = 0; i < cells; i++)
+        if (isfinite(explained->map[i])) {      /* it counts */
+            sum += (double)explained->map[i];
+            n++;
+        }
+    float mean = n ? (float)(sum / n) : 0;
     explained->is_calibrated = calibration && calibration->threshold > calibration->median;
     if (explained->is_calibrated)
         explained->scale = (struct heat_scale){(float)calibration->median, (float)calibration->threshold};
@@ -134,12 +137,12 @@ static void find_slots(const struct plan *plan, const struct plan_result *result
 
 /* ---- the window --------------------------------------------------------------------------------------------------- */
 
-static void score(const struct plan *plan, const struct calibration *calibration, const struct plan_result *result,
-                  struct explanation *ret)
+static void score(const struct plan *plan, const struct calibration *calibration, const struct regions *regions,
+                  const struct plan_result *result, struct explanation *ret)
 {
     struct score_features features;
     ret->reference = result->reference;
-    ret->score = calibration_score(calibration, plan, result, &features, &ret->voices);
+    ret->score = calibration_score(calibration, plan, result, regions, &features, &ret->voices);
     ret->loudest = voices_loudest(&ret->voices);
     if (!calibration)
         return;
@@ -152,8 +155,8 @@ static void score(const struct plan *plan, const struct calibration *calibration
     }
 }
 
-void explain_window(const struct plan *plan, const struct calibration *calibration, const uint8_t *const frames[], void *workspace,
-                    struct explained *explained)
+void explain_window(const struct plan *plan, const struct calibration *calibration, const struct regions *regions,
+                    const uint8_t *const frames[], void *workspace, struct explained *explained)
 {
     const struct arch *arch = plan_arch(plan);
     struct plan_result result;
@@ -161,9 +164,9 @@ void explain_window(const struct plan *plan, const struct calibration *calibrati
     *ret = (struct explanation){.threshold = NAN, .close_threshold = NAN, .p_value = NAN, .hours_between = NAN,
                                  .footage_hours = NAN};
     plan_run(plan, frames, workspace, &result);
-    score(plan, calibration, &result, ret);
+    score(plan, calibration, regions, &result, ret);
     if (calibration && calibration->has_score)
-        score_map(&calibration->score, arch, result.scratch, explained->map);
+        score_map(&calibration->score, arch, regions, result.scratch, explained->map);
     else
         map_errors(arch, &result, &explained->heat, explained->map);
     find_loudest(explained, ret);
@@ -171,5 +174,5 @@ void explain_window(const struct plan *plan, const struct calibration *calibrati
     draw(arch, &result, explained->drawn);
     find_slots(plan, &result, ret);
     /* Last, because it reuses the scratch of the score. */
-    calibration_boxes(calibration, plan, &result, ret->score, ret->threshold, ret->close_threshold, &ret->boxes);
+    calibration_boxes(calibration, plan, &result, regions, ret->score, ret->threshold, ret->close_threshold, &ret->boxes);
 }

@@ -26,10 +26,11 @@ int explained_open(struct explained *ret, const struct arch *arch, struct error 
 /* Takes zeroes. */
 void explained_close(struct explained *explained);
 
-/* Explains the window frames [arch.frames], gray pictures [height * width], borrowed. calibration may be NULL. The plan, opened by
- * calibration_open_plan(), is of the architecture of *ret; the workspace is one of it. Allocates nothing. */
-void explain_window(const struct plan *plan, const struct calibration *calibration, const uint8_t *const frames[], void *workspace,
-                    struct explained *ret);
+/* Explains the window frames [arch.frames], gray pictures [height * width], borrowed. calibration may be NULL, and so may
+ * regions: all cells count then. The plan, opened by calibration_open_plan(), is of the architecture of *ret; the workspace is one
+ * of it. Allocates nothing. */
+void explain_window(const struct plan *plan, const struct calibration *calibration, const struct regions *regions,
+                    const uint8_t *const frames[], void *workspace, struct explained *ret);
 
 /* The "why" picture of an explanation (core/picture/why.h). */
 struct explain_frame {

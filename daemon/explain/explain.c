@@ -160,7 +160,7 @@ static int explain(struct explain *e)
     if (r == 0)
         r = find_window(e, input, &err);
     if (r == 0) {
-        explain_window(e->plan, calibration_of(e), e->window.frames, e->workspace, &e->explained);
+        explain_window(e->plan, calibration_of(e), NULL, e->window.frames, e->workspace, &e->explained);
         r = write_pictures(e, input, &err);
     }
     if (r == 0)

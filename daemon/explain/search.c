@@ -38,7 +38,7 @@ static float score_window(struct reader *r, uint64_t first)
     struct score_features features;
     struct voices voices;
     plan_run_sliding(r->plan, r->cache, first, r->frames, r->workspace, &result);
-    return calibration_score(r->calibration, r->plan, &result, &features, &voices);
+    return calibration_score(r->calibration, r->plan, &result, NULL, &features, &voices);
 }
 
 /* Looks at the window whose last frame was read last. Returns true if no later one can be the one. */

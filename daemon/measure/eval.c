@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/camera_masks.h"
 #include "daemon/base/isolation.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -28,6 +29,7 @@ struct eval {
     int stride, threads;
     enum precision precision;
     enum isolation isolation;
+    struct camera_masks masks;
     double threshold;                   /* NAN: not given */
 };
 
@@ -59,7 +61,8 @@ static int member_open(struct member *m, const char *path, const struct eval *ev
     r = calibration_open_plan(&m->plan, m->file.model, calibration, eval->precision, err);
     if (r < 0)
         return r;
-    return clip_open(&m->scorer, m->plan, calibration, m->file.still, parallel, eval->stride, CLIP_COMPUTE_ALL, err);
+    return clip_open(&m->scorer, m->plan, calibration, m->file.still, eval->masks.zones, parallel, eval->stride,
+                     CLIP_COMPUTE_ALL, err);
 }
 
 static void member_close(struct member *m)
@@ -111,7 +114,7 @@ static void warn_of_rate(const struct model_file *file, const char *path, const 
                 file->calibration.fps);
 }
 
-static int eval_all(const struct eval *eval)
+static int eval_all(struct eval *eval)
 {
     struct member *members = calloc(eval->models.n, sizeof *members);
     struct labelled_model *models = calloc(eval->models.n, sizeof *models);
@@ -127,6 +130,9 @@ static int eval_all(const struct eval *eval)
     int r, status = 1;
 
     r = members && models ? 0 : -ENOMEM;
+    if (r < 0)
+        goto fail;
+    r = camera_masks_open(&eval->masks, &err);
     if (r < 0)
         goto fail;
     r = eval->plot_path ? timeline_check(eval->plot_path, &err) : 0;
@@ -230,6 +236,7 @@ end:
         member_close(&members[i]);
     free(members);
     free(models);
+    camera_masks_close(&eval->masks);
     isolation_close();
     parallel_threads_close(threads);
     labels_clear(&labels);
@@ -263,6 +270,7 @@ static const struct command_option eval_options[] = {
      .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its "
              "scores "
              "agree with those of fp32."},
+    CAMERA_MASKS_OPTIONS(struct eval, masks),
     {"threads", 0, OPTION_INT(struct eval, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},
     {"isolation", 0, OPTION_CHOICE(struct eval, isolation, isolation_names), .help = isolation_help},
@@ -273,7 +281,8 @@ static int command_eval(int argc, char **argv)
 {
     struct eval eval = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO, .threshold = NAN};
     int status;
-    if (command_parse(&eval_command, &eval, argc, argv, &status))
+    if (command_parse(&eval_command, &eval, argc, argv, &status) &&
+        (status = camera_masks_check(&eval.masks, &eval_command)) == 0)
         status = eval_all(&eval);
     command_clear(&eval_command, &eval);
     return status;

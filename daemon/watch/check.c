@@ -12,6 +12,7 @@
 #include "core/network/plan.h"
 #include "daemon/base/descriptors.h"
 #include "daemon/base/parallel_threads.h"
+#include "daemon/watch/camera/zone_alerts.h"
 #include "io/video/frame_ring.h"
 #include "io/video/source.h"
 #include "web/origin.h"
@@ -59,7 +60,6 @@ bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera
     double threshold;
     if (!threshold_of(&threshold, alert, calibration))
         return false;
-
     double close_threshold = alert->has_close_threshold ? alert->close_threshold
                              : alert->has_threshold     ? close_below(threshold, calibration)
                                                         : calibration->close_threshold;
@@ -168,7 +168,6 @@ static void check_alert(struct findings *findings, const struct calibration *cal
     const struct config_alert *alert = &camera->alert;
     double threshold;
     char shown[32], got[32];
-
     if (alert->has_per_day && !(calibration && calibration->has_tail)) {
         found_at(findings, false, alert->per_day_line, alert->per_day_column, "alert.per_day",
                  "expected a model whose calibration holds how often scores occur, got one without; set alert.threshold "
@@ -194,6 +193,11 @@ static void check_alert(struct findings *findings, const struct calibration *cal
                  "expected at most the threshold %s, which is %s, got %s", source, show_float(shown, (float)threshold),
                  show_float(got, (float)alert->close_threshold));
     }
+}
+
+static void take_zone_finding(void *arg, bool warning, int line, int column, const char *key, const char *text)
+{
+    found_at(arg, warning, line, column, key, "%s", text);
 }
 
 /* Bytes that a camera wants for its frames and for the encoder outputs that windows share (core/network/frame_cache.h). */
@@ -256,11 +260,11 @@ int check_camera(const struct config *config, const struct config_camera *camera
     if (check_fps(camera, file) <= 0)
         found_at(&findings, true, camera->model_line, camera->model_column, "fps",
                  "neither the configuration nor the model names a rate: every frame is analysed");
-
     if (camera->precision == PRECISION_INT8 && !(calibration && calibration->has_int8))
         found_at(&findings, false, camera->precision_line, camera->precision_column, "precision",
                  "expected auto or fp32, got int8, for which the model was not calibrated; memaed calibrate can do that");
     check_alert(&findings, calibration);
+    findings.out_of_memory |= zone_alerts_check(camera, file, take_zone_finding, &findings) < 0;
     return tell(&findings, report);
 }
 
@@ -405,7 +409,6 @@ int check_models(struct check_models *ret, const struct config *config, const st
     struct check_models models = {0};
     bool *loaded = calloc(config->n_cameras + 1, sizeof *loaded);
     int r = 0;
-
     models.files = calloc(config->n_cameras + 1, sizeof *models.files);
     models.file_of = calloc(config->n_cameras + 1, sizeof *models.file_of);
     if (!loaded || !models.files || !models.file_of) {

@@ -40,8 +40,8 @@ void check_models_clear(struct check_models *models);   /* what check_models() f
  * window than the ring holds, or wants more memory than max_model_mib; source_check() refuses the source, or
  * source_check_sign_in() user and password; fps is not the rate that the model learned at, and fps_force is false; precision
  * is int8, and the model was not calibrated for it; per_day is set, and the calibration has no tail; close_threshold is above
- * the threshold that applies. Warnings: no rate is known, or no threshold, so that there are no alerts; the calibration is
- * provisional.
+ * the threshold that applies; those of zone_alerts_check(). Warnings: no rate is known, or no threshold, so that there are no
+ * alerts; the calibration is provisional.
  * 0; -EINVAL after a fault; -ENOMEM. */
 int check_camera(const struct config *config, const struct config_camera *camera, const struct model_file *file,
                  const struct check_report *report);

@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "core/event.h"
 #include "core/precision.h"
+#include "core/zones/zones.h"
 
 struct config_alert {
     bool has_threshold;             /* false: the threshold is that of per_day, or the model's */
@@ -57,6 +58,7 @@ struct config_camera {
     struct schedule armed;          /* when alerts are sent */
     char *time_zone;                /* of these times; NULL: that of struct config */
     struct config_alert alert;
+    struct zones *zones;            /* masks and zones; NULL: the keys are absent or empty */
     int line, column;               /* place of the camera's name in the file */
     /* Places of values, for faults that only the loaded model shows. 0: the key is absent. */
     int model_line, model_column, fps_line, fps_column, precision_line, precision_column;

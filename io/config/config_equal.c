@@ -31,7 +31,8 @@ bool config_camera_equal(const struct config_camera *a, const struct config_came
            a->tls_verify == b->tls_verify && a->udp == b->udp && a->fps == b->fps && a->fps_force == b->fps_force &&
            a->precision == b->precision &&
            a->compute_all == b->compute_all && a->stride == b->stride && a->loop == b->loop &&
-           a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert);
+           a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert) &&
+           zones_equal(a->zones, b->zones);
 }
 
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b)

@@ -5,11 +5,14 @@
 
 #include "io/config/config_value.h"
 
-const char *const config_scope_paths[] = {"", "http.", "alerts.", "scores.", "cameras.NAME.", "cameras.NAME.alert.", "webhooks[]."};
+const char *const config_scope_paths[] = {"", "http.", "alerts.", "scores.", "cameras.NAME.", "cameras.NAME.alert.",
+                                          "cameras.NAME.masks[].", "cameras.NAME.zones.ZONE.", "webhooks[]."};
 
 #define IN_CONFIG(field) .offset = offsetof(struct config, field)
 #define IN_CAMERA(field) .offset = offsetof(struct config_camera, field)
 #define IN_ALERT(field) .offset = offsetof(struct config_alert, field)
+#define IN_MASK(field) .offset = offsetof(struct mask, field)
+#define IN_ZONE(field) .offset = offsetof(struct zone, field)
 #define IN_WEBHOOK(field) .offset = offsetof(struct config_webhook, field)
 
 const struct config_row config_rows[] = {
@@ -144,6 +147,22 @@ const struct config_row config_rows[] = {
     {CONFIG_ALERT, "lasting_h", &config_type_number, IN_ALERT(lasting_h), 0.1, 1000, .fallback = "6",
      .help = "An alert that has been open for so many hours is reported by one more event, normal.changed: what it shows may "
              "be normal now."},
+    {CONFIG_CAMERA, "masks", &config_type_masks, IN_CAMERA(zones), .absent = "none",
+     .help = "Parts of the picture that are not analysed. What lies under them influences no score and no alert."},
+    {CONFIG_MASK, "name", &config_type_zone_name, IN_MASK(name), .absent = "none", .help = "What the mask is for."},
+    {CONFIG_MASK, "points", &config_type_points, IN_MASK(area), .required = true,
+     .help = "The corners of the masked part, in order: x from the left edge to the right, 0 to 1, and y from the upper edge to "
+             "the lower, of the picture as a viewer sees it. Sides may not cross."},
+    {CONFIG_MASK, "privacy", &config_type_bool, IN_MASK(privacy), .fallback = "false",
+     .help = "Whether pictures that are kept or shown must not show what lies under the mask, either."},
+    {CONFIG_CAMERA, "zones", &config_type_zones, IN_CAMERA(zones), .absent = "none",
+     .help = "Parts of the picture by name, 16 at most. A name has 1 to 32 characters of a-z, 0-9, _ and -. An alert names the "
+             "zones that its boxes touch, in this order."},
+    {CONFIG_ZONE, "points", &config_type_points, IN_ZONE(area), .required = true, .help = "The corners, as those of a mask."},
+    {CONFIG_ZONE, "per_day", &config_type_number, IN_ZONE(per_day), 0.001, 1000, .absent = "as the rest of the camera",
+     .line = 1 + offsetof(struct zone, per_day_line), .column = 1 + offsetof(struct zone, per_day_column),
+     .help = "A budget of its own: how often a day normal footage may alert in this zone at most. The model's calibration gives "
+             "the threshold, in place of the camera's."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
      .help = "Where events are posted, by the Standard Webhooks specification."},
     {CONFIG_WEBHOOK, "name", &config_type_name, IN_WEBHOOK(name), .absent = "the scheme, host and port of url",

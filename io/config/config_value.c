@@ -156,7 +156,7 @@ static bool is_quoted(const struct config_value *value)
     return true;
 }
 
-static bool read_number(const char *text, bool whole, double *ret)
+bool config_read_number(const char *text, bool whole, double *ret)
 {
     static const char digits[] = "0123456789";
     const char *p = text + (*text == '-' || *text == '+');
@@ -191,7 +191,7 @@ static bool number_in_range(const struct config_value *value, bool whole, double
     double number;
     if (is_quoted(value))
         return false;
-    if (!read_number(value->text, whole, &number))
+    if (!config_read_number(value->text, whole, &number))
         return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
     if (!(number >= value->row->min && number <= value->row->max))
         return config_got(value, "%s", config_show(&shown, value->node->text));
@@ -405,7 +405,7 @@ static bool parse_listen(const struct config_value *value, void *target)
     address[n] = 0;
     if (inet_pton(v6 ? AF_INET6 : AF_INET, address, binary) != 1)
         return config_got(value, "\"%s\" without a numeric address", config_show(&shown, value->node->text));
-    if (colon[1] < '0' || colon[1] > '9' || !read_number(colon + 1, true, &port) || port > 65535)
+    if (colon[1] < '0' || colon[1] > '9' || !config_read_number(colon + 1, true, &port) || port > 65535)
         return config_got(value, "\"%s\" without a port from 0 to 65535", config_show(&shown, value->node->text));
     config->listen_address = config_copy(value->loader, address);
     config->listen_port = (int)port;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/base/log.h"
 
@@ -78,6 +79,40 @@ static void suppress(struct alerting *alerting)
               alert_suppressed_name(alert->suppressed), NULL);
 }
 
+/* Adds the zones that the boxes touch to those of the alert. Returns true if there are more now. */
+static bool touch(struct alerting *alerting, const struct boxes *boxes)
+{
+    const struct zones *zones = alerting->options.zones;
+    unsigned touched = alerting->touched | zones_touched(zones, boxes);
+    if (touched == alerting->touched)
+        return false;
+    struct zone_names *names = &alerting->record.zones;
+    alerting->touched = touched;
+    names->n = 0;
+    for (int z = 0; z < zones->n; z++)
+        if (touched >> z & 1)
+            memcpy(names->name[names->n++], zones->zone[z].name, ZONE_NAME_SIZE);
+    return true;
+}
+
+/* Names the zone whose budget opens the alert, and those that its boxes have touched since its first window. */
+static void name_zones(struct alerting *alerting, int zone)
+{
+    struct alert_record *alert = &alerting->record;
+    const struct zones *zones = alerting->options.zones;
+    alerting->touched = 0;
+    alert->zones.n = 0;
+    alert->opened_by[0] = '\0';
+    if (!zones)
+        return;
+    if (zone >= 0)
+        memcpy(alert->opened_by, zones->zone[zone].name, ZONE_NAME_SIZE);
+    touch(alerting, &alert->boxes);
+    struct score_record window;
+    for (uint64_t number = alerting->state.opened_number; alerting->options.scores && find(alerting, number, &window); number++)
+        touch(alerting, &window.boxes);
+}
+
 /* Whether the alert may be told now, and why not. A camera that is not armed comes first: it uses up neither cooldown nor cap, and
  * nothing is bad enough to get through. */
 static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
@@ -91,11 +126,12 @@ static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
     return held ? held : policy_ask(&alerting->policy, alerting->record.peak_score, time_us);
 }
 
-static void open_alert(struct alerting *alerting, int64_t time_us)
+static void open_alert(struct alerting *alerting, int64_t time_us, int zone)
 {
     struct alert_record *alert = &alerting->record;
     alert->opened_us = alerting->state.opened_us;
     alert->closed_us = alert->closed_pts_us = 0;
+    name_zones(alerting, zone);
     alert->suppressed = ask(alerting, time_us);
     alerting->told_lasting = false;
     alertlog_append(alerting->options.alerts, alert);
@@ -132,13 +168,14 @@ static void close_alert(struct alerting *alerting)
     post(alerting, EVENT_ALERT_CLOSED);
 }
 
-static void take_event(struct alerting *alerting, enum alert_event event, int64_t time_us)
+/* zone: as of the window. */
+static void take_event(struct alerting *alerting, enum alert_event event, int64_t time_us, int zone)
 {
     switch (event) {
     case ALERT_NOTHING:
         return;
     case ALERT_OPENED:
-        open_alert(alerting, time_us);
+        open_alert(alerting, time_us, zone);
         return;
     case ALERT_PEAK:
         if (!alerting->record.suppressed)
@@ -173,7 +210,7 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
     struct alert_state *state = &alerting->state;
     if (!alerting->alerts)
         return;
-    take_event(alerting, alert_wait(state, window->time_us), window->time_us);
+    take_event(alerting, alert_wait(state, window->time_us), window->time_us, window->zone);
     bool lasted = state->lasts;
     enum alert_event event = alert_score(state, window->score, window->time_us);
     if (lasted || state->lasts) {
@@ -182,7 +219,9 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
     }
     if (alerting->options.scores && (event == ALERT_OPENED || event == ALERT_PEAK))
         note_logged(alerting);
-    take_event(alerting, event, window->time_us);
+    take_event(alerting, event, window->time_us, window->zone);
+    if (state->open && state->lasts && touch(alerting, &window->boxes))
+        alertlog_update(alerting->options.alerts, &alerting->record);
     if (state->open && state->lasts && alerting->record.suppressed)
         ask_again(alerting, window->time_us);
     tell_lasting(alerting, window->time_us);
@@ -191,11 +230,11 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
 void alerting_gap(struct alerting *alerting, int64_t time_us)
 {
     if (alerting->alerts)
-        take_event(alerting, alert_gap(&alerting->state, time_us), time_us);
+        take_event(alerting, alert_gap(&alerting->state, time_us), time_us, -1);
 }
 
 void alerting_break(struct alerting *alerting, int64_t time_us)
 {
     if (alerting->alerts)
-        take_event(alerting, alert_break(&alerting->state, time_us), time_us);
+        take_event(alerting, alert_break(&alerting->state, time_us), time_us, -1);
 }

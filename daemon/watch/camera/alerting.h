@@ -6,6 +6,7 @@
 
 #include "core/alerting/policy.h"
 #include "core/score/alert.h"
+#include "core/zones/zones.h"
 #include "daemon/watch/alerting/arming.h"
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/camera/scorelog.h"
@@ -18,6 +19,7 @@ struct alerting_options {
     int64_t lasting_us;                 /* a told alert that is open for longer is reported as EVENT_NORMAL_CHANGED */
     /* Borrowed for as long as alerts are taken. */
     const char *camera, *model;         /* a name, and a path */
+    const struct zones *zones;          /* of the camera; NULL: none */
     struct scorelog *scores;            /* has a record of every window, with the number that it has here; NULL: there is none, */
     struct alertlog *alerts;            /* and the rule is 1 of 1 */
     struct events *events;
@@ -32,6 +34,7 @@ struct alerting {
     struct policy policy;
     struct alert_record record;         /* the open alert, or the last one, or the cause that lasts */
     bool told_lasting;                  /* normal.changed went out for the open alert */
+    unsigned touched;                   /* bit z is set for each zone that the open alert's boxes have touched */
     int64_t end_pts_us;                 /* time stamp of the last cause's last window */
     uint64_t told;                      /* public: alerts */
     uint64_t suppressed[SUPPRESSED_REASONS];    /* public: alerts that were not told as they opened, by the first reason */
@@ -41,6 +44,7 @@ struct alerting {
 struct alerting_window {
     float score;
     int64_t time_us, pts_us;
+    int zone;                           /* whose budget the score is by; -1: the camera's */
     struct voices voices;
     struct boxes boxes;
 };

@@ -48,6 +48,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                  .plan = options->plan,
                                                                  .fps = options->fps,
                                                                  .rule = options->rule,
+                                                                 .zone_shifts = options->zone_shifts,
                                                                  .readers = options->readers,
                                                                  .shared = options->host != NULL,
                                                                  .alerts = options->alerts,
@@ -60,6 +61,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                .host = options->host,
                                                                .memory_mib = options->owner ? options->owner->max_decoder_mib : 0,
                                                                .still = options->still,
+                                                               .zone_shifts = options->zone_shifts,
                                                                .still_threshold = options->rule ? options->rule->threshold
                                                                                                 : INFINITY,
                                                                .status = &camera->status,

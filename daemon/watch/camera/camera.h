@@ -45,6 +45,7 @@ struct camera_options {
     const struct plan *plan;                /* borrowed until close */
     double fps;                             /* frames analysed a second; 0: every frame */
     const struct alert_rule *rule;          /* copied; NULL: scores only */
+    const float *zone_shifts;               /* read during the call: zone_alerts_shifts(); NULL: none */
     int readers;                            /* workers of the scheduler */
     /* Borrowed until close: */
     struct capture_host *host;              /* forks the process that reads the camera; NULL: the camera's thread reads it */

@@ -29,6 +29,7 @@ struct results {
     struct frame_ring *ring;
     struct alertlog *alerts;
     struct events *events;
+    const struct zones *zones;
     struct scorelog *scores;
     double threshold;
     bool has_tail;
@@ -86,7 +87,7 @@ static void open_alerting(struct results *results, const struct results_options 
 {
     struct alerting_options alerting = {.kind = ALERT_ANOMALY, .rule = *options->rule, .policy = *options->policy,
                                         .lasting_us = options->lasting_us, .camera = results->camera, .model = options->model,
-                                        .scores = results->scores, .alerts = options->alerts, .events = options->events, .arming = options->arming};
+                                        .scores = results->scores, .zones = options->zones, .alerts = options->alerts, .events = options->events, .arming = options->arming};
     alerting_init(&results->anomaly, &alerting);
     alerting.kind = ALERT_STILL;
     alerting.rule.k = alerting.rule.n = 1;
@@ -110,6 +111,7 @@ int results_open(struct results **ret, const struct results_options *options)
     results->ring = options->ring;
     results->alerts = options->alerts;
     results->events = options->events;
+    results->zones = options->zones;
     assert(!options->rule || options->scores_kept >= ALERT_MAX_N);
     results->threshold = options->rule ? (double)options->rule->threshold : (double)NAN;
     open_drift(results, options);
@@ -245,8 +247,8 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     }
     scorelog_append(results->scores, &score);
     alertlog_score(results->alerts, results->camera, &score);
-    alerting_take(&results->anomaly, &(struct alerting_window){.score = result->is_slow ? -INFINITY : result->score,
-                                                               .time_us = result->time_us, .pts_us = result->pts_us,
+    alerting_take(&results->anomaly, &(struct alerting_window){.score = result->is_slow ? -INFINITY : result->level,
+                                                               .time_us = result->time_us, .pts_us = result->pts_us, .zone = result->zone,
                                                                .voices = result->voices, .boxes = result->boxes});
     results->last_us = result->time_us;
     results->committed++;
@@ -275,7 +277,8 @@ void results_still(struct results *results, const struct still_result *still, in
     lock_take(&results->lock);
     if (!results->ended) {
         results->still_now = *still;
-        struct alerting_window tick = {.score = still->level, .time_us = time_us, .pts_us = pts_us, .boxes = still->boxes};
+        struct alerting_window tick = {.score = still->level, .time_us = time_us, .pts_us = pts_us, .zone = still->zone,
+                                       .boxes = still->boxes};
         tick.voices.score[VOICE_STILL] = still->level;
         alerting_take(&results->still, &tick);
         show_alerts_locked(results);

@@ -14,6 +14,7 @@
 #include "core/score/alert.h"
 #include "core/score/calibration.h"
 #include "core/still/still.h"
+#include "core/zones/zones.h"
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/scheduler.h"
@@ -33,6 +34,7 @@ struct results_options {
     int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
     size_t scores_kept;                 /* ALERT_MAX_N or more, where there is a rule */
     /* Borrowed until close. */
+    const struct zones *zones;          /* whose names alerts have; NULL: none */
     struct frame_ring *ring;
     struct alertlog *alerts;
     struct events *events;

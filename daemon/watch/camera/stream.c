@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/zones/hiding.h"
 #include "daemon/base/camera_settings.h"
 #include "daemon/base/log.h"
 #include "daemon/watch/camera/breaks.h"
@@ -33,6 +34,7 @@ struct camera_stream {
     struct scheduler *scheduler;
     struct scheduled *client;
     size_t frame_size;          /* pixels */
+    struct hiding *hiding;      /* of the masks; NULL: none */
     int length;                 /* frames of a window */
     bool is_live, is_file;
 
@@ -71,7 +73,8 @@ static int open_watch(struct camera_stream *stream, const struct camera_stream_o
     if (!stream->memory)
         return -ENOMEM;
     *stream->memory = *options->still;
-    return still_watch_open(&stream->watch, stream->memory, options->still_threshold);
+    return still_watch_open(&stream->watch, stream->memory, options->still_threshold, options->config->zones,
+                            options->zone_shifts);
 }
 
 int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options)
@@ -90,9 +93,12 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
     stream->is_live = source_is_live(options->config->source);         /* what HTTP answers tells more */
     stream->is_file = camera_settings_is_local_file(options->config);
     stream->repeat.last = malloc(stream->frame_size);
-    if (!stream->repeat.last || (options->still && open_watch(stream, options) < 0)) {
+    int r = hiding_open(&stream->hiding, options->config->zones, arch->height, arch->width);
+    if (r == 0 && options->still)
+        r = open_watch(stream, options);
+    if (r < 0 || !stream->repeat.last) {
         camera_stream_close(stream);
-        return -ENOMEM;
+        return r < 0 ? r : -ENOMEM;
     }
     *ret = stream;
     return 0;
@@ -104,6 +110,7 @@ void camera_stream_close(struct camera_stream *stream)
         return;
     still_watch_close(stream->watch);
     free(stream->memory);
+    hiding_close(stream->hiding);
     free(stream->repeat.last);
     pthread_cond_destroy(&stream->stopped);
     lock_destroy(&stream->wait_lock);
@@ -441,6 +448,7 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
         break_sequence(stream, view_break_of(&picture));
     if (picture.corrupt)
         return leave_out(stream, stall_us, err);
+    hiding_fill(stream->hiding, frame->pixels);
     stream->sound_us = monotonic_us();
     if (picture.gap)
         stream->anchor_us = 0;      /* a jump of the time stamps is not waited for */

@@ -25,6 +25,7 @@ struct camera_stream_options {
     struct capture_host *host;              /* forks the process that reads the source; NULL: this thread reads it */
     int memory_mib;                         /* that the process may take */
     const struct still_memory *still;       /* copied; NULL: what stands still is not watched */
+    const float *zone_shifts;               /* of still_watch_open(); read during the opening; NULL: none */
     float still_threshold;                  /* the level that opens an alert; INFINITY: none does */
     struct camera_status *status;
     struct events *events;

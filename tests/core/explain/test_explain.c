@@ -62,7 +62,7 @@ static void open_model(const char *name)
 
 static void explain(const struct calibration *with)
 {
-    explain_window(plan, with, frames, workspace, &explained);
+    explain_window(plan, with, NULL, frames, workspace, &explained);
     plan_run(plan, frames, workspace, &result);
 }
 
@@ -130,7 +130,7 @@ START_TEST(scores_and_rarity_are_the_daemons)
     explain(&calibration);
     const struct explanation *e = &explained.explanation;
     ck_assert_float_eq(e->reference, result.reference);
-    ck_assert_float_eq(e->score, calibration_score(&calibration, plan, &result, &features, &voices));
+    ck_assert_float_eq(e->score, calibration_score(&calibration, plan, &result, NULL, &features, &voices));
     for (int v = 0; v < VOICE_PACE; v++)
         ck_assert_float_eq(e->voices.score[v], voices.score[v]);
     ck_assert_float_nan(e->voices.score[VOICE_PACE]);
@@ -140,15 +140,15 @@ START_TEST(scores_and_rarity_are_the_daemons)
     ck_assert_double_eq(e->footage_hours, 5);
     ck_assert_float_eq(e->threshold, 3);
     struct boxes boxes;
-    calibration_boxes(&calibration, plan, &result, e->score, 3, 1, &boxes);
+    calibration_boxes(&calibration, plan, &result, NULL, e->score, 3, 1, &boxes);
     ck_assert_int_ge(boxes.n, 1);
     ck_assert_int_eq(e->boxes.n, boxes.n);
     ck_assert_mem_eq(e->boxes.box, boxes.box, (size_t)boxes.n * sizeof *boxes.box);
 
     /* The map, and the cell that is highest. */
     float map[ROWS * ROWS], highest = -INFINITY;
-    calibration_score(&calibration, plan, &result, &features, &voices);
-    score_map(&calibration.score, plan_arch(plan), result.scratch, map);
+    calibration_score(&calibration, plan, &result, NULL, &features, &voices);
+    score_map(&calibration.score, plan_arch(plan), NULL, result.scratch, map);
     ck_assert_mem_eq(explained.map, map, sizeof map);
     for (int i = 0; i < ROWS * ROWS; i++)
         highest = fmaxf(highest, map[i]);

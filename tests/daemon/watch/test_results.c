@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/watch/camera/results.h"
 #include "io/base/clock.h"
@@ -16,6 +17,7 @@ static struct frame_ring *ring;
 static struct alertlog *alerts;
 static struct events *events;
 static struct results *results;
+static const struct zones *zones;
 static int64_t now;             /* time and number of the next frame */
 
 static void open_results_by(const struct alert_rule *rule)
@@ -26,7 +28,7 @@ static void open_results_by(const struct alert_rule *rule)
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .model = "gate.safetensors",
                                                                       .rule = rule, .policy = &(struct policy_rule){0}, .lasting_us = HOUR_US,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
-                                                                      .ring = ring, .alerts = alerts,
+                                                                      .ring = ring, .alerts = alerts, .zones = zones,
                                                                       .events = events}), 0);
 }
 
@@ -59,8 +61,9 @@ static struct scheduler_result claim(float score)
     ck_assert(frame_ring_claim(ring, &window));
     struct scheduler_result result = {.window = window.index, .gap_before = window.gap_before,
                                       .frame = window.frames[LENGTH / 2]->number,
-                                      .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score, .voices = {{score}},
-                                      .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .score = score}}}};
+                                      .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score, .level = score, .zone = -1,
+                                      .voices = {{score}},
+                                      .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .height = 0.25f, .score = score}}}};
     frame_ring_release(ring, &window);
     return result;
 }
@@ -533,6 +536,45 @@ START_TEST(without_a_rule_there_are_scores_alone)
 }
 END_TEST
 
+/* An alert names the zones that its boxes touch from its first window on, in the order of the zones. The rule takes the level;
+ * the zone of the window that opens the alert is named, too. */
+START_TEST(alerts_name_zones)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2};
+    static const struct zones three = {.n = 3, .zone = {{.name = "right", .area = {3, {{0.8f, 0}, {1, 0}, {1, 1}}}},
+                                                        {.name = "middle", .area = {3, {{0.5f, 0}, {0.6f, 0}, {0.6f, 1}}}},
+                                                        {.name = "left", .area = {3, {{0, 0}, {0.2f, 0}, {0, 1}}}}}};
+    static const float at[] = {0, 0.3f, 0.55f, 0.9f, 0.3f};
+    zones = &three;
+    open_results_by(&rule);
+    publish(LENGTH + 9);
+    for (int i = 0; i < 5; i++) {
+        struct scheduler_result result = claim(0.7f);
+        result.level = 1.5f;
+        result.zone = i == 1 ? 1 : 2;
+        result.boxes = (struct boxes){1, {{.x = at[i], .y = 0.1f, .width = 0.04f, .height = 0.1f, .score = 1.5f}}};
+        results_commit(results, &result);
+        if (i == 0)
+            continue;
+        struct alert_record alert = alert_at(0, 1);
+        ck_assert_str_eq(alert.opened_by, "middle");
+        ck_assert_double_eq(alert.peak_score, 1.5);
+        ck_assert_int_eq(alert.zones.n, i < 3 ? i : 3);
+        ck_assert_str_eq(alert.zones.name[alert.zones.n - 1], "left");
+    }
+    ck_assert_str_eq(alert_at(0, 1).zones.name[0], "right");
+    ck_assert_str_eq(alert_at(0, 1).zones.name[1], "middle");
+    commit_next(0);
+    commit_next(0);
+    commit_next(2);
+    commit_next(2);
+    ck_assert_str_eq(alert_at(1, 2).opened_by, "");         /* nothing of the alert before is left */
+    ck_assert_int_eq(alert_at(1, 2).zones.n, 0);
+    zones = NULL;
+    close_results();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tcase = tcase_create("results");
@@ -550,6 +592,7 @@ int main(void)
     tcase_add_test(tcase, an_alert_that_lasts_is_told_once);
     tcase_add_test(tcase, slow_windows_make_no_alert);
     tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
+    tcase_add_test(tcase, alerts_name_zones);
     Suite *suite = suite_create("results");
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

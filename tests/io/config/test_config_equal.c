@@ -56,6 +56,13 @@ static const struct change camera_changes[] = {
     {"loop", "false", "true"},
     {"stall_timeout_s", "10", "10.5"},
     {"backlog", "64", "65"},
+    {"masks", "[{points: [[0, 0], [1, 0], [0, 1]]}]", "[]"},
+    {"masks[].name", "a", "b"},
+    {"masks[].points", "[[0, 0], [1, 0], [0, 1]]", "[[0, 0], [1, 0], [0, 0.5]]"},
+    {"masks[].privacy", "false", "true"},
+    {"zones", "{a: {points: [[0, 0], [1, 0], [0, 1]]}}", "{b: {points: [[0, 0], [1, 0], [0, 1]]}}"},
+    {"zones.ZONE.points", "[[0, 0], [1, 0], [0, 1]]", "[[0, 0], [1, 0], [0, 1], [0, 0.5]]"},
+    {"zones.ZONE.per_day", "1", "2"},
     {"alert", "{k: 1}", "{k: 2}"},
     {"alert.threshold", "0.5", "0.25"},
     {"alert.per_day", "1", "2"},
@@ -98,7 +105,12 @@ static struct config *with_camera_key(const char *key, const char *value)
         n += (size_t)snprintf(text + n, sizeof text - n, "    model: clips.c\n");
     if (strcmp(key, "password") == 0)
         n += (size_t)snprintf(text + n, sizeof text - n, "    user: u\n");
-    if (value && strncmp(key, "alert.", 6) == 0)
+    const char *name = strrchr(key, '.'), *points = name && strcmp(name, ".points") == 0 ? "" : "points: [[0, 0], [1, 0], [0, 1]], ";
+    if (value && strncmp(key, "masks[].", 8) == 0)
+        snprintf(text + n, sizeof text - n, "    masks: [{%s%s: %s}]\n", points, name + 1, value);
+    else if (value && strncmp(key, "zones.", 6) == 0)
+        snprintf(text + n, sizeof text - n, "    zones: {a: {%s%s: %s}}\n", points, name + 1, value);
+    else if (value && strncmp(key, "alert.", 6) == 0)
         snprintf(text + n, sizeof text - n, "    alert: {%s: %s}\n", key + 6, value);
     else if (value)
         snprintf(text + n, sizeof text - n, "    %s: %s\n", key, value);
