@@ -59,7 +59,8 @@ static int start(struct source *source, const struct demux_stream *stream, struc
     if (source->tap.stream)
         source->tap.stream(source->tap.arg, &(struct source_stream){
             .parameters = stream->parameters, .time_base_num = stream->time_base.num, .time_base_den = stream->time_base.den,
-            .fps = stream->fps});
+            .fps = stream->fps, .swap = stream->display.turn.swap, .flip_x = stream->display.turn.flip_x,
+            .flip_y = stream->display.turn.flip_y});
     return 0;
 }
 

@@ -73,6 +73,7 @@ struct source_stream {
     const struct AVCodecParameters *parameters; /* codec, size, extradata; of a folder of images: the codec alone */
     int time_base_num, time_base_den;   /* num / den seconds are one tick of the timestamps of packets and frames */
     double fps;                 /* pictures a second, as the container says; 0: unknown */
+    bool swap, flip_x, flip_y;  /* how a viewer turns the pictures, as the container says (io/video/display.h) */
 };
 
 /* A consumer of packets and colour pictures: packets serve for clips that are copied without decoding, pictures for
