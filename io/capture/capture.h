@@ -5,7 +5,10 @@
  * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol, takes
  * more memory or more processor time than it may, is an error of the source, with the cause; the caller opens it anew.
  *
- * Without a host the source is read in this process. The tap of struct source_options is for that alone.
+ * Packets of the video stream go to a ring (io/video/packets/packet_ring.h) where options.packets is given, on the caller's thread,
+ * within the calls below. Without a ring nothing is copied.
+ *
+ * Without a host the source is read in this process. The tap of struct source_options is for that alone, without a ring.
  *
  * One thread owns a capture; any thread may set options.source.stop. Never logs; FFmpeg's lines go where source_set_log() says. */
 #ifndef MEMAED_IO_CAPTURE_CAPTURE_H
@@ -14,6 +17,7 @@
 #include "core/error.h"
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
+#include "io/video/packets/packet_ring.h"
 #include "io/video/source.h"
 
 struct capture;
@@ -22,6 +26,7 @@ enum { CAPTURE_MEMORY_MIB = 512 };
 
 struct capture_options {
     struct source_options source;
+    struct packet_ring *packets;        /* keeps packets; NULL: nobody does. Borrowed until close; the caller's thread is its writer */
     struct capture_host *host;          /* forks the process; NULL: the source is read in this one. Borrowed until close */
     /* The rest is for a process of its own. */
     const struct capture_memory *memory;        /* where capture_read() has its pictures written, if source has their size;

@@ -11,6 +11,7 @@
 
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
+#include "io/capture/packet_queue.h"
 #include "io/capture/passing.h"
 #include "io/capture/sandbox.h"
 #include "io/capture/wire.h"
@@ -19,7 +20,9 @@
 
 struct child {
     int socket;
-    struct capture_memory control, pictures;
+    struct capture_memory control, pictures, packets;
+    struct packet_queue_writer queue;   /* to packets */
+    struct packet_tap *tap;             /* NULL: nobody keeps packets */
     struct source *source;
     char *tls_ca_file, *tls_host;       /* of the source's options, which borrow them */
     size_t picture_size;        /* bytes of a picture; 0: not known yet */
@@ -92,6 +95,8 @@ static int open_source(struct child *child, const struct wire_request *request, 
         return error_set(err, -ENOMEM, "out of memory");
     options.tls_ca_file = child->tls_ca_file;
     options.tls_host = child->tls_host;
+    if (child->tap)
+        options.tap = packet_tap_source(child->tap);
     child->picture_size = (size_t)options.width * (size_t)options.height;
     return source_open(&child->source, request->url, &options, err);
 }
@@ -104,18 +109,34 @@ static int read_picture(struct child *child, size_t offset, struct wire_reply *r
     return source_read(child->source, child->pictures.bytes + offset, &reply->frame, err);
 }
 
-/* Takes the descriptor over. */
-static int take_memory(struct child *child, int fd, size_t size, struct error *err)
+/* Maps the memory of fd, which it takes over, in place of what *memory was. */
+static int take_memory(struct capture_memory *memory, int fd, size_t size, struct error *err)
 {
-    struct capture_memory memory;
-    int r = fd < 0 ? -EBADF : capture_memory_map(&memory, fd, size);
+    struct capture_memory mapped;
+    int r = fd < 0 ? -EBADF : capture_memory_map(&mapped, fd, size);
     if (r < 0) {
         close(fd);
         return error_set(err, r, "no shared memory: %s", strerror(-r));
     }
-    capture_memory_close(&child->pictures);
-    child->pictures = memory;
+    capture_memory_close(memory);
+    *memory = mapped;
     return 0;
+}
+
+/* Packets will be put into the memory of fd, which it takes over. */
+static int take_packets(struct child *child, int fd, size_t size, struct error *err)
+{
+    if (child->source || child->tap || size != PACKET_QUEUE_BYTES) {
+        close(fd);
+        return error_set(err, -EPROTO, "memory for packets that is not expected");
+    }
+    int r = take_memory(&child->packets, fd, size, err);
+    if (r < 0)
+        return r;
+    packet_queue_writer_init(&child->queue, &child->packets);
+    const struct packet_consumer consumer = packet_queue_consumer(&child->queue);
+    r = packet_tap_open(&child->tap, &consumer);
+    return r < 0 ? error_set(err, r, "out of memory") : 0;
 }
 
 /* Does what was asked, and answers. false: the process is to end. */
@@ -123,9 +144,10 @@ static bool answer(struct child *child, const struct wire_request *request, int 
 {
     struct wire_reply reply = {.type = WIRE_RESULT};
     struct error err = {""};
-    if (fd >= 0 && request->type != WIRE_MEMORY)
+    bool is_first = request->type == WIRE_PACKETS || request->type == WIRE_OPEN;
+    if (fd >= 0 && request->type != WIRE_MEMORY && request->type != WIRE_PACKETS)
         close(fd);
-    if (request->type == WIRE_CLOSE || (request->type != WIRE_OPEN && !child->source))
+    if (request->type == WIRE_CLOSE || (!is_first && !child->source))
         return false;
     switch (request->type) {
     case WIRE_OPEN:
@@ -140,7 +162,10 @@ static bool answer(struct child *child, const struct wire_request *request, int 
             child->picture_size = (size_t)request->width * (size_t)request->height;
         break;
     case WIRE_MEMORY:
-        reply.result = take_memory(child, fd, request->memory_size, &err);
+        reply.result = take_memory(&child->pictures, fd, request->memory_size, &err);
+        break;
+    case WIRE_PACKETS:
+        reply.result = take_packets(child, fd, request->memory_size, &err);
         break;
     default:
         reply.result = read_picture(child, request->offset, &reply, &err);
@@ -149,7 +174,8 @@ static bool answer(struct child *child, const struct wire_request *request, int 
         source_stats(child->source, &reply.stats);
     if (reply.result <= 0)
         memcpy(reply.text, err.text, sizeof err.text);
-    return wire_send_reply(child->socket, &reply) == 0 && child->source != NULL;
+    bool goes_on = child->source || (request->type == WIRE_PACKETS && reply.result == 0);
+    return wire_send_reply(child->socket, &reply) == 0 && goes_on;
 }
 
 int capture_child_main(int socket, int control_fd)
