@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "io/capture/clip_child.h"
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
 #include "io/capture/packet_queue.h"
@@ -195,6 +196,10 @@ int capture_child_main(int socket, int control_fd)
             break;
         if (wire_decode_request(&request, data, (size_t)n) < 0) {
             status = CHILD_NOT_UNDERSTOOD;
+            break;
+        }
+        if (request.type == WIRE_CLIP) {
+            status = child.source || child.tap ? CHILD_NOT_UNDERSTOOD : clip_child_serve(socket, fd);
             break;
         }
         more = answer(&child, &request, fd);

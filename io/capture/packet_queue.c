@@ -45,15 +45,12 @@ static bool find_room(const struct packet_queue_writer *writer, uint32_t size, u
     return size < first->offset - end;
 }
 
-/* false: there is no room, and the record is lost. */
 static bool add_record(struct packet_queue_writer *writer, const struct packet_record *record, const void *data)
 {
     struct packet_queue_head *head = (struct packet_queue_head *)writer->memory->bytes;
     uint32_t offset;
-    if (!find_room(writer, record->size, &offset)) {
-        writer->lost = true;
+    if (!find_room(writer, record->size, &offset))
         return false;
-    }
     if (record->size > 0)
         memcpy(data_of(writer->memory) + offset, data, record->size);
     struct packet_record *to = &head->records[writer->written % PACKET_QUEUE_RECORDS];
@@ -65,12 +62,24 @@ static bool add_record(struct packet_queue_writer *writer, const struct packet_r
     return true;
 }
 
+bool packet_queue_begin(struct packet_queue_writer *writer, const struct packet_format *format, const void *extradata)
+{
+    const struct packet_record record = {.type = PACKET_RECORD_STREAM, .size = format->extradata_size, .format = *format};
+    return add_record(writer, &record, extradata);
+}
+
+bool packet_queue_add(struct packet_queue_writer *writer, const struct packet_times *times, const void *data, size_t size)
+{
+    const struct packet_record record = {.type = PACKET_RECORD_PACKET, .flags = times->key ? PACKET_RECORD_KEY : 0u,
+                                         .size = (uint32_t)size, .pts = times->pts, .dts = times->dts,
+                                         .arrival_us = times->arrival_us};
+    return size <= DATA_BYTES && add_record(writer, &record, data);
+}
+
 static void begin(void *arg, const struct packet_format *format, const void *extradata)
 {
     struct packet_queue_writer *writer = arg;
-    const struct packet_record record = {.type = PACKET_RECORD_STREAM, .size = format->extradata_size, .format = *format};
-    bool added = add_record(writer, &record, extradata);
-    writer->pending = added ? NULL : format;
+    writer->pending = packet_queue_begin(writer, format, extradata) ? NULL : format;
     writer->extradata = extradata;
 }
 
@@ -79,13 +88,8 @@ static void add(void *arg, const struct packet_times *times, const void *data, s
     struct packet_queue_writer *writer = arg;
     if (writer->pending)
         begin(writer, writer->pending, writer->extradata);
-    if (writer->pending || size > DATA_BYTES || size > PACKET_MAX_SIZE) {
+    if (writer->pending || !packet_queue_add(writer, times, data, size))
         writer->lost = true;
-        return;
-    }
-    add_record(writer, &(struct packet_record){.type = PACKET_RECORD_PACKET, .flags = times->key ? PACKET_RECORD_KEY : 0u,
-                                               .size = (uint32_t)size, .pts = times->pts, .dts = times->dts,
-                                               .arrival_us = times->arrival_us}, data);
 }
 
 struct packet_consumer packet_queue_consumer(struct packet_queue_writer *writer)
@@ -98,8 +102,7 @@ struct packet_consumer packet_queue_consumer(struct packet_queue_writer *writer)
 void packet_queue_reader_init(struct packet_queue_reader *reader, const struct capture_memory *memory)
 {
     assert(memory->size == PACKET_QUEUE_BYTES);
-    *reader = (struct packet_queue_reader){.memory = memory, .opened_us = monotonic_us()};
-    reader->last_us = reader->opened_us;
+    *reader = (struct packet_queue_reader){.memory = memory, .last_us = monotonic_us()};
 }
 
 /* The fault of a record, of which nothing is trusted; NULL: there is none. */

@@ -26,13 +26,15 @@ struct packet_queue_writer {
 };
 
 void packet_queue_writer_init(struct packet_queue_writer *writer, struct capture_memory *memory);
-/* The consumer for packet_tap_open(); borrows writer. */
+/* Adds a stream or a packet. false: there is no room. */
+bool packet_queue_begin(struct packet_queue_writer *writer, const struct packet_format *format, const void *extradata);
+bool packet_queue_add(struct packet_queue_writer *writer, const struct packet_times *times, const void *data, size_t size);
+/* The consumer for packet_tap_open(): what finds no room is lost, and told. Borrows writer. */
 struct packet_consumer packet_queue_consumer(struct packet_queue_writer *writer);
 
 struct packet_queue_reader {
     const struct capture_memory *memory;        /* borrowed; PACKET_QUEUE_BYTES */
-    int64_t opened_us;                  /* CLOCK_MONOTONIC; no packet arrived before */
-    int64_t last_us;                    /* arrival of the last packet */
+    int64_t last_us;                    /* arrival of the last packet; at first CLOCK_MONOTONIC then: no packet arrived before */
     uint32_t taken;
     bool begun;                         /* a stream has begun */
 };

@@ -30,6 +30,8 @@ enum wire_type {
     WIRE_RESIZE,                /* source_resize() */
     WIRE_MEMORY,                /* a descriptor comes along (SCM_RIGHTS): shared memory for pictures, in place of what was there */
     WIRE_PACKETS,               /* a descriptor comes along: shared memory for packets, before WIRE_OPEN */
+    WIRE_CLIP,                  /* in place of all others: the process writes a clip (io/capture/clip_child.h) to the descriptor that
+                                 * comes along */
     WIRE_READ,                  /* source_read(), to an offset of the shared memory */
     WIRE_CLOSE,                 /* source_close(); there is no reply, the process ends */
     WIRE_RESULT,                /* of the request */
