@@ -20,6 +20,7 @@ static bool parse_http(const struct config_value *value, void *target);
 static bool parse_alerts(const struct config_value *value, void *target);
 static bool parse_scores(const struct config_value *value, void *target);
 static bool parse_alert(const struct config_value *value, void *target);
+static bool parse_evidence(const struct config_value *value, void *target);
 static bool parse_cameras(const struct config_value *value, void *target);
 static bool parse_webhooks(const struct config_value *value, void *target);
 
@@ -28,6 +29,7 @@ const struct config_type
     config_type_alerts = {"a mapping of keys", false, parse_alerts},
     config_type_scores = {"a mapping of keys", false, parse_scores},
     config_type_alert = {"a mapping of keys", false, parse_alert},
+    config_type_evidence = {"a mapping of keys", false, parse_evidence},
     config_type_cameras = {"1 to 1024 cameras by name", false, parse_cameras},
     config_type_webhooks = {"a list of at most 64 mappings", false, parse_webhooks};
 
@@ -219,6 +221,33 @@ static bool parse_alert(const struct config_value *value, void *target)
     return true;
 }
 
+static bool parse_evidence(const struct config_value *value, void *target)
+{
+    struct outcome outcomes[CONFIG_N_KEYS];
+    char prefix[160];
+    if (!is_mapping(value))
+        return false;
+    snprintf(prefix, sizeof prefix, "%s.", value->path);
+    read_keys(value->loader, value->row->scope == CONFIG_ROOT ? CONFIG_EVIDENCE : CONFIG_CAMERA_EVIDENCE, value->node, value->line,
+              value->column, prefix, target, outcomes);
+    return true;
+}
+
+/* A camera keeps what the file says for all, where it says nothing itself. */
+static void complete_evidence(struct config_evidence *of_camera, const struct config_evidence *of_all)
+{
+    if (!of_camera->has_clips)
+        of_camera->clips = of_all->clips;
+    if (!of_camera->has_pre_roll)
+        of_camera->pre_roll_s = of_all->pre_roll_s;
+    if (!of_camera->has_post_roll)
+        of_camera->post_roll_s = of_all->post_roll_s;
+    if (!of_camera->has_max_clip)
+        of_camera->max_clip_s = of_all->max_clip_s;
+    if (!of_camera->has_ring)
+        of_camera->ring_mib = of_all->ring_mib;
+}
+
 /* Checks user, password and password_file together, and notes where a password stands. */
 static void check_sign_in(struct config_loader *loader, const char *prefix, struct config_camera *camera,
                           const struct outcome outcomes[static CONFIG_N_KEYS])
@@ -402,6 +431,8 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
                      "expected a mapping of keys: cameras, ...; got %s", config_kind(root));
     else
         read_keys(loader, CONFIG_ROOT, root, root->line, root->column, "", loader->config, outcomes);
+    for (size_t i = 0; i < loader->config->n_cameras; i++)
+        complete_evidence(&loader->config->cameras[i].evidence, &loader->config->evidence);
 }
 
 static int load_memory(struct config **ret, const void *data, size_t size, const char *path, bool unlearned,

@@ -64,6 +64,12 @@ static const struct change camera_changes[] = {
     {"alert.n", "5", "6"},
     {"alert.cooldown_s", "60", "61"},
     {"alert.lasting_h", "6", "7"},
+    {"evidence", "{clips: true}", "{clips: false}"},
+    {"evidence.clips", "true", "false"},
+    {"evidence.pre_roll_s", "5", "6"},
+    {"evidence.post_roll_s", "5", "6"},
+    {"evidence.max_clip_s", "300", "301"},
+    {"evidence.ring_mib", "16", "17"},
 };
 
 /* Not compared: a camera runs on while these change. */
@@ -94,8 +100,9 @@ static struct config *with_camera_key(const char *key, const char *value)
         n += (size_t)snprintf(text + n, sizeof text - n, "    model: clips.c\n");
     if (strcmp(key, "password") == 0)
         n += (size_t)snprintf(text + n, sizeof text - n, "    user: u\n");
-    if (value && strncmp(key, "alert.", 6) == 0)
-        snprintf(text + n, sizeof text - n, "    alert: {%s: %s}\n", key + 6, value);
+    const char *dot = strchr(key, '.');
+    if (value && dot)
+        snprintf(text + n, sizeof text - n, "    %.*s: {%s: %s}\n", (int)(dot - key), key, dot + 1, value);
     else if (value)
         snprintf(text + n, sizeof text - n, "    %s: %s\n", key, value);
     return load(text);
@@ -151,6 +158,15 @@ START_TEST(test_a_key_that_comes_or_goes_counts)
     ck_assert(!cameras_equal(with_camera_key("fps", "10"), with_camera_key("fps", NULL)));
     ck_assert(!cameras_equal(with_camera_key("user", "u"), with_camera_key("user", NULL)));
     ck_assert(!cameras_equal(with_camera_key("password", "p"), with_camera_key("password", NULL)));
+    /* What a camera does not say is as the file says for all. */
+    static const char whole[] = "evidence: {pre_roll_s: 7, clips: false}\n"
+                                "cameras: {gate: {source: rtsp://h/x, model: clips.c, evidence: {pre_roll_s: %s}}}\n";
+    char text[300];
+    snprintf(text, sizeof text, whole, "8");
+    struct config *eight = load(text);
+    ck_assert(eight->cameras[0].evidence.pre_roll_s == 8 && !eight->cameras[0].evidence.clips);
+    ck_assert(eight->evidence.pre_roll_s == 7 && eight->cameras[0].evidence.ring_mib == eight->evidence.ring_mib);
+    config_unref(eight);
     /* An explicit default is equal to an absent key. */
     ck_assert(cameras_equal(with_camera_key("stride", "2"), with_camera_key("stride", NULL)));
 }
