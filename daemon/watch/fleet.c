@@ -135,6 +135,7 @@ static int member_open(struct fleet *fleet, struct member **ret, struct config *
                                              .scheduler = fleet->scheduler,
                                              .alerts = fleet->options.alerts,
                                              .events = fleet->options.events,
+                                             .evidence = fleet->options.evidence,
                                              .heartbeats = fleet->options.heartbeats,
                                              .changed_fd = fleet->options.changed_fd},
                     err);

@@ -29,6 +29,8 @@ struct camera {
     struct camera_stream *stream;
     struct scheduler *scheduler;
     struct scheduled *client;           /* NULL: the scheduler does not know the camera */
+    struct evidence *evidence;
+    struct packet_ring *packets;        /* NULL: no clips are kept */
     struct heartbeats *heartbeats;
     struct heartbeat beat;
     struct backoff backoff;             /* the thread's own */
@@ -40,9 +42,27 @@ struct camera {
     bool go;
 };
 
+/* How much longer packets are kept than pre_roll_s: an alert opens some windows after what it is about. */
+#define PACKETS_LATER_US INT64_C(6000000)
+
+/* Opens the ring of packets where clips are kept. */
+static int open_packets(struct camera *camera, const struct camera_options *options)
+{
+    const struct config_evidence *rolls = &options->config->evidence;
+    if (!options->evidence || !rolls->clips || !options->rule)
+        return 0;
+    int r = packet_ring_open(&camera->packets, (size_t)rolls->ring_mib << 20, (int64_t)(1e6 * rolls->pre_roll_s) + PACKETS_LATER_US);
+    if (r == 0)
+        r = evidence_add(options->evidence, options->config->name, rolls, camera->packets);
+    return r;
+}
+
 static int open_parts(struct camera *camera, const struct camera_options *options)
 {
-    int r = camera_windows_open(&camera->windows,
+    int r = open_packets(camera, options);
+    if (r < 0)
+        return r;
+    r = camera_windows_open(&camera->windows,
                                 &(struct camera_windows_options){.config = options->config,
                                                                  .calibration = options->calibration,
                                                                  .plan = options->plan,
@@ -57,6 +77,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                &(struct camera_stream_options){.config = options->config,
                                                                .fps = options->fps,
                                                                .windows = camera->windows,
+                                                               .packets = camera->packets,
                                                                .host = options->host,
                                                                .memory_mib = options->owner ? options->owner->max_decoder_mib : 0,
                                                                .still = options->still,
@@ -86,6 +107,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
     camera->config = options->config;
     camera->plan = options->plan;
     camera->scheduler = options->scheduler;
+    camera->evidence = options->evidence;
     camera->heartbeats = options->heartbeats;
     camera_status_init(&camera->status, options->changed_fd);
     lock_init(&camera->go_lock, LOCK_WAIT);
@@ -117,6 +139,9 @@ void camera_close(struct camera *camera)
     heartbeat_remove(camera->heartbeats, &camera->beat);
     camera_stream_close(camera->stream);
     camera_windows_close(camera->windows);
+    if (camera->packets)
+        evidence_remove(camera->evidence, camera->packets);
+    packet_ring_unref(camera->packets);
     pthread_cond_destroy(&camera->may_go);
     lock_destroy(&camera->go_lock);
     camera_status_destroy(&camera->status);

@@ -465,6 +465,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     const struct config_camera *config = stream->options.config;
     const struct arch *arch = camera_windows_arch(stream->options.windows);
     struct capture_options options = {.source = camera_settings_source(config),
+                                      .packets = stream->options.packets,
                                       .host = stream->options.host,
                                       .memory = camera_windows_memory(stream->options.windows),
                                       .name = config->name,

@@ -15,6 +15,7 @@
 #include "daemon/watch/scheduler.h"
 #include "io/capture/host.h"
 #include "io/config/config.h"
+#include "io/video/packets/packet_ring.h"
 
 struct camera_stream;
 
@@ -24,6 +25,7 @@ struct camera_stream_options {
     struct camera_windows *windows;
     struct capture_host *host;              /* forks the process that reads the source; NULL: this thread reads it */
     int memory_mib;                         /* that the process may take */
+    struct packet_ring *packets;            /* keeps the packets; NULL: nobody does */
     const struct still_memory *still;       /* copied; NULL: what stands still is not watched */
     float still_threshold;                  /* the level that opens an alert; INFINITY: none does */
     struct camera_status *status;
