@@ -9,6 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import browser  # noqa: E402
 import counted  # noqa: E402
 import harness  # noqa: E402
 
@@ -80,6 +81,20 @@ class Clips(harness.Case):
 
     def test_h264(self):
         self.one_clip("h264", 1, "clip.mp4", "avc1.")
+
+    def test_chromium_plays_it(self):
+        """By URL, with seeking; frames come back in the player's own time."""
+        browser.find()
+        path = self.one_clip("h264", 1, "clip.mp4", "avc1.")
+        with open(path, "rb") as f:
+            seen = browser.play(f.read(), 'video/mp4; codecs="avc1.64001f"')
+        duration = float(probe(path, "-show_entries", "format=duration")[0])
+        self.assertNotIn("error", seen)
+        self.assertEqual((seen["type"], seen["width"], seen["height"]), ("probably", counted.WIDTH, counted.HEIGHT))
+        for key in ("duration", "seekable", "ended"):
+            self.assertAlmostEqual(seen[key], duration, delta=0.2)
+        for share, at in zip((0.5, 0.1, 0.8), seen["times"], strict=True):
+            self.assertAlmostEqual(at, share * seen["seekable"], delta=0.2)
 
     def test_hevc(self):
         self.one_clip("hevc", 2, "clip.mp4", "hvc1.")
