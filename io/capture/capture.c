@@ -35,6 +35,7 @@ struct capture {
     const struct capture_memory *memory;        /* of the caller's pictures, or own */
     struct capture_memory own;  /* a picture, which is copied from here; zeroes: the caller shares memory */
     size_t picture_size;
+    bool packets_only;          /* there are no pictures */
     struct packet_ring *packets;        /* NULL: nobody keeps them */
     struct packet_tap *tap;     /* in this process, to packets */
     struct capture_memory queue;        /* from another process, to packets */
@@ -298,7 +299,10 @@ static int share_queue(struct capture *capture, struct error *err)
     if (r < 0)
         return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
     packet_queue_reader_init(&capture->reader, &capture->queue);
-    return ask_for_success(capture, &(struct wire_request){.type = WIRE_PACKETS, .memory_size = PACKET_QUEUE_BYTES}, err);
+    r = ask_for_success(capture, &(struct wire_request){.type = WIRE_PACKETS, .memory_size = PACKET_QUEUE_BYTES}, err);
+    close(capture->queue.fd);
+    capture->queue.fd = -1;
+    return r;
 }
 
 /* Has the process open the source. */
@@ -338,6 +342,7 @@ int capture_open(struct capture **ret, const char *url, const struct capture_opt
                                 .last_pts_us = -1,
                                 .opened_us = monotonic_us(),
                                 .packets = options->packets,
+                                .packets_only = options->source.packets_only,
                                 .process = {.socket = -1, .pipe = -1},
                                 .picture_size = (size_t)options->source.width * (size_t)options->source.height};
     redact(capture->shown, sizeof capture->shown, url);
@@ -449,9 +454,10 @@ static const char *fault_of_picture(const struct capture *capture, const struct 
 static int read_there(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err)
 {
     struct wire_reply reply;
-    bool copies = capture->memory == &capture->own;
-    size_t offset = copies ? 0 : (size_t)(pixels - capture->memory->bytes);
-    assert(capture->picture_size > 0 && offset <= capture->memory->size - capture->picture_size);
+    bool copies = !capture->packets_only && capture->memory == &capture->own;
+    size_t offset = copies || capture->packets_only ? 0 : (size_t)(pixels - capture->memory->bytes);
+    assert(capture->packets_only ||
+           (capture->picture_size > 0 && offset <= capture->memory->size - capture->picture_size));
     int r = ask(capture, &(struct wire_request){.type = WIRE_READ, .offset = offset},
                 capture->last_pts_us < 0 ? SOURCE_PICTURE_STALLS : 1, &reply, err);
     if (r == 0)

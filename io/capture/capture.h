@@ -43,7 +43,7 @@ void capture_close(struct capture *capture);
 
 int capture_peek(struct capture *capture, int *width, int *height, struct error *err);
 int capture_resize(struct capture *capture, int width, int height, struct error *err);
-/* pixels lie in options.memory where that was given. */
+/* pixels lie in options.memory where that was given; NULL with source.packets_only. */
 int capture_read(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err);
 void capture_stats(const struct capture *capture, struct source_stats *ret);
 

@@ -27,6 +27,7 @@ struct child {
     struct source *source;
     char *tls_ca_file, *tls_host;       /* of the source's options, which borrow them */
     size_t picture_size;        /* bytes of a picture; 0: not known yet */
+    bool packets_only;
 };
 
 static int log_socket;
@@ -98,12 +99,15 @@ static int open_source(struct child *child, const struct wire_request *request, 
     options.tls_host = child->tls_host;
     if (child->tap)
         options.tap = packet_tap_source(child->tap);
+    child->packets_only = options.packets_only;
     child->picture_size = (size_t)options.width * (size_t)options.height;
     return source_open(&child->source, request->url, &options, err);
 }
 
 static int read_picture(struct child *child, size_t offset, struct wire_reply *reply, struct error *err)
 {
+    if (child->packets_only)
+        return source_read(child->source, NULL, &reply->frame, err);
     if (child->picture_size == 0 || child->picture_size > child->pictures.size ||
         offset > child->pictures.size - child->picture_size)
         return error_set(err, -EINVAL, "a picture beyond the memory for it");

@@ -83,6 +83,7 @@ static int open_there(struct clip_writer *writer, struct capture_host *host, con
     if (r < 0)
         return error_set(err, r, "no shared memory for a clip: %s", strerror(-r));
     r = capture_host_fork(host, &writer->process, &writer->control, 100, err);
+    capture_memory_close(&writer->control);
     if (r < 0)
         return r;
     packet_queue_writer_init(&writer->queue, &writer->memory);
@@ -90,7 +91,10 @@ static int open_there(struct clip_writer *writer, struct capture_host *host, con
     r = passing_send(writer->process.socket, data, (size_t)n, &writer->fd, 1, MSG_DONTWAIT);
     if (r < 0)
         return error_set(err, r, "the process that writes the clip has ended");
-    return ask(writer, CLIP_MEMORY, err);
+    r = ask(writer, CLIP_MEMORY, err);
+    close(writer->memory.fd);
+    writer->memory.fd = -1;
+    return r;
 }
 
 /* ---- both ------------------------------------------------------------------------------------------------------------- */

@@ -230,6 +230,11 @@ static bool parse_evidence(const struct config_value *value, void *target)
     snprintf(prefix, sizeof prefix, "%s.", value->path);
     read_keys(value->loader, value->row->scope == CONFIG_ROOT ? CONFIG_EVIDENCE : CONFIG_CAMERA_EVIDENCE, value->node, value->line,
               value->column, prefix, target, outcomes);
+    if (value->row->scope == CONFIG_ROOT)
+        return true;
+    struct config_evidence *evidence = target;
+    const struct outcome *source = outcome_of(outcomes, CONFIG_CAMERA_EVIDENCE, "source");
+    evidence->source_holds_password = source->node && !source->bad && config_holds_password(source->node->text);
     return true;
 }
 
@@ -431,8 +436,11 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
                      "expected a mapping of keys: cameras, ...; got %s", config_kind(root));
     else
         read_keys(loader, CONFIG_ROOT, root, root->line, root->column, "", loader->config, outcomes);
-    for (size_t i = 0; i < loader->config->n_cameras; i++)
-        complete_evidence(&loader->config->cameras[i].evidence, &loader->config->evidence);
+    for (size_t i = 0; i < loader->config->n_cameras; i++) {
+        struct config_evidence *evidence = &loader->config->cameras[i].evidence;
+        complete_evidence(evidence, &loader->config->evidence);
+        loader->config->n_streams += 1 + (evidence->source && evidence->clips);
+    }
 }
 
 static int load_memory(struct config **ret, const void *data, size_t size, const char *path, bool unlearned,
@@ -522,6 +530,7 @@ void config_unref(struct config *config)
         config_wipe(config->cameras[i].source);
         config_wipe(config->cameras[i].user);
         config_wipe(config->cameras[i].password);
+        config_wipe(config->cameras[i].evidence.source);
         free(config->cameras[i].tls_ca_file);
         free(config->cameras[i].tls_host);
         free(config->cameras[i].model);

@@ -34,6 +34,10 @@ struct config_alert {
 
 /* What is kept of an alert. */
 struct config_evidence {
+    char *source;                   /* of a camera alone: the stream that is kept, as struct config_camera has one; NULL: that which is
+                                     * analysed. Never shown without redact() */
+    int source_line, source_column;
+    bool source_holds_password;     /* it holds a password itself, not by ${NAME} */
     bool clips;
     double pre_roll_s, post_roll_s; /* before the alert opened, after it closed */
     double max_clip_s;
@@ -113,6 +117,7 @@ struct config {
     struct config_evidence evidence;
     struct config_camera *cameras;
     size_t n_cameras;
+    size_t n_streams;               /* that are read at the same time: the cameras', and those that are kept beside for clips */
     struct config_webhook *webhooks;
     size_t n_webhooks;
 };

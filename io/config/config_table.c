@@ -150,6 +150,10 @@ const struct config_row config_rows[] = {
              "be normal now."},
     {CONFIG_CAMERA, "evidence", &config_type_evidence, IN_CAMERA(evidence), .absent = "as evidence",
      .help = "What is kept of this camera's alerts."},
+    {CONFIG_CAMERA_EVIDENCE, "source", &config_type_stream, IN_EVIDENCE(source), .absent = "the camera's source",
+     .line = 1 + offsetof(struct config_evidence, source_line), .column = 1 + offsetof(struct config_evidence, source_column),
+     .help = "Another stream of the camera that clips are made of, such as its main stream where source is the sub stream. It is not "
+             "decoded. user, password, transport and the keys of TLS are the camera's."},
     {CONFIG_CAMERA_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .absent = "as evidence.clips", GIVEN_EVIDENCE(has_clips),
      .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .absent = "as evidence.pre_roll_s",

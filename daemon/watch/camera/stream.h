@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/still/still.h"
+#include "daemon/watch/camera/keeping.h"
 #include "daemon/watch/camera/status.h"
 #include "daemon/watch/camera/windows.h"
 #include "daemon/watch/events.h"
@@ -26,6 +27,7 @@ struct camera_stream_options {
     struct capture_host *host;              /* forks the process that reads the source; NULL: this thread reads it */
     int memory_mib;                         /* that the process may take */
     struct packet_ring *packets;            /* keeps the packets; NULL: nobody does */
+    struct camera_keeping *keeping;         /* another stream that is kept for clips, whose loss is shown; NULL: none */
     const struct still_memory *still;       /* copied; NULL: what stands still is not watched */
     float still_threshold;                  /* the level that opens an alert; INFINITY: none does */
     struct camera_status *status;

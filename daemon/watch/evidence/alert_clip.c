@@ -51,7 +51,8 @@ uint64_t alert_clip_alert(const struct alert_clip *clip)
 
 void alert_clip_set_closed(struct alert_clip *clip, int64_t closed_us)
 {
-    clip->end_us = closed_us + (int64_t)(1e6 * clip->rolls.post_roll_s);
+    clip->end_us = closed_us + (int64_t)(1e6 * clip->rolls.post_roll_s) +
+                   (clip->options.is_other_stream ? ALERT_CLIP_DELAY_US : 0);
 }
 
 static void end(struct alert_clip *clip, const char *why)

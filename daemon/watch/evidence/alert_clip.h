@@ -29,6 +29,7 @@ struct alert_clip_options {
     int64_t opened_us;          /* CLOCK_MONOTONIC: when the alert opened */
     const struct config_evidence *rolls;        /* copied */
     struct packet_ring *ring;   /* the clip takes a reference */
+    bool is_other_stream;       /* than the one that was analysed: it may come later, and the clip ends later by what it may be late */
     struct capture_host *host;  /* forks the process that writes the file; NULL: this one does. Borrowed until close */
 };
 

@@ -12,13 +12,15 @@
 #include "io/base/thread.h"
 
 #define TICK_US INT64_C(250000)
+/* A stream whose newest packet was older than this when the alert opened has stopped. */
+#define FRESH_US INT64_C(3000000)
 /* A step may wait for the disk, and for each clip's process. */
 #define PATIENCE_US INT64_C(60000000)
 
 struct keeper {                 /* a camera */
     char camera[RECORD_NAME_SIZE];
     struct config_evidence rolls;
-    struct packet_ring *ring;   /* a reference */
+    struct packet_ring *ring, *other;   /* references; other NULL: there is none */
     struct keeper *next;
 };
 
@@ -51,7 +53,8 @@ struct evidence {
 
 /* ---- cameras ---------------------------------------------------------------------------------------------------------- */
 
-int evidence_add(struct evidence *evidence, const char *camera, const struct config_evidence *rolls, struct packet_ring *ring)
+int evidence_add(struct evidence *evidence, const char *camera, const struct config_evidence *rolls, struct packet_ring *ring,
+                 struct packet_ring *other)
 {
     struct keeper *keeper = calloc(1, sizeof *keeper);
     if (!keeper)
@@ -59,6 +62,7 @@ int evidence_add(struct evidence *evidence, const char *camera, const struct con
     snprintf(keeper->camera, sizeof keeper->camera, "%s", camera);
     keeper->rolls = *rolls;
     keeper->ring = packet_ring_ref(ring);
+    keeper->other = other ? packet_ring_ref(other) : NULL;
     lock_take(&evidence->lock);
     keeper->next = evidence->keepers;
     evidence->keepers = keeper;
@@ -69,6 +73,7 @@ int evidence_add(struct evidence *evidence, const char *camera, const struct con
 static void free_keeper(struct keeper *keeper)
 {
     packet_ring_unref(keeper->ring);
+    packet_ring_unref(keeper->other);
     free(keeper);
 }
 
@@ -86,18 +91,30 @@ void evidence_remove(struct evidence *evidence, const struct packet_ring *ring)
         free_keeper(keeper);
 }
 
-/* A reference to the ring of that camera, and its rolls. NULL: it keeps no packets. */
-static struct packet_ring *find_ring(struct evidence *evidence, const char *camera, struct config_evidence *rolls)
+static bool is_fresh(struct packet_ring *ring, int64_t at_us)
 {
-    struct packet_ring *ring = NULL;
+    struct packet_ring_stats stats;
+    packet_ring_stats(ring, &stats);
+    return stats.packets > 0 && stats.newest_us >= at_us - FRESH_US;
+}
+
+/* Chooses the ring of the alert's camera: writes a reference, and the rolls. false: it keeps no packets. */
+static bool find_ring(struct evidence *evidence, const struct alert *alert, struct alert_clip_options *ret,
+                      struct config_evidence *rolls)
+{
+    struct packet_ring *ring = NULL, *other = NULL;
     lock_take(&evidence->lock);
     for (const struct keeper *k = evidence->keepers; k && !ring; k = k->next)
-        if (strcmp(k->camera, camera) == 0) {
+        if (strcmp(k->camera, alert->camera) == 0) {
             *rolls = k->rolls;
             ring = packet_ring_ref(k->ring);
+            other = k->other ? packet_ring_ref(k->other) : NULL;
         }
     lock_give(&evidence->lock);
-    return ring;
+    ret->is_other_stream = other && is_fresh(other, alert->at_us);
+    ret->ring = ret->is_other_stream ? other : ring;
+    packet_ring_unref(ret->is_other_stream ? ring : other);
+    return ret->ring != NULL;
 }
 
 /* ---- the sink --------------------------------------------------------------------------------------------------------- */
@@ -167,18 +184,16 @@ static void finish(struct evidence *evidence, size_t i)
 static void open_clip(struct evidence *evidence, const struct alert *alert)
 {
     struct config_evidence rolls;
-    struct packet_ring *ring = find_ring(evidence, alert->camera, &rolls);
-    if (!ring)
-        return;                 /* the camera keeps no clips */
-    const struct alert_clip_options options = {.state_dir = evidence->state_dir,
+    struct alert_clip_options options = {.state_dir = evidence->state_dir,
                                          .place = {.camera = alert->camera, .opened_us = alert->time_us, .alert = alert->id},
                                          .opened_us = alert->at_us,
                                          .rolls = &rolls,
-                                         .ring = ring,
                                          .host = evidence->options.host};
+    if (!find_ring(evidence, alert, &options, &rolls))
+        return;                 /* the camera keeps no clips */
     size_t n = evidence->n_clips;
     int r = n < EVIDENCE_CLIPS_MAX ? alert_clip_open(&evidence->clips[n], &options) : -EMFILE;
-    packet_ring_unref(ring);
+    packet_ring_unref(options.ring);
     if (r < 0) {
         struct log_number id;
         log_event(LOG_ERR, "evidence_failed", "camera", alert->camera, "alert", log_int(&id, (long long)alert->id), "kind", "clip",

@@ -52,9 +52,11 @@ void evidence_close(struct evidence *evidence);
 /* For events_add(). */
 struct event_sink evidence_sink(struct evidence *evidence);
 
-/* A camera keeps its packets in that ring from now on; alerts of the name that open are written from it. rolls is copied, and evidence
- * takes a reference to the ring. 0 or -ENOMEM. */
-int evidence_add(struct evidence *evidence, const char *camera, const struct config_evidence *rolls, struct packet_ring *ring);
+/* A camera keeps its packets in that ring from now on; alerts of the name that open are written from it. other: the ring of the stream
+ * that the camera keeps instead of the analysed one, which is taken while packets come there; NULL: it has none. rolls is copied, and
+ * evidence takes references to the rings. 0 or -ENOMEM. */
+int evidence_add(struct evidence *evidence, const char *camera, const struct config_evidence *rolls, struct packet_ring *ring,
+                 struct packet_ring *other);
 /* The camera leaves. Clips that are being written go on with what lies in the ring. */
 void evidence_remove(struct evidence *evidence, const struct packet_ring *ring);
 

@@ -193,7 +193,9 @@ void packet_ring_stats(struct packet_ring *ring, struct packet_ring_stats *ret)
     lock_take(&ring->lock);
     *ret = (struct packet_ring_stats){.packets = (size_t)(ring->next - ring->oldest), .bytes = ring->bytes,
                                       .too_large = ring->too_large, .losses = ring->losses};
-    if (ret->packets > 0)
-        ret->span_us = packet_locked(ring, ring->next - 1)->times.arrival_us - packet_locked(ring, ring->oldest)->times.arrival_us;
+    if (ret->packets > 0) {
+        ret->newest_us = packet_locked(ring, ring->next - 1)->times.arrival_us;
+        ret->span_us = ret->newest_us - packet_locked(ring, ring->oldest)->times.arrival_us;
+    }
     lock_give(&ring->lock);
 }

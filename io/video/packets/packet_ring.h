@@ -44,6 +44,7 @@ size_t packet_ring_take(struct packet_ring *ring, uint64_t *next, struct packet 
 struct packet_ring_stats {
     size_t packets, bytes;      /* held now */
     int64_t span_us;            /* between the oldest and the newest */
+    int64_t newest_us;          /* arrival of the newest; 0: there is none */
     uint64_t too_large;         /* groups that exceeded max_bytes alone */
     uint64_t losses;            /* calls of packet_ring_lose() */
 };

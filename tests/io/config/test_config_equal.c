@@ -65,6 +65,7 @@ static const struct change camera_changes[] = {
     {"alert.cooldown_s", "60", "61"},
     {"alert.lasting_h", "6", "7"},
     {"evidence", "{clips: true}", "{clips: false}"},
+    {"evidence.source", "rtsp://h/x", "rtsp://h/y"},
     {"evidence.clips", "true", "false"},
     {"evidence.pre_roll_s", "5", "6"},
     {"evidence.post_roll_s", "5", "6"},

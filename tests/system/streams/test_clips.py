@@ -28,11 +28,11 @@ def probe(path, *what):
 
 
 class Clips(harness.Case):
-    def start(self, source, evidence=None, isolation="process", **gate):
+    def start(self, source, evidence=None, isolation="process", gate=None, **more):
         model = harness.write_model(self.path("model.safetensors"))
         return self.daemon({"isolation": isolation, "evidence": {"pre_roll_s": PRE, "post_roll_s": POST, **(evidence or {})},
                             "cameras": {"gate": {"source": source, "model": model, "fps": FPS, "fps_force": True, "stride": 1,
-                                                 "alert": counted.ALERT, **gate}}})
+                                                 "alert": counted.ALERT, **more, **(gate or {})}}})
 
     def clips(self):
         return sorted(glob.glob(os.path.join(self.folder, "state", "evidence", "gate", "*", "*", "clip.*")))
@@ -112,6 +112,38 @@ class Clips(harness.Case):
             with self.subTest(codec=codec):
                 self.one_clip(codec, 10, "clip.mp4", codecs)
                 os.remove(self.clips()[0])
+
+    def test_main_and_sub(self):
+        """The sub stream is analysed, the main stream kept: larger, of another aspect, 1.2 s later. When it is lost, REST says so, and
+        the next clip is made of the sub stream."""
+        events = [range(10 * FPS, 12 * FPS), range(45 * FPS, 47 * FPS)]
+        sub = counted.write_counted(self.path("sub.mkv"), 80 * FPS, events, FPS)
+        harness.ffmpeg("-i", sub, "-vf", "tpad=start=12,scale=640:360", "-c:v", "ffv1", self.path("main.mkv"))
+        servers = self.rtsp(sub, fps=FPS), self.rtsp(self.path("main.mkv"), fps=FPS, key_distance=2)
+        daemon = self.start(servers[0].url, gate={"evidence": {"source": servers[1].url}})
+        written = daemon.wait_event("evidence_written", 60)
+        path = os.path.join(self.folder, "state", written["path"])
+        self.assertEqual(probe(path, "-show_entries", "stream=width,height")[0].strip(), "640,360")
+        counts, complaints = counted.read_counts(path)
+        self.assertNotIn("rror", complaints)
+        self.assertLessEqual(counts[0], events[0].start - (PRE - 0.8) * FPS)
+        self.assertGreaterEqual(counts[-1], events[0].stop + (POST - 1.5) * FPS)
+        self.assertFalse(daemon.camera("gate")["reason"])
+
+        servers[1].kill()
+        daemon.wait_event("evidence_source_lost", 30, camera="gate")
+        shown = daemon.wait_camera("gate", lambda c: "evidence.source is lost" in (c["reason"] or ""))
+        self.assertEqual(shown["state"], "watching")
+        harness.wait_for("the second clip", lambda: daemon.events("evidence_written")[1:], 60)
+        path = os.path.join(self.folder, "state", daemon.events("evidence_written")[1]["path"])
+        self.assertEqual(probe(path, "-show_entries", "stream=width,height")[0].strip(), f"{counted.WIDTH},{counted.HEIGHT}")
+        counts, _ = counted.read_counts(path)
+        self.assertLessEqual(counts[0], events[1].start - (PRE - 0.8) * FPS)
+        self.assertGreaterEqual(counts[-1], events[1].stop + (POST - 1) * FPS)
+        servers[1].start()
+        daemon.wait_event("evidence_source_restored", 60, camera="gate")
+        daemon.wait_camera("gate", lambda c: not c["reason"])
+        daemon.stop()
 
     def test_killed_while_it_writes(self):
         """After SIGKILL, the clip plays up to half a second and a look for packets before."""
