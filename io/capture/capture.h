@@ -1,16 +1,17 @@
-/* A source of gray pictures (io/video/source.h) that is read by a process of its own, with least rights (io/capture/sandbox.h):
- * whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are those of source_open() and so
- * on. Pictures are written in place, into memory that both processes share.
+/* A source of gray pictures (io/video/source.h) that is read by a process of its own, with least rights
+ * (io/capture/sandbox.h): whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are
+ * those of source_open() and so on. Pictures are written in place, into memory that both processes share.
  *
- * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol, takes
- * more memory or more processor time than it may, is an error of the source, with the cause; the caller opens it anew.
+ * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol,
+ * takes more memory or more processor time than it may, is an error of the source, with the cause; the caller opens it anew.
  *
- * Packets of the video stream go to a ring (io/video/packets/packet_ring.h) where options.packets is given, on the caller's thread,
- * within the calls below. Without a ring nothing is copied.
+ * Packets of the video stream go to a ring (io/video/packets/packet_ring.h) where options.packets is given, on the caller's
+ * thread, within the calls below. Without a ring nothing is copied.
  *
  * Without a host the source is read in this process. The tap of struct source_options is for that alone, without a ring.
  *
- * One thread owns a capture; any thread may set options.source.stop. Never logs; FFmpeg's lines go where source_set_log() says. */
+ * One thread owns a capture; any thread may set options.source.stop. Never logs; FFmpeg's lines go where source_set_log()
+ * says. */
 #ifndef MEMAED_IO_CAPTURE_CAPTURE_H
 #define MEMAED_IO_CAPTURE_CAPTURE_H
 
@@ -26,7 +27,7 @@ enum { CAPTURE_MEMORY_MIB = 512 };
 
 struct capture_options {
     struct source_options source;
-    struct packet_ring *packets;        /* keeps packets; NULL: nobody does. Borrowed until close; the caller's thread is its writer */
+    struct packet_ring *packets;        /* keeps packets; NULL: nobody does. Borrowed until close; the caller's thread writes */
     struct capture_host *host;          /* forks the process; NULL: the source is read in this one. Borrowed until close */
     /* The rest is for a process of its own. */
     const struct capture_memory *memory;        /* where capture_read() has its pictures written, if source has their size;

@@ -117,8 +117,8 @@ int clip_child_serve(int socket, int fd)
     const struct sandbox_options options = {.file_bytes = CLIP_FILE_BYTES, .memory_bytes = (size_t)CLIP_MEMORY_MIB << 20};
     int r = sandbox_enter(&options, &err);
     if (r < 0)
-        child.result = error_set(&child.err, r, "the process of the clip cannot give up its rights (isolation: thread does without): %s",
-                                 err.text);
+        child.result = error_set(&child.err, r, "the process of the clip cannot give up its rights (isolation: thread does "
+                                 "without): %s", err.text);
     while (answer(&child, socket))
         ;
     return 0;

@@ -24,7 +24,8 @@ enum { CLIP_MEMORY_MIB = 64 };
 /* How large a clip may grow. */
 #define CLIP_FILE_BYTES ((size_t)4 << 30)
 
-/* Serves until the file has ended or the other end of the socket closes. Takes over fd, that of the file. Returns the exit status. */
+/* Serves until the file has ended or the other end of the socket closes. Takes over fd, that of the file. Returns the exit
+ * status. */
 int clip_child_serve(int socket, int fd);
 
 #endif

@@ -67,13 +67,15 @@ static int receive(struct clip_writer *writer, struct error *err)
 /* Asks the process, and waits for its answer. */
 static int ask(struct clip_writer *writer, uint32_t request, struct error *err)
 {
-    int r = passing_send(writer->process.socket, &request, sizeof request, &writer->memory.fd, request == CLIP_MEMORY, MSG_DONTWAIT);
+    int r = passing_send(writer->process.socket, &request, sizeof request, &writer->memory.fd, request == CLIP_MEMORY,
+                         MSG_DONTWAIT);
     r = r < 0 ? error_set(err, -EIO, "the process that writes the clip has ended") : receive(writer, err);
     writer->failed |= r < 0;
     return r;
 }
 
-static int open_there(struct clip_writer *writer, struct capture_host *host, const struct packet_stream *stream, struct error *err)
+static int open_there(struct clip_writer *writer, struct capture_host *host, const struct packet_stream *stream,
+                      struct error *err)
 {
     uint8_t data[512];
     int n = wire_encode_request(data, &(struct wire_request){.type = WIRE_CLIP});
@@ -99,7 +101,8 @@ static int open_there(struct clip_writer *writer, struct capture_host *host, con
 
 /* ---- both ------------------------------------------------------------------------------------------------------------- */
 
-int clip_writer_open(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream, struct error *err)
+int clip_writer_open(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream,
+                     struct error *err)
 {
     struct clip_writer *writer = calloc(1, sizeof *writer);
     if (!writer)

@@ -1,9 +1,10 @@
-/* A queue of packets in memory that two processes share: the process of a source adds, the daemon takes. Nobody is woken, and nobody
- * waits: a packet that finds no room is lost, and the next one says so.
+/* A queue of packets in memory that two processes share: the process of a source adds, the daemon takes. Nobody is woken, and
+ * nobody waits: a packet that finds no room is lost, and the next one says so.
  *
- * The memory holds counters, records and data. The daemon keeps its own counter of what it has taken, copies each record before it
- * looks at it, and copies the data out. It checks all as if an attacker had written it, who may also change it in
- * the middle. Once the queue is empty, the next data lie at its beginning, so that a queue which is emptied often takes few pages.
+ * The memory holds counters, records and data. The daemon keeps its own counter of what it has taken, copies each record
+ * before it looks at it, and copies the data out. It checks all as if an attacker had written it, who may also change it in
+ * the middle. Once the queue is empty, the next data lie at its beginning, so that a queue which is emptied often takes few
+ * pages.
  *
  * One thread adds, one takes. */
 #ifndef MEMAED_IO_CAPTURE_PACKET_QUEUE_H

@@ -69,7 +69,8 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
         return -EPROTO;
     memcpy(&head, data, sizeof head);
     if (head.type < WIRE_OPEN || head.type > WIRE_CLOSE || head.texts >> N_TEXTS || head.width < 0 || head.height < 0 ||
-        head.stall_timeout_ms < 0 || head.decoder_threads < 0 || head.memory_mib < 0 || head.udp > 1 || head.tls_unverified > 1 || head.packets_only > 1)
+        head.stall_timeout_ms < 0 || head.decoder_threads < 0 || head.memory_mib < 0 || head.udp > 1 ||
+        head.tls_unverified > 1 || head.packets_only > 1)
         return -EPROTO;
     struct wire_request request = {.type = (enum wire_type)head.type,
                                    .options = {.width = head.width,

@@ -34,8 +34,8 @@ struct config_alert {
 
 /* What is kept of an alert. */
 struct config_evidence {
-    char *source;                   /* of a camera alone: the stream that is kept, as struct config_camera has one; NULL: that which is
-                                     * analysed. Never shown without redact() */
+    char *source;                   /* of a camera alone: the stream that is kept; NULL: that which is analysed. Only redact() may
+                                     * show it */
     int source_line, source_column;
     bool source_holds_password;     /* it holds a password itself, not by ${NAME} */
     bool clips;

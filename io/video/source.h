@@ -125,8 +125,8 @@ struct source_options {
     const atomic_bool *stop;    /* becomes true: calls return -EINTR within a fifth of a second, but looking up a host's
                                  * name cannot be interrupted. May be NULL; must outlive the source. */
     int decoder_threads;        /* 0: FFmpeg's choice */
-    bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second, without
-                                 * a picture. For sources that pace themselves */
+    bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
+                                 * without a picture. For sources that pace themselves */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };
 

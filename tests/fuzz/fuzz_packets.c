@@ -1,5 +1,5 @@
-/* libFuzzer target: the queue of packets between the process of a source and the daemon. The input lies in the shared memory: counters,
- * records and data. What comes out is in range, and the ring that takes it stays within its bounds. */
+/* libFuzzer target: the queue of packets between the process of a source and the daemon. The input lies in the shared memory:
+ * counters, records and data. What comes out is in range, and the ring that takes it stays within its bounds. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -43,8 +43,8 @@ static void lose(void *arg)
     packet_ring_lose(arg);
 }
 
-/* The first byte is how many records are said to be there (255: far too many). Records follow as they are, then data. An arrival of 0
- * stands for now. */
+/* The first byte is how many records are said to be there (255: far too many). Records follow as they are, then data. An
+ * arrival of 0 stands for now. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct capture_memory memory;

@@ -1,6 +1,6 @@
-/* The stream of a camera that is kept for clips while another one is analysed (evidence.source). A thread of its own reads its packets
- * into a ring, and decodes nothing. Whatever happens, it opens the stream again, after a back-off as the camera's. While the stream
- * is lost, clips are made of the analysed one.
+/* The stream of a camera that is kept for clips while another one is analysed (evidence.source). A thread of its own reads its
+ * packets into a ring, and decodes nothing. Whatever happens, it opens the stream again, after a back-off as the camera's.
+ * While the stream is lost, clips are made of the analysed one.
  *
  * Order of life: open, start, go, stop, join, close. One thread does all of it; camera_keeping_fault() is for any. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_KEEPING_H

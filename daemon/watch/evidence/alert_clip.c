@@ -39,7 +39,8 @@ int alert_clip_open(struct alert_clip **ret, const struct alert_clip_options *op
     packet_ring_ref(options->ring);
     clip->fd = -1;
     clip->end_us = INT64_MAX;
-    clip->next = packet_ring_find(options->ring, options->opened_us - (int64_t)(1e6 * clip->rolls.pre_roll_s) - ALERT_CLIP_DELAY_US);
+    int64_t pre_roll_us = (int64_t)(1e6 * clip->rolls.pre_roll_s);
+    clip->next = packet_ring_find(options->ring, options->opened_us - pre_roll_us - ALERT_CLIP_DELAY_US);
     *ret = clip;
     return 0;
 }
@@ -89,7 +90,7 @@ static const char *end_before(const struct alert_clip *clip, const struct packet
         return NULL;
     if (packet->times.arrival_us - clip->first_us > (int64_t)(1e6 * clip->rolls.max_clip_s))
         return "max_clip";
-    return packet->stream == clip->stream || packet_stream_equal(packet->stream, clip->stream) ? NULL : "stream_changed";
+    return packet->stream == clip->stream || packet_stream_follows(packet->stream, clip->stream) ? NULL : "stream_changed";
 }
 
 static void write_packets(struct alert_clip *clip, struct packet **packets, size_t n)

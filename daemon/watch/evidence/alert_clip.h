@@ -1,8 +1,9 @@
 /* The clip of one alert, from its pre-roll to its post-roll: which packets belong to it, and its file.
  *
- * A clip begins at the newest key frame that arrived at least pre_roll_s, and the time that decoding may take, before the alert
- * opened; at the oldest that is kept, where the ring does not reach so far back. It ends post_roll_s after the alert closed, after
- * max_clip_s, or where the stream's codec, size or parameter sets change. A camera that is lost and comes back goes on in the same file.
+ * A clip begins at the newest key frame that arrived at least pre_roll_s, and the time that decoding may take, before the
+ * alert opened; at the oldest that is kept, where the ring does not reach so far back. It ends post_roll_s after the alert
+ * closed, after max_clip_s, or where the stream changes to one that cannot follow in the file (packet_stream_follows()). A
+ * camera that is lost and comes back goes on in the same file.
  *
  * The evidence thread's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_ALERT_CLIP_H
@@ -29,7 +30,7 @@ struct alert_clip_options {
     int64_t opened_us;          /* CLOCK_MONOTONIC: when the alert opened */
     const struct config_evidence *rolls;        /* copied */
     struct packet_ring *ring;   /* the clip takes a reference */
-    bool is_other_stream;       /* than the one that was analysed: it may come later, and the clip ends later by what it may be late */
+    bool is_other_stream;       /* than the analysed one: its packets may come later, so the clip ends later */
     struct capture_host *host;  /* forks the process that writes the file; NULL: this one does. Borrowed until close */
 };
 
@@ -37,8 +38,8 @@ struct alert_clip_outcome {
     char path[PLACE_PATH_SIZE]; /* below state_dir; "": there is no file */
     char codec[CODEC_NAME_SIZE], codecs[CODEC_STRING_SIZE];
     int64_t bytes, duration_us;
-    int64_t pre_roll_us;        /* from the first packet's arrival to the opening of the alert; less than asked for, or negative, where the
-                                 * ring held no more */
+    int64_t pre_roll_us;        /* from the first packet's arrival to the opening of the alert; less than asked for, or negative,
+                                 * where the ring held no more */
     const char *end;            /* why it ended: "post_roll", "max_clip", "stream_changed", "stopped" (memaed
                                  * ends, or the camera's keys changed), "failed" */
     struct error error;         /* what failed; "": nothing. The file holds what was written before */

@@ -153,14 +153,14 @@ static void log_clip(const char *camera, uint64_t alert, const struct alert_clip
         log_event(LOG_ERR, "evidence_failed", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip", "path",
                   clip->path, "reason", clip->error.text, NULL);
     else if (!clip->path[0])
-        log_event(LOG_WARNING, "evidence_failed", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip", "reason",
-                  "no packets were kept at that time", NULL);
+        log_event(LOG_WARNING, "evidence_failed", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip",
+                  "reason", "no packets were kept at that time", NULL);
     if (clip->path[0] && clip->bytes > 0)
         log_event(LOG_INFO, "evidence_written", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip", "path",
                   clip->path, "bytes", log_int(&bytes, (long long)clip->bytes), "seconds",
                   log_real(&seconds, 1e-6 * (double)clip->duration_us), "pre_roll_s",
-                  log_real(&pre_roll, 1e-6 * (double)clip->pre_roll_us), "codec", clip->codec, "codecs", clip->codecs, "end", clip->end,
-                  NULL);
+                  log_real(&pre_roll, 1e-6 * (double)clip->pre_roll_us), "codec", clip->codec, "codecs", clip->codecs,
+                  "end", clip->end, NULL);
 }
 
 /* Closes clip i, and tells of it. */
@@ -196,8 +196,8 @@ static void open_clip(struct evidence *evidence, const struct alert *alert)
     packet_ring_unref(options.ring);
     if (r < 0) {
         struct log_number id;
-        log_event(LOG_ERR, "evidence_failed", "camera", alert->camera, "alert", log_int(&id, (long long)alert->id), "kind", "clip",
-                  "reason", r == -EMFILE ? "too many clips are being written" : "out of memory", NULL);
+        log_event(LOG_ERR, "evidence_failed", "camera", alert->camera, "alert", log_int(&id, (long long)alert->id), "kind",
+                  "clip", "reason", r == -EMFILE ? "too many clips are being written" : "out of memory", NULL);
         return;
     }
     memcpy(evidence->cameras[n], alert->camera, sizeof alert->camera);

@@ -1,5 +1,5 @@
-/* Keeps evidence of alerts: the thread "evidence" writes a clip of each (evidence/alert_clip.h), out of the rings in which cameras keep their
- * packets.
+/* Keeps evidence of alerts: the thread "evidence" writes a clip of each (evidence/alert_clip.h), out of the rings in which
+ * cameras keep their packets.
  *
  * It learns of alerts as a sink of events, which takes an event into a bounded queue and waits for nothing. While a clip is
  * being written, the thread looks for packets four times a second; otherwise it sleeps.
@@ -34,7 +34,7 @@ struct evidence_made {
 
 struct evidence_options {
     const char *state_dir;                      /* copied */
-    struct capture_host *host;                  /* writes clips in processes of their own; NULL: in the thread. Borrowed until close */
+    struct capture_host *host;                  /* forks processes that write clips; NULL: the thread does. Borrowed until close */
     struct heartbeats *heartbeats;              /* the same */
     /* Called by the evidence thread for each file. May be NULL. */
     void (*made)(void *arg, const struct evidence_made *made);
@@ -43,8 +43,8 @@ struct evidence_options {
 
 /* Starts the thread. 0 or -errno with the cause in err. */
 int evidence_open(struct evidence **ret, const struct evidence_options *options, struct error *err);
-/* Ends the clips that are being written where they are, and the thread. No sink is at work any more (events_close()). Takes NULL. false:
- * the thread is still stuck at deadline_us (CLOCK_MONOTONIC). */
+/* Ends the clips that are being written where they are, and the thread. No sink is at work any more (events_close()). Takes
+ * NULL. false: the thread is still stuck at deadline_us (CLOCK_MONOTONIC). */
 bool evidence_end(struct evidence *evidence, int64_t deadline_us);
 /* After evidence_end() returned true, and all cameras have left. Takes NULL. */
 void evidence_close(struct evidence *evidence);
@@ -52,9 +52,9 @@ void evidence_close(struct evidence *evidence);
 /* For events_add(). */
 struct event_sink evidence_sink(struct evidence *evidence);
 
-/* A camera keeps its packets in that ring from now on; alerts of the name that open are written from it. other: the ring of the stream
- * that the camera keeps instead of the analysed one, which is taken while packets come there; NULL: it has none. rolls is copied, and
- * evidence takes references to the rings. 0 or -ENOMEM. */
+/* A camera keeps its packets in that ring from now on; alerts of the name that open are written from it. other: the ring of
+ * the stream that the camera keeps instead of the analysed one, which is taken while packets come there; NULL: it has none.
+ * rolls is copied, and evidence takes references to the rings. 0 or -ENOMEM. */
 int evidence_add(struct evidence *evidence, const char *camera, const struct config_evidence *rolls, struct packet_ring *ring,
                  struct packet_ring *other);
 /* The camera leaves. Clips that are being written go on with what lies in the ring. */

@@ -20,7 +20,8 @@ static int enter(int in, const char *name)
     return r < 0 ? r : fd;
 }
 
-int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE], struct error *err)
+int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
+                 struct error *err)
 {
     char date[16], alert[24];
     time_t seconds = (time_t)(place->opened_us / 1000000);

@@ -10,8 +10,8 @@ void codec_name(char ret[CODEC_NAME_SIZE], const struct packet_stream *stream)
     snprintf(ret, CODEC_NAME_SIZE, "%s", avcodec_get_name((enum AVCodecID)stream->format.codec));
 }
 
-/* Finds the first NAL unit behind a start code whose first byte, masked, is type. NULL: there is none. *size: up to the end of the
- * data. */
+/* Finds the first NAL unit behind a start code whose first byte, masked, is type. NULL: there is none. *size: up to the end of
+ * the data. */
 static const uint8_t *find_unit(const struct packet_stream *stream, uint8_t mask, uint8_t type, size_t *size)
 {
     const uint8_t *p = stream->extradata;

@@ -9,8 +9,8 @@ enum { CODEC_NAME_SIZE = 32, CODEC_STRING_SIZE = 48 };
 
 /* FFmpeg's name of the codec. */
 void codec_name(char ret[CODEC_NAME_SIZE], const struct packet_stream *stream);
-/* "avc1.64001f", "hvc1.1.6.L93.B0", "av01.0.04M.08", "mp4v.20"; "" for a codec that MP4 is not used for here, or where the parameter
- * sets are missing or cut. */
+/* "avc1.64001f", "hvc1.1.6.L93.B0", "av01.0.04M.08", "mp4v.20"; "" for a codec that MP4 is not used for here, or where the
+ * parameter sets are missing or cut. */
 void codec_string(char ret[CODEC_STRING_SIZE], const struct packet_stream *stream);
 
 #endif

@@ -25,7 +25,8 @@ struct fragment_index {
 /* key: the fragment begins with a key frame. The first one does. */
 void fragment_index_add(struct fragment_index *index, int64_t bytes, int64_t ticks, bool key);
 
-/* Writes the box, and a `free` box that fills the rest, to data. The first fragment follows them. Returns FRAGMENT_INDEX_BYTES. */
+/* Writes the box, and a `free` box that fills the rest, to data. The first fragment follows them. Returns
+ * FRAGMENT_INDEX_BYTES. */
 size_t fragment_index_encode(const struct fragment_index *index, uint32_t ticks_per_s, uint8_t data[FRAGMENT_INDEX_BYTES]);
 
 #endif

@@ -1,5 +1,6 @@
 #include "io/video/packets/packet.h"
 
+#include <libavcodec/codec_id.h>
 #include <libavcodec/defs.h>
 #include <libavutil/pixdesc.h>
 #include <stdlib.h>
@@ -57,6 +58,21 @@ bool packet_stream_equal(const struct packet_stream *a, const struct packet_stre
 {
     return memcmp(&a->format, &b->format, sizeof a->format) == 0 &&
            memcmp(a->extradata, b->extradata, a->format.extradata_size) == 0;
+}
+
+/* Extradata with start codes begin with a 0; with lengths, with a version of 1. */
+static bool has_start_codes(const struct packet_stream *stream)
+{
+    const struct packet_format *f = &stream->format;
+    return (f->codec == AV_CODEC_ID_H264 || f->codec == AV_CODEC_ID_HEVC) && f->extradata_size > 0 && stream->extradata[0] == 0;
+}
+
+bool packet_stream_follows(const struct packet_stream *b, const struct packet_stream *a)
+{
+    struct packet_format before = a->format, after = b->format;
+    before.extradata_size = after.extradata_size = 0;
+    return packet_stream_equal(a, b) ||
+           (has_start_codes(a) && has_start_codes(b) && memcmp(&before, &after, sizeof before) == 0);
 }
 
 struct packet_stream *packet_stream_ref(struct packet_stream *stream)

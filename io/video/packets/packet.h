@@ -23,7 +23,7 @@ enum { PACKET_TURN_SWAP = 1, PACKET_TURN_FLIP_X = 2, PACKET_TURN_FLIP_Y = 4 };
 struct packet_format {
     int32_t codec;              /* FFmpeg's number of the codec; one that is allowed (io/video/input/allowed.h) */
     uint32_t tag;               /* FFmpeg's codec_tag, where the codec needs it; else 0 */
-    int32_t pixel_format, bits_per_sample, profile, level;      /* as FFmpeg numbers them; what it does not know is negative or 0 */
+    int32_t pixel_format, bits_per_sample, profile, level;      /* as FFmpeg numbers them; unknown: negative or 0 */
     int32_t width, height;      /* 0: not known */
     int32_t aspect_num, aspect_den;     /* of a pixel; 0/1: not known */
     int32_t time_base_num, time_base_den;       /* num / den seconds are one tick of pts and dts */
@@ -59,8 +59,10 @@ const char *packet_fault(const struct packet_times *times, size_t size);
 struct packet_stream *packet_stream_new(const struct packet_format *format, const void *extradata);
 struct packet *packet_new(struct packet_stream *stream, const struct packet_times *times, const void *data, size_t size);
 
-/* Returns true if the packets of both can follow each other in one file. */
 bool packet_stream_equal(const struct packet_stream *a, const struct packet_stream *b);
+/* Returns true if packets of b can follow those of a in one file: both are equal, or their parameter sets differ and stand in
+ * the packets, too (H.264 and HEVC with start codes). */
+bool packet_stream_follows(const struct packet_stream *b, const struct packet_stream *a);
 
 struct packet_stream *packet_stream_ref(struct packet_stream *stream);
 void packet_stream_unref(struct packet_stream *stream);         /* takes NULL */

@@ -1,5 +1,5 @@
-/* A clip's process that somebody has taken over: this program's clip_file_add() replaces that of the library, and runs in the real
- * process, with the real sandbox. */
+/* A clip's process that somebody has taken over: this program's clip_file_add() replaces that of the library, and runs in the
+ * real process, with the real sandbox. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* Packets cross from a process to the daemon as they were; what an attacker writes into the shared memory is an error, or harmless. */
+/* Packets cross from a process to the daemon as they were; what an attacker writes into the shared memory is an error, or
+ * harmless. */
 #include <check.h>
 #include <errno.h>
 #include <libavcodec/codec_id.h>
