@@ -19,8 +19,8 @@ const char *const config_scope_paths[] = {
 const struct config_row config_rows[] = {
     {CONFIG_ROOT, "state_dir", &config_type_path, IN_CONFIG(state_dir), .fallback = "/var/lib/memaed",
      .line = 1 + offsetof(struct config, state_dir_line), .column = 1 + offsetof(struct config, state_dir_column),
-     .help = "Folder for what memaed keeps over restarts: alerts, events and scores, in a database, and clips of alerts, in the "
-             "folder evidence. It is created if it is missing. One memaed at a time uses it."},
+     .help = "Folder for what memaed keeps over restarts: alerts, events, scores and clips. It is created if it is missing. One "
+             "memaed at a time uses it."},
     {CONFIG_ROOT, "http", &config_type_http, .absent = "as below", .help = "The REST interface."},
     {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
      .help = "Address and port that the server listens at. Port 0 takes a free port, and the log names it. There is no "
