@@ -221,6 +221,8 @@ static void find_source(struct findings *findings)
         found_at(findings, false, camera->source_line, camera->source_column, "source", "%s", err.text);
     else if (source_check_sign_in(camera->source, camera->user, camera->password, &err) < 0)
         found_at(findings, false, camera->user_line, camera->user_column, "user", "%s", err.text);
+    if (camera->evidence.source && source_check(camera->evidence.source, &err) < 0)
+        found_at(findings, false, camera->evidence.source_line, camera->evidence.source_column, "evidence.source", "%s", err.text);
 }
 
 static void check_memory(struct findings *findings, const struct model *model)
@@ -302,11 +304,12 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
     for (size_t i = 0; is_open && i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
         if (camera->source_holds_password)
-            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->source_line, camera->source_column, camera->name,
-                 inside);
+            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->source_line, camera->source_column, camera->name, inside);
+        if (camera->evidence.source_holds_password)
+            warn(report, config, "%d:%d: cameras.%s.evidence.source: %s", camera->evidence.source_line,
+                 camera->evidence.source_column, camera->name, inside);
         if (camera->password_line > 0)
-            warn(report, config, "%d:%d: cameras.%s.password: %s", camera->password_line, camera->password_column, camera->name,
-                 inside);
+            warn(report, config, "%d:%d: cameras.%s.password: %s", camera->password_line, camera->password_column, camera->name, inside);
     }
     for (size_t i = 0; i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
@@ -371,7 +374,7 @@ static int find_descriptors(const struct config *config, const struct check_repo
 {
     struct error err;
     char text[sizeof err.text + 300];
-    if (descriptors_check(config->n_cameras, config->n_webhooks, (size_t)web_server_descriptors(&web_default_limits), &err) == 0)
+    if (descriptors_check(config->n_streams, config->n_webhooks, (size_t)web_server_descriptors(&web_default_limits), &err) == 0)
         return 0;
     snprintf(text, sizeof text, "%s: cameras: %s", config->path, err.text);
     report->fault(report->arg, text);

@@ -140,6 +140,7 @@ static int member_open(struct fleet *fleet, struct member **ret, struct config *
                                              .alerts = fleet->options.alerts,
                                              .events = fleet->options.events,
                                              .arming = fleet->options.arming,
+                                             .evidence = fleet->options.evidence,
                                              .heartbeats = fleet->options.heartbeats,
                                              .changed_fd = fleet->options.changed_fd},
                     err);

@@ -23,6 +23,13 @@ static bool alerts_equal(const struct config_alert *a, const struct config_alert
            a->lasting_h == b->lasting_h;
 }
 
+/* What applies is compared, whoever says it. */
+static bool evidence_equal(const struct config_evidence *a, const struct config_evidence *b)
+{
+    return texts_equal(a->source, b->source) && a->clips == b->clips && a->pre_roll_s == b->pre_roll_s &&
+           a->post_roll_s == b->post_roll_s && a->max_clip_s == b->max_clip_s && a->ring_mib == b->ring_mib;
+}
+
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b)
 {
     return texts_equal(a->name, b->name) && texts_equal(a->source, b->source) && texts_equal(a->user, b->user) &&
@@ -32,7 +39,7 @@ bool config_camera_equal(const struct config_camera *a, const struct config_came
            a->precision == b->precision &&
            a->compute_all == b->compute_all && a->stride == b->stride && a->loop == b->loop &&
            a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert) &&
-           zones_equal(a->zones, b->zones);
+           zones_equal(a->zones, b->zones) && evidence_equal(&a->evidence, &b->evidence);
 }
 
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b)

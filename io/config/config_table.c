@@ -5,20 +5,24 @@
 
 #include "io/config/config_value.h"
 
-const char *const config_scope_paths[] = {"", "http.", "alerts.", "scores.", "cameras.NAME.", "cameras.NAME.alert.",
-                                          "cameras.NAME.masks[].", "cameras.NAME.zones.ZONE.", "webhooks[]."};
+const char *const config_scope_paths[] = {
+    "", "http.", "alerts.", "scores.", "evidence.", "cameras.NAME.", "cameras.NAME.alert.", "cameras.NAME.masks[].",
+    "cameras.NAME.zones.ZONE.", "cameras.NAME.evidence.", "webhooks[].",
+};
 
 #define IN_CONFIG(field) .offset = offsetof(struct config, field)
 #define IN_CAMERA(field) .offset = offsetof(struct config_camera, field)
 #define IN_ALERT(field) .offset = offsetof(struct config_alert, field)
 #define IN_MASK(field) .offset = offsetof(struct mask, field)
 #define IN_ZONE(field) .offset = offsetof(struct zone, field)
+#define IN_EVIDENCE(field) .offset = offsetof(struct config_evidence, field)
+#define GIVEN_EVIDENCE(field) .given = 1 + offsetof(struct config_evidence, field)
 #define IN_WEBHOOK(field) .offset = offsetof(struct config_webhook, field)
 
 const struct config_row config_rows[] = {
     {CONFIG_ROOT, "state_dir", &config_type_path, IN_CONFIG(state_dir), .fallback = "/var/lib/memaed",
      .line = 1 + offsetof(struct config, state_dir_line), .column = 1 + offsetof(struct config, state_dir_column),
-     .help = "Folder for what memaed keeps over restarts: alerts, events and scores, in a database. It is created if it is missing. One "
+     .help = "Folder for what memaed keeps over restarts: alerts, events, scores and clips. It is created if it is missing. One "
              "memaed at a time uses it."},
     {CONFIG_ROOT, "http", &config_type_http, .absent = "as below", .help = "The REST interface."},
     {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
@@ -50,6 +54,19 @@ const struct config_row config_rows[] = {
      .help = "Memory in MiB that a camera's process may take. One that wants more is a lost camera. Not for isolation: thread."},
     {CONFIG_ROOT, "time_zone", &config_type_zone, IN_CONFIG(time_zone), .absent = "the machine's",
      .help = "The time zone of the times in cameras.NAME.armed. All other times are UTC."},
+    {CONFIG_ROOT, "evidence", &config_type_evidence, IN_CONFIG(evidence), .absent = "as below",
+     .help = "What is kept of an alert, in the folder evidence of state_dir."},
+    {CONFIG_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .fallback = "true",
+     .help = "Whether a clip of each alert is written: what the camera sent, copied without decoding."},
+    {CONFIG_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .fallback = "5",
+     .help = "Seconds before the alert opened that a clip holds at least. It begins at the key frame before them."},
+    {CONFIG_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600, .fallback = "5",
+     .help = "Seconds after the alert closed that a clip holds."},
+    {CONFIG_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600, .fallback = "300",
+     .help = "A clip ends after so many seconds, even if the alert is still open."},
+    {CONFIG_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .fallback = "16",
+     .help = "Memory in MiB that the packets of a camera's last seconds may take. It bounds pre_roll_s: a stream of 8 Mbit/s fills "
+             "16 MiB in 16 s. What a camera sends from one key frame to the next has to fit."},
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
@@ -163,6 +180,22 @@ const struct config_row config_rows[] = {
      .line = 1 + offsetof(struct zone, per_day_line), .column = 1 + offsetof(struct zone, per_day_column),
      .help = "A budget of its own: how often a day normal footage may alert in this zone at most. The model's calibration gives "
              "the threshold, in place of the camera's."},
+    {CONFIG_CAMERA, "evidence", &config_type_evidence, IN_CAMERA(evidence), .absent = "as evidence",
+     .help = "What is kept of this camera's alerts."},
+    {CONFIG_CAMERA_EVIDENCE, "source", &config_type_stream, IN_EVIDENCE(source), .absent = "the camera's source",
+     .line = 1 + offsetof(struct config_evidence, source_line), .column = 1 + offsetof(struct config_evidence, source_column),
+     .help = "Another stream of the camera that clips are made of, such as its main stream where source is the sub stream. It is not "
+             "decoded. user, password, transport and the keys of TLS are the camera's."},
+    {CONFIG_CAMERA_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .absent = "as evidence.clips", GIVEN_EVIDENCE(has_clips),
+     .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .absent = "as evidence.pre_roll_s",
+     GIVEN_EVIDENCE(has_pre_roll), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600, .absent = "as evidence.post_roll_s",
+     GIVEN_EVIDENCE(has_post_roll), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600, .absent = "as evidence.max_clip_s",
+     GIVEN_EVIDENCE(has_max_clip), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .absent = "as evidence.ring_mib",
+     GIVEN_EVIDENCE(has_ring), .help = "See evidence."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
      .help = "Where events are posted, by the Standard Webhooks specification."},
     {CONFIG_WEBHOOK, "name", &config_type_name, IN_WEBHOOK(name), .absent = "the scheme, host and port of url",

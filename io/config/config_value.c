@@ -329,6 +329,16 @@ static bool parse_source(const struct config_value *value, void *target)
     return false;
 }
 
+/* What paces itself, or what HTTP gives. */
+static bool parse_stream(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    if (!strstr(value->text, "://") || strncmp(value->text, "file:", 5) == 0)
+        return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
+    *(char **)target = config_copy(value->loader, value->text);
+    return true;
+}
+
 static bool parse_model(const struct config_value *value, void *target)
 {
     struct config_shown shown;
@@ -527,6 +537,7 @@ const struct config_type
     config_type_name = {"1 to 64 characters of a-z, 0-9, _ and -", true, parse_name},
     config_type_file = {"a file that exists", true, parse_file},
     config_type_source = {"a URL, an image pattern with %, or a file or folder that exists", true, parse_source},
+    config_type_stream = {"a URL of a stream, such as rtsp://", true, parse_stream},
     config_type_model = {"a model file that exists", true, parse_model},
     config_type_transport = {"tcp or udp", true, parse_transport},
     config_type_precision = {"auto, fp32 or int8", true, parse_precision},

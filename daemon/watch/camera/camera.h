@@ -28,6 +28,7 @@
 #include "core/still/still.h"
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/evidence/evidence.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/scheduler.h"
 #include "io/capture/host.h"
@@ -53,6 +54,7 @@ struct camera_options {
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;
+    struct evidence *evidence;              /* writes clips of the camera's alerts; NULL: nobody does */
     struct heartbeats *heartbeats;          /* the thread's beat joins it */
     int changed_fd;                         /* an eventfd that is told when a state changes; -1: none */
 };

@@ -27,6 +27,8 @@
 #define SLOW_END_RATE 0.95
 #define SLOW_AFTER_US INT64_C(10000000)
 
+enum { WARNING_SIZE = 256 };
+
 struct camera_stream {
     struct camera_stream_options options;
     struct frame_ring *ring;
@@ -60,6 +62,8 @@ struct camera_stream {
     int foreign_ticks;          /* in a row at which the scene was not as `foreign` says */
     bool foreign;               /* the scene is not the one that the model learned */
     bool wrong_aspect;          /* of the last picture */
+    char kept_fault[256];       /* why the stream that is kept for clips is lost; "": it is not */
+    unsigned kept_version;
     bool still_gap;             /* the sequence broke since the last picture that watch took */
 
     atomic_bool stop;           /* set with wait_lock held */
@@ -224,23 +228,26 @@ static const char foreign_picture[] =
     "the picture is not the one that the model learned: it is another camera's, or this one was turned";
 
 /* Writes what is wrong with the pictures while they flow: one thing, the worst; "": nothing. */
-static void find_warning(const struct camera_stream *stream, char out[160])
+static void find_warning(const struct camera_stream *stream, char out[WARNING_SIZE])
 {
     out[0] = '\0';
     if (stream->short_file > 0)
-        snprintf(out, 160, "the file has %d frames, but a window needs %d: none is scored", stream->short_file, stream->length);
+        snprintf(out, WARNING_SIZE, "the file has %d frames, but a window needs %d: none is scored", stream->short_file, stream->length);
     else if (stream->wrong_aspect)
-        snprintf(out, 160, "pictures of %dx%d have another aspect than the %dx%d that the model learned", stream->width,
+        snprintf(out, WARNING_SIZE, "pictures of %dx%d have another aspect than the %dx%d that the model learned", stream->width,
                  stream->height, camera_windows_arch(stream->options.windows)->width,
                  camera_windows_arch(stream->options.windows)->height);
     else if (stream->foreign)
-        snprintf(out, 160, "%s", foreign_picture);
+        snprintf(out, WARNING_SIZE, "%s", foreign_picture);
+    else if (stream->kept_fault[0])
+        snprintf(out, WARNING_SIZE, "clips are made of the stream that is analysed, because the one of evidence.source is lost: %s",
+                 stream->kept_fault);
 }
 
 /* Shows the warning, and logs it as event unless that is NULL. */
 static void show_warning(struct camera_stream *stream, const char *event)
 {
-    char warning[160];
+    char warning[WARNING_SIZE];
     find_warning(stream, warning);
     camera_status_warn(stream->options.status, warning);
     if (event)
@@ -274,6 +281,18 @@ static void watch_still(struct camera_stream *stream, const struct frame_ring_fr
         results_still(stream->results, &still, frame->time_us, frame->pts_us);
     }
     stream->still_gap = false;
+}
+
+/* Shows that the stream which is kept for clips was lost or came back. Its own thread logs it. */
+static void watch_keeping(struct camera_stream *stream)
+{
+    char fault[sizeof stream->kept_fault];
+    unsigned version = stream->options.keeping ? camera_keeping_fault(stream->options.keeping, fault, sizeof fault) : 0;
+    if (version == stream->kept_version)
+        return;
+    stream->kept_version = version;
+    memcpy(stream->kept_fault, fault, sizeof fault);
+    show_warning(stream, NULL);
 }
 
 /* A whole window of unbroken pictures means that the camera watches. */
@@ -459,6 +478,7 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
     frame->due_us = stream->is_live ? picture.arrival_us : monotonic_us();
     count_repeat(stream, frame);
     watch_still(stream, frame);
+    watch_keeping(stream);
     if (frame_ring_publish(stream->ring))
         scheduler_due(stream->scheduler, stream->client);
     stream->last_pts_us = picture.pts_us;
@@ -473,6 +493,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     const struct config_camera *config = stream->options.config;
     const struct arch *arch = camera_windows_arch(stream->options.windows);
     struct capture_options options = {.source = camera_settings_source(config),
+                                      .packets = stream->options.packets,
                                       .host = stream->options.host,
                                       .memory = camera_windows_memory(stream->options.windows),
                                       .name = config->name,

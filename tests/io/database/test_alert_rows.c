@@ -1,7 +1,7 @@
 /* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention; and what people
  * say of an alert (labels), its files (evidence), and arming. */
 #include "io/database/arming_rows.h"
-#include "io/database/evidence.h"
+#include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
 #include "io/database/score_rows.h"
 #include "tests/io/database/state_folder.h"
@@ -168,7 +168,7 @@ START_TEST(old_alerts_go)
     for (uint64_t id = 1; id <= 8; id++)
         put_alert(id, "gate", id == 4 ? 0 : (int64_t)id * 1000 + 1);
     must(labels_mark(database, 2, true, &err));
-    must(evidence_add(database, &(struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "a", .bytes = 1}, &err));
+    must(evidence_rows_add(database, &(struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "a", .bytes = 1}, &err));
     prune(7000, 1, 1);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "2 3 4 5 6 7 8");
     ck_assert(range.oldest == 1 && range.next == 8);            /* entry 0 was alert 1 */
@@ -177,7 +177,7 @@ START_TEST(old_alerts_go)
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "2 3 4 7 8");     /* marked, with a file, open, young */
     ck_assert(range.oldest == 1 && range.next == 8);
     must(labels_mark(database, 2, false, &err));
-    must(evidence_remove(database, 3, EVIDENCE_CLIP, &err));
+    must(evidence_rows_remove(database, 3, EVIDENCE_CLIP, &err));
     put_alert(4, "gate", 9999);
     prune(7000, 100, 3);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "7 8");
@@ -246,32 +246,32 @@ START_TEST(files_of_alerts)
     put_alert(3, "gate", 0);
     struct evidence_row row = {.alert = 1, .kind = EVIDENCE_CLIP, .path = "evidence/1/clip.mp4", .bytes = 100, .made_us = 50,
                                .codec = "h264", .codecs = "avc1.64001f"};
-    must(evidence_add(database, &row, &err));
+    must(evidence_rows_add(database, &row, &err));
     row = (struct evidence_row){.alert = 2, .kind = EVIDENCE_SNAPSHOT, .path = "evidence/2/snapshot.jpg", .bytes = 7, .made_us = 40};
-    must(evidence_add(database, &row, &err));
+    must(evidence_rows_add(database, &row, &err));
     row = (struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "evidence/3/clip.mp4", .bytes = 1000, .made_us = 1};
-    must(evidence_add(database, &row, &err));
+    must(evidence_rows_add(database, &row, &err));
     row.alert = 4;
     row.path[0] = 'x';
-    ck_assert_int_eq(evidence_add(database, &row, &err), -EEXIST);      /* no such alert */
-    must(evidence_of(database, 1, rows, &n, &err));
+    ck_assert_int_eq(evidence_rows_add(database, &row, &err), -EEXIST);      /* no such alert */
+    must(evidence_rows_of(database, 1, rows, &n, &err));
     ck_assert(n == 1 && rows[0].kind == EVIDENCE_CLIP && rows[0].bytes == 100);
     ck_assert_str_eq(rows[0].codecs, "avc1.64001f");
-    must(evidence_bytes(database, &all, &marked, &err));
+    must(evidence_rows_bytes(database, &all, &marked, &err));
     ck_assert(all == 1107 && marked == 0);
-    must(evidence_oldest(database, INT64_MAX, rows, 8, &n, &err));      /* not of the alert that is open */
+    must(evidence_rows_oldest(database, INT64_MAX, rows, 8, &n, &err));      /* not of the alert that is open */
     ck_assert(n == 2 && rows[0].alert == 2 && rows[1].alert == 1);
-    must(evidence_oldest(database, 45, rows, 8, &n, &err));
+    must(evidence_rows_oldest(database, 45, rows, 8, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 2);
     must(labels_mark(database, 2, true, &err));
-    must(evidence_oldest(database, INT64_MAX, rows, 8, &n, &err));
+    must(evidence_rows_oldest(database, INT64_MAX, rows, 8, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 1);
-    must(evidence_bytes(database, &all, &marked, &err));
+    must(evidence_rows_bytes(database, &all, &marked, &err));
     ck_assert(all == 1107 && marked == 7);
     row = (struct evidence_row){.alert = 1, .kind = EVIDENCE_CLIP, .path = "evidence/1/clip.mp4", .bytes = 300, .made_us = 60};
-    must(evidence_add(database, &row, &err));                           /* the clip has grown */
-    must(evidence_remove(database, 3, EVIDENCE_CLIP, &err));
-    must(evidence_bytes(database, &all, &marked, &err));
+    must(evidence_rows_add(database, &row, &err));                           /* the clip has grown */
+    must(evidence_rows_remove(database, 3, EVIDENCE_CLIP, &err));
+    must(evidence_rows_bytes(database, &all, &marked, &err));
     ck_assert(all == 307 && marked == 7);
 }
 END_TEST

@@ -3,11 +3,13 @@
 import datetime
 import json
 import os
+import sys
 import time
 import urllib.error
 import urllib.request
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 
 def clock(minutes):

@@ -3,10 +3,13 @@
 zone with a budget of its own alerts by it; polygons are those of the picture as a viewer sees it."""
 import json
 import math
+import os
 import random
 import subprocess
+import sys
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 WIDTH, HEIGHT = 96, 64
 RUN = {"level": -20.0, "share": math.exp(28), "scale": 1.0, "shape": 0.0}      # the threshold for n alerts a day is 8 + ln(24 / n)
