@@ -89,4 +89,4 @@ def wait_for_key(alive):
     except KeyboardInterrupt:
         return True
     finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        termios.tcsetattr(0, termios.TCSANOW, before)
