@@ -39,9 +39,12 @@ struct score_record {
 /* The kind says what an alert is made from. A camera has at most one open alert of each kind. */
 enum alert_kind {
     ALERT_ANOMALY,              /* the scores of windows */
-    ALERT_STILL                 /* what was left, taken or moved, or stays where nothing does (VOICE_STILL) */
+    ALERT_STILL,                /* what was left, taken or moved, or stays where nothing does (VOICE_STILL) */
+    ALERT_KINDS                 /* how many there are */
 };
 const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
+/* The kind of that name. false, and ret untouched, where there is none. */
+bool alert_kind_find(enum alert_kind *ret, const char *name);
 
 struct alert_record {
     uint64_t id;                /* rises from alert to alert; the milliseconds of opened_us, or more (daemon/watch/alertlog.h) */

@@ -1,0 +1,34 @@
+/* Filters of alerts and events: what a client or a sink wants to see of them. Plain data, the same for lists in memory and for
+ * queries of a database. A member that is 0 or empty restricts nothing. Pure functions; any thread. */
+#ifndef MEMAED_CORE_FILTER_H
+#define MEMAED_CORE_FILTER_H
+
+#include <stdbool.h>
+
+#include "core/event.h"
+#include "core/record.h"
+
+enum alert_filter_state { ALERT_ANY, ALERT_IS_OPEN, ALERT_IS_CLOSED };
+
+/* An alert passes if all of it holds. */
+struct alert_filter {
+    char camera[RECORD_NAME_SIZE];
+    enum alert_filter_state state;
+    unsigned kinds;                     /* bits of enum alert_kind: 1u << kind */
+    bool has_from, has_to;
+    int64_t from_us, to_us;             /* UTC; the alert was open at some time from from_us on, and before to_us */
+};
+
+bool alert_filter_takes(const struct alert_filter *filter, const struct alert_record *alert);
+
+enum { EVENT_FILTER_CAMERAS_MAX = 16 };
+
+struct event_filter {
+    char cameras[EVENT_FILTER_CAMERAS_MAX][RECORD_NAME_SIZE];   /* [n_cameras]; the event's is one of them */
+    size_t n_cameras;
+    unsigned types;                     /* event_bit() of each */
+};
+
+bool event_filter_takes(const struct event_filter *filter, enum event_type type, const char *camera);
+
+#endif
