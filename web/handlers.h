@@ -8,6 +8,8 @@
 web_handler web_handle_cameras, web_handle_camera, web_handle_scores;   /* cameras.c */
 web_handler web_handle_arm, web_handle_disarm, web_handle_snooze;       /* arming.c */
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
+web_handler web_handle_snapshot, web_handle_why, web_handle_clip;        /* evidence.c */
+web_handler web_handle_events;                                          /* events.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
 web_begin web_begin_reload;                                             /* reload.c */
@@ -17,6 +19,16 @@ web_begin web_begin_reload;                                             /* reloa
 extern const char *const web_camera_states[];       /* [enum view_camera_state]: "starting" …; cameras.c */
 
 json_t *web_arming_json(const struct view_camera *camera);      /* arming.c; NULL: out of memory */
+extern const struct web_header web_event_headers[];     /* of a stream of events; events.c */
+extern const struct web_header web_file_headers[];      /* of a file; evidence.c */
+
+/* These two are in alerts.c. The present state of an alert that is kept; false: there is none, and ret is untouched. */
+bool web_find_alert(const struct view *view, uint64_t id, struct alert_record *ret);
+/* The 404 for an alert. */
+void web_answer_no_alert(struct web_answer *ret);
+
+/* The alert's evidence: an object that has the path of each file that there is; NULL: out of memory. evidence.c */
+json_t *web_evidence_json(const struct view *view, const struct alert_record *alert);
 
 /* These three are in logs.c. A cursor of this run as JSON text; NULL: out of memory. */
 json_t *web_cursor_json(const struct view *view, uint32_t log, uint64_t entry);

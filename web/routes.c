@@ -16,20 +16,24 @@ const struct web_header web_api_headers[] = {
 #define API web_api_headers
 
 static const struct web_route table[] = {
-    {WEB_GET,  "/",                           0,                                   web_handle_index,   NULL, API},
-    {WEB_GET,  "/api/v1",                     0,                                   web_handle_index,   NULL, API},
-    {WEB_GET,  "/api/v1/cameras",             0,                                   web_handle_cameras, NULL, API},
-    {WEB_GET,  "/api/v1/cameras/NAME",        0,                                   web_handle_camera,  NULL, API},
-    {WEB_GET,  "/api/v1/cameras/NAME/scores", WEB_SINCE | WEB_LIMIT,               web_handle_scores,  NULL, API},
-    {WEB_POST, "/api/v1/cameras/NAME/arm",     0,                                     web_handle_arm,     NULL, API},
-    {WEB_POST, "/api/v1/cameras/NAME/disarm",  WEB_BY | WEB_MINUTES,                  web_handle_disarm,  NULL, API},
-    {WEB_POST, "/api/v1/cameras/NAME/snooze",  WEB_BY | WEB_MINUTES,                  web_handle_snooze,  NULL, API},
-    {WEB_GET,  "/api/v1/alerts",              WEB_SINCE | WEB_LIMIT | WEB_CAMERA,  web_handle_alerts,  NULL, API},
-    {WEB_GET,  "/api/v1/alerts/ID",           0,                                   web_handle_alert,   NULL, API},
-    {WEB_POST, "/api/v1/reload",              0,                                   NULL, web_begin_reload,   API},
-    {WEB_GET,  "/healthz",                    0,                                   web_handle_healthz, NULL, API},
-    {WEB_GET,  "/readyz",                     0,                                   web_handle_readyz,  NULL, API},
-    {WEB_GET,  "/metrics",                    0,                                   web_handle_metrics, NULL, API},
+    {WEB_GET,  "/",                           0,                                   web_handle_index,    NULL, API},
+    {WEB_GET,  "/api/v1",                     0,                                   web_handle_index,    NULL, API},
+    {WEB_GET,  "/api/v1/cameras",             0,                                   web_handle_cameras,  NULL, API},
+    {WEB_GET,  "/api/v1/cameras/NAME",        0,                                   web_handle_camera,   NULL, API},
+    {WEB_GET,  "/api/v1/cameras/NAME/scores", WEB_SINCE | WEB_LIMIT,               web_handle_scores,   NULL, API},
+    {WEB_POST, "/api/v1/cameras/NAME/arm",    0,                                   web_handle_arm,      NULL, API},
+    {WEB_POST, "/api/v1/cameras/NAME/disarm", WEB_BY | WEB_MINUTES,                web_handle_disarm,   NULL, API},
+    {WEB_POST, "/api/v1/cameras/NAME/snooze", WEB_BY | WEB_MINUTES,                web_handle_snooze,   NULL, API},
+    {WEB_GET,  "/api/v1/alerts",              WEB_SINCE | WEB_LIMIT | WEB_ALERT_FILTER, web_handle_alerts, NULL, API},
+    {WEB_GET,  "/api/v1/alerts/ID",           0,                                   web_handle_alert,    NULL, API},
+    {WEB_GET,  "/api/v1/alerts/ID/snapshot",  0,                                   web_handle_snapshot, NULL, web_file_headers},
+    {WEB_GET,  "/api/v1/alerts/ID/why",       0,                                   web_handle_why,      NULL, web_file_headers},
+    {WEB_GET,  "/api/v1/alerts/ID/clip",      0,                                   web_handle_clip,     NULL, web_file_headers},
+    {WEB_GET,  "/api/v1/events",              WEB_LAST_EVENT_ID | WEB_EVENT_FILTER, web_handle_events,  NULL, web_event_headers},
+    {WEB_POST, "/api/v1/reload",              0,                                   NULL, web_begin_reload,    API},
+    {WEB_GET,  "/healthz",                    0,                                   web_handle_healthz,  NULL, API},
+    {WEB_GET,  "/readyz",                     0,                                   web_handle_readyz,   NULL, API},
+    {WEB_GET,  "/metrics",                    0,                                   web_handle_metrics,  NULL, API},
 };
 
 const struct web_routes web_routes = {table, sizeof table / sizeof table[0]};

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "core/alerting/arming.h"
+#include "core/event.h"
+#include "core/filter.h"
 #include "core/precision.h"
 #include "core/record.h"
 
@@ -109,6 +111,16 @@ struct view_reload {
 
 typedef void view_reload_done(void *arg, const struct view_reload *result);
 
+/* Files of an alert's evidence. */
+enum view_evidence { VIEW_SNAPSHOT, VIEW_WHY, VIEW_CLIP, VIEW_EVIDENCES /* how many there are */ };
+static const char *const view_evidence_names[VIEW_EVIDENCES] = {"snapshot", "why", "clip"};
+
+struct view_file {
+    int fd;                             /* open for reading; the caller's */
+    const char *type;                   /* "video/mp4"; static */
+    const char *extension;              /* "mp4"; static */
+};
+
 struct view {
     void *context;                      /* first argument of each function */
     uint64_t store;                     /* random; names this run's logs in every cursor */
@@ -132,6 +144,16 @@ struct view {
     /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
      * armed. by: who, "" where not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);
+    /* Copies up to max kept events that the filter takes into ret [max], in their order, from number `from` on, or from range->oldest
+     * if that is later. The caller frees their bodies. *next is where to go on; *range is what is kept. Returns how many, or
+     * -ENOMEM. */
+    int (*events)(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
+                  uint64_t *next, struct record_range *range);
+    int events_fd;                      /* an eventfd, readable after each new event; the web reads it. Borrowed */
+    /* Opens a file of an alert's evidence. 0; -ENOENT: there is none; or another -errno. *ret is untouched then. */
+    int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
+    /* The files that evidence() would open, as bits: 1u << which. */
+    unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
     /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
      * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.
      * The result may be shared by several requests. -EBUSY: too many wait, or the daemon ends; done is not called. */

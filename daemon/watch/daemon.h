@@ -9,6 +9,7 @@
 #include "daemon/watch/events.h"
 #include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
+#include "daemon/watch/log/eventlog.h"
 #include "io/base/lock.h"
 #include "io/config/config.h"
 #include "io/sinks/webhook.h"
@@ -29,6 +30,7 @@ struct daemon {
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;
+    struct eventlog *eventlog;
     struct fleet *fleet;
     struct view view;
     struct web_server *web;

@@ -22,7 +22,7 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-enum { ALERT_ENTRIES_KEPT = 8192 };     /* two of each alert */
+enum { ALERT_ENTRIES_KEPT = 8192, EVENTS_KEPT = 1000 };      /* two entries of each alert */
 
 /* How long after the signal decoders, workers and webhooks may take. */
 #define DECODERS_US INT64_C(1000000)
@@ -138,8 +138,10 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
         *status = status_of_load(r);
         return error_set(err, r, "%s: not started", config->path);
     }
-    if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERT_ENTRIES_KEPT)) < 0)
-        error_set(err, r, "out of memory");
+    if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERT_ENTRIES_KEPT)) < 0 ||
+        (r = eventlog_open(&daemon->eventlog, EVENTS_KEPT)) < 0 ||
+        (r = events_add(daemon->events, (struct event_sink){.take = eventlog_take, .arg = daemon->eventlog})) < 0)
+        error_set(err, r, "events: %s", strerror(-r));
     if (r == 0)
         r = open_arming(daemon, err);
     struct webhooks_change *webhooks = NULL;
@@ -184,6 +186,7 @@ static bool close_all(struct daemon *daemon)
     isolation_close();
     alertlog_close(daemon->alerts);
     arming_close(daemon->arming);
+    eventlog_close(daemon->eventlog);
     events_free(daemon->events);
     heartbeats_destroy(&daemon->heartbeats);
     lock_destroy(&daemon->lock);

@@ -1,11 +1,16 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/utc.h"
 #include "daemon/watch/daemon.h"
 #include "daemon/watch/reload.h"
+#include "io/base/beneath.h"
 #include "io/base/clock.h"
 
 static void view_arming(struct daemon *daemon, struct view_camera *camera)
@@ -103,6 +108,64 @@ static size_t alerts(void *context, uint64_t from, struct alert_record *ret, siz
     return alertlog_read(((struct daemon *)context)->alerts, from, ret, max, range);
 }
 
+static int events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
+                  uint64_t *next, struct record_range *range)
+{
+    return eventlog_read(((struct daemon *)context)->eventlog, from, filter, ret, max, next, range);
+}
+
+/* ---- evidence: state_dir/evidence/CAMERA/DATE/ID/, the date of the opening in UTC ------------------------------------- */
+
+static const struct { enum view_evidence which; const char *name; const char *type, *extension; } evidence_files[] = {
+    {VIEW_SNAPSHOT, "snapshot.jpg", "image/jpeg", "jpg"},
+    {VIEW_WHY, "why.jpg", "image/jpeg", "jpg"},
+    {VIEW_CLIP, "clip.mp4", "video/mp4", "mp4"},
+    {VIEW_CLIP, "clip.mkv", "video/x-matroska", "mkv"},
+};
+enum { EVIDENCE_FILES = sizeof evidence_files / sizeof evidence_files[0] };
+
+/* A descriptor of the alert's folder, or -errno. */
+static int open_evidence(const struct daemon *daemon, const struct alert_record *alert)
+{
+    int state_fd = open(daemon->started_by->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (state_fd < 0)
+        return -errno;
+    char date[UTC_SIZE], path[160];
+    utc_format(date, alert->opened_us);
+    snprintf(path, sizeof path, "evidence/%s/%.10s/%" PRIu64, alert->camera, date, alert->id);
+    int r = beneath_open(state_fd, path, O_PATH | O_DIRECTORY);
+    close(state_fd);
+    return r;
+}
+
+static int evidence(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret)
+{
+    int folder_fd = open_evidence(context, alert), r = -ENOENT;
+    if (folder_fd < 0)
+        return folder_fd;
+    for (int i = 0; i < EVIDENCE_FILES && r == -ENOENT; i++)
+        if (evidence_files[i].which == which) {
+            r = beneath_open(folder_fd, evidence_files[i].name, O_RDONLY | O_NONBLOCK);     /* a pipe would block */
+            if (r >= 0)
+                *ret = (struct view_file){r, evidence_files[i].type, evidence_files[i].extension};
+        }
+    close(folder_fd);
+    return r < 0 ? r : 0;
+}
+
+static unsigned evidence_kept(void *context, const struct alert_record *alert)
+{
+    int folder_fd = open_evidence(context, alert);
+    unsigned kept = 0;
+    struct stat s;
+    for (int i = 0; i < EVIDENCE_FILES && folder_fd >= 0; i++)
+        if (fstatat(folder_fd, evidence_files[i].name, &s, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(s.st_mode))
+            kept |= 1u << evidence_files[i].which;
+    if (folder_fd >= 0)
+        close(folder_fd);
+    return kept;
+}
+
 static int request_reload(void *context, view_reload_done *done, void *arg)
 {
     return reload_request(context, done, arg);
@@ -116,5 +179,6 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     const struct config *config = daemon->started_by;
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
-                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .arm = arm, .reload = request_reload};
+                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .events = events, .events_fd = eventlog_fd(daemon->eventlog),
+                         .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .reload = request_reload};
 }

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -221,9 +223,84 @@ static inline int view_arm(void *context, const char *camera, enum arming_action
     return 0;
 }
 
+static struct view view;
+
+/* Events that the test posts, numbered from world_events.first. */
+enum { EVENTS_MAX = 4096 };
+
+static struct {
+    pthread_mutex_t mutex;
+    uint64_t first, oldest, next;
+    struct { enum event_type type; const char *camera; size_t padding; } events[EVENTS_MAX];
+} world_events = {.mutex = PTHREAD_MUTEX_INITIALIZER, .first = 100, .oldest = 100, .next = 100};
+
+/* The whole body of an event has its number and `padding` bytes more. */
+static inline void post_event(enum event_type type, const char *camera, size_t padding)
+{
+    pthread_mutex_lock(&world_events.mutex);
+    uint64_t i = world_events.next - world_events.first;
+    ck_assert_uint_lt(i, EVENTS_MAX);
+    world_events.events[i].type = type;
+    world_events.events[i].camera = camera;
+    world_events.events[i].padding = padding;
+    world_events.next++;
+    pthread_mutex_unlock(&world_events.mutex);
+    const uint64_t one = 1;
+    ck_assert_int_eq(write(view.events_fd, &one, sizeof one), sizeof one);
+}
+
+static inline int view_events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret,
+                              size_t max, uint64_t *next, struct record_range *range)
+{
+    (void)context;
+    size_t n = 0;
+    pthread_mutex_lock(&world_events.mutex);
+    *range = (struct record_range){world_events.oldest, world_events.next};
+    uint64_t i = from > range->oldest ? from : range->oldest;
+    for (; i < range->next && n < max; i++) {
+        size_t at = i - world_events.first;
+        if (!event_filter_takes(filter, world_events.events[at].type, world_events.events[at].camera))
+            continue;
+        size_t padding = world_events.events[at].padding;
+        ret[n] = (struct event_record){.seq = i, .type = world_events.events[at].type, .body = malloc(64 + padding)};
+        int size = sprintf(ret[n].body, "{\"number\":%d,\"padding\":\"", (int)i);
+        memset(ret[n].body + size, 'x', padding);
+        strcpy(ret[n++].body + size + padding, "\"}");
+    }
+    *next = i;
+    pthread_mutex_unlock(&world_events.mutex);
+    return (int)n;
+}
+
+/* Evidence: files that the test puts here. */
+static struct { const char *path, *type, *extension; int error; } world_files[VIEW_EVIDENCES];
+
+static inline int view_evidence(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret)
+{
+    (void)context, (void)alert;
+    if (world_files[which].error)
+        return world_files[which].error;
+    if (!world_files[which].path)
+        return -ENOENT;
+    int fd = open(world_files[which].path, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    *ret = (struct view_file){fd, world_files[which].type, world_files[which].extension};
+    return 0;
+}
+
+static inline unsigned view_evidence_kept(void *context, const struct alert_record *alert)
+{
+    (void)context, (void)alert;
+    unsigned kept = 0;
+    for (int i = 0; i < VIEW_EVIDENCES; i++)
+        kept |= (world_files[i].path ? 1u : 0u) << i;
+    return kept;
+}
+
 static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
-    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .arm = view_arm, .reload = view_reload,
+    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .events = view_events,
+    .events_fd = -1, .evidence = view_evidence, .evidence_kept = view_evidence_kept, .arm = view_arm, .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)
@@ -412,6 +489,8 @@ static inline void open_server(const struct web_limits *limits)
 static inline void setup(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    view.events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ck_assert_int_ge(view.events_fd, 0);
     world.n_cameras = 2;
     world.cameras[0] = (struct view_camera){
         .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .time = VIEW_TIME_ARRIVAL, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
@@ -436,6 +515,7 @@ static inline void teardown(void)
 {
     web_server_close(server);
     server = NULL;
+    close(view.events_fd);
     curl_global_cleanup();
 }
 
