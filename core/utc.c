@@ -110,7 +110,8 @@ int utc_parse(const char *text, int64_t *ret)
     bool ok = take_digits(&text, 4, 1, 9999, &year) && take(&text, "-") && take_digits(&text, 2, 1, 12, &month) &&
               take(&text, "-") && take_digits(&text, 2, 1, 31, &day) && take(&text, "Tt ") &&
               take_digits(&text, 2, 0, 23, &hour) && take(&text, ":") && take_digits(&text, 2, 0, 59, &minute) &&
-              take(&text, ":") && take_digits(&text, 2, 0, 60, &second) && take_fraction(&text, &us) && take_offset(&text, &offset);
+              take(&text, ":") && take_digits(&text, 2, 0, 60, &second) && take_fraction(&text, &us) &&
+              take_offset(&text, &offset);
     if (!ok || *text)
         return -EINVAL;
     int64_t days = days_of(year, month, day);

@@ -70,7 +70,8 @@ static bool add_header(struct MHD_Response *response, const char *name, const ch
     return !value || !*value || MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
-struct MHD_Response *web_response(struct web_answer *answer, const struct web_header *headers, const struct web_receiver *receiver)
+struct MHD_Response *web_response(struct web_answer *answer, const struct web_header *headers,
+                                  const struct web_receiver *receiver)
 {
     struct MHD_Response *response = answer->stream.read ? stream_response(answer, receiver) : body_response(answer);
     if (!response) {

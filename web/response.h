@@ -9,8 +9,8 @@
 #include "web/routes.h"
 #include "web/streams.h"
 
-/* Who gets the response. client may be NULL; each piece of a stream renews its time. All must live as long as libmicrohttpd reads,
- * which the connection does. */
+/* Who gets the response. client may be NULL; each piece of a stream renews its time. All must live as long as libmicrohttpd
+ * reads, which the connection does. */
 struct web_receiver {
     struct MHD_Connection *connection;
     struct client *client;
@@ -20,6 +20,7 @@ struct web_receiver {
 
 /* Takes the answer's body or stream. headers is a route's, for the call. NULL: out of memory; the body is then freed, or its
  * stream closed. */
-struct MHD_Response *web_response(struct web_answer *answer, const struct web_header *headers, const struct web_receiver *receiver);
+struct MHD_Response *web_response(struct web_answer *answer, const struct web_header *headers,
+                                  const struct web_receiver *receiver);
 
 #endif

@@ -276,20 +276,22 @@ static void *serve(void *arg)
     bool rests = false;             /* accepting does */
     for (;;) {
         clients_expire(&server->clients, monotonic_us());
-        enum { WAKE, ANSWERS, EVENTS, CONNECTIONS, OWN };
-        struct pollfd fds[OWN + CLIENTS_LINGER_MAX + WEB_EVENT_STREAMS_MAX] = {
+        enum { WAKE, ANSWERS, EVENTS, OWN };
+        struct pollfd fds[OWN + CLIENTS_LINGER_MAX + WEB_EVENT_STREAMS_MAX + 1] = {
             [WAKE] = {.fd = server->wake_fd, .events = POLLIN},
             [ANSWERS] = {.fd = web_waiters_fd(server->waiters), .events = POLLIN},
             [EVENTS] = {.fd = server->view->events_fd, .events = POLLIN},
-            [CONNECTIONS] = {.fd = rests ? -1 : server->epoll_fd, .events = POLLIN},
         };
         size_t n = clients_poll(&server->clients, fds + OWN);
         size_t n_streams = web_streams_poll(&server->streams, fds + OWN + n);
+        struct pollfd *connections = &fds[OWN + n + n_streams];
+        *connections = (struct pollfd){.fd = server->epoll_fd, .events = POLLIN};
         int wait = timeout_ms(server);
         if (rests && (wait < 0 || wait > REST_MS))
             wait = REST_MS;
         atomic_store(&server->deadline_us, wait < 0 ? INT64_MAX : monotonic_us() + wait * INT64_C(1000) + BUSY_US);
-        poll(fds, (nfds_t)(OWN + n + n_streams), wait);
+        /* Without connections, where they rest: poll() refuses more entries than the process may have descriptors. */
+        poll(fds, (nfds_t)(OWN + n + n_streams + !rests), wait);
         atomic_store(&server->deadline_us, monotonic_us() + BUSY_US);
         if (fds[WAKE].revents)
             return NULL;
@@ -298,7 +300,7 @@ static void *serve(void *arg)
             resume(server);
         web_streams_hang_up(&server->streams, &server->clients, fds + OWN + n, n_streams, monotonic_us());
         wake_streams(server, fds[EVENTS].revents != 0);
-        rests = fds[CONNECTIONS].revents && !can_accept(server);
+        rests = connections->revents && !can_accept(server);
         if (rests)
             continue;
         /* At its limit of connections libmicrohttpd takes the listening socket out of the set, and puts it back when a run

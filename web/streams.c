@@ -36,7 +36,8 @@ size_t web_streams_poll(const struct web_streams *streams, struct pollfd *fds)
     return streams->n_resting;
 }
 
-void web_streams_hang_up(struct web_streams *streams, struct clients *clients, const struct pollfd *fds, size_t n, int64_t now_us)
+void web_streams_hang_up(struct web_streams *streams, struct clients *clients, const struct pollfd *fds, size_t n,
+                         int64_t now_us)
 {
     /* Backwards, because wake() moves the last entry into the gap. */
     for (size_t i = n; i-- > 0;)

@@ -35,7 +35,8 @@ int64_t web_streams_due_us(const struct web_streams *streams);     /* when web_s
  * web_streams_hang_up(), before any other call. */
 size_t web_streams_poll(const struct web_streams *streams, struct pollfd *fds);
 /* Wakes the streams whose client is gone; they end. */
-void web_streams_hang_up(struct web_streams *streams, struct clients *clients, const struct pollfd *fds, size_t n, int64_t now_us);
+void web_streams_hang_up(struct web_streams *streams, struct clients *clients, const struct pollfd *fds, size_t n,
+                         int64_t now_us);
 /* Wakes the streams that are due by now_us; INT64_MAX: all. */
 void web_streams_wake(struct web_streams *streams, struct clients *clients, int64_t until_us, int64_t now_us);
 

@@ -144,9 +144,9 @@ struct view {
     /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
      * armed. by: who, "" where not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);
-    /* Copies up to max kept events that the filter takes into ret [max], in their order, from number `from` on, or from range->oldest
-     * if that is later. The caller frees their bodies. *next is where to go on; *range is what is kept. Returns how many, or
-     * -ENOMEM. */
+    /* Copies up to max kept events that the filter takes into ret [max], in their order, from number `from` on, or from
+     * range->oldest if that is later. The caller frees their bodies. *next is where to go on; *range is what is kept. Returns
+     * how many, or -ENOMEM. */
     int (*events)(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
                   uint64_t *next, struct record_range *range);
     int events_fd;                      /* an eventfd, readable after each new event; the web reads it. Borrowed */

@@ -179,6 +179,7 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     const struct config *config = daemon->started_by;
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
-                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .events = events, .events_fd = eventlog_fd(daemon->eventlog),
+                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .events = events,
+                         .events_fd = eventlog_fd(daemon->eventlog),
                          .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .reload = request_reload};
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Alerts for a client that watches: server-sent events and their resumption, filters of alerts, and files of evidence. Of the real
-program, over real sockets."""
+"""Alerts for a client that watches: server-sent events and their resumption, filters of alerts, and files of evidence. Of the
+real program, over real sockets."""
 import http.client
 import json
 import os
@@ -100,7 +100,8 @@ class Events(harness.Case):
         again.wait(2)
         every.wait(len(every.events()) + 1)
         ids = [b["id"] for b in gate.events() + again.events()]
-        whole = [b["id"] for b in every.events() if json.loads(b["data"])["data"]["camera"] == "gate" and b["event"].startswith("alert.")]
+        whole = [b["id"] for b in every.events()
+                 if json.loads(b["data"])["data"]["camera"] == "gate" and b["event"].startswith("alert.")]
         whole = whole[whole.index(ids[0]):] if ids[0] in whole else whole
         n = min(len(ids), len(whole))
         self.assertGreater(n, 3)
@@ -132,7 +133,8 @@ class Events(harness.Case):
             status, value = self.memaed.get(f"/api/v1/alerts?{query}")
             self.assertEqual(status, 200, value)
             return value["alerts"]
-        harness.wait_for("closed alerts of both cameras", lambda: {a["camera"] for a in listed("state=closed")} == {"gate", "yard"}, 30)
+        harness.wait_for("closed alerts of both cameras",
+                         lambda: {a["camera"] for a in listed("state=closed")} == {"gate", "yard"}, 30)
         for a in listed("camera=gate&state=closed"):
             self.assertEqual((a["camera"], bool(a["closed"])), ("gate", True))
         self.assertTrue(all(not a["closed"] for a in listed("state=open")))

@@ -109,11 +109,13 @@ END_TEST
 START_TEST(filters)
 {
     static const struct { enum event_type type; const char *camera; } posted[] = {
-        {EVENT_ALERT_OPENED, "gate"}, {EVENT_ALERT_OPENED, "yard_2-x"}, {EVENT_CAMERA_LOST, "gate"}, {EVENT_ALERT_CLOSED, "yard_2-x"},
+        {EVENT_ALERT_OPENED, "gate"}, {EVENT_ALERT_OPENED, "yard_2-x"}, {EVENT_CAMERA_LOST, "gate"},
+        {EVENT_ALERT_CLOSED, "yard_2-x"},
         {EVENT_ALERT_CLOSED, "gate"}, {EVENT_CAMERA_LOST, "other"},
     };
     static const struct { const char *query; unsigned expected[7]; } cases[] = {
-        {"", {100, 101, 102, 103, 104, 105}}, {"&camera=gate", {100, 102, 104}}, {"&camera=gate,yard_2-x", {100, 101, 102, 103, 104}},
+        {"", {100, 101, 102, 103, 104, 105}}, {"&camera=gate", {100, 102, 104}},
+        {"&camera=gate,yard_2-x", {100, 101, 102, 103, 104}},
         {"&camera=gate&camera=yard_2-x&type=alert.opened", {100, 101}}, {"&type=camera.lost,alert.closed", {102, 103, 104, 105}},
         {"&type=alert.closed&camera=gate", {104}},
     };
@@ -202,7 +204,7 @@ static double metric(const char *name)
 static void wait_metric(const char *name, double expected)
 {
     for (int i = 0; metric(name) != expected; i++) {
-        ck_assert_msg(i < 600, "%s is %g, expected %g", name, metric(name), expected);
+        ck_assert_msg(i < 200, "%s is %g, expected %g", name, metric(name), expected);
         usleep(50000);
     }
 }
@@ -240,7 +242,8 @@ START_TEST(limit)
 }
 END_TEST
 
-/* A client that does not read is dropped, and counted. Others get every event meanwhile. A stream that rests has no time limit. */
+/* A client that does not read is dropped, and counted. Others get every event meanwhile. No time runs for a stream
+ * that rests. */
 START_TEST(deaf)
 {
     enum { REQUEST_MS = 1000, PADDING = 100000, EVENTS = 200 };

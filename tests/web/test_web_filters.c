@@ -24,8 +24,10 @@ START_TEST(filters)
 {
     static const struct { const char *query, *ids; } cases[] = {
         {"", "1 2 3 4 5 6 7 8 9 "}, {"state=open", "1 3 5 7 9 "}, {"state=closed", "2 4 6 8 "}, {"kind=still", "1 4 7 "},
-        {"kind=anomaly&state=closed", "2 6 8 "}, {"camera=gate&state=open", "1 3 5 "}, {"camera=gate&kind=still&state=closed", "4 "},
-        {"to=2023-11-14T22:13:22.124Z", "1 2 3 "}, {"to=2023-11-14T22:13:22.123Z", "1 2 "}, {"from=2023-11-14T22:13:25.7Z", "1 3 5 6 7 8 9 "},
+        {"kind=anomaly&state=closed", "2 6 8 "}, {"camera=gate&state=open", "1 3 5 "},
+        {"camera=gate&kind=still&state=closed", "4 "},
+        {"to=2023-11-14T22:13:22.124Z", "1 2 3 "}, {"to=2023-11-14T22:13:22.123Z", "1 2 "},
+        {"from=2023-11-14T22:13:25.7Z", "1 3 5 6 7 8 9 "},
         {"from=2023-11-14T23:13:25.623%2B01:00&to=2023-11-14T22:13:25Z&state=closed", "4 "},
         {"from=2023-11-14T22:13:20Z&to=2023-11-14T22:13:20Z", ""}, {"state=closed&since=latest&limit=2", "6 8 "},
     };
@@ -50,7 +52,8 @@ START_TEST(bad_values)
     static const char *const bad[][2] = {
         {"state=", "state"}, {"state=OPEN", "state"}, {"state=open,closed", "state"}, {"state=open&state=open", "state"},
         {"kind=", "kind"}, {"kind=motion", "kind"}, {"from=", "from"}, {"from=yesterday", "from"}, {"from=2023-11-14", "from"},
-        {"to=1700000000", "to"}, {"to=2023-11-14T22:13:20", "to"}, {"to=2023-11-14T22:13:20Z%00", "to"}, {"to=2023-02-29T00:00:00Z", "to"},
+        {"to=1700000000", "to"}, {"to=2023-11-14T22:13:20", "to"}, {"to=2023-11-14T22:13:20Z%00", "to"},
+        {"to=2023-02-29T00:00:00Z", "to"},
         {"camera=gate,yard_2-x", "camera"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -55,7 +55,8 @@ bool web_is_unmodified(const struct web_fields *fields, const struct web_version
     int64_t since_s;
     if (fields->if_none_match)
         return list_has(fields->if_none_match, version->etag);
-    return fields->if_modified_since && web_parse_date(fields->if_modified_since, &since_s) == 0 && version->modified_s <= since_s;
+    return fields->if_modified_since && web_parse_date(fields->if_modified_since, &since_s) == 0 &&
+           version->modified_s <= since_s;
 }
 
 bool web_may_range(const struct web_fields *fields, const struct web_version *version, int64_t now_s)

@@ -1,5 +1,5 @@
-/* Server-sent events (WHATWG HTML, section 9.2): the daemon's events as a stream that does not end. A stream holds its place among
- * the events and a few of them as text; events wait in the view. Where the place is no longer kept, "reset" says so.
+/* Server-sent events (WHATWG HTML, section 9.2): the daemon's events as a stream that does not end. A stream holds its place
+ * among the events and a few of them as text; events wait in the view. Where the place is no longer kept, "reset" says so.
  *
  * Each block has an id, also those without an event: a client that comes back with it misses nothing and gets nothing twice. */
 #include <errno.h>

@@ -1,6 +1,7 @@
-/* The last events, whole as text, for server-sent events. Bounded: a new event overwrites the oldest. An event's number is one more
- * than that of the event before it. The first is the milliseconds at which the log was opened (UTC since 1970), so that a number
- * of an earlier run is never taken for one of this run, unless the clock was set back. Any thread; each call takes a leaf lock. */
+/* The last events, whole as text, for server-sent events. Bounded: a new event overwrites the oldest. An event's number is one
+ * more than that of the event before it. The first is the milliseconds at which the log was opened (UTC since 1970), so that a
+ * number of an earlier run is never taken for one of this run, unless the clock was set back. Any thread; each call takes a
+ * leaf lock. */
 #ifndef MEMAED_DAEMON_WATCH_LOG_EVENTLOG_H
 #define MEMAED_DAEMON_WATCH_LOG_EVENTLOG_H
 

@@ -55,7 +55,8 @@ START_TEST(paths)
 {
     static const struct { const char *path; int r; } cases[] = {
         {"a/b/file", 0}, {"a/b", 0}, {"a", 0}, {"a/b/none", -ENOENT}, {"none/file", -ENOENT}, {"a/b/file/x", -ENOTDIR},
-        {"", -EINVAL}, {"/", -EINVAL}, {"/etc/passwd", -EINVAL}, {"..", -EINVAL}, {"../outside", -EINVAL}, {"a/../../outside", -EINVAL},
+        {"", -EINVAL}, {"/", -EINVAL}, {"/etc/passwd", -EINVAL}, {"..", -EINVAL}, {"../outside", -EINVAL},
+        {"a/../../outside", -EINVAL},
         {".", -EINVAL}, {"a/./b", -EINVAL}, {"a//b", -EINVAL}, {"a/", -EINVAL}, {"a/..", -EINVAL},
         {"out", -ELOOP}, {"passwd", -ELOOP}, {"inner", -ELOOP}, {"up/outside", -ELOOP}, {"a/there/file", -ELOOP},
     };

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Metrics, alert rules and the dashboard, by promtool of Prometheus: /metrics of the real program is sound, the rules fire when they
-should, every query parses, and every metric that rules and dashboard name exists."""
+"""Metrics, alert rules and the dashboard, by promtool of Prometheus: /metrics of the real program is sound, the rules fire when
+they should, every query parses, and every metric that rules and dashboard name exists."""
 import glob
 import json
 import os
@@ -58,7 +58,8 @@ class Monitoring(harness.Case):
         text = self.metrics()
         promtool("check", "metrics", text=text)
         kinds = dict(re.findall(r"(?m)^# TYPE (\S+) (\S+)$", text))
-        exist = {name + suffix for name, kind in kinds.items() for suffix in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))}
+        suffixes = {"histogram": ("_bucket", "_sum", "_count")}
+        exist = {name + suffix for name, kind in kinds.items() for suffix in suffixes.get(kind, ("",))}
         used = set(re.findall(r"\bmemaed_[a-z_]+", "\n".join(re.findall(r"(?m)^ +expr: (.*)$", read(RULES)))))
         used |= set(re.findall(r"\bmemaed_[a-z_]+", "\n".join(queries_of_dashboard(json.loads(read(DASHBOARD))))))
         used |= set(re.findall(r"\bseries: '(memaed_[a-z_]+)", read(RULES_TEST)))
@@ -80,7 +81,8 @@ class Monitoring(harness.Case):
         dashboard = json.loads(read(DASHBOARD))
         panels = dashboard["panels"]
         self.assertEqual(len({p["id"] for p in panels}), len(panels))
-        cells = [(x, y) for p in panels for g in [p["gridPos"]] for x in range(g["x"], g["x"] + g["w"]) for y in range(g["y"], g["y"] + g["h"])]
+        cells = [(x, y) for g in (p["gridPos"] for p in panels)
+                 for x in range(g["x"], g["x"] + g["w"]) for y in range(g["y"], g["y"] + g["h"])]
         self.assertEqual(len(cells), len(set(cells)), "panels overlap")
         self.assertLess(max(x for x, _ in cells), 24)
         queries = queries_of_dashboard(dashboard)

@@ -1,4 +1,5 @@
-/* daemon/watch/log/eventlog: events are numbered without gaps, bounded, filtered, whole as webhooks carry them, and wake who waits. */
+/* daemon/watch/log/eventlog: events are numbered without gaps, bounded, filtered, whole as webhooks carry them, and wake who
+ * waits. */
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
@@ -15,7 +16,8 @@ static const struct event_filter all;
 
 static void take(struct eventlog *log, enum event_type type, const char *camera)
 {
-    ck_assert_int_eq(eventlog_take(log, &(struct event){.type = type, .time_us = 1700000000123000, .camera = camera, .reason = "why"}), 0);
+    ck_assert_int_eq(eventlog_take(log, &(struct event){.type = type, .time_us = 1700000000123000, .camera = camera,
+                                                        .reason = "why"}), 0);
 }
 
 static bool is_readable(const struct eventlog *log)
