@@ -1,5 +1,5 @@
-/* Filters of alerts and events: what a client or a sink wants to see of them. Plain data, the same for lists in memory and for
- * queries of a database. A member that is 0 or empty restricts nothing. Pure functions; any thread. */
+/* Filters of alerts and events: what a client or a sink wants to see of them. Plain data; a member that is 0 or empty restricts
+ * nothing. io/database/alert_rows.h reads the alerts that a filter takes. */
 #ifndef MEMAED_CORE_FILTER_H
 #define MEMAED_CORE_FILTER_H
 
@@ -8,18 +8,18 @@
 #include "core/event.h"
 #include "core/record.h"
 
-enum alert_filter_state { ALERT_ANY, ALERT_IS_OPEN, ALERT_IS_CLOSED };
+enum alert_filter_state { ALERT_ANY, ALERT_IS_OPEN, ALERT_IS_CLOSED, ALERT_IS_INTERRUPTED };
+enum filter_flag { FILTER_ANY, FILTER_NO, FILTER_YES };
 
 /* An alert passes if all of it holds. */
 struct alert_filter {
     char camera[RECORD_NAME_SIZE];
     enum alert_filter_state state;
-    unsigned kinds;                     /* bits of enum alert_kind: 1u << kind */
-    bool has_from, has_to;
+    bool has_kind, has_from, has_to;
+    enum alert_kind kind;
     int64_t from_us, to_us;             /* UTC; the alert was open at some time from from_us on, and before to_us */
+    enum filter_flag acknowledged, marked;
 };
-
-bool alert_filter_takes(const struct alert_filter *filter, const struct alert_record *alert);
 
 enum { EVENT_FILTER_CAMERAS_MAX = 16 };
 
@@ -29,6 +29,7 @@ struct event_filter {
     unsigned types;                     /* event_bit() of each */
 };
 
+/* Any thread. */
 bool event_filter_takes(const struct event_filter *filter, enum event_type type, const char *camera);
 
 #endif

@@ -18,3 +18,8 @@ bool alert_kind_find(enum alert_kind *ret, const char *name)
         }
     return false;
 }
+
+const char *alert_state_name(const struct alert_record *alert)
+{
+    return alert->closed_us == 0 ? "open" : alert->interrupted ? "interrupted" : "closed";
+}

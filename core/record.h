@@ -48,8 +48,8 @@ bool alert_kind_find(enum alert_kind *ret, const char *name);
 
 struct alert_record {
     uint64_t id;                /* rises from alert to alert; the milliseconds of opened_us, or more (daemon/watch/alertlog.h) */
-    uint64_t entry;             /* number of the log's entry that has the record */
-    bool superseded;            /* a later entry has the alert, closed */
+    uint64_t entry;             /* its place in the order of openings and closings (io/database/alert_rows.h) */
+    bool interrupted;           /* memaed ended while the alert was open: closed_us is the last time known, closed_pts_us has no meaning */
     enum alert_kind kind;
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
@@ -58,6 +58,18 @@ struct alert_record {
     int64_t opened_pts_us, closed_pts_us, peak_pts_us;      /* the same as time stamps */
     struct voices voices;       /* at the peak, those that the alert is made from; others are NAN */
     struct boxes boxes;         /* at the peak */
+};
+
+/* "open", "closed" or "interrupted". */
+const char *alert_state_name(const struct alert_record *alert);
+
+/* What people say about an alert, with who said it and when. */
+enum { ALERT_NOTE_SIZE = 2048, ALERT_WHO_SIZE = 128 };
+struct alert_labels {
+    bool marked;                        /* retention keeps the alert and its evidence */
+    char note[ALERT_NOTE_SIZE];         /* "": none */
+    int64_t acknowledged_us, normal_us;         /* UTC; 0: not */
+    char acknowledged_by[ALERT_WHO_SIZE], normal_by[ALERT_WHO_SIZE];
 };
 
 /* A log numbers its records from 0 without gaps and keeps those in [oldest, next). */

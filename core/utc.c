@@ -107,8 +107,8 @@ static bool take_offset(const char **text, int *minutes)
 int utc_parse(const char *text, int64_t *ret)
 {
     int year, month, day, hour, minute, second, us, offset;
-    bool ok = take_digits(&text, 4, 1, 9999, &year) && take(&text, "-") && take_digits(&text, 2, 1, 12, &month) &&
-              take(&text, "-") && take_digits(&text, 2, 1, 31, &day) && take(&text, "Tt ") &&
+    bool ok = take_digits(&text, 4, 0, 9999, &year) && take(&text, "-") && take_digits(&text, 2, 1, 12, &month) &&
+              take(&text, "-") && take_digits(&text, 2, 1, 31, &day) && take(&text, "Tt") &&
               take_digits(&text, 2, 0, 23, &hour) && take(&text, ":") && take_digits(&text, 2, 0, 59, &minute) &&
               take(&text, ":") && take_digits(&text, 2, 0, 60, &second) && take_fraction(&text, &us) &&
               take_offset(&text, &offset);

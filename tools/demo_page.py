@@ -122,6 +122,7 @@ def next_steps(folder, memaed, fps, port):
         f.write(f"""# A start for a camera of your own. Copy this file before you change it: the demo writes it anew each time.
 # etc/memaed.yml explains every key.
 http: {{listen: "127.0.0.1:{port}"}}
+state_dir: state                # where alerts and scores are kept
 cameras:
   mine:
     # The address of the camera, or a recording such as YOUR.mp4. The password comes from the environment:

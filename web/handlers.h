@@ -10,6 +10,7 @@ web_handler web_handle_arm, web_handle_disarm, web_handle_snooze;       /* armin
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
 web_handler web_handle_snapshot, web_handle_why, web_handle_clip;        /* evidence.c */
 web_handler web_handle_events;                                          /* events.c */
+web_handler web_handle_history;                                         /* history.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
 web_begin web_begin_reload;                                             /* reload.c */
@@ -22,20 +23,21 @@ json_t *web_arming_json(const struct view_camera *camera);      /* arming.c; NUL
 extern const struct web_header web_event_headers[];     /* of a stream of events; events.c */
 extern const struct web_header web_file_headers[];      /* of a file; evidence.c */
 
-/* These two are in alerts.c. The present state of an alert that is kept; false: there is none, and ret is untouched. */
-bool web_find_alert(const struct view *view, uint64_t id, struct alert_record *ret);
-/* The 404 for an alert. */
-void web_answer_no_alert(struct web_answer *ret);
+/* These two are in alerts.c. The answer where view->alert() failed with r. */
+void web_answer_no_alert(int r, struct web_answer *ret);
+/* The alert as webhooks have it, what people say about it, and its evidence where there is any; NULL: out of memory. */
+json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels);
 
 /* The alert's evidence: an object that has the path of each file that there is; NULL: out of memory. evidence.c */
 json_t *web_evidence_json(const struct view *view, const struct alert_record *alert);
 
-/* These three are in logs.c. A cursor of this run as JSON text; NULL: out of memory. */
-json_t *web_cursor_json(const struct view *view, uint32_t log, uint64_t entry);
-/* Returns true if reading can go on at the cursor: it is of this run and this log, and lies in the range or at its end. */
-bool web_cursor_holds(const struct view *view, const struct web_cursor *cursor, uint32_t log,
-                      const struct record_range *range);
+/* These four are in logs.c. A cursor as JSON text; NULL: out of memory. store: view.store, or of alerts that of the database. */
+json_t *web_cursor_json(uint64_t store, uint32_t log, uint64_t entry);
+/* Returns true if reading can go on at the cursor: it is of this store and this log, and lies in the range or at its end. */
+bool web_cursor_holds(uint64_t store, const struct web_cursor *cursor, uint32_t log, const struct record_range *range);
 /* The 410 for a cursor that does not hold. */
-void web_answer_gone(const struct view *view, uint32_t log, uint64_t oldest, struct web_answer *ret);
+void web_answer_gone(uint64_t store, uint32_t log, uint64_t oldest, struct web_answer *ret);
+/* The 503 where the database cannot be read. */
+void web_answer_unread(struct web_answer *ret);
 
 #endif

@@ -172,30 +172,54 @@ static int set_camera(const char *value, struct web_request *request)
 
 static int set_state(const char *value, struct web_request *request)
 {
-    bool is_open = strcmp(value, "open") == 0;
-    request->alerts.state = is_open ? ALERT_IS_OPEN : ALERT_IS_CLOSED;
-    return is_open || strcmp(value, "closed") == 0 ? 0 : -EINVAL;
+    static const char *const names[] = {[ALERT_IS_OPEN] = "open", [ALERT_IS_CLOSED] = "closed", [ALERT_IS_INTERRUPTED] = "interrupted"};
+    for (int i = ALERT_IS_OPEN; i <= ALERT_IS_INTERRUPTED; i++)
+        if (strcmp(value, names[i]) == 0) {
+            request->alerts.state = (enum alert_filter_state)i;
+            return 0;
+        }
+    return -EINVAL;
 }
 
 static int set_kind(const char *value, struct web_request *request)
 {
-    enum alert_kind kind;
-    if (!alert_kind_find(&kind, value))
-        return -EINVAL;
-    request->alerts.kinds = 1u << kind;
-    return 0;
+    request->alerts.has_kind = true;
+    return alert_kind_find(&request->alerts.kind, value) ? 0 : -EINVAL;
+}
+
+static int parse_flag(const char *value, enum filter_flag *ret)
+{
+    bool yes = strcmp(value, "true") == 0;
+    *ret = yes ? FILTER_YES : FILTER_NO;
+    return yes || strcmp(value, "false") == 0 ? 0 : -EINVAL;
+}
+
+static int set_acknowledged(const char *value, struct web_request *request)
+{
+    return parse_flag(value, &request->alerts.acknowledged);
+}
+
+static int set_marked(const char *value, struct web_request *request)
+{
+    return parse_flag(value, &request->alerts.marked);
 }
 
 static int set_from(const char *value, struct web_request *request)
 {
-    request->alerts.has_from = true;
-    return utc_parse(value, &request->alerts.from_us);
+    request->has_from = true;
+    return utc_parse(value, &request->from_us);
 }
 
 static int set_to(const char *value, struct web_request *request)
 {
-    request->alerts.has_to = true;
-    return utc_parse(value, &request->alerts.to_us);
+    request->has_to = true;
+    return utc_parse(value, &request->to_us);
+}
+
+static int set_step(const char *value, struct web_request *request)
+{
+    request->by_minute = strcmp(value, "minute") == 0;
+    return request->by_minute || strcmp(value, "raw") == 0 ? 0 : -EINVAL;
 }
 
 static int add_camera(const char *value, struct web_request *request)
@@ -235,10 +259,13 @@ static const struct parameter {
     {"minutes", WEB_MINUTES, false, "a whole number from 1 to 527040", set_minutes},
     {"by", WEB_BY, false, "a name of at most 64 printable characters", set_by},
     {"camera", WEB_CAMERA, false, "a camera's name, 1 to 64 of a-z, 0-9, _ and -", set_camera},
-    {"state", WEB_STATE, false, "open or closed", set_state},
+    {"state", WEB_STATE, false, "open, closed or interrupted", set_state},
     {"kind", WEB_KIND, false, "anomaly or still", set_kind},
     {"from", WEB_FROM, false, A_TIME, set_from},
     {"to", WEB_TO, false, A_TIME, set_to},
+    {"acknowledged", WEB_ACKNOWLEDGED, false, "true or false", set_acknowledged},
+    {"marked", WEB_MARKED, false, "true or false", set_marked},
+    {"step", WEB_STEP, false, "raw or minute", set_step},
     {"camera", WEB_CAMERAS, true, "at most 16 names of cameras, each 1 to 64 of a-z, 0-9, _ and -", add_camera},
     {"type", WEB_TYPES, true, "types of events such as alert.opened", add_type},
     {"last_event_id", WEB_LAST_EVENT_ID, false, "the id of an event, a whole number", set_last_event_id},

@@ -25,12 +25,13 @@ struct web_path {
 enum {
     WEB_SINCE = 1,
     WEB_LIMIT = 2,
-    WEB_CAMERA = 4, WEB_STATE = 8, WEB_KIND = 16, WEB_FROM = 32, WEB_TO = 64,
-    WEB_ALERT_FILTER = WEB_CAMERA | WEB_STATE | WEB_KIND | WEB_FROM | WEB_TO,
+    WEB_CAMERA = 4, WEB_STATE = 8, WEB_KIND = 16, WEB_FROM = 32, WEB_TO = 64, WEB_ACKNOWLEDGED = 4096, WEB_MARKED = 8192,
+    WEB_ALERT_FILTER = WEB_CAMERA | WEB_STATE | WEB_KIND | WEB_FROM | WEB_TO | WEB_ACKNOWLEDGED | WEB_MARKED,
     WEB_CAMERAS = 128, WEB_TYPES = 256,
     WEB_EVENT_FILTER = WEB_CAMERAS | WEB_TYPES,
     WEB_LAST_EVENT_ID = 512,
     WEB_MINUTES = 1024, WEB_BY = 2048,
+    WEB_STEP = 16384,
 };
 enum { WEB_MINUTES_MAX = 527040 };      /* a year */
 
@@ -51,7 +52,10 @@ struct web_request {
     size_t limit;                   /* WEB_LIMIT_DEFAULT where none is given */
     int minutes;                    /* 0: not given */
     char by[RECORD_NAME_SIZE];      /* who asks; "": not given */
-    struct alert_filter alerts;
+    bool has_from, has_to;
+    int64_t from_us, to_us;         /* UTC */
+    bool by_minute;                 /* step=minute */
+    struct alert_filter alerts;     /* without its times */
     struct event_filter events;
     bool has_last_event_id;
     uint64_t last_event_id;         /* of the query */

@@ -21,6 +21,7 @@ static const struct web_route table[] = {
     {WEB_GET,  "/api/v1/cameras",             0,                                   web_handle_cameras,  NULL, API},
     {WEB_GET,  "/api/v1/cameras/NAME",        0,                                   web_handle_camera,   NULL, API},
     {WEB_GET,  "/api/v1/cameras/NAME/scores", WEB_SINCE | WEB_LIMIT,               web_handle_scores,   NULL, API},
+    {WEB_GET,  "/api/v1/cameras/NAME/history", WEB_FROM | WEB_TO | WEB_STEP | WEB_LIMIT, web_handle_history, NULL, API},
     {WEB_POST, "/api/v1/cameras/NAME/arm",    0,                                   web_handle_arm,      NULL, API},
     {WEB_POST, "/api/v1/cameras/NAME/disarm", WEB_BY | WEB_MINUTES,                web_handle_disarm,   NULL, API},
     {WEB_POST, "/api/v1/cameras/NAME/snooze", WEB_BY | WEB_MINUTES,                web_handle_snooze,   NULL, API},

@@ -1,4 +1,4 @@
-/* What the web sees of the daemon: a few functions that copy a snapshot and return at once. The web knows nothing of
+/* What the web sees of the daemon: a few functions that copy a snapshot, or read the database, and return at once. The web knows nothing of
  * threads, rings or models, and takes no lock of the pipeline. The web's thread calls all of them. Counts begin with the
  * process, or with the camera where it was added or replaced later. */
 #ifndef MEMAED_WEB_VIEW_H
@@ -98,6 +98,49 @@ struct view_webhook {
     uint64_t failed;                    /* attempts */
 };
 
+/* Which alerts a list has. */
+struct view_alerts_wanted {
+    uint64_t from;                      /* an entry (struct alert_record) */
+    bool latest;                        /* the latest `limit` instead */
+    struct alert_filter filter;
+    size_t limit;
+};
+
+struct view_alerts {
+    uint64_t store;                     /* names the database in cursors; it outlives the process */
+    struct record_range range;          /* entries from which reading can go on */
+    size_t n;
+    uint64_t next;                      /* the entry at which the next list begins */
+};
+
+/* Which scores a history has: those of a camera with from_us <= time < to_us. */
+struct view_history_wanted {
+    const char *camera;
+    int64_t from_us, to_us;             /* UTC */
+    bool by_minute;                     /* else each window */
+    size_t limit;
+};
+
+/* A window, or a minute. */
+struct view_history {
+    int64_t time_us;                    /* UTC of the window's centre, or of the minute's begin */
+    uint64_t window;                    /* of a window: its number, scores and whether it was slow */
+    float score, reference;             /* NAN: not known */
+    bool slow;
+    uint64_t n, n_slow;                 /* of a minute: its windows, and how many of them were slow */
+    double minimum, mean, maximum;      /* of its scores; NAN: none is known */
+    double p;                           /* the p-value, of a minute the least; NAN: not known */
+};
+
+struct view_store {
+    size_t events_queued, scores_queued;        /* that wait to be written */
+    uint64_t events_dropped, scores_dropped;
+    uint64_t commits, failures;         /* transactions */
+    double commit_seconds;              /* of those committed, summed */
+    bool failing;                       /* the last one failed */
+    int64_t bytes;                      /* of the database */
+};
+
 /* The outcome of a reload. Texts are borrowed for the call that hands them over. */
 struct view_reload {
     int status;                         /* 0: applied; else -errno, and nothing changed */
@@ -123,7 +166,7 @@ struct view_file {
 
 struct view {
     void *context;                      /* first argument of each function */
-    uint64_t store;                     /* random; names this run's logs in every cursor */
+    uint64_t store;                     /* random; names this run's scores in cursors */
     char *const *host_names;            /* [n_host_names]: names under which clients reach the server (http.names); borrowed */
     size_t n_host_names;
     /* All cameras at one moment, in the order of the configuration. *ret is [*n]; the caller frees it. 0 or -ENOMEM. */
@@ -138,9 +181,15 @@ struct view {
      * false: no camera has that id any more. */
     bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                    struct record_range *range, size_t *n);
-    /* Copies entries of alerts in the same way, in the order in which alerts opened and closed, and returns how many. An entry
-     * changes while its alert is open, and is superseded once the alert has closed. */
-    size_t (*alerts)(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range);
+    /* Reads alerts into ret [wanted->limit], and what people say about them into labels [wanted->limit] (NULL: not wanted), in the order in which they opened, or closed if they have. 0; -errno where the database
+     * cannot be read. It waits for no writer, at most 200 ms for a lock that another program holds. */
+    int (*alerts)(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret,
+                  struct alert_labels *labels, struct view_alerts *found);
+    /* The alert of that id. 0; -ENOENT: there is none (any more); -errno. */
+    int (*alert)(void *context, uint64_t id, struct alert_record *ret, struct alert_labels *labels);
+    /* Reads scores that are kept over restarts into ret [wanted->limit], oldest first; *n of them. 0 or -errno. */
+    int (*history)(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n);
+    void (*storage)(void *context, struct view_store *ret);
     /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
      * armed. by: who, "" where not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);

@@ -1,9 +1,9 @@
-/* The log of alerts of all cameras. An alert has an entry when it opens, and a new one when it closes, so who reads on sees
- * both. The entry of the opening is then superseded: who lists alerts leaves it out. Entries are numbered from 0 without gaps.
- * The log is bounded: a new entry overwrites the oldest.
+/* The way of alerts and scores from the cameras to the store. It gives each alert its id, and hands on what a sink takes: in `run`
+ * the store (daemon/watch/store/), which keeps them in the database. An alert's opening and closing are written with their event
+ * (daemon/watch/events.h); so only what no event tells is handed on here.
  *
  * An alert's id is the milliseconds of its opening (UTC since 1970), or the id before it plus 1 if that is more. So ids rise, and
- * none is used again after a restart, unless the clock was set back. Any thread; each call takes a leaf lock for a copy. */
+ * none is used twice, also where the clock was set back: the database keeps the last one. Any thread; a call takes a leaf lock. */
 #ifndef MEMAED_DAEMON_WATCH_ALERTLOG_H
 #define MEMAED_DAEMON_WATCH_ALERTLOG_H
 
@@ -11,17 +11,28 @@
 
 struct alertlog;
 
-int alertlog_open(struct alertlog **ret, size_t capacity);      /* in entries. 0, -EINVAL (capacity 0), -ENOMEM */
+/* The functions may be NULL. They must not block, or wait for a disk. Records are borrowed for the call. */
+struct alertlog_sink {
+    void (*peak)(void *arg, const struct alert_record *alert);          /* the alert is open, and its peak rose */
+    void (*untold)(void *arg, const struct alert_record *alert);        /* it opened or closed, and no event tells */
+    void (*score)(void *arg, const char *camera, const struct score_record *score);
+    void *arg;                          /* borrowed until close */
+};
+
+/* last_id: the highest id that was ever given; 0: none. 0 or -ENOMEM. */
+int alertlog_open(struct alertlog **ret, uint64_t last_id, const struct alertlog_sink *sink);
 void alertlog_close(struct alertlog *log);                      /* takes NULL */
 
-/* Appends an alert that opened. Sets its id and its entry. */
+/* An alert opened: sets its id. The caller posts its event. */
 void alertlog_append(struct alertlog *log, struct alert_record *alert);
-/* Replaces the record in the alert's entry. Does nothing where it has been overwritten. */
+/* An open alert's peak rose. */
 void alertlog_update(struct alertlog *log, const struct alert_record *alert);
-/* Appends an alert that closed. Sets its entry. */
+/* An alert closed. The caller posts its event. */
 void alertlog_append_closed(struct alertlog *log, struct alert_record *alert);
+/* An alert opened or closed, and the caller posts no event. It has its id. */
+void alertlog_append_untold(struct alertlog *log, const struct alert_record *alert);
 
-/* As scorelog_read(). */
-size_t alertlog_read(struct alertlog *log, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range);
+/* A window was scored. Allocates nothing. */
+void alertlog_score(struct alertlog *log, const char *camera, const struct score_record *score);
 
 #endif

@@ -30,7 +30,7 @@ struct check_report {
 /* Loads every model of the configuration once, and checks each camera against its own by check_camera(). Reports camera by
  * camera, and for each camera in the order of the places. Only the first camera with a broken model file reports it. Before
  * those, it reports a limit of open files that is too low (daemon/base/descriptors.h), and warns of an http.listen beyond this
- * machine, of webhooks by plain HTTP to another machine, and of secrets that every user of this machine can read.
+ * machine, of webhooks by plain HTTP to another machine, of secrets that every user of this machine can read, and of retention without bounds.
  * 0: *ret is the caller's, every file loaded. -EINVAL after a fault, -ECANCELED after stop(), or -ENOMEM: *ret untouched. */
 int check_models(struct check_models *ret, const struct config *config, const struct check_report *report);
 void check_models_clear(struct check_models *models);   /* what check_models() filled, or zeroes */

@@ -10,6 +10,8 @@
 #include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/log/eventlog.h"
+#include "daemon/watch/store/reader.h"
+#include "daemon/watch/store/store.h"
 #include "io/base/lock.h"
 #include "io/config/config.h"
 #include "io/sinks/webhook.h"
@@ -27,6 +29,9 @@ struct daemon {
     struct config *config;              /* applied last; a reference */
     struct config *started_by;          /* applied first; a reference */
     struct heartbeats heartbeats;
+    int state_fd;                       /* state_dir, locked; -1: not yet */
+    struct store *store;
+    struct reader *reader;              /* of the store, for the web */
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;
@@ -53,5 +58,8 @@ void daemon_view(struct daemon *daemon, struct view *ret);
  * that has any; *ret is NULL while none had. 0 or -errno with the cause in err. */
 int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
                             struct error *err);
+
+/* Tells the store the endpoints of config, and how long rows are kept. */
+void daemon_configure_store(struct daemon *daemon, const struct config *config);
 
 #endif

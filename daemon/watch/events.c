@@ -1,13 +1,13 @@
 #include "daemon/watch/events.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/base/log.h"
 #include "io/base/clock.h"
 #include "io/base/lock.h"
-#include "io/base/record_json.h"
 
 struct events {
     struct lock lock;           /* guards all below */
@@ -106,17 +106,4 @@ void events_post(struct events *events, const struct event *event)
         if (events->sinks[i].take(events->sinks[i].arg, &now) < 0)
             log_event(LOG_ERR, "event_not_queued", "type", event_type_name(now.type), "camera", now.camera, NULL);
     lock_give(&events->lock);
-}
-
-static int take_webhooks(void *arg, const struct event *event)
-{
-    char *data = record_json_dump(event_json(event));
-    int r = data ? webhook_post(arg, event->type, event->time_us, data) : -ENOMEM;
-    free(data);
-    return r;
-}
-
-struct event_sink events_webhooks(struct webhooks *webhooks)
-{
-    return (struct event_sink){.take = take_webhooks, .arg = webhooks};
 }

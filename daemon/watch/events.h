@@ -1,10 +1,10 @@
-/* An event goes to the log, and then to each sink of a table, such as webhooks. A sink takes an event without waiting for
+/* An event goes to the log, and then to each sink of a table. `run` has one: the store, which hands the event on once it is in the
+ * database (daemon/watch/store/store.h). A sink takes an event without waiting for
  * the network or a disk. Any thread may post; LOCK_EVENTS is held while the sinks take the event. */
 #ifndef MEMAED_DAEMON_WATCH_EVENTS_H
 #define MEMAED_DAEMON_WATCH_EVENTS_H
 
 #include "core/event.h"
-#include "io/sinks/webhook.h"
 
 enum { EVENT_SINKS_MAX = 8 };
 
@@ -28,8 +28,5 @@ void events_close(struct events *events);
 
 /* Writes the event to the log, and hands it to every sink, in their order; time_us 0 means now. */
 void events_post(struct events *events, const struct event *event);
-
-/* The sink of webhooks: arg of events_webhooks() is a struct webhooks. */
-struct event_sink events_webhooks(struct webhooks *webhooks);
 
 #endif

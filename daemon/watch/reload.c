@@ -87,10 +87,12 @@ static int apply(struct daemon *daemon, struct config *config, struct faults *fa
         r = arming_prepare(&arming, config, err);
     if (r == 0)
         r = fleet_apply(daemon->fleet, config, &models, changes, err);
-    if (r == 0)
+    if (r == 0) {
         arming_adopt(daemon->arming, arming);
-    else
+        daemon_configure_store(daemon, config);
+    } else {
         arming_forget(arming);
+    }
     if (r == 0 && webhooks)
         webhooks_adopt(daemon->webhooks, webhooks);
     else

@@ -17,16 +17,18 @@
 #include "daemon/watch/daemon.h"
 #include "daemon/watch/notify.h"
 #include "daemon/watch/reload.h"
+#include "daemon/watch/store/state_folder.h"
 #include "daemon/watch/supervise.h"
 #include "io/base/clock.h"
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-enum { ALERT_ENTRIES_KEPT = 8192, EVENTS_KEPT = 1000 };      /* two entries of each alert */
+enum { EVENTS_KEPT = 1000 };
 
-/* How long after the signal decoders, workers and webhooks may take. */
+/* How long after the signal decoders, workers, the store and webhooks may take. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
+#define STORE_US INT64_C(1500000)
 #define WEBHOOKS_US INT64_C(1700000)
 
 static void log_fault(void *arg, const char *text)
@@ -56,8 +58,7 @@ static int open_webhooks(struct daemon *daemon, struct error *err)
     lock_take(&daemon->lock);
     daemon->webhooks = webhooks;
     lock_give(&daemon->lock);
-    r = events_add(daemon->events, events_webhooks(webhooks));
-    return r < 0 ? error_set(err, r, "webhooks: no room for a further sink of events") : 0;
+    return 0;
 }
 
 int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
@@ -69,6 +70,84 @@ int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret,
     int r = daemon->webhooks ? 0 : open_webhooks(daemon, err);
     return r < 0 ? r : webhooks_prepare(ret, daemon->webhooks, config->webhooks, config->n_webhooks, err);
 }
+
+/* ---- the store ------------------------------------------------------------------------------------------------------ */
+
+/* An event is committed. The store's thread. */
+static void publish(void *arg, const struct store_event *event)
+{
+    struct daemon *daemon = arg;
+    lock_take(&daemon->lock);
+    struct webhooks *webhooks = daemon->webhooks;       /* once opened, they stay until after the store has closed */
+    lock_give(&daemon->lock);
+    if (!webhooks || !event->ready)
+        return;
+    int r = webhook_post(webhooks, event->type, event->time_us, event->data);
+    if (r < 0)
+        log_event(LOG_ERR, "event_not_queued", "type", event_type_name(event->type), "camera", event->camera, NULL);
+}
+
+/* The name of an endpoint, as webhooks have it: the configuration's, else scheme://host:port. */
+static void name_endpoint(char ret[STORE_NAME_SIZE], const struct config_webhook *hook)
+{
+    const char *host = strstr(hook->url, "://");
+    if (hook->name || !host) {
+        snprintf(ret, STORE_NAME_SIZE, "%s", hook->name ? hook->name : "");
+        return;
+    }
+    int scheme = (int)(host - hook->url);
+    host += 3;
+    int n = (int)strcspn(host, "/?#");
+    for (int i = n; i > 0; i--)
+        if (host[i - 1] == '@') {           /* user and password end here */
+            host += i;
+            n -= i;
+            break;
+        }
+    snprintf(ret, STORE_NAME_SIZE, "%.*s://%.*s", scheme, hook->url, n, host);
+}
+
+static struct store_retention retention_of(const struct config *config)
+{
+    return (struct store_retention){.raw_h = config->scores_raw_h, .minutes_days = config->scores_minutes_days,
+                                    .alerts_days = config->alerts_keep_days};
+}
+
+void daemon_configure_store(struct daemon *daemon, const struct config *config)
+{
+    _Static_assert((int)CONFIG_MAX_WEBHOOKS <= (int)STORE_ENDPOINTS_MAX, "the store takes all endpoints");
+    const struct store_retention retention = retention_of(config);
+    struct store_endpoint endpoints[STORE_ENDPOINTS_MAX];
+    for (size_t i = 0; i < config->n_webhooks; i++) {
+        name_endpoint(endpoints[i].name, &config->webhooks[i]);
+        endpoints[i].events = config->webhooks[i].events;
+    }
+    store_set_endpoints(daemon->store, endpoints, config->n_webhooks);
+    store_set_retention(daemon->store, &retention);
+}
+
+static int open_store(struct daemon *daemon, struct error *err)
+{
+    const struct config *config = daemon->config;
+    int r = daemon->state_fd = state_folder_open(config->state_dir, err);
+    if (r >= 0)
+        r = store_open(&daemon->store, &(struct store_options){.folder = config->state_dir, .retention = retention_of(config),
+                                                               .heartbeats = &daemon->heartbeats, .publish = publish,
+                                                               .publish_arg = daemon}, err);
+    if (r < 0)
+        return r;
+    const struct alertlog_sink sink = store_alertlog_sink(daemon->store);
+    r = alertlog_open(&daemon->alerts, store_last_alert(daemon->store), &sink);
+    if (r < 0)
+        return error_set(err, r, "out of memory");
+    r = events_add(daemon->events, store_event_sink(daemon->store));
+    if (r < 0)
+        return error_set(err, r, "events: no room for the store");
+    daemon_configure_store(daemon, config);
+    return reader_open(&daemon->reader, daemon->store, err);
+}
+
+/* ---- opening and closing -------------------------------------------------------------------------------------------- */
 
 static int open_web(struct daemon *daemon, struct error *err)
 {
@@ -108,15 +187,21 @@ static int open_fleet(struct daemon *daemon, const struct fleet_models *models, 
     return r;
 }
 
+static void restore_orders(void *arg, const char *camera, const struct arming_orders *orders)
+{
+    arming_restore(arg, camera, orders);
+}
+
 static int open_arming(struct daemon *daemon, struct error *err)
 {
-    int r = arming_open(&daemon->arming, &(struct arming_options){.events = daemon->events});
+    int r = arming_open(&daemon->arming, &(struct arming_options){.events = daemon->events, .keep = store_keep_orders,
+                                                                  .arg = daemon->store});
     struct arming_change *change;
     if (r < 0)
         return error_set(err, r, "out of memory");
     if ((r = arming_prepare(&change, daemon->config, err)) == 0)
         arming_adopt(daemon->arming, change);
-    return r;
+    return r < 0 ? r : store_each_orders(daemon->store, restore_orders, daemon->arming, err);
 }
 
 /* The exit status after a failure to load configuration or models. Under systemd it is EX_CONFIG where there is a fault: the
@@ -138,10 +223,11 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
         *status = status_of_load(r);
         return error_set(err, r, "%s: not started", config->path);
     }
-    if ((r = events_open(&daemon->events)) < 0 || (r = alertlog_open(&daemon->alerts, ALERT_ENTRIES_KEPT)) < 0 ||
-        (r = eventlog_open(&daemon->eventlog, EVENTS_KEPT)) < 0 ||
+    if ((r = events_open(&daemon->events)) < 0 || (r = eventlog_open(&daemon->eventlog, EVENTS_KEPT)) < 0 ||
         (r = events_add(daemon->events, (struct event_sink){.take = eventlog_take, .arg = daemon->eventlog})) < 0)
         error_set(err, r, "events: %s", strerror(-r));
+    else
+        r = open_store(daemon, err);
     if (r == 0)
         r = open_arming(daemon, err);
     struct webhooks_change *webhooks = NULL;
@@ -149,6 +235,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
         r = daemon_prepare_webhooks(daemon, &webhooks, config, err);
     if (webhooks)
         webhooks_adopt(daemon->webhooks, webhooks);
+    if (r == 0)
+        r = store_start(daemon->store, err);
     if (r == 0)
         r = open_isolation(daemon, err);
     if (r == 0)
@@ -166,10 +254,12 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   2. decoder threads are joined, then workers
  *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
  *   4. HTTP closes
- *   5. events reach the log alone, and webhooks send their queues for the rest of the time
- *   6. memory is freed
- * A decoder or worker that has not ended in time is abandoned. After 3 it can reach no alert, and after 5 no webhook; but
- * it still uses its camera. So false is returned instead of 6, and the process is to end without what runs at exit. */
+ *   5. events reach the log alone, and the store writes and publishes what waits
+ *   6. webhooks send their queues for the rest of the time
+ *   7. memory is freed
+ * A decoder, a worker or the store that has not ended in time is abandoned. After 3 it can reach no alert, and after 5 no event; but
+ * it still uses its camera, or the database. So false is returned instead of 7, and the process is to end without what runs at
+ * exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
@@ -178,13 +268,18 @@ static bool close_all(struct daemon *daemon)
     web_server_close(daemon->web);
     if (daemon->events)
         events_close(daemon->events);
+    all_ended &= store_close(daemon->store, start_us + STORE_US);
     int64_t left_us = start_us + WEBHOOKS_US - monotonic_us();
     webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
     if (!all_ended)
         return false;
     fleet_close(daemon->fleet);
     isolation_close();
+    reader_close(daemon->reader);
+    store_free(daemon->store);
     alertlog_close(daemon->alerts);
+    if (daemon->state_fd >= 0)
+        close(daemon->state_fd);
     arming_close(daemon->arming);
     eventlog_close(daemon->eventlog);
     events_free(daemon->events);
@@ -199,7 +294,8 @@ static bool close_all(struct daemon *daemon)
 static int run(struct config *config, int signals_fd)
 {
     int status = 1;                 /* of a failure */
-    struct daemon daemon = {.config = config_ref(config), .started_by = config_ref(config), .started_us = utc_us()};
+    struct daemon daemon = {.config = config_ref(config), .started_by = config_ref(config), .started_us = utc_us(),
+                            .state_fd = -1};
     struct error err = {.text = ""};
     lock_init(&daemon.lock, LOCK_VIEW);
     heartbeats_init(&daemon.heartbeats);

@@ -103,9 +103,30 @@ static bool scores(void *context, uint32_t id, uint64_t from, struct score_recor
     return fleet_scores(((struct daemon *)context)->fleet, id, from, ret, max, range, n);
 }
 
-static size_t alerts(void *context, uint64_t from, struct alert_record *ret, size_t max, struct record_range *range)
+static int alerts(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct alert_labels *labels,
+                  struct view_alerts *found)
 {
-    return alertlog_read(((struct daemon *)context)->alerts, from, ret, max, range);
+    return reader_alerts(((struct daemon *)context)->reader, wanted, ret, labels, found);
+}
+
+static int alert(void *context, uint64_t id, struct alert_record *ret, struct alert_labels *labels)
+{
+    return reader_alert(((struct daemon *)context)->reader, id, ret, labels);
+}
+
+static int history(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n)
+{
+    return reader_history(((struct daemon *)context)->reader, wanted, ret, n);
+}
+
+static void storage(void *context, struct view_store *ret)
+{
+    struct store_stats stats;
+    store_stats(((struct daemon *)context)->store, &stats);
+    *ret = (struct view_store){.events_queued = stats.events_queued, .scores_queued = stats.scores_queued,
+                               .events_dropped = stats.events_dropped, .scores_dropped = stats.scores_dropped,
+                               .commits = stats.commits, .failures = stats.failures, .commit_seconds = stats.commit_seconds,
+                               .failing = stats.failing, .bytes = stats.bytes};
 }
 
 static int events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
@@ -179,7 +200,7 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     const struct config *config = daemon->started_by;
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
-                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .events = events,
-                         .events_fd = eventlog_fd(daemon->eventlog),
+                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .alert = alert,
+                         .history = history, .storage = storage, .events = events, .events_fd = eventlog_fd(daemon->eventlog),
                          .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .reload = request_reload};
 }

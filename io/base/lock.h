@@ -15,8 +15,9 @@ enum lock_rank {
     LOCK_STATIC,            /* the static scene of a camera */
     LOCK_RESULTS,           /* the alert state of a camera; alerts and snapshots are written under it */
     LOCK_EVENTS,            /* the table of sinks; a sink takes its own lock under it */
+    LOCK_PUBLISH,           /* events that are committed are handed on under it */
     LOCK_RING,              /* the frames of a camera */
-    LOCK_ALERTS,            /* the logs of alerts and of events */
+    LOCK_ALERTS,            /* the ids of alerts; the log of events */
     LOCK_VIEW,              /* the values that the web server copies */
     LOCK_PICTURE_FILE,      /* the decoders of a picture file */
     LOCK_WAIT,              /* the sleep of a thread, and the flags that end it */

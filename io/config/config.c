@@ -17,12 +17,16 @@ struct outcome {
 };
 
 static bool parse_http(const struct config_value *value, void *target);
+static bool parse_alerts(const struct config_value *value, void *target);
+static bool parse_scores(const struct config_value *value, void *target);
 static bool parse_alert(const struct config_value *value, void *target);
 static bool parse_cameras(const struct config_value *value, void *target);
 static bool parse_webhooks(const struct config_value *value, void *target);
 
 const struct config_type
     config_type_http = {"a mapping of keys", false, parse_http},
+    config_type_alerts = {"a mapping of keys", false, parse_alerts},
+    config_type_scores = {"a mapping of keys", false, parse_scores},
     config_type_alert = {"a mapping of keys", false, parse_alert},
     config_type_cameras = {"1 to 1024 cameras by name", false, parse_cameras},
     config_type_webhooks = {"a list of at most 64 mappings", false, parse_webhooks};
@@ -139,15 +143,33 @@ static bool is_mapping(const struct config_value *value)
     return config_got(value, "%s", config_kind(value->node));
 }
 
-static bool parse_http(const struct config_value *value, void *target)
+/* Reads a mapping whose keys are fields of struct config. */
+static bool parse_part(const struct config_value *value, enum config_scope scope)
 {
     struct outcome outcomes[CONFIG_N_KEYS];
-    (void)target;
     if (!is_mapping(value))
         return false;
-    read_keys(value->loader, CONFIG_HTTP, value->node, value->line, value->column, "http.", value->loader->config,
+    read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope], value->loader->config,
               outcomes);
     return true;
+}
+
+static bool parse_http(const struct config_value *value, void *target)
+{
+    (void)target;
+    return parse_part(value, CONFIG_HTTP);
+}
+
+static bool parse_alerts(const struct config_value *value, void *target)
+{
+    (void)target;
+    return parse_part(value, CONFIG_ALERTS);
+}
+
+static bool parse_scores(const struct config_value *value, void *target)
+{
+    (void)target;
+    return parse_part(value, CONFIG_SCORES);
 }
 
 static const struct outcome *outcome_of(const struct outcome outcomes[static CONFIG_N_KEYS], enum config_scope scope,

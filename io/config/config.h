@@ -84,6 +84,12 @@ struct config {
     atomic_uint references;         /* only config_ref() and config_unref() use it */
     char *path;                     /* of the file, as given to the load */
     char *state_dir;
+    int state_dir_line, state_dir_column;               /* place of the value; 0: absent. So below */
+    int alerts_keep_days;           /* 0: for ever */
+    int alerts_keep_days_line, alerts_keep_days_column;
+    double scores_raw_h;
+    int scores_minutes_days;        /* 0: for ever */
+    int scores_minutes_days_line, scores_minutes_days_column;
     char *time_zone;                /* of the cameras' schedules; NULL: the machine's */
     char *listen_address;           /* numeric: "127.0.0.1", "::1" */
     int listen_port;                /* 0: any free port */

@@ -5,7 +5,7 @@
 
 #include "io/config/config_value.h"
 
-const char *const config_scope_paths[] = {"", "http.", "cameras.NAME.", "cameras.NAME.alert.", "webhooks[]."};
+const char *const config_scope_paths[] = {"", "http.", "alerts.", "scores.", "cameras.NAME.", "cameras.NAME.alert.", "webhooks[]."};
 
 #define IN_CONFIG(field) .offset = offsetof(struct config, field)
 #define IN_CAMERA(field) .offset = offsetof(struct config_camera, field)
@@ -14,7 +14,9 @@ const char *const config_scope_paths[] = {"", "http.", "cameras.NAME.", "cameras
 
 const struct config_row config_rows[] = {
     {CONFIG_ROOT, "state_dir", &config_type_path, IN_CONFIG(state_dir), .fallback = "/var/lib/memaed",
-     .help = "Folder for what memaed keeps over restarts. Accepted and checked, not used yet."},
+     .line = 1 + offsetof(struct config, state_dir_line), .column = 1 + offsetof(struct config, state_dir_column),
+     .help = "Folder for what memaed keeps over restarts: alerts, events and scores, in a database. It is created if it is missing. One "
+             "memaed at a time uses it."},
     {CONFIG_ROOT, "http", &config_type_http, .absent = "as below", .help = "The REST interface."},
     {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
      .help = "Address and port that the server listens at. Port 0 takes a free port, and the log names it. There is no "
@@ -22,6 +24,16 @@ const struct config_row config_rows[] = {
     {CONFIG_HTTP, "names", &config_type_names, .absent = "none",
      .help = "Names under which clients reach the server, such as those of a proxy. A request whose Host header is none of "
              "them, and neither localhost nor an address, is refused: it may come from a page of a stranger."},
+    {CONFIG_ROOT, "alerts", &config_type_alerts, .absent = "as below", .help = "Alerts and events in the database."},
+    {CONFIG_ALERTS, "keep_days", &config_type_whole, IN_CONFIG(alerts_keep_days), 0, 36500, .fallback = "365",
+     .line = 1 + offsetof(struct config, alerts_keep_days_line), .column = 1 + offsetof(struct config, alerts_keep_days_column),
+     .help = "Days for which alerts and events are kept. Marked alerts stay. 0: for ever."},
+    {CONFIG_ROOT, "scores", &config_type_scores, .absent = "as below", .help = "Scores in the database."},
+    {CONFIG_SCORES, "raw_h", &config_type_number, IN_CONFIG(scores_raw_h), 0, 8760, .fallback = "24",
+     .help = "Hours for which the score of each window is kept. A camera with five windows a second takes about 25 MB a day."},
+    {CONFIG_SCORES, "minutes_days", &config_type_whole, IN_CONFIG(scores_minutes_days), 0, 36500, .fallback = "90",
+     .line = 1 + offsetof(struct config, scores_minutes_days_line), .column = 1 + offsetof(struct config, scores_minutes_days_column),
+     .help = "Days for which the scores of each minute are kept: minimum, mean, maximum, least p-value. 0: for ever."},
     {CONFIG_ROOT, "workers", &config_type_workers, IN_CONFIG(workers), 1, 256, .fallback = "auto",
      .help = "Threads that run the network, shared by all cameras. auto: one for each core."},
     {CONFIG_ROOT, "max_model_mib", &config_type_whole, IN_CONFIG(max_model_mib), 1, 100000, .fallback = "1024",

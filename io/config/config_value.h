@@ -44,7 +44,7 @@ extern const struct config_type
     config_type_url, config_type_secret, config_type_secret_file, config_type_user, config_type_password,
     config_type_password_file, config_type_events, config_type_zone, config_type_armed;
 /* Types with keys of their own, in config.c. */
-extern const struct config_type config_type_http, config_type_alert, config_type_cameras, config_type_webhooks;
+extern const struct config_type config_type_http, config_type_alerts, config_type_scores, config_type_alert, config_type_cameras, config_type_webhooks;
 
 /* The values that a row takes, in words: "a number from 0.1 to 120". */
 void config_expected(const struct config_row *row, char *out, size_t size);

@@ -49,6 +49,11 @@ static void check_request(const struct web_route *route, const struct web_reques
     check_filters(route, r);
     check((strstr(route->pattern, "/ID") != NULL) == (r->alert > 0));
     check(!r->has_since || (route->parameters & WEB_SINCE));
+    check((!r->has_from || (route->parameters & WEB_FROM)) && (!r->has_to || (route->parameters & WEB_TO)));
+    check(!r->by_minute || (route->parameters & WEB_STEP));
+    const int64_t first_us = -62167219200000000, end_us = 253402300801000000;    /* 0000-01-01, and a leap second after 9999 */
+    check(!r->has_from || (r->from_us >= first_us && r->from_us < end_us));
+    check(!r->has_to || (r->to_us >= first_us && r->to_us < end_us));
     check((route->handler != NULL) != (route->begin != NULL));
 }
 

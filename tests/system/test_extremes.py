@@ -162,7 +162,7 @@ class Extremes(harness.Case):
             alert = {"per_day": 1} if i % 2 else {}
             cameras[f"m{i}"] = {"source": self.clip, "loop": True, "model": model, "precision": ("auto", "int8", "fp32")[i % 3],
                                 "alert": alert}
-        config = {"http": {"listen": "127.0.0.1:0"}, "cameras": cameras}
+        config = {"state_dir": self.path("state"), "http": {"listen": "127.0.0.1:0"}, "cameras": cameras}
         for fault in self.all_faults(cameras, lambda: json.dumps(config, indent=1)):
             name = re.search(r": cameras\.(m\d+)\.", fault)[1]
             key, path, text = batch[int(name[1:])]
@@ -209,7 +209,7 @@ class Extremes(harness.Case):
             self.try_alone(key, text)
 
     def filled(self, cameras, cases):
-        text = json.dumps({"http": {"listen": "127.0.0.1:0"}, "cameras": cameras}, indent=1)
+        text = json.dumps({"state_dir": self.path("state"), "http": {"listen": "127.0.0.1:0"}, "cameras": cameras}, indent=1)
         return re.sub(f'"{PLACEHOLDER}(\\d+){PLACEHOLDER}"', lambda m: cases[int(m[1])][1], text)
 
     def try_cameras(self, cameras, cases):
@@ -227,7 +227,7 @@ class Extremes(harness.Case):
     def try_alone(self, key, text):
         """A key of the whole configuration, or of a webhook."""
         camera = {"source": self.clip, "loop": True, "model": self.base}
-        whole = {"http": {"listen": "127.0.0.1:0"}, "cameras": {"a": camera}}
+        whole = {"state_dir": self.path("state"), "http": {"listen": "127.0.0.1:0"}, "cameras": {"a": camera}}
         if key.startswith("webhooks[]."):
             whole["webhooks"] = [{"url": "http://127.0.0.1:1/", key.removeprefix("webhooks[]."): PLACEHOLDER}]
         else:

@@ -189,7 +189,8 @@ class RunFile(harness.Case):
             os.link(big, self.path(f"{i}.safetensors"))
             cameras[f"c{i}"] = {**self.camera, "model": self.path(f"{i}.safetensors")}
         with open(self.path("many.yml"), "w", encoding="utf-8") as f:
-            json.dump({"http": {"listen": "127.0.0.1:0"}, "cameras": cameras, "webhooks": [{"url": "http://192.0.2.1/"}]}, f)
+            json.dump({"state_dir": self.path("state"), "http": {"listen": "127.0.0.1:0"}, "cameras": cameras,
+                       "webhooks": [{"url": "http://192.0.2.1/"}]}, f)
         for after_s in (0, 1):
             process = subprocess.Popen([*harness.MEMAED, "run", "--config", self.path("many.yml")], stdin=subprocess.DEVNULL,
                                        stderr=subprocess.PIPE, text=True)
@@ -212,7 +213,7 @@ class RunFile(harness.Case):
                         os.path.join(harness.HERE, "programs", "slow_open.c")], check=True)
         config = self.path("early.yml")
         with open(config, "w", encoding="utf-8") as f:
-            json.dump({"http": {"listen": "127.0.0.1:0"}, "cameras": {"gate": self.camera}}, f)
+            json.dump({"state_dir": self.path("state"), "http": {"listen": "127.0.0.1:0"}, "cameras": {"gate": self.camera}}, f)
         env = {**os.environ, "LD_PRELOAD": library, "MEMAED_TEST_OPEN": config, "MEMAED_TEST_OPENS": opens}
         if "address" in harness.SAN:
             env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"

@@ -158,6 +158,27 @@ class Unit(harness.Case):
                               capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
+    def test_the_database_may_be_written(self):
+        """The unit makes the default state_dir, for memaed alone; and its filter lets through what the database is written by."""
+        with open(self.unit, encoding="utf-8") as f:
+            text = f.read()
+        keys = harness.run("check", "--keys").out
+        self.assertEqual(re.search(r"(?m)^state_dir: .*default: (\S+)$", keys)[1], "/var/lib/memaed")
+        for line in ("StateDirectory=memaed", "StateDirectoryMode=0700", "ProtectSystem=strict"):
+            self.assertIn(f"\n{line}\n", text)
+
+        def members(name):
+            done = subprocess.run(["systemd-analyze", "--no-pager", "syscall-filter", name], capture_output=True, text=True, check=True)
+            words = [w.strip() for w in done.stdout.splitlines()[1:] if w.strip() and not w.strip().startswith("#")]
+            return set().union(*({w} if not w.startswith("@") else members(w) for w in words))
+        allowed = set()
+        for line in re.findall(r"(?m)^SystemCallFilter=(.*)$", text):
+            names = set().union(*(members(w) if w.startswith("@") else {w} for w in line.lstrip("~").split()))
+            allowed = allowed - names if line.startswith("~") else allowed | names
+        needed = {"openat", "flock", "fcntl", "faccessat2", "mkdir", "newfstatat", "pread64", "pwrite64", "ftruncate", "fallocate",
+                  "fdatasync", "fsync", "mmap", "munmap", "unlink", "rename", "fchmod", "statfs"}
+        self.assertEqual(needed - allowed, set())
+
     def test_exposure(self):
         done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", self.unit],
                               capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

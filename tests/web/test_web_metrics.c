@@ -119,6 +119,9 @@ START_TEST(metrics)
         {"memaed_webhooks_delivered_total{endpoint=\"yard\"}", 7}, {"memaed_webhooks_dropped_total{endpoint=\"yard\"}", 3},
         {"memaed_webhooks_failed_attempts_total{endpoint=\"yard\"}", 5}, {"memaed_webhooks_queued{endpoint=\"yard\"}", 2},
         {"memaed_webhooks_delivered_total{endpoint=\"http://[::1]:8080\"}", 1},
+        {"memaed_store_events_queued", 3}, {"memaed_store_scores_queued", 40}, {"memaed_store_events_dropped_total", 5},
+        {"memaed_store_scores_dropped_total", 6}, {"memaed_store_commits_total", 70}, {"memaed_store_failures_total", 8},
+        {"memaed_store_commit_seconds_total", 1.25}, {"memaed_store_failing", 1}, {"memaed_store_bytes", 4096000},
         {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
         {"memaed_start_time_seconds", 1700000000},
     };

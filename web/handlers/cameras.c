@@ -113,9 +113,9 @@ void web_handle_scores(const struct view *view, const struct web_request *reques
     } while (!view->scores(view->context, camera.id, from, scores, request->limit, &range, &n));
 
     uint32_t log = WEB_LOG_CAMERA + camera.id;
-    if (request->has_since && !web_cursor_holds(view, &request->since, log, &range)) {
+    if (request->has_since && !web_cursor_holds(view->store, &request->since, log, &range)) {
         free(scores);
-        web_answer_gone(view, log, range.oldest, ret);
+        web_answer_gone(view->store, log, range.oldest, ret);
         return;
     }
     if (from < range.oldest)
@@ -128,5 +128,5 @@ void web_handle_scores(const struct view *view, const struct web_request *reques
         }
     }
     free(scores);
-    web_answer_json(json_pack("{s:o, s:o}", "scores", list, "next", web_cursor_json(view, log, from + n)), ret);
+    web_answer_json(json_pack("{s:o, s:o}", "scores", list, "next", web_cursor_json(view->store, log, from + n)), ret);
 }

@@ -36,12 +36,14 @@ static void answer_evidence(const struct view *view, const struct web_request *r
                             struct web_answer *ret)
 {
     struct alert_record alert;
+    struct alert_labels labels;
     struct view_file file;
-    if (!web_find_alert(view, request->alert, &alert)) {
-        web_answer_no_alert(ret);
+    int r = view->alert(view->context, request->alert, &alert, &labels);
+    if (r < 0) {
+        web_answer_no_alert(r, ret);
         return;
     }
-    int r = view->evidence(view->context, &alert, which, &file);
+    r = view->evidence(view->context, &alert, which, &file);
     char text[128];
     if (r == 0) {
         snprintf(text, sizeof text, "%s-%" PRIu64 "-%s", alert.camera, alert.id, view_evidence_names[which]);

@@ -210,6 +210,22 @@ static void put_process(FILE *out, const struct view_process *p)
     put_value(out, p->cube_seconds);
 }
 
+static void put_store(FILE *out, const struct view_store *s)
+{
+    put_gauge(out, "store_events_queued", "Events that wait to be written to the database.", (double)s->events_queued);
+    put_gauge(out, "store_scores_queued", "Scores that wait to be written to the database.", (double)s->scores_queued);
+    put_counter(out, "store_events_dropped_total", "Events that were not written, because the queue was full or the database refused them.",
+                s->events_dropped);
+    put_counter(out, "store_scores_dropped_total", "Scores that were not written, because the queue was full.", s->scores_dropped);
+    put_counter(out, "store_commits_total", "Transactions committed.", s->commits);
+    put_head(out, "store_commit_seconds_total", "counter", "Seconds that those transactions took, from BEGIN to the end of COMMIT.");
+    fputs("memaed_store_commit_seconds_total", out);
+    put_value(out, s->commit_seconds);
+    put_counter(out, "store_failures_total", "Transactions that failed.", s->failures);
+    put_gauge(out, "store_failing", "1 while the last transaction failed, else 0.", s->failing);
+    put_gauge(out, "store_bytes", "Size of the database, without its write-ahead log.", (double)s->bytes);
+}
+
 static void put_endpoint(FILE *out, const char *name, const struct view_webhook *webhook, uint64_t n)
 {
     fprintf(out, "memaed_%s{endpoint=\"", name);
@@ -267,7 +283,11 @@ void web_handle_metrics(const struct view *view, const struct web_request *reque
     struct view_process process;
     view->process(view->context, &process);
 
+    struct view_store storage;
+    view->storage(view->context, &storage);
+
     put_process(out, &process);
+    put_store(out, &storage);
     put_webhooks(out, webhooks, n_webhooks);
     put_streams(out, request->streams);
     put_cameras(out, cameras, n);

@@ -337,6 +337,7 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     if (after_loss)
         results->break_wanted = false;
     scorelog_append(results->scores, &score);
+    alertlog_score(results->alerts, results->camera, &score);
     if (results->has_rule)
         take_event_locked(results, &results->anomaly,
                           alert_score(&results->anomaly.state, result->is_slow ? -INFINITY : result->score, result->time_us),

@@ -1,108 +1,94 @@
-/* daemon/watch/alertlog: ids that are never used twice, records that change while their alert is open, and an entry of its own
- * for a closing, so that a reader who goes on from where it was sees it. */
+/* daemon/watch/alertlog: ids that are never used twice, and what it hands on to its sink. */
 #include <check.h>
-#include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/watch/alertlog.h"
 #include "tests/suite.h"
 
-static struct alertlog *alerts_log;
+static char seen[256];
 
-static void set_up(void)
+static void see(const char *what, uint64_t id)
 {
-    ck_assert_int_eq(alertlog_open(&alerts_log, 4), 0);
+    snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s %llu, ", what, (unsigned long long)id);
 }
 
-static void tear_down(void)
+static void take_peak(void *arg, const struct alert_record *alert)
 {
-    alertlog_close(alerts_log);
+    ck_assert_ptr_eq(arg, seen);
+    see("peak", alert->id);
 }
 
-static struct alert_record opened(int64_t opened_us)
+static void take_untold(void *arg, const struct alert_record *alert)
+{
+    ck_assert_ptr_eq(arg, seen);
+    see("untold", alert->id);
+}
+
+static void take_score(void *arg, const char *camera, const struct score_record *score)
+{
+    ck_assert_ptr_eq(arg, seen);
+    see(camera, score->window);
+}
+
+static struct alertlog *open_log(uint64_t last_id)
+{
+    struct alertlog *log;
+    seen[0] = '\0';
+    ck_assert_int_eq(alertlog_open(&log, last_id, &(struct alertlog_sink){take_peak, take_untold, take_score, seen}), 0);
+    return log;
+}
+
+static uint64_t opened(struct alertlog *log, int64_t opened_us)
 {
     struct alert_record alert = {.opened_us = opened_us};
-    alertlog_append(alerts_log, &alert);
-    return alert;
+    alertlog_append(log, &alert);
+    return alert.id;
 }
 
-START_TEST(bounded)
-{
-    struct alert_record out[8], alerts[6];
-    struct record_range range;
-    struct alertlog *none = NULL;
-    ck_assert_int_eq(alertlog_open(&none, 0), -EINVAL);
-    alertlog_close(NULL);
-    for (int i = 0; i < 6; i++) {
-        alerts[i] = opened(100000000 + i * 1000);
-        ck_assert_uint_eq(alerts[i].entry, (uint64_t)i);
-    }
-    alerts[0].peak_score = 9;           /* this record has been overwritten: no other may change */
-    alertlog_update(alerts_log, &alerts[0]);
-    alerts[4].peak_score = 5;
-    alertlog_update(alerts_log, &alerts[4]);
-    ck_assert_uint_eq(alertlog_read(alerts_log, 0, out, 8, &range), 4);
-    ck_assert_uint_eq(range.oldest, 2);
-    ck_assert_uint_eq(range.next, 6);
-    for (int i = 0; i < 4; i++) {
-        ck_assert_uint_eq(out[i].id, alerts[i + 2].id);
-        ck_assert_double_eq(out[i].peak_score, i == 2 ? 5 : 0);
-    }
-    ck_assert_uint_eq(alertlog_read(alerts_log, 5, out, 8, &range), 1);
-    ck_assert_uint_eq(out[0].id, alerts[5].id);
-    ck_assert_uint_eq(alertlog_read(alerts_log, 6, out, 8, &range), 0);
-    ck_assert_uint_eq(alertlog_read(alerts_log, 3, out, 2, &range), 2);
-    ck_assert_uint_eq(out[1].id, alerts[4].id);
-}
-END_TEST
-
-START_TEST(a_closing_is_a_new_entry)
-{
-    struct alert_record out[4], first = opened(1000), second = opened(2000);
-    struct record_range range;
-    first.closed_us = 3000;
-    alertlog_append_closed(alerts_log, &first);
-    ck_assert_uint_eq(alertlog_read(alerts_log, 0, out, 4, &range), 3);
-    ck_assert(out[0].id == first.id && out[0].superseded && out[0].closed_us == 0);
-    ck_assert(out[1].id == second.id && !out[1].superseded);
-    ck_assert(out[2].id == first.id && !out[2].superseded && out[2].closed_us == 3000);
-    /* A reader who has seen both openings sees the closing next. */
-    ck_assert_uint_eq(alertlog_read(alerts_log, 2, out, 4, &range), 1);
-    ck_assert_uint_eq(out[0].id, first.id);
-    /* An opening that has been overwritten takes no other entry with it. */
-    for (int i = 0; i < 4; i++)
-        opened(4000 + i);
-    second.closed_us = 9000;
-    alertlog_append_closed(alerts_log, &second);
-    ck_assert_uint_eq(alertlog_read(alerts_log, 0, out, 4, &range), 4);
-    for (int i = 0; i < 4; i++)
-        ck_assert(!out[i].superseded);
-    ck_assert_int_eq(out[3].closed_us, 9000);
-}
-END_TEST
-
-/* Another run of the daemon begins with an empty alerts_log, and gives no id that the run before has given. */
 START_TEST(ids_over_restarts)
 {
     const int64_t now_us = 1795832005702000;
-    ck_assert_uint_eq(opened(now_us).id, 1795832005702);
-    ck_assert_uint_eq(opened(now_us + 999).id, 1795832005703);          /* in the same millisecond */
-    ck_assert_uint_eq(opened(now_us - 60000000).id, 1795832005704);     /* the clock was set back */
-    ck_assert_uint_eq(opened(now_us + 60000000).id, 1795832065702);
-    alertlog_close(alerts_log);
-    ck_assert_int_eq(alertlog_open(&alerts_log, 4), 0);
-    ck_assert_uint_eq(opened(now_us + 61000000).id, 1795832066702);
-    ck_assert_uint_eq(opened(-5).id, 1795832066703);
+    struct alertlog *log = open_log(0);
+    ck_assert_uint_eq(opened(log, now_us), 1795832005702);
+    ck_assert_uint_eq(opened(log, now_us + 999), 1795832005703);            /* in the same millisecond */
+    ck_assert_uint_eq(opened(log, now_us - 60000000), 1795832005704);       /* the clock was set back */
+    ck_assert_uint_eq(opened(log, now_us + 60000000), 1795832065702);
+    alertlog_close(log);
+    log = open_log(1795832065702);              /* the last one, from the database; the clock was set back between the runs */
+    ck_assert_uint_eq(opened(log, now_us), 1795832065703);
+    ck_assert_uint_eq(opened(log, -5), 1795832065704);
+    ck_assert_str_eq(seen, "");                 /* an opening comes with its event */
+    alertlog_close(log);
+    alertlog_close(NULL);
+}
+END_TEST
+
+START_TEST(what_no_event_tells)
+{
+    struct alertlog *log = open_log(0);
+    struct alert_record alert = {.id = 7};
+    alertlog_update(log, &alert);
+    alertlog_append_untold(log, &alert);
+    alert.closed_us = 9;
+    alertlog_append_closed(log, &alert);
+    alertlog_score(log, "gate", &(struct score_record){.window = 3});
+    ck_assert_str_eq(seen, "peak 7, untold 7, gate 3, ");
+    alertlog_close(log);
+    ck_assert_int_eq(alertlog_open(&log, 0, &(struct alertlog_sink){NULL, NULL, NULL, NULL}), 0);
+    alertlog_update(log, &alert);
+    alertlog_append_untold(log, &alert);
+    alertlog_score(log, "gate", &(struct score_record){.window = 3});
+    alertlog_close(log);
 }
 END_TEST
 
 int main(void)
 {
     TCase *tcase = tcase_create("alertlog");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, bounded);
-    tcase_add_test(tcase, a_closing_is_a_new_entry);
     tcase_add_test(tcase, ids_over_restarts);
+    tcase_add_test(tcase, what_no_event_tells);
     Suite *suite = suite_create("alertlog");
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

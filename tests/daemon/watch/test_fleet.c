@@ -16,6 +16,7 @@
 #include "io/base/lock.h"
 #include "io/model/model_file.h"
 #include "tests/daemon/watch/y4m.h"
+#include "tests/daemon/watch/alerts_kept.h"
 #include "tests/suite.h"
 
 enum { WIDTH = 48, HEIGHT = 32, CLIP_FPS = 50 };
@@ -43,8 +44,7 @@ static void set_up(void)
     snprintf(path, sizeof path, "cp tests/golden/tiny-cosine.safetensors %s/model.safetensors", folder);
     ck_assert_int_eq(system(path), 0);
     heartbeats_init(&beats);
-    ck_assert_int_eq(alertlog_open(&alerts, 64), 0);
-    ck_assert_int_eq(events_open(&events), 0);
+    kept_open(&alerts, &events);
 }
 
 static void open_fleet(int patience_ms)
@@ -388,18 +388,18 @@ START_TEST(a_slow_worker_reaches_nothing_after_the_end)
     uint64_t computed = stats().windows;
     int taken = atomic_load(&sink->taken);
     ck_assert_int_ge(taken, 2);                         /* every alert has been opened, and closed by the end */
-    struct alert_record kept[64];
-    struct record_range range, after;
-    size_t n = alertlog_read(alerts, 0, kept, 64, &range);
+    struct alert_record seen[KEPT_MAX];
+    size_t n = kept_read(seen);
+    uint64_t entries = kept.next_entry, scores = kept.scores;
     for (size_t i = 0; i < n; i++)
-        ck_assert(kept[i].closed_us != 0 || kept[i].superseded);
+        ck_assert_int_ne(seen[i].closed_us, 0);
     events_close(events);
     ck_assert_int_eq(atomic_load(&sink->taken), taken);
     free(sink);                                         /* the address sanitizer sees who comes here now */
     ck_assert(fleet_stop(fleet, INT64_MAX, INT64_MAX)); /* the worker has finished its window, and passed it on */
     ck_assert_uint_gt(stats().windows, computed);
-    alertlog_read(alerts, 0, kept, 64, &after);
-    ck_assert_uint_eq(after.next, range.next);
+    ck_assert_uint_eq(kept.next_entry, entries);
+    ck_assert_uint_eq(kept.scores, scores);
     tear_down();
 }
 END_TEST

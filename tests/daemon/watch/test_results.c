@@ -6,6 +6,7 @@
 
 #include "daemon/watch/camera/results.h"
 #include "io/base/clock.h"
+#include "tests/daemon/watch/alerts_kept.h"
 #include "tests/suite.h"
 
 enum { LENGTH = 4, KEPT = 200 };
@@ -21,8 +22,7 @@ static void open_results_by(const struct alert_rule *rule)
 {
     ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
                                                                          .readers = 8}), 0);
-    ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
-    ck_assert_int_eq(events_open(&events), 0);
+    kept_open(&alerts, &events);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .model = "gate.safetensors",
                                                                       .rule = rule, .lasting_us = HOUR_US,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
@@ -87,13 +87,8 @@ static int by_id(const void *a, const void *b)
 /* Alert i of n, in the order in which they opened. */
 static struct alert_record alert_at(size_t i, size_t n)
 {
-    struct alert_record out[16];
-    struct record_range range;
-    size_t entries = alertlog_read(alerts, 0, out, 16, &range), listed = 0;
-    for (size_t e = 0; e < entries; e++)
-        if (!out[e].superseded)
-            out[listed++] = out[e];
-    ck_assert_uint_eq(listed, n);
+    struct alert_record out[KEPT_MAX];
+    ck_assert_uint_eq(kept_read(out), n);
     qsort(out, n, sizeof *out, by_id);
     ck_assert_str_eq(out[i].camera, "gate");
     return out[i];
@@ -187,8 +182,7 @@ START_TEST(p_values_and_drift)
         calibration.deciles[VOICE_SPEED][i] = (float)(i + 1) / DRIFT_BINS;      /* and the voice `change` was always 0 */
     ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
                                                                          .readers = 8}), 0);
-    ck_assert_int_eq(alertlog_open(&alerts, 16), 0);
-    ck_assert_int_eq(events_open(&events), 0);
+    kept_open(&alerts, &events);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .calibration = &calibration, .windows_a_day = DAY,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
                                                                       .ring = ring, .alerts = alerts,
@@ -504,9 +498,9 @@ START_TEST(without_a_rule_there_are_scores_alone)
     results_view(results, &view);
     ck_assert(isnan(view.threshold));
     ck_assert(!view.alert_open);
-    struct record_range range;
-    struct alert_record out[1];
-    ck_assert_uint_eq(alertlog_read(alerts, 0, out, 1, &range), 0);
+    struct alert_record out[KEPT_MAX];
+    ck_assert_uint_eq(kept_read(out), 0);
+    ck_assert_uint_eq(kept.scores, 1);
     close_results();
 }
 END_TEST

@@ -39,6 +39,10 @@ START_TEST(test_defaults)
     const struct config_camera *c = &config->cameras[0];
     ck_assert_str_eq(config->path, "tests/x.yml");
     ck_assert_str_eq(config->state_dir, "/var/lib/memaed");
+    ck_assert_int_eq(config->state_dir_line, 0);
+    ck_assert_int_eq(config->alerts_keep_days, 365);
+    ck_assert_double_eq(config->scores_raw_h, 24);
+    ck_assert_int_eq(config->scores_minutes_days, 90);
     ck_assert_str_eq(config->listen_address, "127.0.0.1");
     ck_assert_int_eq(config->listen_port, 8787);
     ck_assert_uint_eq(config->n_host_names, 0);
@@ -105,6 +109,8 @@ START_TEST(test_every_key)
         "max_model_mib: 64\n"
         "isolation: thread\n"
         "max_decoder_mib: 65\n"
+        "alerts: {keep_days: 0}\n"
+        "scores: {raw_h: 1.5, minutes_days: 3}\n"
         "webhooks:\n"
         "  - url: https://h/x\n"
         "    secret_file: secret\n"
@@ -116,6 +122,11 @@ START_TEST(test_every_key)
         in_folder("x.yml"));
     const struct config_camera *c = config->cameras;
     ck_assert_str_eq(config->state_dir, in_folder("state"));
+    ck_assert_int_eq(config->state_dir_line, 1);
+    ck_assert_int_eq(config->alerts_keep_days, 0);
+    ck_assert_int_eq(config->alerts_keep_days_line, 27);
+    ck_assert_double_eq(config->scores_raw_h, 1.5);
+    ck_assert_int_eq(config->scores_minutes_days, 3);
     ck_assert_str_eq(config->listen_address, "::1");
     ck_assert_int_eq(config->listen_port, 0);
     ck_assert_uint_eq(config->n_host_names, 2);

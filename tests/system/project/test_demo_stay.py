@@ -53,7 +53,7 @@ class Ports(harness.Case):
         port = int(self.daemon(config).address.rpartition(":")[2])
         other = demo_stay.free_port(port)
         self.assertNotEqual(other, port)
-        second = self.daemon({**config, "http": {"listen": f"127.0.0.1:{other}"}})
+        second = self.daemon({**config, "state_dir": self.path("other"), "http": {"listen": f"127.0.0.1:{other}"}})
         self.assertEqual(second.address, f"127.0.0.1:{other}")
 
     def test_wanted(self):

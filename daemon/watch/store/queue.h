@@ -1,0 +1,83 @@
+/* What waits to be written by the store's thread: events, each with its alert; the peaks of open alerts; and scores. Any thread
+ * adds, and never waits for the disk: where events or scores have no room, the new one is refused and counted. One thread takes.
+ * Adding a score or a peak allocates nothing. A peak replaces the one of the same alert that still waits. */
+#ifndef MEMAED_DAEMON_WATCH_STORE_QUEUE_H
+#define MEMAED_DAEMON_WATCH_STORE_QUEUE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/alerting/arming.h"
+#include "core/event.h"
+#include "io/base/lock.h"
+#include "io/database/event_rows.h"
+#include "io/database/score_rows.h"
+
+enum { QUEUE_EVENTS_MAX = 4096, QUEUE_PEAKS_MAX = 2048, QUEUE_SCORES_MAX = 16384, QUEUE_READY_MAX = 4096 };
+
+/* An event to write, with its alert. */
+struct queue_item {
+    struct queue_item *next;
+    enum event_type type;
+    bool has_alert, has_event, has_orders;      /* one at least; what has no event is only written */
+    bool alert_is_written;              /* the alert's row is in the database already */
+    int64_t time_us;                    /* UTC */
+    char camera[RECORD_NAME_SIZE];
+    struct alert_record alert;
+    struct arming_orders orders;        /* of the camera */
+    char id[EVENT_ID_SIZE];
+    int64_t seq;                        /* set once it is written */
+    int64_t held_until_us;              /* monotonic; 0: it may be delivered at once */
+    size_t data_at, data_size;          /* where in body the value of "data" is */
+    char *body;                         /* owned */
+};
+
+/* The event as an item that the caller owns, with its id and body. 0, -ENOMEM, or -EIO without random numbers. */
+int queue_item_make(struct queue_item **ret, const struct event *event);
+/* An alert that no event tells. */
+int queue_item_make_untold(struct queue_item **ret, const struct alert_record *alert);
+/* What people have ordered for a camera. */
+int queue_item_make_orders(struct queue_item **ret, const char *camera, const struct arming_orders *orders);
+void queue_item_free(struct queue_item *item);          /* takes NULL */
+
+struct queue;
+
+int queue_open(struct queue **ret);                     /* 0 or -ENOMEM */
+void queue_close(struct queue *queue);                  /* takes NULL */
+
+/* ---- adding, any thread --------------------------------------------------------------------------------------------- */
+
+/* Takes the item, also where it fails. 0; -ENOSPC: no room, counted. */
+int queue_add(struct queue *queue, struct queue_item *item);
+void queue_add_peak(struct queue *queue, const struct alert_record *alert);
+void queue_add_score(struct queue *queue, const char *camera, const struct score_record *score);
+/* The event may be delivered from now on. */
+void queue_add_ready(struct queue *queue, int64_t seq);
+/* Wakes the thread, and makes queue_wait() return false from then on. */
+void queue_end(struct queue *queue);
+
+/* ---- taking, the store's thread ------------------------------------------------------------------------------------- */
+
+/* Waits until there is an event to write (if wants_events), one is ready, or until_us (monotonic). false: queue_end() was called. */
+bool queue_wait(struct queue *queue, bool wants_events, int64_t until_us);
+/* At most `most` events, linked by next, oldest first. NULL: there is none. *more: others wait behind them. */
+struct queue_item *queue_take(struct queue *queue, size_t most, bool *more);
+/* An item that was taken is written, or given up. */
+void queue_done(struct queue *queue);
+/* Copies peaks into ret [QUEUE_PEAKS_MAX] and removes them. Takes none while events wait, as one may be the alert's opening. */
+size_t queue_take_peaks(struct queue *queue, struct alert_record *ret);
+/* Copies the oldest scores into ret [most] and leaves them; queue_drop_scores() removes them once they are written. */
+size_t queue_peek_scores(struct queue *queue, struct score_row *ret, size_t most);
+void queue_drop_scores(struct queue *queue, size_t n);
+size_t queue_take_ready(struct queue *queue, int64_t ret[QUEUE_READY_MAX]);
+
+struct queue_counts {
+    size_t events, scores;              /* that are not written yet */
+    uint64_t events_dropped, scores_dropped;
+};
+
+void queue_counts(struct queue *queue, struct queue_counts *ret);   /* any thread */
+
+#endif

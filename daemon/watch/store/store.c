@@ -1,0 +1,583 @@
+#include "daemon/watch/store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/base/log.h"
+#include "daemon/watch/store/queue.h"
+#include "daemon/watch/store/writer.h"
+#include "io/base/clock.h"
+#include "io/base/lock.h"
+#include "io/base/thread.h"
+
+enum { EVENTS_AT_ONCE = 64, SCORES_AT_ONCE = 512 };
+
+#define TICK_US INT64_C(1000000)
+#define STEP_US INT64_C(30000000)       /* the longest that a transaction may take before the watchdog counts the thread as stuck */
+#define LAST_STEP_US INT64_C(250000)    /* before the end no transaction is begun: one may wait for a lock for so long */
+#define BACKOFF_FIRST_US INT64_C(100000)
+#define BACKOFF_MAX_US INT64_C(5000000)
+
+struct store {
+    char *folder;
+    int64_t hold_us;
+    struct queue *queue;
+    struct heartbeats *heartbeats;
+    struct heartbeat beat;
+    pthread_t thread;
+    bool has_thread, has_beat;
+    uint64_t last_alert;
+    _Atomic unsigned generation;
+    _Atomic int64_t close_us;           /* monotonic; what waits is written until then */
+
+    /* The thread's alone. */
+    struct writer writer;
+    struct queue_item *batch;           /* events that are being written */
+    struct queue_item *held;            /* events that are written, and wait for their evidence */
+    struct score_row scores[SCORES_AT_ONCE];
+    struct alert_record peaks[QUEUE_PEAKS_MAX];
+    size_t n_peaks;
+    int64_t ready[QUEUE_READY_MAX];
+    size_t most;                        /* events in a transaction; 1 after one was refused */
+    int status;                         /* of the last transaction: 0 or -errno */
+    int64_t backoff_us, retry_us;       /* retry_us: monotonic; nothing is written before. 0: at once */
+
+    struct lock publish_lock;           /* guards: */
+    store_publish *publish;             /* NULL: nobody, or closed */
+    void *publish_arg;
+
+    struct lock lock;                   /* a leaf; guards: */
+    struct store_endpoint endpoints[STORE_ENDPOINTS_MAX];
+    size_t n_endpoints;
+    struct store_retention retention;
+    struct store_stats stats;           /* without what the queue counts */
+};
+
+/* ---- opening -------------------------------------------------------------------------------------------------------- */
+
+static void log_opening(const struct database_opening *opening, const char *folder)
+{
+    struct log_number version;
+    if (*opening->set_aside)
+        log_event(LOG_CRIT, "database_damaged", "reason", opening->damage, "set_aside", opening->set_aside, "folder", folder, NULL);
+    else if (opening->version_before == 0)
+        log_event(LOG_NOTICE, "database_created", "folder", folder, NULL);
+    else if (opening->version_before < writer_version())
+        log_event(LOG_NOTICE, "database_migrated", "folder", folder, "from", log_int(&version, opening->version_before), NULL);
+}
+
+static int open_database(struct store *store, struct error *err)
+{
+    struct database_opening opening;
+    int r = writer_open(&store->writer, store->folder, &opening, err);
+    if (r == 0)
+        log_opening(&opening, store->folder);
+    return r;
+}
+
+int store_open(struct store **ret, const struct store_options *options, struct error *err)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (!store)
+        return error_set(err, -ENOMEM, "out of memory");
+    lock_init(&store->publish_lock, LOCK_PUBLISH);
+    lock_init(&store->lock, LOCK_VIEW);
+    store->folder = strdup(options->folder);
+    store->hold_us = options->hold_us;
+    store->retention = options->retention;
+    store->heartbeats = options->heartbeats;
+    store->publish = options->publish;
+    store->publish_arg = options->publish_arg;
+    store->most = EVENTS_AT_ONCE;
+    atomic_init(&store->close_us, INT64_MAX);
+    int r = store->folder && queue_open(&store->queue) == 0 ? 0 : error_set(err, -ENOMEM, "out of memory");
+    if (r == 0)
+        r = open_database(store, err);
+    if (r == 0)
+        r = writer_last_alert(&store->writer, &store->last_alert, err);
+    if (r < 0) {
+        store_free(store);
+        return r;
+    }
+    *ret = store;
+    return 0;
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    writer_close(&store->writer);
+    for (struct queue_item *lists[] = {store->batch, store->held}, **list = lists; list < lists + 2; list++)
+        while (*list) {
+            struct queue_item *next = (*list)->next;
+            queue_item_free(*list);
+            *list = next;
+        }
+    queue_close(store->queue);
+    lock_destroy(&store->lock);
+    lock_destroy(&store->publish_lock);
+    free(store->folder);
+    free(store);
+}
+
+uint64_t store_last_alert(const struct store *store)
+{
+    return store->last_alert;
+}
+
+int store_each_orders(struct store *store, void (*row)(void *arg, const char *camera, const struct arming_orders *orders), void *arg,
+                      struct error *err)
+{
+    return writer_each_orders(&store->writer, row, arg, err);
+}
+
+unsigned store_generation(const struct store *store)
+{
+    return atomic_load(&store->generation);
+}
+
+const char *store_folder(const struct store *store)
+{
+    return store->folder;
+}
+
+/* ---- any thread ----------------------------------------------------------------------------------------------------- */
+
+static int take_event(void *arg, const struct event *event)
+{
+    struct store *store = arg;
+    struct queue_item *item;
+    int r = queue_item_make(&item, event);
+    return r < 0 ? r : queue_add(store->queue, item);
+}
+
+struct event_sink store_event_sink(struct store *store)
+{
+    return (struct event_sink){.take = take_event, .arg = store};
+}
+
+static void take_peak(void *arg, const struct alert_record *alert)
+{
+    queue_add_peak(((struct store *)arg)->queue, alert);
+}
+
+static void take_untold(void *arg, const struct alert_record *alert)
+{
+    struct queue_item *item;
+    if (queue_item_make_untold(&item, alert) < 0 || queue_add(((struct store *)arg)->queue, item) < 0)
+        log_event(LOG_ERR, "event_not_queued", "type", "alert", "camera", alert->camera, NULL);
+}
+
+static void take_score(void *arg, const char *camera, const struct score_record *score)
+{
+    queue_add_score(((struct store *)arg)->queue, camera, score);
+}
+
+struct alertlog_sink store_alertlog_sink(struct store *store)
+{
+    return (struct alertlog_sink){.peak = take_peak, .untold = take_untold, .score = take_score, .arg = store};
+}
+
+void store_keep_orders(void *arg, const char *camera, const struct arming_orders *orders)
+{
+    struct queue_item *item;
+    if (queue_item_make_orders(&item, camera, orders) < 0 || queue_add(((struct store *)arg)->queue, item) < 0)
+        log_event(LOG_ERR, "event_not_queued", "type", "arming", "camera", camera, NULL);
+}
+
+void store_event_ready(struct store *store, int64_t seq)
+{
+    queue_add_ready(store->queue, seq);
+}
+
+void store_set_endpoints(struct store *store, const struct store_endpoint *endpoints, size_t n)
+{
+    lock_take(&store->lock);
+    store->n_endpoints = n < STORE_ENDPOINTS_MAX ? n : STORE_ENDPOINTS_MAX;
+    memcpy(store->endpoints, endpoints, store->n_endpoints * sizeof endpoints[0]);
+    lock_give(&store->lock);
+}
+
+void store_set_retention(struct store *store, const struct store_retention *retention)
+{
+    lock_take(&store->lock);
+    store->retention = *retention;
+    lock_give(&store->lock);
+}
+
+void store_stats(struct store *store, struct store_stats *ret)
+{
+    struct queue_counts counts;
+    queue_counts(store->queue, &counts);
+    lock_take(&store->lock);
+    *ret = store->stats;
+    lock_give(&store->lock);
+    ret->events_queued = counts.events;
+    ret->scores_queued = counts.scores;
+    ret->events_dropped += counts.events_dropped;
+    ret->scores_dropped += counts.scores_dropped;
+}
+
+/* ---- after a transaction -------------------------------------------------------------------------------------------- */
+
+static void count_commit(struct store *store, int64_t began_us)
+{
+    int64_t bytes = writer_size(&store->writer);
+    lock_take(&store->lock);
+    store->stats.commits++;
+    store->stats.commit_seconds += (double)(monotonic_us() - began_us) / 1e6;
+    store->stats.failing = false;
+    store->stats.bytes = bytes;
+    lock_give(&store->lock);
+    if (store->status < 0)
+        log_event(LOG_NOTICE, "store_writes_again", "folder", store->folder, NULL);
+    store->status = 0;
+    store->backoff_us = 0;
+}
+
+/* The database is damaged: another one takes its place. */
+static void replace_database(struct store *store)
+{
+    struct error err;
+    writer_close(&store->writer);
+    if (open_database(store, &err) < 0)
+        log_event(LOG_CRIT, "database_lost", "reason", err.text, NULL);
+    else
+        atomic_fetch_add(&store->generation, 1);
+}
+
+static void take_failure(struct store *store, int status, const char *cause)
+{
+    if (store->status == 0)
+        log_event(LOG_ERR, "store_failed", "reason", cause, NULL);
+    store->status = status;
+    lock_take(&store->lock);
+    store->stats.failures++;
+    store->stats.failing = true;
+    lock_give(&store->lock);
+    /* The database itself has waited for a lock. */
+    store->backoff_us = status == -EBUSY || store->backoff_us == 0 ? BACKOFF_FIRST_US : 2 * store->backoff_us;
+    if (store->backoff_us > BACKOFF_MAX_US)
+        store->backoff_us = BACKOFF_MAX_US;
+    store->retry_us = monotonic_us() + store->backoff_us;
+    if (status == -EUCLEAN || !writer_is_open(&store->writer))
+        replace_database(store);
+}
+
+static void publish(struct store *store, struct queue_item *item)
+{
+    bool ready = item->held_until_us == 0;
+    char *data = strndup(item->body + item->data_at, item->data_size);
+    if (!data) {
+        log_event(LOG_ERR, "event_not_published", "type", event_type_name(item->type), "camera", item->camera, NULL);
+        return;
+    }
+    const struct store_event event = {.seq = item->seq, .id = item->id, .type = item->type, .time_us = item->time_us,
+                                      .camera = item->camera, .alert = item->has_alert ? item->alert.id : 0, .body = item->body,
+                                      .data = data, .ready = ready};
+    lock_take(&store->publish_lock);
+    if (store->publish)
+        store->publish(store->publish_arg, &event);
+    lock_give(&store->publish_lock);
+    free(data);
+}
+
+/* ---- the steps of the thread; each is one transaction at most ------------------------------------------------------- */
+
+static void step_begins(struct store *store)
+{
+    heartbeat_until(&store->beat, monotonic_us() + STEP_US);
+}
+
+/* Takes the endpoints for one transaction. */
+static void write_outbox(struct store *store, struct writer_endpoints *ret)
+{
+    lock_take(&store->lock);
+    ret->n = store->n_endpoints;
+    memcpy(ret->endpoints, store->endpoints, ret->n * sizeof ret->endpoints[0]);
+    lock_give(&store->lock);
+}
+
+/* The first event of the batch is refused for what it is: it is dropped, so that the others go on. */
+static void drop_first(struct store *store, const char *cause)
+{
+    struct queue_item *item = store->batch;
+    log_event(LOG_ERR, "event_not_stored", "type", item->has_event ? event_type_name(item->type) : item->has_alert ? "alert" : "arming", "camera", item->camera,
+              "reason", cause, NULL);
+    store->batch = item->next;
+    queue_item_free(item);
+    queue_done(store->queue);
+    lock_take(&store->lock);
+    store->stats.events_dropped++;
+    lock_give(&store->lock);
+}
+
+/* Cuts the batch after its first `most` items, and returns the rest. */
+static struct queue_item *cut(struct queue_item *batch, size_t most)
+{
+    for (; most > 1 && batch->next; most--)
+        batch = batch->next;
+    struct queue_item *rest = batch->next;
+    batch->next = NULL;
+    return rest;
+}
+
+static void append(struct queue_item **list, struct queue_item *more)
+{
+    while (*list)
+        list = &(*list)->next;
+    *list = more;
+}
+
+static void publish_batch(struct store *store)
+{
+    while (store->batch) {
+        struct queue_item *item = store->batch;
+        store->batch = item->next;
+        item->next = NULL;
+        queue_done(store->queue);
+        if (item->has_event)
+            publish(store, item);
+        if (item->held_until_us)
+            append(&store->held, item);
+        else
+            queue_item_free(item);
+    }
+}
+
+/* Writes the batch. Returns true if there is more to do at once. */
+static bool write_events(struct store *store)
+{
+    bool more = false;
+    if (!store->batch)
+        store->batch = queue_take(store->queue, EVENTS_AT_ONCE, &more);
+    if (!store->batch)
+        return false;
+    struct writer_endpoints endpoints;
+    struct error err;
+    struct queue_item *rest = cut(store->batch, store->most);
+    for (struct queue_item *item = store->batch; item; item = item->next)
+        item->held_until_us = store->hold_us && item->has_event && item->type == EVENT_ALERT_OPENED ? monotonic_us() + store->hold_us : 0;
+    write_outbox(store, &endpoints);
+    int64_t began_us = monotonic_us();
+    step_begins(store);
+    int r = writer_events(&store->writer, store->batch, &endpoints, &err);
+    if (r == 0) {
+        count_commit(store, began_us);
+        publish_batch(store);
+        store->most = rest ? store->most : EVENTS_AT_ONCE;
+        store->batch = rest;
+        return rest || more;
+    }
+    bool refused = r == -EEXIST || r == -EINVAL;
+    append(&store->batch, rest);
+    if (refused && store->most == 1) {
+        drop_first(store, err.text);
+        return true;
+    }
+    if (refused)
+        store->most = 1;                /* one by one, to find the one that is refused */
+    else
+        take_failure(store, r, err.text);
+    return refused;
+}
+
+/* Lets events be delivered whose evidence is there, or whose time is over. */
+static void release_held(struct store *store)
+{
+    size_t n = queue_take_ready(store->queue, store->ready);
+    int64_t now_us = monotonic_us();
+    for (size_t i = 0; i < n; i++)
+        for (struct queue_item *item = store->held; item; item = item->next)
+            if (item->seq == store->ready[i])
+                item->held_until_us = now_us;
+    struct error err;
+    for (struct queue_item **at = &store->held; *at;) {
+        struct queue_item *item = *at;
+        if (item->held_until_us > now_us) {
+            at = &item->next;
+            continue;
+        }
+        int64_t began_us = monotonic_us();
+        step_begins(store);
+        int r = writer_ready(&store->writer, item->seq, &err);
+        if (r < 0) {                    /* it stays, and its time is over */
+            take_failure(store, r, err.text);
+            return;
+        }
+        count_commit(store, began_us);
+        *at = item->next;
+        item->held_until_us = 0;
+        publish(store, item);
+        queue_item_free(item);
+    }
+}
+
+static int64_t next_held(const struct store *store)
+{
+    int64_t next = INT64_MAX;
+    for (const struct queue_item *item = store->held; item; item = item->next)
+        next = item->held_until_us < next ? item->held_until_us : next;
+    return next;
+}
+
+/* Writes peaks and some scores. Returns true if more scores wait. */
+static bool write_scores(struct store *store)
+{
+    struct error err;
+    if (store->n_peaks == 0)
+        store->n_peaks = queue_take_peaks(store->queue, store->peaks);
+    size_t n = queue_peek_scores(store->queue, store->scores, SCORES_AT_ONCE);
+    if (n == 0 && store->n_peaks == 0)
+        return false;
+    int64_t began_us = monotonic_us();
+    step_begins(store);
+    int r = writer_scores(&store->writer, store->scores, n, store->peaks, store->n_peaks, &err);
+    if (r < 0) {
+        take_failure(store, r, err.text);
+        return false;
+    }
+    count_commit(store, began_us);
+    store->n_peaks = 0;
+    queue_drop_scores(store->queue, n);
+    return n == SCORES_AT_ONCE;
+}
+
+static void prune(struct store *store)
+{
+    struct store_retention retention;
+    struct error err;
+    lock_take(&store->lock);
+    retention = store->retention;
+    lock_give(&store->lock);
+    int64_t began_us = monotonic_us();
+    step_begins(store);
+    int r = writer_prune(&store->writer, &retention, utc_us(), &err);
+    if (r < 0)
+        take_failure(store, r, err.text);
+    else if (r > 0)
+        count_commit(store, began_us);
+}
+
+/* What is done once a second. It stops where an event comes. */
+static void tick(struct store *store)
+{
+    struct queue_counts counts;
+    bool more = true;
+    while (more && store->retry_us == 0) {
+        queue_counts(store->queue, &counts);
+        if (counts.events)
+            return;
+        more = write_scores(store);
+    }
+    if (store->retry_us == 0)
+        prune(store);
+}
+
+/* Writes all that waits, as far as it goes until close_us. */
+static void write_rest(struct store *store)
+{
+    for (struct queue_item *item = store->held; item; item = item->next)
+        item->held_until_us = 1;        /* its time is over */
+    for (bool more = true; more && monotonic_us() < atomic_load(&store->close_us);) {
+        store->retry_us = 0;
+        more = write_events(store);
+        if (!more && store->retry_us == 0)
+            more = write_scores(store);
+        if (!more && store->retry_us == 0)
+            release_held(store);
+        more = more || (store->retry_us && store->status == -EBUSY);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct store *store = arg;
+    int64_t tick_us = monotonic_us() + TICK_US;
+    bool more = false;
+    for (;;) {
+        int64_t held_us = next_held(store), until_us = tick_us < held_us ? tick_us : held_us;
+        if (store->retry_us)
+            until_us = store->retry_us;
+        heartbeat_until(&store->beat, until_us + STEP_US);
+        if (!queue_wait(store->queue, store->retry_us == 0, more ? 0 : until_us))
+            break;
+        if (store->retry_us > monotonic_us())
+            continue;
+        store->retry_us = 0;
+        release_held(store);
+        more = store->retry_us == 0 && write_events(store);
+        if (!more && store->retry_us == 0 && monotonic_us() >= tick_us) {
+            tick(store);
+            tick_us = monotonic_us() + TICK_US;
+        }
+    }
+    write_rest(store);
+    heartbeat_idle(&store->beat);
+    return NULL;
+}
+
+/* ---- start and end -------------------------------------------------------------------------------------------------- */
+
+static int close_interrupted(struct store *store, struct error *err)
+{
+    struct writer_endpoints endpoints;
+    int r;
+    write_outbox(store, &endpoints);
+    do {
+        struct queue_item *item = NULL;
+        r = writer_interrupt(&store->writer, &item, &endpoints, err);
+        if (r == 1) {
+            struct log_number id;
+            log_event(LOG_WARNING, "alert_interrupted", "camera", item->camera, "id", log_int(&id, (long long)item->alert.id),
+                      "reason", "the alert was open when memaed ended without closing it", NULL);
+            publish(store, item);
+        }
+        queue_item_free(item);
+    } while (r == 1);
+    return r;
+}
+
+int store_start(struct store *store, struct error *err)
+{
+    int r = writer_recover(&store->writer, err);
+    if (r == 0)
+        r = close_interrupted(store, err);
+    if (r < 0)
+        return r;
+    heartbeat_add(store->heartbeats, &store->beat, "store");
+    store->has_beat = true;
+    r = thread_start(&store->thread, "store", run, store);
+    store->has_thread = r == 0;
+    return r < 0 ? error_set(err, r, "store: cannot start a thread: %s", strerror(-r)) : 0;
+}
+
+bool store_close(struct store *store, int64_t deadline_us)
+{
+    bool ended = true;
+    if (!store)
+        return true;
+    if (store->has_thread) {
+        atomic_store(&store->close_us, deadline_us - LAST_STEP_US);
+        queue_end(store->queue);
+        ended = thread_join(store->thread, deadline_us);
+        store->has_thread = !ended;
+    }
+    lock_take(&store->publish_lock);
+    store->publish = NULL;
+    lock_give(&store->publish_lock);
+    struct queue_counts counts;
+    queue_counts(store->queue, &counts);
+    if (counts.events) {
+        struct log_number n;
+        log_event(LOG_ERR, "events_lost", "count", log_int(&n, (long long)counts.events), "reason",
+                  "the database could not be written before the end", NULL);
+    }
+    if (ended && store->has_beat)
+        heartbeat_remove(store->heartbeats, &store->beat);
+    return ended;
+}

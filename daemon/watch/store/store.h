@@ -1,0 +1,109 @@
+/* The store: what survives the process (docs/store.md). One thread, "store", is the only writer of the database. It takes events,
+ * alerts and scores from a queue (queue.h), so that nobody who posts waits for a disk.
+ *
+ * An event, its alert's row and its outbox rows are one transaction. After its COMMIT the event is published; nothing is published
+ * that is not committed. Scores and the peaks of open alerts follow once a second, and old rows are deleted in small steps; events
+ * always go first.
+ *
+ * Where the database cannot be written (a full disk, a lock that another process holds), the thread keeps what it has and tries
+ * again, with a back-off of up to 5 s. The log says so once, and once it works again. Meanwhile the queue fills; what does not fit is
+ * dropped and counted. A database that is found damaged while it is in use is set aside, and a new one is opened. */
+#ifndef MEMAED_DAEMON_WATCH_STORE_STORE_H
+#define MEMAED_DAEMON_WATCH_STORE_STORE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "core/alerting/arming.h"
+#include "core/error.h"
+#include "core/event.h"
+#include "daemon/watch/alertlog.h"
+#include "daemon/watch/events.h"
+#include "daemon/watch/heartbeat.h"
+
+struct store;
+
+/* An event that is committed. Borrowed for the call. */
+struct store_event {
+    int64_t seq;                /* rises from event to event, also over restarts */
+    const char *id;             /* "msg_…": the same for all endpoints and attempts */
+    enum event_type type;
+    int64_t time_us;            /* UTC */
+    const char *camera;
+    uint64_t alert;             /* its id; 0: a health event */
+    const char *body;           /* {"type": …, "timestamp": …, "data": …} */
+    const char *data;           /* the value of "data" by itself */
+    bool ready;                 /* may be delivered. false: it is published once more when it may */
+};
+
+/* Called on the store's thread, in the order of seq (when an event becomes ready later: of that). Must not block. */
+typedef void store_publish(void *arg, const struct store_event *event);
+
+/* Who gets outbox rows: the name of an endpoint, and the types that it takes. */
+enum { STORE_ENDPOINTS_MAX = 64, STORE_NAME_SIZE = 300 };
+struct store_endpoint {
+    char name[STORE_NAME_SIZE];
+    unsigned events;            /* event_bit() of each type */
+};
+
+/* How long rows are kept. */
+struct store_retention {
+    double raw_h;               /* scores of windows, in hours */
+    int minutes_days, alerts_days;      /* scores of minutes; alerts and events that are not marked. 0: for ever */
+};
+
+struct store_options {
+    const char *folder;         /* state_dir, which exists; copied */
+    struct store_retention retention;
+    int64_t hold_us;            /* how long an alert.opened waits for store_event_ready() before it may be delivered; 0: not */
+    struct heartbeats *heartbeats;      /* borrowed until close */
+    store_publish *publish;     /* NULL: nobody */
+    void *publish_arg;
+};
+
+/* Opens the database: creates, migrates, or sets aside a damaged one, which the log says. 0 or -errno with path and cause. */
+int store_open(struct store **ret, const struct store_options *options, struct error *err);
+/* Closes the alerts that the last run left open: they become interrupted, and an event tells of each. Then starts the thread. */
+int store_start(struct store *store, struct error *err);
+/* Writes what waits, until deadline_us (CLOCK_MONOTONIC), and ends the thread. After this nothing is published. true: the thread has
+ * ended, and store_free() may follow. false: it is stuck in the disk, and still uses the store. Takes NULL. */
+bool store_close(struct store *store, int64_t deadline_us);
+void store_free(struct store *store);           /* takes NULL */
+
+uint64_t store_last_alert(const struct store *store);   /* the highest id of an alert, as of store_open() */
+
+/* Calls row() for what people have ordered for each camera, before store_start(). 0 or -errno. */
+int store_each_orders(struct store *store, void (*row)(void *arg, const char *camera, const struct arming_orders *orders), void *arg,
+                      struct error *err);
+
+/* ---- any thread ----------------------------------------------------------------------------------------------------- */
+
+struct event_sink store_event_sink(struct store *store);        /* for events_add() */
+struct alertlog_sink store_alertlog_sink(struct store *store);  /* for alertlog_open() */
+
+/* Keeps what people have ordered for a camera. arg is the store: for `keep` of daemon/watch/alerting/arming.h. */
+void store_keep_orders(void *arg, const char *camera, const struct arming_orders *orders);
+
+/* The evidence of an event is there: it may be delivered. Does nothing where it may already. */
+void store_event_ready(struct store *store, int64_t seq);
+
+/* Both copy, and hold from the next transaction on. */
+void store_set_endpoints(struct store *store, const struct store_endpoint *endpoints, size_t n);
+void store_set_retention(struct store *store, const struct store_retention *retention);
+
+struct store_stats {
+    size_t events_queued, scores_queued;
+    uint64_t events_dropped, scores_dropped;    /* the queue was full, or the database refused the row */
+    uint64_t commits, failures;         /* transactions that were committed; and that failed */
+    double commit_seconds;              /* of those committed, from BEGIN to the end of COMMIT */
+    bool failing;                       /* the last transaction failed */
+    int64_t bytes;                      /* of the database */
+};
+
+void store_stats(struct store *store, struct store_stats *ret);
+
+/* Rises when a damaged database was replaced: readers open the new one. */
+unsigned store_generation(const struct store *store);
+const char *store_folder(const struct store *store);    /* borrowed until store_free() */
+
+#endif

@@ -1,0 +1,44 @@
+/* Events in the database: what was told, when, and the body that every endpoint gets. `seq` rises from event to event and is never
+ * used again, also after a restart. */
+#ifndef MEMAED_IO_DATABASE_EVENT_ROWS_H
+#define MEMAED_IO_DATABASE_EVENT_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/event.h"
+#include "io/database/database.h"
+
+enum { EVENT_ID_SIZE = sizeof "msg_" + 32 };
+
+/* An event as it is stored. Texts are borrowed. */
+struct event_row {
+    int64_t seq;                /* set by event_rows_add() */
+    const char *id;             /* "msg_" and 128 random bits */
+    const char *type;           /* "alert.opened" */
+    int64_t time_us;            /* UTC */
+    const char *camera;
+    uint64_t alert;             /* its id; 0: a health event */
+    const char *body;           /* {"type": …, "timestamp": …, "data": …} */
+    bool ready;                 /* may be delivered */
+};
+
+/* Writes an id. 0, or -EIO without random numbers. */
+int event_rows_new_id(char ret[EVENT_ID_SIZE]);
+
+/* Within a transaction: adds the event, and sets event->seq. */
+int event_rows_add(struct database *database, struct event_row *event, struct error *err);
+/* The event may be delivered from now on. */
+int event_rows_ready(struct database *database, int64_t seq, struct error *err);
+/* All may; for the start. *n says how many could not. */
+int event_rows_all_ready(struct database *database, int *n, struct error *err);
+
+/* Calls row() for each event from seq on, in order, at most `most` (0: all), until it returns false. Texts are borrowed for the call. */
+int event_rows_each(struct database *database, int64_t from, size_t most, bool (*row)(void *arg, const struct event_row *event), void *arg,
+                    struct error *err);
+
+/* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked. Their deliveries go with
+ * them. */
+int event_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err);
+
+#endif

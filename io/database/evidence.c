@@ -1,0 +1,91 @@
+#include "io/database/evidence.h"
+
+#include <string.h>
+
+#include "io/database/query.h"
+
+static const char *const kind_names[EVIDENCE_KINDS] = {"snapshot", "why", "clip", "copy"};
+
+const char *evidence_kind_name(enum evidence_kind kind)
+{
+    return kind_names[kind];
+}
+
+int evidence_add(struct database *database, const struct evidence_row *row, struct error *err)
+{
+    struct query query = query_begin(database, "INSERT INTO evidence (alert, kind, path, bytes, made_us, codec, codecs) "
+                                     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (alert, kind) DO UPDATE SET path = excluded.path, "
+                                     "bytes = excluded.bytes, made_us = excluded.made_us, codec = excluded.codec, "
+                                     "codecs = excluded.codecs");
+    query_bind_int(&query, (int64_t)row->alert);
+    query_bind_text(&query, kind_names[row->kind]);
+    query_bind_text(&query, row->path);
+    query_bind_int(&query, row->bytes);
+    query_bind_int(&query, row->made_us);
+    query_bind_text(&query, *row->codec ? row->codec : NULL);
+    query_bind_text(&query, *row->codecs ? row->codecs : NULL);
+    return query_run(&query, err);
+}
+
+int evidence_remove(struct database *database, uint64_t alert, enum evidence_kind kind, struct error *err)
+{
+    struct query query = query_begin(database, "DELETE FROM evidence WHERE alert = ? AND kind = ?");
+    query_bind_int(&query, (int64_t)alert);
+    query_bind_text(&query, kind_names[kind]);
+    return query_run(&query, err);
+}
+
+/* Reads the rows of a query into ret [most], and ends it. */
+static int read_rows(struct query *query, struct evidence_row *ret, size_t most, size_t *n, struct error *err)
+{
+    size_t found = 0;
+    while (found < most && query_row(query)) {
+        struct evidence_row *row = &ret[found];
+        *row = (struct evidence_row){.alert = (uint64_t)query_int(query, 0), .kind = EVIDENCE_KINDS, .bytes = query_int(query, 3),
+                                     .made_us = query_int(query, 4)};
+        for (int k = 0; k < EVIDENCE_KINDS; k++)
+            if (strcmp(query_text(query, 1), kind_names[k]) == 0)
+                row->kind = (enum evidence_kind)k;
+        query_copy(query, 2, row->path, sizeof row->path);
+        query_copy(query, 5, row->codec, sizeof row->codec);
+        query_copy(query, 6, row->codecs, sizeof row->codecs);
+        found += row->kind != EVIDENCE_KINDS;
+    }
+    *n = found;
+    return query_end(query, err);
+}
+
+int evidence_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err)
+{
+    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = ? "
+                                     "ORDER BY made_us, kind");
+    query_bind_int(&query, (int64_t)alert);
+    return read_rows(&query, ret, EVIDENCE_KINDS, n, err);
+}
+
+int evidence_oldest(struct database *database, int64_t before_us, struct evidence_row *ret, size_t most, size_t *n, struct error *err)
+{
+    struct query query = query_begin(database, "SELECT evidence.alert, evidence.kind, path, bytes, made_us, codec, codecs FROM evidence "
+                                     "JOIN alerts ON alerts.id = evidence.alert WHERE made_us < ? AND marked = 0 AND state <> 'open' "
+                                     "ORDER BY made_us, evidence.alert LIMIT ?");
+    query_bind_int(&query, before_us);
+    query_bind_int(&query, (int64_t)most);
+    return read_rows(&query, ret, most, n, err);
+}
+
+int evidence_bytes(struct database *database, int64_t *all, int64_t *marked, struct error *err)
+{
+    struct query query = query_begin(database, "SELECT coalesce(sum(bytes), 0), coalesce(sum(CASE WHEN marked THEN bytes ELSE 0 END), 0) "
+                                     "FROM evidence JOIN alerts ON alerts.id = evidence.alert");
+    int64_t sum = 0, of_marked = 0;
+    if (query_row(&query)) {
+        sum = query_int(&query, 0);
+        of_marked = query_int(&query, 1);
+    }
+    int r = query_end(&query, err);
+    if (r == 0) {
+        *all = sum;
+        *marked = of_marked;
+    }
+    return r;
+}

@@ -1,0 +1,87 @@
+/* For the tests of what makes alerts: a log of alerts, and a sink that keeps each alert as the store would, in the order of openings
+ * and closings. It is an events sink, too: openings and closings come with their events. */
+#ifndef MEMAED_TESTS_DAEMON_WATCH_ALERTS_KEPT_H
+#define MEMAED_TESTS_DAEMON_WATCH_ALERTS_KEPT_H
+
+#include <check.h>
+#include <pthread.h>
+
+#include "daemon/watch/alertlog.h"
+#include "daemon/watch/events.h"
+
+enum { KEPT_MAX = 64 };
+
+struct kept {
+    pthread_mutex_t mutex;
+    struct alert_record alerts[KEPT_MAX];
+    size_t n;
+    uint64_t next_entry;
+    uint64_t scores;            /* how many were handed on */
+};
+
+static struct kept kept = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static inline void kept_peak(void *arg, const struct alert_record *alert)
+{
+    (void)arg;
+    pthread_mutex_lock(&kept.mutex);
+    for (size_t i = 0; i < kept.n; i++)
+        if (kept.alerts[i].id == alert->id) {
+            uint64_t entry = kept.alerts[i].entry;
+            ck_assert_int_eq(kept.alerts[i].closed_us, 0);
+            kept.alerts[i] = *alert;
+            kept.alerts[i].entry = entry;
+        }
+    pthread_mutex_unlock(&kept.mutex);
+}
+
+static inline void kept_score(void *arg, const char *camera, const struct score_record *score)
+{
+    (void)arg, (void)camera, (void)score;
+    pthread_mutex_lock(&kept.mutex);
+    kept.scores++;
+    pthread_mutex_unlock(&kept.mutex);
+}
+
+static inline int kept_event(void *arg, const struct event *event)
+{
+    (void)arg;
+    if (!event->alert)
+        return 0;
+    pthread_mutex_lock(&kept.mutex);
+    size_t i = 0;
+    while (i < kept.n && kept.alerts[i].id != event->alert->id)
+        i++;
+    if (i < kept.n)             /* it closed: it moves to the end */
+        for (kept.n--; i < kept.n; i++)
+            kept.alerts[i] = kept.alerts[i + 1];
+    if (kept.n < KEPT_MAX) {
+        kept.alerts[kept.n] = *event->alert;
+        kept.alerts[kept.n++].entry = kept.next_entry++;
+    }
+    pthread_mutex_unlock(&kept.mutex);
+    return 0;
+}
+
+/* Opens both; the first sink of events keeps alerts. */
+static inline void kept_open(struct alertlog **alerts, struct events **events)
+{
+    kept.n = kept.next_entry = kept.scores = 0;
+    const struct alertlog_sink sink = {.peak = kept_peak, .score = kept_score};
+    ck_assert_int_eq(alertlog_open(alerts, 0, &sink), 0);
+    ck_assert_int_eq(events_open(events), 0);
+    ck_assert_int_eq(events_add(*events, (struct event_sink){.take = kept_event}), 0);
+}
+
+/* Copies what is kept into ret [KEPT_MAX]. */
+static inline size_t kept_read(struct alert_record *ret)
+{
+    pthread_mutex_lock(&kept.mutex);
+    size_t n = kept.n;
+    for (size_t i = 0; i < n; i++)
+        ret[i] = kept.alerts[i];
+    pthread_mutex_unlock(&kept.mutex);
+    return n;
+}
+
+#endif

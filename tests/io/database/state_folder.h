@@ -1,0 +1,87 @@
+/* A folder of its own for each test of io/database, with a database in it. */
+#ifndef MEMAED_TESTS_IO_DATABASE_STATE_FOLDER_H
+#define MEMAED_TESTS_IO_DATABASE_STATE_FOLDER_H
+
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/database/alert_rows.h"
+#include "io/database/database.h"
+#include "io/database/event_rows.h"
+#include "tests/suite.h"
+
+static char folder[64];
+static struct database *database;
+static struct error err;
+
+#define must(call) ck_assert_msg((call) >= 0, "%s: %s", #call, err.text)
+
+static inline void open_database(void)
+{
+    struct database_opening opening;
+    must(database_open(&database, folder, &opening, &err));
+}
+
+static inline void close_database(void)
+{
+    database_close(database);
+    database = NULL;
+}
+
+static inline void make_folder(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/memaed-test-database-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static inline void remove_folder(void)
+{
+    char command[128];
+    close_database();
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static inline void set_up(void)
+{
+    make_folder();
+    open_database();
+}
+
+static inline const char *path_of(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* An alert that is open, or closed where closed_us is not 0, in the database. */
+static inline struct alert_record put_alert(uint64_t id, const char *camera, int64_t closed_us)
+{
+    struct alert_record alert = {.id = id, .kind = ALERT_ANOMALY, .opened_us = (int64_t)id * 1000, .closed_us = closed_us,
+                                 .peak_score = 1.5, .peak_us = (int64_t)id * 1000 + 500};
+    snprintf(alert.camera, sizeof alert.camera, "%s", camera);
+    must(database_begin(database, &err));
+    must(alert_rows_put(database, &alert, &err));
+    must(database_commit(database, &err));
+    return alert;
+}
+
+/* An event in the database; its seq. */
+static inline int64_t put_event(int64_t time_us, uint64_t alert)
+{
+    char id[EVENT_ID_SIZE];
+    ck_assert_int_eq(event_rows_new_id(id), 0);
+    struct event_row row = {.id = id, .type = alert ? "alert.opened" : "camera.lost", .time_us = time_us, .camera = "gate",
+                            .alert = alert, .body = "{}", .ready = true};
+    must(event_rows_add(database, &row, &err));
+    return row.seq;
+}
+
+#endif

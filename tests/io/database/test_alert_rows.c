@@ -1,0 +1,298 @@
+/* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention; and what people
+ * say of an alert (labels), its files (evidence), and arming. */
+#include "io/database/arming_rows.h"
+#include "io/database/evidence.h"
+#include "io/database/labels.h"
+#include "io/database/score_rows.h"
+#include "tests/io/database/state_folder.h"
+
+static struct alert_record list[64];
+static struct record_range range;
+
+/* The ids of a list, as "1 2 3"; next is where the next list begins. */
+static const char *ids(struct alert_query query, uint64_t *next)
+{
+    static char text[256];
+    size_t n;
+    text[0] = '\0';
+    query.most = query.most ? query.most : 64;
+    must(alert_rows_read(database, &query, list, NULL, &n, next, &range, &err));
+    for (size_t i = 0; i < n; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%llu", i ? " " : "", (unsigned long long)list[i].id);
+    return text;
+}
+
+START_TEST(a_record_comes_back_whole)
+{
+    struct alert_record alert = {.id = 1795832005702, .kind = ALERT_STILL, .camera = "gate", .opened_us = 1795832005702123,
+                                 .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7, .peak_pts_us = 6400000,
+                                 .voices = {{0.1f, -6.5580254f, NAN, NAN, 3}},
+                                 .boxes = {2, {{0.0625f, 0.1667f, 0.9375f, 0.6666f, -0.4080478f}, {0, 0, 1, 1, 0.1f}}}};
+    struct alert_record read;
+    must(database_begin(database, &err));
+    must(alert_rows_put(database, &alert, &err));
+    must(database_commit(database, &err));
+    ck_assert_uint_eq(alert.entry, 0);
+    must(alert_rows_find(database, alert.id, &read, &err));
+    ck_assert_int_eq(read.kind, ALERT_STILL);
+    ck_assert_str_eq(read.camera, "gate");
+    ck_assert(read.opened_us == alert.opened_us && read.closed_us == 0 && read.peak_us == alert.peak_us);
+    ck_assert(read.opened_pts_us == -7 && read.peak_pts_us == 6400000 && !read.interrupted);
+    ck_assert_double_eq(read.peak_score, alert.peak_score);
+    for (int v = 0; v < VOICES; v++)
+        ck_assert(isnan(alert.voices.score[v]) ? isnan(read.voices.score[v]) : read.voices.score[v] == alert.voices.score[v]);
+    ck_assert_int_eq(read.boxes.n, 2);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(memcmp(&read.boxes.box[i], &alert.boxes.box[i], sizeof read.boxes.box[i]), 0);
+
+    alert.peak_score = 2;
+    alert.peak_us++;
+    must(alert_rows_peak(database, &alert, &err));
+    must(alert_rows_find(database, alert.id, &read, &err));
+    ck_assert_double_eq(read.peak_score, 2);
+    alert.closed_us = alert.peak_us + 5;
+    alert.closed_pts_us = 77;
+    must(database_begin(database, &err));
+    must(alert_rows_put(database, &alert, &err));
+    must(database_commit(database, &err));
+    ck_assert_uint_eq(alert.entry, 1);
+    struct alert_record late = alert;           /* a peak that comes after the closing */
+    late.peak_score = 9;
+    must(alert_rows_peak(database, &late, &err));
+    must(alert_rows_find(database, alert.id, &read, &err));
+    ck_assert(read.closed_us == alert.closed_us && read.closed_pts_us == 77 && read.peak_score == 2 && read.entry == 1);
+    ck_assert_int_eq(alert_rows_find(database, 1, &read, &err), -ENOENT);
+    ck_assert_int_eq(alert_rows_find(database, UINT64_MAX, &read, &err), -ENOENT);
+    uint64_t last;
+    must(alert_rows_last_id(database, &last, &err));
+    ck_assert_uint_eq(last, alert.id);
+}
+END_TEST
+
+START_TEST(lists_in_the_order_of_openings_and_closings)
+{
+    uint64_t next, last;
+    ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "");
+    ck_assert_uint_eq(next, 0);
+    ck_assert(range.oldest == 0 && range.next == 0);
+    for (uint64_t id = 1; id <= 6; id++)
+        put_alert(id, id % 2 ? "gate" : "yard", 0);
+    ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "1 2 3 4 5 6");
+    ck_assert_uint_eq(next, 6);
+    put_alert(2, "yard", 9000);
+    ck_assert_str_eq(ids((struct alert_query){.from = next}, &next), "2");      /* polling brings the closing */
+    ck_assert_str_eq(ids((struct alert_query){.from = next}, &next), "");
+    ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "1 3 4 5 6 2");       /* an alert is listed once */
+    ck_assert(range.oldest == 0 && range.next == 7);
+    ck_assert_str_eq(ids((struct alert_query){.from = 0, .most = 2}, &next), "1 3");
+    ck_assert_str_eq(ids((struct alert_query){.from = next, .most = 2}, &next), "4 5");
+    ck_assert_str_eq(ids((struct alert_query){.from = next, .most = 2}, &next), "6 2");
+    ck_assert_str_eq(ids((struct alert_query){.from = next, .most = 2}, &next), "");
+    ck_assert_str_eq(ids((struct alert_query){.from = 0, .filter.camera = "yard"}, &next), "4 6 2");
+    ck_assert_uint_eq(next, 7);
+    ck_assert_str_eq(ids((struct alert_query){.from = 0, .filter.camera = "yard", .most = 1}, &next), "4");
+    ck_assert_uint_eq(next, 4);
+    ck_assert_str_eq(ids((struct alert_query){.latest = true, .most = 3}, &next), "5 6 2");
+    ck_assert_uint_eq(next, 7);
+    ck_assert_str_eq(ids((struct alert_query){.latest = true, .filter.camera = "gate", .most = 2}, &next), "3 5");
+    ck_assert_uint_eq(next, 7);
+    ck_assert_str_eq(ids((struct alert_query){.from = UINT64_MAX}, &next), "");
+
+    close_database();           /* entries and ids go on */
+    open_database();
+    must(alert_rows_last_id(database, &last, &err));
+    ck_assert_uint_eq(last, 6);
+    ck_assert_uint_eq(put_alert(7, "gate", 0).entry, 7);
+}
+END_TEST
+
+START_TEST(alerts_that_were_left_open)
+{
+    struct alert_record alert;
+    put_alert(1, "gate", 0);
+    put_alert(2, "yard", 0);
+    put_alert(3, "yard", 4000);
+    must(database_begin(database, &err));
+    must(score_rows_add(database, &(struct score_row){.camera = "gate", .time_us = 777000, .window = 1, .score = 1}, &err));
+    ck_assert_int_eq(alert_rows_interrupt(database, &alert, &err), 1);
+    ck_assert(alert.id == 1 && alert.interrupted && alert.closed_us == 777000 && alert.entry == 3);
+    ck_assert_int_eq(alert_rows_interrupt(database, &alert, &err), 1);
+    ck_assert(alert.id == 2 && alert.closed_us == 2500);        /* the last that is known is its peak */
+    ck_assert_int_eq(alert_rows_interrupt(database, &alert, &err), 0);
+    must(database_commit(database, &err));
+    must(alert_rows_find(database, 1, &alert, &err));
+    ck_assert(alert.interrupted && alert.closed_us == 777000);
+    ck_assert_str_eq(alert_state_name(&alert), "interrupted");
+    must(alert_rows_find(database, 3, &alert, &err));
+    ck_assert(!alert.interrupted);
+}
+END_TEST
+
+static void prune(int64_t before_us, int most, int expected)
+{
+    int deleted;
+    must(database_begin(database, &err));
+    must(alert_rows_prune(database, before_us, most, &deleted, &err));
+    must(database_commit(database, &err));
+    ck_assert_int_eq(deleted, expected);
+}
+
+START_TEST(old_alerts_go)
+{
+    uint64_t next;
+    for (uint64_t id = 1; id <= 8; id++)
+        put_alert(id, "gate", id == 4 ? 0 : (int64_t)id * 1000 + 1);
+    must(labels_mark(database, 2, true, &err));
+    must(evidence_add(database, &(struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "a", .bytes = 1}, &err));
+    prune(7000, 1, 1);
+    ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "2 3 4 5 6 7 8");
+    ck_assert(range.oldest == 1 && range.next == 8);            /* entry 0 was alert 1 */
+    prune(7000, 100, 2);
+    prune(7000, 100, 0);
+    ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "2 3 4 7 8");     /* marked, with a file, open, young */
+    ck_assert(range.oldest == 1 && range.next == 8);
+    must(labels_mark(database, 2, false, &err));
+    must(evidence_remove(database, 3, EVIDENCE_CLIP, &err));
+    put_alert(4, "gate", 9999);
+    prune(7000, 100, 3);
+    ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "7 8");
+    ck_assert(range.oldest == 6 && range.next == 9);            /* nothing between them and the end has been deleted unseen: 4 closed */
+    prune(INT64_MAX, 100, 2);
+    ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "");
+    ck_assert(range.oldest == 9 && range.next == 9);
+    put_alert(9, "gate", 0);
+    ck_assert_str_eq(ids((struct alert_query){.from = 9}, &next), "9");
+}
+END_TEST
+
+/* A row that another program wrote does no harm. */
+START_TEST(a_row_with_a_wrong_text)
+{
+    struct alert_record alert;
+    char command[256];
+    put_alert(1, "gate", 0);
+    close_database();
+    snprintf(command, sizeof command, "python3 -c \"import sqlite3; c = sqlite3.connect('%s'); "
+             "c.execute('UPDATE alerts SET voices = ?, boxes = ?, kind = ?', ('{', '[{}, 7]' + 'x', 'odd')); c.commit()\"",
+             path_of("memaed.db"));
+    ck_assert_int_eq(system(command), 0);
+    open_database();
+    must(alert_rows_find(database, 1, &alert, &err));
+    ck_assert(alert.boxes.n == 0 && isnan(alert.voices.score[0]) && alert.kind == ALERT_ANOMALY);
+}
+END_TEST
+
+START_TEST(what_people_say)
+{
+    struct alert_labels labels;
+    put_alert(1, "gate", 0);
+    ck_assert_int_eq(labels_read(database, 2, &labels, &err), -ENOENT);
+    ck_assert_int_eq(labels_mark(database, 2, true, &err), -ENOENT);
+    ck_assert_int_eq(labels_normal(database, 2, true, 5, "eva", &err), -ENOENT);
+    must(labels_read(database, 1, &labels, &err));
+    ck_assert(!labels.marked && !*labels.note && labels.acknowledged_us == 0 && labels.normal_us == 0);
+    must(labels_mark(database, 1, true, &err));
+    must(labels_note(database, 1, "a cat", &err));
+    must(labels_acknowledge(database, 1, 100, "eva", &err));
+    must(labels_normal(database, 1, true, 200, "ole", &err));
+    must(labels_normal(database, 1, true, 201, "eva", &err));   /* again: the first one counts */
+    put_alert(1, "gate", 9000);                                 /* its closing keeps all of it */
+    must(labels_read(database, 1, &labels, &err));
+    ck_assert(labels.marked && labels.acknowledged_us == 100 && labels.normal_us == 200);
+    ck_assert_str_eq(labels.note, "a cat");
+    ck_assert_str_eq(labels.acknowledged_by, "eva");
+    ck_assert_str_eq(labels.normal_by, "ole");
+    must(labels_normal(database, 1, false, 300, "ida", &err));
+    must(labels_acknowledge(database, 1, 0, "eva", &err));
+    must(labels_note(database, 1, "", &err));
+    must(labels_read(database, 1, &labels, &err));
+    ck_assert(labels.normal_us == 0 && labels.acknowledged_us == 0 && !*labels.acknowledged_by && !*labels.note);
+    must(labels_normal(database, 1, true, 400, "ole", &err));   /* a second label beside the first, which was undone */
+}
+END_TEST
+
+START_TEST(files_of_alerts)
+{
+    struct evidence_row rows[8];
+    size_t n;
+    int64_t all, marked;
+    put_alert(1, "gate", 2000);
+    put_alert(2, "gate", 3000);
+    put_alert(3, "gate", 0);
+    struct evidence_row row = {.alert = 1, .kind = EVIDENCE_CLIP, .path = "evidence/1/clip.mp4", .bytes = 100, .made_us = 50,
+                               .codec = "h264", .codecs = "avc1.64001f"};
+    must(evidence_add(database, &row, &err));
+    row = (struct evidence_row){.alert = 2, .kind = EVIDENCE_SNAPSHOT, .path = "evidence/2/snapshot.jpg", .bytes = 7, .made_us = 40};
+    must(evidence_add(database, &row, &err));
+    row = (struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "evidence/3/clip.mp4", .bytes = 1000, .made_us = 1};
+    must(evidence_add(database, &row, &err));
+    row.alert = 4;
+    row.path[0] = 'x';
+    ck_assert_int_eq(evidence_add(database, &row, &err), -EEXIST);      /* no such alert */
+    must(evidence_of(database, 1, rows, &n, &err));
+    ck_assert(n == 1 && rows[0].kind == EVIDENCE_CLIP && rows[0].bytes == 100);
+    ck_assert_str_eq(rows[0].codecs, "avc1.64001f");
+    must(evidence_bytes(database, &all, &marked, &err));
+    ck_assert(all == 1107 && marked == 0);
+    must(evidence_oldest(database, INT64_MAX, rows, 8, &n, &err));      /* not of the alert that is open */
+    ck_assert(n == 2 && rows[0].alert == 2 && rows[1].alert == 1);
+    must(evidence_oldest(database, 45, rows, 8, &n, &err));
+    ck_assert(n == 1 && rows[0].alert == 2);
+    must(labels_mark(database, 2, true, &err));
+    must(evidence_oldest(database, INT64_MAX, rows, 8, &n, &err));
+    ck_assert(n == 1 && rows[0].alert == 1);
+    must(evidence_bytes(database, &all, &marked, &err));
+    ck_assert(all == 1107 && marked == 7);
+    row = (struct evidence_row){.alert = 1, .kind = EVIDENCE_CLIP, .path = "evidence/1/clip.mp4", .bytes = 300, .made_us = 60};
+    must(evidence_add(database, &row, &err));                           /* the clip has grown */
+    must(evidence_remove(database, 3, EVIDENCE_CLIP, &err));
+    must(evidence_bytes(database, &all, &marked, &err));
+    ck_assert(all == 307 && marked == 7);
+}
+END_TEST
+
+static struct arming_orders kept[4];
+static int n_kept;
+
+static void keep(void *arg, const char *camera, const struct arming_orders *orders)
+{
+    strcat(strcat(arg, camera), " ");
+    kept[n_kept++] = *orders;
+}
+
+START_TEST(arming_survives)
+{
+    char cameras[64] = "";
+    must(arming_rows_save(database, "gate", &(struct arming_orders){.snooze = {10, 500, "eva"}}, &err));
+    must(arming_rows_save(database, "gate", &(struct arming_orders){{30, INT64_MAX, ""}, {20, 900, "ole"}}, &err));
+    must(arming_rows_save(database, "yard", &(struct arming_orders){.snooze = {30, 100, "eva"}}, &err));
+    must(arming_rows_save(database, "zoo", &(struct arming_orders){.disarm = {30, 40, "eva"}}, &err));
+    must(arming_rows_save(database, "zoo", &(struct arming_orders){{0, 0, ""}, {0, 0, ""}}, &err));
+    close_database();
+    open_database();
+    must(arming_rows_each(database, keep, cameras, &err));
+    ck_assert_str_eq(cameras, "gate yard ");
+    ck_assert(kept[0].disarm.since_us == 30 && kept[0].disarm.until_us == INT64_MAX && !*kept[0].disarm.by);
+    ck_assert(kept[0].snooze.since_us == 20 && kept[0].snooze.until_us == 900);
+    ck_assert_str_eq(kept[0].snooze.by, "ole");
+    ck_assert(kept[1].disarm.since_us == 0 && kept[1].snooze.until_us == 100);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tcase = tcase_create("rows");
+    tcase_add_checked_fixture(tcase, set_up, remove_folder);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, a_record_comes_back_whole);
+    tcase_add_test(tcase, lists_in_the_order_of_openings_and_closings);
+    tcase_add_test(tcase, alerts_that_were_left_open);
+    tcase_add_test(tcase, old_alerts_go);
+    tcase_add_test(tcase, a_row_with_a_wrong_text);
+    tcase_add_test(tcase, what_people_say);
+    tcase_add_test(tcase, files_of_alerts);
+    tcase_add_test(tcase, arming_survives);
+    Suite *suite = suite_create("alert rows");
+    suite_add_tcase(suite, tcase);
+    return suite_run(suite);
+}
