@@ -181,8 +181,8 @@ struct view {
      * false: no camera has that id any more. */
     bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                    struct record_range *range, size_t *n);
-    /* Reads alerts into ret [wanted->limit], and what people say about them into labels [wanted->limit] (NULL: not wanted), in the order in which they opened, or closed if they have. 0; -errno where the database
-     * cannot be read. It waits for no writer, at most 200 ms for a lock that another program holds. */
+    /* Reads alerts into ret [wanted->limit], and what people say about them into labels [wanted->limit] (NULL: not wanted), in the
+     * order in which they opened, or closed if they have. 0; -errno where the database cannot be read. It waits for no writer, at most 200 ms for a lock that another program holds. */
     int (*alerts)(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret,
                   struct alert_labels *labels, struct view_alerts *found);
     /* The alert of that id. 0; -ENOENT: there is none (any more); -errno. */
@@ -193,12 +193,12 @@ struct view {
     /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
      * armed. by: who, "" where not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);
-    /* Copies up to max kept events that the filter takes into ret [max], in their order, from number `from` on, or from
-     * range->oldest if that is later. The caller frees their bodies. *next is where to go on; *range is what is kept. Returns
-     * how many, or -ENOMEM. */
+    /* Reads up to max committed events that the filter takes into ret [max], in their order, from number `from` on, or from
+     * range->oldest if that is later; *n of them. The caller frees their bodies. *next is where to go on: below range->next, it
+     * stopped early. *range is what can be read. 0 or -errno. It waits for no writer. */
     int (*events)(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
-                  uint64_t *next, struct record_range *range);
-    int events_fd;                      /* an eventfd, readable after each new event; the web reads it. Borrowed */
+                  size_t *n, uint64_t *next, struct record_range *range);
+    int events_fd;                      /* an eventfd, readable after each new event that events() reads; the web reads it. Borrowed */
     /* Opens a file of an alert's evidence. 0; -ENOENT: there is none; or another -errno. *ret is untouched then. */
     int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
     /* The files that evidence() would open, as bits: 1u << which. */

@@ -9,7 +9,6 @@
 #include "daemon/watch/events.h"
 #include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
-#include "daemon/watch/log/eventlog.h"
 #include "daemon/watch/store/reader.h"
 #include "daemon/watch/store/store.h"
 #include "io/base/lock.h"
@@ -35,11 +34,11 @@ struct daemon {
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;
-    struct eventlog *eventlog;
     struct fleet *fleet;
     struct view view;
     struct web_server *web;
     int workers;
+    int events_fd;                      /* an eventfd; wakes the web's thread when an event is committed. -1: not yet */
     int changed_fd;                     /* an eventfd; wakes main's thread on a change of state or a reload request */
     int64_t started_us;                 /* UTC */
 

@@ -23,8 +23,6 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-enum { EVENTS_KEPT = 1000 };
-
 /* How long after the signal decoders, workers, the store and webhooks may take. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
@@ -77,6 +75,10 @@ int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret,
 static void publish(void *arg, const struct store_event *event)
 {
     struct daemon *daemon = arg;
+    const uint64_t one = 1;
+    if (event->ready)
+        while (write(daemon->events_fd, &one, sizeof one) < 0 && errno == EINTR)
+            ;
     lock_take(&daemon->lock);
     struct webhooks *webhooks = daemon->webhooks;       /* once opened, they stay until after the store has closed */
     lock_give(&daemon->lock);
@@ -129,6 +131,9 @@ void daemon_configure_store(struct daemon *daemon, const struct config *config)
 static int open_store(struct daemon *daemon, struct error *err)
 {
     const struct config *config = daemon->config;
+    daemon->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (daemon->events_fd < 0)
+        return error_set(err, -errno, "eventfd: %s", strerror(errno));
     int r = daemon->state_fd = state_folder_open(config->state_dir, err);
     if (r >= 0)
         r = store_open(&daemon->store, &(struct store_options){.folder = config->state_dir, .retention = retention_of(config),
@@ -223,9 +228,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
         *status = status_of_load(r);
         return error_set(err, r, "%s: not started", config->path);
     }
-    if ((r = events_open(&daemon->events)) < 0 || (r = eventlog_open(&daemon->eventlog, EVENTS_KEPT)) < 0 ||
-        (r = events_add(daemon->events, (struct event_sink){.take = eventlog_take, .arg = daemon->eventlog})) < 0)
-        error_set(err, r, "events: %s", strerror(-r));
+    if ((r = events_open(&daemon->events)) < 0)
+        error_set(err, r, "out of memory");
     else
         r = open_store(daemon, err);
     if (r == 0)
@@ -281,7 +285,8 @@ static bool close_all(struct daemon *daemon)
     if (daemon->state_fd >= 0)
         close(daemon->state_fd);
     arming_close(daemon->arming);
-    eventlog_close(daemon->eventlog);
+    if (daemon->events_fd >= 0)
+        close(daemon->events_fd);
     events_free(daemon->events);
     heartbeats_destroy(&daemon->heartbeats);
     lock_destroy(&daemon->lock);
@@ -295,7 +300,7 @@ static int run(struct config *config, int signals_fd)
 {
     int status = 1;                 /* of a failure */
     struct daemon daemon = {.config = config_ref(config), .started_by = config_ref(config), .started_us = utc_us(),
-                            .state_fd = -1};
+                            .state_fd = -1, .events_fd = -1};
     struct error err = {.text = ""};
     lock_init(&daemon.lock, LOCK_VIEW);
     heartbeats_init(&daemon.heartbeats);

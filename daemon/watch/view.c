@@ -130,9 +130,9 @@ static void storage(void *context, struct view_store *ret)
 }
 
 static int events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
-                  uint64_t *next, struct record_range *range)
+                  size_t *n, uint64_t *next, struct record_range *range)
 {
-    return eventlog_read(((struct daemon *)context)->eventlog, from, filter, ret, max, next, range);
+    return reader_events(((struct daemon *)context)->reader, from, filter, ret, max, n, next, range);
 }
 
 /* ---- evidence: state_dir/evidence/CAMERA/DATE/ID/, the date of the opening in UTC ------------------------------------- */
@@ -201,6 +201,6 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
                          .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .alert = alert,
-                         .history = history, .storage = storage, .events = events, .events_fd = eventlog_fd(daemon->eventlog),
+                         .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
                          .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .reload = request_reload};
 }

@@ -122,12 +122,6 @@ json_t *event_json(const struct event *event)
     return data;
 }
 
-json_t *event_whole_json(const struct event *event)
-{
-    return json_pack("{s:s, s:o, s:o}", "type", event_type_name(event->type), "timestamp", record_json_time(event->time_us),
-                     "data", event_json(event));
-}
-
 json_t *event_test_json(void)
 {
     return json_pack("{s:b, s:s}", "test", 1, "reason", "a test by memaed check --connect: nothing has happened at any camera");

@@ -26,9 +26,6 @@ json_t *alert_json(const struct alert_record *alert);
  * "distance"). The reason is redacted. */
 json_t *event_json(const struct event *event);
 
-/* The whole event, as webhooks and server-sent events carry it: "type", "timestamp" and "data". */
-json_t *event_whole_json(const struct event *event);
-
 /* The "data" of EVENT_TEST_NAME: "test" is true, and "reason" says in words that nothing has happened. */
 json_t *event_test_json(void);
 

@@ -4,8 +4,8 @@ real program, over real sockets."""
 import http.client
 import json
 import os
+import sqlite3
 import threading
-import time
 
 import harness
 from servers.webhook_receiver import Receiver
@@ -112,13 +112,46 @@ class Events(harness.Case):
         for stream in (every, again):
             harness.wait_for("the end of the stream", lambda s=stream: s.ended, 10)
 
-    def test_other_run(self):
-        """A client that comes back to another run is told so."""
+    def restart(self):
+        self.memaed = self.daemon(open(self.memaed.config, encoding="utf-8").read())
+
+    def stored(self):
+        """The numbers of all events in the database."""
+        database = sqlite3.connect(f"file:{self.path('state')}/memaed.db?mode=ro", uri=True)
+        try:
+            return [seq for seq, in database.execute("SELECT seq FROM events ORDER BY seq")]
+        finally:
+            database.close()
+
+    def test_restarts(self):
+        """A client that comes back after restarts, also after kill -9, misses nothing and gets nothing twice."""
+        ids, last = [], None
+        for end in ("stop", "kill", "kill", "stop"):
+            stream = Stream(self.memaed, last=last)
+            stream.wait(3)
+            if end == "kill":
+                self.memaed.process.kill()
+                self.memaed.process.wait()
+            else:
+                self.memaed.stop()
+            harness.wait_for("the end of the stream", lambda s=stream: s.ended, 10)
+            self.assertNotIn("reset", [b["event"] for b in stream.events()])
+            ids += [int(b["id"]) for b in stream.events()]
+            last = ids[-1]
+            self.restart()
+        self.memaed.stop()
+        stored = self.stored()
+        self.assertEqual(ids, stored[stored.index(ids[0]):][:len(ids)])
+
+    def test_another_database(self):
+        """A client that comes back to another database is told so."""
         stream = Stream(self.memaed)
         last = stream.wait(1)[-1]["id"]
         self.memaed.stop()
-        self.memaed = self.daemon(open(self.memaed.config, encoding="utf-8").read())
-        time.sleep(0.1)
+        for name in os.listdir(self.path("state")):
+            if name.startswith("memaed.db"):
+                os.remove(os.path.join(self.path("state"), name))
+        self.restart()
         stream = Stream(self.memaed, last=last)
         blocks = stream.wait(2)
         self.assertEqual(blocks[0]["event"], "reset")

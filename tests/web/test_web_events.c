@@ -156,7 +156,45 @@ START_TEST(filters)
 }
 END_TEST
 
-/* Where the client's place is no longer kept, or of another run, it is told, and goes on with the oldest. */
+/* A filter that takes little: the stream goes on by itself, and says how far it has come. */
+START_TEST(long_search)
+{
+    for (int i = 0; i < 20; i++)
+        post_event(i == 17 ? EVENT_CAMERA_LOST : EVENT_ALERT_OPENED, "gate", 0);
+    world_events.scanned = 5;
+    int fd = open_stream("/api/v1/events?type=camera.lost", "Last-Event-ID: 99\r\n");
+    check_begin(fd, 99);
+    for (unsigned id = 109; id <= 114; id += 5) {
+        struct block block = read_block(fd);
+        ck_assert_str_eq(block.event, "");
+        ck_assert_uint_eq(block.id, id);
+    }
+    check_event(fd, 117, "camera.lost");
+    close(fd);
+}
+END_TEST
+
+START_TEST(unreadable)
+{
+    world_events.status = -EIO;
+    refuse("/api/v1/events", 503, NULL);
+    refuse("/api/v1/events?last_event_id=99", 503, NULL);
+    world_events.status = 0;
+    post_event(EVENT_CAMERA_LOST, "gate", 0);
+    int fd = open_stream("/api/v1/events?last_event_id=99", "");
+    check_begin(fd, 99);
+    check_event(fd, 100, "camera.lost");
+    pthread_mutex_lock(&world_events.mutex);
+    world_events.status = -EIO;
+    pthread_mutex_unlock(&world_events.mutex);
+    post_event(EVENT_CAMERA_LOST, "gate", 0);
+    char rest[256];
+    ck_assert_int_ge(read_all(fd, rest, sizeof rest), 0);       /* the stream ends, so that the client comes back */
+    close(fd);
+}
+END_TEST
+
+/* Where the client's place is no longer kept, or of another database, it is told, and goes on with the oldest. */
 START_TEST(reset)
 {
     for (int i = 0; i < 20; i++)
@@ -288,6 +326,8 @@ int main(void)
     tcase_set_timeout(rest, 120);
     tcase_add_test(rest, events_come_once);
     tcase_add_test(rest, filters);
+    tcase_add_test(rest, long_search);
+    tcase_add_test(rest, unreadable);
     tcase_add_test(rest, reset);
     tcase_add_test(rest, limit);
     tcase_add_test(rest, deaf);

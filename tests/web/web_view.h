@@ -303,8 +303,10 @@ enum { EVENTS_MAX = 4096 };
 static struct {
     pthread_mutex_t mutex;
     uint64_t first, oldest, next;
+    size_t scanned;                 /* how many events are looked at in one reading */
+    int status;                     /* of reading */
     struct { enum event_type type; const char *camera; size_t padding; } events[EVENTS_MAX];
-} world_events = {.mutex = PTHREAD_MUTEX_INITIALIZER, .first = 100, .oldest = 100, .next = 100};
+} world_events = {.mutex = PTHREAD_MUTEX_INITIALIZER, .first = 100, .oldest = 100, .next = 100, .scanned = EVENTS_MAX};
 
 /* The whole body of an event has its number and `padding` bytes more. */
 static inline void post_event(enum event_type type, const char *camera, size_t padding)
@@ -322,14 +324,14 @@ static inline void post_event(enum event_type type, const char *camera, size_t p
 }
 
 static inline int view_events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret,
-                              size_t max, uint64_t *next, struct record_range *range)
+                              size_t max, size_t *found, uint64_t *next, struct record_range *range)
 {
     (void)context;
     size_t n = 0;
     pthread_mutex_lock(&world_events.mutex);
     *range = (struct record_range){world_events.oldest, world_events.next};
     uint64_t i = from > range->oldest ? from : range->oldest;
-    for (; i < range->next && n < max; i++) {
+    for (uint64_t end = i + world_events.scanned; i < range->next && i < end && n < max; i++) {
         size_t at = i - world_events.first;
         if (!event_filter_takes(filter, world_events.events[at].type, world_events.events[at].camera))
             continue;
@@ -340,8 +342,12 @@ static inline int view_events(void *context, uint64_t from, const struct event_f
         strcpy(ret[n++].body + size + padding, "\"}");
     }
     *next = i;
+    int r = world_events.status;
+    *found = n;
     pthread_mutex_unlock(&world_events.mutex);
-    return (int)n;
+    while (r < 0 && n > 0)
+        free(ret[--n].body);
+    return r;
 }
 
 /* Evidence: files that the test puts here. */

@@ -33,39 +33,36 @@ struct events {
     size_t size, sent;
 };
 
-/* Writes what the client has not got. Returns false where there is nothing. */
+/* Writes what the client has not got. Returns false where there is nothing, or reading failed (*r). */
 static bool write_events(struct events *e, FILE *out, bool is_first, int *r)
 {
     struct event_record events[EVENTS_AT_ONCE];
     struct record_range range;
     uint64_t next;
-    bool any = false;
-    int n = e->view->events(e->view->context, e->next, &e->filter, events, EVENTS_AT_ONCE, &next, &range);
-    if (n < 0) {
-        *r = n;
+    size_t n;
+    *r = e->view->events(e->view->context, e->next, &e->filter, events, EVENTS_AT_ONCE, &n, &next, &range);
+    if (*r < 0)
         return false;
+    bool is_lost = e->next < range.oldest || e->next > range.next, has_more = next < range.next;
+    if (e->next > range.next) {                 /* of another database: begin with the oldest */
+        for (size_t i = 0; i < n; i++)
+            free(events[i].body);
+        n = 0;
+        next = range.oldest;
     }
-    if (e->next < range.oldest || e->next > range.next) {
+    if (is_lost)
         fprintf(out, "id: %" PRIu64 "\nevent: reset\ndata: {\"oldest\":%" PRIu64 "}\n\n", range.oldest - 1, range.oldest);
-        any = true;
-        if (e->next > range.next) {             /* of another store: begin with the oldest */
-            for (int i = 0; i < n; i++)
-                free(events[i].body);
-            n = 0;
-            next = range.oldest;
-        }
-    } else if (is_first) {
-        fprintf(out, "id: %" PRIu64 "\n\n", e->next - 1);
-    }
-    for (int i = 0; i < n; i++) {
+    else if (is_first || (n == 0 && has_more))      /* how far the search has come */
+        fprintf(out, "id: %" PRIu64 "\n\n", is_first ? e->next - 1 : next - 1);
+    for (size_t i = 0; i < n; i++) {
         fprintf(out, "id: %" PRIu64 "\nevent: %s\ndata: %s\n\n", events[i].seq, event_type_name(events[i].type), events[i].body);
         free(events[i].body);
     }
     e->next = next;
-    return any || n > 0;
+    return is_lost || n > 0 || has_more;
 }
 
-/* Fills e->text. 0; -EAGAIN: there is nothing to send now; -ENOMEM. */
+/* Fills e->text. 0; -EAGAIN: there is nothing to send now; another -errno. */
 static int fill(struct events *e, bool is_first)
 {
     int64_t now = monotonic_us();
@@ -168,16 +165,20 @@ void web_handle_events(const struct view *view, const struct web_request *reques
         return;
     }
     struct record_range range;
+    size_t n;
     *e = (struct events){.view = view, .streams = request->streams, .filter = request->events, .next = last + 1};
     if (!resumes)
-        r = view->events(view->context, UINT64_MAX, &e->filter, NULL, 0, &e->next, &range);
+        r = view->events(view->context, UINT64_MAX, &e->filter, NULL, 0, &n, &e->next, &range);
     if (r == 0 && !resumes)
         e->next = range.next;
     if (r == 0)
         r = fill(e, true);
     if (r < 0) {
         free(e);
-        web_answer_no_memory(ret);
+        if (r == -ENOMEM)
+            web_answer_no_memory(ret);
+        else
+            web_answer_unread(ret);
         return;
     }
     e->streams->n_events++;

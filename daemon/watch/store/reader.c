@@ -5,6 +5,7 @@
 
 #include "daemon/base/log.h"
 #include "io/database/alert_rows.h"
+#include "io/database/event_rows.h"
 #include "io/database/labels.h"
 #include "io/database/score_rows.h"
 
@@ -94,6 +95,16 @@ int reader_alert(struct reader *reader, uint64_t id, struct alert_record *ret, s
         r = alert_rows_find(reader->database, id, ret, &err);
     if (r == 0)
         r = labels_read(reader->database, id, labels, &err);
+    return tell(reader, r, &err);
+}
+
+int reader_events(struct reader *reader, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max, size_t *n,
+                  uint64_t *next, struct record_range *range)
+{
+    struct error err = {""};
+    int r = renew(reader, &err);
+    if (r == 0)
+        r = event_rows_read(reader->database, from, filter, ret, max, n, next, range, &err);
     return tell(reader, r, &err);
 }
 

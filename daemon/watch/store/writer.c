@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "io/base/clock.h"
 #include "io/database/alert_rows.h"
 #include "io/database/arming_rows.h"
 #include "io/database/outbox.h"
@@ -30,7 +31,9 @@ static int ensure_id(struct database *database, struct error *err)
         return r;
     if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
         return error_set(err, -EIO, "no random numbers for the store's id");
-    return database_set_number(database, STORE_ID, id, err);
+    /* Numbers of events begin with the time, so that clients that saw events of another database see that this one is new. */
+    r = event_rows_begin_at(database, utc_us() / 1000, err);
+    return r < 0 ? r : database_set_number(database, STORE_ID, id, err);
 }
 
 int writer_open(struct writer *writer, const char *folder, struct database_opening *opening, struct error *err)
