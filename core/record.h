@@ -72,6 +72,16 @@ struct alert_labels {
     char acknowledged_by[ALERT_WHO_SIZE], normal_by[ALERT_WHO_SIZE];
 };
 
+/* What somebody says about an alert. */
+enum alert_action { ALERT_ACKNOWLEDGE, ALERT_MARK, ALERT_UNMARK, ALERT_NOTE, ALERT_NORMAL, ALERT_NORMAL_UNDO };
+struct alert_order {
+    uint64_t alert;                     /* its id */
+    enum alert_action action;
+    int64_t time_us;                    /* UTC */
+    char by[RECORD_NAME_SIZE];          /* "": not said */
+    char note[ALERT_NOTE_SIZE];         /* of ALERT_NOTE; "": removes it */
+};
+
 /* A log numbers its records from 0 without gaps and keeps those in [oldest, next). */
 struct record_range {
     uint64_t oldest, next;

@@ -13,6 +13,8 @@ web_handler web_handle_events;                                          /* event
 web_handler web_handle_history;                                         /* history.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
+web_begin web_begin_acknowledge, web_begin_mark, web_begin_unmark, web_begin_note;      /* labels.c */
+web_begin web_begin_normal, web_begin_normal_undo;                      /* labels.c */
 web_begin web_begin_reload;                                             /* reload.c */
 
 /* ---- what handlers share -------------------------------------------------------------------------------------------- */
@@ -23,8 +25,10 @@ json_t *web_arming_json(const struct view_camera *camera);      /* arming.c; NUL
 extern const struct web_header web_event_headers[];     /* of a stream of events; events.c */
 extern const struct web_header web_file_headers[];      /* of a file; evidence.c */
 
-/* These two are in alerts.c. The answer where view->alert() failed with r. */
+/* These three are in alerts.c. The answer where view->alert() failed with r. */
 void web_answer_no_alert(int r, struct web_answer *ret);
+/* What people say about an alert, as an object; NULL: out of memory. */
+json_t *web_labels_json(const struct alert_labels *labels);
 /* The alert as webhooks have it, what people say about it, and its evidence where there is any; NULL: out of memory. */
 json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels);
 

@@ -150,19 +150,31 @@ static int set_minutes(const char *value, struct web_request *request)
     return 0;
 }
 
-static int set_by(const char *value, struct web_request *request)
+/* Takes printable UTF-8 of at most size - 1 bytes. */
+static int set_text(const char *value, bool has_lines, char *ret, size_t size)
 {
     bool control;
     size_t n = 0;
     for (size_t length; value[n]; n += length) {
         length = printable_next(value + n, &control);
-        if (control)
+        if (control && !(has_lines && value[n] == '\n'))
             return -EINVAL;
     }
-    if (n < 1 || n >= RECORD_NAME_SIZE)
+    if (n >= size)
         return -EINVAL;
-    memcpy(request->by, value, n + 1);
+    memcpy(ret, value, n + 1);
     return 0;
+}
+
+static int set_by(const char *value, struct web_request *request)
+{
+    return *value ? set_text(value, false, request->by, sizeof request->by) : -EINVAL;
+}
+
+static int set_note(const char *value, struct web_request *request)
+{
+    request->has_note = true;
+    return set_text(value, true, request->note, sizeof request->note);
 }
 
 static int set_camera(const char *value, struct web_request *request)
@@ -258,6 +270,7 @@ static const struct parameter {
     {"limit", WEB_LIMIT, false, "a whole number from 1 to 1000", set_limit},
     {"minutes", WEB_MINUTES, false, "a whole number from 1 to 527040", set_minutes},
     {"by", WEB_BY, false, "a name of at most 64 printable characters", set_by},
+    {"note", WEB_NOTE, false, "a text of at most 1024 bytes, in lines of printable characters", set_note},
     {"camera", WEB_CAMERA, false, "a camera's name, 1 to 64 of a-z, 0-9, _ and -", set_camera},
     {"state", WEB_STATE, false, "open, closed or interrupted", set_state},
     {"kind", WEB_KIND, false, "anomaly or still", set_kind},

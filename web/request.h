@@ -32,8 +32,9 @@ enum {
     WEB_LAST_EVENT_ID = 512,
     WEB_MINUTES = 1024, WEB_BY = 2048,
     WEB_STEP = 16384,
+    WEB_NOTE = 32768,
 };
-enum { WEB_MINUTES_MAX = 527040 };      /* a year */
+enum { WEB_MINUTES_MAX = 527040 /* a year */, WEB_NOTE_SIZE = 1025 };
 
 struct web_streams;
 
@@ -55,6 +56,8 @@ struct web_request {
     bool has_from, has_to;
     int64_t from_us, to_us;         /* UTC */
     bool by_minute;                 /* step=minute */
+    bool has_note;
+    char note[WEB_NOTE_SIZE];
     struct alert_filter alerts;     /* without its times */
     struct event_filter events;
     bool has_last_event_id;

@@ -154,6 +154,8 @@ struct view_reload {
 
 typedef void view_reload_done(void *arg, const struct view_reload *result);
 
+typedef void view_labelled(void *arg, int status, const struct alert_labels *labels);
+
 /* Files of an alert's evidence. */
 enum view_evidence { VIEW_SNAPSHOT, VIEW_WHY, VIEW_CLIP, VIEW_EVIDENCES /* how many there are */ };
 static const char *const view_evidence_names[VIEW_EVIDENCES] = {"snapshot", "why", "clip"};
@@ -203,6 +205,10 @@ struct view {
     int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
     /* The files that evidence() would open, as bits: 1u << which. */
     unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
+    /* Writes what somebody says about an alert, and returns at once. 0: done(arg, status, labels) will be called once, by another
+     * thread, maybe before this returns, even after the web has closed. status: 0, it is committed, and labels are the alert's;
+     * -ENOENT, there is no such alert; -ECANCELED, it cannot be written. -ENOMEM: done is not called. */
+    int (*label)(void *context, const struct alert_order *order, view_labelled *done, void *arg);
     /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
      * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.
      * The result may be shared by several requests. -EBUSY: too many wait, or the daemon ends; done is not called. */

@@ -187,6 +187,11 @@ static unsigned evidence_kept(void *context, const struct alert_record *alert)
     return kept;
 }
 
+static int label(void *context, const struct alert_order *order, view_labelled *done, void *arg)
+{
+    return store_label(((struct daemon *)context)->store, order, done, arg);
+}
+
 static int request_reload(void *context, view_reload_done *done, void *arg)
 {
     return reload_request(context, done, arg);
@@ -202,5 +207,6 @@ void daemon_view(struct daemon *daemon, struct view *ret)
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
                          .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .alert = alert,
                          .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
-                         .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .reload = request_reload};
+                         .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .label = label,
+                         .reload = request_reload};
 }

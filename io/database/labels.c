@@ -93,3 +93,24 @@ int labels_normal(struct database *database, uint64_t alert, bool is_normal, int
         database_rollback(database);
     return r;
 }
+
+static int carry_out(struct database *database, const struct alert_order *order, struct error *err)
+{
+    switch (order->action) {
+    case ALERT_ACKNOWLEDGE: return labels_acknowledge(database, order->alert, order->time_us, order->by, err);
+    case ALERT_MARK: return labels_mark(database, order->alert, true, err);
+    case ALERT_UNMARK: return labels_mark(database, order->alert, false, err);
+    case ALERT_NOTE: return labels_note(database, order->alert, order->note, err);
+    case ALERT_NORMAL: return labels_normal(database, order->alert, true, order->time_us, order->by, err);
+    case ALERT_NORMAL_UNDO: break;
+    }
+    return labels_normal(database, order->alert, false, order->time_us, order->by, err);
+}
+
+int labels_apply(struct database *database, const struct alert_order *order, struct alert_labels *ret, struct error *err)
+{
+    if (order->alert > INT64_MAX)
+        return error_set(err, -ENOENT, "no alert has that id");
+    int r = carry_out(database, order, err);
+    return r < 0 ? r : labels_read(database, order->alert, ret, err);
+}

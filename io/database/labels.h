@@ -16,4 +16,7 @@ int labels_acknowledge(struct database *database, uint64_t alert, int64_t now_us
 /* The alert shows what is normal; or, with is_normal false, that is taken back. Doing it twice changes nothing. */
 int labels_normal(struct database *database, uint64_t alert, bool is_normal, int64_t now_us, const char *who, struct error *err);
 
+/* Carries out an order, and reads what it leads to. Within a transaction of the caller. */
+int labels_apply(struct database *database, const struct alert_order *order, struct alert_labels *ret, struct error *err);
+
 #endif

@@ -130,8 +130,7 @@ class Events(harness.Case):
             stream = Stream(self.memaed, last=last)
             stream.wait(3)
             if end == "kill":
-                self.memaed.process.kill()
-                self.memaed.process.wait()
+                self.memaed.kill()
             else:
                 self.memaed.stop()
             harness.wait_for("the end of the stream", lambda s=stream: s.ended, 10)
@@ -172,12 +171,36 @@ class Events(harness.Case):
             self.assertEqual((a["camera"], bool(a["closed"])), ("gate", True))
         self.assertTrue(all(not a["closed"] for a in listed("state=open")))
         self.assertEqual(listed("kind=still"), [])
-        first = listed("kind=anomaly")[0]
+        first = min(listed("kind=anomaly"), key=lambda a: (a["opened"], a["id"]))
         self.assertEqual(listed(f"to={first['opened']}"), [])
         self.assertIn(first["id"], [a["id"] for a in listed(f"from={first['opened']}")])
         self.assertEqual(listed("from=2999-01-01T00:00:00Z&state=closed"), [])
         for query in ("state=x", "kind=x", "from=today", "to="):
             self.assertEqual(self.memaed.get(f"/api/v1/alerts?{query}")[0], 400)
+        self.memaed.stop()
+
+    def test_labels(self):
+        """What people say of an alert is there once it is answered, also after kill -9."""
+        def post(path):
+            status, _, body = self.request(f"/api/v1/alerts/{path}", method="POST")
+            return status, json.loads(body)
+        one = harness.wait_for("alerts", lambda: len(self.memaed.get("/api/v1/alerts")[1]["alerts"]) > 1 and
+                               self.memaed.get("/api/v1/alerts")[1]["alerts"], 30)[0]["id"]
+        self.assertEqual(post(f"{one}/acknowledge?by=anna")[0], 200)
+        self.assertEqual(post(f"{one}/note?note=a%20cat%0Aagain")[1]["note"], "a cat\nagain")
+        self.assertEqual(post(f"{one}/normal?by=ole")[1]["normal"]["by"], "ole")
+        status, labels = post(f"{one}/mark")
+        self.assertEqual((status, labels["marked"], labels["acknowledged"]["by"]), (200, True, "anna"))
+        self.memaed.kill()
+        self.restart()
+        alert = self.memaed.get(f"/api/v1/alerts/{one}")[1]
+        self.assertEqual({key: alert[key] for key in labels}, labels)
+        self.assertEqual([a["id"] for a in self.memaed.get("/api/v1/alerts?marked=true&acknowledged=true")[1]["alerts"]], [one])
+        self.assertNotIn(one, [a["id"] for a in self.memaed.get("/api/v1/alerts?acknowledged=false")[1]["alerts"]])
+        self.assertIsNone(post(f"{one}/normal/undo?by=anna")[1]["normal"])
+        self.assertIsNone(post(f"{one}/note?note=")[1]["note"])
+        self.assertFalse(post(f"{one}/unmark")[1]["marked"])
+        self.assertEqual(post("1/mark")[0], 404)
         self.memaed.stop()
 
     def test_evidence(self):

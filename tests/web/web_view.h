@@ -295,6 +295,34 @@ static inline int view_arm(void *context, const char *camera, enum arming_action
     return 0;
 }
 
+/* What the server orders about alerts; world.labels changes at once. */
+static struct {
+    struct alert_order order;       /* the last one */
+    int n;                          /* so far */
+    int status;                     /* of the next ones, unless it is 0; -ENOMEM is returned */
+} labelled;
+
+static inline int view_label(void *context, const struct alert_order *order, view_labelled *done, void *arg)
+{
+    (void)context;
+    struct alert_labels labels = {.note = ""};
+    lock();
+    labelled.order = *order;
+    labelled.n++;
+    int status = labelled.status ? labelled.status : -ENOENT;
+    for (uint64_t i = world.alerts_range.oldest; i < world.alerts_range.next && status == -ENOENT; i++)
+        if (world.alerts[i].id == order->alert) {
+            memcpy(world.labels[i].note, order->note, sizeof order->note);
+            labels = world.labels[i];
+            status = 0;
+        }
+    unlock();
+    if (status == -ENOMEM)
+        return status;
+    done(arg, status, &labels);
+    return 0;
+}
+
 static struct view view;
 
 /* Events that the test posts, numbered from world_events.first. */
@@ -379,7 +407,8 @@ static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
     .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .alert = view_alert, .history = view_history,
     .storage = view_storage, .events = view_events, .events_fd = -1, .evidence = view_evidence,
-    .evidence_kept = view_evidence_kept, .arm = view_arm, .reload = view_reload,
+    .evidence_kept = view_evidence_kept, .arm = view_arm, .label = view_label,
+    .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)

@@ -10,12 +10,17 @@ static json_t *when_and_who(int64_t us, const char *who)
     return us ? json_pack("{s:o, s:o}", "time", record_json_time(us), "by", record_json_text(who)) : json_null();
 }
 
+json_t *web_labels_json(const struct alert_labels *labels)
+{
+    return json_pack("{s:o, s:b, s:o, s:o}", "acknowledged", when_and_who(labels->acknowledged_us, labels->acknowledged_by),
+                     "marked", labels->marked, "note", record_json_text(labels->note),
+                     "normal", when_and_who(labels->normal_us, labels->normal_by));
+}
+
 json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels)
 {
     json_t *object = alert_json(alert), *evidence = web_evidence_json(view, alert);
-    json_t *more = json_pack("{s:o, s:b, s:o, s:o}", "acknowledged", when_and_who(labels->acknowledged_us, labels->acknowledged_by),
-                             "marked", labels->marked, "note", *labels->note ? record_json_text(labels->note) : json_null(),
-                             "normal", when_and_who(labels->normal_us, labels->normal_by));
+    json_t *more = web_labels_json(labels);
     bool failed = !object || !evidence || !more || json_object_update(object, more) < 0 ||
                   (json_object_size(evidence) > 0 && json_object_set(object, "evidence", evidence) < 0);
     json_decref(evidence);
