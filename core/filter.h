@@ -1,5 +1,5 @@
 /* Filters of alerts and events: what a client or a sink wants to see of them. Plain data; a member that is 0 or empty restricts
- * nothing. io/database/alert_rows.h reads the alerts that a filter takes. */
+ * nothing, but for `suppressed`. io/database/alert_rows.h reads the alerts that a filter takes. */
 #ifndef MEMAED_CORE_FILTER_H
 #define MEMAED_CORE_FILTER_H
 
@@ -9,6 +9,7 @@
 #include "core/record.h"
 
 enum alert_filter_state { ALERT_ANY, ALERT_IS_OPEN, ALERT_IS_CLOSED, ALERT_IS_INTERRUPTED };
+enum alert_filter_suppressed { ALERT_TOLD, ALERT_TOLD_OR_NOT, ALERT_NOT_TOLD };
 enum filter_flag { FILTER_ANY, FILTER_NO, FILTER_YES };
 
 /* An alert passes if all of it holds. */
@@ -18,6 +19,7 @@ struct alert_filter {
     bool has_kind, has_from, has_to;
     enum alert_kind kind;
     int64_t from_us, to_us;             /* UTC; the alert was open at some time from from_us on, and before to_us */
+    enum alert_filter_suppressed suppressed;    /* 0: those that are told alone */
     enum filter_flag acknowledged, marked;
 };
 

@@ -228,6 +228,13 @@ static int set_to(const char *value, struct web_request *request)
     return utc_parse(value, &request->to_us);
 }
 
+static int set_suppressed(const char *value, struct web_request *request)
+{
+    bool all = strcmp(value, "all") == 0;
+    request->alerts.suppressed = all ? ALERT_TOLD_OR_NOT : ALERT_NOT_TOLD;
+    return all || strcmp(value, "only") == 0 ? 0 : -EINVAL;
+}
+
 static int set_step(const char *value, struct web_request *request)
 {
     request->by_minute = strcmp(value, "minute") == 0;
@@ -278,6 +285,7 @@ static const struct parameter {
     {"to", WEB_TO, false, A_TIME, set_to},
     {"acknowledged", WEB_ACKNOWLEDGED, false, "true or false", set_acknowledged},
     {"marked", WEB_MARKED, false, "true or false", set_marked},
+    {"suppressed", WEB_SUPPRESSED, false, "all or only", set_suppressed},
     {"step", WEB_STEP, false, "raw or minute", set_step},
     {"camera", WEB_CAMERAS, true, "at most 16 names of cameras, each 1 to 64 of a-z, 0-9, _ and -", add_camera},
     {"type", WEB_TYPES, true, "types of events such as alert.opened", add_type},

@@ -60,7 +60,8 @@ struct view_camera {
     uint64_t windows_scored, windows_skipped, windows_pending;
     uint64_t windows_static;            /* of those scored: without the network */
     uint64_t windows_slow;              /* of those scored: their frames came too slowly, so they count towards no alert */
-    uint64_t alerts;                    /* opened */
+    uint64_t alerts;                    /* told */
+    uint64_t alerts_suppressed[SUPPRESSED_REASONS];     /* not told as they opened, by the first reason */
     uint64_t reconnects;                /* how often the source was opened again */
     double latency_ms;                  /* of the last window: from the arrival of its last frame to its score published */
     uint64_t latencies[VIEW_LATENCIES + 1];     /* windows by latency: above bound i - 1, up to bound i; the last: above all */
@@ -69,7 +70,7 @@ struct view_camera {
     float last_score;
     double drift;                       /* distance of core/score/drift.h, 0 to 1; NAN: not measured (yet) */
     struct voices drift_by_voice;       /* the same distance of each voice by itself; VOICE_STILL is not measured */
-    bool alert_open;
+    bool alert_open;                    /* one that was told */
     enum arming arming;                 /* whether its alerts are sent */
     int64_t arming_until_us;            /* UTC, when that ends by itself; INT64_MAX: it does not */
     struct arming_order order;          /* of a camera that is disarmed or snoozed; else zeroes */
@@ -184,10 +185,11 @@ struct view {
     bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                    struct record_range *range, size_t *n);
     /* Reads alerts into ret [wanted->limit], and what people say about them into labels [wanted->limit] (NULL: not wanted), in the
-     * order in which they opened, or closed if they have. 0; -errno where the database cannot be read. It waits for no writer, at most 200 ms for a lock that another program holds. */
+     * order in which they opened, or closed if they have. 0; -errno where the database cannot be read. It waits for no writer, at
+     * most 200 ms for a lock that another program holds. */
     int (*alerts)(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret,
                   struct alert_labels *labels, struct view_alerts *found);
-    /* The alert of that id. 0; -ENOENT: there is none (any more); -errno. */
+    /* The alert of that id, and what people say about it. 0; -ENOENT: there is none (any more); -errno. */
     int (*alert)(void *context, uint64_t id, struct alert_record *ret, struct alert_labels *labels);
     /* Reads scores that are kept over restarts into ret [wanted->limit], oldest first; *n of them. 0 or -errno. */
     int (*history)(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n);

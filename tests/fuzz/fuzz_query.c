@@ -30,8 +30,9 @@ static void check_filters(const struct web_route *route, const struct web_reques
     const struct alert_filter *a = &r->alerts;
     if (*a->camera)
         check_name(a->camera);
-    check(a->state <= ALERT_IS_CLOSED && a->kinds < 1u << ALERT_KINDS);
-    check(!(*a->camera || a->state || a->kinds || a->has_from || a->has_to) || (route->parameters & WEB_ALERT_FILTER));
+    check(a->state <= ALERT_IS_INTERRUPTED && a->kind < ALERT_KINDS && a->suppressed <= ALERT_NOT_TOLD);
+    check(a->acknowledged <= FILTER_YES && a->marked <= FILTER_YES);
+    check(!(*a->camera || a->state || a->has_kind || a->acknowledged || a->marked) || (route->parameters & WEB_ALERT_FILTER));
     check(r->events.n_cameras <= EVENT_FILTER_CAMERAS_MAX && !(r->events.types & ~(unsigned)EVENT_ALL));
     for (size_t i = 0; i < r->events.n_cameras; i++)
         check_name(r->events.cameras[i]);
@@ -48,10 +49,13 @@ static void check_request(const struct web_route *route, const struct web_reques
     check((strstr(route->pattern, "NAME") != NULL) == (n > 0));
     check_filters(route, r);
     check((strstr(route->pattern, "/ID") != NULL) == (r->alert > 0));
+    check(r->alerts.suppressed == ALERT_TOLD || (route->parameters & WEB_SUPPRESSED));
     check(!r->has_since || (route->parameters & WEB_SINCE));
     check((!r->has_from || (route->parameters & WEB_FROM)) && (!r->has_to || (route->parameters & WEB_TO)));
+    check(strnlen(r->note, sizeof r->note) < sizeof r->note && (!r->has_note || (route->parameters & WEB_NOTE)));
     check(!r->by_minute || (route->parameters & WEB_STEP));
-    const int64_t first_us = -62167219200000000, end_us = 253402300801000000;    /* 0000-01-01, and a leap second after 9999 */
+    const int64_t day_us = 86400000000;              /* more than an offset */
+    const int64_t first_us = -62167219200000000 - day_us, end_us = 253402300801000000 + day_us;
     check(!r->has_from || (r->from_us >= first_us && r->from_us < end_us));
     check(!r->has_to || (r->to_us >= first_us && r->to_us < end_us));
     check((route->handler != NULL) != (route->begin != NULL));

@@ -125,6 +125,7 @@ static inline bool filter_takes(const struct alert_filter *filter, const struct 
            (!filter->has_kind || filter->kind == alert->kind) &&
            (!filter->has_from || is_open || alert->closed_us >= filter->from_us) &&
            (!filter->has_to || alert->opened_us < filter->to_us) &&
+           (filter->suppressed == ALERT_TOLD_OR_NOT || (filter->suppressed == ALERT_NOT_TOLD) == (alert->suppressed != 0)) &&
            flag_takes(filter->acknowledged, labels->acknowledged_us != 0) && flag_takes(filter->marked, labels->marked);
 }
 

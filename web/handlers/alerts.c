@@ -48,7 +48,7 @@ static bool has_alert(const struct view *view, const struct alert_filter *filter
 {
     struct alert_record alert;
     struct view_alerts found;
-    struct view_alerts_wanted wanted = {.limit = 1};
+    struct view_alerts_wanted wanted = {.filter.suppressed = ALERT_TOLD_OR_NOT, .limit = 1};
     memcpy(wanted.filter.camera, filter->camera, sizeof wanted.filter.camera);
     return view->alerts(view->context, &wanted, &alert, NULL, &found) == 0 && found.n == 1;
 }

@@ -296,7 +296,7 @@ size_t queue_take_ready(struct queue *queue, int64_t ret[QUEUE_READY_MAX])
 void queue_counts(struct queue *queue, struct queue_counts *ret)
 {
     lock_take(&queue->lock);
-    *ret = (struct queue_counts){.events = queue->n_events + queue->n_taken, .scores = queue->n_scores, .events_dropped = queue->events_dropped,
-                                 .scores_dropped = queue->scores_dropped};
+    *ret = (struct queue_counts){.events = queue->n_events + queue->n_taken, .scores = queue->n_scores,
+                                 .events_dropped = queue->events_dropped, .scores_dropped = queue->scores_dropped};
     lock_give(&queue->lock);
 }

@@ -207,7 +207,8 @@ void store_set_endpoints(struct store *store, const struct store_endpoint *endpo
 {
     lock_take(&store->lock);
     store->n_endpoints = n < STORE_ENDPOINTS_MAX ? n : STORE_ENDPOINTS_MAX;
-    memcpy(store->endpoints, endpoints, store->n_endpoints * sizeof endpoints[0]);
+    for (size_t i = 0; i < store->n_endpoints; i++)
+        store->endpoints[i] = endpoints[i];
     lock_give(&store->lock);
 }
 
@@ -252,6 +253,7 @@ static void count_commit(struct store *store, int64_t began_us)
 static void replace_database(struct store *store)
 {
     struct error err;
+    heartbeat_idle(&store->beat);       /* the check of a large file takes long */
     writer_close(&store->writer);
     if (open_database(store, &err) < 0)
         log_event(LOG_CRIT, "database_lost", "reason", err.text, NULL);
@@ -372,7 +374,8 @@ static bool write_events(struct store *store)
     struct error err;
     struct queue_item *rest = cut(store->batch, store->most);
     for (struct queue_item *item = store->batch; item; item = item->next)
-        item->held_until_us = store->hold_us && item->has_event && item->type == EVENT_ALERT_OPENED ? monotonic_us() + store->hold_us : 0;
+        if (store->hold_us && item->has_event && item->type == EVENT_ALERT_OPENED)
+            item->held_until_us = monotonic_us() + store->hold_us;
     write_outbox(store, &endpoints);
     int64_t began_us = monotonic_us();
     step_begins(store);
