@@ -62,7 +62,8 @@ class Events(harness.Case):
         harness.write_mover(clip)
         self.receiver = Receiver(SECRET)
         self.addCleanup(self.receiver.close)
-        camera = {"source": clip, "model": model, "stride": 1, "alert": {"cooldown_s": 0}, "loop": True}
+        camera = {"source": clip, "model": model, "stride": 1, "loop": True, "evidence": {"clips": False},
+                  "alert": {"cooldown_s": 0, "merge_s": 0, "max_per_hour": 0}}
         self.memaed = self.daemon({"cameras": {"gate": camera, "yard": camera},
                                    "webhooks": [{"url": self.receiver.url, "secret": SECRET}]})
 
