@@ -190,6 +190,9 @@ install: $(BUILD)/memaed $(COMPLETIONS)
 	install -D -m 755 $(BUILD)/memaed $(DESTDIR)$(PREFIX)/bin/memaed
 	install -D -m 644 docs/memaed.1 $(DESTDIR)$(PREFIX)/share/man/man1/memaed.1
 	install -D -m 644 etc/memaed.yml $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/memaed.yml
+	install -d -m 755 $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/prometheus $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/grafana
+	install -m 644 etc/prometheus/* $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/prometheus
+	install -m 644 etc/grafana/* $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/grafana
 	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(PREFIX)/share/doc/memaed
 	install -D -m 644 $(BUILD)/completion.bash $(DESTDIR)$(BASHDIR)/memaed
 	install -D -m 644 $(BUILD)/completion.zsh $(DESTDIR)$(ZSHDIR)/_memaed

@@ -34,6 +34,13 @@ struct event {
     const struct alert_record *alert;   /* alerts alone; borrowed */
 };
 
+/* An event as it is kept and told. */
+struct event_record {
+    uint64_t seq;               /* its number; from 1 on; numbers rise, also over restarts */
+    enum event_type type;
+    char *body;                 /* JSON, as webhooks carry it; by malloc() */
+};
+
 /* "alert.opened", "camera.lost" and so on. */
 const char *event_type_name(enum event_type type);
 /* The type of that name. false, and ret untouched, where there is none. */

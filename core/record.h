@@ -45,9 +45,12 @@ struct zone_names {
 /* The kind says what an alert is made from. A camera has at most one open alert of each kind. */
 enum alert_kind {
     ALERT_ANOMALY,              /* the scores of windows */
-    ALERT_STILL                 /* what was left, taken or moved, or stays where nothing does (VOICE_STILL) */
+    ALERT_STILL,                /* what was left, taken or moved, or stays where nothing does (VOICE_STILL) */
+    ALERT_KINDS                 /* how many there are */
 };
 const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
+/* The kind of that name. false, and ret untouched, where there is none. */
+bool alert_kind_find(enum alert_kind *ret, const char *name);
 
 /* Why an alert is not told: it goes to no sink, and lists leave it out unless asked. */
 enum alert_suppressed {
@@ -83,6 +86,25 @@ struct alert_record {
 
 /* "open", "closed" or "interrupted". */
 const char *alert_state_name(const struct alert_record *alert);
+
+/* What people say about an alert, with who said it and when. */
+enum { ALERT_NOTE_SIZE = 2048, ALERT_WHO_SIZE = 128 };
+struct alert_labels {
+    bool marked;                        /* retention keeps the alert and its evidence */
+    char note[ALERT_NOTE_SIZE];         /* "": none */
+    int64_t acknowledged_us, normal_us;         /* UTC; 0: not */
+    char acknowledged_by[ALERT_WHO_SIZE], normal_by[ALERT_WHO_SIZE];
+};
+
+/* What somebody says about an alert. */
+enum alert_action { ALERT_ACKNOWLEDGE, ALERT_MARK, ALERT_UNMARK, ALERT_NOTE, ALERT_NORMAL, ALERT_NORMAL_UNDO };
+struct alert_order {
+    uint64_t alert;                     /* its id */
+    enum alert_action action;
+    int64_t time_us;                    /* UTC */
+    char by[RECORD_NAME_SIZE];          /* "": not said */
+    char note[ALERT_NOTE_SIZE];         /* of ALERT_NOTE; "": removes it */
+};
 
 /* A log numbers its records from 0 without gaps and keeps those in [oldest, next). */
 struct record_range {

@@ -1,5 +1,7 @@
 #include "core/utc.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,54 +50,75 @@ void utc_format(char out[UTC_SIZE], int64_t us)
     out[UTC_SIZE - 1] = '\0';
 }
 
+/* The days since 1970 of a date; the reverse of date_of(). */
 static int64_t days_of(int year, int month, int day)
 {
     int64_t y = year - (month <= 2);
-    int64_t era = divide_down(y, 400);
-    int64_t of_era = y - era * 400;
-    int m = month > 2 ? month - 3 : month + 9;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * m + 2) / 5 + day - 1 - 719468;
+    int64_t era = divide_down(y, 400), of_era = y - era * 400;
+    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-/* Reads n digits, and c behind them (0: any), at *at. -1: they are not there. */
-static int digits(const char **at, int n, char c)
+/* Reads n digits, whose number lies from min to max, and moves *text behind them. */
+static bool take_digits(const char **text, int n, int min, int max, int *ret)
 {
     int x = 0;
-    for (; n > 0; n--, ++*at) {
-        if (**at < '0' || **at > '9')
-            return -1;
-        x = 10 * x + **at - '0';
+    for (int i = 0; i < n; i++, ++*text) {
+        if (**text < '0' || **text > '9')
+            return false;
+        x = x * 10 + (**text - '0');
     }
-    if (c && *(*at)++ != c)
-        return -1;
-    return x;
+    *ret = x;
+    return x >= min && x <= max;
+}
+
+static bool take(const char **text, const char *one_of)
+{
+    if (!**text || !strchr(one_of, **text))
+        return false;
+    ++*text;
+    return true;
+}
+
+static bool take_fraction(const char **text, int *us)
+{
+    *us = 0;
+    if (!take(text, "."))
+        return true;
+    if (**text < '0' || **text > '9')
+        return false;
+    for (int unit = 100000; **text >= '0' && **text <= '9'; ++*text, unit /= 10)
+        *us += (**text - '0') * unit;
+    return true;
+}
+
+static bool take_offset(const char **text, int *minutes)
+{
+    *minutes = 0;
+    if (take(text, "Zz"))
+        return true;
+    int sign = **text == '-' ? -1 : 1, hour, minute;
+    if (!take(text, "+-") || !take_digits(text, 2, 0, 23, &hour) || !take(text, ":") || !take_digits(text, 2, 0, 59, &minute))
+        return false;
+    *minutes = sign * (hour * 60 + minute);
+    return true;
 }
 
 int utc_parse(const char *text, int64_t *ret)
 {
-    const struct { int n; char end; int least, most; } parts[] = {
-        {4, '-', 0, 9999}, {2, '-', 1, 12}, {2, 'T', 1, 31}, {2, ':', 0, 23}, {2, ':', 0, 59}, {2, 0, 0, 60},
-    };
-    int value[6], year, month, day;
-    for (int i = 0; i < 6; i++) {
-        value[i] = digits(&text, parts[i].n, parts[i].end);
-        if (value[i] < parts[i].least || value[i] > parts[i].most)
-            return -1;
-    }
-    int64_t us = 0, unit = 1000000;
-    if (*text == '.') {
-        const char *first = ++text;
-        for (; *text >= '0' && *text <= '9'; text++)
-            us += (*text - '0') * (unit /= 10);
-        if (text == first)
-            return -1;
-    }
-    if (strcmp(text, "Z") != 0)
-        return -1;
-    int64_t days = days_of(value[0], value[1], value[2]);
-    date_of(days, &year, &month, &day);
-    if (day != value[2])                /* 30 February is a day of March */
-        return -1;
-    *ret = ((days * 24 + value[3]) * 60 + value[4]) * 60 * 1000000 + (int64_t)value[5] * 1000000 + us;
+    int year, month, day, hour, minute, second, us, offset;
+    bool ok = take_digits(&text, 4, 0, 9999, &year) && take(&text, "-") && take_digits(&text, 2, 1, 12, &month) &&
+              take(&text, "-") && take_digits(&text, 2, 1, 31, &day) && take(&text, "Tt") &&
+              take_digits(&text, 2, 0, 23, &hour) && take(&text, ":") && take_digits(&text, 2, 0, 59, &minute) &&
+              take(&text, ":") && take_digits(&text, 2, 0, 60, &second) && take_fraction(&text, &us) &&
+              take_offset(&text, &offset);
+    if (!ok || *text)
+        return -EINVAL;
+    int64_t days = days_of(year, month, day);
+    int same_year, same_month, same_day;
+    date_of(days, &same_year, &same_month, &same_day);
+    if (same_month != month)            /* the month has fewer days */
+        return -EINVAL;
+    *ret = ((days * 24 + hour) * 60 + minute - offset) * INT64_C(60000000) + second * INT64_C(1000000) + us;
     return 0;
 }

@@ -9,16 +9,19 @@
 
 #include <jansson.h>
 
-enum { WEB_ALLOW_SIZE = 24 };
+enum { WEB_ALLOW_SIZE = 24, WEB_ETAG_SIZE = 56, WEB_DATE_SIZE = 30 };
 #define WEB_SIZE_UNKNOWN UINT64_MAX
 
 /* A body in pieces. Both functions are called on the web's thread. */
 struct web_stream {
     void *context;
     /* Writes the next bytes of the body to out, 1 to size of them. Must not block. Returns how many; 0 at the end of the
-     * body; -errno where the stream breaks: the connection is then cut, so that the client sees that the body is
-     * incomplete. */
+     * body; -EAGAIN where there is nothing to send now (only with due_us); another -errno where the stream breaks: the
+     * connection is then cut, so that the client sees that the body is incomplete. */
     ssize_t (*read)(void *context, char *out, size_t size);
+    /* After -EAGAIN, read() is called again when the view has a new event, or from this monotonic time on. NULL: read() never
+     * returns -EAGAIN. */
+    int64_t (*due_us)(void *context);
     /* Called once: after the end, or when the client is gone, or where the body is not sent (HEAD, out of memory). */
     void (*close)(void *context);
 };
@@ -31,6 +34,8 @@ struct web_answer {
     uint64_t size;                  /* bytes of the body; a stream may have WEB_SIZE_UNKNOWN, and is sent in chunks */
     char allow[WEB_ALLOW_SIZE];     /* Allow; empty: no such header */
     int retry_after_s;              /* Retry-After; 0: no such header */
+    /* Of a file (web/files/file_answer.h); empty: no such header. */
+    char etag[WEB_ETAG_SIZE], last_modified[WEB_DATE_SIZE], content_range[72], disposition[136];
 };
 
 /* Each of these writes *ret whole. The caller passes the answer on, or clears it. Out of memory, or root NULL: a 500. */

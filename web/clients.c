@@ -95,7 +95,7 @@ void clients_renew(struct clients *clients, struct client *client, int64_t now_u
         return;
     if (client->state == CLIENT_WAITING)
         clients->n_waiting--;
-    else
+    else if (client->state == CLIENT_TIMED)
         take_out(clients, client);
     client->since_us = now_us;
     append(clients, client);
@@ -111,6 +111,17 @@ bool clients_wait(struct clients *clients, struct client *client)
     client->state = CLIENT_WAITING;
     clients->n_waiting++;
     return true;
+}
+
+bool clients_rest(struct clients *clients, struct client *client)
+{
+    if (!client)
+        return true;
+    if (client->state == CLIENT_TIMED) {
+        take_out(clients, client);
+        client->state = CLIENT_RESTING;
+    }
+    return client->state == CLIENT_RESTING;
 }
 
 static void forget(struct clients *clients, size_t i)

@@ -2,7 +2,7 @@
  *   - A client has request_ms to receive its next answer whole. The time begins when it connects, or with the end of its
  *     last answer. When it is over, the server cuts the connection. A client gains nothing by sending or reading a byte now
  *     and then. In a stream (web/answer.h) the time begins anew with each piece.
- *   - No time runs while a request waits for the server (web/waiters.h).
+ *   - No time runs while a request waits for the server (web/waiters.h), or a stream rests (web/streams.h).
  *   - Past `max` connections, the address that holds most of them loses its oldest. So a thousand connections from one host
  *     lock out neither another host nor a new connection from the same host.
  *   - A connection that the server closes first is read for up to a second more (it lingers). Closing a socket with unread
@@ -20,7 +20,7 @@
 
 enum { CLIENTS_LINGER_MAX = 32, CLIENTS_WAITING_MAX = 16 };
 
-enum client_state { CLIENT_TIMED, CLIENT_WAITING, CLIENT_CUT };
+enum client_state { CLIENT_TIMED, CLIENT_WAITING, CLIENT_RESTING, CLIENT_CUT };
 
 struct client {
     int fd;                             /* libmicrohttpd's */
@@ -44,11 +44,13 @@ void clients_clear(struct clients *clients);        /* closes what lingers; all 
 
 /* Cuts another client where there are `max`. NULL: out of memory; no time limit then holds for this connection. */
 struct client *clients_add(struct clients *clients, int fd, const struct sockaddr *address, int64_t now_us);
-/* The client was answered or took a piece: its time begins anew. In these three, client may be NULL. */
+/* The client was answered or took a piece: its time begins anew. In these four, client may be NULL. */
 void clients_renew(struct clients *clients, struct client *client, int64_t now_us);
 /* The client's request waits for the server until clients_renew(). false: CLIENTS_WAITING_MAX wait already, or client is
  * NULL. */
 bool clients_wait(struct clients *clients, struct client *client);
+/* The client's stream has nothing to send until clients_renew(). false: the client was cut. */
+bool clients_rest(struct clients *clients, struct client *client);
 /* Call before fd is closed. Frees client. */
 void clients_remove(struct clients *clients, struct client *client, int64_t now_us);
 

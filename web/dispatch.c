@@ -27,6 +27,13 @@ void web_headers_add(struct web_headers *h, const char *name, const char *value)
     }
     if (strcasecmp(name, "Sec-Fetch-Site") == 0 && !web_is_same_site(value))
         h->foreign_site = true;
+    const struct { const char *name, **field; } fields[] = {
+        {"Range", &h->fields.range}, {"If-Range", &h->fields.if_range}, {"If-None-Match", &h->fields.if_none_match},
+        {"If-Modified-Since", &h->fields.if_modified_since}, {"Last-Event-ID", &h->fields.last_event_id},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (strcasecmp(name, fields[i].name) == 0)
+            *fields[i].field = value;
 }
 
 /* The reason to refuse a request that may change something: a page of another site sent it. NULL: it is allowed. */
@@ -96,7 +103,7 @@ const struct web_route *web_dispatch(const struct web_routes *routes, const char
     struct error err = {""};
     const char *parameter = NULL;
     unsigned methods = 0;
-    struct web_request found = {.limit = WEB_LIMIT_DEFAULT};
+    struct web_request found = {.limit = WEB_LIMIT_DEFAULT, .is_head = strcmp(method, "HEAD") == 0, .fields = headers->fields};
     int r = web_parse_path(target, size, &path, &err);
     if (r == 0)
         r = web_find_route(routes, method, &path, &route, &found, &methods);

@@ -15,6 +15,7 @@ struct web_headers {
     bool has_body, foreign_host, foreign_site;
     const char *host, *origin;      /* the last of each; borrowed */
     int hosts, origins;             /* how many */
+    struct web_fields fields;       /* the last of each */
 };
 
 /* name and value are borrowed as long as the headers are used. */

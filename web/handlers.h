@@ -8,9 +8,13 @@
 web_handler web_handle_cameras, web_handle_camera, web_handle_scores;   /* cameras.c */
 web_handler web_handle_arm, web_handle_disarm, web_handle_snooze;       /* arming.c */
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
+web_handler web_handle_snapshot, web_handle_why, web_handle_clip;        /* evidence.c */
+web_handler web_handle_events;                                          /* events.c */
 web_handler web_handle_history;                                         /* history.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
+web_begin web_begin_acknowledge, web_begin_mark, web_begin_unmark, web_begin_note;      /* labels.c */
+web_begin web_begin_normal, web_begin_normal_undo;                      /* labels.c */
 web_begin web_begin_reload;                                             /* reload.c */
 
 /* ---- what handlers share -------------------------------------------------------------------------------------------- */
@@ -18,6 +22,18 @@ web_begin web_begin_reload;                                             /* reloa
 extern const char *const web_camera_states[];       /* [enum view_camera_state]: "starting" …; cameras.c */
 
 json_t *web_arming_json(const struct view_camera *camera);      /* arming.c; NULL: out of memory */
+extern const struct web_header web_event_headers[];     /* of a stream of events; events.c */
+extern const struct web_header web_file_headers[];      /* of a file; evidence.c */
+
+/* These three are in alerts.c. The answer where view->alert() failed with r. */
+void web_answer_no_alert(int r, struct web_answer *ret);
+/* What people say about an alert, as an object; NULL: out of memory. */
+json_t *web_labels_json(const struct alert_labels *labels);
+/* The alert as webhooks have it, what people say about it, and its evidence where there is any; NULL: out of memory. */
+json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels);
+
+/* The alert's evidence: an object that has the path of each file that there is; NULL: out of memory. evidence.c */
+json_t *web_evidence_json(const struct view *view, const struct alert_record *alert);
 
 /* These four are in logs.c. A cursor as JSON text; NULL: out of memory. store: view.store, or of alerts that of the database. */
 json_t *web_cursor_json(uint64_t store, uint32_t log, uint64_t entry);

@@ -7,11 +7,20 @@
 #include "web/answer.h"
 #include "web/clients.h"
 #include "web/routes.h"
+#include "web/streams.h"
 
-/* Takes the answer's body or stream. headers is a route's, for the call. client may be NULL; each piece of a stream renews
- * its time, so it must live as long as libmicrohttpd reads, which its connection does. NULL: out of memory; the body is then
- * freed, or its stream closed. */
-struct MHD_Response *web_response(struct web_answer *answer, const struct web_header *headers, struct clients *clients,
-                                  struct client *client);
+/* Who gets the response. client may be NULL; each piece of a stream renews its time. All must live as long as libmicrohttpd
+ * reads, which the connection does. */
+struct web_receiver {
+    struct MHD_Connection *connection;
+    struct client *client;
+    struct clients *clients;
+    struct web_streams *streams;
+};
+
+/* Takes the answer's body or stream. headers is a route's, for the call. NULL: out of memory; the body is then freed, or its
+ * stream closed. */
+struct MHD_Response *web_response(struct web_answer *answer, const struct web_header *headers,
+                                  const struct web_receiver *receiver);
 
 #endif

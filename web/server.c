@@ -24,17 +24,18 @@
 #include "web/dispatch.h"
 #include "web/response.h"
 #include "web/routes.h"
+#include "web/streams.h"
 #include "web/waiters.h"
 
 enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000, REST_MS = 1000 };
 
 const struct web_limits web_default_limits = {.connections = 64, .request_ms = 10000};
 
-/* Connections at most. Twice the limit, because those that were cut are there until the next run; those that wait are not counted
- * among them. */
+/* Connections at most. Twice the limit, because those that were cut are there until the next run; those that wait or rest are not
+ * counted among them. */
 static unsigned connections_of(const struct web_limits *limits)
 {
-    return 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX;
+    return 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX + WEB_EVENT_STREAMS_MAX;
 }
 
 /* The thread runs libmicrohttpd's epoll set itself (not libmicrohttpd's internal thread), so that it sees clients come and
@@ -56,6 +57,7 @@ struct web_server {
     struct clients clients;
     struct request *waiting[CLIENTS_WAITING_MAX];   /* [n_waiting]: suspended until their answer arrives */
     size_t n_waiting;
+    struct web_streams streams;
     uint64_t closed;                /* connections, ever */
 };
 
@@ -80,7 +82,8 @@ static struct client *client_of(struct MHD_Connection *connection)
 /* Takes the answer's body. */
 static enum MHD_Result queue(struct web_server *server, struct request *request, struct web_answer *answer)
 {
-    struct MHD_Response *response = web_response(answer, request->headers, &server->clients, client_of(request->connection));
+    struct MHD_Response *response = web_response(answer, request->headers, &(struct web_receiver){
+        request->connection, client_of(request->connection), &server->clients, &server->streams});
     if (!response)
         return MHD_NO;
     enum MHD_Result r = MHD_queue_response(request->connection, (unsigned)answer->status, response);
@@ -106,6 +109,7 @@ static bool handle(struct web_server *server, struct request *request, const cha
     if (!route)
         return true;
     request->headers = route->headers;
+    parsed.streams = &server->streams;
     if (route->handler) {
         route->handler(server->view, &parsed, ret);
         return true;
@@ -206,7 +210,9 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 static int timeout_ms(struct web_server *server)
 {
     MHD_UNSIGNED_LONG_LONG ms;
-    int64_t wait_ms = INT64_MAX, deadline = clients_deadline_us(&server->clients);
+    int64_t wait_ms = INT64_MAX, deadline = clients_deadline_us(&server->clients), due = web_streams_due_us(&server->streams);
+    if (due < deadline)
+        deadline = due;
     if (deadline != INT64_MAX) {
         int64_t left = deadline - monotonic_us();
         wait_ms = left > 0 ? (left + 999) / 1000 : 0;
@@ -236,6 +242,16 @@ static void resume(struct web_server *server)
     }
 }
 
+/* Wakes the streams that are due; all of them after an event. */
+static void wake_streams(struct web_server *server, bool has_event)
+{
+    uint64_t count;
+    while (has_event && read(server->view->events_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+    int64_t now = monotonic_us();
+    web_streams_wake(&server->streams, &server->clients, has_event ? INT64_MAX : now, now);
+}
+
 /* Where the process has no descriptor left, accept() fails, and the client stays in the queue. libmicrohttpd then waits until one
  * of its connections closes; without any it would try again at once, for ever. So the last connection needs a descriptor in
  * reserve. false: there is none either, and accepting has to rest. */
@@ -260,24 +276,31 @@ static void *serve(void *arg)
     bool rests = false;             /* accepting does */
     for (;;) {
         clients_expire(&server->clients, monotonic_us());
-        struct pollfd fds[3 + CLIENTS_LINGER_MAX] = {
-            {.fd = server->wake_fd, .events = POLLIN},
-            {.fd = web_waiters_fd(server->waiters), .events = POLLIN},
-            {.fd = rests ? -1 : server->epoll_fd, .events = POLLIN},
+        enum { WAKE, ANSWERS, EVENTS, OWN };
+        struct pollfd fds[OWN + CLIENTS_LINGER_MAX + WEB_EVENT_STREAMS_MAX + 1] = {
+            [WAKE] = {.fd = server->wake_fd, .events = POLLIN},
+            [ANSWERS] = {.fd = web_waiters_fd(server->waiters), .events = POLLIN},
+            [EVENTS] = {.fd = server->view->events_fd, .events = POLLIN},
         };
-        size_t n = clients_poll(&server->clients, fds + 3);
+        size_t n = clients_poll(&server->clients, fds + OWN);
+        size_t n_streams = web_streams_poll(&server->streams, fds + OWN + n);
+        struct pollfd *connections = &fds[OWN + n + n_streams];
+        *connections = (struct pollfd){.fd = server->epoll_fd, .events = POLLIN};
         int wait = timeout_ms(server);
         if (rests && (wait < 0 || wait > REST_MS))
             wait = REST_MS;
         atomic_store(&server->deadline_us, wait < 0 ? INT64_MAX : monotonic_us() + wait * INT64_C(1000) + BUSY_US);
-        poll(fds, (nfds_t)(3 + n), wait);
+        /* Without connections, where they rest: poll() refuses more entries than the process may have descriptors. */
+        poll(fds, (nfds_t)(OWN + n + n_streams + !rests), wait);
         atomic_store(&server->deadline_us, monotonic_us() + BUSY_US);
-        if (fds[0].revents)
+        if (fds[WAKE].revents)
             return NULL;
-        clients_drain(&server->clients, fds + 3, n);
-        if (fds[1].revents)
+        clients_drain(&server->clients, fds + OWN, n);
+        if (fds[ANSWERS].revents)
             resume(server);
-        rests = fds[2].revents && !can_accept(server);
+        web_streams_hang_up(&server->streams, &server->clients, fds + OWN + n, n_streams, monotonic_us());
+        wake_streams(server, fds[EVENTS].revents != 0);
+        rests = connections->revents && !can_accept(server);
         if (rests)
             continue;
         /* At its limit of connections libmicrohttpd takes the listening socket out of the set, and puts it back when a run
@@ -419,6 +442,7 @@ void web_server_close(struct web_server *server)
     web_waiters_close(server->waiters);
     for (size_t i = 0; i < server->n_waiting; i++)
         MHD_resume_connection(server->waiting[i]->connection);
+    web_streams_wake(&server->streams, &server->clients, INT64_MAX, monotonic_us());
     if (server->daemon)
         MHD_stop_daemon(server->daemon);
     clients_clear(&server->clients);
@@ -437,7 +461,7 @@ int web_server_port(const struct web_server *server)
 int web_server_descriptors(const struct web_limits *limits)
 {
     enum { OWN = 8 };           /* wake-ups, epoll, the listening socket, the reserve */
-    return (int)connections_of(limits) + CLIENTS_LINGER_MAX + OWN;
+    return (int)connections_of(limits) + CLIENTS_LINGER_MAX + WEB_FILES_MAX + OWN;
 }
 
 int64_t web_server_deadline_us(const struct web_server *server)

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "core/alerting/arming.h"
+#include "core/event.h"
+#include "core/filter.h"
 #include "core/precision.h"
 #include "core/record.h"
 
@@ -98,13 +100,10 @@ struct view_webhook {
 };
 
 /* Which alerts a list has. */
-enum view_suppressed { VIEW_TOLD, VIEW_ALL, VIEW_SUPPRESSED_ONLY };
-
 struct view_alerts_wanted {
     uint64_t from;                      /* an entry (struct alert_record) */
     bool latest;                        /* the latest `limit` instead */
-    const char *camera;                 /* "": of all cameras */
-    enum view_suppressed suppressed;
+    struct alert_filter filter;
     size_t limit;
 };
 
@@ -156,6 +155,18 @@ struct view_reload {
 
 typedef void view_reload_done(void *arg, const struct view_reload *result);
 
+typedef void view_labelled(void *arg, int status, const struct alert_labels *labels);
+
+/* Files of an alert's evidence. */
+enum view_evidence { VIEW_SNAPSHOT, VIEW_WHY, VIEW_CLIP, VIEW_EVIDENCES /* how many there are */ };
+static const char *const view_evidence_names[VIEW_EVIDENCES] = {"snapshot", "why", "clip"};
+
+struct view_file {
+    int fd;                             /* open for reading; the caller's */
+    const char *type;                   /* "video/mp4"; static */
+    const char *extension;              /* "mp4"; static */
+};
+
 struct view {
     void *context;                      /* first argument of each function */
     uint64_t store;                     /* random; names this run's scores in cursors */
@@ -173,17 +184,33 @@ struct view {
      * false: no camera has that id any more. */
     bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                    struct record_range *range, size_t *n);
-    /* Reads alerts into ret [wanted->limit], in the order in which they opened, or closed if they have. 0; -errno where the database
-     * cannot be read. It waits for no writer, at most 200 ms for a lock that another program holds. */
-    int (*alerts)(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct view_alerts *found);
-    /* The alert of that id. 0; -ENOENT: there is none (any more); -errno. */
-    int (*alert)(void *context, uint64_t id, struct alert_record *ret);
+    /* Reads alerts into ret [wanted->limit], and what people say about them into labels [wanted->limit] (NULL: not wanted), in the
+     * order in which they opened, or closed if they have. 0; -errno where the database cannot be read. It waits for no writer, at
+     * most 200 ms for a lock that another program holds. */
+    int (*alerts)(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret,
+                  struct alert_labels *labels, struct view_alerts *found);
+    /* The alert of that id, and what people say about it. 0; -ENOENT: there is none (any more); -errno. */
+    int (*alert)(void *context, uint64_t id, struct alert_record *ret, struct alert_labels *labels);
     /* Reads scores that are kept over restarts into ret [wanted->limit], oldest first; *n of them. 0 or -errno. */
     int (*history)(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n);
     void (*storage)(void *context, struct view_store *ret);
     /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
      * armed. by: who, "" where not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);
+    /* Reads up to max committed events that the filter takes into ret [max], in their order, from number `from` on, or from
+     * range->oldest if that is later; *n of them. The caller frees their bodies. *next is where to go on: below range->next, it
+     * stopped early. *range is what can be read. 0 or -errno. It waits for no writer. */
+    int (*events)(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
+                  size_t *n, uint64_t *next, struct record_range *range);
+    int events_fd;                      /* an eventfd, readable after each new event that events() reads; the web reads it. Borrowed */
+    /* Opens a file of an alert's evidence. 0; -ENOENT: there is none; or another -errno. *ret is untouched then. */
+    int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
+    /* The files that evidence() would open, as bits: 1u << which. */
+    unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
+    /* Writes what somebody says about an alert, and returns at once. 0: done(arg, status, labels) will be called once, by another
+     * thread, maybe before this returns, even after the web has closed. status: 0, it is committed, and labels are the alert's;
+     * -ENOENT, there is no such alert; -ECANCELED, it cannot be written. -ENOMEM: done is not called. */
+    int (*label)(void *context, const struct alert_order *order, view_labelled *done, void *arg);
     /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
      * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.
      * The result may be shared by several requests. -EBUSY: too many wait, or the daemon ends; done is not called. */

@@ -40,6 +40,7 @@ struct daemon {
     struct view view;
     struct web_server *web;
     int workers;
+    int events_fd;                      /* an eventfd; wakes the web's thread when an event is committed. -1: not yet */
     int changed_fd;                     /* an eventfd; wakes main's thread on a change of state or a reload request */
     int64_t started_us;                 /* UTC */
 

@@ -76,6 +76,10 @@ int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret,
 static void publish(void *arg, const struct store_event *event)
 {
     struct daemon *daemon = arg;
+    const uint64_t one = 1;
+    if (event->ready)
+        while (write(daemon->events_fd, &one, sizeof one) < 0 && errno == EINTR)
+            ;
     lock_take(&daemon->lock);
     struct webhooks *webhooks = daemon->webhooks;       /* once opened, they stay until after the store has closed */
     lock_give(&daemon->lock);
@@ -128,6 +132,9 @@ void daemon_configure_store(struct daemon *daemon, const struct config *config)
 static int open_store(struct daemon *daemon, struct error *err)
 {
     const struct config *config = daemon->config;
+    daemon->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (daemon->events_fd < 0)
+        return error_set(err, -errno, "eventfd: %s", strerror(errno));
     int r = daemon->state_fd = state_folder_open(config->state_dir, err);
     if (r >= 0)
         r = store_open(&daemon->store, &(struct store_options){.folder = config->state_dir, .retention = retention_of(config),
@@ -296,6 +303,8 @@ static bool close_all(struct daemon *daemon)
     if (daemon->state_fd >= 0)
         close(daemon->state_fd);
     arming_close(daemon->arming);
+    if (daemon->events_fd >= 0)
+        close(daemon->events_fd);
     events_free(daemon->events);
     heartbeats_destroy(&daemon->heartbeats);
     lock_destroy(&daemon->lock);
@@ -309,7 +318,7 @@ static int run(struct config *config, int signals_fd)
 {
     int status = 1;                 /* of a failure */
     struct daemon daemon = {.config = config_ref(config), .started_by = config_ref(config), .started_us = utc_us(),
-                            .state_fd = -1};
+                            .state_fd = -1, .events_fd = -1};
     struct error err = {.text = ""};
     lock_init(&daemon.lock, LOCK_VIEW);
     heartbeats_init(&daemon.heartbeats);

@@ -1,11 +1,16 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/utc.h"
 #include "daemon/watch/daemon.h"
 #include "daemon/watch/reload.h"
+#include "io/base/beneath.h"
 #include "io/base/clock.h"
 
 static void view_arming(struct daemon *daemon, struct view_camera *camera)
@@ -98,14 +103,15 @@ static bool scores(void *context, uint32_t id, uint64_t from, struct score_recor
     return fleet_scores(((struct daemon *)context)->fleet, id, from, ret, max, range, n);
 }
 
-static int alerts(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct view_alerts *found)
+static int alerts(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct alert_labels *labels,
+                  struct view_alerts *found)
 {
-    return reader_alerts(((struct daemon *)context)->reader, wanted, ret, found);
+    return reader_alerts(((struct daemon *)context)->reader, wanted, ret, labels, found);
 }
 
-static int alert(void *context, uint64_t id, struct alert_record *ret)
+static int alert(void *context, uint64_t id, struct alert_record *ret, struct alert_labels *labels)
 {
-    return reader_alert(((struct daemon *)context)->reader, id, ret);
+    return reader_alert(((struct daemon *)context)->reader, id, ret, labels);
 }
 
 static int history(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n)
@@ -123,6 +129,69 @@ static void storage(void *context, struct view_store *ret)
                                .failing = stats.failing, .bytes = stats.bytes};
 }
 
+static int events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
+                  size_t *n, uint64_t *next, struct record_range *range)
+{
+    return reader_events(((struct daemon *)context)->reader, from, filter, ret, max, n, next, range);
+}
+
+/* ---- evidence: state_dir/evidence/CAMERA/DATE/ID/, the date of the opening in UTC ------------------------------------- */
+
+static const struct { enum view_evidence which; const char *name; const char *type, *extension; } evidence_files[] = {
+    {VIEW_SNAPSHOT, "snapshot.jpg", "image/jpeg", "jpg"},
+    {VIEW_WHY, "why.jpg", "image/jpeg", "jpg"},
+    {VIEW_CLIP, "clip.mp4", "video/mp4", "mp4"},
+    {VIEW_CLIP, "clip.mkv", "video/x-matroska", "mkv"},
+};
+enum { EVIDENCE_FILES = sizeof evidence_files / sizeof evidence_files[0] };
+
+/* A descriptor of the alert's folder, or -errno. */
+static int open_evidence(const struct daemon *daemon, const struct alert_record *alert)
+{
+    int state_fd = open(daemon->started_by->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (state_fd < 0)
+        return -errno;
+    char date[UTC_SIZE], path[160];
+    utc_format(date, alert->opened_us);
+    snprintf(path, sizeof path, "evidence/%s/%.10s/%" PRIu64, alert->camera, date, alert->id);
+    int r = beneath_open(state_fd, path, O_PATH | O_DIRECTORY);
+    close(state_fd);
+    return r;
+}
+
+static int evidence(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret)
+{
+    int folder_fd = open_evidence(context, alert), r = -ENOENT;
+    if (folder_fd < 0)
+        return folder_fd;
+    for (int i = 0; i < EVIDENCE_FILES && r == -ENOENT; i++)
+        if (evidence_files[i].which == which) {
+            r = beneath_open(folder_fd, evidence_files[i].name, O_RDONLY | O_NONBLOCK);     /* a pipe would block */
+            if (r >= 0)
+                *ret = (struct view_file){r, evidence_files[i].type, evidence_files[i].extension};
+        }
+    close(folder_fd);
+    return r < 0 ? r : 0;
+}
+
+static unsigned evidence_kept(void *context, const struct alert_record *alert)
+{
+    int folder_fd = open_evidence(context, alert);
+    unsigned kept = 0;
+    struct stat s;
+    for (int i = 0; i < EVIDENCE_FILES && folder_fd >= 0; i++)
+        if (fstatat(folder_fd, evidence_files[i].name, &s, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(s.st_mode))
+            kept |= 1u << evidence_files[i].which;
+    if (folder_fd >= 0)
+        close(folder_fd);
+    return kept;
+}
+
+static int label(void *context, const struct alert_order *order, view_labelled *done, void *arg)
+{
+    return store_label(((struct daemon *)context)->store, order, done, arg);
+}
+
 static int request_reload(void *context, view_reload_done *done, void *arg)
 {
     return reload_request(context, done, arg);
@@ -137,5 +206,7 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
                          .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .alert = alert,
-                         .history = history, .storage = storage, .arm = arm, .reload = request_reload};
+                         .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
+                         .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .label = label,
+                         .reload = request_reload};
 }

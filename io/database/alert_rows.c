@@ -267,26 +267,61 @@ static int read_range(struct database *database, struct record_range *ret, struc
     return r;
 }
 
-#define IN_ORDER " ORDER BY entry LIMIT ?"
-#define BACKWARDS " ORDER BY entry DESC LIMIT ?"
+/* The camera has statements of its own, so that SQLite uses its index. */
+#define OF_CAMERA "camera = ?2"
+#define OF_ANY_CAMERA "?2 IS NULL"
+#define SELECT_IN(order, cameras) "SELECT " COLUMNS ", note, acknowledged_by, normal_by FROM alerts WHERE entry >= ?1 AND " cameras \
+    " AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR closed_us IS NULL OR closed_us >= ?5)" \
+    " AND (?6 IS NULL OR opened_us < ?6) AND (?7 IS NULL OR (acknowledged_us IS NOT NULL) = ?7) AND (?8 IS NULL OR marked = ?8)" \
+    " AND (?9 IS NULL OR (suppressed <> '') = ?9) ORDER BY entry " order " LIMIT ?10"
 
 static struct query begin_read(struct database *database, const struct alert_query *wanted)
 {
-#define SELECT "SELECT " COLUMNS " FROM alerts WHERE entry >= ?1 AND CASE suppressed WHEN '' THEN ?2 ELSE ?3 END"
+    static const char *const states[] = {NULL, "open", "closed", "interrupted"};        /* [enum alert_filter_state] */
+    const struct alert_filter *filter = &wanted->filter;
+    bool of_camera = *filter->camera != '\0';
     struct query query =
-        query_begin(database, wanted->latest ? wanted->camera ? SELECT " AND camera = ?4" BACKWARDS : SELECT BACKWARDS
-                              : wanted->camera ? SELECT " AND camera = ?4" IN_ORDER : SELECT IN_ORDER);
+        query_begin(database, wanted->latest ? of_camera ? SELECT_IN("DESC", OF_CAMERA) : SELECT_IN("DESC", OF_ANY_CAMERA)
+                                             : of_camera ? SELECT_IN("ASC", OF_CAMERA) : SELECT_IN("ASC", OF_ANY_CAMERA));
     query_bind_int(&query, wanted->latest ? 0 : wanted->from > INT64_MAX ? INT64_MAX : (int64_t)wanted->from);
-    query_bind_int(&query, wanted->told);
-    query_bind_int(&query, wanted->suppressed);
-    if (wanted->camera)
-        query_bind_text(&query, wanted->camera);
+    query_bind_text(&query, of_camera ? filter->camera : NULL);
+    query_bind_text(&query, filter->has_kind ? alert_kind_name(filter->kind) : NULL);
+    query_bind_text(&query, states[filter->state]);
+    query_bind_int_or_null(&query, filter->has_from, filter->from_us);
+    query_bind_int_or_null(&query, filter->has_to, filter->to_us);
+    query_bind_int_or_null(&query, filter->acknowledged != FILTER_ANY, filter->acknowledged == FILTER_YES);
+    query_bind_int_or_null(&query, filter->marked != FILTER_ANY, filter->marked == FILTER_YES);
+    query_bind_int_or_null(&query, filter->suppressed != ALERT_TOLD_OR_NOT, filter->suppressed == ALERT_NOT_TOLD);
     query_bind_int(&query, (int64_t)wanted->most);
     return query;
 }
 
-int alert_rows_read(struct database *database, const struct alert_query *wanted, struct alert_record *ret, size_t *n,
-                    uint64_t *next, struct record_range *range, struct error *err)
+/* Of a row of SELECT_IN. */
+static void read_labels(const struct query *query, struct alert_labels *ret)
+{
+    *ret = (struct alert_labels){.acknowledged_us = query_int(query, 14), .normal_us = query_int(query, 15),
+                                 .marked = query_int(query, 16) != 0};
+    query_copy(query, 20, ret->note, sizeof ret->note);
+    query_copy(query, 21, ret->acknowledged_by, sizeof ret->acknowledged_by);
+    query_copy(query, 22, ret->normal_by, sizeof ret->normal_by);
+}
+
+static void reverse(struct alert_record *alerts, struct alert_labels *labels, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        struct alert_record alert = alerts[i];
+        alerts[i] = alerts[n - 1 - i];
+        alerts[n - 1 - i] = alert;
+        if (labels) {
+            struct alert_labels label = labels[i];
+            labels[i] = labels[n - 1 - i];
+            labels[n - 1 - i] = label;
+        }
+    }
+}
+
+int alert_rows_read(struct database *database, const struct alert_query *wanted, struct alert_record *ret,
+                    struct alert_labels *labels, size_t *n, uint64_t *next, struct record_range *range, struct error *err)
 {
     int r = database_execute(database, "BEGIN", err);           /* list and range are of one moment */
     if (r == 0)
@@ -294,14 +329,14 @@ int alert_rows_read(struct database *database, const struct alert_query *wanted,
     if (r == 0) {
         struct query query = begin_read(database, wanted);
         size_t found = 0;
-        for (; found < wanted->most && query_row(&query); found++)
+        for (; found < wanted->most && query_row(&query); found++) {
             read_row(&query, &ret[found]);
-        r = query_end(&query, err);
-        for (size_t i = 0; wanted->latest && i < found / 2; i++) {
-            struct alert_record last = ret[found - 1 - i];
-            ret[found - 1 - i] = ret[i];
-            ret[i] = last;
+            if (labels)
+                read_labels(&query, &labels[found]);
         }
+        r = query_end(&query, err);
+        if (wanted->latest)
+            reverse(ret, labels, found);
         *n = found;
         /* A full answer may have more behind it; else all entries up to the end have been looked at. */
         *next = found == wanted->most && found > 0 && !wanted->latest ? ret[found - 1].entry + 1 : range->next;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/filter.h"
 #include "core/record.h"
 #include "io/database/database.h"
 
@@ -33,15 +34,15 @@ int alert_rows_last_id(struct database *database, uint64_t *ret, struct error *e
 struct alert_query {
     uint64_t from;              /* an entry */
     bool latest;                /* the latest `most` instead */
-    const char *camera;         /* NULL: of all cameras */
-    bool told, suppressed;      /* which of the two it has */
+    struct alert_filter filter;
     size_t most;
 };
 
-/* The alerts of a query, by entry, into ret [query->most]; *n of them. *next is the entry at which the next query begins. *range holds
+/* The alerts of a query, by entry, into ret [query->most], and what people say about them into labels [query->most] (NULL: not
+ * wanted); *n of them. *next is the entry at which the next query begins. *range holds
  * the entries from which reading can go on: oldest (below it, alerts have been deleted) to next. */
-int alert_rows_read(struct database *database, const struct alert_query *query, struct alert_record *ret, size_t *n,
-                    uint64_t *next, struct record_range *range, struct error *err);
+int alert_rows_read(struct database *database, const struct alert_query *query, struct alert_record *ret,
+                    struct alert_labels *labels, size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 int alert_rows_find(struct database *database, uint64_t id, struct alert_record *ret, struct error *err);  /* -ENOENT */
 /* Calls row() for each alert, by id, until it returns false. */
 int alert_rows_each(struct database *database, bool (*row)(void *arg, const struct alert_record *alert), void *arg, struct error *err);

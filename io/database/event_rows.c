@@ -2,10 +2,21 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "io/database/query.h"
+
+#define DELETED_BELOW "events_deleted_below"    /* seq below which events have been deleted, or never were */
+
+int event_rows_begin_at(struct database *database, int64_t first, struct error *err)
+{
+    struct query query = query_begin(database, "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)");
+    query_bind_int(&query, first - 1);
+    int r = query_run(&query, err);
+    return r < 0 ? r : database_set_number(database, DELETED_BELOW, first, err);
+}
 
 int event_rows_new_id(char ret[EVENT_ID_SIZE])
 {
@@ -69,13 +80,85 @@ int event_rows_each(struct database *database, int64_t from, size_t most, bool (
     return query_end(&query, err);
 }
 
+/* What reading events fills in. */
+struct reading {
+    const struct event_filter *filter;
+    struct event_record *ret;
+    size_t max, n;
+    uint64_t next, end;
+    bool failed;                /* out of memory */
+};
+
+static bool read_row(void *arg, const struct event_row *row)
+{
+    struct reading *reading = arg;
+    enum event_type type;
+    if ((uint64_t)row->seq >= reading->end || reading->n == reading->max)
+        return false;
+    if (event_type_find(&type, row->type) && event_filter_takes(reading->filter, type, row->camera)) {
+        char *body = strdup(row->body);
+        reading->failed = !body;
+        if (!body)
+            return false;
+        reading->ret[reading->n++] = (struct event_record){.seq = (uint64_t)row->seq, .type = type, .body = body};
+    }
+    reading->next = (uint64_t)row->seq + 1;
+    return true;
+}
+
+static int read_range(struct database *database, struct record_range *ret, struct error *err)
+{
+    int64_t oldest = 1, next = 0;
+    int r = database_number(database, DELETED_BELOW, &oldest, err);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    struct query query = query_begin(database, "SELECT coalesce((SELECT min(seq) FROM events WHERE ready = 0), "
+                                     "(SELECT seq + 1 FROM sqlite_sequence WHERE name = 'events'))");
+    if (query_row(&query))
+        next = query_int(&query, 0);
+    r = query_end(&query, err);
+    if (r == 0)
+        *ret = (struct record_range){.oldest = (uint64_t)oldest, .next = (uint64_t)(next > oldest ? next : oldest)};
+    return r;
+}
+
+int event_rows_read(struct database *database, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
+                    size_t *n, uint64_t *next, struct record_range *range, struct error *err)
+{
+    int r = database_execute(database, "BEGIN", err);           /* events and range are of one moment */
+    if (r == 0)
+        r = read_range(database, range, err);
+    if (r == 0) {
+        uint64_t first = from < range->oldest ? range->oldest : from > range->next ? range->next : from;
+        struct reading reading = {.filter = filter, .ret = ret, .max = max, .next = first, .end = range->next};
+        r = event_rows_each(database, (int64_t)first, EVENT_ROWS_SCANNED, read_row, &reading, err);
+        if (r == 0 && reading.failed)
+            r = error_set(err, -ENOMEM, "out of memory");
+        for (size_t i = 0; r < 0 && i < reading.n; i++)
+            free(reading.ret[i].body);
+        if (r == 0) {
+            *n = reading.n;
+            *next = reading.next;
+        }
+    }
+    database_rollback(database);
+    return r;
+}
+
 int event_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err)
 {
+    int64_t below = 0, highest = 0;
+    *deleted = 0;
+    int r = database_number(database, DELETED_BELOW, &below, err);
+    if (r < 0 && r != -ENOENT)
+        return r;
     struct query query = query_begin(database, "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE time_us < ? AND NOT EXISTS "
-                                     "(SELECT 1 FROM alerts WHERE alerts.id = events.alert AND marked = 1) ORDER BY time_us LIMIT ?)");
+                                     "(SELECT 1 FROM alerts WHERE alerts.id = events.alert AND marked = 1) ORDER BY time_us LIMIT ?) "
+                                     "RETURNING seq");
     query_bind_int(&query, before_us);
     query_bind_int(&query, most);
-    int r = query_run(&query, err);
-    *deleted = r == 0 ? sqlite3_changes(database->handle) : 0;
-    return r;
+    for (; query_row(&query); ++*deleted)
+        highest = query_int(&query, 0) > highest ? query_int(&query, 0) : highest;
+    r = query_end(&query, err);
+    return r == 0 && highest >= below && *deleted ? database_set_number(database, DELETED_BELOW, highest + 1, err) : r;
 }

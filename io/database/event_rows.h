@@ -7,6 +7,8 @@
 #include <stddef.h>
 
 #include "core/event.h"
+#include "core/filter.h"
+#include "core/record.h"
 #include "io/database/database.h"
 
 enum { EVENT_ID_SIZE = sizeof "msg_" + 32 };
@@ -23,6 +25,9 @@ struct event_row {
     bool ready;                 /* may be delivered */
 };
 
+/* The next event of an empty table gets the number `first`. Numbers of another database are below it if first is a time. */
+int event_rows_begin_at(struct database *database, int64_t first, struct error *err);
+
 /* Writes an id. 0, or -EIO without random numbers. */
 int event_rows_new_id(char ret[EVENT_ID_SIZE]);
 
@@ -36,6 +41,13 @@ int event_rows_all_ready(struct database *database, int *n, struct error *err);
 /* Calls row() for each event from seq on, in order, at most `most` (0: all), until it returns false. Texts are borrowed for the call. */
 int event_rows_each(struct database *database, int64_t from, size_t most, bool (*row)(void *arg, const struct event_row *event), void *arg,
                     struct error *err);
+
+/* For clients that follow events. Reads events that may be delivered and that the filter takes, by seq from `from` on, into ret [max];
+ * the caller frees their bodies; *n of them. It looks at EVENT_ROWS_SCANNED events at most. *next is the seq at which to go on. *range is
+ * from where reading can go on (older events have been deleted) to the first event that is not there or may not be delivered yet. */
+enum { EVENT_ROWS_SCANNED = 1024 };
+int event_rows_read(struct database *database, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
+                    size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 
 /* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked. Their deliveries go with
  * them. */

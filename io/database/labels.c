@@ -4,15 +4,15 @@
 
 #include "io/database/query.h"
 
-int labels_read(struct database *database, uint64_t alert, struct labels *ret, struct error *err)
+int labels_read(struct database *database, uint64_t alert, struct alert_labels *ret, struct error *err)
 {
     struct query query = query_begin(database, "SELECT marked, note, acknowledged_us, acknowledged_by, normal_us, normal_by FROM alerts "
                                      "WHERE id = ?");
     query_bind_int(&query, (int64_t)alert);
-    struct labels labels = {.marked = false};
+    struct alert_labels labels = {.marked = false};
     bool found = query_row(&query);
     if (found) {
-        labels = (struct labels){.marked = query_int(&query, 0) != 0, .acknowledged_us = query_int(&query, 2),
+        labels = (struct alert_labels){.marked = query_int(&query, 0) != 0, .acknowledged_us = query_int(&query, 2),
                                  .normal_us = query_int(&query, 4)};
         query_copy(&query, 1, labels.note, sizeof labels.note);
         query_copy(&query, 3, labels.acknowledged_by, sizeof labels.acknowledged_by);
@@ -80,7 +80,7 @@ static int set_normal(struct database *database, uint64_t alert, bool is_normal,
 
 int labels_normal(struct database *database, uint64_t alert, bool is_normal, int64_t now_us, const char *who, struct error *err)
 {
-    struct labels before;
+    struct alert_labels before;
     bool own = sqlite3_get_autocommit(database->handle) != 0;
     int r = own ? database_begin(database, err) : 0;
     if (r == 0)
@@ -92,4 +92,25 @@ int labels_normal(struct database *database, uint64_t alert, bool is_normal, int
     if (own)
         database_rollback(database);
     return r;
+}
+
+static int carry_out(struct database *database, const struct alert_order *order, struct error *err)
+{
+    switch (order->action) {
+    case ALERT_ACKNOWLEDGE: return labels_acknowledge(database, order->alert, order->time_us, order->by, err);
+    case ALERT_MARK: return labels_mark(database, order->alert, true, err);
+    case ALERT_UNMARK: return labels_mark(database, order->alert, false, err);
+    case ALERT_NOTE: return labels_note(database, order->alert, order->note, err);
+    case ALERT_NORMAL: return labels_normal(database, order->alert, true, order->time_us, order->by, err);
+    case ALERT_NORMAL_UNDO: break;
+    }
+    return labels_normal(database, order->alert, false, order->time_us, order->by, err);
+}
+
+int labels_apply(struct database *database, const struct alert_order *order, struct alert_labels *ret, struct error *err)
+{
+    if (order->alert > INT64_MAX)
+        return error_set(err, -ENOENT, "no alert has that id");
+    int r = carry_out(database, order, err);
+    return r < 0 ? r : labels_read(database, order->alert, ret, err);
 }

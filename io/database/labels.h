@@ -4,21 +4,10 @@
 #ifndef MEMAED_IO_DATABASE_LABELS_H
 #define MEMAED_IO_DATABASE_LABELS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
+#include "core/record.h"
 #include "io/database/database.h"
 
-enum { NOTE_SIZE = 2048, WHO_SIZE = 128 };
-
-struct labels {
-    bool marked;                /* retention keeps the alert and its evidence */
-    char note[NOTE_SIZE];       /* "": none */
-    int64_t acknowledged_us, normal_us;         /* UTC; 0: not */
-    char acknowledged_by[WHO_SIZE], normal_by[WHO_SIZE];
-};
-
-int labels_read(struct database *database, uint64_t alert, struct labels *ret, struct error *err);
+int labels_read(struct database *database, uint64_t alert, struct alert_labels *ret, struct error *err);
 int labels_mark(struct database *database, uint64_t alert, bool marked, struct error *err);
 int labels_note(struct database *database, uint64_t alert, const char *note, struct error *err);       /* "": removes it */
 /* now_us 0 takes it back. */
@@ -26,5 +15,8 @@ int labels_acknowledge(struct database *database, uint64_t alert, int64_t now_us
 
 /* The alert shows what is normal; or, with is_normal false, that is taken back. Doing it twice changes nothing. */
 int labels_normal(struct database *database, uint64_t alert, bool is_normal, int64_t now_us, const char *who, struct error *err);
+
+/* Carries out an order, and reads what it leads to. Within a transaction of the caller. */
+int labels_apply(struct database *database, const struct alert_order *order, struct alert_labels *ret, struct error *err);
 
 #endif

@@ -19,19 +19,43 @@ static void check(int holds)
         abort();
 }
 
+static void check_name(const char *name)
+{
+    size_t n = strnlen(name, RECORD_NAME_SIZE);
+    check(n >= 1 && n <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n);
+}
+
+static void check_filters(const struct web_route *route, const struct web_request *r)
+{
+    const struct alert_filter *a = &r->alerts;
+    if (*a->camera)
+        check_name(a->camera);
+    check(a->state <= ALERT_IS_INTERRUPTED && a->kind < ALERT_KINDS && a->suppressed <= ALERT_NOT_TOLD);
+    check(a->acknowledged <= FILTER_YES && a->marked <= FILTER_YES);
+    check(!(*a->camera || a->state || a->has_kind || a->acknowledged || a->marked) || (route->parameters & WEB_ALERT_FILTER));
+    check(r->events.n_cameras <= EVENT_FILTER_CAMERAS_MAX && !(r->events.types & ~(unsigned)EVENT_ALL));
+    for (size_t i = 0; i < r->events.n_cameras; i++)
+        check_name(r->events.cameras[i]);
+    check(!(r->events.n_cameras || r->events.types) || (route->parameters & WEB_EVENT_FILTER));
+    check(!r->has_last_event_id || ((route->parameters & WEB_LAST_EVENT_ID) && r->last_event_id < UINT64_MAX));
+}
+
 static void check_request(const struct web_route *route, const struct web_request *r)
 {
     check(r->limit >= 1 && r->limit <= WEB_LIMIT_MAX);
     check((route->parameters & WEB_LIMIT) || r->limit == WEB_LIMIT_DEFAULT);
     size_t n = strnlen(r->camera, sizeof r->camera);
     check(n <= 64 && strspn(r->camera, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n);
-    check(strstr(route->pattern, "NAME") ? n > 0 : n == 0 || (route->parameters & WEB_CAMERA));
+    check((strstr(route->pattern, "NAME") != NULL) == (n > 0));
+    check_filters(route, r);
     check((strstr(route->pattern, "/ID") != NULL) == (r->alert > 0));
-    check(r->suppressed == VIEW_TOLD || (route->parameters & WEB_SUPPRESSED));
+    check(r->alerts.suppressed == ALERT_TOLD || (route->parameters & WEB_SUPPRESSED));
     check(!r->has_since || (route->parameters & WEB_SINCE));
     check((!r->has_from || (route->parameters & WEB_FROM)) && (!r->has_to || (route->parameters & WEB_TO)));
+    check(strnlen(r->note, sizeof r->note) < sizeof r->note && (!r->has_note || (route->parameters & WEB_NOTE)));
     check(!r->by_minute || (route->parameters & WEB_STEP));
-    const int64_t first_us = -62167219200000000, end_us = 253402300801000000;    /* 0000-01-01, and a leap second after 9999 */
+    const int64_t day_us = 86400000000;              /* more than an offset */
+    const int64_t first_us = -62167219200000000 - day_us, end_us = 253402300801000000 + day_us;
     check(!r->has_from || (r->from_us >= first_us && r->from_us < end_us));
     check(!r->has_to || (r->to_us >= first_us && r->to_us < end_us));
     check((route->handler != NULL) != (route->begin != NULL));

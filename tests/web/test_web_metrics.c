@@ -8,6 +8,7 @@
 #include "tests/suite.h"
 #include "tests/web/web_fixture.h"
 #include "web/handlers.h"
+#include "web/streams.h"
 
 static size_t name_length(const char *line)
 {
@@ -138,10 +139,13 @@ START_TEST(metrics)
 
     strcpy(world.cameras[0].name, "a\\b\"c\nd");
     struct web_answer escaped;
-    web_handle_metrics(&view, NULL, &escaped);
+    struct web_streams streams = {.n_events = 2, .dropped = 7};
+    web_handle_metrics(&view, &(struct web_request){.streams = &streams}, &escaped);
     ck_assert_int_eq(escaped.status, 200);
     ck_assert_uint_eq(escaped.size, strlen(escaped.body));
     ck_assert_double_eq(parse_metrics(escaped.body, "memaed_camera_frames_total{camera=\"a\\\\b\\\"c\\nd\"}"), 1000);
+    ck_assert_double_eq(parse_metrics(escaped.body, "memaed_event_streams"), 2);
+    ck_assert_double_eq(parse_metrics(escaped.body, "memaed_event_streams_dropped_total"), 7);
     web_answer_clear(&escaped);
 }
 END_TEST

@@ -58,7 +58,8 @@ static void answer_stream(uint64_t length, uint64_t size, struct web_answer *ret
 {
     struct body *body = calloc(1, sizeof *body);
     body->size = length;
-    *ret = (struct web_answer){.status = 200, .type = "text/plain", .size = size, .stream = {body, read_body, close_body}};
+    *ret = (struct web_answer){.status = 200, .type = "text/plain", .size = size,
+                               .stream = {.context = body, .read = read_body, .close = close_body}};
     pthread_mutex_lock(&streams.mutex);
     streams.opened++;
     pthread_mutex_unlock(&streams.mutex);

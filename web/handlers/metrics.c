@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "web/handlers.h"
+#include "web/streams.h"
 
 static void put_label(FILE *out, const char *value)
 {
@@ -266,9 +267,15 @@ static void put_webhooks(FILE *out, const struct view_webhook *webhooks, size_t 
     }
 }
 
+static void put_streams(FILE *out, const struct web_streams *streams)
+{
+    put_gauge(out, "event_streams", "Open streams of server-sent events.", (double)streams->n_events);
+    put_counter(out, "event_streams_dropped_total", "Streams of server-sent events whose client did not read in time.",
+                streams->dropped);
+}
+
 void web_handle_metrics(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
-    (void)request;
     struct view_camera *cameras = NULL;
     struct view_webhook *webhooks = NULL;
     size_t n, n_webhooks, size = 0;
@@ -291,6 +298,7 @@ void web_handle_metrics(const struct view *view, const struct web_request *reque
     put_process(out, &process);
     put_store(out, &storage);
     put_webhooks(out, webhooks, n_webhooks);
+    put_streams(out, request->streams);
     put_cameras(out, cameras, n);
     bool failed = ferror(out);
     failed |= fclose(out) != 0;

@@ -29,8 +29,19 @@ void queue_item_free(struct queue_item *item)
 {
     if (!item)
         return;
+    queue_item_tell(item, -ECANCELED);
+    free(item->order);
     free(item->body);
     free(item);
+}
+
+void queue_item_tell(struct queue_item *item, int status)
+{
+    struct queue_order *order = item->order;
+    if (!order || !order->done)
+        return;
+    order->done(order->arg, status, &order->labels);
+    order->done = NULL;
 }
 
 /* {"type": …, "timestamp": …, "data": DATA}, and where DATA is. */
@@ -96,6 +107,22 @@ int queue_item_make_orders(struct queue_item **ret, const char *camera, const st
     item->has_orders = true;
     item->orders = *orders;
     snprintf(item->camera, sizeof item->camera, "%s", camera);
+    *ret = item;
+    return 0;
+}
+
+int queue_item_make_order(struct queue_item **ret, const struct alert_order *order,
+                          void (*done)(void *arg, int status, const struct alert_labels *labels), void *arg)
+{
+    struct queue_item *item = calloc(1, sizeof *item);
+    struct queue_order *copy = malloc(sizeof *copy);
+    if (!item || !copy) {
+        free(item);
+        free(copy);
+        return -ENOMEM;
+    }
+    *copy = (struct queue_order){.order = *order, .done = done, .arg = arg};
+    item->order = copy;
     *ret = item;
     return 0;
 }

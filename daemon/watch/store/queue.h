@@ -17,7 +17,16 @@
 
 enum { QUEUE_EVENTS_MAX = 4096, QUEUE_PEAKS_MAX = 2048, QUEUE_SCORES_MAX = 16384, QUEUE_READY_MAX = 4096 };
 
-/* An event to write, with its alert. */
+/* What somebody says about an alert, and who waits for that to be written. */
+struct queue_order {
+    struct alert_order order;
+    int status;                         /* 0 or -ENOENT, once it is written */
+    struct alert_labels labels;         /* of the alert, once it is written */
+    void (*done)(void *arg, int status, const struct alert_labels *labels);     /* NULL: was called */
+    void *arg;
+};
+
+/* An event to write, with its alert; or something else that people have ordered. */
 struct queue_item {
     struct queue_item *next;
     enum event_type type;
@@ -27,6 +36,7 @@ struct queue_item {
     char camera[RECORD_NAME_SIZE];
     struct alert_record alert;
     struct arming_orders orders;        /* of the camera */
+    struct queue_order *order;          /* owned; NULL: none */
     char id[EVENT_ID_SIZE];
     int64_t seq;                        /* set once it is written */
     int64_t held_until_us;              /* monotonic; 0: it may be delivered at once */
@@ -40,7 +50,12 @@ int queue_item_make(struct queue_item **ret, const struct event *event);
 int queue_item_make_untold(struct queue_item **ret, const struct alert_record *alert);
 /* What people have ordered for a camera. */
 int queue_item_make_orders(struct queue_item **ret, const char *camera, const struct arming_orders *orders);
-void queue_item_free(struct queue_item *item);          /* takes NULL */
+/* What somebody says about an alert. done(arg, status, labels) is called once: when it is committed or given up. */
+int queue_item_make_order(struct queue_item **ret, const struct alert_order *order,
+                          void (*done)(void *arg, int status, const struct alert_labels *labels), void *arg);
+/* Tells who waits for the item's order, if anybody does. */
+void queue_item_tell(struct queue_item *item, int status);
+void queue_item_free(struct queue_item *item);          /* takes NULL. Tells -ECANCELED who still waits for its order */
 
 struct queue;
 

@@ -5,6 +5,8 @@
 
 #include "daemon/base/log.h"
 #include "io/database/alert_rows.h"
+#include "io/database/event_rows.h"
+#include "io/database/labels.h"
 #include "io/database/score_rows.h"
 
 struct reader {
@@ -71,28 +73,38 @@ static int tell(struct reader *reader, int r, const struct error *err)
     return r;
 }
 
-int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct view_alerts *found)
+int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct alert_labels *labels,
+                  struct view_alerts *found)
 {
     struct error err = {""};
     int r = renew(reader, &err);
     if (r == 0) {
         found->store = (uint64_t)reader->id;
         r = alert_rows_read(reader->database, &(struct alert_query){.from = wanted->from, .latest = wanted->latest,
-                                                                    .camera = *wanted->camera ? wanted->camera : NULL,
-                                                                    .told = wanted->suppressed != VIEW_SUPPRESSED_ONLY,
-                                                                    .suppressed = wanted->suppressed != VIEW_TOLD,
-                                                                    .most = wanted->limit},
-                            ret, &found->n, &found->next, &found->range, &err);
+                                                                    .filter = wanted->filter, .most = wanted->limit},
+                            ret, labels, &found->n, &found->next, &found->range, &err);
     }
     return tell(reader, r, &err);
 }
 
-int reader_alert(struct reader *reader, uint64_t id, struct alert_record *ret)
+int reader_alert(struct reader *reader, uint64_t id, struct alert_record *ret, struct alert_labels *labels)
 {
     struct error err = {""};
     int r = renew(reader, &err);
     if (r == 0)
         r = alert_rows_find(reader->database, id, ret, &err);
+    if (r == 0)
+        r = labels_read(reader->database, id, labels, &err);
+    return tell(reader, r, &err);
+}
+
+int reader_events(struct reader *reader, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max, size_t *n,
+                  uint64_t *next, struct record_range *range)
+{
+    struct error err = {""};
+    int r = renew(reader, &err);
+    if (r == 0)
+        r = event_rows_read(reader->database, from, filter, ret, max, n, next, range, &err);
     return tell(reader, r, &err);
 }
 

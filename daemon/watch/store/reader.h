@@ -12,8 +12,11 @@ int reader_open(struct reader **ret, struct store *store, struct error *err);   
 void reader_close(struct reader *reader);                                       /* takes NULL */
 
 /* As the functions of the same names in struct view. */
-int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct view_alerts *found);
-int reader_alert(struct reader *reader, uint64_t id, struct alert_record *ret);
+int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct alert_labels *labels,
+                  struct view_alerts *found);
+int reader_alert(struct reader *reader, uint64_t id, struct alert_record *ret, struct alert_labels *labels);
+int reader_events(struct reader *reader, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max, size_t *n,
+                  uint64_t *next, struct record_range *range);
 int reader_history(struct reader *reader, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n);
 
 #endif

@@ -189,6 +189,15 @@ void store_keep_orders(void *arg, const char *camera, const struct arming_orders
         log_event(LOG_ERR, "event_not_queued", "type", "arming", "camera", camera, NULL);
 }
 
+int store_label(struct store *store, const struct alert_order *order, store_labelled *done, void *arg)
+{
+    struct queue_item *item;
+    int r = queue_item_make_order(&item, order, done, arg);
+    if (r == 0)
+        queue_add(store->queue, item);          /* which tells where there is no room */
+    return r;
+}
+
 void store_event_ready(struct store *store, int64_t seq)
 {
     queue_add_ready(store->queue, seq);
@@ -308,8 +317,8 @@ static void write_outbox(struct store *store, struct writer_endpoints *ret)
 static void drop_first(struct store *store, const char *cause)
 {
     struct queue_item *item = store->batch;
-    const char *what = item->has_event ? event_type_name(item->type) : item->has_alert ? "alert" : "arming";
-    log_event(LOG_ERR, "event_not_stored", "type", what, "camera", item->camera, "reason", cause, NULL);
+    const char *type = item->has_event ? event_type_name(item->type) : item->has_alert ? "alert" : item->order ? "label" : "arming";
+    log_event(LOG_ERR, "event_not_stored", "type", type, "camera", item->camera, "reason", cause, NULL);
     store->batch = item->next;
     queue_item_free(item);
     queue_done(store->queue);
@@ -344,6 +353,8 @@ static void publish_batch(struct store *store)
         queue_done(store->queue);
         if (item->has_event)
             publish(store, item);
+        if (item->order)
+            queue_item_tell(item, item->order->status);
         if (item->held_until_us)
             append(&store->held, item);
         else

@@ -84,6 +84,12 @@ struct alertlog_sink store_alertlog_sink(struct store *store);  /* for alertlog_
 /* Keeps what people have ordered for a camera. arg is the store: for `keep` of daemon/watch/alerting/arming.h. */
 void store_keep_orders(void *arg, const char *camera, const struct arming_orders *orders);
 
+/* Writes what somebody says about an alert. 0: done(arg, status, labels) will be called once, on the store's thread or at once. status:
+ * 0, it is committed, and labels are the alert's; -ENOENT, there is no such alert; -ECANCELED, it was given up. -ENOMEM: done is not
+ * called. */
+typedef void store_labelled(void *arg, int status, const struct alert_labels *labels);
+int store_label(struct store *store, const struct alert_order *order, store_labelled *done, void *arg);
+
 /* The evidence of an event is there: it may be delivered. Does nothing where it may already. */
 void store_event_ready(struct store *store, int64_t seq);
 

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "io/base/clock.h"
 #include "io/database/alert_rows.h"
 #include "io/database/arming_rows.h"
+#include "io/database/labels.h"
 #include "io/database/outbox.h"
 
 enum { SCORES_PRUNED = 2000, ROWS_PRUNED = 200 };
@@ -30,7 +32,9 @@ static int ensure_id(struct database *database, struct error *err)
         return r;
     if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
         return error_set(err, -EIO, "no random numbers for the store's id");
-    return database_set_number(database, STORE_ID, id, err);
+    /* Numbers of events begin with the time, so that clients that saw events of another database see that this one is new. */
+    r = event_rows_begin_at(database, utc_us() / 1000, err);
+    return r < 0 ? r : database_set_number(database, STORE_ID, id, err);
 }
 
 int writer_open(struct writer *writer, const char *folder, struct database_opening *opening, struct error *err)
@@ -94,6 +98,10 @@ static int write_item(struct writer *writer, struct queue_item *item, const stru
     int r = item->has_alert && !item->alert_is_written ? alert_rows_put(writer->database, &item->alert, err) : 0;
     if (r == 0 && item->has_orders)
         r = arming_rows_save(writer->database, item->camera, &item->orders, err);
+    if (r == 0 && item->order) {
+        item->order->status = labels_apply(writer->database, &item->order->order, &item->order->labels, err);
+        r = item->order->status == -ENOENT ? 0 : item->order->status;
+    }
     if (r < 0 || !item->has_event)
         return r;
     struct event_row row = {.id = item->id, .type = event_type_name(item->type), .time_us = item->time_us, .camera = item->camera,

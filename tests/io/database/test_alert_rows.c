@@ -10,18 +10,23 @@ static struct alert_record list[64];
 static struct record_range range;
 
 /* The ids of a list, as "1 2 3"; next is where the next list begins. */
-static const char *ids(struct alert_query query, uint64_t *next)
+static const char *list_ids(struct alert_query query, uint64_t *next)
 {
-    if (!query.told && !query.suppressed)
-        query.told = query.suppressed = true;
     static char text[256];
     size_t n;
     text[0] = '\0';
     query.most = query.most ? query.most : 64;
-    must(alert_rows_read(database, &query, list, &n, next, &range, &err));
+    must(alert_rows_read(database, &query, list, NULL, &n, next, &range, &err));
     for (size_t i = 0; i < n; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%llu", i ? " " : "", (unsigned long long)list[i].id);
     return text;
+}
+
+/* The same of all alerts, told or not. */
+static const char *ids(struct alert_query query, uint64_t *next)
+{
+    query.filter.suppressed = ALERT_TOLD_OR_NOT;
+    return list_ids(query, next);
 }
 
 START_TEST(a_record_comes_back_whole)
@@ -91,13 +96,13 @@ START_TEST(lists_in_the_order_of_openings_and_closings)
     ck_assert_str_eq(ids((struct alert_query){.from = next, .most = 2}, &next), "4 5");
     ck_assert_str_eq(ids((struct alert_query){.from = next, .most = 2}, &next), "6 2");
     ck_assert_str_eq(ids((struct alert_query){.from = next, .most = 2}, &next), "");
-    ck_assert_str_eq(ids((struct alert_query){.from = 0, .camera = "yard"}, &next), "4 6 2");
+    ck_assert_str_eq(ids((struct alert_query){.from = 0, .filter.camera = "yard"}, &next), "4 6 2");
     ck_assert_uint_eq(next, 7);
-    ck_assert_str_eq(ids((struct alert_query){.from = 0, .camera = "yard", .most = 1}, &next), "4");
+    ck_assert_str_eq(ids((struct alert_query){.from = 0, .filter.camera = "yard", .most = 1}, &next), "4");
     ck_assert_uint_eq(next, 4);
     ck_assert_str_eq(ids((struct alert_query){.latest = true, .most = 3}, &next), "5 6 2");
     ck_assert_uint_eq(next, 7);
-    ck_assert_str_eq(ids((struct alert_query){.latest = true, .camera = "gate", .most = 2}, &next), "3 5");
+    ck_assert_str_eq(ids((struct alert_query){.latest = true, .filter.camera = "gate", .most = 2}, &next), "3 5");
     ck_assert_uint_eq(next, 7);
     ck_assert_str_eq(ids((struct alert_query){.from = UINT64_MAX}, &next), "");
 
@@ -149,16 +154,16 @@ START_TEST(suppressed_alerts_are_listed_apart)
         must(alert_rows_put(database, &alert, &err));
     }
     must(database_commit(database, &err));
-    ck_assert_str_eq(ids((struct alert_query){.told = true}, &next), "2 4");
-    ck_assert_str_eq(ids((struct alert_query){.suppressed = true, .camera = "gate"}, &next), "1 3");
-    ck_assert_str_eq(ids((struct alert_query){.told = true, .latest = true, .most = 1}, &next), "4");
+    ck_assert_str_eq(list_ids((struct alert_query){.from = 0}, &next), "2 4");
+    ck_assert_str_eq(list_ids((struct alert_query){.filter = {.suppressed = ALERT_NOT_TOLD, .camera = "gate"}}, &next), "1 3");
+    ck_assert_str_eq(list_ids((struct alert_query){.latest = true, .most = 1}, &next), "4");
     /* One that is told later gets a new place. */
     struct alert_record alert = {.id = 3, .camera = "gate"};
     must(database_begin(database, &err));
     must(alert_rows_put(database, &alert, &err));
     must(database_commit(database, &err));
-    ck_assert_str_eq(ids((struct alert_query){.told = true, .from = next}, &next), "3");
-    ck_assert_str_eq(ids((struct alert_query){.suppressed = true}, &next), "1");
+    ck_assert_str_eq(list_ids((struct alert_query){.from = next}, &next), "3");
+    ck_assert_str_eq(list_ids((struct alert_query){.filter.suppressed = ALERT_NOT_TOLD}, &next), "1");
 }
 END_TEST
 
@@ -209,7 +214,7 @@ END_TEST
 
 START_TEST(what_people_say)
 {
-    struct labels labels;
+    struct alert_labels labels;
     put_alert(1, "gate", 0);
     ck_assert_int_eq(labels_read(database, 2, &labels, &err), -ENOENT);
     ck_assert_int_eq(labels_mark(database, 2, true, &err), -ENOENT);
@@ -304,6 +309,72 @@ START_TEST(arming_survives)
 }
 END_TEST
 
+START_TEST(filtered)
+{
+    uint64_t next;
+    put_alert(1, "gate", 2500);
+    put_alert(2, "gate", 0);
+    put_alert(3, "yard", 7500);
+    put_alert(4, "yard", 8500);
+    struct alert_record still = {.id = 5, .kind = ALERT_STILL, .camera = "yard", .opened_us = 5000};
+    must(database_begin(database, &err));
+    must(alert_rows_put(database, &still, &err));
+    must(database_commit(database, &err));
+    must(labels_acknowledge(database, 3, 9000, "", &err));
+    must(labels_mark(database, 4, true, &err));
+    const struct { struct alert_filter filter; const char *ids; } cases[] = {
+        {{.state = ALERT_IS_OPEN}, "2 5"}, {{.state = ALERT_IS_CLOSED}, "1 3 4"}, {{.state = ALERT_IS_INTERRUPTED}, ""},
+        {{.camera = "yard", .state = ALERT_IS_CLOSED}, "3 4"}, {{.has_kind = true, .kind = ALERT_STILL}, "5"},
+        {{.has_kind = true, .kind = ALERT_ANOMALY}, "1 2 3 4"}, {{.has_from = true, .from_us = 2500}, "1 2 3 4 5"},
+        {{.has_from = true, .from_us = 2501}, "2 3 4 5"}, {{.has_to = true, .to_us = 3000}, "1 2"}, {{.has_to = true, .to_us = 3001}, "1 2 3"},
+        {{.has_from = true, .from_us = 8000, .has_to = true, .to_us = 5000}, "2 4"},
+        {{.acknowledged = FILTER_YES}, "3"}, {{.acknowledged = FILTER_NO}, "1 2 4 5"}, {{.marked = FILTER_YES}, "4"},
+        {{.camera = "yard", .marked = FILTER_NO}, "3 5"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_str_eq(ids((struct alert_query){.filter = cases[i].filter}, &next), cases[i].ids);
+        ck_assert_uint_eq(next, 5);
+        ck_assert_str_eq(ids((struct alert_query){.filter = cases[i].filter, .latest = true}, &next), cases[i].ids);
+    }
+    const struct alert_filter closed = {.state = ALERT_IS_CLOSED};
+    ck_assert_str_eq(ids((struct alert_query){.filter = closed, .most = 2}, &next), "1 3");
+    ck_assert_str_eq(ids((struct alert_query){.filter = closed, .most = 2, .from = next}, &next), "4");
+    ck_assert_str_eq(ids((struct alert_query){.filter = closed, .most = 2, .latest = true}, &next), "3 4");
+}
+END_TEST
+
+START_TEST(lists_have_labels)
+{
+    struct alert_labels labels[2], after;
+    uint64_t next;
+    size_t n;
+    put_alert(1, "gate", 0);
+    put_alert(2, "gate", 0);
+    static const struct alert_order orders[] = {
+        {1, ALERT_ACKNOWLEDGE, 100, "eva", ""}, {1, ALERT_NOTE, 101, "", "a cat"}, {2, ALERT_MARK, 102, "", ""},
+        {2, ALERT_NORMAL, 103, "ole", ""},
+    };
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+        must(labels_apply(database, &orders[i], &after, &err));
+    ck_assert(after.marked && after.normal_us == 103);
+    for (int latest = 0; latest < 2; latest++) {
+        must(alert_rows_read(database, &(struct alert_query){.most = 2, .latest = latest}, list, labels, &n, &next, &range, &err));
+        ck_assert(n == 2 && list[0].id == 1 && !labels[0].marked && labels[0].acknowledged_us == 100 && labels[0].normal_us == 0);
+        ck_assert_str_eq(labels[0].acknowledged_by, "eva");
+        ck_assert_str_eq(labels[0].note, "a cat");
+        ck_assert(labels[1].marked && labels[1].normal_us == 103 && labels[1].acknowledged_us == 0);
+        ck_assert_str_eq(labels[1].normal_by, "ole");
+    }
+    must(labels_apply(database, &(struct alert_order){2, ALERT_UNMARK, 104, "", ""}, &after, &err));
+    must(labels_apply(database, &(struct alert_order){2, ALERT_NORMAL_UNDO, 105, "eva", ""}, &after, &err));
+    ck_assert(!after.marked && after.normal_us == 0);
+    for (int action = ALERT_ACKNOWLEDGE; action <= ALERT_NORMAL_UNDO; action++)
+        for (size_t i = 0; i < 2; i++)
+            ck_assert_int_eq(labels_apply(database, &(struct alert_order){i ? 3 : UINT64_MAX, (enum alert_action)action, 1, "", ""},
+                                          &after, &err), -ENOENT);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tcase = tcase_create("rows");
@@ -318,6 +389,8 @@ int main(void)
     tcase_add_test(tcase, what_people_say);
     tcase_add_test(tcase, files_of_alerts);
     tcase_add_test(tcase, arming_survives);
+    tcase_add_test(tcase, filtered);
+    tcase_add_test(tcase, lists_have_labels);
     Suite *suite = suite_create("alert rows");
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

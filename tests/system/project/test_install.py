@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 
 BUILD = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
-PAGES = ("rest.md", "using.md", "glossary.md", "troubleshooting.md", "figures.md", "score.md", "experiments.md",
+PAGES = ("rest.md", "monitoring.md", "using.md", "glossary.md", "troubleshooting.md", "figures.md", "score.md", "experiments.md",
          "model-format.md")
 
 
@@ -52,7 +52,10 @@ class Install(harness.Case):
     def test_files(self):
         self.install("/usr")
         expected = {"usr/bin/memaed": 0o755, "usr/share/man/man1/memaed.1": 0o644,
-                    "usr/share/doc/memaed/examples/memaed.yml": 0o644, "etc/memaed/memaed.yml": 0o644,
+                    "usr/share/doc/memaed/examples/memaed.yml": 0o644,
+                    "usr/share/doc/memaed/examples/prometheus/memaed.rules.yml": 0o644,
+                    "usr/share/doc/memaed/examples/prometheus/memaed.rules_test.yml": 0o644,
+                    "usr/share/doc/memaed/examples/grafana/memaed.json": 0o644, "etc/memaed/memaed.yml": 0o644,
                     "usr/lib/systemd/system/memaed.service": 0o644,
                     "usr/share/bash-completion/completions/memaed": 0o644, "usr/share/zsh/vendor-completions/_memaed": 0o644,
                     **{f"usr/share/doc/memaed/{page}": 0o644 for page in PAGES}}

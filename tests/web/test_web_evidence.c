@@ -1,0 +1,258 @@
+/* web/handlers/evidence, web/files/file_answer: files of alerts over HTTP: whole, in parts, not again, and while they grow. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/suite.h"
+#include "tests/web/web_fixture.h"
+
+enum { SIZE = 200000 };
+static char path[64];
+
+static char byte_at(size_t i) { return (char)(i * 31 + i / 256); }
+
+static void grow(size_t from, size_t to)
+{
+    FILE *file = fopen(path, from ? "a" : "w");
+    ck_assert_ptr_nonnull(file);
+    for (size_t i = from; i < to; i++)
+        fputc(byte_at(i), file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void setup_files(void)
+{
+    setup();
+    strcpy(path, "/tmp/memaed-evidence-XXXXXX");
+    close(mkstemp(path));
+    grow(0, SIZE);
+    world_files[VIEW_CLIP].path = path;
+    world_files[VIEW_CLIP].type = "video/mp4";
+    world_files[VIEW_CLIP].extension = "mp4";
+    add_alert("gate");
+}
+
+static void teardown_files(void)
+{
+    teardown();
+    unlink(path);
+}
+
+/* The value of a header field of an answer; "": none. Valid until the next call. */
+static const char *field(const struct answer *answer, const char *name)
+{
+    static char value[256];
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\r\n%s: ", name);
+    const char *at = strstr(answer->headers, wanted);
+    value[0] = '\0';
+    if (at)
+        snprintf(value, sizeof value, "%.*s", (int)strcspn(at + strlen(wanted), "\r"), at + strlen(wanted));
+    return value;
+}
+
+static struct answer ask_clip(const char *header)
+{
+    struct answer answer;
+    ck_assert_int_eq(ask_with(&answer, "GET", "/api/v1/alerts/1/clip", header, NULL), CURLE_OK);
+    return answer;
+}
+
+static void check_part(const struct answer *answer, size_t first, size_t size)
+{
+    ck_assert_uint_eq(answer->size, size);
+    for (size_t i = 0; i < size; i++)
+        if (answer->body[i] != byte_at(first + i))
+            ck_abort_msg("byte %zu", first + i);
+}
+
+START_TEST(whole)
+{
+    struct answer answer = ask_clip(NULL);
+    ck_assert_int_eq(answer.status, 200);
+    check_part(&answer, 0, SIZE);
+    ck_assert_str_eq(answer.type, "video/mp4");
+    ck_assert_str_eq(field(&answer, "Accept-Ranges"), "bytes");
+    ck_assert_str_eq(field(&answer, "Content-Length"), "200000");
+    ck_assert_str_eq(field(&answer, "Content-Disposition"), "inline; filename=\"gate-1-clip.mp4\"");
+    ck_assert_str_eq(field(&answer, "X-Content-Type-Options"), "nosniff");
+    ck_assert_str_eq(field(&answer, "Cache-Control"), "private, no-cache");
+    ck_assert_ptr_nonnull(strstr(field(&answer, "Content-Security-Policy"), "default-src 'none'"));
+    ck_assert_uint_gt(strlen(field(&answer, "ETag")), 4);
+    ck_assert_uint_eq(strlen(field(&answer, "Last-Modified")), 29);
+    answer_free(&answer);
+    ck_assert_int_eq(ask_with(&answer, "HEAD", "/api/v1/alerts/1/clip", "Range: bytes=0-9", NULL), CURLE_OK);
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_uint_eq(answer.size, 0);
+    ck_assert_str_eq(field(&answer, "Content-Length"), "200000");
+    ck_assert_str_eq(field(&answer, "Accept-Ranges"), "bytes");
+    answer_free(&answer);
+}
+END_TEST
+
+START_TEST(parts)
+{
+    static const struct { const char *range; int status; size_t first, size; const char *content_range; } cases[] = {
+        {"Range: bytes=0-0", 206, 0, 1, "bytes 0-0/200000"},
+        {"Range: bytes=100000-", 206, 100000, 100000, "bytes 100000-199999/200000"},
+        {"Range: bytes=-7", 206, SIZE - 7, 7, "bytes 199993-199999/200000"},
+        {"Range: bytes=5-999999", 206, 5, SIZE - 5, "bytes 5-199999/200000"},
+        {"Range: bytes=0-1,5-6", 200, 0, SIZE, ""}, {"Range: pages=0-1", 200, 0, SIZE, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct answer answer = ask_clip(cases[i].range);
+        ck_assert_int_eq(answer.status, cases[i].status);
+        check_part(&answer, cases[i].first, cases[i].size);
+        ck_assert_str_eq(field(&answer, "Content-Range"), cases[i].content_range);
+        answer_free(&answer);
+    }
+    struct answer answer = ask_clip("Range: bytes=200000-");
+    check_problem(&answer, 416, NULL);
+    ck_assert_str_eq(field(&answer, "Content-Range"), "bytes */200000");
+    answer_free(&answer);
+}
+END_TEST
+
+START_TEST(versions)
+{
+    struct answer answer = ask_clip(NULL);
+    char etag[128], modified[64], header[256];
+    snprintf(etag, sizeof etag, "%s", field(&answer, "ETag"));
+    snprintf(modified, sizeof modified, "%s", field(&answer, "Last-Modified"));
+    answer_free(&answer);
+    for (int i = 0; i < 2; i++) {
+        snprintf(header, sizeof header, "If-None-Match: %s%s", i ? "\"x\", W/" : "", etag);
+        answer = ask_clip(header);
+        ck_assert_int_eq(answer.status, 304);
+        ck_assert_uint_eq(answer.size, 0);
+        ck_assert_str_eq(field(&answer, "ETag"), etag);
+        ck_assert_str_eq(field(&answer, "Content-Length"), "200000");
+        answer_free(&answer);
+    }
+    snprintf(header, sizeof header, "If-Modified-Since: %s", modified);
+    answer = ask_clip(header);
+    ck_assert_int_eq(answer.status, 304);
+    answer_free(&answer);
+    snprintf(header, sizeof header, "Range: bytes=0-9\r\nIf-Range: %s", etag);
+    answer = ask_clip(header);
+    ck_assert_int_eq(answer.status, 206);
+    answer_free(&answer);
+
+    grow(SIZE, SIZE + 1000);            /* a clip that is being written */
+    answer = ask_clip(header);
+    ck_assert_int_eq(answer.status, 200);
+    check_part(&answer, 0, SIZE + 1000);
+    ck_assert_str_ne(field(&answer, "ETag"), etag);
+    answer_free(&answer);
+    snprintf(header, sizeof header, "If-None-Match: %s", etag);
+    answer = ask_clip(header);
+    ck_assert_int_eq(answer.status, 200);
+    answer_free(&answer);
+}
+END_TEST
+
+/* The body is as long as the file was at the call; one that became shorter breaks. */
+START_TEST(changing)
+{
+    enum { LARGE = 30 << 20 };
+    char *out = malloc(LARGE + 65536);
+    ck_assert_int_eq(truncate(path, LARGE), 0);
+    for (int shrinks = 0; shrinks < 2; shrinks++) {
+        int fd = dial();
+        send_text(fd, "GET /api/v1/alerts/1/clip HTTP/1.0\r\n\r\n");
+        ck_assert_int_eq(recv(fd, out, 4096, MSG_WAITALL), 4096);
+        ck_assert_int_eq(truncate(path, shrinks ? 1000 : LARGE + 5000), 0);
+        ssize_t n = 4096 + read_all(fd, out + 4096, LARGE + 65536 - 4096);
+        close(fd);
+        size_t head = (size_t)(strstr(out, "\r\n\r\n") + 4 - out);
+        char length[64] = "";
+        sscanf(strstr(out, "Content-Length: ") + 16, "%63s", length);
+        ck_assert_int_eq(atol(length), shrinks ? LARGE + 5000 : LARGE);
+        if (shrinks)
+            ck_assert_int_lt(n - (ssize_t)head, LARGE);
+        else
+            ck_assert_int_eq(n - (ssize_t)head, LARGE);
+    }
+    free(out);
+}
+END_TEST
+
+static int open_descriptors(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+START_TEST(missing)
+{
+    refuse("/api/v1/alerts/1/snapshot", 404, NULL);
+    refuse("/api/v1/alerts/1/why", 404, NULL);
+    refuse("/api/v1/alerts/2/clip", 404, NULL);
+    refuse("/api/v1/alerts/1/clip.mp4", 404, NULL);
+    refuse("/api/v1/alerts/1/..%2f..%2fetc", 404, NULL);
+    world_files[VIEW_WHY].error = -ELOOP;
+    refuse("/api/v1/alerts/1/why", 500, NULL);
+    struct answer answer = ask("/api/v1/alerts/1");
+    ck_assert_uint_eq(json_object_size(json_object_get(answer.json, "evidence")), 1);
+    ck_assert_str_eq(text(json_object_get(answer.json, "evidence"), "clip"), "/api/v1/alerts/1/clip");
+    answer_free(&answer);
+    world_files[VIEW_CLIP].path = NULL;
+    answer = ask("/api/v1/alerts");
+    json_t *alert = json_array_get(json_object_get(answer.json, "alerts"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(alert, "id")), 1);
+    ck_assert_ptr_null(json_object_get(alert, "evidence"));
+    answer_free(&answer);
+}
+END_TEST
+
+/* No descriptor is left open by any answer, and so many files are sent at once at most. */
+START_TEST(descriptors)
+{
+    enum { MAX = 32 };
+    int fds[MAX];
+    char byte;
+    ck_assert_int_eq(truncate(path, 50 << 20), 0);
+    int before = open_descriptors();
+    for (int i = 0; i < MAX; i++) {
+        fds[i] = dial();
+        send_text(fds[i], "GET /api/v1/alerts/1/clip HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        ck_assert_int_eq(recv(fds[i], &byte, 1, 0), 1);
+    }
+    struct answer answer = ask_clip(NULL);
+    check_problem(&answer, 503, NULL);
+    answer_free(&answer);
+    for (int i = 0; i < MAX; i++)
+        close(fds[i]);
+    static const char *const headers[] = {"Range: bytes=0-1", "If-None-Match: *", "Range: bytes=999999999-"};
+    for (size_t i = 0; i < 3; i++) {
+        answer = ask_clip(headers[i]);
+        answer_free(&answer);
+    }
+    ck_assert_int_eq(ask_with(&answer, "HEAD", "/api/v1/alerts/1/clip", NULL, NULL), CURLE_OK);
+    answer_free(&answer);
+    for (int i = 0; open_descriptors() > before; i++) {
+        ck_assert_msg(i < 200, "%d descriptors, before %d", open_descriptors(), before);
+        usleep(50000);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("web evidence");
+    TCase *rest = tcase_create("rest");
+    tcase_add_checked_fixture(rest, setup_files, teardown_files);
+    tcase_set_timeout(rest, 120);
+    tcase_add_test(rest, whole);
+    tcase_add_test(rest, parts);
+    tcase_add_test(rest, versions);
+    tcase_add_test(rest, changing);
+    tcase_add_test(rest, missing);
+    tcase_add_test(rest, descriptors);
+    suite_add_tcase(suite, rest);
+    return suite_run(suite);
+}

@@ -1,0 +1,73 @@
+/* The evidence of an alert: its files, and where to find them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "web/files/file_answer.h"
+#include "web/handlers.h"
+
+/* A cache may keep the file, but asks each time whether it is still that version. */
+const struct web_header web_file_headers[] = {
+    {"Cache-Control", "private, no-cache"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"Content-Security-Policy", "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
+                                "frame-ancestors 'none'"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {NULL, NULL},
+};
+
+json_t *web_evidence_json(const struct view *view, const struct alert_record *alert)
+{
+    unsigned kept = view->evidence_kept(view->context, alert);
+    json_t *object = json_object();
+    for (int i = 0; i < VIEW_EVIDENCES && object; i++) {
+        if (!(kept & 1u << i))
+            continue;
+        json_t *url = json_sprintf("/api/v1/alerts/%" PRIu64 "/%s", alert->id, view_evidence_names[i]);
+        if (json_object_set_new(object, view_evidence_names[i], url) < 0) {
+            json_decref(object);
+            object = NULL;
+        }
+    }
+    return object;
+}
+
+static void answer_evidence(const struct view *view, const struct web_request *request, enum view_evidence which,
+                            struct web_answer *ret)
+{
+    struct alert_record alert;
+    struct alert_labels labels;
+    struct view_file file;
+    int r = view->alert(view->context, request->alert, &alert, &labels);
+    if (r < 0) {
+        web_answer_no_alert(r, ret);
+        return;
+    }
+    r = view->evidence(view->context, &alert, which, &file);
+    char text[128];
+    if (r == 0) {
+        snprintf(text, sizeof text, "%s-%" PRIu64 "-%s", alert.camera, alert.id, view_evidence_names[which]);
+        web_answer_file(request, &file, text, ret);
+    } else if (r == -ENOENT) {
+        snprintf(text, sizeof text, "the alert has no %s, or it is no longer kept", view_evidence_names[which]);
+        web_answer_problem(404, text, ret);
+    } else {
+        snprintf(text, sizeof text, "the alert's %s cannot be opened", view_evidence_names[which]);
+        web_answer_problem(500, text, ret);
+    }
+}
+
+void web_handle_snapshot(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_evidence(view, request, VIEW_SNAPSHOT, ret);
+}
+
+void web_handle_why(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_evidence(view, request, VIEW_WHY, ret);
+}
+
+void web_handle_clip(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_evidence(view, request, VIEW_CLIP, ret);
+}

@@ -1,0 +1,72 @@
+/* What people say about an alert: POST under /api/v1/alerts/ID. The answer comes once it is committed. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "io/base/clock.h"
+#include "web/handlers.h"
+#include "web/waiters.h"
+
+enum { RETRY_AFTER_S = 5 };
+
+/* On the thread that wrote. */
+static void done(void *waiter, int status, const struct alert_labels *labels)
+{
+    struct web_answer answer;
+    if (status == 0)
+        web_answer_json(web_labels_json(labels), &answer);
+    else if (status == -ENOENT)
+        web_answer_no_alert(status, &answer);
+    else {
+        web_answer_problem(503, "the database cannot be written now, so nothing changed; try again later", &answer);
+        answer.retry_after_s = RETRY_AFTER_S;
+    }
+    web_waiter_answer(waiter, &answer);
+}
+
+static bool begin(const struct view *view, const struct web_request *request, enum alert_action action, struct web_waiter *waiter,
+                  struct web_answer *ret)
+{
+    struct alert_order order = {.alert = request->alert, .action = action, .time_us = utc_us()};
+    _Static_assert(sizeof order.by == sizeof request->by && (int)WEB_NOTE_SIZE <= (int)ALERT_NOTE_SIZE, "texts fit");
+    if (action == ALERT_NOTE && !request->has_note) {
+        web_answer_problem_with(400, "note: missing; expected a text, or an empty one to remove the note", "parameter",
+                                json_string("note"), ret);
+        return false;
+    }
+    snprintf(order.by, sizeof order.by, "%s", request->by);
+    snprintf(order.note, sizeof order.note, "%s", request->note);
+    if (view->label(view->context, &order, done, waiter) == 0)
+        return true;
+    web_answer_no_memory(ret);
+    return false;
+}
+
+bool web_begin_acknowledge(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
+{
+    return begin(view, request, ALERT_ACKNOWLEDGE, waiter, ret);
+}
+
+bool web_begin_mark(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
+{
+    return begin(view, request, ALERT_MARK, waiter, ret);
+}
+
+bool web_begin_unmark(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
+{
+    return begin(view, request, ALERT_UNMARK, waiter, ret);
+}
+
+bool web_begin_note(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
+{
+    return begin(view, request, ALERT_NOTE, waiter, ret);
+}
+
+bool web_begin_normal(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
+{
+    return begin(view, request, ALERT_NORMAL, waiter, ret);
+}
+
+bool web_begin_normal_undo(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
+{
+    return begin(view, request, ALERT_NORMAL_UNDO, waiter, ret);
+}
