@@ -48,6 +48,7 @@ struct alert_record {
     uint64_t entry;             /* its place in the order of openings and closings (io/database/alert_rows.h) */
     bool interrupted;           /* memaed ended while the alert was open: closed_us is the last time known, closed_pts_us has no meaning */
     enum alert_kind kind;
+    bool test;                  /* asked for to test the sinks; nothing has happened */
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
     double peak_score;
