@@ -11,6 +11,8 @@ web_handler web_handle_alerts, web_handle_alert;                        /* alert
 web_handler web_handle_history;                                         /* history.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
 web_handler web_handle_metrics;                                         /* metrics.c */
+web_handler web_handle_webhooks, web_handle_dead_letters, web_handle_webhook_enable, web_handle_webhook_retry;   /* webhooks.c */
+web_handler web_handle_test_alert;                                      /* webhooks.c */
 web_begin web_begin_reload;                                             /* reload.c */
 
 /* ---- what handlers share -------------------------------------------------------------------------------------------- */

@@ -26,7 +26,7 @@ enum { WEB_MINUTES_MAX = 527040 };      /* a year */
 
 /* Values of the path and of the query. Which of them a request can have depends on its route (web/routes.h). */
 struct web_request {
-    char camera[RECORD_NAME_SIZE];  /* NAME of the path, or the parameter camera; "": none */
+    char camera[RECORD_NAME_SIZE];  /* NAME of the path, which may be a webhook's id; or the parameter camera; "": none */
     uint64_t alert;                 /* ID of the path; 0: none */
     bool has_since;
     struct web_cursor since;

@@ -47,10 +47,19 @@ static void log_webhook(void *arg, int priority, const char *text)
     log_event(priority, "webhook", "text", text, NULL);
 }
 
+/* On the webhooks' thread. */
+static void tell_disabled(void *arg, const char *key, const char *reason)
+{
+    events_post(arg, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = key, .reason = reason});
+}
+
 static int open_webhooks(struct daemon *daemon, struct error *err)
 {
     struct webhooks *webhooks;
-    int r = webhooks_open(&webhooks, NULL, 0, log_webhook, NULL, err);
+    struct webhook_options options = webhook_default_options;
+    options.disabled = tell_disabled;
+    options.disabled_arg = daemon->events;
+    int r = webhooks_open_with(&webhooks, NULL, 0, &options, log_webhook, NULL, err);
     if (r < 0)
         return r;
     lock_take(&daemon->lock);

@@ -8,7 +8,8 @@ import subprocess
 
 import harness
 
-COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "model", "model show", "model prototypes", "bench", "completion")
+COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "model", "model show", "model prototypes", "bench", "test-alert",
+            "completion")
 
 
 class Cli(harness.Case):

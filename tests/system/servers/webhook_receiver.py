@@ -37,8 +37,8 @@ def verify(secret, headers, body, now):
 class Receiver:
     """Collects deliveries, in the order of arrival: a list of {"id", "timestamp", "fault", "type", "data", "at"}."""
 
-    def __init__(self, secret, port=0, refuse=0, report=None, tls=None):
-        self.secret, self.refuse, self.report = secret, refuse, report
+    def __init__(self, secret, port=0, refuse=0, report=None, tls=None, refuse_with=503):
+        self.secret, self.refuse, self.report, self.refuse_with = secret, refuse, report, refuse_with
         self.deliveries, self.refused, self.lock = [], [], threading.Lock()
         receiver = self
 
@@ -74,7 +74,7 @@ class Receiver:
             if self.refuse > 0:
                 self.refuse -= 1
                 self.refused.append(delivery)
-                return 503
+                return self.refuse_with
             self.deliveries.append(delivery)
         if self.report:
             self.report(delivery)
