@@ -144,7 +144,8 @@ static int test_alert(const struct values *o)
 }
 
 static const struct command_option options[] = {
-    {"url", 'u', OPTION_TEXT(struct values, url), .argument = "URL", .help = "The daemon's address; default: http://127.0.0.1:8787."},
+    {"url", 'u', OPTION_TEXT(struct values, url), .argument = "URL",
+     .help = "The daemon's address; default: http://127.0.0.1:8787."},
     {"camera", 'n', OPTION_TEXT(struct values, camera), .argument = "NAME", .required = true,
      .help = "The camera whose alert it is to be."},
     {"timeout", 't', OPTION_REAL(struct values, timeout_s, 1, 3600), .argument = "SECONDS",
@@ -159,7 +160,8 @@ static int command_test_alert(int argc, char **argv)
     if (!command_parse(&test_alert_command, &o, argc, argv, &status))
         return status;
     if (!is_camera_name(o.camera))
-        return command_misuse(&test_alert_command, "--camera: expected 1 to 64 characters of a-z, 0-9, _ and -, got \"%s\"", o.camera);
+        return command_misuse(&test_alert_command, "--camera: expected 1 to 64 characters of a-z, 0-9, _ and -, got \"%s\"",
+                              o.camera);
     return test_alert(&o);
 }
 
@@ -167,11 +169,11 @@ const struct command test_alert_command = {
     .name = "test-alert",
     .summary = "send a test alert of a running daemon through every sink",
     .forms = "[--url URL] --camera NAME [--timeout SECONDS]",
-    .about = "Asks a running daemon to open and close an alert that is marked as a test, as POST /api/v1/alerts/test does. It goes to "
-             "the log and to every webhook that asks for alerts of the camera, by the queues that real alerts take. Prints what "
-             "happened at each webhook.",
+    .about = "Asks a running daemon to open and close an alert that is marked as a test, as POST /api/v1/alerts/test does. It "
+             "goes to the log and to every webhook that asks for alerts of the camera, by the queues that real alerts take. "
+             "Prints what happened at each webhook.",
     .options = options,
-    .notes = "Exit status: 0 where at least one webhook asks for alerts of the camera, and all that do took it; 1 otherwise; 2 wrong "
-             "usage.",
+    .notes = "Exit status: 0 where at least one webhook asks for alerts of the camera, and all that do took it; 1 otherwise; "
+             "2 wrong usage.",
     .run = command_test_alert,
 };

@@ -444,7 +444,10 @@ static bool tend(struct webhooks *webhooks, struct webhook_endpoint *endpoint, i
         at = endpoint->look_us;
     } else if (endpoint->shown.disabled_us) {
         int64_t left = left_us(webhooks, endpoint, now, utc);
-        at = left > 0 ? now + left : bury(webhooks, endpoint, utc, "the endpoint is disabled") ? now : now + webhooks->options.outbox_retry_us;
+        if (left > 0)
+            at = now + left;
+        else
+            at = bury(webhooks, endpoint, utc, "the endpoint is disabled") ? now : now + webhooks->options.outbox_retry_us;
     } else {
         at = allowed_us(webhooks, endpoint);
         if (at < endpoint->due_us)

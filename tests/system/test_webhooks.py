@@ -87,7 +87,7 @@ class Webhooks(harness.Case):
         except RuntimeError as e:
             if "EINTEGRITY" in str(e):
                 raise
-            self.skipTest(f"standardwebhooks: npm cannot install it: {str(e).strip().splitlines()[-1][:200]}")
+            self.skipTest(f"standardwebhooks: npm cannot install it: {str(e).strip().splitlines()[0][:200]}")
         self.addCleanup(receiver.close)
         hook = {"name": "node", "url": receiver.url, "secret": SECRET}
         daemon = self.start([{**hook, "old_secret": OLD_SECRET}])
