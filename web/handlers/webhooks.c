@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/event.h"
 #include "io/base/clock.h"
 #include "io/base/record_json.h"
 #include "web/handlers.h"
