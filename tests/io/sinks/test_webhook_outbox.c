@@ -199,6 +199,29 @@ START_TEST(a_clock_that_is_set_loses_nothing)
 }
 END_TEST
 
+/* Also where the run began long ago: the event that waited has give_up_h again, or an hour if that is shorter. */
+START_TEST(a_step_of_the_clock_gives_time)
+{
+    hook.give_up_h = 3.0 / 3600;
+    atomic_store(&status, 500);
+    struct webhooks *webhooks = open_one();
+    nanosleep(&(struct timespec){.tv_sec = 3, .tv_nsec = 200000000}, NULL);
+    struct webhook_message *message;
+    const char *key = "yard";
+    unsigned dropped;
+    int64_t queued_us = wall_us(NULL);
+    atomic_fetch_add(&wall_ahead_us, INT64_C(365) * 86400 * 1000000);
+    ck_assert_int_eq(webhook_message_make(&message, "camera.lost", queued_us, "{\"n\":0}"), 0);
+    ck_assert_int_eq(outbox_memory_append(memory, message, queued_us, &key, 1, &dropped), 0);
+    free(message);
+    webhooks_wake(webhooks);
+    AWAIT(stats_of(webhooks).failed_attempts >= 3);
+    ck_assert_uint_eq(stats_of(webhooks).dead, 0);
+    AWAIT(stats_of(webhooks).dead == 1);
+    webhooks_close(webhooks, 0);
+}
+END_TEST
+
 /* A poisonous event does not block the queue for ever where the clock was set back. */
 START_TEST(age_counts_though_the_clock_was_set_back)
 {
@@ -329,6 +352,7 @@ int main(void)
     tcase_add_test(tests, a_due_time_holds_over_a_restart);
     tcase_add_test(tests, a_due_time_is_bounded);
     tcase_add_test(tests, a_clock_that_is_set_loses_nothing);
+    tcase_add_test(tests, a_step_of_the_clock_gives_time);
     tcase_add_test(tests, age_counts_though_the_clock_was_set_back);
     tcase_add_test(tests, disabled_over_a_restart);
     tcase_add_test(tests, dead_letters_are_tried_again);
