@@ -6,7 +6,7 @@
 
 #include "io/database/alert_rows.h"
 #include "io/database/arming_rows.h"
-#include "io/database/outbox.h"
+#include "io/database/outbox_rows.h"
 
 enum { SCORES_PRUNED = 2000, ROWS_PRUNED = 200 };
 enum { PATIENCE_MS = 200 };             /* for another process's lock; short, so that the thread can end */
@@ -102,7 +102,7 @@ static int write_item(struct writer *writer, struct queue_item *item, const stru
     item->seq = row.seq;
     for (size_t i = 0; i < endpoints->n && r == 0; i++)
         if (endpoints->endpoints[i].events & event_bit(item->type))
-            r = outbox_add(writer->database, endpoints->endpoints[i].name, item->seq, err);
+            r = outbox_rows_add(writer->database, endpoints->endpoints[i].name, item->seq, err);
     return r;
 }
 
@@ -191,7 +191,7 @@ static int prune_events(struct writer *writer, int64_t before_us, int *deleted, 
     if (r == 0)
         r = alert_rows_prune(writer->database, before_us, ROWS_PRUNED, &alerts, err);
     if (r == 0)
-        r = outbox_prune(writer->database, before_us, ROWS_PRUNED, &letters, err);
+        r = outbox_rows_prune(writer->database, before_us, ROWS_PRUNED, &letters, err);
     *deleted += alerts + letters;
     return r;
 }

@@ -17,7 +17,7 @@
 #include "daemon/watch/store/store.h"
 #include "io/base/clock.h"
 #include "io/database/alert_rows.h"
-#include "io/database/outbox.h"
+#include "io/database/outbox_rows.h"
 #include "io/database/query.h"
 #include "io/database/score_rows.h"
 #include "tests/suite.h"
@@ -182,8 +182,8 @@ static struct database *open_reader(void)
 static int64_t queued(const char *endpoint)
 {
     struct database *reader = open_reader();
-    struct outbox_counts counts;
-    must(outbox_counts(reader, endpoint, &counts, &err));
+    struct outbox_rows_counts counts;
+    must(outbox_rows_counts(reader, endpoint, &counts, &err));
     database_close(reader);
     return counts.queued;
 }

@@ -1,22 +1,22 @@
-/* io/database/outbox and event_rows: deliveries in order for each endpoint, attempts, dead letters, endpoints that are disabled. */
+/* io/database/outbox_rows and event_rows: deliveries in order for each endpoint, attempts, dead letters, endpoints that are disabled. */
 #include "io/database/labels.h"
-#include "io/database/outbox.h"
+#include "io/database/outbox_rows.h"
 #include "tests/io/database/state_folder.h"
 
 /* Returns the seq of the endpoint's next event; 0: there is none. */
 static int64_t next(const char *endpoint)
 {
-    struct outbox_item item = {.seq = 0};
-    int r = outbox_next(database, endpoint, &item, &err);
+    struct outbox_row item = {.seq = 0};
+    int r = outbox_rows_next(database, endpoint, &item, &err);
     must(r);
     free(item.body);
     return r ? item.seq : 0;
 }
 
-static struct outbox_counts counts_of(const char *endpoint)
+static struct outbox_rows_counts counts_of(const char *endpoint)
 {
-    struct outbox_counts counts;
-    must(outbox_counts(database, endpoint, &counts, &err));
+    struct outbox_rows_counts counts;
+    must(outbox_rows_counts(database, endpoint, &counts, &err));
     return counts;
 }
 
@@ -27,18 +27,18 @@ static void fill(void)
     for (int64_t i = 1; i <= 5; i++) {
         int64_t seq = put_event(i * 1000, 0);
         ck_assert_int_eq(seq, i);
-        must(outbox_add(database, "a", seq, &err));
+        must(outbox_rows_add(database, "a", seq, &err));
         if (i % 2 == 0)
-            must(outbox_add(database, "b", seq, &err));
+            must(outbox_rows_add(database, "b", seq, &err));
     }
-    must(outbox_add(database, "a", 5, &err));           /* twice is once */
+    must(outbox_rows_add(database, "a", 5, &err));           /* twice is once */
 }
 
 START_TEST(in_order_for_each_endpoint)
 {
-    struct outbox_item item;
+    struct outbox_row item;
     fill();
-    must(outbox_next(database, "a", &item, &err));
+    must(outbox_rows_next(database, "a", &item, &err));
     ck_assert(item.seq == 1 && item.attempts == 0 && item.due_us == 0 && item.time_us == 1000 && item.ready);
     ck_assert_str_eq(item.body, "{}");
     ck_assert_int_eq(memcmp(item.id, "msg_", 4), 0);
@@ -46,19 +46,19 @@ START_TEST(in_order_for_each_endpoint)
     char id[EVENT_ID_SIZE];
     memcpy(id, item.id, sizeof id);
     free(item.body);
-    must(outbox_failed(database, "a", 1, 77777, "status 500", &err));
-    must(outbox_failed(database, "a", 1, 99999, "status 500", &err));
+    must(outbox_rows_failed(database, "a", 1, 77777, "status 500", &err));
+    must(outbox_rows_failed(database, "a", 1, 99999, "status 500", &err));
     close_database();           /* attempts survive, and so does the id */
     open_database();
-    must(outbox_next(database, "a", &item, &err));
+    must(outbox_rows_next(database, "a", &item, &err));
     ck_assert(item.seq == 1 && item.attempts == 2 && item.due_us == 99999);
     ck_assert_str_eq(item.id, id);
     free(item.body);
     ck_assert_int_eq(next("b"), 2);
-    must(outbox_delivered(database, "a", 1, &err));
-    must(outbox_delivered(database, "a", 1, &err));
+    must(outbox_rows_delivered(database, "a", 1, &err));
+    must(outbox_rows_delivered(database, "a", 1, &err));
     ck_assert_int_eq(next("a"), 2);
-    must(outbox_delivered(database, "b", 2, &err));
+    must(outbox_rows_delivered(database, "b", 2, &err));
     ck_assert_int_eq(next("b"), 4);
     ck_assert_int_eq(next("a"), 2);
     ck_assert_int_eq(next("nobody"), 0);
@@ -71,19 +71,19 @@ START_TEST(dead_letters)
 {
     int n;
     fill();
-    must(outbox_failed(database, "a", 1, 1, "status 500", &err));
-    must(outbox_dead(database, "a", 1, 5000, "older than 24 h", &err));
-    ck_assert_int_eq(outbox_dead(database, "a", 0, 5000, "x", &err), -EINVAL);
+    must(outbox_rows_failed(database, "a", 1, 1, "status 500", &err));
+    must(outbox_rows_dead(database, "a", 1, 5000, "older than 24 h", &err));
+    ck_assert_int_eq(outbox_rows_dead(database, "a", 0, 5000, "x", &err), -EINVAL);
     ck_assert_int_eq(next("a"), 2);
     ck_assert(counts_of("a").queued == 4 && counts_of("a").dead == 1);
-    must(outbox_dead_all(database, "b", 6000, "the endpoint was removed", &n, &err));
+    must(outbox_rows_dead_all(database, "b", 6000, "the endpoint was removed", &n, &err));
     ck_assert_int_eq(n, 2);
     ck_assert(counts_of("b").queued == 0 && counts_of("b").dead == 2 && counts_of("a").queued == 4);
-    must(outbox_revive(database, "b", 4, &n, &err));
+    must(outbox_rows_revive(database, "b", 4, &n, &err));
     ck_assert(n == 1 && next("b") == 4 && counts_of("b").dead == 1);
-    must(outbox_revive(database, "b", 0, &n, &err));
+    must(outbox_rows_revive(database, "b", 0, &n, &err));
     ck_assert(n == 1 && next("b") == 2);                /* in order again */
-    must(outbox_prune(database, 5001, 10, &n, &err));
+    must(outbox_rows_prune(database, 5001, 10, &n, &err));
     ck_assert(n == 1 && counts_of("a").dead == 0);
 }
 END_TEST
@@ -97,16 +97,16 @@ START_TEST(disabled_endpoints)
 {
     fill();
     char names[64] = "";
-    must(outbox_disable(database, "a", 123, "it answered 410", &err));
-    must(outbox_disable(database, "c", 124, "it answered 410", &err));
+    must(outbox_rows_disable(database, "a", 123, "it answered 410", &err));
+    must(outbox_rows_disable(database, "c", 124, "it answered 410", &err));
     ck_assert_int_eq(next("a"), 0);
     ck_assert_int_eq(next("b"), 2);
-    struct outbox_counts counts = counts_of("a");
+    struct outbox_rows_counts counts = counts_of("a");
     ck_assert(counts.is_disabled && counts.disabled_us == 123 && counts.queued == 5);
     ck_assert_str_eq(counts.reason, "it answered 410");
-    must(outbox_endpoints(database, append, names, &err));
+    must(outbox_rows_endpoints(database, append, names, &err));
     ck_assert_str_eq(names, "a b c ");
-    must(outbox_enable(database, "a", &err));
+    must(outbox_rows_enable(database, "a", &err));
     ck_assert_int_eq(next("a"), 1);
     ck_assert(!counts_of("a").is_disabled);
 }
@@ -138,13 +138,13 @@ START_TEST(events_and_their_retention)
     struct event_row held = {.id = id, .type = "alert.opened", .time_us = 1, .camera = "gate", .alert = 9, .body = "{}"};
     must(event_rows_add(database, &held, &err));
     ck_assert_int_eq(held.seq, of_alert + 1);
-    must(outbox_add(database, "c", held.seq, &err));
-    struct outbox_item item;
-    must(outbox_next(database, "c", &item, &err));
+    must(outbox_rows_add(database, "c", held.seq, &err));
+    struct outbox_row item;
+    must(outbox_rows_next(database, "c", &item, &err));
     ck_assert(!item.ready);
     free(item.body);
     must(event_rows_ready(database, held.seq, &err));
-    must(outbox_next(database, "c", &item, &err));
+    must(outbox_rows_next(database, "c", &item, &err));
     ck_assert(item.ready);
     free(item.body);
     ck_assert_int_eq(event_rows_add(database, &held, &err), -EEXIST);   /* an id is used once */

@@ -1,4 +1,4 @@
-#include "io/database/outbox.h"
+#include "io/database/outbox_rows.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "io/database/query.h"
 
-int outbox_add(struct database *database, const char *endpoint, int64_t seq, struct error *err)
+int outbox_rows_add(struct database *database, const char *endpoint, int64_t seq, struct error *err)
 {
     struct query query = query_begin(database, "INSERT OR IGNORE INTO outbox (endpoint, seq) VALUES (?, ?)");
     query_bind_text(&query, endpoint);
@@ -14,16 +14,16 @@ int outbox_add(struct database *database, const char *endpoint, int64_t seq, str
     return query_run(&query, err);
 }
 
-int outbox_next(struct database *database, const char *endpoint, struct outbox_item *ret, struct error *err)
+int outbox_rows_next(struct database *database, const char *endpoint, struct outbox_row *ret, struct error *err)
 {
     struct query query = query_begin(database, "SELECT seq, id, time_us, attempts, due_us, ready, body FROM outbox JOIN events USING (seq) "
                                      "WHERE endpoint = ?1 AND NOT EXISTS (SELECT 1 FROM endpoints WHERE name = ?1 AND "
                                      "disabled_us IS NOT NULL) ORDER BY seq LIMIT 1");
     query_bind_text(&query, endpoint);
     bool found = query_row(&query);
-    struct outbox_item item = {.seq = 0};
+    struct outbox_row item = {.seq = 0};
     if (found) {
-        item = (struct outbox_item){.seq = query_int(&query, 0), .time_us = query_int(&query, 2),
+        item = (struct outbox_row){.seq = query_int(&query, 0), .time_us = query_int(&query, 2),
                                     .attempts = (int)query_int(&query, 3), .due_us = query_int(&query, 4),
                                     .ready = query_int(&query, 5) != 0, .body = strdup(query_text(&query, 6))};
         query_copy(&query, 1, item.id, sizeof item.id);
@@ -48,12 +48,12 @@ static int remove_row(struct database *database, const char *endpoint, int64_t s
     return query_run(&query, err);
 }
 
-int outbox_delivered(struct database *database, const char *endpoint, int64_t seq, struct error *err)
+int outbox_rows_delivered(struct database *database, const char *endpoint, int64_t seq, struct error *err)
 {
     return remove_row(database, endpoint, seq, err);
 }
 
-int outbox_failed(struct database *database, const char *endpoint, int64_t seq, int64_t due_us, const char *cause, struct error *err)
+int outbox_rows_failed(struct database *database, const char *endpoint, int64_t seq, int64_t due_us, const char *cause, struct error *err)
 {
     struct query query = query_begin(database, "UPDATE outbox SET attempts = attempts + 1, due_us = ?, cause = ? WHERE endpoint = ? AND "
                                      "seq = ?");
@@ -106,17 +106,17 @@ static int move_to_dead(struct database *database, const char *endpoint, int64_t
     return end(database, own, r, err);
 }
 
-int outbox_dead(struct database *database, const char *endpoint, int64_t seq, int64_t now_us, const char *reason, struct error *err)
+int outbox_rows_dead(struct database *database, const char *endpoint, int64_t seq, int64_t now_us, const char *reason, struct error *err)
 {
     return seq > 0 ? move_to_dead(database, endpoint, seq, now_us, reason, NULL, err) : error_set(err, -EINVAL, "no event has seq 0");
 }
 
-int outbox_dead_all(struct database *database, const char *endpoint, int64_t now_us, const char *reason, int *n, struct error *err)
+int outbox_rows_dead_all(struct database *database, const char *endpoint, int64_t now_us, const char *reason, int *n, struct error *err)
 {
     return move_to_dead(database, endpoint, 0, now_us, reason, n, err);
 }
 
-int outbox_revive(struct database *database, const char *endpoint, int64_t seq, int *n, struct error *err)
+int outbox_rows_revive(struct database *database, const char *endpoint, int64_t seq, int *n, struct error *err)
 {
     bool own;
     int r = begin(database, &own, err);
@@ -137,7 +137,7 @@ int outbox_revive(struct database *database, const char *endpoint, int64_t seq, 
     return end(database, own, r, err);
 }
 
-int outbox_disable(struct database *database, const char *endpoint, int64_t now_us, const char *reason, struct error *err)
+int outbox_rows_disable(struct database *database, const char *endpoint, int64_t now_us, const char *reason, struct error *err)
 {
     struct query query = query_begin(database, "INSERT INTO endpoints (name, disabled_us, disabled_reason) VALUES (?, ?, ?) "
                                      "ON CONFLICT (name) DO UPDATE SET disabled_us = excluded.disabled_us, "
@@ -148,16 +148,16 @@ int outbox_disable(struct database *database, const char *endpoint, int64_t now_
     return query_run(&query, err);
 }
 
-int outbox_enable(struct database *database, const char *endpoint, struct error *err)
+int outbox_rows_enable(struct database *database, const char *endpoint, struct error *err)
 {
     struct query query = query_begin(database, "DELETE FROM endpoints WHERE name = ?");
     query_bind_text(&query, endpoint);
     return query_run(&query, err);
 }
 
-int outbox_counts(struct database *database, const char *endpoint, struct outbox_counts *ret, struct error *err)
+int outbox_rows_counts(struct database *database, const char *endpoint, struct outbox_rows_counts *ret, struct error *err)
 {
-    struct outbox_counts counts = {.queued = 0};
+    struct outbox_rows_counts counts = {.queued = 0};
     struct query query = query_begin(database, "SELECT (SELECT count(*) FROM outbox WHERE endpoint = ?1), "
                                      "(SELECT count(*) FROM dead_letters WHERE endpoint = ?1), "
                                      "(SELECT time_us FROM outbox JOIN events USING (seq) WHERE endpoint = ?1 ORDER BY seq LIMIT 1), "
@@ -178,7 +178,7 @@ int outbox_counts(struct database *database, const char *endpoint, struct outbox
     return r;
 }
 
-int outbox_endpoints(struct database *database, void (*name)(void *arg, const char *endpoint), void *arg, struct error *err)
+int outbox_rows_endpoints(struct database *database, void (*name)(void *arg, const char *endpoint), void *arg, struct error *err)
 {
     struct query query = query_begin(database, "SELECT endpoint FROM outbox UNION SELECT endpoint FROM dead_letters UNION "
                                      "SELECT name FROM endpoints ORDER BY 1");
@@ -187,7 +187,7 @@ int outbox_endpoints(struct database *database, void (*name)(void *arg, const ch
     return query_end(&query, err);
 }
 
-int outbox_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err)
+int outbox_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err)
 {
     struct query query = query_begin(database, "DELETE FROM dead_letters WHERE (endpoint, seq) IN (SELECT endpoint, seq FROM dead_letters "
                                      "WHERE died_us < ? LIMIT ?)");
