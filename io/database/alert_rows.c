@@ -13,7 +13,7 @@
 #define DELETED_BELOW "alerts_deleted_below"    /* entry below which alerts have been deleted */
 
 #define COLUMNS "id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, opened_pts_us, closed_pts_us, peak_pts_us, " \
-                "voices, boxes, state, acknowledged_us, normal_us, marked"
+                "voices, boxes, state, acknowledged_us, normal_us, marked, test"
 
 /* ---- a row ---------------------------------------------------------------------------------------------------------- */
 
@@ -60,6 +60,7 @@ static void read_row(const struct query *query, struct alert_record *ret)
     parse_voices(&ret->voices, query_text(query, 11));
     parse_boxes(&ret->boxes, query_text(query, 12));
     ret->interrupted = strcmp(query_text(query, 13), "interrupted") == 0;
+    ret->test = query_int(query, 17) != 0;
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------------------------- */
@@ -112,7 +113,7 @@ static int put(struct database *database, const struct alert_record *alert, cons
 {
     bool is_closed = alert->closed_us != 0;
     struct query query = query_begin(database, "INSERT INTO alerts (id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, "
-        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, test) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, closed_us = excluded.closed_us, peak_score = excluded.peak_score, "
         "peak_us = excluded.peak_us, closed_pts_us = excluded.closed_pts_us, peak_pts_us = excluded.peak_pts_us, "
         "voices = excluded.voices, boxes = excluded.boxes, state = excluded.state");
@@ -130,6 +131,7 @@ static int put(struct database *database, const struct alert_record *alert, cons
     query_bind_text(&query, texts->voices);
     query_bind_text(&query, texts->boxes);
     query_bind_text(&query, alert_state_name(alert));
+    query_bind_int(&query, alert->test);
     return query_run(&query, err);
 }
 

@@ -37,8 +37,8 @@ int event_rows_all_ready(struct database *database, int *n, struct error *err);
 int event_rows_each(struct database *database, int64_t from, size_t most, bool (*row)(void *arg, const struct event_row *event), void *arg,
                     struct error *err);
 
-/* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked. Their deliveries go with
- * them. */
+/* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked, and not those that an
+ * endpoint still waits for. Their dead letters go with them. */
 int event_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err);
 
 #endif
