@@ -9,7 +9,7 @@
 
 #include "core/voice.h"
 
-enum { BOXES_MAX = 8, RECORD_NAME_SIZE = 65 };
+enum { BOXES_MAX = 8, RECORD_NAME_SIZE = 65, ZONES_MOST = 16 /* of a camera */, ZONE_NAME_SIZE = 33 };
 
 /* A rectangle of the picture as the network sees it, which is the whole picture of the camera whatever its size. */
 struct box {
@@ -36,6 +36,12 @@ struct score_record {
     struct boxes boxes;         /* empty while the score is low, or where the model cannot tell */
 };
 
+/* Names of zones (core/zones/zones.h), in the order of the configuration. */
+struct zone_names {
+    int n;
+    char name[ZONES_MOST][ZONE_NAME_SIZE];
+};
+
 /* The kind says what an alert is made from. A camera has at most one open alert of each kind. */
 enum alert_kind {
     ALERT_ANOMALY,              /* the scores of windows */
@@ -43,12 +49,28 @@ enum alert_kind {
 };
 const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
 
+/* Why an alert is not told: it goes to no sink, and lists leave it out unless asked. */
+enum alert_suppressed {
+    SUPPRESSED_NOT,
+    SUPPRESSED_COOLDOWN,        /* a told alert closed a short time before */
+    SUPPRESSED_RATE,            /* enough alerts were told within an hour */
+    SUPPRESSED_DISARMED,        /* by an order, as the next one (core/alerting/arming.h) */
+    SUPPRESSED_SNOOZED,
+    SUPPRESSED_SCHEDULE,        /* the camera's schedule had no span */
+    SUPPRESSED_REASONS          /* how many there are, with SUPPRESSED_NOT */
+};
+const char *alert_suppressed_name(enum alert_suppressed suppressed);    /* "cooldown"; "" of SUPPRESSED_NOT */
+/* The reason of that name. false, and *ret untouched, where there is none. */
+bool alert_suppressed_find(enum alert_suppressed *ret, const char *name);
+
 struct alert_record {
     uint64_t id;                /* rises from alert to alert; the milliseconds of opened_us, or more (daemon/watch/alertlog.h) */
     uint64_t entry;             /* its place in the order of openings and closings (io/database/alert_rows.h) */
-    bool interrupted;           /* memaed ended while the alert was open: closed_us is the last time known, closed_pts_us has no meaning */
+    bool interrupted;           /* memaed ended while the alert was open: closed_us is the last known time;
+                                 * closed_pts_us has no meaning */
     enum alert_kind kind;
     bool test;                  /* asked for to test the sinks; nothing has happened */
+    enum alert_suppressed suppressed;
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */
     double peak_score;
@@ -56,6 +78,8 @@ struct alert_record {
     int64_t opened_pts_us, closed_pts_us, peak_pts_us;      /* the same as time stamps */
     struct voices voices;       /* at the peak, those that the alert is made from; others are NAN */
     struct boxes boxes;         /* at the peak */
+    struct zone_names zones;    /* that its boxes have touched so far */
+    char opened_by[ZONE_NAME_SIZE];     /* the zone whose own budget opened it; "": the camera's */
 };
 
 /* "open", "closed" or "interrupted". */

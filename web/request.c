@@ -123,6 +123,7 @@ static const struct parameter {
     {"limit", WEB_LIMIT, "a whole number from 1 to 1000"},
     {"minutes", WEB_MINUTES, "a whole number from 1 to 527040"},
     {"by", WEB_BY, "a name of at most 64 printable characters"},
+    {"suppressed", WEB_SUPPRESSED, "all or only"},
     {"camera", WEB_CAMERA, "a camera's name, 1 to 64 of a-z, 0-9, _ and -"},
     {"from", WEB_FROM, "a time of RFC 3339 in UTC, such as 2026-11-28T02:13:25.702Z"},
     {"to", WEB_TO, "a time of RFC 3339 in UTC, such as 2026-11-28T02:13:25.702Z"},
@@ -175,6 +176,11 @@ static int set_parameter(unsigned bit, const char *value, struct web_request *re
         return 0;
     case WEB_BY:
         return parse_who(value, request->by);
+    case WEB_SUPPRESSED:
+        if (strcmp(value, "all") != 0 && strcmp(value, "only") != 0)
+            return -EINVAL;
+        request->suppressed = *value == 'a' ? VIEW_ALL : VIEW_SUPPRESSED_ONLY;
+        return 0;
     default:
         return web_parse_name(value, request->camera);
     }

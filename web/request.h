@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/record.h"
 #include "web/cursor.h"
+#include "web/view.h"
 
 enum { WEB_TARGET_MAX = 2048, WEB_LIMIT_DEFAULT = 100, WEB_LIMIT_MAX = 1000 };
 enum { WEB_SEGMENTS_MAX = 8, WEB_SEGMENT_SIZE = 128 };
@@ -21,7 +22,7 @@ struct web_path {
 };
 
 /* Parameters of a query, as bits. */
-enum { WEB_SINCE = 1, WEB_LIMIT = 2, WEB_CAMERA = 4, WEB_MINUTES = 8, WEB_BY = 16, WEB_FROM = 32, WEB_TO = 64, WEB_STEP = 128 };
+enum { WEB_SINCE = 1, WEB_LIMIT = 2, WEB_CAMERA = 4, WEB_MINUTES = 8, WEB_BY = 16, WEB_FROM = 32, WEB_TO = 64, WEB_STEP = 128, WEB_SUPPRESSED = 256 };
 enum { WEB_MINUTES_MAX = 527040 };      /* a year */
 
 /* Values of the path and of the query. Which of them a request can have depends on its route (web/routes.h). */
@@ -37,6 +38,7 @@ struct web_request {
     bool has_from, has_to;
     int64_t from_us, to_us;         /* UTC */
     bool by_minute;                 /* step=minute */
+    enum view_suppressed suppressed;
 };
 
 /* 0; -EINVAL with the cause in err where the percent-encoding is broken or decodes to a byte 0; -ENOENT where the path does

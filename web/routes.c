@@ -25,7 +25,7 @@ static const struct web_route table[] = {
     {WEB_POST, "/api/v1/cameras/NAME/arm",     0,                                     web_handle_arm,     NULL, API},
     {WEB_POST, "/api/v1/cameras/NAME/disarm",  WEB_BY | WEB_MINUTES,                  web_handle_disarm,  NULL, API},
     {WEB_POST, "/api/v1/cameras/NAME/snooze",  WEB_BY | WEB_MINUTES,                  web_handle_snooze,  NULL, API},
-    {WEB_GET,  "/api/v1/alerts",              WEB_SINCE | WEB_LIMIT | WEB_CAMERA,  web_handle_alerts,  NULL, API},
+    {WEB_GET,  "/api/v1/alerts",              WEB_SINCE | WEB_LIMIT | WEB_CAMERA | WEB_SUPPRESSED, web_handle_alerts,  NULL, API},
     {WEB_GET,  "/api/v1/alerts/ID",           0,                                   web_handle_alert,   NULL, API},
     {WEB_POST, "/api/v1/alerts/test",         WEB_CAMERA,                          web_handle_test_alert,     NULL, API},
     {WEB_GET,  "/api/v1/webhooks",            0,                                   web_handle_webhooks,       NULL, API},

@@ -59,7 +59,8 @@ struct view_camera {
     uint64_t windows_scored, windows_skipped, windows_pending;
     uint64_t windows_static;            /* of those scored: without the network */
     uint64_t windows_slow;              /* of those scored: their frames came too slowly, so they count towards no alert */
-    uint64_t alerts;                    /* opened */
+    uint64_t alerts;                    /* told */
+    uint64_t alerts_suppressed[SUPPRESSED_REASONS];     /* not told as they opened, by the first reason */
     uint64_t reconnects;                /* how often the source was opened again */
     double latency_ms;                  /* of the last window: from the arrival of its last frame to its score published */
     uint64_t latencies[VIEW_LATENCIES + 1];     /* windows by latency: above bound i - 1, up to bound i; the last: above all */
@@ -68,7 +69,7 @@ struct view_camera {
     float last_score;
     double drift;                       /* distance of core/score/drift.h, 0 to 1; NAN: not measured (yet) */
     struct voices drift_by_voice;       /* the same distance of each voice by itself; VOICE_STILL is not measured */
-    bool alert_open;
+    bool alert_open;                    /* one that was told */
     enum arming arming;                 /* whether its alerts are sent */
     int64_t arming_until_us;            /* UTC, when that ends by itself; INT64_MAX: it does not */
     struct arming_order order;          /* of a camera that is disarmed or snoozed; else zeroes */
@@ -141,10 +142,13 @@ struct view_test_alert {
 };
 
 /* Which alerts a list has. */
+enum view_suppressed { VIEW_TOLD, VIEW_ALL, VIEW_SUPPRESSED_ONLY };
+
 struct view_alerts_wanted {
     uint64_t from;                      /* an entry (struct alert_record) */
     bool latest;                        /* the latest `limit` instead */
     const char *camera;                 /* "": of all cameras */
+    enum view_suppressed suppressed;
     size_t limit;
 };
 

@@ -176,36 +176,64 @@ static void count_alert(struct evaluation_alerts *sum, const uint8_t *labels, si
     *(abnormal ? &sum->on_abnormal : &sum->on_normal) += 1;
 }
 
-void evaluation_alerts(struct evaluation_alerts *sum, const struct alert_rule *rule, const float *scores,
-                       const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before, size_t n)
-{
+/* A walk over the windows of a clip. */
+struct walk {
     struct alert_state state;
-    size_t first = 0, found = 0;
+    struct policy policy;
+    size_t first, last;                 /* windows that the open alert spans */
+    bool told;                          /* the open alert */
+    size_t found;
+};
 
-    alert_init(&state, rule);
+static void take_event(struct evaluation_alerts *sum, struct walk *walk, enum alert_event event, const uint8_t *labels,
+                       const int64_t *times_us, size_t at, size_t n)
+{
+    switch (event) {
+    case ALERT_OPENED:
+        walk->told = false;
+        for (walk->first = at; walk->first > 0 && times_us[walk->first - 1] >= walk->state.opened_us; walk->first--)
+            ;
+        break;
+    case ALERT_PEAK:
+        if (walk->told)
+            policy_rose(&walk->policy, (double)walk->state.peak);
+        break;
+    case ALERT_CLOSED:
+        if (!walk->told)
+            break;
+        policy_closed(&walk->policy, walk->state.closed_us);
+        count_alert(sum, labels, walk->first, walk->last, n, &walk->found);
+        break;
+    case ALERT_NOTHING:
+        break;
+    }
+}
+
+void evaluation_alerts(struct evaluation_alerts *sum, const struct alert_rule *rule, const struct policy_rule *policy,
+                       const float *scores, const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before, size_t n)
+{
+    struct walk walk = {.found = 0};
+    struct alert_state *state = &walk.state;
+
+    alert_init(state, rule);
+    policy_init(&walk.policy, policy);
     for (size_t i = 0; i < n; i++) {
-        bool broken = i > 0 && break_before && break_before[i];
-
         if (labels[i] && (i == 0 || !labels[i - 1]))
             sum->stretches++;
         if (!labels[i] && i + 1 < n && times_us[i + 1] > times_us[i])
             sum->normal_s += (double)(times_us[i + 1] - times_us[i]) * 1e-6;
 
-        if (broken && alert_break(&state, times_us[i - 1]) == ALERT_CLOSED)
-            count_alert(sum, labels, first, i - 1, n, &found);
-        switch (alert_score(&state, scores[i], times_us[i])) {
-        case ALERT_OPENED:
-            for (first = i; first > 0 && times_us[first - 1] >= state.opened_us; first--)
-                ;
-            break;
-        case ALERT_CLOSED:
-            count_alert(sum, labels, first, i, n, &found);
-            break;
-        case ALERT_NOTHING:
-        case ALERT_PEAK:
-            break;
-        }
+        if (i > 0 && break_before && break_before[i])
+            take_event(sum, &walk, alert_gap(state, times_us[i - 1]), labels, times_us, i - 1, n);
+        take_event(sum, &walk, alert_wait(state, times_us[i]), labels, times_us, i, n);
+        bool lasted = state->lasts;
+        enum alert_event event = alert_score(state, scores[i], times_us[i]);
+        if (lasted || state->lasts)
+            walk.last = i;
+        take_event(sum, &walk, event, labels, times_us, i, n);
+        if (state->open && state->lasts && !walk.told)
+            walk.told = policy_ask(&walk.policy, (double)state->peak, times_us[i]) == SUPPRESSED_NOT;
     }
-    if (state.open)
-        count_alert(sum, labels, first, n - 1, n, &found);
+    if (state->open && walk.told)
+        count_alert(sum, labels, walk.first, walk.last, n, &walk.found);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/alerting/policy.h"
 #include "core/score/alert.h"
 
 /* The area under the ROC curve of n scores with labels 0 (normal) or 1 (abnormal): the probability that an abnormal score is
@@ -27,9 +28,9 @@ int evaluation_average_precision(double *ret, const double *scores, const uint8_
 void evaluation_min_max(double *out, const double *in, size_t n);
 
 /* Alerts against the abnormal stretches of the footage. A stretch is a maximal run of windows labelled 1 in a clip. An alert
- * spans the windows from its opened_us to its close, or to the end of its clip. */
+ * spans the windows from its opened_us to the end of its last cause, or to the end of its clip. */
 struct evaluation_alerts {
-    long alerts;                /* opened */
+    long alerts;                /* told; those that the policy suppresses do not count */
     long on_abnormal;           /* alerts that span an abnormal window */
     long on_normal;             /* alerts that span only normal windows: false alarms */
     long stretches;             /* abnormal stretches */
@@ -37,9 +38,9 @@ struct evaluation_alerts {
     double normal_s;            /* sum of the times from each window labelled 0 to the next window */
 };
 
-/* Applies the rule to one clip of n windows in order and adds the results to sum. Each clip starts without a cooldown.
+/* Applies rule and policy to one clip of n windows in order and adds the results to sum. Each clip starts anew.
  * break_before[i] != 0: the sequence broke between window i - 1 and window i. break_before may be NULL: no breaks. */
-void evaluation_alerts(struct evaluation_alerts *sum, const struct alert_rule *rule, const float *scores,
-                       const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before, size_t n);
+void evaluation_alerts(struct evaluation_alerts *sum, const struct alert_rule *rule, const struct policy_rule *policy,
+                       const float *scores, const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before, size_t n);
 
 #endif

@@ -20,7 +20,7 @@ static int compare(const void *a, const void *b)
 
 int calibration_tail(struct tail *ret, const struct tail_window *windows, size_t n, const struct pareto *known)
 {
-    return tail_fit(ret, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, MOST_ALERTS_A_DAY, known);
+    return tail_fit(ret, windows, n, ALERT_DEFAULT_K, ALERT_DEFAULT_N, ALERT_DEFAULT_MERGE_S, MOST_ALERTS_A_DAY, known);
 }
 
 struct pareto calibration_runs(const struct score_spec *spec)
@@ -80,24 +80,34 @@ void calibration_lower(struct calibration *c, double by)
 }
 
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
-                        struct score_features *features, struct voices *voices)
+                        const struct regions *regions, struct score_features *features, struct voices *voices)
 {
     if (!calibration || !calibration->has_score) {
         for (int v = 0; v < VOICES; v++)
             voices->score[v] = NAN;
         return result->reference;
     }
-    score_measure(plan_arch(plan), result->x, result->x_hat, &calibration->score, result->scratch, features);
+    score_measure(plan_arch(plan), result->x, result->x_hat, &calibration->score, regions, result->scratch, features);
     score_by_voice(&calibration->score, features, voices);
     return score_of(&calibration->score, features);
 }
 
+float calibration_level(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
+                        const struct regions *regions, float score, int *zone)
+{
+    *zone = -1;
+    if (!calibration || !calibration->has_score)
+        return score;
+    return score_level(&calibration->score, plan_arch(plan), regions, result->scratch, score, zone);
+}
+
 void calibration_boxes(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
-                       float score, float threshold, float close_threshold, struct boxes *ret)
+                       const struct regions *regions, float score, float threshold, float close_threshold, struct boxes *ret)
 {
     ret->n = 0;
     if (calibration && calibration->has_score && score >= close_threshold)
-        score_boxes(&calibration->score, plan_arch(plan), result->scratch, boxes_level(threshold, close_threshold), ret);
+        score_boxes(&calibration->score, plan_arch(plan), regions, result->scratch,
+                    boxes_level(threshold, close_threshold), ret);
 }
 
 double calibration_static_bound(const struct calibration *calibration, enum precision precision)

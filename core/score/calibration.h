@@ -85,16 +85,20 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
  * number of alerts a day stay as they are. The calibration has a score and a tail. */
 void calibration_lower(struct calibration *calibration, double by);
 
-/* The score of the window in result, after plan_run(). Uses result->scratch. Writes the features that the score is made of,
- * and what each voice says. Without a score of its own (calibration NULL or !has_score) it returns the reference, leaves
- * features untouched, and no voice speaks. */
+/* The score of the window in result, after plan_run(). Uses result->scratch. Cells that do not count are left out; regions may
+ * be NULL. Writes the features that the score is made of, and what each voice says. Without a score of its own (calibration
+ * NULL or !has_score) it returns the reference, which knows no cells, leaves features untouched, and no voice speaks. */
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
-                        struct score_features *features, struct voices *voices);
+                        const struct regions *regions, struct score_features *features, struct voices *voices);
+
+/* score_level() of the same result, right after calibration_score(), which returned score; without a score of its own, score. */
+float calibration_level(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
+                        const struct regions *regions, float score, int *zone);
 
 /* Finds boxes around the parts of the window that cause its score, at boxes_level() of the two thresholds. From
  * close_threshold on there is at least one box; below it, or without a score of its own, there is none. Call it right after
- * calibration_score() on the same result; score is what that returned. */
+ * calibration_score() on the same result, with the same regions; score is what calibration_level() returned. */
 void calibration_boxes(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,
-                       float score, float threshold, float close_threshold, struct boxes *ret);
+                       const struct regions *regions, float score, float threshold, float close_threshold, struct boxes *ret);
 
 #endif

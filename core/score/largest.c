@@ -26,12 +26,12 @@ void largest_select(float *v, size_t n, size_t k)
     }
 }
 
-float largest_mean(float *values, size_t n, size_t share)
+float largest_mean(float *values, size_t n, size_t k)
 {
-    size_t k = n / share > 0 ? n / share : 1;
     double sum = 0;
-    largest_select(values, n, k);
-    for (size_t i = 0; i < k; i++)
+    if (k < n)
+        largest_select(values, n, k);
+    for (size_t i = 0; i < k && i < n; i++)
         sum += (double)values[i];
     return (float)(sum / (double)k);
 }

@@ -77,12 +77,14 @@ static void fit_pace(float *usual, int rows, int columns, const uint16_t *codes,
     take_neighbours(usual, own, rows, columns, ROWS_AROUND, 0);
 }
 
-/* The rise of the error that half the picture shares. */
-static float shared_rise_of(const struct places *places, const float *logs, int cells, float *scratch)
+float places_shared_rise(const struct places *places, enum places_map map, const float *logs, int cells,
+                         const struct regions *regions, float *scratch)
 {
-    for (int i = 0; i < cells; i++)
-        scratch[i] = logs[i] - places->typical_error[i];
-    return fmaxf(largest_median(scratch, (size_t)cells), 0);
+    size_t n = 0;
+    for (int i = 0; map == PLACES_APPEARANCE && i < cells; i++)
+        if (regions_hold(regions, REGIONS_ALL, i))
+            scratch[n++] = logs[i] - places->typical_error[i];
+    return n > 0 ? fmaxf(largest_median(scratch, n), 0) : 0;
 }
 
 static void fit_appearance(struct places *places, int rows, int columns, const uint16_t *codes, size_t n, const uint8_t *use,
@@ -96,7 +98,7 @@ static void fit_appearance(struct places *places, int rows, int columns, const u
         for (int i = 0; use[w] && i < cells; i++)
             usual[i] = places_decode(codes[(size_t)i * n + w]);
         if (use[w])
-            shifts[w] = shared_rise_of(places, usual, cells, own);
+            shifts[w] = places_shared_rise(places, PLACES_APPEARANCE, usual, cells, NULL, own);
     }
     for (int i = 0; i < cells; i++) {
         size_t m = gather(values, codes + (size_t)i * n, shifts, n, use);
@@ -117,11 +119,12 @@ void places_fit(struct places *ret, int rows, int columns, const uint16_t *codes
     fit_appearance(ret, rows, columns, codes + PLACES_APPEARANCE * cells * n, n, use, values, shifts, own);
 }
 
-float places_excess(const struct places *places, enum places_map map, const float *logs, int cells, float *shared_rise,
-                    float *scratch)
+float places_excess(const struct places *places, enum places_map map, const float *logs, int cells,
+                    const struct regions *regions, uint32_t which, float shared_rise, float *scratch)
 {
-    *shared_rise = map == PLACES_APPEARANCE ? shared_rise_of(places, logs, cells, scratch) : 0;
+    size_t n = 0, k = largest_share((size_t)cells, SHARE);
     for (int i = 0; i < cells; i++)
-        scratch[i] = logs[i] - places->usual[map][i];
-    return largest_mean(scratch, (size_t)cells, SHARE) - *shared_rise;
+        if (regions_hold(regions, which, i))
+            scratch[n++] = logs[i] - places->usual[map][i];
+    return n > 0 ? largest_mean(scratch, n, n < k ? n : k) - shared_rise : -INFINITY;
 }

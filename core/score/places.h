@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/zones/regions.h"
+
 enum places_map { PLACES_PACE, PLACES_APPEARANCE, PLACES_MAPS };
 
 enum { PLACES_CELLS_MAX = 4096 };
@@ -38,9 +40,14 @@ float places_decode(uint16_t code);
 void places_fit(struct places *ret, int rows, int columns, const uint16_t *codes, size_t n, const uint8_t *use,
                 float *scratch);
 
-/* The feature of a window with these logarithms, logs [cells]. *shared_rise is what was taken off: the rise that half the
- * picture shares, 0 or more; 0 for PLACES_PACE. scratch: cells floats. */
-float places_excess(const struct places *places, enum places_map map, const float *logs, int cells, float *shared_rise,
-                    float *scratch);
+/* The rise that half the picture shares in a window with these logarithms, logs [cells]: 0 or more; 0 for PLACES_PACE. Cells
+ * that do not count are left out. regions may be NULL. scratch: cells floats. */
+float places_shared_rise(const struct places *places, enum places_map map, const float *logs, int cells,
+                         const struct regions *regions, float *scratch);
+
+/* The feature of the cells in the regions `which` (regions_hold()), in such a window: 1/120 of all cells, or as many as there
+ * are. -INFINITY: there are none. */
+float places_excess(const struct places *places, enum places_map map, const float *logs, int cells,
+                    const struct regions *regions, uint32_t which, float shared_rise, float *scratch);
 
 #endif

@@ -1,6 +1,7 @@
 #include "core/score/score.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,11 +133,34 @@ static void smooth(const struct layout *l, float *map, bool five)
     }
 }
 
-static float log_mean_of_largest(const struct layout *l, const float *map, size_t share, float floor)
+/* Copies the values of the cells in some regions to l->order. Returns their number. */
+static size_t gather(const struct layout *l, const float *map, const struct regions *regions, uint32_t which)
 {
-    size_t n = (size_t)l->rows * (size_t)l->columns;
-    memcpy(l->order, map, n * sizeof *map);
-    return logf(largest_mean(l->order, n, share) + floor);
+    int cells = l->rows * l->columns;
+    size_t n = 0;
+    if (!regions) {
+        memcpy(l->order, map, (size_t)cells * sizeof *map);
+        return (size_t)cells;
+    }
+    for (int i = 0; i < cells; i++)
+        if (regions_hold(regions, which, i))
+            l->order[n++] = map[i];
+    return n;
+}
+
+/* One cell in `share` of the whole picture; cells that are left out count as 0. */
+static float log_mean_of_largest(const struct layout *l, const float *map, const struct regions *regions, uint32_t which,
+                                 size_t share, float floor)
+{
+    size_t n = gather(l, map, regions, which);
+    return logf(largest_mean(l->order, n, largest_share((size_t)l->rows * (size_t)l->columns, share)) + floor);
+}
+
+/* The median of the cells that count; 0 if none does. */
+static float median_of(const struct layout *l, const float *map, const struct regions *regions)
+{
+    size_t n = gather(l, map, regions, REGIONS_ALL);
+    return n > 0 ? largest_median(l->order, n) : 0;
 }
 
 /* A gray level in the network's units. */
@@ -153,12 +177,12 @@ static float square_floor(const struct arch *a)
 #define SPEED_FLOOR 1e-6f       /* (a thousandth of a pixel a frame)² */
 
 /* The contrast of the median cell: objects that pass must not change it. */
-static float log_contrast(const struct layout *l, const struct arch *a)
+static float log_contrast(const struct layout *l, const struct arch *a, const struct regions *regions)
 {
     int n = l->rows * l->columns;
     for (int i = 0; i < n; i++)
-        l->order[i] = l->cells[MOTION_XX * n + i] + l->cells[MOTION_YY * n + i];
-    return logf(largest_median(l->order, (size_t)n) + square_floor(a));
+        l->map[i] = l->cells[MOTION_XX * n + i] + l->cells[MOTION_YY * n + i];
+    return logf(median_of(l, l->map, regions) + square_floor(a));
 }
 
 static int condition_of(const struct score_spec *spec, float contrast)
@@ -173,8 +197,55 @@ static void place_logs(const struct layout *l, const struct arch *a, enum places
         ret[i] = logf(cells[i] + floor);
 }
 
-void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec, float *scratch,
-                   struct score_features *ret)
+/* Writes the voices of the cells in some regions of a window that was measured. */
+static void measure_voices(const struct layout *l, const struct arch *arch, const struct score_spec *spec,
+                           const struct regions *regions, uint32_t which, float voice[static SCORE_VOICES])
+{
+    int n = l->rows * l->columns;
+    const struct places *places = &spec->places[(int)l->kept[KEPT_CONDITION]];
+    voice[VOICE_SPEED] = log_mean_of_largest(l, l->speed, regions, which, FASTEST, SPEED_FLOOR);
+    voice[VOICE_CHANGE] = log_mean_of_largest(l, l->change, regions, which, MOST_CHANGED, square_floor(arch));
+    for (int m = 0; spec->has_places && m < PLACES_MAPS; m++) {
+        enum places_map map = (enum places_map)m;
+        place_logs(l, arch, map, l->map);
+        float shared_rise = places_shared_rise(places, map, l->map, n, regions, l->order);
+        voice[VOICE_PACE + m] = places_excess(places, map, l->map, n, regions, which, shared_rise, l->order);
+        l->kept[KEPT_SHARED_RISE] = shared_rise;        /* of the last map, PLACES_APPEARANCE */
+    }
+}
+
+int score_regions_open(struct regions **ret, const struct zones *zones, const float *shift, const struct arch *arch)
+{
+    struct regions_grid grid = {.step = BLOCK, .size = 2 * BLOCK, .height = arch->height, .width = arch->width};
+    struct regions *regions = NULL;
+    int r = score_cells(arch, &grid.rows, &grid.columns) ? regions_open(&regions, zones, shift, &grid) : 0;
+    if (r == 0 && regions && regions_visible(regions) < score_least_cells(arch)) {
+        regions_close(regions);
+        r = -EINVAL;
+    }
+    if (r == 0)
+        *ret = regions;
+    return r;
+}
+
+double score_masked(const struct zones *zones, const struct arch *arch)
+{
+    struct regions *regions = NULL;
+    int r = score_regions_open(&regions, zones, NULL, arch);
+    double ret = regions ? 1 - (double)regions_visible(regions) / regions->cells : r == -EINVAL ? 1 : r;
+    regions_close(regions);
+    return ret;
+}
+
+int score_least_cells(const struct arch *arch)
+{
+    struct layout l;
+    lay_out(&l, arch, NULL);
+    return (int)largest_share((size_t)l.rows * (size_t)l.columns, FASTEST);
+}
+
+void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec,
+                   const struct regions *regions, float *scratch, struct score_features *ret)
 {
     struct layout l;
     lay_out(&l, arch, scratch);
@@ -182,11 +253,10 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
     sum_blocks(&l, arch, x, x_hat, first, end);
     mean_of_cells(&l, end - first);
     memcpy(l.change, l.cells + MOTION_CHANGE * n, (size_t)n * sizeof *l.change);
-    memcpy(l.order, l.cells + MOTION_DIFFERENCE * n, (size_t)n * sizeof *l.order);
     memcpy(l.error, l.cells + MOTION_ERROR * n, (size_t)n * sizeof *l.error);
     smooth(&l, l.change, false);
     smooth(&l, l.error, false);
-    float noise = largest_median(l.order, (size_t)n), contrast = log_contrast(&l, arch);
+    float noise = median_of(&l, l.cells + MOTION_DIFFERENCE * n, regions), contrast = log_contrast(&l, arch, regions);
     int condition = condition_of(spec, contrast);
     l.kept[KEPT_CONDITION] = (float)condition;
     for (int s = MOTION_XX; s <= MOTION_YT; s++)
@@ -198,18 +268,8 @@ void score_measure(const struct arch *arch, const float *x, const float *x_hat, 
         float det = xx * yy - xy * xy, vx = (xy * yt - yy * xt) / det, vy = (xy * xt - xx * yt) / det;
         l.speed[i] = vx * vx + vy * vy;
     }
-    *ret = (struct score_features){
-        .voice = {[VOICE_SPEED] = log_mean_of_largest(&l, l.speed, FASTEST, SPEED_FLOOR),
-                  [VOICE_CHANGE] = log_mean_of_largest(&l, l.change, MOST_CHANGED, square_floor(arch))},
-        .noise = noise,
-        .contrast = contrast,
-        .condition = condition,
-    };
-    for (int m = 0; spec->has_places && m < PLACES_MAPS; m++) {
-        place_logs(&l, arch, (enum places_map)m, l.map);
-        const struct places *places = &spec->places[condition];
-        ret->voice[VOICE_PACE + m] = places_excess(places, (enum places_map)m, l.map, n, &l.kept[KEPT_SHARED_RISE], l.order);
-    }
+    *ret = (struct score_features){.noise = noise, .contrast = contrast, .condition = condition};
+    measure_voices(&l, arch, spec, regions, REGIONS_ALL, ret->voice);
 }
 
 void score_place_logs(const struct arch *arch, const float *scratch, enum places_map map, float *ret)
@@ -249,6 +309,29 @@ float score_of(const struct score_spec *spec, const struct score_features *featu
     return combine(&spec->condition[features->condition], features->voice, score_voices(spec));
 }
 
+float score_level(const struct score_spec *spec, const struct arch *arch, const struct regions *regions, float *scratch,
+                  float score, int *zone)
+{
+    struct layout l;
+    float top = -INFINITY;
+    *zone = -1;
+    if (!regions || regions->n < 2)
+        return score;
+    lay_out(&l, arch, scratch);
+    for (int r = 0; r < regions->n; r++) {
+        float voice[SCORE_VOICES];
+        if (regions->visible[r] == 0)
+            continue;
+        measure_voices(&l, arch, spec, regions, UINT32_C(1) << r, voice);
+        float own = combine(&spec->condition[(int)l.kept[KEPT_CONDITION]], voice, score_voices(spec)) + regions->shift[r];
+        if (own > top) {
+            top = own;
+            *zone = regions->zone[r];
+        }
+    }
+    return top;
+}
+
 void score_by_voice(const struct score_spec *spec, const struct score_features *features, struct voices *ret)
 {
     const struct score_condition *c = &spec->condition[features->condition];
@@ -256,7 +339,8 @@ void score_by_voice(const struct score_spec *spec, const struct score_features *
         ret->score[v] = v < score_voices(spec) ? (float)log_hours(&c->rare, spreads(&c->usual[v], features->voice[v])) : NAN;
 }
 
-void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map)
+void score_map(const struct score_spec *spec, const struct arch *arch, const struct regions *regions, const float *scratch,
+               float *map)
 {
     struct layout l;
     lay_out(&l, arch, (float *)scratch);
@@ -264,6 +348,9 @@ void score_map(const struct score_spec *spec, const struct arch *arch, const flo
     int condition = (int)l.kept[KEPT_CONDITION];
     const struct places *places = &spec->places[condition];
     for (int i = 0; i < l.rows * l.columns; i++) {
+        map[i] = -INFINITY;
+        if (!regions_hold(regions, REGIONS_ALL, i))
+            continue;
         float speed = logf(l.speed[i] + SPEED_FLOOR);
         const float values[SCORE_VOICES] = {
             [VOICE_SPEED] = speed,
@@ -275,15 +362,18 @@ void score_map(const struct score_spec *spec, const struct arch *arch, const flo
     }
 }
 
-void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret)
+void score_boxes(const struct score_spec *spec, const struct arch *arch, const struct regions *regions, float *scratch,
+                 float level, struct boxes *ret)
 {
     struct layout l;
     lay_out(&l, arch, scratch);
     const struct boxes_grid grid = grid_of(&l, arch);
     float top = -INFINITY;
-    score_map(spec, arch, scratch, l.map);
-    for (int i = 0; i < l.rows * l.columns; i++)
+    score_map(spec, arch, regions, scratch, l.map);
+    for (int i = 0; i < l.rows * l.columns; i++) {
+        l.map[i] += regions_shift(regions, i, NULL);
         top = fmaxf(top, l.map[i]);
+    }
     /* No cell may reach the level: the window's highest speed and highest change may lie in different cells. */
     boxes_find(ret, &grid, l.map, fminf(level, top), (uint32_t *)l.boxes);
 }

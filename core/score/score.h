@@ -28,6 +28,7 @@
 #include "core/score/places.h"
 #include "core/score/tail.h"
 #include "core/voice.h"
+#include "core/zones/regions.h"
 
 /* The usual values of a voice at a camera: the normal distribution through the 95th and the 99th percentile of held-out
  * footage. Lower percentiles would mislead: a camera that sees nothing for most of the day has its median there, and all
@@ -66,10 +67,19 @@ bool score_cells(const struct arch *arch, int *rows, int *columns);
 /* Floats of scratch; 0 if there is no score. */
 size_t score_scratch(const struct arch *arch);
 
+/* regions_open() on the grid of cells, for the functions below. *ret is NULL where windows have no score, too. 0, -ENOMEM, or
+ * -EINVAL, *ret untouched: fewer than score_least_cells() cells count. */
+int score_regions_open(struct regions **ret, const struct zones *zones, const float *shift, const struct arch *arch);
+/* The share of the cells that masks hide, 0 to 1; 0 where windows have no score. Negative: -ENOMEM. */
+double score_masked(const struct zones *zones, const struct arch *arch);
+/* The fewest cells that a score can be made of: as many as the speed is the mean of. */
+int score_least_cells(const struct arch *arch);
+
 /* Measures a window, x and x_hat [t, h, w] in the network's units, both borrowed. Uses conditions, boundary, places and the
- * noises of spec. Stores the cells in scratch [score_scratch()] for the functions below. */
-void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec, float *scratch,
-                   struct score_features *ret);
+ * noises of spec. Cells that do not count are left out; regions may be NULL. Stores the cells in scratch [score_scratch()] for
+ * the functions below. */
+void score_measure(const struct arch *arch, const float *x, const float *x_hat, const struct score_spec *spec,
+                   const struct regions *regions, float *scratch, struct score_features *ret);
 
 /* The logarithms that a map of places compares, ret [cells], after score_measure() on the same scratch. */
 void score_place_logs(const struct arch *arch, const float *scratch, enum places_map map, float *ret);
@@ -77,18 +87,27 @@ void score_place_logs(const struct arch *arch, const float *scratch, enum places
 /* The score of a window with these features. */
 float score_of(const struct score_spec *spec, const struct score_features *features);
 
+/* The score that the alert rule takes, after score_measure() on the same scratch: the highest score of a region by its cells
+ * alone, each with the region's shift. A region's features are means over as many cells as those of the whole picture. So a
+ * region's score is at most the window's, and normal footage reaches a score in a region no more often than in the picture.
+ * *zone is that of the region, or -1. With one region (or regions NULL) it is `score`, which score_of() returned. */
+float score_level(const struct score_spec *spec, const struct arch *arch, const struct regions *regions, float *scratch,
+                  float score, int *zone);
+
 /* Writes what each voice says of a window with these features. */
 void score_by_voice(const struct score_spec *spec, const struct score_features *features, struct voices *ret);
 /* How many voices the score has. Those from VOICE_PACE on need places, in the order of enum places_map. */
 static inline int score_voices(const struct score_spec *spec) { return spec->has_places ? SCORE_VOICES : VOICE_PACE; }
 
 /* The score of each cell by itself, map [rows, columns], after score_measure() on the same scratch. The largest values are
- * near the window's score. */
-void score_map(const struct score_spec *spec, const struct arch *arch, const float *scratch, float *map);
+ * near the window's score. Cells that do not count have -INFINITY. */
+void score_map(const struct score_spec *spec, const struct arch *arch, const struct regions *regions, const float *scratch,
+               float *map);
 
-/* The boxes of that map at a level, after score_measure() on the same scratch. If no cell reaches the level, it takes the
- * highest cell's score as the level, so there is at least one box. */
-void score_boxes(const struct score_spec *spec, const struct arch *arch, float *scratch, float level, struct boxes *ret);
+/* The boxes of that map at a level, after score_measure() on the same scratch; cells have the shift of their region. If no
+ * cell reaches the level, it takes the highest cell's score as the level, so there is at least one box. */
+void score_boxes(const struct score_spec *spec, const struct arch *arch, const struct regions *regions, float *scratch,
+                 float level, struct boxes *ret);
 
 /* Returns true if n contrasts (any order; sorted in place) come from two kinds of light. Then *boundary separates them. The
  * contrasts are split where the variance within both parts is least (Otsu, 1979). Three conditions make two kinds. That

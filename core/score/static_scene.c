@@ -153,7 +153,7 @@ static bool is_below(const struct static_scene *scene)
 {
     uint64_t high = scene->last_high > scene->last_opening ? scene->last_high : scene->last_opening;
     bool may_be_open = scene->last_opening > 0 && scene->windows - high < (uint64_t)scene->rule.n;
-    return (double)scene->score.score + scene->bound <
+    return (double)scene->score.level + scene->bound <
            (double)(may_be_open ? scene->rule.close_threshold : scene->rule.threshold);
 }
 
@@ -214,9 +214,9 @@ void static_scene_scored(struct static_scene *scene, uint64_t number, const stru
 {
     assert(scene->unscored > 0);
     scene->unscored--;
-    if (score->score >= scene->rule.threshold)
+    if (score->level >= scene->rule.threshold)
         count_alarm(scene, number);
-    if (!(score->score < scene->rule.close_threshold) && number > scene->last_high)
+    if (!(score->level < scene->rule.close_threshold) && number > scene->last_high)
         scene->last_high = number;
     if (number != scene->number)
         return;

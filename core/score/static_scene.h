@@ -56,6 +56,8 @@ struct static_rule {
 /* The result of a computed window, reused for static windows after it. */
 struct static_score {
     float reference, score;
+    float level;                    /* what the alert rule takes (score_level()) */
+    int zone;                       /* whose level it is, or -1 */
     struct voices voices;
     struct boxes boxes;
 };

@@ -76,25 +76,39 @@ static void order_statistic(double *ret, const struct tail_window *w, size_t n, 
     }
 }
 
-/* The peaks of the runs above a level. A run ends when n_last windows in a row score below it, or at a break. */
-static size_t run_peaks(double *peaks, const double *order, const struct tail_window *w, size_t n, double level, int n_last)
+/* How runs are counted. */
+struct runs {
+    int n_last;
+    double merge_s;
+};
+
+/* The peaks of the runs above a level. A run ends when n_last windows in a row score below it, or at a break. One that begins
+ * less than merge_s after that belongs to it, unless the sequence broke. */
+static size_t run_peaks(double *peaks, const double *order, const struct tail_window *w, size_t n, double level,
+                        const struct runs *how)
 {
     size_t runs = 0;
     int below = 0;
-    bool open = false;
+    bool lasts = false;
+    double since_s = INFINITY;          /* the end of the last run */
     for (size_t i = 0; i < n; i++) {
-        if (w[i].seconds <= 0)
-            open = false;
+        since_s += w[i].seconds;
+        if (w[i].seconds <= 0) {
+            lasts = false;
+            since_s = INFINITY;
+        }
         below = w[i].score < level ? below + 1 : 0;
-        if (open && below >= n_last)
-            open = false;
+        if (lasts && below >= how->n_last) {
+            lasts = false;
+            since_s = 0;
+        }
         if (order[i] < level)
             continue;
-        if (!open)
+        if (!lasts && !(since_s < how->merge_s))
             peaks[runs++] = order[i];
         else if (order[i] > peaks[runs - 1])
             peaks[runs - 1] = order[i];
-        open = true;
+        lasts = true;
     }
     return runs;
 }
@@ -108,13 +122,13 @@ static double quantile(const double *sorted, size_t n, double p)
 
 /* The level of the runs: the highest quantile with the wanted number of runs above it, else the one with the most runs. */
 static size_t choose_level(double *level, double *peaks, const double *order, const double *sorted,
-                           const struct tail_window *w, size_t n, int n_last, double wanted)
+                           const struct tail_window *w, size_t n, const struct runs *how, double wanted)
 {
     static const double levels[] = {0.99, 0.98, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5};
     size_t most = 0;
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         double at = quantile(sorted, n, levels[i]);
-        size_t runs = run_peaks(peaks, order, w, n, at, n_last);
+        size_t runs = run_peaks(peaks, order, w, n, at, how);
         if (i == 0 || runs > most) {
             most = runs;
             *level = at;
@@ -122,14 +136,14 @@ static size_t choose_level(double *level, double *peaks, const double *order, co
         if ((double)runs >= wanted)
             break;
     }
-    return run_peaks(peaks, order, w, n, *level, n_last);
+    return run_peaks(peaks, order, w, n, *level, how);
 }
 
 /* Fits run.level and the tail of runs. order: of order_statistic(); peaks: scratch for n. */
 static void fit_runs(struct tail *t, const double *order, const double *sorted, const struct tail_window *windows, size_t n,
-                     int n_last, double least_a_day, double *peaks)
+                     const struct runs *how, double least_a_day, double *peaks)
 {
-    t->runs = (long)choose_level(&t->run.level, peaks, order, sorted, windows, n, n_last,
+    t->runs = (long)choose_level(&t->run.level, peaks, order, sorted, windows, n, how,
                                  fmax(ENOUGH_RUNS, least_a_day * t->hours / 24));
     size_t runs = (size_t)t->runs;
     for (size_t i = 0; i < runs; i++)
@@ -140,9 +154,10 @@ static void fit_runs(struct tail *t, const double *order, const double *sorted, 
     t->run.share = (double)(t->runs + 1) / fmax(t->hours, 1e-3);
 }
 
-int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day,
-             const struct pareto *known)
+int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double merge_s,
+             double least_a_day, const struct pareto *known)
 {
+    const struct runs how = {n_last, merge_s};
     assert(n > 0 && k >= 1 && n_last >= k && n_last <= 64);
     double *sorted = malloc(n * sizeof *sorted), *order = malloc(n * sizeof *order), *excesses = malloc(n * sizeof *excesses);
     if (!sorted || !order || !excesses) {
@@ -178,9 +193,9 @@ int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int 
     order_statistic(order, windows, n, k, n_last);
     if (known) {
         t.run = *known;
-        t.runs = (long)run_peaks(excesses, order, windows, n, known->level, n_last);
+        t.runs = (long)run_peaks(excesses, order, windows, n, known->level, &how);
     } else {
-        fit_runs(&t, order, sorted, windows, n, n_last, least_a_day, excesses);
+        fit_runs(&t, order, sorted, windows, n, &how, least_a_day, excesses);
     }
     free(sorted);
     free(order);

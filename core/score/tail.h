@@ -46,12 +46,12 @@ struct tail_window {
     double seconds;         /* since the window before it; 0: the sequence broke */
 };
 
-/* Fits the tail to n > 0 finite scores in order. Runs follow the alert rule k of the last n_last windows, n_last <= 64. The
- * run level is the highest that has at least least_a_day runs a day, and enough for a fit; if no level has, the one with the
- * most runs. known: the runs' tail if it is known already, else NULL; runs above its level are then only counted. 0 or
- * -ENOMEM, ret untouched. */
-int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double least_a_day,
-             const struct pareto *known);
+/* Fits the tail to n > 0 finite scores in order. Runs follow the alert rule k of the last n_last windows, n_last <= 64; runs
+ * that are less than merge_s apart, in one unbroken sequence, are one. The run level is the highest that has at least
+ * least_a_day runs a day, and enough for a fit; if no level has, the one with the most runs. known: the runs' tail if it is
+ * known already, else NULL; runs above its level are then only counted. 0 or -ENOMEM, ret untouched. */
+int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double merge_s,
+             double least_a_day, const struct pareto *known);
 
 /* Returns true if the footage was too short, below an hour, for a threshold that normal footage crosses once a day. Such a
  * threshold would extend a few runs of one hour of the day to a rate that no footage showed. */

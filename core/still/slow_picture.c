@@ -26,6 +26,7 @@ struct slow_picture {
     float *squares, *rows, *sums;       /* scratch */
     int8_t *blocks;
     float contrast, brightness;
+    bool left_out[SLOW_BLOCKS_MAX];     /* cells of the contrast */
 };
 
 bool slow_shape_of(struct slow_shape *ret, int height, int width)
@@ -78,6 +79,18 @@ void slow_picture_close(struct slow_picture *slow)
     free(slow->floats);
     free(slow->blocks);
     free(slow);
+}
+
+void slow_picture_leave_out(struct slow_picture *slow, const uint8_t *covered)
+{
+    int size = CELL * slow->shape.reduced, n = 0;
+    for (int y = 0; y + CELL <= slow->height; y += CELL)
+        for (int x = 0; x + CELL <= slow->width; x += CELL) {
+            int hidden = 0;
+            for (int i = 0; i < size * size; i++)
+                hidden += covered[(y * slow->shape.reduced + i / size) * slow->shape.width + x * slow->shape.reduced + i % size];
+            slow->left_out[n++] = 2 * hidden > size * size;
+        }
 }
 
 /* Writes a frame, reduced, to a sample: each pixel is the rounded mean of reduced x reduced pixels. */
@@ -211,10 +224,13 @@ static int compare(const void *a, const void *b)
 /* The median squared gradient of cells; before the gradients are normalised. */
 static void measure_contrast(struct slow_picture *slow)
 {
-    size_t n = 0;
+    size_t n = 0, cell = 0;
+    slow->squares[0] = 0;
     for (int y = 0; y + CELL <= slow->height; y += CELL)
         for (int x = 0; x + CELL <= slow->width; x += CELL) {
             float sum = 0;
+            if (slow->left_out[cell++])
+                continue;
             for (int i = 0; i < CELL * CELL; i++) {
                 int at = (y + i / CELL) * slow->width + x + i % CELL;
                 sum += slow->gradients[0][at] * slow->gradients[0][at] + slow->gradients[1][at] * slow->gradients[1][at];

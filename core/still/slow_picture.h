@@ -40,6 +40,10 @@ struct slow_picture;
 int slow_picture_open(struct slow_picture **ret, int height, int width);
 void slow_picture_close(struct slow_picture *slow);         /* takes NULL */
 
+/* From now on the contrast leaves out cells of which more than half is covered: covered [height, width] of the frames is 1 for
+ * a pixel that is, else 0, and borrowed for the call (hiding_map()). */
+void slow_picture_leave_out(struct slow_picture *slow, const uint8_t *covered);
+
 enum slow_event {
     SLOW_NOTHING,
     SLOW_TICK,                  /* the description is new */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/zones/hiding.h"
+
 enum { SETTLE = SLOW_SAMPLES / SLOW_STEP };     /* ticks after a change of light whose slow pictures may be of both lights */
 #define LIGHT_MARGIN 0.2f       /* how far beyond the learned contrasts a contrast still is of a known light */
 #define LEAST_RISE 1e-3f        /* keeps the logarithm of no rise finite */
@@ -149,11 +151,12 @@ static double log_ratio(float rise, float limit)
     return log((double)(fmaxf(rise, LEAST_RISE) / limit));
 }
 
-double still_statistic(const struct still_light *light, const float *rises, int cells)
+double still_statistic(const struct still_light *light, const float *rises, int cells, const struct regions *regions)
 {
     double most = -INFINITY;
     for (int i = 0; i < cells; i++)
-        most = fmax(most, log_ratio(rises[i], light->limit[i]));
+        if (regions_hold(regions, REGIONS_ALL, i))
+            most = fmax(most, log_ratio(rises[i], light->limit[i]));
     return most;
 }
 
@@ -176,6 +179,7 @@ struct still_watch {
     const struct still_memory *memory;
     float threshold;
     struct slow_picture *slow;
+    struct regions *regions;    /* NULL: all cells count */
     int light, strange;         /* light of what is held, -1: unknown; ticks in a row in another light */
     struct still_rise rise;
     struct held held[SLOW_BLOCKS_MAX];
@@ -189,7 +193,25 @@ static void release_all(struct still_watch *watch)
         watch->held[i].level = -INFINITY;
 }
 
-int still_watch_open(struct still_watch **ret, const struct still_memory *memory, float threshold)
+/* Opens the regions of the cells, and leaves out of the slow picture's contrast what masks cover. */
+static int open_regions(struct still_watch *watch, const struct zones *zones, const float *shift)
+{
+    const struct slow_shape *shape = &watch->memory->shape;
+    int step = SLOW_BLOCK * shape->reduced;
+    const struct regions_grid grid = {still_cell_rows(shape), still_cell_columns(shape), step, 4 * step, shape->height,
+                                      shape->width};
+    uint8_t *covered = malloc((size_t)shape->height * (size_t)shape->width);
+    int r = covered ? regions_open(&watch->regions, zones, shift, &grid) : -ENOMEM;
+    if (r == 0 && watch->regions) {
+        hiding_map(zones, shape->height, shape->width, covered);
+        slow_picture_leave_out(watch->slow, covered);
+    }
+    free(covered);
+    return r;
+}
+
+int still_watch_open(struct still_watch **ret, const struct still_memory *memory, float threshold, const struct zones *zones,
+                     const float *shift)
 {
     struct still_watch *watch = calloc(1, sizeof *watch);
     if (!watch)
@@ -198,8 +220,10 @@ int still_watch_open(struct still_watch **ret, const struct still_memory *memory
     watch->threshold = threshold;
     int r = slow_picture_open(&watch->slow, memory->shape.height, memory->shape.width);
     assert(r != -EINVAL);       /* the memory has a shape */
+    if (r == 0)
+        r = open_regions(watch, zones, shift);
     if (r < 0) {
-        free(watch);
+        still_watch_close(watch);
         return r;
     }
     release_all(watch);
@@ -212,6 +236,7 @@ void still_watch_close(struct still_watch *watch)
     if (!watch)
         return;
     slow_picture_close(watch->slow);
+    regions_close(watch->regions);
     free(watch);
 }
 
@@ -281,12 +306,15 @@ static void follow_light(struct still_watch *watch, int light)
     watch->strange = 0;
 }
 
-static float foreign_share(const struct still_light *light, const float *distance, int cells)
+static float foreign_share(const struct still_light *light, const float *distance, int cells, const struct regions *regions)
 {
-    int foreign = 0;
+    int foreign = 0, n = 0;
     for (int i = 0; i < cells; i++)
-        foreign += distance[i] > light->limit[i];
-    return (float)foreign / (float)cells;
+        if (regions_hold(regions, REGIONS_ALL, i)) {
+            foreign += distance[i] > light->limit[i];
+            n++;
+        }
+    return (float)foreign / (float)n;           /* NAN where no cell counts */
 }
 
 bool still_watch_add(struct still_watch *watch, const uint8_t *frame, int64_t pts_us, bool gap, struct still_result *ret)
@@ -305,18 +333,25 @@ bool still_watch_add(struct still_watch *watch, const uint8_t *frame, int64_t pt
                                watch->rises);
     follow_light(watch, number);
 
-    *ret = (struct still_result){.foreign = number < 0 ? NAN : foreign_share(light, watch->distance, cells),
-                                 .statistic = rose ? still_statistic(light, watch->rises, cells) : (double)NAN, .level = NAN};
+    *ret = (struct still_result){.foreign = number < 0 ? NAN : foreign_share(light, watch->distance, cells, watch->regions),
+                                 .statistic = rose ? still_statistic(light, watch->rises, cells, watch->regions) : (double)NAN,
+                                 .level = NAN, .zone = -1};
     for (int i = 0; i < cells; i++) {
-        float own = rose ? still_level(light, log_ratio(watch->rises[i], light->limit[i])) : -INFINITY;
+        if (!regions_hold(watch->regions, REGIONS_ALL, i))
+            continue;
+        int zone;
+        float shift = regions_shift(watch->regions, i, &zone);
+        float own = rose ? still_level(light, log_ratio(watch->rises[i], light->limit[i])) + shift : -INFINITY;
         if (own >= watch->threshold)
             hold(watch, i, own);
         else if (watch->held[i].level > -INFINITY && number >= 0 && number == watch->light)
             let_go(watch, i);
         ret->held = ret->held || watch->held[i].level > -INFINITY;
         own = fmaxf(own, watch->held[i].level);
-        if (own > -INFINITY)
-            ret->level = fmaxf(ret->level, own);        /* ignores NAN */
+        if (own > -INFINITY && !(own <= ret->level)) {         /* the level may be NAN */
+            ret->level = own;
+            ret->zone = zone;
+        }
     }
     if (ret->held)
         find_boxes(watch, &ret->boxes);

@@ -29,6 +29,7 @@
 #include "core/score/boxes.h"
 #include "core/score/tail.h"
 #include "core/still/slow_picture.h"
+#include "core/zones/regions.h"
 
 enum { STILL_LIGHTS = 2,
        STILL_PARTS = 2,                 /* of the footage */
@@ -93,26 +94,30 @@ void still_rise_break(struct still_rise *rise);
  * STILL_BRIGHTER. light -1: an unknown light. */
 bool still_rise_add(struct still_rise *rise, int light, float brightness, const float *distances, int cells, float *rises);
 
-/* The statistic of rises [cells] in a light. */
-double still_statistic(const struct still_light *light, const float *rises, int cells);
+/* The statistic of rises [cells] in a light, over the cells that count; regions may be NULL. */
+double still_statistic(const struct still_light *light, const float *rises, int cells, const struct regions *regions);
 /* The level of a statistic. */
 float still_level(const struct still_light *light, double statistic);
 
 /* The state of one camera: about 400 KB for pictures of 128x64. No locks: one thread (or lock) for each watch. */
 struct still_watch;
 
-/* memory is borrowed until close. threshold: the level from which on a cell is held. 0 or -ENOMEM, *ret untouched. */
-int still_watch_open(struct still_watch **ret, const struct still_memory *memory, float threshold);
+/* memory is borrowed until close. threshold: the level from which on a cell is held. zones and shift (NULL: none), borrowed
+ * for the call, as regions_open() takes them: cells under masks do not count, and a level has its cell's shift. The frames have
+ * gone through hiding_fill(). 0 or -ENOMEM, *ret untouched. */
+int still_watch_open(struct still_watch **ret, const struct still_memory *memory, float threshold, const struct zones *zones,
+                     const float *shift);
 void still_watch_close(struct still_watch *watch);          /* takes NULL */
 
 /* From this share of foreign cells on, the picture is of another scene than the memory: another camera's, or turned away. */
 #define STILL_FOREIGN 0.5f
 
 struct still_result {
-    float foreign;                      /* share of the cells, 0 to 1, whose distance alone exceeds their limit; NAN: the light is
-                                         * unknown. Own scenes had 0.19 at most, others 0.84 and more (docs/score.md) */
+    float foreign;                      /* share of the cells that count, 0 to 1, whose distance alone exceeds their limit; NAN:
+                                         * the light is unknown. Own scenes had 0.19 at most, others 0.84 and more (docs/score.md) */
     double statistic;                   /* of this tick; NAN: there is none, see above */
     float level;                        /* of this tick, or of what is held if that is higher; NAN: neither */
+    int zone;                           /* that shifted the level, or -1 */
     bool held;                          /* something is held */
     struct boxes boxes;                 /* around the cells held, without those that rose by less than half of a neighbour */
 };

@@ -74,6 +74,11 @@ void still_builder_close(struct still_builder *builder)
     free(builder);
 }
 
+void still_builder_leave_out(struct still_builder *builder, const uint8_t *covered)
+{
+    slow_picture_leave_out(builder->slow, covered);
+}
+
 static int grow(struct store *s, size_t description)
 {
     size_t room = s->room ? 2 * s->room : 4 * STILL_RUN;
@@ -269,12 +274,12 @@ static int fit_tail(const struct still_builder *b, struct work *w, int light)
         for (size_t t = 0; t < b->store[p].n; t++) {
             bool rose = measure(b, w, p, t) && still_light_of(&w->memory, b->store[p].ticks[t].contrast) == light;
             if (rose)
-                w->windows[n++] = (struct tail_window){still_statistic(&parted, w->rises, still_cells(&b->shape)),
+                w->windows[n++] = (struct tail_window){still_statistic(&parted, w->rises, still_cells(&b->shape), NULL),
                                                        follows ? 1e-6 * SLOW_TICK_US : 0};
             follows = rose;
         }
     }
-    int r = tail_fit(&tail, w->windows, n, 1, STILL_BACK, 1, NULL);
+    int r = tail_fit(&tail, w->windows, n, 1, STILL_BACK, 0, 1, NULL);
     if (r < 0)
         return r;
     ret->rare = tail.run;

@@ -2,12 +2,23 @@
 
 #include <string.h>
 
+#include "io/video/source_url.h"
+
 struct source_options camera_settings_source(const struct config_camera *camera)
 {
     return (struct source_options){.user = camera->user, .password = camera->password, .udp = camera->udp,
                                    .tls_unverified = !camera->tls_verify, .tls_ca_file = camera->tls_ca_file,
                                    .tls_host = camera->tls_host,
                                    .stall_timeout_ms = (int)(camera->stall_timeout_s * 1e3)};
+}
+
+struct source_options camera_settings_kept_source(const struct config_camera *camera)
+{
+    struct source_options options = camera_settings_source(camera);
+    options.packets_only = true;
+    if (source_names_user(camera->evidence.source))
+        options.user = options.password = NULL;
+    return options;
 }
 
 bool camera_settings_is_local_file(const struct config_camera *camera)

@@ -12,6 +12,10 @@
  * camera's. The caller adds size, rate and stop. */
 struct source_options camera_settings_source(const struct config_camera *camera);
 
+/* Those of the stream that is kept for clips (evidence.source): packets alone, with the camera's user and password unless its
+ * URL names a user itself. */
+struct source_options camera_settings_kept_source(const struct config_camera *camera);
+
 /* The source is a file or folder of this machine: its end is no loss of the camera. */
 bool camera_settings_is_local_file(const struct config_camera *camera);
 

@@ -8,8 +8,9 @@
 
 enum {
     /* A camera takes a socket, a pipe and shared memory, and three more while its process is started. (With isolation: thread, RTP
-     * over UDP takes three sockets.) */
-    DESCRIPTORS_CAMERA = 6,
+     * over UDP takes three sockets.) The clip of its alert takes a file, a socket and a pipe. A stream that is kept for clips beside
+     * the analysed one counts as a camera. */
+    DESCRIPTORS_CAMERA = 9,
     /* A webhook takes its connection, the pair of sockets by which the look-up of its name reports, and one in reserve. */
     DESCRIPTORS_WEBHOOK = 4,
     /* The process itself takes the standard streams, signals, timers, epoll, the notification socket, a file that is read. */

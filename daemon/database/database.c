@@ -73,8 +73,9 @@ static bool write_alert(void *arg, const struct alert_record *alert)
 
 static bool write_event(void *arg, const struct event_row *event)
 {
-    return write_line(arg, "events", json_pack("{s:o, s:s, s:o, s:b}", "seq", record_json_count((uint64_t)event->seq), "id", event->id,
-                                               "body", json_loads(event->body, 0, NULL), "ready", event->ready));
+    return write_line(arg, "events",
+                      json_pack("{s:o, s:s, s:o, s:b}", "seq", record_json_count((uint64_t)event->seq), "id", event->id, "body",
+                                json_loads(event->body, 0, NULL), "ready", event->ready));
 }
 
 static bool write_minute(void *arg, const struct minute_row *m)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/camera_masks.h"
 #include "daemon/base/ffmpeg_log.h"
 #include "daemon/base/isolation.h"
 #include "daemon/base/log.h"
@@ -27,6 +28,7 @@ struct calibrate {
     int windows, threads, max_memory_mib, max_disk_mib;
     bool add;
     enum isolation isolation;
+    struct camera_masks masks;
 };
 
 /* The footage of a calibration, all of it in one struct footage: kept is what the old calibration was measured on (--add), rest
@@ -38,12 +40,14 @@ struct parts {
 
 /* memae.training of the new model: that of the old one, plus the footage of this calibration and its survey. Takes over the
  * reference to verified. NULL: out of memory. */
-static json_t *story(const struct calibrate *o, const json_t *training, const struct parts *parts, json_t *verified)
+static json_t *story(const struct calibrate *o, const json_t *training, const struct arch *arch, const struct parts *parts,
+                     json_t *verified)
 {
     json_t *copy = training ? json_deep_copy(training) : json_object();
     size_t frames = parts->rest.begin;
-    json_t *calibrated = json_pack("{s:s, s:o, s:b, s:I, s:o}", "program", "memaed " MEMAED_VERSION, "inputs",
-                                   inputs_to_json(&o->inputs), "added", o->add, "frames",
+    json_t *calibrated = json_pack("{s:s, s:o, s:b, s:f, s:I, s:o}", "program", "memaed " MEMAED_VERSION, "inputs",
+                                   inputs_to_json(&o->inputs), "added", o->add,
+                                   "masked", score_masked(o->masks.zones, arch), "frames",
                                    (json_int_t)(parts->input.all.end - parts->input.all.begin), "verified", verified);
     json_t *on = inputs_calibrated(o->add ? json_object_get(training, "calibrated_on") : NULL, &o->inputs, frames,
                                    o->add ? &parts->kept : &parts->input);
@@ -141,6 +145,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
         .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped, .fits = fits_model, .arg = &file.model->arch,
         .warned = inputs_log_warned, .host = isolation_host(), .memory_mib = ISOLATION_FOOTAGE_MIB,
         .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0, .slow_rate = CALIBRATION_SLOW_RATE,
+        .zones = o->masks.zones,
     };
     if ((r = arch_check_camera(arch, err)) < 0 || (r = footage_open(&footage, &options, err)) < 0 ||
         (r = read_all(&parts, o, &file, footage, err)) < 0)
@@ -165,7 +170,7 @@ static int calibrate(const struct calibrate *o, struct error *err)
         goto out;
     if ((r = learn_still(&still, o, &file, footage, &parts, err)) < 0)
         goto out;
-    json_t *training = story(o, file.training, &parts, verified.windows > 0 ?
+    json_t *training = story(o, file.training, arch, &parts, verified.windows > 0 ?
                              survey_to_json(&verified, &calibration, footage) : json_null());
     r = training ? model_file_save(o->output, file.model, &calibration, still ? still : file.still, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
@@ -202,6 +207,7 @@ static const struct command_option calibrate_options[] = {
     {"windows", 0, OPTION_INT(struct calibrate, windows, 1, 1000000000), .argument = "N",
      .help = "Score N windows at most, in stretches spread over the footage; of --verify, as many (default: 500000). "
              "Fewer are calibrated on where what they keep in memory would pass 512 MiB."},
+    CAMERA_MASKS_OPTIONS(struct calibrate, masks),
     {"threads", 0, OPTION_INT(struct calibrate, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads (default: all cores)."},
     {"max-memory", 0, OPTION_INT(struct calibrate, max_memory_mib, 1, 1 << 20), .argument = "MIB",
@@ -218,14 +224,18 @@ static int command_calibrate(int argc, char **argv)
                           .max_disk_mib = 65536};
     struct error err = {.text = "out of memory"};
     int status;
-    if (command_parse(&calibrate_command, &o, argc, argv, &status)) {
+    if (command_parse(&calibrate_command, &o, argc, argv, &status) &&
+        (status = camera_masks_check(&o.masks, &calibrate_command)) == 0) {
         log_open(LOG_INFO);
         ffmpeg_log_events();
-        int r = isolation_open(o.isolation, &err);
+        int r = camera_masks_open(&o.masks, &err);
+        if (r == 0)
+            r = isolation_open(o.isolation, &err);
         if (r == 0)
             r = calibrate(&o, &err);
         status = r < 0 ? command_failed(&calibrate_command, &err) : 0;
         isolation_close();
+        camera_masks_close(&o.masks);
     }
     command_clear(&calibrate_command, &o);
     return status;

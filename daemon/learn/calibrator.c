@@ -79,12 +79,13 @@ enum { FOLDS = 5 };             /* parts of the footage, in time, for cross-fitt
 static void measure_window(struct windows *w, size_t i, const struct places *places, float *logs)
 {
     size_t cells = (size_t)w->rows * (size_t)w->columns;
-    float shared_rise;
     for (size_t m = 0; m < PLACES_MAPS; m++) {
         for (size_t c = 0; c < cells; c++)
             logs[c] = places_decode(w->codes[(m * cells + c) * w->n + i]);
+        enum places_map map = (enum places_map)m;
+        float shared_rise = places_shared_rise(places, map, logs, (int)cells, w->regions, logs + cells);
         w->features[i].voice[VOICE_PACE + m] =
-            places_excess(places, (enum places_map)m, logs, (int)cells, &shared_rise, logs + cells);
+            places_excess(places, map, logs, (int)cells, w->regions, REGIONS_ALL, shared_rise, logs + cells);
     }
 }
 

@@ -181,7 +181,8 @@ static int read_footage(struct footage **ret, struct learner_options *ranges, co
                                             .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped,
                                             .warned = inputs_log_warned, .host = isolation_host(),
                                             .memory_mib = ISOLATION_FOOTAGE_MIB,
-                                            .stop = &stop};
+                                            .stop = &stop,
+                                            .zones = o->camera ? o->camera->zones : NULL};
     struct footage *footage = NULL;
     int r = 0;
     if (o->camera && !o->resume && access(o->kept, F_OK) == 0)
@@ -217,7 +218,7 @@ fail:
 }
 
 static json_t *story(const struct learn *o, const struct learner_options *options, const struct learner_result *r,
-                     int slots, struct footage *footage)
+                     const struct arch *arch, struct footage *footage)
 {
     struct footage_part calibrated = options->held_out;
     json_t *held_out = json_pack("{s:f, s:f, s:i}", "error", r->held_out.error, "alive", r->held_out.alive, "frames",
@@ -227,7 +228,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
     if (o->calibrate.n > 0)
         json_object_set_new(held_out, "inputs", inputs_to_json(&o->calibrate));
     json_t *use = r->slot_use ? json_array() : NULL;
-    for (int i = 0; r->slot_use && i < slots; i++)
+    for (int i = 0; r->slot_use && i < arch->memory.slots; i++)
         json_array_append_new(use, json_real(round(1e6 * r->slot_use[i]) / 1e6));
     if (o->calibrate.n > 0) {           /* reading it again will need these files only */
         calibrated.all.begin -= options->learn.all.end;
@@ -238,7 +239,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                                                           calibrated.all.end, &calibrated);
     json_t *verified = r->verified.windows > 0 ? survey_to_json(&r->verified, &r->calibration, footage) : json_null();
     return json_pack("{s:s, s:s, s:o, s:f, s:i, s:f, s:i, s:i, s:i, s:f, s:f, s:f, s:{s:f, s:f}, s:o, s:i, s:o*, s:i, "
-                     "s:o, s:o, s:o}",
+                     "s:o, s:o, s:o, s:f}",
                      "program", "memaed " MEMAED_VERSION, "profile",
                      o->arch_file ? "custom" : arch_profile_name(o->profile), "inputs", inputs_to_json(&o->inputs),
                      "hours", (double)footage_frames(footage) / footage_fps(footage) / 3600,
@@ -248,7 +249,7 @@ static json_t *story(const struct learn *o, const struct learner_options *option
                      "loss", "mse", r->last.loss.mse, "entropy", r->last.loss.entropy, "held_out", held_out,
                      "slots_used", r->held_out.slots_used, "slot_use", use, "slots_reseeded", (int)r->last.slots_reseeded,
                      "verified", verified, "learned", survey_to_json(&r->learned, &r->calibration, footage),
-                     "calibrated_on", calibrated_on);
+                     "calibrated_on", calibrated_on, "masked", score_masked(footage_zones(footage), arch));
 }
 
 /* Identifies the run for a checkpoint. The number of threads is left out: another number changes only the last bits of the
@@ -345,7 +346,7 @@ static int learn(const struct learn *o, struct error *err)
         unlink(o->checkpoint);
     if (r < 0)
         goto out;
-    json_t *training = story(o, &options, &result, arch.memory.slots, footage);
+    json_t *training = story(o, &options, &result, &arch, footage);
     r = training ? model_file_save(o->output, model, &result.calibration, result.still, training, err)
                  : error_set(err, -ENOMEM, "out of memory");
     json_decref(training);
@@ -461,7 +462,8 @@ static const struct command_option learn_options[] = {
      .help = "Other footage to calibrate on. All of --input is then learned from."},
     {"config", 0, OPTION_TEXT(struct learn, config_file), .argument = "FILE", .path = OPTION_FILE,
      .help = "A configuration. Its models need not exist yet."},
-    {"camera", 0, OPTION_TEXT(struct learn, camera_name), .argument = "NAME", .help = "The camera in it to learn from."},
+    {"camera", 0, OPTION_TEXT(struct learn, camera_name), .argument = "NAME",
+     .help = "The camera in it to learn from. What its masks cover is not learned."},
     {"hours", 0, OPTION_REAL_ABOVE(struct learn, hours, 0, 10000), .argument = "H",
      .help = "Hours of footage to record; fewer where the source is a file that ends before."},
     {"fps", 0, OPTION_REAL(struct learn, fps, 0, 1000), .argument = "F",

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/still/still_builder.h"
+#include "core/zones/hiding.h"
 
 /* Only the frames that a slow picture samples are read. */
 static int add_range(struct still_builder *builder, enum still_part part, const struct still_learner_options *o,
@@ -54,6 +55,8 @@ int still_learner_run(struct still_memory **ret, const struct still_learner_opti
     int r = memory && pixels ? still_builder_open(&builder, height, width, STILL_STORE_BYTES) : -ENOMEM;
     if (r < 0)
         error_set(err, r, "out of memory");
+    if (r == 0 && hiding_map(footage_zones(o->footage), height, width, pixels) > 0)
+        still_builder_leave_out(builder, pixels);
     if (r == 0 && !o->memory)
         r = add_part(builder, STILL_LEARNED, o, &o->learned, pixels, err);
     if (r == 0)

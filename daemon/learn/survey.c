@@ -27,22 +27,32 @@ static void suspect(struct survey *s, size_t frame, double score)
     s->suspects[i] = (struct survey_suspect){frame, score};
 }
 
-/* Counts the alerts that a rule raises. Frame numbers stand in for times. suspects may be NULL. */
-static long count(const struct windows *w, const float *scores, const struct alert_rule *rule, struct survey *suspects)
+/* Counts an alert as it closes. suspects may be NULL. */
+static void take_event(long *alerts, const struct windows *w, const struct alert_state *state, enum alert_event event,
+                       struct survey *suspects)
+{
+    if (event != ALERT_CLOSED)
+        return;
+    ++*alerts;
+    if (suspects)
+        suspect(suspects, w->first[state->peak_number], (double)state->peak);
+}
+
+/* Counts the alerts that a rule raises, by the times of fps frames a second. suspects may be NULL. */
+static long count(const struct windows *w, const float *scores, double fps, const struct alert_rule *rule, struct survey *suspects)
 {
     struct alert_state state;
+    int64_t time_us = 0;
     long alerts = 0;
     alert_init(&state, rule);
-    for (size_t i = 0; i <= w->n; i++) {
-        if ((i == w->n || windows_step(w, i) == 0) && alert_break(&state, 0) == ALERT_CLOSED && suspects)
-            suspect(suspects, (size_t)state.peak_us, (double)state.peak);
-        if (i == w->n)
-            break;
-        enum alert_event event = alert_score(&state, scores[i], (int64_t)w->first[i]);
-        alerts += event == ALERT_OPENED;
-        if (event == ALERT_CLOSED && suspects)
-            suspect(suspects, (size_t)state.peak_us, (double)state.peak);
+    for (size_t i = 0; i < w->n; i++) {
+        if (windows_step(w, i) == 0)
+            take_event(&alerts, w, &state, alert_gap(&state, time_us), suspects);
+        time_us = (int64_t)((double)w->first[i] / fps * 1e6);
+        take_event(&alerts, w, &state, alert_wait(&state, time_us), suspects);
+        take_event(&alerts, w, &state, alert_score(&state, scores[i], time_us), suspects);
     }
+    take_event(&alerts, w, &state, alert_break(&state, time_us), suspects);
     return alerts;
 }
 
@@ -54,15 +64,17 @@ static int by_frame(const void *a, const void *b)
 
 /* Counts the alerts of windows with these scores at the calibration's threshold, and at those of the budgets. suspects may be
  * NULL. */
-static void count_all(struct survey *s, const struct windows *w, const float *scores, int k, int n, const struct calibration *c,
-                      struct survey *suspects)
+static void count_all(struct survey *s, const struct windows *w, const float *scores, double fps, int k, int n,
+                      const struct calibration *c, struct survey *suspects)
 {
-    struct alert_rule rule = {.threshold = (float)c->threshold, .close_threshold = (float)c->close_threshold, .k = k, .n = n};
-    s->alerts = count(w, scores, &rule, suspects);
+    struct alert_rule rule = alert_rule_default(c->threshold, c->close_threshold);
+    rule.k = k;
+    rule.n = n;
+    s->alerts = count(w, scores, fps, &rule, suspects);
     for (int i = 0; c->has_tail && i < SURVEY_BUDGETS; i++) {
         rule.threshold = (float)tail_threshold(&c->tail, survey_budgets[i]);
         rule.close_threshold = fminf((float)c->close_threshold, rule.threshold);
-        s->at_budget[i] = count(w, scores, &rule, NULL);
+        s->at_budget[i] = count(w, scores, fps, &rule, NULL);
     }
 }
 
@@ -80,7 +92,7 @@ static double times_as_often(const struct survey *s, const struct calibration *c
 
 /* Lowers the calibration and the scores until they alert no more often than the calibration says. Ends, because a threshold
  * counts only while SURVEY_LEAST alerts reach it. */
-static void lower_scores(struct survey *s, const struct windows *w, float *scores, int k, int n, struct calibration *c)
+static void lower_scores(struct survey *s, const struct windows *w, float *scores, double fps, int k, int n, struct calibration *c)
 {
     for (double times; (times = times_as_often(s, c)) > 1;) {
         double by = log(times) + LEAST_STEP;
@@ -90,7 +102,7 @@ static void lower_scores(struct survey *s, const struct windows *w, float *score
             scores[i] -= (float)by;
         for (int i = 0; i < s->n_suspects; i++)
             s->suspects[i].score -= by;
-        count_all(s, w, scores, k, n, c, NULL);
+        count_all(s, w, scores, fps, k, n, c, NULL);
     }
 }
 
@@ -99,6 +111,7 @@ static int run(struct survey *ret, const struct windows_options *options, int k,
                const struct calibration *calibration, struct calibration *lower, const struct parallel *parallel,
                struct error *err)
 {
+    double fps = footage_fps(options->footage);
     struct windows w;
     struct survey s = {0};
     float *scores = NULL;
@@ -112,10 +125,10 @@ static int run(struct survey *ret, const struct windows_options *options, int k,
     for (size_t i = 0; i < w.n; i++)
         scores[i] = calibration->has_score ? score_of(&calibration->score, &w.features[i]) : w.reference[i];
     s.windows = w.n;
-    s.hours = (double)w.n * options->stride / footage_fps(options->footage) / 3600;
-    count_all(&s, &w, scores, k, n, calibration, &s);
+    s.hours = (double)w.n * options->stride / fps / 3600;
+    count_all(&s, &w, scores, fps, k, n, calibration, &s);
     if (lower && lower->has_score && lower->has_tail)
-        lower_scores(&s, &w, scores, k, n, lower);
+        lower_scores(&s, &w, scores, fps, k, n, lower);
     qsort(s.suspects, (size_t)s.n_suspects, sizeof *s.suspects, by_frame);
     for (int i = 0; i < s.n_suspects; i++)
         s.suspects[i].frame += (size_t)model->arch.frames / 2;

@@ -19,14 +19,14 @@ struct survey_suspect {
 struct survey {
     double hours;               /* of footage that was scored */
     size_t windows;
-    long alerts;                /* at the calibration's threshold, without a cooldown */
+    long alerts;                /* at the calibration's threshold, told or suppressed */
     double lowered;             /* by so much survey_learned() has lowered the scores; 0 from survey_run() */
     long at_budget[SURVEY_BUDGETS];     /* alerts at the threshold for survey_budgets[i] a day; 0 without a tail */
     struct survey_suspect suspects[SURVEY_SUSPECTS];    /* the alerts with the highest scores, in the footage's order */
     int n_suspects;
 };
 
-/* An alert opens when k of the last n windows, at the stride in options, reach the threshold. Returns 0, -EINTR, -ENOMEM or
+/* Alerts are those of alert_rule_default(), but for k and n, of windows at the stride in options. Returns 0, -EINTR, -ENOMEM or
  * the fault of reading the footage. Footage without a whole window is no fault. */
 int survey_run(struct survey *ret, const struct windows_options *options, int k, int n, const struct model *model,
                const struct calibration *calibration, const struct parallel *parallel, struct error *err);

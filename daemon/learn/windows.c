@@ -96,7 +96,10 @@ int windows_open(struct windows *ret, const struct windows_options *options, con
     work->length = model->arch.frames;
     work->step_s = options->stride / footage_fps(options->footage);
     work->frame_size = (size_t)model->arch.height * (size_t)model->arch.width;
-    int r = plan_open(&work->plan, model, score_scratch(&model->arch), err);
+    int r = score_regions_open(&ret->regions, footage_zones(options->footage), NULL, &model->arch);
+    if (r < 0)
+        return error_set(err, r, r == -EINVAL ? "the masks leave next to nothing of the picture" : "out of memory");
+    r = plan_open(&work->plan, model, score_scratch(&model->arch), err);
     if (r < 0)
         return r;
     r = list(ret);
@@ -132,6 +135,7 @@ void windows_close(struct windows *windows)
     free(windows->reference);
     free(windows->features);
     free(windows->codes);
+    regions_close(windows->regions);
     *windows = (struct windows){0};
 }
 
@@ -171,7 +175,8 @@ static void measure(void *arg, int i, int worker)
     plan_run_sliding(work->plan, work->frame_caches[worker], w->first[k], frames, work->workspaces[worker], &result);
     w->reference[k] = result.reference;
     if (w->has_score)
-        score_measure(plan_arch(work->plan), result.x, result.x_hat, work->spec, result.scratch, &w->features[k]);
+        score_measure(plan_arch(work->plan), result.x, result.x_hat, work->spec, w->regions, result.scratch,
+                      &w->features[k]);
     if (w->codes && !work->which)
         keep_places(w, k, plan_arch(work->plan), result.scratch);
 }

@@ -26,13 +26,15 @@ struct windows {
     bool has_score;                     /* false: the network is too small for a score, and features are not set */
     struct score_features *features;    /* [n] */
     int rows, columns;                  /* of the score's cells; set if has_score */
+    struct regions *regions;            /* of the footage's masks; NULL: all cells count */
     uint16_t *codes;                    /* [PLACES_MAPS, rows * columns, n] logarithms of the places, by places_encode(); NULL
                                          * without keep_places, without a score, or with more than PLACES_CELLS_MAX cells */
     struct windows_work *work;
 };
 
 /* Lists the windows; n may be 0. With keep_places there are so few that windows.codes stays within 512 MiB. *ret must not
- * move until close. Returns 0, -ENOMEM or the fault of plan_open(). The caller calls windows_close() either way. */
+ * move until close. Returns 0, -ENOMEM, -EINVAL if the footage's masks
+ * leave too few cells, or the fault of plan_open(). The caller calls windows_close() either way. */
 int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
                  const struct parallel *parallel, struct error *err);
 void windows_close(struct windows *windows);

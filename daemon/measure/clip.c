@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/score/alert.h"
+#include "core/zones/hiding.h"
 #include "daemon/base/static_gate.h"
 
 /* More windows keep threads busier; fewer let the rows of a live source come sooner. */
@@ -30,6 +31,9 @@ struct clip_scorer {
     const struct plan *plan;
     const struct calibration *calibration;
     const struct still_memory *still;           /* NULL: none, or no calibration */
+    const struct zones *zones;                  /* NULL: none */
+    struct hiding *hiding;                      /* of the masks; NULL: none */
+    struct regions *regions;                    /* of the masks; NULL: all cells count */
     struct parallel parallel;
     int length, stride, kept_per_window;        /* frames */
     size_t frame_size;
@@ -71,8 +75,8 @@ static bool has_own_map(const struct calibration *calibration)
 }
 
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
-              const struct still_memory *still, const struct parallel *parallel, int stride, enum clip_static statics,
-              struct error *err)
+              const struct still_memory *still, const struct zones *zones, const struct parallel *parallel, int stride,
+              enum clip_static statics, struct error *err)
 {
     const struct arch *arch = plan_arch(plan);
     struct clip_scorer *s;
@@ -89,6 +93,7 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     s->plan = plan;
     s->calibration = calibration;
     s->still = calibration ? still : NULL;
+    s->zones = zones;
     s->parallel = *parallel;
     s->length = arch->frames;
     s->stride = stride;
@@ -113,7 +118,14 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     s->workspaces = calloc((size_t)parallel->threads, sizeof *s->workspaces);
     s->frame_caches = calloc((size_t)parallel->threads, sizeof *s->frame_caches);
     s->repeat.last = malloc(s->frame_size);
-    if (!s->pixels || !s->repeat.last || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due ||
+    int r = hiding_open(&s->hiding, zones, arch->height, arch->width);
+    if (r == 0 && has_own_map(calibration))
+        r = score_regions_open(&s->regions, zones, NULL, arch);
+    if (r == -EINVAL) {
+        clip_close(s);
+        return error_set(err, r, "the masks leave next to nothing of the picture");
+    }
+    if (r < 0 || !s->pixels || !s->repeat.last || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due ||
         !s->workspaces || !s->frame_caches)
         goto fail;
     for (int i = 0; i < s->batch; i++) {
@@ -145,6 +157,8 @@ void clip_close(struct clip_scorer *s)
     free(s->frame_caches);
     static_gate_close(s->gate);
     still_watch_close(s->watch);
+    hiding_close(s->hiding);
+    regions_close(s->regions);
     free(s->repeat.last);
     free(s->sums);
     free(s->maps);
@@ -223,6 +237,7 @@ static void decode_batch(struct clip_scorer *s)
             s->source_result = r;
             return;
         }
+        hiding_fill(s->hiding, s->pixels + slot * s->frame_size);
         if (s->frame > 0 && frame.gap)
             s->summary->gaps++;
         if (frame.gap || frame.corrupt) {
@@ -318,20 +333,22 @@ static void run_item(void *arg, int item, int worker)
         return;
     plan_run_sliding(s->plan, s->frame_caches[worker], first, pictures, s->workspaces[worker], &result);
     if (skip) {
-        due->window.own_score = calibration_score(s->calibration, s->plan, &result, &features, &unused);
+        due->window.own_score = calibration_score(s->calibration, s->plan, &result, s->regions, &features, &unused);
         return;
     }
     due->window.reference = result.reference;
-    due->window.score = calibration_score(s->calibration, s->plan, &result, &features, &due->window.voices);
+    due->window.score = calibration_score(s->calibration, s->plan, &result, s->regions, &features, &due->window.voices);
     if (s->calibration)
-        calibration_boxes(s->calibration, s->plan, &result, due->window.score, (float)s->calibration->threshold,
+        calibration_boxes(s->calibration, s->plan, &result, s->regions, due->window.score,
+                          (float)s->calibration->threshold,
                           (float)fmin(s->calibration->close_threshold, s->calibration->threshold), &due->window.boxes);
     if (s->gate)
         static_gate_leave(s->gate, number, &features,
-                          &(struct static_score){due->window.reference, due->window.score, due->window.voices,
-                                                  due->window.boxes});
+                          &(struct static_score){.reference = due->window.reference, .score = due->window.score,
+                                                 .level = due->window.score, .zone = -1, .voices = due->window.voices,
+                                                 .boxes = due->window.boxes});
     if (has_own_map(s->calibration))
-        score_map(&s->calibration->score, plan_arch(s->plan), result.scratch, due->map);
+        score_map(&s->calibration->score, plan_arch(s->plan), s->regions, result.scratch, due->map);
     else
         map_window(s, &result, s->sums + (size_t)worker * (size_t)s->map_h * (size_t)s->map_w, due->map);
     due->window.map = due->map;
@@ -360,7 +377,7 @@ int clip_score(struct clip_scorer *s, struct capture *capture, const struct clip
     still_watch_close(s->watch);
     s->watch = NULL;
     s->still_now = (struct still_result){.level = NAN};
-    if (s->still && still_watch_open(&s->watch, s->still, (float)s->calibration->threshold) < 0)
+    if (s->still && still_watch_open(&s->watch, s->still, (float)s->calibration->threshold, s->zones, NULL) < 0)
         return error_set(err, -ENOMEM, "out of memory");
     if (s->statics != CLIP_COMPUTE_ALL) {
         const struct static_rule rule = {

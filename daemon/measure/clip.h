@@ -34,7 +34,8 @@ struct clip_window {
     struct boxes still_boxes;   /* around what stands still, at the window's last frame */
     /* Map of where the window is abnormal: map_h x map_w cells that cover the picture evenly, larger is more abnormal.
      * Pixel (y, x) of h x w lies in cell (y * map_h / h, x * map_w / w). A cell has its own score; if the calibration has
-     * none, the mean squared error of the window's frames, in cells of about 8x8 pixels. Borrowed, for the sink's calls
+     * none, the mean squared error of the window's frames, in cells of about 8x8 pixels. Cells with scores have
+     * -INFINITY under masks. Borrowed, for the sink's calls
      * only. NULL for a static window. */
     const float *map;
     int map_h, map_w;
@@ -68,12 +69,13 @@ struct clip_summary {
 };
 
 /* Opens a scorer. plan, calibration, still and the threads of parallel are borrowed until clip_close(). calibration NULL: the
- * score is the reference. still NULL, or no calibration: nothing is said of what stands still. Returns 0; -EINVAL if the
- * network is not for cameras (one channel), or if statics asks for static windows and the calibration has no bound for them;
+ * score is the reference. still NULL, or no calibration: nothing is said of what stands still. zones: its masks are hidden, and
+ * the cells there do not count; NULL: none; borrowed until clip_close(). Returns 0; -EINVAL if the network is not for cameras (one
+ * channel), if the masks leave next to nothing, or if statics asks for static windows and the calibration has no bound for them;
  * -ENOMEM. err names the cause. */
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
-              const struct still_memory *still, const struct parallel *parallel, int stride, enum clip_static statics,
-              struct error *err);
+              const struct still_memory *still, const struct zones *zones, const struct parallel *parallel, int stride,
+              enum clip_static statics, struct error *err);
 void clip_close(struct clip_scorer *scorer);            /* takes NULL */
 
 /* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, or the negative

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/camera_masks.h"
 #include "daemon/base/isolation.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -28,6 +29,7 @@ struct eval {
     int stride, threads;
     enum precision precision;
     enum isolation isolation;
+    struct camera_masks masks;
     double threshold;                   /* NAN: not given */
 };
 
@@ -59,7 +61,8 @@ static int member_open(struct member *m, const char *path, const struct eval *ev
     r = calibration_open_plan(&m->plan, m->file.model, calibration, eval->precision, err);
     if (r < 0)
         return r;
-    return clip_open(&m->scorer, m->plan, calibration, m->file.still, parallel, eval->stride, CLIP_COMPUTE_ALL, err);
+    return clip_open(&m->scorer, m->plan, calibration, m->file.still, eval->masks.zones, parallel, eval->stride,
+                     CLIP_COMPUTE_ALL, err);
 }
 
 static void member_close(struct member *m)
@@ -97,15 +100,7 @@ static bool alert_rule_of(struct alert_rule *ret, const struct eval *eval, const
         threshold += members[i].file.calibration.threshold / (double)eval->models.n;
         close_threshold += members[i].file.calibration.close_threshold / (double)eval->models.n;
     }
-    *ret = (struct alert_rule){
-        .threshold = (float)threshold,
-        .close_threshold = (float)close_threshold,
-        .k = ALERT_DEFAULT_K,
-        .n = ALERT_DEFAULT_N,
-        .cooldown_us = ALERT_DEFAULT_COOLDOWN_S * INT64_C(1000000),
-    };
-    if (ret->close_threshold > ret->threshold)
-        ret->close_threshold = ret->threshold;
+    *ret = alert_rule_default(threshold, close_threshold);
     return true;
 }
 
@@ -119,7 +114,7 @@ static void warn_of_rate(const struct model_file *file, const char *path, const 
                 file->calibration.fps);
 }
 
-static int eval_all(const struct eval *eval)
+static int eval_all(struct eval *eval)
 {
     struct member *members = calloc(eval->models.n, sizeof *members);
     struct labelled_model *models = calloc(eval->models.n, sizeof *models);
@@ -129,11 +124,15 @@ static int eval_all(const struct eval *eval)
     struct localisation *localisation = NULL;
     struct parallel_threads *threads = NULL;
     struct alert_rule rule;
+    struct policy_rule policy;
     struct error err = {""};
     json_t *result = NULL;
     int r, status = 1;
 
     r = members && models ? 0 : -ENOMEM;
+    if (r < 0)
+        goto fail;
+    r = camera_masks_open(&eval->masks, &err);
     if (r < 0)
         goto fail;
     r = eval->plot_path ? timeline_check(eval->plot_path, &err) : 0;
@@ -196,8 +195,12 @@ static int eval_all(const struct eval *eval)
         }
     }
     bool has_rule = alert_rule_of(&rule, eval, members);
+    if (has_rule)
+        policy = policy_rule_default(policy_margin(members[0].file.has_calibration && members[0].file.calibration.has_score,
+                                                   (double)rule.threshold));
     for (size_t i = 0; i < eval->normal.n; i++) {
-        r = normal_add(&normal, eval->normal.values[i], models, eval->models.n, has_rule ? &rule : NULL, &err);
+        r = normal_add(&normal, eval->normal.values[i], models, eval->models.n, has_rule ? &rule : NULL,
+                       has_rule ? &policy : NULL, &err);
         if (r < 0) {
             error_prefix(&err, r, "--normal");
             goto fail;
@@ -206,7 +209,7 @@ static int eval_all(const struct eval *eval)
     struct figures figures = {.models = models, .n_models = eval->models.n, .masks_path = eval->masks_path,
                               .stride = eval->stride, .length = plan_arch(models[0].plan)->frames, .clips = clips,
                               .n = labels.n, .normal = eval->normal.n > 0 ? &normal : NULL,
-                              .rule = has_rule ? &rule : NULL, .localisation = localisation};
+                              .rule = has_rule ? &rule : NULL, .policy = &policy, .localisation = localisation};
     for (size_t i = 0; i < eval->models.n; i++) {
         warn_of_rate(&members[i].file, eval->models.values[i], "the clips have", figures_fps(clips, labels.n));
         warn_of_rate(&members[i].file, eval->models.values[i], "--normal has", normal_fps(&normal, eval->stride));
@@ -233,6 +236,7 @@ end:
         member_close(&members[i]);
     free(members);
     free(models);
+    camera_masks_close(&eval->masks);
     isolation_close();
     parallel_threads_close(threads);
     labels_clear(&labels);
@@ -266,6 +270,7 @@ static const struct command_option eval_options[] = {
      .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its "
              "scores "
              "agree with those of fp32."},
+    CAMERA_MASKS_OPTIONS(struct eval, masks),
     {"threads", 0, OPTION_INT(struct eval, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},
     {"isolation", 0, OPTION_CHOICE(struct eval, isolation, isolation_names), .help = isolation_help},
@@ -276,7 +281,8 @@ static int command_eval(int argc, char **argv)
 {
     struct eval eval = {.stride = 1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO, .threshold = NAN};
     int status;
-    if (command_parse(&eval_command, &eval, argc, argv, &status))
+    if (command_parse(&eval_command, &eval, argc, argv, &status) &&
+        (status = camera_masks_check(&eval.masks, &eval_command)) == 0)
         status = eval_all(&eval);
     command_clear(&eval_command, &eval);
     return status;

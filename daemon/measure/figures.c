@@ -182,16 +182,18 @@ static long count_positives(const uint8_t *labels, size_t n)
     return positives;
 }
 
-static json_t *alerts_json(const struct alert_rule *rule, const struct labelled_clip *clips, size_t n)
+static json_t *alerts_json(const struct alert_rule *rule, const struct policy_rule *policy, const struct labelled_clip *clips,
+                           size_t n)
 {
     struct evaluation_alerts sum = {0};
 
     for (size_t i = 0; i < n; i++)
-        evaluation_alerts(&sum, rule, clips[i].scores, clips[i].labels, clips[i].times_us, clips[i].break_before,
+        evaluation_alerts(&sum, rule, policy, clips[i].scores, clips[i].labels, clips[i].times_us, clips[i].break_before,
                           clips[i].n);
-    return json_pack("{s:f, s:f, s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:o}",
+    return json_pack("{s:f, s:f, s:i, s:i, s:f, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:o}",
                      "threshold", (double)rule->threshold, "close_threshold", (double)rule->close_threshold,
-                     "k", rule->k, "n", rule->n, "cooldown_s", (double)rule->cooldown_us * 1e-6,
+                     "k", rule->k, "n", rule->n, "merge_s", (double)rule->merge_us * 1e-6,
+                     "cooldown_s", (double)policy->cooldown_us * 1e-6, "max_per_hour", policy->max_per_hour,
                      "alerts", (json_int_t)sum.alerts, "on_abnormal", (json_int_t)sum.on_abnormal,
                      "on_normal", (json_int_t)sum.on_normal, "abnormal_stretches", (json_int_t)sum.stretches,
                      "abnormal_stretches_found", (json_int_t)sum.stretches_found, "normal_s", sum.normal_s,
@@ -389,7 +391,7 @@ json_t *figures_json(const struct figures *f)
                        "normal", normal_json(f->normal, f->stride, f->rule != NULL),
                        "localisation", localisation_json(f),
                        "clips", clips_json(f->clips, f->n),
-                       "alerts", f->rule ? alerts_json(f->rule, f->clips, f->n) : json_null());
+                       "alerts", f->rule ? alerts_json(f->rule, f->policy, f->clips, f->n) : json_null());
 end:
     pool_clear(&p);
     return result;

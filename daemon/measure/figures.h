@@ -18,6 +18,7 @@ struct figures {
     size_t n;
     const struct normal *normal;                /* what budgets of false alarms are counted on; NULL: on the clips */
     const struct alert_rule *rule;              /* NULL: there is no threshold, and alerts is null */
+    const struct policy_rule *policy;           /* where there is a rule */
     struct localisation *localisation;          /* NULL without masks */
 };
 

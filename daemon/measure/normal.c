@@ -68,8 +68,30 @@ struct keeping {
     bool first, last;                   /* model */
     const struct alert_rule *rule;
     struct alert_state alert;
+    struct policy policy;
+    bool told;                          /* the open alert */
     int64_t before_us;                  /* time of the window before */
 };
+
+static void take_event(struct keeping *k, enum alert_event event)
+{
+    if (event == ALERT_OPENED)
+        k->told = false;
+    else if (event == ALERT_PEAK && k->told)
+        policy_rose(&k->policy, (double)k->alert.peak);
+    else if (event == ALERT_CLOSED && k->told)
+        policy_closed(&k->policy, k->alert.closed_us);
+}
+
+static void take_score(struct keeping *k, float score, int64_t time_us)
+{
+    take_event(k, alert_wait(&k->alert, time_us));
+    take_event(k, alert_score(&k->alert, score, time_us));
+    if (!k->alert.open || !k->alert.lasts || k->told)
+        return;
+    k->told = policy_ask(&k->policy, (double)k->alert.peak, time_us) == SUPPRESSED_NOT;
+    k->source->alerts += k->told;
+}
 
 /* The first model makes the entries. Each model adds its share. The last one completes the scores, so alerts and time are
  * counted with it. */
@@ -95,10 +117,10 @@ static int keep_window(void *arg, const struct clip_window *window, struct error
         n->steps++;
         k->source->seconds += (double)(window->pts_us - k->before_us) * 1e-6;
     } else if (k->rule) {
-        alert_break(&k->alert, k->before_us);
+        take_event(k, alert_gap(&k->alert, k->before_us));
     }
     if (k->rule)
-        k->source->alerts += alert_score(&k->alert, n->scores[at], window->pts_us) == ALERT_OPENED;
+        take_score(k, n->scores[at], window->pts_us);
     k->before_us = window->pts_us;
     return 0;
 }
@@ -108,6 +130,7 @@ struct adding {
     const struct labelled_model *models;
     size_t n_models;
     const struct alert_rule *rule;
+    const struct policy_rule *policy;
     bool opened;                        /* the last source */
 };
 
@@ -142,8 +165,10 @@ static int add_source(void *arg, const char *path, struct error *err)
         struct clip_summary summary;
         struct source_stats stats;
 
-        if (a->rule)
+        if (a->rule) {
             alert_init(&keeping.alert, a->rule);
+            policy_init(&keeping.policy, a->policy);
+        }
         r = labelled_score(&a->models[i], path, &sink, i == 0, &summary, &stats, err);
         if (r >= 0 && keeping.at != n->n)
             r = error_set(err, -EIO, "the file changed while it was read");
@@ -167,9 +192,9 @@ static bool skip(void *arg, const char *reason)
 }
 
 int normal_add(struct normal *ret, const char *input, const struct labelled_model *models, size_t n_models,
-               const struct alert_rule *rule, struct error *err)
+               const struct alert_rule *rule, const struct policy_rule *policy, struct error *err)
 {
-    struct adding adding = {.normal = ret, .models = models, .n_models = n_models, .rule = rule};
+    struct adding adding = {.normal = ret, .models = models, .n_models = n_models, .rule = rule, .policy = policy};
 
     return sources_each(input, &(struct sources_user){add_source, skip, &adding}, err);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/alerting/policy.h"
 #include "core/score/alert.h"
 #include "daemon/measure/labelled.h"
 
@@ -15,7 +16,7 @@ struct normal_source {
     char name[256];             /* source_name() */
     size_t windows;
     double seconds;             /* from each window to the next in an unbroken sequence */
-    long alerts;                /* that the rule opened; 0 without a rule */
+    long alerts;                /* told; 0 without a rule */
 };
 
 struct normal {
@@ -34,12 +35,12 @@ struct normal {
 /* Checks that each source of an input (io/footage/sources.h) can be opened. 0, or a negative errno with the cause in err. */
 int normal_check(const char *input, struct error *err);
 
-/* Scores each source of an input by n_models models, as labelled_read(), and adds its windows. rule, which may be NULL,
- * starts anew with each source. Warns on standard error of windows that are left out, and of a source that is shorter than
+/* Scores each source of an input by n_models models, as labelled_read(), and adds its windows. rule and policy, which may be
+ * NULL, start anew with each source. Warns on standard error of windows that are left out, and of a source that is shorter than
  * one window. Returns 0, or a negative errno with the cause in err; ret may hold a part of the input then. The caller calls
  * normal_clear() either way. *ret starts zeroed. */
 int normal_add(struct normal *ret, const char *input, const struct labelled_model *models, size_t n_models,
-               const struct alert_rule *rule, struct error *err);
+               const struct alert_rule *rule, const struct policy_rule *policy, struct error *err);
 /* Frames a second: the mean over all joined windows, which come every `stride` frames; 0: unknown, because none are. */
 double normal_fps(const struct normal *normal, int stride);
 void normal_clear(struct normal *normal);               /* takes a zeroed one, too */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/base/camera_masks.h"
 #include "daemon/base/isolation.h"
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
@@ -30,6 +31,7 @@ struct score {
     int stride, threads;
     enum precision precision;
     enum isolation isolation;
+    struct camera_masks masks;
     enum clip_static statics;
     double static_bound;
     double fps;                     /* frames analysed a second; 0: all; below 0: the model's rate, or all where it has none */
@@ -338,7 +340,9 @@ static int score_all(struct score *score)
     uint64_t windows = 0;
     int r, status = 1;
 
-    r = model_file_load(&file, score->model_path, &err);
+    r = camera_masks_open(&score->masks, &err);
+    if (r >= 0)
+        r = model_file_load(&file, score->model_path, &err);
     if (r >= 0)
         r = calibration_open_plan(&plan, file.model, file.has_calibration ? &file.calibration : NULL, score->precision, &err);
     if (r >= 0)
@@ -355,8 +359,8 @@ static int score_all(struct score *score)
         score->fps = score->learned_fps;
     score->tail = file.has_calibration && file.calibration.has_tail ? &file.calibration.tail : NULL;
     score->has_map = file.has_calibration && file.calibration.has_score;
-    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, file.still, &parallel,
-                  score->stride, score->statics, &err);
+    r = clip_open(&scorer, plan, file.has_calibration ? &file.calibration : NULL, file.still, score->masks.zones,
+                  &parallel, score->stride, score->statics, &err);
     if (r < 0) {
         fprintf(stderr, "memaed score: %s: %s\n", score->model_path, err.text);
         goto end;
@@ -380,6 +384,7 @@ static int score_all(struct score *score)
         status = 1;
 end:
     clip_close(scorer);
+    camera_masks_close(&score->masks);
     isolation_close();
     parallel_threads_close(threads);
     plan_close(plan);
@@ -413,6 +418,7 @@ static const struct command_option score_options[] = {
     {"verify", 0, OPTION_FLAG(struct score, verify),
      .help = "As --static, but compute the static windows as well, and compare their scores with the bound that the model "
              "promises."},
+    CAMERA_MASKS_OPTIONS(struct score, masks),
     {"threads", 0, OPTION_INT(struct score, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},
     {"isolation", 0, OPTION_CHOICE(struct score, isolation, isolation_names), .help = isolation_help},
@@ -429,7 +435,8 @@ static int command_score(int argc, char **argv)
 {
     struct score score = {.stride = 1, .fps = -1, .threads = parallel_threads_cores(), .precision = PRECISION_AUTO};
     int status;
-    if (!command_parse(&score_command, &score, argc, argv, &status))
+    if (!command_parse(&score_command, &score, argc, argv, &status) ||
+        (status = camera_masks_check(&score.masks, &score_command)) != 0)
         goto end;
     score.statics = score.verify ? CLIP_STATIC_VERIFIED : score.is_static ? CLIP_STATIC : CLIP_COMPUTE_ALL;
     if (score.dump && score.statics != CLIP_COMPUTE_ALL)

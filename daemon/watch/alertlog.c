@@ -45,11 +45,6 @@ void alertlog_update(struct alertlog *log, const struct alert_record *alert)
         log->sink.peak(log->sink.arg, alert);
 }
 
-void alertlog_append_closed(struct alertlog *log, struct alert_record *alert)
-{
-    (void)log, (void)alert;
-}
-
 void alertlog_append_untold(struct alertlog *log, const struct alert_record *alert)
 {
     if (log->sink.untold)

@@ -27,8 +27,6 @@ void alertlog_close(struct alertlog *log);                      /* takes NULL */
 void alertlog_append(struct alertlog *log, struct alert_record *alert);
 /* An open alert's peak rose. */
 void alertlog_update(struct alertlog *log, const struct alert_record *alert);
-/* An alert closed. The caller posts its event. */
-void alertlog_append_closed(struct alertlog *log, struct alert_record *alert);
 /* An alert opened or closed, and the caller posts no event. It has its id. */
 void alertlog_append_untold(struct alertlog *log, const struct alert_record *alert);
 

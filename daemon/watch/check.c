@@ -12,6 +12,7 @@
 #include "core/network/plan.h"
 #include "daemon/base/descriptors.h"
 #include "daemon/base/parallel_threads.h"
+#include "daemon/watch/camera/zone_alerts.h"
 #include "io/video/frame_ring.h"
 #include "io/video/source.h"
 #include "web/origin.h"
@@ -59,7 +60,6 @@ bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera
     double threshold;
     if (!threshold_of(&threshold, alert, calibration))
         return false;
-
     double close_threshold = alert->has_close_threshold ? alert->close_threshold
                              : alert->has_threshold     ? close_below(threshold, calibration)
                                                         : calibration->close_threshold;
@@ -68,7 +68,9 @@ bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera
         .close_threshold = (float)fmin(close_threshold, threshold),
         .k = alert->k,
         .n = alert->n,
-        .cooldown_us = (int64_t)(alert->cooldown_s * 1e6),
+        .smooth_us = (int64_t)(alert->smooth_s * 1e6),
+        .min_duration_us = (int64_t)(alert->min_duration_s * 1e6),
+        .merge_us = (int64_t)(alert->merge_s * 1e6),
     };
     return true;
 }
@@ -166,7 +168,6 @@ static void check_alert(struct findings *findings, const struct calibration *cal
     const struct config_alert *alert = &camera->alert;
     double threshold;
     char shown[32], got[32];
-
     if (alert->has_per_day && !(calibration && calibration->has_tail)) {
         found_at(findings, false, alert->per_day_line, alert->per_day_column, "alert.per_day",
                  "expected a model whose calibration holds how often scores occur, got one without; set alert.threshold "
@@ -194,6 +195,11 @@ static void check_alert(struct findings *findings, const struct calibration *cal
     }
 }
 
+static void take_zone_finding(void *arg, bool warning, int line, int column, const char *key, const char *text)
+{
+    found_at(arg, warning, line, column, key, "%s", text);
+}
+
 /* Bytes that a camera wants for its frames and for the encoder outputs that windows share (core/network/frame_cache.h). */
 static double camera_bytes(const struct config *config, const struct config_camera *camera, const struct model *model)
 {
@@ -215,6 +221,8 @@ static void find_source(struct findings *findings)
         found_at(findings, false, camera->source_line, camera->source_column, "source", "%s", err.text);
     else if (source_check_sign_in(camera->source, camera->user, camera->password, &err) < 0)
         found_at(findings, false, camera->user_line, camera->user_column, "user", "%s", err.text);
+    if (camera->evidence.source && source_check(camera->evidence.source, &err) < 0)
+        found_at(findings, false, camera->evidence.source_line, camera->evidence.source_column, "evidence.source", "%s", err.text);
 }
 
 static void check_memory(struct findings *findings, const struct model *model)
@@ -254,11 +262,11 @@ int check_camera(const struct config *config, const struct config_camera *camera
     if (check_fps(camera, file) <= 0)
         found_at(&findings, true, camera->model_line, camera->model_column, "fps",
                  "neither the configuration nor the model names a rate: every frame is analysed");
-
     if (camera->precision == PRECISION_INT8 && !(calibration && calibration->has_int8))
         found_at(&findings, false, camera->precision_line, camera->precision_column, "precision",
                  "expected auto or fp32, got int8, for which the model was not calibrated; memaed calibrate can do that");
     check_alert(&findings, calibration);
+    findings.out_of_memory |= zone_alerts_check(camera, file, take_zone_finding, &findings) < 0;
     return tell(&findings, report);
 }
 
@@ -296,11 +304,12 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
     for (size_t i = 0; is_open && i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
         if (camera->source_holds_password)
-            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->source_line, camera->source_column, camera->name,
-                 inside);
+            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->source_line, camera->source_column, camera->name, inside);
+        if (camera->evidence.source_holds_password)
+            warn(report, config, "%d:%d: cameras.%s.evidence.source: %s", camera->evidence.source_line,
+                 camera->evidence.source_column, camera->name, inside);
         if (camera->password_line > 0)
-            warn(report, config, "%d:%d: cameras.%s.password: %s", camera->password_line, camera->password_column, camera->name,
-                 inside);
+            warn(report, config, "%d:%d: cameras.%s.password: %s", camera->password_line, camera->password_column, camera->name, inside);
     }
     for (size_t i = 0; i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
@@ -368,7 +377,7 @@ static int find_descriptors(const struct config *config, const struct check_repo
 {
     struct error err;
     char text[sizeof err.text + 300];
-    if (descriptors_check(config->n_cameras, config->n_webhooks, (size_t)web_server_descriptors(&web_default_limits), &err) == 0)
+    if (descriptors_check(config->n_streams, config->n_webhooks, (size_t)web_server_descriptors(&web_default_limits), &err) == 0)
         return 0;
     snprintf(text, sizeof text, "%s: cameras: %s", config->path, err.text);
     report->fault(report->arg, text);
@@ -406,7 +415,6 @@ int check_models(struct check_models *ret, const struct config *config, const st
     struct check_models models = {0};
     bool *loaded = calloc(config->n_cameras + 1, sizeof *loaded);
     int r = 0;
-
     models.files = calloc(config->n_cameras + 1, sizeof *models.files);
     models.file_of = calloc(config->n_cameras + 1, sizeof *models.file_of);
     if (!loaded || !models.files || !models.file_of) {

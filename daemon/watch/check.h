@@ -30,7 +30,8 @@ struct check_report {
 /* Loads every model of the configuration once, and checks each camera against its own by check_camera(). Reports camera by
  * camera, and for each camera in the order of the places. Only the first camera with a broken model file reports it. Before
  * those, it reports a limit of open files that is too low (daemon/base/descriptors.h), and warns of an http.listen beyond this
- * machine, of webhooks by plain HTTP to another machine, of secrets that every user of this machine can read, and of retention without bounds.
+ * machine, of webhooks by plain HTTP to another machine, of secrets that every user of this
+ * machine can read, and of retention without bounds.
  * 0: *ret is the caller's, every file loaded. -EINVAL after a fault, -ECANCELED after stop(), or -ENOMEM: *ret untouched. */
 int check_models(struct check_models *ret, const struct config *config, const struct check_report *report);
 void check_models_clear(struct check_models *models);   /* what check_models() filled, or zeroes */
@@ -39,8 +40,8 @@ void check_models_clear(struct check_models *models);   /* what check_models() f
  * window than the ring holds, or wants more memory than max_model_mib; source_check() refuses the source, or
  * source_check_sign_in() user and password; fps is not the rate that the model learned at, and fps_force is false; precision
  * is int8, and the model was not calibrated for it; per_day is set, and the calibration has no tail; close_threshold is above
- * the threshold that applies. Warnings: no rate is known, or no threshold, so that there are no alerts; the calibration is
- * provisional.
+ * the threshold that applies; those of zone_alerts_check(). Warnings: no rate is known, or no threshold, so that there are no
+ * alerts; the calibration is provisional.
  * 0; -EINVAL after a fault; -ENOMEM. */
 int check_camera(const struct config *config, const struct config_camera *camera, const struct model_file *file,
                  const struct check_report *report);

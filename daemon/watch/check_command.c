@@ -8,6 +8,7 @@
 #include "daemon/base/options.h"
 #include "daemon/commands.h"
 #include "daemon/watch/check.h"
+#include "daemon/watch/camera/zone_alerts.h"
 #include "daemon/watch/connect/connect.h"
 #include "daemon/watch/store/state_folder.h"
 #include "io/base/redact.h"
@@ -84,11 +85,13 @@ static void print_summary(const struct config *config, const struct check_models
             printf("  analysed: %g frames/s, a window of %d frames every %d frames\n", fps, arch->frames, camera->stride);
         else
             printf("  analysed: every frame, a window of %d frames every %d frames\n", arch->frames, camera->stride);
-        if (check_alert_rule(&rule, camera, file))
+        bool has_rule = check_alert_rule(&rule, camera, file);
+        if (has_rule)
             printf("  alerts: open when %d of %d windows score %g or more, close after %d in a row below %g\n", rule.k, rule.n,
                    (double)rule.threshold, rule.n, (double)rule.close_threshold);
         else
             printf("  alerts: none\n");
+        zone_alerts_print(camera, has_rule ? &rule : NULL, file);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {
         printf("webhook ");
@@ -123,7 +126,8 @@ static int check_state_dir(const struct config *config)
     if (r == -EACCES || r == -EROFS)
         fprintf(stderr, "%s:%sstate_dir: warning: this user cannot write there: %s\n", config->path, place, err.text);
     else if (r < 0)
-        fprintf(stderr, "%s:%sstate_dir: expected a folder, or a path where one can be created, got %s\n", config->path, place, err.text);
+        fprintf(stderr, "%s:%sstate_dir: expected a folder, or a path where one can be created, got %s\n", config->path, place,
+                err.text);
     return r == -EACCES || r == -EROFS ? 0 : r < 0 ? -EINVAL : 0;
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/alerting/arming.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/evidence/evidence.h"
 #include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/store/outbox.h"
@@ -36,6 +37,7 @@ struct daemon {
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;
+    struct evidence *evidence;
     struct fleet *fleet;
     struct view view;
     struct web_server *web;

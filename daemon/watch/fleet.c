@@ -6,6 +6,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/watch/camera/camera.h"
+#include "daemon/watch/camera/zone_alerts.h"
 #include "io/base/clock.h"
 #include "io/base/lock.h"
 
@@ -119,7 +120,9 @@ static int member_open(struct fleet *fleet, struct member **ret, struct config *
         free(member);
         return r;
     }
+    float shifts[ZONES_MOST];
     bool has_rule = check_alert_rule(&rule, camera, file);
+    bool has_shifts = has_rule && zone_alerts_shifts(shifts, &rule, camera, file);
     member->model = *identity;
     r = camera_open(&member->camera,
                     &(struct camera_options){.id = fleet->next_id,
@@ -130,11 +133,14 @@ static int member_open(struct fleet *fleet, struct member **ret, struct config *
                                              .plan = plan,
                                              .fps = check_fps(camera, file),
                                              .rule = has_rule ? &rule : NULL,
+                                             .zone_shifts = has_shifts ? shifts : NULL,
                                              .readers = fleet->options.workers,
                                              .host = fleet->options.host,
                                              .scheduler = fleet->scheduler,
                                              .alerts = fleet->options.alerts,
                                              .events = fleet->options.events,
+                                             .arming = fleet->options.arming,
+                                             .evidence = fleet->options.evidence,
                                              .heartbeats = fleet->options.heartbeats,
                                              .changed_fd = fleet->options.changed_fd},
                     err);

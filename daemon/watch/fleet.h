@@ -12,6 +12,7 @@
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/check.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/evidence/evidence.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/plans.h"
 #include "daemon/watch/scheduler.h"
@@ -27,6 +28,8 @@ struct fleet_options {
     /* Borrowed until close: */
     struct alertlog *alerts;
     struct events *events;
+    struct arming_desk *arming;         /* NULL: all cameras are always armed */
+    struct evidence *evidence;          /* NULL: no clips of alerts are kept */
     struct heartbeats *heartbeats;
     struct capture_host *host;          /* forks a process for each camera; NULL: cameras are read by their threads */
     int changed_fd;                     /* an eventfd that is told when a camera's state changes; -1: none */

@@ -23,11 +23,12 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-/* How long after the signal decoders, workers, the writing of events, webhooks and the store may take. */
+/* How long after the signal decoders, workers, the writing of events, clips, webhooks and the store may take. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
 #define FLUSH_US INT64_C(1450000)
-#define WEBHOOKS_US INT64_C(1600000)
+#define EVIDENCE_US INT64_C(1600000)
+#define WEBHOOKS_US INT64_C(1700000)
 #define STORE_US INT64_C(1900000)
 
 static void log_fault(void *arg, const char *text)
@@ -185,11 +186,24 @@ static int open_isolation(const struct daemon *daemon, struct error *err)
     return r;
 }
 
+static int open_evidence(struct daemon *daemon, struct error *err)
+{
+    int r = evidence_open(&daemon->evidence, &(struct evidence_options){.state_dir = daemon->config->state_dir,
+                                                                        .host = isolation_host(),
+                                                                        .heartbeats = &daemon->heartbeats}, err);
+    if (r < 0)
+        return r;
+    r = events_add(daemon->events, evidence_sink(daemon->evidence));
+    return r < 0 ? error_set(err, r, "evidence: no room for a further sink of events") : 0;
+}
+
 static int open_fleet(struct daemon *daemon, const struct fleet_models *models, struct error *err)
 {
     int r = fleet_open(&daemon->fleet, &(struct fleet_options){.workers = daemon->workers,
                                                                .alerts = daemon->alerts,
                                                                .events = daemon->events,
+                                                               .arming = daemon->arming,
+                                                               .evidence = daemon->evidence,
                                                                .heartbeats = &daemon->heartbeats,
                                                                .host = isolation_host(),
                                                                .changed_fd = daemon->changed_fd,
@@ -251,6 +265,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     if (r == 0)
         r = open_isolation(daemon, err);
     if (r == 0)
+        r = open_evidence(daemon, err);
+    if (r == 0)
         r = open_fleet(daemon, &models, err);
     fleet_models_clear(&models);
     if (r == 0)
@@ -265,13 +281,13 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   2. decoder threads are joined, then workers
  *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
  *   4. HTTP closes
- *   5. events reach the log alone, and the store writes and publishes what waits
+ *   5. events reach the log alone, the store writes and publishes what waits, and clips end where they are
  *   6. webhooks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
- * A decoder, a worker or the store that has not ended in time is abandoned. After 3 it can reach no alert, and after 5 no event; but
- * it still uses its camera, or the database. So false is returned instead of 8, and the process is to end without what runs at
- * exit. */
+ * A decoder, a worker, the store or the evidence thread that has not ended in time is abandoned. After 3 it can reach no alert, and
+ * after 5 no event; but it still uses its camera, or the database. So false is returned instead of 8, and the process is to end
+ * without what runs at exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
@@ -284,12 +300,14 @@ static bool close_all(struct daemon *daemon)
     store_silence(daemon->store);
     if (daemon->webhooks)
         webhooks_wake(daemon->webhooks);
+    all_ended &= evidence_end(daemon->evidence, start_us + EVIDENCE_US);
     int64_t left_us = start_us + WEBHOOKS_US - monotonic_us();
     webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
     all_ended &= store_close(daemon->store, start_us + STORE_US);
     if (!all_ended)
         return false;
     fleet_close(daemon->fleet);
+    evidence_close(daemon->evidence);
     isolation_close();
     reader_close(daemon->reader);
     store_outbox_close(daemon->outbox);

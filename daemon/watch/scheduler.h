@@ -36,6 +36,8 @@ struct scheduler_result {
     bool is_slow;                   /* its frames came too slowly for the calibration */
     int64_t computed_us;            /* how long the computation took; 0 where is_static */
     float reference, score;
+    float level;                    /* what the alert rule takes: the score, or that of a zone with a budget of its own, raised */
+    int zone;                       /* whose level it is: a number in the camera's zones; -1: none */
     struct voices voices;
     struct boxes boxes;
 };
@@ -45,7 +47,8 @@ struct scheduler_client {
     int length;                     /* frames of a window */
     size_t workspace_size;          /* bytes that run() needs */
     void *arg;
-    /* Fills in is_static (false), is_slow (false), computed_us (0), reference, score and boxes (none); all else is set. Any worker,
+    /* Fills in is_static (false), is_slow (false), computed_us (0), reference, score, level, zone and
+     * boxes (none); all else is set. Any worker,
      * several at once. workspace: the worker's, aligned to 64 bytes; NULL where no client needs one. */
     void (*run)(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret);
     /* Takes a result. In the order of the client's windows, one call at a time; no lock is held. */

@@ -59,6 +59,17 @@ json_t *boxes_json(const struct boxes *boxes)
     return list;
 }
 
+json_t *zones_json(const struct zone_names *zones)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < zones->n && list; i++)
+        if (json_array_append_new(list, json_string(zones->name[i])) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return list;
+}
+
 json_t *loudest_json(const struct voices *voices)
 {
     enum voice loudest = voices_loudest(voices);
@@ -88,14 +99,15 @@ json_t *score_json(const struct score_record *s)
 json_t *alert_json(const struct alert_record *a)
 {
     bool closed = a->closed_us != 0;
-    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", record_json_count(a->id),
-                     "camera", a->camera, "kind", alert_kind_name(a->kind), "state", alert_state_name(a), "test", a->test, "opened",
-                     record_json_time(a->opened_us), "closed",
+    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+                     record_json_count(a->id), "camera", a->camera, "kind", alert_kind_name(a->kind), "state", alert_state_name(a), "test", a->test,
+                     "suppressed", record_json_text(alert_suppressed_name(a->suppressed)), "opened", record_json_time(a->opened_us), "closed",
                      closed ? record_json_time(a->closed_us) : json_null(), "peak_score", record_json_number(a->peak_score),
                      "peak_time", record_json_time(a->peak_us), "pts_s", record_json_number((double)a->opened_pts_us / 1e6),
                      "closed_pts_s", record_json_number(closed && !a->interrupted ? (double)a->closed_pts_us / 1e6 : (double)NAN), "peak_pts_s",
                      record_json_number((double)a->peak_pts_us / 1e6), "voice", loudest_json(&a->voices), "voices",
-                     voices_json(&a->voices), "boxes", boxes_json(&a->boxes));
+                     voices_json(&a->voices), "boxes", boxes_json(&a->boxes), "zones", zones_json(&a->zones), "opened_by_zone",
+                     record_json_text(a->opened_by));
 }
 
 json_t *event_json(const struct event *event)

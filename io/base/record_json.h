@@ -17,6 +17,7 @@ json_t *record_json_time(int64_t utc_us);
 json_t *record_json_text(const char *text);
 
 json_t *boxes_json(const struct boxes *boxes);
+json_t *zones_json(const struct zone_names *zones);
 /* The name of the loudest voice, or null; and an object of what each voice says, null for one that the model does not have. */
 json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);

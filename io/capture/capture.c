@@ -14,6 +14,7 @@
 
 #include "io/base/clock.h"
 #include "io/base/redact.h"
+#include "io/capture/packet_queue.h"
 #include "io/capture/passing.h"
 #include "io/capture/wire.h"
 #include "io/video/source_url.h"
@@ -34,6 +35,11 @@ struct capture {
     const struct capture_memory *memory;        /* of the caller's pictures, or own */
     struct capture_memory own;  /* a picture, which is copied from here; zeroes: the caller shares memory */
     size_t picture_size;
+    bool packets_only;          /* there are no pictures */
+    struct packet_ring *packets;        /* NULL: nobody keeps them */
+    struct packet_tap *tap;     /* in this process, to packets */
+    struct capture_memory queue;        /* from another process, to packets */
+    struct packet_queue_reader reader;
     int64_t stall_us, period_us;        /* stall_us 0: it cannot stall */
     int64_t last_pts_us;        /* -1: no picture yet */
     int64_t opened_us;          /* CLOCK_MONOTONIC */
@@ -55,6 +61,31 @@ static int end(struct capture *capture, int r, const struct error *err)
     capture->end = r;
     capture->end_error = *err;
     return r;
+}
+
+/* ---- packets ---------------------------------------------------------------------------------------------------------- */
+
+/* What a ring does not take, is lost: it waits for the next key frame. */
+static void begin_packets(void *arg, const struct packet_format *format, const void *extradata)
+{
+    packet_ring_begin(arg, format, extradata);
+}
+
+static void add_packet(void *arg, const struct packet_times *times, const void *data, size_t size)
+{
+    if (packet_ring_add(arg, times, data, size) < 0)
+        packet_ring_lose(arg);
+}
+
+static void lose_packets(void *arg)
+{
+    packet_ring_lose(arg);
+}
+
+static struct packet_queue_target ring_of(const struct capture *capture)
+{
+    return (struct packet_queue_target){.consumer = {.arg = capture->packets, .begin = begin_packets, .add = add_packet},
+                                        .lose = lose_packets};
 }
 
 /* ---- how the process ended -------------------------------------------------------------------------------------------- */
@@ -101,7 +132,7 @@ static int send_request(const struct capture *capture, const struct wire_request
                         struct error *err)
 {
     static const size_t size = WIRE_MAX_REQUEST;
-    uint8_t small[256], *data = request->type == WIRE_OPEN ? malloc(size) : small;
+    uint8_t small[256], *data = request->url ? malloc(size) : small;
     if (!data)
         return error_set(err, -ENOMEM, "out of memory");
     int n = wire_encode_request(data, request), fd = memory ? memory->fd : -1, r = 0;
@@ -109,11 +140,23 @@ static int send_request(const struct capture *capture, const struct wire_request
         r = error_set(err, -EINVAL, "%s: the address is too long", capture->shown);
     else if ((r = passing_send(capture->process.socket, data, (size_t)n, &fd, fd >= 0, MSG_DONTWAIT)) < 0)
         r = r == -EAGAIN ? broke(capture, "it does not take requests", err) : name_death(capture, err);
-    if (request->type == WIRE_OPEN) {
+    if (request->url) {
         explicit_bzero(data, size);     /* a password */
         free(data);
     }
     return r;
+}
+
+static int drain(struct capture *capture, struct error *err)
+{
+    struct error cause;
+    if (!capture->packets || capture->broken)
+        return 0;
+    const struct packet_queue_target target = ring_of(capture);
+    if (packet_queue_drain(&capture->reader, &target, &cause) == 0)
+        return 0;
+    capture->broken = true;
+    return broke(capture, cause.text, err);
 }
 
 /* The process does not answer in time; start_us: when it was asked. */
@@ -123,14 +166,17 @@ static int late(const struct capture *capture, int64_t start_us, struct error *e
                      capture->stats.codec[0] ? "picture" : "answer", (double)(monotonic_us() - start_us) / 1e6);
 }
 
-/* Waits for a message. 1; negative: stopped, late or dead, with the cause in err. */
-static int wait_for_message(const struct capture *capture, int64_t start_us, int64_t deadline_us, struct error *err)
+/* Waits for a message, and takes over packets meanwhile. 1; negative: stopped, late or dead, with the cause in err. */
+static int wait_for_message(struct capture *capture, int64_t start_us, int64_t deadline_us, struct error *err)
 {
     for (;;) {
         struct pollfd polled = {.fd = capture->process.socket, .events = POLLIN};
         int n = poll(&polled, 1, STOP_MS);
         if (stopped(capture))
             return error_set(err, -EINTR, "%s: stopped", capture->shown);
+        int r = drain(capture, err);
+        if (r < 0)
+            return r;
         if (n > 0)
             return 1;
         if (n < 0 && errno != EINTR)
@@ -149,7 +195,7 @@ static void give_line(const struct wire_reply *reply)
 }
 
 /* Waits for the result of the request that was sent. 0: *ret is written; or a negative errno with the cause in err. */
-static int receive(const struct capture *capture, struct wire_reply *ret, int64_t deadline_us, struct error *err)
+static int receive(struct capture *capture, struct wire_reply *ret, int64_t deadline_us, struct error *err)
 {
     int64_t start_us = monotonic_us();
     for (int lines = 0;; lines++) {
@@ -186,7 +232,9 @@ static int64_t deadline_after(const struct capture *capture, int stalls)
 /* Sends the request and waits for its result. 0: *reply is written; after an error nothing more is asked. */
 static int ask(struct capture *capture, const struct wire_request *request, int stalls, struct wire_reply *reply, struct error *err)
 {
-    int r = send_request(capture, request, request->type == WIRE_MEMORY ? capture->memory : NULL, err);
+    const struct capture_memory *memory = request->type == WIRE_MEMORY ? capture->memory
+                                          : request->type == WIRE_PACKETS ? &capture->queue : NULL;
+    int r = send_request(capture, request, memory, err);
     if (r == 0)
         r = receive(capture, reply, deadline_after(capture, stalls), err);
     if (r == 0 && reply->stats.frames_decoded < capture->stats.frames_decoded)
@@ -244,16 +292,45 @@ static int share_memory(struct capture *capture, const struct capture_memory *ca
     return ask_for_success(capture, &(struct wire_request){.type = WIRE_MEMORY, .memory_size = capture->memory->size}, err);
 }
 
+/* Hands over memory for packets. */
+static int share_queue(struct capture *capture, struct error *err)
+{
+    int r = capture_memory_open(&capture->queue, PACKET_QUEUE_BYTES);
+    if (r < 0)
+        return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+    packet_queue_reader_init(&capture->reader, &capture->queue);
+    r = ask_for_success(capture, &(struct wire_request){.type = WIRE_PACKETS, .memory_size = PACKET_QUEUE_BYTES}, err);
+    close(capture->queue.fd);
+    capture->queue.fd = -1;
+    return r;
+}
+
 /* Has the process open the source. */
 static int open_there(struct capture *capture, const char *url, const struct capture_options *options, struct error *err)
 {
-    int r = ask_for_success(capture, &(struct wire_request){.type = WIRE_OPEN,
+    int r = capture->packets ? share_queue(capture, err) : 0;
+    if (r < 0)
+        return r;
+    r = ask_for_success(capture, &(struct wire_request){.type = WIRE_OPEN,
                                                             .url = url,
                                                             .name = options->name,
                                                             .options = options->source,
                                                             .memory_mib = options->memory_mib > 0 ? options->memory_mib
                                                                                                   : CAPTURE_MEMORY_MIB}, err);
     return r == 0 && capture->picture_size > 0 ? share_memory(capture, options->memory, err) : r;
+}
+
+/* Opens the source in this process. */
+static int open_here(struct capture *capture, const char *url, const struct capture_options *options, struct error *err)
+{
+    struct source_options source = options->source;
+    if (capture->packets) {
+        const struct packet_consumer consumer = ring_of(capture).consumer;
+        if (packet_tap_open(&capture->tap, &consumer) < 0)
+            return error_set(err, -ENOMEM, "%s: out of memory", capture->shown);
+        source.tap = packet_tap_source(capture->tap);
+    }
+    return source_open(&capture->source, url, &source, err);
 }
 
 int capture_open(struct capture **ret, const char *url, const struct capture_options *options, struct error *err)
@@ -264,12 +341,14 @@ int capture_open(struct capture **ret, const char *url, const struct capture_opt
     *capture = (struct capture){.stop = options->source.stop,
                                 .last_pts_us = -1,
                                 .opened_us = monotonic_us(),
+                                .packets = options->packets,
+                                .packets_only = options->source.packets_only,
                                 .process = {.socket = -1, .pipe = -1},
                                 .picture_size = (size_t)options->source.width * (size_t)options->source.height};
     redact(capture->shown, sizeof capture->shown, url);
     int r;
     if (!options->host) {
-        r = source_open(&capture->source, url, &options->source, err);
+        r = open_here(capture, url, options, err);
     } else {
         if (source_kind(url) != SOURCE_FILE || options->files_stall)
             capture->stall_us = INT64_C(1000) * options->source.stall_timeout_ms;
@@ -307,10 +386,12 @@ void capture_close(struct capture *capture)
     if (!capture)
         return;
     source_close(capture->source);
+    packet_tap_close(capture->tap);
     if (capture->process.socket >= 0)
         end_process(capture);
     capture_memory_close(&capture->control);
     capture_memory_close(&capture->own);
+    capture_memory_close(&capture->queue);
     free(capture);
 }
 
@@ -373,9 +454,10 @@ static const char *fault_of_picture(const struct capture *capture, const struct 
 static int read_there(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err)
 {
     struct wire_reply reply;
-    bool copies = capture->memory == &capture->own;
-    size_t offset = copies ? 0 : (size_t)(pixels - capture->memory->bytes);
-    assert(capture->picture_size > 0 && offset <= capture->memory->size - capture->picture_size);
+    bool copies = !capture->packets_only && capture->memory == &capture->own;
+    size_t offset = copies || capture->packets_only ? 0 : (size_t)(pixels - capture->memory->bytes);
+    assert(capture->packets_only ||
+           (capture->picture_size > 0 && offset <= capture->memory->size - capture->picture_size));
     int r = ask(capture, &(struct wire_request){.type = WIRE_READ, .offset = offset},
                 capture->last_pts_us < 0 ? SOURCE_PICTURE_STALLS : 1, &reply, err);
     if (r == 0)
@@ -416,4 +498,57 @@ void capture_stats(const struct capture *capture, struct source_stats *ret)
         source_stats(capture->source, ret);
     else
         *ret = capture->stats;
+}
+
+/* ---- a moment --------------------------------------------------------------------------------------------------------- */
+
+/* Asks a process that was just forked; the picture comes in capture->own. */
+static int ask_for_moment(struct capture *capture, const char *url, int64_t pts_us, const struct moment_options *options,
+                          int memory_mib, struct moment *ret, struct error *err)
+{
+    const struct wire_request request = {.type = WIRE_MOMENT, .url = url, .options = options->source, .memory_mib = memory_mib,
+                                         .pts_us = pts_us, .longest = options->longest, .memory_size = capture->own.size};
+    struct wire_reply reply;
+    struct moment moment = {0};
+    int r = send_request(capture, &request, &capture->own, err);
+    if (r == 0)
+        r = receive(capture, &reply, deadline_after(capture, 1), err);
+    capture->broken = r < 0 && r != -EINTR;
+    if (r == 0 && reply.result < 0)
+        r = failed(capture, &reply, err);
+    else if (r == 0 && (reply.result != 1 || reply.width < 1 || reply.width > options->longest || reply.height > options->longest))
+        r = broke(capture, "a picture of another size", err);
+    if (r == 0 && (r = picture_open(&moment.picture, reply.width, reply.height)) < 0)
+        error_set(err, r, "%s: out of memory", capture->shown);
+    if (r < 0)
+        return r;
+    memcpy(moment.picture.pixels, capture->own.bytes, 3 * (size_t)reply.width * (size_t)reply.height);
+    moment.pts_us = reply.frame.pts_us;
+    moment.corrupt = reply.frame.corrupt;
+    *ret = moment;
+    return 0;
+}
+
+int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
+                   int memory_mib, struct error *err)
+{
+    if (!host || options->longest < 1 || options->longest > PICTURE_MAX_SIDE)
+        return moment_read(ret, url, pts_us, options, err);
+    struct capture *capture = calloc(1, sizeof *capture);
+    if (!capture)
+        return error_set(err, -ENOMEM, "out of memory");
+    *capture = (struct capture){.stop = options->source.stop, .process = {.socket = -1, .pipe = -1},
+                                .stall_us = INT64_C(1000) * options->limit_ms};
+    redact(capture->shown, sizeof capture->shown, url);
+    struct capture_options process = {.source = options->source, .host = host};
+    process.source.decoder_threads = 1;
+    int r = capture_memory_open(&capture->own, 3 * (size_t)options->longest * (size_t)options->longest);
+    if (r < 0)
+        error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+    if (r == 0)
+        r = fork_process(capture, &process, err);
+    if (r == 0)
+        r = ask_for_moment(capture, url, pts_us, options, memory_mib > 0 ? memory_mib : CAPTURE_MEMORY_MIB, ret, err);
+    capture_close(capture);
+    return r;
 }

@@ -1,19 +1,25 @@
-/* A source of gray pictures (io/video/source.h) that is read by a process of its own, with least rights (io/capture/sandbox.h):
- * whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are those of source_open() and so
- * on. Pictures are written in place, into memory that both processes share.
+/* A source of gray pictures (io/video/source.h) that is read by a process of its own, with least rights
+ * (io/capture/sandbox.h): whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are
+ * those of source_open() and so on. Pictures are written in place, into memory that both processes share.
  *
- * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol, takes
- * more memory or more processor time than it may, is an error of the source, with the cause; the caller opens it anew.
+ * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol,
+ * takes more memory or more processor time than it may, is an error of the source, with the cause; the caller opens it anew.
  *
- * Without a host the source is read in this process. The tap of struct source_options is for that alone.
+ * Packets of the video stream go to a ring (io/video/packets/packet_ring.h) where options.packets is given, on the caller's
+ * thread, within the calls below. Without a ring nothing is copied.
  *
- * One thread owns a capture; any thread may set options.source.stop. Never logs; FFmpeg's lines go where source_set_log() says. */
+ * Without a host the source is read in this process. The tap of struct source_options is for that alone, without a ring.
+ *
+ * One thread owns a capture; any thread may set options.source.stop. Never logs; FFmpeg's lines go where source_set_log()
+ * says. */
 #ifndef MEMAED_IO_CAPTURE_CAPTURE_H
 #define MEMAED_IO_CAPTURE_CAPTURE_H
 
 #include "core/error.h"
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
+#include "io/picture/moment.h"
+#include "io/video/packets/packet_ring.h"
 #include "io/video/source.h"
 
 struct capture;
@@ -22,6 +28,7 @@ enum { CAPTURE_MEMORY_MIB = 512 };
 
 struct capture_options {
     struct source_options source;
+    struct packet_ring *packets;        /* keeps packets; NULL: nobody does. Borrowed until close; the caller's thread writes */
     struct capture_host *host;          /* forks the process; NULL: the source is read in this one. Borrowed until close */
     /* The rest is for a process of its own. */
     const struct capture_memory *memory;        /* where capture_read() has its pictures written, if source has their size;
@@ -38,8 +45,14 @@ void capture_close(struct capture *capture);
 
 int capture_peek(struct capture *capture, int *width, int *height, struct error *err);
 int capture_resize(struct capture *capture, int width, int height, struct error *err);
-/* pixels lie in options.memory where that was given. */
+/* pixels lie in options.memory where that was given; NULL with source.packets_only. */
 int capture_read(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err);
 void capture_stats(const struct capture *capture, struct source_stats *ret);
+
+/* moment_read() in a process of its own, which it waits for: a snapshot out of a clip costs the daemon a copy of the picture.
+ * host NULL: in this one. memory_mib: as of struct capture_options. options.limit_ms bounds the wait, with two seconds more. Errors are
+ * those of moment_read() and capture_open(). Any thread. */
+int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
+                   int memory_mib, struct error *err);
 
 #endif

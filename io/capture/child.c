@@ -9,20 +9,26 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "io/capture/clip_child.h"
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
+#include "io/capture/packet_queue.h"
 #include "io/capture/passing.h"
 #include "io/capture/sandbox.h"
 #include "io/capture/wire.h"
+#include "io/picture/moment.h"
 #include "io/video/source.h"
 #include "io/video/source_url.h"
 
 struct child {
     int socket;
-    struct capture_memory control, pictures;
+    struct capture_memory control, pictures, packets;
+    struct packet_queue_writer queue;   /* to packets */
+    struct packet_tap *tap;             /* NULL: nobody keeps packets */
     struct source *source;
     char *tls_ca_file, *tls_host;       /* of the source's options, which borrow them */
     size_t picture_size;        /* bytes of a picture; 0: not known yet */
+    bool packets_only;
 };
 
 static int log_socket;
@@ -72,7 +78,8 @@ static void offer_to_be_killed(void)
     fclose(file);
 }
 
-static int open_source(struct child *child, const struct wire_request *request, struct error *err)
+/* Becomes the process of this source alone. */
+static int settle(const struct child *child, const struct wire_request *request, struct error *err)
 {
     if (child->source)
         return error_set(err, -EPROTO, "opened twice");
@@ -80,7 +87,12 @@ static int open_source(struct child *child, const struct wire_request *request, 
     snprintf(name, sizeof name, "cam-%s", request->name ? request->name : "");
     prctl(PR_SET_NAME, request->name ? name : "capture", 0, 0, 0);
     offer_to_be_killed();
-    int r = enter_sandbox(request, err);
+    return enter_sandbox(request, err);
+}
+
+static int open_source(struct child *child, const struct wire_request *request, struct error *err)
+{
+    int r = settle(child, request, err);
     if (r < 0)
         return r;
     const struct capture_control *control = (const struct capture_control *)child->control.bytes;
@@ -92,30 +104,76 @@ static int open_source(struct child *child, const struct wire_request *request, 
         return error_set(err, -ENOMEM, "out of memory");
     options.tls_ca_file = child->tls_ca_file;
     options.tls_host = child->tls_host;
+    if (child->tap)
+        options.tap = packet_tap_source(child->tap);
+    child->packets_only = options.packets_only;
     child->picture_size = (size_t)options.width * (size_t)options.height;
     return source_open(&child->source, request->url, &options, err);
 }
 
 static int read_picture(struct child *child, size_t offset, struct wire_reply *reply, struct error *err)
 {
+    if (child->packets_only)
+        return source_read(child->source, NULL, &reply->frame, err);
     if (child->picture_size == 0 || child->picture_size > child->pictures.size ||
         offset > child->pictures.size - child->picture_size)
         return error_set(err, -EINVAL, "a picture beyond the memory for it");
     return source_read(child->source, child->pictures.bytes + offset, &reply->frame, err);
 }
 
-/* Takes the descriptor over. */
-static int take_memory(struct child *child, int fd, size_t size, struct error *err)
+/* Maps the memory of fd, which it takes over, in place of what *memory was. */
+static int take_memory(struct capture_memory *memory, int fd, size_t size, struct error *err)
 {
-    struct capture_memory memory;
-    int r = fd < 0 ? -EBADF : capture_memory_map(&memory, fd, size);
+    struct capture_memory mapped;
+    int r = fd < 0 ? -EBADF : capture_memory_map(&mapped, fd, size);
     if (r < 0) {
         close(fd);
         return error_set(err, r, "no shared memory: %s", strerror(-r));
     }
-    capture_memory_close(&child->pictures);
-    child->pictures = memory;
+    capture_memory_close(memory);
+    *memory = mapped;
     return 0;
+}
+
+/* Reads the picture of a moment into the memory of fd, which it takes over. 1, or an error. */
+static int read_moment(struct child *child, const struct wire_request *request, int fd, struct wire_reply *reply, struct error *err)
+{
+    const struct capture_control *control = (const struct capture_control *)child->control.bytes;
+    struct moment_options options = {.source = request->options, .longest = request->longest};
+    struct moment moment;
+    options.source.stop = &control->stop;
+    int r = take_memory(&child->pictures, fd, request->memory_size, err);       /* which the sandbox's limit does not count then */
+    if (r == 0)
+        r = settle(child, request, err);
+    if (r == 0)
+        r = moment_read(&moment, request->url, request->pts_us, &options, err);
+    if (r < 0)
+        return r;
+    size_t size = 3 * (size_t)moment.picture.width * (size_t)moment.picture.height;
+    if (size > child->pictures.size)
+        return error_set(err, -EINVAL, "a picture beyond the memory for it");
+    memcpy(child->pictures.bytes, moment.picture.pixels, size);
+    reply->width = moment.picture.width;
+    reply->height = moment.picture.height;
+    reply->frame = (struct source_frame){.pts_us = moment.pts_us, .corrupt = moment.corrupt};
+    picture_close(&moment.picture);
+    return 1;
+}
+
+/* Packets will be put into the memory of fd, which it takes over. */
+static int take_packets(struct child *child, int fd, size_t size, struct error *err)
+{
+    if (child->source || child->tap || size != PACKET_QUEUE_BYTES) {
+        close(fd);
+        return error_set(err, -EPROTO, "memory for packets that is not expected");
+    }
+    int r = take_memory(&child->packets, fd, size, err);
+    if (r < 0)
+        return r;
+    packet_queue_writer_init(&child->queue, &child->packets);
+    const struct packet_consumer consumer = packet_queue_consumer(&child->queue);
+    r = packet_tap_open(&child->tap, &consumer);
+    return r < 0 ? error_set(err, r, "out of memory") : 0;
 }
 
 /* Does what was asked, and answers. false: the process is to end. */
@@ -123,9 +181,10 @@ static bool answer(struct child *child, const struct wire_request *request, int 
 {
     struct wire_reply reply = {.type = WIRE_RESULT};
     struct error err = {""};
-    if (fd >= 0 && request->type != WIRE_MEMORY)
+    bool is_first = request->type == WIRE_PACKETS || request->type == WIRE_OPEN || request->type == WIRE_MOMENT;
+    if (fd >= 0 && request->type != WIRE_MEMORY && request->type != WIRE_PACKETS && request->type != WIRE_MOMENT)
         close(fd);
-    if (request->type == WIRE_CLOSE || (request->type != WIRE_OPEN && !child->source))
+    if (request->type == WIRE_CLOSE || (!is_first && !child->source))
         return false;
     switch (request->type) {
     case WIRE_OPEN:
@@ -139,8 +198,14 @@ static bool answer(struct child *child, const struct wire_request *request, int 
         if (reply.result == 0)
             child->picture_size = (size_t)request->width * (size_t)request->height;
         break;
+    case WIRE_MOMENT:
+        reply.result = read_moment(child, request, fd, &reply, &err);
+        break;
     case WIRE_MEMORY:
-        reply.result = take_memory(child, fd, request->memory_size, &err);
+        reply.result = take_memory(&child->pictures, fd, request->memory_size, &err);
+        break;
+    case WIRE_PACKETS:
+        reply.result = take_packets(child, fd, request->memory_size, &err);
         break;
     default:
         reply.result = read_picture(child, request->offset, &reply, &err);
@@ -149,7 +214,8 @@ static bool answer(struct child *child, const struct wire_request *request, int 
         source_stats(child->source, &reply.stats);
     if (reply.result <= 0)
         memcpy(reply.text, err.text, sizeof err.text);
-    return wire_send_reply(child->socket, &reply) == 0 && child->source != NULL;
+    bool goes_on = child->source || (request->type == WIRE_PACKETS && reply.result == 0);
+    return wire_send_reply(child->socket, &reply) == 0 && goes_on;
 }
 
 int capture_child_main(int socket, int control_fd)
@@ -169,6 +235,10 @@ int capture_child_main(int socket, int control_fd)
             break;
         if (wire_decode_request(&request, data, (size_t)n) < 0) {
             status = CHILD_NOT_UNDERSTOOD;
+            break;
+        }
+        if (request.type == WIRE_CLIP) {
+            status = child.source || child.tap ? CHILD_NOT_UNDERSTOOD : clip_child_serve(socket, fd);
             break;
         }
         more = answer(&child, &request, fd);

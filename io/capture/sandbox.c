@@ -50,11 +50,11 @@ static size_t address_space(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int limit_resources(size_t memory_bytes, struct error *err)
+static int limit_resources(size_t memory_bytes, size_t file_bytes, struct error *err)
 {
     int r = limit(RLIMIT_CORE, 0);
     if (r == 0)
-        r = limit(RLIMIT_FSIZE, 0);
+        r = limit(RLIMIT_FSIZE, file_bytes);
     if (r == 0)
         r = limit(RLIMIT_NOFILE, MAX_DESCRIPTORS);
     size_t now = HAS_SHADOW_MEMORY || memory_bytes == 0 ? 0 : address_space();
@@ -251,7 +251,7 @@ int sandbox_enter(const struct sandbox_options *options, struct error *err)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return error_set(err, -errno, "prctl: %s", strerror(errno));
-    int r = limit_resources(options->memory_bytes, err);
+    int r = limit_resources(options->memory_bytes, options->file_bytes, err);
     if (r == 0)
         r = restrict_files(options, err);
     if (r == 0)

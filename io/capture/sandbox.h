@@ -21,6 +21,7 @@ struct sandbox_options {
     bool network;               /* IPv4 and IPv6 as a client, and the system's files for names and certificates */
     const char *paths[SANDBOX_MAX_PATHS];       /* files, or folders with all below, that may be read; NULL: none. One that does
                                  * not exist is left out. */
+    size_t file_bytes;          /* how large files may grow that are open for writing; 0: none is written */
     size_t memory_bytes;        /* of addresses beyond those of now; 0: any */
 };
 

@@ -16,10 +16,17 @@ enum { N_TEXTS = 6 };
 struct request_head {
     uint32_t type, texts;       /* texts: bit i: text i is there */
     int32_t width, height, stall_timeout_ms, decoder_threads, memory_mib;
-    uint32_t udp, tls_unverified, padding;
+    uint32_t udp, tls_unverified, packets_only;
+    int32_t longest;
+    uint32_t padding;
     double fps;
-    uint64_t memory_size, offset;
+    uint64_t memory_size, offset;       /* offset: of WIRE_MOMENT, pts_us */
 };
+
+static bool names_source(uint32_t type)
+{
+    return type == WIRE_OPEN || type == WIRE_MOMENT;
+}
 
 static void texts_of(struct wire_request *request, const char **ret[N_TEXTS])
 {
@@ -41,13 +48,15 @@ int wire_encode_request(uint8_t *data, const struct wire_request *request)
                                 .memory_mib = request->memory_mib,
                                 .udp = o->udp,
                                 .tls_unverified = o->tls_unverified,
+                                .packets_only = o->packets_only,
                                 .fps = o->fps,
                                 .memory_size = request->memory_size,
-                                .offset = request->offset};
+                                .offset = request->type == WIRE_MOMENT ? (uint64_t)request->pts_us : request->offset,
+                                .longest = request->longest};
     const char **texts[N_TEXTS];
     size_t used = sizeof head;
     texts_of(&copy, texts);
-    for (unsigned i = 0; request->type == WIRE_OPEN && i < N_TEXTS; i++) {
+    for (unsigned i = 0; names_source(request->type) && i < N_TEXTS; i++) {
         if (!*texts[i])
             continue;
         size_t n = strlen(*texts[i]) + 1;
@@ -67,8 +76,9 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
     if (size < sizeof head || size > WIRE_MAX_REQUEST)
         return -EPROTO;
     memcpy(&head, data, sizeof head);
-    if (head.type < WIRE_OPEN || head.type > WIRE_CLOSE || head.texts >> N_TEXTS || head.width < 0 || head.height < 0 ||
-        head.stall_timeout_ms < 0 || head.decoder_threads < 0 || head.memory_mib < 0 || head.udp > 1 || head.tls_unverified > 1)
+    if (((head.type < WIRE_OPEN || head.type > WIRE_CLOSE) && head.type != WIRE_MOMENT) || head.texts >> N_TEXTS || head.width < 0 ||
+        head.height < 0 || head.stall_timeout_ms < 0 || head.decoder_threads < 0 || head.memory_mib < 0 || head.longest < 0 ||
+        head.udp > 1 || head.tls_unverified > 1 || head.packets_only > 1)
         return -EPROTO;
     struct wire_request request = {.type = (enum wire_type)head.type,
                                    .options = {.width = head.width,
@@ -76,13 +86,16 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
                                                .fps = head.fps,
                                                .udp = head.udp,
                                                .tls_unverified = head.tls_unverified,
+                                               .packets_only = head.packets_only,
                                                .stall_timeout_ms = head.stall_timeout_ms,
                                                .decoder_threads = head.decoder_threads},
                                    .memory_size = (size_t)head.memory_size,
                                    .memory_mib = head.memory_mib,
                                    .width = head.width,
                                    .height = head.height,
-                                   .offset = (size_t)head.offset};
+                                   .offset = (size_t)head.offset,
+                                   .longest = head.longest,
+                                   .pts_us = (int64_t)head.offset};
     const char **texts[N_TEXTS];
     size_t used = sizeof head;
     texts_of(&request, texts);
@@ -95,7 +108,7 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
         *texts[i] = (const char *)data + used;
         used = (size_t)(end - data) + 1;
     }
-    if (used != size || (head.type == WIRE_OPEN) != (request.url != NULL))
+    if (used != size || names_source(head.type) != (request.url != NULL))
         return -EPROTO;
     *ret = request;
     return 0;

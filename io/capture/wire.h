@@ -1,12 +1,12 @@
 /* The messages between the daemon and the process of one source. Both are the same program, so numbers cross as they are in
  * memory. A message is one packet of a socket that keeps their borders (SOCK_SEQPACKET).
  *
- * The daemon sends a request, beginning with WIRE_OPEN, and the process answers each with one WIRE_RESULT, after any number of
- * WIRE_LOG. The process may be in an attacker's hands: wire_decode_reply() takes nothing for granted, and gives nothing on that
- * is out of range. Which reply follows which request is checked by the reader (io/capture/capture.c).
+ * The daemon sends a request, beginning with WIRE_PACKETS, WIRE_OPEN or WIRE_MOMENT, and the process answers each with one WIRE_RESULT,
+ * after any number of WIRE_LOG. The process may be in an attacker's hands: wire_decode_reply() takes nothing for granted, and
+ * gives nothing on that is out of range. Which reply follows which request is checked by the reader (io/capture/capture.c).
  *
- * A later message may carry more beside pictures: a packet or a colour picture, for a consumer like struct source_tap. It would
- * be another type here, and its bytes would lie in shared memory, as those of pictures do.
+ * Packets need no message: they lie in shared memory of their own (io/capture/packet_queue.h), which WIRE_PACKETS hands over
+ * before WIRE_OPEN. A later message may carry colour pictures in the same way as gray ones.
  *
  * Pure; any thread. */
 #ifndef MEMAED_IO_CAPTURE_WIRE_H
@@ -29,22 +29,30 @@ enum wire_type {
     WIRE_PEEK,                  /* source_peek() */
     WIRE_RESIZE,                /* source_resize() */
     WIRE_MEMORY,                /* a descriptor comes along (SCM_RIGHTS): shared memory for pictures, in place of what was there */
+    WIRE_PACKETS,               /* a descriptor comes along: shared memory for packets, before WIRE_OPEN */
+    WIRE_CLIP,                  /* in place of all others: the process writes a clip (io/capture/clip_child.h) to the descriptor
+                                 * that comes along */
     WIRE_READ,                  /* source_read(), to an offset of the shared memory */
     WIRE_CLOSE,                 /* source_close(); there is no reply, the process ends */
     WIRE_RESULT,                /* of the request */
     WIRE_LOG,                   /* a line of FFmpeg's log */
+    WIRE_MOMENT,                /* moment_read(), in place of WIRE_OPEN; a descriptor comes along: memory for the picture. The process
+                                 * ends after its answer */
 };
 
 /* A request. Texts are borrowed: from the caller of wire_encode_request(), or from the bytes that wire_decode_request() read. */
 struct wire_request {
     enum wire_type type;
-    /* WIRE_OPEN */
+    /* WIRE_OPEN, WIRE_MOMENT */
     const char *url, *name;     /* name: of the camera, for the process's own name */
     struct source_options options;      /* all but stop and tap */
     int memory_mib;             /* address space that the process may add */
     /* WIRE_RESIZE */
     int width, height;
-    /* WIRE_MEMORY */
+    /* WIRE_MOMENT */
+    int64_t pts_us;             /* as of moment_read() */
+    int longest;
+    /* WIRE_MEMORY, WIRE_PACKETS, WIRE_MOMENT */
     size_t memory_size;         /* its bytes */
     /* WIRE_READ */
     size_t offset;              /* of the picture in the shared memory */
@@ -54,8 +62,8 @@ struct wire_reply {
     enum wire_type type;        /* WIRE_RESULT or WIRE_LOG */
     int result;                 /* what the call returned: -4095 to 1 */
     int priority;               /* of WIRE_LOG, as in syslog(3) */
-    int width, height;          /* of WIRE_PEEK with result 1: 1 to 65535 */
-    struct source_frame frame;  /* of WIRE_READ with result 1; pts_us 0 to 2^62, arrival_us 0 or more */
+    int width, height;          /* of WIRE_PEEK and WIRE_MOMENT with result 1: 1 to 65535 */
+    struct source_frame frame;  /* of WIRE_READ with result 1, and of WIRE_MOMENT, which sets pts_us and corrupt; pts_us 0 to 2^62, arrival_us 0 or more */
     struct source_stats stats;  /* of WIRE_RESULT; its codec is printable */
     char text[WIRE_MAX_TEXT];   /* the error's, or the line; printable */
 };

@@ -6,15 +6,9 @@
 #include <string.h>
 
 #include "io/base/read_file.h"
+#include "io/config/config_keys.h"
 #include "io/config/config_table.h"
 #include "io/config/config_value.h"
-
-/* The result of reading one key of a scope; arrays of it are indexed as the table. */
-struct outcome {
-    const struct config_node *node;     /* NULL: absent */
-    int line, column;
-    bool bad;
-};
 
 static bool parse_http(const struct config_value *value, void *target);
 static bool parse_alerts(const struct config_value *value, void *target);
@@ -81,8 +75,8 @@ static void unknown_key(struct config_loader *loader, enum config_scope scope, c
 
 /* Reads the keys of a scope into target, reports faults and sets defaults. node: the mapping; NULL or empty: no key is
  * given. line, column: the place for a fault of a missing key. prefix: "cameras.gate.". */
-static void read_keys(struct config_loader *loader, enum config_scope scope, const struct config_node *node, int line,
-                      int column, const char *prefix, void *target, struct outcome outcomes[static CONFIG_N_KEYS])
+void config_read_keys(struct config_loader *loader, enum config_scope scope, const struct config_node *node, int line,
+                      int column, const char *prefix, void *target, struct config_outcome outcomes[static CONFIG_N_KEYS])
 {
     char path[160];
     memset(outcomes, 0, CONFIG_N_KEYS * sizeof *outcomes);
@@ -103,7 +97,7 @@ static void read_keys(struct config_loader *loader, enum config_scope scope, con
         }
         /* libyaml gives an absent value the place of the next token: report it at its key. */
         const struct config_node *place = config_is_null(value) && !*value->text ? name : value;
-        outcomes[k] = (struct outcome){value, place->line, place->column, true};
+        outcomes[k] = (struct config_outcome){value, place->line, place->column, true};
         if (value->bad)
             continue;
         const struct config_row *row = &config_rows[k];
@@ -136,7 +130,7 @@ static void read_keys(struct config_loader *loader, enum config_scope scope, con
 }
 
 /* Returns true if the value is a mapping. No value counts as an empty mapping; any other value is reported. */
-static bool is_mapping(const struct config_value *value)
+bool config_is_mapping(const struct config_value *value)
 {
     if (!value->node || config_is_null(value->node) || value->node->type == CONFIG_MAPPING)
         return true;
@@ -146,10 +140,10 @@ static bool is_mapping(const struct config_value *value)
 /* Reads a mapping whose keys are fields of struct config. */
 static bool parse_part(const struct config_value *value, enum config_scope scope)
 {
-    struct outcome outcomes[CONFIG_N_KEYS];
-    if (!is_mapping(value))
+    struct config_outcome outcomes[CONFIG_N_KEYS];
+    if (!config_is_mapping(value))
         return false;
-    read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope], value->loader->config,
+    config_read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope], value->loader->config,
               outcomes);
     return true;
 }
@@ -172,7 +166,7 @@ static bool parse_scores(const struct config_value *value, void *target)
     return parse_part(value, CONFIG_SCORES);
 }
 
-static const struct outcome *outcome_of(const struct outcome outcomes[static CONFIG_N_KEYS], enum config_scope scope,
+const struct config_outcome *config_outcome_of(const struct config_outcome outcomes[static CONFIG_N_KEYS], enum config_scope scope,
                                         const char *name)
 {
     size_t k = 0;
@@ -184,16 +178,15 @@ static const struct outcome *outcome_of(const struct outcome outcomes[static CON
 static bool parse_alert(const struct config_value *value, void *target)
 {
     struct config_alert *alert = target;
-    struct outcome outcomes[CONFIG_N_KEYS];
+    struct config_outcome outcomes[CONFIG_N_KEYS];
     char prefix[160], path[200];
-
-    if (!is_mapping(value))
+    if (!config_is_mapping(value))
         return false;
     snprintf(prefix, sizeof prefix, "%s.", value->path);
-    read_keys(value->loader, CONFIG_ALERT, value->node, value->line, value->column, prefix, alert, outcomes);
+    config_read_keys(value->loader, CONFIG_ALERT, value->node, value->line, value->column, prefix, alert, outcomes);
 
-    const struct outcome *k = outcome_of(outcomes, CONFIG_ALERT, "k"), *n = outcome_of(outcomes, CONFIG_ALERT, "n");
-    const struct outcome *at = k->node ? k : n;
+    const struct config_outcome *k = config_outcome_of(outcomes, CONFIG_ALERT, "k"), *n = config_outcome_of(outcomes, CONFIG_ALERT, "n");
+    const struct config_outcome *at = k->node ? k : n;
     if (!k->bad && !n->bad && alert->k > alert->n) {
         snprintf(path, sizeof path, "%s%s", prefix, k->node ? "k" : "n");
         if (k->node)
@@ -203,9 +196,9 @@ static bool parse_alert(const struct config_value *value, void *target)
             config_fault(&value->loader->faults, at->line, at->column, path,
                          "expected at least k, which is %d by default, got %d", alert->k, alert->n);
     }
-    const struct outcome *open = outcome_of(outcomes, CONFIG_ALERT, "threshold");
-    const struct outcome *close_at = outcome_of(outcomes, CONFIG_ALERT, "close_threshold");
-    const struct outcome *per_day = outcome_of(outcomes, CONFIG_ALERT, "per_day");
+    const struct config_outcome *open = config_outcome_of(outcomes, CONFIG_ALERT, "threshold");
+    const struct config_outcome *close_at = config_outcome_of(outcomes, CONFIG_ALERT, "close_threshold");
+    const struct config_outcome *per_day = config_outcome_of(outcomes, CONFIG_ALERT, "per_day");
     if (open->node && per_day->node) {
         snprintf(path, sizeof path, "%sper_day", prefix);
         config_fault(&value->loader->faults, per_day->line, per_day->column, path,
@@ -219,13 +212,29 @@ static bool parse_alert(const struct config_value *value, void *target)
     return true;
 }
 
+
+/* A camera keeps what the file says for all, where it says nothing itself. */
+static void complete_evidence(struct config_evidence *of_camera, const struct config_evidence *of_all)
+{
+    if (!of_camera->has_clips)
+        of_camera->clips = of_all->clips;
+    if (!of_camera->has_pre_roll)
+        of_camera->pre_roll_s = of_all->pre_roll_s;
+    if (!of_camera->has_post_roll)
+        of_camera->post_roll_s = of_all->post_roll_s;
+    if (!of_camera->has_max_clip)
+        of_camera->max_clip_s = of_all->max_clip_s;
+    if (!of_camera->has_ring)
+        of_camera->ring_mib = of_all->ring_mib;
+}
+
 /* Checks user, password and password_file together, and notes where a password stands. */
 static void check_sign_in(struct config_loader *loader, const char *prefix, struct config_camera *camera,
-                          const struct outcome outcomes[static CONFIG_N_KEYS])
+                          const struct config_outcome outcomes[static CONFIG_N_KEYS])
 {
-    const struct outcome *user = outcome_of(outcomes, CONFIG_CAMERA, "user"),
-        *password = outcome_of(outcomes, CONFIG_CAMERA, "password"),
-        *file = outcome_of(outcomes, CONFIG_CAMERA, "password_file"), *given = file->node ? file : password;
+    const struct config_outcome *user = config_outcome_of(outcomes, CONFIG_CAMERA, "user"),
+        *password = config_outcome_of(outcomes, CONFIG_CAMERA, "password"),
+        *file = config_outcome_of(outcomes, CONFIG_CAMERA, "password_file"), *given = file->node ? file : password;
     char path[128];
     if (password->node && !password->bad && config_holds_text(password->node->text)) {
         camera->password_line = password->line;
@@ -244,7 +253,7 @@ static void read_camera(struct config_loader *loader, const struct config_node *
                         struct config_camera *camera)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-    struct outcome outcomes[CONFIG_N_KEYS];
+    struct config_outcome outcomes[CONFIG_N_KEYS];
     struct config_shown shown;
     char path[112], prefix[100];
 
@@ -268,13 +277,13 @@ static void read_camera(struct config_loader *loader, const struct config_node *
         return;
     }
     snprintf(prefix, sizeof prefix, "%.90s.", path);
-    read_keys(loader, CONFIG_CAMERA, node, name->line, name->column, prefix, camera, outcomes);
+    config_read_keys(loader, CONFIG_CAMERA, node, name->line, name->column, prefix, camera, outcomes);
 
-    const struct outcome *model = outcome_of(outcomes, CONFIG_CAMERA, "model"),
-        *loop = outcome_of(outcomes, CONFIG_CAMERA, "loop");
+    const struct config_outcome *model = config_outcome_of(outcomes, CONFIG_CAMERA, "model"),
+        *loop = config_outcome_of(outcomes, CONFIG_CAMERA, "loop");
     camera->model_line = model->line;
     camera->model_column = model->column;
-    const struct outcome *source = outcome_of(outcomes, CONFIG_CAMERA, "source");
+    const struct config_outcome *source = config_outcome_of(outcomes, CONFIG_CAMERA, "source");
     camera->source_line = source->line;
     camera->source_column = source->column;
     camera->source_holds_password = source->node && !source->bad && config_holds_password(source->node->text);
@@ -293,7 +302,7 @@ static bool parse_cameras(const struct config_value *value, void *target)
     struct config *config = loader->config;
     (void)target;
 
-    if (!is_mapping(value))
+    if (!config_is_mapping(value))
         return false;
     const struct config_node *node = value->node;
     if (node->n == 0)
@@ -327,7 +336,7 @@ static bool parse_webhooks(const struct config_value *value, void *target)
     struct config_loader *loader = value->loader;
     struct config *config = loader->config;
     const struct config_node *list = value->node;
-    struct outcome outcomes[CONFIG_N_KEYS];
+    struct config_outcome outcomes[CONFIG_N_KEYS];
     (void)target;
 
     if (!list || config_is_null(list))
@@ -355,20 +364,20 @@ static bool parse_webhooks(const struct config_value *value, void *target)
         }
         struct config_webhook *webhook = &config->webhooks[config->n_webhooks++];
         webhook->number = i;
-        read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix, webhook, outcomes);
-        const struct outcome *secret = outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
-        const struct outcome *file = outcome_of(outcomes, CONFIG_WEBHOOK, "secret_file");
-        const struct outcome *old = outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret");
-        const struct outcome *old_file = outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret_file");
-        const struct outcome *url = outcome_of(outcomes, CONFIG_WEBHOOK, "url");
-        const struct outcome *inside = secret->node && !secret->bad && !strstr(secret->node->text, "${") ? secret
+        config_read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix, webhook, outcomes);
+        const struct config_outcome *secret = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
+        const struct config_outcome *file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret_file");
+        const struct config_outcome *old = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret");
+        const struct config_outcome *old_file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret_file");
+        const struct config_outcome *url = config_outcome_of(outcomes, CONFIG_WEBHOOK, "url");
+        const struct config_outcome *inside = secret->node && !secret->bad && !strstr(secret->node->text, "${") ? secret
                                        : old->node && !old->bad && !strstr(old->node->text, "${") ? old
                                        : url->node && !url->bad && config_holds_password(url->node->text) ? url : NULL;
         if (inside) {
             webhook->password_line = inside->line;
             webhook->password_column = inside->column;
         }
-        const struct outcome *name = outcome_of(outcomes, CONFIG_WEBHOOK, "name");
+        const struct config_outcome *name = config_outcome_of(outcomes, CONFIG_WEBHOOK, "name");
         for (size_t j = 0; j + 1 < config->n_webhooks; j++)
             if (webhook->name && config->webhooks[j].name && strcmp(webhook->name, config->webhooks[j].name) == 0) {
                 snprintf(path, sizeof path, "%sname", prefix);
@@ -390,7 +399,7 @@ static bool parse_webhooks(const struct config_value *value, void *target)
             config_fault(&loader->faults, old_file->line, old_file->column, path,
                          "expected either old_secret or old_secret_file, got both");
         }
-        const struct outcome *either = old->node ? old : old_file;
+        const struct config_outcome *either = old->node ? old : old_file;
         if (either->node && !secret->node && !file->node) {
             snprintf(path, sizeof path, "%sold_secret%s", prefix, old->node ? "" : "_file");
             config_fault(&loader->faults, either->line, either->column, path, "expected the new secret beside it, got none");
@@ -429,7 +438,7 @@ static void yaml_fault(void *arg, int line, int column, const char *text)
 
 static void read_root(struct config_loader *loader, const struct config_node *root)
 {
-    struct outcome outcomes[CONFIG_N_KEYS];
+    struct config_outcome outcomes[CONFIG_N_KEYS];
     if (root && root->bad)
         return;
     if (!root || config_is_null(root))
@@ -438,7 +447,12 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
         config_fault(&loader->faults, root->line, root->column, "",
                      "expected a mapping of keys: cameras, ...; got %s", config_kind(root));
     else
-        read_keys(loader, CONFIG_ROOT, root, root->line, root->column, "", loader->config, outcomes);
+        config_read_keys(loader, CONFIG_ROOT, root, root->line, root->column, "", loader->config, outcomes);
+    for (size_t i = 0; i < loader->config->n_cameras; i++) {
+        struct config_evidence *evidence = &loader->config->cameras[i].evidence;
+        complete_evidence(evidence, &loader->config->evidence);
+        loader->config->n_streams += 1 + (evidence->source && evidence->clips);
+    }
     if (loader->config->n_cameras > 0)
         check_camera_names(loader);
 }
@@ -530,10 +544,12 @@ void config_unref(struct config *config)
         config_wipe(config->cameras[i].source);
         config_wipe(config->cameras[i].user);
         config_wipe(config->cameras[i].password);
+        config_wipe(config->cameras[i].evidence.source);
         free(config->cameras[i].tls_ca_file);
         free(config->cameras[i].tls_host);
         free(config->cameras[i].model);
         free(config->cameras[i].time_zone);
+        free(config->cameras[i].zones);
     }
     for (size_t i = 0; i < config->n_webhooks; i++) {
         free(config->webhooks[i].name);

@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "core/event.h"
 #include "core/precision.h"
+#include "core/zones/zones.h"
 
 struct config_alert {
     bool has_threshold;             /* false: the threshold is that of per_day, or the model's */
@@ -28,8 +29,26 @@ struct config_alert {
     double close_threshold;
     int close_threshold_line, close_threshold_column;       /* place of the value; 0: absent */
     int k, n;                       /* an alert opens when k of the last n windows reach the threshold */
+    double smooth_s;                /* time constant of the mean of scores; 0: none */
+    double min_duration_s;          /* that a cause has to last before its alert opens */
+    double merge_s;                 /* causes that are nearer to each other are one alert */
     double cooldown_s;
+    int max_per_hour;               /* alerts told; 0: no limit */
     double lasting_h;               /* after which an open alert is told as EVENT_NORMAL_CHANGED */
+};
+
+/* What is kept of an alert. */
+struct config_evidence {
+    char *source;                   /* of a camera alone: the stream that is kept; NULL: that which is analysed. Only redact() may
+                                     * show it */
+    int source_line, source_column;
+    bool source_holds_password;     /* it holds a password itself, not by ${NAME} */
+    bool clips;
+    double pre_roll_s, post_roll_s; /* before the alert opened, after it closed */
+    double max_clip_s;
+    int ring_mib;                   /* of packets that a camera keeps for the pre-roll */
+    /* Of a camera: whether it gives the key itself. Those that it does not give are those of struct config. */
+    bool has_clips, has_pre_roll, has_post_roll, has_max_clip, has_ring;
 };
 
 struct config_camera {
@@ -53,6 +72,8 @@ struct config_camera {
     struct schedule armed;          /* when alerts are sent */
     char *time_zone;                /* of these times; NULL: that of struct config */
     struct config_alert alert;
+    struct zones *zones;            /* masks and zones; NULL: the keys are absent or empty */
+    struct config_evidence evidence;        /* complete: with what struct config says */
     int line, column;               /* place of the camera's name in the file */
     /* Places of values, for faults that only the loaded model shows. 0: the key is absent. */
     int model_line, model_column, fps_line, fps_column, precision_line, precision_column;
@@ -109,8 +130,10 @@ struct config {
     int max_model_mib;              /* of memory that a model may want: a worker's, and a camera's */
     bool in_thread;                 /* isolation: thread. Cameras are read in the daemon, not in processes of their own */
     int max_decoder_mib;            /* of memory that a camera's process may take */
+    struct config_evidence evidence;
     struct config_camera *cameras;
     size_t n_cameras;
+    size_t n_streams;               /* that are read at the same time: the cameras', and those that are kept beside for clips */
     struct config_webhook *webhooks;
     size_t n_webhooks;
 };

@@ -18,7 +18,16 @@ static bool alerts_equal(const struct config_alert *a, const struct config_alert
     return numbers_equal(a->has_threshold, a->threshold, b->has_threshold, b->threshold) &&
            numbers_equal(a->has_per_day, a->per_day, b->has_per_day, b->per_day) &&
            numbers_equal(a->has_close_threshold, a->close_threshold, b->has_close_threshold, b->close_threshold) &&
-           a->k == b->k && a->n == b->n && a->cooldown_s == b->cooldown_s && a->lasting_h == b->lasting_h;
+           a->k == b->k && a->n == b->n && a->smooth_s == b->smooth_s && a->min_duration_s == b->min_duration_s &&
+           a->merge_s == b->merge_s && a->cooldown_s == b->cooldown_s && a->max_per_hour == b->max_per_hour &&
+           a->lasting_h == b->lasting_h;
+}
+
+/* What applies is compared, whoever says it. */
+static bool evidence_equal(const struct config_evidence *a, const struct config_evidence *b)
+{
+    return texts_equal(a->source, b->source) && a->clips == b->clips && a->pre_roll_s == b->pre_roll_s &&
+           a->post_roll_s == b->post_roll_s && a->max_clip_s == b->max_clip_s && a->ring_mib == b->ring_mib;
 }
 
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b)
@@ -29,7 +38,8 @@ bool config_camera_equal(const struct config_camera *a, const struct config_came
            a->tls_verify == b->tls_verify && a->udp == b->udp && a->fps == b->fps && a->fps_force == b->fps_force &&
            a->precision == b->precision &&
            a->compute_all == b->compute_all && a->stride == b->stride && a->loop == b->loop &&
-           a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert);
+           a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert) &&
+           zones_equal(a->zones, b->zones) && evidence_equal(&a->evidence, &b->evidence);
 }
 
 static bool lists_equal(char *const *a, size_t n_a, char *const *b, size_t n_b)

@@ -5,17 +5,24 @@
 
 #include "io/config/config_value.h"
 
-const char *const config_scope_paths[] = {"", "http.", "alerts.", "scores.", "cameras.NAME.", "cameras.NAME.alert.", "webhooks[]."};
+const char *const config_scope_paths[] = {
+    "", "http.", "alerts.", "scores.", "evidence.", "cameras.NAME.", "cameras.NAME.alert.", "cameras.NAME.masks[].",
+    "cameras.NAME.zones.ZONE.", "cameras.NAME.evidence.", "webhooks[].",
+};
 
 #define IN_CONFIG(field) .offset = offsetof(struct config, field)
 #define IN_CAMERA(field) .offset = offsetof(struct config_camera, field)
 #define IN_ALERT(field) .offset = offsetof(struct config_alert, field)
+#define IN_MASK(field) .offset = offsetof(struct mask, field)
+#define IN_ZONE(field) .offset = offsetof(struct zone, field)
+#define IN_EVIDENCE(field) .offset = offsetof(struct config_evidence, field)
+#define GIVEN_EVIDENCE(field) .given = 1 + offsetof(struct config_evidence, field)
 #define IN_WEBHOOK(field) .offset = offsetof(struct config_webhook, field)
 
 const struct config_row config_rows[] = {
     {CONFIG_ROOT, "state_dir", &config_type_path, IN_CONFIG(state_dir), .fallback = "/var/lib/memaed",
      .line = 1 + offsetof(struct config, state_dir_line), .column = 1 + offsetof(struct config, state_dir_column),
-     .help = "Folder for what memaed keeps over restarts: alerts, events and scores, in a database. It is created if it is missing. One "
+     .help = "Folder for what memaed keeps over restarts: alerts, events, scores and clips. It is created if it is missing. One "
              "memaed at a time uses it."},
     {CONFIG_ROOT, "http", &config_type_http, .absent = "as below", .help = "The REST interface."},
     {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
@@ -47,6 +54,19 @@ const struct config_row config_rows[] = {
      .help = "Memory in MiB that a camera's process may take. One that wants more is a lost camera. Not for isolation: thread."},
     {CONFIG_ROOT, "time_zone", &config_type_zone, IN_CONFIG(time_zone), .absent = "the machine's",
      .help = "The time zone of the times in cameras.NAME.armed. All other times are UTC."},
+    {CONFIG_ROOT, "evidence", &config_type_evidence, IN_CONFIG(evidence), .absent = "as below",
+     .help = "What is kept of an alert, in the folder evidence of state_dir."},
+    {CONFIG_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .fallback = "true",
+     .help = "Whether a clip of each alert is written: what the camera sent, copied without decoding."},
+    {CONFIG_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .fallback = "5",
+     .help = "Seconds before the alert opened that a clip holds at least. It begins at the key frame before them."},
+    {CONFIG_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600, .fallback = "5",
+     .help = "Seconds after the alert closed that a clip holds."},
+    {CONFIG_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600, .fallback = "300",
+     .help = "A clip ends after so many seconds, even if the alert is still open."},
+    {CONFIG_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .fallback = "16",
+     .help = "Memory in MiB that the packets of a camera's last seconds may take. It bounds pre_roll_s: a stream of 8 Mbit/s fills "
+             "16 MiB in 16 s. What a camera sends from one key frame to the next has to fit."},
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
@@ -126,11 +146,56 @@ const struct config_row config_rows[] = {
     {CONFIG_ALERT, "k", &config_type_whole, IN_ALERT(k), 1, 64, .fallback = "3",
      .help = "An alert opens when k of the last n windows score threshold or more. At most n."},
     {CONFIG_ALERT, "n", &config_type_whole, IN_ALERT(n), 1, 64, .fallback = "5", .help = "See k."},
+    {CONFIG_ALERT, "smooth_s", &config_type_number, IN_ALERT(smooth_s), 0, 60, .fallback = "0",
+     .help = "Compare a mean of past scores with the thresholds, in which a score so many seconds old weighs a third. 0: each "
+             "score by itself, which finds short events sooner. The calibration's promise is for 0."},
+    {CONFIG_ALERT, "min_duration_s", &config_type_number, IN_ALERT(min_duration_s), 0, 300, .fallback = "0",
+     .help = "An alert opens once its cause has lasted for so many seconds."},
+    {CONFIG_ALERT, "merge_s", &config_type_number, IN_ALERT(merge_s), 0, 3600, .fallback = "30",
+     .help = "A cause that begins within so many seconds after the last one ended belongs to the same alert, which closes so "
+             "much later. The calibration's promise is for 30."},
     {CONFIG_ALERT, "cooldown_s", &config_type_number, IN_ALERT(cooldown_s), 0, 86400, .fallback = "60",
-     .help = "For so many seconds after an alert closed, none opens."},
+     .help = "For so many seconds after the cause of an alert ended, alerts are suppressed: listed only where asked, and sent to "
+             "nobody. Suppressed alerts do not prolong it. One whose cause outlasts it is told then, and so is one that is worse "
+             "than what was told before."},
+    {CONFIG_ALERT, "max_per_hour", &config_type_whole, IN_ALERT(max_per_hour), 0, 60, .fallback = "12",
+     .help = "Alerts of each kind that are told within an hour; further ones are suppressed, unless they are worse than what "
+             "was told. 0: no limit."},
     {CONFIG_ALERT, "lasting_h", &config_type_number, IN_ALERT(lasting_h), 0.1, 1000, .fallback = "6",
      .help = "An alert that has been open for so many hours is reported by one more event, normal.changed: what it shows may "
              "be normal now."},
+    {CONFIG_CAMERA, "masks", &config_type_masks, IN_CAMERA(zones), .absent = "none",
+     .help = "Parts of the picture that are not analysed. What lies under them influences no score and no alert."},
+    {CONFIG_MASK, "name", &config_type_zone_name, IN_MASK(name), .absent = "none", .help = "What the mask is for."},
+    {CONFIG_MASK, "points", &config_type_points, IN_MASK(area), .required = true,
+     .help = "The corners of the masked part, in order: x from the left edge to the right, 0 to 1, and y from the upper edge to "
+             "the lower, of the picture as a viewer sees it. Sides may not cross."},
+    {CONFIG_MASK, "privacy", &config_type_bool, IN_MASK(privacy), .fallback = "false",
+     .help = "Whether pictures that are kept or shown must not show what lies under the mask, either."},
+    {CONFIG_CAMERA, "zones", &config_type_zones, IN_CAMERA(zones), .absent = "none",
+     .help = "Parts of the picture by name, 16 at most. A name has 1 to 32 characters of a-z, 0-9, _ and -. An alert names the "
+             "zones that its boxes touch, in this order."},
+    {CONFIG_ZONE, "points", &config_type_points, IN_ZONE(area), .required = true, .help = "The corners, as those of a mask."},
+    {CONFIG_ZONE, "per_day", &config_type_number, IN_ZONE(per_day), 0.001, 1000, .absent = "as the rest of the camera",
+     .line = 1 + offsetof(struct zone, per_day_line), .column = 1 + offsetof(struct zone, per_day_column),
+     .help = "A budget of its own: how often a day normal footage may alert in this zone at most. The model's calibration gives "
+             "the threshold, in place of the camera's."},
+    {CONFIG_CAMERA, "evidence", &config_type_evidence, IN_CAMERA(evidence), .absent = "as evidence",
+     .help = "What is kept of this camera's alerts."},
+    {CONFIG_CAMERA_EVIDENCE, "source", &config_type_stream, IN_EVIDENCE(source), .absent = "the camera's source",
+     .line = 1 + offsetof(struct config_evidence, source_line), .column = 1 + offsetof(struct config_evidence, source_column),
+     .help = "Another stream of the camera that clips are made of, such as its main stream where source is the sub stream. It is not "
+             "decoded. user, password, transport and the keys of TLS are the camera's."},
+    {CONFIG_CAMERA_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .absent = "as evidence.clips", GIVEN_EVIDENCE(has_clips),
+     .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .absent = "as evidence.pre_roll_s",
+     GIVEN_EVIDENCE(has_pre_roll), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600, .absent = "as evidence.post_roll_s",
+     GIVEN_EVIDENCE(has_post_roll), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600, .absent = "as evidence.max_clip_s",
+     GIVEN_EVIDENCE(has_max_clip), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .absent = "as evidence.ring_mib",
+     GIVEN_EVIDENCE(has_ring), .help = "See evidence."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
      .help = "Where events are posted, by the Standard Webhooks specification."},
     {CONFIG_WEBHOOK, "name", &config_type_name, IN_WEBHOOK(name), .absent = "the scheme, host and port of url",

@@ -156,7 +156,7 @@ static bool is_quoted(const struct config_value *value)
     return true;
 }
 
-static bool read_number(const char *text, bool whole, double *ret)
+bool config_read_number(const char *text, bool whole, double *ret)
 {
     static const char digits[] = "0123456789";
     const char *p = text + (*text == '-' || *text == '+');
@@ -191,7 +191,7 @@ static bool number_in_range(const struct config_value *value, bool whole, double
     double number;
     if (is_quoted(value))
         return false;
-    if (!read_number(value->text, whole, &number))
+    if (!config_read_number(value->text, whole, &number))
         return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
     if (!(number >= value->row->min && number <= value->row->max))
         return config_got(value, "%s", config_show(&shown, value->node->text));
@@ -329,6 +329,16 @@ static bool parse_source(const struct config_value *value, void *target)
     return false;
 }
 
+/* What paces itself, or what HTTP gives. */
+static bool parse_stream(const struct config_value *value, void *target)
+{
+    struct config_shown shown;
+    if (!strstr(value->text, "://") || strncmp(value->text, "file:", 5) == 0)
+        return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
+    *(char **)target = config_copy(value->loader, value->text);
+    return true;
+}
+
 static bool parse_model(const struct config_value *value, void *target)
 {
     struct config_shown shown;
@@ -405,7 +415,7 @@ static bool parse_listen(const struct config_value *value, void *target)
     address[n] = 0;
     if (inet_pton(v6 ? AF_INET6 : AF_INET, address, binary) != 1)
         return config_got(value, "\"%s\" without a numeric address", config_show(&shown, value->node->text));
-    if (colon[1] < '0' || colon[1] > '9' || !read_number(colon + 1, true, &port) || port > 65535)
+    if (colon[1] < '0' || colon[1] > '9' || !config_read_number(colon + 1, true, &port) || port > 65535)
         return config_got(value, "\"%s\" without a port from 0 to 65535", config_show(&shown, value->node->text));
     config->listen_address = config_copy(value->loader, address);
     config->listen_port = (int)port;
@@ -566,6 +576,7 @@ const struct config_type
     config_type_name = {"1 to 64 characters of a-z, 0-9, _ and -", true, parse_name},
     config_type_file = {"a file that exists", true, parse_file},
     config_type_source = {"a URL, an image pattern with %, or a file or folder that exists", true, parse_source},
+    config_type_stream = {"a URL of a stream, such as rtsp://", true, parse_stream},
     config_type_model = {"a model file that exists", true, parse_model},
     config_type_transport = {"tcp or udp", true, parse_transport},
     config_type_precision = {"auto, fp32 or int8", true, parse_precision},

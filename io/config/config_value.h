@@ -39,13 +39,15 @@ struct config_type {
 
 extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_name, config_type_file,
-    config_type_source, config_type_model,
+    config_type_source, config_type_stream, config_type_model,
     config_type_transport, config_type_precision, config_type_static, config_type_isolation, config_type_workers, config_type_listen, config_type_names,
     config_type_url, config_type_secret, config_type_secret_file, config_type_old_secret, config_type_old_secret_file,
     config_type_user, config_type_password, config_type_password_file, config_type_events, config_type_camera_names, config_type_zone,
-    config_type_armed;
+    config_type_armed, config_type_zone_name, config_type_points;
 /* Types with keys of their own, in config.c. */
-extern const struct config_type config_type_http, config_type_alerts, config_type_scores, config_type_alert, config_type_cameras, config_type_webhooks;
+extern const struct config_type
+    config_type_http, config_type_alerts, config_type_scores, config_type_evidence, config_type_alert, config_type_masks, config_type_zones,
+    config_type_cameras, config_type_webhooks;
 
 /* The values that a row takes, in words: "a number from 0.1 to 120". */
 void config_expected(const struct config_row *row, char *out, size_t size);
@@ -55,6 +57,8 @@ bool config_got(const struct config_value *value, const char *format, ...) __att
 /* "a mapping", "a list" or "a single value". */
 const char *config_kind(const struct config_node *node);
 
+/* Reads the whole text as a number, in decimal. */
+bool config_read_number(const char *text, bool whole, double *ret);
 /* Returns true if the file has no value there: nothing, ~ or null. */
 bool config_is_null(const struct config_node *node);
 /* The text of a scalar with every ${NAME} replaced. The caller frees it by config_wipe(). NULL: a fault was reported, or
@@ -72,6 +76,9 @@ const char *config_show_path(struct config_shown *shown, const struct config_val
 bool config_holds_password(const char *text);
 /* Returns true if the text of a value holds more than ${NAME}s. */
 bool config_holds_text(const char *text);
+/* Copies the name of a zone. Returns false, *ret "", if it is none: config_zone_names says what one is. */
+bool config_zone_name(char ret[static ZONE_NAME_SIZE], const char *text);
+extern const char config_zone_names[];
 /* Returns true if FFmpeg takes the beginning for a protocol, "scheme:". */
 bool config_has_scheme(const char *text);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #define DELETED_BELOW "alerts_deleted_below"    /* entry below which alerts have been deleted */
 
 #define COLUMNS "id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, opened_pts_us, closed_pts_us, peak_pts_us, " \
-                "voices, boxes, state, acknowledged_us, normal_us, marked, test"
+                "voices, boxes, state, acknowledged_us, normal_us, marked, suppressed, zones, opened_by_zone, test"
 
 /* ---- a row ---------------------------------------------------------------------------------------------------------- */
 
@@ -45,6 +46,19 @@ static void parse_boxes(struct boxes *ret, const char *text)
     json_decref(list);
 }
 
+static void parse_zones(struct zone_names *ret, const char *text)
+{
+    json_t *list = json_loads(text, 0, NULL);
+    size_t n = json_array_size(list);
+    ret->n = 0;
+    for (size_t i = 0; i < n && ret->n < ZONES_MOST; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        if (name)
+            snprintf(ret->name[ret->n++], ZONE_NAME_SIZE, "%s", name);
+    }
+    json_decref(list);
+}
+
 static void read_row(const struct query *query, struct alert_record *ret)
 {
     *ret = (struct alert_record){.id = (uint64_t)query_int(query, 0), .entry = (uint64_t)query_int(query, 1)};
@@ -60,7 +74,10 @@ static void read_row(const struct query *query, struct alert_record *ret)
     parse_voices(&ret->voices, query_text(query, 11));
     parse_boxes(&ret->boxes, query_text(query, 12));
     ret->interrupted = strcmp(query_text(query, 13), "interrupted") == 0;
-    ret->test = query_int(query, 17) != 0;
+    alert_suppressed_find(&ret->suppressed, query_text(query, 17));
+    parse_zones(&ret->zones, query_text(query, 18));
+    query_copy(query, 19, ret->opened_by, sizeof ret->opened_by);
+    ret->test = query_int(query, 20) != 0;
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------------------------- */
@@ -94,29 +111,33 @@ static int take_entry(struct database *database, uint64_t *ret, struct error *er
 /* ---- writing -------------------------------------------------------------------------------------------------------- */
 
 struct texts {
-    char *voices, *boxes;
+    char *voices, *boxes, *zones;
 };
 
 static int make_texts(struct texts *ret, const struct alert_record *alert, struct error *err)
 {
-    *ret = (struct texts){record_json_dump(voices_json(&alert->voices)), record_json_dump(boxes_json(&alert->boxes))};
-    return ret->voices && ret->boxes ? 0 : error_set(err, -ENOMEM, "out of memory");
+    *ret = (struct texts){record_json_dump(voices_json(&alert->voices)), record_json_dump(boxes_json(&alert->boxes)),
+                          record_json_dump(zones_json(&alert->zones))};
+    return ret->voices && ret->boxes && ret->zones ? 0 : error_set(err, -ENOMEM, "out of memory");
 }
 
 static void free_texts(struct texts *texts)
 {
     free(texts->voices);
     free(texts->boxes);
+    free(texts->zones);
 }
 
 static int put(struct database *database, const struct alert_record *alert, const struct texts *texts, struct error *err)
 {
     bool is_closed = alert->closed_us != 0;
     struct query query = query_begin(database, "INSERT INTO alerts (id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, "
-        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, test) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, suppressed, zones, opened_by_zone, test) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, closed_us = excluded.closed_us, peak_score = excluded.peak_score, "
         "peak_us = excluded.peak_us, closed_pts_us = excluded.closed_pts_us, peak_pts_us = excluded.peak_pts_us, "
-        "voices = excluded.voices, boxes = excluded.boxes, state = excluded.state");
+        "voices = excluded.voices, boxes = excluded.boxes, state = excluded.state, suppressed = excluded.suppressed, "
+        "zones = excluded.zones");
     query_bind_int(&query, (int64_t)alert->id);
     query_bind_int(&query, (int64_t)alert->entry);
     query_bind_text(&query, alert->camera);
@@ -131,6 +152,9 @@ static int put(struct database *database, const struct alert_record *alert, cons
     query_bind_text(&query, texts->voices);
     query_bind_text(&query, texts->boxes);
     query_bind_text(&query, alert_state_name(alert));
+    query_bind_text(&query, alert_suppressed_name(alert->suppressed));
+    query_bind_text(&query, texts->zones);
+    query_bind_text(&query, alert->opened_by);
     query_bind_int(&query, alert->test);
     return query_run(&query, err);
 }
@@ -158,12 +182,13 @@ int alert_rows_peak(struct database *database, const struct alert_record *alert,
     int r = make_texts(&texts, alert, err);
     if (r == 0) {
         struct query query = query_begin(database, "UPDATE alerts SET peak_score = ?, peak_us = ?, peak_pts_us = ?, voices = ?, "
-                                         "boxes = ? WHERE id = ? AND state = 'open'");
+                                         "boxes = ?, zones = ? WHERE id = ? AND state = 'open'");
         query_bind_real(&query, alert->peak_score);
         query_bind_int(&query, alert->peak_us);
         query_bind_int(&query, alert->peak_pts_us);
         query_bind_text(&query, texts.voices);
         query_bind_text(&query, texts.boxes);
+        query_bind_text(&query, texts.zones);
         query_bind_int(&query, (int64_t)alert->id);
         r = query_run(&query, err);
     }
@@ -249,15 +274,15 @@ static int read_range(struct database *database, struct record_range *ret, struc
 
 static struct query begin_read(struct database *database, const struct alert_query *wanted)
 {
+#define SELECT "SELECT " COLUMNS " FROM alerts WHERE entry >= ?1 AND CASE suppressed WHEN '' THEN ?2 ELSE ?3 END"
     struct query query =
-        query_begin(database, wanted->latest ? wanted->camera ? "SELECT " COLUMNS " FROM alerts WHERE camera = ?" BACKWARDS
-                                                              : "SELECT " COLUMNS " FROM alerts" BACKWARDS
-                              : wanted->camera ? "SELECT " COLUMNS " FROM alerts WHERE camera = ? AND entry >= ?" IN_ORDER
-                                               : "SELECT " COLUMNS " FROM alerts WHERE entry >= ?" IN_ORDER);
+        query_begin(database, wanted->latest ? wanted->camera ? SELECT " AND camera = ?4" BACKWARDS : SELECT BACKWARDS
+                              : wanted->camera ? SELECT " AND camera = ?4" IN_ORDER : SELECT IN_ORDER);
+    query_bind_int(&query, wanted->latest ? 0 : wanted->from > INT64_MAX ? INT64_MAX : (int64_t)wanted->from);
+    query_bind_int(&query, wanted->told);
+    query_bind_int(&query, wanted->suppressed);
     if (wanted->camera)
         query_bind_text(&query, wanted->camera);
-    if (!wanted->latest)
-        query_bind_int(&query, wanted->from > INT64_MAX ? INT64_MAX : (int64_t)wanted->from);
     query_bind_int(&query, (int64_t)wanted->most);
     return query;
 }

@@ -34,6 +34,7 @@ struct alert_query {
     uint64_t from;              /* an entry */
     bool latest;                /* the latest `most` instead */
     const char *camera;         /* NULL: of all cameras */
+    bool told, suppressed;      /* which of the two it has */
     size_t most;
 };
 

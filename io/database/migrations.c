@@ -20,7 +20,7 @@ static const char version_1[] =
     " voices TEXT NOT NULL, boxes TEXT NOT NULL,"       /* JSON, as REST has them */
     " state TEXT NOT NULL CHECK (state IN ('open', 'closed', 'interrupted')),"
     " suppressed TEXT NOT NULL DEFAULT '',"
-    " zones TEXT, test INTEGER NOT NULL DEFAULT 0,"
+    " zones TEXT, opened_by_zone TEXT, test INTEGER NOT NULL DEFAULT 0,"
     " marked INTEGER NOT NULL DEFAULT 0,"
     " acknowledged_us INTEGER, acknowledged_by TEXT, note TEXT,"
     " normal_us INTEGER, normal_by TEXT);"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/zones/hiding.h"
 #include "io/base/redact.h"
 #include "io/footage/picture_file.h"
 #include "io/footage/sources.h"
@@ -24,6 +25,7 @@ struct footage {
     struct picture_file *pictures;      /* NULL: all frames fit into memory so far */
     int first_width, first_height;      /* of the first picture, as a viewer shows it; 0: none yet */
     uint8_t *frame;             /* [frame_size] the frame being added; NULL: the size is not known yet */
+    struct hiding *hiding;      /* of options.zones; NULL: nothing is hidden, or the size is not known yet */
     double seconds;
     uint32_t *run;              /* [n] how many frames the unbroken sequence has up to this frame, which counts */
     uint64_t identity;
@@ -168,8 +170,9 @@ static int set_size(struct footage *f, int width, int height, struct error *err)
         return error_set(err, -EINVAL, "expected frames of at least 1 x 1, got %d x %d", width, height);
     size_t size = (size_t)width * (size_t)height;
     f->frame = malloc(size);
-    if (!f->frame)
-        return error_set(err, -ENOMEM, "out of memory");
+    int r = f->frame ? hiding_open(&f->hiding, f->options.zones, height, width) : -ENOMEM;
+    if (r < 0)
+        return error_set(err, r, r == -EINVAL ? "the masks cover the whole picture" : "out of memory");
     f->frame_size = size;
     f->options.width = width;
     f->options.height = height;
@@ -274,6 +277,7 @@ static int play(struct footage *f, const char *input, const struct footage_strea
             run = 0;
             continue;
         }
+        hiding_fill(f->hiding, f->frame);
         bool follows = run > 0 && !frame.gap;
         run = follows ? run + 1 : 1;
         r = append(f, shown, run, follows ? (float)(frame.pts_us - last_us) : 0, (double)frame.pts_us * 1e-6, err);
@@ -388,6 +392,7 @@ void footage_close(struct footage *footage)
     if (!footage)
         return;
     picture_file_close(footage->pictures);
+    hiding_close(footage->hiding);
     free(footage->frame);
     free(footage->pixels);
     free(footage->run);
@@ -409,6 +414,11 @@ void footage_size(const struct footage *footage, int *width, int *height)
 {
     *width = footage->options.width;
     *height = footage->options.height;
+}
+
+const struct zones *footage_zones(const struct footage *footage)
+{
+    return footage->options.zones;
 }
 
 size_t footage_frames(const struct footage *footage)

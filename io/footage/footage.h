@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/zones/zones.h"
 #include "io/capture/capture.h"
 
 struct footage;
@@ -32,6 +33,8 @@ struct footage_options {
     void (*skipped)(const char *reason);        /* a file of a folder that is of no use is told here; NULL: it is a failure */
     bool (*fits)(void *arg, int width, int height);     /* whether an input's aspect is right; NULL: if as the first one's */
     void (*warned)(const char *reason);         /* an input's aspect is not, or it has another rate; NULL: nobody is told */
+    const struct zones *zones;  /* the masks that are hidden in every frame (core/zones/hiding.h); NULL: none; must outlive the
+                                 * footage */
     struct capture_host *host;  /* forks a process for each source (io/capture/capture.h); NULL: the calling thread reads it */
     int memory_mib;             /* that such a process may take; 0: the default */
     const atomic_bool *stop;    /* becomes true: footage_add() and footage_record() return -EINTR; may be NULL */
@@ -56,7 +59,8 @@ static inline double footage_part_frames(const struct footage_part *part)
     return (double)(part->all.end - part->all.begin) * (part->to - part->from);
 }
 
-/* options is copied; its path, arg and stop must outlive the footage. 0; -EINVAL (a size below 1; with keep, another file),
+/* options is copied; its path, arg and stop must outlive the footage. 0; -EINVAL (a size below 1; masks that cover every
+ * pixel; with keep, another file),
  * -ENOMEM, -errno of the file, with the cause in err; *ret is untouched then. */
 int footage_open(struct footage **ret, const struct footage_options *options, struct error *err);
 void footage_close(struct footage *footage);            /* takes NULL */
@@ -88,6 +92,7 @@ size_t footage_lost(const struct footage *footage, uint64_t *bytes);
 /* The size of the frames; 0 and 0 until a picture has decided it. */
 void footage_size(const struct footage *footage, int *width, int *height);
 size_t footage_frames(const struct footage *footage);
+const struct zones *footage_zones(const struct footage *footage);       /* footage_options.zones */
 /* Reads frames first … first + n - 1, which exist, into pixels [n, height, width], the caller's. 0, or a negative errno
  * with the cause in err. Any thread, several at once. Reading a frame may decode it: read footage in sequence in longer
  * pieces than one window, or each frame is decoded once per window. */

@@ -465,3 +465,9 @@ out:
     }
     return r;
 }
+
+double model_file_masked(const struct model_file *file)
+{
+    const json_t *calibrated = json_object_get(file->training, "calibrated");
+    return json_number_value(json_object_get(calibrated ? calibrated : file->training, "masked"));
+}

@@ -48,5 +48,9 @@ json_t *dims_to_json(enum input_kind kind, struct dims dims);
 /* Reads an architecture from a JSON file. 0; -errno if it cannot be read; -EINVAL with the place in err. */
 int arch_load(struct arch *ret, const char *path, struct error *err);
 
+/* The share of the score's cells that masks hid when the model was calibrated, as memae.training has it; 0 where it does not
+ * tell. */
+double model_file_masked(const struct model_file *file);
+
 #endif
 

@@ -349,7 +349,6 @@ static int open_format(struct demux *demux, const char *url, const struct source
     AVDictionary *options = NULL;
     char *name = NULL;
     int r = -ENOMEM;
-
     demux->format = avformat_alloc_context();
     if (!demux->format)
         return error_set(err, r, "%s: out of memory", demux->shown);
@@ -454,7 +453,6 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     demux->stream.stall_ms = demux->kind != SOURCE_FILE || source_is_live(url) ? options->stall_timeout_ms : 0;
     redact(demux->shown, sizeof demux->shown, url);
     set_deadline(demux, 0);
-
     bool folder = false;
     int r = demux->asked ? 0 : error_set(err, -ENOMEM, "out of memory");
     if (r == 0 && demux->kind == SOURCE_FILE)
@@ -594,4 +592,9 @@ int demux_read(struct demux *demux, AVPacket *packet, struct error *err)
                                                                           : read_format(demux, packet, err);
     set_deadline(demux, 0);
     return r;
+}
+
+int demux_seek(struct demux *demux, int64_t timestamp)
+{
+    return demux->format ? av_seek_frame(demux->format, demux->index, timestamp, AVSEEK_FLAG_BACKWARD) : -EINVAL;
 }

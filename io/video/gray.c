@@ -64,27 +64,29 @@ void gray_close(struct gray *gray)
     free(gray);
 }
 
-/* The yuvj formats are the yuv formats in full range. swscale takes them, but warns each time. */
-static int without_j(int format, bool *full)
+/* Returns true for gray, with or without alpha. */
+static bool is_gray(int format)
+{
+    const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(format);
+    return descriptor && descriptor->nb_components <= 2 &&
+           !(descriptor->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+}
+
+int gray_format(const AVFrame *frame, bool *full)
 {
     static const int formats[][2] = {
         {AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUV420P}, {AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUV422P},
         {AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUV444P}, {AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUV440P},
         {AV_PIX_FMT_YUVJ411P, AV_PIX_FMT_YUV411P},
     };
+    *full = frame->color_range == AVCOL_RANGE_JPEG ||
+            (frame->color_range == AVCOL_RANGE_UNSPECIFIED && is_gray(frame->format));
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (format == formats[i][0]) {
+        if (frame->format == formats[i][0]) {
             *full = true;
             return formats[i][1];
         }
-    return format;
-}
-
-static bool is_gray(int format)
-{
-    const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(format);
-    return descriptor && descriptor->nb_components <= 2 &&
-           !(descriptor->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+    return frame->format;
 }
 
 static int make_scaler(struct gray *gray, const AVFrame *frame, int format, bool full, struct error *err)
@@ -135,9 +137,8 @@ int gray_convert(struct gray *gray, const AVFrame *frame, struct turn turn, uint
     int width = turn.swap ? gray->height : gray->width, height = turn.swap ? gray->width : gray->height;
     if ((width != gray->scaled_width || height != gray->scaled_height) && !set_scaled_size(gray, width, height))
         return error_set(err, -ENOMEM, "out of memory");
-    bool full = frame->color_range == AVCOL_RANGE_JPEG ||
-                (frame->color_range == AVCOL_RANGE_UNSPECIFIED && is_gray(frame->format));
-    int format = without_j(frame->format, &full);
+    bool full;
+    int format = gray_format(frame, &full);
     /* swscale treats some gray formats as full-range whatever it is told, so limited gray is stretched below. */
     bool stretch = is_gray(format) && !full;
     full |= stretch;

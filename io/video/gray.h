@@ -6,6 +6,7 @@
 #define MEMAED_IO_VIDEO_GRAY_H
 
 #include <libavutil/frame.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/error.h"
@@ -19,5 +20,9 @@ void gray_close(struct gray *gray);                             /* takes NULL */
 /* Writes all of pixels [height * width], turned; frame is borrowed. Allocates only when the size, format or range of the frames
  * changes. 0; -EINVAL (swscale does not read the format), -ENOMEM, with the cause in err. */
 int gray_convert(struct gray *gray, const AVFrame *frame, struct turn turn, uint8_t *pixels, struct error *err);
+
+/* The picture's pixel format and range for swscale: the yuvj formats are the yuv formats in full range, about which it would warn
+ * each time. */
+int gray_format(const AVFrame *frame, bool *full);
 
 #endif

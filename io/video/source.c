@@ -20,6 +20,8 @@ struct source {
     const atomic_bool *stop;
     struct source_tap tap;
     double fps;                 /* pictures to pick a second; 0: all */
+    bool packets_only;
+    int64_t first_us;           /* arrival of the first packet, with packets_only; 0: none yet */
     enum source_kind kind;
     char shown[256];            /* the URL, redacted */
 
@@ -50,7 +52,7 @@ static bool stopped(const struct source *source)
 /* Opens the decoder and starts picking for a codec that is new, and tells the tap of the stream. */
 static int start(struct source *source, const struct demux_stream *stream, struct error *err)
 {
-    int r = decode_start(source->decode, stream, err);
+    int r = source->packets_only ? 0 : decode_start(source->decode, stream, err);
     if (r < 0)
         return error_prefix(err, r, "%s", source->shown);
     pick_start(source->pick, stream);
@@ -59,7 +61,8 @@ static int start(struct source *source, const struct demux_stream *stream, struc
     if (source->tap.stream)
         source->tap.stream(source->tap.arg, &(struct source_stream){
             .parameters = stream->parameters, .time_base_num = stream->time_base.num, .time_base_den = stream->time_base.den,
-            .fps = stream->fps});
+            .fps = stream->fps, .swap = stream->display.turn.swap, .flip_x = stream->display.turn.flip_x,
+            .flip_y = stream->display.turn.flip_y});
     return 0;
 }
 
@@ -71,6 +74,7 @@ int source_open(struct source **ret, const char *url, const struct source_option
     source->stop = options->stop;
     source->tap = options->tap;
     source->fps = options->fps;
+    source->packets_only = options->packets_only;
     source->kind = source_kind(url);
     redact(source->shown, sizeof source->shown, url);
 
@@ -257,8 +261,42 @@ int source_resize(struct source *source, int width, int height, struct error *er
     return r < 0 ? error_set(err, r, "%s: out of memory", source->shown) : 0;
 }
 
+/* Reads packets for the tap, for about a second. */
+static int read_packets(struct source *source, struct source_frame *frame, struct error *err)
+{
+    struct error cause = {""};
+    int64_t until_us = 0;
+    while (!source->ended) {
+        int r = stopped(source) ? error_set(&cause, -EINTR, "%s: stopped", source->shown)
+                                : demux_read(source->demux, source->packet, &cause);
+        if (r <= 0 && r != -EAGAIN) {
+            end(source, r, &cause);
+            break;
+        }
+        const struct demux_stream *stream = demux_stream(source->demux);
+        source->arrival_us = monotonic_us();
+        if (r == 1 && (stream->version == source->version || start(source, stream, &cause) == 0) && source->tap.packet)
+            source->tap.packet(source->tap.arg, source->packet);
+        av_packet_unref(source->packet);
+        bool first = source->first_us == 0;
+        if (first)
+            source->first_us = source->arrival_us;
+        if (until_us == 0)
+            until_us = source->arrival_us + 1000000;
+        if (!first && source->arrival_us < until_us)
+            continue;
+        *frame = (struct source_frame){.pts_us = source->arrival_us - source->first_us, .arrival_us = source->arrival_us};
+        return 1;
+    }
+    if (err && source->end < 0)
+        *err = source->end_error;
+    return source->end;
+}
+
 int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err)
 {
+    if (source->packets_only)
+        return read_packets(source, frame, err);
     source->pick_limit_us = pick_limit_us(source);
     for (;;) {
         int r = hold_picture(source, err);

@@ -73,6 +73,7 @@ struct source_stream {
     const struct AVCodecParameters *parameters; /* codec, size, extradata; of a folder of images: the codec alone */
     int time_base_num, time_base_den;   /* num / den seconds are one tick of the timestamps of packets and frames */
     double fps;                 /* pictures a second, as the container says; 0: unknown */
+    bool swap, flip_x, flip_y;  /* how a viewer turns the pictures, as the container says (io/video/display.h) */
 };
 
 /* A consumer of packets and colour pictures: packets serve for clips that are copied without decoding, pictures for
@@ -124,6 +125,8 @@ struct source_options {
     const atomic_bool *stop;    /* becomes true: calls return -EINTR within a fifth of a second, but looking up a host's
                                  * name cannot be interrupted. May be NULL; must outlive the source. */
     int decoder_threads;        /* 0: FFmpeg's choice */
+    bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
+                                 * without a picture. For sources that pace themselves */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };
 

@@ -2,14 +2,17 @@
 """Counts the alerts of normal footage at thresholds for 1, 10 and 100 alerts a day, and compares its p-values with
 uniform.
 
-    tests/bench/alert_budget.py MODEL [--plot FILE.svg] FOOTAGE...
+    tests/bench/alert_budget.py MODEL [--merge S] [--min-duration S] [--per-hour N] [--static] [--plot FILE.svg] FOOTAGE...
 
-FOOTAGE is a list of files in order that the model neither learned from nor was calibrated on. Each file is scored as
-the daemon would: a window every second frame; 3 of 5 windows at the threshold open an alert; 5 below the close
-threshold end it; no cooldown. Prints JSON. For each budget it holds the threshold, the number of alerts, that number
-a day with the 95 % interval of a Poisson count, and the share of time that an alert was open. While one is open, no
-other can open. MEMAED names the program. --plot needs gnuplot.
+FOOTAGE is a list of files in order, of an hour each, that the model neither learned from nor was calibrated on; or, as FILE.csv,
+what `memaed score --stride 2` printed of each. Each is scored as the daemon would: a window every second frame; 3 of 5 windows at the threshold begin a cause; 5 below the close
+threshold end it; causes less than --merge apart (default: 30 s) are one alert, if the first lasted for --min-duration (default: 0).
+Prints JSON. For each budget it holds the threshold, the number of alerts, that number a day with the 95 % interval of a Poisson
+count, the minutes from the beginning of each alert to the end of its last cause, and how many alerts would be told with the
+default cooldown and at most --per-hour (default: 12) within an hour. --static skips static windows as the daemon does. MEMAED
+names the program. --plot needs gnuplot.
 """
+import argparse
 import csv
 import json
 import math
@@ -20,7 +23,7 @@ import sys
 
 MEMAED = os.environ.get("MEMAED", os.path.join(os.path.dirname(__file__), "../../build/memaed"))
 BUDGETS = (1, 10, 100)
-K, N, STRIDE = 3, 5, 2
+K, N, STRIDE, COOLDOWN, MARGIN = 3, 5, 2, 60, 1
 
 
 def calibration(path):
@@ -41,24 +44,67 @@ def threshold(run, a_day):
 
 
 class Rule:
-    """The alert rule of core/score/alert.c, without a cooldown."""
+    """The alert rule of core/score/alert.c with the policy of core/alerting/policy.c."""
 
-    def __init__(self, opens, closes):
-        self.opens, self.closes, self.alerts, self.windows_open = opens, closes, 0, 0
-        self.gap()
+    def __init__(self, opens, closes, options):
+        self.opens, self.closes, self.options = opens, closes, options
+        self.alerts, self.seconds = 0, 0.0
+        self.told, self.cooling_until = [], -math.inf           # (time, peak) of each
+        self.open = self.lasts = False
+        self.gap(0)
 
-    def gap(self):
-        self.above, self.below, self.open = [], 0, False
+    def gap(self, time):
+        self.above, self.below = [], 0
+        if self.lasts:
+            self.end(time)
 
-    def score(self, score):
-        self.above = (self.above + [score >= self.opens])[-N:]
+    def end(self, time):
+        self.lasts, self.ended = False, time
+        if self.open and self.options.merge == 0:
+            self.close()
+
+    def close(self):
+        self.open = False
+        self.alerts += 1
+        self.seconds += self.ended - self.began
+        if self.is_told:
+            self.cooling_until = self.ended + COOLDOWN
+
+    def score(self, score, time):
+        if self.open and not self.lasts and time - self.ended >= self.options.merge:
+            self.close()
+        self.above = (self.above + [(score >= self.opens, score, time)])[-N:]
         self.below = self.below + 1 if score < self.closes else 0
-        if self.open and self.below >= N:
-            self.open, self.above = False, []
-        elif not self.open and sum(self.above) >= K:
-            self.open = True
-            self.alerts += 1
-        self.windows_open += self.open
+        high = [w for w in self.above if w[0]]
+        if self.lasts and self.below >= N:
+            self.end(time)
+        elif self.lasts:
+            self.peak = max(self.peak, score)
+        elif score >= self.opens and len(high) >= K:
+            self.lasts = True
+            if not self.open:
+                self.began, self.peak, self.is_told = high[0][2], -math.inf, False
+            self.peak = max(self.peak, *(w[1] for w in high))
+        if self.lasts and not self.open:
+            self.open = score >= self.closes and time - self.began >= self.options.min_duration
+        if self.lasts and self.open:
+            self.tell(time)
+
+    def tell(self, time):
+        if self.is_told:
+            self.told[-1] = (self.told[-1][0], max(self.told[-1][1], self.peak))
+            return
+        hour = [t for t in self.told if time - t[0] < 3600]
+        highest = max((t[1] for t in hour + self.told[-1:]), default=-math.inf)
+        held = time < self.cooling_until or 0 < self.options.per_hour <= len(hour)
+        if not held or self.peak > highest + MARGIN:
+            self.told.append((time, self.peak))
+            self.is_told = True
+
+    def finish(self, time):
+        self.gap(time)
+        if self.open:
+            self.close()
 
 
 def interval(n):
@@ -79,19 +125,28 @@ def interval(n):
     return (solve(lambda m: 1 - cdf(n - 1, m) < 0.025) if n else 0.0), solve(lambda m: cdf(n, m) > 0.025)
 
 
-def windows(model, path, fps):
-    """Yields score and p-value of each window, and None where the sequence broke."""
-    command = [MEMAED, "score", "--model", model, "--stride", str(STRIDE), "--fps", str(fps), path]
-    last = None
+def rows(model, path, fps, static):
+    """Yields what memaed score prints of a file."""
+    if path.endswith(".csv"):
+        with open(path, newline="", encoding="utf-8") as f:
+            yield from csv.DictReader(f)
+        return
+    command = [MEMAED, "score", *["--static"] * static, "--model", model, "--stride", str(STRIDE), "--fps", str(fps), path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        for row in csv.DictReader(process.stdout):
-            number = int(row["window"])
-            if last is not None and number != last + 1:
-                yield None
-            last = number
-            yield float(row["score"]), float(row["p_value"])
+        yield from csv.DictReader(process.stdout)
     if process.returncode:
         sys.exit(f"{path}: memaed score failed")
+
+
+def windows(*args):
+    """Yields score, p-value and time of each window, and None where the sequence broke."""
+    last = None
+    for row in rows(*args):
+        number = int(row["window"])
+        if last is not None and number != last + 1:
+            yield None
+        last = number
+        yield float(row["score"]), float(row["p_value"]), float(row["pts_s"])
 
 
 def plot(path, p_values):
@@ -104,39 +159,46 @@ def plot(path, p_values):
     subprocess.run(["gnuplot"], input=script + rows + "e\n", text=True, check=True)
 
 
-def main(model, args):
-    picture = None
-    if "--plot" in args:
-        at = args.index("--plot")
-        picture = args[at + 1]
-        del args[at:at + 2]
-    calibrated = calibration(model)
+def main(args):
+    calibrated = calibration(args.model)
     run, fps = calibrated["tail"]["run"], round(calibrated["fps"], 3)
-    rules = [Rule(threshold(run, b), min(calibrated["close_threshold"], threshold(run, b))) for b in BUDGETS]
-    p_values = []
-    for path in args:
+    rules = [Rule(threshold(run, b), min(calibrated["close_threshold"], threshold(run, b)), args) for b in BUDGETS]
+    p_values, time = [], 0.0
+    for i, path in enumerate(args.footage):
         for rule in rules:
-            rule.gap()
-        for window in windows(model, path, fps):
-            for rule in rules:
-                rule.score(window[0]) if window else rule.gap()
+            rule.gap(time)
+        for window in windows(args.model, path, fps, args.static):
             if window:
+                time = 3600 * i + window[2]
                 p_values.append(window[1])
+            for rule in rules:
+                rule.score(window[0], time) if window else rule.gap(time)
         print(f"{path}: {[r.alerts for r in rules]} alerts so far", file=sys.stderr)
     days = len(p_values) * STRIDE / fps / 86400
     budgets = []
     for budget, rule in zip(BUDGETS, rules):
+        rule.finish(time)
         low, high = interval(rule.alerts)
         budgets.append({"budget_a_day": budget, "threshold": round(rule.opens, 4), "alerts": rule.alerts,
                         "a_day": round(rule.alerts / days, 2), "interval_95": [round(low / days, 2), round(high / days, 2)],
-                        "open": round(rule.windows_open / len(p_values), 4)})
+                        "minutes_open": round(rule.seconds / 60, 1), "told": len(rule.told)})
     shares = {str(p): round(sum(v <= p for v in p_values) / len(p_values), 5) for p in (0.5, 0.2, 0.1, 0.05, 0.01, 0.001)}
     print(json.dumps({"hours": round(days * 24, 2), "windows": len(p_values), "calibrated_on_hours":
                       round(calibrated["tail"]["hours"], 2), "budgets": budgets, "p_values_at_most": shares}, indent=1))
-    if picture:
-        plot(picture, p_values)
+    if args.plot:
+        plot(args.plot, p_values)
 
 
-if len(sys.argv) < 3:
-    sys.exit(__doc__)
-main(sys.argv[1], sys.argv[2:])
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--merge", type=float, default=30)
+    parser.add_argument("--min-duration", type=float, default=0)
+    parser.add_argument("--per-hour", type=int, default=12)
+    parser.add_argument("--static", action="store_true")
+    parser.add_argument("--plot")
+    parser.add_argument("footage", nargs="+")
+    return parser.parse_args()
+
+
+main(arguments())

@@ -27,6 +27,7 @@ static void check_request(const struct web_route *route, const struct web_reques
     check(n <= 64 && strspn(r->camera, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n);
     check(strstr(route->pattern, "NAME") ? n > 0 : n == 0 || (route->parameters & WEB_CAMERA));
     check((strstr(route->pattern, "/ID") != NULL) == (r->alert > 0));
+    check(r->suppressed == VIEW_TOLD || (route->parameters & WEB_SUPPRESSED));
     check(!r->has_since || (route->parameters & WEB_SINCE));
     check((!r->has_from || (route->parameters & WEB_FROM)) && (!r->has_to || (route->parameters & WEB_TO)));
     check(!r->by_minute || (route->parameters & WEB_STEP));

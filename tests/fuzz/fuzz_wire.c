@@ -53,15 +53,17 @@ static void read_request(const uint8_t *data, size_t size)
     struct wire_request request, copy;
     if (wire_decode_request(&request, data, size) < 0)
         return;
-    check(request.type >= WIRE_OPEN && request.type <= WIRE_CLOSE);
-    check((request.type == WIRE_OPEN) == (request.url != NULL));
+    bool names_source = request.type == WIRE_OPEN || request.type == WIRE_MOMENT;
+    check((request.type >= WIRE_OPEN && request.type <= WIRE_CLOSE) || request.type == WIRE_MOMENT);
+    check(names_source == (request.url != NULL) && request.longest >= 0);
     check(request.width >= 0 && request.height >= 0 && request.options.stall_timeout_ms >= 0);
-    if (request.type != WIRE_OPEN)
+    if (!names_source)
         return;
     int n = wire_encode_request(again, &request);
     check(n > 0 && wire_decode_request(&copy, again, (size_t)n) == 0);
     check(strcmp(copy.url, request.url) == 0 && copy.options.width == request.options.width);
     check(!request.options.password == !copy.options.password);
+    check(request.type != WIRE_MOMENT || (copy.pts_us == request.pts_us && copy.longest == request.longest));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

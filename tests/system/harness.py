@@ -458,8 +458,8 @@ def free_port():
 class RtspServer:
     """GStreamer's RTSP server as a process of its own. It can be killed, stopped and started again."""
 
-    def __init__(self, clip, fps=10, port=0, user=None, password=None, digest=False, codec="h264"):
-        self.args = ["--clip", clip, "--fps", str(fps), "--codec", codec]
+    def __init__(self, clip, fps=10, port=0, user=None, password=None, digest=False, codec="h264", key_distance=1):
+        self.args = ["--clip", clip, "--fps", str(fps), "--codec", codec, "--key-distance", str(key_distance)]
         if user:
             self.args += ["--user", user, "--password", password, *(["--digest"] if digest else [])]
         self.port, self.process = port, None

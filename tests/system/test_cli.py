@@ -8,7 +8,8 @@ import subprocess
 
 import harness
 
-COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "model", "model show", "model prototypes", "bench", "test-alert",
+COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "explain", "model", "model show", "model prototypes", "bench",
+            "test-alert",
             "completion")
 
 
@@ -39,6 +40,8 @@ class Cli(harness.Case):
                 ("eval --clips d", "memaed eval: --model MODEL is missing"),
                 ("score --model m --prec x i", "memaed score: --precision: expected fp32, int8 or auto, got \"x\""),
                 ("bench --precision auto", "memaed bench: --precision: expected fp32 or int8, got \"auto\""),
+                ("explain -m m --peak --at 3 i", "memaed explain: --frame, --at and --peak: expected one of them"),
+                ("explain -m m a b", "memaed explain: expected 1 INPUT, got 2"),
                 ("model show a b", "memaed model show: expected 1 MODEL, got 2"),
                 ("completion", "memaed completion: SHELL is missing: bash or zsh"),
                 ("completion fish", "memaed completion: expected bash or zsh, got \"fish\""),

@@ -14,7 +14,7 @@ from servers.webhook_receiver import Receiver
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 # What daemon/base/descriptors.h and web/server.c count: the process and its web server, and a camera.
-BASE, CAMERA = 32 + 200, 6
+BASE, CAMERA = 32 + 200, 9
 
 
 MEMAED = harness.MEMAED

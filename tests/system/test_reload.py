@@ -149,7 +149,8 @@ class Reload(harness.Case):
         answer = self.reload(daemon, {"cameras": {"a": self.common}, "workers": 1, "http": {"listen": "127.0.0.1:1"},
                                       "state_dir": self.folder})
         self.assertEqual(answer["needs_restart"], ["http.listen", "workers", "state_dir"])
-        self.assertEqual([e["key"] for e in daemon.events("reload_needs_restart")], answer["needs_restart"])
+        harness.wait_for("the log to name them",
+                         lambda: [e["key"] for e in daemon.events("reload_needs_restart")] == answer["needs_restart"], 10)
         self.assertEqual(self.reload(daemon, {"cameras": {"a": self.common}})["needs_restart"], [])
         daemon.stop()
 

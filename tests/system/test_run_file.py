@@ -129,6 +129,49 @@ class RunFile(harness.Case):
         daemon.wait_event("alert_closed", camera="gate")
         daemon.stop()
 
+    def test_near_causes_merge_and_suppressed_alerts_are_not_told(self):
+        """Something moves twice, three seconds apart: one alert with merging, two without, one of them told in a cooldown."""
+        still, moving, clip = self.path("still.mkv"), self.path("moving.mkv"), self.path("twice.mkv")
+        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=5", "-c:v", "ffv1", "-pix_fmt", "gray", still)
+        harness.write_clip(moving, seconds=3, source="testsrc2")
+        parts = [still, moving, still, moving, still]
+        harness.ffmpeg(*[a for part in parts for a in ("-i", part)], "-filter_complex", "concat=n=5:v=1", "-c:v", "ffv1",
+                       "-pix_fmt", "gray", clip)
+        rows = list(csv.DictReader(io.StringIO(harness.run("score", "--model", self.model, clip).out)))
+        values = [float(r["score"]) for r in rows]
+        threshold = values[0] + 0.6 * (max(values) - values[0])
+
+        keys = {"apart": {"merge_s": 0, "cooldown_s": 0}, "merged": {"merge_s": 10, "cooldown_s": 0},
+                "cooling": {"merge_s": 0, "cooldown_s": 60}, "patient": {"merge_s": 0, "cooldown_s": 0, "min_duration_s": 20}}
+        receiver = Receiver(SECRET)
+        self.addCleanup(receiver.close)
+        daemon = self.daemon({"cameras": {name: {**self.camera, "source": clip, "alert": {"threshold": threshold, **alert}}
+                                          for name, alert in keys.items()},
+                              "webhooks": [{"url": receiver.url, "secret": SECRET}]})
+        for name in keys:
+            daemon.wait_camera(name, "stopped", 40)
+        harness.wait_for("the webhooks", lambda: len(receiver.of("alert.closed")) >= 4, 20)
+        alerts = {}
+        for name in keys:
+            told, everything, only = (daemon.get(f"/api/v1/alerts?camera={name}{query}")[1]["alerts"]
+                                      for query in ("", "&suppressed=all", "&suppressed=only"))
+            alerts[name] = told, only
+            self.assertEqual([e["data"]["id"] for e in receiver.of("alert.opened") if e["data"]["camera"] == name],
+                             [a["id"] for a in told])
+            self.assertEqual([e["data"] for e in receiver.of("alert.closed") if e["data"]["camera"] == name], told)
+            self.assertEqual(sorted(a["id"] for a in everything), sorted(a["id"] for a in told + only))
+            self.assertEqual(daemon.metric("memaed_camera_alerts_total", camera=name), len(told))
+            self.assertEqual(daemon.metric("memaed_camera_alerts_suppressed_total", camera=name, reason="cooldown"), len(only))
+        daemon.stop()
+        self.assertEqual([tuple(map(len, alerts[name])) for name in keys], [(2, 0), (1, 0), (1, 1), (0, 0)])
+        first, second = alerts["apart"][0]
+        merged, held = alerts["merged"][0][0], alerts["cooling"][1][0]
+        self.assertGreater(second["pts_s"] - first["closed_pts_s"], 2)
+        self.assertAlmostEqual(merged["pts_s"], first["pts_s"], delta=0.15)
+        self.assertAlmostEqual(merged["closed_pts_s"], second["closed_pts_s"], delta=0.15)      # not when it was told
+        self.assertEqual((merged["suppressed"], held["suppressed"]), (None, "cooldown"))
+        self.assertAlmostEqual(held["pts_s"], second["pts_s"], delta=0.15)
+
     def test_a_camera_that_ends_frozen(self):
         """The log has an end for each beginning, also where no other picture comes."""
         model = harness.write_model(self.path("own.safetensors"), calibration=harness.static_calibration(32, 48, frozen_s=1.0))

@@ -210,7 +210,7 @@ START_TEST(alerts)
     ck_assert_str_eq(text(first, "peak_time"), "2023-11-14T22:13:21.000Z");
     ck_assert_str_eq(text(second, "closed"), "2023-11-14T22:13:29.000Z");
     ck_assert_ptr_nonnull(strstr(all.body, "\"peak_score\":0.7,"));
-    ck_assert_ptr_nonnull(strstr(all.body, "\"boxes\":[{\"x\":0.1,\"y\":0.2,\"width\":0.3,\"height\":0.4,\"score\":0.7}]}"));
+    ck_assert_ptr_nonnull(strstr(all.body, "\"boxes\":[{\"x\":0.1,\"y\":0.2,\"width\":0.3,\"height\":0.4,\"score\":0.7}],\"zones\":[],\"opened_by_zone\":null}"));
     struct answer one = ask("/api/v1/alerts/2");
     ck_assert(json_equal(one.json, second));
     char *own = record_json_dump(alert_json(&world.alerts[1]));
@@ -380,6 +380,35 @@ START_TEST(an_unread_database)
 }
 END_TEST
 
+START_TEST(suppressed_alerts_are_listed_where_asked)
+{
+    static const struct { const char *query; int n; json_int_t first; } cases[] = {
+        {"?limit=9", 2, 1}, {"?suppressed=all", 4, 1}, {"?suppressed=only", 2, 2}, {"?suppressed=only&camera=gate", 1, 2},
+        {"?suppressed=only&since=latest&limit=1", 1, 4}, {"?since=latest&limit=1", 1, 3},
+    };
+    for (int i = 0; i < 4; i++)
+        add_alert(i < 3 ? "gate" : "yard_2-x");
+    world.alerts[1].suppressed = SUPPRESSED_COOLDOWN;
+    world.alerts[3].suppressed = SUPPRESSED_RATE;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char target[100];
+        snprintf(target, sizeof target, "/api/v1/alerts%s", cases[i].query);
+        struct answer answer = ask(target);
+        json_t *list = json_object_get(answer.json, "alerts");
+        ck_assert_int_eq((int)json_array_size(list), cases[i].n);
+        ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 0), "id")), cases[i].first);
+        answer_free(&answer);
+    }
+    struct answer one = ask("/api/v1/alerts/4"), told = ask("/api/v1/alerts/3");
+    ck_assert_str_eq(text(one.json, "suppressed"), "rate");
+    ck_assert(json_is_null(json_object_get(told.json, "suppressed")));
+    answer_free(&one);
+    answer_free(&told);
+    refuse("/api/v1/alerts?suppressed=true", 400, "suppressed");
+    refuse("/api/v1/alerts?suppressed=all&suppressed=only", 400, "suppressed");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("web logs");
@@ -393,6 +422,7 @@ int main(void)
     tcase_add_test(rest, history_in_pages);
     tcase_add_test(rest, history_by_minute);
     tcase_add_test(rest, an_unread_database);
+    tcase_add_test(rest, suppressed_alerts_are_listed_where_asked);
     suite_add_tcase(suite, rest);
     return suite_run(suite);
 }

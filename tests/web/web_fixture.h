@@ -191,7 +191,8 @@ static inline int view_alerts(void *context, const struct view_alerts_wanted *wa
         size_t skip = pass && wanted->latest && matches > wanted->limit ? matches - wanted->limit : 0;
         for (uint64_t i = range.oldest > wanted->from ? range.oldest : wanted->from; i < range.next; i++) {
             const struct alert_record *alert = &world.alerts[i];
-            if (alert->id == 0 || (*wanted->camera && strcmp(alert->camera, wanted->camera) != 0))
+            if (alert->id == 0 || (*wanted->camera && strcmp(alert->camera, wanted->camera) != 0) ||
+                (alert->suppressed ? wanted->suppressed == VIEW_TOLD : wanted->suppressed == VIEW_SUPPRESSED_ONLY))
                 continue;
             matches += pass == 0;
             if (pass == 0 || skip-- > 0)
@@ -538,7 +539,7 @@ static inline void setup(void)
     world.cameras[0] = (struct view_camera){
         .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .time = VIEW_TIME_ARRIVAL, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
         .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_slow = 30, .windows_skipped = 8,
-        .windows_pending = 2, .alerts = 4, .reconnects = 1, .latency_ms = 41.23456,
+        .windows_pending = 2, .alerts = 4, .alerts_suppressed = {[SUPPRESSED_COOLDOWN] = 2, [SUPPRESSED_RATE] = 9}, .reconnects = 1, .latency_ms = 41.23456,
         .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,
         .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .slow = true, .threshold = 0.25, .drift = 0.0625,
         .drift_by_voice = {{0.5f, 0.125f, NAN, NAN, NAN}}, .model = "gate.safetensors", .precision = PRECISION_INT8};

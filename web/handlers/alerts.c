@@ -21,7 +21,7 @@ static bool has_alert(const struct view *view, const char *camera)
 {
     struct alert_record alert;
     struct view_alerts found;
-    return view->alerts(view->context, &(struct view_alerts_wanted){.camera = camera, .limit = 1}, &alert, &found) == 0 && found.n == 1;
+    return view->alerts(view->context, &(struct view_alerts_wanted){.camera = camera, .suppressed = VIEW_ALL, .limit = 1}, &alert, &found) == 0 && found.n == 1;
 }
 
 void web_handle_alerts(const struct view *view, const struct web_request *request, struct web_answer *ret)
@@ -35,6 +35,7 @@ void web_handle_alerts(const struct view *view, const struct web_request *reques
     }
     int r = view->alerts(view->context, &(struct view_alerts_wanted){.from = request->has_since ? request->since.entry : 0,
                                                                      .latest = request->latest, .camera = request->camera,
+                                                                     .suppressed = request->suppressed,
                                                                      .limit = request->limit}, alerts, &found);
     if (r < 0)
         web_answer_unread(ret);

@@ -55,7 +55,7 @@ static void put_camera(FILE *out, const char *name, const struct view_camera *ca
     X(windows_skipped, "Windows skipped, because analysis lagged or their frames were lost.") \
     X(windows_static, "Windows scored without the network, because nothing moved beyond the camera's noise.") \
     X(windows_slow, "Windows scored that count towards no alert, because their frames came too slowly.") \
-    X(alerts, "Alerts that opened.") \
+    X(alerts, "Alerts that were told.") \
     X(reconnects, "How often the source was opened again.")
 
 #define X(field, help) \
@@ -103,7 +103,7 @@ static const struct {
      "footage, else 0.", get_frozen},
     {"camera_slow", "1 while the stream gives less than nine tenths of the frames a second that are to be analysed, else 0.",
      get_slow},
-    {"camera_alert_open", "1 while an alert is open, else 0.", get_alert},
+    {"camera_alert_open", "1 while an alert that was told is open, else 0.", get_alert},
 };
 
 static void put_latencies(FILE *out, const struct view_camera *cameras, size_t n)
@@ -145,6 +145,15 @@ static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
             fputs("memaed_camera_breaks_total{camera=\"", out);
             put_label(out, cameras[c].name);
             fprintf(out, "\",cause=\"%s\"} %" PRIu64 "\n", view_break_names[i], cameras[c].breaks[i]);
+        }
+    put_head(out, "camera_alerts_suppressed_total", "counter", "Alerts that were not told as they opened, by the first reason. Those "
+             "that were told later count among the alerts, too.");
+    for (size_t c = 0; c < n; c++)
+        for (int s = SUPPRESSED_NOT + 1; s < SUPPRESSED_REASONS; s++) {
+            fputs("memaed_camera_alerts_suppressed_total{camera=\"", out);
+            put_label(out, cameras[c].name);
+            fprintf(out, "\",reason=\"%s\"} %" PRIu64 "\n", alert_suppressed_name((enum alert_suppressed)s),
+                    cameras[c].alerts_suppressed[s]);
         }
     for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
         put_head(out, gauges[i].name, "gauge", gauges[i].help);

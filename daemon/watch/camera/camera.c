@@ -11,6 +11,7 @@
 
 #include "daemon/base/backoff.h"
 #include "daemon/base/log.h"
+#include "daemon/watch/camera/keeping.h"
 #include "daemon/watch/camera/results.h"
 #include "daemon/watch/camera/status.h"
 #include "daemon/watch/camera/stream.h"
@@ -29,6 +30,10 @@ struct camera {
     struct camera_stream *stream;
     struct scheduler *scheduler;
     struct scheduled *client;           /* NULL: the scheduler does not know the camera */
+    struct evidence *evidence;
+    struct packet_ring *packets;        /* NULL: no clips are kept */
+    struct packet_ring *kept;           /* of the other stream that is kept; NULL: none */
+    struct camera_keeping *keeping;     /* reads that stream */
     struct heartbeats *heartbeats;
     struct heartbeat beat;
     struct backoff backoff;             /* the thread's own */
@@ -40,26 +45,59 @@ struct camera {
     bool go;
 };
 
+/* How much longer packets are kept than pre_roll_s: an alert opens some windows after what it is about. */
+#define PACKETS_LATER_US INT64_C(6000000)
+
+/* Opens the rings of packets where clips are kept. */
+static int open_packets(struct camera *camera, const struct camera_options *options)
+{
+    const struct config_evidence *rolls = &options->config->evidence;
+    const size_t bytes = (size_t)rolls->ring_mib << 20;
+    const int64_t keep_us = (int64_t)(1e6 * rolls->pre_roll_s) + PACKETS_LATER_US;
+    if (!options->evidence || !rolls->clips || !options->rule)
+        return 0;
+    int r = packet_ring_open(&camera->packets, bytes, keep_us);
+    if (r == 0 && rolls->source)
+        r = packet_ring_open(&camera->kept, bytes, keep_us);
+    if (r == 0 && rolls->source)
+        r = camera_keeping_open(&camera->keeping,
+                                &(struct camera_keeping_options){.config = options->config,
+                                                                 .host = options->host,
+                                                                 .memory_mib = options->owner ? options->owner->max_decoder_mib : 0,
+                                                                 .packets = camera->kept,
+                                                                 .heartbeats = options->heartbeats});
+    if (r == 0)
+        r = evidence_add(options->evidence, options->config->name, rolls, camera->packets, camera->kept);
+    return r;
+}
+
 static int open_parts(struct camera *camera, const struct camera_options *options)
 {
-    int r = camera_windows_open(&camera->windows,
+    int r = open_packets(camera, options);
+    if (r < 0)
+        return r;
+    r = camera_windows_open(&camera->windows,
                                 &(struct camera_windows_options){.config = options->config,
                                                                  .calibration = options->calibration,
                                                                  .plan = options->plan,
                                                                  .fps = options->fps,
                                                                  .rule = options->rule,
+                                                                 .zone_shifts = options->zone_shifts,
                                                                  .readers = options->readers,
                                                                  .shared = options->host != NULL,
                                                                  .alerts = options->alerts,
-                                                                 .events = options->events});
+                                                                 .events = options->events, .arming = options->arming});
     if (r == 0)
         r = camera_stream_open(&camera->stream,
                                &(struct camera_stream_options){.config = options->config,
                                                                .fps = options->fps,
                                                                .windows = camera->windows,
+                                                               .packets = camera->packets,
+                                                               .keeping = camera->keeping,
                                                                .host = options->host,
                                                                .memory_mib = options->owner ? options->owner->max_decoder_mib : 0,
                                                                .still = options->still,
+                                                               .zone_shifts = options->zone_shifts,
                                                                .still_threshold = options->rule ? options->rule->threshold
                                                                                                 : INFINITY,
                                                                .status = &camera->status,
@@ -86,6 +124,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
     camera->config = options->config;
     camera->plan = options->plan;
     camera->scheduler = options->scheduler;
+    camera->evidence = options->evidence;
     camera->heartbeats = options->heartbeats;
     camera_status_init(&camera->status, options->changed_fd);
     lock_init(&camera->go_lock, LOCK_WAIT);
@@ -117,6 +156,11 @@ void camera_close(struct camera *camera)
     heartbeat_remove(camera->heartbeats, &camera->beat);
     camera_stream_close(camera->stream);
     camera_windows_close(camera->windows);
+    if (camera->packets)
+        evidence_remove(camera->evidence, camera->packets);
+    camera_keeping_close(camera->keeping);
+    packet_ring_unref(camera->packets);
+    packet_ring_unref(camera->kept);
     pthread_cond_destroy(&camera->may_go);
     lock_destroy(&camera->go_lock);
     camera_status_destroy(&camera->status);
@@ -203,6 +247,10 @@ int camera_start(struct camera *camera)
     snprintf(name, sizeof name, "cam-%s", camera->config->name);
     int r = thread_start(&camera->thread, name, camera_main, camera);
     camera->started = r == 0;
+    if (r < 0 || !camera->keeping || (r = camera_keeping_start(camera->keeping)) == 0)
+        return r;
+    camera_stop(camera);
+    camera_join(camera, INT64_MAX);
     return r;
 }
 
@@ -212,11 +260,15 @@ void camera_go(struct camera *camera)
     camera->go = true;
     pthread_cond_broadcast(&camera->may_go);
     lock_give(&camera->go_lock);
+    if (camera->keeping)
+        camera_keeping_go(camera->keeping);
 }
 
 void camera_stop(struct camera *camera)
 {
     camera_stream_stop(camera->stream);
+    if (camera->keeping)
+        camera_keeping_stop(camera->keeping);
     camera_go(camera);
 }
 
@@ -224,7 +276,8 @@ bool camera_join(struct camera *camera, int64_t deadline_us)
 {
     if (camera->started && !camera->joined)
         camera->joined = thread_join(camera->thread, deadline_us);
-    return !camera->started || camera->joined;
+    bool kept_joined = !camera->keeping || camera_keeping_join(camera->keeping, deadline_us);
+    return (!camera->started || camera->joined) && kept_joined;
 }
 
 bool camera_leave(struct camera *camera, int64_t deadline_us)

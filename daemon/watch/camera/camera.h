@@ -28,6 +28,7 @@
 #include "core/still/still.h"
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/evidence/evidence.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/scheduler.h"
 #include "io/capture/host.h"
@@ -45,12 +46,15 @@ struct camera_options {
     const struct plan *plan;                /* borrowed until close */
     double fps;                             /* frames analysed a second; 0: every frame */
     const struct alert_rule *rule;          /* copied; NULL: scores only */
+    const float *zone_shifts;               /* read during the call: zone_alerts_shifts(); NULL: none */
     int readers;                            /* workers of the scheduler */
     /* Borrowed until close: */
     struct capture_host *host;              /* forks the process that reads the camera; NULL: the camera's thread reads it */
     struct scheduler *scheduler;
     struct alertlog *alerts;
     struct events *events;
+    struct arming_desk *arming;
+    struct evidence *evidence;              /* writes clips of the camera's alerts; NULL: nobody does */
     struct heartbeats *heartbeats;          /* the thread's beat joins it */
     int changed_fd;                         /* an eventfd that is told when a state changes; -1: none */
 };

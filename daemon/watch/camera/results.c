@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/score/drift.h"
+#include "daemon/watch/camera/alerting.h"
 #include "daemon/watch/camera/scorelog.h"
 #include "daemon/watch/events.h"
 #include "io/base/clock.h"
@@ -22,23 +23,14 @@ struct rate {
     int count[RATE_SLOTS];
 };
 
-/* The alerts of one kind. */
-struct alerting {
-    struct alert_state state;
-    struct alert_record record;         /* the open alert, or the last one */
-    bool told;                          /* normal.changed went out for the open alert */
-};
-
 struct results {
     char camera[RECORD_NAME_SIZE];
-    const char *model;
-    int64_t lasting_us;
     int frames_per_window;
     struct frame_ring *ring;
     struct alertlog *alerts;
     struct events *events;
+    const struct zones *zones;
     struct scorelog *scores;
-    bool has_rule;
     double threshold;
     bool has_tail;
     struct tail tail;
@@ -53,15 +45,14 @@ struct results {
     double distance;                    /* of the drift monitor, after the last window; NAN: no calibration tells */
     bool drifted;                       /* drift.began went out, and no drift.ended since */
     uint64_t committed;                 /* windows, since the start */
-    int64_t last_us, last_pts_us;       /* UTC and time stamp of the window committed last */
-    int64_t still_pts_us;               /* time stamp of the last tick of VOICE_STILL */
+    int64_t last_us;                    /* UTC of the window committed last */
     bool ended;                         /* by results_end() */
     bool break_wanted;                  /* the camera was lost while windows from before were due */
     int64_t break_us;                   /* UTC of that loss */
     uint64_t break_frame;               /* number of the first frame after it */
 
     struct lock view_lock;              /* guards what results_view() copies: */
-    uint64_t alerts_opened;
+    uint64_t alerts_told, alerts_suppressed[SUPPRESSED_REASONS];
     uint64_t scored, static_ones, slow_ones;    /* = committed; how many of them were not computed, and how many were slow */
     float last_score;
     double drift_shown;
@@ -92,6 +83,19 @@ static void open_drift(struct results *results, const struct results_options *op
     }
 }
 
+static void open_alerting(struct results *results, const struct results_options *options)
+{
+    struct alerting_options alerting = {.kind = ALERT_ANOMALY, .rule = *options->rule, .policy = *options->policy,
+                                        .lasting_us = options->lasting_us, .camera = results->camera, .model = options->model,
+                                        .scores = results->scores, .zones = options->zones, .alerts = options->alerts, .events = options->events, .arming = options->arming};
+    alerting_init(&results->anomaly, &alerting);
+    alerting.kind = ALERT_STILL;
+    alerting.rule.k = alerting.rule.n = 1;
+    alerting.rule.smooth_us = 0;                /* a tick is the median of a slow picture as it is */
+    alerting.scores = NULL;
+    alerting_init(&results->still, &alerting);
+}
+
 int results_open(struct results **ret, const struct results_options *options)
 {
     struct results *results = calloc(1, sizeof *results);
@@ -103,24 +107,16 @@ int results_open(struct results **ret, const struct results_options *options)
         return r;
     }
     snprintf(results->camera, sizeof results->camera, "%s", options->camera);
-    results->model = options->model;
-    results->lasting_us = options->lasting_us;
     results->frames_per_window = options->frames_per_window;
     results->ring = options->ring;
     results->alerts = options->alerts;
     results->events = options->events;
+    results->zones = options->zones;
     assert(!options->rule || options->scores_kept >= ALERT_MAX_N);
-    results->has_rule = options->rule != NULL;
     results->threshold = options->rule ? (double)options->rule->threshold : (double)NAN;
     open_drift(results, options);
-    if (options->rule) {
-        struct alert_rule still = *options->rule;
-        still.k = still.n = 1;
-        alert_init(&results->anomaly.state, options->rule);
-        alert_init(&results->still.state, &still);
-    }
-    results->anomaly.record.kind = ALERT_ANOMALY;
-    results->still.record.kind = ALERT_STILL;
+    if (options->rule)
+        open_alerting(results, options);
     results->still_now.level = NAN;
     lock_init(&results->lock, LOCK_RESULTS);
     lock_init(&results->view_lock, LOCK_VIEW);
@@ -163,105 +159,16 @@ static double rate_of(const struct rate *rate, int64_t now_us)
     return seconds > 0 ? (double)count / (double)seconds : 0;
 }
 
-/* Reads the record of the window with that number of the rule. The rule and the log see the same windows, so a window has the
- * same number in both. false: it has been overwritten; the log keeps far more windows than the rule looks back. */
-static bool read_window_locked(const struct results *results, uint64_t number, struct score_record *ret)
+/* Copies what the web shows of the alerts. */
+static void show_alerts_locked(struct results *results)
 {
-    struct record_range range;
-    return scorelog_read(results->scores, number, ret, 1, &range) == 1;
-}
-
-static void show_peak_locked(struct results *results, struct alerting *alerting)
-{
-    struct alert_record *alert = &alerting->record;
-    alert->peak_score = (double)alerting->state.peak;
-    alert->peak_us = alerting->state.peak_us;
-    if (alert->kind == ALERT_STILL) {           /* a single tick opens the alert, so the peak is the last one */
-        alert->peak_pts_us = results->still_pts_us;
-        for (int v = 0; v < VOICES; v++)
-            alert->voices.score[v] = v == VOICE_STILL ? results->still_now.level : NAN;
-        alert->boxes = results->still_now.boxes;
-        return;
-    }
-    struct score_record peak;
-    if (read_window_locked(results, alerting->state.peak_number, &peak)) {
-        alert->peak_pts_us = peak.pts_us;
-        alert->voices = peak.voices;
-        alert->voices.score[VOICE_STILL] = NAN;
-        alert->boxes = peak.boxes;
-    }
-}
-
-/* pts_us: of the picture that the event follows. */
-static void take_event_locked(struct results *results, struct alerting *alerting, enum alert_event event, int64_t pts_us)
-{
-    struct alert_record *alert = &alerting->record;
-    struct score_record first;
-    switch (event) {
-    case ALERT_NOTHING:
-        return;
-    case ALERT_OPENED:
-        *alert = (struct alert_record){.kind = alert->kind, .opened_us = alerting->state.opened_us};
-        snprintf(alert->camera, sizeof alert->camera, "%s", results->camera);
-        alert->opened_pts_us = pts_us;          /* of a still alert: the tick that opens it is its first */
-        if (alert->kind == ALERT_ANOMALY && read_window_locked(results, alerting->state.opened_number, &first))
-            alert->opened_pts_us = first.pts_us;
-        alerting->told = false;
-        show_peak_locked(results, alerting);
-        alertlog_append(results->alerts, alert);
-        lock_take(&results->view_lock);
-        results->alerts_opened++;
-        lock_give(&results->view_lock);
-        break;
-    case ALERT_PEAK:
-        show_peak_locked(results, alerting);
-        alertlog_update(results->alerts, alert);
-        return;
-    case ALERT_CLOSED:
-        alert->closed_us = alerting->state.closed_us;
-        alert->closed_pts_us = pts_us;
-        alertlog_append_closed(results->alerts, alert);
-        break;
-    }
-    bool closed = alert->closed_us != 0;
-    events_post(results->events, &(struct event){.type = closed ? EVENT_ALERT_CLOSED : EVENT_ALERT_OPENED,
-                                                 .camera = results->camera,
-                                                 .alert = alert});
-}
-
-/* Posts an event once if the alert has been open for long at time_us. */
-static void tell_lasting_locked(struct results *results, struct alerting *alerting, int64_t time_us)
-{
-    const struct alert_state *state = &alerting->state;
-    if (!state->open || alerting->told || time_us - state->opened_us < results->lasting_us)
-        return;
-    alerting->told = true;
-    double hours = (double)(time_us - state->opened_us) / 3600e6;
-    char reason[1024];
-    snprintf(reason, sizeof reason, "alert %llu (%s) has been open for %.3g hours; if what it shows is normal now, run memaed "
-             "calibrate --model %s --input FOOTAGE --output %s", (unsigned long long)alerting->record.id,
-             alert_kind_name(alerting->record.kind), hours, results->model, results->model);
-    events_post(results->events, &(struct event){.type = EVENT_NORMAL_CHANGED, .camera = results->camera,
-                                                 .quantity = hours, .reason = reason});
-}
-
-static bool is_open_locked(const struct results *results)
-{
-    return results->anomaly.state.open || results->still.state.open;
-}
-
-static void show_open_locked(struct results *results)
-{
+    const struct alerting *anomaly = &results->anomaly, *still = &results->still;
     lock_take(&results->view_lock);
-    results->alert_open = is_open_locked(results);
+    results->alerts_told = anomaly->told + still->told;
+    for (int s = 0; s < SUPPRESSED_REASONS; s++)
+        results->alerts_suppressed[s] = anomaly->suppressed[s] + still->suppressed[s];
+    results->alert_open = alerting_is_open(anomaly) || alerting_is_open(still);
     lock_give(&results->view_lock);
-}
-
-/* A break closes the alert of the scores. An alert of what stands still stays open, because the thing stays. */
-static void break_locked(struct results *results, int64_t time_us)
-{
-    if (results->has_rule)
-        take_event_locked(results, &results->anomaly, alert_break(&results->anomaly.state, time_us), results->last_pts_us);
 }
 
 static void post_drift_locked(struct results *results)
@@ -332,24 +239,24 @@ void results_commit(struct results *results, const struct scheduler_result *resu
         score.p_value = (float)take_p_value_locked(results, result->score, &result->voices);
     /* The gap before a window may be older than a loss that waits: the loss goes on waiting then. */
     bool after_loss = results->break_wanted && result->frame >= results->break_frame;
-    if (result->gap_before)
-        break_locked(results, after_loss ? results->break_us : results->last_us);
-    if (after_loss)
+    if (after_loss) {
         results->break_wanted = false;
+        alerting_break(&results->anomaly, results->break_us);
+    } else if (result->gap_before) {
+        alerting_gap(&results->anomaly, results->last_us);
+    }
     scorelog_append(results->scores, &score);
     alertlog_score(results->alerts, results->camera, &score);
-    if (results->has_rule)
-        take_event_locked(results, &results->anomaly,
-                          alert_score(&results->anomaly.state, result->is_slow ? -INFINITY : result->score, result->time_us),
-                          result->pts_us);
-    tell_lasting_locked(results, &results->anomaly, result->time_us);
+    alerting_take(&results->anomaly, &(struct alerting_window){.score = result->is_slow ? -INFINITY : result->level,
+                                                               .time_us = result->time_us, .pts_us = result->pts_us, .zone = result->zone,
+                                                               .voices = result->voices, .boxes = result->boxes});
     results->last_us = result->time_us;
-    results->last_pts_us = result->pts_us;
     results->committed++;
     if (results->break_wanted && is_settled_locked(results)) {
         results->break_wanted = false;
-        break_locked(results, results->break_us);
+        alerting_break(&results->anomaly, results->break_us);
     }
+    show_alerts_locked(results);
 
     int64_t now_us = monotonic_us();
     lock_take(&results->view_lock);
@@ -360,7 +267,6 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     results->drift_shown = results->distance;
     results->voice_drift_shown = results->voice_distance;
     count_latency_locked(results, (double)(now_us - result->due_us) / 1e3);
-    results->alert_open = is_open_locked(results);
     rate_add(&results->rate, now_us);
     lock_give(&results->view_lock);
     lock_give(&results->lock);
@@ -371,11 +277,11 @@ void results_still(struct results *results, const struct still_result *still, in
     lock_take(&results->lock);
     if (!results->ended) {
         results->still_now = *still;
-        results->still_pts_us = pts_us;
-        if (results->has_rule)
-            take_event_locked(results, &results->still, alert_score(&results->still.state, still->level, time_us), pts_us);
-        tell_lasting_locked(results, &results->still, time_us);
-        show_open_locked(results);
+        struct alerting_window tick = {.score = still->level, .time_us = time_us, .pts_us = pts_us, .zone = still->zone,
+                                       .boxes = still->boxes};
+        tick.voices.score[VOICE_STILL] = still->level;
+        alerting_take(&results->still, &tick);
+        show_alerts_locked(results);
     }
     lock_give(&results->lock);
 }
@@ -383,8 +289,7 @@ void results_still(struct results *results, const struct still_result *still, in
 static void end_still_locked(struct results *results, int64_t time_us)
 {
     results->still_now = (struct still_result){.level = NAN};
-    if (results->has_rule)
-        take_event_locked(results, &results->still, alert_break(&results->still.state, time_us), results->still_pts_us);
+    alerting_break(&results->still, time_us);
 }
 
 void results_still_end(struct results *results, int64_t time_us)
@@ -392,7 +297,7 @@ void results_still_end(struct results *results, int64_t time_us)
     lock_take(&results->lock);
     if (!results->ended) {
         end_still_locked(results, time_us);
-        show_open_locked(results);
+        show_alerts_locked(results);
     }
     lock_give(&results->lock);
 }
@@ -408,8 +313,8 @@ void results_break(struct results *results, int64_t time_us)
     frame_ring_stats(results->ring, &stats);
     if (is_settled_locked(results)) {
         results->break_wanted = false;
-        break_locked(results, time_us);
-        show_open_locked(results);
+        alerting_break(&results->anomaly, time_us);
+        show_alerts_locked(results);
     } else if (!results->break_wanted || results->break_frame != stats.frames) {
         results->break_wanted = true;           /* another failure to reconnect is no further loss */
         results->break_us = time_us;
@@ -422,11 +327,11 @@ void results_end(struct results *results, int64_t time_us)
 {
     lock_take(&results->lock);
     if (!results->ended) {
-        break_locked(results, results->break_wanted ? results->break_us : time_us);
+        alerting_break(&results->anomaly, results->break_wanted ? results->break_us : time_us);
         end_still_locked(results, time_us);
     }
     results->ended = true;
-    show_open_locked(results);
+    show_alerts_locked(results);
     lock_give(&results->lock);
 }
 
@@ -437,7 +342,8 @@ void results_view(struct results *results, struct view_camera *ret)
     ret->windows_scored = results->scored;
     ret->windows_static = results->static_ones;
     ret->windows_slow = results->slow_ones;
-    ret->alerts = results->alerts_opened;
+    ret->alerts = results->alerts_told;
+    memcpy(ret->alerts_suppressed, results->alerts_suppressed, sizeof ret->alerts_suppressed);
     ret->has_score = results->scored > 0;
     ret->last_score = results->last_score;
     ret->drift = results->drift_shown;

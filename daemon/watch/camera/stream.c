@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/zones/hiding.h"
 #include "daemon/base/camera_settings.h"
 #include "daemon/base/log.h"
 #include "daemon/watch/camera/breaks.h"
@@ -26,6 +27,8 @@
 #define SLOW_END_RATE 0.95
 #define SLOW_AFTER_US INT64_C(10000000)
 
+enum { WARNING_SIZE = 256 };
+
 struct camera_stream {
     struct camera_stream_options options;
     struct frame_ring *ring;
@@ -33,6 +36,7 @@ struct camera_stream {
     struct scheduler *scheduler;
     struct scheduled *client;
     size_t frame_size;          /* pixels */
+    struct hiding *hiding;      /* of the masks; NULL: none */
     int length;                 /* frames of a window */
     bool is_live, is_file;
 
@@ -58,6 +62,8 @@ struct camera_stream {
     int foreign_ticks;          /* in a row at which the scene was not as `foreign` says */
     bool foreign;               /* the scene is not the one that the model learned */
     bool wrong_aspect;          /* of the last picture */
+    char kept_fault[256];       /* why the stream that is kept for clips is lost; "": it is not */
+    unsigned kept_version;
     bool still_gap;             /* the sequence broke since the last picture that watch took */
 
     atomic_bool stop;           /* set with wait_lock held */
@@ -71,7 +77,8 @@ static int open_watch(struct camera_stream *stream, const struct camera_stream_o
     if (!stream->memory)
         return -ENOMEM;
     *stream->memory = *options->still;
-    return still_watch_open(&stream->watch, stream->memory, options->still_threshold);
+    return still_watch_open(&stream->watch, stream->memory, options->still_threshold, options->config->zones,
+                            options->zone_shifts);
 }
 
 int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options)
@@ -90,9 +97,12 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
     stream->is_live = source_is_live(options->config->source);         /* what HTTP answers tells more */
     stream->is_file = camera_settings_is_local_file(options->config);
     stream->repeat.last = malloc(stream->frame_size);
-    if (!stream->repeat.last || (options->still && open_watch(stream, options) < 0)) {
+    int r = hiding_open(&stream->hiding, options->config->zones, arch->height, arch->width);
+    if (r == 0 && options->still)
+        r = open_watch(stream, options);
+    if (r < 0 || !stream->repeat.last) {
         camera_stream_close(stream);
-        return -ENOMEM;
+        return r < 0 ? r : -ENOMEM;
     }
     *ret = stream;
     return 0;
@@ -104,6 +114,7 @@ void camera_stream_close(struct camera_stream *stream)
         return;
     still_watch_close(stream->watch);
     free(stream->memory);
+    hiding_close(stream->hiding);
     free(stream->repeat.last);
     pthread_cond_destroy(&stream->stopped);
     lock_destroy(&stream->wait_lock);
@@ -217,23 +228,26 @@ static const char foreign_picture[] =
     "the picture is not the one that the model learned: it is another camera's, or this one was turned";
 
 /* Writes what is wrong with the pictures while they flow: one thing, the worst; "": nothing. */
-static void find_warning(const struct camera_stream *stream, char out[160])
+static void find_warning(const struct camera_stream *stream, char out[WARNING_SIZE])
 {
     out[0] = '\0';
     if (stream->short_file > 0)
-        snprintf(out, 160, "the file has %d frames, but a window needs %d: none is scored", stream->short_file, stream->length);
+        snprintf(out, WARNING_SIZE, "the file has %d frames, but a window needs %d: none is scored", stream->short_file, stream->length);
     else if (stream->wrong_aspect)
-        snprintf(out, 160, "pictures of %dx%d have another aspect than the %dx%d that the model learned", stream->width,
+        snprintf(out, WARNING_SIZE, "pictures of %dx%d have another aspect than the %dx%d that the model learned", stream->width,
                  stream->height, camera_windows_arch(stream->options.windows)->width,
                  camera_windows_arch(stream->options.windows)->height);
     else if (stream->foreign)
-        snprintf(out, 160, "%s", foreign_picture);
+        snprintf(out, WARNING_SIZE, "%s", foreign_picture);
+    else if (stream->kept_fault[0])
+        snprintf(out, WARNING_SIZE, "clips are made of the stream that is analysed, because the one of evidence.source is lost: %s",
+                 stream->kept_fault);
 }
 
 /* Shows the warning, and logs it as event unless that is NULL. */
 static void show_warning(struct camera_stream *stream, const char *event)
 {
-    char warning[160];
+    char warning[WARNING_SIZE];
     find_warning(stream, warning);
     camera_status_warn(stream->options.status, warning);
     if (event)
@@ -267,6 +281,18 @@ static void watch_still(struct camera_stream *stream, const struct frame_ring_fr
         results_still(stream->results, &still, frame->time_us, frame->pts_us);
     }
     stream->still_gap = false;
+}
+
+/* Shows that the stream which is kept for clips was lost or came back. Its own thread logs it. */
+static void watch_keeping(struct camera_stream *stream)
+{
+    char fault[sizeof stream->kept_fault];
+    unsigned version = stream->options.keeping ? camera_keeping_fault(stream->options.keeping, fault, sizeof fault) : 0;
+    if (version == stream->kept_version)
+        return;
+    stream->kept_version = version;
+    memcpy(stream->kept_fault, fault, sizeof fault);
+    show_warning(stream, NULL);
 }
 
 /* A whole window of unbroken pictures means that the camera watches. */
@@ -441,6 +467,7 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
         break_sequence(stream, view_break_of(&picture));
     if (picture.corrupt)
         return leave_out(stream, stall_us, err);
+    hiding_fill(stream->hiding, frame->pixels);
     stream->sound_us = monotonic_us();
     if (picture.gap)
         stream->anchor_us = 0;      /* a jump of the time stamps is not waited for */
@@ -451,6 +478,7 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
     frame->due_us = stream->is_live ? picture.arrival_us : monotonic_us();
     count_repeat(stream, frame);
     watch_still(stream, frame);
+    watch_keeping(stream);
     if (frame_ring_publish(stream->ring))
         scheduler_due(stream->scheduler, stream->client);
     stream->last_pts_us = picture.pts_us;
@@ -465,6 +493,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     const struct config_camera *config = stream->options.config;
     const struct arch *arch = camera_windows_arch(stream->options.windows);
     struct capture_options options = {.source = camera_settings_source(config),
+                                      .packets = stream->options.packets,
                                       .host = stream->options.host,
                                       .memory = camera_windows_memory(stream->options.windows),
                                       .name = config->name,

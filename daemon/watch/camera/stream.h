@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/still/still.h"
+#include "daemon/watch/camera/keeping.h"
 #include "daemon/watch/camera/status.h"
 #include "daemon/watch/camera/windows.h"
 #include "daemon/watch/events.h"
@@ -15,6 +16,7 @@
 #include "daemon/watch/scheduler.h"
 #include "io/capture/host.h"
 #include "io/config/config.h"
+#include "io/video/packets/packet_ring.h"
 
 struct camera_stream;
 
@@ -24,7 +26,10 @@ struct camera_stream_options {
     struct camera_windows *windows;
     struct capture_host *host;              /* forks the process that reads the source; NULL: this thread reads it */
     int memory_mib;                         /* that the process may take */
+    struct packet_ring *packets;            /* keeps the packets; NULL: nobody does */
+    struct camera_keeping *keeping;         /* another stream that is kept for clips, whose loss is shown; NULL: none */
     const struct still_memory *still;       /* copied; NULL: what stands still is not watched */
+    const float *zone_shifts;               /* of still_watch_open(); read during the opening; NULL: none */
     float still_threshold;                  /* the level that opens an alert; INFINITY: none does */
     struct camera_status *status;
     struct events *events;

@@ -17,6 +17,7 @@ struct camera_windows {
     double fps;                 /* frames analysed a second; 0: every frame */
     bool has_rule;
     struct alert_rule rule;
+    struct regions *regions;    /* of masks and zones; NULL: all cells count alike */
     int length;                 /* frames of a window */
     struct frame_cache *frame_cache;    /* used by the worker that set in_frame_cache */
     atomic_flag in_frame_cache;
@@ -41,18 +42,25 @@ static int open_results(struct camera_windows *windows, const struct camera_wind
     const struct calibration *calibration = options->calibration;
     int stride = options->config->stride;
     double fps = options->fps > 0 ? options->fps : SOURCE_DEFAULT_FPS;
+    const struct config_alert *alert = &options->config->alert;
+    const struct policy_rule policy = {
+        .cooldown_us = (int64_t)(alert->cooldown_s * 1e6),
+        .max_per_hour = alert->max_per_hour,
+        .margin = options->rule ? policy_margin(calibration && calibration->has_score, (double)options->rule->threshold) : 0};
     return results_open(&windows->results,
                         &(struct results_options){.camera = options->config->name,
+                                                  .zones = options->config->zones,
                                                   .model = options->config->model,
                                                   .rule = options->rule,
-                                                  .lasting_us = (int64_t)(options->config->alert.lasting_h * 3600e6),
+                                                  .policy = &policy,
+                                                  .lasting_us = (int64_t)(alert->lasting_h * 3600e6),
                                                   .calibration = calibration,
                                                   .windows_a_day = SECONDS_A_DAY * fps / stride,
                                                   .frames_per_window = stride < windows->length ? stride : windows->length,
                                                   .scores_kept = SCORES_KEPT,
                                                   .ring = windows->ring,
                                                   .alerts = options->alerts,
-                                                  .events = options->events});
+                                                  .events = options->events, .arming = options->arming});
 }
 
 static int open_ring(struct camera_windows *windows, const struct camera_windows_options *options, const struct arch *arch)
@@ -88,6 +96,8 @@ int camera_windows_open(struct camera_windows **ret, const struct camera_windows
     windows->frame_cache = plan_frame_cache_new(options->plan, options->config->stride);
     int r = windows->frame_cache ? 0 : -ENOMEM;
     if (r == 0)
+        r = score_regions_open(&windows->regions, options->config->zones, options->zone_shifts, arch);
+    if (r == 0)
         r = open_ring(windows, options, arch);
     if (r == 0)
         r = open_results(windows, options);
@@ -104,6 +114,7 @@ void camera_windows_close(struct camera_windows *windows)
 {
     if (!windows)
         return;
+    regions_close(windows->regions);
     static_gate_close(windows->gate);
     results_close(windows->results);
     frame_ring_close(windows->ring);
@@ -146,6 +157,8 @@ static bool is_static(const struct camera_windows *windows, const struct frame_r
     ret->is_static = true;
     ret->reference = score.reference;
     ret->score = score.score;
+    ret->level = score.level;
+    ret->zone = score.zone;
     ret->voices = score.voices;
     ret->boxes = score.boxes;
     return true;
@@ -165,9 +178,10 @@ static void compute(struct camera_windows *windows, const struct frame_ring_wind
         atomic_flag_clear(&windows->in_frame_cache);
     const struct calibration *calibration = windows->has_calibration ? &windows->calibration : NULL;
     ret->reference = result.reference;
-    ret->score = calibration_score(calibration, windows->plan, &result, features, &ret->voices);
+    ret->score = calibration_score(calibration, windows->plan, &result, windows->regions, features, &ret->voices);
+    ret->level = calibration_level(calibration, windows->plan, &result, windows->regions, ret->score, &ret->zone);
     if (windows->has_rule)
-        calibration_boxes(calibration, windows->plan, &result, ret->score, windows->rule.threshold,
+        calibration_boxes(calibration, windows->plan, &result, windows->regions, ret->level, windows->rule.threshold,
                           windows->rule.close_threshold, &ret->boxes);
     ret->computed_us = monotonic_us() - start_us;
 }
@@ -186,7 +200,7 @@ static void run_window(void *arg, const struct frame_ring_window *window, void *
     compute(windows, window, frames, workspace, ret, &features);
     if (windows->gate)
         static_gate_leave(windows->gate, number, &features,
-                          &(struct static_score){ret->reference, ret->score, ret->voices, ret->boxes});
+                          &(struct static_score){ret->reference, ret->score, ret->level, ret->zone, ret->voices, ret->boxes});
 }
 
 static void commit_result(void *arg, const struct scheduler_result *result)

@@ -19,10 +19,12 @@ struct camera_windows_options {
     const struct plan *plan;                    /* borrowed until close */
     double fps;                                 /* frames analysed a second; 0: every frame */
     const struct alert_rule *rule;              /* copied; NULL: scores only */
+    const float *zone_shifts;                   /* read during the call: of config->zones; NULL: none has a budget of its own */
     int readers;                                /* workers of the scheduler */
     bool shared;                                /* the pictures lie in memory that another process can write */
     struct alertlog *alerts;                    /* borrowed until close */
     struct events *events;                      /* borrowed until close */
+    struct arming_desk *arming;                 /* the same; NULL: always armed */
 };
 
 /* 0, -EINVAL or -ENOMEM. */

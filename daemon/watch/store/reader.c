@@ -79,6 +79,8 @@ int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted
         found->store = (uint64_t)reader->id;
         r = alert_rows_read(reader->database, &(struct alert_query){.from = wanted->from, .latest = wanted->latest,
                                                                     .camera = *wanted->camera ? wanted->camera : NULL,
+                                                                    .told = wanted->suppressed != VIEW_SUPPRESSED_ONLY,
+                                                                    .suppressed = wanted->suppressed != VIEW_TOLD,
                                                                     .most = wanted->limit},
                             ret, &found->n, &found->next, &found->range, &err);
     }

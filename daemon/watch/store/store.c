@@ -219,6 +219,7 @@ static void count_commit(struct store *store, int64_t began_us)
 static void replace_database(struct store *store)
 {
     struct error err;
+    heartbeat_idle(&store->beat);       /* the check of a large file takes long */
     writer_close(&store->writer);
     if (open_database(store, &err) < 0)
         log_event(LOG_CRIT, "database_lost", "reason", err.text, NULL);
@@ -266,8 +267,9 @@ static void take_endpoints(struct store *store, struct writer_endpoints *ret, st
 static void drop_first(struct store *store, const char *cause)
 {
     struct queue_item *item = store->batch;
-    log_event(LOG_ERR, "event_not_stored", "type", item->has_event ? event_type_name(item->type) : item->has_alert ? "alert" : item->delivery ? "delivery" : "arming",
-              item->delivery ? "webhook" : "camera", item->delivery ? item->delivery->key : item->camera, "reason", cause, NULL);
+    const char *what = item->has_event ? event_type_name(item->type) : item->has_alert ? "alert" : item->delivery ? "delivery" : "arming";
+    log_event(LOG_ERR, "event_not_stored", "type", what, item->delivery ? "webhook" : "camera",
+              item->delivery ? item->delivery->key : item->camera, "reason", cause, NULL);
     store->batch = item->next;
     queue_done(store->queue, item);
     if (item->delivery)
@@ -335,7 +337,8 @@ static bool write_events(struct store *store)
     struct error err;
     struct queue_item *rest = cut(store->batch, store->most);
     for (struct queue_item *item = store->batch; item; item = item->next)
-        item->held_until_us = store->hold_us && item->has_event && item->type == EVENT_ALERT_OPENED ? monotonic_us() + store->hold_us : 0;
+        if (store->hold_us && item->has_event && item->type == EVENT_ALERT_OPENED)
+            item->held_until_us = monotonic_us() + store->hold_us;
     take_endpoints(store, &endpoints, store->batch);
     int64_t began_us = monotonic_us();
     step_begins(store);
@@ -496,22 +499,17 @@ static void *run(void *arg)
 
 /* ---- start and end -------------------------------------------------------------------------------------------------- */
 
-static void choose_takers(void *arg, struct queue_item *item)
+static void choose(void *arg, struct writer_endpoints *ret, struct queue_item *item)
 {
-    struct store *store = arg;
-    lock_take(&store->lock);
-    writer_choose(item, &store->endpoints);
-    lock_give(&store->lock);
+    take_endpoints(arg, ret, item);
 }
 
 static int close_interrupted(struct store *store, struct error *err)
 {
-    struct writer_endpoints endpoints;
     int r;
-    take_endpoints(store, &endpoints, NULL);
     do {
         struct queue_item *item = NULL;
-        r = writer_interrupt(&store->writer, &item, &endpoints, choose_takers, store, err);
+        r = writer_interrupt(&store->writer, &item, choose, store, err);
         if (r == 1) {
             struct log_number id;
             log_event(LOG_WARNING, "alert_interrupted", "camera", item->camera, "id", log_int(&id, (long long)item->alert.id),

@@ -184,11 +184,12 @@ int writer_recover(struct writer *writer, struct error *err)
     return end(writer, r, err);
 }
 
-int writer_interrupt(struct writer *writer, struct queue_item **item, const struct writer_endpoints *endpoints,
-                     void (*choose)(void *arg, struct queue_item *item), void *arg, struct error *err)
+int writer_interrupt(struct writer *writer, struct queue_item **item,
+                     void (*choose)(void *arg, struct writer_endpoints *ret, struct queue_item *item), void *arg, struct error *err)
 {
     struct alert_record alert;
     struct queue_item *made = NULL;
+    struct writer_endpoints endpoints;
     int r = begin(writer, err);
     int found = r == 0 ? alert_rows_interrupt(writer->database, &alert, err) : r;
     r = found < 0 ? found : 0;
@@ -199,8 +200,8 @@ int writer_interrupt(struct writer *writer, struct queue_item **item, const stru
             error_set(err, r, "an event could not be made: %s", strerror(-r));
         else {
             made->alert_is_written = true;
-            choose(arg, made);
-            r = write_item(writer, made, endpoints, 0, err);
+            choose(arg, &endpoints, made);
+            r = write_item(writer, made, &endpoints, 0, err);
         }
     }
     r = end(writer, r, err);

@@ -36,10 +36,10 @@ int writer_recover(struct writer *writer, struct error *err);
 /* Sets the takers of the item's event. */
 void writer_choose(struct queue_item *item, const struct store_endpoints *endpoints);
 
-/* Closes one alert that was left open. choose(arg, item) sets the takers of its event. 1 with *item, whose event is written; 0: there
- * is none; -errno. */
-int writer_interrupt(struct writer *writer, struct queue_item **item, const struct writer_endpoints *endpoints,
-                     void (*choose)(void *arg, struct queue_item *item), void *arg, struct error *err);
+/* Closes one alert that was left open. choose() sets the takers of its event, and the endpoints' names. 1 with *item, whose event is
+ * written; 0: there is none; -errno. */
+int writer_interrupt(struct writer *writer, struct queue_item **item,
+                     void (*choose)(void *arg, struct writer_endpoints *ret, struct queue_item *item), void *arg, struct error *err);
 
 /* One transaction each. writer_events() sets the seq of each item and the entry of its alert. Deliveries of events of another
  * generation than this one are passed over. */

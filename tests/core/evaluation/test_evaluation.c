@@ -101,10 +101,12 @@ START_TEST(min_max_is_per_clip)
 }
 END_TEST
 
+static const struct policy_rule all_told;
+
 /* One window a second. Scores: 'A' above, '.' below; '|' before one is a break. Labels: '#' abnormal. */
 static struct evaluation_alerts alerts_of(const char *scores, const char *labels)
 {
-    struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .cooldown_us = 0};
+    struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2};
     struct evaluation_alerts sum = {0};
     float score[100];
     uint8_t label[100], broken[100] = {0};
@@ -122,7 +124,7 @@ static struct evaluation_alerts alerts_of(const char *scores, const char *labels
         n++;
     }
     ck_assert_uint_eq(n, strlen(labels));
-    evaluation_alerts(&sum, &rule, score, label, times, broken, n);
+    evaluation_alerts(&sum, &rule, &all_told, score, label, times, broken, n);
     return sum;
 }
 
@@ -171,16 +173,41 @@ END_TEST
 
 START_TEST(an_alert_begins_at_its_first_window_above)
 {
-    struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 2, .n = 3, .cooldown_us = 0};
+    struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 2, .n = 3};
     float scores[] = {0, 2, 0, 2, 0, 0, 0};
     uint8_t labels[] = {0, 1, 0, 0, 0, 0, 0};
     int64_t times[] = {0, 10, 20, 30, 40, 50, 60};
     struct evaluation_alerts a = {.alerts = 5};
 
-    evaluation_alerts(&a, &rule, scores, labels, times, NULL, 7);
+    evaluation_alerts(&a, &rule, &all_told, scores, labels, times, NULL, 7);
     ck_assert_int_eq(a.alerts, 6);              /* results add up over clips */
     ck_assert_int_eq(a.on_abnormal, 1);
     ck_assert_int_eq(a.stretches_found, 1);
+}
+END_TEST
+
+/* Two events of two windows each, five windows between their ends: merged, in the cooldown, capped, and worse. */
+START_TEST(alerts_that_nobody_is_told_of_do_not_count)
+{
+    const struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 1, .n = 1};
+    float scores[] = {2, 2, 0, 0, 0, 2, 2, 0, 0};
+    const uint8_t labels[] = {1, 1, 0, 0, 0, 1, 1, 0, 0};
+    int64_t times[9];
+    struct alert_rule merging = rule;
+    const struct policy_rule none = {.margin = 1}, cooldown = {.cooldown_us = 5000000, .margin = 1},
+                             lasts = {.cooldown_us = 4000000, .margin = 1}, cap = {.max_per_hour = 1, .margin = 1};
+    merging.merge_us = 4000000;
+    for (int i = 0; i < 9; i++)
+        times[i] = i * 1000000;
+    for (int i = 0; i < 6; i++) {
+        const struct policy_rule *policies[] = {&none, &none, &cooldown, &cap, &lasts, &cap};
+        const long alerts[] = {2, 1, 1, 1, 2, 2}, found[] = {2, 2, 1, 1, 2, 2};
+        struct evaluation_alerts a = {0};
+        scores[5] = i == 5 ? 3.5f : 2;
+        evaluation_alerts(&a, i == 1 ? &merging : &rule, policies[i], scores, labels, times, NULL, 9);
+        ck_assert_msg(a.alerts == alerts[i] && a.stretches_found == found[i] && a.on_normal == 0, "%d: %ld %ld", i, a.alerts,
+                      a.stretches_found);
+    }
 }
 END_TEST
 
@@ -215,6 +242,7 @@ int main(void)
     tcase_add_test(tests, auc_where_it_is_not_defined);
     tcase_add_test(tests, auc_agrees_with_all_pairs);
     tcase_add_test(tests, average_precision_of_known_cases);
+    tcase_add_test(tests, alerts_that_nobody_is_told_of_do_not_count);
     tcase_add_test(tests, rank_correlation_of_known_cases);
     tcase_add_test(tests, min_max_is_per_clip);
     tcase_add_test(tests, alerts_against_stretches);

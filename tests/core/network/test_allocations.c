@@ -90,8 +90,8 @@ START_TEST(test_none_per_window)
         plan_run_sliding(plan, cache, (uint64_t)i, frames, ws, &result);
         struct score_features features;
         struct voices voices;
-        float score = calibration_score(&calibration, plan, &result, &features, &voices);
-        calibration_boxes(&calibration, plan, &result, score, score, score, &boxes);
+        float score = calibration_score(&calibration, plan, &result, NULL, &features, &voices);
+        calibration_boxes(&calibration, plan, &result, NULL, score, score, score, &boxes);
     }
     long during = atomic_load(&allocations) - before;
     ck_assert_msg(before > 0, "allocations are not counted");

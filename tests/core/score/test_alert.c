@@ -12,18 +12,29 @@
 
 enum { SECOND = 1000000 };
 
-static const struct alert_rule rule3of5 = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5,
-                                           .cooldown_us = 10 * SECOND};
+static const struct alert_rule rule3of5 = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5};
+static const struct alert_rule merging = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .merge_us = 4 * SECOND};
+static const struct alert_rule patient = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .min_duration_us = 4 * SECOND};
 
-/* Feeds one window a second from time 0: 'A' above, '-' between the thresholds, '.' below, '|' a gap. Returns one letter for
- * each: O opened, P peak, C closed, or '.'. */
+/* What alert_wait() and then alert_score() say. At most one of them says anything. */
+static enum alert_event window(struct alert_state *state, float score, int64_t time)
+{
+    enum alert_event waited = alert_wait(state, time), scored = alert_score(state, score, time);
+    ck_assert(waited == ALERT_NOTHING || scored == ALERT_NOTHING);
+    return waited ? waited : scored;
+}
+
+/* Feeds one window a second from time 0: 'A' above, '-' between the thresholds, '.' below, '/' a gap, '|' a break. Returns one
+ * letter for each: O opened, P peak, C closed, or '.'. */
 static void feed(struct alert_state *state, const char *windows, char *events)
 {
     int64_t time = 0;
 
     for (; *windows; windows++, events++) {
         float score = *windows == 'A' ? 2 : *windows == '-' ? 0.75f : 0.25f;
-        enum alert_event event = *windows == '|' ? alert_break(state, time) : alert_score(state, score, time);
+        enum alert_event event = *windows == '|'   ? alert_break(state, time)
+                                 : *windows == '/' ? alert_gap(state, time)
+                                                   : window(state, score, time);
         *events = ".OPC"[event];
         time += SECOND;
     }
@@ -59,15 +70,123 @@ START_TEST(n_below_close)
 }
 END_TEST
 
-START_TEST(cooldown_holds_back)
+START_TEST(near_causes_merge)
 {
-    /* Closed at 7; the cooldown lasts until 17 although windows from 9 on are above. */
-    expect(&rule3of5, "AAA......AAAAAAAAAA", "..O....C.........O.");
-    /* An event that ends during the cooldown opens nothing after it: an alert opens at a window above the threshold. */
-    expect(&rule3of5, "AAA......AAAAAAA....", "..O....C............");
-    expect(&rule3of5, "AAA......AAAAAAA..A.", "..O....C..........O.");
-    /* An alert that a gap closes has a cooldown too. */
-    expect(&rule3of5, "AAA|AAAAAAAAAAAA", "..OC.........O..");
+    struct alert_state s;
+    char got[100];
+
+    expect(&merging, "AA..AA.......", ".O.........C.");       /* the cause ended at 7; 4 s later the alert closes */
+    expect(&merging, "AA.....AA....", ".O.....CO....");       /* 3 + 4: a cause that begins at 7 or later is another alert */
+    expect(&merging, "AA.....A.....", ".O.....C.....");
+    expect(&merging, "AA....A......", ".O.....C.....");       /* one window is no cause */
+    expect(&merging, "AA...AA......", ".O..........C");       /* one that begins at 6 is the same */
+    alert_init(&s, &merging);
+    feed(&s, "AA..AA.......", got);
+    ck_assert_int_eq(s.opened_us, 0);
+    ck_assert_int_eq(s.closed_us, 7 * SECOND);                  /* the end of the last cause */
+    expect(&rule3of5, "AAA.....AAA.....", "..O....C..O....C");
+}
+END_TEST
+
+START_TEST(a_merged_cause_raises_the_peak)
+{
+    struct alert_state s;
+    alert_init(&s, &merging);
+    const float scores[] = {2, 2, 0, 0, 3, 1, 0, 0};
+    const enum alert_event events[] = {ALERT_NOTHING, ALERT_OPENED, 0, 0, 0, ALERT_PEAK, 0, 0};
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(window(&s, scores[i], i * SECOND), events[i]);
+    ck_assert_float_eq(s.peak, 3);
+    ck_assert_uint_eq(s.peak_number, 4);        /* a window before the one that began the cause */
+    ck_assert_int_eq(s.peak_us, 4 * SECOND);
+    ck_assert_uint_eq(s.opened_number, 0);
+    ck_assert(s.open && !s.lasts);
+}
+END_TEST
+
+START_TEST(gaps_and_breaks_while_merging)
+{
+    struct alert_state s;
+    char got[100];
+
+    expect(&merging, "AA/.AA......", ".O.........C");         /* a gap ends the cause at 2, and another is merged, to 7 */
+    expect(&merging, "AA/A.......", ".O....C....");            /* what came before the gap does not count */
+    expect(&merging, "AA..|", ".O..C");                        /* closes at once */
+    expect(&merging, "AA|AA", ".OC.O");
+    expect(&merging, "AA../|", ".O...C");
+    expect(&merging, "AA.A|", ".O..C");
+    expect(&rule3of5, "AAA/AAA", "..OC..O");
+    expect(&merging, "./.|.", ".....");
+    alert_init(&s, &merging);
+    feed(&s, "AA...|", got);
+    ck_assert_int_eq(s.closed_us, 3 * SECOND);                  /* the cause had ended before the break */
+    alert_init(&s, &merging);
+    feed(&s, "AA|", got);
+    ck_assert_int_eq(s.closed_us, 2 * SECOND);
+}
+END_TEST
+
+START_TEST(short_causes_are_none)
+{
+    struct alert_state s;
+    char got[100];
+
+    expect(&patient, "AAAA....", "........");
+    expect(&patient, "AAAAA...", "....O.C.");                  /* from 0 to 4 */
+    expect(&patient, "AA---A..", "....O..C");                  /* it lasts while it is not low */
+    expect(&patient, "AAA.A.A.", "....O...");
+    expect(&patient, "AAAA.A..", ".....O.C");                  /* at 4 it is low, so nobody knows that it lasts */
+    expect(&patient, "AA..AA..AA..", "............");          /* each by itself */
+    expect(&patient, "AAA/AAA", ".......");
+    expect(&patient, "AAA|AAAAA", "........O");
+    alert_init(&s, &patient);
+    feed(&s, "..AAAAA", got);
+    ck_assert_int_eq(s.opened_us, 2 * SECOND);                  /* not when it was told */
+    ck_assert_uint_eq(s.opened_number, 2);
+
+    /* A short cause belongs to an alert that is open already. */
+    struct alert_rule both = patient;
+    both.merge_us = 4 * SECOND;
+    expect(&both, "AAAAA..AA.......", "....O.........C.");
+}
+END_TEST
+
+START_TEST(smoothing_looks_back)
+{
+    struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .smooth_us = 2 * SECOND};
+    struct alert_state s;
+
+    alert_init(&s, &rule);
+    ck_assert_int_eq(window(&s, 0, 0), ALERT_NOTHING);
+    ck_assert_int_eq(window(&s, 2, SECOND), ALERT_NOTHING);
+    ck_assert_double_eq_tol(s.mean, 2 * (1 - exp(-0.5)), 1e-12);
+    ck_assert_int_eq(window(&s, 2, 2 * SECOND), ALERT_OPENED);
+    ck_assert_double_eq_tol(s.mean, 2 * (1 - exp(-1)), 1e-12);
+    ck_assert_float_eq(s.peak, 2);              /* a score, not the mean */
+    double mean = s.mean;
+    ck_assert_int_eq(window(&s, NAN, 3 * SECOND), ALERT_NOTHING);
+    ck_assert_double_eq(s.mean, mean);
+    ck_assert_int_eq(window(&s, 0, 3 * SECOND), ALERT_NOTHING);         /* 0.77 */
+    ck_assert_int_eq(window(&s, 9, 1 * SECOND), ALERT_PEAK);            /* set back: no time has passed */
+    ck_assert_double_eq_tol(s.mean, mean * exp(-0.5), 1e-12);
+    ck_assert_int_eq(window(&s, 0, 2 * SECOND), ALERT_CLOSED);
+    ck_assert_int_eq(alert_gap(&s, 2 * SECOND), ALERT_NOTHING);
+    ck_assert_int_eq(window(&s, 3, 3 * SECOND), ALERT_OPENED);          /* the mean begins anew */
+    ck_assert_double_eq(s.mean, 3);
+    ck_assert_int_eq(window(&s, -INFINITY, 4 * SECOND), ALERT_CLOSED);
+    ck_assert_double_eq(s.mean, 3);
+}
+END_TEST
+
+START_TEST(a_long_alert_stays_open)
+{
+    struct alert_state s;
+    alert_init(&s, &merging);
+    for (int64_t i = 0; i < 400000; i++) {
+        enum alert_event event = window(&s, i % 7 ? 2 : 0, i * SECOND);
+        ck_assert_int_eq(event, i == 2 ? ALERT_OPENED : ALERT_NOTHING);
+    }
+    ck_assert_int_eq(s.opened_us, SECOND);
 }
 END_TEST
 
@@ -93,14 +212,6 @@ START_TEST(remembers_when_and_how_high)
     ck_assert(!s.open);
     ck_assert_int_eq(s.closed_us, 800);
     ck_assert_int_eq(s.opened_us, 200);
-
-    /* Windows before and after the end of the cooldown open an alert; it begins at the first after. */
-    ck_assert_int_eq(alert_score(&s, 9.0f, 800 + 10 * SECOND - 2), ALERT_NOTHING);
-    ck_assert_int_eq(alert_score(&s, 1.5f, 800 + 10 * SECOND - 1), ALERT_NOTHING);
-    ck_assert_int_eq(alert_score(&s, 1.2f, 800 + 10 * SECOND), ALERT_OPENED);
-    ck_assert_int_eq(s.opened_us, 800 + 10 * SECOND);
-    ck_assert_float_eq(s.peak, 1.2f);
-    ck_assert_uint_eq(s.peak_number, 9);        /* a gap does not count as a window */
 }
 END_TEST
 
@@ -119,98 +230,123 @@ START_TEST(not_a_number_is_nothing)
 }
 END_TEST
 
-START_TEST(a_clock_set_back_does_not_silence)
-{
-    struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 1, .n = 1, .cooldown_us = 10};
-    struct alert_state s;
-
-    alert_init(&s, &rule);
-    ck_assert_int_eq(alert_score(&s, 2, 1000), ALERT_OPENED);
-    ck_assert_int_eq(alert_score(&s, 0, 1001), ALERT_CLOSED);
-    ck_assert_int_eq(alert_score(&s, 2, 500), ALERT_NOTHING);
-    ck_assert_int_eq(alert_score(&s, 2, 509), ALERT_NOTHING);
-    ck_assert_int_eq(alert_score(&s, 2, 510), ALERT_OPENED);
-}
-END_TEST
-
-/* The clock is set back by an hour while an alert is open: it closes when it opened, and its cooldown runs by the new clock. */
+/* The clock is set back by an hour while an alert is open: it closes when it opened. */
 START_TEST(no_alert_closes_before_it_opened)
 {
     const int64_t hour = INT64_C(3600) * SECOND, opened = 2 * hour;
-    struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 1, .n = 1, .cooldown_us = 10 * SECOND};
+    struct alert_rule rule = {.threshold = 1, .close_threshold = 1, .k = 1, .n = 1};
     for (int by_break = 0; by_break < 2; by_break++) {
         struct alert_state s;
         alert_init(&s, &rule);
-        ck_assert_int_eq(alert_score(&s, 2, opened), ALERT_OPENED);
-        ck_assert_int_eq(by_break ? alert_break(&s, opened - hour) : alert_score(&s, 0, opened - hour), ALERT_CLOSED);
+        ck_assert_int_eq(window(&s, 2, opened), ALERT_OPENED);
+        ck_assert_int_eq(by_break ? alert_break(&s, opened - hour) : window(&s, 0, opened - hour), ALERT_CLOSED);
         ck_assert_int_eq(s.closed_us, opened);
-        ck_assert_int_eq(alert_score(&s, 2, opened - hour + SECOND), ALERT_NOTHING);
-        ck_assert_int_eq(alert_score(&s, 2, opened - hour + 11 * SECOND), ALERT_OPENED);
-        ck_assert_int_eq(s.opened_us, opened - hour + 11 * SECOND);
+        ck_assert_int_eq(window(&s, 2, opened - hour + SECOND), ALERT_OPENED);
+        ck_assert_int_eq(s.opened_us, opened - hour + SECOND);
     }
 }
 END_TEST
 
-/* A model of the rule that examines all past windows each time and keeps no state but the alerts. */
-struct frame_cache {
+/* The clock is set back by an hour while an alert waits to merge, or a cause to last: the time left counts from then on. */
+START_TEST(a_clock_set_back_delays_nothing)
+{
+    const int64_t hour = INT64_C(3600) * SECOND, now = 2 * hour, back = now - hour;
+    struct alert_state s;
+    alert_init(&s, &(struct alert_rule){.threshold = 1, .close_threshold = 1, .k = 1, .n = 1, .merge_us = 10 * SECOND});
+    ck_assert_int_eq(window(&s, 2, now), ALERT_OPENED);
+    ck_assert_int_eq(window(&s, 0, now + SECOND), ALERT_NOTHING);
+    ck_assert_int_eq(window(&s, 0, back), ALERT_NOTHING);
+    ck_assert_int_eq(window(&s, 0, back + 9 * SECOND), ALERT_NOTHING);
+    ck_assert_int_eq(window(&s, 0, back + 10 * SECOND), ALERT_CLOSED);
+    ck_assert_int_eq(s.closed_us, now + SECOND);
+
+    alert_init(&s, &(struct alert_rule){.threshold = 1, .close_threshold = 1, .k = 1, .n = 1, .min_duration_us = 10 * SECOND});
+    ck_assert_int_eq(window(&s, 2, now), ALERT_NOTHING);
+    ck_assert_int_eq(window(&s, 2, back), ALERT_NOTHING);
+    ck_assert_int_eq(window(&s, 2, back + 9 * SECOND), ALERT_NOTHING);
+    ck_assert_int_eq(window(&s, 2, back + 10 * SECOND), ALERT_OPENED);
+    ck_assert_int_eq(s.opened_us, back);
+}
+END_TEST
+
+/* A model of the rule that examines all past windows each time. */
+struct history {
     struct alert_rule rule;
     float score[400];
     int64_t time[400];
     int n, start;                       /* number of windows; index of the first after the last gap */
-    bool open, closed_once;
-    int64_t closed, opened, peak_time;
+    bool open, lasts;
+    int64_t opened, ended, peak_time;
     float peak;
 };
 
-static enum alert_event brute_score(struct frame_cache *h, float score, int64_t time)
+static enum alert_event brute_end(struct history *h, int64_t time, bool at_once)
 {
-    int above = 0, below = 0, from;
+    if (h->lasts)
+        h->ended = time;
+    h->lasts = false;
+    if (!h->open || (!at_once && h->rule.merge_us > 0))
+        return ALERT_NOTHING;
+    h->open = false;
+    return ALERT_CLOSED;
+}
+
+/* The mean of the scores up to window i since the last gap, by its definition. */
+static double brute_level(const struct history *h, int i)
+{
+    double mean = (double)h->score[h->start];
+    for (int j = h->start + 1; j <= i && h->rule.smooth_us > 0; j++) {
+        double old = exp(-(double)(h->time[j] - h->time[j - 1]) / (double)h->rule.smooth_us);
+        mean = old * mean + (1 - old) * (double)h->score[j];
+    }
+    return h->rule.smooth_us > 0 ? (double)(float)mean : (double)h->score[i];
+}
+
+static enum alert_event brute_wait(struct history *h, int64_t time)
+{
+    return h->open && !h->lasts && time - h->ended >= h->rule.merge_us ? brute_end(h, time, true) : ALERT_NOTHING;
+}
+
+static enum alert_event brute_score(struct history *h, float score, int64_t time)
+{
+    int above = 0, below = 0, from, last = h->n;
+    bool rose = false;
 
     h->score[h->n] = score;
     h->time[h->n++] = time;
     from = h->n - h->rule.n > h->start ? h->n - h->rule.n : h->start;
     for (int i = from; i < h->n; i++) {
-        above += h->score[i] >= h->rule.threshold;
-        below += h->score[i] < h->rule.close_threshold;
+        above += brute_level(h, i) >= (double)h->rule.threshold;
+        below += brute_level(h, i) < (double)h->rule.close_threshold;
     }
-    if (h->open && below == h->rule.n) {
-        h->open = false;
-        h->closed_once = true;
-        h->closed = time;
-        return ALERT_CLOSED;
-    }
-    if (h->open && score > h->peak) {
-        h->peak = score;
-        h->peak_time = time;
-        return ALERT_PEAK;
-    }
-    if (h->open || score < h->rule.threshold || above < h->rule.k ||
-        (h->closed_once && time < h->closed + h->rule.cooldown_us))
+    if (h->lasts && below == h->rule.n)
+        return brute_end(h, time, false);
+    if (!h->lasts && (brute_level(h, last) < (double)h->rule.threshold || above < h->rule.k))
         return ALERT_NOTHING;
-    h->open = true;
-    h->opened = -1;
-    for (int i = from; i < h->n; i++) {
-        if (h->score[i] < h->rule.threshold || (h->closed_once && h->time[i] < h->closed + h->rule.cooldown_us))
+    if (!h->lasts && !h->open)
+        h->opened = -1;
+    for (int i = h->lasts ? last : from; i < h->n; i++) {
+        if (!h->lasts && brute_level(h, i) < (double)h->rule.threshold)
             continue;
         if (h->opened < 0 || h->score[i] > h->peak) {
             h->peak = h->score[i];
             h->peak_time = h->time[i];
+            rose = true;
         }
         if (h->opened < 0)
             h->opened = h->time[i];
     }
-    return ALERT_OPENED;
+    h->lasts = true;
+    if (h->open)
+        return rose ? ALERT_PEAK : ALERT_NOTHING;
+    h->open = time - h->opened >= h->rule.min_duration_us && brute_level(h, last) >= (double)h->rule.close_threshold;
+    return h->open ? ALERT_OPENED : ALERT_NOTHING;
 }
 
-static enum alert_event brute_break(struct frame_cache *h, int64_t time)
+static enum alert_event brute_gap(struct history *h, int64_t time, bool at_once)
 {
     h->start = h->n;
-    if (!h->open)
-        return ALERT_NOTHING;
-    h->open = false;
-    h->closed_once = true;
-    h->closed = time;
-    return ALERT_CLOSED;
+    return h->lasts || at_once ? brute_end(h, time, at_once) : ALERT_NOTHING;
 }
 
 START_TEST(agrees_with_brute_force)
@@ -221,8 +357,8 @@ START_TEST(agrees_with_brute_force)
 
     printf("test_alert: seed %llu\n", (unsigned long long)seed);
     rng_seed(&rng, seed);
-    for (int round = 0; round < 3000; round++) {
-        static struct frame_cache h;
+    for (int round = 0; round < 1500; round++) {
+        static struct history h;
         struct alert_state s;
         int64_t time = (int64_t)rng_below(&rng, 1000);
         float p = rng_uniform(&rng), busy = 0;
@@ -232,7 +368,9 @@ START_TEST(agrees_with_brute_force)
         h.rule.k = 1 + (int)rng_below(&rng, (uint64_t)h.rule.n);
         h.rule.threshold = 0.7f;
         h.rule.close_threshold = round % 4 ? 0.5f : 0.7f;
-        h.rule.cooldown_us = round % 3 ? (int64_t)rng_below(&rng, 100) : 0;
+        h.rule.smooth_us = round % 40 ? 0 : 1 + (int64_t)rng_below(&rng, 5);
+        h.rule.min_duration_us = round % 3 ? 0 : (int64_t)rng_below(&rng, 30);
+        h.rule.merge_us = round % 2 ? (int64_t)rng_below(&rng, 60) : 0;
         alert_init(&s, &h.rule);
         for (int i = 0; i < 400; i++) {
             enum alert_event got, wanted;
@@ -241,17 +379,22 @@ START_TEST(agrees_with_brute_force)
             if (rng_below(&rng, 10) == 0)
                 busy = rng_uniform(&rng) < p ? 0.4f : 0;
             if (rng_below(&rng, 60) == 0) {
-                got = alert_break(&s, time);
-                wanted = brute_break(&h, time);
+                bool at_once = rng_below(&rng, 2);
+                got = at_once ? alert_break(&s, time) : alert_gap(&s, time);
+                wanted = brute_gap(&h, time, at_once);
                 i--;
                 time++;
             } else {
                 float score = busy + 0.6f * rng_uniform(&rng);
+                ck_assert_int_eq(alert_wait(&s, time), brute_wait(&h, time));
                 got = alert_score(&s, score, time);
                 wanted = brute_score(&h, score, time);
             }
             ck_assert_int_eq(got, wanted);
             ck_assert_int_eq(s.open, h.open);
+            ck_assert_int_eq(s.lasts, h.lasts);
+            if (got == ALERT_CLOSED)
+                ck_assert_int_eq(s.closed_us, h.ended);
             if (s.open) {
                 ck_assert_int_eq(s.opened_us, h.opened);
                 ck_assert_int_eq(s.peak_us, h.peak_time);
@@ -272,10 +415,15 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, k_of_n_open);
     tcase_add_test(tests, n_below_close);
-    tcase_add_test(tests, cooldown_holds_back);
+    tcase_add_test(tests, near_causes_merge);
+    tcase_add_test(tests, a_merged_cause_raises_the_peak);
+    tcase_add_test(tests, gaps_and_breaks_while_merging);
+    tcase_add_test(tests, short_causes_are_none);
+    tcase_add_test(tests, smoothing_looks_back);
+    tcase_add_test(tests, a_long_alert_stays_open);
     tcase_add_test(tests, remembers_when_and_how_high);
     tcase_add_test(tests, not_a_number_is_nothing);
-    tcase_add_test(tests, a_clock_set_back_does_not_silence);
+    tcase_add_test(tests, a_clock_set_back_delays_nothing);
     tcase_add_test(tests, no_alert_closes_before_it_opened);
     tcase_add_test(tests, agrees_with_brute_force);
     suite_add_tcase(suite, tests);

@@ -42,7 +42,8 @@ static float excess(enum places_map map, int from, int n, float value, float res
 {
     for (int i = 0; i < CELLS; i++)
         logs[i] = i >= from && i < from + n ? value : rest;
-    return places_excess(&places, map, logs, CELLS, &shared_rise, scratch);
+    shared_rise = places_shared_rise(&places, map, logs, CELLS, NULL, scratch);
+    return places_excess(&places, map, logs, CELLS, NULL, REGIONS_ALL, shared_rise, scratch);
 }
 
 START_TEST(codes_keep_logarithms)

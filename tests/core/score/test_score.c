@@ -3,6 +3,7 @@
 #include "core/score/score.h"
 
 #include <check.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static void scene(double vx, double vy, int left, int right, double light)
 static struct score_features measure(double noise)
 {
     struct score_features f;
-    score_measure(&arch, x, x_hat, &(struct score_spec){.conditions = 1, .condition = {{.noise = noise}}}, scratch, &f);
+    score_measure(&arch, x, x_hat, &(struct score_spec){.conditions = 1, .condition = {{.noise = noise}}}, NULL, scratch, &f);
     return f;
 }
 
@@ -118,7 +119,7 @@ START_TEST(the_map_shows_where)
     for (int left = 0; left < WIDTH; left += 32) {
         scene(0.8, 0.3, left, left + 32, 0);
         struct score_features f = measure(0);
-        score_map(&spec, &arch, scratch, map);
+        score_map(&spec, &arch, NULL, scratch, map);
         float inside = 0, outside = -1e9f, top = -1e9f;
         for (int i = 0; i < rows * columns; i++) {
             int px = i % columns * 4 + 4;
@@ -146,11 +147,11 @@ START_TEST(boxes_lie_around_what_moves)
         struct boxes b;
         scene(0.8, 0.3, left, left + 32, 0);
         measure(0);
-        score_map(&spec, &arch, scratch, map);
+        score_map(&spec, &arch, NULL, scratch, map);
         float top = map[0];
         for (int i = 1; i < rows * columns; i++)
             top = fmaxf(top, map[i]);
-        score_boxes(&spec, &arch, scratch, top - 3, &b);
+        score_boxes(&spec, &arch, NULL, scratch, top - 3, &b);
         ck_assert_int_ge(b.n, 1);
         ck_assert_float_eq(b.box[0].score, top);
         for (int i = 0; i < b.n; i++) {         /* smoothing reaches four cells beyond */
@@ -159,7 +160,7 @@ START_TEST(boxes_lie_around_what_moves)
         }
         ck_assert_float_ge(b.box[0].height, 0.9f);
         /* At a level that no cell reaches, the highest cell has a box. */
-        score_boxes(&spec, &arch, scratch, top + 1, &b);
+        score_boxes(&spec, &arch, NULL, scratch, top + 1, &b);
         ck_assert_int_eq(b.n, 1);
         ck_assert_float_eq(b.box[0].score, top);
         ck_assert_float_le(b.box[0].width * WIDTH, 8.1f);
@@ -197,18 +198,18 @@ START_TEST(each_light_has_its_own_usual)
     struct score_spec spec = {.conditions = 2, .boundary = (double)(bright.contrast + dim.contrast) / 2, .condition = {
         {.noise = 1, .usual = {{-30, 1}, {-30, 1}}, .rare = {.share = 1, .scale = 1}},
         {.usual = {{30, 1}, {30, 1}}, .rare = {.level = 5, .share = 2, .scale = 3, .shape = 0.4}}}};
-    score_measure(&arch, x, x_hat, &spec, scratch, &dim);
+    score_measure(&arch, x, x_hat, &spec, NULL, scratch, &dim);
     ck_assert(dim.condition == 0 && dim.voice[VOICE_SPEED] < bright.voice[VOICE_SPEED] - 2);
     ck_assert_float_gt(score_of(&spec, &dim), 15);
-    score_map(&spec, &arch, scratch, map);
+    score_map(&spec, &arch, NULL, scratch, map);
     ck_assert_float_gt(map[0], 0);
     scene(0.7, 0.2, 0, 48, 0);
-    score_measure(&arch, x, x_hat, &spec, scratch, &bright);
+    score_measure(&arch, x, x_hat, &spec, NULL, scratch, &bright);
     ck_assert_int_eq(bright.condition, 1);
     float top = fmaxf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]), low = fminf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]);
     /* The tangent. */
     ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);
-    score_map(&spec, &arch, scratch, map);
+    score_map(&spec, &arch, NULL, scratch, map);
     ck_assert_float_lt(map[0], 0);
     spec.condition[1].rare.level = -50;
     ck_assert_double_eq_tol((double)score_of(&spec, &bright),
@@ -237,7 +238,7 @@ START_TEST(places_have_voices)
         for (int i = 0; i < PIXELS; i++)
             if (i % WIDTH >= 64 && i % WIDTH < 80 && i / WIDTH >= 24 && i / WIDTH < 40)
                 x_hat[t * PIXELS + i] += 0.5f;
-    score_measure(&arch, x, x_hat, &spec, scratch, &f);
+    score_measure(&arch, x, x_hat, &spec, NULL, scratch, &f);
     score_place_logs(&arch, scratch, PLACES_APPEARANCE, logs);
     ck_assert_float_eq_tol(logs[7 * columns + 17], logf(0.25f), 0.01f);     /* the cell around (32, 72) */
     ck_assert_float_eq_tol(f.voice[VOICE_APPEARANCE], logf(0.25f) + 6, 0.5f);
@@ -246,13 +247,13 @@ START_TEST(places_have_voices)
     ck_assert_int_eq(voices_loudest(&voices), VOICE_APPEARANCE);
     ck_assert_float_eq_tol(voices.score[VOICE_APPEARANCE], f.voice[VOICE_APPEARANCE], 1e-4f);
     ck_assert_float_ge(score_of(&spec, &f), voices.score[VOICE_APPEARANCE]);
-    score_map(&spec, &arch, scratch, map);
+    score_map(&spec, &arch, NULL, scratch, map);
     ck_assert_float_eq_tol(map[7 * columns + 17], logf(0.25f) + 6, 0.1f);
     ck_assert_float_gt(map[7 * columns + 3], 0);                            /* what moves: pace */
     ck_assert_float_lt(map[7 * columns + 12], -2);                          /* between the two */
 
     spec.has_places = false;                    /* an older model */
-    score_measure(&arch, x, x_hat, &spec, scratch, &f);
+    score_measure(&arch, x, x_hat, &spec, NULL, scratch, &f);
     score_by_voice(&spec, &f, &voices);
     ck_assert(isnan(voices.score[VOICE_PACE]) && isnan(voices.score[VOICE_APPEARANCE]));
     ck_assert_float_lt(score_of(&spec, &f), -20);
@@ -321,8 +322,84 @@ START_TEST(what_is_too_small_has_no_score)
     a = (struct arch){.channels = 1, .frames = 4, .height = 8, .width = 8, .std = 0.5f};
     ck_assert(score_cells(&a, &rows, &columns) && rows == 1 && columns == 1);
     struct score_features f;
-    score_measure(&a, x, x_hat, &(struct score_spec){.conditions = 1}, scratch, &f);
+    score_measure(&a, x, x_hat, &(struct score_spec){.conditions = 1}, NULL, scratch, &f);
     ck_assert(isfinite(f.voice[VOICE_SPEED]) && isfinite(f.voice[VOICE_CHANGE]) && isfinite(f.noise));
+}
+END_TEST
+
+/* A polygon over the pixel columns from `left` to `right`. */
+static struct polygon columns_of(int left, int right)
+{
+    float a = (float)left / WIDTH, b = (float)right / WIDTH;
+    return (struct polygon){4, {{a, 0}, {b, 0}, {b, 1}, {a, 1}}};
+}
+
+START_TEST(masked_cells_do_not_count)
+{
+    const struct score_spec spec = {
+        .conditions = 1, .condition = {{.usual = {{-8, 1}, {-8, 1}}, .rare = {.share = 1, .scale = 1}}}};
+    const struct zones zones = {.n_masks = 1, .mask = {{.area = columns_of(0, 56)}}};
+    struct score_features f;
+    struct regions *regions;
+    struct boxes b;
+    float map[HEIGHT / 4 * WIDTH / 4];
+    ck_assert_int_eq(score_regions_open(&regions, &zones, NULL, &arch), 0);
+    scene(0.8, 0.3, 0, 32, 0);
+    float all = score_of(&spec, &(struct score_features){.voice = {measure(0).voice[0], measure(0).voice[1]}});
+    score_measure(&arch, x, x_hat, &spec, regions, scratch, &f);
+    ck_assert_float_lt(score_of(&spec, &f), all - 3);
+    score_map(&spec, &arch, regions, scratch, map);
+    ck_assert_float_eq(map[0], -INFINITY);
+    score_boxes(&spec, &arch, regions, scratch, 100, &b);
+    ck_assert_int_ge(b.n, 1);
+    ck_assert_float_ge(b.box[0].x * WIDTH, 51);
+    scene(0.8, 0.3, 70, WIDTH, 0);                          /* what moves beside the mask scores as without it */
+    struct score_features whole = measure(0);
+    score_measure(&arch, x, x_hat, &spec, regions, scratch, &f);
+    ck_assert_float_eq(f.voice[VOICE_SPEED], whole.voice[VOICE_SPEED]);
+    ck_assert_float_le(f.voice[VOICE_CHANGE], whole.voice[VOICE_CHANGE]);
+    regions_close(regions);
+    const struct zones most = {.n_masks = 1, .mask = {{.area = columns_of(0, WIDTH - 4)}}};
+    ck_assert_int_eq(score_regions_open(&regions, &most, NULL, &arch), -EINVAL);
+}
+END_TEST
+
+START_TEST(a_zone_has_a_level_of_its_own)
+{
+    const struct score_spec spec = {
+        .conditions = 1, .condition = {{.usual = {{-8, 1}, {-8, 1}}, .rare = {.share = 1, .scale = 1}}}};
+    const struct zones zones = {.n = 2, .zone = {{.name = "plain", .area = columns_of(0, WIDTH)},
+                                                 {.name = "own", .area = columns_of(0, 48), .per_day = 10}}};
+    struct score_features f;
+    struct regions *regions;
+    struct boxes b;
+    int zone;
+    for (int left = 0; left < WIDTH; left += 64)
+        for (int shift = -4; shift <= 4; shift += 8) {
+            const float by[] = {0, (float)shift};
+            ck_assert_int_eq(score_regions_open(&regions, &zones, by, &arch), 0);
+            scene(0.8, 0.3, left, left + 32, 0);
+            score_measure(&arch, x, x_hat, &spec, regions, scratch, &f);
+            float score = score_of(&spec, &f), level = score_level(&spec, &arch, regions, scratch, score, &zone);
+            ck_assert_float_eq(score, score_of(&spec, &(struct score_features){.voice = {measure(0).voice[0], measure(0).voice[1]}}));
+            if (left == 0 && shift > 0) {
+                ck_assert_int_eq(zone, 1);
+                ck_assert_float_gt(level, score + 3.5f);
+                ck_assert_float_le(level, score + 4);
+                score_boxes(&spec, &arch, regions, scratch, level - 2, &b);
+                ck_assert_int_ge(b.n, 1);
+                ck_assert_float_gt(b.box[0].score, score + 3);
+            } else if (left == 0) {
+                ck_assert_float_lt(level, score - 3);
+            } else {
+                ck_assert_int_eq(zone, -1);
+                ck_assert_float_eq_tol(level, score, 0.5f);
+                ck_assert_float_le(level, score);
+            }
+            regions_close(regions);
+        }
+    ck_assert_float_eq(score_level(&spec, &arch, NULL, scratch, 7, &zone), 7);
+    ck_assert_int_eq(zone, -1);
 }
 END_TEST
 
@@ -343,6 +420,8 @@ int main(void)
     tcase_add_test(t, tells_two_kinds_of_light);
     tcase_add_test(t, what_is_usual);
     tcase_add_test(t, what_is_too_small_has_no_score);
+    tcase_add_test(t, masked_cells_do_not_count);
+    tcase_add_test(t, a_zone_has_a_level_of_its_own);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

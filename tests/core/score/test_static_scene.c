@@ -61,7 +61,7 @@ static enum static_verdict decide(struct static_scene *scene, int first, bool ga
 static void pass_score(struct static_scene *scene, uint64_t number, float score, int condition, float contrast)
 {
     static_scene_scored(scene, number, &(struct score_features){.condition = condition, .contrast = contrast},
-                        &(struct static_score){.reference = score / 2, .score = score});
+                        &(struct static_score){.reference = score / 2, .score = score, .level = score});
 }
 
 /* Decides on a window and scores it if it is computed. Returns whether it was static. */

@@ -75,7 +75,7 @@ START_TEST(p_values_are_uniform)
     int below[5] = {0};
     rng_seed(&rng, 21);
     correlated(w, N, 0.2);
-    ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, 100, NULL), 0);
+    ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, 0, 100, NULL), 0);
     correlated(w, N, 0.2);      /* new scores of the same distribution */
     const double levels[5] = {0.7, 0.3, 0.1, 0.03, 0.01};
     for (int i = 0; i < N; i++)
@@ -93,7 +93,7 @@ START_TEST(p_values_are_uniform)
 END_TEST
 
 /* The alert state machine, run on new scores, opens as many alerts as the threshold was set for. */
-START_TEST(budgets_hold)
+static void check_budgets(int merge_s)
 {
     static struct tail_window w[N];
     struct tail tail;
@@ -101,18 +101,21 @@ START_TEST(budgets_hold)
     const double budgets[] = {100, 10};
     rng_seed(&rng, 4);
     correlated(w, N, seconds);
-    ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, 150, NULL), 0);
+    ck_assert_int_eq(tail_fit(&tail, w, N, 3, 5, merge_s, 150, NULL), 0);
     for (int b = 0; b < 2; b++) {
         double threshold = tail_threshold(&tail, budgets[b]);
-        struct alert_rule rule = {.threshold = (float)threshold, .close_threshold = (float)tail.run.level, .k = 3, .n = 5};
+        struct alert_rule rule = {.threshold = (float)threshold, .close_threshold = (float)tail.run.level, .k = 3, .n = 5,
+                                  .merge_us = merge_s * INT64_C(1000000)};
         struct alert_state state;
         long opened = 0;
         enum { ROUNDS = 12 };
         for (int round = 0; round < ROUNDS; round++) {
             correlated(w, N, seconds);
             alert_init(&state, &rule);
-            for (int i = 0; i < N; i++)
+            for (int i = 0; i < N; i++) {
+                alert_wait(&state, (int64_t)i * 400000);
                 opened += alert_score(&state, (float)w[i].score, (int64_t)i * 400000) == ALERT_OPENED;
+            }
         }
         double a_day = (double)opened / ROUNDS / days;
         ck_assert_msg(a_day > budgets[b] / 2 && a_day < budgets[b] * 2, "%g a day for a budget of %g", a_day, budgets[b]);
@@ -121,17 +124,53 @@ START_TEST(budgets_hold)
     ck_assert_double_gt(tail_threshold(&tail, 0.1), tail_threshold(&tail, 1));
     ck_assert_double_eq(tail_threshold(&tail, 1e9), tail.run.level);
 }
+
+START_TEST(budgets_hold)
+{
+    check_budgets(0);
+    check_budgets(30);
+}
+END_TEST
+
+/* Runs that are near to each other are one, for the fit as for the alert rule. */
+START_TEST(near_runs_merge)
+{
+    static const double scores[] = {9, 9, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 0, 7, 7, 0, 0};
+    enum { COUNT = sizeof scores / sizeof scores[0] };
+    struct tail_window w[COUNT];
+    struct pareto known = {.level = 5, .share = 1, .scale = 1};
+    for (int merge_s = 0; merge_s <= 12; merge_s++) {
+        for (int broken = 0; broken < 2; broken++) {
+            struct tail tail;
+            struct alert_rule rule = {.threshold = 5, .close_threshold = 5, .k = 2, .n = 2, .merge_us = merge_s * INT64_C(1000000)};
+            struct alert_state state;
+            long alerts = 0;
+            alert_init(&state, &rule);
+            for (int i = 0; i < COUNT; i++) {
+                w[i] = (struct tail_window){scores[i], i == 0 || (broken && i == 4) ? 0 : 1};
+                if (w[i].seconds <= 0)
+                    alerts += alert_break(&state, i * INT64_C(1000000)) == ALERT_CLOSED;
+                alerts += alert_wait(&state, i * INT64_C(1000000)) == ALERT_CLOSED;
+                alerts += alert_score(&state, (float)scores[i], i * INT64_C(1000000)) == ALERT_CLOSED;
+            }
+            alerts += alert_break(&state, COUNT * INT64_C(1000000)) == ALERT_CLOSED;
+            ck_assert_int_eq(tail_fit(&tail, w, COUNT, 2, 2, merge_s, 1, &known), 0);
+            ck_assert_int_eq(tail.runs, alerts);
+            ck_assert_int_eq(alerts, (merge_s <= 3 || broken) + (merge_s <= 6) + 1);
+        }
+    }
+}
 END_TEST
 
 START_TEST(little_footage)
 {
     struct tail tail;
     struct tail_window one = {.score = 0.5}, same[20];
-    ck_assert_int_eq(tail_fit(&tail, &one, 1, 3, 5, 100, NULL), 0);
+    ck_assert_int_eq(tail_fit(&tail, &one, 1, 3, 5, 0, 100, NULL), 0);
     ck_assert(isfinite(tail_threshold(&tail, 1)) && tail_threshold(&tail, 1) > 0.5);
     for (int i = 0; i < 20; i++)
         same[i] = (struct tail_window){1, i ? 0.1 : 0};
-    ck_assert_int_eq(tail_fit(&tail, same, 20, 3, 5, 100, NULL), 0);
+    ck_assert_int_eq(tail_fit(&tail, same, 20, 3, 5, 0, 100, NULL), 0);
     ck_assert_double_gt(tail_threshold(&tail, 1), 1);
     ck_assert_double_gt(tail_p_value(&tail, 1), 0.5);
     ck_assert_double_lt(tail_p_value(&tail, 5), 0.1);
@@ -163,6 +202,7 @@ int main(void)
     tcase_add_test(t, rate_and_score_are_inverse);
     tcase_add_test(t, p_values_are_uniform);
     tcase_add_test(t, budgets_hold);
+    tcase_add_test(t, near_runs_merge);
     tcase_add_test(t, little_footage);
     suite_add_tcase(s, t);
     return suite_run(s);

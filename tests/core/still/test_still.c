@@ -136,7 +136,7 @@ struct run {
 static struct run open_run(void)
 {
     struct run run = {.last = {.statistic = NAN, .level = NAN}};
-    ck_assert_int_eq(still_watch_open(&run.watch, &memory, THRESHOLD), 0);
+    ck_assert_int_eq(still_watch_open(&run.watch, &memory, THRESHOLD, NULL, NULL), 0);
     return run;
 }
 
@@ -184,6 +184,36 @@ START_TEST(left_is_found)
     ck_assert(!run.last.held);
     ck_assert_int_eq(run_for(&run, &before, 300), -1);
     still_watch_close(run.watch);
+}
+END_TEST
+
+/* A mask over what was left: nothing is found there. A zone around it with a higher threshold: not held; with a lower one: the
+ * level is raised, and the zone is named. */
+START_TEST(masks_and_zones)
+{
+    float x0 = (float)(LEFT_X - 8) / WIDTH, x1 = (float)(LEFT_X + LEFT_SIZE + 8) / WIDTH, y0 = (float)(LEFT_Y - 8) / HEIGHT,
+          y1 = (float)(LEFT_Y + LEFT_SIZE + 8) / HEIGHT;
+    x0 = fmaxf(x0, 0), y0 = fmaxf(y0, 0), x1 = fminf(x1, 1), y1 = fminf(y1, 1);
+    const struct polygon around = {4, {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}};
+    const struct zones mask = {.n_masks = 1, .mask = {{.area = around}}}, zone = {.n = 1, .zone = {{.area = around, .per_day = 1}}};
+    struct show left = nothing;
+    left.left = true;
+    const float shifts[] = {0, 3, -100};
+    float level[3];
+    for (int i = 0; i < 4; i++) {
+        struct run run = open_run();
+        still_watch_close(run.watch);
+        ck_assert_int_eq(still_watch_open(&run.watch, &memory, THRESHOLD, i < 3 ? &zone : &mask, i < 3 ? &shifts[i] : NULL), 0);
+        ck_assert_int_eq(run_for(&run, &nothing, 200), -1);
+        int at = run_for(&run, &left, 60);
+        ck_assert_int_eq(at >= 0, i < 2);
+        if (i < 2) {
+            level[i] = run.last.level;
+            ck_assert_int_eq(run.last.zone, 0);
+        }
+        still_watch_close(run.watch);
+    }
+    ck_assert_float_eq_tol(level[1], level[0] + 3, 0.1f);
 }
 END_TEST
 
@@ -356,42 +386,6 @@ START_TEST(medians)
     }
     free(want);
     free(got);
-}
-END_TEST
-
-START_TEST(shapes)
-{
-    struct slow_shape shape = {0};
-    ck_assert(!slow_shape_of(&shape, 15, 64) && !slow_shape_of(&shape, 64, 15) && shape.rows == 0);
-    ck_assert(slow_shape_of(&shape, 16, 19) && shape.rows == 4 && shape.columns == 4 && shape.reduced == 1);
-    ck_assert(slow_shape_of(&shape, 64, 128) && still_exemplars(&shape) == 12 && still_cells(&shape) == 13 * 29);
-    ck_assert(slow_shape_of(&shape, 128, 128) && shape.reduced == 1 && still_exemplars(&shape) == 6);
-    ck_assert(slow_shape_of(&shape, 256, 256) && shape.reduced == 2 && shape.rows == 32);
-    ck_assert(slow_shape_of(&shape, 16, 1024) && shape.columns == 256);
-    ck_assert(!slow_shape_of(&shape, 16, 4000));        /* reduced by two it has two rows of blocks */
-    struct slow_picture *slow = NULL;
-    struct still_builder *builder = NULL;
-    ck_assert_int_eq(slow_picture_open(&slow, 8, 8), -EINVAL);
-    ck_assert_int_eq(still_builder_open(&builder, 8, 8, STILL_STORE_BYTES), -EINVAL);
-    ck_assert(!slow && !builder);
-    slow_picture_close(NULL);
-    still_builder_close(NULL);
-    still_watch_close(NULL);
-    /* A reduced picture is described as the small one is. */
-    static uint8_t small[128 * 128], large[256 * 256];
-    struct slow_picture *other;
-    for (int i = 0; i < 128 * 128; i++)
-        small[i] = (uint8_t)rng_below(&rng, 256);
-    for (int i = 0; i < 256 * 256; i++)
-        large[i] = small[i / 512 * 128 + i % 256 / 2];
-    ck_assert_int_eq(slow_picture_open(&slow, 128, 128), 0);
-    ck_assert_int_eq(slow_picture_open(&other, 256, 256), 0);
-    for (int t = 0; t < SLOW_SAMPLES; t++)
-        ck_assert_int_eq(slow_picture_add(slow, small, t * FRAME_US, false),
-                         slow_picture_add(other, large, t * FRAME_US, false));
-    ck_assert_mem_eq(slow_picture_blocks(slow), slow_picture_blocks(other), 32 * 32 * SLOW_VALUES);
-    slow_picture_close(slow);
-    slow_picture_close(other);
 }
 END_TEST
 
@@ -570,6 +564,7 @@ int main(void)
     tcase_add_unchecked_fixture(tests, setup, NULL);
     tcase_add_loop_test(tests, left_is_found, 0, 2);
     tcase_add_test(tests, taken_is_found);
+    tcase_add_test(tests, masks_and_zones);
     tcase_add_test(tests, other_scenes_are_foreign);
     tcase_add_loop_test(tests, light_is_not_found, 0, 6);
     tcase_add_test(tests, passers_by_are_not_found);
@@ -577,7 +572,6 @@ int main(void)
     tcase_add_test(tests, gaps);
     tcase_add_test(tests, samples);
     tcase_add_test(tests, medians);
-    tcase_add_test(tests, shapes);
     tcase_add_test(tests, little_footage);
     tcase_add_test(tests, learning_repeats);
     tcase_add_test(tests, thinned);

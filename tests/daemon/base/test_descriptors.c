@@ -15,7 +15,7 @@ static void limit_to(rlim_t soft, rlim_t hard)
 START_TEST(needed)
 {
     ck_assert_uint_eq(descriptors_needed(0, 0, 0), 32);
-    ck_assert_uint_eq(descriptors_needed(64, 2, 200), 6 * 64 + 4 * 2 + 200 + 32);
+    ck_assert_uint_eq(descriptors_needed(64, 2, 200), 9 * 64 + 4 * 2 + 200 + 32);
 }
 END_TEST
 
@@ -33,11 +33,11 @@ END_TEST
 START_TEST(refused_beyond)
 {
     struct error err = {""};
-    limit_to(190, 500);
+    limit_to(265, 500);
     ck_assert_int_eq(descriptors_check(25, 1, 4, &err), 0);
     ck_assert_int_eq(descriptors_check(25, 1, 5, &err), -EMFILE);
-    ck_assert_str_eq(err.text, "expected a limit of 191 open files or more (6 for each of 25 cameras, 4 for each of 1 webhooks, "
-                               "37 else), got 190; raise LimitNOFILE= of the service, or ulimit -Hn of the shell");
+    ck_assert_str_eq(err.text, "expected a limit of 266 open files or more (9 for each of 25 cameras, 4 for each of 1 webhooks, "
+                               "37 else), got 265; raise LimitNOFILE= of the service, or ulimit -Hn of the shell");
     descriptors_raise();
     ck_assert_int_eq(descriptors_check(25, 1, 5, &err), 0);
 }

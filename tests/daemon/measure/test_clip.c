@@ -199,7 +199,7 @@ START_TEST(windows_are_those_of_the_definition)
 
         ck_assert_int_eq(parallel_threads_open(&threads, 1 + round % 3), 0);
         struct parallel parallel = parallel_threads_parallel(threads);
-        ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, &parallel, stride, CLIP_COMPUTE_ALL, NULL), 0);
+        ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, NULL, &parallel, stride, CLIP_COMPUTE_ALL, NULL), 0);
         for (int clip = 0; clip < 3; clip++) {          /* one scorer runs clip after clip */
             struct clip_summary summary;
 
@@ -231,7 +231,7 @@ START_TEST(faults_come_through)
     struct rng rng;
 
     rng_seed(&rng, 1);
-    ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, &parallel_serial, 1, CLIP_COMPUTE_ALL, NULL), 0);
+    ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, NULL, &parallel_serial, 1, CLIP_COMPUTE_ALL, NULL), 0);
 
     /* Windows before the source's fault are scored. */
     fill(&footage, &rng, 100);
@@ -270,7 +270,7 @@ START_TEST(only_gray_is_scored)
     struct clip_scorer *scorer = (void *)&scorer;
     struct error err;
 
-    ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, &parallel_serial, 1, CLIP_COMPUTE_ALL, &err), -EINVAL);
+    ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, NULL, &parallel_serial, 1, CLIP_COMPUTE_ALL, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "3 channels"));
     ck_assert_ptr_eq(scorer, (void *)&scorer);
     clip_close(NULL);
@@ -329,7 +329,7 @@ START_TEST(static_windows_are_not_computed)
 
             ck_assert_int_eq(parallel_threads_open(&threads, parallel_threads_n), 0);
             struct parallel parallel = parallel_threads_parallel(threads);
-            ck_assert_int_eq(clip_open(&scorer, plan, &calibration, NULL, &parallel, 2, (enum clip_static)statics, NULL), 0);
+            ck_assert_int_eq(clip_open(&scorer, plan, &calibration, NULL, NULL, &parallel, 2, (enum clip_static)statics, NULL), 0);
             for (int again = 0; again < 2; again++) {           /* a clip has no static state of the clip before */
                 footage.at = 0;
                 clear(&got);
@@ -386,11 +386,11 @@ START_TEST(static_windows_need_a_bound)
     struct calibration c = calibration;
 
     c.still.windows = 199;
-    ck_assert_int_eq(clip_open(&scorer, plan, &c, NULL, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
+    ck_assert_int_eq(clip_open(&scorer, plan, &c, NULL, NULL, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "no bound for static scenes"));
     c.has_static = false;
-    ck_assert_int_eq(clip_open(&scorer, plan, &c, NULL, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
-    ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
+    ck_assert_int_eq(clip_open(&scorer, plan, &c, NULL, NULL, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
+    ck_assert_int_eq(clip_open(&scorer, plan, NULL, NULL, NULL, &parallel_serial, 2, CLIP_STATIC, &err), -EINVAL);
     plan_close(plan);
 }
 END_TEST

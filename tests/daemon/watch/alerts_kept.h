@@ -9,7 +9,7 @@
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
 
-enum { KEPT_MAX = 64 };
+enum { KEPT_MAX = 1024 };
 
 struct kept {
     pthread_mutex_t mutex;
@@ -43,23 +43,27 @@ static inline void kept_score(void *arg, const char *camera, const struct score_
     pthread_mutex_unlock(&kept.mutex);
 }
 
-static inline int kept_event(void *arg, const struct event *event)
+static inline void kept_put(void *arg, const struct alert_record *alert)
 {
     (void)arg;
-    if (!event->alert)
-        return 0;
     pthread_mutex_lock(&kept.mutex);
     size_t i = 0;
-    while (i < kept.n && kept.alerts[i].id != event->alert->id)
+    while (i < kept.n && kept.alerts[i].id != alert->id)
         i++;
-    if (i < kept.n)             /* it closed: it moves to the end */
+    if (i < kept.n)             /* it is there already: it moves to the end */
         for (kept.n--; i < kept.n; i++)
             kept.alerts[i] = kept.alerts[i + 1];
     if (kept.n < KEPT_MAX) {
-        kept.alerts[kept.n] = *event->alert;
+        kept.alerts[kept.n] = *alert;
         kept.alerts[kept.n++].entry = kept.next_entry++;
     }
     pthread_mutex_unlock(&kept.mutex);
+}
+
+static inline int kept_event(void *arg, const struct event *event)
+{
+    if (event->alert)
+        kept_put(arg, event->alert);
     return 0;
 }
 
@@ -67,7 +71,7 @@ static inline int kept_event(void *arg, const struct event *event)
 static inline void kept_open(struct alertlog **alerts, struct events **events)
 {
     kept.n = kept.next_entry = kept.scores = 0;
-    const struct alertlog_sink sink = {.peak = kept_peak, .score = kept_score};
+    const struct alertlog_sink sink = {.peak = kept_peak, .untold = kept_put, .score = kept_score};
     ck_assert_int_eq(alertlog_open(alerts, 0, &sink), 0);
     ck_assert_int_eq(events_open(events), 0);
     ck_assert_int_eq(events_add(*events, (struct event_sink){.take = kept_event}), 0);

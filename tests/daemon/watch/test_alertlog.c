@@ -71,8 +71,6 @@ START_TEST(what_no_event_tells)
     struct alert_record alert = {.id = 7};
     alertlog_update(log, &alert);
     alertlog_append_untold(log, &alert);
-    alert.closed_us = 9;
-    alertlog_append_closed(log, &alert);
     alertlog_score(log, "gate", &(struct score_record){.window = 3});
     ck_assert_str_eq(seen, "peak 7, untold 7, gate 3, ");
     alertlog_close(log);

@@ -91,13 +91,13 @@ END_TEST
 
 START_TEST(test_rules)
 {
-    struct config_camera c = {.alert = {.k = 2, .n = 4, .cooldown_s = 1.5}};
+    struct config_camera c = {.alert = {.k = 2, .n = 4, .smooth_s = 0.5, .min_duration_s = 2, .merge_s = 1.5}};
     struct model_file file = {.has_calibration = true, .calibration = calibration};
     struct alert_rule rule = {0};
     ck_assert_double_eq(check_fps(&c, &file), 10);
     ck_assert(check_alert_rule(&rule, &c, &file));
     ck_assert(rule.threshold == 0.2f && rule.close_threshold == 0.15f && rule.k == 2 && rule.n == 4);
-    ck_assert_int_eq(rule.cooldown_us, 1500000);
+    ck_assert(rule.smooth_us == 500000 && rule.min_duration_us == 2000000 && rule.merge_us == 1500000);
     file.calibration.has_tail = true;
     file.calibration.tail.run = (struct pareto){.level = 0.18, .share = 4, .scale = 0.01};
     c.alert.has_per_day = true;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/watch/camera/results.h"
 #include "io/base/clock.h"
@@ -16,6 +17,7 @@ static struct frame_ring *ring;
 static struct alertlog *alerts;
 static struct events *events;
 static struct results *results;
+static const struct zones *zones;
 static int64_t now;             /* time and number of the next frame */
 
 static void open_results_by(const struct alert_rule *rule)
@@ -24,15 +26,15 @@ static void open_results_by(const struct alert_rule *rule)
                                                                          .readers = 8}), 0);
     kept_open(&alerts, &events);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .model = "gate.safetensors",
-                                                                      .rule = rule, .lasting_us = HOUR_US,
+                                                                      .rule = rule, .policy = &(struct policy_rule){0}, .lasting_us = HOUR_US,
                                                                       .frames_per_window = 1, .scores_kept = KEPT,
-                                                                      .ring = ring, .alerts = alerts,
+                                                                      .ring = ring, .alerts = alerts, .zones = zones,
                                                                       .events = events}), 0);
 }
 
 static void open_results(bool alerting)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .cooldown_us = 0};
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1};
     open_results_by(alerting ? &rule : NULL);
 }
 
@@ -59,8 +61,9 @@ static struct scheduler_result claim(float score)
     ck_assert(frame_ring_claim(ring, &window));
     struct scheduler_result result = {.window = window.index, .gap_before = window.gap_before,
                                       .frame = window.frames[LENGTH / 2]->number,
-                                      .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score, .voices = {{score}},
-                                      .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .score = score}}}};
+                                      .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score, .level = score, .zone = -1,
+                                      .voices = {{score}},
+                                      .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .height = 0.25f, .score = score}}}};
     frame_ring_release(ring, &window);
     return result;
 }
@@ -150,7 +153,7 @@ END_TEST
 /* Three of five windows open the alert; the window with the highest score is not the one that opens it. */
 START_TEST(an_alert_opens_with_the_place_of_its_peak)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5, .cooldown_us = 0};
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5};
     open_results_by(&rule);
     publish(LENGTH + 7);
     for (int i = 0; i < 3; i++)
@@ -288,6 +291,34 @@ START_TEST(a_gap_closes_before_the_next_counts)
 }
 END_TEST
 
+/* With merging, an alert goes on behind a gap, but not behind a loss. */
+START_TEST(merging_spans_gaps_and_no_loss)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 1, .n = 1, .merge_us = 100};
+    open_results_by(&rule);
+    publish(LENGTH);
+    frame_ring_break(ring);
+    publish(LENGTH + 1);
+    commit_next(3);
+    commit_next(4);
+    ck_assert_int_eq(alert_at(0, 1).closed_us, 0);
+    ck_assert_double_eq(alert_at(0, 1).peak_score, 4);
+    check_where(alert_at(0, 1));
+    commit_next(0);                                             /* the cause ends at 7 */
+    check_view(3, 0, true);
+    frame_ring_break(ring);
+    results_break(results, 777);
+    check_view(3, 0, false);
+    ck_assert_int_eq(alert_at(0, 1).closed_us, 7);
+    publish(LENGTH);
+    commit_next(3);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 0);
+    results_end(results, 999);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 999);
+    close_results();
+}
+END_TEST
+
 START_TEST(a_loss_is_forgotten_once_its_gap_is_seen)
 {
     open_results(true);
@@ -365,7 +396,7 @@ static void still_tick(float level, float x, int64_t time_us)
  * ticks without an opinion leave it open. */
 START_TEST(what_stands_still_has_alerts_of_its_own)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5, .cooldown_us = 0};
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 3, .n = 5};
     open_results_by(&rule);
     publish(LENGTH + 2);
     still_tick(NAN, 0, 1);
@@ -460,7 +491,7 @@ END_TEST
 /* Slow windows open no alert, count towards none, and close one after n in a row. */
 START_TEST(slow_windows_make_no_alert)
 {
-    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 3, .cooldown_us = 0};
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 3};
     open_results_by(&rule);
     publish(LENGTH - 1);
     publish(9);
@@ -505,6 +536,45 @@ START_TEST(without_a_rule_there_are_scores_alone)
 }
 END_TEST
 
+/* An alert names the zones that its boxes touch from its first window on, in the order of the zones. The rule takes the level;
+ * the zone of the window that opens the alert is named, too. */
+START_TEST(alerts_name_zones)
+{
+    static const struct alert_rule rule = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2};
+    static const struct zones three = {.n = 3, .zone = {{.name = "right", .area = {3, {{0.8f, 0}, {1, 0}, {1, 1}}}},
+                                                        {.name = "middle", .area = {3, {{0.5f, 0}, {0.6f, 0}, {0.6f, 1}}}},
+                                                        {.name = "left", .area = {3, {{0, 0}, {0.2f, 0}, {0, 1}}}}}};
+    static const float at[] = {0, 0.3f, 0.55f, 0.9f, 0.3f};
+    zones = &three;
+    open_results_by(&rule);
+    publish(LENGTH + 9);
+    for (int i = 0; i < 5; i++) {
+        struct scheduler_result result = claim(0.7f);
+        result.level = 1.5f;
+        result.zone = i == 1 ? 1 : 2;
+        result.boxes = (struct boxes){1, {{.x = at[i], .y = 0.1f, .width = 0.04f, .height = 0.1f, .score = 1.5f}}};
+        results_commit(results, &result);
+        if (i == 0)
+            continue;
+        struct alert_record alert = alert_at(0, 1);
+        ck_assert_str_eq(alert.opened_by, "middle");
+        ck_assert_double_eq(alert.peak_score, 1.5);
+        ck_assert_int_eq(alert.zones.n, i < 3 ? i : 3);
+        ck_assert_str_eq(alert.zones.name[alert.zones.n - 1], "left");
+    }
+    ck_assert_str_eq(alert_at(0, 1).zones.name[0], "right");
+    ck_assert_str_eq(alert_at(0, 1).zones.name[1], "middle");
+    commit_next(0);
+    commit_next(0);
+    commit_next(2);
+    commit_next(2);
+    ck_assert_str_eq(alert_at(1, 2).opened_by, "");         /* nothing of the alert before is left */
+    ck_assert_int_eq(alert_at(1, 2).zones.n, 0);
+    zones = NULL;
+    close_results();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tcase = tcase_create("results");
@@ -514,6 +584,7 @@ int main(void)
     tcase_add_test(tcase, a_loss_closes_at_once_where_nothing_is_due);
     tcase_add_test(tcase, a_loss_waits_for_windows_under_way);
     tcase_add_test(tcase, a_gap_closes_before_the_next_counts);
+    tcase_add_test(tcase, merging_spans_gaps_and_no_loss);
     tcase_add_test(tcase, a_loss_is_forgotten_once_its_gap_is_seen);
     tcase_add_test(tcase, a_loss_outlasts_an_older_gap);
     tcase_add_test(tcase, latencies_are_counted_by_bounds);
@@ -521,6 +592,7 @@ int main(void)
     tcase_add_test(tcase, an_alert_that_lasts_is_told_once);
     tcase_add_test(tcase, slow_windows_make_no_alert);
     tcase_add_test(tcase, without_a_rule_there_are_scores_alone);
+    tcase_add_test(tcase, alerts_name_zones);
     Suite *suite = suite_create("results");
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

@@ -156,6 +156,46 @@ START_TEST(reads_as_source)
 }
 END_TEST
 
+/* A ring gets every packet of the file, with a process of its own as without. */
+START_TEST(keeps_packets)
+{
+    enum { N = 250 };
+    struct packet *packets[2][N + 1];
+    clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=25:d=10 -c:v libx264 -preset ultrafast -g 25 @/packets.mkv");
+    for (int k = 0; k < 2; k++) {
+        static uint8_t pixels[SIZE];
+        struct source_frame frame;
+        struct packet_ring *ring;
+        struct packet_ring_stats stats;
+        uint64_t next = 0;
+        ck_assert_int_eq(packet_ring_open(&ring, 1 << 24, INT64_MAX), 0);
+        struct capture_options options = options_of(k == 0 ? NULL : host);
+        options.packets = ring;
+        options.source.fps = 5;
+        struct capture *capture = open_capture(clip_path("packets.mkv"), &options);
+        while (capture_read(capture, pixels, &frame, NULL) == 1)
+            ;
+        capture_close(capture);
+        packet_ring_stats(ring, &stats);
+        ck_assert_uint_eq(stats.losses, 0);
+        ck_assert_uint_eq(packet_ring_take(ring, &next, packets[k], N + 1), N);
+        packet_ring_unref(ring);
+    }
+    for (int i = 0; i < N; i++) {
+        const struct packet *a = packets[0][i], *b = packets[1][i];
+        ck_assert_uint_eq(a->size, b->size);
+        ck_assert_mem_eq(a->data, b->data, a->size);
+        ck_assert(a->times.pts == b->times.pts && a->times.dts == b->times.dts && a->times.key == b->times.key);
+        ck_assert(packet_stream_equal(a->stream, b->stream));
+        ck_assert_int_eq(a->times.key, i % 25 == 0);
+    }
+    for (int i = 0; i < N; i++) {
+        packet_unref(packets[0][i]);
+        packet_unref(packets[1][i]);
+    }
+}
+END_TEST
+
 START_TEST(peeks_and_resizes)
 {
     static uint8_t pixels[2][20 * 10];
@@ -206,6 +246,31 @@ START_TEST(writes_in_place)
     }
     capture_close(capture);
     capture_memory_close(&memory);
+}
+END_TEST
+
+START_TEST(a_moment_is_as_without)
+{
+    struct moment here, there;
+    struct moment_options options = {.longest = 160, .limit_ms = 20000};
+    clips_ffmpeg("-f lavfi -i testsrc2=s=320x200:r=10:d=3 -c:v libx264 -g 10 -pix_fmt yuv420p @/moment.mp4");
+    const char *path = clip_path("moment.mp4");
+    struct error err = {""};
+    for (int64_t us = 0; us < 4000000; us += 700000) {
+        ck_assert_msg(capture_moment(&there, path, us, &options, host, 0, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(capture_moment(&here, path, us, &options, NULL, 0, &err), 0);
+        ck_assert(there.picture.width == 160 && there.picture.height == 100 && there.pts_us == here.pts_us && !there.corrupt);
+        ck_assert_mem_eq(there.picture.pixels, here.picture.pixels, 160 * 100 * 3);
+        picture_close(&here.picture);
+        picture_close(&there.picture);
+    }
+    ck_assert_int_eq(capture_moment(&there, clip_path("none.mp4"), 0, &options, host, 0, &err), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(err.text, "none.mp4: No such file"));
+    atomic_bool stop = true;
+    options.source.stop = &stop;
+    ck_assert_int_eq(capture_moment(&there, path, 0, &options, host, 0, &err), -EINTR);
+    options = (struct moment_options){.longest = PICTURE_MAX_SIDE + 1};
+    ck_assert_int_eq(capture_moment(&there, path, 0, &options, host, 0, &err), -EINVAL);
 }
 END_TEST
 
@@ -408,8 +473,10 @@ int main(int argc, char **argv)
     tcase_add_checked_fixture(tc, setup, teardown);
     if (clips_open()) {
         tcase_add_test(tc, reads_as_source);
-        tcase_add_test(tc, peeks_and_resizes);
+        tcase_add_test(tc, keeps_packets);
+    tcase_add_test(tc, peeks_and_resizes);
         tcase_add_test(tc, writes_in_place);
+        tcase_add_test(tc, a_moment_is_as_without);
         tcase_add_test(tc, names_the_true_cause);
         tcase_add_test(tc, death_is_named);
         tcase_add_test(tc, lives_through_signals_for_the_daemon);

@@ -14,6 +14,7 @@
 #include "core/rng.h"
 #include "io/base/clock.h"
 #include "io/capture/capture.h"
+#include "io/capture/packet_queue.h"
 #include "io/capture/passing.h"
 #include "io/capture/wire.h"
 #include "tests/suite.h"
@@ -25,6 +26,7 @@ enum { WIDTH = 32, HEIGHT = 24, SIZE = WIDTH * HEIGHT };
 struct source {
     char url[128];
     int reads;
+    struct packet_queue_writer *queue;  /* NULL: nobody keeps packets */
 };
 
 /* The process does not know which of its descriptors is the socket to the daemon, so it tries all. */
@@ -106,10 +108,51 @@ static void lie(const char *what)
     sleep(60);
 }
 
+/* Writes what the daemon must not take to the memory for packets. */
+static void attack_packets(struct packet_queue_writer *queue, const char *what)
+{
+    struct packet_queue_head *head = (struct packet_queue_head *)queue->memory->bytes;
+    struct packet_record *record = &head->records[0];
+    *record = (struct packet_record){.type = PACKET_RECORD_STREAM, .format = {.codec = 27, .aspect_den = 1, .time_base_num = 1,
+                                                                               .time_base_den = 1000}};
+    uint32_t written = 1;
+    if (strcmp(what, "packet-beyond") == 0) {
+        record->offset = UINT32_MAX - 10;
+        record->size = record->format.extradata_size = 20;
+    } else if (strcmp(what, "packet-codec") == 0) {
+        record->format.codec = 0x10000;
+    } else if (strcmp(what, "packet-count") == 0) {
+        written = PACKET_QUEUE_RECORDS + 1;
+    } else if (strcmp(what, "packet-early") == 0) {
+        record->type = PACKET_RECORD_PACKET;
+        record->size = 10;
+    }
+    atomic_store(&head->written, written);
+}
+
+/* Writes over all of the memory for packets, while the daemon reads it. */
+static _Noreturn void scribble(struct packet_queue_writer *queue)
+{
+    struct packet_queue_head *head = (struct packet_queue_head *)queue->memory->bytes;
+    struct rng rng;
+    rng_seed(&rng, 5);
+    for (uint32_t n = 1;; n++) {
+        struct packet_record *record = &head->records[n % PACKET_QUEUE_RECORDS];
+        *record = (struct packet_record){.type = n % 100 == 1 ? PACKET_RECORD_STREAM : PACKET_RECORD_PACKET, .flags = rng_below(&rng, 4),
+                                         .arrival_us = monotonic_us(), .format = {.codec = 27, .aspect_den = 1, .time_base_num = 1,
+                                                                                  .time_base_den = 1000}};
+        for (int i = 0; i < 100; i++)
+            record->size = n % 100 == 1 ? 0 : rng_below(&rng, 2) ? 1 + rng_below(&rng, 5000) : UINT32_MAX;
+        atomic_store(&head->written, n);
+    }
+}
+
 int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err)
 {
-    (void)options, (void)err;
+    (void)err;
     *ret = calloc(1, sizeof **ret);
+    if (options->tap.arg)       /* a struct packet_tap begins with its consumer, and that with its arg */
+        (*ret)->queue = *(struct packet_queue_writer **)options->tap.arg;
     snprintf((*ret)->url, sizeof (*ret)->url, "%s", url);
     return 0;
 }
@@ -144,9 +187,38 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
         memset(pixels, 0xff, 1 << 20);          /* all of the shared memory */
         *frame = (struct source_frame){.pts_us = source->reads * 40000, .arrival_us = monotonic_us()};
         return source->reads < 100 ? 1 : 0;
+    } else if (strcmp(what, "packet-scribble") == 0) {
+        scribble(source->queue);
+    } else if (strncmp(what, "packet-", 7) == 0) {
+        attack_packets(source->queue, what);
+        sleep(60);
     } else {
         lie(what);
     }
+    return error_set(err, -EIO, "the end");
+}
+
+/* Two answers in one: only the first counts. */
+int moment_read(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct error *err)
+{
+    struct wire_reply reply = {.type = WIRE_RESULT, .result = 1, .width = 8, .height = 8, .frame = {.pts_us = pts_us}};
+    (void)ret, (void)options;
+    if (strcmp(url, "wide") == 0)
+        reply.width = 65;
+    else if (strcmp(url, "high") == 0)
+        reply.height = 65535;
+    else if (strcmp(url, "none") == 0)
+        reply.width = reply.height = 0;
+    else if (strcmp(url, "nothing") == 0)
+        reply.result = 0;
+    else if (strcmp(url, "negative") == 0)
+        reply.frame.pts_us = -1;
+    else if (strcmp(url, "exit") == 0)
+        _exit(3);
+    else if (strcmp(url, "hang") == 0)
+        spin();
+    reply_to_all(&reply);
+    sleep(60);
     return error_set(err, -EIO, "the end");
 }
 
@@ -184,9 +256,11 @@ void source_log(int priority, const char *text)
 /* ---- the daemon's side ------------------------------------------------------------------------------------------------ */
 
 static struct capture_host *host;
+static struct packet_ring *ring;
 
 static void setup(void)
 {
+    ck_assert_int_eq(packet_ring_open(&ring, 1 << 20, INT64_MAX), 0);
     struct error err = {""};
     ck_assert_msg(capture_host_open(&host, &err) == 0, "%s", err.text);
 }
@@ -194,6 +268,7 @@ static void setup(void)
 static void teardown(void)
 {
     capture_host_close(host);
+    packet_ring_unref(ring);
 }
 
 struct hostile {
@@ -222,6 +297,11 @@ static const struct hostile all[] = {
     {"long-ago", "breaks the protocol: an impossible time of arrival", -EPROTO},
     {"result", "breaks the protocol: a result out of range", -EPROTO},
     {"interrupted", "breaks the protocol: it says that it was stopped", -EPROTO},
+    {"packet-beyond", "breaks the protocol: data beyond the memory for packets", -EPROTO},
+    {"packet-codec", "breaks the protocol: a codec that is not allowed", -EPROTO},
+    {"packet-count", "breaks the protocol: an impossible count of packets", -EPROTO},
+    {"packet-early", "breaks the protocol: a packet before the stream", -EPROTO},
+    {"packet-scribble", "breaks the protocol: ", -EPROTO},
 };
 
 static struct capture *open_hostile(const char *what, const struct capture_memory *memory)
@@ -231,7 +311,7 @@ static struct capture *open_hostile(const char *what, const struct capture_memor
     struct capture_options options = {
         .source = {.width = WIDTH, .height = HEIGHT, .decoder_threads = 1,
                    .stall_timeout_ms = 1000},
-        .host = host, .memory = memory, .memory_mib = 64, .files_stall = true};
+        .packets = ring, .host = host, .memory = memory, .memory_mib = 64, .files_stall = true};
     ck_assert_msg(capture_open(&capture, what, &options, &err) == 0, "%s", err.text);
     return capture;
 }
@@ -270,6 +350,27 @@ START_TEST(texts_are_made_harmless)
     ck_assert_ptr_null(strchr(err.text, '\n'));
     ck_assert_ptr_nonnull(strstr(err.text, "@h/"));
     capture_close(capture);
+}
+END_TEST
+
+START_TEST(a_moment_is_checked)
+{
+    static const struct hostile moments[] = {
+        {"wide", "breaks the protocol: a picture of another size", -EPROTO},
+        {"high", "breaks the protocol: a picture of another size", -EPROTO},
+        {"none", "breaks the protocol: a picture of another size", -EPROTO},
+        {"nothing", "breaks the protocol: a picture of another size", -EPROTO},
+        {"negative", "breaks the protocol: a time out of range", -EPROTO},
+        {"exit", "its process has ended with status 3", -EIO},
+        {"hang", "s: its process hangs, and is killed", -ETIMEDOUT},
+    };
+    for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
+        struct moment moment = {.pts_us = 77};
+        struct error err = {""};
+        int r = capture_moment(&moment, moments[i].what, 5, &(struct moment_options){.longest = 64, .limit_ms = 500}, host, 64, &err);
+        ck_assert_msg(r == moments[i].code && strstr(err.text, moments[i].cause), "%s: %d %s", moments[i].what, r, err.text);
+        ck_assert_int_eq(moment.pts_us, 77);
+    }
 }
 END_TEST
 
@@ -331,6 +432,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tc, 180);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, is_an_error_of_the_source, 0, sizeof all / sizeof *all);
+    tcase_add_test(tc, a_moment_is_checked);
     tcase_add_test(tc, texts_are_made_harmless);
     tcase_add_test(tc, shared_memory_is_only_pictures);
     tcase_add_test(tc, processor_time_is_bounded);

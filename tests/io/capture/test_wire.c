@@ -41,6 +41,11 @@ START_TEST(requests_arrive)
     n = wire_encode_request(data, &(struct wire_request){.type = WIRE_READ, .offset = 123456});
     ck_assert_int_eq(wire_decode_request(&got, data, (size_t)n), 0);
     ck_assert(got.type == WIRE_READ && got.offset == 123456);
+    n = wire_encode_request(data, &(struct wire_request){.type = WIRE_MOMENT, .url = "file.mp4", .pts_us = -7, .longest = 640,
+                                                         .memory_size = 99});
+    ck_assert_int_eq(wire_decode_request(&got, data, (size_t)n), 0);
+    ck_assert(got.type == WIRE_MOMENT && got.pts_us == -7 && got.longest == 640 && got.memory_size == 99);
+    ck_assert_str_eq(got.url, "file.mp4");
 }
 END_TEST
 

@@ -56,14 +56,32 @@ static const struct change camera_changes[] = {
     {"loop", "false", "true"},
     {"stall_timeout_s", "10", "10.5"},
     {"backlog", "64", "65"},
+    {"masks", "[{points: [[0, 0], [1, 0], [0, 1]]}]", "[]"},
+    {"masks[].name", "a", "b"},
+    {"masks[].points", "[[0, 0], [1, 0], [0, 1]]", "[[0, 0], [1, 0], [0, 0.5]]"},
+    {"masks[].privacy", "false", "true"},
+    {"zones", "{a: {points: [[0, 0], [1, 0], [0, 1]]}}", "{b: {points: [[0, 0], [1, 0], [0, 1]]}}"},
+    {"zones.ZONE.points", "[[0, 0], [1, 0], [0, 1]]", "[[0, 0], [1, 0], [0, 1], [0, 0.5]]"},
+    {"zones.ZONE.per_day", "1", "2"},
     {"alert", "{k: 1}", "{k: 2}"},
     {"alert.threshold", "0.5", "0.25"},
     {"alert.per_day", "1", "2"},
     {"alert.close_threshold", "0.5", "0.25"},
     {"alert.k", "1", "2"},
     {"alert.n", "5", "6"},
+    {"alert.smooth_s", "0", "0.5"},
+    {"alert.min_duration_s", "0", "1"},
+    {"alert.merge_s", "30", "0"},
     {"alert.cooldown_s", "60", "61"},
+    {"alert.max_per_hour", "12", "0"},
     {"alert.lasting_h", "6", "7"},
+    {"evidence", "{clips: true}", "{clips: false}"},
+    {"evidence.source", "rtsp://h/x", "rtsp://h/y"},
+    {"evidence.clips", "true", "false"},
+    {"evidence.pre_roll_s", "5", "6"},
+    {"evidence.post_roll_s", "5", "6"},
+    {"evidence.max_clip_s", "300", "301"},
+    {"evidence.ring_mib", "16", "17"},
 };
 
 /* Not compared: a camera runs on while these change. */
@@ -99,8 +117,14 @@ static struct config *with_camera_key(const char *key, const char *value)
         n += (size_t)snprintf(text + n, sizeof text - n, "    model: clips.c\n");
     if (strcmp(key, "password") == 0)
         n += (size_t)snprintf(text + n, sizeof text - n, "    user: u\n");
-    if (value && strncmp(key, "alert.", 6) == 0)
-        snprintf(text + n, sizeof text - n, "    alert: {%s: %s}\n", key + 6, value);
+    const char *name = strrchr(key, '.'), *dot = strchr(key, '.');
+    const char *points = name && strcmp(name, ".points") == 0 ? "" : "points: [[0, 0], [1, 0], [0, 1]], ";
+    if (value && strncmp(key, "masks[].", 8) == 0)
+        snprintf(text + n, sizeof text - n, "    masks: [{%s%s: %s}]\n", points, name + 1, value);
+    else if (value && strncmp(key, "zones.", 6) == 0)
+        snprintf(text + n, sizeof text - n, "    zones: {a: {%s%s: %s}}\n", points, name + 1, value);
+    else if (value && dot)
+        snprintf(text + n, sizeof text - n, "    %.*s: {%s: %s}\n", (int)(dot - key), key, dot + 1, value);
     else if (value)
         snprintf(text + n, sizeof text - n, "    %s: %s\n", key, value);
     return load(text);
@@ -156,6 +180,15 @@ START_TEST(test_a_key_that_comes_or_goes_counts)
     ck_assert(!cameras_equal(with_camera_key("fps", "10"), with_camera_key("fps", NULL)));
     ck_assert(!cameras_equal(with_camera_key("user", "u"), with_camera_key("user", NULL)));
     ck_assert(!cameras_equal(with_camera_key("password", "p"), with_camera_key("password", NULL)));
+    /* What a camera does not say is as the file says for all. */
+    static const char whole[] = "evidence: {pre_roll_s: 7, clips: false}\n"
+                                "cameras: {gate: {source: rtsp://h/x, model: clips.c, evidence: {pre_roll_s: %s}}}\n";
+    char text[300];
+    snprintf(text, sizeof text, whole, "8");
+    struct config *eight = load(text);
+    ck_assert(eight->cameras[0].evidence.pre_roll_s == 8 && !eight->cameras[0].evidence.clips);
+    ck_assert(eight->evidence.pre_roll_s == 7 && eight->cameras[0].evidence.ring_mib == eight->evidence.ring_mib);
+    config_unref(eight);
     /* An explicit default is equal to an absent key. */
     ck_assert(cameras_equal(with_camera_key("stride", "2"), with_camera_key("stride", NULL)));
 }

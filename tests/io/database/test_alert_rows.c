@@ -1,7 +1,7 @@
 /* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention; and what people
  * say of an alert (labels), its files (evidence), and arming. */
 #include "io/database/arming_rows.h"
-#include "io/database/evidence.h"
+#include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
 #include "io/database/score_rows.h"
 #include "tests/io/database/state_folder.h"
@@ -12,6 +12,8 @@ static struct record_range range;
 /* The ids of a list, as "1 2 3"; next is where the next list begins. */
 static const char *ids(struct alert_query query, uint64_t *next)
 {
+    if (!query.told && !query.suppressed)
+        query.told = query.suppressed = true;
     static char text[256];
     size_t n;
     text[0] = '\0';
@@ -25,7 +27,7 @@ static const char *ids(struct alert_query query, uint64_t *next)
 START_TEST(a_record_comes_back_whole)
 {
     struct alert_record alert = {.id = 1795832005702, .kind = ALERT_STILL, .camera = "gate", .opened_us = 1795832005702123,
-                                 .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7, .peak_pts_us = 6400000,
+                                 .suppressed = SUPPRESSED_RATE, .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7, .peak_pts_us = 6400000,
                                  .voices = {{0.1f, -6.5580254f, NAN, NAN, 3}},
                                  .boxes = {2, {{0.0625f, 0.1667f, 0.9375f, 0.6666f, -0.4080478f}, {0, 0, 1, 1, 0.1f}}}};
     struct alert_record read;
@@ -37,6 +39,7 @@ START_TEST(a_record_comes_back_whole)
     ck_assert_int_eq(read.kind, ALERT_STILL);
     ck_assert_str_eq(read.camera, "gate");
     ck_assert(read.opened_us == alert.opened_us && read.closed_us == 0 && read.peak_us == alert.peak_us);
+    ck_assert_int_eq(read.suppressed, SUPPRESSED_RATE);
     ck_assert(read.opened_pts_us == -7 && read.peak_pts_us == 6400000 && !read.interrupted);
     ck_assert_double_eq(read.peak_score, alert.peak_score);
     for (int v = 0; v < VOICES; v++)
@@ -137,13 +140,35 @@ static void prune(int64_t before_us, int most, int expected)
     ck_assert_int_eq(deleted, expected);
 }
 
+START_TEST(suppressed_alerts_are_listed_apart)
+{
+    uint64_t next;
+    must(database_begin(database, &err));
+    for (uint64_t id = 1; id <= 4; id++) {
+        struct alert_record alert = {.id = id, .camera = "gate", .suppressed = id % 2 ? SUPPRESSED_SNOOZED : SUPPRESSED_NOT};
+        must(alert_rows_put(database, &alert, &err));
+    }
+    must(database_commit(database, &err));
+    ck_assert_str_eq(ids((struct alert_query){.told = true}, &next), "2 4");
+    ck_assert_str_eq(ids((struct alert_query){.suppressed = true, .camera = "gate"}, &next), "1 3");
+    ck_assert_str_eq(ids((struct alert_query){.told = true, .latest = true, .most = 1}, &next), "4");
+    /* One that is told later gets a new place. */
+    struct alert_record alert = {.id = 3, .camera = "gate"};
+    must(database_begin(database, &err));
+    must(alert_rows_put(database, &alert, &err));
+    must(database_commit(database, &err));
+    ck_assert_str_eq(ids((struct alert_query){.told = true, .from = next}, &next), "3");
+    ck_assert_str_eq(ids((struct alert_query){.suppressed = true}, &next), "1");
+}
+END_TEST
+
 START_TEST(old_alerts_go)
 {
     uint64_t next;
     for (uint64_t id = 1; id <= 8; id++)
         put_alert(id, "gate", id == 4 ? 0 : (int64_t)id * 1000 + 1);
     must(labels_mark(database, 2, true, &err));
-    must(evidence_add(database, &(struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "a", .bytes = 1}, &err));
+    must(evidence_rows_add(database, &(struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "a", .bytes = 1}, &err));
     prune(7000, 1, 1);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "2 3 4 5 6 7 8");
     ck_assert(range.oldest == 1 && range.next == 8);            /* entry 0 was alert 1 */
@@ -152,7 +177,7 @@ START_TEST(old_alerts_go)
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "2 3 4 7 8");     /* marked, with a file, open, young */
     ck_assert(range.oldest == 1 && range.next == 8);
     must(labels_mark(database, 2, false, &err));
-    must(evidence_remove(database, 3, EVIDENCE_CLIP, &err));
+    must(evidence_rows_remove(database, 3, EVIDENCE_CLIP, &err));
     put_alert(4, "gate", 9999);
     prune(7000, 100, 3);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "7 8");
@@ -221,32 +246,32 @@ START_TEST(files_of_alerts)
     put_alert(3, "gate", 0);
     struct evidence_row row = {.alert = 1, .kind = EVIDENCE_CLIP, .path = "evidence/1/clip.mp4", .bytes = 100, .made_us = 50,
                                .codec = "h264", .codecs = "avc1.64001f"};
-    must(evidence_add(database, &row, &err));
+    must(evidence_rows_add(database, &row, &err));
     row = (struct evidence_row){.alert = 2, .kind = EVIDENCE_SNAPSHOT, .path = "evidence/2/snapshot.jpg", .bytes = 7, .made_us = 40};
-    must(evidence_add(database, &row, &err));
+    must(evidence_rows_add(database, &row, &err));
     row = (struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "evidence/3/clip.mp4", .bytes = 1000, .made_us = 1};
-    must(evidence_add(database, &row, &err));
+    must(evidence_rows_add(database, &row, &err));
     row.alert = 4;
     row.path[0] = 'x';
-    ck_assert_int_eq(evidence_add(database, &row, &err), -EEXIST);      /* no such alert */
-    must(evidence_of(database, 1, rows, &n, &err));
+    ck_assert_int_eq(evidence_rows_add(database, &row, &err), -EEXIST);      /* no such alert */
+    must(evidence_rows_of(database, 1, rows, &n, &err));
     ck_assert(n == 1 && rows[0].kind == EVIDENCE_CLIP && rows[0].bytes == 100);
     ck_assert_str_eq(rows[0].codecs, "avc1.64001f");
-    must(evidence_bytes(database, &all, &marked, &err));
+    must(evidence_rows_bytes(database, &all, &marked, &err));
     ck_assert(all == 1107 && marked == 0);
-    must(evidence_oldest(database, INT64_MAX, rows, 8, &n, &err));      /* not of the alert that is open */
+    must(evidence_rows_oldest(database, INT64_MAX, rows, 8, &n, &err));      /* not of the alert that is open */
     ck_assert(n == 2 && rows[0].alert == 2 && rows[1].alert == 1);
-    must(evidence_oldest(database, 45, rows, 8, &n, &err));
+    must(evidence_rows_oldest(database, 45, rows, 8, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 2);
     must(labels_mark(database, 2, true, &err));
-    must(evidence_oldest(database, INT64_MAX, rows, 8, &n, &err));
+    must(evidence_rows_oldest(database, INT64_MAX, rows, 8, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 1);
-    must(evidence_bytes(database, &all, &marked, &err));
+    must(evidence_rows_bytes(database, &all, &marked, &err));
     ck_assert(all == 1107 && marked == 7);
     row = (struct evidence_row){.alert = 1, .kind = EVIDENCE_CLIP, .path = "evidence/1/clip.mp4", .bytes = 300, .made_us = 60};
-    must(evidence_add(database, &row, &err));                           /* the clip has grown */
-    must(evidence_remove(database, 3, EVIDENCE_CLIP, &err));
-    must(evidence_bytes(database, &all, &marked, &err));
+    must(evidence_rows_add(database, &row, &err));                           /* the clip has grown */
+    must(evidence_rows_remove(database, 3, EVIDENCE_CLIP, &err));
+    must(evidence_rows_bytes(database, &all, &marked, &err));
     ck_assert(all == 307 && marked == 7);
 }
 END_TEST
@@ -287,6 +312,7 @@ int main(void)
     tcase_add_test(tcase, a_record_comes_back_whole);
     tcase_add_test(tcase, lists_in_the_order_of_openings_and_closings);
     tcase_add_test(tcase, alerts_that_were_left_open);
+    tcase_add_test(tcase, suppressed_alerts_are_listed_apart);
     tcase_add_test(tcase, old_alerts_go);
     tcase_add_test(tcase, a_row_with_a_wrong_text);
     tcase_add_test(tcase, what_people_say);

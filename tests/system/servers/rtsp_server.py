@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""An RTSP camera on loopback: GStreamer's RTSP server plays a clip at its own pace, again and again: as H.264, or as Motion
-JPEG or MPEG-4 (--codec).
+"""An RTSP camera on loopback: GStreamer's RTSP server plays a clip at its own pace, again and again: as H.264, HEVC, Motion
+JPEG or MPEG-4 (--codec), with a key frame every --key-distance seconds.
 
 Prints "ready PORT" on standard output once it listens. When the clip starts again, timestamps continue without a
 jump, like a camera's.
@@ -20,22 +20,26 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 # codec: how FFmpeg encodes, where an access unit begins, its caps and GStreamer's elements
 CODECS = {
     "h264": (("libx264", "-preset", "veryfast", "-crf", "18", "-bf", "0", "-x264-params",
-              "aud=1:keyint={fps}:scenecut=0:repeat-headers=1", "-f", "h264"), rb"\x00\x00\x00\x01\x09",
+              "aud=1:keyint={keyint}:scenecut=0:repeat-headers=1", "-f", "h264"), rb"\x00\x00\x00\x01\x09",
              "video/x-h264,stream-format=byte-stream,alignment=au", "h264parse ! rtph264pay config-interval=-1"),
+    "hevc": (("libx265", "-preset", "ultrafast", "-crf", "18", "-x265-params",
+              "aud=1:keyint={keyint}:scenecut=0:repeat-headers=1:bframes=0:open-gop=0:log-level=error", "-f", "hevc"),
+             rb"\x00\x00\x00\x01\x46\x01", "video/x-h265,stream-format=byte-stream,alignment=au",
+             "h265parse ! rtph265pay config-interval=-1"),
     "mjpeg": (("mjpeg", "-q:v", "4", "-huffman", "default", "-f", "mjpeg"), rb"\xff\xd8\xff", "image/jpeg",
               "jpegparse ! rtpjpegpay"),
-    "mpeg4": (("mpeg4", "-q:v", "4", "-g", "{fps}", "-f", "m4v"), rb"(?s)(?:\x00\x00\x01[\xb0\xb3].*?)?\x00\x00\x01\xb6",
+    "mpeg4": (("mpeg4", "-q:v", "4", "-g", "{keyint}", "-f", "m4v"), rb"(?s)(?:\x00\x00\x01[\xb0\xb3].*?)?\x00\x00\x01\xb6",
               "video/mpeg,mpegversion=4,systemstream=false", "mpeg4videoparse ! rtpmp4vpay config-interval=1"),
 }
 
 
-def access_units(clip, fps, codec):
-    """Encodes the clip: a key frame every second, no B frames. Returns its access units, a bytes object each."""
+def access_units(clip, fps, codec, key_distance):
+    """Encodes the clip: a key frame every key_distance seconds, no B frames. Returns its access units, a bytes object each."""
     encode, begins = CODECS[codec][:2]
     stream = subprocess.run(
         ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, "-an", "-vf",
          f"fps={fps},format={'yuvj420p' if codec == 'mjpeg' else 'yuv420p'}", "-c:v",
-         *(word.format(fps=fps) for word in encode), "-"],
+         *(word.format(keyint=round(fps * key_distance)) for word in encode), "-"],
         check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
     starts = [m.start() for m in re.finditer(begins, stream)]
     return [stream[a:b] for a, b in zip(starts, starts[1:] + [len(stream)])]
@@ -84,6 +88,7 @@ def main():
     parser.add_argument("--path", default="/live")
     parser.add_argument("--fps", type=int, default=10)
     parser.add_argument("--codec", choices=CODECS, default="h264")
+    parser.add_argument("--key-distance", type=float, default=1, help="seconds")
     parser.add_argument("--user", help="require this user and password")
     parser.add_argument("--password")
     parser.add_argument("--digest", action="store_true", help="ask for a sign-in by Digest instead of Basic")
@@ -93,7 +98,7 @@ def main():
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(options.port)
-    factory = Factory(access_units(options.clip, options.fps, options.codec), options.fps, options.codec)
+    factory = Factory(access_units(options.clip, options.fps, options.codec, options.key_distance), options.fps, options.codec)
     if options.user:
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")

@@ -171,7 +171,6 @@ static struct alert_record open_alert(const char *camera)
 static void close_alert(struct alert_record *alert)
 {
     alert->closed_us = alert->opened_us + 5;
-    alertlog_append_closed(alerts, alert);
     events_post(events, &(struct event){.type = EVENT_ALERT_CLOSED, .camera = alert->camera, .alert = alert});
 }
 

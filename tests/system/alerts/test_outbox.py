@@ -8,10 +8,9 @@ import sys
 import time
 import urllib.request
 
-import harness
-
-sys.path.insert(0, os.path.join(harness.HERE, "servers"))
-from webhook_receiver import Receiver  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
+from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 

@@ -1,6 +1,6 @@
 /* Files that were kept for an alert: the database knows where they are and how large. An alert has at most one of each kind. */
-#ifndef MEMAED_IO_DATABASE_EVIDENCE_H
-#define MEMAED_IO_DATABASE_EVIDENCE_H
+#ifndef MEMAED_IO_DATABASE_EVIDENCE_ROWS_H
+#define MEMAED_IO_DATABASE_EVIDENCE_ROWS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,14 +19,14 @@ struct evidence_row {
 };
 
 /* Adds the row, or replaces the one of the same kind. -EEXIST: the alert is not there, or another row has the path. */
-int evidence_add(struct database *database, const struct evidence_row *row, struct error *err);
-int evidence_remove(struct database *database, uint64_t alert, enum evidence_kind kind, struct error *err);
+int evidence_rows_add(struct database *database, const struct evidence_row *row, struct error *err);
+int evidence_rows_remove(struct database *database, uint64_t alert, enum evidence_kind kind, struct error *err);
 /* The rows of an alert into ret [EVIDENCE_KINDS]; *n of them. */
-int evidence_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err);
+int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err);
 /* The oldest rows of alerts that are closed and not marked, from before before_us (INT64_MAX: of any age), into ret [most]; *n of
  * them. */
-int evidence_oldest(struct database *database, int64_t before_us, struct evidence_row *ret, size_t most, size_t *n, struct error *err);
+int evidence_rows_oldest(struct database *database, int64_t before_us, struct evidence_row *ret, size_t most, size_t *n, struct error *err);
 /* All bytes, and those of marked alerts among them. */
-int evidence_bytes(struct database *database, int64_t *all, int64_t *marked, struct error *err);
+int evidence_rows_bytes(struct database *database, int64_t *all, int64_t *marked, struct error *err);
 
 #endif

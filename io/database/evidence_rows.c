@@ -1,4 +1,4 @@
-#include "io/database/evidence.h"
+#include "io/database/evidence_rows.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ const char *evidence_kind_name(enum evidence_kind kind)
     return kind_names[kind];
 }
 
-int evidence_add(struct database *database, const struct evidence_row *row, struct error *err)
+int evidence_rows_add(struct database *database, const struct evidence_row *row, struct error *err)
 {
     struct query query = query_begin(database, "INSERT INTO evidence (alert, kind, path, bytes, made_us, codec, codecs) "
                                      "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (alert, kind) DO UPDATE SET path = excluded.path, "
@@ -27,7 +27,7 @@ int evidence_add(struct database *database, const struct evidence_row *row, stru
     return query_run(&query, err);
 }
 
-int evidence_remove(struct database *database, uint64_t alert, enum evidence_kind kind, struct error *err)
+int evidence_rows_remove(struct database *database, uint64_t alert, enum evidence_kind kind, struct error *err)
 {
     struct query query = query_begin(database, "DELETE FROM evidence WHERE alert = ? AND kind = ?");
     query_bind_int(&query, (int64_t)alert);
@@ -55,7 +55,7 @@ static int read_rows(struct query *query, struct evidence_row *ret, size_t most,
     return query_end(query, err);
 }
 
-int evidence_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err)
+int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err)
 {
     struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = ? "
                                      "ORDER BY made_us, kind");
@@ -63,7 +63,7 @@ int evidence_of(struct database *database, uint64_t alert, struct evidence_row *
     return read_rows(&query, ret, EVIDENCE_KINDS, n, err);
 }
 
-int evidence_oldest(struct database *database, int64_t before_us, struct evidence_row *ret, size_t most, size_t *n, struct error *err)
+int evidence_rows_oldest(struct database *database, int64_t before_us, struct evidence_row *ret, size_t most, size_t *n, struct error *err)
 {
     struct query query = query_begin(database, "SELECT evidence.alert, evidence.kind, path, bytes, made_us, codec, codecs FROM evidence "
                                      "JOIN alerts ON alerts.id = evidence.alert WHERE made_us < ? AND marked = 0 AND state <> 'open' "
@@ -73,7 +73,7 @@ int evidence_oldest(struct database *database, int64_t before_us, struct evidenc
     return read_rows(&query, ret, most, n, err);
 }
 
-int evidence_bytes(struct database *database, int64_t *all, int64_t *marked, struct error *err)
+int evidence_rows_bytes(struct database *database, int64_t *all, int64_t *marked, struct error *err)
 {
     struct query query = query_begin(database, "SELECT coalesce(sum(bytes), 0), coalesce(sum(CASE WHEN marked THEN bytes ELSE 0 END), 0) "
                                      "FROM evidence JOIN alerts ON alerts.id = evidence.alert");

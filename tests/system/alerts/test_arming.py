@@ -3,10 +3,13 @@
 import datetime
 import json
 import os
+import sys
+import time
 import urllib.error
 import urllib.request
 
-import harness
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
 
 
 def clock(minutes):
@@ -75,6 +78,40 @@ class Arming(harness.Case):
         self.assertLess(answer["arming"]["since"], answer["arming"]["until"])
         daemon.wait_camera("gate", lambda c: c["arming"]["state"] == "armed", 70)
         harness.wait_for("the event", lambda: len(daemon.events("camera_armed", camera="gate")) == 2, 10)
+
+    def test_alerts_of_a_disarmed_camera(self):
+        model = harness.write_model(self.path("mover.safetensors"), 64, 96, calibration=harness.OWN_CALIBRATION)
+        harness.write_mover(self.path("mover.mkv"))
+        daemon = self.daemon({"cameras": {"gate": {"source": self.path("mover.mkv"), "model": model, "stride": 1, "loop": True,
+                                                   "alert": {"cooldown_s": 0, "merge_s": 0}}}})
+        self.post(daemon, "/api/v1/cameras/gate/disarm")
+        line = daemon.wait_event("alert_suppressed", camera="gate", reason="disarmed")
+        self.assertEqual(daemon.events("alert_opened"), [])
+        only = harness.wait_for("the alert", lambda: daemon.get("/api/v1/alerts?suppressed=only")[1]["alerts"], 10)
+        self.assertEqual((str(only[0]["id"]), only[0]["suppressed"]), (line["id"], "disarmed"))
+        self.assertEqual(daemon.get("/api/v1/alerts")[1]["alerts"], [])
+        self.assertGreaterEqual(daemon.metric("memaed_camera_alerts_suppressed_total", camera="gate", reason="disarmed"), 1)
+        self.post(daemon, "/api/v1/cameras/gate/arm")
+        opened = daemon.wait_event("alert_opened", camera="gate")
+        harness.wait_for("the alert", lambda: [a for a in daemon.get("/api/v1/alerts")[1]["alerts"] if str(a["id"]) == opened["id"]], 10)
+
+    def test_orders_survive_a_crash(self):
+        config = {"cameras": {"gate": self.common, "yard": self.common}}
+        daemon = self.daemon(config)
+        before = self.post(daemon, "/api/v1/cameras/gate/disarm?by=anna")[1]["arming"]
+        snoozed = self.post(daemon, "/api/v1/cameras/yard/snooze?minutes=30")[1]["arming"]
+        harness.wait_for("a commit", lambda: daemon.metric("memaed_store_events_queued") == 0, 10)
+        time.sleep(1.5 * harness.SCALE)                         # the orders follow within a second
+        daemon.process.kill()
+        daemon.process.wait()
+        daemon.kill()
+        daemon = self.daemon(config)
+        self.assertEqual(daemon.camera("gate")["arming"], before)
+        self.assertEqual(daemon.camera("yard")["arming"], snoozed)
+        self.post(daemon, "/api/v1/cameras/gate/arm")
+        daemon.stop()
+        daemon = self.daemon(config)
+        self.assertEqual(daemon.camera("gate")["arming"]["state"], "armed")
 
     def test_orders_that_are_refused(self):
         daemon = self.daemon({"cameras": {"gate": self.common}})

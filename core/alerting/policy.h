@@ -1,0 +1,51 @@
+/* Which alerts of a camera and a kind are told, and which are suppressed. An alert is suppressed
+ *   cooldown   for a time after a told alert closed;
+ *   rate       while so many alerts have been told within an hour.
+ * An alert that is worse than what was told is never suppressed: its peak exceeds, by a margin, the highest score among the
+ * alerts told within an hour, and that of the last one. A suppressed alert is asked about again while its cause lasts. So it is
+ * told as soon as it becomes worse or nothing holds it back any more. Until then it uses up neither the cooldown nor the rate.
+ *
+ * Pure, driven by the times of the footage. A clock may be set back: cooldown and hour then run from the new time on, instead
+ * of until the clock has caught up. One thread (or lock) per policy. */
+#ifndef MEMAED_CORE_ALERTING_POLICY_H
+#define MEMAED_CORE_ALERTING_POLICY_H
+
+#include "core/record.h"
+
+enum { POLICY_MOST_PER_HOUR = 60 };
+enum { POLICY_DEFAULT_COOLDOWN_S = 60, POLICY_DEFAULT_PER_HOUR = 12 };
+
+struct policy_rule {
+    int64_t cooldown_us;                /* 0: none */
+    int max_per_hour;                   /* 0: no limit; at most POLICY_MOST_PER_HOUR */
+    double margin;                      /* >= 0, in units of the score */
+};
+
+struct policy_told {
+    int64_t time_us;
+    double peak;
+};
+
+struct policy {
+    struct policy_rule rule;
+    struct policy_told told[POLICY_MOST_PER_HOUR];      /* the last ones; told[last] is the newest */
+    int n, last;
+    bool ever_closed;
+    int64_t closed_us;                  /* the last told alert */
+};
+
+/* The margin of scores: 1 if they are logarithms of hours, so worse is e times as rare; else half the threshold. */
+double policy_margin(bool is_logarithm, double threshold);
+/* The rule that applies where nothing else is said. */
+struct policy_rule policy_rule_default(double margin);
+
+void policy_init(struct policy *policy, const struct policy_rule *rule);
+
+/* May an alert with that peak be told at time_us? SUPPRESSED_NOT: it is told now, and counts. Else why it is suppressed. */
+enum alert_suppressed policy_ask(struct policy *policy, double peak, int64_t time_us);
+/* The peak of the alert that was told last rose. */
+void policy_rose(struct policy *policy, double peak);
+/* The alert that was told last closed: the cooldown begins. */
+void policy_closed(struct policy *policy, int64_t closed_us);
+
+#endif

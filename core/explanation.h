@@ -1,0 +1,39 @@
+/* Why a window scored as it did, as plain data and in words: what the network drew instead, which voice spoke, which slots of the
+ * memory answered, how rare the score is. core/explain/explain.h makes it. Pure; any thread. */
+#ifndef MEMAED_CORE_EXPLANATION_H
+#define MEMAED_CORE_EXPLANATION_H
+
+#include "core/record.h"
+
+enum { EXPLANATION_SLOTS = 5, RARITY_SIZE = 48 };
+
+/* A slot of the memory that answered. Weights are means, 0 to 1, and those of all slots add up to 1. */
+struct explanation_slot {
+    int slot;
+    float weight;               /* over the queries of the loudest place, at all their times */
+    float weight_of_picture;    /* over all queries of the window */
+};
+
+struct explanation {
+    float reference, score;     /* score: equals reference if the model has no score of its own */
+    float threshold, close_threshold;   /* of the model's calibration; NAN: it has none */
+    double p_value;             /* share of normal windows that score as much or more; NAN: the calibration does not tell */
+    double hours_between;       /* from one alert of normal footage to the next, with the threshold at this score; NAN as above */
+    double footage_hours;       /* that this is known from; NAN as above */
+    struct voices voices;       /* NAN: the model has no such voice. VOICE_STILL is always NAN */
+    enum voice loudest;         /* VOICES: none */
+    float loudest_x, loudest_y; /* the centre of the cell with the highest value, in fractions of the picture */
+    float loudest_value;        /* of it, in the unit of the score; without a score of its own, of the reference */
+    struct boxes boxes;         /* around the parts that score; none without a score of its own */
+    int n_slots;                /* 0: the network has no memory, or no slot answered */
+    struct explanation_slot slots[EXPLANATION_SLOTS];   /* those with the largest weight, in that order */
+    int slots_answering;        /* how many slots have a weight above 0 at the loudest place */
+    int slots_of_memory;        /* all; 0: the network has no memory */
+};
+
+/* Says how rare something is that comes once in so many hours: "once in 12 days", "3 times an hour". "" for what is not above 0. So
+ * many hours of footage tell it; a rate that a thousand times as many would be needed for is not named: "less than once in 3 days".
+ * footage_hours: NAN for no such bound. */
+void rarity_words(char out[RARITY_SIZE], double hours, double footage_hours);
+
+#endif

@@ -1,0 +1,27 @@
+/* The "why" picture of a window: side by side the frame with boxes, what the memory drew, and the frame under a heat map of where
+ * the window is unusual. Captions stand above, text and the scale of the heat map below. Pure; any thread. */
+#ifndef MEMAED_CORE_PICTURE_WHY_H
+#define MEMAED_CORE_PICTURE_WHY_H
+
+#include "core/picture/draw.h"
+#include "core/picture/heat.h"
+
+enum { WHY_LINES = 4, WHY_PANEL = 640 };       /* pixels of the longer side of a panel, at most */
+
+struct why {
+    const struct picture *frame;        /* in colour, as a viewer shows it; its aspect is that of all panels */
+    const struct picture *drawn;        /* what the memory drew, at the network's size: it is stretched to that aspect */
+    struct heat_map map;
+    struct heat_scale scale;
+    const struct boxes *boxes;
+    const struct draw_polygon *masks;   /* [n_masks] blackened in all three panels */
+    int n_masks;
+    const char *caption;                /* of the frame: "frame 87, 8.7 s" */
+    const char *usual, *alert, *end;    /* what stands below the scale at these values; may be "" */
+    const char *lines[WHY_LINES];       /* below, each broken where it is too long; NULL: none */
+};
+
+/* Draws it into *ret, which the caller closes. All of `why` is borrowed. 0 or -ENOMEM; *ret is untouched on failure. */
+int why_draw(struct picture *ret, const struct why *why);
+
+#endif

@@ -1,0 +1,240 @@
+#include "daemon/watch/camera/alerting.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/base/log.h"
+
+void alerting_init(struct alerting *alerting, const struct alerting_options *options)
+{
+    *alerting = (struct alerting){.options = *options, .alerts = true, .record.kind = options->kind};
+    snprintf(alerting->record.camera, sizeof alerting->record.camera, "%s", options->camera);
+    alert_init(&alerting->state, &options->rule);
+    policy_init(&alerting->policy, &options->policy);
+}
+
+bool alerting_is_open(const struct alerting *alerting)
+{
+    return alerting->state.open && !alerting->record.suppressed;
+}
+
+static void show_peak(struct alerting *alerting, const struct voices *voices, const struct boxes *boxes, int64_t pts_us)
+{
+    struct alert_record *alert = &alerting->record;
+    alert->peak_score = (double)alerting->state.peak;
+    alert->peak_us = alerting->state.peak_us;
+    alert->peak_pts_us = pts_us;
+    for (int v = 0; v < VOICES; v++)
+        alert->voices.score[v] = (v == VOICE_STILL) == (alert->kind == ALERT_STILL) ? voices->score[v] : NAN;
+    alert->boxes = *boxes;
+}
+
+/* Writes to the record where the cause began and where its peak is, as far as window tells it. */
+static void note_window(struct alerting *alerting, const struct alerting_window *window)
+{
+    uint64_t number = alerting->state.windows - 1;
+    if (alerting->state.opened_number == number)
+        alerting->record.opened_pts_us = window->pts_us;
+    if (alerting->state.peak_number == number)
+        show_peak(alerting, &window->voices, &window->boxes, window->pts_us);
+}
+
+static bool find(const struct alerting *alerting, uint64_t number, struct score_record *ret)
+{
+    struct record_range range;
+    return scorelog_read(alerting->options.scores, number, ret, 1, &range) == 1 && range.oldest <= number;
+}
+
+/* The same from the log of scores, which keeps far more windows than the rule looks back. */
+static void note_logged(struct alerting *alerting)
+{
+    struct score_record found;
+    if (find(alerting, alerting->state.opened_number, &found))
+        alerting->record.opened_pts_us = found.pts_us;
+    if (find(alerting, alerting->state.peak_number, &found))
+        show_peak(alerting, &found.voices, &found.boxes, found.pts_us);
+}
+
+static void post(const struct alerting *alerting, enum event_type type)
+{
+    events_post(alerting->options.events,
+                &(struct event){.type = type, .camera = alerting->options.camera, .alert = &alerting->record});
+}
+
+static void tell(struct alerting *alerting)
+{
+    alerting->told++;
+    post(alerting, EVENT_ALERT_OPENED);
+}
+
+static void suppress(struct alerting *alerting)
+{
+    const struct alert_record *alert = &alerting->record;
+    struct log_number id, peak;
+    alerting->suppressed[alert->suppressed]++;
+    alertlog_append_untold(alerting->options.alerts, alert);
+    log_event(LOG_INFO, "alert_suppressed", "camera", alerting->options.camera, "id", log_int(&id, (long long)alert->id), "kind",
+              alert_kind_name(alert->kind), "peak_score", log_real(&peak, alert->peak_score), "reason",
+              alert_suppressed_name(alert->suppressed), NULL);
+}
+
+/* Adds the zones that the boxes touch to those of the alert. Returns true if there are more now. */
+static bool touch(struct alerting *alerting, const struct boxes *boxes)
+{
+    const struct zones *zones = alerting->options.zones;
+    unsigned touched = alerting->touched | zones_touched(zones, boxes);
+    if (touched == alerting->touched)
+        return false;
+    struct zone_names *names = &alerting->record.zones;
+    alerting->touched = touched;
+    names->n = 0;
+    for (int z = 0; z < zones->n; z++)
+        if (touched >> z & 1)
+            memcpy(names->name[names->n++], zones->zone[z].name, ZONE_NAME_SIZE);
+    return true;
+}
+
+/* Names the zone whose budget opens the alert, and those that its boxes have touched since its first window. */
+static void name_zones(struct alerting *alerting, int zone)
+{
+    struct alert_record *alert = &alerting->record;
+    const struct zones *zones = alerting->options.zones;
+    alerting->touched = 0;
+    alert->zones.n = 0;
+    alert->opened_by[0] = '\0';
+    if (!zones)
+        return;
+    if (zone >= 0)
+        memcpy(alert->opened_by, zones->zone[zone].name, ZONE_NAME_SIZE);
+    touch(alerting, &alert->boxes);
+    struct score_record window;
+    for (uint64_t number = alerting->state.opened_number; alerting->options.scores && find(alerting, number, &window); number++)
+        touch(alerting, &window.boxes);
+}
+
+/* Whether the alert may be told now, and why not. A camera that is not armed comes first: it uses up neither cooldown nor cap, and
+ * nothing is bad enough to get through. */
+static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
+{
+    static const enum alert_suppressed reasons[ARMING_STATES] = {
+        [ARMING_ARMED] = SUPPRESSED_NOT, [ARMING_DISARMED] = SUPPRESSED_DISARMED, [ARMING_SNOOZED] = SUPPRESSED_SNOOZED,
+        [ARMING_OFF_SCHEDULE] = SUPPRESSED_SCHEDULE,
+    };
+    const struct alerting_options *options = &alerting->options;
+    enum alert_suppressed held = options->arming ? reasons[arming_state(options->arming, options->camera, time_us)] : SUPPRESSED_NOT;
+    return held ? held : policy_ask(&alerting->policy, alerting->record.peak_score, time_us);
+}
+
+static void open_alert(struct alerting *alerting, int64_t time_us, int zone)
+{
+    struct alert_record *alert = &alerting->record;
+    alert->opened_us = alerting->state.opened_us;
+    alert->closed_us = alert->closed_pts_us = 0;
+    name_zones(alerting, zone);
+    alert->suppressed = ask(alerting, time_us);
+    alerting->told_lasting = false;
+    alertlog_append(alerting->options.alerts, alert);
+    if (alert->suppressed)
+        suppress(alerting);
+    else
+        tell(alerting);
+}
+
+/* The open alert is suppressed, and its cause lasts: tells it if nothing holds it back any more. */
+static void ask_again(struct alerting *alerting, int64_t time_us)
+{
+    struct alert_record *alert = &alerting->record;
+    enum alert_suppressed now = ask(alerting, time_us);
+    if (now == alert->suppressed)
+        return;
+    alert->suppressed = now;
+    if (now)
+        alertlog_append_untold(alerting->options.alerts, alert);
+    else
+        tell(alerting);
+}
+
+static void close_alert(struct alerting *alerting)
+{
+    struct alert_record *alert = &alerting->record;
+    alert->closed_us = alerting->state.closed_us;
+    alert->closed_pts_us = alerting->end_pts_us;
+    if (alert->suppressed) {
+        alertlog_append_untold(alerting->options.alerts, alert);
+        return;
+    }
+    policy_closed(&alerting->policy, alert->closed_us);
+    post(alerting, EVENT_ALERT_CLOSED);
+}
+
+/* zone: as of the window. */
+static void take_event(struct alerting *alerting, enum alert_event event, int64_t time_us, int zone)
+{
+    switch (event) {
+    case ALERT_NOTHING:
+        return;
+    case ALERT_OPENED:
+        open_alert(alerting, time_us, zone);
+        return;
+    case ALERT_PEAK:
+        if (!alerting->record.suppressed)
+            policy_rose(&alerting->policy, alerting->record.peak_score);
+        alertlog_update(alerting->options.alerts, &alerting->record);
+        return;
+    case ALERT_CLOSED:
+        close_alert(alerting);
+        return;
+    }
+}
+
+/* Posts an event once if the alert has been open for long at time_us. */
+static void tell_lasting(struct alerting *alerting, int64_t time_us)
+{
+    const struct alerting_options *options = &alerting->options;
+    int64_t open_us = time_us - alerting->state.opened_us;
+    if (!alerting_is_open(alerting) || alerting->told_lasting || open_us < options->lasting_us)
+        return;
+    alerting->told_lasting = true;
+    double hours = (double)open_us / 3600e6;
+    char reason[1024];
+    snprintf(reason, sizeof reason, "alert %llu (%s) has been open for %.3g hours; if what it shows is normal now, run memaed "
+             "calibrate --model %s --input FOOTAGE --output %s", (unsigned long long)alerting->record.id,
+             alert_kind_name(options->kind), hours, options->model, options->model);
+    events_post(options->events, &(struct event){.type = EVENT_NORMAL_CHANGED, .camera = options->camera, .quantity = hours,
+                                                 .reason = reason});
+}
+
+void alerting_take(struct alerting *alerting, const struct alerting_window *window)
+{
+    struct alert_state *state = &alerting->state;
+    if (!alerting->alerts)
+        return;
+    take_event(alerting, alert_wait(state, window->time_us), window->time_us, window->zone);
+    bool lasted = state->lasts;
+    enum alert_event event = alert_score(state, window->score, window->time_us);
+    if (lasted || state->lasts) {
+        alerting->end_pts_us = window->pts_us;
+        note_window(alerting, window);
+    }
+    if (alerting->options.scores && (event == ALERT_OPENED || event == ALERT_PEAK))
+        note_logged(alerting);
+    take_event(alerting, event, window->time_us, window->zone);
+    if (state->open && state->lasts && touch(alerting, &window->boxes))
+        alertlog_update(alerting->options.alerts, &alerting->record);
+    if (state->open && state->lasts && alerting->record.suppressed)
+        ask_again(alerting, window->time_us);
+    tell_lasting(alerting, window->time_us);
+}
+
+void alerting_gap(struct alerting *alerting, int64_t time_us)
+{
+    if (alerting->alerts)
+        take_event(alerting, alert_gap(&alerting->state, time_us), time_us, -1);
+}
+
+void alerting_break(struct alerting *alerting, int64_t time_us)
+{
+    if (alerting->alerts)
+        take_event(alerting, alert_break(&alerting->state, time_us), time_us, -1);
+}

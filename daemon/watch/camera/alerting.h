@@ -1,0 +1,63 @@
+/* The alerts of one camera and kind. Scores go to the alert rule (core/score/alert.h). Whether the camera is armed
+ * (daemon/watch/alerting/arming.h) and the policy (core/alerting/policy.h) decide which alerts are told. All go to the log of alerts. Those that are told go to events as well, once as they open and once as
+ * they close. Nothing is allocated but for events. One thread or lock. */
+#ifndef MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
+#define MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
+
+#include "core/alerting/policy.h"
+#include "core/score/alert.h"
+#include "core/zones/zones.h"
+#include "daemon/watch/alerting/arming.h"
+#include "daemon/watch/alertlog.h"
+#include "daemon/watch/camera/scorelog.h"
+#include "daemon/watch/events.h"
+
+struct alerting_options {
+    enum alert_kind kind;
+    struct alert_rule rule;
+    struct policy_rule policy;
+    int64_t lasting_us;                 /* a told alert that is open for longer is reported as EVENT_NORMAL_CHANGED */
+    /* Borrowed for as long as alerts are taken. */
+    const char *camera, *model;         /* a name, and a path */
+    const struct zones *zones;          /* of the camera; NULL: none */
+    struct scorelog *scores;            /* has a record of every window, with the number that it has here; NULL: there is none, */
+    struct alertlog *alerts;            /* and the rule is 1 of 1 */
+    struct events *events;
+    struct arming_desk *arming;         /* NULL: the camera is always armed */
+};
+
+/* Private, but for what is marked public. */
+struct alerting {
+    struct alerting_options options;
+    bool alerts;                        /* public: by alerting_init(); false in a zeroed struct, which takes nothing */
+    struct alert_state state;
+    struct policy policy;
+    struct alert_record record;         /* the open alert, or the last one, or the cause that lasts */
+    bool told_lasting;                  /* normal.changed went out for the open alert */
+    unsigned touched;                   /* bit z is set for each zone that the open alert's boxes have touched */
+    int64_t end_pts_us;                 /* time stamp of the last cause's last window */
+    uint64_t told;                      /* public: alerts */
+    uint64_t suppressed[SUPPRESSED_REASONS];    /* public: alerts that were not told as they opened, by the first reason */
+};
+
+/* A window, or a tick of what stands still. */
+struct alerting_window {
+    float score;
+    int64_t time_us, pts_us;
+    int zone;                           /* whose budget the score is by; -1: the camera's */
+    struct voices voices;
+    struct boxes boxes;
+};
+
+void alerting_init(struct alerting *alerting, const struct alerting_options *options);
+
+/* Takes the next window; where there is a log of scores, after it was appended there. */
+void alerting_take(struct alerting *alerting, const struct alerting_window *window);
+/* As alert_gap() and alert_break(). */
+void alerting_gap(struct alerting *alerting, int64_t time_us);
+void alerting_break(struct alerting *alerting, int64_t time_us);
+
+/* An alert that was told is open. */
+bool alerting_is_open(const struct alerting *alerting);
+
+#endif

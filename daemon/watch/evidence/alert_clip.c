@@ -1,0 +1,147 @@
+#include "daemon/watch/evidence/alert_clip.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/capture/clip_writer.h"
+
+/* A clip whose camera sends nothing ends so much later than its last packet should have come. */
+#define LATE_US INT64_C(2000000)
+enum { BATCH = 32 };
+
+struct alert_clip {
+    struct alert_clip_options options;
+    struct config_evidence rolls;
+    char camera[80];
+    struct clip_writer *writer;         /* NULL: no packet yet */
+    int fd;
+    struct packet_stream *stream;       /* of the file */
+    uint64_t next;                      /* packet of the ring */
+    int64_t first_us;                   /* arrival of the first packet */
+    int64_t end_us;                     /* no later packet belongs to it; INT64_MAX: the alert is open */
+    bool complete;
+    struct alert_clip_outcome outcome;
+};
+
+int alert_clip_open(struct alert_clip **ret, const struct alert_clip_options *options)
+{
+    struct alert_clip *clip = calloc(1, sizeof *clip);
+    if (!clip)
+        return -ENOMEM;
+    clip->options = *options;
+    clip->rolls = *options->rolls;
+    snprintf(clip->camera, sizeof clip->camera, "%s", options->place.camera);
+    clip->options.place.camera = clip->camera;
+    clip->options.rolls = NULL;
+    packet_ring_ref(options->ring);
+    clip->fd = -1;
+    clip->end_us = INT64_MAX;
+    int64_t pre_roll_us = (int64_t)(1e6 * clip->rolls.pre_roll_s);
+    clip->next = packet_ring_find(options->ring, options->opened_us - pre_roll_us - ALERT_CLIP_DELAY_US);
+    *ret = clip;
+    return 0;
+}
+
+uint64_t alert_clip_alert(const struct alert_clip *clip)
+{
+    return clip->options.place.alert;
+}
+
+void alert_clip_set_closed(struct alert_clip *clip, int64_t closed_us)
+{
+    clip->end_us = closed_us + (int64_t)(1e6 * clip->rolls.post_roll_s) +
+                   (clip->options.is_other_stream ? ALERT_CLIP_DELAY_US : 0);
+}
+
+static void end(struct alert_clip *clip, const char *why)
+{
+    clip->complete = true;
+    clip->outcome.end = why;
+}
+
+/* Makes the file for the stream of the first packet. 0 or -errno with the cause in the outcome. */
+static int begin(struct alert_clip *clip, const struct packet *first)
+{
+    char name[16];
+    clip->stream = packet_stream_ref(first->stream);
+    clip->first_us = first->times.arrival_us;
+    clip->outcome.pre_roll_us = clip->options.opened_us - clip->first_us;
+    codec_name(clip->outcome.codec, first->stream);
+    codec_string(clip->outcome.codecs, first->stream);
+    snprintf(name, sizeof name, "clip.%s", clip_file_extension(&first->stream->format));
+    int fd = place_create(clip->options.state_dir, &clip->options.place, name, clip->outcome.path, &clip->outcome.error);
+    if (fd < 0) {
+        clip->outcome.path[0] = '\0';
+        return fd;
+    }
+    clip->fd = fd;
+    return clip_writer_open(&clip->writer, clip->options.host, fd, first->stream, &clip->outcome.error);
+}
+
+/* Says why the packet does not belong to the clip any more; NULL: it does. */
+static const char *end_before(const struct alert_clip *clip, const struct packet *packet)
+{
+    if (packet->times.arrival_us > clip->end_us)
+        return "post_roll";
+    if (!clip->stream)
+        return NULL;
+    if (packet->times.arrival_us - clip->first_us > (int64_t)(1e6 * clip->rolls.max_clip_s))
+        return "max_clip";
+    return packet->stream == clip->stream || packet_stream_follows(packet->stream, clip->stream) ? NULL : "stream_changed";
+}
+
+static void write_packets(struct alert_clip *clip, struct packet **packets, size_t n)
+{
+    const char *why = NULL;
+    size_t k = 0;
+    if (n > 0 && !clip->writer && !(why = end_before(clip, packets[0])) && begin(clip, packets[0]) < 0)
+        why = "failed";
+    while (!why && k < n && !(why = end_before(clip, packets[k])))
+        k++;
+    if (k > 0 && clip_writer_add(clip->writer, packets, k, &clip->outcome.error) < 0)
+        why = "failed";
+    if (why)
+        end(clip, why);
+}
+
+bool alert_clip_write(struct alert_clip *clip, int64_t now_us)
+{
+    struct packet *packets[BATCH];
+    size_t n = BATCH;
+    while (!clip->complete && n == BATCH) {
+        n = packet_ring_take(clip->options.ring, &clip->next, packets, BATCH);
+        write_packets(clip, packets, n);
+        for (size_t i = 0; i < n; i++)
+            packet_unref(packets[i]);
+    }
+    if (!clip->complete && clip->end_us != INT64_MAX && now_us > clip->end_us + LATE_US)
+        end(clip, "post_roll");
+    return !clip->complete;
+}
+
+void alert_clip_close(struct alert_clip *clip, struct alert_clip_outcome *ret)
+{
+    if (!clip)
+        return;
+    struct clip_file_stats stats = {0};
+    struct error err = {""};
+    if (!clip->complete)
+        end(clip, "stopped");
+    if (clip_writer_close(clip->writer, &stats, &err) < 0 && !clip->outcome.error.text[0])
+        clip->outcome.error = err;
+    if (clip->fd >= 0) {
+        /* A file whose writing failed may end within a fragment. */
+        if (clip->outcome.error.text[0] && ftruncate(clip->fd, stats.bytes) < 0)
+            clip->outcome.error = (struct error){"the clip cannot be cut where it can be played"};
+        close(clip->fd);
+    }
+    clip->outcome.bytes = stats.bytes;
+    clip->outcome.duration_us = stats.duration_us;
+    *ret = clip->outcome;
+    packet_stream_unref(clip->stream);
+    packet_ring_unref(clip->options.ring);
+    free(clip);
+}

@@ -1,0 +1,324 @@
+#include "daemon/watch/evidence/evidence.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/log.h"
+#include "daemon/watch/evidence/alert_clip.h"
+#include "io/base/clock.h"
+#include "io/base/lock.h"
+#include "io/base/thread.h"
+
+#define TICK_US INT64_C(250000)
+/* A stream whose newest packet was older than this when the alert opened has stopped. */
+#define FRESH_US INT64_C(3000000)
+/* A step may wait for the disk, and for each clip's process. */
+#define PATIENCE_US INT64_C(60000000)
+
+struct keeper {                 /* a camera */
+    char camera[RECORD_NAME_SIZE];
+    struct config_evidence rolls;
+    struct packet_ring *ring, *other;   /* references; other NULL: there is none */
+    struct keeper *next;
+};
+
+struct alert {                  /* what the thread has to know of an event */
+    bool closed;
+    uint64_t id;
+    char camera[RECORD_NAME_SIZE];
+    int64_t time_us;            /* UTC: when it opened */
+    int64_t at_us;              /* CLOCK_MONOTONIC: when it opened or closed */
+};
+
+struct evidence {
+    struct evidence_options options;
+    char *state_dir;
+    struct heartbeat beat;
+    pthread_t thread;
+
+    /* The thread's own. */
+    struct alert_clip *clips[EVIDENCE_CLIPS_MAX];
+    char cameras[EVIDENCE_CLIPS_MAX][RECORD_NAME_SIZE];         /* of each */
+    size_t n_clips;
+
+    struct lock lock;           /* guards all below */
+    pthread_cond_t wake;
+    struct keeper *keepers;     /* the newest first */
+    struct alert queue[EVIDENCE_QUEUE_MAX];
+    size_t first, n;            /* of the queue */
+    bool stop;
+};
+
+/* ---- cameras ---------------------------------------------------------------------------------------------------------- */
+
+int evidence_add(struct evidence *evidence, const char *camera, const struct config_evidence *rolls, struct packet_ring *ring,
+                 struct packet_ring *other)
+{
+    struct keeper *keeper = calloc(1, sizeof *keeper);
+    if (!keeper)
+        return -ENOMEM;
+    snprintf(keeper->camera, sizeof keeper->camera, "%s", camera);
+    keeper->rolls = *rolls;
+    keeper->ring = packet_ring_ref(ring);
+    keeper->other = other ? packet_ring_ref(other) : NULL;
+    lock_take(&evidence->lock);
+    keeper->next = evidence->keepers;
+    evidence->keepers = keeper;
+    lock_give(&evidence->lock);
+    return 0;
+}
+
+static void free_keeper(struct keeper *keeper)
+{
+    packet_ring_unref(keeper->ring);
+    packet_ring_unref(keeper->other);
+    free(keeper);
+}
+
+void evidence_remove(struct evidence *evidence, const struct packet_ring *ring)
+{
+    lock_take(&evidence->lock);
+    struct keeper **at = &evidence->keepers;
+    while (*at && (*at)->ring != ring)
+        at = &(*at)->next;
+    struct keeper *keeper = *at;
+    if (keeper)
+        *at = keeper->next;
+    lock_give(&evidence->lock);
+    if (keeper)
+        free_keeper(keeper);
+}
+
+static bool is_fresh(struct packet_ring *ring, int64_t at_us)
+{
+    struct packet_ring_stats stats;
+    packet_ring_stats(ring, &stats);
+    return stats.packets > 0 && stats.newest_us >= at_us - FRESH_US;
+}
+
+/* Chooses the ring of the alert's camera: writes a reference, and the rolls. false: it keeps no packets. */
+static bool find_ring(struct evidence *evidence, const struct alert *alert, struct alert_clip_options *ret,
+                      struct config_evidence *rolls)
+{
+    struct packet_ring *ring = NULL, *other = NULL;
+    lock_take(&evidence->lock);
+    for (const struct keeper *k = evidence->keepers; k && !ring; k = k->next)
+        if (strcmp(k->camera, alert->camera) == 0) {
+            *rolls = k->rolls;
+            ring = packet_ring_ref(k->ring);
+            other = k->other ? packet_ring_ref(k->other) : NULL;
+        }
+    lock_give(&evidence->lock);
+    ret->is_other_stream = other && is_fresh(other, alert->at_us);
+    ret->ring = ret->is_other_stream ? other : ring;
+    packet_ring_unref(ret->is_other_stream ? ring : other);
+    return ret->ring != NULL;
+}
+
+/* ---- the sink --------------------------------------------------------------------------------------------------------- */
+
+static int take_event(void *arg, const struct event *event)
+{
+    struct evidence *evidence = arg;
+    if (event->type != EVENT_ALERT_OPENED && event->type != EVENT_ALERT_CLOSED)
+        return 0;
+    const struct alert_record *record = event->alert;
+    struct alert alert = {.closed = event->type == EVENT_ALERT_CLOSED, .id = record->id, .time_us = record->opened_us};
+    snprintf(alert.camera, sizeof alert.camera, "%s", record->camera);
+    alert.at_us = monotonic_us() - (utc_us() - (alert.closed ? record->closed_us : record->opened_us));
+    int r = -ENOSPC;
+    lock_take(&evidence->lock);
+    if (evidence->n < EVIDENCE_QUEUE_MAX) {
+        evidence->queue[(evidence->first + evidence->n++) % EVIDENCE_QUEUE_MAX] = alert;
+        pthread_cond_signal(&evidence->wake);
+        r = 0;
+    }
+    lock_give(&evidence->lock);
+    return r;
+}
+
+struct event_sink evidence_sink(struct evidence *evidence)
+{
+    return (struct event_sink){.take = take_event, .arg = evidence};
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------------- */
+
+static void log_clip(const char *camera, uint64_t alert, const struct alert_clip_outcome *clip)
+{
+    struct log_number id, bytes, seconds, pre_roll;
+    if (clip->error.text[0])
+        log_event(LOG_ERR, "evidence_failed", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip", "path",
+                  clip->path, "reason", clip->error.text, NULL);
+    else if (!clip->path[0])
+        log_event(LOG_WARNING, "evidence_failed", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip",
+                  "reason", "no packets were kept at that time", NULL);
+    if (clip->path[0] && clip->bytes > 0)
+        log_event(LOG_INFO, "evidence_written", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip", "path",
+                  clip->path, "bytes", log_int(&bytes, (long long)clip->bytes), "seconds",
+                  log_real(&seconds, 1e-6 * (double)clip->duration_us), "pre_roll_s",
+                  log_real(&pre_roll, 1e-6 * (double)clip->pre_roll_us), "codec", clip->codec, "codecs", clip->codecs,
+                  "end", clip->end, NULL);
+}
+
+/* Closes clip i, and tells of it. */
+static void finish(struct evidence *evidence, size_t i)
+{
+    struct alert_clip_outcome clip;
+    char camera[RECORD_NAME_SIZE];
+    uint64_t alert = alert_clip_alert(evidence->clips[i]);
+    memcpy(camera, evidence->cameras[i], sizeof camera);
+    alert_clip_close(evidence->clips[i], &clip);
+    evidence->n_clips--;
+    evidence->clips[i] = evidence->clips[evidence->n_clips];
+    memmove(evidence->cameras[i], evidence->cameras[evidence->n_clips], sizeof camera);
+    log_clip(camera, alert, &clip);
+    const struct evidence_made made = {.alert = alert, .camera = camera, .kind = "clip", .path = clip.path, .bytes = clip.bytes,
+                                       .duration_us = clip.duration_us, .codec = clip.codec, .codecs = clip.codecs};
+    if (evidence->options.made && clip.path[0] && clip.bytes > 0)
+        evidence->options.made(evidence->options.arg, &made);
+}
+
+static void open_clip(struct evidence *evidence, const struct alert *alert)
+{
+    struct config_evidence rolls;
+    struct alert_clip_options options = {.state_dir = evidence->state_dir,
+                                         .place = {.camera = alert->camera, .opened_us = alert->time_us, .alert = alert->id},
+                                         .opened_us = alert->at_us,
+                                         .rolls = &rolls,
+                                         .host = evidence->options.host};
+    if (!find_ring(evidence, alert, &options, &rolls))
+        return;                 /* the camera keeps no clips */
+    size_t n = evidence->n_clips;
+    int r = n < EVIDENCE_CLIPS_MAX ? alert_clip_open(&evidence->clips[n], &options) : -EMFILE;
+    packet_ring_unref(options.ring);
+    if (r < 0) {
+        struct log_number id;
+        log_event(LOG_ERR, "evidence_failed", "camera", alert->camera, "alert", log_int(&id, (long long)alert->id), "kind",
+                  "clip", "reason", r == -EMFILE ? "too many clips are being written" : "out of memory", NULL);
+        return;
+    }
+    memcpy(evidence->cameras[n], alert->camera, sizeof alert->camera);
+    evidence->n_clips++;
+}
+
+static void take_alert(struct evidence *evidence, const struct alert *alert)
+{
+    if (!alert->closed) {
+        open_clip(evidence, alert);
+        return;
+    }
+    for (size_t i = 0; i < evidence->n_clips; i++)
+        if (alert_clip_alert(evidence->clips[i]) == alert->id)
+            alert_clip_set_closed(evidence->clips[i], alert->at_us);
+}
+
+/* Takes an alert from the queue, or waits until the clips want to be written again. false: the thread is to end, and the queue is
+ * empty. *got: there is an alert. */
+static bool wait_for_alert(struct evidence *evidence, int64_t until_us, struct alert *ret, bool *got)
+{
+    lock_take(&evidence->lock);
+    bool waits = true;
+    while (evidence->n == 0 && !evidence->stop && waits) {
+        if (until_us == INT64_MAX)
+            lock_wait(&evidence->lock, &evidence->wake);
+        else
+            waits = lock_wait_until(&evidence->lock, &evidence->wake, until_us);
+    }
+    *got = evidence->n > 0;
+    if (*got) {
+        *ret = evidence->queue[evidence->first];
+        evidence->first = (evidence->first + 1) % EVIDENCE_QUEUE_MAX;
+        evidence->n--;
+    }
+    bool goes_on = !evidence->stop || *got;
+    lock_give(&evidence->lock);
+    return goes_on;
+}
+
+static void write_clips(struct evidence *evidence)
+{
+    for (size_t i = evidence->n_clips; i-- > 0;)
+        if (!alert_clip_write(evidence->clips[i], monotonic_us()))
+            finish(evidence, i);
+}
+
+static void *evidence_main(void *arg)
+{
+    struct evidence *evidence = arg;
+    int64_t next_us = INT64_MAX;        /* when the clips want to be written again */
+    struct alert alert;
+    bool got;
+    for (;;) {
+        if (evidence->n_clips == 0)
+            heartbeat_idle(&evidence->beat);
+        if (!wait_for_alert(evidence, next_us, &alert, &got))
+            break;
+        heartbeat_until(&evidence->beat, monotonic_us() + PATIENCE_US);
+        if (got)
+            take_alert(evidence, &alert);
+        /* An alert that opens has its pre-roll on disk at once. */
+        write_clips(evidence);
+        next_us = evidence->n_clips > 0 ? monotonic_us() + TICK_US : INT64_MAX;
+    }
+    heartbeat_until(&evidence->beat, monotonic_us() + PATIENCE_US);
+    write_clips(evidence);
+    while (evidence->n_clips > 0)
+        finish(evidence, evidence->n_clips - 1);
+    heartbeat_idle(&evidence->beat);
+    return NULL;
+}
+
+int evidence_open(struct evidence **ret, const struct evidence_options *options, struct error *err)
+{
+    struct evidence *evidence = calloc(1, sizeof *evidence);
+    char *state_dir = strdup(options->state_dir);
+    if (!evidence || !state_dir) {
+        free(evidence);
+        free(state_dir);
+        return error_set(err, -ENOMEM, "out of memory");
+    }
+    evidence->options = *options;
+    evidence->state_dir = state_dir;
+    lock_init(&evidence->lock, LOCK_WAIT);
+    lock_cond_init(&evidence->wake);
+    heartbeat_add(options->heartbeats, &evidence->beat, "evidence");
+    int r = thread_start(&evidence->thread, "evidence", evidence_main, evidence);
+    if (r < 0) {
+        heartbeat_remove(options->heartbeats, &evidence->beat);
+        free(state_dir);
+        free(evidence);
+        return error_set(err, r, "the evidence thread can't be started: %s", strerror(-r));
+    }
+    *ret = evidence;
+    return 0;
+}
+
+bool evidence_end(struct evidence *evidence, int64_t deadline_us)
+{
+    if (!evidence)
+        return true;
+    lock_take(&evidence->lock);
+    evidence->stop = true;
+    pthread_cond_signal(&evidence->wake);
+    lock_give(&evidence->lock);
+    return thread_join(evidence->thread, deadline_us);
+}
+
+void evidence_close(struct evidence *evidence)
+{
+    if (!evidence)
+        return;
+    heartbeat_remove(evidence->options.heartbeats, &evidence->beat);
+    while (evidence->keepers) {
+        struct keeper *keeper = evidence->keepers;
+        evidence->keepers = keeper->next;
+        free_keeper(keeper);
+    }
+    pthread_cond_destroy(&evidence->wake);
+    lock_destroy(&evidence->lock);
+    free(evidence->state_dir);
+    free(evidence);
+}

@@ -1,0 +1,24 @@
+/* Where the evidence of an alert lies under state_dir: evidence/CAMERA/DATE/ALERT/NAME, with the UTC date on which the alert
+ * opened. Folders are made with mode 0700 and files with 0600. No symbolic link is followed below state_dir, and no file is
+ * replaced. Any thread. */
+#ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
+#define MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
+
+#include <stdint.h>
+
+#include "core/error.h"
+
+enum { PLACE_PATH_SIZE = 160 };
+
+struct place {
+    const char *camera;         /* a name of the configuration: [a-z0-9_-]{1,64} */
+    int64_t opened_us;          /* UTC */
+    uint64_t alert;
+};
+
+/* Makes the file and the folders that are missing, state_dir among them. Returns a descriptor for writing, and the path below
+ * state_dir; or -errno with the cause in err. */
+int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
+                 struct error *err);
+
+#endif

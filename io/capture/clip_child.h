@@ -1,0 +1,31 @@
+/* The process that writes a clip (io/capture/clip_writer.h): it gives up its rights but that of writing to one descriptor, takes
+ * packets out of shared memory, and muxes them (io/video/packets/clip_file.h). */
+#ifndef MEMAED_IO_CAPTURE_CLIP_CHILD_H
+#define MEMAED_IO_CAPTURE_CLIP_CHILD_H
+
+#include <stdint.h>
+
+/* A message of the daemon, over the socket of the process. The first one brings the shared memory (io/capture/packet_queue.h). */
+enum clip_request {
+    CLIP_MEMORY = 1,            /* a descriptor comes along */
+    CLIP_DRAIN,                 /* write what lies in the memory */
+    CLIP_END,                   /* that, too, and end the file; the process ends with its answer */
+};
+
+/* The answer to each. */
+struct clip_reply {
+    int32_t result;             /* 0 or -errno */
+    int64_t bytes, duration_us;
+    uint64_t packets, repaired;
+    char text[256];             /* the error's */
+};
+
+enum { CLIP_MEMORY_MIB = 64 };
+/* How large a clip may grow. */
+#define CLIP_FILE_BYTES ((size_t)4 << 30)
+
+/* Serves until the file has ended or the other end of the socket closes. Takes over fd, that of the file. Returns the exit
+ * status. */
+int clip_child_serve(int socket, int fd);
+
+#endif

@@ -1,0 +1,28 @@
+/* Writes a clip (io/video/packets/clip_file.h) in a process of its own, with least rights: the muxers parse what a camera
+ * sent. The process has the shared memory that the packets lie in, and one descriptor, to which it may write. What it tells is
+ * checked as if an attacker had written it: he could write what he likes to his camera's clip, and nothing else.
+ *
+ * Without a host, the caller writes the file itself.
+ *
+ * One thread owns a writer. Calls wait for the process, and thereby for the disk, for CLIP_WRITER_WAIT_MS at most. Never logs. */
+#ifndef MEMAED_IO_CAPTURE_CLIP_WRITER_H
+#define MEMAED_IO_CAPTURE_CLIP_WRITER_H
+
+#include "core/error.h"
+#include "io/capture/host.h"
+#include "io/video/packets/clip_file.h"
+
+enum { CLIP_WRITER_WAIT_MS = 5000 };
+
+struct clip_writer;
+
+/* host NULL: none. fd is empty, and stays the caller's. The others are as in clip_file_open(); also -EPROTO, -EIO, -ETIMEDOUT
+ * of a process that breaks the protocol, dies or hangs. */
+int clip_writer_open(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream,
+                     struct error *err);
+/* Adds n packets. 0; -errno with the cause in err: nothing more can be added. */
+int clip_writer_add(struct clip_writer *writer, struct packet *const *packets, size_t n, struct error *err);
+/* As clip_file_close(). Takes NULL, and *ret is then untouched. After a failure, the file may go on behind ret->bytes. */
+int clip_writer_close(struct clip_writer *writer, struct clip_file_stats *ret, struct error *err);
+
+#endif

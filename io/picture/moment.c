@@ -1,0 +1,191 @@
+#include "io/picture/moment.h"
+
+#include <errno.h>
+#include <libavcodec/avcodec.h>
+#include <libavutil/mathematics.h>
+
+#include "io/base/clock.h"
+#include "io/base/redact.h"
+#include "io/picture/colour.h"
+#include "io/video/decode.h"
+#include "io/video/demux.h"
+#include "io/video/source_url.h"
+
+struct reading {
+    const char *url;
+    const struct source_options *options;
+    char shown[256];            /* the URL, redacted */
+    int64_t limit_us;           /* CLOCK_MONOTONIC */
+    struct demux *demux;
+    struct decode *decode;
+    unsigned version;           /* of the stream that decode was started with; 0: it was not */
+    AVPacket *packet;
+    AVFrame *frame, *kept;      /* the last picture; the one to give */
+    int64_t us;                 /* the time stamp of frame; INT64_MIN: none yet */
+    bool corrupt;               /* frame is damaged */
+    bool sought;                /* reading began in the middle */
+};
+
+static void stop_reading(struct reading *reading)
+{
+    decode_close(reading->decode);
+    demux_close(reading->demux);
+    reading->decode = NULL;
+    reading->demux = NULL;
+}
+
+/* A decoder that has seen nothing. */
+static int renew_decoder(struct reading *reading, struct error *err)
+{
+    decode_close(reading->decode);
+    reading->decode = NULL;
+    reading->version = 0;
+    reading->us = INT64_MIN;
+    return decode_open(&reading->decode, 1) < 0 ? error_set(err, -ENOMEM, "%s: out of memory", reading->shown) : 0;
+}
+
+/* From the source's beginning. */
+static int start_reading(struct reading *reading, struct error *err)
+{
+    stop_reading(reading);
+    reading->sought = false;
+    int r = demux_open(&reading->demux, reading->url, reading->options, err);
+    return r < 0 ? r : renew_decoder(reading, err);
+}
+
+/* Gives the decoder a packet. 1; 0: the end; a negative errno. */
+static int feed(struct reading *reading, struct error *err)
+{
+    const struct demux_stream *stream = demux_stream(reading->demux);
+    int r = demux_read(reading->demux, reading->packet, err);
+    if (r == -EAGAIN) {
+        decode_lose(reading->decode);
+        return 1;
+    }
+    if (r <= 0)
+        return r;
+    if (stream->version != reading->version && (r = decode_start(reading->decode, stream, err)) < 0) {
+        av_packet_unref(reading->packet);
+        return error_prefix(err, r, "%s", reading->shown);
+    }
+    reading->version = stream->version;
+    decode_packet(reading->decode, reading->packet, 0, AVDISCARD_DEFAULT);
+    return 1;
+}
+
+/* When the picture in reading->frame was taken, by the stream's clock. One without a time stamp comes after the one before.
+ * INT64_MIN: not known. */
+static int64_t stamp_of(const struct reading *reading)
+{
+    const struct demux_stream *stream = demux_stream(reading->demux);
+    if (reading->frame->best_effort_timestamp != AV_NOPTS_VALUE)
+        return av_rescale_q(reading->frame->best_effort_timestamp, stream->time_base, (AVRational){1, 1000000});
+    if (reading->us == INT64_MIN)
+        return reading->sought ? INT64_MIN : 0;
+    return reading->us + (int64_t)(1e6 / (stream->fps > 0 ? stream->fps : SOURCE_DEFAULT_FPS));
+}
+
+/* Decodes the next picture into reading->frame. 1, 0 (the end), or an error. */
+static int next_picture(struct reading *reading, struct error *err)
+{
+    const atomic_bool *stop = reading->options->stop;
+    for (;;) {
+        if (stop && atomic_load_explicit(stop, memory_order_relaxed))
+            return error_set(err, -EINTR, "%s: stopped", reading->shown);
+        if (monotonic_us() > reading->limit_us)
+            return error_set(err, -ETIMEDOUT, "%s: it takes too long to decode the picture", reading->shown);
+        enum decode_result result = decode_picture(reading->decode, reading->frame);
+        if (result == DECODE_PICTURE) {
+            reading->us = stamp_of(reading);
+            if (reading->us == INT64_MIN)
+                continue;
+            reading->corrupt = decode_judge(reading->decode, reading->frame, reading->us);
+            return 1;
+        }
+        if (result == DECODE_END)
+            return 0;
+        int r = result == DECODE_PACKET ? feed(reading, err) : 1;
+        if (r < 0)
+            return r;
+        if (r == 0)
+            decode_finish(reading->decode);
+    }
+}
+
+/* Goes to a place from which the picture at us can be decoded, and decodes the first picture there. The first attempt goes to the
+ * last key frame by the file's index. A file without an index may lead to a place between key frames, whose pictures are damaged, and
+ * not always known as such; then it goes on to the next key frame, or back further. 1, 0 or an error. */
+static int go_to(struct reading *reading, int64_t us, struct error *err)
+{
+    static const int64_t back_us[] = {0, 2000000, 16000000};
+    const struct demux_stream *stream = demux_stream(reading->demux);
+    bool searchable = !stream->images && !stream->timeless && !stream->live;
+    int r;
+    for (size_t i = 0; searchable && i < sizeof back_us / sizeof *back_us; i++) {
+        if (demux_seek(reading->demux, av_rescale_q(us - back_us[i], (AVRational){1, 1000000}, stream->time_base)) < 0)
+            break;
+        reading->sought = true;
+        if ((r = renew_decoder(reading, err)) < 0)
+            return r;
+        while ((r = next_picture(reading, err)) == 1 && reading->us <= us)
+            if (reading->frame->key_frame && !reading->corrupt)
+                return 1;
+        if (r < 0)
+            return r;
+    }
+    r = start_reading(reading, err);
+    return r < 0 ? r : next_picture(reading, err);
+}
+
+/* Decodes to the moment; reading->kept is its picture, and ret says all else. */
+static int find(struct reading *reading, int64_t pts_us, struct moment *ret, struct error *err)
+{
+    int r = start_reading(reading, err);
+    if (r == 0)
+        r = next_picture(reading, err);
+    if (r == 0)
+        return error_set(err, -EINVAL, "%s: ended without a picture that FFmpeg decodes", reading->shown);
+    int64_t first_us = reading->us;
+    if (r == 1 && pts_us > 0)
+        r = go_to(reading, pts_us > INT64_MAX - first_us ? INT64_MAX : first_us + pts_us, err);
+    /* A file whose end is damaged still has its pictures before. */
+    for (; r == 1 && (!reading->kept->buf[0] || reading->us - first_us <= pts_us); r = next_picture(reading, err)) {
+        ret->pts_us = reading->us - first_us;
+        ret->corrupt = reading->corrupt;
+        av_frame_unref(reading->kept);
+        av_frame_move_ref(reading->kept, reading->frame);
+        if (ret->pts_us >= pts_us)
+            break;
+    }
+    if (reading->kept->buf[0])
+        return r == -EINTR || r == -ETIMEDOUT || r == -ENOMEM ? r : 0;
+    return r < 0 ? r : error_set(err, -EINVAL, "%s: no picture at that time", reading->shown);
+}
+
+int moment_read(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct error *err)
+{
+    struct moment moment = {0};
+    struct source_options source = options->source;
+    source.decoder_threads = 1;
+    struct reading reading = {.url = url, .options = &source, .packet = av_packet_alloc(), .frame = av_frame_alloc(),
+                              .kept = av_frame_alloc(),
+                              .limit_us = options->limit_ms > 0 ? monotonic_us() + INT64_C(1000) * options->limit_ms : INT64_MAX};
+    redact(reading.shown, sizeof reading.shown, url);
+    int r = reading.packet && reading.frame && reading.kept ? 0 : error_set(err, -ENOMEM, "out of memory");
+    if (r == 0 && ((r = source_check(url, err)) < 0 || (r = source_check_sign_in(url, source.user, source.password, err)) < 0))
+        error_prefix(err, r, "%s", reading.shown);
+    if (r == 0 && (options->longest < 1 || options->longest > PICTURE_MAX_SIDE))
+        r = error_set(err, -EINVAL, "%s: expected a picture size from 1 to %d, got %d", reading.shown, PICTURE_MAX_SIDE,
+                      options->longest);
+    if (r == 0)
+        r = find(&reading, pts_us, &moment, err);
+    if (r == 0 && (r = colour_convert(&moment.picture, reading.kept, &demux_stream(reading.demux)->display, options->longest, err)) < 0)
+        error_prefix(err, r, "%s", reading.shown);
+    if (r == 0)
+        *ret = moment;
+    stop_reading(&reading);
+    av_packet_free(&reading.packet);
+    av_frame_free(&reading.frame);
+    av_frame_free(&reading.kept);
+    return r;
+}

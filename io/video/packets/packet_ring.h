@@ -1,0 +1,53 @@
+/* The packets of one camera's last seconds, in order of arrival, for clips that begin before an event.
+ *
+ * The ring holds whole groups: a group is a key frame and the packets up to the next one. The oldest group is dropped as a
+ * whole once the next one begins at least keep_us before the newest packet, or once the ring holds more than max_bytes. A
+ * group that alone exceeds max_bytes is dropped, too: its rest is not kept, the ring is empty until the next key frame, and
+ * the group is counted. Packets that come before a key frame are not kept either. After packet_ring_begin() or
+ * packet_ring_lose(), too, the ring waits for a key frame; what it holds stays.
+ *
+ * Bytes are those of the packets, and PACKET_RING_OVERHEAD for each.
+ *
+ * A ring is a counted reference. One thread writes at a time; any number of threads read, without a copy. */
+#ifndef MEMAED_IO_VIDEO_PACKETS_PACKET_RING_H
+#define MEMAED_IO_VIDEO_PACKETS_PACKET_RING_H
+
+#include "io/video/packets/packet.h"
+
+enum { PACKET_RING_OVERHEAD = 192 };
+
+struct packet_ring;
+
+int packet_ring_open(struct packet_ring **ret, size_t max_bytes, int64_t keep_us);      /* 0 or -ENOMEM */
+struct packet_ring *packet_ring_ref(struct packet_ring *ring);
+void packet_ring_unref(struct packet_ring *ring);               /* takes NULL */
+
+/* ---- the writer ---- */
+
+/* A stream begins: packets that are added belong to it. 0; -EINVAL (packet_format_fault()), -ENOMEM: nothing is kept until the
+ * next call. */
+int packet_ring_begin(struct packet_ring *ring, const struct packet_format *format, const void *extradata);
+/* Copies a packet. 0, also where it is not kept; -EINVAL (packet_fault()), -ENOMEM: it is lost. */
+int packet_ring_add(struct packet_ring *ring, const struct packet_times *times, const void *data, size_t size);
+/* Packets were lost before they came here. */
+void packet_ring_lose(struct packet_ring *ring);
+
+/* ---- readers ---- */
+
+/* The number of the newest key frame that arrived at or before at_us (CLOCK_MONOTONIC); of the oldest that is kept, where
+ * there is none; of the next packet, where the ring is empty. */
+uint64_t packet_ring_find(struct packet_ring *ring, int64_t at_us);
+/* References to packets from number *next on, at most max; *next is then the number behind them. A number that is no longer
+ * kept goes on at the oldest key frame. */
+size_t packet_ring_take(struct packet_ring *ring, uint64_t *next, struct packet **ret, size_t max);
+
+struct packet_ring_stats {
+    size_t packets, bytes;      /* held now */
+    int64_t span_us;            /* between the oldest and the newest */
+    int64_t newest_us;          /* arrival of the newest; 0: there is none */
+    uint64_t too_large;         /* groups that exceeded max_bytes alone */
+    uint64_t losses;            /* calls of packet_ring_lose() */
+};
+void packet_ring_stats(struct packet_ring *ring, struct packet_ring_stats *ret);
+
+#endif

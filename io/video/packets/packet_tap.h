@@ -1,0 +1,29 @@
+/* A tap of a source (io/video/source.h) that gives each packet to a consumer as plain data: to a ring, or to another process.
+ *
+ * Parameter sets that change within an H.264 or HEVC stream begin a new stream for the consumer, because a file holds one set for
+ * all its packets. So do parameter sets that come with a key frame only, where the source has not told them before.
+ *
+ * The source's thread. */
+#ifndef MEMAED_IO_VIDEO_PACKETS_PACKET_TAP_H
+#define MEMAED_IO_VIDEO_PACKETS_PACKET_TAP_H
+
+#include "io/video/packets/packet.h"
+#include "io/video/source.h"
+
+struct packet_consumer {
+    void *arg;
+    /* A stream begins. The consumer may borrow both until the next one begins, or the tap is closed. */
+    void (*begin)(void *arg, const struct packet_format *format, const void *extradata);
+    /* The next packet of the stream; borrowed for the call. */
+    void (*add)(void *arg, const struct packet_times *times, const void *data, size_t size);
+};
+
+struct packet_tap;
+
+int packet_tap_open(struct packet_tap **ret, const struct packet_consumer *consumer);   /* 0 or -ENOMEM */
+void packet_tap_close(struct packet_tap *tap);          /* takes NULL; the source is closed */
+
+/* For struct source_options. */
+struct source_tap packet_tap_source(struct packet_tap *tap);
+
+#endif

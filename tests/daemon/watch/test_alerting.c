@@ -1,0 +1,314 @@
+/* daemon/watch/camera/alerting: which alerts are told, and what the log of alerts and the sinks see of them. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/watch/camera/alerting.h"
+#include "io/base/clock.h"
+#include "io/config/config.h"
+#include "tests/daemon/watch/alerts_kept.h"
+#include "tests/suite.h"
+
+#define SECOND INT64_C(1000000)
+#define HOUR (3600 * SECOND)
+
+static struct alertlog *log_of_alerts;
+static struct events *events;
+static struct alerting alerting;
+static char told[400];          /* what the sink was told: 'O' opened, 'C' closed, 'N' normal changed */
+static struct alert_record last_told;
+
+static int take(void *arg, const struct event *event)
+{
+    (void)arg;
+    size_t n = strlen(told);
+    ck_assert_uint_lt(n + 1, sizeof told);
+    told[n] = event->type == EVENT_ALERT_OPENED ? 'O' : event->type == EVENT_ALERT_CLOSED ? 'C' : 'N';
+    told[n + 1] = '\0';
+    if (event->alert)
+        last_told = *event->alert;
+    return 0;
+}
+
+/* One window at or above 1 opens an alert, one below closes it. */
+static void begin(struct alert_rule rule, struct policy_rule policy)
+{
+    told[0] = '\0';
+    rule.threshold = rule.close_threshold = 1;
+    rule.k = rule.n = 1;
+    policy.margin = 1;
+    kept_open(&log_of_alerts, &events);
+    ck_assert_int_eq(events_add(events, (struct event_sink){.take = take}), 0);
+    alerting_init(&alerting, &(struct alerting_options){.kind = ALERT_STILL, .rule = rule, .policy = policy, .lasting_us = HOUR,
+                                                        .camera = "gate", .model = "m", .alerts = log_of_alerts,
+                                                        .events = events});
+}
+
+static void end(void)
+{
+    alertlog_close(log_of_alerts);
+    events_free(events);
+}
+
+/* A window whose time stamp is its second, with a box at a tenth of its score. */
+static void window(float score, double second)
+{
+    struct alerting_window w = {.score = score, .time_us = (int64_t)(second * 1e6), .pts_us = (int64_t)second, .voices = {{0}},
+                                .boxes = {1, {{.x = score / 10}}}};
+    w.voices.score[VOICE_STILL] = score;
+    alerting_take(&alerting, &w);
+}
+
+/* Alert i of n, in the order of their last entries. */
+static struct alert_record alert_at(size_t i, size_t n)
+{
+    static struct alert_record all[KEPT_MAX];
+    ck_assert_uint_eq(kept_read(all), n);
+    return all[i];
+}
+
+START_TEST(a_suppressed_alert_is_listed_and_not_told)
+{
+    begin((struct alert_rule){0}, (struct policy_rule){.cooldown_us = 10 * SECOND});
+    window(2, 100);
+    window(0, 101);
+    window(2, 102);
+    ck_assert(!alerting_is_open(&alerting));
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_COOLDOWN);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 0);
+    window(0, 103);
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_COOLDOWN);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 103 * SECOND);
+    ck_assert_str_eq(told, "OC");
+    window(2, 111);             /* the suppressed alert has not prolonged the cooldown */
+    ck_assert_str_eq(told, "OCO");
+    ck_assert(alerting_is_open(&alerting));
+    ck_assert_int_eq(alert_at(2, 3).suppressed, SUPPRESSED_NOT);
+    ck_assert_uint_eq(alerting.told, 2);
+    ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_COOLDOWN], 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_cause_that_outlasts_the_cooldown_is_told)
+{
+    begin((struct alert_rule){0}, (struct policy_rule){.cooldown_us = 10 * SECOND});
+    window(2, 100);
+    window(0, 101);
+    for (int s = 105; s < 111; s++)
+        window(2, s);
+    ck_assert_str_eq(told, "OC");
+    window(2, 111);
+    ck_assert_str_eq(told, "OCO");
+    ck_assert_int_eq(last_told.opened_us, 105 * SECOND);
+    /* Who has read the list of told alerts up to here sees a new entry. */
+    ck_assert_uint_eq(alert_at(1, 2).entry, 3);
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
+    ck_assert_uint_eq(alert_at(1, 2).id, last_told.id);
+    window(0, 112);
+    ck_assert_str_eq(told, "OCOC");
+    ck_assert_uint_eq(alert_at(1, 2).id, last_told.id);
+    ck_assert_uint_eq(alerting.told, 2);
+    ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_COOLDOWN], 1);
+    window(2, 113);             /* a cooldown again */
+    ck_assert_str_eq(told, "OCOC");
+    end();
+}
+END_TEST
+
+START_TEST(an_alert_that_becomes_worse_is_told)
+{
+    begin((struct alert_rule){0}, (struct policy_rule){.max_per_hour = 1});
+    window(2, 100);
+    window(4, 101);
+    window(0, 102);
+    window(3, 103);
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_RATE);
+    window(5, 104);             /* not by more than the margin over 4 */
+    ck_assert_str_eq(told, "OC");
+    window(5.5f, 105);
+    ck_assert_str_eq(told, "OCO");
+    ck_assert_double_eq(last_told.peak_score, 5.5);
+    ck_assert_float_eq(last_told.boxes.box[0].x, 0.55f);
+    window(0, 106);
+    window(9, 107);
+    ck_assert_str_eq(told, "OCOCO");
+    end();
+}
+END_TEST
+
+START_TEST(a_flood)
+{
+    begin((struct alert_rule){0}, (struct policy_rule){.max_per_hour = 12});
+    for (int s = 0; s < 600; s += 2) {
+        window(2, s);
+        window(0, s + 1);
+    }
+    ck_assert_uint_eq(strlen(told), 24);
+    ck_assert_uint_eq(alerting.told, 12);
+    ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_RATE], 288);
+    ck_assert_int_eq(alert_at(299, 300).suppressed, SUPPRESSED_RATE);
+    end();
+}
+END_TEST
+
+START_TEST(the_reason_follows)
+{
+    begin((struct alert_rule){0}, (struct policy_rule){.cooldown_us = 10 * SECOND, .max_per_hour = 1});
+    window(2, 100);
+    window(0, 101);
+    window(2, 102);
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_COOLDOWN);
+    window(2, 111);
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_RATE);
+    window(2, 100 + 3600);
+    ck_assert_str_eq(told, "OCO");
+    ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_COOLDOWN], 1);
+    ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_RATE], 0);
+    end();
+}
+END_TEST
+
+START_TEST(merged_causes_are_told_once)
+{
+    begin((struct alert_rule){.merge_us = 30 * SECOND}, (struct policy_rule){0});
+    for (int s = 100; s < 200; s += 20) {
+        window(2, s);
+        window(0, s + 2);
+    }
+    ck_assert_str_eq(told, "O");
+    window(0, 211);
+    ck_assert_str_eq(told, "O");
+    window(0, 212);
+    ck_assert_str_eq(told, "OC");
+    ck_assert_int_eq(last_told.opened_us, 100 * SECOND);
+    ck_assert_int_eq(last_told.closed_us, 182 * SECOND);
+    ck_assert_int_eq(last_told.closed_pts_us, 182);
+    window(2, 220);
+    window(0, 221);
+    alerting_break(&alerting, 222 * SECOND);
+    ck_assert_str_eq(told, "OCOC");
+    ck_assert_int_eq(last_told.closed_us, 221 * SECOND);
+    ck_assert_int_eq(last_told.closed_pts_us, 221);
+    ck_assert_int_eq(alert_at(1, 2).closed_us, 221 * SECOND);
+    end();
+}
+END_TEST
+
+/* A suppressed alert whose cause has ended is not told while it waits to merge. */
+START_TEST(what_has_ended_is_not_told)
+{
+    begin((struct alert_rule){.merge_us = 30 * SECOND}, (struct policy_rule){.cooldown_us = 40 * SECOND});
+    window(2, 100);
+    window(0, 101);
+    window(2, 135);             /* another alert, in the cooldown until 141 */
+    window(0, 136);
+    window(0, 150);
+    ck_assert_str_eq(told, "OC");
+    window(2, 151);             /* its cause goes on */
+    ck_assert_str_eq(told, "OCO");
+    ck_assert_int_eq(last_told.opened_us, 135 * SECOND);
+    end();
+}
+END_TEST
+
+START_TEST(a_minimum_duration_keeps_first_and_peak)
+{
+    begin((struct alert_rule){.min_duration_us = 10 * SECOND}, (struct policy_rule){0});
+    window(9, 90);
+    window(0, 91);
+    window(2, 100);
+    window(4, 105);
+    window(3, 109);
+    ck_assert_str_eq(told, "");
+    window(3, 110);
+    ck_assert_str_eq(told, "O");
+    ck_assert_int_eq(last_told.opened_us, 100 * SECOND);
+    ck_assert_int_eq(last_told.opened_pts_us, 100);
+    ck_assert_int_eq(last_told.peak_pts_us, 105);
+    ck_assert_double_eq(last_told.peak_score, 4);
+    ck_assert_float_eq(last_told.voices.score[VOICE_STILL], 4);
+    ck_assert_float_eq(last_told.boxes.box[0].x, 0.4f);
+    end();
+}
+END_TEST
+
+START_TEST(a_suppressed_alert_that_lasts_changes_no_normal)
+{
+    begin((struct alert_rule){0}, (struct policy_rule){.cooldown_us = 3 * HOUR});
+    window(2, 100);
+    window(0, 101);
+    window(2, 102);
+    window(2, 102 + 2 * 3600);
+    ck_assert_str_eq(told, "OC");
+    window(2, 101 + 3 * 3600);
+    ck_assert_str_eq(told, "OCON");
+    end();
+}
+END_TEST
+
+/* A desk whose one camera, gate, is armed. */
+static struct arming_desk *open_desk(void)
+{
+    static const char text[] = "cameras: {gate: {source: rtsp://h/x, model: clips.c}}";
+    struct arming_desk *desk;
+    struct arming_change *change;
+    struct config *config;
+    ck_assert_int_eq(config_load_memory(&config, text, strlen(text), "tests/x.yml", NULL, NULL), 0);
+    ck_assert_int_eq(arming_open(&desk, &(struct arming_options){.events = events}), 0);
+    ck_assert_int_eq(arming_prepare(&change, config, NULL), 0);
+    arming_adopt(desk, change);
+    config_unref(config);
+    return desk;
+}
+
+START_TEST(a_camera_that_is_not_armed_tells_nobody)
+{
+    begin((struct alert_rule){0}, (struct policy_rule){.cooldown_us = 1000 * SECOND, .max_per_hour = 1});
+    struct arming_desk *desk = open_desk();
+    double now = (double)utc_us() / 1e6;        /* orders begin now */
+    alerting.options.arming = desk;
+    ck_assert_int_eq(arming_order(desk, "gate", ARMING_DISARM, 0, ""), 0);
+    window(2, now + 1);
+    ck_assert_int_eq(alert_at(0, 1).suppressed, SUPPRESSED_DISARMED);
+    window(9, now + 2);                         /* worse, which does not help */
+    ck_assert_int_eq(arming_order(desk, "gate", ARMING_SNOOZE, 10, ""), 0);
+    window(0, now + 3);
+    ck_assert_str_eq(told, "");
+    ck_assert_int_eq(arming_order(desk, "gate", ARMING_ARM, 0, ""), 0);
+    ck_assert_int_eq(arming_order(desk, "gate", ARMING_SNOOZE, 10, ""), 0);
+    window(2, now + 4);
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_SNOOZED);
+    window(2, now + 599);
+    ck_assert_str_eq(told, "");
+    window(2, now + 601);                       /* the snooze has ended, and the cause lasts; neither cooldown nor cap is used up */
+    ck_assert_str_eq(told, "O");
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
+    ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_DISARMED], 1);
+    ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_SNOOZED], 1);
+    ck_assert_int_eq(arming_order(desk, "gate", ARMING_DISARM, 0, ""), 0);
+    window(0, now + 602);                       /* whoever was told of the opening is told of the closing */
+    ck_assert_str_eq(told, "OC");
+    arming_close(desk);
+    end();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("alerting");
+    TCase *tests = tcase_create("alerting");
+    tcase_add_test(tests, a_suppressed_alert_is_listed_and_not_told);
+    tcase_add_test(tests, a_cause_that_outlasts_the_cooldown_is_told);
+    tcase_add_test(tests, an_alert_that_becomes_worse_is_told);
+    tcase_add_test(tests, a_camera_that_is_not_armed_tells_nobody);
+    tcase_add_test(tests, a_flood);
+    tcase_add_test(tests, the_reason_follows);
+    tcase_add_test(tests, merged_causes_are_told_once);
+    tcase_add_test(tests, what_has_ended_is_not_told);
+    tcase_add_test(tests, a_minimum_duration_keeps_first_and_peak);
+    tcase_add_test(tests, a_suppressed_alert_that_lasts_changes_no_normal);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}

@@ -1,0 +1,244 @@
+/* Packets cross from a process to the daemon as they were; what an attacker writes into the shared memory is an error, or
+ * harmless. */
+#include <check.h>
+#include <errno.h>
+#include <libavcodec/codec_id.h>
+#include <string.h>
+
+#include "core/rng.h"
+#include "io/base/clock.h"
+#include "io/capture/packet_queue.h"
+#include "tests/suite.h"
+
+static const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = -1, .width = 64, .height = 48, .aspect_den = 1,
+                                            .time_base_num = 1, .time_base_den = 90000, .extradata_size = 5};
+static struct capture_memory memory;
+static struct packet_queue_writer writer;
+static struct packet_queue_reader reader;
+static uint8_t data[PACKET_QUEUE_BYTES];
+
+/* What came out. */
+static struct {
+    int begun, packets, lost;
+    struct packet_format format;
+    uint8_t extradata[16];
+    struct packet_times times;
+    size_t size, bytes;
+    uint32_t sum;
+} got;
+
+static uint32_t sum_of(const uint8_t *p, size_t n)
+{
+    uint32_t sum = 1;
+    for (size_t i = 0; i < n; i++)
+        sum = sum * 31 + p[i];
+    return sum;
+}
+
+static void take_begin(void *arg, const struct packet_format *f, const void *extradata)
+{
+    ck_assert_ptr_eq(arg, &got);
+    got.begun++;
+    got.format = *f;
+    memcpy(got.extradata, extradata, f->extradata_size < 16 ? f->extradata_size : 16);
+}
+
+static void take_packet(void *arg, const struct packet_times *times, const void *bytes, size_t size)
+{
+    ck_assert_ptr_eq(arg, &got);
+    got.packets++;
+    got.times = *times;
+    got.size = size;
+    got.bytes += size;
+    got.sum = sum_of(bytes, size);
+}
+
+static void take_loss(void *arg)
+{
+    ck_assert_ptr_eq(arg, &got);
+    got.lost++;
+}
+
+static const struct packet_queue_target target = {
+    .consumer = {.arg = &got, .begin = take_begin, .add = take_packet}, .lose = take_loss};
+
+static void setup(void)
+{
+    ck_assert_int_eq(capture_memory_open(&memory, PACKET_QUEUE_BYTES), 0);
+    packet_queue_writer_init(&writer, &memory);
+    packet_queue_reader_init(&reader, &memory);
+    memset(&got, 0, sizeof got);
+}
+
+static void teardown(void)
+{
+    capture_memory_close(&memory);
+}
+
+static void add(size_t size, bool key)
+{
+    struct packet_consumer consumer = packet_queue_consumer(&writer);
+    consumer.add(consumer.arg, &(struct packet_times){.pts = 7, .dts = PACKET_NO_TIME, .arrival_us = monotonic_us(), .key = key}, data,
+                 size);
+}
+
+static void begin(void)
+{
+    struct packet_consumer consumer = packet_queue_consumer(&writer);
+    consumer.begin(consumer.arg, &format, "\1abcd");
+}
+
+static int drain(void)
+{
+    struct error err = {""};
+    return packet_queue_drain(&reader, &target, &err);
+}
+
+START_TEST(packets_arrive)
+{
+    ck_assert_int_eq(drain(), 0);
+    begin();
+    data[3] = 9;
+    add(1000, true);
+    ck_assert_int_eq(drain(), 0);
+    ck_assert(got.begun == 1 && got.packets == 1 && got.lost == 0);
+    ck_assert_mem_eq(&got.format, &format, sizeof format);
+    ck_assert_mem_eq(got.extradata, "\1abcd", 5);
+    ck_assert(got.times.pts == 7 && got.times.dts == PACKET_NO_TIME && got.times.key && got.size == 1000);
+    ck_assert_uint_eq(got.sum, sum_of(data, 1000));
+    ck_assert_int_eq(drain(), 0);
+    ck_assert_int_eq(got.packets, 1);
+}
+END_TEST
+
+/* Random sizes, drained now and then: whatever found room arrives whole, and a loss is told with the next packet. */
+START_TEST(random_sizes_arrive_or_are_told)
+{
+    enum { N = 20000 };
+    struct rng rng;
+    int added = 0, losses = 0;
+    bool lost = false;
+    rng_seed(&rng, 3);
+    begin();
+    for (int i = 0; i < N; i++) {
+        size_t size = 1 + rng_below(&rng, rng_below(&rng, 20) ? 20000 : 1500000);
+        for (size_t k = 0; k < 16 && k < size; k++)
+            data[k] = data[size - 1 - k] = (uint8_t)rng_below(&rng, 256);
+        uint32_t before = writer.written, sum = sum_of(data, size);
+        add(size, i % 10 == 0);
+        if (writer.written == before) {
+            lost = true;
+        } else {
+            added++;
+            losses += lost;
+            lost = false;
+        }
+        if (rng_below(&rng, 12) == 0 || i == N - 1) {
+            ck_assert_int_eq(drain(), 0);
+            ck_assert_int_eq(got.packets, added);
+            ck_assert_int_eq(got.lost, losses);
+            if (!lost)
+                ck_assert_uint_eq(got.sum, sum);
+        }
+    }
+    ck_assert_int_gt(losses, 3);
+    ck_assert_int_gt(added, N / 2);
+}
+END_TEST
+
+/* Data that are taken at once lie at the beginning: the pages behind stay untouched. */
+START_TEST(an_empty_queue_begins_again)
+{
+    begin();
+    memset(data, 0xff, 1000);
+    for (int i = 0; i < 10000; i++) {
+        add(1000, true);
+        ck_assert_int_eq(drain(), 0);
+    }
+    ck_assert_int_eq(got.packets, 10000);
+    for (size_t i = sizeof(struct packet_queue_head) + 4096; i < PACKET_QUEUE_BYTES; i++)
+        ck_assert_uint_eq(memory.bytes[i], 0);
+}
+END_TEST
+
+/* A stream that finds no room is told before its first packet. */
+START_TEST(a_stream_waits_for_room)
+{
+    begin();
+    for (int i = 0; i < PACKET_QUEUE_RECORDS; i++)
+        add(10, false);
+    begin();
+    add(10, true);
+    ck_assert_int_eq(drain(), 0);
+    ck_assert(got.begun == 1 && got.packets == PACKET_QUEUE_RECORDS - 1);
+    add(10, true);
+    ck_assert_int_eq(drain(), 0);
+    ck_assert(got.begun == 2 && got.packets == PACKET_QUEUE_RECORDS && got.lost == 1);
+}
+END_TEST
+
+/* ---- attacks ---------------------------------------------------------------------------------------------------------- */
+
+static void attack(struct packet_record *record, int which)
+{
+    switch (which) {
+    case 0: record->offset = UINT32_MAX; break;
+    case 1: record->size = PACKET_QUEUE_BYTES; break;
+    case 2: record->offset = PACKET_QUEUE_BYTES - 100; break;
+    case 3: record->type = 77; break;
+    case 4: record->flags = 0x80; break;
+    case 5: record->pts = INT64_MAX; break;
+    case 6: record->dts = INT64_MIN + 1; break;
+    case 7: record->arrival_us = 1; break;
+    case 8: record->arrival_us += INT64_C(60000000); break;
+    case 9: record->size = 0; break;
+    case 10: record->type = PACKET_RECORD_STREAM; record->format = format; record->format.codec = AV_CODEC_ID_AAC; record->size = 5; break;
+    case 11: record->type = PACKET_RECORD_STREAM; record->format = format; record->size = 6; break;
+    case 12: record->type = PACKET_RECORD_STREAM; record->format = format; record->size = record->format.extradata_size = 1 << 20; break;
+    case 13: record->type = PACKET_RECORD_STREAM; record->format = format; record->format.time_base_den = 0; record->size = 5; break;
+    default: record->type = PACKET_RECORD_STREAM; record->format = format; record->format.height = 1 << 20; record->size = 5; break;
+    }
+}
+
+START_TEST(attacks_are_refused)
+{
+    struct packet_queue_head *head = (struct packet_queue_head *)memory.bytes;
+    begin();
+    add(1000, true);
+    attack(&head->records[1], _i);
+    ck_assert_int_eq(drain(), -EPROTO);
+    ck_assert_int_eq(got.packets, 0);
+}
+END_TEST
+
+START_TEST(counters_are_not_trusted)
+{
+    struct packet_queue_head *head = (struct packet_queue_head *)memory.bytes;
+    atomic_store(&head->written, PACKET_QUEUE_RECORDS + 1);
+    ck_assert_int_eq(drain(), -EPROTO);
+    atomic_store(&head->written, UINT32_MAX);
+    ck_assert_int_eq(drain(), -EPROTO);
+    atomic_store(&head->written, 0);
+    add(10, true);                      /* without a stream */
+    ck_assert_int_eq(drain(), -EPROTO);
+    begin();
+    atomic_store(&head->taken, 12345);  /* which the daemon writes, and does not read */
+    ck_assert_int_eq(got.packets, 0);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = tcase_create("packet_queue");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, packets_arrive);
+    tcase_add_test(tc, random_sizes_arrive_or_are_told);
+    tcase_add_test(tc, an_empty_queue_begins_again);
+    tcase_add_test(tc, a_stream_waits_for_room);
+    tcase_add_loop_test(tc, attacks_are_refused, 0, 15);
+    tcase_add_test(tc, counters_are_not_trusted);
+    Suite *suite = suite_create("packet_queue");
+    suite_add_tcase(suite, tc);
+    return suite_run(suite);
+}
