@@ -1,6 +1,6 @@
 /* The outbox: events that wait to be delivered, for each endpoint in the order in which they came. The sender (io/sinks/webhook.h)
- * delivers out of it by the functions below. There are two kinds: one in memory (io/sinks/outbox_memory.h), and one that keeps
- * its entries over a restart.
+ * delivers out of it by the functions below. There are two kinds: one in memory (io/sinks/outbox_memory.h), and one in
+ * the database (daemon/watch/store/outbox.h), which `run` uses and which survives the process.
  *
  * An endpoint is known by its key (io/sinks/webhook_config.h), which is the same after a restart. An entry waits until it is
  * delivered, or dead: nobody tries a dead entry any more, but it is kept and can be listed.

@@ -43,7 +43,7 @@ struct webhook_stats {
     char name[WEBHOOK_NAME_SIZE];
     uint64_t delivered, failed_attempts;
     uint64_t dead;                      /* entries that became dead letters */
-    uint64_t dropped;                   /* entries that are lost: the queue in memory was full, or a reload removed the endpoint */
+    uint64_t dropped;                   /* entries that are lost: a reload removed the endpoint, or the queue of an outbox in memory was full */
     uint64_t delays[WEBHOOK_DELAYS + 1];    /* entries by delay: above bound i - 1, up to bound i; the last: above all */
     double delay_s;                     /* sum over all that were delivered */
     /* At present: */

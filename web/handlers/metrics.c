@@ -256,7 +256,7 @@ static const struct {
 } of_endpoints[] = {
     {"webhooks_delivered_total", "counter", "Events delivered to the endpoint.", get_delivered},
     {"webhooks_failed_attempts_total", "counter", "Attempts to deliver an event that failed.", get_failed},
-    {"webhooks_dropped_total", "counter", "Events dropped, because the queue was full, or a reload removed the endpoint.", get_dropped},
+    {"webhooks_dropped_total", "counter", "Events dropped, because a reload removed the endpoint.", get_dropped},
     {"webhooks_queued", "gauge", "Events that wait to be delivered.", get_queued},
     {"webhooks_dead_total", "counter", "Events that became dead letters, because they were too old when an attempt failed.", get_dead},
     {"webhooks_dead_letters", "gauge", "Dead letters that are kept.", get_dead_letters},
