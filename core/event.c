@@ -9,7 +9,7 @@ static const char *const names[EVENT_TYPES] = {
     [EVENT_CAMERA_SLOW] = "camera.slow",         [EVENT_CAMERA_SLOW_ENDED] = "camera.slow_ended",
     [EVENT_CAMERA_ARMED] = "camera.armed",       [EVENT_CAMERA_DISARMED] = "camera.disarmed",
     [EVENT_DRIFT_BEGAN] = "drift.began",         [EVENT_DRIFT_ENDED] = "drift.ended",
-    [EVENT_NORMAL_CHANGED] = "normal.changed",
+    [EVENT_NORMAL_CHANGED] = "normal.changed",   [EVENT_WEBHOOK_DISABLED] = "webhook.disabled",
 };
 
 const char *event_type_name(enum event_type type)

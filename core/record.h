@@ -72,6 +72,7 @@ struct alert_record {
     bool interrupted;           /* memaed ended while the alert was open: closed_us is the last known time;
                                  * closed_pts_us has no meaning */
     enum alert_kind kind;
+    bool test;                  /* asked for to test the sinks; nothing has happened */
     enum alert_suppressed suppressed;
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, closed_us;       /* UTC; closed_us is 0 while the alert is open */

@@ -15,6 +15,8 @@ web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* healt
 web_handler web_handle_metrics;                                         /* metrics.c */
 web_begin web_begin_acknowledge, web_begin_mark, web_begin_unmark, web_begin_note;      /* labels.c */
 web_begin web_begin_normal, web_begin_normal_undo;                      /* labels.c */
+web_handler web_handle_webhooks, web_handle_dead_letters, web_handle_webhook_enable, web_handle_webhook_retry;   /* webhooks.c */
+web_handler web_handle_test_alert;                                      /* webhooks.c */
 web_begin web_begin_reload;                                             /* reload.c */
 
 /* ---- what handlers share -------------------------------------------------------------------------------------------- */

@@ -46,7 +46,7 @@ struct web_fields {
 
 /* Values of the path, the query and the header. Which of them a request can have depends on its route (web/routes.h). */
 struct web_request {
-    char camera[RECORD_NAME_SIZE];  /* NAME of the path; "": none */
+    char camera[RECORD_NAME_SIZE];  /* NAME of the path, which may be a webhook's id; or the parameter camera; "": none */
     uint64_t alert;                 /* ID of the path; 0: none */
     bool has_since;
     struct web_cursor since;

@@ -92,11 +92,54 @@ struct view_process {
     double cube_seconds;                /* of computing them, summed over the workers */
 };
 
+enum { VIEW_DELAYS_MAX = 16 };
+
 /* The endpoints of webhooks that have one name. */
 struct view_webhook {
     char name[300];                     /* the configuration's, else scheme://host:port; holds no secret */
     uint64_t delivered, dropped, queued;        /* events */
     uint64_t failed;                    /* attempts */
+    uint64_t dead;                      /* events that became dead letters */
+    uint64_t dead_letters;              /* kept at present */
+    unsigned disabled;                  /* endpoints */
+    /* Events by delay, from when they happened to their acknowledgement: above bound i - 1, up to bound i; the last: above all. */
+    const double *delay_bounds;         /* [n_delays], in seconds; constant */
+    size_t n_delays;                    /* at most VIEW_DELAYS_MAX */
+    uint64_t delays[VIEW_DELAYS_MAX + 1];
+    double delay_seconds;               /* sum over all delivered events */
+};
+
+/* One endpoint of webhooks at present. Times are UTC; 0: never, or none. */
+struct view_endpoint {
+    char id[RECORD_NAME_SIZE];          /* what the routes take */
+    char name[300];                     /* as above */
+    uint64_t delivered, queued, dead_letters;
+    int64_t oldest_us;                  /* since when the oldest event waits */
+    unsigned attempts;                  /* of that event, that failed */
+    int64_t next_us;                    /* when its next attempt is due; 0: at once, or none waits */
+    int64_t failed_us;                  /* of the last failed attempt */
+    char cause[320];                    /* of that failure; redacted */
+    int64_t newest_us;                  /* when the latest of the delivered events happened */
+    int64_t disabled_us;                /* since when the endpoint is disabled */
+    char disabled_reason[320];
+    unsigned events;                    /* event_bit() of each type that it takes */
+};
+
+struct view_dead_letter {
+    char id[64];                        /* webhook-id */
+    int64_t time_us, died_us;           /* UTC */
+    unsigned attempts;
+    char reason[320];
+    char *body;                         /* JSON, by malloc(), the caller's */
+};
+
+enum view_webhook_action { VIEW_WEBHOOK_ENABLE, VIEW_WEBHOOK_RETRY };
+
+enum { VIEW_ENDPOINTS_MAX = 64 };
+struct view_test_alert {
+    struct alert_record alert;          /* closed */
+    char endpoints[VIEW_ENDPOINTS_MAX][RECORD_NAME_SIZE];   /* [n]: ids of those that take its events */
+    size_t n;
 };
 
 /* Which alerts a list has. */
@@ -179,6 +222,15 @@ struct view {
     void (*process)(void *context, struct view_process *ret);
     /* All endpoints of webhooks since the start, each name once. *ret is [*n]; the caller frees it. 0 or -ENOMEM. */
     int (*webhooks)(void *context, struct view_webhook **ret, size_t *n);
+    /* The endpoints of the present configuration, in its order. As above. */
+    int (*endpoints)(void *context, struct view_endpoint **ret, size_t *n);
+    /* The oldest dead letters of an endpoint, up to max, oldest first. *ret is [*n]; the caller frees it, and each body. 0;
+     * -ENOENT: no endpoint has that id; -ENOMEM or another error. */
+    int (*dead_letters)(void *context, const char *id, size_t max, struct view_dead_letter **ret, size_t *n);
+    /* Enables an endpoint, or makes its dead letters wait again, soon. 0 or -ENOENT. */
+    int (*act_on_webhook)(void *context, const char *id, enum view_webhook_action action);
+    /* Opens and closes an alert of that camera that is marked as a test. 0; -ENOENT: no camera has that name; -ENOMEM. */
+    int (*test_alert)(void *context, const char *camera, struct view_test_alert *ret);
     /* Copies up to max score records of the camera with that id into ret [max], from number `from` on, or from range->oldest
      * if that is later. *range is what is kept; *n is how many were copied, 0 where `from` is at or beyond range->next.
      * false: no camera has that id any more. */

@@ -324,6 +324,9 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
         if (webhook->secret_file_is_open)
             warn(report, config, "%d:%d: webhooks[%zu].secret_file: %s", webhook->secret_file_line, webhook->secret_file_column, i,
                  open_file);
+        if (webhook->old_secret_file_is_open)
+            warn(report, config, "%d:%d: webhooks[%zu].old_secret_file: %s", webhook->old_secret_file_line,
+                 webhook->old_secret_file_column, i, open_file);
     }
 }
 

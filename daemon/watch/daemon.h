@@ -10,6 +10,7 @@
 #include "daemon/watch/evidence/evidence.h"
 #include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
+#include "daemon/watch/store/outbox.h"
 #include "daemon/watch/store/reader.h"
 #include "daemon/watch/store/store.h"
 #include "io/base/lock.h"
@@ -32,6 +33,7 @@ struct daemon {
     int state_fd;                       /* state_dir, locked; -1: not yet */
     struct store *store;
     struct reader *reader;              /* of the store, for the web */
+    struct store_outbox *outbox;        /* of the store, for webhooks */
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;
@@ -55,12 +57,13 @@ struct daemon {
 /* Fills in the functions by which the web sees the daemon. */
 void daemon_view(struct daemon *daemon, struct view *ret);
 
-/* Prepares the webhooks of config for webhooks_adopt(). Opens daemon->webhooks, without endpoints, if config is the first
+/* For a reload: prepares the webhooks of config for webhooks_adopt(). Opens daemon->webhooks, without endpoints, if config is the first
  * that has any; *ret is NULL while none had. 0 or -errno with the cause in err. */
 int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
                             struct error *err);
 
-/* Tells the store the endpoints of config, and how long rows are kept. */
+/* Tells the store the endpoints of config, and how long rows are kept. config is borrowed until another one is told, or the store has
+ * closed. */
 void daemon_configure_store(struct daemon *daemon, const struct config *config);
 
 #endif

@@ -69,7 +69,8 @@ static void write_log(const struct event *event)
     case EVENT_ALERT_OPENED:
     case EVENT_ALERT_CLOSED:
         log_event(priority, name, "camera", event->camera, "id", log_int(&id, (long long)event->alert->id), "kind",
-                  alert_kind_name(event->alert->kind), "peak_score", log_real(&number, event->alert->peak_score), NULL);
+                  alert_kind_name(event->alert->kind), "peak_score", log_real(&number, event->alert->peak_score),
+                  event->alert->test ? "test" : NULL, "true", NULL);
         return;
     case EVENT_CAMERA_FROZEN:
     case EVENT_CAMERA_UNFROZEN:
@@ -90,6 +91,9 @@ static void write_log(const struct event *event)
         log_event(priority, name, "camera", event->camera, "hours", log_real(&number, event->quantity), "reason",
                   event->reason, NULL);
         return;
+    case EVENT_WEBHOOK_DISABLED:
+        log_event(priority, name, "webhook", event->webhook, "reason", event->reason, NULL);
+        return;
     default:
         log_event(priority, name, "camera", event->camera, "reason", event->reason, NULL);
     }
@@ -104,6 +108,7 @@ void events_post(struct events *events, const struct event *event)
     lock_take(&events->lock);
     for (size_t i = 0; i < events->n; i++)
         if (events->sinks[i].take(events->sinks[i].arg, &now) < 0)
-            log_event(LOG_ERR, "event_not_queued", "type", event_type_name(now.type), "camera", now.camera, NULL);
+            log_event(LOG_ERR, "event_not_queued", "type", event_type_name(now.type), now.webhook ? "webhook" : "camera",
+                      now.webhook ? now.webhook : now.camera, NULL);
     lock_give(&events->lock);
 }

@@ -23,12 +23,13 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-/* How long after the signal decoders, workers, the store and webhooks may take. */
+/* How long after the signal decoders, workers, the writing of events, clips, webhooks and the store may take. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
-#define STORE_US INT64_C(1500000)
+#define FLUSH_US INT64_C(1450000)
 #define EVIDENCE_US INT64_C(1600000)
 #define WEBHOOKS_US INT64_C(1700000)
+#define STORE_US INT64_C(1900000)
 
 static void log_fault(void *arg, const char *text)
 {
@@ -48,10 +49,29 @@ static void log_webhook(void *arg, int priority, const char *text)
     log_event(priority, "webhook", "text", text, NULL);
 }
 
-static int open_webhooks(struct daemon *daemon, struct error *err)
+/* On the webhooks' thread. */
+static void tell_disabled(void *arg, const char *key, const char *reason)
 {
+    events_post(arg, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = key, .reason = reason});
+}
+
+static struct webhooks *webhooks_of(struct daemon *daemon)
+{
+    lock_take(&daemon->lock);
+    struct webhooks *webhooks = daemon->webhooks;       /* once opened, they stay until the store is silent */
+    lock_give(&daemon->lock);
+    return webhooks;
+}
+
+static int open_webhooks(struct daemon *daemon, const struct config_webhook *hooks, size_t n, struct error *err)
+{
+    const struct outbox outbox = store_outbox(daemon->outbox);
+    struct webhook_options options = webhook_default_options;
+    options.outbox = &outbox;
+    options.disabled = tell_disabled;
+    options.disabled_arg = daemon->events;
     struct webhooks *webhooks;
-    int r = webhooks_open(&webhooks, NULL, 0, log_webhook, NULL, err);
+    int r = webhooks_open_with(&webhooks, hooks, n, &options, log_webhook, NULL, err);
     if (r < 0)
         return r;
     lock_take(&daemon->lock);
@@ -60,54 +80,52 @@ static int open_webhooks(struct daemon *daemon, struct error *err)
     return 0;
 }
 
+/* The webhooks of the configuration at the start. Without any, what still waits for webhooks of the last run is forgotten. */
+static int start_webhooks(struct daemon *daemon, struct error *err)
+{
+    const struct config *config = daemon->config;
+    if (config->n_webhooks)
+        return open_webhooks(daemon, config->webhooks, config->n_webhooks, err);
+    const struct outbox outbox = store_outbox(daemon->outbox);
+    int r = outbox.endpoints(outbox.context, NULL, 0);
+    return r < 0 ? error_set(err, r, "out of memory") : 0;
+}
+
 int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
                             struct error *err)
 {
     *ret = NULL;
     if (!daemon->webhooks && config->n_webhooks == 0)
         return 0;
-    int r = daemon->webhooks ? 0 : open_webhooks(daemon, err);
+    int r = daemon->webhooks ? 0 : open_webhooks(daemon, NULL, 0, err);
     return r < 0 ? r : webhooks_prepare(ret, daemon->webhooks, config->webhooks, config->n_webhooks, err);
 }
 
 /* ---- the store ------------------------------------------------------------------------------------------------------ */
+
+/* The sender is to look for events. The store's thread. */
+static void wake_webhooks(void *arg)
+{
+    struct webhooks *webhooks = webhooks_of(arg);
+    if (webhooks)
+        webhooks_wake(webhooks);
+}
 
 /* An event is committed. The store's thread. */
 static void publish(void *arg, const struct store_event *event)
 {
     struct daemon *daemon = arg;
     const uint64_t one = 1;
-    if (event->ready)
-        while (write(daemon->events_fd, &one, sizeof one) < 0 && errno == EINTR)
-            ;
-    lock_take(&daemon->lock);
-    struct webhooks *webhooks = daemon->webhooks;       /* once opened, they stay until after the store has closed */
-    lock_give(&daemon->lock);
-    if (!webhooks || !event->ready)
+    if (!event->ready)
         return;
-    int r = webhook_post(webhooks, event->type, event->time_us, event->data);
-    if (r < 0)
-        log_event(LOG_ERR, "event_not_queued", "type", event_type_name(event->type), "camera", event->camera, NULL);
+    while (write(daemon->events_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+    wake_webhooks(daemon);
 }
 
-/* The name of an endpoint, as webhooks have it: the configuration's, else scheme://host:port. */
-static void name_endpoint(char ret[STORE_NAME_SIZE], const struct config_webhook *hook)
+static bool wants(const void *arg, size_t i, const char *name, const struct event *event)
 {
-    const char *host = strstr(hook->url, "://");
-    if (hook->name || !host) {
-        snprintf(ret, STORE_NAME_SIZE, "%s", hook->name ? hook->name : "");
-        return;
-    }
-    int scheme = (int)(host - hook->url);
-    host += 3;
-    int n = (int)strcspn(host, "/?#");
-    for (int i = n; i > 0; i--)
-        if (host[i - 1] == '@') {           /* user and password end here */
-            host += i;
-            n -= i;
-            break;
-        }
-    snprintf(ret, STORE_NAME_SIZE, "%.*s://%.*s", scheme, hook->url, n, host);
+    return webhook_wants(&((const struct config *)arg)->webhooks[i], name, event);
 }
 
 static struct store_retention retention_of(const struct config *config)
@@ -120,12 +138,9 @@ void daemon_configure_store(struct daemon *daemon, const struct config *config)
 {
     _Static_assert((int)CONFIG_MAX_WEBHOOKS <= (int)STORE_ENDPOINTS_MAX, "the store takes all endpoints");
     const struct store_retention retention = retention_of(config);
-    struct store_endpoint endpoints[STORE_ENDPOINTS_MAX];
-    for (size_t i = 0; i < config->n_webhooks; i++) {
-        name_endpoint(endpoints[i].name, &config->webhooks[i]);
-        endpoints[i].events = config->webhooks[i].events;
-    }
-    store_set_endpoints(daemon->store, endpoints, config->n_webhooks);
+    struct store_endpoints endpoints = {.n = config->n_webhooks, .wants = wants, .arg = config};
+    webhook_keys(endpoints.names, config->webhooks, config->n_webhooks);
+    store_set_endpoints(daemon->store, &endpoints);
     store_set_retention(daemon->store, &retention);
 }
 
@@ -150,7 +165,8 @@ static int open_store(struct daemon *daemon, struct error *err)
     if (r < 0)
         return error_set(err, r, "events: no room for the store");
     daemon_configure_store(daemon, config);
-    return reader_open(&daemon->reader, daemon->store, err);
+    r = store_outbox_open(&daemon->outbox, daemon->store, wake_webhooks, daemon, err);
+    return r < 0 ? r : reader_open(&daemon->reader, daemon->store, err);
 }
 
 /* ---- opening and closing -------------------------------------------------------------------------------------------- */
@@ -248,13 +264,12 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
         r = open_store(daemon, err);
     if (r == 0)
         r = open_arming(daemon, err);
-    struct webhooks_change *webhooks = NULL;
     if (r == 0)
-        r = daemon_prepare_webhooks(daemon, &webhooks, config, err);
-    if (webhooks)
-        webhooks_adopt(daemon->webhooks, webhooks);
+        r = start_webhooks(daemon, err);
     if (r == 0)
         r = store_start(daemon->store, err);
+    if (r == 0)
+        wake_webhooks(daemon);          /* events that waited for evidence wait no more */
     if (r == 0)
         r = open_isolation(daemon, err);
     if (r == 0)
@@ -275,10 +290,11 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
  *   4. HTTP closes
  *   5. events reach the log alone, the store writes and publishes what waits, and clips end where they are
- *   6. webhooks send their queues for the rest of the time
- *   7. memory is freed
+ *   6. webhooks send what is due, for a moment; the rest waits in the database for the next start
+ *   7. the store writes what they delivered, and ends
+ *   8. memory is freed
  * A decoder, a worker, the store or the evidence thread that has not ended in time is abandoned. After 3 it can reach no alert, and
- * after 5 no event; but it still uses its camera, or the database. So false is returned instead of 7, and the process is to end
+ * after 5 no event; but it still uses its camera, or the database. So false is returned instead of 8, and the process is to end
  * without what runs at exit. */
 static bool close_all(struct daemon *daemon)
 {
@@ -288,16 +304,21 @@ static bool close_all(struct daemon *daemon)
     web_server_close(daemon->web);
     if (daemon->events)
         events_close(daemon->events);
-    all_ended &= store_close(daemon->store, start_us + STORE_US);
+    store_flush(daemon->store, start_us + FLUSH_US);
+    store_silence(daemon->store);
+    if (daemon->webhooks)
+        webhooks_wake(daemon->webhooks);
     all_ended &= evidence_end(daemon->evidence, start_us + EVIDENCE_US);
     int64_t left_us = start_us + WEBHOOKS_US - monotonic_us();
     webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
+    all_ended &= store_close(daemon->store, start_us + STORE_US);
     if (!all_ended)
         return false;
     fleet_close(daemon->fleet);
     evidence_close(daemon->evidence);
     isolation_close();
     reader_close(daemon->reader);
+    store_outbox_close(daemon->outbox);
     store_free(daemon->store);
     alertlog_close(daemon->alerts);
     if (daemon->state_fd >= 0)

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,20 +75,31 @@ static void process(void *context, struct view_process *ret)
     lock_give(&daemon->lock);
 }
 
-static int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
+/* NULL: none were configured so far. Once opened, they stay until after the web has closed. */
+static struct webhooks *webhooks_of(struct daemon *daemon)
 {
-    struct daemon *daemon = context;
     lock_take(&daemon->lock);
     struct webhooks *webhooks = daemon->webhooks;
     lock_give(&daemon->lock);
+    return webhooks;
+}
+
+static int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
+{
+    struct webhooks *webhooks = webhooks_of(context);
     struct webhook_stats *stats = NULL;
     size_t names = 0;
-    if (webhooks && webhooks_stats(webhooks, &stats, &names) < 0)       /* once opened, they stay until after the web has closed */
+    if (webhooks && webhooks_stats(webhooks, &stats, &names) < 0)
         return -ENOMEM;
     struct view_webhook *views = calloc(names + 1, sizeof *views);
     for (size_t i = 0; views && i < names; i++) {
         views[i] = (struct view_webhook){.delivered = stats[i].delivered, .dropped = stats[i].dropped, .queued = stats[i].queued,
-                                         .failed = stats[i].failed_attempts};
+                                         .failed = stats[i].failed_attempts, .dead = stats[i].dead,
+                                         .dead_letters = stats[i].dead_letters, .disabled = stats[i].disabled,
+                                         .delay_bounds = webhook_delay_s, .n_delays = WEBHOOK_DELAYS,
+                                         .delay_seconds = stats[i].delay_s};
+        _Static_assert((int)WEBHOOK_DELAYS <= (int)VIEW_DELAYS_MAX, "the view has room for all classes of delays");
+        memcpy(views[i].delays, stats[i].delays, sizeof stats[i].delays);
         snprintf(views[i].name, sizeof views[i].name, "%s", stats[i].name);
     }
     free(stats);
@@ -94,6 +107,94 @@ static int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
         return -ENOMEM;
     *ret = views;
     *n = names;
+    return 0;
+}
+
+static int endpoints(void *context, struct view_endpoint **ret, size_t *n)
+{
+    struct webhooks *webhooks = webhooks_of(context);
+    struct webhook_state *states = NULL;
+    size_t there = 0;
+    if (webhooks && webhooks_list(webhooks, NULL, &states, &there) < 0)
+        return -ENOMEM;
+    struct view_endpoint *views = calloc(there + 1, sizeof *views);
+    for (size_t i = 0; views && i < there; i++) {
+        const struct webhook_state *s = &states[i];
+        views[i] = (struct view_endpoint){.delivered = s->delivered, .queued = s->queued, .dead_letters = s->dead_letters,
+                                          .oldest_us = s->oldest_us, .attempts = s->attempts, .next_us = s->next_us,
+                                          .failed_us = s->failed_us, .newest_us = s->newest_us, .disabled_us = s->disabled_us,
+                                          .events = s->events};
+        snprintf(views[i].id, sizeof views[i].id, "%s", s->key);
+        snprintf(views[i].name, sizeof views[i].name, "%s", s->name);
+        snprintf(views[i].cause, sizeof views[i].cause, "%s", s->cause);
+        snprintf(views[i].disabled_reason, sizeof views[i].disabled_reason, "%s", s->disabled_reason);
+    }
+    free(states);
+    if (!views)
+        return -ENOMEM;
+    *ret = views;
+    *n = there;
+    return 0;
+}
+
+static int dead_letters(void *context, const char *id, size_t max, struct view_dead_letter **ret, size_t *n)
+{
+    struct webhooks *webhooks = webhooks_of(context);
+    struct outbox_dead *dead;
+    int r = webhooks ? webhooks_list_dead(webhooks, id, &dead, n, max) : -ENOENT;
+    if (r < 0)
+        return r;
+    struct view_dead_letter *views = calloc(*n + 1, sizeof *views);
+    for (size_t i = 0; views && i < *n; i++) {
+        views[i] = (struct view_dead_letter){.time_us = dead[i].time_us, .died_us = dead[i].died_us, .attempts = dead[i].attempts,
+                                             .body = dead[i].body};
+        snprintf(views[i].id, sizeof views[i].id, "%s", dead[i].id);
+        snprintf(views[i].reason, sizeof views[i].reason, "%s", dead[i].reason);
+        dead[i].body = NULL;            /* the view's now */
+    }
+    outbox_dead_free(dead, *n);
+    *ret = views;
+    return views ? 0 : -ENOMEM;
+}
+
+static int act_on_webhook(void *context, const char *id, enum view_webhook_action action)
+{
+    struct webhooks *webhooks = webhooks_of(context);
+    if (!webhooks)
+        return -ENOENT;
+    return action == VIEW_WEBHOOK_ENABLE ? webhooks_enable(webhooks, id) : webhooks_retry_dead(webhooks, id);
+}
+
+/* The alert lasts for a millisecond, so that its two events have different times. */
+static int test_alert(void *context, const char *name, struct view_test_alert *ret)
+{
+    struct daemon *daemon = context;
+    struct webhooks *webhooks = webhooks_of(daemon);
+    struct webhook_state *states = NULL;
+    struct view_camera of;
+    size_t n = 0;
+    if (!fleet_view_camera(daemon->fleet, name, &of))
+        return -ENOENT;
+    if (webhooks && webhooks_list(webhooks, name, &states, &n) < 0)
+        return -ENOMEM;
+    ret->n = 0;
+    for (size_t i = 0; i < n && ret->n < VIEW_ENDPOINTS_MAX; i++)
+        if (states[i].events & (event_bit(EVENT_ALERT_OPENED) | event_bit(EVENT_ALERT_CLOSED)))
+            snprintf(ret->endpoints[ret->n++], RECORD_NAME_SIZE, "%s", states[i].key);
+    free(states);
+
+    struct alert_record alert = {.test = true, .opened_us = utc_us() / 1000 * 1000};
+    alert.peak_us = alert.opened_us;
+    snprintf(alert.camera, sizeof alert.camera, "%s", name);
+    for (int v = 0; v < VOICES; v++)
+        alert.voices.score[v] = NAN;
+    alertlog_append(daemon->alerts, &alert);
+    events_post(daemon->events, &(struct event){.type = EVENT_ALERT_OPENED, .time_us = alert.opened_us, .camera = name,
+                                                .alert = &alert});
+    alert.closed_us = alert.opened_us + 1000;
+    events_post(daemon->events, &(struct event){.type = EVENT_ALERT_CLOSED, .time_us = alert.closed_us, .camera = name,
+                                                .alert = &alert});
+    ret->alert = alert;
     return 0;
 }
 
@@ -205,7 +306,8 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     const struct config *config = daemon->started_by;
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
-                         .webhooks = view_webhooks, .scores = scores, .alerts = alerts, .alert = alert,
+                         .webhooks = view_webhooks, .endpoints = endpoints, .dead_letters = dead_letters,
+                         .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts, .alert = alert,
                          .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
                          .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .label = label,
                          .reload = request_reload};

@@ -16,6 +16,7 @@ enum lock_rank {
     LOCK_RESULTS,           /* the alert state of a camera; alerts and snapshots are written under it */
     LOCK_EVENTS,            /* the table of sinks; a sink takes its own lock under it */
     LOCK_PUBLISH,           /* events that are committed are handed on under it */
+    LOCK_DATABASE,          /* a connection to the database that threads share */
     LOCK_RING,              /* the frames of a camera; its packets */
     LOCK_ALERTS,            /* the ids of alerts */
     LOCK_VIEW,              /* the values that the web server copies */

@@ -23,7 +23,7 @@ json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
-/* The "data" of an event: the alert, or an object with "camera", "reason" and, where it has one, its quantity ("seconds",
+/* The "data" of an event: the alert, or an object with "camera" ("webhook" of a webhook's event), "reason" and, where it has one, its quantity ("seconds",
  * "distance"). The reason is redacted. */
 json_t *event_json(const struct event *event);
 

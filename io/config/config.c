@@ -363,11 +363,15 @@ static bool parse_webhooks(const struct config_value *value, void *target)
             continue;
         }
         struct config_webhook *webhook = &config->webhooks[config->n_webhooks++];
+        webhook->number = i;
         config_read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix, webhook, outcomes);
         const struct config_outcome *secret = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
         const struct config_outcome *file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret_file");
+        const struct config_outcome *old = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret");
+        const struct config_outcome *old_file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret_file");
         const struct config_outcome *url = config_outcome_of(outcomes, CONFIG_WEBHOOK, "url");
         const struct config_outcome *inside = secret->node && !secret->bad && !strstr(secret->node->text, "${") ? secret
+                                       : old->node && !old->bad && !strstr(old->node->text, "${") ? old
                                        : url->node && !url->bad && config_holds_password(url->node->text) ? url : NULL;
         if (inside) {
             webhook->password_line = inside->line;
@@ -388,8 +392,41 @@ static bool parse_webhooks(const struct config_value *value, void *target)
             config_fault(&loader->faults, file->line, file->column, path,
                          "expected either secret or secret_file, got both");
         }
+        webhook->old_secret_file_line = old_file->line;
+        webhook->old_secret_file_column = old_file->column;
+        if (old->node && old_file->node) {
+            snprintf(path, sizeof path, "%sold_secret_file", prefix);
+            config_fault(&loader->faults, old_file->line, old_file->column, path,
+                         "expected either old_secret or old_secret_file, got both");
+        }
+        const struct config_outcome *either = old->node ? old : old_file;
+        if (either->node && !secret->node && !file->node) {
+            snprintf(path, sizeof path, "%sold_secret%s", prefix, old->node ? "" : "_file");
+            config_fault(&loader->faults, either->line, either->column, path, "expected the new secret beside it, got none");
+        }
     }
     return true;
+}
+
+/* Reports webhooks that ask for cameras which do not exist. Cameras may stand behind webhooks in the file. */
+static void check_camera_names(struct config_loader *loader)
+{
+    const struct config *config = loader->config;
+    for (size_t i = 0; i < config->n_webhooks; i++) {
+        const struct config_webhook *webhook = &config->webhooks[i];
+        for (size_t k = 0; k < webhook->n_cameras; k++) {
+            size_t c = 0;
+            while (c < config->n_cameras && (!config->cameras[c].name || strcmp(config->cameras[c].name, webhook->cameras[k]) != 0))
+                c++;
+            if (c < config->n_cameras)
+                continue;
+            struct config_shown shown;
+            char path[80];
+            snprintf(path, sizeof path, "webhooks[%zu].cameras", webhook->number);
+            config_fault(&loader->faults, webhook->cameras_line, webhook->cameras_column, path,
+                         "expected the name of a camera, got \"%s\"", config_show_key(&shown, webhook->cameras[k]));
+        }
+    }
 }
 
 /* ---- the file ----------------------------------------------------------------------------------------------------- */
@@ -416,6 +453,8 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
         complete_evidence(evidence, &loader->config->evidence);
         loader->config->n_streams += 1 + (evidence->source && evidence->clips);
     }
+    if (loader->config->n_cameras > 0)
+        check_camera_names(loader);
 }
 
 static int load_memory(struct config **ret, const void *data, size_t size, const char *path, bool unlearned,
@@ -517,6 +556,10 @@ void config_unref(struct config *config)
         config_wipe(config->webhooks[i].url);
         free(config->webhooks[i].ca_file);
         explicit_bzero(config->webhooks[i].secret, sizeof config->webhooks[i].secret);
+        explicit_bzero(config->webhooks[i].old_secret, sizeof config->webhooks[i].old_secret);
+        for (size_t k = 0; k < config->webhooks[i].n_cameras; k++)
+            free(config->webhooks[i].cameras[k]);
+        free(config->webhooks[i].cameras);
     }
     free(config->cameras);
     free(config->webhooks);

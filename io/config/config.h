@@ -92,12 +92,22 @@ struct config_webhook {
     char *ca_file;                  /* path, resolved as model; NULL: the system's authorities */
     unsigned char secret[64];       /* decoded */
     size_t secret_size;             /* bytes, 24 to 64; 0: no secret, events are sent unsigned */
+    unsigned char old_secret[64];   /* decoded; signs as well while secrets rotate */
+    size_t old_secret_size;         /* 0: none */
     unsigned events;                /* event_bit() of each type that is posted (core/event.h) */
+    char **cameras;                 /* [n_cameras]: names of those whose events are posted; owned */
+    size_t n_cameras;               /* 0: of all */
+    int max_per_minute;             /* attempts; 0: no limit */
+    double give_up_h;               /* the age at which an event becomes a dead letter */
     double timeout_s;
+    size_t number;                  /* place in the list, from 0 */
+    int cameras_line, cameras_column;
     /* Places of values that others may be able to read. 0: there is none. */
-    int password_line, password_column;     /* of a url or a secret that holds it itself, not by ${NAME} */
+    int password_line, password_column;     /* of a url or of secrets that hold it themselves, not by ${NAME} */
     bool secret_file_is_open;               /* all users of the machine can read the file */
     int secret_file_line, secret_file_column;
+    bool old_secret_file_is_open;
+    int old_secret_file_line, old_secret_file_column;
 };
 
 /* Owns every text and array in it. */

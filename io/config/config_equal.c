@@ -42,11 +42,22 @@ bool config_camera_equal(const struct config_camera *a, const struct config_came
            zones_equal(a->zones, b->zones) && evidence_equal(&a->evidence, &b->evidence);
 }
 
+static bool lists_equal(char *const *a, size_t n_a, char *const *b, size_t n_b)
+{
+    bool equal = n_a == n_b;
+    for (size_t i = 0; equal && i < n_a; i++)
+        equal = strcmp(a[i], b[i]) == 0;
+    return equal;
+}
+
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b)
 {
     return texts_equal(a->name, b->name) && texts_equal(a->url, b->url) && texts_equal(a->ca_file, b->ca_file) &&
            a->secret_size == b->secret_size &&
-           memcmp(a->secret, b->secret, a->secret_size) == 0 && a->events == b->events && a->timeout_s == b->timeout_s;
+           memcmp(a->secret, b->secret, a->secret_size) == 0 && a->old_secret_size == b->old_secret_size &&
+           memcmp(a->old_secret, b->old_secret, a->old_secret_size) == 0 && a->events == b->events &&
+           lists_equal(a->cameras, a->n_cameras, b->cameras, b->n_cameras) && a->max_per_minute == b->max_per_minute &&
+           a->give_up_h == b->give_up_h && a->timeout_s == b->timeout_s;
 }
 
 bool config_webhooks_equal(const struct config *a, const struct config *b)

@@ -9,7 +9,7 @@
 #include "io/base/redact.h"
 #include "io/config/config_value.h"
 
-enum { MAX_SECRET_FILE = 4096, MIN_SECRET = 24 };
+enum { MAX_SECRET_FILE = 4096, MIN_SECRET = 24, MAX_SECRET = sizeof((struct config_webhook *)0)->secret };
 
 /* Strict base64, padding included. Returns the number of bytes, or -1 if the text is not base64 or decodes to more than
  * max. */
@@ -39,24 +39,24 @@ static ssize_t base64_decode(const char *text, unsigned char *out, size_t max)
     return (ssize_t)n;
 }
 
-/* Decodes whsec_… into the webhook, or reports a fault. what: "a text" or "a file", for the fault. */
-static bool decode_secret(const struct config_value *value, const char *text, const char *what,
-                          struct config_webhook *webhook)
+/* Decodes whsec_… into ret and *size, or reports a fault. what: "a text" or "a file", for the fault. */
+static bool decode_secret(const struct config_value *value, const char *text, const char *what, unsigned char ret[MAX_SECRET],
+                          size_t *size)
 {
-    unsigned char bytes[2 * sizeof webhook->secret];
+    unsigned char bytes[2 * MAX_SECRET];
     if (strncmp(text, "whsec_", 6) != 0)
         return config_got(value, "%s that does not begin with whsec_", what);
     ssize_t n = base64_decode(text + 6, bytes, sizeof bytes);
-    bool right = n >= MIN_SECRET && n <= (ssize_t)sizeof webhook->secret;
+    bool right = n >= MIN_SECRET && n <= MAX_SECRET;
     if (right) {
-        memcpy(webhook->secret, bytes, (size_t)n);
-        webhook->secret_size = (size_t)n;
+        memcpy(ret, bytes, (size_t)n);
+        *size = (size_t)n;
     } else if (n < 0 && strlen(text) < 6 + sizeof bytes / 3 * 4) {
         config_got(value, "%s that is not base64 after whsec_", what);
     } else {
         bool too_long = n < 0 || n > MIN_SECRET;
         config_got(value, "%s that decodes to %s than %d bytes", what, too_long ? "more" : "fewer",
-                   too_long ? (int)sizeof webhook->secret : (int)MIN_SECRET);
+                   too_long ? (int)MAX_SECRET : (int)MIN_SECRET);
     }
     explicit_bzero(bytes, sizeof bytes);
     return right;
@@ -129,7 +129,14 @@ bool config_holds_password(const char *text)
 
 static bool parse_secret(const struct config_value *value, void *target)
 {
-    return decode_secret(value, value->text, "a text", target);
+    struct config_webhook *webhook = target;
+    return decode_secret(value, value->text, "a text", webhook->secret, &webhook->secret_size);
+}
+
+static bool parse_old_secret(const struct config_value *value, void *target)
+{
+    struct config_webhook *webhook = target;
+    return decode_secret(value, value->text, "a text", webhook->old_secret, &webhook->old_secret_size);
 }
 
 /* Reads the text of the file that the value names, without the ends of its last lines, and whether all users can read the
@@ -162,15 +169,27 @@ static char *read_text(const struct config_value *value, bool shows_path, bool *
     return text;
 }
 
+static bool read_secret_file(const struct config_value *value, const char *key, bool *is_open, unsigned char ret[MAX_SECRET],
+                             size_t *size)
+{
+    if (strncmp(value->text, "whsec_", 6) == 0)
+        return config_got(value, "the secret itself; use the key %s for it", key);
+    char *text = read_text(value, true, is_open);
+    bool right = text && decode_secret(value, text, "a file", ret, size);
+    config_wipe(text);
+    return right;
+}
+
 static bool parse_secret_file(const struct config_value *value, void *target)
 {
     struct config_webhook *webhook = target;
-    if (strncmp(value->text, "whsec_", 6) == 0)
-        return config_got(value, "the secret itself; use the key secret for it");
-    char *text = read_text(value, true, &webhook->secret_file_is_open);
-    bool right = text && decode_secret(value, text, "a file", webhook);
-    config_wipe(text);
-    return right;
+    return read_secret_file(value, "secret", &webhook->secret_file_is_open, webhook->secret, &webhook->secret_size);
+}
+
+static bool parse_old_secret_file(const struct config_value *value, void *target)
+{
+    struct config_webhook *webhook = target;
+    return read_secret_file(value, "old_secret", &webhook->old_secret_file_is_open, webhook->old_secret, &webhook->old_secret_size);
 }
 
 /* Replaces *field by a copy of text. */
@@ -212,6 +231,8 @@ static bool parse_password_file(const struct config_value *value, void *target)
 const struct config_type
     config_type_secret = {"whsec_ and 24 to 64 bytes in base64", true, parse_secret},
     config_type_secret_file = {"a file that holds whsec_ and 24 to 64 bytes in base64", true, parse_secret_file},
+    config_type_old_secret = {"whsec_ and 24 to 64 bytes in base64", true, parse_old_secret},
+    config_type_old_secret_file = {"a file that holds whsec_ and 24 to 64 bytes in base64", true, parse_old_secret_file},
     config_type_user = {"a text without a colon", true, parse_user},
     config_type_password = {"a text", true, parse_password},
     config_type_password_file = {"a file that holds the password in one line", true, parse_password_file};

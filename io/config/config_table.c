@@ -208,7 +208,20 @@ const struct config_row config_rows[] = {
      .help = "The key that signs events. Better kept out of this file: use secret_file or \"${NAME}\"."},
     {CONFIG_WEBHOOK, "secret_file", &config_type_secret_file, .offset = 0, .absent = "none",
      .help = "The file that holds the secret instead, as systemd's LoadCredential= provides it."},
+    {CONFIG_WEBHOOK, "old_secret", &config_type_old_secret, .offset = 0, .absent = "none",
+     .help = "The key before secret. While it is given, events have two signatures, and a receiver that knows either takes "
+             "them. Better kept out of this file: use old_secret_file or \"${NAME}\"."},
+    {CONFIG_WEBHOOK, "old_secret_file", &config_type_old_secret_file, .offset = 0, .absent = "none",
+     .help = "The file that holds the old secret instead."},
     {CONFIG_WEBHOOK, "events", &config_type_events, IN_WEBHOOK(events), .absent = "all", .help = "The events to post."},
+    {CONFIG_WEBHOOK, "cameras", &config_type_camera_names, .offset = 0, .absent = "all",
+     .line = 1 + offsetof(struct config_webhook, cameras_line), .column = 1 + offsetof(struct config_webhook, cameras_column),
+     .help = "The cameras whose events are posted. An event that is no camera's, webhook.disabled, is posted in any case."},
+    {CONFIG_WEBHOOK, "max_per_minute", &config_type_whole, IN_WEBHOOK(max_per_minute), 1, 10000, .absent = "no limit",
+     .help = "Attempts that may start in any minute, repeated ones among them. Events above it are delayed, not dropped."},
+    {CONFIG_WEBHOOK, "give_up_h", &config_type_number, IN_WEBHOOK(give_up_h), 0.1, 1000, .fallback = "24",
+     .help = "An event that is so many hours old when an attempt fails becomes a dead letter: it is kept, and listed by REST, but "
+             "not tried again unless asked."},
     {CONFIG_WEBHOOK, "timeout_s", &config_type_number, IN_WEBHOOK(timeout_s), 0.1, 300, .fallback = "10",
      .help = "Seconds that one attempt may take. A failed attempt is repeated later."},
 };

@@ -14,7 +14,7 @@
 #define DELETED_BELOW "alerts_deleted_below"    /* entry below which alerts have been deleted */
 
 #define COLUMNS "id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, opened_pts_us, closed_pts_us, peak_pts_us, " \
-                "voices, boxes, state, acknowledged_us, normal_us, marked, suppressed, zones, opened_by_zone"
+                "voices, boxes, state, acknowledged_us, normal_us, marked, suppressed, zones, opened_by_zone, test"
 
 /* ---- a row ---------------------------------------------------------------------------------------------------------- */
 
@@ -77,6 +77,7 @@ static void read_row(const struct query *query, struct alert_record *ret)
     alert_suppressed_find(&ret->suppressed, query_text(query, 17));
     parse_zones(&ret->zones, query_text(query, 18));
     query_copy(query, 19, ret->opened_by, sizeof ret->opened_by);
+    ret->test = query_int(query, 20) != 0;
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------------------------- */
@@ -131,8 +132,8 @@ static int put(struct database *database, const struct alert_record *alert, cons
 {
     bool is_closed = alert->closed_us != 0;
     struct query query = query_begin(database, "INSERT INTO alerts (id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, "
-        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, suppressed, zones, opened_by_zone) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, suppressed, zones, opened_by_zone, test) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, closed_us = excluded.closed_us, peak_score = excluded.peak_score, "
         "peak_us = excluded.peak_us, closed_pts_us = excluded.closed_pts_us, peak_pts_us = excluded.peak_pts_us, "
         "voices = excluded.voices, boxes = excluded.boxes, state = excluded.state, suppressed = excluded.suppressed, "
@@ -154,6 +155,7 @@ static int put(struct database *database, const struct alert_record *alert, cons
     query_bind_text(&query, alert_suppressed_name(alert->suppressed));
     query_bind_text(&query, texts->zones);
     query_bind_text(&query, alert->opened_by);
+    query_bind_int(&query, alert->test);
     return query_run(&query, err);
 }
 

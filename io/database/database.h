@@ -1,5 +1,5 @@
 /* The database of memaed: one SQLite file in state_dir that survives the process (docs/store.md). This room alone knows
- * SQLite. Tables have files of their own beside this one: alert_rows, event_rows, outbox, score_rows, evidence, arming_rows, labels.
+ * SQLite. Tables have files of their own beside this one: alert_rows, event_rows, outbox_rows, score_rows, evidence, arming_rows, labels.
  *
  * The file is in WAL mode: one connection writes, and any number read at the same time without waiting for it. A commit is on the
  * disk when it returns (synchronous=FULL). Each connection is for one thread at a time.

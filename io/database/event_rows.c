@@ -153,8 +153,8 @@ int event_rows_prune(struct database *database, int64_t before_us, int most, int
     if (r < 0 && r != -ENOENT)
         return r;
     struct query query = query_begin(database, "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE time_us < ? AND NOT EXISTS "
-                                     "(SELECT 1 FROM alerts WHERE alerts.id = events.alert AND marked = 1) ORDER BY time_us LIMIT ?) "
-                                     "RETURNING seq");
+                                     "(SELECT 1 FROM alerts WHERE alerts.id = events.alert AND marked = 1) AND NOT EXISTS "
+                                     "(SELECT 1 FROM outbox WHERE outbox.seq = events.seq) ORDER BY time_us LIMIT ?) RETURNING seq");
     query_bind_int(&query, before_us);
     query_bind_int(&query, most);
     for (; query_row(&query); ++*deleted)

@@ -49,8 +49,8 @@ enum { EVENT_ROWS_SCANNED = 1024 };
 int event_rows_read(struct database *database, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
                     size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 
-/* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked. Their deliveries go with
- * them. */
+/* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked, and not those that an
+ * endpoint still waits for. Their dead letters go with them. */
 int event_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err);
 
 #endif

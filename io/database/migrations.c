@@ -79,7 +79,11 @@ static const char version_1[] =
     " labelled_us INTEGER NOT NULL, by TEXT NOT NULL, undone_us INTEGER, undone_by TEXT,"
     " PRIMARY KEY (alert, labelled_us)) WITHOUT ROWID;";
 
-static const char *const scripts[] = {version_1};
+static const char version_2[] =
+    "ALTER TABLE outbox ADD COLUMN queued_us INTEGER;"  /* NULL: version 1 wrote the row, and it is the event's time */
+    "ALTER TABLE endpoints ADD COLUMN mark TEXT NOT NULL DEFAULT '';";     /* names the URL that was disabled */
+
+static const char *const scripts[] = {version_1, version_2};
 
 const struct migrations migrations = {scripts, sizeof scripts / sizeof scripts[0]};
 

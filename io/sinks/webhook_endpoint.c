@@ -38,10 +38,20 @@ static int add_header(struct webhook_endpoint *endpoint, const char *format, ...
     return 0;
 }
 
-int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const struct webhook_message *message,
-                           int64_t time_s)
+/* "v1,…", or "v1,… v1,…" while secrets rotate: a receiver takes an event if one of them is right. */
+static int sign(struct webhook_endpoint *endpoint, const char *id, const char *body, size_t size, int64_t time_s)
 {
     const struct config_webhook *hook = &endpoint->hook;
+    char signature[SIGNATURE_SIZE], old[SIGNATURE_SIZE] = "";
+    int r = signature_make(signature, hook->secret, hook->secret_size, id, time_s, body, size);
+    if (r == 0 && hook->old_secret_size)
+        r = signature_make(old, hook->old_secret, hook->old_secret_size, id, time_s, body, size);
+    return r < 0 ? r : add_header(endpoint, "webhook-signature: %s%s%s", signature, *old ? " " : "", old);
+}
+
+int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const char *id, const char *body, size_t size,
+                           int64_t time_s)
+{
     endpoint->received = 0;
     endpoint->error[0] = '\0';
     curl_slist_free_all(endpoint->headers);
@@ -50,21 +60,16 @@ int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, cons
     if (r == 0)
         r = add_header(endpoint, "Expect:");        /* no 100-continue */
     if (r == 0)
-        r = add_header(endpoint, "webhook-id: %s", message->id);
+        r = add_header(endpoint, "webhook-id: %s", id);
     if (r == 0)
         r = add_header(endpoint, "webhook-timestamp: %" PRId64, time_s);
-    if (r == 0 && hook->secret_size) {
-        char signature[SIGNATURE_SIZE];
-        r = signature_make(signature, hook->secret, hook->secret_size, message->id, time_s, message->body,
-                           message->size);
-        if (r == 0)
-            r = add_header(endpoint, "webhook-signature: %s", signature);
-    }
+    if (r == 0 && endpoint->hook.secret_size)
+        r = sign(endpoint, id, body, size, time_s);
     if (r < 0)
         return r;
     curl_easy_setopt(endpoint->easy, CURLOPT_HTTPHEADER, endpoint->headers);
-    curl_easy_setopt(endpoint->easy, CURLOPT_POSTFIELDS, (const char *)message->body);
-    curl_easy_setopt(endpoint->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)message->size);
+    curl_easy_setopt(endpoint->easy, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(endpoint->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
     return curl_multi_add_handle(multi, endpoint->easy) == CURLM_OK ? 0 : -ENOMEM;
 }
 
@@ -85,41 +90,14 @@ long webhook_endpoint_end(struct webhook_endpoint *endpoint, CURLM *multi, CURLc
 
 /* ---- opening -------------------------------------------------------------------------------------------------------- */
 
-static int name_endpoint(struct webhook_endpoint *endpoint, size_t i, struct error *err)
-{
-    CURLU *url = curl_url();
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    int r = -EINVAL;
-    if (!url)
-        return error_set(err, -ENOMEM, "webhooks: out of memory");
-    if (curl_url_set(url, CURLUPART_URL, endpoint->hook.url, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
-        error_set(err, r, "webhooks[%zu].url: expected a URL of http:// or https:// with a host", i);
-    else {
-        bool has_port = curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-        if (endpoint->hook.name)
-            snprintf(endpoint->name, sizeof endpoint->name, "%s", endpoint->hook.name);
-        else
-            snprintf(endpoint->name, sizeof endpoint->name, "%s://%s%s%s", scheme, host, has_port ? ":" : "",
-                     has_port ? port : "");
-        r = 0;
-    }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(url);
-    return r;
-}
-
 void webhook_endpoint_free(struct webhook_endpoint *endpoint)
 {
     if (!endpoint)
         return;
     curl_easy_cleanup(endpoint->easy);
     curl_slist_free_all(endpoint->headers);
-    webhook_queue_clear(&endpoint->queue);
+    free(endpoint->head.body);
+    free(endpoint->starts);
     if (endpoint->hook.url)
         explicit_bzero(endpoint->hook.url, strlen(endpoint->hook.url));
     free(endpoint->hook.url);
@@ -127,7 +105,11 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint)
     if (!endpoint->adopted)
         free(endpoint->tally);
     free(endpoint->hook.ca_file);
+    for (size_t i = 0; endpoint->hook.cameras && i < endpoint->hook.n_cameras; i++)
+        free(endpoint->hook.cameras[i]);
+    free(endpoint->hook.cameras);
     explicit_bzero(endpoint->hook.secret, sizeof endpoint->hook.secret);
+    explicit_bzero(endpoint->hook.old_secret, sizeof endpoint->hook.old_secret);
     free(endpoint);
 }
 
@@ -157,32 +139,48 @@ static int set_options(struct webhook_endpoint *endpoint, struct error *err)
         ok = curl_easy_setopt(easy, CURLOPT_CAINFO, endpoint->hook.ca_file) == CURLE_OK &&
              curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
     if (!ok)
-        return error_set(err, -EINVAL, "webhooks: %s: this libcurl lacks an option that memaed needs", endpoint->name);
+        return error_set(err, -EINVAL, "webhooks: %s: this libcurl lacks an option that memaed needs", endpoint->shown.name);
     /* At the end, libcurl does not wait for a thread that is stuck in name resolution. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     return 0;
 }
 
-int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webhook *hook, size_t number, size_t queue_max,
+/* The endpoint's own copy of a configuration. false: memory is short, and what was copied is the endpoint's. */
+static bool copy_hook(struct config_webhook *to, const struct config_webhook *from)
+{
+    *to = *from;
+    to->url = strdup(from->url ? from->url : "");
+    to->name = from->name ? strdup(from->name) : NULL;
+    to->ca_file = from->ca_file ? strdup(from->ca_file) : NULL;
+    to->cameras = from->n_cameras ? calloc(from->n_cameras, sizeof *to->cameras) : NULL;
+    bool copied = to->url && !to->name == !from->name && !to->ca_file == !from->ca_file && !to->cameras == !from->n_cameras;
+    for (size_t i = 0; to->cameras && i < from->n_cameras; i++)
+        copied = (to->cameras[i] = strdup(from->cameras[i])) != NULL && copied;
+    return copied;
+}
+
+int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webhook *hook, const char *key, size_t number,
                          struct error *err)
 {
     struct webhook_endpoint *endpoint = calloc(1, sizeof *endpoint);
     if (!endpoint)
         return error_set(err, -ENOMEM, "webhooks: out of memory");
-    endpoint->hook = *hook;
-    endpoint->hook.url = strdup(hook->url ? hook->url : "");
-    endpoint->hook.name = hook->name ? strdup(hook->name) : NULL;
-    endpoint->hook.ca_file = hook->ca_file ? strdup(hook->ca_file) : NULL;
-    bool copied = endpoint->hook.url && !endpoint->hook.name == !hook->name && !endpoint->hook.ca_file == !hook->ca_file;
-    int r = copied ? name_endpoint(endpoint, number, err) : error_set(err, -ENOMEM, "webhooks: out of memory");
+    int r = copy_hook(&endpoint->hook, hook) ? webhook_name(endpoint->shown.name, hook) : -ENOMEM;
+    if (r == -EINVAL)
+        error_set(err, r, "webhooks[%zu].url: expected a URL of http:// or https:// with a host", number);
     if (r == 0) {
+        snprintf(endpoint->shown.key, sizeof endpoint->shown.key, "%s", key);
+        endpoint->fresh = true;
         endpoint->easy = curl_easy_init();
         endpoint->tally = calloc(1, sizeof *endpoint->tally);
-        if (!endpoint->easy || !endpoint->tally || webhook_queue_init(&endpoint->queue, queue_max) < 0)
-            r = error_set(err, -ENOMEM, "webhooks: out of memory");
+        endpoint->starts = calloc(hook->max_per_minute > 0 ? (size_t)hook->max_per_minute : 1, sizeof *endpoint->starts);
+        if (!endpoint->easy || !endpoint->tally || !endpoint->starts)
+            r = -ENOMEM;
         else
-            snprintf(endpoint->tally->stats.name, WEBHOOK_NAME_SIZE, "%s", endpoint->name);
+            memcpy(endpoint->tally->stats.name, endpoint->shown.name, WEBHOOK_NAME_SIZE);
     }
+    if (r == -ENOMEM)
+        error_set(err, r, "webhooks: out of memory");
     if (r == 0)
         r = set_options(endpoint, err);
     if (r < 0)

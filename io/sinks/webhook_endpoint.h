@@ -1,5 +1,4 @@
-/* One endpoint of webhooks: its configuration, its queue, and its attempts by libcurl. Only io/sinks/webhook.c and
- * io/sinks/webhook_test.c use this. */
+/* One endpoint of webhooks: its configuration, its state, and its attempts by libcurl. Only io/sinks/webhook*.c use this. */
 #ifndef MEMAED_IO_SINKS_WEBHOOK_ENDPOINT_H
 #define MEMAED_IO_SINKS_WEBHOOK_ENDPOINT_H
 
@@ -11,43 +10,53 @@
 #include "core/error.h"
 #include "io/config/config.h"
 #include "io/sinks/webhook.h"
-#include "io/sinks/webhook_queue.h"
 
 /* The counts of a name, which outlive its endpoints. */
 struct webhook_tally {
     struct webhook_tally *next;
-    struct webhook_stats stats;     /* without queued, which is counted on request */
+    struct webhook_stats stats;     /* without the present, which is counted on request */
 };
 
 struct webhook_endpoint {
     struct config_webhook hook;     /* owned, with its texts */
-    char name[WEBHOOK_NAME_SIZE];   /* the configuration's, else scheme://host:port */
+    /* Key, name and what is shown. The counts of the outbox are not kept here. Guarded by the lock of struct webhooks, but that
+     * the sender's thread, which alone changes them, reads without it. */
+    struct webhook_state shown;
 
     /* Guarded by the lock of struct webhooks. */
     struct webhook_tally *tally;    /* owned until the endpoint is adopted; then the webhooks' */
-    struct webhook_queue queue;
     uint64_t overrun;               /* events dropped from the full queue and not reported yet */
+    bool wants_enable, wants_retry; /* asked by another thread, not done yet */
     bool adopted;
-    struct webhook_message *sending;    /* the oldest of the queue, during an attempt; else NULL */
 
-    /* For the sender's thread alone. */
+    /* For the sender's thread alone. Times are monotonic. */
+    bool fresh;                     /* its state in the outbox was not read yet */
+    struct outbox_entry head;       /* the oldest entry; body NULL: none known */
+    int64_t seen_us;                /* when head was the oldest first */
+    int64_t look_us;                /* when to ask the outbox for head; INT64_MAX: when it wakes the sender */
+    bool sending;                   /* head is being sent */
+    bool unsettled;                 /* head was delivered, but the outbox could not note it */
+    unsigned failures;              /* since the last delivery */
+    int64_t due_us;                 /* the next attempt starts no earlier */
+    int64_t *starts;                /* [hook.max_per_minute]: the last attempts, as a ring */
+    size_t n_starts;                /* attempts so far */
+
     CURL *easy;
     struct curl_slist *headers;
     char error[CURL_ERROR_SIZE];
     size_t received;                /* bytes of the answer's body */
-    unsigned failures;              /* since the last delivery */
-    int64_t due_us;                 /* monotonic; the next attempt starts no earlier */
 };
 
 /* hook is copied; number, from 0, is its place in the configuration, for err. 0: *ret is the caller's; or -errno with the
  * cause in err. */
-int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webhook *hook, size_t number, size_t queue_max,
+int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webhook *hook, const char *key, size_t number,
                          struct error *err);
 /* Does not free the tally of an adopted endpoint. */
 void webhook_endpoint_free(struct webhook_endpoint *endpoint);  /* takes NULL; endpoint->easy must be in no multi handle */
 
-/* Starts an attempt on multi, signed for time_s (seconds since 1970). 0, or -errno: then nothing was started. */
-int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const struct webhook_message *message,
+/* Starts an attempt on multi, signed for time_s (seconds since 1970). body [size] is borrowed until the attempt has ended. 0, or
+ * -errno: then nothing was started. */
+int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const char *id, const char *body, size_t size,
                            int64_t time_s);
 
 enum { WEBHOOK_CAUSE_SIZE = CURL_ERROR_SIZE + 64 };

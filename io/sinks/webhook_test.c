@@ -8,6 +8,7 @@
 #include "io/base/record_json.h"
 #include "io/base/redact.h"
 #include "io/sinks/webhook_endpoint.h"
+#include "io/sinks/webhook_message.h"
 
 enum { WAIT_MS = 60000 };       /* libcurl's own time-outs end the wait sooner */
 
@@ -63,12 +64,13 @@ static int begin_all(struct test *test, const struct config_webhook *hooks, cons
 {
     for (size_t i = 0; i < test->n; i++) {
         struct webhook_answer *answer = &test->answers[i];
-        int r = webhook_endpoint_new(&test->endpoints[i], &hooks[i], i, 1, err);
+        int r = webhook_endpoint_new(&test->endpoints[i], &hooks[i], "", i, err);
         if (r < 0)
             return r;
         *answer = (struct webhook_answer){.cause = ""};
-        snprintf(answer->name, sizeof answer->name, "%s", test->endpoints[i]->name);
-        if (webhook_endpoint_begin(test->endpoints[i], test->multi, message, utc_us() / 1000000) < 0)
+        snprintf(answer->name, sizeof answer->name, "%s", test->endpoints[i]->shown.name);
+        if (webhook_endpoint_begin(test->endpoints[i], test->multi, message->id, message->body, message->size,
+                                   utc_us() / 1000000) < 0)
             snprintf(answer->cause, sizeof answer->cause, "memory is short, or the signature failed");
         else
             test->under_way++;
@@ -103,8 +105,7 @@ int webhook_test(struct webhook_answer *ret, const struct config_webhook *hooks,
         curl_multi_remove_handle(test.multi, test.endpoints[i]->easy);
         webhook_endpoint_free(test.endpoints[i]);
     }
-    if (message)
-        webhook_message_release(message);
+    free(message);
     free(test.endpoints);
     curl_multi_cleanup(test.multi);
     curl_global_cleanup();

@@ -9,6 +9,7 @@ import subprocess
 import harness
 
 COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "explain", "model", "model show", "model prototypes", "bench",
+            "test-alert",
             "completion")
 
 

@@ -70,15 +70,74 @@ static inline void view_process_now(void *context, struct view_process *ret)
     unlock();
 }
 
+static const double delay_bounds[] = {0.5, 10};
+
 static inline int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
 {
     (void)context;
     *ret = calloc(2, sizeof **ret);
     if (!*ret)
         return -ENOMEM;
-    (*ret)[0] = (struct view_webhook){.name = "yard", .delivered = 7, .dropped = 3, .queued = 2, .failed = 5};
+    (*ret)[0] = (struct view_webhook){.name = "yard", .delivered = 7, .dropped = 3, .queued = 2, .failed = 5,
+                                       .dead = 9, .dead_letters = 8, .disabled = 1, .delay_bounds = delay_bounds, .n_delays = 2,
+                                       .delays = {1, 2, 4}, .delay_seconds = 30.5};
     (*ret)[1] = (struct view_webhook){.name = "http://[::1]:8080", .delivered = 1};
     *n = 2;
+    return 0;
+}
+
+static inline int view_endpoints(void *context, struct view_endpoint **ret, size_t *n)
+{
+    (void)context;
+    *ret = calloc(2, sizeof **ret);
+    if (!*ret)
+        return -ENOMEM;
+    (*ret)[0] = (struct view_endpoint){.id = "yard", .name = "yard", .delivered = 7, .queued = 2, .dead_letters = 8,
+                                       .oldest_us = 1700000000123000, .attempts = 3, .next_us = 1700000001123000,
+                                       .failed_us = 1700000000223000, .cause = "HTTP status 500", .newest_us = 1700000000000000,
+                                       .events = event_bit(EVENT_ALERT_OPENED) | event_bit(EVENT_WEBHOOK_DISABLED)};
+    (*ret)[1] = (struct view_endpoint){.id = "url-01234567", .name = "http://[::1]:8080", .disabled_us = 1700000000323000,
+                                       .disabled_reason = "gone", .events = EVENT_ALL};
+    *n = 2;
+    return 0;
+}
+
+static inline int view_dead_letters(void *context, const char *id, size_t max, struct view_dead_letter **ret, size_t *n)
+{
+    (void)context;
+    if (strcmp(id, "yard") != 0)
+        return -ENOENT;
+    *n = max < 3 ? max : 3;
+    *ret = calloc(*n, sizeof **ret);
+    for (size_t i = 0; i < *n; i++)
+        (*ret)[i] = (struct view_dead_letter){.id = "msg_1", .time_us = 1700000000123000, .died_us = 1700000000323000, .attempts = 9,
+                                              .reason = "too old", .body = strdup(i == 0 ? "{\"type\":\"x\"}" : "[")};
+    return 0;
+}
+
+static struct {
+    int action;                     /* of the last call; -1: none */
+    char id[RECORD_NAME_SIZE];
+} acted = {.action = -1};
+
+static inline int view_act_on_webhook(void *context, const char *id, enum view_webhook_action action)
+{
+    (void)context;
+    if (strcmp(id, "yard") != 0)
+        return -ENOENT;
+    acted.action = (int)action;
+    snprintf(acted.id, sizeof acted.id, "%s", id);
+    return 0;
+}
+
+static inline int view_test_alert(void *context, const char *camera, struct view_test_alert *ret)
+{
+    (void)context;
+    if (strcmp(camera, "gate") != 0)
+        return -ENOENT;
+    *ret = (struct view_test_alert){.alert = {.id = 1700000000123, .test = true, .camera = "gate", .opened_us = 1700000000123000,
+                                              .closed_us = 1700000000124000},
+                                    .endpoints = {"yard", "url-01234567"}, .n = 2};
     return 0;
 }
 
@@ -406,7 +465,8 @@ static inline unsigned view_evidence_kept(void *context, const struct alert_reco
 
 static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
-    .webhooks = view_webhooks, .scores = view_scores, .alerts = view_alerts, .alert = view_alert, .history = view_history,
+    .webhooks = view_webhooks, .endpoints = view_endpoints, .dead_letters = view_dead_letters,
+    .act_on_webhook = view_act_on_webhook, .test_alert = view_test_alert, .scores = view_scores, .alerts = view_alerts, .alert = view_alert, .history = view_history,
     .storage = view_storage, .events = view_events, .events_fd = -1, .evidence = view_evidence,
     .evidence_kept = view_evidence_kept, .arm = view_arm, .label = view_label,
     .reload = view_reload,

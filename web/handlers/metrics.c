@@ -247,16 +247,47 @@ static uint64_t get_failed(const struct view_webhook *w) { return w->failed; }
 static uint64_t get_dropped(const struct view_webhook *w) { return w->dropped; }
 static uint64_t get_queued(const struct view_webhook *w) { return w->queued; }
 
+static uint64_t get_dead(const struct view_webhook *w) { return w->dead; }
+static uint64_t get_dead_letters(const struct view_webhook *w) { return w->dead_letters; }
+static uint64_t get_disabled(const struct view_webhook *w) { return w->disabled; }
+
 static const struct {
     const char *name, *type, *help;
     uint64_t (*get)(const struct view_webhook *w);
 } of_endpoints[] = {
     {"webhooks_delivered_total", "counter", "Events delivered to the endpoint.", get_delivered},
     {"webhooks_failed_attempts_total", "counter", "Attempts to deliver an event that failed.", get_failed},
-    {"webhooks_dropped_total", "counter", "Events dropped, because the queue was full, they were too old, or a reload removed the "
-     "endpoint.", get_dropped},
+    {"webhooks_dropped_total", "counter", "Events dropped, because a reload removed the endpoint.", get_dropped},
     {"webhooks_queued", "gauge", "Events that wait to be delivered.", get_queued},
+    {"webhooks_dead_total", "counter", "Events that became dead letters, because they were too old when an attempt failed.", get_dead},
+    {"webhooks_dead_letters", "gauge", "Dead letters that are kept.", get_dead_letters},
+    {"webhooks_disabled", "gauge", "Endpoints that are disabled, because they answered 410.", get_disabled},
 };
+
+static void put_delays(FILE *out, const struct view_webhook *webhooks, size_t n)
+{
+    static const char name[] = "webhook_delay_seconds";
+    put_head(out, name, "histogram", "Delay of delivered events: from when they happened to their acknowledgement.");
+    for (size_t w = 0; w < n; w++) {
+        uint64_t count = 0;
+        for (size_t i = 0; i <= webhooks[w].n_delays; i++) {
+            count += webhooks[w].delays[i];
+            fprintf(out, "memaed_%s_bucket{endpoint=\"", name);
+            put_label(out, webhooks[w].name);
+            fputs("\",le=\"", out);
+            if (i < webhooks[w].n_delays)
+                fprintf(out, "%g", webhooks[w].delay_bounds[i]);
+            else
+                fputs("+Inf", out);
+            fprintf(out, "\"} %" PRIu64 "\n", count);
+        }
+        fprintf(out, "memaed_%s_sum{endpoint=\"", name);
+        put_label(out, webhooks[w].name);
+        fputs("\"}", out);
+        put_value(out, webhooks[w].delay_seconds);
+        put_endpoint(out, "webhook_delay_seconds_count", &webhooks[w], count);
+    }
+}
 
 static void put_webhooks(FILE *out, const struct view_webhook *webhooks, size_t n)
 {
@@ -265,6 +296,7 @@ static void put_webhooks(FILE *out, const struct view_webhook *webhooks, size_t 
         for (size_t w = 0; w < n; w++)
             put_endpoint(out, of_endpoints[i].name, &webhooks[w], of_endpoints[i].get(&webhooks[w]));
     }
+    put_delays(out, webhooks, n);
 }
 
 static void put_streams(FILE *out, const struct web_streams *streams)

@@ -12,7 +12,8 @@ struct queue {
     struct lock lock;                   /* guards all below */
     pthread_cond_t changed;
     struct queue_item *first, **last;
-    size_t n_events, n_taken;           /* that wait; that were taken, and are not written yet */
+    size_t n_events, n_taken;           /* items that wait; that were taken, and are not written yet */
+    size_t n_deliveries;                /* among both */
     struct alert_record peaks[QUEUE_PEAKS_MAX];
     size_t n_peaks;
     struct score_row scores[QUEUE_SCORES_MAX];      /* a ring */
@@ -31,6 +32,7 @@ void queue_item_free(struct queue_item *item)
         return;
     queue_item_tell(item, -ECANCELED);
     free(item->order);
+    delivery_free(item->delivery);
     free(item->body);
     free(item);
 }
@@ -71,7 +73,8 @@ int queue_item_make(struct queue_item **ret, const struct event *event)
     item->type = event->type;
     item->has_event = true;
     item->time_us = event->time_us;
-    snprintf(item->camera, sizeof item->camera, "%s", event->camera);
+    snprintf(item->camera, sizeof item->camera, "%s", event->camera ? event->camera : "");
+    snprintf(item->webhook, sizeof item->webhook, "%s", event->webhook ? event->webhook : "");
     if (event->alert) {
         item->has_alert = true;
         item->alert = *event->alert;
@@ -127,6 +130,34 @@ int queue_item_make_order(struct queue_item **ret, const struct alert_order *ord
     return 0;
 }
 
+struct queue_item *queue_items_cut(struct queue_item *batch, size_t most)
+{
+    for (; most > 1 && batch->next; most--)
+        batch = batch->next;
+    struct queue_item *rest = batch->next;
+    batch->next = NULL;
+    return rest;
+}
+
+void queue_items_append(struct queue_item **list, struct queue_item *more)
+{
+    while (*list)
+        list = &(*list)->next;
+    *list = more;
+}
+
+int queue_item_make_delivery(struct queue_item **ret, struct delivery *delivery)
+{
+    struct queue_item *item = calloc(1, sizeof *item);
+    if (!item) {
+        delivery_free(delivery);
+        return -ENOMEM;
+    }
+    item->delivery = delivery;
+    *ret = item;
+    return 0;
+}
+
 /* ---- the queue ------------------------------------------------------------------------------------------------------ */
 
 int queue_open(struct queue **ret)
@@ -158,12 +189,13 @@ void queue_close(struct queue *queue)
 int queue_add(struct queue *queue, struct queue_item *item)
 {
     lock_take(&queue->lock);
-    bool fits = queue->n_events < QUEUE_EVENTS_MAX;
+    bool fits = item->delivery || queue->n_events < QUEUE_EVENTS_MAX;
     if (fits) {
         item->next = NULL;
         *queue->last = item;
         queue->last = &item->next;
         queue->n_events++;
+        queue->n_deliveries += item->delivery != NULL;
         pthread_cond_signal(&queue->changed);
     } else {
         queue->events_dropped++;
@@ -248,10 +280,11 @@ struct queue_item *queue_take(struct queue *queue, size_t most, bool *more)
     return taken;
 }
 
-void queue_done(struct queue *queue)
+void queue_done(struct queue *queue, const struct queue_item *item)
 {
     lock_take(&queue->lock);
     queue->n_taken--;
+    queue->n_deliveries -= item->delivery != NULL;
     lock_give(&queue->lock);
 }
 
@@ -296,7 +329,8 @@ size_t queue_take_ready(struct queue *queue, int64_t ret[QUEUE_READY_MAX])
 void queue_counts(struct queue *queue, struct queue_counts *ret)
 {
     lock_take(&queue->lock);
-    *ret = (struct queue_counts){.events = queue->n_events + queue->n_taken, .scores = queue->n_scores,
-                                 .events_dropped = queue->events_dropped, .scores_dropped = queue->scores_dropped};
+    *ret = (struct queue_counts){.events = queue->n_events + queue->n_taken - queue->n_deliveries, .deliveries = queue->n_deliveries,
+                                 .scores = queue->n_scores, .events_dropped = queue->events_dropped,
+                                 .scores_dropped = queue->scores_dropped};
     lock_give(&queue->lock);
 }

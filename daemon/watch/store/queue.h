@@ -1,5 +1,5 @@
-/* What waits to be written by the store's thread: events, each with its alert; the peaks of open alerts; and scores. Any thread
- * adds, and never waits for the disk: where events or scores have no room, the new one is refused and counted. One thread takes.
+/* What waits to be written by the store's thread: events, each with its alert; what became of deliveries; the peaks of open alerts;
+ * and scores. Any thread adds, and never waits for the disk: where events or scores have no room, the new one is refused and counted. One thread takes.
  * Adding a score or a peak allocates nothing. A peak replaces the one of the same alert that still waits. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_QUEUE_H
 #define MEMAED_DAEMON_WATCH_STORE_QUEUE_H
@@ -12,6 +12,7 @@
 #include "core/alerting/arming.h"
 #include "core/event.h"
 #include "io/base/lock.h"
+#include "daemon/watch/store/delivery.h"
 #include "io/database/event_rows.h"
 #include "io/database/score_rows.h"
 
@@ -30,13 +31,16 @@ struct queue_order {
 struct queue_item {
     struct queue_item *next;
     enum event_type type;
-    bool has_alert, has_event, has_orders;      /* one at least; what has no event is only written */
+    bool has_alert, has_event, has_orders;      /* one at least, or a delivery; what has no event is only written */
     bool alert_is_written;              /* the alert's row is in the database already */
     int64_t time_us;                    /* UTC */
-    char camera[RECORD_NAME_SIZE];
+    char camera[RECORD_NAME_SIZE];      /* "": the event is of no camera */
+    char webhook[OUTBOX_KEY_SIZE];      /* of event->webhook; "": none */
     struct alert_record alert;
     struct arming_orders orders;        /* of the camera */
     struct queue_order *order;          /* owned; NULL: none */
+    struct delivery *delivery;          /* owned; or NULL */
+    uint64_t takers;                    /* set before it is written: a bit for each endpoint that takes the event */
     char id[EVENT_ID_SIZE];
     int64_t seq;                        /* set once it is written */
     int64_t held_until_us;              /* monotonic; 0: it may be delivered at once */
@@ -55,6 +59,12 @@ int queue_item_make_order(struct queue_item **ret, const struct alert_order *ord
                           void (*done)(void *arg, int status, const struct alert_labels *labels), void *arg);
 /* Tells who waits for the item's order, if anybody does. */
 void queue_item_tell(struct queue_item *item, int status);
+/* What became of a delivery. Takes delivery, also where it fails. */
+int queue_item_make_delivery(struct queue_item **ret, struct delivery *delivery);
+/* Ends a list after `most` items, or where it ends by itself. Returns the rest, or NULL. */
+struct queue_item *queue_items_cut(struct queue_item *items, size_t most);
+/* Appends one list to another. */
+void queue_items_append(struct queue_item **list, struct queue_item *more);
 void queue_item_free(struct queue_item *item);          /* takes NULL. Tells -ECANCELED who still waits for its order */
 
 struct queue;
@@ -64,7 +74,7 @@ void queue_close(struct queue *queue);                  /* takes NULL */
 
 /* ---- adding, any thread --------------------------------------------------------------------------------------------- */
 
-/* Takes the item, also where it fails. 0; -ENOSPC: no room, counted. */
+/* Takes the item, also where it fails. 0; -ENOSPC: no room, counted. A delivery always has room. */
 int queue_add(struct queue *queue, struct queue_item *item);
 void queue_add_peak(struct queue *queue, const struct alert_record *alert);
 void queue_add_score(struct queue *queue, const char *camera, const struct score_record *score);
@@ -80,7 +90,7 @@ bool queue_wait(struct queue *queue, bool wants_events, int64_t until_us);
 /* At most `most` events, linked by next, oldest first. NULL: there is none. *more: others wait behind them. */
 struct queue_item *queue_take(struct queue *queue, size_t most, bool *more);
 /* An item that was taken is written, or given up. */
-void queue_done(struct queue *queue);
+void queue_done(struct queue *queue, const struct queue_item *item);
 /* Copies peaks into ret [QUEUE_PEAKS_MAX] and removes them. Takes none while events wait, as one may be the alert's opening. */
 size_t queue_take_peaks(struct queue *queue, struct alert_record *ret);
 /* Copies the oldest scores into ret [most] and leaves them; queue_drop_scores() removes them once they are written. */
@@ -89,7 +99,7 @@ void queue_drop_scores(struct queue *queue, size_t n);
 size_t queue_take_ready(struct queue *queue, int64_t ret[QUEUE_READY_MAX]);
 
 struct queue_counts {
-    size_t events, scores;              /* that are not written yet */
+    size_t events, deliveries, scores;  /* that are not written yet */
     uint64_t events_dropped, scores_dropped;
 };
 

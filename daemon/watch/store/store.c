@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "daemon/base/log.h"
+#include "daemon/watch/store/intake.h"
+#include "daemon/watch/store/publisher.h"
 #include "daemon/watch/store/queue.h"
 #include "daemon/watch/store/writer.h"
 #include "io/base/clock.h"
@@ -27,6 +28,7 @@ struct store {
     struct queue *queue;
     struct heartbeats *heartbeats;
     struct heartbeat beat;
+    struct publisher publisher;
     pthread_t thread;
     bool has_thread, has_beat;
     uint64_t last_alert;
@@ -45,15 +47,12 @@ struct store {
     int status;                         /* of the last transaction: 0 or -errno */
     int64_t backoff_us, retry_us;       /* retry_us: monotonic; nothing is written before. 0: at once */
 
-    struct lock publish_lock;           /* guards: */
-    store_publish *publish;             /* NULL: nobody, or closed */
-    void *publish_arg;
-
     struct lock lock;                   /* a leaf; guards: */
-    struct store_endpoint endpoints[STORE_ENDPOINTS_MAX];
-    size_t n_endpoints;
+    struct store_endpoints endpoints;
     struct store_retention retention;
     struct store_stats stats;           /* without what the queue counts */
+    bool is_flushed;
+    pthread_cond_t flushed;
 };
 
 /* ---- opening -------------------------------------------------------------------------------------------------------- */
@@ -83,14 +82,13 @@ int store_open(struct store **ret, const struct store_options *options, struct e
     struct store *store = calloc(1, sizeof *store);
     if (!store)
         return error_set(err, -ENOMEM, "out of memory");
-    lock_init(&store->publish_lock, LOCK_PUBLISH);
+    publisher_init(&store->publisher, options->publish, options->publish_arg);
     lock_init(&store->lock, LOCK_VIEW);
+    lock_cond_init(&store->flushed);
     store->folder = strdup(options->folder);
     store->hold_us = options->hold_us;
     store->retention = options->retention;
     store->heartbeats = options->heartbeats;
-    store->publish = options->publish;
-    store->publish_arg = options->publish_arg;
     store->most = EVENTS_AT_ONCE;
     atomic_init(&store->close_us, INT64_MAX);
     int r = store->folder && queue_open(&store->queue) == 0 ? 0 : error_set(err, -ENOMEM, "out of memory");
@@ -118,8 +116,9 @@ void store_free(struct store *store)
             *list = next;
         }
     queue_close(store->queue);
+    pthread_cond_destroy(&store->flushed);
     lock_destroy(&store->lock);
-    lock_destroy(&store->publish_lock);
+    publisher_destroy(&store->publisher);
     free(store->folder);
     free(store);
 }
@@ -147,55 +146,24 @@ const char *store_folder(const struct store *store)
 
 /* ---- any thread ----------------------------------------------------------------------------------------------------- */
 
-static int take_event(void *arg, const struct event *event)
-{
-    struct store *store = arg;
-    struct queue_item *item;
-    int r = queue_item_make(&item, event);
-    return r < 0 ? r : queue_add(store->queue, item);
-}
-
 struct event_sink store_event_sink(struct store *store)
 {
-    return (struct event_sink){.take = take_event, .arg = store};
-}
-
-static void take_peak(void *arg, const struct alert_record *alert)
-{
-    queue_add_peak(((struct store *)arg)->queue, alert);
-}
-
-static void take_untold(void *arg, const struct alert_record *alert)
-{
-    struct queue_item *item;
-    if (queue_item_make_untold(&item, alert) < 0 || queue_add(((struct store *)arg)->queue, item) < 0)
-        log_event(LOG_ERR, "event_not_queued", "type", "alert", "camera", alert->camera, NULL);
-}
-
-static void take_score(void *arg, const char *camera, const struct score_record *score)
-{
-    queue_add_score(((struct store *)arg)->queue, camera, score);
+    return intake_events(store->queue);
 }
 
 struct alertlog_sink store_alertlog_sink(struct store *store)
 {
-    return (struct alertlog_sink){.peak = take_peak, .untold = take_untold, .score = take_score, .arg = store};
+    return intake_alertlog(store->queue);
 }
 
 void store_keep_orders(void *arg, const char *camera, const struct arming_orders *orders)
 {
-    struct queue_item *item;
-    if (queue_item_make_orders(&item, camera, orders) < 0 || queue_add(((struct store *)arg)->queue, item) < 0)
-        log_event(LOG_ERR, "event_not_queued", "type", "arming", "camera", camera, NULL);
+    intake_orders(((struct store *)arg)->queue, camera, orders);
 }
 
 int store_label(struct store *store, const struct alert_order *order, store_labelled *done, void *arg)
 {
-    struct queue_item *item;
-    int r = queue_item_make_order(&item, order, done, arg);
-    if (r == 0)
-        queue_add(store->queue, item);          /* which tells where there is no room */
-    return r;
+    return intake_label(store->queue, order, done, arg);
 }
 
 void store_event_ready(struct store *store, int64_t seq)
@@ -203,12 +171,15 @@ void store_event_ready(struct store *store, int64_t seq)
     queue_add_ready(store->queue, seq);
 }
 
-void store_set_endpoints(struct store *store, const struct store_endpoint *endpoints, size_t n)
+int store_add_delivery(struct store *store, struct delivery *delivery)
+{
+    return intake_delivery(store->queue, delivery);
+}
+
+void store_set_endpoints(struct store *store, const struct store_endpoints *endpoints)
 {
     lock_take(&store->lock);
-    store->n_endpoints = n < STORE_ENDPOINTS_MAX ? n : STORE_ENDPOINTS_MAX;
-    for (size_t i = 0; i < store->n_endpoints; i++)
-        store->endpoints[i] = endpoints[i];
+    store->endpoints = *endpoints;
     lock_give(&store->lock);
 }
 
@@ -279,24 +250,6 @@ static void take_failure(struct store *store, int status, const char *cause)
         replace_database(store);
 }
 
-static void publish(struct store *store, struct queue_item *item)
-{
-    bool ready = item->held_until_us == 0;
-    char *data = strndup(item->body + item->data_at, item->data_size);
-    if (!data) {
-        log_event(LOG_ERR, "event_not_published", "type", event_type_name(item->type), "camera", item->camera, NULL);
-        return;
-    }
-    const struct store_event event = {.seq = item->seq, .id = item->id, .type = item->type, .time_us = item->time_us,
-                                      .camera = item->camera, .alert = item->has_alert ? item->alert.id : 0, .body = item->body,
-                                      .data = data, .ready = ready};
-    lock_take(&store->publish_lock);
-    if (store->publish)
-        store->publish(store->publish_arg, &event);
-    lock_give(&store->publish_lock);
-    free(data);
-}
-
 /* ---- the steps of the thread; each is one transaction at most ------------------------------------------------------- */
 
 static void step_begins(struct store *store)
@@ -304,12 +257,14 @@ static void step_begins(struct store *store)
     heartbeat_until(&store->beat, monotonic_us() + STEP_US);
 }
 
-/* Takes the endpoints for one transaction. */
-static void write_outbox(struct store *store, struct writer_endpoints *ret)
+/* Takes the endpoints for one transaction, and chooses among them for the items. */
+static void take_endpoints(struct store *store, struct writer_endpoints *ret, struct queue_item *items)
 {
     lock_take(&store->lock);
-    ret->n = store->n_endpoints;
-    memcpy(ret->endpoints, store->endpoints, ret->n * sizeof ret->endpoints[0]);
+    ret->n = store->endpoints.n;
+    memcpy(ret->names, store->endpoints.names, ret->n * sizeof ret->names[0]);
+    for (; items; items = items->next)
+        writer_choose(items, &store->endpoints);
     lock_give(&store->lock);
 }
 
@@ -317,31 +272,25 @@ static void write_outbox(struct store *store, struct writer_endpoints *ret)
 static void drop_first(struct store *store, const char *cause)
 {
     struct queue_item *item = store->batch;
-    const char *type = item->has_event ? event_type_name(item->type) : item->has_alert ? "alert" : item->order ? "label" : "arming";
-    log_event(LOG_ERR, "event_not_stored", "type", type, "camera", item->camera, "reason", cause, NULL);
+    const char *what = item->has_event ? event_type_name(item->type) : item->has_alert ? "alert" : item->order ? "label"
+                       : item->delivery ? "delivery" : "arming";
+    log_event(LOG_ERR, "event_not_stored", "type", what, item->delivery ? "webhook" : "camera",
+              item->delivery ? item->delivery->key : item->camera, "reason", cause, NULL);
     store->batch = item->next;
+    queue_done(store->queue, item);
+    if (item->delivery)
+        publisher_delivery(&store->publisher, item->delivery);
     queue_item_free(item);
-    queue_done(store->queue);
     lock_take(&store->lock);
     store->stats.events_dropped++;
     lock_give(&store->lock);
 }
 
-/* Cuts the batch after its first `most` items, and returns the rest. */
-static struct queue_item *cut(struct queue_item *batch, size_t most)
+/* Their time is over. */
+static void let_go(struct store *store)
 {
-    for (; most > 1 && batch->next; most--)
-        batch = batch->next;
-    struct queue_item *rest = batch->next;
-    batch->next = NULL;
-    return rest;
-}
-
-static void append(struct queue_item **list, struct queue_item *more)
-{
-    while (*list)
-        list = &(*list)->next;
-    *list = more;
+    for (struct queue_item *item = store->held; item; item = item->next)
+        item->held_until_us = 1;
 }
 
 static void publish_batch(struct store *store)
@@ -350,13 +299,18 @@ static void publish_batch(struct store *store)
         struct queue_item *item = store->batch;
         store->batch = item->next;
         item->next = NULL;
-        queue_done(store->queue);
+        queue_done(store->queue, item);
         if (item->has_event)
-            publish(store, item);
+            publisher_event(&store->publisher, item);
         if (item->order)
             queue_item_tell(item, item->order->status);
+        if (item->delivery) {
+            if (item->delivery->kind == DELIVERY_FLUSH)
+                let_go(store);
+            publisher_delivery(&store->publisher, item->delivery);
+        }
         if (item->held_until_us)
-            append(&store->held, item);
+            queue_items_append(&store->held, item);
         else
             queue_item_free(item);
     }
@@ -372,14 +326,14 @@ static bool write_events(struct store *store)
         return false;
     struct writer_endpoints endpoints;
     struct error err;
-    struct queue_item *rest = cut(store->batch, store->most);
+    struct queue_item *rest = queue_items_cut(store->batch, store->most);
     for (struct queue_item *item = store->batch; item; item = item->next)
         if (store->hold_us && item->has_event && item->type == EVENT_ALERT_OPENED)
             item->held_until_us = monotonic_us() + store->hold_us;
-    write_outbox(store, &endpoints);
+    take_endpoints(store, &endpoints, store->batch);
     int64_t began_us = monotonic_us();
     step_begins(store);
-    int r = writer_events(&store->writer, store->batch, &endpoints, &err);
+    int r = writer_events(&store->writer, store->batch, &endpoints, store_generation(store), &err);
     if (r == 0) {
         count_commit(store, began_us);
         publish_batch(store);
@@ -388,7 +342,7 @@ static bool write_events(struct store *store)
         return rest || more;
     }
     bool refused = r == -EEXIST || r == -EINVAL;
-    append(&store->batch, rest);
+    queue_items_append(&store->batch, rest);
     if (refused && store->most == 1) {
         drop_first(store, err.text);
         return true;
@@ -426,7 +380,7 @@ static void release_held(struct store *store)
         count_commit(store, began_us);
         *at = item->next;
         item->held_until_us = 0;
-        publish(store, item);
+        publisher_event(&store->publisher, item);
         queue_item_free(item);
     }
 }
@@ -484,7 +438,7 @@ static void tick(struct store *store)
     bool more = true;
     while (more && store->retry_us == 0) {
         queue_counts(store->queue, &counts);
-        if (counts.events)
+        if (counts.events || counts.deliveries)
             return;
         more = write_scores(store);
     }
@@ -495,8 +449,7 @@ static void tick(struct store *store)
 /* Writes all that waits, as far as it goes until close_us. */
 static void write_rest(struct store *store)
 {
-    for (struct queue_item *item = store->held; item; item = item->next)
-        item->held_until_us = 1;        /* its time is over */
+    let_go(store);
     for (bool more = true; more && monotonic_us() < atomic_load(&store->close_us);) {
         store->retry_us = 0;
         more = write_events(store);
@@ -537,19 +490,22 @@ static void *run(void *arg)
 
 /* ---- start and end -------------------------------------------------------------------------------------------------- */
 
+static void choose(void *arg, struct writer_endpoints *ret, struct queue_item *item)
+{
+    take_endpoints(arg, ret, item);
+}
+
 static int close_interrupted(struct store *store, struct error *err)
 {
-    struct writer_endpoints endpoints;
     int r;
-    write_outbox(store, &endpoints);
     do {
         struct queue_item *item = NULL;
-        r = writer_interrupt(&store->writer, &item, &endpoints, err);
+        r = writer_interrupt(&store->writer, &item, choose, store, err);
         if (r == 1) {
             struct log_number id;
             log_event(LOG_WARNING, "alert_interrupted", "camera", item->camera, "id", log_int(&id, (long long)item->alert.id),
                       "reason", "the alert was open when memaed ended without closing it", NULL);
-            publish(store, item);
+            publisher_event(&store->publisher, item);
         }
         queue_item_free(item);
     } while (r == 1);
@@ -570,6 +526,39 @@ int store_start(struct store *store, struct error *err)
     return r < 0 ? error_set(err, r, "store: cannot start a thread: %s", strerror(-r)) : 0;
 }
 
+static void flush_written(void *arg, const struct delivery *delivery)
+{
+    struct store *store = arg;
+    (void)delivery;
+    lock_take(&store->lock);
+    store->is_flushed = true;
+    pthread_cond_signal(&store->flushed);
+    lock_give(&store->lock);
+}
+
+void store_flush(struct store *store, int64_t deadline_us)
+{
+    struct delivery *delivery = store && store->has_thread ? calloc(1, sizeof *delivery) : NULL;
+    if (!delivery)
+        return;
+    *delivery = (struct delivery){.kind = DELIVERY_FLUSH, .written = flush_written, .arg = store};
+    lock_take(&store->lock);
+    store->is_flushed = false;
+    lock_give(&store->lock);
+    if (store_add_delivery(store, delivery) < 0)
+        return;
+    lock_take(&store->lock);
+    while (!store->is_flushed && lock_wait_until(&store->lock, &store->flushed, deadline_us))
+        ;
+    lock_give(&store->lock);
+}
+
+void store_silence(struct store *store)
+{
+    if (store)
+        publisher_silence(&store->publisher);
+}
+
 bool store_close(struct store *store, int64_t deadline_us)
 {
     bool ended = true;
@@ -581,11 +570,14 @@ bool store_close(struct store *store, int64_t deadline_us)
         ended = thread_join(store->thread, deadline_us);
         store->has_thread = !ended;
     }
-    lock_take(&store->publish_lock);
-    store->publish = NULL;
-    lock_give(&store->publish_lock);
+    store_silence(store);
     struct queue_counts counts;
     queue_counts(store->queue, &counts);
+    if (counts.deliveries) {
+        struct log_number n;
+        log_event(LOG_WARNING, "deliveries_not_noted", "count", log_int(&n, (long long)counts.deliveries), "reason",
+                  "the database could not be written before the end: these events are sent again at the next start", NULL);
+    }
     if (counts.events) {
         struct log_number n;
         log_event(LOG_ERR, "events_lost", "count", log_int(&n, (long long)counts.events), "reason",

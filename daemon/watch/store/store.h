@@ -12,6 +12,7 @@
 #define MEMAED_DAEMON_WATCH_STORE_STORE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/alerting/arming.h"
@@ -20,6 +21,7 @@
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/heartbeat.h"
+#include "daemon/watch/store/delivery.h"
 
 struct store;
 
@@ -29,7 +31,7 @@ struct store_event {
     const char *id;             /* "msg_…": the same for all endpoints and attempts */
     enum event_type type;
     int64_t time_us;            /* UTC */
-    const char *camera;
+    const char *camera;         /* "": of no camera */
     uint64_t alert;             /* its id; 0: a health event */
     const char *body;           /* {"type": …, "timestamp": …, "data": …} */
     const char *data;           /* the value of "data" by itself */
@@ -39,11 +41,15 @@ struct store_event {
 /* Called on the store's thread, in the order of seq (when an event becomes ready later: of that). Must not block. */
 typedef void store_publish(void *arg, const struct store_event *event);
 
-/* Who gets outbox rows: the name of an endpoint, and the types that it takes. */
-enum { STORE_ENDPOINTS_MAX = 64, STORE_NAME_SIZE = 300 };
-struct store_endpoint {
-    char name[STORE_NAME_SIZE];
-    unsigned events;            /* event_bit() of each type */
+/* Who gets outbox rows. */
+enum { STORE_ENDPOINTS_MAX = 64, STORE_NAME_SIZE = 65 };
+struct store_endpoints {
+    size_t n;
+    char names[STORE_ENDPOINTS_MAX][STORE_NAME_SIZE];
+    /* Returns true if endpoint i, of that name, takes the event, which has type, camera and webhook, and nothing else. Called on the store's thread
+     * under a leaf lock. */
+    bool (*wants)(const void *arg, size_t i, const char *name, const struct event *event);
+    const void *arg;            /* borrowed until other endpoints are set */
 };
 
 /* How long rows are kept. */
@@ -65,6 +71,11 @@ struct store_options {
 int store_open(struct store **ret, const struct store_options *options, struct error *err);
 /* Closes the alerts that the last run left open: they become interrupted, and an event tells of each. Then starts the thread. */
 int store_start(struct store *store, struct error *err);
+/* Waits until what was posted before is written and published, or until deadline_us (CLOCK_MONOTONIC). Events that wait for their
+ * evidence are published without it soon after. Main's thread. */
+void store_flush(struct store *store, int64_t deadline_us);
+/* After this nothing is published, and nobody is told that a delivery is written. Takes NULL. */
+void store_silence(struct store *store);
 /* Writes what waits, until deadline_us (CLOCK_MONOTONIC), and ends the thread. After this nothing is published. true: the thread has
  * ended, and store_free() may follow. false: it is stuck in the disk, and still uses the store. Takes NULL. */
 bool store_close(struct store *store, int64_t deadline_us);
@@ -93,8 +104,11 @@ int store_label(struct store *store, const struct alert_order *order, store_labe
 /* The evidence of an event is there: it may be delivered. Does nothing where it may already. */
 void store_event_ready(struct store *store, int64_t seq);
 
+/* Writes what became of a delivery, after all that was posted before. Takes delivery, also where it fails. 0 or -ENOMEM. */
+int store_add_delivery(struct store *store, struct delivery *delivery);
+
 /* Both copy, and hold from the next transaction on. */
-void store_set_endpoints(struct store *store, const struct store_endpoint *endpoints, size_t n);
+void store_set_endpoints(struct store *store, const struct store_endpoints *endpoints);
 void store_set_retention(struct store *store, const struct store_retention *retention);
 
 struct store_stats {

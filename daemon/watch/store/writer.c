@@ -8,7 +8,7 @@
 #include "io/database/alert_rows.h"
 #include "io/database/arming_rows.h"
 #include "io/database/labels.h"
-#include "io/database/outbox.h"
+#include "io/database/outbox_rows.h"
 
 enum { SCORES_PRUNED = 2000, ROWS_PRUNED = 200 };
 enum { PATIENCE_MS = 200 };             /* for another process's lock; short, so that the thread can end */
@@ -93,8 +93,49 @@ static int end(struct writer *writer, int r, struct error *err)
     return r;
 }
 
-static int write_item(struct writer *writer, struct queue_item *item, const struct writer_endpoints *endpoints, struct error *err)
+void writer_choose(struct queue_item *item, const struct store_endpoints *endpoints)
 {
+    const struct event event = {.type = item->type, .camera = *item->camera ? item->camera : NULL,
+                                .webhook = *item->webhook ? item->webhook : NULL};
+    item->takers = 0;
+    for (size_t i = 0; i < endpoints->n && item->has_event; i++)
+        if (endpoints->wants(endpoints->arg, i, endpoints->names[i], &event))
+            item->takers |= UINT64_C(1) << i;
+}
+
+static int write_delivery(struct writer *writer, struct delivery *d, unsigned generation, struct error *err)
+{
+    struct database *database = writer->database;
+    bool is_of_event = d->kind == DELIVERY_TAKEN || d->kind == DELIVERY_FAILED || d->kind == DELIVERY_DEAD;
+    int revived;
+    if (is_of_event && d->generation != generation)
+        return 0;
+    switch (d->kind) {
+    case DELIVERY_TAKEN:
+        return outbox_rows_delivered(database, d->key, d->seq, err);
+    case DELIVERY_FAILED:
+        return outbox_rows_failed(database, d->key, d->seq, (int)d->attempts, d->time_us, d->text, err);
+    case DELIVERY_DEAD:
+        return outbox_rows_dead(database, d->key, d->seq, (int)d->attempts, d->time_us, d->text, err);
+    case DELIVERY_REVIVED:
+        return outbox_rows_revive(database, d->key, d->time_us, &revived, err);
+    case DELIVERY_DISABLED:
+        return outbox_rows_disable(database, d->key, d->time_us, d->text, d->mark, err);
+    case DELIVERY_ENABLED:
+        return outbox_rows_enable(database, d->key, err);
+    case DELIVERY_ENDPOINTS:
+        return outbox_rows_keep(database, (const char *const *)d->keys, d->n_keys, &d->dropped, err);
+    case DELIVERY_FLUSH:
+        break;
+    }
+    return 0;
+}
+
+static int write_item(struct writer *writer, struct queue_item *item, const struct writer_endpoints *endpoints, unsigned generation,
+                      struct error *err)
+{
+    if (item->delivery)
+        return write_delivery(writer, item->delivery, generation, err);
     int r = item->has_alert && !item->alert_is_written ? alert_rows_put(writer->database, &item->alert, err) : 0;
     if (r == 0 && item->has_orders)
         r = arming_rows_save(writer->database, item->camera, &item->orders, err);
@@ -109,16 +150,17 @@ static int write_item(struct writer *writer, struct queue_item *item, const stru
     r = event_rows_add(writer->database, &row, err);
     item->seq = row.seq;
     for (size_t i = 0; i < endpoints->n && r == 0; i++)
-        if (endpoints->endpoints[i].events & event_bit(item->type))
-            r = outbox_add(writer->database, endpoints->endpoints[i].name, item->seq, err);
+        if (item->takers >> i & 1)
+            r = outbox_rows_add(writer->database, endpoints->names[i], item->seq, utc_us(), err);
     return r;
 }
 
-int writer_events(struct writer *writer, struct queue_item *items, const struct writer_endpoints *endpoints, struct error *err)
+int writer_events(struct writer *writer, struct queue_item *items, const struct writer_endpoints *endpoints, unsigned generation,
+                  struct error *err)
 {
     int r = begin(writer, err);
     for (struct queue_item *item = items; item && r == 0; item = item->next)
-        r = write_item(writer, item, endpoints, err);
+        r = write_item(writer, item, endpoints, generation, err);
     return end(writer, r, err);
 }
 
@@ -149,10 +191,12 @@ int writer_recover(struct writer *writer, struct error *err)
     return end(writer, r, err);
 }
 
-int writer_interrupt(struct writer *writer, struct queue_item **item, const struct writer_endpoints *endpoints, struct error *err)
+int writer_interrupt(struct writer *writer, struct queue_item **item,
+                     void (*choose)(void *arg, struct writer_endpoints *ret, struct queue_item *item), void *arg, struct error *err)
 {
     struct alert_record alert;
     struct queue_item *made = NULL;
+    struct writer_endpoints endpoints;
     int r = begin(writer, err);
     int found = r == 0 ? alert_rows_interrupt(writer->database, &alert, err) : r;
     r = found < 0 ? found : 0;
@@ -163,7 +207,8 @@ int writer_interrupt(struct writer *writer, struct queue_item **item, const stru
             error_set(err, r, "an event could not be made: %s", strerror(-r));
         else {
             made->alert_is_written = true;
-            r = write_item(writer, made, endpoints, err);
+            choose(arg, &endpoints, made);
+            r = write_item(writer, made, &endpoints, 0, err);
         }
     }
     r = end(writer, r, err);
@@ -199,7 +244,7 @@ static int prune_events(struct writer *writer, int64_t before_us, int *deleted, 
     if (r == 0)
         r = alert_rows_prune(writer->database, before_us, ROWS_PRUNED, &alerts, err);
     if (r == 0)
-        r = outbox_prune(writer->database, before_us, ROWS_PRUNED, &letters, err);
+        r = outbox_rows_prune(writer->database, before_us, ROWS_PRUNED, &letters, err);
     *deleted += alerts + letters;
     return r;
 }

@@ -12,8 +12,9 @@ struct writer {
     int64_t prune_us;                   /* UTC from which alerts and events are pruned again */
 };
 
+/* Names of endpoints. Bit i of an item's takers is for names[i]. */
 struct writer_endpoints {
-    struct store_endpoint endpoints[STORE_ENDPOINTS_MAX];
+    char names[STORE_ENDPOINTS_MAX][STORE_NAME_SIZE];
     size_t n;
 };
 
@@ -32,11 +33,18 @@ int writer_each_orders(struct writer *writer, void (*row)(void *arg, const char 
 
 /* For the start: all events may be delivered. */
 int writer_recover(struct writer *writer, struct error *err);
-/* Closes one alert that was left open. 1 with *item, whose event is written; 0: there is none; -errno. */
-int writer_interrupt(struct writer *writer, struct queue_item **item, const struct writer_endpoints *endpoints, struct error *err);
+/* Sets the takers of the item's event. */
+void writer_choose(struct queue_item *item, const struct store_endpoints *endpoints);
 
-/* One transaction each. writer_events() sets the seq of each item and the entry of its alert. */
-int writer_events(struct writer *writer, struct queue_item *items, const struct writer_endpoints *endpoints, struct error *err);
+/* Closes one alert that was left open. choose() sets the takers of its event, and the endpoints' names. 1 with *item, whose event is
+ * written; 0: there is none; -errno. */
+int writer_interrupt(struct writer *writer, struct queue_item **item,
+                     void (*choose)(void *arg, struct writer_endpoints *ret, struct queue_item *item), void *arg, struct error *err);
+
+/* One transaction each. writer_events() sets the seq of each item and the entry of its alert. Deliveries of events of another
+ * generation than this one are passed over. */
+int writer_events(struct writer *writer, struct queue_item *items, const struct writer_endpoints *endpoints, unsigned generation,
+                  struct error *err);
 int writer_ready(struct writer *writer, int64_t seq, struct error *err);
 int writer_scores(struct writer *writer, const struct score_row *scores, size_t n, const struct alert_record *peaks, size_t n_peaks,
                   struct error *err);

@@ -68,12 +68,14 @@ END_TEST
 static char *log_line_of(enum event_type type)
 {
     static char line[1024];
-    const struct alert_record alert = {.id = 7, .camera = "gate", .opened_us = 1, .peak_score = 2.5};
+    const struct alert_record alert = {.id = 7, .test = type == EVENT_ALERT_CLOSED, .camera = "gate", .opened_us = 1, .peak_score = 2.5};
     bool is_alert = type == EVENT_ALERT_OPENED || type == EVENT_ALERT_CLOSED;
     int pipe_fds[2], before = dup(STDERR_FILENO);
     ck_assert_int_eq(pipe(pipe_fds), 0);
     dup2(pipe_fds[1], STDERR_FILENO);
-    events_post(events, &(struct event){.type = type, .camera = "gate", .reason = is_alert ? NULL : "because",
+    bool is_webhook = type == EVENT_WEBHOOK_DISABLED;
+    events_post(events, &(struct event){.type = type, .camera = is_webhook ? NULL : "gate",
+                                        .webhook = is_webhook ? "alarm" : NULL, .reason = is_alert ? NULL : "because",
                                         .quantity = 0.5, .alert = is_alert ? &alert : NULL});
     dup2(before, STDERR_FILENO);
     close(before);
@@ -89,7 +91,7 @@ START_TEST(the_log_has_a_line_for_each_type)
 {
     static const char *const expected[EVENT_TYPES] = {
         [EVENT_ALERT_OPENED] = "warning event=alert_opened camera=gate id=7 kind=anomaly peak_score=2.5\n",
-        [EVENT_ALERT_CLOSED] = "warning event=alert_closed camera=gate id=7 kind=anomaly peak_score=2.5\n",
+        [EVENT_ALERT_CLOSED] = "warning event=alert_closed camera=gate id=7 kind=anomaly peak_score=2.5 test=true\n",
         [EVENT_CAMERA_LOST] = "warning event=camera_lost camera=gate reason=because\n",
         [EVENT_CAMERA_RESTORED] = "notice event=camera_restored camera=gate reason=because\n",
         [EVENT_CAMERA_FROZEN] = "warning event=camera_frozen camera=gate seconds=0.5 reason=because\n",
@@ -101,6 +103,7 @@ START_TEST(the_log_has_a_line_for_each_type)
         [EVENT_DRIFT_BEGAN] = "warning event=drift_began camera=gate distance=0.5 reason=because\n",
         [EVENT_DRIFT_ENDED] = "notice event=drift_ended camera=gate distance=0.5 reason=because\n",
         [EVENT_NORMAL_CHANGED] = "warning event=normal_changed camera=gate hours=0.5 reason=because\n",
+        [EVENT_WEBHOOK_DISABLED] = "warning event=webhook_disabled webhook=alarm reason=because\n",
     };
     log_open(LOG_DEBUG);
     ck_assert_int_eq(events_open(&events), 0);

@@ -115,6 +115,10 @@ START_TEST(test_every_key)
         "  - url: https://h/x\n"
         "    secret_file: secret\n"
         "    events: [camera.lost, alert.opened]\n"
+        "    cameras: [url, sequence]\n"
+        "    old_secret: whsec_" SECRET SECRET "MfKQ9r8GKYqrTwjUPD8ILA==\n"
+        "    max_per_minute: 10000\n"
+        "    give_up_h: 0.1\n"
         "    timeout_s: 0.5\n"
         "  - {url: HTTP://h, secret: \"whsec_//////////////////////////////////////////8=\"}\n"
         "  - url: http://h\n"
@@ -168,6 +172,15 @@ START_TEST(test_every_key)
     ck_assert_mem_eq(config->webhooks[0].secret, "\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4", 12);
     ck_assert_uint_eq(config->webhooks[0].events, event_bit(EVENT_CAMERA_LOST) | event_bit(EVENT_ALERT_OPENED));
     ck_assert_double_eq(config->webhooks[0].timeout_s, 0.5);
+    ck_assert_uint_eq(config->webhooks[0].n_cameras, 2);
+    ck_assert_str_eq(config->webhooks[0].cameras[1], "sequence");
+    ck_assert_uint_eq(config->webhooks[0].old_secret_size, 64);
+    ck_assert_mem_eq(config->webhooks[0].old_secret, "\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4", 12);
+    ck_assert_int_eq(config->webhooks[0].max_per_minute, 10000);
+    ck_assert_double_eq(config->webhooks[0].give_up_h, 0.1);
+    ck_assert_uint_eq(config->webhooks[1].n_cameras + config->webhooks[1].old_secret_size, 0);
+    ck_assert_int_eq(config->webhooks[1].max_per_minute, 0);
+    ck_assert_double_eq(config->webhooks[1].give_up_h, 24);
     ck_assert_uint_eq(config->webhooks[1].secret_size, 32);
     ck_assert_uint_eq(config->webhooks[1].secret[31], 0xff);
     ck_assert_uint_eq(config->webhooks[1].events, EVENT_ALL);
@@ -190,7 +203,7 @@ START_TEST(test_passwords_in_the_file)
         {"http://h/x?token=${MEMAED_TEST_SECRET}", false}, {"http://h/x?token=${MEMAED_TEST_SECRET}&channel=1", false},
         {"http://h/x?token=&pwd=abc", true}, {"http://h/x?channel=1", false}, {"http://v:${MEMAED_TEST_SECRET}@h/x?key=k", true},
     };
-    char text[400];
+    char text[800];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         snprintf(text, sizeof text, "cameras:\n  gate:\n    source: %s\n    model: gate.safetensors\n", cases[i].source);
         write_file("gate.safetensors", "");
@@ -201,7 +214,8 @@ START_TEST(test_passwords_in_the_file)
     }
     write_file("secret", "whsec_" SECRET "\n");
     snprintf(text, sizeof text, "cameras:\n  gate: {source: rtsp://h/x, model: gate.safetensors}\n\n\nwebhooks:\n  - {url: https://h/x, secret: whsec_" SECRET "}\n  - {url: https://h/x, secret_file: "
-             "secret}\n  - {url: \"https://a:b@h/x\"}\n  - {url: https://h/x}\n");
+             "secret}\n  - {url: \"https://a:b@h/x\"}\n  - {url: https://h/x}\n  - {url: https://h/x, secret_file: secret, "
+             "old_secret_file: secret}\n  - {url: https://h/x, secret_file: secret, old_secret: whsec_" SECRET "}\n");
     for (int open = 0; open < 2; open++) {
         ck_assert_int_eq(chmod(in_folder("secret"), open ? 0604 : 0640), 0);
         struct config *config = good(text, in_folder("x.yml"));
@@ -211,6 +225,10 @@ START_TEST(test_passwords_in_the_file)
         ck_assert_int_eq(config->webhooks[1].secret_file_line, 7);
         ck_assert_int_eq(config->webhooks[2].password_line, 8);
         ck_assert_int_eq(config->webhooks[3].password_line, 0);
+        ck_assert_int_eq(config->webhooks[3].old_secret_file_is_open, 0);
+        ck_assert_int_eq(config->webhooks[4].old_secret_file_is_open, open);
+        ck_assert_int_eq(config->webhooks[4].old_secret_file_line, 10);
+        ck_assert_int_eq(config->webhooks[5].password_line, 11);
         config_unref(config);
     }
 }

@@ -93,7 +93,12 @@ static const struct change webhook_changes[] = {
     {"ca_file", "clips.c", "clips.h"},
     {"secret", "whsec_" SECRET, "whsec_" OTHER_SECRET},
     {"secret_file", "/nowhere", "/nowhere"},        /* not compared by itself: its text becomes the secret */
+    {"old_secret", "whsec_" SECRET, "whsec_" OTHER_SECRET},
+    {"old_secret_file", "/nowhere", "/nowhere"},
     {"events", "[camera.lost]", "[camera.restored]"},
+    {"cameras", "[gate]", "[gate, yard]"},
+    {"max_per_minute", "1", "2"},
+    {"give_up_h", "1", "2"},
     {"timeout_s", "10", "10.5"},
 };
 
@@ -212,7 +217,8 @@ END_TEST
 static struct config *with_webhooks(const char *list)
 {
     char text[1000];
-    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h/x, model: clips.c}}\nwebhooks: [%s]\n", list);
+    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h/x, model: clips.c}, yard: {source: rtsp://h/y, model: clips.c}}\n"
+             "webhooks: [%s]\n", list);
     return load(text);
 }
 
@@ -240,9 +246,11 @@ START_TEST(test_each_key_of_a_webhook_counts)
             c++;
         ck_assert_msg(c < COUNT(webhook_changes), "%s is compared by no test", key.path);
         seen++;
-        if (strcmp(name, "secret_file") == 0)
+        if (strcmp(webhook_changes[c].one, webhook_changes[c].other) == 0)
             continue;
-        const char *url = strcmp(name, "url") == 0 ? "" : "url: http://h, ";
+        const char *url = strcmp(name, "url") == 0          ? ""
+                          : strcmp(name, "old_secret") == 0 ? "url: http://h, secret: whsec_" OTHER_SECRET ", "
+                                                            : "url: http://h, ";
         snprintf(one, sizeof one, "{%s%s: %s}", url, name, webhook_changes[c].one);
         snprintf(other, sizeof other, "{%s%s: %s}", url, name, webhook_changes[c].other);
         ck_assert_msg(webhooks_equal(one, one), "%s", name);
@@ -337,7 +345,8 @@ static const char full[] =
     "  gate: {source: \"rtsp://h/x\", user: u, password: p, model: clips.c, alert: {threshold: 1, close_threshold: 0.5}}\n"
     "  file: {source: clips.c, model: clips.c, loop: true}\n"
     "webhooks:\n"
-    "  - {name: alarm, url: http://h, ca_file: clips.c, secret: whsec_" SECRET ", events: [camera.lost]}\n";
+    "  - {name: alarm, url: http://h, ca_file: clips.c, secret: whsec_" SECRET ", old_secret: whsec_" OTHER_SECRET ",\n"
+    "     cameras: [gate, file], events: [camera.lost]}\n";
 /* Faults after values of every type were read, and keys that are given twice. */
 static const char faulty[] =
     "state_dir: state\n"
@@ -352,7 +361,8 @@ static const char faulty[] =
     "cameras: {yard: {source: clips.c, model: clips.c}}\n"
     "webhooks:\n"
     "  - {url: http://h, url: http://i, secret: whsec_" SECRET ", secret: whsec_" SECRET ", events: [bogus]}\n"
-    "  - {url: http://h, secret: whsec_" SECRET ", secret_file: clips.c, timeout_s: ${MEMAED_TEST_UNSET}}\n"
+    "  - {url: http://h, secret: whsec_" SECRET ", secret_file: clips.c, timeout_s: ${MEMAED_TEST_UNSET},\n"
+    "     cameras: [gate, gate, none, [1]], old_secret: whsec_" SECRET ", old_secret_file: clips.c}\n"
     "webhooks: [{url: http://h}]\n";
 /* A fault of syntax late in the tree. */
 static const char broken[] =

@@ -29,7 +29,7 @@ END_TEST
 
 static struct reply fail_thrice(struct receiver *receiver, size_t i)
 {
-    static const int statuses[] = {500, 404, 410};
+    static const int statuses[] = {500, 404, 403};
     (void)receiver;
     return (struct reply){.status = i < 3 ? statuses[i] : 204};
 }
@@ -173,17 +173,17 @@ START_TEST(gives_up)
     struct receiver receiver;
     receiver_open(&receiver, refuse_first);
     struct config_webhook hook = hook_to(&receiver, "/");
-    struct webhook_options options = fast;
-    options.give_up_us = 0;
-    struct webhooks *webhooks = open_with(&hook, 1, &options);
+    hook.give_up_h = 0;
+    struct webhooks *webhooks = open_with(&hook, 1, &fast);
     post(webhooks, 0);
-    AWAIT(stats_of(webhooks).dropped == 1);
+    AWAIT(stats_of(webhooks).dead == 1);
+    ck_assert_uint_eq(stats_of(webhooks).dead_letters, 1);
     post(webhooks, 1);
     AWAIT(stats_of(webhooks).delivered == 1);
     webhooks_close(webhooks, 0);
     ck_assert_uint_eq(receiver.n, 2);
     ck_assert_int_eq(number_of(&receiver.received[1]), 1);
-    ck_assert(has_logged("was dropped after 0.0 h"));
+    ck_assert(has_logged("became a dead letter after 0.0 h"));
     receiver_close(&receiver);
 }
 END_TEST

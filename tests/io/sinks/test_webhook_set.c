@@ -1,4 +1,4 @@
-/* Webhooks, change of endpoints while events wait: equal endpoints go on untouched, endpoints with the same URL keep their
+/* Webhooks, change of endpoints while events wait: equal endpoints go on untouched, endpoints with the same key keep their
  * queues, and events of removed endpoints are counted. */
 #include <arpa/inet.h>
 #include <check.h>
@@ -113,7 +113,7 @@ static char urls[RECEIVERS][64];
 static struct config_webhook hook_to(int i)
 {
     snprintf(urls[i], sizeof urls[i], "http://127.0.0.1:%d/hook", receivers[i].port);
-    return (struct config_webhook){.url = urls[i], .events = EVENT_ALL, .timeout_s = 60};
+    return (struct config_webhook){.url = urls[i], .events = EVENT_ALL, .timeout_s = 60, .give_up_h = 24};
 }
 
 static int seen(int i)
@@ -159,7 +159,7 @@ static void post(struct webhooks *webhooks, int number)
 {
     char data[32];
     snprintf(data, sizeof data, "{\"number\":%d}", number);
-    ck_assert_int_eq(webhook_post(webhooks, EVENT_CAMERA_LOST, 0, data), 0);
+    ck_assert_int_eq(webhook_post(webhooks, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate"}, data), 0);
 }
 
 /* The counts of the name with that number. */

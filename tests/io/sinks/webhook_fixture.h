@@ -32,7 +32,7 @@ static inline int64_t now_us(void)
 enum { RECEIVED_MAX = 512, PATIENCE_S = 60 };
 
 struct received {
-    char method[16], path[64], id[64], timestamp[32], signature[64], type[64], agent[64], body[1024], authorization[64];
+    char method[16], path[64], id[64], timestamp[32], signature[128], type[64], agent[64], body[1024], authorization[64];
     size_t size;
 };
 
@@ -140,8 +140,7 @@ static inline void on_completed(void *arg, struct MHD_Connection *connection, vo
 }
 
 static inline void receiver_open_tls(struct receiver *receiver, struct reply (*script)(struct receiver *, size_t),
-                                     const char *key,
-                              const char *certificate)
+                                     const char *key, const char *certificate, int port)
 {
     memset(receiver, 0, sizeof *receiver);
     receiver->script = script;
@@ -151,13 +150,15 @@ static inline void receiver_open_tls(struct receiver *receiver, struct reply (*s
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&receiver->cond, &attr);
     pthread_condattr_destroy(&attr);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)port)};
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | (key ? (unsigned)MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
                                    {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate}, {MHD_OPTION_END, 0,
                                                                                                     NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     receiver->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, receiver, MHD_OPTION_SOCK_ADDR, &address,
+                                        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
                                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY, key ? tls : none,
                                         MHD_OPTION_END);
     ck_assert_ptr_nonnull(receiver->daemon);
@@ -166,7 +167,12 @@ static inline void receiver_open_tls(struct receiver *receiver, struct reply (*s
 
 static inline void receiver_open(struct receiver *receiver, struct reply (*script)(struct receiver *, size_t))
 {
-    receiver_open_tls(receiver, script, NULL, NULL);
+    receiver_open_tls(receiver, script, NULL, NULL, 0);
+}
+
+static inline void receiver_open_at(struct receiver *receiver, struct reply (*script)(struct receiver *, size_t), int port)
+{
+    receiver_open_tls(receiver, script, NULL, NULL, port);
 }
 
 static inline void let_go(struct receiver *receiver)
@@ -241,13 +247,12 @@ static inline bool has_logged(const char *text)
 static inline int64_t ticking(void *arg)
 {
     (void)arg;
-    static int64_t s = 1700000000;      /* only the sender's thread uses it */
-    return s++;
+    static _Atomic int64_t s = 1700000000;
+    return s++ * 1000000;
 }
 
 static const struct webhook_options fast = {.backoff_first_us = 1000, .backoff_max_us = 4000,
-                                            .give_up_us = INT64_C(3600000000),
-                                            .queue_max = 1000, .clock_s = ticking};
+                                            .minute_us = 60000000, .outbox_retry_us = 100000, .queue_max = 1000, .clock_us = ticking};
 
 static inline struct config_webhook hook_to(const struct receiver *receiver, const char *path)
 {
@@ -255,7 +260,7 @@ static inline struct config_webhook hook_to(const struct receiver *receiver, con
     static int n;
     char *url = urls[n++ % 8];
     snprintf(url, sizeof urls[0], "http://127.0.0.1:%d%s", receiver->port, path);
-    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .events = EVENT_ALL, .timeout_s = 60};
+    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .events = EVENT_ALL, .timeout_s = 60, .give_up_h = 1000};
     memcpy(hook.secret, secret, sizeof secret);
     return hook;
 }
@@ -273,7 +278,8 @@ static inline void post(struct webhooks *webhooks, int i)
 {
     char data[64];
     snprintf(data, sizeof data, "{\"camera\":\"gate\",\"n\":%d,\"x\":0.1}", i);
-    ck_assert_int_eq(webhook_post(webhooks, EVENT_CAMERA_LOST, 1709210096789123, data), 0);
+    const struct event event = {.type = EVENT_CAMERA_LOST, .time_us = 1709210096789123, .camera = "gate"};
+    ck_assert_int_eq(webhook_post(webhooks, &event, data), 0);
 }
 
 /* Of all endpoints together. */
@@ -286,7 +292,10 @@ static inline struct webhook_stats stats_of(struct webhooks *webhooks)
         sum.delivered += by_name[i].delivered;
         sum.failed_attempts += by_name[i].failed_attempts;
         sum.dropped += by_name[i].dropped;
+        sum.dead += by_name[i].dead;
         sum.queued += by_name[i].queued;
+        sum.dead_letters += by_name[i].dead_letters;
+        sum.disabled += by_name[i].disabled;
     }
     free(by_name);
     return sum;
@@ -301,19 +310,31 @@ static inline struct webhook_stats stats_of(struct webhooks *webhooks)
         } \
     } while (0)
 
-/* Verifies by the specification, not through io/sinks/signature. */
-static inline void check_signature(const struct received *r)
+/* Verifies signature number `which` by the specification, not through io/sinks/signature. */
+static inline void check_signature_by(const struct received *r, const void *key, int which)
 {
-    char content[2048];
+    char content[2048], given[128];
     unsigned char mac[32];
     int n = snprintf(content, sizeof content, "%s.%s.%s", r->id, r->timestamp, r->body);
-    ck_assert_int_eq(gnutls_hmac_fast(GNUTLS_MAC_SHA256, secret, sizeof secret, content, (size_t)n, mac), 0);
-    ck_assert_msg(strncmp(r->signature, "v1,", 3) == 0, "%s", r->signature);
-    gnutls_datum_t raw, text = {(unsigned char *)(uintptr_t)(r->signature + 3), (unsigned)strlen(r->signature + 3)};
+    ck_assert_int_eq(gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, sizeof secret, content, (size_t)n, mac), 0);
+    const char *at = r->signature;
+    for (; which > 0; which--) {
+        at = strchr(at, ' ');
+        ck_assert_msg(at != NULL, "too few signatures: %s", r->signature);
+        at++;
+    }
+    snprintf(given, sizeof given, "%.*s", (int)strcspn(at, " "), at);
+    ck_assert_msg(strncmp(given, "v1,", 3) == 0, "%s", r->signature);
+    gnutls_datum_t raw, text = {(unsigned char *)given + 3, (unsigned)strlen(given + 3)};
     ck_assert_int_eq(gnutls_base64_decode2(&text, &raw), 0);
     ck_assert_uint_eq(raw.size, sizeof mac);
     ck_assert_mem_eq(raw.data, mac, sizeof mac);
     gnutls_free(raw.data);
+}
+
+static inline void check_signature(const struct received *r)
+{
+    check_signature_by(r, secret, 0);
 }
 
 static inline int number_of(const struct received *r)
@@ -323,6 +344,34 @@ static inline int number_of(const struct received *r)
     int n = (int)json_integer_value(json_object_get(json_object_get(root, "data"), "n"));
     json_decref(root);
     return n;
+}
+
+/* The events came in order: each is the one before, under the same id, or the next, under another. Returns how many. */
+static inline int check_order(struct receiver *receiver)
+{
+    int last = -1;
+    for (size_t i = 0; i < receiver->n; i++) {
+        const struct received *r = &receiver->received[i];
+        int n = number_of(r);
+        check_signature(r);
+        ck_assert_msg(n == last || n == last + 1, "event %d came after %d", n, last);
+        for (size_t k = 0; k < i; k++)
+            ck_assert((number_of(&receiver->received[k]) == n) == (strcmp(receiver->received[k].id, r->id) == 0));
+        last = n;
+    }
+    return last + 1;
+}
+
+/* The state of endpoint i. */
+static inline struct webhook_state state_of(struct webhooks *webhooks, size_t i)
+{
+    struct webhook_state *states, one;
+    size_t n;
+    ck_assert_int_eq(webhooks_list(webhooks, NULL, &states, &n), 0);
+    ck_assert_uint_lt(i, n);
+    one = states[i];
+    free(states);
+    return one;
 }
 
 /* Runs the tests in forks. The status of the program. */

@@ -42,7 +42,7 @@ unset zle_bracketed_paste
 
 def tables():
     """What --help says: command -> its options as (letter or "", name, argument or "")."""
-    commands = re.findall(r"(?m)^  ([a-z]+(?: [a-z]+)?)  +\S", harness.run("--help").out)
+    commands = re.findall(r"(?m)^  ([a-z-]+(?: [a-z]+)?)  +\S", harness.run("--help").out)
     return {command: re.findall(r"(?m)^  (?:-(\w), |    )--([a-z-]+)(?: (\S+))?(?:  |$)", harness.run(*command.split(), "--help").out)
             for command in commands}
 

@@ -24,7 +24,7 @@ def read(path):
 
 def offered():
     """What --help says: command -> {option: (letter or "", whether it takes a value)}, without --help itself."""
-    commands = re.findall(r"(?m)^  ([a-z]+(?: [a-z]+)?)  +\S", harness.run("--help").out)
+    commands = re.findall(r"(?m)^  ([a-z-]+(?: [a-z]+)?)  +\S", harness.run("--help").out)
     found = {}
     for command in commands:
         text = harness.run(*command.split(), "--help").out
@@ -37,7 +37,7 @@ def offered():
 def in_man_page(page):
     """The same from the man page's subsections."""
     found = {}
-    for command, text in re.findall(r"(?ms)^\.Ss ([a-z]+(?: [a-z]+)?)\n(.*?)(?=^\.S[sh] )", page):
+    for command, text in re.findall(r"(?ms)^\.Ss ([a-z-]+(?: [a-z]+)?)\n(.*?)(?=^\.S[sh] )", page):
         rows = re.findall(r"(?m)^\.It (?:Fl (\w) , )?Fl Fl ([a-z-]+)(?: Ar (\S+))?", text)
         found[command] = {name: (letter, bool(value)) for letter, name, value in rows}
     return found

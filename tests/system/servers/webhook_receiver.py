@@ -35,10 +35,13 @@ def verify(secret, headers, body, now):
 
 
 class Receiver:
-    """Collects deliveries, in the order of arrival: a list of {"id", "timestamp", "fault", "type", "data", "at"}."""
+    """Collects deliveries, in the order of arrival: a list of {"id", "timestamp", "fault", "type", "data", "at"}.
 
-    def __init__(self, secret, port=0, refuse=0, report=None, tls=None):
-        self.secret, self.refuse, self.report = secret, refuse, report
+    script(n), for request n from 0 on, returns None to take it, or the status and the headers with which it is refused.
+    """
+
+    def __init__(self, secret, port=0, refuse=0, report=None, tls=None, refuse_with=503, script=None):
+        self.secret, self.refuse, self.report, self.refuse_with, self.script = secret, refuse, report, refuse_with, script
         self.deliveries, self.refused, self.lock = [], [], threading.Lock()
         receiver = self
 
@@ -47,8 +50,10 @@ class Receiver:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                self.send_response(receiver.take(self.headers, body))
-                self.send_header("content-length", "0")
+                status, headers = receiver.take(self.headers, body)
+                self.send_response(status)
+                for name, value in {"content-length": "0", **headers}.items():
+                    self.send_header(name, value)
                 self.end_headers()
 
             def log_message(self, *args):
@@ -71,14 +76,19 @@ class Receiver:
         except ValueError:
             delivery["fault"] = delivery["fault"] or "not JSON"
         with self.lock:
+            number = len(self.deliveries) + len(self.refused)
+        refusal = self.script(number) if self.script else None
+        with self.lock:
             if self.refuse > 0:
                 self.refuse -= 1
+                refusal = self.refuse_with, {}
+            if refusal:
                 self.refused.append(delivery)
-                return 503
+                return refusal
             self.deliveries.append(delivery)
         if self.report:
             self.report(delivery)
-        return 401 if delivery["fault"] else 204
+        return 401 if delivery["fault"] else 204, {}
 
     def of(self, kind, camera=None):
         with self.lock:

@@ -5,10 +5,12 @@ import http.client
 import json
 import os
 import sqlite3
+import sys
 import threading
 
-import harness
-from servers.webhook_receiver import Receiver
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: E402
+from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 
