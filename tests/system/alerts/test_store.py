@@ -171,9 +171,9 @@ class Store(harness.Case):
         daemon = self.daemon({"state_dir": self.path("a/b/c"), "cameras": {"gate": self.camera}})
         self.wait_alert(daemon)
         os.rmdir(self.state) if os.path.isdir(self.state) else None
-        self.assertEqual(sorted(os.listdir(self.path("a/b/c"))), ["memaed.db", "memaed.db-shm", "memaed.db-wal"])
-        for name in os.listdir(self.path("a/b/c")):
-            self.assertEqual(stat.S_IMODE(os.stat(self.path(f"a/b/c/{name}")).st_mode), 0o600, name)
+        modes = {name: stat.S_IMODE(os.stat(self.path(f"a/b/c/{name}")).st_mode) for name in os.listdir(self.path("a/b/c"))}
+        self.assertEqual(modes.pop("evidence", 0o700), 0o700)
+        self.assertEqual(modes, {"memaed.db": 0o600, "memaed.db-shm": 0o600, "memaed.db-wal": 0o600})
         daemon.stop()
 
     def test_a_damaged_database_is_set_aside(self):
