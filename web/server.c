@@ -290,8 +290,9 @@ static void *serve(void *arg)
         if (rests && (wait < 0 || wait > REST_MS))
             wait = REST_MS;
         atomic_store(&server->deadline_us, wait < 0 ? INT64_MAX : monotonic_us() + wait * INT64_C(1000) + BUSY_US);
-        /* Without connections, where they rest: poll() refuses more entries than the process may have descriptors. */
-        poll(fds, (nfds_t)(OWN + n + n_streams + !rests), wait);
+        /* poll() refuses more entries than the process may have descriptors. Then nothing but the wake-up is waited for. */
+        if (poll(fds, (nfds_t)(OWN + n + n_streams + !rests), wait) < 0 && errno == EINVAL)
+            poll(fds, 1, REST_MS);
         atomic_store(&server->deadline_us, monotonic_us() + BUSY_US);
         if (fds[WAKE].revents)
             return NULL;

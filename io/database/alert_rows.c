@@ -15,6 +15,7 @@
 
 #define COLUMNS "id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, opened_pts_us, closed_pts_us, peak_pts_us, " \
                 "voices, boxes, state, acknowledged_us, normal_us, marked, suppressed, zones, opened_by_zone, test"
+enum { N_COLUMNS = 21 };
 
 /* ---- a row ---------------------------------------------------------------------------------------------------------- */
 
@@ -303,9 +304,9 @@ static void read_labels(const struct query *query, struct alert_labels *ret)
 {
     *ret = (struct alert_labels){.acknowledged_us = query_int(query, 14), .normal_us = query_int(query, 15),
                                  .marked = query_int(query, 16) != 0};
-    query_copy(query, 20, ret->note, sizeof ret->note);
-    query_copy(query, 21, ret->acknowledged_by, sizeof ret->acknowledged_by);
-    query_copy(query, 22, ret->normal_by, sizeof ret->normal_by);
+    query_copy(query, N_COLUMNS, ret->note, sizeof ret->note);
+    query_copy(query, N_COLUMNS + 1, ret->acknowledged_by, sizeof ret->acknowledged_by);
+    query_copy(query, N_COLUMNS + 2, ret->normal_by, sizeof ret->normal_by);
 }
 
 static void reverse(struct alert_record *alerts, struct alert_labels *labels, size_t n)

@@ -32,7 +32,8 @@ static const char *ids(struct alert_query query, uint64_t *next)
 START_TEST(a_record_comes_back_whole)
 {
     struct alert_record alert = {.id = 1795832005702, .kind = ALERT_STILL, .camera = "gate", .opened_us = 1795832005702123,
-                                 .suppressed = SUPPRESSED_RATE, .test = true, .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7, .peak_pts_us = 6400000,
+                                 .suppressed = SUPPRESSED_RATE, .test = true,
+                                 .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7, .peak_pts_us = 6400000,
                                  .voices = {{0.1f, -6.5580254f, NAN, NAN, 3}},
                                  .boxes = {2, {{0.0625f, 0.1667f, 0.9375f, 0.6666f, -0.4080478f}, {0, 0, 1, 1, 0.1f}}}};
     struct alert_record read;

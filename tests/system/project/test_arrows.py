@@ -88,9 +88,9 @@ class Arrows(unittest.TestCase):
         self.assertEqual(self.arrows(self.root), (1, "daemon/attic: not a room of ROOMS in tests/arrows\n"))
 
     def test_refuses_a_long_file(self):
-        with open(os.path.join(self.root, "io", "base", "long.c"), "w", encoding="utf-8") as f:
+        with open(os.path.join(self.root, "io", "footage", "long.c"), "w", encoding="utf-8") as f:
             f.write("\n" * 601)
-        self.assertEqual(self.arrows(self.root), (1, "io/base/long.c: 601 lines; a source file has at most 600\n"))
+        self.assertEqual(self.arrows(self.root), (1, "io/footage/long.c: 601 lines; a source file has at most 600\n"))
 
     def test_refuses_a_full_folder(self):
         for i in range(25):
