@@ -580,7 +580,10 @@ int capture_moment_of(struct moment *ret, int fd, int64_t pts_us, const struct m
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (!host || options->longest < 1 || options->longest > PICTURE_MAX_SIDE)
-        return moment_read(ret, path, pts_us, options, err);
+    if (!host || options->longest < 1 || options->longest > PICTURE_MAX_SIDE) {
+        struct moment_options here = *options;
+        here.from_start = true;
+        return moment_read(ret, path, pts_us, &here, err);
+    }
     return moment_there(ret, path, fd, pts_us, options, host, memory_mib, err);
 }

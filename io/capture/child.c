@@ -141,7 +141,8 @@ static int take_memory(struct capture_memory *memory, int fd, size_t size, struc
 static int read_moment(struct child *child, const struct wire_request *request, int fd, struct wire_reply *reply, struct error *err)
 {
     const struct capture_control *control = (const struct capture_control *)child->control.bytes;
-    struct moment_options options = {.source = request->options, .longest = request->longest};
+    struct moment_options options = {.source = request->options, .longest = request->longest,
+                                     .from_start = child->file >= 0};
     struct wire_request of_file = *request;
     char path[32];
     struct moment moment;
