@@ -134,6 +134,8 @@ START_TEST(metrics)
         {"memaed_webhook_delay_seconds_sum{endpoint=\"yard\"}", 30.5},
         {"memaed_webhook_delay_seconds_count{endpoint=\"http://[::1]:8080\"}", 0},
         {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
+        {"memaed_snapshot_seconds_sum", 14.5}, {"memaed_snapshot_seconds_count", 5}, {"memaed_snapshots_gray_total", 1},
+        {"memaed_snapshot_failures_total", 4},
         {"memaed_start_time_seconds", 1700000000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

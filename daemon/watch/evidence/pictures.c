@@ -23,8 +23,6 @@ enum { LONGEST = 1280, MASK_MARGIN = 2, DECODE_MS = 1800 };
  * before the window with the peak is taken. */
 #define RISE_US INT64_C(800000)
 
-const double pictures_bounds_s[PICTURES_BOUNDS] = {0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5};
-
 struct member {                 /* a camera */
     struct pictures_camera camera;
     char name[RECORD_NAME_SIZE];
@@ -137,7 +135,7 @@ static void count_failure(struct pictures *pictures)
 static void count_snapshot(struct pictures *pictures, double seconds)
 {
     int i = 0;
-    while (i < PICTURES_BOUNDS && seconds > pictures_bounds_s[i])
+    while (i < VIEW_SNAPSHOTS && seconds > (double)view_snapshot_s[i])
         i++;
     lock_take(&pictures->lock);
     pictures->stats.snapshots[i]++;

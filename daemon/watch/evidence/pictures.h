@@ -20,12 +20,10 @@
 #include "daemon/watch/heartbeat.h"
 #include "io/capture/host.h"
 #include "io/video/packets/packet_ring.h"
+#include "web/view.h"
 
 /* A further alert has no pictures, and the log says so. */
 enum { PICTURES_QUEUE_MAX = 64 };
-/* Snapshots by the time from the opening of the alert to the file on disk, in seconds. */
-enum { PICTURES_BOUNDS = 10 };
-extern const double pictures_bounds_s[PICTURES_BOUNDS];
 
 struct pictures;
 
@@ -74,7 +72,7 @@ void pictures_remove(struct pictures *pictures, const struct packet_ring *ring);
 void pictures_take(struct pictures *pictures, const struct alert_record *alert);
 
 struct pictures_stats {
-    uint64_t snapshots[PICTURES_BOUNDS + 1];    /* above bound i - 1, up to bound i; the last: above all */
+    uint64_t snapshots[VIEW_SNAPSHOTS + 1];     /* as in struct view_process */
     double seconds;             /* of them, summed */
     uint64_t failures;          /* alerts without a snapshot */
     uint64_t gray;              /* snapshots that are not in colour */
