@@ -51,7 +51,8 @@ static double parse_metrics(const char *metrics, const char *wanted)
             size_t n = name_length(copy);
             ck_assert_msg(strncmp(copy, family, strlen(family)) == 0, "%s within %s", copy, family);
             const char *suffix = copy + strlen(family);
-            bool part = strncmp(suffix, "_bucket{", 8) == 0 || strncmp(suffix, "_sum{", 5) == 0 || strncmp(suffix, "_count{", 7) == 0;
+            bool part = strncmp(suffix, "_bucket{", 8) == 0 || strncmp(suffix, "_sum", (size_t)(copy + n - suffix)) == 0 ||
+                        strncmp(suffix, "_count", (size_t)(copy + n - suffix)) == 0;
             ck_assert_msg(strcmp(kind, "histogram") == 0 ? part : n == strlen(family), "%s within %s", copy, family);
             if (copy[n] == '{') {
                 do {

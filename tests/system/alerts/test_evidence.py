@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Pictures of alerts: the snapshot shows the frame at the peak with boxes, and is there before anybody is told; privacy masks hold in
 every file; the database knows all files."""
+import json
 import os
 import sqlite3
 import stat
@@ -69,10 +70,10 @@ class Evidence(harness.Case):
     def both(self, daemon, timeout=60):
         return [daemon.wait_event("evidence_written", timeout, kind=kind) for kind in ("snapshot", "why")]
 
-    def frame_at(self, daemon, taken):
-        """The number of the frame that was analysed then."""
+    def score_at(self, daemon, taken):
+        """The score of the window whose centre frame was taken then."""
         _, answer = daemon.get("/api/v1/cameras/gate/scores?limit=1000")
-        return next(score["frame"] for score in answer["scores"] if score["time"] == taken)
+        return next(score for score in answer["scores"] if score["time"] == taken)
 
     def test_file_with_b_frames(self):
         """The snapshot is the frame with the peak, to the frame; boxes are drawn; files are private, and in the database."""
@@ -91,7 +92,7 @@ class Evidence(harness.Case):
             self.assertLess(status.st_mtime, told["at"], "somebody was told before the file was there")
         clip = daemon.wait_event("evidence_written", 60, kind="clip")
         counts, _ = counted.read_counts(self.file(snapshot))
-        self.assertEqual(counts, [self.frame_at(daemon, snapshot["taken"])])
+        self.assertEqual(counts, [self.score_at(daemon, snapshot["taken"])["frame"]])
         self.assertIn(counts[0], event)
         width, height, data = pixels(self.file(snapshot))
         self.assertEqual((width, height), (counted.WIDTH, counted.HEIGHT))
@@ -127,6 +128,26 @@ class Evidence(harness.Case):
         self.assertIn(counts[0], range(event.start - 9, event.stop))
         self.assertEqual(daemon.events("snapshot_is_gray"), [])
         self.check_metrics(daemon, 1)
+        daemon.stop()
+
+    def test_boxes(self):
+        """The boxes of the window with the peak are drawn on its frame, at the stream's size."""
+        model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.PLACES_CALIBRATION)
+        harness.write_mover(self.path("mover.mkv"))
+        harness.ffmpeg("-i", self.path("mover.mkv"), "-vf", "scale=384:256", "-c:v", "libx264", "-crf", "10", self.path("mover.mp4"))
+        scored = harness.run("score", "--model", model, "--format", "jsonl", self.path("mover.mp4"))
+        peak = max(json.loads(line)["score"] for line in scored.out.splitlines())
+        daemon = self.daemon({"cameras": {"gate": {"source": self.path("mover.mp4"), "model": model,
+                                                   "alert": {"threshold": peak - 1, "close_threshold": peak - 2, "k": 1, "n": 1}}}})
+        snapshot, _ = self.both(daemon)
+        boxes = self.score_at(daemon, snapshot["taken"])["boxes"]
+        self.assertTrue(boxes)
+        width, height, data = pixels(self.file(snapshot))
+        self.assertEqual((width, height), (384, 256))
+        for box in boxes:
+            at = 3 * (round((box["y"] + box["height"] / 2) * (height - 1)) * width + round(box["x"] * width))
+            beside = [data[at + 3 * i:at + 3 * i + 3] for i in range(-2, 4)]
+            self.assertTrue(any(r > 150 and r - b > 50 for r, _, b in beside), (box, list(map(tuple, beside))))
         daemon.stop()
 
     def test_turned(self):
