@@ -33,7 +33,7 @@ struct member {                 /* a camera */
 
 struct job {                    /* an alert */
     uint64_t alert;
-    enum alert_kind kind;
+    bool has_windows;           /* it is made from windows: not from what stands still, and no test */
     char camera[RECORD_NAME_SIZE];
     int64_t opened_us, peak_us; /* UTC */
     int64_t told_us, peak_at_us;        /* CLOCK_MONOTONIC: when the alert was told, and of peak_us */
@@ -151,13 +151,13 @@ void pictures_take(struct pictures *pictures, const struct alert_record *alert)
     if (!job)
         return;                 /* its events wait until their time is over */
     job->alert = alert->id;
-    job->kind = alert->kind;
+    job->has_windows = alert->kind == ALERT_ANOMALY && !alert->test;
     snprintf(job->camera, sizeof job->camera, "%s", alert->camera);
     job->opened_us = alert->opened_us;
     job->peak_us = alert->peak_us;
     job->told_us = now_us;
     job->peak_at_us = now_us - (utc_us() - alert->peak_us);
-    job->due_us = now_us + (alert->kind == ALERT_ANOMALY ? RISE_US : 0);
+    job->due_us = now_us + (job->has_windows ? RISE_US : 0);
     job->boxes = alert->boxes;
     lock_take(&pictures->lock);
     if (pictures->n_jobs < PICTURES_QUEUE_MAX && !pictures->stop) {
@@ -242,7 +242,7 @@ static int put(struct pictures *pictures, const struct job *job, const char *kin
 /* Takes the window with the peak, if the alert is made from windows and it is still there. */
 static void take_peak(const struct member *member, struct job *job)
 {
-    if (job->kind != ALERT_ANOMALY || !member->camera.peak)
+    if (!job->has_windows || !member->camera.peak)
         return;
     job->frames = malloc(peak_bytes(member->camera.peak));
     if (job->frames && !peak_read(member->camera.peak, job->opened_us, &job->window, job->frames)) {
