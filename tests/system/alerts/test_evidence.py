@@ -151,12 +151,14 @@ class Evidence(harness.Case):
         daemon.stop()
 
     def test_turned(self):
-        """A stream that is shown turned by 90 degrees: the snapshot is upright."""
+        """A stream that is shown upside down: the snapshot is as a viewer shows it."""
         path = write_event(self.path("footage.mp4"), 300, [range(60, 90)])
-        harness.ffmpeg("-i", path, "-c", "copy", "-metadata:s:v:0", "rotate=90", self.path("turned.mp4"))
+        harness.ffmpeg("-i", path, "-c", "copy", "-metadata:s:v:0", "rotate=180", self.path("turned.mp4"))
         daemon = self.start(self.path("turned.mp4"))
         snapshot, _ = self.both(daemon)
-        self.assertEqual(pixels(self.file(snapshot))[:2], (counted.HEIGHT, counted.WIDTH))
+        width, height, data = pixels(self.file(snapshot))
+        x, y, w, h = PATCH
+        self.assertTrue(is_lime(data, 3 * ((height - y - h // 2) * width + width - x - w // 2)))
         daemon.stop()
 
     def test_nothing_to_decode(self):
