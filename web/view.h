@@ -82,6 +82,9 @@ struct view_camera {
     enum precision precision;           /* in which the network computes */
 };
 
+enum { VIEW_SNAPSHOTS = 10 };
+static const float view_snapshot_s[VIEW_SNAPSHOTS] = {0.2F, 0.5F, 0.8F, 1, 1.25F, 1.5F, 2, 2.5F, 3, 5};
+
 struct view_process {
     int64_t started_us;                 /* UTC since 1970 */
     bool healthy;                       /* every thread makes progress, as the watchdog sees it */
@@ -90,6 +93,11 @@ struct view_process {
     int workers;                        /* threads that run the network */
     uint64_t cubes;                     /* windows that went through the network */
     double cube_seconds;                /* of computing them, summed over the workers */
+    uint64_t snapshots[VIEW_SNAPSHOTS + 1];     /* of alerts, by the time from the opening to the file on disk: above bound i - 1, up
+                                         * to bound i; the last: above all */
+    double snapshot_seconds;            /* summed over all of them */
+    uint64_t snapshots_gray;            /* of them, those that are not in colour */
+    uint64_t snapshots_failed;          /* alerts that have none */
 };
 
 enum { VIEW_DELAYS_MAX = 16 };

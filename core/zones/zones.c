@@ -28,6 +28,14 @@ bool zones_equal(const struct zones *a, const struct zones *b)
     return true;
 }
 
+bool zones_hide(const struct zones *zones)
+{
+    for (int i = 0; zones && i < zones->n_masks; i++)
+        if (zones->mask[i].privacy)
+            return true;
+    return false;
+}
+
 bool zones_have_budgets(const struct zones *zones)
 {
     for (int i = 0; zones && i < zones->n; i++)

@@ -32,6 +32,8 @@ struct zones {
 
 /* Places in the configuration are not compared. Both take NULL, which equals no masks and no zones. */
 bool zones_equal(const struct zones *a, const struct zones *b);
+/* Returns true if a mask is a privacy mask. Takes NULL. */
+bool zones_hide(const struct zones *zones);
 /* Returns true if a zone has a budget of its own. */
 bool zones_have_budgets(const struct zones *zones);
 

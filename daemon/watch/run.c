@@ -23,13 +23,16 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-/* How long after the signal decoders, workers, the writing of events, clips, webhooks and the store may take. */
+/* How long after the signal decoders, workers, evidence, the writing of events, webhooks and the store may take. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
-#define FLUSH_US INT64_C(1450000)
-#define EVIDENCE_US INT64_C(1600000)
+#define EVIDENCE_US INT64_C(1400000)
+#define FLUSH_US INT64_C(1550000)
 #define WEBHOOKS_US INT64_C(1700000)
 #define STORE_US INT64_C(1900000)
+
+/* The longest that an alert that opens waits for its pictures. */
+#define HOLD_US INT64_C(3000000)
 
 static void log_fault(void *arg, const char *text)
 {
@@ -153,7 +156,7 @@ static int open_store(struct daemon *daemon, struct error *err)
     int r = daemon->state_fd = state_folder_open(config->state_dir, err);
     if (r >= 0)
         r = store_open(&daemon->store, &(struct store_options){.folder = config->state_dir, .retention = retention_of(config),
-                                                               .heartbeats = &daemon->heartbeats, .publish = publish,
+                                                               .hold_us = HOLD_US, .heartbeats = &daemon->heartbeats, .publish = publish,
                                                                .publish_arg = daemon}, err);
     if (r < 0)
         return r;
@@ -194,11 +197,29 @@ static int open_isolation(const struct daemon *daemon, struct error *err)
     return r;
 }
 
+static void keep_evidence(void *arg, const struct evidence_made *made)
+{
+    struct evidence_row row = {.alert = made->alert, .bytes = made->bytes, .made_us = utc_us()};
+    while (row.kind < EVIDENCE_KINDS && strcmp(evidence_kind_name(row.kind), made->kind) != 0)
+        row.kind++;
+    snprintf(row.path, sizeof row.path, "%s", made->path);
+    snprintf(row.codec, sizeof row.codec, "%s", made->codec);
+    snprintf(row.codecs, sizeof row.codecs, "%s", made->codecs);
+    store_add_evidence(((struct daemon *)arg)->store, &row);
+}
+
+static void alert_is_ready(void *arg, uint64_t alert)
+{
+    store_alert_ready(((struct daemon *)arg)->store, alert);
+}
+
 static int open_evidence(struct daemon *daemon, struct error *err)
 {
     int r = evidence_open(&daemon->evidence, &(struct evidence_options){.state_dir = daemon->config->state_dir,
                                                                         .host = isolation_host(),
-                                                                        .heartbeats = &daemon->heartbeats}, err);
+                                                                        .heartbeats = &daemon->heartbeats,
+                                                                        .made = keep_evidence, .ready = alert_is_ready,
+                                                                        .arg = daemon}, err);
     if (r < 0)
         return r;
     r = events_add(daemon->events, evidence_sink(daemon->evidence));
@@ -289,7 +310,7 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   2. decoder threads are joined, then workers
  *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
  *   4. HTTP closes
- *   5. events reach the log alone, the store writes and publishes what waits, and clips end where they are
+ *   5. events reach the log alone, clips end where they are, and the store writes and publishes what waits
  *   6. webhooks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
@@ -304,11 +325,11 @@ static bool close_all(struct daemon *daemon)
     web_server_close(daemon->web);
     if (daemon->events)
         events_close(daemon->events);
+    all_ended &= evidence_end(daemon->evidence, start_us + EVIDENCE_US);
     store_flush(daemon->store, start_us + FLUSH_US);
     store_silence(daemon->store);
     if (daemon->webhooks)
         webhooks_wake(daemon->webhooks);
-    all_ended &= evidence_end(daemon->evidence, start_us + EVIDENCE_US);
     int64_t left_us = start_us + WEBHOOKS_US - monotonic_us();
     webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
     all_ended &= store_close(daemon->store, start_us + STORE_US);

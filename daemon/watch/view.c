@@ -68,6 +68,13 @@ static void process(void *context, struct view_process *ret)
     ret->cubes = scheduler.windows;
     ret->cube_seconds = scheduler.seconds;
 
+    struct pictures_stats pictures;
+    evidence_stats(daemon->evidence, &pictures);
+    memcpy(ret->snapshots, pictures.snapshots, sizeof ret->snapshots);
+    ret->snapshot_seconds = pictures.seconds;
+    ret->snapshots_gray = pictures.gray;
+    ret->snapshots_failed = pictures.failures;
+
     lock_take(&daemon->lock);
     ret->healthy = daemon->stuck[0] == '\0';
     if (!ret->healthy)

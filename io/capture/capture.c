@@ -127,15 +127,14 @@ static int broke(const struct capture *capture, const char *how, struct error *e
     return error_set(err, -EPROTO, "%s: its process breaks the protocol: %s", capture->shown, how);
 }
 
-/* memory NULL, or whose descriptor goes along. */
-static int send_request(const struct capture *capture, const struct wire_request *request, const struct capture_memory *memory,
-                        struct error *err)
+/* fd goes along; -1: none. */
+static int send_request(const struct capture *capture, const struct wire_request *request, int fd, struct error *err)
 {
     static const size_t size = WIRE_MAX_REQUEST;
     uint8_t small[256], *data = request->url ? malloc(size) : small;
     if (!data)
         return error_set(err, -ENOMEM, "out of memory");
-    int n = wire_encode_request(data, request), fd = memory ? memory->fd : -1, r = 0;
+    int n = wire_encode_request(data, request), r = 0;
     if (n < 0)
         r = error_set(err, -EINVAL, "%s: the address is too long", capture->shown);
     else if ((r = passing_send(capture->process.socket, data, (size_t)n, &fd, fd >= 0, MSG_DONTWAIT)) < 0)
@@ -234,7 +233,7 @@ static int ask(struct capture *capture, const struct wire_request *request, int 
 {
     const struct capture_memory *memory = request->type == WIRE_MEMORY ? capture->memory
                                           : request->type == WIRE_PACKETS ? &capture->queue : NULL;
-    int r = send_request(capture, request, memory, err);
+    int r = send_request(capture, request, memory ? memory->fd : -1, err);
     if (r == 0)
         r = receive(capture, reply, deadline_after(capture, stalls), err);
     if (r == 0 && reply->stats.frames_decoded < capture->stats.frames_decoded)
@@ -374,7 +373,7 @@ static void end_process(struct capture *capture)
     struct capture_control *control = (struct capture_control *)capture->control.bytes;
     atomic_store(&control->stop, true);
     bool told = !capture->broken &&
-                send_request(capture, &(struct wire_request){.type = WIRE_CLOSE}, NULL, &ignored) == 0;
+                send_request(capture, &(struct wire_request){.type = WIRE_CLOSE}, -1, &ignored) == 0;
     while (told && (left_us = until_us - monotonic_us()) > 0 && poll(&polled, 1, (int)(left_us / 1000) + 1) < 0 && errno == EINTR)
         ;
     close(capture->process.socket);
@@ -502,21 +501,32 @@ void capture_stats(const struct capture *capture, struct source_stats *ret)
 
 /* ---- a moment --------------------------------------------------------------------------------------------------------- */
 
-/* Asks a process that was just forked; the picture comes in capture->own. */
-static int ask_for_moment(struct capture *capture, const char *url, int64_t pts_us, const struct moment_options *options,
-                          int memory_mib, struct moment *ret, struct error *err)
+/* Hands over the file that the process is to read. */
+static int give_file(struct capture *capture, int fd, int64_t until_us, struct error *err)
 {
-    const struct wire_request request = {.type = WIRE_MOMENT, .url = url, .options = options->source, .memory_mib = memory_mib,
-                                         .pts_us = pts_us, .longest = options->longest, .memory_size = capture->own.size};
+    struct wire_reply reply;
+    int r = send_request(capture, &(struct wire_request){.type = WIRE_FILE}, fd, err);
+    if (r == 0)
+        r = receive(capture, &reply, until_us, err);
+    capture->broken = r < 0 && r != -EINTR;
+    if (r == 0 && reply.result != 0)
+        r = reply.result > 0 ? broke(capture, "a result that does not fit", err) : failed(capture, &reply, err);
+    return r;
+}
+
+/* Asks a process that was just forked; the picture comes in capture->own. */
+static int ask_for_moment(struct capture *capture, const struct wire_request *request, int64_t until_us, struct moment *ret,
+                          struct error *err)
+{
     struct wire_reply reply;
     struct moment moment = {0};
-    int r = send_request(capture, &request, &capture->own, err);
+    int longest = request->longest, r = send_request(capture, request, capture->own.fd, err);
     if (r == 0)
-        r = receive(capture, &reply, deadline_after(capture, 1), err);
+        r = receive(capture, &reply, until_us, err);
     capture->broken = r < 0 && r != -EINTR;
     if (r == 0 && reply.result < 0)
         r = failed(capture, &reply, err);
-    else if (r == 0 && (reply.result != 1 || reply.width < 1 || reply.width > options->longest || reply.height > options->longest))
+    else if (r == 0 && (reply.result != 1 || reply.width < 1 || reply.width > longest || reply.height > longest))
         r = broke(capture, "a picture of another size", err);
     if (r == 0 && (r = picture_open(&moment.picture, reply.width, reply.height)) < 0)
         error_set(err, r, "%s: out of memory", capture->shown);
@@ -529,16 +539,15 @@ static int ask_for_moment(struct capture *capture, const char *url, int64_t pts_
     return 0;
 }
 
-int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
-                   int memory_mib, struct error *err)
+/* file: what is read; -1: what url says. */
+static int moment_there(struct moment *ret, const char *url, int file, int64_t pts_us, const struct moment_options *options,
+                        struct capture_host *host, int memory_mib, struct error *err)
 {
-    if (!host || options->longest < 1 || options->longest > PICTURE_MAX_SIDE)
-        return moment_read(ret, url, pts_us, options, err);
+    int64_t until_us = options->limit_ms > 0 ? monotonic_us() + INT64_C(1000) * options->limit_ms : INT64_MAX;
     struct capture *capture = calloc(1, sizeof *capture);
     if (!capture)
         return error_set(err, -ENOMEM, "out of memory");
-    *capture = (struct capture){.stop = options->source.stop, .process = {.socket = -1, .pipe = -1},
-                                .stall_us = INT64_C(1000) * options->limit_ms};
+    *capture = (struct capture){.stop = options->source.stop, .process = {.socket = -1, .pipe = -1}};
     redact(capture->shown, sizeof capture->shown, url);
     struct capture_options process = {.source = options->source, .host = host};
     process.source.decoder_threads = 1;
@@ -547,8 +556,34 @@ int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const st
         error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
     if (r == 0)
         r = fork_process(capture, &process, err);
+    if (r == 0 && file >= 0)
+        r = give_file(capture, file, until_us, err);
+    const struct wire_request request = {.type = WIRE_MOMENT, .url = url, .options = options->source,
+                                         .memory_mib = memory_mib > 0 ? memory_mib : CAPTURE_MEMORY_MIB, .pts_us = pts_us,
+                                         .longest = options->longest, .memory_size = capture->own.size};
     if (r == 0)
-        r = ask_for_moment(capture, url, pts_us, options, memory_mib > 0 ? memory_mib : CAPTURE_MEMORY_MIB, ret, err);
+        r = ask_for_moment(capture, &request, until_us, ret, err);
     capture_close(capture);
     return r;
+}
+
+int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
+                   int memory_mib, struct error *err)
+{
+    if (!host || options->longest < 1 || options->longest > PICTURE_MAX_SIDE)
+        return moment_read(ret, url, pts_us, options, err);
+    return moment_there(ret, url, -1, pts_us, options, host, memory_mib, err);
+}
+
+int capture_moment_of(struct moment *ret, int fd, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
+                      int memory_mib, struct error *err)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (!host || options->longest < 1 || options->longest > PICTURE_MAX_SIDE) {
+        struct moment_options here = *options;
+        here.from_start = true;
+        return moment_read(ret, path, pts_us, &here, err);
+    }
+    return moment_there(ret, path, fd, pts_us, options, host, memory_mib, err);
 }

@@ -27,6 +27,7 @@ struct child {
     struct packet_tap *tap;             /* NULL: nobody keeps packets */
     struct source *source;
     char *tls_ca_file, *tls_host;       /* of the source's options, which borrow them */
+    int file;                   /* what WIRE_MOMENT reads; -1: what its url says */
     size_t picture_size;        /* bytes of a picture; 0: not known yet */
     bool packets_only;
 };
@@ -55,10 +56,11 @@ static void file_of(char *ret, size_t size, const char *url)
     }
 }
 
-static int enter_sandbox(const struct wire_request *request, struct error *err)
+static int enter_sandbox(const struct child *child, const struct wire_request *request, struct error *err)
 {
-    char file[4096];
-    file_of(file, sizeof file, request->url);
+    char file[4096] = "";
+    if (child->file < 0)        /* else it is open, and Landlock has nothing to allow */
+        file_of(file, sizeof file, request->url);
     const struct sandbox_options options = {.network = source_kind(request->url) != SOURCE_FILE || source_is_live(request->url),
                                             .paths = {*file ? file : NULL, request->options.tls_ca_file},
                                             .memory_bytes = (size_t)request->memory_mib << 20};
@@ -87,7 +89,7 @@ static int settle(const struct child *child, const struct wire_request *request,
     snprintf(name, sizeof name, "cam-%s", request->name ? request->name : "");
     prctl(PR_SET_NAME, request->name ? name : "capture", 0, 0, 0);
     offer_to_be_killed();
-    return enter_sandbox(request, err);
+    return enter_sandbox(child, request, err);
 }
 
 static int open_source(struct child *child, const struct wire_request *request, struct error *err)
@@ -139,9 +141,17 @@ static int take_memory(struct capture_memory *memory, int fd, size_t size, struc
 static int read_moment(struct child *child, const struct wire_request *request, int fd, struct wire_reply *reply, struct error *err)
 {
     const struct capture_control *control = (const struct capture_control *)child->control.bytes;
-    struct moment_options options = {.source = request->options, .longest = request->longest};
+    struct moment_options options = {.source = request->options, .longest = request->longest,
+                                     .from_start = child->file >= 0};
+    struct wire_request of_file = *request;
+    char path[32];
     struct moment moment;
     options.source.stop = &control->stop;
+    if (child->file >= 0) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", child->file);
+        of_file.url = path;
+        request = &of_file;
+    }
     int r = take_memory(&child->pictures, fd, request->memory_size, err);       /* which the sandbox's limit does not count then */
     if (r == 0)
         r = settle(child, request, err);
@@ -158,6 +168,16 @@ static int read_moment(struct child *child, const struct wire_request *request, 
     reply->frame = (struct source_frame){.pts_us = moment.pts_us, .corrupt = moment.corrupt};
     picture_close(&moment.picture);
     return 1;
+}
+
+static int take_file(struct child *child, int fd, struct error *err)
+{
+    if (child->source || child->file >= 0 || fd < 0) {
+        close(fd);
+        return error_set(err, -EPROTO, "a file that is not expected");
+    }
+    child->file = fd;
+    return 0;
 }
 
 /* Packets will be put into the memory of fd, which it takes over. */
@@ -181,8 +201,9 @@ static bool answer(struct child *child, const struct wire_request *request, int 
 {
     struct wire_reply reply = {.type = WIRE_RESULT};
     struct error err = {""};
-    bool is_first = request->type == WIRE_PACKETS || request->type == WIRE_OPEN || request->type == WIRE_MOMENT;
-    if (fd >= 0 && request->type != WIRE_MEMORY && request->type != WIRE_PACKETS && request->type != WIRE_MOMENT)
+    bool prepares = request->type == WIRE_PACKETS || request->type == WIRE_FILE;
+    bool is_first = prepares || request->type == WIRE_OPEN || request->type == WIRE_MOMENT;
+    if (fd >= 0 && request->type != WIRE_MEMORY && !prepares && request->type != WIRE_MOMENT)
         close(fd);
     if (request->type == WIRE_CLOSE || (!is_first && !child->source))
         return false;
@@ -204,6 +225,9 @@ static bool answer(struct child *child, const struct wire_request *request, int 
     case WIRE_MEMORY:
         reply.result = take_memory(&child->pictures, fd, request->memory_size, &err);
         break;
+    case WIRE_FILE:
+        reply.result = take_file(child, fd, &err);
+        break;
     case WIRE_PACKETS:
         reply.result = take_packets(child, fd, request->memory_size, &err);
         break;
@@ -214,13 +238,13 @@ static bool answer(struct child *child, const struct wire_request *request, int 
         source_stats(child->source, &reply.stats);
     if (reply.result <= 0)
         memcpy(reply.text, err.text, sizeof err.text);
-    bool goes_on = child->source || (request->type == WIRE_PACKETS && reply.result == 0);
+    bool goes_on = child->source || (prepares && reply.result == 0);
     return wire_send_reply(child->socket, &reply) == 0 && goes_on;
 }
 
 int capture_child_main(int socket, int control_fd)
 {
-    struct child child = {.socket = socket};
+    struct child child = {.socket = socket, .file = -1};
     int status = 0;
     uint8_t *data = malloc(WIRE_MAX_REQUEST);
     if (!data || capture_memory_map(&child.control, control_fd, sizeof(struct capture_control)) < 0)

@@ -1,8 +1,8 @@
 /* The messages between the daemon and the process of one source. Both are the same program, so numbers cross as they are in
  * memory. A message is one packet of a socket that keeps their borders (SOCK_SEQPACKET).
  *
- * The daemon sends a request, beginning with WIRE_PACKETS, WIRE_OPEN or WIRE_MOMENT, and the process answers each with one WIRE_RESULT,
- * after any number of WIRE_LOG. The process may be in an attacker's hands: wire_decode_reply() takes nothing for granted, and
+ * The daemon sends a request, beginning with WIRE_PACKETS, WIRE_FILE, WIRE_OPEN or WIRE_MOMENT, and the process answers each with
+ * one WIRE_RESULT, after any number of WIRE_LOG. The process may be in an attacker's hands: wire_decode_reply() takes nothing for granted, and
  * gives nothing on that is out of range. Which reply follows which request is checked by the reader (io/capture/capture.c).
  *
  * Packets need no message: they lie in shared memory of their own (io/capture/packet_queue.h), which WIRE_PACKETS hands over
@@ -38,6 +38,7 @@ enum wire_type {
     WIRE_LOG,                   /* a line of FFmpeg's log */
     WIRE_MOMENT,                /* moment_read(), in place of WIRE_OPEN; a descriptor comes along: memory for the picture. The process
                                  * ends after its answer */
+    WIRE_FILE,                  /* a descriptor comes along: the file that WIRE_MOMENT reads, whatever its url is */
 };
 
 /* A request. Texts are borrowed: from the caller of wire_encode_request(), or from the bytes that wire_decode_request() read. */

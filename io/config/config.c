@@ -216,8 +216,12 @@ static bool parse_alert(const struct config_value *value, void *target)
 /* A camera keeps what the file says for all, where it says nothing itself. */
 static void complete_evidence(struct config_evidence *of_camera, const struct config_evidence *of_all)
 {
+    if (!of_camera->has_snapshots)
+        of_camera->snapshots = of_all->snapshots;
     if (!of_camera->has_clips)
         of_camera->clips = of_all->clips;
+    if (!of_camera->has_unmasked)
+        of_camera->unmasked_clips = of_all->unmasked_clips;
     if (!of_camera->has_pre_roll)
         of_camera->pre_roll_s = of_all->pre_roll_s;
     if (!of_camera->has_post_roll)
@@ -451,6 +455,7 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
     for (size_t i = 0; i < loader->config->n_cameras; i++) {
         struct config_evidence *evidence = &loader->config->cameras[i].evidence;
         complete_evidence(evidence, &loader->config->evidence);
+        evidence->clips &= evidence->unmasked_clips || !zones_hide(loader->config->cameras[i].zones);
         loader->config->n_streams += 1 + (evidence->source && evidence->clips);
     }
     if (loader->config->n_cameras > 0)

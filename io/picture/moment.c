@@ -14,6 +14,7 @@
 struct reading {
     const char *url;
     const struct source_options *options;
+    bool from_start;
     char shown[256];            /* the URL, redacted */
     int64_t limit_us;           /* CLOCK_MONOTONIC */
     struct demux *demux;
@@ -146,7 +147,7 @@ static int find(struct reading *reading, int64_t pts_us, struct moment *ret, str
     if (r == 0)
         return error_set(err, -EINVAL, "%s: ended without a picture that FFmpeg decodes", reading->shown);
     int64_t first_us = reading->us;
-    if (r == 1 && pts_us > 0)
+    if (r == 1 && pts_us > 0 && !reading->from_start)
         r = go_to(reading, pts_us > INT64_MAX - first_us ? INT64_MAX : first_us + pts_us, err);
     /* A file whose end is damaged still has its pictures before. */
     for (; r == 1 && (!reading->kept->buf[0] || reading->us - first_us <= pts_us); r = next_picture(reading, err)) {
@@ -167,7 +168,7 @@ int moment_read(struct moment *ret, const char *url, int64_t pts_us, const struc
     struct moment moment = {0};
     struct source_options source = options->source;
     source.decoder_threads = 1;
-    struct reading reading = {.url = url, .options = &source, .packet = av_packet_alloc(), .frame = av_frame_alloc(),
+    struct reading reading = {.url = url, .options = &source, .from_start = options->from_start, .packet = av_packet_alloc(), .frame = av_frame_alloc(),
                               .kept = av_frame_alloc(),
                               .limit_us = options->limit_ms > 0 ? monotonic_us() + INT64_C(1000) * options->limit_ms : INT64_MAX};
     redact(reading.shown, sizeof reading.shown, url);

@@ -51,7 +51,8 @@ static double parse_metrics(const char *metrics, const char *wanted)
             size_t n = name_length(copy);
             ck_assert_msg(strncmp(copy, family, strlen(family)) == 0, "%s within %s", copy, family);
             const char *suffix = copy + strlen(family);
-            bool part = strncmp(suffix, "_bucket{", 8) == 0 || strncmp(suffix, "_sum{", 5) == 0 || strncmp(suffix, "_count{", 7) == 0;
+            bool part = strncmp(suffix, "_bucket{", 8) == 0 || strncmp(suffix, "_sum", (size_t)(copy + n - suffix)) == 0 ||
+                        strncmp(suffix, "_count", (size_t)(copy + n - suffix)) == 0;
             ck_assert_msg(strcmp(kind, "histogram") == 0 ? part : n == strlen(family), "%s within %s", copy, family);
             if (copy[n] == '{') {
                 do {
@@ -134,6 +135,8 @@ START_TEST(metrics)
         {"memaed_webhook_delay_seconds_sum{endpoint=\"yard\"}", 30.5},
         {"memaed_webhook_delay_seconds_count{endpoint=\"http://[::1]:8080\"}", 0},
         {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
+        {"memaed_snapshot_seconds_sum", 14.5}, {"memaed_snapshot_seconds_count", 5}, {"memaed_snapshots_gray_total", 1},
+        {"memaed_snapshot_failures_total", 4},
         {"memaed_start_time_seconds", 1700000000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

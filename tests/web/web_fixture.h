@@ -213,7 +213,8 @@ static inline void setup(void)
         .drift_by_voice = {{NAN, NAN, NAN, NAN, NAN}},
         .model = "m"};
     world.process = (struct view_process){.started_us = 1700000000000000, .healthy = true, .rss_bytes = 123456789012,
-                                          .workers = 2, .cubes = 90, .cube_seconds = 12.5};
+                                          .workers = 2, .cubes = 90, .cube_seconds = 12.5, .snapshots = {[1] = 3, [VIEW_SNAPSHOTS] = 2},
+                                          .snapshot_seconds = 14.5, .snapshots_gray = 1, .snapshots_failed = 4};
     world.scores_range[0] = (struct record_range){0, 0};
     world.scores_range[1] = (struct record_range){0, 0};
     world.alerts_range = (struct record_range){0, 0};

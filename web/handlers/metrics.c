@@ -219,6 +219,23 @@ static void put_process(FILE *out, const struct view_process *p)
     put_value(out, p->cube_seconds);
 }
 
+static void put_snapshots(FILE *out, const struct view_process *p)
+{
+    uint64_t count = 0;
+    put_head(out, "snapshot_seconds", "histogram", "From the opening of an alert to its snapshot on disk.");
+    for (int i = 0; i < VIEW_SNAPSHOTS; i++) {
+        count += p->snapshots[i];
+        fprintf(out, "memaed_snapshot_seconds_bucket{le=\"%g\"} %" PRIu64 "\n", (double)view_snapshot_s[i], count);
+    }
+    count += p->snapshots[VIEW_SNAPSHOTS];
+    fprintf(out, "memaed_snapshot_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\nmemaed_snapshot_seconds_sum", count);
+    put_value(out, p->snapshot_seconds);
+    fprintf(out, "memaed_snapshot_seconds_count %" PRIu64 "\n", count);
+    put_counter(out, "snapshots_gray_total", "Snapshots that are not in colour, because it could not be decoded in time.", p->snapshots_gray);
+    put_counter(out, "snapshot_failures_total", "Alerts that were told without a snapshot, though their camera makes them.",
+                p->snapshots_failed);
+}
+
 static void put_store(FILE *out, const struct view_store *s)
 {
     put_gauge(out, "store_events_queued", "Events that wait to be written to the database.", (double)s->events_queued);
@@ -328,6 +345,7 @@ void web_handle_metrics(const struct view *view, const struct web_request *reque
     view->storage(view->context, &storage);
 
     put_process(out, &process);
+    put_snapshots(out, &process);
     put_store(out, &storage);
     put_webhooks(out, webhooks, n_webhooks);
     put_streams(out, request->streams);

@@ -31,7 +31,7 @@ struct camera {
     struct scheduler *scheduler;
     struct scheduled *client;           /* NULL: the scheduler does not know the camera */
     struct evidence *evidence;
-    struct packet_ring *packets;        /* NULL: no clips are kept */
+    struct packet_ring *packets;        /* NULL: no evidence is kept */
     struct packet_ring *kept;           /* of the other stream that is kept; NULL: none */
     struct camera_keeping *keeping;     /* reads that stream */
     struct heartbeats *heartbeats;
@@ -48,27 +48,47 @@ struct camera {
 /* How much longer packets are kept than pre_roll_s: an alert opens some windows after what it is about. */
 #define PACKETS_LATER_US INT64_C(6000000)
 
-/* Opens the rings of packets where clips are kept. */
+static bool keeps_packets(const struct camera_options *options)
+{
+    return options->evidence && options->rule && (options->config->evidence.clips || options->config->evidence.snapshots);
+}
+
+/* Opens the rings of packets where evidence is kept. */
 static int open_packets(struct camera *camera, const struct camera_options *options)
 {
     const struct config_evidence *rolls = &options->config->evidence;
     const size_t bytes = (size_t)rolls->ring_mib << 20;
-    const int64_t keep_us = (int64_t)(1e6 * rolls->pre_roll_s) + PACKETS_LATER_US;
-    if (!options->evidence || !rolls->clips || !options->rule)
+    const int64_t keep_us = (rolls->clips ? (int64_t)(1e6 * rolls->pre_roll_s) : 0) + PACKETS_LATER_US;
+    const bool keeps_other = rolls->source && rolls->clips;
+    if (!keeps_packets(options))
         return 0;
     int r = packet_ring_open(&camera->packets, bytes, keep_us);
-    if (r == 0 && rolls->source)
+    if (r == 0 && keeps_other)
         r = packet_ring_open(&camera->kept, bytes, keep_us);
-    if (r == 0 && rolls->source)
+    if (r == 0 && keeps_other)
         r = camera_keeping_open(&camera->keeping,
                                 &(struct camera_keeping_options){.config = options->config,
                                                                  .host = options->host,
                                                                  .memory_mib = options->owner ? options->owner->max_decoder_mib : 0,
                                                                  .packets = camera->kept,
                                                                  .heartbeats = options->heartbeats});
-    if (r == 0)
-        r = evidence_add(options->evidence, options->config->name, rolls, camera->packets, camera->kept);
     return r;
+}
+
+/* Alerts of the camera have evidence from now on. */
+static int join_evidence(struct camera *camera, const struct camera_options *options)
+{
+    const struct pictures_camera pictures = {.memory_mib = options->owner ? options->owner->max_decoder_mib : 0,
+                                             .zones = options->config->zones,
+                                             .peak = camera_windows_peak(camera->windows),
+                                             .plan = options->plan,
+                                             .calibration = camera_windows_calibration(camera->windows),
+                                             .regions = camera_windows_regions(camera->windows)};
+    return evidence_add(options->evidence, &(struct evidence_camera){.name = options->config->name,
+                                                                     .rolls = &options->config->evidence,
+                                                                     .ring = camera->packets,
+                                                                     .other = camera->kept,
+                                                                     .pictures = &pictures});
 }
 
 static int open_parts(struct camera *camera, const struct camera_options *options)
@@ -84,6 +104,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                  .rule = options->rule,
                                                                  .zone_shifts = options->zone_shifts,
                                                                  .readers = options->readers,
+                                                                 .keeps_peak = options->evidence && options->config->evidence.snapshots,
                                                                  .shared = options->host != NULL,
                                                                  .alerts = options->alerts,
                                                                  .events = options->events, .arming = options->arming});
@@ -103,6 +124,8 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                .status = &camera->status,
                                                                .events = options->events,
                                                                .beat = &camera->beat});
+    if (r == 0 && camera->packets)
+        r = join_evidence(camera, options);
     if (r < 0)
         return r;
     const struct scheduler_client client = camera_windows_client(camera->windows);
@@ -155,9 +178,9 @@ void camera_close(struct camera *camera)
         camera_leave(camera, INT64_MAX);
     heartbeat_remove(camera->heartbeats, &camera->beat);
     camera_stream_close(camera->stream);
-    camera_windows_close(camera->windows);
     if (camera->packets)
         evidence_remove(camera->evidence, camera->packets);
+    camera_windows_close(camera->windows);
     camera_keeping_close(camera->keeping);
     packet_ring_unref(camera->packets);
     packet_ring_unref(camera->kept);

@@ -54,7 +54,7 @@ struct camera_options {
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;
-    struct evidence *evidence;              /* writes clips of the camera's alerts; NULL: nobody does */
+    struct evidence *evidence;              /* keeps evidence of the camera's alerts; NULL: nobody does */
     struct heartbeats *heartbeats;          /* the thread's beat joins it */
     int changed_fd;                         /* an eventfd that is told when a state changes; -1: none */
 };

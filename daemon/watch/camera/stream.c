@@ -474,6 +474,7 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
     if (!stream->is_live && !pace(stream, picture.pts_us))
         return -EINTR;
     frame->pts_us = picture.pts_us;
+    frame->arrival_us = picture.arrival_us;
     frame->time_us = utc_us();
     frame->due_us = stream->is_live ? picture.arrival_us : monotonic_us();
     count_repeat(stream, frame);

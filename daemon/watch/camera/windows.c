@@ -25,6 +25,7 @@ struct camera_windows {
     struct frame_ring *ring;
     struct results *results;
     struct static_gate *gate;   /* NULL: every window is computed */
+    struct peak *peak;          /* NULL: nobody wants its frames */
 };
 
 /* Static windows are skipped where the model bounds how far that changes a score. */
@@ -103,6 +104,8 @@ int camera_windows_open(struct camera_windows **ret, const struct camera_windows
         r = open_results(windows, options);
     if (r == 0)
         r = open_gate(windows, options);
+    if (r == 0 && options->keeps_peak && options->rule)
+        r = peak_open(&windows->peak, arch->frames, (size_t)arch->height * (size_t)arch->width, options->rule->smooth_us);
     if (r < 0)
         camera_windows_close(windows);
     else
@@ -116,6 +119,7 @@ void camera_windows_close(struct camera_windows *windows)
         return;
     regions_close(windows->regions);
     static_gate_close(windows->gate);
+    peak_close(windows->peak);
     results_close(windows->results);
     frame_ring_close(windows->ring);
     capture_memory_close(&windows->memory);
@@ -186,6 +190,18 @@ static void compute(struct camera_windows *windows, const struct frame_ring_wind
     ret->computed_us = monotonic_us() - start_us;
 }
 
+/* Keeps the frames of a window that counts towards an alert, for the picture that says why. */
+static void offer_peak(struct camera_windows *windows, const struct frame_ring_window *window, const uint8_t *const *frames,
+                       const struct scheduler_result *result)
+{
+    const struct frame_ring_frame *centre = window->frames[windows->length / 2];
+    if (!windows->peak || result->is_slow || !(result->level >= windows->rule.close_threshold))
+        return;
+    const struct peak_window offered = {.time_us = centre->time_us, .arrival_us = centre->arrival_us, .level = result->level,
+                                        .boxes = result->boxes};
+    peak_offer(windows->peak, &offered, frames);
+}
+
 static void run_window(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret)
 {
     struct camera_windows *windows = arg;
@@ -198,6 +214,7 @@ static void run_window(void *arg, const struct frame_ring_window *window, void *
         return;
     struct score_features features;
     compute(windows, window, frames, workspace, ret, &features);
+    offer_peak(windows, window, frames, ret);
     if (windows->gate)
         static_gate_leave(windows->gate, number, &features,
                           &(struct static_score){ret->reference, ret->score, ret->level, ret->zone, ret->voices, ret->boxes});
@@ -226,6 +243,21 @@ struct frame_ring *camera_windows_ring(struct camera_windows *windows)
 struct results *camera_windows_results(struct camera_windows *windows)
 {
     return windows->results;
+}
+
+struct peak *camera_windows_peak(struct camera_windows *windows)
+{
+    return windows->peak;
+}
+
+const struct calibration *camera_windows_calibration(const struct camera_windows *windows)
+{
+    return windows->has_calibration ? &windows->calibration : NULL;
+}
+
+const struct regions *camera_windows_regions(const struct camera_windows *windows)
+{
+    return windows->regions;
 }
 
 const struct arch *camera_windows_arch(const struct camera_windows *windows)

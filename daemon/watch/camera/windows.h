@@ -7,6 +7,7 @@
 #include "core/score/calibration.h"
 #include "daemon/watch/camera/results.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/evidence/peak.h"
 #include "daemon/watch/scheduler.h"
 #include "io/capture/memory.h"
 #include "io/config/config.h"
@@ -21,6 +22,7 @@ struct camera_windows_options {
     const struct alert_rule *rule;              /* copied; NULL: scores only */
     const float *zone_shifts;                   /* read during the call: of config->zones; NULL: none has a budget of its own */
     int readers;                                /* workers of the scheduler */
+    bool keeps_peak;                            /* camera_windows_peak() is wanted */
     bool shared;                                /* the pictures lie in memory that another process can write */
     struct alertlog *alerts;                    /* borrowed until close */
     struct events *events;                      /* borrowed until close */
@@ -38,6 +40,10 @@ struct frame_ring *camera_windows_ring(struct camera_windows *windows);
 /* The memory of the ring's pictures; NULL: it is not shared. */
 const struct capture_memory *camera_windows_memory(const struct camera_windows *windows);
 struct results *camera_windows_results(struct camera_windows *windows);
+/* The frames of the window with the highest score; NULL: nobody wanted them, or there is no rule. */
+struct peak *camera_windows_peak(struct camera_windows *windows);
+const struct calibration *camera_windows_calibration(const struct camera_windows *windows);     /* NULL: none */
+const struct regions *camera_windows_regions(const struct camera_windows *windows);             /* NULL: all cells count alike */
 const struct arch *camera_windows_arch(const struct camera_windows *windows);
 enum precision camera_windows_precision(const struct camera_windows *windows);
 

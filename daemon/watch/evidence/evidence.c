@@ -21,6 +21,7 @@ struct keeper {                 /* a camera */
     char camera[RECORD_NAME_SIZE];
     struct config_evidence rolls;
     struct packet_ring *ring, *other;   /* references; other NULL: there is none */
+    bool has_pictures;
     struct keeper *next;
 };
 
@@ -35,6 +36,7 @@ struct alert {                  /* what the thread has to know of an event */
 struct evidence {
     struct evidence_options options;
     char *state_dir;
+    struct pictures *pictures;
     struct heartbeat beat;
     pthread_t thread;
 
@@ -53,16 +55,26 @@ struct evidence {
 
 /* ---- cameras ---------------------------------------------------------------------------------------------------------- */
 
-int evidence_add(struct evidence *evidence, const char *camera, const struct config_evidence *rolls, struct packet_ring *ring,
-                 struct packet_ring *other)
+int evidence_add(struct evidence *evidence, const struct evidence_camera *camera)
 {
     struct keeper *keeper = calloc(1, sizeof *keeper);
     if (!keeper)
         return -ENOMEM;
-    snprintf(keeper->camera, sizeof keeper->camera, "%s", camera);
-    keeper->rolls = *rolls;
-    keeper->ring = packet_ring_ref(ring);
-    keeper->other = other ? packet_ring_ref(other) : NULL;
+    snprintf(keeper->camera, sizeof keeper->camera, "%s", camera->name);
+    keeper->rolls = *camera->rolls;
+    keeper->has_pictures = camera->rolls->snapshots;
+    if (keeper->has_pictures) {
+        struct pictures_camera pictures = *camera->pictures;
+        pictures.name = camera->name;
+        pictures.ring = camera->ring;
+        int r = pictures_add(evidence->pictures, &pictures);
+        if (r < 0) {
+            free(keeper);
+            return r;
+        }
+    }
+    keeper->ring = packet_ring_ref(camera->ring);
+    keeper->other = camera->other ? packet_ring_ref(camera->other) : NULL;
     lock_take(&evidence->lock);
     keeper->next = evidence->keepers;
     evidence->keepers = keeper;
@@ -87,6 +99,7 @@ void evidence_remove(struct evidence *evidence, const struct packet_ring *ring)
     if (keeper)
         *at = keeper->next;
     lock_give(&evidence->lock);
+    pictures_remove(evidence->pictures, ring);
     if (keeper)
         free_keeper(keeper);
 }
@@ -98,14 +111,14 @@ static bool is_fresh(struct packet_ring *ring, int64_t at_us)
     return stats.packets > 0 && stats.newest_us >= at_us - FRESH_US;
 }
 
-/* Chooses the ring of the alert's camera: writes a reference, and the rolls. false: it keeps no packets. */
+/* Chooses the ring of the alert's camera: writes a reference, and the rolls. false: it has no clips. */
 static bool find_ring(struct evidence *evidence, const struct alert *alert, struct alert_clip_options *ret,
                       struct config_evidence *rolls)
 {
     struct packet_ring *ring = NULL, *other = NULL;
     lock_take(&evidence->lock);
     for (const struct keeper *k = evidence->keepers; k && !ring; k = k->next)
-        if (strcmp(k->camera, alert->camera) == 0) {
+        if (k->rolls.clips && strcmp(k->camera, alert->camera) == 0) {
             *rolls = k->rolls;
             ring = packet_ring_ref(k->ring);
             other = k->other ? packet_ring_ref(k->other) : NULL;
@@ -118,6 +131,25 @@ static bool find_ring(struct evidence *evidence, const struct alert *alert, stru
 }
 
 /* ---- the sink --------------------------------------------------------------------------------------------------------- */
+
+static bool has_pictures(struct evidence *evidence, const char *camera)
+{
+    bool found = false;
+    lock_take(&evidence->lock);
+    for (const struct keeper *k = evidence->keepers; k && !found; k = k->next)
+        found = k->has_pictures && strcmp(k->camera, camera) == 0;
+    lock_give(&evidence->lock);
+    return found;
+}
+
+/* Has the pictures of an alert made that opens, or says that there will be none. */
+static void take_opening(struct evidence *evidence, const struct alert_record *alert)
+{
+    if (has_pictures(evidence, alert->camera))
+        pictures_take(evidence->pictures, alert);
+    else
+        evidence->options.ready(evidence->options.arg, alert->id);
+}
 
 static int take_event(void *arg, const struct event *event)
 {
@@ -136,6 +168,8 @@ static int take_event(void *arg, const struct event *event)
         r = 0;
     }
     lock_give(&evidence->lock);
+    if (!alert.closed)
+        take_opening(evidence, record);
     return r;
 }
 
@@ -176,8 +210,8 @@ static void finish(struct evidence *evidence, size_t i)
     memmove(evidence->cameras[i], evidence->cameras[evidence->n_clips], sizeof camera);
     log_clip(camera, alert, &clip);
     const struct evidence_made made = {.alert = alert, .camera = camera, .kind = "clip", .path = clip.path, .bytes = clip.bytes,
-                                       .duration_us = clip.duration_us, .codec = clip.codec, .codecs = clip.codecs};
-    if (evidence->options.made && clip.path[0] && clip.bytes > 0)
+                                       .codec = clip.codec, .codecs = clip.codecs};
+    if (clip.path[0] && clip.bytes > 0)
         evidence->options.made(evidence->options.arg, &made);
 }
 
@@ -271,6 +305,35 @@ static void *evidence_main(void *arg)
     return NULL;
 }
 
+static void picture_made(void *arg, const struct pictures_made *made)
+{
+    const struct evidence_options *options = &((struct evidence *)arg)->options;
+    options->made(options->arg, &(struct evidence_made){.alert = made->alert, .camera = made->camera, .kind = made->kind,
+                                                        .path = made->path, .bytes = made->bytes, .codec = "", .codecs = ""});
+}
+
+static void pictures_ready(void *arg, uint64_t alert)
+{
+    const struct evidence_options *options = &((struct evidence *)arg)->options;
+    options->ready(options->arg, alert);
+}
+
+/* What is open of it; its thread does not run. */
+static void free_evidence(struct evidence *evidence)
+{
+    heartbeat_remove(evidence->options.heartbeats, &evidence->beat);
+    pictures_close(evidence->pictures);
+    while (evidence->keepers) {
+        struct keeper *keeper = evidence->keepers;
+        evidence->keepers = keeper->next;
+        free_keeper(keeper);
+    }
+    pthread_cond_destroy(&evidence->wake);
+    lock_destroy(&evidence->lock);
+    free(evidence->state_dir);
+    free(evidence);
+}
+
 int evidence_open(struct evidence **ret, const struct evidence_options *options, struct error *err)
 {
     struct evidence *evidence = calloc(1, sizeof *evidence);
@@ -285,15 +348,18 @@ int evidence_open(struct evidence **ret, const struct evidence_options *options,
     lock_init(&evidence->lock, LOCK_WAIT);
     lock_cond_init(&evidence->wake);
     heartbeat_add(options->heartbeats, &evidence->beat, "evidence");
-    int r = thread_start(&evidence->thread, "evidence", evidence_main, evidence);
-    if (r < 0) {
-        heartbeat_remove(options->heartbeats, &evidence->beat);
-        free(state_dir);
-        free(evidence);
-        return error_set(err, r, "the evidence thread can't be started: %s", strerror(-r));
+    int r = pictures_open(&evidence->pictures, &(struct pictures_options){.state_dir = state_dir, .host = options->host,
+                                                                          .heartbeats = options->heartbeats, .made = picture_made,
+                                                                          .ready = pictures_ready, .arg = evidence}, err);
+    if (r == 0 && (r = thread_start(&evidence->thread, "evidence", evidence_main, evidence)) < 0) {
+        error_set(err, r, "the evidence thread can't be started: %s", strerror(-r));
+        pictures_end(evidence->pictures, INT64_MAX);
     }
-    *ret = evidence;
-    return 0;
+    if (r < 0)
+        free_evidence(evidence);
+    else
+        *ret = evidence;
+    return r;
 }
 
 bool evidence_end(struct evidence *evidence, int64_t deadline_us)
@@ -304,21 +370,17 @@ bool evidence_end(struct evidence *evidence, int64_t deadline_us)
     evidence->stop = true;
     pthread_cond_signal(&evidence->wake);
     lock_give(&evidence->lock);
-    return thread_join(evidence->thread, deadline_us);
+    bool pictures_ended = pictures_end(evidence->pictures, deadline_us);
+    return thread_join(evidence->thread, deadline_us) && pictures_ended;
 }
 
 void evidence_close(struct evidence *evidence)
 {
-    if (!evidence)
-        return;
-    heartbeat_remove(evidence->options.heartbeats, &evidence->beat);
-    while (evidence->keepers) {
-        struct keeper *keeper = evidence->keepers;
-        evidence->keepers = keeper->next;
-        free_keeper(keeper);
-    }
-    pthread_cond_destroy(&evidence->wake);
-    lock_destroy(&evidence->lock);
-    free(evidence->state_dir);
-    free(evidence);
+    if (evidence)
+        free_evidence(evidence);
+}
+
+void evidence_stats(struct evidence *evidence, struct pictures_stats *ret)
+{
+    pictures_stats(evidence->pictures, ret);
 }

@@ -1,5 +1,5 @@
 /* Keeps evidence of alerts: the thread "evidence" writes a clip of each (evidence/alert_clip.h), out of the rings in which
- * cameras keep their packets.
+ * cameras keep their packets. The thread "pictures" makes pictures of each (evidence/pictures.h).
  *
  * It learns of alerts as a sink of events, which takes an event into a bounded queue and waits for nothing. While a clip is
  * being written, the thread looks for packets four times a second; otherwise it sleeps.
@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/evidence/pictures.h"
 #include "daemon/watch/heartbeat.h"
 #include "io/capture/host.h"
 #include "io/config/config.h"
@@ -26,25 +27,28 @@ struct evidence;
 /* A file that is complete. Texts are borrowed for the call. */
 struct evidence_made {
     uint64_t alert;
-    const char *camera, *kind;  /* kind: "clip" */
+    const char *camera, *kind;  /* kind: "clip", "snapshot", "why" */
     const char *path;           /* below state_dir */
-    int64_t bytes, duration_us;
-    const char *codec, *codecs; /* "h264", "avc1.64001f"; codecs is "" where browsers have no name for it */
+    int64_t bytes;
+    const char *codec, *codecs; /* "h264", "avc1.64001f"; codecs is "" where browsers have no name for it; both of a picture */
 };
 
 struct evidence_options {
     const char *state_dir;                      /* copied */
     struct capture_host *host;                  /* forks processes that write clips; NULL: the thread does. Borrowed until close */
     struct heartbeats *heartbeats;              /* the same */
-    /* Called by the evidence thread for each file. May be NULL. */
+    /* Called by both threads, for each file that is complete. */
     void (*made)(void *arg, const struct evidence_made *made);
+    /* Called for each alert that was told, once its pictures are there, or will not come; by the thread of pictures, or where the
+     * alert is told. */
+    void (*ready)(void *arg, uint64_t alert);
     void *arg;
 };
 
-/* Starts the thread. 0 or -errno with the cause in err. */
+/* Starts both threads. 0 or -errno with the cause in err. */
 int evidence_open(struct evidence **ret, const struct evidence_options *options, struct error *err);
-/* Ends the clips that are being written where they are, and the thread. No sink is at work any more (events_close()). Takes
- * NULL. false: the thread is still stuck at deadline_us (CLOCK_MONOTONIC). */
+/* Ends the clips that are being written where they are, and the threads. No sink is at work any more (events_close()). Takes
+ * NULL. false: a thread is still stuck at deadline_us (CLOCK_MONOTONIC). */
 bool evidence_end(struct evidence *evidence, int64_t deadline_us);
 /* After evidence_end() returned true, and all cameras have left. Takes NULL. */
 void evidence_close(struct evidence *evidence);
@@ -52,12 +56,19 @@ void evidence_close(struct evidence *evidence);
 /* For events_add(). */
 struct event_sink evidence_sink(struct evidence *evidence);
 
-/* A camera keeps its packets in that ring from now on; alerts of the name that open are written from it. other: the ring of
- * the stream that the camera keeps instead of the analysed one, which is taken while packets come there; NULL: it has none.
- * rolls is copied, and evidence takes references to the rings. 0 or -ENOMEM. */
-int evidence_add(struct evidence *evidence, const char *camera, const struct config_evidence *rolls, struct packet_ring *ring,
-                 struct packet_ring *other);
-/* The camera leaves. Clips that are being written go on with what lies in the ring. */
+/* A camera, and what it keeps of its alerts. */
+struct evidence_camera {
+    const char *name;           /* copied */
+    const struct config_evidence *rolls;        /* copied */
+    struct packet_ring *ring;   /* of the analysed stream; evidence takes references to both rings */
+    struct packet_ring *other;  /* of the stream that the camera keeps instead, for clips while packets come there; NULL: none */
+    const struct pictures_camera *pictures;     /* as pictures_add() takes it; its name and ring are those here */
+};
+/* Alerts of the camera that open have evidence from now on. 0 or -ENOMEM. */
+int evidence_add(struct evidence *evidence, const struct evidence_camera *camera);
+/* The camera leaves. Clips that are being written go on with what lies in the ring; pictures are given up. */
 void evidence_remove(struct evidence *evidence, const struct packet_ring *ring);
+
+void evidence_stats(struct evidence *evidence, struct pictures_stats *ret);
 
 #endif

@@ -20,8 +20,9 @@ static int enter(int in, const char *name)
     return r < 0 ? r : fd;
 }
 
-int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
-                 struct error *err)
+/* Opens the alert's folder, and makes those that are missing. Writes the path of the file below state_dir. */
+static int enter_place(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
+                       struct error *err)
 {
     char date[16], alert[24];
     time_t seconds = (time_t)(place->opened_us / 1000000);
@@ -39,12 +40,55 @@ int place_create(const char *state_dir, const struct place *place, const char *n
     const char *const folders[] = {"evidence", place->camera, date, alert};
     for (size_t i = 0; fd >= 0 && i < sizeof folders / sizeof *folders; i++)
         fd = enter(fd, folders[i]);
-    int r = fd;
-    if (fd >= 0) {
-        r = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (r < 0)
-            r = -errno;
-        close(fd);
-    }
+    return fd < 0 ? error_set(err, fd, "%s/%s: %s", state_dir, path, strerror(-fd)) : fd;
+}
+
+static int create(int folder, const char *name)
+{
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
+int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
+                 struct error *err)
+{
+    int folder = enter_place(state_dir, place, name, path, err);
+    if (folder < 0)
+        return folder;
+    int r = create(folder, name);
+    close(folder);
     return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : r;
+}
+
+static int write_all(int fd, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        data += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
+    return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int place_put(const char *state_dir, const struct place *place, const char *name, const void *data, size_t size,
+              char path[PLACE_PATH_SIZE], struct error *err)
+{
+    char temporary[64];
+    int folder = enter_place(state_dir, place, name, path, err);
+    if (folder < 0)
+        return folder;
+    snprintf(temporary, sizeof temporary, ".%s", name);
+    int fd = create(folder, temporary), r = fd;
+    if (fd >= 0) {
+        r = write_all(fd, data, size);
+        close(fd);
+        if (r == 0 && renameat2(folder, temporary, folder, name, RENAME_NOREPLACE) < 0)
+            r = -errno;
+        if (r < 0)
+            unlinkat(folder, temporary, 0);
+    }
+    close(folder);
+    return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : 0;
 }

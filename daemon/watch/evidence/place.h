@@ -4,6 +4,7 @@
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/error.h"
@@ -20,5 +21,8 @@ struct place {
  * state_dir; or -errno with the cause in err. */
 int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
                  struct error *err);
+/* Writes the bytes to such a file, which appears under its name complete, or not at all. 0 or -errno. */
+int place_put(const char *state_dir, const struct place *place, const char *name, const void *data, size_t size,
+              char path[PLACE_PATH_SIZE], struct error *err);
 
 #endif

@@ -53,6 +53,20 @@ int intake_label(struct queue *queue, const struct alert_order *order,
     return r;
 }
 
+void intake_evidence(struct queue *queue, const struct evidence_row *evidence)
+{
+    struct queue_item *item;
+    if (queue_item_make_evidence(&item, evidence) < 0 || queue_add(queue, item) < 0)
+        log_event(LOG_ERR, "event_not_queued", "type", "evidence", "path", evidence->path, NULL);
+}
+
+void intake_ready(struct queue *queue, uint64_t alert)
+{
+    struct queue_item *item;
+    if (queue_item_make_ready(&item, alert) == 0)
+        queue_add(queue, item);         /* where it does not fit, the events wait until their time is over */
+}
+
 int intake_delivery(struct queue *queue, struct delivery *delivery)
 {
     struct queue_item *item;

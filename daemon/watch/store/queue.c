@@ -18,8 +18,6 @@ struct queue {
     size_t n_peaks;
     struct score_row scores[QUEUE_SCORES_MAX];      /* a ring */
     size_t first_score, n_scores;
-    int64_t ready[QUEUE_READY_MAX];
-    size_t n_ready;
     uint64_t events_dropped, scores_dropped;
     bool ended;
 };
@@ -130,6 +128,28 @@ int queue_item_make_order(struct queue_item **ret, const struct alert_order *ord
     return 0;
 }
 
+int queue_item_make_evidence(struct queue_item **ret, const struct evidence_row *evidence)
+{
+    struct queue_item *item = calloc(1, sizeof *item);
+    if (!item)
+        return -ENOMEM;
+    item->has_evidence = true;
+    item->evidence = *evidence;
+    *ret = item;
+    return 0;
+}
+
+int queue_item_make_ready(struct queue_item **ret, uint64_t alert)
+{
+    struct queue_item *item = calloc(1, sizeof *item);
+    if (!item)
+        return -ENOMEM;
+    item->is_ready = true;
+    item->alert.id = alert;
+    *ret = item;
+    return 0;
+}
+
 struct queue_item *queue_items_cut(struct queue_item *batch, size_t most)
 {
     for (; most > 1 && batch->next; most--)
@@ -233,15 +253,6 @@ void queue_add_score(struct queue *queue, const char *camera, const struct score
     lock_give(&queue->lock);
 }
 
-void queue_add_ready(struct queue *queue, int64_t seq)
-{
-    lock_take(&queue->lock);
-    if (queue->n_ready < QUEUE_READY_MAX)       /* else its time runs out soon */
-        queue->ready[queue->n_ready++] = seq;
-    pthread_cond_signal(&queue->changed);
-    lock_give(&queue->lock);
-}
-
 void queue_end(struct queue *queue)
 {
     lock_take(&queue->lock);
@@ -253,7 +264,7 @@ void queue_end(struct queue *queue)
 bool queue_wait(struct queue *queue, bool wants_events, int64_t until_us)
 {
     lock_take(&queue->lock);
-    while (!queue->ended && !(wants_events && queue->n_events) && queue->n_ready == 0)
+    while (!queue->ended && !(wants_events && queue->n_events))
         if (!lock_wait_until(&queue->lock, &queue->changed, until_us))
             break;
     bool ended = queue->ended;
@@ -314,16 +325,6 @@ void queue_drop_scores(struct queue *queue, size_t n)
     queue->first_score = (queue->first_score + n) % QUEUE_SCORES_MAX;
     queue->n_scores -= n;
     lock_give(&queue->lock);
-}
-
-size_t queue_take_ready(struct queue *queue, int64_t ret[QUEUE_READY_MAX])
-{
-    lock_take(&queue->lock);
-    size_t n = queue->n_ready;
-    memcpy(ret, queue->ready, n * sizeof *ret);
-    queue->n_ready = 0;
-    lock_give(&queue->lock);
-    return n;
 }
 
 void queue_counts(struct queue *queue, struct queue_counts *ret)

@@ -1,5 +1,6 @@
-/* What waits to be written by the store's thread: events, each with its alert; what became of deliveries; the peaks of open alerts;
- * and scores. Any thread adds, and never waits for the disk: where events or scores have no room, the new one is refused and counted. One thread takes.
+/* What waits to be written by the store's thread: events, each with its alert; evidence; what became of deliveries; the peaks
+ * of open alerts; and scores. Any thread adds, and never waits for the disk: where events or scores have no room, the new one is
+ * refused and counted. One thread takes.
  * Adding a score or a peak allocates nothing. A peak replaces the one of the same alert that still waits. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_QUEUE_H
 #define MEMAED_DAEMON_WATCH_STORE_QUEUE_H
@@ -14,9 +15,10 @@
 #include "io/base/lock.h"
 #include "daemon/watch/store/delivery.h"
 #include "io/database/event_rows.h"
+#include "io/database/evidence_rows.h"
 #include "io/database/score_rows.h"
 
-enum { QUEUE_EVENTS_MAX = 4096, QUEUE_PEAKS_MAX = 2048, QUEUE_SCORES_MAX = 16384, QUEUE_READY_MAX = 4096 };
+enum { QUEUE_EVENTS_MAX = 4096, QUEUE_PEAKS_MAX = 2048, QUEUE_SCORES_MAX = 16384 };
 
 /* What somebody says about an alert, and who waits for that to be written. */
 struct queue_order {
@@ -31,13 +33,15 @@ struct queue_order {
 struct queue_item {
     struct queue_item *next;
     enum event_type type;
-    bool has_alert, has_event, has_orders;      /* one at least, or a delivery; what has no event is only written */
+    bool has_alert, has_event, has_orders, has_evidence;        /* what has no event is only written */
+    bool is_ready;                      /* its alert's events are not held any more: alert.id */
     bool alert_is_written;              /* the alert's row is in the database already */
     int64_t time_us;                    /* UTC */
     char camera[RECORD_NAME_SIZE];      /* "": the event is of no camera */
     char webhook[OUTBOX_KEY_SIZE];      /* of event->webhook; "": none */
     struct alert_record alert;
     struct arming_orders orders;        /* of the camera */
+    struct evidence_row evidence;
     struct queue_order *order;          /* owned; NULL: none */
     struct delivery *delivery;          /* owned; or NULL */
     uint64_t takers;                    /* set before it is written: a bit for each endpoint that takes the event */
@@ -59,6 +63,10 @@ int queue_item_make_order(struct queue_item **ret, const struct alert_order *ord
                           void (*done)(void *arg, int status, const struct alert_labels *labels), void *arg);
 /* Tells who waits for the item's order, if anybody does. */
 void queue_item_tell(struct queue_item *item, int status);
+/* A file that is kept for an alert. */
+int queue_item_make_evidence(struct queue_item **ret, const struct evidence_row *evidence);
+/* Nothing to write: the alert's events may be delivered once all that was queued before is written. */
+int queue_item_make_ready(struct queue_item **ret, uint64_t alert);
 /* What became of a delivery. Takes delivery, also where it fails. */
 int queue_item_make_delivery(struct queue_item **ret, struct delivery *delivery);
 /* Ends a list after `most` items, or where it ends by itself. Returns the rest, or NULL. */
@@ -78,14 +86,12 @@ void queue_close(struct queue *queue);                  /* takes NULL */
 int queue_add(struct queue *queue, struct queue_item *item);
 void queue_add_peak(struct queue *queue, const struct alert_record *alert);
 void queue_add_score(struct queue *queue, const char *camera, const struct score_record *score);
-/* The event may be delivered from now on. */
-void queue_add_ready(struct queue *queue, int64_t seq);
 /* Wakes the thread, and makes queue_wait() return false from then on. */
 void queue_end(struct queue *queue);
 
 /* ---- taking, the store's thread ------------------------------------------------------------------------------------- */
 
-/* Waits until there is an event to write (if wants_events), one is ready, or until_us (monotonic). false: queue_end() was called. */
+/* Waits until there is an event to write (if wants_events), or until_us (monotonic). false: queue_end() was called. */
 bool queue_wait(struct queue *queue, bool wants_events, int64_t until_us);
 /* At most `most` events, linked by next, oldest first. NULL: there is none. *more: others wait behind them. */
 struct queue_item *queue_take(struct queue *queue, size_t most, bool *more);
@@ -96,7 +102,6 @@ size_t queue_take_peaks(struct queue *queue, struct alert_record *ret);
 /* Copies the oldest scores into ret [most] and leaves them; queue_drop_scores() removes them once they are written. */
 size_t queue_peek_scores(struct queue *queue, struct score_row *ret, size_t most);
 void queue_drop_scores(struct queue *queue, size_t n);
-size_t queue_take_ready(struct queue *queue, int64_t ret[QUEUE_READY_MAX]);
 
 struct queue_counts {
     size_t events, deliveries, scores;  /* that are not written yet */

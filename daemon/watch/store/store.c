@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/base/log.h"
+#include "daemon/watch/store/holding.h"
 #include "daemon/watch/store/intake.h"
 #include "daemon/watch/store/publisher.h"
 #include "daemon/watch/store/queue.h"
@@ -42,7 +43,6 @@ struct store {
     struct score_row scores[SCORES_AT_ONCE];
     struct alert_record peaks[QUEUE_PEAKS_MAX];
     size_t n_peaks;
-    int64_t ready[QUEUE_READY_MAX];
     size_t most;                        /* events in a transaction; 1 after one was refused */
     int status;                         /* of the last transaction: 0 or -errno */
     int64_t backoff_us, retry_us;       /* retry_us: monotonic; nothing is written before. 0: at once */
@@ -166,9 +166,14 @@ int store_label(struct store *store, const struct alert_order *order, store_labe
     return intake_label(store->queue, order, done, arg);
 }
 
-void store_event_ready(struct store *store, int64_t seq)
+void store_add_evidence(struct store *store, const struct evidence_row *evidence)
 {
-    queue_add_ready(store->queue, seq);
+    intake_evidence(store->queue, evidence);
+}
+
+void store_alert_ready(struct store *store, uint64_t alert)
+{
+    intake_ready(store->queue, alert);
 }
 
 int store_add_delivery(struct store *store, struct delivery *delivery)
@@ -273,7 +278,7 @@ static void drop_first(struct store *store, const char *cause)
 {
     struct queue_item *item = store->batch;
     const char *what = item->has_event ? event_type_name(item->type) : item->has_alert ? "alert" : item->order ? "label"
-                       : item->delivery ? "delivery" : "arming";
+                       : item->has_evidence ? "evidence" : item->delivery ? "delivery" : "arming";
     log_event(LOG_ERR, "event_not_stored", "type", what, item->delivery ? "webhook" : "camera",
               item->delivery ? item->delivery->key : item->camera, "reason", cause, NULL);
     store->batch = item->next;
@@ -300,6 +305,8 @@ static void publish_batch(struct store *store)
         store->batch = item->next;
         item->next = NULL;
         queue_done(store->queue, item);
+        if (item->is_ready)
+            holding_end(store->held, item->alert.id, monotonic_us());
         if (item->has_event)
             publisher_event(&store->publisher, item);
         if (item->order)
@@ -328,8 +335,7 @@ static bool write_events(struct store *store)
     struct error err;
     struct queue_item *rest = queue_items_cut(store->batch, store->most);
     for (struct queue_item *item = store->batch; item; item = item->next)
-        if (store->hold_us && item->has_event && item->type == EVENT_ALERT_OPENED)
-            item->held_until_us = monotonic_us() + store->hold_us;
+        holding_set(item, store->batch, store->held, store->hold_us);
     take_endpoints(store, &endpoints, store->batch);
     int64_t began_us = monotonic_us();
     step_begins(store);
@@ -357,12 +363,7 @@ static bool write_events(struct store *store)
 /* Lets events be delivered whose evidence is there, or whose time is over. */
 static void release_held(struct store *store)
 {
-    size_t n = queue_take_ready(store->queue, store->ready);
     int64_t now_us = monotonic_us();
-    for (size_t i = 0; i < n; i++)
-        for (struct queue_item *item = store->held; item; item = item->next)
-            if (item->seq == store->ready[i])
-                item->held_until_us = now_us;
     struct error err;
     for (struct queue_item **at = &store->held; *at;) {
         struct queue_item *item = *at;
@@ -383,14 +384,6 @@ static void release_held(struct store *store)
         publisher_event(&store->publisher, item);
         queue_item_free(item);
     }
-}
-
-static int64_t next_held(const struct store *store)
-{
-    int64_t next = INT64_MAX;
-    for (const struct queue_item *item = store->held; item; item = item->next)
-        next = item->held_until_us < next ? item->held_until_us : next;
-    return next;
 }
 
 /* Writes peaks and some scores. Returns true if more scores wait. */
@@ -449,6 +442,7 @@ static void tick(struct store *store)
 /* Writes all that waits, as far as it goes until close_us. */
 static void write_rest(struct store *store)
 {
+    store->hold_us = 0;
     let_go(store);
     for (bool more = true; more && monotonic_us() < atomic_load(&store->close_us);) {
         store->retry_us = 0;
@@ -467,7 +461,7 @@ static void *run(void *arg)
     int64_t tick_us = monotonic_us() + TICK_US;
     bool more = false;
     for (;;) {
-        int64_t held_us = next_held(store), until_us = tick_us < held_us ? tick_us : held_us;
+        int64_t held_us = holding_next(store->held), until_us = tick_us < held_us ? tick_us : held_us;
         if (store->retry_us)
             until_us = store->retry_us;
         heartbeat_until(&store->beat, until_us + STEP_US);

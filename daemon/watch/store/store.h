@@ -22,6 +22,7 @@
 #include "daemon/watch/events.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/store/delivery.h"
+#include "io/database/evidence_rows.h"
 
 struct store;
 
@@ -61,7 +62,8 @@ struct store_retention {
 struct store_options {
     const char *folder;         /* state_dir, which exists; copied */
     struct store_retention retention;
-    int64_t hold_us;            /* how long an alert.opened waits for store_event_ready() before it may be delivered; 0: not */
+    int64_t hold_us;            /* how long the events of an alert that opens wait for store_alert_ready() before they may be
+                                 * delivered; 0: not */
     struct heartbeats *heartbeats;      /* borrowed until close */
     store_publish *publish;     /* NULL: nobody */
     void *publish_arg;
@@ -101,8 +103,11 @@ void store_keep_orders(void *arg, const char *camera, const struct arming_orders
 typedef void store_labelled(void *arg, int status, const struct alert_labels *labels);
 int store_label(struct store *store, const struct alert_order *order, store_labelled *done, void *arg);
 
-/* The evidence of an event is there: it may be delivered. Does nothing where it may already. */
-void store_event_ready(struct store *store, int64_t seq);
+/* Writes that a file is kept for an alert that was posted before. */
+void store_add_evidence(struct store *store, const struct evidence_row *evidence);
+/* The pictures of an alert are there, or will not come: its events may be delivered, once the rows of evidence that were added
+ * before are committed. Does nothing where they may already. */
+void store_alert_ready(struct store *store, uint64_t alert);
 
 /* Writes what became of a delivery, after all that was posted before. Takes delivery, also where it fails. 0 or -ENOMEM. */
 int store_add_delivery(struct store *store, struct delivery *delivery);

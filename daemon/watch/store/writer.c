@@ -139,6 +139,8 @@ static int write_item(struct writer *writer, struct queue_item *item, const stru
     int r = item->has_alert && !item->alert_is_written ? alert_rows_put(writer->database, &item->alert, err) : 0;
     if (r == 0 && item->has_orders)
         r = arming_rows_save(writer->database, item->camera, &item->orders, err);
+    if (r == 0 && item->has_evidence)
+        r = evidence_rows_add(writer->database, &item->evidence, err);
     if (r == 0 && item->order) {
         item->order->status = labels_apply(writer->database, &item->order->order, &item->order->labels, err);
         r = item->order->status == -ENOENT ? 0 : item->order->status;

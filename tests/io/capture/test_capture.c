@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -264,6 +266,19 @@ START_TEST(a_moment_is_as_without)
         picture_close(&here.picture);
         picture_close(&there.picture);
     }
+    int memory = memfd_create("moment", MFD_CLOEXEC), file = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_gt(sendfile(memory, file, NULL, 1 << 24), 1000);
+    close(file);
+    for (struct capture_host *at = host;; at = NULL) {          /* in a process, and here */
+        ck_assert_msg(capture_moment_of(&there, memory, 1400000, &options, at, 0, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(capture_moment(&here, path, 1400000, &options, NULL, 0, &err), 0);
+        ck_assert_mem_eq(there.picture.pixels, here.picture.pixels, 160 * 100 * 3);
+        picture_close(&here.picture);
+        picture_close(&there.picture);
+        if (!at)
+            break;
+    }
+    close(memory);
     ck_assert_int_eq(capture_moment(&there, clip_path("none.mp4"), 0, &options, host, 0, &err), -ENOENT);
     ck_assert_ptr_nonnull(strstr(err.text, "none.mp4: No such file"));
     atomic_bool stop = true;

@@ -40,7 +40,7 @@ static struct {
     char text[65536];
     int n;
     bool unread;                /* the database is not looked into */
-    int64_t last_seq, held_seq;
+    int64_t last_seq;
     char last_body[4096], last_id[64];
 } seen = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -74,8 +74,6 @@ static void publish(void *arg, const struct store_event *event)
              (unsigned long long)event->alert, event->ready ? "" : "!");
     seen.n++;
     seen.last_seq = event->seq;
-    if (!event->ready)
-        seen.held_seq = event->seq;
     snprintf(seen.last_body, sizeof seen.last_body, "%s", event->body);
     snprintf(seen.last_id, sizeof seen.last_id, "%s", event->id);
     ck_assert_ptr_nonnull(strstr(event->body, event->data));
@@ -312,19 +310,42 @@ END_TEST
 
 START_TEST(an_event_waits_for_its_evidence)
 {
+    const struct evidence_row row = {.alert = 1000, .kind = EVIDENCE_SNAPSHOT, .path = "evidence/gate/1970-01-01/1000/snapshot.jpg",
+                                     .bytes = 77, .made_us = 5};
+    struct evidence_row rows[EVIDENCE_KINDS];
+    size_t n;
     start_store(10 * SECOND_US);
     struct alert_record alert = open_alert("gate");
     post(EVENT_CAMERA_LOST);            /* waits for nothing */
     wait_published(2);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, ");
-    store_event_ready(store, 9999);     /* no such event */
-    store_event_ready(store, seen.held_seq);
+    store_alert_ready(store, 9999);     /* no such alert */
+    store_add_evidence(store, &row);
+    store_alert_ready(store, 1000);
     wait_published(3);
+    struct database *reader = open_reader();
+    must(evidence_rows_of(reader, 1000, rows, &n, &err));       /* before the event goes out */
+    database_close(reader);
+    ck_assert(n == 1 && strcmp(rows[0].path, row.path) == 0 && rows[0].bytes == 77);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, alert.opened 1000, ");
-    store_event_ready(store, seen.held_seq);
+    store_alert_ready(store, 1000);
     close_alert(&alert);
     wait_published(4);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, alert.opened 1000, alert.closed 1000, ");
+    close_store();
+}
+END_TEST
+
+START_TEST(an_alert_closes_after_it_opened)
+{
+    start_store(10 * SECOND_US);
+    struct alert_record alert = open_alert("gate");
+    close_alert(&alert);
+    wait_published(2);
+    ck_assert_str_eq(seen.text, "alert.opened 1000!, alert.closed 1000!, ");
+    store_alert_ready(store, 1000);
+    wait_published(4);
+    ck_assert_str_eq(seen.text, "alert.opened 1000!, alert.closed 1000!, alert.opened 1000, alert.closed 1000, ");
     close_store();
 }
 END_TEST
@@ -540,6 +561,7 @@ int main(void)
     tcase_add_test(tcase, scores_and_peaks_follow);
     tcase_add_test(tcase, an_alert_that_no_event_tells);
     tcase_add_test(tcase, an_event_waits_for_its_evidence);
+    tcase_add_test(tcase, an_alert_closes_after_it_opened);
     tcase_add_test(tcase, but_not_for_ever);
     tcase_add_test(tcase, posting_never_waits);
     tcase_add_test(tcase, a_full_queue_drops_and_counts);

@@ -1,0 +1,35 @@
+/* The frames of the window with the highest score of the present cause of an alert, so that somebody can explain the alert after the
+ * ring of frames has gone on. All memory is allocated when it opens.
+ *
+ * Only windows are offered that count towards an alert. A pause between them that is longer than a smoothed score lasts begins
+ * another cause. Any thread; a lock is held for a copy of a window, about a tenth of a millisecond. */
+#ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PEAK_H
+#define MEMAED_DAEMON_WATCH_EVIDENCE_PEAK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/record.h"
+
+struct peak;
+
+struct peak_window {
+    int64_t time_us;            /* UTC of the centre frame */
+    int64_t arrival_us;         /* CLOCK_MONOTONIC: when the packet of the centre frame came */
+    float level;                /* what the alert rule takes */
+    struct boxes boxes;
+};
+
+/* length: frames of a window, of frame_size bytes each. smooth_us: of the alert rule. 0 or -ENOMEM. */
+int peak_open(struct peak **ret, int length, size_t frame_size, int64_t smooth_us);
+void peak_close(struct peak *peak);             /* takes NULL */
+size_t peak_bytes(const struct peak *peak);     /* of all frames */
+
+/* Copies the window, frames [length], unless a higher one of the same cause is there. */
+void peak_offer(struct peak *peak, const struct peak_window *window, const uint8_t *const *frames);
+/* Copies the highest window into *ret, and its frames, one after the other, into pixels [peak_bytes()]. false, and both untouched:
+ * there was none, or it was taken before since_us (UTC). */
+bool peak_read(struct peak *peak, int64_t since_us, struct peak_window *ret, uint8_t *pixels);
+
+#endif

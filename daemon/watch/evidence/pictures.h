@@ -1,0 +1,83 @@
+/* The pictures of alerts: the thread "pictures" makes, for each alert that is told,
+ *   snapshot.jpg   the frame at the peak in colour, with boxes (evidence/snapshot.h). Where no packets of it are kept, or they cannot be
+ *                  decoded in time, the gray frame that the network saw, at the network's size
+ *   why.jpg        why the window with the peak scores (core/explain/explain.h), for alerts that are made from windows
+ * Privacy masks are blackened in all of it. All snapshots that wait are made before any why-picture.
+ *
+ * A ready() tells of each alert once its pictures are there or have failed, also where the camera makes none.
+ *
+ * Any thread may call, but for open and close, which are main's. */
+#ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PICTURES_H
+#define MEMAED_DAEMON_WATCH_EVIDENCE_PICTURES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/score/calibration.h"
+#include "core/zones/zones.h"
+#include "daemon/watch/evidence/peak.h"
+#include "daemon/watch/evidence/place.h"
+#include "daemon/watch/heartbeat.h"
+#include "io/capture/host.h"
+#include "io/video/packets/packet_ring.h"
+#include "web/view.h"
+
+/* A further alert has no pictures, and the log says so. */
+enum { PICTURES_QUEUE_MAX = 64 };
+
+struct pictures;
+
+struct pictures_made {
+    uint64_t alert;
+    const char *camera, *kind;  /* "snapshot", "why" */
+    const char *path;           /* below state_dir */
+    int64_t bytes;
+};
+
+struct pictures_options {
+    const char *state_dir;              /* borrowed until close, as is all below */
+    struct capture_host *host;          /* NULL: the thread decodes by itself */
+    struct heartbeats *heartbeats;
+    /* Called on the thread. */
+    void (*made)(void *arg, const struct pictures_made *made);
+    void (*ready)(void *arg, uint64_t alert);
+    void *arg;
+};
+
+/* What the pictures of a camera are made of. */
+struct pictures_camera {
+    const char *name;                   /* copied */
+    struct packet_ring *ring;           /* of the analysed stream: boxes belong to its frames. The pictures take a reference */
+    int memory_mib;                     /* that the process which decodes may take */
+    /* Borrowed until pictures_remove(). */
+    const struct zones *zones;          /* NULL: none */
+    struct peak *peak;                  /* NULL: no picture says why */
+    const struct plan *plan;
+    const struct calibration *calibration;      /* NULL: none */
+    const struct regions *regions;      /* NULL: all cells count alike */
+};
+
+/* Starts the thread. 0 or -errno with the cause in err. */
+int pictures_open(struct pictures **ret, const struct pictures_options *options, struct error *err);
+/* Ends the thread. Alerts that wait have no pictures. Takes NULL. false: it is still stuck at deadline_us (CLOCK_MONOTONIC). */
+bool pictures_end(struct pictures *pictures, int64_t deadline_us);
+void pictures_close(struct pictures *pictures);         /* after it ended; takes NULL */
+
+int pictures_add(struct pictures *pictures, const struct pictures_camera *camera);      /* 0 or -ENOMEM */
+/* The camera leaves. Waits until no picture of it is being made: what is being decoded is given up, but an explanation takes as long
+ * as a window. */
+void pictures_remove(struct pictures *pictures, const struct packet_ring *ring);
+
+/* An alert has opened at opened_at_us (CLOCK_MONOTONIC of alert->opened_us). */
+void pictures_take(struct pictures *pictures, const struct alert_record *alert);
+
+struct pictures_stats {
+    uint64_t snapshots[VIEW_SNAPSHOTS + 1];     /* as in struct view_process */
+    double seconds;             /* of them, summed */
+    uint64_t failures;          /* alerts without a snapshot */
+    uint64_t gray;              /* snapshots that are not in colour */
+};
+
+void pictures_stats(struct pictures *pictures, struct pictures_stats *ret);
+
+#endif

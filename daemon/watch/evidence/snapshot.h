@@ -1,0 +1,30 @@
+/* The colour picture of a moment, decoded from the packets that a camera keeps.
+ *
+ * The packets from the key frame on are copied into a file in memory (memfd), which a process with least rights writes, and another
+ * one decodes (io/capture). So nothing is on disk that a privacy mask should hide, and the daemon parses nothing. */
+#ifndef MEMAED_DAEMON_WATCH_EVIDENCE_SNAPSHOT_H
+#define MEMAED_DAEMON_WATCH_EVIDENCE_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/picture/picture.h"
+#include "io/capture/host.h"
+#include "io/video/packets/packet_ring.h"
+
+struct snapshot_options {
+    int64_t arrival_us;         /* CLOCK_MONOTONIC: when the picture's packet came */
+    bool is_exact;              /* that is known; false: the picture is the last one that had come by then */
+    int longest;                /* pixels of the longer side at most */
+    int limit_ms;               /* for decoding */
+    int memory_mib;             /* that the process may take */
+    struct capture_host *host;  /* NULL: this process decodes */
+    const atomic_bool *stop;    /* becomes true: -EINTR soon */
+};
+
+/* Opens *ret. 0; -ENOENT: no packets of that moment are kept; or an error of capture_moment(), with the cause in err. */
+int snapshot_decode(struct picture *ret, struct packet_ring *ring, const struct snapshot_options *options, struct error *err);
+
+#endif

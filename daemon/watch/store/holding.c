@@ -1,0 +1,37 @@
+#include "daemon/watch/store/holding.h"
+
+#include "io/base/clock.h"
+
+/* Until when an event of the item's alert waits that stands before the item in the list, if it is there; 0: none does. */
+static int64_t waits_until(const struct queue_item *list, const struct queue_item *item)
+{
+    for (; list && list != item; list = list->next)
+        if (list->held_until_us && list->alert.id == item->alert.id)
+            return list->held_until_us;
+    return 0;
+}
+
+void holding_set(struct queue_item *item, const struct queue_item *batch, const struct queue_item *held, int64_t hold_us)
+{
+    if (!item->has_event || !item->has_alert || hold_us == 0)
+        item->held_until_us = 0;
+    else if (item->type == EVENT_ALERT_OPENED)
+        item->held_until_us = monotonic_us() + hold_us;
+    else if ((item->held_until_us = waits_until(held, item)) == 0)
+        item->held_until_us = waits_until(batch, item);
+}
+
+void holding_end(struct queue_item *held, uint64_t alert, int64_t until_us)
+{
+    for (; held; held = held->next)
+        if (held->alert.id == alert)
+            held->held_until_us = until_us;
+}
+
+int64_t holding_next(const struct queue_item *held)
+{
+    int64_t next = INT64_MAX;
+    for (; held; held = held->next)
+        next = held->held_until_us < next ? held->held_until_us : next;
+    return next;
+}
