@@ -216,7 +216,7 @@ const struct config_row config_rows[] = {
     {CONFIG_WEBHOOK, "events", &config_type_events, IN_WEBHOOK(events), .absent = "all", .help = "The events to post."},
     {CONFIG_WEBHOOK, "cameras", &config_type_camera_names, .offset = 0, .absent = "all",
      .line = 1 + offsetof(struct config_webhook, cameras_line), .column = 1 + offsetof(struct config_webhook, cameras_column),
-     .help = "The cameras whose events are posted. An event that is no camera's, webhook.disabled, is posted in any case."},
+     .help = "The cameras whose events are posted. An event that is no camera's, such as webhook.disabled, is posted in any case."},
     {CONFIG_WEBHOOK, "max_per_minute", &config_type_whole, IN_WEBHOOK(max_per_minute), 1, 10000, .absent = "no limit",
      .help = "Attempts that may start in any minute, repeated ones among them. Events above it are delayed, not dropped."},
     {CONFIG_WEBHOOK, "give_up_h", &config_type_number, IN_WEBHOOK(give_up_h), 0.1, 1000, .fallback = "24",
