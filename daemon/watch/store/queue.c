@@ -20,6 +20,8 @@ struct queue {
     size_t first_score, n_scores;
     int64_t ready[QUEUE_READY_MAX];
     size_t n_ready;
+    uint64_t gone[QUEUE_GONE_MAX];
+    size_t n_gone;
     uint64_t events_dropped, scores_dropped;
     bool ended;
 };
@@ -322,6 +324,26 @@ size_t queue_take_ready(struct queue *queue, int64_t ret[QUEUE_READY_MAX])
     size_t n = queue->n_ready;
     memcpy(ret, queue->ready, n * sizeof *ret);
     queue->n_ready = 0;
+    lock_give(&queue->lock);
+    return n;
+}
+
+int queue_add_gone(struct queue *queue, uint64_t alert)
+{
+    lock_take(&queue->lock);
+    bool fits = queue->n_gone < QUEUE_GONE_MAX;
+    if (fits)
+        queue->gone[queue->n_gone++] = alert;
+    lock_give(&queue->lock);
+    return fits ? 0 : -ENOSPC;
+}
+
+size_t queue_take_gone(struct queue *queue, uint64_t ret[QUEUE_GONE_MAX])
+{
+    lock_take(&queue->lock);
+    size_t n = queue->n_events ? 0 : queue->n_gone;
+    memcpy(ret, queue->gone, n * sizeof *ret);
+    queue->n_gone -= n;
     lock_give(&queue->lock);
     return n;
 }
