@@ -133,6 +133,10 @@ START_TEST(metrics)
         {"memaed_webhook_delay_seconds_count{endpoint=\"yard\"}", 7},
         {"memaed_webhook_delay_seconds_sum{endpoint=\"yard\"}", 30.5},
         {"memaed_webhook_delay_seconds_count{endpoint=\"http://[::1]:8080\"}", 0},
+        {"memaed_evidence_bytes", 123456789}, {"memaed_evidence_files", 42}, {"memaed_evidence_free_bytes", 5000000},
+        {"memaed_evidence_oldest_timestamp_seconds", 1709210096}, {"memaed_evidence_paused", 1},
+        {"memaed_evidence_pruned_total{reason=\"age\"}", 7}, {"memaed_evidence_pruned_total{reason=\"size\"}", 8},
+        {"memaed_evidence_pruned_total{reason=\"space\"}", 9},
         {"memaed_cube_seconds_total", 12.5}, {"memaed_healthy", 1},
         {"memaed_start_time_seconds", 1700000000},
     };

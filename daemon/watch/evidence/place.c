@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Retention may delete a folder that is empty between two steps; then all is made again, so many times. */
+enum { ATTEMPTS = 5 };
 
 /* Opens a folder of `in`, which it closes; it makes the folder if there is none. -errno on failure. */
 static int enter(int in, const char *name)
@@ -18,6 +22,25 @@ static int enter(int in, const char *name)
     }
     close(in);
     return r < 0 ? r : fd;
+}
+
+/* Makes the folders below state_dir, and the file. A descriptor or -errno. */
+static int create(const char *state_dir, const char *const *folders, size_t n, const char *name)
+{
+    int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : fd;
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = enter(r, folders[i]);
+    if (r < 0)
+        return r;
+    int folder = r;
+    r = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (r < 0)
+        r = -errno;
+    else
+        flock(r, LOCK_EX | LOCK_NB);
+    close(folder);
+    return r;
 }
 
 int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
@@ -33,18 +56,9 @@ int place_create(const char *state_dir, const struct place *place, const char *n
 
     if (mkdir(state_dir, 0700) < 0 && errno != EEXIST)
         return error_set(err, -errno, "%s: %s", state_dir, strerror(errno));
-    int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set(err, -errno, "%s: %s", state_dir, strerror(errno));
     const char *const folders[] = {"evidence", place->camera, date, alert};
-    for (size_t i = 0; fd >= 0 && i < sizeof folders / sizeof *folders; i++)
-        fd = enter(fd, folders[i]);
-    int r = fd;
-    if (fd >= 0) {
-        r = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (r < 0)
-            r = -errno;
-        close(fd);
-    }
+    int r = -ENOENT;
+    for (int i = 0; r == -ENOENT && i < ATTEMPTS; i++)
+        r = create(state_dir, folders, sizeof folders / sizeof *folders, name);
     return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : r;
 }
