@@ -2,6 +2,9 @@
 
 #define MIB INT64_C(1048576)
 #define DAY_US INT64_C(86400000000)
+/* Deleting begins so much before free_least is reached, because clips that open write their pre-roll at once: as much again, but for
+ * large disks a quarter. */
+#define MARGIN (64 * MIB)
 /* After so long without want of space, and with more room than was asked for, the disk counts as recovered. */
 #define RECOVERY_US INT64_C(30000000)
 
@@ -15,11 +18,12 @@ struct retention_limits retention_limits(const struct config_retention *config, 
 {
     int64_t usual = 1024 * MIB < disk_bytes / 10 ? 1024 * MIB : disk_bytes / 10;
     int64_t least = config->has_free_mib ? config->free_mib * MIB : usual;
+    int64_t part = least / 4 > MARGIN ? least / 4 : MARGIN, margin = least < part ? least : part;
     return (struct retention_limits){.keep_us = config->keep_days * DAY_US,
                                      .max_bytes = (int64_t)(config->max_gib * 1024 * (double)MIB),
                                      .free_least = least,
-                                     .free_low = least + least / 2,
-                                     .free_goal = 2 * least};
+                                     .free_low = least + margin,
+                                     .free_goal = least + margin + margin / 2};
 }
 
 size_t retention_choose(struct retention_alert *alerts, size_t n, const struct retention_limits *limits, int64_t now_us,

@@ -83,7 +83,7 @@ static int write_bytes(void *opaque, uint8_t *data, int size)
         ssize_t n = write(clip->fd, data + done, (size_t)(size - done));
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && (errno == ENOSPC || errno == EDQUOT) && waits_for_space(&until_us))
+        if (n < 0 && clip->io_error == 0 && (errno == ENOSPC || errno == EDQUOT) && waits_for_space(&until_us))
             continue;
         if (n < 0 && clip->io_error == 0)
             clip->io_error = -errno;

@@ -42,9 +42,10 @@ START_TEST(limits_of_a_disk)
     struct config_retention config = {.keep_days = 30, .max_gib = 0.5};
     struct retention_limits small = retention_limits(&config, 64 * MIB), large = retention_limits(&config, 4 * 1024 * 1024 * MIB);
     ck_assert_int_eq(small.free_least, 64 * MIB / 10);
+    ck_assert(small.free_low == 2 * small.free_least && small.free_goal == small.free_least * 5 / 2);
     ck_assert_int_eq(large.free_least, 1024 * MIB);
-    ck_assert_int_eq(large.free_low, 1536 * MIB);
-    ck_assert_int_eq(large.free_goal, 2048 * MIB);
+    ck_assert_int_eq(large.free_low, 1280 * MIB);
+    ck_assert_int_eq(large.free_goal, 1408 * MIB);
     ck_assert_int_eq(large.max_bytes, 512 * MIB);
     ck_assert_int_eq(large.keep_us, 30 * (int64_t)DAY_MS * 1000);
     config = (struct config_retention){.free_mib = 16, .has_free_mib = true};
