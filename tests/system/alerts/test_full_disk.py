@@ -112,6 +112,10 @@ class FullDisk(harness.Case):
         config = small_disk.config(self.folder, CAMERAS, free_mib=LEAST_MIB, max_gib=8 / 1024)
         for camera in config["cameras"].values():
             camera["alert"]["threshold"] = camera["alert"]["close_threshold"] = 99999
+        killed = self.daemon(config)
+        killed.wait_event("evidence_pruned", 20)
+        killed.process.kill()           # while it deletes
+        killed.process.wait()
         daemon = self.daemon(config)
         harness.wait_for("little evidence", lambda: 0 < daemon.metric("memaed_evidence_bytes") <= 8 * MIB, 20)
         rows = {a for a, in self.database().execute("SELECT alert FROM evidence")}
@@ -120,7 +124,7 @@ class FullDisk(harness.Case):
         self.assertNotIn(lost, left, rows)
         self.assertEqual(max(left), max(alerts))
         self.assertFalse(os.path.exists(os.path.dirname(os.path.dirname(unknown))))
-        pruned = daemon.events("evidence_pruned")
+        pruned = killed.events("evidence_pruned") + daemon.events("evidence_pruned")
         self.assertEqual(pruned[0]["alert"], "1000000000000")
         self.assertEqual([p["why"] for p in pruned], ["age"] + ["size"] * (len(pruned) - 1))
         self.assertEqual(daemon.events("storage_full"), [])
