@@ -10,6 +10,7 @@ static const char *const names[EVENT_TYPES] = {
     [EVENT_CAMERA_ARMED] = "camera.armed",       [EVENT_CAMERA_DISARMED] = "camera.disarmed",
     [EVENT_DRIFT_BEGAN] = "drift.began",         [EVENT_DRIFT_ENDED] = "drift.ended",
     [EVENT_NORMAL_CHANGED] = "normal.changed",   [EVENT_WEBHOOK_DISABLED] = "webhook.disabled",
+    [EVENT_STORAGE_FULL] = "storage.full",       [EVENT_STORAGE_RECOVERED] = "storage.recovered",
 };
 
 const char *event_type_name(enum event_type type)

@@ -22,17 +22,19 @@ enum event_type {
     EVENT_DRIFT_ENDED,
     EVENT_NORMAL_CHANGED,       /* an alert has been open for so long that what it shows may be normal now */
     EVENT_WEBHOOK_DISABLED,     /* an endpoint of webhooks answered 410, and nothing is sent to it any more */
+    EVENT_STORAGE_FULL,         /* the disk is short: evidence is deleted before its time, or nothing can be written */
+    EVENT_STORAGE_RECOVERED,
     EVENT_TYPES                 /* how many there are */
 };
 
 struct event {
     enum event_type type;
     int64_t time_us;            /* UTC */
-    const char *camera;         /* its name; borrowed; NULL for webhook disabled */
+    const char *camera;         /* its name; borrowed; NULL for webhook disabled and storage */
     const char *webhook;        /* webhook disabled alone: the endpoint's key (io/sinks/webhook_config.h); borrowed; else NULL */
     const char *reason;         /* one sentence; borrowed; NULL for alerts */
     double quantity;            /* frozen, unfrozen: seconds; slow, slow ended: frames a second of the stream; drift: distance
-                                 * (core/score/drift.h); normal changed: hours; else 0 */
+                                 * (core/score/drift.h); normal changed: hours; storage: free bytes; else 0 */
     const struct alert_record *alert;   /* alerts alone; borrowed */
 };
 

@@ -193,6 +193,15 @@ struct view_store {
     int64_t bytes;                      /* of the database */
 };
 
+/* What evidence takes of the disk. */
+struct view_room {
+    int64_t bytes, files;
+    int64_t free_bytes;                 /* of the disk that holds them */
+    int64_t oldest_us;                  /* UTC: when the oldest alert of them opened; 0: there is none */
+    uint64_t pruned_age, pruned_size, pruned_space;     /* alerts whose files were deleted, by the reason */
+    bool paused;                        /* nothing is written, because the disk is full */
+};
+
 /* The outcome of a reload. Texts are borrowed for the call that hands them over. */
 struct view_reload {
     int status;                         /* 0: applied; else -errno, and nothing changed */
@@ -254,6 +263,7 @@ struct view {
     /* Reads scores that are kept over restarts into ret [wanted->limit], oldest first; *n of them. 0 or -errno. */
     int (*history)(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n);
     void (*storage)(void *context, struct view_store *ret);
+    void (*room)(void *context, struct view_room *ret);
     /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
      * armed. by: who, "" where not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);

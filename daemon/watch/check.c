@@ -370,6 +370,16 @@ static void warn_of_unbounded(const struct config *config, const struct check_re
     if (config->scores_minutes_days == 0)
         warn(report, config, "%d:%d: scores.minutes_days: warning: the scores of minutes are kept for ever, and the database grows",
              config->scores_minutes_days_line, config->scores_minutes_days_column);
+    const struct config_retention *retention = &config->evidence.retention;
+    if (retention->keep_days == 0)
+        warn(report, config, "%d:%d: evidence.keep_days: warning: evidence is kept until its room ends (max_gib, free_mib)",
+             retention->keep_days_line, retention->keep_days_column);
+    if (retention->max_gib == 0)
+        warn(report, config, "%d:%d: evidence.max_gib: warning: evidence may fill the disk but for free_mib",
+             retention->max_gib_line, retention->max_gib_column);
+    if (retention->has_free_mib && retention->free_mib == 0)
+        warn(report, config, "%d:%d: evidence.free_mib: warning: evidence may fill the disk, and then nothing else can be written, "
+             "the database included", retention->free_mib_line, retention->free_mib_column);
 }
 
 /* Checks that this process may open as many files as the configuration needs. 0; -EINVAL after a fault. */

@@ -8,6 +8,7 @@
 #include "daemon/watch/alerting/arming.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/evidence/evidence.h"
+#include "daemon/watch/evidence/retention.h"
 #include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/store/outbox.h"
@@ -38,6 +39,7 @@ struct daemon {
     struct events *events;
     struct arming_desk *arming;
     struct evidence *evidence;
+    struct retention *retention;
     struct fleet *fleet;
     struct view view;
     struct web_server *web;

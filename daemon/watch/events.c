@@ -53,7 +53,8 @@ void events_close(struct events *events)
 static int priority_of(enum event_type type)
 {
     bool is_well = type == EVENT_CAMERA_RESTORED || type == EVENT_CAMERA_UNFROZEN || type == EVENT_CAMERA_SLOW_ENDED ||
-                   type == EVENT_CAMERA_ARMED || type == EVENT_CAMERA_DISARMED || type == EVENT_DRIFT_ENDED;
+                   type == EVENT_CAMERA_ARMED || type == EVENT_CAMERA_DISARMED || type == EVENT_DRIFT_ENDED ||
+                   type == EVENT_STORAGE_RECOVERED;
     return is_well ? LOG_NOTICE : LOG_WARNING;
 }
 
@@ -93,6 +94,10 @@ static void write_log(const struct event *event)
         return;
     case EVENT_WEBHOOK_DISABLED:
         log_event(priority, name, "webhook", event->webhook, "reason", event->reason, NULL);
+        return;
+    case EVENT_STORAGE_FULL:
+    case EVENT_STORAGE_RECOVERED:
+        log_event(priority, name, "free_bytes", log_int(&number, (long long)event->quantity), "reason", event->reason, NULL);
         return;
     default:
         log_event(priority, name, "camera", event->camera, "reason", event->reason, NULL);

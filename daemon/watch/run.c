@@ -23,9 +23,10 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-/* How long after the signal decoders, workers, evidence, the writing of events, webhooks and the store may take. */
+/* How long after the signal decoders, workers, retention, evidence, the writing of events, webhooks and the store may take. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
+#define RETENTION_US INT64_C(1350000)
 #define EVIDENCE_US INT64_C(1400000)
 #define FLUSH_US INT64_C(1550000)
 #define WEBHOOKS_US INT64_C(1700000)
@@ -226,6 +227,16 @@ static int open_evidence(struct daemon *daemon, struct error *err)
     return r < 0 ? error_set(err, r, "evidence: no room for a further sink of events") : 0;
 }
 
+static int open_retention(struct daemon *daemon, struct error *err)
+{
+    return retention_open(&daemon->retention, &(struct retention_options){.state_dir = daemon->config->state_dir,
+                                                                          .config = &daemon->config->evidence.retention,
+                                                                          .store = daemon->store,
+                                                                          .events = daemon->events,
+                                                                          .evidence = daemon->evidence,
+                                                                          .heartbeats = &daemon->heartbeats}, err);
+}
+
 static int open_fleet(struct daemon *daemon, const struct fleet_models *models, struct error *err)
 {
     int r = fleet_open(&daemon->fleet, &(struct fleet_options){.workers = daemon->workers,
@@ -296,6 +307,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     if (r == 0)
         r = open_evidence(daemon, err);
     if (r == 0)
+        r = open_retention(daemon, err);
+    if (r == 0)
         r = open_fleet(daemon, &models, err);
     fleet_models_clear(&models);
     if (r == 0)
@@ -309,13 +322,13 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   1. cameras and workers are told to end, all at once: sources are interrupted, workers finish their window
  *   2. decoder threads are joined, then workers
  *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
- *   4. HTTP closes
+ *   4. HTTP closes, and retention ends
  *   5. events reach the log alone, clips end where they are, and the store writes and publishes what waits
  *   6. webhooks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
- * A decoder, a worker, the store or the evidence thread that has not ended in time is abandoned. After 3 it can reach no alert, and
- * after 5 no event; but it still uses its camera, or the database. So false is returned instead of 8, and the process is to end
+ * A decoder, a worker, the store, the evidence or the retention thread that has not ended in time is abandoned. After 3 it can reach
+ * no alert, and after 5 no event; but it still uses its camera, or the database. So false is returned instead of 8, and the process is to end
  * without what runs at exit. */
 static bool close_all(struct daemon *daemon)
 {
@@ -323,6 +336,7 @@ static bool close_all(struct daemon *daemon)
     bool all_ended = !daemon->fleet || fleet_stop(daemon->fleet, start_us + DECODERS_US, start_us + WORKERS_US);
     reload_cancel(daemon);
     web_server_close(daemon->web);
+    all_ended &= retention_end(daemon->retention, start_us + RETENTION_US);
     if (daemon->events)
         events_close(daemon->events);
     all_ended &= evidence_end(daemon->evidence, start_us + EVIDENCE_US);
@@ -336,6 +350,7 @@ static bool close_all(struct daemon *daemon)
     if (!all_ended)
         return false;
     fleet_close(daemon->fleet);
+    retention_close(daemon->retention);
     evidence_close(daemon->evidence);
     isolation_close();
     reader_close(daemon->reader);

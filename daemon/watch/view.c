@@ -300,6 +300,15 @@ static int label(void *context, const struct alert_order *order, view_labelled *
     return store_label(((struct daemon *)context)->store, order, done, arg);
 }
 
+static void room(void *context, struct view_room *ret)
+{
+    struct retention_stats stats;
+    retention_stats(((struct daemon *)context)->retention, &stats);
+    *ret = (struct view_room){.bytes = stats.bytes, .files = stats.files, .free_bytes = stats.free_bytes, .oldest_us = stats.oldest_us,
+                              .pruned_age = stats.pruned[RETENTION_AGE], .pruned_size = stats.pruned[RETENTION_SIZE],
+                              .pruned_space = stats.pruned[RETENTION_SPACE], .paused = stats.paused};
+}
+
 static int request_reload(void *context, view_reload_done *done, void *arg)
 {
     return reload_request(context, done, arg);
@@ -316,6 +325,6 @@ void daemon_view(struct daemon *daemon, struct view *ret)
                          .webhooks = view_webhooks, .endpoints = endpoints, .dead_letters = dead_letters,
                          .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts, .alert = alert,
                          .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
-                         .evidence = evidence, .evidence_kept = evidence_kept, .arm = arm, .label = label,
+                         .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .arm = arm, .label = label,
                          .reload = request_reload};
 }

@@ -118,7 +118,7 @@ json_t *event_json(const struct event *event)
     redact(reason, sizeof reason, event->reason);
     /* redact() may have cut a character in two: such a text is not UTF-8, and is left out. */
     json_t *text = json_string(reason);
-    json_t *data = json_pack("{s:s, s:o}", event->webhook ? "webhook" : "camera", event->webhook ? event->webhook : event->camera,
+    json_t *data = json_pack("{s:s*, s:o}", event->webhook ? "webhook" : "camera", event->webhook ? event->webhook : event->camera,
                              "reason", text ? text : json_string(""));
     const char *key = NULL;
     if (event->type == EVENT_CAMERA_FROZEN || event->type == EVENT_CAMERA_UNFROZEN)
@@ -129,6 +129,8 @@ json_t *event_json(const struct event *event)
         key = "distance";
     else if (event->type == EVENT_NORMAL_CHANGED)
         key = "hours";
+    else if (event->type == EVENT_STORAGE_FULL || event->type == EVENT_STORAGE_RECOVERED)
+        key = "free_bytes";
     if (data && key && json_object_set_new(data, key, record_json_number(event->quantity)) < 0) {
         json_decref(data);
         data = NULL;

@@ -37,6 +37,15 @@ struct config_alert {
     double lasting_h;               /* after which an open alert is told as EVENT_NORMAL_CHANGED */
 };
 
+/* How long evidence is kept. Lines and columns are the places of the values; 0: absent. */
+struct config_retention {
+    int keep_days;                  /* 0: for ever */
+    double max_gib;                 /* 0: no limit */
+    int free_mib;                   /* that are left free on the disk */
+    bool has_free_mib;              /* false: 1024, but at most a tenth of the disk */
+    int keep_days_line, keep_days_column, max_gib_line, max_gib_column, free_mib_line, free_mib_column;
+};
+
 /* What is kept of an alert. */
 struct config_evidence {
     char *source;                   /* of a camera alone: the stream that is kept; NULL: that which is analysed. Only redact() may
@@ -51,6 +60,7 @@ struct config_evidence {
     int ring_mib;                   /* of packets that a camera keeps for the pre-roll */
     /* Of a camera: whether it gives the key itself. Those that it does not give are those of struct config. */
     bool has_snapshots, has_clips, has_unmasked, has_pre_roll, has_post_roll, has_max_clip, has_ring;
+    struct config_retention retention;      /* of struct config alone */
 };
 
 struct config_camera {

@@ -16,12 +16,13 @@ enum { MAX_TEXT = 1 << 16 };
 /* All names of core/event.h, in its order; a test compares them. */
 #define EVENT_NAMES \
     "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, camera.slow, camera.slow_ended, " \
-    "camera.armed, camera.disarmed, drift.began, drift.ended, normal.changed or webhook.disabled"
+    "camera.armed, camera.disarmed, drift.began, drift.ended, normal.changed, webhook.disabled, " \
+    "storage.full or storage.recovered"
 
 void config_expected(const struct config_row *row, char *out, size_t size)
 {
     if (row->max > row->min)
-        snprintf(out, size, "%s from %g to %g", row->type->expected, row->min, row->max);
+        snprintf(out, size, "%s from %.10g to %.10g", row->type->expected, row->min, row->max);
     else
         snprintf(out, size, "%s", row->type->expected);
 }

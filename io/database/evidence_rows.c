@@ -35,6 +35,24 @@ int evidence_rows_remove(struct database *database, uint64_t alert, enum evidenc
     return query_run(&query, err);
 }
 
+int evidence_rows_remove_all(struct database *database, uint64_t alert, struct error *err)
+{
+    struct query query = query_begin(database, "DELETE FROM evidence WHERE alert = ?");
+    query_bind_int(&query, (int64_t)alert);
+    return query_run(&query, err);
+}
+
+int evidence_rows_held(struct database *database, uint64_t alert, bool *ret, struct error *err)
+{
+    struct query query = query_begin(database, "SELECT marked OR state = 'open' FROM alerts WHERE id = ?");
+    query_bind_int(&query, (int64_t)alert);
+    bool held = query_row(&query) && query_int(&query, 0);
+    int r = query_end(&query, err);
+    if (r == 0)
+        *ret = held;
+    return r;
+}
+
 /* Reads the rows of a query into ret [most], and ends it. */
 static int read_rows(struct query *query, struct evidence_row *ret, size_t most, size_t *n, struct error *err)
 {
@@ -60,6 +78,14 @@ int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_
     struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = ? "
                                      "ORDER BY made_us, kind");
     query_bind_int(&query, (int64_t)alert);
+    return read_rows(&query, ret, EVIDENCE_KINDS, n, err);
+}
+
+int evidence_rows_after(struct database *database, uint64_t after, struct evidence_row *ret, size_t *n, struct error *err)
+{
+    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = "
+                                     "(SELECT min(alert) FROM evidence WHERE alert > ?) ORDER BY made_us, kind");
+    query_bind_int(&query, (int64_t)after);
     return read_rows(&query, ret, EVIDENCE_KINDS, n, err);
 }
 

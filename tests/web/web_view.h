@@ -265,6 +265,13 @@ static inline void view_storage(void *context, struct view_store *ret)
                                .failures = 8, .commit_seconds = 1.25, .failing = true, .bytes = 4096000};
 }
 
+static inline void view_room(void *context, struct view_room *ret)
+{
+    (void)context;
+    *ret = (struct view_room){.bytes = 123456789, .files = 42, .free_bytes = 5000000, .oldest_us = 1709210096789000, .pruned_age = 7,
+                              .pruned_size = 8, .pruned_space = 9, .paused = true};
+}
+
 /* Reloads that the server asked for; the test ends them with end_reload(). */
 enum { RELOADS_MAX = 64 };
 
@@ -467,7 +474,7 @@ static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
     .webhooks = view_webhooks, .endpoints = view_endpoints, .dead_letters = view_dead_letters,
     .act_on_webhook = view_act_on_webhook, .test_alert = view_test_alert, .scores = view_scores, .alerts = view_alerts, .alert = view_alert, .history = view_history,
-    .storage = view_storage, .events = view_events, .events_fd = -1, .evidence = view_evidence,
+    .storage = view_storage, .room = view_room, .events = view_events, .events_fd = -1, .evidence = view_evidence,
     .evidence_kept = view_evidence_kept, .arm = view_arm, .label = view_label,
     .reload = view_reload,
 };

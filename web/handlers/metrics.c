@@ -252,6 +252,21 @@ static void put_store(FILE *out, const struct view_store *s)
     put_gauge(out, "store_bytes", "Size of the database, without its write-ahead log.", (double)s->bytes);
 }
 
+static void put_evidence(FILE *out, const struct view_room *e)
+{
+    put_gauge(out, "evidence_bytes", "Size of the files that are kept of alerts.", (double)e->bytes);
+    put_gauge(out, "evidence_files", "Files that are kept of alerts.", (double)e->files);
+    put_gauge(out, "evidence_free_bytes", "Bytes that are free on the disk of state_dir.", (double)e->free_bytes);
+    put_gauge(out, "evidence_oldest_timestamp_seconds", "When the oldest alert opened whose files are kept; NaN: none are.",
+              e->oldest_us ? (double)(e->oldest_us / 1000000) : (double)NAN);
+    put_gauge(out, "evidence_paused", "1 while no clip is written, because the disk is full and nothing can be deleted, else 0.", e->paused);
+    put_head(out, "evidence_pruned_total", "counter", "Alerts whose files were deleted: by their age (keep_days), the size of all (max_gib), "
+             "for space on the disk (free_mib).");
+    fprintf(out, "memaed_evidence_pruned_total{reason=\"age\"} %" PRIu64 "\n", e->pruned_age);
+    fprintf(out, "memaed_evidence_pruned_total{reason=\"size\"} %" PRIu64 "\n", e->pruned_size);
+    fprintf(out, "memaed_evidence_pruned_total{reason=\"space\"} %" PRIu64 "\n", e->pruned_space);
+}
+
 static void put_endpoint(FILE *out, const char *name, const struct view_webhook *webhook, uint64_t n)
 {
     fprintf(out, "memaed_%s{endpoint=\"", name);
@@ -343,10 +358,13 @@ void web_handle_metrics(const struct view *view, const struct web_request *reque
 
     struct view_store storage;
     view->storage(view->context, &storage);
+    struct view_room room;
+    view->room(view->context, &room);
 
     put_process(out, &process);
     put_snapshots(out, &process);
     put_store(out, &storage);
+    put_evidence(out, &room);
     put_webhooks(out, webhooks, n_webhooks);
     put_streams(out, request->streams);
     put_cameras(out, cameras, n);

@@ -62,6 +62,12 @@ static void end(struct alert_clip *clip, const char *why)
     clip->outcome.end = why;
 }
 
+void alert_clip_stop(struct alert_clip *clip)
+{
+    if (!clip->complete)
+        end(clip, "no_space");
+}
+
 /* Makes the file for the stream of the first packet. 0 or -errno with the cause in the outcome. */
 static int begin(struct alert_clip *clip, const struct packet *first)
 {
@@ -97,12 +103,16 @@ static void write_packets(struct alert_clip *clip, struct packet **packets, size
 {
     const char *why = NULL;
     size_t k = 0;
-    if (n > 0 && !clip->writer && !(why = end_before(clip, packets[0])) && begin(clip, packets[0]) < 0)
-        why = "failed";
-    while (!why && k < n && !(why = end_before(clip, packets[k])))
+    int r = 0;
+    if (n > 0 && !clip->writer && !(why = end_before(clip, packets[0])))
+        r = begin(clip, packets[0]);
+    while (r == 0 && !why && k < n && !(why = end_before(clip, packets[k])))
         k++;
-    if (k > 0 && clip_writer_add(clip->writer, packets, k, &clip->outcome.error) < 0)
+    if (r == 0 && k > 0)
+        r = clip_writer_add(clip->writer, packets, k, &clip->outcome.error);
+    if (r < 0)
         why = "failed";
+    clip->outcome.no_space = r == -ENOSPC || r == -EDQUOT;
     if (why)
         end(clip, why);
 }

@@ -41,7 +41,8 @@ struct alert_clip_outcome {
     int64_t pre_roll_us;        /* from the first packet's arrival to the opening of the alert; less than asked for, or negative,
                                  * where the ring held no more */
     const char *end;            /* why it ended: "post_roll", "max_clip", "stream_changed", "stopped" (memaed
-                                 * ends, or the camera's keys changed), "failed" */
+                                 * ends, or the camera's keys changed), "no_space", "failed" */
+    bool no_space;              /* it failed because the disk is full */
     struct error error;         /* what failed; "": nothing. The file holds what was written before */
 };
 
@@ -49,6 +50,8 @@ int alert_clip_open(struct alert_clip **ret, const struct alert_clip_options *op
 uint64_t alert_clip_alert(const struct alert_clip *clip);
 /* The alert closed then (CLOCK_MONOTONIC). */
 void alert_clip_set_closed(struct alert_clip *clip, int64_t closed_us);
+/* The clip is complete, because there is no space for more. */
+void alert_clip_stop(struct alert_clip *clip);
 /* Writes the packets that are there. false: the clip is complete. */
 bool alert_clip_write(struct alert_clip *clip, int64_t now_us);
 /* Ends the file and frees the clip. Takes NULL; *ret is written otherwise. */

@@ -1,6 +1,7 @@
 #include "daemon/watch/evidence/evidence.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,9 @@ struct evidence {
     struct alert_clip *clips[EVIDENCE_CLIPS_MAX];
     char cameras[EVIDENCE_CLIPS_MAX][RECORD_NAME_SIZE];         /* of each */
     size_t n_clips;
+
+    atomic_uint made;           /* files */
+    atomic_bool no_space, paused;
 
     struct lock lock;           /* guards all below */
     pthread_cond_t wake;
@@ -178,6 +182,23 @@ struct event_sink evidence_sink(struct evidence *evidence)
     return (struct event_sink){.take = take_event, .arg = evidence};
 }
 
+/* ---- for retention ---------------------------------------------------------------------------------------------------- */
+
+unsigned evidence_made_files(const struct evidence *evidence)
+{
+    return atomic_load(&evidence->made);
+}
+
+bool evidence_take_no_space(struct evidence *evidence)
+{
+    return atomic_exchange(&evidence->no_space, false);
+}
+
+void evidence_pause(struct evidence *evidence, bool paused)
+{
+    atomic_store(&evidence->paused, paused);
+}
+
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
 static void log_clip(const char *camera, uint64_t alert, const struct alert_clip_outcome *clip)
@@ -209,6 +230,9 @@ static void finish(struct evidence *evidence, size_t i)
     evidence->clips[i] = evidence->clips[evidence->n_clips];
     memmove(evidence->cameras[i], evidence->cameras[evidence->n_clips], sizeof camera);
     log_clip(camera, alert, &clip);
+    atomic_fetch_add(&evidence->made, 1);
+    if (clip.no_space)
+        atomic_store(&evidence->no_space, true);
     const struct evidence_made made = {.alert = alert, .camera = camera, .kind = "clip", .path = clip.path, .bytes = clip.bytes,
                                        .codec = clip.codec, .codecs = clip.codecs};
     if (clip.path[0] && clip.bytes > 0)
@@ -226,12 +250,13 @@ static void open_clip(struct evidence *evidence, const struct alert *alert)
     if (!find_ring(evidence, alert, &options, &rolls))
         return;                 /* the camera keeps no clips */
     size_t n = evidence->n_clips;
-    int r = n < EVIDENCE_CLIPS_MAX ? alert_clip_open(&evidence->clips[n], &options) : -EMFILE;
+    int r = atomic_load(&evidence->paused) ? -ENOSPC : n < EVIDENCE_CLIPS_MAX ? alert_clip_open(&evidence->clips[n], &options) : -EMFILE;
     packet_ring_unref(options.ring);
     if (r < 0) {
         struct log_number id;
         log_event(LOG_ERR, "evidence_failed", "camera", alert->camera, "alert", log_int(&id, (long long)alert->id), "kind",
-                  "clip", "reason", r == -EMFILE ? "too many clips are being written" : "out of memory", NULL);
+                  "clip", "reason", r == -EMFILE ? "too many clips are being written" : r == -ENOSPC ? "the disk is full"
+                                                                                                          : "out of memory", NULL);
         return;
     }
     memcpy(evidence->cameras[n], alert->camera, sizeof alert->camera);
@@ -274,9 +299,13 @@ static bool wait_for_alert(struct evidence *evidence, int64_t until_us, struct a
 
 static void write_clips(struct evidence *evidence)
 {
-    for (size_t i = evidence->n_clips; i-- > 0;)
+    bool paused = atomic_load(&evidence->paused);
+    for (size_t i = evidence->n_clips; i-- > 0;) {
+        if (paused)
+            alert_clip_stop(evidence->clips[i]);
         if (!alert_clip_write(evidence->clips[i], monotonic_us()))
             finish(evidence, i);
+    }
 }
 
 static void *evidence_main(void *arg)

@@ -53,6 +53,12 @@ bool evidence_end(struct evidence *evidence, int64_t deadline_us);
 /* After evidence_end() returned true, and all cameras have left. Takes NULL. */
 void evidence_close(struct evidence *evidence);
 
+/* For retention: how many files were made; whether a file failed because the disk is full, since the last call; and that nothing is to be
+ * written (clips end where they are), or is again. */
+unsigned evidence_made_files(const struct evidence *evidence);
+bool evidence_take_no_space(struct evidence *evidence);
+void evidence_pause(struct evidence *evidence, bool paused);
+
 /* For events_add(). */
 struct event_sink evidence_sink(struct evidence *evidence);
 

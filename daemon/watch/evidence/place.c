@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Retention may delete a folder that is empty between two steps; then all is made again, so many times. */
+enum { ATTEMPTS = 5 };
 
 /* Opens a folder of `in`, which it closes; it makes the folder if there is none. -errno on failure. */
 static int enter(int in, const char *name)
@@ -20,9 +24,30 @@ static int enter(int in, const char *name)
     return r < 0 ? r : fd;
 }
 
-/* Opens the alert's folder, and makes those that are missing. Writes the path of the file below state_dir. */
-static int enter_place(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
-                       struct error *err)
+/* Opens the alert's folder, and makes those that are missing. A descriptor or -errno. */
+static int enter_folders(const char *state_dir, const char *const *folders, size_t n)
+{
+    int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : fd;
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = enter(r, folders[i]);
+    return r;
+}
+
+/* Makes the file. A descriptor or -errno. */
+static int create(int folder, const char *name)
+{
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    flock(fd, LOCK_EX | LOCK_NB);
+    return fd;
+}
+
+/* Makes the file `name` in the alert's folder, which is in *folder then. path becomes that of `final` below state_dir. A descriptor
+ * or -errno with the cause in err. */
+static int create_in_place(const char *state_dir, const struct place *place, const char *name, const char *final,
+                           char path[PLACE_PATH_SIZE], int *folder, struct error *err)
 {
     char date[16], alert[24];
     time_t seconds = (time_t)(place->opened_us / 1000000);
@@ -30,34 +55,28 @@ static int enter_place(const char *state_dir, const struct place *place, const c
     if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof date, "%Y-%m-%d", &tm) == 0)
         return error_set(err, -EOVERFLOW, "the date of an alert is out of range");
     snprintf(alert, sizeof alert, "%llu", (unsigned long long)place->alert);
-    snprintf(path, PLACE_PATH_SIZE, "evidence/%s/%s/%s/%s", place->camera, date, alert, name);
+    snprintf(path, PLACE_PATH_SIZE, "evidence/%s/%s/%s/%s", place->camera, date, alert, final);
 
     if (mkdir(state_dir, 0700) < 0 && errno != EEXIST)
         return error_set(err, -errno, "%s: %s", state_dir, strerror(errno));
-    int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set(err, -errno, "%s: %s", state_dir, strerror(errno));
     const char *const folders[] = {"evidence", place->camera, date, alert};
-    for (size_t i = 0; fd >= 0 && i < sizeof folders / sizeof *folders; i++)
-        fd = enter(fd, folders[i]);
-    return fd < 0 ? error_set(err, fd, "%s/%s: %s", state_dir, path, strerror(-fd)) : fd;
-}
-
-static int create(int folder, const char *name)
-{
-    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return fd < 0 ? -errno : fd;
+    int r = -ENOENT;
+    for (int i = 0; r == -ENOENT && i < ATTEMPTS; i++) {        /* retention may remove an empty folder in between */
+        *folder = enter_folders(state_dir, folders, sizeof folders / sizeof *folders);
+        r = *folder < 0 ? *folder : create(*folder, name);
+        if (r < 0 && *folder >= 0)
+            close(*folder);
+    }
+    return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : r;
 }
 
 int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
                  struct error *err)
 {
-    int folder = enter_place(state_dir, place, name, path, err);
-    if (folder < 0)
-        return folder;
-    int r = create(folder, name);
-    close(folder);
-    return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : r;
+    int folder, r = create_in_place(state_dir, place, name, name, path, &folder, err);
+    if (r >= 0)
+        close(folder);
+    return r;
 }
 
 static int write_all(int fd, const uint8_t *data, size_t size)
@@ -76,19 +95,16 @@ int place_put(const char *state_dir, const struct place *place, const char *name
               char path[PLACE_PATH_SIZE], struct error *err)
 {
     char temporary[64];
-    int folder = enter_place(state_dir, place, name, path, err);
-    if (folder < 0)
-        return folder;
     snprintf(temporary, sizeof temporary, ".%s", name);
-    int fd = create(folder, temporary), r = fd;
-    if (fd >= 0) {
-        r = write_all(fd, data, size);
-        close(fd);
-        if (r == 0 && renameat2(folder, temporary, folder, name, RENAME_NOREPLACE) < 0)
-            r = -errno;
-        if (r < 0)
-            unlinkat(folder, temporary, 0);
-    }
+    int folder, fd = create_in_place(state_dir, place, temporary, name, path, &folder, err);
+    if (fd < 0)
+        return fd;
+    int r = write_all(fd, data, size);
+    if (r == 0 && renameat2(folder, temporary, folder, name, RENAME_NOREPLACE) < 0)
+        r = -errno;
+    if (r < 0)
+        unlinkat(folder, temporary, 0);
+    close(fd);
     close(folder);
     return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : 0;
 }

@@ -1,6 +1,7 @@
 /* Where the evidence of an alert lies under state_dir: evidence/CAMERA/DATE/ALERT/NAME, with the UTC date on which the alert
  * opened. Folders are made with mode 0700 and files with 0600. No symbolic link is followed below state_dir, and no file is
- * replaced. Any thread. */
+ * replaced. A file is locked (flock) until its descriptor is closed in all processes, so that retention knows that it is being
+ * written. Any thread. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 

@@ -18,6 +18,8 @@ struct queue {
     size_t n_peaks;
     struct score_row scores[QUEUE_SCORES_MAX];      /* a ring */
     size_t first_score, n_scores;
+    uint64_t gone[QUEUE_GONE_MAX];
+    size_t n_gone;
     uint64_t events_dropped, scores_dropped;
     bool ended;
 };
@@ -325,6 +327,26 @@ void queue_drop_scores(struct queue *queue, size_t n)
     queue->first_score = (queue->first_score + n) % QUEUE_SCORES_MAX;
     queue->n_scores -= n;
     lock_give(&queue->lock);
+}
+
+int queue_add_gone(struct queue *queue, uint64_t alert)
+{
+    lock_take(&queue->lock);
+    bool fits = queue->n_gone < QUEUE_GONE_MAX;
+    if (fits)
+        queue->gone[queue->n_gone++] = alert;
+    lock_give(&queue->lock);
+    return fits ? 0 : -ENOSPC;
+}
+
+size_t queue_take_gone(struct queue *queue, uint64_t ret[QUEUE_GONE_MAX])
+{
+    lock_take(&queue->lock);
+    size_t n = queue->n_events ? 0 : queue->n_gone;
+    memcpy(ret, queue->gone, n * sizeof *ret);
+    queue->n_gone -= n;
+    lock_give(&queue->lock);
+    return n;
 }
 
 void queue_counts(struct queue *queue, struct queue_counts *ret)

@@ -18,7 +18,7 @@
 #include "io/database/evidence_rows.h"
 #include "io/database/score_rows.h"
 
-enum { QUEUE_EVENTS_MAX = 4096, QUEUE_PEAKS_MAX = 2048, QUEUE_SCORES_MAX = 16384 };
+enum { QUEUE_EVENTS_MAX = 4096, QUEUE_PEAKS_MAX = 2048, QUEUE_SCORES_MAX = 16384, QUEUE_GONE_MAX = 1024 };
 
 /* What somebody says about an alert, and who waits for that to be written. */
 struct queue_order {
@@ -86,6 +86,8 @@ void queue_close(struct queue *queue);                  /* takes NULL */
 int queue_add(struct queue *queue, struct queue_item *item);
 void queue_add_peak(struct queue *queue, const struct alert_record *alert);
 void queue_add_score(struct queue *queue, const char *camera, const struct score_record *score);
+/* The files of the alert are deleted: its rows of evidence are to go. 0; -ENOSPC: no room. */
+int queue_add_gone(struct queue *queue, uint64_t alert);
 /* Wakes the thread, and makes queue_wait() return false from then on. */
 void queue_end(struct queue *queue);
 
@@ -102,6 +104,8 @@ size_t queue_take_peaks(struct queue *queue, struct alert_record *ret);
 /* Copies the oldest scores into ret [most] and leaves them; queue_drop_scores() removes them once they are written. */
 size_t queue_peek_scores(struct queue *queue, struct score_row *ret, size_t most);
 void queue_drop_scores(struct queue *queue, size_t n);
+/* As queue_take_peaks(). */
+size_t queue_take_gone(struct queue *queue, uint64_t ret[QUEUE_GONE_MAX]);
 
 struct queue_counts {
     size_t events, deliveries, scores;  /* that are not written yet */

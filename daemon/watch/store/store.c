@@ -43,6 +43,8 @@ struct store {
     struct score_row scores[SCORES_AT_ONCE];
     struct alert_record peaks[QUEUE_PEAKS_MAX];
     size_t n_peaks;
+    uint64_t gone[QUEUE_GONE_MAX];      /* alerts whose rows of evidence are to go */
+    size_t n_gone;
     size_t most;                        /* events in a transaction; 1 after one was refused */
     int status;                         /* of the last transaction: 0 or -errno */
     int64_t backoff_us, retry_us;       /* retry_us: monotonic; nothing is written before. 0: at once */
@@ -181,6 +183,11 @@ int store_add_delivery(struct store *store, struct delivery *delivery)
     return intake_delivery(store->queue, delivery);
 }
 
+int store_evidence_gone(struct store *store, uint64_t alert)
+{
+    return queue_add_gone(store->queue, alert);
+}
+
 void store_set_endpoints(struct store *store, const struct store_endpoints *endpoints)
 {
     lock_take(&store->lock);
@@ -216,7 +223,7 @@ static void count_commit(struct store *store, int64_t began_us)
     lock_take(&store->lock);
     store->stats.commits++;
     store->stats.commit_seconds += (double)(monotonic_us() - began_us) / 1e6;
-    store->stats.failing = false;
+    store->stats.failing = store->stats.no_space = false;
     store->stats.bytes = bytes;
     lock_give(&store->lock);
     if (store->status < 0)
@@ -245,6 +252,7 @@ static void take_failure(struct store *store, int status, const char *cause)
     lock_take(&store->lock);
     store->stats.failures++;
     store->stats.failing = true;
+    store->stats.no_space = status == -ENOSPC;
     lock_give(&store->lock);
     /* The database itself has waited for a lock. */
     store->backoff_us = status == -EBUSY || store->backoff_us == 0 ? BACKOFF_FIRST_US : 2 * store->backoff_us;
@@ -417,11 +425,14 @@ static void prune(struct store *store)
     lock_give(&store->lock);
     int64_t began_us = monotonic_us();
     step_begins(store);
-    int r = writer_prune(&store->writer, &retention, utc_us(), &err);
+    if (store->n_gone == 0)
+        store->n_gone = queue_take_gone(store->queue, store->gone);
+    int r = writer_prune(&store->writer, &retention, store->gone, store->n_gone, utc_us(), &err);
     if (r < 0)
         take_failure(store, r, err.text);
     else if (r > 0)
         count_commit(store, began_us);
+    store->n_gone = r < 0 ? store->n_gone : 0;
 }
 
 /* What is done once a second. It stops where an event comes. */

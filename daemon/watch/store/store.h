@@ -112,6 +112,9 @@ void store_alert_ready(struct store *store, uint64_t alert);
 /* Writes what became of a delivery, after all that was posted before. Takes delivery, also where it fails. 0 or -ENOMEM. */
 int store_add_delivery(struct store *store, struct delivery *delivery);
 
+/* The files of the alert are deleted: its rows of evidence go within a second. 0; -ENOSPC: too many wait. */
+int store_evidence_gone(struct store *store, uint64_t alert);
+
 /* Both copy, and hold from the next transaction on. */
 void store_set_endpoints(struct store *store, const struct store_endpoints *endpoints);
 void store_set_retention(struct store *store, const struct store_retention *retention);
@@ -122,6 +125,7 @@ struct store_stats {
     uint64_t commits, failures;         /* transactions that were committed; and that failed */
     double commit_seconds;              /* of those committed, from BEGIN to the end of COMMIT */
     bool failing;                       /* the last transaction failed */
+    bool no_space;                      /* it did, because the disk is full */
     int64_t bytes;                      /* of the database */
 };
 

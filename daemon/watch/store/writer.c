@@ -7,6 +7,7 @@
 #include "io/base/clock.h"
 #include "io/database/alert_rows.h"
 #include "io/database/arming_rows.h"
+#include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
 #include "io/database/outbox_rows.h"
 
@@ -251,9 +252,12 @@ static int prune_events(struct writer *writer, int64_t before_us, int *deleted, 
     return r;
 }
 
-int writer_prune(struct writer *writer, const struct store_retention *retention, int64_t now_us, struct error *err)
+int writer_prune(struct writer *writer, const struct store_retention *retention, const uint64_t *gone, size_t n_gone, int64_t now_us,
+                 struct error *err)
 {
     int scores = 0, events = 0, r = begin(writer, err);
+    for (size_t i = 0; i < n_gone && r == 0; i++)
+        r = evidence_rows_remove_all(writer->database, gone[i], err);
     if (r == 0)
         r = prune_scores(writer, retention, now_us, &scores, err);
     if (r == 0 && retention->alerts_days > 0 && now_us >= writer->prune_us) {
@@ -261,7 +265,7 @@ int writer_prune(struct writer *writer, const struct store_retention *retention,
         if (events == 0)
             writer->prune_us = now_us + MINUTE_US;      /* else the next second goes on */
     }
-    if (r == 0 && scores + events == 0) {
+    if (r == 0 && n_gone == 0 && scores + events == 0) {
         database_rollback(writer->database);
         return 0;
     }

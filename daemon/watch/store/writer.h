@@ -48,7 +48,8 @@ int writer_events(struct writer *writer, struct queue_item *items, const struct 
 int writer_ready(struct writer *writer, int64_t seq, struct error *err);
 int writer_scores(struct writer *writer, const struct score_row *scores, size_t n, const struct alert_record *peaks, size_t n_peaks,
                   struct error *err);
-/* Deletes some rows that are too old. 1: it did; 0: there were none; -errno. */
-int writer_prune(struct writer *writer, const struct store_retention *retention, int64_t now_us, struct error *err);
+/* Deletes some rows that are too old, and the rows of evidence of n_gone alerts. 1: it did; 0: there were none; -errno. */
+int writer_prune(struct writer *writer, const struct store_retention *retention, const uint64_t *gone, size_t n_gone, int64_t now_us,
+                 struct error *err);
 
 #endif

@@ -6,8 +6,10 @@
 #include <libavutil/mathematics.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "io/base/clock.h"
 #include "io/video/packets/fragment_index.h"
 
 enum { IO_BYTES = 1 << 16 };
@@ -54,20 +56,41 @@ const char *clip_file_extension(const struct packet_format *format)
     return "mkv";
 }
 
+/* Where the disk is full, the write is tried again for so long: whoever owns the folder may be making room. */
+#define NO_SPACE_US INT64_C(3000000)
+#define NO_SPACE_WAIT_US 50000
+
 /* ---- the file --------------------------------------------------------------------------------------------------------- */
+
+/* Sleeps a little. false: it is time to give up. errno stays. */
+static bool waits_for_space(int64_t *until_us)
+{
+    int cause = errno;
+    int64_t now_us = monotonic_us();
+    if (*until_us == 0)
+        *until_us = now_us + NO_SPACE_US;
+    if (now_us < *until_us)
+        nanosleep(&(struct timespec){.tv_nsec = NO_SPACE_WAIT_US * 1000L}, NULL);
+    errno = cause;
+    return now_us < *until_us;
+}
 
 static int write_bytes(void *opaque, uint8_t *data, int size)
 {
     struct clip_file *clip = opaque;
+    int64_t until_us = 0;               /* 0: the disk is not full */
     for (int done = 0; done < size;) {
         ssize_t n = write(clip->fd, data + done, (size_t)(size - done));
         if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && clip->io_error == 0 && (errno == ENOSPC || errno == EDQUOT) && waits_for_space(&until_us))
             continue;
         if (n < 0 && clip->io_error == 0)
             clip->io_error = -errno;
         if (n < 0)
             return AVERROR(errno);
         done += (int)n;
+        until_us = 0;
     }
     return size;
 }

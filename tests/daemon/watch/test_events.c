@@ -74,9 +74,10 @@ static char *log_line_of(enum event_type type)
     ck_assert_int_eq(pipe(pipe_fds), 0);
     dup2(pipe_fds[1], STDERR_FILENO);
     bool is_webhook = type == EVENT_WEBHOOK_DISABLED;
-    events_post(events, &(struct event){.type = type, .camera = is_webhook ? NULL : "gate",
+    bool is_storage = type == EVENT_STORAGE_FULL || type == EVENT_STORAGE_RECOVERED;
+    events_post(events, &(struct event){.type = type, .camera = is_webhook || is_storage ? NULL : "gate",
                                         .webhook = is_webhook ? "alarm" : NULL, .reason = is_alert ? NULL : "because",
-                                        .quantity = 0.5, .alert = is_alert ? &alert : NULL});
+                                        .quantity = is_storage ? 5 : 0.5, .alert = is_alert ? &alert : NULL});
     dup2(before, STDERR_FILENO);
     close(before);
     close(pipe_fds[1]);
@@ -104,6 +105,8 @@ START_TEST(the_log_has_a_line_for_each_type)
         [EVENT_DRIFT_ENDED] = "notice event=drift_ended camera=gate distance=0.5 reason=because\n",
         [EVENT_NORMAL_CHANGED] = "warning event=normal_changed camera=gate hours=0.5 reason=because\n",
         [EVENT_WEBHOOK_DISABLED] = "warning event=webhook_disabled webhook=alarm reason=because\n",
+        [EVENT_STORAGE_FULL] = "warning event=storage_full free_bytes=5 reason=because\n",
+        [EVENT_STORAGE_RECOVERED] = "notice event=storage_recovered free_bytes=5 reason=because\n",
     };
     log_open(LOG_DEBUG);
     ck_assert_int_eq(events_open(&events), 0);

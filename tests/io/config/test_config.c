@@ -43,6 +43,8 @@ START_TEST(test_defaults)
     ck_assert_int_eq(config->alerts_keep_days, 365);
     ck_assert_double_eq(config->scores_raw_h, 24);
     ck_assert_int_eq(config->scores_minutes_days, 90);
+    const struct config_retention *retention = &config->evidence.retention;
+    ck_assert(retention->keep_days == 30 && retention->max_gib == 10 && retention->free_mib == 0 && !retention->has_free_mib);
     ck_assert_str_eq(config->listen_address, "127.0.0.1");
     ck_assert_int_eq(config->listen_port, 8787);
     ck_assert_uint_eq(config->n_host_names, 0);
@@ -111,6 +113,7 @@ START_TEST(test_every_key)
         "max_decoder_mib: 65\n"
         "alerts: {keep_days: 0}\n"
         "scores: {raw_h: 1.5, minutes_days: 3}\n"
+        "evidence: {keep_days: 0, max_gib: 0.5, free_mib: 0}\n"
         "webhooks:\n"
         "  - url: https://h/x\n"
         "    secret_file: secret\n"
@@ -131,6 +134,9 @@ START_TEST(test_every_key)
     ck_assert_int_eq(config->alerts_keep_days_line, 27);
     ck_assert_double_eq(config->scores_raw_h, 1.5);
     ck_assert_int_eq(config->scores_minutes_days, 3);
+    const struct config_retention *retention = &config->evidence.retention;
+    ck_assert(retention->keep_days == 0 && retention->max_gib == 0.5 && retention->free_mib == 0 && retention->has_free_mib);
+    ck_assert(retention->keep_days_line == 29 && retention->max_gib_line == 29 && retention->free_mib_column == 50);
     ck_assert_str_eq(config->listen_address, "::1");
     ck_assert_int_eq(config->listen_port, 0);
     ck_assert_uint_eq(config->n_host_names, 2);

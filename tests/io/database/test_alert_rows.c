@@ -279,6 +279,20 @@ START_TEST(files_of_alerts)
     must(evidence_rows_remove(database, 3, EVIDENCE_CLIP, &err));
     must(evidence_rows_bytes(database, &all, &marked, &err));
     ck_assert(all == 307 && marked == 7);
+
+    bool held[4];
+    for (uint64_t alert = 1; alert <= 4; alert++)
+        must(evidence_rows_held(database, alert, &held[alert - 1], &err));
+    ck_assert(!held[0] && held[1] && held[2] && !held[3]);                   /* 2 is marked, 3 open, 4 unknown */
+    must(evidence_rows_after(database, 0, rows, &n, &err));
+    ck_assert(n == 1 && rows[0].alert == 1 && rows[0].bytes == 300);
+    must(evidence_rows_after(database, 1, rows, &n, &err));
+    ck_assert(n == 1 && rows[0].alert == 2 && rows[0].kind == EVIDENCE_SNAPSHOT);
+    must(evidence_rows_after(database, 2, rows, &n, &err));
+    ck_assert_uint_eq(n, 0);
+    must(evidence_rows_remove_all(database, 2, &err));
+    must(evidence_rows_bytes(database, &all, &marked, &err));
+    ck_assert(all == 300 && marked == 0);
 }
 END_TEST
 

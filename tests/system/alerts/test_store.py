@@ -222,9 +222,9 @@ class Store(harness.Case):
         daemon.stop()
 
     def test_retention_without_bounds_is_warned_of(self):
-        daemon = self.start(alerts={"keep_days": 0}, scores={"minutes_days": 0})
+        daemon = self.start(alerts={"keep_days": 0}, scores={"minutes_days": 0}, evidence={"keep_days": 0, "max_gib": 0, "free_mib": 0})
         texts = [e["text"] for e in daemon.events("config_warning")]
-        for key in ("alerts.keep_days", "scores.minutes_days"):
+        for key in ("alerts.keep_days", "scores.minutes_days", "evidence.keep_days", "evidence.max_gib", "evidence.free_mib"):
             self.assertTrue(any(f"{key}: warning:" in t for t in texts), texts)
         daemon.stop()
 

@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "daemon/base/log.h"
+#include "daemon/watch/store/queue.h"
 #include "daemon/watch/store/reader.h"
 #include "daemon/watch/store/state_folder.h"
 #include "daemon/watch/store/store.h"
 #include "io/base/clock.h"
 #include "io/database/alert_rows.h"
+#include "io/database/evidence_rows.h"
 #include "io/database/outbox_rows.h"
 #include "io/database/query.h"
 #include "io/database/score_rows.h"
@@ -350,6 +352,29 @@ START_TEST(an_alert_closes_after_it_opened)
 }
 END_TEST
 
+START_TEST(rows_of_deleted_files_go)
+{
+    struct database *reader;
+    start_store(0);
+    struct alert_record alert = open_alert("gate");
+    close_alert(&alert);
+    wait_published(2);
+    struct database_opening opening;
+    struct evidence_row row = {.alert = alert.id, .kind = EVIDENCE_CLIP, .path = "evidence/gate/x/1/clip.mp4", .bytes = 5, .made_us = 1};
+    must(database_open(&reader, folder, &opening, &err));
+    must(evidence_rows_add(reader, &row, &err));
+    int n = 0;
+    for (; store_evidence_gone(store, alert.id) == 0; n++);
+    ck_assert_int_ge(n, QUEUE_GONE_MAX);        /* and then it takes no more */
+    size_t left = 1;
+    for (int64_t until_us = monotonic_us() + 20 * SECOND_US; left > 0 && monotonic_us() < until_us; usleep(20000))
+        must(evidence_rows_of(reader, alert.id, &row, &left, &err));
+    ck_assert_uint_eq(left, 0);
+    database_close(reader);
+    close_store();
+}
+END_TEST
+
 START_TEST(but_not_for_ever)
 {
     start_store(SECOND_US / 5);
@@ -562,6 +587,7 @@ int main(void)
     tcase_add_test(tcase, an_alert_that_no_event_tells);
     tcase_add_test(tcase, an_event_waits_for_its_evidence);
     tcase_add_test(tcase, an_alert_closes_after_it_opened);
+    tcase_add_test(tcase, rows_of_deleted_files_go);
     tcase_add_test(tcase, but_not_for_ever);
     tcase_add_test(tcase, posting_never_waits);
     tcase_add_test(tcase, a_full_queue_drops_and_counts);

@@ -1,6 +1,9 @@
 /* A clip holds the packets as they were, is played by FFmpeg without a complaint, and up to the cut wherever it is cut. */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "io/video/packets/codec_string.h"
@@ -279,6 +282,45 @@ START_TEST(a_full_disk_is_told)
 }
 END_TEST
 
+static void *make_room(void *arg)
+{
+    usleep(500000);
+    ck_assert_int_eq(unlink(arg), 0);
+    return NULL;
+}
+
+/* The file of somebody else fills the disk, and is deleted while the clip is being written. */
+START_TEST(a_write_waits_for_room)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", "/mnt", "tmpfs", 0, "size=4m,mode=700") < 0) {
+        printf("SKIP a_write_waits_for_room: no tmpfs can be mounted: %s\n", strerror(errno));
+        return;
+    }
+    static const char zeros[4096];
+    static char others[] = "/mnt/others";
+    make(&kinds[0]);
+    read_packets(clip_path(kinds[0].name));
+    int fd = open("/mnt/clip.mp4", O_RDWR | O_CREAT, 0600), full = open(others, O_WRONLY | O_CREAT, 0600);
+    while (write(full, zeros, sizeof zeros) > 0)
+        ;
+    ck_assert_int_eq(errno, ENOSPC);
+    close(full);
+    pthread_t thread;
+    struct clip_file *clip;
+    struct clip_file_stats stats;
+    struct error err = {""};
+    ck_assert_int_eq(pthread_create(&thread, NULL, make_room, others), 0);
+    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, &err), 0);
+    for (size_t i = 0; i < n_packets; i++)
+        ck_assert_msg(clip_file_add(clip, packets[i], &err) == 0, "%s", err.text);
+    ck_assert_msg(clip_file_close(clip, &stats, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(stats.packets, n_packets);
+    pthread_join(thread, NULL);
+    close(fd);
+}
+END_TEST
+
 START_TEST(faults_are_named)
 {
     struct clip_file *clip;
@@ -314,6 +356,7 @@ int main(void)
     tcase_add_test(tc, times_are_repaired);
     tcase_add_test(tc, parameter_sets_may_change);
     tcase_add_test(tc, a_full_disk_is_told);
+    tcase_add_test(tc, a_write_waits_for_room);
     tcase_add_test(tc, faults_are_named);
     Suite *suite = suite_create("clip_file");
     suite_add_tcase(suite, tc);

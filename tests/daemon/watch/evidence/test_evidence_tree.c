@@ -1,0 +1,210 @@
+/* The files of evidence on the disk: what is read, what is deleted, what is left alone. A file that is being written stays. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/watch/evidence/evidence_tree.h"
+#include "daemon/watch/evidence/place.h"
+#include "tests/suite.h"
+
+#define DAY_US INT64_C(86400000000)
+
+static char folder[64];
+static struct error err;
+static struct evidence_tree tree;
+
+#define must(call) ck_assert_msg((call) >= 0, "%s: %s", #call, err.text)
+
+static void set_up(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/memaed-tree-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void tear_down(void)
+{
+    char command[100];
+    evidence_tree_clear(&tree);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* Makes a file of an alert; the descriptor stays open. */
+static int make(const char *camera, uint64_t alert, int64_t opened_us, const char *name, size_t bytes)
+{
+    char path[PLACE_PATH_SIZE];
+    static const char data[4096];
+    const struct place place = {.camera = camera, .opened_us = opened_us, .alert = alert};
+    int fd = place_create(folder, &place, name, path, &err);
+    must(fd);
+    ck_assert_int_eq(write(fd, data, bytes), (ssize_t)bytes);
+    return fd;
+}
+
+__attribute__((format(printf, 1, 2)))
+static bool is_there(const char *format, ...)
+{
+    char path[300];
+    int at = snprintf(path, sizeof path, "%s/evidence", folder);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(path + at, sizeof path - (size_t)at, format, args);
+    va_end(args);
+    return access(path, F_OK) == 0;
+}
+
+static int steps;
+
+static void step(void *arg)
+{
+    (void)arg;
+    steps++;
+}
+
+static void read_tree(void)
+{
+    evidence_tree_clear(&tree);
+    must(evidence_tree_read(&tree, folder, step, NULL, &err));
+}
+
+START_TEST(there_may_be_nothing)
+{
+    read_tree();
+    ck_assert(tree.n == 0 && tree.bytes == 0 && tree.files == 0);
+    ck_assert_int_eq(evidence_tree_read(&tree, "/nowhere/at/all", NULL, NULL, &err), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(err.text, "/nowhere/at/all"));
+}
+END_TEST
+
+START_TEST(alerts_come_in_order)
+{
+    close(make("gate", 300, 2 * DAY_US, "clip.mp4", 100));
+    close(make("gate", 300, 2 * DAY_US, "snapshot.jpg", 20));
+    close(make("yard", 100, 1 * DAY_US, "clip.mkv", 3));
+    close(make("gate", 1000, 3 * DAY_US, "clip.mp4", 4));
+    read_tree();
+    ck_assert_uint_eq(tree.n, 3);
+    ck_assert(tree.alerts[0].id == 100 && tree.alerts[1].id == 300 && tree.alerts[2].id == 1000);
+    ck_assert(tree.alerts[1].bytes == 120 && tree.alerts[1].files == 2 && tree.bytes == 127 && tree.files == 4);
+    ck_assert_str_eq(tree.cameras[tree.folders[0].camera], "yard");
+    ck_assert_str_eq(tree.folders[1].date, "1970-01-03");
+    ck_assert_int_eq(steps, 3);
+    tree.alerts[1].bytes = -1;
+    evidence_tree_sum(&tree);
+    ck_assert(tree.n == 2 && tree.bytes == 7 && tree.files == 2 && tree.alerts[1].id == 1000);
+}
+END_TEST
+
+START_TEST(an_alert_goes_with_its_empty_folders)
+{
+    close(make("gate", 300, 2 * DAY_US, "clip.mp4", 100));
+    close(make("gate", 301, 2 * DAY_US, "clip.mp4", 100));
+    close(make("yard", 100, 1 * DAY_US, "clip.mkv", 3));
+    read_tree();
+    must(evidence_tree_delete(&tree, 0, folder, &err));
+    ck_assert(!is_there("/yard") && is_there("/gate/1970-01-03/300/clip.mp4"));
+    must(evidence_tree_delete(&tree, 1, folder, &err));
+    ck_assert(!is_there("/gate/1970-01-03/300") && is_there("/gate/1970-01-03/301/clip.mp4"));
+    must(evidence_tree_delete(&tree, 1, folder, &err));         /* it is gone already */
+    must(evidence_tree_delete(&tree, 2, folder, &err));
+    ck_assert(!is_there("/gate") && is_there("%s", ""));
+    must(evidence_tree_delete(&tree, 2, folder, &err));
+}
+END_TEST
+
+START_TEST(a_file_that_is_being_written_stays)
+{
+    int fd = make("gate", 300, 2 * DAY_US, "clip.mp4", 100);
+    close(make("gate", 300, 2 * DAY_US, "snapshot.jpg", 20));
+    read_tree();
+    ck_assert_int_eq(evidence_tree_delete(&tree, 0, folder, &err), -EBUSY);
+    int other = dup(fd);                /* as a process that writes the clip has it */
+    close(fd);
+    ck_assert_int_eq(evidence_tree_delete(&tree, 0, folder, &err), -EBUSY);
+    ck_assert(is_there("/gate/1970-01-03/300/clip.mp4") && is_there("/gate/1970-01-03/300/snapshot.jpg"));
+    close(other);
+    must(evidence_tree_delete(&tree, 0, folder, &err));
+    ck_assert(!is_there("/gate"));
+}
+END_TEST
+
+static void link_to(const char *target, const char *format, ...)
+{
+    char path[300];
+    int at = snprintf(path, sizeof path, "%s/evidence", folder);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(path + at, sizeof path - (size_t)at, format, args);
+    va_end(args);
+    ck_assert_int_eq(symlink(target, path), 0);
+}
+
+START_TEST(no_link_is_followed)
+{
+    char outside[] = "/tmp/memaed-outside-XXXXXX", path[100];
+    ck_assert_ptr_nonnull(mkdtemp(outside));
+    snprintf(path, sizeof path, "%s/clip.mp4", outside);
+    close(open(path, O_WRONLY | O_CREAT, 0600));
+    close(make("gate", 300, 2 * DAY_US, "clip.mp4", 100));
+    link_to(outside, "/gate/1970-01-03/301");
+    link_to(outside, "/gate/1970-01-04");
+    link_to(outside, "/yard");
+    link_to(path, "/gate/1970-01-03/300/why.jpg");
+    read_tree();
+    ck_assert(tree.n == 1 && tree.alerts[0].files == 1 && tree.bytes == 100);
+    must(evidence_tree_delete(&tree, 0, folder, &err));
+    ck_assert_int_eq(access(path, F_OK), 0);
+    ck_assert(!is_there("/gate/1970-01-03/300"));
+    /* The folder of a known alert becomes a link: nothing behind it goes. */
+    close(make("gate", 400, 2 * DAY_US, "clip.mp4", 100));
+    read_tree();
+    char from[200], to[210];
+    snprintf(from, sizeof from, "%s/evidence/gate/1970-01-03/400", folder);
+    snprintf(to, sizeof to, "%s.moved", from);
+    ck_assert_int_eq(rename(from, to), 0);
+    link_to(outside, "/gate/1970-01-03/400");
+    ck_assert_int_lt(evidence_tree_delete(&tree, 0, folder, &err), 0);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    unlink(path);
+    rmdir(outside);
+}
+END_TEST
+
+START_TEST(other_names_are_left_alone)
+{
+    static const char *const others[] = {"gate/1970-01-03/12a", "gate/1970-01-03/012", "gate/1970-1-3/5", "gate/1970-01-03x/6",
+                                         "gate/1970-01-03/9999999999999999999"};
+    close(make("gate", 300, 2 * DAY_US, "clip.mp4", 100));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char command[300];
+        snprintf(command, sizeof command, "mkdir -p %s/evidence/%s && echo x > %s/evidence/%s/clip.mp4", folder, others[i], folder, others[i]);
+        ck_assert_int_eq(system(command), 0);
+    }
+    read_tree();
+    ck_assert(tree.n == 1 && tree.files == 1);
+    must(evidence_tree_delete(&tree, 0, folder, &err));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert(is_there("/%s/clip.mp4", others[i]));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tcase = tcase_create("evidence_tree");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, there_may_be_nothing);
+    tcase_add_test(tcase, alerts_come_in_order);
+    tcase_add_test(tcase, an_alert_goes_with_its_empty_folders);
+    tcase_add_test(tcase, a_file_that_is_being_written_stays);
+    tcase_add_test(tcase, no_link_is_followed);
+    tcase_add_test(tcase, other_names_are_left_alone);
+    Suite *suite = suite_create("evidence_tree");
+    suite_add_tcase(suite, tcase);
+    return suite_run(suite);
+}
