@@ -1,5 +1,6 @@
 """A small disk for state_dir: a tmpfs in a name space of mounts of this process, so that nothing is left of it. And cameras whose
 alerts fill it."""
+import datetime
 import glob
 import os
 import shutil
@@ -97,8 +98,7 @@ class Watch:
     def newest(self, most=4):
         """The newest alerts that closed long enough ago for their clips to be complete."""
         alerts = self.daemon.get("/api/v1/alerts?since=latest&limit=40")[1]["alerts"]
-        now = time.time()
-        closed = [a for a in alerts if a["closed"] and now - a["id"] / 1000 > PERIOD_S + 4]
+        closed = [a for a in alerts if a["closed"] and time.time() - datetime.datetime.fromisoformat(a["closed"]).timestamp() > 3]
         return sorted(closed, key=lambda a: a["id"])[-most:]
 
     def sound(self, alert):

@@ -41,12 +41,12 @@ class FullDisk(harness.Case):
         self.database().execute("INSERT OR IGNORE INTO evidence (alert, kind, path, bytes, made_us) VALUES (?, 'copy', ?, 1, 1)", (alert, path))
 
     def test_a_small_disk(self):
-        small_disk.fill(os.path.join(self.state, "of-others"), 20 * MIB)
+        small_disk.fill(os.path.join(self.state, "of-others"), 14 * MIB)
         daemon = self.start()
         first = daemon.wait_event("evidence_written", 30)
         self.database().execute("UPDATE alerts SET marked = 1 WHERE id = ?", (int(first["alert"]),))
         watch = small_disk.Watch(daemon, self.state, CAMERAS)
-        watch.run(35)
+        watch.run(38)
         pruned = daemon.events("evidence_pruned")
         self.assertGreater(len(pruned), 3, daemon.log()[-4000:])
         self.assertEqual({p["why"] for p in pruned}, {"space"})
