@@ -114,8 +114,8 @@ static void free_job(struct job *job)
 static void log_failure(const struct job *job, const char *kind, const char *reason)
 {
     struct log_number id;
-    log_event(LOG_ERR, "evidence_failed", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind", kind, "reason",
-              reason, NULL);
+    log_event(LOG_ERR, "evidence_failed", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind", kind,
+              "reason", reason, NULL);
 }
 
 /* Ends the job: nothing more comes of its alert. */
@@ -213,7 +213,8 @@ static int64_t time_of(const struct job *job)
     return job->frames ? job->window.time_us : job->peak_us;
 }
 
-static int put(struct pictures *pictures, const struct job *job, const char *kind, const struct picture *picture, struct error *err)
+static int put(struct pictures *pictures, const struct job *job, const char *kind, const struct picture *picture,
+               struct error *err)
 {
     struct jpeg jpeg;
     char name[16], path[PLACE_PATH_SIZE];
@@ -227,8 +228,8 @@ static int put(struct pictures *pictures, const struct job *job, const char *kin
         struct log_number id, bytes, seconds;
         char taken[UTC_SIZE];
         utc_format(taken, time_of(job));
-        log_event(LOG_INFO, "evidence_written", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind", kind, "path",
-                  path, "bytes", log_int(&bytes, (long long)jpeg.size), "taken", taken, "after_s",
+        log_event(LOG_INFO, "evidence_written", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind",
+                  kind, "path", path, "bytes", log_int(&bytes, (long long)jpeg.size), "taken", taken, "after_s",
                   log_real(&seconds, 1e-6 * (double)(monotonic_us() - job->told_us)), NULL);
         pictures->options.made(pictures->options.arg, &(struct pictures_made){.alert = job->alert, .camera = job->camera, .kind = kind,
                                                                               .path = path, .bytes = (int64_t)jpeg.size});

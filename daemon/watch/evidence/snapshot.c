@@ -15,7 +15,7 @@ enum { PACKETS_MOST = 16384, PACKETS_FIRST = 512 };
 #define EARLIER_US INT64_C(1000000)
 /* Half the shortest time between two pictures: time stamps are rounded as they are copied. */
 #define ROUNDING_US INT64_C(2000)
-/* Files of image sequences apart, packets do not come later than this after the time that is told of them. */
+/* A packet is noted in the ring some time after it had been read: so much later at most. */
 #define LATE_US INT64_C(500000)
 
 struct packets {

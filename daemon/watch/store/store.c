@@ -299,11 +299,39 @@ static void drop_first(struct store *store, const char *cause)
     lock_give(&store->lock);
 }
 
-/* Their time is over. */
+/* Lets events be delivered whose evidence is there, or whose time is over. */
+static void release_held(struct store *store)
+{
+    int64_t now_us = monotonic_us();
+    struct error err;
+    for (struct queue_item **at = &store->held; *at;) {
+        struct queue_item *item = *at;
+        if (item->held_until_us > now_us) {
+            at = &item->next;
+            continue;
+        }
+        int64_t began_us = monotonic_us();
+        step_begins(store);
+        int r = writer_ready(&store->writer, item->seq, &err);
+        if (r < 0) {                    /* it stays, and its time is over */
+            take_failure(store, r, err.text);
+            return;
+        }
+        count_commit(store, began_us);
+        *at = item->next;
+        item->held_until_us = 0;
+        publisher_event(&store->publisher, item);
+        queue_item_free(item);
+    }
+}
+
+/* Their time is over, and no event waits from now on. */
 static void let_go(struct store *store)
 {
+    store->hold_us = 0;
     for (struct queue_item *item = store->held; item; item = item->next)
         item->held_until_us = 1;
+    release_held(store);
 }
 
 static void publish_batch(struct store *store)
@@ -368,32 +396,6 @@ static bool write_events(struct store *store)
     return refused;
 }
 
-/* Lets events be delivered whose evidence is there, or whose time is over. */
-static void release_held(struct store *store)
-{
-    int64_t now_us = monotonic_us();
-    struct error err;
-    for (struct queue_item **at = &store->held; *at;) {
-        struct queue_item *item = *at;
-        if (item->held_until_us > now_us) {
-            at = &item->next;
-            continue;
-        }
-        int64_t began_us = monotonic_us();
-        step_begins(store);
-        int r = writer_ready(&store->writer, item->seq, &err);
-        if (r < 0) {                    /* it stays, and its time is over */
-            take_failure(store, r, err.text);
-            return;
-        }
-        count_commit(store, began_us);
-        *at = item->next;
-        item->held_until_us = 0;
-        publisher_event(&store->publisher, item);
-        queue_item_free(item);
-    }
-}
-
 /* Writes peaks and some scores. Returns true if more scores wait. */
 static bool write_scores(struct store *store)
 {
@@ -453,7 +455,6 @@ static void tick(struct store *store)
 /* Writes all that waits, as far as it goes until close_us. */
 static void write_rest(struct store *store)
 {
-    store->hold_us = 0;
     let_go(store);
     for (bool more = true; more && monotonic_us() < atomic_load(&store->close_us);) {
         store->retry_us = 0;
