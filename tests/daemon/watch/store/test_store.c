@@ -82,17 +82,17 @@ static void publish(void *arg, const struct store_event *event)
     pthread_mutex_unlock(&seen.mutex);
 }
 
-static int published(void)
+static int published_with(const char *type)     /* how many events, if the type is among them; else -1 */
 {
     pthread_mutex_lock(&seen.mutex);
-    int n = seen.n;
+    int n = strstr(seen.text, type) ? seen.n : -1;
     pthread_mutex_unlock(&seen.mutex);
     return n;
 }
 
 static void wait_published(int n)
 {
-    for (int64_t until = monotonic_us() + 20 * SECOND_US; published() < n; usleep(1000))
+    for (int64_t until = monotonic_us() + 20 * SECOND_US; published_with("") < n; usleep(1000))
         ck_assert_msg(monotonic_us() < until, "published: %s", seen.text);
 }
 
@@ -434,7 +434,7 @@ START_TEST(posting_never_waits)
         ck_assert_int_lt(monotonic_us(), until);
     char name[HEARTBEAT_NAME_SIZE];
     ck_assert(!heartbeats_stuck(&beats, monotonic_us(), name));
-    ck_assert_int_eq(published(), 0);
+    ck_assert_int_eq(published_with(""), 0);
     unblock(other);
     wait_published(EVENTS);
     for (int64_t until = monotonic_us() + 20 * SECOND_US; stats().scores_queued > 0; usleep(1000))
@@ -494,7 +494,7 @@ START_TEST(a_damaged_database_is_replaced)
     }
     ck_assert_uint_eq(store_generation(store), 1);
     close_alert(&alert);                /* its row is new there */
-    for (int64_t until = monotonic_us() + 20 * SECOND_US; !strstr(seen.text, "alert.closed"); usleep(1000))
+    for (int64_t until = monotonic_us() + 20 * SECOND_US; published_with("alert.closed") < 0; usleep(1000))
         ck_assert_int_lt(monotonic_us(), until);
     ck_assert_int_eq(reader_alerts(reader, &(struct view_alerts_wanted){.limit = 4}, list, NULL, &found), 0);
     ck_assert(found.n == 1 && list[0].id == alert.id && list[0].closed_us == alert.closed_us);
