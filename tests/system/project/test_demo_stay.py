@@ -91,6 +91,7 @@ class Terminal(harness.Case):
         """Runs WAITS at a terminal of its own. Returns its process and the terminal."""
         child, terminal = pty.fork()
         if not child:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)        # a job in the background inherits that it is ignored
             os.execv(sys.executable, [sys.executable, "-c", WAITS, *args])
         self.addCleanup(os.close, terminal)
         return child, terminal
