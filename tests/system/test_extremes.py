@@ -22,6 +22,7 @@ VALUES = ("0", "-0.0", "1", "-1", "0.5", "5e-324", "-5e-324", "1e-310", "-1e-310
           "1e39", "1.7e308", "-1.7e308", "1e400", "2147483648", "-2147483649", "9007199254740993", "9223372036854775808",
           "99999999999999999999", "1e15", "NaN", "-Infinity", "null", "true", "\"1\"", "[]", "{}")
 HEIGHT, WIDTH = 32, 48
+TRIANGLE = [[0, 0], [1, 0], [0, 1]]
 PLACEHOLDER = "@@@"
 PARTNER = {"least": "most", "largest_difference": "bound", "threshold": "close_threshold"}    # a fault may name the other one
 
@@ -201,7 +202,10 @@ class Extremes(harness.Case):
             at = camera
             *above, last = key.split(".")[2:]
             for step in above:
-                at = at.setdefault(step, {})
+                if step.endswith("[]"):
+                    at = at.setdefault(step[:-2], [{"points": TRIANGLE}])[0]
+                else:
+                    at = at.setdefault(step.lower(), {"points": TRIANGLE} if step == "ZONE" else {})
             at[last] = f"{PLACEHOLDER}{i}{PLACEHOLDER}"
             cameras[f"c{i}"] = camera
         self.try_cameras(cameras, cases)

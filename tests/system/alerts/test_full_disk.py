@@ -43,7 +43,7 @@ class FullDisk(harness.Case):
     def test_a_small_disk(self):
         small_disk.fill(os.path.join(self.state, "of-others"), 14 * MIB)
         daemon = self.start()
-        first = daemon.wait_event("evidence_written", 30)
+        first = daemon.wait_event("evidence_written", 30, kind="clip")
         self.database().execute("UPDATE alerts SET marked = 1 WHERE id = ?", (int(first["alert"]),))
         watch = small_disk.Watch(daemon, self.state, CAMERAS)
         watch.run(38)
@@ -74,7 +74,7 @@ class FullDisk(harness.Case):
 
     def test_others_fill_the_disk(self):
         daemon = self.start(max_gib=24 / 1024)
-        daemon.wait_event("evidence_written", 30)
+        daemon.wait_event("evidence_written", 30, kind="clip")
         watch = small_disk.Watch(daemon, self.state, CAMERAS)
         others = os.path.join(self.state, "of-others")
         small_disk.fill(others, small_disk.free_bytes(self.state) - MIB // 2)
@@ -84,8 +84,8 @@ class FullDisk(harness.Case):
         os.remove(others)
         harness.wait_for("clips again", lambda: daemon.metric("memaed_evidence_paused") == 0, 10)
         daemon.wait_event("storage_recovered", 45)
-        written = len(daemon.events("evidence_written"))
-        harness.wait_for("a further clip", lambda: len(daemon.events("evidence_written")) > written, 30)
+        written = len(daemon.events("evidence_written", kind="clip"))
+        harness.wait_for("a further clip", lambda: len(daemon.events("evidence_written", kind="clip")) > written, 30)
         self.assertLess(watch.longest_silence_s, 3 * harness.SCALE)
         self.assertEqual(daemon.events("event_not_stored"), [])
         self.assertEqual(daemon.metric("memaed_store_failing"), 0)
@@ -95,7 +95,7 @@ class FullDisk(harness.Case):
         """More than max_gib goes, also after a kill in between; rows without files go with the next start, and other files count."""
         daemon = self.start()
         for i in range(1, 5):
-            harness.wait_for("four clips", lambda n=i: len(daemon.events("evidence_written")) >= n, 40)
+            harness.wait_for("four clips", lambda n=i: len(daemon.events("evidence_written", kind="clip")) >= n, 40)
         daemon.process.kill()
         daemon.process.wait()
         alerts = self.alerts_on_disk()

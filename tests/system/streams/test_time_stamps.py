@@ -199,7 +199,7 @@ class TimeStamps(harness.Case):
         """Every window is at the threshold, but alerts come of those alone whose frames come at the rate that is analysed."""
         camera = self.camera(lambda i, s: s, interval=1, sends=lambda i: i % 2 == 0)
         daemon = self.daemon({"cameras": {"gate": {"model": self.model, "fps": 20, "fps_force": True, "source": camera.url,
-                                                   "stride": 2, "alert": {"threshold": 1e-9}}}})
+                                                   "stride": 2, "alert": {"threshold": 1e-9, "merge_s": 0}}}})
         gate = daemon.wait_camera("gate", lambda c: c["windows_scored"] >= 40, 30)
         self.assertEqual((gate["alerts"], gate["alert_open"]), (0, False))
         self.assertGreaterEqual(gate["last_score"], gate["threshold"])
