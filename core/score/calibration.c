@@ -67,6 +67,7 @@ void calibration_lower(struct calibration *c, double by)
     for (int i = 0; i < c->score.conditions; i++)
         c->score.condition[i].rare.share = fmin(c->score.condition[i].rare.share * exp(by), PARETO_MOST_SHARE);
     c->tail.run = calibration_runs(&c->score);
+    c->tail.run.share = fmin(c->tail.run.share, PARETO_MOST_SHARE);
     c->tail.window.level -= by;
     for (int i = 0; i < TAIL_QUANTILES; i++)
         c->tail.quantiles[i] -= by;

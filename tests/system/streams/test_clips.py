@@ -134,7 +134,8 @@ class Clips(harness.Case):
         daemon.wait_event("evidence_source_lost", 30, camera="gate")
         shown = daemon.wait_camera("gate", lambda c: "evidence.source is lost" in (c["reason"] or ""))
         self.assertEqual(shown["state"], "watching")
-        lost_ms = 1000 * time.time()            # a clip of an alert before may still be of the main stream
+        # A clip that begins before the loss is of the main stream.
+        lost_ms = 1000 * (time.time() + PRE + 5)
         later = harness.wait_for("a clip of a later alert", lambda: [
             e for e in daemon.events("evidence_written", kind="clip") if int(e["alert"]) > lost_ms], 90)
         path = os.path.join(self.folder, "state", later[0]["path"])
