@@ -28,7 +28,7 @@ struct pareto calibration_runs(const struct score_spec *spec)
     double level = -INFINITY;
     for (int i = 0; i < spec->conditions; i++)
         level = fmax(level, -log(spec->condition[i].rare.share));
-    return (struct pareto){.level = level, .share = exp(-level), .scale = 1};
+    return (struct pareto){.level = level, .share = fmin(exp(-level), PARETO_MOST_SHARE), .scale = 1};
 }
 
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day)
@@ -61,13 +61,14 @@ int calibration_fit(struct calibration *ret, const struct tail_window *windows, 
     return 0;
 }
 
-void calibration_lower(struct calibration *c, double by)
+double calibration_lower(struct calibration *c, double by)
 {
     assert(c->has_score && c->has_tail && by >= 0);
     for (int i = 0; i < c->score.conditions; i++)
+        by = fmin(by, fmax(0, log(PARETO_MOST_SHARE / c->score.condition[i].rare.share)));
+    for (int i = 0; i < c->score.conditions; i++)       /* fmin(): rounding */
         c->score.condition[i].rare.share = fmin(c->score.condition[i].rare.share * exp(by), PARETO_MOST_SHARE);
     c->tail.run = calibration_runs(&c->score);
-    c->tail.run.share = fmin(c->tail.run.share, PARETO_MOST_SHARE);
     c->tail.window.level -= by;
     for (int i = 0; i < TAIL_QUANTILES; i++)
         c->tail.quantiles[i] -= by;
@@ -78,6 +79,7 @@ void calibration_lower(struct calibration *c, double by)
     c->p99 -= by;
     c->maximum -= by;
     c->close_threshold = fmin(fmax(c->tail.run.level, c->tail.window.level), c->threshold);
+    return by;
 }
 
 float calibration_score(const struct calibration *calibration, const struct plan *plan, const struct plan_result *result,

@@ -82,8 +82,9 @@ struct pareto calibration_runs(const struct score_spec *spec);
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
 /* Lowers all scores by `by` >= 0, because normal footage reaches them exp(by) times as often as was measured. Thresholds for a
- * number of alerts a day stay as they are. The calibration has a score and a tail. */
-void calibration_lower(struct calibration *calibration, double by);
+ * number of alerts a day stay as they are. The calibration has a score and a tail. Returns by how much it lowered them: less than
+ * `by` where a share would exceed PARETO_MOST_SHARE. */
+double calibration_lower(struct calibration *calibration, double by);
 
 /* The score of the window in result, after plan_run(). Uses result->scratch. Cells that do not count are left out; regions may
  * be NULL. Writes the features that the score is made of, and what each voice says. Without a score of its own (calibration

@@ -277,8 +277,8 @@ static void report_surveys(const struct learner_result *r, const struct footage 
     else
         printf("not verified: that takes a minute of footage besides that for learning and calibration\n");
     if (l->lowered > 0)
-        printf("the learned footage alerts more often than the footage held out: all scores are lowered by %.2g, so that it does "
-               "not\n", l->lowered);
+        printf("the learned footage alerts more often than the footage held out: all scores are lowered by %.2g, %s\n",
+               l->lowered, l->lowered_most ? "which is all that a model can hold" : "so that it does not");
     printf("%.3g hours were learned from; %s%d places in them look like anomalies%s\n", l->hours,
            l->n_suspects == SURVEY_SUSPECTS ? "at least " : "", l->n_suspects, l->n_suspects ? ":" : "");
     for (int i = 0; i < l->n_suspects; i++) {

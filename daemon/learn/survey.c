@@ -90,19 +90,21 @@ static double times_as_often(const struct survey *s, const struct calibration *c
     return times;
 }
 
-/* Lowers the calibration and the scores until they alert no more often than the calibration says. Ends, because a threshold
- * counts only while SURVEY_LEAST alerts reach it. */
+/* Lowers the calibration and the scores until they alert no more often than the calibration says, or the calibration cannot be
+ * lowered further. Ends, because a threshold counts only while SURVEY_LEAST alerts reach it. */
 static void lower_scores(struct survey *s, const struct windows *w, float *scores, double fps, int k, int n, struct calibration *c)
 {
     for (double times; (times = times_as_often(s, c)) > 1;) {
-        double by = log(times) + LEAST_STEP;
+        double wanted = log(times) + LEAST_STEP, by = calibration_lower(c, wanted);
         s->lowered += by;
-        calibration_lower(c, by);
+        s->lowered_most = by < wanted;
         for (size_t i = 0; i < w->n; i++)
             scores[i] -= (float)by;
         for (int i = 0; i < s->n_suspects; i++)
             s->suspects[i].score -= by;
         count_all(s, w, scores, fps, k, n, c, NULL);
+        if (s->lowered_most)
+            return;
     }
 }
 

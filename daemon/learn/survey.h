@@ -21,6 +21,7 @@ struct survey {
     size_t windows;
     long alerts;                /* at the calibration's threshold, told or suppressed */
     double lowered;             /* by so much survey_learned() has lowered the scores; 0 from survey_run() */
+    bool lowered_most;          /* a model file cannot hold scores that are lowered further, although they alert too often */
     long at_budget[SURVEY_BUDGETS];     /* alerts at the threshold for survey_budgets[i] a day; 0 without a tail */
     struct survey_suspect suspects[SURVEY_SUSPECTS];    /* the alerts with the highest scores, in the footage's order */
     int n_suspects;

@@ -287,9 +287,8 @@ class Learn(learning.Case):
 
     def test_what_the_learned_footage_alerts(self):
         """The learned footage is normal. What comes often in it lowers all scores, although the footage apart never shows it."""
-        self.skipTest("near causes merge into one alert now, so what comes every 10 s lowers nothing: needs other footage")
         bars, apart, model, anew = (self.path(n) for n in ("bars.mkv", "apart.mkv", "m.safetensors", "anew.safetensors"))
-        self.footage(bars, f"lum='if(between(mod(T,10),7,9)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 120)
+        self.footage(bars, f"lum='if(between(mod(T,40),7,9)*lt(mod(X+60*T,32),16),220,{DISC})':cb=128:cr=128", 480)
         self.footage(apart, f"lum='{DISC}':cb=128:cr=128", 60)
         done = self.learn(model, "--steps", "20", "--calibrate", apart, inputs=[self.normal, bars])
         self.assertEqual(done.code, 0, done.err)

@@ -75,7 +75,7 @@ START_TEST(lower_scores)
         windows[i] = (struct tail_window){i * 37 % 200 - 200, i ? 20 : 0};
     ck_assert_int_eq(calibration_fit(&c, windows, 200, 1), 0);
     struct calibration low = c;
-    calibration_lower(&low, log(3));
+    ck_assert_double_eq(calibration_lower(&low, log(3)), log(3));
     for (int light = 0; light < 2; light++)
         for (int i = -3; i < 9; i++) {
             struct score_features f = {.voice = {(float)i, 0}, .condition = light};
@@ -89,6 +89,18 @@ START_TEST(lower_scores)
     ck_assert_double_eq_tol(low.close_threshold, c.close_threshold - log(3), 1e-12);
     ck_assert_double_eq_tol(low.maximum, c.maximum - log(3), 1e-12);
     ck_assert_float_eq(low.deciles[VOICE_CHANGE][4], -logf(3));
+
+    /* As far as a model file can hold it, and then all scores by as much. */
+    low = c;
+    double by = calibration_lower(&low, 1000);
+    ck_assert(by > 50 && by < 1000);
+    ck_assert_double_eq_tol(calibration_lower(&low, 1), 0, 1e-12);
+    ck_assert_double_le(low.tail.run.share, PARETO_MOST_SHARE);
+    for (int light = 0; light < 2; light++) {
+        struct score_features f = {.voice = {2, 0}, .condition = light};
+        ck_assert_double_le(low.score.condition[light].rare.share, PARETO_MOST_SHARE);
+        ck_assert_float_eq_tol(score_of(&low.score, &f), score_of(&c.score, &f) - (float)by, 1e-4f);
+    }
 }
 END_TEST
 
