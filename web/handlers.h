@@ -34,8 +34,10 @@ json_t *web_labels_json(const struct alert_labels *labels);
 /* The alert as webhooks have it, what people say about it, and its evidence where there is any; NULL: out of memory. */
 json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels);
 
-/* The alert's evidence: an object that has the path of each file that there is; NULL: out of memory. evidence.c */
-json_t *web_evidence_json(const struct view *view, const struct alert_record *alert);
+/* These two are in evidence.c; kept is what view->evidence_kept() returns. The paths of the alert's files, and what a player has to know
+ * of the videos that are complete, each an object by the file's name; NULL: out of memory. */
+json_t *web_evidence_json(uint64_t alert, unsigned kept);
+json_t *web_videos_json(const struct view *view, uint64_t alert, unsigned kept);
 
 /* These four are in logs.c. A cursor as JSON text; NULL: out of memory. store: view.store, or of alerts that of the database. */
 json_t *web_cursor_json(uint64_t store, uint32_t log, uint64_t entry);

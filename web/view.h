@@ -221,6 +221,13 @@ typedef void view_labelled(void *arg, int status, const struct alert_labels *lab
 enum view_evidence { VIEW_SNAPSHOT, VIEW_WHY, VIEW_CLIP, VIEW_EVIDENCES /* how many there are */ };
 static const char *const view_evidence_names[VIEW_EVIDENCES] = {"snapshot", "why", "clip"};
 
+/* What the database says of a video. */
+struct view_video {
+    const char *type;                   /* of its container: "video/mp4"; static. NULL: the alert has no such video that is complete */
+    char codec[32], codecs[64];         /* "hevc"; what codecs= of a MIME type takes (RFC 6381), "" where the codec has no such name */
+    int64_t bytes;
+};
+
 struct view_file {
     int fd;                             /* open for reading; the caller's */
     const char *type;                   /* "video/mp4"; static */
@@ -277,6 +284,9 @@ struct view {
     int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
     /* The files that evidence() would open, as bits: 1u << which. */
     unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
+    /* What is known of the videos among them, into ret [VIEW_EVIDENCES], by enum view_evidence. 0; -errno where the database cannot
+     * be read (ret untouched). */
+    int (*videos)(void *context, uint64_t alert, struct view_video *ret);
     /* Writes what somebody says about an alert, and returns at once. 0: done(arg, status, labels) will be called once, by another
      * thread, maybe before this returns, even after the web has closed. status: 0, it is committed, and labels are the alert's;
      * -ENOENT, there is no such alert; -ECANCELED, it cannot be written. -ENOMEM: done is not called. */

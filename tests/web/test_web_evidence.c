@@ -209,6 +209,39 @@ START_TEST(missing)
 }
 END_TEST
 
+/* What a player has to know of a clip: only of one that the database and the disk have. */
+START_TEST(videos)
+{
+    struct answer answer = ask("/api/v1/alerts/1");
+    ck_assert_ptr_null(json_object_get(answer.json, "videos"));
+    answer_free(&answer);
+    world_videos.of[VIEW_CLIP] = (struct view_video){"video/mp4", "hevc", "hvc1.1.6.L93.B0", SIZE};
+    answer = ask("/api/v1/alerts/1");
+    json_t *clip = json_object_get(json_object_get(answer.json, "videos"), "clip");
+    ck_assert_str_eq(text(clip, "type"), "video/mp4; codecs=\"hvc1.1.6.L93.B0\"");
+    ck_assert_str_eq(text(clip, "codec"), "hevc");
+    ck_assert_str_eq(text(clip, "codecs"), "hvc1.1.6.L93.B0");
+    ck_assert_int_eq(json_integer_value(json_object_get(clip, "bytes")), SIZE);
+    answer_free(&answer);
+    world_videos.of[VIEW_CLIP] = (struct view_video){"video/x-matroska", "mjpeg", "", SIZE};
+    answer = ask("/api/v1/alerts");
+    clip = json_object_get(json_object_get(json_array_get(json_object_get(answer.json, "alerts"), 0), "videos"), "clip");
+    ck_assert_str_eq(text(clip, "type"), "video/x-matroska");
+    ck_assert(json_is_null(json_object_get(clip, "codecs")));
+    answer_free(&answer);
+    world_videos.status = -EIO;
+    answer = ask("/api/v1/alerts/1");
+    ck_assert_ptr_null(json_object_get(answer.json, "videos"));
+    ck_assert_ptr_nonnull(json_object_get(answer.json, "evidence"));
+    answer_free(&answer);
+    world_videos.status = 0;
+    world_files[VIEW_CLIP].path = NULL;
+    answer = ask("/api/v1/alerts/1");
+    ck_assert_ptr_null(json_object_get(answer.json, "videos"));
+    answer_free(&answer);
+}
+END_TEST
+
 /* No descriptor is left open by any answer, and so many files are sent at once at most. */
 START_TEST(descriptors)
 {
@@ -252,6 +285,7 @@ int main(void)
     tcase_add_test(rest, versions);
     tcase_add_test(rest, changing);
     tcase_add_test(rest, missing);
+    tcase_add_test(rest, videos);
     tcase_add_test(rest, descriptors);
     suite_add_tcase(suite, rest);
     return suite_run(suite);

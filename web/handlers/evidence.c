@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "io/base/record_json.h"
 #include "web/files/file_answer.h"
 #include "web/handlers.h"
 
@@ -16,15 +17,41 @@ const struct web_header web_file_headers[] = {
     {NULL, NULL},
 };
 
-json_t *web_evidence_json(const struct view *view, const struct alert_record *alert)
+json_t *web_evidence_json(uint64_t alert, unsigned kept)
 {
-    unsigned kept = view->evidence_kept(view->context, alert);
     json_t *object = json_object();
     for (int i = 0; i < VIEW_EVIDENCES && object; i++) {
         if (!(kept & 1u << i))
             continue;
-        json_t *url = json_sprintf("/api/v1/alerts/%" PRIu64 "/%s", alert->id, view_evidence_names[i]);
+        json_t *url = json_sprintf("/api/v1/alerts/%" PRIu64 "/%s", alert, view_evidence_names[i]);
         if (json_object_set_new(object, view_evidence_names[i], url) < 0) {
+            json_decref(object);
+            object = NULL;
+        }
+    }
+    return object;
+}
+
+/* The container's MIME type, with the codec where it has a name, as a player takes it: video/mp4; codecs="avc1.64001f". */
+static json_t *mime_type(const struct view_video *video)
+{
+    return *video->codecs ? json_sprintf("%s; codecs=\"%s\"", video->type, video->codecs) : json_string(video->type);
+}
+
+json_t *web_videos_json(const struct view *view, uint64_t alert, unsigned kept)
+{
+    const unsigned are_videos = 1u << VIEW_CLIP;
+    struct view_video videos[VIEW_EVIDENCES];
+    json_t *object = json_object();
+    if (!(kept & are_videos) || view->videos(view->context, alert, videos) < 0)
+        return object;
+    for (int i = 0; i < VIEW_EVIDENCES && object; i++) {
+        const struct view_video *video = &videos[i];
+        if (!(kept & 1u << i) || !video->type)
+            continue;
+        json_t *value = json_pack("{s:o, s:o, s:o, s:I}", "type", mime_type(video), "codec", record_json_text(video->codec), "codecs",
+                                  record_json_text(video->codecs), "bytes", (json_int_t)video->bytes);
+        if (json_object_set_new(object, view_evidence_names[i], value) < 0) {
             json_decref(object);
             object = NULL;
         }

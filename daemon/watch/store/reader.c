@@ -6,6 +6,7 @@
 #include "daemon/base/log.h"
 #include "io/database/alert_rows.h"
 #include "io/database/event_rows.h"
+#include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
 #include "io/database/score_rows.h"
 
@@ -95,6 +96,15 @@ int reader_alert(struct reader *reader, uint64_t id, struct alert_record *ret, s
         r = alert_rows_find(reader->database, id, ret, &err);
     if (r == 0)
         r = labels_read(reader->database, id, labels, &err);
+    return tell(reader, r, &err);
+}
+
+int reader_evidence(struct reader *reader, uint64_t alert, struct evidence_row *ret, size_t *n)
+{
+    struct error err = {""};
+    int r = renew(reader, &err);
+    if (r == 0)
+        r = evidence_rows_of(reader->database, alert, ret, n, &err);
     return tell(reader, r, &err);
 }
 
