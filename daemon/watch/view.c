@@ -250,6 +250,7 @@ static const struct { enum view_evidence which; const char *name; const char *ty
     {VIEW_WHY, "why.jpg", "image/jpeg", "jpg"},
     {VIEW_CLIP, "clip.mp4", "video/mp4", "mp4"},
     {VIEW_CLIP, "clip.mkv", "video/x-matroska", "mkv"},
+    {VIEW_COPY, "copy.mp4", "video/mp4", "mp4"},
 };
 enum { EVIDENCE_FILES = sizeof evidence_files / sizeof evidence_files[0] };
 
@@ -293,6 +294,19 @@ static unsigned evidence_kept(void *context, const struct alert_record *alert)
     if (folder_fd >= 0)
         close(folder_fd);
     return kept;
+}
+
+static int copy(void *context, const struct alert_record *alert, bool asks, struct view_copy *ret)
+{
+    struct daemon *daemon = context;
+    copies_status(daemon->copies, alert->id, ret);
+    if (ret->state == VIEW_COPY_WAITING || ret->state == VIEW_COPY_RUNNING)
+        return 0;
+    if (evidence_kept(context, alert) & 1u << VIEW_COPY)
+        *ret = (struct view_copy){.state = VIEW_COPY_READY};
+    else if (asks)
+        return copies_ask(daemon->copies, alert, ret);
+    return 0;
 }
 
 static int videos(void *context, uint64_t alert, struct view_video *ret)
@@ -347,6 +361,6 @@ void daemon_view(struct daemon *daemon, struct view *ret)
                          .webhooks = view_webhooks, .endpoints = endpoints, .dead_letters = dead_letters,
                          .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts, .alert = alert,
                          .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
-                         .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .videos = videos, .arm = arm, .label = label,
+                         .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .videos = videos, .copy = copy, .arm = arm, .label = label,
                          .reload = request_reload};
 }

@@ -40,7 +40,7 @@ static json_t *mime_type(const struct view_video *video)
 
 json_t *web_videos_json(const struct view *view, uint64_t alert, unsigned kept)
 {
-    const unsigned are_videos = 1u << VIEW_CLIP;
+    const unsigned are_videos = 1u << VIEW_CLIP | 1u << VIEW_COPY;
     struct view_video videos[VIEW_EVIDENCES];
     json_t *object = json_object();
     if (!(kept & are_videos) || view->videos(view->context, alert, videos) < 0)
@@ -97,4 +97,61 @@ void web_handle_why(const struct view *view, const struct web_request *request, 
 void web_handle_clip(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     answer_evidence(view, request, VIEW_CLIP, ret);
+}
+
+void web_handle_copy(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_evidence(view, request, VIEW_COPY, ret);
+}
+
+/* ---- the making of a copy --------------------------------------------------------------------------------------------- */
+
+enum { RETRY_AFTER_S = 30 };
+
+static void answer_no_copy(int r, struct web_answer *ret)
+{
+    bool is_later = r == -EAGAIN || r == -ENOSPC;
+    if (r == -ENOENT)
+        web_answer_problem(404, "the alert has no clip that could be copied, or it is no longer kept", ret);
+    else if (r == -EBUSY)
+        web_answer_problem(409, "the clip is still being written; ask again once the alert has closed", ret);
+    else if (r == -ENOSYS)
+        web_answer_problem(501, "no copy can be made: the FFmpeg of this machine has no encoder libx264", ret);
+    else if (is_later)
+        web_answer_problem(503, r == -EAGAIN ? "too many copies wait; ask again later" : "the disk is full, so no copy is made", ret);
+    else
+        web_answer_problem(500, "the alert's clip cannot be opened", ret);
+    ret->retry_after_s = is_later ? RETRY_AFTER_S : 0;
+}
+
+static void answer_copy(const struct view *view, const struct web_request *request, bool asks, struct web_answer *ret)
+{
+    struct alert_record alert;
+    struct alert_labels labels;
+    struct view_copy copy;
+    int r = view->alert(view->context, request->alert, &alert, &labels);
+    if (r < 0) {
+        web_answer_no_alert(r, ret);
+        return;
+    }
+    r = view->copy(view->context, &alert, asks, &copy);
+    if (r < 0) {
+        answer_no_copy(r, ret);
+        return;
+    }
+    bool is_ready = copy.state == VIEW_COPY_READY;
+    json_t *url = is_ready ? json_sprintf("/api/v1/alerts/%" PRIu64 "/copy", alert.id) : json_null();
+    web_answer_json(json_pack("{s:s, s:o, s:o}", "state", view_copy_names[copy.state], "reason", record_json_text(copy.reason), "copy", url), ret);
+    if (ret->status == 200 && asks && !is_ready)
+        ret->status = 202;
+}
+
+void web_handle_copy_ask(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_copy(view, request, true, ret);
+}
+
+void web_handle_copy_state(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    answer_copy(view, request, false, ret);
 }

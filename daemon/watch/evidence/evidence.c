@@ -199,6 +199,27 @@ void evidence_pause(struct evidence *evidence, bool paused)
     atomic_store(&evidence->paused, paused);
 }
 
+void evidence_add_file(struct evidence *evidence, const struct evidence_made *made)
+{
+    atomic_fetch_add(&evidence->made, 1);
+    evidence->options.made(evidence->options.arg, made);
+}
+
+void evidence_lack_space(struct evidence *evidence)
+{
+    atomic_store(&evidence->no_space, true);
+}
+
+bool evidence_is_paused(const struct evidence *evidence)
+{
+    return atomic_load(&evidence->paused);
+}
+
+const atomic_bool *evidence_paused(const struct evidence *evidence)
+{
+    return &evidence->paused;
+}
+
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
 static void log_clip(const char *camera, uint64_t alert, const struct alert_clip_outcome *clip)

@@ -10,10 +10,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-/* Files of one alert that are locked at the same time while they are deleted; there are four kinds. */
+/* Files of one alert that are locked at the same time while they are deleted; there are five kinds. */
 enum { FILES_MAX = 16 };
+/* Age of a file that is not complete. */
+enum { STALE_S = 60 };
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
@@ -65,12 +68,25 @@ static int enter(struct walk *walk, int in, const char *name, int (*visit)(struc
     return is_passed(fd) ? 0 : fd < 0 ? fd : each_name(walk, fd, visit);
 }
 
+/* What a crash has left of a file that was about to appear under its name (place.h) is removed: nobody has it locked, and it is no
+ * longer new. */
+static bool remove_stale(int in, const char *name, const struct stat *file)
+{
+    if (name[0] != '.' || time(NULL) - file->st_mtime < STALE_S)
+        return false;
+    int fd = openat(in, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool removed = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(in, name, 0) == 0;
+    if (fd >= 0)
+        close(fd);
+    return removed;
+}
+
 static int visit_file(struct walk *walk, int in, const char *name)
 {
     struct stat file;
     if (fstatat(in, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : -errno;
-    if (S_ISREG(file.st_mode)) {
+    if (S_ISREG(file.st_mode) && !remove_stale(in, name, &file)) {
         walk->bytes += file.st_size;
         walk->files++;
     }

@@ -27,7 +27,7 @@ struct evidence_tree {
     int64_t bytes, files;
 };
 
-/* Reads the whole tree; *ret is new. Calls step(arg), if it is not NULL, from time to time. 0, also where there is no evidence;
+/* Reads the whole tree, and removes files that a crash has left incomplete (place.h); *ret is new. Calls step(arg), if it is not NULL, from time to time. 0, also where there is no evidence;
  * -ENOMEM; -errno of a folder that cannot be read. */
 int evidence_tree_read(struct evidence_tree *ret, const char *state_dir, void (*step)(void *arg), void *arg, struct error *err);
 void evidence_tree_clear(struct evidence_tree *tree);

@@ -5,6 +5,7 @@
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,22 @@ struct place {
  * state_dir; or -errno with the cause in err. */
 int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
                  struct error *err);
+/* A file that is written under another name, and appears under its own complete, or not at all. What a crash leaves of it is replaced by
+ * the next attempt, or removed by evidence_tree_read(). */
+struct place_file {
+    int fd;                     /* for writing */
+    char path[PLACE_PATH_SIZE]; /* below state_dir, under its own name */
+    int folder;
+    char name[32], temporary[40];
+};
+int place_begin(const char *state_dir, const struct place *place, const char *name, struct place_file *ret, struct error *err);
+/* Both close the file. place_keep(): 0, and it has its name; -errno with the cause in err, and it is gone. */
+int place_keep(struct place_file *file, struct error *err);
+void place_drop(struct place_file *file);
+
+/* Opens a regular file of the alert for reading; no folder is made. A descriptor or -errno. */
+int place_read(const char *state_dir, const struct place *place, const char *name);
+
 /* Writes the bytes to such a file, which appears under its name complete, or not at all. 0 or -errno. */
 int place_put(const char *state_dir, const struct place *place, const char *name, const void *data, size_t size,
               char path[PLACE_PATH_SIZE], struct error *err);

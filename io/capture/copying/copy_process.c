@@ -16,7 +16,7 @@
 #include "io/reencode/copy_file.h"
 #include "io/reencode/encoder.h"
 
-/* How often a wait looks at options.stop. */
+/* How often a wait looks at options.stops. */
 enum { STOP_MS = 100 };
 /* How long a process may take to say that it has stopped. */
 #define GRACE_US INT64_C(500000)
@@ -28,7 +28,10 @@ int capture_can_encode(struct error *err)
 
 static bool is_stopped(const struct capture_copy_options *options)
 {
-    return options->stop && atomic_load_explicit(options->stop, memory_order_relaxed);
+    for (size_t i = 0; i < 2; i++)
+        if (options->stops[i] && atomic_load_explicit(options->stops[i], memory_order_relaxed))
+            return true;
+    return false;
 }
 
 static int ended(struct error *err)
@@ -149,7 +152,7 @@ static int copy_here(struct capture_copy *ret, int from, int to, const struct ca
     struct clip_file_stats stats;
     bool is_cut;
     int r = copy_file(from, to, &(struct copy_file_options){.reencode = {.privacy = options->privacy, .longest = options->longest},
-                                                            .length_us = options->length_us, .stop = options->stop},
+                                                            .length_us = options->length_us, .stop = options->stops[0]},
                       &stats, &is_cut, err);
     if (r < 0)
         return r;

@@ -42,7 +42,7 @@ static int copy(struct capture_copy *ret, const char *from, const char *to, cons
 static struct capture_copy_options options_of(int64_t limit_us, const atomic_bool *stop)
 {
     return (struct capture_copy_options){.privacy = &none, .longest = 1920, .length_us = INT64_C(600000000), .limit_us = limit_us,
-                                         .stop = stop};
+                                         .stops = {NULL, stop}};
 }
 
 /* A process copies as this one does. */
