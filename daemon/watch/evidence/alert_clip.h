@@ -5,6 +5,9 @@
  * closed, after max_clip_s, or where the stream changes to one that cannot follow in the file (packet_stream_follows()). A
  * camera that is lost and comes back goes on in the same file.
  *
+ * Where privacy masks are burned in, the clip is decoded and encoded again, in a process that works at its own pace: after the last packet
+ * the clip waits for it, for ALERT_CLIP_BEHIND_US at most.
+ *
  * The evidence thread's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_ALERT_CLIP_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_ALERT_CLIP_H
@@ -13,6 +16,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/zones/burning.h"
 #include "daemon/watch/evidence/place.h"
 #include "io/capture/host.h"
 #include "io/config/config.h"
@@ -22,6 +26,8 @@
 /* How much earlier than pre_roll_s a clip begins, because pictures are shown later than their packets arrive. */
 #define ALERT_CLIP_DELAY_US INT64_C(1000000)
 
+#define ALERT_CLIP_BEHIND_US INT64_C(120000000)
+
 struct alert_clip;
 
 struct alert_clip_options {
@@ -29,6 +35,7 @@ struct alert_clip_options {
     struct place place;         /* its camera is copied */
     int64_t opened_us;          /* CLOCK_MONOTONIC: when the alert opened */
     const struct config_evidence *rolls;        /* copied */
+    const struct privacy *privacy;      /* burned in, and the clip is encoded again; copied. NULL or none: the stream is copied */
     struct packet_ring *ring;   /* the clip takes a reference */
     bool is_other_stream;       /* than the analysed one: its packets may come later, so the clip ends later */
     struct capture_host *host;  /* forks the process that writes the file; NULL: this one does. Borrowed until close */
@@ -40,6 +47,7 @@ struct alert_clip_outcome {
     int64_t bytes, duration_us;
     int64_t pre_roll_us;        /* from the first packet's arrival to the opening of the alert; less than asked for, or negative,
                                  * where the ring held no more */
+    uint64_t lost;              /* packets that the ring dropped before they could be written */
     const char *end;            /* why it ended: "post_roll", "max_clip", "stream_changed", "stopped" (memaed
                                  * ends, or the camera's keys changed), "no_space", "failed" */
     bool no_space;              /* it failed because the disk is full */
