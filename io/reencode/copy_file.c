@@ -77,7 +77,8 @@ static int read_all(struct copying *copying, struct demux *demux, const struct s
     return copying->result;
 }
 
-static int copy(struct copying *copying, struct demux *demux, struct packet_tap *packet_tap, struct clip_file_stats *ret, struct error *err)
+static int copy(struct copying *copying, struct demux *demux, struct packet_tap *packet_tap, struct clip_file_stats *ret,
+                struct error *err)
 {
     const struct demux_stream *stream = demux_stream(demux);
     const struct source_tap tap = packet_tap_source(packet_tap);
@@ -95,7 +96,8 @@ static int copy(struct copying *copying, struct demux *demux, struct packet_tap 
     return r < 0 ? r : end;
 }
 
-int copy_file(int from, int to, const struct copy_file_options *options, struct clip_file_stats *ret, bool *is_cut, struct error *err)
+int copy_file(int from, int to, const struct copy_file_options *options, struct clip_file_stats *ret, bool *is_cut,
+              struct error *err)
 {
     char path[32];
     struct demux *demux;

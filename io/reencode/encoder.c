@@ -21,7 +21,7 @@ static const AVCodec *find(struct error *err)
 {
     const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
     if (!codec)
-        error_set(err, -ENOSYS, "this FFmpeg has no encoder libx264, with which videos are encoded; install a libavcodec that has it");
+        error_set(err, -ENOSYS, "this FFmpeg has no encoder libx264; install a libavcodec that has it");
     return codec;
 }
 

@@ -1,4 +1,4 @@
-/* H.264 by libx264, as every browser plays it: YUV 4:2:0, 8 bits, no B-frames. One thread owns an encoder, and no other is started. */
+/* H.264 by libx264, as every browser plays it: YUV 4:2:0, 8 bits, no B-frames. One thread owns an encoder. */
 #ifndef MEMAED_IO_REENCODE_ENCODER_H
 #define MEMAED_IO_REENCODE_ENCODER_H
 
@@ -21,8 +21,8 @@ void encoder_close(struct encoder *encoder);            /* takes NULL */
 /* The stream of its packets. The encoder's. */
 struct packet_stream *encoder_stream(struct encoder *encoder);
 
-/* Encodes the picture, which its packet gives the times; where times->key, a decoder can begin there. NULL: there is no further picture. 0; -errno
- * with the cause in err. */
+/* Encodes the picture, whose packet has these times; where times->key, decoding can begin there. NULL: there is no further picture.
+ * 0; -errno with the cause in err. */
 int encoder_add(struct encoder *encoder, AVFrame *picture, const struct packet_times *times, struct error *err);
 /* The next packet into *ret, which is the caller's. 1; 0: none before the next encoder_add(); -errno. */
 int encoder_take(struct encoder *encoder, struct packet **ret, struct error *err);

@@ -17,8 +17,8 @@ void planes_size(const struct display *display, const AVFrame *picture, int long
 int planes_open(struct planes **ret, int width, int height);
 void planes_close(struct planes *planes);               /* takes NULL */
 
-/* The picture, which is planes' own until the next call: it may be changed until then, and av_frame_ref() keeps it. NULL: swscale does not read the format,
- * or memory is short; err holds the cause, and *r -EINVAL or -ENOMEM. */
+/* The picture, which stays planes' own, and may be changed until the next call. NULL: swscale does not read the format, or memory is
+ * short; err holds the cause, and *r -EINVAL or -ENOMEM. */
 AVFrame *planes_convert(struct planes *planes, const AVFrame *picture, const struct display *display, int *r, struct error *err);
 
 #endif

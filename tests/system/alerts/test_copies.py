@@ -137,7 +137,7 @@ class Copies(harness.Case):
         return {name: count_lime(path) for name, path in files.items()}
 
     def test_masks_are_burned_into_clips(self):
-        for codec in ("hevc", "mjpeg"):
+        for codec in ("mjpeg", "hevc"):
             with self.subTest(codec=codec):
                 shutil.rmtree(self.path("state"), ignore_errors=True)
                 daemon, clip = self.hidden({"masked_clips": True}, codec)
