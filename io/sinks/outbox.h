@@ -23,12 +23,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "core/event.h"
+
 /* Sizes of texts, with their final 0. A cause or a reason is one line without secrets. */
-enum { OUTBOX_ID_SIZE = sizeof "msg_" + 32, OUTBOX_KEY_SIZE = 65, OUTBOX_CAUSE_SIZE = 320, OUTBOX_MARK_SIZE = 16 };
+enum { OUTBOX_KEY_SIZE = 65, OUTBOX_CAUSE_SIZE = 320, OUTBOX_MARK_SIZE = 16 };
 
 struct outbox_entry {
     uint64_t seq;               /* its number; rises along the queue of an endpoint */
-    char id[OUTBOX_ID_SIZE];    /* "msg_…": the event's, the same for all endpoints and attempts */
+    char id[EVENT_ID_SIZE];    /* "msg_…": the event's, the same for all endpoints and attempts */
     int64_t time_us;            /* UTC; when the event happened; of an alert, the moment in the picture */
     int64_t queued_us;          /* UTC; when it came into the outbox. Its age counts from here */
     unsigned attempts;          /* that failed */
@@ -50,7 +52,7 @@ struct outbox_counts {
 
 struct outbox_dead {
     uint64_t seq;
-    char id[OUTBOX_ID_SIZE];
+    char id[EVENT_ID_SIZE];
     int64_t time_us, died_us;   /* UTC */
     unsigned attempts;
     char reason[OUTBOX_CAUSE_SIZE];

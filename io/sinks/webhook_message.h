@@ -5,7 +5,7 @@
 #include "io/sinks/outbox.h"
 
 struct webhook_message {
-    char id[OUTBOX_ID_SIZE];        /* "msg_" and 128 random bits */
+    char id[EVENT_ID_SIZE];        /* "msg_" and 128 random bits */
     int64_t time_us;                /* UTC; when the event happened */
     size_t size;                    /* of body, in bytes */
     char body[];                    /* JSON, ended by 0 */

@@ -73,7 +73,7 @@ START_TEST(bodies_and_ids)
     struct webhook_message *a = make(1), *b = make(1), *untouched = (void *)-1;
     ck_assert_str_eq(a->body, "{\"type\":\"camera.lost\",\"timestamp\":\"2024-02-29T12:34:56.789Z\",\"data\":1}");
     ck_assert_uint_eq(a->size, strlen(a->body));
-    ck_assert_uint_eq(strlen(a->id), OUTBOX_ID_SIZE - 1);
+    ck_assert_uint_eq(strlen(a->id), EVENT_ID_SIZE - 1);
     ck_assert_int_eq(strncmp(a->id, "msg_", 4), 0);
     ck_assert_str_ne(a->id, b->id);
     ck_assert_int_eq(webhook_message_make(&untouched, "camera.lost", 0, "{no json"), -EINVAL);

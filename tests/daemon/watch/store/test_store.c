@@ -78,7 +78,6 @@ static void publish(void *arg, const struct store_event *event)
     seen.last_seq = event->seq;
     snprintf(seen.last_body, sizeof seen.last_body, "%s", event->body);
     snprintf(seen.last_id, sizeof seen.last_id, "%s", event->id);
-    ck_assert_ptr_nonnull(strstr(event->body, event->data));
     pthread_mutex_unlock(&seen.mutex);
 }
 
