@@ -1,6 +1,5 @@
 /* The outbox: events that wait to be delivered, for each endpoint in the order in which they came. The sender (io/sinks/webhook.h)
- * delivers out of it by the functions below. There are two kinds: one in memory (io/sinks/outbox_memory.h), and one in
- * the database (daemon/watch/store/outbox.h), which `run` uses and which survives the process.
+ * delivers out of it by the functions below. `run` has one in the database (daemon/watch/store/outbox.h), which survives the process.
  *
  * An endpoint is known by its key (io/sinks/webhook_config.h), which is the same after a restart. An entry waits until it is
  * delivered, or dead: nobody tries a dead entry any more, but it is kept and can be listed.
@@ -61,7 +60,6 @@ struct outbox_dead {
 
 struct outbox {
     void *context;              /* first argument of each function */
-    bool durable;               /* entries wait on after the process has ended */
 
     /* The outbox keeps these endpoints, keys [n], from now on. A new one begins enabled and empty. One that is gone loses its
      * entries, its dead letters and its state. The first call says which endpoints a new run has. */

@@ -560,7 +560,7 @@ static int list_dead(void *context, const char *key, struct outbox_dead **ret, s
 
 struct outbox store_outbox(struct store_outbox *outbox)
 {
-    return (struct outbox){.context = outbox, .durable = true, .endpoints = set_endpoints, .state = get_state, .disable = disable,
+    return (struct outbox){.context = outbox, .endpoints = set_endpoints, .state = get_state, .disable = disable,
                            .enable = enable, .next = next, .delivered = delivered, .failed = failed, .dead = dead,
                            .retry_dead = retry_dead, .counts = counts, .list_dead = list_dead};
 }
