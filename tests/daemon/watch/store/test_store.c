@@ -325,7 +325,7 @@ START_TEST(an_event_waits_for_its_evidence)
     store_alert_ready(store, 1000);
     wait_published(3);
     struct database *reader = open_reader();
-    must(evidence_rows_of(reader, 1000, rows, &n, &err));       /* before the event goes out */
+    must(evidence_rows_after(reader, 999, rows, &n, &err));       /* before the event goes out */
     database_close(reader);
     ck_assert(n == 1 && strcmp(rows[0].path, row.path) == 0 && rows[0].bytes == 77);
     ck_assert_str_eq(seen.text, "alert.opened 1000!, camera.lost 0, alert.opened 1000, ");
@@ -367,7 +367,7 @@ START_TEST(rows_of_deleted_files_go)
     ck_assert_int_ge(n, QUEUE_GONE_MAX);        /* and then it takes no more */
     size_t left = 1;
     for (int64_t until_us = monotonic_us() + 20 * SECOND_US; left > 0 && monotonic_us() < until_us; usleep(20000))
-        must(evidence_rows_of(reader, alert.id, &row, &left, &err));
+        must(evidence_rows_after(reader, alert.id - 1, &row, &left, &err));
     ck_assert_uint_eq(left, 0);
     database_close(reader);
     close_store();
