@@ -3,6 +3,7 @@
 #include "io/database/arming_rows.h"
 #include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
+#include "io/database/query.h"
 #include "io/database/score_rows.h"
 #include "tests/io/database/state_folder.h"
 
@@ -345,6 +346,57 @@ START_TEST(filtered)
 }
 END_TEST
 
+/* Pages that the connection has looked at since the last call. */
+static int pages(void)
+{
+    int hits, misses, most;
+    ck_assert_int_eq(sqlite3_db_status(database->handle, SQLITE_DBSTATUS_CACHE_HIT, &hits, &most, 1), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_db_status(database->handle, SQLITE_DBSTATUS_CACHE_MISS, &misses, &most, 1), SQLITE_OK);
+    return hits + misses;
+}
+
+/* SQLite's plan of the statement that was prepared last. */
+static void plan(char *ret, size_t size)
+{
+    sqlite3_stmt *statement;
+    char sql[4096];
+    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", database->statements[database->n_statements - 1].sql);
+    ck_assert_int_eq(sqlite3_prepare_v2(database->handle, sql, -1, &statement, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    snprintf(ret, size, "%s", (const char *)sqlite3_column_text(statement, 3));
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_DONE);     /* no sort follows */
+    sqlite3_finalize(statement);
+}
+
+/* A filter that takes few of 100,000 alerts reads an index, and the rows of those that it takes. */
+START_TEST(filters_read_an_index)
+{
+    static const struct { struct alert_query query; const char *plan; int most_pages; } cases[] = {
+        {{.filter.state = ALERT_IS_INTERRUPTED}, "SEARCH alerts USING INDEX alerts_listed (entry>?)", 4000},
+        {{.filter.state = ALERT_IS_INTERRUPTED, .latest = true}, "SEARCH alerts USING INDEX alerts_listed (entry>?)", 4000},
+        {{.filter = {.camera = "gate", .state = ALERT_IS_INTERRUPTED}},
+         "SEARCH alerts USING INDEX alerts_of_camera (camera=? AND entry>?)", 400},
+        {{.filter = {.camera = "gate", .state = ALERT_IS_INTERRUPTED}, .latest = true},
+         "SEARCH alerts USING INDEX alerts_of_camera (camera=? AND entry>?)", 400},
+    };
+    must(database_execute(database, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO alerts "
+                          "(id, entry, camera, kind, opened_us, closed_us, peak_us, opened_pts_us, peak_pts_us, voices, boxes, state) "
+                          "SELECT i, i, iif(i % 50, 'yard', 'gate'), 'anomaly', i, i + 1, i, 0, 0, printf('%200s', ''), printf('%400s', ''), "
+                          "iif(i = 50000, 'interrupted', 'closed') FROM n", &err));
+    must(database_set_number(database, "alerts_next_entry", 100001, &err));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char how[256];
+        uint64_t next;
+        pages();
+        ck_assert_str_eq(ids(cases[i].query, &next), "50000");
+        int n = pages();
+        ck_assert_msg(n > 0 && n <= cases[i].most_pages, "case %zu: %d pages", i, n);
+        plan(how, sizeof how);
+        ck_assert_str_eq(how, cases[i].plan);
+    }
+}
+END_TEST
+
 START_TEST(lists_have_labels)
 {
     struct alert_labels labels[2], after;
@@ -392,6 +444,7 @@ int main(void)
     tcase_add_test(tcase, files_of_alerts);
     tcase_add_test(tcase, arming_survives);
     tcase_add_test(tcase, filtered);
+    tcase_add_test(tcase, filters_read_an_index);
     tcase_add_test(tcase, lists_have_labels);
     Suite *suite = suite_create("alert rows");
     suite_add_tcase(suite, tcase);
