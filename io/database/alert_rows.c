@@ -197,7 +197,7 @@ int alert_rows_peak(struct database *database, const struct alert_record *alert,
     return r;
 }
 
-/* The last time that the database knows of a camera: of its scores, its events and the alert itself. */
+/* The last time that the database knows of a camera: of its scores and of the alert itself. */
 static int last_seen(struct database *database, const struct alert_record *alert, int64_t *ret, struct error *err)
 {
     struct query query = query_begin(database, "SELECT max(coalesce((SELECT max(time_us) FROM scores WHERE camera = ?1), 0), "
