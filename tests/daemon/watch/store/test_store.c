@@ -14,26 +14,20 @@
 #include "daemon/base/log.h"
 #include "daemon/watch/store/queue.h"
 #include "daemon/watch/store/reader.h"
-#include "daemon/watch/store/state_folder.h"
 #include "daemon/watch/store/store.h"
 #include "io/base/clock.h"
-#include "io/database/alert_rows.h"
 #include "io/database/evidence_rows.h"
 #include "io/database/outbox_rows.h"
 #include "io/database/query.h"
 #include "io/database/score_rows.h"
-#include "tests/suite.h"
+#include "tests/io/database/state_folder.h"
 
 #define SECOND_US INT64_C(1000000)
 
-static char folder[64];
 static struct heartbeats beats;
 static struct store *store;
 static struct events *events;
 static struct alertlog *alerts;
-static struct error err;
-
-#define must(call) ck_assert_msg((call) >= 0, "%s: %s", #call, err.text)
 
 /* What was published: "alert.opened 7, camera.lost 0!, " with the alert's id; "!": not ready. Each event must be in the database by
  * then. */
@@ -144,18 +138,10 @@ static void close_store(void)
     store = NULL;
 }
 
-static void set_up(void)
+static void begin(void)
 {
     log_open(LOG_DEBUG);
-    snprintf(folder, sizeof folder, "/tmp/memaed-test-store-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void tear_down(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    make_folder();
 }
 
 static struct alert_record open_alert(const char *camera)
@@ -196,6 +182,28 @@ static int64_t queued(const char *endpoint)
 }
 
 /* ---- writing and publishing ----------------------------------------------------------------------------------------- */
+
+/* Scores that the database refuses are dropped and counted; they hold up no event. */
+START_TEST(scores_that_are_refused)
+{
+    start_store(0);
+    struct database *other;
+    struct database_opening opening;
+    must(database_open(&other, folder, &opening, &err));
+    must(database_execute(other, "DROP TABLE scores", &err));
+    database_close(other);
+    struct score_record score = {.time_us = 5};
+    for (; score.window < 3; score.window++)
+        alertlog_score(alerts, "gate", &score);
+    for (int64_t until = monotonic_us() + 20 * SECOND_US; stats().scores_dropped < 3; usleep(1000))
+        ck_assert_int_lt(monotonic_us(), until);
+    ck_assert_uint_eq(stats().scores_queued, 0);
+    post(EVENT_CAMERA_LOST);
+    wait_published(1);
+    ck_assert(!stats().failing && stats().failures == 0);
+    close_store();
+}
+END_TEST
 
 START_TEST(published_after_the_commit)
 {
@@ -553,33 +561,12 @@ START_TEST(many_threads_and_a_reader)
 }
 END_TEST
 
-START_TEST(one_folder_one_daemon)
-{
-    char deep[128], text[256];
-    snprintf(deep, sizeof deep, "%s/a/b", folder);
-    ck_assert_int_eq(state_folder_check(deep, &err), 0);
-    int fd = state_folder_open(deep, &err);
-    must(fd);
-    ck_assert_int_eq(state_folder_open(deep, &err), -EBUSY);
-    snprintf(text, sizeof text, "state_dir: %s: another memaed uses this folder", deep);
-    ck_assert_str_eq(err.text, text);
-    close(fd);
-    fd = state_folder_open(deep, &err);
-    must(fd);
-    close(fd);
-    ck_assert_int_eq(state_folder_check("/proc/none", &err), geteuid() == 0 ? 0 : -EACCES);
-    ck_assert_int_lt(state_folder_open("/proc/none", &err), 0);
-    ck_assert_int_eq(state_folder_check("/etc/passwd/x", &err), -ENOTDIR);
-    ck_assert_int_eq(state_folder_open("/etc/passwd/x", &err), -ENOTDIR);
-    ck_assert_ptr_nonnull(strstr(err.text, "state_dir: /etc/passwd/x: Not a directory"));
-}
-END_TEST
-
 int main(void)
 {
     TCase *tcase = tcase_create("store");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_checked_fixture(tcase, begin, remove_folder);
     tcase_set_timeout(tcase, 180);
+    tcase_add_test(tcase, scores_that_are_refused);
     tcase_add_test(tcase, published_after_the_commit);
     tcase_add_test(tcase, what_was_open_is_interrupted);
     tcase_add_test(tcase, scores_and_peaks_follow);
@@ -592,7 +579,6 @@ int main(void)
     tcase_add_test(tcase, a_full_queue_drops_and_counts);
     tcase_add_test(tcase, a_damaged_database_is_replaced);
     tcase_add_test(tcase, many_threads_and_a_reader);
-    tcase_add_test(tcase, one_folder_one_daemon);
     Suite *suite = suite_create("store");
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
