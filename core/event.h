@@ -38,6 +38,9 @@ struct event {
     const struct alert_record *alert;   /* alerts alone; borrowed */
 };
 
+/* "msg_" and 128 random bits in hexadecimal: the id of an event, the same for all who are told of it. */
+enum { EVENT_ID_SIZE = sizeof "msg_" + 32 };
+
 /* An event as it is kept and told. */
 struct event_record {
     uint64_t seq;               /* its number; from 1 on; numbers rise, also over restarts */

@@ -75,7 +75,7 @@ static int open_webhooks(struct daemon *daemon, const struct config_webhook *hoo
     options.disabled = tell_disabled;
     options.disabled_arg = daemon->events;
     struct webhooks *webhooks;
-    int r = webhooks_open_with(&webhooks, hooks, n, &options, log_webhook, NULL, err);
+    int r = webhooks_open(&webhooks, hooks, n, &options, log_webhook, NULL, err);
     if (r < 0)
         return r;
     lock_take(&daemon->lock);
@@ -102,7 +102,7 @@ int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret,
     if (!daemon->webhooks && config->n_webhooks == 0)
         return 0;
     int r = daemon->webhooks ? 0 : open_webhooks(daemon, NULL, 0, err);
-    return r < 0 ? r : webhooks_prepare(ret, daemon->webhooks, config->webhooks, config->n_webhooks, err);
+    return r < 0 ? r : webhooks_prepare(ret, config->webhooks, config->n_webhooks, err);
 }
 
 /* ---- the store ------------------------------------------------------------------------------------------------------ */

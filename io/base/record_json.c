@@ -1,9 +1,12 @@
 #include "io/base/record_json.h"
 
+#include <errno.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/utc.h"
 #include "io/base/json.h"
@@ -148,4 +151,20 @@ char *record_json_dump(json_t *root)
     char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(root);
     return text;
+}
+
+char *event_body(const char *type, int64_t time_us, json_t *data)
+{
+    return record_json_dump(json_pack("{s:s, s:o, s:o}", "type", type, "timestamp", record_json_time(time_us), "data", data));
+}
+
+int event_new_id(char ret[EVENT_ID_SIZE])
+{
+    unsigned char random[16];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return -EIO;
+    memcpy(ret, "msg_", sizeof "msg_");
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(ret + 4 + 2 * i, 3, "%02x", random[i]);
+    return 0;
 }

@@ -31,7 +31,7 @@ struct mark {
     bool is_gone;                       /* the configuration does not have it any more */
     struct note notes[NOTES_MAX];
     size_t n_notes;
-    unsigned revivals;                  /* DELIVERY_REVIVED, not written */
+    bool reviving;                      /* DELIVERY_REVIVED is not written yet */
     int64_t forgotten;                  /* number of the latest DELIVERY_ENDPOINTS that forgets it; 0: none */
     unsigned failures;                  /* DELIVERY_FAILED, not written */
     uint64_t changes;                   /* of the notes */
@@ -89,7 +89,7 @@ static struct mark *find_locked(struct store_outbox *outbox, const char *key)
 /* No entry is given: its rows are about to change. */
 static bool waits_locked(const struct store_outbox *outbox, const struct mark *mark)
 {
-    return mark->revivals > 0 || mark->forgotten > outbox->orders_written;
+    return mark->reviving || mark->forgotten > outbox->orders_written;
 }
 
 static struct mark *find_present_locked(struct store_outbox *outbox, const char *key)
@@ -174,7 +174,7 @@ static void take_written(void *arg, const struct delivery *delivery)
     else if (mark && delivery->kind == DELIVERY_FAILED)
         mark->failures--;
     else if (mark && delivery->kind == DELIVERY_REVIVED)
-        mark->revivals--;
+        mark->reviving = false;
     else if (delivery->kind == DELIVERY_ENDPOINTS)
         outbox->orders_written = delivery->seq;
     lock_give(&outbox->lock);
@@ -479,26 +479,30 @@ static int counts(void *context, const char *key, struct outbox_counts *ret)
     return r;
 }
 
-/* The sender's thread. */
+/* The sender's thread. An order that is not written yet serves a second call, too: no entry is given until then, so none dies. */
 static int retry_dead(void *context, const char *key, int64_t time_us)
 {
     struct store_outbox *outbox = context;
     struct outbox_counts now;
     int r = counts(outbox, key, &now);
-    if (r < 0)
+    if (r < 0 || now.dead == 0)
         return r;
-    struct delivery *delivery = new_delivery(outbox, DELIVERY_REVIVED, key);
-    if (!delivery)
-        return -ENOMEM;
-    delivery->time_us = time_us;
     lock_take(&outbox->lock);
     struct mark *mark = find_locked(outbox, key);
-    mark->revivals++;
+    bool is_ordered = mark->reviving;
+    mark->reviving = true;
     lock_give(&outbox->lock);
-    const struct delivery copy = *delivery;
-    r = store_add_delivery(outbox->store, delivery);
-    if (r < 0)
-        take_written(outbox, &copy);    /* nothing is to be written */
+    if (is_ordered)
+        return (int)now.dead;
+    struct delivery *delivery = new_delivery(outbox, DELIVERY_REVIVED, key);
+    if (delivery)
+        delivery->time_us = time_us;
+    r = delivery ? store_add_delivery(outbox->store, delivery) : -ENOMEM;
+    if (r < 0) {
+        lock_take(&outbox->lock);
+        mark->reviving = false;         /* the mark stays: only this thread frees marks */
+        lock_give(&outbox->lock);
+    }
     return r < 0 ? r : (int)now.dead;
 }
 
@@ -560,7 +564,7 @@ static int list_dead(void *context, const char *key, struct outbox_dead **ret, s
 
 struct outbox store_outbox(struct store_outbox *outbox)
 {
-    return (struct outbox){.context = outbox, .durable = true, .endpoints = set_endpoints, .state = get_state, .disable = disable,
+    return (struct outbox){.context = outbox, .endpoints = set_endpoints, .state = get_state, .disable = disable,
                            .enable = enable, .next = next, .delivered = delivered, .failed = failed, .dead = dead,
                            .retry_dead = retry_dead, .counts = counts, .list_dead = list_dead};
 }
