@@ -118,7 +118,7 @@ void arming_restore(struct arming_desk *desk, const char *camera, const struct a
     lock_give(&desk->lock);
 }
 
-/* The state is found once for as long as it holds, unless the clock was set back. */
+/* Finds the state once for as long as it holds, and again if the clock was set back. */
 static enum arming state_locked(struct post *post, int64_t now_us)
 {
     if (now_us >= post->until_us || now_us < post->found_us) {
@@ -191,8 +191,8 @@ static void describe(const struct arming_status *status, char *ret, size_t size)
     char until[UTC_SIZE] = "";
     if (status->until_us != INT64_MAX)
         utc_format(until, status->until_us);
-    snprintf(ret, size, "%s%s%s%s%s", words[status->state], *status->order.by ? " by " : "", status->order.by, *until ? " until " : "",
-             until);
+    snprintf(ret, size, "%s%s%s%s%s", words[status->state], *status->order.by ? " by " : "", status->order.by,
+             *until ? " until " : "", until);
 }
 
 /* Takes the next camera, from *i on, whose state has changed. */
@@ -225,7 +225,7 @@ void arming_tick(struct arming_desk *desk)
         if (!found)
             return;
         describe(&status, reason, sizeof reason);
-        events_post(desk->options.events, &(struct event){
-            .type = status.state == ARMING_ARMED ? EVENT_CAMERA_ARMED : EVENT_CAMERA_DISARMED, .camera = camera, .reason = reason});
+        enum event_type type = status.state == ARMING_ARMED ? EVENT_CAMERA_ARMED : EVENT_CAMERA_DISARMED;
+        events_post(desk->options.events, &(struct event){.type = type, .camera = camera, .reason = reason});
     }
 }
