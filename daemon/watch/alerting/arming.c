@@ -90,6 +90,19 @@ static struct post *find_locked(struct arming_desk *desk, const char *camera)
     return NULL;
 }
 
+static bool has_orders(const struct post *post)
+{
+    return post->orders.disarm.since_us != 0 || post->orders.snooze.since_us != 0;
+}
+
+/* The camera is not configured (any more), so its orders end, also in what is kept for the next start. */
+static void drop_orders_locked(const struct arming_desk *desk, const char *camera)
+{
+    static const struct arming_orders none;
+    if (desk->options.keep)
+        desk->options.keep(desk->options.arg, camera, &none);
+}
+
 void arming_adopt(struct arming_desk *desk, struct arming_change *change)
 {
     lock_take(&desk->lock);
@@ -103,6 +116,9 @@ void arming_adopt(struct arming_desk *desk, struct arming_change *change)
     }
     struct arming_change *old = desk->change;
     desk->change = change;
+    for (size_t i = 0; old && i < old->n; i++)
+        if (has_orders(&old->posts[i]) && !find_locked(desk, old->posts[i].camera))
+            drop_orders_locked(desk, old->posts[i].camera);
     lock_give(&desk->lock);
     arming_forget(old);
 }
@@ -114,6 +130,8 @@ void arming_restore(struct arming_desk *desk, const char *camera, const struct a
     if (post) {
         post->orders = *orders;
         post->until_us = 0;
+    } else {
+        drop_orders_locked(desk, camera);
     }
     lock_give(&desk->lock);
 }

@@ -33,12 +33,12 @@ void arming_close(struct arming_desk *desk);            /* takes NULL */
 /* The cameras and schedules of a configuration are taken in two steps, of which only the first can fail. Main's thread.
  *
  * arming_prepare(): 0; -ENOMEM, or -EINVAL where a time zone has vanished since the configuration was read, with the cause in
- * err. arming_adopt() replaces the cameras and schedules, and takes change; orders stay. arming_forget() frees a change that is
- * not adopted; it takes NULL. */
+ * err. arming_adopt() replaces the cameras and schedules, and takes change. Orders stay, but those of a camera that leaves the
+ * configuration end. arming_forget() frees a change that is not adopted; it takes NULL. */
 int arming_prepare(struct arming_change **ret, const struct config *config, struct error *err);
 void arming_adopt(struct arming_desk *desk, struct arming_change *change);
 void arming_forget(struct arming_change *change);
-/* Takes the orders that were kept of a camera, before the first tick. A camera that is not configured is ignored. */
+/* Takes the orders that were kept of a camera, before the first tick. Those of a camera that is not configured end. */
 void arming_restore(struct arming_desk *desk, const char *camera, const struct arming_orders *orders);
 
 /* Returns the state of a camera at the moment now_us (UTC). A camera that is not configured (any more) is armed. */
