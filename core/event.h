@@ -16,7 +16,7 @@ enum event_type {
     EVENT_CAMERA_UNFROZEN,
     EVENT_CAMERA_SLOW,          /* the stream gives too few frames a second: windows count towards no alert */
     EVENT_CAMERA_SLOW_ENDED,
-    EVENT_CAMERA_ARMED,         /* its alerts are sent (again) */
+    EVENT_CAMERA_ARMED,         /* its alerts are sent again */
     EVENT_CAMERA_DISARMED,      /* its alerts are not sent, by its schedule or by somebody's order */
     EVENT_DRIFT_BEGAN,          /* the last day's scores no longer follow the model's calibration */
     EVENT_DRIFT_ENDED,

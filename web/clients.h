@@ -44,7 +44,7 @@ void clients_clear(struct clients *clients);        /* closes what lingers; all 
 
 /* Cuts another client where there are `max`. NULL: out of memory; no time limit then holds for this connection. */
 struct client *clients_add(struct clients *clients, int fd, const struct sockaddr *address, int64_t now_us);
-/* The client was answered or took a piece: its time begins anew. In these four, client may be NULL. */
+/* The client was answered or took a piece: its time begins anew. client may be NULL, here and in the next three. */
 void clients_renew(struct clients *clients, struct client *client, int64_t now_us);
 /* The client's request waits for the server until clients_renew(). false: CLIENTS_WAITING_MAX wait already, or client is
  * NULL. */

@@ -59,13 +59,13 @@ struct daemon {
 /* Fills in the functions by which the web sees the daemon. */
 void daemon_view(struct daemon *daemon, struct view *ret);
 
-/* For a reload: prepares the webhooks of config for webhooks_adopt(). Opens daemon->webhooks, without endpoints, if config is the first
- * that has any; *ret is NULL while none had. 0 or -errno with the cause in err. */
+/* Prepares the webhooks of config for webhooks_adopt(), for a reload. Opens daemon->webhooks, without endpoints, if config is the
+ * first that has any; *ret is NULL while none had. 0 or -errno with the cause in err. */
 int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
                             struct error *err);
 
-/* Tells the store the endpoints of config, and how long rows are kept. config is borrowed until another one is told, or the store has
- * closed. */
+/* Tells the store the endpoints of config, and how long rows are kept. config is borrowed until another one is told, or the store
+ * has closed. */
 void daemon_configure_store(struct daemon *daemon, const struct config *config);
 
 #endif

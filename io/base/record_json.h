@@ -23,8 +23,8 @@ json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
-/* The "data" of an event: the alert, or an object with "camera" ("webhook" of a webhook's event), "reason" and, where it has one, its quantity ("seconds",
- * "distance"). The reason is redacted. */
+/* The "data" of an event: the alert; or an object with "camera" (of a webhook's event "webhook"), "reason" and, if the event has
+ * one, its quantity ("seconds", "fps_in", "distance", "hours" or "free_bytes"). The reason is redacted. */
 json_t *event_json(const struct event *event);
 
 /* The "data" of EVENT_TEST_NAME: "test" is true, and "reason" says in words that nothing has happened. */

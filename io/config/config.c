@@ -143,8 +143,8 @@ static bool parse_part(const struct config_value *value, enum config_scope scope
     struct config_outcome outcomes[CONFIG_N_KEYS];
     if (!config_is_mapping(value))
         return false;
-    config_read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope], value->loader->config,
-              outcomes);
+    config_read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope],
+                     value->loader->config, outcomes);
     return true;
 }
 
@@ -166,8 +166,8 @@ static bool parse_scores(const struct config_value *value, void *target)
     return parse_part(value, CONFIG_SCORES);
 }
 
-const struct config_outcome *config_outcome_of(const struct config_outcome outcomes[static CONFIG_N_KEYS], enum config_scope scope,
-                                        const char *name)
+const struct config_outcome *config_outcome_of(const struct config_outcome outcomes[static CONFIG_N_KEYS],
+                                               enum config_scope scope, const char *name)
 {
     size_t k = 0;
     while (config_rows[k].scope != scope || strcmp(config_rows[k].name, name) != 0)
@@ -185,7 +185,8 @@ static bool parse_alert(const struct config_value *value, void *target)
     snprintf(prefix, sizeof prefix, "%s.", value->path);
     config_read_keys(value->loader, CONFIG_ALERT, value->node, value->line, value->column, prefix, alert, outcomes);
 
-    const struct config_outcome *k = config_outcome_of(outcomes, CONFIG_ALERT, "k"), *n = config_outcome_of(outcomes, CONFIG_ALERT, "n");
+    const struct config_outcome *k = config_outcome_of(outcomes, CONFIG_ALERT, "k");
+    const struct config_outcome *n = config_outcome_of(outcomes, CONFIG_ALERT, "n");
     const struct config_outcome *at = k->node ? k : n;
     if (!k->bad && !n->bad && alert->k > alert->n) {
         snprintf(path, sizeof path, "%s%s", prefix, k->node ? "k" : "n");
@@ -412,6 +413,14 @@ static bool parse_webhooks(const struct config_value *value, void *target)
     return true;
 }
 
+static bool has_camera(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->n_cameras; i++)
+        if (config->cameras[i].name && strcmp(config->cameras[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* Reports webhooks that ask for cameras which do not exist. Cameras may stand behind webhooks in the file. */
 static void check_camera_names(struct config_loader *loader)
 {
@@ -419,10 +428,7 @@ static void check_camera_names(struct config_loader *loader)
     for (size_t i = 0; i < config->n_webhooks; i++) {
         const struct config_webhook *webhook = &config->webhooks[i];
         for (size_t k = 0; k < webhook->n_cameras; k++) {
-            size_t c = 0;
-            while (c < config->n_cameras && (!config->cameras[c].name || strcmp(config->cameras[c].name, webhook->cameras[k]) != 0))
-                c++;
-            if (c < config->n_cameras)
+            if (has_camera(config, webhook->cameras[k]))
                 continue;
             struct config_shown shown;
             char path[80];

@@ -330,7 +330,7 @@ static bool parse_source(const struct config_value *value, void *target)
     return false;
 }
 
-/* What paces itself, or what HTTP gives. */
+/* A URL of a stream, which paces itself, or of HTTP. */
 static bool parse_stream(const struct config_value *value, void *target)
 {
     struct config_shown shown;
@@ -495,7 +495,8 @@ static bool parse_camera_names(const struct config_value *value, void *target)
         while (item->type == CONFIG_SCALAR && k < webhook->n_cameras && strcmp(webhook->cameras[k], item->text) != 0)
             k++;
         if (item->type != CONFIG_SCALAR)
-            config_fault(faults, item->line, item->column, value->path, "expected the name of a camera, got %s", config_kind(item));
+            config_fault(faults, item->line, item->column, value->path, "expected the name of a camera, got %s",
+                         config_kind(item));
         else if (k < webhook->n_cameras)
             config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
                          config_show_key(&shown, item->text));
