@@ -5,18 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/base/log.h"
+#include "daemon/watch/store/connection.h"
 #include "io/base/lock.h"
 #include "io/database/outbox_rows.h"
 
 enum { NOTES_MAX = 256 };               /* of an endpoint; more are refused until the store has written some */
-
-/* A connection, which is opened again where another database has taken the place of the one before. */
-struct connection {
-    struct database *database;          /* NULL: could not be opened */
-    unsigned generation;                /* of the store */
-    bool failed;                        /* the log says so */
-};
 
 /* An event that was taken, or is dead, and of which the database does not know yet. */
 struct note {
@@ -53,28 +46,6 @@ struct store_outbox {
     struct mark *marks;
     int64_t orders, orders_written;     /* DELIVERY_ENDPOINTS; their numbers begin at 1 */
 };
-
-/* ---- connections ---------------------------------------------------------------------------------------------------- */
-
-static int renew(struct store_outbox *outbox, struct connection *connection, struct error *err)
-{
-    unsigned generation = store_generation(outbox->store);
-    if (connection->database && connection->generation == generation)
-        return 0;
-    database_close(connection->database);
-    connection->database = NULL;
-    connection->generation = generation;
-    return database_open_reader(&connection->database, store_folder(outbox->store), err);
-}
-
-/* Logs the first failure in a row, and returns r. */
-static int tell(struct connection *connection, int r, const struct error *err)
-{
-    if (r < 0 && !connection->failed)
-        log_event(LOG_ERR, "database_unread", "reason", err->text, NULL);
-    connection->failed = r < 0;
-    return r;
-}
 
 /* ---- marks ---------------------------------------------------------------------------------------------------------- */
 
@@ -294,7 +265,7 @@ static int get_state(void *context, const char *key, struct outbox_state *ret)
     if (r < 0 || is_known)
         return r;
     struct outbox_rows_state state;
-    r = renew(outbox, &outbox->sender, &err);
+    r = connection_renew(&outbox->sender, outbox->store, &err);
     if (r == 0)
         r = outbox_rows_state(outbox->sender.database, key, &state, &err);
     if (r == 0) {
@@ -302,7 +273,7 @@ static int get_state(void *context, const char *key, struct outbox_state *ret)
         snprintf(ret->reason, sizeof ret->reason, "%s", state.reason);
         snprintf(ret->mark, sizeof ret->mark, "%s", state.mark);
     }
-    return tell(&outbox->sender, r, &err);
+    return connection_tell(&outbox->sender, r, &err);
 }
 
 static int set_state(struct store_outbox *outbox, struct delivery *delivery, const struct outbox_state *state)
@@ -355,15 +326,15 @@ static int next(void *context, const char *key, struct outbox_entry *ret)
     struct outbox_row row;
     struct notes notes;
     struct error err = {""};
-    int r = renew(outbox, &outbox->sender, &err);
+    int r = connection_renew(&outbox->sender, outbox->store, &err);
     if (r < 0)
-        return tell(&outbox->sender, r, &err);
+        return connection_tell(&outbox->sender, r, &err);
     /* Notes first: what is noted then may be gone from the database now, but nothing is missing. */
     unsigned generation = outbox->sender.generation;
     r = take_notes(outbox, key, generation, &notes);
     if (r < 0 || notes.waits)
         return r;
-    r = tell(&outbox->sender, first_row(outbox->sender.database, key, &notes, &row, &err), &err);
+    r = connection_tell(&outbox->sender, first_row(outbox->sender.database, key, &notes, &row, &err), &err);
     if (r <= 0)
         return r;
     if (!row.ready) {
@@ -467,11 +438,11 @@ static int counts(void *context, const char *key, struct outbox_counts *ret)
     struct error err = {""};
     struct notes notes;
     lock_take(&outbox->reading);
-    int r = tell(&outbox->others, renew(outbox, &outbox->others, &err), &err);
+    int r = connection_tell(&outbox->others, connection_renew(&outbox->others, outbox->store, &err), &err);
     for (int i = 0; i < TRIES && r == 0; i++) {         /* until notes and rows are of the same moment */
         r = take_notes(outbox, key, outbox->others.generation, &notes);
         if (r == 0)
-            r = tell(&outbox->others, read_counts(outbox->others.database, key, &notes, ret, &err), &err);
+            r = connection_tell(&outbox->others, read_counts(outbox->others.database, key, &notes, ret, &err), &err);
         if (r < 0 || !has_changed(outbox, key, &notes))
             break;
     }
@@ -545,10 +516,10 @@ static int list_dead(void *context, const char *key, struct outbox_dead **ret, s
     if (!is_there)
         return -ENOENT;
     lock_take(&outbox->reading);
-    int r = renew(outbox, &outbox->others, &err);
+    int r = connection_renew(&outbox->others, outbox->store, &err);
     if (r == 0)
         r = outbox_rows_each_dead(outbox->others.database, key, add_letter, &letters, &err);
-    tell(&outbox->others, r, &err);
+    connection_tell(&outbox->others, r, &err);
     lock_give(&outbox->reading);
     if (r == 0 && letters.short_of_memory)
         r = -ENOMEM;
@@ -587,8 +558,8 @@ void store_outbox_close(struct store_outbox *outbox)
 {
     if (!outbox)
         return;
-    database_close(outbox->sender.database);
-    database_close(outbox->others.database);
+    connection_close(&outbox->sender);
+    connection_close(&outbox->others);
     while (outbox->marks) {
         struct mark *mark = outbox->marks;
         outbox->marks = mark->next;
