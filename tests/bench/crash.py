@@ -74,7 +74,7 @@ class Flapping(Receiver):
 
 
 class Witness:
-    """What the outside was told of alerts: by id, the camera and the opening."""
+    """The alerts that the outside was told of: by id, the camera and the opening."""
 
     def __init__(self):
         self.alerts, self.faults, self.lock = {}, [], threading.Lock()

@@ -96,12 +96,12 @@ class Run:
         return None
 
     def parts(self, ending):
-        """Whether a temporary file of the model with this ending is there."""
+        """Returns true if a temporary file of the model with this ending is there."""
         folder, base = os.path.split(self.model)
         return any(re.fullmatch(re.escape(base + ending) + r"\.[0-9a-f]{16}\.part", n) for n in os.listdir(folder))
 
     def phase(self):
-        """What the process is doing."""
+        """Returns what the process is doing."""
         learned = checkpoint_step(f"{self.model}.checkpoint") == STEPS
         if not self.has("footage"):
             if self.has("recording"):
@@ -117,7 +117,7 @@ class Run:
         return "calibration" if learned else "training"
 
     def reached(self, aim):
-        """Whether the phase has begun."""
+        """Returns true if the phase has begun."""
         if aim == "start":
             return True
         if aim in ("reading", "recording"):
@@ -215,7 +215,7 @@ class Form:
             resume = ("--resume",)
 
     def check_resumed(self, run, resume, checkpoint, records, ended):
-        """Whether the run went on from what the one before had left."""
+        """Returns true if the run went on from the files of the one before."""
         if not resume:
             return
         for line in run.lines:

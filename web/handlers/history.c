@@ -49,7 +49,8 @@ void web_handle_history(const struct view *view, const struct web_request *reque
                                          .to_us = request->has_to ? request->to_us : utc_us()};
     wanted.from_us = request->has_from ? request->from_us : wanted.to_us - DAY_US;
     if (wanted.from_us > wanted.to_us) {
-        web_answer_problem_with(400, "from: expected a time before to", "parameter", json_string("from"), ret);
+        web_answer_problem_with(400, "from: expected a time that is not after to, which is now if it is not given", "parameter",
+                                json_string("from"), ret);
         return;
     }
     struct view_history *rows = malloc(wanted.limit * sizeof *rows);

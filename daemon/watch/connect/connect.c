@@ -96,7 +96,7 @@ static void print_camera(const struct config_camera *camera, const struct connec
            arch->height);
     printf("  sign-in: %s\n", sign_ins[result->sign_in]);
     printf("  TLS: %s\n", !source_is_tls(camera->source) ? "none" : camera->tls_verify ? "certificate verified"
-                                                         : "certificate not verified (tls_verify: off)");
+                                                         : "certificate not verified (tls_verify: false)");
     printf("  time: %s\n", times[result->stats.time]);
 }
 
