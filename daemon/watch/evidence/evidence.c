@@ -336,7 +336,9 @@ static void *evidence_main(void *arg)
 
 static void picture_made(void *arg, const struct pictures_made *made)
 {
-    const struct evidence_options *options = &((struct evidence *)arg)->options;
+    struct evidence *evidence = arg;
+    const struct evidence_options *options = &evidence->options;
+    atomic_fetch_add(&evidence->made, 1);
     options->made(options->arg, &(struct evidence_made){.alert = made->alert, .camera = made->camera, .kind = made->kind,
                                                         .path = made->path, .bytes = made->bytes, .codec = "", .codecs = ""});
 }
