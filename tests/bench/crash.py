@@ -35,16 +35,13 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
+from measuring import say  # noqa: E402
 from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 UP_S = (0.2, 6.0)               # how long the daemon lives once it is ready
 FLAP_S = (0.2, 1.5)             # how long the flapping receiver keeps a mood
 DELIVER_S = 120
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 class Flapping(Receiver):
