@@ -57,7 +57,7 @@ struct config_evidence {
     bool unmasked_clips;
     double pre_roll_s, post_roll_s; /* before the alert opened, after it closed */
     double max_clip_s;
-    int ring_mib;                   /* of packets that a camera keeps for the pre-roll */
+    int ring_mib;                   /* of packets that a camera keeps for the pre-roll, of each of its streams */
     /* Of a camera: true if it gives the key itself; a key that it does not give has the value of struct config. */
     bool has_snapshots, has_clips, has_unmasked, has_pre_roll, has_post_roll, has_max_clip, has_ring;
     struct config_retention retention;      /* of struct config alone */

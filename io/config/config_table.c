@@ -71,8 +71,9 @@ const struct config_row config_rows[] = {
     {CONFIG_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600, .fallback = "300",
      .help = "A clip ends after so many seconds, even if the alert is still open."},
     {CONFIG_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .fallback = "16",
-     .help = "Memory in MiB that the packets of a camera's last seconds may take. It bounds pre_roll_s: a stream of 8 Mbit/s "
-             "fills 16 MiB in 16 s. The packets from one key frame to the next have to fit."},
+     .help = "Memory in MiB that the packets of a stream's last seconds may take; a camera with a source of its own for "
+             "evidence keeps two streams. It bounds pre_roll_s: a stream of 8 Mbit/s fills 16 MiB in 16 s. The packets from one "
+             "key frame to the next have to fit."},
     {CONFIG_EVIDENCE, "keep_days", &config_type_whole, IN_EVIDENCE(retention.keep_days), 0, 36500, .fallback = "30",
      .line = 1 + offsetof(struct config_evidence, retention.keep_days_line),
      .column = 1 + offsetof(struct config_evidence, retention.keep_days_column),

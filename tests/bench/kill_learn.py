@@ -30,6 +30,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
 import learning  # noqa: E402
+from measuring import say  # noqa: E402
 
 STEPS, FPS, RTSP_FPS, RTSP_S = 60, 10, 50, 4
 PHASES = ("start", "reading", "recording", "training", "checkpoint", "calibration", "writing", "end")
@@ -37,10 +38,6 @@ PHASES = ("start", "reading", "recording", "training", "checkpoint", "calibratio
 AIMS = {"start": (1, 0.1), "reading": (1, 0.3), "recording": (3, 4.5), "training": (3, 1.5), "checkpoint": (3, 0.01),
         "calibration": (3, 1.0), "writing": (4, 0.006)}
 GIVE_UP_S = 120
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 class Failure(Exception):
