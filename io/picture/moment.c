@@ -12,7 +12,8 @@
 #include "io/video/demux.h"
 #include "io/video/source_url.h"
 
-/* Key frames from which decoding is tried. One that is shown after the moment, or is none to the decoder, leads to the one before. */
+/* Key frames from which decoding is tried: the one before follows where one is shown after the moment, or is none to the
+ * decoder. */
 enum { KEYS = 2 };
 
 struct reading {
@@ -152,9 +153,9 @@ static int find_keys(struct reading *reading, int64_t us, uint64_t before[KEYS],
     return r == -EINTR || r == -ETIMEDOUT || r == -ENOMEM ? r : 0;      /* what cannot be read ends the file */
 }
 
-/* Goes to a place from which the picture at us can be decoded, and decodes the first picture there. What comes before is read, and not
- * decoded: FFmpeg's search in a file goes astray where the index is incomplete, as in a fragmented MP4, and the pictures are damaged then,
- * but not known as such. 1, 0 or an error. */
+/* Goes to a place from which the picture at us can be decoded, and decodes the first picture there. Packets before it are read,
+ * and not decoded. FFmpeg's own search is not used: with an incomplete index, as in a fragmented MP4, it goes astray, and
+ * pictures are damaged but not known as such. 1, 0 or an error. */
 static int go_to(struct reading *reading, int64_t us, struct error *err)
 {
     const struct demux_stream *stream = demux_stream(reading->demux);

@@ -32,8 +32,8 @@ def running(config):
 
 
 def in_turn(kinds, rounds, measure):
-    """Measures each kind once a round, each second round in the reverse order, so that drift meets all alike. Returns what measure(kind)
-    returned: a list of rounds, by kind."""
+    """Measures each kind once a round, each second round in the reverse order, so that drift meets all alike. Returns a list of
+    rounds: what measure(kind) returned, by kind."""
     result = []
     for i in range(rounds):
         result.append({kind: measure(kind) for kind in (kinds if i % 2 == 0 else reversed(kinds))})

@@ -27,8 +27,9 @@ struct evidence_tree {
     int64_t bytes, files;
 };
 
-/* Reads the whole tree; *ret is new. Deletes files that a crash has left before they were published (place.h). Calls step(arg), if it
- * is not NULL, from time to time. 0, also where there is no evidence; -ENOMEM; -errno of a folder that cannot be read. */
+/* Reads the whole tree; *ret is new. Deletes files that a crash has left before they were published (place.h). Calls
+ * step(arg), if it is not NULL, from time to time. 0, also where there is no evidence; -ENOMEM; -errno of a folder that cannot
+ * be read. */
 int evidence_tree_read(struct evidence_tree *ret, const char *state_dir, void (*step)(void *arg), void *arg, struct error *err);
 void evidence_tree_clear(struct evidence_tree *tree);
 

@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Retention may delete an empty folder, or a file that is not locked yet, between two steps; then all is made again, so many times. */
+/* Retention may delete an empty folder, or a file that is not locked yet, between two steps. Then all is made again, so many
+ * times. */
 enum { ATTEMPTS = 5 };
 
 /* Opens a folder of `in`, which it closes; it makes the folder if there is none. -errno on failure. */
@@ -34,7 +35,8 @@ static int enter_folders(const char *state_dir, const char *const *folders, size
     return r;
 }
 
-/* Makes the file and locks it. A descriptor or -errno; -ENOENT, too, where retention took it for a leftover before it was locked. */
+/* Makes the file and locks it. A descriptor or -errno; -ENOENT, too, where retention deleted it as a leftover before it was
+ * locked. */
 static int create(int folder, const char *name)
 {
     struct stat st;

@@ -27,7 +27,8 @@ struct place_file {
     char path[PLACE_PATH_SIZE]; /* below state_dir, once it is published */
 };
 
-/* Makes an empty file, and the folders that are missing, state_dir among them. 0; -errno with the cause in err: *ret is untouched. */
+/* Makes an empty file, and the folders that are missing, state_dir among them. 0; -errno with the cause in err: *ret is
+ * untouched. */
 int place_create(struct place_file *ret, const char *state_dir, const struct place *place, const char *name, struct error *err);
 /* Waits until what was written is on the disk, and gives the file its name. 0; -errno with the cause in err (-EEXIST: the name is
  * taken): it is not published. */
