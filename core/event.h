@@ -42,7 +42,8 @@ struct event {
 struct event_record {
     uint64_t seq;               /* its number; from 1 on; numbers rise, also over restarts */
     enum event_type type;
-    char *body;                 /* JSON, as webhooks carry it; by malloc() */
+    int64_t time_us;            /* UTC; when it happened */
+    char *body;                 /* JSON, as webhooks carry it, but without a snapshot; by malloc() */
 };
 
 /* "alert.opened", "camera.lost" and so on. */

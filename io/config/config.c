@@ -462,9 +462,9 @@ void config_unref(struct config *config)
         free(config->webhooks[i].ca_file);
         explicit_bzero(config->webhooks[i].secret, sizeof config->webhooks[i].secret);
         explicit_bzero(config->webhooks[i].old_secret, sizeof config->webhooks[i].old_secret);
-        for (size_t k = 0; k < config->webhooks[i].n_cameras; k++)
-            free(config->webhooks[i].cameras[k]);
-        free(config->webhooks[i].cameras);
+        for (size_t k = 0; k < config->webhooks[i].filter.n_cameras; k++)
+            free(config->webhooks[i].filter.cameras[k]);
+        free(config->webhooks[i].filter.cameras);
     }
     free(config->cameras);
     free(config->webhooks);

@@ -15,7 +15,7 @@
 
 #include "core/alerting/schedule.h"
 #include "core/error.h"
-#include "core/event.h"
+#include "core/filter.h"
 #include "core/precision.h"
 #include "core/zones/zones.h"
 
@@ -106,14 +106,12 @@ struct config_webhook {
     size_t secret_size;             /* bytes, 24 to 64; 0: no secret, events are sent unsigned */
     unsigned char old_secret[64];   /* decoded; signs as well while secrets rotate */
     size_t old_secret_size;         /* 0: none */
-    unsigned events;                /* event_bit() of each type that is posted (core/event.h) */
-    char **cameras;                 /* [n_cameras]: names of those whose events are posted; owned */
-    size_t n_cameras;               /* 0: of all */
+    struct sink_filter filter;      /* of the events that are posted; owns its names */
     int max_per_minute;             /* attempts; 0: no limit */
     double give_up_h;               /* the age at which an event becomes a dead letter */
     double timeout_s;
     size_t number;                  /* place in the list, from 0 */
-    int cameras_line, cameras_column;
+    int cameras_line, cameras_column, zones_line, zones_column;
     /* Places of values that others may be able to read. 0: there is none. */
     int password_line, password_column;     /* of a url or of secrets that hold it themselves, not by ${NAME} */
     bool secret_file_is_open;               /* all users of the machine can read the file */

@@ -16,7 +16,7 @@ static bool parse_camera_names(const struct config_value *value, void *target)
 {
     const struct config_node *list = value->node;
     struct config_faults *faults = &value->loader->faults;
-    struct config_webhook *webhook = target;
+    struct sink_filter *filter = target;
     bool right = true;
     if (!list)
         return true;
@@ -24,8 +24,8 @@ static bool parse_camera_names(const struct config_value *value, void *target)
         return config_got(value, "%s", config_kind(list));
     if (list->n == 0)
         return config_got(value, "an empty list; leave the key out for all cameras");
-    webhook->cameras = calloc(list->n, sizeof *webhook->cameras);
-    if (!webhook->cameras) {
+    filter->cameras = calloc(list->n, sizeof *filter->cameras);
+    if (!filter->cameras) {
         faults->out_of_memory = true;
         return false;
     }
@@ -35,15 +35,51 @@ static bool parse_camera_names(const struct config_value *value, void *target)
         size_t k = 0;
         if (item->bad)
             continue;
-        while (item->type == CONFIG_SCALAR && k < webhook->n_cameras && strcmp(webhook->cameras[k], item->text) != 0)
+        while (item->type == CONFIG_SCALAR && k < filter->n_cameras && strcmp(filter->cameras[k], item->text) != 0)
             k++;
         if (item->type != CONFIG_SCALAR)
             config_fault(faults, item->line, item->column, value->path, "expected the name of a camera, got %s", config_kind(item));
-        else if (k < webhook->n_cameras)
+        else if (k < filter->n_cameras)
             config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
                          config_show_key(&shown, item->text));
-        else if ((webhook->cameras[webhook->n_cameras] = config_copy(value->loader, item->text)) != NULL) {
-            webhook->n_cameras++;
+        else if ((filter->cameras[filter->n_cameras] = config_copy(value->loader, item->text)) != NULL) {
+            filter->n_cameras++;
+            continue;
+        }
+        right = false;
+    }
+    return right;
+}
+
+static bool parse_zone_names(const struct config_value *value, void *target)
+{
+    const struct config_node *list = value->node;
+    struct config_faults *faults = &value->loader->faults;
+    struct alert_limits *limits = target;
+    bool right = true;
+    if (!list)
+        return true;
+    if (list->type != CONFIG_SEQUENCE)
+        return config_got(value, "%s", config_kind(list));
+    if (list->n < 1 || list->n > ZONES_MOST)
+        return config_got(value, list->n ? "%zu" : "an empty list; leave the key out for all alerts", list->n);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct config_node *item = list->items[i];
+        struct config_shown shown;
+        size_t k = 0;
+        if (item->bad)
+            continue;
+        while (item->type == CONFIG_SCALAR && k < limits->n_zones && strcmp(limits->zones[k], item->text) != 0)
+            k++;
+        if (item->type != CONFIG_SCALAR)
+            config_fault(faults, item->line, item->column, value->path, "expected the name of a zone, got %s", config_kind(item));
+        else if (k < limits->n_zones)
+            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
+                         config_show_key(&shown, item->text));
+        else if (!config_zone_name(limits->zones[limits->n_zones], item->text))
+            config_fault(faults, item->line, item->column, value->path, "expected a name of %s", config_zone_names);
+        else {
+            limits->n_zones++;
             continue;
         }
         right = false;
@@ -170,27 +206,54 @@ static bool parse_webhooks(const struct config_value *value, void *target)
     return true;
 }
 
+static bool has_camera(const struct config *config, const char *name)
+{
+    for (size_t c = 0; c < config->n_cameras; c++)
+        if (config->cameras[c].name && strcmp(config->cameras[c].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Says whether a camera that the filter takes has a zone of that name. */
+static bool has_zone(const struct config *config, const struct sink_filter *filter, const char *name)
+{
+    for (size_t c = 0; c < config->n_cameras; c++) {
+        const struct config_camera *camera = &config->cameras[c];
+        const struct event of = {.camera = camera->name};
+        if (!camera->zones || !camera->name ||
+            !sink_filter_takes(&(struct sink_filter){.types = EVENT_ALL, .cameras = filter->cameras, .n_cameras = filter->n_cameras}, &of))
+            continue;
+        for (int z = 0; z < camera->zones->n; z++)
+            if (strcmp(camera->zones->zone[z].name, name) == 0)
+                return true;
+    }
+    return false;
+}
+
 void config_check_webhooks(struct config_loader *loader)
 {
     const struct config *config = loader->config;
+    struct config_shown shown;
+    char path[80];
     for (size_t i = 0; i < config->n_webhooks; i++) {
         const struct config_webhook *webhook = &config->webhooks[i];
-        for (size_t k = 0; k < webhook->n_cameras; k++) {
-            size_t c = 0;
-            while (c < config->n_cameras && (!config->cameras[c].name || strcmp(config->cameras[c].name, webhook->cameras[k]) != 0))
-                c++;
-            if (c < config->n_cameras)
-                continue;
-            struct config_shown shown;
-            char path[80];
-            snprintf(path, sizeof path, "webhooks[%zu].cameras", webhook->number);
-            config_fault(&loader->faults, webhook->cameras_line, webhook->cameras_column, path,
-                         "expected the name of a camera, got \"%s\"", config_show_key(&shown, webhook->cameras[k]));
-        }
+        const struct sink_filter *filter = &webhook->filter;
+        snprintf(path, sizeof path, "webhooks[%zu].cameras", webhook->number);
+        for (size_t k = 0; k < filter->n_cameras; k++)
+            if (!has_camera(config, filter->cameras[k]))
+                config_fault(&loader->faults, webhook->cameras_line, webhook->cameras_column, path,
+                             "expected the name of a camera, got \"%s\"", config_show_key(&shown, filter->cameras[k]));
+        snprintf(path, sizeof path, "webhooks[%zu].zones", webhook->number);
+        for (size_t k = 0; k < filter->alerts.n_zones; k++)
+            if (!has_zone(config, filter, filter->alerts.zones[k]))
+                config_fault(&loader->faults, webhook->zones_line, webhook->zones_column, path,
+                             "expected the name of a zone of a camera whose events are posted, got \"%s\"",
+                             config_show_key(&shown, filter->alerts.zones[k]));
     }
 }
 
 const struct config_type
     config_type_webhooks = {"a list of at most 64 mappings", false, parse_webhooks},
     config_type_camera_names = {"a list of the names of cameras", false, parse_camera_names},
+    config_type_zone_names = {"a list of 1 to 16 names of zones", false, parse_zone_names},
     config_type_events = {"a list of " EVENT_NAMES, false, parse_events};

@@ -105,9 +105,9 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint)
     if (!endpoint->adopted)
         free(endpoint->tally);
     free(endpoint->hook.ca_file);
-    for (size_t i = 0; endpoint->hook.cameras && i < endpoint->hook.n_cameras; i++)
-        free(endpoint->hook.cameras[i]);
-    free(endpoint->hook.cameras);
+    for (size_t i = 0; endpoint->hook.filter.cameras && i < endpoint->hook.filter.n_cameras; i++)
+        free(endpoint->hook.filter.cameras[i]);
+    free(endpoint->hook.filter.cameras);
     explicit_bzero(endpoint->hook.secret, sizeof endpoint->hook.secret);
     explicit_bzero(endpoint->hook.old_secret, sizeof endpoint->hook.old_secret);
     free(endpoint);
@@ -152,10 +152,11 @@ static bool copy_hook(struct config_webhook *to, const struct config_webhook *fr
     to->url = strdup(from->url ? from->url : "");
     to->name = from->name ? strdup(from->name) : NULL;
     to->ca_file = from->ca_file ? strdup(from->ca_file) : NULL;
-    to->cameras = from->n_cameras ? calloc(from->n_cameras, sizeof *to->cameras) : NULL;
-    bool copied = to->url && !to->name == !from->name && !to->ca_file == !from->ca_file && !to->cameras == !from->n_cameras;
-    for (size_t i = 0; to->cameras && i < from->n_cameras; i++)
-        copied = (to->cameras[i] = strdup(from->cameras[i])) != NULL && copied;
+    size_t n = from->filter.n_cameras;
+    to->filter.cameras = n ? calloc(n, sizeof *to->filter.cameras) : NULL;
+    bool copied = to->url && !to->name == !from->name && !to->ca_file == !from->ca_file && !to->filter.cameras == !n;
+    for (size_t i = 0; to->filter.cameras && i < n; i++)
+        copied = (to->filter.cameras[i] = strdup(from->filter.cameras[i])) != NULL && copied;
     return copied;
 }
 

@@ -428,7 +428,12 @@ static inline int view_events(void *context, uint64_t from, const struct event_f
     uint64_t i = from > range->oldest ? from : range->oldest;
     for (uint64_t end = i + world_events.scanned; i < range->next && i < end && n < max; i++) {
         size_t at = i - world_events.first;
-        if (!event_filter_takes(filter, world_events.events[at].type, world_events.events[at].camera))
+        enum event_type type = world_events.events[at].type;
+        bool of_alert = type == EVENT_ALERT_OPENED || type == EVENT_ALERT_CLOSED;
+        struct alert_record alert = {.peak_score = (double)i - 100, .zones = {.n = 1}};     /* in zone even or odd, by its number */
+        strcpy(alert.zones.name[0], i % 2 ? "odd" : "even");
+        if (!event_filter_takes(filter, &(struct event){.type = type, .camera = world_events.events[at].camera,
+                                                        .alert = of_alert ? &alert : NULL}))
             continue;
         size_t padding = world_events.events[at].padding;
         ret[n] = (struct event_record){.seq = i, .type = world_events.events[at].type, .body = malloc(64 + padding)};

@@ -97,7 +97,7 @@ static int end(struct writer *writer, int r, struct error *err)
 void writer_choose(struct queue_item *item, const struct store_endpoints *endpoints)
 {
     const struct event event = {.type = item->type, .camera = *item->camera ? item->camera : NULL,
-                                .webhook = *item->webhook ? item->webhook : NULL};
+                                .webhook = *item->webhook ? item->webhook : NULL, .alert = item->has_alert ? &item->alert : NULL};
     item->takers = 0;
     for (size_t i = 0; i < endpoints->n && item->has_event; i++)
         if (endpoints->wants(endpoints->arg, i, endpoints->names[i], &event))

@@ -106,7 +106,7 @@ START_TEST(test_every_key)
         "    model: gate.safetensors\n"
         "    loop: true\n"
         "  file: {source: \"file:100%.mp4\", model: gate.safetensors, loop: true}\n"
-        "  url: {source: \"file:///dev/null\", model: gate.safetensors}\n"
+        "  url: {source: \"file:///dev/null\", model: gate.safetensors, zones: {door: {points: [[0, 0], [1, 0], [0, 1]]}}}\n"
         "  sequence: {source: frames/%03d.jpg, model: gate.safetensors, loop: true}\n"
         "max_model_mib: 64\n"
         "isolation: thread\n"
@@ -119,6 +119,8 @@ START_TEST(test_every_key)
         "    secret_file: secret\n"
         "    events: [camera.lost, alert.opened]\n"
         "    cameras: [url, sequence]\n"
+        "    zones: [door]\n"
+        "    min_score: -2.5\n"
         "    old_secret: whsec_" SECRET SECRET "MfKQ9r8GKYqrTwjUPD8ILA==\n"
         "    max_per_minute: 10000\n"
         "    give_up_h: 0.1\n"
@@ -176,20 +178,24 @@ START_TEST(test_every_key)
     ck_assert_str_eq(config->webhooks[0].url, "https://h/x");
     ck_assert_uint_eq(config->webhooks[0].secret_size, 24);
     ck_assert_mem_eq(config->webhooks[0].secret, "\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4", 12);
-    ck_assert_uint_eq(config->webhooks[0].events, event_bit(EVENT_CAMERA_LOST) | event_bit(EVENT_ALERT_OPENED));
+    ck_assert_uint_eq(config->webhooks[0].filter.types, event_bit(EVENT_CAMERA_LOST) | event_bit(EVENT_ALERT_OPENED));
     ck_assert_double_eq(config->webhooks[0].timeout_s, 0.5);
-    ck_assert_uint_eq(config->webhooks[0].n_cameras, 2);
-    ck_assert_str_eq(config->webhooks[0].cameras[1], "sequence");
+    ck_assert_uint_eq(config->webhooks[0].filter.n_cameras, 2);
+    ck_assert_str_eq(config->webhooks[0].filter.cameras[1], "sequence");
+    ck_assert_uint_eq(config->webhooks[0].filter.alerts.n_zones, 1);
+    ck_assert_str_eq(config->webhooks[0].filter.alerts.zones[0], "door");
+    ck_assert(config->webhooks[0].filter.alerts.has_min_score && !config->webhooks[1].filter.alerts.has_min_score);
+    ck_assert_double_eq(config->webhooks[0].filter.alerts.min_score, -2.5);
     ck_assert_uint_eq(config->webhooks[0].old_secret_size, 64);
     ck_assert_mem_eq(config->webhooks[0].old_secret, "\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4", 12);
     ck_assert_int_eq(config->webhooks[0].max_per_minute, 10000);
     ck_assert_double_eq(config->webhooks[0].give_up_h, 0.1);
-    ck_assert_uint_eq(config->webhooks[1].n_cameras + config->webhooks[1].old_secret_size, 0);
+    ck_assert_uint_eq(config->webhooks[1].filter.n_cameras + config->webhooks[1].old_secret_size, 0);
     ck_assert_int_eq(config->webhooks[1].max_per_minute, 0);
     ck_assert_double_eq(config->webhooks[1].give_up_h, 24);
     ck_assert_uint_eq(config->webhooks[1].secret_size, 32);
     ck_assert_uint_eq(config->webhooks[1].secret[31], 0xff);
-    ck_assert_uint_eq(config->webhooks[1].events, EVENT_ALL);
+    ck_assert_uint_eq(config->webhooks[1].filter.types, EVENT_ALL);
     ck_assert_double_eq(config->webhooks[1].timeout_s, 10);
     ck_assert_uint_eq(config->webhooks[2].secret_size, 64);
     config_unref(config);

@@ -215,7 +215,7 @@ START_TEST(status_410)
     struct config_webhook hooks[] = {hook_to(&receiver, "/"), hook_to(&other, "/")};
     hooks[0].name = (char *)(uintptr_t)"yard";
     hooks[1].name = (char *)(uintptr_t)"log";
-    hooks[1].events = event_bit(EVENT_WEBHOOK_DISABLED);
+    hooks[1].filter.types = event_bit(EVENT_WEBHOOK_DISABLED);
     struct webhooks *webhooks;
     struct webhook_options options = fast;
     options.disabled = on_disabled;
@@ -375,9 +375,9 @@ START_TEST(cameras_are_filtered)
     char *cameras[] = {(char *)(uintptr_t)"yard", (char *)(uintptr_t)"gate"};
     receiver_open(&receiver, NULL);
     struct config_webhook hook = hook_to(&receiver, "/");
-    hook.cameras = cameras;
-    hook.n_cameras = 2;
-    hook.events &= ~event_bit(EVENT_CAMERA_FROZEN);
+    hook.filter.cameras = cameras;
+    hook.filter.n_cameras = 2;
+    hook.filter.types &= ~event_bit(EVENT_CAMERA_FROZEN);
     struct webhooks *webhooks = open_with(&hook, 1, &fast);
     const struct event events[] = {{.type = EVENT_CAMERA_LOST, .camera = "door"},    {.type = EVENT_CAMERA_FROZEN, .camera = "gate"},
                                    {.type = EVENT_CAMERA_LOST, .camera = "gate"},    {.type = EVENT_CAMERA_LOST, .camera = "gat"},
