@@ -15,6 +15,7 @@
 #include "daemon/base/parallel_threads.h"
 #include "daemon/commands.h"
 #include "daemon/watch/daemon.h"
+#include "daemon/watch/evidence/place.h"
 #include "daemon/watch/notify.h"
 #include "daemon/watch/reload.h"
 #include "daemon/watch/store/state_folder.h"
@@ -59,6 +60,15 @@ static void tell_disabled(void *arg, const char *key, const char *reason)
     events_post(arg, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = key, .reason = reason});
 }
 
+/* On the webhooks' thread. state_dir stays as it was at the start. */
+static int read_snapshot(void *arg, const struct snapshot_alert *alert, size_t most, void **ret, size_t *size)
+{
+    const struct daemon *daemon = arg;
+    return place_get(daemon->started_by->state_dir,
+                     &(struct place){.camera = alert->camera, .opened_us = alert->opened_us, .alert = alert->id}, "snapshot.jpg", most, ret,
+                     size);
+}
+
 static struct webhooks *webhooks_of(struct daemon *daemon)
 {
     lock_take(&daemon->lock);
@@ -72,6 +82,7 @@ static int open_webhooks(struct daemon *daemon, const struct config_webhook *hoo
     const struct outbox outbox = store_outbox(daemon->outbox);
     struct webhook_options options = webhook_default_options;
     options.outbox = &outbox;
+    options.snapshots = (struct snapshot_store){.read = read_snapshot, .arg = daemon};
     options.disabled = tell_disabled;
     options.disabled_arg = daemon->events;
     struct webhooks *webhooks;

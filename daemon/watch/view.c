@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/utc.h"
 #include "daemon/watch/daemon.h"
+#include "daemon/watch/evidence/place.h"
 #include "daemon/watch/reload.h"
 #include "io/base/beneath.h"
 #include "io/base/clock.h"
@@ -256,15 +255,8 @@ enum { EVIDENCE_FILES = sizeof evidence_files / sizeof evidence_files[0] };
 /* A descriptor of the alert's folder, or -errno. */
 static int open_evidence(const struct daemon *daemon, const struct alert_record *alert)
 {
-    int state_fd = open(daemon->started_by->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (state_fd < 0)
-        return -errno;
-    char date[UTC_SIZE], path[160];
-    utc_format(date, alert->opened_us);
-    snprintf(path, sizeof path, "evidence/%s/%.10s/%" PRIu64, alert->camera, date, alert->id);
-    int r = beneath_open(state_fd, path, O_PATH | O_DIRECTORY);
-    close(state_fd);
-    return r;
+    return place_open(daemon->started_by->state_dir,
+                      &(struct place){.camera = alert->camera, .opened_us = alert->opened_us, .alert = alert->id});
 }
 
 static int evidence(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret)

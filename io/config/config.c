@@ -358,6 +358,8 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
         evidence->clips &= evidence->unmasked_clips || !zones_hide(loader->config->cameras[i].zones);
         loader->config->n_streams += 1 + (evidence->source && evidence->clips);
     }
+    for (size_t i = 0; i < loader->config->n_webhooks && loader->config->public_url; i++)
+        loader->config->webhooks[i].public_url = config_copy(loader, loader->config->public_url);
     if (loader->config->n_cameras > 0)
         config_check_webhooks(loader);
 }
@@ -460,6 +462,7 @@ void config_unref(struct config *config)
         free(config->webhooks[i].name);
         config_wipe(config->webhooks[i].url);
         free(config->webhooks[i].ca_file);
+        free(config->webhooks[i].public_url);
         explicit_bzero(config->webhooks[i].secret, sizeof config->webhooks[i].secret);
         explicit_bzero(config->webhooks[i].old_secret, sizeof config->webhooks[i].old_secret);
         for (size_t k = 0; k < config->webhooks[i].filter.n_cameras; k++)
@@ -472,6 +475,7 @@ void config_unref(struct config *config)
     free(config->state_dir);
     free(config->time_zone);
     free(config->listen_address);
+    free(config->public_url);
     for (size_t i = 0; i < config->n_host_names; i++)
         free(config->host_names[i]);
     free(config->host_names);

@@ -98,10 +98,16 @@ struct config_camera {
     int password_file_line, password_file_column;
 };
 
+/* How events carry the snapshot of their alert. */
+enum config_snapshot { CONFIG_SNAPSHOT_NONE, CONFIG_SNAPSHOT_URL, CONFIG_SNAPSHOT_INLINE };
+
 struct config_webhook {
     char *name;                     /* as of a camera, for log lines; NULL: none */
     char *url;
     char *ca_file;                  /* path, resolved as model; NULL: the system's authorities */
+    char *public_url;               /* that of struct config */
+    enum config_snapshot snapshot;
+    int snapshot_max_kib;           /* of a JPEG that is sent inline */
     unsigned char secret[64];       /* decoded */
     size_t secret_size;             /* bytes, 24 to 64; 0: no secret, events are sent unsigned */
     unsigned char old_secret[64];   /* decoded; signs as well while secrets rotate */
@@ -134,6 +140,7 @@ struct config {
     char *time_zone;                /* of the cameras' schedules; NULL: the machine's */
     char *listen_address;           /* numeric: "127.0.0.1", "::1" */
     int listen_port;                /* 0: any free port */
+    char *public_url;               /* under which others reach the server, without a / at its end; NULL: not known */
     char **host_names;              /* [n_host_names]: names in Host that are taken beside addresses */
     size_t n_host_names;
     int workers;                    /* threads; 0: auto */

@@ -41,7 +41,7 @@ extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_name, config_type_file,
     config_type_source, config_type_stream, config_type_model,
     config_type_transport, config_type_precision, config_type_static, config_type_isolation, config_type_workers, config_type_listen, config_type_names,
-    config_type_url, config_type_secret, config_type_secret_file, config_type_old_secret, config_type_old_secret_file,
+    config_type_url, config_type_base_url, config_type_snapshot, config_type_secret, config_type_secret_file, config_type_old_secret, config_type_old_secret_file,
     config_type_user, config_type_password, config_type_password_file, config_type_events, config_type_camera_names, config_type_zone_names,
     config_type_zone,
     config_type_armed, config_type_zone_name, config_type_points;

@@ -87,6 +87,38 @@ static bool parse_zone_names(const struct config_value *value, void *target)
     return right;
 }
 
+static bool parse_snapshot(const struct config_value *value, void *target)
+{
+    static const char *const names[] = {[CONFIG_SNAPSHOT_NONE] = "none", [CONFIG_SNAPSHOT_URL] = "url",
+                                        [CONFIG_SNAPSHOT_INLINE] = "inline"};
+    struct config_shown shown;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(value->text, names[i]) == 0) {
+            *(enum config_snapshot *)target = (enum config_snapshot)i;
+            return true;
+        }
+    return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
+}
+
+/* It is sent to others, so it must hold no password. */
+static bool parse_base_url(const struct config_value *value, void *target)
+{
+    char *url = NULL;
+    if (!config_type_url.parse(value, &url) || !url)
+        return false;
+    size_t n = strlen(url), scheme = strcspn(url, ":") + 3;
+    const char *wrong = strpbrk(url, "?#") ? "a URL with ? or #" : memchr(url + scheme, '@', strcspn(url + scheme, "/")) ? "a URL with a "
+                        "user in it" : NULL;
+    while (n > 0 && url[n - 1] == '/')
+        url[--n] = '\0';
+    if (wrong) {
+        config_wipe(url);
+        return config_got(value, "%s", wrong);
+    }
+    *(char **)target = url;
+    return true;
+}
+
 static bool parse_events(const struct config_value *value, void *target)
 {
     const struct config_node *list = value->node;
@@ -255,5 +287,7 @@ void config_check_webhooks(struct config_loader *loader)
 const struct config_type
     config_type_webhooks = {"a list of at most 64 mappings", false, parse_webhooks},
     config_type_camera_names = {"a list of the names of cameras", false, parse_camera_names},
+    config_type_snapshot = {"url, inline or none", true, parse_snapshot},
+    config_type_base_url = {"a URL that begins with http:// or https://", true, parse_base_url},
     config_type_zone_names = {"a list of 1 to 16 names of zones", false, parse_zone_names},
     config_type_events = {"a list of " EVENT_NAMES, false, parse_events};

@@ -17,6 +17,9 @@
  * forward by a minute or more, no entry counts as too old. If the clock is set back, the age of an entry counts from when it was
  * the oldest first.
  *
+ * Alerts carry their snapshot as the endpoint's configuration says (io/sinks/snapshot.h). It is added to the body for each attempt, so the
+ * bodies of two attempts may differ: evidence may be deleted in between. The signature is that of the whole body.
+ *
  * Certificates are verified; redirects are not followed; proxies of the environment (http_proxy …) are not used. At most 4
  * KiB of an answer's body are read. Logs name an endpoint by scheme, host and port, because the rest of a URL may be
  * secret. */
@@ -29,6 +32,7 @@
 #include "core/error.h"
 #include "io/config/config.h"
 #include "io/sinks/outbox.h"
+#include "io/sinks/snapshot.h"
 #include "io/sinks/webhook_config.h"
 
 struct webhooks;
@@ -74,6 +78,7 @@ struct webhook_options {
     size_t queue_max;                           /* events in the queue of an endpoint in memory, at least 2 */
     int64_t (*clock_us)(void *arg);             /* UTC; the sender's thread and webhook_post() call it */
     void *clock_arg;
+    struct snapshot_store snapshots;            /* for the sender's thread; each read may take a second */
     const struct outbox *outbox;                /* copied; its context is borrowed; NULL: one in memory */
     /* Takes an endpoint that the sender disabled, on the sender's thread. key and reason are borrowed. NULL: nobody is told. */
     void (*disabled)(void *arg, const char *key, const char *reason);

@@ -241,7 +241,7 @@ static void begin(struct webhooks *webhooks, struct webhook_endpoint *endpoint, 
     if (endpoint->hook.max_per_minute > 0)
         endpoint->starts[endpoint->n_starts++ % (size_t)endpoint->hook.max_per_minute] = now;
     endpoint->sending = webhook_endpoint_begin(endpoint, webhooks->multi, head->id, head->body, head->size,
-                                               utc_now(webhooks) / SECOND_US) == 0;
+                                               utc_now(webhooks) / SECOND_US, &webhooks->options.snapshots) == 0;
     if (!endpoint->sending)
         fail(webhooks, endpoint, 0, "memory is short, or the signature failed", 0);
 }

@@ -70,7 +70,7 @@ static int begin_all(struct test *test, const struct config_webhook *hooks, cons
         *answer = (struct webhook_answer){.cause = ""};
         snprintf(answer->name, sizeof answer->name, "%s", test->endpoints[i]->shown.name);
         if (webhook_endpoint_begin(test->endpoints[i], test->multi, message->id, message->body, message->size,
-                                   utc_us() / 1000000) < 0)
+                                   utc_us() / 1000000, NULL) < 0)
             snprintf(answer->cause, sizeof answer->cause, "memory is short, or the signature failed");
         else
             test->under_way++;

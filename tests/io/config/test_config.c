@@ -86,7 +86,7 @@ START_TEST(test_every_key)
     setenv("MEMAED_TEST_NUMBER", "7", 1);
     struct config *config = good(
         "state_dir: state\n"
-        "http: {listen: \"[::1]:0\", names: [cams.example, Proxy-1]}\n"
+        "http: {listen: \"[::1]:0\", names: [cams.example, Proxy-1], public_url: \"https://cams.example/memaed//\"}\n"
         "workers: ${MEMAED_TEST_NUMBER}\n"
         "cameras:\n"
         "  gate_1-a:\n"
@@ -121,6 +121,8 @@ START_TEST(test_every_key)
         "    cameras: [url, sequence]\n"
         "    zones: [door]\n"
         "    min_score: -2.5\n"
+        "    snapshot: inline\n"
+        "    snapshot_max_kib: 16384\n"
         "    old_secret: whsec_" SECRET SECRET "MfKQ9r8GKYqrTwjUPD8ILA==\n"
         "    max_per_minute: 10000\n"
         "    give_up_h: 0.1\n"
@@ -141,6 +143,7 @@ START_TEST(test_every_key)
     ck_assert(retention->keep_days_line == 29 && retention->max_gib_line == 29 && retention->free_mib_column == 50);
     ck_assert_str_eq(config->listen_address, "::1");
     ck_assert_int_eq(config->listen_port, 0);
+    ck_assert_str_eq(config->public_url, "https://cams.example/memaed");
     ck_assert_uint_eq(config->n_host_names, 2);
     ck_assert_str_eq(config->host_names[0], "cams.example");
     ck_assert_str_eq(config->host_names[1], "Proxy-1");
@@ -182,6 +185,10 @@ START_TEST(test_every_key)
     ck_assert_double_eq(config->webhooks[0].timeout_s, 0.5);
     ck_assert_uint_eq(config->webhooks[0].filter.n_cameras, 2);
     ck_assert_str_eq(config->webhooks[0].filter.cameras[1], "sequence");
+    ck_assert_int_eq(config->webhooks[0].snapshot, CONFIG_SNAPSHOT_INLINE);
+    ck_assert_int_eq(config->webhooks[0].snapshot_max_kib, 16384);
+    ck_assert(config->webhooks[1].snapshot == CONFIG_SNAPSHOT_URL && config->webhooks[1].snapshot_max_kib == 512);
+    ck_assert_str_eq(config->webhooks[1].public_url, "https://cams.example/memaed");
     ck_assert_uint_eq(config->webhooks[0].filter.alerts.n_zones, 1);
     ck_assert_str_eq(config->webhooks[0].filter.alerts.zones[0], "door");
     ck_assert(config->webhooks[0].filter.alerts.has_min_score && !config->webhooks[1].filter.alerts.has_min_score);

@@ -101,6 +101,8 @@ static const struct change webhook_changes[] = {
     {"cameras", "[gate]", "[gate, yard]"},
     {"zones", "[door]", "[door, lawn]"},
     {"min_score", "0", "2.5"},
+    {"snapshot", "url", "inline"},
+    {"snapshot_max_kib", "1", "2"},
     {"max_per_minute", "1", "2"},
     {"give_up_h", "1", "2"},
     {"timeout_s", "10", "10.5"},
@@ -347,7 +349,7 @@ void free(void *block)
 
 static const char full[] =
     "state_dir: state\n"
-    "http: {listen: \"[::1]:0\"}\n"
+    "http: {listen: \"[::1]:0\", public_url: \"http://h/\"}\n"
     "cameras:\n"
     "  gate: {source: \"rtsp://h/x\", user: u, password: p, model: clips.c, alert: {threshold: 1, close_threshold: 0.5}}\n"
     "  file: {source: clips.c, model: clips.c, loop: true}\n"
