@@ -102,10 +102,7 @@ static int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
         views[i] = (struct view_webhook){.delivered = stats[i].delivered, .dropped = stats[i].dropped, .queued = stats[i].queued,
                                          .failed = stats[i].failed_attempts, .dead = stats[i].dead,
                                          .dead_letters = stats[i].dead_letters, .disabled = stats[i].disabled,
-                                         .delay_bounds = webhook_delay_s, .n_delays = WEBHOOK_DELAYS,
-                                         .delay_seconds = stats[i].delay_s};
-        _Static_assert((int)WEBHOOK_DELAYS <= (int)VIEW_DELAYS_MAX, "the view has room for all classes of delays");
-        memcpy(views[i].delays, stats[i].delays, sizeof stats[i].delays);
+                                         .delays = stats[i].delays};
         snprintf(views[i].name, sizeof views[i].name, "%s", stats[i].name);
     }
     free(stats);

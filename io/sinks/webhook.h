@@ -29,6 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/delays.h"
 #include "core/error.h"
 #include "io/config/config.h"
 #include "io/sinks/outbox.h"
@@ -38,18 +39,13 @@
 struct webhooks;
 struct webhooks_change;
 
-/* Upper bounds, in seconds, of the classes in which delays are counted: from when an event happened to its acknowledgement. */
-enum { WEBHOOK_DELAYS = 15 };
-extern const double webhook_delay_s[WEBHOOK_DELAYS];
-
 /* The counts of the endpoints of one name since webhooks_open(). */
 struct webhook_stats {
     char name[WEBHOOK_NAME_SIZE];
     uint64_t delivered, failed_attempts;
     uint64_t dead;                      /* entries that became dead letters */
     uint64_t dropped;                   /* entries that are lost: a reload removed the endpoint, or the queue of an outbox in memory was full */
-    uint64_t delays[WEBHOOK_DELAYS + 1];    /* entries by delay: above bound i - 1, up to bound i; the last: above all */
-    double delay_s;                     /* sum over all that were delivered */
+    struct delays delays;               /* of those delivered */
     /* At present: */
     uint64_t queued, dead_letters;
     unsigned disabled;                  /* endpoints */

@@ -309,6 +309,31 @@ START_TEST(deaf)
 }
 END_TEST
 
+/* Events that happened four seconds ago. What a client missed before is not counted. */
+START_TEST(delays)
+{
+    int live = open_stream("/api/v1/events?camera=gate", "");
+    check_begin(live, 99);
+    post_event(EVENT_ALERT_OPENED, "gate", 0);
+    post_event(EVENT_ALERT_OPENED, "yard_2-x", 0);
+    post_event(EVENT_ALERT_CLOSED, "gate", 0);
+    check_event(live, 100, "alert.opened");
+    check_event(live, 102, "alert.closed");
+    wait_metric("event_stream_delay_seconds_count", 2);
+    int late = open_stream("/api/v1/events?last_event_id=99", "");
+    check_begin(late, 99);
+    for (unsigned n = 100; n < 103; n++)
+        check_event(late, n, n < 102 ? "alert.opened" : "alert.closed");
+    post_event(EVENT_CAMERA_LOST, "yard_2-x", 0);
+    check_event(late, 103, "camera.lost");
+    wait_metric("event_stream_delay_seconds_count", 3);
+    ck_assert_double_eq(metric("event_stream_delay_seconds_bucket{le=\"3\"}"), 0);
+    ck_assert_double_ge(metric("event_stream_delay_seconds_sum"), 12);
+    close(live);
+    close(late);
+}
+END_TEST
+
 /* A stream with nothing to say gives a sign of life, and the place that a filter has come to. */
 START_TEST(keep_alive)
 {
@@ -335,6 +360,7 @@ int main(void)
     tcase_add_test(rest, unreadable);
     tcase_add_test(rest, reset);
     tcase_add_test(rest, limit);
+    tcase_add_test(rest, delays);
     tcase_add_test(rest, deaf);
     tcase_add_test(rest, keep_alive);
     suite_add_tcase(suite, rest);

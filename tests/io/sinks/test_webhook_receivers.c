@@ -424,13 +424,13 @@ START_TEST(delays_are_counted)
     struct webhook_stats *stats;
     size_t n;
     ck_assert_int_eq(webhooks_stats(webhooks, &stats, &n), 0);
-    for (size_t i = 0; i <= WEBHOOK_DELAYS; i++) {
-        double from = i > 0 ? webhook_delay_s[i - 1] : -1, to = i < WEBHOOK_DELAYS ? webhook_delay_s[i] : 1e9;
+    for (size_t i = 0; i <= DELAYS_BOUNDS; i++) {
+        double from = i > 0 ? delays_bound_s[i - 1] : -1, to = i < DELAYS_BOUNDS ? delays_bound_s[i] : 1e9;
         uint64_t expected = (from < 0) + 2 * (from < 8 && to > 8) + (from < 101 && to > 101) + (to > 1e8);
-        ck_assert_msg(stats->delays[i] == expected, "%g to %g: %llu", from, to, (unsigned long long)stats->delays[i]);
+        ck_assert_msg(stats->delays.n[i] == expected, "%g to %g: %llu", from, to, (unsigned long long)stats->delays.n[i]);
     }
-    ck_assert_double_ge(stats->delay_s, 200114);
-    ck_assert_double_lt(stats->delay_s, 200200);
+    ck_assert_double_ge(stats->delays.sum_s, 200114);
+    ck_assert_double_lt(stats->delays.sum_s, 200200);
     free(stats);
     webhooks_close(webhooks, 0);
     receiver_close(&receiver);
