@@ -13,6 +13,7 @@
 #include "daemon/watch/reload.h"
 #include "io/base/beneath.h"
 #include "io/base/clock.h"
+#include "io/sinks/webhook.h"
 
 static void view_arming(struct daemon *daemon, struct view_camera *camera)
 {
@@ -81,13 +82,10 @@ static void process(void *context, struct view_process *ret)
     lock_give(&daemon->lock);
 }
 
-/* NULL: none were configured so far. Once opened, they stay until after the web has closed. */
+/* NULL: none were configured so far. */
 static struct webhooks *webhooks_of(struct daemon *daemon)
 {
-    lock_take(&daemon->lock);
-    struct webhooks *webhooks = daemon->webhooks;
-    lock_give(&daemon->lock);
-    return webhooks;
+    return sinks_sender(daemon->sinks, SINK_WEBHOOKS);
 }
 
 static int view_webhooks(void *context, struct view_webhook **ret, size_t *n)

@@ -42,6 +42,7 @@ struct mark {
 
 struct store_outbox {
     struct store *store;
+    const char *scope;
     void (*woken)(void *arg);
     void *arg;
     struct connection sender;           /* for the sender's thread */
@@ -255,7 +256,7 @@ static void drop_marks_locked(struct store_outbox *outbox)
 static int set_endpoints(void *context, const char *const *keys, size_t n)
 {
     struct store_outbox *outbox = context;
-    struct delivery *delivery = new_delivery(outbox, DELIVERY_ENDPOINTS, "");
+    struct delivery *delivery = new_delivery(outbox, DELIVERY_ENDPOINTS, outbox->scope);
     int r = delivery && copy_keys(delivery, keys, n) == 0 ? add_marks(outbox, keys, n) : -ENOMEM;
     if (r < 0) {
         delivery_free(delivery);
@@ -565,7 +566,8 @@ struct outbox store_outbox(struct store_outbox *outbox)
                            .retry_dead = retry_dead, .counts = counts, .list_dead = list_dead};
 }
 
-int store_outbox_open(struct store_outbox **ret, struct store *store, void (*woken)(void *arg), void *arg, struct error *err)
+int store_outbox_open(struct store_outbox **ret, struct store *store, const char *scope, void (*woken)(void *arg), void *arg,
+                      struct error *err)
 {
     struct store_outbox *outbox = calloc(1, sizeof *outbox);
     if (!outbox)
@@ -573,6 +575,7 @@ int store_outbox_open(struct store_outbox **ret, struct store *store, void (*wok
     lock_init(&outbox->reading, LOCK_DATABASE);
     lock_init(&outbox->lock, LOCK_VIEW);
     outbox->store = store;
+    outbox->scope = scope;
     outbox->woken = woken;
     outbox->arg = arg;
     *ret = outbox;

@@ -125,7 +125,7 @@ static int write_delivery(struct writer *writer, struct delivery *d, unsigned ge
     case DELIVERY_ENABLED:
         return outbox_rows_enable(database, d->key, err);
     case DELIVERY_ENDPOINTS:
-        return outbox_rows_keep(database, (const char *const *)d->keys, d->n_keys, &d->dropped, err);
+        return outbox_rows_keep(database, d->key, (const char *const *)d->keys, d->n_keys, &d->dropped, err);
     case DELIVERY_FLUSH:
         break;
     }
