@@ -43,7 +43,7 @@ struct event_record {
     uint64_t seq;               /* its number; from 1 on; numbers rise, also over restarts */
     enum event_type type;
     int64_t time_us;            /* UTC; when it happened */
-    char *body;                 /* JSON, as webhooks carry it, but without a snapshot; by malloc() */
+    char *body;                 /* JSON, as webhooks carry it; by malloc() */
 };
 
 /* "alert.opened", "camera.lost" and so on. */

@@ -231,10 +231,22 @@ static void storage(void *context, struct view_store *ret)
                                .failing = stats.failing, .bytes = stats.bytes};
 }
 
+/* Clients have found the server, so the path of a snapshot is enough for them. Where memory is short, they get no path. */
 static int events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
                   size_t *n, uint64_t *next, struct record_range *range)
 {
-    return reader_events(((struct daemon *)context)->reader, from, filter, ret, max, n, next, range);
+    struct daemon *daemon = context;
+    const struct snapshot_store snapshots = sinks_snapshots(daemon->sinks);
+    int r = reader_events(daemon->reader, from, filter, ret, max, n, next, range);
+    for (size_t i = 0; r == 0 && i < *n; i++) {
+        char *body;
+        size_t size;
+        if (snapshot_add(&body, &size, ret[i].body, strlen(ret[i].body), CONFIG_SNAPSHOT_URL, 0, NULL, &snapshots) == 0) {
+            free(ret[i].body);
+            ret[i].body = body;
+        }
+    }
+    return r;
 }
 
 /* ---- evidence: state_dir/evidence/CAMERA/DATE/ID/, the date of the opening in UTC ------------------------------------- */

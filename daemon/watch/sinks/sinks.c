@@ -81,12 +81,17 @@ static int read_snapshot(void *arg, const struct snapshot_alert *alert, size_t m
     return place_get(((struct sinks *)arg)->state_dir, &place, "snapshot.jpg", most, ret, size);
 }
 
+struct snapshot_store sinks_snapshots(struct sinks *sinks)
+{
+    return (struct snapshot_store){.read = read_snapshot, .arg = sinks};
+}
+
 static int open_sender(struct sinks *sinks, int k, const struct config *config, struct error *err)
 {
     const struct outbox outbox = store_outbox(sinks->outboxes[k]);
     void *sender;
     int r = kinds[k]->open(&sender, &(struct sink_surroundings){.outbox = &outbox, .events = sinks->events,
-                                                                .snapshots = {.read = read_snapshot, .arg = sinks}}, config, err);
+                                                                .snapshots = sinks_snapshots(sinks)}, config, err);
     if (r < 0)
         return r;
     lock_take(&sinks->lock);

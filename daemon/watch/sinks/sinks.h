@@ -67,6 +67,8 @@ void sinks_endpoints(const struct config *config, struct store_endpoints *ret);
 void sinks_wake(void *sinks);                           /* any thread */
 /* The thread of a sender that has given no sign of life in time; NULL: all are well. */
 const char *sinks_stuck(struct sinks *sinks, int64_t now_us);
+/* The snapshots that events carry. Any thread. */
+struct snapshot_store sinks_snapshots(struct sinks *sinks);
 /* The sender of a kind; NULL: it was not opened so far. Any thread; it stays until sinks_close(). */
 void *sinks_sender(struct sinks *sinks, int kind);
 
