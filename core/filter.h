@@ -19,7 +19,7 @@ struct alert_filter {
     bool has_kind, has_from, has_to;
     enum alert_kind kind;
     int64_t from_us, to_us;             /* UTC; the alert was open at some time from from_us on, and before to_us */
-    enum alert_filter_suppressed suppressed;    /* 0: those that are told alone */
+    enum alert_filter_suppressed suppressed;    /* 0: only alerts that are told */
     enum filter_flag acknowledged, marked;
 };
 

@@ -185,7 +185,9 @@ static int set_camera(const char *value, struct web_request *request)
 
 static int set_state(const char *value, struct web_request *request)
 {
-    static const char *const names[] = {[ALERT_IS_OPEN] = "open", [ALERT_IS_CLOSED] = "closed", [ALERT_IS_INTERRUPTED] = "interrupted"};
+    static const char *const names[] = {
+        [ALERT_IS_OPEN] = "open", [ALERT_IS_CLOSED] = "closed", [ALERT_IS_INTERRUPTED] = "interrupted",
+    };
     for (int i = ALERT_IS_OPEN; i <= ALERT_IS_INTERRUPTED; i++)
         if (strcmp(value, names[i]) == 0) {
             request->alerts.state = (enum alert_filter_state)i;

@@ -1,5 +1,5 @@
-/* What a request asks for: the target of its request line ("/path?name=value&…", percent-encoded) taken apart. Pure
- * functions over text that anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
+/* A request: the target of its request line ("/path?name=value&…", percent-encoded) taken apart. Pure functions over text that
+ * anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
 #ifndef MEMAED_WEB_REQUEST_H
 #define MEMAED_WEB_REQUEST_H
 

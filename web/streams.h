@@ -10,6 +10,7 @@
 #include "core/delays.h"
 #include "web/clients.h"
 
+/* The limits hold for all addresses together: behind a proxy, all clients have one. */
 enum { WEB_EVENT_STREAMS_MAX = 32, WEB_FILES_MAX = 32 };
 
 /* A stream that may rest; its connection. */

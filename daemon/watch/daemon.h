@@ -57,8 +57,8 @@ struct daemon {
 /* Fills in the functions by which the web sees the daemon. */
 void daemon_view(struct daemon *daemon, struct view *ret);
 
-/* Tells the store the endpoints of config, and how long rows are kept. config is borrowed until another one is told, or the store has
- * closed. */
+/* Tells the store the endpoints of config, and how long rows are kept. config is borrowed until another one is told, or the store
+ * has closed. */
 void daemon_configure_store(struct daemon *daemon, const struct config *config);
 
 #endif

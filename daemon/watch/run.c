@@ -23,7 +23,8 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-/* How long after the signal decoders, workers, retention, evidence, the writing of events, sinks and the store may take. */
+/* So long after the signal, decoders, workers, retention, evidence, the writing of events, sinks and the store must have
+ * ended. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
 #define RETENTION_US INT64_C(1350000)
@@ -86,8 +87,8 @@ static int open_store(struct daemon *daemon, struct error *err)
     int r = daemon->state_fd = state_folder_open(config->state_dir, err);
     if (r >= 0)
         r = store_open(&daemon->store, &(struct store_options){.folder = config->state_dir, .retention = retention_of(config),
-                                                               .hold_us = HOLD_US, .heartbeats = &daemon->heartbeats, .publish = publish,
-                                                               .publish_arg = daemon}, err);
+                                                               .hold_us = HOLD_US, .heartbeats = &daemon->heartbeats,
+                                                               .publish = publish, .publish_arg = daemon}, err);
     if (r < 0)
         return r;
     const struct alertlog_sink sink = store_alertlog_sink(daemon->store);
@@ -121,8 +122,8 @@ static int open_isolation(const struct daemon *daemon, struct error *err)
 {
     int r = isolation_open(daemon->config->in_thread ? ISOLATION_THREAD : ISOLATION_PROCESS, err);
     if (r == 0 && isolation_host() && sandbox_landlock() == 0)
-        log_event(LOG_WARNING, "isolation_is_weaker", "reason", "the kernel has no Landlock: a camera's process can read every file "
-                  "that memaed can read", NULL);
+        log_event(LOG_WARNING, "isolation_is_weaker", "reason", "the kernel has no Landlock: a camera's process can read every "
+                  "file that memaed can read", NULL);
     return r;
 }
 
@@ -255,9 +256,9 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   6. sinks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
- * A decoder, a worker, the store, the evidence or the retention thread that has not ended in time is abandoned. After 3 it can reach
- * no alert, and after 5 no event; but it still uses its camera, or the database. So false is returned instead of 8, and the process is to end
- * without what runs at exit. */
+ * A decoder, a worker, the store, the evidence or the retention thread that has not ended in time is abandoned. After 3 it can
+ * reach no alert, and after 5 no event; but it still uses its camera, or the database. Then 8 is left out, and false is returned:
+ * the process is to end without the functions that run at exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();

@@ -303,8 +303,9 @@ static void room(void *context, struct view_room *ret)
 {
     struct retention_stats stats;
     retention_stats(((struct daemon *)context)->retention, &stats);
-    *ret = (struct view_room){.bytes = stats.bytes, .files = stats.files, .free_bytes = stats.free_bytes, .oldest_us = stats.oldest_us,
-                              .pruned_age = stats.pruned[RETENTION_AGE], .pruned_size = stats.pruned[RETENTION_SIZE],
+    *ret = (struct view_room){.bytes = stats.bytes, .files = stats.files, .free_bytes = stats.free_bytes,
+                              .oldest_us = stats.oldest_us, .pruned_age = stats.pruned[RETENTION_AGE],
+                              .pruned_size = stats.pruned[RETENTION_SIZE],
                               .pruned_space = stats.pruned[RETENTION_SPACE], .paused = stats.paused};
 }
 
@@ -322,8 +323,8 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
                          .webhooks = view_webhooks, .endpoints = endpoints, .dead_letters = dead_letters,
-                         .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts, .alert = alert,
-                         .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
+                         .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts,
+                         .alert = alert, .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
                          .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .arm = arm, .label = label,
                          .reload = request_reload};
 }

@@ -137,6 +137,14 @@ int clip_writer_add(struct clip_writer *writer, struct packet *const *packets, s
     return r;
 }
 
+void clip_writer_stats(const struct clip_writer *writer, struct clip_file_stats *ret)
+{
+    if (writer->clip)
+        clip_file_stats(writer->clip, ret);
+    else
+        *ret = writer->stats;
+}
+
 int clip_writer_close(struct clip_writer *writer, struct clip_file_stats *ret, struct error *err)
 {
     if (!writer)

@@ -48,12 +48,10 @@ ssize_t passing_receive(int socket, void *data, size_t room, int *fds, size_t n,
     size_t came = head && head->cmsg_type == SCM_RIGHTS ? (head->cmsg_len - CMSG_LEN(0)) / sizeof *got : 0;
     if (came > 0)
         memcpy(got, CMSG_DATA(head), came * sizeof *got);
-    if (size > 0 && came != n && !(optional && came == 0)) {
-        for (size_t i = 0; i < came; i++)
-            close(got[i]);
-        return -EPROTO;
-    }
+    bool is_right = size > 0 && (came == n || (optional && came == 0));
+    for (size_t i = 0; !is_right && i < came; i++)
+        close(got[i]);
     for (size_t i = 0; i < n; i++)
-        fds[i] = came ? got[i] : -1;
-    return size;
+        fds[i] = is_right && came > 0 ? got[i] : -1;
+    return size > 0 && !is_right ? -EPROTO : size;
 }

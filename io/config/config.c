@@ -141,8 +141,8 @@ static bool parse_part(const struct config_value *value, enum config_scope scope
     struct config_outcome outcomes[CONFIG_N_KEYS];
     if (!config_is_mapping(value))
         return false;
-    config_read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope], value->loader->config,
-              outcomes);
+    config_read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope],
+                     value->loader->config, outcomes);
     return true;
 }
 
@@ -164,8 +164,8 @@ static bool parse_scores(const struct config_value *value, void *target)
     return parse_part(value, CONFIG_SCORES);
 }
 
-const struct config_outcome *config_outcome_of(const struct config_outcome outcomes[static CONFIG_N_KEYS], enum config_scope scope,
-                                        const char *name)
+const struct config_outcome *config_outcome_of(const struct config_outcome outcomes[static CONFIG_N_KEYS],
+                                               enum config_scope scope, const char *name)
 {
     size_t k = 0;
     while (config_rows[k].scope != scope || strcmp(config_rows[k].name, name) != 0)
@@ -183,7 +183,8 @@ static bool parse_alert(const struct config_value *value, void *target)
     snprintf(prefix, sizeof prefix, "%s.", value->path);
     config_read_keys(value->loader, CONFIG_ALERT, value->node, value->line, value->column, prefix, alert, outcomes);
 
-    const struct config_outcome *k = config_outcome_of(outcomes, CONFIG_ALERT, "k"), *n = config_outcome_of(outcomes, CONFIG_ALERT, "n");
+    const struct config_outcome *k = config_outcome_of(outcomes, CONFIG_ALERT, "k");
+    const struct config_outcome *n = config_outcome_of(outcomes, CONFIG_ALERT, "n");
     const struct config_outcome *at = k->node ? k : n;
     if (!k->bad && !n->bad && alert->k > alert->n) {
         snprintf(path, sizeof path, "%s%s", prefix, k->node ? "k" : "n");

@@ -37,7 +37,7 @@ struct config_alert {
     double lasting_h;               /* after which an open alert is told as EVENT_NORMAL_CHANGED */
 };
 
-/* How long evidence is kept. Lines and columns are the places of the values; 0: absent. */
+/* The limits of the evidence that is kept. Lines and columns are the places of the values; 0: absent. */
 struct config_retention {
     int keep_days;                  /* 0: for ever */
     double max_gib;                 /* 0: no limit */
@@ -46,7 +46,7 @@ struct config_retention {
     int keep_days_line, keep_days_column, max_gib_line, max_gib_column, free_mib_line, free_mib_column;
 };
 
-/* What is kept of an alert. */
+/* The evidence that is kept of an alert. */
 struct config_evidence {
     char *source;                   /* of a camera alone: the stream that is kept; NULL: that which is analysed. Only redact() may
                                      * show it */
@@ -57,8 +57,8 @@ struct config_evidence {
     bool unmasked_clips;
     double pre_roll_s, post_roll_s; /* before the alert opened, after it closed */
     double max_clip_s;
-    int ring_mib;                   /* of packets that a camera keeps for the pre-roll */
-    /* Of a camera: whether it gives the key itself. Those that it does not give are those of struct config. */
+    int ring_mib;                   /* of packets that a camera keeps for the pre-roll, of each of its streams */
+    /* Of a camera: true if it gives the key itself; a key that it does not give has the value of struct config. */
     bool has_snapshots, has_clips, has_unmasked, has_pre_roll, has_post_roll, has_max_clip, has_ring;
     struct config_retention retention;      /* of struct config alone */
 };
@@ -131,7 +131,7 @@ struct config {
     atomic_uint references;         /* only config_ref() and config_unref() use it */
     char *path;                     /* of the file, as given to the load */
     char *state_dir;
-    int state_dir_line, state_dir_column;               /* place of the value; 0: absent. So below */
+    int state_dir_line, state_dir_column;               /* place of the value; 0: absent. The same holds below */
     int alerts_keep_days;           /* 0: for ever */
     int alerts_keep_days_line, alerts_keep_days_column;
     double scores_raw_h;
@@ -176,8 +176,8 @@ struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
 /* Returns true if all keys of two cameras have the same values, so a camera that runs with a can go on with b. Its times
- * (armed, time_zone) are not compared, because they are not the running camera's to know (daemon/watch/alerting/arming.h). Places in the
- * file are not compared, and neither are the contents of files: the model at the same path may have been written again. */
+ * (armed, time_zone) are not compared, because the running camera does not use them (daemon/watch/alerting/arming.h). Places in
+ * the file are not compared, and neither are the contents of files: the model at the same path may have been written again. */
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b);
 /* Returns true if all keys of two webhooks have the same values, secrets included. */
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b);

@@ -23,7 +23,7 @@ static bool alerts_equal(const struct config_alert *a, const struct config_alert
            a->lasting_h == b->lasting_h;
 }
 
-/* What applies is compared, whoever says it. */
+/* Compares the values that apply, whether the camera gives them or the file does for all. */
 static bool evidence_equal(const struct config_evidence *a, const struct config_evidence *b)
 {
     return texts_equal(a->source, b->source) && a->snapshots == b->snapshots && a->clips == b->clips &&

@@ -324,7 +324,7 @@ static bool parse_source(const struct config_value *value, void *target)
     return false;
 }
 
-/* What paces itself, or what HTTP gives. */
+/* A URL of a stream, which paces itself, or of HTTP. */
 static bool parse_stream(const struct config_value *value, void *target)
 {
     struct config_shown shown;

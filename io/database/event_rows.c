@@ -1,10 +1,8 @@
 #include "io/database/event_rows.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <jansson.h>
 
@@ -18,17 +16,6 @@ int event_rows_begin_at(struct database *database, int64_t first, struct error *
     query_bind_int(&query, first - 1);
     int r = query_run(&query, err);
     return r < 0 ? r : database_set_number(database, DELETED_BELOW, first, err);
-}
-
-int event_rows_new_id(char ret[EVENT_ID_SIZE])
-{
-    unsigned char random[16];
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return -EIO;
-    memcpy(ret, "msg_", sizeof "msg_");
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(ret + 4 + 2 * i, 3, "%02x", random[i]);
-    return 0;
 }
 
 int event_rows_add(struct database *database, struct event_row *event, struct error *err)

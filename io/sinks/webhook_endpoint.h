@@ -25,7 +25,6 @@ struct webhook_endpoint {
 
     /* Guarded by the lock of struct webhooks. */
     struct webhook_tally *tally;    /* owned until the endpoint is adopted; then the webhooks' */
-    uint64_t overrun;               /* events dropped from the full queue and not reported yet */
     bool wants_enable, wants_retry; /* asked by another thread, not done yet */
     bool adopted;
 

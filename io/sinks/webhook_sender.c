@@ -386,16 +386,11 @@ void webhook_sender_adopt(struct webhooks *webhooks)
 static void obey(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
 {
     lock_take(&webhooks->lock);
-    uint64_t overrun = endpoint->overrun;
     bool wants_enable = endpoint->wants_enable, wants_retry = endpoint->wants_retry && !endpoint->sending && !endpoint->unsettled;
-    endpoint->overrun = 0;
     endpoint->wants_enable = false;
     if (wants_retry)
         endpoint->wants_retry = false;
     lock_give(&webhooks->lock);
-    if (overrun)
-        report(webhooks, LOG_ERR, "webhook %s: the queue is full, the %" PRIu64 " oldest events were dropped", endpoint->shown.name,
-               overrun);
     if (wants_enable && endpoint->shown.disabled_us)
         enable(webhooks, endpoint);
     if (wants_retry) {
@@ -531,8 +526,8 @@ void *webhook_sender_run(void *arg)
         if (over) {
             uint64_t queued = count_queued(webhooks);
             if (queued)
-                report(webhooks, LOG_WARNING, "webhooks: %" PRIu64 " events were not delivered before the end and %s", queued,
-                       webhooks->outbox.durable ? "wait for the next start" : "are lost");
+                report(webhooks, LOG_WARNING, "webhooks: %" PRIu64 " events were not delivered before the end and wait for the next "
+                       "start", queued);
             return NULL;
         }
         curl_multi_poll(webhooks->multi, NULL, 0, (int)((wait_us + 999) / 1000), NULL);

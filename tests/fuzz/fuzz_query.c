@@ -1,8 +1,10 @@
-/* libFuzzer target: the parsers of request lines, of Host, Origin and Sec-Fetch-Site, and of cursors. They neither crash nor
- * read past the end, and their results obey web/dispatch.h and web/origin.h. A cursor that is accepted has no other
- * spelling: it is written back as the same text. */
+/* libFuzzer target: the parsers of request lines, of Host, Origin, Sec-Fetch-Site and Last-Event-ID, and of cursors. They neither
+ * crash nor read past the end, and their results obey web/dispatch.h and web/origin.h. A cursor or the id of an event that is
+ * accepted has no other spelling: it is written back as the same text. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -80,6 +82,17 @@ static void check_dispatch(const char *method, const char *text, size_t size)
 }
 
 /* text ends with a 0. */
+static void check_event_id(const char *text)
+{
+    uint64_t id;
+    char again[24];
+    if (web_parse_event_id(text, &id) < 0)
+        return;
+    snprintf(again, sizeof again, "%" PRIu64, id);
+    check(strcmp(again, text) == 0 && id < UINT64_MAX);
+}
+
+/* text ends with a 0. */
 static void check_headers(const char *text)
 {
     web_parse_loopback_host(text);
@@ -120,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(ended, data, size);
         ended[size] = '\0';
         check_headers(ended);
+        check_event_id(ended);
         free(ended);
     }
     return 0;

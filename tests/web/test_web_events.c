@@ -199,7 +199,7 @@ START_TEST(unreadable)
 }
 END_TEST
 
-/* Where the client's place is no longer kept, or of another database, it is told, and goes on with the oldest. */
+/* A client whose place is no longer kept, or of another database, is told so, and goes on with the oldest event. */
 START_TEST(reset)
 {
     for (int i = 0; i < 20; i++)

@@ -1,4 +1,4 @@
-/* For the tests of web/: the view behind the server, which the test controls. */
+/* The view behind the server, which a test of web/ controls. */
 #ifndef MEMAED_TESTS_WEB_WEB_VIEW_H
 #define MEMAED_TESTS_WEB_WEB_VIEW_H
 
@@ -362,7 +362,7 @@ static inline int view_arm(void *context, const char *camera, enum arming_action
     return 0;
 }
 
-/* What the server orders about alerts; world.labels changes at once. */
+/* The orders that the server gives about alerts; world.labels changes at once. */
 static struct {
     struct alert_order order;       /* the last one */
     int n;                          /* so far */

@@ -36,7 +36,7 @@ struct events {
     int64_t told_us[EVENTS_AT_ONCE];    /* UTC: when they happened */
 };
 
-/* Writes what the client has not got. Returns false where there is nothing, or reading failed (*r). */
+/* Writes the events that the client has not got. Returns false if there is nothing to send, or if reading failed (*r). */
 static bool write_events(struct events *e, FILE *out, bool is_first, int *r)
 {
     struct event_record events[EVENTS_AT_ONCE];
@@ -129,7 +129,8 @@ static void close_events(void *context)
     free(e);
 }
 
-/* Where the client was: its header field, else the query. false: nowhere; -EINVAL in *r where the field is malformed. */
+/* Finds the last event that the client has seen, by its header field, else by the query. false: neither names one. *r is -EINVAL
+ * if the field is malformed, else 0. */
 static bool last_seen(const struct web_request *request, uint64_t *ret, int *r)
 {
     *ret = request->last_event_id;

@@ -30,7 +30,7 @@ static void show_peak(struct alerting *alerting, const struct voices *voices, co
     alert->boxes = *boxes;
 }
 
-/* Writes to the record where the cause began and where its peak is, as far as window tells it. */
+/* Writes to the record the time stamps of the cause's beginning and of its peak, as far as they are those of window. */
 static void note_window(struct alerting *alerting, const struct alerting_window *window)
 {
     uint64_t number = alerting->state.windows - 1;
@@ -46,7 +46,7 @@ static bool find(const struct alerting *alerting, uint64_t number, struct score_
     return scorelog_read(alerting->options.scores, number, ret, 1, &range) == 1 && range.oldest <= number;
 }
 
-/* The same from the log of scores, which keeps far more windows than the rule looks back. */
+/* Writes the same from the log of scores, which keeps far more windows than the rule looks back. */
 static void note_logged(struct alerting *alerting)
 {
     struct score_record found;
@@ -114,8 +114,8 @@ static void name_zones(struct alerting *alerting, int zone)
         touch(alerting, &window.boxes);
 }
 
-/* Whether the alert may be told now, and why not. A camera that is not armed comes first: it uses up neither cooldown nor cap, and
- * nothing is bad enough to get through. */
+/* Returns why the alert may not be told now, or SUPPRESSED_NOT. A camera that is not armed comes first: it uses up neither
+ * cooldown nor cap, and no alert is bad enough to get through. */
 static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
 {
     static const enum alert_suppressed reasons[ARMING_STATES] = {
@@ -123,7 +123,8 @@ static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
         [ARMING_OFF_SCHEDULE] = SUPPRESSED_SCHEDULE,
     };
     const struct alerting_options *options = &alerting->options;
-    enum alert_suppressed held = options->arming ? reasons[arming_state(options->arming, options->camera, time_us)] : SUPPRESSED_NOT;
+    enum arming state = options->arming ? arming_state(options->arming, options->camera, time_us) : ARMING_ARMED;
+    enum alert_suppressed held = reasons[state];
     return held ? held : policy_ask(&alerting->policy, alerting->record.peak_score, time_us);
 }
 

@@ -17,7 +17,7 @@ struct alert_clip {
     struct config_evidence rolls;
     char camera[80];
     struct clip_writer *writer;         /* NULL: no packet yet */
-    int fd;
+    struct place_file file;             /* published once a fragment is in it */
     struct packet_stream *stream;       /* of the file */
     uint64_t next;                      /* packet of the ring */
     int64_t first_us;                   /* arrival of the first packet */
@@ -37,7 +37,7 @@ int alert_clip_open(struct alert_clip **ret, const struct alert_clip_options *op
     clip->options.place.camera = clip->camera;
     clip->options.rolls = NULL;
     packet_ring_ref(options->ring);
-    clip->fd = -1;
+    clip->file.fd = -1;
     clip->end_us = INT64_MAX;
     int64_t pre_roll_us = (int64_t)(1e6 * clip->rolls.pre_roll_s);
     clip->next = packet_ring_find(options->ring, options->opened_us - pre_roll_us - ALERT_CLIP_DELAY_US);
@@ -68,8 +68,16 @@ void alert_clip_stop(struct alert_clip *clip)
         end(clip, "no_space");
 }
 
-/* Makes the file for the stream of the first packet. 0 or -errno with the cause in the outcome. */
-static int begin(struct alert_clip *clip, const struct packet *first)
+/* Keeps the first failure. */
+static void note(struct alert_clip_outcome *outcome, int r, const struct error *err)
+{
+    if (r < 0 && !outcome->error.text[0])
+        outcome->error = *err;
+    outcome->no_space |= r == -ENOSPC || r == -EDQUOT;
+}
+
+/* Makes the file for the stream of the first packet. 0 or -errno with the cause in err. */
+static int begin(struct alert_clip *clip, const struct packet *first, struct error *err)
 {
     char name[16];
     clip->stream = packet_stream_ref(first->stream);
@@ -78,13 +86,19 @@ static int begin(struct alert_clip *clip, const struct packet *first)
     codec_name(clip->outcome.codec, first->stream);
     codec_string(clip->outcome.codecs, first->stream);
     snprintf(name, sizeof name, "clip.%s", clip_file_extension(&first->stream->format));
-    int fd = place_create(clip->options.state_dir, &clip->options.place, name, clip->outcome.path, &clip->outcome.error);
-    if (fd < 0) {
-        clip->outcome.path[0] = '\0';
-        return fd;
-    }
-    clip->fd = fd;
-    return clip_writer_open(&clip->writer, clip->options.host, fd, first->stream, &clip->outcome.error);
+    int r = place_create(&clip->file, clip->options.state_dir, &clip->options.place, name, err);
+    return r < 0 ? r : clip_writer_open(&clip->writer, clip->options.host, clip->file.fd, first->stream, err);
+}
+
+/* Publishes the file, if that is still to be done and a fragment is in it. 0 or -errno with the cause in err. */
+static int publish(struct alert_clip *clip, const struct clip_file_stats *stats, struct error *err)
+{
+    if (clip->outcome.path[0] || stats->bytes == 0)
+        return 0;
+    int r = place_publish(&clip->file, err);
+    if (r == 0)
+        memcpy(clip->outcome.path, clip->file.path, sizeof clip->outcome.path);
+    return r;
 }
 
 /* Says why the packet does not belong to the clip any more; NULL: it does. */
@@ -99,20 +113,31 @@ static const char *end_before(const struct alert_clip *clip, const struct packet
     return packet->stream == clip->stream || packet_stream_follows(packet->stream, clip->stream) ? NULL : "stream_changed";
 }
 
+static int add(struct alert_clip *clip, struct packet **packets, size_t n, struct error *err)
+{
+    struct clip_file_stats stats;
+    int r = clip_writer_add(clip->writer, packets, n, err);
+    if (r < 0)
+        return r;
+    clip_writer_stats(clip->writer, &stats);
+    return publish(clip, &stats, err);
+}
+
 static void write_packets(struct alert_clip *clip, struct packet **packets, size_t n)
 {
     const char *why = NULL;
+    struct error err;
     size_t k = 0;
     int r = 0;
     if (n > 0 && !clip->writer && !(why = end_before(clip, packets[0])))
-        r = begin(clip, packets[0]);
+        r = begin(clip, packets[0], &err);
     while (r == 0 && !why && k < n && !(why = end_before(clip, packets[k])))
         k++;
     if (r == 0 && k > 0)
-        r = clip_writer_add(clip->writer, packets, k, &clip->outcome.error);
+        r = add(clip, packets, k, &err);
     if (r < 0)
         why = "failed";
-    clip->outcome.no_space = r == -ENOSPC || r == -EDQUOT;
+    note(&clip->outcome, r, &err);
     if (why)
         end(clip, why);
 }
@@ -132,24 +157,33 @@ bool alert_clip_write(struct alert_clip *clip, int64_t now_us)
     return !clip->complete;
 }
 
+/* Ends the file. What was written before a failure stays, up to its last whole fragment. */
+static void end_file(struct alert_clip *clip)
+{
+    struct alert_clip_outcome *outcome = &clip->outcome;
+    struct clip_file_stats stats = {0};
+    struct error err;
+    int r = clip_writer_close(clip->writer, &stats, &err);
+    note(outcome, r, &err);
+    if (outcome->error.text[0] && ftruncate(clip->file.fd, stats.bytes) < 0)
+        error_set(&outcome->error, -errno, "the clip cannot be cut where it can be played: %s", strerror(errno));
+    r = publish(clip, &stats, &err);
+    note(outcome, r, &err);
+    if (outcome->path[0]) {
+        outcome->bytes = stats.bytes;
+        outcome->duration_us = stats.duration_us;
+    }
+    place_close(&clip->file);
+}
+
 void alert_clip_close(struct alert_clip *clip, struct alert_clip_outcome *ret)
 {
     if (!clip)
         return;
-    struct clip_file_stats stats = {0};
-    struct error err = {""};
     if (!clip->complete)
         end(clip, "stopped");
-    if (clip_writer_close(clip->writer, &stats, &err) < 0 && !clip->outcome.error.text[0])
-        clip->outcome.error = err;
-    if (clip->fd >= 0) {
-        /* A file whose writing failed may end within a fragment. */
-        if (clip->outcome.error.text[0] && ftruncate(clip->fd, stats.bytes) < 0)
-            clip->outcome.error = (struct error){"the clip cannot be cut where it can be played"};
-        close(clip->fd);
-    }
-    clip->outcome.bytes = stats.bytes;
-    clip->outcome.duration_us = stats.duration_us;
+    if (clip->file.fd >= 0)
+        end_file(clip);
     *ret = clip->outcome;
     packet_stream_unref(clip->stream);
     packet_ring_unref(clip->options.ring);

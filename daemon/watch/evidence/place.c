@@ -14,7 +14,7 @@
 #include "core/utc.h"
 #include "io/base/beneath.h"
 
-/* Retention may delete a folder that is empty between two steps; then all is made again, so many times. */
+/* Retention may delete an empty folder, or a file that is not locked yet, between two steps; then all is made again, so many times. */
 enum { ATTEMPTS = 5 };
 
 /* Opens a folder of `in`, which it closes; it makes the folder if there is none. -errno on failure. */
@@ -39,49 +39,79 @@ static int enter_folders(const char *state_dir, const char *const *folders, size
     return r;
 }
 
-/* Makes the file. A descriptor or -errno. */
+/* Makes the file and locks it. A descriptor or -errno; -ENOENT, too, where retention took it for a leftover before it was locked. */
 static int create(int folder, const char *name)
 {
+    struct stat st;
     int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    flock(fd, LOCK_EX | LOCK_NB);
-    return fd;
+    flock(fd, LOCK_EX);         /* who deletes files holds locks for an instant */
+    int r = fstat(fd, &st) < 0 ? -errno : st.st_nlink == 0 ? -ENOENT : 0;
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
 }
 
-/* Makes the file `name` in the alert's folder, which is in *folder then. path becomes that of `final` below state_dir. A descriptor
- * or -errno with the cause in err. */
-static int create_in_place(const char *state_dir, const struct place *place, const char *name, const char *final,
-                           char path[PLACE_PATH_SIZE], int *folder, struct error *err)
+static void hidden_name(char ret[40], const char *name)
 {
-    char date[16], alert[24];
+    snprintf(ret, 40, ".%s", name);
+}
+
+int place_create(struct place_file *ret, const char *state_dir, const struct place *place, const char *name, struct error *err)
+{
+    char date[16], alert[24], hidden[40];
+    struct place_file file = {.folder = -1};
     time_t seconds = (time_t)(place->opened_us / 1000000);
     struct tm tm;
     if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof date, "%Y-%m-%d", &tm) == 0)
         return error_set(err, -EOVERFLOW, "the date of an alert is out of range");
     snprintf(alert, sizeof alert, "%llu", (unsigned long long)place->alert);
-    snprintf(path, PLACE_PATH_SIZE, "evidence/%s/%s/%s/%s", place->camera, date, alert, final);
+    snprintf(file.name, sizeof file.name, "%s", name);
+    snprintf(file.path, sizeof file.path, "evidence/%s/%s/%s/%s", place->camera, date, alert, name);
+    hidden_name(hidden, file.name);
 
     if (mkdir(state_dir, 0700) < 0 && errno != EEXIST)
         return error_set(err, -errno, "%s: %s", state_dir, strerror(errno));
     const char *const folders[] = {"evidence", place->camera, date, alert};
     int r = -ENOENT;
-    for (int i = 0; r == -ENOENT && i < ATTEMPTS; i++) {        /* retention may remove an empty folder in between */
-        *folder = enter_folders(state_dir, folders, sizeof folders / sizeof *folders);
-        r = *folder < 0 ? *folder : create(*folder, name);
-        if (r < 0 && *folder >= 0)
-            close(*folder);
+    for (int i = 0; r == -ENOENT && i < ATTEMPTS; i++) {
+        file.folder = enter_folders(state_dir, folders, sizeof folders / sizeof *folders);
+        r = file.folder < 0 ? file.folder : create(file.folder, hidden);
+        if (r < 0 && file.folder >= 0)
+            close(file.folder);
     }
-    return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : r;
+    if (r < 0)
+        return error_set(err, r, "%s/%s: %s", state_dir, file.path, strerror(-r));
+    file.fd = r;
+    *ret = file;
+    return 0;
 }
 
-int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
-                 struct error *err)
+int place_publish(struct place_file *file, struct error *err)
 {
-    int folder, r = create_in_place(state_dir, place, name, name, path, &folder, err);
-    if (r >= 0)
-        close(folder);
-    return r;
+    char hidden[40];
+    hidden_name(hidden, file->name);
+    int r = fdatasync(file->fd) < 0 || renameat2(file->folder, hidden, file->folder, file->name, RENAME_NOREPLACE) < 0 ? -errno : 0;
+    if (r < 0)
+        return error_set(err, r, "%s: %s", file->path, strerror(-r));
+    close(file->folder);
+    file->folder = -1;
+    return 0;
+}
+
+void place_close(struct place_file *file)
+{
+    char hidden[40];
+    if (file->fd < 0)
+        return;
+    if (file->folder >= 0) {
+        hidden_name(hidden, file->name);
+        unlinkat(file->folder, hidden, 0);
+        close(file->folder);
+    }
+    close(file->fd);
+    file->fd = -1;
 }
 
 static int write_all(int fd, const uint8_t *data, size_t size)
@@ -93,25 +123,22 @@ static int write_all(int fd, const uint8_t *data, size_t size)
         data += n > 0 ? n : 0;
         size -= n > 0 ? (size_t)n : 0;
     }
-    return fdatasync(fd) < 0 ? -errno : 0;
+    return 0;
 }
 
 int place_put(const char *state_dir, const struct place *place, const char *name, const void *data, size_t size,
               char path[PLACE_PATH_SIZE], struct error *err)
 {
-    char temporary[64];
-    snprintf(temporary, sizeof temporary, ".%s", name);
-    int folder, fd = create_in_place(state_dir, place, temporary, name, path, &folder, err);
-    if (fd < 0)
-        return fd;
-    int r = write_all(fd, data, size);
-    if (r == 0 && renameat2(folder, temporary, folder, name, RENAME_NOREPLACE) < 0)
-        r = -errno;
+    struct place_file file;
+    int r = place_create(&file, state_dir, place, name, err);
     if (r < 0)
-        unlinkat(folder, temporary, 0);
-    close(fd);
-    close(folder);
-    return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : 0;
+        return r;
+    if ((r = write_all(file.fd, data, size)) < 0)
+        error_set(err, r, "%s: %s", file.path, strerror(-r));
+    else if ((r = place_publish(&file, err)) == 0)
+        memcpy(path, file.path, sizeof file.path);
+    place_close(&file);
+    return r;
 }
 
 int place_open(const char *state_dir, const struct place *place)

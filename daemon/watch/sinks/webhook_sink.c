@@ -38,7 +38,7 @@ static int open_sender(void **ret, const struct sink_surroundings *around, const
     options.disabled = tell_disabled;
     options.disabled_arg = around->events;
     struct webhooks *webhooks;
-    int r = webhooks_open_with(&webhooks, config ? config->webhooks : NULL, config ? config->n_webhooks : 0, &options, log_webhook, NULL,
+    int r = webhooks_open(&webhooks, config ? config->webhooks : NULL, config ? config->n_webhooks : 0, &options, log_webhook, NULL,
                                err);
     if (r == 0)
         *ret = webhooks;
@@ -47,8 +47,9 @@ static int open_sender(void **ret, const struct sink_surroundings *around, const
 
 static int prepare(void **ret, void *sender, const struct config *config, struct error *err)
 {
+    (void)sender;
     struct webhooks_change *change;
-    int r = webhooks_prepare(&change, sender, config->webhooks, config->n_webhooks, err);
+    int r = webhooks_prepare(&change, config->webhooks, config->n_webhooks, err);
     if (r == 0)
         *ret = change;
     return r;

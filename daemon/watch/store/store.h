@@ -35,7 +35,6 @@ struct store_event {
     const char *camera;         /* "": of no camera */
     uint64_t alert;             /* its id; 0: a health event */
     const char *body;           /* {"type": …, "timestamp": …, "data": …} */
-    const char *data;           /* the value of "data" by itself */
     bool ready;                 /* may be delivered. false: it is published once more when it may */
 };
 

@@ -260,7 +260,8 @@ int writer_prune(struct writer *writer, const struct store_retention *retention,
         r = evidence_rows_remove_all(writer->database, gone[i], err);
     if (r == 0)
         r = prune_scores(writer, retention, now_us, &scores, err);
-    if (r == 0 && retention->alerts_days > 0 && now_us >= writer->prune_us) {
+    bool is_due = now_us >= writer->prune_us || writer->prune_us - now_us > MINUTE_US;       /* the clock was set back */
+    if (r == 0 && retention->alerts_days > 0 && is_due) {
         r = prune_events(writer, limit_of(now_us, retention->alerts_days), &events, err);
         if (events == 0)
             writer->prune_us = now_us + MINUTE_US;      /* else the next second goes on */

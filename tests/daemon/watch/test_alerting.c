@@ -105,7 +105,7 @@ START_TEST(a_cause_that_outlasts_the_cooldown_is_told)
     ck_assert_str_eq(told, "OCO");
     ck_assert_int_eq(last_told.opened_us, 105 * SECOND);
     ck_assert_int_eq(told_us, 111 * SECOND);            /* of the window, not of the clock */
-    /* Who has read the list of told alerts up to here sees a new entry. */
+    /* A client that has read the list of told alerts up to here sees a new entry. */
     ck_assert_uint_eq(alert_at(1, 2).entry, 3);
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
     ck_assert_uint_eq(alert_at(1, 2).id, last_told.id);

@@ -1,6 +1,5 @@
 /* A clip that a process writes is the same as without, and whatever becomes of the process, what it has written plays. */
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -8,6 +7,7 @@
 
 #include "io/capture/capture.h"
 #include "io/capture/clip_writer.h"
+#include "tests/io/capture/processes.h"
 #include "tests/io/video/packets/packets.h"
 #include "tests/suite.h"
 
@@ -87,29 +87,15 @@ START_TEST(many_packets_take_turns)
 }
 END_TEST
 
-/* The process that writes a clip: the only one of that name whose host is a child of this program. */
+/* The process that writes a clip. Its name is its own once it serves. */
 static pid_t writing_process(void)
 {
     pid_t found = 0;
-    for (int i = 0; i < 200 && !found; i++, nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL)) {
-        DIR *proc = opendir("/proc");
-        for (struct dirent *e; (e = readdir(proc));) {
-            char path[300], comm[32] = "";
-            int parent = 0, grandparent = 0;
-            snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-            FILE *file = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "r") : NULL;
-            bool is_clip = file && fscanf(file, "%*d (%31[^)]) %*c %d", comm, &parent) == 2 && strcmp(comm, "clip") == 0;
-            if (file)
-                fclose(file);
-            snprintf(path, sizeof path, "/proc/%d/stat", parent);
-            file = is_clip ? fopen(path, "r") : NULL;
-            if (file && fscanf(file, "%*d (%*[^)]) %*c %d", &grandparent) == 1 && grandparent == getpid())
-                found = (pid_t)atoi(e->d_name);
-            if (file)
-                fclose(file);
-        }
-        closedir(proc);
+    for (int i = 0; i < 200 && !found; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        found = process_named("clip", getpid());
     }
+    ck_assert_int_gt(found, 0);
     return found;
 }
 

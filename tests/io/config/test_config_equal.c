@@ -186,7 +186,7 @@ START_TEST(test_a_key_that_comes_or_goes_counts)
     ck_assert(!cameras_equal(with_camera_key("fps", "10"), with_camera_key("fps", NULL)));
     ck_assert(!cameras_equal(with_camera_key("user", "u"), with_camera_key("user", NULL)));
     ck_assert(!cameras_equal(with_camera_key("password", "p"), with_camera_key("password", NULL)));
-    /* What a camera does not say is as the file says for all. */
+    /* A key that a camera does not give has the value that the file gives for all. */
     static const char whole[] = "evidence: {pre_roll_s: 7, clips: false}\n"
                                 "cameras: {gate: {source: rtsp://h/x, model: clips.c, evidence: {pre_roll_s: %s}}}\n";
     char text[300];

@@ -28,7 +28,7 @@ static const char *follow(uint64_t from, const struct event_filter *filter, size
 static void put(const char *type, const char *camera, bool ready)
 {
     char id[EVENT_ID_SIZE];
-    ck_assert_int_eq(event_rows_new_id(id), 0);
+    ck_assert_int_eq(event_new_id(id), 0);
     must(event_rows_add(database, &(struct event_row){.id = id, .type = type, .time_us = 1000, .camera = camera, .body = "{}",
                                                       .ready = ready}, &err));
 }

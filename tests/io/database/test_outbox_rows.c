@@ -189,7 +189,7 @@ START_TEST(events_and_their_retention)
     ck_assert_int_eq(n, 1);
     ck_assert_int_eq(next("a"), 3);
     ck_assert(next("b") == 4 && counts_of("b").dead == 0);      /* dead letters go with their events */
-    ck_assert_int_eq(event_rows_new_id(id), 0);
+    ck_assert_int_eq(event_new_id(id), 0);
     struct event_row held = {.id = id, .type = "alert.opened", .time_us = 1, .camera = "gate", .alert = 9, .body = "{}"};
     must(event_rows_add(database, &held, &err));
     ck_assert_int_eq(held.seq, of_alert + 1);
