@@ -196,7 +196,7 @@ install: $(BUILD)/memaed $(COMPLETIONS)
 	install -d -m 755 $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/prometheus $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/grafana
 	install -m 644 etc/prometheus/* $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/prometheus
 	install -m 644 etc/grafana/* $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/grafana
-	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(PREFIX)/share/doc/memaed
+	install -m 644 docs/*.md docs/*.svg docs/*.jpg $(DESTDIR)$(PREFIX)/share/doc/memaed
 	install -D -m 644 $(BUILD)/completion.bash $(DESTDIR)$(BASHDIR)/memaed
 	install -D -m 644 $(BUILD)/completion.zsh $(DESTDIR)$(ZSHDIR)/_memaed
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/memaed $(DESTDIR)$(UNITDIR)

@@ -45,6 +45,7 @@ enum { EVENT_ID_SIZE = sizeof "msg_" + 32 };
 struct event_record {
     uint64_t seq;               /* its number; from 1 on; numbers rise, also over restarts */
     enum event_type type;
+    int64_t time_us;            /* UTC; when it happened */
     char *body;                 /* JSON, as webhooks carry it; by malloc() */
 };
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/alerting/arming.h"
+#include "core/delays.h"
 #include "core/event.h"
 #include "core/filter.h"
 #include "core/precision.h"
@@ -100,8 +101,6 @@ struct view_process {
     uint64_t snapshots_failed;          /* alerts that have no snapshot, though their camera makes them */
 };
 
-enum { VIEW_DELAYS_MAX = 16 };
-
 /* The endpoints of webhooks that have one name. */
 struct view_webhook {
     char name[300];                     /* the configuration's, else scheme://host:port; holds no secret */
@@ -110,12 +109,7 @@ struct view_webhook {
     uint64_t dead;                      /* events that became dead letters */
     uint64_t dead_letters;              /* kept at present */
     unsigned disabled;                  /* endpoints */
-    /* Events by delay, from when they happened to their acknowledgement: above bound i - 1, up to bound i; the last: above
-     * all. */
-    const double *delay_bounds;         /* [n_delays], in seconds; constant */
-    size_t n_delays;                    /* at most VIEW_DELAYS_MAX */
-    uint64_t delays[VIEW_DELAYS_MAX + 1];
-    double delay_seconds;               /* sum over all delivered events */
+    struct delays delays;               /* of the events delivered */
 };
 
 /* One endpoint of webhooks at present. Times are UTC; 0: never, or none. */

@@ -15,7 +15,7 @@
 
 #include "core/alerting/schedule.h"
 #include "core/error.h"
-#include "core/event.h"
+#include "core/filter.h"
 #include "core/precision.h"
 #include "core/zones/zones.h"
 
@@ -98,22 +98,26 @@ struct config_camera {
     int password_file_line, password_file_column;
 };
 
+/* How events carry the snapshot of their alert. */
+enum config_snapshot { CONFIG_SNAPSHOT_NONE, CONFIG_SNAPSHOT_URL, CONFIG_SNAPSHOT_INLINE };
+
 struct config_webhook {
     char *name;                     /* as of a camera, for log lines; NULL: none */
     char *url;
     char *ca_file;                  /* path, resolved as model; NULL: the system's authorities */
+    char *public_url;               /* that of struct config */
+    enum config_snapshot snapshot;
+    int snapshot_max_kib;           /* of a JPEG that is sent inline */
     unsigned char secret[64];       /* decoded */
     size_t secret_size;             /* bytes, 24 to 64; 0: no secret, events are sent unsigned */
     unsigned char old_secret[64];   /* decoded; signs as well while secrets rotate */
     size_t old_secret_size;         /* 0: none */
-    unsigned events;                /* event_bit() of each type that is posted (core/event.h) */
-    char **cameras;                 /* [n_cameras]: names of those whose events are posted; owned */
-    size_t n_cameras;               /* 0: of all */
+    struct sink_filter filter;      /* of the events that are posted; owns its names */
     int max_per_minute;             /* attempts; 0: no limit */
     double give_up_h;               /* the age at which an event becomes a dead letter */
     double timeout_s;
     size_t number;                  /* place in the list, from 0 */
-    int cameras_line, cameras_column;
+    int cameras_line, cameras_column, zones_line, zones_column;
     /* Places of values that others may be able to read. 0: there is none. */
     int password_line, password_column;     /* of a url or of secrets that hold it themselves, not by ${NAME} */
     bool secret_file_is_open;               /* all users of the machine can read the file */
@@ -136,6 +140,7 @@ struct config {
     char *time_zone;                /* of the cameras' schedules; NULL: the machine's */
     char *listen_address;           /* numeric: "127.0.0.1", "::1" */
     int listen_port;                /* 0: any free port */
+    char *public_url;               /* under which others reach the server, without a / at its end; NULL: not known */
     char **host_names;              /* [n_host_names]: names in Host that are taken beside addresses */
     size_t n_host_names;
     int workers;                    /* threads; 0: auto */

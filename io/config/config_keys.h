@@ -21,5 +21,7 @@ const struct config_outcome *config_outcome_of(const struct config_outcome outco
                                                enum config_scope scope, const char *name);
 /* Returns true if the value is a mapping. No value counts as an empty mapping; any other value is reported. */
 bool config_is_mapping(const struct config_value *value);
+/* Reports webhooks that ask for cameras or zones which do not exist. Cameras may stand behind webhooks in the file. */
+void config_check_webhooks(struct config_loader *loader);
 
 #endif

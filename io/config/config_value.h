@@ -41,9 +41,10 @@ extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_name, config_type_file,
     config_type_source, config_type_stream, config_type_model,
     config_type_transport, config_type_precision, config_type_static, config_type_isolation, config_type_workers,
-    config_type_listen, config_type_names, config_type_url, config_type_secret, config_type_secret_file, config_type_old_secret,
-    config_type_old_secret_file, config_type_user, config_type_password, config_type_password_file, config_type_events,
-    config_type_camera_names, config_type_zone, config_type_armed, config_type_zone_name, config_type_points;
+    config_type_listen, config_type_names, config_type_url, config_type_base_url, config_type_snapshot, config_type_secret,
+    config_type_secret_file, config_type_old_secret, config_type_old_secret_file, config_type_user, config_type_password,
+    config_type_password_file, config_type_events, config_type_camera_names, config_type_zone_names, config_type_zone,
+    config_type_armed, config_type_zone_name, config_type_points;
 /* Types with keys of their own, in config.c. */
 extern const struct config_type
     config_type_http, config_type_alerts, config_type_scores, config_type_evidence, config_type_alert, config_type_masks,

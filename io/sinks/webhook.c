@@ -10,8 +10,6 @@
 
 #define SECOND_US INT64_C(1000000)
 
-const double webhook_delay_s[WEBHOOK_DELAYS] = {0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400};
-
 static int64_t wall_clock_us(void *arg)
 {
     (void)arg;

@@ -17,6 +17,9 @@
  * forward by a minute or more, no entry counts as too old. If the clock is set back, the age of an entry counts from when it was
  * the oldest first.
  *
+ * Alerts carry their snapshot as the endpoint's configuration says (io/sinks/snapshot.h). It is added to the body for each attempt, so the
+ * bodies of two attempts may differ: evidence may be deleted in between. The signature is that of the whole body.
+ *
  * Certificates are verified; redirects are not followed; proxies of the environment (http_proxy …) are not used. At most 4
  * KiB of an answer's body are read. Logs name an endpoint by scheme, host and port, because the rest of a URL may be
  * secret. */
@@ -26,17 +29,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/delays.h"
 #include "core/error.h"
 #include "io/config/config.h"
 #include "io/sinks/outbox.h"
+#include "io/sinks/snapshot.h"
 #include "io/sinks/webhook_config.h"
 
 struct webhooks;
 struct webhooks_change;
-
-/* Upper bounds, in seconds, of the classes in which delays are counted: from when an event happened to its acknowledgement. */
-enum { WEBHOOK_DELAYS = 15 };
-extern const double webhook_delay_s[WEBHOOK_DELAYS];
 
 /* The counts of the endpoints of one name since webhooks_open(). */
 struct webhook_stats {
@@ -44,8 +45,7 @@ struct webhook_stats {
     uint64_t delivered, failed_attempts;
     uint64_t dead;                      /* entries that became dead letters */
     uint64_t dropped;                   /* entries that are lost, because a reload removed the endpoint */
-    uint64_t delays[WEBHOOK_DELAYS + 1];    /* entries by delay: above bound i - 1, up to bound i; the last: above all */
-    double delay_s;                     /* sum over all that were delivered */
+    struct delays delays;               /* of those delivered */
     /* At present: */
     uint64_t queued, dead_letters;
     unsigned disabled;                  /* endpoints */
@@ -73,6 +73,7 @@ struct webhook_options {
     int64_t outbox_retry_us;                    /* the wait after an error of the outbox */
     int64_t (*clock_us)(void *arg);             /* UTC; the sender's thread calls it */
     void *clock_arg;
+    struct snapshot_store snapshots;            /* for the sender's thread; each read may take a second */
     const struct outbox *outbox;                /* copied; its context is borrowed; no default */
     /* Takes an endpoint that the sender disabled, on the sender's thread. key and reason are borrowed. NULL: nobody is told. */
     void (*disabled)(void *arg, const char *key, const char *reason);

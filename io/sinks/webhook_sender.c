@@ -180,16 +180,10 @@ int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failu
 /* The endpoint took head. */
 static void succeed(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
 {
-    double delay_s = (double)(utc_now(webhooks) - endpoint->head.time_us) / (double)SECOND_US;
-    size_t class = 0;
-    if (delay_s < 0)
-        delay_s = 0;
-    while (class < WEBHOOK_DELAYS && delay_s > webhook_delay_s[class])
-        class++;
+    int64_t utc = utc_now(webhooks);
     lock_take(&webhooks->lock);
     endpoint->tally->stats.delivered++;
-    endpoint->tally->stats.delays[class]++;
-    endpoint->tally->stats.delay_s += delay_s;
+    delays_add(&endpoint->tally->stats.delays, endpoint->head.time_us, utc);
     endpoint->shown.delivered++;
     if (endpoint->shown.newest_us < endpoint->head.time_us)
         endpoint->shown.newest_us = endpoint->head.time_us;
@@ -241,7 +235,7 @@ static void begin(struct webhooks *webhooks, struct webhook_endpoint *endpoint, 
     if (endpoint->hook.max_per_minute > 0)
         endpoint->starts[endpoint->n_starts++ % (size_t)endpoint->hook.max_per_minute] = now;
     endpoint->sending = webhook_endpoint_begin(endpoint, webhooks->multi, head->id, head->body, head->size,
-                                               utc_now(webhooks) / SECOND_US) == 0;
+                                               utc_now(webhooks) / SECOND_US, &webhooks->options.snapshots) == 0;
     if (!endpoint->sending)
         fail(webhooks, endpoint, 0, "memory is short, or the signature failed", 0);
 }

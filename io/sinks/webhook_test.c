@@ -68,7 +68,7 @@ static int begin_all(struct test *test, const struct config_webhook *hooks, cons
             return r;
         *answer = (struct webhook_answer){.cause = ""};
         snprintf(answer->name, sizeof answer->name, "%s", test->endpoints[i]->shown.name);
-        if (webhook_endpoint_begin(test->endpoints[i], test->multi, id, body, strlen(body), utc_us() / 1000000) < 0)
+        if (webhook_endpoint_begin(test->endpoints[i], test->multi, id, body, strlen(body), utc_us() / 1000000, NULL) < 0)
             snprintf(answer->cause, sizeof answer->cause, "memory is short, or the signature failed");
         else
             test->under_way++;

@@ -301,28 +301,33 @@ static const struct {
     {"webhooks_disabled", "gauge", "Endpoints that are disabled, because they answered 410.", get_disabled},
 };
 
-static void put_delays(FILE *out, const struct view_webhook *webhooks, size_t n)
+static void put_endpoint_label(FILE *out, const char *endpoint, const char *then)
 {
-    static const char name[] = "webhook_delay_seconds";
-    put_head(out, name, "histogram", "Delay of delivered events: from when they happened to their acknowledgement.");
-    for (size_t w = 0; w < n; w++) {
-        uint64_t count = 0;
-        for (size_t i = 0; i <= webhooks[w].n_delays; i++) {
-            count += webhooks[w].delays[i];
-            fprintf(out, "memaed_%s_bucket{endpoint=\"", name);
-            put_label(out, webhooks[w].name);
-            fputs("\",le=\"", out);
-            if (i < webhooks[w].n_delays)
-                fprintf(out, "%g", webhooks[w].delay_bounds[i]);
-            else
-                fputs("+Inf", out);
-            fprintf(out, "\"} %" PRIu64 "\n", count);
-        }
-        fprintf(out, "memaed_%s_sum{endpoint=\"", name);
-        put_label(out, webhooks[w].name);
-        fputs("\"}", out);
-        put_value(out, webhooks[w].delay_seconds);
-        put_endpoint(out, "webhook_delay_seconds_count", &webhooks[w], count);
+    fputs("endpoint=\"", out);
+    put_label(out, endpoint);
+    fprintf(out, "\"%s", then);
+}
+
+/* endpoint NULL: no label. */
+static void put_delays(FILE *out, const char *name, const char *endpoint, const struct delays *delays)
+{
+    uint64_t count = 0;
+    for (int i = 0; i <= DELAYS_BOUNDS; i++) {
+        count += delays->n[i];
+        fprintf(out, "memaed_%s_bucket{", name);
+        if (endpoint)
+            put_endpoint_label(out, endpoint, ",");
+        if (i < DELAYS_BOUNDS)
+            fprintf(out, "le=\"%g\"} %" PRIu64 "\n", delays_bound_s[i], count);
+        else
+            fprintf(out, "le=\"+Inf\"} %" PRIu64 "\n", count);
+    }
+    static const char *const ends[] = {"sum", "count"};
+    for (int i = 0; i < 2; i++) {
+        fprintf(out, "memaed_%s_%s%s", name, ends[i], endpoint ? "{" : "");
+        if (endpoint)
+            put_endpoint_label(out, endpoint, "}");
+        put_value(out, i == 0 ? delays->sum_s : (double)count);
     }
 }
 
@@ -333,7 +338,9 @@ static void put_webhooks(FILE *out, const struct view_webhook *webhooks, size_t 
         for (size_t w = 0; w < n; w++)
             put_endpoint(out, of_endpoints[i].name, &webhooks[w], of_endpoints[i].get(&webhooks[w]));
     }
-    put_delays(out, webhooks, n);
+    put_head(out, "webhook_delay_seconds", "histogram", "Delay of delivered events: from when they happened to their acknowledgement.");
+    for (size_t w = 0; w < n; w++)
+        put_delays(out, "webhook_delay_seconds", webhooks[w].name, &webhooks[w].delays);
 }
 
 static void put_streams(FILE *out, const struct web_streams *streams)
@@ -341,6 +348,9 @@ static void put_streams(FILE *out, const struct web_streams *streams)
     put_gauge(out, "event_streams", "Open streams of server-sent events.", (double)streams->n_events);
     put_counter(out, "event_streams_dropped_total", "Streams of server-sent events whose client did not read in time.",
                 streams->dropped);
+    put_head(out, "event_stream_delay_seconds", "histogram", "Delay of events in streams, each stream counted: from when they happened to "
+             "when the connection took them. Events that a client missed before do not count.");
+    put_delays(out, "event_stream_delay_seconds", NULL, &streams->delays);
 }
 
 void web_handle_metrics(const struct view *view, const struct web_request *request, struct web_answer *ret)

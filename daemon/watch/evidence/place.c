@@ -2,12 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "core/utc.h"
+#include "io/base/beneath.h"
 
 /* Retention may delete an empty folder, or a file that is not locked yet, between two steps. Then all is made again, so many
  * times. */
@@ -136,4 +141,57 @@ int place_put(const char *state_dir, const struct place *place, const char *name
         memcpy(path, file.path, sizeof file.path);
     place_close(&file);
     return r;
+}
+
+int place_open(const char *state_dir, const struct place *place)
+{
+    int state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (state_fd < 0)
+        return -errno;
+    char date[UTC_SIZE], path[PLACE_PATH_SIZE];
+    utc_format(date, place->opened_us);
+    snprintf(path, sizeof path, "evidence/%s/%.10s/%" PRIu64, place->camera, date, place->alert);
+    int r = beneath_open(state_fd, path, O_PATH | O_DIRECTORY);
+    close(state_fd);
+    return r;
+}
+
+static int read_all(int fd, void *data, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t n = read(fd, (char *)data + at, size - at);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n == 0)
+            return -EIO;                /* it shrank */
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int place_get(const char *state_dir, const struct place *place, const char *name, size_t most, void **ret, size_t *size)
+{
+    struct stat s;
+    void *data = NULL;
+    int folder = place_open(state_dir, place);
+    if (folder < 0)
+        return folder;
+    int fd = beneath_open(folder, name, O_RDONLY | O_NONBLOCK);         /* a pipe would block */
+    close(folder);
+    if (fd < 0)
+        return fd;
+    int r = fstat(fd, &s) < 0 ? -errno : !S_ISREG(s.st_mode) ? -EINVAL : 0;
+    if (r == 0 && ret && (size_t)s.st_size <= most) {
+        data = malloc((size_t)s.st_size + 1);
+        r = data ? read_all(fd, data, (size_t)s.st_size) : -ENOMEM;
+    }
+    close(fd);
+    if (r < 0) {
+        free(data);
+        return r;
+    }
+    if (data)
+        *ret = data;
+    *size = (size_t)s.st_size;
+    return 0;
 }

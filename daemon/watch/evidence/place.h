@@ -40,4 +40,10 @@ void place_close(struct place_file *file);
 int place_put(const char *state_dir, const struct place *place, const char *name, const void *data, size_t size,
               char path[PLACE_PATH_SIZE], struct error *err);
 
+/* Opens the alert's folder, as O_PATH. No symbolic link is followed below state_dir. A descriptor; -ENOENT; another -errno. */
+int place_open(const char *state_dir, const struct place *place);
+/* Finds a file of the alert, and reads it if it has at most `most` bytes and ret is not NULL: *ret is the caller's, by malloc(), else
+ * untouched. *size is that of the file. 0; -ENOENT: there is none; another -errno. */
+int place_get(const char *state_dir, const struct place *place, const char *name, size_t most, void **ret, size_t *size);
+
 #endif

@@ -35,6 +35,7 @@ struct mark {
 
 struct store_outbox {
     struct store *store;
+    const char *scope;
     void (*woken)(void *arg);
     void *arg;
     struct connection sender;           /* for the sender's thread */
@@ -226,7 +227,7 @@ static void drop_marks_locked(struct store_outbox *outbox)
 static int set_endpoints(void *context, const char *const *keys, size_t n)
 {
     struct store_outbox *outbox = context;
-    struct delivery *delivery = new_delivery(outbox, DELIVERY_ENDPOINTS, "");
+    struct delivery *delivery = new_delivery(outbox, DELIVERY_ENDPOINTS, outbox->scope);
     int r = delivery && copy_keys(delivery, keys, n) == 0 ? add_marks(outbox, keys, n) : -ENOMEM;
     if (r < 0) {
         delivery_free(delivery);
@@ -540,7 +541,8 @@ struct outbox store_outbox(struct store_outbox *outbox)
                            .retry_dead = retry_dead, .counts = counts, .list_dead = list_dead};
 }
 
-int store_outbox_open(struct store_outbox **ret, struct store *store, void (*woken)(void *arg), void *arg, struct error *err)
+int store_outbox_open(struct store_outbox **ret, struct store *store, const char *scope, void (*woken)(void *arg), void *arg,
+                      struct error *err)
 {
     struct store_outbox *outbox = calloc(1, sizeof *outbox);
     if (!outbox)
@@ -548,6 +550,7 @@ int store_outbox_open(struct store_outbox **ret, struct store *store, void (*wok
     lock_init(&outbox->reading, LOCK_DATABASE);
     lock_init(&outbox->lock, LOCK_VIEW);
     outbox->store = store;
+    outbox->scope = scope;
     outbox->woken = woken;
     outbox->arg = arg;
     *ret = outbox;

@@ -46,8 +46,8 @@ enum { STORE_ENDPOINTS_MAX = 64, STORE_NAME_SIZE = 65 };
 struct store_endpoints {
     size_t n;
     char names[STORE_ENDPOINTS_MAX][STORE_NAME_SIZE];
-    /* Returns true if endpoint i, of that name, takes the event, which has type, camera and webhook, and nothing else. Called on the store's thread
-     * under a leaf lock. */
+    /* Returns true if endpoint i, of that name, takes the event, which has type, camera, webhook and alert, and nothing else. Called on
+     * the store's thread under a leaf lock. */
     bool (*wants)(const void *arg, size_t i, const char *name, const struct event *event);
     const void *arg;            /* borrowed until other endpoints are set */
 };

@@ -99,6 +99,10 @@ static const struct change webhook_changes[] = {
     {"old_secret_file", "/nowhere", "/nowhere"},
     {"events", "[camera.lost]", "[camera.restored]"},
     {"cameras", "[gate]", "[gate, yard]"},
+    {"zones", "[door]", "[door, lawn]"},
+    {"min_score", "0", "2.5"},
+    {"snapshot", "url", "inline"},
+    {"snapshot_max_kib", "1", "2"},
     {"max_per_minute", "1", "2"},
     {"give_up_h", "1", "2"},
     {"timeout_s", "10", "10.5"},
@@ -219,7 +223,8 @@ END_TEST
 static struct config *with_webhooks(const char *list)
 {
     char text[1000];
-    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h/x, model: clips.c}, yard: {source: rtsp://h/y, model: clips.c}}\n"
+    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h/x, model: clips.c, zones: {door: {points: [[0, 0], [1, 0], [0, 1]]}, "
+             "lawn: {points: [[0, 0], [1, 0], [0, 1]]}}}, yard: {source: rtsp://h/y, model: clips.c}}\n"
              "webhooks: [%s]\n", list);
     return load(text);
 }
@@ -262,6 +267,8 @@ START_TEST(test_each_key_of_a_webhook_counts)
     ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}", "{url: http://h}"));
     ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}",
                               "{url: http://h, secret: whsec_" LONG_SECRET "}"));
+    ck_assert(!webhooks_equal("{url: http://h, min_score: 0}", "{url: http://h}"));
+    ck_assert(!webhooks_equal("{url: http://h, zones: [door]}", "{url: http://h, zones: [lawn]}"));
     ck_assert(webhooks_equal("", ""));
     ck_assert(!webhooks_equal("", "{url: http://h}"));
     ck_assert(!webhooks_equal("{url: http://h}", "{url: http://h}, {url: http://h}"));
@@ -342,7 +349,7 @@ void free(void *block)
 
 static const char full[] =
     "state_dir: state\n"
-    "http: {listen: \"[::1]:0\"}\n"
+    "http: {listen: \"[::1]:0\", public_url: \"http://h/\"}\n"
     "cameras:\n"
     "  gate: {source: \"rtsp://h/x\", user: u, password: p, model: clips.c, alert: {threshold: 1, close_threshold: 0.5}}\n"
     "  file: {source: clips.c, model: clips.c, loop: true}\n"

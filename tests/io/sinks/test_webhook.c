@@ -27,7 +27,7 @@ START_TEST(delivers)
     struct receiver receiver;
     receiver_open(&receiver, NULL);
     struct config_webhook hooks[2] = {hook_to(&receiver, "/all"), hook_to(&receiver, "/opened")};
-    hooks[1].events = event_bit(EVENT_ALERT_OPENED);
+    hooks[1].filter.types = event_bit(EVENT_ALERT_OPENED);
     hooks[1].secret_size = 0;
     struct webhooks *webhooks = open_with(hooks, 2, &webhook_default_options);
     ck_assert_int_eq(webhooks_deadline_us(webhooks), INT64_MAX);
@@ -207,7 +207,7 @@ START_TEST(bad_urls)
 {
     static const char *const urls[] = {"ftp://127.0.0.1/x", "file:///etc/passwd", "nonsense://hush", "", "http://"};
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
-        struct config_webhook hook = {.url = (char *)(uintptr_t)urls[i], .events = EVENT_ALL, .timeout_s = 1};
+        struct config_webhook hook = {.url = (char *)(uintptr_t)urls[i], .filter.types = EVENT_ALL, .timeout_s = 1};
         struct webhooks *webhooks = NULL;
         struct error err = {""};
         ck_assert_msg(memory_open(&webhooks, &hook, 1, &webhook_default_options, take_log, NULL, &err) == -EINVAL, "%s", urls[i]);

@@ -215,7 +215,7 @@ START_TEST(status_410)
     struct config_webhook hooks[] = {hook_to(&receiver, "/"), hook_to(&other, "/")};
     hooks[0].name = (char *)(uintptr_t)"yard";
     hooks[1].name = (char *)(uintptr_t)"log";
-    hooks[1].events = event_bit(EVENT_WEBHOOK_DISABLED);
+    hooks[1].filter.types = event_bit(EVENT_WEBHOOK_DISABLED);
     struct webhooks *webhooks;
     struct webhook_options options = fast;
     options.disabled = on_disabled;
@@ -375,9 +375,9 @@ START_TEST(cameras_are_filtered)
     char *cameras[] = {(char *)(uintptr_t)"yard", (char *)(uintptr_t)"gate"};
     receiver_open(&receiver, NULL);
     struct config_webhook hook = hook_to(&receiver, "/");
-    hook.cameras = cameras;
-    hook.n_cameras = 2;
-    hook.events &= ~event_bit(EVENT_CAMERA_FROZEN);
+    hook.filter.cameras = cameras;
+    hook.filter.n_cameras = 2;
+    hook.filter.types &= ~event_bit(EVENT_CAMERA_FROZEN);
     struct webhooks *webhooks = open_with(&hook, 1, &fast);
     const struct event events[] = {{.type = EVENT_CAMERA_LOST, .camera = "door"},    {.type = EVENT_CAMERA_FROZEN, .camera = "gate"},
                                    {.type = EVENT_CAMERA_LOST, .camera = "gate"},    {.type = EVENT_CAMERA_LOST, .camera = "gat"},
@@ -424,13 +424,13 @@ START_TEST(delays_are_counted)
     struct webhook_stats *stats;
     size_t n;
     ck_assert_int_eq(webhooks_stats(webhooks, &stats, &n), 0);
-    for (size_t i = 0; i <= WEBHOOK_DELAYS; i++) {
-        double from = i > 0 ? webhook_delay_s[i - 1] : -1, to = i < WEBHOOK_DELAYS ? webhook_delay_s[i] : 1e9;
+    for (size_t i = 0; i <= DELAYS_BOUNDS; i++) {
+        double from = i > 0 ? delays_bound_s[i - 1] : -1, to = i < DELAYS_BOUNDS ? delays_bound_s[i] : 1e9;
         uint64_t expected = (from < 0) + 2 * (from < 8 && to > 8) + (from < 101 && to > 101) + (to > 1e8);
-        ck_assert_msg(stats->delays[i] == expected, "%g to %g: %llu", from, to, (unsigned long long)stats->delays[i]);
+        ck_assert_msg(stats->delays.n[i] == expected, "%g to %g: %llu", from, to, (unsigned long long)stats->delays.n[i]);
     }
-    ck_assert_double_ge(stats->delay_s, 200114);
-    ck_assert_double_lt(stats->delay_s, 200200);
+    ck_assert_double_ge(stats->delays.sum_s, 200114);
+    ck_assert_double_lt(stats->delays.sum_s, 200200);
     free(stats);
     webhooks_close(webhooks, 0);
     receiver_close(&receiver);

@@ -114,7 +114,7 @@ static char urls[RECEIVERS][64];
 static struct config_webhook hook_to(int i)
 {
     snprintf(urls[i], sizeof urls[i], "http://127.0.0.1:%d/hook", receivers[i].port);
-    return (struct config_webhook){.url = urls[i], .events = EVENT_ALL, .timeout_s = 60, .give_up_h = 24};
+    return (struct config_webhook){.url = urls[i], .filter.types = EVENT_ALL, .timeout_s = 60, .give_up_h = 24};
 }
 
 static int seen(int i)

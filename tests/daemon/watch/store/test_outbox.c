@@ -58,7 +58,7 @@ static void open_with(int64_t hold_us)
     store_set_endpoints(store, &endpoints);
     ck_assert_int_eq(events_open(&events), 0);
     ck_assert_int_eq(events_add(events, store_event_sink(store)), 0);
-    must(store_outbox_open(&adapter, store, wake, &outbox, &err));
+    must(store_outbox_open(&adapter, store, "", wake, &outbox, &err));
     outbox = store_outbox(adapter);
     ck_assert_int_eq(outbox.endpoints(outbox.context, (const char *const[]){"a", "b"}, 2), 0);
     must(store_start(store, &err));
