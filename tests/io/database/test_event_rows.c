@@ -67,7 +67,7 @@ START_TEST(by_zone_and_score)
     for (size_t i = 0; i < 3; i++) {
         char id[EVENT_ID_SIZE], body[200];
         snprintf(body, sizeof body, "{\"type\":\"alert.opened\",\"data\":{%s}}", data[i]);
-        ck_assert_int_eq(event_rows_new_id(id), 0);
+        ck_assert_int_eq(event_new_id(id), 0);
         must(event_rows_add(database, &(struct event_row){.id = id, .type = "alert.opened", .time_us = 1000 + (int64_t)i, .camera = "gate",
                                                           .alert = 9, .body = body, .ready = true}, &err));
     }
