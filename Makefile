@@ -61,6 +61,9 @@ $(BUILD)/core/kernels/int8_kernels_avxvnni.o: FILE_CFLAGS := $(INT8_CFLAGS) -mav
 INT8_AVX512 := $(INT8_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/core/kernels/int8_kernels_avx512.o: FILE_CFLAGS := $(INT8_AVX512)
 $(BUILD)/core/kernels/int8_kernels_amx.o: FILE_CFLAGS := $(INT8_AVX512) -mamx-tile -mamx-int8
+# ThreadSanitizer is told of kernels' arrays once a call (core/kernels/announce.h), not of every load.
+$(BUILD)/core/kernels/kernels_%.o $(BUILD)/core/kernels/int8_kernels_%.o: \
+  RACE_CFLAGS := $(if $(findstring thread,$(SAN)),-fno-sanitize=thread -DMEMAED_ANNOUNCE)
 # With -std=c17, GCC fuses a multiply with an add only if it is told to.
 $(BUILD)/core/kernels/peak/peak_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 $(BUILD)/core/kernels/peak/peak_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
@@ -81,7 +84,7 @@ FORCE:
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(FILE_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(FILE_CFLAGS) $(RACE_CFLAGS) -c -o $@ $<
 
 $(BUILD)/libmemaed.a: $(LIB_OBJS)
 	$(call say,AR,$@)
@@ -193,7 +196,7 @@ install: $(BUILD)/memaed $(COMPLETIONS)
 	install -d -m 755 $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/prometheus $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/grafana
 	install -m 644 etc/prometheus/* $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/prometheus
 	install -m 644 etc/grafana/* $(DESTDIR)$(PREFIX)/share/doc/memaed/examples/grafana
-	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(PREFIX)/share/doc/memaed
+	install -m 644 docs/*.md docs/*.svg docs/*.jpg $(DESTDIR)$(PREFIX)/share/doc/memaed
 	install -D -m 644 $(BUILD)/completion.bash $(DESTDIR)$(BASHDIR)/memaed
 	install -D -m 644 $(BUILD)/completion.zsh $(DESTDIR)$(ZSHDIR)/_memaed
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/memaed $(DESTDIR)$(UNITDIR)

@@ -16,7 +16,7 @@ enum event_type {
     EVENT_CAMERA_UNFROZEN,
     EVENT_CAMERA_SLOW,          /* the stream gives too few frames a second: windows count towards no alert */
     EVENT_CAMERA_SLOW_ENDED,
-    EVENT_CAMERA_ARMED,         /* its alerts are sent (again) */
+    EVENT_CAMERA_ARMED,         /* its alerts are sent again */
     EVENT_CAMERA_DISARMED,      /* its alerts are not sent, by its schedule or by somebody's order */
     EVENT_DRIFT_BEGAN,          /* the last day's scores no longer follow the model's calibration */
     EVENT_DRIFT_ENDED,
@@ -38,10 +38,14 @@ struct event {
     const struct alert_record *alert;   /* alerts alone; borrowed */
 };
 
+/* "msg_" and 128 random bits in hexadecimal: the id of an event, the same for all who are told of it. */
+enum { EVENT_ID_SIZE = sizeof "msg_" + 32 };
+
 /* An event as it is kept and told. */
 struct event_record {
     uint64_t seq;               /* its number; from 1 on; numbers rise, also over restarts */
     enum event_type type;
+    int64_t time_us;            /* UTC; when it happened */
     char *body;                 /* JSON, as webhooks carry it; by malloc() */
 };
 

@@ -1,5 +1,5 @@
-/* Why a window scored as it did, as plain data and in words: what the network drew instead, which voice spoke, which slots of the
- * memory answered, how rare the score is. core/explain/explain.h makes it. Pure; any thread. */
+/* An explanation says why a window scored as it did: what the network drew instead, which voice spoke, which slots of the memory
+ * answered, how rare the score is. Plain data; core/explain/explain.h makes it. Any thread. */
 #ifndef MEMAED_CORE_EXPLANATION_H
 #define MEMAED_CORE_EXPLANATION_H
 
@@ -31,9 +31,9 @@ struct explanation {
     int slots_of_memory;        /* all; 0: the network has no memory */
 };
 
-/* Says how rare something is that comes once in so many hours: "once in 12 days", "3 times an hour". "" for what is not above 0. So
- * many hours of footage tell it; a rate that a thousand times as many would be needed for is not named: "less than once in 3 days".
- * footage_hours: NAN for no such bound. */
+/* Writes how rare an event is that comes once in `hours`: "once in 12 days", "3 times an hour"; "" if hours is not above 0. The
+ * rate was measured on footage_hours of footage, which tell nothing of rates below once in a thousand times as long: such a rate
+ * becomes "less than once in 3 days". footage_hours NAN: no such bound. */
 void rarity_words(char out[RARITY_SIZE], double hours, double footage_hours);
 
 #endif

@@ -19,19 +19,42 @@ struct alert_filter {
     bool has_kind, has_from, has_to;
     enum alert_kind kind;
     int64_t from_us, to_us;             /* UTC; the alert was open at some time from from_us on, and before to_us */
-    enum alert_filter_suppressed suppressed;    /* 0: those that are told alone */
+    enum alert_filter_suppressed suppressed;    /* 0: only alerts that are told */
     enum filter_flag acknowledged, marked;
 };
 
+/* Which alerts a sink or a client is told of; other events pass. An alert that is a test passes, too. The zones and the peak of an
+ * alert only grow, so whoever is told of an opening is told of the closing, too. */
+struct alert_limits {
+    char zones[ZONES_MOST][ZONE_NAME_SIZE];     /* [n_zones]; the alert has touched one of them */
+    size_t n_zones;
+    bool has_min_score;
+    double min_score;                   /* of the alert's peak so far */
+};
+
+/* What a sink of the configuration is told. */
+struct sink_filter {
+    unsigned types;                     /* event_bit() of each */
+    char **cameras;                     /* [n_cameras]; the event's is one of them. An event without a camera passes */
+    size_t n_cameras;
+    struct alert_limits alerts;
+};
+
+/* What a client that follows events wants. */
 enum { EVENT_FILTER_CAMERAS_MAX = 16 };
 
 struct event_filter {
-    char cameras[EVENT_FILTER_CAMERAS_MAX][RECORD_NAME_SIZE];   /* [n_cameras]; the event's is one of them */
+    char cameras[EVENT_FILTER_CAMERAS_MAX][RECORD_NAME_SIZE];   /* [n_cameras]; the event's is one of them. One without a camera does
+                                                                 * not pass */
     size_t n_cameras;
-    unsigned types;                     /* event_bit() of each */
+    unsigned types;                     /* event_bit() of each; 0: all */
+    struct alert_limits alerts;
 };
 
-/* Any thread. */
-bool event_filter_takes(const struct event_filter *filter, enum event_type type, const char *camera);
+/* Any thread. event->alert NULL: it passes struct alert_limits. */
+bool sink_filter_takes(const struct sink_filter *filter, const struct event *event);
+bool event_filter_takes(const struct event_filter *filter, const struct event *event);
+/* Says whether any alert is left out. */
+bool alert_limits_any(const struct alert_limits *limits);
 
 #endif

@@ -52,7 +52,7 @@ const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
 /* The kind of that name. false, and ret untouched, where there is none. */
 bool alert_kind_find(enum alert_kind *ret, const char *name);
 
-/* Why an alert is not told: it goes to no sink, and lists leave it out unless asked. */
+/* The reasons why an alert is suppressed, that is, not told: it goes to no sink, and lists leave it out unless asked. */
 enum alert_suppressed {
     SUPPRESSED_NOT,
     SUPPRESSED_COOLDOWN,        /* a told alert closed a short time before */
@@ -88,16 +88,16 @@ struct alert_record {
 /* "open", "closed" or "interrupted". */
 const char *alert_state_name(const struct alert_record *alert);
 
-/* What people say about an alert, with who said it and when. */
+/* The labels that people give an alert, with who gave them and when. */
 enum { ALERT_NOTE_SIZE = 2048, ALERT_WHO_SIZE = 128 };
 struct alert_labels {
     bool marked;                        /* retention keeps the alert and its evidence */
     char note[ALERT_NOTE_SIZE];         /* "": none */
-    int64_t acknowledged_us, normal_us;         /* UTC; 0: not */
+    int64_t acknowledged_us, normal_us;         /* UTC; 0: not acknowledged, not called normal */
     char acknowledged_by[ALERT_WHO_SIZE], normal_by[ALERT_WHO_SIZE];
 };
 
-/* What somebody says about an alert. */
+/* An order to change the labels of an alert. */
 enum alert_action { ALERT_ACKNOWLEDGE, ALERT_MARK, ALERT_UNMARK, ALERT_NOTE, ALERT_NORMAL, ALERT_NORMAL_UNDO };
 struct alert_order {
     uint64_t alert;                     /* its id */

@@ -10,8 +10,8 @@ enum { UTC_SIZE = sizeof "2024-01-02T03:04:05.678Z" };
  * 0 to 9999, the range of RFC 3339, becomes the nearest time inside it. */
 void utc_format(char out[UTC_SIZE], int64_t us);
 
-/* Reads a time of RFC 3339 in the years 0000 to 9999, such as 2024-01-02T03:04:05Z or 2024-01-02T05:04:05.5+02:00. What a
- * fraction has beyond microseconds is dropped. The second may be 60, a leap second, and is then that of the next minute. 0, or
+/* Reads a time of RFC 3339 in the years 0000 to 9999, such as 2024-01-02T03:04:05Z or 2024-01-02T05:04:05.5+02:00. Digits
+ * beyond microseconds are dropped. The second may be 60, a leap second, and is then that of the next minute. 0, or
  * -EINVAL (ret untouched). */
 int utc_parse(const char *text, int64_t *ret);
 

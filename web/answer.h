@@ -34,7 +34,7 @@ struct web_answer {
     uint64_t size;                  /* bytes of the body; a stream may have WEB_SIZE_UNKNOWN, and is sent in chunks */
     char allow[WEB_ALLOW_SIZE];     /* Allow; empty: no such header */
     int retry_after_s;              /* Retry-After; 0: no such header */
-    /* Of a file (web/files/file_answer.h); empty: no such header. */
+    /* Headers of a file (web/files/file_answer.h); empty: no such header. */
     char etag[WEB_ETAG_SIZE], last_modified[WEB_DATE_SIZE], content_range[72], disposition[136];
 };
 

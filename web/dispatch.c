@@ -95,7 +95,8 @@ const struct web_route *web_dispatch(const struct web_routes *routes, const char
     if (!admit(method, size, headers, ret))
         return NULL;
     if (!take_origin_form(&target, &size, headers)) {
-        web_answer_problem(421, "target: expected a path, or localhost, a numeric address or a name of http.names as its host", ret);
+        web_answer_problem(421, "target: expected a path, or localhost, a numeric address or a name of http.names as its host",
+                           ret);
         return NULL;
     }
     const struct web_route *route = NULL;

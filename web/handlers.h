@@ -30,9 +30,9 @@ extern const struct web_header web_file_headers[];      /* of a file; evidence.c
 
 /* These three are in alerts.c. The answer where view->alert() failed with r. */
 void web_answer_no_alert(int r, struct web_answer *ret);
-/* What people say about an alert, as an object; NULL: out of memory. */
+/* The labels of an alert as an object; NULL: out of memory. */
 json_t *web_labels_json(const struct alert_labels *labels);
-/* The alert as webhooks have it, what people say about it, and its evidence where there is any; NULL: out of memory. */
+/* The alert as webhooks have it, its labels, and its evidence where there is any; NULL: out of memory. */
 json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels);
 
 /* These two are in evidence.c; kept is what view->evidence_kept() returns. The paths of the alert's files, and what a player has to know

@@ -1,6 +1,7 @@
 #include "web/request.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/utc.h"
@@ -184,7 +185,9 @@ static int set_camera(const char *value, struct web_request *request)
 
 static int set_state(const char *value, struct web_request *request)
 {
-    static const char *const names[] = {[ALERT_IS_OPEN] = "open", [ALERT_IS_CLOSED] = "closed", [ALERT_IS_INTERRUPTED] = "interrupted"};
+    static const char *const names[] = {
+        [ALERT_IS_OPEN] = "open", [ALERT_IS_CLOSED] = "closed", [ALERT_IS_INTERRUPTED] = "interrupted",
+    };
     for (int i = ALERT_IS_OPEN; i <= ALERT_IS_INTERRUPTED; i++)
         if (strcmp(value, names[i]) == 0) {
             request->alerts.state = (enum alert_filter_state)i;
@@ -258,6 +261,30 @@ static int add_type(const char *value, struct web_request *request)
     return 0;
 }
 
+static int add_zone(const char *value, struct web_request *request)
+{
+    struct alert_limits *limits = &request->events.alerts;
+    size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+    if (limits->n_zones == ZONES_MOST || n < 1 || n >= ZONE_NAME_SIZE || value[n] != '\0')
+        return -EINVAL;
+    memcpy(limits->zones[limits->n_zones++], value, n + 1);
+    return 0;
+}
+
+/* A decimal number, without blanks and exponents. */
+static int set_min_score(const char *value, struct web_request *request)
+{
+    const char *at = value + (*value == '-');
+    size_t whole = strspn(at, "0123456789"), n = whole;
+    if (at[n] == '.')
+        n += 1 + strspn(at + n + 1, "0123456789");
+    if (whole == 0 || at[n] != '\0' || at[n - 1] == '.')
+        return -EINVAL;
+    request->events.alerts.has_min_score = true;
+    request->events.alerts.min_score = strtod(value, NULL);
+    return 0;
+}
+
 static int set_last_event_id(const char *value, struct web_request *request)
 {
     request->has_last_event_id = true;
@@ -289,6 +316,8 @@ static const struct parameter {
     {"step", WEB_STEP, false, "raw or minute", set_step},
     {"camera", WEB_CAMERAS, true, "at most 16 names of cameras, each 1 to 64 of a-z, 0-9, _ and -", add_camera},
     {"type", WEB_TYPES, true, "types of events such as alert.opened", add_type},
+    {"zone", WEB_ZONES, true, "at most 16 names of zones, each 1 to 32 of a-z, 0-9, _ and -", add_zone},
+    {"min_score", WEB_MIN_SCORE, false, "a number such as 2.5", set_min_score},
     {"last_event_id", WEB_LAST_EVENT_ID, false, "the id of an event, a whole number", set_last_event_id},
 };
 

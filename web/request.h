@@ -1,5 +1,5 @@
-/* What a request asks for: the target of its request line ("/path?name=value&…", percent-encoded) taken apart. Pure
- * functions over text that anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
+/* A request: the target of its request line ("/path?name=value&…", percent-encoded) taken apart. Pure functions over text that
+ * anyone may have sent (tests/fuzz/fuzz_query.c); any thread. */
 #ifndef MEMAED_WEB_REQUEST_H
 #define MEMAED_WEB_REQUEST_H
 
@@ -28,8 +28,8 @@ enum {
     WEB_CAMERA = 4, WEB_STATE = 8, WEB_KIND = 16, WEB_FROM = 32, WEB_TO = 64, WEB_ACKNOWLEDGED = 4096, WEB_MARKED = 8192,
     WEB_SUPPRESSED = 65536,
     WEB_ALERT_FILTER = WEB_CAMERA | WEB_STATE | WEB_KIND | WEB_FROM | WEB_TO | WEB_ACKNOWLEDGED | WEB_MARKED | WEB_SUPPRESSED,
-    WEB_CAMERAS = 128, WEB_TYPES = 256,
-    WEB_EVENT_FILTER = WEB_CAMERAS | WEB_TYPES,
+    WEB_CAMERAS = 128, WEB_TYPES = 256, WEB_ZONES = 131072, WEB_MIN_SCORE = 262144,
+    WEB_EVENT_FILTER = WEB_CAMERAS | WEB_TYPES | WEB_ZONES | WEB_MIN_SCORE,
     WEB_LAST_EVENT_ID = 512,
     WEB_MINUTES = 1024, WEB_BY = 2048,
     WEB_STEP = 16384,

@@ -9,7 +9,7 @@
 #include "web/routes.h"
 #include "web/streams.h"
 
-/* Who gets the response. client may be NULL; each piece of a stream renews its time. All must live as long as libmicrohttpd
+/* The receiver of a response. client may be NULL; each piece of a stream renews its time. All must live as long as libmicrohttpd
  * reads, which the connection does. */
 struct web_receiver {
     struct MHD_Connection *connection;

@@ -28,7 +28,8 @@ struct web_header {
 
 struct web_route {
     enum web_method method;
-    const char *pattern;        /* "/api/v1/cameras/NAME". Variables: NAME, a camera's name or a webhook's id; ID, a number from 1 */
+    const char *pattern;        /* "/api/v1/cameras/NAME". Variables: NAME, a camera's name or a webhook's id; ID, a number
+                                 * from 1 on */
     unsigned parameters;        /* that the query may have: WEB_SINCE … */
     web_handler *handler;       /* one of the two is NULL */
     web_begin *begin;

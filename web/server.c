@@ -31,8 +31,8 @@ enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000,
 
 const struct web_limits web_default_limits = {.connections = 64, .request_ms = 10000};
 
-/* Connections at most. Twice the limit, because those that were cut are there until the next run; those that wait or rest are not
- * counted among them. */
+/* The connections that there can be: twice the limit, because those that were cut stay until the next run; and those that wait or
+ * rest, which the limit leaves out. */
 static unsigned connections_of(const struct web_limits *limits)
 {
     return 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX + WEB_EVENT_STREAMS_MAX;
@@ -252,9 +252,9 @@ static void wake_streams(struct web_server *server, bool has_event)
     web_streams_wake(&server->streams, &server->clients, has_event ? INT64_MAX : now, now);
 }
 
-/* Where the process has no descriptor left, accept() fails, and the client stays in the queue. libmicrohttpd then waits until one
- * of its connections closes; without any it would try again at once, for ever. So the last connection needs a descriptor in
- * reserve. false: there is none either, and accepting has to rest. */
+/* Returns false if accepting has to rest, because there is neither a descriptor left nor one in reserve. Without a descriptor,
+ * accept() fails, and the client stays in the queue. libmicrohttpd then waits until one of its connections closes; without any it
+ * would try again at once, for ever. So the first connection needs a descriptor in reserve. */
 static bool can_accept(struct web_server *server)
 {
     if (MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0)

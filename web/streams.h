@@ -7,8 +7,10 @@
 #include <microhttpd.h>
 #include <poll.h>
 
+#include "core/delays.h"
 #include "web/clients.h"
 
+/* The limits hold for all addresses together: behind a proxy, all clients have one. */
 enum { WEB_EVENT_STREAMS_MAX = 32, WEB_FILES_MAX = 32 };
 
 /* A stream that may rest; its connection. */
@@ -24,6 +26,7 @@ struct web_streams {
     size_t n_events;                    /* streams of events, at most WEB_EVENT_STREAMS_MAX */
     size_t n_files;                     /* files that are being sent, at most WEB_FILES_MAX */
     uint64_t dropped;                   /* streams of events whose client did not read in time */
+    struct delays delays;               /* of events, until a connection took them */
     struct web_resting *resting[WEB_EVENT_STREAMS_MAX];
     size_t n_resting;
 };

@@ -1,6 +1,6 @@
-/* What the web sees of the daemon: a few functions that copy a snapshot, or read the database, and return at once. The web knows nothing of
- * threads, rings or models, and takes no lock of the pipeline. The web's thread calls all of them. Counts begin with the
- * process, or with the camera where it was added or replaced later. */
+/* The web's view of the daemon: a few functions that copy a snapshot, or read the database, and return at once. The web knows
+ * nothing of threads, rings or models, and takes no lock of the pipeline. The web's thread calls all of them. Counts begin with
+ * the process, or with the camera where it was added or replaced later. */
 #ifndef MEMAED_WEB_VIEW_H
 #define MEMAED_WEB_VIEW_H
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/alerting/arming.h"
+#include "core/delays.h"
 #include "core/event.h"
 #include "core/filter.h"
 #include "core/precision.h"
@@ -25,7 +26,7 @@ enum view_time {
 };
 static const char *const view_time_names[] = {"", "stream", "arrival", "rate"};
 
-/* Why a camera's sequence of frames broke. */
+/* The reasons why a camera's sequence of frames breaks. */
 enum view_break {
     VIEW_BREAK_CORRUPT,         /* a frame was corrupt */
     VIEW_BREAK_GAP,             /* no frame for more than 0.5 s and four intervals */
@@ -72,9 +73,9 @@ struct view_camera {
     struct voices drift_by_voice;       /* the same distance of each voice by itself; VOICE_STILL is not measured */
     bool alert_open;                    /* one that was told */
     enum arming arming;                 /* whether its alerts are sent */
-    int64_t arming_until_us;            /* UTC, when that ends by itself; INT64_MAX: it does not */
+    int64_t arming_until_us;            /* UTC, when that state ends by itself; INT64_MAX: it does not */
     struct arming_order order;          /* of a camera that is disarmed or snoozed; else zeroes */
-    bool slow;                          /* the stream gives less than nine tenths of the frames a second that are to be analysed */
+    bool slow;                          /* the stream gives less than nine tenths of the rate that is to be analysed */
     bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
     bool provisional;                   /* the calibration is from too little footage (core/score/tail.h) */
@@ -93,14 +94,12 @@ struct view_process {
     int workers;                        /* threads that run the network */
     uint64_t cubes;                     /* windows that went through the network */
     double cube_seconds;                /* of computing them, summed over the workers */
-    uint64_t snapshots[VIEW_SNAPSHOTS + 1];     /* of alerts, by the time from the opening to the file on disk: above bound i - 1, up
-                                         * to bound i; the last: above all */
+    uint64_t snapshots[VIEW_SNAPSHOTS + 1];     /* of alerts, by the time from the opening to the file on disk: above bound
+                                         * i - 1, up to bound i; the last: above all */
     double snapshot_seconds;            /* summed over all of them */
     uint64_t snapshots_gray;            /* of them, those that are not in colour */
-    uint64_t snapshots_failed;          /* alerts that have none */
+    uint64_t snapshots_failed;          /* alerts that have no snapshot, though their camera makes them */
 };
-
-enum { VIEW_DELAYS_MAX = 16 };
 
 /* The endpoints of webhooks that have one name. */
 struct view_webhook {
@@ -110,16 +109,12 @@ struct view_webhook {
     uint64_t dead;                      /* events that became dead letters */
     uint64_t dead_letters;              /* kept at present */
     unsigned disabled;                  /* endpoints */
-    /* Events by delay, from when they happened to their acknowledgement: above bound i - 1, up to bound i; the last: above all. */
-    const double *delay_bounds;         /* [n_delays], in seconds; constant */
-    size_t n_delays;                    /* at most VIEW_DELAYS_MAX */
-    uint64_t delays[VIEW_DELAYS_MAX + 1];
-    double delay_seconds;               /* sum over all delivered events */
+    struct delays delays;               /* of the events delivered */
 };
 
 /* One endpoint of webhooks at present. Times are UTC; 0: never, or none. */
 struct view_endpoint {
-    char id[RECORD_NAME_SIZE];          /* what the routes take */
+    char id[RECORD_NAME_SIZE];          /* as the routes take it */
     char name[300];                     /* as above */
     uint64_t delivered, queued, dead_letters;
     int64_t oldest_us;                  /* since when the oldest event waits */
@@ -150,7 +145,7 @@ struct view_test_alert {
     size_t n;
 };
 
-/* Which alerts a list has. */
+/* The alerts that a list is to have. */
 struct view_alerts_wanted {
     uint64_t from;                      /* an entry (struct alert_record) */
     bool latest;                        /* the latest `limit` instead */
@@ -165,7 +160,7 @@ struct view_alerts {
     uint64_t next;                      /* the entry at which the next list begins */
 };
 
-/* Which scores a history has: those of a camera with from_us <= time < to_us. */
+/* The scores that a history is to have: those of a camera with from_us <= time < to_us. */
 struct view_history_wanted {
     const char *camera;
     int64_t from_us, to_us;             /* UTC */
@@ -193,7 +188,7 @@ struct view_store {
     int64_t bytes;                      /* of the database */
 };
 
-/* What evidence takes of the disk. */
+/* The room that evidence takes on the disk. */
 struct view_room {
     int64_t bytes, files;
     int64_t free_bytes;                 /* of the disk that holds them */
@@ -269,40 +264,42 @@ struct view {
      * false: no camera has that id any more. */
     bool (*scores)(void *context, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                    struct record_range *range, size_t *n);
-    /* Reads alerts into ret [wanted->limit], and what people say about them into labels [wanted->limit] (NULL: not wanted), in the
-     * order in which they opened, or closed if they have. 0; -errno where the database cannot be read. It waits for no writer, at
-     * most 200 ms for a lock that another program holds. */
+    /* Reads alerts into ret [wanted->limit], and their labels into labels [wanted->limit] (NULL: not wanted), in the order in
+     * which they opened, or closed if they have. 0; -errno where the database cannot be read. It waits for no writer, at most
+     * 200 ms for a lock that another program holds. */
     int (*alerts)(void *context, const struct view_alerts_wanted *wanted, struct alert_record *ret,
                   struct alert_labels *labels, struct view_alerts *found);
-    /* The alert of that id, and what people say about it. 0; -ENOENT: there is none (any more); -errno. */
+    /* The alert of that id, and its labels. 0; -ENOENT: there is none (any more); -errno. */
     int (*alert)(void *context, uint64_t id, struct alert_record *ret, struct alert_labels *labels);
     /* Reads scores that are kept over restarts into ret [wanted->limit], oldest first; *n of them. 0 or -errno. */
     int (*history)(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n);
     void (*storage)(void *context, struct view_store *ret);
     void (*room)(void *context, struct view_room *ret);
     /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
-     * armed. by: who, "" where not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other minutes. */
+     * armed. by: who gives the order; "": not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other
+     * minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);
     /* Reads up to max committed events that the filter takes into ret [max], in their order, from number `from` on, or from
      * range->oldest if that is later; *n of them. The caller frees their bodies. *next is where to go on: below range->next, it
      * stopped early. *range is what can be read. 0 or -errno. It waits for no writer. */
     int (*events)(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
                   size_t *n, uint64_t *next, struct record_range *range);
-    int events_fd;                      /* an eventfd, readable after each new event that events() reads; the web reads it. Borrowed */
+    int events_fd;                      /* an eventfd, readable after each new event that events() reads. The web reads it;
+                                         * borrowed */
     /* Opens a file of an alert's evidence. 0; -ENOENT: there is none; or another -errno. *ret is untouched then. */
     int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
     /* The files that evidence() would open, as bits: 1u << which. */
     unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
-    /* What becomes of the alert's copy (VIEW_COPY); `asks` has one made, unless there is one, or it is being made. 0; with `asks`, too:
-     * -ENOENT, there is no clip; -EBUSY, it is still being written; -EAGAIN, too many copies wait; -ENOSPC, the disk is full; -ENOSYS,
-     * there is no encoder; or another -errno. */
+    /* What becomes of the alert's copy (VIEW_COPY); `asks` has one made, unless there is one, or it is being made. 0; with `asks`,
+     * too: -ENOENT, there is no clip; -EBUSY, it is still being written; -EAGAIN, too many copies wait; -ENOSPC, the disk is full;
+     * -ENOSYS, there is no encoder; or another -errno. */
     int (*copy)(void *context, const struct alert_record *alert, bool asks, struct view_copy *ret);
     /* What is known of the videos among them, into ret [VIEW_EVIDENCES], by enum view_evidence. 0; -errno where the database cannot
      * be read (ret untouched). */
     int (*videos)(void *context, uint64_t alert, struct view_video *ret);
-    /* Writes what somebody says about an alert, and returns at once. 0: done(arg, status, labels) will be called once, by another
-     * thread, maybe before this returns, even after the web has closed. status: 0, it is committed, and labels are the alert's;
-     * -ENOENT, there is no such alert; -ECANCELED, it cannot be written. -ENOMEM: done is not called. */
+    /* Asks for a change of an alert's labels, and returns at once. 0: another thread will call done(arg, status, labels) once,
+     * maybe before this returns, even after the web has closed. status: 0, the change is committed, and labels are the alert's
+     * now; -ENOENT, there is no such alert; -ECANCELED, the change cannot be written. -ENOMEM: done is not called. */
     int (*label)(void *context, const struct alert_order *order, view_labelled *done, void *arg);
     /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
      * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.

@@ -1,5 +1,5 @@
-/* Whether a camera's alerts are sent: its schedule, and what people have ordered beside it. Detection, scores and health go on
- * whatever the answer is. Pure; any thread. */
+/* A camera is armed while its alerts are sent. Its schedule decides that, until somebody gives another order. Detection, scores
+ * and health go on in every state. Pure; any thread. */
 #ifndef MEMAED_CORE_ALERTING_ARMING_H
 #define MEMAED_CORE_ALERTING_ARMING_H
 
@@ -13,15 +13,15 @@
 enum arming {
     ARMING_ARMED,
     ARMING_DISARMED,            /* somebody has disarmed it, until it is armed or for some time */
-    ARMING_SNOOZED,             /* somebody has put it off for some time */
+    ARMING_SNOOZED,             /* somebody has snoozed it for some time */
     ARMING_OFF_SCHEDULE,        /* its schedule has no span now */
     ARMING_STATES
 };
 const char *arming_name(enum arming arming);            /* "armed", "disarmed", "snoozed", "off_schedule" */
 
-/* What people order. */
+/* The orders that people give. */
 enum arming_action {
-    ARMING_ARM,                 /* ends what the others began; the schedule goes on */
+    ARMING_ARM,                 /* ends the other two orders; the schedule goes on */
     ARMING_DISARM,              /* for some time, or until the camera is armed */
     ARMING_SNOOZE               /* for some time */
 };
@@ -32,12 +32,13 @@ struct arming_order {
     char by[RECORD_NAME_SIZE];  /* who; "": not said */
 };
 
-/* What people have ordered for one camera. */
+/* The latest order of each kind for one camera. */
 struct arming_orders {
     struct arming_order disarm, snooze;
 };
 
-/* The state at the moment now_us (UTC). *until_us: the first moment at which it may be another, INT64_MAX: it stays. */
+/* Returns the state at the moment now_us (UTC). Writes to *until_us the first moment at which it may be another; INT64_MAX: it
+ * stays. */
 enum arming arming_at(const struct arming_orders *orders, const struct schedule *schedule, const struct schedule_place *place,
                       int64_t now_us, int64_t *until_us);
 

@@ -1,4 +1,4 @@
-/* Which alerts of a camera and a kind are told, and which are suppressed. An alert is suppressed
+/* The policy decides which alerts of a camera and a kind are told. An alert is suppressed
  *   cooldown   for a time after a told alert closed;
  *   rate       while so many alerts have been told within an hour.
  * An alert that is worse than what was told is never suppressed: its peak exceeds, by a margin, the highest score among the
@@ -41,9 +41,10 @@ struct policy_rule policy_rule_default(double margin);
 
 void policy_init(struct policy *policy, const struct policy_rule *rule);
 
-/* May an alert with that peak be told at time_us? SUPPRESSED_NOT: it is told now, and counts. Else why it is suppressed. */
+/* Returns SUPPRESSED_NOT if an alert with that peak is told at time_us; it then counts. Otherwise returns the reason why it is
+ * suppressed. */
 enum alert_suppressed policy_ask(struct policy *policy, double peak, int64_t time_us);
-/* The peak of the alert that was told last rose. */
+/* Takes the new peak of the alert that was told last: it rose. */
 void policy_rose(struct policy *policy, double peak);
 /* The alert that was told last closed: the cooldown begins. */
 void policy_closed(struct policy *policy, int64_t closed_us);

@@ -28,7 +28,7 @@ static int take_day(const char **text)
     return -1;
 }
 
-/* Days such as "mon-fri" or "sat,sun". Returns their bits; 0: that is not what is there. */
+/* Days such as "mon-fri" or "sat,sun". Returns their bits; 0: the text there is no list of days. */
 static unsigned take_days(const char **text)
 {
     unsigned days = 0;
@@ -128,8 +128,8 @@ static int64_t find_change(const struct schedule_place *place, int64_t before_s,
     return after_s;
 }
 
-/* The moment at which the clock of the place shows local_s, which counts seconds as if it were UTC. Of two moments it is the
- * later one if `later`; of none it is that of the change. */
+/* Returns the moment at which the clock of the place shows local_s, in seconds as if local time were UTC. If the clock shows it
+ * twice, `later` asks for the second moment. If the clock skips it, the moment of the change is returned. */
 static int64_t moment_of(const struct schedule_place *place, int64_t local_s, bool later)
 {
     int64_t before = offset_at(place, local_s - DAY_S), after = offset_at(place, local_s + DAY_S);

@@ -1,4 +1,4 @@
-/* When a camera is armed: a weekly schedule of spans in the local time of a place.
+/* A weekly schedule says when a camera is armed, by spans in the local time of a place.
  *
  * A span is a text: days, times, or both. "mon-fri 18:00-07:00", "sat,sun", "22:00-06:00". Without days it is of every day,
  * without times it is the whole day. A time is HH:MM, from 00:00 to 24:00. A span begins on each of its days. It ends on the
@@ -36,7 +36,7 @@ struct schedule_place {
     void *context;
 };
 
-/* Reads one span. 0, or -EINVAL with the cause in err: what is expected, and where the text departs from it; *ret is untouched. */
+/* Reads one span. 0; or -EINVAL, *ret untouched: err says what is expected, and which part of the text is wrong. */
 int schedule_parse(struct schedule_span *ret, const char *text, struct error *err);
 
 /* Returns true if a span lasts at the moment utc_s. */

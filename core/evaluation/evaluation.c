@@ -210,7 +210,8 @@ static void take_event(struct evaluation_alerts *sum, struct walk *walk, enum al
 }
 
 void evaluation_alerts(struct evaluation_alerts *sum, const struct alert_rule *rule, const struct policy_rule *policy,
-                       const float *scores, const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before, size_t n)
+                       const float *scores, const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before,
+                       size_t n)
 {
     struct walk walk = {.found = 0};
     struct alert_state *state = &walk.state;

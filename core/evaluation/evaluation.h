@@ -41,6 +41,7 @@ struct evaluation_alerts {
 /* Applies rule and policy to one clip of n windows in order and adds the results to sum. Each clip starts anew.
  * break_before[i] != 0: the sequence broke between window i - 1 and window i. break_before may be NULL: no breaks. */
 void evaluation_alerts(struct evaluation_alerts *sum, const struct alert_rule *rule, const struct policy_rule *policy,
-                       const float *scores, const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before, size_t n);
+                       const float *scores, const uint8_t *labels, const int64_t *times_us, const uint8_t *break_before,
+                       size_t n);
 
 #endif

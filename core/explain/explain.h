@@ -27,8 +27,8 @@ int explained_open(struct explained *ret, const struct arch *arch, struct error 
 void explained_close(struct explained *explained);
 
 /* Explains the window frames [arch.frames], gray pictures [height * width], borrowed. calibration may be NULL, and so may
- * regions: all cells count then. The plan, opened by calibration_open_plan(), is of the architecture of *ret; the workspace is one
- * of it. Allocates nothing. */
+ * regions: all cells count then. The plan, opened by calibration_open_plan(), is of the architecture of *ret; the workspace is
+ * one of it. Allocates nothing. */
 void explain_window(const struct plan *plan, const struct calibration *calibration, const struct regions *regions,
                     const uint8_t *const frames[], void *workspace, struct explained *ret);
 

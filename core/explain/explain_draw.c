@@ -6,7 +6,7 @@
 
 enum { TEXT = 256 };
 
-/* What a voice says, in the words of a person who looks at the picture. */
+/* The meaning of a voice, in the words of a person who looks at the picture. */
 static const char *meaning_of(enum voice voice)
 {
     static const char *const meanings[] = {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/kernels/announce.h"
 #include "core/kernels/int8_avx512.h"
 #include "core/kernels/int8_kernels.h"
 
@@ -136,6 +137,7 @@ static void add(const uint8_t *a, size_t stride, bool lower, const uint8_t *w, s
 
 static void byte_products(const struct byte_products *p)
 {
+    announce_byte_products(p, ROWS, 1);
     uint8_t a[2 * ROWS * CHUNK + DEPTH] __attribute__((aligned(64)));
     int32_t sum[4][ROWS * KERNEL_PANEL] __attribute__((aligned(64)));
     float slope = p->activation == ACTIVATION_LEAKY_RELU ? p->slope : p->activation == ACTIVATION_RELU ? 0 : 1;

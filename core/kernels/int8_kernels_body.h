@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/kernels/announce.h"
 #include "core/kernels/int8_kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -134,6 +135,7 @@ static size_t tile_panels(size_t n, size_t j)
 
 static void byte_products(const struct byte_products *p)
 {
+    announce_byte_products(p, TILE_ROWS, WEIGHT_SIZE);
     float slope = p->activation == ACTIVATION_LEAKY_RELU ? p->slope : p->activation == ACTIVATION_RELU ? 0 : 1;
     for (size_t j = 0, panels; j < p->n; j += panels * KERNEL_PANEL) {
         panels = tile_panels(p->n, j);
@@ -158,6 +160,7 @@ static void byte_products(const struct byte_products *p)
 
 static void quantize(uint8_t *dst, const float *src, size_t rows, size_t n, const float *gain, const float *zero)
 {
+    announce_quantize(dst, src, rows, n, gain, zero);
     for (size_t r = 0; r < rows; r++, dst += n, src += n) {
         size_t i = 0;
         for (; i + VECTOR <= n; i += VECTOR)

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "core/kernels/announce.h"
+
 static float activate(float u, enum activation activation, float slope)
 {
     if (activation == ACTIVATION_TANH)
@@ -20,6 +22,7 @@ static uint8_t to_byte(float v, float gain, float zero)
 
 static void byte_products(const struct byte_products *p)
 {
+    announce_byte_products(p, 1, 1);
     for (size_t r = 0; r < p->n_rows; r++)
         for (size_t j = 0; j < p->n; j += KERNEL_PANEL) {
             int32_t sum[KERNEL_PANEL] = {0};
@@ -43,6 +46,7 @@ static void byte_products(const struct byte_products *p)
 
 static void quantize(uint8_t *dst, const float *src, size_t rows, size_t n, const float *gain, const float *zero)
 {
+    announce_quantize(dst, src, rows, n, gain, zero);
     for (size_t r = 0; r < rows; r++, dst += n, src += n)
         for (size_t j = 0; j < n; j++)
             dst[j] = to_byte(src[j], gain[j], zero[j]);

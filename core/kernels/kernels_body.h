@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/kernels/announce.h"
 #include "core/kernels/kernels.h"
 
 enum { LANES = 16 };
@@ -34,6 +35,7 @@ static void affine_activation(float *dst, size_t stride, const float *src, const
 {
     if (!scale && !shift && activation == ACTIVATION_NONE && dst == src)
         return;
+    announce_affine(dst, stride, src, scale, shift, rows, n);
 #define ROWS(A, SCALE, SHIFT) \
     for (size_t r = 0; r < rows; r++, dst += stride, src += n) { \
         _Pragma("GCC ivdep") \
@@ -52,6 +54,8 @@ static void affine_activation(float *dst, size_t stride, const float *src, const
 
 static void bytes_to_float(float *restrict dst, const uint8_t *restrict src, size_t n, float scale, float shift)
 {
+    writes(dst, n);
+    announce_read(src, n);
     for (size_t i = 0; i < n; i++)
         dst[i] = (float)src[i] * scale + shift;
 }
@@ -81,6 +85,9 @@ static void product_tile(float *restrict c, const float *restrict a, const float
 static void product(float *restrict c, const float *restrict a, const float *restrict b, size_t m, size_t n, size_t k)
 {
     enum { WIDTH = PRODUCT_COLUMNS * LANES };
+    writes(c, m * n);
+    reads(a, m * k);
+    reads(b, k * n);
     size_t whole = n / WIDTH * WIDTH;
     for (size_t i = 0; i < m; i += PRODUCT_ROWS)
         for (size_t j = 0; j < whole; j += WIDTH)
@@ -101,6 +108,7 @@ static void product(float *restrict c, const float *restrict a, const float *res
 static void join_columns(float *to, size_t step, const float *const *from, size_t n_from, size_t n, float bias,
                          enum activation activation, float slope)
 {
+    announce_join_columns(to, step, from, n_from, n);
     for (size_t i = 0, count; i < n; i += count, to += count * step) {
         float sum[LANES];
         count = n - i < LANES ? n - i : LANES;
@@ -132,6 +140,8 @@ static double residual_norm(const float *restrict a, const float *restrict b, si
 {
     enum { BLOCK = 4096 };      /* rows summed in floats before the sum goes into the double */
     double total = 0;
+    reads(a, rows * n);
+    reads(b, rows * n);
     if (n == 1) {
         for (size_t r = 0; r < rows; r += BLOCK) {
             float lane[LANES] = {0};
@@ -158,6 +168,7 @@ static double sum(const float *restrict x, size_t n)
 {
     enum { BLOCK = 4096 };
     double total = 0;
+    reads(x, n);
     for (size_t r = 0; r < n; r += BLOCK) {
         float lane[LANES] = {0};
         size_t end = n - r < BLOCK ? n : r + BLOCK, i = r;
@@ -179,6 +190,14 @@ static void motion(float *restrict sums, size_t n, const float *row, const float
           *restrict xt = sums + MOTION_XT * n, *restrict yt = sums + MOTION_YT * n,
           *restrict change = sums + MOTION_CHANGE * n, *restrict difference = sums + MOTION_DIFFERENCE * n,
           *restrict error = sums + MOTION_ERROR * n;
+    writes(sums, MOTION_SUMS * n);
+    reads(row, n);
+    reads(up, n);
+    reads(down, n);
+    reads(before, n);
+    reads(after, n);
+    reads(hat, n);
+    reads(hat_before, n);
     for (size_t i = 0; i < n; i++) {
         float gy = (down[i] - up[i]) * half, gt = (after[i] - before[i]) * 0.5f - light, d = row[i] - before[i] - step,
               e = hat[i] - hat_before[i] - step_hat - d, r = hat[i] - row[i];
@@ -220,6 +239,8 @@ static inline float exp_negative(float x)
 
 static void address(float *restrict s, size_t n, float temperature, float shrink, float *restrict softmax)
 {
+    writes(s, n);
+    writes(softmax, n);
     float top = s[0];
     for (size_t i = 1; i < n; i++)
         top = s[i] > top ? s[i] : top;
@@ -261,6 +282,9 @@ static void address(float *restrict s, size_t n, float temperature, float shrink
 
 static void normalize(float *dst, const float *src, size_t rows, size_t n, float *norms)
 {
+    writes(dst, rows * n);
+    reads(src, rows * n);
+    writes(norms, rows);
     for (size_t r = 0; r < rows; r++, dst += n, src += n) {
         float lane[LANES] = {0};
         size_t i = 0;
@@ -294,6 +318,11 @@ static void flush_sums(float *restrict work, size_t n, double *restrict a, doubl
 static void channel_moments(const float *restrict x, const float *restrict origin, size_t rows, size_t n,
                             double *restrict sum, double *restrict square, float *restrict work)
 {
+    reads(x, rows * n);
+    reads(origin, n);
+    announce_write(sum, n * sizeof *sum);
+    announce_write(square, n * sizeof *square);
+    writes(work, 2 * n);
     memset(work, 0, 2 * n * sizeof *work);
     for (size_t r = 0; r < rows; r++, x += n) {
         float *restrict s = work, *restrict q = work + n;
@@ -323,6 +352,14 @@ static void activation_backward(float *restrict g, const float *restrict x, cons
                                 enum activation activation, float slope, double *restrict sum_g,
                                 double *restrict sum_gx, float *restrict work)
 {
+    writes(g, rows * n);
+    reads(x, rows * n);
+    reads(scale, n);
+    reads(shift, n);
+    reads(origin, n);
+    announce_write(sum_g, n * sizeof *sum_g);
+    announce_write(sum_gx, n * sizeof *sum_gx);
+    writes(work, 2 * n);
     memset(work, 0, 2 * n * sizeof *work);
 #define LOOP(A) \
     for (size_t r = 0; r < rows; r++, g += n, x += n) { \
@@ -344,6 +381,11 @@ static void activation_backward(float *restrict g, const float *restrict x, cons
 static void norm_backward(float *restrict g, const float *restrict x, const float *restrict a, const float *restrict b,
                           const float *restrict c, size_t rows, size_t n)
 {
+    writes(g, rows * n);
+    reads(x, rows * n);
+    reads(a, n);
+    reads(b, n);
+    reads(c, n);
     for (size_t r = 0; r < rows; r++, g += n, x += n)
         for (size_t i = 0; i < n; i++)
             g[i] = g[i] * a[i] + x[i] * b[i] + c[i];
@@ -352,6 +394,10 @@ static void norm_backward(float *restrict g, const float *restrict x, const floa
 static void adam(float *restrict p, float *restrict m, float *restrict v, const float *restrict g, size_t n, float beta1,
                  float beta2, float step, float root, float eps)
 {
+    writes(p, n);
+    writes(m, n);
+    writes(v, n);
+    reads(g, n);
     for (size_t i = 0; i < n; i++) {
         m[i] = beta1 * m[i] + (1 - beta1) * g[i];
         v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i];

@@ -133,6 +133,7 @@ INLINE void row_panels(const struct row_products *p, size_t j, size_t panels)
 
 static void row_products(const struct row_products *p)
 {
+    announce_row_products(p, TILE_ROWS);
     for (size_t j = 0, panels; j < p->n; j += panels * KERNEL_PANEL) {
         panels = tile_panels(p->n, j);
         if (panels == 1)
@@ -163,6 +164,7 @@ INLINE void outer_tile(const struct outer_products *p, const float *const *rows,
 
 static void outer_products(const struct outer_products *p)
 {
+    announce_outer_products(p);
     float sum[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
     const float *rows[TILE_ROWS];
     for (size_t r = 0; r < TILE_ROWS; r++)
@@ -209,6 +211,7 @@ static void outer_products(const struct outer_products *p)
 
 static void add_columns(float *const *to, const float *rows, size_t n_rows, size_t n)
 {
+    announce_add_columns(to, rows, n_rows, n);
     size_t r = 0;
     for (; r + VECTOR <= n_rows; r += VECTOR)
         for (size_t j = 0; j < n; j += VECTOR) {

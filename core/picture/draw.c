@@ -39,7 +39,7 @@ static void outline(struct picture *picture, int left, int top, int right, int b
     draw_fill(picture, right - width, top, width, bottom - top, colour);
 }
 
-/* The nearest pixel border; borders and what is not a number become 0 or `size`. */
+/* The nearest border between pixels, 0 to `size`; 0 for what is not a number. */
 static int border(float fraction, int size)
 {
     return fraction > 0 ? (int)lrintf(fminf(fraction, 1) * (float)size) : 0;

@@ -1,5 +1,5 @@
-/* Drawing on a picture. What lies outside of the picture is left out, so no place and no size is an error. Coordinates of boxes and
- * polygons are fractions of the picture, 0 to 1, from its upper left corner. Pure; any thread; allocates nothing. */
+/* Drawing on a picture. Parts of a figure outside of the picture are left out, so no place and no size is an error. Coordinates
+ * of boxes and polygons are fractions of the picture, 0 to 1, from its upper left corner. Pure; any thread; allocates nothing. */
 #ifndef MEMAED_CORE_PICTURE_DRAW_H
 #define MEMAED_CORE_PICTURE_DRAW_H
 
@@ -25,9 +25,9 @@ struct draw_polygon {
     int n;
 };
 
-/* Blackens all pixels that lie in one of the polygons, by the even-odd rule, or within `margin` pixels of it. A margin of 2 covers
- * what scaling and subsampled colour carry across the border. Polygons with fewer than 3 corners, or with a coordinate that is not
- * finite, cover the whole picture, so that a fault never shows what it should hide. */
+/* Blackens all pixels that lie in one of the polygons, by the even-odd rule, or within `margin` pixels of it. A margin of 2
+ * covers what scaling and subsampled colour carry across the border. A polygon with fewer than 3 corners, or with a coordinate
+ * that is not finite, covers the whole picture, so that a fault never shows what it should hide. */
 void draw_masks(struct picture *picture, const struct draw_polygon *polygons, int n, float margin);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "core/picture/draw.h"
 
-/* Of the map over the picture at HEAT_ALERT and beyond. */
+/* The opacity of the map over the picture at HEAT_ALERT and beyond. */
 static const float most_opaque = 0.6f;
 
 float heat_position(const struct heat_scale *scale, float value)
@@ -33,8 +33,8 @@ struct colour heat_colour(float position)
 #undef BETWEEN
 }
 
-/* Finds the two cells that a place lies between; *part is how far it is from the first to the second. Beyond the border, the cells
- * of the border count. */
+/* Finds the two cells that a place lies between; *part is how far it is from the first to the second. Beyond the border, the
+ * cells of the border count. */
 static void between(float at, float first, float step, int n, int *low, int *high, float *part)
 {
     float cell = fminf(fmaxf((at - first) / step, 0), (float)(n - 1));

@@ -8,11 +8,11 @@
 enum { TEXT_WIDTH = 5, TEXT_HEIGHT = 9, TEXT_ADVANCE = 6 };     /* pixels at scale 1 */
 
 /* Writes the text from (x, y), its upper left corner, on, each pixel of the font `scale` >= 1 pixels large. A text that is wider
- * than `room` pixels is cut, and ends in "..". Bytes that are not printable ASCII show as a box. What lies outside of the picture is
+ * than `room` pixels is cut, and ends in "..". Bytes that are not printable ASCII show as a box. Parts outside of the picture are
  * left out. */
 void text_draw(struct picture *picture, int x, int y, int scale, int room, struct colour colour, const char *text);
 
-/* How many letters of the text, 1 at least, fit into `room` pixels: up to the last blank that does, where the text is longer. */
+/* Returns how many letters of the text, 1 at least, fit into `room` pixels. A longer text is cut at its last blank that fits. */
 int text_fit(const char *text, int scale, int room);
 
 /* The text's width in pixels, without the gap behind its last letter. */

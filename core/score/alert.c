@@ -20,7 +20,7 @@ void alert_init(struct alert_state *state, const struct alert_rule *rule)
     state->rule = *rule;
 }
 
-/* What is compared with the thresholds. */
+/* Returns the level that is compared with the thresholds: the score, or the mean of past scores. */
 static float level_of(struct alert_state *state, float score, int64_t time_us)
 {
     if (state->rule.smooth_us == 0 || !isfinite(score))

@@ -46,8 +46,8 @@ struct alert_state {
     double mean;
     int64_t mean_us;
     bool open;                          /* an alert */
-    bool lasts;                         /* a cause. open alone: the alert waits for a cause to merge. lasts alone: the cause is too
-                                         * short for an alert yet */
+    bool lasts;                         /* a cause. open alone: the alert waits for a cause to merge. lasts alone: the cause is
+                                         * too short for an alert yet */
     int64_t ended_us;                   /* the last cause; never before opened_us */
     int64_t waits_us;                   /* since when the open alert waits: ended_us, or earlier where the clock was set back */
     int64_t closed_us;                  /* the last closed alert: the end of its last cause */
@@ -65,9 +65,9 @@ struct alert_rule alert_rule_default(double threshold, double close_threshold);
 
 void alert_init(struct alert_state *state, const struct alert_rule *rule);
 
-/* It is time_us now: ALERT_CLOSED if the open alert has waited for another cause for long enough, else ALERT_NOTHING. To be
- * called before each alert_score(), with its time. A clock may be set back to before the end of the cause: the alert then waits
- * from time_us on, instead of until the clock has caught up. */
+/* Takes the present time. Returns ALERT_CLOSED if the open alert has waited long enough for another cause, else ALERT_NOTHING.
+ * Call it before each alert_score(), with the same time. A clock may be set back to before the end of the cause: the alert then
+ * waits from time_us on, instead of until the clock has caught up. */
 enum alert_event alert_wait(struct alert_state *state, int64_t time_us);
 
 /* Takes the score of one window at time_us. Scores come in the order of their windows. */

@@ -96,7 +96,7 @@ float score_level(const struct score_spec *spec, const struct arch *arch, const 
 
 /* Writes what each voice says of a window with these features. */
 void score_by_voice(const struct score_spec *spec, const struct score_features *features, struct voices *ret);
-/* How many voices the score has. Those from VOICE_PACE on need places, in the order of enum places_map. */
+/* Returns how many voices the score has. The voices from VOICE_PACE on need places, in the order of enum places_map. */
 static inline int score_voices(const struct score_spec *spec) { return spec->has_places ? SCORE_VOICES : VOICE_PACE; }
 
 /* The score of each cell by itself, map [rows, columns], after score_measure() on the same scratch. The largest values are

@@ -126,7 +126,7 @@ void static_scene_close(struct static_scene *scene)
     free(scene);
 }
 
-/* Those of the given conditions, as bits, in which the frame's difference from the reference is noise. */
+/* Returns those of the given conditions, as bits, in which the frame's difference from the reference is noise. */
 static unsigned lights_of(const struct static_scene *scene, const uint8_t *frame, unsigned lights)
 {
     int columns = scene->arch.width / STATIC_CELL;
@@ -152,7 +152,7 @@ static unsigned lights_of_window(const struct static_scene *scene, const struct 
 static bool is_below(const struct static_scene *scene)
 {
     uint64_t high = scene->last_high > scene->last_opening ? scene->last_high : scene->last_opening;
-    bool may_be_open = scene->last_opening > 0 && scene->windows - high < (uint64_t)scene->rule.n;
+    bool may_be_open = scene->rule.smooth || (scene->last_opening > 0 && scene->windows - high < (uint64_t)scene->rule.n);
     return (double)scene->score.level + scene->bound <
            (double)(may_be_open ? scene->rule.close_threshold : scene->rule.threshold);
 }

@@ -9,7 +9,10 @@
  *   after STATIC_MOST static windows in a row, so that slow changes do not add up.
  *
  * The alerts are the same as if all windows were computed, as long as the bound holds. A score is reused only if it is below
- * the threshold by more than the bound; while an alert may be open, below the closing threshold by more than the bound.
+ * the threshold by more than the bound; while an alert may be open, below the closing threshold by more than the bound. An alert
+ * rule that compares a mean of scores may open an alert by a single high score, so the closing threshold always applies then. A
+ * reused score can then neither open an alert nor keep one open; but while the mean falls it may be off by the bound, so an alert
+ * may open or close a few windows sooner or later.
  *
  * Windows are decided in order. A decision depends on the frames and on the scores of earlier windows only, not on which
  * thread computes them or when. No locks: one thread (or lock) per scene. Nothing is allocated after static_scene_open(). */
@@ -51,6 +54,7 @@ void static_mean(uint8_t *ret, const uint8_t *const *pictures, int n, size_t pix
 struct static_rule {
     float threshold, close_threshold;       /* INFINITY: these scores cause no alerts */
     int k, n;
+    bool smooth;                            /* it compares a mean of scores with the thresholds (alert_rule.smooth_us) */
 };
 
 /* The result of a computed window, reused for static windows after it. */

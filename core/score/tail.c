@@ -59,8 +59,8 @@ double pareto_score(const struct pareto *p, double rate)
     return p->level + (p->shape == 0 ? -p->scale * log(ratio) : p->scale / p->shape * (pow(ratio, -p->shape) - 1));
 }
 
-/* For each window, the k-th largest score of the last n_last windows of its sequence. It is at or above a threshold exactly
- * when k of them are. */
+/* Writes for each window the k-th largest score of the last n_last windows of its sequence. That score is at or above a threshold
+ * exactly when k of them are. */
 static void order_statistic(double *ret, const struct tail_window *w, size_t n, int k, int n_last)
 {
     double recent[64];
@@ -76,7 +76,7 @@ static void order_statistic(double *ret, const struct tail_window *w, size_t n, 
     }
 }
 
-/* How runs are counted. */
+/* The rule by which runs are counted. */
 struct runs {
     int n_last;
     double merge_s;

@@ -70,7 +70,7 @@ static inline int still_cells(const struct slow_shape *shape) { return still_cel
 /* The limits ret [cells] from the largest rises [cells] of one part, or of two (b may be NULL). */
 void still_limits(const struct slow_shape *shape, const float *a, const float *b, float *ret);
 
-/* How many lights are known. */
+/* Returns how many lights are known. */
 int still_lights_known(const struct still_memory *memory);
 
 /* The light of a slow picture by its contrast: 0 or 1, whether known or not. */
@@ -109,12 +109,13 @@ int still_watch_open(struct still_watch **ret, const struct still_memory *memory
                      const float *shift);
 void still_watch_close(struct still_watch *watch);          /* takes NULL */
 
-/* From this share of foreign cells on, the picture is of another scene than the memory: another camera's, or turned away. */
+/* From this share of foreign cells on, the picture shows another scene than the memory: of another camera, or turned away. */
 #define STILL_FOREIGN 0.5f
 
 struct still_result {
     float foreign;                      /* share of the cells that count, 0 to 1, whose distance alone exceeds their limit; NAN:
-                                         * the light is unknown. Own scenes had 0.19 at most, others 0.84 and more (docs/score.md) */
+                                         * the light is unknown. Own scenes had 0.19 at most, others 0.84 and more
+                                         * (docs/score.md) */
     double statistic;                   /* of this tick; NAN: there is none, see above */
     float level;                        /* of this tick, or of what is held if that is higher; NAN: neither */
     int zone;                           /* that shifted the level, or -1 */

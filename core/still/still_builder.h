@@ -31,7 +31,7 @@ struct still_builder;
  * -EINVAL if the frames are too small (slow_shape_of()); or -ENOMEM. *ret is untouched on failure. */
 int still_builder_open(struct still_builder **ret, int height, int width, size_t store_bytes);
 void still_builder_close(struct still_builder *builder);            /* takes NULL */
-/* Before the first frame: as slow_picture_leave_out(), for what still_watch_open() leaves out. */
+/* Call it before the first frame, as slow_picture_leave_out(), with the mask that still_watch_open() leaves out. */
 void still_builder_leave_out(struct still_builder *builder, const uint8_t *covered);
 
 /* Takes the next frame of a part, borrowed for the call; gap: the sequence broke before it. Parts may take turns, with a gap

@@ -20,7 +20,7 @@ struct hiding;
 int hiding_open(struct hiding **ret, const struct zones *zones, int height, int width);
 void hiding_close(struct hiding *hiding);               /* takes NULL */
 
-/* Fills what the masks cover, in place: picture [height, width]. hiding may be NULL. */
+/* Fills the part that the masks cover, in place: picture [height, width]. hiding may be NULL. */
 void hiding_fill(struct hiding *hiding, uint8_t *picture);
 
 #endif

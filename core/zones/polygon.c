@@ -84,11 +84,12 @@ int polygon_check(const struct polygon *p, struct error *err)
         return error_set(err, -EINVAL, "expected an area, got points on one line");
     for (int i = 0; i < n; i++) {
         if (turns_back(p->points[i], p->points[(i + 1) % n], p->points[(i + 2) % n]))
-            return error_set(err, -EINVAL, "expected sides that do not cross, got side %d, which goes back over side %d",
+            return error_set(err, -EINVAL, "expected sides that do not cross or touch, got side %d, which goes back over side %d",
                              (i + 1) % n + 1, i + 1);
         for (int j = i + 2; j < n; j++)
             if ((j + 1) % n != i && sides_meet(p->points[i], p->points[i + 1], p->points[j], p->points[(j + 1) % n]))
-                return error_set(err, -EINVAL, "expected sides that do not cross, got sides %d and %d, which do", i + 1, j + 1);
+                return error_set(err, -EINVAL, "expected sides that do not cross or touch, got sides %d and %d, which do", i + 1,
+                                 j + 1);
     }
     return no_area ? error_set(err, -EINVAL, "expected an area, got next to none") : 0;
 }

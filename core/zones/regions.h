@@ -1,4 +1,4 @@
-/* Which cells of a grid count, and which of them may open alerts by a budget of their own.
+/* Regions say which cells of a grid count, and which of them may open alerts by a budget of their own.
  *
  * A cell does not count if masks cover more than half of its pixels (core/zones/hiding.h). A cell belongs to a zone if half of
  * it or more lies in the zone. Region 0 is what belongs to no zone with a budget of its own; each of those zones is a region.
@@ -36,9 +36,9 @@ static inline bool regions_hold(const struct regions *regions, uint32_t which, i
 {
     return !regions || (regions->cell[cell] & which) != 0;
 }
-/* How many cells count. */
+/* Returns how many cells count. */
 int regions_visible(const struct regions *regions);
-/* The most that is added to the score of a cell that counts. *zone, if not NULL, is the zone that adds it, or -1. */
+/* Returns the largest shift of the regions of a cell that counts. *zone, if not NULL, is the zone that has it, or -1. */
 float regions_shift(const struct regions *regions, int cell, int *zone);
 
 #endif

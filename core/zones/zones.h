@@ -1,4 +1,4 @@
-/* The masks and zones of a camera, as its configuration describes them. What lies under a mask is not analysed: it is replaced
+/* The masks and zones of a camera, as its configuration describes them. The picture under a mask is not analysed: it is replaced
  * before anything sees it (core/zones/hiding.h), and the cells there do not count (core/zones/regions.h). A privacy mask is
  * also drawn over every picture that is kept or shown. A zone names a part of the picture; an alert names the zones that its
  * boxes touch. Plain data and pure functions; any thread. */
@@ -34,7 +34,7 @@ struct zones {
 bool zones_equal(const struct zones *a, const struct zones *b);
 /* Returns true if a mask is a privacy mask. Takes NULL. */
 bool zones_hide(const struct zones *zones);
-/* Returns true if a zone has a budget of its own. */
+/* Returns true if a zone has a budget of its own. Takes NULL. */
 bool zones_have_budgets(const struct zones *zones);
 
 /* The zones that boxes touch: bit i is set for zone i. zones may be NULL. */

@@ -1,5 +1,5 @@
-/* How long to wait before the next attempt. The delay starts at half a second and doubles up to half a minute. Each delay
- * is drawn at random between 3/4 and 5/4 of that, 30 s at most. So cameras that were lost together are not all opened again
+/* The delay before the next attempt of something that failed. It starts at half a second and doubles up to half a minute. Each
+ * delay is drawn at random between 3/4 and 5/4 of that, 30 s at most. So cameras that were lost together are not all opened again
  * at the same moment. A backoff belongs to one thread. */
 #ifndef MEMAED_DAEMON_BASE_BACKOFF_H
 #define MEMAED_DAEMON_BASE_BACKOFF_H

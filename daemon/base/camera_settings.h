@@ -1,5 +1,5 @@
-/* How to play the source of a configured camera. `run` and `learn --camera` share this, so that a model is learned from the
- * stream that it will watch. Pure, any thread. */
+/* The settings by which a configured camera's source is read. `run` and `learn --camera` share them, so that a model is learned
+ * from the stream that it will watch. Pure, any thread. */
 #ifndef MEMAED_DAEMON_BASE_CAMERA_SETTINGS_H
 #define MEMAED_DAEMON_BASE_CAMERA_SETTINGS_H
 
@@ -12,7 +12,7 @@
  * camera's. The caller adds size, rate and stop. */
 struct source_options camera_settings_source(const struct config_camera *camera);
 
-/* Those of the stream that is kept for clips (evidence.source): packets alone, with the camera's user and password unless its
+/* Options for the stream that is kept for clips (evidence.source): packets alone, with the camera's user and password unless its
  * URL names a user itself. */
 struct source_options camera_settings_kept_source(const struct config_camera *camera);
 

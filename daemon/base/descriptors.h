@@ -1,4 +1,4 @@
-/* How many file descriptors `memaed run` needs, and how many this process may have open. Any thread. */
+/* Counts the file descriptors that `memaed run` needs, and compares them with the limit of this process. Any thread. */
 #ifndef MEMAED_DAEMON_BASE_DESCRIPTORS_H
 #define MEMAED_DAEMON_BASE_DESCRIPTORS_H
 
@@ -7,9 +7,9 @@
 #include "core/error.h"
 
 enum {
-    /* A camera takes a socket, a pipe and shared memory, and three more while its process is started. (With isolation: thread, RTP
-     * over UDP takes three sockets.) The clip of its alert takes a file, a socket and a pipe. A stream that is kept for clips beside
-     * the analysed one counts as a camera. */
+    /* A camera takes a socket, a pipe and shared memory, and three more while its process is started. (With isolation: thread,
+     * RTP over UDP takes three sockets.) The clip of its alert takes a file, a socket and a pipe. A stream that is kept for
+     * clips beside the analysed one counts as a camera. */
     DESCRIPTORS_CAMERA = 9,
     /* A webhook takes its connection, the pair of sockets by which the look-up of its name reports, and one in reserve. */
     DESCRIPTORS_WEBHOOK = 4,

@@ -1,5 +1,5 @@
-/* Where a command reads its sources: each in a process of its own (io/capture/capture.h), or in the command's. One for the whole
- * program. Main's thread opens and closes it; any thread may read sources in between. */
+/* The isolation of a command's sources: each is read in a process of its own (io/capture/capture.h), or all in the command's.
+ * One for the whole program. Main's thread opens and closes it; any thread may read sources in between. */
 #ifndef MEMAED_DAEMON_BASE_ISOLATION_H
 #define MEMAED_DAEMON_BASE_ISOLATION_H
 
@@ -10,7 +10,7 @@ enum isolation { ISOLATION_PROCESS, ISOLATION_THREAD };
 
 enum { ISOLATION_FOOTAGE_MIB = 4096 };  /* of memory for a process that reads footage: large pictures, many threads */
 
-/* For tables of options: "process", "thread". */
+/* The names for tables of options: "process", "thread". */
 const char *isolation_names(int i);
 extern const char isolation_help[];
 

@@ -21,7 +21,7 @@ void parallel_threads_close(struct parallel_threads *threads);    /* takes NULL;
 /* Valid until parallel_threads_close(). */
 struct parallel parallel_threads_parallel(struct parallel_threads *threads);
 
-/* How many threads can run at once: the cores in this process's affinity mask, 1 to PARALLEL_THREADS_MAX. */
+/* Returns how many threads can run at once: the cores in this process's affinity mask, 1 to PARALLEL_THREADS_MAX. */
 int parallel_threads_cores(void);
 
 #endif

@@ -51,6 +51,7 @@ static int open_database(struct database **ret, const struct db_values *o, struc
 
 /* What the rows are written to, and whether that failed. */
 struct lines {
+    struct error err;                   /* of status */
     int status;                         /* 0 or -errno */
 };
 
@@ -59,9 +60,9 @@ static bool write_line(struct lines *lines, const char *table, json_t *row)
 {
     char *text = record_json_dump(json_pack("{s:s, s:o}", "table", table, "row", row));
     if (!text)
-        lines->status = -ENOMEM;
+        lines->status = error_set(&lines->err, -ENOMEM, "out of memory");
     else if (puts(text) < 0)
-        lines->status = errno ? -errno : -EIO;
+        lines->status = error_set(&lines->err, errno ? -errno : -EIO, "standard output: %s", strerror(errno ? errno : EIO));
     free(text);
     return lines->status == 0;
 }
@@ -73,9 +74,15 @@ static bool write_alert(void *arg, const struct alert_record *alert)
 
 static bool write_event(void *arg, const struct event_row *event)
 {
-    return write_line(arg, "events",
-                      json_pack("{s:o, s:s, s:o, s:b}", "seq", record_json_count((uint64_t)event->seq), "id", event->id, "body",
-                                json_loads(event->body, 0, NULL), "ready", event->ready));
+    struct lines *lines = arg;
+    json_error_t where;
+    json_t *body = json_loads(event->body, 0, &where);
+    if (!body) {
+        lines->status = error_set(&lines->err, -EUCLEAN, "event %" PRId64 ": its body is no JSON: %s", event->seq, where.text);
+        return false;
+    }
+    return write_line(lines, "events", json_pack("{s:o, s:s, s:o, s:b}", "seq", record_json_count((uint64_t)event->seq), "id", event->id,
+                                                 "body", body, "ready", event->ready));
 }
 
 static bool write_minute(void *arg, const struct minute_row *m)
@@ -96,8 +103,8 @@ static int export(struct database *database, struct error *err)
     if (r == 0 && lines.status == 0)
         r = minute_rows_each(database, write_minute, &lines, err);
     if (r == 0 && lines.status == 0 && fflush(stdout) != 0)
-        lines.status = -errno;
-    return r < 0 ? r : lines.status < 0 ? error_set(err, lines.status, "standard output: %s", strerror(-lines.status)) : 0;
+        lines.status = error_set(&lines.err, -errno, "standard output: %s", strerror(errno));
+    return r < 0 ? r : lines.status < 0 ? error_set(err, lines.status, "%s", lines.err.text) : 0;
 }
 
 /* ---- the commands --------------------------------------------------------------------------------------------------- */

@@ -1,9 +1,9 @@
-/* The way of alerts and scores from the cameras to the store. It gives each alert its id, and hands on what a sink takes: in `run`
- * the store (daemon/watch/store/), which keeps them in the database. An alert's opening and closing are written with their event
- * (daemon/watch/events.h); so only what no event tells is handed on here.
+/* The way of alerts and scores from the cameras to the store. It gives each alert its id, and hands alerts and scores to a sink:
+ * in `run` the store (daemon/watch/store/), which keeps them in the database. An alert's opening and closing are written with
+ * their event (daemon/watch/events.h); so only changes that no event tells are handed on here.
  *
  * An alert's id is the milliseconds of its opening (UTC since 1970), or the id before it plus 1 if that is more. So ids rise, and
- * none is used twice, also where the clock was set back: the database keeps the last one. Any thread; a call takes a leaf lock. */
+ * none is used twice, even if the clock was set back: the database keeps the last one. Any thread; a call takes a leaf lock. */
 #ifndef MEMAED_DAEMON_WATCH_ALERTLOG_H
 #define MEMAED_DAEMON_WATCH_ALERTLOG_H
 

@@ -223,7 +223,8 @@ static void find_source(struct findings *findings)
     else if (source_check_sign_in(camera->source, camera->user, camera->password, &err) < 0)
         found_at(findings, false, camera->user_line, camera->user_column, "user", "%s", err.text);
     if (camera->evidence.source && source_check(camera->evidence.source, &err) < 0)
-        found_at(findings, false, camera->evidence.source_line, camera->evidence.source_column, "evidence.source", "%s", err.text);
+        found_at(findings, false, camera->evidence.source_line, camera->evidence.source_column, "evidence.source", "%s",
+                 err.text);
 }
 
 static void check_memory(struct findings *findings, const struct model *model)
@@ -305,12 +306,14 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
     for (size_t i = 0; is_open && i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
         if (camera->source_holds_password)
-            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->source_line, camera->source_column, camera->name, inside);
+            warn(report, config, "%d:%d: cameras.%s.source: %s", camera->source_line, camera->source_column, camera->name,
+                 inside);
         if (camera->evidence.source_holds_password)
             warn(report, config, "%d:%d: cameras.%s.evidence.source: %s", camera->evidence.source_line,
                  camera->evidence.source_column, camera->name, inside);
         if (camera->password_line > 0)
-            warn(report, config, "%d:%d: cameras.%s.password: %s", camera->password_line, camera->password_column, camera->name, inside);
+            warn(report, config, "%d:%d: cameras.%s.password: %s", camera->password_line, camera->password_column, camera->name,
+                 inside);
     }
     for (size_t i = 0; i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
@@ -323,8 +326,8 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
         if (is_open && webhook->password_line > 0)
             warn(report, config, "%d:%d: webhooks[%zu]: %s", webhook->password_line, webhook->password_column, i, inside);
         if (webhook->secret_file_is_open)
-            warn(report, config, "%d:%d: webhooks[%zu].secret_file: %s", webhook->secret_file_line, webhook->secret_file_column, i,
-                 open_file);
+            warn(report, config, "%d:%d: webhooks[%zu].secret_file: %s", webhook->secret_file_line, webhook->secret_file_column,
+                 i, open_file);
         if (webhook->old_secret_file_is_open)
             warn(report, config, "%d:%d: webhooks[%zu].old_secret_file: %s", webhook->old_secret_file_line,
                  webhook->old_secret_file_column, i, open_file);
@@ -337,8 +340,9 @@ static void warn_of_unverified(const struct config *config, const struct check_r
     for (size_t i = 0; i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
         if (!camera->tls_verify && source_is_tls(camera->source))
-            warn(report, config, "%d:%d: cameras.%s.tls_verify: warning: any certificate is taken: whoever is between can pose as the "
-                 "camera, and gets its password; use tls_ca_file", camera->tls_verify_line, camera->tls_verify_column, camera->name);
+            warn(report, config, "%d:%d: cameras.%s.tls_verify: warning: any certificate is taken: whoever is between can pose "
+                 "as the camera, and gets its password; use tls_ca_file", camera->tls_verify_line, camera->tls_verify_column,
+                 camera->name);
     }
 }
 
@@ -395,7 +399,8 @@ static void warn_of_unbounded(const struct config *config, const struct check_re
         warn(report, config, "%d:%d: alerts.keep_days: warning: alerts and events are kept for ever, and the database grows",
              config->alerts_keep_days_line, config->alerts_keep_days_column);
     if (config->scores_minutes_days == 0)
-        warn(report, config, "%d:%d: scores.minutes_days: warning: the scores of minutes are kept for ever, and the database grows",
+        warn(report, config,
+             "%d:%d: scores.minutes_days: warning: the scores of minutes are kept for ever, and the database grows",
              config->scores_minutes_days_line, config->scores_minutes_days_column);
     const struct config_retention *retention = &config->evidence.retention;
     if (retention->keep_days == 0)
@@ -405,8 +410,8 @@ static void warn_of_unbounded(const struct config *config, const struct check_re
         warn(report, config, "%d:%d: evidence.max_gib: warning: evidence may fill the disk but for free_mib",
              retention->max_gib_line, retention->max_gib_column);
     if (retention->has_free_mib && retention->free_mib == 0)
-        warn(report, config, "%d:%d: evidence.free_mib: warning: evidence may fill the disk, and then nothing else can be written, "
-             "the database included", retention->free_mib_line, retention->free_mib_column);
+        warn(report, config, "%d:%d: evidence.free_mib: warning: evidence may fill the disk, and then nothing else can be "
+             "written, the database included", retention->free_mib_line, retention->free_mib_column);
 }
 
 /* Checks that this process may open as many files as the configuration needs. 0; -EINVAL after a fault. */

@@ -19,7 +19,7 @@ struct check_models {
 /* Takes one line without its end: "FILE:LINE:COLUMN: KEY: expected …, got …". */
 typedef void check_line(void *arg, const char *text);
 
-/* Where the checks report, and what can end them early. */
+/* The receiver of the checks' findings, and the function that can end them early. */
 struct check_report {
     check_line *fault;
     check_line *warning;        /* NULL: warnings are dropped */
@@ -30,8 +30,8 @@ struct check_report {
 /* Loads every model of the configuration once, and checks each camera against its own by check_camera(). Reports camera by
  * camera, and for each camera in the order of the places. Only the first camera with a broken model file reports it. Before
  * those, it reports a limit of open files that is too low (daemon/base/descriptors.h), and warns of an http.listen beyond this
- * machine, of webhooks by plain HTTP to another machine, of secrets that every user of this
- * machine can read, and of retention without bounds.
+ * machine, of webhooks by plain HTTP to another machine, of secrets that every user of this machine can read, and of retention
+ * without bounds.
  * 0: *ret is the caller's, every file loaded. -EINVAL after a fault, -ECANCELED after stop(), or -ENOMEM: *ret untouched. */
 int check_models(struct check_models *ret, const struct config *config, const struct check_report *report);
 void check_models_clear(struct check_models *models);   /* what check_models() filled, or zeroes */

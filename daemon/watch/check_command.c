@@ -106,7 +106,8 @@ struct check_values {
 };
 
 static const struct command_option check_options[] = {
-    {"config", 'c', OPTION_TEXT(struct check_values, config), .argument = "FILE", .path = OPTION_FILE, .help = "The configuration."},
+    {"config", 'c', OPTION_TEXT(struct check_values, config), .argument = "FILE", .path = OPTION_FILE,
+     .help = "The configuration."},
     {"connect", 0, OPTION_FLAG(struct check_values, connect),
      .help = "Open each camera for some seconds and send each webhook a test event, too, and print what comes."},
     {"keys", 0, OPTION_FLAG(struct check_values, keys),
@@ -114,8 +115,8 @@ static const struct command_option check_options[] = {
     {0},
 };
 
-/* Reports a state_dir that cannot serve. 0, or -EINVAL after a fault. A folder that another user may write to is only warned of: the
- * service may run as that user. */
+/* Reports a state_dir that cannot serve. 0, or -EINVAL after a fault. A folder that another user may write to is only warned of:
+ * the service may run as that user. */
 static int check_state_dir(const struct config *config)
 {
     struct error err;
@@ -188,12 +189,12 @@ const struct command check_command = {
     .about = "Reads a configuration, and the models that it names, as `memaed run` would. Reports every fault on standard "
              "error as FILE:LINE:COLUMN: KEY: expected ..., got ...\n"
              "\n"
-             "With --connect it then opens the cameras, eight at a time, and reads each for four seconds. For each it prints codec, "
-             "size, rate, aspect, sign-in, TLS, the source of its times and how long opening took, or why no picture came. Each "
-             "webhook gets one signed event of type webhook.test, and its answer is printed.",
+             "With --connect it then opens the cameras, eight at a time, and reads each for four seconds. For each it prints "
+             "codec, size, rate, aspect, sign-in, TLS, the source of its times and how long opening took, or why no picture "
+             "came. Each webhook gets one signed event of type webhook.test, and its answer is printed.",
     .options = check_options,
-    .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage. With --connect it is a fault, too, if a camera gives "
-             "no picture, if its pictures have another aspect than the model or come at less than 0.9 of the model's rate, and if "
-             "a webhook answers with anything but a 2xx.",
+    .notes = "Exit status: 0 without a fault, 1 with a fault, 2 for wrong usage. With --connect it is a fault, too, if a camera "
+             "gives no picture, if its pictures have another aspect than the model or come at less than 0.9 of the model's rate, "
+             "and if a webhook answers with anything but a 2xx.",
     .run = command_check,
 };

@@ -1,6 +1,6 @@
 /* All parts of `memaed run`, for the files of daemon/watch that see more than one of them. Main's thread sets it up
- * before the threads start, and takes it apart after they ended. In between the pointers stay, except two that a
- * reload changes: config, which main's thread alone reads, and webhooks, which the lock guards. */
+ * before the threads start, and takes it apart after they ended. In between the pointers stay, except config, which a
+ * reload changes and main's thread alone reads. */
 #ifndef MEMAED_DAEMON_WATCH_DAEMON_H
 #define MEMAED_DAEMON_WATCH_DAEMON_H
 
@@ -12,12 +12,11 @@
 #include "daemon/watch/evidence/retention.h"
 #include "daemon/watch/fleet.h"
 #include "daemon/watch/heartbeat.h"
-#include "daemon/watch/store/outbox.h"
+#include "daemon/watch/sinks/sinks.h"
 #include "daemon/watch/store/reader.h"
 #include "daemon/watch/store/store.h"
 #include "io/base/lock.h"
 #include "io/config/config.h"
-#include "io/sinks/webhook.h"
 #include "web/server.h"
 #include "web/view.h"
 
@@ -35,13 +34,13 @@ struct daemon {
     int state_fd;                       /* state_dir, locked; -1: not yet */
     struct store *store;
     struct reader *reader;              /* of the store, for the web */
-    struct store_outbox *outbox;        /* of the store, for webhooks */
     struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;
     struct evidence *evidence;
     struct copies *copies;
     struct retention *retention;
+    struct sinks *sinks;                /* opened before the store's thread starts */
     struct fleet *fleet;
     struct view view;
     struct web_server *web;
@@ -51,7 +50,6 @@ struct daemon {
     int64_t started_us;                 /* UTC */
 
     struct lock lock;                   /* a leaf; guards: */
-    struct webhooks *webhooks;          /* NULL: none configured so far; changed by main's thread alone */
     char stuck[HEARTBEAT_NAME_SIZE];    /* which thread; empty: all are well */
     struct reload_request requests[RELOAD_REQUESTS_MAX];
     size_t n_requests;
@@ -61,13 +59,8 @@ struct daemon {
 /* Fills in the functions by which the web sees the daemon. */
 void daemon_view(struct daemon *daemon, struct view *ret);
 
-/* For a reload: prepares the webhooks of config for webhooks_adopt(). Opens daemon->webhooks, without endpoints, if config is the first
- * that has any; *ret is NULL while none had. 0 or -errno with the cause in err. */
-int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
-                            struct error *err);
-
-/* Tells the store the endpoints of config, and how long rows are kept. config is borrowed until another one is told, or the store has
- * closed. */
+/* Tells the store the endpoints of config, and how long rows are kept. config is borrowed until another one is told, or the store
+ * has closed. */
 void daemon_configure_store(struct daemon *daemon, const struct config *config);
 
 #endif

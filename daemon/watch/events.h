@@ -1,6 +1,6 @@
-/* An event goes to the log, and then to each sink of a table. `run` has one: the store, which hands the event on once it is in the
- * database (daemon/watch/store/store.h). A sink takes an event without waiting for
- * the network or a disk. Any thread may post; LOCK_EVENTS is held while the sinks take the event. */
+/* An event goes to the log, and then to each sink of a table. `run` has two: the store, which hands the event on once it is in
+ * the database (daemon/watch/store/store.h), and evidence (daemon/watch/evidence/evidence.h). A sink takes an event without
+ * waiting for the network or a disk. Any thread may post; LOCK_EVENTS is held while the sinks take the event. */
 #ifndef MEMAED_DAEMON_WATCH_EVENTS_H
 #define MEMAED_DAEMON_WATCH_EVENTS_H
 

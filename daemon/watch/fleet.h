@@ -66,7 +66,7 @@ void fleet_go(struct fleet *fleet);
 int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_models *models, struct fleet_changes *ret,
                 struct error *err);
 
-/* Frees cameras that left and have ended since. To be called now and then. */
+/* Frees cameras that left and have ended since. Call it now and then. */
 void fleet_reap(struct fleet *fleet);
 
 /* Ends all: cameras and workers are told at once; decoders are waited for until decoders_us, workers until workers_us (both
@@ -75,13 +75,13 @@ void fleet_reap(struct fleet *fleet);
 bool fleet_stop(struct fleet *fleet, int64_t decoders_us, int64_t workers_us);
 void fleet_close(struct fleet *fleet);          /* takes NULL; after fleet_stop() returned true, or without cameras */
 
-/* As the functions of the same name in web/view.h. */
+/* These three are the functions of the same names in web/view.h. */
 int fleet_view_cameras(struct fleet *fleet, struct view_camera **ret, size_t *n);
 bool fleet_view_camera(struct fleet *fleet, const char *name, struct view_camera *ret);
 bool fleet_scores(struct fleet *fleet, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                   struct record_range *range, size_t *n);
 
-/* How many cameras are in each state. */
+/* Counts the cameras in each state. */
 void fleet_count(struct fleet *fleet, size_t ret[VIEW_STOPPED + 1]);
 void fleet_stats(struct fleet *fleet, struct scheduler_stats *ret);
 

@@ -19,7 +19,7 @@ struct model_identity {
     struct timespec modified, changed;
 };
 
-/* Of the file at path; all zero where it cannot be looked at. */
+/* Returns the identity of the file at path; all zero if it cannot be looked at. */
 struct model_identity model_identity_of(const char *path);
 bool model_identity_equal(const struct model_identity *a, const struct model_identity *b);
 

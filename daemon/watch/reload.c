@@ -80,8 +80,8 @@ static int apply(struct daemon *daemon, struct config *config, struct faults *fa
     if (r < 0)
         return error_set(err, r, "%s", r == -ENOMEM ? "out of memory" : r == -ECANCELED ? "the daemon ends"
                                                     : "the configuration is faulty");
-    struct webhooks_change *webhooks = NULL;
-    r = daemon_prepare_webhooks(daemon, &webhooks, config, err);
+    struct sinks_change *sinks = NULL;
+    r = sinks_prepare(&sinks, daemon->sinks, config, err);
     struct arming_change *arming = NULL;
     if (r == 0)
         r = arming_prepare(&arming, config, err);
@@ -95,10 +95,10 @@ static int apply(struct daemon *daemon, struct config *config, struct faults *fa
     } else {
         arming_forget(arming);
     }
-    if (r == 0 && webhooks)
-        webhooks_adopt(daemon->webhooks, webhooks);
+    if (r == 0)
+        sinks_adopt(daemon->sinks, sinks);
     else
-        webhooks_forget(webhooks);
+        sinks_forget(sinks);
     if (r == 0)
         fleet_go(daemon->fleet);
     fleet_models_clear(&models);

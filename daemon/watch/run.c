@@ -23,13 +23,14 @@
 #include "io/capture/sandbox.h"
 #include "io/video/source.h"
 
-/* How long after the signal decoders, workers, retention, evidence, the writing of events, webhooks and the store may take. */
+/* So long after the signal, decoders, workers, retention, evidence, the writing of events, sinks and the store must have
+ * ended. */
 #define DECODERS_US INT64_C(1000000)
 #define WORKERS_US INT64_C(1300000)
 #define RETENTION_US INT64_C(1350000)
 #define EVIDENCE_US INT64_C(1400000)
 #define FLUSH_US INT64_C(1550000)
-#define WEBHOOKS_US INT64_C(1700000)
+#define SINKS_US INT64_C(1700000)
 #define STORE_US INT64_C(1900000)
 
 /* The longest that an alert that opens waits for its pictures. */
@@ -47,73 +48,7 @@ static void log_warning(void *arg, const char *text)
     log_event(LOG_WARNING, "config_warning", "text", text, NULL);
 }
 
-static void log_webhook(void *arg, int priority, const char *text)
-{
-    (void)arg;
-    log_event(priority, "webhook", "text", text, NULL);
-}
-
-/* On the webhooks' thread. */
-static void tell_disabled(void *arg, const char *key, const char *reason)
-{
-    events_post(arg, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = key, .reason = reason});
-}
-
-static struct webhooks *webhooks_of(struct daemon *daemon)
-{
-    lock_take(&daemon->lock);
-    struct webhooks *webhooks = daemon->webhooks;       /* once opened, they stay until the store is silent */
-    lock_give(&daemon->lock);
-    return webhooks;
-}
-
-static int open_webhooks(struct daemon *daemon, const struct config_webhook *hooks, size_t n, struct error *err)
-{
-    const struct outbox outbox = store_outbox(daemon->outbox);
-    struct webhook_options options = webhook_default_options;
-    options.outbox = &outbox;
-    options.disabled = tell_disabled;
-    options.disabled_arg = daemon->events;
-    struct webhooks *webhooks;
-    int r = webhooks_open_with(&webhooks, hooks, n, &options, log_webhook, NULL, err);
-    if (r < 0)
-        return r;
-    lock_take(&daemon->lock);
-    daemon->webhooks = webhooks;
-    lock_give(&daemon->lock);
-    return 0;
-}
-
-/* The webhooks of the configuration at the start. Without any, what still waits for webhooks of the last run is forgotten. */
-static int start_webhooks(struct daemon *daemon, struct error *err)
-{
-    const struct config *config = daemon->config;
-    if (config->n_webhooks)
-        return open_webhooks(daemon, config->webhooks, config->n_webhooks, err);
-    const struct outbox outbox = store_outbox(daemon->outbox);
-    int r = outbox.endpoints(outbox.context, NULL, 0);
-    return r < 0 ? error_set(err, r, "out of memory") : 0;
-}
-
-int daemon_prepare_webhooks(struct daemon *daemon, struct webhooks_change **ret, const struct config *config,
-                            struct error *err)
-{
-    *ret = NULL;
-    if (!daemon->webhooks && config->n_webhooks == 0)
-        return 0;
-    int r = daemon->webhooks ? 0 : open_webhooks(daemon, NULL, 0, err);
-    return r < 0 ? r : webhooks_prepare(ret, daemon->webhooks, config->webhooks, config->n_webhooks, err);
-}
-
 /* ---- the store ------------------------------------------------------------------------------------------------------ */
-
-/* The sender is to look for events. The store's thread. */
-static void wake_webhooks(void *arg)
-{
-    struct webhooks *webhooks = webhooks_of(arg);
-    if (webhooks)
-        webhooks_wake(webhooks);
-}
 
 /* An event is committed. The store's thread. */
 static void publish(void *arg, const struct store_event *event)
@@ -124,12 +59,8 @@ static void publish(void *arg, const struct store_event *event)
         return;
     while (write(daemon->events_fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
-    wake_webhooks(daemon);
-}
-
-static bool wants(const void *arg, size_t i, const char *name, const struct event *event)
-{
-    return webhook_wants(&((const struct config *)arg)->webhooks[i], name, event);
+    if (daemon->sinks)
+        sinks_wake(daemon->sinks);
 }
 
 static struct store_retention retention_of(const struct config *config)
@@ -140,10 +71,9 @@ static struct store_retention retention_of(const struct config *config)
 
 void daemon_configure_store(struct daemon *daemon, const struct config *config)
 {
-    _Static_assert((int)CONFIG_MAX_WEBHOOKS <= (int)STORE_ENDPOINTS_MAX, "the store takes all endpoints");
     const struct store_retention retention = retention_of(config);
-    struct store_endpoints endpoints = {.n = config->n_webhooks, .wants = wants, .arg = config};
-    webhook_keys(endpoints.names, config->webhooks, config->n_webhooks);
+    struct store_endpoints endpoints;
+    sinks_endpoints(config, &endpoints);
     store_set_endpoints(daemon->store, &endpoints);
     store_set_retention(daemon->store, &retention);
 }
@@ -157,8 +87,8 @@ static int open_store(struct daemon *daemon, struct error *err)
     int r = daemon->state_fd = state_folder_open(config->state_dir, err);
     if (r >= 0)
         r = store_open(&daemon->store, &(struct store_options){.folder = config->state_dir, .retention = retention_of(config),
-                                                               .hold_us = HOLD_US, .heartbeats = &daemon->heartbeats, .publish = publish,
-                                                               .publish_arg = daemon}, err);
+                                                               .hold_us = HOLD_US, .heartbeats = &daemon->heartbeats,
+                                                               .publish = publish, .publish_arg = daemon}, err);
     if (r < 0)
         return r;
     const struct alertlog_sink sink = store_alertlog_sink(daemon->store);
@@ -169,8 +99,7 @@ static int open_store(struct daemon *daemon, struct error *err)
     if (r < 0)
         return error_set(err, r, "events: no room for the store");
     daemon_configure_store(daemon, config);
-    r = store_outbox_open(&daemon->outbox, daemon->store, wake_webhooks, daemon, err);
-    return r < 0 ? r : reader_open(&daemon->reader, daemon->store, err);
+    return reader_open(&daemon->reader, daemon->store, err);
 }
 
 /* ---- opening and closing -------------------------------------------------------------------------------------------- */
@@ -193,8 +122,8 @@ static int open_isolation(const struct daemon *daemon, struct error *err)
 {
     int r = isolation_open(daemon->config->in_thread ? ISOLATION_THREAD : ISOLATION_PROCESS, err);
     if (r == 0 && isolation_host() && sandbox_landlock() == 0)
-        log_event(LOG_WARNING, "isolation_is_weaker", "reason", "the kernel has no Landlock: a camera's process can read every file "
-                  "that memaed can read", NULL);
+        log_event(LOG_WARNING, "isolation_is_weaker", "reason", "the kernel has no Landlock: a camera's process can read every "
+                  "file that memaed can read", NULL);
     return r;
 }
 
@@ -306,11 +235,11 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     if (r == 0)
         r = open_arming(daemon, err);
     if (r == 0)
-        r = start_webhooks(daemon, err);
+        r = sinks_open(&daemon->sinks, daemon->store, daemon->events, config->state_dir, config, err);
     if (r == 0)
         r = store_start(daemon->store, err);
     if (r == 0)
-        wake_webhooks(daemon);          /* events that waited for evidence wait no more */
+        sinks_wake(daemon->sinks);      /* events that waited for evidence wait no more */
     if (r == 0)
         r = open_isolation(daemon, err);
     if (r == 0)
@@ -335,12 +264,12 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
  *   4. HTTP closes, retention ends, and a copy that is being made is given up
  *   5. events reach the log alone, clips end where they are, and the store writes and publishes what waits
- *   6. webhooks send what is due, for a moment; the rest waits in the database for the next start
+ *   6. sinks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
- * A decoder, a worker, the store, the evidence, the copies or the retention thread that has not ended in time is abandoned. After 3 it can reach
- * no alert, and after 5 no event; but it still uses its camera, or the database. So false is returned instead of 8, and the process is to end
- * without what runs at exit. */
+ * A decoder, a worker, the store, the evidence, the copies or the retention thread that has not ended in time is abandoned. After
+ * 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then 8 is left out, and false is
+ * returned: the process is to end without the functions that run at exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
@@ -355,10 +284,10 @@ static bool close_all(struct daemon *daemon)
     all_ended &= evidence_end(daemon->evidence, start_us + EVIDENCE_US);
     store_flush(daemon->store, start_us + FLUSH_US);
     store_silence(daemon->store);
-    if (daemon->webhooks)
-        webhooks_wake(daemon->webhooks);
-    int64_t left_us = start_us + WEBHOOKS_US - monotonic_us();
-    webhooks_close(daemon->webhooks, left_us > 0 ? (int)(left_us / 1000) : 0);
+    if (daemon->sinks)
+        sinks_wake(daemon->sinks);
+    int64_t left_us = start_us + SINKS_US - monotonic_us();
+    sinks_close(daemon->sinks, left_us > 0 ? (int)(left_us / 1000) : 0);
     all_ended &= store_close(daemon->store, start_us + STORE_US);
     if (!all_ended)
         return false;
@@ -368,7 +297,7 @@ static bool close_all(struct daemon *daemon)
     evidence_close(daemon->evidence);
     isolation_close();
     reader_close(daemon->reader);
-    store_outbox_close(daemon->outbox);
+    sinks_free(daemon->sinks);
     store_free(daemon->store);
     alertlog_close(daemon->alerts);
     if (daemon->state_fd >= 0)

@@ -62,16 +62,16 @@ bool supervise_told_to_end(void)
     return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
 }
 
-/* Writes the name of the stuck thread into ret; "": no thread is stuck. The webhook sender and the web server have
- * deadlines of their own. */
+/* Writes the name of the stuck thread into ret; "": no thread is stuck. Sinks and the web server have deadlines of their own. */
 static void find_stuck(struct daemon *daemon, char ret[HEARTBEAT_NAME_SIZE])
 {
     int64_t now_us = monotonic_us();
     ret[0] = '\0';
     if (heartbeats_stuck(&daemon->heartbeats, now_us, ret))
         return;
-    if (daemon->webhooks && webhooks_deadline_us(daemon->webhooks) < now_us)
-        snprintf(ret, HEARTBEAT_NAME_SIZE, "webhook sender");
+    const char *sink = sinks_stuck(daemon->sinks, now_us);
+    if (sink)
+        snprintf(ret, HEARTBEAT_NAME_SIZE, "%s", sink);
     else if (web_server_deadline_us(daemon->web) < now_us)
         snprintf(ret, HEARTBEAT_NAME_SIZE, "web server");
 }

@@ -9,8 +9,8 @@
  * Returns a signalfd for them, or -errno. */
 int supervise_take_signals(void);
 
-/* Returns true if TERM or INT has come and supervise() has not taken it. What takes long in main's thread asks this between
- * its steps, and ends with -ECANCELED. false in a command that does not block signals. */
+/* Returns true if TERM or INT has come and supervise() has not taken it. Long work in main's thread asks this between its steps,
+ * and ends with -ECANCELED. Returns false in a command that does not block signals. */
 bool supervise_told_to_end(void);
 
 /* Until TERM or INT comes; HUP reloads. 0, or -errno where the loop cannot go on. */

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/utc.h"
 #include "daemon/watch/daemon.h"
+#include "daemon/watch/evidence/place.h"
 #include "daemon/watch/reload.h"
 #include "io/base/beneath.h"
 #include "io/base/clock.h"
+#include "io/sinks/webhook.h"
 
 static void view_arming(struct daemon *daemon, struct view_camera *camera)
 {
@@ -82,13 +82,10 @@ static void process(void *context, struct view_process *ret)
     lock_give(&daemon->lock);
 }
 
-/* NULL: none were configured so far. Once opened, they stay until after the web has closed. */
+/* NULL: none were configured so far. */
 static struct webhooks *webhooks_of(struct daemon *daemon)
 {
-    lock_take(&daemon->lock);
-    struct webhooks *webhooks = daemon->webhooks;
-    lock_give(&daemon->lock);
-    return webhooks;
+    return sinks_sender(daemon->sinks, SINK_WEBHOOKS);
 }
 
 static int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
@@ -103,10 +100,7 @@ static int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
         views[i] = (struct view_webhook){.delivered = stats[i].delivered, .dropped = stats[i].dropped, .queued = stats[i].queued,
                                          .failed = stats[i].failed_attempts, .dead = stats[i].dead,
                                          .dead_letters = stats[i].dead_letters, .disabled = stats[i].disabled,
-                                         .delay_bounds = webhook_delay_s, .n_delays = WEBHOOK_DELAYS,
-                                         .delay_seconds = stats[i].delay_s};
-        _Static_assert((int)WEBHOOK_DELAYS <= (int)VIEW_DELAYS_MAX, "the view has room for all classes of delays");
-        memcpy(views[i].delays, stats[i].delays, sizeof stats[i].delays);
+                                         .delays = stats[i].delays};
         snprintf(views[i].name, sizeof views[i].name, "%s", stats[i].name);
     }
     free(stats);
@@ -237,10 +231,22 @@ static void storage(void *context, struct view_store *ret)
                                .failing = stats.failing, .bytes = stats.bytes};
 }
 
+/* Clients have found the server, so the path of a snapshot is enough for them. Where memory is short, they get no path. */
 static int events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
                   size_t *n, uint64_t *next, struct record_range *range)
 {
-    return reader_events(((struct daemon *)context)->reader, from, filter, ret, max, n, next, range);
+    struct daemon *daemon = context;
+    const struct snapshot_store snapshots = sinks_snapshots(daemon->sinks);
+    int r = reader_events(daemon->reader, from, filter, ret, max, n, next, range);
+    for (size_t i = 0; r == 0 && i < *n; i++) {
+        char *body;
+        size_t size;
+        if (snapshot_add(&body, &size, ret[i].body, strlen(ret[i].body), CONFIG_SNAPSHOT_URL, 0, NULL, &snapshots) == 0) {
+            free(ret[i].body);
+            ret[i].body = body;
+        }
+    }
+    return r;
 }
 
 /* ---- evidence: state_dir/evidence/CAMERA/DATE/ID/, the date of the opening in UTC ------------------------------------- */
@@ -257,15 +263,8 @@ enum { EVIDENCE_FILES = sizeof evidence_files / sizeof evidence_files[0] };
 /* A descriptor of the alert's folder, or -errno. */
 static int open_evidence(const struct daemon *daemon, const struct alert_record *alert)
 {
-    int state_fd = open(daemon->started_by->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (state_fd < 0)
-        return -errno;
-    char date[UTC_SIZE], path[160];
-    utc_format(date, alert->opened_us);
-    snprintf(path, sizeof path, "evidence/%s/%.10s/%" PRIu64, alert->camera, date, alert->id);
-    int r = beneath_open(state_fd, path, O_PATH | O_DIRECTORY);
-    close(state_fd);
-    return r;
+    return place_open(daemon->started_by->state_dir,
+                      &(struct place){.camera = alert->camera, .opened_us = alert->opened_us, .alert = alert->id});
 }
 
 static int evidence(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret)
@@ -340,8 +339,9 @@ static void room(void *context, struct view_room *ret)
 {
     struct retention_stats stats;
     retention_stats(((struct daemon *)context)->retention, &stats);
-    *ret = (struct view_room){.bytes = stats.bytes, .files = stats.files, .free_bytes = stats.free_bytes, .oldest_us = stats.oldest_us,
-                              .pruned_age = stats.pruned[RETENTION_AGE], .pruned_size = stats.pruned[RETENTION_SIZE],
+    *ret = (struct view_room){.bytes = stats.bytes, .files = stats.files, .free_bytes = stats.free_bytes,
+                              .oldest_us = stats.oldest_us, .pruned_age = stats.pruned[RETENTION_AGE],
+                              .pruned_size = stats.pruned[RETENTION_SIZE],
                               .pruned_space = stats.pruned[RETENTION_SPACE], .paused = stats.paused};
 }
 
@@ -359,8 +359,9 @@ void daemon_view(struct daemon *daemon, struct view *ret)
     *ret = (struct view){.context = daemon, .store = store, .host_names = config->host_names,
                          .n_host_names = config->n_host_names, .cameras = cameras, .camera = camera, .process = process,
                          .webhooks = view_webhooks, .endpoints = endpoints, .dead_letters = dead_letters,
-                         .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts, .alert = alert,
-                         .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
-                         .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .videos = videos, .copy = copy, .arm = arm, .label = label,
+                         .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts,
+                         .alert = alert, .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
+                         .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .videos = videos, .copy = copy,
+                         .arm = arm, .label = label,
                          .reload = request_reload};
 }

@@ -4,8 +4,8 @@
  * put a link there. On commit it is synced and renamed; then the folder is synced. A file that it replaces passes on its
  * permissions.
  *
- * Only a regular file is replaced: never a symbolic link, a folder, a device or a pipe. Files that a killed run left are removed by
- * the next run that writes to the same place. A lock (flock) marks those that are still being written.
+ * Only a regular file is replaced: never a symbolic link, a folder, a device or a pipe. Files that a killed run left are removed
+ * by the next run that writes to the same place. A lock (flock) marks those that are still being written.
  *
  * One thread for each file. Functions that fail return a negative errno, with the path and the cause in err. */
 #ifndef MEMAED_IO_BASE_NEW_FILE_H
@@ -34,8 +34,8 @@ int new_file_write(struct new_file *file, const void *data, size_t size, struct 
 int new_file_commit(struct new_file *file, struct error *err);
 void new_file_abandon(struct new_file *file);
 
-/* Syncs the folder of path, so that a name in it survives a power cut. Some file systems (FAT, some of the network) cannot do this.
- * Such a failure is no error, because the file has its name by now. */
+/* Syncs the folder of path, so that a name in it survives a power cut. Some file systems (FAT, some of the network) cannot do
+ * this. Such a failure is no error, because the file has its name by now. */
 void new_file_sync_folder(const char *path);
 
 /* Checks early that a file can be written to path: begins one and abandons it. */

@@ -1,9 +1,12 @@
 #include "io/base/record_json.h"
 
+#include <errno.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/utc.h"
 #include "io/base/json.h"
@@ -89,25 +92,30 @@ json_t *voices_json(const struct voices *voices)
 
 json_t *score_json(const struct score_record *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "window", record_json_count(s->window), "time",
-                     record_json_time(s->time_us), "pts_s", record_json_number((double)s->pts_us / 1e6), "frame",
-                     record_json_count(s->frame), "reference", record_json_number(s->reference), "score",
-                     record_json_number(s->score), "p_value", record_json_number(s->p_value), "voice", loudest_json(&s->voices),
-                     "voices", voices_json(&s->voices), "static", s->is_static, "slow", s->is_slow, "boxes", boxes_json(&s->boxes));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+                     "window", record_json_count(s->window), "time", record_json_time(s->time_us),
+                     "pts_s", record_json_number((double)s->pts_us / 1e6), "frame", record_json_count(s->frame),
+                     "reference", record_json_number(s->reference), "score", record_json_number(s->score),
+                     "p_value", record_json_number(s->p_value), "voice", loudest_json(&s->voices),
+                     "voices", voices_json(&s->voices), "static", s->is_static, "slow", s->is_slow,
+                     "boxes", boxes_json(&s->boxes));
 }
 
 json_t *alert_json(const struct alert_record *a)
 {
     bool closed = a->closed_us != 0;
-    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-                     record_json_count(a->id), "camera", a->camera, "kind", alert_kind_name(a->kind), "state", alert_state_name(a), "test", a->test,
-                     "suppressed", record_json_text(alert_suppressed_name(a->suppressed)), "opened", record_json_time(a->opened_us), "closed",
-                     closed ? record_json_time(a->closed_us) : json_null(), "peak_score", record_json_number(a->peak_score),
-                     "peak_time", record_json_time(a->peak_us), "pts_s", record_json_number((double)a->opened_pts_us / 1e6),
-                     "closed_pts_s", record_json_number(closed && !a->interrupted ? (double)a->closed_pts_us / 1e6 : (double)NAN), "peak_pts_s",
-                     record_json_number((double)a->peak_pts_us / 1e6), "voice", loudest_json(&a->voices), "voices",
-                     voices_json(&a->voices), "boxes", boxes_json(&a->boxes), "zones", zones_json(&a->zones), "opened_by_zone",
-                     record_json_text(a->opened_by));
+    double closed_pts_s = closed && !a->interrupted ? (double)a->closed_pts_us / 1e6 : (double)NAN;
+    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "id", record_json_count(a->id), "camera", a->camera, "kind", alert_kind_name(a->kind),
+                     "state", alert_state_name(a), "test", a->test,
+                     "suppressed", record_json_text(alert_suppressed_name(a->suppressed)),
+                     "opened", record_json_time(a->opened_us), "closed", closed ? record_json_time(a->closed_us) : json_null(),
+                     "peak_score", record_json_number(a->peak_score), "peak_time", record_json_time(a->peak_us),
+                     "pts_s", record_json_number((double)a->opened_pts_us / 1e6),
+                     "closed_pts_s", record_json_number(closed_pts_s),
+                     "peak_pts_s", record_json_number((double)a->peak_pts_us / 1e6), "voice", loudest_json(&a->voices),
+                     "voices", voices_json(&a->voices), "boxes", boxes_json(&a->boxes), "zones", zones_json(&a->zones),
+                     "opened_by_zone", record_json_text(a->opened_by));
 }
 
 json_t *event_json(const struct event *event)
@@ -118,8 +126,8 @@ json_t *event_json(const struct event *event)
     redact(reason, sizeof reason, event->reason);
     /* redact() may have cut a character in two: such a text is not UTF-8, and is left out. */
     json_t *text = json_string(reason);
-    json_t *data = json_pack("{s:s*, s:o}", event->webhook ? "webhook" : "camera", event->webhook ? event->webhook : event->camera,
-                             "reason", text ? text : json_string(""));
+    json_t *data = json_pack("{s:s*, s:o}", event->webhook ? "webhook" : "camera",
+                             event->webhook ? event->webhook : event->camera, "reason", text ? text : json_string(""));
     const char *key = NULL;
     if (event->type == EVENT_CAMERA_FROZEN || event->type == EVENT_CAMERA_UNFROZEN)
         key = "seconds";
@@ -148,4 +156,20 @@ char *record_json_dump(json_t *root)
     char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(root);
     return text;
+}
+
+char *event_body(const char *type, int64_t time_us, json_t *data)
+{
+    return record_json_dump(json_pack("{s:s, s:o, s:o}", "type", type, "timestamp", record_json_time(time_us), "data", data));
+}
+
+int event_new_id(char ret[EVENT_ID_SIZE])
+{
+    unsigned char random[16];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return -EIO;
+    memcpy(ret, "msg_", sizeof "msg_");
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(ret + 4 + 2 * i, 3, "%02x", random[i]);
+    return 0;
 }

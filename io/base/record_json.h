@@ -23,12 +23,18 @@ json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
-/* The "data" of an event: the alert, or an object with "camera" ("webhook" of a webhook's event), "reason" and, where it has one, its quantity ("seconds",
- * "distance"). The reason is redacted. */
+/* The "data" of an event: the alert; or an object with "camera" (of a webhook's event "webhook"), "reason" and, if the event has
+ * one, its quantity ("seconds", "fps_in", "distance", "hours" or "free_bytes"). The reason is redacted. */
 json_t *event_json(const struct event *event);
 
 /* The "data" of EVENT_TEST_NAME: "test" is true, and "reason" says in words that nothing has happened. */
 json_t *event_test_json(void);
+
+/* The body of an event as every sink gets it: {"type": type, "timestamp": …, "data": data}, compact. Takes the reference of data; free()
+ * the text. NULL: data was NULL, or memory is short. */
+char *event_body(const char *type, int64_t time_us, json_t *data);
+/* Writes a new id. 0, or -EIO without random numbers. */
+int event_new_id(char ret[EVENT_ID_SIZE]);
 
 /* Compact text of root, whose reference it takes; free() it. NULL: root was NULL, or memory is short. */
 char *record_json_dump(json_t *root);

@@ -271,7 +271,7 @@ int capture_child_main(int socket, int control_fd)
             break;
         }
         more = answer(&child, &request, fd);
-        explicit_bzero(data, WIRE_MAX_REQUEST);         /* a password */
+        explicit_bzero(data, (size_t)n);        /* a password */
     }
     source_close(child.source);
     free(child.tls_ca_file);

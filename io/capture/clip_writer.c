@@ -200,6 +200,16 @@ bool clip_writer_is_behind(const struct clip_writer *writer)
     return writer->is_masked && is_there(writer) && !writer->failed && packet_queue_waiting(&writer->memory) > 0;
 }
 
+void clip_writer_stats(const struct clip_writer *writer, struct clip_file_stats *ret)
+{
+    if (writer->clip)
+        clip_file_stats(writer->clip, ret);
+    else if (writer->reencode)
+        reencode_stats(writer->reencode, ret);
+    else
+        *ret = writer->stats;
+}
+
 int clip_writer_close(struct clip_writer *writer, struct clip_file_stats *ret, struct error *err)
 {
     if (!writer)

@@ -41,6 +41,8 @@ ssize_t passing_receive(int socket, void *data, size_t room, int *fds, size_t n,
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t size;
     assert(n <= PASSING_MOST);
+    for (size_t i = 0; i < n; i++)
+        fds[i] = -1;
     while ((size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0)
         if (errno != EINTR)
             return -errno;
@@ -48,12 +50,11 @@ ssize_t passing_receive(int socket, void *data, size_t room, int *fds, size_t n,
     size_t came = head && head->cmsg_type == SCM_RIGHTS ? (head->cmsg_len - CMSG_LEN(0)) / sizeof *got : 0;
     if (came > 0)
         memcpy(got, CMSG_DATA(head), came * sizeof *got);
-    if (size > 0 && came != n && !(optional && came == 0)) {
-        for (size_t i = 0; i < came; i++)
+    bool is_right = size > 0 && (came == n || (optional && came == 0));
+    for (size_t i = 0; i < came; i++)
+        if (is_right)
+            fds[i] = got[i];
+        else
             close(got[i]);
-        return -EPROTO;
-    }
-    for (size_t i = 0; i < n; i++)
-        fds[i] = came ? got[i] : -1;
-    return size;
+    return size > 0 && !is_right ? -EPROTO : size;
 }

@@ -15,15 +15,13 @@ static bool parse_alerts(const struct config_value *value, void *target);
 static bool parse_scores(const struct config_value *value, void *target);
 static bool parse_alert(const struct config_value *value, void *target);
 static bool parse_cameras(const struct config_value *value, void *target);
-static bool parse_webhooks(const struct config_value *value, void *target);
 
 const struct config_type
     config_type_http = {"a mapping of keys", false, parse_http},
     config_type_alerts = {"a mapping of keys", false, parse_alerts},
     config_type_scores = {"a mapping of keys", false, parse_scores},
     config_type_alert = {"a mapping of keys", false, parse_alert},
-    config_type_cameras = {"1 to 1024 cameras by name", false, parse_cameras},
-    config_type_webhooks = {"a list of at most 64 mappings", false, parse_webhooks};
+    config_type_cameras = {"1 to 1024 cameras by name", false, parse_cameras};
 
 /* ---- mappings ----------------------------------------------------------------------------------------------------- */
 
@@ -143,8 +141,8 @@ static bool parse_part(const struct config_value *value, enum config_scope scope
     struct config_outcome outcomes[CONFIG_N_KEYS];
     if (!config_is_mapping(value))
         return false;
-    config_read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope], value->loader->config,
-              outcomes);
+    config_read_keys(value->loader, scope, value->node, value->line, value->column, config_scope_paths[scope],
+                     value->loader->config, outcomes);
     return true;
 }
 
@@ -166,8 +164,8 @@ static bool parse_scores(const struct config_value *value, void *target)
     return parse_part(value, CONFIG_SCORES);
 }
 
-const struct config_outcome *config_outcome_of(const struct config_outcome outcomes[static CONFIG_N_KEYS], enum config_scope scope,
-                                        const char *name)
+const struct config_outcome *config_outcome_of(const struct config_outcome outcomes[static CONFIG_N_KEYS],
+                                               enum config_scope scope, const char *name)
 {
     size_t k = 0;
     while (config_rows[k].scope != scope || strcmp(config_rows[k].name, name) != 0)
@@ -185,7 +183,8 @@ static bool parse_alert(const struct config_value *value, void *target)
     snprintf(prefix, sizeof prefix, "%s.", value->path);
     config_read_keys(value->loader, CONFIG_ALERT, value->node, value->line, value->column, prefix, alert, outcomes);
 
-    const struct config_outcome *k = config_outcome_of(outcomes, CONFIG_ALERT, "k"), *n = config_outcome_of(outcomes, CONFIG_ALERT, "n");
+    const struct config_outcome *k = config_outcome_of(outcomes, CONFIG_ALERT, "k");
+    const struct config_outcome *n = config_outcome_of(outcomes, CONFIG_ALERT, "n");
     const struct config_outcome *at = k->node ? k : n;
     if (!k->bad && !n->bad && alert->k > alert->n) {
         snprintf(path, sizeof path, "%s%s", prefix, k->node ? "k" : "n");
@@ -337,104 +336,6 @@ static bool parse_cameras(const struct config_value *value, void *target)
     return true;
 }
 
-static bool parse_webhooks(const struct config_value *value, void *target)
-{
-    struct config_loader *loader = value->loader;
-    struct config *config = loader->config;
-    const struct config_node *list = value->node;
-    struct config_outcome outcomes[CONFIG_N_KEYS];
-    (void)target;
-
-    if (!list || config_is_null(list))
-        return true;
-    if (list->type != CONFIG_SEQUENCE)
-        return config_got(value, "%s", config_kind(list));
-    if (list->n > CONFIG_MAX_WEBHOOKS)
-        return config_got(value, "%zu", list->n);
-    config->webhooks = calloc(list->n ? list->n : 1, sizeof *config->webhooks);
-    if (!config->webhooks) {
-        loader->faults.out_of_memory = true;
-        return false;
-    }
-    for (size_t i = 0; i < list->n; i++) {
-        const struct config_node *item = list->items[i];
-        char path[80], prefix[48];
-        snprintf(path, sizeof path, "webhooks[%zu]", i);
-        snprintf(prefix, sizeof prefix, "webhooks[%zu].", i);
-        if (item->bad)
-            continue;
-        if (item->type != CONFIG_MAPPING) {
-            config_fault(&loader->faults, item->line, item->column, path, "expected a mapping of keys: url, ...; got %s",
-                         config_kind(item));
-            continue;
-        }
-        struct config_webhook *webhook = &config->webhooks[config->n_webhooks++];
-        webhook->number = i;
-        config_read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix, webhook, outcomes);
-        const struct config_outcome *secret = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
-        const struct config_outcome *file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret_file");
-        const struct config_outcome *old = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret");
-        const struct config_outcome *old_file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret_file");
-        const struct config_outcome *url = config_outcome_of(outcomes, CONFIG_WEBHOOK, "url");
-        const struct config_outcome *inside = secret->node && !secret->bad && !strstr(secret->node->text, "${") ? secret
-                                       : old->node && !old->bad && !strstr(old->node->text, "${") ? old
-                                       : url->node && !url->bad && config_holds_password(url->node->text) ? url : NULL;
-        if (inside) {
-            webhook->password_line = inside->line;
-            webhook->password_column = inside->column;
-        }
-        const struct config_outcome *name = config_outcome_of(outcomes, CONFIG_WEBHOOK, "name");
-        for (size_t j = 0; j + 1 < config->n_webhooks; j++)
-            if (webhook->name && config->webhooks[j].name && strcmp(webhook->name, config->webhooks[j].name) == 0) {
-                snprintf(path, sizeof path, "%sname", prefix);
-                config_fault(&loader->faults, name->line, name->column, path,
-                             "expected a name of its own, got that of webhooks[%zu]", j);
-                break;
-            }
-        webhook->secret_file_line = file->line;
-        webhook->secret_file_column = file->column;
-        if (secret->node && file->node) {
-            snprintf(path, sizeof path, "%ssecret_file", prefix);
-            config_fault(&loader->faults, file->line, file->column, path,
-                         "expected either secret or secret_file, got both");
-        }
-        webhook->old_secret_file_line = old_file->line;
-        webhook->old_secret_file_column = old_file->column;
-        if (old->node && old_file->node) {
-            snprintf(path, sizeof path, "%sold_secret_file", prefix);
-            config_fault(&loader->faults, old_file->line, old_file->column, path,
-                         "expected either old_secret or old_secret_file, got both");
-        }
-        const struct config_outcome *either = old->node ? old : old_file;
-        if (either->node && !secret->node && !file->node) {
-            snprintf(path, sizeof path, "%sold_secret%s", prefix, old->node ? "" : "_file");
-            config_fault(&loader->faults, either->line, either->column, path, "expected the new secret beside it, got none");
-        }
-    }
-    return true;
-}
-
-/* Reports webhooks that ask for cameras which do not exist. Cameras may stand behind webhooks in the file. */
-static void check_camera_names(struct config_loader *loader)
-{
-    const struct config *config = loader->config;
-    for (size_t i = 0; i < config->n_webhooks; i++) {
-        const struct config_webhook *webhook = &config->webhooks[i];
-        for (size_t k = 0; k < webhook->n_cameras; k++) {
-            size_t c = 0;
-            while (c < config->n_cameras && (!config->cameras[c].name || strcmp(config->cameras[c].name, webhook->cameras[k]) != 0))
-                c++;
-            if (c < config->n_cameras)
-                continue;
-            struct config_shown shown;
-            char path[80];
-            snprintf(path, sizeof path, "webhooks[%zu].cameras", webhook->number);
-            config_fault(&loader->faults, webhook->cameras_line, webhook->cameras_column, path,
-                         "expected the name of a camera, got \"%s\"", config_show_key(&shown, webhook->cameras[k]));
-        }
-    }
-}
-
 /* ---- the file ----------------------------------------------------------------------------------------------------- */
 
 static void yaml_fault(void *arg, int line, int column, const char *text)
@@ -473,8 +374,10 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
         check_masked(loader, &loader->config->cameras[i]);
         loader->config->n_streams += 1 + (evidence->source && evidence->clips);
     }
+    for (size_t i = 0; i < loader->config->n_webhooks && loader->config->public_url; i++)
+        loader->config->webhooks[i].public_url = config_copy(loader, loader->config->public_url);
     if (loader->config->n_cameras > 0)
-        check_camera_names(loader);
+        config_check_webhooks(loader);
 }
 
 static int load_memory(struct config **ret, const void *data, size_t size, const char *path, bool unlearned,
@@ -575,11 +478,12 @@ void config_unref(struct config *config)
         free(config->webhooks[i].name);
         config_wipe(config->webhooks[i].url);
         free(config->webhooks[i].ca_file);
+        free(config->webhooks[i].public_url);
         explicit_bzero(config->webhooks[i].secret, sizeof config->webhooks[i].secret);
         explicit_bzero(config->webhooks[i].old_secret, sizeof config->webhooks[i].old_secret);
-        for (size_t k = 0; k < config->webhooks[i].n_cameras; k++)
-            free(config->webhooks[i].cameras[k]);
-        free(config->webhooks[i].cameras);
+        for (size_t k = 0; k < config->webhooks[i].filter.n_cameras; k++)
+            free(config->webhooks[i].filter.cameras[k]);
+        free(config->webhooks[i].filter.cameras);
     }
     free(config->cameras);
     free(config->webhooks);
@@ -587,6 +491,7 @@ void config_unref(struct config *config)
     free(config->state_dir);
     free(config->time_zone);
     free(config->listen_address);
+    free(config->public_url);
     for (size_t i = 0; i < config->n_host_names; i++)
         free(config->host_names[i]);
     free(config->host_names);

@@ -15,7 +15,7 @@
 
 #include "core/alerting/schedule.h"
 #include "core/error.h"
-#include "core/event.h"
+#include "core/filter.h"
 #include "core/precision.h"
 #include "core/zones/zones.h"
 
@@ -37,7 +37,7 @@ struct config_alert {
     double lasting_h;               /* after which an open alert is told as EVENT_NORMAL_CHANGED */
 };
 
-/* How long evidence is kept. Lines and columns are the places of the values; 0: absent. */
+/* The limits of the evidence that is kept. Lines and columns are the places of the values; 0: absent. */
 struct config_retention {
     int keep_days;                  /* 0: for ever */
     double max_gib;                 /* 0: no limit */
@@ -46,7 +46,7 @@ struct config_retention {
     int keep_days_line, keep_days_column, max_gib_line, max_gib_column, free_mib_line, free_mib_column;
 };
 
-/* What is kept of an alert. */
+/* The evidence that is kept of an alert. */
 struct config_evidence {
     char *source;                   /* of a camera alone: the stream that is kept; NULL: that which is analysed. Only redact() may
                                      * show it */
@@ -58,8 +58,8 @@ struct config_evidence {
     bool clips_hidden;              /* of a camera: its privacy mask alone switches clips off */
     double pre_roll_s, post_roll_s; /* before the alert opened, after it closed */
     double max_clip_s;
-    int ring_mib;                   /* of packets that a camera keeps for the pre-roll */
-    /* Of a camera: whether it gives the key itself. Those that it does not give are those of struct config. */
+    int ring_mib;                   /* of packets that a camera keeps for the pre-roll, of each of its streams */
+    /* Of a camera: true if it gives the key itself; a key that it does not give has the value of struct config. */
     bool has_snapshots, has_clips, has_masked, has_unmasked, has_pre_roll, has_post_roll, has_max_clip, has_ring;
     struct config_retention retention;      /* of struct config alone */
 };
@@ -99,22 +99,26 @@ struct config_camera {
     int password_file_line, password_file_column;
 };
 
+/* How events carry the snapshot of their alert. */
+enum config_snapshot { CONFIG_SNAPSHOT_NONE, CONFIG_SNAPSHOT_URL, CONFIG_SNAPSHOT_INLINE };
+
 struct config_webhook {
     char *name;                     /* as of a camera, for log lines; NULL: none */
     char *url;
     char *ca_file;                  /* path, resolved as model; NULL: the system's authorities */
+    char *public_url;               /* that of struct config */
+    enum config_snapshot snapshot;
+    int snapshot_max_kib;           /* of a JPEG that is sent inline */
     unsigned char secret[64];       /* decoded */
     size_t secret_size;             /* bytes, 24 to 64; 0: no secret, events are sent unsigned */
     unsigned char old_secret[64];   /* decoded; signs as well while secrets rotate */
     size_t old_secret_size;         /* 0: none */
-    unsigned events;                /* event_bit() of each type that is posted (core/event.h) */
-    char **cameras;                 /* [n_cameras]: names of those whose events are posted; owned */
-    size_t n_cameras;               /* 0: of all */
+    struct sink_filter filter;      /* of the events that are posted; owns its names */
     int max_per_minute;             /* attempts; 0: no limit */
     double give_up_h;               /* the age at which an event becomes a dead letter */
     double timeout_s;
     size_t number;                  /* place in the list, from 0 */
-    int cameras_line, cameras_column;
+    int cameras_line, cameras_column, zones_line, zones_column;
     /* Places of values that others may be able to read. 0: there is none. */
     int password_line, password_column;     /* of a url or of secrets that hold it themselves, not by ${NAME} */
     bool secret_file_is_open;               /* all users of the machine can read the file */
@@ -128,7 +132,7 @@ struct config {
     atomic_uint references;         /* only config_ref() and config_unref() use it */
     char *path;                     /* of the file, as given to the load */
     char *state_dir;
-    int state_dir_line, state_dir_column;               /* place of the value; 0: absent. So below */
+    int state_dir_line, state_dir_column;               /* place of the value; 0: absent. The same holds below */
     int alerts_keep_days;           /* 0: for ever */
     int alerts_keep_days_line, alerts_keep_days_column;
     double scores_raw_h;
@@ -137,6 +141,7 @@ struct config {
     char *time_zone;                /* of the cameras' schedules; NULL: the machine's */
     char *listen_address;           /* numeric: "127.0.0.1", "::1" */
     int listen_port;                /* 0: any free port */
+    char *public_url;               /* under which others reach the server, without a / at its end; NULL: not known */
     char **host_names;              /* [n_host_names]: names in Host that are taken beside addresses */
     size_t n_host_names;
     int workers;                    /* threads; 0: auto */
@@ -172,8 +177,8 @@ struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
 /* Returns true if all keys of two cameras have the same values, so a camera that runs with a can go on with b. Its times
- * (armed, time_zone) are not compared, because they are not the running camera's to know (daemon/watch/alerting/arming.h). Places in the
- * file are not compared, and neither are the contents of files: the model at the same path may have been written again. */
+ * (armed, time_zone) are not compared, because the running camera does not use them (daemon/watch/alerting/arming.h). Places in
+ * the file are not compared, and neither are the contents of files: the model at the same path may have been written again. */
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b);
 /* Returns true if all keys of two webhooks have the same values, secrets included. */
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b);

@@ -23,7 +23,7 @@ static bool alerts_equal(const struct config_alert *a, const struct config_alert
            a->lasting_h == b->lasting_h;
 }
 
-/* What applies is compared, whoever says it. */
+/* Compares the values that apply, whether the camera gives them or the file does for all. */
 static bool evidence_equal(const struct config_evidence *a, const struct config_evidence *b)
 {
     return texts_equal(a->source, b->source) && a->snapshots == b->snapshots && a->clips == b->clips &&
@@ -51,13 +51,23 @@ static bool lists_equal(char *const *a, size_t n_a, char *const *b, size_t n_b)
     return equal;
 }
 
+static bool filters_equal(const struct sink_filter *a, const struct sink_filter *b)
+{
+    bool equal = a->types == b->types && lists_equal(a->cameras, a->n_cameras, b->cameras, b->n_cameras) &&
+                 a->alerts.n_zones == b->alerts.n_zones &&
+                 numbers_equal(a->alerts.has_min_score, a->alerts.min_score, b->alerts.has_min_score, b->alerts.min_score);
+    for (size_t i = 0; equal && i < a->alerts.n_zones; i++)
+        equal = strcmp(a->alerts.zones[i], b->alerts.zones[i]) == 0;
+    return equal;
+}
+
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b)
 {
     return texts_equal(a->name, b->name) && texts_equal(a->url, b->url) && texts_equal(a->ca_file, b->ca_file) &&
+           texts_equal(a->public_url, b->public_url) && a->snapshot == b->snapshot && a->snapshot_max_kib == b->snapshot_max_kib &&
            a->secret_size == b->secret_size &&
            memcmp(a->secret, b->secret, a->secret_size) == 0 && a->old_secret_size == b->old_secret_size &&
-           memcmp(a->old_secret, b->old_secret, a->old_secret_size) == 0 && a->events == b->events &&
-           lists_equal(a->cameras, a->n_cameras, b->cameras, b->n_cameras) && a->max_per_minute == b->max_per_minute &&
+           memcmp(a->old_secret, b->old_secret, a->old_secret_size) == 0 && filters_equal(&a->filter, &b->filter) && a->max_per_minute == b->max_per_minute &&
            a->give_up_h == b->give_up_h && a->timeout_s == b->timeout_s;
 }
 

@@ -1,5 +1,5 @@
-/* Faults of the configuration: collected with their places, then reported in the order of these. Also: how text of the file
- * may appear in a fault. Only io/config uses this; one thread. */
+/* Faults of the configuration are collected with their places, then reported in the order of these. The functions below show
+ * text of the file in a fault. Only io/config uses this; one thread. */
 #ifndef MEMAED_IO_CONFIG_CONFIG_FAULT_H
 #define MEMAED_IO_CONFIG_CONFIG_FAULT_H
 

@@ -98,9 +98,9 @@ static bool parse_evidence(const struct config_value *value, void *target)
     if (!config_is_mapping(value))
         return false;
     snprintf(prefix, sizeof prefix, "%s.", value->path);
-    config_read_keys(value->loader, value->row->scope == CONFIG_ROOT ? CONFIG_EVIDENCE : CONFIG_CAMERA_EVIDENCE, value->node, value->line,
-              value->column, prefix, target, outcomes);
-    if (value->row->scope == CONFIG_ROOT)
+    enum config_scope scope = value->row->scope == CONFIG_ROOT ? CONFIG_EVIDENCE : CONFIG_CAMERA_EVIDENCE;
+    config_read_keys(value->loader, scope, value->node, value->line, value->column, prefix, target, outcomes);
+    if (scope == CONFIG_EVIDENCE)
         return true;
     struct config_evidence *evidence = target;
     const struct config_outcome *source = config_outcome_of(outcomes, CONFIG_CAMERA_EVIDENCE, "source");

@@ -189,7 +189,8 @@ static bool parse_secret_file(const struct config_value *value, void *target)
 static bool parse_old_secret_file(const struct config_value *value, void *target)
 {
     struct config_webhook *webhook = target;
-    return read_secret_file(value, "old_secret", &webhook->old_secret_file_is_open, webhook->old_secret, &webhook->old_secret_size);
+    return read_secret_file(value, "old_secret", &webhook->old_secret_file_is_open, webhook->old_secret,
+                            &webhook->old_secret_size);
 }
 
 /* Replaces *field by a copy of text. */

@@ -22,8 +22,8 @@ const char *const config_scope_paths[] = {
 const struct config_row config_rows[] = {
     {CONFIG_ROOT, "state_dir", &config_type_path, IN_CONFIG(state_dir), .fallback = "/var/lib/memaed",
      .line = 1 + offsetof(struct config, state_dir_line), .column = 1 + offsetof(struct config, state_dir_column),
-     .help = "Folder for what memaed keeps over restarts: alerts, events, scores and clips. It is created if it is missing. One "
-             "memaed at a time uses it."},
+     .help = "The folder of all that memaed keeps over restarts: alerts, events, scores and evidence. It is created if it is "
+             "missing. One memaed at a time uses it."},
     {CONFIG_ROOT, "http", &config_type_http, .absent = "as below", .help = "The REST interface."},
     {CONFIG_HTTP, "listen", &config_type_listen, IN_CONFIG(listen_address), .fallback = "127.0.0.1:8787",
      .help = "Address and port that the server listens at. Port 0 takes a free port, and the log names it. There is no "
@@ -31,6 +31,8 @@ const struct config_row config_rows[] = {
     {CONFIG_HTTP, "names", &config_type_names, .absent = "none",
      .help = "Names under which clients reach the server, such as those of a proxy. A request whose Host header is none of "
              "them, and neither localhost nor an address, is refused: it may come from a page of a stranger."},
+    {CONFIG_HTTP, "public_url", &config_type_base_url, IN_CONFIG(public_url), .absent = "none, URLs are paths",
+     .help = "Where those who get events reach the server, such as a proxy's address. The URLs in events begin with it."},
     {CONFIG_ROOT, "alerts", &config_type_alerts, .absent = "as below", .help = "Alerts and events in the database."},
     {CONFIG_ALERTS, "keep_days", &config_type_whole, IN_CONFIG(alerts_keep_days), 0, 36500, .fallback = "365",
      .line = 1 + offsetof(struct config, alerts_keep_days_line), .column = 1 + offsetof(struct config, alerts_keep_days_column),
@@ -39,7 +41,8 @@ const struct config_row config_rows[] = {
     {CONFIG_SCORES, "raw_h", &config_type_number, IN_CONFIG(scores_raw_h), 0, 8760, .fallback = "24",
      .help = "Hours for which the score of each window is kept. A camera with five windows a second takes about 25 MB a day."},
     {CONFIG_SCORES, "minutes_days", &config_type_whole, IN_CONFIG(scores_minutes_days), 0, 36500, .fallback = "90",
-     .line = 1 + offsetof(struct config, scores_minutes_days_line), .column = 1 + offsetof(struct config, scores_minutes_days_column),
+     .line = 1 + offsetof(struct config, scores_minutes_days_line),
+     .column = 1 + offsetof(struct config, scores_minutes_days_column),
      .help = "Days for which the scores of each minute are kept: minimum, mean, maximum, least p-value. 0: for ever."},
     {CONFIG_ROOT, "workers", &config_type_workers, IN_CONFIG(workers), 1, 256, .fallback = "auto",
      .help = "Threads that run the network, shared by all cameras. auto: one for each core."},
@@ -47,26 +50,26 @@ const struct config_row config_rows[] = {
      .help = "Memory in MiB that a model may want for each worker, and for each of its cameras. A model that wants more is a "
              "fault."},
     {CONFIG_ROOT, "isolation", &config_type_isolation, IN_CONFIG(in_thread), .fallback = "process",
-     .help = "Where cameras are read and decoded. process: each in a process of its own, which can read and do little else and "
-             "knows no secret but that camera's. thread: in the daemon, where a fault in one camera's stream ends the service, "
-             "or worse; for debugging, and for systems that forbid such processes."},
+     .help = "The place where cameras are read and decoded. process: each in a process of its own, which can read and do "
+             "little else and knows no secret but that camera's. thread: all in the daemon, where a fault in one camera's "
+             "stream ends the service, or worse; for debugging, and for systems that forbid such processes."},
     {CONFIG_ROOT, "max_decoder_mib", &config_type_whole, IN_CONFIG(max_decoder_mib), 32, 100000, .fallback = "512",
      .help = "Memory in MiB that a camera's process may take. One that wants more is a lost camera. Not for isolation: thread."},
     {CONFIG_ROOT, "time_zone", &config_type_zone, IN_CONFIG(time_zone), .absent = "the machine's",
      .help = "The time zone of the times in cameras.NAME.armed. All other times are UTC."},
     {CONFIG_ROOT, "evidence", &config_type_evidence, IN_CONFIG(evidence), .absent = "as below",
-     .help = "What is kept of an alert, in the folder evidence of state_dir."},
+     .help = "The evidence that is kept of an alert, in the folder evidence of state_dir."},
     {CONFIG_EVIDENCE, "snapshots", &config_type_bool, IN_EVIDENCE(snapshots), .fallback = "true",
-     .help = "Whether an alert has pictures: the frame in colour with boxes, and one that shows why. Its notification waits for them, for "
-             "3 s at most."},
+     .help = "true: an alert has pictures, the frame in colour with boxes, and one that shows why it opened. Its notification "
+             "waits for them, for 3 s at most."},
     {CONFIG_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .fallback = "true",
-     .help = "Whether a clip of each alert is written: what the camera sent, copied without decoding."},
+     .help = "true: each alert has a clip, the packets that the camera sent, copied without decoding."},
     {CONFIG_EVIDENCE, "masked_clips", &config_type_bool, IN_EVIDENCE(masked_clips), .fallback = "false",
-     .help = "Whether a camera with a privacy mask has clips, too, with the mask burned in: each is decoded and encoded again, in H.264. "
-             "That takes up to a core while an alert is open."},
+     .help = "true: a camera with a privacy mask has clips, too, with the mask burned in: each is decoded and encoded again, in "
+             "H.264. That takes up to a core while an alert is open."},
     {CONFIG_EVIDENCE, "unmasked_clips", &config_type_bool, IN_EVIDENCE(unmasked_clips), .fallback = "false",
-     .help = "Whether a camera with a privacy mask has clips, too, as the camera sent them. They show what lies under the mask. Pictures "
-             "never do. Not with masked_clips."},
+     .help = "true: a camera with a privacy mask has clips, too. They show the part under the mask. Pictures never do, nor do "
+             "copies. Not with masked_clips."},
     {CONFIG_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .fallback = "5",
      .help = "Seconds before the alert opened that a clip holds at least. It begins at the key frame before them."},
     {CONFIG_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600, .fallback = "5",
@@ -74,8 +77,9 @@ const struct config_row config_rows[] = {
     {CONFIG_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600, .fallback = "300",
      .help = "A clip ends after so many seconds, even if the alert is still open."},
     {CONFIG_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .fallback = "16",
-     .help = "Memory in MiB that the packets of a camera's last seconds may take. It bounds pre_roll_s: a stream of 8 Mbit/s fills "
-             "16 MiB in 16 s. What a camera sends from one key frame to the next has to fit."},
+     .help = "Memory in MiB that the packets of a stream's last seconds may take; a camera with a source of its own for "
+             "evidence keeps two streams. It bounds pre_roll_s: a stream of 8 Mbit/s fills 16 MiB in 16 s. The packets from one "
+             "key frame to the next have to fit."},
     {CONFIG_EVIDENCE, "keep_days", &config_type_whole, IN_EVIDENCE(retention.keep_days), 0, 36500, .fallback = "30",
      .line = 1 + offsetof(struct config_evidence, retention.keep_days_line),
      .column = 1 + offsetof(struct config_evidence, retention.keep_days_column),
@@ -84,7 +88,8 @@ const struct config_row config_rows[] = {
      .line = 1 + offsetof(struct config_evidence, retention.max_gib_line),
      .column = 1 + offsetof(struct config_evidence, retention.max_gib_column),
      .help = "Room in GiB that evidence may take; beyond it, that of the oldest alerts goes. 0: no limit but free_mib."},
-    {CONFIG_EVIDENCE, "free_mib", &config_type_whole, IN_EVIDENCE(retention.free_mib), 0, 1000000000, .absent = "1024, but at most a tenth of the disk",
+    {CONFIG_EVIDENCE, "free_mib", &config_type_whole, IN_EVIDENCE(retention.free_mib), 0, 1000000000,
+     .absent = "1024, but at most a tenth of the disk",
      .line = 1 + offsetof(struct config_evidence, retention.free_mib_line),
      .column = 1 + offsetof(struct config_evidence, retention.free_mib_column),
      GIVEN_EVIDENCE(retention.has_free_mib),
@@ -93,12 +98,12 @@ const struct config_row config_rows[] = {
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
-     .help = "What FFmpeg opens: rtsp://, http:// and the like, a file, a folder of images, or an image pattern "
-             "(%03d.jpg)."},
+     .help = "The stream or footage that FFmpeg opens: rtsp://, http:// and the like, a file, a folder of images, or an image "
+             "pattern (%03d.jpg)."},
     {CONFIG_CAMERA, "user", &config_type_user, IN_CAMERA(user), .absent = "none",
      .line = 1 + offsetof(struct config_camera, user_line), .column = 1 + offsetof(struct config_camera, user_column),
-     .help = "Who signs in at the camera, for a source of rtsp, rtsps, http or https that names nobody itself. Any character "
-             "but a colon; nothing is to be encoded."},
+     .help = "The user who signs in at the camera, for a source of rtsp, rtsps, http or https that names nobody itself. Any "
+             "character but a colon; nothing is to be encoded."},
     {CONFIG_CAMERA, "password", &config_type_password, .offset = 0, .absent = "none",
      .help = "The password of user. Any character; nothing is to be encoded. Better kept out of this file: use password_file "
              "or \"${NAME}\"."},
@@ -109,10 +114,11 @@ const struct config_row config_rows[] = {
     {CONFIG_CAMERA, "tls_verify", &config_type_bool, IN_CAMERA(tls_verify), .fallback = "true",
      .line = 1 + offsetof(struct config_camera, tls_verify_line),
      .column = 1 + offsetof(struct config_camera, tls_verify_column),
-     .help = "Whether the certificate of a source by TLS (https, rtsps, rtmps) is verified. false: whoever is between can pose "
-             "as the camera, and gets its password."},
+     .help = "true: the certificate of a source by TLS (https, rtsps, rtmps) is verified. false: any certificate is taken, so "
+             "whoever is between can pose as the camera, and gets its password."},
     {CONFIG_CAMERA, "tls_ca_file", &config_type_file, IN_CAMERA(tls_ca_file), .absent = "the authorities of the system",
-     .help = "The certificates in PEM that vouch for the camera's: an authority's, or the camera's own if it signed that itself."},
+     .help = "The certificates in PEM that vouch for the camera's: an authority's, or the camera's own if it signed that "
+             "itself."},
     {CONFIG_CAMERA, "tls_host", &config_type_user, IN_CAMERA(tls_host), .absent = "the host of the source",
      .help = "The name that the camera's certificate has to hold, where that is not the host of the source."},
     {CONFIG_CAMERA, "model", &config_type_model, IN_CAMERA(model), .required = true,
@@ -123,9 +129,8 @@ const struct config_row config_rows[] = {
      .help = "The numbers that the network computes in. auto: int8, which is faster, if the model's calibration shows "
              "that its scores agree with those of fp32; else fp32."},
     {CONFIG_CAMERA, "static", &config_type_static, IN_CAMERA(compute_all), .fallback = "auto",
-     .help = "Whether the network skips windows in which nothing moves beyond the camera's own noise. auto: such a window"
-             " takes the score of the last computed window, if the model's calibration bounds the error of that. off: all"
-             " are computed."},
+     .help = "The treatment of windows in which nothing moves beyond the camera's own noise. auto: such a window takes the "
+             "score of the last computed window, if the model's calibration bounds the error of that. off: all are computed."},
     {CONFIG_CAMERA, "fps", &config_type_number, IN_CAMERA(fps), 0.1, 120,
      .absent = "the rate that the model learned at",
      .line = 1 + offsetof(struct config_camera, fps_line), .column = 1 + offsetof(struct config_camera, fps_column),
@@ -142,17 +147,17 @@ const struct config_row config_rows[] = {
     {CONFIG_CAMERA, "backlog", &config_type_whole, IN_CAMERA(backlog), 1, 4096, .fallback = "64",
      .help = "Frames that may wait for a worker. If one more comes, the oldest is dropped and counted."},
     {CONFIG_CAMERA, "armed", &config_type_armed, IN_CAMERA(armed), .fallback = "always",
-     .help = "When the camera's alerts are sent, in local time. A span that does not end after its beginning ends on the next day. "
-             "At other times scores and alerts are recorded, and nobody is told."},
+     .help = "The times at which the camera's alerts are sent, in local time. A span that does not end after its beginning "
+             "ends on the next day. At other times scores and alerts are recorded, and nobody is told."},
     {CONFIG_CAMERA, "time_zone", &config_type_zone, IN_CAMERA(time_zone), .absent = "that of the whole",
-     .help = "The time zone of this camera's times, where it stands in another one."},
+     .help = "The time zone of this camera's times, if it stands in another one."},
     {CONFIG_CAMERA, "alert", &config_type_alert, IN_CAMERA(alert), .absent = "as below",
-     .help = "When scores become an alert."},
+     .help = "The rule by which scores become an alert."},
     {CONFIG_ALERT, "threshold", &config_type_number, IN_ALERT(threshold), -100000, 100000,
      .absent = "from the model's calibration",
      .given = 1 + offsetof(struct config_alert, has_threshold),
-     .help = "A window counts towards an alert if it scores this or more. A score is a logarithm of hours; what is usual "
-             "scores below 0. A model without calibration alerts only with a threshold here."},
+     .help = "A window counts towards an alert if it scores this or more. A score is a logarithm of hours; usual windows "
+             "score below 0. A model without calibration alerts only with a threshold here."},
     {CONFIG_ALERT, "per_day", &config_type_number, IN_ALERT(per_day), 0.001, 1000,
      .absent = "as set by learn or calibrate, 1 unless told otherwise",
      .given = 1 + offsetof(struct config_alert, has_per_day),
@@ -178,23 +183,24 @@ const struct config_row config_rows[] = {
      .help = "A cause that begins within so many seconds after the last one ended belongs to the same alert, which closes so "
              "much later. The calibration's promise is for 30."},
     {CONFIG_ALERT, "cooldown_s", &config_type_number, IN_ALERT(cooldown_s), 0, 86400, .fallback = "60",
-     .help = "For so many seconds after the cause of an alert ended, alerts are suppressed: listed only where asked, and sent to "
-             "nobody. Suppressed alerts do not prolong it. One whose cause outlasts it is told then, and so is one that is worse "
-             "than what was told before."},
+     .help = "For so many seconds after the cause of an alert ended, alerts are suppressed: listed only where asked, and sent "
+             "to nobody. Suppressed alerts do not prolong the cooldown. An alert whose cause outlasts it is told then, and so "
+             "is one that is worse than those told before."},
     {CONFIG_ALERT, "max_per_hour", &config_type_whole, IN_ALERT(max_per_hour), 0, 60, .fallback = "12",
-     .help = "Alerts of each kind that are told within an hour; further ones are suppressed, unless they are worse than what "
-             "was told. 0: no limit."},
+     .help = "Alerts of each kind that are told within an hour; further ones are suppressed, unless they are worse than those "
+             "told before. 0: no limit."},
     {CONFIG_ALERT, "lasting_h", &config_type_number, IN_ALERT(lasting_h), 0.1, 1000, .fallback = "6",
      .help = "An alert that has been open for so many hours is reported by one more event, normal.changed: what it shows may "
              "be normal now."},
     {CONFIG_CAMERA, "masks", &config_type_masks, IN_CAMERA(zones), .absent = "none",
-     .help = "Parts of the picture that are not analysed. What lies under them influences no score and no alert."},
-    {CONFIG_MASK, "name", &config_type_zone_name, IN_MASK(name), .absent = "none", .help = "What the mask is for."},
+     .help = "Parts of the picture that are not analysed. They influence no score and no alert."},
+    {CONFIG_MASK, "name", &config_type_zone_name, IN_MASK(name), .absent = "none",
+     .help = "A name that says what the mask is for."},
     {CONFIG_MASK, "points", &config_type_points, IN_MASK(area), .required = true,
-     .help = "The corners of the masked part, in order: x from the left edge to the right, 0 to 1, and y from the upper edge to "
-             "the lower, of the picture as a viewer sees it. Sides may not cross."},
+     .help = "The corners of the masked part, in order: x from the left edge to the right, 0 to 1, and y from the upper edge "
+             "to the lower, of the picture as a viewer sees it. Sides may not cross or touch."},
     {CONFIG_MASK, "privacy", &config_type_bool, IN_MASK(privacy), .fallback = "false",
-     .help = "Whether pictures that are kept or shown must not show what lies under the mask, either."},
+     .help = "true: the mask also hides its part from pictures that are kept or shown."},
     {CONFIG_CAMERA, "zones", &config_type_zones, IN_CAMERA(zones), .absent = "none",
      .help = "Parts of the picture by name, 16 at most. A name has 1 to 32 characters of a-z, 0-9, _ and -. An alert names the "
              "zones that its boxes touch, in this order."},
@@ -204,31 +210,31 @@ const struct config_row config_rows[] = {
      .help = "A budget of its own: how often a day normal footage may alert in this zone at most. The model's calibration gives "
              "the threshold, in place of the camera's."},
     {CONFIG_CAMERA, "evidence", &config_type_evidence, IN_CAMERA(evidence), .absent = "as evidence",
-     .help = "What is kept of this camera's alerts."},
+     .help = "The evidence that is kept of this camera's alerts."},
     {CONFIG_CAMERA_EVIDENCE, "source", &config_type_stream, IN_EVIDENCE(source), .absent = "the camera's source",
      .line = 1 + offsetof(struct config_evidence, source_line), .column = 1 + offsetof(struct config_evidence, source_column),
-     .help = "Another stream of the camera that clips are made of, such as its main stream where source is the sub stream. It is not "
-             "decoded. user, password, transport and the keys of TLS are the camera's."},
+     .help = "Another stream of the camera that clips are made of, such as its main stream if source is the sub stream. It is "
+             "not decoded. user, password, transport and the keys of TLS are the camera's."},
     {CONFIG_CAMERA_EVIDENCE, "snapshots", &config_type_bool, IN_EVIDENCE(snapshots), .absent = "as evidence.snapshots",
      GIVEN_EVIDENCE(has_snapshots), .help = "See evidence."},
-    {CONFIG_CAMERA_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .absent = "as evidence.clips", GIVEN_EVIDENCE(has_clips),
-     .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .absent = "as evidence.clips",
+     GIVEN_EVIDENCE(has_clips), .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "masked_clips", &config_type_bool, IN_EVIDENCE(masked_clips), .absent = "as evidence.masked_clips",
      GIVEN_EVIDENCE(has_masked), .help = "See evidence."},
-    {CONFIG_CAMERA_EVIDENCE, "unmasked_clips", &config_type_bool, IN_EVIDENCE(unmasked_clips), .absent = "as evidence.unmasked_clips",
-     GIVEN_EVIDENCE(has_unmasked), .help = "See evidence."},
-    {CONFIG_CAMERA_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .absent = "as evidence.pre_roll_s",
-     GIVEN_EVIDENCE(has_pre_roll), .help = "See evidence."},
-    {CONFIG_CAMERA_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600, .absent = "as evidence.post_roll_s",
-     GIVEN_EVIDENCE(has_post_roll), .help = "See evidence."},
-    {CONFIG_CAMERA_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600, .absent = "as evidence.max_clip_s",
-     GIVEN_EVIDENCE(has_max_clip), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "unmasked_clips", &config_type_bool, IN_EVIDENCE(unmasked_clips),
+     .absent = "as evidence.unmasked_clips", GIVEN_EVIDENCE(has_unmasked), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120,
+     .absent = "as evidence.pre_roll_s", GIVEN_EVIDENCE(has_pre_roll), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600,
+     .absent = "as evidence.post_roll_s", GIVEN_EVIDENCE(has_post_roll), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "max_clip_s", &config_type_number, IN_EVIDENCE(max_clip_s), 1, 3600,
+     .absent = "as evidence.max_clip_s", GIVEN_EVIDENCE(has_max_clip), .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .absent = "as evidence.ring_mib",
      GIVEN_EVIDENCE(has_ring), .help = "See evidence."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
-     .help = "Where events are posted, by the Standard Webhooks specification."},
+     .help = "The endpoints that events are posted to, by the Standard Webhooks specification."},
     {CONFIG_WEBHOOK, "name", &config_type_name, IN_WEBHOOK(name), .absent = "the scheme, host and port of url",
-     .help = "What the log and metrics call the endpoint. Two endpoints of one host are told apart by it."},
+     .help = "The name of the endpoint in the log, in metrics and in REST. It tells two endpoints of one host apart."},
     {CONFIG_WEBHOOK, "url", &config_type_url, IN_WEBHOOK(url), .required = true,
      .help = "The address that events are posted to."},
     {CONFIG_WEBHOOK, "ca_file", &config_type_file, IN_WEBHOOK(ca_file), .absent = "the authorities of the system",
@@ -242,15 +248,26 @@ const struct config_row config_rows[] = {
              "them. Better kept out of this file: use old_secret_file or \"${NAME}\"."},
     {CONFIG_WEBHOOK, "old_secret_file", &config_type_old_secret_file, .offset = 0, .absent = "none",
      .help = "The file that holds the old secret instead."},
-    {CONFIG_WEBHOOK, "events", &config_type_events, IN_WEBHOOK(events), .absent = "all", .help = "The events to post."},
-    {CONFIG_WEBHOOK, "cameras", &config_type_camera_names, .offset = 0, .absent = "all",
+    {CONFIG_WEBHOOK, "events", &config_type_events, IN_WEBHOOK(filter.types), .absent = "all", .help = "The events to post."},
+    {CONFIG_WEBHOOK, "cameras", &config_type_camera_names, IN_WEBHOOK(filter), .absent = "all",
      .line = 1 + offsetof(struct config_webhook, cameras_line), .column = 1 + offsetof(struct config_webhook, cameras_column),
-     .help = "The cameras whose events are posted. An event that is no camera's, such as webhook.disabled, is posted in any case."},
+     .help = "The cameras whose events are posted. An event of no camera, such as webhook.disabled, is posted in any case."},
+    {CONFIG_WEBHOOK, "zones", &config_type_zone_names, IN_WEBHOOK(filter.alerts), .absent = "all",
+     .line = 1 + offsetof(struct config_webhook, zones_line), .column = 1 + offsetof(struct config_webhook, zones_column),
+     .help = "The zones whose alerts are posted: those that have touched one of them by then. Other events are posted in any case."},
+    {CONFIG_WEBHOOK, "min_score", &config_type_number, IN_WEBHOOK(filter.alerts.min_score), -100000, 100000,
+     .given = 1 + offsetof(struct config_webhook, filter.alerts.has_min_score), .absent = "all",
+     .help = "Alerts are posted once their peak has reached this score: the unit is that of alert.threshold, and 1 more is e times as "
+             "rare. An alert that reaches it while it is open is posted when it closes. Other events are posted in any case."},
+    {CONFIG_WEBHOOK, "snapshot", &config_type_snapshot, IN_WEBHOOK(snapshot), .fallback = "url",
+     .help = "How an alert's events carry its snapshot. url: by its URL (http.public_url). inline: as a JPEG in base64, too. none: not."},
+    {CONFIG_WEBHOOK, "snapshot_max_kib", &config_type_whole, IN_WEBHOOK(snapshot_max_kib), 1, 16384, .fallback = "512",
+     .help = "KiB that a JPEG may have to be sent inline. A larger one is left out; the event says so, and has its URL."},
     {CONFIG_WEBHOOK, "max_per_minute", &config_type_whole, IN_WEBHOOK(max_per_minute), 1, 10000, .absent = "no limit",
      .help = "Attempts that may start in any minute, repeated ones among them. Events above it are delayed, not dropped."},
     {CONFIG_WEBHOOK, "give_up_h", &config_type_number, IN_WEBHOOK(give_up_h), 0.1, 1000, .fallback = "24",
-     .help = "An event that is so many hours old when an attempt fails becomes a dead letter: it is kept, and listed by REST, but "
-             "not tried again unless asked."},
+     .help = "An event that is so many hours old when an attempt fails becomes a dead letter: it is kept, and listed by REST, "
+             "but not tried again unless asked."},
     {CONFIG_WEBHOOK, "timeout_s", &config_type_number, IN_WEBHOOK(timeout_s), 0.1, 300, .fallback = "10",
      .help = "Seconds that one attempt may take. A failed attempt is repeated later."},
 };

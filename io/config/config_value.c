@@ -13,12 +13,6 @@
 
 enum { MAX_TEXT = 1 << 16 };
 
-/* All names of core/event.h, in its order; a test compares them. */
-#define EVENT_NAMES \
-    "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, camera.slow, camera.slow_ended, " \
-    "camera.armed, camera.disarmed, drift.began, drift.ended, normal.changed, webhook.disabled, " \
-    "storage.full or storage.recovered"
-
 void config_expected(const struct config_row *row, char *out, size_t size)
 {
     if (row->max > row->min)
@@ -330,7 +324,7 @@ static bool parse_source(const struct config_value *value, void *target)
     return false;
 }
 
-/* What paces itself, or what HTTP gives. */
+/* A URL of a stream, which paces itself, or of HTTP. */
 static bool parse_stream(const struct config_value *value, void *target)
 {
     struct config_shown shown;
@@ -469,45 +463,6 @@ static bool parse_names(const struct config_value *value, void *target)
     return right;
 }
 
-static bool parse_camera_names(const struct config_value *value, void *target)
-{
-    const struct config_node *list = value->node;
-    struct config_faults *faults = &value->loader->faults;
-    struct config_webhook *webhook = target;
-    bool right = true;
-    if (!list)
-        return true;
-    if (list->type != CONFIG_SEQUENCE)
-        return config_got(value, "%s", config_kind(list));
-    if (list->n == 0)
-        return config_got(value, "an empty list; leave the key out for all cameras");
-    webhook->cameras = calloc(list->n, sizeof *webhook->cameras);
-    if (!webhook->cameras) {
-        faults->out_of_memory = true;
-        return false;
-    }
-    for (size_t i = 0; i < list->n; i++) {
-        const struct config_node *item = list->items[i];
-        struct config_shown shown;
-        size_t k = 0;
-        if (item->bad)
-            continue;
-        while (item->type == CONFIG_SCALAR && k < webhook->n_cameras && strcmp(webhook->cameras[k], item->text) != 0)
-            k++;
-        if (item->type != CONFIG_SCALAR)
-            config_fault(faults, item->line, item->column, value->path, "expected the name of a camera, got %s", config_kind(item));
-        else if (k < webhook->n_cameras)
-            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
-                         config_show_key(&shown, item->text));
-        else if ((webhook->cameras[webhook->n_cameras] = config_copy(value->loader, item->text)) != NULL) {
-            webhook->n_cameras++;
-            continue;
-        }
-        right = false;
-    }
-    return right;
-}
-
 static bool parse_url(const struct config_value *value, void *target)
 {
     const char *text = value->text, *host = NULL;
@@ -523,50 +478,6 @@ static bool parse_url(const struct config_value *value, void *target)
         return config_got(value, "a URL with a blank in it");
     *(char **)target = config_copy(value->loader, text);
     return true;
-}
-
-/* ---- lists -------------------------------------------------------------------------------------------------------- */
-
-static bool parse_events(const struct config_value *value, void *target)
-{
-    const struct config_node *list = value->node;
-    unsigned chosen = 0;
-    bool right = true;
-
-    if (!list) {
-        *(unsigned *)target = EVENT_ALL;
-        return true;
-    }
-    if (list->type != CONFIG_SEQUENCE)
-        return config_got(value, "%s", config_kind(list));
-    if (list->n == 0)
-        return config_got(value, "an empty list; leave the key out for all events");
-    for (size_t i = 0; i < list->n; i++) {
-        const struct config_node *item = list->items[i];
-        struct config_faults *faults = &value->loader->faults;
-        struct config_shown shown;
-        const char *best = NULL;
-        size_t best_distance = 0;
-        enum event_type type;
-        if (item->bad)
-            continue;
-        unsigned event = item->type == CONFIG_SCALAR && event_type_find(&type, item->text) ? event_bit(type) : 0;
-        for (int e = 0; item->type == CONFIG_SCALAR && !event && e < EVENT_TYPES; e++)
-            config_nearest(&best, &best_distance, item->text, event_type_name((enum event_type)e));
-        if (item->type != CONFIG_SCALAR)
-            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got %s",
-                         config_kind(item));
-        else if (!event)
-            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got \"%s\"%s%s%s",
-                         config_show_key(&shown, item->text), best ? "; did you mean \"" : "", best ? best : "",
-                         best ? "\"?" : "");
-        else if (chosen & event)
-            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one", item->text);
-        right &= event && !(chosen & event);
-        chosen |= event;
-    }
-    *(unsigned *)target = chosen;
-    return right;
 }
 
 const struct config_type
@@ -586,6 +497,4 @@ const struct config_type
     config_type_workers = {"auto or a whole number", true, parse_workers},
     config_type_listen = {"ADDRESS:PORT such as 127.0.0.1:8787 or \"[::1]:8787\"", true, parse_listen},
     config_type_names = {"a list of 1 to 32 names", false, parse_names},
-    config_type_url = {"a URL that begins with http:// or https://", true, parse_url},
-    config_type_camera_names = {"a list of the names of cameras", false, parse_camera_names},
-    config_type_events = {"a list of " EVENT_NAMES, false, parse_events};
+    config_type_url = {"a URL that begins with http:// or https://", true, parse_url};

@@ -40,14 +40,15 @@ struct config_type {
 extern const struct config_type
     config_type_whole, config_type_number, config_type_bool, config_type_path, config_type_name, config_type_file,
     config_type_source, config_type_stream, config_type_model,
-    config_type_transport, config_type_precision, config_type_static, config_type_isolation, config_type_workers, config_type_listen, config_type_names,
-    config_type_url, config_type_secret, config_type_secret_file, config_type_old_secret, config_type_old_secret_file,
-    config_type_user, config_type_password, config_type_password_file, config_type_events, config_type_camera_names, config_type_zone,
+    config_type_transport, config_type_precision, config_type_static, config_type_isolation, config_type_workers,
+    config_type_listen, config_type_names, config_type_url, config_type_base_url, config_type_snapshot, config_type_secret,
+    config_type_secret_file, config_type_old_secret, config_type_old_secret_file, config_type_user, config_type_password,
+    config_type_password_file, config_type_events, config_type_camera_names, config_type_zone_names, config_type_zone,
     config_type_armed, config_type_zone_name, config_type_points;
 /* Types with keys of their own, in config.c. */
 extern const struct config_type
-    config_type_http, config_type_alerts, config_type_scores, config_type_evidence, config_type_alert, config_type_masks, config_type_zones,
-    config_type_cameras, config_type_webhooks;
+    config_type_http, config_type_alerts, config_type_scores, config_type_evidence, config_type_alert, config_type_masks,
+    config_type_zones, config_type_cameras, config_type_webhooks;
 
 /* The values that a row takes, in words: "a number from 0.1 to 120". */
 void config_expected(const struct config_row *row, char *out, size_t size);
@@ -72,7 +73,7 @@ char *config_resolve(struct config_loader *loader, const char *path);
 /* A path for a fault. If the environment is part of it, the text of the file is shown instead. */
 const char *config_show_path(struct config_shown *shown, const struct config_value *value, const char *path);
 /* Returns true if the text of a value is a URL with a password in it: in the part before the host, or as NAME=VALUE that
- * redact() would hide. What ${NAME} stands for does not count. */
+ * redact() would hide. The value of a ${NAME} does not count. */
 bool config_holds_password(const char *text);
 /* Returns true if the text of a value holds more than ${NAME}s. */
 bool config_holds_text(const char *text);

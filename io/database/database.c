@@ -103,7 +103,7 @@ static int create(struct database *database, bool *is_new, struct error *err)
     if (fd < 0)
         return error_set(err, -errno, "%s: %s", database->path, strerror(errno));
     struct stat file;
-    int r = fstat(fd, &file) < 0 ? -errno : 0;
+    int r = fstat(fd, &file) < 0 ? error_set(err, -errno, "%s: %s", database->path, strerror(errno)) : 0;
     if (r == 0 && !S_ISREG(file.st_mode))
         r = error_set(err, -EINVAL, "%s: expected a regular file", database->path);
     else if (r == 0 && (file.st_mode & 0777) != 0600 && fchmod(fd, 0600) < 0)
@@ -171,7 +171,9 @@ static int set_aside(const char *folder, char ret[PATH_MAX], struct error *err)
     struct tm tm;
     gmtime_r(&now, &tm);
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0;; i++) {
+        if (i == 1000)
+            return error_set(err, -EEXIST, "%s: files of all names that a damaged database could have are there", ret);
         if (i)
             snprintf(ret, PATH_MAX, "%s/" DATABASE_NAME ".damaged-%s-%d", folder, stamp, i);
         else

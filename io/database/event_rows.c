@@ -1,10 +1,10 @@
 #include "io/database/event_rows.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+
+#include <jansson.h>
 
 #include "io/database/query.h"
 
@@ -16,17 +16,6 @@ int event_rows_begin_at(struct database *database, int64_t first, struct error *
     query_bind_int(&query, first - 1);
     int r = query_run(&query, err);
     return r < 0 ? r : database_set_number(database, DELETED_BELOW, first, err);
-}
-
-int event_rows_new_id(char ret[EVENT_ID_SIZE])
-{
-    unsigned char random[16];
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return -EIO;
-    memcpy(ret, "msg_", sizeof "msg_");
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(ret + 4 + 2 * i, 3, "%02x", random[i]);
-    return 0;
 }
 
 int event_rows_add(struct database *database, struct event_row *event, struct error *err)
@@ -89,18 +78,44 @@ struct reading {
     bool failed;                /* out of memory */
 };
 
+/* Reads of the alert in a body what struct alert_limits looks at. */
+static void read_alert(struct alert_record *ret, const char *body)
+{
+    json_t *root = json_loads(body, 0, NULL);
+    const json_t *data = json_object_get(root, "data"), *zones = json_object_get(data, "zones");
+    *ret = (struct alert_record){.test = json_is_true(json_object_get(data, "test")),
+                                 .peak_score = json_number_value(json_object_get(data, "peak_score"))};
+    for (size_t i = 0; i < json_array_size(zones) && ret->zones.n < ZONES_MOST; i++) {
+        const char *name = json_string_value(json_array_get(zones, i));
+        snprintf(ret->zones.name[ret->zones.n++], ZONE_NAME_SIZE, "%s", name ? name : "");
+    }
+    json_decref(root);
+}
+
+static bool takes(const struct event_filter *filter, enum event_type type, const struct event_row *row)
+{
+    struct alert_record alert;
+    struct event event = {.type = type, .time_us = row->time_us, .camera = row->camera};
+    if (row->alert && alert_limits_any(&filter->alerts)) {
+        read_alert(&alert, row->body);
+        event.alert = &alert;
+    }
+    return event_filter_takes(filter, &event);
+}
+
 static bool read_row(void *arg, const struct event_row *row)
 {
     struct reading *reading = arg;
     enum event_type type;
     if ((uint64_t)row->seq >= reading->end || reading->n == reading->max)
         return false;
-    if (event_type_find(&type, row->type) && event_filter_takes(reading->filter, type, row->camera)) {
+    if (event_type_find(&type, row->type) && takes(reading->filter, type, row)) {
         char *body = strdup(row->body);
         reading->failed = !body;
         if (!body)
             return false;
-        reading->ret[reading->n++] = (struct event_record){.seq = (uint64_t)row->seq, .type = type, .body = body};
+        reading->ret[reading->n++] = (struct event_record){.seq = (uint64_t)row->seq, .type = type, .time_us = row->time_us,
+                                                           .body = body};
     }
     reading->next = (uint64_t)row->seq + 1;
     return true;

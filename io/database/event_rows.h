@@ -11,12 +11,10 @@
 #include "core/record.h"
 #include "io/database/database.h"
 
-enum { EVENT_ID_SIZE = sizeof "msg_" + 32 };
-
 /* An event as it is stored. Texts are borrowed. */
 struct event_row {
     int64_t seq;                /* set by event_rows_add() */
-    const char *id;             /* "msg_" and 128 random bits */
+    const char *id;             /* by event_new_id() */
     const char *type;           /* "alert.opened" */
     int64_t time_us;            /* UTC */
     const char *camera;
@@ -27,9 +25,6 @@ struct event_row {
 
 /* The next event of an empty table gets the number `first`. Numbers of another database are below it if first is a time. */
 int event_rows_begin_at(struct database *database, int64_t first, struct error *err);
-
-/* Writes an id. 0, or -EIO without random numbers. */
-int event_rows_new_id(char ret[EVENT_ID_SIZE]);
 
 /* Within a transaction: adds the event, and sets event->seq. */
 int event_rows_add(struct database *database, struct event_row *event, struct error *err);

@@ -27,14 +27,6 @@ int evidence_rows_add(struct database *database, const struct evidence_row *row,
     return query_run(&query, err);
 }
 
-int evidence_rows_remove(struct database *database, uint64_t alert, enum evidence_kind kind, struct error *err)
-{
-    struct query query = query_begin(database, "DELETE FROM evidence WHERE alert = ? AND kind = ?");
-    query_bind_int(&query, (int64_t)alert);
-    query_bind_text(&query, kind_names[kind]);
-    return query_run(&query, err);
-}
-
 int evidence_rows_remove_all(struct database *database, uint64_t alert, struct error *err)
 {
     struct query query = query_begin(database, "DELETE FROM evidence WHERE alert = ?");
@@ -53,11 +45,10 @@ int evidence_rows_held(struct database *database, uint64_t alert, bool *ret, str
     return r;
 }
 
-/* Reads the rows of a query into ret [most], and ends it. */
-static int read_rows(struct query *query, struct evidence_row *ret, size_t most, size_t *n, struct error *err)
+static int read_rows(struct query *query, struct evidence_row *ret, size_t *n, struct error *err)
 {
     size_t found = 0;
-    while (found < most && query_row(query)) {
+    while (found < EVIDENCE_KINDS && query_row(query)) {
         struct evidence_row *row = &ret[found];
         *row = (struct evidence_row){.alert = (uint64_t)query_int(query, 0), .kind = EVIDENCE_KINDS, .bytes = query_int(query, 3),
                                      .made_us = query_int(query, 4)};
@@ -69,8 +60,10 @@ static int read_rows(struct query *query, struct evidence_row *ret, size_t most,
         query_copy(query, 6, row->codecs, sizeof row->codecs);
         found += row->kind != EVIDENCE_KINDS;
     }
-    *n = found;
-    return query_end(query, err);
+    int r = query_end(query, err);
+    if (r == 0)
+        *n = found;
+    return r;
 }
 
 int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err)
@@ -78,7 +71,7 @@ int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_
     struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = ? "
                                      "ORDER BY made_us, kind");
     query_bind_int(&query, (int64_t)alert);
-    return read_rows(&query, ret, EVIDENCE_KINDS, n, err);
+    return read_rows(&query, ret, n, err);
 }
 
 int evidence_rows_after(struct database *database, uint64_t after, struct evidence_row *ret, size_t *n, struct error *err)
@@ -86,32 +79,5 @@ int evidence_rows_after(struct database *database, uint64_t after, struct eviden
     struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = "
                                      "(SELECT min(alert) FROM evidence WHERE alert > ?) ORDER BY made_us, kind");
     query_bind_int(&query, (int64_t)after);
-    return read_rows(&query, ret, EVIDENCE_KINDS, n, err);
-}
-
-int evidence_rows_oldest(struct database *database, int64_t before_us, struct evidence_row *ret, size_t most, size_t *n, struct error *err)
-{
-    struct query query = query_begin(database, "SELECT evidence.alert, evidence.kind, path, bytes, made_us, codec, codecs FROM evidence "
-                                     "JOIN alerts ON alerts.id = evidence.alert WHERE made_us < ? AND marked = 0 AND state <> 'open' "
-                                     "ORDER BY made_us, evidence.alert LIMIT ?");
-    query_bind_int(&query, before_us);
-    query_bind_int(&query, (int64_t)most);
-    return read_rows(&query, ret, most, n, err);
-}
-
-int evidence_rows_bytes(struct database *database, int64_t *all, int64_t *marked, struct error *err)
-{
-    struct query query = query_begin(database, "SELECT coalesce(sum(bytes), 0), coalesce(sum(CASE WHEN marked THEN bytes ELSE 0 END), 0) "
-                                     "FROM evidence JOIN alerts ON alerts.id = evidence.alert");
-    int64_t sum = 0, of_marked = 0;
-    if (query_row(&query)) {
-        sum = query_int(&query, 0);
-        of_marked = query_int(&query, 1);
-    }
-    int r = query_end(&query, err);
-    if (r == 0) {
-        *all = sum;
-        *marked = of_marked;
-    }
-    return r;
+    return read_rows(&query, ret, n, err);
 }

@@ -20,18 +20,12 @@ struct evidence_row {
 
 /* Adds the row, or replaces the one of the same kind. -EEXIST: the alert is not there, or another row has the path. */
 int evidence_rows_add(struct database *database, const struct evidence_row *row, struct error *err);
-int evidence_rows_remove(struct database *database, uint64_t alert, enum evidence_kind kind, struct error *err);
 int evidence_rows_remove_all(struct database *database, uint64_t alert, struct error *err);     /* of the alert */
-/* The rows of an alert into ret [EVIDENCE_KINDS]; *n of them. */
-int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err);
-/* The oldest rows of alerts that are closed and not marked, from before before_us (INT64_MAX: of any age), into ret [most]; *n of
- * them. */
-int evidence_rows_oldest(struct database *database, int64_t before_us, struct evidence_row *ret, size_t most, size_t *n, struct error *err);
 /* Says whether evidence of the alert stays whatever its age: the alert is marked, or open. false: also one that is not known. */
 int evidence_rows_held(struct database *database, uint64_t alert, bool *ret, struct error *err);
-/* The rows of the first alert after `after` that has any, as evidence_rows_of(). *n is 0 where there is none. */
+/* The rows of the alert, into ret [EVIDENCE_KINDS]; *n of them. */
+int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err);
+/* The rows of the first alert after `after` that has any, into ret [EVIDENCE_KINDS]; *n of them. *n is 0 where there is none. */
 int evidence_rows_after(struct database *database, uint64_t after, struct evidence_row *ret, size_t *n, struct error *err);
-/* All bytes, and those of marked alerts among them. */
-int evidence_rows_bytes(struct database *database, int64_t *all, int64_t *marked, struct error *err);
 
 #endif

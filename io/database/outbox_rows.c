@@ -150,30 +150,33 @@ static char *list(const char *const *keys, size_t n)
     return text;
 }
 
-int outbox_rows_keep(struct database *database, const char *const *keys, size_t n, int *dropped, struct error *err)
+#define OF_SCOPE(column) " AND iif(?2 = '', instr(" column ", ':') = 0, substr(" column ", 1, length(?2)) = ?2)"
+
+int outbox_rows_keep(struct database *database, const char *scope, const char *const *keys, size_t n, int *dropped, struct error *err)
 {
+    static const char *const deletes[] = {
+        "DELETE FROM outbox WHERE endpoint NOT IN (SELECT value FROM json_each(?1))" OF_SCOPE("endpoint"),
+        "DELETE FROM dead_letters WHERE endpoint NOT IN (SELECT value FROM json_each(?1))" OF_SCOPE("endpoint"),
+        "DELETE FROM endpoints WHERE name NOT IN (SELECT value FROM json_each(?1))" OF_SCOPE("name"),
+    };
     char *kept = list(keys, n);
     if (!kept)
         return error_set(err, -ENOMEM, "out of memory");
     bool own;
-    int r = begin(database, &own, err);
+    int r = begin(database, &own, err), waited = 0;
     if (r == 0) {
-        struct query query = query_begin(database, "DELETE FROM outbox WHERE endpoint NOT IN (SELECT value FROM json_each(?))");
-        query_bind_text(&query, kept);
-        r = query_run(&query, err);
-        *dropped = r == 0 ? sqlite3_changes(database->handle) : 0;
-        if (r == 0) {
-            query = query_begin(database, "DELETE FROM dead_letters WHERE endpoint NOT IN (SELECT value FROM json_each(?))");
+        for (size_t i = 0; i < sizeof deletes / sizeof deletes[0] && r == 0; i++) {
+            struct query query = query_begin(database, deletes[i]);
             query_bind_text(&query, kept);
+            query_bind_text(&query, scope);
             r = query_run(&query, err);
-        }
-        if (r == 0) {
-            query = query_begin(database, "DELETE FROM endpoints WHERE name NOT IN (SELECT value FROM json_each(?))");
-            query_bind_text(&query, kept);
-            r = query_run(&query, err);
+            if (r == 0 && i == 0)
+                waited = sqlite3_changes(database->handle);
         }
         r = end(database, own, r, err);
     }
+    if (r == 0)
+        *dropped = waited;
     free(kept);
     return r;
 }

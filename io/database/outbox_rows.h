@@ -56,8 +56,9 @@ int outbox_rows_disable(struct database *database, const char *endpoint, int64_t
                         struct error *err);
 int outbox_rows_enable(struct database *database, const char *endpoint, struct error *err);
 
-/* Deletes the rows, the dead letters and the state of all endpoints but keys [n]. *dropped says how many events still waited. */
-int outbox_rows_keep(struct database *database, const char *const *keys, size_t n, int *dropped, struct error *err);
+/* Deletes the rows, the dead letters and the state of all endpoints of a scope but keys [n]. Of a scope are the endpoints that begin with
+ * it; of "" those that have no ':'. *dropped says how many events still waited. */
+int outbox_rows_keep(struct database *database, const char *scope, const char *const *keys, size_t n, int *dropped, struct error *err);
 
 int outbox_rows_counts(struct database *database, const char *endpoint, struct outbox_rows_counts *ret, struct error *err);
 int outbox_rows_state(struct database *database, const char *endpoint, struct outbox_rows_state *ret, struct error *err);

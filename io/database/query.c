@@ -1,5 +1,6 @@
 #include "io/database/query.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -49,15 +50,9 @@ struct query query_begin(struct database *database, const char *sql)
     query.status = sqlite3_prepare_v3(database->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &query.statement, NULL);
     if (query.status != SQLITE_OK)
         return query;
-    if (database->n_statements < STATEMENTS_MAX) {
-        database->statements[database->n_statements].sql = sql;
-        database->statements[database->n_statements++].statement = query.statement;
-    } else {        /* the oldest makes room */
-        sqlite3_finalize(database->statements[0].statement);
-        memmove(database->statements, database->statements + 1, (STATEMENTS_MAX - 1) * sizeof database->statements[0]);
-        database->statements[STATEMENTS_MAX - 1].sql = sql;
-        database->statements[STATEMENTS_MAX - 1].statement = query.statement;
-    }
+    assert(database->n_statements < STATEMENTS_MAX);
+    database->statements[database->n_statements].sql = sql;
+    database->statements[database->n_statements++].statement = query.statement;
     return query;
 }
 

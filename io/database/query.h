@@ -11,7 +11,7 @@
 
 #include "io/database/database.h"
 
-enum { STATEMENTS_MAX = 64 };
+enum { STATEMENTS_MAX = 128 };          /* more than io/database has */
 
 struct database {
     sqlite3 *handle;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <libavcodec/avcodec.h>
 #include <libavutil/mathematics.h>
+#include <string.h>
 
 #include "io/base/clock.h"
 #include "io/base/redact.h"
@@ -10,6 +11,10 @@
 #include "io/video/decode.h"
 #include "io/video/demux.h"
 #include "io/video/source_url.h"
+
+/* Key frames from which decoding is tried: the one before follows where one is shown after the moment, or is none to the
+ * decoder. */
+enum { KEYS = 2 };
 
 struct reading {
     const char *url;
@@ -24,7 +29,7 @@ struct reading {
     AVFrame *frame, *kept;      /* the last picture; the one to give */
     int64_t us;                 /* the time stamp of frame; INT64_MIN: none yet */
     bool corrupt;               /* frame is damaged */
-    bool sought;                /* reading began in the middle */
+    bool skipped;               /* reading began in the middle */
 };
 
 static void stop_reading(struct reading *reading)
@@ -45,12 +50,26 @@ static int renew_decoder(struct reading *reading, struct error *err)
     return decode_open(&reading->decode, 1) < 0 ? error_set(err, -ENOMEM, "%s: out of memory", reading->shown) : 0;
 }
 
-/* From the source's beginning. */
-static int start_reading(struct reading *reading, struct error *err)
+/* 0; -EINTR or -ETIMEDOUT: reading is to end. */
+static int may_go_on(const struct reading *reading, struct error *err)
+{
+    const atomic_bool *stop = reading->options->stop;
+    if (stop && atomic_load_explicit(stop, memory_order_relaxed))
+        return error_set(err, -EINTR, "%s: stopped", reading->shown);
+    if (monotonic_us() > reading->limit_us)
+        return error_set(err, -ETIMEDOUT, "%s: it takes too long to decode the picture", reading->shown);
+    return 0;
+}
+
+/* From the source's beginning, but for the first `skip` packets. */
+static int start_reading(struct reading *reading, uint64_t skip, struct error *err)
 {
     stop_reading(reading);
-    reading->sought = false;
+    reading->skipped = skip > 0;
     int r = demux_open(&reading->demux, reading->url, reading->options, err);
+    for (; r >= 0 && skip > 0; skip--)
+        if ((r = may_go_on(reading, err)) == 0 && (r = demux_read(reading->demux, reading->packet, err)) > 0)
+            av_packet_unref(reading->packet);
     return r < 0 ? r : renew_decoder(reading, err);
 }
 
@@ -82,19 +101,17 @@ static int64_t stamp_of(const struct reading *reading)
     if (reading->frame->best_effort_timestamp != AV_NOPTS_VALUE)
         return av_rescale_q(reading->frame->best_effort_timestamp, stream->time_base, (AVRational){1, 1000000});
     if (reading->us == INT64_MIN)
-        return reading->sought ? INT64_MIN : 0;
+        return reading->skipped ? INT64_MIN : 0;
     return reading->us + (int64_t)(1e6 / (stream->fps > 0 ? stream->fps : SOURCE_DEFAULT_FPS));
 }
 
 /* Decodes the next picture into reading->frame. 1, 0 (the end), or an error. */
 static int next_picture(struct reading *reading, struct error *err)
 {
-    const atomic_bool *stop = reading->options->stop;
     for (;;) {
-        if (stop && atomic_load_explicit(stop, memory_order_relaxed))
-            return error_set(err, -EINTR, "%s: stopped", reading->shown);
-        if (monotonic_us() > reading->limit_us)
-            return error_set(err, -ETIMEDOUT, "%s: it takes too long to decode the picture", reading->shown);
+        int r = may_go_on(reading, err);
+        if (r < 0)
+            return r;
         enum decode_result result = decode_picture(reading->decode, reading->frame);
         if (result == DECODE_PICTURE) {
             reading->us = stamp_of(reading);
@@ -105,7 +122,7 @@ static int next_picture(struct reading *reading, struct error *err)
         }
         if (result == DECODE_END)
             return 0;
-        int r = result == DECODE_PACKET ? feed(reading, err) : 1;
+        r = result == DECODE_PACKET ? feed(reading, err) : 1;
         if (r < 0)
             return r;
         if (r == 0)
@@ -113,35 +130,53 @@ static int next_picture(struct reading *reading, struct error *err)
     }
 }
 
-/* Goes to a place from which the picture at us can be decoded, and decodes the first picture there. The first attempt goes to the
- * last key frame by the file's index. A file without an index may lead to a place between key frames, whose pictures are damaged, and
- * not always known as such; then it goes on to the next key frame, or back further. 1, 0 or an error. */
+/* Writes how many packets come before each of the last KEYS key frames at us or before, the last one first; *n of them. */
+static int find_keys(struct reading *reading, int64_t us, uint64_t before[KEYS], size_t *n, struct error *err)
+{
+    const int64_t until = av_rescale_q(us, (AVRational){1, 1000000}, demux_stream(reading->demux)->time_base);
+    bool more = true;
+    int r = start_reading(reading, 0, err);
+    *n = 0;
+    for (uint64_t i = 0; r >= 0 && more; i++) {
+        if ((r = may_go_on(reading, err)) < 0 || (r = demux_read(reading->demux, reading->packet, err)) <= 0)
+            break;
+        const AVPacket *packet = reading->packet;
+        int64_t shown = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+        if (packet->flags & AV_PKT_FLAG_KEY && shown != AV_NOPTS_VALUE && shown <= until) {
+            memmove(before + 1, before, (KEYS - 1) * sizeof *before);
+            before[0] = i;
+            *n = *n < KEYS ? *n + 1 : KEYS;
+        }
+        more = packet->dts == AV_NOPTS_VALUE || packet->dts <= until;   /* no picture is shown before it is decoded */
+        av_packet_unref(reading->packet);
+    }
+    return r == -EINTR || r == -ETIMEDOUT || r == -ENOMEM ? r : 0;      /* what cannot be read ends the file */
+}
+
+/* Goes to a place from which the picture at us can be decoded, and decodes the first picture there. Packets before it are read,
+ * and not decoded. FFmpeg's own search is not used: with an incomplete index, as in a fragmented MP4, it goes astray, and
+ * pictures are damaged but not known as such. 1, 0 or an error. */
 static int go_to(struct reading *reading, int64_t us, struct error *err)
 {
-    static const int64_t back_us[] = {0, 2000000, 16000000};
     const struct demux_stream *stream = demux_stream(reading->demux);
-    bool searchable = !stream->images && !stream->timeless && !stream->live;
-    int r;
-    for (size_t i = 0; searchable && i < sizeof back_us / sizeof *back_us; i++) {
-        if (demux_seek(reading->demux, av_rescale_q(us - back_us[i], (AVRational){1, 1000000}, stream->time_base)) < 0)
-            break;
-        reading->sought = true;
-        if ((r = renew_decoder(reading, err)) < 0)
-            return r;
-        while ((r = next_picture(reading, err)) == 1 && reading->us <= us)
+    uint64_t before[KEYS];
+    size_t n = 0;
+    int r = stream->images || stream->timeless || stream->live ? 0 : find_keys(reading, us, before, &n, err);
+    for (size_t i = 0; r >= 0 && i < n && before[i] > 0; i++) {
+        r = start_reading(reading, before[i], err);
+        while (r >= 0 && (r = next_picture(reading, err)) == 1 && reading->us <= us)
             if (reading->frame->key_frame && !reading->corrupt)
                 return 1;
-        if (r < 0)
-            return r;
     }
-    r = start_reading(reading, err);
+    if (r >= 0)
+        r = start_reading(reading, 0, err);
     return r < 0 ? r : next_picture(reading, err);
 }
 
 /* Decodes to the moment; reading->kept is its picture, and ret says all else. */
 static int find(struct reading *reading, int64_t pts_us, struct moment *ret, struct error *err)
 {
-    int r = start_reading(reading, err);
+    int r = start_reading(reading, 0, err);
     if (r == 0)
         r = next_picture(reading, err);
     if (r == 0)
@@ -168,8 +203,8 @@ int moment_read(struct moment *ret, const char *url, int64_t pts_us, const struc
     struct moment moment = {0};
     struct source_options source = options->source;
     source.decoder_threads = 1;
-    struct reading reading = {.url = url, .options = &source, .from_start = options->from_start, .packet = av_packet_alloc(), .frame = av_frame_alloc(),
-                              .kept = av_frame_alloc(),
+    struct reading reading = {.url = url, .options = &source, .from_start = options->from_start,
+                              .packet = av_packet_alloc(), .frame = av_frame_alloc(), .kept = av_frame_alloc(),
                               .limit_us = options->limit_ms > 0 ? monotonic_us() + INT64_C(1000) * options->limit_ms : INT64_MAX};
     redact(reading.shown, sizeof reading.shown, url);
     int r = reading.packet && reading.frame && reading.kept ? 0 : error_set(err, -ENOMEM, "out of memory");

@@ -1,8 +1,8 @@
 /* The colour picture of a source at a moment, as a viewer shows it: turned, with square pixels. It serves for snapshots out of clips,
  * and for any file, folder or pattern of images that io/video/source.h reads.
  *
- * A file that can be searched is decoded from the key frame before the moment on, so it takes as long as the distance between key
- * frames, wherever the moment is. Others are decoded from their beginning. One picture is converted, the last one.
+ * A file with time stamps is read from its beginning, twice, but decoded from the key frame before the moment on. Others are
+ * decoded from their beginning. One picture is converted, the last one.
  *
  * FFmpeg reads the file here, so whoever wrote it chooses the bytes that FFmpeg reads. A clip of a camera belongs into a process of
  * its own with least rights, as the camera did: capture_moment() (io/capture/capture.h) runs moment_read() there. So it knows nothing

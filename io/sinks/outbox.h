@@ -1,6 +1,5 @@
 /* The outbox: events that wait to be delivered, for each endpoint in the order in which they came. The sender (io/sinks/webhook.h)
- * delivers out of it by the functions below. There are two kinds: one in memory (io/sinks/outbox_memory.h), and one in
- * the database (daemon/watch/store/outbox.h), which `run` uses and which survives the process.
+ * delivers out of it by the functions below. `run` has one in the database (daemon/watch/store/outbox.h), which survives the process.
  *
  * An endpoint is known by its key (io/sinks/webhook_config.h), which is the same after a restart. An entry waits until it is
  * delivered, or dead: nobody tries a dead entry any more, but it is kept and can be listed.
@@ -23,12 +22,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "core/event.h"
+
 /* Sizes of texts, with their final 0. A cause or a reason is one line without secrets. */
-enum { OUTBOX_ID_SIZE = sizeof "msg_" + 32, OUTBOX_KEY_SIZE = 65, OUTBOX_CAUSE_SIZE = 320, OUTBOX_MARK_SIZE = 16 };
+enum { OUTBOX_KEY_SIZE = 65, OUTBOX_CAUSE_SIZE = 320, OUTBOX_MARK_SIZE = 16 };
 
 struct outbox_entry {
     uint64_t seq;               /* its number; rises along the queue of an endpoint */
-    char id[OUTBOX_ID_SIZE];    /* "msg_…": the event's, the same for all endpoints and attempts */
+    char id[EVENT_ID_SIZE];    /* "msg_…": the event's, the same for all endpoints and attempts */
     int64_t time_us;            /* UTC; when the event happened; of an alert, the moment in the picture */
     int64_t queued_us;          /* UTC; when it came into the outbox. Its age counts from here */
     unsigned attempts;          /* that failed */
@@ -50,7 +51,7 @@ struct outbox_counts {
 
 struct outbox_dead {
     uint64_t seq;
-    char id[OUTBOX_ID_SIZE];
+    char id[EVENT_ID_SIZE];
     int64_t time_us, died_us;   /* UTC */
     unsigned attempts;
     char reason[OUTBOX_CAUSE_SIZE];
@@ -59,7 +60,6 @@ struct outbox_dead {
 
 struct outbox {
     void *context;              /* first argument of each function */
-    bool durable;               /* entries wait on after the process has ended */
 
     /* The outbox keeps these endpoints, keys [n], from now on. A new one begins enabled and empty. One that is gone loses its
      * entries, its dead letters and its state. The first call says which endpoints a new run has. */

@@ -10,8 +10,6 @@
 
 #define SECOND_US INT64_C(1000000)
 
-const double webhook_delay_s[WEBHOOK_DELAYS] = {0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400};
-
 static int64_t wall_clock_us(void *arg)
 {
     (void)arg;
@@ -20,49 +18,10 @@ static int64_t wall_clock_us(void *arg)
 
 const struct webhook_options webhook_default_options = {
     .backoff_first_us = SECOND_US, .backoff_max_us = 300 * SECOND_US, .minute_us = 60 * SECOND_US,
-    .outbox_retry_us = 5 * SECOND_US, .queue_max = 1000, .clock_us = wall_clock_us,
+    .outbox_retry_us = 5 * SECOND_US, .clock_us = wall_clock_us,
 };
 
 /* ---- any thread ----------------------------------------------------------------------------------------------------- */
-
-int webhook_post(struct webhooks *webhooks, const struct event *event, const char *data_json)
-{
-    char keys[CONFIG_MAX_WEBHOOKS][OUTBOX_KEY_SIZE];
-    const char *wanted[CONFIG_MAX_WEBHOOKS];
-    unsigned dropped[CONFIG_MAX_WEBHOOKS];
-    size_t n = 0;
-    if (!webhooks->memory)
-        return -ENOTSUP;
-    struct webhook_message *message;
-    int r = webhook_message_make(&message, event_type_name(event->type), event->time_us, data_json);
-    if (r < 0)
-        return r;
-    lock_take(&webhooks->lock);
-    for (size_t i = 0; i < webhooks->n_endpoints; i++) {
-        const struct webhook_endpoint *endpoint = webhooks->endpoints[i];
-        if (webhook_wants(&endpoint->hook, endpoint->shown.key, event)) {
-            memcpy(keys[n], endpoint->shown.key, OUTBOX_KEY_SIZE);
-            wanted[n] = keys[n];
-            n++;
-        }
-    }
-    lock_give(&webhooks->lock);
-    if (n > 0) {
-        int64_t now = webhooks->options.clock_us(webhooks->options.clock_arg);
-        r = outbox_memory_append(webhooks->memory, message, now, wanted, n, dropped);
-        lock_take(&webhooks->lock);
-        for (size_t i = 0; i < webhooks->n_endpoints; i++)
-            for (size_t k = 0; k < n; k++)
-                if (strcmp(webhooks->endpoints[i]->shown.key, keys[k]) == 0) {
-                    webhooks->endpoints[i]->overrun += dropped[k];
-                    webhooks->endpoints[i]->tally->stats.dropped += dropped[k];
-                }
-        lock_give(&webhooks->lock);
-        webhooks_wake(webhooks);
-    }
-    free(message);
-    return r;
-}
 
 void webhooks_wake(struct webhooks *webhooks)
 {
@@ -194,11 +153,9 @@ void webhooks_forget(struct webhooks_change *change)
     free(change);
 }
 
-int webhooks_prepare(struct webhooks_change **ret, const struct webhooks *webhooks, const struct config_webhook *hooks,
-                     size_t n, struct error *err)
+int webhooks_prepare(struct webhooks_change **ret, const struct config_webhook *hooks, size_t n, struct error *err)
 {
     char keys[CONFIG_MAX_WEBHOOKS][OUTBOX_KEY_SIZE];
-    (void)webhooks;
     if (n > CONFIG_MAX_WEBHOOKS)
         return error_set(err, -EINVAL, "webhooks: expected at most %d, got %zu", (int)CONFIG_MAX_WEBHOOKS, n);
     webhook_keys(keys, hooks, n);
@@ -244,27 +201,14 @@ void webhooks_adopt(struct webhooks *webhooks, struct webhooks_change *change)
 
 /* ---- opening and closing -------------------------------------------------------------------------------------------- */
 
-static int open_outbox(struct webhooks *webhooks)
+int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n, const struct webhook_options *options,
+                  webhook_log *log, void *log_arg, struct error *err)
 {
-    if (webhooks->options.outbox) {
-        webhooks->outbox = *webhooks->options.outbox;
-        return 0;
-    }
-    int r = outbox_memory_open(&webhooks->memory, webhooks->options.queue_max);
-    if (r == 0)
-        webhooks->outbox = outbox_memory(webhooks->memory);
-    return r;
-}
-
-int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
-                       const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err)
-{
-    if (options->queue_max < 2)
-        return error_set(err, -EINVAL, "webhooks: queue_max: expected 2 or more, got %zu", options->queue_max);
     struct webhooks *webhooks = calloc(1, sizeof *webhooks);
     if (!webhooks)
         return error_set(err, -ENOMEM, "webhooks: out of memory");
     webhooks->options = *options;
+    webhooks->outbox = *options->outbox;
     webhooks->log = log;
     webhooks->log_arg = log_arg;
     webhooks->deadline_us = INT64_MAX;
@@ -272,16 +216,16 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
     webhooks->ahead_us = options->clock_us(options->clock_arg) - webhooks->stepped_us;
     lock_init(&webhooks->lock, LOCK_WAIT);
 
-    int r = open_outbox(webhooks);
+    int r = 0;
     webhooks->has_curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
     if (webhooks->has_curl)
         webhooks->multi = curl_multi_init();
     lock_cond_init(&webhooks->adopted);
-    if (r < 0 || !webhooks->multi) {
+    if (!webhooks->multi) {
         r = error_set(err, -ENOMEM, "webhooks: memory is short, or libcurl does not start");
         goto fail;
     }
-    r = webhooks_prepare(&webhooks->change, webhooks, hooks, n, err);
+    r = webhooks_prepare(&webhooks->change, hooks, n, err);
     if (r < 0)
         goto fail;
     webhook_sender_adopt(webhooks);
@@ -296,12 +240,6 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
 fail:
     webhooks_close(webhooks, 0);
     return r;
-}
-
-int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n, webhook_log *log, void *log_arg,
-                  struct error *err)
-{
-    return webhooks_open_with(ret, hooks, n, &webhook_default_options, log, log_arg, err);
 }
 
 void webhooks_close(struct webhooks *webhooks, int grace_ms)
@@ -325,7 +263,6 @@ void webhooks_close(struct webhooks *webhooks, int grace_ms)
         next = tally->next;
         free(tally);
     }
-    outbox_memory_close(webhooks->memory);
     if (webhooks->has_curl)
         curl_global_cleanup();
     pthread_cond_destroy(&webhooks->adopted);

@@ -17,6 +17,9 @@
  * forward by a minute or more, no entry counts as too old. If the clock is set back, the age of an entry counts from when it was
  * the oldest first.
  *
+ * Alerts carry their snapshot as the endpoint's configuration says (io/sinks/snapshot.h). It is added to the body for each attempt, so the
+ * bodies of two attempts may differ: evidence may be deleted in between. The signature is that of the whole body.
+ *
  * Certificates are verified; redirects are not followed; proxies of the environment (http_proxy …) are not used. At most 4
  * KiB of an answer's body are read. Logs name an endpoint by scheme, host and port, because the rest of a URL may be
  * secret. */
@@ -26,26 +29,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/delays.h"
 #include "core/error.h"
 #include "io/config/config.h"
 #include "io/sinks/outbox.h"
+#include "io/sinks/snapshot.h"
 #include "io/sinks/webhook_config.h"
 
 struct webhooks;
 struct webhooks_change;
-
-/* Upper bounds, in seconds, of the classes in which delays are counted: from when an event happened to its acknowledgement. */
-enum { WEBHOOK_DELAYS = 15 };
-extern const double webhook_delay_s[WEBHOOK_DELAYS];
 
 /* The counts of the endpoints of one name since webhooks_open(). */
 struct webhook_stats {
     char name[WEBHOOK_NAME_SIZE];
     uint64_t delivered, failed_attempts;
     uint64_t dead;                      /* entries that became dead letters */
-    uint64_t dropped;                   /* entries that are lost: a reload removed the endpoint, or the queue of an outbox in memory was full */
-    uint64_t delays[WEBHOOK_DELAYS + 1];    /* entries by delay: above bound i - 1, up to bound i; the last: above all */
-    double delay_s;                     /* sum over all that were delivered */
+    uint64_t dropped;                   /* entries that are lost, because a reload removed the endpoint */
+    struct delays delays;               /* of those delivered */
     /* At present: */
     uint64_t queued, dead_letters;
     unsigned disabled;                  /* endpoints */
@@ -71,10 +71,10 @@ struct webhook_options {
     int64_t backoff_first_us, backoff_max_us;   /* the ceiling of the back-off: after the first failure, and the highest */
     int64_t minute_us;                          /* the minute of max_per_minute */
     int64_t outbox_retry_us;                    /* the wait after an error of the outbox */
-    size_t queue_max;                           /* events in the queue of an endpoint in memory, at least 2 */
-    int64_t (*clock_us)(void *arg);             /* UTC; the sender's thread and webhook_post() call it */
+    int64_t (*clock_us)(void *arg);             /* UTC; the sender's thread calls it */
     void *clock_arg;
-    const struct outbox *outbox;                /* copied; its context is borrowed; NULL: one in memory */
+    struct snapshot_store snapshots;            /* for the sender's thread; each read may take a second */
+    const struct outbox *outbox;                /* copied; its context is borrowed; no default */
     /* Takes an endpoint that the sender disabled, on the sender's thread. key and reason are borrowed. NULL: nobody is told. */
     void (*disabled)(void *arg, const char *key, const char *reason);
     void *disabled_arg;
@@ -88,12 +88,10 @@ int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failu
 /* Takes a report of the sender, on the sender's thread. text is redacted; priority as in syslog(3). */
 typedef void webhook_log(void *arg, int priority, const char *text);
 
-/* hooks [n] is copied. 0, or -errno with the cause in err and *ret untouched. */
-int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n, webhook_log *log, void *log_arg,
-                  struct error *err);
-/* The same with options other than the default; options is copied. */
-int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
-                       const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err);
+/* hooks [n] and options are copied. Whoever keeps the outbox adds entries, for the endpoints of which webhook_wants() says so, and calls
+ * webhooks_wake(). 0, or -errno with the cause in err and *ret untouched. */
+int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n, const struct webhook_options *options,
+                  webhook_log *log, void *log_arg, struct error *err);
 /* Other endpoints, in two steps, of which only the first can fail. One thread at a time.
  *
  * webhooks_prepare() makes the new endpoints; hooks [n] is copied. Nothing changes yet. 0, or -errno with the cause in err.
@@ -102,19 +100,13 @@ int webhooks_open_with(struct webhooks **ret, const struct config_webhook *hooks
  * that is being sent is sent again. Entries of endpoints that are gone are dropped and counted. Counts stay with the endpoint's
  * name, also where no endpoint has it any more.
  * webhooks_forget() frees a change that is not adopted. Takes NULL. */
-int webhooks_prepare(struct webhooks_change **ret, const struct webhooks *webhooks, const struct config_webhook *hooks,
-                     size_t n, struct error *err);
+int webhooks_prepare(struct webhooks_change **ret, const struct config_webhook *hooks, size_t n, struct error *err);
 void webhooks_adopt(struct webhooks *webhooks, struct webhooks_change *change);
 void webhooks_forget(struct webhooks_change *change);
 /* Gives attempts that are under way or due at most grace_ms to end, then stops the thread. Takes NULL. No other thread may use
  * webhooks any more. */
 void webhooks_close(struct webhooks *webhooks, int grace_ms);
 
-/* Queues {"type": type, "timestamp": …, "data": data} in the outbox in memory, for every endpoint that wants the event. data_json
- * is a whole JSON value as text, copied. Never blocks on the network. Any thread. 0; -EINVAL if data_json is not JSON; -ENOMEM;
- * -EIO without random numbers for the id; -ENOTSUP if the outbox is another one: whoever keeps that adds its entries, by
- * webhook_wants() and webhook_message_make(), and calls webhooks_wake(). */
-int webhook_post(struct webhooks *webhooks, const struct event *event, const char *data_json);
 /* Makes the sender look for entries at every endpoint that had none. Any thread. */
 void webhooks_wake(struct webhooks *webhooks);
 

@@ -64,10 +64,5 @@ void webhook_keys(char (*ret)[OUTBOX_KEY_SIZE], const struct config_webhook *hoo
 
 bool webhook_wants(const struct config_webhook *hook, const char *key, const struct event *event)
 {
-    if (!(hook->events & event_bit(event->type)) || (event->webhook && strcmp(event->webhook, key) == 0))
-        return false;
-    bool wanted = !event->camera || hook->n_cameras == 0;
-    for (size_t i = 0; i < hook->n_cameras && !wanted; i++)
-        wanted = strcmp(hook->cameras[i], event->camera) == 0;
-    return wanted;
+    return sink_filter_takes(&hook->filter, event) && !(event->webhook && strcmp(event->webhook, key) == 0);
 }

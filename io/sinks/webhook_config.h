@@ -21,8 +21,7 @@ void webhook_mark(char ret[OUTBOX_MARK_SIZE], const char *url);
  * on. */
 void webhook_keys(char (*ret)[OUTBOX_KEY_SIZE], const struct config_webhook *hooks, size_t n);
 
-/* Returns true if the endpoint with that key takes the event: it asks for the type and for the camera. An event without a camera
- * passes the filter of cameras. No endpoint is told of its own EVENT_WEBHOOK_DISABLED. */
+/* Returns true if the endpoint with that key takes the event: its filter does (core/filter.h). No endpoint is told of its own EVENT_WEBHOOK_DISABLED. */
 bool webhook_wants(const struct config_webhook *hook, const char *key, const struct event *event);
 
 #endif

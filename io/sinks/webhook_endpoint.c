@@ -49,14 +49,28 @@ static int sign(struct webhook_endpoint *endpoint, const char *id, const char *b
     return r < 0 ? r : add_header(endpoint, "webhook-signature: %s%s%s", signature, *old ? " " : "", old);
 }
 
-int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const char *id, const char *body, size_t size,
-                           int64_t time_s)
+static void drop_body(struct webhook_endpoint *endpoint)
 {
+    free(endpoint->body);
+    endpoint->body = NULL;
+}
+
+int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const char *id, const char *body, size_t size,
+                           int64_t time_s, const struct snapshot_store *store)
+{
+    const struct config_webhook *hook = &endpoint->hook;
+    drop_body(endpoint);
+    int r = !store ? 1 : snapshot_add(&endpoint->body, &size, body, size, hook->snapshot, (size_t)hook->snapshot_max_kib << 10,
+                                      hook->public_url, store);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        body = endpoint->body;
     endpoint->received = 0;
     endpoint->error[0] = '\0';
     curl_slist_free_all(endpoint->headers);
     endpoint->headers = NULL;
-    int r = add_header(endpoint, "Content-Type: application/json");
+    r = add_header(endpoint, "Content-Type: application/json");
     if (r == 0)
         r = add_header(endpoint, "Expect:");        /* no 100-continue */
     if (r == 0)
@@ -78,6 +92,7 @@ long webhook_endpoint_end(struct webhook_endpoint *endpoint, CURLM *multi, CURLc
     long status = 0;
     curl_easy_getinfo(endpoint->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_multi_remove_handle(multi, endpoint->easy);
+    drop_body(endpoint);
     /* The status counts even if the transfer of the body failed. */
     if (status >= 200 && status < 300)
         cause[0] = '\0';
@@ -97,6 +112,7 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint)
     curl_easy_cleanup(endpoint->easy);
     curl_slist_free_all(endpoint->headers);
     free(endpoint->head.body);
+    free(endpoint->body);
     free(endpoint->starts);
     if (endpoint->hook.url)
         explicit_bzero(endpoint->hook.url, strlen(endpoint->hook.url));
@@ -105,9 +121,10 @@ void webhook_endpoint_free(struct webhook_endpoint *endpoint)
     if (!endpoint->adopted)
         free(endpoint->tally);
     free(endpoint->hook.ca_file);
-    for (size_t i = 0; endpoint->hook.cameras && i < endpoint->hook.n_cameras; i++)
-        free(endpoint->hook.cameras[i]);
-    free(endpoint->hook.cameras);
+    free(endpoint->hook.public_url);
+    for (size_t i = 0; endpoint->hook.filter.cameras && i < endpoint->hook.filter.n_cameras; i++)
+        free(endpoint->hook.filter.cameras[i]);
+    free(endpoint->hook.filter.cameras);
     explicit_bzero(endpoint->hook.secret, sizeof endpoint->hook.secret);
     explicit_bzero(endpoint->hook.old_secret, sizeof endpoint->hook.old_secret);
     free(endpoint);
@@ -152,10 +169,13 @@ static bool copy_hook(struct config_webhook *to, const struct config_webhook *fr
     to->url = strdup(from->url ? from->url : "");
     to->name = from->name ? strdup(from->name) : NULL;
     to->ca_file = from->ca_file ? strdup(from->ca_file) : NULL;
-    to->cameras = from->n_cameras ? calloc(from->n_cameras, sizeof *to->cameras) : NULL;
-    bool copied = to->url && !to->name == !from->name && !to->ca_file == !from->ca_file && !to->cameras == !from->n_cameras;
-    for (size_t i = 0; to->cameras && i < from->n_cameras; i++)
-        copied = (to->cameras[i] = strdup(from->cameras[i])) != NULL && copied;
+    to->public_url = from->public_url ? strdup(from->public_url) : NULL;
+    size_t n = from->filter.n_cameras;
+    to->filter.cameras = n ? calloc(n, sizeof *to->filter.cameras) : NULL;
+    bool copied = to->url && !to->name == !from->name && !to->ca_file == !from->ca_file &&
+                  !to->public_url == !from->public_url && !to->filter.cameras == !n;
+    for (size_t i = 0; to->filter.cameras && i < n; i++)
+        copied = (to->filter.cameras[i] = strdup(from->filter.cameras[i])) != NULL && copied;
     return copied;
 }
 

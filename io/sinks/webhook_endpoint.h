@@ -25,7 +25,6 @@ struct webhook_endpoint {
 
     /* Guarded by the lock of struct webhooks. */
     struct webhook_tally *tally;    /* owned until the endpoint is adopted; then the webhooks' */
-    uint64_t overrun;               /* events dropped from the full queue and not reported yet */
     bool wants_enable, wants_retry; /* asked by another thread, not done yet */
     bool adopted;
 
@@ -42,6 +41,7 @@ struct webhook_endpoint {
     size_t n_starts;                /* attempts so far */
 
     CURL *easy;
+    char *body;                     /* of the attempt under way, where it is not head.body; owned */
     struct curl_slist *headers;
     char error[CURL_ERROR_SIZE];
     size_t received;                /* bytes of the answer's body */
@@ -54,10 +54,10 @@ int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webh
 /* Does not free the tally of an adopted endpoint. */
 void webhook_endpoint_free(struct webhook_endpoint *endpoint);  /* takes NULL; endpoint->easy must be in no multi handle */
 
-/* Starts an attempt on multi, signed for time_s (seconds since 1970). body [size] is borrowed until the attempt has ended. 0, or
- * -errno: then nothing was started. */
+/* Starts an attempt on multi, signed for time_s (seconds since 1970). body [size] is borrowed until the attempt has ended; a snapshot
+ * is added to a copy of it, which the endpoint keeps until then. store NULL: no snapshots. 0, or -errno: then nothing was started. */
 int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const char *id, const char *body, size_t size,
-                           int64_t time_s);
+                           int64_t time_s, const struct snapshot_store *store);
 
 enum { WEBHOOK_CAUSE_SIZE = CURL_ERROR_SIZE + 64 };
 

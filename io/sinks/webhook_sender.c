@@ -180,16 +180,10 @@ int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failu
 /* The endpoint took head. */
 static void succeed(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
 {
-    double delay_s = (double)(utc_now(webhooks) - endpoint->head.time_us) / (double)SECOND_US;
-    size_t class = 0;
-    if (delay_s < 0)
-        delay_s = 0;
-    while (class < WEBHOOK_DELAYS && delay_s > webhook_delay_s[class])
-        class++;
+    int64_t utc = utc_now(webhooks);
     lock_take(&webhooks->lock);
     endpoint->tally->stats.delivered++;
-    endpoint->tally->stats.delays[class]++;
-    endpoint->tally->stats.delay_s += delay_s;
+    delays_add(&endpoint->tally->stats.delays, endpoint->head.time_us, utc);
     endpoint->shown.delivered++;
     if (endpoint->shown.newest_us < endpoint->head.time_us)
         endpoint->shown.newest_us = endpoint->head.time_us;
@@ -241,7 +235,7 @@ static void begin(struct webhooks *webhooks, struct webhook_endpoint *endpoint, 
     if (endpoint->hook.max_per_minute > 0)
         endpoint->starts[endpoint->n_starts++ % (size_t)endpoint->hook.max_per_minute] = now;
     endpoint->sending = webhook_endpoint_begin(endpoint, webhooks->multi, head->id, head->body, head->size,
-                                               utc_now(webhooks) / SECOND_US) == 0;
+                                               utc_now(webhooks) / SECOND_US, &webhooks->options.snapshots) == 0;
     if (!endpoint->sending)
         fail(webhooks, endpoint, 0, "memory is short, or the signature failed", 0);
 }
@@ -392,16 +386,11 @@ void webhook_sender_adopt(struct webhooks *webhooks)
 static void obey(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
 {
     lock_take(&webhooks->lock);
-    uint64_t overrun = endpoint->overrun;
     bool wants_enable = endpoint->wants_enable, wants_retry = endpoint->wants_retry && !endpoint->sending && !endpoint->unsettled;
-    endpoint->overrun = 0;
     endpoint->wants_enable = false;
     if (wants_retry)
         endpoint->wants_retry = false;
     lock_give(&webhooks->lock);
-    if (overrun)
-        report(webhooks, LOG_ERR, "webhook %s: the queue is full, the %" PRIu64 " oldest events were dropped", endpoint->shown.name,
-               overrun);
     if (wants_enable && endpoint->shown.disabled_us)
         enable(webhooks, endpoint);
     if (wants_retry) {
@@ -537,8 +526,8 @@ void *webhook_sender_run(void *arg)
         if (over) {
             uint64_t queued = count_queued(webhooks);
             if (queued)
-                report(webhooks, LOG_WARNING, "webhooks: %" PRIu64 " events were not delivered before the end and %s", queued,
-                       webhooks->outbox.durable ? "wait for the next start" : "are lost");
+                report(webhooks, LOG_WARNING, "webhooks: %" PRIu64 " events were not delivered before the end and wait for the next "
+                       "start", queued);
             return NULL;
         }
         curl_multi_poll(webhooks->multi, NULL, 0, (int)((wait_us + 999) / 1000), NULL);

@@ -6,7 +6,6 @@
 #include <pthread.h>
 
 #include "io/base/lock.h"
-#include "io/sinks/outbox_memory.h"
 #include "io/sinks/webhook_endpoint.h"
 
 enum { WEBHOOK_BUSY_US = 10 * 1000000 };        /* for the watchdog: what the thread may take without a sign of life */
@@ -22,7 +21,6 @@ struct webhooks_change {
 struct webhooks {
     struct webhook_options options;
     struct outbox outbox;
-    struct outbox_memory *memory;   /* owned; NULL: the outbox is another one */
     webhook_log *log;
     void *log_arg;
     CURLM *multi;
@@ -50,7 +48,7 @@ struct webhooks {
 /* The body of the thread; arg is a struct webhooks. */
 void *webhook_sender_run(void *arg);
 
-/* Replaces the endpoints by those of webhooks->change, if there is one. Only the thread calls it, and webhooks_open_with() before
+/* Replaces the endpoints by those of webhooks->change, if there is one. Only the thread calls it, and webhooks_open() before
  * the thread starts. */
 void webhook_sender_adopt(struct webhooks *webhooks);
 

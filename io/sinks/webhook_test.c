@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/base/clock.h"
 #include "io/base/record_json.h"
 #include "io/base/redact.h"
 #include "io/sinks/webhook_endpoint.h"
-#include "io/sinks/webhook_message.h"
 
 enum { WAIT_MS = 60000 };       /* libcurl's own time-outs end the wait sooner */
 
@@ -59,8 +59,7 @@ static int wait_for_answers(struct test *test, int stop_fd)
     }
 }
 
-static int begin_all(struct test *test, const struct config_webhook *hooks, const struct webhook_message *message,
-                     struct error *err)
+static int begin_all(struct test *test, const struct config_webhook *hooks, const char *id, const char *body, struct error *err)
 {
     for (size_t i = 0; i < test->n; i++) {
         struct webhook_answer *answer = &test->answers[i];
@@ -69,8 +68,7 @@ static int begin_all(struct test *test, const struct config_webhook *hooks, cons
             return r;
         *answer = (struct webhook_answer){.cause = ""};
         snprintf(answer->name, sizeof answer->name, "%s", test->endpoints[i]->shown.name);
-        if (webhook_endpoint_begin(test->endpoints[i], test->multi, message->id, message->body, message->size,
-                                   utc_us() / 1000000) < 0)
+        if (webhook_endpoint_begin(test->endpoints[i], test->multi, id, body, strlen(body), utc_us() / 1000000, NULL) < 0)
             snprintf(answer->cause, sizeof answer->cause, "memory is short, or the signature failed");
         else
             test->under_way++;
@@ -78,34 +76,28 @@ static int begin_all(struct test *test, const struct config_webhook *hooks, cons
     return 0;
 }
 
-static int make_message(struct webhook_message **ret, int64_t time_us, struct error *err)
-{
-    char *data = record_json_dump(event_test_json());
-    int r = data ? webhook_message_make(ret, EVENT_TEST_NAME, time_us, data) : -ENOMEM;
-    free(data);
-    return r < 0 ? error_set(err, r, "webhooks: %s", r == -EIO ? "no random numbers for the event's id" : "out of memory") : 0;
-}
-
 int webhook_test(struct webhook_answer *ret, const struct config_webhook *hooks, size_t n, int64_t time_us, int stop_fd,
                  struct error *err)
 {
-    struct webhook_message *message = NULL;
+    char id[EVENT_ID_SIZE];
     struct test test = {.n = n, .answers = ret};
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return error_set(err, -ENOMEM, "webhooks: libcurl does not start");
     test.multi = curl_multi_init();
     test.endpoints = calloc(n + 1, sizeof *test.endpoints);
-    int r = test.multi && test.endpoints ? make_message(&message, time_us, err)
-                                         : error_set(err, -ENOMEM, "webhooks: out of memory");
+    char *body = event_body(EVENT_TEST_NAME, time_us, event_test_json());
+    int r = test.multi && test.endpoints && body ? 0 : error_set(err, -ENOMEM, "webhooks: out of memory");
+    if (r == 0 && event_new_id(id) < 0)
+        r = error_set(err, -EIO, "webhooks: no random numbers for the event's id");
     if (r == 0)
-        r = begin_all(&test, hooks, message, err);
+        r = begin_all(&test, hooks, id, body, err);
     if (r == 0)
         r = wait_for_answers(&test, stop_fd);
     for (size_t i = 0; i < n && test.endpoints && test.endpoints[i]; i++) {
         curl_multi_remove_handle(test.multi, test.endpoints[i]->easy);
         webhook_endpoint_free(test.endpoints[i]);
     }
-    free(message);
+    free(body);
     free(test.endpoints);
     curl_multi_cleanup(test.multi);
     curl_global_cleanup();

@@ -593,8 +593,3 @@ int demux_read(struct demux *demux, AVPacket *packet, struct error *err)
     set_deadline(demux, 0);
     return r;
 }
-
-int demux_seek(struct demux *demux, int64_t timestamp)
-{
-    return demux->format ? av_seek_frame(demux->format, demux->index, timestamp, AVSEEK_FLAG_BACKWARD) : -EINVAL;
-}

@@ -46,8 +46,4 @@ const struct demux_stream *demux_stream(const struct demux *demux);
  * calls does not count as a stall. */
 int demux_read(struct demux *demux, AVPacket *packet, struct error *err);
 
-/* Goes to the last key frame at the time stamp or before, in ticks of the stream: demux_read() goes on there. 0, or a negative
- * number: it cannot, and where the next packet comes from is not known. For files; a decoder must begin anew. */
-int demux_seek(struct demux *demux, int64_t timestamp);
-
 #endif

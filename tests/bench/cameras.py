@@ -27,16 +27,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
+from measuring import say  # noqa: E402
 
 CLIPS = os.path.join(os.path.dirname(harness.ROOT), "shared", "data", "ped2", "test")
 HD = ["-vf", "fps=25,scale=1920:1080,noise=alls=6:allf=t", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast",
       "-bf", 0, "-g", 50, "-b:v", "4M"]
 MEMORY_MIB = 16         # most that a further camera may take
 SHARE = 0.98            # least part of an equal share that a camera must get
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 def join_clips(clips, path, *encode):

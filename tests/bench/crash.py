@@ -10,10 +10,10 @@ answers too late and is away. One client polls the alerts by REST, one reads ser
 - the database is sound (SQLite's integrity_check);
 - every alert that the receivers or a client ever saw is in the database, under the same id, of the same camera, with the same opening;
 - no id stands for two alerts;
-- every clip on disk plays to its end.
+- every clip on disk plays to its end, and has a frame at least.
 
 At the end both receivers are well. Every event of the database then reaches each of them: at least once, under its own id, and in the
-order of the database. No alert stays open that was open at a kill.
+order of the database. No alert stays open that was open at a kill, and no file that was begun before a kill is left.
 
 Prints progress on standard error and one JSON object on standard output. The status is 1 if anything failed.
 """
@@ -35,16 +35,13 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
+from measuring import say  # noqa: E402
 from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 UP_S = (0.2, 6.0)               # how long the daemon lives once it is ready
 FLAP_S = (0.2, 1.5)             # how long the flapping receiver keeps a mood
 DELIVER_S = 120
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 class Flapping(Receiver):
@@ -74,7 +71,7 @@ class Flapping(Receiver):
 
 
 class Witness:
-    """What the outside was told of alerts: by id, the camera and the opening."""
+    """The alerts that the outside was told of: by id, the camera and the opening."""
 
     def __init__(self):
         self.alerts, self.faults, self.lock = {}, [], threading.Lock()
@@ -258,6 +255,9 @@ class Crash:
                            "AND type = 'alert.opened')", (before,)).fetchone()[0]
         harness.wait_for("server-sent events", lambda: self.listener.last is not None and int(self.listener.last) >= before, 30)
         daemon.stop()
+        left = glob.glob(f"{self.state}/evidence/*/*/*/.[!.]*")
+        if left:
+            self.fail(f"{len(left)} files that were never completed are left, such as {left[0]}")
         events = db.execute("SELECT seq, id FROM events WHERE seq <= ? ORDER BY seq", (before,)).fetchall()
         for name, receiver in (("well", self.well), ("flapping", self.flapping)):
             first = {}

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shlex
-import shutil
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
-from isolation import cpu_seconds, say  # noqa: E402
+from measuring import cpu_seconds, in_turn, running, say  # noqa: E402
 
 BARS = {"core_percent": 3, "mib": 8}
 PRE_ROLL_S = 4                          # a ring of 10 s
@@ -38,14 +37,11 @@ def write_footage(path, options):
 
 
 def measure(options, kind):
-    folder = tempfile.mkdtemp(prefix="memaed-evidence-")
-    daemon = None
-    try:
-        threshold = -99999 if kind == "writes" else 99999
-        camera = {"source": options.footage, "loop": True, "model": options.model, "static": "off",
-                  "alert": {"threshold": threshold, "k": 1, "n": 1}}
-        names = [f"c{i}" for i in range(options.cameras)]
-        daemon = harness.Daemon(folder, {"evidence": KINDS[kind], "cameras": {name: camera for name in names}})
+    threshold = -99999 if kind == "writes" else 99999
+    camera = {"source": options.footage, "loop": True, "model": options.model, "static": "off",
+              "alert": {"threshold": threshold, "k": 1, "n": 1}}
+    names = [f"c{i}" for i in range(options.cameras)]
+    with running({"evidence": KINDS[kind], "cameras": {name: camera for name in names}}) as daemon:
         for name in names:
             daemon.wait_camera(name, "watching", 60)
         time.sleep(PRE_ROLL_S + 8 + options.key_distance)       # the rings are full
@@ -56,10 +52,6 @@ def measure(options, kind):
                   "clips": len(daemon.events("alert_opened"))}
         daemon.stop(limit=10)
         return result
-    finally:
-        if daemon:
-            daemon.kill()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main():
@@ -76,11 +68,7 @@ def main():
     options.model = os.path.abspath(options.model)
     with tempfile.TemporaryDirectory(prefix="memaed-evidence-") as folder:
         options.footage = write_footage(os.path.join(folder, "footage.mp4"), options)
-        rounds = []
-        for i in range(options.rounds):
-            order = list(KINDS) if i % 2 == 0 else list(reversed(KINDS))
-            rounds.append({kind: measure(options, kind) for kind in order})
-            say(json.dumps(rounds[-1]))
+        rounds = in_turn(list(KINDS), options.rounds, lambda kind: measure(options, kind))
 
     def median(kind, key):
         return round(statistics.median(r[kind][key] - r["off"][key] for r in rounds), 3)

@@ -27,15 +27,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
 import hostile_inputs  # noqa: E402
+from measuring import say  # noqa: E402
 from notify_socket import NotifySocket  # noqa: E402
 from servers.http_files import HttpFiles  # noqa: E402
 
 WATCHDOG_S, DECODER_MIB, SLACK_MIB, FPS = 30, 512, 64, 10
 ODD = os.path.join(os.path.dirname(harness.ROOT), "shared", "tools", "odd_rtsp.py")
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 # ---- the inputs: name -> function(setting) that returns the source and, or None, what is done to the process ---------------

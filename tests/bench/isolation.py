@@ -5,8 +5,11 @@
     tests/bench/isolation.py --model MODEL [--cameras 8] [--pairs 15] [--seconds 20] [--footage FILE] [--live] [--start 64]
 
 For each pair it takes the processor time of all processes, the memory that is not shared or shared once (Pss), and the mean
-latency of a window. With --live an RTSP server sends the footage, and latency counts from the arrival of a picture's data, as in
-`memaed run`; else it begins when the picture is in the ring. Then it starts the daemon with --start cameras and takes the time until the last one has its first picture.
+latency of a window. No clips are kept and nothing alerts, so the difference is that of the boundary; tests/bench/evidence.py
+measures what evidence costs. With --live an RTSP server sends the footage, and latency counts from the arrival of a picture's data,
+as in `memaed run`; else it begins when the picture is in the ring. Then it starts the daemon with --start cameras and takes the
+time until the last one has its first picture.
+
 Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: 3 % more
 processor time (median of the pairs), 4 MiB a camera, 2 ms of latency, 2 s for the start.
 """
@@ -14,34 +17,22 @@ import argparse
 import json
 import os
 import shlex
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
+from measuring import cpu_seconds, in_turn, running, say  # noqa: E402
 
 BARS = {"cpu_percent": 3, "mib_per_camera": 4, "latency_ms": 2, "start_s": 2}
 FOOTAGE = os.path.join(os.path.dirname(harness.ROOT), "shared", "data", "ped2", "test", "01.mp4")
 
 
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
-
-
-def cpu_seconds(pid):
-    """Returns the processor time so far of a process and its descendants, those that have ended too."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    everybody = harness.family(pid)
-    return sum(sum(map(int, p.stat[11:15])) for p in everybody) / ticks
-
-
 def configuration(options, isolation, n):
-    common = {"model": options.model, "static": "off", **({"source": options.server.url} if options.live else
-                                                          {"source": options.footage, "loop": True})}
-    return {"isolation": isolation, "cameras": {f"c{i:03}": common for i in range(n)}}
+    common = {"model": options.model, "static": "off", "alert": {"threshold": 99999, "k": 1, "n": 1}}
+    common |= {"source": options.server.url} if options.live else {"source": options.footage, "loop": True}
+    return {"isolation": isolation, "evidence": {"clips": False}, "cameras": {f"c{i:03}": common for i in range(n)}}
 
 
 def latency(daemon, names):
@@ -54,10 +45,7 @@ def latency(daemon, names):
 
 
 def measure(options, isolation):
-    folder = tempfile.mkdtemp(prefix="memaed-isolation-")
-    daemon = None
-    try:
-        daemon = harness.Daemon(folder, configuration(options, isolation, options.cameras))
+    with running(configuration(options, isolation, options.cameras)) as daemon:
         names = [f"c{i:03}" for i in range(options.cameras)]
         for name in names:
             daemon.wait_camera(name, "watching", 60)
@@ -72,27 +60,16 @@ def measure(options, isolation):
                   "skipped": sum(daemon.camera(n)["windows_skipped"] for n in names)}
         daemon.stop(limit=10)
         return result
-    finally:
-        if daemon:
-            daemon.kill()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def start_seconds(options, isolation):
     """Returns the seconds until REST answers, and until every camera has a picture."""
-    folder = tempfile.mkdtemp(prefix="memaed-isolation-")
-    daemon = None
-    try:
-        begin = time.monotonic()
-        daemon = harness.Daemon(folder, configuration(options, isolation, options.start))
+    begin = time.monotonic()
+    with running(configuration(options, isolation, options.start)) as daemon:
         ready = time.monotonic() - begin
         harness.wait_for("first pictures", lambda: all(c["frames"] > 0 for c in daemon.get("/api/v1/cameras")[1]["cameras"]), 60,
                          step=0.02)
         return round(ready, 2), round(time.monotonic() - begin, 2)
-    finally:
-        if daemon:
-            daemon.kill()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main():
@@ -109,11 +86,7 @@ def main():
     harness.MEMAED = shlex.split(options.memaed)
     options.model, options.footage = os.path.abspath(options.model), os.path.abspath(options.footage)
     options.server = harness.RtspServer(options.footage) if options.live else None
-    pairs = []
-    for i in range(options.pairs):
-        order = ("thread", "process") if i % 2 == 0 else ("process", "thread")
-        pairs.append({isolation: measure(options, isolation) for isolation in order})
-        say(json.dumps(pairs[-1]))
+    pairs = in_turn(("thread", "process"), options.pairs, lambda isolation: measure(options, isolation))
     if options.server:
         options.server.kill()
     options.live = False

@@ -30,6 +30,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
 import learning  # noqa: E402
+from measuring import say  # noqa: E402
 
 STEPS, FPS, RTSP_FPS, RTSP_S = 60, 10, 50, 4
 PHASES = ("start", "reading", "recording", "training", "checkpoint", "calibration", "writing", "end")
@@ -37,10 +38,6 @@ PHASES = ("start", "reading", "recording", "training", "checkpoint", "calibratio
 AIMS = {"start": (1, 0.1), "reading": (1, 0.3), "recording": (3, 4.5), "training": (3, 1.5), "checkpoint": (3, 0.01),
         "calibration": (3, 1.0), "writing": (4, 0.006)}
 GIVE_UP_S = 120
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 class Failure(Exception):
@@ -96,12 +93,12 @@ class Run:
         return None
 
     def parts(self, ending):
-        """Whether a temporary file of the model with this ending is there."""
+        """Returns true if a temporary file of the model with this ending is there."""
         folder, base = os.path.split(self.model)
         return any(re.fullmatch(re.escape(base + ending) + r"\.[0-9a-f]{16}\.part", n) for n in os.listdir(folder))
 
     def phase(self):
-        """What the process is doing."""
+        """Returns what the process is doing."""
         learned = checkpoint_step(f"{self.model}.checkpoint") == STEPS
         if not self.has("footage"):
             if self.has("recording"):
@@ -117,7 +114,7 @@ class Run:
         return "calibration" if learned else "training"
 
     def reached(self, aim):
-        """Whether the phase has begun."""
+        """Returns true if the phase has begun."""
         if aim == "start":
             return True
         if aim in ("reading", "recording"):
@@ -215,7 +212,7 @@ class Form:
             resume = ("--resume",)
 
     def check_resumed(self, run, resume, checkpoint, records, ended):
-        """Whether the run went on from what the one before had left."""
+        """Returns true if the run went on from the files of the one before."""
         if not resume:
             return
         for line in run.lines:

@@ -35,6 +35,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
+from measuring import say  # noqa: E402
 
 WELL, DEAD, FPS, STRIDE = 4, 60, 10, 2
 END_S = 3.0             # in which a run must end after SIGTERM
@@ -43,10 +44,6 @@ GROWTH_MIB = 8          # allowed growth of resident memory in the second half o
 KINDS = {"refused": "Connection refused", "silent": f"no answer for {STALL_S} s", "nohost": "host not found: "}
 # The most descriptors: those of daemon/base/descriptors.h and web/server.h for so many cameras.
 DESCRIPTORS = 4 * (WELL + DEAD) + 200 + 32
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 class Listener:

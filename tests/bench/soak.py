@@ -19,15 +19,12 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
+from measuring import say  # noqa: E402
 
 CAMERAS = ("gate", "yard", "hall", "dock")      # gate is over RTSP
 FPS = 25
 SHARE = 0.1             # how far a camera's part may be from an equal share
 GROWTH = 0.05           # allowed growth of resident memory after warm-up; 8 MiB are always allowed
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 def choose_model(folder, workers):

@@ -38,6 +38,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "system")]
 import harness  # noqa: E402
 import learning  # noqa: E402
+from measuring import say  # noqa: E402
 from variants.catalogue import variants  # noqa: E402
 from variants.lab import FPS, Lab  # noqa: E402
 
@@ -48,10 +49,6 @@ ROUTINE = ("alert_opened", "alert_closed", "ffmpeg")    # warnings that are left
 HINT = "log: camera_time_source"                        # shown, but it does not say that a camera sees little
 SLACK_WINDOWS = 5           # of the healthy camera: those on their way at the first and the last look
 BLIND_SHARE = 0.6
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 def learn(lab):

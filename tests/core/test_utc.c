@@ -38,7 +38,7 @@ START_TEST(times)
 }
 END_TEST
 
-/* What is written reads as the same time. */
+/* A time that is written reads as the same time. */
 START_TEST(there_and_back)
 {
     for (int64_t day = -719162; day <= 2932896; day += 13) {

@@ -1,8 +1,10 @@
-/* libFuzzer target: the parsers of request lines, of Host, Origin and Sec-Fetch-Site, and of cursors. They neither crash nor
- * read past the end, and their results obey web/dispatch.h and web/origin.h. A cursor that is accepted has no other
- * spelling: it is written back as the same text. */
+/* libFuzzer target: the parsers of request lines, of Host, Origin, Sec-Fetch-Site and Last-Event-ID, and of cursors. They neither
+ * crash nor read past the end, and their results obey web/dispatch.h and web/origin.h. A cursor or the id of an event that is
+ * accepted has no other spelling: it is written back as the same text. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -37,6 +39,7 @@ static void check_filters(const struct web_route *route, const struct web_reques
     for (size_t i = 0; i < r->events.n_cameras; i++)
         check_name(r->events.cameras[i]);
     check(!(r->events.n_cameras || r->events.types) || (route->parameters & WEB_EVENT_FILTER));
+    check(r->events.alerts.n_zones <= ZONES_MOST && (!alert_limits_any(&r->events.alerts) || (route->parameters & WEB_EVENT_FILTER)));
     check(!r->has_last_event_id || ((route->parameters & WEB_LAST_EVENT_ID) && r->last_event_id < UINT64_MAX));
 }
 
@@ -76,6 +79,17 @@ static void check_dispatch(const char *method, const char *text, size_t size)
     check(answer.status == 400 || answer.status == 421 || answer.status == 404 || answer.status == 405 || answer.status == 414);
     check(answer.body && answer.size == strlen(answer.body) && (answer.allow[0] != '\0') == (answer.status == 405));
     web_answer_clear(&answer);
+}
+
+/* text ends with a 0. */
+static void check_event_id(const char *text)
+{
+    uint64_t id;
+    char again[24];
+    if (web_parse_event_id(text, &id) < 0)
+        return;
+    snprintf(again, sizeof again, "%" PRIu64, id);
+    check(strcmp(again, text) == 0 && id < UINT64_MAX);
 }
 
 /* text ends with a 0. */
@@ -119,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(ended, data, size);
         ended[size] = '\0';
         check_headers(ended);
+        check_event_id(ended);
         free(ended);
     }
     return 0;

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 
 import harness
 
@@ -51,3 +52,36 @@ class Case(harness.Case):
         self.assertEqual((done.code, done.out), (1, ""), done.err)
         self.assertIn(reason, done.err)
         self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("none")], [])
+
+    def interrupted(self, output, number, *args, when=lambda: True, command=None):
+        """Runs `learn`, or `command`, and sends it a signal once it has written a checkpoint and `when()` is true. Returns the
+        exit status and standard error."""
+        def written():
+            try:
+                return os.stat(f"{output}.checkpoint").st_ino
+            except FileNotFoundError:
+                return 0
+        before = written()
+        command = command or ("learn", "--input", self.normal, "--output", output, *SMALL)
+        process = subprocess.Popen([*harness.MEMAED, *command, "--checkpoint", "0", *args], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            harness.wait_for("checkpoint", lambda: process.poll() is not None or (written() not in (0, before) and when()),
+                             60, step=0.002)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60 * harness.SCALE)
+        finally:
+            process.kill()
+            process.wait()
+        self.assertFalse(os.path.exists(output), "it ended before the signal came")
+        return process.returncode, err.decode()
+
+    def configuration(self, source):
+        """Writes a configuration whose model does not exist yet."""
+        path = os.path.join(self.folder, "memaed.yml")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({"cameras": {"gate": {"source": source, "model": "gate.safetensors", "fps": 10, "stall_timeout_s": 1}}}, f)
+        return path, os.path.join(self.folder, "gate.safetensors")
+
+    def camera_args(self, config, hours, *args):
+        return ("learn", "--config", config, "--camera", "gate", "--hours", str(hours), *SMALL, "--steps", "30", *args)

@@ -102,7 +102,7 @@ class Watch:
         return sorted(closed, key=lambda a: a["id"])[-most:]
 
     def sound(self, alert):
-        """Whether the alert has a clip that plays."""
+        """Returns true if the alert has a clip that plays."""
         path = self.clip(alert)
         return bool(path) and subprocess.run(["ffprobe", "-v", "error", "-count_packets", "-show_streams", path], stdin=subprocess.DEVNULL,
                                              capture_output=True, check=False).returncode == 0

@@ -232,7 +232,7 @@ class Cli(harness.Case):
         self.assertEqual(command.code, 0, command.out + command.err)
 
     def test_check_warns_of_exposure(self):
-        """What others on the network could read or do is a warning. The address of a webhook is not shown."""
+        """A setting that lets others on the network read or do something is a warning. The address of a webhook is not shown."""
         harness.write_model(self.path("gate.safetensors"))
         camera = "cameras: {gate: {source: 'rtsp://127.0.0.1/live', model: gate.safetensors, fps: 10, alert: {threshold: 0.1}}}\n"
         for text, warnings in (("http: {listen: '127.0.0.2:0'}\n", ()), ("http: {listen: '[::1]:0'}\n", ()),

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What systemd sees: READY, STATUS, WATCHDOG and STOPPING on a notification socket of the test's own, and the unit file."""
+"""The view of systemd: READY, STATUS, WATCHDOG and STOPPING on a notification socket of the test's own, and the unit file."""
 import os
 import re
 import shutil
@@ -93,7 +93,7 @@ class Unit(harness.Case):
         self.unit = self.install("/usr")
 
     def install(self, prefix):
-        """What was built, installed below self.root; the unit's path. -o: nothing is built anew."""
+        """Installs the build below self.root, and returns the unit's path. -o: nothing is built anew."""
         build = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
         flags = " ".join(w for w in os.environ.get("MAKEFLAGS", "").split() if not w.startswith(("-j", "--jobserver")))
         subprocess.run(["make", "-s", "--no-print-directory", "-C", harness.ROOT, "-o", f"{build}/memaed", "install",

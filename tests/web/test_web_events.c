@@ -118,6 +118,8 @@ START_TEST(filters)
         {"&camera=gate,yard_2-x", {100, 101, 102, 103, 104}},
         {"&camera=gate&camera=yard_2-x&type=alert.opened", {100, 101}}, {"&type=camera.lost,alert.closed", {102, 103, 104, 105}},
         {"&type=alert.closed&camera=gate", {104}},
+        {"&zone=even", {100, 102, 104, 105}}, {"&zone=odd,none", {101, 102, 103, 105}}, {"&zone=odd&zone=even&min_score=3", {102, 103, 104, 105}},
+        {"&min_score=-0.5&type=alert.opened", {100, 101}}, {"&min_score=3.5&type=alert.closed,alert.opened", {104}},
     };
     for (size_t i = 0; i < sizeof posted / sizeof posted[0]; i++)
         post_event(posted[i].type, posted[i].camera, 0);
@@ -136,7 +138,10 @@ START_TEST(filters)
         {"type=alert.opened,,camera.lost", "type"}, {"last_event_id=", "last_event_id"}, {"last_event_id=01", "last_event_id"},
         {"last_event_id=-1", "last_event_id"}, {"last_event_id=18446744073709551615", "last_event_id"},
         {"last_event_id=1&last_event_id=1", "last_event_id"},
-        {"camera=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "camera"},
+        {"camera=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "camera"}, {"zone=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "zone"},
+        {"zone=", "zone"}, {"zone=Door", "zone"}, {"zone=abcdefghijklmnopqrstuvwxyz0123456", "zone"}, {"min_score=", "min_score"},
+        {"min_score=-", "min_score"}, {"min_score=1e9", "min_score"}, {"min_score=nan", "min_score"}, {"min_score=1.", "min_score"},
+        {"min_score=+1", "min_score"}, {"min_score=1&min_score=1", "min_score"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char target[256];
@@ -194,7 +199,7 @@ START_TEST(unreadable)
 }
 END_TEST
 
-/* Where the client's place is no longer kept, or of another database, it is told, and goes on with the oldest. */
+/* A client whose place is no longer kept, or of another database, is told so, and goes on with the oldest event. */
 START_TEST(reset)
 {
     for (int i = 0; i < 20; i++)
@@ -304,6 +309,31 @@ START_TEST(deaf)
 }
 END_TEST
 
+/* Events that happened four seconds ago. What a client missed before is not counted. */
+START_TEST(delays)
+{
+    int live = open_stream("/api/v1/events?camera=gate", "");
+    check_begin(live, 99);
+    post_event(EVENT_ALERT_OPENED, "gate", 0);
+    post_event(EVENT_ALERT_OPENED, "yard_2-x", 0);
+    post_event(EVENT_ALERT_CLOSED, "gate", 0);
+    check_event(live, 100, "alert.opened");
+    check_event(live, 102, "alert.closed");
+    wait_metric("event_stream_delay_seconds_count", 2);
+    int late = open_stream("/api/v1/events?last_event_id=99", "");
+    check_begin(late, 99);
+    for (unsigned n = 100; n < 103; n++)
+        check_event(late, n, n < 102 ? "alert.opened" : "alert.closed");
+    post_event(EVENT_CAMERA_LOST, "yard_2-x", 0);
+    check_event(late, 103, "camera.lost");
+    wait_metric("event_stream_delay_seconds_count", 3);
+    ck_assert_double_eq(metric("event_stream_delay_seconds_bucket{le=\"3\"}"), 0);
+    ck_assert_double_ge(metric("event_stream_delay_seconds_sum"), 12);
+    close(live);
+    close(late);
+}
+END_TEST
+
 /* A stream with nothing to say gives a sign of life, and the place that a filter has come to. */
 START_TEST(keep_alive)
 {
@@ -330,6 +360,7 @@ int main(void)
     tcase_add_test(rest, unreadable);
     tcase_add_test(rest, reset);
     tcase_add_test(rest, limit);
+    tcase_add_test(rest, delays);
     tcase_add_test(rest, deaf);
     tcase_add_test(rest, keep_alive);
     suite_add_tcase(suite, rest);

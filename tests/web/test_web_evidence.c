@@ -301,6 +301,12 @@ START_TEST(descriptors)
     struct answer answer = ask_clip(NULL);
     check_problem(&answer, 503, NULL);
     answer_free(&answer);
+    answer = ask_clip("If-None-Match: *");      /* no body, so no file is sent */
+    ck_assert_int_eq(answer.status, 304);
+    answer_free(&answer);
+    ck_assert_int_eq(ask_with(&answer, "HEAD", "/api/v1/alerts/1/clip", NULL, NULL), CURLE_OK);
+    ck_assert_int_eq(answer.status, 200);
+    answer_free(&answer);
     for (int i = 0; i < MAX; i++)
         close(fds[i]);
     static const char *const headers[] = {"Range: bytes=0-1", "If-None-Match: *", "Range: bytes=999999999-"};

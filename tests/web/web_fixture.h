@@ -1,4 +1,4 @@
-/* For the tests of web/: a server over a view that the test controls (web_view.h), and clients of that server. */
+/* A server for the tests of web/, over a view that the test controls (web_view.h), and clients of that server. */
 #ifndef MEMAED_TESTS_WEB_WEB_FIXTURE_H
 #define MEMAED_TESTS_WEB_WEB_FIXTURE_H
 

@@ -1,4 +1,4 @@
-/* For the tests of web/: the view behind the server, which the test controls. */
+/* The view behind the server, which a test of web/ controls. */
 #ifndef MEMAED_TESTS_WEB_WEB_VIEW_H
 #define MEMAED_TESTS_WEB_WEB_VIEW_H
 
@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/base/clock.h"
 #include "web/view.h"
 
 enum { SCORES_MAX = 4096, ALERTS_MAX = 256 };
@@ -70,7 +71,6 @@ static inline void view_process_now(void *context, struct view_process *ret)
     unlock();
 }
 
-static const double delay_bounds[] = {0.5, 10};
 
 static inline int view_webhooks(void *context, struct view_webhook **ret, size_t *n)
 {
@@ -79,8 +79,8 @@ static inline int view_webhooks(void *context, struct view_webhook **ret, size_t
     if (!*ret)
         return -ENOMEM;
     (*ret)[0] = (struct view_webhook){.name = "yard", .delivered = 7, .dropped = 3, .queued = 2, .failed = 5,
-                                       .dead = 9, .dead_letters = 8, .disabled = 1, .delay_bounds = delay_bounds, .n_delays = 2,
-                                       .delays = {1, 2, 4}, .delay_seconds = 30.5};
+                                       .dead = 9, .dead_letters = 8, .disabled = 1,
+                                       .delays = {.n = {[2] = 1, [7] = 2, [DELAYS_BOUNDS] = 4}, .sum_s = 30.5}};
     (*ret)[1] = (struct view_webhook){.name = "http://[::1]:8080", .delivered = 1};
     *n = 2;
     return 0;
@@ -362,7 +362,7 @@ static inline int view_arm(void *context, const char *camera, enum arming_action
     return 0;
 }
 
-/* What the server orders about alerts; world.labels changes at once. */
+/* The orders that the server gives about alerts; world.labels changes at once. */
 static struct {
     struct alert_order order;       /* the last one */
     int n;                          /* so far */
@@ -428,10 +428,16 @@ static inline int view_events(void *context, uint64_t from, const struct event_f
     uint64_t i = from > range->oldest ? from : range->oldest;
     for (uint64_t end = i + world_events.scanned; i < range->next && i < end && n < max; i++) {
         size_t at = i - world_events.first;
-        if (!event_filter_takes(filter, world_events.events[at].type, world_events.events[at].camera))
+        enum event_type type = world_events.events[at].type;
+        bool of_alert = type == EVENT_ALERT_OPENED || type == EVENT_ALERT_CLOSED;
+        struct alert_record alert = {.peak_score = (double)i - 100, .zones = {.n = 1}};     /* in zone even or odd, by its number */
+        strcpy(alert.zones.name[0], i % 2 ? "odd" : "even");
+        if (!event_filter_takes(filter, &(struct event){.type = type, .camera = world_events.events[at].camera,
+                                                        .alert = of_alert ? &alert : NULL}))
             continue;
         size_t padding = world_events.events[at].padding;
-        ret[n] = (struct event_record){.seq = i, .type = world_events.events[at].type, .body = malloc(64 + padding)};
+        ret[n] = (struct event_record){.seq = i, .type = world_events.events[at].type, .time_us = utc_us() - 4000000,
+                                       .body = malloc(64 + padding)};
         int size = sprintf(ret[n].body, "{\"number\":%d,\"padding\":\"", (int)i);
         memset(ret[n].body + size, 'x', padding);
         strcpy(ret[n++].body + size + padding, "\"}");

@@ -13,7 +13,7 @@
 #include "web/streams.h"
 
 struct body {
-    int fd;
+    int fd;                     /* -1: the answer has the body's length alone (HEAD, 304) */
     struct web_part left;
     struct web_streams *streams;
 };
@@ -36,19 +36,21 @@ static ssize_t read_body(void *context, char *out, size_t size)
 static void close_body(void *context)
 {
     struct body *body = context;
-    body->streams->n_files--;
-    close(body->fd);
+    if (body->fd >= 0) {
+        body->streams->n_files--;
+        close(body->fd);
+    }
     free(body);
 }
 
-/* Takes fd on success. */
+/* Takes fd on success; -1: no byte of the body is sent. */
 static int open_body(struct web_answer *ret, struct web_streams *streams, int fd, const struct web_part *part)
 {
     struct body *body = malloc(sizeof *body);
     if (!body)
         return -ENOMEM;
     *body = (struct body){fd, *part, streams};
-    streams->n_files++;
+    streams->n_files += fd >= 0;
     ret->stream = (struct web_stream){.context = body, .read = read_body, .close = close_body};
     ret->size = part->size;
     return 0;
@@ -87,17 +89,18 @@ void web_answer_file(const struct web_request *request, const struct view_file *
     snprintf(answer.disposition, sizeof answer.disposition, "inline; filename=\"%s.%s\"", name, file->extension);
 
     int r = 0;
+    bool sends = !unmodified && !request->is_head;
     if (unmodified)
-        answer.status = 304;            /* has the length of the body, but libmicrohttpd sends none */
+        answer.status = 304;
     if (range == WEB_RANGE_OUTSIDE) {
         answer_outside(size, &answer);
-    } else if (!unmodified && !request->is_head && request->streams->n_files >= WEB_FILES_MAX) {
+    } else if (sends && request->streams->n_files >= WEB_FILES_MAX) {
         web_answer_problem(503, "too many files are being sent; try again later", &answer);
         answer.retry_after_s = 1;
     } else {
-        r = open_body(&answer, request->streams, file->fd, &part);
+        r = open_body(&answer, request->streams, sends ? file->fd : -1, &part);
     }
-    if (!answer.stream.read)
+    if (!answer.stream.read || !sends)
         close(file->fd);
     if (r < 0)
         web_answer_no_memory(&answer);

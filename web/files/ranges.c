@@ -34,11 +34,11 @@ enum web_range web_parse_range(const char *text, uint64_t file_size, struct web_
     bool has_last = take_number(&text, &last);
     if (text[strspn(text, " \t")] != '\0' || (!has_first && !has_last) || (has_first && last < first))
         return WEB_RANGE_WHOLE;
-    if (!has_first) {                   /* the last bytes, as many */
+    if (!has_first) {                   /* so many of the last bytes */
         if (last == 0)
             return WEB_RANGE_OUTSIDE;
         if (file_size == 0)
-            return WEB_RANGE_WHOLE;     /* nothing is all that there is */
+            return WEB_RANGE_WHOLE;     /* an empty file has no last byte, but is sent whole */
         first = last < file_size ? file_size - last : 0;
         last = file_size - 1;
     }

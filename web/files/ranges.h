@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum web_range {
-    WEB_RANGE_WHOLE,            /* the field does not count: it is malformed, has another unit, or names several ranges */
+    WEB_RANGE_WHOLE,            /* the field is ignored: it is malformed, has another unit, or names several ranges */
     WEB_RANGE_PART,
     WEB_RANGE_OUTSIDE,          /* no byte of the file is in the range */
 };

@@ -1,6 +1,6 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "io/base/record_json.h"
 #include "web/handlers.h"
@@ -46,21 +46,24 @@ static json_t *list_of(const struct view *view, const struct alert_record *alert
     return list;
 }
 
-/* Returns true if the database has an alert of the camera; those of a camera that was removed stay. */
-static bool has_alert(const struct view *view, const struct alert_filter *filter)
+/* 0: there is a camera of that name, or the database has an alert of one that was removed; -ENOENT: neither; or another -errno. */
+static int find_camera(const struct view *view, const char *name)
 {
+    struct view_camera camera;
     struct alert_record alert;
     struct view_alerts found;
     struct view_alerts_wanted wanted = {.filter.suppressed = ALERT_TOLD_OR_NOT, .limit = 1};
-    memcpy(wanted.filter.camera, filter->camera, sizeof wanted.filter.camera);
-    return view->alerts(view->context, &wanted, &alert, NULL, &found) == 0 && found.n == 1;
+    if (view->camera(view->context, name, &camera))
+        return 0;
+    snprintf(wanted.filter.camera, sizeof wanted.filter.camera, "%s", name);
+    int r = view->alerts(view->context, &wanted, &alert, NULL, &found);
+    return r < 0 || found.n == 1 ? r : -ENOENT;
 }
 
 static void answer_alerts(const struct view *view, const struct web_request *request, struct alert_record *alerts,
                           struct alert_labels *labels, struct web_answer *ret)
 {
     struct view_alerts found;
-    struct view_camera camera;
     struct view_alerts_wanted wanted = {.from = request->has_since ? request->since.entry : 0, .latest = request->latest,
                                         .filter = request->alerts, .limit = request->limit};
     wanted.filter.has_from = request->has_from;
@@ -68,10 +71,14 @@ static void answer_alerts(const struct view *view, const struct web_request *req
     wanted.filter.from_us = request->from_us;
     wanted.filter.to_us = request->to_us;
     const char *name = wanted.filter.camera;
-    if (view->alerts(view->context, &wanted, alerts, labels, &found) < 0)
+    int r = view->alerts(view->context, &wanted, alerts, labels, &found);
+    if (r == 0 && *name && found.n == 0)
+        r = find_camera(view, name);
+    if (r == -ENOENT)
+        web_answer_problem_with(404, "no camera has that name, and no alert of such a camera is kept", "parameter",
+                                json_string("camera"), ret);
+    else if (r < 0)
         web_answer_unread(ret);
-    else if (*name && found.n == 0 && !view->camera(view->context, name, &camera) && !has_alert(view, &wanted.filter))
-        web_answer_problem_with(404, "no camera and no alert that is still kept has that name", "parameter", json_string("camera"), ret);
     else if (request->has_since && !web_cursor_holds(found.store, &request->since, WEB_LOG_ALERTS, &found.range))
         web_answer_gone(found.store, WEB_LOG_ALERTS, found.range.oldest, ret);
     else

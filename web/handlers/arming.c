@@ -12,7 +12,8 @@ json_t *web_arming_json(const struct view_camera *camera)
                      "since", time_or_null(camera->order.since_us), "by", record_json_text(camera->order.by));
 }
 
-static void carry_out(const struct view *view, const struct web_request *request, enum arming_action action, struct web_answer *ret)
+static void carry_out(const struct view *view, const struct web_request *request, enum arming_action action,
+                      struct web_answer *ret)
 {
     struct view_camera camera;
     if (action == ARMING_SNOOZE && request->minutes == 0)

@@ -36,7 +36,8 @@ static json_t *camera_json(const struct view_camera *c)
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
                      "s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:b, s:b, s:b, s:o, s:s}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
-                     "fps_in", rounded(c->fps_in), "time_source", record_json_text(view_time_names[c->time]), "fps_analysed", rounded(c->fps_analysed),
+                     "fps_in", rounded(c->fps_in), "time_source", record_json_text(view_time_names[c->time]),
+                     "fps_analysed", rounded(c->fps_analysed),
                      "frames", record_json_count(c->frames), "frames_corrupt", record_json_count(c->frames_corrupt),
                      "frames_dropped", record_json_count(c->frames_dropped), "breaks", breaks(c),
                      "windows_due", record_json_count(c->windows_due), "windows_scored", record_json_count(c->windows_scored),
@@ -50,8 +51,8 @@ static json_t *camera_json(const struct view_camera *c)
                      "threshold", record_json_number(c->threshold), "drift", rounded(c->drift),
                      "drift_by_voice", drift_by_voice(&c->drift_by_voice),
                      "model", record_json_text(c->model),
-                     "precision", precision_name(c->precision), "alert_open", c->alert_open, "arming", web_arming_json(c), "frozen", c->frozen,
-                     "slow", c->slow, "provisional", c->provisional,
+                     "precision", precision_name(c->precision), "alert_open", c->alert_open, "arming", web_arming_json(c),
+                     "frozen", c->frozen, "slow", c->slow, "provisional", c->provisional,
                      "tls_verified", c->is_tls ? json_boolean(c->tls_verified) : json_null(),
                      "isolation", c->isolated ? "process" : "thread");
 }

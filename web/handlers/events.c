@@ -31,9 +31,12 @@ struct events {
     int64_t due_us;                     /* of the next sign of life */
     char *text;                         /* [size], of which `sent` bytes were sent; NULL: nothing to send */
     size_t size, sent;
+    uint64_t live;                      /* events from this number on came after the stream had begun */
+    size_t n_told;                      /* of them, in text */
+    int64_t told_us[EVENTS_AT_ONCE];    /* UTC: when they happened */
 };
 
-/* Writes what the client has not got. Returns false where there is nothing, or reading failed (*r). */
+/* Writes the events that the client has not got. Returns false if there is nothing to send, or if reading failed (*r). */
 static bool write_events(struct events *e, FILE *out, bool is_first, int *r)
 {
     struct event_record events[EVENTS_AT_ONCE];
@@ -56,6 +59,8 @@ static bool write_events(struct events *e, FILE *out, bool is_first, int *r)
         fprintf(out, "id: %" PRIu64 "\n\n", is_first ? e->next - 1 : next - 1);
     for (size_t i = 0; i < n; i++) {
         fprintf(out, "id: %" PRIu64 "\nevent: %s\ndata: %s\n\n", events[i].seq, event_type_name(events[i].type), events[i].body);
+        if (events[i].seq >= e->live)
+            e->told_us[e->n_told++] = events[i].time_us;
         free(events[i].body);
     }
     e->next = next;
@@ -66,6 +71,7 @@ static bool write_events(struct events *e, FILE *out, bool is_first, int *r)
 static int fill(struct events *e, bool is_first)
 {
     int64_t now = monotonic_us();
+    e->n_told = 0;
     FILE *out = open_memstream(&e->text, &e->size);
     if (!out)
         return -ENOMEM;
@@ -102,6 +108,8 @@ static ssize_t read_events(void *context, char *out, size_t size)
     memcpy(out, e->text + e->sent, size);
     e->sent += size;
     if (e->sent == e->size) {
+        for (size_t i = 0; i < e->n_told; i++)
+            delays_add(&e->streams->delays, e->told_us[i], utc_us());
         free(e->text);
         e->text = NULL;
     }
@@ -121,7 +129,8 @@ static void close_events(void *context)
     free(e);
 }
 
-/* Where the client was: its header field, else the query. false: nowhere; -EINVAL in *r where the field is malformed. */
+/* Finds the last event that the client has seen, by its header field, else by the query. false: neither names one. *r is -EINVAL
+ * if the field is malformed, else 0. */
 static bool last_seen(const struct web_request *request, uint64_t *ret, int *r)
 {
     *ret = request->last_event_id;
@@ -167,8 +176,9 @@ void web_handle_events(const struct view *view, const struct web_request *reques
     struct record_range range;
     size_t n;
     *e = (struct events){.view = view, .streams = request->streams, .filter = request->events, .next = last + 1};
-    if (!resumes)
-        r = view->events(view->context, UINT64_MAX, &e->filter, NULL, 0, &n, &e->next, &range);
+    r = view->events(view->context, UINT64_MAX, &e->filter, NULL, 0, &n, &last, &range);
+    if (r == 0)
+        e->live = range.next;
     if (r == 0 && !resumes)
         e->next = range.next;
     if (r == 0)

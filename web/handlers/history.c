@@ -12,14 +12,14 @@ static json_t *row_json(const struct view_history *row, bool by_minute)
         return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "time", record_json_time(row->time_us), "window",
                          record_json_count(row->window), "score", record_json_number((double)row->score), "reference",
                          record_json_number((double)row->reference), "p_value", record_json_number(row->p), "slow", row->slow);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", record_json_time(row->time_us), "windows",
-                     record_json_count(row->n), "slow", record_json_count(row->n_slow), "minimum", record_json_number(row->minimum),
-                     "mean", record_json_number(row->mean), "maximum", record_json_number(row->maximum), "p_least",
-                     record_json_number(row->p));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", record_json_time(row->time_us),
+                     "windows", record_json_count(row->n), "slow", record_json_count(row->n_slow),
+                     "minimum", record_json_number(row->minimum), "mean", record_json_number(row->mean),
+                     "maximum", record_json_number(row->maximum), "p_least", record_json_number(row->p));
 }
 
-/* A time in the answer has milliseconds. So that a client can go on with the time of the first row that is left out, a list ends
- * between two milliseconds. Returns how many of the n rows [n > limit] are listed: limit at most, one at least. */
+/* Returns how many of the n > limit rows are listed: limit at most, one at least. A time in the answer has milliseconds. The list
+ * ends between two milliseconds, so that a client can go on with the time of the first row that is left out. */
 static size_t end_of(const struct view_history *rows, size_t limit)
 {
     size_t n = limit;
@@ -49,7 +49,8 @@ void web_handle_history(const struct view *view, const struct web_request *reque
                                          .to_us = request->has_to ? request->to_us : utc_us()};
     wanted.from_us = request->has_from ? request->from_us : wanted.to_us - DAY_US;
     if (wanted.from_us > wanted.to_us) {
-        web_answer_problem_with(400, "from: expected a time before to", "parameter", json_string("from"), ret);
+        web_answer_problem_with(400, "from: expected a time that is not after to, which is now if it is not given", "parameter",
+                                json_string("from"), ret);
         return;
     }
     struct view_history *rows = malloc(wanted.limit * sizeof *rows);

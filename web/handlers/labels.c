@@ -1,4 +1,4 @@
-/* What people say about an alert: POST under /api/v1/alerts/ID. The answer comes once it is committed. */
+/* The labels of an alert: POST under /api/v1/alerts/ID changes them. The answer comes once the change is committed. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -41,32 +41,15 @@ static bool begin(const struct view *view, const struct web_request *request, en
     return false;
 }
 
-bool web_begin_acknowledge(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
-{
-    return begin(view, request, ALERT_ACKNOWLEDGE, waiter, ret);
-}
-
-bool web_begin_mark(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
-{
-    return begin(view, request, ALERT_MARK, waiter, ret);
-}
-
-bool web_begin_unmark(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
-{
-    return begin(view, request, ALERT_UNMARK, waiter, ret);
-}
-
-bool web_begin_note(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
-{
-    return begin(view, request, ALERT_NOTE, waiter, ret);
-}
-
-bool web_begin_normal(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
-{
-    return begin(view, request, ALERT_NORMAL, waiter, ret);
-}
-
-bool web_begin_normal_undo(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret)
-{
-    return begin(view, request, ALERT_NORMAL_UNDO, waiter, ret);
-}
+#define BEGIN(name, action) \
+    bool name(const struct view *view, const struct web_request *request, struct web_waiter *waiter, struct web_answer *ret) \
+    { \
+        return begin(view, request, action, waiter, ret); \
+    }
+BEGIN(web_begin_acknowledge, ALERT_ACKNOWLEDGE)
+BEGIN(web_begin_mark, ALERT_MARK)
+BEGIN(web_begin_unmark, ALERT_UNMARK)
+BEGIN(web_begin_note, ALERT_NOTE)
+BEGIN(web_begin_normal, ALERT_NORMAL)
+BEGIN(web_begin_normal_undo, ALERT_NORMAL_UNDO)
+#undef BEGIN

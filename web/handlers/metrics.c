@@ -147,8 +147,9 @@ static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
             put_label(out, cameras[c].name);
             fprintf(out, "\",cause=\"%s\"} %" PRIu64 "\n", view_break_names[i], cameras[c].breaks[i]);
         }
-    put_head(out, "camera_alerts_suppressed_total", "counter", "Alerts that were not told as they opened, by the first reason. Those "
-             "that were told later count among the alerts, too.");
+    put_head(out, "camera_alerts_suppressed_total", "counter",
+             "Alerts that were not told as they opened, by the first reason. Those that were told later count among the "
+             "alerts, too.");
     for (size_t c = 0; c < n; c++)
         for (int s = SUPPRESSED_NOT + 1; s < SUPPRESSED_REASONS; s++) {
             fputs("memaed_camera_alerts_suppressed_total{camera=\"", out);
@@ -231,7 +232,8 @@ static void put_snapshots(FILE *out, const struct view_process *p)
     fprintf(out, "memaed_snapshot_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\nmemaed_snapshot_seconds_sum", count);
     put_value(out, p->snapshot_seconds);
     fprintf(out, "memaed_snapshot_seconds_count %" PRIu64 "\n", count);
-    put_counter(out, "snapshots_gray_total", "Snapshots that are not in colour, because it could not be decoded in time.", p->snapshots_gray);
+    put_counter(out, "snapshots_gray_total", "Snapshots in gray, because the picture in colour could not be decoded in time.",
+                p->snapshots_gray);
     put_counter(out, "snapshot_failures_total", "Alerts that were told without a snapshot, though their camera makes them.",
                 p->snapshots_failed);
 }
@@ -240,11 +242,13 @@ static void put_store(FILE *out, const struct view_store *s)
 {
     put_gauge(out, "store_events_queued", "Events that wait to be written to the database.", (double)s->events_queued);
     put_gauge(out, "store_scores_queued", "Scores that wait to be written to the database.", (double)s->scores_queued);
-    put_counter(out, "store_events_dropped_total", "Events that were not written, because the queue was full or the database refused them.",
-                s->events_dropped);
-    put_counter(out, "store_scores_dropped_total", "Scores that were not written, because the queue was full.", s->scores_dropped);
+    put_counter(out, "store_events_dropped_total",
+                "Events that were not written, because the queue was full or the database refused them.", s->events_dropped);
+    put_counter(out, "store_scores_dropped_total", "Scores that were not written, because the queue was full.",
+                s->scores_dropped);
     put_counter(out, "store_commits_total", "Transactions committed.", s->commits);
-    put_head(out, "store_commit_seconds_total", "counter", "Seconds that those transactions took, from BEGIN to the end of COMMIT.");
+    put_head(out, "store_commit_seconds_total", "counter",
+             "Seconds that those transactions took, from BEGIN to the end of COMMIT.");
     fputs("memaed_store_commit_seconds_total", out);
     put_value(out, s->commit_seconds);
     put_counter(out, "store_failures_total", "Transactions that failed.", s->failures);
@@ -259,9 +263,10 @@ static void put_evidence(FILE *out, const struct view_room *e)
     put_gauge(out, "evidence_free_bytes", "Bytes that are free on the disk of state_dir.", (double)e->free_bytes);
     put_gauge(out, "evidence_oldest_timestamp_seconds", "When the oldest alert opened whose files are kept; NaN: none are.",
               e->oldest_us ? (double)(e->oldest_us / 1000000) : (double)NAN);
-    put_gauge(out, "evidence_paused", "1 while no clip is written, because the disk is full and nothing can be deleted, else 0.", e->paused);
-    put_head(out, "evidence_pruned_total", "counter", "Alerts whose files were deleted: by their age (keep_days), the size of all (max_gib), "
-             "for space on the disk (free_mib).");
+    put_gauge(out, "evidence_paused", "1 while no clip is written, because the disk is full and nothing can be deleted, else 0.",
+              e->paused);
+    put_head(out, "evidence_pruned_total", "counter", "Alerts whose files were deleted, by the reason: their age (keep_days), "
+             "the size of all (max_gib), or space on the disk (free_mib).");
     fprintf(out, "memaed_evidence_pruned_total{reason=\"age\"} %" PRIu64 "\n", e->pruned_age);
     fprintf(out, "memaed_evidence_pruned_total{reason=\"size\"} %" PRIu64 "\n", e->pruned_size);
     fprintf(out, "memaed_evidence_pruned_total{reason=\"space\"} %" PRIu64 "\n", e->pruned_space);
@@ -278,7 +283,6 @@ static uint64_t get_delivered(const struct view_webhook *w) { return w->delivere
 static uint64_t get_failed(const struct view_webhook *w) { return w->failed; }
 static uint64_t get_dropped(const struct view_webhook *w) { return w->dropped; }
 static uint64_t get_queued(const struct view_webhook *w) { return w->queued; }
-
 static uint64_t get_dead(const struct view_webhook *w) { return w->dead; }
 static uint64_t get_dead_letters(const struct view_webhook *w) { return w->dead_letters; }
 static uint64_t get_disabled(const struct view_webhook *w) { return w->disabled; }
@@ -291,33 +295,39 @@ static const struct {
     {"webhooks_failed_attempts_total", "counter", "Attempts to deliver an event that failed.", get_failed},
     {"webhooks_dropped_total", "counter", "Events dropped, because a reload removed the endpoint.", get_dropped},
     {"webhooks_queued", "gauge", "Events that wait to be delivered.", get_queued},
-    {"webhooks_dead_total", "counter", "Events that became dead letters, because they were too old when an attempt failed.", get_dead},
+    {"webhooks_dead_total", "counter", "Events that became dead letters, because they were too old when an attempt failed.",
+     get_dead},
     {"webhooks_dead_letters", "gauge", "Dead letters that are kept.", get_dead_letters},
     {"webhooks_disabled", "gauge", "Endpoints that are disabled, because they answered 410.", get_disabled},
 };
 
-static void put_delays(FILE *out, const struct view_webhook *webhooks, size_t n)
+static void put_endpoint_label(FILE *out, const char *endpoint, const char *then)
 {
-    static const char name[] = "webhook_delay_seconds";
-    put_head(out, name, "histogram", "Delay of delivered events: from when they happened to their acknowledgement.");
-    for (size_t w = 0; w < n; w++) {
-        uint64_t count = 0;
-        for (size_t i = 0; i <= webhooks[w].n_delays; i++) {
-            count += webhooks[w].delays[i];
-            fprintf(out, "memaed_%s_bucket{endpoint=\"", name);
-            put_label(out, webhooks[w].name);
-            fputs("\",le=\"", out);
-            if (i < webhooks[w].n_delays)
-                fprintf(out, "%g", webhooks[w].delay_bounds[i]);
-            else
-                fputs("+Inf", out);
-            fprintf(out, "\"} %" PRIu64 "\n", count);
-        }
-        fprintf(out, "memaed_%s_sum{endpoint=\"", name);
-        put_label(out, webhooks[w].name);
-        fputs("\"}", out);
-        put_value(out, webhooks[w].delay_seconds);
-        put_endpoint(out, "webhook_delay_seconds_count", &webhooks[w], count);
+    fputs("endpoint=\"", out);
+    put_label(out, endpoint);
+    fprintf(out, "\"%s", then);
+}
+
+/* endpoint NULL: no label. */
+static void put_delays(FILE *out, const char *name, const char *endpoint, const struct delays *delays)
+{
+    uint64_t count = 0;
+    for (int i = 0; i <= DELAYS_BOUNDS; i++) {
+        count += delays->n[i];
+        fprintf(out, "memaed_%s_bucket{", name);
+        if (endpoint)
+            put_endpoint_label(out, endpoint, ",");
+        if (i < DELAYS_BOUNDS)
+            fprintf(out, "le=\"%g\"} %" PRIu64 "\n", delays_bound_s[i], count);
+        else
+            fprintf(out, "le=\"+Inf\"} %" PRIu64 "\n", count);
+    }
+    static const char *const ends[] = {"sum", "count"};
+    for (int i = 0; i < 2; i++) {
+        fprintf(out, "memaed_%s_%s%s", name, ends[i], endpoint ? "{" : "");
+        if (endpoint)
+            put_endpoint_label(out, endpoint, "}");
+        put_value(out, i == 0 ? delays->sum_s : (double)count);
     }
 }
 
@@ -328,7 +338,9 @@ static void put_webhooks(FILE *out, const struct view_webhook *webhooks, size_t 
         for (size_t w = 0; w < n; w++)
             put_endpoint(out, of_endpoints[i].name, &webhooks[w], of_endpoints[i].get(&webhooks[w]));
     }
-    put_delays(out, webhooks, n);
+    put_head(out, "webhook_delay_seconds", "histogram", "Delay of delivered events: from when they happened to their acknowledgement.");
+    for (size_t w = 0; w < n; w++)
+        put_delays(out, "webhook_delay_seconds", webhooks[w].name, &webhooks[w].delays);
 }
 
 static void put_streams(FILE *out, const struct web_streams *streams)
@@ -336,6 +348,9 @@ static void put_streams(FILE *out, const struct web_streams *streams)
     put_gauge(out, "event_streams", "Open streams of server-sent events.", (double)streams->n_events);
     put_counter(out, "event_streams_dropped_total", "Streams of server-sent events whose client did not read in time.",
                 streams->dropped);
+    put_head(out, "event_stream_delay_seconds", "histogram", "Delay of events in streams, each stream counted: from when they happened to "
+             "when the connection took them. Events that a client missed before do not count.");
+    put_delays(out, "event_stream_delay_seconds", NULL, &streams->delays);
 }
 
 void web_handle_metrics(const struct view *view, const struct web_request *request, struct web_answer *ret)

@@ -90,6 +90,19 @@ static struct post *find_locked(struct arming_desk *desk, const char *camera)
     return NULL;
 }
 
+static bool has_orders(const struct post *post)
+{
+    return post->orders.disarm.since_us != 0 || post->orders.snooze.since_us != 0;
+}
+
+/* The camera is not configured (any more), so its orders end, also in what is kept for the next start. */
+static void drop_orders_locked(const struct arming_desk *desk, const char *camera)
+{
+    static const struct arming_orders none;
+    if (desk->options.keep)
+        desk->options.keep(desk->options.arg, camera, &none);
+}
+
 void arming_adopt(struct arming_desk *desk, struct arming_change *change)
 {
     lock_take(&desk->lock);
@@ -103,6 +116,9 @@ void arming_adopt(struct arming_desk *desk, struct arming_change *change)
     }
     struct arming_change *old = desk->change;
     desk->change = change;
+    for (size_t i = 0; old && i < old->n; i++)
+        if (has_orders(&old->posts[i]) && !find_locked(desk, old->posts[i].camera))
+            drop_orders_locked(desk, old->posts[i].camera);
     lock_give(&desk->lock);
     arming_forget(old);
 }
@@ -114,11 +130,13 @@ void arming_restore(struct arming_desk *desk, const char *camera, const struct a
     if (post) {
         post->orders = *orders;
         post->until_us = 0;
+    } else {
+        drop_orders_locked(desk, camera);
     }
     lock_give(&desk->lock);
 }
 
-/* The state is found once for as long as it holds, unless the clock was set back. */
+/* Finds the state once for as long as it holds, and again if the clock was set back. */
 static enum arming state_locked(struct post *post, int64_t now_us)
 {
     if (now_us >= post->until_us || now_us < post->found_us) {
@@ -191,8 +209,8 @@ static void describe(const struct arming_status *status, char *ret, size_t size)
     char until[UTC_SIZE] = "";
     if (status->until_us != INT64_MAX)
         utc_format(until, status->until_us);
-    snprintf(ret, size, "%s%s%s%s%s", words[status->state], *status->order.by ? " by " : "", status->order.by, *until ? " until " : "",
-             until);
+    snprintf(ret, size, "%s%s%s%s%s", words[status->state], *status->order.by ? " by " : "", status->order.by,
+             *until ? " until " : "", until);
 }
 
 /* Takes the next camera, from *i on, whose state has changed. */
@@ -225,7 +243,7 @@ void arming_tick(struct arming_desk *desk)
         if (!found)
             return;
         describe(&status, reason, sizeof reason);
-        events_post(desk->options.events, &(struct event){
-            .type = status.state == ARMING_ARMED ? EVENT_CAMERA_ARMED : EVENT_CAMERA_DISARMED, .camera = camera, .reason = reason});
+        enum event_type type = status.state == ARMING_ARMED ? EVENT_CAMERA_ARMED : EVENT_CAMERA_DISARMED;
+        events_post(desk->options.events, &(struct event){.type = type, .camera = camera, .reason = reason});
     }
 }

@@ -30,7 +30,7 @@ static void show_peak(struct alerting *alerting, const struct voices *voices, co
     alert->boxes = *boxes;
 }
 
-/* Writes to the record where the cause began and where its peak is, as far as window tells it. */
+/* Writes to the record the time stamps of the cause's beginning and of its peak, as far as they are those of window. */
 static void note_window(struct alerting *alerting, const struct alerting_window *window)
 {
     uint64_t number = alerting->state.windows - 1;
@@ -46,7 +46,7 @@ static bool find(const struct alerting *alerting, uint64_t number, struct score_
     return scorelog_read(alerting->options.scores, number, ret, 1, &range) == 1 && range.oldest <= number;
 }
 
-/* The same from the log of scores, which keeps far more windows than the rule looks back. */
+/* Writes the same from the log of scores, which keeps far more windows than the rule looks back. */
 static void note_logged(struct alerting *alerting)
 {
     struct score_record found;
@@ -56,16 +56,17 @@ static void note_logged(struct alerting *alerting)
         show_peak(alerting, &found.voices, &found.boxes, found.pts_us);
 }
 
-static void post(const struct alerting *alerting, enum event_type type)
+/* time_us: the moment in the picture, so that the delay of an event holds what its window took. */
+static void post(const struct alerting *alerting, enum event_type type, int64_t time_us)
 {
-    events_post(alerting->options.events,
-                &(struct event){.type = type, .camera = alerting->options.camera, .alert = &alerting->record});
+    events_post(alerting->options.events, &(struct event){.type = type, .time_us = time_us, .camera = alerting->options.camera,
+                                                          .alert = &alerting->record});
 }
 
-static void tell(struct alerting *alerting)
+static void tell(struct alerting *alerting, int64_t time_us)
 {
     alerting->told++;
-    post(alerting, EVENT_ALERT_OPENED);
+    post(alerting, EVENT_ALERT_OPENED, time_us);
 }
 
 static void suppress(struct alerting *alerting)
@@ -113,8 +114,8 @@ static void name_zones(struct alerting *alerting, int zone)
         touch(alerting, &window.boxes);
 }
 
-/* Whether the alert may be told now, and why not. A camera that is not armed comes first: it uses up neither cooldown nor cap, and
- * nothing is bad enough to get through. */
+/* Returns why the alert may not be told now, or SUPPRESSED_NOT. A camera that is not armed comes first: it uses up neither
+ * cooldown nor cap, and no alert is bad enough to get through. */
 static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
 {
     static const enum alert_suppressed reasons[ARMING_STATES] = {
@@ -122,7 +123,8 @@ static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
         [ARMING_OFF_SCHEDULE] = SUPPRESSED_SCHEDULE,
     };
     const struct alerting_options *options = &alerting->options;
-    enum alert_suppressed held = options->arming ? reasons[arming_state(options->arming, options->camera, time_us)] : SUPPRESSED_NOT;
+    enum arming state = options->arming ? arming_state(options->arming, options->camera, time_us) : ARMING_ARMED;
+    enum alert_suppressed held = reasons[state];
     return held ? held : policy_ask(&alerting->policy, alerting->record.peak_score, time_us);
 }
 
@@ -138,7 +140,7 @@ static void open_alert(struct alerting *alerting, int64_t time_us, int zone)
     if (alert->suppressed)
         suppress(alerting);
     else
-        tell(alerting);
+        tell(alerting, time_us);
 }
 
 /* The open alert is suppressed, and its cause lasts: tells it if nothing holds it back any more. */
@@ -152,10 +154,10 @@ static void ask_again(struct alerting *alerting, int64_t time_us)
     if (now)
         alertlog_append_untold(alerting->options.alerts, alert);
     else
-        tell(alerting);
+        tell(alerting, time_us);
 }
 
-static void close_alert(struct alerting *alerting)
+static void close_alert(struct alerting *alerting, int64_t time_us)
 {
     struct alert_record *alert = &alerting->record;
     alert->closed_us = alerting->state.closed_us;
@@ -165,7 +167,7 @@ static void close_alert(struct alerting *alerting)
         return;
     }
     policy_closed(&alerting->policy, alert->closed_us);
-    post(alerting, EVENT_ALERT_CLOSED);
+    post(alerting, EVENT_ALERT_CLOSED, time_us);
 }
 
 /* zone: as of the window. */
@@ -183,7 +185,7 @@ static void take_event(struct alerting *alerting, enum alert_event event, int64_
         alertlog_update(alerting->options.alerts, &alerting->record);
         return;
     case ALERT_CLOSED:
-        close_alert(alerting);
+        close_alert(alerting, time_us);
         return;
     }
 }
@@ -201,8 +203,8 @@ static void tell_lasting(struct alerting *alerting, int64_t time_us)
     snprintf(reason, sizeof reason, "alert %llu (%s) has been open for %.3g hours; if what it shows is normal now, run memaed "
              "calibrate --model %s --input FOOTAGE --output %s", (unsigned long long)alerting->record.id,
              alert_kind_name(options->kind), hours, options->model, options->model);
-    events_post(options->events, &(struct event){.type = EVENT_NORMAL_CHANGED, .camera = options->camera, .quantity = hours,
-                                                 .reason = reason});
+    events_post(options->events, &(struct event){.type = EVENT_NORMAL_CHANGED, .time_us = time_us, .camera = options->camera,
+                                                 .quantity = hours, .reason = reason});
 }
 
 void alerting_take(struct alerting *alerting, const struct alerting_window *window)

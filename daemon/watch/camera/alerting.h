@@ -1,6 +1,7 @@
-/* The alerts of one camera and kind. Scores go to the alert rule (core/score/alert.h). Whether the camera is armed
- * (daemon/watch/alerting/arming.h) and the policy (core/alerting/policy.h) decide which alerts are told. All go to the log of alerts. Those that are told go to events as well, once as they open and once as
- * they close. Nothing is allocated but for events. One thread or lock. */
+/* The alerts of one camera and kind. Scores go to the alert rule (core/score/alert.h). The camera's arming
+ * (daemon/watch/alerting/arming.h) and the policy (core/alerting/policy.h) decide which alerts are told. All go to the log of
+ * alerts. Those that are told go to events as well, once as they open and once as they close. Nothing is allocated but for
+ * events. One thread or lock. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
 #define MEMAED_DAEMON_WATCH_CAMERA_ALERTING_H
 
@@ -20,8 +21,9 @@ struct alerting_options {
     /* Borrowed for as long as alerts are taken. */
     const char *camera, *model;         /* a name, and a path */
     const struct zones *zones;          /* of the camera; NULL: none */
-    struct scorelog *scores;            /* has a record of every window, with the number that it has here; NULL: there is none, */
-    struct alertlog *alerts;            /* and the rule is 1 of 1 */
+    struct scorelog *scores;            /* has a record of every window, with the number that it has here; NULL: there is none,
+                                         * and the rule is 1 of 1 */
+    struct alertlog *alerts;
     struct events *events;
     struct arming_desk *arming;         /* NULL: the camera is always armed */
 };
@@ -44,7 +46,7 @@ struct alerting {
 struct alerting_window {
     float score;
     int64_t time_us, pts_us;
-    int zone;                           /* whose budget the score is by; -1: the camera's */
+    int zone;                           /* the zone by whose budget the score is; -1: it is by the camera's */
     struct voices voices;
     struct boxes boxes;
 };
@@ -53,11 +55,11 @@ void alerting_init(struct alerting *alerting, const struct alerting_options *opt
 
 /* Takes the next window; where there is a log of scores, after it was appended there. */
 void alerting_take(struct alerting *alerting, const struct alerting_window *window);
-/* As alert_gap() and alert_break(). */
+/* The sequence broke and goes on; the sequence ends (alert_gap(), alert_break()). */
 void alerting_gap(struct alerting *alerting, int64_t time_us);
 void alerting_break(struct alerting *alerting, int64_t time_us);
 
-/* An alert that was told is open. */
+/* Returns true if an alert is open that was told. */
 bool alerting_is_open(const struct alerting *alerting);
 
 #endif

@@ -45,7 +45,7 @@ struct camera {
     bool go;
 };
 
-/* How much longer packets are kept than pre_roll_s: an alert opens some windows after what it is about. */
+/* Packets are kept for so much longer than pre_roll_s, because an alert opens some windows after its cause began. */
 #define PACKETS_LATER_US INT64_C(6000000)
 
 static bool keeps_packets(const struct camera_options *options)
@@ -60,6 +60,7 @@ static int open_packets(struct camera *camera, const struct camera_options *opti
     const size_t bytes = (size_t)rolls->ring_mib << 20;
     const int64_t keep_us = (rolls->clips ? (int64_t)(1e6 * rolls->pre_roll_s) : 0) + PACKETS_LATER_US;
     const bool keeps_other = rolls->source && rolls->clips;
+    const int memory_mib = options->owner ? options->owner->max_decoder_mib : 0;
     if (!keeps_packets(options))
         return 0;
     int r = packet_ring_open(&camera->packets, bytes, keep_us);
@@ -69,7 +70,7 @@ static int open_packets(struct camera *camera, const struct camera_options *opti
         r = camera_keeping_open(&camera->keeping,
                                 &(struct camera_keeping_options){.config = options->config,
                                                                  .host = options->host,
-                                                                 .memory_mib = options->owner ? options->owner->max_decoder_mib : 0,
+                                                                 .memory_mib = memory_mib,
                                                                  .packets = camera->kept,
                                                                  .heartbeats = options->heartbeats});
     return r;
@@ -93,6 +94,7 @@ static int join_evidence(struct camera *camera, const struct camera_options *opt
 
 static int open_parts(struct camera *camera, const struct camera_options *options)
 {
+    const bool keeps_peak = options->evidence && options->config->evidence.snapshots;
     int r = open_packets(camera, options);
     if (r < 0)
         return r;
@@ -104,7 +106,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                  .rule = options->rule,
                                                                  .zone_shifts = options->zone_shifts,
                                                                  .readers = options->readers,
-                                                                 .keeps_peak = options->evidence && options->config->evidence.snapshots,
+                                                                 .keeps_peak = keeps_peak,
                                                                  .shared = options->host != NULL,
                                                                  .alerts = options->alerts,
                                                                  .events = options->events, .arming = options->arming});

@@ -84,7 +84,7 @@ const struct plan *camera_plan(const struct camera *camera);
 
 /* Any thread; takes leaf locks for a copy. windows_due = windows_scored + windows_skipped + windows_pending, always. */
 void camera_view(struct camera *camera, struct view_camera *ret);
-/* As scorelog_read(). */
+/* Reads the log of scores, as scorelog_read(). */
 size_t camera_scores(struct camera *camera, uint64_t from, struct score_record *ret, size_t max, struct record_range *range);
 
 #endif

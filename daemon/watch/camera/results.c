@@ -16,7 +16,7 @@
 
 enum { RATE_SECONDS = 5, RATE_SLOTS = 8 };
 
-/* How many windows were committed in each of the last seconds. */
+/* The number of windows that were committed in each of the last seconds. */
 struct rate {
     int64_t since_us;                   /* CLOCK_MONOTONIC of the first window; 0: none yet */
     int64_t second[RATE_SLOTS];
@@ -87,7 +87,8 @@ static void open_alerting(struct results *results, const struct results_options 
 {
     struct alerting_options alerting = {.kind = ALERT_ANOMALY, .rule = *options->rule, .policy = *options->policy,
                                         .lasting_us = options->lasting_us, .camera = results->camera, .model = options->model,
-                                        .scores = results->scores, .zones = options->zones, .alerts = options->alerts, .events = options->events, .arming = options->arming};
+                                        .scores = results->scores, .zones = options->zones, .alerts = options->alerts,
+                                        .events = options->events, .arming = options->arming};
     alerting_init(&results->anomaly, &alerting);
     alerting.kind = ALERT_STILL;
     alerting.rule.k = alerting.rule.n = 1;
@@ -178,10 +179,11 @@ static void post_drift_locked(struct results *results)
     if (!results->drifted)
         snprintf(reason, sizeof reason, "the last day's scores follow the model's calibration again");
     else if (most == VOICES)
-        snprintf(reason, sizeof reason, "the last day's scores no longer follow the model's calibration: thresholds may not hold");
+        snprintf(reason, sizeof reason,
+                 "the last day's scores no longer follow the model's calibration: thresholds may not hold");
     else
-        snprintf(reason, sizeof reason, "the last day's scores no longer follow the model's calibration, most of all those of the "
-                 "voice %s: thresholds may not hold", voice_name(most));
+        snprintf(reason, sizeof reason, "the last day's scores no longer follow the model's calibration, most of all those of "
+                 "the voice %s: thresholds may not hold", voice_name(most));
     events_post(results->events, &(struct event){.type = results->drifted ? EVENT_DRIFT_BEGAN : EVENT_DRIFT_ENDED,
                                                  .camera = results->camera, .quantity = results->distance, .reason = reason});
 }
@@ -248,7 +250,8 @@ void results_commit(struct results *results, const struct scheduler_result *resu
     scorelog_append(results->scores, &score);
     alertlog_score(results->alerts, results->camera, &score);
     alerting_take(&results->anomaly, &(struct alerting_window){.score = result->is_slow ? -INFINITY : result->level,
-                                                               .time_us = result->time_us, .pts_us = result->pts_us, .zone = result->zone,
+                                                               .time_us = result->time_us, .pts_us = result->pts_us,
+                                                               .zone = result->zone,
                                                                .voices = result->voices, .boxes = result->boxes});
     results->last_us = result->time_us;
     results->committed++;

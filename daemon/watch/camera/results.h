@@ -29,12 +29,13 @@ struct results_options {
     const struct alert_rule *rule;      /* copied; NULL: scores only */
     const struct policy_rule *policy;   /* copied; of each kind of alerts; where there is a rule */
     int64_t lasting_us;                 /* an alert that is open for longer is told as EVENT_NORMAL_CHANGED */
-    const struct calibration *calibration;      /* its tail and deciles are copied; NULL, or without them: no p-values, no drift */
+    const struct calibration *calibration;      /* its tail and deciles are copied; NULL, or without them: no p-values, no
+                                                 * drift */
     double windows_a_day;               /* > 0 where there is a tail */
     int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
     size_t scores_kept;                 /* ALERT_MAX_N or more, where there is a rule */
     /* Borrowed until close. */
-    const struct zones *zones;          /* whose names alerts have; NULL: none */
+    const struct zones *zones;          /* alerts name those that they touch; NULL: none */
     struct frame_ring *ring;
     struct alertlog *alerts;
     struct events *events;
@@ -60,9 +61,10 @@ void results_break(struct results *results, int64_t time_us);
 void results_end(struct results *results, int64_t time_us);
 
 /* Sets windows_scored, windows_static, windows_slow, alerts, alerts_suppressed, has_score, last_score, drift, drift_by_voice,
- * latency_ms, latencies, latency_seconds, alert_open, threshold, provisional and fps_analysed; no other field. Any thread; takes a leaf lock for a copy. */
+ * latency_ms, latencies, latency_seconds, alert_open, threshold, provisional and fps_analysed; no other field. Any thread; takes
+ * a leaf lock for a copy. */
 void results_view(struct results *results, struct view_camera *ret);
-/* As scorelog_read(). */
+/* Reads the log of scores, as scorelog_read(). */
 size_t results_scores(struct results *results, uint64_t from, struct score_record *ret, size_t max,
                       struct record_range *range);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the word that also holds the number of boxes. */
+/* Flags in the word that also holds the number of boxes. */
 #define IS_STATIC (UINT64_C(1) << 63)
 #define IS_SLOW (UINT64_C(1) << 62)
 

@@ -15,8 +15,8 @@
 #include "io/base/redact.h"
 #include "io/capture/capture.h"
 
-/* How long the watchdog waits beyond the source's own time limits. With isolation: thread, opening may wait for name resolution,
- * which nothing can interrupt; all else is short. */
+/* The watchdog waits so much longer than the source's own time limits. With isolation: thread, opening may wait for name
+ * resolution, which nothing can interrupt; all else is short. */
 #define OPEN_PATIENCE_US INT64_C(300000000)
 #define READ_PATIENCE_US INT64_C(60000000)
 #define WAIT_PATIENCE_US INT64_C(10000000)
@@ -232,7 +232,8 @@ static void find_warning(const struct camera_stream *stream, char out[WARNING_SI
 {
     out[0] = '\0';
     if (stream->short_file > 0)
-        snprintf(out, WARNING_SIZE, "the file has %d frames, but a window needs %d: none is scored", stream->short_file, stream->length);
+        snprintf(out, WARNING_SIZE, "the file has %d frames, but a window needs %d: none is scored", stream->short_file,
+                 stream->length);
     else if (stream->wrong_aspect)
         snprintf(out, WARNING_SIZE, "pictures of %dx%d have another aspect than the %dx%d that the model learned", stream->width,
                  stream->height, camera_windows_arch(stream->options.windows)->width,
@@ -240,8 +241,8 @@ static void find_warning(const struct camera_stream *stream, char out[WARNING_SI
     else if (stream->foreign)
         snprintf(out, WARNING_SIZE, "%s", foreign_picture);
     else if (stream->kept_fault[0])
-        snprintf(out, WARNING_SIZE, "clips are made of the stream that is analysed, because the one of evidence.source is lost: %s",
-                 stream->kept_fault);
+        snprintf(out, WARNING_SIZE, "clips are made of the stream that is analysed, because the one of evidence.source is lost: "
+                 "%s", stream->kept_fault);
 }
 
 /* Shows the warning, and logs it as event unless that is NULL. */
@@ -415,9 +416,10 @@ static void watch_rate(struct camera_stream *stream, int64_t pts_us)
     stream->rate_us = pts_us;
     camera_status_set_slow(stream->options.status, slow);
     char reason[240];
-    snprintf(reason, sizeof reason, slow ? "the stream gives fewer frames a second than the %g that are to be analysed: what moves seems "
-             "faster, scores are too high, and windows count towards no alert" : "the stream gives the %g frames a second that are to "
-             "be analysed", wanted);
+    snprintf(reason, sizeof reason,
+             slow ? "the stream gives fewer frames a second than the %g that are to be analysed: what moves seems faster, scores "
+                    "are too high, and windows count towards no alert"
+                  : "the stream gives the %g frames a second that are to be analysed", wanted);
     post_event(stream, slow ? EVENT_CAMERA_SLOW : EVENT_CAMERA_SLOW_ENDED, reason, stream->fps_in);
 }
 
@@ -448,8 +450,8 @@ static int leave_out(const struct camera_stream *stream, int64_t stall_us, struc
         return 1;
     char shown[256];
     redact(shown, sizeof shown, stream->options.config->source);
-    return error_set(err, -ETIMEDOUT, "%s: pictures, but for %g s every one was damaged or lacked another that it is predicted from",
-                     shown, 1e-6 * (double)(SOURCE_PICTURE_STALLS * stall_us));
+    return error_set(err, -ETIMEDOUT, "%s: pictures, but for %g s every one was damaged or lacked another that it is predicted "
+                     "from", shown, 1e-6 * (double)(SOURCE_PICTURE_STALLS * stall_us));
 }
 
 /* Reads one picture into the ring. 1; 0 at the end; -errno with the cause in err. */

@@ -35,7 +35,8 @@ static int open_gate(struct camera_windows *windows, const struct camera_windows
         return 0;
     const struct alert_rule *rule = options->rule;
     return static_gate_open(&windows->gate, &windows->calibration, windows->plan,
-                            rule ? &(struct static_rule){rule->threshold, rule->close_threshold, rule->k, rule->n} : NULL);
+                            rule ? &(struct static_rule){rule->threshold, rule->close_threshold, rule->k, rule->n,
+                                                         rule->smooth_us > 0} : NULL);
 }
 
 static int open_results(struct camera_windows *windows, const struct camera_windows_options *options)

@@ -3,15 +3,16 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* With so much more hidden, the contrast of the rest may be that of the other light. */
+/* If so much more is hidden, the contrast of the rest may be that of the other light. */
 #define MUCH_MORE 0.25
 
 static void check_light(const struct config_camera *camera, const struct model_file *file, zone_alerts_finding *found, void *arg)
 {
     double masked = score_masked(camera->zones, &file->model->arch), before = model_file_masked(file);
     char text[256];
-    snprintf(text, sizeof text, "%.0f %% of the cells are masked, and %.0f %% were in the model's calibration: it may take day for "
-             "night, and scores may be too high; run memaed calibrate with --config and --camera", 100 * masked, 100 * before);
+    snprintf(text, sizeof text, "%.0f %% of the cells are masked, and %.0f %% were in the model's calibration: the model may "
+             "take day for night, and scores may be too high; run memaed calibrate with --config and --camera", 100 * masked,
+             100 * before);
     if (masked - before >= MUCH_MORE)
         found(arg, true, 0, 0, "masks", text);
 }
@@ -41,8 +42,8 @@ int zone_alerts_check(const struct config_camera *camera, const struct model_fil
     for (int i = 1; regions && i < regions->n; i++) {
         const struct zone *zone = &zones->zone[regions->zone[i]];
         snprintf(key, sizeof key, "zones.%s", zone->name);
-        snprintf(text, sizeof text, "expected a zone of %d cells or more of those that the score is made of, since it has per_day, "
-                 "got %d that no mask covers; make it larger, or leave out per_day", least, regions->visible[i]);
+        snprintf(text, sizeof text, "expected a zone of %d cells or more of those that the score is made of, since it has "
+                 "per_day, got %d that no mask covers; make the zone larger, or leave out per_day", least, regions->visible[i]);
         if (regions->visible[i] < least)
             found(arg, false, zone->line, zone->column, key, text);
     }

@@ -1,5 +1,5 @@
-/* What masks and zones of a camera mean with its model: the thresholds of zones with a budget of their own, and whether the
- * model can tell their scores. Any thread; never logs. */
+/* Masks and zones of a camera, together with its model: checks whether the model can serve them, and finds the thresholds of
+ * zones with a budget of their own. Any thread; never logs. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_ZONE_ALERTS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_ZONE_ALERTS_H
 

@@ -164,7 +164,8 @@ static void read_camera(struct connect_cameras *cameras, struct camera *camera)
     options.decoder_threads = 1;
     struct reading reading = {.cameras = cameras, .camera = camera, .start_us = monotonic_us()};
     struct error err = {.text = ""};
-    int r = read_source(camera->config->source, &options, &(struct reader){on_opened, on_picture, &reading}, &result->stats, &err);
+    int r = read_source(camera->config->source, &options, &(struct reader){on_opened, on_picture, &reading}, &result->stats,
+                        &err);
     result->ended_us = monotonic_us() - reading.start_us;
     bool in_time = r == -EINTR && result->first_us > 0 && !atomic_load(&cameras->stop);
     result->status = in_time ? 0 : r;

@@ -17,7 +17,7 @@
 #include "io/base/thread.h"
 #include "io/sinks/webhook_test.h"
 
-/* How long threads may take to end: to say goodbye to a camera takes a third of a second. */
+/* Threads may take so long to end: to say goodbye to a camera takes a third of a second. */
 #define END_US INT64_C(1500000)
 
 /* ---- cameras -------------------------------------------------------------------------------------------------------- */
@@ -88,13 +88,15 @@ static void print_camera(const struct config_camera *camera, const struct connec
         return;
     }
     printf("connect camera %s: %s%s\n", camera->name, *fault ? "fault: " : "ok", fault);
-    printf("  opened: in %.2f s, first picture after %.2f s\n", 1e-6 * (double)result->opened_us, 1e-6 * (double)result->first_us);
+    printf("  opened: in %.2f s, first picture after %.2f s\n", 1e-6 * (double)result->opened_us,
+           1e-6 * (double)result->first_us);
     print_stream(result, fps);
     printf("  aspect: %dx%d %s the model's %dx%d\n", result->stats.width, result->stats.height,
-           arch_fits_aspect(arch, result->stats.width, result->stats.height) ? "fits" : "does not fit", arch->width, arch->height);
+           arch_fits_aspect(arch, result->stats.width, result->stats.height) ? "fits" : "does not fit", arch->width,
+           arch->height);
     printf("  sign-in: %s\n", sign_ins[result->sign_in]);
     printf("  TLS: %s\n", !source_is_tls(camera->source) ? "none" : camera->tls_verify ? "certificate verified"
-                                                         : "certificate not verified (tls_verify: off)");
+                                                         : "certificate not verified (tls_verify: false)");
     printf("  time: %s\n", times[result->stats.time]);
 }
 
@@ -249,7 +251,8 @@ int connect_check(const struct config *config, const struct check_models *models
     bool complete = r == 0 && !connect.interrupted;
     if (complete) {
         connect.webhooks_well = n_webhooks > 0 ? print_webhooks(&connect.webhooks) : 0;
-        printf("connect: %zu of %zu cameras and %zu of %zu webhooks are ok\n", connect.well, n, connect.webhooks_well, n_webhooks);
+        printf("connect: %zu of %zu cameras and %zu of %zu webhooks are ok\n", connect.well, n, connect.webhooks_well,
+               n_webhooks);
     } else {
         fprintf(stderr, "memaed check: %s\n", r < 0 ? err.text : "ended by a signal before all was tried");
     }

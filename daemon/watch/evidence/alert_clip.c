@@ -17,7 +17,7 @@ struct alert_clip {
     struct config_evidence rolls;
     char camera[80];
     struct clip_writer *writer;         /* NULL: no packet yet */
-    int fd;
+    struct place_file file;             /* published once a fragment is in it */
     struct packet_stream *stream;       /* of the file */
     uint64_t next;                      /* packet of the ring */
     int64_t first_us;                   /* arrival of the first packet */
@@ -42,7 +42,7 @@ int alert_clip_open(struct alert_clip **ret, const struct alert_clip_options *op
         clip->privacy = *options->privacy;
     clip->options.privacy = NULL;
     packet_ring_ref(options->ring);
-    clip->fd = -1;
+    clip->file.fd = -1;
     clip->end_us = INT64_MAX;
     int64_t pre_roll_us = (int64_t)(1e6 * clip->rolls.pre_roll_s);
     clip->next = packet_ring_find(options->ring, options->opened_us - pre_roll_us - ALERT_CLIP_DELAY_US);
@@ -75,8 +75,16 @@ void alert_clip_stop(struct alert_clip *clip)
     clip->behind_until_us = 0;
 }
 
-/* Makes the file for the stream of the first packet. 0 or -errno with the cause in the outcome. */
-static int begin(struct alert_clip *clip, const struct packet *first)
+/* Keeps the first failure. */
+static void note(struct alert_clip_outcome *outcome, int r, const struct error *err)
+{
+    if (r < 0 && !outcome->error.text[0])
+        outcome->error = *err;
+    outcome->no_space |= r == -ENOSPC || r == -EDQUOT;
+}
+
+/* Makes the file for the stream of the first packet. 0 or -errno with the cause in err. */
+static int begin(struct alert_clip *clip, const struct packet *first, struct error *err)
 {
     char name[16];
     clip->stream = packet_stream_ref(first->stream);
@@ -90,14 +98,20 @@ static int begin(struct alert_clip *clip, const struct packet *first)
         codec_string(clip->outcome.codecs, first->stream);
     }
     snprintf(name, sizeof name, "clip.%s", is_masked ? "mp4" : clip_file_extension(&first->stream->format));
-    int fd = place_create(clip->options.state_dir, &clip->options.place, name, clip->outcome.path, &clip->outcome.error);
-    if (fd < 0) {
-        clip->outcome.path[0] = '\0';
-        return fd;
-    }
-    clip->fd = fd;
-    return clip_writer_open_masked(&clip->writer, clip->options.host, fd, first->stream, is_masked ? &clip->privacy : NULL,
-                                   &clip->outcome.error);
+    int r = place_create(&clip->file, clip->options.state_dir, &clip->options.place, name, err);
+    return r < 0 ? r : clip_writer_open_masked(&clip->writer, clip->options.host, clip->file.fd, first->stream,
+                                               is_masked ? &clip->privacy : NULL, err);
+}
+
+/* Publishes the file, if that is still to be done and a fragment is in it. 0 or -errno with the cause in err. */
+static int publish(struct alert_clip *clip, const struct clip_file_stats *stats, struct error *err)
+{
+    if (clip->outcome.path[0] || stats->bytes == 0)
+        return 0;
+    int r = place_publish(&clip->file, err);
+    if (r == 0)
+        memcpy(clip->outcome.path, clip->file.path, sizeof clip->outcome.path);
+    return r;
 }
 
 /* Says why the packet does not belong to the clip any more; NULL: it does. */
@@ -112,25 +126,37 @@ static const char *end_before(const struct alert_clip *clip, const struct packet
     return packet->stream == clip->stream || packet_stream_follows(packet->stream, clip->stream) ? NULL : "stream_changed";
 }
 
+/* Hands the writer n packets, of which it takes *taken. 0 or -errno with the cause in err. */
+static int offer(struct alert_clip *clip, struct packet **packets, size_t n, size_t *taken, struct error *err)
+{
+    struct clip_file_stats stats;
+    int r = clip_writer_offer(clip->writer, packets, n, taken, err);
+    if (r < 0)
+        return r;
+    clip_writer_stats(clip->writer, &stats);
+    return publish(clip, &stats, err);
+}
+
 /* false: the writer takes no more now, and clip->next is the first packet that it has not taken. */
 static bool write_packets(struct alert_clip *clip, struct packet **packets, size_t n)
 {
     const char *why = NULL;
+    struct error err;
     size_t k = 0, taken = 0;
     int r = 0;
     if (n > 0 && !clip->writer && !(why = end_before(clip, packets[0])))
-        r = begin(clip, packets[0]);
+        r = begin(clip, packets[0], &err);
     while (r == 0 && !why && k < n && !(why = end_before(clip, packets[k])))
         k++;
     if (r == 0 && k > 0)
-        r = clip_writer_offer(clip->writer, packets, k, &taken, &clip->outcome.error);
+        r = offer(clip, packets, k, &taken, &err);
     if (r == 0 && taken < k) {
         clip->next -= n - taken;
         return false;
     }
     if (r < 0)
         why = "failed";
-    clip->outcome.no_space = r == -ENOSPC || r == -EDQUOT;
+    note(&clip->outcome, r, &err);
     if (why)
         end(clip, why);
     return true;
@@ -148,6 +174,7 @@ static size_t take(struct alert_clip *clip, struct packet **packets)
 /* Returns true while packets of a complete clip are still to be encoded. */
 static bool is_behind(struct alert_clip *clip, int64_t now_us)
 {
+    struct error err;
     size_t taken;
     if (!clip->writer || clip->behind_until_us == 0 || !clip_writer_is_behind(clip->writer))
         return false;
@@ -155,7 +182,9 @@ static bool is_behind(struct alert_clip *clip, int64_t now_us)
         clip->outcome.end = "too_slow";
         return false;
     }
-    return clip_writer_offer(clip->writer, NULL, 0, &taken, &clip->outcome.error) == 0;         /* it may have failed */
+    int r = offer(clip, NULL, 0, &taken, &err);
+    note(&clip->outcome, r, &err);
+    return r == 0;
 }
 
 bool alert_clip_write(struct alert_clip *clip, int64_t now_us)
@@ -176,26 +205,35 @@ bool alert_clip_write(struct alert_clip *clip, int64_t now_us)
     return !clip->complete || is_behind(clip, now_us);
 }
 
+/* Ends the file. What was written before a failure stays, up to its last whole fragment. */
+static void end_file(struct alert_clip *clip)
+{
+    struct alert_clip_outcome *outcome = &clip->outcome;
+    struct clip_file_stats stats = {0};
+    struct error err;
+    int r = clip_writer_close(clip->writer, &stats, &err);
+    note(outcome, r, &err);
+    if (outcome->error.text[0] && ftruncate(clip->file.fd, stats.bytes) < 0)
+        error_set(&outcome->error, -errno, "the clip cannot be cut where it can be played: %s", strerror(errno));
+    r = publish(clip, &stats, &err);
+    note(outcome, r, &err);
+    if (clip->privacy.n > 0)
+        memcpy(outcome->codecs, stats.codecs, sizeof outcome->codecs);
+    if (outcome->path[0]) {
+        outcome->bytes = stats.bytes;
+        outcome->duration_us = stats.duration_us;
+    }
+    place_close(&clip->file);
+}
+
 void alert_clip_close(struct alert_clip *clip, struct alert_clip_outcome *ret)
 {
     if (!clip)
         return;
-    struct clip_file_stats stats = {0};
-    struct error err = {""};
     if (!clip->complete)
         end(clip, "stopped");
-    if (clip_writer_close(clip->writer, &stats, &err) < 0 && !clip->outcome.error.text[0])
-        clip->outcome.error = err;
-    if (clip->fd >= 0) {
-        /* A file whose writing failed may end within a fragment. */
-        if (clip->outcome.error.text[0] && ftruncate(clip->fd, stats.bytes) < 0)
-            clip->outcome.error = (struct error){"the clip cannot be cut where it can be played"};
-        close(clip->fd);
-    }
-    clip->outcome.bytes = stats.bytes;
-    clip->outcome.duration_us = stats.duration_us;
-    if (clip->privacy.n > 0)
-        memcpy(clip->outcome.codecs, stats.codecs, sizeof clip->outcome.codecs);
+    if (clip->file.fd >= 0)
+        end_file(clip);
     *ret = clip->outcome;
     packet_stream_unref(clip->stream);
     packet_ring_unref(clip->options.ring);

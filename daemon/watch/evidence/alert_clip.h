@@ -5,8 +5,11 @@
  * closed, after max_clip_s, or where the stream changes to one that cannot follow in the file (packet_stream_follows()). A
  * camera that is lost and comes back goes on in the same file.
  *
- * Where privacy masks are burned in, the clip is decoded and encoded again, in a process that works at its own pace: after the last packet
- * the clip waits for it, for ALERT_CLIP_BEHIND_US at most.
+ * Where privacy masks are burned in, the clip is decoded and encoded again, in a process that works at its own pace: after the
+ * last packet the clip waits for it, for ALERT_CLIP_BEHIND_US at most.
+ *
+ * The file appears under its name once it can be played: with its first fragment (clip_file.h).
+ *
  *
  * The evidence thread's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_ALERT_CLIP_H
@@ -42,7 +45,7 @@ struct alert_clip_options {
 };
 
 struct alert_clip_outcome {
-    char path[PLACE_PATH_SIZE]; /* below state_dir; "": there is no file */
+    char path[PLACE_PATH_SIZE]; /* below state_dir; "": there is no file, and no bytes */
     char codec[CODEC_NAME_SIZE], codecs[CODEC_STRING_SIZE];
     int64_t bytes, duration_us;
     int64_t pre_roll_us;        /* from the first packet's arrival to the opening of the alert; less than asked for, or negative,

@@ -182,15 +182,13 @@ static int write_copy(struct copies *copies, const struct job *job, const struct
     const struct capture_copy_options options = {.privacy = privacy, .longest = COPIES_LONGEST, .length_us = COPIES_LENGTH_S * SECOND_US,
                                                  .limit_us = COPIES_LIMIT_S * SECOND_US,
                                                  .stops = {&copies->stop, evidence_paused(copies->evidence)}};
-    int r = place_begin(copies->state_dir, place, name, &file, err);
+    int r = place_create(&file, copies->state_dir, place, name, err);
     if (r < 0)
         return r;
     r = capture_copy(&copy, from, file.fd, &options, copies->host, err);
-    if (r < 0) {
-        place_drop(&file);
-        return r;
-    }
-    r = place_keep(&file, err);
+    if (r == 0)
+        r = place_publish(&file, err);
+    place_close(&file);
     if (r < 0)
         return r;
     log_copy(job, file.path, &copy);

@@ -234,7 +234,7 @@ static void log_clip(const char *camera, uint64_t alert, const struct alert_clip
     else if (!clip->path[0])
         log_event(LOG_WARNING, "evidence_failed", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip",
                   "reason", "no packets were kept at that time", NULL);
-    if (clip->path[0] && clip->bytes > 0)
+    if (clip->path[0])
         log_event(LOG_INFO, "evidence_written", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip", "path",
                   clip->path, "bytes", log_int(&bytes, (long long)clip->bytes), "seconds",
                   log_real(&seconds, 1e-6 * (double)clip->duration_us), "pre_roll_s",
@@ -259,7 +259,7 @@ static void finish(struct evidence *evidence, size_t i)
         atomic_store(&evidence->no_space, true);
     const struct evidence_made made = {.alert = alert, .camera = camera, .kind = "clip", .path = clip.path, .bytes = clip.bytes,
                                        .codec = clip.codec, .codecs = clip.codecs};
-    if (clip.path[0] && clip.bytes > 0)
+    if (clip.path[0])
         evidence->options.made(evidence->options.arg, &made);
 }
 
@@ -362,7 +362,9 @@ static void *evidence_main(void *arg)
 
 static void picture_made(void *arg, const struct pictures_made *made)
 {
-    const struct evidence_options *options = &((struct evidence *)arg)->options;
+    struct evidence *evidence = arg;
+    const struct evidence_options *options = &evidence->options;
+    atomic_fetch_add(&evidence->made, 1);
     options->made(options->arg, &(struct evidence_made){.alert = made->alert, .camera = made->camera, .kind = made->kind,
                                                         .path = made->path, .bytes = made->bytes, .codec = "", .codecs = ""});
 }

@@ -4,19 +4,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-/* Files of one alert that are locked at the same time while they are deleted; there are five kinds. */
+#include "daemon/watch/evidence/place.h"
+
+/* Files of one alert that are locked at the same time while they are deleted; there are four kinds. */
 enum { FILES_MAX = 16 };
-/* Age of a file that is not complete. */
-enum { STALE_S = 60 };
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
@@ -68,25 +68,14 @@ static int enter(struct walk *walk, int in, const char *name, int (*visit)(struc
     return is_passed(fd) ? 0 : fd < 0 ? fd : each_name(walk, fd, visit);
 }
 
-/* What a crash has left of a file that was about to appear under its name (place.h) is removed: nobody has it locked, and it is no
- * longer new. */
-static bool remove_stale(int in, const char *name, const struct stat *file)
-{
-    if (name[0] != '.' || time(NULL) - file->st_mtime < STALE_S)
-        return false;
-    int fd = openat(in, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    bool removed = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(in, name, 0) == 0;
-    if (fd >= 0)
-        close(fd);
-    return removed;
-}
-
 static int visit_file(struct walk *walk, int in, const char *name)
 {
     struct stat file;
+    if (name[0] == '.' && place_delete_leftover(in, name))
+        return 0;
     if (fstatat(in, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : -errno;
-    if (S_ISREG(file.st_mode) && !remove_stale(in, name, &file)) {
+    if (S_ISREG(file.st_mode)) {
         walk->bytes += file.st_size;
         walk->files++;
     }
@@ -230,50 +219,61 @@ void evidence_tree_sum(struct evidence_tree *tree)
 
 /* ---- deleting --------------------------------------------------------------------------------------------------------- */
 
-/* Opens and locks the files of the folder: fds [FILES_MAX]. -EBUSY: somebody else has locked one. */
-static int lock_files(DIR *dir, int *fds, size_t *n)
+/* Files that are locked. */
+struct locked {
+    size_t n;
+    struct {
+        int fd;                 /* -1: a link, or not to be read: nobody writes evidence there */
+        char name[NAME_MAX + 1];
+    } files[FILES_MAX];
+};
+
+/* Opens and locks files of the folder, as many as there is room for. -EBUSY: somebody else has locked one. */
+static int lock_files(struct locked *locked, DIR *dir)
 {
-    for (struct dirent *entry; *n < FILES_MAX && (entry = readdir(dir)) != NULL;) {
+    struct stat file;
+    for (struct dirent *entry; locked->n < FILES_MAX && (entry = readdir(dir)) != NULL;) {
+        if (fstatat(dirfd(dir), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(file.st_mode))
+            continue;
         int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0)
-            continue;           /* a link, or not to be read: nobody writes evidence there */
-        fds[(*n)++] = fd;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        snprintf(locked->files[locked->n].name, sizeof locked->files->name, "%s", entry->d_name);
+        locked->files[locked->n++].fd = fd;
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
             return -EBUSY;
     }
     return 0;
 }
 
-static int unlink_files(DIR *dir)
+/* Deletes those files alone: another may just have been made. */
+static int unlink_files(const struct locked *locked, DIR *dir)
 {
     int r = 0;
-    rewinddir(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        struct stat file;
-        if (fstatat(dirfd(dir), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(file.st_mode) &&
-            unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
+    for (size_t i = 0; i < locked->n; i++)
+        if (unlinkat(dirfd(dir), locked->files[i].name, 0) < 0 && errno != ENOENT)
             r = -errno;
-    }
     return r;
 }
 
 /* Deletes the files in the folder, which it closes. */
 static int empty_folder(int fd)
 {
-    int fds[FILES_MAX];
-    size_t n = 0;
     DIR *dir = fdopendir(fd);
-    if (!dir) {
-        int r = -errno;
+    int r = dir ? 0 : -errno;
+    if (!dir)
         close(fd);
-        return r;
+    for (bool more = dir != NULL; more && r == 0;) {
+        struct locked locked = {0};
+        rewinddir(dir);
+        r = lock_files(&locked, dir);
+        if (r == 0)
+            r = unlink_files(&locked, dir);
+        for (size_t i = 0; i < locked.n; i++)
+            if (locked.files[i].fd >= 0)
+                close(locked.files[i].fd);
+        more = locked.n == FILES_MAX;
     }
-    int r = lock_files(dir, fds, &n);
-    if (r == 0)
-        r = unlink_files(dir);
-    while (n > 0)
-        close(fds[--n]);
-    closedir(dir);
+    if (dir)
+        closedir(dir);
     return r;
 }
 

@@ -27,13 +27,14 @@ struct evidence_tree {
     int64_t bytes, files;
 };
 
-/* Reads the whole tree, and removes files that a crash has left incomplete (place.h); *ret is new. Calls step(arg), if it is not NULL, from time to time. 0, also where there is no evidence;
- * -ENOMEM; -errno of a folder that cannot be read. */
+/* Reads the whole tree; *ret is new. Deletes files that a crash has left before they were published (place.h). Calls
+ * step(arg), if it is not NULL, from time to time. 0, also where there is no evidence; -ENOMEM; -errno of a folder that cannot
+ * be read. */
 int evidence_tree_read(struct evidence_tree *ret, const char *state_dir, void (*step)(void *arg), void *arg, struct error *err);
 void evidence_tree_clear(struct evidence_tree *tree);
 
 /* Deletes the files of alert i, its folder, and the folders above that are empty then. 0; -EBUSY: one of its files is being
- * written, and none was deleted; -errno: some may be. The tree is untouched. */
+ * written, and none was deleted, unless there are more than 16; -errno: some may be. The tree is untouched. */
 int evidence_tree_delete(const struct evidence_tree *tree, size_t i, const char *state_dir, struct error *err);
 /* Takes the alerts with bytes < 0 out of the tree, and adds up the others. */
 void evidence_tree_sum(struct evidence_tree *tree);

@@ -64,7 +64,7 @@ void peak_offer(struct peak *peak, const struct peak_window *window, const uint8
 bool peak_read(struct peak *peak, int64_t since_us, struct peak_window *ret, uint8_t *pixels)
 {
     lock_take(&peak->lock);
-    bool found = peak->has_window && peak->window.time_us >= since_us;
+    bool found = peak->has_window && peak->window.time_us >= since_us - peak->pause_us;
     if (found) {
         *ret = peak->window;
         memcpy(pixels, peak->pixels, peak_bytes(peak));

@@ -28,8 +28,9 @@ size_t peak_bytes(const struct peak *peak);     /* of all frames */
 
 /* Copies the window, frames [length], unless a higher one of the same cause is there. */
 void peak_offer(struct peak *peak, const struct peak_window *window, const uint8_t *const *frames);
-/* Copies the highest window into *ret, and its frames, one after the other, into pixels [peak_bytes()]. false, and both untouched:
- * there was none, or it was taken before since_us (UTC). */
+/* Copies the highest window into *ret, and its frames, one after the other, into pixels [peak_bytes()]. It may be earlier than
+ * since_us (UTC, when the alert opened) by such a pause: a single high window opens no alert, but has the same cause. false,
+ * and both untouched: there was none, or it is earlier. */
 bool peak_read(struct peak *peak, int64_t since_us, struct peak_window *ret, uint8_t *pixels);
 
 #endif

@@ -2,16 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/utc.h"
 #include "io/base/beneath.h"
 
-/* Retention may delete a folder that is empty between two steps; then all is made again, so many times. */
+/* Retention may delete an empty folder, or a file that is not locked yet, between two steps. Then all is made again, so many
+ * times. */
 enum { ATTEMPTS = 5 };
 
 /* Opens a folder of `in`, which it closes; it makes the folder if there is none. -errno on failure. */
@@ -36,78 +40,92 @@ static int enter_folders(const char *state_dir, const char *const *folders, size
     return r;
 }
 
-/* Removes a file that nobody is writing: what a crash has left of it. */
-static void remove_stale(int folder, const char *name)
+bool place_delete_leftover(int folder, const char *name)
 {
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        unlinkat(folder, name, 0);
+        return false;
+    bool gone = flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(folder, name, 0) == 0;
     close(fd);
+    return gone;
 }
 
-/* Makes the file. A descriptor or -errno. */
+/* Makes the hidden file and locks it. A descriptor or -errno; -ENOENT, too, where it is to be tried again: a leftover had the
+ * name, or retention deleted the file as one before it was locked. */
 static int create(int folder, const char *name)
 {
-    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(folder, name, flags, 0600);
-    if (fd < 0 && errno == EEXIST && name[0] == '.') {
-        remove_stale(folder, name);
-        fd = openat(folder, name, flags, 0600);
+    struct stat st;
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        int failed = errno;
+        return failed == EEXIST && place_delete_leftover(folder, name) ? -ENOENT : -failed;
     }
-    if (fd < 0)
-        return -errno;
-    flock(fd, LOCK_EX | LOCK_NB);
-    return fd;
+    flock(fd, LOCK_EX);         /* who deletes files holds locks for an instant */
+    int r = fstat(fd, &st) < 0 ? -errno : st.st_nlink == 0 ? -ENOENT : 0;
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
 }
 
-/* Folders of the alert. */
-struct names {
-    char date[16], alert[24];
-};
-
-/* 0; -EOVERFLOW: the time has no date. */
-static int names_of(struct names *ret, const struct place *place)
+static void hidden_name(char ret[40], const char *name)
 {
+    snprintf(ret, 40, ".%s", name);
+}
+
+int place_create(struct place_file *ret, const char *state_dir, const struct place *place, const char *name, struct error *err)
+{
+    char date[16], alert[24], hidden[40];
+    struct place_file file = {.folder = -1};
     time_t seconds = (time_t)(place->opened_us / 1000000);
     struct tm tm;
-    if (!gmtime_r(&seconds, &tm) || strftime(ret->date, sizeof ret->date, "%Y-%m-%d", &tm) == 0)
-        return -EOVERFLOW;
-    snprintf(ret->alert, sizeof ret->alert, "%llu", (unsigned long long)place->alert);
-    return 0;
-}
-
-/* Makes the file `name` in the alert's folder, which is in *folder then. path becomes that of `final` below state_dir. A descriptor
- * or -errno with the cause in err. */
-static int create_in_place(const char *state_dir, const struct place *place, const char *name, const char *final,
-                           char path[PLACE_PATH_SIZE], int *folder, struct error *err)
-{
-    struct names names;
-    if (names_of(&names, place) < 0)
+    if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof date, "%Y-%m-%d", &tm) == 0)
         return error_set(err, -EOVERFLOW, "the date of an alert is out of range");
-    snprintf(path, PLACE_PATH_SIZE, "evidence/%s/%s/%s/%s", place->camera, names.date, names.alert, final);
+    snprintf(alert, sizeof alert, "%llu", (unsigned long long)place->alert);
+    snprintf(file.name, sizeof file.name, "%s", name);
+    snprintf(file.path, sizeof file.path, "evidence/%s/%s/%s/%s", place->camera, date, alert, name);
+    hidden_name(hidden, file.name);
 
     if (mkdir(state_dir, 0700) < 0 && errno != EEXIST)
         return error_set(err, -errno, "%s: %s", state_dir, strerror(errno));
-    const char *const folders[] = {"evidence", place->camera, names.date, names.alert};
+    const char *const folders[] = {"evidence", place->camera, date, alert};
     int r = -ENOENT;
-    for (int i = 0; r == -ENOENT && i < ATTEMPTS; i++) {        /* retention may remove an empty folder in between */
-        *folder = enter_folders(state_dir, folders, sizeof folders / sizeof *folders);
-        r = *folder < 0 ? *folder : create(*folder, name);
-        if (r < 0 && *folder >= 0)
-            close(*folder);
+    for (int i = 0; r == -ENOENT && i < ATTEMPTS; i++) {
+        file.folder = enter_folders(state_dir, folders, sizeof folders / sizeof *folders);
+        r = file.folder < 0 ? file.folder : create(file.folder, hidden);
+        if (r < 0 && file.folder >= 0)
+            close(file.folder);
     }
-    return r < 0 ? error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r)) : r;
+    if (r < 0)
+        return error_set(err, r, "%s/%s: %s", state_dir, file.path, strerror(-r));
+    file.fd = r;
+    *ret = file;
+    return 0;
 }
 
-int place_create(const char *state_dir, const struct place *place, const char *name, char path[PLACE_PATH_SIZE],
-                 struct error *err)
+int place_publish(struct place_file *file, struct error *err)
 {
-    int folder, r = create_in_place(state_dir, place, name, name, path, &folder, err);
-    if (r >= 0)
-        close(folder);
-    return r;
+    char hidden[40];
+    hidden_name(hidden, file->name);
+    int r = fdatasync(file->fd) < 0 || renameat2(file->folder, hidden, file->folder, file->name, RENAME_NOREPLACE) < 0 ? -errno : 0;
+    if (r < 0)
+        return error_set(err, r, "%s: %s", file->path, strerror(-r));
+    close(file->folder);
+    file->folder = -1;
+    return 0;
+}
+
+void place_close(struct place_file *file)
+{
+    char hidden[40];
+    if (file->fd < 0)
+        return;
+    if (file->folder >= 0) {
+        hidden_name(hidden, file->name);
+        unlinkat(file->folder, hidden, 0);
+        close(file->folder);
+    }
+    close(file->fd);
+    file->fd = -1;
 }
 
 static int write_all(int fd, const uint8_t *data, size_t size)
@@ -122,71 +140,82 @@ static int write_all(int fd, const uint8_t *data, size_t size)
     return 0;
 }
 
-int place_begin(const char *state_dir, const struct place *place, const char *name, struct place_file *ret, struct error *err)
-{
-    struct place_file file;
-    snprintf(file.name, sizeof file.name, "%s", name);
-    snprintf(file.temporary, sizeof file.temporary, ".%s", file.name);
-    file.fd = create_in_place(state_dir, place, file.temporary, file.name, file.path, &file.folder, err);
-    if (file.fd < 0)
-        return file.fd;
-    *ret = file;
-    return 0;
-}
-
-static void close_file(struct place_file *file)
-{
-    close(file->fd);
-    close(file->folder);
-}
-
-int place_keep(struct place_file *file, struct error *err)
-{
-    int r = fdatasync(file->fd) < 0 || renameat2(file->folder, file->temporary, file->folder, file->name, RENAME_NOREPLACE) < 0 ? -errno : 0;
-    if (r < 0) {
-        unlinkat(file->folder, file->temporary, 0);
-        error_set(err, r, "%s: %s", file->path, strerror(-r));
-    }
-    close_file(file);
-    return r;
-}
-
-void place_drop(struct place_file *file)
-{
-    unlinkat(file->folder, file->temporary, 0);
-    close_file(file);
-}
-
-int place_read(const char *state_dir, const struct place *place, const char *name)
-{
-    struct names names;
-    struct stat st;
-    char path[PLACE_PATH_SIZE];
-    if (names_of(&names, place) < 0)
-        return -EOVERFLOW;
-    snprintf(path, sizeof path, "evidence/%s/%s/%s/%s", place->camera, names.date, names.alert, name);
-    int state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (state_fd < 0)
-        return -errno;
-    int fd = beneath_open(state_fd, path, O_RDONLY | O_NONBLOCK);       /* a pipe would block */
-    close(state_fd);
-    if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
-        return fd;
-    close(fd);
-    return -ENOENT;
-}
-
 int place_put(const char *state_dir, const struct place *place, const char *name, const void *data, size_t size,
               char path[PLACE_PATH_SIZE], struct error *err)
 {
     struct place_file file;
-    int r = place_begin(state_dir, place, name, &file, err);
+    int r = place_create(&file, state_dir, place, name, err);
     if (r < 0)
         return r;
-    memcpy(path, file.path, PLACE_PATH_SIZE);
-    r = write_all(file.fd, data, size);
-    if (r == 0)
-        return place_keep(&file, err);
-    place_drop(&file);
-    return error_set(err, r, "%s/%s: %s", state_dir, path, strerror(-r));
+    if ((r = write_all(file.fd, data, size)) < 0)
+        error_set(err, r, "%s: %s", file.path, strerror(-r));
+    else if ((r = place_publish(&file, err)) == 0)
+        memcpy(path, file.path, sizeof file.path);
+    place_close(&file);
+    return r;
+}
+
+int place_open(const char *state_dir, const struct place *place)
+{
+    int state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (state_fd < 0)
+        return -errno;
+    char date[UTC_SIZE], path[PLACE_PATH_SIZE];
+    utc_format(date, place->opened_us);
+    snprintf(path, sizeof path, "evidence/%s/%.10s/%" PRIu64, place->camera, date, place->alert);
+    int r = beneath_open(state_fd, path, O_PATH | O_DIRECTORY);
+    close(state_fd);
+    return r;
+}
+
+int place_read(const char *state_dir, const struct place *place, const char *name)
+{
+    struct stat s;
+    int folder = place_open(state_dir, place);
+    if (folder < 0)
+        return folder;
+    int fd = beneath_open(folder, name, O_RDONLY | O_NONBLOCK);         /* a pipe would block */
+    close(folder);
+    if (fd < 0)
+        return fd;
+    int r = fstat(fd, &s) < 0 ? -errno : !S_ISREG(s.st_mode) ? -EINVAL : 0;
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}
+
+static int read_all(int fd, void *data, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t n = read(fd, (char *)data + at, size - at);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n == 0)
+            return -EIO;                /* it shrank */
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int place_get(const char *state_dir, const struct place *place, const char *name, size_t most, void **ret, size_t *size)
+{
+    struct stat s;
+    void *data = NULL;
+    int fd = place_read(state_dir, place, name);
+    if (fd < 0)
+        return fd;
+    int r = fstat(fd, &s) < 0 ? -errno : 0;
+    if (r == 0 && ret && (size_t)s.st_size <= most) {
+        data = malloc((size_t)s.st_size + 1);
+        r = data ? read_all(fd, data, (size_t)s.st_size) : -ENOMEM;
+    }
+    close(fd);
+    if (r < 0) {
+        free(data);
+        return r;
+    }
+    if (data)
+        *ret = data;
+    *size = (size_t)s.st_size;
+    return 0;
 }

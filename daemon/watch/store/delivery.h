@@ -13,13 +13,13 @@ enum delivery_kind {
     DELIVERY_DEAD,              /* the event is given up */
     DELIVERY_REVIVED,           /* all dead letters of the endpoint wait again */
     DELIVERY_DISABLED, DELIVERY_ENABLED,        /* the endpoint */
-    DELIVERY_ENDPOINTS,         /* endpoints that are not among keys are forgotten */
+    DELIVERY_ENDPOINTS,         /* endpoints of the scope that are not among keys are forgotten */
     DELIVERY_FLUSH              /* nothing is written; all that was queued before is written by then, and held events are released */
 };
 
 struct delivery {
     enum delivery_kind kind;
-    char key[OUTBOX_KEY_SIZE];  /* the endpoint */
+    char key[OUTBOX_KEY_SIZE];  /* the endpoint; endpoints: their scope */
     int64_t seq;                /* the event: taken, failed, dead. Endpoints: a number of its own */
     unsigned generation;        /* of the store, as the event was read: another database has other events under the same seq */
     unsigned attempts;          /* that failed: failed, dead */

@@ -1,6 +1,7 @@
 #include "daemon/watch/store/intake.h"
 
 #include "daemon/base/log.h"
+#include "daemon/watch/store/store.h"
 
 static int take_event(void *arg, const struct event *event)
 {
@@ -9,9 +10,9 @@ static int take_event(void *arg, const struct event *event)
     return r < 0 ? r : queue_add(arg, item);
 }
 
-struct event_sink intake_events(struct queue *queue)
+struct event_sink store_event_sink(struct store *store)
 {
-    return (struct event_sink){.take = take_event, .arg = queue};
+    return (struct event_sink){.take = take_event, .arg = store_queue(store)};
 }
 
 static void take_peak(void *arg, const struct alert_record *alert)
@@ -31,45 +32,49 @@ static void take_score(void *arg, const char *camera, const struct score_record 
     queue_add_score(arg, camera, score);
 }
 
-struct alertlog_sink intake_alertlog(struct queue *queue)
+struct alertlog_sink store_alertlog_sink(struct store *store)
 {
-    return (struct alertlog_sink){.peak = take_peak, .untold = take_untold, .score = take_score, .arg = queue};
+    return (struct alertlog_sink){.peak = take_peak, .untold = take_untold, .score = take_score, .arg = store_queue(store)};
 }
 
-void intake_orders(struct queue *queue, const char *camera, const struct arming_orders *orders)
+void store_keep_orders(void *arg, const char *camera, const struct arming_orders *orders)
 {
     struct queue_item *item;
-    if (queue_item_make_orders(&item, camera, orders) < 0 || queue_add(queue, item) < 0)
+    if (queue_item_make_orders(&item, camera, orders) < 0 || queue_add(store_queue(arg), item) < 0)
         log_event(LOG_ERR, "event_not_queued", "type", "arming", "camera", camera, NULL);
 }
 
-int intake_label(struct queue *queue, const struct alert_order *order,
-                 void (*done)(void *arg, int status, const struct alert_labels *labels), void *arg)
+int store_label(struct store *store, const struct alert_order *order, store_labelled *done, void *arg)
 {
     struct queue_item *item;
     int r = queue_item_make_order(&item, order, done, arg);
     if (r == 0)
-        queue_add(queue, item);         /* which tells where there is no room */
+        queue_add(store_queue(store), item);         /* which tells where there is no room */
     return r;
 }
 
-void intake_evidence(struct queue *queue, const struct evidence_row *evidence)
+void store_add_evidence(struct store *store, const struct evidence_row *evidence)
 {
     struct queue_item *item;
-    if (queue_item_make_evidence(&item, evidence) < 0 || queue_add(queue, item) < 0)
+    if (queue_item_make_evidence(&item, evidence) < 0 || queue_add(store_queue(store), item) < 0)
         log_event(LOG_ERR, "event_not_queued", "type", "evidence", "path", evidence->path, NULL);
 }
 
-void intake_ready(struct queue *queue, uint64_t alert)
+void store_alert_ready(struct store *store, uint64_t alert)
 {
     struct queue_item *item;
     if (queue_item_make_ready(&item, alert) == 0)
-        queue_add(queue, item);         /* where it does not fit, the events wait until their time is over */
+        queue_add(store_queue(store), item);         /* where it does not fit, the events wait until their time is over */
 }
 
-int intake_delivery(struct queue *queue, struct delivery *delivery)
+int store_add_delivery(struct store *store, struct delivery *delivery)
 {
     struct queue_item *item;
     int r = queue_item_make_delivery(&item, delivery);
-    return r < 0 ? r : queue_add(queue, item);
+    return r < 0 ? r : queue_add(store_queue(store), item);
+}
+
+int store_evidence_gone(struct store *store, uint64_t alert)
+{
+    return queue_add_gone(store_queue(store), alert);
 }

@@ -5,18 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/base/log.h"
+#include "daemon/watch/store/connection.h"
 #include "io/base/lock.h"
 #include "io/database/outbox_rows.h"
 
 enum { NOTES_MAX = 256 };               /* of an endpoint; more are refused until the store has written some */
-
-/* A connection, which is opened again where another database has taken the place of the one before. */
-struct connection {
-    struct database *database;          /* NULL: could not be opened */
-    unsigned generation;                /* of the store */
-    bool failed;                        /* the log says so */
-};
 
 /* An event that was taken, or is dead, and of which the database does not know yet. */
 struct note {
@@ -31,7 +24,7 @@ struct mark {
     bool is_gone;                       /* the configuration does not have it any more */
     struct note notes[NOTES_MAX];
     size_t n_notes;
-    unsigned revivals;                  /* DELIVERY_REVIVED, not written */
+    bool reviving;                      /* DELIVERY_REVIVED is not written yet */
     int64_t forgotten;                  /* number of the latest DELIVERY_ENDPOINTS that forgets it; 0: none */
     unsigned failures;                  /* DELIVERY_FAILED, not written */
     uint64_t changes;                   /* of the notes */
@@ -42,6 +35,7 @@ struct mark {
 
 struct store_outbox {
     struct store *store;
+    const char *scope;
     void (*woken)(void *arg);
     void *arg;
     struct connection sender;           /* for the sender's thread */
@@ -53,28 +47,6 @@ struct store_outbox {
     struct mark *marks;
     int64_t orders, orders_written;     /* DELIVERY_ENDPOINTS; their numbers begin at 1 */
 };
-
-/* ---- connections ---------------------------------------------------------------------------------------------------- */
-
-static int renew(struct store_outbox *outbox, struct connection *connection, struct error *err)
-{
-    unsigned generation = store_generation(outbox->store);
-    if (connection->database && connection->generation == generation)
-        return 0;
-    database_close(connection->database);
-    connection->database = NULL;
-    connection->generation = generation;
-    return database_open_reader(&connection->database, store_folder(outbox->store), err);
-}
-
-/* Logs the first failure in a row, and returns r. */
-static int tell(struct connection *connection, int r, const struct error *err)
-{
-    if (r < 0 && !connection->failed)
-        log_event(LOG_ERR, "database_unread", "reason", err->text, NULL);
-    connection->failed = r < 0;
-    return r;
-}
 
 /* ---- marks ---------------------------------------------------------------------------------------------------------- */
 
@@ -89,7 +61,7 @@ static struct mark *find_locked(struct store_outbox *outbox, const char *key)
 /* No entry is given: its rows are about to change. */
 static bool waits_locked(const struct store_outbox *outbox, const struct mark *mark)
 {
-    return mark->revivals > 0 || mark->forgotten > outbox->orders_written;
+    return mark->reviving || mark->forgotten > outbox->orders_written;
 }
 
 static struct mark *find_present_locked(struct store_outbox *outbox, const char *key)
@@ -174,7 +146,7 @@ static void take_written(void *arg, const struct delivery *delivery)
     else if (mark && delivery->kind == DELIVERY_FAILED)
         mark->failures--;
     else if (mark && delivery->kind == DELIVERY_REVIVED)
-        mark->revivals--;
+        mark->reviving = false;
     else if (delivery->kind == DELIVERY_ENDPOINTS)
         outbox->orders_written = delivery->seq;
     lock_give(&outbox->lock);
@@ -255,7 +227,7 @@ static void drop_marks_locked(struct store_outbox *outbox)
 static int set_endpoints(void *context, const char *const *keys, size_t n)
 {
     struct store_outbox *outbox = context;
-    struct delivery *delivery = new_delivery(outbox, DELIVERY_ENDPOINTS, "");
+    struct delivery *delivery = new_delivery(outbox, DELIVERY_ENDPOINTS, outbox->scope);
     int r = delivery && copy_keys(delivery, keys, n) == 0 ? add_marks(outbox, keys, n) : -ENOMEM;
     if (r < 0) {
         delivery_free(delivery);
@@ -294,7 +266,7 @@ static int get_state(void *context, const char *key, struct outbox_state *ret)
     if (r < 0 || is_known)
         return r;
     struct outbox_rows_state state;
-    r = renew(outbox, &outbox->sender, &err);
+    r = connection_renew(&outbox->sender, outbox->store, &err);
     if (r == 0)
         r = outbox_rows_state(outbox->sender.database, key, &state, &err);
     if (r == 0) {
@@ -302,7 +274,7 @@ static int get_state(void *context, const char *key, struct outbox_state *ret)
         snprintf(ret->reason, sizeof ret->reason, "%s", state.reason);
         snprintf(ret->mark, sizeof ret->mark, "%s", state.mark);
     }
-    return tell(&outbox->sender, r, &err);
+    return connection_tell(&outbox->sender, r, &err);
 }
 
 static int set_state(struct store_outbox *outbox, struct delivery *delivery, const struct outbox_state *state)
@@ -355,15 +327,15 @@ static int next(void *context, const char *key, struct outbox_entry *ret)
     struct outbox_row row;
     struct notes notes;
     struct error err = {""};
-    int r = renew(outbox, &outbox->sender, &err);
+    int r = connection_renew(&outbox->sender, outbox->store, &err);
     if (r < 0)
-        return tell(&outbox->sender, r, &err);
+        return connection_tell(&outbox->sender, r, &err);
     /* Notes first: what is noted then may be gone from the database now, but nothing is missing. */
     unsigned generation = outbox->sender.generation;
     r = take_notes(outbox, key, generation, &notes);
     if (r < 0 || notes.waits)
         return r;
-    r = tell(&outbox->sender, first_row(outbox->sender.database, key, &notes, &row, &err), &err);
+    r = connection_tell(&outbox->sender, first_row(outbox->sender.database, key, &notes, &row, &err), &err);
     if (r <= 0)
         return r;
     if (!row.ready) {
@@ -467,11 +439,11 @@ static int counts(void *context, const char *key, struct outbox_counts *ret)
     struct error err = {""};
     struct notes notes;
     lock_take(&outbox->reading);
-    int r = tell(&outbox->others, renew(outbox, &outbox->others, &err), &err);
+    int r = connection_tell(&outbox->others, connection_renew(&outbox->others, outbox->store, &err), &err);
     for (int i = 0; i < TRIES && r == 0; i++) {         /* until notes and rows are of the same moment */
         r = take_notes(outbox, key, outbox->others.generation, &notes);
         if (r == 0)
-            r = tell(&outbox->others, read_counts(outbox->others.database, key, &notes, ret, &err), &err);
+            r = connection_tell(&outbox->others, read_counts(outbox->others.database, key, &notes, ret, &err), &err);
         if (r < 0 || !has_changed(outbox, key, &notes))
             break;
     }
@@ -479,26 +451,30 @@ static int counts(void *context, const char *key, struct outbox_counts *ret)
     return r;
 }
 
-/* The sender's thread. */
+/* The sender's thread. An order that is not written yet serves a second call, too: no entry is given until then, so none dies. */
 static int retry_dead(void *context, const char *key, int64_t time_us)
 {
     struct store_outbox *outbox = context;
     struct outbox_counts now;
     int r = counts(outbox, key, &now);
-    if (r < 0)
+    if (r < 0 || now.dead == 0)
         return r;
-    struct delivery *delivery = new_delivery(outbox, DELIVERY_REVIVED, key);
-    if (!delivery)
-        return -ENOMEM;
-    delivery->time_us = time_us;
     lock_take(&outbox->lock);
     struct mark *mark = find_locked(outbox, key);
-    mark->revivals++;
+    bool is_ordered = mark->reviving;
+    mark->reviving = true;
     lock_give(&outbox->lock);
-    const struct delivery copy = *delivery;
-    r = store_add_delivery(outbox->store, delivery);
-    if (r < 0)
-        take_written(outbox, &copy);    /* nothing is to be written */
+    if (is_ordered)
+        return (int)now.dead;
+    struct delivery *delivery = new_delivery(outbox, DELIVERY_REVIVED, key);
+    if (delivery)
+        delivery->time_us = time_us;
+    r = delivery ? store_add_delivery(outbox->store, delivery) : -ENOMEM;
+    if (r < 0) {
+        lock_take(&outbox->lock);
+        mark->reviving = false;         /* the mark stays: only this thread frees marks */
+        lock_give(&outbox->lock);
+    }
     return r < 0 ? r : (int)now.dead;
 }
 
@@ -541,10 +517,10 @@ static int list_dead(void *context, const char *key, struct outbox_dead **ret, s
     if (!is_there)
         return -ENOENT;
     lock_take(&outbox->reading);
-    int r = renew(outbox, &outbox->others, &err);
+    int r = connection_renew(&outbox->others, outbox->store, &err);
     if (r == 0)
         r = outbox_rows_each_dead(outbox->others.database, key, add_letter, &letters, &err);
-    tell(&outbox->others, r, &err);
+    connection_tell(&outbox->others, r, &err);
     lock_give(&outbox->reading);
     if (r == 0 && letters.short_of_memory)
         r = -ENOMEM;
@@ -560,12 +536,13 @@ static int list_dead(void *context, const char *key, struct outbox_dead **ret, s
 
 struct outbox store_outbox(struct store_outbox *outbox)
 {
-    return (struct outbox){.context = outbox, .durable = true, .endpoints = set_endpoints, .state = get_state, .disable = disable,
+    return (struct outbox){.context = outbox, .endpoints = set_endpoints, .state = get_state, .disable = disable,
                            .enable = enable, .next = next, .delivered = delivered, .failed = failed, .dead = dead,
                            .retry_dead = retry_dead, .counts = counts, .list_dead = list_dead};
 }
 
-int store_outbox_open(struct store_outbox **ret, struct store *store, void (*woken)(void *arg), void *arg, struct error *err)
+int store_outbox_open(struct store_outbox **ret, struct store *store, const char *scope, void (*woken)(void *arg), void *arg,
+                      struct error *err)
 {
     struct store_outbox *outbox = calloc(1, sizeof *outbox);
     if (!outbox)
@@ -573,6 +550,7 @@ int store_outbox_open(struct store_outbox **ret, struct store *store, void (*wok
     lock_init(&outbox->reading, LOCK_DATABASE);
     lock_init(&outbox->lock, LOCK_VIEW);
     outbox->store = store;
+    outbox->scope = scope;
     outbox->woken = woken;
     outbox->arg = arg;
     *ret = outbox;
@@ -583,8 +561,8 @@ void store_outbox_close(struct store_outbox *outbox)
 {
     if (!outbox)
         return;
-    database_close(outbox->sender.database);
-    database_close(outbox->others.database);
+    connection_close(&outbox->sender);
+    connection_close(&outbox->others);
     while (outbox->marks) {
         struct mark *mark = outbox->marks;
         outbox->marks = mark->next;

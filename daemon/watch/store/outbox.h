@@ -11,9 +11,10 @@
 
 struct store_outbox;
 
-/* woken(arg): the sender is to look for entries again (webhooks_wake()); on the store's thread, not after the store was silenced. The
+/* scope: what the keys of its endpoints begin with; "": they have no ':'. It is static. Endpoints of other scopes are left alone.
+ * woken(arg): the sender is to look for entries again (webhooks_wake()); on the store's thread, not after the store was silenced. The
  * store is borrowed until close, and lives until then. */
-int store_outbox_open(struct store_outbox **ret, struct store *store, void (*woken)(void *arg), void *arg, struct error *err);
+int store_outbox_open(struct store_outbox **ret, struct store *store, const char *scope, void (*woken)(void *arg), void *arg, struct error *err);
 void store_outbox_close(struct store_outbox *outbox);   /* takes NULL; the store's thread has ended */
 
 /* The functions of outbox, which they borrow. */

@@ -1,8 +1,5 @@
 #include "daemon/watch/store/publisher.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "daemon/base/log.h"
 
 void publisher_init(struct publisher *publisher, store_publish *publish, void *arg)
@@ -20,20 +17,13 @@ void publisher_destroy(struct publisher *publisher)
 
 void publisher_event(struct publisher *publisher, const struct queue_item *item)
 {
-    bool ready = item->held_until_us == 0;
-    char *data = strndup(item->body + item->data_at, item->data_size);
-    if (!data) {
-        log_event(LOG_ERR, "event_not_published", "type", event_type_name(item->type), "camera", item->camera, NULL);
-        return;
-    }
     const struct store_event event = {.seq = item->seq, .id = item->id, .type = item->type, .time_us = item->time_us,
                                       .camera = item->camera, .alert = item->has_alert ? item->alert.id : 0, .body = item->body,
-                                      .data = data, .ready = ready};
+                                      .ready = item->held_until_us == 0};
     lock_take(&publisher->lock);
     if (publisher->publish && !publisher->is_silent)
         publisher->publish(publisher->arg, &event);
     lock_give(&publisher->lock);
-    free(data);
 }
 
 void publisher_delivery(struct publisher *publisher, const struct delivery *delivery)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/utc.h"
 #include "io/base/record_json.h"
 
 struct queue {
@@ -46,25 +45,6 @@ void queue_item_tell(struct queue_item *item, int status)
     order->done = NULL;
 }
 
-/* {"type": …, "timestamp": …, "data": DATA}, and where DATA is. */
-static int make_body(struct queue_item *item, const struct event *event)
-{
-    char timestamp[UTC_SIZE];
-    char *data = record_json_dump(event_json(event));
-    if (!data)
-        return -ENOMEM;
-    utc_format(timestamp, event->time_us);
-    int n = asprintf(&item->body, "{\"type\":\"%s\",\"timestamp\":\"%s\",\"data\":%s}", event_type_name(event->type), timestamp, data);
-    item->data_size = strlen(data);
-    free(data);
-    if (n < 0) {
-        item->body = NULL;
-        return -ENOMEM;
-    }
-    item->data_at = (size_t)n - 1 - item->data_size;
-    return 0;
-}
-
 int queue_item_make(struct queue_item **ret, const struct event *event)
 {
     struct queue_item *item = calloc(1, sizeof *item);
@@ -79,9 +59,8 @@ int queue_item_make(struct queue_item **ret, const struct event *event)
         item->has_alert = true;
         item->alert = *event->alert;
     }
-    int r = event_rows_new_id(item->id);
-    if (r == 0)
-        r = make_body(item, event);
+    item->body = event_body(event_type_name(event->type), event->time_us, event_json(event));
+    int r = item->body ? event_new_id(item->id) : -ENOMEM;
     if (r < 0) {
         queue_item_free(item);
         return r;

@@ -14,7 +14,6 @@
 #include "core/event.h"
 #include "io/base/lock.h"
 #include "daemon/watch/store/delivery.h"
-#include "io/database/event_rows.h"
 #include "io/database/evidence_rows.h"
 #include "io/database/score_rows.h"
 
@@ -48,8 +47,7 @@ struct queue_item {
     char id[EVENT_ID_SIZE];
     int64_t seq;                        /* set once it is written */
     int64_t held_until_us;              /* monotonic; 0: it may be delivered at once */
-    size_t data_at, data_size;          /* where in body the value of "data" is */
-    char *body;                         /* owned */
+    char *body;                         /* of the event; owned */
 };
 
 /* The event as an item that the caller owns, with its id and body. 0, -ENOMEM, or -EIO without random numbers. */

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/base/log.h"
+#include "daemon/watch/store/connection.h"
 #include "io/database/alert_rows.h"
 #include "io/database/event_rows.h"
 #include "io/database/evidence_rows.h"
@@ -12,24 +12,8 @@
 
 struct reader {
     struct store *store;
-    struct database *database;          /* NULL: could not be opened */
-    unsigned generation;
-    int64_t id;                         /* the store's */
-    bool failed;                        /* the log says so */
+    struct connection connection;
 };
-
-static int connect(struct reader *reader, struct error *err)
-{
-    reader->generation = store_generation(reader->store);
-    int r = database_open_reader(&reader->database, store_folder(reader->store), err);
-    if (r == 0)
-        r = database_number(reader->database, STORE_ID, &reader->id, err);
-    if (r < 0) {
-        database_close(reader->database);
-        reader->database = NULL;
-    }
-    return r;
-}
 
 int reader_open(struct reader **ret, struct store *store, struct error *err)
 {
@@ -37,7 +21,7 @@ int reader_open(struct reader **ret, struct store *store, struct error *err)
     if (!reader)
         return error_set(err, -ENOMEM, "out of memory");
     reader->store = store;
-    int r = connect(reader, err);
+    int r = connection_renew(&reader->connection, store, err);
     if (r < 0) {
         reader_close(reader);
         return r;
@@ -50,28 +34,18 @@ void reader_close(struct reader *reader)
 {
     if (!reader)
         return;
-    database_close(reader->database);
+    connection_close(&reader->connection);
     free(reader);
 }
 
-/* Opens the database anew where another one has taken its place, or where it could not be opened. */
 static int renew(struct reader *reader, struct error *err)
 {
-    if (reader->database && reader->generation == store_generation(reader->store))
-        return 0;
-    database_close(reader->database);
-    reader->database = NULL;
-    return connect(reader, err);
+    return connection_renew(&reader->connection, reader->store, err);
 }
 
-/* Logs the first failure in a row, and returns r. */
 static int tell(struct reader *reader, int r, const struct error *err)
 {
-    bool failed = r < 0 && r != -ENOENT;
-    if (failed && !reader->failed)
-        log_event(LOG_ERR, "database_unread", "reason", err->text, NULL);
-    reader->failed = failed;
-    return r;
+    return connection_tell(&reader->connection, r, err);
 }
 
 int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct alert_labels *labels,
@@ -80,8 +54,8 @@ int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted
     struct error err = {""};
     int r = renew(reader, &err);
     if (r == 0) {
-        found->store = (uint64_t)reader->id;
-        r = alert_rows_read(reader->database, &(struct alert_query){.from = wanted->from, .latest = wanted->latest,
+        found->store = (uint64_t)reader->connection.id;
+        r = alert_rows_read(reader->connection.database, &(struct alert_query){.from = wanted->from, .latest = wanted->latest,
                                                                     .filter = wanted->filter, .most = wanted->limit},
                             ret, labels, &found->n, &found->next, &found->range, &err);
     }
@@ -93,9 +67,9 @@ int reader_alert(struct reader *reader, uint64_t id, struct alert_record *ret, s
     struct error err = {""};
     int r = renew(reader, &err);
     if (r == 0)
-        r = alert_rows_find(reader->database, id, ret, &err);
+        r = alert_rows_find(reader->connection.database, id, ret, &err);
     if (r == 0)
-        r = labels_read(reader->database, id, labels, &err);
+        r = labels_read(reader->connection.database, id, labels, &err);
     return tell(reader, r, &err);
 }
 
@@ -104,7 +78,7 @@ int reader_evidence(struct reader *reader, uint64_t alert, struct evidence_row *
     struct error err = {""};
     int r = renew(reader, &err);
     if (r == 0)
-        r = evidence_rows_of(reader->database, alert, ret, n, &err);
+        r = evidence_rows_of(reader->connection.database, alert, ret, n, &err);
     return tell(reader, r, &err);
 }
 
@@ -114,7 +88,7 @@ int reader_events(struct reader *reader, uint64_t from, const struct event_filte
     struct error err = {""};
     int r = renew(reader, &err);
     if (r == 0)
-        r = event_rows_read(reader->database, from, filter, ret, max, n, next, range, &err);
+        r = event_rows_read(reader->connection.database, from, filter, ret, max, n, next, range, &err);
     return tell(reader, r, &err);
 }
 
@@ -124,7 +98,7 @@ static int read_windows(struct reader *reader, const struct view_history_wanted 
     struct score_row *rows = malloc((wanted->limit + 1) * sizeof *rows);
     if (!rows)
         return error_set(err, -ENOMEM, "out of memory");
-    int r = score_rows_read(reader->database, wanted->camera, wanted->from_us, wanted->to_us, rows, wanted->limit, n, err);
+    int r = score_rows_read(reader->connection.database, wanted->camera, wanted->from_us, wanted->to_us, rows, wanted->limit, n, err);
     for (size_t i = 0; i < *n && r == 0; i++)
         ret[i] = (struct view_history){.time_us = rows[i].time_us, .window = rows[i].window, .score = rows[i].score,
                                        .reference = rows[i].reference, .p = (double)rows[i].p, .slow = rows[i].slow};
@@ -138,7 +112,7 @@ static int read_minutes(struct reader *reader, const struct view_history_wanted 
     struct minute_row *rows = malloc((wanted->limit + 1) * sizeof *rows);
     if (!rows)
         return error_set(err, -ENOMEM, "out of memory");
-    int r = minute_rows_read(reader->database, wanted->camera, wanted->from_us, wanted->to_us, rows, wanted->limit, n, err);
+    int r = minute_rows_read(reader->connection.database, wanted->camera, wanted->from_us, wanted->to_us, rows, wanted->limit, n, err);
     for (size_t i = 0; i < *n && r == 0; i++)
         ret[i] = (struct view_history){.time_us = rows[i].time_us, .n = (uint64_t)rows[i].n, .n_slow = (uint64_t)rows[i].slow,
                                        .minimum = rows[i].minimum, .mean = rows[i].mean, .maximum = rows[i].maximum,

@@ -46,6 +46,7 @@ struct store {
     uint64_t gone[QUEUE_GONE_MAX];      /* alerts whose rows of evidence are to go */
     size_t n_gone;
     size_t most;                        /* events in a transaction; 1 after one was refused */
+    bool scores_refused, prune_refused; /* the log says so */
     int status;                         /* of the last transaction: 0 or -errno */
     int64_t backoff_us, retry_us;       /* retry_us: monotonic; nothing is written before. 0: at once */
 
@@ -148,44 +149,9 @@ const char *store_folder(const struct store *store)
 
 /* ---- any thread ----------------------------------------------------------------------------------------------------- */
 
-struct event_sink store_event_sink(struct store *store)
+struct queue *store_queue(struct store *store)
 {
-    return intake_events(store->queue);
-}
-
-struct alertlog_sink store_alertlog_sink(struct store *store)
-{
-    return intake_alertlog(store->queue);
-}
-
-void store_keep_orders(void *arg, const char *camera, const struct arming_orders *orders)
-{
-    intake_orders(((struct store *)arg)->queue, camera, orders);
-}
-
-int store_label(struct store *store, const struct alert_order *order, store_labelled *done, void *arg)
-{
-    return intake_label(store->queue, order, done, arg);
-}
-
-void store_add_evidence(struct store *store, const struct evidence_row *evidence)
-{
-    intake_evidence(store->queue, evidence);
-}
-
-void store_alert_ready(struct store *store, uint64_t alert)
-{
-    intake_ready(store->queue, alert);
-}
-
-int store_add_delivery(struct store *store, struct delivery *delivery)
-{
-    return intake_delivery(store->queue, delivery);
-}
-
-int store_evidence_gone(struct store *store, uint64_t alert)
-{
-    return queue_add_gone(store->queue, alert);
+    return store->queue;
 }
 
 void store_set_endpoints(struct store *store, const struct store_endpoints *endpoints)
@@ -230,6 +196,12 @@ static void count_commit(struct store *store, int64_t began_us)
         log_event(LOG_NOTICE, "store_writes_again", "folder", store->folder, NULL);
     store->status = 0;
     store->backoff_us = 0;
+}
+
+/* The database refuses rows for what they are, or lacks what they need: to try again does not help. */
+static bool is_refused(int status)
+{
+    return status == -EEXIST || status == -EINVAL;
 }
 
 /* The database is damaged: another one takes its place. */
@@ -383,7 +355,7 @@ static bool write_events(struct store *store)
         store->batch = rest;
         return rest || more;
     }
-    bool refused = r == -EEXIST || r == -EINVAL;
+    bool refused = is_refused(r);
     queue_items_append(&store->batch, rest);
     if (refused && store->most == 1) {
         drop_first(store, err.text);
@@ -394,6 +366,17 @@ static bool write_events(struct store *store)
     else
         take_failure(store, r, err.text);
     return refused;
+}
+
+/* Drops what the database refused, so that it holds up nothing else. The log has the first time in a row. */
+static void drop_scores(struct store *store, size_t n, const char *cause)
+{
+    if (!store->scores_refused)
+        log_event(LOG_ERR, "scores_not_stored", "reason", cause, NULL);
+    store->scores_refused = true;
+    lock_take(&store->lock);
+    store->stats.scores_dropped += n;
+    lock_give(&store->lock);
 }
 
 /* Writes peaks and some scores. Returns true if more scores wait. */
@@ -408,11 +391,16 @@ static bool write_scores(struct store *store)
     int64_t began_us = monotonic_us();
     step_begins(store);
     int r = writer_scores(&store->writer, store->scores, n, store->peaks, store->n_peaks, &err);
-    if (r < 0) {
+    if (r < 0 && !is_refused(r)) {
         take_failure(store, r, err.text);
         return false;
     }
-    count_commit(store, began_us);
+    if (r < 0) {
+        drop_scores(store, n, err.text);
+    } else {
+        store->scores_refused = false;
+        count_commit(store, began_us);
+    }
     store->n_peaks = 0;
     queue_drop_scores(store->queue, n);
     return n == SCORES_AT_ONCE;
@@ -430,10 +418,13 @@ static void prune(struct store *store)
     if (store->n_gone == 0)
         store->n_gone = queue_take_gone(store->queue, store->gone);
     int r = writer_prune(&store->writer, &retention, store->gone, store->n_gone, utc_us(), &err);
-    if (r < 0)
+    if (is_refused(r) && !store->prune_refused)
+        log_event(LOG_ERR, "old_rows_not_deleted", "reason", err.text, NULL);
+    else if (r < 0 && !is_refused(r))
         take_failure(store, r, err.text);
     else if (r > 0)
         count_commit(store, began_us);
+    store->prune_refused = is_refused(r);
     store->n_gone = r < 0 ? store->n_gone : 0;
 }
 

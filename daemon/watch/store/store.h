@@ -35,7 +35,6 @@ struct store_event {
     const char *camera;         /* "": of no camera */
     uint64_t alert;             /* its id; 0: a health event */
     const char *body;           /* {"type": …, "timestamp": …, "data": …} */
-    const char *data;           /* the value of "data" by itself */
     bool ready;                 /* may be delivered. false: it is published once more when it may */
 };
 
@@ -47,8 +46,8 @@ enum { STORE_ENDPOINTS_MAX = 64, STORE_NAME_SIZE = 65 };
 struct store_endpoints {
     size_t n;
     char names[STORE_ENDPOINTS_MAX][STORE_NAME_SIZE];
-    /* Returns true if endpoint i, of that name, takes the event, which has type, camera and webhook, and nothing else. Called on the store's thread
-     * under a leaf lock. */
+    /* Returns true if endpoint i, of that name, takes the event, which has type, camera, webhook and alert, and nothing else. Called on
+     * the store's thread under a leaf lock. */
     bool (*wants)(const void *arg, size_t i, const char *name, const struct event *event);
     const void *arg;            /* borrowed until other endpoints are set */
 };

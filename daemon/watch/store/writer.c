@@ -97,7 +97,7 @@ static int end(struct writer *writer, int r, struct error *err)
 void writer_choose(struct queue_item *item, const struct store_endpoints *endpoints)
 {
     const struct event event = {.type = item->type, .camera = *item->camera ? item->camera : NULL,
-                                .webhook = *item->webhook ? item->webhook : NULL};
+                                .webhook = *item->webhook ? item->webhook : NULL, .alert = item->has_alert ? &item->alert : NULL};
     item->takers = 0;
     for (size_t i = 0; i < endpoints->n && item->has_event; i++)
         if (endpoints->wants(endpoints->arg, i, endpoints->names[i], &event))
@@ -125,7 +125,7 @@ static int write_delivery(struct writer *writer, struct delivery *d, unsigned ge
     case DELIVERY_ENABLED:
         return outbox_rows_enable(database, d->key, err);
     case DELIVERY_ENDPOINTS:
-        return outbox_rows_keep(database, (const char *const *)d->keys, d->n_keys, &d->dropped, err);
+        return outbox_rows_keep(database, d->key, (const char *const *)d->keys, d->n_keys, &d->dropped, err);
     case DELIVERY_FLUSH:
         break;
     }
@@ -260,7 +260,8 @@ int writer_prune(struct writer *writer, const struct store_retention *retention,
         r = evidence_rows_remove_all(writer->database, gone[i], err);
     if (r == 0)
         r = prune_scores(writer, retention, now_us, &scores, err);
-    if (r == 0 && retention->alerts_days > 0 && now_us >= writer->prune_us) {
+    bool is_due = now_us >= writer->prune_us || writer->prune_us - now_us > MINUTE_US;       /* the clock was set back */
+    if (r == 0 && retention->alerts_days > 0 && is_due) {
         r = prune_events(writer, limit_of(now_us, retention->alerts_days), &events, err);
         if (events == 0)
             writer->prune_us = now_us + MINUTE_US;      /* else the next second goes on */

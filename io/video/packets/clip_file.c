@@ -184,7 +184,6 @@ int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *s
     if (r < 0) {
         fail(clip, r, stream->format.width == 0 ? "a clip needs the size of the pictures" : "no file can hold the stream", err);
         r = clip->io_error ? clip->io_error : r == AVERROR(ENOMEM) ? -ENOMEM : -EINVAL;
-        clip->begun = false;
         clip_file_close(clip, NULL, NULL);
         return r;
     }

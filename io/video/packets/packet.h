@@ -2,7 +2,7 @@
  * the description of its stream are constant once made, and are counted references, so that a ring and its readers share them
  * without a copy. Any thread.
  *
- * They may come from a process that somebody has taken over: packet_stream_fault() and packet_fault() say what no stream has. */
+ * They may come from a process that somebody has taken over: packet_format_fault() and packet_fault() say what no stream has. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_PACKET_H
 #define MEMAED_IO_VIDEO_PACKETS_PACKET_H
 

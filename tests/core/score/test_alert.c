@@ -16,7 +16,7 @@ static const struct alert_rule rule3of5 = {.threshold = 1, .close_threshold = 0.
 static const struct alert_rule merging = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .merge_us = 4 * SECOND};
 static const struct alert_rule patient = {.threshold = 1, .close_threshold = 0.5f, .k = 2, .n = 2, .min_duration_us = 4 * SECOND};
 
-/* What alert_wait() and then alert_score() say. At most one of them says anything. */
+/* Returns what alert_wait() or then alert_score() says. At most one of them says anything. */
 static enum alert_event window(struct alert_state *state, float score, int64_t time)
 {
     enum alert_event waited = alert_wait(state, time), scored = alert_score(state, score, time);

@@ -1,5 +1,5 @@
-/* For the tests of what makes alerts: a log of alerts, and a sink that keeps each alert as the store would, in the order of openings
- * and closings. It is an events sink, too: openings and closings come with their events. */
+/* A log of alerts for tests, and a sink that keeps each alert as the store would, in the order of openings and closings. It is an
+ * events sink, too: openings and closings come with their events. */
 #ifndef MEMAED_TESTS_DAEMON_WATCH_ALERTS_KEPT_H
 #define MEMAED_TESTS_DAEMON_WATCH_ALERTS_KEPT_H
 

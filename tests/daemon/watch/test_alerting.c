@@ -18,6 +18,7 @@ static struct events *events;
 static struct alerting alerting;
 static char told[400];          /* what the sink was told: 'O' opened, 'C' closed, 'N' normal changed */
 static struct alert_record last_told;
+static int64_t told_us;         /* when the last event happened */
 
 static int take(void *arg, const struct event *event)
 {
@@ -26,6 +27,7 @@ static int take(void *arg, const struct event *event)
     ck_assert_uint_lt(n + 1, sizeof told);
     told[n] = event->type == EVENT_ALERT_OPENED ? 'O' : event->type == EVENT_ALERT_CLOSED ? 'C' : 'N';
     told[n + 1] = '\0';
+    told_us = event->time_us;
     if (event->alert)
         last_told = *event->alert;
     return 0;
@@ -102,12 +104,14 @@ START_TEST(a_cause_that_outlasts_the_cooldown_is_told)
     window(2, 111);
     ck_assert_str_eq(told, "OCO");
     ck_assert_int_eq(last_told.opened_us, 105 * SECOND);
-    /* Who has read the list of told alerts up to here sees a new entry. */
+    ck_assert_int_eq(told_us, 111 * SECOND);            /* of the window, not of the clock */
+    /* A client that has read the list of told alerts up to here sees a new entry. */
     ck_assert_uint_eq(alert_at(1, 2).entry, 3);
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
     ck_assert_uint_eq(alert_at(1, 2).id, last_told.id);
     window(0, 112);
     ck_assert_str_eq(told, "OCOC");
+    ck_assert_int_eq(told_us, 112 * SECOND);
     ck_assert_uint_eq(alert_at(1, 2).id, last_told.id);
     ck_assert_uint_eq(alerting.told, 2);
     ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_COOLDOWN], 1);

@@ -272,7 +272,7 @@ END_TEST
 
 static atomic_bool enough;
 
-/* As the web does: lists, looks at cameras by name, reads scores by id. */
+/* Looks on as the web does: lists cameras, looks at them by name, reads scores by id. */
 static void *look_on(void *arg)
 {
     (void)arg;

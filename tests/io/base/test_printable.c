@@ -1,4 +1,4 @@
-/* Which characters of a text count as control characters. */
+/* Characters of a text that count as control characters. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,35 +1,45 @@
-/* For the tests of io/capture: finds the processes that a host has forked. */
+/* For the tests of io/capture: the processes that a host forks, as /proc shows them. */
 #ifndef MEMAED_TESTS_IO_CAPTURE_PROCESSES_H
 #define MEMAED_TESTS_IO_CAPTURE_PROCESSES_H
 
 #include <dirent.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/types.h>
 
-/* A process of that name whose host is a child of this program; 0: there is none. */
-static inline pid_t process_named(const char *name)
+struct process {
+    char name[32], state;
+    pid_t parent;
+};
+
+/* false: there is no such process. */
+static inline bool process_read(struct process *ret, pid_t pid)
 {
-    pid_t found = 0;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    bool is_read = file && fscanf(file, "%*d (%31[^)]) %c %d", ret->name, &ret->state, &ret->parent) == 3;
+    if (file)
+        fclose(file);
+    return is_read;
+}
+
+/* A process of that name which lives; 0: there is none. grandparent: that of the process, which is its host's parent; 0: whoever. */
+static inline pid_t process_named(const char *name, pid_t grandparent)
+{
     DIR *proc = opendir("/proc");
+    pid_t found = 0;
     for (struct dirent *e; proc && (e = readdir(proc));) {
-        char path[300], comm[32] = "";
-        int parent = 0, grandparent = 0;
-        snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-        FILE *file = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "r") : NULL;
-        bool is_it = file && fscanf(file, "%*d (%31[^)]) %*c %d", comm, &parent) == 2 && strcmp(comm, name) == 0;
-        if (file)
-            fclose(file);
-        snprintf(path, sizeof path, "/proc/%d/stat", parent);
-        file = is_it ? fopen(path, "r") : NULL;
-        if (file && fscanf(file, "%*d (%*[^)]) %*c %d", &grandparent) == 1 && grandparent == getpid())
-            found = (pid_t)atoi(e->d_name);
-        if (file)
-            fclose(file);
+        struct process process, host;
+        pid_t pid = (pid_t)atoi(e->d_name);
+        if (pid > 0 && process_read(&process, pid) && process.state != 'Z' && strcmp(process.name, name) == 0 &&
+            (grandparent == 0 || (process_read(&host, process.parent) && host.parent == grandparent)))
+            found = pid;
     }
-    closedir(proc);
+    if (proc)
+        closedir(proc);
     return found;
 }
 

@@ -17,6 +17,7 @@
 #include "io/base/clock.h"
 #include "io/capture/capture.h"
 #include "tests/clips.h"
+#include "tests/io/capture/processes.h"
 #include "tests/suite.h"
 
 enum { WIDTH = 32, HEIGHT = 24, SIZE = WIDTH * HEIGHT, MAX_FRAMES = 128 };
@@ -75,42 +76,17 @@ static struct capture *open_capture(const char *url, const struct capture_option
     return capture;
 }
 
-/* The process that reads a source: the child of the host that has the camera's name. */
-static pid_t process_named(const char *name)
+/* The process that reads a source has the camera's name. */
+static pid_t own_process(void)
 {
-    DIR *proc = opendir("/proc");
-    pid_t found = 0;
-    for (struct dirent *e; (e = readdir(proc));) {
-        char path[300], comm[32] = "", state = 'Z';
-        snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-        FILE *file = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "r") : NULL;
-        if (!file)
-            continue;
-        if (fscanf(file, "%*d (%31[^)]) %c", comm, &state) == 2 && state != 'Z' && strcmp(comm, name) == 0)
-            found = (pid_t)atoi(e->d_name);
-        fclose(file);
-    }
-    closedir(proc);
-    return found;
-}
-
-static pid_t parent_of(pid_t pid)
-{
-    char path[64];
-    pid_t parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %*c %d", &parent), 1);
-    fclose(file);
-    return parent;
+    return process_named(process_comm, 0);
 }
 
 static void wait_until_gone(void)
 {
-    for (int i = 0; i < 500 && process_named(process_comm); i++)
+    for (int i = 0; i < 500 && own_process(); i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    ck_assert_int_eq(process_named(process_comm), 0);
+    ck_assert_int_eq(own_process(), 0);
 }
 
 /* ---- the same as without ---------------------------------------------------------------------------------------------- */
@@ -349,7 +325,7 @@ START_TEST(death_is_named)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct capture_options options = options_of(host);
         struct capture *capture = read_one(&options);
-        pid_t pid = process_named(process_comm);
+        pid_t pid = own_process();
         ck_assert_int_gt(pid, 0);
         kill(pid, cases[i].number);
         expect_end(capture, -EIO, cases[i].cause);
@@ -363,7 +339,7 @@ START_TEST(lives_through_signals_for_the_daemon)
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1};
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
-    pid_t pid = process_named(process_comm);
+    pid_t pid = own_process();
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         kill(pid, numbers[i]);
     expect_end(capture, 0, "");
@@ -376,7 +352,7 @@ START_TEST(hanging_is_a_stall)
     options.source.stall_timeout_ms = 500;
     options.files_stall = true;
     struct capture *capture = read_one(&options);
-    pid_t pid = process_named(process_comm);
+    pid_t pid = own_process();
     kill(pid, SIGSTOP);
     int64_t start_us = monotonic_us();
     expect_end(capture, -ETIMEDOUT, "s: its process hangs, and is killed");
@@ -392,7 +368,9 @@ START_TEST(stop_interrupts)
     struct capture_options options = options_of(host);
     options.source.stop = &stop;
     struct capture *capture = read_one(&options);
-    kill(process_named(process_comm), SIGSTOP);
+    pid_t pid = own_process();
+    ck_assert_int_gt(pid, 0);
+    kill(pid, SIGSTOP);
     atomic_store(&stop, true);
     int64_t start_us = monotonic_us();
     expect_end(capture, -EINTR, "stopped");
@@ -405,7 +383,9 @@ START_TEST(host_is_started_again)
 {
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
-    kill(parent_of(process_named(process_comm)), SIGKILL);
+    struct process process;
+    ck_assert(process_read(&process, own_process()));
+    kill(process.parent, SIGKILL);
     wait_until_gone();
     expect_end(capture, -EIO, "its process has ended");
     expect_end(read_one(&options), 0, "");
@@ -418,9 +398,11 @@ START_TEST(stopped_host_is_ended)
     struct error err = {""};
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
-    pid_t pid = process_named(process_comm);
+    pid_t pid = own_process();
+    struct process process;
+    ck_assert(pid > 0 && process_read(&process, pid));
     kill(pid, SIGSTOP);
-    kill(parent_of(pid), SIGSTOP);
+    kill(process.parent, SIGSTOP);
     capture_close(capture);
     int64_t start_us = monotonic_us();
     capture_host_close(host);
@@ -436,9 +418,9 @@ START_TEST(leaves_no_process)
     for (int i = 0; i < 10; i++) {
         struct capture_options options = options_of(host);
         struct capture *capture = read_one(&options);
-        ck_assert_int_gt(process_named(process_comm), 0);
+        ck_assert_int_gt(own_process(), 0);
         capture_close(capture);
-        ck_assert_int_eq(process_named(process_comm), 0);
+        ck_assert_int_eq(own_process(), 0);
     }
 }
 END_TEST
@@ -450,7 +432,7 @@ START_TEST(knows_nothing_else)
     int others = 0;
     struct capture_options options = options_of(host);
     struct capture *capture = read_one(&options);
-    pid_t pid = process_named(process_comm);
+    pid_t pid = own_process();
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     FILE *file = fopen(path, "r");
     if (file) {                 /* root alone may */
@@ -489,7 +471,7 @@ int main(int argc, char **argv)
     if (clips_open()) {
         tcase_add_test(tc, reads_as_source);
         tcase_add_test(tc, keeps_packets);
-    tcase_add_test(tc, peeks_and_resizes);
+        tcase_add_test(tc, peeks_and_resizes);
         tcase_add_test(tc, writes_in_place);
         tcase_add_test(tc, a_moment_is_as_without);
         tcase_add_test(tc, names_the_true_cause);

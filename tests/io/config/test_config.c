@@ -86,7 +86,7 @@ START_TEST(test_every_key)
     setenv("MEMAED_TEST_NUMBER", "7", 1);
     struct config *config = good(
         "state_dir: state\n"
-        "http: {listen: \"[::1]:0\", names: [cams.example, Proxy-1]}\n"
+        "http: {listen: \"[::1]:0\", names: [cams.example, Proxy-1], public_url: \"https://cams.example/memaed//\"}\n"
         "workers: ${MEMAED_TEST_NUMBER}\n"
         "cameras:\n"
         "  gate_1-a:\n"
@@ -106,7 +106,7 @@ START_TEST(test_every_key)
         "    model: gate.safetensors\n"
         "    loop: true\n"
         "  file: {source: \"file:100%.mp4\", model: gate.safetensors, loop: true}\n"
-        "  url: {source: \"file:///dev/null\", model: gate.safetensors}\n"
+        "  url: {source: \"file:///dev/null\", model: gate.safetensors, zones: {door: {points: [[0, 0], [1, 0], [0, 1]]}}}\n"
         "  sequence: {source: frames/%03d.jpg, model: gate.safetensors, loop: true}\n"
         "max_model_mib: 64\n"
         "isolation: thread\n"
@@ -119,6 +119,10 @@ START_TEST(test_every_key)
         "    secret_file: secret\n"
         "    events: [camera.lost, alert.opened]\n"
         "    cameras: [url, sequence]\n"
+        "    zones: [door]\n"
+        "    min_score: -2.5\n"
+        "    snapshot: inline\n"
+        "    snapshot_max_kib: 16384\n"
         "    old_secret: whsec_" SECRET SECRET "MfKQ9r8GKYqrTwjUPD8ILA==\n"
         "    max_per_minute: 10000\n"
         "    give_up_h: 0.1\n"
@@ -139,6 +143,7 @@ START_TEST(test_every_key)
     ck_assert(retention->keep_days_line == 29 && retention->max_gib_line == 29 && retention->free_mib_column == 50);
     ck_assert_str_eq(config->listen_address, "::1");
     ck_assert_int_eq(config->listen_port, 0);
+    ck_assert_str_eq(config->public_url, "https://cams.example/memaed");
     ck_assert_uint_eq(config->n_host_names, 2);
     ck_assert_str_eq(config->host_names[0], "cams.example");
     ck_assert_str_eq(config->host_names[1], "Proxy-1");
@@ -176,20 +181,28 @@ START_TEST(test_every_key)
     ck_assert_str_eq(config->webhooks[0].url, "https://h/x");
     ck_assert_uint_eq(config->webhooks[0].secret_size, 24);
     ck_assert_mem_eq(config->webhooks[0].secret, "\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4", 12);
-    ck_assert_uint_eq(config->webhooks[0].events, event_bit(EVENT_CAMERA_LOST) | event_bit(EVENT_ALERT_OPENED));
+    ck_assert_uint_eq(config->webhooks[0].filter.types, event_bit(EVENT_CAMERA_LOST) | event_bit(EVENT_ALERT_OPENED));
     ck_assert_double_eq(config->webhooks[0].timeout_s, 0.5);
-    ck_assert_uint_eq(config->webhooks[0].n_cameras, 2);
-    ck_assert_str_eq(config->webhooks[0].cameras[1], "sequence");
+    ck_assert_uint_eq(config->webhooks[0].filter.n_cameras, 2);
+    ck_assert_str_eq(config->webhooks[0].filter.cameras[1], "sequence");
+    ck_assert_int_eq(config->webhooks[0].snapshot, CONFIG_SNAPSHOT_INLINE);
+    ck_assert_int_eq(config->webhooks[0].snapshot_max_kib, 16384);
+    ck_assert(config->webhooks[1].snapshot == CONFIG_SNAPSHOT_URL && config->webhooks[1].snapshot_max_kib == 512);
+    ck_assert_str_eq(config->webhooks[1].public_url, "https://cams.example/memaed");
+    ck_assert_uint_eq(config->webhooks[0].filter.alerts.n_zones, 1);
+    ck_assert_str_eq(config->webhooks[0].filter.alerts.zones[0], "door");
+    ck_assert(config->webhooks[0].filter.alerts.has_min_score && !config->webhooks[1].filter.alerts.has_min_score);
+    ck_assert_double_eq(config->webhooks[0].filter.alerts.min_score, -2.5);
     ck_assert_uint_eq(config->webhooks[0].old_secret_size, 64);
     ck_assert_mem_eq(config->webhooks[0].old_secret, "\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4", 12);
     ck_assert_int_eq(config->webhooks[0].max_per_minute, 10000);
     ck_assert_double_eq(config->webhooks[0].give_up_h, 0.1);
-    ck_assert_uint_eq(config->webhooks[1].n_cameras + config->webhooks[1].old_secret_size, 0);
+    ck_assert_uint_eq(config->webhooks[1].filter.n_cameras + config->webhooks[1].old_secret_size, 0);
     ck_assert_int_eq(config->webhooks[1].max_per_minute, 0);
     ck_assert_double_eq(config->webhooks[1].give_up_h, 24);
     ck_assert_uint_eq(config->webhooks[1].secret_size, 32);
     ck_assert_uint_eq(config->webhooks[1].secret[31], 0xff);
-    ck_assert_uint_eq(config->webhooks[1].events, EVENT_ALL);
+    ck_assert_uint_eq(config->webhooks[1].filter.types, EVENT_ALL);
     ck_assert_double_eq(config->webhooks[1].timeout_s, 10);
     ck_assert_uint_eq(config->webhooks[2].secret_size, 64);
     config_unref(config);

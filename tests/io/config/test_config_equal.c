@@ -100,6 +100,10 @@ static const struct change webhook_changes[] = {
     {"old_secret_file", "/nowhere", "/nowhere"},
     {"events", "[camera.lost]", "[camera.restored]"},
     {"cameras", "[gate]", "[gate, yard]"},
+    {"zones", "[door]", "[door, lawn]"},
+    {"min_score", "0", "2.5"},
+    {"snapshot", "url", "inline"},
+    {"snapshot_max_kib", "1", "2"},
     {"max_per_minute", "1", "2"},
     {"give_up_h", "1", "2"},
     {"timeout_s", "10", "10.5"},
@@ -183,7 +187,7 @@ START_TEST(test_a_key_that_comes_or_goes_counts)
     ck_assert(!cameras_equal(with_camera_key("fps", "10"), with_camera_key("fps", NULL)));
     ck_assert(!cameras_equal(with_camera_key("user", "u"), with_camera_key("user", NULL)));
     ck_assert(!cameras_equal(with_camera_key("password", "p"), with_camera_key("password", NULL)));
-    /* What a camera does not say is as the file says for all. */
+    /* A key that a camera does not give has the value that the file gives for all. */
     static const char whole[] = "evidence: {pre_roll_s: 7, clips: false}\n"
                                 "cameras: {gate: {source: rtsp://h/x, model: clips.c, evidence: {pre_roll_s: %s}}}\n";
     char text[300];
@@ -220,7 +224,8 @@ END_TEST
 static struct config *with_webhooks(const char *list)
 {
     char text[1000];
-    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h/x, model: clips.c}, yard: {source: rtsp://h/y, model: clips.c}}\n"
+    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h/x, model: clips.c, zones: {door: {points: [[0, 0], [1, 0], [0, 1]]}, "
+             "lawn: {points: [[0, 0], [1, 0], [0, 1]]}}}, yard: {source: rtsp://h/y, model: clips.c}}\n"
              "webhooks: [%s]\n", list);
     return load(text);
 }
@@ -263,6 +268,8 @@ START_TEST(test_each_key_of_a_webhook_counts)
     ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}", "{url: http://h}"));
     ck_assert(!webhooks_equal("{url: http://h, secret: whsec_" SECRET "}",
                               "{url: http://h, secret: whsec_" LONG_SECRET "}"));
+    ck_assert(!webhooks_equal("{url: http://h, min_score: 0}", "{url: http://h}"));
+    ck_assert(!webhooks_equal("{url: http://h, zones: [door]}", "{url: http://h, zones: [lawn]}"));
     ck_assert(webhooks_equal("", ""));
     ck_assert(!webhooks_equal("", "{url: http://h}"));
     ck_assert(!webhooks_equal("{url: http://h}", "{url: http://h}, {url: http://h}"));
@@ -343,7 +350,7 @@ void free(void *block)
 
 static const char full[] =
     "state_dir: state\n"
-    "http: {listen: \"[::1]:0\"}\n"
+    "http: {listen: \"[::1]:0\", public_url: \"http://h/\"}\n"
     "cameras:\n"
     "  gate: {source: \"rtsp://h/x\", user: u, password: p, model: clips.c, alert: {threshold: 1, close_threshold: 0.5}}\n"
     "  file: {source: clips.c, model: clips.c, loop: true}\n"

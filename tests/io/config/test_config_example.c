@@ -35,7 +35,7 @@ START_TEST(test_example_loads_with_the_defaults)
               a->alert.min_duration_s == b->alert.min_duration_s && a->alert.merge_s == b->alert.merge_s &&
               a->alert.cooldown_s == b->alert.cooldown_s && a->alert.max_per_hour == b->alert.max_per_hour &&
               a->alert.lasting_h == b->alert.lasting_h);
-    ck_assert_uint_eq(example->webhooks[0].events, plain->webhooks[0].events);
+    ck_assert_uint_eq(example->webhooks[0].filter.types, plain->webhooks[0].filter.types);
     ck_assert_double_eq(example->webhooks[0].timeout_s, plain->webhooks[0].timeout_s);
     config_unref(example);
     config_unref(plain);

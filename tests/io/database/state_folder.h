@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/base/record_json.h"
 #include "io/database/alert_rows.h"
 #include "io/database/database.h"
 #include "io/database/event_rows.h"
@@ -77,7 +78,7 @@ static inline struct alert_record put_alert(uint64_t id, const char *camera, int
 static inline int64_t put_event(int64_t time_us, uint64_t alert)
 {
     char id[EVENT_ID_SIZE];
-    ck_assert_int_eq(event_rows_new_id(id), 0);
+    ck_assert_int_eq(event_new_id(id), 0);
     struct event_row row = {.id = id, .type = alert ? "alert.opened" : "camera.lost", .time_us = time_us, .camera = "gate",
                             .alert = alert, .body = "{}", .ready = true};
     must(event_rows_add(database, &row, &err));

@@ -3,6 +3,7 @@
 #include "io/database/arming_rows.h"
 #include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
+#include "io/database/query.h"
 #include "io/database/score_rows.h"
 #include "tests/io/database/state_folder.h"
 
@@ -183,7 +184,7 @@ START_TEST(old_alerts_go)
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "2 3 4 7 8");     /* marked, with a file, open, young */
     ck_assert(range.oldest == 1 && range.next == 8);
     must(labels_mark(database, 2, false, &err));
-    must(evidence_rows_remove(database, 3, EVIDENCE_CLIP, &err));
+    must(evidence_rows_remove_all(database, 3, &err));
     put_alert(4, "gate", 9999);
     prune(7000, 100, 3);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "7 8");
@@ -246,7 +247,6 @@ START_TEST(files_of_alerts)
 {
     struct evidence_row rows[8];
     size_t n;
-    int64_t all, marked;
     put_alert(1, "gate", 2000);
     put_alert(2, "gate", 3000);
     put_alert(3, "gate", 0);
@@ -260,25 +260,13 @@ START_TEST(files_of_alerts)
     row.alert = 4;
     row.path[0] = 'x';
     ck_assert_int_eq(evidence_rows_add(database, &row, &err), -EEXIST);      /* no such alert */
-    must(evidence_rows_of(database, 1, rows, &n, &err));
-    ck_assert(n == 1 && rows[0].kind == EVIDENCE_CLIP && rows[0].bytes == 100);
+    must(evidence_rows_after(database, 0, rows, &n, &err));
+    ck_assert(n == 1 && rows[0].alert == 1 && rows[0].kind == EVIDENCE_CLIP && rows[0].bytes == 100);
     ck_assert_str_eq(rows[0].codecs, "avc1.64001f");
-    must(evidence_rows_bytes(database, &all, &marked, &err));
-    ck_assert(all == 1107 && marked == 0);
-    must(evidence_rows_oldest(database, INT64_MAX, rows, 8, &n, &err));      /* not of the alert that is open */
-    ck_assert(n == 2 && rows[0].alert == 2 && rows[1].alert == 1);
-    must(evidence_rows_oldest(database, 45, rows, 8, &n, &err));
-    ck_assert(n == 1 && rows[0].alert == 2);
     must(labels_mark(database, 2, true, &err));
-    must(evidence_rows_oldest(database, INT64_MAX, rows, 8, &n, &err));
-    ck_assert(n == 1 && rows[0].alert == 1);
-    must(evidence_rows_bytes(database, &all, &marked, &err));
-    ck_assert(all == 1107 && marked == 7);
     row = (struct evidence_row){.alert = 1, .kind = EVIDENCE_CLIP, .path = "evidence/1/clip.mp4", .bytes = 300, .made_us = 60};
     must(evidence_rows_add(database, &row, &err));                           /* the clip has grown */
-    must(evidence_rows_remove(database, 3, EVIDENCE_CLIP, &err));
-    must(evidence_rows_bytes(database, &all, &marked, &err));
-    ck_assert(all == 307 && marked == 7);
+    must(evidence_rows_remove_all(database, 3, &err));
 
     bool held[4];
     for (uint64_t alert = 1; alert <= 4; alert++)
@@ -290,9 +278,17 @@ START_TEST(files_of_alerts)
     ck_assert(n == 1 && rows[0].alert == 2 && rows[0].kind == EVIDENCE_SNAPSHOT);
     must(evidence_rows_after(database, 2, rows, &n, &err));
     ck_assert_uint_eq(n, 0);
+    row = (struct evidence_row){.alert = 1, .kind = EVIDENCE_COPY, .path = "evidence/1/copy.mp4", .bytes = 30, .made_us = 70,
+                                .codec = "h264", .codecs = "avc1.640028"};
+    must(evidence_rows_add(database, &row, &err));
+    must(evidence_rows_of(database, 1, rows, &n, &err));
+    ck_assert(n == 2 && rows[0].kind == EVIDENCE_CLIP && rows[1].kind == EVIDENCE_COPY && rows[1].bytes == 30);
+    ck_assert_str_eq(rows[1].codecs, "avc1.640028");
+    must(evidence_rows_of(database, 3, rows, &n, &err));
+    ck_assert_uint_eq(n, 0);
     must(evidence_rows_remove_all(database, 2, &err));
-    must(evidence_rows_bytes(database, &all, &marked, &err));
-    ck_assert(all == 300 && marked == 0);
+    must(evidence_rows_after(database, 1, rows, &n, &err));
+    ck_assert_uint_eq(n, 0);
 }
 END_TEST
 
@@ -358,6 +354,57 @@ START_TEST(filtered)
 }
 END_TEST
 
+/* Pages that the connection has looked at since the last call. */
+static int pages(void)
+{
+    int hits, misses, most;
+    ck_assert_int_eq(sqlite3_db_status(database->handle, SQLITE_DBSTATUS_CACHE_HIT, &hits, &most, 1), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_db_status(database->handle, SQLITE_DBSTATUS_CACHE_MISS, &misses, &most, 1), SQLITE_OK);
+    return hits + misses;
+}
+
+/* SQLite's plan of the statement that was prepared last. */
+static void plan(char *ret, size_t size)
+{
+    sqlite3_stmt *statement;
+    char sql[4096];
+    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", database->statements[database->n_statements - 1].sql);
+    ck_assert_int_eq(sqlite3_prepare_v2(database->handle, sql, -1, &statement, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    snprintf(ret, size, "%s", (const char *)sqlite3_column_text(statement, 3));
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_DONE);     /* no sort follows */
+    sqlite3_finalize(statement);
+}
+
+/* A filter that takes few of 100,000 alerts reads an index, and the rows of those that it takes. */
+START_TEST(filters_read_an_index)
+{
+    static const struct { struct alert_query query; const char *plan; int most_pages; } cases[] = {
+        {{.filter.state = ALERT_IS_INTERRUPTED}, "SEARCH alerts USING INDEX alerts_listed (entry>?)", 4000},
+        {{.filter.state = ALERT_IS_INTERRUPTED, .latest = true}, "SEARCH alerts USING INDEX alerts_listed (entry>?)", 4000},
+        {{.filter = {.camera = "gate", .state = ALERT_IS_INTERRUPTED}},
+         "SEARCH alerts USING INDEX alerts_of_camera (camera=? AND entry>?)", 400},
+        {{.filter = {.camera = "gate", .state = ALERT_IS_INTERRUPTED}, .latest = true},
+         "SEARCH alerts USING INDEX alerts_of_camera (camera=? AND entry>?)", 400},
+    };
+    must(database_execute(database, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO alerts "
+                          "(id, entry, camera, kind, opened_us, closed_us, peak_us, opened_pts_us, peak_pts_us, voices, boxes, state) "
+                          "SELECT i, i, iif(i % 50, 'yard', 'gate'), 'anomaly', i, i + 1, i, 0, 0, printf('%200s', ''), printf('%400s', ''), "
+                          "iif(i = 50000, 'interrupted', 'closed') FROM n", &err));
+    must(database_set_number(database, "alerts_next_entry", 100001, &err));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char how[256];
+        uint64_t next;
+        pages();
+        ck_assert_str_eq(ids(cases[i].query, &next), "50000");
+        int n = pages();
+        ck_assert_msg(n > 0 && n <= cases[i].most_pages, "case %zu: %d pages", i, n);
+        plan(how, sizeof how);
+        ck_assert_str_eq(how, cases[i].plan);
+    }
+}
+END_TEST
+
 START_TEST(lists_have_labels)
 {
     struct alert_labels labels[2], after;
@@ -405,6 +452,7 @@ int main(void)
     tcase_add_test(tcase, files_of_alerts);
     tcase_add_test(tcase, arming_survives);
     tcase_add_test(tcase, filtered);
+    tcase_add_test(tcase, filters_read_an_index);
     tcase_add_test(tcase, lists_have_labels);
     Suite *suite = suite_create("alert rows");
     suite_add_tcase(suite, tcase);

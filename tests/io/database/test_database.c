@@ -328,7 +328,7 @@ START_TEST(a_full_disk)
     for (int64_t i = 0; i < 20000 && r == 0; i++) {
         struct event_row row = {.id = "x", .type = "camera.lost", .time_us = i, .camera = "gate", .body = "{}", .ready = true};
         char id[EVENT_ID_SIZE];
-        event_rows_new_id(id);
+        event_new_id(id);
         row.id = id;
         r = event_rows_add(database, &row, &err);
     }

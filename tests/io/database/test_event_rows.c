@@ -28,7 +28,7 @@ static const char *follow(uint64_t from, const struct event_filter *filter, size
 static void put(const char *type, const char *camera, bool ready)
 {
     char id[EVENT_ID_SIZE];
-    ck_assert_int_eq(event_rows_new_id(id), 0);
+    ck_assert_int_eq(event_new_id(id), 0);
     must(event_rows_add(database, &(struct event_row){.id = id, .type = type, .time_us = 1000, .camera = camera, .body = "{}",
                                                       .ready = ready}, &err));
 }
@@ -53,6 +53,37 @@ START_TEST(in_order_by_filter)
     ck_assert_str_eq(follow(1, &gate, 16), "1 3 5 ");
     ck_assert_str_eq(follow(1, &opened, 16), "3 ");
     ck_assert_uint_eq(next, 6);
+}
+END_TEST
+
+/* The alert is that of the event's body, as it was then. */
+START_TEST(by_zone_and_score)
+{
+    static const char *const data[] = {"\"peak_score\":1.5,\"zones\":[\"lawn\",\"door\"],\"test\":false",
+                                       "\"peak_score\":3.0,\"zones\":[],\"test\":false", "\"peak_score\":0.0,\"zones\":[],\"test\":true"};
+    const struct event_filter door = {.alerts = {.zones = {"door"}, .n_zones = 1}},
+                              high = {.alerts = {.has_min_score = true, .min_score = 3}};
+    put_alert(9, "gate", 10000);
+    for (size_t i = 0; i < 3; i++) {
+        char id[EVENT_ID_SIZE], body[200];
+        snprintf(body, sizeof body, "{\"type\":\"alert.opened\",\"data\":{%s}}", data[i]);
+        ck_assert_int_eq(event_new_id(id), 0);
+        must(event_rows_add(database, &(struct event_row){.id = id, .type = "alert.opened", .time_us = 1000 + (int64_t)i, .camera = "gate",
+                                                          .alert = 9, .body = body, .ready = true}, &err));
+    }
+    put("camera.lost", "gate", true);
+    struct event_record events[4];
+    size_t n;
+    static const struct { uint64_t seq[4]; size_t n; } expected[] = {{{1, 3, 4}, 3}, {{2, 3, 4}, 3}};
+    for (int i = 0; i < 2; i++) {
+        must(event_rows_read(database, 1, i == 0 ? &door : &high, events, 4, &n, &next, &range, &err));
+        ck_assert_uint_eq(n, expected[i].n);
+        for (size_t k = 0; k < n; k++) {
+            ck_assert_uint_eq(events[k].seq, expected[i].seq[k]);
+            ck_assert_int_eq(events[k].time_us, events[k].seq == 4 ? 1000 : 999 + (int64_t)events[k].seq);
+            free(events[k].body);
+        }
+    }
 }
 END_TEST
 
@@ -119,6 +150,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, remove_folder);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, in_order_by_filter);
+    tcase_add_test(tcase, by_zone_and_score);
     tcase_add_test(tcase, held_events_keep_the_order);
     tcase_add_test(tcase, one_reading_is_bounded);
     tcase_add_test(tcase, deleted_events);

@@ -128,14 +128,37 @@ START_TEST(endpoints)
 
     must(outbox_rows_dead(database, "a", 1, 7, 1, "x", &err));
     must(outbox_rows_disable(database, "b", 125, "it answered 410", "url-3", &err));
-    must(outbox_rows_keep(database, (const char *const[]){"b", "a\"'"}, 2, &n, &err));
+    must(outbox_rows_keep(database, "", (const char *const[]){"b", "a\"'"}, 2, &n, &err));
     ck_assert(n == 4 && counts_of("a").queued == 0 && counts_of("a").dead == 0 && counts_of("b").queued == 2);
     must(outbox_rows_state(database, "a", &state, &err));
     ck_assert(state.disabled_us == 0);
     must(outbox_rows_state(database, "b", &state, &err));
     ck_assert(state.disabled_us == 125);
-    must(outbox_rows_keep(database, NULL, 0, &n, &err));
+    must(outbox_rows_keep(database, "", NULL, 0, &n, &err));
     ck_assert(n == 2 && next("b") == 0);
+}
+END_TEST
+
+/* Each kind of sink keeps endpoints of its own scope, and leaves the others alone. */
+START_TEST(scopes)
+{
+    int n;
+    fill();
+    must(outbox_rows_add(database, "mqtt:a", 1, 1000, &err));
+    must(outbox_rows_add(database, "mqtt:b", 1, 1000, &err));
+    must(outbox_rows_add(database, "mqt", 1, 1000, &err));
+    must(outbox_rows_dead(database, "mqtt:b", 1, 1, 1, "x", &err));
+    must(outbox_rows_disable(database, "mqtt:a", 1, "it answered 410", "url-1", &err));
+    must(outbox_rows_keep(database, "", (const char *const[]){"a"}, 1, &n, &err));
+    ck_assert(n == 3 && counts_of("a").queued == 5 && counts_of("mqt").queued == 0);
+    ck_assert(counts_of("mqtt:a").queued == 1 && counts_of("mqtt:b").dead == 1);
+    must(outbox_rows_keep(database, "mqtt:", (const char *const[]){"mqtt:a"}, 1, &n, &err));
+    ck_assert(n == 0 && counts_of("mqtt:a").queued == 1 && counts_of("mqtt:b").dead == 0 && counts_of("a").queued == 5);
+    struct outbox_rows_state state;
+    must(outbox_rows_state(database, "mqtt:a", &state, &err));
+    ck_assert_int_eq(state.disabled_us, 1);
+    must(outbox_rows_keep(database, "mqtt:", NULL, 0, &n, &err));
+    ck_assert(n == 1 && counts_of("a").queued == 5);
 }
 END_TEST
 
@@ -166,7 +189,7 @@ START_TEST(events_and_their_retention)
     ck_assert_int_eq(n, 1);
     ck_assert_int_eq(next("a"), 3);
     ck_assert(next("b") == 4 && counts_of("b").dead == 0);      /* dead letters go with their events */
-    ck_assert_int_eq(event_rows_new_id(id), 0);
+    ck_assert_int_eq(event_new_id(id), 0);
     struct event_row held = {.id = id, .type = "alert.opened", .time_us = 1, .camera = "gate", .alert = 9, .body = "{}"};
     must(event_rows_add(database, &held, &err));
     ck_assert_int_eq(held.seq, of_alert + 1);
@@ -198,6 +221,7 @@ int main(void)
     tcase_add_test(tcase, in_order_for_each_endpoint);
     tcase_add_test(tcase, dead_letters);
     tcase_add_test(tcase, endpoints);
+    tcase_add_test(tcase, scopes);
     tcase_add_test(tcase, events_and_their_retention);
     Suite *suite = suite_create("outbox");
     suite_add_tcase(suite, tcase);

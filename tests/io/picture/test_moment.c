@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "io/base/clock.h"
-#include "tests/clips.h"
+#include "tests/io/video/packets/packets.h"
 #include "tests/suite.h"
 
 static const struct moment_options whole = {.longest = PICTURE_MAX_SIDE};
@@ -59,6 +59,62 @@ START_TEST(the_last_picture_at_or_before)
             ck_assert(!moment.corrupt);
             picture_close(&moment.picture);
         }
+    }
+}
+END_TEST
+
+/* Each `step`th of 40 pictures must be the one that decoding from the beginning gives, bit for bit. */
+static void same_as_from_start(const char *name, int step)
+{
+    const struct moment_options from_start = {.longest = PICTURE_MAX_SIDE, .from_start = true};
+    for (int i = 0; i < 40; i += step) {
+        struct moment found = read_at(clip_path(name), i * 100000 + 50000, &whole);
+        struct moment decoded = read_at(clip_path(name), i * 100000 + 50000, &from_start);
+        ck_assert_msg(found.pts_us == decoded.pts_us && !found.corrupt, "%s: picture %d: %lld us, expected %lld", name, i,
+                      (long long)found.pts_us, (long long)decoded.pts_us);
+        ck_assert_msg(memcmp(found.picture.pixels, decoded.picture.pixels, 3 * 64 * 48) == 0, "%s: picture %d is damaged", name, i);
+        picture_close(&found.picture);
+        picture_close(&decoded.picture);
+    }
+}
+
+/* Fragments that begin with a key frame, and such that do not; open groups; other containers. */
+START_TEST(whatever_the_container)
+{
+    static const struct {
+        const char *options, *name;
+    } clips[] = {
+        {"-c:v libx264 -g 10 -bf 0 -movflags +frag_keyframe+empty_moov", "a.mp4"},
+        {"-c:v libx264 -g 8 -bf 2 -movflags +dash -frag_duration 300000", "b.mp4"},
+        {"-c:v libx264 -g 8 -bf 0 -frag_duration 500000", "c.mp4"},
+        {"-c:v libx264 -g 8 -bf 3 -x264-params open-gop=1 -movflags +empty_moov -frag_duration 500000", "d.mp4"},
+        {"-c:v libx264 -g 8 -bf 2", "e.mp4"}, {"-c:v libx264 -g 8 -bf 2", "f.mkv"}, {"-c:v mpeg4 -g 8 -bf 2", "g.avi"},
+        {"-c:v libx264 -g 8 -bf 0", "h.avi"},
+    };
+    for (size_t c = 0; c < sizeof clips / sizeof *clips; c++) {
+        clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=4 -pix_fmt yuv420p %s @/%s", clips[c].options, clips[c].name);
+        same_as_from_start(clips[c].name, 3);
+    }
+}
+END_TEST
+
+/* The clips that memaed writes, with their index, and without, as a crash leaves them. */
+START_TEST(clips_with_and_without_an_index)
+{
+    static const char *const codecs[] = {"libx264 -g 8 -bf 0", "libx264 -g 20 -bf 3", "libx265 -x265-params log-level=none -g 16"};
+    for (size_t c = 0; c < sizeof codecs / sizeof *codecs; c++) {
+        size_t size;
+        clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=4 -pix_fmt yuv420p -c:v %s @/footage.mkv", codecs[c]);
+        read_packets(clip_path("footage.mkv"));
+        write_clip("clip.mp4", 0, n_packets);
+        same_as_from_start("clip.mp4", 1);
+        uint8_t *data = clip_read("clip.mp4", &size), *index = memmem(data, size, "sidx", 4);
+        ck_assert_ptr_nonnull(index);
+        memcpy(index, "free", 4);
+        clip_write("killed.mp4", data, size);
+        same_as_from_start("killed.mp4", 1);
+        free(data);
+        free_packets();
     }
 }
 END_TEST
@@ -203,6 +259,8 @@ int main(void)
     tcase_set_timeout(tc, 120);
     if (clips) {
         tcase_add_test(tc, the_last_picture_at_or_before);
+        tcase_add_test(tc, whatever_the_container);
+        tcase_add_test(tc, clips_with_and_without_an_index);
         tcase_add_test(tc, images_by_their_rate);
         tcase_add_test(tc, decodes_from_the_key_frame_only);
         tcase_add_test(tc, colours_as_ffmpeg_converts_them);

@@ -202,7 +202,7 @@ static void on_disabled(void *arg, const char *key, const char *reason)
     struct webhooks **webhooks = arg;
     snprintf(disabled_key, sizeof disabled_key, "%s", key);
     snprintf(disabled_reason, sizeof disabled_reason, "%s", reason);
-    webhook_post(*webhooks, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = key}, "{\"n\":99}");
+    memory_post(*webhooks, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = key}, "{\"n\":99}");
 }
 
 /* Nothing is sent after a 410, and its entries wait; the other endpoints are told; enabled again, it goes on where it was. */
@@ -215,7 +215,7 @@ START_TEST(status_410)
     struct config_webhook hooks[] = {hook_to(&receiver, "/"), hook_to(&other, "/")};
     hooks[0].name = (char *)(uintptr_t)"yard";
     hooks[1].name = (char *)(uintptr_t)"log";
-    hooks[1].events = event_bit(EVENT_WEBHOOK_DISABLED);
+    hooks[1].filter.types = event_bit(EVENT_WEBHOOK_DISABLED);
     struct webhooks *webhooks;
     struct webhook_options options = fast;
     options.disabled = on_disabled;
@@ -266,13 +266,13 @@ START_TEST(a_changed_endpoint_is_enabled)
     post_all(webhooks);
     AWAIT(stats_of(webhooks).disabled == 1);
     gone = false;
-    ck_assert_int_eq(webhooks_prepare(&change, webhooks, &hook, 1, &err), 0);
+    ck_assert_int_eq(webhooks_prepare(&change, &hook, 1, &err), 0);
     webhooks_adopt(webhooks, change);
     nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     ck_assert_uint_eq(count(&receiver), 3);
     ck_assert_uint_eq(stats_of(webhooks).disabled, 1);
     hook.timeout_s = 61;
-    ck_assert_int_eq(webhooks_prepare(&change, webhooks, &hook, 1, &err), 0);
+    ck_assert_int_eq(webhooks_prepare(&change, &hook, 1, &err), 0);
     webhooks_adopt(webhooks, change);
     AWAIT(stats_of(webhooks).delivered == EVENTS);
     ck_assert_uint_eq(state_of(webhooks, 0).delivered, EVENTS);
@@ -375,9 +375,9 @@ START_TEST(cameras_are_filtered)
     char *cameras[] = {(char *)(uintptr_t)"yard", (char *)(uintptr_t)"gate"};
     receiver_open(&receiver, NULL);
     struct config_webhook hook = hook_to(&receiver, "/");
-    hook.cameras = cameras;
-    hook.n_cameras = 2;
-    hook.events &= ~event_bit(EVENT_CAMERA_FROZEN);
+    hook.filter.cameras = cameras;
+    hook.filter.n_cameras = 2;
+    hook.filter.types &= ~event_bit(EVENT_CAMERA_FROZEN);
     struct webhooks *webhooks = open_with(&hook, 1, &fast);
     const struct event events[] = {{.type = EVENT_CAMERA_LOST, .camera = "door"},    {.type = EVENT_CAMERA_FROZEN, .camera = "gate"},
                                    {.type = EVENT_CAMERA_LOST, .camera = "gate"},    {.type = EVENT_CAMERA_LOST, .camera = "gat"},
@@ -385,7 +385,7 @@ START_TEST(cameras_are_filtered)
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         char data[32];
         snprintf(data, sizeof data, "{\"n\":%zu}", i);
-        ck_assert_int_eq(webhook_post(webhooks, &events[i], data), 0);
+        memory_post(webhooks, &events[i], data);
     }
     AWAIT(stats_of(webhooks).delivered == 3);
     struct webhook_state *states;
@@ -418,19 +418,19 @@ START_TEST(delays_are_counted)
     clock_gettime(CLOCK_REALTIME, &now);
     static const int64_t ago_s[] = {7, 7, 100, 200000, -50};
     for (size_t i = 0; i < sizeof ago_s / sizeof ago_s[0]; i++)
-        ck_assert_int_eq(webhook_post(webhooks, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate",
-                                                                .time_us = (now.tv_sec - ago_s[i]) * 1000000}, "{}"), 0);
+        memory_post(webhooks, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate",
+                                              .time_us = (now.tv_sec - ago_s[i]) * 1000000}, "{}");
     AWAIT(stats_of(webhooks).delivered == 5);
     struct webhook_stats *stats;
     size_t n;
     ck_assert_int_eq(webhooks_stats(webhooks, &stats, &n), 0);
-    for (size_t i = 0; i <= WEBHOOK_DELAYS; i++) {
-        double from = i > 0 ? webhook_delay_s[i - 1] : -1, to = i < WEBHOOK_DELAYS ? webhook_delay_s[i] : 1e9;
+    for (size_t i = 0; i <= DELAYS_BOUNDS; i++) {
+        double from = i > 0 ? delays_bound_s[i - 1] : -1, to = i < DELAYS_BOUNDS ? delays_bound_s[i] : 1e9;
         uint64_t expected = (from < 0) + 2 * (from < 8 && to > 8) + (from < 101 && to > 101) + (to > 1e8);
-        ck_assert_msg(stats->delays[i] == expected, "%g to %g: %llu", from, to, (unsigned long long)stats->delays[i]);
+        ck_assert_msg(stats->delays.n[i] == expected, "%g to %g: %llu", from, to, (unsigned long long)stats->delays.n[i]);
     }
-    ck_assert_double_ge(stats->delay_s, 200114);
-    ck_assert_double_lt(stats->delay_s, 200200);
+    ck_assert_double_ge(stats->delays.sum_s, 200114);
+    ck_assert_double_lt(stats->delays.sum_s, 200200);
     free(stats);
     webhooks_close(webhooks, 0);
     receiver_close(&receiver);

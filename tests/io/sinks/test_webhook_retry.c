@@ -1,4 +1,4 @@
-/* Webhooks over many attempts: back-off, order, a full queue, a receiver that hangs, and the end. */
+/* Webhooks over many attempts: back-off, order, a receiver that hangs, and the end. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -127,41 +127,6 @@ START_TEST(hangs)
 }
 END_TEST
 
-static struct reply hang_then_fail(struct receiver *receiver, size_t i)
-{
-    (void)receiver;
-    return i == 0 ? (struct reply){.status = 0, .then = 500} : (struct reply){.status = 200};
-}
-
-START_TEST(queue_full)
-{
-    struct receiver receiver;
-    receiver_open(&receiver, hang_then_fail);
-    struct config_webhook hook = hook_to(&receiver, "/");
-    struct webhook_options options = fast;
-    options.queue_max = 4;
-    struct webhooks *webhooks = open_with(&hook, 1, &options);
-    post(webhooks, 0);
-    await(&receiver, 1);        /* an event that is being sent is not dropped */
-    for (int i = 1; i < 10; i++)
-        post(webhooks, i);
-    struct webhook_stats stats = stats_of(webhooks);
-    ck_assert_uint_eq(stats.queued, 4);
-    ck_assert_uint_eq(stats.dropped, 6);
-    let_go(&receiver);
-    AWAIT(stats_of(webhooks).delivered == 4);
-    webhooks_close(webhooks, 0);
-    static const int kept[] = {0, 0, 7, 8, 9};
-    ck_assert_uint_eq(receiver.n, 5);
-    for (size_t i = 0; i < 5; i++) {
-        ck_assert_int_eq(number_of(&receiver.received[i]), kept[i]);
-        check_signature(&receiver.received[i]);
-    }
-    ck_assert(has_logged("queue is full"));
-    receiver_close(&receiver);
-}
-END_TEST
-
 static struct reply refuse_first(struct receiver *receiver, size_t i)
 {
     (void)receiver;
@@ -263,7 +228,6 @@ int main(void)
     tcase_add_test(tests, retries);
     tcase_add_test(tests, keeps_order);
     tcase_add_test(tests, hangs);
-    tcase_add_test(tests, queue_full);
     tcase_add_test(tests, gives_up);
     tcase_add_test(tests, retry_after);
     tcase_add_test(tests, grace);

@@ -12,6 +12,7 @@
 
 #include "io/base/clock.h"
 #include "io/sinks/webhook.h"
+#include "tests/io/sinks/outbox_memory.h"
 #include "tests/suite.h"
 
 enum { RECEIVERS = 2, SEEN_MAX = 256 };
@@ -113,7 +114,7 @@ static char urls[RECEIVERS][64];
 static struct config_webhook hook_to(int i)
 {
     snprintf(urls[i], sizeof urls[i], "http://127.0.0.1:%d/hook", receivers[i].port);
-    return (struct config_webhook){.url = urls[i], .events = EVENT_ALL, .timeout_s = 60, .give_up_h = 24};
+    return (struct config_webhook){.url = urls[i], .filter.types = EVENT_ALL, .timeout_s = 60, .give_up_h = 24};
 }
 
 static int seen(int i)
@@ -143,7 +144,7 @@ static struct webhooks *open_to(const struct config_webhook *hooks, size_t n)
     struct webhooks *webhooks;
     struct error err = {""};
     options.backoff_first_us = options.backoff_max_us = 1000;
-    ck_assert_msg(webhooks_open_with(&webhooks, hooks, n, &options, NULL, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(memory_open(&webhooks, hooks, n, &options, NULL, NULL, &err) == 0, "%s", err.text);
     return webhooks;
 }
 
@@ -151,7 +152,7 @@ static void set(struct webhooks *webhooks, const struct config_webhook *hooks, s
 {
     struct error err = {""};
     struct webhooks_change *change;
-    ck_assert_msg(webhooks_prepare(&change, webhooks, hooks, n, &err) == 0, "%s", err.text);
+    ck_assert_msg(webhooks_prepare(&change, hooks, n, &err) == 0, "%s", err.text);
     webhooks_adopt(webhooks, change);
 }
 
@@ -159,7 +160,7 @@ static void post(struct webhooks *webhooks, int number)
 {
     char data[32];
     snprintf(data, sizeof data, "{\"number\":%d}", number);
-    ck_assert_int_eq(webhook_post(webhooks, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate"}, data), 0);
+    memory_post(webhooks, &(struct event){.type = EVENT_CAMERA_LOST, .camera = "gate"}, data);
 }
 
 /* The counts of the name with that number. */
@@ -318,7 +319,7 @@ START_TEST(a_faulty_endpoint_changes_nothing)
     struct webhooks *webhooks = open_to(hooks, 1);
     hooks[1].url = (char *)(uintptr_t)"ftp://127.0.0.1/";
     struct webhooks_change *change;
-    ck_assert_int_lt(webhooks_prepare(&change, webhooks, hooks, 2, &err), 0);
+    ck_assert_int_lt(webhooks_prepare(&change, hooks, 2, &err), 0);
     ck_assert_str_ne(err.text, "");
     post(webhooks, 0);
     wait_seen(0, 1);
@@ -333,7 +334,7 @@ START_TEST(a_forgotten_change_changes_nothing)
     struct webhook_stats stats;
     struct error err = {""};
     struct webhooks *webhooks = open_with_three_waiting(hooks);
-    ck_assert_int_eq(webhooks_prepare(&change, webhooks, &hooks[1], 1, &err), 0);
+    ck_assert_int_eq(webhooks_prepare(&change, &hooks[1], 1, &err), 0);
     webhooks_forget(change);
     stats = stats_of(webhooks, 0);
     ck_assert_uint_eq(stats.dropped, 0);

@@ -22,7 +22,7 @@ START_TEST(each_answer_is_told)
     struct config_webhook hooks[4] = {hook_to(&receiver, "/well"), hook_to(&receiver, "/ill"), hook_to(&receiver, "/moved"),
                                       {.url = "http://user:hunter2@127.0.0.1:1/hunter2", .timeout_s = 5}};
     hooks[0].name = "ops";
-    hooks[0].events = 0;            /* the test event is not asked for */
+    hooks[0].filter.types = 0;            /* the test event is not asked for */
     struct webhook_answer answers[4];
     struct error err;
     ck_assert_int_eq(webhook_test(answers, hooks, 4, time_us, -1, &err), 0);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Whether a camera's alerts are sent: by its schedule, and by orders over REST that end by themselves, while it is watched on."""
+"""A camera's alerts are sent by its schedule, and by orders over REST that end by themselves. The camera is watched meanwhile."""
 import datetime
 import json
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Alerts for a client that watches: server-sent events and their resumption, filters of alerts, and files of evidence. Of the
-real program, over real sockets."""
+"""Alerts for a client that watches: server-sent events and their resumption, filters of alerts, and files of evidence. The
+real program answers, over real sockets."""
 import http.client
 import json
 import os

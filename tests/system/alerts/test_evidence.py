@@ -192,6 +192,8 @@ class Evidence(harness.Case):
         self.assertGreater(count_lime(path), 200 * 500)
         daemon = self.start(path, evidence, masks=[{"points": MASK, "privacy": True}])
         self.both(daemon)
+        # Retention looks at the files soon after one was made, not only each minute.
+        harness.wait_for("the pictures are counted", lambda: daemon.metric("memaed_evidence_files") >= 2, 15)
         daemon.wait_event("alert_closed", 90)
         daemon.wait_event("camera_stopped", 60)
         daemon.stop()

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The database that survives the process: kill -9 with an open alert, a database that cannot be written for a while, one that is
 damaged or of a newer version, state_dir that cannot serve, the history of scores, and `memaed db` beside a running daemon."""
+import contextlib
 import json
 import os
 import sqlite3
@@ -308,6 +309,11 @@ class Store(harness.Case):
         daemon.stop()
         done = harness.run("db", "export", "--state-dir", copy)
         self.assertIn(str(alert["id"]), done.out)
+        with contextlib.closing(sqlite3.connect(f"{copy}/memaed.db")) as database, database:
+            database.execute("UPDATE events SET body = '{' WHERE seq = (SELECT min(seq) FROM events)")
+        done = harness.run("db", "export", "--state-dir", copy)
+        self.assertEqual(done.code, 1)
+        self.assertRegex(done.err, r"event \d+: its body is no JSON")
         self.assertEqual(harness.run("db", "check", "--state-dir", self.state, "--config", daemon.config).code, 1)
         self.assertEqual(harness.run("db", "check", "--state-dir", self.path("none")).code, 1)
         with open("/dev/full", "w", encoding="utf-8") as full:

@@ -5,10 +5,12 @@ is gone is disabled.
 The independent receiver is the npm package `standardwebhooks`, in the version and with the hash of receivers/package-lock.json. It
 needs node, npm and a registry; without them its test is skipped.
 """
+import base64
 import json
 import os
 import queue
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -81,16 +83,73 @@ class Webhooks(harness.Case):
     def webhook(self, daemon, name):
         return [w for w in daemon.get("/api/v1/webhooks")[1]["webhooks"] if w["name"] == name][0]
 
-    def test_an_independent_receiver(self):
+    def independent(self, *secrets):
         if not shutil.which("npm") or not shutil.which("node"):
             self.skipTest("standardwebhooks: node and npm are not installed")
         try:
-            receiver = NodeReceiver(self.folder, [SECRET, OLD_SECRET, STRANGER])
+            receiver = NodeReceiver(self.folder, secrets)
         except RuntimeError as e:
             if "EINTEGRITY" in str(e):
                 raise
             self.skipTest(f"standardwebhooks: npm cannot install it: {str(e).strip().splitlines()[0][:200]}")
         self.addCleanup(receiver.close)
+        return receiver
+
+    def test_an_independent_receiver_gets_the_snapshot(self):
+        """Inline: the picture is the file of evidence, and the signature covers it."""
+        receiver = self.independent(SECRET)
+        self.camera["alert"] = {"threshold": -99999, "k": 1, "n": 1}
+        daemon = self.start([{"name": "node", "url": receiver.url, "secret": SECRET, "events": ["alert.opened"], "snapshot": "inline"}])
+        got = receiver.next()
+        snapshot, alert = got["data"]["snapshot"], got["data"]
+        self.assertEqual((got["type"], got["complaints"]), ("alert.opened", [None]))
+        self.assertEqual(got["repainted"], "WebhookVerificationError: No matching signature found")
+        with urllib.request.urlopen(f"{daemon.base}{snapshot['url']}", timeout=30 * harness.SCALE) as answer:
+            jpeg = answer.read()
+        self.assertEqual((snapshot["type"], snapshot["bytes"], base64.b64decode(snapshot["base64"], validate=True)),
+                         ("image/jpeg", len(jpeg), jpeg))
+        self.assertEqual((jpeg[:3], snapshot["url"]), (b"\xff\xd8\xff", f"/api/v1/alerts/{alert['id']}/snapshot"))
+        daemon.stop()
+
+    def test_snapshots(self):
+        """By URL, too large for inline, and not at all. One that is deleted before the delivery is told, and is no fault."""
+        names = ("url", "large", "none", "late")
+        late = {"is_there": False}
+        receivers = {name: self.receiver(script=(lambda n: None if late["is_there"] else (503, {})) if name == "late" else None)
+                     for name in names}
+        self.camera = {**self.camera, "source": self.path("large.mkv"), "alert": {"threshold": -99999, "k": 1, "n": 1}}
+        harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=10:d=4", "-c:v", "ffv1", self.path("large.mkv"))
+        more = {"url": {}, "large": {"snapshot": "inline", "snapshot_max_kib": 1}, "none": {"snapshot": "none"},
+                "late": {"snapshot": "inline"}}
+        daemon = self.daemon({"cameras": {"gate": self.camera}, "http": {"listen": "127.0.0.1:0", "public_url": "https://cams.example/"},
+                              "webhooks": [{"name": name, "url": receivers[name].url, "secret": SECRET, "events": ["alert.opened"],
+                                            **more[name]} for name in names]})
+        harness.wait_for("the deliveries", lambda: all(receivers[name].deliveries for name in names[:3]) and receivers["late"].refused, 30)
+        got = {name: receivers[name].deliveries[0]["data"] for name in names[:3]}
+        url = f"https://cams.example/api/v1/alerts/{got['url']['id']}/snapshot"
+        self.assertEqual(got["url"]["snapshot"], {"url": url})
+        self.assertEqual(got["large"]["snapshot"]["url"], url)
+        self.assertRegex(got["large"]["snapshot"]["reason"], r"^the snapshot has \d+ bytes, expected at most 1024 \(snapshot_max_kib\)")
+        self.assertNotIn("base64", got["large"]["snapshot"])
+        self.assertNotIn("snapshot", got["none"])
+        self.assertIn("base64", receivers["late"].refused[0]["data"]["snapshot"])
+        for folder, _, files in os.walk(self.path("state")):
+            if "snapshot.jpg" in files:
+                os.unlink(os.path.join(folder, "snapshot.jpg"))
+        late["is_there"] = True
+        harness.wait_for("the delivery", lambda: receivers["late"].deliveries, 60)
+        told = receivers["late"].deliveries[0]
+        self.assertEqual((told["id"], told["data"]["snapshot"]), (receivers["late"].refused[0]["id"], {
+            "reason": "the alert has no snapshot, or it is no longer kept"}))
+        for receiver in receivers.values():
+            self.assertEqual(receiver.faults(), [])
+        # The queue holds no copy.
+        with sqlite3.connect(self.path("state/memaed.db")) as database:
+            self.assertEqual(database.execute("SELECT count(*) FROM events WHERE body LIKE '%snapshot%'").fetchone(), (0,))
+        daemon.stop()
+
+    def test_an_independent_receiver(self):
+        receiver = self.independent(SECRET, OLD_SECRET, STRANGER)
         hook = {"name": "node", "url": receiver.url, "secret": SECRET}
         daemon = self.start([{**hook, "old_secret": OLD_SECRET}])
         ids = []

@@ -10,7 +10,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from servers.webhook_receiver import Receiver  # noqa: E402
 
+SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 WIDTH, HEIGHT = 96, 64
 RUN = {"level": -20.0, "share": math.exp(28), "scale": 1.0, "shape": 0.0}      # the threshold for n alerts a day is 8 + ln(24 / n)
 CALIBRATION = {**harness.PLACES_CALIBRATION, "tail": {
@@ -162,6 +164,29 @@ class Zones(harness.Case):
         self.assertLess(found["turned"][0]["boxes"][0]["x"], 0.3)
         self.assertEqual((found["masked"], found["turned_masked"]), ([], []))
         self.assertEqual(len(found["turned_bare"]), 1)
+
+    def test_webhooks_choose_by_zone_and_score(self):
+        """An endpoint gets the alerts that have touched its zones and reached its score, and all other events that it asks for."""
+        peak = max(row["score"] for row in self.score(self.clip))
+        zones = {"left": {"points": box(0, 0, 0.4, 1)}, "right": {"points": box(self.x, 0, 1, 1)}}
+        wants = {"all": {}, "right": {"zones": ["left", "right"]}, "left": {"zones": ["left"]}, "high": {"min_score": peak + 1},
+                 "low": {"min_score": peak - 0.01, "zones": ["right"]}}
+        receivers = {name: Receiver(SECRET) for name in wants}
+        for receiver in receivers.values():
+            self.addCleanup(receiver.close)
+        daemon = self.daemon({"cameras": {"gate": {"source": self.clip, "model": self.model, "stride": 1, "zones": zones}},
+                              "webhooks": [{"name": name, "url": receivers[name].url, "secret": SECRET, **keys}
+                                           for name, keys in wants.items()]})
+        daemon.wait_camera("gate", "stopped", 60)
+        done = harness.run("test-alert", "--url", daemon.base, "--camera", "gate")
+        self.assertEqual((done.code, done.out.splitlines()[-1]), (0, "5 of 5 webhooks took it"), done)
+        daemon.stop()
+        got = {name: [d["type"] for d in receiver.deliveries if not d["data"].get("test")] for name, receiver in receivers.items()}
+        both = ["alert.opened", "alert.closed"]
+        self.assertEqual({name: got[name] for name in ("all", "right", "left", "high")},
+                         {"all": both, "right": both, "left": [], "high": []})
+        self.assertEqual(got["low"][-1:], ["alert.closed"])         # the peak may be reached after the opening
+        self.assertTrue(all(not receiver.faults() for receiver in receivers.values()))
 
     def test_budgets(self):
         """A zone with a larger budget than the camera alerts where the camera does not; with a smaller one, the other way round."""

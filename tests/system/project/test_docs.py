@@ -77,7 +77,7 @@ class Docs(harness.Case):
         self.assertGreater(sum(map(len, helps.values())), 60)
 
     def faults_of(self, words, helps):
-        """What is wrong with one command line."""
+        """Returns what is wrong with one command line."""
         if words[0].startswith("-"):
             return [] if words[0] in ("--help", "--version") else [f"memaed has no option {words[0]}"]
         command = next((c for c in (" ".join(words[:2]), words[0]) if c in helps), None)

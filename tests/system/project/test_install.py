@@ -12,6 +12,7 @@ import harness  # noqa: E402
 BUILD = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
 PAGES = ("rest.md", "monitoring.md", "using.md", "glossary.md", "troubleshooting.md", "figures.md", "score.md", "experiments.md",
          "model-format.md")
+PICTURES = ("snapshot.jpg", "demo-scores.svg")
 
 
 def read(path):
@@ -58,7 +59,7 @@ class Install(harness.Case):
                     "usr/share/doc/memaed/examples/grafana/memaed.json": 0o644, "etc/memaed/memaed.yml": 0o644,
                     "usr/lib/systemd/system/memaed.service": 0o644,
                     "usr/share/bash-completion/completions/memaed": 0o644, "usr/share/zsh/vendor-completions/_memaed": 0o644,
-                    **{f"usr/share/doc/memaed/{page}": 0o644 for page in PAGES}}
+                    **{f"usr/share/doc/memaed/{page}": 0o644 for page in (*PAGES, *PICTURES)}}
         found = self.files()
         self.assertEqual({path: found.get(path) for path in expected}, expected)
         self.uninstall("/usr")

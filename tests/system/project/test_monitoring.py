@@ -65,6 +65,8 @@ class Monitoring(harness.Case):
         used |= set(re.findall(r"\bseries: '(memaed_[a-z_]+)", read(RULES_TEST)))
         self.assertGreater(len(used), 15)
         self.assertEqual(used - exist, set())
+        rows = dict(re.findall(r"(?m)^\| `(memaed_[a-z_]+)` \| (\w+) \|", read(PAGE)))
+        self.assertEqual(rows, kinds, "expected a row of docs/monitoring.md for each metric")
 
     def test_rules(self):
         self.assertIn("SUCCESS", promtool("check", "rules", RULES))

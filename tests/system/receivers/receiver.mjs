@@ -30,6 +30,7 @@ const server = http.createServer((request, response) => {
       type: JSON.parse(body).type, data: JSON.parse(body).data, id: headers["webhook-id"], complaints,
       signatures: headers["webhook-signature"].split(" ").length,
       tampered: complaint(good, body.replace('"camera":"gate"', '"camera":"gata"'), headers),
+      repainted: complaint(good, body.replace(/"base64":"..../, '"base64":"AAAA'), headers),
       another: complaint(good, body, { ...headers, "webhook-id": "msg_x" }),
       stale: complaint(good, body, old),
     }));

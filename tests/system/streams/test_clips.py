@@ -125,7 +125,7 @@ class Clips(harness.Case):
         sub = counted.write_counted(self.path("sub.mkv"), 80 * FPS, events, FPS)
         harness.ffmpeg("-i", sub, "-vf", "tpad=start=12,scale=640:360", "-c:v", "ffv1", self.path("main.mkv"))
         servers = self.rtsp(sub, fps=FPS), self.rtsp(self.path("main.mkv"), fps=FPS, key_distance=2)
-        daemon = self.start(servers[0].url, gate={"evidence": {"source": servers[1].url}})
+        daemon = self.start(servers[0].url, gate={"evidence": {"source": servers[1].url}, "alert": {**counted.ALERT, "merge_s": 0}})
         written = daemon.wait_event("evidence_written", 60, kind="clip")
         path = os.path.join(self.folder, "state", written["path"])
         self.assertEqual(probe(path, "-show_entries", "stream=width,height")[0].strip(), "640,360")
@@ -139,14 +139,18 @@ class Clips(harness.Case):
         daemon.wait_event("evidence_source_lost", 30, camera="gate")
         shown = daemon.wait_camera("gate", lambda c: "evidence.source is lost" in (c["reason"] or ""))
         self.assertEqual(shown["state"], "watching")
-        # A clip that begins before the loss is of the main stream.
-        lost_ms = 1000 * (time.time() + PRE + 5)
+        # An alert that opens while the newest packet of the main stream is less than 3 s old has its clip of the main stream.
+        lost_ms = 1000 * (time.time() + 3)
         later = harness.wait_for("a clip of a later alert", lambda: [
             e for e in daemon.events("evidence_written", kind="clip") if int(e["alert"]) > lost_ms], 90)
         path = os.path.join(self.folder, "state", later[0]["path"])
         self.assertEqual(probe(path, "-show_entries", "stream=width,height")[0].strip(), f"{counted.WIDTH},{counted.HEIGHT}")
         counts, _ = counted.read_counts(path)
-        self.assertTrue([e for e in events if counts[0] <= e.start and e.stop <= counts[-1]], (counts[0], counts[-1], events))
+        # The event that opened the alert, and no other, is inside with its rolls: a clip that is not merged is 11 s long at most.
+        inside = [e for e in events if counts[0] <= e.start - (PRE - 0.8) * FPS and e.stop + (POST - 1) * FPS <= counts[-1]]
+        self.assertEqual(len(inside), 1, (counts[0], counts[-1], events))
+        self.assertGreaterEqual(counts[0], inside[0].start - (PRE + 1 + 4) * FPS)
+        self.assertLessEqual(counts[-1], inside[0].stop + (POST + 2) * FPS)
         servers[1].start()
         daemon.wait_event("evidence_source_restored", 60, camera="gate")
         daemon.wait_camera("gate", lambda c: not c["reason"])

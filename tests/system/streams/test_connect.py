@@ -111,7 +111,7 @@ class Connect(harness.Case):
                 self.assertRegex(told[f"camera {name}"][0], pattern)
         details = {"in_url": "sign-in: user and password are asked for and accepted",
                    "anybody": "sign-in: the camera opens without user and password, too", "aspect": "sign-in: none configured",
-                   "verified": "TLS: certificate verified", "unverified": "TLS: certificate not verified (tls_verify: off)",
+                   "verified": "TLS: certificate verified", "unverified": "TLS: certificate not verified (tls_verify: false)",
                    "standing": "time: by arrival, because the stream's time stamps are wrong"}
         for name, line in details.items():
             with self.subTest(name):

@@ -12,12 +12,12 @@ static struct arming_desk *desk;
 static struct arming_orders kept;
 static int n_kept, n_events;
 static struct event last;
-static char last_camera[RECORD_NAME_SIZE], last_reason[256];
+static char last_camera[RECORD_NAME_SIZE], last_reason[256], kept_camera[RECORD_NAME_SIZE];
 
 static void keep(void *arg, const char *camera, const struct arming_orders *orders)
 {
     ck_assert_ptr_eq(arg, &kept);
-    ck_assert_str_eq(camera, "gate");
+    snprintf(kept_camera, sizeof kept_camera, "%s", camera);
     kept = *orders;
     n_kept++;
 }
@@ -83,6 +83,7 @@ START_TEST(test_orders)
     ck_assert_str_eq(status.order.by, "anna");
     ck_assert_int_eq(status.until_us - status.order.since_us, INT64_C(30) * 60 * 1000000);
     ck_assert_int_eq(n_kept, 1);
+    ck_assert_str_eq(kept_camera, "gate");
     ck_assert_int_eq(kept.snooze.until_us, status.until_us);
     ck_assert_int_eq(kept.disarm.since_us, 0);
     ck_assert_str_eq(arming_name(arming_state(desk, "gate", status.until_us)), "armed");
@@ -143,14 +144,32 @@ START_TEST(test_reload)
 }
 END_TEST
 
+/* A camera that comes back is as the next start would find it: without the orders that it had before. */
+START_TEST(test_removed)
+{
+    arming_order(desk, "gate", ARMING_DISARM, 0, "anna");
+    n_kept = 0;
+    configure("  yard: {source: rtsp://h/x, model: clips.c}\n");
+    ck_assert_int_eq(n_kept, 1);                /* yard had no order */
+    ck_assert_str_eq(kept_camera, "gate");
+    ck_assert_int_eq(kept.disarm.since_us | kept.snooze.since_us, 0);
+    configure("  gate: {source: rtsp://h/x, model: clips.c}\n");
+    ck_assert_str_eq(state_of("gate"), "armed");
+    ck_assert_int_eq(n_kept, 1);
+}
+END_TEST
+
 START_TEST(test_restored)
 {
     struct arming_orders orders = {.snooze = {utc_us(), utc_us() + INT64_C(60000000), "anna"}};
     ck_assert_str_eq(state_of("gate"), "armed");
     arming_restore(desk, "gate", &orders);
-    arming_restore(desk, "door", &orders);
     ck_assert_str_eq(state_of("gate"), "snoozed");
     ck_assert_int_eq(n_kept, 0);
+    arming_restore(desk, "door", &orders);      /* is not configured */
+    ck_assert_int_eq(n_kept, 1);
+    ck_assert_str_eq(kept_camera, "door");
+    ck_assert_int_eq(kept.disarm.since_us | kept.snooze.since_us, 0);
 }
 END_TEST
 
@@ -163,6 +182,7 @@ int main(void)
     tcase_add_test(tests, test_refused);
     tcase_add_test(tests, test_events);
     tcase_add_test(tests, test_reload);
+    tcase_add_test(tests, test_removed);
     tcase_add_test(tests, test_restored);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

@@ -1,4 +1,4 @@
-/* What `memaed check --connect` counts as a fault of a camera. Openings are tried in tests/system/streams/test_connect.py. */
+/* The faults of a camera that `memaed check --connect` finds. Openings are tried in tests/system/streams/test_connect.py. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>

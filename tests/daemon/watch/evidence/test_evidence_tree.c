@@ -35,16 +35,23 @@ static void tear_down(void)
     ck_assert_int_eq(system(command), 0);
 }
 
+/* Makes a file of an alert, which is not published yet. */
+static struct place_file begin(const char *camera, uint64_t alert, int64_t opened_us, const char *name, size_t bytes)
+{
+    struct place_file file;
+    static const char data[4096];
+    const struct place place = {.camera = camera, .opened_us = opened_us, .alert = alert};
+    must(place_create(&file, folder, &place, name, &err));
+    ck_assert_int_eq(write(file.fd, data, bytes), (ssize_t)bytes);
+    return file;
+}
+
 /* Makes a file of an alert; the descriptor stays open. */
 static int make(const char *camera, uint64_t alert, int64_t opened_us, const char *name, size_t bytes)
 {
-    char path[PLACE_PATH_SIZE];
-    static const char data[4096];
-    const struct place place = {.camera = camera, .opened_us = opened_us, .alert = alert};
-    int fd = place_create(folder, &place, name, path, &err);
-    must(fd);
-    ck_assert_int_eq(write(fd, data, bytes), (ssize_t)bytes);
-    return fd;
+    struct place_file file = begin(camera, alert, opened_us, name, bytes);
+    must(place_publish(&file, &err));
+    return file.fd;
 }
 
 __attribute__((format(printf, 1, 2)))
@@ -134,6 +141,53 @@ START_TEST(a_file_that_is_being_written_stays)
 }
 END_TEST
 
+/* A file that was not published goes once nobody writes it. */
+START_TEST(leftovers_of_a_crash_go)
+{
+    struct place_file file = begin("gate", 300, 2 * DAY_US, "clip.mp4", 100);
+    close(make("gate", 300, 2 * DAY_US, "snapshot.jpg", 20));
+    read_tree();
+    ck_assert(is_there("/gate/1970-01-03/300/.clip.mp4") && !is_there("/gate/1970-01-03/300/clip.mp4"));
+    ck_assert(tree.alerts[0].files == 2 && tree.bytes == 120);
+    close(file.fd);
+    close(file.folder);
+    read_tree();
+    ck_assert(!is_there("/gate/1970-01-03/300/.clip.mp4") && is_there("/gate/1970-01-03/300/snapshot.jpg"));
+    ck_assert(tree.alerts[0].files == 1 && tree.bytes == 20);
+    /* The name is free again. */
+    file = begin("gate", 300, 2 * DAY_US, "clip.mp4", 100);
+    place_close(&file);
+    place_close(&file);
+    ck_assert(!is_there("/gate/1970-01-03/300/.clip.mp4") && !is_there("/gate/1970-01-03/300/clip.mp4"));
+    /* The same file is made before the tree is read. */
+    struct place_file crashed = begin("gate", 300, 2 * DAY_US, "copy.mp4", 100);
+    close(crashed.fd);
+    close(crashed.folder);
+    file = begin("gate", 300, 2 * DAY_US, "copy.mp4", 7);
+    struct place_file second;
+    const struct place place = {.camera = "gate", .opened_us = 2 * DAY_US, .alert = 300};
+    ck_assert_int_eq(place_create(&second, folder, &place, "copy.mp4", &err), -EEXIST);        /* it is being written */
+    must(place_publish(&file, &err));
+    place_close(&file);
+    read_tree();
+    ck_assert(tree.alerts[0].files == 2 && tree.bytes == 27);
+}
+END_TEST
+
+START_TEST(more_files_than_are_locked_at_once)
+{
+    char name[32];
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "%d.jpg", i);
+        close(make("gate", 300, 2 * DAY_US, name, 1));
+    }
+    read_tree();
+    ck_assert_int_eq(tree.files, 40);
+    must(evidence_tree_delete(&tree, 0, folder, &err));
+    ck_assert(!is_there("/gate"));
+}
+END_TEST
+
 static void link_to(const char *target, const char *format, ...)
 {
     char path[300];
@@ -202,6 +256,8 @@ int main(void)
     tcase_add_test(tcase, alerts_come_in_order);
     tcase_add_test(tcase, an_alert_goes_with_its_empty_folders);
     tcase_add_test(tcase, a_file_that_is_being_written_stays);
+    tcase_add_test(tcase, leftovers_of_a_crash_go);
+    tcase_add_test(tcase, more_files_than_are_locked_at_once);
     tcase_add_test(tcase, no_link_is_followed);
     tcase_add_test(tcase, other_names_are_left_alone);
     Suite *suite = suite_create("evidence_tree");

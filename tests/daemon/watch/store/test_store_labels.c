@@ -1,10 +1,11 @@
-/* daemon/watch/store: what people say about alerts. */
+/* daemon/watch/store: what people say about alerts; a connection whose database is gone. */
 #include "daemon/watch/store/store.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
 
+#include "daemon/watch/store/connection.h"
 #include "daemon/watch/store/reader.h"
 #include "io/base/clock.h"
 #include "tests/io/database/state_folder.h"
@@ -104,6 +105,22 @@ START_TEST(given_up)
 }
 END_TEST
 
+/* A file that is gone is a fault, and no alert that is not there. */
+START_TEST(a_database_that_is_gone)
+{
+    struct connection connection = {0};
+    must(connection_renew(&connection, store, &err));
+    connection_close(&connection);
+    ck_assert_int_eq(unlink(path_of("memaed.db")), 0);
+    ck_assert_int_eq(connection_renew(&connection, store, &err), -EIO);
+    ck_assert_ptr_nonnull(strstr(err.text, "memaed.db: No such file or directory"));
+    ck_assert(!connection.database && !connection.failed);
+    ck_assert(connection_tell(&connection, -ENOENT, &err) == -ENOENT && !connection.failed);
+    ck_assert(connection_tell(&connection, -EIO, &err) == -EIO && connection.failed);
+    close_store();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tcase = tcase_create("labels");
@@ -111,6 +128,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, committed_before_the_answer);
     tcase_add_test(tcase, given_up);
+    tcase_add_test(tcase, a_database_that_is_gone);
     Suite *suite = suite_create("store labels");
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

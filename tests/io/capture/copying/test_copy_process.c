@@ -1,9 +1,11 @@
 /* io/capture/copying: a process of its own copies a clip, and whatever becomes of it, the caller is told. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "io/base/clock.h"
 #include "io/capture/copying/copy_process.h"
@@ -100,7 +102,7 @@ START_TEST(limits)
     start_us = monotonic_us();
     ck_assert_int_eq(copy(&ret, "long.mp4", "copy.mp4", &options, host, &err), -EINTR);
     ck_assert_int_lt(monotonic_us() - start_us, 5000000);
-    for (int i = 0; process_named("copy") != 0; i++) {
+    for (int i = 0; process_named("copy", getpid()) != 0; i++) {
         ck_assert_int_lt(i, 500);
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
@@ -113,7 +115,7 @@ static void *kill_it(void *arg)
 {
     (void)arg;
     pid_t pid = 0;
-    for (int i = 0; i < 1000 && (pid = process_named("copy")) == 0; i++)
+    for (int i = 0; i < 1000 && (pid = process_named("copy", getpid())) == 0; i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
     priority = pid ? getpriority(PRIO_PROCESS, (id_t)pid) : 0;

@@ -1,0 +1,293 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/config/config_keys.h"
+#include "io/config/config_table.h"
+#include "io/config/config_value.h"
+
+/* All names of core/event.h, in its order; a test compares them. */
+#define EVENT_NAMES \
+    "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, camera.slow, camera.slow_ended, " \
+    "camera.armed, camera.disarmed, drift.began, drift.ended, normal.changed, webhook.disabled, " \
+    "storage.full or storage.recovered"
+
+static bool parse_camera_names(const struct config_value *value, void *target)
+{
+    const struct config_node *list = value->node;
+    struct config_faults *faults = &value->loader->faults;
+    struct sink_filter *filter = target;
+    bool right = true;
+    if (!list)
+        return true;
+    if (list->type != CONFIG_SEQUENCE)
+        return config_got(value, "%s", config_kind(list));
+    if (list->n == 0)
+        return config_got(value, "an empty list; leave the key out for all cameras");
+    filter->cameras = calloc(list->n, sizeof *filter->cameras);
+    if (!filter->cameras) {
+        faults->out_of_memory = true;
+        return false;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        const struct config_node *item = list->items[i];
+        struct config_shown shown;
+        size_t k = 0;
+        if (item->bad)
+            continue;
+        while (item->type == CONFIG_SCALAR && k < filter->n_cameras && strcmp(filter->cameras[k], item->text) != 0)
+            k++;
+        if (item->type != CONFIG_SCALAR)
+            config_fault(faults, item->line, item->column, value->path, "expected the name of a camera, got %s", config_kind(item));
+        else if (k < filter->n_cameras)
+            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
+                         config_show_key(&shown, item->text));
+        else if ((filter->cameras[filter->n_cameras] = config_copy(value->loader, item->text)) != NULL) {
+            filter->n_cameras++;
+            continue;
+        }
+        right = false;
+    }
+    return right;
+}
+
+static bool parse_zone_names(const struct config_value *value, void *target)
+{
+    const struct config_node *list = value->node;
+    struct config_faults *faults = &value->loader->faults;
+    struct alert_limits *limits = target;
+    bool right = true;
+    if (!list)
+        return true;
+    if (list->type != CONFIG_SEQUENCE)
+        return config_got(value, "%s", config_kind(list));
+    if (list->n < 1 || list->n > ZONES_MOST)
+        return config_got(value, list->n ? "%zu" : "an empty list; leave the key out for all alerts", list->n);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct config_node *item = list->items[i];
+        struct config_shown shown;
+        size_t k = 0;
+        if (item->bad)
+            continue;
+        while (item->type == CONFIG_SCALAR && k < limits->n_zones && strcmp(limits->zones[k], item->text) != 0)
+            k++;
+        if (item->type != CONFIG_SCALAR)
+            config_fault(faults, item->line, item->column, value->path, "expected the name of a zone, got %s", config_kind(item));
+        else if (k < limits->n_zones)
+            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
+                         config_show_key(&shown, item->text));
+        else if (!config_zone_name(limits->zones[limits->n_zones], item->text))
+            config_fault(faults, item->line, item->column, value->path, "expected a name of %s", config_zone_names);
+        else {
+            limits->n_zones++;
+            continue;
+        }
+        right = false;
+    }
+    return right;
+}
+
+static bool parse_snapshot(const struct config_value *value, void *target)
+{
+    static const char *const names[] = {[CONFIG_SNAPSHOT_NONE] = "none", [CONFIG_SNAPSHOT_URL] = "url",
+                                        [CONFIG_SNAPSHOT_INLINE] = "inline"};
+    struct config_shown shown;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(value->text, names[i]) == 0) {
+            *(enum config_snapshot *)target = (enum config_snapshot)i;
+            return true;
+        }
+    return config_got(value, "\"%s\"", config_show(&shown, value->node->text));
+}
+
+/* It is sent to others, so it must hold no password. */
+static bool parse_base_url(const struct config_value *value, void *target)
+{
+    char *url = NULL;
+    if (!config_type_url.parse(value, &url) || !url)
+        return false;
+    size_t n = strlen(url), scheme = strcspn(url, ":") + 3;
+    const char *wrong = strpbrk(url, "?#") ? "a URL with ? or #" : memchr(url + scheme, '@', strcspn(url + scheme, "/")) ? "a URL with a "
+                        "user in it" : NULL;
+    while (n > 0 && url[n - 1] == '/')
+        url[--n] = '\0';
+    if (wrong) {
+        config_wipe(url);
+        return config_got(value, "%s", wrong);
+    }
+    *(char **)target = url;
+    return true;
+}
+
+static bool parse_events(const struct config_value *value, void *target)
+{
+    const struct config_node *list = value->node;
+    unsigned chosen = 0;
+    bool right = true;
+
+    if (!list) {
+        *(unsigned *)target = EVENT_ALL;
+        return true;
+    }
+    if (list->type != CONFIG_SEQUENCE)
+        return config_got(value, "%s", config_kind(list));
+    if (list->n == 0)
+        return config_got(value, "an empty list; leave the key out for all events");
+    for (size_t i = 0; i < list->n; i++) {
+        const struct config_node *item = list->items[i];
+        struct config_faults *faults = &value->loader->faults;
+        struct config_shown shown;
+        const char *best = NULL;
+        size_t best_distance = 0;
+        enum event_type type;
+        if (item->bad)
+            continue;
+        unsigned event = item->type == CONFIG_SCALAR && event_type_find(&type, item->text) ? event_bit(type) : 0;
+        for (int e = 0; item->type == CONFIG_SCALAR && !event && e < EVENT_TYPES; e++)
+            config_nearest(&best, &best_distance, item->text, event_type_name((enum event_type)e));
+        if (item->type != CONFIG_SCALAR)
+            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got %s",
+                         config_kind(item));
+        else if (!event)
+            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got \"%s\"%s%s%s",
+                         config_show_key(&shown, item->text), best ? "; did you mean \"" : "", best ? best : "",
+                         best ? "\"?" : "");
+        else if (chosen & event)
+            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one", item->text);
+        right &= event && !(chosen & event);
+        chosen |= event;
+    }
+    *(unsigned *)target = chosen;
+    return right;
+}
+
+static bool parse_webhooks(const struct config_value *value, void *target)
+{
+    struct config_loader *loader = value->loader;
+    struct config *config = loader->config;
+    const struct config_node *list = value->node;
+    struct config_outcome outcomes[CONFIG_N_KEYS];
+    (void)target;
+
+    if (!list || config_is_null(list))
+        return true;
+    if (list->type != CONFIG_SEQUENCE)
+        return config_got(value, "%s", config_kind(list));
+    if (list->n > CONFIG_MAX_WEBHOOKS)
+        return config_got(value, "%zu", list->n);
+    config->webhooks = calloc(list->n ? list->n : 1, sizeof *config->webhooks);
+    if (!config->webhooks) {
+        loader->faults.out_of_memory = true;
+        return false;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        const struct config_node *item = list->items[i];
+        char path[80], prefix[48];
+        snprintf(path, sizeof path, "webhooks[%zu]", i);
+        snprintf(prefix, sizeof prefix, "webhooks[%zu].", i);
+        if (item->bad)
+            continue;
+        if (item->type != CONFIG_MAPPING) {
+            config_fault(&loader->faults, item->line, item->column, path, "expected a mapping of keys: url, ...; got %s",
+                         config_kind(item));
+            continue;
+        }
+        struct config_webhook *webhook = &config->webhooks[config->n_webhooks++];
+        webhook->number = i;
+        config_read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix, webhook, outcomes);
+        const struct config_outcome *secret = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
+        const struct config_outcome *file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret_file");
+        const struct config_outcome *old = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret");
+        const struct config_outcome *old_file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret_file");
+        const struct config_outcome *url = config_outcome_of(outcomes, CONFIG_WEBHOOK, "url");
+        const struct config_outcome *inside = secret->node && !secret->bad && !strstr(secret->node->text, "${") ? secret
+                                       : old->node && !old->bad && !strstr(old->node->text, "${") ? old
+                                       : url->node && !url->bad && config_holds_password(url->node->text) ? url : NULL;
+        if (inside) {
+            webhook->password_line = inside->line;
+            webhook->password_column = inside->column;
+        }
+        const struct config_outcome *name = config_outcome_of(outcomes, CONFIG_WEBHOOK, "name");
+        for (size_t j = 0; j + 1 < config->n_webhooks; j++)
+            if (webhook->name && config->webhooks[j].name && strcmp(webhook->name, config->webhooks[j].name) == 0) {
+                snprintf(path, sizeof path, "%sname", prefix);
+                config_fault(&loader->faults, name->line, name->column, path,
+                             "expected a name of its own, got that of webhooks[%zu]", j);
+                break;
+            }
+        webhook->secret_file_line = file->line;
+        webhook->secret_file_column = file->column;
+        if (secret->node && file->node) {
+            snprintf(path, sizeof path, "%ssecret_file", prefix);
+            config_fault(&loader->faults, file->line, file->column, path,
+                         "expected either secret or secret_file, got both");
+        }
+        webhook->old_secret_file_line = old_file->line;
+        webhook->old_secret_file_column = old_file->column;
+        if (old->node && old_file->node) {
+            snprintf(path, sizeof path, "%sold_secret_file", prefix);
+            config_fault(&loader->faults, old_file->line, old_file->column, path,
+                         "expected either old_secret or old_secret_file, got both");
+        }
+        const struct config_outcome *either = old->node ? old : old_file;
+        if (either->node && !secret->node && !file->node) {
+            snprintf(path, sizeof path, "%sold_secret%s", prefix, old->node ? "" : "_file");
+            config_fault(&loader->faults, either->line, either->column, path, "expected the new secret beside it, got none");
+        }
+    }
+    return true;
+}
+
+static bool has_camera(const struct config *config, const char *name)
+{
+    for (size_t c = 0; c < config->n_cameras; c++)
+        if (config->cameras[c].name && strcmp(config->cameras[c].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Says whether a camera that the filter takes has a zone of that name. */
+static bool has_zone(const struct config *config, const struct sink_filter *filter, const char *name)
+{
+    for (size_t c = 0; c < config->n_cameras; c++) {
+        const struct config_camera *camera = &config->cameras[c];
+        const struct event of = {.camera = camera->name};
+        if (!camera->zones || !camera->name ||
+            !sink_filter_takes(&(struct sink_filter){.types = EVENT_ALL, .cameras = filter->cameras, .n_cameras = filter->n_cameras}, &of))
+            continue;
+        for (int z = 0; z < camera->zones->n; z++)
+            if (strcmp(camera->zones->zone[z].name, name) == 0)
+                return true;
+    }
+    return false;
+}
+
+void config_check_webhooks(struct config_loader *loader)
+{
+    const struct config *config = loader->config;
+    struct config_shown shown;
+    char path[80];
+    for (size_t i = 0; i < config->n_webhooks; i++) {
+        const struct config_webhook *webhook = &config->webhooks[i];
+        const struct sink_filter *filter = &webhook->filter;
+        snprintf(path, sizeof path, "webhooks[%zu].cameras", webhook->number);
+        for (size_t k = 0; k < filter->n_cameras; k++)
+            if (!has_camera(config, filter->cameras[k]))
+                config_fault(&loader->faults, webhook->cameras_line, webhook->cameras_column, path,
+                             "expected the name of a camera, got \"%s\"", config_show_key(&shown, filter->cameras[k]));
+        snprintf(path, sizeof path, "webhooks[%zu].zones", webhook->number);
+        for (size_t k = 0; k < filter->alerts.n_zones; k++)
+            if (!has_zone(config, filter, filter->alerts.zones[k]))
+                config_fault(&loader->faults, webhook->zones_line, webhook->zones_column, path,
+                             "expected the name of a zone of a camera whose events are posted, got \"%s\"",
+                             config_show_key(&shown, filter->alerts.zones[k]));
+    }
+}
+
+const struct config_type
+    config_type_webhooks = {"a list of at most 64 mappings", false, parse_webhooks},
+    config_type_camera_names = {"a list of the names of cameras", false, parse_camera_names},
+    config_type_snapshot = {"url, inline or none", true, parse_snapshot},
+    config_type_base_url = {"a URL that begins with http:// or https://", true, parse_base_url},
+    config_type_zone_names = {"a list of 1 to 16 names of zones", false, parse_zone_names},
+    config_type_events = {"a list of " EVENT_NAMES, false, parse_events};
