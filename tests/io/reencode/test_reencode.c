@@ -1,5 +1,6 @@
 /* io/reencode: copies of clips in H.264 play, have the pictures and times of the clip, and show nothing that a mask covers. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "io/reencode/copy_file.h"
 #include "io/reencode/encoder.h"
@@ -10,8 +11,8 @@
 #define FOOTAGE "-f lavfi -i testsrc2=s=160x120:r=25:d=6 -vf format=yuv420p,hue=s=0,drawbox=96:64:32:32:lime:fill,format=%s "
 static const struct privacy mask = {.n = 1, .areas = {{4, {{0.57f, 0.5f}, {0.83f, 0.5f}, {0.83f, 0.84f}, {0.57f, 0.84f}}}}};
 
-static int copy_of(const char *from, const char *to, const struct copy_file_options *options, struct clip_file_stats *stats, bool *cut,
-                   struct error *err)
+static int copy_of(const char *from, const char *to, const struct copy_file_options *options, struct clip_file_stats *stats,
+                   bool *cut, struct error *err)
 {
     int in = open(clip_path(from), O_RDONLY | O_CLOEXEC), out = create_clip(to);
     ck_assert_int_ge(in, 0);
@@ -37,8 +38,8 @@ static const char *probed(const char *name, const char *entries)
 {
     static char text[1 << 16];
     char command[512];
-    snprintf(command, sizeof command, "ffprobe -v warning -count_packets -select_streams v -show_entries %s -of csv=p=0 @/%s 2>&1", entries,
-             name);
+    snprintf(command, sizeof command, "ffprobe -v warning -count_packets -select_streams v -show_entries %s -of csv=p=0 "
+             "@/%s 2>&1", entries, name);
     run_command(text, sizeof text, command);
     return text;
 }
@@ -62,6 +63,25 @@ static size_t lime_of(const char *name)
     for (size_t i = 0; i + 2 < size; i += 3)
         n += rgb[i] < 90 && rgb[i + 1] > 120 && rgb[i + 2] < 90;
     free(rgb);
+    return n;
+}
+
+/* Samples in the mask, of all pictures of 160 x 120, that are not black: those of colour, too. */
+static size_t unmasked_of(const char *name)
+{
+    size_t size, n = 0;
+    const size_t luma = 160 * 120, picture = luma * 3 / 2;
+    clips_ffmpeg("-i @/%s -f rawvideo -pix_fmt yuv420p @/pixels", name);
+    uint8_t *yuv = clip_read("pixels", &size);
+    ck_assert_uint_gt(size, 0);
+    ck_assert_uint_eq(size % picture, 0);
+    for (const uint8_t *at = yuv; at < yuv + size; at += picture)
+        for (size_t y = 60; y < 100; y++)
+            for (size_t x = 92; x < 132; x++) {
+                const uint8_t *colour = at + luma + (y / 2) * 80 + x / 2;
+                n += at[y * 160 + x] > 24 || abs(colour[0] - 128) > 6 || abs(colour[luma / 4] - 128) > 6;
+            }
+    free(yuv);
     return n;
 }
 
@@ -97,8 +117,10 @@ START_TEST(masks_are_burned_in)
     const char *name = sources[_i].name;
     clips_ffmpeg(FOOTAGE "%s @/%s", sources[_i].format, sources[_i].options, name);
     ck_assert_uint_gt(lime_of(name), 150 * 900);
+    ck_assert_uint_gt(unmasked_of(name), 150 * 900);
     copied(name, "masked.mp4", &mask);
     ck_assert_uint_eq(lime_of("masked.mp4"), 0);
+    ck_assert_uint_eq(unmasked_of("masked.mp4"), 0);
 }
 END_TEST
 
@@ -117,8 +139,8 @@ START_TEST(turned)
     int covered = 0;
     for (int place = 0; place < 4; place++) {
         float x = place & 1 ? 0.5f : 0.16f, y = place & 2 ? 0.56f : 0.16f;
-        copied("turned.mp4", "masked.mp4", &(struct privacy){.n = 1, .areas = {{4, {{x, y}, {x + 0.34f, y}, {x + 0.34f, y + 0.28f},
-                                                                                   {x, y + 0.28f}}}}});
+        const struct polygon area = {4, {{x, y}, {x + 0.34f, y}, {x + 0.34f, y + 0.28f}, {x, y + 0.28f}}};
+        copied("turned.mp4", "masked.mp4", &(struct privacy){.n = 1, .areas = {area}});
         size_t seen = lime_of("masked.mp4");
         ck_assert_msg(seen == 0 || seen > lime * 9 / 10, "place %d: %zu of %zu", place, seen, lime);
         covered += seen == 0;
@@ -160,7 +182,8 @@ END_TEST
 START_TEST(holes_stay)
 {
     clips_ffmpeg(FOOTAGE "-c:v libx264 -preset ultrafast @/whole.mkv", "yuv420p");
-    clips_ffmpeg("-i @/whole.mkv -vf 'setpts=PTS+gte(N\\,75)*10/TB' -fps_mode passthrough -c:v libx264 -preset ultrafast @/hole.mkv");
+    clips_ffmpeg("-i @/whole.mkv -vf 'setpts=PTS+gte(N\\,75)*10/TB' -fps_mode passthrough -c:v libx264 -preset ultrafast "
+                 "@/hole.mkv");
     struct clip_file_stats stats = copied("hole.mkv", "copy.mp4", NULL);
     ck_assert_int_ge(stats.duration_us, 15900000);
     ck_assert_int_le(stats.duration_us, 16100000);
@@ -206,6 +229,7 @@ START_TEST(damage)
     ck_assert_uint_le(stats.packets, 140);
     ck_assert_str_eq(probed("copy.mp4", "stream=codec_name"), "h264\n");
     ck_assert_uint_eq(lime_of("copy.mp4"), 0);
+    ck_assert_uint_eq(unmasked_of("copy.mp4"), 0);
 }
 END_TEST
 
