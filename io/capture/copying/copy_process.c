@@ -18,8 +18,8 @@
 
 /* How often a wait looks at options.stops. */
 enum { STOP_MS = 100 };
-/* How long a process may take to say that it has stopped. */
-#define GRACE_US INT64_C(500000)
+/* How long a process may take to end: of itself, after its copy is complete; and after it is told to stop. */
+enum { END_MS = 10000, GRACE_MS = 500 };
 
 int capture_can_encode(struct error *err)
 {
@@ -117,18 +117,20 @@ static int ask(struct capture_copy *ret, const struct capture_process *process, 
     return size < 0 ? (int)size : take_answer(ret, &reply, size, to, err);
 }
 
-/* Once its pipe is closed, the host kills the process. Nobody writes to the file after that. */
-static void end_process(const struct capture_process *process)
+/* Waits for the process, and has the host kill one that does not end: its pipe is closed then. Nobody writes to the file after
+ * that. A process of the lowest priority may take long to end where others compute. */
+static void end_process(const struct capture_process *process, int wait_ms, const struct capture_copy_options *options)
 {
     struct pollfd polled = {.fd = process->pipe, .events = POLLIN};
     shutdown(process->socket, SHUT_RDWR);
-    poll(&polled, 1, (int)(GRACE_US / 1000));
+    while (wait_ms > 0 && poll(&polled, 1, STOP_MS) == 0)
+        wait_ms = is_stopped(options) && wait_ms > GRACE_MS ? GRACE_MS : wait_ms - STOP_MS;
     close(process->socket);
     close(process->pipe);
 }
 
-static int copy_there(struct capture_copy *ret, int from, int to, const struct capture_copy_options *options, struct capture_host *host,
-                      struct error *err)
+static int copy_there(struct capture_copy *ret, int from, int to, const struct capture_copy_options *options,
+                      struct capture_host *host, struct error *err)
 {
     struct capture_memory control;
     struct capture_process process;
@@ -139,7 +141,7 @@ static int copy_there(struct capture_copy *ret, int from, int to, const struct c
     if (r == 0) {
         r = ask(ret, &process, from, to, options, err);
         atomic_store(&((struct capture_control *)control.bytes)->stop, true);
-        end_process(&process);
+        end_process(&process, r == 0 ? END_MS : GRACE_MS, options);
     }
     capture_memory_close(&control);
     return r;
@@ -151,9 +153,9 @@ static int copy_here(struct capture_copy *ret, int from, int to, const struct ca
 {
     struct clip_file_stats stats;
     bool is_cut;
-    int r = copy_file(from, to, &(struct copy_file_options){.reencode = {.privacy = options->privacy, .longest = options->longest},
-                                                            .length_us = options->length_us, .stop = options->stops[0]},
-                      &stats, &is_cut, err);
+    const struct copy_file_options how = {.reencode = {.privacy = options->privacy, .longest = options->longest},
+                                          .length_us = options->length_us, .stop = options->stops[0]};
+    int r = copy_file(from, to, &how, &stats, &is_cut, err);
     if (r < 0)
         return r;
     *ret = (struct capture_copy){.bytes = stats.bytes, .duration_us = stats.duration_us, .is_cut = is_cut};
@@ -161,8 +163,8 @@ static int copy_here(struct capture_copy *ret, int from, int to, const struct ca
     return 0;
 }
 
-int capture_copy(struct capture_copy *ret, int from, int to, const struct capture_copy_options *options, struct capture_host *host,
-                 struct error *err)
+int capture_copy(struct capture_copy *ret, int from, int to, const struct capture_copy_options *options,
+                 struct capture_host *host, struct error *err)
 {
     return host ? copy_there(ret, from, to, options, host, err) : copy_here(ret, from, to, options, err);
 }
