@@ -227,8 +227,10 @@ struct view_copy {
 
 /* What the database says of a video. */
 struct view_video {
-    const char *type;                   /* of its container: "video/mp4"; static. NULL: the alert has no such video that is complete */
-    char codec[32], codecs[64];         /* "hevc"; what codecs= of a MIME type takes (RFC 6381), "" where the codec has no such name */
+    /* Of its container: "video/mp4"; static. NULL: the alert has no such video that is complete. */
+    const char *type;
+    /* "hevc"; what codecs= of a MIME type takes (RFC 6381), "" where the codec has no such name. */
+    char codec[32], codecs[64];
     int64_t bytes;
 };
 
@@ -290,12 +292,12 @@ struct view {
     int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
     /* The files that evidence() would open, as bits: 1u << which. */
     unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
-    /* What becomes of the alert's copy (VIEW_COPY); `asks` has one made, unless there is one, or it is being made. 0; with `asks`,
-     * too: -ENOENT, there is no clip; -EBUSY, it is still being written; -EAGAIN, too many copies wait; -ENOSPC, the disk is full;
-     * -ENOSYS, there is no encoder; or another -errno. */
+    /* What becomes of the alert's copy (VIEW_COPY); `asks` has one made, unless there is one, or it is being made. 0; with
+     * `asks`, too: -ENOENT, there is no clip; -EBUSY, it is still being written; -EAGAIN, too many copies wait; -ENOSPC, the disk
+     * is full; -ENOSYS, there is no encoder; or another -errno. */
     int (*copy)(void *context, const struct alert_record *alert, bool asks, struct view_copy *ret);
-    /* What is known of the videos among them, into ret [VIEW_EVIDENCES], by enum view_evidence. 0; -errno where the database cannot
-     * be read (ret untouched). */
+    /* What is known of the videos among them, into ret [VIEW_EVIDENCES], by enum view_evidence. 0; -errno where the database
+     * cannot be read (ret untouched). */
     int (*videos)(void *context, uint64_t alert, struct view_video *ret);
     /* Asks for a change of an alert's labels, and returns at once. 0: another thread will call done(arg, status, labels) once,
      * maybe before this returns, even after the web has closed. status: 0, the change is committed, and labels are the alert's

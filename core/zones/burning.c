@@ -77,8 +77,8 @@ int burning_open(struct burning **ret, const struct privacy *privacy, int width,
     if (!map)
         return -ENOMEM;
     for (int i = 0; i < privacy->n; i++)
-        polygon_fill(&privacy->areas[i], &(struct polygon_plane){.samples = map, .stride = columns, .width = width, .height = height,
-                                                                 .step_x = 2, .step_y = 2}, 1);
+        polygon_fill(&privacy->areas[i], &(struct polygon_plane){.samples = map, .stride = columns, .width = width,
+                                                                 .height = height, .step_x = 2, .step_y = 2}, 1);
     widen(map + size, map, rows, columns, columns, 1);
     widen(map + 2 * size, map + size, columns, 1, rows, columns);
     size_t n = find_runs(map + 2 * size, rows, columns, NULL);

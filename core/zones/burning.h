@@ -1,5 +1,5 @@
-/* Burning: blackens what privacy masks cover in pictures of YUV 4:2:0, limited range, as a viewer sees them. Nothing of the masked part
- * is left in what is encoded of them.
+/* Burning: blackens what privacy masks cover in pictures of YUV 4:2:0, limited range, as a viewer sees them. Nothing of the
+ * masked part is left in what is encoded of them.
  *
  * Blocks of 2 x 2 pixels are black whole. They cover the mask and two blocks more around it: scaling and subsampled colour carry
  * samples across the mask's border. One thread for each burning; nothing is allocated after burning_open(). */

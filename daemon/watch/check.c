@@ -369,10 +369,12 @@ static void warn_of_exposure(const struct config *config, const struct check_rep
 /* Warns of cameras whose privacy mask switches clips off. */
 static void warn_of_hidden_clips(const struct config *config, const struct check_report *report)
 {
-    for (size_t i = 0; i < config->n_cameras; i++)
-        if (config->cameras[i].evidence.clips_hidden)
-            warn(report, config, "%d:%d: cameras.%s: warning: alerts have no clips, because a privacy mask would not show in them; "
-                 "evidence.masked_clips burns it in", config->cameras[i].line, config->cameras[i].column, config->cameras[i].name);
+    for (size_t i = 0; i < config->n_cameras; i++) {
+        const struct config_camera *camera = &config->cameras[i];
+        if (camera->evidence.clips_hidden)
+            warn(report, config, "%d:%d: cameras.%s: warning: alerts have no clips, because a privacy mask would not show in "
+                 "them; evidence.masked_clips burns it in", camera->line, camera->column, camera->name);
+    }
 }
 
 /* Checks that masks can be burned into clips where that is configured. 0; -EINVAL after a fault. */
@@ -382,7 +384,8 @@ static int find_encoder(const struct config *config, const struct check_report *
     char text[sizeof err.text + 300];
     for (size_t i = 0; i < config->n_cameras; i++) {
         const struct config_camera *camera = &config->cameras[i];
-        if (!camera->evidence.clips || !camera->evidence.masked_clips || !zones_hide(camera->zones) || capture_can_encode(&err) == 0)
+        const bool burns = camera->evidence.clips && camera->evidence.masked_clips && zones_hide(camera->zones);
+        if (!burns || capture_can_encode(&err) == 0)
             continue;
         snprintf(text, sizeof text, "%s:%d:%d: cameras.%s.evidence.masked_clips: %s", config->path, camera->line, camera->column,
                  camera->name, err.text);

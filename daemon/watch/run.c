@@ -158,8 +158,9 @@ static int open_evidence(struct daemon *daemon, struct error *err)
 
 static int open_copies(struct daemon *daemon, struct error *err)
 {
-    int r = copies_open(&daemon->copies, &(struct copies_options){.state_dir = daemon->config->state_dir, .evidence = daemon->evidence,
-                                                                  .host = isolation_host(), .heartbeats = &daemon->heartbeats}, err);
+    const struct copies_options options = {.state_dir = daemon->config->state_dir, .evidence = daemon->evidence,
+                                           .host = isolation_host(), .heartbeats = &daemon->heartbeats};
+    int r = copies_open(&daemon->copies, &options, err);
     if (r == 0)
         copies_configure(daemon->copies, daemon->config);
     return r;

@@ -323,7 +323,8 @@ static int videos(void *context, uint64_t alert, struct view_video *ret)
                 continue;
             struct view_video *video = &ret[evidence_files[i].which];
             *video = (struct view_video){.type = evidence_files[i].type, .bytes = rows[k].bytes};
-            _Static_assert(sizeof video->codec == sizeof rows[k].codec && sizeof video->codecs == sizeof rows[k].codecs, "names fit");
+            _Static_assert(sizeof video->codec == sizeof rows[k].codec && sizeof video->codecs == sizeof rows[k].codecs,
+                           "names fit");
             memcpy(video->codec, rows[k].codec, sizeof video->codec);
             memcpy(video->codecs, rows[k].codecs, sizeof video->codecs);
         }

@@ -10,8 +10,9 @@
 
 /* A message of the daemon, over the socket of the process. The first one brings the shared memory (io/capture/packet_queue.h). */
 enum clip_request {
-    CLIP_MASKS = 4,             /* before all others, as struct clip_masks: packets are decoded, and encoded with masks burned in, while
-                                 * no message comes (io/reencode/reencode.h). CLIP_DRAIN then tells how far that is, and CLIP_END drops what waits */
+    CLIP_MASKS = 4,             /* before all others, as struct clip_masks: packets are decoded, and encoded with masks burned
+                                 * in, while no message comes (io/reencode/reencode.h). CLIP_DRAIN then tells how far that is, and
+                                 * CLIP_END drops what waits */
     CLIP_MEMORY = 1,            /* a descriptor comes along */
     CLIP_DRAIN,                 /* write what lies in the memory */
     CLIP_END,                   /* that, too, and end the file; the process ends with its answer */

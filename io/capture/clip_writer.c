@@ -118,7 +118,8 @@ static int open_there(struct clip_writer *writer, struct capture_host *host, con
 
 /* ---- both ------------------------------------------------------------------------------------------------------------- */
 
-static int open_here(struct clip_writer *writer, const struct packet_stream *stream, const struct privacy *privacy, struct error *err)
+static int open_here(struct clip_writer *writer, const struct packet_stream *stream, const struct privacy *privacy,
+                     struct error *err)
 {
     const struct reencode_options options = {.privacy = privacy, .longest = CLIP_WRITER_LONGEST, .live = true};
     return privacy ? reencode_open(&writer->reencode, writer->fd, stream, &options, err)

@@ -23,8 +23,8 @@ struct clip_writer;
  * of a process that breaks the protocol, dies or hangs. */
 int clip_writer_open(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream,
                      struct error *err);
-/* The same, of a file in H.264 with privacy masks burned in (io/reencode/reencode.h), MP4 whatever the stream is. privacy is copied. A
- * process works at its own pace; without a host, clip_writer_add() waits. */
+/* The same, of a file in H.264 with privacy masks burned in (io/reencode/reencode.h), MP4 whatever the stream is. privacy is
+ * copied. A process works at its own pace; without a host, clip_writer_add() waits. */
 int clip_writer_open_masked(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream,
                             const struct privacy *privacy, struct error *err);
 /* Adds as many of n packets as there is room for now; *taken of them. Waits for no encoder where there is a host. Returns as

@@ -135,7 +135,8 @@ int packet_queue_drain(struct packet_queue_reader *reader, const struct packet_q
     return packet_queue_take(reader, target, UINT32_MAX, err);
 }
 
-int packet_queue_take(struct packet_queue_reader *reader, const struct packet_queue_target *target, uint32_t most, struct error *err)
+int packet_queue_take(struct packet_queue_reader *reader, const struct packet_queue_target *target, uint32_t most,
+                      struct error *err)
 {
     struct packet_queue_head *head = (struct packet_queue_head *)reader->memory->bytes;
     uint32_t written = atomic_load_explicit(&head->written, memory_order_acquire);

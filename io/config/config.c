@@ -350,7 +350,8 @@ static void check_masked(struct config_loader *loader, struct config_camera *cam
     if (evidence->masked_clips && evidence->unmasked_clips) {
         char key[96];
         snprintf(key, sizeof key, "cameras.%s.evidence", camera->name);
-        config_fault(&loader->faults, camera->line, camera->column, key, "expected masked_clips or unmasked_clips, got both as true");
+        config_fault(&loader->faults, camera->line, camera->column, key,
+                     "expected masked_clips or unmasked_clips, got both as true");
     }
     evidence->clips_hidden = evidence->clips && zones_hide(camera->zones) && !evidence->masked_clips && !evidence->unmasked_clips;
     evidence->clips &= !evidence->clips_hidden;

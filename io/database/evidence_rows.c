@@ -68,16 +68,16 @@ static int read_rows(struct query *query, struct evidence_row *ret, size_t *n, s
 
 int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err)
 {
-    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = ? "
-                                     "ORDER BY made_us, kind");
+    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence "
+                                     "WHERE alert = ? ORDER BY made_us, kind");
     query_bind_int(&query, (int64_t)alert);
     return read_rows(&query, ret, n, err);
 }
 
 int evidence_rows_after(struct database *database, uint64_t after, struct evidence_row *ret, size_t *n, struct error *err)
 {
-    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = "
-                                     "(SELECT min(alert) FROM evidence WHERE alert > ?) ORDER BY made_us, kind");
+    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence "
+                                     "WHERE alert = (SELECT min(alert) FROM evidence WHERE alert > ?) ORDER BY made_us, kind");
     query_bind_int(&query, (int64_t)after);
     return read_rows(&query, ret, n, err);
 }

@@ -31,8 +31,8 @@ static void begin(void *arg, const struct packet_format *format, const void *ext
     if (copying->stream || copying->result < 0)
         return;
     copying->stream = packet_stream_new(format, extradata);
-    copying->result = copying->stream ? reencode_open(&copying->reencode, copying->to, copying->stream, &copying->options->reencode,
-                                                      &copying->err)
+    copying->result = copying->stream ? reencode_open(&copying->reencode, copying->to, copying->stream,
+                                                      &copying->options->reencode, &copying->err)
                                       : error_set(&copying->err, -ENOMEM, "out of memory");
 }
 
@@ -59,7 +59,8 @@ static void add(void *arg, const struct packet_times *times, const void *data, s
 }
 
 /* Reads the file's packets to the end, or to the length that is copied. */
-static int read_all(struct copying *copying, struct demux *demux, const struct source_tap *tap, AVPacket *packet, struct error *err)
+static int read_all(struct copying *copying, struct demux *demux, const struct source_tap *tap, AVPacket *packet,
+                    struct error *err)
 {
     int r;
     while (copying->result == 0 && !copying->is_long && (r = demux_read(demux, packet, err)) != 0) {

@@ -1,7 +1,7 @@
 /* The copy of a clip in H.264: reads a file of video, and writes another one (io/reencode/reencode.h).
  *
- * Demuxers and decoders read what a camera sent: io/capture/copying/copy_process.h runs this in a process with least rights. Never
- * logs. */
+ * Demuxers and decoders read what a camera sent: io/capture/copying/copy_process.h runs this in a process with least rights.
+ * Never logs. */
 #ifndef MEMAED_IO_REENCODE_COPY_FILE_H
 #define MEMAED_IO_REENCODE_COPY_FILE_H
 

@@ -66,8 +66,9 @@ static int describe(struct encoder *encoder, int time_base_num, int time_base_de
         return AVERROR(EINVAL);
     const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = codec->pix_fmt, .bits_per_sample = 24,
                                          .profile = codec->profile, .level = codec->level, .width = codec->width,
-                                         .height = codec->height, .aspect_num = 1, .aspect_den = 1, .time_base_num = time_base_num,
-                                         .time_base_den = time_base_den, .extradata_size = (uint32_t)codec->extradata_size};
+                                         .height = codec->height, .aspect_num = 1, .aspect_den = 1,
+                                         .time_base_num = time_base_num, .time_base_den = time_base_den,
+                                         .extradata_size = (uint32_t)codec->extradata_size};
     encoder->stream = packet_stream_new(&format, codec->extradata);
     return encoder->stream ? 0 : AVERROR(ENOMEM);
 }

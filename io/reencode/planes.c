@@ -78,10 +78,12 @@ static int scale(struct planes *planes, const AVFrame *picture, int width, int h
                          name ? name : "unknown");
     if (renew(planes->scaled, width, height) < 0)
         return error_set(err, -ENOMEM, "out of memory");
-    sws_setColorspaceDetails(planes->scaler, sws_getCoefficients(matrix), full, sws_getCoefficients(matrix), 0, 0, 1 << 16, 1 << 16);
+    const int *coefficients = sws_getCoefficients(matrix);
+    sws_setColorspaceDetails(planes->scaler, coefficients, full, coefficients, 0, 0, 1 << 16, 1 << 16);
     if (sws_scale(planes->scaler, (const uint8_t *const *)picture->data, picture->linesize, 0, picture->height,
                   planes->scaled->data, planes->scaled->linesize) != height)
-        return error_set(err, -EINVAL, "cannot scale a picture of %dx%d to %dx%d", picture->width, picture->height, width, height);
+        return error_set(err, -EINVAL, "cannot scale a picture of %dx%d to %dx%d", picture->width, picture->height, width,
+                         height);
     planes->scaled->colorspace = (enum AVColorSpace)matrix;
     return 0;
 }

@@ -51,7 +51,8 @@ static int start_decoder(struct reencode *reencode, const struct packet_stream *
     int r = parameters && packet_parameters(parameters, stream) == 0 && decode_open(&reencode->decode, 1) == 0
             ? 0 : error_set(err, -ENOMEM, "out of memory");
     if (r == 0)
-        r = decode_start(reencode->decode, &(struct demux_stream){.parameters = parameters, .time_base = reencode->time_base}, err);
+        r = decode_start(reencode->decode, &(struct demux_stream){.parameters = parameters, .time_base = reencode->time_base},
+                         err);
     avcodec_parameters_free(&parameters);
     return r;
 }

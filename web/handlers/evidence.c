@@ -49,8 +49,8 @@ json_t *web_videos_json(const struct view *view, uint64_t alert, unsigned kept)
         const struct view_video *video = &videos[i];
         if (!(kept & 1u << i) || !video->type)
             continue;
-        json_t *value = json_pack("{s:o, s:o, s:o, s:I}", "type", mime_type(video), "codec", record_json_text(video->codec), "codecs",
-                                  record_json_text(video->codecs), "bytes", (json_int_t)video->bytes);
+        json_t *value = json_pack("{s:o, s:o, s:o, s:I}", "type", mime_type(video), "codec", record_json_text(video->codec),
+                                  "codecs", record_json_text(video->codecs), "bytes", (json_int_t)video->bytes);
         if (json_object_set_new(object, view_evidence_names[i], value) < 0) {
             json_decref(object);
             object = NULL;
@@ -118,7 +118,8 @@ static void answer_no_copy(int r, struct web_answer *ret)
     else if (r == -ENOSYS)
         web_answer_problem(501, "no copy can be made: the FFmpeg of this machine has no encoder libx264", ret);
     else if (is_later)
-        web_answer_problem(503, r == -EAGAIN ? "too many copies wait; ask again later" : "the disk is full, so no copy is made", ret);
+        web_answer_problem(503, r == -EAGAIN ? "too many copies wait; ask again later" : "the disk is full, so no copy is made",
+                           ret);
     else
         web_answer_problem(500, "the alert's clip cannot be opened", ret);
     ret->retry_after_s = is_later ? RETRY_AFTER_S : 0;
@@ -141,7 +142,8 @@ static void answer_copy(const struct view *view, const struct web_request *reque
     }
     bool is_ready = copy.state == VIEW_COPY_READY;
     json_t *url = is_ready ? json_sprintf("/api/v1/alerts/%" PRIu64 "/copy", alert.id) : json_null();
-    web_answer_json(json_pack("{s:s, s:o, s:o}", "state", view_copy_names[copy.state], "reason", record_json_text(copy.reason), "copy", url), ret);
+    web_answer_json(json_pack("{s:s, s:o, s:o}", "state", view_copy_names[copy.state], "reason", record_json_text(copy.reason),
+                              "copy", url), ret);
     if (ret->status == 200 && asks && !is_ready)
         ret->status = 202;
 }

@@ -91,8 +91,8 @@ void copies_status(struct copies *copies, uint64_t alert, struct view_copy *ret)
     lock_give(&copies->lock);
 }
 
-/* Opens the alert's clip, so that retention leaves it. A descriptor; -ENOENT: there is none; -EBUSY: it is being written; or another
- * -errno. */
+/* Opens the alert's clip, so that retention leaves it. A descriptor; -ENOENT: there is none; -EBUSY: it is being written; or
+ * another -errno. */
 static int open_clip(const struct copies *copies, const struct place *place)
 {
     int fd = place_read(copies->state_dir, place, "clip.mp4");
@@ -168,18 +168,20 @@ static void find_privacy_locked(const struct copies *copies, const char *camera,
 static void log_copy(const struct job *job, const char *path, const struct capture_copy *copy)
 {
     struct log_number id, bytes, seconds;
-    log_event(LOG_INFO, "evidence_written", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind", "copy", "path",
-              path, "bytes", log_int(&bytes, (long long)copy->bytes), "seconds", log_real(&seconds, 1e-6 * (double)copy->duration_us),
-              "codec", "h264", "codecs", copy->codecs, "end", copy->is_cut ? "max_copy" : "clip", NULL);
+    log_event(LOG_INFO, "evidence_written", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind", "copy",
+              "path", path, "bytes", log_int(&bytes, (long long)copy->bytes), "seconds",
+              log_real(&seconds, 1e-6 * (double)copy->duration_us), "codec", "h264", "codecs", copy->codecs, "end",
+              copy->is_cut ? "max_copy" : "clip", NULL);
 }
 
 /* Copies clip `from` into a file that appears complete. 0; -errno with the cause in err. */
-static int write_copy(struct copies *copies, const struct job *job, const struct place *place, const struct privacy *privacy, int from,
-                      struct error *err)
+static int write_copy(struct copies *copies, const struct job *job, const struct place *place, const struct privacy *privacy,
+                      int from, struct error *err)
 {
     struct place_file file;
     struct capture_copy copy;
-    const struct capture_copy_options options = {.privacy = privacy, .longest = COPIES_LONGEST, .length_us = COPIES_LENGTH_S * SECOND_US,
+    const struct capture_copy_options options = {.privacy = privacy, .longest = COPIES_LONGEST,
+                                                 .length_us = COPIES_LENGTH_S * SECOND_US,
                                                  .limit_us = COPIES_LIMIT_S * SECOND_US,
                                                  .stops = {&copies->stop, evidence_paused(copies->evidence)}};
     int r = place_create(&file, copies->state_dir, place, name, err);
@@ -203,8 +205,8 @@ static int do_job(struct copies *copies, const struct job *job, const struct pri
     const struct place place = {.camera = job->camera, .opened_us = job->opened_us, .alert = job->alert};
     int from = open_clip(copies, &place);
     if (from < 0)
-        return error_set(err, from, from == -ENOENT ? "the clip is no longer kept" : from == -EBUSY ? "the clip is still being written"
-                                                                                                   : "the clip cannot be opened");
+        return error_set(err, from, from == -ENOENT ? "the clip is no longer kept"
+                                    : from == -EBUSY ? "the clip is still being written" : "the clip cannot be opened");
     int there = place_read(copies->state_dir, &place, name), r = 0;
     if (there >= 0)
         close(there);           /* made since it was asked for */
@@ -246,8 +248,8 @@ static void *run(void *arg)
         heartbeat_until(&copies->beat, monotonic_us() + COPIES_LIMIT_S * SECOND_US + PATIENCE_US);
         int r = do_job(copies, &job, &privacy, &err);
         if (r < 0)
-            log_event(LOG_WARNING, "evidence_failed", "camera", job.camera, "alert", log_int(&id, (long long)job.alert), "kind", "copy",
-                      "reason", err.text, NULL);
+            log_event(LOG_WARNING, "evidence_failed", "camera", job.camera, "alert", log_int(&id, (long long)job.alert), "kind",
+                      "copy", "reason", err.text, NULL);
         lock_take(&copies->lock);
         struct job *done = find_locked(copies, job.alert);
         if (r == 0)

@@ -1,6 +1,6 @@
-/* Copies of clips in H.264, which every browser plays: the thread "copies" makes those that somebody asks for, one after the other
- * (io/capture/copying/copy_process.h). A copy shows no more than the camera's present privacy masks allow, whatever its clip shows. It
- * lies beside its clip (place.h), appears under its name complete, and goes with it.
+/* Copies of clips in H.264, which every browser plays: the thread "copies" makes those that somebody asks for, one after the
+ * other (io/capture/copying/copy_process.h). A copy shows no more than the camera's present privacy masks allow, whatever its
+ * clip shows. It lies beside its clip (place.h), appears under its name complete, and goes with it.
  *
  * What waits is forgotten at the end of the process. Any thread may call, but for open, end and close, which are main's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_COPIES_H
@@ -40,9 +40,9 @@ void copies_configure(struct copies *copies, struct config *config);
 
 /* Writes what becomes of the alert's copy to *ret: VIEW_COPY_NONE where nobody has asked for one, or it is complete. */
 void copies_status(struct copies *copies, uint64_t alert, struct view_copy *ret);
-/* Has a copy of the alert's clip made, unless one is waiting or being made; then as copies_status(). 0; -ENOENT: there is no clip; -EBUSY:
- * it is still being written; -EAGAIN: COPIES_WAITING_MAX wait; -ENOSPC: the disk is full; -ENOSYS: there is no encoder; or another
- * -errno of opening the clip. */
+/* Has a copy of the alert's clip made, unless one is waiting or being made; then as copies_status(). 0; -ENOENT: there is no
+ * clip; -EBUSY: it is still being written; -EAGAIN: COPIES_WAITING_MAX wait; -ENOSPC: the disk is full; -ENOSYS: there is no
+ * encoder; or another -errno of opening the clip. */
 int copies_ask(struct copies *copies, const struct alert_record *alert, struct view_copy *ret);
 
 #endif

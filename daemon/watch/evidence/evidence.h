@@ -60,8 +60,8 @@ unsigned evidence_made_files(const struct evidence *evidence);
 bool evidence_take_no_space(struct evidence *evidence);
 void evidence_pause(struct evidence *evidence, bool paused);
 
-/* For others that make files of evidence: one is complete; one failed because the disk is full; and whether nothing is to be written: now,
- * and as what changes, which is valid until close. */
+/* For others that make files of evidence: one is complete; one failed because the disk is full; and whether nothing is to be
+ * written: now, and as what changes, which is valid until close. */
 void evidence_add_file(struct evidence *evidence, const struct evidence_made *made);
 void evidence_lack_space(struct evidence *evidence);
 bool evidence_is_paused(const struct evidence *evidence);

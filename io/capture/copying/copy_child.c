@@ -20,8 +20,8 @@ static int enter_sandbox(int from, struct error *err)
     const struct sandbox_options options = {.paths = {path}, .file_bytes = COPY_FILE_BYTES,
                                             .memory_bytes = (size_t)COPY_MEMORY_MIB << 20};
     int r = sandbox_enter(&options, &cause);
-    return r < 0 ? error_set(err, r, "the process of the copy cannot give up its rights (isolation: thread does without): %s", cause.text)
-                 : 0;
+    return r < 0 ? error_set(err, r, "the process of the copy cannot give up its rights (isolation: thread does without): %s",
+                             cause.text) : 0;
 }
 
 static int copy(const struct copy_order *order, const struct capture_memory *control, int from, int to, struct copy_reply *reply,

@@ -139,7 +139,8 @@ static int describe(struct clip_file *clip, const struct packet_stream *stream)
     to->time_base = clip->mp4 ? ticks : (AVRational){1, 1000};
     set_turn(to, f->turn);
     int r = packet_parameters(to->codecpar, stream);
-    to->codecpar->codec_tag = f->codec == AV_CODEC_ID_HEVC ? MKTAG('h', 'v', 'c', '1') : f->codec == AV_CODEC_ID_RAWVIDEO ? f->tag : 0;
+    to->codecpar->codec_tag = f->codec == AV_CODEC_ID_HEVC ? MKTAG('h', 'v', 'c', '1')
+                              : f->codec == AV_CODEC_ID_RAWVIDEO ? f->tag : 0;
     return r < 0 ? AVERROR(ENOMEM) : 0;
 }
 

@@ -10,7 +10,8 @@ enum { WIDTH = 64, HEIGHT = 48, STRIDE = 80 };
 
 static const struct zones zones = {.n_masks = 3,
                                    .mask = {{.area = {3, {{0, 0}, {0.3f, 0}, {0, 0.3f}}}},      /* not for privacy */
-                                            {.area = {4, {{0.5f, 0.5f}, {0.75f, 0.5f}, {0.75f, 0.75f}, {0.5f, 0.75f}}}, .privacy = true},
+                                            {.area = {4, {{0.5f, 0.5f}, {0.75f, 0.5f}, {0.75f, 0.75f}, {0.5f, 0.75f}}},
+                                             .privacy = true},
                                             {.area = {3, {{0.95f, 0}, {1, 0}, {1, 0.05f}}}, .privacy = true}}};
 
 static uint8_t luma[HEIGHT][STRIDE], chroma[2][HEIGHT / 2][STRIDE];

@@ -20,8 +20,8 @@ static void setup(void)
 {
     struct error err = {""};
     ck_assert_msg(capture_host_open(&host, &err) == 0, "%s", err.text);
-    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=4 -pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params log-level=none "
-                 "@/clip.mp4");
+    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=4 -pix_fmt yuv420p -c:v libx265 -preset ultrafast "
+                 "-x265-params log-level=none @/clip.mp4");
     clips_ffmpeg("-f lavfi -i testsrc2=s=1280x720:r=25:d=40 -pix_fmt yuv420p -c:v libx264 -preset ultrafast @/long.mp4");
 }
 
