@@ -13,7 +13,8 @@ answers too late and is away. One client polls the alerts by REST, one reads ser
 - every clip on disk plays to its end, and has a frame at least.
 
 At the end both receivers are well. Every event of the database then reaches each of them: at least once, under its own id, and in the
-order of the database. No alert stays open that was open at a kill, and no file that was begun before a kill is left.
+order of the database. No alert stays open that was open at a kill, and no file that was begun before a kill is left. REST shows the
+clip of each alert that was interrupted, if there is one, and the database has its row.
 
 Prints progress on standard error and one JSON object on standard output. The status is 1 if anything failed.
 """
@@ -42,6 +43,7 @@ SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 UP_S = (0.2, 6.0)               # how long the daemon lives once it is ready
 FLAP_S = (0.2, 1.5)             # how long the flapping receiver keeps a mood
 DELIVER_S = 120
+ADOPT_S = 60                    # how long files that a crash has left may be without a row
 
 
 class Flapping(Receiver):
@@ -237,6 +239,25 @@ class Crash:
         say(f"kill {number}: {alerts} alerts, {len(self.witness.alerts)} told, {len(self.clips)} clips, "
             f"started in {self.starts[-1]:.2f} s")
 
+    def check_interrupted(self, daemon, db):
+        """REST and the database know the clip of each interrupted alert that is on disk. Returns how many there are."""
+        alerts = [row["id"] for row in db.execute("SELECT id FROM alerts WHERE state = 'interrupted'")]
+        clips = {number: path for number in alerts for path in glob.glob(f"{self.state}/evidence/*/*/{number}/clip.*")}
+
+        def without_row():
+            kept = {row["alert"] for row in db.execute("SELECT alert FROM evidence WHERE kind = 'clip'")}
+            return sorted(set(clips) - kept)
+        deadline = time.monotonic() + ADOPT_S
+        while without_row() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        for number in without_row():
+            self.fail(f"{clips[number]}: the database has no row of it")
+        for number, path in clips.items():
+            status, alert = daemon.get(f"/api/v1/alerts/{number}")
+            if status != 200 or "clip" not in alert.get("evidence", {}):
+                self.fail(f"{path}: REST does not show it, but {status} {alert}")
+        return len(clips)
+
     def settle(self):
         """Lets the receivers be well, and waits until everything is delivered. Then compares."""
         self.flapping.calm = True
@@ -253,6 +274,7 @@ class Crash:
         interrupted = db.execute("SELECT count(*) FROM alerts WHERE state = 'interrupted'").fetchone()[0]
         stale = db.execute("SELECT count(*) FROM alerts WHERE state = 'open' AND id IN (SELECT alert FROM events WHERE seq <= ? "
                            "AND type = 'alert.opened')", (before,)).fetchone()[0]
+        clips = self.check_interrupted(daemon, db)
         harness.wait_for("server-sent events", lambda: self.listener.last is not None and int(self.listener.last) >= before, 30)
         daemon.stop()
         left = glob.glob(f"{self.state}/evidence/*/*/*/.[!.]*")
@@ -276,19 +298,19 @@ class Crash:
         if missed:
             self.fail(f"server-sent events: {len(missed)} of {len(events)} never came, such as {missed[0]}")
         db.close()
-        return len(events), interrupted, stale
+        return len(events), interrupted, clips, stale
 
     def run(self):
         for number in range(1, self.options.kills + 1):
             self.one_kill(number)
-        events, interrupted, open_now = self.settle()
+        events, interrupted, clips, open_now = self.settle()
         for client in (self.poller, self.listener):
             client.ended = True
         for fault in self.witness.faults:
             self.fail(fault)
         alerts = self.check_database()
         result = {"kills": self.options.kills, "alerts": alerts, "told": len(self.witness.alerts), "events": events,
-                  "interrupted": interrupted, "open_at_the_end": open_now,
+                  "interrupted": interrupted, "interrupted_with_clip": clips, "open_at_the_end": open_now,
                   "deliveries": {"well": len(self.well.deliveries), "flapping": len(self.flapping.deliveries)},
                   "server_sent": len(self.listener.seen), "clips": len(self.clips), "start_s_most": round(max(self.starts), 2),
                   "failures": self.failures}

@@ -17,6 +17,7 @@
 /* Retention may delete an empty folder, or a file that is not locked yet, between two steps. Then all is made again, so many
  * times. */
 enum { ATTEMPTS = 5 };
+enum { DATE_SIZE = 16 };
 
 /* Opens a folder of `in`, which it closes; it makes the folder if there is none. -errno on failure. */
 static int enter(int in, const char *name)
@@ -72,17 +73,31 @@ static void hidden_name(char ret[40], const char *name)
     snprintf(ret, 40, ".%s", name);
 }
 
-int place_create(struct place_file *ret, const char *state_dir, const struct place *place, const char *name, struct error *err)
+/* The date on which the alert opened. 0 or -EOVERFLOW. */
+static int format_date(char ret[DATE_SIZE], const struct place *place)
 {
-    char date[16], alert[24], hidden[40];
-    struct place_file file = {.folder = -1};
     time_t seconds = (time_t)(place->opened_us / 1000000);
     struct tm tm;
-    if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof date, "%Y-%m-%d", &tm) == 0)
+    return gmtime_r(&seconds, &tm) && strftime(ret, DATE_SIZE, "%Y-%m-%d", &tm) > 0 ? 0 : -EOVERFLOW;
+}
+
+int place_path(char ret[PLACE_PATH_SIZE], const struct place *place, const char *name)
+{
+    char date[DATE_SIZE];
+    int r = format_date(date, place);
+    if (r == 0)
+        snprintf(ret, PLACE_PATH_SIZE, "evidence/%s/%s/%llu/%s", place->camera, date, (unsigned long long)place->alert, name);
+    return r;
+}
+
+int place_create(struct place_file *ret, const char *state_dir, const struct place *place, const char *name, struct error *err)
+{
+    char date[DATE_SIZE], alert[24], hidden[40];
+    struct place_file file = {.folder = -1};
+    if (format_date(date, place) < 0 || place_path(file.path, place, name) < 0)
         return error_set(err, -EOVERFLOW, "the date of an alert is out of range");
     snprintf(alert, sizeof alert, "%llu", (unsigned long long)place->alert);
     snprintf(file.name, sizeof file.name, "%s", name);
-    snprintf(file.path, sizeof file.path, "evidence/%s/%s/%s/%s", place->camera, date, alert, name);
     hidden_name(hidden, file.name);
 
     if (mkdir(state_dir, 0700) < 0 && errno != EEXIST)

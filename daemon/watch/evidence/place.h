@@ -28,6 +28,9 @@ struct place_file {
     char path[PLACE_PATH_SIZE]; /* below state_dir, once it is published */
 };
 
+/* Writes the path below state_dir of a file of that name. 0; -EOVERFLOW: the date is out of range (ret untouched). */
+int place_path(char ret[PLACE_PATH_SIZE], const struct place *place, const char *name);
+
 /* Makes an empty file, and the folders that are missing, state_dir among them. 0; -errno with the cause in err: *ret is
  * untouched. */
 int place_create(struct place_file *ret, const char *state_dir, const struct place *place, const char *name, struct error *err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/base/log.h"
+#include "daemon/watch/evidence/adoption.h"
 #include "daemon/watch/evidence/evidence_tree.h"
 #include "io/base/clock.h"
 #include "io/base/lock.h"
@@ -44,6 +45,7 @@ struct retention {
     unsigned seen_made;                 /* files that evidence had made at the last walk */
     uint64_t seen_failures;             /* of the store at the last look */
     uint64_t reconciled;                /* rows up to this alert have their files; UINT64_MAX: all */
+    struct adoption adoption;           /* of files without a row */
     struct retention_alarm alarm;
     bool is_nearly_short;
     bool is_failing;                    /* the last look failed, which the log says once */
@@ -121,6 +123,15 @@ static bool has_file(int state_dir, const struct evidence_row *rows, size_t n)
     return false;
 }
 
+/* Returns true if the alert had a file of any name when the files were looked at last. */
+static bool is_in_tree(const struct evidence_tree *tree, uint64_t alert)
+{
+    bool found = false;
+    for (size_t i = 0; i < tree->n && !found; i++)
+        found = tree->alerts[i].id == alert && tree->alerts[i].files > 0;
+    return found;
+}
+
 /* Removes rows whose files a crash, or somebody else, has deleted. It goes on at the next look where the store takes no more. */
 static int reconcile(struct retention *retention, struct error *err)
 {
@@ -133,7 +144,8 @@ static int reconcile(struct retention *retention, struct error *err)
     while (r == 0) {
         step_begins(retention);
         r = evidence_rows_after(retention->database, retention->reconciled, rows, &n, err);
-        if (r < 0 || (n > 0 && !has_file(fd, rows, n) && store_evidence_gone(retention->store, rows[0].alert) < 0))
+        if (r < 0 || (n > 0 && !has_file(fd, rows, n) && !is_in_tree(&retention->tree, rows[0].alert) &&
+                      store_evidence_gone(retention->store, rows[0].alert) < 0))
             break;
         retention->reconciled = n > 0 ? rows[0].alert : UINT64_MAX;
         if (n == 0)
@@ -141,6 +153,33 @@ static int reconcile(struct retention *retention, struct error *err)
     }
     if (fd >= 0)
         close(fd);
+    return r;
+}
+
+static void add_row(void *arg, const struct evidence_row *row)
+{
+    struct retention *retention = arg;
+    store_add_evidence(retention->store, row);
+}
+
+/* Gives rows to files that have none. It goes on at the next look, and waits while the store has much to write. */
+static int adopt(struct retention *retention, struct error *err)
+{
+    struct adoption *adoption = &retention->adoption;
+    struct store_stats store;
+    store_stats(retention->store, &store);
+    if (adoption->below == 0 || store.events_queued >= ADOPTION_ALERTS)
+        return 0;
+    int r = open_reader(retention, err);
+    if (r == 0)
+        r = adoption_step(adoption, &(struct adoption_options){.state_dir = retention->state_dir, .database = retention->database,
+                                                               .tree = &retention->tree, .step = step_begins, .add = add_row,
+                                                               .arg = retention}, err);
+    if (adoption->below == 0 && adoption->files > 0) {
+        struct log_number files;
+        log_event(LOG_NOTICE, "evidence_adopted", "files", log_int(&files, adoption->files), "reason",
+                  "the database did not know them, because memaed ended while they were made", NULL);
+    }
     return r;
 }
 
@@ -312,6 +351,8 @@ static int look(struct retention *retention, struct error *err)
     }
     if (r == 0)
         r = reconcile(retention, err);
+    if (r == 0)
+        r = adopt(retention, err);
     retention->is_nearly_short = disk.free_bytes < 3 * disk.limits.free_least;
     const struct retention_alarm before = retention->alarm;
     if (r == 0 && retention_alarm_step(&retention->alarm, &disk.limits, monotonic_us(), disk.free_bytes, is_short || disk.is_short))
@@ -362,6 +403,7 @@ int retention_open(struct retention **ret, const struct retention_options *optio
     retention->events = options->events;
     retention->evidence = options->evidence;
     retention->heartbeats = options->heartbeats;
+    retention->adoption.below = store_last_alert(options->store) + 1;
     lock_init(&retention->lock, LOCK_WAIT);
     lock_cond_init(&retention->wake);
     heartbeat_add(retention->heartbeats, &retention->beat, "retention");

@@ -1,0 +1,37 @@
+/* Evidence without a row in the database: a crash came between the file and its row, as with the clip of an alert that is open.
+ * After a start, such files of alerts of earlier runs are given rows, once. Without one, an alert would go before its files.
+ *
+ * A file is taken in if it lies where the evidence of a known alert lies (place.h), under a name that memaed gives, and is a
+ * plain file behind no symbolic link. All others are left alone. The row of a clip names no codec: no file is parsed here.
+ *
+ * For one thread, which waits for the disk. Never logs. */
+#ifndef MEMAED_DAEMON_WATCH_EVIDENCE_ADOPTION_H
+#define MEMAED_DAEMON_WATCH_EVIDENCE_ADOPTION_H
+
+#include <stdint.h>
+
+#include "core/error.h"
+#include "daemon/watch/evidence/evidence_tree.h"
+#include "io/database/evidence_rows.h"
+
+enum { ADOPTION_ALERTS = 64 };          /* that one step looks at */
+
+struct adoption {
+    uint64_t below;                     /* alerts below are still to be looked at, the newest first; 0: none */
+    unsigned files;                     /* that were taken in */
+};
+
+struct adoption_options {
+    const char *state_dir;
+    struct database *database;          /* to read */
+    const struct evidence_tree *tree;
+    void (*step)(void *arg);            /* called before each alert */
+    void (*add)(void *arg, const struct evidence_row *row);     /* called for each file; the row is borrowed for the call */
+    void *arg;
+};
+
+/* Looks at further alerts of the tree. Sets adoption->below; it stays where a file of the next alert is still being written. 0;
+ * -errno with the cause in err: what was done before is done. */
+int adoption_step(struct adoption *adoption, const struct adoption_options *options, struct error *err);
+
+#endif
