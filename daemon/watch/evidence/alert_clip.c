@@ -23,6 +23,7 @@ struct alert_clip {
     int64_t first_us;                   /* arrival of the first packet */
     int64_t end_us;                     /* no later packet belongs to it; INT64_MAX: the alert is open */
     bool complete;
+    bool is_stopped;                    /* it does not wait for its process */
     int64_t behind_until_us;            /* of a complete clip: when it no longer waits for its process; 0: it does not wait */
     struct privacy privacy;             /* n 0: none */
     struct alert_clip_outcome outcome;
@@ -71,8 +72,7 @@ void alert_clip_stop(struct alert_clip *clip)
 {
     if (!clip->complete)
         end(clip, "no_space");
-    clip->outcome.no_space = true;
-    clip->behind_until_us = 0;
+    clip->is_stopped = true;
 }
 
 /* Keeps the first failure. */
@@ -176,7 +176,7 @@ static bool is_behind(struct alert_clip *clip, int64_t now_us)
 {
     struct error err;
     size_t taken;
-    if (!clip->writer || clip->behind_until_us == 0 || !clip_writer_is_behind(clip->writer))
+    if (!clip->writer || clip->is_stopped || clip->behind_until_us == 0 || !clip_writer_is_behind(clip->writer))
         return false;
     if (now_us > clip->behind_until_us) {
         clip->outcome.end = "too_slow";
@@ -200,7 +200,7 @@ bool alert_clip_write(struct alert_clip *clip, int64_t now_us)
     }
     if (!clip->complete && has_room && clip->end_us != INT64_MAX && now_us > clip->end_us + LATE_US)
         end(clip, "post_roll");
-    if (clip->complete && clip->behind_until_us == 0 && !clip->outcome.no_space && !clip->outcome.error.text[0])
+    if (clip->complete && clip->behind_until_us == 0 && !clip->outcome.error.text[0])
         clip->behind_until_us = now_us + ALERT_CLIP_BEHIND_US;
     return !clip->complete || is_behind(clip, now_us);
 }

@@ -52,7 +52,8 @@ struct alert_clip_outcome {
                                  * where the ring held no more */
     uint64_t lost;              /* packets that the ring dropped before they could be written */
     const char *end;            /* why it ended: "post_roll", "max_clip", "stream_changed", "stopped" (memaed
-                                 * ends, or the camera's keys changed), "no_space", "failed" */
+                                 * ends, or the camera's keys changed), "no_space", "failed", "too_slow" (masks were not burned
+                                 * into all packets in ALERT_CLIP_BEHIND_US) */
     bool no_space;              /* it failed because the disk is full */
     struct error error;         /* what failed; "": nothing. The file holds what was written before */
 };
