@@ -9,6 +9,7 @@ web_handler web_handle_cameras, web_handle_camera, web_handle_scores;   /* camer
 web_handler web_handle_arm, web_handle_disarm, web_handle_snooze;       /* arming.c */
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
 web_handler web_handle_snapshot, web_handle_why, web_handle_clip;        /* evidence.c */
+web_handler web_handle_copy, web_handle_copy_ask, web_handle_copy_state; /* evidence.c */
 web_handler web_handle_events;                                          /* events.c */
 web_handler web_handle_history;                                         /* history.c */
 web_handler web_handle_healthz, web_handle_readyz, web_handle_index;    /* health.c */
@@ -34,8 +35,10 @@ json_t *web_labels_json(const struct alert_labels *labels);
 /* The alert as webhooks have it, its labels, and its evidence where there is any; NULL: out of memory. */
 json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels);
 
-/* The alert's evidence: an object that has the path of each file that there is; NULL: out of memory. evidence.c */
-json_t *web_evidence_json(const struct view *view, const struct alert_record *alert);
+/* These two are in evidence.c; kept is what view->evidence_kept() returns. The paths of the alert's files, and what a player has
+ * to know of the videos that are complete, each an object by the file's name; NULL: out of memory. */
+json_t *web_evidence_json(uint64_t alert, unsigned kept);
+json_t *web_videos_json(const struct view *view, uint64_t alert, unsigned kept);
 
 /* These four are in logs.c. A cursor as JSON text; NULL: out of memory. store: view.store, or of alerts that of the database. */
 json_t *web_cursor_json(uint64_t store, uint32_t log, uint64_t entry);

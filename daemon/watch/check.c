@@ -13,6 +13,7 @@
 #include "daemon/base/descriptors.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/watch/camera/zone_alerts.h"
+#include "io/capture/copying/copy_process.h"
 #include "io/video/frame_ring.h"
 #include "io/video/source.h"
 #include "web/origin.h"
@@ -365,6 +366,35 @@ static void warn_of_exposure(const struct config *config, const struct check_rep
     warn_of_unverified(config, report);
 }
 
+/* Warns of cameras whose privacy mask switches clips off. */
+static void warn_of_hidden_clips(const struct config *config, const struct check_report *report)
+{
+    for (size_t i = 0; i < config->n_cameras; i++) {
+        const struct config_camera *camera = &config->cameras[i];
+        if (camera->evidence.clips_hidden)
+            warn(report, config, "%d:%d: cameras.%s: warning: alerts have no clips, because a privacy mask would not show in "
+                 "them; evidence.masked_clips burns it in", camera->line, camera->column, camera->name);
+    }
+}
+
+/* Checks that masks can be burned into clips where that is configured. 0; -EINVAL after a fault. */
+static int find_encoder(const struct config *config, const struct check_report *report)
+{
+    struct error err;
+    char text[sizeof err.text + 300];
+    for (size_t i = 0; i < config->n_cameras; i++) {
+        const struct config_camera *camera = &config->cameras[i];
+        const bool burns = camera->evidence.clips && camera->evidence.masked_clips && zones_hide(camera->zones);
+        if (!burns || capture_can_encode(&err) == 0)
+            continue;
+        snprintf(text, sizeof text, "%s:%d:%d: cameras.%s.evidence.masked_clips: %s", config->path, camera->line, camera->column,
+                 camera->name, err.text);
+        report->fault(report->arg, text);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 /* Warns of what grows for ever. */
 static void warn_of_unbounded(const struct config *config, const struct check_report *report)
 {
@@ -439,8 +469,11 @@ int check_models(struct check_models *ret, const struct config *config, const st
     if (report->warning) {
         warn_of_exposure(config, report);
         warn_of_unbounded(config, report);
+        warn_of_hidden_clips(config, report);
     }
-    r = find_descriptors(config, report);
+    r = find_encoder(config, report);
+    if (r == 0)
+        r = find_descriptors(config, report);
     for (size_t i = 0; r != -ENOMEM && i < config->n_cameras; i++) {
         int checked = report->stop && report->stop() ? -ECANCELED : check_next(&models, loaded, config, i, report);
         if (checked < 0)

@@ -7,6 +7,7 @@
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/alerting/arming.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/evidence/copies.h"
 #include "daemon/watch/evidence/evidence.h"
 #include "daemon/watch/evidence/retention.h"
 #include "daemon/watch/fleet.h"
@@ -37,6 +38,7 @@ struct daemon {
     struct events *events;
     struct arming_desk *arming;
     struct evidence *evidence;
+    struct copies *copies;
     struct retention *retention;
     struct sinks *sinks;                /* opened before the store's thread starts */
     struct fleet *fleet;

@@ -90,6 +90,7 @@ static int apply(struct daemon *daemon, struct config *config, struct faults *fa
     if (r == 0) {
         arming_adopt(daemon->arming, arming);
         daemon_configure_store(daemon, config);
+        copies_configure(daemon->copies, config);
         retention_configure(daemon->retention, &config->evidence.retention);
     } else {
         arming_forget(arming);

@@ -156,6 +156,16 @@ static int open_evidence(struct daemon *daemon, struct error *err)
     return r < 0 ? error_set(err, r, "evidence: no room for a further sink of events") : 0;
 }
 
+static int open_copies(struct daemon *daemon, struct error *err)
+{
+    const struct copies_options options = {.state_dir = daemon->config->state_dir, .evidence = daemon->evidence,
+                                           .host = isolation_host(), .heartbeats = &daemon->heartbeats};
+    int r = copies_open(&daemon->copies, &options, err);
+    if (r == 0)
+        copies_configure(daemon->copies, daemon->config);
+    return r;
+}
+
 static int open_retention(struct daemon *daemon, struct error *err)
 {
     return retention_open(&daemon->retention, &(struct retention_options){.state_dir = daemon->config->state_dir,
@@ -236,6 +246,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     if (r == 0)
         r = open_evidence(daemon, err);
     if (r == 0)
+        r = open_copies(daemon, err);
+    if (r == 0)
         r = open_retention(daemon, err);
     if (r == 0)
         r = open_fleet(daemon, &models, err);
@@ -251,20 +263,22 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   1. cameras and workers are told to end, all at once: sources are interrupted, workers finish their window
  *   2. decoder threads are joined, then workers
  *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
- *   4. HTTP closes, and retention ends
+ *   4. HTTP closes, retention ends, and a copy that is being made is given up
  *   5. events reach the log alone, clips end where they are, and the store writes and publishes what waits
  *   6. sinks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
- * A decoder, a worker, the store, the evidence or the retention thread that has not ended in time is abandoned. After 3 it can
- * reach no alert, and after 5 no event; but it still uses its camera, or the database. Then 8 is left out, and false is returned:
- * the process is to end without the functions that run at exit. */
+ * A decoder, a worker, the store, the evidence, the copies or the retention thread that has not ended in time is abandoned. After
+ * 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then 8 is left out, and false is
+ * returned: the process is to end without the functions that run at exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
+    copies_stop(daemon->copies);
     bool all_ended = !daemon->fleet || fleet_stop(daemon->fleet, start_us + DECODERS_US, start_us + WORKERS_US);
     reload_cancel(daemon);
     web_server_close(daemon->web);
+    all_ended &= copies_end(daemon->copies, start_us + RETENTION_US);
     all_ended &= retention_end(daemon->retention, start_us + RETENTION_US);
     if (daemon->events)
         events_close(daemon->events);
@@ -279,6 +293,7 @@ static bool close_all(struct daemon *daemon)
     if (!all_ended)
         return false;
     fleet_close(daemon->fleet);
+    copies_close(daemon->copies);
     retention_close(daemon->retention);
     evidence_close(daemon->evidence);
     isolation_close();

@@ -256,6 +256,7 @@ static const struct { enum view_evidence which; const char *name; const char *ty
     {VIEW_WHY, "why.jpg", "image/jpeg", "jpg"},
     {VIEW_CLIP, "clip.mp4", "video/mp4", "mp4"},
     {VIEW_CLIP, "clip.mkv", "video/x-matroska", "mkv"},
+    {VIEW_COPY, "copy.mp4", "video/mp4", "mp4"},
 };
 enum { EVIDENCE_FILES = sizeof evidence_files / sizeof evidence_files[0] };
 
@@ -294,6 +295,42 @@ static unsigned evidence_kept(void *context, const struct alert_record *alert)
     return kept;
 }
 
+static int copy(void *context, const struct alert_record *alert, bool asks, struct view_copy *ret)
+{
+    struct daemon *daemon = context;
+    copies_status(daemon->copies, alert->id, ret);
+    if (ret->state == VIEW_COPY_WAITING || ret->state == VIEW_COPY_RUNNING)
+        return 0;
+    if (evidence_kept(context, alert) & 1u << VIEW_COPY)
+        *ret = (struct view_copy){.state = VIEW_COPY_READY};
+    else if (asks)
+        return copies_ask(daemon->copies, alert, ret);
+    return 0;
+}
+
+static int videos(void *context, uint64_t alert, struct view_video *ret)
+{
+    struct evidence_row rows[EVIDENCE_KINDS];
+    size_t n;
+    int r = reader_evidence(((struct daemon *)context)->reader, alert, rows, &n);
+    if (r < 0)
+        return r;
+    memset(ret, 0, VIEW_EVIDENCES * sizeof *ret);
+    for (size_t k = 0; k < n; k++)
+        for (int i = 0; i < EVIDENCE_FILES; i++) {
+            const char *name = strrchr(rows[k].path, '/');
+            if (!*rows[k].codec || !name || strcmp(name + 1, evidence_files[i].name) != 0)
+                continue;
+            struct view_video *video = &ret[evidence_files[i].which];
+            *video = (struct view_video){.type = evidence_files[i].type, .bytes = rows[k].bytes};
+            _Static_assert(sizeof video->codec == sizeof rows[k].codec && sizeof video->codecs == sizeof rows[k].codecs,
+                           "names fit");
+            memcpy(video->codec, rows[k].codec, sizeof video->codec);
+            memcpy(video->codecs, rows[k].codecs, sizeof video->codecs);
+        }
+    return 0;
+}
+
 static int label(void *context, const struct alert_order *order, view_labelled *done, void *arg)
 {
     return store_label(((struct daemon *)context)->store, order, done, arg);
@@ -325,6 +362,7 @@ void daemon_view(struct daemon *daemon, struct view *ret)
                          .webhooks = view_webhooks, .endpoints = endpoints, .dead_letters = dead_letters,
                          .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts,
                          .alert = alert, .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
-                         .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .arm = arm, .label = label,
+                         .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .videos = videos, .copy = copy,
+                         .arm = arm, .label = label,
                          .reload = request_reload};
 }

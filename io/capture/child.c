@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/capture/clip_child.h"
+#include "io/capture/copying/copy_child.h"
 #include "io/capture/host.h"
 #include "io/capture/memory.h"
 #include "io/capture/packet_queue.h"
@@ -263,6 +264,10 @@ int capture_child_main(int socket, int control_fd)
         }
         if (request.type == WIRE_CLIP) {
             status = child.source || child.tap ? CHILD_NOT_UNDERSTOOD : clip_child_serve(socket, fd);
+            break;
+        }
+        if (request.type == WIRE_COPY) {
+            status = child.source || child.tap ? CHILD_NOT_UNDERSTOOD : copy_child_serve(socket, &child.control, child.file, fd);
             break;
         }
         more = answer(&child, &request, fd);

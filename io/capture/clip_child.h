@@ -5,11 +5,23 @@
 
 #include <stdint.h>
 
+#include "core/zones/burning.h"
+#include "io/video/packets/codec_string.h"
+
 /* A message of the daemon, over the socket of the process. The first one brings the shared memory (io/capture/packet_queue.h). */
 enum clip_request {
+    CLIP_MASKS = 4,             /* before all others, as struct clip_masks: packets are decoded, and encoded with masks burned
+                                 * in, while no message comes (io/reencode/reencode.h). CLIP_DRAIN then tells how far that is, and
+                                 * CLIP_END drops what waits */
     CLIP_MEMORY = 1,            /* a descriptor comes along */
     CLIP_DRAIN,                 /* write what lies in the memory */
     CLIP_END,                   /* that, too, and end the file; the process ends with its answer */
+};
+
+struct clip_masks {
+    uint32_t request;           /* CLIP_MASKS */
+    int32_t longest;            /* pixels of the longer side at most */
+    struct privacy privacy;
 };
 
 /* The answer to each. */
@@ -17,10 +29,12 @@ struct clip_reply {
     int32_t result;             /* 0 or -errno */
     int64_t bytes, duration_us;
     uint64_t packets, repaired;
+    char codecs[CODEC_STRING_SIZE];     /* of the file's stream; "": not known */
     char text[256];             /* the error's */
 };
 
-enum { CLIP_MEMORY_MIB = 64 };
+/* Of a process with masks, which decodes and encodes, the second number. */
+enum { CLIP_MEMORY_MIB = 64, CLIP_MASKED_MEMORY_MIB = 1024, CLIP_MASKED_NICE = 10 };
 /* How large a clip may grow. */
 #define CLIP_FILE_BYTES ((size_t)4 << 30)
 

@@ -124,13 +124,25 @@ static const char *fault_of(const struct packet_queue_reader *reader, const stru
     return packet_fault(&times, record->size);
 }
 
+uint32_t packet_queue_waiting(const struct capture_memory *memory)
+{
+    const struct packet_queue_head *head = (const struct packet_queue_head *)memory->bytes;
+    return atomic_load_explicit(&head->written, memory_order_acquire) - atomic_load_explicit(&head->taken, memory_order_acquire);
+}
+
 int packet_queue_drain(struct packet_queue_reader *reader, const struct packet_queue_target *target, struct error *err)
+{
+    return packet_queue_take(reader, target, UINT32_MAX, err);
+}
+
+int packet_queue_take(struct packet_queue_reader *reader, const struct packet_queue_target *target, uint32_t most,
+                      struct error *err)
 {
     struct packet_queue_head *head = (struct packet_queue_head *)reader->memory->bytes;
     uint32_t written = atomic_load_explicit(&head->written, memory_order_acquire);
     if (written - reader->taken > PACKET_QUEUE_RECORDS)
         return error_set(err, -EPROTO, "an impossible count of packets");
-    while (reader->taken != written) {
+    for (; most > 0 && reader->taken != written; most--) {
         struct packet_record record;
         memcpy(&record, &head->records[reader->taken % PACKET_QUEUE_RECORDS], sizeof record);
         /* The compiler must not read the record again, which the process may have changed since. */

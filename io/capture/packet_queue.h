@@ -51,6 +51,12 @@ struct packet_queue_target {
 /* Hands all that lies there to the target. 0; -EPROTO with the fault in err: nothing that follows can be trusted. */
 int packet_queue_drain(struct packet_queue_reader *reader, const struct packet_queue_target *target, struct error *err);
 
+/* As packet_queue_drain(), of at most `most` records. */
+int packet_queue_take(struct packet_queue_reader *reader, const struct packet_queue_target *target, uint32_t most,
+                      struct error *err);
+/* Records that the reader has still to take, as it says itself. */
+uint32_t packet_queue_waiting(const struct capture_memory *memory);
+
 /* ---- the layout, for tests that attack it ---- */
 
 enum { PACKET_QUEUE_RECORDS = 512 };

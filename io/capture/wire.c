@@ -76,7 +76,8 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
     if (size < sizeof head || size > WIRE_MAX_REQUEST)
         return -EPROTO;
     memcpy(&head, data, sizeof head);
-    if (((head.type < WIRE_OPEN || head.type > WIRE_CLOSE) && head.type != WIRE_MOMENT && head.type != WIRE_FILE) || head.texts >> N_TEXTS || head.width < 0 ||
+    if (((head.type < WIRE_OPEN || head.type > WIRE_CLOSE) && head.type != WIRE_MOMENT && head.type != WIRE_FILE &&
+         head.type != WIRE_COPY) || head.texts >> N_TEXTS || head.width < 0 ||
         head.height < 0 || head.stall_timeout_ms < 0 || head.decoder_threads < 0 || head.memory_mib < 0 || head.longest < 0 ||
         head.udp > 1 || head.tls_unverified > 1 || head.packets_only > 1)
         return -EPROTO;

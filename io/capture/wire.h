@@ -38,7 +38,9 @@ enum wire_type {
     WIRE_LOG,                   /* a line of FFmpeg's log */
     WIRE_MOMENT,                /* moment_read(), in place of WIRE_OPEN; a descriptor comes along: memory for the picture. The process
                                  * ends after its answer */
-    WIRE_FILE,                  /* a descriptor comes along: the file that WIRE_MOMENT reads, whatever its url is */
+    WIRE_FILE,                  /* a descriptor comes along: the file that WIRE_MOMENT reads, whatever its url is, or WIRE_COPY */
+    WIRE_COPY,                  /* in place of all others but WIRE_FILE: the process copies that file
+                                 * (io/capture/copying/copy_child.h) to the descriptor that comes along */
 };
 
 /* A request. Texts are borrowed: from the caller of wire_encode_request(), or from the bytes that wire_decode_request() read. */

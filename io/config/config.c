@@ -219,6 +219,8 @@ static void complete_evidence(struct config_evidence *of_camera, const struct co
         of_camera->snapshots = of_all->snapshots;
     if (!of_camera->has_clips)
         of_camera->clips = of_all->clips;
+    if (!of_camera->has_masked)
+        of_camera->masked_clips = of_all->masked_clips;
     if (!of_camera->has_unmasked)
         of_camera->unmasked_clips = of_all->unmasked_clips;
     if (!of_camera->has_pre_roll)
@@ -341,6 +343,20 @@ static void yaml_fault(void *arg, int line, int column, const char *text)
     config_fault(arg, line, column, "", "%s", text);
 }
 
+/* Whether a camera with a privacy mask has clips. */
+static void check_masked(struct config_loader *loader, struct config_camera *camera)
+{
+    struct config_evidence *evidence = &camera->evidence;
+    if (evidence->masked_clips && evidence->unmasked_clips) {
+        char key[96];
+        snprintf(key, sizeof key, "cameras.%s.evidence", camera->name);
+        config_fault(&loader->faults, camera->line, camera->column, key,
+                     "expected masked_clips or unmasked_clips, got both as true");
+    }
+    evidence->clips_hidden = evidence->clips && zones_hide(camera->zones) && !evidence->masked_clips && !evidence->unmasked_clips;
+    evidence->clips &= !evidence->clips_hidden;
+}
+
 static void read_root(struct config_loader *loader, const struct config_node *root)
 {
     struct config_outcome outcomes[CONFIG_N_KEYS];
@@ -356,7 +372,7 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
     for (size_t i = 0; i < loader->config->n_cameras; i++) {
         struct config_evidence *evidence = &loader->config->cameras[i].evidence;
         complete_evidence(evidence, &loader->config->evidence);
-        evidence->clips &= evidence->unmasked_clips || !zones_hide(loader->config->cameras[i].zones);
+        check_masked(loader, &loader->config->cameras[i]);
         loader->config->n_streams += 1 + (evidence->source && evidence->clips);
     }
     for (size_t i = 0; i < loader->config->n_webhooks && loader->config->public_url; i++)

@@ -53,13 +53,14 @@ struct config_evidence {
     int source_line, source_column;
     bool source_holds_password;     /* it holds a password itself, not by ${NAME} */
     bool snapshots;                 /* with the picture that says why */
-    bool clips;                     /* of a camera: false, too, where it has a privacy mask and unmasked_clips is false */
-    bool unmasked_clips;
+    bool clips;                     /* of a camera: false, too, where it has a privacy mask and both below are false */
+    bool masked_clips, unmasked_clips;      /* of a camera: not both */
+    bool clips_hidden;              /* of a camera: its privacy mask alone switches clips off */
     double pre_roll_s, post_roll_s; /* before the alert opened, after it closed */
     double max_clip_s;
     int ring_mib;                   /* of packets that a camera keeps for the pre-roll, of each of its streams */
     /* Of a camera: true if it gives the key itself; a key that it does not give has the value of struct config. */
-    bool has_snapshots, has_clips, has_unmasked, has_pre_roll, has_post_roll, has_max_clip, has_ring;
+    bool has_snapshots, has_clips, has_masked, has_unmasked, has_pre_roll, has_post_roll, has_max_clip, has_ring;
     struct config_retention retention;      /* of struct config alone */
 };
 

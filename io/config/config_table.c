@@ -64,8 +64,12 @@ const struct config_row config_rows[] = {
              "waits for them, for 3 s at most."},
     {CONFIG_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .fallback = "true",
      .help = "true: each alert has a clip, the packets that the camera sent, copied without decoding."},
+    {CONFIG_EVIDENCE, "masked_clips", &config_type_bool, IN_EVIDENCE(masked_clips), .fallback = "false",
+     .help = "true: a camera with a privacy mask has clips, too, with the mask burned in: each is decoded and encoded again, in "
+             "H.264. That takes up to a core while an alert is open."},
     {CONFIG_EVIDENCE, "unmasked_clips", &config_type_bool, IN_EVIDENCE(unmasked_clips), .fallback = "false",
-     .help = "true: a camera with a privacy mask has clips, too. They show the part under the mask. Pictures never do."},
+     .help = "true: a camera with a privacy mask has clips, too. They show the part under the mask. Pictures never do, nor do "
+             "copies. Not with masked_clips."},
     {CONFIG_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120, .fallback = "5",
      .help = "Seconds before the alert opened that a clip holds at least. It begins at the key frame before them."},
     {CONFIG_EVIDENCE, "post_roll_s", &config_type_number, IN_EVIDENCE(post_roll_s), 0, 600, .fallback = "5",
@@ -215,6 +219,8 @@ const struct config_row config_rows[] = {
      GIVEN_EVIDENCE(has_snapshots), .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .absent = "as evidence.clips",
      GIVEN_EVIDENCE(has_clips), .help = "See evidence."},
+    {CONFIG_CAMERA_EVIDENCE, "masked_clips", &config_type_bool, IN_EVIDENCE(masked_clips), .absent = "as evidence.masked_clips",
+     GIVEN_EVIDENCE(has_masked), .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "unmasked_clips", &config_type_bool, IN_EVIDENCE(unmasked_clips),
      .absent = "as evidence.unmasked_clips", GIVEN_EVIDENCE(has_unmasked), .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "pre_roll_s", &config_type_number, IN_EVIDENCE(pre_roll_s), 0, 120,

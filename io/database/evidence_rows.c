@@ -45,26 +45,39 @@ int evidence_rows_held(struct database *database, uint64_t alert, bool *ret, str
     return r;
 }
 
-int evidence_rows_after(struct database *database, uint64_t after, struct evidence_row *ret, size_t *n, struct error *err)
+static int read_rows(struct query *query, struct evidence_row *ret, size_t *n, struct error *err)
 {
-    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence WHERE alert = "
-                                     "(SELECT min(alert) FROM evidence WHERE alert > ?) ORDER BY made_us, kind");
-    query_bind_int(&query, (int64_t)after);
     size_t found = 0;
-    while (found < EVIDENCE_KINDS && query_row(&query)) {
+    while (found < EVIDENCE_KINDS && query_row(query)) {
         struct evidence_row *row = &ret[found];
-        *row = (struct evidence_row){.alert = (uint64_t)query_int(&query, 0), .kind = EVIDENCE_KINDS, .bytes = query_int(&query, 3),
-                                     .made_us = query_int(&query, 4)};
+        *row = (struct evidence_row){.alert = (uint64_t)query_int(query, 0), .kind = EVIDENCE_KINDS, .bytes = query_int(query, 3),
+                                     .made_us = query_int(query, 4)};
         for (int k = 0; k < EVIDENCE_KINDS; k++)
-            if (strcmp(query_text(&query, 1), kind_names[k]) == 0)
+            if (strcmp(query_text(query, 1), kind_names[k]) == 0)
                 row->kind = (enum evidence_kind)k;
-        query_copy(&query, 2, row->path, sizeof row->path);
-        query_copy(&query, 5, row->codec, sizeof row->codec);
-        query_copy(&query, 6, row->codecs, sizeof row->codecs);
+        query_copy(query, 2, row->path, sizeof row->path);
+        query_copy(query, 5, row->codec, sizeof row->codec);
+        query_copy(query, 6, row->codecs, sizeof row->codecs);
         found += row->kind != EVIDENCE_KINDS;
     }
-    int r = query_end(&query, err);
+    int r = query_end(query, err);
     if (r == 0)
         *n = found;
     return r;
+}
+
+int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err)
+{
+    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence "
+                                     "WHERE alert = ? ORDER BY made_us, kind");
+    query_bind_int(&query, (int64_t)alert);
+    return read_rows(&query, ret, n, err);
+}
+
+int evidence_rows_after(struct database *database, uint64_t after, struct evidence_row *ret, size_t *n, struct error *err)
+{
+    struct query query = query_begin(database, "SELECT alert, kind, path, bytes, made_us, codec, codecs FROM evidence "
+                                     "WHERE alert = (SELECT min(alert) FROM evidence WHERE alert > ?) ORDER BY made_us, kind");
+    query_bind_int(&query, (int64_t)after);
+    return read_rows(&query, ret, n, err);
 }

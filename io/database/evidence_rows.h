@@ -23,6 +23,8 @@ int evidence_rows_add(struct database *database, const struct evidence_row *row,
 int evidence_rows_remove_all(struct database *database, uint64_t alert, struct error *err);     /* of the alert */
 /* Says whether evidence of the alert stays whatever its age: the alert is marked, or open. false: also one that is not known. */
 int evidence_rows_held(struct database *database, uint64_t alert, bool *ret, struct error *err);
+/* The rows of the alert, into ret [EVIDENCE_KINDS]; *n of them. */
+int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err);
 /* The rows of the first alert after `after` that has any, into ret [EVIDENCE_KINDS]; *n of them. *n is 0 where there is none. */
 int evidence_rows_after(struct database *database, uint64_t after, struct evidence_row *ret, size_t *n, struct error *err);
 

@@ -10,8 +10,7 @@
 
 enum { ALIGN = 64, HD_ROWS = 720 };
 
-/* The matrix as swscale numbers it. */
-static int matrix_of(const AVFrame *frame)
+int colour_matrix(const AVFrame *frame)
 {
     switch (frame->colorspace) {
     case AVCOL_SPC_BT709: return SWS_CS_ITU709;
@@ -34,8 +33,8 @@ static struct SwsContext *make_scaler(const AVFrame *frame, int width, int heigh
     struct SwsContext *scaler = sws_getContext(frame->width, frame->height, format, width, height, AV_PIX_FMT_RGB24,
                                                SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
     if (scaler)
-        sws_setColorspaceDetails(scaler, sws_getCoefficients(matrix_of(frame)), full, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0,
-                                 1 << 16, 1 << 16);
+        sws_setColorspaceDetails(scaler, sws_getCoefficients(colour_matrix(frame)), full, sws_getCoefficients(SWS_CS_DEFAULT), 1,
+                                 0, 1 << 16, 1 << 16);
     return scaler;
 }
 

@@ -1,5 +1,6 @@
 /* web/handlers/evidence, web/files/file_answer: files of alerts over HTTP: whole, in parts, not again, and while they grow. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,81 @@ START_TEST(missing)
 }
 END_TEST
 
+/* What a player has to know of a clip: only of one that the database and the disk have. */
+START_TEST(videos)
+{
+    struct answer answer = ask("/api/v1/alerts/1");
+    ck_assert_ptr_null(json_object_get(answer.json, "videos"));
+    answer_free(&answer);
+    world_videos.of[VIEW_CLIP] = (struct view_video){"video/mp4", "hevc", "hvc1.1.6.L93.B0", SIZE};
+    answer = ask("/api/v1/alerts/1");
+    json_t *clip = json_object_get(json_object_get(answer.json, "videos"), "clip");
+    ck_assert_str_eq(text(clip, "type"), "video/mp4; codecs=\"hvc1.1.6.L93.B0\"");
+    ck_assert_str_eq(text(clip, "codec"), "hevc");
+    ck_assert_str_eq(text(clip, "codecs"), "hvc1.1.6.L93.B0");
+    ck_assert_int_eq(json_integer_value(json_object_get(clip, "bytes")), SIZE);
+    answer_free(&answer);
+    world_videos.of[VIEW_CLIP] = (struct view_video){"video/x-matroska", "mjpeg", "", SIZE};
+    answer = ask("/api/v1/alerts");
+    clip = json_object_get(json_object_get(json_array_get(json_object_get(answer.json, "alerts"), 0), "videos"), "clip");
+    ck_assert_str_eq(text(clip, "type"), "video/x-matroska");
+    ck_assert(json_is_null(json_object_get(clip, "codecs")));
+    answer_free(&answer);
+    world_videos.status = -EIO;
+    answer = ask("/api/v1/alerts/1");
+    ck_assert_ptr_null(json_object_get(answer.json, "videos"));
+    ck_assert_ptr_nonnull(json_object_get(answer.json, "evidence"));
+    answer_free(&answer);
+    world_videos.status = 0;
+    world_files[VIEW_CLIP].path = NULL;
+    answer = ask("/api/v1/alerts/1");
+    ck_assert_ptr_null(json_object_get(answer.json, "videos"));
+    answer_free(&answer);
+}
+END_TEST
+
+static void check_copy(const char *method, const char *target, int status, const char *state)
+{
+    struct answer answer;
+    ck_assert_int_eq(ask_with(&answer, method, target, NULL, NULL), CURLE_OK);
+    ck_assert_int_eq(answer.status, status);
+    if (state)
+        ck_assert_str_eq(text(answer.json, "state"), state);
+    answer_free(&answer);
+}
+
+/* A copy is asked for by POST alone; what becomes of it is told. */
+START_TEST(copies)
+{
+    static const struct { int result, status; } refused[] = {{-ENOENT, 404}, {-EBUSY, 409}, {-ENOSYS, 501}, {-EAGAIN, 503},
+                                                             {-ENOSPC, 503}, {-EACCES, 500}};
+    check_copy("GET", "/api/v1/alerts/1/copy/state", 200, "none");
+    check_copy("GET", "/api/v1/alerts/1/copy", 404, NULL);
+    ck_assert_int_eq(world_copy.asked, 0);
+    world_copy.copy.state = VIEW_COPY_WAITING;
+    check_copy("POST", "/api/v1/alerts/1/copy", 202, "waiting");
+    ck_assert_int_eq(world_copy.asked, 1);
+    world_copy.copy.state = VIEW_COPY_RUNNING;
+    check_copy("GET", "/api/v1/alerts/1/copy/state", 200, "running");
+    world_copy.copy = (struct view_copy){VIEW_COPY_FAILED, "the disk is full"};
+    struct answer answer = ask("/api/v1/alerts/1/copy/state");
+    ck_assert_str_eq(text(answer.json, "reason"), "the disk is full");
+    ck_assert(json_is_null(json_object_get(answer.json, "copy")));
+    answer_free(&answer);
+    world_copy.copy = (struct view_copy){VIEW_COPY_READY, ""};
+    check_copy("POST", "/api/v1/alerts/1/copy", 200, "ready");
+    world_files[VIEW_COPY] = world_files[VIEW_CLIP];
+    check_copy("GET", "/api/v1/alerts/1/copy", 200, NULL);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        world_copy.result = refused[i].result;
+        check_copy("POST", "/api/v1/alerts/1/copy", refused[i].status, NULL);
+    }
+    world_copy.result = 0;
+    check_copy("POST", "/api/v1/alerts/7/copy", 404, NULL);
+    check_copy("DELETE", "/api/v1/alerts/1/copy", 405, NULL);
+}
+END_TEST
+
 /* No descriptor is left open by any answer, and so many files are sent at once at most. */
 START_TEST(descriptors)
 {
@@ -258,6 +334,8 @@ int main(void)
     tcase_add_test(rest, versions);
     tcase_add_test(rest, changing);
     tcase_add_test(rest, missing);
+    tcase_add_test(rest, videos);
+    tcase_add_test(rest, copies);
     tcase_add_test(rest, descriptors);
     suite_add_tcase(suite, rest);
     return suite_run(suite);

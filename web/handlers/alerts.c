@@ -19,11 +19,14 @@ json_t *web_labels_json(const struct alert_labels *labels)
 
 json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels)
 {
-    json_t *object = alert_json(alert), *evidence = web_evidence_json(view, alert);
-    json_t *more = web_labels_json(labels);
-    bool failed = !object || !evidence || !more || json_object_update(object, more) < 0 ||
-                  (json_object_size(evidence) > 0 && json_object_set(object, "evidence", evidence) < 0);
+    unsigned kept = view->evidence_kept(view->context, alert);
+    json_t *object = alert_json(alert), *evidence = web_evidence_json(alert->id, kept);
+    json_t *videos = web_videos_json(view, alert->id, kept), *more = web_labels_json(labels);
+    bool failed = !object || !evidence || !videos || !more || json_object_update(object, more) < 0 ||
+                  (json_object_size(evidence) > 0 && json_object_set(object, "evidence", evidence) < 0) ||
+                  (json_object_size(videos) > 0 && json_object_set(object, "videos", videos) < 0);
     json_decref(evidence);
+    json_decref(videos);
     json_decref(more);
     if (!failed)
         return object;

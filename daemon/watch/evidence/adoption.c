@@ -19,6 +19,7 @@ static const struct { enum evidence_kind kind; const char *name; } names[] = {
     {EVIDENCE_WHY, "why.jpg"},
     {EVIDENCE_CLIP, "clip.mp4"},
     {EVIDENCE_CLIP, "clip.mkv"},
+    {EVIDENCE_COPY, "copy.mp4"},
 };
 
 /* Writes size and time of the file to its row. 1; 0: there is no plain file that can be read; -EBUSY: it is being written. */

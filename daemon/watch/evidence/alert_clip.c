@@ -23,6 +23,9 @@ struct alert_clip {
     int64_t first_us;                   /* arrival of the first packet */
     int64_t end_us;                     /* no later packet belongs to it; INT64_MAX: the alert is open */
     bool complete;
+    bool is_stopped;                    /* it does not wait for its process */
+    int64_t behind_until_us;            /* of a complete clip: when it no longer waits for its process; 0: it does not wait */
+    struct privacy privacy;             /* n 0: none */
     struct alert_clip_outcome outcome;
 };
 
@@ -36,6 +39,9 @@ int alert_clip_open(struct alert_clip **ret, const struct alert_clip_options *op
     snprintf(clip->camera, sizeof clip->camera, "%s", options->place.camera);
     clip->options.place.camera = clip->camera;
     clip->options.rolls = NULL;
+    if (options->privacy)
+        clip->privacy = *options->privacy;
+    clip->options.privacy = NULL;
     packet_ring_ref(options->ring);
     clip->file.fd = -1;
     clip->end_us = INT64_MAX;
@@ -66,6 +72,7 @@ void alert_clip_stop(struct alert_clip *clip)
 {
     if (!clip->complete)
         end(clip, "no_space");
+    clip->is_stopped = true;
 }
 
 /* Keeps the first failure. */
@@ -83,11 +90,17 @@ static int begin(struct alert_clip *clip, const struct packet *first, struct err
     clip->stream = packet_stream_ref(first->stream);
     clip->first_us = first->times.arrival_us;
     clip->outcome.pre_roll_us = clip->options.opened_us - clip->first_us;
-    codec_name(clip->outcome.codec, first->stream);
-    codec_string(clip->outcome.codecs, first->stream);
-    snprintf(name, sizeof name, "clip.%s", clip_file_extension(&first->stream->format));
+    const bool is_masked = clip->privacy.n > 0;
+    if (is_masked) {
+        snprintf(clip->outcome.codec, sizeof clip->outcome.codec, "h264");
+    } else {
+        codec_name(clip->outcome.codec, first->stream);
+        codec_string(clip->outcome.codecs, first->stream);
+    }
+    snprintf(name, sizeof name, "clip.%s", is_masked ? "mp4" : clip_file_extension(&first->stream->format));
     int r = place_create(&clip->file, clip->options.state_dir, &clip->options.place, name, err);
-    return r < 0 ? r : clip_writer_open(&clip->writer, clip->options.host, clip->file.fd, first->stream, err);
+    return r < 0 ? r : clip_writer_open_masked(&clip->writer, clip->options.host, clip->file.fd, first->stream,
+                                               is_masked ? &clip->privacy : NULL, err);
 }
 
 /* Publishes the file, if that is still to be done and a fragment is in it. 0 or -errno with the cause in err. */
@@ -113,48 +126,83 @@ static const char *end_before(const struct alert_clip *clip, const struct packet
     return packet->stream == clip->stream || packet_stream_follows(packet->stream, clip->stream) ? NULL : "stream_changed";
 }
 
-static int add(struct alert_clip *clip, struct packet **packets, size_t n, struct error *err)
+/* Hands the writer n packets, of which it takes *taken. 0 or -errno with the cause in err. */
+static int offer(struct alert_clip *clip, struct packet **packets, size_t n, size_t *taken, struct error *err)
 {
     struct clip_file_stats stats;
-    int r = clip_writer_add(clip->writer, packets, n, err);
+    int r = clip_writer_offer(clip->writer, packets, n, taken, err);
     if (r < 0)
         return r;
     clip_writer_stats(clip->writer, &stats);
     return publish(clip, &stats, err);
 }
 
-static void write_packets(struct alert_clip *clip, struct packet **packets, size_t n)
+/* false: the writer takes no more now, and clip->next is the first packet that it has not taken. */
+static bool write_packets(struct alert_clip *clip, struct packet **packets, size_t n)
 {
     const char *why = NULL;
     struct error err;
-    size_t k = 0;
+    size_t k = 0, taken = 0;
     int r = 0;
     if (n > 0 && !clip->writer && !(why = end_before(clip, packets[0])))
         r = begin(clip, packets[0], &err);
     while (r == 0 && !why && k < n && !(why = end_before(clip, packets[k])))
         k++;
     if (r == 0 && k > 0)
-        r = add(clip, packets, k, &err);
+        r = offer(clip, packets, k, &taken, &err);
+    if (r == 0 && taken < k) {
+        clip->next -= n - taken;
+        return false;
+    }
     if (r < 0)
         why = "failed";
     note(&clip->outcome, r, &err);
     if (why)
         end(clip, why);
+    return true;
+}
+
+/* Takes packets from the ring, and counts those that it holds no more. */
+static size_t take(struct alert_clip *clip, struct packet **packets)
+{
+    uint64_t wanted = clip->next;
+    size_t n = packet_ring_take(clip->options.ring, &clip->next, packets, BATCH);
+    clip->outcome.lost += n > 0 ? clip->next - n - wanted : 0;
+    return n;
+}
+
+/* Returns true while packets of a complete clip are still to be encoded. */
+static bool is_behind(struct alert_clip *clip, int64_t now_us)
+{
+    struct error err;
+    size_t taken;
+    if (!clip->writer || clip->is_stopped || clip->behind_until_us == 0 || !clip_writer_is_behind(clip->writer))
+        return false;
+    if (now_us > clip->behind_until_us) {
+        clip->outcome.end = "too_slow";
+        return false;
+    }
+    int r = offer(clip, NULL, 0, &taken, &err);
+    note(&clip->outcome, r, &err);
+    return r == 0;
 }
 
 bool alert_clip_write(struct alert_clip *clip, int64_t now_us)
 {
     struct packet *packets[BATCH];
     size_t n = BATCH;
-    while (!clip->complete && n == BATCH) {
-        n = packet_ring_take(clip->options.ring, &clip->next, packets, BATCH);
-        write_packets(clip, packets, n);
+    bool has_room = true;
+    while (!clip->complete && n == BATCH && has_room) {
+        n = take(clip, packets);
+        has_room = write_packets(clip, packets, n);
         for (size_t i = 0; i < n; i++)
             packet_unref(packets[i]);
     }
-    if (!clip->complete && clip->end_us != INT64_MAX && now_us > clip->end_us + LATE_US)
+    if (!clip->complete && has_room && clip->end_us != INT64_MAX && now_us > clip->end_us + LATE_US)
         end(clip, "post_roll");
-    return !clip->complete;
+    if (clip->complete && clip->behind_until_us == 0 && !clip->outcome.error.text[0])
+        clip->behind_until_us = now_us + ALERT_CLIP_BEHIND_US;
+    return !clip->complete || is_behind(clip, now_us);
 }
 
 /* Ends the file. What was written before a failure stays, up to its last whole fragment. */
@@ -169,6 +217,8 @@ static void end_file(struct alert_clip *clip)
         error_set(&outcome->error, -errno, "the clip cannot be cut where it can be played: %s", strerror(errno));
     r = publish(clip, &stats, &err);
     note(outcome, r, &err);
+    if (clip->privacy.n > 0)
+        memcpy(outcome->codecs, stats.codecs, sizeof outcome->codecs);
     if (outcome->path[0]) {
         outcome->bytes = stats.bytes;
         outcome->duration_us = stats.duration_us;

@@ -5,7 +5,11 @@
  * closed, after max_clip_s, or where the stream changes to one that cannot follow in the file (packet_stream_follows()). A
  * camera that is lost and comes back goes on in the same file.
  *
+ * Where privacy masks are burned in, the clip is decoded and encoded again, in a process that works at its own pace: after the
+ * last packet the clip waits for it, for ALERT_CLIP_BEHIND_US at most.
+ *
  * The file appears under its name once it can be played: with its first fragment (clip_file.h).
+ *
  *
  * The evidence thread's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_ALERT_CLIP_H
@@ -15,6 +19,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/zones/burning.h"
 #include "daemon/watch/evidence/place.h"
 #include "io/capture/host.h"
 #include "io/config/config.h"
@@ -24,6 +29,8 @@
 /* How much earlier than pre_roll_s a clip begins, because pictures are shown later than their packets arrive. */
 #define ALERT_CLIP_DELAY_US INT64_C(1000000)
 
+#define ALERT_CLIP_BEHIND_US INT64_C(120000000)
+
 struct alert_clip;
 
 struct alert_clip_options {
@@ -31,6 +38,7 @@ struct alert_clip_options {
     struct place place;         /* its camera is copied */
     int64_t opened_us;          /* CLOCK_MONOTONIC: when the alert opened */
     const struct config_evidence *rolls;        /* copied */
+    const struct privacy *privacy;      /* burned in, and the clip is encoded again; copied. NULL or none: the stream is copied */
     struct packet_ring *ring;   /* the clip takes a reference */
     bool is_other_stream;       /* than the analysed one: its packets may come later, so the clip ends later */
     struct capture_host *host;  /* forks the process that writes the file; NULL: this one does. Borrowed until close */
@@ -42,8 +50,10 @@ struct alert_clip_outcome {
     int64_t bytes, duration_us;
     int64_t pre_roll_us;        /* from the first packet's arrival to the opening of the alert; less than asked for, or negative,
                                  * where the ring held no more */
+    uint64_t lost;              /* packets that the ring dropped before they could be written */
     const char *end;            /* why it ended: "post_roll", "max_clip", "stream_changed", "stopped" (memaed
-                                 * ends, or the camera's keys changed), "no_space", "failed" */
+                                 * ends, or the camera's keys changed), "no_space", "failed", "too_slow" (masks were not burned
+                                 * into all packets in ALERT_CLIP_BEHIND_US) */
     bool no_space;              /* it failed because the disk is full */
     struct error error;         /* what failed; "": nothing. The file holds what was written before */
 };

@@ -23,6 +23,7 @@ struct keeper {                 /* a camera */
     struct config_evidence rolls;
     struct packet_ring *ring, *other;   /* references; other NULL: there is none */
     bool has_pictures;
+    struct privacy privacy;     /* burned into clips; n 0: none */
     struct keeper *next;
 };
 
@@ -66,6 +67,7 @@ int evidence_add(struct evidence *evidence, const struct evidence_camera *camera
         return -ENOMEM;
     snprintf(keeper->camera, sizeof keeper->camera, "%s", camera->name);
     keeper->rolls = *camera->rolls;
+    privacy_of(&keeper->privacy, camera->rolls->masked_clips ? camera->pictures->zones : NULL);
     keeper->has_pictures = camera->rolls->snapshots;
     if (keeper->has_pictures) {
         struct pictures_camera pictures = *camera->pictures;
@@ -115,15 +117,16 @@ static bool is_fresh(struct packet_ring *ring, int64_t at_us)
     return stats.packets > 0 && stats.newest_us >= at_us - FRESH_US;
 }
 
-/* Chooses the ring of the alert's camera: writes a reference, and the rolls. false: it has no clips. */
+/* Chooses the ring of the alert's camera: writes a reference, the rolls, and the masks. false: it has no clips. */
 static bool find_ring(struct evidence *evidence, const struct alert *alert, struct alert_clip_options *ret,
-                      struct config_evidence *rolls)
+                      struct config_evidence *rolls, struct privacy *privacy)
 {
     struct packet_ring *ring = NULL, *other = NULL;
     lock_take(&evidence->lock);
     for (const struct keeper *k = evidence->keepers; k && !ring; k = k->next)
         if (k->rolls.clips && strcmp(k->camera, alert->camera) == 0) {
             *rolls = k->rolls;
+            *privacy = k->privacy;
             ring = packet_ring_ref(k->ring);
             other = k->other ? packet_ring_ref(k->other) : NULL;
         }
@@ -199,11 +202,32 @@ void evidence_pause(struct evidence *evidence, bool paused)
     atomic_store(&evidence->paused, paused);
 }
 
+void evidence_add_file(struct evidence *evidence, const struct evidence_made *made)
+{
+    atomic_fetch_add(&evidence->made, 1);
+    evidence->options.made(evidence->options.arg, made);
+}
+
+void evidence_lack_space(struct evidence *evidence)
+{
+    atomic_store(&evidence->no_space, true);
+}
+
+bool evidence_is_paused(const struct evidence *evidence)
+{
+    return atomic_load(&evidence->paused);
+}
+
+const atomic_bool *evidence_paused(const struct evidence *evidence)
+{
+    return &evidence->paused;
+}
+
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
 static void log_clip(const char *camera, uint64_t alert, const struct alert_clip_outcome *clip)
 {
-    struct log_number id, bytes, seconds, pre_roll;
+    struct log_number id, bytes, seconds, pre_roll, lost;
     if (clip->error.text[0])
         log_event(LOG_ERR, "evidence_failed", "camera", camera, "alert", log_int(&id, (long long)alert), "kind", "clip", "path",
                   clip->path, "reason", clip->error.text, NULL);
@@ -215,7 +239,7 @@ static void log_clip(const char *camera, uint64_t alert, const struct alert_clip
                   clip->path, "bytes", log_int(&bytes, (long long)clip->bytes), "seconds",
                   log_real(&seconds, 1e-6 * (double)clip->duration_us), "pre_roll_s",
                   log_real(&pre_roll, 1e-6 * (double)clip->pre_roll_us), "codec", clip->codec, "codecs", clip->codecs,
-                  "end", clip->end, NULL);
+                  "lost", log_int(&lost, (long long)clip->lost), "end", clip->end, NULL);
 }
 
 /* Closes clip i, and tells of it. */
@@ -242,12 +266,14 @@ static void finish(struct evidence *evidence, size_t i)
 static void open_clip(struct evidence *evidence, const struct alert *alert)
 {
     struct config_evidence rolls;
+    struct privacy privacy;
     struct alert_clip_options options = {.state_dir = evidence->state_dir,
                                          .place = {.camera = alert->camera, .opened_us = alert->time_us, .alert = alert->id},
                                          .opened_us = alert->at_us,
                                          .rolls = &rolls,
+                                         .privacy = &privacy,
                                          .host = evidence->options.host};
-    if (!find_ring(evidence, alert, &options, &rolls))
+    if (!find_ring(evidence, alert, &options, &rolls, &privacy))
         return;                 /* the camera keeps no clips */
     size_t n = evidence->n_clips;
     int r = atomic_load(&evidence->paused) ? -ENOSPC : n < EVIDENCE_CLIPS_MAX ? alert_clip_open(&evidence->clips[n], &options) : -EMFILE;

@@ -8,6 +8,7 @@
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_EVIDENCE_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_EVIDENCE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,7 +28,7 @@ struct evidence;
 /* A file that is complete. Texts are borrowed for the call. */
 struct evidence_made {
     uint64_t alert;
-    const char *camera, *kind;  /* kind: "clip", "snapshot", "why" */
+    const char *camera, *kind;  /* kind: "clip", "snapshot", "why", "copy" */
     const char *path;           /* below state_dir */
     int64_t bytes;
     const char *codec, *codecs; /* "h264", "avc1.64001f"; codecs is "" where browsers have no name for it; both of a picture */
@@ -58,6 +59,13 @@ void evidence_close(struct evidence *evidence);
 unsigned evidence_made_files(const struct evidence *evidence);
 bool evidence_take_no_space(struct evidence *evidence);
 void evidence_pause(struct evidence *evidence, bool paused);
+
+/* For others that make files of evidence: one is complete; one failed because the disk is full; and whether nothing is to be
+ * written: now, and as what changes, which is valid until close. */
+void evidence_add_file(struct evidence *evidence, const struct evidence_made *made);
+void evidence_lack_space(struct evidence *evidence);
+bool evidence_is_paused(const struct evidence *evidence);
+const atomic_bool *evidence_paused(const struct evidence *evidence);
 
 /* For events_add(). */
 struct event_sink evidence_sink(struct evidence *evidence);

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/watch/evidence/place.h"
+
 /* Files of one alert that are locked at the same time while they are deleted; there are four kinds. */
 enum { FILES_MAX = 16 };
 
@@ -66,21 +68,10 @@ static int enter(struct walk *walk, int in, const char *name, int (*visit)(struc
     return is_passed(fd) ? 0 : fd < 0 ? fd : each_name(walk, fd, visit);
 }
 
-/* Deletes a file that a crash has left before it was published (place.h): nobody has locked it. Returns true if it is gone. */
-static bool delete_leftover(int in, const char *name)
-{
-    int fd = openat(in, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool gone = flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(in, name, 0) == 0;
-    close(fd);
-    return gone;
-}
-
 static int visit_file(struct walk *walk, int in, const char *name)
 {
     struct stat file;
-    if (name[0] == '.' && delete_leftover(in, name))
+    if (name[0] == '.' && place_delete_leftover(in, name))
         return 0;
     if (fstatat(in, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : -errno;

@@ -41,14 +41,26 @@ static int enter_folders(const char *state_dir, const char *const *folders, size
     return r;
 }
 
-/* Makes the file and locks it. A descriptor or -errno; -ENOENT, too, where retention deleted it as a leftover before it was
- * locked. */
+bool place_delete_leftover(int folder, const char *name)
+{
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool gone = flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(folder, name, 0) == 0;
+    close(fd);
+    return gone;
+}
+
+/* Makes the hidden file and locks it. A descriptor or -errno; -ENOENT, too, where it is to be tried again: a leftover had the
+ * name, or retention deleted the file as one before it was locked. */
 static int create(int folder, const char *name)
 {
     struct stat st;
     int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
+    if (fd < 0) {
+        int failed = errno;
+        return failed == EEXIST && place_delete_leftover(folder, name) ? -ENOENT : -failed;
+    }
     flock(fd, LOCK_EX);         /* who deletes files holds locks for an instant */
     int r = fstat(fd, &st) < 0 ? -errno : st.st_nlink == 0 ? -ENOENT : 0;
     if (r < 0)
@@ -171,6 +183,22 @@ int place_open(const char *state_dir, const struct place *place)
     return r;
 }
 
+int place_read(const char *state_dir, const struct place *place, const char *name)
+{
+    struct stat s;
+    int folder = place_open(state_dir, place);
+    if (folder < 0)
+        return folder;
+    int fd = beneath_open(folder, name, O_RDONLY | O_NONBLOCK);         /* a pipe would block */
+    close(folder);
+    if (fd < 0)
+        return fd;
+    int r = fstat(fd, &s) < 0 ? -errno : !S_ISREG(s.st_mode) ? -EINVAL : 0;
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}
+
 static int read_all(int fd, void *data, size_t size)
 {
     for (size_t at = 0; at < size;) {
@@ -188,14 +216,10 @@ int place_get(const char *state_dir, const struct place *place, const char *name
 {
     struct stat s;
     void *data = NULL;
-    int folder = place_open(state_dir, place);
-    if (folder < 0)
-        return folder;
-    int fd = beneath_open(folder, name, O_RDONLY | O_NONBLOCK);         /* a pipe would block */
-    close(folder);
+    int fd = place_read(state_dir, place, name);
     if (fd < 0)
         return fd;
-    int r = fstat(fd, &s) < 0 ? -errno : !S_ISREG(s.st_mode) ? -EINVAL : 0;
+    int r = fstat(fd, &s) < 0 ? -errno : 0;
     if (r == 0 && ret && (size_t)s.st_size <= most) {
         data = malloc((size_t)s.st_size + 1);
         r = data ? read_all(fd, data, (size_t)s.st_size) : -ENOMEM;

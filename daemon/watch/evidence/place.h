@@ -5,6 +5,7 @@
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,7 @@ struct place {
 };
 
 /* A file that is being written. Until it is published it is called ".NAME", and a crash leaves it under that name:
- * evidence_tree_read() deletes it then. */
+ * evidence_tree_read() deletes it then, or place_create() of the same file. */
 struct place_file {
     int fd;                     /* for writing; -1: there is no file */
     int folder;                 /* of the alert; -1: the file is published */
@@ -43,8 +44,14 @@ void place_close(struct place_file *file);
 int place_put(const char *state_dir, const struct place *place, const char *name, const void *data, size_t size,
               char path[PLACE_PATH_SIZE], struct error *err);
 
+/* Deletes the file of that name in the folder if nobody has locked it: a crash has left it before it was published. Returns true
+ * if it is gone. */
+bool place_delete_leftover(int folder, const char *name);
+
 /* Opens the alert's folder, as O_PATH. No symbolic link is followed below state_dir. A descriptor; -ENOENT; another -errno. */
 int place_open(const char *state_dir, const struct place *place);
+/* Opens a regular file of the alert for reading. A descriptor; -ENOENT: there is none; another -errno. */
+int place_read(const char *state_dir, const struct place *place, const char *name);
 /* Finds a file of the alert, and reads it if it has at most `most` bytes and ret is not NULL: *ret is the caller's, by malloc(), else
  * untouched. *size is that of the file. 0; -ENOENT: there is none; another -errno. */
 int place_get(const char *state_dir, const struct place *place, const char *name, size_t most, void **ret, size_t *size);

@@ -6,6 +6,7 @@
 #include "daemon/watch/store/connection.h"
 #include "io/database/alert_rows.h"
 #include "io/database/event_rows.h"
+#include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
 #include "io/database/score_rows.h"
 
@@ -69,6 +70,15 @@ int reader_alert(struct reader *reader, uint64_t id, struct alert_record *ret, s
         r = alert_rows_find(reader->connection.database, id, ret, &err);
     if (r == 0)
         r = labels_read(reader->connection.database, id, labels, &err);
+    return tell(reader, r, &err);
+}
+
+int reader_evidence(struct reader *reader, uint64_t alert, struct evidence_row *ret, size_t *n)
+{
+    struct error err = {""};
+    int r = renew(reader, &err);
+    if (r == 0)
+        r = evidence_rows_of(reader->connection.database, alert, ret, n, &err);
     return tell(reader, r, &err);
 }
 

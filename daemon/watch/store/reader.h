@@ -11,6 +11,9 @@ struct reader;
 int reader_open(struct reader **ret, struct store *store, struct error *err);   /* store is borrowed until close */
 void reader_close(struct reader *reader);                                       /* takes NULL */
 
+/* The rows of evidence of an alert into ret [EVIDENCE_KINDS]; *n of them. 0 or -errno. */
+int reader_evidence(struct reader *reader, uint64_t alert, struct evidence_row *ret, size_t *n);
+
 /* As the functions of the same names in struct view. */
 int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct alert_labels *labels,
                   struct view_alerts *found);

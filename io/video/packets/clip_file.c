@@ -11,6 +11,7 @@
 
 #include "io/base/clock.h"
 #include "io/video/packets/fragment_index.h"
+#include "io/video/packets/packet_parameters.h"
 
 enum { IO_BYTES = 1 << 16 };
 
@@ -134,27 +135,13 @@ static int describe(struct clip_file *clip, const struct packet_stream *stream)
     AVStream *to = avformat_new_stream(clip->format, NULL);
     if (!to)
         return AVERROR(ENOMEM);
-    AVCodecParameters *p = to->codecpar;
-    p->codec_type = AVMEDIA_TYPE_VIDEO;
-    p->codec_id = (enum AVCodecID)f->codec;
-    p->codec_tag = f->codec == AV_CODEC_ID_HEVC ? MKTAG('h', 'v', 'c', '1') : f->codec == AV_CODEC_ID_RAWVIDEO ? f->tag : 0;
-    p->format = f->pixel_format;
-    p->bits_per_coded_sample = f->bits_per_sample;
-    p->profile = f->profile;
-    p->level = f->level;
-    p->width = f->width;
-    p->height = f->height;
-    p->sample_aspect_ratio = to->sample_aspect_ratio = (AVRational){f->aspect_num, f->aspect_den};
+    to->sample_aspect_ratio = (AVRational){f->aspect_num, f->aspect_den};
     to->time_base = clip->mp4 ? ticks : (AVRational){1, 1000};
     set_turn(to, f->turn);
-    if (f->extradata_size == 0)
-        return 0;
-    p->extradata = av_mallocz(f->extradata_size + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (!p->extradata)
-        return AVERROR(ENOMEM);
-    memcpy(p->extradata, stream->extradata, f->extradata_size);
-    p->extradata_size = (int)f->extradata_size;
-    return 0;
+    int r = packet_parameters(to->codecpar, stream);
+    to->codecpar->codec_tag = f->codec == AV_CODEC_ID_HEVC ? MKTAG('h', 'v', 'c', '1')
+                              : f->codec == AV_CODEC_ID_RAWVIDEO ? f->tag : 0;
+    return r < 0 ? AVERROR(ENOMEM) : 0;
 }
 
 static int write_header(struct clip_file *clip)
@@ -180,6 +167,7 @@ int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *s
     clip->fd = fd;
     clip->mp4 = strcmp(clip_file_extension(&stream->format), "mp4") == 0;
     clip->time_base = (AVRational){stream->format.time_base_num, stream->format.time_base_den};
+    codec_string(clip->stats.codecs, stream);
     clip->packet = av_packet_alloc();
     uint8_t *buffer = av_malloc(IO_BYTES);
     clip->io = buffer ? avio_alloc_context(buffer, IO_BYTES, 1, clip, NULL, write_bytes, clip->mp4 ? NULL : seek) : NULL;

@@ -16,6 +16,7 @@
 #define MEMAED_IO_VIDEO_PACKETS_CLIP_FILE_H
 
 #include "core/error.h"
+#include "io/video/packets/codec_string.h"
 #include "io/video/packets/packet.h"
 
 struct clip_file;
@@ -25,6 +26,7 @@ struct clip_file_stats {
     int64_t duration_us;        /* of what lies there */
     uint64_t packets;           /* the same */
     uint64_t repaired;          /* packets whose times were replaced */
+    char codecs[CODEC_STRING_SIZE];     /* of the file's stream, as codec_string() has it */
 };
 
 /* "mp4" or "mkv": how a file of this stream ends. */

@@ -79,6 +79,7 @@ static const struct change camera_changes[] = {
     {"evidence.source", "rtsp://h/x", "rtsp://h/y"},
     {"evidence.snapshots", "true", "false"},
     {"evidence.clips", "true", "false"},
+    {"evidence.masked_clips", "true", "false"},
     {"evidence.unmasked_clips", "true", "false"},
     {"evidence.pre_roll_s", "5", "6"},
     {"evidence.post_roll_s", "5", "6"},

@@ -278,6 +278,14 @@ START_TEST(files_of_alerts)
     ck_assert(n == 1 && rows[0].alert == 2 && rows[0].kind == EVIDENCE_SNAPSHOT);
     must(evidence_rows_after(database, 2, rows, &n, &err));
     ck_assert_uint_eq(n, 0);
+    row = (struct evidence_row){.alert = 1, .kind = EVIDENCE_COPY, .path = "evidence/1/copy.mp4", .bytes = 30, .made_us = 70,
+                                .codec = "h264", .codecs = "avc1.640028"};
+    must(evidence_rows_add(database, &row, &err));
+    must(evidence_rows_of(database, 1, rows, &n, &err));
+    ck_assert(n == 2 && rows[0].kind == EVIDENCE_CLIP && rows[1].kind == EVIDENCE_COPY && rows[1].bytes == 30);
+    ck_assert_str_eq(rows[1].codecs, "avc1.640028");
+    must(evidence_rows_of(database, 3, rows, &n, &err));
+    ck_assert_uint_eq(n, 0);
     must(evidence_rows_remove_all(database, 2, &err));
     must(evidence_rows_after(database, 1, rows, &n, &err));
     ck_assert_uint_eq(n, 0);

@@ -76,6 +76,11 @@ class Clips(harness.Case):
         self.assertTrue(written["path"].endswith(extension), written)
         self.assertEqual(written["codec"], codec)
         self.assertTrue(written["codecs"].startswith(codecs) and bool(written["codecs"]) == bool(codecs), written)
+        alert = daemon.get(f"/api/v1/alerts/{written['alert']}")[1]
+        kind = {"mp4": "video/mp4", "mkv": "video/x-matroska"}[extension[-3:]]
+        self.assertEqual(alert["videos"], {"clip": {
+            "type": f'{kind}; codecs="{written["codecs"]}"' if codecs else kind, "codec": codec,
+            "codecs": written["codecs"] or None, "bytes": int(written["bytes"])}})
         daemon.stop()
         return self.clips()[0]
 

@@ -99,7 +99,8 @@ START_TEST(files_without_a_row_get_one)
     put_file(101, "clip.mkv", "a clip, too");
     put_file(101, "snapshot.jpg", "a picture");
     put_file(101, "why.jpg", "why");
-    ck_assert_uint_eq(adopt(101), 4);
+    put_file(101, "copy.mp4", "a copy");
+    ck_assert_uint_eq(adopt(101), 5);
     ck_assert_int_eq(steps, 2);
     const struct evidence_row *row = row_of(100, EVIDENCE_CLIP);
     ck_assert_str_eq(row->path, "evidence/gate/" DAY "/100/clip.mp4");
@@ -110,6 +111,7 @@ START_TEST(files_without_a_row_get_one)
     ck_assert_str_eq(row_of(101, EVIDENCE_CLIP)->path, "evidence/gate/" DAY "/101/clip.mkv");
     ck_assert_int_eq(row_of(101, EVIDENCE_SNAPSHOT)->bytes, 9);
     ck_assert_int_eq(row_of(101, EVIDENCE_WHY)->bytes, 3);
+    ck_assert_int_eq(row_of(101, EVIDENCE_COPY)->bytes, 6);
     ck_assert_uint_eq(adopt(101), 0);
 }
 END_TEST

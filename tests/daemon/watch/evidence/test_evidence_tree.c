@@ -159,6 +159,18 @@ START_TEST(leftovers_of_a_crash_go)
     place_close(&file);
     place_close(&file);
     ck_assert(!is_there("/gate/1970-01-03/300/.clip.mp4") && !is_there("/gate/1970-01-03/300/clip.mp4"));
+    /* The same file is made before the tree is read. */
+    struct place_file crashed = begin("gate", 300, 2 * DAY_US, "copy.mp4", 100);
+    close(crashed.fd);
+    close(crashed.folder);
+    file = begin("gate", 300, 2 * DAY_US, "copy.mp4", 7);
+    struct place_file second;
+    const struct place place = {.camera = "gate", .opened_us = 2 * DAY_US, .alert = 300};
+    ck_assert_int_eq(place_create(&second, folder, &place, "copy.mp4", &err), -EEXIST);        /* it is being written */
+    must(place_publish(&file, &err));
+    place_close(&file);
+    read_tree();
+    ck_assert(tree.alerts[0].files == 2 && tree.bytes == 27);
 }
 END_TEST
 

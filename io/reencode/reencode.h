@@ -1,0 +1,37 @@
+/* A clip that is decoded and encoded again: packets of any codec go in, and a file comes out, fragmented MP4 with H.264
+ * (io/video/packets/clip_file.h), as every browser plays it. Pictures are as a viewer shows them: turned, with square pixels.
+ * Privacy masks are burned in before anything is encoded (core/zones/burning.h).
+ *
+ * The packets' times stay; those that are missing or leap are replaced as in any clip. A packet that cannot be decoded leaves out
+ * its picture. With masks, so does a damaged picture, because it may show what a mask covers at another place. Sound is not kept.
+ *
+ * Decoders read what a camera sent, so this belongs into a process with least rights (io/capture/). One thread owns it. Never
+ * logs. */
+#ifndef MEMAED_IO_REENCODE_REENCODE_H
+#define MEMAED_IO_REENCODE_REENCODE_H
+
+#include "core/error.h"
+#include "core/zones/burning.h"
+#include "io/video/packets/clip_file.h"
+
+struct reencode;
+
+struct reencode_options {
+    const struct privacy *privacy;      /* that privacy_check() accepts; copied. NULL: none */
+    int longest;                        /* pixels of the longer side at most */
+    bool live;                          /* packets come as a camera sends them: each is encoded at once, and fast */
+};
+
+/* fd is empty, and stays the caller's. 0; -ENOSYS: there is no encoder; -EINVAL: no decoder for the codec; -ENOMEM; with the
+ * cause in err. */
+int reencode_open(struct reencode **ret, int fd, const struct packet_stream *stream, const struct reencode_options *options,
+                  struct error *err);
+/* The next packet of the stream; borrowed for the call. Returns as clip_file_add(). */
+int reencode_add(struct reencode *reencode, const struct packet *packet, struct error *err);
+/* Figures of the file. */
+void reencode_stats(const struct reencode *reencode, struct clip_file_stats *ret);
+/* No packet follows: what is being decoded and encoded goes to the file, which ends. -EINVAL, too: there was no picture. Frees it
+ * in any case. Takes NULL, and *ret is then untouched. */
+int reencode_close(struct reencode *reencode, struct clip_file_stats *ret, struct error *err);
+
+#endif

@@ -1,0 +1,286 @@
+/* io/reencode: copies of clips in H.264 play, have the pictures and times of the clip, and show nothing that a mask covers. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "io/reencode/copy_file.h"
+#include "io/reencode/encoder.h"
+#include "tests/io/video/packets/packets.h"
+#include "tests/suite.h"
+
+/* A lime patch at x 96 to 128, y 64 to 96 of 160 x 120. */
+#define FOOTAGE "-f lavfi -i testsrc2=s=160x120:r=25:d=6 -vf format=yuv420p,hue=s=0,drawbox=96:64:32:32:lime:fill,format=%s "
+static const struct privacy mask = {.n = 1, .areas = {{4, {{0.57f, 0.5f}, {0.83f, 0.5f}, {0.83f, 0.84f}, {0.57f, 0.84f}}}}};
+
+static int copy_of(const char *from, const char *to, const struct copy_file_options *options, struct clip_file_stats *stats,
+                   bool *cut, struct error *err)
+{
+    int in = open(clip_path(from), O_RDONLY | O_CLOEXEC), out = create_clip(to);
+    ck_assert_int_ge(in, 0);
+    int r = copy_file(in, out, options, stats, cut, err);
+    close(in);
+    close(out);
+    return r;
+}
+
+static struct clip_file_stats copied(const char *from, const char *to, const struct privacy *privacy)
+{
+    const struct copy_file_options options = {.reencode = {.privacy = privacy, .longest = 1920}, .length_us = INT64_C(60000000)};
+    struct clip_file_stats stats;
+    struct error err = {""};
+    bool cut;
+    ck_assert_msg(copy_of(from, to, &options, &stats, &cut, &err) == 0, "%s: %s", from, err.text);
+    ck_assert(!cut);
+    return stats;
+}
+
+/* What ffprobe says of the video: nothing else than the values. */
+static const char *probed(const char *name, const char *entries)
+{
+    static char text[1 << 16];
+    char command[512];
+    snprintf(command, sizeof command, "ffprobe -v warning -count_packets -select_streams v -show_entries %s -of csv=p=0 "
+             "@/%s 2>&1", entries, name);
+    run_command(text, sizeof text, command);
+    return text;
+}
+
+/* How alike the pictures of two videos are, in dB. */
+static int psnr(const char *a, const char *b)
+{
+    char command[512], text[256];
+    snprintf(command, sizeof command, "ffmpeg -nostdin -hide_banner -i @/%s -i @/%s -lavfi '[0][1]psnr' -f null - 2>&1 | "
+             "sed -n 's/.*average:\\([0-9]*\\).*/\\1/p'", a, b);
+    run_command(text, sizeof text, command);
+    return atoi(text);
+}
+
+/* Pixels of all pictures that are lime. */
+static size_t lime_of(const char *name)
+{
+    size_t size, n = 0;
+    clips_ffmpeg("-i @/%s -f rawvideo -pix_fmt rgb24 @/pixels", name);
+    uint8_t *rgb = clip_read("pixels", &size);
+    for (size_t i = 0; i + 2 < size; i += 3)
+        n += rgb[i] < 90 && rgb[i + 1] > 120 && rgb[i + 2] < 90;
+    free(rgb);
+    return n;
+}
+
+/* Samples in the mask, of all pictures of 160 x 120, that are not black: those of colour, too. */
+static size_t unmasked_of(const char *name)
+{
+    size_t size, n = 0;
+    const size_t luma = 160 * 120, picture = luma * 3 / 2;
+    clips_ffmpeg("-i @/%s -f rawvideo -pix_fmt yuv420p @/pixels", name);
+    uint8_t *yuv = clip_read("pixels", &size);
+    ck_assert_uint_gt(size, 0);
+    ck_assert_uint_eq(size % picture, 0);
+    for (const uint8_t *at = yuv; at < yuv + size; at += picture)
+        for (size_t y = 60; y < 100; y++)
+            for (size_t x = 92; x < 132; x++) {
+                const uint8_t *colour = at + luma + (y / 2) * 80 + x / 2;
+                n += at[y * 160 + x] > 24 || abs(colour[0] - 128) > 6 || abs(colour[luma / 4] - 128) > 6;
+            }
+    free(yuv);
+    return n;
+}
+
+/* Each codec that cameras send, with what goes with it. */
+static const struct { const char *name, *format, *options; } sources[] = {
+    {"h264.mp4", "yuv420p", "-c:v libx264 -preset ultrafast -bf 2 -g 50"},
+    {"hevc.mp4", "yuv420p", "-c:v libx265 -preset ultrafast -x265-params log-level=none -tag:v hvc1"},
+    {"ten.mp4", "yuv420p10le", "-c:v libx265 -preset ultrafast -x265-params log-level=none -tag:v hvc1"},
+    {"mjpeg.mkv", "yuvj422p", "-c:v mjpeg -q:v 3"},
+    {"mpeg4.mp4", "yuv420p", "-c:v mpeg4 -q:v 3 -bf 1"},
+};
+
+START_TEST(pictures_and_times)
+{
+    const char *name = sources[_i].name;
+    clips_ffmpeg(FOOTAGE "%s @/%s", sources[_i].format, sources[_i].options, name);
+    struct clip_file_stats stats = copied(name, "copy.mp4", NULL);
+    ck_assert_uint_eq(stats.packets, 150);
+    ck_assert_int_eq(stats.duration_us, 6000000);
+    ck_assert_uint_eq(stats.repaired, 0);
+    ck_assert_msg(strncmp(stats.codecs, "avc1.", 5) == 0, "%s", stats.codecs);
+    ck_assert_str_eq(probed("copy.mp4", "stream=codec_name,width,height,pix_fmt,color_range,nb_read_packets"),
+                     "h264,160,120,yuv420p,tv,150\n");
+    ck_assert_str_eq(probed("copy.mp4", "format=duration"), "6.000000\n");
+    ck_assert_uint_gt(lime_of("copy.mp4"), 150 * 900);
+    /* Much as it was: each picture at its time. */
+    ck_assert_int_ge(psnr("copy.mp4", name), 30);
+}
+END_TEST
+
+START_TEST(masks_are_burned_in)
+{
+    const char *name = sources[_i].name;
+    clips_ffmpeg(FOOTAGE "%s @/%s", sources[_i].format, sources[_i].options, name);
+    ck_assert_uint_gt(lime_of(name), 150 * 900);
+    ck_assert_uint_gt(unmasked_of(name), 150 * 900);
+    copied(name, "masked.mp4", &mask);
+    ck_assert_uint_eq(lime_of("masked.mp4"), 0);
+    ck_assert_uint_eq(unmasked_of("masked.mp4"), 0);
+}
+END_TEST
+
+/* A stream that is turned by a quarter: the copy is upright by itself, and the mask lies where a viewer sees it. */
+START_TEST(turned)
+{
+    clips_ffmpeg(FOOTAGE "-c:v libx264 -preset ultrafast @/flat.mp4", "yuv420p");
+    clips_ffmpeg("-i @/flat.mp4 -c copy -metadata:s:v:0 rotate=90 @/turned.mp4");
+    copied("turned.mp4", "copy.mp4", NULL);
+    ck_assert_str_eq(probed("copy.mp4", "stream=width,height:stream_side_data"), "120,160\n");
+    size_t lime = lime_of("turned.mp4");        /* ffmpeg turns it */
+    ck_assert_uint_gt(lime, 150 * 900);
+    ck_assert_uint_gt(lime_of("copy.mp4"), lime * 9 / 10);
+    ck_assert_int_ge(psnr("copy.mp4", "turned.mp4"), 30);
+    /* A mask over one of the four places where a turn can bring the patch: one of them covers it, and the others do not. */
+    int covered = 0;
+    for (int place = 0; place < 4; place++) {
+        float x = place & 1 ? 0.5f : 0.16f, y = place & 2 ? 0.56f : 0.16f;
+        const struct polygon area = {4, {{x, y}, {x + 0.34f, y}, {x + 0.34f, y + 0.28f}, {x, y + 0.28f}}};
+        copied("turned.mp4", "masked.mp4", &(struct privacy){.n = 1, .areas = {area}});
+        size_t seen = lime_of("masked.mp4");
+        ck_assert_msg(seen == 0 || seen > lime * 9 / 10, "place %d: %zu of %zu", place, seen, lime);
+        covered += seen == 0;
+    }
+    ck_assert_int_eq(covered, 1);
+}
+END_TEST
+
+/* Odd sides, pixels that are not square, and a picture that is larger than a copy. */
+START_TEST(sizes)
+{
+    clips_ffmpeg("-f lavfi -i testsrc2=s=161x121:r=25:d=1 -pix_fmt yuv444p -c:v libx264 @/odd.mp4");
+    copied("odd.mp4", "copy.mp4", NULL);
+    ck_assert_str_eq(probed("copy.mp4", "stream=width,height"), "160,120\n");
+    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=1 -vf setsar=3/2 -pix_fmt yuv420p -c:v libx264 @/wide.mp4");
+    copied("wide.mp4", "copy.mp4", NULL);
+    ck_assert_str_eq(probed("copy.mp4", "stream=width,height,sample_aspect_ratio"), "240,120,1:1\n");
+    clips_ffmpeg("-f lavfi -i testsrc2=s=2560x1920:r=5:d=1 -pix_fmt yuv420p -c:v libx264 -preset ultrafast @/large.mp4");
+    copied("large.mp4", "copy.mp4", NULL);
+    ck_assert_str_eq(probed("copy.mp4", "stream=width,height"), "1920,1440\n");
+}
+END_TEST
+
+START_TEST(long_clips_are_cut)
+{
+    const struct copy_file_options options = {.reencode.longest = 1920, .length_us = 2000000};
+    struct clip_file_stats stats;
+    struct error err = {""};
+    bool cut = false;
+    clips_ffmpeg(FOOTAGE "-c:v libx264 -preset ultrafast @/long.mp4", "yuv420p");
+    ck_assert_int_eq(copy_of("long.mp4", "copy.mp4", &options, &stats, &cut, &err), 0);
+    ck_assert(cut);
+    ck_assert_int_ge(stats.duration_us, 1900000);
+    ck_assert_int_le(stats.duration_us, 2100000);
+}
+END_TEST
+
+/* The hole that a lost camera has left stays as long, so that times agree with those of the clip. */
+START_TEST(holes_stay)
+{
+    clips_ffmpeg(FOOTAGE "-c:v libx264 -preset ultrafast @/whole.mkv", "yuv420p");
+    clips_ffmpeg("-i @/whole.mkv -vf 'setpts=PTS+gte(N\\,75)*10/TB' -fps_mode passthrough -c:v libx264 -preset ultrafast "
+                 "@/hole.mkv");
+    struct clip_file_stats stats = copied("hole.mkv", "copy.mp4", NULL);
+    ck_assert_int_ge(stats.duration_us, 15900000);
+    ck_assert_int_le(stats.duration_us, 16100000);
+}
+END_TEST
+
+START_TEST(faults_are_told)
+{
+    struct copy_file_options options = {.reencode.longest = 1920, .length_us = INT64_MAX};
+    struct clip_file_stats stats = {.bytes = 7};
+    struct error err = {""};
+    bool cut;
+    clip_write("garbage.mp4", "this is no video, and nobody will find a stream in it", 53);
+    ck_assert_int_lt(copy_of("garbage.mp4", "copy.mp4", &options, &stats, &cut, &err), 0);
+    ck_assert_int_eq(stats.bytes, 7);
+    clips_ffmpeg(FOOTAGE "-c:v libx264 -preset ultrafast @/whole.mp4", "yuv420p");
+    atomic_bool stop = true;
+    options.stop = &stop;
+    ck_assert_int_eq(copy_of("whole.mp4", "copy.mp4", &options, &stats, &cut, &err), -EINTR);
+    options.stop = NULL;
+    /* Nowhere to write to. */
+    int in = open(clip_path("whole.mp4"), O_RDONLY | O_CLOEXEC), out = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    ck_assert_int_eq(copy_file(in, out, &options, &stats, &cut, &err), -ENOSPC);
+    ck_assert_msg(strstr(err.text, "No space left"), "%s", err.text);
+    close(in);
+    close(out);
+    ck_assert_int_eq(stats.bytes, 7);
+}
+END_TEST
+
+/* Pictures that are damaged are left out where there is a mask: what it covers may have moved from its place. */
+START_TEST(damage)
+{
+    size_t size;
+    clips_ffmpeg(FOOTAGE "-c:v libx264 -preset ultrafast -g 25 @/sound.mkv", "yuv420p");
+    uint8_t *bytes = clip_read("sound.mkv", &size);
+    for (size_t i = size / 3; i < size / 2; i += 97)
+        bytes[i] ^= 0x5a;
+    clip_write("damaged.mkv", bytes, size);
+    free(bytes);
+    struct clip_file_stats stats = copied("damaged.mkv", "copy.mp4", &mask);
+    ck_assert_uint_ge(stats.packets, 60);
+    ck_assert_uint_le(stats.packets, 140);
+    ck_assert_str_eq(probed("copy.mp4", "stream=codec_name"), "h264\n");
+    ck_assert_uint_eq(lime_of("copy.mp4"), 0);
+    ck_assert_uint_eq(unmasked_of("copy.mp4"), 0);
+}
+END_TEST
+
+/* As a camera sends them: each packet is in the file soon after, and what was written plays. */
+START_TEST(live)
+{
+    struct reencode *reencode;
+    struct error err = {""};
+    struct clip_file_stats stats;
+    clips_ffmpeg(FOOTAGE "-c:v libx265 -preset ultrafast -x265-params log-level=none @/live.mkv", "yuv420p");
+    read_packets(clip_path("live.mkv"));
+    int fd = create_clip("live.mp4");
+    const struct reencode_options options = {.privacy = &mask, .longest = 1920, .live = true};
+    ck_assert_msg(reencode_open(&reencode, fd, packets[0]->stream, &options, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < 100; i++)
+        ck_assert_msg(reencode_add(reencode, packets[i], &err) == 0, "%s", err.text);
+    reencode_stats(reencode, &stats);
+    ck_assert_uint_ge(stats.packets, 80);
+    ck_assert_uint_eq(lime_of("live.mp4"), 0);
+    ck_assert_int_ge(atoi(probed("live.mp4", "stream=nb_read_packets")), 80);
+    ck_assert_int_eq(reencode_close(reencode, &stats, &err), 0);
+    ck_assert_uint_eq(stats.packets, 100);
+    close(fd);
+    free_packets();
+}
+END_TEST
+
+int main(void)
+{
+    struct error err;
+    source_set_log(NULL);       /* FFmpeg's lines are dropped */
+    if (!clips_open())
+        return 0;
+    if (encoder_check(&err) < 0) {
+        printf("skip: %s\n", err.text);
+        return 0;
+    }
+    Suite *suite = suite_create("reencode");
+    TCase *tcase = tcase_create("reencode");
+    tcase_set_timeout(tcase, 300);
+    tcase_add_loop_test(tcase, pictures_and_times, 0, sizeof sources / sizeof *sources);
+    tcase_add_loop_test(tcase, masks_are_burned_in, 0, sizeof sources / sizeof *sources);
+    tcase_add_test(tcase, turned);
+    tcase_add_test(tcase, sizes);
+    tcase_add_test(tcase, long_clips_are_cut);
+    tcase_add_test(tcase, holes_stay);
+    tcase_add_test(tcase, faults_are_told);
+    tcase_add_test(tcase, damage);
+    tcase_add_test(tcase, live);
+    suite_add_tcase(suite, tcase);
+    int status = suite_run(suite);
+    clips_close();
+    return status;
+}
