@@ -308,7 +308,7 @@ static const char *format_name(int i)
 }
 
 static const struct command_option health_options[] = {
-    {"clean", 0, OPTION_LIST(struct health_command, clean), .argument = "INPUT", .path = OPTION_FILE,
+    {"clean", 0, OPTION_LIST(struct health_command, clean), .argument = "FILE", .path = OPTION_FILE,
      .help = "Footage of the same camera that is known to be without a fault: it is learned first. May be given again."},
     {"learn", 0, OPTION_REAL(struct health_command, learn_s, 10, 1e6), .argument = "S",
      .help = "So many seconds, from the start of the first footage on, are learned and not diagnosed (default: 60)."},

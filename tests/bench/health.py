@@ -9,7 +9,8 @@ fault is found if a row of its kind opened within 10 s of its start, and closed 
 opened meanwhile counts in the confusion matrix. Positions in the footage come from the seed.
 
 Footage: vtest (Debian's opencv-doc), ped2 (train), day0, night0 (upcam day 00), day, night (upcam days 01 and 02), of the folder
-../shared/data or MEMAED_DATA. The thresholds were chosen on vtest, day0 and night0; ped2, day and night are held back.
+../shared/data or MEMAED_DATA. The thresholds were chosen on vtest, day0, night0 and
+clean runs of ped2; faults of ped2, day and night are held back.
 --clean diagnoses footage without a fault instead: ped2 test, vtest, and upcam days 01 and 02 whole after day 00.
 --quick: one strength-2 case of each kind, on vtest. Prints progress to standard error and one JSON object. MEMAED names the
 program.
