@@ -16,9 +16,8 @@ enum { N_TEXTS = 6 };
 struct request_head {
     uint32_t type, texts;       /* texts: bit i: text i is there */
     int32_t width, height, stall_timeout_ms, decoder_threads, memory_mib;
-    uint32_t udp, tls_unverified, packets_only;
+    uint32_t udp, tls_unverified, packets_only, chroma;
     int32_t longest;
-    uint32_t padding;
     double fps;
     uint64_t memory_size, offset;       /* offset: of WIRE_MOMENT, pts_us */
 };
@@ -49,6 +48,7 @@ int wire_encode_request(uint8_t *data, const struct wire_request *request)
                                 .udp = o->udp,
                                 .tls_unverified = o->tls_unverified,
                                 .packets_only = o->packets_only,
+                                .chroma = o->chroma,
                                 .fps = o->fps,
                                 .memory_size = request->memory_size,
                                 .offset = request->type == WIRE_MOMENT ? (uint64_t)request->pts_us : request->offset,
@@ -79,7 +79,7 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
     if (((head.type < WIRE_OPEN || head.type > WIRE_CLOSE) && head.type != WIRE_MOMENT && head.type != WIRE_FILE &&
          head.type != WIRE_COPY) || head.texts >> N_TEXTS || head.width < 0 ||
         head.height < 0 || head.stall_timeout_ms < 0 || head.decoder_threads < 0 || head.memory_mib < 0 || head.longest < 0 ||
-        head.udp > 1 || head.tls_unverified > 1 || head.packets_only > 1)
+        head.udp > 1 || head.tls_unverified > 1 || head.packets_only > 1 || head.chroma > 1)
         return -EPROTO;
     struct wire_request request = {.type = (enum wire_type)head.type,
                                    .options = {.width = head.width,
@@ -88,6 +88,7 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
                                                .udp = head.udp,
                                                .tls_unverified = head.tls_unverified,
                                                .packets_only = head.packets_only,
+                                               .chroma = head.chroma,
                                                .stall_timeout_ms = head.stall_timeout_ms,
                                                .decoder_threads = head.decoder_threads},
                                    .memory_size = (size_t)head.memory_size,
@@ -125,7 +126,8 @@ struct reply_head {
     int64_t pts_us, arrival_us;
     double fps_in;
     uint64_t frames_decoded, frames_corrupt, packets_lost;
-    uint32_t time, images, live, padding;
+    uint32_t time, images, live, chroma;        /* chroma: 1: saturation, u and v are known */
+    uint16_t saturation, u, v, padding;
     int32_t stats_width, stats_height;
     char codec[sizeof ((struct source_stats *)0)->codec];
 };
@@ -150,6 +152,10 @@ int wire_send_reply(int fd, const struct wire_reply *reply)
                               .corrupt = reply->frame.corrupt,
                               .pts_us = reply->frame.pts_us,
                               .arrival_us = reply->frame.arrival_us,
+                              .chroma = reply->frame.chroma.known,
+                              .saturation = reply->frame.chroma.saturation,
+                              .u = reply->frame.chroma.u,
+                              .v = reply->frame.chroma.v,
                               .fps_in = reply->stats.fps_in,
                               .frames_decoded = reply->stats.frames_decoded,
                               .frames_corrupt = reply->stats.frames_corrupt,
@@ -190,6 +196,8 @@ static const char *fault_of_result(const struct reply_head *head)
         return "an unknown break of the sequence";
     if (head->pts_us < 0 || head->pts_us > MAX_PTS_US || head->arrival_us < 0)
         return "a time out of range";
+    if (head->chroma > 1)
+        return "an unknown kind of colour";
     if (memchr(head->codec, 0, sizeof head->codec) == NULL)
         return "a codec's name without an end";
     return NULL;
@@ -224,7 +232,9 @@ int wire_decode_reply(struct wire_reply *ret, const void *data, size_t size, str
     ret->width = head.width;
     ret->height = head.height;
     ret->frame = (struct source_frame){.pts_us = head.pts_us, .gap = head.gap, .cause = (enum source_break)head.cause,
-                                       .corrupt = head.corrupt, .arrival_us = head.arrival_us};
+                                       .corrupt = head.corrupt, .arrival_us = head.arrival_us,
+                                       .chroma = {.known = head.chroma, .saturation = head.saturation, .u = head.u,
+                                                  .v = head.v}};
     ret->stats = (struct source_stats){.fps_in = head.fps_in,
                                        .frames_decoded = head.frames_decoded,
                                        .frames_corrupt = head.frames_corrupt,

@@ -10,6 +10,7 @@
 
 #include "io/base/clock.h"
 #include "io/base/redact.h"
+#include "io/video/chroma/chroma.h"
 #include "io/video/decode.h"
 #include "io/video/demux.h"
 #include "io/video/input/cause.h"
@@ -20,7 +21,7 @@ struct source {
     const atomic_bool *stop;
     struct source_tap tap;
     double fps;                 /* pictures to pick a second; 0: all */
-    bool packets_only;
+    bool packets_only, chroma;
     int64_t first_us;           /* arrival of the first packet, with packets_only; 0: none yet */
     enum source_kind kind;
     char shown[256];            /* the URL, redacted */
@@ -75,6 +76,7 @@ int source_open(struct source **ret, const char *url, const struct source_option
     source->tap = options->tap;
     source->fps = options->fps;
     source->packets_only = options->packets_only;
+    source->chroma = options->chroma;
     source->kind = source_kind(url);
     redact(source->shown, sizeof source->shown, url);
 
@@ -324,6 +326,8 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
             out.cause = SOURCE_BREAK_CORRUPT;
         out.gap = out.cause != SOURCE_UNBROKEN;
         source->corrupt_before = out.corrupt;
+        if (source->chroma)
+            chroma_measure(&out.chroma, picture);
         if (source->tap.frame)
             source->tap.frame(source->tap.arg, picture, &out);
         r = pick_gray(source->pick, picture, pixels, err);

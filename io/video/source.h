@@ -57,6 +57,13 @@ enum source_break {
     SOURCE_BREAK_CORRUPT,       /* the picture before was corrupt */
 };
 
+/* The mean colour of a picture as it was coded, in 1/256 of a level of 8 bits. */
+struct source_chroma {
+    bool known;                 /* false: of this pixel format it is not measured */
+    uint16_t saturation;        /* the mean length of (u, v); 0 for gray */
+    uint16_t u, v;              /* means; 128 * 256 for gray */
+};
+
 /* A picture that was picked for analysis. */
 struct source_frame {
     int64_t pts_us;             /* since the first picture, which has 0; rises strictly */
@@ -66,6 +73,7 @@ struct source_frame {
     bool corrupt;               /* the decoder flagged this picture, or it is predicted from one that it flagged (until the
                                  * next key frame, for ten seconds at most). Count it; do not learn or score it. */
     int64_t arrival_us;         /* CLOCK_MONOTONIC: when its packet had been read from the network or the file */
+    struct source_chroma chroma;        /* known with source_options.chroma alone */
 };
 
 /* The video stream that a tap's packets and frames belong to. */
@@ -127,6 +135,7 @@ struct source_options {
     int decoder_threads;        /* 0: FFmpeg's choice */
     bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
                                  * without a picture. For sources that pace themselves */
+    bool chroma;                /* source_frame.chroma is measured */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };
 

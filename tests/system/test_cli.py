@@ -8,7 +8,7 @@ import subprocess
 
 import harness
 
-COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "explain", "model", "model show", "model prototypes", "bench",
+COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "explain", "health", "model", "model show", "model prototypes", "bench",
             "test-alert",
             "completion")
 

@@ -1,0 +1,81 @@
+/* Diagnoses one camera's picture: tells while it is frozen, black, blurred, covered, shaken, moved and so on (enum health_kind).
+ *
+ * Pictures are measured one by one (core/health/measure.h, core/health/displacement.h) and judged once a second of their own
+ * time. Each kind has one quantity. A fault opens when that was beyond its opening threshold for some seconds in a row, and
+ * closes when it was within its closing threshold for some. Thresholds follow from what the camera is like without a fault, in
+ * the same light (core/health/scene.h). The first options.learn_s seconds of pictures are taken to be without a fault, and none
+ * opens in them. Later seconds without a fault are learned, too, so that slow changes are followed.
+ * A light that is new is learned when it has stayed for a while and the edges are where they were.
+ *
+ * A fault that explains others keeps them from opening: a black picture is not blurred as well.
+ *
+ * One thread (or lock) for each object. Nothing is allocated after health_open(), which takes about a megabyte. The same pictures
+ * give the same results. */
+#ifndef MEMAED_CORE_HEALTH_HEALTH_H
+#define MEMAED_CORE_HEALTH_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/health/displacement.h"
+#include "core/health/kind.h"
+#include "core/health/shake.h"
+
+enum { HEALTH_MIN_SIDE = 32, HEALTH_MAX_SIDE = 1024,
+       HEALTH_WIDTH = 256 };            /* a good width of the pictures; detail beyond it is not needed */
+
+struct health;
+
+struct health_options {
+    int height, width;          /* of the pictures, HEALTH_MIN_SIDE to HEALTH_MAX_SIDE */
+    double learn_s;             /* 10 or more */
+};
+
+struct health_picture {
+    const uint8_t *luma;        /* [height, width], full range; borrowed for the call */
+    int64_t time_us;            /* rises from picture to picture, but where it begins anew */
+    bool anew;                  /* times begin anew: nothing is compared with the pictures before, but what was learned stays */
+    /* Means over the colour picture, in levels of 8 bits. */
+    bool has_colour;            /* false: they are not known */
+    float saturation;           /* of the length of (u, v) */
+    float u, v;                 /* 0: gray */
+};
+
+/* A kind's quantity as it was last judged. */
+struct health_measure {
+    bool known;                 /* false: it was not measured, or there is nothing to compare it with; the rest is 0 then */
+    double quantity, baseline;
+    double on, off;             /* thresholds; beyond them is above, or below where on < off */
+    bool open;                  /* the fault holds */
+    int64_t since_us;           /* of an open fault: when its quantity went beyond the threshold */
+};
+
+struct health_change {
+    enum health_kind kind;
+    bool opened;                /* false: closed */
+    int64_t time_us;            /* when the quantity went beyond the threshold, or came back */
+    struct health_measure measure;      /* as of now; of a fault that closed, its quantity is the worst while it was open */
+};
+
+/* 0; -EINVAL: a size or a time is out of range; -ENOMEM. *ret is untouched on failure. */
+int health_open(struct health **ret, const struct health_options *options);
+void health_close(struct health *health);       /* takes NULL */
+
+/* Takes the next picture. Writes what opened and closed with it to ret [HEALTH_KINDS]. Returns how many. */
+int health_add(struct health *health, const struct health_picture *picture, struct health_change *ret);
+
+/* The quantity of each kind, ret [HEALTH_KINDS]. */
+void health_measures(const struct health *health, struct health_measure *ret);
+
+/* Where the picture lies against the scene, and how it swings, as of the last second. false: not known. */
+bool health_place(const struct health *health, struct displacement *ret);
+bool health_swing(const struct health *health, struct shake_swing *ret);
+
+/* How many scenes are known, and whether the camera is in one; for a display. */
+int health_scenes(const struct health *health, bool *known);
+
+/* Pictures from now on are, or are no longer, known to be without a fault: they are learned, and nothing opens. Afterwards
+ * options.learn_s counts no more. */
+void health_set_clean(struct health *health, bool clean);
+
+#endif

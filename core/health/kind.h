@@ -1,0 +1,31 @@
+/* The kinds of faults of a camera's picture. Plain data; any thread. */
+#ifndef MEMAED_CORE_HEALTH_KIND_H
+#define MEMAED_CORE_HEALTH_KIND_H
+
+enum health_kind {
+    HEALTH_FROZEN,              /* nothing changes but in few places, such as a clock; else a sensor's noise goes on */
+    HEALTH_SLOW,                /* fewer pictures a second than the camera's own rate */
+    HEALTH_STUTTER,             /* pictures come late, again and again */
+    HEALTH_BLACK,
+    HEALTH_BRIGHT,              /* much of the picture is clipped to white */
+    HEALTH_LOW_CONTRAST,
+    HEALTH_COLOUR_LOST,         /* the colour went, the light did not: not what infrared light does */
+    HEALTH_COLOUR_CAST,
+    HEALTH_BLUR,
+    HEALTH_COVERED,             /* part of the picture lost its detail and its gray level, or all of it did */
+    HEALTH_NOISE,
+    HEALTH_STRIPES,
+    HEALTH_JITTER,
+    HEALTH_MOVED,               /* the scene lies elsewhere in the picture, or is another */
+    HEALTH_KINDS
+};
+
+/* What names, documents and messages say of a kind. */
+struct health_kind_info {
+    const char *name;           /* "low_contrast" */
+    const char *quantity;       /* what is measured, such as "gray levels from the 5th to the 95th percentile" */
+    const char *unit;
+};
+const struct health_kind_info *health_kind_info(enum health_kind kind);
+
+#endif

@@ -1,0 +1,161 @@
+#include "core/health/measure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/health/field.h"
+
+enum { CLIPPED = 250, THIRDS = 3, QUARTERS = 4, LONGEST = FIELD_WIDTH };
+
+/* Quickselect (Hoare). qsort() may allocate. */
+float measure_quantile(float *values, int n, float q)
+{
+    int k = (int)(q * (float)(n - 1) + 0.5f), low = 0, high = n - 1;
+    while (low < high) {
+        float pivot = values[(low + high) / 2];
+        int i = low, j = high;
+        while (i <= j) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i <= j) {
+                float kept = values[i];
+                values[i++] = values[j];
+                values[j--] = kept;
+            }
+        }
+        if (k <= j)
+            high = j;
+        else if (k >= i)
+            low = i;
+        else
+            break;
+    }
+    return values[k];
+}
+
+static float percentile(const uint32_t *histogram, uint32_t pixels, float q)
+{
+    uint32_t sum = 0, until = (uint32_t)(q * (float)pixels);
+    int level = 0;
+    while (level < 255 && (sum += histogram[level]) <= until)
+        level++;
+    return (float)level;
+}
+
+static void measure_levels(struct measure *ret, const uint8_t *luma, int height, int width)
+{
+    uint32_t histogram[256] = {0}, pixels = (uint32_t)height * (uint32_t)width, clipped = 0;
+    for (uint32_t i = 0; i < pixels; i++)
+        histogram[luma[i]]++;
+    ret->low = percentile(histogram, pixels, 0.05f);
+    ret->high = percentile(histogram, pixels, 0.95f);
+    for (int i = CLIPPED; i < 256; i++)
+        clipped += histogram[i];
+    ret->clipped = (float)clipped / (float)pixels;
+}
+
+struct sums {
+    uint32_t pixels, level, detail, change, noise;
+};
+
+/* The pixels left … right - 1 of a row that has one below. `before` NULL: nothing is compared. */
+static void add_row(struct sums *sums, const uint8_t *restrict row, const uint8_t *restrict before, int width, int left,
+                    int right)
+{
+    uint32_t level = 0, detail = 0, change = 0, noise = 0;
+    for (int x = left; x < right; x++) {
+        int across = row[x + 1] - row[x], down = row[x + width] - row[x];
+        level += row[x];
+        detail += (uint32_t)(across * across + down * down);
+    }
+    for (int x = left; before && x < right; x++) {
+        int d = row[x] - before[x], next = row[x + 1] - before[x + 1];
+        change += (uint32_t)abs(d);
+        noise += (uint32_t)((next - d) * (next - d));
+    }
+    sums->pixels += (uint32_t)(right - left);
+    sums->level += level;
+    sums->detail += detail;
+    sums->change += change;
+    sums->noise += noise;
+}
+
+/* A cell leaves out the picture's last row and column, which have no neighbour. */
+static void measure_cell(struct sums *sums, const uint8_t *luma, const uint8_t *before, int height, int width, int row,
+                         int column)
+{
+    int left = column * (width - 1) / CELLS_ACROSS, right = (column + 1) * (width - 1) / CELLS_ACROSS;
+    int bottom = (row + 1) * (height - 1) / CELLS_DOWN;
+    for (int y = row * (height - 1) / CELLS_DOWN; y < bottom; y++)
+        add_row(sums, luma + (long)y * width, before ? before + (long)y * width : NULL, width, left, right);
+}
+
+void measure_picture(struct measure *ret, const uint8_t *luma, const uint8_t *before, int height, int width)
+{
+    float noise[CELLS];
+    measure_levels(ret, luma, height, width);
+    ret->changed = before && memcmp(luma, before, (size_t)height * (size_t)width) != 0;
+    for (int i = 0; i < CELLS; i++) {
+        struct sums sums = {0};
+        measure_cell(&sums, luma, before, height, width, i / CELLS_ACROSS, i % CELLS_ACROSS);
+        float n = sums.pixels > 0 ? (float)sums.pixels : 1;
+        ret->level[i] = (float)sums.level / n;
+        ret->detail[i] = (float)sums.detail / n;
+        ret->change[i] = (float)sums.change / n;
+        noise[i] = (float)sums.noise / n;
+    }
+    ret->noise = measure_quantile(noise, CELLS, 0.25f);
+}
+
+/* ---- stripes -------------------------------------------------------------------------------------------------------------- */
+
+/* Takes the mean of a quarter of the profile to each side from each value, so that light that changes smoothly goes. */
+static void flatten(float *profile, int n)
+{
+    float sums[LONGEST + 1] = {0};
+    for (int i = 0; i < n; i++)
+        sums[i + 1] = sums[i] + profile[i];
+    for (int i = 0; i < n; i++) {
+        int reach = n / 4, from = i - reach, to = i + reach + 1;
+        from = from > 0 ? from : 0;
+        to = to < n ? to : n;
+        profile[i] -= (sums[to] - sums[from]) / (float)(to - from);
+    }
+}
+
+/* Rows of `along` values, stride `step` from value to value, n rows `next` apart. Stripes go through all three thirds of a row,
+ * things do not: what each two thirds have in common counts. Stripes are everywhere, a shadow's straight edge is not: of four
+ * quarters of the rows, the second weakest counts. */
+static float stripes_of(const float *picture, const float *reference, int n, int next, int along, int step)
+{
+    float profile[THIRDS][LONGEST], power[QUARTERS];
+    for (int third = 0; third < THIRDS; third++) {
+        int from = third * along / THIRDS, to = (third + 1) * along / THIRDS;
+        for (int i = 0; i < n; i++) {
+            float sum = 0;
+            for (int k = from; k < to; k++)
+                sum += picture[i * next + k * step] - reference[i * next + k * step];
+            profile[third][i] = sum / (float)(to - from);
+        }
+        flatten(profile[third], n);
+    }
+    for (int quarter = 0; quarter < QUARTERS; quarter++) {
+        power[quarter] = INFINITY;
+        for (int third = 0; third < THIRDS; third++) {
+            float sum = 0;
+            for (int i = quarter * n / QUARTERS; i < (quarter + 1) * n / QUARTERS; i++)
+                sum += profile[third][i] * profile[(third + 1) % THIRDS][i];
+            power[quarter] = fminf(power[quarter], sum * QUARTERS / (float)n);
+        }
+    }
+    return sqrtf(2 * fmaxf(measure_quantile(power, QUARTERS, 1.0f / (QUARTERS - 1)), 0));
+}
+
+float measure_stripes(const float *picture, const float *reference)
+{
+    return fmaxf(stripes_of(picture, reference, FIELD_HEIGHT, FIELD_WIDTH, FIELD_WIDTH, 1),
+                 stripes_of(picture, reference, FIELD_WIDTH, 1, FIELD_HEIGHT, FIELD_WIDTH));
+}

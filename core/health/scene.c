@@ -1,0 +1,88 @@
+#include "core/health/scene.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MEMORY = 600, NEAREST = CELLS * 6 / 10 };
+#define NEAR 8.0f                       /* gray levels */
+#define PASSING 4.0f                    /* gray levels that a cell may differ by, to count in full */
+#define FOLLOW 0.02f                    /* the least share of a new value in a cell's */
+
+float scene_distance(const struct scene *scene, const struct look *look)
+{
+    float off[CELLS], sum = 0;
+    for (int i = 0; i < CELLS; i++)
+        off[i] = fabsf(look->level[i] - scene->look.level[i]);
+    measure_quantile(off, CELLS, (float)NEAREST / (CELLS - 1));
+    for (int i = 0; i < NEAREST; i++)
+        sum += off[i];
+    return sum / NEAREST;
+}
+
+int scenes_find(const struct scenes *scenes, const struct look *look)
+{
+    int best = -1;
+    float least = NEAR;
+    for (int i = 0; i < SCENES; i++) {
+        float distance = scenes->scene[i].seconds > 0 ? scene_distance(&scenes->scene[i], look) : INFINITY;
+        if (distance < least) {
+            least = distance;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void blend(float *into, const float *from, int n, float share)
+{
+    for (int i = 0; i < n; i++)
+        into[i] += share * (from[i] - into[i]);
+}
+
+/* As blend(), but a value goes no further at a time than as if it differed by `most`: a passer-by changes little. */
+static void blend_bounded(float *into, float from, float most, float share)
+{
+    *into += share * fminf(fmaxf(from - *into, -most), most);
+}
+
+void scene_add(struct scene *scene, const struct look *look, const struct view *view, long now)
+{
+    struct look *mean = &scene->look;
+    scene->seconds += scene->seconds < MEMORY;
+    scene->last = now;
+    float share = 1 / (float)scene->seconds;
+    bool colour = look->saturation >= 0, coloured = mean->saturation >= 0;
+    blend(&mean->low, &look->low, 1, share);
+    blend(&mean->high, &look->high, 1, share);
+    blend(&mean->clipped, &look->clipped, 1, share);
+    blend(&mean->noise, &look->noise, 1, share);
+    for (int i = 0; i < CELLS; i++) {
+        bool first = scene->seconds == 1;
+        blend_bounded(&mean->level[i], look->level[i], first ? INFINITY : PASSING, fmaxf(share, FOLLOW));
+        blend_bounded(&mean->detail[i], look->detail[i], first ? INFINITY : 0.3f * mean->detail[i] + 1, fmaxf(share, FOLLOW));
+    }
+    if (colour) {
+        blend(&mean->saturation, &look->saturation, 1, coloured ? share : 1);
+        blend(&mean->u, &look->u, 1, coloured ? share : 1);
+        blend(&mean->v, &look->v, 1, coloured ? share : 1);
+    }
+    blend(scene->picture, view->picture, FIELD_SIZE, share);
+    blend(scene->normalised, view->normalised, FIELD_SIZE, share);
+    blend(scene->edges.re, view->edges->re, FIELD_SIZE, share);
+    blend(scene->edges.im, view->edges->im, FIELD_SIZE, share);
+}
+
+int scenes_begin(struct scenes *scenes, const struct look *look, const struct view *view, long now)
+{
+    int oldest = 0;
+    for (int i = 1; i < SCENES; i++) {
+        const struct scene *a = &scenes->scene[i], *b = &scenes->scene[oldest];
+        if (b->seconds > 0 && (a->seconds == 0 || a->last < b->last))
+            oldest = i;
+    }
+    struct scene *scene = &scenes->scene[oldest];
+    memset(scene, 0, sizeof *scene);
+    scene->look.saturation = -1;
+    scene_add(scene, look, view, now);
+    return oldest;
+}

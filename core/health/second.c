@@ -1,0 +1,152 @@
+#include "core/health/second.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Gray levels, squared: a cell with less detail than this is too plain to lose any. */
+#define PLAIN 40.0f
+/* The displacement that stands for one that is too large to measure, in per cent. */
+#define FAR_AWAY 25.0
+
+bool measure_is_bad(const struct health_measure *m)
+{
+    return m->known && (m->on < m->off ? m->quantity < m->on : m->quantity > m->on);
+}
+
+bool measure_is_good(const struct health_measure *m)
+{
+    return m->known && (m->on < m->off ? m->quantity > m->off : m->quantity < m->off);
+}
+
+static void set(struct health_measure *m, double quantity, double baseline, double on, double off)
+{
+    bool open = m->open;
+    int64_t since_us = m->since_us;
+    *m = (struct health_measure){.known = !isnan(quantity), .open = open, .since_us = since_us};
+    if (!m->known)
+        return;
+    m->quantity = quantity;
+    m->baseline = baseline;
+    m->on = on;
+    m->off = off;
+}
+
+static void unknown(struct health_measure *m)
+{
+    set(m, NAN, 0, 0, 0);
+}
+
+/* Frozen is what repeats itself bit for bit, and what changes nowhere but in few places. The second takes long to tell where
+ * coding leaves nothing of a sensor's noise. */
+static void judge_frozen(struct health_measure *ret, const struct second *s, const struct usual *usual)
+{
+    double same = fmax(6, 2.5 * (double)usual->same_s);
+    double unchanged = usual->unchanged_s < 0.5f ? 8 : fmax(27, 2.5 * (double)usual->unchanged_s);
+    if ((double)s->same_s / same > (double)s->unchanged_s / unchanged)
+        set(ret, (double)s->same_s, (double)usual->same_s, same, fmax(1.5, (double)usual->same_s));
+    else
+        set(ret, (double)s->unchanged_s, (double)usual->unchanged_s, unchanged, fmax(1.5, (double)usual->unchanged_s));
+}
+
+static void judge_times(struct health_measure *ret, const struct second *s, const struct usual *usual)
+{
+    judge_frozen(&ret[HEALTH_FROZEN], s, usual);
+    set(&ret[HEALTH_SLOW], (double)s->rate, (double)usual->rate, 0.6 * (double)usual->rate, 0.8 * (double)usual->rate);
+    set(&ret[HEALTH_STUTTER], 100 * (double)s->late, 100 * (double)usual->late, 100 * (double)usual->late + 20,
+        100 * (double)usual->late + 10);
+}
+
+static void judge_levels(struct health_measure *ret, const struct second *s, const struct usual *usual, bool sure)
+{
+    double high = (double)usual->high, contrast = (double)usual->contrast, clipped = 100 * (double)usual->clipped;
+    double black = fmin(24, 0.5 * high);
+    set(&ret[HEALTH_BLACK], (double)s->look.high, high, black, 1.5 * black);
+    double room = 100 - clipped;
+    set(&ret[HEALTH_BRIGHT], 100 * (double)s->look.clipped, clipped, clipped + 0.3 * room, clipped + 0.2 * room);
+    /* A picture without the scene's edges is covered or moved, not pale. */
+    set(&ret[HEALTH_LOW_CONTRAST], sure ? (double)(s->look.high - s->look.low) : (double)NAN, contrast, 0.6 * contrast,
+        0.75 * contrast);
+}
+
+static void judge_colour(struct health_measure *ret, const struct second *s, const struct scene *scene)
+{
+    double usual = (double)scene->look.saturation, now = (double)s->look.saturation;
+    unknown(&ret[HEALTH_COLOUR_LOST]);
+    unknown(&ret[HEALTH_COLOUR_CAST]);
+    if (usual < 0 || now < 0)
+        return;
+    if (usual > 3)
+        set(&ret[HEALTH_COLOUR_LOST], now, usual, 0.4 * usual, 0.6 * usual);
+    double cast = hypot((double)(s->look.u - scene->look.u), (double)(s->look.v - scene->look.v));
+    /* Lost colour takes the mean colour with it. */
+    double lost = hypot((double)scene->look.u, (double)scene->look.v) * fmax(0, 1 - now / fmax(usual, 1e-3));
+    set(&ret[HEALTH_COLOUR_CAST], fmax(0, cast - lost), 0, 7, 5);
+}
+
+/* The part of detail that noise makes. A picture that shakes changes as noisy ones do, but has no more detail for it. */
+static float noise_in_detail(const struct second *s, const struct scene *scene)
+{
+    float more[CELLS], usual = 4 * scene->look.noise * scene->look.noise, now = 4 * s->look.noise * s->look.noise;
+    for (int i = 0; i < CELLS; i++)
+        more[i] = s->look.detail[i] - scene->look.detail[i];
+    return fminf(now, usual + fmaxf(measure_quantile(more, CELLS, 0.5f), 0));
+}
+
+static void judge_detail(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit)
+{
+    float ratio[CELLS], noise = noise_in_detail(s, scene);
+    int detailed = 0, lost = 0;
+    for (int i = 0; i < CELLS; i++) {
+        float usual = scene->look.detail[i] - 4 * scene->look.noise * scene->look.noise;
+        float now = fmaxf(s->look.detail[i] - noise, 0);
+        if (usual < PLAIN)
+            continue;
+        ratio[detailed++] = now / usual;
+        lost += now < 0.2f * usual && now < PLAIN / 2 && fabsf(s->look.level[i] - scene->look.level[i]) > 8;
+    }
+    unknown(&ret[HEALTH_BLUR]);
+    unknown(&ret[HEALTH_COVERED]);
+    if (detailed < CELLS / 16)
+        return;
+    float share = (float)lost / (float)detailed;
+    /* Where little is left, dim light has to be told apart: in it, edges are weak, but where they were. */
+    bool dim = share > 0.5f && s->here > DISPLACEMENT_SURE;
+    if ((lit || share > 0.8f) && !dim)
+        set(&ret[HEALTH_COVERED], 100 * (double)share, 0, 6, 3);
+    if (lit)
+        set(&ret[HEALTH_BLUR], 100 * (double)measure_quantile(ratio, detailed, 0.75f), 100, 55, 70);
+}
+
+static void judge_motion(struct health_measure *ret, const struct second *s, const struct usual *usual,
+                         const struct displacement_tables *tables)
+{
+    double usual_swing = 100 * (double)usual->swing, on = fmax(0.25, 2 * usual_swing), swing = NAN, moved = NAN;
+    if (s->swings)              /* what swings on and on is as large as it is; what does not is a knock or a step */
+        swing = 100 * (double)(s->swing.steady > 0.6f * s->swing.amplitude ? s->swing.amplitude : s->swing.steady);
+    set(&ret[HEALTH_JITTER], swing, usual_swing, on, 0.7 * on);
+    if (s->placed)
+        moved = 100 * (double)displacement_length(&s->place, tables);
+    else if (s->peak < DISPLACEMENT_SURE && !measure_is_bad(&ret[HEALTH_BLUR]))
+        moved = FAR_AWAY;
+    set(&ret[HEALTH_MOVED], moved, 0, 0.45, 0.3);
+}
+
+void second_judge(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit,
+                  const struct usual *usual, const struct displacement_tables *tables)
+{
+    judge_times(ret, s, usual);
+    judge_levels(ret, s, usual, scene && s->here > DISPLACEMENT_SURE);
+    for (int kind = HEALTH_COLOUR_LOST; kind < HEALTH_KINDS; kind++)
+        unknown(&ret[kind]);
+    if (!scene)
+        return;
+    judge_detail(ret, s, scene, lit);
+    judge_motion(ret, s, usual, tables);
+    if (!lit)
+        return;
+    judge_colour(ret, s, scene);
+    double usual_noise = (double)scene->look.noise;
+    set(&ret[HEALTH_NOISE], 0.5 * sqrt((double)noise_in_detail(s, scene)), usual_noise, 1.6 * usual_noise + 0.8,
+        1.3 * usual_noise + 0.5);
+    set(&ret[HEALTH_STRIPES], (double)s->stripes, 0, 4.5, 3);
+}

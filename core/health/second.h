@@ -1,0 +1,36 @@
+/* A second of a camera's pictures, and what is judged of it. Within core/health alone. */
+#ifndef MEMAED_CORE_HEALTH_SECOND_H
+#define MEMAED_CORE_HEALTH_SECOND_H
+
+#include "core/health/health.h"
+#include "core/health/scene.h"
+
+struct second {
+    struct look look;           /* the means */
+    float stripes;              /* against the scene; NAN: there is none */
+    float here, peak;           /* correlation with the scene, as of struct displacement; NAN: there is none */
+    bool placed;                /* place is known */
+    struct displacement place;  /* the median of the second's displacements */
+    bool swings;                /* swing is known */
+    struct shake_swing swing;
+    float unchanged_s, same_s;  /* since more than an eighth of the cells changed; since any pixel did */
+    float rate;                 /* pictures a second, from the median interval of the last seconds; NAN: not known */
+    float late;                 /* share of those seconds that late pictures took */
+};
+
+/* What was learned over all light. */
+struct usual {
+    float contrast, high, clipped;      /* the least contrast and 95th percentile, and the most clipped pixels, of all scenes */
+    float unchanged_s, same_s, rate, late, swing;
+};
+
+/* Judges a second: the quantity, baseline and thresholds of each kind, ret [HEALTH_KINDS]; open and since_us are left. scene: the
+ * one that the second is compared with; NULL: none. lit: its light is the scene's. */
+void second_judge(struct health_measure *ret, const struct second *second, const struct scene *scene, bool lit,
+                  const struct usual *usual, const struct displacement_tables *tables);
+
+/* true: the quantity is beyond the threshold for opening; or, second function, within the one for closing. */
+bool measure_is_bad(const struct health_measure *m);
+bool measure_is_good(const struct health_measure *m);
+
+#endif

@@ -1,0 +1,311 @@
+#!/usr/bin/python3
+"""Makes faults of a camera's picture with FFmpeg, and measures how `memaed health` finds them.
+
+    tests/bench/health.py [--quick] [--footage NAME...] [--kinds KIND...] [--places N] [--seed N] [--keep DIR] [--clean]
+
+Each case is a piece of real footage with a fault from its 12th to its 30th second, at one of three strengths (1: weakest), behind
+12 s and before 15 s without one. The same camera's footage without a fault is learned first. Both are encoded in the same way. A
+fault is found if a row of its kind opened within 10 s of its start, and closed within 10 s of its end. A row of another kind that
+opened meanwhile counts in the confusion matrix. Positions in the footage come from the seed.
+
+Footage: vtest (Debian's opencv-doc), ped2 (train), day0, night0 (upcam day 00), day, night (upcam days 01 and 02), of the folder
+../shared/data or MEMAED_DATA. The thresholds were chosen on vtest, day0, night0 and
+clean runs of ped2; faults of ped2, day and night are held back.
+--clean diagnoses footage without a fault instead: ped2 test, vtest, and upcam days 01 and 02 whole after day 00.
+--quick: one strength-2 case of each kind, on vtest. Prints progress to standard error and one JSON object. MEMAED names the
+program.
+"""
+import argparse
+import glob
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MEMAED = os.environ.get("MEMAED", os.path.join(ROOT, "build", "memaed"))
+DATA = os.environ.get("MEMAED_DATA", os.path.join(ROOT, "..", "shared", "data"))
+VTEST = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
+BEGIN, END, LENGTH, WITHIN = 12, 30, 45, 10             # seconds
+WIDTH = 384                                             # of the pictures, at most
+CUT = 0.06                                              # of each side, so that a shaken picture has no border
+
+
+def upcam(day, hours):
+    return [f"{DATA}/upcam/{day}/{day}-{hour:02}.mp4" for hour in hours]
+
+
+# name: (files whose start is learned, seconds of each that are learned, files for cases, first second there, frames a second)
+FOOTAGE = {
+    "vtest": ([VTEST], 30, [VTEST], 30, 10),
+    "ped2": (sorted(glob.glob(f"{DATA}/ped2/train/*.mp4"))[:8], 20, None, 0, 10),
+    "day0": (upcam("00", (9, 13, 16)), 60, upcam("00", (9, 13, 16)), 600, 5),
+    "night0": (upcam("00", (1, 3, 5)), 60, upcam("00", (1, 3, 5)), 600, 5),
+    "day": (upcam("01", (10, 14)) + upcam("02", (11, 15)), 60, upcam("01", (10, 14)) + upcam("02", (11, 15)), 600, 5),
+    "night": (upcam("01", (2, 4)) + upcam("02", (2, 4)), 60, upcam("01", (2, 4)) + upcam("02", (2, 4)), 600, 5),
+}
+GRAY = ("ped2", "night0", "night")                      # have no colour to lose
+
+
+# ---- faults --------------------------------------------------------------------------------------------------------------------
+
+WHEN = f"enable='between(t,{BEGIN},{END})'"
+
+
+def warp(x, y):
+    """A filter that takes the pixel at (x, y) of a corner, expressions of the corner's coordinates X, Y about the middle."""
+    corners = []
+    for i, (right, down) in enumerate(((-1, -1), (1, -1), (-1, 1), (1, 1))):
+        at = {"X": f"({right}*W/2)", "Y": f"({down}*H/2)"}
+        for name, text, half in (("x", x, "W"), ("y", y, "H")):
+            text = text.replace("X", at["X"]).replace("Y", at["Y"])
+            corners.append(f"{name}{i}='{half}/2+({text})'")
+    return "perspective=" + ":".join(corners) + ":sense=source:eval=frame:interpolation=cubic"
+
+
+def during(fps, inside, outside):
+    return f"if(between(in,{BEGIN * fps},{END * fps}),{inside},{outside})"
+
+
+def shifted(fps, share, angle):
+    return warp(f"X+{during(fps, f'{share * math.cos(angle):.5f}*W', '0')}",
+                f"Y+{during(fps, f'{share * math.sin(angle):.5f}*W', '0')}")
+
+
+def rotated(fps, degrees):
+    c, s = during(fps, f"{math.cos(math.radians(degrees)):.6f}", "1"), during(fps, f"{math.sin(math.radians(degrees)):.6f}", "0")
+    return warp(f"X*{c}-Y*{s}", f"X*{s}+Y*{c}")
+
+
+def zoomed(fps, factor):
+    return warp(f"X/{during(fps, f'{factor}', '1')}", f"Y/{during(fps, f'{factor}', '1')}")
+
+
+def shaken(fps, share, hz, angle):
+    sine = f"sin({2 * math.pi * hz / fps:.6f}*in)"
+    return warp(f"X+{during(fps, f'{share * math.cos(angle):.5f}*W*{sine}', '0')}",
+                f"Y+{during(fps, f'{share * math.sin(angle):.5f}*W*{sine}', '0')}")
+
+
+def bars(fps, size, amplitude):
+    width, height = size
+    return (f"null[a];color=gray:s=4x{height}:r={fps}:d={LENGTH},geq=lum='128+{amplitude}*sin(2*PI*(3*Y/H+T/2))':cb=128:cr=128,"
+            f"scale={width}:{height}[b];[a][b]blend=c0_mode=grainmerge:c1_mode=normal:c2_mode=normal:{WHEN}")
+
+
+def box(size, share, rng):
+    width, height = size
+    if share >= 1:
+        return f"drawbox=0:0:iw:ih:0x484848:fill:{WHEN}"
+    w, h = int(width * math.sqrt(share)), int(height * math.sqrt(share))
+    x, y = rng.randrange(width - w), rng.randrange(height - h)
+    return f"drawbox={x}:{y}:{w}:{h}:0x484848:fill:{WHEN}"
+
+
+def frozen(fps, strength):
+    """3: bit for bit. 2: behind a running clock, encoded anew. 1: with noise that the encoder sees as well."""
+    freeze = f"split[a][b];[a][b]freezeframes=first={BEGIN * fps}:last={END * fps}:replace={BEGIN * fps}"
+    clock = ",drawtext=text='%{pts\\:hms}':x=4:y=4:fontsize=12:fontcolor=white:box=1:boxcolor=black"
+    return freeze + (clock if strength < 3 else "") + (f",noise=alls=2:allf=t:{WHEN}" if strength == 1 else "")
+
+
+def fault(case, fps, size, rng):
+    """The filters of a case: (kind's name in rows, filters)."""
+    kind, s = case["kind"], case["strength"] - 1
+    angle = rng.random() * 2 * math.pi
+    pixels = max(1, round(size[0] * (0.004, 0.008, 0.016)[s]))
+    level = (0.12, 0.05, 0)[s]
+    drop, cast = (2, 3, 4)[s], (8, 16, 32)[s]
+    filters = {
+        "frozen": lambda: frozen(fps, s + 1),
+        "slow": lambda: f"select='not(between(t,{BEGIN},{END}))+not(mod(n,{drop}))'",
+        "stutter": lambda: f"select='not(between(t,{BEGIN},{END})*lt(mod(t,2),{(0.7, 1, 1.3)[s]}))'",
+        "black": lambda: f"lutyuv=y='(val-minval)*{level}+minval':{WHEN}",
+        "bright": lambda: f"eq=brightness={(0.35, 0.6, 0.9)[s]}:{WHEN}",
+        "low_contrast": lambda: f"eq=contrast={(0.5, 0.3, 0.15)[s]}:{WHEN}",
+        "colour_lost": lambda: f"hue=s={(0.35, 0.15, 0)[s]}:{WHEN}",
+        "colour_cast": lambda: f"lutyuv=u='clip(val+{cast},minval,maxval)':v='clip(val-{cast},minval,maxval)':{WHEN}",
+        "blur": lambda: f"boxblur=lr={pixels}:lp=1:{WHEN}",
+        "covered": lambda: box(size, (0.1, 0.3, 1)[s], rng),
+        "noise": lambda: f"noise=alls={(20, 40, 80)[s]}:allf=t:{WHEN}",
+        "stripes": lambda: bars(fps, size, (8, 16, 32)[s]),
+        "jitter": lambda: shaken(fps, (0.005, 0.01, 0.03)[s], case["hz"], angle),
+        "moved": lambda: {"shift": lambda: shifted(fps, (0.01, 0.03, 0.1)[s], angle),
+                          "rotation": lambda: rotated(fps, (1, 3, 10)[s]),
+                          "zoom": lambda: zoomed(fps, (1.02, 1.05, 1.15)[s])}[case["way"]](),
+    }
+    return filters[kind]()
+
+
+KINDS = ("frozen", "slow", "stutter", "black", "bright", "low_contrast", "colour_lost", "colour_cast", "blur", "covered", "noise",
+         "stripes", "jitter", "moved")
+
+
+def cases(kinds, footage, places, strengths):
+    for kind in kinds:
+        if kind.startswith("colour") and footage in GRAY:
+            continue
+        for strength in strengths:
+            for place in range(places):
+                ways = [{"hz": hz} for hz in (1, 4, 8)] if kind == "jitter" else \
+                       [{"way": way} for way in ("shift", "rotation", "zoom")] if kind == "moved" else [{}]
+                for way in ways:
+                    yield {"footage": footage, "kind": kind, "strength": strength, "place": place, **way}
+
+
+# ---- clips ---------------------------------------------------------------------------------------------------------------------
+
+def ffmpeg(*args):
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-threads", "1", *args], check=True)
+
+
+def scaled(path):
+    """The size at which a file is used, both even."""
+    width, height = size_of(path)
+    scale = min(1, WIDTH / width)
+    return even(width * scale), even(height * scale)
+
+
+def size_of(path):
+    probe = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "stream=width,height", "-of",
+                            "csv=p=0", path], capture_output=True, text=True, check=True)
+    return tuple(int(v) for v in probe.stdout.strip().strip(",").split(",")[:2])
+
+
+def encode(source, out, filters, size, quantiser="18"):
+    cut = f"crop={size[0]}:{size[1]}"
+    ffmpeg(*source, "-filter_complex", f"[0:v]{filters},{cut}", "-an", "-fps_mode", "passthrough", "-c:v", "libx264", "-preset",
+           "ultrafast", *(["-qp", "0"] if quantiser == "0" else ["-crf", quantiser]), out)
+
+
+def concat(folder, name, paths):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(f"file '{os.path.abspath(p)}'\n" for p in paths)
+    return ["-f", "concat", "-safe", "0", "-i", path]
+
+
+def even(n):
+    return int(n) // 2 * 2
+
+
+def prepare(folder, footage):
+    """Encodes what is learned. Returns its path and the size of the pictures after the cut."""
+    learned, seconds, _, _, _ = FOOTAGE[footage]
+    width, height = scaled(learned[0])
+    size = even(width * (1 - 2 * CUT)), even(height * (1 - 2 * CUT))
+    clean = os.path.join(folder, f"{footage}-clean.mp4")
+    parts = []
+    for i, path in enumerate(learned):
+        parts.append(os.path.join(folder, f"{footage}-part{i}.mp4"))
+        encode(["-t", str(seconds), "-i", path], parts[-1], f"scale={width}:{height}", size)
+    ffmpeg(*concat(folder, f"{footage}.txt", parts), "-c", "copy", clean)
+    return clean, size
+
+
+def make(folder, case, size, seed):
+    """Encodes a case. Returns its path."""
+    learned, _, paths, first, fps = FOOTAGE[case["footage"]]
+    rng = random.Random(f"{seed} {case}")
+    if paths is None:                                   # clips of ped2 that are not learned, one after the other
+        rest = [p for p in sorted(glob.glob(f"{DATA}/ped2/train/*.mp4")) if p not in learned]
+        i = rng.randrange(len(rest))
+        source = concat(folder, "case.txt", (rest[i:] + rest[:i])[:5])
+        full = scaled(rest[0])
+    else:
+        path = rng.choice(paths)
+        full = scaled(path)
+        latest = 79 - LENGTH if path == VTEST else 3500 - LENGTH
+        source = ["-ss", str(rng.uniform(min(first, latest), latest)), "-i", path]
+    out = os.path.join(folder, "case.mp4")
+    exact = case["kind"] == "frozen" and case["strength"] == 3
+    filters = f"trim=duration={LENGTH},setpts=PTS-STARTPTS,scale={full[0]}:{full[1]},{fault(case, fps, full, rng)}"
+    encode(source, out, filters, size, "0" if exact else "18")
+    return out
+
+
+# ---- judging -------------------------------------------------------------------------------------------------------------------
+
+def rows(*args):
+    command = [MEMAED, "health", "--format", "jsonl", *args]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def judge(case, clean, clip):
+    case["others"] = []
+    for row in rows("--clean", clean, clip):
+        if row["kind"] != case["kind"]:
+            case["others"].append(row["kind"])
+        elif "found_s" in case or row["opened_s"] < BEGIN:
+            case["others"].append("again")
+        else:
+            case["found_s"] = row["opened_s"] - BEGIN
+            case["cleared_s"] = None if row["to_s"] is None else row["to_s"] - END
+            if row["frequency_hz"] is not None:
+                case["frequency_hz"], case["amplitude"] = row["frequency_hz"], row["quantity"]
+            for name in ("right", "down", "rotation", "zoom"):
+                if row[name] is not None:
+                    case[name] = row[name]
+    case["found"] = case.get("found_s", 99) <= WITHIN and case["cleared_s"] is not None and case["cleared_s"] <= WITHIN
+    return case
+
+
+def summary(done):
+    recall, matrix = {}, {}
+    for case in done:
+        for name in (case["kind"], f"all on {case['footage']}", "all"):
+            hits = recall.setdefault(name, {}).setdefault(str(case["strength"]), [0, 0])
+            hits[0] += case["found"]
+            hits[1] += 1
+        row = matrix.setdefault(case["kind"], {})
+        for kind in ([case["kind"]] if case["found"] else ["missed"]) + sorted(set(case["others"])):
+            row[kind] = row.get(kind, 0) + 1
+    return {"recall": recall, "confusion": matrix}
+
+
+def clean_footage():
+    """Rows of footage without a fault, by footage."""
+    days = {day: upcam(day, range(24)) for day in ("00", "01", "02")}
+    ped2 = sorted(glob.glob(f"{DATA}/ped2/train/*.mp4")), sorted(glob.glob(f"{DATA}/ped2/test/*.mp4"))
+    runs = {"vtest": ["--learn", "30", VTEST], "ped2 test": [f"--clean={p}" for p in ped2[0]] + ped2[1],
+            "upcam 01 and 02": [f"--clean={p}" for p in days["00"]] + days["01"] + days["02"]}
+    return {name: rows(*args) for name, args in runs.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--clean", action="store_true")
+    parser.add_argument("--footage", nargs="+", choices=FOOTAGE, default=list(FOOTAGE))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--strengths", nargs="+", type=int, choices=(1, 2, 3), default=(1, 2, 3))
+    parser.add_argument("--places", type=int, default=1, metavar="N", help="cases of each fault on each footage (default: 1)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", metavar="DIR", help="keep the clip of each case that fails in DIR")
+    options = parser.parse_args()
+    if options.clean:
+        print(json.dumps(clean_footage(), indent=1))
+        return
+    if options.quick:
+        options.footage, options.strengths, options.places = ["vtest"], (2,), 1
+    done = []
+    with tempfile.TemporaryDirectory() as folder:
+        for footage in options.footage:
+            clean, size = prepare(folder, footage)
+            for case in cases(options.kinds, footage, options.places, options.strengths):
+                clip = make(folder, case, size, options.seed)
+                done.append(judge(case, clean, clip))
+                print(json.dumps(case), file=sys.stderr, flush=True)
+                if options.keep and not case["found"]:
+                    os.makedirs(options.keep, exist_ok=True)
+                    name = "-".join(str(case[k]) for k in ("footage", "kind", "strength", "place", "way", "hz") if k in case)
+                    os.replace(clip, os.path.join(options.keep, name + ".mp4"))
+    print(json.dumps({"seed": options.seed, **summary(done)}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

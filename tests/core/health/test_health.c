@@ -1,0 +1,382 @@
+/* core/health on drawn pictures: each fault is found, named right and cleared, at the time that it says; light and a single knock
+ * are none. Bad sizes are refused, and pictures allocate nothing. */
+#include "core/health/health.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/health/measure.h"
+#include "tests/core/health/scenery.h"
+#include "tests/suite.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static atomic_long allocations;         /* stays 0: the sanitizer has an allocator of its own */
+#else
+static atomic_long allocations;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+
+void *malloc(size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_calloc(n, size);
+}
+#endif
+
+enum { FPS = 10, LEARN_S = 12 };
+
+static struct scenery scenery;
+static struct health *health;
+static uint8_t luma[SCENERY_PIXELS];
+static int64_t now_us;
+static struct health_change changes[64];
+static int n_changes;
+static long allocated;          /* by health_add() */
+
+/* What pictures are like from now on. */
+static struct show {
+    struct scenery_view view;
+    double saturation, u, v;
+    bool frozen, clock;         /* the last picture again; with a place that changes */
+    double swing, hz;           /* of the whole picture, in widths */
+    int interval;               /* pictures that come, one in so many; 0 and 1: all */
+} show;
+static const struct show sound = {.saturation = 20, .u = 5, .v = -3};
+
+static void play(double seconds)
+{
+    for (int i = 0; i < (int)(seconds * FPS + 0.5); i++, now_us += 1000000 / FPS) {
+        struct scenery_view view = show.view;
+        if (show.interval > 1 && i % show.interval > 0)
+            continue;
+        view.right += show.swing * sin(6.28318530718 * show.hz * (double)now_us * 1e-6);
+        if (!show.frozen)
+            scenery_draw(&scenery, &view, luma);
+        for (int y = 4; show.clock && y < 12; y++)
+            memset(luma + y * SCENERY_WIDTH + 4, (int)rng_below(&scenery.rng, 256), 20);
+        const struct health_picture picture = {.luma = luma, .time_us = now_us, .anew = now_us == 0, .has_colour = true,
+                                               .saturation = (float)show.saturation, .u = (float)show.u, .v = (float)show.v};
+        ck_assert_int_lt(n_changes, 64 - HEALTH_KINDS);
+        long before = atomic_load(&allocations);
+        n_changes += health_add(health, &picture, changes + n_changes);
+        allocated += atomic_load(&allocations) - before;
+    }
+}
+
+static void setup(void)
+{
+    scenery_init(&scenery, 3);
+    now_us = 0;
+    n_changes = 0;
+    show = sound;
+    ck_assert_int_eq(health_open(&health, &(struct health_options){.height = SCENERY_HEIGHT, .width = SCENERY_WIDTH,
+                                                                   .learn_s = LEARN_S}), 0);
+    play(LEARN_S + 8);
+    ck_assert_int_eq(n_changes, 0);
+}
+
+static void teardown(void)
+{
+    health_close(health);
+    health = NULL;
+}
+
+/* Shows a fault for 15 s and sound pictures for 12 s. It alone has to open within 10 s, and to close. */
+static void expect(enum health_kind kind, const struct show *fault)
+{
+    int64_t began_us = now_us;
+    n_changes = 0;
+    show = *fault;
+    play(15);
+    int64_t ended_us = now_us;
+    show = sound;
+    play(12);
+    for (int i = 0; i < n_changes; i++)
+        ck_assert_msg(changes[i].kind == kind && i < 2, "%s: change %d: %s %s at %.1f s: %g against %g",
+                      health_kind_info(kind)->name, i, health_kind_info(changes[i].kind)->name,
+                      changes[i].opened ? "opened" : "closed", (double)(changes[i].time_us - began_us) * 1e-6,
+                      changes[i].measure.quantity, changes[i].measure.on);
+    ck_assert_msg(n_changes == 2, "%s: %d changes", health_kind_info(kind)->name, n_changes);
+    ck_assert(changes[0].opened && changes[0].time_us >= began_us - 1000000 && changes[0].time_us <= began_us + 10000000);
+    ck_assert(!changes[1].opened && changes[1].time_us >= ended_us - 1000000 && changes[1].time_us <= ended_us + 6000000);
+}
+
+static void expect_nothing(const char *what)
+{
+    if (n_changes > 0)
+        ck_abort_msg("%s: %s %s at %g against %g", what, health_kind_info(changes[0].kind)->name,
+                     changes[0].opened ? "opened" : "closed", changes[0].measure.quantity, changes[0].measure.on);
+}
+
+#define WITH(...) (&(struct show){.saturation = 20, .u = 5, .v = -3, __VA_ARGS__})
+#define SEEN(...) WITH(.view = {__VA_ARGS__})
+
+START_TEST(frozen)
+{
+    expect(HEALTH_FROZEN, WITH(.frozen = true));
+    expect(HEALTH_FROZEN, WITH(.frozen = true, .clock = true));
+}
+END_TEST
+
+START_TEST(gray_levels)
+{
+    expect(HEALTH_BLACK, SEEN(.gain = 0.05));
+    expect(HEALTH_BRIGHT, SEEN(.offset = 150));
+    expect(HEALTH_LOW_CONTRAST, SEEN(.gain = 0.3, .offset = 80));
+}
+END_TEST
+
+START_TEST(colour)
+{
+    expect(HEALTH_COLOUR_LOST, &(struct show){.saturation = 1});
+    expect(HEALTH_COLOUR_CAST, &(struct show){.saturation = 20, .u = -10, .v = 10});
+}
+END_TEST
+
+START_TEST(detail)
+{
+    expect(HEALTH_BLUR, SEEN(.blur = 2));
+    expect(HEALTH_BLUR, SEEN(.blur = 4));
+    expect(HEALTH_COVERED, SEEN(.covered = 0.2));
+    expect(HEALTH_COVERED, SEEN(.covered = 1));
+}
+END_TEST
+
+START_TEST(disturbances)
+{
+    expect(HEALTH_NOISE, SEEN(.noise = 8));
+    expect(HEALTH_STRIPES, SEEN(.bars = 12));
+}
+END_TEST
+
+START_TEST(movement)
+{
+    struct displacement place;
+    expect(HEALTH_MOVED, SEEN(.right = 0.01));
+    expect(HEALTH_MOVED, SEEN(.right = -0.05, .down = 0.03));
+    expect(HEALTH_MOVED, SEEN(.rotation = 0.05));
+    expect(HEALTH_MOVED, SEEN(.zoom = 0.04));
+    show = *SEEN(.right = 0.02, .rotation = 0.02);
+    play(8);
+    ck_assert(health_place(health, &place));
+    ck_assert_double_eq_tol((double)place.x, 0.02, 0.002);
+    ck_assert_double_eq_tol((double)place.rotation, 0.02, 0.003);
+}
+END_TEST
+
+START_TEST(jitter)
+{
+    struct shake_swing swing;
+    for (int hz = 1; hz <= 4; hz += 3)
+        for (int size = 1; size <= 4; size += 3) {
+            expect(HEALTH_JITTER, WITH(.swing = 0.006 * size, .hz = hz));
+            show = *WITH(.swing = 0.006 * size, .hz = hz);
+            play(8);
+            ck_assert(health_swing(health, &swing));
+            ck_assert_double_eq_tol((double)swing.amplitude, 0.006 * size, 0.2 * 0.006 * size);
+            ck_assert_double_eq_tol((double)swing.frequency, hz, 0.2 * hz);
+            show = sound;
+            play(12);
+        }
+}
+END_TEST
+
+START_TEST(times)
+{
+    expect(HEALTH_SLOW, WITH(.interval = 3));
+}
+END_TEST
+
+/* Pictures stop for 0.8 s every 1.6 s. */
+START_TEST(stutter)
+{
+    for (int i = 0; i < 10; i++) {
+        play(0.8);
+        now_us += 800000;
+    }
+    ck_assert_int_eq(n_changes, 1);
+    ck_assert(changes[0].kind == HEALTH_STUTTER && changes[0].opened);
+    play(12);
+    ck_assert_int_eq(n_changes, 2);
+}
+END_TEST
+
+START_TEST(light_is_no_fault)
+{
+    static const struct scenery_view lights[] = {{.gain = 0.65}, {.offset = 40}, {.shadow = 50}, {.gain = 1.2, .offset = -20}};
+    for (size_t i = 0; i < sizeof lights / sizeof *lights; i++) {
+        show.view = lights[i];
+        play(40);
+        expect_nothing("another light");
+        show = sound;
+        play(5);
+        expect_nothing("the first light again");
+    }
+    /* Night: the colour goes with the light. */
+    show = (struct show){.view = {.gain = -0.7, .offset = 200}};
+    play(40);
+    expect_nothing("infrared");
+    expect(HEALTH_BLUR, SEEN(.blur = 3));
+}
+END_TEST
+
+START_TEST(a_knock_is_no_jitter)
+{
+    for (int i = 0; i < 8; i++) {
+        show.view.right = (i % 2 ? -0.02 : 0.02) / (1 << i / 2);
+        play(0.1);
+    }
+    show = sound;
+    play(10);
+    expect_nothing("a knock");
+}
+END_TEST
+
+/* A camera that is turned, and stays there, has moved, but does not shake. */
+START_TEST(a_turn_is_no_jitter)
+{
+    for (int i = 0; i < 40; i++) {
+        show.view.right = 0.005 * i;
+        play(0.1);
+    }
+    play(10);
+    ck_assert(n_changes == 1 && changes[0].kind == HEALTH_MOVED && changes[0].opened);
+    show = sound;
+    play(8);
+    ck_assert(n_changes == 2 && !changes[1].opened);
+}
+END_TEST
+
+/* A picture that is black is not blurred, noisy or covered as well, and what was open before stays. */
+START_TEST(an_open_fault_outlasts_one_that_hides_it)
+{
+    show = *SEEN(.blur = 3);
+    play(8);
+    show = *SEEN(.gain = 0.03, .blur = 3);
+    play(10);
+    show = *SEEN(.blur = 3);
+    play(8);
+    ck_assert_int_eq(n_changes, 3);
+    ck_assert(changes[0].kind == HEALTH_BLUR && changes[1].kind == HEALTH_BLACK && changes[2].kind == HEALTH_BLACK);
+    struct health_measure measure[HEALTH_KINDS];
+    health_measures(health, measure);
+    ck_assert(measure[HEALTH_BLUR].open && !measure[HEALTH_BLACK].open);
+    ck_assert(measure[HEALTH_BLUR].quantity < measure[HEALTH_BLUR].on && measure[HEALTH_BLUR].baseline == 100);
+}
+END_TEST
+
+START_TEST(clean_footage_is_learned)
+{
+    health_set_clean(health, true);
+    show = *SEEN(.blur = 3);
+    play(60);
+    expect_nothing("footage that is said to be clean");
+}
+END_TEST
+
+START_TEST(times_may_begin_anew)
+{
+    show = *SEEN(.blur = 3);
+    play(8);
+    ck_assert_int_eq(n_changes, 1);
+    now_us = 0;
+    play(5);
+    show = sound;
+    play(8);
+    ck_assert(n_changes == 2 && !changes[1].opened && changes[1].time_us >= 4000000 && changes[1].time_us <= 8000000);
+}
+END_TEST
+
+START_TEST(sizes)
+{
+    static const int bad[][2] = {{31, 64}, {64, 31}, {1025, 64}, {64, 1025}, {0, 0}, {-5, 64}};
+    struct health *other = NULL;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_int_eq(health_open(&other, &(struct health_options){.height = bad[i][0], .width = bad[i][1], .learn_s = 60}),
+                         -EINVAL);
+    ck_assert_int_eq(health_open(&other, &(struct health_options){.height = 64, .width = 64, .learn_s = 9}), -EINVAL);
+    ck_assert_int_eq(health_open(&other, &(struct health_options){.height = 64, .width = 64, .learn_s = (double)NAN}), -EINVAL);
+    ck_assert_ptr_null(other);
+    health_close(NULL);
+    /* Pictures of the least size, of exact memory for the sanitizer. */
+    uint8_t *small = malloc(HEALTH_MIN_SIDE * HEALTH_MIN_SIDE);
+    struct health_change change[HEALTH_KINDS];
+    ck_assert_int_eq(health_open(&other, &(struct health_options){.height = HEALTH_MIN_SIDE, .width = HEALTH_MIN_SIDE,
+                                                                  .learn_s = 10}), 0);
+    for (int i = 0; i < 60; i++) {
+        for (int k = 0; k < HEALTH_MIN_SIDE * HEALTH_MIN_SIDE; k++)
+            small[k] = (uint8_t)rng_below(&scenery.rng, 256);
+        health_add(other, &(struct health_picture){.luma = small, .time_us = i * 250000}, change);
+    }
+    health_close(other);
+    free(small);
+}
+END_TEST
+
+START_TEST(nothing_is_allocated)
+{
+    allocated = 0;
+    show.view.right = 0.02;
+    play(10);
+    show = sound;
+    play(5);
+    ck_assert_int_eq(allocated, 0);
+}
+END_TEST
+
+START_TEST(quantiles)
+{
+    for (int round = 0; round < 1000; round++) {
+        float values[40];
+        int n = 1 + (int)rng_below(&scenery.rng, 40), k, below = 0, equal = 0;
+        float q = rng_uniform(&scenery.rng);
+        for (int i = 0; i < n; i++)
+            values[i] = (float)rng_below(&scenery.rng, 12);
+        float got = measure_quantile(values, n, q);
+        k = (int)(q * (float)(n - 1) + 0.5f);
+        for (int i = 0; i < n; i++) {
+            below += values[i] < got;
+            equal += values[i] == got;
+            ck_assert(i > k || values[i] <= got);
+        }
+        ck_assert(below <= k && below + equal > k);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("core/health");
+    TCase *tcase = tcase_create("health");
+    tcase_set_timeout(tcase, 0);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, frozen);
+    tcase_add_test(tcase, gray_levels);
+    tcase_add_test(tcase, colour);
+    tcase_add_test(tcase, detail);
+    tcase_add_test(tcase, disturbances);
+    tcase_add_test(tcase, movement);
+    tcase_add_test(tcase, jitter);
+    tcase_add_test(tcase, times);
+    tcase_add_test(tcase, stutter);
+    tcase_add_test(tcase, light_is_no_fault);
+    tcase_add_test(tcase, a_knock_is_no_jitter);
+    tcase_add_test(tcase, a_turn_is_no_jitter);
+    tcase_add_test(tcase, an_open_fault_outlasts_one_that_hides_it);
+    tcase_add_test(tcase, clean_footage_is_learned);
+    tcase_add_test(tcase, times_may_begin_anew);
+    tcase_add_test(tcase, sizes);
+    tcase_add_test(tcase, nothing_is_allocated);
+    tcase_add_test(tcase, quantiles);
+    suite_add_tcase(suite, tcase);
+    return suite_run(suite);
+}
