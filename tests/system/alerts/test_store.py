@@ -83,7 +83,8 @@ class Store(harness.Case):
         self.assertEqual([(a["id"], a["state"]) for a in listed], [(before["id"], "interrupted"), (second["id"], "open")])
         told = harness.wait_for("webhooks to tell of the interrupted alert", lambda: [
             e for e in receiver.of("alert.closed") if e["data"]["id"] == before["id"]], 10)
-        data = told[0]["data"]              # REST adds labels and evidence
+        data = told[0]["data"]              # REST adds labels, and all evidence
+        self.assertEqual(data.pop("snapshot"), {"url": after["evidence"]["snapshot"]})
         self.assertEqual(data, {key: after[key] for key in data})
         daemon.stop()
         database = self.open_database()
