@@ -54,7 +54,8 @@ static void read_request(const uint8_t *data, size_t size)
     if (wire_decode_request(&request, data, size) < 0)
         return;
     bool names_source = request.type == WIRE_OPEN || request.type == WIRE_MOMENT;
-    check((request.type >= WIRE_OPEN && request.type <= WIRE_CLOSE) || request.type == WIRE_MOMENT || request.type == WIRE_FILE);
+    check((request.type >= WIRE_OPEN && request.type <= WIRE_CLOSE) || request.type == WIRE_MOMENT || request.type == WIRE_FILE ||
+          request.type == WIRE_COPY);
     check(names_source == (request.url != NULL) && request.longest >= 0);
     check(request.width >= 0 && request.height >= 0 && request.options.stall_timeout_ms >= 0);
     if (!names_source)
