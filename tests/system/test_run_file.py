@@ -159,6 +159,8 @@ class RunFile(harness.Case):
             self.assertEqual([e["data"]["id"] for e in receiver.of("alert.opened") if e["data"]["camera"] == name],
                              [a["id"] for a in told])
             closed = [e["data"] for e in receiver.of("alert.closed") if e["data"]["camera"] == name]
+            self.assertEqual([data.pop("snapshot") for data in closed],
+                             [{"url": f"/api/v1/alerts/{a['id']}/snapshot"} for a in told])
             self.assertEqual(closed, [{key: a[key] for key in closed[0]} for a in told])        # REST adds labels and evidence
             self.assertEqual(sorted(a["id"] for a in everything), sorted(a["id"] for a in told + only))
             self.assertEqual(daemon.metric("memaed_camera_alerts_total", camera=name), len(told))
@@ -221,6 +223,7 @@ class RunFile(harness.Case):
         self.assertTrue(alert["boxes"])
         self.assertEqual((alert["boxes"], alert["voice"], alert["voices"]), (peak["boxes"], peak["voice"], peak["voices"]))
         closed = harness.wait_for("webhook alert.closed", lambda: receiver.of("alert.closed"), 20)[0]
+        self.assertEqual(closed["data"].pop("snapshot"), {"url": f"/api/v1/alerts/{alert['id']}/snapshot"})
         self.assertEqual(closed["data"], {key: alert[key] for key in closed["data"]})           # REST adds labels and evidence
         self.assertTrue(receiver.of("alert.opened")[0]["data"]["boxes"])
         daemon.stop()
