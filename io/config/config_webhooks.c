@@ -1,3 +1,4 @@
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,79 +13,84 @@
     "camera.armed, camera.disarmed, drift.began, drift.ended, normal.changed, webhook.disabled, " \
     "storage.full or storage.recovered"
 
-static bool parse_camera_names(const struct config_value *value, void *target)
+/* Stores the name `item` at the target. Returns false after a fault that it has noted. */
+typedef bool keep_name(const struct config_value *value, const struct config_node *item, void *target);
+
+static bool is_text(const struct config_node *item, const char *text)
+{
+    return !item->bad && item->type == CONFIG_SCALAR && strcmp(item->text, text) == 0;
+}
+
+/* Reads a list of the names of things ("camera"), each of which is given once. No list: `all` ("cameras") are meant, and
+ * nothing is kept. */
+static bool parse_names(const struct config_value *value, const char *thing, const char *all, size_t most, keep_name *keep,
+                        void *target)
 {
     const struct config_node *list = value->node;
     struct config_faults *faults = &value->loader->faults;
-    struct sink_filter *filter = target;
     bool right = true;
     if (!list)
         return true;
     if (list->type != CONFIG_SEQUENCE)
         return config_got(value, "%s", config_kind(list));
     if (list->n == 0)
-        return config_got(value, "an empty list; leave the key out for all cameras");
-    filter->cameras = calloc(list->n, sizeof *filter->cameras);
-    if (!filter->cameras) {
-        faults->out_of_memory = true;
-        return false;
-    }
+        return config_got(value, "an empty list; leave the key out for all %s", all);
+    if (list->n > most)
+        return config_got(value, "%zu", list->n);
     for (size_t i = 0; i < list->n; i++) {
         const struct config_node *item = list->items[i];
         struct config_shown shown;
         size_t k = 0;
         if (item->bad)
             continue;
-        while (item->type == CONFIG_SCALAR && k < filter->n_cameras && strcmp(filter->cameras[k], item->text) != 0)
-            k++;
-        if (item->type != CONFIG_SCALAR)
-            config_fault(faults, item->line, item->column, value->path, "expected the name of a camera, got %s", config_kind(item));
-        else if (k < filter->n_cameras)
-            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
-                         config_show_key(&shown, item->text));
-        else if ((filter->cameras[filter->n_cameras] = config_copy(value->loader, item->text)) != NULL) {
-            filter->n_cameras++;
+        if (item->type != CONFIG_SCALAR) {
+            config_fault(faults, item->line, item->column, value->path, "expected the name of a %s, got %s", thing,
+                         config_kind(item));
+            right = false;
             continue;
         }
-        right = false;
+        while (k < i && !is_text(list->items[k], item->text))
+            k++;
+        if (k < i)
+            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
+                         config_show_key(&shown, item->text));
+        right &= k == i && keep(value, item, target);
     }
     return right;
 }
 
+static bool keep_camera_name(const struct config_value *value, const struct config_node *item, void *target)
+{
+    struct sink_filter *filter = target;
+    if (!filter->cameras && !(filter->cameras = calloc(value->node->n, sizeof *filter->cameras))) {
+        value->loader->faults.out_of_memory = true;
+        return false;
+    }
+    char *name = config_copy(value->loader, item->text);
+    if (name)
+        filter->cameras[filter->n_cameras++] = name;
+    return name != NULL;
+}
+
+static bool parse_camera_names(const struct config_value *value, void *target)
+{
+    return parse_names(value, "camera", "cameras", SIZE_MAX, keep_camera_name, target);
+}
+
+static bool keep_zone_name(const struct config_value *value, const struct config_node *item, void *target)
+{
+    struct alert_limits *limits = target;
+    if (config_zone_name(limits->zones[limits->n_zones], item->text)) {
+        limits->n_zones++;
+        return true;
+    }
+    config_fault(&value->loader->faults, item->line, item->column, value->path, "expected a name of %s", config_zone_names);
+    return false;
+}
+
 static bool parse_zone_names(const struct config_value *value, void *target)
 {
-    const struct config_node *list = value->node;
-    struct config_faults *faults = &value->loader->faults;
-    struct alert_limits *limits = target;
-    bool right = true;
-    if (!list)
-        return true;
-    if (list->type != CONFIG_SEQUENCE)
-        return config_got(value, "%s", config_kind(list));
-    if (list->n < 1 || list->n > ZONES_MOST)
-        return config_got(value, list->n ? "%zu" : "an empty list; leave the key out for all alerts", list->n);
-    for (size_t i = 0; i < list->n; i++) {
-        const struct config_node *item = list->items[i];
-        struct config_shown shown;
-        size_t k = 0;
-        if (item->bad)
-            continue;
-        while (item->type == CONFIG_SCALAR && k < limits->n_zones && strcmp(limits->zones[k], item->text) != 0)
-            k++;
-        if (item->type != CONFIG_SCALAR)
-            config_fault(faults, item->line, item->column, value->path, "expected the name of a zone, got %s", config_kind(item));
-        else if (k < limits->n_zones)
-            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one",
-                         config_show_key(&shown, item->text));
-        else if (!config_zone_name(limits->zones[limits->n_zones], item->text))
-            config_fault(faults, item->line, item->column, value->path, "expected a name of %s", config_zone_names);
-        else {
-            limits->n_zones++;
-            continue;
-        }
-        right = false;
-    }
-    return right;
+    return parse_names(value, "zone", "alerts", ZONES_MOST, keep_zone_name, target);
 }
 
 static bool parse_snapshot(const struct config_value *value, void *target)
@@ -107,8 +113,8 @@ static bool parse_base_url(const struct config_value *value, void *target)
     if (!config_type_url.parse(value, &url) || !url)
         return false;
     size_t n = strlen(url), scheme = strcspn(url, ":") + 3;
-    const char *wrong = strpbrk(url, "?#") ? "a URL with ? or #" : memchr(url + scheme, '@', strcspn(url + scheme, "/")) ? "a URL with a "
-                        "user in it" : NULL;
+    const char *wrong = strpbrk(url, "?#") ? "a URL with ? or #"
+                        : memchr(url + scheme, '@', strcspn(url + scheme, "/")) ? "a URL with a user in it" : NULL;
     while (n > 0 && url[n - 1] == '/')
         url[--n] = '\0';
     if (wrong) {
@@ -161,6 +167,65 @@ static bool parse_events(const struct config_value *value, void *target)
     return right;
 }
 
+/* Notes where a webhook's entry holds a password, for the check of the file's mode. */
+static void note_password(struct config_webhook *webhook, const struct config_outcome *outcomes)
+{
+    const struct config_outcome *secret = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
+    const struct config_outcome *old = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret");
+    const struct config_outcome *url = config_outcome_of(outcomes, CONFIG_WEBHOOK, "url");
+    const struct config_outcome *inside = secret->node && !secret->bad && !strstr(secret->node->text, "${") ? secret
+                                   : old->node && !old->bad && !strstr(old->node->text, "${") ? old
+                                   : url->node && !url->bad && config_holds_password(url->node->text) ? url : NULL;
+    if (inside) {
+        webhook->password_line = inside->line;
+        webhook->password_column = inside->column;
+    }
+}
+
+/* Checks that a secret is given by one of its two keys, and an old one only beside a new one. Notes where the files stand. */
+static void check_secrets(struct config_loader *loader, struct config_webhook *webhook, const struct config_outcome *outcomes,
+                          const char *prefix)
+{
+    const struct config_outcome *secret = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
+    const struct config_outcome *file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret_file");
+    const struct config_outcome *old = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret");
+    const struct config_outcome *old_file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret_file");
+    const struct config_outcome *either = old->node ? old : old_file;
+    char path[80];
+    webhook->secret_file_line = file->line;
+    webhook->secret_file_column = file->column;
+    webhook->old_secret_file_line = old_file->line;
+    webhook->old_secret_file_column = old_file->column;
+    if (secret->node && file->node) {
+        snprintf(path, sizeof path, "%ssecret_file", prefix);
+        config_fault(&loader->faults, file->line, file->column, path, "expected either secret or secret_file, got both");
+    }
+    if (old->node && old_file->node) {
+        snprintf(path, sizeof path, "%sold_secret_file", prefix);
+        config_fault(&loader->faults, old_file->line, old_file->column, path,
+                     "expected either old_secret or old_secret_file, got both");
+    }
+    if (either->node && !secret->node && !file->node) {
+        snprintf(path, sizeof path, "%sold_secret%s", prefix, old->node ? "" : "_file");
+        config_fault(&loader->faults, either->line, either->column, path, "expected the new secret beside it, got none");
+    }
+}
+
+/* Checks that no webhook before the last one has its name. */
+static void check_name(struct config_loader *loader, const struct config_outcome *name, const char *prefix)
+{
+    const struct config *config = loader->config;
+    const struct config_webhook *webhook = &config->webhooks[config->n_webhooks - 1];
+    char path[80];
+    for (size_t j = 0; webhook->name && j + 1 < config->n_webhooks; j++) {
+        if (!config->webhooks[j].name || strcmp(webhook->name, config->webhooks[j].name) != 0)
+            continue;
+        snprintf(path, sizeof path, "%sname", prefix);
+        config_fault(&loader->faults, name->line, name->column, path, "expected a name of its own, got that of webhooks[%zu]", j);
+        return;
+    }
+}
+
 static bool parse_webhooks(const struct config_value *value, void *target)
 {
     struct config_loader *loader = value->loader;
@@ -195,45 +260,9 @@ static bool parse_webhooks(const struct config_value *value, void *target)
         struct config_webhook *webhook = &config->webhooks[config->n_webhooks++];
         webhook->number = i;
         config_read_keys(loader, CONFIG_WEBHOOK, item, item->line, item->column, prefix, webhook, outcomes);
-        const struct config_outcome *secret = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret");
-        const struct config_outcome *file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "secret_file");
-        const struct config_outcome *old = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret");
-        const struct config_outcome *old_file = config_outcome_of(outcomes, CONFIG_WEBHOOK, "old_secret_file");
-        const struct config_outcome *url = config_outcome_of(outcomes, CONFIG_WEBHOOK, "url");
-        const struct config_outcome *inside = secret->node && !secret->bad && !strstr(secret->node->text, "${") ? secret
-                                       : old->node && !old->bad && !strstr(old->node->text, "${") ? old
-                                       : url->node && !url->bad && config_holds_password(url->node->text) ? url : NULL;
-        if (inside) {
-            webhook->password_line = inside->line;
-            webhook->password_column = inside->column;
-        }
-        const struct config_outcome *name = config_outcome_of(outcomes, CONFIG_WEBHOOK, "name");
-        for (size_t j = 0; j + 1 < config->n_webhooks; j++)
-            if (webhook->name && config->webhooks[j].name && strcmp(webhook->name, config->webhooks[j].name) == 0) {
-                snprintf(path, sizeof path, "%sname", prefix);
-                config_fault(&loader->faults, name->line, name->column, path,
-                             "expected a name of its own, got that of webhooks[%zu]", j);
-                break;
-            }
-        webhook->secret_file_line = file->line;
-        webhook->secret_file_column = file->column;
-        if (secret->node && file->node) {
-            snprintf(path, sizeof path, "%ssecret_file", prefix);
-            config_fault(&loader->faults, file->line, file->column, path,
-                         "expected either secret or secret_file, got both");
-        }
-        webhook->old_secret_file_line = old_file->line;
-        webhook->old_secret_file_column = old_file->column;
-        if (old->node && old_file->node) {
-            snprintf(path, sizeof path, "%sold_secret_file", prefix);
-            config_fault(&loader->faults, old_file->line, old_file->column, path,
-                         "expected either old_secret or old_secret_file, got both");
-        }
-        const struct config_outcome *either = old->node ? old : old_file;
-        if (either->node && !secret->node && !file->node) {
-            snprintf(path, sizeof path, "%sold_secret%s", prefix, old->node ? "" : "_file");
-            config_fault(&loader->faults, either->line, either->column, path, "expected the new secret beside it, got none");
-        }
+        note_password(webhook, outcomes);
+        check_name(loader, config_outcome_of(outcomes, CONFIG_WEBHOOK, "name"), prefix);
+        check_secrets(loader, webhook, outcomes, prefix);
     }
     return true;
 }
@@ -251,9 +280,9 @@ static bool has_zone(const struct config *config, const struct sink_filter *filt
 {
     for (size_t c = 0; c < config->n_cameras; c++) {
         const struct config_camera *camera = &config->cameras[c];
+        const struct sink_filter cameras = {.types = EVENT_ALL, .cameras = filter->cameras, .n_cameras = filter->n_cameras};
         const struct event of = {.camera = camera->name};
-        if (!camera->zones || !camera->name ||
-            !sink_filter_takes(&(struct sink_filter){.types = EVENT_ALL, .cameras = filter->cameras, .n_cameras = filter->n_cameras}, &of))
+        if (!camera->zones || !camera->name || !sink_filter_takes(&cameras, &of))
             continue;
         for (int z = 0; z < camera->zones->n; z++)
             if (strcmp(camera->zones->zone[z].name, name) == 0)
