@@ -1,4 +1,4 @@
-/* How a picture lies against a reference of the same camera: shifted, rotated, zoomed.
+/* The place of a picture against a reference of the same camera: its shift, rotation and zoom.
  *
  * Phase correlation finds the shift, whatever its size, and tells whether the two show the same scene at all. It runs on the
  * direction of the gradient at each pixel, doubled, so that an edge counts the same whether it is bright to dark or dark to

@@ -56,7 +56,7 @@ static void centre(float *value, int n)
         value[i] -= mean;
 }
 
-/* Of the samples from … to - 1, about their mean. */
+/* The amplitude of a sine with the mean square of the samples from … to - 1, about their mean. */
 static float amplitude(const struct window *w, int from, int to)
 {
     double x = 0, y = 0, squares = 0, n = to - from;

@@ -327,7 +327,7 @@ static uint64_t count_lost(struct webhooks *webhooks, const struct webhooks_chan
     return counts.queued;
 }
 
-/* What REST shows of an endpoint goes on where its configuration changes. */
+/* Keeps what REST shows of an endpoint when its configuration changes. */
 static void inherit_locked(struct webhook_endpoint *heir, const struct webhook_endpoint *before)
 {
     struct webhook_state shown = before->shown;
@@ -382,7 +382,7 @@ void webhook_sender_adopt(struct webhooks *webhooks)
 
 /* ---- the thread ----------------------------------------------------------------------------------------------------- */
 
-/* What other threads asked of the endpoint. */
+/* Does what other threads asked of the endpoint. */
 static void obey(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
 {
     lock_take(&webhooks->lock);
@@ -403,7 +403,7 @@ static void obey(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
     }
 }
 
-/* When max_per_minute allows the next attempt. */
+/* The time at which max_per_minute allows the next attempt. */
 static int64_t allowed_us(const struct webhooks *webhooks, const struct webhook_endpoint *endpoint)
 {
     size_t max = (size_t)endpoint->hook.max_per_minute;

@@ -284,7 +284,7 @@ static inline void post(struct webhooks *webhooks, int i)
     memory_post(webhooks, &event, data);
 }
 
-/* Of all endpoints together. */
+/* The statistics of all endpoints together. */
 static inline struct webhook_stats stats_of(struct webhooks *webhooks)
 {
     struct webhook_stats *by_name, sum = {0};

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Why a camera is lost: the true reason stands in REST, in the log and in the event, and `learn --camera` tells it, too."""
+"""The true reason why a camera is lost stands in REST, in the log and in the event, and `learn --camera` tells it, too."""
 import base64
 import json
 import os
