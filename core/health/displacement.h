@@ -21,7 +21,7 @@ struct displacement_tables {
     float across, down;         /* the width and the height of a value, in widths of the picture */
 };
 
-/* For pictures of this size. */
+/* Fills in the tables for pictures of this size. */
 void displacement_tables(struct displacement_tables *ret, int height, int width);
 
 /* Normalises the contrast of a reduced picture: what a value has beyond the mean of the 9x9 values around it, divided by their

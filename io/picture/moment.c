@@ -61,7 +61,7 @@ static int may_go_on(const struct reading *reading, struct error *err)
     return 0;
 }
 
-/* From the source's beginning, but for the first `skip` packets. */
+/* Starts at the source's beginning, but leaves out the first `skip` packets. */
 static int start_reading(struct reading *reading, uint64_t skip, struct error *err)
 {
     stop_reading(reading);

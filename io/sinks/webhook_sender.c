@@ -350,7 +350,7 @@ void webhook_sender_adopt(struct webhooks *webhooks)
     uint64_t lost[CONFIG_MAX_WEBHOOKS] = {0};
     for (size_t i = 0; i < n_before; i++)
         lost[i] = count_lost(webhooks, change, before[i]);
-    /* Before others can post to the new endpoints. */
+    /* The outbox is told before others can post to the new endpoints. */
     tell(webhooks, change->endpoints, change->n);
 
     lock_take(&webhooks->lock);

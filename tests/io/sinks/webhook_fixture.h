@@ -266,7 +266,7 @@ static inline struct config_webhook hook_to(const struct receiver *receiver, con
     return hook;
 }
 
-/* With an outbox in memory, unless the options name another. */
+/* Opens webhooks with an outbox in memory, unless the options name another. */
 static inline struct webhooks *open_with(const struct config_webhook *hooks, size_t n, const struct webhook_options *options)
 {
     struct webhooks *webhooks = NULL;
