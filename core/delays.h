@@ -1,4 +1,4 @@
-/* How long events took from when they happened (of an alert, the moment in the picture) to the acknowledgement of a sink, in classes.
+/* The delays of events, in classes: from an event (of an alert, the moment in the picture) to the acknowledgement of a sink.
  * Plain data; the caller guards it. */
 #ifndef MEMAED_CORE_DELAYS_H
 #define MEMAED_CORE_DELAYS_H

@@ -23,8 +23,8 @@ struct alert_filter {
     enum filter_flag acknowledged, marked;
 };
 
-/* Which alerts a sink or a client is told of; other events pass. An alert that is a test passes, too. The zones and the peak of an
- * alert only grow, so whoever is told of an opening is told of the closing, too. */
+/* A filter of alerts, for a sink or a client; other events pass. An alert that is a test passes, too. The zones and the peak of
+ * an alert only grow, so whoever is told of an opening is told of the closing, too. */
 struct alert_limits {
     char zones[ZONES_MOST][ZONE_NAME_SIZE];     /* [n_zones]; the alert has touched one of them */
     size_t n_zones;
@@ -32,7 +32,7 @@ struct alert_limits {
     double min_score;                   /* of the alert's peak so far */
 };
 
-/* What a sink of the configuration is told. */
+/* The filter of a sink in the configuration. */
 struct sink_filter {
     unsigned types;                     /* event_bit() of each */
     char **cameras;                     /* [n_cameras]; the event's is one of them. An event without a camera passes */
@@ -40,7 +40,7 @@ struct sink_filter {
     struct alert_limits alerts;
 };
 
-/* What a client that follows events wants. */
+/* The filter of a client that follows events. */
 enum { EVENT_FILTER_CAMERAS_MAX = 16 };
 
 struct event_filter {

@@ -20,7 +20,7 @@ static void usage(FILE *out)
     fprintf(out, "\n'memaed help COMMAND' explains a command and its options. 'memaed --version' prints the version.\n");
 }
 
-/* How many words of argv are the command's name, 1 or 2; 0: it is not this command. */
+/* The number of words of argv that are the command's name, 1 or 2; 0: it is not this command. */
 static int names(const struct command *command, int argc, char **argv)
 {
     size_t n = strcspn(command->name, " ");

@@ -45,7 +45,7 @@ def number(score):
 
 
 def cause(camera, alert):
-    """What was in the clip when an alert opened."""
+    """Returns what was in the clip when an alert opened."""
     pasted = any(start <= alert["pts_s"] <= end + WINDOW_S for start, end in camera["truth"])
     return "the pasted rectangle" if pasted else "the real footage"
 

@@ -1,4 +1,4 @@
-"""How tools/demo stays up at its end: its ports, the server of its page, and the wait for a key. Standard library alone."""
+"""The end of tools/demo, which stays up: its ports, the server of its page, and the wait for a key. Standard library alone."""
 import http.server
 import os
 import re
@@ -64,8 +64,8 @@ def serve(text, port):
 
 
 def at_terminal():
-    """Whether somebody can see that the demo waits and can end it: input and output are a terminal, and the demo is in its
-    foreground."""
+    """Returns true if somebody can see that the demo waits and can end it: input and output are a terminal, and the demo is in
+    its foreground."""
     try:
         return os.isatty(0) and os.isatty(1) and os.tcgetpgrp(0) == os.getpgrp()
     except OSError:                                     # the terminal is not the one that controls this session

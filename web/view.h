@@ -216,7 +216,7 @@ typedef void view_labelled(void *arg, int status, const struct alert_labels *lab
 enum view_evidence { VIEW_SNAPSHOT, VIEW_WHY, VIEW_CLIP, VIEW_COPY, VIEW_EVIDENCES /* how many there are */ };
 static const char *const view_evidence_names[VIEW_EVIDENCES] = {"snapshot", "why", "clip", "copy"};
 
-/* What becomes of the copy of a clip in H.264. */
+/* The state of the copy of a clip in H.264. */
 enum view_copy_state { VIEW_COPY_NONE, VIEW_COPY_WAITING, VIEW_COPY_RUNNING, VIEW_COPY_READY, VIEW_COPY_FAILED };
 static const char *const view_copy_names[] = {"none", "waiting", "running", "ready", "failed"};
 
@@ -225,9 +225,9 @@ struct view_copy {
     char reason[512];                   /* why it failed; else "" */
 };
 
-/* What the database says of a video. */
+/* A video, as the database describes it. */
 struct view_video {
-    /* Of its container: "video/mp4"; static. NULL: the alert has no such video that is complete. */
+    /* The type of its container: "video/mp4"; static. NULL: the alert has no such video that is complete. */
     const char *type;
     /* "hevc"; what codecs= of a MIME type takes (RFC 6381), "" where the codec has no such name. */
     char codec[32], codecs[64];
@@ -292,11 +292,11 @@ struct view {
     int (*evidence)(void *context, const struct alert_record *alert, enum view_evidence which, struct view_file *ret);
     /* The files that evidence() would open, as bits: 1u << which. */
     unsigned (*evidence_kept)(void *context, const struct alert_record *alert);
-    /* What becomes of the alert's copy (VIEW_COPY); `asks` has one made, unless there is one, or it is being made. 0; with
+    /* Tells the state of the alert's copy (VIEW_COPY); `asks` has one made, unless there is one, or it is being made. 0; with
      * `asks`, too: -ENOENT, there is no clip; -EBUSY, it is still being written; -EAGAIN, too many copies wait; -ENOSPC, the disk
      * is full; -ENOSYS, there is no encoder; or another -errno. */
     int (*copy)(void *context, const struct alert_record *alert, bool asks, struct view_copy *ret);
-    /* What is known of the videos among them, into ret [VIEW_EVIDENCES], by enum view_evidence. 0; -errno where the database
+    /* Reads the videos of an alert's evidence into ret [VIEW_EVIDENCES], by enum view_evidence. 0; -errno where the database
      * cannot be read (ret untouched). */
     int (*videos)(void *context, uint64_t alert, struct view_video *ret);
     /* Asks for a change of an alert's labels, and returns at once. 0: another thread will call done(arg, status, labels) once,

@@ -1,4 +1,4 @@
-/* How a picture lies against a reference of the same camera: shifted, rotated, zoomed.
+/* The place of a picture against a reference of the same camera: its shift, rotation and zoom.
  *
  * Phase correlation finds the shift, whatever its size, and tells whether the two show the same scene at all. It runs on the
  * direction of the gradient at each pixel, doubled, so that an edge counts the same whether it is bright to dark or dark to
@@ -21,7 +21,7 @@ struct displacement_tables {
     float across, down;         /* the width and the height of a value, in widths of the picture */
 };
 
-/* For pictures of this size. */
+/* Fills in the tables for pictures of this size. */
 void displacement_tables(struct displacement_tables *ret, int height, int width);
 
 /* Normalises the contrast of a reduced picture: what a value has beyond the mean of the 9x9 values around it, divided by their

@@ -311,7 +311,7 @@ static float look_distance(const struct look *a, const struct look *b)
     return sum / CELLS;
 }
 
-/* What all scenes have in common. */
+/* Learns the limits of the levels over all scenes. */
 static void learn_levels(struct health *h)
 {
     struct usual *usual = &h->usual;

@@ -67,11 +67,11 @@ int health_add(struct health *health, const struct health_picture *picture, stru
 /* The quantity of each kind, ret [HEALTH_KINDS]. */
 void health_measures(const struct health *health, struct health_measure *ret);
 
-/* Where the picture lies against the scene, and how it swings, as of the last second. false: not known. */
+/* The picture's place against the scene, and its swing, as of the last second. false: not known, *ret untouched. */
 bool health_place(const struct health *health, struct displacement *ret);
 bool health_swing(const struct health *health, struct shake_swing *ret);
 
-/* How many scenes are known, and whether the camera is in one; for a display. */
+/* Returns the number of scenes that are known. *known: the camera is in one of them. For a display. */
 int health_scenes(const struct health *health, bool *known);
 
 /* Pictures from now on are, or are no longer, known to be without a fault: they are learned, and nothing opens. Afterwards

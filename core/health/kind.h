@@ -20,7 +20,7 @@ enum health_kind {
     HEALTH_KINDS
 };
 
-/* What names, documents and messages say of a kind. */
+/* The words for a kind in names, documents and messages. */
 struct health_kind_info {
     const char *name;           /* "low_contrast" */
     const char *quantity;       /* what is measured, such as "gray levels from the 5th to the 95th percentile" */

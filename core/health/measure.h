@@ -27,7 +27,7 @@ void measure_picture(struct measure *ret, const uint8_t *luma, const uint8_t *be
  * it. */
 float measure_quantile(float *values, int n, float q);
 
-/* How strong stripes are: rows, or columns, that differ all along from those of the reference, and from their neighbours.
+/* The strength of stripes: rows, or columns, that differ all along from those of the reference, and from their neighbours.
  * Amplitude in gray levels, of whichever is stronger. Both pictures [FIELD_SIZE] (core/health/field.h). */
 float measure_stripes(const float *picture, const float *reference);
 

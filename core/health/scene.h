@@ -1,6 +1,6 @@
-/* What a camera's picture is like without a fault: one scene for each light, such as day, lamp and infrared. A scene is found
- * again by the gray levels of its cells, which blur, noise, lost colour and small movements leave as they are. Everything that a
- * fault is told by is then compared with that scene.
+/* The scenes of a camera: its picture without a fault, one for each light, such as day, lamp and infrared. A scene is found again
+ * by the gray levels of its cells, which blur, noise, lost colour and small movements leave as they are. Everything that a fault
+ * is told by is then compared with that scene.
  *
  * Plain memory, without allocation; one thread. */
 #ifndef MEMAED_CORE_HEALTH_SCENE_H
@@ -33,8 +33,8 @@ struct scenes {
     struct scene scene[SCENES];
 };
 
-/* How far a look is from a scene, in gray levels: the mean over the nearest 60 % of the cells, so that what is covered, or stands
- * in front, does not count. */
+/* The distance of a look from a scene, in gray levels: the mean over the nearest 60 % of the cells, so that what is covered, or
+ * stands in front, does not count. */
 float scene_distance(const struct scene *scene, const struct look *look);
 
 /* The nearest scene, where it is near enough; else -1. */

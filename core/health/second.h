@@ -18,7 +18,7 @@ struct second {
     float late;                 /* share of those seconds that late pictures took */
 };
 
-/* What was learned over all light. */
+/* Values that were learned in every light. */
 struct usual {
     float contrast, high, clipped;      /* the least contrast and 95th percentile, and the most clipped pixels, of all scenes */
     float unchanged_s, same_s, rate, late, swing;

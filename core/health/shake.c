@@ -56,7 +56,7 @@ static void centre(float *value, int n)
         value[i] -= mean;
 }
 
-/* Of the samples from … to - 1, about their mean. */
+/* The amplitude of a sine with the mean square of the samples from … to - 1, about their mean. */
 static float amplitude(const struct window *w, int from, int to)
 {
     double x = 0, y = 0, squares = 0, n = to - from;
@@ -84,7 +84,7 @@ static float power(const struct window *w, float hz)
     return (c_x * c_x + c_y * c_y) / cc + (s_x * s_x + s_y * s_y) / ss;
 }
 
-/* Up to half of the pictures' rate, as a periodogram of samples at uneven times (Lomb, 1976). */
+/* The frequency of the strongest sine, up to half of the pictures' rate: a periodogram of samples at uneven times (Lomb, 1976). */
 static float frequency(const struct window *w)
 {
     float seconds = w->at[w->n - 1] - w->at[0], best = 0, most = 0;

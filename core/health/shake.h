@@ -25,7 +25,7 @@ struct shake_swing {
 void shake_clear(struct shake *shake);
 /* A displacement in widths of the picture; times rise. */
 void shake_add(struct shake *shake, int64_t at_us, float x, float y);
-/* Of the samples since now_us - SHAKE_WINDOW_US. false: there are too few, *ret untouched. */
+/* Measures the swing of the samples since now_us - SHAKE_WINDOW_US. false: there are too few, *ret untouched. */
 bool shake_measure(const struct shake *shake, int64_t now_us, struct shake_swing *ret);
 
 #endif

@@ -15,7 +15,7 @@
 #include "core/kernels/int8_kernels.h"
 #include "core/kernels/kernels.h"
 
-/* Of ThreadSanitizer; no header declares them. */
+/* Functions of ThreadSanitizer; no header declares them. */
 void __tsan_read_range(void *at, unsigned long size_bytes);
 void __tsan_write_range(void *at, unsigned long size_bytes);
 

@@ -52,7 +52,8 @@ bool calibration_int8_agrees(const struct calibration *calibration);
  * it, else fp32. calibration may be NULL. */
 enum precision calibration_precision(const struct calibration *calibration, enum precision requested);
 
-/* Why PRECISION_AUTO is what it is, as the end of a sentence: "the rank correlation is below 0.999". calibration may be NULL. */
+/* The reason for the choice of PRECISION_AUTO, as the end of a sentence: "the rank correlation is below 0.999"; static.
+ * calibration may be NULL. */
 const char *calibration_precision_reason(const struct calibration *calibration);
 
 /* Opens a plan of the model in the requested precision, with scratch for a score. 0; -EINVAL for int8 if calibration is NULL

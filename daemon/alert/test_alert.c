@@ -149,7 +149,7 @@ static const struct command_option options[] = {
     {"camera", 'n', OPTION_TEXT(struct values, camera), .argument = "NAME", .required = true,
      .help = "The camera whose alert it is to be."},
     {"timeout", 't', OPTION_REAL(struct values, timeout_s, 1, 3600), .argument = "SECONDS",
-     .help = "How long to wait for the webhooks; default: 30."},
+     .help = "Seconds to wait for the webhooks; default: 30."},
     {0},
 };
 

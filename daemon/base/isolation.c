@@ -5,8 +5,8 @@
 static struct capture_host *host;
 
 const char isolation_help[] =
-    "Where sources are decoded (default: process). process: each in a process of its own, which can do little but that. thread: "
-    "in this one, for systems that forbid such processes.";
+    "The place where sources are decoded (default: process). process: each in a process of its own, which can do little but "
+    "that. thread: in this one, for systems that forbid such processes.";
 
 const char *isolation_names(int i)
 {

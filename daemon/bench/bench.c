@@ -169,8 +169,8 @@ static const struct command_option bench_options[] = {
              "compact-ae, "
              "nano-ae) or a JSON file (docs/model-format.md) (default: paper)."},
     {"model", 'm', OPTION_TEXT(struct bench, model_path), .argument = "FILE", .path = OPTION_FILE, .help = "This model instead."},
-    {"precision", 0, OPTION_CHOICE(struct bench, precision, bench_precisions), .help = "What the network computes in "
-                                                                                       "(default: fp32)."},
+    {"precision", 0, OPTION_CHOICE(struct bench, precision, bench_precisions),
+     .help = "The numbers that the network computes in (default: fp32)."},
     {"stride", 0, OPTION_INT(struct bench, stride, 1, 64), .argument = "N",
      .help = "Also measure windows that slide by N frames over one sequence a worker."},
     {"threads", 0, OPTION_INT(struct bench, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
@@ -185,7 +185,7 @@ static const struct command_option bench_options[] = {
     {"batch", 0, OPTION_INT(struct bench, batch, 2, 4096), .argument = "N", .help = "With --train: cubes a step (default: "
                                                                                     "8)."},
     {"seconds", 0, OPTION_REAL_ABOVE(struct bench, seconds, 0, 86400), .argument = "S",
-     .help = "How long to measure the throughput after warm-up (default: 10); with --all, each figure (default: 2)."},
+     .help = "Seconds of measuring the throughput after warm-up (default: 10); with --all, of each figure (default: 2)."},
     {0},
 };
 

@@ -4,7 +4,7 @@
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */
 
-/* How long the first word of a command's name is. */
+/* The length of the first word of a command's name. */
 static int first_word(const struct command *command)
 {
     return (int)strcspn(command->name, " ");
@@ -214,7 +214,7 @@ void completion_bash(const struct command *const *commands, FILE *out)
         fputs("' ;;\n", out);
     }
     fputs("    *) names= ;;\n    esac\n}\n\n"
-          "# Of command $1, sets `options` to its options, each with what its value is; `operands` to what other words are; and\n"
+          "# Sets `options` to the options of command $1, each with what its value is; `operands` to what other words are; and\n"
           "# `most` to how many of those there may be (0: any number).\n"
           "_memaed_command()\n{\n    case $1 in\n", out);
     for (int i = 0; commands[i]; i++) {

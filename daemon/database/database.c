@@ -49,7 +49,7 @@ static int open_database(struct database **ret, const struct db_values *o, struc
 
 /* ---- export --------------------------------------------------------------------------------------------------------- */
 
-/* What the rows are written to, and whether that failed. */
+/* The state of the output: whether a row could not be written, and the cause. */
 struct lines {
     struct error err;                   /* of status */
     int status;                         /* 0 or -errno */

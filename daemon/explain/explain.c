@@ -195,9 +195,9 @@ static const struct command_option explain_options[] = {
     {"size", 0, OPTION_INT(struct explain, size, 16, PICTURE_MAX_SIDE), .argument = "N",
      .help = "Pixels of the snapshot's longer side at most (default: 1280). A smaller frame keeps its size."},
     {"quality", 0, OPTION_INT(struct explain, quality, 1, 100), .argument = "N",
-     .help = "Of the JPEGs, 1 to 100 (default: 85)."},
+     .help = "The quality of the JPEGs, 1 to 100 (default: 85)."},
     {"precision", 0, OPTION_CHOICE(struct explain, precision, option_precisions), .section = "Other",
-     .help = "What the network computes in (default: auto)."},
+     .help = "The numbers that the network computes in (default: auto)."},
     {"isolation", 0, OPTION_CHOICE(struct explain, isolation, isolation_names), .help = isolation_help},
     {0},
 };

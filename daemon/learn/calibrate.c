@@ -192,7 +192,7 @@ static const struct command_option calibrate_options[] = {
     {"input", 'i', OPTION_LIST(struct calibrate, inputs), .argument = "PATH…", .path = OPTION_FILE, .more = true, .required = true,
      .help = "Footage, as `memaed learn` takes it. May be repeated."},
     {"output", 'o', OPTION_TEXT(struct calibrate, output), .argument = "MODEL", .path = OPTION_FILE, .required = true,
-     .help = "Where to write the model; may be the same file."},
+     .help = "The model file to write; may be the same file."},
     {"add", 0, OPTION_FLAG(struct calibrate, add),
      .help = "Calibrate on --input and on all footage that the model is calibrated on so far. That footage is read again, so "
              "its files must still be there."},
@@ -202,7 +202,7 @@ static const struct command_option calibrate_options[] = {
     {"fps", 0, OPTION_REAL(struct calibrate, fps, 0, 1000), .argument = "F",
      .help = "Frames analysed a second (default: the model's own rate; every frame where it has none)."},
     {"alerts-per-day", 0, OPTION_REAL_ABOVE(struct calibrate, alerts_a_day, 0, 1e6), .argument = "A",
-     .help = "How many alerts a day the threshold allows on normal footage (default: 1). From less than an hour of "
+     .help = "Alerts a day that the threshold allows on normal footage (default: 1). From less than an hour of "
              "footage: one in 24 times that footage, if that is more."},
     {"windows", 0, OPTION_INT(struct calibrate, windows, 1, 1000000000), .argument = "N",
      .help = "Score N windows at most, in stretches spread over the footage; of --verify, as many (default: 500000). "
@@ -213,7 +213,7 @@ static const struct command_option calibrate_options[] = {
     {"max-memory", 0, OPTION_INT(struct calibrate, max_memory_mib, 1, 1 << 20), .argument = "MIB",
      .help = "Memory for decoded footage. The rest goes to a compressed file beside the output (default: 4096)."},
     {"max-disk", 0, OPTION_INT(struct calibrate, max_disk_mib, 1, 1 << 30), .argument = "MIB",
-     .help = "How large that file may get (default: 65536)."},
+     .help = "Largest size of that file (default: 65536)."},
     {"isolation", 0, OPTION_CHOICE(struct calibrate, isolation, isolation_names), .help = isolation_help},
     {0},
 };

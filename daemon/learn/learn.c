@@ -495,7 +495,7 @@ static const struct command_option learn_options[] = {
     {"entropy", 0, OPTION_REAL(struct learn, entropy, 0, 1), .argument = "A",
      .help = "Weight of the addressing's entropy in the loss (default: 0.0002)."},
     {"alerts-per-day", 0, OPTION_REAL_ABOVE(struct learn, alerts_a_day, 0, 1e6), .argument = "A",
-     .help = "How many alerts a day the threshold allows on normal footage (default: 1). From less than an hour of "
+     .help = "Alerts a day that the threshold allows on normal footage (default: 1). From less than an hour of "
              "footage: one in 24 times that footage, if that is more."},
     {"threads", 0, OPTION_INT(struct learn, threads, 1, PARALLEL_THREADS_MAX), .argument = "N", .section = "Resources",
      .help = "Threads (default: all cores)."},

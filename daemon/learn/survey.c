@@ -78,7 +78,7 @@ static void count_all(struct survey *s, const struct windows *w, const float *sc
     }
 }
 
-/* How many times as often as the calibration says its footage and the surveyed footage, taken together, alert; 1 at least. */
+/* The rate of alerts on the footage of the calibration and of the survey together, over the calibration's rate; 1 at least. */
 static double times_as_often(const struct survey *s, const struct calibration *c)
 {
     double times = 1;

@@ -49,7 +49,7 @@ struct clip_scorer {
     struct kept_frame *frames;                  /* [capacity + 1] */
     uint64_t capacity;
 
-    /* Of the present clip. */
+    /* The present clip. */
     struct capture *capture;
     const struct clip_sink *sink;
     struct clip_summary *summary;

@@ -41,7 +41,7 @@ struct clip_window {
     int map_h, map_w;
 };
 
-/* How unusual the window is by all that alerts are made from: its score, or what stands still if that is higher. */
+/* The value of a window that alerts are made from: its score, or that of what stands still if it is higher. */
 static inline float clip_window_level(const struct clip_window *w) { return fmaxf(w->score, w->voices.score[VOICE_STILL]); }
 
 /* Takes results. A negative return value ends the clip; clip_score() returns it, with err as the sink set it. */

@@ -267,9 +267,8 @@ static const struct command_option eval_options[] = {
     {"threshold", 0, OPTION_REAL(struct eval, threshold, -1e30, 1e30), .argument = "T",
      .help = "The threshold of the alert figures (default: the model's own)."},
     {"precision", 0, OPTION_CHOICE(struct eval, precision, option_precisions),
-     .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its "
-             "scores "
-             "agree with those of fp32."},
+     .help = "The numbers that the network computes in (default: auto). auto takes int8 where the model's calibration shows that "
+             "its scores agree with those of fp32."},
     CAMERA_MASKS_OPTIONS(struct eval, masks),
     {"threads", 0, OPTION_INT(struct eval, threads, 1, PARALLEL_THREADS_MAX), .argument = "N",
      .help = "Threads that run the network (default: all cores)."},

@@ -408,9 +408,8 @@ static const struct command_option score_options[] = {
     {"fps", 0, OPTION_REAL(struct score, fps, 0, 1000), .argument = "F",
      .help = "Frames analysed a second; 0 takes every frame (default: the model's rate; every frame where it has none)."},
     {"precision", 0, OPTION_CHOICE(struct score, precision, option_precisions),
-     .help = "What the network computes in (default: auto). auto takes int8 where the model's calibration shows that its "
-             "scores "
-             "agree with those of fp32."},
+     .help = "The numbers that the network computes in (default: auto). auto takes int8 where the model's calibration shows that "
+             "its scores agree with those of fp32."},
     {"static", 0, OPTION_FLAG(struct score, is_static),
      .help = "Do not compute static windows, as `memaed run` does: those in which nothing moved beyond the camera's own "
              "noise. "

@@ -19,9 +19,9 @@
 #include "io/capture/wire.h"
 #include "io/video/source_url.h"
 
-/* How long the process may take beyond the limits that its source has, to say by itself what is wrong. */
+/* The time that the process may take beyond the limits of its source, to say by itself what is wrong. */
 #define GRACE_US INT64_C(2000000)
-/* How often a wait looks at options.stop. */
+/* The interval at which a wait looks at options.stop. */
 #define STOP_MS 100
 #define CLOSE_US INT64_C(500000)
 enum { MOST_SIDE = 8192, MOST_LINES = 1000 };
@@ -65,7 +65,7 @@ static int end(struct capture *capture, int r, const struct error *err)
 
 /* ---- packets ---------------------------------------------------------------------------------------------------------- */
 
-/* What a ring does not take, is lost: it waits for the next key frame. */
+/* A packet that the ring does not take is lost. The ring then waits for the next key frame. */
 static void begin_packets(void *arg, const struct packet_format *format, const void *extradata)
 {
     packet_ring_begin(arg, format, extradata);
@@ -221,7 +221,7 @@ static int receive(struct capture *capture, struct wire_reply *ret, int64_t dead
     }
 }
 
-/* When a request has to be answered: after `stalls` time-outs and what the process needs to say so. */
+/* The time by which a request has to be answered: after `stalls` time-outs, and GRACE_US in which the process can say so. */
 static int64_t deadline_after(const struct capture *capture, int stalls)
 {
     int64_t wait_us = capture->stall_us > capture->period_us ? capture->stall_us : capture->period_us;

@@ -33,9 +33,9 @@ struct clip_reply {
     char text[256];             /* the error's */
 };
 
-/* Of a process with masks, which decodes and encodes, the second number. */
+/* Limits of the process. One with masks decodes and encodes, so it may take more memory, at a lower priority. */
 enum { CLIP_MEMORY_MIB = 64, CLIP_MASKED_MEMORY_MIB = 1024, CLIP_MASKED_NICE = 10 };
-/* How large a clip may grow. */
+/* The largest size of a clip. */
 #define CLIP_FILE_BYTES ((size_t)4 << 30)
 
 /* Serves until the file has ended or the other end of the socket closes. Takes over fd, that of the file. Returns the exit

@@ -16,7 +16,7 @@
 #include "io/capture/host_message.h"
 #include "io/capture/passing.h"
 
-/* How long the host may take to end its processes and itself. */
+/* The time that the host may take to end its processes and itself. */
 enum { END_MS = 500 };
 
 struct capture_host {

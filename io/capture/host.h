@@ -19,7 +19,7 @@
 
 struct capture_host;
 
-/* How a process ended; what the host writes into its pipe. */
+/* The end of a process, as the host writes it into the process's pipe. */
 enum capture_end {
     CAPTURE_ENDED,              /* by itself, or by a signal; status is that of waitpid() */
     CAPTURE_NOT_FORKED,         /* there was none; status is an errno */

@@ -42,7 +42,7 @@ struct packet_queue_reader {
 
 void packet_queue_reader_init(struct packet_queue_reader *reader, const struct capture_memory *memory);
 
-/* Where packets go; they are borrowed for the call. lose: packets were lost before the next one. */
+/* The receiver of packets, which are borrowed for the call. lose: packets were lost before the next one. */
 struct packet_queue_target {
     struct packet_consumer consumer;
     void (*lose)(void *arg);            /* with the consumer's arg */

@@ -343,7 +343,7 @@ static void yaml_fault(void *arg, int line, int column, const char *text)
     config_fault(arg, line, column, "", "%s", text);
 }
 
-/* Whether a camera with a privacy mask has clips. */
+/* Decides whether a camera with a privacy mask has clips. Both kinds of them at once are a fault. */
 static void check_masked(struct config_loader *loader, struct config_camera *camera)
 {
     struct config_evidence *evidence = &camera->evidence;

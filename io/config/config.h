@@ -59,7 +59,7 @@ struct config_evidence {
     double pre_roll_s, post_roll_s; /* before the alert opened, after it closed */
     double max_clip_s;
     int ring_mib;                   /* of packets that a camera keeps for the pre-roll, of each of its streams */
-    /* Of a camera: true if it gives the key itself; a key that it does not give has the value of struct config. */
+    /* true: the camera gives the key itself. A key that it does not give has the value of struct config. */
     bool has_snapshots, has_clips, has_masked, has_unmasked, has_pre_roll, has_post_roll, has_max_clip, has_ring;
     struct config_retention retention;      /* of struct config alone */
 };
@@ -99,7 +99,7 @@ struct config_camera {
     int password_file_line, password_file_column;
 };
 
-/* How events carry the snapshot of their alert. */
+/* The form in which events carry the snapshot of their alert. */
 enum config_snapshot { CONFIG_SNAPSHOT_NONE, CONFIG_SNAPSHOT_URL, CONFIG_SNAPSHOT_INLINE };
 
 struct config_webhook {

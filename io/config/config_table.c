@@ -32,7 +32,7 @@ const struct config_row config_rows[] = {
      .help = "Names under which clients reach the server, such as those of a proxy. A request whose Host header is none of "
              "them, and neither localhost nor an address, is refused: it may come from a page of a stranger."},
     {CONFIG_HTTP, "public_url", &config_type_base_url, IN_CONFIG(public_url), .absent = "none, URLs are paths",
-     .help = "Where those who get events reach the server, such as a proxy's address. The URLs in events begin with it."},
+     .help = "The address at which those who get events reach the server, such as a proxy's. The URLs in events begin with it."},
     {CONFIG_ROOT, "alerts", &config_type_alerts, .absent = "as below", .help = "Alerts and events in the database."},
     {CONFIG_ALERTS, "keep_days", &config_type_whole, IN_CONFIG(alerts_keep_days), 0, 36500, .fallback = "365",
      .line = 1 + offsetof(struct config, alerts_keep_days_line), .column = 1 + offsetof(struct config, alerts_keep_days_column),
@@ -260,7 +260,8 @@ const struct config_row config_rows[] = {
      .help = "Alerts are posted once their peak has reached this score: the unit is that of alert.threshold, and 1 more is e times as "
              "rare. An alert that reaches it while it is open is posted when it closes. Other events are posted in any case."},
     {CONFIG_WEBHOOK, "snapshot", &config_type_snapshot, IN_WEBHOOK(snapshot), .fallback = "url",
-     .help = "How an alert's events carry its snapshot. url: by its URL (http.public_url). inline: as a JPEG in base64, too. none: not."},
+     .help = "The form in which an alert's events carry its snapshot. url: by its URL (http.public_url). inline: as a JPEG in "
+             "base64, too. none: not."},
     {CONFIG_WEBHOOK, "snapshot_max_kib", &config_type_whole, IN_WEBHOOK(snapshot_max_kib), 1, 16384, .fallback = "512",
      .help = "KiB that a JPEG may have to be sent inline. A larger one is left out; the event says so, and has its URL."},
     {CONFIG_WEBHOOK, "max_per_minute", &config_type_whole, IN_WEBHOOK(max_per_minute), 1, 10000, .absent = "no limit",

@@ -25,7 +25,7 @@ static float member(const json_t *object, const char *key)
     return json_is_number(value) ? (float)json_number_value(value) : NAN;
 }
 
-/* What is not as alert_rows_put() writes it is left out: the row may come from elsewhere. */
+/* Leaves out all that alert_rows_put() does not write so: the row may come from elsewhere. */
 static void parse_voices(struct voices *ret, const char *text)
 {
     json_t *object = json_loads(text, 0, NULL);
@@ -299,7 +299,7 @@ static struct query begin_read(struct database *database, const struct alert_que
     return query;
 }
 
-/* Of a row of SELECT_IN. */
+/* Reads the labels in a row of SELECT_IN. */
 static void read_labels(const struct query *query, struct alert_labels *ret)
 {
     *ret = (struct alert_labels){.acknowledged_us = query_int(query, 14), .normal_us = query_int(query, 15),

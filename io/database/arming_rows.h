@@ -1,4 +1,4 @@
-/* What people have ordered about a camera's alerts (core/alerting/arming.h), in the database, so that it survives a restart. */
+/* The orders of people about a camera's alerts (core/alerting/arming.h), in the database, so that they survive a restart. */
 #ifndef MEMAED_IO_DATABASE_ARMING_ROWS_H
 #define MEMAED_IO_DATABASE_ARMING_ROWS_H
 

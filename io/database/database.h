@@ -38,7 +38,7 @@ int database_open(struct database **ret, const char *folder, struct database_ope
 int database_open_reader(struct database **ret, const char *folder, struct error *err);
 void database_close(struct database *database);         /* takes NULL */
 
-/* How long a statement waits for another connection's lock; 1000 at first, of a reader 200. */
+/* Sets how long a statement waits for another connection's lock; 1000 at first, of a reader 200. */
 void database_patience(struct database *database, int ms);
 
 /* A transaction that writes. What fails in between is undone by database_rollback(), which does nothing outside of one. */

@@ -69,7 +69,7 @@ int event_rows_each(struct database *database, int64_t from, size_t most, bool (
     return query_end(&query, err);
 }
 
-/* What reading events fills in. */
+/* A reading of events: the filter, the records found, and where the next reading begins. */
 struct reading {
     const struct event_filter *filter;
     struct event_record *ret;

@@ -12,7 +12,7 @@
 #include "io/footage/sources.h"
 #include "io/video/source.h"
 
-/* How often a recording is synced. A power cut then costs half a minute, and what comes while the disk is slow to sync. */
+/* The interval between syncs of a recording. A power cut costs half a minute, and what comes while the disk is slow to sync. */
 #define SYNC_US INT64_C(30000000)
 
 #define NO_FRAMES UINT64_C(0xcbf29ce484222325)         /* the identity of empty footage */

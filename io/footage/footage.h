@@ -100,10 +100,10 @@ int footage_read(struct footage *footage, size_t first, size_t n, uint8_t *pixel
 /* Returns true if frames first … first + length - 1 exist and the sequence does not break between them; false for length
  * < 1. */
 bool footage_window_ok(const struct footage *footage, size_t first, int length);
-/* How many rounds of an hour or longer the range holds; 1 at least, also where the rate is unknown. */
+/* The number of rounds of an hour or longer that the range holds; 1 at least, also where the rate is unknown. */
 size_t footage_rounds(const struct footage *footage, struct footage_range range);
-/* Where a frame comes from: the name of its input (source_name(); the footage owns it), and *at_s, its seconds in that
- * input. A recording (keep) knows no inputs: the name is empty, and *at_s is the seconds recorded before. */
+/* The origin of a frame: the name of its input (source_name(); the footage owns it), and *at_s, its seconds in that input. A
+ * recording (keep) knows no inputs: the name is empty, and *at_s is the seconds recorded before. */
 const char *footage_place(const struct footage *footage, size_t frame, double *at_s);
 /* A hash of all pixels and breaks, in order. Different footage has different identities. */
 uint64_t footage_identity(const struct footage *footage);

@@ -61,7 +61,7 @@ static int may_go_on(const struct reading *reading, struct error *err)
     return 0;
 }
 
-/* From the source's beginning, but for the first `skip` packets. */
+/* Starts at the source's beginning, but leaves out the first `skip` packets. */
 static int start_reading(struct reading *reading, uint64_t skip, struct error *err)
 {
     stop_reading(reading);
@@ -93,8 +93,8 @@ static int feed(struct reading *reading, struct error *err)
     return 1;
 }
 
-/* When the picture in reading->frame was taken, by the stream's clock. One without a time stamp comes after the one before.
- * INT64_MIN: not known. */
+/* The time at which the picture in reading->frame was taken, by the stream's clock. One without a time stamp comes after the one
+ * before. INT64_MIN: not known. */
 static int64_t stamp_of(const struct reading *reading)
 {
     const struct demux_stream *stream = demux_stream(reading->demux);

@@ -117,7 +117,7 @@ static int write_packets(struct reencode *reencode, struct error *err)
     return r;
 }
 
-/* When the picture was taken, by the stream's clock, or by arrival where it tells nothing. Never goes back. */
+/* The time at which the picture was taken, by the stream's clock, or by arrival where it tells nothing. Never goes back. */
 static int64_t time_of(struct reencode *reencode)
 {
     int64_t pts = reencode->picture->best_effort_timestamp;

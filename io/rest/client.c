@@ -44,7 +44,7 @@ static bool set_options(CURL *easy, const char *method, const char *url, double 
     return ok;
 }
 
-/* What came, as JSON, or the cause why not. */
+/* Reads the answer as JSON. 0, or -errno with the cause in err. */
 static int take_answer(json_t **ret, const char *base, CURLcode result, long status, const struct body *body, const char *cause,
                        struct error *err)
 {

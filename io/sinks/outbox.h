@@ -64,7 +64,7 @@ struct outbox {
     /* The outbox keeps these endpoints, keys [n], from now on. A new one begins enabled and empty. One that is gone loses its
      * entries, its dead letters and its state. The first call says which endpoints a new run has. */
     int (*endpoints)(void *context, const char *const *keys, size_t n);
-    /* Whether the endpoint is disabled. */
+    /* Tells whether the endpoint is disabled; disables it; enables it. */
     int (*state)(void *context, const char *key, struct outbox_state *ret);
     int (*disable)(void *context, const char *key, int64_t time_us, const char *reason, const char *mark);
     int (*enable)(void *context, const char *key);

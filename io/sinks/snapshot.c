@@ -29,7 +29,7 @@ static bool read_alert(struct snapshot_alert *ret, const char *body)
     return found;
 }
 
-/* What is known of a picture. */
+/* The result of looking for a picture. */
 struct found {
     int status;                 /* of the store's read() */
     size_t size;

@@ -16,7 +16,7 @@ struct snapshot_alert {
     char camera[RECORD_NAME_SIZE];
 };
 
-/* Where snapshots are. */
+/* The place that snapshots are read from. */
 struct snapshot_store {
     /* Finds the alert's JPEG, and reads it if it has at most `most` bytes and ret is not NULL: *ret is the caller's, by malloc(), else
      * untouched. *size is that of the file. 0; -ENOENT: there is none (any more); another -errno. May wait for the disk. NULL: events

@@ -1,4 +1,4 @@
-/* What the configuration of a webhook says: what the endpoint is called, and which events it takes. Pure; any thread. */
+/* The configuration of a webhook: the names of its endpoint, and the events that it takes. Pure; any thread. */
 #ifndef MEMAED_IO_SINKS_WEBHOOK_CONFIG_H
 #define MEMAED_IO_SINKS_WEBHOOK_CONFIG_H
 

@@ -327,7 +327,7 @@ static uint64_t count_lost(struct webhooks *webhooks, const struct webhooks_chan
     return counts.queued;
 }
 
-/* What REST shows of an endpoint goes on where its configuration changes. */
+/* Keeps what REST shows of an endpoint when its configuration changes. */
 static void inherit_locked(struct webhook_endpoint *heir, const struct webhook_endpoint *before)
 {
     struct webhook_state shown = before->shown;
@@ -350,7 +350,7 @@ void webhook_sender_adopt(struct webhooks *webhooks)
     uint64_t lost[CONFIG_MAX_WEBHOOKS] = {0};
     for (size_t i = 0; i < n_before; i++)
         lost[i] = count_lost(webhooks, change, before[i]);
-    /* Before others can post to the new endpoints. */
+    /* The outbox is told before others can post to the new endpoints. */
     tell(webhooks, change->endpoints, change->n);
 
     lock_take(&webhooks->lock);
@@ -382,7 +382,7 @@ void webhook_sender_adopt(struct webhooks *webhooks)
 
 /* ---- the thread ----------------------------------------------------------------------------------------------------- */
 
-/* What other threads asked of the endpoint. */
+/* Does what other threads asked of the endpoint. */
 static void obey(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
 {
     lock_take(&webhooks->lock);
@@ -403,7 +403,7 @@ static void obey(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
     }
 }
 
-/* When max_per_minute allows the next attempt. */
+/* The time at which max_per_minute allows the next attempt. */
 static int64_t allowed_us(const struct webhooks *webhooks, const struct webhook_endpoint *endpoint)
 {
     size_t max = (size_t)endpoint->hook.max_per_minute;

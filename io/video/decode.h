@@ -46,11 +46,11 @@ enum decode_result decode_picture(struct decode *decode, AVFrame *frame);
  * back. */
 bool decode_judge(struct decode *decode, const AVFrame *frame, int64_t at_us);
 
-/* When the packet came that holds this picture, which decode_picture() has given; the last packet's arrival, where the decoder does
+/* The arrival of the packet that holds this picture, which decode_picture() has given; the last packet's, where the decoder does
  * not tell. To be called before the next decode_packet(). */
 int64_t decode_arrival_us(const struct decode *decode, const AVFrame *frame);
 
-/* How many packets were lost, or refused by the decoder, so far. */
+/* The number of packets that were lost, or refused by the decoder, so far. */
 uint64_t decode_lost(const struct decode *decode);
 
 #endif

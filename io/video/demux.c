@@ -396,7 +396,7 @@ static int open_format(struct demux *demux, const char *url, const struct source
     r = probe(demux, from->decoder_threads, err);
     if (r == 0)
         r = choose_video(demux, err);
-    /* Who knows how long it is has recorded it. FLV tells it by a field that live servers copy from elsewhere. */
+    /* A source that tells its length is a recording. FLV tells it by a field that live servers copy from elsewhere. */
     if (demux->io && strcmp(demux->format->iformat->name, "flv") != 0)
         demux->stream.live &= demux->format->duration <= 0;
 out:

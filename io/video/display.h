@@ -1,6 +1,6 @@
-/* How a viewer shows the pictures of a stream: turned, mirrored and stretched. A display matrix says how they are turned; it
- * is the picture's (SEI, EXIF) or else the container's, as phones write it. Other angles count as the nearest quarter turn.
- * A sample aspect ratio says how wide a pixel is; it is the container's or else the picture's. Any thread. */
+/* The display of a stream's pictures: turned, mirrored and stretched. A display matrix says how they are turned; it is the
+ * picture's (SEI, EXIF) or else the container's, as phones write it. Other angles count as the nearest quarter turn. A sample
+ * aspect ratio says how wide a pixel is; it is the container's or else the picture's. Any thread. */
 #ifndef MEMAED_IO_VIDEO_DISPLAY_H
 #define MEMAED_IO_VIDEO_DISPLAY_H
 

@@ -123,21 +123,21 @@ void source_close(struct source *source)
     free(source);
 }
 
-/* How long packets may come without a picture; 0: for ever. */
+/* The time that packets may come without a picture; 0: for ever. */
 static int64_t picture_stall_ms(const struct source *source)
 {
     return (int64_t)demux_stream(source->demux)->stall_ms * (source->stats.frames_decoded ? 1 : SOURCE_PICTURE_STALLS);
 }
 
-/* When the decoder must have given a picture; INT64_MAX: never. */
+/* The time by which the decoder must have given a picture; INT64_MAX: never. */
 static int64_t picture_limit_us(const struct source *source)
 {
     int64_t stall_ms = picture_stall_ms(source);
     return stall_ms > 0 ? monotonic_us() + 1000 * stall_ms : INT64_MAX;
 }
 
-/* When a picture must have been picked, if waiting begins now: after the stall time-out, or two periods of the picked
- * pictures, where that is longer. */
+/* The time by which a picture must have been picked, if waiting begins now: after the stall time-out, or two periods of the
+ * picked pictures, where that is longer. */
 static int64_t pick_limit_us(const struct source *source)
 {
     int64_t stall_us = INT64_C(1000) * demux_stream(source->demux)->stall_ms;

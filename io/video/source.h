@@ -47,7 +47,7 @@ enum source_time {
     SOURCE_TIME_RATE,           /* of a file: its rate, because it has no time stamps */
 };
 
-/* Why a sequence broke. */
+/* The cause of a break of the sequence. */
 enum source_break {
     SOURCE_UNBROKEN,
     SOURCE_BREAK_GAP,           /* no picture for more than 0.5 s and four intervals */

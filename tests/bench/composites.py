@@ -15,7 +15,7 @@ The footage of the other cameras is short, so it runs forth and back until the c
                     fps; box: x, y, w, h around all masks, in pixels; night; seed; contrast: the mean change of the luma
                     within the mask (negative: in the picture), median over the event's frames; footage
 
-What must alert:
+Events that must alert:
 
   left, taken       an object that was not there before stays; a thing that was there is gone
   person_stands, person_lies
@@ -24,7 +24,7 @@ What must alert:
   person_walks      a person walks where nobody walks
   dolly             a thing crosses the picture in 20 to 60 seconds
 
-What must not alert (negatives: no label is 1): light, sunpatch, cloud, noise.
+Changes that must not alert (negatives: no label is 1): light, sunpatch, cloud, noise.
 
 An event takes the brightness, contrast, colour and noise of its place. The same arguments give the same frames, bit for
 bit, before they are encoded. --check makes two small clips from synthetic frames, and verifies that, labels and masks.

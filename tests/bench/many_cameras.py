@@ -66,7 +66,7 @@ class Listener:
 
 
 class Notify:
-    """What NOTIFY_SOCKET names. Tells when READY=1 came."""
+    """The socket that NOTIFY_SOCKET names. Tells when READY=1 came."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

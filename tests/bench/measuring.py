@@ -1,4 +1,4 @@
-"""What several measurements share: progress, processor time, a daemon in a folder of its own, kinds in turn."""
+"""Parts that several measurements share: progress, processor time, a daemon in a folder of its own, kinds in turn."""
 import contextlib
 import os
 import sys

@@ -90,7 +90,7 @@ def warnings(daemon, name):
 
 
 class Outcome:
-    """What became of a variant: REST's answers in the middle and at the end of its time, and the events of its warnings."""
+    """The outcome of a variant: REST's answers in the middle and at the end of its time, and the events of its warnings."""
 
     def __init__(self, middle, end, events, promised):
         self.camera, self.events, self.promised = end, events, promised

@@ -70,7 +70,7 @@ static double interval_us(const struct stream *stream)
     return fps > 0 ? 1e6 / fps : 0;
 }
 
-/* How long no picture has been decoded. */
+/* The time for which no picture has been decoded. */
 static int64_t waited_us(const struct stream *stream)
 {
     return stream->arrival_us - stream->given_arrival_us;

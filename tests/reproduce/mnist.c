@@ -78,7 +78,7 @@ static struct images select_images(const uint8_t *pixels, const uint8_t *labels,
 #define CONV(c) {.type = LAYER_CONV2D, .out = c, .kernel = {1, 3, 3}, .stride = {1, 2, 2}, .padding = {0, 1, 1}, HIDDEN}
 #define DECONV(c, ...) {.type = LAYER_DECONV2D, .out = c, .kernel = {1, 3, 3}, .stride = {1, 2, 2}, .padding = {0, 1, 1}, \
                         .output_padding = {0, 1, 1}, __VA_ARGS__}
-/* From 4x4 to a single position, or back. */
+/* A layer from 4x4 to a single position, or back. */
 #define WHOLE(t, c, ...) {.type = t, .out = c, .kernel = {1, 4, 4}, .stride = {1, 4, 4}, __VA_ARGS__}
 
 static void one_model(void *arg, int i, int worker)

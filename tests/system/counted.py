@@ -3,7 +3,7 @@ import random
 import subprocess
 
 WIDTH, HEIGHT, CELL, BITS = 192, 128, 12, 16
-# What harness.write_model() gives without a calibration: 0.57 for what stands still here, 0.75 for the event.
+# Scores by harness.write_model() without a calibration: 0.57 for what stands still here, 0.75 for the event.
 ALERT = {"threshold": 0.68, "close_threshold": 0.64, "k": 1, "n": 1, "cooldown_s": 0}
 
 

@@ -1,4 +1,4 @@
-"""What the tests of `learn` and `calibrate` share: small footage, small models, and what is in a model file."""
+"""Parts that the tests of `learn` and `calibrate` share: small footage, small models, and what is in a model file."""
 import csv
 import io
 import json

@@ -5,7 +5,7 @@ import time
 
 
 class NotifySocket:
-    """What NOTIFY_SOCKET names; messages is a list of (monotonic seconds, {key: value})."""
+    """The socket that NOTIFY_SOCKET names; messages is a list of (monotonic seconds, {key: value})."""
 
     def __init__(self, path):
         self.path, self.messages = path, []

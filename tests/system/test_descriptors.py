@@ -13,7 +13,7 @@ import harness
 from servers.webhook_receiver import Receiver
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
-# What daemon/base/descriptors.h and web/server.c count: the process and its web server, and a camera.
+# The descriptors by daemon/base/descriptors.h and web/server.c: of the process with its web server, and of a camera.
 BASE, CAMERA = 32 + 264, 9
 
 

@@ -245,8 +245,8 @@ class Localisation(Case):
 
     @staticmethod
     def places(name, frame, rng):
-        """Where the regions of a mask begin. In a, one region moves and others come and go. b begins where a ends, at a's last
-        centre frame, 18."""
+        """Returns the corners of the regions of a mask. In a, one region moves and others come and go. b begins where a ends, at
+        a's last centre frame, 18."""
         if name == "b":
             return [(9, 18)] if frame < 11 else []
         moving = [(frame // 2, frame)] if frame == 18 or rng.randrange(3) else []

@@ -36,7 +36,7 @@ class Recording(learning.Case):
         return harness.parse_line(next(x for x in log.splitlines() if f"event={name} " in x))
 
     def records(self):
-        """Where each record of the recording begins, and where the last one ends."""
+        """Returns the offsets at which the records of the recording begin, and the end of the last one."""
         with open(self.recording, "rb") as f:
             data = f.read()
         found, at = [], 40 + struct.unpack_from("<I", data, 32)[0]

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What stands still, from learning to the alert: footage of a scene with noise and a passer-by calibrates a model of random
+"""Things that stand still, from learning to the alert: footage of a scene with noise and a passer-by calibrates a model of random
 weights, then something is left in the scene. The daemon needs the real time: about three minutes."""
 import json
 import re

@@ -210,7 +210,7 @@ START_TEST(missing)
 }
 END_TEST
 
-/* What a player has to know of a clip: only of one that the database and the disk have. */
+/* An alert names the type and the codecs of its clip, if the database and the disk have it. */
 START_TEST(videos)
 {
     struct answer answer = ask("/api/v1/alerts/1");

@@ -476,7 +476,7 @@ static inline unsigned view_evidence_kept(void *context, const struct alert_reco
     return kept;
 }
 
-/* What the database says of them; status: of its reading. */
+/* The videos as the database describes them; status: of its reading. */
 static struct { struct view_video of[VIEW_EVIDENCES]; int status; } world_videos;
 
 static inline int view_videos(void *context, uint64_t alert, struct view_video *ret)
@@ -487,7 +487,7 @@ static inline int view_videos(void *context, uint64_t alert, struct view_video *
     return world_videos.status;
 }
 
-/* What becomes of a copy; result: of the asking, which is counted. */
+/* The state of a copy; result: of the asking, which is counted. */
 static struct { struct view_copy copy; int result, asked; } world_copy;
 
 static inline int view_copy(void *context, const struct alert_record *alert, bool asks, struct view_copy *ret)

@@ -8,7 +8,7 @@
 
 enum { RETRY_AFTER_S = 5 };
 
-/* On the thread that wrote. */
+/* Runs on the thread that wrote. */
 static void done(void *waiter, int status, const struct alert_labels *labels)
 {
     struct web_answer answer;

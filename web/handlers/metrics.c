@@ -57,7 +57,7 @@ static void put_camera(FILE *out, const char *name, const struct view_camera *ca
     X(windows_static, "Windows scored without the network, because nothing moved beyond the camera's noise.") \
     X(windows_slow, "Windows scored that count towards no alert, because their frames came too slowly.") \
     X(alerts, "Alerts that were told.") \
-    X(reconnects, "How often the source was opened again.")
+    X(reconnects, "Times that the source was opened again.")
 
 #define X(field, help) \
     static uint64_t get_##field(const struct view_camera *c) { return c->field; }

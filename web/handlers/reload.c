@@ -20,7 +20,7 @@ static json_t *texts_json(const char *const *texts, size_t n)
     return list;
 }
 
-/* On the thread that reloaded. */
+/* Runs on the thread that reloaded. */
 static void done(void *waiter, const struct view_reload *result)
 {
     struct web_answer answer;

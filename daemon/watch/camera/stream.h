@@ -39,7 +39,7 @@ struct camera_stream_options {
 int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options);    /* 0, -ENOMEM */
 void camera_stream_close(struct camera_stream *stream);         /* takes NULL; its thread has ended */
 
-/* Whom to tell of windows that come due. Before the thread starts. */
+/* Sets the scheduler that is told of windows that come due. To be called before the thread starts. */
 void camera_stream_set_scheduler(struct camera_stream *stream, struct scheduler *scheduler, struct scheduled *client);
 
 /* Tells the thread to end: every call below returns soon. At once, from any thread. */

@@ -18,7 +18,7 @@ enum { CONNECT_AT_ONCE = 8, CONNECT_PICTURES = 100 };
 /* Long enough for io/video/timing to judge three windows of time stamps. */
 #define CONNECT_MEASURE_US INT64_C(4000000)
 
-/* What became of signing in by user and password. */
+/* The outcome of signing in by user and password. */
 enum connect_sign_in {
     CONNECT_NO_SIGN_IN,         /* none is configured */
     CONNECT_SIGNED_IN,          /* the camera refuses those who have none, and took it */

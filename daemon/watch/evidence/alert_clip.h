@@ -26,7 +26,7 @@
 #include "io/video/packets/codec_string.h"
 #include "io/video/packets/packet_ring.h"
 
-/* How much earlier than pre_roll_s a clip begins, because pictures are shown later than their packets arrive. */
+/* A clip begins by so much earlier than pre_roll_s, because pictures are shown later than their packets arrive. */
 #define ALERT_CLIP_DELAY_US INT64_C(1000000)
 
 #define ALERT_CLIP_BEHIND_US INT64_C(120000000)

@@ -17,7 +17,7 @@
 #include "io/capture/copying/copy_process.h"
 
 #define SECOND_US INT64_C(1000000)
-/* What a copy may take beyond its limit, to open and to rename files. */
+/* The time that a copy may take beyond its limit, to open and to rename files. */
 #define PATIENCE_US (60 * SECOND_US)
 /* Jobs that are known: those that wait, the one at hand, and the last ones that failed. */
 enum { JOBS = 2 * COPIES_WAITING_MAX };

@@ -2,7 +2,7 @@
  * other (io/capture/copying/copy_process.h). A copy shows no more than the camera's present privacy masks allow, whatever its
  * clip shows. It lies beside its clip (place.h), appears under its name complete, and goes with it.
  *
- * What waits is forgotten at the end of the process. Any thread may call, but for open, end and close, which are main's. */
+ * Jobs that wait are forgotten at the end of the process. Any thread may call, but for open, end and close, which are main's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_COPIES_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_COPIES_H
 

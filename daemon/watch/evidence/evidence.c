@@ -375,7 +375,7 @@ static void pictures_ready(void *arg, uint64_t alert)
     options->ready(options->arg, alert);
 }
 
-/* What is open of it; its thread does not run. */
+/* Frees the parts that are open. The thread does not run. */
 static void free_evidence(struct evidence *evidence)
 {
     heartbeat_remove(evidence->options.heartbeats, &evidence->beat);

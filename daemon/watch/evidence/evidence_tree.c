@@ -20,7 +20,7 @@ enum { FILES_MAX = 16 };
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
-/* Where the walk is. */
+/* A walk through the tree, and the alert's folder that it is in. */
 struct walk {
     struct evidence_tree *tree;
     void (*step)(void *arg);

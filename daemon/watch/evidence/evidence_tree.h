@@ -12,7 +12,7 @@
 #include "core/record.h"
 #include "daemon/watch/evidence/retention_policy.h"
 
-/* Where an alert's folder is. */
+/* The place of an alert's folder. */
 struct evidence_folder {
     uint32_t camera;            /* of the tree's cameras */
     char date[11];              /* 2026-11-28 */

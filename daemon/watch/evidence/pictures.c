@@ -19,8 +19,8 @@
 enum { LONGEST = 1280, MASK_MARGIN = 2, DECODE_MS = 1800 };
 
 #define PATIENCE_US INT64_C(60000000)
-/* What opens an alert has just entered its first window, whose centre frame does not show it yet. So the score may rise for so long
- * before the window with the peak is taken. */
+/* The cause of an alert has just entered its first window, whose centre frame does not show it yet. So the score may rise for
+ * so long before the window with the peak is taken. */
 #define RISE_US INT64_C(800000)
 
 struct member {                 /* a camera */
@@ -362,7 +362,7 @@ static int make_why(struct pictures *pictures, const struct member *member, cons
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
-/* Where a job is that can be done now: first those without a snapshot. NULL: there is none; *until_us is when there may be one. */
+/* Finds a job that can be done now: first those without a snapshot. NULL: there is none; *until_us is when there may be one. */
 static struct job **find_job_locked(struct pictures *pictures, int64_t *until_us)
 {
     struct job **why = NULL;

@@ -44,7 +44,7 @@ struct pictures_options {
     void *arg;
 };
 
-/* What the pictures of a camera are made of. */
+/* The sources of a camera's pictures. */
 struct pictures_camera {
     const char *name;                   /* copied */
     struct packet_ring *ring;           /* of the analysed stream: boxes belong to its frames. The pictures take a reference */

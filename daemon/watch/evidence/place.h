@@ -1,4 +1,4 @@
-/* Where the evidence of an alert lies under state_dir: evidence/CAMERA/DATE/ALERT/NAME, with the UTC date on which the alert
+/* The place of an alert's evidence under state_dir: evidence/CAMERA/DATE/ALERT/NAME, with the UTC date on which the alert
  * opened. Folders are made with mode 0700 and files with 0600. No symbolic link is followed below state_dir, and no file is
  * replaced. A file is locked (flock) until its descriptor is closed in all processes, so that retention knows that it is being
  * written. Any thread; one at a time uses a file. */

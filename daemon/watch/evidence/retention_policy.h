@@ -1,4 +1,4 @@
-/* Which evidence is deleted, and when that is told. The oldest alerts go first, each with all of its files:
+/* The rules by which evidence is deleted and a short disk is told. The oldest alerts go first, each with all of its files:
  *   age     alerts that are older than keep_us
  *   size    while all evidence takes more than max_bytes
  *   space   while less than free_low is free on the disk, until free_goal is
@@ -40,7 +40,7 @@ struct retention_alert {
 size_t retention_choose(struct retention_alert *alerts, size_t n, const struct retention_limits *limits, int64_t now_us,
                         int64_t free_bytes);
 
-/* What has been told of the disk. */
+/* The state of the disk as it was told. */
 struct retention_alarm {
     bool full;                  /* the disk is short, or was a short time ago */
     bool paused;                /* no evidence is written, because no other can be deleted */

@@ -80,7 +80,7 @@ static ssize_t find_key(const struct packets *packets, size_t own)
     return -1;
 }
 
-/* How much later than the key frame the picture is shown; INT64_MAX: not known, but no picture is later. */
+/* The time in µs by which the picture is shown later than the key frame; INT64_MAX: not known, but no picture is later. */
 static int64_t shown_after(const struct packet *key, const struct packet *own)
 {
     const struct packet_format *f = &key->stream->format;

@@ -74,7 +74,7 @@ void sinks_endpoints(const struct config *config, struct store_endpoints *ret)
 
 /* ---- senders ----------------------------------------------------------------------------------------------------------- */
 
-/* On a sender's thread. */
+/* Runs on a sender's thread. */
 static int read_snapshot(void *arg, const struct snapshot_alert *alert, size_t most, void **ret, size_t *size)
 {
     const struct place place = {.camera = alert->camera, .opened_us = alert->opened_us, .alert = alert->id};

@@ -13,7 +13,7 @@
 #include "io/sinks/outbox.h"
 #include "io/sinks/snapshot.h"
 
-/* What a sender works with; borrowed until it is closed, but for outbox, which is copied. */
+/* The parts of the daemon that a sender works with; borrowed until it is closed, but for outbox, which is copied. */
 struct sink_surroundings {
     const struct outbox *outbox;
     struct events *events;
@@ -22,7 +22,7 @@ struct sink_surroundings {
 
 /* A row of the table. */
 struct sink_kind {
-    /* What the keys of its endpoints begin with, such as "mqtt:"; "": they have no ':'. By it the outboxes of the kinds are apart. */
+    /* The beginning of its endpoints' keys, such as "mqtt:"; "": they have no ':'. By it the outboxes of the kinds are apart. */
     const char *scope;
     const char *thread;         /* of its sender, for the watchdog's report */
     size_t (*count)(const struct config *config);       /* of its endpoints */

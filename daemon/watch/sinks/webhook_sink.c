@@ -24,7 +24,7 @@ static void log_webhook(void *arg, int priority, const char *text)
     log_event(priority, "webhook", "text", text, NULL);
 }
 
-/* On the webhooks' thread. */
+/* Runs on the webhooks' thread. */
 static void tell_disabled(void *arg, const char *key, const char *reason)
 {
     events_post(arg, &(struct event){.type = EVENT_WEBHOOK_DISABLED, .webhook = key, .reason = reason});

@@ -1,5 +1,5 @@
-/* What became of a delivery, or of an endpoint of webhooks: an order to the store's thread, which writes it in the order in which it
- * was queued. Plain data. */
+/* An order to the store's thread: to write the outcome of a delivery, or a change of endpoints. The thread writes orders as they
+ * were queued. Plain data. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_DELIVERY_H
 #define MEMAED_DAEMON_WATCH_STORE_DELIVERY_H
 

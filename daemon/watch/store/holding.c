@@ -2,7 +2,7 @@
 
 #include "io/base/clock.h"
 
-/* Until when an event of the item's alert waits that stands before the item in the list, if it is there; 0: none does. */
+/* The time until which an event of the item's alert waits that is before the item in the list, if that is there; 0: none does. */
 static int64_t waits_until(const struct queue_item *list, const struct queue_item *item)
 {
     for (; list && list != item; list = list->next)

@@ -9,7 +9,7 @@
 void holding_set(struct queue_item *item, const struct queue_item *batch, const struct queue_item *held, int64_t hold_us);
 /* The alert's events wait no longer than until_us (monotonic). */
 void holding_end(struct queue_item *held, uint64_t alert, int64_t until_us);
-/* When the time of the first is over (monotonic); INT64_MAX: none waits. */
+/* The time until which the first one waits (monotonic); INT64_MAX: none waits. */
 int64_t holding_next(const struct queue_item *held);
 
 #endif

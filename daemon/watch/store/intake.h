@@ -1,4 +1,4 @@
-/* How events, alerts, scores and orders get into the store's queue: the functions of store.h that do so stand in intake.c. */
+/* The intake of the store: the functions of store.h that add events, alerts, scores and orders to its queue are in intake.c. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_INTAKE_H
 #define MEMAED_DAEMON_WATCH_STORE_INTAKE_H
 

@@ -70,7 +70,7 @@ static struct mark *find_present_locked(struct store_outbox *outbox, const char 
     return mark && !mark->is_gone ? mark : NULL;
 }
 
-/* What is noted of an endpoint, to read the database with it. */
+/* The notes of an endpoint that a reader of the database needs. */
 struct notes {
     size_t n, dead;
     int64_t seqs[NOTES_MAX];

@@ -1,4 +1,4 @@
-/* Who is told of what the store has committed. The store's thread tells; any thread may end it. */
+/* The publisher tells a listener what the store has committed. The store's thread tells; any thread may end it. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_PUBLISHER_H
 #define MEMAED_DAEMON_WATCH_STORE_PUBLISHER_H
 

@@ -1,7 +1,7 @@
-/* What waits to be written by the store's thread: events, each with its alert; evidence; what became of deliveries; the peaks
- * of open alerts; and scores. Any thread adds, and never waits for the disk: where events or scores have no room, the new one is
- * refused and counted. One thread takes.
- * Adding a score or a peak allocates nothing. A peak replaces the one of the same alert that still waits. */
+/* The queue of what the store's thread has to write: events, each with its alert; evidence; outcomes of deliveries; the peaks of
+ * open alerts; and scores. Any thread adds, and never waits for the disk: where events or scores have no room, the new one is
+ * refused and counted. One thread takes. Adding a score or a peak allocates nothing. A peak replaces the one of the same alert
+ * that still waits. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_QUEUE_H
 #define MEMAED_DAEMON_WATCH_STORE_QUEUE_H
 
@@ -19,7 +19,7 @@
 
 enum { QUEUE_EVENTS_MAX = 4096, QUEUE_PEAKS_MAX = 2048, QUEUE_SCORES_MAX = 16384, QUEUE_GONE_MAX = 1024 };
 
-/* What somebody says about an alert, and who waits for that to be written. */
+/* A change of an alert's labels, and whoever waits until it is written. */
 struct queue_order {
     struct alert_order order;
     int status;                         /* 0 or -ENOENT, once it is written */
@@ -54,9 +54,9 @@ struct queue_item {
 int queue_item_make(struct queue_item **ret, const struct event *event);
 /* An alert that no event tells. */
 int queue_item_make_untold(struct queue_item **ret, const struct alert_record *alert);
-/* What people have ordered for a camera. */
+/* The orders that people have given for a camera. */
 int queue_item_make_orders(struct queue_item **ret, const char *camera, const struct arming_orders *orders);
-/* What somebody says about an alert. done(arg, status, labels) is called once: when it is committed or given up. */
+/* A change of an alert's labels. done(arg, status, labels) is called once: when it is committed or given up. */
 int queue_item_make_order(struct queue_item **ret, const struct alert_order *order,
                           void (*done)(void *arg, int status, const struct alert_labels *labels), void *arg);
 /* Tells who waits for the item's order, if anybody does. */
@@ -65,7 +65,7 @@ void queue_item_tell(struct queue_item *item, int status);
 int queue_item_make_evidence(struct queue_item **ret, const struct evidence_row *evidence);
 /* Nothing to write: the alert's events may be delivered once all that was queued before is written. */
 int queue_item_make_ready(struct queue_item **ret, uint64_t alert);
-/* What became of a delivery. Takes delivery, also where it fails. */
+/* The outcome of a delivery. Takes delivery, also where it fails. */
 int queue_item_make_delivery(struct queue_item **ret, struct delivery *delivery);
 /* Ends a list after `most` items, or where it ends by itself. Returns the rest, or NULL. */
 struct queue_item *queue_items_cut(struct queue_item *items, size_t most);

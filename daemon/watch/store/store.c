@@ -428,7 +428,7 @@ static void prune(struct store *store)
     store->n_gone = r < 0 ? store->n_gone : 0;
 }
 
-/* What is done once a second. It stops where an event comes. */
+/* Does the work that is due once a second. It stops where an event comes. */
 static void tick(struct store *store)
 {
     struct queue_counts counts;

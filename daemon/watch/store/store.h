@@ -41,7 +41,7 @@ struct store_event {
 /* Called on the store's thread, in the order of seq (when an event becomes ready later: of that). Must not block. */
 typedef void store_publish(void *arg, const struct store_event *event);
 
-/* Who gets outbox rows. */
+/* The endpoints that get outbox rows. */
 enum { STORE_ENDPOINTS_MAX = 64, STORE_NAME_SIZE = 65 };
 struct store_endpoints {
     size_t n;
@@ -52,7 +52,7 @@ struct store_endpoints {
     const void *arg;            /* borrowed until other endpoints are set */
 };
 
-/* How long rows are kept. */
+/* The time for which rows are kept. */
 struct store_retention {
     double raw_h;               /* scores of windows, in hours */
     int minutes_days, alerts_days;      /* scores of minutes; alerts and events that are not marked. 0: for ever */

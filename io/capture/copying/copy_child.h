@@ -10,14 +10,14 @@
 #include "io/capture/memory.h"
 #include "io/video/packets/codec_string.h"
 
-/* What the daemon sends after WIRE_COPY. */
+/* The order that the daemon sends after WIRE_COPY. */
 struct copy_order {
     struct privacy privacy;
     int32_t longest;
     int64_t length_us;
 };
 
-/* What the process answers, once. */
+/* The answer of the process, sent once. */
 struct copy_reply {
     int32_t result;             /* 0 or -errno */
     uint32_t is_cut;
@@ -27,7 +27,7 @@ struct copy_reply {
 };
 
 enum { COPY_MEMORY_MIB = 1024, COPY_NICE = 19 };
-/* How large a copy may grow. */
+/* The largest size of a copy. */
 #define COPY_FILE_BYTES ((size_t)2 << 30)
 
 /* Serves one order. Takes over both files. Returns the exit status. */

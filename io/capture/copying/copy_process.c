@@ -16,9 +16,9 @@
 #include "io/reencode/copy_file.h"
 #include "io/reencode/encoder.h"
 
-/* How often a wait looks at options.stops. */
+/* The interval at which a wait looks at options.stops. */
 enum { STOP_MS = 100 };
-/* How long a process may take to end: of itself, after its copy is complete; and after it is told to stop. */
+/* The time that a process may take to end: of itself, after its copy is complete; and after it is told to stop. */
 enum { END_MS = 10000, GRACE_MS = 500 };
 
 int capture_can_encode(struct error *err)

@@ -1,4 +1,4 @@
-/* How much a process counts beside others. For the only thread of a process, before it gives up its rights. */
+/* The priority of a process. For the only thread of a process, before it gives up its rights. */
 #ifndef MEMAED_IO_CAPTURE_COPYING_PRIORITY_H
 #define MEMAED_IO_CAPTURE_COPYING_PRIORITY_H
 

@@ -1,4 +1,4 @@
-/* What a server has answered over HTTP (or FTP), by its headers and its first bytes: whether it is a download or comes live, and
+/* The answer of a server over HTTP (or FTP), by its headers and its first bytes: whether it is a download or comes live, and
  * whether it is Motion JPEG, which io/video/input/jpegs.h reads. Any thread. */
 #ifndef MEMAED_IO_VIDEO_INPUT_ANSWER_H
 #define MEMAED_IO_VIDEO_INPUT_ANSWER_H

@@ -1,12 +1,12 @@
-/* Why FFmpeg failed, in words. FFmpeg has one code for many causes (EIO: a host that is not found, or TLS). So the line that it
- * logged last on a thread tells more. Each thread has its own line. Never logs. */
+/* The cause of a failure of FFmpeg, in words. FFmpeg has one code for many causes (EIO: a host that is not found, or TLS). So the
+ * line that it logged last on a thread tells more. Each thread has its own line. Never logs. */
 #ifndef MEMAED_IO_VIDEO_INPUT_CAUSE_H
 #define MEMAED_IO_VIDEO_INPUT_CAUSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* How the source was asked for. */
+/* The request by which the source was opened. */
 struct cause_request {
     bool signs_in;              /* a user was given */
     bool udp;                   /* RTSP over UDP, else TCP */

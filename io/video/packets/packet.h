@@ -19,7 +19,7 @@ enum {
 enum { PACKET_TURN_SWAP = 1, PACKET_TURN_FLIP_X = 2, PACKET_TURN_FLIP_Y = 4 };
 #define PACKET_NO_TIME INT64_MIN
 
-/* What a muxer has to know of a stream. Plain data; it crosses between processes as it is in memory. */
+/* The format of a stream, as a muxer has to know it. Plain data; it crosses between processes as it is in memory. */
 struct packet_format {
     int32_t codec;              /* FFmpeg's number of the codec; one that is allowed (io/video/input/allowed.h) */
     uint32_t tag;               /* FFmpeg's codec_tag, where the codec needs it; else 0 */

@@ -123,7 +123,7 @@ def cut_persons(frames, fps):
 
 
 class Things:
-    """What events are made of. It is read when it is first needed."""
+    """The material that events are made of. It is read when it is first needed."""
 
     def __init__(self):
         self._persons = self._backgrounds = None

@@ -1,4 +1,4 @@
-"""What stream variants are made of: one scene of ten frames a second, encoded in every way, and the servers that send it."""
+"""The parts of stream variants: one scene of ten frames a second, encoded in every way, and the servers that send it."""
 import os
 import random
 import socket

@@ -42,7 +42,7 @@ static struct health_change changes[64];
 static int n_changes;
 static long allocated;          /* by health_add() */
 
-/* What pictures are like from now on. */
+/* The form of the pictures from now on. */
 static struct show {
     struct scenery_view view;
     double saturation, u, v;

@@ -172,7 +172,7 @@ START_TEST(test_bit_identical)
 }
 END_TEST
 
-/* After many windows, the frames of each layer that are missing and cached for the next one, in the paper's network. */
+/* The frames of each layer that are missing and cached for the next window, after many windows, in the paper's network. */
 START_TEST(test_missing)
 {
     static const struct {

@@ -17,7 +17,7 @@ static struct packet_queue_writer writer;
 static struct packet_queue_reader reader;
 static uint8_t data[PACKET_QUEUE_BYTES];
 
-/* What came out. */
+/* The calls of the target so far, and the last packet. */
 static struct {
     int begun, packets, lost;
     struct packet_format format;

@@ -1,4 +1,4 @@
-/* What a process in the sandbox tries: what it needs works, and what it must not do fails, or ends it. */
+/* A process in the sandbox tries calls: those that it needs work, and those that it must not make fail, or end it. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>

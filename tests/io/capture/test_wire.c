@@ -85,7 +85,7 @@ static const struct wire_reply picture = {
     .stats = {.fps_in = 24.97, .frames_decoded = 9, .frames_corrupt = 2, .time = SOURCE_TIME_ARRIVAL, .images = true, .live = true,
               .packets_lost = 4, .width = 640, .height = 480, .codec = "hevc"}};
 
-/* What arrives of a reply. Returns its bytes in `bytes`. */
+/* Sends a reply and receives it into `bytes`. Returns the number of bytes. */
 static size_t send_and_receive(const struct wire_reply *reply, uint8_t bytes[4096])
 {
     int pair[2];

@@ -87,7 +87,7 @@ START_TEST(by_zone_and_score)
 }
 END_TEST
 
-/* What waits for its evidence holds back what comes after it. */
+/* An event that waits for its evidence holds back the events after it. */
 START_TEST(held_events_keep_the_order)
 {
     put("camera.lost", "gate", true);
@@ -114,7 +114,7 @@ START_TEST(one_reading_is_bounded)
 }
 END_TEST
 
-/* Who was before an event that is deleted has missed it, also where an older one is kept for its alert's mark. */
+/* A reader who was before a deleted event has missed it, also where an older one is kept for its alert's mark. */
 START_TEST(deleted_events)
 {
     int n;

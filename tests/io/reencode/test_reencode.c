@@ -33,7 +33,7 @@ static struct clip_file_stats copied(const char *from, const char *to, const str
     return stats;
 }
 
-/* What ffprobe says of the video: nothing else than the values. */
+/* The output of ffprobe for the video: nothing else than the values. */
 static const char *probed(const char *name, const char *entries)
 {
     static char text[1 << 16];
@@ -44,7 +44,7 @@ static const char *probed(const char *name, const char *entries)
     return text;
 }
 
-/* How alike the pictures of two videos are, in dB. */
+/* The likeness of two videos' pictures (PSNR), in dB. */
 static int psnr(const char *a, const char *b)
 {
     char command[512], text[256];

@@ -266,7 +266,7 @@ static inline struct config_webhook hook_to(const struct receiver *receiver, con
     return hook;
 }
 
-/* With an outbox in memory, unless the options name another. */
+/* Opens webhooks with an outbox in memory, unless the options name another. */
 static inline struct webhooks *open_with(const struct config_webhook *hooks, size_t n, const struct webhook_options *options)
 {
     struct webhooks *webhooks = NULL;
@@ -284,7 +284,7 @@ static inline void post(struct webhooks *webhooks, int i)
     memory_post(webhooks, &event, data);
 }
 
-/* Of all endpoints together. */
+/* The statistics of all endpoints together. */
 static inline struct webhook_stats stats_of(struct webhooks *webhooks)
 {
     struct webhook_stats *by_name, sum = {0};

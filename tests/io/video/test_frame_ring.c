@@ -172,7 +172,7 @@ struct oracle {
     uint64_t n_due, n_skipped, n_dropped;
 };
 
-/* How many of the published frames a due window, or the next one, needs. */
+/* The number of published frames that a due window, or the next one, needs. */
 static int oracle_kept(const struct oracle *o)
 {
     int kept = 0;

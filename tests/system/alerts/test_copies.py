@@ -79,7 +79,7 @@ class Copies(harness.Case):
         return daemon.wait_event("evidence_written", timeout, kind=kind)
 
     def test_copy_of_hevc(self):
-        """By URL, with ranges, in a browser; asked for twice it is made once; the database and REST know it."""
+        """A copy is had by URL, with ranges, and plays in a browser. Asked for twice, it is made once. Database and REST know it."""
         daemon = self.start(self.footage())
         clip = self.written(daemon)
         self.assertEqual(clip["codec"], "hevc")
@@ -149,7 +149,7 @@ class Copies(harness.Case):
                 self.assertEqual(probe(path, "-show_entries", "stream=codec_name"), "h264")
                 counts, complaints = counted.read_counts(path)
                 self.assertNotIn("rror", complaints)
-                # Of the last pictures, some would have been decoded later than others that are shown after them.
+                # Some of the last pictures would have been decoded later than others that are shown after them.
                 whole = [c for c in counts if c < counts[-1] - REORDERED]
                 self.assertEqual(whole, list(range(counts[0], counts[0] + len(whole))))
                 self.assertGreater(len(whole), EVENT.stop - EVENT.start)
@@ -160,7 +160,7 @@ class Copies(harness.Case):
                 self.assertEqual(set(self.check_files({"snapshot.jpg", "why.jpg", "clip.mp4", "copy.mp4"}).values()), {0})
 
     def test_masks_are_burned_into_copies(self):
-        """Of a clip that shows on purpose what lies under the mask."""
+        """The copy hides the part under the mask also where the clip shows it on purpose."""
         daemon, clip = self.hidden({"unmasked_clips": True})
         self.assertEqual(self.make(daemon, clip["alert"])["state"], "ready")
         daemon.stop()

@@ -103,7 +103,7 @@ class Zones(harness.Case):
         self.assertIn("  mask right: 4 points\n  mask: 4 points, for privacy\n  zone door: 4 points, alerts from a score of 8 on\n", done.out)
 
     def test_a_mask_that_hides_much_is_warned_of(self):
-        """Where the model tells two kinds of light, until it is calibrated with the mask."""
+        """`check` warns of a wide mask where the model tells two kinds of light, until it is calibrated with the mask."""
         two = {**CALIBRATION, "score": {"boundary": 0.0, "conditions": CALIBRATION["score"]["conditions"] * 2}}
         self.model = harness.write_model(self.path("two.safetensors"), HEIGHT, WIDTH, calibration=two)
         for right, warned in ((0.2, False), (0.5, True)):

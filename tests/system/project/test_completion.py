@@ -41,7 +41,7 @@ unset zle_bracketed_paste
 
 
 def tables():
-    """What --help says: command -> its options as (letter or "", name, argument or "")."""
+    """The options in --help: command -> its options as (letter or "", name, argument or "")."""
     commands = re.findall(r"(?m)^  ([a-z-]+(?: [a-z]+)?)  +\S", harness.run("--help").out)
     return {command: re.findall(r"(?m)^  (?:-(\w), |    )--([a-z-]+)(?: (\S+))?(?:  |$)", harness.run(*command.split(), "--help").out)
             for command in commands}
@@ -86,7 +86,7 @@ class Shell:
             return f.read().split("\n")[:-1]
 
     def offered(self, line):
-        """What is offered at the end of a line without quotes."""
+        """Returns the words that are offered at the end of a line without quotes."""
         *words, word = line.split(" ")[1:]
         found = self.arguments(line)
         assert found[:len(words)] == words, (line, found)
@@ -165,7 +165,7 @@ class Common:
         self.assertGreater(n, 60)
 
     def test_words(self):
-        """What words before the cursor do to the word at it."""
+        """The words before the cursor decide what is offered for the word at it."""
         shell = self.open()
         everything = FILES + FOLDERS
         run = ["--config", "--help", "--verbose", "-c", "-h", "-v"]
@@ -204,7 +204,7 @@ class Bash(Common, harness.Case):
         self.check(shell, (("memaed score --threads=2 --form", ["--format"]), ("memaed score rtsp://h:1/x --form", ["--format"])))
 
     def test_cursor_inside_a_word(self):
-        """What is after the cursor does not count."""
+        """The rest of a word after the cursor does not count."""
         self.assertEqual(self.open().arguments("memaed score --formula" + "\x02" * 4), ["score", "--format", "mula"])
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How `make demo` ends: its ports, the server of its page, the wait for a key at a terminal, and the commands that it names."""
+"""The end of `make demo`: its ports, the server of its page, the wait for a key at a terminal, and the commands that it names."""
 import http.client
 import os
 import pty
@@ -128,7 +128,7 @@ class Terminal(harness.Case):
         self.assertEqual(self.end(child, terminal), 3)
 
     def found_at(self, fd):
-        """What the demo finds if fd is its input and output: whether that is a terminal, and whether the demo stays there."""
+        """Makes fd the input and output of the demo. Returns whether that is a terminal, and whether the demo stays there."""
         kept = [os.dup(0), os.dup(1)]
         try:
             os.dup2(fd, 0)

@@ -23,7 +23,7 @@ def read(path):
 
 
 def offered():
-    """What --help says: command -> {option: (letter or "", whether it takes a value)}, without --help itself."""
+    """The options in --help: command -> {option: (letter or "", whether it takes a value)}, without --help itself."""
     commands = re.findall(r"(?m)^  ([a-z-]+(?: [a-z]+)?)  +\S", harness.run("--help").out)
     found = {}
     for command in commands:

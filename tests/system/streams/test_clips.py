@@ -88,7 +88,7 @@ class Clips(harness.Case):
         self.one_clip("h264", 1, "clip.mp4", "avc1.")
 
     def test_chromium_plays_it(self):
-        """By URL, with seeking; frames come back in the player's own time."""
+        """The clip plays by URL, with seeking. Frames come back in the player's own time."""
         browser.find()
         path = self.one_clip("h264", 1, "clip.mp4", "avc1.")
         with open(path, "rb") as f:

@@ -19,7 +19,7 @@ class LiveHttp(harness.Case):
         return path
 
     def h264(self, name, fps, seconds=40):
-        """With sound, and a key frame every two seconds."""
+        """Makes a film with sound, and a key frame every two seconds."""
         return self.film(name, fps, *SOUND, "-c:v", "libx264", "-bf", "0", "-g", round(2 * fps), "-c:a", "aac", seconds=seconds)
 
     def serve(self, play, kind=None):
@@ -62,7 +62,7 @@ class LiveHttp(harness.Case):
         return daemon, time.monotonic()
 
     def test_they_open_soon(self):
-        """Within 4 s, at 10 pictures a second and at 2, though sound never comes."""
+        """Streams open within 4 s, at 10 pictures a second and at 2, though sound never comes."""
         sources = {f"{kind}{fps}": getattr(self, kind)(fps) for kind in ("flv", "ts", "mjpeg") for fps in (10, 2)}
         daemon, began = self.start(sources, 2)
         seconds = {}
@@ -84,7 +84,7 @@ class LiveHttp(harness.Case):
         self.assertLess(camera["latency_ms"], 1000 * harness.SCALE, name)
 
     def test_no_delay_remains_after_a_stall(self):
-        """From 4 s to 9 s nothing is sent; then comes at once what was kept."""
+        """Nothing is sent from 4 s to 9 s. Then all that was kept comes at once."""
         def when(s):
             return 9 if 4 < s < 9 else s
         sources = {"flv": self.flv(10, when), "ts": self.ts(10, when), "mjpeg": self.mjpeg(10, when)}

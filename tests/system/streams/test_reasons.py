@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Why a camera is lost: the true reason stands in REST, in the log and in the event, and `learn --camera` tells it, too."""
+"""The true reason why a camera is lost stands in REST, in the log and in the event, and `learn --camera` tells it, too."""
 import base64
 import json
 import os
@@ -39,7 +39,7 @@ def silent_server(case, answer=None):
 
 class Reasons(harness.Case):
     def sources(self):
-        """For each camera: its source, further keys, and a part of the reason."""
+        """Returns for each camera its source, further keys, and a part of the reason."""
         clip = harness.write_clip(self.path("clip.mkv"), seconds=10, size="96x64")
         rtsp = self.rtsp(clip, user="viewer", password="hunter2")
         http = HttpCamera(clip, "viewer", "hunter2", "Digest")

@@ -48,7 +48,7 @@ class Stalls(harness.Case):
         return camera
 
     def test_pictures_that_begin_late(self):
-        """After 4 s: longer than a time-out, shorter than three."""
+        """They begin after 4 s: longer than a time-out, shorter than three."""
         daemon = self.start(self.without_first_pictures(1, 41).url)
         daemon.wait_camera("gate", "watching", 20)
         self.assertEqual(daemon.events("camera_lost"), [])

@@ -242,7 +242,7 @@ class TimeStamps(harness.Case):
         daemon.stop()
 
     def test_pictures_that_are_never_due_are_a_stall(self):
-        """Of a download nothing is known of arrivals. The clock runs 90 times too slow, so that a picture comes due every 9 s."""
+        """A download tells nothing of arrivals. The clock runs 90 times too slow, so that a picture comes due every 9 s."""
         clip = self.path("slow.nut")
         harness.ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=96x64:rate={FPS}:duration=20", "-vf",
                        "settb=1/90000,setpts=PTS/90", "-enc_time_base", "1/90000", "-fps_mode", "passthrough", "-c:v", "mjpeg",

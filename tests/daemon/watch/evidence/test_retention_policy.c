@@ -1,5 +1,5 @@
-/* Which evidence goes: the oldest first, by age, by the size of all, by what is free on the disk; never what is held or being
- * written. When a disk that is short is told. */
+/* The choice of evidence that goes: the oldest first, by age, by the size of all, by what is free on the disk; never what is held
+ * or being written. The moments at which a short disk is told. */
 #include <check.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ static void put_alerts(size_t count)
         alerts[i] = (struct retention_alert){.id = (NOW_DAY - n + 1 + i) * DAY_MS, .bytes = 10 * MIB, .files = 1};
 }
 
-/* Which go: a letter for each alert, "-" where it stays. */
+/* The alerts that go, by their reasons: a letter for each alert, "-" where it stays. */
 static const char *choose(const struct retention_limits *limits, int64_t free_bytes)
 {
     static char text[MOST + 1];

@@ -29,8 +29,8 @@ static struct store *store;
 static struct events *events;
 static struct alertlog *alerts;
 
-/* What was published: "alert.opened 7, camera.lost 0!, " with the alert's id; "!": not ready. Each event must be in the database by
- * then. */
+/* The published events: "alert.opened 7, camera.lost 0!, " with the alert's id; "!": not ready. Each event must be in the
+ * database by then. */
 static struct {
     pthread_mutex_t mutex;
     char text[65536];
@@ -171,7 +171,7 @@ static struct database *open_reader(void)
     return reader;
 }
 
-/* How many rows the endpoint's outbox has. */
+/* The number of rows in the endpoint's outbox. */
 static int64_t queued(const char *endpoint)
 {
     struct database *reader = open_reader();

@@ -94,7 +94,7 @@ START_TEST(committed_before_the_answer)
 }
 END_TEST
 
-/* Who waits is told, also where the store ends without having written. */
+/* Whoever waits is told, also where the store ends without having written. */
 START_TEST(given_up)
 {
     int n = n_told();

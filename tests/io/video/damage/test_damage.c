@@ -1,5 +1,5 @@
-/* Which damaged pictures are flagged, by codec and kind of damage. Streams are encoded, damaged by a fixed script, decoded,
- * and compared with the whole stream picture by picture. `test_damage table` prints the table of docs/figures.md. */
+/* The share of damaged pictures that are flagged, by codec and kind of damage. Streams are encoded, damaged by a fixed script,
+ * decoded, and compared with the whole stream picture by picture. `test_damage table` prints the table of docs/figures.md. */
 #include <check.h>
 #include <libavutil/frame.h>
 #include <math.h>

@@ -83,8 +83,8 @@ static inline struct clip_file_stats write_clip(const char *name, size_t from, s
     return stats;
 }
 
-/* What a command prints, its standard error included, at most size - 1 bytes. "@" stands for the folder. Returns its exit
- * status. */
+/* Runs a command and reads what it prints, its standard error included, at most size - 1 bytes. "@" stands for the folder.
+ * Returns its exit status. */
 static inline int run_command(char *ret, size_t size, const char *command)
 {
     char line[4096];

@@ -1,4 +1,4 @@
-/* When a picture was taken: io/video/timing/timing.c, as io/video/pacing.c uses it. */
+/* The time at which a picture was taken: io/video/timing/timing.c, as io/video/pacing.c uses it. */
 #include <check.h>
 #include <math.h>
 #include <stdint.h>
