@@ -1,6 +1,5 @@
 /* Files of evidence without a row in the database: which are given one, and which are left alone. */
 #include <fcntl.h>
-#include <stdarg.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,18 +17,6 @@ static void tear_down(void)
 {
     evidence_tree_clear(&tree);
     remove_folder();
-}
-
-__attribute__((format(printf, 1, 2)))
-static void shell(const char *format, ...)
-{
-    char command[600];
-    int at = snprintf(command, sizeof command, "cd %s && ", folder);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(command + at, sizeof command - (size_t)at, format, args);
-    va_end(args);
-    ck_assert_int_eq(system(command), 0);
 }
 
 static void put_file(uint64_t alert, const char *name, const char *text)
@@ -105,7 +92,7 @@ START_TEST(files_without_a_row_get_one)
     const struct evidence_row *row = row_of(100, EVIDENCE_CLIP);
     ck_assert_str_eq(row->path, "evidence/gate/" DAY "/100/clip.mp4");
     ck_assert_int_eq(row->bytes, 6);
-    ck_assert_int_eq(stat(path_of(row->path), &file), 0);
+    ck_assert_int_eq(stat(path_of("%s", row->path), &file), 0);
     ck_assert_int_eq(row->made_us, file.st_mtim.tv_sec * INT64_C(1000000) + file.st_mtim.tv_nsec / 1000);
     ck_assert(!*row->codec && !*row->codecs);
     ck_assert_str_eq(row_of(101, EVIDENCE_CLIP)->path, "evidence/gate/" DAY "/101/clip.mkv");

@@ -6,18 +6,17 @@
 #include <sys/stat.h>
 
 #include "tests/io/video/packets/packets.h"
+#include "tests/folder.h"
 #include "tests/suite.h"
 
 #define SECOND_US INT64_C(1000000)
 
-static char folder[64];
 static struct packet_ring *ring;
 static size_t fed;              /* packets */
 
 static void set_up(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/memaed-clip-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    make_folder();
     clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=4 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 @/footage.mkv");
     read_packets(clip_path("footage.mkv"));
     ck_assert_int_eq(packet_ring_open(&ring, 1 << 24, 60 * SECOND_US), 0);
@@ -27,11 +26,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    char command[100];
     packet_ring_unref(ring);
     free_packets();
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    delete_folder();
 }
 
 /* The next n packets arrive, 25 a second from 10 s on. */
@@ -60,10 +57,8 @@ static struct alert_clip *open_clip(void)
 /* The size of a file of the alert; -1: there is none. */
 static long long size_of(const char *name)
 {
-    char path[200];
     struct stat st;
-    snprintf(path, sizeof path, "%s/evidence/gate/1970-01-02/7/%s", folder, name);
-    return stat(path, &st) < 0 ? -1 : (long long)st.st_size;
+    return stat(path_of("evidence/gate/1970-01-02/7/%s", name), &st) < 0 ? -1 : (long long)st.st_size;
 }
 
 START_TEST(appears_with_its_first_fragment)
@@ -116,9 +111,8 @@ START_TEST(no_file_is_replaced)
 {
     struct alert_clip_outcome outcome;
     char path[PLACE_PATH_SIZE];
-    struct error err;
     const struct place place = {.camera = "gate", .opened_us = 86400 * SECOND_US, .alert = 7};
-    ck_assert_msg(place_put(folder, &place, "clip.mp4", "old", 3, path, &err) == 0, "%s", err.text);
+    must(place_put(folder, &place, "clip.mp4", "old", 3, path, &err));
     struct alert_clip *clip = open_clip();
     feed(60);
     ck_assert(!alert_clip_write(clip, 12 * SECOND_US));
