@@ -7,7 +7,6 @@
 
 #include "tests/io/video/packets/packets.h"
 #include "tests/folder.h"
-#include "tests/suite.h"
 
 #define SECOND_US INT64_C(1000000)
 
@@ -17,8 +16,7 @@ static size_t fed;              /* packets */
 static void set_up(void)
 {
     make_folder();
-    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=4 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 @/footage.mkv");
-    read_packets(clip_path("footage.mkv"));
+    read_four_seconds();
     ck_assert_int_eq(packet_ring_open(&ring, 1 << 24, 60 * SECOND_US), 0);
     ck_assert_int_eq(packet_ring_begin(ring, &packets[0]->stream->format, packets[0]->stream->extradata), 0);
     fed = 0;
@@ -127,8 +125,6 @@ END_TEST
 
 int main(void)
 {
-    if (!clips_open())
-        return 0;
     TCase *tcase = tcase_create("alert_clip");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
@@ -136,9 +132,5 @@ int main(void)
     tcase_add_test(tcase, a_short_clip_appears_at_its_end);
     tcase_add_test(tcase, without_packets_there_is_no_file);
     tcase_add_test(tcase, no_file_is_replaced);
-    Suite *suite = suite_create("alert_clip");
-    suite_add_tcase(suite, tcase);
-    int failed = suite_run(suite);
-    clips_close();
-    return failed;
+    return clips_run("alert_clip", tcase);
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "tests/io/video/packets/packets.h"
-#include "tests/suite.h"
 
 #define SECOND_US INT64_C(1000000)
 
@@ -17,11 +16,10 @@ static int64_t arrival_of(size_t i)
     return 10 * SECOND_US + 40000 * (int64_t)i;
 }
 
-/* The ring holds two seconds of pictures, 25 a second from 10 s on; without packet `lost`. */
+/* The ring holds pictures, 25 a second from 10 s on, without packet `lost`. */
 static void fill_ring(size_t lost)
 {
-    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=2 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 @/footage.mkv");
-    read_packets(clip_path("footage.mkv"));
+    read_four_seconds();
     ck_assert_int_eq(packet_ring_open(&ring, 1 << 24, 60 * SECOND_US), 0);
     ck_assert_int_eq(packet_ring_begin(ring, &packets[0]->stream->format, packets[0]->stream->extradata), 0);
     for (size_t i = 0; i < n_packets; i++) {
@@ -87,17 +85,11 @@ END_TEST
 
 int main(void)
 {
-    if (!clips_open())
-        return 0;
     TCase *tcase = tcase_create("snapshot_decode");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, NULL, tear_down);
     tcase_add_test(tcase, a_sound_picture_is_given);
     tcase_add_test(tcase, no_mask_is_drawn_over_a_damaged_picture);
     tcase_add_test(tcase, without_packets_there_is_no_picture);
-    Suite *suite = suite_create("snapshot_decode");
-    suite_add_tcase(suite, tcase);
-    int failed = suite_run(suite);
-    clips_close();
-    return failed;
+    return clips_run("snapshot_decode", tcase);
 }
