@@ -1,12 +1,13 @@
 #include "tests/clips.h"
 
-#include <check.h>
 #include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "tests/suite.h"
 
 static char folder[256];
 
@@ -35,6 +36,18 @@ void clips_close(void)
 {
     if (*folder)
         nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int clips_run(const char *name, TCase *tests)
+{
+    int status = 0;
+    if (clips_open()) {
+        Suite *suite = suite_create(name);
+        suite_add_tcase(suite, tests);
+        status = suite_run(suite);
+    }
+    clips_close();
+    return status;
 }
 
 const char *clip_path(const char *name)

@@ -2,6 +2,7 @@
 #ifndef MEMAED_TESTS_CLIPS_H
 #define MEMAED_TESTS_CLIPS_H
 
+#include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +10,10 @@
 /* Makes the folder. false: there is no ffmpeg program, so that tests that need it cannot run; a line on stdout says so. */
 bool clips_open(void);
 void clips_close(void);
+
+/* The end of a test program whose tests all need clips: opens the folder, runs the tests as a suite of that name, and removes the
+ * folder. Returns the exit status of the program. */
+int clips_run(const char *name, TCase *tests);
 
 /* FOLDER/NAME, in one of eight static buffers, which take turns. */
 const char *clip_path(const char *name);

@@ -15,8 +15,9 @@ int evidence_rows_add(struct database *database, const struct evidence_row *row,
 {
     struct query query = query_begin(database, "INSERT INTO evidence (alert, kind, path, bytes, made_us, codec, codecs) "
                                      "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (alert, kind) DO UPDATE SET path = excluded.path, "
-                                     "bytes = excluded.bytes, made_us = excluded.made_us, codec = excluded.codec, "
-                                     "codecs = excluded.codecs");
+                                     "bytes = excluded.bytes, made_us = excluded.made_us, "
+                                     "codec = coalesce(excluded.codec, codec), "
+                                     "codecs = iif(excluded.codec IS NULL, codecs, excluded.codecs)");
     query_bind_int(&query, (int64_t)row->alert);
     query_bind_text(&query, kind_names[row->kind]);
     query_bind_text(&query, row->path);

@@ -52,12 +52,11 @@ static int find_rows(const struct adoption_options *options, int state_dir, uint
                      size_t *n, struct error *err)
 {
     struct alert_record alert;
-    int r = evidence_rows_after(options->database, id - 1, rows, n, err);
-    if (r == 0 && *n > 0 && rows[0].alert != id)
-        *n = 0;
-    *n_old = *n;
-    if (r == 0)
+    int r = evidence_rows_of(options->database, id, rows, n, err);
+    if (r == 0) {
+        *n_old = *n;
         r = alert_rows_find(options->database, id, &alert, err);
+    }
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     const struct place place = {.camera = alert.camera, .opened_us = alert.opened_us, .alert = id};
@@ -83,7 +82,7 @@ int adoption_step(struct adoption *adoption, const struct adoption_options *opti
     int r = state_dir < 0 ? error_set(err, -errno, "%s: %s", options->state_dir, strerror(errno)) : 0;
     while (r == 0 && i > 0 && looked < ADOPTION_ALERTS) {
         struct evidence_row rows[EVIDENCE_KINDS];
-        size_t n_old, n;
+        size_t n_old = 0, n = 0;
         uint64_t id = tree->alerts[--i].id;
         if (id >= adoption->below)
             continue;

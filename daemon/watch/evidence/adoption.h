@@ -2,7 +2,8 @@
  * After a start, such files of alerts of earlier runs are given rows, once. Without one, an alert would go before its files.
  *
  * A file is taken in if it lies where the evidence of a known alert lies (place.h), under a name that memaed gives, and is a
- * plain file behind no symbolic link. All others are left alone. The row of a clip names no codec: no file is parsed here.
+ * plain file behind no symbolic link. All others are left alone. The row of a video names no codec: no file is parsed here. If
+ * the row of a new copy comes at the same moment, its codec stays (evidence_rows_add()).
  *
  * For one thread, which waits for the disk. Never logs. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_ADOPTION_H

@@ -256,6 +256,7 @@ static int decode(struct pictures *pictures, struct member *member, struct job *
 {
     const struct snapshot_options options = {.arrival_us = job->frames ? job->window.arrival_us : job->peak_at_us,
                                              .is_exact = job->frames != NULL,
+                                             .is_masked = zones_hide(member->camera.zones),
                                              .longest = LONGEST,
                                              .limit_ms = DECODE_MS,
                                              .memory_mib = member->camera.memory_mib,

@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/utc.h"
 #include "io/base/beneath.h"
 
 /* Retention may delete an empty folder, or a file that is not locked yet, between two steps. Then all is made again, so many
@@ -81,12 +80,22 @@ static int format_date(char ret[DATE_SIZE], const struct place *place)
     return gmtime_r(&seconds, &tm) && strftime(ret, DATE_SIZE, "%Y-%m-%d", &tm) > 0 ? 0 : -EOVERFLOW;
 }
 
-int place_path(char ret[PLACE_PATH_SIZE], const struct place *place, const char *name)
+/* The path of the alert's folder below state_dir. 0 or -EOVERFLOW. */
+static int folder_path(char ret[PLACE_PATH_SIZE], const struct place *place)
 {
     char date[DATE_SIZE];
     int r = format_date(date, place);
     if (r == 0)
-        snprintf(ret, PLACE_PATH_SIZE, "evidence/%s/%s/%llu/%s", place->camera, date, (unsigned long long)place->alert, name);
+        snprintf(ret, PLACE_PATH_SIZE, "evidence/%s/%s/%" PRIu64, place->camera, date, place->alert);
+    return r;
+}
+
+int place_path(char ret[PLACE_PATH_SIZE], const struct place *place, const char *name)
+{
+    char folder[PLACE_PATH_SIZE];
+    int r = folder_path(folder, place);
+    if (r == 0)
+        snprintf(ret, PLACE_PATH_SIZE, "%s/%s", folder, name);
     return r;
 }
 
@@ -172,12 +181,12 @@ int place_put(const char *state_dir, const struct place *place, const char *name
 
 int place_open(const char *state_dir, const struct place *place)
 {
+    char path[PLACE_PATH_SIZE];
+    if (folder_path(path, place) < 0)
+        return -ENOENT;
     int state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (state_fd < 0)
         return -errno;
-    char date[UTC_SIZE], path[PLACE_PATH_SIZE];
-    utc_format(date, place->opened_us);
-    snprintf(path, sizeof path, "evidence/%s/%.10s/%" PRIu64, place->camera, date, place->alert);
     int r = beneath_open(state_fd, path, O_PATH | O_DIRECTORY);
     close(state_fd);
     return r;

@@ -117,9 +117,14 @@ static int decode(struct picture *ret, int fd, int64_t pts_us, const struct snap
                               &(struct moment_options){.source = {.stop = options->stop}, .longest = options->longest,
                                                        .limit_ms = options->limit_ms},
                               options->host, options->memory_mib, err);
-    if (r == 0)
-        *ret = moment.picture;
-    return r;
+    if (r < 0)
+        return r;
+    if (moment.corrupt && options->is_masked) {
+        picture_close(&moment.picture);
+        return error_set(err, -EBADMSG, "the picture is damaged, and may show what a privacy mask covers at another place");
+    }
+    *ret = moment.picture;
+    return 0;
 }
 
 int snapshot_decode(struct picture *ret, struct packet_ring *ring, const struct snapshot_options *options, struct error *err)

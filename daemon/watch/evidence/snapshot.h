@@ -17,6 +17,7 @@
 struct snapshot_options {
     int64_t arrival_us;         /* CLOCK_MONOTONIC: when the picture's packet came */
     bool is_exact;              /* that is known; false: the picture is the last one that had come by then */
+    bool is_masked;             /* masks will be drawn over the picture: a damaged one may show elsewhere what they cover */
     int longest;                /* pixels of the longer side at most */
     int limit_ms;               /* for decoding */
     int memory_mib;             /* that the process may take */
@@ -24,7 +25,8 @@ struct snapshot_options {
     const atomic_bool *stop;    /* becomes true: -EINTR soon */
 };
 
-/* Opens *ret. 0; -ENOENT: no packets of that moment are kept; or an error of capture_moment(), with the cause in err. */
+/* Opens *ret. 0; -ENOENT: no packets of that moment are kept; -EBADMSG: the picture is damaged, and is_masked; or an error of
+ * capture_moment(); with the cause in err. */
 int snapshot_decode(struct picture *ret, struct packet_ring *ring, const struct snapshot_options *options, struct error *err);
 
 #endif

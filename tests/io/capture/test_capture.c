@@ -18,7 +18,6 @@
 #include "io/capture/capture.h"
 #include "tests/clips.h"
 #include "tests/io/capture/processes.h"
-#include "tests/suite.h"
 
 enum { WIDTH = 32, HEIGHT = 24, SIZE = WIDTH * HEIGHT, MAX_FRAMES = 128 };
 
@@ -468,25 +467,19 @@ int main(int argc, char **argv)
     TCase *tc = tcase_create("capture");
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
-    if (clips_open()) {
-        tcase_add_test(tc, reads_as_source);
-        tcase_add_test(tc, keeps_packets);
-        tcase_add_test(tc, peeks_and_resizes);
-        tcase_add_test(tc, writes_in_place);
-        tcase_add_test(tc, a_moment_is_as_without);
-        tcase_add_test(tc, names_the_true_cause);
-        tcase_add_test(tc, death_is_named);
-        tcase_add_test(tc, lives_through_signals_for_the_daemon);
-        tcase_add_test(tc, hanging_is_a_stall);
-        tcase_add_test(tc, stop_interrupts);
-        tcase_add_test(tc, host_is_started_again);
-        tcase_add_test(tc, stopped_host_is_ended);
-        tcase_add_test(tc, leaves_no_process);
-        tcase_add_test(tc, knows_nothing_else);
-    }
-    Suite *suite = suite_create("capture");
-    suite_add_tcase(suite, tc);
-    int failed = suite_run(suite);
-    clips_close();
-    return failed;
+    tcase_add_test(tc, reads_as_source);
+    tcase_add_test(tc, keeps_packets);
+    tcase_add_test(tc, peeks_and_resizes);
+    tcase_add_test(tc, writes_in_place);
+    tcase_add_test(tc, a_moment_is_as_without);
+    tcase_add_test(tc, names_the_true_cause);
+    tcase_add_test(tc, death_is_named);
+    tcase_add_test(tc, lives_through_signals_for_the_daemon);
+    tcase_add_test(tc, hanging_is_a_stall);
+    tcase_add_test(tc, stop_interrupts);
+    tcase_add_test(tc, host_is_started_again);
+    tcase_add_test(tc, stopped_host_is_ended);
+    tcase_add_test(tc, leaves_no_process);
+    tcase_add_test(tc, knows_nothing_else);
+    return clips_run("capture", tc);
 }

@@ -9,7 +9,6 @@
 #include "io/capture/clip_writer.h"
 #include "tests/io/capture/processes.h"
 #include "tests/io/video/packets/packets.h"
-#include "tests/suite.h"
 
 static struct capture_host *host;
 
@@ -17,8 +16,7 @@ static void setup(void)
 {
     struct error err = {""};
     ck_assert_msg(capture_host_open(&host, &err) == 0, "%s", err.text);
-    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=4 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 @/footage.mkv");
-    read_packets(clip_path("footage.mkv"));
+    read_four_seconds();
 }
 
 static void teardown(void)
@@ -157,8 +155,6 @@ int main(int argc, char **argv)
 {
     if (capture_host_is_asked(argc, argv))
         return capture_host_main();
-    if (!clips_open())
-        return 0;
     TCase *tc = tcase_create("clip_writer");
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -166,9 +162,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, many_packets_take_turns);
     tcase_add_test(tc, a_process_may_be_killed);
     tcase_add_test(tc, faults_are_told);
-    Suite *suite = suite_create("clip_writer");
-    suite_add_tcase(suite, tc);
-    int failed = suite_run(suite);
-    clips_close();
-    return failed;
+    return clips_run("clip_writer", tc);
 }

@@ -2,11 +2,9 @@
 #ifndef MEMAED_TESTS_IO_DATABASE_STATE_FOLDER_H
 #define MEMAED_TESTS_IO_DATABASE_STATE_FOLDER_H
 
-#include <check.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,13 +13,10 @@
 #include "io/database/alert_rows.h"
 #include "io/database/database.h"
 #include "io/database/event_rows.h"
+#include "tests/folder.h"
 #include "tests/suite.h"
 
-static char folder[64];
 static struct database *database;
-static struct error err;
-
-#define must(call) ck_assert_msg((call) >= 0, "%s: %s", #call, err.text)
 
 static inline void open_database(void)
 {
@@ -35,31 +30,16 @@ static inline void close_database(void)
     database = NULL;
 }
 
-static inline void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/memaed-test-database-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
 static inline void remove_folder(void)
 {
-    char command[128];
     close_database();
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    delete_folder();
 }
 
 static inline void set_up(void)
 {
     make_folder();
     open_database();
-}
-
-static inline const char *path_of(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
 }
 
 /* An alert that is open, or closed where closed_us is not 0, in the database. */

@@ -25,7 +25,7 @@ START_TEST(kept_over_restarts)
     must(database_set_number(database, "x", INT64_MIN, &err));
     const char *const names[] = {"memaed.db", "memaed.db-wal", "memaed.db-shm"};
     for (int i = 0; i < 3; i++) {
-        ck_assert_msg(stat(path_of(names[i]), &file) == 0, "%s", names[i]);
+        ck_assert_msg(stat(path_of("%s", names[i]), &file) == 0, "%s", names[i]);
         ck_assert_int_eq(file.st_mode & 07777, 0600);
     }
     ck_assert_int_gt(database_size(database), 0);

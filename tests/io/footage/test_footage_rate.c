@@ -5,7 +5,6 @@
 
 #include "io/footage/footage.h"
 #include "tests/clips.h"
-#include "tests/suite.h"
 
 enum { W = 16, H = 8 };
 
@@ -71,11 +70,6 @@ int main(void)
 {
     TCase *tc = tcase_create("footage_rate");
     tcase_set_timeout(tc, 120);
-    if (clips_open())
-        tcase_add_test(tc, rates_that_differ_are_named);
-    Suite *suite = suite_create("footage_rate");
-    suite_add_tcase(suite, tc);
-    int failed = suite_run(suite);
-    clips_close();
-    return failed;
+    tcase_add_test(tc, rates_that_differ_are_named);
+    return clips_run("footage_rate", tc);
 }

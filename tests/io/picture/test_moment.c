@@ -10,7 +10,6 @@
 
 #include "io/base/clock.h"
 #include "tests/io/video/packets/packets.h"
-#include "tests/suite.h"
 
 static const struct moment_options whole = {.longest = PICTURE_MAX_SIDE};
 
@@ -252,25 +251,18 @@ END_TEST
 
 int main(void)
 {
-    bool clips = clips_open();
     source_set_log(NULL);
-    Suite *suite = suite_create("moment");
     TCase *tc = tcase_create("moment");
     tcase_set_timeout(tc, 120);
-    if (clips) {
-        tcase_add_test(tc, the_last_picture_at_or_before);
-        tcase_add_test(tc, whatever_the_container);
-        tcase_add_test(tc, clips_with_and_without_an_index);
-        tcase_add_test(tc, images_by_their_rate);
-        tcase_add_test(tc, decodes_from_the_key_frame_only);
-        tcase_add_test(tc, colours_as_ffmpeg_converts_them);
-        tcase_add_test(tc, turned_and_stretched_as_a_viewer_shows_it);
-        tcase_add_test(tc, damaged_files_give_what_they_have);
-        tcase_add_test(tc, ends_when_told_or_late);
-        tcase_add_test(tc, faults_name_the_file);
-    }
-    suite_add_tcase(suite, tc);
-    int status = suite_run(suite);
-    clips_close();
-    return status;
+    tcase_add_test(tc, the_last_picture_at_or_before);
+    tcase_add_test(tc, whatever_the_container);
+    tcase_add_test(tc, clips_with_and_without_an_index);
+    tcase_add_test(tc, images_by_their_rate);
+    tcase_add_test(tc, decodes_from_the_key_frame_only);
+    tcase_add_test(tc, colours_as_ffmpeg_converts_them);
+    tcase_add_test(tc, turned_and_stretched_as_a_viewer_shows_it);
+    tcase_add_test(tc, damaged_files_give_what_they_have);
+    tcase_add_test(tc, ends_when_told_or_late);
+    tcase_add_test(tc, faults_name_the_file);
+    return clips_run("moment", tc);
 }

@@ -5,7 +5,6 @@
 #include "io/reencode/copy_file.h"
 #include "io/reencode/encoder.h"
 #include "tests/io/video/packets/packets.h"
-#include "tests/suite.h"
 
 /* A lime patch at x 96 to 128, y 64 to 96 of 160 x 120. */
 #define FOOTAGE "-f lavfi -i testsrc2=s=160x120:r=25:d=6 -vf format=yuv420p,hue=s=0,drawbox=96:64:32:32:lime:fill,format=%s "
@@ -261,13 +260,10 @@ int main(void)
 {
     struct error err;
     source_set_log(NULL);       /* FFmpeg's lines are dropped */
-    if (!clips_open())
-        return 0;
     if (encoder_check(&err) < 0) {
-        printf("skip: %s\n", err.text);
+        printf("SKIPPED: %s\n", err.text);
         return 0;
     }
-    Suite *suite = suite_create("reencode");
     TCase *tcase = tcase_create("reencode");
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, pictures_and_times, 0, sizeof sources / sizeof *sources);
@@ -279,8 +275,5 @@ int main(void)
     tcase_add_test(tcase, faults_are_told);
     tcase_add_test(tcase, damage);
     tcase_add_test(tcase, live);
-    suite_add_tcase(suite, tcase);
-    int status = suite_run(suite);
-    clips_close();
-    return status;
+    return clips_run("reencode", tcase);
 }

@@ -6,20 +6,17 @@
 #include <sys/stat.h>
 
 #include "tests/io/video/packets/packets.h"
-#include "tests/suite.h"
+#include "tests/folder.h"
 
 #define SECOND_US INT64_C(1000000)
 
-static char folder[64];
 static struct packet_ring *ring;
 static size_t fed;              /* packets */
 
 static void set_up(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/memaed-clip-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=4 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 @/footage.mkv");
-    read_packets(clip_path("footage.mkv"));
+    make_folder();
+    read_four_seconds();
     ck_assert_int_eq(packet_ring_open(&ring, 1 << 24, 60 * SECOND_US), 0);
     ck_assert_int_eq(packet_ring_begin(ring, &packets[0]->stream->format, packets[0]->stream->extradata), 0);
     fed = 0;
@@ -27,11 +24,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    char command[100];
     packet_ring_unref(ring);
     free_packets();
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    delete_folder();
 }
 
 /* The next n packets arrive, 25 a second from 10 s on. */
@@ -60,10 +55,8 @@ static struct alert_clip *open_clip(void)
 /* The size of a file of the alert; -1: there is none. */
 static long long size_of(const char *name)
 {
-    char path[200];
     struct stat st;
-    snprintf(path, sizeof path, "%s/evidence/gate/1970-01-02/7/%s", folder, name);
-    return stat(path, &st) < 0 ? -1 : (long long)st.st_size;
+    return stat(path_of("evidence/gate/1970-01-02/7/%s", name), &st) < 0 ? -1 : (long long)st.st_size;
 }
 
 START_TEST(appears_with_its_first_fragment)
@@ -116,9 +109,8 @@ START_TEST(no_file_is_replaced)
 {
     struct alert_clip_outcome outcome;
     char path[PLACE_PATH_SIZE];
-    struct error err;
     const struct place place = {.camera = "gate", .opened_us = 86400 * SECOND_US, .alert = 7};
-    ck_assert_msg(place_put(folder, &place, "clip.mp4", "old", 3, path, &err) == 0, "%s", err.text);
+    must(place_put(folder, &place, "clip.mp4", "old", 3, path, &err));
     struct alert_clip *clip = open_clip();
     feed(60);
     ck_assert(!alert_clip_write(clip, 12 * SECOND_US));
@@ -133,8 +125,6 @@ END_TEST
 
 int main(void)
 {
-    if (!clips_open())
-        return 0;
     TCase *tcase = tcase_create("alert_clip");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
@@ -142,9 +132,5 @@ int main(void)
     tcase_add_test(tcase, a_short_clip_appears_at_its_end);
     tcase_add_test(tcase, without_packets_there_is_no_file);
     tcase_add_test(tcase, no_file_is_replaced);
-    Suite *suite = suite_create("alert_clip");
-    suite_add_tcase(suite, tcase);
-    int failed = suite_run(suite);
-    clips_close();
-    return failed;
+    return clips_run("alert_clip", tcase);
 }

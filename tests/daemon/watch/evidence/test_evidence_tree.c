@@ -1,38 +1,22 @@
 /* The files of evidence on the disk: what is read, what is deleted, what is left alone. A file that is being written stays. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/watch/evidence/evidence_tree.h"
 #include "daemon/watch/evidence/place.h"
+#include "tests/folder.h"
 #include "tests/suite.h"
 
 #define DAY_US INT64_C(86400000000)
 
-static char folder[64];
-static struct error err;
 static struct evidence_tree tree;
-
-#define must(call) ck_assert_msg((call) >= 0, "%s: %s", #call, err.text)
-
-static void set_up(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/memaed-tree-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
 
 static void tear_down(void)
 {
-    char command[100];
     evidence_tree_clear(&tree);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    delete_folder();
 }
 
 /* Makes a file of an alert, which is not published yet. */
@@ -54,16 +38,10 @@ static int make(const char *camera, uint64_t alert, int64_t opened_us, const cha
     return file.fd;
 }
 
-__attribute__((format(printf, 1, 2)))
-static bool is_there(const char *format, ...)
+/* A file below evidence/. */
+static bool is_there(const char *path)
 {
-    char path[300];
-    int at = snprintf(path, sizeof path, "%s/evidence", folder);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(path + at, sizeof path - (size_t)at, format, args);
-    va_end(args);
-    return access(path, F_OK) == 0;
+    return access(path_of("evidence%s", path), F_OK) == 0;
 }
 
 static int steps;
@@ -120,7 +98,7 @@ START_TEST(an_alert_goes_with_its_empty_folders)
     ck_assert(!is_there("/gate/1970-01-03/300") && is_there("/gate/1970-01-03/301/clip.mp4"));
     must(evidence_tree_delete(&tree, 1, folder, &err));         /* it is gone already */
     must(evidence_tree_delete(&tree, 2, folder, &err));
-    ck_assert(!is_there("/gate") && is_there("%s", ""));
+    ck_assert(!is_there("/gate") && is_there(""));
     must(evidence_tree_delete(&tree, 2, folder, &err));
 }
 END_TEST
@@ -188,17 +166,6 @@ START_TEST(more_files_than_are_locked_at_once)
 }
 END_TEST
 
-static void link_to(const char *target, const char *format, ...)
-{
-    char path[300];
-    int at = snprintf(path, sizeof path, "%s/evidence", folder);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(path + at, sizeof path - (size_t)at, format, args);
-    va_end(args);
-    ck_assert_int_eq(symlink(target, path), 0);
-}
-
 START_TEST(no_link_is_followed)
 {
     char outside[] = "/tmp/memaed-outside-XXXXXX", path[100];
@@ -206,10 +173,8 @@ START_TEST(no_link_is_followed)
     snprintf(path, sizeof path, "%s/clip.mp4", outside);
     close(open(path, O_WRONLY | O_CREAT, 0600));
     close(make("gate", 300, 2 * DAY_US, "clip.mp4", 100));
-    link_to(outside, "/gate/1970-01-03/301");
-    link_to(outside, "/gate/1970-01-04");
-    link_to(outside, "/yard");
-    link_to(path, "/gate/1970-01-03/300/why.jpg");
+    shell("cd evidence && ln -s %s gate/1970-01-03/301 && ln -s %s gate/1970-01-04 && ln -s %s yard", outside, outside, outside);
+    shell("ln -s %s evidence/gate/1970-01-03/300/why.jpg", path);
     read_tree();
     ck_assert(tree.n == 1 && tree.alerts[0].files == 1 && tree.bytes == 100);
     must(evidence_tree_delete(&tree, 0, folder, &err));
@@ -218,11 +183,7 @@ START_TEST(no_link_is_followed)
     /* The folder of a known alert becomes a link: nothing behind it goes. */
     close(make("gate", 400, 2 * DAY_US, "clip.mp4", 100));
     read_tree();
-    char from[200], to[210];
-    snprintf(from, sizeof from, "%s/evidence/gate/1970-01-03/400", folder);
-    snprintf(to, sizeof to, "%s.moved", from);
-    ck_assert_int_eq(rename(from, to), 0);
-    link_to(outside, "/gate/1970-01-03/400");
+    shell("cd evidence/gate/1970-01-03 && mv 400 400.moved && ln -s %s 400", outside);
     ck_assert_int_lt(evidence_tree_delete(&tree, 0, folder, &err), 0);
     ck_assert_int_eq(access(path, F_OK), 0);
     unlink(path);
@@ -232,26 +193,25 @@ END_TEST
 
 START_TEST(other_names_are_left_alone)
 {
-    static const char *const others[] = {"gate/1970-01-03/12a", "gate/1970-01-03/012", "gate/1970-1-3/5", "gate/1970-01-03x/6",
-                                         "gate/1970-01-03/9999999999999999999"};
+    static const char *const others[] = {
+        "evidence/gate/1970-01-03/12a", "evidence/gate/1970-01-03/012", "evidence/gate/1970-1-3/5", "evidence/gate/1970-01-03x/6",
+        "evidence/gate/1970-01-03/9999999999999999999",
+    };
     close(make("gate", 300, 2 * DAY_US, "clip.mp4", 100));
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        char command[300];
-        snprintf(command, sizeof command, "mkdir -p %s/evidence/%s && echo x > %s/evidence/%s/clip.mp4", folder, others[i], folder, others[i]);
-        ck_assert_int_eq(system(command), 0);
-    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        shell("mkdir -p %s && echo x > %s/clip.mp4", others[i], others[i]);
     read_tree();
     ck_assert(tree.n == 1 && tree.files == 1);
     must(evidence_tree_delete(&tree, 0, folder, &err));
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        ck_assert(is_there("/%s/clip.mp4", others[i]));
+        ck_assert_int_eq(access(path_of("%s/clip.mp4", others[i]), F_OK), 0);
 }
 END_TEST
 
 int main(void)
 {
     TCase *tcase = tcase_create("evidence_tree");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_checked_fixture(tcase, make_folder, tear_down);
     tcase_add_test(tcase, there_may_be_nothing);
     tcase_add_test(tcase, alerts_come_in_order);
     tcase_add_test(tcase, an_alert_goes_with_its_empty_folders);

@@ -11,7 +11,6 @@
 #include "io/capture/copying/copy_process.h"
 #include "tests/io/capture/processes.h"
 #include "tests/io/video/packets/packets.h"
-#include "tests/suite.h"
 
 static struct capture_host *host;
 static const struct privacy none;
@@ -145,13 +144,10 @@ int main(int argc, char **argv)
     struct error err;
     if (capture_host_is_asked(argc, argv))
         return capture_host_main();
-    if (!clips_open())
-        return 0;
     if (capture_can_encode(&err) < 0) {
-        printf("skip: %s\n", err.text);
+        printf("SKIPPED: %s\n", err.text);
         return 0;
     }
-    Suite *suite = suite_create("copy process");
     TCase *tcase = tcase_create("copy process");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 300);
@@ -159,8 +155,5 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, faults_cross);
     tcase_add_test(tcase, limits);
     tcase_add_test(tcase, a_process_may_be_killed);
-    suite_add_tcase(suite, tcase);
-    int status = suite_run(suite);
-    clips_close();
-    return status;
+    return clips_run("copy process", tcase);
 }

@@ -7,7 +7,6 @@
 #include "core/rng.h"
 #include "io/video/input/jpegs.h"
 #include "tests/clips.h"
-#include "tests/suite.h"
 
 enum { MOST = 32 };
 
@@ -181,20 +180,13 @@ static void free_jpegs(void)
 
 int main(void)
 {
-    bool clips = clips_open();
     TCase *tc = tcase_create("jpegs");
     tcase_set_timeout(tc, 120);
-    if (clips) {
-        tcase_add_unchecked_fixture(tc, make_jpegs, free_jpegs);
-        tcase_add_test(tc, whatever_stands_between);
-        tcase_add_test(tc, no_byte_late);
-        tcase_add_test(tc, a_thumbnail_is_no_picture);
-        tcase_add_test(tc, a_picture_without_end_ends_at_the_next);
-        tcase_add_test(tc, damage_ends);
-    }
-    Suite *suite = suite_create("jpegs");
-    suite_add_tcase(suite, tc);
-    int failed = suite_run(suite);
-    clips_close();
-    return failed;
+    tcase_add_unchecked_fixture(tc, make_jpegs, free_jpegs);
+    tcase_add_test(tc, whatever_stands_between);
+    tcase_add_test(tc, no_byte_late);
+    tcase_add_test(tc, a_thumbnail_is_no_picture);
+    tcase_add_test(tc, a_picture_without_end_ends_at_the_next);
+    tcase_add_test(tc, damage_ends);
+    return clips_run("jpegs", tc);
 }

@@ -60,6 +60,13 @@ static inline void read_packets(const char *path)
     ck_assert_uint_gt(n_packets, 0);
 }
 
+/* Reads the packets of four seconds in H.264: 160x120, 25 pictures a second, and a key frame every second. */
+static inline void read_four_seconds(void)
+{
+    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=4 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 @/footage.mkv");
+    read_packets(clip_path("footage.mkv"));
+}
+
 /* A new file of the folder, open for writing. */
 static inline int create_clip(const char *name)
 {

@@ -8,7 +8,6 @@
 
 #include "io/video/packets/codec_string.h"
 #include "tests/io/video/packets/packets.h"
-#include "tests/suite.h"
 
 struct kind {
     const char *name, *encoder, *clip, *codecs;
@@ -346,8 +345,6 @@ END_TEST
 
 int main(void)
 {
-    if (!clips_open())
-        return 0;
     TCase *tc = tcase_create("clip_file");
     tcase_set_timeout(tc, 180);
     tcase_add_loop_test(tc, holds_the_packets, 0, sizeof kinds / sizeof *kinds);
@@ -358,9 +355,5 @@ int main(void)
     tcase_add_test(tc, a_full_disk_is_told);
     tcase_add_test(tc, a_write_waits_for_room);
     tcase_add_test(tc, faults_are_named);
-    Suite *suite = suite_create("clip_file");
-    suite_add_tcase(suite, tc);
-    int failed = suite_run(suite);
-    clips_close();
-    return failed;
+    return clips_run("clip_file", tc);
 }
