@@ -259,7 +259,7 @@ static const struct command_option health_options[] = {
     {"clean", 0, OPTION_LIST(struct health_command, clean), .argument = "FILE", .path = OPTION_FILE,
      .help = "Footage of the same camera that is known to be without a fault: it is learned first. May be given again."},
     {"learn", 0, OPTION_REAL(struct health_command, learn_s, 10, 1e6), .argument = "S",
-     .help = "So many seconds, from the start of the first footage on, are learned and not diagnosed (default: 60)."},
+     .help = "Without --clean, so many seconds from the start of the footage are learned and not diagnosed (default: 60)."},
     {"fps", 0, OPTION_REAL(struct health_command, fps, 0, 1000), .argument = "F",
      .help = "Pictures diagnosed a second; 0 takes every picture (default: 10)."},
     {"seconds", 0, OPTION_FLAG(struct health_command, seconds),
