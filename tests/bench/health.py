@@ -243,7 +243,8 @@ def judge(case, clean, clip):
             for name in ("right", "down", "rotation", "zoom"):
                 if row[name] is not None:
                     case[name] = row[name]
-    case["found"] = case.get("found_s", 99) <= WITHIN and case["cleared_s"] is not None and case["cleared_s"] <= WITHIN
+    cleared_s = case.get("cleared_s")
+    case["found"] = case.get("found_s", 99) <= WITHIN and cleared_s is not None and abs(cleared_s) <= WITHIN
     return case
 
 
