@@ -5,48 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/health/fault.h"
+#include "core/health/rate.h"
 #include "core/health/second.h"
 
 #define SECOND_US INT64_C(1000000)
 enum { MOST_PLACES = 64,        /* displacements of a second that its median is taken of */
        NEW_LIGHT_S = 20,        /* a light that is not known is learned after so long */
        STEADY_S = 3,            /* the picture has to be alike for so long to be learned as a new scene */
-       RATE_S = 4, RATES = 1024,
        CHANGED_CELLS = CELLS / 8 };
 #define STEADY_LEVELS 4.0f      /* mean difference of cells from second to second */
 #define CHANGE 0.02f            /* mean absolute difference of a cell that counts as changed, in gray levels */
 #define SHORTEST_US INT64_C(20000)      /* a picture sooner after another is not correlated: 50 a second suffice */
-
-/* Seconds in a row that a fault needs to open, and to close; the other kinds from whose suspicion on it is not judged. */
-#define BIT(kind) (1u << (kind))
-#define LEVELS (BIT(HEALTH_BLACK) | BIT(HEALTH_BRIGHT))
-#define PALE (LEVELS | BIT(HEALTH_LOW_CONTRAST))
-#define ELSEWHERE (BIT(HEALTH_COVERED) | BIT(HEALTH_MOVED))
-static const struct {
-    int on_s, off_s;
-    unsigned hidden_by;
-} rules[HEALTH_KINDS] = {
-    [HEALTH_FROZEN] = {1, 3, 0},
-    [HEALTH_SLOW] = {3, 3, 0},
-    [HEALTH_STUTTER] = {4, 5, BIT(HEALTH_SLOW)},
-    [HEALTH_BLACK] = {3, 2, 0},
-    [HEALTH_BRIGHT] = {3, 3, 0},
-    [HEALTH_LOW_CONTRAST] = {4, 3, LEVELS},
-    [HEALTH_COLOUR_LOST] = {5, 3, PALE | ELSEWHERE},
-    [HEALTH_COLOUR_CAST] = {5, 3, PALE | ELSEWHERE | BIT(HEALTH_COLOUR_LOST)},
-    [HEALTH_BLUR] = {4, 3, PALE | BIT(HEALTH_NOISE) | BIT(HEALTH_MOVED) | BIT(HEALTH_JITTER)},
-    [HEALTH_COVERED] = {4, 3, PALE | BIT(HEALTH_BLUR)},
-    [HEALTH_NOISE] = {3, 3, LEVELS | BIT(HEALTH_JITTER) | BIT(HEALTH_MOVED)},
-    [HEALTH_STRIPES] = {3, 3, PALE | ELSEWHERE | BIT(HEALTH_JITTER)},
-    [HEALTH_JITTER] = {3, 2, LEVELS | BIT(HEALTH_COVERED)},
-    [HEALTH_MOVED] = {4, 3, LEVELS | BIT(HEALTH_NOISE) | BIT(HEALTH_COVERED) | BIT(HEALTH_JITTER) | BIT(HEALTH_STRIPES)},
-};
-
-struct fault {
-    int bad_s, good_s;          /* seconds in a row */
-    int64_t bad_us, good_us;    /* when those began */
-    double worst;
-};
 
 struct health {
     struct health_options options;
@@ -66,8 +36,7 @@ struct health {
     bool has_last;
     int64_t last_us, last_edges_us;
     int64_t changed_us[CELLS], differed_us;     /* when a cell changed last; when anything did */
-    int64_t came_us[RATES];     /* a ring of the last pictures' times */
-    int came, came_next;
+    struct rate rate;
     struct shake shake;
     struct fault fault[HEALTH_KINDS];
     struct health_measure measure[HEALTH_KINDS];
@@ -131,16 +100,12 @@ static void begin_second(struct health *h, int64_t now_us)
 static void break_off(struct health *h, int64_t now_us)
 {
     h->has_last = false;
-    h->came = h->came_next = 0;
+    rate_clear(&h->rate);
     h->last_edges_us = INT64_MIN / 2;
     for (int i = 0; i < CELLS; i++)
         h->changed_us[i] = now_us;
     h->differed_us = now_us;
-    for (int kind = 0; kind < HEALTH_KINDS; kind++) {   /* times of an open fault belong to the clock before */
-        h->fault[kind].bad_s = h->fault[kind].good_s = 0;
-        if (h->measure[kind].open)
-            h->measure[kind].since_us = now_us;
-    }
+    faults_break_off(h->fault, h->measure, now_us);
     shake_clear(&h->shake);
     begin_second(h, now_us);
 }
@@ -219,44 +184,6 @@ static void add_place(struct health *h, int64_t now_us)
     }
 }
 
-/* ---- times ---------------------------------------------------------------------------------------------------------------- */
-
-static void add_time(struct health *h, int64_t now_us)
-{
-    h->came_us[h->came_next] = now_us;
-    h->came_next = (h->came_next + 1) % RATES;
-    h->came += h->came < RATES;
-}
-
-/* The usual rate of the last seconds, and the share of them that lies in intervals of more than two and a half of the median
- * one. */
-static void measure_rate(const struct health *h, struct second *s, int64_t now_us)
-{
-    float interval[RATES], sorted[RATES];
-    int n = 0;
-    float seconds = 0, late = 0;
-    for (int i = 1; i < h->came; i++) {
-        int at = (h->came_next - i + RATES) % RATES, before = (at - 1 + RATES) % RATES;
-        if (now_us - h->came_us[before] > RATE_S * SECOND_US)
-            break;
-        interval[n++] = 1e-6f * (float)(h->came_us[at] - h->came_us[before]);
-    }
-    s->rate = NAN;
-    s->late = NAN;
-    if (n < 2)
-        return;
-    memcpy(sorted, interval, sizeof *sorted * (size_t)n);
-    float median = measure_quantile(sorted, n, 0.5f);
-    for (int i = 0; i < n; i++) {
-        seconds += interval[i];
-        late += interval[i] > 2.5f * median ? interval[i] - median : 0;
-    }
-    if (seconds < RATE_S / 2)
-        return;
-    s->rate = 1 / median;
-    s->late = late / seconds;
-}
-
 static float unchanged_s(const struct health *h, int64_t now_us)
 {
     float ages[CELLS];
@@ -300,7 +227,7 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
     s->swings = shake_measure(&h->shake, now_us, &s->swing);
     s->unchanged_s = unchanged_s(h, now_us);
     s->same_s = 1e-6f * (float)(now_us - h->differed_us);
-    measure_rate(h, s, now_us);
+    rate_measure(&h->rate, now_us, &s->rate, &s->late);
 }
 
 static float look_distance(const struct look *a, const struct look *b)
@@ -362,50 +289,15 @@ static void learn(struct health *h, const struct second *s)
         learn_times(h, s);
 }
 
-/* Moves the state of a fault on by a second. */
-static int step(struct health *h, enum health_kind kind, bool hidden, int64_t begun_us, struct health_change *ret)
-{
-    struct health_measure *m = &h->measure[kind];
-    struct fault *f = &h->fault[kind];
-    bool bad = !hidden && measure_is_bad(m), good = !hidden && measure_is_good(m);
-    f->bad_us = bad && f->bad_s == 0 ? begun_us : f->bad_us;
-    f->good_us = good && f->good_s == 0 ? begun_us : f->good_us;
-    f->bad_s = bad ? f->bad_s + 1 : 0;
-    f->good_s = good ? f->good_s + 1 : 0;
-    bool worse = m->on < m->off ? m->quantity < f->worst : m->quantity > f->worst;
-    if ((!m->open && f->bad_s == 1) || (m->known && m->open && worse))
-        f->worst = m->quantity;
-    bool opens = !m->open && f->bad_s >= rules[kind].on_s, closes = m->open && f->good_s >= rules[kind].off_s;
-    if (!opens && !closes)
-        return 0;
-    m->open = opens;
-    m->since_us = opens ? f->bad_us : 0;
-    *ret = (struct health_change){.kind = kind, .opened = opens, .time_us = opens ? f->bad_us : f->good_us, .measure = *m};
-    if (closes)
-        ret->measure.quantity = f->worst;
-    f->good_s = 0;
-    return 1;
-}
-
 static int judge(struct health *h, struct second *s, struct health_change *ret)
 {
-    unsigned suspected = 0;
-    int n = 0;
-    bool faulty = false;
     second_judge(h->measure, s, h->scene < 0 ? NULL : &h->scenes.scene[h->scene], h->lit, &h->usual, &h->tables);
     if (is_learning(h)) {
         learn(h, s);
         return 0;
     }
-    for (int kind = 0; kind < HEALTH_KINDS; kind++)
-        if (h->measure[kind].open || measure_is_bad(&h->measure[kind]))
-            suspected |= BIT(kind);
-    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
-        bool hidden = rules[kind].hidden_by & suspected;
-        n += step(h, (enum health_kind)kind, hidden, h->begun_us, ret + n);
-        faulty |= h->measure[kind].open || measure_is_bad(&h->measure[kind]);
-    }
-    if (!faulty)
+    int n = faults_step(h->fault, h->measure, h->begun_us, ret);
+    if (faults_suspected(h->measure) == 0)
         learn(h, s);
     return n;
 }
@@ -447,7 +339,7 @@ int health_add(struct health *health, const struct health_picture *picture, stru
         break_off(h, now_us);
     else if (now_us - h->begun_us >= SECOND_US)
         n = finish_second(h, now_us, ret);
-    add_time(h, now_us);
+    rate_add(&h->rate, now_us);
     measure_picture(&measure, picture->luma, h->has_last ? h->last : NULL, h->options.height, h->options.width);
     add_look(h, &measure, picture);
     field_reduce(h->picture, picture->luma, h->options.height, h->options.width);

@@ -5,35 +5,15 @@
 #include <string.h>
 
 #include "core/health/field.h"
+#include "core/score/largest.h"
 
 enum { CLIPPED = 250, THIRDS = 3, QUARTERS = 4, LONGEST = FIELD_WIDTH };
 
-/* Quickselect (Hoare). qsort() may allocate. */
 float measure_quantile(float *values, int n, float q)
 {
-    int k = (int)(q * (float)(n - 1) + 0.5f), low = 0, high = n - 1;
-    while (low < high) {
-        float pivot = values[(low + high) / 2];
-        int i = low, j = high;
-        while (i <= j) {
-            while (values[i] < pivot)
-                i++;
-            while (values[j] > pivot)
-                j--;
-            if (i <= j) {
-                float kept = values[i];
-                values[i++] = values[j];
-                values[j--] = kept;
-            }
-        }
-        if (k <= j)
-            high = j;
-        else if (k >= i)
-            low = i;
-        else
-            break;
-    }
-    return values[k];
+    int below = (int)(q * (float)(n - 1) + 0.5f), rank = n - below;
+    largest_select(values, (size_t)n, (size_t)rank);
+    return values[rank - 1];
 }
 
 static float percentile(const uint32_t *histogram, uint32_t pixels, float q)

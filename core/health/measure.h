@@ -23,8 +23,7 @@ struct measure {
 /* luma and before [height, width], at least CELLS_DOWN x CELLS_ACROSS; before NULL: there is none. */
 void measure_picture(struct measure *ret, const uint8_t *luma, const uint8_t *before, int height, int width);
 
-/* The q-quantile of values [n], n >= 1, none of them NAN. They are reordered: none before the quantile's place is larger than
- * it. */
+/* The q-quantile of values [n], n >= 1, none of them NAN. They are reordered, the larger ones to the front. */
 float measure_quantile(float *values, int n, float q);
 
 /* The strength of stripes: rows, or columns, that differ all along from those of the reference, and from their neighbours.

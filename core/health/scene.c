@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/score/largest.h"
+
 enum { MEMORY = 600, NEAREST = CELLS * 6 / 10 };
 #define NEAR 8.0f                       /* gray levels */
 #define PASSING 4.0f                    /* gray levels that a cell may differ by, to count in full */
@@ -13,8 +15,8 @@ float scene_distance(const struct scene *scene, const struct look *look)
     float off[CELLS], sum = 0;
     for (int i = 0; i < CELLS; i++)
         off[i] = fabsf(look->level[i] - scene->look.level[i]);
-    measure_quantile(off, CELLS, (float)NEAREST / (CELLS - 1));
-    for (int i = 0; i < NEAREST; i++)
+    largest_select(off, CELLS, CELLS - NEAREST);
+    for (int i = CELLS - NEAREST; i < CELLS; i++)
         sum += off[i];
     return sum / NEAREST;
 }

@@ -1,7 +1,6 @@
 #include "core/health/second.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Gray levels, squared: a cell with less detail than this is too plain to lose any. */
 #define PLAIN 40.0f

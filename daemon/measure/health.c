@@ -12,14 +12,14 @@
 #include "core/health/health.h"
 #include "daemon/base/isolation.h"
 #include "daemon/base/options.h"
-#include "io/base/redact.h"
+#include "daemon/measure/rows.h"
 
-enum { FORMAT_CSV, FORMAT_JSONL };
+enum { DIGITS = 6 };         /* of a number in JSON */
 #define DEGREES 57.29578
 
 struct health_command {
     struct option_list clean, inputs;
-    int format;                 /* FORMAT_… */
+    int format;                 /* enum rows_format */
     bool seconds;
     double learn_s, fps;
     enum isolation isolation;
@@ -38,47 +38,12 @@ struct health_command {
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------------- */
 
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static void print_number(double x)
 {
     if (isfinite(x))
         printf(",%.6g", x);
     else
         putchar(',');
-}
-
-static int flush_row(struct error *err)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return 0;
-    int r = errno ? -errno : -EIO;
-    return error_set(err, r, "standard output: %s", strerror(-r));
-}
-
-static int print_object(json_t *row, struct error *err)
-{
-    int r = row ? json_dumpf(row, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6)) : -1;
-    json_decref(row);
-    if (r < 0 && !ferror(stdout))
-        return error_set(err, -EILSEQ, "a row cannot be written as JSON: the clip's name is not UTF-8, or memory is short");
-    putchar('\n');
-    return flush_row(err);
-}
-
-/* Quotes the text if RFC 4180 requires it. */
-static void print_text(const char *text)
-{
-    bool plain = !text[strcspn(text, ",\"\r\n")];
-    if (!plain)
-        putchar('"');
-    for (; *text; text++)
-        printf(*text == '"' ? "\"\"" : "%c", *text);
-    if (!plain)
-        putchar('"');
 }
 
 /* The span of a fault until to_s; NAN: it lasts. */
@@ -92,14 +57,15 @@ static int print_span(const struct health_command *c, enum health_kind kind, dou
                               moved ? 100 * (double)s->place.y : (double)NAN,
                               moved ? DEGREES * (double)s->place.rotation : (double)NAN,
                               moved ? 100 * (double)s->place.zoom : (double)NAN};
-    if (c->format == FORMAT_JSONL)
-        return print_object(json_pack("{s:s?, s:s, s:f, s:f, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "clip",
-                                      c->clip, "kind", info->name, "from_s", s->from_s, "opened_s", s->opened_s, "to_s",
-                                      number(to_s), "quantity", number(s->worst), "unit", info->unit, "baseline",
-                                      number(m->baseline), "opens_at", number(m->on), "closes_at", number(m->off), "frequency_hz",
-                                      number(details[0]), "right", number(details[1]), "down", number(details[2]), "rotation",
-                                      number(details[3]), "zoom", number(details[4])), err);
-    print_text(c->clip);
+    if (c->format == ROWS_JSONL)
+        return rows_print_object(
+            json_pack("{s:s?, s:s, s:f, s:f, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "clip", c->clip, "kind",
+                      info->name, "from_s", s->from_s, "opened_s", s->opened_s, "to_s", rows_number(to_s), "quantity",
+                      rows_number(s->worst), "unit", info->unit, "baseline", rows_number(m->baseline), "opens_at",
+                      rows_number(m->on), "closes_at", rows_number(m->off), "frequency_hz", rows_number(details[0]), "right",
+                      rows_number(details[1]), "down", rows_number(details[2]), "rotation", rows_number(details[3]), "zoom",
+                      rows_number(details[4])), DIGITS, err);
+    rows_print_text(c->clip);
     printf(",%s,%.6g,%.6g", info->name, s->from_s, s->opened_s);
     print_number(to_s);
     print_number(s->worst);
@@ -109,50 +75,48 @@ static int print_span(const struct health_command *c, enum health_kind kind, dou
     print_number(m->off);
     for (size_t i = 0; i < sizeof details / sizeof *details; i++)
         print_number(details[i]);
-    putchar('\n');
-    return flush_row(err);
+    return rows_end(err);
+}
+
+static json_t *second_json(const struct health_command *c, double time_s, int scenes, bool known)
+{
+    json_t *row = json_pack("{s:s?, s:f, s:i, s:b}", "clip", c->clip, "time_s", time_s, "scenes", scenes, "known_light", known);
+    for (int kind = 0; row && kind < HEALTH_KINDS; kind++) {
+        const struct health_measure *m = &c->measure[kind];
+        json_object_set_new(row, health_kind_info(kind)->name,
+                            json_pack("{s:o, s:o, s:b}", "quantity", m->known ? rows_number(m->quantity) : json_null(),
+                                      "opens_at", m->known ? rows_number(m->on) : json_null(), "open", m->open));
+    }
+    return row;
 }
 
 static int print_second(const struct health_command *c, int64_t time_us, struct error *err)
 {
     bool known;
     int scenes = health_scenes(c->health, &known);
-    json_t *row = NULL;
-    if (c->format == FORMAT_JSONL)
-        row = json_pack("{s:s?, s:f, s:i, s:b}", "clip", c->clip, "time_s", (double)time_us * 1e-6, "scenes", scenes,
-                        "known_light", known);
-    if (c->format == FORMAT_CSV) {
-        print_text(c->clip);
-        printf(",%.6g,%d,%d", (double)time_us * 1e-6, scenes, known);
-    }
-    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
-        const struct health_measure *m = &c->measure[kind];
-        if (row)
-            json_object_set_new(row, health_kind_info(kind)->name,
-                                json_pack("{s:o, s:o, s:b}", "quantity", m->known ? number(m->quantity) : json_null(), "opens_at",
-                                          m->known ? number(m->on) : json_null(), "open", m->open));
-        else
-            print_number(m->known ? m->quantity : (double)NAN);
-    }
-    if (c->format == FORMAT_JSONL)
-        return print_object(row, err);
-    putchar('\n');
-    return flush_row(err);
+    double time_s = (double)time_us * 1e-6;
+    if (c->format == ROWS_JSONL)
+        return rows_print_object(second_json(c, time_s, scenes, known), DIGITS, err);
+    rows_print_text(c->clip);
+    printf(",%.6g,%d,%d", time_s, scenes, known);
+    for (int kind = 0; kind < HEALTH_KINDS; kind++)
+        print_number(c->measure[kind].known ? c->measure[kind].quantity : (double)NAN);
+    return rows_end(err);
 }
 
 static int print_header(const struct health_command *c, struct error *err)
 {
-    if (c->format != FORMAT_CSV)
+    if (c->format != ROWS_CSV)
         return 0;
     if (!c->seconds) {
-        puts("clip,kind,from_s,opened_s,to_s,quantity,unit,baseline,opens_at,closes_at,frequency_hz,right,down,rotation,zoom");
-        return flush_row(err);
+        fputs("clip,kind,from_s,opened_s,to_s,quantity,unit,baseline,opens_at,closes_at,frequency_hz,right,down,rotation,zoom",
+              stdout);
+        return rows_end(err);
     }
     fputs("clip,time_s,scenes,known_light", stdout);
     for (int kind = 0; kind < HEALTH_KINDS; kind++)
         printf(",%s", health_kind_info(kind)->name);
-    putchar('\n');
-    return flush_row(err);
+    return rows_end(err);
 }
 
 /* ---- spans ---------------------------------------------------------------------------------------------------------------- */
@@ -222,16 +186,6 @@ static int take_picture(struct health_command *c, const uint8_t *pixels, const s
 
 /* ---- inputs --------------------------------------------------------------------------------------------------------------- */
 
-static void say(const char *input, const char *text)
-{
-    char shown[512];
-    struct error err;
-    redact(shown, sizeof shown, input);
-    error_set(&err, 0, "%s", text);
-    error_prefix(&err, 0, "%s", shown);
-    fprintf(stderr, "memaed health: %s\n", err.text);
-}
-
 /* The first picture decides the size: HEALTH_WIDTH across at most, in its aspect. */
 static int open_health(struct health_command *c, int width, int height, struct error *err)
 {
@@ -280,7 +234,7 @@ static int diagnose(struct health_command *c, const char *input, bool clean)
         capture_close(capture);
     }
     if (r < 0)
-        say(input, err.text);
+        rows_say("health", "", input, err.text);
     return r < 0;
 }
 
@@ -301,23 +255,16 @@ static int diagnose_all(struct health_command *c)
     return status;
 }
 
-static const char *format_name(int i)
-{
-    static const char *const names[] = {[FORMAT_CSV] = "csv", [FORMAT_JSONL] = "jsonl"};
-    return i < (int)(sizeof names / sizeof names[0]) ? names[i] : NULL;
-}
-
 static const struct command_option health_options[] = {
     {"clean", 0, OPTION_LIST(struct health_command, clean), .argument = "FILE", .path = OPTION_FILE,
      .help = "Footage of the same camera that is known to be without a fault: it is learned first. May be given again."},
     {"learn", 0, OPTION_REAL(struct health_command, learn_s, 10, 1e6), .argument = "S",
-     .help = "So many seconds, from the start of the first footage on, are learned and not diagnosed (default: 60)."},
+     .help = "Without --clean, so many seconds from the start of the footage are learned and not diagnosed (default: 60)."},
     {"fps", 0, OPTION_REAL(struct health_command, fps, 0, 1000), .argument = "F",
      .help = "Pictures diagnosed a second; 0 takes every picture (default: 10)."},
     {"seconds", 0, OPTION_FLAG(struct health_command, seconds),
      .help = "Print a row a second with the quantity of each kind, instead of a row a fault."},
-    {"format", 0, OPTION_CHOICE(struct health_command, format, format_name),
-     .help = "csv: with a header (default). jsonl: one JSON object a line."},
+    {"format", 0, OPTION_CHOICE(struct health_command, format, rows_formats), .help = rows_format_help},
     {"isolation", 0, OPTION_CHOICE(struct health_command, isolation, isolation_names), .help = isolation_help},
     {0},
 };

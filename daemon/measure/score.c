@@ -16,17 +16,17 @@
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/measure/clip.h"
+#include "daemon/measure/rows.h"
 #include "io/base/record_json.h"
-#include "io/base/redact.h"
 #include "io/model/model_file.h"
 #include "io/model/safetensors.h"
 
-enum { FORMAT_CSV, FORMAT_JSONL };
+enum { DIGITS = 9 };         /* of a number in JSON */
 
 struct score {
     const char *model_path, *dump;
     struct option_list inputs;
-    int format;                 /* FORMAT_… */
+    int format;                 /* enum rows_format */
     bool is_static, verify;
     int stride, threads;
     enum precision precision;
@@ -110,28 +110,6 @@ static int dump_window(void *arg, const struct clip_window *window, const struct
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
-/* Quotes the text if RFC 4180 requires it. */
-static void print_csv_text(const char *text)
-{
-    if (!text[strcspn(text, ",\"\r\n")]) {
-        fputs(text, stdout);
-        return;
-    }
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"')
-            putchar('"');
-        putchar(*text);
-    }
-    putchar('"');
-}
-
-/* JSON has no infinity, so null is written. */
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 /* A coordinate is a float of four decimals. Returns the double with the same decimals. */
 static double four_decimals(float x)
 {
@@ -159,87 +137,58 @@ static void print_csv_voices(const struct voices *voices)
             printf(",%.9g", (double)voices->score[v]);
 }
 
-static int print_csv_header(void)
+static int print_csv_header(struct error *err)
 {
     fputs("clip,window,frame,pts_s,reference,score,p_value,hours_between,boxes,static,voice", stdout);
     for (int v = 0; v < VOICES; v++)
         printf(",%s", voice_name((enum voice)v));
-    puts(",still_boxes");
-    return fflush(stdout) != 0 || ferror(stdout) ? -1 : 0;
+    fputs(",still_boxes", stdout);
+    return rows_end(err);
 }
 
-static int print_json(const struct score *score, const struct clip_window *window, double pts_s)
+static json_t *window_json(const struct score *score, const struct clip_window *window, double pts_s)
 {
     json_t *row = json_pack("{s:s?, s:I, s:I, s:f, s:o, s:o}", "clip", score->clip, "window", (json_int_t)window->index,
                             "frame", (json_int_t)window->frame, "pts_s", pts_s, "reference",
-                            number((double)window->reference), "score", number((double)window->score));
-    if (row && score->tail) {
-        json_object_set_new(row, "p_value", number(tail_p_value(score->tail, (double)window->score)));
-        json_object_set_new(row, "hours_between", number(tail_hours_between(score->tail, (double)window->score)));
+                            rows_number((double)window->reference), "score", rows_number((double)window->score));
+    if (!row)
+        return NULL;
+    if (score->tail) {
+        json_object_set_new(row, "p_value", rows_number(tail_p_value(score->tail, (double)window->score)));
+        json_object_set_new(row, "hours_between", rows_number(tail_hours_between(score->tail, (double)window->score)));
     }
-    if (row) {
-        json_object_set_new(row, "voice", loudest_json(&window->voices));
-        json_object_set_new(row, "voices", voices_json(&window->voices));
-        json_object_set_new(row, "boxes", boxes_json(&window->boxes));
-        json_object_set_new(row, "still_boxes", boxes_json(&window->still_boxes));
-    }
-    if (row)
-        json_object_set_new(row, "static", json_boolean(window->is_static));
-
-    if (!row || json_dumpf(row, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) < 0) {
-        json_decref(row);
-        return -EILSEQ;
-    }
-    putchar('\n');
-    json_decref(row);
-    return 0;
+    json_object_set_new(row, "voice", loudest_json(&window->voices));
+    json_object_set_new(row, "voices", voices_json(&window->voices));
+    json_object_set_new(row, "boxes", boxes_json(&window->boxes));
+    json_object_set_new(row, "still_boxes", boxes_json(&window->still_boxes));
+    json_object_set_new(row, "static", json_boolean(window->is_static));
+    return row;
 }
 
-/* Flushes each row, so that rows of a live input come as they are scored, and Ctrl-C loses none. */
 static int print_window(void *arg, const struct clip_window *window, struct error *err)
 {
     const struct score *score = arg;
     double pts_s = (double)window->pts_us * 1e-6;
 
-    errno = 0;
-    if (score->format == FORMAT_JSONL) {
-        if (print_json(score, window, pts_s) < 0 && !ferror(stdout))
-            return error_set(err, -EILSEQ, "a row cannot be written as JSON: the clip's name is not UTF-8, or memory is "
-                                           "short");
-    } else {
-        print_csv_text(score->clip);
-        printf(",%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,", window->index, window->frame, pts_s,
-               (double)window->reference, (double)window->score);
-        if (score->tail)
-            printf("%.6g,%.6g,", tail_p_value(score->tail, (double)window->score),
-                   tail_hours_between(score->tail, (double)window->score));
-        else
-            fputs(",,", stdout);
-        print_csv_boxes(&window->boxes);
-        fputs(window->is_static ? ",1" : ",0", stdout);
-        print_csv_voices(&window->voices);
-        putchar(',');
-        print_csv_boxes(&window->still_boxes);
-        putchar('\n');
-    }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        int r = errno ? -errno : -EIO;
-        return error_set(err, r, "standard output: %s", strerror(-r));
-    }
-    return 0;
+    if (score->format == ROWS_JSONL)
+        return rows_print_object(window_json(score, window, pts_s), DIGITS, err);
+    rows_print_text(score->clip);
+    printf(",%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,", window->index, window->frame, pts_s, (double)window->reference,
+           (double)window->score);
+    if (score->tail)
+        printf("%.6g,%.6g,", tail_p_value(score->tail, (double)window->score),
+               tail_hours_between(score->tail, (double)window->score));
+    else
+        fputs(",,", stdout);
+    print_csv_boxes(&window->boxes);
+    fputs(window->is_static ? ",1" : ",0", stdout);
+    print_csv_voices(&window->voices);
+    putchar(',');
+    print_csv_boxes(&window->still_boxes);
+    return rows_end(err);
 }
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------- */
-
-static void say(const char *what, const char *input, const char *text)
-{
-    char shown[512];
-    struct error err;
-    redact(shown, sizeof shown, input);
-    error_set(&err, 0, "%s", text);
-    error_prefix(&err, 0, "%s", shown);
-    fprintf(stderr, "memaed score: %s%s\n", what, err.text);
-}
 
 /* Reports the static windows. Returns the exit status: 1 if the bound does not hold. */
 static int tell_static(const struct score *score, const char *input, const struct clip_summary *summary)
@@ -255,7 +204,7 @@ static int tell_static(const struct score *score, const char *input, const struc
     if (score->statics == CLIP_STATIC_VERIFIED)
         snprintf(text + n, sizeof text - (size_t)n, "; their own scores differ by %.3g at most, the bound is %.3g%s",
                  (double)summary->static_difference, score->static_bound, holds ? "" : " and does not hold");
-    say("", input, text);
+    rows_say("score", "", input, text);
     return !holds;
 }
 
@@ -274,7 +223,7 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
 
     r = capture_open(&capture, input, &options, &err);
     if (r < 0) {
-        say("", input, err.text);
+        rows_say("score", "", input, err.text);
         return 1;
     }
     source_name(clip, sizeof clip, input);
@@ -285,31 +234,32 @@ static int score_input(struct score *score, struct clip_scorer *scorer, const ch
     capture_close(capture);
     *windows += summary.windows;
     if (r < 0)
-        say("", input, err.text);
+        rows_say("score", "", input, err.text);
     if (summary.ticks >= STILL_PERSIST && 2 * summary.foreign_ticks > summary.ticks)
-        say("warning: ", input, "the picture is not the one that the model learned: it is another camera's, or this one was turned");
+        rows_say("score", "warning: ", input,
+                 "the picture is not the one that the model learned: it is another camera's, or this one was turned");
     if (summary.left_out > 0) {
         snprintf(text, sizeof text, "%" PRIu64 " windows left out: %" PRIu64 " corrupt frames, %" PRIu64 " gaps",
                  summary.left_out, summary.corrupt, summary.gaps);
-        say("warning: ", input, text);
+        rows_say("score", "warning: ", input, text);
     } else if (r >= 0 && summary.windows == 0) {
         snprintf(text, sizeof text, "nothing scored: %" PRIu64 " frames, but a window takes %d", summary.frames,
                  arch->frames);
-        say("warning: ", input, text);
+        rows_say("score", "warning: ", input, text);
     }
     if (stats.time == SOURCE_TIME_RATE && !stats.images) {
         snprintf(text, sizeof text, "no time stamps: frames are taken to come at %.3g a second", stats.fps_in);
-        say("warning: ", input, text);
+        rows_say("score", "warning: ", input, text);
     }
     if (stats.fps_in > 0 && stats.fps_in < CALIBRATION_SLOW_RATE * score->learned_fps) {
         snprintf(text, sizeof text, "%.3g frames a second, but the model learned at %.3g: what moves seems faster, and scores "
                  "are too high", stats.fps_in, score->learned_fps);
-        say("warning: ", input, text);
+        rows_say("score", "warning: ", input, text);
     }
     if (stats.width > 0 && !arch_fits_aspect(arch, stats.width, stats.height)) {
         snprintf(text, sizeof text, "pictures of %dx%d have another aspect than the %dx%d that the model learned: shapes are "
                  "stretched, and scores say little", stats.width, stats.height, arch->width, arch->height);
-        say("warning: ", input, text);
+        rows_say("score", "warning: ", input, text);
     }
     return (r < 0) | tell_static(score, input, &summary);
 }
@@ -373,8 +323,8 @@ static int score_all(struct score *score)
     score->plan = plan;
     if (score->statics != CLIP_COMPUTE_ALL)
         score->static_bound = calibration_static_bound(&file.calibration, plan_precision(plan));
-    if (score->format == FORMAT_CSV && print_csv_header() < 0) {
-        fprintf(stderr, "memaed score: standard output: %s\n", strerror(errno));
+    if (score->format == ROWS_CSV && print_csv_header(&err) < 0) {
+        fprintf(stderr, "memaed score: %s\n", err.text);
         goto end;
     }
     status = 0;
@@ -392,17 +342,10 @@ end:
     return status;
 }
 
-static const char *format_name(int i)
-{
-    static const char *const names[] = {[FORMAT_CSV] = "csv", [FORMAT_JSONL] = "jsonl"};
-    return i < (int)(sizeof names / sizeof names[0]) ? names[i] : NULL;
-}
-
 static const struct command_option score_options[] = {
     {"model", 'm', OPTION_TEXT(struct score, model_path), .argument = "MODEL", .path = OPTION_FILE, .required = true,
      .help = "The model to score with."},
-    {"format", 0, OPTION_CHOICE(struct score, format, format_name),
-     .help = "csv: with a header (default). jsonl: one JSON object a line."},
+    {"format", 0, OPTION_CHOICE(struct score, format, rows_formats), .help = rows_format_help},
     {"stride", 0, OPTION_INT(struct score, stride, 1, 1000000), .argument = "N",
      .help = "Frames from one window to the next (default: 1)."},
     {"fps", 0, OPTION_REAL(struct score, fps, 0, 1000), .argument = "F",

@@ -16,12 +16,12 @@ import argparse
 import csv
 import json
 import math
-import os
 import struct
 import subprocess
 import sys
 
-MEMAED = os.environ.get("MEMAED", os.path.join(os.path.dirname(__file__), "../../build/memaed"))
+from footage import MEMAED
+
 BUDGETS = (1, 10, 100)
 K, N, STRIDE, COOLDOWN, MARGIN = 3, 5, 2, 60, 1
 

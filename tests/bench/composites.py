@@ -42,7 +42,8 @@ import numpy as np
 from compositing.kinds import BY_DAY, KINDS
 from compositing.scene import Camera, Scene
 from compositing.things import Things
-from compositing.video import DATA, VTEST, read, read_vtest, writer
+from compositing.video import read, read_vtest, writer
+from footage import DATA, VTEST
 
 CAMERAS = {
     "upcam": Camera(5, (128, 64), 23, 360, 120, 180, (10, 18), (16, 29)),

@@ -1,16 +1,17 @@
 #!/usr/bin/python3
-"""Measures how long an alert's notification takes: from the moment in the picture of the window that opened the alert to a webhook
-receiver that has the whole event, with the snapshot inside. Two cores are busy to the wanted share meanwhile.
+"""Measures how long an alert's notification takes: from the moment in the picture of the window that opened the alert to a
+webhook receiver that has the whole event, with the snapshot inside. Two cores are busy to the wanted share meanwhile.
 
     tests/bench/delay.py --model MODEL [--alerts 100] [--cameras 4] [--load 70] [--fps 10] [--seed 1] [--memaed build/memaed]
 
-The cameras are looped films of 1280x720 in which a bright disc crosses a textured scene at seeded times. The threshold lies between
-the scores of the crossings and all others, so any model alerts. Beside the daemon, a process for each core burns time until the share
-in which the two cores are not idle (/proc/stat) is the wanted one; where other programs take more than that, it burns nothing.
+The cameras are looped films of 1280x720 in which a bright disc crosses a textured scene at seeded times. The threshold lies
+between the scores of the crossings and all others, so any model alerts. Beside the daemon, a process for each core burns time
+until the share in which the two cores are not idle (/proc/stat) is the wanted one; where other programs take more than that, it
+burns nothing.
 
-Prints progress on standard error and one JSON object on standard output: the quantiles of the delay at the receiver, what the daemon's
-own metrics say, and the share of the cores that was measured. The status is 1 if fewer than 95 of 100 notifications came within 3 s with
-their snapshot, or fewer alerts came than asked.
+Prints progress on standard error and one JSON object on standard output: the quantiles of the delay at the receiver, what the
+daemon's own metrics say, and the share of the cores that was measured. The status is 1 if fewer than 95 of 100 notifications came
+within 3 s with their snapshot, or fewer alerts came than asked.
 """
 import argparse
 import base64
@@ -22,7 +23,6 @@ import multiprocessing
 import os
 import random
 import shlex
-import shutil
 import sys
 import tempfile
 import threading
@@ -30,6 +30,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import harness  # noqa: E402
+from measuring import running, say  # noqa: E402
 from servers.webhook_receiver import Receiver  # noqa: E402
 
 BAR_S, BAR_SHARE, CORES = 3.0, 0.95, 2
@@ -37,10 +38,6 @@ SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 FILM_S, CROSSING_S = 20, 1.5
 SLICE_S = 0.02                  # a burner works for a part of each
 SETTLE_S, ALERT_S = 20, 20      # until the load is steady; the longest wait for one more alert
-
-
-def say(*text):
-    print(*text, file=sys.stderr, flush=True)
 
 
 # ---- the load --------------------------------------------------------------------------------------------------------
@@ -68,15 +65,19 @@ def burn(core, share):
 
 
 class Load(threading.Thread):
-    """Holds the share in which the cores are busy."""
+    """Holds the share in which the cores are busy, as long as its context lasts."""
 
     def __init__(self, cores, wanted):
         super().__init__(daemon=True)
         self.cores, self.wanted, self.ended = cores, wanted, False
         self.share = multiprocessing.Value("d", 0.0)
         self.burners = [multiprocessing.Process(target=burn, args=(core, self.share), daemon=True) for core in cores]
+
+    def __enter__(self):
         for burner in self.burners:
             burner.start()
+        self.start()
+        return self
 
     def run(self):
         last = processor_times(self.cores)
@@ -87,7 +88,7 @@ class Load(threading.Thread):
             last = now
             self.share.value = min(max(self.share.value + 0.4 * (self.wanted - busy), 0), 0.98)
 
-    def end(self):
+    def __exit__(self, *_):
         self.ended = True
         for burner in self.burners:
             burner.terminate()
@@ -99,15 +100,15 @@ def write_film(path, fps, rng):
     """Writes a film in which the disc crosses twice. Returns its crossings in seconds."""
     crossings = [rng.uniform(2.5, 6), rng.uniform(11, 15)]
     height = rng.randrange(160, 560)
-    disc = "+".join(f"between(T,{t:.3f},{t + CROSSING_S:.3f})*lt(hypot(X-1280*(T-{t:.3f})/{CROSSING_S},Y-{height}),90)" for t in crossings)
     still = path + ".png"
     harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720", "-frames:v", 1, "-vf", "format=gray,eq=contrast=0.4", still)
     # The disc is drawn small, and laid over the scene: an expression for each pixel is slow.
-    mask = disc.replace("1280", "160").replace(f"Y-{height}", f"Y-{height / 8:.1f}").replace(",90)", ",11)")
-    harness.ffmpeg("-f", "lavfi", "-i", f"color=white:s=160x90:r={fps}:d={FILM_S},format=yuva420p,geq=lum=235:cb=128:cr=128:a='255*({mask})',"
-                   "scale=1280:720", "-loop", 1, "-framerate", fps, "-i", still, "-filter_complex", f"[1][0]overlay=shortest=1,"
-                   f"noise=alls=3:allf=t:all_seed={rng.randrange(1 << 20)},format=yuv420p", "-t", FILM_S, "-c:v", "libx264", "-preset",
-                   "ultrafast", "-g", 2 * fps, path)
+    disc = "+".join(f"between(T,{t:.3f},{t + CROSSING_S:.3f})*lt(hypot(X-160*(T-{t:.3f})/{CROSSING_S},Y-{height / 8:.1f}),11)"
+                    for t in crossings)
+    harness.ffmpeg("-f", "lavfi", "-i", f"color=white:s=160x90:r={fps}:d={FILM_S},format=yuva420p,"
+                   f"geq=lum=235:cb=128:cr=128:a='255*({disc})',scale=1280:720", "-loop", 1, "-framerate", fps, "-i", still,
+                   "-filter_complex", f"[1][0]overlay=shortest=1,noise=alls=3:allf=t:all_seed={rng.randrange(1 << 20)},"
+                   "format=yuv420p", "-t", FILM_S, "-c:v", "libx264", "-preset", "ultrafast", "-g", 2 * fps, path)
     os.unlink(still)
     return crossings
 
@@ -137,8 +138,8 @@ def configuration(options, folder, url):
                             "alert": {**thresholds(options.model, film, options.fps, crossings), "k": 2, "n": 3, "merge_s": 0,
                                       "cooldown_s": 0, "max_per_hour": 0}}
         say(f"camera c{i}: the disc crosses at {', '.join(f'{t:.1f} s' for t in crossings)}")
-    return {"workers": CORES, "cameras": cameras, "webhooks": [{"name": "bench", "url": url, "secret": SECRET, "snapshot": "inline",
-                                                                "events": ["alert.opened"]}]}
+    webhook = {"name": "bench", "url": url, "secret": SECRET, "snapshot": "inline", "events": ["alert.opened"]}
+    return {"workers": CORES, "cameras": cameras, "webhooks": [webhook]}
 
 
 # ---- the figures -----------------------------------------------------------------------------------------------------
@@ -159,7 +160,8 @@ def figures(deliveries):
         return round(delays[min(int(share * len(delays)), len(delays) - 1)], 3) if delays else None
     return {"alerts": len(delays), "with_snapshot": sum(map(has_picture, deliveries)),
             "within_bar": within, "share_within_bar": round(within / len(delays), 4) if delays else 0,
-            "delay_s": {"p50": quantile(0.5), "p90": quantile(0.9), "p95": quantile(0.95), "p99": quantile(0.99), "max": quantile(1)},
+            "delay_s": {"p50": quantile(0.5), "p90": quantile(0.9), "p95": quantile(0.95), "p99": quantile(0.99),
+                        "max": quantile(1)},
             "mean_body_kib": round(sum(len(json.dumps(d)) for d in deliveries) / 1024 / max(len(deliveries), 1), 1)}
 
 
@@ -177,6 +179,41 @@ def wait_alerts(receiver, n):
             return
 
 
+def busy_percent(cores, begin):
+    """Returns the share in which the cores were busy since then, in per cent."""
+    end = processor_times(cores)
+    return 100 * (end[0] - begin[0]) / (end[1] - begin[1])
+
+
+def measure(options, cores, config, receiver):
+    idle = processor_times(cores)
+    time.sleep(3)
+    before = busy_percent(cores, idle)
+    with running(config) as daemon:
+        for name in config["cameras"]:
+            daemon.wait_camera(name, "watching", 120)
+        with Load(cores, options.load / 100) as load:
+            say(f"others take {before:.0f} % of the cores; waiting for {options.load:.0f} %")
+            time.sleep(SETTLE_S)
+            with receiver.lock:
+                receiver.deliveries.clear()
+            begin, since = processor_times(cores), time.monotonic()
+            wait_alerts(receiver, options.alerts)
+            busy, took_s = busy_percent(cores, begin), time.monotonic() - since
+            with receiver.lock:
+                deliveries = list(receiver.deliveries)
+            result = {"cores": len(cores), "busy_percent": round(busy, 1), "busy_percent_of_others": round(before, 1),
+                      "burners_share": round(load.share.value, 3), "nice": os.nice(0), "cameras": options.cameras,
+                      "seconds": round(took_s), "seed": options.seed, **figures(deliveries),
+                      "metric_mean_s": round(daemon.metric("memaed_webhook_delay_seconds_sum", endpoint="bench") /
+                                             max(daemon.metric("memaed_webhook_delay_seconds_count", endpoint="bench"), 1), 3),
+                      "windows_skipped": sum(daemon.camera(name)["windows_skipped"] for name in config["cameras"]),
+                      "faults": len(receiver.faults())}
+            daemon.stop(limit=10)
+    result["holds"] = result["alerts"] >= options.alerts and result["share_within_bar"] >= BAR_SHARE and result["faults"] == 0
+    return result
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
@@ -189,46 +226,14 @@ def main():
     options = parser.parse_args()
     harness.MEMAED = shlex.split(options.memaed)
     options.model = os.path.abspath(options.model)
-    cores = sorted(os.sched_getaffinity(0))[:CORES]
-    folder, daemon, load = tempfile.mkdtemp(prefix="memaed-delay-"), None, None
-    receiver = Receiver(SECRET)
+    cores, receiver = sorted(os.sched_getaffinity(0))[:CORES], Receiver(SECRET)
     try:
-        config = configuration(options, folder, receiver.url)
-        os.sched_setaffinity(0, cores)
-        idle = processor_times(cores)
-        time.sleep(3)
-        now = processor_times(cores)
-        before = 100 * (now[0] - idle[0]) / (now[1] - idle[1])
-        daemon = harness.Daemon(folder, config)
-        for name in config["cameras"]:
-            daemon.wait_camera(name, "watching", 120)
-        load = Load(cores, options.load / 100)
-        load.start()
-        say(f"others take {before:.0f} % of the cores; waiting for {options.load:.0f} %")
-        time.sleep(SETTLE_S)
-        with receiver.lock:
-            receiver.deliveries.clear()
-        begin, since = processor_times(cores), time.monotonic()
-        wait_alerts(receiver, options.alerts)
-        end, took_s = processor_times(cores), time.monotonic() - since
-        with receiver.lock:
-            deliveries = list(receiver.deliveries)
-        result = {"cores": len(cores), "busy_percent": round(100 * (end[0] - begin[0]) / (end[1] - begin[1]), 1),
-                  "busy_percent_of_others": round(before, 1), "burners_share": round(load.share.value, 3), "nice": os.nice(0),
-                  "cameras": options.cameras, "seconds": round(took_s), "seed": options.seed, **figures(deliveries),
-                  "metric_mean_s": round(daemon.metric("memaed_webhook_delay_seconds_sum", endpoint="bench") /
-                                         max(daemon.metric("memaed_webhook_delay_seconds_count", endpoint="bench"), 1), 3),
-                  "windows_skipped": sum(daemon.camera(name)["windows_skipped"] for name in config["cameras"]),
-                  "faults": len(receiver.faults())}
-        daemon.stop(limit=10)
+        with tempfile.TemporaryDirectory(prefix="memaed-delay-") as folder:
+            config = configuration(options, folder, receiver.url)
+            os.sched_setaffinity(0, cores)
+            result = measure(options, cores, config, receiver)
     finally:
-        if load:
-            load.end()
-        if daemon:
-            daemon.kill()
         receiver.close()
-        shutil.rmtree(folder, ignore_errors=True)
-    result["holds"] = (result["alerts"] >= options.alerts and result["share_within_bar"] >= BAR_SHARE and result["faults"] == 0)
     print(json.dumps(result, indent=2))
     sys.exit(0 if result["holds"] else 1)
 

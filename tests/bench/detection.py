@@ -28,9 +28,8 @@ import statistics
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MEMAED = os.environ.get("MEMAED", os.path.join(ROOT, "build", "memaed"))
-DATA = os.environ.get("MEMAED_DATA", os.path.join(ROOT, "..", "shared", "data"))
+from footage import DATA, MEMAED, ROOT
+
 STEPS, QUICK_STEPS = 600, 300
 
 # name: folder to learn from, folder of labelled clips, frames a second

@@ -4,9 +4,10 @@
     tests/bench/health.py [--quick] [--footage NAME...] [--kinds KIND...] [--places N] [--seed N] [--keep DIR] [--clean]
 
 Each case is a piece of real footage with a fault from its 12th to its 30th second, at one of three strengths (1: weakest), behind
-12 s and before 15 s without one. The same camera's footage without a fault is learned first. Both are encoded in the same way. A
-fault is found if a row of its kind opened within 10 s of its start, and closed within 10 s of its end. A row of another kind that
-opened meanwhile counts in the confusion matrix. Positions in the footage come from the seed.
+12 s and before 15 s without one. The same camera's footage without a fault is learned first. Both are encoded in the same way,
+but for a freeze of strength 3: it is encoded without loss, because its pictures repeat bit for bit. A fault is found if a row of
+its kind opened within 10 s of its start, and closed within 10 s of its end. A row of another kind that opened meanwhile counts in
+the confusion matrix. Positions in the footage come from the seed.
 
 Footage: vtest (Debian's opencv-doc), ped2 (train), day0, night0 (upcam day 00), day, night (upcam days 01 and 02), of the folder
 ../shared/data or MEMAED_DATA. The thresholds were chosen on vtest, day0, night0 and
@@ -25,10 +26,8 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MEMAED = os.environ.get("MEMAED", os.path.join(ROOT, "build", "memaed"))
-DATA = os.environ.get("MEMAED_DATA", os.path.join(ROOT, "..", "shared", "data"))
-VTEST = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
+from footage import DATA, MEMAED, VTEST, size_of
+
 BEGIN, END, LENGTH, WITHIN = 12, 30, 45, 10             # seconds
 WIDTH = 384                                             # of the pictures, at most
 CUT = 0.06                                              # of each side, so that a shaken picture has no border
@@ -169,12 +168,6 @@ def scaled(path):
     return even(width * scale), even(height * scale)
 
 
-def size_of(path):
-    probe = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "stream=width,height", "-of",
-                            "csv=p=0", path], capture_output=True, text=True, check=True)
-    return tuple(int(v) for v in probe.stdout.strip().strip(",").split(",")[:2])
-
-
 def encode(source, out, filters, size, quantiser="18"):
     cut = f"crop={size[0]}:{size[1]}"
     ffmpeg(*source, "-filter_complex", f"[0:v]{filters},{cut}", "-an", "-fps_mode", "passthrough", "-c:v", "libx264", "-preset",
@@ -250,7 +243,8 @@ def judge(case, clean, clip):
             for name in ("right", "down", "rotation", "zoom"):
                 if row[name] is not None:
                     case[name] = row[name]
-    case["found"] = case.get("found_s", 99) <= WITHIN and case["cleared_s"] is not None and case["cleared_s"] <= WITHIN
+    cleared_s = case.get("cleared_s")
+    case["found"] = case.get("found_s", 99) <= WITHIN and cleared_s is not None and abs(cleared_s) <= WITHIN
     return case
 
 

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-MEMAED = os.environ.get("MEMAED", os.path.join(os.path.dirname(__file__), "../../build/memaed"))
+from footage import MEMAED, size_of
+
 WITHIN_S = 60
 
 
@@ -41,12 +42,6 @@ def rows(model, path, fps):
 def overlaps(box, place, size):
     x, y, w, h = (v / s for v, s in zip(place, (*size, *size)))
     return box["x"] < x + w and x < box["x"] + box["width"] and box["y"] < y + h and y < box["y"] + box["height"]
-
-
-def size_of(path):
-    probe = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "stream=width,height", "-of",
-                            "csv=p=0", path], capture_output=True, text=True, check=True)
-    return tuple(int(v) for v in probe.stdout.strip().strip(",").split(","))
 
 
 def judge(model, folder, event, fps, threshold):

@@ -208,6 +208,7 @@ class Cli(harness.Case):
         model = harness.write_model(self.path("model.safetensors"))
         clip, learned = harness.write_clip(self.path("clip.mkv"), seconds=10), self.path("learned.safetensors")
         for command in (("score", "--model", model, clip), ("model", "show", model), ("eval", "--help"),
+                        ("health", clip), ("health", "--seconds", "--format", "jsonl", clip),
                         ("learn", "--input", clip, "--output", learned, "--profile", "nano", "--batch", "4", "--steps", "40"),
                         ("calibrate", "--model", learned, "--input", clip, "--output", learned)):
             with self.subTest(command), open("/dev/full", "wb") as full:

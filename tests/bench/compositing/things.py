@@ -5,7 +5,8 @@ import os
 import numpy as np
 
 from compositing.pictures import blur, looks, sampling
-from compositing.video import DATA, read, read_vtest
+from compositing.video import read, read_vtest
+from footage import DATA
 
 TRACK = 20              # least number of frames in which a person is followed
 

@@ -6,9 +6,8 @@ import sys
 
 import numpy as np
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-DATA = os.environ.get("MEMAED_DATA", os.path.join(ROOT, "..", "shared", "data"))
-VTEST = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
+from footage import VTEST
+
 FFMPEG = ["ffmpeg", "-nostdin", "-loglevel", "error", "-y"]
 
 

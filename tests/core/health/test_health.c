@@ -1,5 +1,5 @@
 /* core/health on drawn pictures: each fault is found, named right and cleared, at the time that it says; light and a single knock
- * are none. Bad sizes are refused, and pictures allocate nothing. */
+ * are none. Bad sizes are refused, memory is as promised, and pictures allocate nothing. */
 #include "core/health/health.h"
 
 #include <check.h>
@@ -11,10 +11,12 @@
 #include "tests/core/health/scenery.h"
 #include "tests/suite.h"
 
+static atomic_long allocations, allocated_bytes;
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static atomic_long allocations;         /* stays 0: the sanitizer has an allocator of its own */
+static const bool counts = false;       /* the sanitizer has an allocator of its own */
 #else
-static atomic_long allocations;
+static const bool counts = true;
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -22,12 +24,14 @@ void *__libc_calloc(size_t n, size_t size);
 void *malloc(size_t size)
 {
     atomic_fetch_add(&allocations, 1);
+    atomic_fetch_add(&allocated_bytes, (long)size);
     return __libc_malloc(size);
 }
 
 void *calloc(size_t n, size_t size)
 {
     atomic_fetch_add(&allocations, 1);
+    atomic_fetch_add(&allocated_bytes, (long)(n * size));
     return __libc_calloc(n, size);
 }
 #endif
@@ -333,6 +337,20 @@ START_TEST(nothing_is_allocated)
 }
 END_TEST
 
+START_TEST(memory)
+{
+    static const int sides[] = {HEALTH_MIN_SIDE, HEALTH_WIDTH, HEALTH_MAX_SIDE};
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        struct health *other;
+        long before = atomic_load(&allocated_bytes);
+        ck_assert_int_eq(health_open(&other, &(struct health_options){.height = sides[i], .width = sides[i], .learn_s = 60}), 0);
+        long took = atomic_load(&allocated_bytes) - before - (counts ? (long)sides[i] * sides[i] : 0);
+        ck_assert_msg(!counts || (took > 1250000 && took < 1350000), "side %d: %ld bytes besides the pixels", sides[i], took);
+        health_close(other);
+    }
+}
+END_TEST
+
 START_TEST(quantiles)
 {
     for (int round = 0; round < 1000; round++) {
@@ -346,7 +364,7 @@ START_TEST(quantiles)
         for (int i = 0; i < n; i++) {
             below += values[i] < got;
             equal += values[i] == got;
-            ck_assert(i > k || values[i] <= got);
+            ck_assert(i >= n - k || values[i] >= got);
         }
         ck_assert(below <= k && below + equal > k);
     }
@@ -376,6 +394,7 @@ int main(void)
     tcase_add_test(tcase, times_may_begin_anew);
     tcase_add_test(tcase, sizes);
     tcase_add_test(tcase, nothing_is_allocated);
+    tcase_add_test(tcase, memory);
     tcase_add_test(tcase, quantiles);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

@@ -90,6 +90,17 @@ class Health(harness.Case):
             if quantity is not None:
                 self.assertAlmostEqual(float(table[-1][kind]), quantity, delta=1e-4 + 1e-4 * abs(quantity))
 
+    def test_names_of_clips(self):
+        """CSV quotes a name that needs it. JSON cannot hold one that is not UTF-8, and nothing is printed of its rows."""
+        quoted, odd = self.path('a, "b".mp4'), os.fsencode(self.folder) + b"/a\xff.mp4"
+        os.symlink(self.clean, quoted)
+        os.symlink(self.clean, odd)
+        done = harness.run("health", "--learn", "10", "--seconds", quoted)
+        self.assertEqual(list(csv.DictReader(io.StringIO(done.out)))[-1]["clip"], 'a, "b"')
+        done = harness.run("health", "--learn", "10", "--seconds", "--format", "jsonl", os.fsdecode(odd))
+        self.assertEqual((done.code, done.out), (1, ""))
+        self.assertIn("a row cannot be written as JSON: the clip's name is not UTF-8", done.err)
+
     def test_faults(self):
         missing = self.path("missing.mp4")
         done = harness.run("health", missing, self.clean)

@@ -126,6 +126,15 @@ class Docs(harness.Case):
         for key in keys:
             self.assertRegex(page, rf"(?m)^\.It Cm (?:[a-z.]+\.)?{key}\b", key)
 
+    def test_comments_stand_at_their_key(self):
+        """In etc/memaed.yml a comment is indented as the line that it leads to."""
+        lines = read(os.path.join(harness.ROOT, "etc", "memaed.yml")).splitlines()
+        indents = [len(line) - len(line.lstrip()) for line in lines]
+        wrong = [f"{i + 1}: {line}" for i, line in enumerate(lines[:-1])
+                 if line.lstrip().startswith("#") and lines[i + 1].strip() and indents[i] != indents[i + 1]]
+        self.assertEqual(wrong, [])
+        self.assertGreater(len(lines), 300)
+
     def test_readme_links(self):
         """Files that README.md and ARCHITECTURE.md name exist."""
         for name in ("README.md", "ARCHITECTURE.md"):

@@ -1,0 +1,22 @@
+/* The rate at which a camera's pictures come, and the share of the time that late ones take, over the last seconds. Plain memory;
+ * one thread. */
+#ifndef MEMAED_CORE_HEALTH_RATE_H
+#define MEMAED_CORE_HEALTH_RATE_H
+
+#include <stdint.h>
+
+enum { RATE_S = 4, RATE_PICTURES = 1024 };      /* seconds that count; pictures of them at most */
+
+struct rate {
+    int64_t at_us[RATE_PICTURES];       /* a ring */
+    int n, next;
+};
+
+void rate_clear(struct rate *rate);
+void rate_add(struct rate *rate, int64_t at_us);        /* times rise */
+
+/* Writes the pictures a second, from the median interval, and the share of the last RATE_S seconds that lies in intervals of more
+ * than two and a half of it, as far as they exceed it. NAN: too few pictures came. */
+void rate_measure(const struct rate *rate, int64_t now_us, float *per_s, float *late);
+
+#endif
