@@ -19,6 +19,11 @@ int isolation_open(enum isolation isolation, struct error *err)
     return isolation == ISOLATION_PROCESS ? capture_host_open(&host, err) : 0;
 }
 
+void isolation_end(void)
+{
+    capture_host_end(host);
+}
+
 void isolation_close(void)
 {
     capture_host_close(host);

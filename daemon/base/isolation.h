@@ -16,7 +16,9 @@ extern const char isolation_help[];
 
 /* With ISOLATION_THREAD nothing is started. 0; -errno with the cause in err. */
 int isolation_open(enum isolation isolation, struct error *err);
-void isolation_close(void);             /* also where nothing is open */
+/* Both also where nothing is open. isolation_end() ends the processes, and keeps the memory for threads that still use it. */
+void isolation_end(void);
+void isolation_close(void);
 
 /* The host for struct capture_options; NULL: the source is read in this process. */
 struct capture_host *isolation_host(void);

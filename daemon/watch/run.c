@@ -269,8 +269,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
  * A decoder, a worker, the store, the evidence, the copies or the retention thread that has not ended in time is abandoned. After
- * 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then 8 is left out, and false is
- * returned: the process is to end without the functions that run at exit. */
+ * 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then the cameras' processes are
+ * ended, 8 is left out, and false is returned: this process is to end without the functions that run at exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
@@ -290,8 +290,10 @@ static bool close_all(struct daemon *daemon)
     int64_t left_us = start_us + SINKS_US - monotonic_us();
     sinks_close(daemon->sinks, left_us > 0 ? (int)(left_us / 1000) : 0);
     all_ended &= store_close(daemon->store, start_us + STORE_US);
-    if (!all_ended)
+    if (!all_ended) {
+        isolation_end();
         return false;
+    }
     fleet_close(daemon->fleet);
     copies_close(daemon->copies);
     retention_close(daemon->retention);

@@ -23,6 +23,7 @@ struct capture_host {
     struct lock lock;           /* a leaf; guards: */
     int socket;                 /* to the host; -1: it is to be started again */
     pid_t pid;
+    bool ended;                 /* it is not to be started again */
 };
 
 /* The sanitizers are told by the environment what to do; nothing else of it reaches the host. OpenBLAS is linked to the program,
@@ -91,6 +92,8 @@ static void end_locked(struct capture_host *host)
 static int start_locked(struct capture_host *host)
 {
     int pair[2];
+    if (host->ended)
+        return -ECANCELED;
     if (host->socket >= 0)
         return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -122,13 +125,21 @@ int capture_host_open(struct capture_host **ret, struct error *err)
     return 0;
 }
 
-void capture_host_close(struct capture_host *host)
+void capture_host_end(struct capture_host *host)
 {
     if (!host)
         return;
     lock_take(&host->lock);
     end_locked(host);
+    host->ended = true;
     lock_give(&host->lock);
+}
+
+void capture_host_close(struct capture_host *host)
+{
+    if (!host)
+        return;
+    capture_host_end(host);
     lock_destroy(&host->lock);
     free(host);
 }

@@ -5,9 +5,9 @@
  * of it costs a millisecond, and shares the pages of all libraries with the host and the other processes.
  *
  * A process belongs to its host, which tells the daemon how it ended, over a pipe. It lives for as long as the daemon holds the
- * other end of that pipe: when the daemon closes it, or dies, the host kills the process. It does not outlive its host. The host kills, too, a process that
- * takes more processor time than its share of the clock's, plus ten seconds. A host that dies is started again with the
- * next process. */
+ * other end of that pipe: when the daemon closes it, or dies, the host kills the process. It does not outlive its host. The host kills,
+ * too, a process that takes more processor time than its share of the clock's, plus ten seconds. A host that dies is started
+ * again with the next process. */
 #ifndef MEMAED_IO_CAPTURE_HOST_H
 #define MEMAED_IO_CAPTURE_HOST_H
 
@@ -37,7 +37,10 @@ struct capture_control {
 
 /* Starts the host. 0; -errno with the cause in err. */
 int capture_host_open(struct capture_host **ret, struct error *err);
-/* Takes NULL. Kills the processes that are left. */
+/* Takes NULL. Kills the processes that are left, and waits for the host, half a second at most; then kills it. No process can be
+ * forked afterwards. It is for a program that ends while a thread may still call capture_host_fork(). */
+void capture_host_end(struct capture_host *host);
+/* Takes NULL. Does the same, and frees the memory. */
 void capture_host_close(struct capture_host *host);
 
 struct capture_process {
@@ -46,7 +49,8 @@ struct capture_process {
 };
 
 /* Forks a process, which waits for WIRE_OPEN. It gets a copy of the memory's descriptor. cpu_percent: of one
- * core, how much it may take over time. 0; -errno with the cause in err. Any thread. */
+ * core, how much it may take over time. 0; -ECANCELED after
+ * capture_host_end(); -errno; with the cause in err. Any thread. */
 int capture_host_fork(struct capture_host *host, struct capture_process *ret, const struct capture_memory *control,
                       int cpu_percent, struct error *err);
 
