@@ -124,6 +124,7 @@ static inline void check_problem(const struct answer *answer, long status, const
     ck_assert_int_eq(json_integer_value(json_object_get(answer->json, "status")), status);
     ck_assert_str_eq(text(answer->json, "type"), "about:blank");
     ck_assert_uint_gt(strlen(text(answer->json, "title")), 0);
+    ck_assert_int_eq(strcmp(text(answer->json, "title"), "Internal Server Error") == 0, status == 500);
     ck_assert_uint_gt(strlen(text(answer->json, "detail")), 0);
     if (parameter)
         ck_assert_str_eq(text(answer->json, "parameter"), parameter);

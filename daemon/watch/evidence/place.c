@@ -148,6 +148,7 @@ void place_close(struct place_file *file)
         unlinkat(file->folder, hidden, 0);
         close(file->folder);
     }
+    flock(file->fd, LOCK_UN);       /* also for a process that wrote to it, and has not ended yet */
     close(file->fd);
     file->fd = -1;
 }

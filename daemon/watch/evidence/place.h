@@ -1,7 +1,7 @@
 /* The place of an alert's evidence under state_dir: evidence/CAMERA/DATE/ALERT/NAME, with the UTC date on which the alert
  * opened. Folders are made with mode 0700 and files with 0600. No symbolic link is followed below state_dir, and no file is
- * replaced. A file is locked (flock) until its descriptor is closed in all processes, so that retention knows that it is being
- * written. Any thread; one at a time uses a file. */
+ * replaced. A file is locked (flock) until place_close(), or until a killed daemon's processes have ended, so that retention knows
+ * that it is being written. Any thread; one at a time uses a file. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 
@@ -37,7 +37,7 @@ int place_create(struct place_file *ret, const char *state_dir, const struct pla
 /* Waits until what was written is on the disk, and gives the file its name. 0; -errno with the cause in err (-EEXIST: the name is
  * taken): it is not published. */
 int place_publish(struct place_file *file, struct error *err);
-/* Closes the file. Deletes it if it was not published. Takes one without a file. */
+/* Unlocks and closes the file. Deletes it if it was not published. Takes one without a file. */
 void place_close(struct place_file *file);
 
 /* Publishes a file that holds these bytes, whose path is path then. 0 or -errno. */

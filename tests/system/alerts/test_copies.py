@@ -219,7 +219,8 @@ class Copies(harness.Case):
         daemon = self.start(path)
         self.assertEqual(self.state(daemon, clip["alert"])[1]["state"], "none")
         shutil.copy(path, large)
-        self.assertEqual(self.make(daemon, clip["alert"])["state"], "ready")
+        state = self.make(daemon, clip["alert"])
+        self.assertEqual(state["state"], "ready", state)
         self.assertFalse(os.path.exists(hidden))
         # An old one, which nobody writes, goes with the next look at the files.
         with open(hidden, "wb") as f:

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,25 @@ START_TEST(a_file_is_read_up_to_a_size)
 }
 END_TEST
 
+/* As the process that wrote a clip has the descriptor for a moment longer. */
+START_TEST(a_closed_file_is_not_locked)
+{
+    struct place_file file;
+    must(place_create(&file, folder, &gate, "clip.mp4", &err));
+    char path[32];
+    int copy = dup(file.fd);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", copy);
+    int other = open(path, O_RDONLY);               /* opened anew: locks of its own */
+    ck_assert(copy >= 0 && other >= 0);
+    ck_assert(flock(other, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK);
+    must(place_publish(&file, &err));
+    place_close(&file);
+    ck_assert_int_eq(flock(other, LOCK_SH | LOCK_NB), 0);
+    close(copy);
+    close(other);
+}
+END_TEST
+
 START_TEST(what_is_no_file_is_not_read)
 {
     put("clip.mp4", "a clip");
@@ -74,6 +94,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, make_folder, delete_folder);
     tcase_add_test(tcase, a_file_is_found_where_it_was_put);
     tcase_add_test(tcase, a_file_is_read_up_to_a_size);
+    tcase_add_test(tcase, a_closed_file_is_not_locked);
     tcase_add_test(tcase, what_is_no_file_is_not_read);
     Suite *suite = suite_create("place");
     suite_add_tcase(suite, tcase);
