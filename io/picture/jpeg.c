@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libavcodec/avcodec.h>
+#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libswscale/swscale.h>
 #include <math.h>
@@ -18,12 +19,33 @@ static int lambda_of(int quality)
     return (int)lrint(fmin(fmax(8 * factor, 1), 31) * FF_QP2LAMBDA);
 }
 
+/* The picture in a frame of FFmpeg, because swscale reads some bytes beyond the last pixel. NULL: out of memory. */
+static AVFrame *padded(const struct picture *picture)
+{
+    AVFrame *frame = av_frame_alloc();
+    if (!frame)
+        return NULL;
+    frame->width = picture->width;
+    frame->height = picture->height;
+    frame->format = AV_PIX_FMT_RGB24;
+    if (av_frame_get_buffer(frame, 0) < 0)
+        av_frame_free(&frame);
+    else
+        av_image_copy_plane(frame->data[0], frame->linesize[0], picture->pixels, 3 * picture->width, 3 * picture->width,
+                            picture->height);
+    return frame;
+}
+
 /* Turns the picture to the encoder's colours. 0, -ENOMEM, -EIO. */
 static int to_frame(AVFrame *frame, const struct picture *picture)
 {
     struct SwsContext *scaler = sws_alloc_context();
-    if (!scaler)
+    AVFrame *from = padded(picture);
+    if (!scaler || !from) {
+        sws_freeContext(scaler);
+        av_frame_free(&from);
         return -ENOMEM;
+    }
     av_opt_set_int(scaler, "sws_flags", SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP, 0);
     av_opt_set_int(scaler, "srcw", picture->width, 0);
     av_opt_set_int(scaler, "srch", picture->height, 0);
@@ -34,11 +56,11 @@ static int to_frame(AVFrame *frame, const struct picture *picture)
     av_opt_set_int(scaler, "dst_format", AV_PIX_FMT_YUV420P, 0);
     av_opt_set_int(scaler, "dst_range", 1, 0);
     int r = sws_init_context(scaler, NULL, NULL) < 0 ? -EIO : 0;
-    const uint8_t *const from[4] = {picture->pixels};
-    const int stride[4] = {3 * picture->width};
-    if (r == 0 && sws_scale(scaler, from, stride, 0, picture->height, frame->data, frame->linesize) != picture->height)
+    if (r == 0 && sws_scale(scaler, (const uint8_t *const *)from->data, from->linesize, 0, picture->height, frame->data,
+                            frame->linesize) != picture->height)
         r = -EIO;
     sws_freeContext(scaler);
+    av_frame_free(&from);
     return r;
 }
 

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,6 +64,23 @@ START_TEST(comes_back_alike)
     jpeg_close(&jpeg);
     jpeg_close(&jpeg);
     picture_close(&p);
+}
+END_TEST
+
+/* A picture whose pixels end where memory ends: swscale reads beyond what it is given. */
+START_TEST(nothing_beyond_the_pixels_is_read)
+{
+    enum { WIDTH = 448, HEIGHT = 320, SIZE = 3 * WIDTH * HEIGHT };      /* 105 pages of 4096 bytes */
+    long page = sysconf(_SC_PAGESIZE);
+    ck_assert_int_eq(SIZE % page, 0);
+    uint8_t *pixels = mmap(NULL, SIZE + (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(pixels != MAP_FAILED && mprotect(pixels + SIZE, (size_t)page, PROT_NONE) == 0);
+    struct picture p = {.width = WIDTH, .height = HEIGHT, .pixels = pixels};
+    struct jpeg jpeg;
+    struct error err;
+    ck_assert_msg(jpeg_encode(&jpeg, &p, JPEG_QUALITY, &err) == 0, "%s", err.text);
+    jpeg_close(&jpeg);
+    munmap(pixels, SIZE + (size_t)page);
 }
 END_TEST
 
@@ -150,6 +168,7 @@ int main(void)
     tcase_add_test(tc, quality_orders_sizes);
     if (clips) {
         tcase_add_loop_test(tc, comes_back_alike, 0, 7);
+        tcase_add_test(tc, nothing_beyond_the_pixels_is_read);
         tcase_add_test(tc, levels_are_full_range);
         tcase_add_test(tc, refuses_with_a_cause);
         tcase_add_test(tc, files_are_private_and_reproducible);

@@ -51,7 +51,7 @@ class Connect(harness.Case):
         self.model = harness.write_model(self.path("model.safetensors"))
 
     def write(self, cameras, webhooks=()):
-        common = {"model": self.model, "fps": 10, "fps_force": True, "stall_timeout_s": 2, "alert": {"threshold": 99999}}
+        common = {"model": self.model, "fps": 10, "fps_force": True, "stall_timeout_s": min(2 * harness.SCALE, 30), "alert": {"threshold": 99999}}
         with open(self.path("memaed.yml"), "w", encoding="utf-8") as f:
             json.dump({"cameras": {name: {**common, **keys} for name, keys in cameras.items()}, "webhooks": list(webhooks)}, f)
         os.chmod(self.path("memaed.yml"), 0o600)
@@ -86,7 +86,7 @@ class Connect(harness.Case):
             "stranger": {"source": tls.url, **keys},
             "standing": {"source": standing.url},
             "refused": {"source": f"rtsp://127.0.0.1:{harness.free_port()}/live"},
-            "silent": {"source": f"rtsp://127.0.0.1:{silent_server(self)}/live"},
+            "silent": {"source": f"rtsp://127.0.0.1:{silent_server(self)}/live", "stall_timeout_s": 2},
             "nohost": {"source": "rtsp://no-such-host.invalid/live"}}, timeout=120)
         self.assertEqual((done.code, done.err.count("\n")), (1, done.err.count("warning:")), done.err)
         told = blocks(done.out)
@@ -163,7 +163,7 @@ class Connect(harness.Case):
         """Twenty silent cameras of 2 s each take three turns, not twenty; the lines keep the configuration's order."""
         port = silent_server(self)
         names = [f"c{i:02}" for i in range(20)]
-        done = self.check({name: {"source": f"rtsp://127.0.0.1:{port}/live"} for name in names})
+        done = self.check({name: {"source": f"rtsp://127.0.0.1:{port}/live", "stall_timeout_s": 2} for name in names})
         self.assertEqual(done.code, 1)
         self.assertEqual(list(blocks(done.out)), [f"camera {name}" for name in names])
         self.assertGreater(done.seconds, 5.5)
