@@ -35,6 +35,7 @@ MEMAED = shlex.split(os.environ.get("MEMAED", os.path.join(ROOT, "build", "memae
 SCALE = float(os.environ.get("MEMAED_TEST_SCALE", "1"))
 SAN = os.environ.get("MEMAED_TEST_SAN", "")
 STOP_S = 2.0 * SCALE            # the longest that an orderly stop may take
+STALL_S = min(2 * SCALE, 20)    # a stall_timeout_s, the shortest that cameras keep which are well
 WINDOW = 16                     # frames in a window of write_model()'s models
 
 SANITIZER_FINDING = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |definitely lost: [1-9]")

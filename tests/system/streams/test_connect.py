@@ -51,7 +51,8 @@ class Connect(harness.Case):
         self.model = harness.write_model(self.path("model.safetensors"))
 
     def write(self, cameras, webhooks=()):
-        common = {"model": self.model, "fps": 10, "fps_force": True, "stall_timeout_s": min(2 * harness.SCALE, 30), "alert": {"threshold": 99999}}
+        common = {"model": self.model, "fps": 10, "fps_force": True, "stall_timeout_s": harness.STALL_S,
+                  "alert": {"threshold": 99999}}
         with open(self.path("memaed.yml"), "w", encoding="utf-8") as f:
             json.dump({"cameras": {name: {**common, **keys} for name, keys in cameras.items()}, "webhooks": list(webhooks)}, f)
         os.chmod(self.path("memaed.yml"), 0o600)

@@ -56,7 +56,7 @@ class Mjpeg(harness.Case):
 
     def start(self, sources):
         return self.daemon({"cameras": {name: {"model": self.model, "source": url, "fps": FPS, "fps_force": True,
-                                               "stall_timeout_s": 2, "alert": {"threshold": 99999}}
+                                               "stall_timeout_s": harness.STALL_S, "alert": {"threshold": 99999}}
                                         for name, url in sources.items()}})
 
     def test_every_way_opens(self):
@@ -83,8 +83,8 @@ class Mjpeg(harness.Case):
             "pagelength": ("text/html", [page * 50], "the answer is text/html, not a video"),
             "json": ("application/json", [b'{"error": "no such stream"}'], "the answer is application/json, not a video"),
             "other": ("application/x-camera", [b"\x01\x02\x03" * 3000], "the answer is application/x-camera, not a video that FFmpeg knows"),
-            "nojpeg": (MULTIPART, texts, "data, but no JPEG in it for 2 s"),
-            "nothing": (MULTIPART, [b"--b\r\n"], "data, but no JPEG in it for 2 s"),
+            "nojpeg": (MULTIPART, texts, f"data, but no JPEG in it for {harness.STALL_S:g} s"),
+            "nothing": (MULTIPART, [b"--b\r\n"], f"data, but no JPEG in it for {harness.STALL_S:g} s"),
         }
         sources = {name: self.serve(kind, pieces, [("Content-Length", str(sum(map(len, pieces))))] if kind != MULTIPART else ())
                    for name, (kind, pieces, _) in answers.items()}

@@ -56,8 +56,8 @@ class Reasons(harness.Case):
             "nobody": (rtsp.url, {}, "401: the camera asks for user and password"),
             "nobody_http": (http.url, {}, "401: the camera asks for user and password"),
             "nopath": (rtsp.url.replace("live", "other"), keys, "404: nothing at this path"),
-            "silent": (f"rtsp://127.0.0.1:{silent_server(self)}/live", keys, "no answer for 2 s"),
-            "silent_http": (f"http://127.0.0.1:{silent_server(self)}/live", keys, "no answer for 2 s"),
+            "silent": (f"rtsp://127.0.0.1:{silent_server(self)}/live", keys, f"no answer for {harness.STALL_S:g} s"),
+            "silent_http": (f"http://127.0.0.1:{silent_server(self)}/live", keys, f"no answer for {harness.STALL_S:g} s"),
             "notls": (f"https://127.0.0.1:{rtsp.port}/live", {}, "TLS: "),
             "notls_rtsp": (f"rtsps://127.0.0.1:{rtsp.port}/live", {}, "TLS: "),
             "busy": (f"rtsp://127.0.0.1:{silent_server(self, b'RTSP/1.0 453 Not Enough Bandwidth' + bytes([13, 10] * 2))}/live", {},
@@ -85,7 +85,8 @@ class Reasons(harness.Case):
         model = harness.write_model(self.path("model.safetensors"))
         sources, receiver = self.sources(), Receiver(SECRET)
         self.addCleanup(receiver.close)
-        common = {"model": model, "fps": 10, "fps_force": True, "stall_timeout_s": 2, "alert": {"threshold": 99999}}
+        common = {"model": model, "fps": 10, "fps_force": True, "stall_timeout_s": harness.STALL_S,
+                  "alert": {"threshold": 99999}}
         daemon = self.daemon({"cameras": {name: {**common, "source": source, **keys} for name, (source, keys, _) in sources.items()},
                               "webhooks": [{"url": receiver.url, "secret": SECRET}]})
         for name, (_, _, reason) in sources.items():
