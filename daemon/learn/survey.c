@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* By so much scores are lowered at least, in steps. */
+/* Scores are lowered by at least so much, in steps. */
 #define LEAST_STEP 0.01
 
 const double survey_budgets[SURVEY_BUDGETS] = {1, 10, 100};

@@ -34,7 +34,7 @@ struct capture_options {
     const struct capture_memory *memory;        /* where capture_read() has its pictures written, if source has their size;
                                          * borrowed until close. NULL: memory of its own, from which each picture is copied */
     const char *name;                   /* of the camera, for the process's own name; NULL: none */
-    int memory_mib;                     /* that the process may add to what it shares with its host; 0: CAPTURE_MEMORY_MIB */
+    int memory_mib;                     /* most memory beyond what the process shares with its host; 0: CAPTURE_MEMORY_MIB */
     bool files_stall;                   /* the stall time-out is for files, too */
 };
 

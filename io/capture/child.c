@@ -153,7 +153,7 @@ static int read_moment(struct child *child, const struct wire_request *request, 
         of_file.url = path;
         request = &of_file;
     }
-    int r = take_memory(&child->pictures, fd, request->memory_size, err);       /* which the sandbox's limit does not count then */
+    int r = take_memory(&child->pictures, fd, request->memory_size, err);       /* the sandbox's limit does not count it then */
     if (r == 0)
         r = settle(child, request, err);
     if (r == 0)

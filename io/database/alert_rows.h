@@ -13,8 +13,8 @@
 
 /* ---- writing, within a transaction ---------------------------------------------------------------------------------- */
 
-/* Writes an alert that opened or closed, and gives it the next entry (alert->entry). An alert that is there already keeps its marks
- * and notes. Of a new one, id must be above all ids before (alert_rows_last_id()). */
+/* Writes an alert that opened or closed, and gives it the next entry (alert->entry). An alert that is in the table already
+ * keeps its marks and notes. The id of a new one must be above all ids before (alert_rows_last_id()). */
 int alert_rows_put(struct database *database, struct alert_record *alert, struct error *err);
 /* Writes the peak of an alert that is open, and leaves its entry. Does nothing where it is not open. */
 int alert_rows_peak(struct database *database, const struct alert_record *alert, struct error *err);

@@ -16,7 +16,7 @@ struct outbox_row {
     char id[EVENT_ID_SIZE];
     int64_t time_us;            /* UTC of the event */
     int64_t queued_us;          /* UTC; when the row was written, or the dead letter was queued again */
-    int attempts;               /* that failed */
+    int attempts;               /* number of failed ones */
     int64_t due_us;             /* UTC; no attempt before */
     bool ready;                 /* false: the event waits for its evidence */
     char *body;                 /* free() it */
@@ -56,9 +56,10 @@ int outbox_rows_disable(struct database *database, const char *endpoint, int64_t
                         struct error *err);
 int outbox_rows_enable(struct database *database, const char *endpoint, struct error *err);
 
-/* Deletes the rows, the dead letters and the state of all endpoints of a scope but keys [n]. Of a scope are the endpoints that begin with
- * it; of "" those that have no ':'. *dropped says how many events still waited. */
-int outbox_rows_keep(struct database *database, const char *scope, const char *const *keys, size_t n, int *dropped, struct error *err);
+/* Deletes the rows, the dead letters and the state of all endpoints of a scope but keys [n]. An endpoint belongs to the scope
+ * with which its key begins, and to the scope "" if its key has no ':'. *dropped says how many events still waited. */
+int outbox_rows_keep(struct database *database, const char *scope, const char *const *keys, size_t n, int *dropped,
+                     struct error *err);
 
 int outbox_rows_counts(struct database *database, const char *endpoint, struct outbox_rows_counts *ret, struct error *err);
 int outbox_rows_state(struct database *database, const char *endpoint, struct outbox_rows_state *ret, struct error *err);

@@ -306,7 +306,7 @@ static int play(struct footage *f, const char *input, const struct footage_strea
     return enough ? 1 : r;
 }
 
-/* For sources_each(). */
+/* The argument of add_stream() and skips(), which sources_each() calls. */
 struct adding {
     struct footage *footage;
     int r;                      /* of the last source */

@@ -32,7 +32,7 @@ struct outbox_entry {
     char id[EVENT_ID_SIZE];    /* "msg_…": the event's, the same for all endpoints and attempts */
     int64_t time_us;            /* UTC; when the event happened; of an alert, the moment in the picture */
     int64_t queued_us;          /* UTC; when it came into the outbox. Its age counts from here */
-    unsigned attempts;          /* that failed */
+    unsigned attempts;          /* number of failed ones */
     int64_t due_us;             /* UTC; the next attempt is no earlier. 0: at once */
     size_t size;                /* of body, in bytes */
     char *body;                 /* JSON, ended by 0; by malloc(), the caller's */

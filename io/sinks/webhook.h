@@ -57,7 +57,7 @@ struct webhook_state {
     char name[WEBHOOK_NAME_SIZE];
     uint64_t delivered, queued, dead_letters;
     int64_t oldest_us;                  /* since when the oldest entry waits; 0: none waits */
-    unsigned attempts;                  /* of the oldest entry, that failed */
+    unsigned attempts;                  /* failed ones of the oldest entry */
     int64_t next_us;                    /* when the next attempt is due; 0: at once, or none waits */
     int64_t failed_us;                  /* of the last failed attempt; 0: none in this run */
     char cause[OUTBOX_CAUSE_SIZE];      /* of that failure; redacted */

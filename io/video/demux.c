@@ -311,7 +311,7 @@ static char *name_for_ffmpeg(const struct demux *demux, const char *url, const s
 /* Opens what HTTP answers, before FFmpeg looks for a format in it. 0 or FFmpeg's code. */
 static int open_answer(struct demux *demux, const char *name, AVDictionary **options)
 {
-    demux->format->url = av_strdup(name);       /* which FFmpeg compares with the address */
+    demux->format->url = av_strdup(name);       /* FFmpeg compares it with the address */
     int r = demux->format->url ? open_io(demux->format, &demux->io, name, AVIO_FLAG_READ, options) : AVERROR(ENOMEM);
     av_freep(&demux->format->url);
     if (r >= 0)

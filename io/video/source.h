@@ -36,8 +36,8 @@ struct source;
 
 /* Pictures a second where neither the stream nor the options say how many there are. */
 enum { SOURCE_DEFAULT_FPS = 25 };
-/* A source stalls, too, when packets arrive but no picture comes of them. Before the first picture of an opening that takes so
- * many stall time-outs: a stream that is joined between two key frames has no picture until the next one. After it, it takes one. */
+/* A source stalls, too, when packets arrive but no picture comes of them: for one stall time-out, or for so many before the first
+ * picture of an opening. A stream that is joined between two key frames has no picture until the next one. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 
 /* The sources of the time at which a picture was taken (io/video/timing/timing.h). */
@@ -134,7 +134,7 @@ struct source_options {
                                  * name cannot be interrupted. May be NULL; must outlive the source. */
     int decoder_threads;        /* 0: FFmpeg's choice */
     bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
-                                 * without a picture. For sources that pace themselves */
+                                 * without a picture. Only sources that pace themselves have it */
     bool chroma;                /* source_frame.chroma is measured */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };

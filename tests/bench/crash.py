@@ -259,7 +259,7 @@ class Crash:
         return len(clips)
 
     def settle(self):
-        """Lets the receivers be well, and waits until everything is delivered. Then compares."""
+        """Lets the receivers be well, waits until everything is delivered, and compares."""
         self.flapping.calm = True
         daemon = self.start()
         db = self.database()

@@ -3,10 +3,10 @@
 
     tests/bench/many_cameras.py [--starts 200] [--seed 1] [--seconds 60] [--memaed build/memaed]
 
-Of the dead cameras a third refuses connections, a third takes them and never answers, and a third has a name that does not
+A third of the dead cameras refuses connections, a third takes them and never answers, and a third has a name that does not
 resolve. The four others are over RTSP, at 10 frames a second.
 
-First come the starts. Each `memaed run` gets SIGTERM at a random moment, from before it has read its configuration until well
+The starts come first. Each `memaed run` gets SIGTERM at a random moment, from before it has read its configuration until well
 after READY=1. It must end within 3 s with status 0, and leave neither a process nor a file. Until the program blocks SIGTERM, the
 signal itself ends it, which no program can prevent; that is counted apart.
 
@@ -38,7 +38,7 @@ import harness  # noqa: E402
 from measuring import say  # noqa: E402
 
 WELL, DEAD, FPS, STRIDE = 4, 60, 10, 2
-END_S = 3.0             # in which a run must end after SIGTERM
+END_S = 3.0             # most time from SIGTERM to the end of a run
 STALL_S = 5             # of a camera that does not answer
 GROWTH_MIB = 8          # allowed growth of resident memory in the second half of the long run
 KINDS = {"refused": "Connection refused", "silent": f"no answer for {STALL_S} s", "nohost": "host not found: "}

@@ -6,7 +6,7 @@
  * it skips what pick_packet() allows it to, holds back up to 7 pictures and gives them in the order of their time stamps.
  *
  * Checked: the first picture is picked at 0, unbroken. Times rise strictly. A picture that lies three periods and two intervals
- * past the last picked one on the output clock is picked. Of a live source no more is skipped undecoded than pacing_wants() says,
+ * past the last picked one on the output clock is picked. A live source skips no more undecoded than pacing_wants() says,
  * and it is not blind: by arrivals, no more than BLIND windows of the timing and 12 periods pass without a picked picture. */
 #include <libavcodec/avcodec.h>
 #include <math.h>

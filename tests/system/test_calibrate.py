@@ -137,7 +137,7 @@ class Calibrate(learning.Case):
                             "got 290")
 
     def test_adding_to_what_was_held_out(self):
-        """What `learn` held out, the last fifth of --input or --calibrate, goes on to count. What it learned from does not."""
+        """Footage that `learn` held out, the last fifth of --input or --calibrate, goes on to count. What it learned does not."""
         apart, more, model, anew = (self.path(n) for n in ("apart.mkv", "more.mkv", "m.safetensors", "anew.safetensors"))
         for clip in apart, more:
             self.footage(clip, f"lum='{DISC}':cb=128:cr=128", 10)

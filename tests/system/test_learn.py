@@ -202,7 +202,7 @@ class Learn(learning.Case):
         self.assertIn("clips=2 frames=300", done.err)
 
     def test_folders_with_other_things(self):
-        """What is no footage is skipped, named and counted. Pictures beside films are, too. Nothing is left: that is refused."""
+        """Files that are no footage, and pictures beside films, are skipped, named and counted. No footage at all is refused."""
         folder, model = self.path("videos"), self.path("m.safetensors")
         os.mkdir(folder)
         os.rename(self.normal, os.path.join(folder, "b.mkv"))

@@ -189,7 +189,7 @@ class RunFile(harness.Case):
         daemon.stop()
 
     def test_boxes_tell_where(self):
-        """Those of `score`, at the windows that reach the closing threshold; an alert has its peak's. So have voices."""
+        """Boxes are those of `score`, at the windows that reach the closing threshold; an alert has its peak's. So are voices."""
         model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.PLACES_CALIBRATION)
         clip = self.path("mover.mkv")
         harness.write_mover(clip)

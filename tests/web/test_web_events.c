@@ -252,7 +252,7 @@ static void wait_metric(const char *name, double expected)
     }
 }
 
-/* There are so many streams at most. One that a client leaves, reading or not, makes room for another. */
+/* At most MAX streams are open. A stream that a client leaves, reading or not, makes room for another. */
 START_TEST(limit)
 {
     enum { MAX = 32 };

@@ -48,7 +48,7 @@ struct pictures_options {
 struct pictures_camera {
     const char *name;                   /* copied */
     struct packet_ring *ring;           /* of the analysed stream: boxes belong to its frames. The pictures take a reference */
-    int memory_mib;                     /* that the process which decodes may take */
+    int memory_mib;                     /* most memory of the process that decodes */
     /* Borrowed until pictures_remove(). */
     const struct zones *zones;          /* NULL: none */
     struct peak *peak;                  /* NULL: no picture says why */

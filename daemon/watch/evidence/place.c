@@ -60,7 +60,7 @@ static int create(int folder, const char *name)
         int failed = errno;
         return failed == EEXIST && place_delete_leftover(folder, name) ? -ENOENT : -failed;
     }
-    flock(fd, LOCK_EX);         /* who deletes files holds locks for an instant */
+    flock(fd, LOCK_EX);         /* waits an instant for a thread that deletes files */
     int r = fstat(fd, &st) < 0 ? -errno : st.st_nlink == 0 ? -ENOENT : 0;
     if (r < 0)
         close(fd);

@@ -22,7 +22,7 @@ struct sink_surroundings {
 
 /* A row of the table. */
 struct sink_kind {
-    /* The beginning of its endpoints' keys, such as "mqtt:"; "": they have no ':'. By it the outboxes of the kinds are apart. */
+    /* The beginning of its endpoints' keys, such as "mqtt:"; "": they have no ':'. It keeps the outboxes of the kinds apart. */
     const char *scope;
     const char *thread;         /* of its sender, for the watchdog's report */
     size_t (*count)(const struct config *config);       /* of its endpoints */
@@ -56,7 +56,7 @@ int sinks_open(struct sinks **ret, struct store *store, struct events *events, c
 void sinks_close(struct sinks *sinks, int grace_ms);
 void sinks_free(struct sinks *sinks);                   /* takes NULL; the store's thread has ended */
 
-/* For a reload. Starts a sender whose first endpoint config has. */
+/* A reload calls these. The first starts a sender whose first endpoint config has. */
 int sinks_prepare(struct sinks_change **ret, struct sinks *sinks, const struct config *config, struct error *err);
 void sinks_adopt(struct sinks *sinks, struct sinks_change *change);     /* takes change */
 void sinks_forget(struct sinks_change *change);         /* takes NULL */

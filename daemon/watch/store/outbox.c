@@ -196,7 +196,7 @@ static int add_marks(struct store_outbox *outbox, const char *const *keys, size_
         if (!mark)
             return -ENOMEM;
         snprintf(mark->key, sizeof mark->key, "%s", keys[i]);
-        mark->is_gone = true;           /* until all of them have a mark */
+        mark->is_gone = true;           /* cleared once all of them have a mark */
         lock_take(&outbox->lock);
         bool is_new = !find_locked(outbox, keys[i]);
         if (is_new) {
@@ -440,7 +440,7 @@ static int counts(void *context, const char *key, struct outbox_counts *ret)
     struct notes notes;
     lock_take(&outbox->reading);
     int r = connection_tell(&outbox->others, connection_renew(&outbox->others, outbox->store, &err), &err);
-    for (int i = 0; i < TRIES && r == 0; i++) {         /* until notes and rows are of the same moment */
+    for (int i = 0; i < TRIES && r == 0; i++) {         /* ends when notes and rows are of the same moment */
         r = take_notes(outbox, key, outbox->others.generation, &notes);
         if (r == 0)
             r = connection_tell(&outbox->others, read_counts(outbox->others.database, key, &notes, ret, &err), &err);

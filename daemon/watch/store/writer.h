@@ -20,7 +20,7 @@ struct writer_endpoints {
 
 int writer_version(void);               /* of the schema */
 
-/* As database_open(). Sees to it that the store has an id of its own. */
+/* Opens the database as database_open() does, and gives a new one an id of its own. */
 int writer_open(struct writer *writer, const char *folder, struct database_opening *opening, struct error *err);
 void writer_close(struct writer *writer);               /* takes one that is not open */
 bool writer_is_open(const struct writer *writer);
@@ -31,7 +31,7 @@ int writer_last_alert(struct writer *writer, uint64_t *ret, struct error *err);
 int writer_each_orders(struct writer *writer, void (*row)(void *arg, const char *camera, const struct arming_orders *orders), void *arg,
                        struct error *err);
 
-/* For the start: all events may be delivered. */
+/* Lets all events be delivered, at the start. */
 int writer_recover(struct writer *writer, struct error *err);
 /* Sets the takers of the item's event. */
 void writer_choose(struct queue_item *item, const struct store_endpoints *endpoints);

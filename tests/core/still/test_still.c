@@ -493,7 +493,7 @@ START_TEST(tail)
 }
 END_TEST
 
-/* Against plain sums, over random distances; and each cause for there being no rise. */
+/* The rise is that of plain sums over random distances; each cause for having none is tested. */
 START_TEST(rises)
 {
     enum { CELLS = 7, TICKS = 60, BRIGHTER = 20, SWITCH = 40 };
@@ -519,7 +519,7 @@ START_TEST(rises)
 }
 END_TEST
 
-/* Against plain loops, over random descriptions and exemplars. */
+/* Distances are those of plain loops, over random descriptions and exemplars. */
 START_TEST(distances)
 {
     static const int weights[4] = {1, 2, 2, 1};

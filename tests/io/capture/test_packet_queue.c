@@ -222,7 +222,7 @@ START_TEST(counters_are_not_trusted)
     add(10, true);                      /* without a stream */
     ck_assert_int_eq(drain(), -EPROTO);
     begin();
-    atomic_store(&head->taken, 12345);  /* which the daemon writes, and does not read */
+    atomic_store(&head->taken, 12345);  /* the daemon writes this and does not read it */
     ck_assert_int_eq(got.packets, 0);
 }
 END_TEST

@@ -274,7 +274,7 @@ START_TEST(files_of_alerts)
     ck_assert(!held[0] && held[1] && held[2] && !held[3]);                   /* 2 is marked, 3 open, 4 unknown */
     must(evidence_rows_after(database, 0, rows, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 1 && rows[0].bytes == 300);
-    ck_assert_str_eq(rows[0].codec, "h264");                                 /* of which the last row said nothing */
+    ck_assert_str_eq(rows[0].codec, "h264");                                 /* the last row said nothing of it */
     ck_assert_str_eq(rows[0].codecs, "avc1.64001f");
     must(evidence_rows_after(database, 1, rows, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 2 && rows[0].kind == EVIDENCE_SNAPSHOT);

@@ -14,7 +14,7 @@
 
 #define GOLDEN "tests/golden/"
 
-static struct arch arch;                /* of which only the size counts */
+static struct arch arch;                /* only its size counts */
 static struct still_memory memory;
 
 static void setup(void)

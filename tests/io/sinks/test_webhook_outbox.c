@@ -99,7 +99,7 @@ static struct webhooks *open_one(void)
     return open_with(&hook, 1, &options);
 }
 
-/* As whoever keeps the outbox does. */
+/* Adds an entry as the keeper of an outbox does. */
 static void add(struct webhooks *webhooks, int number)
 {
     char data[64];

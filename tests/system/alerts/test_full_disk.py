@@ -101,7 +101,7 @@ class FullDisk(harness.Case):
         alerts = self.alerts_on_disk()
         for alert in alerts:
             self.add_row(alert, glob.glob(os.path.join(self.state, "evidence", "*", "*", str(alert), "clip.*"))[0][len(self.state) + 1:])
-        # As after a kill between the files and the row, and within the files.
+        # This is how a kill leaves them between the files and the row, and within the files.
         lost = alerts[0]
         for path in glob.glob(os.path.join(self.state, "evidence", "*", "*", str(lost), "*")):
             os.remove(path)

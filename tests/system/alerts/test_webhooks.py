@@ -112,7 +112,7 @@ class Webhooks(harness.Case):
         daemon.stop()
 
     def test_snapshots(self):
-        """By URL, too large for inline, and not at all. One that is deleted before the delivery is told, and is no fault."""
+        """Snapshots go by URL, are too large for inline, or are off. One that is deleted before is reported, and is no fault."""
         names = ("url", "large", "none", "late")
         late = {"is_there": False}
         receivers = {name: self.receiver(script=(lambda n: None if late["is_there"] else (503, {})) if name == "late" else None)

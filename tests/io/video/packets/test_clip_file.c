@@ -66,7 +66,7 @@ START_TEST(holds_the_packets)
     free(clip_read(kind->clip, &size));
     ck_assert_int_eq(stats.bytes, (int64_t)size);
 
-    /* Nothing to complain about, the first picture is a key frame at 0, and the pictures are those of the footage. */
+    /* ffprobe complains of nothing, the first picture is a key frame at 0, and the pictures are those of the footage. */
     snprintf(command, sizeof command, "ffprobe -v warning -show_entries packet=flags,pts_time -of csv=p=0 @/%s 2>&1", kind->clip);
     ck_assert_int_eq(run_command(text, sizeof text, command), 0);
     ck_assert_msg(strncmp(text, "0.0", 3) == 0 && strchr(text, 'K') && strchr(text, 'K') < strchr(text, '\n'), "%s: %.300s",
