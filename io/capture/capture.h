@@ -52,10 +52,10 @@ void capture_stats(const struct capture *capture, struct source_stats *ret);
 /* moment_read() in a process of its own, which it waits for: a snapshot out of a clip costs the daemon a copy of the picture.
  * host NULL: in this one. memory_mib: as of struct capture_options. options.limit_ms bounds the wait. Errors are those of
  * moment_read() and capture_open(). Any thread. */
-int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
-                   int memory_mib, struct error *err);
-/* The same of a file that is open, such as a memfd: the process needs no right to find it. It is short and begins with a key frame,
- * so it is read from its start (moment_options.from_start). fd is borrowed. */
+int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options,
+                   struct capture_host *host, int memory_mib, struct error *err);
+/* The same of a file that is open, such as a memfd: the process needs no right to find it. It is short and begins with a key
+ * frame, so it is read from its start (moment_options.from_start). fd is borrowed. */
 int capture_moment_of(struct moment *ret, int fd, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
                       int memory_mib, struct error *err);
 

@@ -1,6 +1,6 @@
 /* Alerts in the database. An alert has one row, from its opening on. Its `entry` is its place in the order in which alerts opened
- * and closed: it gets one when it opens and a new one when it closes, so that a reader who goes on from an entry sees both. Entries
- * rise by 1 from commit to commit and are never used again. */
+ * and closed: it gets one when it opens and a new one when it closes, so that a reader who goes on from an entry sees both.
+ * Entries rise by 1 from commit to commit and are never used again. */
 #ifndef MEMAED_IO_DATABASE_ALERT_ROWS_H
 #define MEMAED_IO_DATABASE_ALERT_ROWS_H
 
@@ -45,6 +45,7 @@ int alert_rows_read(struct database *database, const struct alert_query *query, 
                     struct alert_labels *labels, size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 int alert_rows_find(struct database *database, uint64_t id, struct alert_record *ret, struct error *err);  /* -ENOENT */
 /* Calls row() for each alert, by id, until it returns false. */
-int alert_rows_each(struct database *database, bool (*row)(void *arg, const struct alert_record *alert), void *arg, struct error *err);
+int alert_rows_each(struct database *database, bool (*row)(void *arg, const struct alert_record *alert), void *arg,
+                    struct error *err);
 
 #endif

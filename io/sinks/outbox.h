@@ -1,5 +1,6 @@
-/* The outbox: events that wait to be delivered, for each endpoint in the order in which they came. The sender (io/sinks/webhook.h)
- * delivers out of it by the functions below. `run` has one in the database (daemon/watch/store/outbox.h), which survives the process.
+/* The outbox: events that wait to be delivered, for each endpoint in the order in which they came. The sender
+ * (io/sinks/webhook.h) delivers out of it by the functions below. `run` has one in the database (daemon/watch/store/outbox.h),
+ * which survives the process.
  *
  * An endpoint is known by its key (io/sinks/webhook_config.h), which is the same after a restart. An entry waits until it is
  * delivered, or dead: nobody tries a dead entry any more, but it is kept and can be listed.
@@ -70,8 +71,8 @@ struct outbox {
     int (*enable)(void *context, const char *key);
 
     /* 1: *ret is the endpoint's oldest entry, whether it is due or not. It stays the oldest, and is not dropped, until it is
-     * delivered or dead. 0: no entry waits, or the oldest is not ready yet (its snapshot is still being made). Whoever adds an entry
-     * or makes one ready calls webhooks_wake() afterwards. */
+     * delivered or dead. 0: no entry waits, or the oldest is not ready yet (its snapshot is still being made). Whoever adds an
+     * entry or makes one ready calls webhooks_wake() afterwards. */
     int (*next)(void *context, const char *key, struct outbox_entry *ret);
     /* The endpoint acknowledged the entry at time_us (UTC). The entry is gone. */
     int (*delivered)(void *context, const char *key, uint64_t seq, int64_t time_us);

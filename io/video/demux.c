@@ -200,8 +200,8 @@ static bool is_refused(enum AVCodecID codec)
     return avcodec_find_decoder(codec) && !allowed_codec(codec);
 }
 
-/* Returns the codec of a video that is not allowed; AV_CODEC_ID_NONE: there is none. Marks such a stream, and the cover of a sound
- * recording, as no video. */
+/* Returns the codec of a video that is not allowed; AV_CODEC_ID_NONE: there is none. Marks such a stream, and the cover of a
+ * sound recording, as no video. */
 static enum AVCodecID refuse_videos(AVFormatContext *format)
 {
     enum AVCodecID refused = AV_CODEC_ID_NONE;
@@ -218,8 +218,8 @@ static enum AVCodecID refuse_videos(AVFormatContext *format)
     return refused;
 }
 
-/* FFmpeg opens no decoder for sound that the header tells of, and does not wait for it. It must not be done to a format that finds
- * its streams as it goes (FLV): such a one knows a stream by its type. */
+/* FFmpeg opens no decoder for sound that the header tells of, and does not wait for it. It must not be done to a format that
+ * finds its streams as it goes (FLV): such a one knows a stream by its type. */
 static void ignore_sound(AVFormatContext *format)
 {
     for (unsigned i = 0; i < format->nb_streams; i++) {
@@ -339,8 +339,8 @@ static int open_jpegs(struct demux *demux, struct error *err)
     demux->stream.live = demux->stream.stamped_here = true;
     int r = read_jpegs(demux, demux->first, err);
     if (r == 0)
-        return error_set(err, -EINVAL, "%s: the answer%s%s has no JPEG in it", demux->shown, *demux->answer.type ? ", of type " : "",
-                         *demux->answer.type ? demux->answer.type : "");
+        return error_set(err, -EINVAL, "%s: the answer%s%s has no JPEG in it", demux->shown,
+                         *demux->answer.type ? ", of type " : "", *demux->answer.type ? demux->answer.type : "");
     return r < 0 ? r : 0;
 }
 

@@ -162,7 +162,8 @@ bool pacing_wants(const struct pacing *pacing, int64_t stamp_us, int64_t arrival
      * for jitter. */
     const double before = 0.6, after = 0.75, slow = 1.25;
     double typical = pacing_interval_us(pacing), step_us;
-    if (!pacing->started || pacing->broken != SOURCE_UNBROKEN || pacing->n < PACING_PRIOR || slow * typical >= pacing->period_us ||
+    if (!pacing->started || pacing->broken != SOURCE_UNBROKEN || pacing->n < PACING_PRIOR ||
+        slow * typical >= pacing->period_us ||
         !timing_foresee(&pacing->timing, stamp_us, typical, &step_us))
         return true;
     int64_t decoded_us = pacing->timing.arrival_us;

@@ -185,9 +185,9 @@ int source_check_sign_in(const char *url, const char *user, const char *password
 /* Returns true if a URL of this protocol goes by TLS: https, rtsps, rtmps … Any thread. */
 bool source_is_tls(const char *url);
 
-/* Returns true for a source that paces itself whatever it answers: rtsp, rtmp, udp … The reader paces a file or a folder. HTTP tells
- * by its answer (source_stats.live): multipart is live, and so is an answer without a length, without a duration, that takes no
- * requests for parts of it. HLS is not: its segments come in bursts, so the reader paces it. Any thread. */
+/* Returns true for a source that paces itself whatever it answers: rtsp, rtmp, udp … The reader paces a file or a folder. HTTP
+ * tells by its answer (source_stats.live): multipart is live, and so is an answer without a length, without a duration, that
+ * takes no requests for parts of it. HLS is not: its segments come in bursts, so the reader paces it. Any thread. */
 bool source_is_live(const char *url);
 
 /* The name to show for a clip: a file's base name without extension; for a folder or a pattern the folder's name; for

@@ -109,8 +109,8 @@ def blocks_term(pid):
 def start(folder, notify):
     """Starts the daemon. Its log goes to a file of the folder."""
     with open(os.path.join(folder, "log"), "wb") as log:
-        return subprocess.Popen([*harness.MEMAED, "run", "--config", os.path.join(folder, "memaed.yml")], stdin=subprocess.DEVNULL,
-                                stdout=log, stderr=log, start_new_session=True,
+        return subprocess.Popen([*harness.MEMAED, "run", "--config", os.path.join(folder, "memaed.yml")],
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                 env={**os.environ, "NOTIFY_SOCKET": notify.path, "TMPDIR": os.path.join(folder, "tmp")})
 
 
@@ -276,7 +276,8 @@ def table(begun, run):
     yield f"{'SIGTERM':<14}{'starts':>8}{'median':>10}{'95 %':>10}{'longest':>10}"
     for phase, took in begun["took"].items():
         if took:
-            yield f"{phase:<14}{len(took):>8}" + "".join(f"{s:>8.2f} s" for s in (statistics.median(took), quantile(took, 0.95), max(took)))
+            seconds = statistics.median(took), quantile(took, 0.95), max(took)
+            yield f"{phase:<14}{len(took):>8}" + "".join(f"{s:>8.2f} s" for s in seconds)
     yield f"ended by the signal itself, before the program blocks it: {begun['by_signal']}"
     if run:
         yield (f"{run['seconds']:.0f} s: windows scored {' '.join(map(str, run['scored'].values()))} of "

@@ -29,7 +29,8 @@ static void check(int holds)
 
 static const double rates[] = {0, 0.1, 1, 5, 10, 12.5, 25, 100};
 static const double nominals[] = {0, 0.2, 1, 10, 25, 30, 60, 90000};
-static const AVRational bases[] = {{1, 90000}, {1, 1000}, {1, 1000000}, {1, 25}, {1, 1}, {1001, 30000}, {1, 1 << 30}, {1 << 30, 1}};
+static const AVRational bases[] = {{1, 90000}, {1, 1000}, {1, 1000000}, {1, 25}, {1, 1}, {1001, 30000}, {1, 1 << 30},
+                                   {1 << 30, 1}};
 
 struct bytes {
     const uint8_t *at, *end;

@@ -333,8 +333,8 @@ def video_arch(height, width, channels, slots, shrink=0.0):
 
 
 # A calibration as learn makes it, with thresholds and spreads that suit write_mover().
-OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "median": 1.0, "p99": 3.0, "maximum": 3.5, "windows": 100,
-                   "score": {"boundary": 0.0, "conditions": [
+OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "median": 1.0, "p99": 3.0, "maximum": 3.5,
+                   "windows": 100, "score": {"boundary": 0.0, "conditions": [
                        {"noise": 0.0, "speed_centre": -6.0, "speed_spread": 0.5, "change_centre": -6.0, "change_spread": 0.5,
                         "rare": {"level": 0.0, "share": 1.0, "scale": 1.0, "shape": 0.0}}]}}
 

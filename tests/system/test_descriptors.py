@@ -73,7 +73,8 @@ class Descriptors(harness.Case):
         notify.bind(self.path("notify"))
         notify.settimeout(0.5)
         self.addCleanup(notify.close)
-        message = (f"{config}: cameras: expected a limit of {needed} open files or more ({CAMERA} for each of 20 cameras, 4 for each of 0 "
+        message = (f"{config}: cameras: expected a limit of {needed} open files or more ({CAMERA} for each of 20 cameras, 4 for "
+                   f"each of 0 "
                    f"webhooks, {BASE} else), got {needed - 1}; raise LimitNOFILE= of the service, or ulimit -Hn of the shell")
         harness.MEMAED = limits(64, needed - 1)
         for env, status in (({}, 1), ({"NOTIFY_SOCKET": self.path("notify")}, 78)):

@@ -36,7 +36,7 @@ struct evidence_made {
 
 struct evidence_options {
     const char *state_dir;                      /* copied */
-    struct capture_host *host;                  /* forks processes that write clips; NULL: the thread does. Borrowed until close */
+    struct capture_host *host;                  /* forks processes that write clips; NULL: the thread writes. Until close */
     struct heartbeats *heartbeats;              /* the same */
     /* Called by both threads, for each file that is complete. */
     void (*made)(void *arg, const struct evidence_made *made);

@@ -64,8 +64,8 @@ bool pictures_end(struct pictures *pictures, int64_t deadline_us);
 void pictures_close(struct pictures *pictures);         /* after it ended; takes NULL */
 
 int pictures_add(struct pictures *pictures, const struct pictures_camera *camera);      /* 0 or -ENOMEM */
-/* The camera leaves. Waits until no picture of it is being made: what is being decoded is given up, but an explanation takes as long
- * as a window. */
+/* The camera leaves. Waits until no picture of it is being made: what is being decoded is given up, but an explanation takes as
+ * long as a window. */
 void pictures_remove(struct pictures *pictures, const struct packet_ring *ring);
 
 /* An alert has opened at opened_at_us (CLOCK_MONOTONIC of alert->opened_us). */

@@ -1,6 +1,6 @@
-/* The sinks that deliver events out of the database: a row of a table (sinks.c) and a file (webhook_sink.c) for each kind. A kind has
- * endpoints, which the configuration lists, an outbox of its own in the store, and a sender. The sender is opened with its first
- * endpoint, and stays until sinks_close().
+/* The sinks that deliver events out of the database: a row of a table (sinks.c) and a file (webhook_sink.c) for each kind. A kind
+ * has endpoints, which the configuration lists, an outbox of its own in the store, and a sender. The sender is opened with its
+ * first endpoint, and stays until sinks_close().
  *
  * Main's thread opens, changes and closes; any thread may wake. */
 #ifndef MEMAED_DAEMON_WATCH_SINKS_SINKS_H
@@ -36,7 +36,7 @@ struct sink_kind {
     void (*adopt)(void *sender, void *change);
     void (*forget)(void *change);
     void (*wake)(void *sender);                         /* entries may have come; any thread */
-    int64_t (*deadline_us)(void *sender);               /* until when it is healthy without a sign of life; monotonic; any thread */
+    int64_t (*deadline_us)(void *sender);               /* healthy until then without a sign of life; monotonic; any thread */
     void (*close)(void *sender, int grace_ms);
 };
 
@@ -48,8 +48,8 @@ struct sinks;
 struct sinks_change;
 
 /* Starts the senders that the configuration has endpoints for. What still waits for endpoints of the last run that are gone is
- * forgotten. store, events and state_dir are borrowed until sinks_free(). 0 or -errno with the cause in err; *ret is then what was opened, for
- * sinks_close() and sinks_free(). */
+ * forgotten. store, events and state_dir are borrowed until sinks_free(). 0 or -errno with the cause in err; *ret is then what
+ * was opened, for sinks_close() and sinks_free(). */
 int sinks_open(struct sinks **ret, struct store *store, struct events *events, const char *state_dir, const struct config *config,
                struct error *err);
 /* Gives senders grace_ms to deliver what is due, and ends them. The store is silent. Takes NULL. */

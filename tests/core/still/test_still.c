@@ -195,7 +195,8 @@ START_TEST(masks_and_zones)
           y1 = (float)(LEFT_Y + LEFT_SIZE + 8) / HEIGHT;
     x0 = fmaxf(x0, 0), y0 = fmaxf(y0, 0), x1 = fminf(x1, 1), y1 = fminf(y1, 1);
     const struct polygon around = {4, {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}};
-    const struct zones mask = {.n_masks = 1, .mask = {{.area = around}}}, zone = {.n = 1, .zone = {{.area = around, .per_day = 1}}};
+    const struct zones mask = {.n_masks = 1, .mask = {{.area = around}}};
+    const struct zones zone = {.n = 1, .zone = {{.area = around, .per_day = 1}}};
     struct show left = nothing;
     left.left = true;
     const float shifts[] = {0, 3, -100};

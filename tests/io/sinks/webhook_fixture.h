@@ -261,7 +261,8 @@ static inline struct config_webhook hook_to(const struct receiver *receiver, con
     static int n;
     char *url = urls[n++ % 8];
     snprintf(url, sizeof urls[0], "http://127.0.0.1:%d%s", receiver->port, path);
-    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .filter.types = EVENT_ALL, .timeout_s = 60, .give_up_h = 1000};
+    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .filter.types = EVENT_ALL, .timeout_s = 60,
+                                  .give_up_h = 1000};
     memcpy(hook.secret, secret, sizeof secret);
     return hook;
 }

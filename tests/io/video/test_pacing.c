@@ -147,7 +147,7 @@ START_TEST(skipping_what_is_not_wanted_changes_nothing)
         for (int k = 0; k < n; k++) {
             bool gap, gap_skipping;
             int64_t out, out_skipping, t = (int64_t)(7e6 + k * interval + (k > n / 2 ? 3e6 : 0) + 0.1 * interval * uniform());
-            bool wanted = pacing_wants(&skipping, t, TIMING_NONE) || k == n / 2 + 1;      /* after a gap every picture is wanted */
+            bool wanted = pacing_wants(&skipping, t, TIMING_NONE) || k == n / 2 + 1;     /* every picture is wanted after a gap */
             bool picked = next(&whole, t, &out, &gap);
             if (!wanted) {
                 ck_assert_msg(!picked, "%g of %g: picture %d", rates[i][1], rates[i][0], k);

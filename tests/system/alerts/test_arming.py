@@ -44,7 +44,8 @@ class Arming(harness.Case):
         daemon.wait_event("camera_disarmed", camera="far")
         self.assertEqual(daemon.events("camera_disarmed", camera="day"), [])
         states = {n: daemon.camera(n)["arming"] for n in cameras}
-        self.assertEqual({n: s["state"] for n, s in states.items()}, {"day": "armed", "night": "off_schedule", "far": "off_schedule"})
+        self.assertEqual({n: s["state"] for n, s in states.items()},
+                         {"day": "armed", "night": "off_schedule", "far": "off_schedule"})
         self.assertEqual(states["night"]["until"], states["far"]["until"])
         self.assertIsNone(states["night"]["by"])
         daemon.wait_camera("night", lambda c: c["windows_scored"] > 3)
@@ -93,7 +94,8 @@ class Arming(harness.Case):
         self.assertGreaterEqual(daemon.metric("memaed_camera_alerts_suppressed_total", camera="gate", reason="disarmed"), 1)
         self.post(daemon, "/api/v1/cameras/gate/arm")
         opened = daemon.wait_event("alert_opened", camera="gate")
-        harness.wait_for("the alert", lambda: [a for a in daemon.get("/api/v1/alerts")[1]["alerts"] if str(a["id"]) == opened["id"]], 10)
+        harness.wait_for("the alert", lambda: [a for a in daemon.get("/api/v1/alerts")[1]["alerts"]
+                                               if str(a["id"]) == opened["id"]], 10)
 
     def test_orders_survive_a_crash(self):
         config = {"cameras": {"gate": self.common, "yard": self.common}}
@@ -115,7 +117,8 @@ class Arming(harness.Case):
 
     def test_orders_that_are_refused(self):
         daemon = self.daemon({"cameras": {"gate": self.common}})
-        for path, status in (("gate/snooze", 400), ("gate/snooze?minutes=0", 400), ("nobody/disarm", 404), ("gate/disarm?by=%0a", 400)):
+        for path, status in (("gate/snooze", 400), ("gate/snooze?minutes=0", 400), ("nobody/disarm", 404),
+                             ("gate/disarm?by=%0a", 400)):
             self.assertEqual(self.post(daemon, f"/api/v1/cameras/{path}")[0], status, path)
         self.assertEqual(daemon.camera("gate")["arming"]["state"], "armed")
 

@@ -79,7 +79,7 @@ class Copies(harness.Case):
         return daemon.wait_event("evidence_written", timeout, kind=kind)
 
     def test_copy_of_hevc(self):
-        """A copy is had by URL, with ranges, and plays in a browser. Asked for twice, it is made once. Database and REST know it."""
+        """A copy is got by URL, with ranges, and plays in a browser. Two requests make one copy. Database and REST know it."""
         daemon = self.start(self.footage())
         clip = self.written(daemon)
         self.assertEqual(clip["codec"], "hevc")

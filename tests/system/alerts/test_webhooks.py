@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Webhooks of the running daemon: an independent receiver verifies them, a test alert goes through all of them, and an endpoint that
-is gone is disabled.
+"""Webhooks of the running daemon: an independent receiver verifies them, a test alert goes through all of them, and an endpoint
+that is gone is disabled.
 
-The independent receiver is the npm package `standardwebhooks`, in the version and with the hash of receivers/package-lock.json. It
-needs node, npm and a registry; without them its test is skipped.
+The independent receiver is the npm package `standardwebhooks`, in the version and with the hash of receivers/package-lock.json.
+It needs node, npm and a registry; without them its test is skipped.
 """
 import base64
 import json
@@ -34,8 +34,8 @@ class NodeReceiver:
     def __init__(self, folder, secrets):
         for name in ("package.json", "package-lock.json", "receiver.mjs"):
             shutil.copy(os.path.join(RECEIVERS, name), folder)
-        done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], cwd=folder, timeout=300,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], cwd=folder,
+                              timeout=300, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
             raise RuntimeError(done.stdout)
         self.process = subprocess.Popen(["node", "receiver.mjs", *secrets], cwd=folder, stdout=subprocess.PIPE, text=True)
@@ -57,7 +57,8 @@ class Webhooks(harness.Case):
         super().setUp()
         self.model = harness.write_model(self.path("model.safetensors"))
         clip = harness.write_clip(self.path("clip.mkv"), seconds=4, fps=10)
-        self.camera = {"source": clip, "model": self.model, "fps": 10, "fps_force": True, "loop": True, "alert": {"threshold": 99999}}
+        self.camera = {"source": clip, "model": self.model, "fps": 10, "fps_force": True, "loop": True,
+                       "alert": {"threshold": 99999}}
 
     def receiver(self, **options):
         receiver = Receiver(SECRET, **options)
@@ -99,7 +100,8 @@ class Webhooks(harness.Case):
         """Inline: the picture is the file of evidence, and the signature covers it."""
         receiver = self.independent(SECRET)
         self.camera["alert"] = {"threshold": -99999, "k": 1, "n": 1}
-        daemon = self.start([{"name": "node", "url": receiver.url, "secret": SECRET, "events": ["alert.opened"], "snapshot": "inline"}])
+        daemon = self.start([{"name": "node", "url": receiver.url, "secret": SECRET, "events": ["alert.opened"],
+                              "snapshot": "inline"}])
         got = receiver.next()
         snapshot, alert = got["data"]["snapshot"], got["data"]
         self.assertEqual((got["type"], got["complaints"]), ("alert.opened", [None]))
@@ -121,15 +123,18 @@ class Webhooks(harness.Case):
         harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=10:d=4", "-c:v", "ffv1", self.path("large.mkv"))
         more = {"url": {}, "large": {"snapshot": "inline", "snapshot_max_kib": 1}, "none": {"snapshot": "none"},
                 "late": {"snapshot": "inline"}}
-        daemon = self.daemon({"cameras": {"gate": self.camera}, "http": {"listen": "127.0.0.1:0", "public_url": "https://cams.example/"},
-                              "webhooks": [{"name": name, "url": receivers[name].url, "secret": SECRET, "events": ["alert.opened"],
-                                            **more[name]} for name in names]})
-        harness.wait_for("the deliveries", lambda: all(receivers[name].deliveries for name in names[:3]) and receivers["late"].refused, 30)
+        daemon = self.daemon({"cameras": {"gate": self.camera},
+                              "http": {"listen": "127.0.0.1:0", "public_url": "https://cams.example/"},
+                              "webhooks": [{"name": name, "url": receivers[name].url, "secret": SECRET,
+                                            "events": ["alert.opened"], **more[name]} for name in names]})
+        harness.wait_for("the deliveries", lambda: all(receivers[name].deliveries for name in names[:3])
+                         and receivers["late"].refused, 30)
         got = {name: receivers[name].deliveries[0]["data"] for name in names[:3]}
         url = f"https://cams.example/api/v1/alerts/{got['url']['id']}/snapshot"
         self.assertEqual(got["url"]["snapshot"], {"url": url})
         self.assertEqual(got["large"]["snapshot"]["url"], url)
-        self.assertRegex(got["large"]["snapshot"]["reason"], r"^the snapshot has \d+ bytes, expected at most 1024 \(snapshot_max_kib\)")
+        self.assertRegex(got["large"]["snapshot"]["reason"],
+                         r"^the snapshot has \d+ bytes, expected at most 1024 \(snapshot_max_kib\)")
         self.assertNotIn("base64", got["large"]["snapshot"])
         self.assertNotIn("snapshot", got["none"])
         self.assertIn("base64", receivers["late"].refused[0]["data"]["snapshot"])
@@ -183,7 +188,8 @@ class Webhooks(harness.Case):
                              {"name": "health", "url": b.url, "events": ["camera.lost"]}])
         done = self.send(daemon)
         self.assertEqual((done.code, done.err), (0, ""), done)
-        self.assertRegex(done.out, r"^alert \d+: opened and closed at camera gate, marked as a test; .*\nwebhook a: ok: delivered within "
+        self.assertRegex(done.out,
+                         r"^alert \d+: opened and closed at camera gate, marked as a test; .*\nwebhook a: ok: delivered within "
                          r"\d+\.\d s\nwebhook b: ok: delivered within \d+\.\d s\n2 of 2 webhooks took it\n$")
         self.assertEqual([(d["type"], d["data"]["test"], d["fault"]) for d in a.deliveries],
                          [("alert.opened", True, None), ("alert.closed", True, None)])
@@ -202,7 +208,9 @@ class Webhooks(harness.Case):
         b.refuse = 10 ** 9
         done = self.send(daemon, "--timeout", "1")
         self.assertEqual(done.code, 1, done)
-        self.assertRegex(done.out, r"webhook b: fault: not delivered within 1\.\d s: 1 events wait, \d+ attempts failed: HTTP status 503\n1 of 2 ")
+        self.assertRegex(done.out,
+                         r"webhook b: fault: not delivered within 1\.\d s: 1 events wait, \d+ attempts failed: HTTP status "
+                         r"503\n1 of 2 ")
         daemon.stop()
 
     def test_nobody_asks(self):
