@@ -11,6 +11,7 @@ test_rtsp`, or `MEMAED=build/memaed tests/system/test_rtsp.py`.
 """
 import array
 import collections
+import http.client
 import json
 import os
 import random
@@ -38,6 +39,11 @@ STOP_S = 2.0 * SCALE            # the longest that an orderly stop may take
 WINDOW = 16                     # frames in a window of write_model()'s models
 
 SANITIZER_FINDING = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |definitely lost: [1-9]")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
 
 
 def wait_for(what, condition, timeout, step=0.05):
@@ -210,6 +216,21 @@ class Daemon:
                 status, kind, body = e.code, e.headers.get_content_type(), e.read()
         text = body.decode()
         return status, json.loads(text) if kind.endswith("json") else text
+
+    def request(self, method, path, headers=None):
+        """Returns the status, the headers and the body of the answer to a request without a body."""
+        connection = http.client.HTTPConnection(self.address, timeout=30 * SCALE)
+        try:
+            connection.request(method, path, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def post(self, path, headers=None):
+        """Returns the status and the parsed JSON of the answer to a POST without a body."""
+        status, _, body = self.request("POST", path, headers)
+        return status, json.loads(body)
 
     def camera(self, name):
         status, value = self.get(f"/api/v1/cameras/{name}")

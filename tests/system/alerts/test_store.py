@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import time
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
@@ -107,9 +106,7 @@ class Store(harness.Case):
     def test_orders_survive(self):
         """A camera that is disarmed stays so over kill -9; one that is armed again does too."""
         def order(what):
-            request = urllib.request.Request(f"{daemon.base}/api/v1/cameras/gate/{what}", method="POST")
-            with urllib.request.urlopen(request, timeout=10 * harness.SCALE) as answer:
-                self.assertEqual(answer.status, 200)
+            self.assertEqual(daemon.post(f"/api/v1/cameras/gate/{what}")[0], 200)
 
         def written(n):
             harness.wait_for("the order in the database",

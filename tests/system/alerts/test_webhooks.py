@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -67,16 +66,6 @@ class Webhooks(harness.Case):
 
     def start(self, webhooks):
         return self.daemon({"cameras": {"gate": self.camera, "yard": self.camera}, "webhooks": webhooks})
-
-    def post(self, daemon, path):
-        """Returns the status and the parsed answer of a POST without a body."""
-        request = urllib.request.Request(daemon.base + path, data=b"", method="POST")
-        try:
-            with urllib.request.urlopen(request, timeout=30 * harness.SCALE) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as e:
-            with e:
-                return e.code, json.load(e)
 
     def send(self, daemon, *options, camera="gate"):
         return harness.run("test-alert", "--url", daemon.base, "--camera", camera, *options)
@@ -175,7 +164,7 @@ class Webhooks(harness.Case):
                     config = json.load(f)
                 with open(daemon.config, "w", encoding="utf-8") as f:
                     json.dump({**config, "webhooks": [hook]}, f)
-                self.assertEqual(self.post(daemon, "/api/v1/reload")[0], 200)
+                self.assertEqual(daemon.post("/api/v1/reload")[0], 200)
         self.assertEqual(len(set(ids)), 4)
         daemon.stop()
         for secret in (SECRET, OLD_SECRET):
@@ -218,7 +207,7 @@ class Webhooks(harness.Case):
         done = self.send(daemon)
         self.assertEqual((done.code, done.out.splitlines()[-1]), (1, "no webhook asks for alerts of camera gate"))
         self.assertEqual(daemon.get("/api/v1/webhooks")[1], {"webhooks": []})
-        self.assertEqual(self.post(daemon, "/api/v1/webhooks/a/enable")[0], 404)
+        self.assertEqual(daemon.post("/api/v1/webhooks/a/enable")[0], 404)
         daemon.stop()
 
     def test_a_receiver_that_is_gone(self):
@@ -239,12 +228,12 @@ class Webhooks(harness.Case):
         self.assertEqual(daemon.metric("memaed_webhooks_disabled", endpoint="gone"), 1)
         time.sleep(0.3)
         self.assertEqual((gone.deliveries, len(gone.refused)), ([], 1))
-        self.assertEqual(self.post(daemon, "/api/v1/webhooks/gone/enable"), (200, {"id": "gone", "status": "enabled"}))
+        self.assertEqual(daemon.post("/api/v1/webhooks/gone/enable"), (200, {"id": "gone", "status": "enabled"}))
         harness.wait_for("both events", lambda: len(gone.deliveries) == 2, 20)
         self.assertEqual([d["id"] for d in gone.deliveries][0], gone.refused[0]["id"])
         self.assertEqual(daemon.metric("memaed_webhooks_disabled", endpoint="gone"), 0)
         self.assertIsNone(self.webhook(daemon, "gone")["disabled"])
-        self.assertEqual(self.post(daemon, "/api/v1/webhooks/gone/retry")[0], 200)
+        self.assertEqual(daemon.post("/api/v1/webhooks/gone/retry")[0], 200)
         self.assertEqual(daemon.get("/api/v1/webhooks/gone/dead")[1], {"dead": []})
         self.assertEqual(daemon.get("/api/v1/webhooks/nix/dead")[0], 404)
         daemon.stop()

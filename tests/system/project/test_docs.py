@@ -11,15 +11,11 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from harness import read  # noqa: E402
 
 PAGE = os.path.join(harness.ROOT, "docs", "memaed.1")
 DOCUMENTS = [os.path.join(harness.ROOT, name) for name in ("README.md", "ARCHITECTURE.md")] + sorted(
     glob.glob(os.path.join(harness.ROOT, "docs", "*.md")))
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
 
 
 def offered():

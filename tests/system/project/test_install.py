@@ -8,16 +8,12 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from harness import read  # noqa: E402
 
 BUILD = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
 PAGES = ("rest.md", "monitoring.md", "using.md", "glossary.md", "troubleshooting.md", "figures.md", "score.md", "experiments.md",
          "model-format.md")
 PICTURES = ("snapshot.jpg", "demo-scores.svg")
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
 
 
 def make(*args, **env):
