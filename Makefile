@@ -47,7 +47,7 @@ TEST_BINS := $(addprefix $(BUILD)/,$(TESTS))
 COMPLETIONS := $(BUILD)/completion.bash $(BUILD)/completion.zsh
 all: $(BUILD)/memaed $(if $(SAN),,$(COMPLETIONS))
 
-# Only these files get instruction-set flags. Which of them run is decided at run time.
+# Only these files get instruction-set flags. The CPU's flags decide at run time which of them run.
 $(BUILD)/core/kernels/kernels_c.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 $(BUILD)/core/kernels/kernels_avx2.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx2 -mfma
 $(BUILD)/core/kernels/kernels_avx512.o: FILE_CFLAGS := -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512

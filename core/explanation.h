@@ -19,7 +19,7 @@ struct explanation {
     float threshold, close_threshold;   /* of the model's calibration; NAN: it has none */
     double p_value;             /* share of normal windows that score as much or more; NAN: the calibration does not tell */
     double hours_between;       /* from one alert of normal footage to the next, with the threshold at this score; NAN as above */
-    double footage_hours;       /* that this is known from; NAN as above */
+    double footage_hours;       /* hours of footage from which it is known; NAN as above */
     struct voices voices;       /* NAN: the model has no such voice. VOICE_STILL is always NAN */
     enum voice loudest;         /* VOICES: none */
     float loudest_x, loudest_y; /* the centre of the cell with the highest value, in fractions of the picture */

@@ -44,7 +44,7 @@ struct sink_filter {
 enum { EVENT_FILTER_CAMERAS_MAX = 16 };
 
 struct event_filter {
-    char cameras[EVENT_FILTER_CAMERAS_MAX][RECORD_NAME_SIZE];   /* [n_cameras]; the event's is one of them. One without a camera does
+    char cameras[EVENT_FILTER_CAMERAS_MAX][RECORD_NAME_SIZE];   /* [n_cameras]; the event's is one of them. One without does
                                                                  * not pass */
     size_t n_cameras;
     unsigned types;                     /* event_bit() of each; 0: all */

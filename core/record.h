@@ -49,7 +49,7 @@ enum alert_kind {
     ALERT_KINDS                 /* how many there are */
 };
 const char *alert_kind_name(enum alert_kind kind);      /* "anomaly" */
-/* The kind of that name. false, and ret untouched, where there is none. */
+/* Finds the kind of that name. false, and ret untouched, where there is none. */
 bool alert_kind_find(enum alert_kind *ret, const char *name);
 
 /* The reasons why an alert is suppressed, that is, not told: it goes to no sink, and lists leave it out unless asked. */
@@ -57,7 +57,7 @@ enum alert_suppressed {
     SUPPRESSED_NOT,
     SUPPRESSED_COOLDOWN,        /* a told alert closed a short time before */
     SUPPRESSED_RATE,            /* enough alerts were told within an hour */
-    SUPPRESSED_DISARMED,        /* by an order, as the next one (core/alerting/arming.h) */
+    SUPPRESSED_DISARMED,        /* somebody's order, as the next one (core/alerting/arming.h) */
     SUPPRESSED_SNOOZED,
     SUPPRESSED_SCHEDULE,        /* the camera's schedule had no span */
     SUPPRESSED_REASONS          /* how many there are, with SUPPRESSED_NOT */
@@ -81,7 +81,7 @@ struct alert_record {
     int64_t opened_pts_us, closed_pts_us, peak_pts_us;      /* the same as time stamps */
     struct voices voices;       /* at the peak, those that the alert is made from; others are NAN */
     struct boxes boxes;         /* at the peak */
-    struct zone_names zones;    /* that its boxes have touched so far */
+    struct zone_names zones;    /* those that its boxes have touched so far */
     char opened_by[ZONE_NAME_SIZE];     /* the zone whose own budget opened it; "": the camera's */
 };
 

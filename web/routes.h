@@ -30,7 +30,7 @@ struct web_route {
     enum web_method method;
     const char *pattern;        /* "/api/v1/cameras/NAME". Variables: NAME, a camera's name or a webhook's id; ID, a number
                                  * from 1 on */
-    unsigned parameters;        /* that the query may have: WEB_SINCE … */
+    unsigned parameters;        /* those that the query may have: WEB_SINCE … */
     web_handler *handler;       /* one of the two is NULL */
     web_begin *begin;
     const struct web_header *headers;   /* of its answers; ends with a name NULL */

@@ -80,7 +80,7 @@ struct view_camera {
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
     bool provisional;                   /* the calibration is from too little footage (core/score/tail.h) */
     char model[256];                    /* the file's name, without its folder */
-    enum precision precision;           /* in which the network computes */
+    enum precision precision;           /* the network's */
 };
 
 enum { VIEW_SNAPSHOTS = 10 };
@@ -118,7 +118,7 @@ struct view_endpoint {
     char name[300];                     /* as above */
     uint64_t delivered, queued, dead_letters;
     int64_t oldest_us;                  /* since when the oldest event waits */
-    unsigned attempts;                  /* of that event, that failed */
+    unsigned attempts;                  /* failed ones of that event */
     int64_t next_us;                    /* when its next attempt is due; 0: at once, or none waits */
     int64_t failed_us;                  /* of the last failed attempt */
     char cause[320];                    /* of that failure; redacted */
@@ -180,7 +180,7 @@ struct view_history {
 };
 
 struct view_store {
-    size_t events_queued, scores_queued;        /* that wait to be written */
+    size_t events_queued, scores_queued;        /* those that wait to be written */
     uint64_t events_dropped, scores_dropped;
     uint64_t commits, failures;         /* transactions */
     double commit_seconds;              /* of those committed, summed */
@@ -252,7 +252,7 @@ struct view {
     void (*process)(void *context, struct view_process *ret);
     /* All endpoints of webhooks since the start, each name once. *ret is [*n]; the caller frees it. 0 or -ENOMEM. */
     int (*webhooks)(void *context, struct view_webhook **ret, size_t *n);
-    /* The endpoints of the present configuration, in its order. As above. */
+    /* The endpoints of the present configuration, in its order; the caller frees them as above. */
     int (*endpoints)(void *context, struct view_endpoint **ret, size_t *n);
     /* The oldest dead letters of an endpoint, up to max, oldest first. *ret is [*n]; the caller frees it, and each body. 0;
      * -ENOENT: no endpoint has that id; -ENOMEM or another error. */

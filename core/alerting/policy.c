@@ -26,7 +26,7 @@ void policy_init(struct policy *policy, const struct policy_rule *rule)
     policy->last = POLICY_MOST_PER_HOUR - 1;
 }
 
-/* After the clock was set back, moves times that lie in the future to the present. */
+/* Moves times that lie in the future to the present: the clock was set back. */
 static void follow_clock(struct policy *policy, int64_t time_us)
 {
     if (policy->closed_us > time_us)

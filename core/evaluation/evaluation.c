@@ -49,7 +49,7 @@ int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, siz
 
     if (r < 0)
         return r;
-    /* By groups of equal scores: a positive wins over each negative below its group, and half over each in its group. */
+    /* Equal scores form a group: a positive wins over each negative below its group, and half over each in its group. */
     double below = 0;
     for (size_t i = 0, end; i < n; i = end) {
         double p = 0;

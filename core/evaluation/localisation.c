@@ -316,7 +316,7 @@ int localisation_pixel_auc(double *ret, struct localisation *l)
 
     if (l->n == 0)
         return -EDOM;
-    /* By groups of equal values, from the top: a normal pixel loses to abnormal ones above, half to those in its group. */
+    /* Equal values form a group, from the top down: a normal pixel loses to abnormal ones above, half to those in its group. */
     qsort(l->steps, l->n, sizeof *l->steps, falling_steps);
     for (size_t i = 0, next; i < l->n; i = next) {
         double p = 0, q = 0;

@@ -160,8 +160,8 @@ static bool sample(float *ret, const float *picture, float x, float y)
     return true;
 }
 
-/* The sum of how far the pictures differ at d, each value as far as it counts; the residuals. With a and b, also the normal
- * equations. Fewer than a fifth of the values overlap: INFINITY. */
+/* Returns the sum of the residuals: how far the pictures differ at d, each value as far as it counts. INFINITY: fewer than a
+ * fifth of the values overlap. Writes the normal equations to a and b unless they are NULL. */
 static double differ(const struct displacement *d, const float *picture, const float *reference,
                      const struct displacement_tables *tables, double a[UNKNOWNS][UNKNOWNS], double b[UNKNOWNS])
 {

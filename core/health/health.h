@@ -71,7 +71,7 @@ void health_measures(const struct health *health, struct health_measure *ret);
 bool health_place(const struct health *health, struct displacement *ret);
 bool health_swing(const struct health *health, struct shake_swing *ret);
 
-/* Returns the number of scenes that are known. *known: the camera is in one of them. For a display. */
+/* Returns the number of scenes that are known, for display. *known: the camera is in one of them. */
 int health_scenes(const struct health *health, bool *known);
 
 /* Pictures from now on are, or are no longer, known to be without a fault: they are learned, and nothing opens. Afterwards

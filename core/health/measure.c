@@ -107,7 +107,7 @@ static void flatten(float *profile, int n)
 }
 
 /* Rows of `along` values, stride `step` from value to value, n rows `next` apart. Stripes go through all three thirds of a row,
- * things do not: what each two thirds have in common counts. Stripes are everywhere, a shadow's straight edge is not: of four
+ * objects do not: what each two thirds have in common counts. Stripes are everywhere, a shadow's straight edge is not: of four
  * quarters of the rows, the second weakest counts. */
 static float stripes_of(const float *picture, const float *reference, int n, int next, int along, int step)
 {

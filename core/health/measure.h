@@ -13,7 +13,7 @@ struct measure {
     float clipped;              /* the share of pixels at 250 or above */
     float level[CELLS];         /* mean gray level */
     float detail[CELLS];        /* mean squared difference of neighbours, across and down */
-    /* Against the picture before; 0 for the first. */
+    /* Compared with the picture before; 0 for the first. */
     bool changed;               /* some pixel differs */
     float change[CELLS];        /* mean absolute difference */
     float noise;                /* the part of detail that noise makes: what neighbours change apart from each other, as a mean

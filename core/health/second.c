@@ -108,7 +108,7 @@ static void judge_detail(struct health_measure *ret, const struct second *s, con
     if (detailed < CELLS / 16)
         return;
     float share = (float)lost / (float)detailed;
-    /* Where little is left, dim light has to be told apart: in it, edges are weak, but where they were. */
+    /* Dim light also leaves little detail, but its weak edges are where they were. */
     bool dim = share > 0.5f && s->here > DISPLACEMENT_SURE;
     if ((lit || share > 0.8f) && !dim)
         set(&ret[HEALTH_COVERED], 100 * (double)share, 0, 6, 3);

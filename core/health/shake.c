@@ -84,7 +84,8 @@ static float power(const struct window *w, float hz)
     return (c_x * c_x + c_y * c_y) / cc + (s_x * s_x + s_y * s_y) / ss;
 }
 
-/* The frequency of the strongest sine, up to half of the pictures' rate: a periodogram of samples at uneven times (Lomb, 1976). */
+/* The frequency of the strongest sine, up to half of the pictures' rate: a periodogram of samples at uneven times (Lomb,
+ * 1976). */
 static float frequency(const struct window *w)
 {
     float seconds = w->at[w->n - 1] - w->at[0], best = 0, most = 0;

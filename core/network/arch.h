@@ -85,7 +85,7 @@ const char *layer_types_of(enum input_kind kind);       /* "conv3d or deconv3d":
 /* The nominal cost of a part of the network. A convolution counts all taps of each output, a transposed one all taps of each
  * input, also those that meet the padding. Norms and activations are not counted. */
 struct arch_cost {
-    size_t parameters;          /* that are learned: without running statistics */
+    size_t parameters;          /* number of learned values: without running statistics */
     double multiply_adds;       /* per cube; two floating-point operations each */
 };
 

@@ -72,7 +72,7 @@ void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *
                   struct ranges_seen *seen);
 
 /* plan_run() that also calls step_done(arg) after each step: reading the pictures, each layer of the encoder, the memory if
- * there is one, each layer of the decoder, the residual. For time measurements, since core/ has no clock. */
+ * there is one, each layer of the decoder, the residual. Time measurements use it, since core/ has no clock. */
 void plan_run_steps(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                     void (*step_done)(void *arg), void *arg);
 

@@ -20,7 +20,7 @@ float heat_end(const struct heat_scale *scale)
 
 struct colour heat_colour(float position)
 {
-    /* At equal steps. The lightness (L* of CIE 1976) rises by 13 to 17 from one to the next, from 16 to 98. */
+    /* The colours stand at equal steps. The lightness (L* of CIE 1976) rises by 13 to 17 from one to the next, from 16 to 98. */
     static const struct colour colours[] = {{40, 20, 110}, {110, 25, 135}, {185, 45, 100}, {232, 92, 45}, {248, 158, 20},
                                             {252, 225, 95}, {255, 252, 215}};
     enum { LAST = sizeof colours / sizeof *colours - 1 };

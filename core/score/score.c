@@ -19,8 +19,8 @@ enum { FASTEST = 120, MOST_CHANGED = 30 };
 #define NOISE_FACTOR 16.0
 /* The least spread of a logarithm, so that footage in which nothing differs does not make every small change an alarm. */
 #define LEAST_SPREAD 0.1
-/* A voice varies so many times as far on other footage as the calibration saw. Errors depend on the light and on how the
- * day's things lie about. The figures behind the factor are in docs/score.md. */
+/* A voice varies so many times as far on other footage as the calibration saw. Errors depend on the light and on where
+ * objects lie that day. The figures behind the factor are in docs/score.md. */
 static const double margin_of[SCORE_VOICES] = {1, 1, 1, 5};
 
 struct layout {

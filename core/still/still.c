@@ -267,7 +267,7 @@ static float rise_of(const struct held *held)
     return held->level > -INFINITY ? held->after - held->before : 0;
 }
 
-/* Returns true if no cell within two of cell (row, column) has risen by more than twice as much. The cells around a thing
+/* Returns true if no cell within two of cell (row, column) has risen by more than twice as much. The cells around an object
  * that it only touches have not. */
 static bool is_inside(const struct still_watch *watch, int rows, int columns, int row, int column)
 {

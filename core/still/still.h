@@ -118,7 +118,7 @@ struct still_result {
                                          * (docs/score.md) */
     double statistic;                   /* of this tick; NAN: there is none, see above */
     float level;                        /* of this tick, or of what is held if that is higher; NAN: neither */
-    int zone;                           /* that shifted the level, or -1 */
+    int zone;                           /* the zone that shifted the level, or -1 */
     bool held;                          /* something is held */
     struct boxes boxes;                 /* around the cells held, without those that rose by less than half of a neighbour */
 };

@@ -8,7 +8,7 @@
 /* Samples that are overlapped by less than this share of their width are not: coordinates are floats. */
 #define SLACK 1e-3
 
-/* Twice the area of the triangle a, b, c; > 0 if it turns right on the screen. */
+/* Returns twice the area of the triangle a, b, c; > 0 if it turns right on the screen. */
 static double turn(struct point a, struct point b, struct point c)
 {
     return ((double)b.x - (double)a.x) * ((double)c.y - (double)a.y) - ((double)b.y - (double)a.y) * ((double)c.x - (double)a.x);

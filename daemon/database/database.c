@@ -81,17 +81,18 @@ static bool write_event(void *arg, const struct event_row *event)
         lines->status = error_set(&lines->err, -EUCLEAN, "event %" PRId64 ": its body is no JSON: %s", event->seq, where.text);
         return false;
     }
-    return write_line(lines, "events", json_pack("{s:o, s:s, s:o, s:b}", "seq", record_json_count((uint64_t)event->seq), "id", event->id,
-                                                 "body", body, "ready", event->ready));
+    return write_line(lines, "events", json_pack("{s:o, s:s, s:o, s:b}", "seq", record_json_count((uint64_t)event->seq), "id",
+                                                 event->id, "body", body, "ready", event->ready));
 }
 
 static bool write_minute(void *arg, const struct minute_row *m)
 {
     return write_line(arg, "score_minutes",
-                      json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "camera", m->camera, "time", record_json_time(m->time_us),
-                                "windows", record_json_count((uint64_t)m->n), "slow", record_json_count((uint64_t)m->slow), "minimum",
-                                record_json_number(m->minimum), "mean", record_json_number(m->mean), "maximum",
-                                record_json_number(m->maximum), "p_least", record_json_number(m->p_least)));
+                      json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "camera", m->camera, "time",
+                                record_json_time(m->time_us), "windows", record_json_count((uint64_t)m->n), "slow",
+                                record_json_count((uint64_t)m->slow), "minimum", record_json_number(m->minimum), "mean",
+                                record_json_number(m->mean), "maximum", record_json_number(m->maximum), "p_least",
+                                record_json_number(m->p_least)));
 }
 
 static int export(struct database *database, struct error *err)
@@ -158,9 +159,9 @@ const struct command db_backup_command = {
     .name = "db backup",
     .summary = "copy the database to a file, also while memaed runs",
     .forms = "[--state-dir DIR | --config FILE] OUTPUT",
-    .about = "Copies the database of state_dir to a new file with mode 0600: all of it as of one moment. memaed may write meanwhile, and "
-             "does not wait. To restore it, stop memaed and put the file in place of memaed.db, without memaed.db-wal and "
-             "memaed.db-shm.",
+    .about = "Copies the database of state_dir to a new file with mode 0600: all of it as of one moment. memaed may write "
+             "meanwhile, and does not wait. To restore it, stop memaed and put the file in place of memaed.db, without "
+             "memaed.db-wal and memaed.db-shm.",
     .options = db_options,
     .notes = STATUS_NOTES,
     OPERANDS(struct db_values, output, "OUTPUT"), .operand_path = OPTION_FILE, .least = 1, .most = 1,
@@ -182,8 +183,8 @@ const struct command db_export_command = {
     .summary = "print alerts, events and scores as JSON lines",
     .forms = "[--state-dir DIR | --config FILE]",
     .about = "Prints the alerts, the events and the scores of minutes in the database of state_dir, one JSON object a line: "
-             "{\"table\": \"alerts\", \"row\": {...}}. Alerts and scores are as in REST; an event has its seq, its id and the body "
-             "that webhooks get.",
+             "{\"table\": \"alerts\", \"row\": {...}}. Alerts and scores are as in REST; an event has its seq, its id and the "
+             "body that webhooks get.",
     .options = db_options,
     .notes = STATUS_NOTES,
     .run = command_export,

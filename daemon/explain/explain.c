@@ -135,8 +135,8 @@ static int print(const struct explain *e, const char *input, struct error *err)
 {
     char clip[256];
     source_name(clip, sizeof clip, input);
-    json_t *object = json_pack("{s:o, s:o, s:o}", "clip", record_json_text(clip), "frame", record_json_count(e->window.frame), "pts_s",
-                               record_json_number(1e-6 * (double)e->window.pts_us)),
+    json_t *object = json_pack("{s:o, s:o, s:o}", "clip", record_json_text(clip), "frame", record_json_count(e->window.frame),
+                               "pts_s", record_json_number(1e-6 * (double)e->window.pts_us)),
            *explanation = explanation_json(&e->explained.explanation);
     int r = object && explanation ? json_object_update(object, explanation) : -1;
     char *text = r == 0 ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
@@ -190,8 +190,8 @@ static const struct command_option explain_options[] = {
     {"snapshot", 0, OPTION_TEXT(struct explain, snapshot), .argument = "FILE", .path = OPTION_FILE,
      .help = "Write the frame in colour with boxes, as JPEG."},
     {"mask", 0, OPTION_LIST(struct explain, masks), .argument = "POLYGON", .most = MASKS,
-     .help = "Blacken this part of both pictures: corners as \"X,Y X,Y X,Y\", fractions of the picture from its upper left corner. "
-             "May be given 16 times."},
+     .help = "Blacken this part of both pictures: corners as \"X,Y X,Y X,Y\", fractions of the picture from its upper left "
+             "corner. May be given 16 times."},
     {"size", 0, OPTION_INT(struct explain, size, 16, PICTURE_MAX_SIDE), .argument = "N",
      .help = "Pixels of the snapshot's longer side at most (default: 1280). A smaller frame keeps its size."},
     {"quality", 0, OPTION_INT(struct explain, quality, 1, 100), .argument = "N",
@@ -204,7 +204,8 @@ static const struct command_option explain_options[] = {
 
 static int command_explain(int argc, char **argv)
 {
-    struct explain e = {.frame = NO_FRAME, .at = -1, .fps = -1, .size = 1280, .quality = JPEG_QUALITY, .precision = PRECISION_AUTO};
+    struct explain e = {.frame = NO_FRAME, .at = -1, .fps = -1, .size = 1280, .quality = JPEG_QUALITY,
+                        .precision = PRECISION_AUTO};
     struct error err;
     int status;
     if (!command_parse(&explain_command, &e, argc, argv, &status))
@@ -228,16 +229,18 @@ const struct command explain_command = {
     .name = "explain",
     .summary = "say and draw why a window scores as it does",
     .forms = "--model MODEL [OPTION…] INPUT",
-    .about = "Explains one window of footage: prints a JSON object, and draws pictures where asked. INPUT is what FFmpeg opens: a "
-             "file, an image sequence pattern (%03d.jpg), or a folder of image files.",
+    .about = "Explains one window of footage: prints a JSON object, and draws pictures where asked. INPUT is what FFmpeg opens: "
+             "a file, an image sequence pattern (%03d.jpg), or a folder of image files.",
     .options = explain_options,
     .notes = "Keys of the object:\n"
              "  clip, frame, pts_s, reference, score, p_value, hours_between, voice, voices, boxes: as of `memaed score`.\n"
              "  threshold: the score that opens an alert.\n"
              "  rarity: hours_between in words; footage_hours: how much footage tells it.\n"
              "  loudest: the cell with the highest score of its own, by its centre in fractions of the picture.\n"
-             "  memory: how many slots there are, how many answer at the loudest cell, and those with the largest weight there.\n\n"
-             "Exit status: 0; 1 where the input cannot be read, has no such window, or a picture cannot be written; 2 wrong usage.",
+             "  memory: how many slots there are, how many answer at the loudest cell, and those with the largest weight "
+             "there.\n\n"
+             "Exit status: 0; 1 where the input cannot be read, has no such window, or a picture cannot be written; 2 wrong "
+             "usage.",
     OPERANDS(struct explain, inputs, "INPUT"), .operand_path = OPTION_FILE, .least = 1, .most = 1,
     .operand_help = "a file, an image sequence or a folder of images",
     .run = command_explain,

@@ -28,7 +28,8 @@ int polygon_parse(struct draw_polygon *ret, struct draw_point points[POLYGON_COR
         n++;
     }
     if (!good || n < 3 || *at)
-        return error_set(err, -EINVAL, "expected 3 to %d corners as \"X,Y X,Y X,Y\", fractions of the picture from 0 to 1, got \"%s\"",
+        return error_set(err, -EINVAL,
+                         "expected 3 to %d corners as \"X,Y X,Y X,Y\", fractions of the picture from 0 to 1, got \"%s\"",
                          POLYGON_CORNERS, text);
     *ret = (struct draw_polygon){points, n};
     return 0;

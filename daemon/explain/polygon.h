@@ -8,8 +8,8 @@
 
 enum { POLYGON_CORNERS = 64 };
 
-/* Reads text into points [POLYGON_CORNERS] and *ret, which borrows them. 0; -EINVAL: it is not 3 to POLYGON_CORNERS corners, each a
- * pair of numbers from 0 to 1; err says what was expected. */
+/* Reads text into points [POLYGON_CORNERS] and *ret, which borrows them. 0; -EINVAL: it is not 3 to POLYGON_CORNERS corners, each
+ * a pair of numbers from 0 to 1; err says what was expected. */
 int polygon_parse(struct draw_polygon *ret, struct draw_point points[POLYGON_CORNERS], const char *text, struct error *err);
 
 #endif

@@ -90,8 +90,9 @@ static int not_found(const struct reader *r, struct error *err)
     if (r->n < (uint64_t)r->length)
         return error_set(err, -ENOENT, "%" PRIu64 " frames, but a window takes %d", r->n, r->length);
     if (r->search->by == SEARCH_FRAME)
-        return error_set(err, -ENOENT, "no window has its centre at frame %" PRIu64 ": it lies within %d frames of the beginning or "
-                                       "the end, or the window spans a gap or a corrupt frame", r->search->frame, r->length / 2);
+        return error_set(err, -ENOENT, "no window has its centre at frame %" PRIu64 ": it lies within %d frames of the beginning "
+                                       "or the end, or the window spans a gap or a corrupt frame", r->search->frame,
+                         r->length / 2);
     return error_set(err, -ENOENT, "no window%s is without a gap or a corrupt frame",
                      r->search->by == SEARCH_TIME ? " whose centre is at that time or before" : "");
 }

@@ -24,8 +24,9 @@ struct found_window {
     const uint8_t **frames;     /* [length] into pixels, owned */
 };
 
-/* Reads the capture, which is open at the plan's size. calibration may be NULL; workspace is one of the plan. 0: the caller closes
- * *ret; -ENOENT: there is no such window; an error of the capture; -ENOMEM. err names the cause; *ret is untouched on failure. */
+/* Reads the capture, which is open at the plan's size. calibration may be NULL; workspace is one of the plan. 0: the caller
+ * closes *ret; -ENOENT: there is no such window; an error of the capture; -ENOMEM. err names the cause; *ret is untouched on
+ * failure. */
 int search_window(struct found_window *ret, struct capture *capture, const struct search *search, const struct plan *plan,
                   const struct calibration *calibration, void *workspace, struct error *err);
 /* Takes zeroes. */

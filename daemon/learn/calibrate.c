@@ -142,8 +142,8 @@ static int calibrate(const struct calibrate *o, struct error *err)
     }
     const struct footage_options options = {
         .width = arch->width, .height = arch->height, .max_bytes = (size_t)o->max_memory_mib << 20, .path = path,
-        .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped, .fits = fits_model, .arg = &file.model->arch,
-        .warned = inputs_log_warned, .host = isolation_host(), .memory_mib = ISOLATION_FOOTAGE_MIB,
+        .max_disk_bytes = (size_t)o->max_disk_mib << 20, .skipped = inputs_log_skipped, .fits = fits_model,
+        .arg = &file.model->arch, .warned = inputs_log_warned, .host = isolation_host(), .memory_mib = ISOLATION_FOOTAGE_MIB,
         .fps = o->fps > 0 ? o->fps : file.has_calibration ? file.calibration.fps : 0, .slow_rate = CALIBRATION_SLOW_RATE,
         .zones = o->masks.zones,
     };
@@ -189,8 +189,8 @@ out:
 static const struct command_option calibrate_options[] = {
     {"model", 'm', OPTION_TEXT(struct calibrate, model), .argument = "MODEL", .path = OPTION_FILE, .required = true,
      .help = "The model to calibrate."},
-    {"input", 'i', OPTION_LIST(struct calibrate, inputs), .argument = "PATH…", .path = OPTION_FILE, .more = true, .required = true,
-     .help = "Footage, as `memaed learn` takes it. May be repeated."},
+    {"input", 'i', OPTION_LIST(struct calibrate, inputs), .argument = "PATH…", .path = OPTION_FILE, .more = true,
+     .required = true, .help = "Footage, as `memaed learn` takes it. May be repeated."},
     {"output", 'o', OPTION_TEXT(struct calibrate, output), .argument = "MODEL", .path = OPTION_FILE, .required = true,
      .help = "The model file to write; may be the same file."},
     {"add", 0, OPTION_FLAG(struct calibrate, add),

@@ -10,8 +10,8 @@
 #include "daemon/learn/windows.h"
 #include "io/base/clock.h"
 
-enum { LIGHT_WINDOWS = 512,     /* from which the kinds of light are told apart, */
-       LEAST_LIGHT_WINDOWS = 50,        /* so many of them in each */
+enum { LIGHT_WINDOWS = 512,     /* most windows by which the kinds of light are told apart */
+       LEAST_LIGHT_WINDOWS = 50,        /* least number of them in each kind */
        TIMED_WINDOWS = 8,
        RANGE_WINDOWS = 64,      /* windows from which ranges of activations are measured, in two passes */
        INT8_WINDOWS = 1024 };   /* windows that are also scored in 8 bits */

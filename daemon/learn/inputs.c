@@ -8,8 +8,8 @@
 #include "daemon/base/log.h"
 #include "io/video/source.h"
 
-/* By so much the number of frames may differ: learn may have taken every frame, and calibrate takes them at the rate that these
- * had. */
+/* The number of frames may differ by this share: learn may have taken every frame, and calibrate takes them at the rate that
+ * these had. */
 #define MOST_OTHER 0.01
 
 int inputs_read(const struct option_list *inputs, struct footage *footage, double asked, struct error *err)

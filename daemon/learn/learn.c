@@ -456,8 +456,8 @@ static int check_form(const struct learn *o)
 }
 
 static const struct command_option learn_options[] = {
-    {"input", 'i', OPTION_LIST(struct learn, inputs), .argument = "PATH…", .path = OPTION_FILE, .more = true, .section = "Footage",
-     .help = "Footage to learn from, oldest first. May be repeated."},
+    {"input", 'i', OPTION_LIST(struct learn, inputs), .argument = "PATH…", .path = OPTION_FILE, .more = true,
+     .section = "Footage", .help = "Footage to learn from, oldest first. May be repeated."},
     {"calibrate", 0, OPTION_LIST(struct learn, calibrate), .argument = "PATH…", .path = OPTION_FILE, .more = true,
      .help = "Other footage to calibrate on. All of --input is then learned from."},
     {"config", 0, OPTION_TEXT(struct learn, config_file), .argument = "FILE", .path = OPTION_FILE,

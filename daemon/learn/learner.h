@@ -46,7 +46,7 @@ struct learner_result {
     struct calibration calibration;
     struct still_memory *still; /* the caller frees it; NULL: too little footage, or pictures that are too small */
     struct survey verified;     /* the third part, by the default alert rule */
-    struct survey learned;      /* the first part, at twice the stride; two of three windows alert. It may lower the calibration. */
+    struct survey learned;      /* the first part, at twice the stride; two of three windows alert. May lower the calibration. */
     struct training_evaluation held_out;
     double *slot_use;           /* [slots] each slot's share of all weight on held-out footage; NULL without a memory; the
                                  * caller frees it */

@@ -80,8 +80,8 @@ static void show_start(const struct footage *footage, const struct config_camera
     double fps = footage_fps(footage);
     if (lost > 0)
         log_event(LOG_WARNING, "recording_damaged", "path", path, "frames_lost", log_int(&frames, (long long)lost), "bytes_lost",
-                  log_int(&size, (long long)bytes), "seconds_lost", log_real(&seconds, fps > 0 ? (double)lost / fps : 0), "reason",
-                  "damaged pictures were left out; recording goes on", NULL);
+                  log_int(&size, (long long)bytes), "seconds_lost", log_real(&seconds, fps > 0 ? (double)lost / fps : 0),
+                  "reason", "damaged pictures were left out; recording goes on", NULL);
     log_event(LOG_INFO, "recording", "camera", camera->name, "path", path, "seconds",
               log_real(&there, footage_seconds(footage)), NULL);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* By so much scores are lowered at least, in steps. */
+/* Scores are lowered by at least so much, in steps. */
 #define LEAST_STEP 0.01
 
 const double survey_budgets[SURVEY_BUDGETS] = {1, 10, 100};
@@ -39,7 +39,8 @@ static void take_event(long *alerts, const struct windows *w, const struct alert
 }
 
 /* Counts the alerts that a rule raises, by the times of fps frames a second. suspects may be NULL. */
-static long count(const struct windows *w, const float *scores, double fps, const struct alert_rule *rule, struct survey *suspects)
+static long count(const struct windows *w, const float *scores, double fps, const struct alert_rule *rule,
+                  struct survey *suspects)
 {
     struct alert_state state;
     int64_t time_us = 0;
@@ -92,7 +93,8 @@ static double times_as_often(const struct survey *s, const struct calibration *c
 
 /* Lowers the calibration and the scores until they alert no more often than the calibration says, or the calibration cannot be
  * lowered further. Ends, because a threshold counts only while SURVEY_LEAST alerts reach it. */
-static void lower_scores(struct survey *s, const struct windows *w, float *scores, double fps, int k, int n, struct calibration *c)
+static void lower_scores(struct survey *s, const struct windows *w, float *scores, double fps, int k, int n,
+                         struct calibration *c)
 {
     for (double times; (times = times_as_often(s, c)) > 1;) {
         double wanted = log(times) + LEAST_STEP, by = calibration_lower(c, wanted);

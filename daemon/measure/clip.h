@@ -70,9 +70,9 @@ struct clip_summary {
 
 /* Opens a scorer. plan, calibration, still and the threads of parallel are borrowed until clip_close(). calibration NULL: the
  * score is the reference. still NULL, or no calibration: nothing is said of what stands still. zones: its masks are hidden, and
- * the cells there do not count; NULL: none; borrowed until clip_close(). Returns 0; -EINVAL if the network is not for cameras (one
- * channel), if the masks leave next to nothing, or if statics asks for static windows and the calibration has no bound for them;
- * -ENOMEM. err names the cause. */
+ * the cells there do not count; NULL: none; borrowed until clip_close(). Returns 0; -EINVAL if the network is not for cameras
+ * (one channel), if the masks leave next to nothing, or if statics asks for static windows and the calibration has no bound for
+ * them; -ENOMEM. err names the cause. */
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
               const struct still_memory *still, const struct zones *zones, const struct parallel *parallel, int stride,
               enum clip_static statics, struct error *err);

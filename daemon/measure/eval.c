@@ -244,9 +244,9 @@ end:
 }
 
 static const struct command_option eval_options[] = {
-    {"model", 'm', OPTION_LIST(struct eval, models), .argument = "MODEL", .path = OPTION_FILE, .most = MODELS_MAX, .required = true,
-     .help = "The model to evaluate. Given several times, the models form a committee: reference, score and map of a "
-             "window are "
+    {"model", 'm', OPTION_LIST(struct eval, models), .argument = "MODEL", .path = OPTION_FILE, .most = MODELS_MAX,
+     .required = true,
+     .help = "The model to evaluate. Given several times, the models form a committee: reference, score and map of a window are "
              "the mean over the models, and so is the threshold; model and precision in the result are arrays then."},
     {"clips", 0, OPTION_TEXT(struct eval, clips_path), .argument = "DIR", .path = OPTION_FOLDER, .required = true,
      .help = "The folder of the clips: files, or folders of image files."},

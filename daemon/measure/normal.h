@@ -1,5 +1,5 @@
 /* Reads normal footage for `eval --normal`: footage of any length in which nothing abnormal happens, given apart from the
- * labelled clips. Of each window the score alone is kept, five bytes, so that days of footage fit into memory. The alert rule
+ * labelled clips. Only the score of each window is kept, five bytes, so that days of footage fit into memory. The alert rule
  * runs while the footage is read. Main's thread. */
 #ifndef MEMAED_DAEMON_MEASURE_NORMAL_H
 #define MEMAED_DAEMON_MEASURE_NORMAL_H

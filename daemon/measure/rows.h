@@ -1,5 +1,5 @@
-/* Rows of a measurement on standard output: CSV (RFC 4180), or one JSON object a line. Each row is flushed, so that rows of a live
- * input come as they are made, and Ctrl-C loses none. One thread. */
+/* Rows of a measurement on standard output: CSV (RFC 4180), or one JSON object a line. Each row is flushed, so that rows of a
+ * live input come as they are made, and Ctrl-C loses none. One thread. */
 #ifndef MEMAED_DAEMON_MEASURE_ROWS_H
 #define MEMAED_DAEMON_MEASURE_ROWS_H
 

@@ -163,8 +163,8 @@ static void print_calibration(const struct model_file *file)
     if (c->has_static) {
         printf("static scenes %ld of these windows were static; their scores differ from the ones given by %.3g at most: "
                "static auto %s, bound %.3g", c->still.windows, c->still.largest_difference,
-               calibration_static_holds(c) ? "does not compute such windows" : "computes all "
-                                                                               "windows", calibration_static_bound(c, PRECISION_FP32));
+               calibration_static_holds(c) ? "does not compute such windows" : "computes all windows",
+               calibration_static_bound(c, PRECISION_FP32));
         if (c->has_int8)
             printf(" (%.3g in 8 bits)", calibration_static_bound(c, PRECISION_INT8));
         printf("\n              a camera is frozen after %.3g s of the same picture\n", c->still.frozen_s);

@@ -50,7 +50,7 @@ struct fleet_changes {
     size_t added, removed, changed, unchanged;
 };
 
-/* Without cameras. 0 or -errno with the cause in err. */
+/* Opens a fleet without cameras. 0 or -errno with the cause in err. */
 int fleet_open(struct fleet **ret, const struct fleet_options *options, struct error *err);
 /* Starts the workers, and then the cameras that fleet_apply() has opened. 0 or -errno with the cause in err. */
 int fleet_start(struct fleet *fleet, struct error *err);

@@ -379,7 +379,7 @@ static int command_run(int argc, char **argv)
     int status;
     if (!command_parse(&run_command, &o, argc, argv, &status))
         return status;
-    int signals_fd = supervise_take_signals();      /* before anything that takes time: from here on a signal ends it in order */
+    int signals_fd = supervise_take_signals();      /* from here on a signal ends it in order */
     log_open(o.verbose ? LOG_DEBUG : LOG_INFO);
     ffmpeg_log_events();
     descriptors_raise();

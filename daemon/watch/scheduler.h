@@ -51,7 +51,7 @@ struct scheduler_client {
      * boxes (none); all else is set. Any worker,
      * several at once. workspace: the worker's, aligned to 64 bytes; NULL where no client needs one. */
     void (*run)(void *arg, const struct frame_ring_window *window, void *workspace, struct scheduler_result *ret);
-    /* Takes a result. In the order of the client's windows, one call at a time; no lock is held. */
+    /* Takes a result. Calls come in the order of the client's windows, one at a time, and no lock is held. */
     void (*commit)(void *arg, const struct scheduler_result *result);
 };
 

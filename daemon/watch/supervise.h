@@ -5,7 +5,7 @@
 
 #include "daemon/watch/daemon.h"
 
-/* Blocks TERM, INT and HUP for this thread (main's) and those that it starts, and ignores PIPE. Before it starts any.
+/* Blocks TERM, INT and HUP for this thread (main's) and those that it starts later, and ignores PIPE.
  * Returns a signalfd for them, or -errno. */
 int supervise_take_signals(void);
 
@@ -13,7 +13,7 @@ int supervise_take_signals(void);
  * and ends with -ECANCELED. Returns false in a command that does not block signals. */
 bool supervise_told_to_end(void);
 
-/* Until TERM or INT comes; HUP reloads. 0, or -errno where the loop cannot go on. */
+/* Runs until TERM or INT comes; HUP reloads. 0, or -errno where the loop cannot go on. */
 int supervise(struct daemon *daemon, int signals_fd);
 
 /* From now on TERM or INT ends the process at once, with status 1. */

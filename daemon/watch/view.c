@@ -231,7 +231,7 @@ static void storage(void *context, struct view_store *ret)
                                .failing = stats.failing, .bytes = stats.bytes};
 }
 
-/* Clients have found the server, so the path of a snapshot is enough for them. Where memory is short, they get no path. */
+/* Clients have found the server, so the path of a snapshot is enough for them. They get no path if memory is short. */
 static int events(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
                   size_t *n, uint64_t *next, struct record_range *range)
 {

@@ -30,8 +30,8 @@ json_t *event_json(const struct event *event);
 /* The "data" of EVENT_TEST_NAME: "test" is true, and "reason" says in words that nothing has happened. */
 json_t *event_test_json(void);
 
-/* The body of an event as every sink gets it: {"type": type, "timestamp": …, "data": data}, compact. Takes the reference of data; free()
- * the text. NULL: data was NULL, or memory is short. */
+/* The body of an event as every sink gets it: {"type": type, "timestamp": …, "data": data}, compact. Takes the reference of data;
+ * free() the text. NULL: data was NULL, or memory is short. */
 char *event_body(const char *type, int64_t time_us, json_t *data);
 /* Writes a new id. 0, or -EIO without random numbers. */
 int event_new_id(char ret[EVENT_ID_SIZE]);

@@ -229,7 +229,8 @@ static int64_t deadline_after(const struct capture *capture, int stalls)
 }
 
 /* Sends the request and waits for its result. 0: *reply is written; after an error nothing more is asked. */
-static int ask(struct capture *capture, const struct wire_request *request, int stalls, struct wire_reply *reply, struct error *err)
+static int ask(struct capture *capture, const struct wire_request *request, int stalls, struct wire_reply *reply,
+               struct error *err)
 {
     const struct capture_memory *memory = request->type == WIRE_MEMORY ? capture->memory
                                           : request->type == WIRE_PACKETS ? &capture->queue : NULL;
@@ -567,8 +568,8 @@ static int moment_there(struct moment *ret, const char *url, int file, int64_t p
     return r;
 }
 
-int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
-                   int memory_mib, struct error *err)
+int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options,
+                   struct capture_host *host, int memory_mib, struct error *err)
 {
     if (!host || options->longest < 1 || options->longest > PICTURE_MAX_SIDE)
         return moment_read(ret, url, pts_us, options, err);

@@ -34,7 +34,7 @@ struct capture_options {
     const struct capture_memory *memory;        /* where capture_read() has its pictures written, if source has their size;
                                          * borrowed until close. NULL: memory of its own, from which each picture is copied */
     const char *name;                   /* of the camera, for the process's own name; NULL: none */
-    int memory_mib;                     /* that the process may add to what it shares with its host; 0: CAPTURE_MEMORY_MIB */
+    int memory_mib;                     /* most memory beyond what the process shares with its host; 0: CAPTURE_MEMORY_MIB */
     bool files_stall;                   /* the stall time-out is for files, too */
 };
 
@@ -52,10 +52,10 @@ void capture_stats(const struct capture *capture, struct source_stats *ret);
 /* moment_read() in a process of its own, which it waits for: a snapshot out of a clip costs the daemon a copy of the picture.
  * host NULL: in this one. memory_mib: as of struct capture_options. options.limit_ms bounds the wait. Errors are those of
  * moment_read() and capture_open(). Any thread. */
-int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
-                   int memory_mib, struct error *err);
-/* The same of a file that is open, such as a memfd: the process needs no right to find it. It is short and begins with a key frame,
- * so it is read from its start (moment_options.from_start). fd is borrowed. */
+int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options,
+                   struct capture_host *host, int memory_mib, struct error *err);
+/* The same of a file that is open, such as a memfd: the process needs no right to find it. It is short and begins with a key
+ * frame, so it is read from its start (moment_options.from_start). fd is borrowed. */
 int capture_moment_of(struct moment *ret, int fd, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
                       int memory_mib, struct error *err);
 

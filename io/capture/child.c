@@ -139,7 +139,8 @@ static int take_memory(struct capture_memory *memory, int fd, size_t size, struc
 }
 
 /* Reads the picture of a moment into the memory of fd, which it takes over. 1, or an error. */
-static int read_moment(struct child *child, const struct wire_request *request, int fd, struct wire_reply *reply, struct error *err)
+static int read_moment(struct child *child, const struct wire_request *request, int fd, struct wire_reply *reply,
+                       struct error *err)
 {
     const struct capture_control *control = (const struct capture_control *)child->control.bytes;
     struct moment_options options = {.source = request->options, .longest = request->longest,
@@ -153,7 +154,7 @@ static int read_moment(struct child *child, const struct wire_request *request, 
         of_file.url = path;
         request = &of_file;
     }
-    int r = take_memory(&child->pictures, fd, request->memory_size, err);       /* which the sandbox's limit does not count then */
+    int r = take_memory(&child->pictures, fd, request->memory_size, err);       /* the sandbox's limit does not count it then */
     if (r == 0)
         r = settle(child, request, err);
     if (r == 0)

@@ -109,7 +109,7 @@ static int by_number(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
-/* In the new process: nothing is open afterwards but what it needs. */
+/* The new process runs this: nothing is open afterwards but what it needs. */
 static _Noreturn void be_child(const int fds[HOST_FDS], pid_t host)
 {
     sigset_t none;

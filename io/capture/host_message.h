@@ -1,4 +1,5 @@
-/* The message from the daemon to the host of the cameras' processes: an order for one process, with its descriptors (SCM_RIGHTS). */
+/* The message from the daemon to the host of the cameras' processes: an order for one process, with its descriptors
+ * (SCM_RIGHTS). */
 #ifndef MEMAED_IO_CAPTURE_HOST_MESSAGE_H
 #define MEMAED_IO_CAPTURE_HOST_MESSAGE_H
 

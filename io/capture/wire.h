@@ -2,8 +2,9 @@
  * memory. A message is one packet of a socket that keeps their borders (SOCK_SEQPACKET).
  *
  * The daemon sends a request, beginning with WIRE_PACKETS, WIRE_FILE, WIRE_OPEN or WIRE_MOMENT, and the process answers each with
- * one WIRE_RESULT, after any number of WIRE_LOG. The process may be in an attacker's hands: wire_decode_reply() takes nothing for granted, and
- * gives nothing on that is out of range. Which reply follows which request is checked by the reader (io/capture/capture.c).
+ * one WIRE_RESULT, after any number of WIRE_LOG. The process may be in an attacker's hands: wire_decode_reply() takes nothing for
+ * granted, and gives nothing on that is out of range. Which reply follows which request is checked by the reader
+ * (io/capture/capture.c).
  *
  * Packets need no message: they lie in shared memory of their own (io/capture/packet_queue.h), which WIRE_PACKETS hands over
  * before WIRE_OPEN. A later message may carry colour pictures in the same way as gray ones.
@@ -28,7 +29,7 @@ enum wire_type {
     WIRE_OPEN = 1,              /* source_open() */
     WIRE_PEEK,                  /* source_peek() */
     WIRE_RESIZE,                /* source_resize() */
-    WIRE_MEMORY,                /* a descriptor comes along (SCM_RIGHTS): shared memory for pictures, in place of what was there */
+    WIRE_MEMORY,                /* a descriptor comes along (SCM_RIGHTS): shared memory for pictures, in place of the former */
     WIRE_PACKETS,               /* a descriptor comes along: shared memory for packets, before WIRE_OPEN */
     WIRE_CLIP,                  /* in place of all others: the process writes a clip (io/capture/clip_child.h) to the descriptor
                                  * that comes along */
@@ -36,8 +37,8 @@ enum wire_type {
     WIRE_CLOSE,                 /* source_close(); there is no reply, the process ends */
     WIRE_RESULT,                /* of the request */
     WIRE_LOG,                   /* a line of FFmpeg's log */
-    WIRE_MOMENT,                /* moment_read(), in place of WIRE_OPEN; a descriptor comes along: memory for the picture. The process
-                                 * ends after its answer */
+    WIRE_MOMENT,                /* moment_read(), in place of WIRE_OPEN; a descriptor comes along: memory for the picture. The
+                                 * process ends after its answer */
     WIRE_FILE,                  /* a descriptor comes along: the file that WIRE_MOMENT reads, whatever its url is, or WIRE_COPY */
     WIRE_COPY,                  /* in place of all others but WIRE_FILE: the process copies that file
                                  * (io/capture/copying/copy_child.h) to the descriptor that comes along */
@@ -66,7 +67,8 @@ struct wire_reply {
     int result;                 /* what the call returned: -4095 to 1 */
     int priority;               /* of WIRE_LOG, as in syslog(3) */
     int width, height;          /* of WIRE_PEEK and WIRE_MOMENT with result 1: 1 to 65535 */
-    struct source_frame frame;  /* of WIRE_READ with result 1, and of WIRE_MOMENT, which sets pts_us and corrupt; pts_us 0 to 2^62, arrival_us 0 or more */
+    struct source_frame frame;  /* of WIRE_READ with result 1, and of WIRE_MOMENT, which sets pts_us and corrupt; pts_us 0 to
+                                 * 2^62, arrival_us 0 or more */
     struct source_stats stats;  /* of WIRE_RESULT; its codec is printable */
     char text[WIRE_MAX_TEXT];   /* the error's, or the line; printable */
 };

@@ -30,18 +30,18 @@ struct config_alert {
     int close_threshold_line, close_threshold_column;       /* place of the value; 0: absent */
     int k, n;                       /* an alert opens when k of the last n windows reach the threshold */
     double smooth_s;                /* time constant of the mean of scores; 0: none */
-    double min_duration_s;          /* that a cause has to last before its alert opens */
+    double min_duration_s;          /* least time for which a cause lasts before its alert opens */
     double merge_s;                 /* causes that are nearer to each other are one alert */
     double cooldown_s;
     int max_per_hour;               /* alerts told; 0: no limit */
-    double lasting_h;               /* after which an open alert is told as EVENT_NORMAL_CHANGED */
+    double lasting_h;               /* an alert that is open for so long is told as EVENT_NORMAL_CHANGED */
 };
 
 /* The limits of the evidence that is kept. Lines and columns are the places of the values; 0: absent. */
 struct config_retention {
     int keep_days;                  /* 0: for ever */
     double max_gib;                 /* 0: no limit */
-    int free_mib;                   /* that are left free on the disk */
+    int free_mib;                   /* room that is left free on the disk */
     bool has_free_mib;              /* false: 1024, but at most a tenth of the disk */
     int keep_days_line, keep_days_column, max_gib_line, max_gib_column, free_mib_line, free_mib_column;
 };
@@ -151,7 +151,7 @@ struct config {
     struct config_evidence evidence;
     struct config_camera *cameras;
     size_t n_cameras;
-    size_t n_streams;               /* that are read at the same time: the cameras', and those that are kept beside for clips */
+    size_t n_streams;               /* streams that are read at the same time: the cameras', and those kept beside for clips */
     struct config_webhook *webhooks;
     size_t n_webhooks;
 };

@@ -64,10 +64,12 @@ static bool filters_equal(const struct sink_filter *a, const struct sink_filter 
 bool config_webhook_equal(const struct config_webhook *a, const struct config_webhook *b)
 {
     return texts_equal(a->name, b->name) && texts_equal(a->url, b->url) && texts_equal(a->ca_file, b->ca_file) &&
-           texts_equal(a->public_url, b->public_url) && a->snapshot == b->snapshot && a->snapshot_max_kib == b->snapshot_max_kib &&
+           texts_equal(a->public_url, b->public_url) && a->snapshot == b->snapshot &&
+           a->snapshot_max_kib == b->snapshot_max_kib &&
            a->secret_size == b->secret_size &&
            memcmp(a->secret, b->secret, a->secret_size) == 0 && a->old_secret_size == b->old_secret_size &&
-           memcmp(a->old_secret, b->old_secret, a->old_secret_size) == 0 && filters_equal(&a->filter, &b->filter) && a->max_per_minute == b->max_per_minute &&
+           memcmp(a->old_secret, b->old_secret, a->old_secret_size) == 0 && filters_equal(&a->filter, &b->filter) &&
+           a->max_per_minute == b->max_per_minute &&
            a->give_up_h == b->give_up_h && a->timeout_s == b->timeout_s;
 }
 

@@ -254,11 +254,13 @@ const struct config_row config_rows[] = {
      .help = "The cameras whose events are posted. An event of no camera, such as webhook.disabled, is posted in any case."},
     {CONFIG_WEBHOOK, "zones", &config_type_zone_names, IN_WEBHOOK(filter.alerts), .absent = "all",
      .line = 1 + offsetof(struct config_webhook, zones_line), .column = 1 + offsetof(struct config_webhook, zones_column),
-     .help = "The zones whose alerts are posted: those that have touched one of them by then. Other events are posted in any case."},
+     .help = "The zones whose alerts are posted: those that have touched one of them by then. Other events are posted in any "
+             "case."},
     {CONFIG_WEBHOOK, "min_score", &config_type_number, IN_WEBHOOK(filter.alerts.min_score), -100000, 100000,
      .given = 1 + offsetof(struct config_webhook, filter.alerts.has_min_score), .absent = "all",
-     .help = "Alerts are posted once their peak has reached this score: the unit is that of alert.threshold, and 1 more is e times as "
-             "rare. An alert that reaches it while it is open is posted when it closes. Other events are posted in any case."},
+     .help = "Alerts are posted once their peak has reached this score: the unit is that of alert.threshold, and 1 more is e "
+             "times as rare. An alert that reaches it while it is open is posted when it closes. Other events are posted in any "
+             "case."},
     {CONFIG_WEBHOOK, "snapshot", &config_type_snapshot, IN_WEBHOOK(snapshot), .fallback = "url",
      .help = "The form in which an alert's events carry its snapshot. url: by its URL (http.public_url). inline: as a JPEG in "
              "base64, too. none: not."},

@@ -13,8 +13,8 @@
 #define NEXT_ENTRY "alerts_next_entry"
 #define DELETED_BELOW "alerts_deleted_below"    /* entry below which alerts have been deleted */
 
-#define COLUMNS "id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, opened_pts_us, closed_pts_us, peak_pts_us, " \
-                "voices, boxes, state, acknowledged_us, normal_us, marked, suppressed, zones, opened_by_zone, test"
+#define COLUMNS "id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, opened_pts_us, closed_pts_us, " \
+                "peak_pts_us, voices, boxes, state, acknowledged_us, normal_us, marked, suppressed, zones, opened_by_zone, test"
 enum { N_COLUMNS = 21 };
 
 /* ---- a row ---------------------------------------------------------------------------------------------------------- */
@@ -132,13 +132,14 @@ static void free_texts(struct texts *texts)
 static int put(struct database *database, const struct alert_record *alert, const struct texts *texts, struct error *err)
 {
     bool is_closed = alert->closed_us != 0;
-    struct query query = query_begin(database, "INSERT INTO alerts (id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, "
+    struct query query = query_begin(database,
+        "INSERT INTO alerts (id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, "
         "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, suppressed, zones, opened_by_zone, test) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, closed_us = excluded.closed_us, peak_score = excluded.peak_score, "
-        "peak_us = excluded.peak_us, closed_pts_us = excluded.closed_pts_us, peak_pts_us = excluded.peak_pts_us, "
-        "voices = excluded.voices, boxes = excluded.boxes, state = excluded.state, suppressed = excluded.suppressed, "
-        "zones = excluded.zones");
+        "ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, closed_us = excluded.closed_us, peak_score = "
+        "excluded.peak_score, peak_us = excluded.peak_us, closed_pts_us = excluded.closed_pts_us, peak_pts_us = "
+        "excluded.peak_pts_us, voices = excluded.voices, boxes = excluded.boxes, state = excluded.state, suppressed = "
+        "excluded.suppressed, zones = excluded.zones");
     query_bind_int(&query, (int64_t)alert->id);
     query_bind_int(&query, (int64_t)alert->entry);
     query_bind_text(&query, alert->camera);
@@ -235,7 +236,8 @@ int alert_rows_prune(struct database *database, int64_t before_us, int most, int
     int r = number(database, DELETED_BELOW, &below, err);
     if (r < 0)
         return r;
-    struct query query = query_begin(database, "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE opened_us < ? AND marked = 0 "
+    struct query query = query_begin(database,
+        "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE opened_us < ? AND marked = 0 "
                                      "AND state <> 'open' AND NOT EXISTS (SELECT 1 FROM evidence WHERE alert = alerts.id) "
                                      "ORDER BY opened_us LIMIT ?) RETURNING entry");
     query_bind_int(&query, before_us);
@@ -371,7 +373,8 @@ int alert_rows_find(struct database *database, uint64_t id, struct alert_record 
     return 0;
 }
 
-int alert_rows_each(struct database *database, bool (*row)(void *arg, const struct alert_record *alert), void *arg, struct error *err)
+int alert_rows_each(struct database *database, bool (*row)(void *arg, const struct alert_record *alert), void *arg,
+                    struct error *err)
 {
     struct query query = query_begin(database, "SELECT " COLUMNS " FROM alerts ORDER BY id");
     struct alert_record alert;

@@ -1,6 +1,6 @@
 /* Alerts in the database. An alert has one row, from its opening on. Its `entry` is its place in the order in which alerts opened
- * and closed: it gets one when it opens and a new one when it closes, so that a reader who goes on from an entry sees both. Entries
- * rise by 1 from commit to commit and are never used again. */
+ * and closed: it gets one when it opens and a new one when it closes, so that a reader who goes on from an entry sees both.
+ * Entries rise by 1 from commit to commit and are never used again. */
 #ifndef MEMAED_IO_DATABASE_ALERT_ROWS_H
 #define MEMAED_IO_DATABASE_ALERT_ROWS_H
 
@@ -13,8 +13,8 @@
 
 /* ---- writing, within a transaction ---------------------------------------------------------------------------------- */
 
-/* Writes an alert that opened or closed, and gives it the next entry (alert->entry). An alert that is there already keeps its marks
- * and notes. Of a new one, id must be above all ids before (alert_rows_last_id()). */
+/* Writes an alert that opened or closed, and gives it the next entry (alert->entry). An alert that is in the table already
+ * keeps its marks and notes. The id of a new one must be above all ids before (alert_rows_last_id()). */
 int alert_rows_put(struct database *database, struct alert_record *alert, struct error *err);
 /* Writes the peak of an alert that is open, and leaves its entry. Does nothing where it is not open. */
 int alert_rows_peak(struct database *database, const struct alert_record *alert, struct error *err);
@@ -45,6 +45,7 @@ int alert_rows_read(struct database *database, const struct alert_query *query, 
                     struct alert_labels *labels, size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 int alert_rows_find(struct database *database, uint64_t id, struct alert_record *ret, struct error *err);  /* -ENOENT */
 /* Calls row() for each alert, by id, until it returns false. */
-int alert_rows_each(struct database *database, bool (*row)(void *arg, const struct alert_record *alert), void *arg, struct error *err);
+int alert_rows_each(struct database *database, bool (*row)(void *arg, const struct alert_record *alert), void *arg,
+                    struct error *err);
 
 #endif

@@ -4,11 +4,13 @@
 
 #include "io/database/query.h"
 
-static int save(struct database *database, const char *camera, const char *kind, const struct arming_order *order, struct error *err)
+static int save(struct database *database, const char *camera, const char *kind, const struct arming_order *order,
+                struct error *err)
 {
     if (order->since_us == 0)
         return 0;
-    struct query query = query_begin(database, "INSERT INTO arming (camera, kind, since_us, until_us, by) VALUES (?, ?, ?, ?, ?)");
+    struct query query = query_begin(database,
+                                     "INSERT INTO arming (camera, kind, since_us, until_us, by) VALUES (?, ?, ?, ?, ?)");
     query_bind_text(&query, camera);
     query_bind_text(&query, kind);
     query_bind_int(&query, order->since_us);
@@ -37,8 +39,8 @@ static void read_order(const struct query *query, int column, struct arming_orde
     query_copy(query, column + 2, ret->by, sizeof ret->by);
 }
 
-int arming_rows_each(struct database *database, void (*row)(void *arg, const char *camera, const struct arming_orders *orders), void *arg,
-                     struct error *err)
+int arming_rows_each(struct database *database, void (*row)(void *arg, const char *camera, const struct arming_orders *orders),
+                     void *arg, struct error *err)
 {
     struct query query = query_begin(database, "SELECT c.camera, d.since_us, d.until_us, d.by, s.since_us, s.until_us, s.by FROM "
                                      "(SELECT DISTINCT camera FROM arming) AS c "

@@ -8,7 +8,7 @@
 /* Within a transaction: replaces the orders of a camera. */
 int arming_rows_save(struct database *database, const char *camera, const struct arming_orders *orders, struct error *err);
 /* Calls row() for the orders of each camera that has some. */
-int arming_rows_each(struct database *database, void (*row)(void *arg, const char *camera, const struct arming_orders *orders), void *arg,
-                     struct error *err);
+int arming_rows_each(struct database *database, void (*row)(void *arg, const char *camera, const struct arming_orders *orders),
+                     void *arg, struct error *err);
 
 #endif

@@ -151,7 +151,8 @@ static int open_once(struct database **ret, const char *folder, struct database_
     if (r == 0)
         r = quick_check(database, err);
     if (r == 0)
-        r = database_execute(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 8388608",
+        r = database_execute(database,
+                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 8388608",
                              err);
     if (r == 0)
         r = migrations_apply(database, &migrations, &opening->version_before, err);

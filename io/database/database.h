@@ -1,5 +1,6 @@
 /* The database of memaed: one SQLite file in state_dir that survives the process (docs/store.md). This room alone knows
- * SQLite. Tables have files of their own beside this one: alert_rows, event_rows, outbox_rows, score_rows, evidence, arming_rows, labels.
+ * SQLite. Tables have files of their own beside this one: alert_rows, event_rows, outbox_rows, score_rows, evidence, arming_rows,
+ * labels.
  *
  * The file is in WAL mode: one connection writes, and any number read at the same time without waiting for it. A commit is on the
  * disk when it returns (synchronous=FULL). Each connection is for one thread at a time.
@@ -34,7 +35,8 @@ struct database_opening {
  * schema of this version. A damaged file is renamed to memaed.db.damaged-TIME, with its -wal and -shm, and a new one is opened.
  * *opening says what was found. A file of a newer version is refused (-EPROTONOSUPPORT). */
 int database_open(struct database **ret, const char *folder, struct database_opening *opening, struct error *err);
-/* Opens an existing database to read. No migration, no check. -ENOENT: there is none. -EPROTONOSUPPORT: it has another version. */
+/* Opens an existing database to read. No migration, no check. -ENOENT: there is none. -EPROTONOSUPPORT: it has another
+ * version. */
 int database_open_reader(struct database **ret, const char *folder, struct error *err);
 void database_close(struct database *database);         /* takes NULL */
 

@@ -50,10 +50,11 @@ int event_rows_all_ready(struct database *database, int *n, struct error *err)
     return r;
 }
 
-int event_rows_each(struct database *database, int64_t from, size_t most, bool (*row)(void *arg, const struct event_row *event), void *arg,
-                    struct error *err)
+int event_rows_each(struct database *database, int64_t from, size_t most, bool (*row)(void *arg, const struct event_row *event),
+                    void *arg, struct error *err)
 {
-    struct query query = query_begin(database, "SELECT seq, id, type, time_us, camera, alert, body, ready FROM events WHERE seq >= ? "
+    struct query query = query_begin(database,
+        "SELECT seq, id, type, time_us, camera, alert, body, ready FROM events WHERE seq >= ? "
                                      "ORDER BY seq LIMIT ?");
     query_bind_int(&query, from);
     query_bind_int(&query, most ? (int64_t)most : -1);
@@ -137,8 +138,8 @@ static int read_range(struct database *database, struct record_range *ret, struc
     return r;
 }
 
-int event_rows_read(struct database *database, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
-                    size_t *n, uint64_t *next, struct record_range *range, struct error *err)
+int event_rows_read(struct database *database, uint64_t from, const struct event_filter *filter, struct event_record *ret,
+                    size_t max, size_t *n, uint64_t *next, struct record_range *range, struct error *err)
 {
     int r = database_execute(database, "BEGIN", err);           /* events and range are of one moment */
     if (r == 0)
@@ -167,9 +168,10 @@ int event_rows_prune(struct database *database, int64_t before_us, int most, int
     int r = database_number(database, DELETED_BELOW, &below, err);
     if (r < 0 && r != -ENOENT)
         return r;
-    struct query query = query_begin(database, "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE time_us < ? AND NOT EXISTS "
-                                     "(SELECT 1 FROM alerts WHERE alerts.id = events.alert AND marked = 1) AND NOT EXISTS "
-                                     "(SELECT 1 FROM outbox WHERE outbox.seq = events.seq) ORDER BY time_us LIMIT ?) RETURNING seq");
+    struct query query = query_begin(database,
+        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE time_us < ? AND NOT EXISTS "
+        "(SELECT 1 FROM alerts WHERE alerts.id = events.alert AND marked = 1) AND NOT EXISTS "
+        "(SELECT 1 FROM outbox WHERE outbox.seq = events.seq) ORDER BY time_us LIMIT ?) RETURNING seq");
     query_bind_int(&query, before_us);
     query_bind_int(&query, most);
     for (; query_row(&query); ++*deleted)

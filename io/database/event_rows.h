@@ -1,5 +1,5 @@
-/* Events in the database: what was told, when, and the body that every endpoint gets. `seq` rises from event to event and is never
- * used again, also after a restart. */
+/* Events in the database: what was told, when, and the body that every endpoint gets. `seq` rises from event to event and is
+ * never used again, also after a restart. */
 #ifndef MEMAED_IO_DATABASE_EVENT_ROWS_H
 #define MEMAED_IO_DATABASE_EVENT_ROWS_H
 
@@ -33,19 +33,21 @@ int event_rows_ready(struct database *database, int64_t seq, struct error *err);
 /* All may; for the start. *n says how many could not. */
 int event_rows_all_ready(struct database *database, int *n, struct error *err);
 
-/* Calls row() for each event from seq on, in order, at most `most` (0: all), until it returns false. Texts are borrowed for the call. */
-int event_rows_each(struct database *database, int64_t from, size_t most, bool (*row)(void *arg, const struct event_row *event), void *arg,
-                    struct error *err);
+/* Calls row() for each event from seq on, in order, at most `most` (0: all), until it returns false. Texts are borrowed for the
+ * call. */
+int event_rows_each(struct database *database, int64_t from, size_t most, bool (*row)(void *arg, const struct event_row *event),
+                    void *arg, struct error *err);
 
-/* For clients that follow events. Reads events that may be delivered and that the filter takes, by seq from `from` on, into ret [max];
- * the caller frees their bodies; *n of them. It looks at EVENT_ROWS_SCANNED events at most. *next is the seq at which to go on. *range is
- * from where reading can go on (older events have been deleted) to the first event that is not there or may not be delivered yet. */
+/* Reads events for clients that follow them: those that may be delivered and that the filter takes, by seq from `from` on, into
+ * ret [max]; *n of them; the caller frees their bodies. It looks at EVENT_ROWS_SCANNED events at most. *next is the seq at which
+ * to go on. *range begins where reading can go on (older events have been deleted), and ends at the first event that is not in
+ * the table or may not be delivered yet. */
 enum { EVENT_ROWS_SCANNED = 1024 };
-int event_rows_read(struct database *database, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
-                    size_t *n, uint64_t *next, struct record_range *range, struct error *err);
+int event_rows_read(struct database *database, uint64_t from, const struct event_filter *filter, struct event_record *ret,
+                    size_t max, size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 
-/* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked, and not those that an
- * endpoint still waits for. Their dead letters go with them. */
+/* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked, and not those that
+ * an endpoint still waits for. Their dead letters go with them. */
 int event_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err);
 
 #endif

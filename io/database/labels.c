@@ -6,7 +6,8 @@
 
 int labels_read(struct database *database, uint64_t alert, struct alert_labels *ret, struct error *err)
 {
-    struct query query = query_begin(database, "SELECT marked, note, acknowledged_us, acknowledged_by, normal_us, normal_by FROM alerts "
+    struct query query = query_begin(database,
+        "SELECT marked, note, acknowledged_us, acknowledged_by, normal_us, normal_by FROM alerts "
                                      "WHERE id = ?");
     query_bind_int(&query, (int64_t)alert);
     struct alert_labels labels = {.marked = false};
@@ -59,7 +60,8 @@ int labels_acknowledge(struct database *database, uint64_t alert, int64_t now_us
     return update(&query, err);
 }
 
-static int set_normal(struct database *database, uint64_t alert, bool is_normal, int64_t now_us, const char *who, struct error *err)
+static int set_normal(struct database *database, uint64_t alert, bool is_normal, int64_t now_us, const char *who,
+                      struct error *err)
 {
     struct query query = query_begin(database, "UPDATE alerts SET normal_us = ?, normal_by = ? WHERE id = ?");
     query_bind_int_or_null(&query, is_normal, now_us);

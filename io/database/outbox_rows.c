@@ -19,7 +19,8 @@ int outbox_rows_add(struct database *database, const char *endpoint, int64_t seq
 
 int outbox_rows_next(struct database *database, const char *endpoint, int64_t from, struct outbox_row *ret, struct error *err)
 {
-    struct query query = query_begin(database, "SELECT seq, id, time_us, coalesce(queued_us, time_us), attempts, due_us, ready, body "
+    struct query query = query_begin(database,
+        "SELECT seq, id, time_us, coalesce(queued_us, time_us), attempts, due_us, ready, body "
                                      "FROM outbox JOIN events USING (seq) WHERE endpoint = ? AND seq >= ? ORDER BY seq LIMIT 1");
     query_bind_text(&query, endpoint);
     query_bind_int(&query, from);
@@ -51,10 +52,11 @@ int outbox_rows_delivered(struct database *database, const char *endpoint, int64
     return query_run(&query, err);
 }
 
-int outbox_rows_failed(struct database *database, const char *endpoint, int64_t seq, int attempts, int64_t due_us, const char *cause,
-                       struct error *err)
+int outbox_rows_failed(struct database *database, const char *endpoint, int64_t seq, int attempts, int64_t due_us,
+                       const char *cause, struct error *err)
 {
-    struct query query = query_begin(database, "UPDATE outbox SET attempts = ?, due_us = ?, cause = ? WHERE endpoint = ? AND seq = ?");
+    struct query query = query_begin(database,
+        "UPDATE outbox SET attempts = ?, due_us = ?, cause = ? WHERE endpoint = ? AND seq = ?");
     query_bind_int(&query, attempts);
     query_bind_int(&query, due_us);
     query_bind_text(&query, cause);
@@ -79,8 +81,8 @@ static int end(struct database *database, bool own, int r, struct error *err)
     return r;
 }
 
-int outbox_rows_dead(struct database *database, const char *endpoint, int64_t seq, int attempts, int64_t now_us, const char *reason,
-                     struct error *err)
+int outbox_rows_dead(struct database *database, const char *endpoint, int64_t seq, int attempts, int64_t now_us,
+                     const char *reason, struct error *err)
 {
     bool own;
     int r = begin(database, &own, err);
@@ -152,7 +154,8 @@ static char *list(const char *const *keys, size_t n)
 
 #define OF_SCOPE(column) " AND iif(?2 = '', instr(" column ", ':') = 0, substr(" column ", 1, length(?2)) = ?2)"
 
-int outbox_rows_keep(struct database *database, const char *scope, const char *const *keys, size_t n, int *dropped, struct error *err)
+int outbox_rows_keep(struct database *database, const char *scope, const char *const *keys, size_t n, int *dropped,
+                     struct error *err)
 {
     static const char *const deletes[] = {
         "DELETE FROM outbox WHERE endpoint NOT IN (SELECT value FROM json_each(?1))" OF_SCOPE("endpoint"),
@@ -213,8 +216,8 @@ int outbox_rows_state(struct database *database, const char *endpoint, struct ou
     return r;
 }
 
-int outbox_rows_each_dead(struct database *database, const char *endpoint, bool (*row)(void *arg, const struct outbox_dead_row *dead),
-                          void *arg, struct error *err)
+int outbox_rows_each_dead(struct database *database, const char *endpoint,
+                          bool (*row)(void *arg, const struct outbox_dead_row *dead), void *arg, struct error *err)
 {
     struct query query = query_begin(database, "SELECT seq, time_us, died_us, attempts, id, reason, body FROM dead_letters "
                                      "JOIN events USING (seq) WHERE endpoint = ? ORDER BY seq");
@@ -223,16 +226,18 @@ int outbox_rows_each_dead(struct database *database, const char *endpoint, bool 
     do {
         if (!query_row(&query))
             break;
-        dead = (struct outbox_dead_row){.seq = query_int(&query, 0), .time_us = query_int(&query, 1), .died_us = query_int(&query, 2),
-                                        .attempts = (int)query_int(&query, 3), .id = query_text(&query, 4),
-                                        .reason = query_text(&query, 5), .body = query_text(&query, 6)};
+        dead = (struct outbox_dead_row){.seq = query_int(&query, 0), .time_us = query_int(&query, 1),
+                                        .died_us = query_int(&query, 2), .attempts = (int)query_int(&query, 3),
+                                        .id = query_text(&query, 4), .reason = query_text(&query, 5),
+                                        .body = query_text(&query, 6)};
     } while (row(arg, &dead));
     return query_end(&query, err);
 }
 
 int outbox_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err)
 {
-    struct query query = query_begin(database, "DELETE FROM dead_letters WHERE (endpoint, seq) IN (SELECT endpoint, seq FROM dead_letters "
+    struct query query = query_begin(database,
+        "DELETE FROM dead_letters WHERE (endpoint, seq) IN (SELECT endpoint, seq FROM dead_letters "
                                      "WHERE died_us < ? LIMIT ?)");
     query_bind_int(&query, before_us);
     query_bind_int(&query, most);

@@ -16,7 +16,7 @@ struct outbox_row {
     char id[EVENT_ID_SIZE];
     int64_t time_us;            /* UTC of the event */
     int64_t queued_us;          /* UTC; when the row was written, or the dead letter was queued again */
-    int attempts;               /* that failed */
+    int attempts;               /* number of failed ones */
     int64_t due_us;             /* UTC; no attempt before */
     bool ready;                 /* false: the event waits for its evidence */
     char *body;                 /* free() it */
@@ -39,16 +39,17 @@ struct outbox_dead_row {
 
 int outbox_rows_add(struct database *database, const char *endpoint, int64_t seq, int64_t now_us, struct error *err);
 
-/* The endpoint's first event with that seq or a higher one, whether it is due and ready or not. 1 with *ret, 0: there is none; -errno. */
+/* The endpoint's first event with that seq or a higher one, whether it is due and ready or not. 1 with *ret, 0: there is none;
+ * -errno. */
 int outbox_rows_next(struct database *database, const char *endpoint, int64_t from, struct outbox_row *ret, struct error *err);
 
 int outbox_rows_delivered(struct database *database, const char *endpoint, int64_t seq, struct error *err);
 /* `attempts` have failed by now, the last one for that cause (redacted by the caller); the next one is due at due_us. */
-int outbox_rows_failed(struct database *database, const char *endpoint, int64_t seq, int attempts, int64_t due_us, const char *cause,
-                       struct error *err);
+int outbox_rows_failed(struct database *database, const char *endpoint, int64_t seq, int attempts, int64_t due_us,
+                       const char *cause, struct error *err);
 /* Gives the event up: it becomes a dead letter. */
-int outbox_rows_dead(struct database *database, const char *endpoint, int64_t seq, int attempts, int64_t now_us, const char *reason,
-                     struct error *err);
+int outbox_rows_dead(struct database *database, const char *endpoint, int64_t seq, int attempts, int64_t now_us,
+                     const char *reason, struct error *err);
 /* Queues all dead letters of the endpoint again, due at once. *n says how many. */
 int outbox_rows_revive(struct database *database, const char *endpoint, int64_t now_us, int *n, struct error *err);
 
@@ -56,15 +57,16 @@ int outbox_rows_disable(struct database *database, const char *endpoint, int64_t
                         struct error *err);
 int outbox_rows_enable(struct database *database, const char *endpoint, struct error *err);
 
-/* Deletes the rows, the dead letters and the state of all endpoints of a scope but keys [n]. Of a scope are the endpoints that begin with
- * it; of "" those that have no ':'. *dropped says how many events still waited. */
-int outbox_rows_keep(struct database *database, const char *scope, const char *const *keys, size_t n, int *dropped, struct error *err);
+/* Deletes the rows, the dead letters and the state of all endpoints of a scope but keys [n]. An endpoint belongs to the scope
+ * with which its key begins, and to the scope "" if its key has no ':'. *dropped says how many events still waited. */
+int outbox_rows_keep(struct database *database, const char *scope, const char *const *keys, size_t n, int *dropped,
+                     struct error *err);
 
 int outbox_rows_counts(struct database *database, const char *endpoint, struct outbox_rows_counts *ret, struct error *err);
 int outbox_rows_state(struct database *database, const char *endpoint, struct outbox_rows_state *ret, struct error *err);
 /* Calls row() for the endpoint's dead letters, by seq, until it returns false. */
-int outbox_rows_each_dead(struct database *database, const char *endpoint, bool (*row)(void *arg, const struct outbox_dead_row *dead),
-                          void *arg, struct error *err);
+int outbox_rows_each_dead(struct database *database, const char *endpoint,
+                          bool (*row)(void *arg, const struct outbox_dead_row *dead), void *arg, struct error *err);
 /* Deletes at most `most` dead letters that died before before_us. */
 int outbox_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err);
 

@@ -14,9 +14,10 @@ static int64_t minute_of(int64_t time_us)
 
 static int add_to_minute(struct database *database, const struct score_row *row, struct error *err)
 {
-    struct query query = query_begin(database, "INSERT INTO score_minutes (camera, minute, n, slow, minimum, mean, maximum, p_least) "
-        "VALUES (?1, ?2, 1, ?3, ?4, ?4, ?4, ?5) ON CONFLICT (camera, minute) DO UPDATE SET n = n + 1, slow = slow + excluded.slow, "
-        "minimum = min(coalesce(minimum, excluded.minimum), coalesce(excluded.minimum, minimum)), "
+    struct query query = query_begin(database,
+        "INSERT INTO score_minutes (camera, minute, n, slow, minimum, mean, maximum, p_least) "
+        "VALUES (?1, ?2, 1, ?3, ?4, ?4, ?4, ?5) ON CONFLICT (camera, minute) DO UPDATE SET n = n + 1, "
+        "slow = slow + excluded.slow, minimum = min(coalesce(minimum, excluded.minimum), coalesce(excluded.minimum, minimum)), "
         "maximum = max(coalesce(maximum, excluded.maximum), coalesce(excluded.maximum, maximum)), "
         "mean = coalesce(mean + (coalesce(excluded.mean, mean) - mean) / (n + 1), excluded.mean), "
         "p_least = min(coalesce(p_least, excluded.p_least), coalesce(excluded.p_least, p_least))");
@@ -30,7 +31,8 @@ static int add_to_minute(struct database *database, const struct score_row *row,
 
 int score_rows_add(struct database *database, const struct score_row *row, struct error *err)
 {
-    struct query query = query_begin(database, "INSERT OR IGNORE INTO scores (camera, time_us, window, score, reference, p, slow) "
+    struct query query = query_begin(database,
+        "INSERT OR IGNORE INTO scores (camera, time_us, window, score, reference, p, slow) "
                                      "VALUES (?, ?, ?, ?, ?, ?, ?)");
     query_bind_text(&query, row->camera);
     query_bind_int(&query, row->time_us);
@@ -43,10 +45,11 @@ int score_rows_add(struct database *database, const struct score_row *row, struc
     return r < 0 || sqlite3_changes(database->handle) == 0 ? r : add_to_minute(database, row, err);
 }
 
-int score_rows_read(struct database *database, const char *camera, int64_t from_us, int64_t to_us, struct score_row *ret, size_t most,
-                    size_t *n, struct error *err)
+int score_rows_read(struct database *database, const char *camera, int64_t from_us, int64_t to_us, struct score_row *ret,
+                    size_t most, size_t *n, struct error *err)
 {
-    struct query query = query_begin(database, "SELECT time_us, window, score, reference, p, slow FROM scores WHERE camera = ? AND "
+    struct query query = query_begin(database,
+        "SELECT time_us, window, score, reference, p, slow FROM scores WHERE camera = ? AND "
                                      "time_us >= ? AND time_us < ? ORDER BY time_us, window LIMIT ?");
     query_bind_text(&query, camera);
     query_bind_int(&query, from_us);
@@ -73,8 +76,8 @@ static void read_minute(const struct query *query, struct minute_row *ret)
 
 #define MINUTES "SELECT camera, minute, n, slow, minimum, mean, maximum, p_least FROM score_minutes "
 
-int minute_rows_read(struct database *database, const char *camera, int64_t from_us, int64_t to_us, struct minute_row *ret, size_t most,
-                     size_t *n, struct error *err)
+int minute_rows_read(struct database *database, const char *camera, int64_t from_us, int64_t to_us, struct minute_row *ret,
+                     size_t most, size_t *n, struct error *err)
 {
     struct query query = query_begin(database, MINUTES "WHERE camera = ? AND minute >= ? AND minute < ? ORDER BY minute LIMIT ?");
     query_bind_text(&query, camera);
@@ -88,7 +91,8 @@ int minute_rows_read(struct database *database, const char *camera, int64_t from
     return query_end(&query, err);
 }
 
-int minute_rows_each(struct database *database, bool (*row)(void *arg, const struct minute_row *minute), void *arg, struct error *err)
+int minute_rows_each(struct database *database, bool (*row)(void *arg, const struct minute_row *minute), void *arg,
+                     struct error *err)
 {
     struct query query = query_begin(database, MINUTES "ORDER BY camera, minute");
     struct minute_row minute;
@@ -102,7 +106,8 @@ int minute_rows_each(struct database *database, bool (*row)(void *arg, const str
 
 int score_rows_next_camera(struct database *database, const char *after, char ret[RECORD_NAME_SIZE], struct error *err)
 {
-    struct query query = query_begin(database, "SELECT min(camera) FROM (SELECT min(camera) AS camera FROM scores WHERE camera > ?1 "
+    struct query query = query_begin(database,
+        "SELECT min(camera) FROM (SELECT min(camera) AS camera FROM scores WHERE camera > ?1 "
                                      "UNION ALL SELECT min(camera) FROM score_minutes WHERE camera > ?1)");
     query_bind_text(&query, after);
     char found[RECORD_NAME_SIZE] = "";
@@ -114,11 +119,12 @@ int score_rows_next_camera(struct database *database, const char *after, char re
     return r;
 }
 
-int score_rows_prune(struct database *database, const char *camera, int64_t windows_before_us, int64_t minutes_before_us, int most,
-                     int *deleted, struct error *err)
+int score_rows_prune(struct database *database, const char *camera, int64_t windows_before_us, int64_t minutes_before_us,
+                     int most, int *deleted, struct error *err)
 {
     *deleted = 0;
-    struct query query = query_begin(database, "DELETE FROM scores WHERE camera = ?1 AND (time_us, window) IN (SELECT time_us, window "
+    struct query query = query_begin(database,
+        "DELETE FROM scores WHERE camera = ?1 AND (time_us, window) IN (SELECT time_us, window "
                                      "FROM scores WHERE camera = ?1 AND time_us < ?2 ORDER BY time_us LIMIT ?3)");
     query_bind_text(&query, camera);
     query_bind_int(&query, windows_before_us);

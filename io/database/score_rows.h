@@ -31,17 +31,19 @@ struct minute_row {
 int score_rows_add(struct database *database, const struct score_row *row, struct error *err);
 
 /* Reads rows of a camera with from_us <= time_us < to_us, in the order of their times, into ret [most]; *n of them. */
-int score_rows_read(struct database *database, const char *camera, int64_t from_us, int64_t to_us, struct score_row *ret, size_t most,
-                    size_t *n, struct error *err);
-int minute_rows_read(struct database *database, const char *camera, int64_t from_us, int64_t to_us, struct minute_row *ret, size_t most,
-                     size_t *n, struct error *err);
+int score_rows_read(struct database *database, const char *camera, int64_t from_us, int64_t to_us, struct score_row *ret,
+                    size_t most, size_t *n, struct error *err);
+int minute_rows_read(struct database *database, const char *camera, int64_t from_us, int64_t to_us, struct minute_row *ret,
+                     size_t most, size_t *n, struct error *err);
 /* Calls row() for each minute of each camera, until it returns false. */
-int minute_rows_each(struct database *database, bool (*row)(void *arg, const struct minute_row *minute), void *arg, struct error *err);
+int minute_rows_each(struct database *database, bool (*row)(void *arg, const struct minute_row *minute), void *arg,
+                     struct error *err);
 
 /* The first camera by name after `after` that has rows ("": the first of all). *ret is "" where there is none. */
 int score_rows_next_camera(struct database *database, const char *after, char ret[RECORD_NAME_SIZE], struct error *err);
-/* Deletes at most `most` windows, and as many minutes, of a camera that are older. INT64_MIN deletes none. *deleted counts both. */
-int score_rows_prune(struct database *database, const char *camera, int64_t windows_before_us, int64_t minutes_before_us, int most,
-                     int *deleted, struct error *err);
+/* Deletes at most `most` windows, and as many minutes, of a camera that are older. INT64_MIN deletes none. *deleted counts
+ * both. */
+int score_rows_prune(struct database *database, const char *camera, int64_t windows_before_us, int64_t minutes_before_us,
+                     int most, int *deleted, struct error *err);
 
 #endif

@@ -211,11 +211,11 @@ static void check_rate(struct footage *f, const char *shown, double fps)
         f->first_fps = fps;
     bool other = f->options.fps <= 0 && (fps < f->options.slow_rate * f->first_fps || f->options.slow_rate * fps > f->first_fps);
     if (slow)
-        snprintf(reason, sizeof reason, "%s: %.3g frames a second, fewer than the %g that are analysed: what moves seems faster", shown,
-                 fps, f->options.fps);
+        snprintf(reason, sizeof reason, "%s: %.3g frames a second, fewer than the %g that are analysed: what moves seems faster",
+                 shown, fps, f->options.fps);
     else
-        snprintf(reason, sizeof reason, "%s: %.3g frames a second, but the first input has %.3g: --fps takes as many of all", shown,
-                 fps, f->first_fps);
+        snprintf(reason, sizeof reason, "%s: %.3g frames a second, but the first input has %.3g: --fps takes as many of all",
+                 shown, fps, f->first_fps);
     if ((slow || other) && f->options.warned)
         f->options.warned(reason);
 }
@@ -306,7 +306,7 @@ static int play(struct footage *f, const char *input, const struct footage_strea
     return enough ? 1 : r;
 }
 
-/* For sources_each(). */
+/* The argument of add_stream() and skips(), which sources_each() calls. */
 struct adding {
     struct footage *footage;
     int r;                      /* of the last source */

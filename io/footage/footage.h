@@ -36,7 +36,7 @@ struct footage_options {
     const struct zones *zones;  /* the masks that are hidden in every frame (core/zones/hiding.h); NULL: none; must outlive the
                                  * footage */
     struct capture_host *host;  /* forks a process for each source (io/capture/capture.h); NULL: the calling thread reads it */
-    int memory_mib;             /* that such a process may take; 0: the default */
+    int memory_mib;             /* most memory of such a process; 0: the default */
     const atomic_bool *stop;    /* becomes true: footage_add() and footage_record() return -EINTR; may be NULL */
 };
 

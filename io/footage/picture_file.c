@@ -359,7 +359,7 @@ static int open_kept(struct picture_file *file, off_t *size, struct error *err)
     return 0;
 }
 
-/* Creates a file that loses its name at once. What is at the path stays. */
+/* Creates a file that loses its name at once. A file at the path stays. */
 static int open_unnamed(struct picture_file *file, struct error *err)
 {
     struct new_file unnamed;

@@ -7,13 +7,14 @@
  * Layout, little-endian: a header with the pictures' size, their rate and the codec's tables; then one record per picture.
  * A record is the picture's length, a checksum, the caller's two numbers, and the picture.
  *
- * A file that stays is checked when it is opened again: every record is read, and its checksum compared. A damaged picture is left
- * out, and the pictures before and behind it are kept. The file is cut behind its last sound record. If the length in a record is
- * damaged, what follows cannot be found, and is cut too. A picture that is left out gets the number run = 0 and a new checksum, so
- * that it is reported once. This took 11 s for 4.9 GB (200,000 pictures of 176x96) from memory and 23 s from the disk, on a busy
- * machine; decoding them took 60 s.
+ * A file that stays is checked when it is opened again: every record is read, and its checksum compared. A damaged picture is
+ * left out, and the pictures before and behind it are kept. The file is cut behind its last sound record. If the length in a
+ * record is damaged, what follows cannot be found, and is cut too. A picture that is left out gets the number run = 0 and a new
+ * checksum, so that it is reported once. This took 11 s for 4.9 GB (200,000 pictures of 176x96) from memory and 23 s from the
+ * disk, on a busy machine; decoding them took 60 s.
  *
- * A power cut leaves what was synced: the file is synced when it is created, by picture_file_sync(), and while pictures are added.
+ * A power cut leaves what was synced: the file is synced when it is created, by picture_file_sync(), and while pictures are
+ * added.
  *
  * One thread adds. While none adds, any number of threads read at once. */
 #ifndef MEMAED_IO_FOOTAGE_PICTURE_FILE_H
@@ -55,7 +56,8 @@ size_t picture_file_lost(const struct picture_file *file, uint64_t *bytes);
 /* Adds a picture, pixels [height * width], with two numbers of the caller's; run > 0. 0; -EFBIG: the file would exceed max_bytes;
  * another -errno, such as -ENOSPC, also of a sync. Nothing was added then. */
 int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t run, float interval, struct error *err);
-/* Waits until all pictures are on the disk. 0, also at once if they are; -errno: pictures added since the last sync may be lost. */
+/* Waits until all pictures are on the disk. 0, also at once if they are; -errno: pictures added since the last sync may be
+ * lost. */
 int picture_file_sync(struct picture_file *file, struct error *err);
 /* Removes all pictures. 0; -errno: they are still there. */
 int picture_file_clear(struct picture_file *file, struct error *err);

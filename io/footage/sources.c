@@ -106,8 +106,8 @@ static int each_of_folder(const char *folder, const struct sources_user *user, s
         r = l.others > 0 ? error_set(err, -ENODATA, "%s: none of the %d files in this folder is footage", folder, l.others)
                          : error_set(err, -ENOENT, "%s: no footage in this folder", folder);
     else if (l.images > 0 && !skip_images(&l, folder, user))
-        r = error_set(err, -EINVAL, "%s: expected films or pictures, got %d films and %d pictures; put them into folders of their "
-                      "own", folder, used, l.images);
+        r = error_set(err, -EINVAL, "%s: expected films or pictures, got %d films and %d pictures; put them into folders of "
+                      "their own", folder, used, l.images);
     clear(&l);
     return r;
 }

@@ -18,9 +18,9 @@ struct sources_user {
     void *arg;
 };
 
-/* Calls each() for every source, in order. Returns 0; what each() returned; -EINVAL: the input is a live stream, which has no end;
- * -ENOENT: a folder without files; -ENODATA: a folder of which all was skipped; -ENOMEM; or the errno of reading the folder. err
- * has the cause. */
+/* Calls each() for every source, in order. Returns 0; what each() returned; -EINVAL: the input is a live stream, which has no
+ * end; -ENOENT: a folder without files; -ENODATA: a folder of which all was skipped; -ENOMEM; or the errno of reading the folder.
+ * err has the cause. */
 int sources_each(const char *input, const struct sources_user *user, struct error *err);
 
 #endif

@@ -322,8 +322,8 @@ static int static_from_json(struct static_limits *s, const struct arch *arch, co
     static const char *const keys[] = {"bound", "largest_difference", "windows", "frozen_s", "light_margin", "limits"};
     const json_t *limits = json_object_get(json, "limits");
     double windows;
-    int r = numbers_from_json((double *const[]){&s->bound, &s->largest_difference, &windows, &s->frozen_s, &s->light_margin}, keys,
-                        5, COUNT(keys), "static", json, err);
+    int r = numbers_from_json((double *const[]){&s->bound, &s->largest_difference, &windows, &s->frozen_s, &s->light_margin},
+                              keys, 5, COUNT(keys), "static", json, err);
     if (r < 0)
         return r;
     if ((r = count_from_number(&s->windows, windows, "static: windows", err)) < 0)

@@ -39,7 +39,8 @@ static struct SwsContext *make_scaler(const AVFrame *frame, int width, int heigh
 }
 
 /* Copies rows of `stride` bytes into the picture, turned. width and height: before the turn. */
-static void turn_into(const struct picture *picture, const uint8_t *from, ptrdiff_t stride, int width, int height, struct turn turn)
+static void turn_into(const struct picture *picture, const uint8_t *from, ptrdiff_t stride, int width, int height,
+                      struct turn turn)
 {
     const uint8_t *first = from + (turn.flip_y ? (height - 1) * stride : 0) + (turn.flip_x ? 3 * (width - 1) : 0);
     ptrdiff_t right = turn.flip_x ? -3 : 3, down = turn.flip_y ? -stride : stride;

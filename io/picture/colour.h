@@ -13,8 +13,8 @@
 /* The matrix of the picture's colours, as swscale numbers it, and FFmpeg its colour spaces. */
 int colour_matrix(const AVFrame *frame);
 
-/* Opens *ret with the picture. frame is borrowed. longest: of the longer side, 1 to PICTURE_MAX_SIDE. 0; -EINVAL (swscale does not
- * read the format), -ENOMEM, with the cause in err; *ret is untouched then. */
+/* Opens *ret with the picture. frame is borrowed. longest: of the longer side, 1 to PICTURE_MAX_SIDE. 0; -EINVAL (swscale does
+ * not read the format), -ENOMEM, with the cause in err; *ret is untouched then. */
 int colour_convert(struct picture *ret, const AVFrame *frame, const struct display *display, int longest, struct error *err);
 
 #endif

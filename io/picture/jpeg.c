@@ -11,8 +11,8 @@
 
 #include "io/base/new_file.h"
 
-/* The encoder's quantiser for a quality as libjpeg counts it: 8 gives the standard's example tables, as quality 50 does; the factor
- * falls to 0 at quality 100. */
+/* The encoder's quantiser for a quality as libjpeg counts it: 8 gives the standard's example tables, as quality 50 does; the
+ * factor falls to 0 at quality 100. */
 static int lambda_of(int quality)
 {
     double factor = quality < 50 ? 50.0 / quality : 2 - quality / 50.0;

@@ -13,14 +13,15 @@ struct jpeg {
 };
 
 /* Encodes the picture, which is borrowed. quality: 1 (small) to 100 (exact). 0; -EINVAL (no picture, or a quality out of range);
- * -ENOMEM; -EIO: FFmpeg failed, or has no encoder. err names the cause; *ret is untouched on failure, else the caller closes it. */
+ * -ENOMEM; -EIO: FFmpeg failed, or has no encoder. err names the cause; *ret is untouched on failure, else the caller closes
+ * it. */
 int jpeg_encode(struct jpeg *ret, const struct picture *picture, int quality, struct error *err);
 /* Takes zeroes. */
 void jpeg_close(struct jpeg *jpeg);
 
 /* Encodes the picture into a file that appears under its name complete, or not at all (io/base/new_file.h). Its owner alone may
- * read it, unless it replaces a file that others may read. 0; an error of jpeg_encode(), or -errno of the file; err names path and
- * cause. */
+ * read it, unless it replaces a file that others may read. 0; an error of jpeg_encode(), or -errno of the file; err names path
+ * and cause. */
 int jpeg_write(const char *path, const struct picture *picture, int quality, struct error *err);
 
 #endif

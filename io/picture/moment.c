@@ -215,7 +215,8 @@ int moment_read(struct moment *ret, const char *url, int64_t pts_us, const struc
                       options->longest);
     if (r == 0)
         r = find(&reading, pts_us, &moment, err);
-    if (r == 0 && (r = colour_convert(&moment.picture, reading.kept, &demux_stream(reading.demux)->display, options->longest, err)) < 0)
+    if (r == 0 && (r = colour_convert(&moment.picture, reading.kept, &demux_stream(reading.demux)->display, options->longest,
+                                      err)) < 0)
         error_prefix(err, r, "%s", reading.shown);
     if (r == 0)
         *ret = moment;

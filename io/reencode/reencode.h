@@ -17,7 +17,7 @@
 struct reencode;
 
 struct reencode_options {
-    const struct privacy *privacy;      /* that privacy_check() accepts; copied. NULL: none */
+    const struct privacy *privacy;      /* copied; privacy_check() accepts it. NULL: none */
     int longest;                        /* pixels of the longer side at most */
     bool live;                          /* packets come as a camera sends them: each is encoded at once, and fast */
 };

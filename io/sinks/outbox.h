@@ -1,5 +1,6 @@
-/* The outbox: events that wait to be delivered, for each endpoint in the order in which they came. The sender (io/sinks/webhook.h)
- * delivers out of it by the functions below. `run` has one in the database (daemon/watch/store/outbox.h), which survives the process.
+/* The outbox: events that wait to be delivered, for each endpoint in the order in which they came. The sender
+ * (io/sinks/webhook.h) delivers out of it by the functions below. `run` has one in the database (daemon/watch/store/outbox.h),
+ * which survives the process.
  *
  * An endpoint is known by its key (io/sinks/webhook_config.h), which is the same after a restart. An entry waits until it is
  * delivered, or dead: nobody tries a dead entry any more, but it is kept and can be listed.
@@ -32,7 +33,7 @@ struct outbox_entry {
     char id[EVENT_ID_SIZE];    /* "msg_…": the event's, the same for all endpoints and attempts */
     int64_t time_us;            /* UTC; when the event happened; of an alert, the moment in the picture */
     int64_t queued_us;          /* UTC; when it came into the outbox. Its age counts from here */
-    unsigned attempts;          /* that failed */
+    unsigned attempts;          /* number of failed ones */
     int64_t due_us;             /* UTC; the next attempt is no earlier. 0: at once */
     size_t size;                /* of body, in bytes */
     char *body;                 /* JSON, ended by 0; by malloc(), the caller's */
@@ -70,8 +71,8 @@ struct outbox {
     int (*enable)(void *context, const char *key);
 
     /* 1: *ret is the endpoint's oldest entry, whether it is due or not. It stays the oldest, and is not dropped, until it is
-     * delivered or dead. 0: no entry waits, or the oldest is not ready yet (its snapshot is still being made). Whoever adds an entry
-     * or makes one ready calls webhooks_wake() afterwards. */
+     * delivered or dead. 0: no entry waits, or the oldest is not ready yet (its snapshot is still being made). Whoever adds an
+     * entry or makes one ready calls webhooks_wake() afterwards. */
     int (*next)(void *context, const char *key, struct outbox_entry *ret);
     /* The endpoint acknowledged the entry at time_us (UTC). The entry is gone. */
     int (*delivered)(void *context, const char *key, uint64_t seq, int64_t time_us);

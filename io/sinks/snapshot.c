@@ -16,7 +16,8 @@ static bool read_alert(struct snapshot_alert *ret, const char *body)
 {
     json_t *root = json_loads(body, 0, NULL);
     const json_t *data = json_object_get(root, "data");
-    const char *type = json_string_value(json_object_get(root, "type")), *camera = json_string_value(json_object_get(data, "camera"));
+    const char *type = json_string_value(json_object_get(root, "type"));
+    const char *camera = json_string_value(json_object_get(data, "camera"));
     const char *opened = json_string_value(json_object_get(data, "opened"));
     const json_t *id = json_object_get(data, "id");
     bool found = type && strncmp(type, "alert.", 6) == 0 && camera && json_is_integer(id) && opened &&
@@ -58,8 +59,9 @@ static json_t *to_json(const struct found *found, const struct snapshot_alert *a
     if (wanted != CONFIG_SNAPSHOT_INLINE)
         return json_pack("{s:o}", "url", url);
     if (!found->jpeg)
-        return json_pack("{s:o, s:o}", "url", url, "reason", json_sprintf("the snapshot has %zu bytes, expected at most %zu "
-                                                                          "(snapshot_max_kib): fetch it by its url", found->size, most));
+        return json_pack("{s:o, s:o}", "url", url, "reason",
+                         json_sprintf("the snapshot has %zu bytes, expected at most %zu (snapshot_max_kib): fetch it by its url",
+                                      found->size, most));
     return json_pack("{s:o, s:s, s:I, s:o}", "url", url, "type", "image/jpeg", "bytes", (json_int_t)found->size, "base64",
                      to_base64(found));
 }

@@ -1,5 +1,5 @@
-/* The snapshot of an alert in the events that tell of it: the member "snapshot" of their data. It is made when an event is sent, from
- * what evidence keeps then, so no queue holds a copy. Any sink may use it; any thread. */
+/* The snapshot of an alert in the events that tell of it: the member "snapshot" of their data. It is made when an event is sent,
+ * from what evidence keeps then, so no queue holds a copy. Any sink may use it; any thread. */
 #ifndef MEMAED_IO_SINKS_SNAPSHOT_H
 #define MEMAED_IO_SINKS_SNAPSHOT_H
 
@@ -18,9 +18,9 @@ struct snapshot_alert {
 
 /* The place that snapshots are read from. */
 struct snapshot_store {
-    /* Finds the alert's JPEG, and reads it if it has at most `most` bytes and ret is not NULL: *ret is the caller's, by malloc(), else
-     * untouched. *size is that of the file. 0; -ENOENT: there is none (any more); another -errno. May wait for the disk. NULL: events
-     * carry no snapshots. */
+    /* Finds the alert's JPEG, and reads it if it has at most `most` bytes and ret is not NULL: *ret is the caller's, by malloc(),
+     * else untouched. *size is that of the file. 0; -ENOENT: there is none (any more); another -errno. May wait for the disk.
+     * NULL: events carry no snapshots. */
     int (*read)(void *arg, const struct snapshot_alert *alert, size_t most, void **ret, size_t *size);
     void *arg;
 };

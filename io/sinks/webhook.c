@@ -85,7 +85,8 @@ int webhooks_list(struct webhooks *webhooks, const char *camera, struct webhook_
         if (endpoint->wants_enable)
             states[i].disabled_us = 0;
         for (int type = 0; type < EVENT_TYPES; type++)
-            if (webhook_wants(&endpoint->hook, endpoint->shown.key, &(struct event){.type = (enum event_type)type, .camera = camera}))
+            if (webhook_wants(&endpoint->hook, endpoint->shown.key,
+                              &(struct event){.type = (enum event_type)type, .camera = camera}))
                 states[i].events |= event_bit((enum event_type)type);
     }
     lock_give(&webhooks->lock);

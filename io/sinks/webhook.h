@@ -2,23 +2,23 @@
  * attempt), webhook-timestamp and webhook-signature (HMAC-SHA256 over "id.timestamp.body"; both new for each attempt; a second
  * signature by the old secret while secrets rotate).
  *
- * One thread, "webhook", delivers out of an outbox (io/sinks/outbox.h), in the order of the entries of each endpoint. Each endpoint
- * has its own back-off, so a dead endpoint delays no other. The back-off is exponential with full jitter; its ceiling grows from
- * 1 s to 5 min. Retry-After of 429 and 503, in seconds or as a date, is obeyed up to an hour. Delivery is at least once: any 2xx
- * counts as delivered. Everything else, redirects included, is tried again.
+ * One thread, "webhook", delivers out of an outbox (io/sinks/outbox.h), in the order of the entries of each endpoint. Each
+ * endpoint has its own back-off, so a dead endpoint delays no other. The back-off is exponential with full jitter; its ceiling
+ * grows from 1 s to 5 min. Retry-After of 429 and 503, in seconds or as a date, is obeyed up to an hour. Delivery is at least
+ * once: any 2xx counts as delivered. Everything else, redirects included, is tried again.
  *
  * An entry becomes a dead letter when its attempt fails and it is as old as the endpoint's give_up_h. At a disabled endpoint it
  * does without an attempt. An endpoint that answers 410 is disabled: nothing is sent to it until a reload changes it, its URL is
- * another one at the next start, or webhooks_enable() is called. An endpoint starts at most max_per_minute attempts in any minute;
- * the others wait.
+ * another one at the next start, or webhooks_enable() is called. An endpoint starts at most max_per_minute attempts in any
+ * minute; the others wait.
  *
  * The outbox keeps times as UTC, so that they hold over a restart. Within a run waits are measured by the monotonic clock. A wait
  * that an earlier run left is cut to an hour, the longest that there is. For an hour after the start, and after the clock was set
  * forward by a minute or more, no entry counts as too old. If the clock is set back, the age of an entry counts from when it was
  * the oldest first.
  *
- * Alerts carry their snapshot as the endpoint's configuration says (io/sinks/snapshot.h). It is added to the body for each attempt, so the
- * bodies of two attempts may differ: evidence may be deleted in between. The signature is that of the whole body.
+ * Alerts carry their snapshot as the endpoint's configuration says (io/sinks/snapshot.h). It is added to the body for each
+ * attempt, so the bodies of two attempts may differ: evidence may be deleted in between. The signature is that of the whole body.
  *
  * Certificates are verified; redirects are not followed; proxies of the environment (http_proxy …) are not used. At most 4
  * KiB of an answer's body are read. Logs name an endpoint by scheme, host and port, because the rest of a URL may be
@@ -57,7 +57,7 @@ struct webhook_state {
     char name[WEBHOOK_NAME_SIZE];
     uint64_t delivered, queued, dead_letters;
     int64_t oldest_us;                  /* since when the oldest entry waits; 0: none waits */
-    unsigned attempts;                  /* of the oldest entry, that failed */
+    unsigned attempts;                  /* failed ones of the oldest entry */
     int64_t next_us;                    /* when the next attempt is due; 0: at once, or none waits */
     int64_t failed_us;                  /* of the last failed attempt; 0: none in this run */
     char cause[OUTBOX_CAUSE_SIZE];      /* of that failure; redacted */
@@ -88,8 +88,8 @@ int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failu
 /* Takes a report of the sender, on the sender's thread. text is redacted; priority as in syslog(3). */
 typedef void webhook_log(void *arg, int priority, const char *text);
 
-/* hooks [n] and options are copied. Whoever keeps the outbox adds entries, for the endpoints of which webhook_wants() says so, and calls
- * webhooks_wake(). 0, or -errno with the cause in err and *ret untouched. */
+/* hooks [n] and options are copied. Whoever keeps the outbox adds entries, for the endpoints of which webhook_wants() says so,
+ * and calls webhooks_wake(). 0, or -errno with the cause in err and *ret untouched. */
 int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n, const struct webhook_options *options,
                   webhook_log *log, void *log_arg, struct error *err);
 /* Other endpoints, in two steps, of which only the first can fail. One thread at a time.
@@ -112,7 +112,8 @@ void webhooks_wake(struct webhooks *webhooks);
 
 /* Sends to a disabled endpoint again, at once. 0, also if it is enabled; -ENOENT: no endpoint has that key. Any thread. */
 int webhooks_enable(struct webhooks *webhooks, const char *key);
-/* Makes the endpoint's dead letters wait again, before all other entries. 0 or -ENOENT. Any thread; the sender's thread does it. */
+/* Makes the endpoint's dead letters wait again, before all other entries. 0 or -ENOENT. Any thread; the sender's thread does
+ * it. */
 int webhooks_retry_dead(struct webhooks *webhooks, const char *key);
 /* The endpoint's oldest dead letters, up to max: *ret is [*n], for outbox_dead_free(). 0, -ENOENT, or another error of the
  * outbox. Any thread. */
@@ -121,8 +122,8 @@ int webhooks_list_dead(struct webhooks *webhooks, const char *key, struct outbox
 /* The counts by name, in the order in which the names came. *ret is [*n]; the caller frees it. 0, or -ENOMEM with nothing
  * written. Any thread. */
 int webhooks_stats(struct webhooks *webhooks, struct webhook_stats **ret, size_t *n);
-/* All endpoints, in the order of the configuration. events counts only types that the endpoint takes of that camera; NULL: of any.
- * *ret is [*n]; the caller frees it. 0 or -ENOMEM. Any thread. */
+/* All endpoints, in the order of the configuration. events counts only types that the endpoint takes of that camera; NULL: of
+ * any. *ret is [*n]; the caller frees it. 0 or -ENOMEM. Any thread. */
 int webhooks_list(struct webhooks *webhooks, const char *camera, struct webhook_state **ret, size_t *n);
 /* For the watchdog: until this time (monotonic, µs) the sender's thread is healthy without a sign of life. INT64_MAX while
  * it waits for events. Any thread. */

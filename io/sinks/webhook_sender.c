@@ -95,8 +95,8 @@ static void settle(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
         drop_head(webhooks, endpoint);
 }
 
-/* For how long head is not too old yet; 0 or less: it is. The age of an entry is that by UTC, and at least the time for which it
- * has been head, in case that the clock was set back. */
+/* Returns for how long head is not too old yet; 0 or less: it is. The age of an entry is that by UTC, and at least the time for
+ * which it has been head, in case that the clock was set back. */
 static int64_t left_us(const struct webhooks *webhooks, const struct webhook_endpoint *endpoint, int64_t now, int64_t utc)
 {
     int64_t give_up_us = (int64_t)(endpoint->hook.give_up_h * (double)HOUR_US);
@@ -410,8 +410,8 @@ static int64_t allowed_us(const struct webhooks *webhooks, const struct webhook_
     return max == 0 || endpoint->n_starts < max ? 0 : endpoint->starts[endpoint->n_starts % max] + webhooks->options.minute_us;
 }
 
-/* Does what is due at an endpoint. Returns true while it is being sent to; else *next_us becomes when there is more to do, if that
- * is earlier. */
+/* Does what is due at an endpoint. Returns true while it is being sent to; else *next_us becomes when there is more to do, if
+ * that is earlier. */
 static bool tend(struct webhooks *webhooks, struct webhook_endpoint *endpoint, int64_t now, int64_t *next_us)
 {
     int64_t at = INT64_MAX, utc = utc_now(webhooks);
@@ -526,8 +526,8 @@ void *webhook_sender_run(void *arg)
         if (over) {
             uint64_t queued = count_queued(webhooks);
             if (queued)
-                report(webhooks, LOG_WARNING, "webhooks: %" PRIu64 " events were not delivered before the end and wait for the next "
-                       "start", queued);
+                report(webhooks, LOG_WARNING, "webhooks: %" PRIu64 " events were not delivered before the end and wait for the "
+                       "next start", queued);
             return NULL;
         }
         curl_multi_poll(webhooks->multi, NULL, 0, (int)((wait_us + 999) / 1000), NULL);

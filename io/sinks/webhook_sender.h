@@ -52,7 +52,7 @@ void *webhook_sender_run(void *arg);
  * the thread starts. */
 void webhook_sender_adopt(struct webhooks *webhooks);
 
-/* Ends the attempt of an endpoint and frees it. Only where the thread does not run, or on it. */
+/* Ends the attempt of an endpoint and frees it. Only the thread may call it, or another while the thread does not run. */
 void webhook_sender_retire(struct webhooks *webhooks, struct webhook_endpoint *endpoint);
 
 #endif

@@ -43,7 +43,7 @@ static void take_answers(struct test *test)
     }
 }
 
-/* Until every attempt has ended. 0 or -EINTR. */
+/* Waits until every attempt has ended. 0 or -EINTR. */
 static int wait_for_answers(struct test *test, int stop_fd)
 {
     for (;;) {

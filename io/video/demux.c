@@ -200,8 +200,8 @@ static bool is_refused(enum AVCodecID codec)
     return avcodec_find_decoder(codec) && !allowed_codec(codec);
 }
 
-/* Returns the codec of a video that is not allowed; AV_CODEC_ID_NONE: there is none. Marks such a stream, and the cover of a sound
- * recording, as no video. */
+/* Returns the codec of a video that is not allowed; AV_CODEC_ID_NONE: there is none. Marks such a stream, and the cover of a
+ * sound recording, as no video. */
 static enum AVCodecID refuse_videos(AVFormatContext *format)
 {
     enum AVCodecID refused = AV_CODEC_ID_NONE;
@@ -218,8 +218,8 @@ static enum AVCodecID refuse_videos(AVFormatContext *format)
     return refused;
 }
 
-/* FFmpeg opens no decoder for sound that the header tells of, and does not wait for it. It must not be done to a format that finds
- * its streams as it goes (FLV): such a one knows a stream by its type. */
+/* FFmpeg opens no decoder for sound that the header tells of, and does not wait for it. It must not be done to a format that
+ * finds its streams as it goes (FLV): such a one knows a stream by its type. */
 static void ignore_sound(AVFormatContext *format)
 {
     for (unsigned i = 0; i < format->nb_streams; i++) {
@@ -311,7 +311,7 @@ static char *name_for_ffmpeg(const struct demux *demux, const char *url, const s
 /* Opens what HTTP answers, before FFmpeg looks for a format in it. 0 or FFmpeg's code. */
 static int open_answer(struct demux *demux, const char *name, AVDictionary **options)
 {
-    demux->format->url = av_strdup(name);       /* which FFmpeg compares with the address */
+    demux->format->url = av_strdup(name);       /* FFmpeg compares it with the address */
     int r = demux->format->url ? open_io(demux->format, &demux->io, name, AVIO_FLAG_READ, options) : AVERROR(ENOMEM);
     av_freep(&demux->format->url);
     if (r >= 0)
@@ -339,8 +339,8 @@ static int open_jpegs(struct demux *demux, struct error *err)
     demux->stream.live = demux->stream.stamped_here = true;
     int r = read_jpegs(demux, demux->first, err);
     if (r == 0)
-        return error_set(err, -EINVAL, "%s: the answer%s%s has no JPEG in it", demux->shown, *demux->answer.type ? ", of type " : "",
-                         *demux->answer.type ? demux->answer.type : "");
+        return error_set(err, -EINVAL, "%s: the answer%s%s has no JPEG in it", demux->shown,
+                         *demux->answer.type ? ", of type " : "", *demux->answer.type ? demux->answer.type : "");
     return r < 0 ? r : 0;
 }
 

@@ -31,8 +31,8 @@ struct frame_ring_frame {
     int64_t same_since_us;      /* pts_us of the first of the equal frames in a row that this frame ends */
     int64_t time_us;            /* UTC, microseconds since the epoch, when the frame was decoded */
     int64_t arrival_us;         /* CLOCK_MONOTONIC when its packet came */
-    int64_t due_us;             /* CLOCK_MONOTONIC when it arrived, of a live source, else when its time has come: waiting and latency
-                                 * count from here */
+    int64_t due_us;             /* CLOCK_MONOTONIC when it arrived, of a live source, else when its time has come: waiting and
+                                 * latency count from here */
 };
 
 struct frame_ring_window {

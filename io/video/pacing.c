@@ -158,11 +158,12 @@ void pacing_skip(struct pacing *pacing, int64_t stamp_us)
 
 bool pacing_wants(const struct pacing *pacing, int64_t stamp_us, int64_t arrival_us)
 {
-    /* In intervals of the source: how far before and after a grid point a picture may be picked. It is half an interval,
-     * plus a margin for jitter. */
+    /* A picture may be picked so many intervals of the source before and after a grid point: half an interval, plus a margin
+     * for jitter. */
     const double before = 0.6, after = 0.75, slow = 1.25;
     double typical = pacing_interval_us(pacing), step_us;
-    if (!pacing->started || pacing->broken != SOURCE_UNBROKEN || pacing->n < PACING_PRIOR || slow * typical >= pacing->period_us ||
+    if (!pacing->started || pacing->broken != SOURCE_UNBROKEN || pacing->n < PACING_PRIOR ||
+        slow * typical >= pacing->period_us ||
         !timing_foresee(&pacing->timing, stamp_us, typical, &step_us))
         return true;
     int64_t decoded_us = pacing->timing.arrival_us;

@@ -1,6 +1,6 @@
 /* Decides from timestamps and times of arrival which pictures of a stream are analysed, and where the stream's sequence breaks.
- * Pure arithmetic on values: no allocation, no clock. One thread at a time. io/video/timing/timing.h decides when each picture was
- * taken; all below goes by its steps.
+ * Pure arithmetic on values: no allocation, no clock. One thread at a time. io/video/timing/timing.h decides when each picture
+ * was taken; all below goes by its steps.
  *
  * Typical interval: the mean of the source's last PACING_HISTORY intervals, without gaps. While fewer than PACING_PRIOR are
  * known, the container's nominal interval fills up their number.

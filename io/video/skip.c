@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* In intervals of the source. A longer step between packets may be a gap, and the first picture after a gap is picked. */
+/* A step between packets that is longer, in intervals of the source, may be a gap. The first picture after a gap is picked. */
 static const double long_step = 4;
 
 void skip_init(struct skip *skip, enum AVCodecID codec)

@@ -36,8 +36,8 @@ struct source;
 
 /* Pictures a second where neither the stream nor the options say how many there are. */
 enum { SOURCE_DEFAULT_FPS = 25 };
-/* A source stalls, too, when packets arrive but no picture comes of them. Before the first picture of an opening that takes so
- * many stall time-outs: a stream that is joined between two key frames has no picture until the next one. After it, it takes one. */
+/* A source stalls, too, when packets arrive but no picture comes of them: for one stall time-out, or for so many before the first
+ * picture of an opening. A stream that is joined between two key frames has no picture until the next one. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 
 /* The sources of the time at which a picture was taken (io/video/timing/timing.h). */
@@ -134,7 +134,7 @@ struct source_options {
                                  * name cannot be interrupted. May be NULL; must outlive the source. */
     int decoder_threads;        /* 0: FFmpeg's choice */
     bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
-                                 * without a picture. For sources that pace themselves */
+                                 * without a picture. Only sources that pace themselves have it */
     bool chroma;                /* source_frame.chroma is measured */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };
@@ -185,9 +185,9 @@ int source_check_sign_in(const char *url, const char *user, const char *password
 /* Returns true if a URL of this protocol goes by TLS: https, rtsps, rtmps … Any thread. */
 bool source_is_tls(const char *url);
 
-/* Returns true for a source that paces itself whatever it answers: rtsp, rtmp, udp … The reader paces a file or a folder. HTTP tells
- * by its answer (source_stats.live): multipart is live, and so is an answer without a length, without a duration, that takes no
- * requests for parts of it. HLS is not: its segments come in bursts, so the reader paces it. Any thread. */
+/* Returns true for a source that paces itself whatever it answers: rtsp, rtmp, udp … The reader paces a file or a folder. HTTP
+ * tells by its answer (source_stats.live): multipart is live, and so is an answer without a length, without a duration, that
+ * takes no requests for parts of it. HLS is not: its segments come in bursts, so the reader paces it. Any thread. */
 bool source_is_live(const char *url);
 
 /* The name to show for a clip: a file's base name without extension; for a folder or a pattern the folder's name; for

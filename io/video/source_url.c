@@ -137,8 +137,8 @@ int source_check_sign_in(const char *url, const char *user, const char *password
         return error_set(err, -EINVAL, "expected a user without a colon, got one with it");
     int most = source_kind(url) == SOURCE_LIVE ? MAX_USER_RTSP : MAX_USER_HTTP;
     if (encode(NULL, user) + 1 + (password ? encode(NULL, password) : 0) > (size_t)most)
-        return error_set(err, -EINVAL, "expected user and password of at most %d bytes together, percent-encoded, got more; FFmpeg "
-                         "takes no longer ones", most - 1);
+        return error_set(err, -EINVAL, "expected user and password of at most %d bytes together, percent-encoded, got more; "
+                         "FFmpeg takes no longer ones", most - 1);
     return 0;
 }
 
@@ -207,11 +207,12 @@ static bool read_six(const char *host, struct in6_addr *ret, const char **zone)
     char address[INET6_ADDRSTRLEN];
     size_t n = strcspn(host, "%");
     *zone = host + n;
-    return snprintf(address, sizeof address, "%.*s", (int)n, host) < (int)sizeof address && inet_pton(AF_INET6, address, ret) == 1;
+    return snprintf(address, sizeof address, "%.*s", (int)n, host) < (int)sizeof address &&
+           inet_pton(AF_INET6, address, ret) == 1;
 }
 
-/* Returns true for an address of this machine's loopback in any spelling, and for its name. To connect to 0.0.0.0, or to no host at
- * all, is to connect to loopback. */
+/* Returns true for an address of this machine's loopback in any spelling, and for its name. To connect to 0.0.0.0, or to no host
+ * at all, is to connect to loopback. */
 static bool is_loopback(const char *host)
 {
     const char *zone;
@@ -231,8 +232,8 @@ static bool is_loopback(const char *host)
     return first == 127 || first == 0;
 }
 
-/* Returns true for what can be a name or an address. FFmpeg may read another host than is written in other texts, because it writes
- * the host into a URL and reads that. */
+/* Returns true for what can be a name or an address. FFmpeg may read another host than is written in other texts, because it
+ * writes the host into a URL and reads that. */
 static bool is_host(const char *host)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";

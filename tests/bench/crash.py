@@ -8,13 +8,14 @@ The cameras are looped files in which something comes and goes. One webhook rece
 answers too late and is away. One client polls the alerts by REST, one reads server-sent events. After each kill:
 
 - the database is sound (SQLite's integrity_check);
-- every alert that the receivers or a client ever saw is in the database, under the same id, of the same camera, with the same opening;
+- every alert that the receivers or a client ever saw is in the database, under the same id, of the same camera, with the same
+  opening;
 - no id stands for two alerts;
 - every clip on disk plays to its end, and has a frame at least.
 
-At the end both receivers are well. Every event of the database then reaches each of them: at least once, under its own id, and in the
-order of the database. No alert stays open that was open at a kill, and no file that was begun before a kill is left. REST shows
-the clip of each alert that was interrupted, if there is one, and the database has its row.
+At the end both receivers are well. Every event of the database then reaches each of them: at least once, under its own id, and in
+the order of the database. No alert stays open that was open at a kill, and no file that was begun before a kill is left. REST
+shows the clip of each alert that was interrupted, if there is one, and the database has its row.
 
 Prints progress on standard error and one JSON object on standard output. The status is 1 if anything failed.
 """
@@ -259,7 +260,7 @@ class Crash:
         return len(clips)
 
     def settle(self):
-        """Lets the receivers be well, and waits until everything is delivered. Then compares."""
+        """Lets the receivers be well, waits until everything is delivered, and compares."""
         self.flapping.calm = True
         daemon = self.start()
         db = self.database()

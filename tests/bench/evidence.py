@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Measures what it costs to keep packets for clips: rounds of runs of the daemon in turn, over the same looped footage of 4 Mbit/s:
-one with `clips: false`, one that keeps 10 s of packets, and one in which every camera also writes a clip.
+"""Measures what it costs to keep packets for clips: rounds of runs of the daemon in turn, over the same looped footage of 4
+Mbit/s: one with `clips: false`, one that keeps 10 s of packets, and one in which every camera also writes a clip.
 
     tests/bench/evidence.py --model MODEL [--cameras 4] [--rounds 5] [--seconds 15] [--key-distance 1] [--mbit 4]
 
 For each it takes the processor time of all processes and the memory that is not shared or shared once (Pss), once the rings are
-full. Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: 3 % of a core
-and 8 MiB a camera (medians of the rounds) to keep packets.
+full. Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: 3 % of
+a core and 8 MiB a camera (medians of the rounds) to keep packets.
 """
 import argparse
 import json
@@ -29,9 +29,9 @@ KINDS = {"off": {"clips": False}, "keeps": {"pre_roll_s": PRE_ROLL_S}, "writes":
 def write_footage(path, options):
     """Writes footage whose packets come to the wanted rate."""
     rate = round(options.mbit * 1e6)
-    harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=25:d=40", "-vf", "noise=alls=30:allf=t", "-pix_fmt", "yuv420p", "-c:v",
-                   "libx264", "-preset", "veryfast", "-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate, "-g",
-                   round(25 * options.key_distance), "-sc_threshold", 0, path)
+    harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=25:d=40", "-vf", "noise=alls=30:allf=t", "-pix_fmt", "yuv420p",
+                   "-c:v", "libx264", "-preset", "veryfast", "-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate,
+                   "-g", round(25 * options.key_distance), "-sc_threshold", 0, path)
     say(f"footage of {8e-6 * os.path.getsize(path) / 40:.2f} Mbit/s")
     return path
 

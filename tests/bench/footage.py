@@ -1,4 +1,4 @@
-"""What measurements on footage share: the program, the folder of the data, and the size of a file's pictures."""
+"""Measurements on footage share this: the program, the folder of the data, and the size of a file's pictures."""
 import os
 import subprocess
 

@@ -3,8 +3,9 @@
 
     tests/bench/full_disk.py [--minutes 10] [--cameras 2] [--mib 64]
 
-Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: at any time at least
-a tenth of the disk is free, the two newest alerts have clips that play, windows are scored all the time, and the log has no error.
+Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: at any time
+at least a tenth of the disk is free, the two newest alerts have clips that play, windows are scored all the time, and the log has
+no error.
 """
 import argparse
 import json
@@ -32,16 +33,17 @@ def run(options, folder):
             newest = watch.newest(2)
             checked += len(newest)
             missing += sum(not watch.sound(alert) for alert in newest)
-            print(f"{minute} min: {watch.least_free / small_disk.MIB:.1f} MiB free at least, {len(daemon.events('alert_opened'))} alerts, "
-                  f"{len(daemon.events('evidence_pruned'))} pruned, {missing} of {checked} clips missing", file=sys.stderr, flush=True)
+            print(f"{minute} min: {watch.least_free / small_disk.MIB:.1f} MiB free at least, "
+                  f"{len(daemon.events('alert_opened'))} alerts, {len(daemon.events('evidence_pruned'))} pruned, "
+                  f"{missing} of {checked} clips missing", file=sys.stderr, flush=True)
         result = {
-            "minutes": options.minutes, "cameras": options.cameras, "disk_mib": options.mib, "alerts": len(daemon.events("alert_opened")),
-            "clips": len(daemon.events("evidence_written")), "pruned": len(daemon.events("evidence_pruned")),
-            "least_free_mib": round(watch.least_free / small_disk.MIB, 2), "newest_checked": checked, "newest_missing": missing,
-            "longest_silence_s": round(watch.longest_silence_s, 1), "storage_full": len(daemon.events("storage_full")),
+            "minutes": options.minutes, "cameras": options.cameras, "disk_mib": options.mib,
+            "alerts": len(daemon.events("alert_opened")), "clips": len(daemon.events("evidence_written")),
+            "pruned": len(daemon.events("evidence_pruned")), "least_free_mib": round(watch.least_free / small_disk.MIB, 2),
+            "newest_checked": checked, "newest_missing": missing, "longest_silence_s": round(watch.longest_silence_s, 1),
+            "storage_full": len(daemon.events("storage_full")),
             "evidence_mib": round(daemon.metric("memaed_evidence_bytes") / small_disk.MIB, 1),
-            "database_mib": round(daemon.metric("memaed_store_bytes") / small_disk.MIB, 1),
-            "errors": watch.errors()[:10],
+            "database_mib": round(daemon.metric("memaed_store_bytes") / small_disk.MIB, 1), "errors": watch.errors()[:10],
         }
         daemon.stop(limit=10)
     finally:

@@ -3,10 +3,10 @@
 
     tests/bench/many_cameras.py [--starts 200] [--seed 1] [--seconds 60] [--memaed build/memaed]
 
-Of the dead cameras a third refuses connections, a third takes them and never answers, and a third has a name that does not
+A third of the dead cameras refuses connections, a third takes them and never answers, and a third has a name that does not
 resolve. The four others are over RTSP, at 10 frames a second.
 
-First come the starts. Each `memaed run` gets SIGTERM at a random moment, from before it has read its configuration until well
+The starts come first. Each `memaed run` gets SIGTERM at a random moment, from before it has read its configuration until well
 after READY=1. It must end within 3 s with status 0, and leave neither a process nor a file. Until the program blocks SIGTERM, the
 signal itself ends it, which no program can prevent; that is counted apart.
 
@@ -38,7 +38,7 @@ import harness  # noqa: E402
 from measuring import say  # noqa: E402
 
 WELL, DEAD, FPS, STRIDE = 4, 60, 10, 2
-END_S = 3.0             # in which a run must end after SIGTERM
+END_S = 3.0             # most time from SIGTERM to the end of a run
 STALL_S = 5             # of a camera that does not answer
 GROWTH_MIB = 8          # allowed growth of resident memory in the second half of the long run
 KINDS = {"refused": "Connection refused", "silent": f"no answer for {STALL_S} s", "nohost": "host not found: "}
@@ -109,8 +109,8 @@ def blocks_term(pid):
 def start(folder, notify):
     """Starts the daemon. Its log goes to a file of the folder."""
     with open(os.path.join(folder, "log"), "wb") as log:
-        return subprocess.Popen([*harness.MEMAED, "run", "--config", os.path.join(folder, "memaed.yml")], stdin=subprocess.DEVNULL,
-                                stdout=log, stderr=log, start_new_session=True,
+        return subprocess.Popen([*harness.MEMAED, "run", "--config", os.path.join(folder, "memaed.yml")],
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                 env={**os.environ, "NOTIFY_SOCKET": notify.path, "TMPDIR": os.path.join(folder, "tmp")})
 
 
@@ -276,7 +276,8 @@ def table(begun, run):
     yield f"{'SIGTERM':<14}{'starts':>8}{'median':>10}{'95 %':>10}{'longest':>10}"
     for phase, took in begun["took"].items():
         if took:
-            yield f"{phase:<14}{len(took):>8}" + "".join(f"{s:>8.2f} s" for s in (statistics.median(took), quantile(took, 0.95), max(took)))
+            seconds = statistics.median(took), quantile(took, 0.95), max(took)
+            yield f"{phase:<14}{len(took):>8}" + "".join(f"{s:>8.2f} s" for s in seconds)
     yield f"ended by the signal itself, before the program blocks it: {begun['by_signal']}"
     if run:
         yield (f"{run['seconds']:.0f} s: windows scored {' '.join(map(str, run['scored'].values()))} of "

@@ -82,8 +82,8 @@ def run(folder, model, rate, sources, minutes, workers):
     tail = max(1, len(kept) // 5)
     early, late = sum(kept[:tail]) / tail, sum(kept[-tail:]) / tail
     return {"seconds": round(seconds, 1), "asked_windows_per_s": round(rate, 2),
-            "scored_windows_per_s": round(sum(scored) / seconds, 2), "scored": dict(zip(CAMERAS, scored)), "counts": counts, "final": final,
-            "rss_mib": {"first": round(memory[0], 1), "warm": round(early, 1), "last": round(late, 1),
+            "scored_windows_per_s": round(sum(scored) / seconds, 2), "scored": dict(zip(CAMERAS, scored)), "counts": counts,
+            "final": final, "rss_mib": {"first": round(memory[0], 1), "warm": round(early, 1), "last": round(late, 1),
                         "highest": round(max(memory), 1)},
             "memory_flat": late - early <= max(8, GROWTH * early),
             # Windows may be pending while the daemon runs, but not at its end.
@@ -107,7 +107,8 @@ def main():
     try:
         clip = os.path.join(folder, "clip.mp4")
         source = ["-i", options.clip] if options.clip else ["-f", "lavfi", "-i", f"testsrc2=size=320x240:rate={FPS}:duration=60"]
-        harness.ffmpeg(*source, "-an", "-vf", f"fps={FPS},scale=320:240", "-c:v", "libx264", "-preset", "veryfast", "-bf", 0, clip)
+        harness.ffmpeg(*source, "-an", "-vf", f"fps={FPS},scale=320:240", "-c:v", "libx264", "-preset", "veryfast", "-bf", 0,
+                       clip)
         model, capacity = choose_model(folder, options.workers)
         server = harness.RtspServer(clip, fps=FPS)
         sources = [server.url] + [clip] * (len(CAMERAS) - 1)

@@ -39,8 +39,8 @@ START_TEST(alerts)
         const struct event_filter client = {.alerts = *rows[i].limits};
         const struct sink_filter sink = {.types = EVENT_ALL, .alerts = *rows[i].limits};
         ck_assert_msg(takes(&client, EVENT_ALERT_CLOSED, "x", rows[i].alert) == rows[i].taken, "%zu", i);
-        ck_assert_msg(sink_filter_takes(&sink, &(struct event){.type = EVENT_ALERT_CLOSED, .camera = "x", .alert = rows[i].alert}) ==
-                      rows[i].taken, "%zu", i);
+        const struct event event = {.type = EVENT_ALERT_CLOSED, .camera = "x", .alert = rows[i].alert};
+        ck_assert_msg(sink_filter_takes(&sink, &event) == rows[i].taken, "%zu", i);
         ck_assert(takes(&client, EVENT_CAMERA_LOST, "x", NULL));
     }
 }

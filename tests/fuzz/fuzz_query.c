@@ -39,7 +39,8 @@ static void check_filters(const struct web_route *route, const struct web_reques
     for (size_t i = 0; i < r->events.n_cameras; i++)
         check_name(r->events.cameras[i]);
     check(!(r->events.n_cameras || r->events.types) || (route->parameters & WEB_EVENT_FILTER));
-    check(r->events.alerts.n_zones <= ZONES_MOST && (!alert_limits_any(&r->events.alerts) || (route->parameters & WEB_EVENT_FILTER)));
+    check(r->events.alerts.n_zones <= ZONES_MOST && (!alert_limits_any(&r->events.alerts) ||
+                                                     (route->parameters & WEB_EVENT_FILTER)));
     check(!r->has_last_event_id || ((route->parameters & WEB_LAST_EVENT_ID) && r->last_event_id < UINT64_MAX));
 }
 

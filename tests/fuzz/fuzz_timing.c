@@ -6,7 +6,7 @@
  * it skips what pick_packet() allows it to, holds back up to 7 pictures and gives them in the order of their time stamps.
  *
  * Checked: the first picture is picked at 0, unbroken. Times rise strictly. A picture that lies three periods and two intervals
- * past the last picked one on the output clock is picked. Of a live source no more is skipped undecoded than pacing_wants() says,
+ * past the last picked one on the output clock is picked. A live source skips no more undecoded than pacing_wants() says,
  * and it is not blind: by arrivals, no more than BLIND windows of the timing and 12 periods pass without a picked picture. */
 #include <libavcodec/avcodec.h>
 #include <math.h>
@@ -29,7 +29,8 @@ static void check(int holds)
 
 static const double rates[] = {0, 0.1, 1, 5, 10, 12.5, 25, 100};
 static const double nominals[] = {0, 0.2, 1, 10, 25, 30, 60, 90000};
-static const AVRational bases[] = {{1, 90000}, {1, 1000}, {1, 1000000}, {1, 25}, {1, 1}, {1001, 30000}, {1, 1 << 30}, {1 << 30, 1}};
+static const AVRational bases[] = {{1, 90000}, {1, 1000}, {1, 1000000}, {1, 25}, {1, 1}, {1001, 30000}, {1, 1 << 30},
+                                   {1 << 30, 1}};
 
 struct bytes {
     const uint8_t *at, *end;

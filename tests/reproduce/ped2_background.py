@@ -23,8 +23,9 @@ LENGTH = 16
 
 
 def pictures(path, side):
-    raw = subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", path, "-vf", f"scale={side}:{side}:flags=area,format=gray",
-                          "-f", "rawvideo", "-"], stdout=subprocess.PIPE, check=True).stdout
+    raw = subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", path, "-vf",
+                          f"scale={side}:{side}:flags=area,format=gray", "-f", "rawvideo", "-"], stdout=subprocess.PIPE,
+                          check=True).stdout
     return np.frombuffer(raw, np.uint8).reshape(-1, side, side).astype(np.float32)
 
 

@@ -89,8 +89,8 @@ def play(data, mime="video/mp4", timeout=90):
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     folder = tempfile.mkdtemp(prefix="memaed-browser-")
-    process = subprocess.Popen([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                                "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={folder}",
+    process = subprocess.Popen([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                                "--no-first-run", "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={folder}",
                                 f"http://127.0.0.1:{server.server_address[1]}/"], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                env={**os.environ, "HOME": folder})

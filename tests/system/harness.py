@@ -11,6 +11,7 @@ test_rtsp`, or `MEMAED=build/memaed tests/system/test_rtsp.py`.
 """
 import array
 import collections
+import http.client
 import json
 import os
 import random
@@ -39,6 +40,11 @@ STALL_S = min(2 * SCALE, 20)    # a stall_timeout_s, the shortest that cameras k
 WINDOW = 16                     # frames in a window of write_model()'s models
 
 SANITIZER_FINDING = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |definitely lost: [1-9]")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
 
 
 def wait_for(what, condition, timeout, step=0.05):
@@ -212,6 +218,21 @@ class Daemon:
         text = body.decode()
         return status, json.loads(text) if kind.endswith("json") else text
 
+    def request(self, method, path, headers=None):
+        """Returns the status, the headers and the body of the answer to a request without a body."""
+        connection = http.client.HTTPConnection(self.address, timeout=30 * SCALE)
+        try:
+            connection.request(method, path, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def post(self, path, headers=None):
+        """Returns the status and the parsed JSON of the answer to a POST without a body."""
+        status, _, body = self.request("POST", path, headers)
+        return status, json.loads(body)
+
     def camera(self, name):
         status, value = self.get(f"/api/v1/cameras/{name}")
         assert status == 200, (status, value)
@@ -334,8 +355,8 @@ def video_arch(height, width, channels, slots, shrink=0.0):
 
 
 # A calibration as learn makes it, with thresholds and spreads that suit write_mover().
-OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "median": 1.0, "p99": 3.0, "maximum": 3.5, "windows": 100,
-                   "score": {"boundary": 0.0, "conditions": [
+OWN_CALIBRATION = {"fps": 10.0, "threshold": 8.0, "close_threshold": 4.0, "median": 1.0, "p99": 3.0, "maximum": 3.5,
+                   "windows": 100, "score": {"boundary": 0.0, "conditions": [
                        {"noise": 0.0, "speed_centre": -6.0, "speed_spread": 0.5, "change_centre": -6.0, "change_spread": 0.5,
                         "rare": {"level": 0.0, "share": 1.0, "scale": 1.0, "shape": 0.0}}]}}
 

@@ -19,12 +19,13 @@ MARK = "MEMAED_TEST_MOUNTS"
 
 
 def enter():
-    """Starts this program again in a name space of mounts, as root there. Returns None within it; else why that is not possible."""
+    """Starts this program again in a name space of mounts, as root there. Returns None within it; else why that is not
+    possible."""
     if os.environ.get(MARK):
         return None
     space = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-    probe = subprocess.run([*space, "mount", "-t", "tmpfs", "none", "/mnt"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                           check=False)
+    probe = subprocess.run([*space, "mount", "-t", "tmpfs", "none", "/mnt"], stdin=subprocess.DEVNULL, capture_output=True,
+                           text=True, check=False)
     if probe.returncode:
         return f"no tmpfs can be mounted here: {probe.stderr.strip()}"
     os.environ[MARK] = "1"
@@ -43,7 +44,8 @@ def unmount(path):
 def write_footage(folder):
     """Writes footage of about 0.8 MB/s that a processor hardly has to work for."""
     path = counted.write_counted(os.path.join(folder, "small.mkv"), 4 * PERIOD_S * FPS,
-                                 [range(FPS * (2 + PERIOD_S * i), FPS * (2 + PERIOD_S * i) + FPS * PERIOD_S // 2) for i in range(4)], FPS)
+                                 [range(FPS * (2 + PERIOD_S * i), FPS * (2 + PERIOD_S * i) + FPS * PERIOD_S // 2)
+                                  for i in range(4)], FPS)
     large = os.path.join(folder, "large.mkv")
     harness.ffmpeg("-i", path, "-vf", "scale=448:320:flags=neighbor,format=yuv422p", "-c:v", "huffyuv", large)
     return large
@@ -104,8 +106,8 @@ class Watch:
     def sound(self, alert):
         """Returns true if the alert has a clip that plays."""
         path = self.clip(alert)
-        return bool(path) and subprocess.run(["ffprobe", "-v", "error", "-count_packets", "-show_streams", path], stdin=subprocess.DEVNULL,
-                                             capture_output=True, check=False).returncode == 0
+        return bool(path) and subprocess.run(["ffprobe", "-v", "error", "-count_packets", "-show_streams", path],
+                                             stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
     def errors(self):
         """The lines of the log that tell of a failure, but storage_full itself."""

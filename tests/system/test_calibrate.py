@@ -16,8 +16,8 @@ class Calibrate(learning.Case):
         self.assertEqual(self.learn(model, "--steps", "20").code, 0)
         thresholds = []
         for alerts in ("1", "1000", "1"):
-            done = harness.run("calibrate", "--model", model, "--input", self.normal, "--output", anew, "--alerts-per-day", alerts,
-                               "--threads", "1")
+            done = harness.run("calibrate", "--model", model, "--input", self.normal, "--output", anew, "--alerts-per-day",
+                               alerts, "--threads", "1")
             self.assertEqual(done.code, 0, done.err)
             calibration = json.loads(metadata(anew)["memae.calibration"])
             thresholds.append(calibration["threshold"])
@@ -32,7 +32,8 @@ class Calibrate(learning.Case):
             self.assertGreater(c["int8"]["rank_correlation"], 0.9)
             self.assertEqual(len(c["int8"]["low"]), len(c["int8"]["high"]))
             self.assertTrue(all(low <= 0 <= high for low, high in zip(c["int8"]["low"], c["int8"]["high"])))
-            self.assertEqual(sorted(c["static"]), ["bound", "frozen_s", "largest_difference", "light_margin", "limits", "windows"])
+            self.assertEqual(sorted(c["static"]), ["bound", "frozen_s", "largest_difference", "light_margin", "limits",
+                                                   "windows"])
             self.assertGreaterEqual(c["static"]["bound"], 1.5 * c["static"]["largest_difference"])
             self.assertGreaterEqual(c["static"]["frozen_s"], 10)
         made, before = (json.loads(metadata(m)["memae.training"]) for m in (anew, model))
@@ -72,7 +73,8 @@ class Calibrate(learning.Case):
 
     def test_verifying_a_calibration(self):
         """The footage of calibrate --verify is not calibrated on. Its alerts are reported and kept in the model."""
-        model, alone, anew = (os.path.join(self.folder, n) for n in ("verified.safetensors", "alone.safetensors", "anew.safetensors"))
+        model, alone, anew = (os.path.join(self.folder, n) for n in ("verified.safetensors", "alone.safetensors",
+                                                                     "anew.safetensors"))
         intruder = os.path.join(self.folder, "another.mkv")
         self.footage(intruder, f"lum='if(between(T,8,10)*lt(mod(X+60*T,32),16),255,{DISC})':cb=128:cr=128", 20)
         self.assertEqual(self.learn(model, "--steps", "20").code, 0)
@@ -137,7 +139,7 @@ class Calibrate(learning.Case):
                             "got 290")
 
     def test_adding_to_what_was_held_out(self):
-        """What `learn` held out, the last fifth of --input or --calibrate, goes on to count. What it learned from does not."""
+        """Footage that `learn` held out, the last fifth of --input or --calibrate, goes on to count. What it learned does not."""
         apart, more, model, anew = (self.path(n) for n in ("apart.mkv", "more.mkv", "m.safetensors", "anew.safetensors"))
         for clip in apart, more:
             self.footage(clip, f"lum='{DISC}':cb=128:cr=128", 10)

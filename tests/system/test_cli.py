@@ -8,8 +8,8 @@ import subprocess
 
 import harness
 
-COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "explain", "health", "model", "model show", "model prototypes", "bench",
-            "test-alert",
+COMMANDS = ("run", "check", "learn", "calibrate", "score", "eval", "explain", "health", "model", "model show", "model prototypes",
+            "bench", "test-alert",
             "completion")
 
 
@@ -35,7 +35,8 @@ class Cli(harness.Case):
     def test_messages(self):
         for args, message in (
                 ("learn --steps abc", "memaed learn: --steps: expected a whole number from 1 to 100000000, got \"abc\""),
-                ("learn --size=50x50", "memaed learn: --size: expected WIDTHxHEIGHT, multiples of 16 from 16 to 4096, got \"50x50\""),
+                ("learn --size=50x50",
+                 "memaed learn: --size: expected WIDTHxHEIGHT, multiples of 16 from 16 to 4096, got \"50x50\""),
                 ("learn", "memaed learn: expected --input, or --config, --camera and --hours"),
                 ("eval --clips d", "memaed eval: --model MODEL is missing"),
                 ("score --model m --prec x i", "memaed score: --precision: expected fp32, int8 or auto, got \"x\""),
@@ -54,7 +55,8 @@ class Cli(harness.Case):
         self.assertTrue(harness.run("nonsense").err.startswith("memaed: nonsense: no such command\n"))
 
     def test_help_names_every_profile(self):
-        profiles = re.search(r"expected (.*), got", harness.run("learn", "--profile", "x").err)[1].replace(" or ", ", ").split(", ")
+        profiles = re.search(r"expected (.*), got", harness.run("learn", "--profile", "x").err)[1]
+        profiles = profiles.replace(" or ", ", ").split(", ")
         self.assertIn("small-ae", profiles)
         for command in ("learn", "bench"):
             self.assertEqual([p for p in profiles if not re.search(rf"\b{p}\b", harness.run(command, "--help").out)], [])
@@ -65,26 +67,28 @@ class Cli(harness.Case):
         self.assertRegex(command.out, r"^memaed \d+\.\d+\.\d+\n$")
 
     def test_little_memory(self):
-        """Under any limit of address space the program ends by itself. Threads of a library that could not start once held exit()."""
+        """Under any limit of address space the program ends by itself. Threads of a library that could not start once held
+        exit()."""
         if os.environ.get("MEMAED_TEST_SAN"):
             self.skipTest("a limit of address space leaves no room for a sanitizer")
         for mib in range(180, 420, 20):
             with self.subTest(mib=mib):
-                subprocess.run([*harness.MEMAED, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20 * harness.SCALE,
-                               check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20)))
+                subprocess.run([*harness.MEMAED, "--version"], stdin=subprocess.DEVNULL, capture_output=True,
+                               timeout=20 * harness.SCALE, check=False,
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20)))
 
     def test_usage(self):
         for args in ((), ("nonsense",), ("--nonsense",), ("run",), ("check",), ("learn",), ("score",), ("eval",), ("model",),
                      ("model", "nonsense"), ("model", "show"), ("model", "show", "--limit", "3", "m"),
                      ("model", "prototypes", "m"), ("model", "prototypes", "--output", "d"),
                      ("model", "prototypes", "--output", "d", "--json", "m"),
-                     ("model", "prototypes", "--output", "d", "--limit", "0", "m"), *((*name.split(), "--nonsense") for name in COMMANDS),
-                     ("score", "--model"), ("score", "--model", "m", "--stride", "x", "in"),
-                     ("score", "--model", "m", "--stride", "0", "in"), ("score", "--model", "m", "--fps", "-1", "in"),
-                     ("score", "--model", "m", "--format", "xml", "in"), ("bench", "--threads", "0"), ("bench", "--batch", "4"),
-                     ("bench", "--stride", "0"), ("bench", "--train", "--stride", "1"),
-                     ("bench", "--all", "--train"), ("bench", "--table", "--precision", "int8"), ("bench", "--rate", "5"),
-                     ("bench", "--train", "--batch", "1"),
+                     ("model", "prototypes", "--output", "d", "--limit", "0", "m"),
+                     *((*name.split(), "--nonsense") for name in COMMANDS), ("score", "--model"),
+                     ("score", "--model", "m", "--stride", "x", "in"), ("score", "--model", "m", "--stride", "0", "in"),
+                     ("score", "--model", "m", "--fps", "-1", "in"), ("score", "--model", "m", "--format", "xml", "in"),
+                     ("bench", "--threads", "0"), ("bench", "--batch", "4"), ("bench", "--stride", "0"),
+                     ("bench", "--train", "--stride", "1"), ("bench", "--all", "--train"),
+                     ("bench", "--table", "--precision", "int8"), ("bench", "--rate", "5"), ("bench", "--train", "--batch", "1"),
                      ("learn", "--input", "x", "--output", "y", "--time-limit", "soon"),
                      ("learn", "--input", "x", "--output", "y", "--profile", "none-such")):
             with self.subTest(" ".join(args)):
@@ -113,7 +117,8 @@ class Cli(harness.Case):
 
     def test_messages_name_a_file_once(self):
         """A message begins with the file as it was given, and has it nowhere else."""
-        model, clip = harness.write_model(self.path("m.safetensors"), calibration=harness.OWN_CALIBRATION), harness.write_clip(self.path("c.mkv"))
+        model = harness.write_model(self.path("m.safetensors"), calibration=harness.OWN_CALIBRATION)
+        clip = harness.write_clip(self.path("c.mkv"))
         for name, content in (("bad.mp4", "x"), ("empty.mp4", ""), ("labels", "c 0\n")):
             with open(self.path(name), "w", encoding="utf-8") as f:
                 f.write(content)
@@ -121,7 +126,8 @@ class Cli(harness.Case):
         inputs = ("none.mp4", "./bad.mp4", "pics/../empty.mp4", "pics")
         commands = [("score", "--model", model, i) for i in inputs]
         commands += [("score", "--model", i, clip) for i in inputs]
-        commands += [(c, *more, "--input", i, "--output", "o.safetensors") for c, *more in (("learn",), ("calibrate", "--model", model))
+        commands += [(c, *more, "--input", i, "--output", "o.safetensors")
+                     for c, *more in (("learn",), ("calibrate", "--model", model))
                      for i in inputs]
         commands += [("calibrate", "--model", model, "--input", clip, "--output", i) for i in ("pics", "none/o")]
         commands += [("model", "show", i) for i in inputs] + [("bench", "--model", i) for i in inputs]
@@ -241,7 +247,8 @@ class Cli(harness.Case):
                                ("http: {listen: '[::]:0'}\n", ("http.listen: warning: other machines can reach ::, ",)),
                                ("webhooks: [{url: 'http://127.0.0.1:9/h'}, {url: 'https://example.org/hunter2'}, "
                                 "{url: 'HTTP://u:hunter2@example.org/hunter2'}, {url: 'http://u@localhost/h'}, "
-                                "{url: 'http://[::1]:9/h'}, {url: 'http://127.0.0.1.example.org/h'}, {url: 'http://localhost.example.org'}]\n",
+                                "{url: 'http://[::1]:9/h'}, {url: 'http://127.0.0.1.example.org/h'}, {url: "
+                                "'http://localhost.example.org'}]\n",
                                 tuple(f"webhooks[{i}].url: warning: http:// to another machine: " for i in (2, 5, 6)))):
             with self.subTest(text=text):
                 command = self.check(text + camera)

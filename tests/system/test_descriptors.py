@@ -6,8 +6,6 @@ import os
 import resource
 import socket
 import time
-import urllib.error
-import urllib.request
 
 import harness
 from servers.webhook_receiver import Receiver
@@ -73,7 +71,8 @@ class Descriptors(harness.Case):
         notify.bind(self.path("notify"))
         notify.settimeout(0.5)
         self.addCleanup(notify.close)
-        message = (f"{config}: cameras: expected a limit of {needed} open files or more ({CAMERA} for each of 20 cameras, 4 for each of 0 "
+        message = (f"{config}: cameras: expected a limit of {needed} open files or more ({CAMERA} for each of 20 cameras, 4 for "
+                   f"each of 0 "
                    f"webhooks, {BASE} else), got {needed - 1}; raise LimitNOFILE= of the service, or ulimit -Hn of the shell")
         harness.MEMAED = limits(64, needed - 1)
         for env, status in (({}, 1), ({"NOTIFY_SOCKET": self.path("notify")}, 78)):
@@ -100,13 +99,7 @@ class Descriptors(harness.Case):
         daemon = self.daemon({"cameras": self.cameras(3)})
         for n, wanted in ((5, 422), (4, 200)):
             self.write(self.cameras(n))
-            try:
-                request = urllib.request.Request(daemon.base + "/api/v1/reload", data=b"", method="POST")
-                with urllib.request.urlopen(request, timeout=30 * harness.SCALE) as answer:
-                    status, text = answer.status, json.load(answer)
-            except urllib.error.HTTPError as e:
-                with e:
-                    status, text = e.code, json.load(e)
+            status, text = daemon.post("/api/v1/reload")
             self.assertEqual(status, wanted, text)
             if wanted == 422:
                 self.assertIn(f"cameras: expected a limit of {BASE + 5 * CAMERA} open files or more", text["faults"][0])

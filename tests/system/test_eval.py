@@ -80,8 +80,8 @@ class Motion(Case):
         print(f"# motion: {result['motion']} against {wanted}", flush=True)
 
     def test_stride_and_size_of_the_model(self):
-        """Motion is measured on pictures of 128x128, whatever the model's size, and on the model's windows, also where a gap takes
-        some away."""
+        """Motion is measured on pictures of 128x128, whatever the model's size, and on the model's windows, also where a gap
+        takes some away."""
         still, moved = bytes(range(256)) * 64, bytes(reversed(range(256))) * 64
         pictures = [moved if i in (20, 41) else still for i in range(60)]
         # A window sees the flash at frame t, which is two differences, with its centre from t - 3 to t + 4 or 5.
@@ -253,8 +253,8 @@ class Localisation(Case):
         return moving + [(rng.randrange(HEIGHT - 9), rng.randrange(WIDTH - 11)) for _ in range(rng.randrange(2))]
 
     def maps(self):
-        """For each window, the mean squared error in 4x6 cells of 8x8 pixels, from the dumps of `score`, and the mask of its centre
-        frame."""
+        """For each window, the mean squared error in 4x6 cells of 8x8 pixels, from the dumps of `score`, and the mask of its
+        centre frame."""
         dump = self.path("dump")
         for name, rows in self.rows(self.labels, "--dump", dump).items():
             for row in rows:
@@ -429,7 +429,8 @@ class Committee(Case):
             self.assertIn("calibrated in different ways", self.eval(self.labels, "--model", unlike, code=1))
         with unittest.mock.patch.object(harness, "WINDOW", 8):
             shorter = harness.write_model(self.path("shorter.safetensors"), calibration=self.calibration)
-        self.assertRegex(self.eval(self.labels, "--model", shorter, code=1), "shorter.*: expected windows of 16 frames as in .*, got 8")
+        self.assertRegex(self.eval(self.labels, "--model", shorter, code=1),
+                         "shorter.*: expected windows of 16 frames as in .*, got 8")
         larger = harness.write_model(self.path("larger.safetensors"), 64, 48, calibration=self.calibration)
         self.assertEqual(len(self.eval(self.labels, "--model", larger)["model"]), 2)
         self.assertIn("expected maps of 6x4 cells as by the first model, got 6x8",

@@ -130,7 +130,8 @@ class Normal(test_eval.EventsCase):
         self.assertEqual(result["events"]["counted_on"], "normal")
         self.assertIsNone(result["events"]["no_false_alarm"]["threshold"])
         os.mkdir(self.path("empty"))
-        for path, text in (("absent.mkv", "absent.mkv: No such file"), ("labels.txt", "labels.txt: the format is tty, which is not one"),
+        for path, text in (("absent.mkv", "absent.mkv: No such file"),
+                           ("labels.txt", "labels.txt: the format is tty, which is not one"),
                            ("empty", "no footage in this folder")):
             said = self.eval(self.LABELS, "--normal", short, self.path(path), code=1)
             self.assertRegex(said, "^memaed eval: --normal: .*" + text)

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import subprocess
-import unittest
 
 import harness
 
@@ -52,8 +51,9 @@ def colour_clip(path, frames=40, moving=range(20, 32)):
             for row in range(8 + 4 * (f - moving[0]), 40 + 4 * (f - moving[0])):
                 picture[3 * (row * width + 150):3 * (row * width + 182)] = bytes([20]) * 96
         pictures.append(bytes(picture))
-    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", "10",
-                    "-i", "-", "-c:v", "libx264", "-qp", "4", "-g", "10", "-pix_fmt", "yuv420p", path], input=b"".join(pictures), check=True)
+    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
+                    "-r", "10", "-i", "-", "-c:v", "libx264", "-qp", "4", "-g", "10", "-pix_fmt", "yuv420p", path],
+                    input=b"".join(pictures), check=True)
 
 
 class Explain(harness.Case):
@@ -69,7 +69,8 @@ class Explain(harness.Case):
         return json.loads(done.out) if code == 0 else done.err
 
     def rows(self):
-        return [json.loads(line) for line in harness.run("score", "-m", self.model, "--format", "jsonl", self.clip).out.splitlines()]
+        return [json.loads(line) for line in harness.run("score", "-m", self.model, "--format", "jsonl",
+                                                         self.clip).out.splitlines()]
 
     def test_it_says_what_score_says(self):
         rows = self.rows()
@@ -123,7 +124,8 @@ class Explain(harness.Case):
 
     def test_a_turned_file(self):
         turned = self.path("turned.mp4")
-        subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", self.clip, "-c", "copy", "-metadata:s:v", "rotate=90", turned],
+        subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", self.clip, "-c", "copy", "-metadata:s:v", "rotate=90",
+                        turned],
                        check=True)
         self.explain("--snapshot", self.path("s.jpg"), turned)
         width, height, _ = pixels(self.path("s.jpg"))
@@ -137,7 +139,8 @@ class Explain(harness.Case):
 
     def test_refusals(self):
         short = harness.write_clip(self.path("short.mkv"), seconds=1)
-        for args, cause in (((self.path("none.mp4"),), "none.mp4: No such file"), ((short,), "short.mkv: 10 frames, but a window takes 16"),
+        for args, cause in (((self.path("none.mp4"),), "none.mp4: No such file"),
+                            ((short,), "short.mkv: 10 frames, but a window takes 16"),
                             (("--frame", "3", self.clip), "clip.mp4: no window has its centre at frame 3"),
                             (("--at", "0.1", self.clip), "no window whose centre is at that time or before"),
                             (("-o", self.path("no/why.jpg"), self.clip), "no/why.jpg")):

@@ -51,7 +51,7 @@ def whole_model(path):
 
 
 def numbers(value, path=()):
-    """The paths of all numbers below value. Of a long list, the first and the last element stand for all."""
+    """The paths of all numbers below value. The first and the last element of a long list stand for all."""
     if isinstance(value, dict):
         for key, child in value.items():
             yield from numbers(child, (*path, key))

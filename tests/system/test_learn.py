@@ -202,21 +202,22 @@ class Learn(learning.Case):
         self.assertIn("clips=2 frames=300", done.err)
 
     def test_folders_with_other_things(self):
-        """What is no footage is skipped, named and counted. Pictures beside films are, too. Nothing is left: that is refused."""
+        """Files that are no footage, and pictures beside films, are skipped, named and counted. No footage at all is refused."""
         folder, model = self.path("videos"), self.path("m.safetensors")
         os.mkdir(folder)
         os.rename(self.normal, os.path.join(folder, "b.mkv"))
         with open(os.path.join(folder, "b.mkv"), "rb") as f:
             film = f.read()
-        for name, content in (("a.mkv", b"no video\n"), ("c.mkv", b""), ("notes.txt", b"monday\n"), ("d.jpg", b"x"), ("e.jpg", b"x"),
-                              ("z.mkv", film[:len(film) // 2])):
+        for name, content in (("a.mkv", b"no video\n"), ("c.mkv", b""), ("notes.txt", b"monday\n"), ("d.jpg", b"x"),
+                              ("e.jpg", b"x"), ("z.mkv", film[:len(film) // 2])):
             with open(os.path.join(folder, name), "wb") as f:
                 f.write(content)
         done = self.learn(model, "--steps", "20", inputs=[folder])
         self.assertEqual(done.code, 0, done.err)
         skipped = [line for line in done.err.splitlines() if "event=footage_skipped" in line]
         for name in ("a.mkv", "c.mkv", "notes.txt", "2 pictures beside films, from d.jpg to e.jpg"):
-            self.assertEqual(len([line for line in skipped if f"{folder}/{name}" in line or f"{folder}: {name}" in line]), 1, done.err)
+            self.assertEqual(len([line for line in skipped if f"{folder}/{name}" in line or f"{folder}: {name}" in line]), 1,
+                             done.err)
         self.assertIn(f"skipped={len(skipped)} ", done.err)
         self.assertEqual(len(json.loads(metadata(model)["memae.training"])["inputs"]), 1)
         done = harness.run("calibrate", "--model", model, "--input", folder, "--output", model)
@@ -238,7 +239,7 @@ class Learn(learning.Case):
         training = json.loads(metadata(model)["memae.training"])
         self.assertEqual((training["inputs"], training["held_out"]["inputs"]), (["normal"], ["apart1", "apart2"]))
         self.assertEqual(training["held_out"]["frames"], 60)
-        self.assertEqual(json.loads(metadata(model)["memae.calibration"])["windows"], 2 * 8)    # every other one of the 15 in each clip
+        self.assertEqual(json.loads(metadata(model)["memae.calibration"])["windows"], 2 * 8)    # every other of 15 in each clip
         self.footage(apart[0], "lum='40+X':cb=128:cr=128", 3)
         self.refused("--calibrate: the footage is frozen", "--calibrate", apart[0])
         self.refused("--input: the footage is frozen", "--calibrate", self.normal, inputs=[apart[0]])
@@ -271,7 +272,8 @@ class Learn(learning.Case):
         self.assertEqual(done.code, 0, done.err)
         learned = json.loads(metadata(model)["memae.training"])["learned"]
         self.assertGreater(learned["lowered"], 0.5)
-        self.assertRegex(done.out, r"\nthe learned footage alerts more often than the footage held out: all scores are lowered by [0-9]+, ")
+        self.assertRegex(done.out,
+                         r"\nthe learned footage alerts more often than the footage held out: all scores are lowered by [0-9]+, ")
         done = harness.run("calibrate", "--model", model, "--input", apart, "--output", anew, "--threads", "1")
         self.assertEqual(done.code, 0, done.err)
         calibrations = [json.loads(metadata(m)["memae.calibration"]) for m in (model, anew)]
@@ -326,11 +328,13 @@ class Learn(learning.Case):
         os.symlink("elsewhere.safetensors", self.path("link.safetensors"))
         os.mkdir(self.path("folder.safetensors"))
         before = sorted(os.listdir(self.folder))
-        for name, reason in (("none/m.safetensors", "No such file or directory"), ("folder.safetensors", "expected a file, got a folder"),
+        for name, reason in (("none/m.safetensors", "No such file or directory"),
+                             ("folder.safetensors", "expected a file, got a folder"),
                              ("link.safetensors", "expected a file, got a symbolic link")):
             with self.subTest(name=name):
                 for done in (self.learn(self.path(name), "--steps", "1", inputs=["none-such.mkv"]),
-                             harness.run("calibrate", "--model", "none-such", "--input", self.normal, "--output", self.path(name))):
+                             harness.run("calibrate", "--model", "none-such", "--input", self.normal, "--output",
+                                         self.path(name))):
                     self.assertEqual((done.code, done.out), (1, ""))
                     self.assertIn(f"{self.path(name)}: {reason}", done.err)
         self.assertEqual(sorted(os.listdir(self.folder)), before)

@@ -23,8 +23,8 @@ class Recording(learning.Case):
             json.dump({"cameras": {"gate": {"source": self.rtsp(long, fps=10).url, "model": "gate.safetensors", "fps": 10}}}, f)
 
     def arguments(self, seconds, *more, steps=30):
-        return ("learn", "--config", self.config, "--camera", "gate", "--hours", str(seconds / 3600), *SMALL, "--steps", str(steps),
-                *more)
+        return ("learn", "--config", self.config, "--camera", "gate", "--hours", str(seconds / 3600), *SMALL, "--steps",
+                str(steps), *more)
 
     def begin(self, *arguments, env=None):
         process = subprocess.Popen([*harness.MEMAED, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -60,7 +60,8 @@ class Recording(learning.Case):
         self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("gate")], ["gate.safetensors"])
 
     def test_damage(self):
-        """A run is killed. Then a picture in the middle is damaged, and the last one is cut. The next run goes on without them."""
+        """A run is killed. Then a picture in the middle is damaged, and the last one is cut. The next run goes on without
+        them."""
         process = self.begin(*self.arguments(3600))
         harness.wait_for("recording", lambda: os.path.exists(self.recording) and len(self.records()) > 45, 30)
         process.kill()
@@ -82,7 +83,8 @@ class Recording(learning.Case):
         self.check_folder()
 
     def test_damage_while_learning(self):
-        """The run ends and names the picture. The next one learns without it, and not from the checkpoint of the whole recording."""
+        """The run ends and names the picture. The next one learns without it, and not from the checkpoint of the whole
+        recording."""
         checkpoint = f"{self.model}.checkpoint"
         process = self.begin(*self.arguments(10, "--checkpoint", "0", "--threads", "2", steps=3000))
         harness.wait_for("checkpoint", lambda: os.path.exists(checkpoint) or process.poll() is not None, 60)

@@ -11,8 +11,6 @@ import signal
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
 
 import harness
 from servers.webhook_receiver import Receiver
@@ -41,19 +39,9 @@ class Reload(harness.Case):
             json.dump(whole, f, indent=1)
         os.rename(daemon.config + ".new", daemon.config)
 
-    def post(self, daemon, headers=None, path="/api/v1/reload"):
-        """Returns the status and the parsed answer of a POST without a body."""
-        request = urllib.request.Request(daemon.base + path, data=b"", method="POST", headers=headers or {})
-        try:
-            with urllib.request.urlopen(request, timeout=30 * harness.SCALE) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as e:
-            with e:
-                return e.code, json.load(e)
-
     def reload(self, daemon, config):
         self.write(daemon, config)
-        status, answer = self.post(daemon)
+        status, answer = daemon.post("/api/v1/reload")
         self.assertEqual(status, 200, answer)
         return answer
 
@@ -99,7 +87,7 @@ class Reload(harness.Case):
     def test_an_unchanged_file_touches_nothing(self):
         daemon = self.daemon({"cameras": {"a": self.common, "b": self.common}})
         daemon.wait_camera("a", "watching")
-        status, answer = self.post(daemon)
+        status, answer = daemon.post("/api/v1/reload")
         self.assertEqual((status, answer), (200, {"status": "reloaded", "added": 0, "removed": 0, "changed": 0,
                                                   "unchanged": 2, "needs_restart": []}))
         self.assertEqual(len(daemon.events("camera_started")), 2)
@@ -110,7 +98,7 @@ class Reload(harness.Case):
         follower = harness.Follower(daemon, "a")
         follower.wait(3)
         self.write(daemon, {"cameras": {"a": {**self.common, "stride": 0}, "new": self.common}})
-        status, answer = self.post(daemon)
+        status, answer = daemon.post("/api/v1/reload")
         self.assertEqual(status, 422, answer)
         self.assertEqual(len(answer["faults"]), 1)
         self.assertRegex(answer["faults"][0], re.escape(daemon.config) + r":\d+:\d+: cameras\.a\.stride: ")
@@ -119,11 +107,11 @@ class Reload(harness.Case):
 
         # What only the loaded model tells is a fault as well; so is a file that is gone.
         self.write(daemon, {"cameras": {"a": {**self.common, "precision": "int8"}}})
-        status, answer = self.post(daemon)
+        status, answer = daemon.post("/api/v1/reload")
         self.assertEqual(status, 422, answer)
         self.assertRegex(answer["faults"][0], r":\d+:\d+: cameras\.a\.precision: ")
         os.remove(daemon.config)
-        status, answer = self.post(daemon)
+        status, answer = daemon.post("/api/v1/reload")
         self.assertEqual(status, 422, answer)
         self.assertIn(daemon.config, answer["faults"][0])
 
@@ -170,10 +158,10 @@ class Reload(harness.Case):
     def test_other_sites_are_refused(self):
         daemon = self.daemon({"cameras": {"a": self.common}})
         for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
-            status, answer = self.post(daemon, headers)
+            status, answer = daemon.post("/api/v1/reload", headers)
             self.assertEqual(status, 403, (headers, answer))
         self.assertEqual(daemon.events("reloaded"), [])
-        self.assertEqual(self.post(daemon, {"Origin": daemon.base, "Sec-Fetch-Site": "same-origin"})[0], 200)
+        self.assertEqual(daemon.post("/api/v1/reload", {"Origin": daemon.base, "Sec-Fetch-Site": "same-origin"})[0], 200)
         self.assertEqual(daemon.get("/api/v1/reload")[0], 405)
         daemon.stop()
 
@@ -238,7 +226,7 @@ class Reload(harness.Case):
                 if i % 5 == 4:
                     cameras["c1"] = {**self.common, "fps": "fast"}
                 self.write(daemon, {"cameras": cameras})
-                status, answer = self.post(daemon)
+                status, answer = daemon.post("/api/v1/reload")
                 self.assertEqual(status, 422 if i % 5 == 4 else 200, answer)
                 if status == 200:
                     self.assertGreaterEqual(answer["unchanged"], len(stay))

@@ -94,7 +94,8 @@ class RunFile(harness.Case):
     def test_alert_opens_and_closes(self):
         """A threshold between the scores of a still and of a moving picture."""
         still, moving, clip = self.path("still.mkv"), self.path("moving.mkv"), self.path("both.mkv")
-        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=3", "-c:v", "ffv1", "-pix_fmt", "gray", still)
+        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=3", "-c:v", "ffv1", "-pix_fmt", "gray",
+                       still)
         harness.write_clip(moving, seconds=3, source="testsrc2")
         harness.ffmpeg("-i", still, "-i", moving, "-i", still, "-filter_complex", "concat=n=3:v=1", "-c:v", "ffv1",
                        "-pix_fmt", "gray", clip)
@@ -132,7 +133,8 @@ class RunFile(harness.Case):
     def test_near_causes_merge_and_suppressed_alerts_are_not_told(self):
         """Something moves twice, three seconds apart: one alert with merging, two without, one of them told in a cooldown."""
         still, moving, clip = self.path("still.mkv"), self.path("moving.mkv"), self.path("twice.mkv")
-        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=5", "-c:v", "ffv1", "-pix_fmt", "gray", still)
+        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=5", "-c:v", "ffv1", "-pix_fmt", "gray",
+                       still)
         harness.write_clip(moving, seconds=3, source="testsrc2")
         parts = [still, moving, still, moving, still]
         harness.ffmpeg(*[a for part in parts for a in ("-i", part)], "-filter_complex", "concat=n=5:v=1", "-c:v", "ffv1",
@@ -179,7 +181,8 @@ class RunFile(harness.Case):
         """The log has an end for each beginning, also where no other picture comes."""
         model = harness.write_model(self.path("own.safetensors"), calibration=harness.static_calibration(32, 48, frozen_s=1.0))
         clip = self.path("still.mkv")
-        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=2.5", "-c:v", "ffv1", "-pix_fmt", "gray", clip)
+        harness.ffmpeg("-f", "lavfi", "-i", "color=c=gray:size=48x32:rate=10:duration=2.5", "-c:v", "ffv1", "-pix_fmt", "gray",
+                       clip)
         daemon = self.daemon({"cameras": {"gate": {"source": clip, "model": model}}})
         daemon.wait_event("camera_stopped", camera="gate")
         self.assertEqual([e["event"] for e in daemon.events(camera="gate") if "frozen" in e["event"]],
@@ -189,7 +192,7 @@ class RunFile(harness.Case):
         daemon.stop()
 
     def test_boxes_tell_where(self):
-        """Those of `score`, at the windows that reach the closing threshold; an alert has its peak's. So have voices."""
+        """Boxes are those of `score`, at the windows that reach the closing threshold; an alert has its peak's. So are voices."""
         model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.PLACES_CALIBRATION)
         clip = self.path("mover.mkv")
         harness.write_mover(clip)

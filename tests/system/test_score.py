@@ -323,7 +323,8 @@ class Score(harness.Case):
         short = self.path("short.mkv")
         noise_clip(short, 15, 32, 48)
         command = self.score(short, code=1)
-        self.assertEqual(command.out.splitlines(), [",".join(COLUMNS + ["p_value", "hours_between", "boxes", "static", "voice", *VOICES, "still_boxes"])])
+        self.assertEqual(command.out.splitlines(),
+                         [",".join(COLUMNS + ["p_value", "hours_between", "boxes", "static", "voice", *VOICES, "still_boxes"])])
         self.assertIn("a window takes 16", command.err)
 
     def test_folder_of_images(self):
@@ -355,7 +356,8 @@ class Static(harness.Case):
     """Static windows, on a clip of 60 frames in which a square appears in frame 20 and is gone in frame 40."""
 
     def model(self, **changes):
-        return harness.write_model(self.path("model.safetensors"), 64, 96, calibration=harness.static_calibration(64, 96, **changes))
+        return harness.write_model(self.path("model.safetensors"), 64, 96,
+                                   calibration=harness.static_calibration(64, 96, **changes))
 
     def score(self, *args, model=None, code=0):
         clip = self.path("mover.mkv")

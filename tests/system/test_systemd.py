@@ -124,8 +124,8 @@ class Unit(harness.Case):
             self.assertIn("\nRestartPreventExitStatus=2 78\n", f.read())
 
     def test_limits(self):
-        """The unit allows as many open files as the largest configuration needs (daemon/base/descriptors.h, web/server.h), no core
-        dumps, and not all memory."""
+        """The unit allows as many open files as the largest configuration needs (daemon/base/descriptors.h, web/server.h), no
+        core dumps, and not all memory."""
         with open(self.unit, encoding="utf-8") as f:
             text = f.read()
         values = {key: re.search(rf"(?m)^{key}=(.*)$", text)[1] for key in ("LimitNOFILE", "LimitCORE", "MemoryMax")}
@@ -168,15 +168,16 @@ class Unit(harness.Case):
             self.assertIn(f"\n{line}\n", text)
 
         def members(name):
-            done = subprocess.run(["systemd-analyze", "--no-pager", "syscall-filter", name], capture_output=True, text=True, check=True)
+            done = subprocess.run(["systemd-analyze", "--no-pager", "syscall-filter", name], capture_output=True, text=True,
+                                  check=True)
             words = [w.strip() for w in done.stdout.splitlines()[1:] if w.strip() and not w.strip().startswith("#")]
             return set().union(*({w} if not w.startswith("@") else members(w) for w in words))
         allowed = set()
         for line in re.findall(r"(?m)^SystemCallFilter=(.*)$", text):
             names = set().union(*(members(w) if w.startswith("@") else {w} for w in line.lstrip("~").split()))
             allowed = allowed - names if line.startswith("~") else allowed | names
-        needed = {"openat", "flock", "fcntl", "faccessat2", "mkdir", "newfstatat", "pread64", "pwrite64", "ftruncate", "fallocate",
-                  "fdatasync", "fsync", "mmap", "munmap", "unlink", "rename", "fchmod", "statfs"}
+        needed = {"openat", "flock", "fcntl", "faccessat2", "mkdir", "newfstatat", "pread64", "pwrite64", "ftruncate",
+                  "fallocate", "fdatasync", "fsync", "mmap", "munmap", "unlink", "rename", "fchmod", "statfs"}
         self.assertEqual(needed - allowed, set())
 
     def test_exposure(self):

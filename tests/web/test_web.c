@@ -62,7 +62,8 @@ START_TEST(hosts)
                                        "[::1]:8787", "localhost:"};
     static const char *const bad[] = {"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::1].evil",
                                       "128.0.0.1", "0.0.0.0", "::1", "[::2]", "[::1", "localhost:80x", "localhost:123456",
-                                      "user@localhost", "localhost localhost", "127.1", "0177.0.0.1", "[127.0.0.1]", " localhost"};
+                                      "user@localhost", "localhost localhost", "127.1", "0177.0.0.1", "[127.0.0.1]",
+                                      " localhost"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         ck_assert_msg(web_parse_loopback_host(good[i]), "%s", good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -82,10 +83,10 @@ START_TEST(cameras)
     ck_assert_ptr_null(strstr(all.headers, "Access-Control"));
     json_t *list = json_object_get(all.json, "cameras");
     ck_assert_uint_eq(json_array_size(list), 2);
-    static const char *const keys[] = {"name", "state", "fps_in", "fps_analysed", "frames_dropped", "windows_skipped", "latency_ms",
-                                       "last_score", "model", "windows_due", "windows_scored", "windows_pending", "frames",
-                                       "frames_corrupt", "reconnects", "reason", "threshold", "drift", "precision", "alert_open", "arming",
-                                       "windows_static", "frozen"};
+    static const char *const keys[] = {"name", "state", "fps_in", "fps_analysed", "frames_dropped", "windows_skipped",
+                                       "latency_ms", "last_score", "model", "windows_due", "windows_scored", "windows_pending",
+                                       "frames", "frames_corrupt", "reconnects", "reason", "threshold", "drift", "precision",
+                                       "alert_open", "arming", "windows_static", "frozen"};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
             ck_assert_msg(json_object_get(json_array_get(list, i), keys[k]) != NULL, "%s", keys[k]);
@@ -118,7 +119,8 @@ START_TEST(cameras)
     ck_assert(json_is_null(json_object_get(yard, "threshold")));
     ck_assert(json_is_null(json_object_get(yard, "drift")));
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "alerts")), 4);
-    ck_assert_ptr_nonnull(strstr(all.body, "\"drift_by_voice\":{\"speed\":0.5,\"change\":0.125,\"pace\":null,\"appearance\":null},"));
+    ck_assert_ptr_nonnull(strstr(all.body,
+                                 "\"drift_by_voice\":{\"speed\":0.5,\"change\":0.125,\"pace\":null,\"appearance\":null},"));
     ck_assert_double_eq_tol(json_number_value(json_object_get(gate, "drift")), 0.0625, 1e-3);
 
     struct answer one = ask("/api/v1/cameras/yard_2-x");
@@ -168,11 +170,13 @@ END_TEST
 START_TEST(paths_and_methods)
 {
     static const char *const paths[] = {"/api", "/api/v1/", "//", "/api/v2/cameras", "/api/v1/cameras/", "/api/v1/cameras/none",
-                                        "/api/v1/cameras/Gate", "/api/v1/cameras/gate/", "/api/v1/cameras/gate/score", "/healthz/",
-                                        "/api/v1/cameras/gate/scores/1", "/api/v1/cameras/none/scores", "/api/v1/alerts/", "/Healthz",
-                                        "/api/v1/alerts/0", "/api/v1/alerts/1", "/api/v1/alerts/01", "/api/v1/alerts/-1", "/api/v1/alerts/x",
+                                        "/api/v1/cameras/Gate", "/api/v1/cameras/gate/", "/api/v1/cameras/gate/score",
+                                        "/healthz/", "/api/v1/cameras/gate/scores/1", "/api/v1/cameras/none/scores",
+                                        "/api/v1/alerts/", "/Healthz", "/api/v1/alerts/0", "/api/v1/alerts/1",
+                                        "/api/v1/alerts/01", "/api/v1/alerts/-1", "/api/v1/alerts/x",
                                         "/api/v1/alerts/18446744073709551616", "/api/v1/alerts/18446744073709551615", "//healthz",
-                                        "/api/v1/alerts/1/2", "/../healthz", "/api/v1/cameras%2Fgate", "/api/v1/cameras/gate%2Fscores"};
+                                        "/api/v1/alerts/1/2", "/../healthz", "/api/v1/cameras%2Fgate",
+                                        "/api/v1/cameras/gate%2Fscores"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         refuse(paths[i], 404, NULL);
     refuse("/api/v1/cameras/gate%00x", 400, NULL);
@@ -213,8 +217,8 @@ END_TEST
 
 START_TEST(bad_parameters)
 {
-    static const char *const limits[] = {"", "0", "-1", "+1", "1001", "1e2", "10x", "0x10", " 1", "%201", "01", "99999999999999999999999",
-                                         "1%00"};
+    static const char *const limits[] = {"", "0", "-1", "+1", "1001", "1e2", "10x", "0x10", " 1", "%201", "01",
+                                         "99999999999999999999999", "1%00"};
     char target[512];
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (strchr(limits[i], ' '))

@@ -32,9 +32,11 @@ START_TEST(orders)
     check_order("/api/v1/cameras/gate/disarm", ARMING_DISARM, 0, "",
                 "{\"name\":\"gate\",\"arming\":{\"state\":\"disarmed\",\"until\":null,\"since\":null,\"by\":null}}");
     check_order("/api/v1/cameras/gate/snooze?minutes=30&by=J%C3%B6rg%20B.", ARMING_SNOOZE, 30, "J\xc3\xb6rg B.",
-                "{\"name\":\"gate\",\"arming\":{\"state\":\"snoozed\",\"until\":\"2023-11-14T22:13:20.000Z\",\"since\":null,\"by\":null}}");
+                "{\"name\":\"gate\",\"arming\":{\"state\":\"snoozed\",\"until\":\"2023-11-14T22:13:20.000Z\",\"since\":null,"
+                "\"by\":null}}");
     check_order("/api/v1/cameras/gate/disarm?minutes=527040&by=x", ARMING_DISARM, 527040, "x",
-                "{\"name\":\"gate\",\"arming\":{\"state\":\"disarmed\",\"until\":\"2023-11-14T22:13:20.000Z\",\"since\":null,\"by\":null}}");
+                "{\"name\":\"gate\",\"arming\":{\"state\":\"disarmed\",\"until\":\"2023-11-14T22:13:20.000Z\",\"since\":null,"
+                "\"by\":null}}");
     check_order("/api/v1/cameras/gate/arm", ARMING_ARM, 0, "",
                 "{\"name\":\"gate\",\"arming\":{\"state\":\"armed\",\"until\":null,\"since\":null,\"by\":null}}");
 }

@@ -118,8 +118,9 @@ START_TEST(filters)
         {"&camera=gate,yard_2-x", {100, 101, 102, 103, 104}},
         {"&camera=gate&camera=yard_2-x&type=alert.opened", {100, 101}}, {"&type=camera.lost,alert.closed", {102, 103, 104, 105}},
         {"&type=alert.closed&camera=gate", {104}},
-        {"&zone=even", {100, 102, 104, 105}}, {"&zone=odd,none", {101, 102, 103, 105}}, {"&zone=odd&zone=even&min_score=3", {102, 103, 104, 105}},
-        {"&min_score=-0.5&type=alert.opened", {100, 101}}, {"&min_score=3.5&type=alert.closed,alert.opened", {104}},
+        {"&zone=even", {100, 102, 104, 105}}, {"&zone=odd,none", {101, 102, 103, 105}},
+        {"&zone=odd&zone=even&min_score=3", {102, 103, 104, 105}}, {"&min_score=-0.5&type=alert.opened", {100, 101}},
+        {"&min_score=3.5&type=alert.closed,alert.opened", {104}},
     };
     for (size_t i = 0; i < sizeof posted / sizeof posted[0]; i++)
         post_event(posted[i].type, posted[i].camera, 0);
@@ -140,8 +141,8 @@ START_TEST(filters)
         {"last_event_id=1&last_event_id=1", "last_event_id"},
         {"camera=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "camera"}, {"zone=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "zone"},
         {"zone=", "zone"}, {"zone=Door", "zone"}, {"zone=abcdefghijklmnopqrstuvwxyz0123456", "zone"}, {"min_score=", "min_score"},
-        {"min_score=-", "min_score"}, {"min_score=1e9", "min_score"}, {"min_score=nan", "min_score"}, {"min_score=1.", "min_score"},
-        {"min_score=+1", "min_score"}, {"min_score=1&min_score=1", "min_score"},
+        {"min_score=-", "min_score"}, {"min_score=1e9", "min_score"}, {"min_score=nan", "min_score"},
+        {"min_score=1.", "min_score"}, {"min_score=+1", "min_score"}, {"min_score=1&min_score=1", "min_score"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char target[256];
@@ -252,7 +253,7 @@ static void wait_metric(const char *name, double expected)
     }
 }
 
-/* There are so many streams at most. One that a client leaves, reading or not, makes room for another. */
+/* At most MAX streams are open. A stream that a client leaves, reading or not, makes room for another. */
 START_TEST(limit)
 {
     enum { MAX = 32 };

@@ -21,7 +21,8 @@ START_TEST(orders)
         {"acknowledge?by=anna", ALERT_ACKNOWLEDGE, "anna", ""}, {"acknowledge", ALERT_ACKNOWLEDGE, "", ""},
         {"mark?by=anna", ALERT_MARK, "", ""}, {"unmark", ALERT_UNMARK, "", ""},
         {"note?note=a%20cat%0Aand+a%20d%C3%B6g", ALERT_NOTE, "", "a cat\nand+a d\xc3\xb6g"}, {"note?note=", ALERT_NOTE, "", ""},
-        {"normal?by=S%C3%B6ren%20K.", ALERT_NORMAL, "S\xc3\xb6ren K.", ""}, {"normal/undo?by=anna", ALERT_NORMAL_UNDO, "anna", ""},
+        {"normal?by=S%C3%B6ren%20K.", ALERT_NORMAL, "S\xc3\xb6ren K.", ""},
+        {"normal/undo?by=anna", ALERT_NORMAL_UNDO, "anna", ""},
     };
     add_alert("gate");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -101,9 +101,10 @@ START_TEST(foreign_host)
                                out, sizeof out), 421);
     ck_assert_int_eq(status_of("GET /healthz HTTP/1.1\r\n\r\n", out, sizeof out), 400);
     static const struct { const char *target; int status; } absolute[] = {
-        {"http://localhost/healthz", 200}, {"HTTP://127.0.0.1:8787/healthz", 200}, {"http://localhost/api/v1/alerts?limit=1", 200},
-        {"http://localhost", 200}, {"http://localhost/nowhere", 404}, {"http://evil.example/healthz", 421}, {"http://", 421},
-        {"http://localhost@evil.example/healthz", 421}, {"ftp://localhost/healthz", 404},
+        {"http://localhost/healthz", 200}, {"HTTP://127.0.0.1:8787/healthz", 200},
+        {"http://localhost/api/v1/alerts?limit=1", 200}, {"http://localhost", 200}, {"http://localhost/nowhere", 404},
+        {"http://evil.example/healthz", 421}, {"http://", 421}, {"http://localhost@evil.example/healthz", 421},
+        {"ftp://localhost/healthz", 404},
     };
     for (size_t i = 0; i < sizeof absolute / sizeof absolute[0]; i++) {
         char request[200];

@@ -210,7 +210,8 @@ START_TEST(alerts)
     ck_assert_str_eq(text(first, "peak_time"), "2023-11-14T22:13:21.000Z");
     ck_assert_str_eq(text(second, "closed"), "2023-11-14T22:13:29.000Z");
     ck_assert_ptr_nonnull(strstr(all.body, "\"peak_score\":0.7,"));
-    ck_assert_ptr_nonnull(strstr(all.body, "\"boxes\":[{\"x\":0.1,\"y\":0.2,\"width\":0.3,\"height\":0.4,\"score\":0.7}],\"zones\":[],\"opened_by_zone\":null,"));
+    ck_assert_ptr_nonnull(strstr(all.body, "\"boxes\":[{\"x\":0.1,\"y\":0.2,\"width\":0.3,\"height\":0.4,\"score\":0.7}],"
+                                           "\"zones\":[],\"opened_by_zone\":null,"));
     struct answer one = ask("/api/v1/alerts/2");
     ck_assert(json_equal(one.json, second));
     char *own = record_json_dump(alert_json(&world.alerts[1]));
@@ -254,12 +255,14 @@ START_TEST(alerts)
     answer_free(&after);
     for (int i = 0; i < 3; i++) {
         static const struct { const char *query; size_t n; json_int_t first; } cases[] = {
-            {"since=latest&limit=2", 2, 151}, {"camera=gate&since=latest&limit=1", 1, 152}, {"since=latest&camera=gate&limit=2", 2, 150}};
+            {"since=latest&limit=2", 2, 151}, {"camera=gate&since=latest&limit=1", 1, 152},
+            {"since=latest&camera=gate&limit=2", 2, 150}};
         snprintf(target, sizeof target, "/api/v1/alerts?%s", cases[i].query);
         struct answer latest = ask(target);
         list = json_object_get(latest.json, "alerts");
         ck_assert_uint_eq(json_array_size(list), cases[i].n);
-        ck_assert_msg(json_integer_value(json_object_get(json_array_get(list, 0), "id")) == cases[i].first, "%s: %s", target, latest.body);
+        ck_assert_msg(json_integer_value(json_object_get(json_array_get(list, 0), "id")) == cases[i].first, "%s: %s", target,
+                      latest.body);
         answer_free(&latest);
     }
     /* Polling sees the closing of an alert that it has seen open, and the listing does not have it twice. */
@@ -347,13 +350,14 @@ START_TEST(history_by_minute)
 {
     struct answer answer = history("step=minute&from=2023-11-14T22:14:00.000Z&to=2023-11-14T22:16:00Z");
     ck_assert_str_eq(answer.body, "{\"step\":\"minute\",\"scores\":["
-                     "{\"time\":\"2023-11-14T22:14:00.000Z\",\"windows\":240,\"slow\":0,\"minimum\":-1.0,\"mean\":0.5,\"maximum\":2.0,"
-                     "\"p_least\":null},"
-                     "{\"time\":\"2023-11-14T22:15:00.000Z\",\"windows\":240,\"slow\":1,\"minimum\":-1.0,\"mean\":0.5,\"maximum\":2.0,"
-                     "\"p_least\":null}],\"next\":null}");
+                     "{\"time\":\"2023-11-14T22:14:00.000Z\",\"windows\":240,\"slow\":0,\"minimum\":-1.0,\"mean\":0.5,"
+                     "\"maximum\":2.0,\"p_least\":null},"
+                     "{\"time\":\"2023-11-14T22:15:00.000Z\",\"windows\":240,\"slow\":1,\"minimum\":-1.0,\"mean\":0.5,"
+                     "\"maximum\":2.0,\"p_least\":null}],\"next\":null}");
     answer_free(&answer);
     answer = history("from=2023-11-14T22:13:20.25Z&to=2023-11-14T22:13:20.5Z&step=raw");
-    ck_assert_str_eq(answer.body, "{\"step\":\"raw\",\"scores\":[{\"time\":\"2023-11-14T22:13:20.250Z\",\"window\":1,\"score\":0.1,"
+    ck_assert_str_eq(answer.body,
+                     "{\"step\":\"raw\",\"scores\":[{\"time\":\"2023-11-14T22:13:20.250Z\",\"window\":1,\"score\":0.1,"
                      "\"reference\":null,\"p_value\":null,\"slow\":true}],\"next\":null}");
     answer_free(&answer);
     answer = history("");                       /* the last day */

@@ -1,4 +1,5 @@
-/* The routes of webhooks: state, dead letters, enabling, trying again, and the test alert (tests/web/web_fixture.h has the view). */
+/* The routes of webhooks: state, dead letters, enabling, trying again, and the test alert (tests/web/web_fixture.h has the
+ * view). */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,17 +23,19 @@ START_TEST(state)
     ck_assert_double_gt(age_s, 1e7);
     json_object_del(first, "oldest_age_s");
     char *got = json_dumps(list, JSON_COMPACT);
-    ck_assert_str_eq(got, "[{\"id\":\"yard\",\"name\":\"yard\",\"disabled\":null,\"queued\":2,\"oldest\":\"2023-11-14T22:13:20.123Z\","
-                          "\"attempts\":3,\"next_attempt\":\"2023-11-14T22:13:21.123Z\","
-                          "\"last_failure\":{\"time\":\"2023-11-14T22:13:20.223Z\",\"cause\":\"HTTP status 500\"},\"delivered\":7,"
-                          "\"newest_delivered\":\"2023-11-14T22:13:20.000Z\",\"dead_letters\":8,"
+    ck_assert_str_eq(got, "[{\"id\":\"yard\",\"name\":\"yard\",\"disabled\":null,\"queued\":2,"
+                          "\"oldest\":\"2023-11-14T22:13:20.123Z\",\"attempts\":3,\"next_attempt\":\"2023-11-14T22:13:21.123Z\","
+                          "\"last_failure\":{\"time\":\"2023-11-14T22:13:20.223Z\",\"cause\":\"HTTP status "
+                          "500\"},\"delivered\":7,\"newest_delivered\":\"2023-11-14T22:13:20.000Z\",\"dead_letters\":8,"
                           "\"events\":[\"alert.opened\",\"webhook.disabled\"]},"
                           "{\"id\":\"url-01234567\",\"name\":\"http://[::1]:8080\","
-                          "\"disabled\":{\"since\":\"2023-11-14T22:13:20.323Z\",\"reason\":\"gone\"},\"queued\":0,\"oldest\":null,"
-                          "\"oldest_age_s\":null,\"attempts\":0,\"next_attempt\":null,\"last_failure\":null,\"delivered\":0,"
-                          "\"newest_delivered\":null,\"dead_letters\":0,\"events\":[\"alert.opened\",\"alert.closed\","
+                          "\"disabled\":{\"since\":\"2023-11-14T22:13:20.323Z\",\"reason\":\"gone\"},\"queued\":0,"
+                          "\"oldest\":null,\"oldest_age_s\":null,\"attempts\":0,\"next_attempt\":null,\"last_failure\":null,"
+                          "\"delivered\":0,\"newest_delivered\":null,\"dead_letters\":0,"
+                          "\"events\":[\"alert.opened\",\"alert.closed\","
                           "\"camera.lost\",\"camera.restored\",\"camera.frozen\",\"camera.unfrozen\",\"camera.slow\","
-                          "\"camera.slow_ended\",\"camera.armed\",\"camera.disarmed\",\"drift.began\",\"drift.ended\",\"normal.changed\",\"webhook.disabled\",\"storage.full\",\"storage.recovered\"]}]");
+                          "\"camera.slow_ended\",\"camera.armed\",\"camera.disarmed\",\"drift.began\",\"drift.ended\","
+                          "\"normal.changed\",\"webhook.disabled\",\"storage.full\",\"storage.recovered\"]}]");
     free(got);
     answer_free(&answer);
 }
@@ -73,15 +76,16 @@ START_TEST(actions)
     ck_assert_int_eq(acted.action, VIEW_WEBHOOK_RETRY);
     answer_free(&answer);
     acted.action = -1;
-    static const char *const wrong[] = {"/api/v1/webhooks/nobody/enable", "/api/v1/webhooks/nobody/retry", "/api/v1/webhooks/Yard/retry",
-                                        "/api/v1/webhooks/yard"};
+    static const char *const wrong[] = {"/api/v1/webhooks/nobody/enable", "/api/v1/webhooks/nobody/retry",
+                                        "/api/v1/webhooks/Yard/retry", "/api/v1/webhooks/yard"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         answer = post(wrong[i]);
         check_problem(&answer, 404, NULL);
         answer_free(&answer);
     }
     /* A page of a stranger cannot do it. */
-    ck_assert_int_eq(ask_with(&answer, "POST", "/api/v1/webhooks/yard/enable", "Origin: http://stranger.example", NULL), CURLE_OK);
+    ck_assert_int_eq(ask_with(&answer, "POST", "/api/v1/webhooks/yard/enable", "Origin: http://stranger.example", NULL),
+                     CURLE_OK);
     ck_assert_int_eq(answer.status, 403);
     ck_assert_int_eq(acted.action, -1);
     answer_free(&answer);

@@ -203,19 +203,22 @@ static inline void setup(void)
     ck_assert_int_ge(view.events_fd, 0);
     world.n_cameras = 2;
     world.cameras[0] = (struct view_camera){
-        .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .time = VIEW_TIME_ARRIVAL, .fps_analysed = 10, .frames = 1000, .frames_corrupt = 3,
-        .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100, .windows_scored = 90, .windows_static = 70, .windows_slow = 30, .windows_skipped = 8,
-        .windows_pending = 2, .alerts = 4, .alerts_suppressed = {[SUPPRESSED_COOLDOWN] = 2, [SUPPRESSED_RATE] = 9}, .reconnects = 1, .latency_ms = 41.23456,
+        .name = "gate", .state = VIEW_WATCHING, .fps_in = 25.00049, .time = VIEW_TIME_ARRIVAL, .fps_analysed = 10, .frames = 1000,
+        .frames_corrupt = 3, .frames_dropped = 5, .breaks = {[VIEW_BREAK_GAP] = 6, [VIEW_BREAK_LOOP] = 2}, .windows_due = 100,
+        .windows_scored = 90, .windows_static = 70, .windows_slow = 30, .windows_skipped = 8, .windows_pending = 2, .alerts = 4,
+        .alerts_suppressed = {[SUPPRESSED_COOLDOWN] = 2, [SUPPRESSED_RATE] = 9}, .reconnects = 1, .latency_ms = 41.23456,
         .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,
-        .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .slow = true, .threshold = 0.25, .drift = 0.0625,
-        .drift_by_voice = {{0.5f, 0.125f, NAN, NAN, NAN}}, .model = "gate.safetensors", .precision = PRECISION_INT8};
+        .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .slow = true, .threshold = 0.25,
+        .drift = 0.0625, .drift_by_voice = {{0.5f, 0.125f, NAN, NAN, NAN}}, .model = "gate.safetensors",
+        .precision = PRECISION_INT8};
     world.cameras[1] = (struct view_camera){
         .id = 1, .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN,
         .drift_by_voice = {{NAN, NAN, NAN, NAN, NAN}},
         .model = "m"};
     world.process = (struct view_process){.started_us = 1700000000000000, .healthy = true, .rss_bytes = 123456789012,
-                                          .workers = 2, .cubes = 90, .cube_seconds = 12.5, .snapshots = {[1] = 3, [VIEW_SNAPSHOTS] = 2},
-                                          .snapshot_seconds = 14.5, .snapshots_gray = 1, .snapshots_failed = 4};
+                                          .workers = 2, .cubes = 90, .cube_seconds = 12.5,
+                                          .snapshots = {[1] = 3, [VIEW_SNAPSHOTS] = 2}, .snapshot_seconds = 14.5,
+                                          .snapshots_gray = 1, .snapshots_failed = 4};
     world.scores_range[0] = (struct record_range){0, 0};
     world.scores_range[1] = (struct record_range){0, 0};
     world.alerts_range = (struct record_range){0, 0};

@@ -110,8 +110,9 @@ static inline int view_dead_letters(void *context, const char *id, size_t max, s
     *n = max < 3 ? max : 3;
     *ret = calloc(*n, sizeof **ret);
     for (size_t i = 0; i < *n; i++)
-        (*ret)[i] = (struct view_dead_letter){.id = "msg_1", .time_us = 1700000000123000, .died_us = 1700000000323000, .attempts = 9,
-                                              .reason = "too old", .body = strdup(i == 0 ? "{\"type\":\"x\"}" : "[")};
+        (*ret)[i] = (struct view_dead_letter){.id = "msg_1", .time_us = 1700000000123000, .died_us = 1700000000323000,
+                                              .attempts = 9, .reason = "too old",
+                                              .body = strdup(i == 0 ? "{\"type\":\"x\"}" : "[")};
     return 0;
 }
 
@@ -175,7 +176,8 @@ static inline bool flag_takes(enum filter_flag flag, bool value)
     return flag == FILTER_ANY || (flag == FILTER_YES) == value;
 }
 
-static inline bool filter_takes(const struct alert_filter *filter, const struct alert_record *alert, const struct alert_labels *labels)
+static inline bool filter_takes(const struct alert_filter *filter, const struct alert_record *alert,
+                                const struct alert_labels *labels)
 {
     static const char *const states[] = {NULL, "open", "closed", "interrupted"};
     bool is_open = alert->closed_us == 0;
@@ -236,7 +238,8 @@ static inline int view_alert(void *context, uint64_t id, struct alert_record *re
     return r;
 }
 
-/* A window every 250 ms from 1700000000 on, 1000 of them, of the camera gate; two of them in each millisecond from the 500th on. */
+/* A window every 250 ms from 1700000000 on, 1000 of them, of the camera gate; two of them in each millisecond from the 500th
+ * on. */
 static inline int64_t history_time(uint64_t i)
 {
     return 1700000000000000 + (i < 500 ? (int64_t)i * 250000 : 500 * INT64_C(250000) + (int64_t)(i - 500) * 500);
@@ -268,8 +271,8 @@ static inline void view_storage(void *context, struct view_store *ret)
 static inline void view_room(void *context, struct view_room *ret)
 {
     (void)context;
-    *ret = (struct view_room){.bytes = 123456789, .files = 42, .free_bytes = 5000000, .oldest_us = 1709210096789000, .pruned_age = 7,
-                              .pruned_size = 8, .pruned_space = 9, .paused = true};
+    *ret = (struct view_room){.bytes = 123456789, .files = 42, .free_bytes = 5000000, .oldest_us = 1709210096789000,
+                              .pruned_age = 7, .pruned_size = 8, .pruned_space = 9, .paused = true};
 }
 
 /* Reloads that the server asked for; the test ends them with end_reload(). */
@@ -430,7 +433,7 @@ static inline int view_events(void *context, uint64_t from, const struct event_f
         size_t at = i - world_events.first;
         enum event_type type = world_events.events[at].type;
         bool of_alert = type == EVENT_ALERT_OPENED || type == EVENT_ALERT_CLOSED;
-        struct alert_record alert = {.peak_score = (double)i - 100, .zones = {.n = 1}};     /* in zone even or odd, by its number */
+        struct alert_record alert = {.peak_score = (double)i - 100, .zones = {.n = 1}};     /* zone even or odd, by its number */
         strcpy(alert.zones.name[0], i % 2 ? "odd" : "even");
         if (!event_filter_takes(filter, &(struct event){.type = type, .camera = world_events.events[at].camera,
                                                         .alert = of_alert ? &alert : NULL}))
@@ -501,10 +504,10 @@ static inline int view_copy(void *context, const struct alert_record *alert, boo
 static struct view view = {
     .store = 0xfeedc0de12345678, .cameras = view_cameras, .camera = view_camera, .process = view_process_now,
     .webhooks = view_webhooks, .endpoints = view_endpoints, .dead_letters = view_dead_letters,
-    .act_on_webhook = view_act_on_webhook, .test_alert = view_test_alert, .scores = view_scores, .alerts = view_alerts, .alert = view_alert, .history = view_history,
-    .storage = view_storage, .room = view_room, .events = view_events, .events_fd = -1, .evidence = view_evidence,
-    .evidence_kept = view_evidence_kept, .videos = view_videos, .copy = view_copy, .arm = view_arm, .label = view_label,
-    .reload = view_reload,
+    .act_on_webhook = view_act_on_webhook, .test_alert = view_test_alert, .scores = view_scores, .alerts = view_alerts,
+    .alert = view_alert, .history = view_history, .storage = view_storage, .room = view_room, .events = view_events,
+    .events_fd = -1, .evidence = view_evidence, .evidence_kept = view_evidence_kept, .videos = view_videos, .copy = view_copy,
+    .arm = view_arm, .label = view_label, .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)

@@ -338,7 +338,8 @@ static void put_webhooks(FILE *out, const struct view_webhook *webhooks, size_t 
         for (size_t w = 0; w < n; w++)
             put_endpoint(out, of_endpoints[i].name, &webhooks[w], of_endpoints[i].get(&webhooks[w]));
     }
-    put_head(out, "webhook_delay_seconds", "histogram", "Delay of delivered events: from when they happened to their acknowledgement.");
+    put_head(out, "webhook_delay_seconds", "histogram",
+             "Delay of delivered events: from when they happened to their acknowledgement.");
     for (size_t w = 0; w < n; w++)
         put_delays(out, "webhook_delay_seconds", webhooks[w].name, &webhooks[w].delays);
 }
@@ -348,8 +349,9 @@ static void put_streams(FILE *out, const struct web_streams *streams)
     put_gauge(out, "event_streams", "Open streams of server-sent events.", (double)streams->n_events);
     put_counter(out, "event_streams_dropped_total", "Streams of server-sent events whose client did not read in time.",
                 streams->dropped);
-    put_head(out, "event_stream_delay_seconds", "histogram", "Delay of events in streams, each stream counted: from when they happened to "
-             "when the connection took them. Events that a client missed before do not count.");
+    put_head(out, "event_stream_delay_seconds", "histogram",
+             "Delay of events in streams, each stream counted: from when they happened to when the connection took them. "
+             "Events that a client missed before do not count.");
     put_delays(out, "event_stream_delay_seconds", NULL, &streams->delays);
 }
 

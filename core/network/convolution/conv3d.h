@@ -47,8 +47,8 @@ void conv3d_pack_scatter(const struct conv3d *g, const float *weight, const floa
 
 void conv3d_gather(const struct conv3d *g, const float *fine, const float *packed, const struct epilogue *e,
                    float *coarse, float *scratch);
-/* Writes only frames begin … end - 1 of coarse, to their places; 0 <= begin < end <= coarse.t. Of fine it reads only the
- * frames under the taps of these. */
+/* Writes only frames begin … end - 1 of coarse, to their places; 0 <= begin < end <= coarse.t. Reads only the frames of fine
+ * under the taps of these. */
 void conv3d_gather_frames(const struct conv3d *g, int begin, int end, const float *fine, const float *packed,
                           const struct epilogue *e, float *coarse, float *scratch);
 void conv3d_scatter(const struct conv3d *g, const float *coarse, const float *packed, const struct epilogue *e,

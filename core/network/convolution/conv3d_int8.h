@@ -49,8 +49,8 @@ size_t conv3d_int8_scratch(const struct conv3d_int8 *c);        /* bytes */
 /* in: the input's bytes, followed by INT8_GROUP - 1 bytes that may be read. out: bytes or floats. scratch: as aligned as
  * floats. All are borrowed and must not alias. */
 void conv3d_int8_run(const struct conv3d_int8 *c, const uint8_t *in, void *out, void *scratch);
-/* For a gather: writes only frames begin … end - 1 of the output, to their places; 0 <= begin < end <= coarse.t. Of the
- * input it reads only the frames under the taps of these. */
+/* For a gather: writes only frames begin … end - 1 of the output, to their places; 0 <= begin < end <= coarse.t. Reads only
+ * the frames of the input under the taps of these. */
 void conv3d_int8_run_frames(const struct conv3d_int8 *c, int begin, int end, const uint8_t *in, void *out, void *scratch);
 
 #endif

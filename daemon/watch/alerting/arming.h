@@ -38,7 +38,7 @@ void arming_close(struct arming_desk *desk);            /* takes NULL */
 int arming_prepare(struct arming_change **ret, const struct config *config, struct error *err);
 void arming_adopt(struct arming_desk *desk, struct arming_change *change);
 void arming_forget(struct arming_change *change);
-/* Takes the orders that were kept of a camera, before the first tick. Those of a camera that is not configured end. */
+/* Takes the orders that were kept of a camera, before the first tick. Orders of a camera that is not configured end. */
 void arming_restore(struct arming_desk *desk, const char *camera, const struct arming_orders *orders);
 
 /* Returns the state of a camera at the moment now_us (UTC). A camera that is not configured (any more) is armed. */

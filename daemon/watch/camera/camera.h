@@ -65,7 +65,7 @@ int camera_open(struct camera **ret, const struct camera_options *options, struc
 /* Starts the thread, which waits for camera_go(). 0 or -errno. */
 int camera_start(struct camera *camera);
 void camera_go(struct camera *camera);
-/* Tells the thread to end; returns at once. A source that is being read is interrupted. Before camera_go(), too. */
+/* Tells the thread to end; returns at once. A source that is being read is interrupted. May be called before camera_go(). */
 void camera_stop(struct camera *camera);
 /* false: the thread still runs at deadline_us (CLOCK_MONOTONIC), stuck in the source, and goes on using the camera. */
 bool camera_join(struct camera *camera, int64_t deadline_us);

@@ -20,7 +20,7 @@ struct camera_keeping;
 struct camera_keeping_options {
     const struct config_camera *config;     /* borrowed until close, as is all below */
     struct capture_host *host;              /* forks the process that reads the stream; NULL: the thread reads it */
-    int memory_mib;                         /* that the process may take */
+    int memory_mib;                         /* most memory of the process */
     struct packet_ring *packets;
     struct heartbeats *heartbeats;
 };

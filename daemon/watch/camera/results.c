@@ -34,7 +34,7 @@ struct results {
     double threshold;
     bool has_tail;
     struct tail tail;
-    int voices;                         /* whose drift is measured */
+    int voices;                         /* those whose drift is measured */
     float deciles[SCORE_VOICES][DRIFT_DECILES];
 
     struct lock lock;                   /* guards: */

@@ -25,7 +25,7 @@ struct camera_stream_options {
     double fps;                             /* frames analysed a second; 0: every frame */
     struct camera_windows *windows;
     struct capture_host *host;              /* forks the process that reads the source; NULL: this thread reads it */
-    int memory_mib;                         /* that the process may take */
+    int memory_mib;                         /* most memory of the process */
     struct packet_ring *packets;            /* keeps the packets; NULL: nobody does */
     struct camera_keeping *keeping;         /* another stream that is kept for clips, whose loss is shown; NULL: none */
     const struct still_memory *still;       /* copied; NULL: what stands still is not watched */
@@ -39,10 +39,10 @@ struct camera_stream_options {
 int camera_stream_open(struct camera_stream **ret, const struct camera_stream_options *options);    /* 0, -ENOMEM */
 void camera_stream_close(struct camera_stream *stream);         /* takes NULL; its thread has ended */
 
-/* Sets the scheduler that is told of windows that come due. To be called before the thread starts. */
+/* Sets the scheduler that is told of windows that come due. Call it before the thread starts. */
 void camera_stream_set_scheduler(struct camera_stream *stream, struct scheduler *scheduler, struct scheduled *client);
 
-/* Tells the thread to end: every call below returns soon. At once, from any thread. */
+/* Tells the thread to end: every call below returns soon. Returns at once. Any thread may call it. */
 void camera_stream_stop(struct camera_stream *stream);
 bool camera_stream_stopped(const struct camera_stream *stream);
 /* Waits until until_us (CLOCK_MONOTONIC). false: the thread is to end. */

@@ -18,9 +18,9 @@
  * exits with status 1 instead. */
 int connect_check(const struct config *config, const struct check_models *models);
 
-/* Writes what is wrong with a camera, cut to size; "": nothing. That is the reason why no picture came; or that the pictures do
- * not have the aspect of arch (arch_fits_aspect()), or come at less than CALIBRATION_SLOW_RATE of fps, the frames to be analysed
- * a second (0: every frame). Any thread. */
+/* Writes what is wrong with a camera, cut to size; "": nothing. The fault is the reason why no picture came; or pictures without
+ * the aspect of arch (arch_fits_aspect()); or fewer of them than CALIBRATION_SLOW_RATE of fps, the frames to be analysed a
+ * second (0: every frame). Any thread. */
 void connect_find_fault(char *out, size_t size, const struct connect_result *result, const struct arch *arch, double fps);
 
 #endif

@@ -15,11 +15,11 @@
 #include "daemon/watch/evidence/evidence_tree.h"
 #include "io/database/evidence_rows.h"
 
-enum { ADOPTION_ALERTS = 64 };          /* that one step looks at */
+enum { ADOPTION_ALERTS = 64 };          /* most alerts of one step */
 
 struct adoption {
     uint64_t below;                     /* alerts below are still to be looked at, the newest first; 0: none */
-    unsigned files;                     /* that were taken in */
+    unsigned files;                     /* number of files that were given rows */
 };
 
 struct adoption_options {

@@ -276,13 +276,14 @@ static void open_clip(struct evidence *evidence, const struct alert *alert)
     if (!find_ring(evidence, alert, &options, &rolls, &privacy))
         return;                 /* the camera keeps no clips */
     size_t n = evidence->n_clips;
-    int r = atomic_load(&evidence->paused) ? -ENOSPC : n < EVIDENCE_CLIPS_MAX ? alert_clip_open(&evidence->clips[n], &options) : -EMFILE;
+    int r = atomic_load(&evidence->paused) ? -ENOSPC
+            : n < EVIDENCE_CLIPS_MAX ? alert_clip_open(&evidence->clips[n], &options) : -EMFILE;
     packet_ring_unref(options.ring);
     if (r < 0) {
         struct log_number id;
         log_event(LOG_ERR, "evidence_failed", "camera", alert->camera, "alert", log_int(&id, (long long)alert->id), "kind",
-                  "clip", "reason", r == -EMFILE ? "too many clips are being written" : r == -ENOSPC ? "the disk is full"
-                                                                                                          : "out of memory", NULL);
+                  "clip", "reason", r == -EMFILE ? "too many clips are being written"
+                                    : r == -ENOSPC ? "the disk is full" : "out of memory", NULL);
         return;
     }
     memcpy(evidence->cameras[n], alert->camera, sizeof alert->camera);

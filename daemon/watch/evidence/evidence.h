@@ -36,7 +36,7 @@ struct evidence_made {
 
 struct evidence_options {
     const char *state_dir;                      /* copied */
-    struct capture_host *host;                  /* forks processes that write clips; NULL: the thread does. Borrowed until close */
+    struct capture_host *host;                  /* forks processes that write clips; NULL: the thread writes. Until close */
     struct heartbeats *heartbeats;              /* the same */
     /* Called by both threads, for each file that is complete. */
     void (*made)(void *arg, const struct evidence_made *made);
@@ -51,23 +51,23 @@ int evidence_open(struct evidence **ret, const struct evidence_options *options,
 /* Ends the clips that are being written where they are, and the threads. No sink is at work any more (events_close()). Takes
  * NULL. false: a thread is still stuck at deadline_us (CLOCK_MONOTONIC). */
 bool evidence_end(struct evidence *evidence, int64_t deadline_us);
-/* After evidence_end() returned true, and all cameras have left. Takes NULL. */
+/* Call it after evidence_end() returned true and all cameras have left. Takes NULL. */
 void evidence_close(struct evidence *evidence);
 
-/* For retention: how many files were made; whether a file failed because the disk is full, since the last call; and that nothing is to be
- * written (clips end where they are), or is again. */
+/* Retention uses these. The first returns how many files were made. The second returns true if a file failed since the last call
+ * because the disk is full. The third stops all writing (clips end where they are), or allows it again. */
 unsigned evidence_made_files(const struct evidence *evidence);
 bool evidence_take_no_space(struct evidence *evidence);
 void evidence_pause(struct evidence *evidence, bool paused);
 
-/* For others that make files of evidence: one is complete; one failed because the disk is full; and whether nothing is to be
- * written: now, and as what changes, which is valid until close. */
+/* Others that make files of evidence use these. The first two take that a file is complete, and that one failed because the disk
+ * is full. The last two tell whether nothing is to be written: now, and by a value that changes and is valid until close. */
 void evidence_add_file(struct evidence *evidence, const struct evidence_made *made);
 void evidence_lack_space(struct evidence *evidence);
 bool evidence_is_paused(const struct evidence *evidence);
 const atomic_bool *evidence_paused(const struct evidence *evidence);
 
-/* For events_add(). */
+/* Returns the sink for events_add(). */
 struct event_sink evidence_sink(struct evidence *evidence);
 
 /* A camera, and what it keeps of its alerts. */

@@ -180,7 +180,8 @@ int evidence_tree_read(struct evidence_tree *ret, const char *state_dir, void (*
 {
     struct evidence_tree tree = {0};
     struct walk walk = {.tree = &tree, .step = step, .arg = arg};
-    int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = fd < 0 ? -errno : enter(&walk, fd, "evidence", visit_camera);
+    int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : enter(&walk, fd, "evidence", visit_camera);
     if (fd >= 0)
         close(fd);
     if (r == 0)

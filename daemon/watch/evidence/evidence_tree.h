@@ -1,5 +1,5 @@
-/* The files of evidence as they lie under state_dir: evidence/CAMERA/DATE/ALERT/ (place.h). What is on the disk counts, whether the
- * database knows it or not. Names of other forms are left alone, and no symbolic link is followed below state_dir.
+/* The files of evidence as they lie under state_dir: evidence/CAMERA/DATE/ALERT/ (place.h). What is on the disk counts, whether
+ * the database knows it or not. Names of other forms are left alone, and no symbolic link is followed below state_dir.
  *
  * One thread at a time; it waits for the disk. Never logs. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_EVIDENCE_TREE_H

@@ -1,5 +1,5 @@
-/* The frames of the window with the highest score of the present cause of an alert, so that somebody can explain the alert after the
- * ring of frames has gone on. All memory is allocated when it opens.
+/* The frames of the window with the highest score of the present cause of an alert, so that somebody can explain the alert after
+ * the ring of frames has gone on. All memory is allocated when it opens.
  *
  * Only windows are offered that count towards an alert. A pause between them that is longer than a smoothed score lasts begins
  * another cause. Any thread; a lock is held for a copy of a window, about a tenth of a millisecond. */

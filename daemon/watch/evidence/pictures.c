@@ -231,8 +231,9 @@ static int put(struct pictures *pictures, const struct job *job, const char *kin
         log_event(LOG_INFO, "evidence_written", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "kind",
                   kind, "path", path, "bytes", log_int(&bytes, (long long)jpeg.size), "taken", taken, "after_s",
                   log_real(&seconds, 1e-6 * (double)(monotonic_us() - job->told_us)), NULL);
-        pictures->options.made(pictures->options.arg, &(struct pictures_made){.alert = job->alert, .camera = job->camera, .kind = kind,
-                                                                              .path = path, .bytes = (int64_t)jpeg.size});
+        pictures->options.made(pictures->options.arg,
+                               &(struct pictures_made){.alert = job->alert, .camera = job->camera, .kind = kind, .path = path,
+                                                       .bytes = (int64_t)jpeg.size});
     }
     jpeg_close(&jpeg);
     return r;
@@ -266,7 +267,8 @@ static int decode(struct pictures *pictures, struct member *member, struct job *
 }
 
 /* The frame as the network saw it, where there is none in colour for `reason`. */
-static int fall_back(struct pictures *pictures, const struct member *member, struct job *job, const char *reason, struct error *err)
+static int fall_back(struct pictures *pictures, const struct member *member, struct job *job, const char *reason,
+                     struct error *err)
 {
     const struct arch *arch = plan_arch(member->camera.plan);
     if (!job->frames)
@@ -276,8 +278,8 @@ static int fall_back(struct pictures *pictures, const struct member *member, str
     if (r < 0)
         return error_set(err, r, "out of memory");
     struct log_number id;
-    log_event(LOG_WARNING, "snapshot_is_gray", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "reason", reason,
-              NULL);
+    log_event(LOG_WARNING, "snapshot_is_gray", "camera", job->camera, "alert", log_int(&id, (long long)job->alert), "reason",
+              reason, NULL);
     lock_take(&pictures->lock);
     pictures->stats.gray++;
     lock_give(&pictures->lock);
@@ -349,8 +351,9 @@ static int make_why(struct pictures *pictures, const struct member *member, cons
         return r;
     utc_format(caption, time_of(job));
     find_masks(&masks, member->camera.zones);
-    r = explain_draw(&why, &explained, &(struct explain_frame){.picture = &job->picture, .caption = caption, .boxes = &job->window.boxes,
-                                                               .masks = masks.polygons, .n_masks = masks.n});
+    r = explain_draw(&why, &explained, &(struct explain_frame){.picture = &job->picture, .caption = caption,
+                                                               .boxes = &job->window.boxes, .masks = masks.polygons,
+                                                               .n_masks = masks.n});
     if (r < 0)
         error_set(err, r, "out of memory");
     if (r == 0) {

@@ -48,7 +48,7 @@ struct pictures_options {
 struct pictures_camera {
     const char *name;                   /* copied */
     struct packet_ring *ring;           /* of the analysed stream: boxes belong to its frames. The pictures take a reference */
-    int memory_mib;                     /* that the process which decodes may take */
+    int memory_mib;                     /* most memory of the process that decodes */
     /* Borrowed until pictures_remove(). */
     const struct zones *zones;          /* NULL: none */
     struct peak *peak;                  /* NULL: no picture says why */
@@ -64,8 +64,8 @@ bool pictures_end(struct pictures *pictures, int64_t deadline_us);
 void pictures_close(struct pictures *pictures);         /* after it ended; takes NULL */
 
 int pictures_add(struct pictures *pictures, const struct pictures_camera *camera);      /* 0 or -ENOMEM */
-/* The camera leaves. Waits until no picture of it is being made: what is being decoded is given up, but an explanation takes as long
- * as a window. */
+/* The camera leaves. Waits until no picture of it is being made: what is being decoded is given up, but an explanation takes as
+ * long as a window. */
 void pictures_remove(struct pictures *pictures, const struct packet_ring *ring);
 
 /* An alert has opened at opened_at_us (CLOCK_MONOTONIC of alert->opened_us). */

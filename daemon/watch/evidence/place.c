@@ -60,7 +60,7 @@ static int create(int folder, const char *name)
         int failed = errno;
         return failed == EEXIST && place_delete_leftover(folder, name) ? -ENOENT : -failed;
     }
-    flock(fd, LOCK_EX);         /* who deletes files holds locks for an instant */
+    flock(fd, LOCK_EX);         /* waits an instant for a thread that deletes files */
     int r = fstat(fd, &st) < 0 ? -errno : st.st_nlink == 0 ? -ENOENT : 0;
     if (r < 0)
         close(fd);
@@ -130,7 +130,8 @@ int place_publish(struct place_file *file, struct error *err)
 {
     char hidden[40];
     hidden_name(hidden, file->name);
-    int r = fdatasync(file->fd) < 0 || renameat2(file->folder, hidden, file->folder, file->name, RENAME_NOREPLACE) < 0 ? -errno : 0;
+    int r = fdatasync(file->fd) < 0 || renameat2(file->folder, hidden, file->folder, file->name, RENAME_NOREPLACE) < 0 ? -errno :
+            0;
     if (r < 0)
         return error_set(err, r, "%s: %s", file->path, strerror(-r));
     close(file->folder);

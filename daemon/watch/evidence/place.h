@@ -52,8 +52,8 @@ bool place_delete_leftover(int folder, const char *name);
 int place_open(const char *state_dir, const struct place *place);
 /* Opens a regular file of the alert for reading. A descriptor; -ENOENT: there is none; another -errno. */
 int place_read(const char *state_dir, const struct place *place, const char *name);
-/* Finds a file of the alert, and reads it if it has at most `most` bytes and ret is not NULL: *ret is the caller's, by malloc(), else
- * untouched. *size is that of the file. 0; -ENOENT: there is none; another -errno. */
+/* Finds a file of the alert, and reads it if it has at most `most` bytes and ret is not NULL: *ret is the caller's, by malloc(),
+ * else untouched. *size is that of the file. 0; -ENOENT: there is none; another -errno. */
 int place_get(const char *state_dir, const struct place *place, const char *name, size_t most, void **ret, size_t *size);
 
 #endif

@@ -241,8 +241,8 @@ static void log_pruned(const struct retention *retention, size_t i)
     const struct retention_alert *alert = &retention->tree.alerts[i];
     struct log_number id, bytes, files;
     log_event(LOG_INFO, "evidence_pruned", "camera", retention->tree.cameras[retention->tree.folders[i].camera], "alert",
-              log_int(&id, (long long)alert->id), "why", retention_reason_name(alert->reason), "files", log_int(&files, alert->files),
-              "bytes", log_int(&bytes, (long long)alert->bytes), NULL);
+              log_int(&id, (long long)alert->id), "why", retention_reason_name(alert->reason), "files",
+              log_int(&files, alert->files), "bytes", log_int(&bytes, (long long)alert->bytes), NULL);
 }
 
 /* Deletes the files of alert i, which was chosen. 1: it is held or busy, and stays; 0; -errno. */
@@ -314,13 +314,15 @@ static void tell(struct retention *retention, const struct retention_alarm *befo
         lock_give(&retention->lock);
     }
     const char *reason = now->paused && !before->paused
-        ? "less is free on the disk than evidence.free_mib, and no evidence is left that may be deleted: no clip is written until there is room"
+        ? "less is free on the disk than evidence.free_mib, and no evidence is left that may be deleted: no clip is written "
+          "until there is room"
         : now->full && !before->full ? "the disk is short: the oldest evidence is deleted before its time" : NULL;
     if (reason)
-        events_post(retention->events, &(struct event){.type = EVENT_STORAGE_FULL, .reason = reason, .quantity = (double)free_bytes});
-    else if (before->full && !now->full)
-        events_post(retention->events, &(struct event){.type = EVENT_STORAGE_RECOVERED, .reason = "there is room on the disk again",
+        events_post(retention->events, &(struct event){.type = EVENT_STORAGE_FULL, .reason = reason,
                                                        .quantity = (double)free_bytes});
+    else if (before->full && !now->full)
+        events_post(retention->events, &(struct event){.type = EVENT_STORAGE_RECOVERED, .quantity = (double)free_bytes,
+                                                       .reason = "there is room on the disk again"});
     else if (before->paused && !now->paused)
         log_event(LOG_NOTICE, "evidence_resumed", "reason", "there is room on the disk again", NULL);
 }
@@ -355,7 +357,8 @@ static int look(struct retention *retention, struct error *err)
         r = adopt(retention, err);
     retention->is_nearly_short = disk.free_bytes < 3 * disk.limits.free_least;
     const struct retention_alarm before = retention->alarm;
-    if (r == 0 && retention_alarm_step(&retention->alarm, &disk.limits, monotonic_us(), disk.free_bytes, is_short || disk.is_short))
+    if (r == 0 && retention_alarm_step(&retention->alarm, &disk.limits, monotonic_us(), disk.free_bytes,
+                                       is_short || disk.is_short))
         tell(retention, &before, disk.free_bytes);
     return r;
 }

@@ -1,10 +1,10 @@
-/* Keeps evidence within its age and its room (retention_policy.h): the thread "retention" looks at the disk once a second (four times,
- * where it is nearly short), and at the files (evidence_tree.h) each minute, and some seconds after one was written.
+/* Keeps evidence within its age and its room (retention_policy.h): the thread "retention" looks at the disk once a second (four
+ * times, where it is nearly short), and at the files (evidence_tree.h) each minute, and some seconds after one was written.
  *
  * The files are what counts. First an alert's files are deleted, then its rows in the database, by the store. A crash in between
- * leaves rows without files, which the next start removes. It also gives rows to files of known alerts that have none (adoption.h).
- * Files of alerts that the database does not know are kept for as long as others, and go when they are the oldest. Whether an
- * alert is marked or open is read from the database before its files go; while it cannot be read, nothing is deleted.
+ * leaves rows without files, which the next start removes. It also gives rows to files of known alerts that have none
+ * (adoption.h). Files of alerts that the database does not know are kept for as long as others, and go when they are the oldest.
+ * Whether an alert is marked or open is read from the database before its files go; while it cannot be read, nothing is deleted.
  *
  * A disk that is short is told by EVENT_STORAGE_FULL, and by EVENT_STORAGE_RECOVERED once there is room. Where less is free than
  * is to be, and nothing can be deleted, no clip is written until there is.

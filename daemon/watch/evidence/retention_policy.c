@@ -2,8 +2,8 @@
 
 #define MIB INT64_C(1048576)
 #define DAY_US INT64_C(86400000000)
-/* Deleting begins so much before free_least is reached, because clips that open write their pre-roll at once: as much again, but for
- * large disks a quarter. */
+/* Deleting begins so much before free_least is reached, because clips that open write their pre-roll at once: as much again, but
+ * for large disks a quarter. */
 #define MARGIN (64 * MIB)
 /* After so long without want of space, and with more room than was asked for, the disk counts as recovered. */
 #define RECOVERY_US INT64_C(30000000)
@@ -54,8 +54,8 @@ size_t retention_choose(struct retention_alert *alerts, size_t n, const struct r
     return chosen;
 }
 
-bool retention_alarm_step(struct retention_alarm *alarm, const struct retention_limits *limits, int64_t now_us, int64_t free_bytes,
-                          bool is_short)
+bool retention_alarm_step(struct retention_alarm *alarm, const struct retention_limits *limits, int64_t now_us,
+                          int64_t free_bytes, bool is_short)
 {
     const struct retention_alarm before = *alarm;
     if (alarm->paused ? free_bytes >= limits->free_low : free_bytes < limits->free_least)

@@ -47,9 +47,9 @@ struct retention_alarm {
     int64_t short_us;           /* when it was short last; monotonic */
 };
 
-/* Call it after each look at the disk. is_short: evidence was deleted for space, or a write failed for want of it. free_bytes: that
- * are left. true: full or paused has changed. */
-bool retention_alarm_step(struct retention_alarm *alarm, const struct retention_limits *limits, int64_t now_us, int64_t free_bytes,
-                          bool is_short);
+/* Call it after each look at the disk. is_short: evidence was deleted for space, or a write failed for want of it. free_bytes:
+ * that are left. true: full or paused has changed. */
+bool retention_alarm_step(struct retention_alarm *alarm, const struct retention_limits *limits, int64_t now_us,
+                          int64_t free_bytes, bool is_short);
 
 #endif

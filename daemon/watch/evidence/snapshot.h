@@ -1,7 +1,7 @@
 /* The colour picture of a moment, decoded from the packets that a camera keeps.
  *
- * The packets from the key frame on are copied into a file in memory (memfd), which a process with least rights writes, and another
- * one decodes (io/capture). So nothing is on disk that a privacy mask should hide, and the daemon parses nothing. */
+ * The packets from the key frame on are copied into a file in memory (memfd), which a process with least rights writes, and
+ * another one decodes (io/capture). So nothing is on disk that a privacy mask should hide, and the daemon parses nothing. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_SNAPSHOT_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_SNAPSHOT_H
 
@@ -16,11 +16,11 @@
 
 struct snapshot_options {
     int64_t arrival_us;         /* CLOCK_MONOTONIC: when the picture's packet came */
-    bool is_exact;              /* that is known; false: the picture is the last one that had come by then */
+    bool is_exact;              /* that time is known; false: the picture is the last one that had come by then */
     bool is_masked;             /* masks will be drawn over the picture: a damaged one may show elsewhere what they cover */
     int longest;                /* pixels of the longer side at most */
     int limit_ms;               /* for decoding */
-    int memory_mib;             /* that the process may take */
+    int memory_mib;             /* most memory of the process */
     struct capture_host *host;  /* NULL: this process decodes */
     const atomic_bool *stop;    /* becomes true: -EINTR soon */
 };

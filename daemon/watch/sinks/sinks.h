@@ -1,6 +1,6 @@
-/* The sinks that deliver events out of the database: a row of a table (sinks.c) and a file (webhook_sink.c) for each kind. A kind has
- * endpoints, which the configuration lists, an outbox of its own in the store, and a sender. The sender is opened with its first
- * endpoint, and stays until sinks_close().
+/* The sinks that deliver events out of the database: a row of a table (sinks.c) and a file (webhook_sink.c) for each kind. A kind
+ * has endpoints, which the configuration lists, an outbox of its own in the store, and a sender. The sender is opened with its
+ * first endpoint, and stays until sinks_close().
  *
  * Main's thread opens, changes and closes; any thread may wake. */
 #ifndef MEMAED_DAEMON_WATCH_SINKS_SINKS_H
@@ -22,7 +22,7 @@ struct sink_surroundings {
 
 /* A row of the table. */
 struct sink_kind {
-    /* The beginning of its endpoints' keys, such as "mqtt:"; "": they have no ':'. By it the outboxes of the kinds are apart. */
+    /* The beginning of its endpoints' keys, such as "mqtt:"; "": they have no ':'. It keeps the outboxes of the kinds apart. */
     const char *scope;
     const char *thread;         /* of its sender, for the watchdog's report */
     size_t (*count)(const struct config *config);       /* of its endpoints */
@@ -36,7 +36,7 @@ struct sink_kind {
     void (*adopt)(void *sender, void *change);
     void (*forget)(void *change);
     void (*wake)(void *sender);                         /* entries may have come; any thread */
-    int64_t (*deadline_us)(void *sender);               /* until when it is healthy without a sign of life; monotonic; any thread */
+    int64_t (*deadline_us)(void *sender);               /* healthy until then without a sign of life; monotonic; any thread */
     void (*close)(void *sender, int grace_ms);
 };
 
@@ -48,15 +48,15 @@ struct sinks;
 struct sinks_change;
 
 /* Starts the senders that the configuration has endpoints for. What still waits for endpoints of the last run that are gone is
- * forgotten. store, events and state_dir are borrowed until sinks_free(). 0 or -errno with the cause in err; *ret is then what was opened, for
- * sinks_close() and sinks_free(). */
+ * forgotten. store, events and state_dir are borrowed until sinks_free(). 0 or -errno with the cause in err; *ret is then what
+ * was opened, for sinks_close() and sinks_free(). */
 int sinks_open(struct sinks **ret, struct store *store, struct events *events, const char *state_dir, const struct config *config,
                struct error *err);
 /* Gives senders grace_ms to deliver what is due, and ends them. The store is silent. Takes NULL. */
 void sinks_close(struct sinks *sinks, int grace_ms);
 void sinks_free(struct sinks *sinks);                   /* takes NULL; the store's thread has ended */
 
-/* For a reload. Starts a sender whose first endpoint config has. */
+/* A reload calls these. The first starts a sender whose first endpoint config has. */
 int sinks_prepare(struct sinks_change **ret, struct sinks *sinks, const struct config *config, struct error *err);
 void sinks_adopt(struct sinks *sinks, struct sinks_change *change);     /* takes change */
 void sinks_forget(struct sinks_change *change);         /* takes NULL */

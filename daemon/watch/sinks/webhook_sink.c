@@ -38,8 +38,8 @@ static int open_sender(void **ret, const struct sink_surroundings *around, const
     options.disabled = tell_disabled;
     options.disabled_arg = around->events;
     struct webhooks *webhooks;
-    int r = webhooks_open(&webhooks, config ? config->webhooks : NULL, config ? config->n_webhooks : 0, &options, log_webhook, NULL,
-                               err);
+    int r = webhooks_open(&webhooks, config ? config->webhooks : NULL, config ? config->n_webhooks : 0, &options, log_webhook,
+                          NULL, err);
     if (r == 0)
         *ret = webhooks;
     return r;

@@ -1,5 +1,5 @@
-/* A connection that reads the store's database. It is opened again where another database has taken the place of the one before. One
- * thread at a time. */
+/* A connection that reads the store's database. It is opened again where another database has taken the place of the one before.
+ * One thread at a time. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_CONNECTION_H
 #define MEMAED_DAEMON_WATCH_STORE_CONNECTION_H
 

@@ -14,7 +14,7 @@ enum delivery_kind {
     DELIVERY_REVIVED,           /* all dead letters of the endpoint wait again */
     DELIVERY_DISABLED, DELIVERY_ENABLED,        /* the endpoint */
     DELIVERY_ENDPOINTS,         /* endpoints of the scope that are not among keys are forgotten */
-    DELIVERY_FLUSH              /* nothing is written; all that was queued before is written by then, and held events are released */
+    DELIVERY_FLUSH              /* nothing is written; all that was queued before has been, and held events are released */
 };
 
 struct delivery {
@@ -22,7 +22,7 @@ struct delivery {
     char key[OUTBOX_KEY_SIZE];  /* the endpoint; endpoints: their scope */
     int64_t seq;                /* the event: taken, failed, dead. Endpoints: a number of its own */
     unsigned generation;        /* of the store, as the event was read: another database has other events under the same seq */
-    unsigned attempts;          /* that failed: failed, dead */
+    unsigned attempts;          /* failed, dead: how many failed */
     int64_t time_us;            /* UTC; failed: of the next attempt; dead, disabled, revived: of now */
     char text[OUTBOX_CAUSE_SIZE];       /* failed: the cause; dead, disabled: the reason */
     char mark[OUTBOX_MARK_SIZE];        /* disabled */

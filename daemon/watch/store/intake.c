@@ -49,7 +49,7 @@ int store_label(struct store *store, const struct alert_order *order, store_labe
     struct queue_item *item;
     int r = queue_item_make_order(&item, order, done, arg);
     if (r == 0)
-        queue_add(store_queue(store), item);         /* which tells where there is no room */
+        queue_add(store_queue(store), item);         /* without room it tells done at once */
     return r;
 }
 
@@ -64,7 +64,7 @@ void store_alert_ready(struct store *store, uint64_t alert)
 {
     struct queue_item *item;
     if (queue_item_make_ready(&item, alert) == 0)
-        queue_add(store_queue(store), item);         /* where it does not fit, the events wait until their time is over */
+        queue_add(store_queue(store), item);         /* if it does not fit, the events wait until their time is over */
 }
 
 int store_add_delivery(struct store *store, struct delivery *delivery)

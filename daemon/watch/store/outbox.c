@@ -111,7 +111,8 @@ static bool is_noted(const struct notes *notes, int64_t seq)
 }
 
 /* The endpoint's first row of which nothing is noted. 1, 0 or -errno. */
-static int first_row(struct database *database, const char *key, const struct notes *notes, struct outbox_row *ret, struct error *err)
+static int first_row(struct database *database, const char *key, const struct notes *notes, struct outbox_row *ret,
+                     struct error *err)
 {
     int64_t from = INT64_MIN;
     for (;;) {
@@ -196,7 +197,7 @@ static int add_marks(struct store_outbox *outbox, const char *const *keys, size_
         if (!mark)
             return -ENOMEM;
         snprintf(mark->key, sizeof mark->key, "%s", keys[i]);
-        mark->is_gone = true;           /* until all of them have a mark */
+        mark->is_gone = true;           /* cleared once all of them have a mark */
         lock_take(&outbox->lock);
         bool is_new = !find_locked(outbox, keys[i]);
         if (is_new) {
@@ -347,7 +348,8 @@ static int next(void *context, const char *key, struct outbox_entry *ret)
     mark->generation = generation;
     lock_give(&outbox->lock);
     *ret = (struct outbox_entry){.seq = (uint64_t)row.seq, .time_us = row.time_us, .queued_us = row.queued_us,
-                                 .attempts = (unsigned)row.attempts, .due_us = row.due_us, .size = strlen(row.body), .body = row.body};
+                                 .attempts = (unsigned)row.attempts, .due_us = row.due_us, .size = strlen(row.body),
+                                 .body = row.body};
     snprintf(ret->id, sizeof ret->id, "%s", row.id);
     return 1;
 }
@@ -386,8 +388,8 @@ static int settle(struct store_outbox *outbox, struct delivery *delivery)
     return r;
 }
 
-static struct delivery *new_outcome(struct store_outbox *outbox, enum delivery_kind kind, const char *key, uint64_t seq, unsigned attempts,
-                                    int64_t time_us, const char *text)
+static struct delivery *new_outcome(struct store_outbox *outbox, enum delivery_kind kind, const char *key, uint64_t seq,
+                                    unsigned attempts, int64_t time_us, const char *text)
 {
     struct delivery *delivery = new_delivery(outbox, kind, key);
     if (delivery) {
@@ -417,7 +419,8 @@ static int dead(void *context, const char *key, uint64_t seq, unsigned attempts,
 /* ---- any thread ----------------------------------------------------------------------------------------------------- */
 
 /* Reads counts, and the oldest row, of one moment of the database. */
-static int read_counts(struct database *database, const char *key, const struct notes *notes, struct outbox_counts *ret, struct error *err)
+static int read_counts(struct database *database, const char *key, const struct notes *notes, struct outbox_counts *ret,
+                       struct error *err)
 {
     struct outbox_rows_counts rows;
     struct outbox_row oldest;
@@ -440,7 +443,7 @@ static int counts(void *context, const char *key, struct outbox_counts *ret)
     struct notes notes;
     lock_take(&outbox->reading);
     int r = connection_tell(&outbox->others, connection_renew(&outbox->others, outbox->store, &err), &err);
-    for (int i = 0; i < TRIES && r == 0; i++) {         /* until notes and rows are of the same moment */
+    for (int i = 0; i < TRIES && r == 0; i++) {         /* ends when notes and rows are of the same moment */
         r = take_notes(outbox, key, outbox->others.generation, &notes);
         if (r == 0)
             r = connection_tell(&outbox->others, read_counts(outbox->others.database, key, &notes, ret, &err), &err);

@@ -331,8 +331,8 @@ size_t queue_take_gone(struct queue *queue, uint64_t ret[QUEUE_GONE_MAX])
 void queue_counts(struct queue *queue, struct queue_counts *ret)
 {
     lock_take(&queue->lock);
-    *ret = (struct queue_counts){.events = queue->n_events + queue->n_taken - queue->n_deliveries, .deliveries = queue->n_deliveries,
-                                 .scores = queue->n_scores, .events_dropped = queue->events_dropped,
-                                 .scores_dropped = queue->scores_dropped};
+    *ret = (struct queue_counts){.events = queue->n_events + queue->n_taken - queue->n_deliveries,
+                                 .deliveries = queue->n_deliveries, .scores = queue->n_scores,
+                                 .events_dropped = queue->events_dropped, .scores_dropped = queue->scores_dropped};
     lock_give(&queue->lock);
 }

@@ -63,7 +63,7 @@ int queue_item_make_order(struct queue_item **ret, const struct alert_order *ord
 void queue_item_tell(struct queue_item *item, int status);
 /* A file that is kept for an alert. */
 int queue_item_make_evidence(struct queue_item **ret, const struct evidence_row *evidence);
-/* Nothing to write: the alert's events may be delivered once all that was queued before is written. */
+/* An item with nothing to write: the alert's events may be delivered once all that was queued before is written. */
 int queue_item_make_ready(struct queue_item **ret, uint64_t alert);
 /* The outcome of a delivery. Takes delivery, also where it fails. */
 int queue_item_make_delivery(struct queue_item **ret, struct delivery *delivery);
@@ -93,7 +93,7 @@ void queue_end(struct queue *queue);
 
 /* Waits until there is an event to write (if wants_events), or until_us (monotonic). false: queue_end() was called. */
 bool queue_wait(struct queue *queue, bool wants_events, int64_t until_us);
-/* At most `most` events, linked by next, oldest first. NULL: there is none. *more: others wait behind them. */
+/* Returns at most `most` events, linked by next, oldest first. NULL: there is none. *more: others wait behind them. */
 struct queue_item *queue_take(struct queue *queue, size_t most, bool *more);
 /* An item that was taken is written, or given up. */
 void queue_done(struct queue *queue, const struct queue_item *item);
@@ -106,7 +106,7 @@ void queue_drop_scores(struct queue *queue, size_t n);
 size_t queue_take_gone(struct queue *queue, uint64_t ret[QUEUE_GONE_MAX]);
 
 struct queue_counts {
-    size_t events, deliveries, scores;  /* that are not written yet */
+    size_t events, deliveries, scores;  /* those not written yet */
     uint64_t events_dropped, scores_dropped;
 };
 

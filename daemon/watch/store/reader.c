@@ -48,8 +48,8 @@ static int tell(struct reader *reader, int r, const struct error *err)
     return connection_tell(&reader->connection, r, err);
 }
 
-int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted, struct alert_record *ret, struct alert_labels *labels,
-                  struct view_alerts *found)
+int reader_alerts(struct reader *reader, const struct view_alerts_wanted *wanted, struct alert_record *ret,
+                  struct alert_labels *labels, struct view_alerts *found)
 {
     struct error err = {""};
     int r = renew(reader, &err);
@@ -82,8 +82,8 @@ int reader_evidence(struct reader *reader, uint64_t alert, struct evidence_row *
     return tell(reader, r, &err);
 }
 
-int reader_events(struct reader *reader, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max, size_t *n,
-                  uint64_t *next, struct record_range *range)
+int reader_events(struct reader *reader, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
+                  size_t *n, uint64_t *next, struct record_range *range)
 {
     struct error err = {""};
     int r = renew(reader, &err);
@@ -98,7 +98,8 @@ static int read_windows(struct reader *reader, const struct view_history_wanted 
     struct score_row *rows = malloc((wanted->limit + 1) * sizeof *rows);
     if (!rows)
         return error_set(err, -ENOMEM, "out of memory");
-    int r = score_rows_read(reader->connection.database, wanted->camera, wanted->from_us, wanted->to_us, rows, wanted->limit, n, err);
+    int r = score_rows_read(reader->connection.database, wanted->camera, wanted->from_us, wanted->to_us, rows, wanted->limit, n,
+                            err);
     for (size_t i = 0; i < *n && r == 0; i++)
         ret[i] = (struct view_history){.time_us = rows[i].time_us, .window = rows[i].window, .score = rows[i].score,
                                        .reference = rows[i].reference, .p = (double)rows[i].p, .slow = rows[i].slow};
@@ -112,7 +113,8 @@ static int read_minutes(struct reader *reader, const struct view_history_wanted 
     struct minute_row *rows = malloc((wanted->limit + 1) * sizeof *rows);
     if (!rows)
         return error_set(err, -ENOMEM, "out of memory");
-    int r = minute_rows_read(reader->connection.database, wanted->camera, wanted->from_us, wanted->to_us, rows, wanted->limit, n, err);
+    int r = minute_rows_read(reader->connection.database, wanted->camera, wanted->from_us, wanted->to_us, rows, wanted->limit, n,
+                             err);
     for (size_t i = 0; i < *n && r == 0; i++)
         ret[i] = (struct view_history){.time_us = rows[i].time_us, .n = (uint64_t)rows[i].n, .n_slow = (uint64_t)rows[i].slow,
                                        .minimum = rows[i].minimum, .mean = rows[i].mean, .maximum = rows[i].maximum,

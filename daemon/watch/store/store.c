@@ -18,7 +18,7 @@
 enum { EVENTS_AT_ONCE = 64, SCORES_AT_ONCE = 512 };
 
 #define TICK_US INT64_C(1000000)
-#define STEP_US INT64_C(30000000)       /* the longest that a transaction may take before the watchdog counts the thread as stuck */
+#define STEP_US INT64_C(30000000)       /* a transaction that takes longer counts as stuck to the watchdog */
 #define LAST_STEP_US INT64_C(250000)    /* before the end no transaction is begun: one may wait for a lock for so long */
 #define BACKOFF_FIRST_US INT64_C(100000)
 #define BACKOFF_MAX_US INT64_C(5000000)
@@ -64,7 +64,8 @@ static void log_opening(const struct database_opening *opening, const char *fold
 {
     struct log_number version;
     if (*opening->set_aside)
-        log_event(LOG_CRIT, "database_damaged", "reason", opening->damage, "set_aside", opening->set_aside, "folder", folder, NULL);
+        log_event(LOG_CRIT, "database_damaged", "reason", opening->damage, "set_aside", opening->set_aside, "folder", folder,
+                  NULL);
     else if (opening->version_before == 0)
         log_event(LOG_NOTICE, "database_created", "folder", folder, NULL);
     else if (opening->version_before < writer_version())
@@ -131,8 +132,8 @@ uint64_t store_last_alert(const struct store *store)
     return store->last_alert;
 }
 
-int store_each_orders(struct store *store, void (*row)(void *arg, const char *camera, const struct arming_orders *orders), void *arg,
-                      struct error *err)
+int store_each_orders(struct store *store, void (*row)(void *arg, const char *camera, const struct arming_orders *orders),
+                      void *arg, struct error *err)
 {
     return writer_each_orders(&store->writer, row, arg, err);
 }

@@ -1,13 +1,13 @@
 /* The store: what survives the process (docs/store.md). One thread, "store", is the only writer of the database. It takes events,
  * alerts and scores from a queue (queue.h), so that nobody who posts waits for a disk.
  *
- * An event, its alert's row and its outbox rows are one transaction. After its COMMIT the event is published; nothing is published
- * that is not committed. Scores and the peaks of open alerts follow once a second, and old rows are deleted in small steps; events
- * always go first.
+ * An event, its alert's row and its outbox rows are one transaction. After its COMMIT the event is published; nothing is
+ * published that is not committed. Scores and the peaks of open alerts follow once a second, and old rows are deleted in small
+ * steps; events always go first.
  *
  * Where the database cannot be written (a full disk, a lock that another process holds), the thread keeps what it has and tries
- * again, with a back-off of up to 5 s. The log says so once, and once it works again. Meanwhile the queue fills; what does not fit is
- * dropped and counted. A database that is found damaged while it is in use is set aside, and a new one is opened. */
+ * again, with a back-off of up to 5 s. The log says so once, and once it works again. Meanwhile the queue fills; what does not
+ * fit is dropped and counted. A database that is found damaged while it is in use is set aside, and a new one is opened. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_STORE_H
 #define MEMAED_DAEMON_WATCH_STORE_STORE_H
 
@@ -46,8 +46,8 @@ enum { STORE_ENDPOINTS_MAX = 64, STORE_NAME_SIZE = 65 };
 struct store_endpoints {
     size_t n;
     char names[STORE_ENDPOINTS_MAX][STORE_NAME_SIZE];
-    /* Returns true if endpoint i, of that name, takes the event, which has type, camera, webhook and alert, and nothing else. Called on
-     * the store's thread under a leaf lock. */
+    /* Returns true if endpoint i, of that name, takes the event, which has type, camera, webhook and alert, and nothing else.
+     * Called on the store's thread under a leaf lock. */
     bool (*wants)(const void *arg, size_t i, const char *name, const struct event *event);
     const void *arg;            /* borrowed until other endpoints are set */
 };
@@ -77,16 +77,16 @@ int store_start(struct store *store, struct error *err);
 void store_flush(struct store *store, int64_t deadline_us);
 /* After this nothing is published, and nobody is told that a delivery is written. Takes NULL. */
 void store_silence(struct store *store);
-/* Writes what waits, until deadline_us (CLOCK_MONOTONIC), and ends the thread. After this nothing is published. true: the thread has
- * ended, and store_free() may follow. false: it is stuck in the disk, and still uses the store. Takes NULL. */
+/* Writes what waits, until deadline_us (CLOCK_MONOTONIC), and ends the thread. After this nothing is published. true: the thread
+ * has ended, and store_free() may follow. false: it is stuck in the disk, and still uses the store. Takes NULL. */
 bool store_close(struct store *store, int64_t deadline_us);
 void store_free(struct store *store);           /* takes NULL */
 
 uint64_t store_last_alert(const struct store *store);   /* the highest id of an alert, as of store_open() */
 
 /* Calls row() for what people have ordered for each camera, before store_start(). 0 or -errno. */
-int store_each_orders(struct store *store, void (*row)(void *arg, const char *camera, const struct arming_orders *orders), void *arg,
-                      struct error *err);
+int store_each_orders(struct store *store, void (*row)(void *arg, const char *camera, const struct arming_orders *orders),
+                      void *arg, struct error *err);
 
 /* ---- any thread ----------------------------------------------------------------------------------------------------- */
 
@@ -96,9 +96,9 @@ struct alertlog_sink store_alertlog_sink(struct store *store);  /* for alertlog_
 /* Keeps what people have ordered for a camera. arg is the store: for `keep` of daemon/watch/alerting/arming.h. */
 void store_keep_orders(void *arg, const char *camera, const struct arming_orders *orders);
 
-/* Writes what somebody says about an alert. 0: done(arg, status, labels) will be called once, on the store's thread or at once. status:
- * 0, it is committed, and labels are the alert's; -ENOENT, there is no such alert; -ECANCELED, it was given up. -ENOMEM: done is not
- * called. */
+/* Writes what somebody says about an alert. 0: done(arg, status, labels) will be called once, on the store's thread or at once.
+ * status: 0, it is committed, and labels are the alert's; -ENOENT, there is no such alert; -ECANCELED, it was given up. -ENOMEM:
+ * done is not called. */
 typedef void store_labelled(void *arg, int status, const struct alert_labels *labels);
 int store_label(struct store *store, const struct alert_order *order, store_labelled *done, void *arg);
 

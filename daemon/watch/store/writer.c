@@ -72,8 +72,8 @@ int writer_last_alert(struct writer *writer, uint64_t *ret, struct error *err)
     return alert_rows_last_id(writer->database, ret, err);
 }
 
-int writer_each_orders(struct writer *writer, void (*row)(void *arg, const char *camera, const struct arming_orders *orders), void *arg,
-                       struct error *err)
+int writer_each_orders(struct writer *writer, void (*row)(void *arg, const char *camera, const struct arming_orders *orders),
+                       void *arg, struct error *err)
 {
     return arming_rows_each(writer->database, row, arg, err);
 }
@@ -132,8 +132,8 @@ static int write_delivery(struct writer *writer, struct delivery *d, unsigned ge
     return 0;
 }
 
-static int write_item(struct writer *writer, struct queue_item *item, const struct writer_endpoints *endpoints, unsigned generation,
-                      struct error *err)
+static int write_item(struct writer *writer, struct queue_item *item, const struct writer_endpoints *endpoints,
+                      unsigned generation, struct error *err)
 {
     if (item->delivery)
         return write_delivery(writer, item->delivery, generation, err);
@@ -175,8 +175,8 @@ int writer_ready(struct writer *writer, int64_t seq, struct error *err)
     return end(writer, r, err);
 }
 
-int writer_scores(struct writer *writer, const struct score_row *scores, size_t n, const struct alert_record *peaks, size_t n_peaks,
-                  struct error *err)
+int writer_scores(struct writer *writer, const struct score_row *scores, size_t n, const struct alert_record *peaks,
+                  size_t n_peaks, struct error *err)
 {
     int r = begin(writer, err);
     for (size_t i = 0; i < n_peaks && r == 0; i++)
@@ -195,7 +195,8 @@ int writer_recover(struct writer *writer, struct error *err)
 }
 
 int writer_interrupt(struct writer *writer, struct queue_item **item,
-                     void (*choose)(void *arg, struct writer_endpoints *ret, struct queue_item *item), void *arg, struct error *err)
+                     void (*choose)(void *arg, struct writer_endpoints *ret, struct queue_item *item), void *arg,
+                     struct error *err)
 {
     struct alert_record alert;
     struct queue_item *made = NULL;
@@ -232,7 +233,8 @@ static int64_t limit_of(int64_t now_us, int days)
 }
 
 /* Scores of one camera after the other. */
-static int prune_scores(struct writer *writer, const struct store_retention *retention, int64_t now_us, int *deleted, struct error *err)
+static int prune_scores(struct writer *writer, const struct store_retention *retention, int64_t now_us, int *deleted,
+                        struct error *err)
 {
     int r = score_rows_next_camera(writer->database, writer->pruned, writer->pruned, err);
     if (r < 0 || !*writer->pruned)
@@ -252,8 +254,8 @@ static int prune_events(struct writer *writer, int64_t before_us, int *deleted, 
     return r;
 }
 
-int writer_prune(struct writer *writer, const struct store_retention *retention, const uint64_t *gone, size_t n_gone, int64_t now_us,
-                 struct error *err)
+int writer_prune(struct writer *writer, const struct store_retention *retention, const uint64_t *gone, size_t n_gone,
+                 int64_t now_us, struct error *err)
 {
     int scores = 0, events = 0, r = begin(writer, err);
     for (size_t i = 0; i < n_gone && r == 0; i++)

@@ -3,8 +3,8 @@
  * prediction ends at the next key frame, or after DAMAGE_US: some streams refresh their pictures without key frames.
  *
  * FFmpeg's decoders do not tell when a picture is missing that others are predicted from. So the headers of H.264
- * (io/video/damage/h264.h) and of HEVC (io/video/damage/hevc.h) are followed. Of HEVC, damage spreads to just those
- * pictures that may be predicted from a damaged one. Of other codecs, everything before the first key frame is damaged.
+ * (io/video/damage/h264.h) and of HEVC (io/video/damage/hevc.h) are followed. In HEVC, damage spreads to just those
+ * pictures that may be predicted from a damaged one. In other codecs, everything before the first key frame is damaged.
  *
  * One thread at a time. */
 #ifndef MEMAED_IO_VIDEO_DAMAGE_DAMAGE_H

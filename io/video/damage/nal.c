@@ -4,7 +4,7 @@
 
 /* ---- units --------------------------------------------------------------------------------------------------------- */
 
-/* Behind the next start code; end: there is none. */
+/* Returns the place behind the next start code; end: there is none. */
 static const uint8_t *behind_start_code(const uint8_t *p, const uint8_t *end)
 {
     for (const uint8_t *at = p; end - at >= 3 && (at = memchr(at + 2, 1, (size_t)(end - at - 2))); at--)

@@ -21,8 +21,8 @@ struct answer {
  * byte. 0, or FFmpeg's code. */
 int answer_open(struct answer *ret, struct AVIOContext *io);
 
-/* -EINVAL: the answer is empty, or by its type no video; err says so. 0: neither; err is untouched. For an answer in which no
- * video was found. */
+/* Judges an answer in which no video was found. -EINVAL: it is empty, or by its type no video; err says so. 0: neither; err is
+ * untouched. */
 int answer_blame(const struct answer *answer, const char *shown, struct error *err);
 
 #endif

@@ -11,7 +11,7 @@
 
 enum {
     FRAGMENT_INDEX_MOST = 1024,
-    FRAGMENT_INDEX_BYTES = 40 + 12 * FRAGMENT_INDEX_MOST + 8,   /* that index and rest take in the file */
+    FRAGMENT_INDEX_BYTES = 40 + 12 * FRAGMENT_INDEX_MOST + 8,   /* size of index and rest in the file */
 };
 
 struct fragment_index {

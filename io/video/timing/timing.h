@@ -10,9 +10,9 @@
  *     Once TIMING_CONFIRM pictures in a row agree on another offset of the clock, the clock has been set, and goes on from there.
  * Windows of at least TIMING_WINDOW_US and TIMING_WINDOW pictures judge the clock as a whole. A window is bad if more than half
  * of its steps were bridged (the clock stands still, or leaps), or if the clock ran three times too fast or too slow (its unit is
- * wrong). It is also bad if the clock was faster or slower than the arrivals by a factor of 1.5 in each of the last TIMING_LONG_BAD
- * long windows of TIMING_LONG_US, in which the bursts of a network average out. After TIMING_BAD bad windows in a row arrivals take
- * over. After TIMING_GOOD good ones the time stamps do again.
+ * wrong). It is also bad if the clock was faster or slower than the arrivals by a factor of 1.5 in each of the last
+ * TIMING_LONG_BAD long windows of TIMING_LONG_US, in which the bursts of a network average out. After TIMING_BAD bad windows in a
+ * row arrivals take over. After TIMING_GOOD good ones the time stamps do again.
  *
  * The arrival is when the packet had been read after which the decoder gave the picture: it has no decoding time in it, and comes
  * in presentation order. Over 400 steps at 25 a second it is as even as the time at the picture (median error 4.0 ms for both at

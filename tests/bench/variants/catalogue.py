@@ -1,5 +1,5 @@
-"""The stream variants. Each is a name, and a function of a Lab (lab.py) that starts its servers and returns the camera's source, or
-the source and further keys of its configuration. A source of None: what sends it is missing."""
+"""The stream variants. Each is a name, and a function of a Lab (lab.py) that starts its servers and returns the camera's source,
+or the source and further keys of its configuration. A source of None: what sends it is missing."""
 import os
 import random
 import re
@@ -225,10 +225,10 @@ ODD = {
     "normal": (), "const": ("--ts", "const"), "zero": ("--ts", "zero"), "outlier": ("--ts", "outlier:5:600"),
     "twin": ("--ts", "twin:5:600"), "wrap": ("--ts", "wrap"), "slow": ("--ts", "slow:0.01111"), "pairs": ("--ts", "pairs"),
     "freeze": ("--ts", "freeze:8"), "jitter": ("--ts", "jitter:60"), "back": ("--ts", "back:6:-2"),
-    "mid-gop": ("--start", "5"), "no-sets": ("--no-sprop",), "rate-1000": ("--framerate", "1000"), "metadata": ("--extra", "meta"),
-    "thumbnail": ("--extra", "thumb"), "audio-first": ("--audio-first",), "reports": ("--sr",), "burst": ("--burst", "50"),
-    "stops": ("--stop-after", "10"), "rtcp-only": ("--stop-after", "10", "--rtcp-only-after", "10"), "bye": ("--bye-after", "10"),
-    "loss": ("--loss", "0.02"), "ends": ("--no-loop",), "udp-only": ("--udp-only",),
+    "mid-gop": ("--start", "5"), "no-sets": ("--no-sprop",), "rate-1000": ("--framerate", "1000"),
+    "metadata": ("--extra", "meta"), "thumbnail": ("--extra", "thumb"), "audio-first": ("--audio-first",), "reports": ("--sr",),
+    "burst": ("--burst", "50"), "stops": ("--stop-after", "10"), "rtcp-only": ("--stop-after", "10", "--rtcp-only-after", "10"),
+    "bye": ("--bye-after", "10"), "loss": ("--loss", "0.02"), "ends": ("--no-loop",), "udp-only": ("--udp-only",),
 }
 
 

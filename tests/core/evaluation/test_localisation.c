@@ -35,9 +35,9 @@ START_TEST(a_case_by_hand)
     ck_assert_int_eq(localisation_pixel_auc(&auc, l), 0);
     ck_assert_double_eq_tol(auc, ((1.5 + 19) + (1.5 + 12) + 4 * 15 + 0) / (10 * 22), 1e-12);
 
-    /* From the top: 9 detects a corner (1/4). 8 is a false positive. 4 joins it and detects the half with 4 of 12 pixels: no
-     * false positive remains. 3 joins 9 diagonally, 1 of 8 pixels for each corner: both are detected. 2 and 1 extend it to
-     * 12 and 16 pixels: both are lost. So all three regions are detected with no false positive. */
+    /* The values from the top: 9 detects a corner (1/4). 8 is a false positive. 4 joins it and detects the half with 4 of 12
+     * pixels: no false positive remains. 3 joins 9 diagonally, 1 of 8 pixels for each corner: both are detected. 2 and 1 extend
+     * it to 12 and 16 pixels: both are lost. So all three regions are detected with no false positive. */
     ck_assert_int_eq(localisation_rbdc(&rbdc, l), 0);
     ck_assert_double_eq(rbdc, 1);
 

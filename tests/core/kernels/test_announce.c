@@ -1,5 +1,5 @@
-/* With SAN=thread, kernels are not instrumented: they announce their arrays to ThreadSanitizer. Of every kernel's every array,
- * the first and last byte are used by a second thread. ThreadSanitizer must report what races, and nothing else. */
+/* With SAN=thread, kernels are not instrumented: they announce their arrays to ThreadSanitizer. A second thread uses
+ * the first and the last byte of every array of every kernel. ThreadSanitizer must report what races, and nothing else. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -56,8 +56,8 @@ START_TEST(a_map_over_a_picture)
 {
     /* 2 x 3 cells; one is at the alert's value, one beyond the end, the others usual. */
     static const float values[] = {-4, -50, 2, NAN, -4, 99};
-    const struct heat_map map = {.values = values, .rows = 2, .columns = 3, .first_x = 1 / 6.f, .first_y = 0.25f, .step_x = 1 / 3.f,
-                                 .step_y = 0.5f};
+    const struct heat_map map = {.values = values, .rows = 2, .columns = 3, .first_x = 1 / 6.f, .first_y = 0.25f,
+                                 .step_x = 1 / 3.f, .step_y = 0.5f};
     struct picture p;
     ck_assert_int_eq(picture_open(&p, 60, 40), 0);
     memset(p.pixels, 100, 60 * 40 * 3);

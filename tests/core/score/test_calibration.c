@@ -90,7 +90,7 @@ START_TEST(lower_scores)
     ck_assert_double_eq_tol(low.maximum, c.maximum - log(3), 1e-12);
     ck_assert_float_eq(low.deciles[VOICE_CHANGE][4], -logf(3));
 
-    /* As far as a model file can hold it, and then all scores by as much. */
+    /* The calibration is lowered as far as a model file can hold it, and all scores by as much. */
     low = c;
     double by = calibration_lower(&low, 1000);
     ck_assert(by > 50 && by < 1000);

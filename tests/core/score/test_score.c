@@ -206,7 +206,8 @@ START_TEST(each_light_has_its_own_usual)
     scene(0.7, 0.2, 0, 48, 0);
     score_measure(&arch, x, x_hat, &spec, NULL, scratch, &bright);
     ck_assert_int_eq(bright.condition, 1);
-    float top = fmaxf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]), low = fminf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]);
+    float top = fmaxf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]);
+    float low = fminf(bright.voice[VOICE_SPEED], bright.voice[VOICE_CHANGE]);
     /* The tangent. */
     ck_assert_float_eq_tol(score_of(&spec, &bright), (top + log1pf(expf(low - top)) - 30 - 5) / 3 - logf(2), 1e-4f);
     score_map(&spec, &arch, NULL, scratch, map);
@@ -381,7 +382,8 @@ START_TEST(a_zone_has_a_level_of_its_own)
             scene(0.8, 0.3, left, left + 32, 0);
             score_measure(&arch, x, x_hat, &spec, regions, scratch, &f);
             float score = score_of(&spec, &f), level = score_level(&spec, &arch, regions, scratch, score, &zone);
-            ck_assert_float_eq(score, score_of(&spec, &(struct score_features){.voice = {measure(0).voice[0], measure(0).voice[1]}}));
+            ck_assert_float_eq(score,
+                               score_of(&spec, &(struct score_features){.voice = {measure(0).voice[0], measure(0).voice[1]}}));
             if (left == 0 && shift > 0) {
                 ck_assert_int_eq(zone, 1);
                 ck_assert_float_gt(level, score + 3.5f);

@@ -381,8 +381,8 @@ START_TEST(alerts_are_the_same)
 }
 END_TEST
 
-/* By a mean of scores, one high window opens an alert, although not k of n windows are above the threshold. The 1.2 after it is not
- * reused: true scores within the bound of it may be below the closing threshold, and the alert would stay open. */
+/* By a mean of scores, one high window opens an alert, although not k of n windows are above the threshold. The 1.2 after it is
+ * not reused: true scores within the bound of it may be below the closing threshold, and the alert would stay open. */
 START_TEST(a_smoothed_alert_closes)
 {
     const struct alert_rule rule = {.threshold = 3, .close_threshold = 1, .k = 3, .n = 5, .smooth_us = 10};

@@ -142,7 +142,8 @@ START_TEST(near_runs_merge)
     for (int merge_s = 0; merge_s <= 12; merge_s++) {
         for (int broken = 0; broken < 2; broken++) {
             struct tail tail;
-            struct alert_rule rule = {.threshold = 5, .close_threshold = 5, .k = 2, .n = 2, .merge_us = merge_s * INT64_C(1000000)};
+            struct alert_rule rule = {.threshold = 5, .close_threshold = 5, .k = 2, .n = 2,
+                                      .merge_us = merge_s * INT64_C(1000000)};
             struct alert_state state;
             long alerts = 0;
             alert_init(&state, &rule);

@@ -195,7 +195,8 @@ START_TEST(masks_and_zones)
           y1 = (float)(LEFT_Y + LEFT_SIZE + 8) / HEIGHT;
     x0 = fmaxf(x0, 0), y0 = fmaxf(y0, 0), x1 = fminf(x1, 1), y1 = fminf(y1, 1);
     const struct polygon around = {4, {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}};
-    const struct zones mask = {.n_masks = 1, .mask = {{.area = around}}}, zone = {.n = 1, .zone = {{.area = around, .per_day = 1}}};
+    const struct zones mask = {.n_masks = 1, .mask = {{.area = around}}};
+    const struct zones zone = {.n = 1, .zone = {{.area = around, .per_day = 1}}};
     struct show left = nothing;
     left.left = true;
     const float shifts[] = {0, 3, -100};
@@ -493,7 +494,7 @@ START_TEST(tail)
 }
 END_TEST
 
-/* Against plain sums, over random distances; and each cause for there being no rise. */
+/* The rise is that of plain sums over random distances; each cause for having none is tested. */
 START_TEST(rises)
 {
     enum { CELLS = 7, TICKS = 60, BRIGHTER = 20, SWITCH = 40 };
@@ -519,7 +520,7 @@ START_TEST(rises)
 }
 END_TEST
 
-/* Against plain loops, over random descriptions and exemplars. */
+/* Distances are those of plain loops, over random descriptions and exemplars. */
 START_TEST(distances)
 {
     static const int weights[4] = {1, 2, 2, 1};

@@ -100,7 +100,8 @@ static void fills_what_it_covers(const struct polygon *p, int width, int height,
             if (share > 0.002)
                 ck_assert_msg(samples[r * columns + c], "%dx%d: sample %d, %d is covered by %g", width, height, r, c, share);
             if (share == 0)
-                ck_assert_msg(!samples[r * columns + c] || polygon_share(p, (c - 0.01) * w, (r - 0.01) * h, 1.02 * w, 1.02 * h) > 0,
+                ck_assert_msg(!samples[r * columns + c] ||
+                              polygon_share(p, (c - 0.01) * w, (r - 0.01) * h, 1.02 * w, 1.02 * h) > 0,
                               "%dx%d: sample %d, %d is not covered", width, height, r, c);
         }
     ck_assert_uint_eq(count(plane, (size_t)columns, 0), (size_t)columns);

@@ -6,8 +6,8 @@
 
 START_TEST(from_the_configuration)
 {
-    const struct config_camera camera = {.user = (char *)"viewer", .password = (char *)"p@ss", .udp = true, .tls_verify = true, .tls_ca_file = (char *)"/ca.crt",
-                                         .tls_host = (char *)"gate", .stall_timeout_s = 2.5};
+    const struct config_camera camera = {.user = (char *)"viewer", .password = (char *)"p@ss", .udp = true, .tls_verify = true,
+                                         .tls_ca_file = (char *)"/ca.crt", .tls_host = (char *)"gate", .stall_timeout_s = 2.5};
     struct source_options options = camera_settings_source(&camera);
     ck_assert(options.udp);
     ck_assert_str_eq(options.user, "viewer");

@@ -41,7 +41,8 @@ START_TEST(keys_and_values)
     log_open(LOG_INFO);
     log_event(LOG_INFO, "http_listening", "address", "127.0.0.1:8787", "n", log_int(&a, -3), "x", log_real(&b, 0.25), NULL);
     log_event(LOG_DEBUG, "unseen", NULL);
-    log_event(LOG_ERR, "odd", "blank", "a b", "quote", "say \"x\\y\"", "control", "a\nb\x01\xc2\x9b ä", "empty", NULL, "last", "1", NULL);
+    log_event(LOG_ERR, "odd", "blank", "a b", "quote", "say \"x\\y\"", "control", "a\nb\x01\xc2\x9b ä", "empty", NULL, "last",
+              "1", NULL);
     const char *lines = logged();
     ck_assert_ptr_nonnull(strstr(lines, "Z info event=http_listening address=127.0.0.1:8787 n=-3 x=0.25\n"));
     ck_assert_ptr_null(strstr(lines, "unseen"));

@@ -277,7 +277,8 @@ START_TEST(names)
     REFUSED(&command, "-=: no such option", "-=");
 
     static const struct command_option two[] = {
-        {"plan", 0, OPTION_FLAG(struct values, verbose), .help = "A."}, {"plan-all", 0, OPTION_FLAG(struct values, very), .help = "B."},
+        {"plan", 0, OPTION_FLAG(struct values, verbose), .help = "A."},
+        {"plan-all", 0, OPTION_FLAG(struct values, very), .help = "B."},
         {0},
     };
     static const struct command plans = {.name = "try", .forms = "", .about = "", .options = two};
@@ -352,7 +353,8 @@ START_TEST(help_is_wrapped)
         .name = "wrap", .forms = "A\nB", .options = one,
         .about = "A paragraph of more than eighty columns is broken between words, and the next one follows it.\n\n"
                  "Another.",
-        .notes = "List:\n  first: an entry that is so long that it is continued below, with four more columns in front.\n  second: x."};
+        .notes = "List:\n  first: an entry that is so long that it is continued below, with four more columns in front.\n  "
+                 "second: x."};
     ck_assert_int_eq(parse(&wrapped, "--help", NULL), 0);
     ck_assert_str_eq(said, "Usage: memaed wrap A\n"
                            "       memaed wrap B\n"

@@ -329,7 +329,8 @@ START_TEST(static_windows_are_not_computed)
 
             ck_assert_int_eq(parallel_threads_open(&threads, parallel_threads_n), 0);
             struct parallel parallel = parallel_threads_parallel(threads);
-            ck_assert_int_eq(clip_open(&scorer, plan, &calibration, NULL, NULL, &parallel, 2, (enum clip_static)statics, NULL), 0);
+            ck_assert_int_eq(clip_open(&scorer, plan, &calibration, NULL, NULL, &parallel, 2, (enum clip_static)statics, NULL),
+                             0);
             for (int again = 0; again < 2; again++) {           /* a clip has no static state of the clip before */
                 footage.at = 0;
                 clear(&got);

@@ -286,7 +286,7 @@ START_TEST(a_camera_that_is_not_armed_tells_nobody)
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_SNOOZED);
     window(2, now + 599);
     ck_assert_str_eq(told, "");
-    window(2, now + 601);                       /* the snooze has ended, and the cause lasts; neither cooldown nor cap is used up */
+    window(2, now + 601);               /* the snooze has ended, and the cause lasts; neither cooldown nor cap is used up */
     ck_assert_str_eq(told, "O");
     ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
     ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_DISARMED], 1);

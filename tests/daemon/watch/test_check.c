@@ -186,7 +186,8 @@ START_TEST(test_alerts_a_day)
     struct check_models models = {0};
     write_models();
     ck_assert_int_eq(check_text(&models, "cameras:\n"
-                                         "  a: {source: rtsp://h, model: calibrated.safetensors, alert: {per_day: 10}}\n"), -EINVAL);
+                                         "  a: {source: rtsp://h, model: calibrated.safetensors, alert: {per_day: 10}}\n"),
+                     -EINVAL);
     ck_assert_int_eq(faults.n, 1);
     ck_assert_ptr_nonnull(strstr(faults.text,
                                  "/x.yml:2:73: cameras.a.alert.per_day: expected a model whose calibration holds how often "
@@ -241,7 +242,8 @@ START_TEST(test_close_threshold_of_alerts_a_day)
     ck_assert_int_eq(model_file_save(in_folder("tail.safetensors"), model, &with, NULL, NULL, &err), 0);
     model_close(model);
     struct config *config = good("cameras:\n"
-                                 "  a: {source: rtsp://h, model: tail.safetensors, alert: {per_day: 0.01, close_threshold: 0.15}}\n",
+                                 "  a: {source: rtsp://h, model: tail.safetensors, alert: {per_day: 0.01, close_threshold: "
+                                 "0.15}}\n",
                                  in_folder("x.yml"));
     faults = (struct lines){0};
     ck_assert_msg(check_models(&models, config, &both) == 0, "%s", faults.text);
@@ -303,7 +305,9 @@ START_TEST(test_all_faults_of_a_camera)
         file.calibration.tail.hours = i == 1 ? 1 : 0.25;
         faults = warnings = (struct lines){0};
         check_camera(&config, &c, &file, &both);
-        bool warned = strstr(warnings.text, "x.yml:5:1: cameras.a.model: warning: the calibration is provisional: from 0.25 hours of footage it expects 4 alerts a day or more");
+        bool warned = strstr(warnings.text,
+                             "x.yml:5:1: cameras.a.model: warning: the calibration is provisional: from 0.25 hours of footage it "
+                             "expects 4 alerts a day or more");
         ck_assert_int_eq(warned, i == 0);
     }
 }
@@ -374,7 +378,8 @@ START_TEST(test_command)
     write_file("w.yml", "cameras:\n  a: {source: \"rtsp://me:hunter2@h/x\", user: viewer, model: calibrated.safetensors}\n"
                         "  b: {source: udp://h:1, user: viewer, model: calibrated.safetensors}\n");
     ck_assert_int_eq(run_check("--config", config, NULL, out, err), 1);
-    ck_assert_msg(strstr(err, "/w.yml:2:46: cameras.a.user: expected a source without user and password, got both") != NULL, "%s", err);
+    ck_assert_msg(strstr(err, "/w.yml:2:46: cameras.a.user: expected a source without user and password, got both") != NULL, "%s",
+                  err);
     ck_assert_msg(strstr(err, "/w.yml:3:32: cameras.b.user: expected a source of rtsp, rtsps, http or https") != NULL, "%s", err);
     ck_assert(!strstr(err, "hunter2"));
 

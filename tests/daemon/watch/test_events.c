@@ -68,7 +68,8 @@ END_TEST
 static char *log_line_of(enum event_type type)
 {
     static char line[1024];
-    const struct alert_record alert = {.id = 7, .test = type == EVENT_ALERT_CLOSED, .camera = "gate", .opened_us = 1, .peak_score = 2.5};
+    const struct alert_record alert = {.id = 7, .test = type == EVENT_ALERT_CLOSED, .camera = "gate", .opened_us = 1,
+                                       .peak_score = 2.5};
     bool is_alert = type == EVENT_ALERT_OPENED || type == EVENT_ALERT_CLOSED;
     int pipe_fds[2], before = dup(STDERR_FILENO);
     ck_assert_int_eq(pipe(pipe_fds), 0);

@@ -22,14 +22,14 @@ static int64_t now;             /* time and number of the next frame */
 
 static void open_results_by(const struct alert_rule *rule)
 {
-    ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
-                                                                         .readers = 8}), 0);
+    ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1,
+                                                                         .backlog = 64, .readers = 8}), 0);
     kept_open(&alerts, &events);
     ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .model = "gate.safetensors",
-                                                                      .rule = rule, .policy = &(struct policy_rule){0}, .lasting_us = HOUR_US,
-                                                                      .frames_per_window = 1, .scores_kept = KEPT,
-                                                                      .ring = ring, .alerts = alerts, .zones = zones,
-                                                                      .events = events}), 0);
+                                                                      .rule = rule, .policy = &(struct policy_rule){0},
+                                                                      .lasting_us = HOUR_US, .frames_per_window = 1,
+                                                                      .scores_kept = KEPT, .ring = ring, .alerts = alerts,
+                                                                      .zones = zones, .events = events}), 0);
 }
 
 static void open_results(bool alerting)
@@ -60,10 +60,10 @@ static struct scheduler_result claim(float score)
     struct frame_ring_window window;
     ck_assert(frame_ring_claim(ring, &window));
     struct scheduler_result result = {.window = window.index, .gap_before = window.gap_before,
-                                      .frame = window.frames[LENGTH / 2]->number,
-                                      .time_us = window.frames[LENGTH / 2]->time_us, .reference = score, .score = score, .level = score, .zone = -1,
-                                      .voices = {{score}},
-                                      .boxes = {score >= 0.5f, {{.x = score / 10, .width = 0.25f, .height = 0.25f, .score = score}}}};
+                                      .frame = window.frames[LENGTH / 2]->number, .time_us = window.frames[LENGTH / 2]->time_us,
+                                      .reference = score, .score = score, .level = score, .zone = -1, .voices = {{score}},
+                                      .boxes = {score >= 0.5f,
+                                                {{.x = score / 10, .width = 0.25f, .height = 0.25f, .score = score}}}};
     frame_ring_release(ring, &window);
     return result;
 }
@@ -178,17 +178,18 @@ START_TEST(p_values_and_drift)
 {
     enum { DAY = 40 };
     static struct calibration calibration = {
-        .has_tail = true, .tail = {.window = {.level = 1, .share = 0.05, .scale = 0.1}, .run = {0, 1, 1, 0}}, .has_deciles = true};
+        .has_tail = true, .has_deciles = true,
+        .tail = {.window = {.level = 1, .share = 0.05, .scale = 0.1}, .run = {0, 1, 1, 0}}};
     for (int i = 0; i < TAIL_QUANTILES; i++)
         calibration.tail.quantiles[i] = i / (double)(TAIL_QUANTILES - 1);
     for (int i = 0; i < DRIFT_DECILES; i++)
         calibration.deciles[VOICE_SPEED][i] = (float)(i + 1) / DRIFT_BINS;      /* and the voice `change` was always 0 */
-    ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1, .backlog = 64,
-                                                                         .readers = 8}), 0);
+    ck_assert_int_eq(frame_ring_open(&ring, &(struct frame_ring_options){.frame_size = 8, .length = LENGTH, .stride = 1,
+                                                                         .backlog = 64, .readers = 8}), 0);
     kept_open(&alerts, &events);
-    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .calibration = &calibration, .windows_a_day = DAY,
-                                                                      .frames_per_window = 1, .scores_kept = KEPT,
-                                                                      .ring = ring, .alerts = alerts,
+    ck_assert_int_eq(results_open(&results, &(struct results_options){.camera = "gate", .calibration = &calibration,
+                                                                      .windows_a_day = DAY, .frames_per_window = 1,
+                                                                      .scores_kept = KEPT, .ring = ring, .alerts = alerts,
                                                                       .events = events}), 0);
     struct view_camera view = {0};
     struct score_record score;

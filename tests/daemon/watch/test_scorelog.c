@@ -12,7 +12,8 @@
 
 static struct score_record score_of(uint64_t n)
 {
-    struct score_record s = {.window = n, .frame = 2 * n + 8, .is_static = n % 2, .is_slow = n % 3 == 0, .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
+    struct score_record s = {.window = n, .frame = 2 * n + 8, .is_static = n % 2, .is_slow = n % 3 == 0,
+                             .time_us = (int64_t)n * 1000, .pts_us = -(int64_t)n,
                            .reference = (float)(n % 1000) / 7, .score = (float)(n % 1000) / 3,
                            .p_value = 1 / (float)(n + 1), .boxes.n = (int)(n % (BOXES_MAX + 1))};
     for (int v = 0; v < VOICES; v++)

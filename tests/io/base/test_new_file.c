@@ -13,23 +13,15 @@
 #include <unistd.h>
 
 #include "io/base/new_file.h"
+#include "tests/folder.h"
 #include "tests/suite.h"
 
-static char folder[64], path[96];
-static struct error err;
+static char path[96];
 
 static void setup(void)
 {
-    strcpy(folder, "/tmp/memaed-new-file-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    make_folder();
     snprintf(path, sizeof path, "%s/place", folder);
-}
-
-static void teardown(void)
-{
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
 }
 
 static int count_files(void)
@@ -168,7 +160,7 @@ int main(void)
 {
     Suite *suite = suite_create("new_file");
     TCase *tcase = tcase_create("new_file");
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, setup, delete_folder);
     tcase_add_test(tcase, complete_or_not_at_all);
     tcase_add_test(tcase, replaces_regular_files_only);
     tcase_add_test(tcase, removes_what_was_left);

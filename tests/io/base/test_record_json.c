@@ -8,7 +8,8 @@
 
 START_TEST(bodies)
 {
-    char *body = event_body("camera.lost", 1709210096789123, json_pack("{s:s, s:o}", "camera", "gate", "score", record_json_number(0.1)));
+    char *body = event_body("camera.lost", 1709210096789123,
+                            json_pack("{s:s, s:o}", "camera", "gate", "score", record_json_number(0.1)));
     ck_assert_str_eq(body, "{\"type\":\"camera.lost\",\"timestamp\":\"2024-02-29T12:34:56.789Z\","
                            "\"data\":{\"camera\":\"gate\",\"score\":0.1}}");
     free(body);

@@ -26,7 +26,8 @@ static inline bool process_read(struct process *ret, pid_t pid)
     return is_read;
 }
 
-/* A process of that name which lives; 0: there is none. grandparent: that of the process, which is its host's parent; 0: whoever. */
+/* A process of that name which lives; 0: there is none. grandparent: that of the process, which is its host's parent; 0:
+ * whoever. */
 static inline pid_t process_named(const char *name, pid_t grandparent)
 {
     DIR *proc = opendir("/proc");

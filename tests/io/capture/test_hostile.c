@@ -138,8 +138,9 @@ static _Noreturn void scribble(struct packet_queue_writer *queue)
     rng_seed(&rng, 5);
     for (uint32_t n = 1;; n++) {
         struct packet_record *record = &head->records[n % PACKET_QUEUE_RECORDS];
-        *record = (struct packet_record){.type = n % 100 == 1 ? PACKET_RECORD_STREAM : PACKET_RECORD_PACKET, .flags = rng_below(&rng, 4),
-                                         .arrival_us = monotonic_us(), .format = {.codec = 27, .aspect_den = 1, .time_base_num = 1,
+        *record = (struct packet_record){.type = n % 100 == 1 ? PACKET_RECORD_STREAM : PACKET_RECORD_PACKET,
+                                         .flags = rng_below(&rng, 4), .arrival_us = monotonic_us(),
+                                         .format = {.codec = 27, .aspect_den = 1, .time_base_num = 1,
                                                                                   .time_base_den = 1000}};
         for (int i = 0; i < 100; i++)
             record->size = n % 100 == 1 ? 0 : rng_below(&rng, 2) ? 1 + rng_below(&rng, 5000) : UINT32_MAX;
@@ -412,7 +413,8 @@ START_TEST(processor_time_is_bounded)
     ck_assert_int_eq(capture_memory_open(&control, sizeof(struct capture_control)), 0);
     ck_assert_int_eq(capture_memory_open(&pictures, 1 << 20), 0);
     ck_assert_msg(capture_host_fork(host, &process, &control, 1, &err) == 0, "%s", err.text);
-    request(&process, &(struct wire_request){.type = WIRE_OPEN, .url = "hang", .options = {.width = WIDTH, .height = HEIGHT}}, -1);
+    request(&process, &(struct wire_request){.type = WIRE_OPEN, .url = "hang", .options = {.width = WIDTH, .height = HEIGHT}},
+            -1);
     request(&process, &(struct wire_request){.type = WIRE_MEMORY, .memory_size = pictures.size}, pictures.fd);
     for (int i = 0; i < 2; i++)
         request(&process, &(struct wire_request){.type = WIRE_READ}, -1);

@@ -104,8 +104,8 @@ START_TEST(is_an_error_of_the_clip)
     ck_assert_int_ge(fd, 0);
     unlink(path);
     ck_assert_int_eq(capture_host_open(&host, &err), 0);
-    const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = -1, .width = 64, .height = 48, .aspect_den = 1,
-                                         .time_base_num = 1, .time_base_den = 1000,
+    const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = -1, .width = 64, .height = 48,
+                                         .aspect_den = 1, .time_base_num = 1, .time_base_den = 1000,
                                          .extradata_size = (uint32_t)strlen(all[_i].what) + 1};
     struct packet_stream *stream = packet_stream_new(&format, all[_i].what);
     struct packet *packet = packet_new(stream, &(struct packet_times){.key = true, .arrival_us = monotonic_us()}, "x", 1);

@@ -10,8 +10,8 @@
 #include "io/capture/packet_queue.h"
 #include "tests/suite.h"
 
-static const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = -1, .width = 64, .height = 48, .aspect_den = 1,
-                                            .time_base_num = 1, .time_base_den = 90000, .extradata_size = 5};
+static const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = -1, .width = 64, .height = 48,
+                                            .aspect_den = 1, .time_base_num = 1, .time_base_den = 90000, .extradata_size = 5};
 static struct capture_memory memory;
 static struct packet_queue_writer writer;
 static struct packet_queue_reader reader;
@@ -78,8 +78,8 @@ static void teardown(void)
 static void add(size_t size, bool key)
 {
     struct packet_consumer consumer = packet_queue_consumer(&writer);
-    consumer.add(consumer.arg, &(struct packet_times){.pts = 7, .dts = PACKET_NO_TIME, .arrival_us = monotonic_us(), .key = key}, data,
-                 size);
+    consumer.add(consumer.arg, &(struct packet_times){.pts = 7, .dts = PACKET_NO_TIME, .arrival_us = monotonic_us(), .key = key},
+                 data, size);
 }
 
 static void begin(void)
@@ -181,6 +181,11 @@ END_TEST
 
 static void attack(struct packet_record *record, int which)
 {
+    if (which >= 10) {
+        record->type = PACKET_RECORD_STREAM;
+        record->format = format;
+        record->size = 5;
+    }
     switch (which) {
     case 0: record->offset = UINT32_MAX; break;
     case 1: record->size = PACKET_QUEUE_BYTES; break;
@@ -192,11 +197,11 @@ static void attack(struct packet_record *record, int which)
     case 7: record->arrival_us = 1; break;
     case 8: record->arrival_us += INT64_C(60000000); break;
     case 9: record->size = 0; break;
-    case 10: record->type = PACKET_RECORD_STREAM; record->format = format; record->format.codec = AV_CODEC_ID_AAC; record->size = 5; break;
-    case 11: record->type = PACKET_RECORD_STREAM; record->format = format; record->size = 6; break;
-    case 12: record->type = PACKET_RECORD_STREAM; record->format = format; record->size = record->format.extradata_size = 1 << 20; break;
-    case 13: record->type = PACKET_RECORD_STREAM; record->format = format; record->format.time_base_den = 0; record->size = 5; break;
-    default: record->type = PACKET_RECORD_STREAM; record->format = format; record->format.height = 1 << 20; record->size = 5; break;
+    case 10: record->format.codec = AV_CODEC_ID_AAC; break;
+    case 11: record->size = 6; break;
+    case 12: record->size = record->format.extradata_size = 1 << 20; break;
+    case 13: record->format.time_base_den = 0; break;
+    default: record->format.height = 1 << 20; break;
     }
 }
 
@@ -222,7 +227,7 @@ START_TEST(counters_are_not_trusted)
     add(10, true);                      /* without a stream */
     ck_assert_int_eq(drain(), -EPROTO);
     begin();
-    atomic_store(&head->taken, 12345);  /* which the daemon writes, and does not read */
+    atomic_store(&head->taken, 12345);  /* the daemon writes this and does not read it */
     ck_assert_int_eq(got.packets, 0);
 }
 END_TEST

@@ -82,8 +82,8 @@ static const struct wire_reply picture = {
     .type = WIRE_RESULT, .result = 1, .width = 5, .height = 6,
     .frame = {.pts_us = 40000, .arrival_us = 123456789, .gap = true, .cause = SOURCE_BREAK_CLOCK, .corrupt = true,
               .chroma = {.known = true, .saturation = 5000, .u = 32000, .v = 65535}},
-    .stats = {.fps_in = 24.97, .frames_decoded = 9, .frames_corrupt = 2, .time = SOURCE_TIME_ARRIVAL, .images = true, .live = true,
-              .packets_lost = 4, .width = 640, .height = 480, .codec = "hevc"}};
+    .stats = {.fps_in = 24.97, .frames_decoded = 9, .frames_corrupt = 2, .time = SOURCE_TIME_ARRIVAL, .images = true,
+              .live = true, .packets_lost = 4, .width = 640, .height = 480, .codec = "hevc"}};
 
 /* Sends a reply and receives it into `bytes`. Returns the number of bytes. */
 static size_t send_and_receive(const struct wire_reply *reply, uint8_t bytes[4096])
@@ -104,7 +104,8 @@ START_TEST(replies_arrive)
     struct wire_reply got;
     size_t n = send_and_receive(&picture, bytes);
     ck_assert_int_eq(wire_decode_reply(&got, bytes, n, NULL), 0);
-    ck_assert(got.result == 1 && got.width == 5 && got.height == 6 && got.frame.pts_us == 40000 && got.frame.arrival_us == 123456789 && got.stats.live && got.frame.gap &&
+    ck_assert(got.result == 1 && got.width == 5 && got.height == 6 && got.frame.pts_us == 40000 &&
+              got.frame.arrival_us == 123456789 && got.stats.live && got.frame.gap &&
               got.frame.corrupt && got.frame.cause == SOURCE_BREAK_CLOCK);
     ck_assert(got.stats.fps_in == 24.97 && got.stats.frames_decoded == 9 && got.stats.frames_corrupt == 2 && got.stats.images &&
               got.stats.time == SOURCE_TIME_ARRIVAL && got.stats.packets_lost == 4 && got.stats.width == 640 &&

@@ -100,7 +100,8 @@ START_TEST(test_every_key)
         "    loop: false\n"
         "    stall_timeout_s: 1.5\n"
         "    backlog: 4096\n"
-        "    alert: {threshold: \"0.${MEMAED_TEST_NUMBER}\", close_threshold: -5e-1, k: 64, n: 64, cooldown_s: 0, lasting_h: 0.5}\n"
+        "    alert: {threshold: \"0.${MEMAED_TEST_NUMBER}\", close_threshold: -5e-1, k: 64, n: 64, cooldown_s: 0, lasting_h: "
+        "0.5}\n"
         "  looped:\n"
         "    source: 100%.mp4\n"
         "    model: gate.safetensors\n"
@@ -232,8 +233,10 @@ START_TEST(test_passwords_in_the_file)
         config_unref(config);
     }
     write_file("secret", "whsec_" SECRET "\n");
-    snprintf(text, sizeof text, "cameras:\n  gate: {source: rtsp://h/x, model: gate.safetensors}\n\n\nwebhooks:\n  - {url: https://h/x, secret: whsec_" SECRET "}\n  - {url: https://h/x, secret_file: "
-             "secret}\n  - {url: \"https://a:b@h/x\"}\n  - {url: https://h/x}\n  - {url: https://h/x, secret_file: secret, "
+    snprintf(text, sizeof text,
+             "cameras:\n  gate: {source: rtsp://h/x, model: gate.safetensors}\n\n\nwebhooks:\n"
+             "  - {url: https://h/x, secret: whsec_" SECRET "}\n  - {url: https://h/x, secret_file: secret}\n"
+             "  - {url: \"https://a:b@h/x\"}\n  - {url: https://h/x}\n  - {url: https://h/x, secret_file: secret, "
              "old_secret_file: secret}\n  - {url: https://h/x, secret_file: secret, old_secret: whsec_" SECRET "}\n");
     for (int open = 0; open < 2; open++) {
         ck_assert_int_eq(chmod(in_folder("secret"), open ? 0604 : 0640), 0);
@@ -265,7 +268,8 @@ START_TEST(test_signing_in)
                                  "    model: gate.safetensors\n"
                                  "    user: view er@x\n"
                                  "    password: 'p@ss/w:rd#?%\u00e9'\n"
-                                 "  c: {source: rtsp://h/x, model: gate.safetensors, user: 12, password: \"${MEMAED_TEST_SECRET}\"}\n"
+                                 "  c: {source: rtsp://h/x, model: gate.safetensors, user: 12, password: "
+                                 "\"${MEMAED_TEST_SECRET}\"}\n"
                                  "  d: {source: rtsp://h/x, model: gate.safetensors, user: u, password_file: password}\n"
                                  "  e: {source: rtsp://h/x, model: gate.safetensors, user: u}\n", in_folder("x.yml"));
     const struct config_camera *c = config->cameras;

@@ -224,7 +224,8 @@ END_TEST
 static struct config *with_webhooks(const char *list)
 {
     char text[1000];
-    snprintf(text, sizeof text, "cameras: {gate: {source: rtsp://h/x, model: clips.c, zones: {door: {points: [[0, 0], [1, 0], [0, 1]]}, "
+    snprintf(text, sizeof text,
+             "cameras: {gate: {source: rtsp://h/x, model: clips.c, zones: {door: {points: [[0, 0], [1, 0], [0, 1]]}, "
              "lawn: {points: [[0, 0], [1, 0], [0, 1]]}}}, yard: {source: rtsp://h/y, model: clips.c}}\n"
              "webhooks: [%s]\n", list);
     return load(text);

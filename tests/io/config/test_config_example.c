@@ -28,8 +28,9 @@ START_TEST(test_example_loads_with_the_defaults)
     ck_assert_str_eq(example->listen_address, plain->listen_address);
     ck_assert_int_eq(example->listen_port, plain->listen_port);
     ck_assert_int_eq(example->workers, plain->workers);
-    ck_assert(a->udp == b->udp && a->tls_verify && b->tls_verify && a->fps == b->fps && a->fps_force == b->fps_force && a->stride == b->stride &&
-              a->loop == b->loop && a->precision == b->precision && a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog);
+    ck_assert(a->udp == b->udp && a->tls_verify && b->tls_verify && a->fps == b->fps && a->fps_force == b->fps_force &&
+              a->stride == b->stride && a->loop == b->loop && a->precision == b->precision &&
+              a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog);
     ck_assert(!a->alert.has_threshold && !a->alert.has_close_threshold && a->alert.k == b->alert.k &&
               a->alert.n == b->alert.n && a->alert.smooth_s == b->alert.smooth_s &&
               a->alert.min_duration_s == b->alert.min_duration_s && a->alert.merge_s == b->alert.merge_s &&
@@ -66,7 +67,8 @@ START_TEST(test_example_says_what_the_table_says)
             line += 2;
         }
         if (strncmp(line, name, n) != 0 || line[n] != ':') {
-            ck_assert_msg(strcmp(line, "gate:") == 0 || strcmp(line, "door:") == 0 || strcmp(line, "-") == 0, "%s stands where %s should", line, key.path);
+            ck_assert_msg(strcmp(line, "gate:") == 0 || strcmp(line, "door:") == 0 || strcmp(line, "-") == 0,
+                          "%s stands where %s should", line, key.path);
             continue;
         }
         snprintf(wanted, sizeof wanted, "%s (%s)", key.help, key.summary);

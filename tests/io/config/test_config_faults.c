@@ -73,7 +73,8 @@ START_TEST(test_files_that_cannot_be_read)
     ck_assert_int_eq(config_load(&config, "/dev/zero", on_fault, NULL), -EINVAL);
     ck_assert_int_eq(truncate(write_file("large.yml", ""), CONFIG_YAML_MAX_SIZE + 1), 0);
     ck_assert_int_eq(config_load(&config, in_folder("large.yml"), on_fault, NULL), -EFBIG);
-    ck_assert_ptr_nonnull(strstr(faults.text, "large.yml: cannot read the configuration: expected at most 1048576 bytes, got 1048577\n"));
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "large.yml: cannot read the configuration: expected at most 1048576 bytes, got 1048577\n"));
 
     if (geteuid() == 0) {
         printf("SKIP permission faults: running as root\n");
@@ -114,7 +115,8 @@ START_TEST(test_secret_files)
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
     ck_assert_ptr_nonnull(strstr(faults.text, "(expected at most 4096 bytes, got 5000)\n"));
     FILE *with_nul = fopen(in_folder("secret"), "w");
-    ck_assert_uint_eq(fwrite("whsec_" SECRET "\0", 1, sizeof "whsec_" SECRET "\0" - 1, with_nul), sizeof "whsec_" SECRET "\0" - 1);
+    ck_assert_uint_eq(fwrite("whsec_" SECRET "\0", 1, sizeof "whsec_" SECRET "\0" - 1, with_nul),
+                      sizeof "whsec_" SECRET "\0" - 1);
     ck_assert_int_eq(fclose(with_nul), 0);
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
     ck_assert_ptr_nonnull(strstr(faults.text, "(not text)\n"));
@@ -149,7 +151,8 @@ START_TEST(test_password_files)
     }
     unlink(in_folder("password"));
     ck_assert_int_eq(load(&config, text, "tests/x.yml"), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(faults.text, "cameras.gate.password_file: expected a file that holds the password in one line, got "));
+    ck_assert_ptr_nonnull(strstr(faults.text,
+                                 "cameras.gate.password_file: expected a file that holds the password in one line, got "));
     ck_assert_ptr_nonnull(strstr(faults.text, "(No such file or directory)\n"));
 }
 END_TEST

@@ -1,5 +1,5 @@
-/* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention; and what people
- * say of an alert (labels), its files (evidence), and arming. */
+/* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention; and what
+ * people say of an alert (labels), its files (evidence), and arming. */
 #include "io/database/arming_rows.h"
 #include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
@@ -34,8 +34,8 @@ START_TEST(a_record_comes_back_whole)
 {
     struct alert_record alert = {.id = 1795832005702, .kind = ALERT_STILL, .camera = "gate", .opened_us = 1795832005702123,
                                  .suppressed = SUPPRESSED_RATE, .test = true,
-                                 .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7, .peak_pts_us = 6400000,
-                                 .voices = {{0.1f, -6.5580254f, NAN, NAN, 3}},
+                                 .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7,
+                                 .peak_pts_us = 6400000, .voices = {{0.1f, -6.5580254f, NAN, NAN, 3}},
                                  .boxes = {2, {{0.0625f, 0.1667f, 0.9375f, 0.6666f, -0.4080478f}, {0, 0, 1, 1, 0.1f}}}};
     struct alert_record read;
     must(database_begin(database, &err));
@@ -188,7 +188,7 @@ START_TEST(old_alerts_go)
     put_alert(4, "gate", 9999);
     prune(7000, 100, 3);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "7 8");
-    ck_assert(range.oldest == 6 && range.next == 9);            /* nothing between them and the end has been deleted unseen: 4 closed */
+    ck_assert(range.oldest == 6 && range.next == 9);    /* nothing between them and the end has been deleted unseen: 4 closed */
     prune(INT64_MAX, 100, 2);
     ck_assert_str_eq(ids((struct alert_query){.from = 0}, &next), "");
     ck_assert(range.oldest == 9 && range.next == 9);
@@ -253,7 +253,8 @@ START_TEST(files_of_alerts)
     struct evidence_row row = {.alert = 1, .kind = EVIDENCE_CLIP, .path = "evidence/1/clip.mp4", .bytes = 100, .made_us = 50,
                                .codec = "h264", .codecs = "avc1.64001f"};
     must(evidence_rows_add(database, &row, &err));
-    row = (struct evidence_row){.alert = 2, .kind = EVIDENCE_SNAPSHOT, .path = "evidence/2/snapshot.jpg", .bytes = 7, .made_us = 40};
+    row = (struct evidence_row){.alert = 2, .kind = EVIDENCE_SNAPSHOT, .path = "evidence/2/snapshot.jpg", .bytes = 7,
+                                .made_us = 40};
     must(evidence_rows_add(database, &row, &err));
     row = (struct evidence_row){.alert = 3, .kind = EVIDENCE_CLIP, .path = "evidence/3/clip.mp4", .bytes = 1000, .made_us = 1};
     must(evidence_rows_add(database, &row, &err));
@@ -274,7 +275,7 @@ START_TEST(files_of_alerts)
     ck_assert(!held[0] && held[1] && held[2] && !held[3]);                   /* 2 is marked, 3 open, 4 unknown */
     must(evidence_rows_after(database, 0, rows, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 1 && rows[0].bytes == 300);
-    ck_assert_str_eq(rows[0].codec, "h264");                                 /* of which the last row said nothing */
+    ck_assert_str_eq(rows[0].codec, "h264");                                 /* the last row said nothing of it */
     ck_assert_str_eq(rows[0].codecs, "avc1.64001f");
     must(evidence_rows_after(database, 1, rows, &n, &err));
     ck_assert(n == 1 && rows[0].alert == 2 && rows[0].kind == EVIDENCE_SNAPSHOT);
@@ -339,8 +340,8 @@ START_TEST(filtered)
         {{.state = ALERT_IS_OPEN}, "2 5"}, {{.state = ALERT_IS_CLOSED}, "1 3 4"}, {{.state = ALERT_IS_INTERRUPTED}, ""},
         {{.camera = "yard", .state = ALERT_IS_CLOSED}, "3 4"}, {{.has_kind = true, .kind = ALERT_STILL}, "5"},
         {{.has_kind = true, .kind = ALERT_ANOMALY}, "1 2 3 4"}, {{.has_from = true, .from_us = 2500}, "1 2 3 4 5"},
-        {{.has_from = true, .from_us = 2501}, "2 3 4 5"}, {{.has_to = true, .to_us = 3000}, "1 2"}, {{.has_to = true, .to_us = 3001}, "1 2 3"},
-        {{.has_from = true, .from_us = 8000, .has_to = true, .to_us = 5000}, "2 4"},
+        {{.has_from = true, .from_us = 2501}, "2 3 4 5"}, {{.has_to = true, .to_us = 3000}, "1 2"},
+        {{.has_to = true, .to_us = 3001}, "1 2 3"}, {{.has_from = true, .from_us = 8000, .has_to = true, .to_us = 5000}, "2 4"},
         {{.acknowledged = FILTER_YES}, "3"}, {{.acknowledged = FILTER_NO}, "1 2 4 5"}, {{.marked = FILTER_YES}, "4"},
         {{.camera = "yard", .marked = FILTER_NO}, "3 5"},
     };
@@ -389,10 +390,11 @@ START_TEST(filters_read_an_index)
         {{.filter = {.camera = "gate", .state = ALERT_IS_INTERRUPTED}, .latest = true},
          "SEARCH alerts USING INDEX alerts_of_camera (camera=? AND entry>?)", 400},
     };
-    must(database_execute(database, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO alerts "
-                          "(id, entry, camera, kind, opened_us, closed_us, peak_us, opened_pts_us, peak_pts_us, voices, boxes, state) "
-                          "SELECT i, i, iif(i % 50, 'yard', 'gate'), 'anomaly', i, i + 1, i, 0, 0, printf('%200s', ''), printf('%400s', ''), "
-                          "iif(i = 50000, 'interrupted', 'closed') FROM n", &err));
+    must(database_execute(database,
+                          "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO alerts "
+                          "(id, entry, camera, kind, opened_us, closed_us, peak_us, opened_pts_us, peak_pts_us, voices, boxes, "
+                          "state) SELECT i, i, iif(i % 50, 'yard', 'gate'), 'anomaly', i, i + 1, i, 0, 0, printf('%200s', ''), "
+                          "printf('%400s', ''), iif(i = 50000, 'interrupted', 'closed') FROM n", &err));
     must(database_set_number(database, "alerts_next_entry", 100001, &err));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char how[256];
@@ -422,7 +424,8 @@ START_TEST(lists_have_labels)
         must(labels_apply(database, &orders[i], &after, &err));
     ck_assert(after.marked && after.normal_us == 103);
     for (int latest = 0; latest < 2; latest++) {
-        must(alert_rows_read(database, &(struct alert_query){.most = 2, .latest = latest}, list, labels, &n, &next, &range, &err));
+        must(alert_rows_read(database, &(struct alert_query){.most = 2, .latest = latest}, list, labels, &n, &next, &range,
+                             &err));
         ck_assert(n == 2 && list[0].id == 1 && !labels[0].marked && labels[0].acknowledged_us == 100 && labels[0].normal_us == 0);
         ck_assert_str_eq(labels[0].acknowledged_by, "eva");
         ck_assert_str_eq(labels[0].note, "a cat");
@@ -434,7 +437,8 @@ START_TEST(lists_have_labels)
     ck_assert(!after.marked && after.normal_us == 0);
     for (int action = ALERT_ACKNOWLEDGE; action <= ALERT_NORMAL_UNDO; action++)
         for (size_t i = 0; i < 2; i++)
-            ck_assert_int_eq(labels_apply(database, &(struct alert_order){i ? 3 : UINT64_MAX, (enum alert_action)action, 1, "", ""},
+            ck_assert_int_eq(labels_apply(database,
+                                          &(struct alert_order){i ? 3 : UINT64_MAX, (enum alert_action)action, 1, "", ""},
                                           &after, &err), -ENOENT);
 }
 END_TEST

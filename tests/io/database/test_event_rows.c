@@ -60,7 +60,8 @@ END_TEST
 START_TEST(by_zone_and_score)
 {
     static const char *const data[] = {"\"peak_score\":1.5,\"zones\":[\"lawn\",\"door\"],\"test\":false",
-                                       "\"peak_score\":3.0,\"zones\":[],\"test\":false", "\"peak_score\":0.0,\"zones\":[],\"test\":true"};
+                                       "\"peak_score\":3.0,\"zones\":[],\"test\":false",
+                                       "\"peak_score\":0.0,\"zones\":[],\"test\":true"};
     const struct event_filter door = {.alerts = {.zones = {"door"}, .n_zones = 1}},
                               high = {.alerts = {.has_min_score = true, .min_score = 3}};
     put_alert(9, "gate", 10000);
@@ -68,8 +69,8 @@ START_TEST(by_zone_and_score)
         char id[EVENT_ID_SIZE], body[200];
         snprintf(body, sizeof body, "{\"type\":\"alert.opened\",\"data\":{%s}}", data[i]);
         ck_assert_int_eq(event_new_id(id), 0);
-        must(event_rows_add(database, &(struct event_row){.id = id, .type = "alert.opened", .time_us = 1000 + (int64_t)i, .camera = "gate",
-                                                          .alert = 9, .body = body, .ready = true}, &err));
+        must(event_rows_add(database, &(struct event_row){.id = id, .type = "alert.opened", .time_us = 1000 + (int64_t)i,
+                                                          .camera = "gate", .alert = 9, .body = body, .ready = true}, &err));
     }
     put("camera.lost", "gate", true);
     struct event_record events[4];

@@ -1,4 +1,5 @@
-/* io/database/outbox_rows and event_rows: deliveries in order for each endpoint, attempts, dead letters, endpoints that are disabled. */
+/* io/database/outbox_rows and event_rows: deliveries in order for each endpoint, attempts, dead letters, endpoints that are
+ * disabled. */
 #include "io/database/labels.h"
 #include "io/database/outbox_rows.h"
 #include "tests/io/database/state_folder.h"
@@ -39,7 +40,8 @@ START_TEST(in_order_for_each_endpoint)
     struct outbox_row item;
     fill();
     must(outbox_rows_next(database, "a", INT64_MIN, &item, &err));
-    ck_assert(item.seq == 1 && item.attempts == 0 && item.due_us == 0 && item.time_us == 1000 && item.queued_us == 50001 && item.ready);
+    ck_assert(item.seq == 1 && item.attempts == 0 && item.due_us == 0 && item.time_us == 1000 && item.queued_us == 50001 &&
+              item.ready);
     ck_assert_str_eq(item.body, "{}");
     ck_assert_int_eq(memcmp(item.id, "msg_", 4), 0);
     ck_assert_uint_eq(strlen(item.id), EVENT_ID_SIZE - 1);
@@ -70,8 +72,8 @@ END_TEST
 static bool append_dead(void *arg, const struct outbox_dead_row *dead)
 {
     char *text = arg;
-    sprintf(text + strlen(text), "%d %d %d %d %s %s, ", (int)dead->seq, (int)dead->time_us, (int)dead->died_us, dead->attempts, dead->reason,
-            dead->body);
+    sprintf(text + strlen(text), "%d %d %d %d %s %s, ", (int)dead->seq, (int)dead->time_us, (int)dead->died_us, dead->attempts,
+            dead->reason, dead->body);
     ck_assert_int_eq(memcmp(dead->id, "msg_", 4), 0);
     return dead->seq < 3;
 }
@@ -89,7 +91,8 @@ START_TEST(dead_letters)
     ck_assert_int_eq(next("a"), 5);
     ck_assert(counts_of("a").queued == 1 && counts_of("a").dead == 4 && counts_of("b").dead == 0);
     must(outbox_rows_each_dead(database, "a", append_dead, dead, &err));
-    ck_assert_str_eq(dead, "1 1000 5001 7 older than 24 h {}, 2 2000 5002 7 older than 24 h {}, 3 3000 5003 7 older than 24 h {}, ");
+    ck_assert_str_eq(dead,
+                     "1 1000 5001 7 older than 24 h {}, 2 2000 5002 7 older than 24 h {}, 3 3000 5003 7 older than 24 h {}, ");
     must(outbox_rows_prune(database, 5002, 10, &n, &err));
     ck_assert(n == 1 && counts_of("a").dead == 3);
     must(outbox_rows_revive(database, "a", 6000, &n, &err));

@@ -526,7 +526,8 @@ START_TEST(inputs_of_another_aspect)
     ck_assert_int_eq(warnings, 0);
     add("wide.mkv");
     ck_assert_int_eq(warnings, 1);
-    ck_assert_msg(strstr(warning, "wide.mkv: pictures of 128x72 have another aspect than the 64x48 of the first input"), "%s", warning);
+    ck_assert_msg(strstr(warning, "wide.mkv: pictures of 128x72 have another aspect than the 64x48 of the first input"), "%s",
+                  warning);
     close_footage();
     options.fits = fits_none;
     ck_assert_int_eq(footage_open(&footage, &options, &err), 0);

@@ -177,7 +177,7 @@ static struct picture_file *reopen(size_t first, size_t end, size_t lost, uint64
 START_TEST(a_damaged_picture_is_left_out)
 {
     static const size_t pictures[] = {0, 9, N - 2};
-    static const int bytes[] = {4, 9, 13, 16, -1};      /* of the record: checksum, run, interval, first and last of the picture */
+    static const int bytes[] = {4, 9, 13, 16, -1};  /* of the record: checksum, run, interval, first and last of the picture */
     uint64_t ends[N + 1], *end = ends + 1;
     for (size_t p = 0; p < sizeof pictures / sizeof pictures[0]; p++)
         for (size_t b = 0; b < sizeof bytes / sizeof bytes[0]; b++) {

@@ -18,7 +18,8 @@ START_TEST(refuses_calibrations)
     accept(&d);
     refuse_metadata("memae.calibration", CALIBRATION("0", "0.2", "0.1", "5"),
                     "memae.calibration: fps: expected a number from 0.0001 to 1000, got 0");
-    refuse_metadata("memae.calibration", CALIBRATION("-1", "0.2", "0.1", "5"), "fps: expected a number from 0.0001 to 1000, got -1");
+    refuse_metadata("memae.calibration", CALIBRATION("-1", "0.2", "0.1", "5"),
+                    "fps: expected a number from 0.0001 to 1000, got -1");
     refuse_metadata("memae.calibration", CALIBRATION("10", "0.1", "0.2", "5"),
                     "close_threshold: expected at most the threshold, 0.1, got 0.2");
     refuse_metadata("memae.calibration", CALIBRATION("10", "0.2", "0.1", "-5"), "windows: expected 0 or more, got -5");
@@ -262,9 +263,10 @@ START_TEST(refuses_scores_and_tails)
     for (size_t i = 0; i <= sizeof wrong / sizeof wrong[0]; i++) {
         char changed[1200];
         snprintf(text, sizeof text, "{\"fps\":10,\"threshold\":1,\"close_threshold\":1,\"median\":0,\"p99\":0,\"maximum\":1,"
-                 "\"windows\":5,\"score\":{\"boundary\":0,\"conditions\":[{\"noise\":0,\"speed_centre\":0,\"speed_spread\":1,\"change_centre\":0,"
-                 "\"change_spread\":1,\"rare\":{\"level\":0,\"share\":3,\"scale\":2,\"shape\":0}}]},\"tail\":{\"hours\":1,\"windows\":5,\"runs\":3,\"quantiles\":%s],\"window\":{\"level\":1,"
-                 "\"share\":0.05,\"scale\":1,\"shape\":0},\"run\":{\"level\":3,\"share\":2,\"scale\":1,\"shape\":0.25}},"
+                 "\"windows\":5,\"score\":{\"boundary\":0,\"conditions\":[{\"noise\":0,\"speed_centre\":0,\"speed_spread\":1,"
+                 "\"change_centre\":0,\"change_spread\":1,\"rare\":{\"level\":0,\"share\":3,\"scale\":2,\"shape\":0}}]},"
+                 "\"tail\":{\"hours\":1,\"windows\":5,\"runs\":3,\"quantiles\":%s],\"window\":{\"level\":1,\"share\":0.05,"
+                 "\"scale\":1,\"shape\":0},\"run\":{\"level\":3,\"share\":2,\"scale\":1,\"shape\":0.25}},"
                  "\"deciles\":{\"speed\":[-4,1,2,2,2,3,4,5,6],\"change\":[0,0,0,0,0,0,0,0,0]}}",
                  quantiles);
         if (i == sizeof wrong / sizeof wrong[0]) {
@@ -287,7 +289,8 @@ START_TEST(refuses_a_score_without_cells)
     arch.encoder[0] = arch.decoder[0] = (struct layer_spec){.type = LAYER_CONV3D, .out = 1, .kernel = {1, 1, 1},
                                                             .stride = {1, 1, 1}};
     const struct calibration calibration = {.fps = 10, .has_score = true,
-                                            .score = {.conditions = 1, .condition = {{.usual = {{0, 1}, {0, 1}}, .rare = {0, 1, 1, 0}}}}};
+                                            .score = {.conditions = 1,
+                                                      .condition = {{.usual = {{0, 1}, {0, 1}}, .rare = {0, 1, 1, 0}}}}};
     struct model *model;
     struct model_file file;
     struct error err = {""};

@@ -94,7 +94,8 @@ START_TEST(refuses_architectures)
     refuse_arch("input/shape", "[120]", "encoder[0]: type: expected linear, got \"conv3d\"");
     refuse_arch("input", "{\"shape\": [1, 32, 32], \"mean\": 0.5}", "input: std: expected a number, got nothing");
     refuse_arch("input/shape", "[1, 1, 16, 32, 32]",
-                "input: shape: expected [channels, frames, height, width], [channels, height, width] or [features], got a list of 5");
+                "input: shape: expected [channels, frames, height, width], [channels, height, width] or [features], got a list "
+                "of 5");
     refuse_arch("input/std", "0", "input: ");
     refuse_arch("input/mean", NULL, "input: mean: expected a number, got nothing");
     refuse_arch("decoder/3/output_padding", "[0,1,0]", "decoder: expected an output of the input's shape");

@@ -14,7 +14,7 @@
 
 #define GOLDEN "tests/golden/"
 
-static struct arch arch;                /* of which only the size counts */
+static struct arch arch;                /* only its size counts */
 static struct still_memory memory;
 
 static void setup(void)
@@ -120,7 +120,8 @@ START_TEST(faults_are_named)
         {"light", "least", "null", "lights[1]: light: least: expected a number"},
         {"light", "largest", "[[]]", "lights[1]: largest: expected 2 lists"},
         {"light", "largest", "[[], []]", "lights[1]: largest[0]: expected a list of 117 numbers"},
-        {"light", "rare", "{\"level\": 0, \"share\": 0, \"scale\": 1, \"shape\": 0}", "lights[1]: rare: share: expected a number from 1e-40 to 1e+40, got 0"},
+        {"light", "rare", "{\"level\": 0, \"share\": 0, \"scale\": 1, \"shape\": 0}",
+         "lights[1]: rare: share: expected a number from 1e-40 to 1e+40, got 0"},
         {"light", "rare", "{}", "lights[1]: rare: level: expected a number"},
         {"light", "exemplars", "5", "lights[1]: exemplars: expected base64"},
         {"light", "exemplars", "\"%%%%\"", "lights[1]: exemplars: expected base64"},

@@ -43,8 +43,8 @@ static struct picture decoded(const struct jpeg *jpeg)
     struct moment moment;
     struct error err;
     clip_write("a.jpg", jpeg->data, jpeg->size);
-    ck_assert_msg(moment_read(&moment, clip_path("a.jpg"), 0, &(struct moment_options){.longest = PICTURE_MAX_SIDE}, &err) == 0, "%s",
-                  err.text);
+    ck_assert_msg(moment_read(&moment, clip_path("a.jpg"), 0, &(struct moment_options){.longest = PICTURE_MAX_SIDE}, &err) == 0,
+                  "%s", err.text);
     return moment.picture;
 }
 

@@ -41,9 +41,9 @@ START_TEST(the_last_picture_at_or_before)
     } clips[] = {
         {"-c:v libx264 -crf 1 -g 10 -bf 2", "a.mp4"}, {"-c:v libx264 -crf 1 -g 250 -bf 3", "b.mkv"},
         {"-c:v libx264 -crf 1 -g 20 -movflags +frag_keyframe+empty_moov", "c.mp4"}, {"-c:v libx264 -crf 1 -g 20 -bf 2", "d.ts"},
-        {"-c:v mjpeg -q:v 1", "e.mkv"}, {"-c:v libx265 -x265-params log-level=none:crf=1 -g 20", "f.mp4"}, {"-c:v libx264 -crf 1 -g 10", "g.flv"},
-        {"-c:v libx264 -crf 1 -g 20 -x264-params open-gop=1 -bf 3", "h.mp4"}, {"-c:v libx264 -crf 1 -g 10 -bf 0", "i.h264"},
-        {"-c:v mjpeg -q:v 1", "j.avi"},
+        {"-c:v mjpeg -q:v 1", "e.mkv"}, {"-c:v libx265 -x265-params log-level=none:crf=1 -g 20", "f.mp4"},
+        {"-c:v libx264 -crf 1 -g 10", "g.flv"}, {"-c:v libx264 -crf 1 -g 20 -x264-params open-gop=1 -bf 3", "h.mp4"},
+        {"-c:v libx264 -crf 1 -g 10 -bf 0", "i.h264"}, {"-c:v mjpeg -q:v 1", "j.avi"},
     };
     static const int64_t moments_us[] = {0, 1, 99999, 100000, 1950000, 2000000, 3100000, 4444444, 5900000, 99000000, -5};
     for (size_t c = 0; c < sizeof clips / sizeof *clips; c++) {
@@ -71,7 +71,8 @@ static void same_as_from_start(const char *name, int step)
         struct moment decoded = read_at(clip_path(name), i * 100000 + 50000, &from_start);
         ck_assert_msg(found.pts_us == decoded.pts_us && !found.corrupt, "%s: picture %d: %lld us, expected %lld", name, i,
                       (long long)found.pts_us, (long long)decoded.pts_us);
-        ck_assert_msg(memcmp(found.picture.pixels, decoded.picture.pixels, 3 * 64 * 48) == 0, "%s: picture %d is damaged", name, i);
+        ck_assert_msg(memcmp(found.picture.pixels, decoded.picture.pixels, 3 * 64 * 48) == 0, "%s: picture %d is damaged", name,
+                      i);
         picture_close(&found.picture);
         picture_close(&decoded.picture);
     }
@@ -100,7 +101,8 @@ END_TEST
 /* The clips that memaed writes, with their index, and without, as a crash leaves them. */
 START_TEST(clips_with_and_without_an_index)
 {
-    static const char *const codecs[] = {"libx264 -g 8 -bf 0", "libx264 -g 20 -bf 3", "libx265 -x265-params log-level=none -g 16"};
+    static const char *const codecs[] = {"libx264 -g 8 -bf 0", "libx264 -g 20 -bf 3",
+                                         "libx265 -x265-params log-level=none -g 16"};
     for (size_t c = 0; c < sizeof codecs / sizeof *codecs; c++) {
         size_t size;
         clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=4 -pix_fmt yuv420p -c:v %s @/footage.mkv", codecs[c]);
@@ -163,7 +165,8 @@ static void compare(const char *name, const char *filter, int width, int height,
     ck_assert_uint_eq(size, 3 * (size_t)width * (size_t)height);
     for (size_t i = 0; i < size; i++)
         sum += abs(expected[i] - moment.picture.pixels[i]);
-    ck_assert_msg(sum / (double)size <= tolerance, "%s: pixels differ by %g on average, at %dx%d", name, sum / (double)size, width, height);
+    ck_assert_msg(sum / (double)size <= tolerance, "%s: pixels differ by %g on average, at %dx%d", name, sum / (double)size,
+                  width, height);
     picture_close(&moment.picture);
     free(expected);
 }
@@ -171,9 +174,9 @@ static void compare(const char *name, const char *filter, int width, int height,
 START_TEST(colours_as_ffmpeg_converts_them)
 {
     static const char *const formats[] = {
-        "format=yuv420p -color_range tv -c:v ffv1", "format=yuv420p -color_range pc -c:v ffv1", "format=yuvj420p -c:v mjpeg -q:v 2",
-        "format=yuv422p10le -c:v ffv1", "format=bgr0 -c:v ffv1", "format=gray -c:v ffv1", "format=rgb24 -c:v png",
-        "format=pal8 -c:v png", "format=yuv444p -c:v libx264 -qp 10",
+        "format=yuv420p -color_range tv -c:v ffv1", "format=yuv420p -color_range pc -c:v ffv1",
+        "format=yuvj420p -c:v mjpeg -q:v 2", "format=yuv422p10le -c:v ffv1", "format=bgr0 -c:v ffv1", "format=gray -c:v ffv1",
+        "format=rgb24 -c:v png", "format=pal8 -c:v png", "format=yuv444p -c:v libx264 -qp 10",
     };
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         clips_ffmpeg("-f lavfi -i testsrc2=s=98x62:r=10:d=0.3 -vf %s @/colour.mkv", formats[i]);
@@ -181,7 +184,8 @@ START_TEST(colours_as_ffmpeg_converts_them)
         compare("colour.mkv", "scale=49:31:flags=bilinear+accurate_rnd+full_chroma_int", 49, 31, 49, 3);
     }
     /* HD that says no matrix is BT.709, as it is made here. */
-    clips_ffmpeg("-f lavfi -i color=red:s=1280x720:r=10:d=0.2 -vf scale=out_color_matrix=bt709,format=yuv420p -c:v ffv1 @/hd.mkv");
+    clips_ffmpeg("-f lavfi -i color=red:s=1280x720:r=10:d=0.2 -vf scale=out_color_matrix=bt709,format=yuv420p -c:v ffv1 "
+                 "@/hd.mkv");
     struct moment moment = read_at(clip_path("hd.mkv"), 0, &(struct moment_options){.longest = 640});
     const uint8_t *at = picture_at(&moment.picture, 100, 100);
     ck_assert_msg(moment.picture.height == 360 && at[0] >= 250 && at[1] <= 4 && at[2] <= 4, "%d %d %d", at[0], at[1], at[2]);
@@ -196,8 +200,10 @@ START_TEST(turned_and_stretched_as_a_viewer_shows_it)
     for (int angle = 0; angle < 360; angle += 90) {
         clips_ffmpeg("-i @/upright.mp4 -c copy -metadata:s:v rotate=%d @/turned.mp4", angle);
         bool swap = angle % 180;
-        compare("turned.mp4", "scale=flags=bilinear+accurate_rnd+full_chroma_int", swap ? 64 : 96, swap ? 96 : 64, PICTURE_MAX_SIDE, 4);
-        compare("turned.mp4", swap ? "scale=32:48:flags=bilinear+accurate_rnd+full_chroma_int" : "scale=48:32:flags=bilinear+accurate_rnd+full_chroma_int", swap ? 32 : 48, swap ? 48 : 32, 48, 5);
+        compare("turned.mp4", "scale=flags=bilinear+accurate_rnd+full_chroma_int", swap ? 64 : 96, swap ? 96 : 64,
+                PICTURE_MAX_SIDE, 4);
+        compare("turned.mp4", swap ? "scale=32:48:flags=bilinear+accurate_rnd+full_chroma_int" :
+                "scale=48:32:flags=bilinear+accurate_rnd+full_chroma_int", swap ? 32 : 48, swap ? 48 : 32, 48, 5);
     }
     clips_ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=0.3 -vf setsar=2/1 -c:v ffv1 @/wide.mkv");
     compare("wide.mkv", "scale=192:64:flags=bilinear+accurate_rnd+full_chroma_int", 192, 64, PICTURE_MAX_SIDE, 4);
@@ -244,13 +250,15 @@ START_TEST(faults_name_the_file)
     static const struct {
         const char *name;
         int longest, r;
-    } cases[] = {{"missing.mp4", 64, -ENOENT}, {"text.mp4", 64, -EINVAL}, {"a.mkv", 0, -EINVAL}, {"a.mkv", PICTURE_MAX_SIDE + 1, -EINVAL}};
+    } cases[] = {{"missing.mp4", 64, -ENOENT}, {"text.mp4", 64, -EINVAL}, {"a.mkv", 0, -EINVAL},
+                 {"a.mkv", PICTURE_MAX_SIDE + 1, -EINVAL}};
     struct moment moment;
     struct error err;
     clip_write("text.mp4", "no video", 8);
     make_levels("-c:v ffv1", "a.mkv");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ck_assert_int_eq(moment_read(&moment, clip_path(cases[i].name), 0, &(struct moment_options){.longest = cases[i].longest}, &err),
+        ck_assert_int_eq(moment_read(&moment, clip_path(cases[i].name), 0, &(struct moment_options){.longest = cases[i].longest},
+                                     &err),
                          cases[i].r);
         ck_assert_msg(strstr(err.text, cases[i].name) != NULL, "%s", err.text);
     }

@@ -232,7 +232,7 @@ START_TEST(damage)
 }
 END_TEST
 
-/* As a camera sends them: each packet is in the file soon after, and what was written plays. */
+/* Packets come as a camera sends them: each is in the file soon after, and what was written plays. */
 START_TEST(live)
 {
     struct reencode *reencode;

@@ -1,5 +1,5 @@
-/* For the tests of webhooks: an outbox (io/sinks/outbox.h) in memory, and webhooks that deliver out of one. Entries are in the order of
- * their seq, as in the database. Any thread may make any call. Include it once in a test program. */
+/* For the tests of webhooks: an outbox (io/sinks/outbox.h) in memory, and webhooks that deliver out of one. Entries are in the
+ * order of their seq, as in the database. Any thread may make any call. Include it once in a test program. */
 #ifndef MEMAED_TESTS_IO_SINKS_OUTBOX_MEMORY_H
 #define MEMAED_TESTS_IO_SINKS_OUTBOX_MEMORY_H
 
@@ -145,7 +145,8 @@ static inline int memory_delivered(void *context, const char *key, uint64_t seq,
     return memory_unlock(context, 0);
 }
 
-static inline int memory_failed(void *context, const char *key, uint64_t seq, unsigned attempts, int64_t due_us, const char *cause)
+static inline int memory_failed(void *context, const char *key, uint64_t seq, unsigned attempts, int64_t due_us,
+                                const char *cause)
 {
     (void)cause;
     struct memory_entry *oldest = memory_oldest(memory_lock(context, key));
@@ -156,7 +157,8 @@ static inline int memory_failed(void *context, const char *key, uint64_t seq, un
     return memory_unlock(context, 0);
 }
 
-static inline int memory_dead(void *context, const char *key, uint64_t seq, unsigned attempts, int64_t time_us, const char *reason)
+static inline int memory_dead(void *context, const char *key, uint64_t seq, unsigned attempts, int64_t time_us,
+                              const char *reason)
 {
     struct memory_entry *oldest = memory_oldest(memory_lock(context, key));
     if (!oldest || oldest->entry.seq != seq)
@@ -225,10 +227,10 @@ static inline struct outbox outbox_memory(struct outbox_memory *memory)
                            .list_dead = memory_list_dead};
 }
 
-/* Appends the event to the queues of keys [n] at queued_us (UTC), under one number and id. data is a JSON value as text. Keys that the
- * outbox does not know are passed over. */
-static inline void outbox_memory_append(struct outbox_memory *memory, const struct event *event, int64_t queued_us, const char *data,
-                                        const char *const *keys, size_t n)
+/* Appends the event to the queues of keys [n] at queued_us (UTC), under one number and id. data is a JSON value as text. Keys
+ * that the outbox does not know are passed over. */
+static inline void outbox_memory_append(struct outbox_memory *memory, const struct event *event, int64_t queued_us,
+                                        const char *data, const char *const *keys, size_t n)
 {
     char id[EVENT_ID_SIZE];
     char *body = event_body(event_type_name(event->type), event->time_us, json_loads(data, JSON_DECODE_ANY, NULL));
@@ -261,8 +263,8 @@ static struct {
 static size_t n_memory_opened;
 
 /* As webhooks_open(), with an outbox of its own that is in memory. */
-static inline int memory_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n, const struct webhook_options *options,
-                              webhook_log *log, void *log_arg, struct error *err)
+static inline int memory_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n,
+                              const struct webhook_options *options, webhook_log *log, void *log_arg, struct error *err)
 {
     ck_assert_uint_lt(n_memory_opened, MEMORY_OPENED);
     size_t i = n_memory_opened++;

@@ -93,7 +93,8 @@ START_TEST(in_line)
     ck_assert_uint_eq(json_object_size(snapshot), 4);
     ck_assert_str_eq(text_of(snapshot, "type"), "image/jpeg");
     ck_assert_int_eq(json_integer_value(json_object_get(snapshot, "bytes")), JPEG_SIZE);
-    gnutls_datum_t raw, text = {(unsigned char *)(uintptr_t)text_of(snapshot, "base64"), (unsigned)strlen(text_of(snapshot, "base64"))};
+    gnutls_datum_t raw, text = {(unsigned char *)(uintptr_t)text_of(snapshot, "base64"),
+                                (unsigned)strlen(text_of(snapshot, "base64"))};
     ck_assert_uint_eq(text.size, (JPEG_SIZE + 2) / 3 * 4);              /* no line breaks */
     ck_assert_int_eq(gnutls_base64_decode2(&text, &raw), 0);
     ck_assert_uint_eq(raw.size, JPEG_SIZE);
@@ -107,12 +108,14 @@ END_TEST
 START_TEST(what_is_missing_is_told)
 {
     json_t *snapshot = member(opened, CONFIG_SNAPSHOT_INLINE, JPEG_SIZE - 1, NULL);
-    ck_assert_str_eq(text_of(snapshot, "reason"), "the snapshot has 1000 bytes, expected at most 999 (snapshot_max_kib): fetch it by its url");
+    ck_assert_str_eq(text_of(snapshot, "reason"),
+                     "the snapshot has 1000 bytes, expected at most 999 (snapshot_max_kib): fetch it by its url");
     ck_assert_str_eq(text_of(snapshot, "url"), "/api/v1/alerts/1795832005702/snapshot");
     ck_assert_uint_eq(json_object_size(snapshot), 2);
     json_decref(snapshot);
     static const struct { int status; const char *reason; } rows[] = {
-        {-ENOENT, "the alert has no snapshot, or it is no longer kept"}, {-EIO, "the snapshot cannot be read: Input/output error"}};
+        {-ENOENT, "the alert has no snapshot, or it is no longer kept"},
+        {-EIO, "the snapshot cannot be read: Input/output error"}};
     for (size_t i = 0; i < 4; i++) {
         store.status = rows[i / 2].status;
         snapshot = member(opened, i % 2 ? CONFIG_SNAPSHOT_INLINE : CONFIG_SNAPSHOT_URL, JPEG_SIZE, NULL);
@@ -131,15 +134,16 @@ END_TEST
 START_TEST(other_bodies_stay)
 {
     static const char *const others[] = {
-        BODY("camera.lost", ""), BODY("alert.opened", ",\"test\":true"), "{\"type\":\"alert.opened\",\"data\":{}}", "{}", "", "}}",
-        "{\"type\":\"alert.opened\",\"data\":{\"id\":1,\"camera\":\"gate\",\"opened\":\"yesterday\"}}",
+        BODY("camera.lost", ""), BODY("alert.opened", ",\"test\":true"), "{\"type\":\"alert.opened\",\"data\":{}}", "{}", "",
+        "}}", "{\"type\":\"alert.opened\",\"data\":{\"id\":1,\"camera\":\"gate\",\"opened\":\"yesterday\"}}",
         "{\"type\":\"alert.opened\",\"data\":{\"id\":\"1\",\"camera\":\"gate\",\"opened\":\"2026-11-28T23:59:59Z\"}}"};
     char *text = NULL;
     size_t size = 0;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         ck_assert_int_eq(snapshot_add(&text, &size, others[i], strlen(others[i]), CONFIG_SNAPSHOT_URL, 9, NULL, &pictures), 1);
     ck_assert_int_eq(snapshot_add(&text, &size, opened, strlen(opened), CONFIG_SNAPSHOT_NONE, 9, NULL, &pictures), 1);
-    ck_assert_int_eq(snapshot_add(&text, &size, opened, strlen(opened), CONFIG_SNAPSHOT_URL, 9, NULL, &(struct snapshot_store){0}), 1);
+    ck_assert_int_eq(snapshot_add(&text, &size, opened, strlen(opened), CONFIG_SNAPSHOT_URL, 9, NULL,
+                                  &(struct snapshot_store){0}), 1);
     ck_assert(!text && size == 0 && store.calls == 0);
 }
 END_TEST
@@ -168,8 +172,10 @@ START_TEST(each_attempt_is_made_anew)
     await(&receiver, 2);
     AWAIT(stats_of(webhooks).delivered == 1);
     webhooks_close(webhooks, 0);
-    ck_assert_ptr_nonnull(strstr(receiver.received[0].body, "\"snapshot\":{\"url\":\"https://cams.example/api/v1/alerts/1795832005702/snapshot\"}}}"));
-    ck_assert_ptr_nonnull(strstr(receiver.received[1].body, "\"snapshot\":{\"reason\":\"the alert has no snapshot, or it is no longer kept\"}}}"));
+    ck_assert_ptr_nonnull(strstr(receiver.received[0].body,
+                                 "\"snapshot\":{\"url\":\"https://cams.example/api/v1/alerts/1795832005702/snapshot\"}}}"));
+    ck_assert_ptr_nonnull(strstr(receiver.received[1].body,
+                                 "\"snapshot\":{\"reason\":\"the alert has no snapshot, or it is no longer kept\"}}}"));
     ck_assert_str_eq(receiver.received[0].id, receiver.received[1].id);
     for (int i = 0; i < 2; i++)
         check_signature_by(&receiver.received[i], secret, 0);

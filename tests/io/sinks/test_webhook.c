@@ -12,13 +12,6 @@
 
 #include "tests/io/sinks/webhook_fixture.h"
 
-static struct reply fail_thrice(struct receiver *receiver, size_t i)
-{
-    static const int statuses[] = {500, 404, 403};
-    (void)receiver;
-    return (struct reply){.status = i < 3 ? statuses[i] : 204};
-}
-
 START_TEST(delivers)
 {
     /* Proxies of the environment are not used. */

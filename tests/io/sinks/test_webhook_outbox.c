@@ -1,5 +1,5 @@
-/* Webhooks over an outbox that outlives the sender, as one on disk does: what a later run finds of attempts, due times and disabled
- * endpoints; dead letters that are tried again; an outbox that fails; a clock that is set. */
+/* Webhooks over an outbox that outlives the sender, as one on disk does: what a later run finds of attempts, due times and
+ * disabled endpoints; dead letters that are tried again; an outbox that fails; a clock that is set. */
 #include <check.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -99,7 +99,7 @@ static struct webhooks *open_one(void)
     return open_with(&hook, 1, &options);
 }
 
-/* As whoever keeps the outbox does. */
+/* Adds an entry as the keeper of an outbox does. */
 static void add(struct webhooks *webhooks, int number)
 {
     char data[64];

@@ -379,9 +379,12 @@ START_TEST(cameras_are_filtered)
     hook.filter.n_cameras = 2;
     hook.filter.types &= ~event_bit(EVENT_CAMERA_FROZEN);
     struct webhooks *webhooks = open_with(&hook, 1, &fast);
-    const struct event events[] = {{.type = EVENT_CAMERA_LOST, .camera = "door"},    {.type = EVENT_CAMERA_FROZEN, .camera = "gate"},
-                                   {.type = EVENT_CAMERA_LOST, .camera = "gate"},    {.type = EVENT_CAMERA_LOST, .camera = "gat"},
-                                   {.type = EVENT_WEBHOOK_DISABLED, .webhook = "x"}, {.type = EVENT_CAMERA_LOST, .camera = "yard"}};
+    const struct event events[] = {{.type = EVENT_CAMERA_LOST, .camera = "door"},
+                                   {.type = EVENT_CAMERA_FROZEN, .camera = "gate"},
+                                   {.type = EVENT_CAMERA_LOST, .camera = "gate"},
+                                   {.type = EVENT_CAMERA_LOST, .camera = "gat"},
+                                   {.type = EVENT_WEBHOOK_DISABLED, .webhook = "x"},
+                                   {.type = EVENT_CAMERA_LOST, .camera = "yard"}};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         char data[32];
         snprintf(data, sizeof data, "{\"n\":%zu}", i);

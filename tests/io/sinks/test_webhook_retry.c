@@ -27,13 +27,6 @@ START_TEST(backoff)
 }
 END_TEST
 
-static struct reply fail_thrice(struct receiver *receiver, size_t i)
-{
-    static const int statuses[] = {500, 404, 403};
-    (void)receiver;
-    return (struct reply){.status = i < 3 ? statuses[i] : 204};
-}
-
 START_TEST(retries)
 {
     struct receiver receiver;

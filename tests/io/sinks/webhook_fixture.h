@@ -155,8 +155,8 @@ static inline void receiver_open_tls(struct receiver *receiver, struct reply (*s
                                   .sin_port = htons((uint16_t)port)};
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | (key ? (unsigned)MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
-                                   {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate}, {MHD_OPTION_END, 0,
-                                                                                                    NULL}};
+                                   {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate},
+                                   {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     receiver->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, receiver, MHD_OPTION_SOCK_ADDR, &address,
                                         MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
@@ -214,6 +214,14 @@ static inline size_t count(struct receiver *receiver)
     return n;
 }
 
+/* A script: the first three requests get 500, 404 and 403, the others 204. */
+static inline struct reply fail_thrice(struct receiver *receiver, size_t i)
+{
+    static const int statuses[] = {500, 404, 403};
+    (void)receiver;
+    return (struct reply){.status = i < 3 ? statuses[i] : 204};
+}
+
 /* ---- the sender ----------------------------------------------------------------------------------------------------- */
 
 static const unsigned char secret[32] = "0123456789abcdefghijklmnopqrstu";
@@ -261,7 +269,8 @@ static inline struct config_webhook hook_to(const struct receiver *receiver, con
     static int n;
     char *url = urls[n++ % 8];
     snprintf(url, sizeof urls[0], "http://127.0.0.1:%d%s", receiver->port, path);
-    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .filter.types = EVENT_ALL, .timeout_s = 60, .give_up_h = 1000};
+    struct config_webhook hook = {.url = url, .secret_size = sizeof secret, .filter.types = EVENT_ALL, .timeout_s = 60,
+                                  .give_up_h = 1000};
     memcpy(hook.secret, secret, sizeof secret);
     return hook;
 }

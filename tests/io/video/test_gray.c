@@ -169,7 +169,8 @@ START_TEST(pictures_are_turned_as_a_viewer_shows_them)
         const int *t = turns[i];
         int width, height;
         bool turned = t[0] == 0;
-        write_matrix("upright.mp4", "turned.mp4", (const int[]){t[0], t[1], 0, t[2], t[3], 0, 96 * (t[0] + t[2] < 0), 96 * (t[1] + t[3] < 0), 1});
+        write_matrix("upright.mp4", "turned.mp4", (const int[]){t[0], t[1], 0, t[2], t[3], 0, 96 * (t[0] + t[2] < 0),
+                                                                96 * (t[1] + t[3] < 0), 1});
         compare(clip_path("turned.mp4"), turned ? 64 : 96, turned ? 96 : 64, 0);
         compare(clip_path("turned.mp4"), 40, 33, 2);
         peek("turned.mp4", &width, &height);
@@ -182,7 +183,8 @@ END_TEST
 /* A display orientation in the stream itself. */
 START_TEST(pictures_that_say_how_they_are_turned)
 {
-    clips_ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=0.3 -c:v libx264 -bsf:v h264_metadata=display_orientation=insert:rotate=90 @/sei.mkv");
+    clips_ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=0.3 -c:v libx264 -bsf:v h264_metadata=display_orientation=insert:rotate=90 "
+                 "@/sei.mkv");
     compare(clip_path("sei.mkv"), 64, 96, 0);
     int width, height;
     peek("sei.mkv", &width, &height);

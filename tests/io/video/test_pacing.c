@@ -1,30 +1,7 @@
-#include <check.h>
+/* The choice of pictures of a source at a lower rate: io/video/pacing.c. */
 #include <math.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
-#include "io/video/pacing.h"
-#include "tests/suite.h"
-
-
-static unsigned long seed;
-
-/* As pacing_next(), of a file. *gap, too, is written only if the picture is picked. */
-static bool next(struct pacing *pacing, int64_t stamp_us, int64_t *out_us, bool *gap)
-{
-    enum source_break cause;
-    bool picked = pacing_next(pacing, stamp_us, TIMING_NONE, out_us, &cause);
-    if (picked)
-        *gap = cause != SOURCE_UNBROKEN;
-    return picked;
-}
-
-static double uniform(void)
-{
-    return (double)random() / RAND_MAX * 2 - 1;
-}
+#include "tests/io/video/jittering.h"
 
 struct run {
     int frames, picked, gaps;
@@ -147,7 +124,7 @@ START_TEST(skipping_what_is_not_wanted_changes_nothing)
         for (int k = 0; k < n; k++) {
             bool gap, gap_skipping;
             int64_t out, out_skipping, t = (int64_t)(7e6 + k * interval + (k > n / 2 ? 3e6 : 0) + 0.1 * interval * uniform());
-            bool wanted = pacing_wants(&skipping, t, TIMING_NONE) || k == n / 2 + 1;      /* after a gap every picture is wanted */
+            bool wanted = pacing_wants(&skipping, t, TIMING_NONE) || k == n / 2 + 1;     /* every picture is wanted after a gap */
             bool picked = next(&whole, t, &out, &gap);
             if (!wanted) {
                 ck_assert_msg(!picked, "%g of %g: picture %d", rates[i][1], rates[i][0], k);
@@ -315,18 +292,10 @@ START_TEST(any_timestamps)
 }
 END_TEST
 
-static void set_seed(void)
-{
-    srandom((unsigned)seed);
-}
-
 int main(void)
 {
-    seed = getenv("SEED") ? strtoul(getenv("SEED"), NULL, 10) : (unsigned long)time(NULL);
-    printf("SEED=%lu\n", seed);
     Suite *suite = suite_create("pacing");
-    TCase *tc = tcase_create("pacing");
-    tcase_add_checked_fixture(tc, set_seed, NULL);
+    TCase *tc = seeded_case("pacing");
     tcase_add_test(tc, takes_every_frame_of_a_source_of_its_rate);
     tcase_add_test(tc, jitter_loses_no_frame);
     tcase_add_test(tc, takes_every_second_and_every_third);

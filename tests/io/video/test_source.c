@@ -80,7 +80,8 @@ END_TEST
 START_TEST(tells_jumps_of_timestamps)
 {
     /* Three seconds are missing after frame 9. */
-    clip_levels("jump.nut", 20, 32, 24, 10, "-vf 'setpts=if(gte(N\\,10)\\,N+30\\,N)/10/TB' -vsync passthrough -enc_time_base 1:10");
+    clip_levels("jump.nut", 20, 32, 24, 10,
+                "-vf 'setpts=if(gte(N\\,10)\\,N+30\\,N)/10/TB' -vsync passthrough -enc_time_base 1:10");
     read_all(clip_path("jump.nut"), &small);
     ck_assert_int_eq(all.n, 20);
     ck_assert_int_eq(all.gaps, 1);

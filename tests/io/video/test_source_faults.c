@@ -30,7 +30,9 @@ START_TEST(what_is_no_video)
     ck_assert_int_eq(open_fails(clip_path("cover.mp4"), &small, "holds no video"), -EINVAL);
     mkfifo(clip_path("pipe"), 0600);
     ck_assert_int_eq(open_fails(clip_path("pipe"), &small, "neither a regular file nor a folder"), -EINVAL);
-    ck_assert_int_eq(open_fails("gopher://host/x", &small, "expected a protocol such as rtsp, rtsps, http, https, rtmp, srt or udp, got \"gopher\""), -EINVAL);
+    ck_assert_int_eq(open_fails("gopher://host/x", &small,
+                                "expected a protocol such as rtsp, rtsps, http, https, rtmp, srt or udp, got \"gopher\""),
+                     -EINVAL);
     ck_assert_int_eq(open_fails("unix:///x", &small, "got \"unix\""), -EINVAL);
     ck_assert_int_eq(open_fails("pipe:0", &small, "No such file"), -ENOENT);
     ck_assert_int_eq(open_fails("", &small, "No such file"), -ENOENT);
@@ -154,7 +156,8 @@ START_TEST(damage_is_flagged_until_the_next_key_frame)
             if (all.frames[k - 1].corrupt && !all.frames[k].corrupt) {
                 ck_assert(all.frames[k].gap);
                 const uint8_t *picture = all.pixels + k * 32 * 24;      /* an undamaged key frame */
-                ck_assert(memcmp(picture, whole + 20 * 32 * 24, 32 * 24) == 0 || memcmp(picture, whole + 40 * 32 * 24, 32 * 24) == 0);
+                ck_assert(memcmp(picture, whole + 20 * 32 * 24, 32 * 24) == 0 ||
+                          memcmp(picture, whole + 40 * 32 * 24, 32 * 24) == 0);
             }
     }
     ck_assert_int_gt(flagged, 5);

@@ -160,7 +160,8 @@ START_TEST(answers_that_are_errors)
         char head[1024];
         const char *clip = strstr(answers[i].head, "/CLIP");
         if (clip)
-            snprintf(head, sizeof head, "%.*s%s%s", (int)(clip - answers[i].head), answers[i].head, clip_path("local.ts"), clip + 5);
+            snprintf(head, sizeof head, "%.*s%s%s", (int)(clip - answers[i].head), answers[i].head, clip_path("local.ts"),
+                     clip + 5);
         else
             snprintf(head, sizeof head, "%s", answers[i].head);
         server_open(&server, head, NULL, 0, false, NULL);

@@ -28,7 +28,7 @@ static struct seen {
     struct source_frame info[MAX_FRAMES];
 } seen;
 
-/* Over the first plane, as far as every pixel format has one. */
+/* Returns a sum over the first plane, which every pixel format has. */
 static uint32_t sum_of_frame(const AVFrame *frame)
 {
     uint32_t sum = 1;

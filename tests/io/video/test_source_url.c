@@ -122,15 +122,17 @@ START_TEST(addresses_that_no_camera_has)
     static const struct { const char *url, *cause; } cases[] = {
         {"rtps://h/x", "got \"rtps\""}, {"concat://a", "got \"concat\""}, {"unix:///x", "got \"unix\""},
         {"rtsp://", "expected a host after rtsp://"}, {"rtsp:///x", "expected a host after rtsp://"},
-        {"rtsp://:554/x", "expected a host"}, {"rtsp://u:p@/x", "expected a host"}, {"http://?x", "expected a host after http://"},
-        {"rtsp://h:0/x", "expected a port"}, {"rtsp://h:65536", "expected a port"}, {"rtsp://h:abc/x", "expected a port"},
-        {"rtsp://h:-1/x", "expected a port"}, {"rtsp://h:99999999999999999999/x", "expected a port"},
-        {"rtsp://u:p@h:5x4/x", "expected a port"}, {"rtsp://[::1]:0/x", "expected a port"},
-        {"rtsp://u:pa/ss@h/x", "expected %2F, %3F and %23"}, {"rtsp://u:pa#ss@h/x", "expected %2F"}, {"rtsp://u:?@h/x", "expected %2F"},
-        {"rtsp://h/x", NULL}, {"rtsp://h:554/x", NULL}, {"rtsp://h:/x", NULL}, {"RTSPS://u:p@h:322", NULL}, {"rtsp://u:p@ss@h/x", NULL},
-        {"rtsp://[::1]/x", NULL}, {"rtsp://u:p@[fe80::1]:554/x", NULL}, {"http://h/mail@example", NULL}, {"rtsp://u:1/2@h/x", NULL},
-        {"udp://:1234", NULL}, {"udp://@239.0.0.1:1234", NULL}, {"srt://:9000?mode=listener", NULL}, {"rtsp://h:1/x:99999", NULL},
-        {"/clips/a:b.mp4", NULL}, {"file:x", NULL}, {"file:///x", NULL}, {"c:99999/x", NULL}, {"", NULL},
+        {"rtsp://:554/x", "expected a host"}, {"rtsp://u:p@/x", "expected a host"},
+        {"http://?x", "expected a host after http://"}, {"rtsp://h:0/x", "expected a port"},
+        {"rtsp://h:65536", "expected a port"}, {"rtsp://h:abc/x", "expected a port"}, {"rtsp://h:-1/x", "expected a port"},
+        {"rtsp://h:99999999999999999999/x", "expected a port"}, {"rtsp://u:p@h:5x4/x", "expected a port"},
+        {"rtsp://[::1]:0/x", "expected a port"}, {"rtsp://u:pa/ss@h/x", "expected %2F, %3F and %23"},
+        {"rtsp://u:pa#ss@h/x", "expected %2F"}, {"rtsp://u:?@h/x", "expected %2F"}, {"rtsp://h/x", NULL},
+        {"rtsp://h:554/x", NULL}, {"rtsp://h:/x", NULL}, {"RTSPS://u:p@h:322", NULL}, {"rtsp://u:p@ss@h/x", NULL},
+        {"rtsp://[::1]/x", NULL}, {"rtsp://u:p@[fe80::1]:554/x", NULL}, {"http://h/mail@example", NULL},
+        {"rtsp://u:1/2@h/x", NULL}, {"udp://:1234", NULL}, {"udp://@239.0.0.1:1234", NULL}, {"srt://:9000?mode=listener", NULL},
+        {"rtsp://h:1/x:99999", NULL}, {"/clips/a:b.mp4", NULL}, {"file:x", NULL}, {"file:///x", NULL}, {"c:99999/x", NULL},
+        {"", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct error err = {""};
@@ -152,9 +154,11 @@ START_TEST(sign_in_beside_the_url)
         {"https://h/mail@example?a=b@c", "@/", "p", NULL}, {"rtsp://h/x", NULL, NULL, NULL}, {"/clip.mp4", NULL, NULL, NULL},
         {"rtsp://h/x", "ab", longest, NULL}, {"rtsp://h/x", "ab", longer, "at most 126 bytes"},
         {"https://h/x", "ab", longer, NULL},
-        {"rtsp://h/x", NULL, "hunter2", "expected a user beside the password"}, {"/clip.mp4", "u", "hunter2", "expected a source of rtsp"},
-        {"udp://h:1", "u", "hunter2", "expected a source of rtsp"}, {"rtsp://u@h/x", "u", "hunter2", "expected a source without user"},
-        {"rtsp://u:hunter2@h/x", "u", NULL, "expected a source without user"}, {"rtsp://h/x", "u:v", "hunter2", "without a colon"},
+        {"rtsp://h/x", NULL, "hunter2", "expected a user beside the password"},
+        {"/clip.mp4", "u", "hunter2", "expected a source of rtsp"}, {"udp://h:1", "u", "hunter2", "expected a source of rtsp"},
+        {"rtsp://u@h/x", "u", "hunter2", "expected a source without user"},
+        {"rtsp://u:hunter2@h/x", "u", NULL, "expected a source without user"},
+        {"rtsp://h/x", "u:v", "hunter2", "without a colon"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct error err = {""};
@@ -169,17 +173,19 @@ END_TEST
 START_TEST(where_a_source_may_be_sent_on)
 {
     static const struct { const char *from, *to; bool open, signed_in; } cases[] = {
-        {"rtsp://h/x", "rtsp://h:8554/y", true, true}, {"rtsp://u:p@H/x", "rtsp://h/y", true, true}, {"rtsp://h/x", "/y", true, true},
-        {"rtsp://h/x", "rtsp://i/y", true, false}, {"rtsps://h/x", "rtsp://h/x", true, false}, {"rtsp://h/x", "rtsps://h/x", true, true},
-        {"http://h/x", "http://127.0.0.1:8787/x", false, false}, {"http://h/x", "http://localhost/x", false, false},
-        {"http://h/x", "http://u@[::1]:80/x", false, false}, {"http://h/x", "http://0.0.0.0/x", false, false},
-        {"http://127.0.0.1/x", "http://localhost/x", true, false}, {"http://127.0.0.1:1/x", "http://127.0.0.1:2/x", true, true},
-        {"rtsp://h/x", "rtsp://h@127.0.0.1/x", false, false}, {"rtsp://h/x", "rtsp://h.evil/x", true, false},
+        {"rtsp://h/x", "rtsp://h:8554/y", true, true}, {"rtsp://u:p@H/x", "rtsp://h/y", true, true},
+        {"rtsp://h/x", "/y", true, true}, {"rtsp://h/x", "rtsp://i/y", true, false}, {"rtsps://h/x", "rtsp://h/x", true, false},
+        {"rtsp://h/x", "rtsps://h/x", true, true}, {"http://h/x", "http://127.0.0.1:8787/x", false, false},
+        {"http://h/x", "http://localhost/x", false, false}, {"http://h/x", "http://u@[::1]:80/x", false, false},
+        {"http://h/x", "http://0.0.0.0/x", false, false}, {"http://127.0.0.1/x", "http://localhost/x", true, false},
+        {"http://127.0.0.1:1/x", "http://127.0.0.1:2/x", true, true}, {"rtsp://h/x", "rtsp://h@127.0.0.1/x", false, false},
+        {"rtsp://h/x", "rtsp://h.evil/x", true, false},
         /* FFmpeg needs no slashes before a host. */
         {"rtsp://h/x", "rtsp:i/y", true, false}, {"rtsp://h/x", "rtsp:/i/y", true, false}, {"rtsp://h/x", "rtsp:h/y", true, true},
         {"http://h/x", "http:127.0.0.1/x", false, false}, {"rtsp://h/x", "rtsp:/localhost/y", false, false},
         /* Without a host it connects to this machine. */
-        {"rtsp://h/x", "rtsp:///y", false, false}, {"rtsp://h/x", "rtsp://:554/y", false, false}, {"rtsp://h/x", "rtsp:", false, false},
+        {"rtsp://h/x", "rtsp:///y", false, false}, {"rtsp://h/x", "rtsp://:554/y", false, false},
+        {"rtsp://h/x", "rtsp:", false, false},
         /* Other spellings of loopback. */
         {"rtsp://h/x", "rtsp://2130706433/y", false, false}, {"rtsp://h/x", "rtsp://0x7f.1:554/y", false, false},
         {"rtsp://h/x", "rtsp://0177.0.0.1/y", false, false}, {"rtsp://h/x", "rtsp://0/y", false, false},

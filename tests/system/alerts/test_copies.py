@@ -2,7 +2,6 @@
 """Copies of clips in H.264, and clips with masks burned in: made on request, one at a time, playable by a browser, with nothing
 of what a privacy mask covers; and what becomes of them when the daemon is killed."""
 import glob
-import http.client
 import json
 import os
 import shutil
@@ -48,18 +47,8 @@ class Copies(harness.Case):
         camera = {"source": source, "model": model, "fps": FPS, "fps_force": True, "stride": 1, "alert": counted.ALERT, **more}
         return self.daemon({"evidence": {"pre_roll_s": 3, "post_roll_s": 2, **(evidence or {})}, "cameras": {"gate": camera}})
 
-    def ask(self, daemon, method, target, headers=None):
-        host, port = daemon.address.rsplit(":", 1)
-        connection = http.client.HTTPConnection(host, int(port), timeout=30 * harness.SCALE)
-        try:
-            connection.request(method, target, headers=headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
     def state(self, daemon, alert, method="GET"):
-        status, _, body = self.ask(daemon, method, f"/api/v1/alerts/{alert}/copy" + ("/state" if method == "GET" else ""))
+        status, _, body = daemon.request(method, f"/api/v1/alerts/{alert}/copy" + ("/state" if method == "GET" else ""))
         return status, json.loads(body)
 
     def make(self, daemon, alert, timeout=120):
@@ -79,13 +68,13 @@ class Copies(harness.Case):
         return daemon.wait_event("evidence_written", timeout, kind=kind)
 
     def test_copy_of_hevc(self):
-        """A copy is had by URL, with ranges, and plays in a browser. Asked for twice, it is made once. Database and REST know it."""
+        """A copy is got by URL, with ranges, and plays in a browser. Two requests make one copy. Database and REST know it."""
         daemon = self.start(self.footage())
         clip = self.written(daemon)
         self.assertEqual(clip["codec"], "hevc")
         alert, url = clip["alert"], f"/api/v1/alerts/{clip['alert']}"
         self.assertEqual(self.state(daemon, alert)[1], {"state": "none", "reason": None, "copy": None})
-        self.assertEqual(self.ask(daemon, "GET", url + "/copy")[0], 404)
+        self.assertEqual(daemon.request("GET", url + "/copy")[0], 404)
         first, second = self.state(daemon, alert, "POST")[1], self.state(daemon, alert, "POST")[1]
         self.assertIn(first["state"], ("waiting", "running"))
         self.assertIn(second["state"], ("waiting", "running", "ready"))
@@ -102,9 +91,9 @@ class Copies(harness.Case):
         self.assertEqual(counted.read_counts(path)[0], counts)
         self.assertGreater(count_lime(path), 500, "the copy is not in colour")
 
-        status, whole, data = self.ask(daemon, "GET", url + "/copy")
+        status, whole, data = daemon.request("GET", url + "/copy")
         self.assertEqual((status, whole["Content-Type"], len(data)), (200, "video/mp4", int(copy["bytes"])))
-        status, part, body = self.ask(daemon, "GET", url + "/copy", {"Range": "bytes=100-199"})
+        status, part, body = daemon.request("GET", url + "/copy", {"Range": "bytes=100-199"})
         self.assertEqual((status, body, part["ETag"]), (206, data[100:200], whole["ETag"]))
 
         def told():

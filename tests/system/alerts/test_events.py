@@ -70,14 +70,7 @@ class Events(harness.Case):
                                    "webhooks": [{"url": self.receiver.url, "secret": SECRET}]})
 
     def request(self, target, headers=None, method="GET"):
-        host, port = self.memaed.address.rsplit(":", 1)
-        connection = http.client.HTTPConnection(host, int(port), timeout=30 * harness.SCALE)
-        try:
-            connection.request(method, target, headers=headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
+        return self.memaed.request(method, target, headers)
 
     def test_stream(self):
         """Bodies are those of webhooks. A client that comes back misses nothing and gets nothing twice."""

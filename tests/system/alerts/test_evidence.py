@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Pictures of alerts: the snapshot shows the frame at the peak with boxes, and is there before anybody is told; privacy masks hold in
-every file; the database knows all files."""
+"""Pictures of alerts: the snapshot shows the frame at the peak with boxes, and is there before anybody is told; privacy masks
+hold in every file; the database knows all files."""
 import json
 import os
 import sqlite3
@@ -22,11 +22,11 @@ MASK = [[0.75, 0.6], [1, 0.6], [1, 0.9], [0.75, 0.9]]
 
 def pixels(path, width=None, height=None):
     """The picture as (width, height, bytes of RGB); of a video, its frames one below the other."""
-    size = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=width,height", "-of", "csv=p=0",
-                           path], capture_output=True, text=True, check=True).stdout.split(",")
+    size = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=width,height", "-of",
+                           "csv=p=0", path], capture_output=True, text=True, check=True).stdout.split(",")
     width, height = width or int(size[0]), height or int(size[1])
-    done = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", path, "-vf", f"scale={width}:{height}", "-f", "rawvideo", "-pix_fmt",
-                           "rgb24", "-"], capture_output=True, check=True)
+    done = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", path, "-vf", f"scale={width}:{height}", "-f", "rawvideo",
+                           "-pix_fmt", "rgb24", "-"], capture_output=True, check=True)
     return width, height, done.stdout
 
 
@@ -43,8 +43,8 @@ def write_event(path, frames, events, options=("-c:v", "libx264", "-g", "20", "-
     """Writes footage in colour: a green patch, numbered frames, noise in the events."""
     counted.write_counted(path + ".gray.mkv", frames, events, FPS)
     x, y, width, height = PATCH
-    harness.ffmpeg("-i", path + ".gray.mkv", "-vf", f"format=yuv420p,drawbox={x}:{y}:{width}:{height}:lime:fill{more}", "-pix_fmt",
-                   "yuv420p", *options, path)
+    harness.ffmpeg("-i", path + ".gray.mkv", "-vf", f"format=yuv420p,drawbox={x}:{y}:{width}:{height}:lime:fill{more}",
+                   "-pix_fmt", "yuv420p", *options, path)
     return path
 
 
@@ -54,7 +54,8 @@ class Evidence(harness.Case):
         return {"source": source, "model": model, "fps": FPS, "fps_force": True, "stride": 1, "alert": counted.ALERT, **more}
 
     def start(self, source, evidence=None, webhook=None, **more):
-        config = {"evidence": {"pre_roll_s": 3, "post_roll_s": 2, **(evidence or {})}, "cameras": {"gate": self.camera(source, **more)}}
+        config = {"evidence": {"pre_roll_s": 3, "post_roll_s": 2, **(evidence or {})},
+                  "cameras": {"gate": self.camera(source, **more)}}
         if webhook:
             config["webhooks"] = [{"url": webhook.url, "secret": SECRET}]
         return self.daemon(config)
@@ -134,11 +135,13 @@ class Evidence(harness.Case):
         """The boxes of the window with the peak are drawn on its frame, at the stream's size."""
         model = harness.write_model(self.path("own.safetensors"), 64, 96, calibration=harness.PLACES_CALIBRATION)
         harness.write_mover(self.path("mover.mkv"))
-        harness.ffmpeg("-i", self.path("mover.mkv"), "-vf", "scale=384:256", "-c:v", "libx264", "-crf", "10", self.path("mover.mp4"))
+        harness.ffmpeg("-i", self.path("mover.mkv"), "-vf", "scale=384:256", "-c:v", "libx264", "-crf", "10",
+                       self.path("mover.mp4"))
         scored = harness.run("score", "--model", model, "--format", "jsonl", self.path("mover.mp4"))
         peak = max(json.loads(line)["score"] for line in scored.out.splitlines())
         daemon = self.daemon({"cameras": {"gate": {"source": self.path("mover.mp4"), "model": model,
-                                                   "alert": {"threshold": peak - 1, "close_threshold": peak - 2, "k": 1, "n": 1}}}})
+                                                   "alert": {"threshold": peak - 1, "close_threshold": peak - 2,
+                                                             "k": 1, "n": 1}}}})
         snapshot, _ = self.both(daemon)
         boxes = self.score_at(daemon, snapshot["taken"])["boxes"]
         self.assertTrue(boxes)
@@ -187,7 +190,8 @@ class Evidence(harness.Case):
         daemon.stop()
 
     def hide(self, evidence):
-        """Runs a camera with a privacy mask over the green patch until its alert is told and closed. Returns the files under state."""
+        """Runs a camera with a privacy mask over the green patch until its alert is told and closed. Returns the files under
+        state."""
         path = write_event(self.path("footage.mp4"), 200, [range(40, 70)])
         self.assertGreater(count_lime(path), 200 * 500)
         daemon = self.start(path, evidence, masks=[{"points": MASK, "privacy": True}])

@@ -38,7 +38,8 @@ class FullDisk(harness.Case):
         return database
 
     def add_row(self, alert, path):
-        self.database().execute("INSERT OR IGNORE INTO evidence (alert, kind, path, bytes, made_us) VALUES (?, 'copy', ?, 1, 1)", (alert, path))
+        self.database().execute("INSERT OR IGNORE INTO evidence (alert, kind, path, bytes, made_us) VALUES (?, 'copy', ?, 1, 1)",
+                                (alert, path))
 
     def test_a_small_disk(self):
         small_disk.fill(os.path.join(self.state, "of-others"), 14 * MIB)
@@ -64,7 +65,8 @@ class FullDisk(harness.Case):
         full = daemon.events("storage_full")
         self.assertEqual(len(full), 1)
         self.assertGreater(int(full[0]["free_bytes"]), 0)
-        self.assertEqual(self.database().execute("SELECT camera, alert FROM events WHERE type = 'storage.full'").fetchall(), [("", None)])
+        self.assertEqual(self.database().execute("SELECT camera, alert FROM events WHERE type = 'storage.full'").fetchall(),
+                         [("", None)])
         self.assertEqual(daemon.metric("memaed_evidence_pruned_total", reason="space"), len(daemon.events("evidence_pruned")))
         self.assertEqual(daemon.metric("memaed_evidence_pruned_total", reason="age"), 0)
         self.assertGreater(daemon.metric("memaed_evidence_bytes"), 4 * MIB)
@@ -79,7 +81,8 @@ class FullDisk(harness.Case):
         others = os.path.join(self.state, "of-others")
         small_disk.fill(others, small_disk.free_bytes(self.state) - MIB // 2)
         daemon.wait_event("storage_full", 10)
-        harness.wait_for("clips to pause", lambda: daemon.metric("memaed_evidence_paused") == 1 or self.alerts_on_disk() == [], 20)
+        harness.wait_for("clips to pause", lambda: daemon.metric("memaed_evidence_paused") == 1 or self.alerts_on_disk() == [],
+                         20)
         watch.run(5)
         os.remove(others)
         harness.wait_for("clips again", lambda: daemon.metric("memaed_evidence_paused") == 0, 10)
@@ -92,7 +95,8 @@ class FullDisk(harness.Case):
         daemon.stop()
 
     def test_by_size_and_a_kill(self):
-        """More than max_gib goes, also after a kill in between; rows without files go with the next start, and other files count."""
+        """More than max_gib goes, also after a kill in between; rows without files go with the next start, and other files
+        count."""
         daemon = self.start()
         for i in range(1, 5):
             harness.wait_for("four clips", lambda n=i: len(daemon.events("evidence_written", kind="clip")) >= n, 40)
@@ -100,8 +104,9 @@ class FullDisk(harness.Case):
         daemon.process.wait()
         alerts = self.alerts_on_disk()
         for alert in alerts:
-            self.add_row(alert, glob.glob(os.path.join(self.state, "evidence", "*", "*", str(alert), "clip.*"))[0][len(self.state) + 1:])
-        # As after a kill between the files and the row, and within the files.
+            self.add_row(alert,
+                         glob.glob(os.path.join(self.state, "evidence", "*", "*", str(alert), "clip.*"))[0][len(self.state) + 1:])
+        # This is how a kill leaves them between the files and the row, and within the files.
         lost = alerts[0]
         for path in glob.glob(os.path.join(self.state, "evidence", "*", "*", str(lost), "*")):
             os.remove(path)

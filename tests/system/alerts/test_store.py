@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import time
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
@@ -107,9 +106,7 @@ class Store(harness.Case):
     def test_orders_survive(self):
         """A camera that is disarmed stays so over kill -9; one that is armed again does too."""
         def order(what):
-            request = urllib.request.Request(f"{daemon.base}/api/v1/cameras/gate/{what}", method="POST")
-            with urllib.request.urlopen(request, timeout=10 * harness.SCALE) as answer:
-                self.assertEqual(answer.status, 200)
+            self.assertEqual(daemon.post(f"/api/v1/cameras/gate/{what}")[0], 200)
 
         def written(n):
             harness.wait_for("the order in the database",
@@ -210,12 +207,14 @@ class Store(harness.Case):
         with open(self.state, "w", encoding="utf-8"):
             pass
         self.assertIn(f"state_dir: {self.state}: Not a directory", self.fails())
-        text = f"state_dir: {self.path('state/below')}\ncameras: {{gate: {{source: {self.clip}, model: {self.model}, fps: 10, fps_force: true}}}}\n"
+        text = (f"state_dir: {self.path('state/below')}\ncameras: {{gate: {{source: {self.clip}, model: {self.model}, "
+                "fps: 10, fps_force: true}}\n")
         with open(self.path("check.yml"), "w", encoding="utf-8") as f:
             f.write(text)
         done = harness.run("check", "--config", self.path("check.yml"))
         self.assertEqual(done.code, 1)
-        self.assertIn(f"check.yml:1:12: state_dir: expected a folder, or a path where one can be created, got {self.state}: Not a directory",
+        self.assertIn(f"check.yml:1:12: state_dir: expected a folder, or a path where one can be created, got {self.state}: Not "
+                      f"a directory",
                       done.err)
 
     def test_one_daemon_at_a_time(self):
@@ -224,7 +223,8 @@ class Store(harness.Case):
         daemon.stop()
 
     def test_retention_without_bounds_is_warned_of(self):
-        daemon = self.start(alerts={"keep_days": 0}, scores={"minutes_days": 0}, evidence={"keep_days": 0, "max_gib": 0, "free_mib": 0})
+        daemon = self.start(alerts={"keep_days": 0}, scores={"minutes_days": 0},
+                            evidence={"keep_days": 0, "max_gib": 0, "free_mib": 0})
         texts = [e["text"] for e in daemon.events("config_warning")]
         for key in ("alerts.keep_days", "scores.minutes_days", "evidence.keep_days", "evidence.max_gib", "evidence.free_mib"):
             self.assertTrue(any(f"{key}: warning:" in t for t in texts), texts)
@@ -271,7 +271,8 @@ class Store(harness.Case):
         for age in (1, 23, 25, 80):
             database.execute("INSERT INTO scores VALUES ('old', ?, 1, 1, 1, 1, 0)", (now - age * hour,))
         for days in (1, 89, 91, 200):
-            database.execute("INSERT INTO score_minutes VALUES ('old', ?, 1, 0, 1, 1, 1, 1)", ((now - days * 24 * hour) // (60 * 10 ** 6),))
+            database.execute("INSERT INTO score_minutes VALUES ('old', ?, 1, 0, 1, 1, 1, 1)",
+                             ((now - days * 24 * hour) // (60 * 10 ** 6),))
         for days in (364, 366):
             database.execute("INSERT INTO events (id, type, time_us, camera, body) VALUES (?, 'camera.lost', ?, 'old', '{}')",
                              (f"msg_{days}", now - days * 24 * hour))
@@ -296,7 +297,8 @@ class Store(harness.Case):
         done = harness.run("db", "export", "--state-dir", self.state)
         self.assertEqual((done.code, done.err), (0, ""))
         lines = [json.loads(line) for line in done.out.splitlines()]
-        rows = {table: [line["row"] for line in lines if line["table"] == table] for table in ("alerts", "events", "score_minutes")}
+        rows = {table: [line["row"] for line in lines if line["table"] == table]
+                for table in ("alerts", "events", "score_minutes")}
         self.assertEqual([a["id"] for a in rows["alerts"]], [alert["id"]])
         self.assertEqual(rows["events"][0]["body"]["type"], "alert.opened")
         self.assertEqual(rows["events"][0]["body"]["data"]["id"], alert["id"])
@@ -318,8 +320,8 @@ class Store(harness.Case):
         self.assertEqual(harness.run("db", "check", "--state-dir", self.state, "--config", daemon.config).code, 1)
         self.assertEqual(harness.run("db", "check", "--state-dir", self.path("none")).code, 1)
         with open("/dev/full", "w", encoding="utf-8") as full:
-            code = subprocess.run([*harness.MEMAED, "db", "export", "--state-dir", self.state], stdout=full, stderr=subprocess.PIPE,
-                                  check=False).returncode
+            code = subprocess.run([*harness.MEMAED, "db", "export", "--state-dir", self.state], stdout=full,
+                                  stderr=subprocess.PIPE, check=False).returncode
         self.assertEqual(code, 1)
 
 

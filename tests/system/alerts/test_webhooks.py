@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Webhooks of the running daemon: an independent receiver verifies them, a test alert goes through all of them, and an endpoint that
-is gone is disabled.
+"""Webhooks of the running daemon: an independent receiver verifies them, a test alert goes through all of them, and an endpoint
+that is gone is disabled.
 
-The independent receiver is the npm package `standardwebhooks`, in the version and with the hash of receivers/package-lock.json. It
-needs node, npm and a registry; without them its test is skipped.
+The independent receiver is the npm package `standardwebhooks`, in the version and with the hash of receivers/package-lock.json.
+It needs node, npm and a registry; without them its test is skipped.
 """
 import base64
 import json
@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -34,8 +33,8 @@ class NodeReceiver:
     def __init__(self, folder, secrets):
         for name in ("package.json", "package-lock.json", "receiver.mjs"):
             shutil.copy(os.path.join(RECEIVERS, name), folder)
-        done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], cwd=folder, timeout=300,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], cwd=folder,
+                              timeout=300, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
             raise RuntimeError(done.stdout)
         self.process = subprocess.Popen(["node", "receiver.mjs", *secrets], cwd=folder, stdout=subprocess.PIPE, text=True)
@@ -57,7 +56,8 @@ class Webhooks(harness.Case):
         super().setUp()
         self.model = harness.write_model(self.path("model.safetensors"))
         clip = harness.write_clip(self.path("clip.mkv"), seconds=4, fps=10)
-        self.camera = {"source": clip, "model": self.model, "fps": 10, "fps_force": True, "loop": True, "alert": {"threshold": 99999}}
+        self.camera = {"source": clip, "model": self.model, "fps": 10, "fps_force": True, "loop": True,
+                       "alert": {"threshold": 99999}}
 
     def receiver(self, **options):
         receiver = Receiver(SECRET, **options)
@@ -66,16 +66,6 @@ class Webhooks(harness.Case):
 
     def start(self, webhooks):
         return self.daemon({"cameras": {"gate": self.camera, "yard": self.camera}, "webhooks": webhooks})
-
-    def post(self, daemon, path):
-        """Returns the status and the parsed answer of a POST without a body."""
-        request = urllib.request.Request(daemon.base + path, data=b"", method="POST")
-        try:
-            with urllib.request.urlopen(request, timeout=30 * harness.SCALE) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as e:
-            with e:
-                return e.code, json.load(e)
 
     def send(self, daemon, *options, camera="gate"):
         return harness.run("test-alert", "--url", daemon.base, "--camera", camera, *options)
@@ -99,7 +89,8 @@ class Webhooks(harness.Case):
         """Inline: the picture is the file of evidence, and the signature covers it."""
         receiver = self.independent(SECRET)
         self.camera["alert"] = {"threshold": -99999, "k": 1, "n": 1}
-        daemon = self.start([{"name": "node", "url": receiver.url, "secret": SECRET, "events": ["alert.opened"], "snapshot": "inline"}])
+        daemon = self.start([{"name": "node", "url": receiver.url, "secret": SECRET, "events": ["alert.opened"],
+                              "snapshot": "inline"}])
         got = receiver.next()
         snapshot, alert = got["data"]["snapshot"], got["data"]
         self.assertEqual((got["type"], got["complaints"]), ("alert.opened", [None]))
@@ -112,7 +103,7 @@ class Webhooks(harness.Case):
         daemon.stop()
 
     def test_snapshots(self):
-        """By URL, too large for inline, and not at all. One that is deleted before the delivery is told, and is no fault."""
+        """Snapshots go by URL, are too large for inline, or are off. One that is deleted before is reported, and is no fault."""
         names = ("url", "large", "none", "late")
         late = {"is_there": False}
         receivers = {name: self.receiver(script=(lambda n: None if late["is_there"] else (503, {})) if name == "late" else None)
@@ -121,15 +112,18 @@ class Webhooks(harness.Case):
         harness.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=10:d=4", "-c:v", "ffv1", self.path("large.mkv"))
         more = {"url": {}, "large": {"snapshot": "inline", "snapshot_max_kib": 1}, "none": {"snapshot": "none"},
                 "late": {"snapshot": "inline"}}
-        daemon = self.daemon({"cameras": {"gate": self.camera}, "http": {"listen": "127.0.0.1:0", "public_url": "https://cams.example/"},
-                              "webhooks": [{"name": name, "url": receivers[name].url, "secret": SECRET, "events": ["alert.opened"],
-                                            **more[name]} for name in names]})
-        harness.wait_for("the deliveries", lambda: all(receivers[name].deliveries for name in names[:3]) and receivers["late"].refused, 30)
+        daemon = self.daemon({"cameras": {"gate": self.camera},
+                              "http": {"listen": "127.0.0.1:0", "public_url": "https://cams.example/"},
+                              "webhooks": [{"name": name, "url": receivers[name].url, "secret": SECRET,
+                                            "events": ["alert.opened"], **more[name]} for name in names]})
+        harness.wait_for("the deliveries", lambda: all(receivers[name].deliveries for name in names[:3])
+                         and receivers["late"].refused, 30)
         got = {name: receivers[name].deliveries[0]["data"] for name in names[:3]}
         url = f"https://cams.example/api/v1/alerts/{got['url']['id']}/snapshot"
         self.assertEqual(got["url"]["snapshot"], {"url": url})
         self.assertEqual(got["large"]["snapshot"]["url"], url)
-        self.assertRegex(got["large"]["snapshot"]["reason"], r"^the snapshot has \d+ bytes, expected at most 1024 \(snapshot_max_kib\)")
+        self.assertRegex(got["large"]["snapshot"]["reason"],
+                         r"^the snapshot has \d+ bytes, expected at most 1024 \(snapshot_max_kib\)")
         self.assertNotIn("base64", got["large"]["snapshot"])
         self.assertNotIn("snapshot", got["none"])
         self.assertIn("base64", receivers["late"].refused[0]["data"]["snapshot"])
@@ -170,7 +164,7 @@ class Webhooks(harness.Case):
                     config = json.load(f)
                 with open(daemon.config, "w", encoding="utf-8") as f:
                     json.dump({**config, "webhooks": [hook]}, f)
-                self.assertEqual(self.post(daemon, "/api/v1/reload")[0], 200)
+                self.assertEqual(daemon.post("/api/v1/reload")[0], 200)
         self.assertEqual(len(set(ids)), 4)
         daemon.stop()
         for secret in (SECRET, OLD_SECRET):
@@ -183,7 +177,8 @@ class Webhooks(harness.Case):
                              {"name": "health", "url": b.url, "events": ["camera.lost"]}])
         done = self.send(daemon)
         self.assertEqual((done.code, done.err), (0, ""), done)
-        self.assertRegex(done.out, r"^alert \d+: opened and closed at camera gate, marked as a test; .*\nwebhook a: ok: delivered within "
+        self.assertRegex(done.out,
+                         r"^alert \d+: opened and closed at camera gate, marked as a test; .*\nwebhook a: ok: delivered within "
                          r"\d+\.\d s\nwebhook b: ok: delivered within \d+\.\d s\n2 of 2 webhooks took it\n$")
         self.assertEqual([(d["type"], d["data"]["test"], d["fault"]) for d in a.deliveries],
                          [("alert.opened", True, None), ("alert.closed", True, None)])
@@ -202,7 +197,9 @@ class Webhooks(harness.Case):
         b.refuse = 10 ** 9
         done = self.send(daemon, "--timeout", "1")
         self.assertEqual(done.code, 1, done)
-        self.assertRegex(done.out, r"webhook b: fault: not delivered within 1\.\d s: 1 events wait, \d+ attempts failed: HTTP status 503\n1 of 2 ")
+        self.assertRegex(done.out,
+                         r"webhook b: fault: not delivered within 1\.\d s: 1 events wait, \d+ attempts failed: HTTP status "
+                         r"503\n1 of 2 ")
         daemon.stop()
 
     def test_nobody_asks(self):
@@ -210,7 +207,7 @@ class Webhooks(harness.Case):
         done = self.send(daemon)
         self.assertEqual((done.code, done.out.splitlines()[-1]), (1, "no webhook asks for alerts of camera gate"))
         self.assertEqual(daemon.get("/api/v1/webhooks")[1], {"webhooks": []})
-        self.assertEqual(self.post(daemon, "/api/v1/webhooks/a/enable")[0], 404)
+        self.assertEqual(daemon.post("/api/v1/webhooks/a/enable")[0], 404)
         daemon.stop()
 
     def test_a_receiver_that_is_gone(self):
@@ -231,12 +228,12 @@ class Webhooks(harness.Case):
         self.assertEqual(daemon.metric("memaed_webhooks_disabled", endpoint="gone"), 1)
         time.sleep(0.3)
         self.assertEqual((gone.deliveries, len(gone.refused)), ([], 1))
-        self.assertEqual(self.post(daemon, "/api/v1/webhooks/gone/enable"), (200, {"id": "gone", "status": "enabled"}))
+        self.assertEqual(daemon.post("/api/v1/webhooks/gone/enable"), (200, {"id": "gone", "status": "enabled"}))
         harness.wait_for("both events", lambda: len(gone.deliveries) == 2, 20)
         self.assertEqual([d["id"] for d in gone.deliveries][0], gone.refused[0]["id"])
         self.assertEqual(daemon.metric("memaed_webhooks_disabled", endpoint="gone"), 0)
         self.assertIsNone(self.webhook(daemon, "gone")["disabled"])
-        self.assertEqual(self.post(daemon, "/api/v1/webhooks/gone/retry")[0], 200)
+        self.assertEqual(daemon.post("/api/v1/webhooks/gone/retry")[0], 200)
         self.assertEqual(daemon.get("/api/v1/webhooks/gone/dead")[1], {"dead": []})
         self.assertEqual(daemon.get("/api/v1/webhooks/nix/dead")[0], 404)
         daemon.stop()

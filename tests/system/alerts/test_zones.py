@@ -14,7 +14,7 @@ from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 WIDTH, HEIGHT = 96, 64
-RUN = {"level": -20.0, "share": math.exp(28), "scale": 1.0, "shape": 0.0}      # the threshold for n alerts a day is 8 + ln(24 / n)
+RUN = {"level": -20.0, "share": math.exp(28), "scale": 1.0, "shape": 0.0}   # the threshold for n alerts a day is 8 + ln(24 / n)
 CALIBRATION = {**harness.PLACES_CALIBRATION, "tail": {
     "hours": 20.0, "windows": 1000, "runs": 30, "quantiles": [-3 + i / 10 for i in range(33)],
     "window": {"level": 0.2, "share": 0.05, "scale": 1.0, "shape": 0.0}, "run": RUN}}
@@ -32,11 +32,12 @@ def per_day(threshold):
 def write_noise(path, clip, left):
     """The clip, but with other noise in each frame from pixel column `left` on."""
     raw = ["-f", "rawvideo", "-pix_fmt", "gray"]
-    pictures = subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, *raw, "-"], capture_output=True, check=True).stdout
+    pictures = subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", clip, *raw, "-"], capture_output=True,
+                              check=True).stdout
     rng = random.Random(3)
     noisy = bytes(v if i % WIDTH < left else rng.randrange(256) for i, v in enumerate(pictures))
-    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", *raw, "-s", f"{WIDTH}x{HEIGHT}", "-r", "10", "-i", "-", "-c:v",
-                    "ffv1", "-pix_fmt", "gray", path], input=noisy, check=True)
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", *raw, "-s", f"{WIDTH}x{HEIGHT}", "-r", "10", "-i", "-",
+                    "-c:v", "ffv1", "-pix_fmt", "gray", path], input=noisy, check=True)
     return path
 
 
@@ -52,7 +53,8 @@ class Zones(harness.Case):
         """Writes a configuration with cameras of these keys. Returns its path."""
         path = self.path("memaed.yml")
         with open(path, "w") as f:
-            json.dump({"cameras": {name: {"source": self.clip, "model": self.model, **keys} for name, keys in cameras.items()}}, f)
+            json.dump({"cameras": {name: {"source": self.clip, "model": self.model, **keys} for name, keys in cameras.items()}},
+                      f)
         return path
 
     def score(self, clip, *args):
@@ -73,8 +75,9 @@ class Zones(harness.Case):
                 # Each pixel of the source becomes a block of pixels, so that what the mask covers stays apart.
                 clips.append(clip if size == "96x64" else f"{clip}-{size}.mkv")
                 if size != "96x64":
-                    harness.ffmpeg("-i", clip, "-vf", f"scale={4 * WIDTH}:{4 * HEIGHT}:flags=neighbor,scale={width}:{height}:flags=neighbor",
-                                   "-c:v", "ffv1", "-pix_fmt", "gray", clips[-1])
+                    harness.ffmpeg("-i", clip, "-vf",
+                                   f"scale={4 * WIDTH}:{4 * HEIGHT}:flags=neighbor,scale={width}:{height}:flags=neighbor", "-c:v",
+                                   "ffv1", "-pix_fmt", "gray", clips[-1])
             rows = [self.score(clip, *masked) for clip in clips]
             self.assertTrue(rows[0])
             self.assertEqual(rows[0], rows[1], size)
@@ -98,9 +101,11 @@ class Zones(harness.Case):
         self.assertIn("cameras.dot.zones.dot: expected a zone of", done.err)
         done = harness.run("score", "--model", self.model, self.clip, "--config", self.config(most=almost), "--camera", "most")
         self.assertIn("the masks leave next to nothing of the picture", done.err)
-        done = harness.run("check", "--config", self.config(gate={"masks": [*self.right, {"points": box(0, 0, 0.1, 0.1), "privacy": True}],
-                                                                  "zones": {"door": {"points": box(0, 0, 0.5, 1), "per_day": 24}}}))
-        self.assertIn("  mask right: 4 points\n  mask: 4 points, for privacy\n  zone door: 4 points, alerts from a score of 8 on\n", done.out)
+        done = harness.run("check", "--config",
+                           self.config(gate={"masks": [*self.right, {"points": box(0, 0, 0.1, 0.1), "privacy": True}],
+                                             "zones": {"door": {"points": box(0, 0, 0.5, 1), "per_day": 24}}}))
+        self.assertIn("  mask right: 4 points\n  mask: 4 points, for privacy\n  zone door: 4 points, alerts from a score of 8 "
+                      "on\n", done.out)
 
     def test_a_mask_that_hides_much_is_warned_of(self):
         """`check` warns of a wide mask where the model tells two kinds of light, until it is calibrated with the mask."""
@@ -113,13 +118,14 @@ class Zones(harness.Case):
 
     def test_calibrate_and_eval_take_masks(self):
         usual = self.path("usual.mkv")
-        harness.ffmpeg("-f", "lavfi", "-i", f"color=gray:s={WIDTH}x{HEIGHT}:r=10:d=30,noise=alls=4:allf=t", "-c:v", "ffv1", "-pix_fmt",
-                       "gray", usual)
+        harness.ffmpeg("-f", "lavfi", "-i", f"color=gray:s={WIDTH}x{HEIGHT}:r=10:d=30,noise=alls=4:allf=t", "-c:v", "ffv1",
+                       "-pix_fmt", "gray", usual)
         noise = write_noise(self.path("noise.mkv"), usual, round(self.x * WIDTH))
         config = self.config(gate={"masks": self.right})
         thresholds = []
         for args in ((), ("--config", config, "--camera", "gate")):
-            done = harness.run("calibrate", "--model", self.model, "--input", noise, "--output", self.path("new.safetensors"), *args)
+            done = harness.run("calibrate", "--model", self.model, "--input", noise, "--output", self.path("new.safetensors"),
+                               *args)
             self.assertEqual(done.code, 0, done.err)
             shown = json.loads(harness.run("model", "show", "--json", self.path("new.safetensors")).out)
             masked = shown["training"]["calibrated"]["masked"]
@@ -129,7 +135,8 @@ class Zones(harness.Case):
         labels = self.path("labels.txt")
         with open(labels, "w") as f:
             f.write("mover " + " ".join("1" if 20 <= i < 40 else "0" for i in range(60)) + "\n")
-        auc = [json.loads(harness.run("eval", "--model", self.model, "--clips", self.folder, "--labels", labels, *args).out)["auc_causal"]
+        auc = [json.loads(harness.run("eval", "--model", self.model, "--clips", self.folder, "--labels", labels,
+                                      *args).out)["auc_causal"]
                for args in ((), ("--config", config, "--camera", "gate"))]
         self.assertGreater(auc[0], 0.8)
         self.assertLess(auc[1], auc[0])
@@ -166,7 +173,7 @@ class Zones(harness.Case):
         self.assertEqual(len(found["turned_bare"]), 1)
 
     def test_webhooks_choose_by_zone_and_score(self):
-        """An endpoint gets the alerts that have touched its zones and reached its score, and all other events that it asks for."""
+        """An endpoint gets the alerts that have touched its zones and reached its score, and all other events of its list."""
         peak = max(row["score"] for row in self.score(self.clip))
         zones = {"left": {"points": box(0, 0, 0.4, 1)}, "right": {"points": box(self.x, 0, 1, 1)}}
         wants = {"all": {}, "right": {"zones": ["left", "right"]}, "left": {"zones": ["left"]}, "high": {"min_score": peak + 1},
@@ -181,7 +188,8 @@ class Zones(harness.Case):
         done = harness.run("test-alert", "--url", daemon.base, "--camera", "gate")
         self.assertEqual((done.code, done.out.splitlines()[-1]), (0, "5 of 5 webhooks took it"), done)
         daemon.stop()
-        got = {name: [d["type"] for d in receiver.deliveries if not d["data"].get("test")] for name, receiver in receivers.items()}
+        got = {name: [d["type"] for d in receiver.deliveries if not d["data"].get("test")]
+               for name, receiver in receivers.items()}
         both = ["alert.opened", "alert.closed"]
         self.assertEqual({name: got[name] for name in ("all", "right", "left", "high")},
                          {"all": both, "right": both, "left": [], "high": []})
@@ -189,7 +197,8 @@ class Zones(harness.Case):
         self.assertTrue(all(not receiver.faults() for receiver in receivers.values()))
 
     def test_budgets(self):
-        """A zone with a larger budget than the camera alerts where the camera does not; with a smaller one, the other way round."""
+        """A zone with a larger budget than the camera alerts where the camera does not; with a smaller one, the other way
+        round."""
         peak = max(row["score"] for row in self.score(self.clip))
         high, low = {"threshold": peak + 1, "close_threshold": 0}, {"threshold": peak - 2, "close_threshold": 0}
         around = box(max(self.x - 0.2, 0), 0, 1, 1)

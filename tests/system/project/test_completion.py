@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 
 FILES, FOLDERS = ("a b.yml", "a.mp4", "it's"), ("folder", "other folder")     # what the shells find in the test's folder
-PATHS = {"FILE": FILES + FOLDERS, "MODEL": FILES + FOLDERS, "PATH…": FILES + FOLDERS, "NAME|FILE": FILES + FOLDERS, "DIR": FOLDERS}
+PATHS = {"FILE": FILES + FOLDERS, "MODEL": FILES + FOLDERS, "PATH…": FILES + FOLDERS, "NAME|FILE": FILES + FOLDERS,
+         "DIR": FOLDERS}
 
 PROMPT = "ready> "
 BASH_RC = """
@@ -43,7 +44,8 @@ unset zle_bracketed_paste
 def tables():
     """The options in --help: command -> its options as (letter or "", name, argument or "")."""
     commands = re.findall(r"(?m)^  ([a-z-]+(?: [a-z]+)?)  +\S", harness.run("--help").out)
-    return {command: re.findall(r"(?m)^  (?:-(\w), |    )--([a-z-]+)(?: (\S+))?(?:  |$)", harness.run(*command.split(), "--help").out)
+    return {command: re.findall(r"(?m)^  (?:-(\w), |    )--([a-z-]+)(?: (\S+))?(?:  |$)",
+                                harness.run(*command.split(), "--help").out)
             for command in commands}
 
 
@@ -55,8 +57,8 @@ class Shell:
         self.master, terminal = pty.openpty()
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 4000, 0, 0))
         self.screen = b""
-        self.process = subprocess.Popen(argv, cwd=folder, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        self.process = subprocess.Popen(argv, cwd=folder, stdin=terminal, stdout=terminal, stderr=terminal,
+                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
                                         env={**os.environ, "TERM": "vt100", "LC_ALL": "C.UTF-8", "INPUTRC": "/dev/null",
                                              "OUT": self.out, "HISTFILE": "/dev/null", **env})
         os.close(terminal)
@@ -149,7 +151,8 @@ class Common:
     def test_every_option(self):
         """Each option of --help is offered, and at its value what --help says that it takes."""
         shell = self.open()
-        profiles = re.search(r"expected (.*), got", harness.run("learn", "--profile", "x").err)[1].replace(" or ", ", ").split(", ")
+        profiles = re.search(r"expected (.*), got", harness.run("learn", "--profile", "x").err)[1]
+        profiles = profiles.replace(" or ", ", ").split(", ")
         n = 0
         for command, options in tables().items():
             names = {f"--{name}" for _, name, _ in options}
@@ -157,7 +160,8 @@ class Common:
             self.check(shell, ((f"memaed {command} -", names | letters), (f"memaed {command} --", names)))
             for letter, name, argument in options:
                 n += 1
-                expected = (PATHS.get(argument) or (profiles if name == "profile" else argument.split("|") if "|" in argument else ()))
+                expected = (PATHS.get(argument) or (profiles if name == "profile" else argument.split("|") if "|" in argument
+                                                    else ()))
                 if argument:
                     self.check(shell, ((f"memaed {command} --{name} ", expected), (f"memaed {command} --{name}=", expected)))
                     if letter:
@@ -170,17 +174,18 @@ class Common:
         everything = FILES + FOLDERS
         run = ["--config", "--help", "--verbose", "-c", "-h", "-v"]
         self.check(shell, (
-            ("memaed score --precision=i", ["int8"]), ("memaed score --precision i", ["int8"]), ("memaed score --precision x", []),
-            ("memaed score --format=csv --precision f", ["fp32"]), ("memaed score --static ", everything),
-            ("memaed score --static --form", ["--format"]), ("memaed score --threads 2 a", ["a b.yml", "a.mp4"]),
-            ("memaed learn --input a.mp4 ", everything), ("memaed learn --input x --calibrate y f", ["folder"]),
-            ("memaed eval --normal a.mp4 ", everything), ("memaed eval --normal=a.mp4 --stride 2 f", ["folder"]),
-            ("memaed eval --clips=f", ["folder"]), ("memaed eval --clips a", []), ("memaed run --config a", ["a b.yml", "a.mp4"]),
-            ("memaed run -vc a.", ["a.mp4"]), ("memaed run -v --conf", ["--config"]),
-            ("memaed score rtsp://host:554/x --form", ["--format"]),
-            ("memaed model show ", everything), ("memaed model show --json f", ["folder"]), ("memaed model prototypes --output ", FOLDERS),
-            ("memaed completion ", ["bash", "zsh"]), ("memaed completion b", ["bash"]), ("memaed score -- --form", []),
-            ("memaed score -- f", ["folder"]), ("memaed run --verbose=", []), ("memaed run --nix=", []), ("memaed run ", run),
+            ("memaed score --precision=i", ["int8"]), ("memaed score --precision i", ["int8"]),
+            ("memaed score --precision x", []), ("memaed score --format=csv --precision f", ["fp32"]),
+            ("memaed score --static ", everything), ("memaed score --static --form", ["--format"]),
+            ("memaed score --threads 2 a", ["a b.yml", "a.mp4"]), ("memaed learn --input a.mp4 ", everything),
+            ("memaed learn --input x --calibrate y f", ["folder"]), ("memaed eval --normal a.mp4 ", everything),
+            ("memaed eval --normal=a.mp4 --stride 2 f", ["folder"]), ("memaed eval --clips=f", ["folder"]),
+            ("memaed eval --clips a", []), ("memaed run --config a", ["a b.yml", "a.mp4"]), ("memaed run -vc a.", ["a.mp4"]),
+            ("memaed run -v --conf", ["--config"]), ("memaed score rtsp://host:554/x --form", ["--format"]),
+            ("memaed model show ", everything), ("memaed model show --json f", ["folder"]),
+            ("memaed model prototypes --output ", FOLDERS), ("memaed completion ", ["bash", "zsh"]),
+            ("memaed completion b", ["bash"]), ("memaed score -- --form", []), ("memaed score -- f", ["folder"]),
+            ("memaed run --verbose=", []), ("memaed run --nix=", []), ("memaed run ", run),
             ("memaed bench --all --tab", ["--table"]), ("memaed eval --clips x y", [])))
 
     def test_file_names_are_quoted(self):
@@ -231,7 +236,8 @@ class Zsh(Common, harness.Case):
             with self.subTest(line):
                 seen = len(shell.screen)
                 shell.type(line + "\x18")
-                harness.wait_for(f"{line}: {expected}", lambda n=seen: re.search(expected, shell.screen[n:].decode(errors="replace")), 10)
+                harness.wait_for(f"{line}: {expected}",
+                                 lambda n=seen: re.search(expected, shell.screen[n:].decode(errors="replace")), 10)
                 shell.type("\x15")
 
 

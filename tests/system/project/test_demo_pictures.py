@@ -116,7 +116,8 @@ class Page(harness.Case):
     def test_cause(self):
         """An alert that opens long after the rectangle, or before it, is not ascribed to it."""
         camera = {"scores": SCORES, "truth": [(3, 3.5)]}
-        for seconds, cause in ((2.9, "real footage"), (3.1, "pasted rectangle"), (5.0, "pasted rectangle"), (5.2, "real footage")):
+        for seconds, cause in ((2.9, "real footage"), (3.1, "pasted rectangle"), (5.0, "pasted rectangle"),
+                               (5.2, "real footage")):
             with self.subTest(seconds):
                 self.assertEqual(demo_page.cause(camera, {**ALERT, "pts_s": seconds}), f"the {cause}")
 

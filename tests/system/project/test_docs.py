@@ -11,15 +11,11 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from harness import read  # noqa: E402
 
 PAGE = os.path.join(harness.ROOT, "docs", "memaed.1")
 DOCUMENTS = [os.path.join(harness.ROOT, name) for name in ("README.md", "ARCHITECTURE.md")] + sorted(
     glob.glob(os.path.join(harness.ROOT, "docs", "*.md")))
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
 
 
 def offered():
@@ -115,12 +111,14 @@ class Docs(harness.Case):
             ["run", "--config", "FILE"], ["model", "show", "M"], ["learn", "--input", "a", "b"], ["score", "m"], ["eval", "x"],
             ["bench", "--all"]]))
         helps = {"run": {"config": ("c", True)}, "model show": {"json": ("", False)}}
-        for words, n in ((["run", "-c", "x", "--config=y"], 0), (["run", "-x", "--nix"], 2), (["model"], 0), (["model", "nix"], 1),
-                         (["model", "show", "--json"], 0), (["nix"], 1), (["--version"], 0), (["--nix"], 1), (["run", "--", "--x"], 0)):
+        for words, n in ((["run", "-c", "x", "--config=y"], 0), (["run", "-x", "--nix"], 2), (["model"], 0),
+                         (["model", "nix"], 1), (["model", "show", "--json"], 0), (["nix"], 1), (["--version"], 0),
+                         (["--nix"], 1), (["run", "--", "--x"], 0)):
             self.assertEqual(len(self.faults_of(words, helps)), n, words)
 
     def test_man_page_knows_every_key(self):
-        keys = set(re.findall(r"(?m)^ *(?:# )?([a-z_]+):(?: |$)", read(os.path.join(harness.ROOT, "etc", "memaed.yml")))) - {"gate", "door", "true", "false"}
+        keys = set(re.findall(r"(?m)^ *(?:# )?([a-z_]+):(?: |$)",
+                              read(os.path.join(harness.ROOT, "etc", "memaed.yml")))) - {"gate", "door", "true", "false"}
         page = read(PAGE)
         self.assertGreater(len(keys), 25)
         for key in keys:

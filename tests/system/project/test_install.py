@@ -8,16 +8,12 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from harness import read  # noqa: E402
 
 BUILD = os.path.relpath(os.environ.get("MEMAED_BUILD", os.path.join(harness.ROOT, "build")), harness.ROOT)
 PAGES = ("rest.md", "monitoring.md", "using.md", "glossary.md", "troubleshooting.md", "figures.md", "score.md", "experiments.md",
          "model-format.md")
 PICTURES = ("snapshot.jpg", "demo-scores.svg")
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
 
 
 def make(*args, **env):
@@ -96,8 +92,11 @@ class Install(harness.Case):
                 done = harness.run(command, "--config", path)
                 self.assertEqual(done.code, 1, done)
                 lines = done.err.splitlines()
-                self.assertRegex(lines[0], re.escape(path) + r":\d+:\d+: cameras\.gate\.password: expected the environment variable GATE_PASSWORD")
-                self.assertRegex(lines[1], re.escape(path) + r":\d+:\d+: cameras\.gate\.model: expected a model file that exists, got")
+                self.assertRegex(lines[0],
+                                 re.escape(path) + r":\d+:\d+: cameras\.gate\.password: expected the environment variable "
+                                                   r"GATE_PASSWORD")
+                self.assertRegex(lines[1],
+                                 re.escape(path) + r":\d+:\d+: cameras\.gate\.model: expected a model file that exists, got")
                 if command == "run":
                     self.assertIn("event=failed", lines[-1])
                     self.assertIn("memaed.yml: not started", lines[-1])
@@ -110,7 +109,8 @@ class Install(harness.Case):
             self.assertEqual(read(self.path(path)), harness.run("completion", shell).out)
         if shutil.which("zsh"):
             done = subprocess.run(["zsh", "-f", "-c", "print -l $fpath"], capture_output=True, text=True, check=True)
-            self.assertLessEqual({"/usr/local/share/zsh/site-functions", "/usr/share/zsh/vendor-completions"}, set(done.stdout.split()))
+            self.assertLessEqual({"/usr/local/share/zsh/site-functions", "/usr/share/zsh/vendor-completions"},
+                                 set(done.stdout.split()))
 
     def test_builds_first_what_is_missing(self):
         """Without a build, install would compile every source. Only the commands are printed here."""

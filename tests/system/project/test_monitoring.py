@@ -12,16 +12,12 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from harness import read  # noqa: E402
 
 RULES = os.path.join(harness.ROOT, "etc", "prometheus", "memaed.rules.yml")
 RULES_TEST = os.path.join(harness.ROOT, "etc", "prometheus", "memaed.rules_test.yml")
 DASHBOARD = os.path.join(harness.ROOT, "etc", "grafana", "memaed.json")
 PAGE = os.path.join(harness.ROOT, "docs", "monitoring.md")
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
 
 
 def promtool(*args, text=None):

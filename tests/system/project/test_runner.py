@@ -34,7 +34,8 @@ class Runner(harness.Case):
                                        b=["ok 1 - x # SKIP no network", "ok 2 - y # SKIP no such instruction", "1..2"])
         self.assertEqual(status, 0, lines)
         summary = [line for line in lines if line.startswith("SKIPPED")]
-        self.assertEqual(summary, ["SKIPPED  41: no such instruction (test_a.py, test_b.py)", "SKIPPED  1: no network (test_b.py)"])
+        self.assertEqual(summary, ["SKIPPED  41: no such instruction (test_a.py, test_b.py)",
+                                   "SKIPPED  1: no network (test_b.py)"])
         self.assertEqual(lines[-2:], ["2 test programs exist, 2 ran", "1 passed, 0 failed, 42 skipped"])
         self.assertLess(len(lines), 12, "the summary is short")
 

@@ -7,17 +7,13 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
+from harness import read  # noqa: E402
 
 PAGE = os.path.join(harness.ROOT, "docs", "troubleshooting.md")
 # Messages of the C library, FFmpeg and systemd, and values that REST shows.
 FOREIGN = {"No such file or directory", "Permission denied", "Connection refused", "Connection timed out", "No route to host",
            "Start request repeated too quickly", "status=1/FAILURE", "status=78/CONFIG",
            "Watchdog timeout", "Failed with result 'oom-kill'"}
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
 
 
 def literals():

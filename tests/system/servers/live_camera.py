@@ -41,7 +41,8 @@ def flv_at(tag, seconds):
 
 
 def ts(path, pid=0x100, without=0x101):
-    """Returns the pictures of an MPEG-TS file: the packets of each, with the tables before it. The packets of sound are dropped."""
+    """Returns the pictures of an MPEG-TS file: the packets of each, with the tables before it. The packets of sound are
+    dropped."""
     with open(path, "rb") as f:
         data = f.read()
     pictures, tables = [], b""

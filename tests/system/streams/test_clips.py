@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Clips of alerts: the event and its rolls are in the clip, for each codec and distance of key frames, and it plays after a kill."""
+"""Clips of alerts: the event and its rolls are in the clip, for each codec and distance of key frames, and it plays after a
+kill."""
 import glob
 import json
 import os
@@ -21,8 +22,8 @@ LONG = bool(os.environ.get("MEMAED_TEST_LONG"))
 
 def probe(path, *what):
     """Returns what ffprobe prints on standard output and error."""
-    done = subprocess.run(["ffprobe", "-v", "warning", *what, "-of", "csv=p=0", path], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(["ffprobe", "-v", "warning", *what, "-of", "csv=p=0", path], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 
@@ -119,13 +120,14 @@ class Clips(harness.Case):
                 os.remove(self.clips()[0])
 
     def test_main_and_sub(self):
-        """The sub stream is analysed, the main stream kept: larger, of another aspect, 1.2 s later. When it is lost, REST says so, and
-        the next clip is made of the sub stream."""
+        """The sub stream is analysed, the main stream kept: larger, of another aspect, 1.2 s later. When it is lost, REST says
+        so, and the next clip is made of the sub stream."""
         events = [range(10 * FPS, 12 * FPS), range(45 * FPS, 47 * FPS)]
         sub = counted.write_counted(self.path("sub.mkv"), 80 * FPS, events, FPS)
         harness.ffmpeg("-i", sub, "-vf", "tpad=start=12,scale=640:360", "-c:v", "ffv1", self.path("main.mkv"))
         servers = self.rtsp(sub, fps=FPS), self.rtsp(self.path("main.mkv"), fps=FPS, key_distance=2)
-        daemon = self.start(servers[0].url, gate={"evidence": {"source": servers[1].url}, "alert": {**counted.ALERT, "merge_s": 0}})
+        daemon = self.start(servers[0].url, gate={"evidence": {"source": servers[1].url},
+                                                  "alert": {**counted.ALERT, "merge_s": 0}})
         written = daemon.wait_event("evidence_written", 60, kind="clip")
         path = os.path.join(self.folder, "state", written["path"])
         self.assertEqual(probe(path, "-show_entries", "stream=width,height")[0].strip(), "640,360")

@@ -95,7 +95,8 @@ class Connect(harness.Case):
         good = told["camera good"]
         self.assertEqual(good[0], "ok")
         self.assertRegex(good[1], r"^opened: in \d+\.\d\d s, first picture after \d+\.\d\d s$")
-        self.assertRegex(good[2], r"^stream: h264, 96x64 as a viewer shows it, (9\.[5-9]\d*|10(\.[0-4])?) frames/s \(analysed: 10\)$")
+        self.assertRegex(good[2],
+                         r"^stream: h264, 96x64 as a viewer shows it, (9\.[5-9]\d*|10(\.[0-4])?) frames/s \(analysed: 10\)$")
         # Cameras share a server's stream, so one that comes later joins between two key frames.
         rest = [line for line in good[3:] if not line.startswith("damaged: ")]
         self.assertEqual(rest, ["aspect: 96x64 fits the model's 48x32", "sign-in: user and password are asked for and accepted",

@@ -82,7 +82,8 @@ class Mjpeg(harness.Case):
             "page": ("text/html; charset=utf-8", [page], "the answer is text/html, not a video"),
             "pagelength": ("text/html", [page * 50], "the answer is text/html, not a video"),
             "json": ("application/json", [b'{"error": "no such stream"}'], "the answer is application/json, not a video"),
-            "other": ("application/x-camera", [b"\x01\x02\x03" * 3000], "the answer is application/x-camera, not a video that FFmpeg knows"),
+            "other": ("application/x-camera", [b"\x01\x02\x03" * 3000],
+                      "the answer is application/x-camera, not a video that FFmpeg knows"),
             "nojpeg": (MULTIPART, texts, f"data, but no JPEG in it for {harness.STALL_S:g} s"),
             "nothing": (MULTIPART, [b"--b\r\n"], f"data, but no JPEG in it for {harness.STALL_S:g} s"),
         }

@@ -60,8 +60,8 @@ class Reasons(harness.Case):
             "silent_http": (f"http://127.0.0.1:{silent_server(self)}/live", keys, f"no answer for {harness.STALL_S:g} s"),
             "notls": (f"https://127.0.0.1:{rtsp.port}/live", {}, "TLS: "),
             "notls_rtsp": (f"rtsps://127.0.0.1:{rtsp.port}/live", {}, "TLS: "),
-            "busy": (f"rtsp://127.0.0.1:{silent_server(self, b'RTSP/1.0 453 Not Enough Bandwidth' + bytes([13, 10] * 2))}/live", {},
-                     "453 Not Enough Bandwidth"),
+            "busy": (f"rtsp://127.0.0.1:{silent_server(self, b'RTSP/1.0 453 Not Enough Bandwidth' + bytes([13, 10] * 2))}/live",
+                     {}, "453 Not Enough Bandwidth"),
         }
         for name, refuses, transport, reason in (
                 ("udponly", "RTP/AVP/TCP", "tcp", "461: the camera does not send over TCP; transport: udp asks for UDP"),
@@ -70,7 +70,8 @@ class Reasons(harness.Case):
             self.addCleanup(server.close)
             found[name] = (server.url, {"transport": transport}, reason)
         with open(self.path("live.mpd"), "w", encoding="utf-8") as f:
-            f.write('<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011"/>')
+            f.write('<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" '
+                    'profiles="urn:mpeg:dash:profile:isoff-live:2011"/>')
         server = HttpCamera(self.path("live.mpd"))
         self.addCleanup(server.close)
         found["dash"] = (server.url, {}, "the format is dash, which is not one that cameras or footage use")
@@ -87,7 +88,8 @@ class Reasons(harness.Case):
         self.addCleanup(receiver.close)
         common = {"model": model, "fps": 10, "fps_force": True, "stall_timeout_s": harness.STALL_S,
                   "alert": {"threshold": 99999}}
-        daemon = self.daemon({"cameras": {name: {**common, "source": source, **keys} for name, (source, keys, _) in sources.items()},
+        daemon = self.daemon({"cameras": {name: {**common, "source": source, **keys}
+                                          for name, (source, keys, _) in sources.items()},
                               "webhooks": [{"url": receiver.url, "secret": SECRET}]})
         for name, (_, _, reason) in sources.items():
             with self.subTest(name):
@@ -105,8 +107,9 @@ class Reasons(harness.Case):
         """The camera comes back, but refuses the password now."""
         model = harness.write_model(self.path("model.safetensors"))
         port = harness.free_port()
-        daemon = self.daemon({"cameras": {"gate": {"model": model, "fps": 10, "fps_force": True, "user": "viewer", "password": "x",
-                                                   "source": f"rtsp://127.0.0.1:{port}/live", "alert": {"threshold": 99999}}}})
+        daemon = self.daemon({"cameras": {"gate": {"model": model, "fps": 10, "fps_force": True, "user": "viewer",
+                                                   "password": "x", "source": f"rtsp://127.0.0.1:{port}/live",
+                                                   "alert": {"threshold": 99999}}}})
         daemon.wait_event("camera_lost", camera="gate")
         self.rtsp(harness.write_clip(self.path("clip.mkv"), size="96x64"), port=port, user="viewer", password="hunter2")
         self.assertIn("401: user or password refused", daemon.wait_event("camera_still_lost", 60, camera="gate")["reason"])

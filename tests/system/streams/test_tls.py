@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Cameras and webhooks by TLS: a stranger's certificate is refused before it gets the password, and can be named or let through."""
+"""Cameras and webhooks by TLS: a stranger's certificate is refused before it gets the password, and can be named or let
+through."""
 import os
 import subprocess
 import sys

@@ -1,5 +1,5 @@
-/* daemon/watch/evidence/alert_clip: a clip appears with its first fragment, and a crash or a failure before leaves no file under its
- * name. */
+/* daemon/watch/evidence/alert_clip: a clip appears with its first fragment, and a crash or a failure before leaves no file under
+ * its name. */
 #include "daemon/watch/evidence/alert_clip.h"
 
 #include <errno.h>

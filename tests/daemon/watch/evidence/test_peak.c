@@ -23,7 +23,8 @@ static void offer(double seconds, float level, uint8_t value)
     const uint8_t *frames[LENGTH] = {pixels, pixels, pixels};
     memset(pixels, value, sizeof pixels);
     const int64_t us = (int64_t)(seconds * 1e6);
-    peak_offer(peak, &(struct peak_window){.time_us = us, .arrival_us = us + 5, .level = level, .boxes = {.n = value % 8}}, frames);
+    peak_offer(peak, &(struct peak_window){.time_us = us, .arrival_us = us + 5, .level = level, .boxes = {.n = value % 8}},
+               frames);
 }
 
 /* The value of the pixels of the peak since then; -1: there is none. */

@@ -76,8 +76,8 @@ END_TEST
 
 START_TEST(what_is_held_or_busy_stays_and_counts)
 {
-    const struct retention_limits size = {.max_bytes = 35 * MIB}, space = {.free_least = 20 * MIB, .free_low = 25 * MIB, .free_goal = 40 * MIB},
-                                  age = {.keep_us = 1};
+    const struct retention_limits size = {.max_bytes = 35 * MIB}, age = {.keep_us = 1},
+                                  space = {.free_least = 20 * MIB, .free_low = 25 * MIB, .free_goal = 40 * MIB};
     put_alerts(6);
     alerts[0].held = alerts[2].busy = true;
     ck_assert_str_eq(choose(&size, 0), "-s-ss-");

@@ -1,6 +1,6 @@
-/* daemon/watch/store/outbox: the outbox of webhooks over a real database and its writer. An entry that was delivered is not given again
- * before the database knows; order, attempts, dead letters and disabled endpoints survive a restart; endpoints that are gone lose
- * their events; a database that cannot be written delays nobody, and another one in its place has other events. */
+/* daemon/watch/store/outbox: the outbox of webhooks over a real database and its writer. An entry that was delivered is not given
+ * again before the database knows; order, attempts, dead letters and disabled endpoints survive a restart; endpoints that are
+ * gone lose their events; a database that cannot be written delays nobody, and another one in its place has other events. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,9 @@ static bool wants(const void *arg, size_t i, const char *name, const struct even
 static void number_from_one(void)
 {
     open_database();
-    must(database_execute(database, "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'events' AND NOT EXISTS (SELECT 1 FROM events)", &err));
+    must(database_execute(database,
+                          "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'events' AND NOT EXISTS (SELECT 1 FROM events)",
+                          &err));
     must(database_set_number(database, "events_deleted_below", 0, &err));
     close_database();
 }
@@ -92,7 +94,8 @@ static void flush(void)
 static void post(int n)
 {
     for (int i = 0; i < n; i++)
-        events_post(events, &(struct event){.type = EVENT_CAMERA_LOST, .time_us = 1000 * (i + 1), .camera = "gate", .reason = "x"});
+        events_post(events, &(struct event){.type = EVENT_CAMERA_LOST, .time_us = 1000 * (i + 1), .camera = "gate",
+                                            .reason = "x"});
     flush();
 }
 
@@ -245,7 +248,7 @@ START_TEST(dead_letters)
     block();
     atomic_store(&woken, 0);
     ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 5000), 1);
-    ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 7000), 1);          /* the first order serves; orders do not pile up */
+    ck_assert_int_eq(outbox.retry_dead(outbox.context, "a", 7000), 1);  /* the first order serves; orders do not pile up */
     ck_assert(next("a") == 0 && next("b") == 1);        /* no entry goes before it */
     ck_assert_int_eq(atomic_load(&woken), 0);
     unblock();

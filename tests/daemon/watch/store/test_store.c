@@ -1,5 +1,6 @@
-/* daemon/watch/store: an event, its alert and its outbox rows are one transaction and are published after it; posting never waits; a
- * database that cannot be written, or is damaged, costs nothing that fits into the queue; events that wait for evidence; the reader. */
+/* daemon/watch/store: an event, its alert and its outbox rows are one transaction and are published after it; posting never
+ * waits; a database that cannot be written, or is damaged, costs nothing that fits into the queue; events that wait for evidence;
+ * the reader. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -211,7 +212,8 @@ START_TEST(published_after_the_commit)
     struct alert_record alert = open_alert("gate");
     ck_assert_uint_eq(alert.id, 1000);
     wait_published(1);
-    ck_assert_ptr_nonnull(strstr(seen.last_body, "{\"type\":\"alert.opened\",\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"data\":{\"id\":1000,"));
+    ck_assert_ptr_nonnull(strstr(seen.last_body,
+                                 "{\"type\":\"alert.opened\",\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"data\":{\"id\":1000,"));
     close_alert(&alert);
     post(EVENT_CAMERA_LOST);
     wait_published(3);
@@ -249,7 +251,8 @@ START_TEST(what_was_open_is_interrupted)
     close_store();
     start_store(0);
     char expected[128];
-    snprintf(expected, sizeof expected, "alert.closed %llu, alert.closed %llu, ", (unsigned long long)first.id, (unsigned long long)third.id);
+    snprintf(expected, sizeof expected, "alert.closed %llu, alert.closed %llu, ", (unsigned long long)first.id,
+             (unsigned long long)third.id);
     ck_assert_str_eq(seen.text, expected);              /* before the thread starts: REST shows no open one */
     ck_assert_ptr_nonnull(strstr(seen.last_body, "\"state\":\"interrupted\""));
     ck_assert_int_eq(queued("all"), 6);
@@ -277,8 +280,8 @@ START_TEST(scores_and_peaks_follow)
     struct alert_record alert = open_alert("gate");
     int64_t now_us = utc_us();
     for (int i = 0; i < 400; i++)
-        alertlog_score(alerts, "gate", &(struct score_record){.window = (uint64_t)i, .time_us = now_us + i, .score = (float)i, .reference = 1,
-                                                              .p_value = NAN, .is_slow = i == 3});
+        alertlog_score(alerts, "gate", &(struct score_record){.window = (uint64_t)i, .time_us = now_us + i, .score = (float)i,
+                                                              .reference = 1, .p_value = NAN, .is_slow = i == 3});
     for (int i = 2; i < 100; i++) {
         alert.peak_score = i;
         alertlog_update(alerts, &alert);
@@ -319,8 +322,8 @@ END_TEST
 
 START_TEST(an_event_waits_for_its_evidence)
 {
-    const struct evidence_row row = {.alert = 1000, .kind = EVIDENCE_SNAPSHOT, .path = "evidence/gate/1970-01-01/1000/snapshot.jpg",
-                                     .bytes = 77, .made_us = 5};
+    const struct evidence_row row = {.alert = 1000, .kind = EVIDENCE_SNAPSHOT,
+                                     .path = "evidence/gate/1970-01-01/1000/snapshot.jpg", .bytes = 77, .made_us = 5};
     struct evidence_row rows[EVIDENCE_KINDS];
     size_t n;
     start_store(10 * SECOND_US);
@@ -367,7 +370,8 @@ START_TEST(rows_of_deleted_files_go)
     close_alert(&alert);
     wait_published(2);
     struct database_opening opening;
-    struct evidence_row row = {.alert = alert.id, .kind = EVIDENCE_CLIP, .path = "evidence/gate/x/1/clip.mp4", .bytes = 5, .made_us = 1};
+    struct evidence_row row = {.alert = alert.id, .kind = EVIDENCE_CLIP, .path = "evidence/gate/x/1/clip.mp4", .bytes = 5,
+                               .made_us = 1};
     must(database_open(&reader, folder, &opening, &err));
     must(evidence_rows_add(reader, &row, &err));
     int n = 0;
@@ -544,10 +548,12 @@ START_TEST(many_threads_and_a_reader)
     /* Polling sees every closing, and no alert twice in the same state. */
     for (int64_t until = monotonic_us() + 60 * SECOND_US; closings < THREADS * 100;) {
         ck_assert_int_lt(monotonic_us(), until);
-        ck_assert_int_eq(reader_alerts(reader, &(struct view_alerts_wanted){.from = found.next, .limit = 7}, list, NULL, &found), 0);
+        ck_assert_int_eq(reader_alerts(reader, &(struct view_alerts_wanted){.from = found.next, .limit = 7}, list, NULL, &found),
+                         0);
         for (size_t i = 0; i < found.n; i++)
             *(list[i].closed_us ? &closings : &openings) += 1;
-        ck_assert_int_eq(reader_history(reader, &(struct view_history_wanted){.camera = "a", .to_us = INT64_MAX, .limit = 64}, history, &n), 0);
+        ck_assert_int_eq(reader_history(reader, &(struct view_history_wanted){.camera = "a", .to_us = INT64_MAX, .limit = 64},
+                                        history, &n), 0);
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);

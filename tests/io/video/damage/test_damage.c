@@ -23,10 +23,13 @@ static const struct codec {
     bool needed;                /* the encoder is always there; others are left out of the test where they are missing */
 } codecs[] = {
     {"H.264", "-c:v libx264 -g 20 -threads 2", "mkv", true},
-    {"H.264, open GOPs", "-c:v libx264 -g 20 -threads 2 -x264-params open-gop=1:keyint=20:min-keyint=20:scenecut=0:b-pyramid=normal", "mkv", true},
+    {"H.264, open GOPs",
+     "-c:v libx264 -g 20 -threads 2 -x264-params open-gop=1:keyint=20:min-keyint=20:scenecut=0:b-pyramid=normal", "mkv", true},
     {"HEVC", "-c:v libx265 -x265-params log-level=none:keyint=20:min-keyint=20:scenecut=0", "mkv", true},
-    {"HEVC, closed GOPs", "-c:v libx265 -x265-params log-level=none:keyint=20:min-keyint=20:scenecut=0:open-gop=0:ref=4", "mp4", true},
-    {"HEVC, no B-frames", "-c:v libx265 -x265-params log-level=none:keyint=20:min-keyint=20:scenecut=0:bframes=0:repeat-headers=1", "ts", true},
+    {"HEVC, closed GOPs", "-c:v libx265 -x265-params log-level=none:keyint=20:min-keyint=20:scenecut=0:open-gop=0:ref=4", "mp4",
+     true},
+    {"HEVC, no B-frames",
+     "-c:v libx265 -x265-params log-level=none:keyint=20:min-keyint=20:scenecut=0:bframes=0:repeat-headers=1", "ts", true},
     {"MPEG-4", "-c:v mpeg4 -g 20 -b:v 400k", "mkv", true},
     {"MPEG-4, B-frames", "-c:v mpeg4 -g 20 -bf 2 -b:v 400k", "mkv", true},
     {"Motion JPEG", "-c:v mjpeg -q:v 4 -pix_fmt yuvj420p", "mkv", true},
@@ -165,7 +168,8 @@ static bool spoil(const struct codec *codec, enum kind kind, int round, char *na
         snprintf(name, size, "bad-ts.ts");
         return true;
     }
-    clips_ffmpeg("-copyts -i @/%s -c copy -muxdelay 0 -muxpreload 0 -copyinkf -bsf:v \"%s\" @/%s 2>/dev/null", clean, filter, name);
+    clips_ffmpeg("-copyts -i @/%s -c copy -muxdelay 0 -muxpreload 0 -copyinkf -bsf:v \"%s\" @/%s 2>/dev/null", clean, filter,
+                 name);
     return true;
 }
 
@@ -254,8 +258,9 @@ START_TEST(what_follows_a_lost_picture_is_flagged)
     for (size_t k = 0; k < sizeof lost / sizeof *lost; k++) {
         struct tally t = measure(codec, lost[k]);
         ck_assert_int_gt(t.damaged, 25);
-        ck_assert_msg(100 * t.caught >= 98 * t.damaged && 100 * t.flagged <= 2 * t.whole, "%s, %s: %d of %d, and %d of %d whole ones",
-                      codec->name, kinds[lost[k]], t.caught, t.damaged, t.flagged, t.whole);
+        ck_assert_msg(100 * t.caught >= 98 * t.damaged && 100 * t.flagged <= 2 * t.whole,
+                      "%s, %s: %d of %d, and %d of %d whole ones", codec->name, kinds[lost[k]], t.caught, t.damaged, t.flagged,
+                      t.whole);
     }
 }
 END_TEST
@@ -291,7 +296,8 @@ static unsigned chance(unsigned *state)
 /* Headers of any content end in a result: sanitizers see reads outside of them. */
 START_TEST(broken_headers)
 {
-    clips_ffmpeg("-f lavfi -i testsrc2=s=64x64:r=10:d=3 -pix_fmt yuv420p -c:v libx265 -x265-params log-level=none:scaling-list=default @/h.hevc 2>/dev/null");
+    clips_ffmpeg("-f lavfi -i testsrc2=s=64x64:r=10:d=3 -pix_fmt yuv420p -c:v libx265 -x265-params "
+                 "log-level=none:scaling-list=default @/h.hevc 2>/dev/null");
     clips_ffmpeg("-f lavfi -i testsrc2=s=64x64:r=10:d=3 -pix_fmt yuv420p -c:v libx264 -x264-params cqm=jvt @/h.h264");
     unsigned state = 5;
     for (int round = 0; round < 400; round++) {

@@ -1,4 +1,5 @@
-/* The formats and codecs that cameras and footage use open. Others are refused by name, and no decoder of sound is ever opened. */
+/* The formats and codecs that cameras and footage use open. Others are refused by name, and no decoder of sound is ever
+ * opened. */
 #include <check.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -41,14 +42,17 @@ START_TEST(allowed_kinds_open)
         {"-c:v mjpeg -an", "a.mjpeg"}, {"-c:v mpeg2video -an", "a.m2v"}, {"-c:v mpeg1video -an", "a.m1v"},
         {"-c:v libx264 -c:a aac", "a.mp4"}, {"-c:v libx264 -c:a aac", "b.mkv"}, {"-c:v libx264 -c:a aac", "b.ts"},
         {"-c:v mpeg2video -c:a mp2", "c.mpg"}, {"-c:v libx264 -c:a aac", "d.flv"}, {"-c:v flv -c:a mp3", "e.flv"},
-        {"-c:v libvpx -deadline realtime -c:a libvorbis", "f.webm"}, {"-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -an", "g.webm"},
-        {"-c:v libsvtav1 -preset 12 -an", "h.mkv"}, {"-c:v libsvtav1 -preset 12 -an", "h.ivf"}, {"-c:v libsvtav1 -preset 12 -an", "h.obu"},
-        {"-c:v libtheora -c:a libvorbis", "i.ogv"}, {"-c:v msmpeg4 -c:a mp3", "j.avi"}, {"-c:v msmpeg4v2 -an", "k.avi"},
-        {"-c:v wmv1 -an", "l.asf"}, {"-c:v wmv2 -c:a wmav2", "l.wmv"}, {"-c:v mjpeg -c:a pcm_s16le", "m.avi"},
+        {"-c:v libvpx -deadline realtime -c:a libvorbis", "f.webm"}, {"-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -an",
+                                                                      "g.webm"},
+        {"-c:v libsvtav1 -preset 12 -an", "h.mkv"}, {"-c:v libsvtav1 -preset 12 -an", "h.ivf"},
+        {"-c:v libsvtav1 -preset 12 -an", "h.obu"}, {"-c:v libtheora -c:a libvorbis", "i.ogv"},
+        {"-c:v msmpeg4 -c:a mp3", "j.avi"}, {"-c:v msmpeg4v2 -an", "k.avi"}, {"-c:v wmv1 -an", "l.asf"},
+        {"-c:v wmv2 -c:a wmav2", "l.wmv"}, {"-c:v mjpeg -c:a pcm_s16le", "m.avi"},
         {"-c:v rawvideo -pix_fmt yuv420p -an", "n.avi"}, {"-c:v huffyuv -an", "o.avi"}, {"-c:v ffvhuff -an", "p.avi"},
-        {"-c:v utvideo -an", "q.avi"}, {"-c:v cinepak -an -frames:v 3", "r.avi"}, {"-c:v ffv1 -an", "s.nut"}, {"-pix_fmt yuv420p -an", "t.y4m"},
-        {"-c:v prores -c:a pcm_s16le", "u.mov"}, {"-c:v svq1 -an", "v.mov"}, {"-c:v png -an", "w.mov"}, {"-c:v jpeg2000 -an", "x.mov"},
-        {"-s 720x576 -pix_fmt yuv420p -c:v dvvideo -an", "y.dv"}, {"-s 1280x720 -c:v dnxhd -b:v 90M -pix_fmt yuv422p -an", "z.mxf"},
+        {"-c:v utvideo -an", "q.avi"}, {"-c:v cinepak -an -frames:v 3", "r.avi"}, {"-c:v ffv1 -an", "s.nut"},
+        {"-pix_fmt yuv420p -an", "t.y4m"}, {"-c:v prores -c:a pcm_s16le", "u.mov"}, {"-c:v svq1 -an", "v.mov"},
+        {"-c:v png -an", "w.mov"}, {"-c:v jpeg2000 -an", "x.mov"}, {"-s 720x576 -pix_fmt yuv420p -c:v dvvideo -an", "y.dv"},
+        {"-s 1280x720 -c:v dnxhd -b:v 90M -pix_fmt yuv422p -an", "z.mxf"},
         {"-c:v h263 -s 176x144 -an", "za.3gp"}, {"-an", "zb.gif"}, {"-c:v magicyuv -an", "zc.avi"}, {"-c:v v210 -an", "zd.mov"},
         {"-an -f apng", "ze.apng"}, {"-c:v libx264 -c:a aac -hls_list_size 0 -hls_time 1", "zf.m3u8"},
     };
@@ -63,10 +67,12 @@ END_TEST
 
 START_TEST(allowed_pictures_open)
 {
-    static const char *const names[] = {"a.jpg", "a.png", "a.bmp", "a.tiff", "a.webp", "a.gif", "a.jp2", "a.jls", "a.pbm", "a.pgm",
-                                        "a.ppm", "a.pam", "a.pgmyuv", "a.pfm", "a.sgi", "a.ras", "a.tga", "a.dpx", "a.exr"};
+    static const char *const names[] = {"a.jpg", "a.png", "a.bmp", "a.tiff", "a.webp", "a.gif", "a.jp2", "a.jls", "a.pbm",
+                                        "a.pgm", "a.ppm", "a.pam", "a.pgmyuv", "a.pfm", "a.sgi", "a.ras", "a.tga", "a.dpx",
+                                        "a.exr"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=25 -frames:v 1 %s @/%s", strstr(names[i], "pfm") ? "-pix_fmt gbrpf32le" : "", names[i]);
+        clips_ffmpeg("-f lavfi -i testsrc2=s=64x48:r=25 -frames:v 1 %s @/%s", strstr(names[i], "pfm") ? "-pix_fmt gbrpf32le" : "",
+                     names[i]);
         read_all(clip_path(names[i]), &small);
         ck_assert_msg(all.n == 1, "%s", names[i]);
     }
@@ -104,15 +110,19 @@ START_TEST(texts_are_refused_by_name)
         const char *name, *text, *cause;
     } texts[] = {
         {"a.ffconcat", "ffconcat version 1.0\nfile whole.ts\n", "the format is concat, "},
-        {"a.mpd", "<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" profiles=\"urn:mpeg:dash:profile:isoff-live:2011\">\n</MPD>\n",
-         "the format is dash, "},
+        {"a.mpd",
+         "<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" "
+         "profiles=\"urn:mpeg:dash:profile:isoff-live:2011\">\n</MPD>\n", "the format is dash, "},
         {"a.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"4\" height=\"4\"></svg>", "the codec is svg, "},
         {"a.ans", "\033[1mhello\n", "the format is tty, "},
-        {"encrypted.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\",IV=0x00000000000000000000000000000001\n"
+        {"encrypted.m3u8",
+         "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\",IV=0x00000000000000000000000000000001\n"
          "#EXTINF:1,\nwhole.ts\n#EXT-X-ENDLIST\n", "the protocol is crypto, "},
         {"sound.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsound.mp3\n#EXT-X-ENDLIST\n", "the format is mp3, "},
-        {"subfile.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsubfile,,start,0,end,0,,:whole.ts\n#EXT-X-ENDLIST\n", "the protocol is subfile, "},
-        {"far.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/whole.ts\n#EXT-X-ENDLIST\n", "the protocol is http, "},
+        {"subfile.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsubfile,,start,0,end,0,,:whole.ts\n#EXT-X-ENDLIST\n",
+         "the protocol is subfile, "},
+        {"far.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/whole.ts\n#EXT-X-ENDLIST\n",
+         "the protocol is http, "},
     };
     make_moving("-c:v libx264 -c:a aac", "whole.ts");
     make_moving("-vn", "sound.mp3");

@@ -78,8 +78,8 @@ static void check_all(const char *what)
 START_TEST(whatever_stands_between)
 {
     static const char *const parts[] = {
-        "", "\r\n--b\r\nContent-Type: image/jpeg\r\nContent-Length: 12\r\n\r\n", "--b\nContent-type: text/plain\n\n", "\r\n\r\n", "--",
-        "\xff", "\xff\xd8", "\xff\xff\xff", "\xff\xd9", "\r\nb\r\n\r\n",
+        "", "\r\n--b\r\nContent-Type: image/jpeg\r\nContent-Length: 12\r\n\r\n", "--b\nContent-type: text/plain\n\n", "\r\n\r\n",
+        "--", "\xff", "\xff\xd8", "\xff\xff\xff", "\xff\xd9", "\r\nb\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         length = 0;

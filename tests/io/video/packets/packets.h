@@ -98,7 +98,8 @@ static inline int run_command(char *ret, size_t size, const char *command)
     size_t n = 0;
     const char *folder = clip_path("");
     for (const char *p = command; *p && n + strlen(folder) + 2 < sizeof line; p++)
-        n += (size_t)snprintf(line + n, sizeof line - n, *p == '@' ? "%.*s" : "%c", *p == '@' ? (int)strlen(folder) - 1 : *p, folder);
+        n += (size_t)snprintf(line + n, sizeof line - n, *p == '@' ? "%.*s" : "%c", *p == '@' ? (int)strlen(folder) - 1 : *p,
+                              folder);
     FILE *pipe = popen(line, "r");
     ck_assert_ptr_nonnull(pipe);
     size_t got = fread(ret, 1, size - 1, pipe);

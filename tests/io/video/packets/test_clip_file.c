@@ -38,7 +38,8 @@ static void make(const struct kind *kind)
 static void pictures(char *ret, size_t size, const char *name)
 {
     char command[300];
-    snprintf(command, sizeof command, "ffmpeg -v error -i @/%s -map 0:v -fps_mode passthrough -f framemd5 - 2>&1 | grep -v '^#' | "
+    snprintf(command, sizeof command,
+             "ffmpeg -v error -i @/%s -map 0:v -fps_mode passthrough -f framemd5 - 2>&1 | grep -v '^#' | "
              "sed 's/.*, *//'", name);
     run_command(ret, size, command);
 }
@@ -66,7 +67,7 @@ START_TEST(holds_the_packets)
     free(clip_read(kind->clip, &size));
     ck_assert_int_eq(stats.bytes, (int64_t)size);
 
-    /* Nothing to complain about, the first picture is a key frame at 0, and the pictures are those of the footage. */
+    /* ffprobe complains of nothing, the first picture is a key frame at 0, and the pictures are those of the footage. */
     snprintf(command, sizeof command, "ffprobe -v warning -show_entries packet=flags,pts_time -of csv=p=0 @/%s 2>&1", kind->clip);
     ck_assert_int_eq(run_command(text, sizeof text, command), 0);
     ck_assert_msg(strncmp(text, "0.0", 3) == 0 && strchr(text, 'K') && strchr(text, 'K') < strchr(text, '\n'), "%s: %.300s",
@@ -85,10 +86,12 @@ START_TEST(has_an_index)
     make(&kinds[0]);
     read_packets(clip_path(kinds[0].name));
     write_clip("indexed.mp4", 0, n_packets);
-    ck_assert_int_eq(run_command(text, sizeof text, "ffprobe -v warning -show_entries format=duration -of csv=p=0 @/indexed.mp4 2>&1"),
+    ck_assert_int_eq(run_command(text, sizeof text,
+                                 "ffprobe -v warning -show_entries format=duration -of csv=p=0 @/indexed.mp4 2>&1"),
                      0);
     ck_assert_double_eq_tol(strtod(text, NULL), 4.0, 0.05);
-    ck_assert_int_eq(run_command(text, sizeof text, "ffprobe -v warning -read_intervals 2.5%+#1 -show_entries packet=pts_time,flags "
+    ck_assert_int_eq(run_command(text, sizeof text,
+                                 "ffprobe -v warning -read_intervals 2.5%+#1 -show_entries packet=pts_time,flags "
                                  "-of csv=p=0 @/indexed.mp4 2>&1"), 0);
     ck_assert_double_eq_tol(strtod(text, NULL), 2.0, 0.001);
 }
@@ -99,8 +102,8 @@ static int pictures_of(const char *name, const uint8_t *bytes, size_t n)
 {
     char command[300];
     clip_write(name, bytes, n);
-    snprintf(command, sizeof command, "ffmpeg -v quiet -i @/%s -map 0:v -fps_mode passthrough -f framemd5 - 2>/dev/null | grep -vc '^#'",
-             name);
+    snprintf(command, sizeof command,
+             "ffmpeg -v quiet -i @/%s -map 0:v -fps_mode passthrough -f framemd5 - 2>/dev/null | grep -vc '^#'", name);
     run_command(text, sizeof text, command);
     return atoi(text);
 }
@@ -132,7 +135,8 @@ START_TEST(plays_up_to_any_cut)
         ck_assert_msg(whole == (int)stats.packets, "%s: %d pictures of %d packets", kind->name, whole, (int)stats.packets);
         for (int k = 1; k < 4; k++) {
             int there = pictures_of(cut, bytes, (size_t)(before.bytes + (stats.bytes - before.bytes) * k / 4));
-            ck_assert_msg(there >= (int)before.packets - 1, "%s: %d pictures, and %d before", kind->name, there, (int)before.packets);
+            ck_assert_msg(there >= (int)before.packets - 1, "%s: %d pictures, and %d before", kind->name, there,
+                          (int)before.packets);
         }
         free(bytes);
         before = stats;
@@ -229,7 +233,8 @@ START_TEST(parameter_sets_may_change)
     ck_assert_int_eq(clip_file_close(clip, &stats, &err), 0);
     close(fd);
     ck_assert_uint_eq(stats.packets, 100);
-    run_command(text, sizeof text, "ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 @/sets.mp4 2>&1");
+    run_command(text, sizeof text,
+                "ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 @/sets.mp4 2>&1");
     ck_assert_str_eq(text, "100\n");
 
     make(&kinds[0]);            /* with lengths: the sets are in the extradata alone */
@@ -275,7 +280,8 @@ START_TEST(a_full_disk_is_told)
     ck_assert_int_gt(stats.bytes, 0);
     ck_assert_int_eq(ftruncate(fd, stats.bytes), 0);
     close(fd);
-    run_command(text, sizeof text, "ffmpeg -v error -i @/full.mp4 -map 0:v -fps_mode passthrough -f framemd5 - 2>&1 | grep -v '^#' | wc -l");
+    run_command(text, sizeof text,
+                "ffmpeg -v error -i @/full.mp4 -map 0:v -fps_mode passthrough -f framemd5 - 2>&1 | grep -v '^#' | wc -l");
     ck_assert_int_ge(atoi(text), 20);
     ck_assert_int_eq(atoi(text), (int)stats.packets);
 }

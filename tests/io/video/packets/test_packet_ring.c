@@ -9,8 +9,8 @@
 #include "io/video/packets/packet_ring.h"
 #include "tests/suite.h"
 
-static const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = -1, .width = 64, .height = 48, .aspect_den = 1,
-                                            .time_base_num = 1, .time_base_den = 90000};
+static const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = -1, .width = 64, .height = 48,
+                                            .aspect_den = 1, .time_base_num = 1, .time_base_den = 90000};
 static uint8_t data[1 << 16];
 
 static struct packet_ring *open_ring(size_t max_bytes, int64_t keep_us)

@@ -1,30 +1,7 @@
 /* The time at which a picture was taken: io/video/timing/timing.c, as io/video/pacing.c uses it. */
-#include <check.h>
 #include <math.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
-#include "io/video/pacing.h"
-#include "tests/suite.h"
-
-static unsigned long seed;
-
-/* As pacing_next(), of a file. *gap, too, is written only if the picture is picked. */
-static bool next(struct pacing *pacing, int64_t stamp_us, int64_t *out_us, bool *gap)
-{
-    enum source_break cause;
-    bool picked = pacing_next(pacing, stamp_us, TIMING_NONE, out_us, &cause);
-    if (picked)
-        *gap = cause != SOURCE_UNBROKEN;
-    return picked;
-}
-
-static double uniform(void)
-{
-    return (double)random() / RAND_MAX * 2 - 1;
-}
+#include "tests/io/video/jittering.h"
 
 /* The time stamp of picture i of a source of 25 a second, in us, with a parameter. */
 typedef double stamp_of(int i, double x);
@@ -283,18 +260,10 @@ START_TEST(jitter_of_a_file_is_bridged)
 }
 END_TEST
 
-static void set_seed(void)
-{
-    srandom((unsigned)seed);
-}
-
 int main(void)
 {
-    seed = getenv("SEED") ? strtoul(getenv("SEED"), NULL, 10) : (unsigned long)time(NULL);
-    printf("SEED=%lu\n", seed);
     Suite *suite = suite_create("timing");
-    TCase *tc = tcase_create("timing");
-    tcase_add_checked_fixture(tc, set_seed, NULL);
+    TCase *tc = seeded_case("timing");
     tcase_add_test(tc, lies_of_the_clock_are_bridged);
     tcase_add_test(tc, a_wrong_unit_is_noticed);
     tcase_add_test(tc, a_small_step_back_breaks_nothing);
