@@ -118,6 +118,20 @@ json_t *alert_json(const struct alert_record *a)
                      "opened_by_zone", record_json_text(a->opened_by));
 }
 
+/* Adds what is known of a fault to the data of its event. 0 or -1. */
+static int add_health(json_t *data, const struct event_health *h)
+{
+    json_t *fault = json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "kind", h->kind, "quantity", record_json_number(h->quantity),
+                              "unit", h->unit, "baseline", record_json_number(h->baseline), "opens_at",
+                              record_json_number(h->opens_at), "closes_at", record_json_number(h->closes_at), "since",
+                              record_json_time(h->since_us));
+    int r = fault ? json_object_update(data, fault) : -1;
+    json_decref(fault);
+    for (int i = 0; i < h->n_details && r == 0; i++)
+        r = json_object_set_new(data, h->detail[i].key, record_json_number(h->detail[i].value));
+    return r;
+}
+
 json_t *event_json(const struct event *event)
 {
     if (event->alert)
@@ -139,7 +153,8 @@ json_t *event_json(const struct event *event)
         key = "hours";
     else if (event->type == EVENT_STORAGE_FULL || event->type == EVENT_STORAGE_RECOVERED)
         key = "free_bytes";
-    if (data && key && json_object_set_new(data, key, record_json_number(event->quantity)) < 0) {
+    if (data && ((key && json_object_set_new(data, key, record_json_number(event->quantity)) < 0) ||
+                 (event->health && add_health(data, event->health) < 0))) {
         json_decref(data);
         data = NULL;
     }

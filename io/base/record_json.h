@@ -24,7 +24,8 @@ json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
 /* The "data" of an event: the alert; or an object with "camera" (of a webhook's event "webhook"), "reason" and, if the event has
- * one, its quantity ("seconds", "fps_in", "distance", "hours" or "free_bytes"). The reason is redacted. */
+ * one, its quantity ("seconds", "fps_in", "distance", "hours" or "free_bytes"); of a fault of the picture, the members of struct
+ * event_health with "since" as a time. The reason is redacted. */
 json_t *event_json(const struct event *event);
 
 /* The "data" of EVENT_TEST_NAME: "test" is true, and "reason" says in words that nothing has happened. */

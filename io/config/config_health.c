@@ -1,0 +1,47 @@
+#include <stdio.h>
+
+#include "core/health/kind.h"
+#include "io/config/config_health.h"
+#include "io/config/config_keys.h"
+#include "io/config/config_table.h"
+#include "io/config/config_value.h"
+
+/* All names of core/health/kind.h, in its order; a test compares them. */
+#define KIND_NAMES \
+    "frozen, slow, stutter, black, bright, low_contrast, colour_lost, colour_cast, blur, covered, noise, stripes, jitter or moved"
+
+static const char *kind_name(int i)
+{
+    return health_kind_info((enum health_kind)i)->name;
+}
+
+static bool parse_kinds(const struct config_value *value, void *target)
+{
+    return !value->node || config_read_set(value, &(struct config_names){KIND_NAMES, HEALTH_KINDS, kind_name}, target);
+}
+
+static bool parse_health(const struct config_value *value, void *target)
+{
+    struct config_outcome outcomes[CONFIG_N_KEYS];
+    char prefix[160];
+    if (!config_is_mapping(value))
+        return false;
+    snprintf(prefix, sizeof prefix, "%s.", value->path);
+    enum config_scope scope = value->row->scope == CONFIG_ROOT ? CONFIG_HEALTH : CONFIG_CAMERA_HEALTH;
+    config_read_keys(value->loader, scope, value->node, value->line, value->column, prefix, target, outcomes);
+    return true;
+}
+
+void config_health_complete(struct config_health *of_camera, const struct config_health *of_all)
+{
+    if (!of_camera->has_enabled)
+        of_camera->enabled = of_all->enabled;
+    if (!of_camera->has_off)
+        of_camera->off = of_all->off;
+    if (!of_camera->has_learn)
+        of_camera->learn_s = of_all->learn_s;
+}
+
+const struct config_type
+    config_type_health = {"a mapping of keys", false, parse_health},
+    config_type_kinds = {"a list of " KIND_NAMES, false, parse_kinds};
