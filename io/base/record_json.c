@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/health/kind.h"
 #include "core/utc.h"
 #include "io/base/json.h"
 #include "io/base/redact.h"
@@ -73,6 +74,17 @@ json_t *zones_json(const struct zone_names *zones)
     return list;
 }
 
+json_t *kinds_json(unsigned kinds)
+{
+    json_t *list = json_array();
+    for (int kind = 0; kind < HEALTH_KINDS && list; kind++)
+        if (kinds >> kind & 1 && json_array_append_new(list, json_string(health_kind_info((enum health_kind)kind)->name)) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return list;
+}
+
 json_t *loudest_json(const struct voices *voices)
 {
     enum voice loudest = voices_loudest(voices);
@@ -105,7 +117,7 @@ json_t *alert_json(const struct alert_record *a)
 {
     bool closed = a->closed_us != 0;
     double closed_pts_s = closed && !a->interrupted ? (double)a->closed_pts_us / 1e6 : (double)NAN;
-    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "id", record_json_count(a->id), "camera", a->camera, "kind", alert_kind_name(a->kind),
                      "state", alert_state_name(a), "test", a->test,
                      "suppressed", record_json_text(alert_suppressed_name(a->suppressed)),
@@ -115,7 +127,7 @@ json_t *alert_json(const struct alert_record *a)
                      "closed_pts_s", record_json_number(closed_pts_s),
                      "peak_pts_s", record_json_number((double)a->peak_pts_us / 1e6), "voice", loudest_json(&a->voices),
                      "voices", voices_json(&a->voices), "boxes", boxes_json(&a->boxes), "zones", zones_json(&a->zones),
-                     "opened_by_zone", record_json_text(a->opened_by));
+                     "opened_by_zone", record_json_text(a->opened_by), "health", kinds_json(a->health));
 }
 
 /* Adds what is known of a fault to the data of its event. 0 or -1. */

@@ -18,6 +18,8 @@ json_t *record_json_text(const char *text);
 
 json_t *boxes_json(const struct boxes *boxes);
 json_t *zones_json(const struct zone_names *zones);
+/* The names of a set of kinds of faults (core/health/kind.h). */
+json_t *kinds_json(unsigned kinds);
 /* The name of the loudest voice, or null; and an object of what each voice says, null for one that the model does not have. */
 json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);

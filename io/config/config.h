@@ -68,9 +68,10 @@ struct config_evidence {
 struct config_health {
     bool enabled;
     unsigned off;                   /* kinds that are not diagnosed */
+    unsigned hold, mark;            /* alerts are held back, or marked, while a fault of the kind holds; no kind is in both */
     double learn_s;                 /* of the pictures after a start, which are taken to be without a fault */
-    /* true: the camera gives the key itself. A key that it does not give has the value of struct config. */
-    bool has_enabled, has_off, has_learn;
+    /* true: the key is given. One that a camera does not give has the value of struct config. */
+    bool has_enabled, has_off, has_learn, has_hold, has_mark;
 };
 
 struct config_camera {

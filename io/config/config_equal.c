@@ -33,7 +33,7 @@ static bool evidence_equal(const struct config_evidence *a, const struct config_
 
 static bool health_equal(const struct config_health *a, const struct config_health *b)
 {
-    return a->enabled == b->enabled && a->off == b->off && a->learn_s == b->learn_s;
+    return a->enabled == b->enabled && a->off == b->off && a->hold == b->hold && a->mark == b->mark && a->learn_s == b->learn_s;
 }
 
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b)

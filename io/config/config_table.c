@@ -106,6 +106,13 @@ const struct config_row config_rows[] = {
     {CONFIG_HEALTH, "learn_s", &config_type_number, IN_HEALTH(learn_s), 10, 86400, .fallback = "60",
      .help = "Seconds of pictures, from each start of the camera on, that are taken to be without a fault. Faults are told by "
              "what was learned in them."},
+    {CONFIG_HEALTH, "hold", &config_type_kinds, IN_HEALTH(hold), .absent = "covered, jitter and moved, but for those in mark",
+     GIVEN_HEALTH(has_hold),
+     .help = "Kinds of faults that hold alerts back: one that opens while such a fault holds is suppressed, and told if it lasts "
+             "longer than the fault. It is marked, too."},
+    {CONFIG_HEALTH, "mark", &config_type_kinds, IN_HEALTH(mark), .absent = "all that are not in hold", GIVEN_HEALTH(has_mark),
+     .help = "Kinds of faults that mark alerts: one that is open while such a fault holds is sent with the name of the kind. No kind "
+             "is in both lists."},
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
@@ -250,6 +257,10 @@ const struct config_row config_rows[] = {
      .help = "See health."},
     {CONFIG_CAMERA_HEALTH, "learn_s", &config_type_number, IN_HEALTH(learn_s), 10, 86400, .absent = "as health.learn_s",
      GIVEN_HEALTH(has_learn), .help = "See health."},
+    {CONFIG_CAMERA_HEALTH, "hold", &config_type_kinds, IN_HEALTH(hold), .absent = "as health.hold, but for those in mark",
+     GIVEN_HEALTH(has_hold), .help = "See health."},
+    {CONFIG_CAMERA_HEALTH, "mark", &config_type_kinds, IN_HEALTH(mark), .absent = "as health.mark, but for those in hold",
+     GIVEN_HEALTH(has_mark), .help = "See health."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
      .help = "The endpoints that events are posted to, by the Standard Webhooks specification."},
     {CONFIG_WEBHOOK, "name", &config_type_name, IN_WEBHOOK(name), .absent = "the scheme, host and port of url",

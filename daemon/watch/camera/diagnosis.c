@@ -21,6 +21,7 @@ struct diagnosis {
     bool anew;
     int64_t last_us;            /* time stamp of the last picture */
     int64_t shown_us;           /* that of the last one that was shown in the status */
+    unsigned open;              /* kinds, as bits, as alerts know them */
     bool told[HEALTH_KINDS];    /* health.opened went out, and no health.closed since */
     struct event_health fault[HEALTH_KINDS];            /* as it opened; of open faults */
     struct view_health view[HEALTH_KINDS];
@@ -143,8 +144,17 @@ static void close_fault(struct diagnosis *diagnosis, enum health_kind kind, cons
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------- */
 
+static void tell_alerts(struct diagnosis *diagnosis, unsigned open)
+{
+    if (open != diagnosis->open && diagnosis->options.results)
+        results_set_faults(diagnosis->options.results, open);
+    diagnosis->open = open;
+}
+
+/* Shows the measures, and tells alerts which faults hold. */
 static void show(struct diagnosis *diagnosis)
 {
+    unsigned open = 0;
     struct health_measure measures[HEALTH_KINDS];
     health_measures(diagnosis->health, measures);
     for (int kind = 0; kind < HEALTH_KINDS; kind++) {
@@ -154,8 +164,10 @@ static void show(struct diagnosis *diagnosis)
             *view = (struct view_health){.on = true, .known = m->known, .open = m->open, .quantity = m->quantity,
                                          .baseline = m->baseline, .opens_at = m->on,
                                          .since_us = m->open ? diagnosis->fault[kind].since_us : 0};
+        open |= view->open ? health_bit((enum health_kind)kind) : 0;
     }
     camera_status_set_health(diagnosis->options.status, diagnosis->view);
+    tell_alerts(diagnosis, open);
 }
 
 void diagnosis_break(struct diagnosis *diagnosis)
@@ -208,4 +220,5 @@ void diagnosis_end(struct diagnosis *diagnosis)
         diagnosis->view[kind] = (struct view_health){.on = diagnosis->view[kind].on};
     }
     camera_status_set_health(diagnosis->options.status, diagnosis->view);
+    tell_alerts(diagnosis, 0);
 }

@@ -1,5 +1,6 @@
 /* The diagnosis of one camera's pictures while it is watched. Pictures of the ring of frames go to core/health as they are: gray,
- * at the model's size, with masks. What opens and closes becomes events, and the status of the camera has the rest.
+ * at the model's size, with masks. What opens and closes becomes events, the status of the camera has the rest, and alerts are
+ * told of the faults that hold.
  *
  * Nothing is said twice. A fault of the kind slow has no event where a rate is to be analysed: camera.slow tells that. A fault of
  * the kind frozen has none where each picture is the same as the one before and the model was calibrated for static scenes:
@@ -7,6 +8,7 @@
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
 
+#include "daemon/watch/camera/results.h"
 #include "daemon/watch/camera/status.h"
 #include "daemon/watch/events.h"
 #include "io/config/config.h"
@@ -19,6 +21,7 @@ struct diagnosis_options {
     int height, width;                      /* of the pictures */
     bool has_slow, has_frozen;              /* camera.slow and camera.frozen can be told */
     struct camera_status *status;
+    struct results *results;                /* is told which faults hold; NULL: nobody is */
     struct events *events;
 };
 

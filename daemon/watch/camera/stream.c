@@ -110,6 +110,7 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
                                                                            .has_slow = options->fps > 0,
                                                                            .has_frozen = calibration && calibration->has_static,
                                                                            .status = options->status,
+                                                                           .results = stream->results,
                                                                            .events = options->events});
     if (r < 0 || !stream->repeat.last) {
         camera_stream_close(stream);

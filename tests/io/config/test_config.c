@@ -329,7 +329,7 @@ START_TEST(test_names)
 {
     check_names("webhooks[].events", EVENT_TYPES, event_name);
     check_names("health.off", HEALTH_KINDS, kind_name);
-    check_names("cameras.NAME.health.off", HEALTH_KINDS, kind_name);
+    check_names("cameras.NAME.health.mark", HEALTH_KINDS, kind_name);
 }
 END_TEST
 
@@ -349,6 +349,36 @@ START_TEST(test_health)
     h = &config->cameras[0].health;
     ck_assert(h->enabled && h->off == 0 && h->learn_s == 600.5);
     config_unref(config);
+}
+END_TEST
+
+/* What a camera names in one list is not in the other; what nobody names is marked, unless mark is given. */
+START_TEST(test_hold_and_mark)
+{
+    const unsigned blur = health_bit(HEALTH_BLUR), moved = health_bit(HEALTH_MOVED), covered = health_bit(HEALTH_COVERED);
+    const unsigned usual = covered | moved | health_bit(HEALTH_JITTER);
+    const struct {
+        const char *of_camera, *of_all;
+        unsigned hold, mark;
+    } rows[] = {
+        {"{}", "{}", usual, HEALTH_ALL & ~usual},
+        {"{}", "{hold: [blur]}", blur, HEALTH_ALL & ~blur},
+        {"{}", "{hold: []}", 0, HEALTH_ALL},
+        {"{}", "{mark: [moved, blur]}", usual & ~moved, moved | blur},
+        {"{}", "{hold: [covered], mark: [blur]}", covered, blur},
+        {"{hold: [blur]}", "{}", blur, HEALTH_ALL & ~blur},
+        {"{hold: [blur]}", "{mark: [blur, moved]}", blur, moved},
+        {"{mark: [covered]}", "{}", usual & ~covered, covered},
+        {"{hold: [], mark: []}", "{}", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "    health: %s\nhealth: %s\n", rows[i].of_camera, rows[i].of_all);
+        struct config *config = good(camera(text), "tests/x.yml");
+        const struct config_health *h = &config->cameras[0].health;
+        ck_assert_msg(h->hold == rows[i].hold && h->mark == rows[i].mark, "%s: 0x%x, 0x%x", text, h->hold, h->mark);
+        config_unref(config);
+    }
 }
 END_TEST
 
@@ -441,6 +471,7 @@ int main(void)
     tcase_add_test(test, test_empty_mappings_mean_defaults);
     tcase_add_test(test, test_names);
     tcase_add_test(test, test_health);
+    tcase_add_test(test, test_hold_and_mark);
     tcase_add_test(test, test_listen);
     tcase_add_test(test, test_numbers);
     tcase_add_test(test, test_models_yet_to_be_learned);

@@ -89,6 +89,8 @@ static const struct change camera_changes[] = {
     {"health.enabled", "true", "false"},
     {"health.off", "[blur]", "[blur, moved]"},
     {"health.learn_s", "60", "61"},
+    {"health.hold", "[blur]", "[blur, moved]"},
+    {"health.mark", "[blur]", "[blur, moved]"},
 };
 
 /* Not compared: a camera runs on while these change. */

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The running daemon diagnoses cameras' pictures: a fault is told by events, shown by REST, metrics and readyz, and closes."""
+"""The running daemon diagnoses cameras' pictures: a fault is told by events, shown by REST, metrics and readyz, and closes.
+Alerts that open meanwhile are held back or marked."""
 import os
 import random
 import subprocess
@@ -11,7 +12,7 @@ from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 WIDTH, HEIGHT, FPS = 96, 64, 10
-LEARN_S, CLEAN_S = 10, 13
+LEARN_S, CLEAN_S = 10, 15
 
 
 def write_footage(path, parts):
@@ -39,24 +40,41 @@ def black(picture, _):
     return picture.translate(DARK)
 
 
+def covered(picture, i):
+    """A third of the picture is covered. Something moves beside that for 3 s, once the fault has been found."""
+    rows = [bytearray(b"\x46" * 32 + picture[y * WIDTH + 32:(y + 1) * WIDTH]) for y in range(HEIGHT)]
+    for y in range(10 + i % 30, 34 + i % 30) if 80 <= i < 110 else ():
+        rows[y][70:94] = b"\x0a" * 24
+    return b"".join(map(bytes, rows))
+
+
 class HealthWatch(harness.Case):
-    def setUp(self):
-        super().setUp()
+    def test_faults(self):
+        """All cameras run at the same time, because a clip takes half a minute."""
         model = harness.write_model(self.path("model.safetensors"), HEIGHT, WIDTH, calibration=harness.with_places(
             harness.OWN_CALIBRATION, HEIGHT, WIDTH))
-        self.camera = {"model": model, "health": {"learn_s": LEARN_S}}
-
-    def test_a_black_picture(self):
-        clip = write_footage(self.path("black.mkv"), [(CLEAN_S, None), (9, black), (9, None)])
         small = harness.write_model(self.path("small.safetensors"), 16, 48)
+        dark = {"model": model, "source": write_footage(self.path("black.mkv"), [(CLEAN_S, None), (9, black), (8, None)]),
+                "health": {"learn_s": LEARN_S}, "alert": {"threshold": 99999}}
+        hidden = {"model": model, "source": write_footage(self.path("covered.mkv"), [(CLEAN_S, None), (13, covered)]),
+                  "health": {"learn_s": LEARN_S}, "alert": {"k": 1, "n": 1, "merge_s": 0, "cooldown_s": 0}}
         receiver = Receiver(SECRET)
         self.addCleanup(receiver.close)
-        daemon = self.daemon({"cameras": {"gate": {**self.camera, "source": clip, "alert": {"threshold": 99999}},
-                                          "off": {**self.camera, "source": clip, "health": {"enabled": False}},
-                                          "small": {"model": small, "source": clip}},
-                              "webhooks": [{"url": receiver.url, "secret": SECRET,
+        daemon = self.daemon({"cameras": {"gate": dark, "off": {**dark, "health": {"enabled": False}},
+                                          "small": {**dark, "model": small}, "held": hidden,
+                                          "marked": {**hidden, "health": {"learn_s": LEARN_S, "hold": []}}},
+                              "webhooks": [{"url": receiver.url, "secret": SECRET, "cameras": ["gate"],
                                             "events": ["health.opened", "health.closed"]}]})
         self.assertIn("expected a model of pictures of 32", daemon.wait_event("camera_not_diagnosed", camera="small")["reason"])
+        self.told_and_shown(daemon, receiver)
+        for name in ("held", "marked"):
+            daemon.wait_camera(name, "stopped", 40)
+        self.alerts_are_held_or_marked(daemon)
+        daemon.stop()
+        self.assertEqual([(e["event"], e["kind"]) for e in daemon.events(camera="gate") if e["event"].startswith("health_")],
+                         [("health_opened", "black"), ("health_closed", "black")])
+
+    def told_and_shown(self, daemon, receiver):
         opened = daemon.wait_event("health_opened", CLEAN_S + 15, camera="gate")
         self.assertEqual(opened["kind"], "black")
         self.assertIn("the picture is black", opened["reason"])
@@ -73,16 +91,26 @@ class HealthWatch(harness.Case):
         daemon.wait_event("health_closed", 20, camera="gate", kind="black")
         self.assertFalse(daemon.camera("gate")["health"]["black"]["open"])
         harness.wait_for("the webhook", lambda: receiver.of("health.closed"), 10)
-        daemon.wait_camera("gate", "stopped", 20)
         first, last = (receiver.of(f"health.{what}")[0]["data"] for what in ("opened", "closed"))
         self.assertEqual((first["camera"], first["kind"], first["unit"]), ("gate", "black", "levels"))
         self.assertLess(first["quantity"], first["opens_at"])
         self.assertLess(first["opens_at"], first["baseline"])
         self.assertEqual(first["since"], last["since"])
         self.assertEqual(first["since"], camera["health"]["black"]["since"])
-        daemon.stop()
-        self.assertEqual([(e["event"], e["kind"]) for e in daemon.events() if e["event"].startswith("health_")],
-                         [("health_opened", "black"), ("health_closed", "black")])
+
+    def alerts_are_held_or_marked(self, daemon):
+        alerts = {}
+        for name in ("held", "marked"):
+            daemon.wait_event("health_opened", camera=name, kind="covered")
+            self.assertIn("is not watched any more", daemon.wait_event("health_closed", camera=name, kind="covered")["reason"])
+            for which in ("all", "only"):
+                found = daemon.get(f"/api/v1/alerts?camera={name}&suppressed={which}")[1]["alerts"]
+                alerts[name, which] = [a for a in found if CLEAN_S + 7 < a["pts_s"] < CLEAN_S + 12]
+        self.assertEqual({(a["suppressed"], *a["health"]) for a in alerts["held", "only"]}, {("health", "covered")})
+        self.assertEqual(alerts["held", "all"], alerts["held", "only"])
+        self.assertEqual(alerts["marked", "only"], [])
+        self.assertEqual({tuple(a["health"]) for a in alerts["marked", "all"]}, {("covered",)})
+        self.assertGreaterEqual(daemon.metric("memaed_camera_alerts_suppressed_total", camera="held", reason="health"), 1)
 
 
 if __name__ == "__main__":
