@@ -111,8 +111,8 @@ const struct config_row config_rows[] = {
      .help = "Kinds of faults that hold alerts back: one that opens while such a fault holds is suppressed, and told if it lasts "
              "longer than the fault. It is marked, too."},
     {CONFIG_HEALTH, "mark", &config_type_kinds, IN_HEALTH(mark), .absent = "all that are not in hold", GIVEN_HEALTH(has_mark),
-     .help = "Kinds of faults that mark alerts: one that is open while such a fault holds is sent with the name of the kind. No kind "
-             "is in both lists."},
+     .help = "Kinds of faults that mark alerts: one that is open while such a fault holds is sent with the name of the kind. No "
+             "kind is in both lists."},
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,

@@ -86,8 +86,8 @@ static void open_drift(struct results *results, const struct results_options *op
 static void open_alerting(struct results *results, const struct results_options *options)
 {
     struct alerting_options alerting = {.kind = ALERT_ANOMALY, .rule = *options->rule, .policy = *options->policy,
-                                        .hold = options->hold, .mark = options->mark, .lasting_us = options->lasting_us, .camera = results->camera, .model = options->model,
-                                        .scores = results->scores, .zones = options->zones, .alerts = options->alerts,
+                                        .hold = options->hold, .mark = options->mark, .lasting_us = options->lasting_us,
+                                        .camera = results->camera, .model = options->model, .scores = results->scores, .zones = options->zones, .alerts = options->alerts,
                                         .events = options->events, .arming = options->arming};
     alerting_init(&results->anomaly, &alerting);
     alerting.kind = ALERT_STILL;

@@ -317,7 +317,7 @@ START_TEST(faults_of_the_picture)
     window(2, 4);
     alerting_faults(&alerting, 0);
     ck_assert_str_eq(told, "");
-    window(2, 5);                               /* the fault has ended, and the cause lasts; neither cooldown nor cap is used up */
+    window(2, 5);                               /* the cause outlasts the fault; neither cooldown nor cap is used up */
     ck_assert_str_eq(told, "O");
     ck_assert(last_told.suppressed == SUPPRESSED_NOT && last_told.health == covered);
     ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_HEALTH], 2);

@@ -223,8 +223,8 @@ START_TEST(older_alerts_are_kept)
     int before = -1;
     struct database *plain = open_plain();
     must(migrations_apply(plain, &(struct migrations){migrations.scripts, 3}, &before, &err));
-    must(database_execute(plain, "INSERT INTO alerts (id, entry, camera, kind, opened_us, peak_us, opened_pts_us, peak_pts_us, voices,"
-                          " boxes, state) VALUES (7, 0, 'gate', 'anomaly', 1, 1, 0, 0, '{}', '[]', 'open')", &err));
+    must(database_execute(plain, "INSERT INTO alerts (id, entry, camera, kind, opened_us, peak_us, opened_pts_us, peak_pts_us, "
+                          "voices, boxes, state) VALUES (7, 0, 'gate', 'anomaly', 1, 1, 0, 0, '{}', '[]', 'open')", &err));
     must(migrations_apply(plain, &migrations, &before, &err));
     ck_assert_int_eq(before, 3);
     ck_assert_int_eq(one(plain, "SELECT count(*) FROM alerts WHERE id = 7 AND health = '[]'"), 1);
