@@ -42,8 +42,9 @@ void web_handle_readyz(const struct view *view, const struct web_request *reques
         char faults[64] = "", reason[96];
         if (c->state == VIEW_WATCHING)
             blinding_faults(c, faults, sizeof faults);
-        watching += c->state == VIEW_WATCHING && !*faults;
-        if (c->state == VIEW_STOPPED || (c->state == VIEW_WATCHING && !*faults))
+        bool watches = c->state == VIEW_WATCHING && !*faults;
+        watching += watches;
+        if (watches || c->state == VIEW_STOPPED)
             continue;
         snprintf(reason, sizeof reason, "faults of the picture: %s", faults);
         json_t *camera = json_pack("{s:s, s:s, s:o}", "name", c->name, "state", web_camera_states[c->state],
