@@ -8,6 +8,7 @@ static const char *const names[EVENT_TYPES] = {
     [EVENT_CAMERA_FROZEN] = "camera.frozen",     [EVENT_CAMERA_UNFROZEN] = "camera.unfrozen",
     [EVENT_CAMERA_SLOW] = "camera.slow",         [EVENT_CAMERA_SLOW_ENDED] = "camera.slow_ended",
     [EVENT_CAMERA_ARMED] = "camera.armed",       [EVENT_CAMERA_DISARMED] = "camera.disarmed",
+    [EVENT_HEALTH_OPENED] = "health.opened",     [EVENT_HEALTH_CLOSED] = "health.closed",
     [EVENT_DRIFT_BEGAN] = "drift.began",         [EVENT_DRIFT_ENDED] = "drift.ended",
     [EVENT_NORMAL_CHANGED] = "normal.changed",   [EVENT_WEBHOOK_DISABLED] = "webhook.disabled",
     [EVENT_STORAGE_FULL] = "storage.full",       [EVENT_STORAGE_RECOVERED] = "storage.recovered",

@@ -18,6 +18,8 @@ enum event_type {
     EVENT_CAMERA_SLOW_ENDED,
     EVENT_CAMERA_ARMED,         /* its alerts are sent again */
     EVENT_CAMERA_DISARMED,      /* its alerts are not sent, by its schedule or by somebody's order */
+    EVENT_HEALTH_OPENED,        /* the camera's picture is at fault (docs/health.md) */
+    EVENT_HEALTH_CLOSED,
     EVENT_DRIFT_BEGAN,          /* the last day's scores no longer follow the model's calibration */
     EVENT_DRIFT_ENDED,
     EVENT_NORMAL_CHANGED,       /* an alert has been open for so long that what it shows may be normal now */
@@ -25,6 +27,20 @@ enum event_type {
     EVENT_STORAGE_FULL,         /* the disk is short: evidence is deleted before its time, or nothing can be written */
     EVENT_STORAGE_RECOVERED,
     EVENT_TYPES                 /* how many there are */
+};
+
+/* A fault of a camera's picture, of health opened and health closed. Texts are static. */
+enum { EVENT_DETAILS = 4 };
+struct event_health {
+    const char *kind, *unit;    /* "moved", "%" (core/health/kind.h) */
+    double quantity;            /* as it opened; of a fault that closed, the worst while it was open */
+    double baseline, opens_at, closes_at;
+    int64_t since_us;           /* UTC; when it began */
+    int n_details;              /* what a kind tells more, as of the opening: the frequency of jitter, the place of a scene */
+    struct {
+        const char *key;        /* "frequency_hz" */
+        double value;           /* NAN: not measured */
+    } detail[EVENT_DETAILS];
 };
 
 struct event {
@@ -36,6 +52,7 @@ struct event {
     double quantity;            /* frozen, unfrozen: seconds; slow, slow ended: frames a second of the stream; drift: distance
                                  * (core/score/drift.h); normal changed: hours; storage: free bytes; else 0 */
     const struct alert_record *alert;   /* alerts alone; borrowed */
+    const struct event_health *health;  /* health opened and closed alone; borrowed */
 };
 
 /* "msg_" and 128 random bits in hexadecimal: the id of an event, the same for all who are told of it. */

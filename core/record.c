@@ -27,6 +27,7 @@ const char *alert_state_name(const struct alert_record *alert)
 static const char *const suppressed_names[SUPPRESSED_REASONS] = {
     [SUPPRESSED_NOT] = "",              [SUPPRESSED_COOLDOWN] = "cooldown", [SUPPRESSED_RATE] = "rate",
     [SUPPRESSED_DISARMED] = "disarmed", [SUPPRESSED_SNOOZED] = "snoozed",   [SUPPRESSED_SCHEDULE] = "schedule",
+    [SUPPRESSED_HEALTH] = "health",
 };
 
 const char *alert_suppressed_name(enum alert_suppressed suppressed)

@@ -60,6 +60,7 @@ enum alert_suppressed {
     SUPPRESSED_DISARMED,        /* somebody's order, as the next one (core/alerting/arming.h) */
     SUPPRESSED_SNOOZED,
     SUPPRESSED_SCHEDULE,        /* the camera's schedule had no span */
+    SUPPRESSED_HEALTH,          /* the camera's picture was at fault, of a kind that holds alerts back */
     SUPPRESSED_REASONS          /* how many there are, with SUPPRESSED_NOT */
 };
 const char *alert_suppressed_name(enum alert_suppressed suppressed);    /* "cooldown"; "" of SUPPRESSED_NOT */
@@ -82,6 +83,8 @@ struct alert_record {
     struct voices voices;       /* at the peak, those that the alert is made from; others are NAN */
     struct boxes boxes;         /* at the peak */
     struct zone_names zones;    /* those that its boxes have touched so far */
+    unsigned health;            /* kinds of faults of the picture that held as it opened or while it was open, a set of
+                                 * health_bit() (core/health/kind.h) */
     char opened_by[ZONE_NAME_SIZE];     /* the zone whose own budget opened it; "": the camera's */
 };
 

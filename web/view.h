@@ -12,6 +12,7 @@
 #include "core/delays.h"
 #include "core/event.h"
 #include "core/filter.h"
+#include "core/health/kind.h"
 #include "core/precision.h"
 #include "core/record.h"
 
@@ -42,6 +43,15 @@ static const char *const view_break_names[VIEW_BREAKS] = {"corrupt", "gap", "clo
 /* Upper bounds of the classes in which latencies are counted. */
 enum { VIEW_LATENCIES = 15 };
 static const short view_latency_ms[VIEW_LATENCIES] = {5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000};
+
+/* A kind of fault of a camera's picture (docs/health.md). */
+struct view_health {
+    bool on;                            /* the kind is diagnosed; else the rest is 0 */
+    bool known;                         /* false: there is nothing to measure yet; quantity, baseline and opens_at are 0 */
+    bool open;                          /* the fault holds */
+    double quantity, baseline, opens_at;
+    int64_t since_us;                   /* UTC; of an open fault: when it began */
+};
 
 struct view_camera {
     uint32_t id;                        /* of this camera alone while the process runs; a replaced camera has a new one */
@@ -77,6 +87,7 @@ struct view_camera {
     struct arming_order order;          /* of a camera that is disarmed or snoozed; else zeroes */
     bool slow;                          /* the stream gives less than nine tenths of the rate that is to be analysed */
     bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
+    struct view_health health[HEALTH_KINDS];
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
     bool provisional;                   /* the calibration is from too little footage (core/score/tail.h) */
     char model[256];                    /* the file's name, without its folder */

@@ -2,6 +2,8 @@
 #ifndef MEMAED_CORE_HEALTH_KIND_H
 #define MEMAED_CORE_HEALTH_KIND_H
 
+#include <stdbool.h>
+
 enum health_kind {
     HEALTH_FROZEN,              /* nothing changes but in few places, such as a clock; else a sensor's noise goes on */
     HEALTH_SLOW,                /* fewer pictures a second than the camera's own rate */
@@ -25,7 +27,16 @@ struct health_kind_info {
     const char *name;           /* "low_contrast" */
     const char *quantity;       /* what is measured, such as "gray levels from the 5th to the 95th percentile" */
     const char *unit;
+    const char *says;           /* what is wrong: "the picture has little contrast" */
 };
 const struct health_kind_info *health_kind_info(enum health_kind kind);
+/* The kind of that name. false, and *ret untouched, where there is none. */
+bool health_kind_find(enum health_kind *ret, const char *name);
+
+/* A set of kinds. */
+static inline unsigned health_bit(enum health_kind kind) { return 1u << kind; }
+enum { HEALTH_ALL = (1u << HEALTH_KINDS) - 1 };
+/* Returns true if a camera with that fault does not see its scene. */
+bool health_kind_blinds(enum health_kind kind);
 
 #endif

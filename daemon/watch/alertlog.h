@@ -13,7 +13,7 @@ struct alertlog;
 
 /* The functions may be NULL. They must not block, or wait for a disk. Records are borrowed for the call. */
 struct alertlog_sink {
-    void (*peak)(void *arg, const struct alert_record *alert);          /* the alert is open, and its peak rose */
+    void (*peak)(void *arg, const struct alert_record *alert);          /* the alert is open, and something of it changed */
     void (*untold)(void *arg, const struct alert_record *alert);        /* it opened or closed, and no event tells */
     void (*score)(void *arg, const char *camera, const struct score_record *score);
     void *arg;                          /* borrowed until close */
@@ -25,7 +25,7 @@ void alertlog_close(struct alertlog *log);                      /* takes NULL */
 
 /* An alert opened: sets its id. The caller posts its event. */
 void alertlog_append(struct alertlog *log, struct alert_record *alert);
-/* An open alert's peak rose. */
+/* An open alert's peak rose, or it touched another zone, or another fault of the picture holds. */
 void alertlog_update(struct alertlog *log, const struct alert_record *alert);
 /* An alert opened or closed, and the caller posts no event. It has its id. */
 void alertlog_append_untold(struct alertlog *log, const struct alert_record *alert);

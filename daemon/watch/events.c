@@ -53,8 +53,8 @@ void events_close(struct events *events)
 static int priority_of(enum event_type type)
 {
     bool is_well = type == EVENT_CAMERA_RESTORED || type == EVENT_CAMERA_UNFROZEN || type == EVENT_CAMERA_SLOW_ENDED ||
-                   type == EVENT_CAMERA_ARMED || type == EVENT_CAMERA_DISARMED || type == EVENT_DRIFT_ENDED ||
-                   type == EVENT_STORAGE_RECOVERED;
+                   type == EVENT_CAMERA_ARMED || type == EVENT_CAMERA_DISARMED || type == EVENT_HEALTH_CLOSED ||
+                   type == EVENT_DRIFT_ENDED || type == EVENT_STORAGE_RECOVERED;
     return is_well ? LOG_NOTICE : LOG_WARNING;
 }
 
@@ -82,6 +82,11 @@ static void write_log(const struct event *event)
     case EVENT_CAMERA_SLOW_ENDED:
         log_event(priority, name, "camera", event->camera, "fps_in", log_real(&number, event->quantity), "reason",
                   event->reason, NULL);
+        return;
+    case EVENT_HEALTH_OPENED:
+    case EVENT_HEALTH_CLOSED:
+        log_event(priority, name, "camera", event->camera, "kind", event->health->kind, "quantity",
+                  log_real(&number, event->health->quantity), "reason", event->reason, NULL);
         return;
     case EVENT_DRIFT_BEGAN:
     case EVENT_DRIFT_ENDED:

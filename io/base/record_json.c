@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/health/kind.h"
 #include "core/utc.h"
 #include "io/base/json.h"
 #include "io/base/redact.h"
@@ -73,6 +74,17 @@ json_t *zones_json(const struct zone_names *zones)
     return list;
 }
 
+json_t *kinds_json(unsigned kinds)
+{
+    json_t *list = json_array();
+    for (int kind = 0; kind < HEALTH_KINDS && list; kind++)
+        if (kinds >> kind & 1 && json_array_append_new(list, json_string(health_kind_info((enum health_kind)kind)->name)) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return list;
+}
+
 json_t *loudest_json(const struct voices *voices)
 {
     enum voice loudest = voices_loudest(voices);
@@ -105,7 +117,7 @@ json_t *alert_json(const struct alert_record *a)
 {
     bool closed = a->closed_us != 0;
     double closed_pts_s = closed && !a->interrupted ? (double)a->closed_pts_us / 1e6 : (double)NAN;
-    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "id", record_json_count(a->id), "camera", a->camera, "kind", alert_kind_name(a->kind),
                      "state", alert_state_name(a), "test", a->test,
                      "suppressed", record_json_text(alert_suppressed_name(a->suppressed)),
@@ -115,7 +127,21 @@ json_t *alert_json(const struct alert_record *a)
                      "closed_pts_s", record_json_number(closed_pts_s),
                      "peak_pts_s", record_json_number((double)a->peak_pts_us / 1e6), "voice", loudest_json(&a->voices),
                      "voices", voices_json(&a->voices), "boxes", boxes_json(&a->boxes), "zones", zones_json(&a->zones),
-                     "opened_by_zone", record_json_text(a->opened_by));
+                     "opened_by_zone", record_json_text(a->opened_by), "health", kinds_json(a->health));
+}
+
+/* Adds what is known of a fault to the data of its event. 0 or -1. */
+static int add_health(json_t *data, const struct event_health *h)
+{
+    json_t *fault = json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "kind", h->kind, "quantity", record_json_number(h->quantity),
+                              "unit", h->unit, "baseline", record_json_number(h->baseline), "opens_at",
+                              record_json_number(h->opens_at), "closes_at", record_json_number(h->closes_at), "since",
+                              record_json_time(h->since_us));
+    int r = fault ? json_object_update(data, fault) : -1;
+    json_decref(fault);
+    for (int i = 0; i < h->n_details && r == 0; i++)
+        r = json_object_set_new(data, h->detail[i].key, record_json_number(h->detail[i].value));
+    return r;
 }
 
 json_t *event_json(const struct event *event)
@@ -139,7 +165,8 @@ json_t *event_json(const struct event *event)
         key = "hours";
     else if (event->type == EVENT_STORAGE_FULL || event->type == EVENT_STORAGE_RECOVERED)
         key = "free_bytes";
-    if (data && key && json_object_set_new(data, key, record_json_number(event->quantity)) < 0) {
+    if (data && ((key && json_object_set_new(data, key, record_json_number(event->quantity)) < 0) ||
+                 (event->health && add_health(data, event->health) < 0))) {
         json_decref(data);
         data = NULL;
     }

@@ -18,13 +18,16 @@ json_t *record_json_text(const char *text);
 
 json_t *boxes_json(const struct boxes *boxes);
 json_t *zones_json(const struct zone_names *zones);
+/* The names of a set of kinds of faults (core/health/kind.h). */
+json_t *kinds_json(unsigned kinds);
 /* The name of the loudest voice, or null; and an object of what each voice says, null for one that the model does not have. */
 json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
 /* The "data" of an event: the alert; or an object with "camera" (of a webhook's event "webhook"), "reason" and, if the event has
- * one, its quantity ("seconds", "fps_in", "distance", "hours" or "free_bytes"). The reason is redacted. */
+ * one, its quantity ("seconds", "fps_in", "distance", "hours" or "free_bytes"); of a fault of the picture, the members of struct
+ * event_health with "since" as a time. The reason is redacted. */
 json_t *event_json(const struct event *event);
 
 /* The "data" of EVENT_TEST_NAME: "test" is true, and "reason" says in words that nothing has happened. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/base/read_file.h"
+#include "io/config/config_health.h"
 #include "io/config/config_keys.h"
 #include "io/config/config_table.h"
 #include "io/config/config_value.h"
@@ -372,6 +373,7 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
     for (size_t i = 0; i < loader->config->n_cameras; i++) {
         struct config_evidence *evidence = &loader->config->cameras[i].evidence;
         complete_evidence(evidence, &loader->config->evidence);
+        config_health_complete(&loader->config->cameras[i].health, &loader->config->health);
         check_masked(loader, &loader->config->cameras[i]);
         loader->config->n_streams += 1 + (evidence->source && evidence->clips);
     }

@@ -64,6 +64,16 @@ struct config_evidence {
     struct config_retention retention;      /* of struct config alone */
 };
 
+/* What is diagnosed of a camera's pictures (core/health/health.h). Kinds are sets of health_bit(). */
+struct config_health {
+    bool enabled;
+    unsigned off;                   /* kinds that are not diagnosed */
+    unsigned hold, mark;            /* alerts are held back, or marked, while a fault of the kind holds; no kind is in both */
+    double learn_s;                 /* of the pictures after a start, which are taken to be without a fault */
+    /* true: the key is given. One that a camera does not give has the value of struct config. */
+    bool has_enabled, has_off, has_learn, has_hold, has_mark;
+};
+
 struct config_camera {
     char *name;                     /* [a-z0-9_-]{1,64} */
     char *source;                   /* as FFmpeg takes it; may hold credentials: only redact() may show it */
@@ -87,6 +97,7 @@ struct config_camera {
     struct config_alert alert;
     struct zones *zones;            /* masks and zones; NULL: the keys are absent or empty */
     struct config_evidence evidence;        /* complete: with what struct config says */
+    struct config_health health;            /* complete, too */
     int line, column;               /* place of the camera's name in the file */
     /* Places of values, for faults that only the loaded model shows. 0: the key is absent. */
     int model_line, model_column, fps_line, fps_column, precision_line, precision_column;
@@ -149,6 +160,7 @@ struct config {
     bool in_thread;                 /* isolation: thread. Cameras are read in the daemon, not in processes of their own */
     int max_decoder_mib;            /* of memory that a camera's process may take */
     struct config_evidence evidence;
+    struct config_health health;
     struct config_camera *cameras;
     size_t n_cameras;
     size_t n_streams;               /* streams that are read at the same time: the cameras', and those kept beside for clips */

@@ -31,6 +31,11 @@ static bool evidence_equal(const struct config_evidence *a, const struct config_
            a->post_roll_s == b->post_roll_s && a->max_clip_s == b->max_clip_s && a->ring_mib == b->ring_mib;
 }
 
+static bool health_equal(const struct config_health *a, const struct config_health *b)
+{
+    return a->enabled == b->enabled && a->off == b->off && a->hold == b->hold && a->mark == b->mark && a->learn_s == b->learn_s;
+}
+
 bool config_camera_equal(const struct config_camera *a, const struct config_camera *b)
 {
     return texts_equal(a->name, b->name) && texts_equal(a->source, b->source) && texts_equal(a->user, b->user) &&
@@ -40,7 +45,8 @@ bool config_camera_equal(const struct config_camera *a, const struct config_came
            a->precision == b->precision &&
            a->compute_all == b->compute_all && a->stride == b->stride && a->loop == b->loop &&
            a->stall_timeout_s == b->stall_timeout_s && a->backlog == b->backlog && alerts_equal(&a->alert, &b->alert) &&
-           zones_equal(a->zones, b->zones) && evidence_equal(&a->evidence, &b->evidence);
+           zones_equal(a->zones, b->zones) && evidence_equal(&a->evidence, &b->evidence) &&
+           health_equal(&a->health, &b->health);
 }
 
 static bool lists_equal(char *const *a, size_t n_a, char *const *b, size_t n_b)

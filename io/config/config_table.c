@@ -6,8 +6,8 @@
 #include "io/config/config_value.h"
 
 const char *const config_scope_paths[] = {
-    "", "http.", "alerts.", "scores.", "evidence.", "cameras.NAME.", "cameras.NAME.alert.", "cameras.NAME.masks[].",
-    "cameras.NAME.zones.ZONE.", "cameras.NAME.evidence.", "webhooks[].",
+    "", "http.", "alerts.", "scores.", "evidence.", "health.", "cameras.NAME.", "cameras.NAME.alert.", "cameras.NAME.masks[].",
+    "cameras.NAME.zones.ZONE.", "cameras.NAME.evidence.", "cameras.NAME.health.", "webhooks[].",
 };
 
 #define IN_CONFIG(field) .offset = offsetof(struct config, field)
@@ -17,6 +17,8 @@ const char *const config_scope_paths[] = {
 #define IN_ZONE(field) .offset = offsetof(struct zone, field)
 #define IN_EVIDENCE(field) .offset = offsetof(struct config_evidence, field)
 #define GIVEN_EVIDENCE(field) .given = 1 + offsetof(struct config_evidence, field)
+#define IN_HEALTH(field) .offset = offsetof(struct config_health, field)
+#define GIVEN_HEALTH(field) .given = 1 + offsetof(struct config_health, field)
 #define IN_WEBHOOK(field) .offset = offsetof(struct config_webhook, field)
 
 const struct config_row config_rows[] = {
@@ -95,6 +97,22 @@ const struct config_row config_rows[] = {
      GIVEN_EVIDENCE(retention.has_free_mib),
      .help = "Room in MiB on the disk of state_dir that evidence leaves free for the database and for others. 0: none; the disk "
              "fills."},
+    {CONFIG_ROOT, "health", &config_type_health, IN_CONFIG(health), .absent = "as below",
+     .help = "The diagnosis of cameras' pictures: frozen, black, covered, shaken, moved and so on. A fault is told by events."},
+    {CONFIG_HEALTH, "enabled", &config_type_bool, IN_HEALTH(enabled), .fallback = "true",
+     .help = "false: no kind is diagnosed, and nothing is computed for it."},
+    {CONFIG_HEALTH, "off", &config_type_kinds, IN_HEALTH(off), .absent = "none",
+     .help = "Kinds of faults that are not told and not shown."},
+    {CONFIG_HEALTH, "learn_s", &config_type_number, IN_HEALTH(learn_s), 10, 86400, .fallback = "60",
+     .help = "Seconds of pictures, from each start of the camera on, that are taken to be without a fault. Faults are told by "
+             "what was learned in them."},
+    {CONFIG_HEALTH, "hold", &config_type_kinds, IN_HEALTH(hold), .absent = "covered, jitter and moved, but for those in mark",
+     GIVEN_HEALTH(has_hold),
+     .help = "Kinds of faults that hold alerts back: one that opens while such a fault holds is suppressed, and told if it lasts "
+             "longer than the fault. It is marked, too."},
+    {CONFIG_HEALTH, "mark", &config_type_kinds, IN_HEALTH(mark), .absent = "all that are not in hold", GIVEN_HEALTH(has_mark),
+     .help = "Kinds of faults that mark alerts: one that is open while such a fault holds is sent with the name of the kind. No "
+             "kind is in both lists."},
     {CONFIG_ROOT, "cameras", &config_type_cameras, .required = true,
      .help = "The cameras to watch, by name. A name has 1 to 64 characters of a-z, 0-9, _ and -."},
     {CONFIG_CAMERA, "source", &config_type_source, IN_CAMERA(source), .required = true,
@@ -231,6 +249,18 @@ const struct config_row config_rows[] = {
      .absent = "as evidence.max_clip_s", GIVEN_EVIDENCE(has_max_clip), .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .absent = "as evidence.ring_mib",
      GIVEN_EVIDENCE(has_ring), .help = "See evidence."},
+    {CONFIG_CAMERA, "health", &config_type_health, IN_CAMERA(health), .absent = "as health",
+     .help = "The diagnosis of this camera's pictures."},
+    {CONFIG_CAMERA_HEALTH, "enabled", &config_type_bool, IN_HEALTH(enabled), .absent = "as health.enabled",
+     GIVEN_HEALTH(has_enabled), .help = "See health."},
+    {CONFIG_CAMERA_HEALTH, "off", &config_type_kinds, IN_HEALTH(off), .absent = "as health.off", GIVEN_HEALTH(has_off),
+     .help = "See health."},
+    {CONFIG_CAMERA_HEALTH, "learn_s", &config_type_number, IN_HEALTH(learn_s), 10, 86400, .absent = "as health.learn_s",
+     GIVEN_HEALTH(has_learn), .help = "See health."},
+    {CONFIG_CAMERA_HEALTH, "hold", &config_type_kinds, IN_HEALTH(hold), .absent = "as health.hold, but for those in mark",
+     GIVEN_HEALTH(has_hold), .help = "See health."},
+    {CONFIG_CAMERA_HEALTH, "mark", &config_type_kinds, IN_HEALTH(mark), .absent = "as health.mark, but for those in hold",
+     GIVEN_HEALTH(has_mark), .help = "See health."},
     {CONFIG_ROOT, "webhooks", &config_type_webhooks, .absent = "none",
      .help = "The endpoints that events are posted to, by the Standard Webhooks specification."},
     {CONFIG_WEBHOOK, "name", &config_type_name, IN_WEBHOOK(name), .absent = "the scheme, host and port of url",

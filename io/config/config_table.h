@@ -9,8 +9,8 @@
 struct config_type;
 
 enum config_scope {
-    CONFIG_ROOT, CONFIG_HTTP, CONFIG_ALERTS, CONFIG_SCORES, CONFIG_EVIDENCE, CONFIG_CAMERA, CONFIG_ALERT, CONFIG_MASK,
-    CONFIG_ZONE, CONFIG_CAMERA_EVIDENCE, CONFIG_WEBHOOK
+    CONFIG_ROOT, CONFIG_HTTP, CONFIG_ALERTS, CONFIG_SCORES, CONFIG_EVIDENCE, CONFIG_HEALTH, CONFIG_CAMERA, CONFIG_ALERT,
+    CONFIG_MASK, CONFIG_ZONE, CONFIG_CAMERA_EVIDENCE, CONFIG_CAMERA_HEALTH, CONFIG_WEBHOOK
 };
 
 struct config_row {
@@ -26,7 +26,7 @@ struct config_row {
     const char *help;
 };
 
-enum { CONFIG_N_KEYS = 93 };
+enum { CONFIG_N_KEYS = 105 };
 extern const struct config_row config_rows[];               /* [CONFIG_N_KEYS], in the order of the file */
 extern const char *const config_scope_paths[];              /* by scope: "cameras.NAME." */
 

@@ -178,6 +178,43 @@ bool config_read_number(const char *text, bool whole, double *ret)
     return true;
 }
 
+/* ---- sets ---------------------------------------------------------------------------------------------------------- */
+
+bool config_read_set(const struct config_value *value, const struct config_names *names, unsigned *ret)
+{
+    const struct config_node *list = value->node;
+    struct config_faults *faults = &value->loader->faults;
+    unsigned chosen = 0;
+    bool right = true;
+    if (list->type != CONFIG_SEQUENCE)
+        return config_got(value, "%s", config_kind(list));
+    for (size_t i = 0; i < list->n; i++) {
+        const struct config_node *item = list->items[i];
+        struct config_shown shown;
+        const char *best = NULL;
+        size_t best_distance = 0;
+        unsigned bit = 0;
+        if (item->bad)
+            continue;
+        for (int k = 0; item->type == CONFIG_SCALAR && k < names->n; k++) {
+            config_nearest(&best, &best_distance, item->text, names->name(k));
+            bit |= strcmp(names->name(k), item->text) == 0 ? 1u << k : 0;
+        }
+        if (item->type != CONFIG_SCALAR)
+            config_fault(faults, item->line, item->column, value->path, "expected %s, got %s", names->words, config_kind(item));
+        else if (!bit)
+            config_fault(faults, item->line, item->column, value->path, "expected %s, got \"%s\"%s%s%s", names->words,
+                         config_show_key(&shown, item->text), best ? "; did you mean \"" : "", best ? best : "",
+                         best ? "\"?" : "");
+        else if (chosen & bit)
+            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one", item->text);
+        right &= bit && !(chosen & bit);
+        chosen |= bit;
+    }
+    *ret = chosen;
+    return right;
+}
+
 /* ---- types -------------------------------------------------------------------------------------------------------- */
 
 static bool number_in_range(const struct config_value *value, bool whole, double *ret)

@@ -44,11 +44,11 @@ extern const struct config_type
     config_type_listen, config_type_names, config_type_url, config_type_base_url, config_type_snapshot, config_type_secret,
     config_type_secret_file, config_type_old_secret, config_type_old_secret_file, config_type_user, config_type_password,
     config_type_password_file, config_type_events, config_type_camera_names, config_type_zone_names, config_type_zone,
-    config_type_armed, config_type_zone_name, config_type_points;
-/* Types with keys of their own, in config.c. */
+    config_type_armed, config_type_zone_name, config_type_points, config_type_kinds;
+/* Types with keys of their own. */
 extern const struct config_type
-    config_type_http, config_type_alerts, config_type_scores, config_type_evidence, config_type_alert, config_type_masks,
-    config_type_zones, config_type_cameras, config_type_webhooks;
+    config_type_http, config_type_alerts, config_type_scores, config_type_evidence, config_type_health, config_type_alert,
+    config_type_masks, config_type_zones, config_type_cameras, config_type_webhooks;
 
 /* The values that a row takes, in words: "a number from 0.1 to 120". */
 void config_expected(const struct config_row *row, char *out, size_t size);
@@ -80,6 +80,13 @@ bool config_holds_text(const char *text);
 /* Copies the name of a zone. Returns false, *ret "", if it is none: config_zone_names says what one is. */
 bool config_zone_name(char ret[static ZONE_NAME_SIZE], const char *text);
 extern const char config_zone_names[];
+/* Reads a list of names, each given once, as a set of bits: 1u << the number of each. */
+struct config_names {
+    const char *words;                  /* all, for faults: "a, b or c" */
+    int n;
+    const char *(*name)(int i);
+};
+bool config_read_set(const struct config_value *value, const struct config_names *names, unsigned *ret);
 /* Returns true if FFmpeg takes the beginning for a protocol, "scheme:". */
 bool config_has_scheme(const char *text);
 

@@ -10,7 +10,7 @@
 /* All names of core/event.h, in its order; a test compares them. */
 #define EVENT_NAMES \
     "alert.opened, alert.closed, camera.lost, camera.restored, camera.frozen, camera.unfrozen, camera.slow, camera.slow_ended, " \
-    "camera.armed, camera.disarmed, drift.began, drift.ended, normal.changed, webhook.disabled, " \
+    "camera.armed, camera.disarmed, health.opened, health.closed, drift.began, drift.ended, normal.changed, webhook.disabled, " \
     "storage.full or storage.recovered"
 
 /* Stores the name `item` at the target. Returns false after a fault that it has noted. */
@@ -125,46 +125,20 @@ static bool parse_base_url(const struct config_value *value, void *target)
     return true;
 }
 
+static const char *event_name(int i)
+{
+    return event_type_name((enum event_type)i);
+}
+
 static bool parse_events(const struct config_value *value, void *target)
 {
-    const struct config_node *list = value->node;
-    unsigned chosen = 0;
-    bool right = true;
-
-    if (!list) {
+    if (!value->node) {
         *(unsigned *)target = EVENT_ALL;
         return true;
     }
-    if (list->type != CONFIG_SEQUENCE)
-        return config_got(value, "%s", config_kind(list));
-    if (list->n == 0)
+    if (value->node->type == CONFIG_SEQUENCE && value->node->n == 0)
         return config_got(value, "an empty list; leave the key out for all events");
-    for (size_t i = 0; i < list->n; i++) {
-        const struct config_node *item = list->items[i];
-        struct config_faults *faults = &value->loader->faults;
-        struct config_shown shown;
-        const char *best = NULL;
-        size_t best_distance = 0;
-        enum event_type type;
-        if (item->bad)
-            continue;
-        unsigned event = item->type == CONFIG_SCALAR && event_type_find(&type, item->text) ? event_bit(type) : 0;
-        for (int e = 0; item->type == CONFIG_SCALAR && !event && e < EVENT_TYPES; e++)
-            config_nearest(&best, &best_distance, item->text, event_type_name((enum event_type)e));
-        if (item->type != CONFIG_SCALAR)
-            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got %s",
-                         config_kind(item));
-        else if (!event)
-            config_fault(faults, item->line, item->column, value->path, "expected " EVENT_NAMES ", got \"%s\"%s%s%s",
-                         config_show_key(&shown, item->text), best ? "; did you mean \"" : "", best ? best : "",
-                         best ? "\"?" : "");
-        else if (chosen & event)
-            config_fault(faults, item->line, item->column, value->path, "\"%s\" is given twice; keep one", item->text);
-        right &= event && !(chosen & event);
-        chosen |= event;
-    }
-    *(unsigned *)target = chosen;
-    return right;
+    return config_read_set(value, &(struct config_names){EVENT_NAMES, EVENT_TYPES, event_name}, target);
 }
 
 /* Notes where a webhook's entry holds a password, for the check of the file's mode. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/health/kind.h"
 #include "io/base/record_json.h"
 #include "io/database/query.h"
 
@@ -14,8 +15,9 @@
 #define DELETED_BELOW "alerts_deleted_below"    /* entry below which alerts have been deleted */
 
 #define COLUMNS "id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, opened_pts_us, closed_pts_us, " \
-                "peak_pts_us, voices, boxes, state, acknowledged_us, normal_us, marked, suppressed, zones, opened_by_zone, test"
-enum { N_COLUMNS = 21 };
+                "peak_pts_us, voices, boxes, state, acknowledged_us, normal_us, marked, suppressed, zones, opened_by_zone, " \
+                "test, health"
+enum { N_COLUMNS = 22 };
 
 /* ---- a row ---------------------------------------------------------------------------------------------------------- */
 
@@ -60,6 +62,19 @@ static void parse_zones(struct zone_names *ret, const char *text)
     json_decref(list);
 }
 
+static unsigned parse_kinds(const char *text)
+{
+    json_t *list = json_loads(text, 0, NULL);
+    unsigned kinds = 0;
+    enum health_kind kind;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        kinds |= name && health_kind_find(&kind, name) ? health_bit(kind) : 0;
+    }
+    json_decref(list);
+    return kinds;
+}
+
 static void read_row(const struct query *query, struct alert_record *ret)
 {
     *ret = (struct alert_record){.id = (uint64_t)query_int(query, 0), .entry = (uint64_t)query_int(query, 1)};
@@ -79,6 +94,7 @@ static void read_row(const struct query *query, struct alert_record *ret)
     parse_zones(&ret->zones, query_text(query, 18));
     query_copy(query, 19, ret->opened_by, sizeof ret->opened_by);
     ret->test = query_int(query, 20) != 0;
+    ret->health = parse_kinds(query_text(query, 21));
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------------------------- */
@@ -112,14 +128,14 @@ static int take_entry(struct database *database, uint64_t *ret, struct error *er
 /* ---- writing -------------------------------------------------------------------------------------------------------- */
 
 struct texts {
-    char *voices, *boxes, *zones;
+    char *voices, *boxes, *zones, *health;
 };
 
 static int make_texts(struct texts *ret, const struct alert_record *alert, struct error *err)
 {
     *ret = (struct texts){record_json_dump(voices_json(&alert->voices)), record_json_dump(boxes_json(&alert->boxes)),
-                          record_json_dump(zones_json(&alert->zones))};
-    return ret->voices && ret->boxes && ret->zones ? 0 : error_set(err, -ENOMEM, "out of memory");
+                          record_json_dump(zones_json(&alert->zones)), record_json_dump(kinds_json(alert->health))};
+    return ret->voices && ret->boxes && ret->zones && ret->health ? 0 : error_set(err, -ENOMEM, "out of memory");
 }
 
 static void free_texts(struct texts *texts)
@@ -127,6 +143,7 @@ static void free_texts(struct texts *texts)
     free(texts->voices);
     free(texts->boxes);
     free(texts->zones);
+    free(texts->health);
 }
 
 static int put(struct database *database, const struct alert_record *alert, const struct texts *texts, struct error *err)
@@ -134,12 +151,12 @@ static int put(struct database *database, const struct alert_record *alert, cons
     bool is_closed = alert->closed_us != 0;
     struct query query = query_begin(database,
         "INSERT INTO alerts (id, entry, camera, kind, opened_us, closed_us, peak_score, peak_us, "
-        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, suppressed, zones, opened_by_zone, test) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "opened_pts_us, closed_pts_us, peak_pts_us, voices, boxes, state, suppressed, zones, opened_by_zone, test, health) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, closed_us = excluded.closed_us, peak_score = "
         "excluded.peak_score, peak_us = excluded.peak_us, closed_pts_us = excluded.closed_pts_us, peak_pts_us = "
         "excluded.peak_pts_us, voices = excluded.voices, boxes = excluded.boxes, state = excluded.state, suppressed = "
-        "excluded.suppressed, zones = excluded.zones");
+        "excluded.suppressed, zones = excluded.zones, health = excluded.health");
     query_bind_int(&query, (int64_t)alert->id);
     query_bind_int(&query, (int64_t)alert->entry);
     query_bind_text(&query, alert->camera);
@@ -158,6 +175,7 @@ static int put(struct database *database, const struct alert_record *alert, cons
     query_bind_text(&query, texts->zones);
     query_bind_text(&query, alert->opened_by);
     query_bind_int(&query, alert->test);
+    query_bind_text(&query, texts->health);
     return query_run(&query, err);
 }
 
@@ -184,13 +202,14 @@ int alert_rows_peak(struct database *database, const struct alert_record *alert,
     int r = make_texts(&texts, alert, err);
     if (r == 0) {
         struct query query = query_begin(database, "UPDATE alerts SET peak_score = ?, peak_us = ?, peak_pts_us = ?, voices = ?, "
-                                         "boxes = ?, zones = ? WHERE id = ? AND state = 'open'");
+                                         "boxes = ?, zones = ?, health = ? WHERE id = ? AND state = 'open'");
         query_bind_real(&query, alert->peak_score);
         query_bind_int(&query, alert->peak_us);
         query_bind_int(&query, alert->peak_pts_us);
         query_bind_text(&query, texts.voices);
         query_bind_text(&query, texts.boxes);
         query_bind_text(&query, texts.zones);
+        query_bind_text(&query, texts.health);
         query_bind_int(&query, (int64_t)alert->id);
         r = query_run(&query, err);
     }

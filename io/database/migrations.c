@@ -91,7 +91,10 @@ static const char version_3[] =
     "CREATE INDEX alerts_listed ON alerts (entry, " FILTERED ");"
     "DROP INDEX evidence_old;";                         /* nothing reads evidence by its age */
 
-static const char *const scripts[] = {version_1, version_2, version_3};
+static const char version_4[] =
+    "ALTER TABLE alerts ADD COLUMN health TEXT NOT NULL DEFAULT '[]';"     /* JSON, as REST has it */;
+
+static const char *const scripts[] = {version_1, version_2, version_3, version_4};
 
 const struct migrations migrations = {scripts, sizeof scripts / sizeof scripts[0]};
 

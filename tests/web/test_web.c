@@ -86,7 +86,7 @@ START_TEST(cameras)
     static const char *const keys[] = {"name", "state", "fps_in", "fps_analysed", "frames_dropped", "windows_skipped",
                                        "latency_ms", "last_score", "model", "windows_due", "windows_scored", "windows_pending",
                                        "frames", "frames_corrupt", "reconnects", "reason", "threshold", "drift", "precision",
-                                       "alert_open", "arming", "windows_static", "frozen"};
+                                       "alert_open", "arming", "windows_static", "frozen", "health"};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
             ck_assert_msg(json_object_get(json_array_get(list, i), keys[k]) != NULL, "%s", keys[k]);
@@ -105,6 +105,12 @@ START_TEST(cameras)
     ck_assert(json_is_true(json_object_get(gate, "frozen")));
     ck_assert(json_is_true(json_object_get(gate, "slow")));
     ck_assert(json_is_false(json_object_get(yard, "slow")));
+    ck_assert(json_is_null(json_object_get(yard, "health")));
+    ck_assert_ptr_nonnull(strstr(all.body, "\"health\":{\"black\":{\"known\":true,\"quantity\":3.123,\"unit\":\"levels\","
+                                           "\"baseline\":180.0,\"opens_at\":90.0,\"open\":true,"
+                                           "\"since\":\"2023-11-14T22:13:20.123Z\"},"
+                                           "\"blur\":{\"known\":false,\"quantity\":null,\"unit\":\"%\",\"baseline\":null,"
+                                           "\"opens_at\":null,\"open\":false,\"since\":null}},"));
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_static")), 70);
     ck_assert_int_eq(json_integer_value(json_object_get(gate, "windows_slow")), 30);
     ck_assert(json_is_null(json_object_get(gate, "reason")));
@@ -266,10 +272,17 @@ START_TEST(health)
     answer = ask("/readyz");
     check_problem(&answer, 503, NULL);
     json_t *list = json_object_get(answer.json, "cameras");
-    ck_assert_uint_eq(json_array_size(list), 1);
-    ck_assert_str_eq(text(json_array_get(list, 0), "name"), "yard_2-x");
-    ck_assert_str_eq(text(json_array_get(list, 0), "state"), "lost");
+    ck_assert_uint_eq(json_array_size(list), 2);
+    ck_assert_str_eq(text(json_array_get(list, 0), "name"), "gate");
+    ck_assert_str_eq(text(json_array_get(list, 0), "state"), "watching");
+    ck_assert_str_eq(text(json_array_get(list, 0), "reason"), "faults of the picture: black");
+    ck_assert_str_eq(text(json_array_get(list, 1), "name"), "yard_2-x");
+    ck_assert_str_eq(text(json_array_get(list, 1), "state"), "lost");
     answer_free(&answer);
+    lock();
+    world.cameras[0].health[HEALTH_BLACK].open = false;
+    world.cameras[0].health[HEALTH_BLUR].open = true;           /* does not blind */
+    unlock();
     for (int state = VIEW_STARTING; state <= VIEW_STOPPED; state++) {
         lock();
         world.cameras[1].state = (enum view_camera_state)state;

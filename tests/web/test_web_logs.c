@@ -211,7 +211,7 @@ START_TEST(alerts)
     ck_assert_str_eq(text(second, "closed"), "2023-11-14T22:13:29.000Z");
     ck_assert_ptr_nonnull(strstr(all.body, "\"peak_score\":0.7,"));
     ck_assert_ptr_nonnull(strstr(all.body, "\"boxes\":[{\"x\":0.1,\"y\":0.2,\"width\":0.3,\"height\":0.4,\"score\":0.7}],"
-                                           "\"zones\":[],\"opened_by_zone\":null,"));
+                                           "\"zones\":[],\"opened_by_zone\":null,\"health\":[],"));
     struct answer one = ask("/api/v1/alerts/2");
     ck_assert(json_equal(one.json, second));
     char *own = record_json_dump(alert_json(&world.alerts[1]));

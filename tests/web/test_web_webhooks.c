@@ -34,8 +34,9 @@ START_TEST(state)
                           "\"delivered\":0,\"newest_delivered\":null,\"dead_letters\":0,"
                           "\"events\":[\"alert.opened\",\"alert.closed\","
                           "\"camera.lost\",\"camera.restored\",\"camera.frozen\",\"camera.unfrozen\",\"camera.slow\","
-                          "\"camera.slow_ended\",\"camera.armed\",\"camera.disarmed\",\"drift.began\",\"drift.ended\","
-                          "\"normal.changed\",\"webhook.disabled\",\"storage.full\",\"storage.recovered\"]}]");
+                          "\"camera.slow_ended\",\"camera.armed\",\"camera.disarmed\","
+                          "\"health.opened\",\"health.closed\",\"drift.began\",\"drift.ended\",\"normal.changed\","
+                          "\"webhook.disabled\",\"storage.full\",\"storage.recovered\"]}]");
     free(got);
     answer_free(&answer);
 }

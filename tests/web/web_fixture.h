@@ -209,8 +209,11 @@ static inline void setup(void)
         .alerts_suppressed = {[SUPPRESSED_COOLDOWN] = 2, [SUPPRESSED_RATE] = 9}, .reconnects = 1, .latency_ms = 41.23456,
         .latencies = {[0] = 60, [1] = 20, [VIEW_LATENCIES - 1] = 7, [VIEW_LATENCIES] = 3}, .latency_seconds = 40.5,
         .has_score = true, .last_score = 0.1f, .alert_open = true, .frozen = true, .slow = true, .threshold = 0.25,
-        .drift = 0.0625, .drift_by_voice = {{0.5f, 0.125f, NAN, NAN, NAN}}, .model = "gate.safetensors",
-        .precision = PRECISION_INT8};
+        .drift = 0.0625,
+        .health = {[HEALTH_BLACK] = {.on = true, .known = true, .open = true, .quantity = 3.12349, .baseline = 180,
+                                     .opens_at = 90, .since_us = 1700000000123000},
+                   [HEALTH_BLUR] = {.on = true}},
+        .drift_by_voice = {{0.5f, 0.125f, NAN, NAN, NAN}}, .model = "gate.safetensors", .precision = PRECISION_INT8};
     world.cameras[1] = (struct view_camera){
         .id = 1, .name = "yard_2-x", .state = VIEW_LOST, .reason = "connection refused \xff", .threshold = NAN, .drift = NAN,
         .drift_by_voice = {{NAN, NAN, NAN, NAN, NAN}},

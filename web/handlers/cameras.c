@@ -31,10 +31,32 @@ static json_t *breaks(const struct view_camera *c)
     return object;
 }
 
+/* The kinds that are diagnosed, by name; null where none is. */
+static json_t *health_json(const struct view_camera *c)
+{
+    json_t *object = json_object();
+    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
+        const struct view_health *h = &c->health[kind];
+        const struct health_kind_info *info = health_kind_info((enum health_kind)kind);
+        if (!h->on)
+            continue;
+        json_object_set_new(object, info->name,
+                            json_pack("{s:b, s:o, s:s, s:o, s:o, s:b, s:o}", "known", h->known, "quantity",
+                                      h->known ? rounded(h->quantity) : json_null(), "unit", info->unit, "baseline",
+                                      h->known ? rounded(h->baseline) : json_null(), "opens_at",
+                                      h->known ? rounded(h->opens_at) : json_null(), "open", h->open, "since",
+                                      h->open ? record_json_time(h->since_us) : json_null()));
+    }
+    if (json_object_size(object) > 0)
+        return object;
+    json_decref(object);
+    return json_null();
+}
+
 static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:b, s:b, s:b, s:o, s:s}",
+                     "s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:b, s:b, s:o, s:b, s:o, s:s}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "time_source", record_json_text(view_time_names[c->time]),
                      "fps_analysed", rounded(c->fps_analysed),
@@ -52,7 +74,7 @@ static json_t *camera_json(const struct view_camera *c)
                      "drift_by_voice", drift_by_voice(&c->drift_by_voice),
                      "model", record_json_text(c->model),
                      "precision", precision_name(c->precision), "alert_open", c->alert_open, "arming", web_arming_json(c),
-                     "frozen", c->frozen, "slow", c->slow, "provisional", c->provisional,
+                     "frozen", c->frozen, "slow", c->slow, "health", health_json(c), "provisional", c->provisional,
                      "tls_verified", c->is_tls ? json_boolean(c->tls_verified) : json_null(),
                      "isolation", c->isolated ? "process" : "thread");
 }

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "io/base/record_json.h"
@@ -16,6 +17,16 @@ void web_handle_healthz(const struct view *view, const struct web_request *reque
                                 record_json_text(process.unhealthy), ret);
 }
 
+/* Writes the names of open faults that blind the camera, ", " between them; "" where there is none. */
+static void blinding_faults(const struct view_camera *c, char *ret, size_t size)
+{
+    size_t n = 0;
+    *ret = '\0';
+    for (int kind = 0; kind < HEALTH_KINDS; kind++)
+        if (c->health[kind].open && health_kind_blinds((enum health_kind)kind) && n < size)
+            n += (size_t)snprintf(ret + n, size - n, "%s%s", n ? ", " : "", health_kind_info((enum health_kind)kind)->name);
+}
+
 void web_handle_readyz(const struct view *view, const struct web_request *request, struct web_answer *ret)
 {
     (void)request;
@@ -28,12 +39,16 @@ void web_handle_readyz(const struct view *view, const struct web_request *reques
     json_t *missing = json_array();
     for (size_t i = 0; i < n && missing; i++) {
         const struct view_camera *c = &cameras[i];
+        char faults[64] = "", reason[96];
         if (c->state == VIEW_WATCHING)
-            watching++;
-        if (c->state == VIEW_WATCHING || c->state == VIEW_STOPPED)
+            blinding_faults(c, faults, sizeof faults);
+        bool watches = c->state == VIEW_WATCHING && !*faults;
+        watching += watches;
+        if (watches || c->state == VIEW_STOPPED)
             continue;
+        snprintf(reason, sizeof reason, "faults of the picture: %s", faults);
         json_t *camera = json_pack("{s:s, s:s, s:o}", "name", c->name, "state", web_camera_states[c->state],
-                                   "reason", record_json_text(c->reason));
+                                   "reason", record_json_text(*faults ? reason : c->reason));
         if (json_array_append_new(missing, camera) < 0) {
             json_decref(missing);
             missing = NULL;
@@ -44,7 +59,7 @@ void web_handle_readyz(const struct view *view, const struct web_request *reques
         json_decref(missing);
         web_answer_json(json_pack("{s:s, s:o}", "status", "ready", "watching", record_json_count(watching)), ret);
     } else
-        web_answer_problem_with(503, "some cameras do not watch; cameras lists them", "cameras", missing, ret);
+        web_answer_problem_with(503, "some cameras do not watch, or are blind; cameras lists them", "cameras", missing, ret);
 }
 
 /* Lists the calls that the table of routes has. */

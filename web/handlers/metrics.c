@@ -131,6 +131,28 @@ static void put_latencies(FILE *out, const struct view_camera *cameras, size_t n
     }
 }
 
+static void put_kind(FILE *out, const char *name, const struct view_camera *camera, int kind, double x)
+{
+    fprintf(out, "memaed_%s{camera=\"", name);
+    put_label(out, camera->name);
+    fprintf(out, "\",kind=\"%s\"}", health_kind_info((enum health_kind)kind)->name);
+    put_value(out, x);
+}
+
+static void put_health(FILE *out, const struct view_camera *cameras, size_t n)
+{
+    put_head(out, "camera_health_open", "gauge", "1 while the camera's picture has a fault of the kind, else 0.");
+    for (size_t c = 0; c < n; c++)
+        for (int kind = 0; kind < HEALTH_KINDS; kind++)
+            if (cameras[c].health[kind].on)
+                put_kind(out, "camera_health_open", &cameras[c], kind, cameras[c].health[kind].open);
+    put_head(out, "camera_health_quantity", "gauge", "What is measured for the kind of fault, in its unit.");
+    for (size_t c = 0; c < n; c++)
+        for (int kind = 0; kind < HEALTH_KINDS; kind++)
+            if (cameras[c].health[kind].known)
+                put_kind(out, "camera_health_quantity", &cameras[c], kind, cameras[c].health[kind].quantity);
+}
+
 static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
 {
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
@@ -179,6 +201,7 @@ static void put_cameras(FILE *out, const struct view_camera *cameras, size_t n)
             put_value(out, x);
         }
     }
+    put_health(out, cameras, n);
     put_latencies(out, cameras, n);
     put_head(out, "camera_state", "gauge", "1 for the state of the camera, 0 for the other states.");
     for (size_t c = 0; c < n; c++) {

@@ -114,8 +114,8 @@ static void name_zones(struct alerting *alerting, int zone)
         touch(alerting, &window.boxes);
 }
 
-/* Returns why the alert may not be told now, or SUPPRESSED_NOT. A camera that is not armed comes first: it uses up neither
- * cooldown nor cap, and no alert is bad enough to get through. */
+/* Returns why the alert may not be told now, or SUPPRESSED_NOT. A camera that is not armed comes first, then a fault of the
+ * picture that holds alerts back: neither uses up cooldown or cap, and no alert is bad enough to get through. */
 static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
 {
     static const enum alert_suppressed reasons[ARMING_STATES] = {
@@ -125,6 +125,8 @@ static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
     const struct alerting_options *options = &alerting->options;
     enum arming state = options->arming ? arming_state(options->arming, options->camera, time_us) : ARMING_ARMED;
     enum alert_suppressed held = reasons[state];
+    if (!held && (alerting->faults & options->hold))
+        held = SUPPRESSED_HEALTH;
     return held ? held : policy_ask(&alerting->policy, alerting->record.peak_score, time_us);
 }
 
@@ -133,6 +135,7 @@ static void open_alert(struct alerting *alerting, int64_t time_us, int zone)
     struct alert_record *alert = &alerting->record;
     alert->opened_us = alerting->state.opened_us;
     alert->closed_us = alert->closed_pts_us = 0;
+    alert->health = alerting->faults & (alerting->options.hold | alerting->options.mark);
     name_zones(alerting, zone);
     alert->suppressed = ask(alerting, time_us);
     alerting->told_lasting = false;
@@ -227,6 +230,16 @@ void alerting_take(struct alerting *alerting, const struct alerting_window *wind
     if (state->open && state->lasts && alerting->record.suppressed)
         ask_again(alerting, window->time_us);
     tell_lasting(alerting, window->time_us);
+}
+
+void alerting_faults(struct alerting *alerting, unsigned faults)
+{
+    unsigned noted = alerting->record.health | (faults & (alerting->options.hold | alerting->options.mark));
+    alerting->faults = faults;
+    if (!alerting->alerts || !alerting->state.open || noted == alerting->record.health)
+        return;
+    alerting->record.health = noted;
+    alertlog_update(alerting->options.alerts, &alerting->record);
 }
 
 void alerting_gap(struct alerting *alerting, int64_t time_us)

@@ -21,6 +21,8 @@ struct alerting_options {
     /* Borrowed for as long as alerts are taken. */
     const char *camera, *model;         /* a name, and a path */
     const struct zones *zones;          /* of the camera; NULL: none */
+    unsigned hold, mark;                /* kinds of faults of the picture, sets of health_bit(): alerts that open while one of
+                                         * hold holds are suppressed; those of both are noted in the record of an alert */
     struct scorelog *scores;            /* has a record of every window, with the number that it has here; NULL: there is none,
                                          * and the rule is 1 of 1 */
     struct alertlog *alerts;
@@ -36,6 +38,7 @@ struct alerting {
     struct policy policy;
     struct alert_record record;         /* the open alert, or the last one, or the cause that lasts */
     bool told_lasting;                  /* normal.changed went out for the open alert */
+    unsigned faults;                    /* that hold now */
     unsigned touched;                   /* bit z is set for each zone that the open alert's boxes have touched */
     int64_t end_pts_us;                 /* time stamp of the last cause's last window */
     uint64_t told;                      /* public: alerts */
@@ -55,6 +58,8 @@ void alerting_init(struct alerting *alerting, const struct alerting_options *opt
 
 /* Takes the next window; where there is a log of scores, after it was appended there. */
 void alerting_take(struct alerting *alerting, const struct alerting_window *window);
+/* The kinds of faults of the camera's picture that hold from now on, as bits. */
+void alerting_faults(struct alerting *alerting, unsigned faults);
 /* The sequence broke and goes on; the sequence ends (alert_gap(), alert_break()). */
 void alerting_gap(struct alerting *alerting, int64_t time_us);
 void alerting_break(struct alerting *alerting, int64_t time_us);

@@ -262,6 +262,7 @@ static void *camera_main(void *arg)
             wait_to_reconnect(camera, err.text);
         }
     }
+    camera_stream_finish(camera->stream);
     heartbeat_idle(&camera->beat);
     return NULL;
 }

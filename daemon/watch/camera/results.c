@@ -86,9 +86,10 @@ static void open_drift(struct results *results, const struct results_options *op
 static void open_alerting(struct results *results, const struct results_options *options)
 {
     struct alerting_options alerting = {.kind = ALERT_ANOMALY, .rule = *options->rule, .policy = *options->policy,
-                                        .lasting_us = options->lasting_us, .camera = results->camera, .model = options->model,
-                                        .scores = results->scores, .zones = options->zones, .alerts = options->alerts,
-                                        .events = options->events, .arming = options->arming};
+                                        .hold = options->hold, .mark = options->mark, .lasting_us = options->lasting_us,
+                                        .camera = results->camera, .model = options->model, .scores = results->scores,
+                                        .zones = options->zones, .alerts = options->alerts, .events = options->events,
+                                        .arming = options->arming};
     alerting_init(&results->anomaly, &alerting);
     alerting.kind = ALERT_STILL;
     alerting.rule.k = alerting.rule.n = 1;
@@ -301,6 +302,16 @@ void results_still_end(struct results *results, int64_t time_us)
     if (!results->ended) {
         end_still_locked(results, time_us);
         show_alerts_locked(results);
+    }
+    lock_give(&results->lock);
+}
+
+void results_set_faults(struct results *results, unsigned faults)
+{
+    lock_take(&results->lock);
+    if (!results->ended) {
+        alerting_faults(&results->anomaly, faults);
+        alerting_faults(&results->still, faults);
     }
     lock_give(&results->lock);
 }

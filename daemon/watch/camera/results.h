@@ -28,6 +28,7 @@ struct results_options {
     const char *model;                  /* its path; borrowed until close */
     const struct alert_rule *rule;      /* copied; NULL: scores only */
     const struct policy_rule *policy;   /* copied; of each kind of alerts; where there is a rule */
+    unsigned hold, mark;                /* kinds of faults of the picture, as struct alerting_options has them */
     int64_t lasting_us;                 /* an alert that is open for longer is told as EVENT_NORMAL_CHANGED */
     const struct calibration *calibration;      /* its tail and deciles are copied; NULL, or without them: no p-values, no
                                                  * drift */
@@ -53,6 +54,9 @@ void results_still(struct results *results, const struct still_result *still, in
 
 /* No more ticks will come: an open alert of what stands still closes. */
 void results_still_end(struct results *results, int64_t time_us);
+
+/* The kinds of faults of the picture that hold from now on, as bits. The decoder's thread. */
+void results_set_faults(struct results *results, unsigned faults);
 
 /* The camera was lost at time_us (UTC), after frame_ring_break(). The decoder's thread. */
 void results_break(struct results *results, int64_t time_us);

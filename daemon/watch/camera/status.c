@@ -53,6 +53,13 @@ void camera_status_set_slow(struct camera_status *status, bool slow)
     lock_give(&status->lock);
 }
 
+void camera_status_set_health(struct camera_status *status, const struct view_health health[static HEALTH_KINDS])
+{
+    lock_take(&status->lock);
+    memcpy(status->health, health, sizeof status->health);
+    lock_give(&status->lock);
+}
+
 void camera_status_set_stream(struct camera_status *status, double fps_in, enum view_time time, uint64_t frames_corrupt)
 {
     lock_take(&status->lock);
@@ -87,6 +94,7 @@ void camera_status_view(struct camera_status *status, struct view_camera *ret)
     ret->reconnects = status->reconnects;
     ret->frozen = status->frozen;
     ret->slow = status->slow;
+    memcpy(ret->health, status->health, sizeof ret->health);
     memcpy(ret->breaks, status->breaks, sizeof ret->breaks);
     lock_give(&status->lock);
 }

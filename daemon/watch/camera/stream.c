@@ -11,6 +11,7 @@
 #include "daemon/base/camera_settings.h"
 #include "daemon/base/log.h"
 #include "daemon/watch/camera/breaks.h"
+#include "daemon/watch/camera/diagnosis.h"
 #include "io/base/clock.h"
 #include "io/base/redact.h"
 #include "io/capture/capture.h"
@@ -59,6 +60,7 @@ struct camera_stream {
     uint64_t corrupt_before;    /* frames of earlier openings of the source */
     struct still_memory *memory;        /* NULL: none */
     struct still_watch *watch;          /* NULL: no memory */
+    struct diagnosis *diagnosis;        /* NULL: none */
     int foreign_ticks;          /* in a row at which the scene was not as `foreign` says */
     bool foreign;               /* the scene is not the one that the model learned */
     bool wrong_aspect;          /* of the last picture */
@@ -100,6 +102,16 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
     int r = hiding_open(&stream->hiding, options->config->zones, arch->height, arch->width);
     if (r == 0 && options->still)
         r = open_watch(stream, options);
+    const struct calibration *calibration = camera_windows_calibration(options->windows);
+    if (r == 0)
+        r = diagnosis_open(&stream->diagnosis, &(struct diagnosis_options){.config = options->config,
+                                                                           .height = arch->height,
+                                                                           .width = arch->width,
+                                                                           .has_slow = options->fps > 0,
+                                                                           .has_frozen = calibration && calibration->has_static,
+                                                                           .status = options->status,
+                                                                           .results = stream->results,
+                                                                           .events = options->events});
     if (r < 0 || !stream->repeat.last) {
         camera_stream_close(stream);
         return r < 0 ? r : -ENOMEM;
@@ -112,6 +124,7 @@ void camera_stream_close(struct camera_stream *stream)
 {
     if (!stream)
         return;
+    diagnosis_close(stream->diagnosis);
     still_watch_close(stream->watch);
     free(stream->memory);
     hiding_close(stream->hiding);
@@ -336,8 +349,14 @@ void camera_stream_end(struct camera_stream *stream, uint64_t pictures)
     end_sequence(stream);
     results_break(stream->results, utc_us());
     results_still_end(stream->results, utc_us());
+    camera_stream_finish(stream);
     camera_status_set(stream->options.status, VIEW_STOPPED, reason);
     log_event(LOG_INFO, "camera_stopped", "camera", stream->options.config->name, "reason", reason, NULL);
+}
+
+void camera_stream_finish(struct camera_stream *stream)
+{
+    diagnosis_end(stream->diagnosis);
 }
 
 /* Warns if the file has too few frames for a window. */
@@ -481,6 +500,9 @@ static int take_picture(struct camera_stream *stream, struct capture *capture, u
     frame->due_us = stream->is_live ? picture.arrival_us : monotonic_us();
     count_repeat(stream, frame);
     watch_still(stream, frame);
+    if (picture.cause == SOURCE_BREAK_CLOCK)
+        diagnosis_break(stream->diagnosis);
+    diagnosis_add(stream->diagnosis, frame->pixels, &picture, frame->time_us, frame->same_since_us);
     watch_keeping(stream);
     if (frame_ring_publish(stream->ring))
         scheduler_due(stream->scheduler, stream->client);
@@ -507,6 +529,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     options.source.fps = stream->options.fps;
     options.source.stop = &stream->stop;
     options.source.decoder_threads = 1;
+    options.source.chroma = stream->diagnosis != NULL;
     struct capture *capture;
     *pictures = 0;
     heartbeat_until(stream->options.beat, monotonic_us() + (int64_t)(config->stall_timeout_s * 1e6) + OPEN_PATIENCE_US);
@@ -515,6 +538,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
         return r;
     stream->anchor_us = stream->rate_us = 0;
     stream->sound_us = monotonic_us();
+    diagnosis_break(stream->diagnosis);
     if (!stream->is_file)               /* a file that is looped is as before */
         stream->time = VIEW_TIME_UNKNOWN;
     while ((r = take_picture(stream, capture, pictures, err)) > 0)

@@ -1,5 +1,5 @@
 /* The decoder's side of one camera: opens the source, fills the ring of frames at the stream's own pace, and says when
- * the camera is lost, restored, frozen or at its end.
+ * the camera is lost, restored, frozen or at its end, and what is at fault with its pictures (daemon/watch/camera/diagnosis.h).
  *
  * A file plays by its time stamps against the clock, from its first picture on; a late picture is not waited for. A live
  * source paces itself. The camera's own thread calls; camera_stream_stop() may be called from any. */
@@ -59,6 +59,9 @@ void camera_stream_begin_again(struct camera_stream *stream, uint64_t pictures);
 void camera_stream_lose(struct camera_stream *stream, const char *cause);
 /* A file has ended for good, after that many pictures. */
 void camera_stream_end(struct camera_stream *stream, uint64_t pictures);
+
+/* The camera is not watched any more: faults of its picture close. */
+void camera_stream_finish(struct camera_stream *stream);
 
 bool camera_stream_is_live(const struct camera_stream *stream);
 /* A file of this machine, whose end is no loss. */

@@ -55,6 +55,8 @@ static int open_results(struct camera_windows *windows, const struct camera_wind
                                                   .model = options->config->model,
                                                   .rule = options->rule,
                                                   .policy = &policy,
+                                                  .hold = options->config->health.hold,
+                                                  .mark = options->config->health.mark,
                                                   .lasting_us = (int64_t)(alert->lasting_h * 3600e6),
                                                   .calibration = calibration,
                                                   .windows_a_day = SECONDS_A_DAY * fps / stride,

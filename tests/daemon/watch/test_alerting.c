@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/health/kind.h"
 #include "daemon/watch/camera/alerting.h"
 #include "io/base/clock.h"
 #include "io/config/config.h"
@@ -299,6 +300,44 @@ START_TEST(a_camera_that_is_not_armed_tells_nobody)
 }
 END_TEST
 
+/* A fault that holds alerts back does what a disarmed camera does; one that marks them only leaves its name. */
+START_TEST(faults_of_the_picture)
+{
+    const unsigned covered = health_bit(HEALTH_COVERED), blur = health_bit(HEALTH_BLUR), noise = health_bit(HEALTH_NOISE);
+    begin((struct alert_rule){0}, (struct policy_rule){.cooldown_us = 1000 * SECOND, .max_per_hour = 1});
+    alerting.options.hold = covered;
+    alerting.options.mark = blur;
+    alerting_faults(&alerting, covered | noise);
+    window(2, 1);
+    ck_assert_int_eq(alert_at(0, 1).suppressed, SUPPRESSED_HEALTH);
+    ck_assert_uint_eq(alert_at(0, 1).health, covered);
+    window(9, 2);                               /* worse, which does not help */
+    window(0, 3);
+    ck_assert_str_eq(told, "");
+    window(2, 4);
+    alerting_faults(&alerting, 0);
+    ck_assert_str_eq(told, "");
+    window(2, 5);                               /* the cause outlasts the fault; neither cooldown nor cap is used up */
+    ck_assert_str_eq(told, "O");
+    ck_assert(last_told.suppressed == SUPPRESSED_NOT && last_told.health == covered);
+    ck_assert_uint_eq(alerting.suppressed[SUPPRESSED_HEALTH], 2);
+    alerting_faults(&alerting, covered | blur | noise);         /* of an open alert: noted, and it stays told */
+    ck_assert_uint_eq(alert_at(1, 2).health, covered | blur);
+    ck_assert_int_eq(alert_at(1, 2).suppressed, SUPPRESSED_NOT);
+    alerting_faults(&alerting, 0);
+    window(0, 6);
+    ck_assert_str_eq(told, "OC");
+    ck_assert_uint_eq(last_told.health, covered | blur);
+    alerting_faults(&alerting, blur);
+    window(9, 2000);
+    ck_assert_str_eq(told, "OCO");
+    ck_assert_uint_eq(last_told.health, blur);
+    struct alerting none = {0};                 /* of a camera without alerts */
+    alerting_faults(&none, blur);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("alerting");
@@ -307,6 +346,7 @@ int main(void)
     tcase_add_test(tests, a_cause_that_outlasts_the_cooldown_is_told);
     tcase_add_test(tests, an_alert_that_becomes_worse_is_told);
     tcase_add_test(tests, a_camera_that_is_not_armed_tells_nobody);
+    tcase_add_test(tests, faults_of_the_picture);
     tcase_add_test(tests, a_flood);
     tcase_add_test(tests, the_reason_follows);
     tcase_add_test(tests, merged_causes_are_told_once);

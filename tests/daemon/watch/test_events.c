@@ -75,10 +75,13 @@ static char *log_line_of(enum event_type type)
     ck_assert_int_eq(pipe(pipe_fds), 0);
     dup2(pipe_fds[1], STDERR_FILENO);
     bool is_webhook = type == EVENT_WEBHOOK_DISABLED;
+    const struct event_health fault = {.kind = "black", .unit = "levels", .quantity = 3.5};
+    bool is_health = type == EVENT_HEALTH_OPENED || type == EVENT_HEALTH_CLOSED;
     bool is_storage = type == EVENT_STORAGE_FULL || type == EVENT_STORAGE_RECOVERED;
     events_post(events, &(struct event){.type = type, .camera = is_webhook || is_storage ? NULL : "gate",
                                         .webhook = is_webhook ? "alarm" : NULL, .reason = is_alert ? NULL : "because",
-                                        .quantity = is_storage ? 5 : 0.5, .alert = is_alert ? &alert : NULL});
+                                        .quantity = is_storage ? 5 : 0.5, .alert = is_alert ? &alert : NULL,
+                                        .health = is_health ? &fault : NULL});
     dup2(before, STDERR_FILENO);
     close(before);
     close(pipe_fds[1]);
@@ -102,6 +105,8 @@ START_TEST(the_log_has_a_line_for_each_type)
         [EVENT_CAMERA_SLOW_ENDED] = "notice event=camera_slow_ended camera=gate fps_in=0.5 reason=because\n",
         [EVENT_CAMERA_ARMED] = "notice event=camera_armed camera=gate reason=because\n",
         [EVENT_CAMERA_DISARMED] = "notice event=camera_disarmed camera=gate reason=because\n",
+        [EVENT_HEALTH_OPENED] = "warning event=health_opened camera=gate kind=black quantity=3.5 reason=because\n",
+        [EVENT_HEALTH_CLOSED] = "notice event=health_closed camera=gate kind=black quantity=3.5 reason=because\n",
         [EVENT_DRIFT_BEGAN] = "warning event=drift_began camera=gate distance=0.5 reason=because\n",
         [EVENT_DRIFT_ENDED] = "notice event=drift_ended camera=gate distance=0.5 reason=because\n",
         [EVENT_NORMAL_CHANGED] = "warning event=normal_changed camera=gate hours=0.5 reason=because\n",

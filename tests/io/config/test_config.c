@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/health/kind.h"
 #include "tests/io/config/config_fixture.h"
 
 /* Returns true if the camera of that name has n spans, the first on those days from and to those minutes. */
@@ -302,19 +303,86 @@ START_TEST(test_empty_mappings_mean_defaults)
 }
 END_TEST
 
-/* The events that the table names are those of core/event.h. */
-START_TEST(test_names_of_events)
+static const char *event_name(int i)
+{
+    return event_type_name((enum event_type)i);
+}
+
+static const char *kind_name(int i)
+{
+    return health_kind_info((enum health_kind)i)->name;
+}
+
+/* The key takes a list of exactly those names. */
+static void check_names(const char *path, int n, const char *(*name)(int i))
 {
     struct config_key key;
     char expected[400] = "a list of ";
     int i = 0;
-    while (config_key(i, &key) && strcmp(key.path, "webhooks[].events") != 0)
+    while (config_key(i, &key) && strcmp(key.path, path) != 0)
         i++;
-    for (int e = 0; e < EVENT_TYPES; e++) {
-        strcat(expected, e == 0 ? "" : e < EVENT_TYPES - 1 ? ", " : " or ");
-        strcat(expected, event_type_name((enum event_type)e));
+    for (int k = 0; k < n; k++) {
+        strcat(expected, k == 0 ? "" : k < n - 1 ? ", " : " or ");
+        strcat(expected, name(k));
     }
     ck_assert_str_eq(key.expected, expected);
+}
+
+/* The events and kinds that the table names are those of core/event.h and core/health/kind.h. */
+START_TEST(test_names)
+{
+    check_names("webhooks[].events", EVENT_TYPES, event_name);
+    check_names("health.off", HEALTH_KINDS, kind_name);
+    check_names("cameras.NAME.health.mark", HEALTH_KINDS, kind_name);
+}
+END_TEST
+
+/* A camera has what it says itself, and else what the file says. */
+START_TEST(test_health)
+{
+    struct config *config = good(camera(""), "tests/x.yml");
+    ck_assert(config->cameras[0].health.enabled && config->cameras[0].health.off == 0 && config->cameras[0].health.learn_s == 60);
+    config_unref(config);
+    const unsigned off = health_bit(HEALTH_FROZEN) | health_bit(HEALTH_MOVED);
+    config = good(camera("health: {enabled: false, off: [frozen, moved], learn_s: 10}\n"), "tests/x.yml");
+    const struct config_health *h = &config->cameras[0].health;
+    ck_assert(!h->enabled && h->off == off && h->learn_s == 10);
+    config_unref(config);
+    config = good(camera("    health: {enabled: true, off: [], learn_s: 600.5}\n"
+                         "health: {enabled: false, off: [frozen, moved], learn_s: 10}\n"), "tests/x.yml");
+    h = &config->cameras[0].health;
+    ck_assert(h->enabled && h->off == 0 && h->learn_s == 600.5);
+    config_unref(config);
+}
+END_TEST
+
+/* What a camera names in one list is not in the other; what nobody names is marked, unless mark is given. */
+START_TEST(test_hold_and_mark)
+{
+    const unsigned blur = health_bit(HEALTH_BLUR), moved = health_bit(HEALTH_MOVED), covered = health_bit(HEALTH_COVERED);
+    const unsigned usual = covered | moved | health_bit(HEALTH_JITTER);
+    const struct {
+        const char *of_camera, *of_all;
+        unsigned hold, mark;
+    } rows[] = {
+        {"{}", "{}", usual, HEALTH_ALL & ~usual},
+        {"{}", "{hold: [blur]}", blur, HEALTH_ALL & ~blur},
+        {"{}", "{hold: []}", 0, HEALTH_ALL},
+        {"{}", "{mark: [moved, blur]}", usual & ~moved, moved | blur},
+        {"{}", "{hold: [covered], mark: [blur]}", covered, blur},
+        {"{hold: [blur]}", "{}", blur, HEALTH_ALL & ~blur},
+        {"{hold: [blur]}", "{mark: [blur, moved]}", blur, moved},
+        {"{mark: [covered]}", "{}", usual & ~covered, covered},
+        {"{hold: [], mark: []}", "{}", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "    health: %s\nhealth: %s\n", rows[i].of_camera, rows[i].of_all);
+        struct config *config = good(camera(text), "tests/x.yml");
+        const struct config_health *h = &config->cameras[0].health;
+        ck_assert_msg(h->hold == rows[i].hold && h->mark == rows[i].mark, "%s: 0x%x, 0x%x", text, h->hold, h->mark);
+        config_unref(config);
+    }
 }
 END_TEST
 
@@ -405,7 +473,9 @@ int main(void)
     tcase_add_test(test, test_passwords_in_the_file);
     tcase_add_test(test, test_signing_in);
     tcase_add_test(test, test_empty_mappings_mean_defaults);
-    tcase_add_test(test, test_names_of_events);
+    tcase_add_test(test, test_names);
+    tcase_add_test(test, test_health);
+    tcase_add_test(test, test_hold_and_mark);
     tcase_add_test(test, test_listen);
     tcase_add_test(test, test_numbers);
     tcase_add_test(test, test_models_yet_to_be_learned);

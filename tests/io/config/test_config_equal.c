@@ -85,6 +85,12 @@ static const struct change camera_changes[] = {
     {"evidence.post_roll_s", "5", "6"},
     {"evidence.max_clip_s", "300", "301"},
     {"evidence.ring_mib", "16", "17"},
+    {"health", "{off: [blur]}", "{off: []}"},
+    {"health.enabled", "true", "false"},
+    {"health.off", "[blur]", "[blur, moved]"},
+    {"health.learn_s", "60", "61"},
+    {"health.hold", "[blur]", "[blur, moved]"},
+    {"health.mark", "[blur]", "[blur, moved]"},
 };
 
 /* Not compared: a camera runs on while these change. */

@@ -1,5 +1,6 @@
 /* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention; and what
  * people say of an alert (labels), its files (evidence), and arming. */
+#include "core/health/kind.h"
 #include "io/database/arming_rows.h"
 #include "io/database/evidence_rows.h"
 #include "io/database/labels.h"
@@ -33,7 +34,7 @@ static const char *ids(struct alert_query query, uint64_t *next)
 START_TEST(a_record_comes_back_whole)
 {
     struct alert_record alert = {.id = 1795832005702, .kind = ALERT_STILL, .camera = "gate", .opened_us = 1795832005702123,
-                                 .suppressed = SUPPRESSED_RATE, .test = true,
+                                 .suppressed = SUPPRESSED_RATE, .test = true, .health = health_bit(HEALTH_MOVED),
                                  .peak_score = -0.5062293, .peak_us = 1795832005923456, .opened_pts_us = -7,
                                  .peak_pts_us = 6400000, .voices = {{0.1f, -6.5580254f, NAN, NAN, 3}},
                                  .boxes = {2, {{0.0625f, 0.1667f, 0.9375f, 0.6666f, -0.4080478f}, {0, 0, 1, 1, 0.1f}}}};
@@ -55,11 +56,15 @@ START_TEST(a_record_comes_back_whole)
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(memcmp(&read.boxes.box[i], &alert.boxes.box[i], sizeof read.boxes.box[i]), 0);
 
+    ck_assert_uint_eq(read.health, health_bit(HEALTH_MOVED));
+    alert.health |= health_bit(HEALTH_FROZEN);
     alert.peak_score = 2;
     alert.peak_us++;
     must(alert_rows_peak(database, &alert, &err));
     must(alert_rows_find(database, alert.id, &read, &err));
     ck_assert_double_eq(read.peak_score, 2);
+    ck_assert_uint_eq(read.health, alert.health);
+    alert.health |= health_bit(HEALTH_BLUR);
     alert.closed_us = alert.peak_us + 5;
     alert.closed_pts_us = 77;
     must(database_begin(database, &err));
@@ -68,9 +73,11 @@ START_TEST(a_record_comes_back_whole)
     ck_assert_uint_eq(alert.entry, 1);
     struct alert_record late = alert;           /* a peak that comes after the closing */
     late.peak_score = 9;
+    late.health = 0;
     must(alert_rows_peak(database, &late, &err));
     must(alert_rows_find(database, alert.id, &read, &err));
     ck_assert(read.closed_us == alert.closed_us && read.closed_pts_us == 77 && read.peak_score == 2 && read.entry == 1);
+    ck_assert_uint_eq(read.health, alert.health);
     ck_assert_int_eq(alert_rows_find(database, 1, &read, &err), -ENOENT);
     ck_assert_int_eq(alert_rows_find(database, UINT64_MAX, &read, &err), -ENOENT);
     uint64_t last;
@@ -205,12 +212,14 @@ START_TEST(a_row_with_a_wrong_text)
     put_alert(1, "gate", 0);
     close_database();
     snprintf(command, sizeof command, "python3 -c \"import sqlite3; c = sqlite3.connect('%s'); "
-             "c.execute('UPDATE alerts SET voices = ?, boxes = ?, kind = ?', ('{', '[{}, 7]' + 'x', 'odd')); c.commit()\"",
+             "c.execute('UPDATE alerts SET voices = ?, boxes = ?, kind = ?, health = ?', "
+             "('{', '[{}, 7]' + 'x', 'odd', '[7, \\\"loud\\\", \\\"blur\\\"]')); c.commit()\"",
              path_of("memaed.db"));
     ck_assert_int_eq(system(command), 0);
     open_database();
     must(alert_rows_find(database, 1, &alert, &err));
     ck_assert(alert.boxes.n == 0 && isnan(alert.voices.score[0]) && alert.kind == ALERT_ANOMALY);
+    ck_assert_uint_eq(alert.health, health_bit(HEALTH_BLUR));
 }
 END_TEST
 

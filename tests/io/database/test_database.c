@@ -217,6 +217,22 @@ START_TEST(migrations_step_by_step)
 }
 END_TEST
 
+/* Version 4 adds the faults of the picture: alerts that are there have none. */
+START_TEST(older_alerts_are_kept)
+{
+    int before = -1;
+    struct database *plain = open_plain();
+    must(migrations_apply(plain, &(struct migrations){migrations.scripts, 3}, &before, &err));
+    must(database_execute(plain, "INSERT INTO alerts (id, entry, camera, kind, opened_us, peak_us, opened_pts_us, peak_pts_us, "
+                          "voices, boxes, state) VALUES (7, 0, 'gate', 'anomaly', 1, 1, 0, 0, '{}', '[]', 'open')", &err));
+    must(migrations_apply(plain, &migrations, &before, &err));
+    ck_assert_int_eq(before, 3);
+    ck_assert_int_eq(one(plain, "SELECT count(*) FROM alerts WHERE id = 7 AND health = '[]'"), 1);
+    must(migrations_expect(plain, &migrations, &err));
+    database_close(plain);
+}
+END_TEST
+
 START_TEST(a_newer_file_is_refused)
 {
     struct database_opening opening;
@@ -372,6 +388,7 @@ int main(void)
     tcase_add_loop_test(tcase, damaged_files_are_set_aside, 0, sizeof damages / sizeof damages[0]);
     tcase_add_test(tcase, what_was_committed_survives);
     tcase_add_test(tcase, migrations_step_by_step);
+    tcase_add_test(tcase, older_alerts_are_kept);
     tcase_add_test(tcase, a_newer_file_is_refused);
     tcase_add_test(tcase, readers_do_not_wait_for_the_writer);
     tcase_add_test(tcase, backup_and_check);

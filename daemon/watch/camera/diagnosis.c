@@ -1,0 +1,224 @@
+#include "daemon/watch/camera/diagnosis.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/health/health.h"
+#include "daemon/base/log.h"
+#include "io/base/clock.h"
+
+#define DEGREES 57.29578
+/* A hole in the pictures that is longer than this is no stutter: what came before it is not compared with what comes after. */
+#define HOLE_US INT64_C(4000000)
+/* A picture that has been the same for longer than this is no picture that a camera doubles. */
+#define SAME_US INT64_C(2000000)
+
+struct diagnosis {
+    struct diagnosis_options options;
+    struct health *health;
+    bool anew;
+    int64_t last_us;            /* time stamp of the last picture */
+    int64_t shown_us;           /* that of the last one that was shown in the status */
+    unsigned open;              /* kinds, as bits, as alerts know them */
+    bool told[HEALTH_KINDS];    /* health.opened went out, and no health.closed since */
+    struct event_health fault[HEALTH_KINDS];            /* as it opened; of open faults */
+    struct view_health view[HEALTH_KINDS];
+};
+
+int diagnosis_open(struct diagnosis **ret, const struct diagnosis_options *options)
+{
+    const struct config_health *config = &options->config->health;
+    struct diagnosis *diagnosis = NULL;
+    struct health *health = NULL;
+    int r = 0;
+    if (config->enabled && config->off != HEALTH_ALL)
+        r = health_open(&health, &(struct health_options){.height = options->height, .width = options->width,
+                                                          .learn_s = config->learn_s});
+    if (r == -EINVAL) {
+        char reason[160];
+        snprintf(reason, sizeof reason, "pictures are not diagnosed: expected a model of pictures of %d to %d pixels a side, got "
+                 "%dx%d", (int)HEALTH_MIN_SIDE, (int)HEALTH_MAX_SIDE, options->width, options->height);
+        log_event(LOG_NOTICE, "camera_not_diagnosed", "camera", options->config->name, "reason", reason, NULL);
+    }
+    if (health && !(diagnosis = calloc(1, sizeof *diagnosis)))
+        r = -ENOMEM;
+    if (r == -ENOMEM) {
+        health_close(health);
+        return r;
+    }
+    if (diagnosis) {
+        *diagnosis = (struct diagnosis){.options = *options, .health = health, .anew = true};
+        for (int kind = 0; kind < HEALTH_KINDS; kind++)
+            diagnosis->view[kind].on = !(config->off & health_bit((enum health_kind)kind));
+        camera_status_set_health(options->status, diagnosis->view);
+    }
+    *ret = diagnosis;
+    return 0;
+}
+
+void diagnosis_close(struct diagnosis *diagnosis)
+{
+    if (diagnosis)
+        health_close(diagnosis->health);
+    free(diagnosis);
+}
+
+/* ---- events --------------------------------------------------------------------------------------------------------- */
+
+static void add_detail(struct event_health *fault, const char *key, double value)
+{
+    fault->detail[fault->n_details].key = key;
+    fault->detail[fault->n_details++].value = value;
+}
+
+/* What an event of a fault says of its measure. */
+static void describe(const struct health *health, enum health_kind kind, const struct health_measure *m, struct event_health *ret)
+{
+    const struct health_kind_info *info = health_kind_info(kind);
+    *ret = (struct event_health){.kind = info->name, .unit = info->unit, .quantity = m->quantity, .baseline = m->baseline,
+                                 .opens_at = m->on, .closes_at = m->off};
+    struct shake_swing swing;
+    if (kind == HEALTH_JITTER)
+        add_detail(ret, "frequency_hz", health_swing(health, &swing) ? (double)swing.frequency : (double)NAN);
+    if (kind == HEALTH_MOVED) {
+        struct displacement d = {.x = NAN, .y = NAN, .rotation = NAN, .zoom = NAN};
+        health_place(health, &d);
+        add_detail(ret, "right", 100 * (double)d.x);
+        add_detail(ret, "down", 100 * (double)d.y);
+        add_detail(ret, "rotation", DEGREES * (double)d.rotation);
+        add_detail(ret, "zoom", 100 * (double)d.zoom);
+    }
+}
+
+static void post(const struct diagnosis *diagnosis, enum event_type type, enum health_kind kind, const char *reason,
+                 int64_t time_us)
+{
+    events_post(diagnosis->options.events, &(struct event){.type = type, .time_us = time_us, .reason = reason,
+                                                           .camera = diagnosis->options.config->name,
+                                                           .health = &diagnosis->fault[kind]});
+}
+
+/* Returns true if another event tells the fault. same: the picture has been the same for SAME_US. */
+static bool is_said(const struct diagnosis *diagnosis, enum health_kind kind, bool same)
+{
+    const struct diagnosis_options *options = &diagnosis->options;
+    return (kind == HEALTH_SLOW && options->has_slow) || (kind == HEALTH_FROZEN && options->has_frozen && same);
+}
+
+static void open_fault(struct diagnosis *diagnosis, const struct health_change *change, int64_t since_us, int64_t time_us,
+                       bool same)
+{
+    enum health_kind kind = change->kind;
+    const struct health_kind_info *info = health_kind_info(kind);
+    struct event_health *fault = &diagnosis->fault[kind];
+    char reason[256];
+    describe(diagnosis->health, kind, &change->measure, fault);
+    fault->since_us = since_us;
+    diagnosis->told[kind] = !is_said(diagnosis, kind, same);
+    snprintf(reason, sizeof reason, "%s: %s is %.3g %s, and %.3g without a fault", info->says, info->quantity, fault->quantity,
+             info->unit, fault->baseline);
+    if (diagnosis->told[kind])
+        post(diagnosis, EVENT_HEALTH_OPENED, kind, reason, time_us);
+}
+
+/* ended_us: when the quantity came back, or the last picture was taken. */
+static void close_fault(struct diagnosis *diagnosis, enum health_kind kind, const struct health_measure *m, const char *why,
+                        int64_t ended_us, int64_t time_us)
+{
+    const struct health_kind_info *info = health_kind_info(kind);
+    struct event_health *fault = &diagnosis->fault[kind];
+    char reason[256];
+    if (!diagnosis->told[kind])
+        return;
+    diagnosis->told[kind] = false;
+    fault->quantity = m->quantity;
+    fault->baseline = m->baseline;
+    fault->opens_at = m->on;
+    fault->closes_at = m->off;
+    snprintf(reason, sizeof reason, "%s %s after %.3g s; at the worst, %s was %.3g %s", info->name, why,
+             1e-6 * (double)(ended_us - fault->since_us), info->quantity, fault->quantity, info->unit);
+    post(diagnosis, EVENT_HEALTH_CLOSED, kind, reason, time_us);
+}
+
+/* ---- pictures ------------------------------------------------------------------------------------------------------- */
+
+static void tell_alerts(struct diagnosis *diagnosis, unsigned open)
+{
+    if (open != diagnosis->open && diagnosis->options.results)
+        results_set_faults(diagnosis->options.results, open);
+    diagnosis->open = open;
+}
+
+/* Shows the measures, and tells alerts which faults hold. */
+static void show(struct diagnosis *diagnosis)
+{
+    unsigned open = 0;
+    struct health_measure measures[HEALTH_KINDS];
+    health_measures(diagnosis->health, measures);
+    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
+        const struct health_measure *m = &measures[kind];
+        struct view_health *view = &diagnosis->view[kind];
+        if (view->on)
+            *view = (struct view_health){.on = true, .known = m->known, .open = m->open, .quantity = m->quantity,
+                                         .baseline = m->baseline, .opens_at = m->on,
+                                         .since_us = m->open ? diagnosis->fault[kind].since_us : 0};
+        open |= view->open ? health_bit((enum health_kind)kind) : 0;
+    }
+    camera_status_set_health(diagnosis->options.status, diagnosis->view);
+    tell_alerts(diagnosis, open);
+}
+
+void diagnosis_break(struct diagnosis *diagnosis)
+{
+    if (diagnosis)
+        diagnosis->anew = true;
+}
+
+void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const struct source_frame *picture, int64_t time_us,
+                   int64_t same_since_us)
+{
+    if (!diagnosis)
+        return;
+    const struct source_chroma *chroma = &picture->chroma;
+    const int64_t pts_us = picture->pts_us;
+    const bool anew = diagnosis->anew || pts_us - diagnosis->last_us > HOLE_US;
+    const struct health_picture shown = {.luma = pixels, .time_us = pts_us, .anew = anew, .has_colour = chroma->known,
+                                         .saturation = (float)chroma->saturation / 256, .u = (float)chroma->u / 256 - 128,
+                                         .v = (float)chroma->v / 256 - 128};
+    struct health_change changes[HEALTH_KINDS];
+    int n = health_add(diagnosis->health, &shown, changes);
+    diagnosis->anew = false;
+    diagnosis->last_us = pts_us;
+    for (int i = 0; i < n; i++) {
+        const struct health_change *change = &changes[i];
+        const int64_t at_us = time_us - (pts_us - change->time_us);
+        if (!diagnosis->view[change->kind].on)
+            continue;
+        if (change->opened)
+            open_fault(diagnosis, change, at_us, time_us, pts_us - same_since_us > SAME_US);
+        else
+            close_fault(diagnosis, change->kind, &change->measure, "has ended", at_us, time_us);
+    }
+    if (n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
+        diagnosis->shown_us = pts_us;
+        show(diagnosis);
+    }
+}
+
+void diagnosis_end(struct diagnosis *diagnosis)
+{
+    if (!diagnosis)
+        return;
+    struct health_measure measures[HEALTH_KINDS];
+    int64_t now_us = utc_us();
+    health_measures(diagnosis->health, measures);
+    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
+        if (diagnosis->view[kind].open)
+            close_fault(diagnosis, (enum health_kind)kind, &measures[kind], "is not watched any more", now_us, now_us);
+        diagnosis->view[kind] = (struct view_health){.on = diagnosis->view[kind].on};
+    }
+    camera_status_set_health(diagnosis->options.status, diagnosis->view);
+    tell_alerts(diagnosis, 0);
+}

@@ -1,0 +1,42 @@
+/* The diagnosis of one camera's pictures while it is watched. Pictures of the ring of frames go to core/health as they are: gray,
+ * at the model's size, with masks. What opens and closes becomes events, the status of the camera has the rest, and alerts are
+ * told of the faults that hold.
+ *
+ * Nothing is said twice. A fault of the kind slow has no event where a rate is to be analysed: camera.slow tells that. A fault of
+ * the kind frozen has none where each picture is the same as the one before and the model was calibrated for static scenes:
+ * camera.frozen tells that. The camera's own thread calls; nothing is allocated but for events. */
+#ifndef MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
+#define MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
+
+#include "daemon/watch/camera/results.h"
+#include "daemon/watch/camera/status.h"
+#include "daemon/watch/events.h"
+#include "io/config/config.h"
+#include "io/video/source.h"
+
+struct diagnosis;
+
+struct diagnosis_options {
+    const struct config_camera *config;     /* borrowed until close, as is all below */
+    int height, width;                      /* of the pictures */
+    bool has_slow, has_frozen;              /* camera.slow and camera.frozen can be told */
+    struct camera_status *status;
+    struct results *results;                /* is told which faults hold; NULL: nobody is */
+    struct events *events;
+};
+
+/* *ret becomes NULL where nothing is to be diagnosed: the configuration says so, or pictures are too small or too large, which is
+ * logged. 0, or -ENOMEM (*ret untouched). */
+int diagnosis_open(struct diagnosis **ret, const struct diagnosis_options *options);
+void diagnosis_close(struct diagnosis *diagnosis);      /* takes NULL */
+
+/* The times of pictures begin anew with the next one. Takes NULL, as do the functions below. */
+void diagnosis_break(struct diagnosis *diagnosis);
+/* Takes the next picture, which is sound. pixels [height, width]; time_us: UTC; same_since_us: since when, by time stamps, the
+ * picture has been the same. */
+void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const struct source_frame *picture, int64_t time_us,
+                   int64_t same_since_us);
+/* No more pictures come: open faults close. */
+void diagnosis_end(struct diagnosis *diagnosis);
+
+#endif

@@ -1,0 +1,10 @@
+/* The keys of health: what is diagnosed of cameras' pictures. Only io/config uses this; one thread. */
+#ifndef MEMAED_IO_CONFIG_CONFIG_HEALTH_H
+#define MEMAED_IO_CONFIG_CONFIG_HEALTH_H
+
+#include "io/config/config.h"
+
+/* A camera keeps what the file says for all, where it says nothing itself. */
+void config_health_complete(struct config_health *of_camera, const struct config_health *of_all);
+
+#endif
