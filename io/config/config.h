@@ -64,7 +64,7 @@ struct config_evidence {
     struct config_retention retention;      /* of struct config alone */
 };
 
-/* What is diagnosed of a camera's pictures (core/health/health.h). Kinds are sets of health_bit(). */
+/* The diagnosis of a camera's pictures (core/health/health.h). Kinds are sets of health_bit(). */
 struct config_health {
     bool enabled;
     unsigned off;                   /* kinds that are not diagnosed */

@@ -257,8 +257,8 @@ int alert_rows_prune(struct database *database, int64_t before_us, int most, int
         return r;
     struct query query = query_begin(database,
         "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE opened_us < ? AND marked = 0 "
-                                     "AND state <> 'open' AND NOT EXISTS (SELECT 1 FROM evidence WHERE alert = alerts.id) "
-                                     "ORDER BY opened_us LIMIT ?) RETURNING entry");
+        "AND state <> 'open' AND NOT EXISTS (SELECT 1 FROM evidence WHERE alert = alerts.id) "
+        "ORDER BY opened_us LIMIT ?) RETURNING entry");
     query_bind_int(&query, before_us);
     query_bind_int(&query, most);
     while (query_row(&query)) {

@@ -55,7 +55,7 @@ int event_rows_each(struct database *database, int64_t from, size_t most, bool (
 {
     struct query query = query_begin(database,
         "SELECT seq, id, type, time_us, camera, alert, body, ready FROM events WHERE seq >= ? "
-                                     "ORDER BY seq LIMIT ?");
+        "ORDER BY seq LIMIT ?");
     query_bind_int(&query, from);
     query_bind_int(&query, most ? (int64_t)most : -1);
     struct event_row event;

@@ -8,7 +8,7 @@ int labels_read(struct database *database, uint64_t alert, struct alert_labels *
 {
     struct query query = query_begin(database,
         "SELECT marked, note, acknowledged_us, acknowledged_by, normal_us, normal_by FROM alerts "
-                                     "WHERE id = ?");
+        "WHERE id = ?");
     query_bind_int(&query, (int64_t)alert);
     struct alert_labels labels = {.marked = false};
     bool found = query_row(&query);

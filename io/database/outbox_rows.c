@@ -21,7 +21,7 @@ int outbox_rows_next(struct database *database, const char *endpoint, int64_t fr
 {
     struct query query = query_begin(database,
         "SELECT seq, id, time_us, coalesce(queued_us, time_us), attempts, due_us, ready, body "
-                                     "FROM outbox JOIN events USING (seq) WHERE endpoint = ? AND seq >= ? ORDER BY seq LIMIT 1");
+        "FROM outbox JOIN events USING (seq) WHERE endpoint = ? AND seq >= ? ORDER BY seq LIMIT 1");
     query_bind_text(&query, endpoint);
     query_bind_int(&query, from);
     bool found = query_row(&query);
@@ -238,7 +238,7 @@ int outbox_rows_prune(struct database *database, int64_t before_us, int most, in
 {
     struct query query = query_begin(database,
         "DELETE FROM dead_letters WHERE (endpoint, seq) IN (SELECT endpoint, seq FROM dead_letters "
-                                     "WHERE died_us < ? LIMIT ?)");
+        "WHERE died_us < ? LIMIT ?)");
     query_bind_int(&query, before_us);
     query_bind_int(&query, most);
     int r = query_run(&query, err);

@@ -33,7 +33,7 @@ int score_rows_add(struct database *database, const struct score_row *row, struc
 {
     struct query query = query_begin(database,
         "INSERT OR IGNORE INTO scores (camera, time_us, window, score, reference, p, slow) "
-                                     "VALUES (?, ?, ?, ?, ?, ?, ?)");
+        "VALUES (?, ?, ?, ?, ?, ?, ?)");
     query_bind_text(&query, row->camera);
     query_bind_int(&query, row->time_us);
     query_bind_int(&query, (int64_t)row->window);
@@ -50,7 +50,7 @@ int score_rows_read(struct database *database, const char *camera, int64_t from_
 {
     struct query query = query_begin(database,
         "SELECT time_us, window, score, reference, p, slow FROM scores WHERE camera = ? AND "
-                                     "time_us >= ? AND time_us < ? ORDER BY time_us, window LIMIT ?");
+        "time_us >= ? AND time_us < ? ORDER BY time_us, window LIMIT ?");
     query_bind_text(&query, camera);
     query_bind_int(&query, from_us);
     query_bind_int(&query, to_us);
@@ -108,7 +108,7 @@ int score_rows_next_camera(struct database *database, const char *after, char re
 {
     struct query query = query_begin(database,
         "SELECT min(camera) FROM (SELECT min(camera) AS camera FROM scores WHERE camera > ?1 "
-                                     "UNION ALL SELECT min(camera) FROM score_minutes WHERE camera > ?1)");
+        "UNION ALL SELECT min(camera) FROM score_minutes WHERE camera > ?1)");
     query_bind_text(&query, after);
     char found[RECORD_NAME_SIZE] = "";
     if (query_row(&query))
@@ -125,7 +125,7 @@ int score_rows_prune(struct database *database, const char *camera, int64_t wind
     *deleted = 0;
     struct query query = query_begin(database,
         "DELETE FROM scores WHERE camera = ?1 AND (time_us, window) IN (SELECT time_us, window "
-                                     "FROM scores WHERE camera = ?1 AND time_us < ?2 ORDER BY time_us LIMIT ?3)");
+        "FROM scores WHERE camera = ?1 AND time_us < ?2 ORDER BY time_us LIMIT ?3)");
     query_bind_text(&query, camera);
     query_bind_int(&query, windows_before_us);
     query_bind_int(&query, most);

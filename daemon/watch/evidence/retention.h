@@ -4,7 +4,7 @@
  * The files are what counts. First an alert's files are deleted, then its rows in the database, by the store. A crash in between
  * leaves rows without files, which the next start removes. It also gives rows to files of known alerts that have none
  * (adoption.h). Files of alerts that the database does not know are kept for as long as others, and go when they are the oldest.
- * Whether an alert is marked or open is read from the database before its files go; while it cannot be read, nothing is deleted.
+ * Before the files of an alert go, the database is asked if it is marked or open. While it cannot be read, nothing is deleted.
  *
  * A disk that is short is told by EVENT_STORAGE_FULL, and by EVENT_STORAGE_RECOVERED once there is room. Where less is free than
  * is to be, and nothing can be deleted, no clip is written until there is.

@@ -14,7 +14,7 @@ enum delivery_kind {
     DELIVERY_REVIVED,           /* all dead letters of the endpoint wait again */
     DELIVERY_DISABLED, DELIVERY_ENABLED,        /* the endpoint */
     DELIVERY_ENDPOINTS,         /* endpoints of the scope that are not among keys are forgotten */
-    DELIVERY_FLUSH              /* nothing is written; all that was queued before has been, and held events are released */
+    DELIVERY_FLUSH              /* nothing is written; what was queued before it has been, and held events are released */
 };
 
 struct delivery {

@@ -360,7 +360,7 @@ START_TEST(test_health)
 }
 END_TEST
 
-/* What a camera names in one list is not in the other; what nobody names is marked, unless mark is given. */
+/* A kind that a camera names in one list is not in its other. A kind that nobody names is marked, unless mark is given. */
 START_TEST(test_hold_and_mark)
 {
     const unsigned blur = health_bit(HEALTH_BLUR), moved = health_bit(HEALTH_MOVED), covered = health_bit(HEALTH_COVERED);
