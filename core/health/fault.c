@@ -60,12 +60,14 @@ static int step(struct fault *f, struct health_measure *m, enum health_kind kind
     return 1;
 }
 
-int faults_step(struct fault *fault, struct health_measure *measure, int64_t begun_us, struct health_change *ret)
+int faults_step(struct fault *fault, struct health_measure *measure, unsigned off, int64_t begun_us,
+                struct health_change *ret)
 {
     unsigned suspected = faults_suspected(measure);
     int n = 0;
     for (int kind = 0; kind < HEALTH_KINDS; kind++)
-        n += step(&fault[kind], &measure[kind], (enum health_kind)kind, rules[kind].hidden_by & suspected, begun_us, ret + n);
+        if (!(off & BIT(kind)))
+            n += step(&fault[kind], &measure[kind], (enum health_kind)kind, rules[kind].hidden_by & suspected, begun_us, ret + n);
     return n;
 }
 

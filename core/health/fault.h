@@ -14,9 +14,10 @@ struct fault {
 /* The kinds, as bits, that are open or beyond their threshold for opening. measure [HEALTH_KINDS]. */
 unsigned faults_suspected(const struct health_measure *measure);
 
-/* Moves all faults on by a second that was judged, and began at begun_us; writes `open` and `since_us` of their measures. fault
- * and measure [HEALTH_KINDS]. Writes what opened and closed to ret [HEALTH_KINDS]. Returns how many. */
-int faults_step(struct fault *fault, struct health_measure *measure, int64_t begun_us, struct health_change *ret);
+/* Moves all faults on by a second that was judged, and began at begun_us, but for those of the kinds that are off. Writes `open`
+ * and `since_us` of their measures. fault and measure [HEALTH_KINDS]. Writes what opened and closed to ret [HEALTH_KINDS]. Returns
+ * how many. */
+int faults_step(struct fault *fault, struct health_measure *measure, unsigned off, int64_t begun_us, struct health_change *ret);
 
 /* Times begin anew at now_us: seconds in a row end, and open faults stay open, since now. */
 void faults_break_off(struct fault *fault, struct health_measure *measure, int64_t now_us);

@@ -16,6 +16,7 @@ enum { MOST_PLACES = 64,        /* displacements of a second that its median is 
        CHANGED_CELLS = CELLS / 8 };
 #define STEADY_LEVELS 4.0f      /* mean difference of cells from second to second */
 #define CHANGE 0.02f            /* mean absolute difference of a cell that counts as changed, in gray levels */
+#define DEGREES 57.29578
 #define SHORTEST_US INT64_C(20000)      /* a picture sooner after another is not correlated: 50 a second suffice */
 
 struct health {
@@ -296,8 +297,8 @@ static int judge(struct health *h, struct second *s, struct health_change *ret)
         learn(h, s);
         return 0;
     }
-    int n = faults_step(h->fault, h->measure, h->begun_us, ret);
-    if (faults_suspected(h->measure) == 0)
+    int n = faults_step(h->fault, h->measure, h->options.off, h->begun_us, ret);
+    if ((faults_suspected(h->measure) & ~h->options.off) == 0)
         learn(h, s);
     return n;
 }
@@ -359,18 +360,27 @@ void health_measures(const struct health *health, struct health_measure *ret)
     memcpy(ret, health->measure, sizeof health->measure);
 }
 
-bool health_place(const struct health *health, struct displacement *ret)
+int health_details(const struct health *health, enum health_kind kind, struct health_detail ret[HEALTH_DETAILS])
 {
-    if (health->second.placed)
-        *ret = health->second.place;
-    return health->second.placed;
-}
-
-bool health_swing(const struct health *health, struct shake_swing *ret)
-{
-    if (health->second.swings)
-        *ret = health->second.swing;
-    return health->second.swings;
+    const struct second *s = &health->second;
+    const struct displacement *d = &s->place;
+    const struct {
+        enum health_kind kind;
+        const char *key;
+        bool known;
+        double value;
+    } all[] = {
+        {HEALTH_JITTER, "frequency_hz", s->swings, (double)s->swing.frequency},
+        {HEALTH_MOVED, "right", s->placed, 100 * (double)d->x},
+        {HEALTH_MOVED, "down", s->placed, 100 * (double)d->y},
+        {HEALTH_MOVED, "rotation", s->placed, DEGREES * (double)d->rotation},
+        {HEALTH_MOVED, "zoom", s->placed, 100 * (double)d->zoom},
+    };
+    int n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].kind == kind)
+            ret[n++] = (struct health_detail){all[i].key, all[i].known ? all[i].value : (double)NAN};
+    return n;
 }
 
 int health_scenes(const struct health *health, bool *known)

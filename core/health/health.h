@@ -17,9 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/health/displacement.h"
 #include "core/health/kind.h"
-#include "core/health/shake.h"
 
 enum { HEALTH_MIN_SIDE = 32, HEALTH_MAX_SIDE = 1024,
        HEALTH_WIDTH = 256 };            /* a good width of the pictures; detail beyond it is not needed */
@@ -29,6 +27,8 @@ struct health;
 struct health_options {
     int height, width;          /* of the pictures, HEALTH_MIN_SIDE to HEALTH_MAX_SIDE */
     double learn_s;             /* 10 or more */
+    unsigned off;               /* kinds that never open, a set of health_bit(). They keep nothing from being learned, and still
+                                 * explain others: a picture that is black is not covered as well */
 };
 
 struct health_picture {
@@ -67,9 +67,15 @@ int health_add(struct health *health, const struct health_picture *picture, stru
 /* The quantity of each kind, ret [HEALTH_KINDS]. */
 void health_measures(const struct health *health, struct health_measure *ret);
 
-/* The picture's place against the scene, and its swing, as of the last second. false: not known, *ret untouched. */
-bool health_place(const struct health *health, struct displacement *ret);
-bool health_swing(const struct health *health, struct shake_swing *ret);
+/* A value beside the quantity of a kind, as of the last second. Jitter has its frequency. A scene that moved has its place: right
+ * and down in per cent of the picture's width, the rotation in degrees clockwise, the zoom in per cent. */
+enum { HEALTH_DETAILS = 4 };
+struct health_detail {
+    const char *key;            /* "frequency_hz"; "right", "down", "rotation", "zoom" */
+    double value;               /* NAN: not measured */
+};
+/* Returns how many the kind has. */
+int health_details(const struct health *health, enum health_kind kind, struct health_detail ret[HEALTH_DETAILS]);
 
 /* Returns the number of scenes that are known, for display. *known: the camera is in one of them. */
 int health_scenes(const struct health *health, bool *known);

@@ -2,8 +2,10 @@
 #ifndef MEMAED_CORE_HEALTH_SECOND_H
 #define MEMAED_CORE_HEALTH_SECOND_H
 
+#include "core/health/displacement.h"
 #include "core/health/health.h"
 #include "core/health/scene.h"
+#include "core/health/shake.h"
 
 struct second {
     struct look look;           /* the means */

@@ -10,27 +10,28 @@
 #include <string.h>
 
 #include "core/health/health.h"
+#include "daemon/base/health_picture.h"
 #include "daemon/base/isolation.h"
 #include "daemon/base/options.h"
 #include "daemon/measure/rows.h"
 
 enum { DIGITS = 6 };         /* of a number in JSON */
-#define DEGREES 57.29578
 
 struct health_command {
     struct option_list clean, inputs;
     int format;                 /* enum rows_format */
     bool seconds;
     double learn_s, fps;
+    int most_wide;              /* the width of the pictures, at most */
+    unsigned off;               /* kinds, as bits */
     enum isolation isolation;
     struct health *health;      /* NULL: no picture has decided its size yet */
     int width, height;          /* of its pictures */
     const char *clip;           /* name of the present input */
     struct span {
         double from_s, opened_s, worst;         /* worst: its quantity */
-        bool has_place, has_swing;
-        struct displacement place;      /* as of the worst second */
-        struct shake_swing swing;
+        int n_details;
+        struct health_detail details[HEALTH_DETAILS];   /* as of the worst second */
     } span[HEALTH_KINDS];       /* of open faults */
     struct health_measure measure[HEALTH_KINDS];        /* as of the last second */
     int64_t last_us;
@@ -52,11 +53,9 @@ static int print_span(const struct health_command *c, enum health_kind kind, dou
 {
     const struct span *s = &c->span[kind];
     const struct health_kind_info *info = health_kind_info(kind);
-    bool swings = kind == HEALTH_JITTER && s->has_swing, moved = kind == HEALTH_MOVED && s->has_place;
-    const double details[] = {swings ? (double)s->swing.frequency : (double)NAN, moved ? 100 * (double)s->place.x : (double)NAN,
-                              moved ? 100 * (double)s->place.y : (double)NAN,
-                              moved ? DEGREES * (double)s->place.rotation : (double)NAN,
-                              moved ? 100 * (double)s->place.zoom : (double)NAN};
+    double details[] = {NAN, NAN, NAN, NAN, NAN};       /* in the order of the columns */
+    for (int i = 0; i < s->n_details; i++)
+        details[(kind == HEALTH_MOVED) + i] = s->details[i].value;
     if (c->format == ROWS_JSONL)
         return rows_print_object(
             json_pack("{s:s?, s:s, s:f, s:f, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "clip", c->clip, "kind",
@@ -131,8 +130,7 @@ static void follow(struct health_command *c)
         if (!m->open || !m->known || !worse)
             continue;
         s->worst = m->quantity;
-        s->has_place = health_place(c->health, &s->place);
-        s->has_swing = health_swing(c->health, &s->swing);
+        s->n_details = health_details(c->health, (enum health_kind)kind, s->details);
     }
 }
 
@@ -169,10 +167,7 @@ static int end_clip(struct health_command *c, struct error *err)
 static int take_picture(struct health_command *c, const uint8_t *pixels, const struct source_frame *frame, bool clean,
                         struct error *err)
 {
-    const struct source_chroma *chroma = &frame->chroma;
-    const struct health_picture picture = {.luma = pixels, .time_us = frame->pts_us, .anew = frame->pts_us == 0,
-                                           .has_colour = chroma->known, .saturation = (float)chroma->saturation / 256,
-                                           .u = (float)chroma->u / 256 - 128, .v = (float)chroma->v / 256 - 128};
+    const struct health_picture picture = health_picture_of(pixels, frame, frame->pts_us == 0);
     struct health_change changes[HEALTH_KINDS];
     int n = health_add(c->health, &picture, changes);
     health_measures(c->health, c->measure);
@@ -186,13 +181,14 @@ static int take_picture(struct health_command *c, const uint8_t *pixels, const s
 
 /* ---- inputs --------------------------------------------------------------------------------------------------------------- */
 
-/* The first picture decides the size: HEALTH_WIDTH across at most, in its aspect. */
+/* The first picture decides the size: most_wide across at most, in its aspect. */
 static int open_health(struct health_command *c, int width, int height, struct error *err)
 {
-    double scale = fmin(1, fmin((double)HEALTH_WIDTH / width, (double)HEALTH_WIDTH / height));
+    double scale = fmin(1, fmin((double)c->most_wide / width, (double)c->most_wide / height));
     c->width = (int)fmax(lround(scale * width), HEALTH_MIN_SIDE);
     c->height = (int)fmax(lround(scale * height), HEALTH_MIN_SIDE);
-    int r = health_open(&c->health, &(struct health_options){.height = c->height, .width = c->width, .learn_s = c->learn_s});
+    int r = health_open(&c->health, &(struct health_options){.height = c->height, .width = c->width, .learn_s = c->learn_s,
+                                                            .off = c->off});
     return r < 0 ? error_set(err, r, "%s", strerror(-r)) : 0;
 }
 
@@ -255,6 +251,15 @@ static int diagnose_all(struct health_command *c)
     return status;
 }
 
+static bool parse_kind(void *place, const char *text)
+{
+    enum health_kind kind;
+    bool found = health_kind_find(&kind, text);
+    if (found)
+        *(unsigned *)place |= health_bit(kind);
+    return found;
+}
+
 static const struct command_option health_options[] = {
     {"clean", 0, OPTION_LIST(struct health_command, clean), .argument = "FILE", .path = OPTION_FILE,
      .help = "Footage of the same camera that is known to be without a fault: it is learned first. May be given again."},
@@ -262,6 +267,11 @@ static const struct command_option health_options[] = {
      .help = "Without --clean, so many seconds from the start of the footage are learned and not diagnosed (default: 60)."},
     {"fps", 0, OPTION_REAL(struct health_command, fps, 0, 1000), .argument = "F",
      .help = "Pictures diagnosed a second; 0 takes every picture (default: 10)."},
+    {"width", 0, OPTION_INT(struct health_command, most_wide, HEALTH_MIN_SIDE, HEALTH_MAX_SIDE), .argument = "N",
+     .help = "The pictures' longer side, at most (default: 256). run diagnoses pictures of its model's size, 128 as learn "
+             "makes it."},
+    {"off", 0, OPTION_PARSED(struct health_command, off, parse_kind, "a kind of fault, such as blur"), .argument = "KIND",
+     .help = "Do not diagnose this kind. May be given again."},
     {"seconds", 0, OPTION_FLAG(struct health_command, seconds),
      .help = "Print a row a second with the quantity of each kind, instead of a row a fault."},
     {"format", 0, OPTION_CHOICE(struct health_command, format, rows_formats), .help = rows_format_help},
@@ -271,7 +281,7 @@ static const struct command_option health_options[] = {
 
 static int command_health(int argc, char **argv)
 {
-    struct health_command command = {.learn_s = 60, .fps = 10};
+    struct health_command command = {.learn_s = 60, .fps = 10, .most_wide = HEALTH_WIDTH};
     int status;
     if (command_parse(&health_command, &command, argc, argv, &status))
         status = diagnose_all(&command);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "core/health/health.h"
+#include "daemon/base/health_picture.h"
 #include "daemon/base/log.h"
 #include "io/base/clock.h"
 
-#define DEGREES 57.29578
 /* A hole in the pictures that is longer than this is no stutter: what came before it is not compared with what comes after. */
 #define HOLE_US INT64_C(4000000)
 /* A picture that has been the same for longer than this is no picture that a camera doubles. */
@@ -35,7 +35,7 @@ int diagnosis_open(struct diagnosis **ret, const struct diagnosis_options *optio
     int r = 0;
     if (config->enabled && config->off != HEALTH_ALL)
         r = health_open(&health, &(struct health_options){.height = options->height, .width = options->width,
-                                                          .learn_s = config->learn_s});
+                                                          .learn_s = config->learn_s, .off = config->off});
     if (r == -EINVAL) {
         char reason[160];
         snprintf(reason, sizeof reason, "pictures are not diagnosed: expected a model of pictures of %d to %d pixels a side, got "
@@ -67,28 +67,17 @@ void diagnosis_close(struct diagnosis *diagnosis)
 
 /* ---- events --------------------------------------------------------------------------------------------------------- */
 
-static void add_detail(struct event_health *fault, const char *key, double value)
-{
-    fault->detail[fault->n_details].key = key;
-    fault->detail[fault->n_details++].value = value;
-}
-
-/* What an event of a fault says of its measure. */
+/* Writes the measure of a fault as an event tells it. */
 static void describe(const struct health *health, enum health_kind kind, const struct health_measure *m, struct event_health *ret)
 {
     const struct health_kind_info *info = health_kind_info(kind);
+    struct health_detail details[HEALTH_DETAILS];
     *ret = (struct event_health){.kind = info->name, .unit = info->unit, .quantity = m->quantity, .baseline = m->baseline,
                                  .opens_at = m->on, .closes_at = m->off};
-    struct shake_swing swing;
-    if (kind == HEALTH_JITTER)
-        add_detail(ret, "frequency_hz", health_swing(health, &swing) ? (double)swing.frequency : (double)NAN);
-    if (kind == HEALTH_MOVED) {
-        struct displacement d = {.x = NAN, .y = NAN, .rotation = NAN, .zoom = NAN};
-        health_place(health, &d);
-        add_detail(ret, "right", 100 * (double)d.x);
-        add_detail(ret, "down", 100 * (double)d.y);
-        add_detail(ret, "rotation", DEGREES * (double)d.rotation);
-        add_detail(ret, "zoom", 100 * (double)d.zoom);
+    ret->n_details = health_details(health, kind, details);
+    for (int i = 0; i < ret->n_details; i++) {
+        ret->detail[i].key = details[i].key;
+        ret->detail[i].value = details[i].value;
     }
 }
 
@@ -181,12 +170,9 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
 {
     if (!diagnosis)
         return;
-    const struct source_chroma *chroma = &picture->chroma;
     const int64_t pts_us = picture->pts_us;
     const bool anew = diagnosis->anew || pts_us - diagnosis->last_us > HOLE_US;
-    const struct health_picture shown = {.luma = pixels, .time_us = pts_us, .anew = anew, .has_colour = chroma->known,
-                                         .saturation = (float)chroma->saturation / 256, .u = (float)chroma->u / 256 - 128,
-                                         .v = (float)chroma->v / 256 - 128};
+    const struct health_picture shown = health_picture_of(pixels, picture, anew);
     struct health_change changes[HEALTH_KINDS];
     int n = health_add(diagnosis->health, &shown, changes);
     diagnosis->anew = false;
@@ -194,8 +180,6 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
     for (int i = 0; i < n; i++) {
         const struct health_change *change = &changes[i];
         const int64_t at_us = time_us - (pts_us - change->time_us);
-        if (!diagnosis->view[change->kind].on)
-            continue;
         if (change->opened)
             open_fault(diagnosis, change, at_us, time_us, pts_us - same_since_us > SAME_US);
         else

@@ -164,30 +164,34 @@ END_TEST
 
 START_TEST(movement)
 {
-    struct displacement place;
+    struct health_detail place[HEALTH_DETAILS];
+    ck_assert_int_eq(health_details(health, HEALTH_BLUR, place), 0);
     expect(HEALTH_MOVED, SEEN(.right = 0.01));
     expect(HEALTH_MOVED, SEEN(.right = -0.05, .down = 0.03));
     expect(HEALTH_MOVED, SEEN(.rotation = 0.05));
     expect(HEALTH_MOVED, SEEN(.zoom = 0.04));
     show = *SEEN(.right = 0.02, .rotation = 0.02);
     play(8);
-    ck_assert(health_place(health, &place));
-    ck_assert_double_eq_tol((double)place.x, 0.02, 0.002);
-    ck_assert_double_eq_tol((double)place.rotation, 0.02, 0.003);
+    ck_assert_int_eq(health_details(health, HEALTH_MOVED, place), 4);
+    ck_assert(strcmp(place[0].key, "right") == 0 && strcmp(place[2].key, "rotation") == 0);
+    ck_assert_double_eq_tol(place[0].value / 100, 0.02, 0.002);
+    ck_assert_double_eq_tol(place[2].value / 57.29578, 0.02, 0.003);
 }
 END_TEST
 
 START_TEST(jitter)
 {
-    struct shake_swing swing;
+    struct health_detail swing[HEALTH_DETAILS];
+    struct health_measure measure[HEALTH_KINDS];
     for (int hz = 1; hz <= 4; hz += 3)
         for (int size = 1; size <= 4; size += 3) {
             expect(HEALTH_JITTER, WITH(.swing = 0.006 * size, .hz = hz));
             show = *WITH(.swing = 0.006 * size, .hz = hz);
             play(8);
-            ck_assert(health_swing(health, &swing));
-            ck_assert_double_eq_tol((double)swing.amplitude, 0.006 * size, 0.2 * 0.006 * size);
-            ck_assert_double_eq_tol((double)swing.frequency, hz, 0.2 * hz);
+            health_measures(health, measure);
+            ck_assert(health_details(health, HEALTH_JITTER, swing) == 1 && strcmp(swing[0].key, "frequency_hz") == 0);
+            ck_assert_double_eq_tol(measure[HEALTH_JITTER].quantity / 100, 0.006 * size, 0.2 * 0.006 * size);
+            ck_assert_double_eq_tol(swing[0].value, hz, 0.2 * hz);
             show = sound;
             play(12);
         }
@@ -275,6 +279,49 @@ START_TEST(an_open_fault_outlasts_one_that_hides_it)
     health_measures(health, measure);
     ck_assert(measure[HEALTH_BLUR].open && !measure[HEALTH_BLACK].open);
     ck_assert(measure[HEALTH_BLUR].quantity < measure[HEALTH_BLUR].on && measure[HEALTH_BLUR].baseline == 100);
+}
+END_TEST
+
+/* Opens another health, with kinds off, in place of the one of the fixture. */
+static void begin_without(unsigned off)
+{
+    health_close(health);
+    ck_assert_int_eq(health_open(&health, &(struct health_options){.height = SCENERY_HEIGHT, .width = SCENERY_WIDTH,
+                                                                   .learn_s = LEARN_S, .off = off}), 0);
+    now_us = 0;
+    show = sound;
+    play(LEARN_S + 8);
+}
+
+/* A kind that is off never opens, and still explains others. */
+START_TEST(a_kind_is_off)
+{
+    begin_without(health_bit(HEALTH_BLACK));
+    show = *SEEN(.gain = 0.03);
+    play(20);
+    expect_nothing("a black picture, black is off");
+    show = sound;
+    play(10);
+    expect(HEALTH_BLUR, SEEN(.blur = 3));
+}
+END_TEST
+
+/* A fault keeps a second from being learned, unless its kind is off. */
+START_TEST(a_kind_that_is_off_is_learned)
+{
+    struct health_measure at_first[HEALTH_KINDS], later[HEALTH_KINDS];
+    for (unsigned off = 0; off <= health_bit(HEALTH_COLOUR_CAST); off += health_bit(HEALTH_COLOUR_CAST)) {
+        begin_without(off);
+        n_changes = 0;
+        show = (struct show){.saturation = 20, .u = 25, .v = -3};
+        play(8);
+        health_measures(health, at_first);
+        play(120);
+        health_measures(health, later);
+        ck_assert_int_eq(n_changes, off ? 0 : 1);
+        double fallen = later[HEALTH_COLOUR_CAST].quantity / at_first[HEALTH_COLOUR_CAST].quantity;
+        ck_assert_msg(off ? fallen < 0.8 : fallen > 0.95, "off: %u: falls to %g", off, fallen);
+    }
 }
 END_TEST
 
@@ -390,6 +437,8 @@ int main(void)
     tcase_add_test(tcase, a_knock_is_no_jitter);
     tcase_add_test(tcase, a_turn_is_no_jitter);
     tcase_add_test(tcase, an_open_fault_outlasts_one_that_hides_it);
+    tcase_add_test(tcase, a_kind_is_off);
+    tcase_add_test(tcase, a_kind_that_is_off_is_learned);
     tcase_add_test(tcase, clean_footage_is_learned);
     tcase_add_test(tcase, times_may_begin_anew);
     tcase_add_test(tcase, sizes);

@@ -110,7 +110,9 @@ class Health(harness.Case):
         done = harness.run("health", "--clean", missing, self.clean)
         self.assertEqual((done.code, len(done.out.splitlines())), (1, 1))
         for args, message in (((), "INPUT"), (("--learn", "9", self.clean), "--learn: expected a number from 10"),
-                              (("--fps", "x", self.clean), "--fps: expected a number")):
+                              (("--fps", "x", self.clean), "--fps: expected a number"),
+                              (("--off", "fog", self.clean), "--off: expected a kind of fault, such as blur"),
+                              (("--width", "31", self.clean), "--width: expected ")):
             done = harness.run("health", *args)
             self.assertEqual(done.code, 2)
             self.assertIn(message, done.err)

@@ -1,0 +1,17 @@
+/* A picture of a source as core/health takes it. */
+#ifndef MEMAED_DAEMON_BASE_HEALTH_PICTURE_H
+#define MEMAED_DAEMON_BASE_HEALTH_PICTURE_H
+
+#include "core/health/health.h"
+#include "io/video/source.h"
+
+/* luma is borrowed. anew: times begin anew with it. */
+static inline struct health_picture health_picture_of(const uint8_t *luma, const struct source_frame *frame, bool anew)
+{
+    const struct source_chroma *chroma = &frame->chroma;
+    return (struct health_picture){.luma = luma, .time_us = frame->pts_us, .anew = anew, .has_colour = chroma->known,
+                                   .saturation = (float)chroma->saturation / 256, .u = (float)chroma->u / 256 - 128,
+                                   .v = (float)chroma->v / 256 - 128};
+}
+
+#endif
