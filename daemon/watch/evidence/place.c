@@ -130,10 +130,10 @@ int place_publish(struct place_file *file, struct error *err)
 {
     char hidden[40];
     hidden_name(hidden, file->name);
-    int r = fdatasync(file->fd) < 0 || renameat2(file->folder, hidden, file->folder, file->name, RENAME_NOREPLACE) < 0 ? -errno :
-            0;
-    if (r < 0)
-        return error_set(err, r, "%s: %s", file->path, strerror(-r));
+    if (fdatasync(file->fd) < 0 || renameat2(file->folder, hidden, file->folder, file->name, RENAME_NOREPLACE) < 0) {
+        int failed = errno;
+        return error_set(err, -failed, "%s: %s", file->path, strerror(failed));
+    }
     close(file->folder);
     file->folder = -1;
     return 0;
