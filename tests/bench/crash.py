@@ -41,7 +41,7 @@ from measuring import say  # noqa: E402
 from servers.webhook_receiver import Receiver  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
-UP_S = (0.2, 6.0)               # how long the daemon lives once it is ready
+UP_S = (0.2, 6.0)               # how long the daemon lives once it is ready; times MEMAED_TEST_SCALE, like what follows
 FLAP_S = (0.2, 1.5)             # how long the flapping receiver keeps a mood
 DELIVER_S = 120
 ADOPT_S = 60                    # how long files that a crash has left may be without a row
@@ -230,7 +230,7 @@ class Crash:
 
     def one_kill(self, number):
         daemon = self.start()
-        time.sleep(self.rng.uniform(*UP_S))
+        time.sleep(self.rng.uniform(*UP_S) * harness.SCALE)
         daemon.process.send_signal(signal.SIGKILL)
         daemon.process.wait()
         self.poller.base = self.listener.base = None
@@ -248,7 +248,7 @@ class Crash:
         def without_row():
             kept = {row["alert"] for row in db.execute("SELECT alert FROM evidence WHERE kind = 'clip'")}
             return sorted(set(clips) - kept)
-        deadline = time.monotonic() + ADOPT_S
+        deadline = time.monotonic() + ADOPT_S * harness.SCALE
         while without_row() and time.monotonic() < deadline:
             time.sleep(0.2)
         for number in without_row():
@@ -265,13 +265,13 @@ class Crash:
         daemon = self.start()
         db = self.database()
         before = db.execute("SELECT max(seq) FROM events").fetchone()[0] or 0
-        deadline = time.monotonic() + DELIVER_S
+        deadline = time.monotonic() + DELIVER_S * harness.SCALE
         waiting = -1
         while time.monotonic() < deadline and waiting != 0:
             waiting = db.execute("SELECT count(*) FROM outbox WHERE seq <= ?", (before,)).fetchone()[0]
             time.sleep(0.2)
         if waiting:
-            self.fail(f"{waiting} deliveries still wait after {DELIVER_S} s")
+            self.fail(f"{waiting} deliveries still wait after {DELIVER_S * harness.SCALE:.0f} s")
         interrupted = db.execute("SELECT count(*) FROM alerts WHERE state = 'interrupted'").fetchone()[0]
         stale = db.execute("SELECT count(*) FROM alerts WHERE state = 'open' AND id IN (SELECT alert FROM events WHERE seq <= ? "
                            "AND type = 'alert.opened')", (before,)).fetchone()[0]

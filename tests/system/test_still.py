@@ -100,8 +100,8 @@ class Still(harness.Case):
         """One alert of the daemon, of kind still, open until the file ends."""
         daemon = self.daemon({"cameras": {"gate": {"source": self.event, "model": self.model, "stride": 2}}})
         daemon.wait_event("alert_opened", camera="gate", kind="still", timeout=LEFT_S + 75)
-        _, found = daemon.get("/api/v1/alerts")
-        still = [a for a in found["alerts"] if a["kind"] == "still"]
+        still = harness.wait_for("the alert in the database", lambda: [
+            a for a in daemon.get("/api/v1/alerts")[1]["alerts"] if a["kind"] == "still"], 10)
         self.assertEqual(len(still), 1)
         self.assertIsNone(still[0]["closed"])
         self.assertEqual(still[0]["voice"], "still")
