@@ -123,7 +123,7 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
         r = score_regions_open(&s->regions, zones, NULL, arch);
     if (r == -EINVAL) {
         clip_close(s);
-        return error_set(err, r, "the masks leave next to nothing of the picture");
+        return error_set(err, r, "masks: " ZONES_NOTHING_LEFT);
     }
     if (r < 0 || !s->pixels || !s->repeat.last || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due ||
         !s->workspaces || !s->frame_caches)
