@@ -78,7 +78,7 @@ static bool write_event(void *arg, const struct event_row *event)
     json_error_t where;
     json_t *body = json_loads(event->body, 0, &where);
     if (!body) {
-        lines->status = error_set(&lines->err, -EUCLEAN, "event %" PRId64 ": its body is no JSON: %s", event->seq, where.text);
+        lines->status = error_set(&lines->err, -EUCLEAN, "event %" PRId64 ": the body is no JSON: %s", event->seq, where.text);
         return false;
     }
     return write_line(lines, "events", json_pack("{s:o, s:s, s:o, s:b}", "seq", record_json_count((uint64_t)event->seq), "id",
