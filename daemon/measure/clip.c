@@ -84,9 +84,8 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     if (arch_check_camera(arch, err) < 0)
         return -EINVAL;
     if (statics != CLIP_COMPUTE_ALL && !calibration_static_holds(calibration))
-        return error_set(err, -EINVAL, "the model's calibration has no bound for static scenes; `memaed calibrate` on "
-                                       "footage "
-                         "with enough of them finds one");
+        return error_set(err, -EINVAL, "the model's calibration has no bound for static scenes; run memaed calibrate on footage "
+                         "with quiet hours, or leave the option out");
     s = calloc(1, sizeof *s);
     if (!s)
         return error_set(err, -ENOMEM, "out of memory");
