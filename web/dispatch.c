@@ -42,7 +42,7 @@ static const char *foreign_page(const struct web_headers *h)
     if (h->foreign_site)
         return "Sec-Fetch-Site: expected same-origin or none; memaed changes nothing for pages of other sites";
     if (h->origins > 1)
-        return "Origin: given twice; expected once";
+        return "Origin: expected once, got twice";
     if (h->origins == 1 && (h->hosts != 1 || !web_is_same_origin(h->origin, h->host)))
         return "Origin: expected the scheme, host and port under which memaed was reached, as in Host; "
                "memaed changes nothing for pages of other sites";
@@ -109,7 +109,7 @@ const struct web_route *web_dispatch(const struct web_routes *routes, const char
     if (r == 0)
         r = web_find_route(routes, method, &path, &route, &found, &methods);
     if (r == 0 && headers->has_body) {
-        web_answer_problem(413, "body: expected none", ret);
+        web_answer_problem(413, "body: expected none, got one", ret);
         return NULL;
     }
     if (r == 0)
@@ -119,7 +119,7 @@ const struct web_route *web_dispatch(const struct web_routes *routes, const char
         return route;
     }
     if (r == -ENOENT)
-        web_answer_problem(404, "no route has that path", ret);
+        web_answer_problem(404, "no route has that path; GET /api/v1 lists them", ret);
     else if (r == -ENOTSUP) {
         char allow[WEB_ALLOW_SIZE], detail[64];
         web_format_methods(allow, methods);

@@ -22,6 +22,8 @@ web_begin web_begin_reload;                                             /* reloa
 
 /* ---- what handlers share -------------------------------------------------------------------------------------------- */
 
+/* What a problem says where no camera has the name of the request. */
+#define WEB_NO_CAMERA "no camera has that name; GET /api/v1/cameras lists them"
 extern const char *const web_camera_states[];       /* [enum view_camera_state]: "starting" …; cameras.c */
 
 json_t *web_arming_json(const struct view_camera *camera);      /* arming.c; NULL: out of memory */

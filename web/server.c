@@ -400,12 +400,12 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
                                       MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
                                       MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
     if (!server->daemon) {
-        r = error_set(err, -EIO, "http: libmicrohttpd did not start");
+        r = error_set(err, -EIO, "http: libmicrohttpd cannot start");
         goto fail;
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (!info || info->epoll_fd < 0) {
-        r = error_set(err, -EIO, "http: expected a libmicrohttpd with epoll");
+        r = error_set(err, -EIO, "http: expected a libmicrohttpd with epoll, got one without");
         goto fail;
     }
     server->epoll_fd = info->epoll_fd;
@@ -413,7 +413,7 @@ int web_server_open_with(struct web_server **ret, const char *address, int port,
     r = thread_start(&server->thread, "web", serve, server);
     server->has_thread = r == 0;
     if (r < 0) {
-        error_set(err, r, "http: cannot start a thread: %s", strerror(-r));
+        error_set(err, r, "http: cannot start the web thread: %s", strerror(-r));
         goto fail;
     }
     *ret = server;

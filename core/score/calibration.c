@@ -156,6 +156,7 @@ int calibration_open_plan(struct plan **ret, const struct model *model, const st
     if (calibration_precision(calibration, requested) == PRECISION_FP32)
         return plan_open(ret, model, score_scratch(&model->arch), err);
     if (!calibration || !calibration->has_int8)
-        return error_set(err, -EINVAL, "precision int8: the model was not calibrated for it; run `memaed calibrate`");
+        return error_set(err, -EINVAL, "precision: expected auto or fp32, got int8, for which the model was not calibrated; run "
+                                       "memaed calibrate");
     return plan_open_int8(ret, model, score_scratch(&model->arch), &calibration->int8.ranges, err);
 }

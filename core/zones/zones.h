@@ -10,6 +10,10 @@
 
 enum { ZONES_MASKS_MOST = 16 };
 
+/* The text of the error where masks cover all of a picture, or too few cells are left to score. */
+#define ZONES_NOTHING_LEFT \
+    "expected masks that leave some of the picture, got masks that cover nearly all of it; make them smaller"
+
 struct mask {
     char name[ZONE_NAME_SIZE];          /* "": none */
     struct polygon area;

@@ -24,7 +24,7 @@ int camera_masks_open(struct camera_masks *masks, struct error *err)
     int r = config_load_unlearned(&masks->config, masks->config_file, print_fault, NULL);
     if (r < 0)
         return error_set(err, r, "--config %s: %s", masks->config_file,
-                         r == -EINVAL ? "the configuration has the faults above" : strerror(-r));
+                         r == -EINVAL ? "the configuration has faults, which the lines above name" : strerror(-r));
     for (size_t i = 0; i < masks->config->n_cameras; i++)
         if (strcmp(masks->config->cameras[i].name, masks->camera) == 0) {
             masks->zones = masks->config->cameras[i].zones;

@@ -89,7 +89,7 @@ static int measure_windows(const struct bench *b, struct bench_plan *plan, json_
     size_t kept;
 
     if (!bench_plan_takes_pictures(plan))
-        return error_set(err, -EINVAL, "--stride: expected a network of gray pictures");
+        return error_set(err, -EINVAL, "--stride: expected a network of gray pictures, got another; leave out --stride");
     int r = bench_plan_windows(plan, b->threads, b->stride, 1, or_else(b->seconds, 10), &windows, &kept);
     if (r < 0)
         return error_set(err, r, "out of memory");

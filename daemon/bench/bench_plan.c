@@ -117,7 +117,7 @@ static int open_plan_of(struct bench_plan *b, const struct model *model, struct 
     if (b->options.precision == PRECISION_FP32)
         return plan_open(&b->plan, model, 0, err);
     if (b->cube)
-        return error_set(err, -EINVAL, "--precision int8: expected a network of gray pictures");
+        return error_set(err, -EINVAL, "--precision int8: expected a network of gray pictures, got another; use fp32");
     r = find_ranges(b, model, &ranges, err);
     return r < 0 ? r : plan_open_int8(&b->plan, model, 0, &ranges, err);
 }

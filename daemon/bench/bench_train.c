@@ -53,7 +53,7 @@ static int run(struct bench_train_result *ret, struct training *t, int batch, do
         ret->seconds += times[ret->steps++];
     }
     if (r == -EDOM)
-        error_set(err, r, "the loss is not finite");
+        error_set(err, r, "training diverged: the loss is not finite");
     if (r == 0) {
         qsort(times, (size_t)ret->steps, sizeof *times, compare);
         ret->seconds_per_cube = times[ret->steps / 2] / batch;

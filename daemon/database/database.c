@@ -41,7 +41,7 @@ static int open_database(struct database **ret, const struct db_values *o, struc
         return error_set(err, -EINVAL, "expected either --state-dir or --config, got both");
     /* A model that is missing now does not matter here. */
     if (o->config && config_load_unlearned(&config, o->config, print_fault, NULL) < 0)
-        return error_set(err, -EINVAL, "%s: the configuration is faulty", o->config);
+        return error_set(err, -EINVAL, "%s: the configuration has faults, which the lines above name", o->config);
     int r = database_open_reader(ret, o->folder ? o->folder : config ? config->state_dir : "/var/lib/memaed", err);
     config_unref(config);
     return r;
@@ -78,7 +78,7 @@ static bool write_event(void *arg, const struct event_row *event)
     json_error_t where;
     json_t *body = json_loads(event->body, 0, &where);
     if (!body) {
-        lines->status = error_set(&lines->err, -EUCLEAN, "event %" PRId64 ": its body is no JSON: %s", event->seq, where.text);
+        lines->status = error_set(&lines->err, -EUCLEAN, "event %" PRId64 ": the body is no JSON: %s", event->seq, where.text);
         return false;
     }
     return write_line(lines, "events", json_pack("{s:o, s:s, s:o, s:b}", "seq", record_json_count((uint64_t)event->seq), "id",

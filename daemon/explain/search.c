@@ -88,7 +88,7 @@ static int read_all(struct reader *r, struct capture *capture, struct error *err
 static int not_found(const struct reader *r, struct error *err)
 {
     if (r->n < (uint64_t)r->length)
-        return error_set(err, -ENOENT, "%" PRIu64 " frames, but a window takes %d", r->n, r->length);
+        return error_set(err, -ENOENT, "expected at least %d frames, one window, got %" PRIu64, r->length, r->n);
     if (r->search->by == SEARCH_FRAME)
         return error_set(err, -ENOENT, "no window has its centre at frame %" PRIu64 ": it lies within %d frames of the beginning "
                                        "or the end, or the window spans a gap or a corrupt frame", r->search->frame,

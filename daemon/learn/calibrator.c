@@ -239,8 +239,8 @@ static int open_windows(struct windows *w, const struct calibrator_options *o, c
 {
     const struct windows_options options = windows_of(o);
     int r = windows_open(w, &options, model, parallel, err);
-    return r == 0 && w->n == 0 ? error_set(err, -EINVAL, "the footage to calibrate on has no whole window; more footage "
-                                                         "is needed") : r;
+    return r == 0 && w->n == 0 ? error_set(err, -EINVAL, "the footage to calibrate on is too short: expected at least one whole "
+                                           "window, got none; more footage is needed") : r;
 }
 
 int calibrator_run(struct calibration *ret, const struct model *model, const struct calibrator_options *options,

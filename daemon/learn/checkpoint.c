@@ -159,11 +159,15 @@ static int compare(const char *path, const json_t *found, const json_t *expected
         const json_t *other = json_object_get(found, key);
         char a[60], b[60];
         if (!json_equal(other, value))
-            return error_set(err, -EINVAL, "%s: the checkpoint belongs to another run: its %s is %s, not %s; remove it to "
-                                           "start "
-                             "over", path, key, shown(a, sizeof a, other), shown(b, sizeof b, value));
+            return error_set(err, -EINVAL, "%s: the checkpoint belongs to another run: %s: expected %s, got %s; remove it to "
+                             "start over", path, key, shown(b, sizeof b, value), shown(a, sizeof a, other));
     }
     return 0;
+}
+
+static int not_a_checkpoint(const char *path, struct error *err)
+{
+    return error_set(err, -EINVAL, "%s: expected a checkpoint of memaed learn, got another file; remove it to start over", path);
 }
 
 static int load(const struct safetensors *file, const char *path, struct model *model, struct training *training,
@@ -172,7 +176,7 @@ static int load(const struct safetensors *file, const char *path, struct model *
     const char *kind = safetensors_metadata(file, "format"), *made_of = safetensors_metadata(file, "memae.belongs"),
                *text = safetensors_metadata(file, "memae.state"), *sum_text = safetensors_metadata(file, "memae.checksum");
     if (!kind || strcmp(kind, format) != 0 || !made_of || !text || !sum_text)
-        return error_set(err, -EINVAL, "%s: not a checkpoint of memaed learn", path);
+        return not_a_checkpoint(path, err);
     uint64_t sum = checksum(checksum(checksum_start, text, strlen(text)), made_of, strlen(made_of));
     for (size_t i = 0; i < safetensors_count(file); i++)
         sum = checksum(sum, safetensors_at(file, i)->data, safetensors_at(file, i)->size_bytes);
@@ -182,7 +186,7 @@ static int load(const struct safetensors *file, const char *path, struct model *
         return error_set(err, -EINVAL, "%s: the checkpoint is damaged: expected checksum %.20s, got %s; remove it to "
                          "start over", path, sum_text, found);
     json_t *json = json_loads(made_of, 0, NULL);
-    int r = json ? compare(path, json, belongs, err) : error_set(err, -EINVAL, "%s: not a checkpoint of memaed learn", path);
+    int r = json ? compare(path, json, belongs, err) : not_a_checkpoint(path, err);
     json_decref(json);
     if (r < 0)
         return r;
@@ -193,18 +197,21 @@ static int load(const struct safetensors *file, const char *path, struct model *
     if (!list)
         return error_set(err, -ENOMEM, "out of memory");
     if (safetensors_count(file) != list->n)
-        r = error_set(err, -EINVAL, "%s: expected %zu tensors, got %zu", path, list->n, safetensors_count(file));
+        r = error_set(err, -EINVAL, "%s: the checkpoint is damaged: expected %zu tensors, got %zu; remove it to start over", path,
+                      list->n, safetensors_count(file));
     for (size_t i = 0; r == 0 && i < list->n; i++) {
         const struct safetensors_tensor *t = safetensors_find(file, list->names[i]);
         if (!t || t->dtype != SAFETENSORS_F32 || t->n != list->elements[i])
-            r = error_set(err, -EINVAL, "%s: expected a tensor %s of %zu numbers", path, list->names[i], list->elements[i]);
+            r = error_set(err, -EINVAL, "%s: the checkpoint is damaged: expected a tensor %s of %zu numbers, got none; remove it "
+                          "to start over", path, list->names[i], list->elements[i]);
         else
             memcpy(list->data[i], t->data, t->size_bytes);
     }
     free(list);
     json = r == 0 ? json_loads(text, 0, NULL) : NULL;
     if (r == 0 && !(json && state_from_json(&state, seconds, json)))
-        r = error_set(err, -EINVAL, "%s: memae.state: expected the state of this training", path);
+        r = error_set(err, -EINVAL, "%s: the checkpoint is damaged: memae.state: expected the state of a training, got another "
+                      "value; remove it to start over", path);
     json_decref(json);
     if (r == 0)
         training_set_state(training, &state);
@@ -216,7 +223,7 @@ int checkpoint_load(const char *path, struct model *model, struct training *trai
 {
     struct safetensors *file;
     if (access(path, F_OK) < 0 && errno == ENOENT)
-        return error_set(err, -ENOENT, "%s: there is no checkpoint", path);
+        return error_set(err, -ENOENT, "%s: expected a checkpoint, got no file", path);
     int r = safetensors_open(&file, path, err);
     if (r < 0)
         return r;

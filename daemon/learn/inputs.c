@@ -72,23 +72,25 @@ int inputs_read_calibrated(const json_t *calibrated, struct footage *footage, st
     size_t i;
     if (!calibrated || json_is_null(calibrated))
         return error_set(err, -ENODATA, "the model does not name files of the footage that it is calibrated on; "
-                                       "without --add, it is calibrated on --input alone");
+                                       "leave out --add to calibrate on --input alone");
     if (!json_is_array(paths) ||
         json_unpack((json_t *)calibrated, "{s:I, s:{s:I, s:I, s:F, s:F}}", "frames", &frames, "first", "begin", &begin, "end",
                     &end, "from", &from, "to", &to) < 0 ||
         begin < 0 || begin >= end || end > frames || !(from >= 0 && from < to && to <= 1))
-        return error_set(err, -EINVAL, "memae.training: calibrated_on: damaged");
+        return error_set(err, -EINVAL, "memae.training: calibrated_on: expected paths and frames of footage, got another value; "
+                         "leave out --add to calibrate on --input alone");
     json_array_foreach((json_t *)paths, i, path)
     {
         int r = json_is_string(path) ? footage_add(footage, json_string_value(path), err)
-                                     : error_set(err, -EINVAL, "memae.training: calibrated_on: paths[%zu]: expected text", i);
+                                     : error_set(err, -EINVAL, "memae.training: calibrated_on: paths[%zu]: expected text, got "
+                                                 "another value", i);
         if (r < 0)
             return r;
     }
     double ratio = (double)footage_frames(footage) / (double)frames;
     if (fabs(ratio - 1) > MOST_OTHER)
-        return error_set(err, -EINVAL, "the footage that the model is calibrated on has changed: expected %lld frames, got %zu",
-                         (long long)frames, footage_frames(footage));
+        return error_set(err, -EINVAL, "the footage that the model is calibrated on has changed: expected %lld frames, got %zu; "
+                         "put it back, or leave out --add", (long long)frames, footage_frames(footage));
     first->all = (struct footage_range){(size_t)((double)begin * ratio), (size_t)((double)end * ratio)};
     first->rounds = from > 0 || to < 1 ? footage_rounds(footage, first->all) : 1;
     first->from = from;

@@ -72,8 +72,7 @@ static int list_all(struct learner *l, const struct learner_options *o, struct e
         !(l->batch = malloc((size_t)o->batch * (size_t)l->length * l->frame_size)))
         return error_set(err, -ENOMEM, "out of memory");
     if (l->n_learn < (size_t)o->batch || l->n_held_out < 1)
-        return error_set(err, -EINVAL, "the footage is too short: expected at least %d whole windows of %d frames to "
-                                       "learn from "
+        return error_set(err, -EINVAL, "the footage is too short: expected at least %d whole windows of %d frames to learn from "
                          "and 1 to calibrate on, got %zu and %zu", o->batch, l->length, l->n_learn, l->n_held_out);
     l->epoch = UINT64_MAX;
     return 0;

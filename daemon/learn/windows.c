@@ -98,7 +98,7 @@ int windows_open(struct windows *ret, const struct windows_options *options, con
     work->frame_size = (size_t)model->arch.height * (size_t)model->arch.width;
     int r = score_regions_open(&ret->regions, footage_zones(options->footage), NULL, &model->arch);
     if (r < 0)
-        return error_set(err, r, r == -EINVAL ? "the masks leave next to nothing of the picture" : "out of memory");
+        return error_set(err, r, r == -EINVAL ? "masks: " ZONES_NOTHING_LEFT : "out of memory");
     r = plan_open(&work->plan, model, score_scratch(&model->arch), err);
     if (r < 0)
         return r;

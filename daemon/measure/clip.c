@@ -84,9 +84,8 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
     if (arch_check_camera(arch, err) < 0)
         return -EINVAL;
     if (statics != CLIP_COMPUTE_ALL && !calibration_static_holds(calibration))
-        return error_set(err, -EINVAL, "the model's calibration has no bound for static scenes; `memaed calibrate` on "
-                                       "footage "
-                         "with enough of them finds one");
+        return error_set(err, -EINVAL, "the model's calibration has no bound for static scenes; run memaed calibrate on footage "
+                         "with quiet hours, or leave the option out");
     s = calloc(1, sizeof *s);
     if (!s)
         return error_set(err, -ENOMEM, "out of memory");
@@ -123,7 +122,7 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
         r = score_regions_open(&s->regions, zones, NULL, arch);
     if (r == -EINVAL) {
         clip_close(s);
-        return error_set(err, r, "the masks leave next to nothing of the picture");
+        return error_set(err, r, "masks: " ZONES_NOTHING_LEFT);
     }
     if (r < 0 || !s->pixels || !s->repeat.last || !s->frames || !s->pictures || !s->sums || !s->maps || !s->due || !s->next_due ||
         !s->workspaces || !s->frame_caches)

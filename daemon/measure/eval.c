@@ -83,9 +83,8 @@ static int check_alike(const struct member *m, const char *path, const struct me
                                        "%d", path, first_frames, first_path, frames);
     if (m->file.has_calibration != first->file.has_calibration ||
         m->file.calibration.has_score != first->file.calibration.has_score)
-        return error_set(err, -EINVAL, "%s and %s are calibrated in different ways, so their scores have no common "
-                                       "scale", first_path,
-                         path);
+        return error_set(err, -EINVAL, "%s and %s are calibrated in different ways, so their scores have no common scale",
+                         first_path, path);
     return 0;
 }
 

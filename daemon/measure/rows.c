@@ -50,7 +50,7 @@ int rows_print_object(json_t *row, int digits, struct error *err)
     int r = row ? json_dumpf(row, stdout, flags) : -1;
     json_decref(row);
     if (r < 0 && !ferror(stdout))
-        return error_set(err, -EILSEQ, "a row cannot be written as JSON: the clip's name is not UTF-8, or memory is short");
+        return error_set(err, -EILSEQ, "cannot write a row as JSON: the clip's name is not UTF-8, or out of memory");
     return rows_end(err);
 }
 

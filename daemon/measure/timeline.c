@@ -45,9 +45,9 @@ static int run_gnuplot(const char *argument, int in, int out, struct error *err)
         r = posix_spawnp(&pid, "gnuplot", &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (r == ENOENT)
-        return error_set(err, -ENOENT, "gnuplot is not installed (Debian: gnuplot-nox)");
+        return error_set(err, -ENOENT, "gnuplot is not installed; install it (Debian: gnuplot-nox)");
     if (r != 0)
-        return error_set(err, -r, "gnuplot cannot be run: %s", strerror(r));
+        return error_set(err, -r, "cannot run gnuplot: %s", strerror(r));
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return error_set(err, -errno, "gnuplot: %s", strerror(errno));
@@ -199,13 +199,13 @@ int timeline_plot(const char *path, const struct labelled_clip *clips, size_t n,
 
     if (!script) {
         r = -errno;
-        return error_set(err, r, "a temporary file: %s", strerror(-r));
+        return error_set(err, r, "cannot make a temporary file: %s", strerror(-r));
     }
     r = write_script(script, path, clips, n, threshold, err);
     if (r < 0)
         goto end;
     if (fflush(script) != 0 || ferror(script)) {
-        r = error_set(err, -EIO, "a temporary file cannot be written");
+        r = error_set(err, -EIO, "cannot write a temporary file");
         goto end;
     }
     rewind(script);

@@ -178,7 +178,8 @@ static void check_alert(struct findings *findings, const struct calibration *cal
     }
     if (!threshold_of(&threshold, alert, calibration)) {
         found_at(findings, true, camera->model_line, camera->model_column, "alert.threshold",
-                 "the model has no calibration, and no threshold is set: there are scores, but no alerts");
+                 "the model has no calibration, and no threshold is set: there are scores, but no alerts; run memaed calibrate, "
+                 "or set a threshold");
         return;
     }
     if (!alert->has_threshold && calibration->has_tail && tail_is_provisional(&calibration->tail))
@@ -266,7 +267,7 @@ int check_camera(const struct config *config, const struct config_camera *camera
                  "neither the configuration nor the model names a rate: every frame is analysed");
     if (camera->precision == PRECISION_INT8 && !(calibration && calibration->has_int8))
         found_at(&findings, false, camera->precision_line, camera->precision_column, "precision",
-                 "expected auto or fp32, got int8, for which the model was not calibrated; memaed calibrate can do that");
+                 "expected auto or fp32, got int8, for which the model was not calibrated; run memaed calibrate");
     check_alert(&findings, calibration);
     findings.out_of_memory |= zone_alerts_check(camera, file, take_zone_finding, &findings) < 0;
     return tell(&findings, report);
@@ -300,7 +301,7 @@ static void warn_of_readable_secrets(const struct config *config, const struct c
 {
     static const char inside[] = "warning: holds a password, and every user of this machine can read this file; write ${NAME} "
                                  "instead, or chmod o-r the file";
-    static const char open_file[] = "warning: every user of this machine can read it; chmod o-r it";
+    static const char open_file[] = "warning: every user of this machine can read that file; chmod o-r it";
     struct stat status;
     bool is_open = stat(config->path, &status) == 0 && (status.st_mode & S_IROTH);
     for (size_t i = 0; is_open && i < config->n_cameras; i++) {
@@ -373,7 +374,7 @@ static void warn_of_hidden_clips(const struct config *config, const struct check
         const struct config_camera *camera = &config->cameras[i];
         if (camera->evidence.clips_hidden)
             warn(report, config, "%d:%d: cameras.%s: warning: alerts have no clips, because a privacy mask would not show in "
-                 "them; evidence.masked_clips burns it in", camera->line, camera->column, camera->name);
+                 "them; evidence.masked_clips: true burns it in", camera->line, camera->column, camera->name);
     }
 }
 
@@ -399,22 +400,25 @@ static int find_encoder(const struct config *config, const struct check_report *
 static void warn_of_unbounded(const struct config *config, const struct check_report *report)
 {
     if (config->alerts_keep_days == 0)
-        warn(report, config, "%d:%d: alerts.keep_days: warning: alerts and events are kept for ever, and the database grows",
+        warn(report, config, "%d:%d: alerts.keep_days: warning: alerts and events are kept for ever, and the database grows; "
+             "give a number of days",
              config->alerts_keep_days_line, config->alerts_keep_days_column);
     if (config->scores_minutes_days == 0)
         warn(report, config,
-             "%d:%d: scores.minutes_days: warning: the scores of minutes are kept for ever, and the database grows",
+             "%d:%d: scores.minutes_days: warning: the scores of minutes are kept for ever, and the database grows; give a "
+             "number of days",
              config->scores_minutes_days_line, config->scores_minutes_days_column);
     const struct config_retention *retention = &config->evidence.retention;
     if (retention->keep_days == 0)
-        warn(report, config, "%d:%d: evidence.keep_days: warning: evidence is kept until its room ends (max_gib, free_mib)",
+        warn(report, config, "%d:%d: evidence.keep_days: warning: evidence has no age limit, and is kept until max_gib or "
+             "free_mib is reached",
              retention->keep_days_line, retention->keep_days_column);
     if (retention->max_gib == 0)
-        warn(report, config, "%d:%d: evidence.max_gib: warning: evidence may fill the disk but for free_mib",
+        warn(report, config, "%d:%d: evidence.max_gib: warning: evidence may fill the disk up to free_mib; give a number of GiB",
              retention->max_gib_line, retention->max_gib_column);
     if (retention->has_free_mib && retention->free_mib == 0)
         warn(report, config, "%d:%d: evidence.free_mib: warning: evidence may fill the disk, and then nothing else can be "
-             "written, the database included", retention->free_mib_line, retention->free_mib_column);
+             "written, the database included; leave the key out", retention->free_mib_line, retention->free_mib_column);
 }
 
 /* Checks that this process may open as many files as the configuration needs. 0; -EINVAL after a fault. */

@@ -44,7 +44,7 @@ int fleet_open(struct fleet **ret, const struct fleet_options *options, struct e
                                                                           .heartbeats = options->heartbeats});
     if (r < 0) {
         fleet_close(fleet);
-        return error_set(err, r, "%d workers: %s", options->workers, strerror(-r));
+        return error_set(err, r, "cannot open %d workers: %s", options->workers, strerror(-r));
     }
     *ret = fleet;
     return 0;
@@ -54,7 +54,7 @@ int fleet_start(struct fleet *fleet, struct error *err)
 {
     int r = scheduler_start(fleet->scheduler);
     if (r < 0)
-        return error_set(err, r, "workers can't be started: %s", strerror(-r));
+        return error_set(err, r, "cannot start the workers: %s", strerror(-r));
     fleet_go(fleet);
     return 0;
 }
@@ -153,7 +153,7 @@ static int member_open(struct fleet *fleet, struct member **ret, struct config *
     r = camera_start(member->camera);
     if (r < 0) {
         member_close(fleet, member);
-        return error_set(err, r, "%s: a thread can't be started: %s", camera->name, strerror(-r));
+        return error_set(err, r, "%s: cannot start the camera's thread: %s", camera->name, strerror(-r));
     }
     *ret = member;
     return 0;
@@ -234,7 +234,7 @@ int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_m
             continue;
         }
         bool stop = fleet->options.stop && fleet->options.stop();
-        int r = stop ? error_set(err, -ECANCELED, "told to end")
+        int r = stop ? error_set(err, -ECANCELED, "memaed is stopping")
                      : member_open(fleet, &members[i], config, i, &models->models.files[file], identity, err);
         if (r < 0) {
             undo(fleet, members, i);

@@ -71,6 +71,13 @@ static size_t list_restart_keys(const struct config *now, const struct config *s
     return n;
 }
 
+/* Why configuration or models could not be loaded. The faults have been reported one by one. */
+static const char *reason_of_load(int r)
+{
+    return r == -ENOMEM ? "out of memory" : r == -ECANCELED ? "memaed is stopping"
+           : "the configuration has faults, so nothing changed; the lines before name them";
+}
+
 static int apply(struct daemon *daemon, struct config *config, struct faults *faults, struct fleet_changes *changes,
                  struct error *err)
 {
@@ -78,8 +85,7 @@ static int apply(struct daemon *daemon, struct config *config, struct faults *fa
     int r = fleet_models_load(&models, config, &(struct check_report){.fault = take_fault, .warning = take_warning, .arg = faults,
                                                                       .stop = supervise_told_to_end});
     if (r < 0)
-        return error_set(err, r, "%s", r == -ENOMEM ? "out of memory" : r == -ECANCELED ? "the daemon ends"
-                                                    : "the configuration is faulty");
+        return error_set(err, r, "%s", reason_of_load(r));
     struct sinks_change *sinks = NULL;
     r = sinks_prepare(&sinks, daemon->sinks, config, err);
     struct arming_change *arming = NULL;
@@ -138,13 +144,12 @@ void reload(struct daemon *daemon)
     struct faults faults = {0};
     struct fleet_changes changes = {0};
     struct config *config = NULL;
-    struct error err = {.text = "the configuration is faulty"};
+    struct error err = {.text = ""};
     size_t n = take_requests(daemon, requests);
 
     notify_reloading();
     int r = config_load(&config, daemon->config->path, take_fault, &faults);
-    if (r == 0)
-        r = apply(daemon, config, &faults, &changes, &err);
+    r = r < 0 ? error_set(&err, r, "%s", reason_of_load(r)) : apply(daemon, config, &faults, &changes, &err);
     struct view_reload result = {.status = r, .detail = err.text, .faults = (const char *const *)faults.lines,
                                  .n_faults = faults.n, .added = changes.added, .removed = changes.removed,
                                  .changed = changes.changed, .unchanged = changes.unchanged, .needs_restart = restart};
@@ -195,5 +200,5 @@ void reload_cancel(struct daemon *daemon)
     lock_give(&daemon->lock);
     size_t n = take_requests(daemon, requests);
     for (size_t i = 0; i < n; i++)
-        requests[i].done(requests[i].arg, &(struct view_reload){.status = -ECANCELED, .detail = "the daemon ends"});
+        requests[i].done(requests[i].arg, &(struct view_reload){.status = -ECANCELED, .detail = "memaed is stopping"});
 }

@@ -217,17 +217,22 @@ static int status_of_load(int r)
     return r != -ENOMEM && notify_is_managed() ? EX_CONFIG : 1;
 }
 
+/* The faults have been logged one by one. */
+static int not_started(const char *path, int r, struct error *err)
+{
+    return error_set(err, r, "%s: not started: %s", path, r == -ENOMEM ? "out of memory" : "the lines before name each fault");
+}
+
 /* The cameras start last, when all else is open. *status is set where a model has a fault. */
 static int open_all(struct daemon *daemon, int *status, struct error *err)
 {
     const struct config *config = daemon->config;
     struct fleet_models models = {0};
-    /* The faults have been logged one by one. */
     int r = fleet_models_load(&models, config, &(struct check_report){.fault = log_fault, .warning = log_warning,
                                                                       .stop = supervise_told_to_end});
     if (r < 0) {
         *status = status_of_load(r);
-        return error_set(err, r, "%s: not started", config->path);
+        return not_started(config->path, r, err);
     }
     if ((r = events_open(&daemon->events)) < 0)
         error_set(err, r, "out of memory");
@@ -387,7 +392,7 @@ static int command_run(int argc, char **argv)
     int r = config_load(&config, o.config, log_fault, NULL);
     if (r < 0) {
         struct error err;
-        error_set(&err, r, "%s: not started", o.config);
+        not_started(o.config, r, &err);
         log_event(LOG_ERR, "failed", "reason", err.text, NULL);
         status = status_of_load(r);
     } else {

@@ -42,7 +42,7 @@ int read_file(char **ret, size_t *size, const char *path, size_t most, struct er
     else if (S_ISDIR(st.st_mode))
         r = error_set(err, -EISDIR, "expected a file, got a folder");
     else if (!S_ISREG(st.st_mode))
-        r = error_set(err, -EINVAL, "expected a regular file");
+        r = error_set(err, -EINVAL, "expected a regular file, got a device, a pipe or a socket");
     else if ((uintmax_t)st.st_size > most)
         r = error_set(err, -EFBIG, "expected at most %zu bytes, got %lld", most, (long long)st.st_size);
     else if (!(bytes = malloc((size_t)st.st_size + 1)))

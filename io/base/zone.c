@@ -19,7 +19,7 @@ int zone_open(struct zone **ret, const char *name, struct error *err)
 {
     GTimeZone *found = !name ? g_time_zone_new_local() : is_name(name) ? g_time_zone_new_identifier(name) : NULL;
     if (!found)
-        return error_set(err, -EINVAL, "no time zone of the machine is named %s", name);
+        return error_set(err, -EINVAL, "expected a time zone such as Europe/Berlin, got \"%s\"", name);
     *ret = (struct zone *)found;
     return 0;
 }

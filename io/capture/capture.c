@@ -106,7 +106,7 @@ static int name_death(const struct capture *capture, struct error *err)
     if (!read_exit(capture, &how))
         return error_set(err, -EIO, "%s: its process has ended", capture->shown);
     if (how.end == CAPTURE_NOT_FORKED)
-        return error_set(err, -EAGAIN, "%s: no process of its own: %s", capture->shown, strerror(how.status));
+        return error_set(err, -EAGAIN, "%s: cannot start its process: %s", capture->shown, strerror(how.status));
     if (how.end == CAPTURE_TOO_LONG)
         return error_set(err, -EIO, "%s: its process took more processor time than its share, and was killed",
                          capture->shown);
@@ -262,7 +262,7 @@ static int fork_process(struct capture *capture, const struct capture_options *o
     int threads = options->source.decoder_threads > 0 ? options->source.decoder_threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     int r = capture_memory_open(&capture->control, sizeof(struct capture_control));
     if (r < 0)
-        return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+        return error_set(err, r, "%s: cannot make shared memory: %s", capture->shown, strerror(-r));
     r = capture_host_fork(options->host, &capture->process, &capture->control, 100 * (threads > 0 ? threads : 1), err);
     close(capture->control.fd);
     capture->control.fd = -1;
@@ -287,7 +287,7 @@ static int share_memory(struct capture *capture, const struct capture_memory *ca
         capture_memory_close(&capture->own);
         int r = capture_memory_open(&capture->own, capture->picture_size);
         if (r < 0)
-            return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+            return error_set(err, r, "%s: cannot make shared memory: %s", capture->shown, strerror(-r));
     }
     return ask_for_success(capture, &(struct wire_request){.type = WIRE_MEMORY, .memory_size = capture->memory->size}, err);
 }
@@ -297,7 +297,7 @@ static int share_queue(struct capture *capture, struct error *err)
 {
     int r = capture_memory_open(&capture->queue, PACKET_QUEUE_BYTES);
     if (r < 0)
-        return error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+        return error_set(err, r, "%s: cannot make shared memory: %s", capture->shown, strerror(-r));
     packet_queue_reader_init(&capture->reader, &capture->queue);
     r = ask_for_success(capture, &(struct wire_request){.type = WIRE_PACKETS, .memory_size = PACKET_QUEUE_BYTES}, err);
     close(capture->queue.fd);
@@ -425,7 +425,7 @@ int capture_resize(struct capture *capture, int width, int height, struct error 
     if (capture->source)
         return source_resize(capture->source, width, height, err);
     if (capture->ended)
-        return error_set(err, capture->end < 0 ? capture->end : -EIO, "%s: it has ended", capture->shown);
+        return error_set(err, capture->end < 0 ? capture->end : -EIO, "%s: cannot scale a source that has ended", capture->shown);
     if (width < 1 || height < 1 || width > MOST_SIDE || height > MOST_SIDE)
         return error_set(err, -EINVAL, "%s: expected a picture size from 1x1 to %dx%d, got %dx%d", capture->shown, MOST_SIDE,
                          MOST_SIDE, width, height);
@@ -554,7 +554,7 @@ static int moment_there(struct moment *ret, const char *url, int file, int64_t p
     process.source.decoder_threads = 1;
     int r = capture_memory_open(&capture->own, 3 * (size_t)options->longest * (size_t)options->longest);
     if (r < 0)
-        error_set(err, r, "%s: no shared memory: %s", capture->shown, strerror(-r));
+        error_set(err, r, "%s: cannot make shared memory: %s", capture->shown, strerror(-r));
     if (r == 0)
         r = fork_process(capture, &process, err);
     if (r == 0 && file >= 0)

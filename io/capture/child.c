@@ -85,7 +85,7 @@ static void offer_to_be_killed(void)
 static int settle(const struct child *child, const struct wire_request *request, struct error *err)
 {
     if (child->source)
-        return error_set(err, -EPROTO, "opened twice");
+        return error_set(err, -EPROTO, "expected one source for each process, got a second one");
     char name[16];
     snprintf(name, sizeof name, "cam-%s", request->name ? request->name : "");
     prctl(PR_SET_NAME, request->name ? name : "capture", 0, 0, 0);
@@ -120,7 +120,7 @@ static int read_picture(struct child *child, size_t offset, struct wire_reply *r
         return source_read(child->source, NULL, &reply->frame, err);
     if (child->picture_size == 0 || child->picture_size > child->pictures.size ||
         offset > child->pictures.size - child->picture_size)
-        return error_set(err, -EINVAL, "a picture beyond the memory for it");
+        return error_set(err, -EINVAL, "a picture does not fit into the shared memory");
     return source_read(child->source, child->pictures.bytes + offset, &reply->frame, err);
 }
 
@@ -131,7 +131,7 @@ static int take_memory(struct capture_memory *memory, int fd, size_t size, struc
     int r = fd < 0 ? -EBADF : capture_memory_map(&mapped, fd, size);
     if (r < 0) {
         close(fd);
-        return error_set(err, r, "no shared memory: %s", strerror(-r));
+        return error_set(err, r, "cannot map shared memory: %s", strerror(-r));
     }
     capture_memory_close(memory);
     *memory = mapped;
@@ -163,7 +163,7 @@ static int read_moment(struct child *child, const struct wire_request *request, 
         return r;
     size_t size = 3 * (size_t)moment.picture.width * (size_t)moment.picture.height;
     if (size > child->pictures.size)
-        return error_set(err, -EINVAL, "a picture beyond the memory for it");
+        return error_set(err, -EINVAL, "a picture does not fit into the shared memory");
     memcpy(child->pictures.bytes, moment.picture.pixels, size);
     reply->width = moment.picture.width;
     reply->height = moment.picture.height;
@@ -176,7 +176,7 @@ static int take_file(struct child *child, int fd, struct error *err)
 {
     if (child->source || child->file >= 0 || fd < 0) {
         close(fd);
-        return error_set(err, -EPROTO, "a file that is not expected");
+        return error_set(err, -EPROTO, "expected no file, got one");
     }
     child->file = fd;
     return 0;
@@ -187,7 +187,7 @@ static int take_packets(struct child *child, int fd, size_t size, struct error *
 {
     if (child->source || child->tap || size != PACKET_QUEUE_BYTES) {
         close(fd);
-        return error_set(err, -EPROTO, "memory for packets that is not expected");
+        return error_set(err, -EPROTO, "expected no memory for packets, got some");
     }
     int r = take_memory(&child->packets, fd, size, err);
     if (r < 0)

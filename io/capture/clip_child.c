@@ -91,7 +91,7 @@ static void take_memory(struct clip_child *child, int fd)
 {
     int r = fd < 0 ? -EBADF : capture_memory_map(&child->memory, fd, PACKET_QUEUE_BYTES);
     if (r < 0) {
-        child->result = error_set(&child->err, r, "no shared memory: %s", strerror(-r));
+        child->result = error_set(&child->err, r, "cannot map shared memory: %s", strerror(-r));
         return;
     }
     packet_queue_reader_init(&child->reader, &child->memory);

@@ -98,7 +98,7 @@ static int open_there(struct clip_writer *writer, struct capture_host *host, con
     if (r == 0)
         r = capture_memory_open(&writer->memory, PACKET_QUEUE_BYTES);
     if (r < 0)
-        return error_set(err, r, "no shared memory for a clip: %s", strerror(-r));
+        return error_set(err, r, "cannot make shared memory for a clip: %s", strerror(-r));
     r = capture_host_fork(host, &writer->process, &writer->control, 100, err);
     capture_memory_close(&writer->control);
     if (r < 0)

@@ -119,7 +119,7 @@ int capture_host_open(struct capture_host **ret, struct error *err)
     lock_give(&host->lock);
     if (r < 0) {
         capture_host_close(host);
-        return error_set(err, r, "the host of the cameras' processes cannot be started: %s", strerror(-r));
+        return error_set(err, r, "cannot start the host of the cameras' processes: %s", strerror(-r));
     }
     *ret = host;
     return 0;
@@ -149,9 +149,9 @@ int capture_host_fork(struct capture_host *host, struct capture_process *ret, co
 {
     int pair[2], ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return error_set(err, -errno, "no socket for a process of its own: %s", strerror(errno));
+        return error_set(err, -errno, "cannot open a socket for a process: %s", strerror(errno));
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        int r = error_set(err, -errno, "no pipe for a process of its own: %s", strerror(errno));
+        int r = error_set(err, -errno, "cannot open a pipe for a process: %s", strerror(errno));
         close(pair[0]);
         close(pair[1]);
         return r;
@@ -174,7 +174,7 @@ int capture_host_fork(struct capture_host *host, struct capture_process *ret, co
     if (r < 0) {
         close(pair[0]);
         close(ends[0]);
-        return error_set(err, r, "no process of its own: %s", strerror(-r));
+        return error_set(err, r, "cannot start a process: %s", strerror(-r));
     }
     *ret = (struct capture_process){.socket = pair[0], .pipe = ends[0]};
     return 0;

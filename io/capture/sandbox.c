@@ -60,7 +60,7 @@ static int limit_resources(size_t memory_bytes, size_t file_bytes, struct error 
     size_t now = HAS_SHADOW_MEMORY || memory_bytes == 0 ? 0 : address_space();
     if (r == 0 && now > 0)
         r = limit(RLIMIT_AS, now + memory_bytes);
-    return r < 0 ? error_set(err, r, "limits of resources: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(err, r, "cannot set limits of resources: %s", strerror(-r)) : 0;
 }
 
 /* ---- Landlock --------------------------------------------------------------------------------------------------------- */

@@ -208,7 +208,7 @@ int wire_decode_reply(struct wire_reply *ret, const void *data, size_t size, str
     struct reply_head head;
     const char *fault = NULL;
     if (size < sizeof head || size > wire_reply_size())
-        return error_set(err, -EPROTO, "a message of %zu bytes", size);
+        return error_set(err, -EPROTO, "expected a message of %zu to %zu bytes, got %zu", sizeof head, wire_reply_size(), size);
     memcpy(&head, data, sizeof head);
     if (head.type != WIRE_RESULT && head.type != WIRE_LOG)
         fault = "a message of an unknown type";

@@ -59,7 +59,7 @@ int database_number(struct database *database, const char *name, int64_t *ret, s
     if (r < 0)
         return r;
     if (!found)
-        return error_set(err, -ENOENT, "%s: no number %s", database->path, name);
+        return error_set(err, -ENOENT, "%s: expected a row %s in the table numbers, got none", database->path, name);
     *ret = value;
     return 0;
 }
@@ -105,9 +105,9 @@ static int create(struct database *database, bool *is_new, struct error *err)
     struct stat file;
     int r = fstat(fd, &file) < 0 ? error_set(err, -errno, "%s: %s", database->path, strerror(errno)) : 0;
     if (r == 0 && !S_ISREG(file.st_mode))
-        r = error_set(err, -EINVAL, "%s: expected a regular file", database->path);
+        r = error_set(err, -EINVAL, "%s: expected a regular file, got a device, a pipe or a socket", database->path);
     else if (r == 0 && (file.st_mode & 0777) != 0600 && fchmod(fd, 0600) < 0)
-        r = error_set(err, -errno, "%s: expected mode 0600: %s", database->path, strerror(errno));
+        r = error_set(err, -errno, "%s: cannot set its mode to 0600: %s", database->path, strerror(errno));
     close(fd);
     if (*is_new)
         new_file_sync_folder(database->path);
@@ -174,7 +174,8 @@ static int set_aside(const char *folder, char ret[PATH_MAX], struct error *err)
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
     for (int i = 0;; i++) {
         if (i == 1000)
-            return error_set(err, -EEXIST, "%s: files of all names that a damaged database could have are there", ret);
+            return error_set(err, -EEXIST, "%s: cannot set a damaged database aside: all 1000 names like this are taken; remove "
+                             "those files", ret);
         if (i)
             snprintf(ret, PATH_MAX, "%s/" DATABASE_NAME ".damaged-%s-%d", folder, stamp, i);
         else
@@ -186,7 +187,7 @@ static int set_aside(const char *folder, char ret[PATH_MAX], struct error *err)
         snprintf(from, sizeof from, "%s/" DATABASE_NAME "%s", folder, companions[i]);
         snprintf(to, sizeof to, "%s%s", ret, companions[i]);
         if (rename(from, to) < 0 && errno != ENOENT)
-            return error_set(err, -errno, "%s: cannot be set aside: %s", from, strerror(errno));
+            return error_set(err, -errno, "%s: cannot set this damaged database aside: %s", from, strerror(errno));
     }
     new_file_sync_folder(from);
     return 0;
@@ -236,7 +237,8 @@ int database_backup(struct database *database, const char *path, struct error *e
     snprintf(to.path, sizeof to.path, "%s", path);
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return error_set(err, -errno, "%s: %s", path, errno == EEXIST ? "there is such a file already" : strerror(errno));
+        return error_set(err, -errno, "%s: %s", path, errno == EEXIST ? "expected a new file, got one that exists; remove it, or "
+                         "give another name" : strerror(errno));
     close(fd);
     int status = sqlite3_open_v2(path, &to.handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int r = status == SQLITE_OK ? 0 : database_fault(&to, status, err);

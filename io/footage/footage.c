@@ -172,7 +172,7 @@ static int set_size(struct footage *f, int width, int height, struct error *err)
     f->frame = malloc(size);
     int r = f->frame ? hiding_open(&f->hiding, f->options.zones, height, width) : -ENOMEM;
     if (r < 0)
-        return error_set(err, r, r == -EINVAL ? "the masks cover the whole picture" : "out of memory");
+        return error_set(err, r, r == -EINVAL ? "masks: " ZONES_NOTHING_LEFT : "out of memory");
     f->frame_size = size;
     f->options.width = width;
     f->options.height = height;

@@ -159,7 +159,7 @@ int picture_file_read(struct picture_file *file, size_t i, uint8_t *pixels, stru
 {
     struct decoder *d = take_decoder(file);
     if (!d)
-        return failed(file, -ENOMEM, "no decoder", err);
+        return failed(file, -ENOMEM, "cannot open the decoder", err);
     int r = decode(file, d, &file->entries[i], pixels);
     give_decoder(file, d);
     return r < 0 ? error_set(err, r, "%s: picture %zu is damaged: %s", file->path, i, strerror(-r)) : 0;
@@ -174,7 +174,7 @@ static int encoder_open(struct picture_file *file, struct error *err)
     file->frame = av_frame_alloc();
     file->packet = av_packet_alloc();
     if (!file->encoder || !file->frame || !file->packet)
-        return failed(file, -ENOMEM, "no encoder", err);
+        return failed(file, -ENOMEM, "cannot open the encoder", err);
     file->encoder->width = file->frame->width = file->options.width;
     file->encoder->height = file->frame->height = file->options.height;
     file->encoder->pix_fmt = AV_PIX_FMT_GRAY8;
@@ -185,7 +185,7 @@ static int encoder_open(struct picture_file *file, struct error *err)
     av_opt_set(file->encoder->priv_data, "pred", "median", 0);
     if (avcodec_open2(file->encoder, codec, NULL) < 0 || av_frame_get_buffer(file->frame, 0) < 0 ||
         file->encoder->extradata_size > MAX_TABLES)
-        return failed(file, -EINVAL, "the encoder refuses this size of pictures", err);
+        return failed(file, -EINVAL, "cannot open the encoder for pictures of this size", err);
     return 0;
 }
 
@@ -221,12 +221,12 @@ int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t 
 {
     size_t w = (size_t)file->options.width;
     if (av_frame_make_writable(file->frame) < 0)
-        return failed(file, -ENOMEM, "can't compress", err);
+        return failed(file, -ENOMEM, "cannot compress a picture", err);
     for (int y = 0; y < file->options.height; y++)
         memcpy(file->frame->data[0] + y * file->frame->linesize[0], pixels + (size_t)y * w, w);
     file->frame->pts = (int64_t)file->n;
     if (avcodec_send_frame(file->encoder, file->frame) < 0 || avcodec_receive_packet(file->encoder, file->packet) < 0)
-        return failed(file, -EIO, "can't compress", err);
+        return failed(file, -EIO, "cannot compress a picture", err);
     struct record record = {.size = (uint32_t)file->packet->size, .run = run, .interval = interval};
     record.crc = crc_of(&record, file->packet->data);
     bool due = file->options.sync_us > 0 && monotonic_us() - file->synced_us >= file->options.sync_us;
@@ -235,7 +235,7 @@ int picture_file_add(struct picture_file *file, const uint8_t *pixels, uint32_t 
         r = error_set(err, -EFBIG, "%s: the footage exceeds %zu MiB on disk", file->path, file->options.max_bytes >> 20);
     if (r == 0 && ((r = write_all(file->fd, file->packet->data, record.size, file->end + sizeof record)) < 0 ||
                    (r = write_all(file->fd, &record, sizeof record, file->end)) < 0 || (r = note(file, &record)) < 0))
-        failed(file, r, "can't be written", err);
+        failed(file, r, "cannot be written", err);
     file->dirty = file->dirty || r == 0;
     av_packet_unref(file->packet);
     return r;
@@ -247,7 +247,7 @@ int picture_file_sync(struct picture_file *file, struct error *err)
     if (!file->dirty)
         return 0;
     if (fdatasync(file->fd) < 0)
-        return failed(file, -errno, "can't be written to the disk", err);
+        return failed(file, -errno, "cannot be written to the disk", err);
     file->dirty = false;
     return 0;
 }
@@ -257,7 +257,7 @@ int picture_file_clear(struct picture_file *file, struct error *err)
     if (file->n == 0)
         return 0;
     if (ftruncate(file->fd, (off_t)file->entries[0].offset) < 0)
-        return failed(file, -errno, "can't be cut", err);
+        return failed(file, -errno, "cannot be emptied", err);
     file->end = file->entries[0].offset;
     file->n = 0;
     file->dirty = true;
@@ -328,16 +328,16 @@ static int scan(struct picture_file *file, const void *expected, size_t header_s
     size_t most = 4 * (size_t)file->options.width * (size_t)file->options.height + 65536;
     uint8_t *data = malloc(most);
     if (!data)
-        return failed(file, -ENOMEM, "can't be read", err);
+        return failed(file, -ENOMEM, "cannot be read", err);
     posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     int r = scan_records(file, size, data, most);
     posix_fadvise(file->fd, 0, 0, POSIX_FADV_NORMAL);
     free(data);
     if (r < 0)
-        return failed(file, r, "can't be read", err);
+        return failed(file, r, "cannot be read", err);
     /* Cut the rest: once pictures are written over it, what is left of it could be read as a record behind them. */
     if (ftruncate(file->fd, (off_t)file->end) < 0)
-        return failed(file, -errno, "can't be cut to its sound pictures", err);
+        return failed(file, -errno, "cannot be cut to its sound pictures", err);
     file->dirty = file->lost > 0;
     return 0;
 }
@@ -348,13 +348,13 @@ static int open_kept(struct picture_file *file, off_t *size, struct error *err)
     struct stat st;
     file->fd = open(file->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (file->fd < 0 && errno == ELOOP)
-        return error_set(err, -ELOOP, "%s: expected a file, got a symbolic link", file->path);
+        return error_set(err, -ELOOP, "%s: expected a file, got a symbolic link; remove the link", file->path);
     if (file->fd < 0 || fstat(file->fd, &st) < 0)
-        return failed(file, -errno, "can't be opened", err);
+        return failed(file, -errno, "cannot be opened", err);
     if (!S_ISREG(st.st_mode))
-        return error_set(err, -EINVAL, "%s: expected a regular file", file->path);
+        return error_set(err, -EINVAL, "%s: expected a regular file, got a device, a pipe or a socket; remove it", file->path);
     if (flock(file->fd, LOCK_EX | LOCK_NB) < 0)
-        return error_set(err, -EBUSY, "%s: another process is writing this file", file->path);
+        return error_set(err, -EBUSY, "%s: another process writes this file; wait until it has ended", file->path);
     *size = st.st_size;
     return 0;
 }
@@ -400,7 +400,7 @@ int picture_file_open(struct picture_file **ret, const char *path, const struct 
         r = scan(file, bytes, header_size, (uint64_t)size, err);
     } else {
         if ((r = write_all(file->fd, bytes, header_size, 0)) < 0)
-            failed(file, r, "can't be written", err);
+            failed(file, r, "cannot be written", err);
         file->end = header_size;
         file->dirty = options->keep;
     }
@@ -427,7 +427,7 @@ int picture_file_size(const char *path, int *width, int *height, struct error *e
     if (fd >= 0)
         close(fd);
     if (r < 0)
-        return error_set(err, r, "%s: can't be read: %s", path, strerror(-r));
+        return error_set(err, r, "%s: cannot be read: %s", path, strerror(-r));
     if (r == 0)
         return 0;
     if (n != (ssize_t)sizeof header || memcmp(header.magic, magic, sizeof magic) != 0 || header.width < 1 ||

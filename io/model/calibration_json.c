@@ -120,7 +120,8 @@ static int score_from_json(struct score_spec *s, const struct arch *arch, const 
     if (r < 0)
         return r;
     if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > SCORE_CONDITIONS)
-        return error_set(err, -EINVAL, "score: conditions: expected a list of 1 or %d", SCORE_CONDITIONS);
+        return error_set(err, -EINVAL, "score: conditions: expected a list of 1 or %d, got %zu", SCORE_CONDITIONS,
+                         json_array_size(list));
     s->conditions = (int)json_array_size(list);
     s->has_places = json_object_get(json_array_get(list, 0), keys_of(VOICE_PACE).centre) != NULL;
     for (int i = 0; r == 0 && i < s->conditions; i++)
@@ -160,7 +161,7 @@ static int tail_check(const struct tail *t, struct error *err)
         r = number_check(t->hours, 0, NUMBER_MOST, "tail: hours", err);
     if (r == 0 && (t->windows < 1 || t->runs < 0 || t->window.share > 1))
         r = error_set(err, -EINVAL, "tail: expected windows of 1 or more, runs of 0 or more, and a share of windows of at "
-                      "most 1");
+                      "most 1, got %ld, %ld and %.9g", t->windows, t->runs, t->window.share);
     for (int i = 0; r == 0 && i < TAIL_QUANTILES; i++)
         if (!(fabs(t->quantiles[i]) <= NUMBER_MOST) || (i > 0 && t->quantiles[i] < t->quantiles[i - 1]))
             r = error_set(err, -EINVAL, "tail: quantiles[%d]: expected a number within %g, no less than the one before", i,
@@ -180,7 +181,8 @@ static int tail_from_json(struct tail *t, const json_t *json, struct error *err)
         (r = count_from_number(&t->runs, runs, "tail: runs", err)) < 0)
         return r;
     if (json_array_size(quantiles) != TAIL_QUANTILES)
-        return error_set(err, -EINVAL, "tail: quantiles: expected a list of %d numbers", TAIL_QUANTILES);
+        return error_set(err, -EINVAL, "tail: quantiles: expected a list of %d numbers, got %zu", TAIL_QUANTILES,
+                         json_array_size(quantiles));
     for (size_t i = 0; i < TAIL_QUANTILES; i++) {
         const json_t *value = json_array_get(quantiles, i);
         if (!json_is_number(value))
@@ -270,7 +272,8 @@ static int int8_from_json(struct calibration_int8 *c, const struct arch *arch, c
         return r;
     size_t n = json_array_size(low);
     if (n > RANGES_MAX || json_array_size(high) != n)
-        return error_set(err, -EINVAL, "int8: low, high: expected lists of the same length, at most %d", RANGES_MAX);
+        return error_set(err, -EINVAL, "int8: low, high: expected lists of the same length, at most %d, got %zu and %zu values",
+                         RANGES_MAX, n, json_array_size(high));
     c->ranges.n = (int)n;
     for (size_t i = 0; i < n; i++) {
         char key[32];
@@ -329,7 +332,7 @@ static int static_from_json(struct static_limits *s, const struct arch *arch, co
     if ((r = count_from_number(&s->windows, windows, "static: windows", err)) < 0)
         return r;
     if (json_array_size(limits) != SCORE_CONDITIONS)
-        return error_set(err, -EINVAL, "static: limits: expected %d lists", SCORE_CONDITIONS);
+        return error_set(err, -EINVAL, "static: limits: expected %d lists, got %zu", SCORE_CONDITIONS, json_array_size(limits));
     s->cells = static_cells(arch);
     for (size_t c = 0; c < SCORE_CONDITIONS; c++) {
         char key[32];

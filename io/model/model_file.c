@@ -316,7 +316,7 @@ static int load_json(json_t **ret, const struct safetensors *file, const char *k
         return error_set(err, -EINVAL, "%s: line %d, column %d: %s", key, json_err.line, json_err.column, json_err.text);
     if (!json_is_object(json)) {
         json_decref(json);
-        return error_set(err, -EINVAL, "%s: expected an object", key);
+        return error_set(err, -EINVAL, "%s: expected an object, got another value", key);
     }
     *ret = json;
     return 1;

@@ -50,8 +50,11 @@ int numbers_from_json(double *const *ret, const char *const *keys, size_t n, siz
 
 int floats_from_json(float *values, int n, const char *key, const json_t *list, struct error *err)
 {
-    if (!json_is_array(list) || json_array_size(list) != (size_t)n)
-        return error_set(err, -EINVAL, "%s: expected a list of %d numbers", key, n);
+    if (!json_is_array(list) || json_array_size(list) != (size_t)n) {
+        char expected[48];
+        snprintf(expected, sizeof expected, "a list of %d numbers", n);
+        return wrong_json(err, key, expected, list);
+    }
     for (int i = 0; i < n; i++) {
         char where[48];
         snprintf(where, sizeof where, "%s[%d]", key, i);

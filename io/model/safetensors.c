@@ -48,7 +48,7 @@ const char *safetensors_shape(char *out, size_t size, const size_t *shape, int n
 static int parse_size(size_t *ret, const json_t *value, const char *name, const char *what, struct error *err)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return error_set(err, -EINVAL, "%.100s: %s: expected integers of 0 or more", name, what);
+        return error_set(err, -EINVAL, "%.100s: %s: expected integers of 0 or more, got another", name, what);
     *ret = (size_t)json_integer_value(value);
     return 0;
 }
@@ -59,7 +59,8 @@ static int parse_tensor(struct safetensors_tensor *ret, const char *name, const 
     const json_t *dtype = json_object_get(entry, "dtype"), *shape = json_object_get(entry, "shape"),
                  *offsets = json_object_get(entry, "data_offsets");
     if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(entry) != 3)
-        return error_set(err, -EINVAL, "%.100s: expected an object with the keys dtype, shape, data_offsets", name);
+        return error_set(err, -EINVAL, "%.100s: expected an object with the keys dtype, shape, data_offsets, got "
+                         "another", name);
 
     struct safetensors_tensor t = {.name = name, .n = 1};
     size_t k = 0, n_dtypes = sizeof dtypes / sizeof dtypes[0];
@@ -142,7 +143,7 @@ static int check_metadata(const json_t *metadata, struct error *err)
     const char *key;
     json_t *value;
     if (!json_is_object(metadata))
-        return error_set(err, -EINVAL, "__metadata__: expected an object");
+        return error_set(err, -EINVAL, "__metadata__: expected an object, got another value");
     json_object_foreach((json_t *)metadata, key, value)
         if (!json_is_string(value))
             return error_set(err, -EINVAL, "__metadata__: %.100s: expected a string", key);
@@ -271,7 +272,7 @@ static int add(json_t *object, const char *key, json_t *value, struct error *err
         return error_set(err, -EINVAL, "%.100s: expected once, got twice", key);
     }
     if (!value || json_object_set_new(object, key, value) < 0)
-        return error_set(err, -EINVAL, "%.100s: expected UTF-8 text, got something else, or memory is short", key);
+        return error_set(err, -EINVAL, "%.100s: expected UTF-8 text, got other bytes; or out of memory", key);
     return 0;
 }
 

@@ -88,7 +88,7 @@ static int light_from_json(struct still_memory *m, int l, const json_t *json, st
     light->most = (float)most;
     const json_t *largest = json_object_get(json, "largest");
     if (json_array_size(largest) != STILL_PARTS)
-        return error_set(err, -EINVAL, "largest: expected %d lists", STILL_PARTS);
+        return error_set(err, -EINVAL, "largest: expected %d lists, got %zu", STILL_PARTS, json_array_size(largest));
     for (int p = 0; r == 0 && p < STILL_PARTS; p++) {
         char key[24];
         snprintf(key, sizeof key, "largest[%d]", p);
@@ -117,7 +117,7 @@ static int memory_from_json(struct still_memory *m, const struct arch *arch, con
     if (m->exemplars < 1 || m->exemplars > still_exemplars(&m->shape))
         return error_set(err, -EINVAL, "exemplars: expected 1 to %d, got %d", still_exemplars(&m->shape), m->exemplars);
     if (json_array_size(lights) < 1 || json_array_size(lights) > STILL_LIGHTS)
-        return error_set(err, -EINVAL, "lights: expected a list of 1 or %d", STILL_LIGHTS);
+        return error_set(err, -EINVAL, "lights: expected a list of 1 or %d, got %zu", STILL_LIGHTS, json_array_size(lights));
     m->lights = (int)json_array_size(lights);
     for (int l = 0; l < m->lights; l++)
         if ((r = light_from_json(m, l, json_array_get(lights, (size_t)l), err)) < 0)

@@ -60,7 +60,8 @@ int colour_convert(struct picture *ret, const AVFrame *frame, const struct displ
     picture_fit(shown_width, shown_height, longest, &width, &height);
     int r = picture_open(&picture, width, height);
     if (r < 0)
-        return error_set(err, r, r == -ENOMEM ? "out of memory" : "a picture of %dx%d pixels", width, height);
+        return error_set(err, r, r == -ENOMEM ? "out of memory" : "expected a picture of at most %d pixels a side, got %dx%d",
+                         PICTURE_MAX_SIDE, width, height);
     int scaled_width = turn.swap ? height : width, scaled_height = turn.swap ? width : height;
     int stride = (3 * scaled_width + 2 * ALIGN - 1) / ALIGN * ALIGN;    /* swscale may write past the end of a row */
     uint8_t *scaled = av_malloc((size_t)stride * (size_t)scaled_height + ALIGN);

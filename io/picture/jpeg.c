@@ -93,7 +93,7 @@ int jpeg_encode(struct jpeg *ret, const struct picture *picture, int quality, st
                          picture->height, quality);
     const AVCodec *encoder = avcodec_find_encoder(AV_CODEC_ID_MJPEG);
     if (!encoder)
-        return error_set(err, -EIO, "this FFmpeg has no JPEG encoder");
+        return error_set(err, -EIO, "this FFmpeg has no JPEG encoder; install a libavcodec that has it");
     AVCodecContext *codec = avcodec_alloc_context3(encoder);
     AVFrame *frame = av_frame_alloc();
     AVPacket *packet = av_packet_alloc();

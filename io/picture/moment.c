@@ -57,7 +57,7 @@ static int may_go_on(const struct reading *reading, struct error *err)
     if (stop && atomic_load_explicit(stop, memory_order_relaxed))
         return error_set(err, -EINTR, "%s: stopped", reading->shown);
     if (monotonic_us() > reading->limit_us)
-        return error_set(err, -ETIMEDOUT, "%s: it takes too long to decode the picture", reading->shown);
+        return error_set(err, -ETIMEDOUT, "%s: no picture within the time limit for decoding it", reading->shown);
     return 0;
 }
 
@@ -195,7 +195,7 @@ static int find(struct reading *reading, int64_t pts_us, struct moment *ret, str
     }
     if (reading->kept->buf[0])
         return r == -EINTR || r == -ETIMEDOUT || r == -ENOMEM ? r : 0;
-    return r < 0 ? r : error_set(err, -EINVAL, "%s: no picture at that time", reading->shown);
+    return r < 0 ? r : error_set(err, -EINVAL, "%s: no picture at %.3f s", reading->shown, 1e-6 * (double)pts_us);
 }
 
 int moment_read(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options, struct error *err)

@@ -58,7 +58,7 @@ static int take_answer(json_t **ret, const char *base, CURLcode result, long sta
     const char *detail = json_string_value(json_object_get(json, "detail"));
     int r = status == 404 ? -ENOENT : status >= 200 && status < 300 ? -EIO : -EPROTO;
     if (r == -EIO)
-        error_set(err, r, "%s: the answer is no JSON", base);
+        error_set(err, r, "%s: expected an answer in JSON, got another; a program that is not memaed may listen there", base);
     else
         error_set(err, r, "%s: HTTP status %ld%s%s", base, status, detail ? ": " : "", detail ? detail : "");
     json_decref(json);
@@ -78,7 +78,7 @@ int rest_call(json_t **ret, const char *method, const char *base, const char *pa
     CURL *easy = curl_easy_init();
     int r = -ENOMEM;
     if (!easy || !set_options(easy, method, url, timeout_s, &body, cause)) {
-        error_set(err, r, "memory is short, or libcurl lacks an option that memaed needs");
+        error_set(err, r, "out of memory, or libcurl lacks an option that memaed needs");
     } else {
         long status = 0;
         CURLcode result = curl_easy_perform(easy);

@@ -223,7 +223,7 @@ int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, siz
         webhooks->multi = curl_multi_init();
     lock_cond_init(&webhooks->adopted);
     if (!webhooks->multi) {
-        r = error_set(err, -ENOMEM, "webhooks: memory is short, or libcurl does not start");
+        r = error_set(err, -ENOMEM, "webhooks: out of memory, or libcurl cannot start");
         goto fail;
     }
     r = webhooks_prepare(&webhooks->change, hooks, n, err);
@@ -233,7 +233,7 @@ int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, siz
     r = thread_start(&webhooks->thread, "webhook", webhook_sender_run, webhooks);
     webhooks->has_thread = r == 0;
     if (r < 0) {
-        error_set(err, r, "webhooks: cannot start a thread: %s", strerror(-r));
+        error_set(err, r, "webhooks: cannot start the thread that sends events: %s", strerror(-r));
         goto fail;
     }
     *ret = webhooks;

@@ -44,7 +44,7 @@ static int64_t utc_now(const struct webhooks *webhooks)
 static bool changed(struct webhooks *webhooks, const char *name, int r)
 {
     if (r < 0 && !webhooks->outbox_fails)
-        report(webhooks, LOG_ERR, "webhook %s: the outbox fails: %s; tried again", name, strerror(-r));
+        report(webhooks, LOG_ERR, "webhook %s: cannot read or write the outbox: %s; memaed tries again", name, strerror(-r));
     webhooks->outbox_fails = r < 0;
     return r >= 0;
 }
@@ -237,7 +237,7 @@ static void begin(struct webhooks *webhooks, struct webhook_endpoint *endpoint, 
     endpoint->sending = webhook_endpoint_begin(endpoint, webhooks->multi, head->id, head->body, head->size,
                                                utc_now(webhooks) / SECOND_US, &webhooks->options.snapshots) == 0;
     if (!endpoint->sending)
-        fail(webhooks, endpoint, 0, "memory is short, or the signature failed", 0);
+        fail(webhooks, endpoint, 0, "out of memory, or the event could not be signed", 0);
 }
 
 static void on_done(struct webhooks *webhooks, CURL *easy, CURLcode result)

@@ -69,7 +69,7 @@ static int begin_all(struct test *test, const struct config_webhook *hooks, cons
         *answer = (struct webhook_answer){.cause = ""};
         snprintf(answer->name, sizeof answer->name, "%s", test->endpoints[i]->shown.name);
         if (webhook_endpoint_begin(test->endpoints[i], test->multi, id, body, strlen(body), utc_us() / 1000000, NULL) < 0)
-            snprintf(answer->cause, sizeof answer->cause, "memory is short, or the signature failed");
+            snprintf(answer->cause, sizeof answer->cause, "out of memory, or the event could not be signed");
         else
             test->under_way++;
     }
@@ -82,7 +82,7 @@ int webhook_test(struct webhook_answer *ret, const struct config_webhook *hooks,
     char id[EVENT_ID_SIZE];
     struct test test = {.n = n, .answers = ret};
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return error_set(err, -ENOMEM, "webhooks: libcurl does not start");
+        return error_set(err, -ENOMEM, "webhooks: libcurl cannot start");
     test.multi = curl_multi_init();
     test.endpoints = calloc(n + 1, sizeof *test.endpoints);
     char *body = event_body(EVENT_TEST_NAME, time_us, event_test_json());

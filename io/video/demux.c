@@ -92,9 +92,10 @@ static int fail(struct demux *demux, int code, const char *doing, struct error *
     if (stopped(demux))
         return error_set(err, -EINTR, "%s: stopped", demux->shown);
     if (demux->astray)
-        return error_set(err, -EPERM, "%s: sent on to another host or to this machine, which is refused", demux->shown);
+        return error_set(err, -EPERM, "%s: redirected to another host or to this machine, which is refused", demux->shown);
     if (overdue(demux) && demux->jpegs && demux->flowed)
-        return error_set(err, -ETIMEDOUT, "%s: data, but no JPEG in it for %g s", demux->shown, demux->stream.stall_ms / 1000.);
+        return error_set(err, -ETIMEDOUT, "%s: data arrives, but no JPEG in it for %g s", demux->shown,
+                         demux->stream.stall_ms / 1000.);
     if (overdue(demux) && !demux->connected)
         return error_set(err, -ETIMEDOUT, "%s: no answer for %g s", demux->shown, demux->stream.stall_ms / 1000.);
     if (overdue(demux))
@@ -429,7 +430,7 @@ static int check_path(const char *path, const char *shown, bool *folder, struct 
         return source_is_pattern(path) ? 0 : error_set(err, -errno, "%s: %s", shown, strerror(errno));
     *folder = S_ISDIR(st.st_mode);
     if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-        return error_set(err, -EINVAL, "%s: neither a regular file nor a folder", shown);
+        return error_set(err, -EINVAL, "%s: expected a regular file or a folder, got a device, a pipe or a socket", shown);
     if (S_ISREG(st.st_mode) && st.st_size == 0)
         return error_set(err, -EINVAL, "%s: the file is empty", shown);
     return 0;

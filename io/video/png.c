@@ -54,7 +54,7 @@ int png_write(const char *path, const uint8_t *pixels, int width, int height, in
     AVPacket *packet = NULL;
     int r = encode(&codec, &frame, &packet, pixels, width, height, channels);
     if (r < 0)
-        error_set(err, r, "%s: %s", path, r == -ENOMEM ? "out of memory" : "FFmpeg has no PNG encoder, or it failed");
+        error_set(err, r, "%s: %s", path, r == -ENOMEM ? "out of memory" : "this FFmpeg has no PNG encoder, or it failed");
     else
         r = write_file(path, packet->data, (size_t)packet->size, err);
     avcodec_free_context(&codec);

@@ -150,8 +150,8 @@ static int check_picking(const struct source *source, struct error *err)
 {
     if (source->pick_limit_us == INT64_MAX || monotonic_us() <= source->pick_limit_us)
         return 0;
-    return error_set(err, -ETIMEDOUT, "%s: pictures, but by their time stamps none is due for %g s: the camera's clock stands "
-                     "still, or is wrong", source->shown, demux_stream(source->demux)->stall_ms / 1000.);
+    return error_set(err, -ETIMEDOUT, "%s: pictures arrive, but by their time stamps none is due for %g s: the camera's clock "
+                     "stands still, or is wrong", source->shown, demux_stream(source->demux)->stall_ms / 1000.);
 }
 
 /* Reads a packet, shows it to the tap and gives it to the decoder. 1: done, or the packet was lost; 2: the packet need not
@@ -194,7 +194,7 @@ static int next_picture(struct source *source, struct error *err)
         if (result == DECODE_END)
             break;
         if (limit_us != INT64_MAX && monotonic_us() > limit_us)
-            return error_set(err, -ETIMEDOUT, "%s: packets, but no picture for %g s", source->shown,
+            return error_set(err, -ETIMEDOUT, "%s: packets arrive, but no picture for %g s", source->shown,
                              (double)picture_stall_ms(source) / 1000.);
         if (result != DECODE_PACKET)
             continue;

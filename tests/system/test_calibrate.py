@@ -112,7 +112,7 @@ class Calibrate(learning.Case):
         plain = harness.write_model(os.path.join(self.folder, "plain.safetensors"))
         done = harness.run("score", "--model", plain, "--precision", "int8", self.normal)
         self.assertEqual((done.code, done.out), (1, ""))
-        self.assertIn("precision int8: the model was not calibrated for it", done.err)
+        self.assertIn("precision: expected auto or fp32, got int8, for which the model was not calibrated", done.err)
 
     def test_adding_footage(self):
         """Adding footage gives the calibration of all footage at once, bit by bit."""

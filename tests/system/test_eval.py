@@ -481,7 +481,7 @@ class Plot(Case):
         self.assertIn(".svg or .png", self.eval(self.labels, "--plot", self.path("plot.jpg"), code=1))
         self.assertIn("No such file", self.eval(self.labels, "--plot", self.path("no/plot.svg"), code=1))
         said = self.eval(self.labels, "--plot", self.path("plot.svg"), code=1, env={"PATH": self.folder})
-        self.assertIn("gnuplot is not installed (Debian: gnuplot-nox)", said)
+        self.assertIn("gnuplot is not installed; install it (Debian: gnuplot-nox)", said)
 
     def test_gnuplot_that_fails(self):
         """A plot that exists stays as it is."""

@@ -140,7 +140,7 @@ class Explain(harness.Case):
     def test_refusals(self):
         short = harness.write_clip(self.path("short.mkv"), seconds=1)
         for args, cause in (((self.path("none.mp4"),), "none.mp4: No such file"),
-                            ((short,), "short.mkv: 10 frames, but a window takes 16"),
+                            ((short,), "short.mkv: expected at least 16 frames, one window, got 10"),
                             (("--frame", "3", self.clip), "clip.mp4: no window has its centre at frame 3"),
                             (("--at", "0.1", self.clip), "no window whose centre is at that time or before"),
                             (("-o", self.path("no/why.jpg"), self.clip), "no/why.jpg")):

@@ -103,7 +103,8 @@ class Reload(harness.Case):
         self.assertEqual(len(answer["faults"]), 1)
         self.assertRegex(answer["faults"][0], re.escape(daemon.config) + r":\d+:\d+: cameras\.a\.stride: ")
         harness.wait_for("the log tells the fault", lambda: answer["faults"][0] in daemon.log(), 5)
-        self.assertEqual(self.hang_up(daemon, "reload_failed")["reason"], "the configuration is faulty")
+        self.assertEqual(self.hang_up(daemon, "reload_failed")["reason"],
+                         "the configuration has faults, so nothing changed; the lines before name them")
 
         # What only the loaded model tells is a fault as well; so is a file that is gone.
         self.write(daemon, {"cameras": {"a": {**self.common, "precision": "int8"}}})

@@ -102,7 +102,7 @@ void web_handle_alerts(const struct view *view, const struct web_request *reques
 void web_answer_no_alert(int r, struct web_answer *ret)
 {
     if (r == -ENOENT)
-        web_answer_problem(404, "no alert that is still kept has that id", ret);
+        web_answer_problem(404, "no alert that is still kept has that id; GET /api/v1/alerts lists them", ret);
     else
         web_answer_unread(ret);
 }

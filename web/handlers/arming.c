@@ -17,11 +17,11 @@ static void carry_out(const struct view *view, const struct web_request *request
 {
     struct view_camera camera;
     if (action == ARMING_SNOOZE && request->minutes == 0)
-        web_answer_problem_with(400, "minutes: missing; expected for how long, a whole number from 1 to 527040", "parameter",
+        web_answer_problem_with(400, "minutes: missing; expected a whole number from 1 to 527040", "parameter",
                                 json_string("minutes"), ret);
     else if (view->arm(view->context, request->camera, action, request->minutes, request->by) < 0 ||
              !view->camera(view->context, request->camera, &camera))
-        web_answer_problem(404, "no camera has that name", ret);
+        web_answer_problem(404, WEB_NO_CAMERA, ret);
     else
         web_answer_json(json_pack("{s:s, s:o}", "name", camera.name, "arming", web_arming_json(&camera)), ret);
 }

@@ -81,7 +81,7 @@ static json_t *camera_json(const struct view_camera *c)
 
 static void answer_no_camera(struct web_answer *ret)
 {
-    web_answer_problem(404, "no camera has that name", ret);
+    web_answer_problem(404, WEB_NO_CAMERA, ret);
 }
 
 void web_handle_cameras(const struct view *view, const struct web_request *request, struct web_answer *ret)

@@ -160,7 +160,7 @@ void web_handle_events(const struct view *view, const struct web_request *reques
         return;
     }
     if (!has_cameras(view, &request->events)) {
-        web_answer_problem_with(404, "no camera has that name", "parameter", json_string("camera"), ret);
+        web_answer_problem_with(404, WEB_NO_CAMERA, "parameter", json_string("camera"), ret);
         return;
     }
     if (request->streams->n_events >= WEB_EVENT_STREAMS_MAX) {

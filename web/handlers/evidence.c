@@ -116,7 +116,7 @@ static void answer_no_copy(int r, struct web_answer *ret)
     else if (r == -EBUSY)
         web_answer_problem(409, "the clip is still being written; ask again once the alert has closed", ret);
     else if (r == -ENOSYS)
-        web_answer_problem(501, "no copy can be made: the FFmpeg of this machine has no encoder libx264", ret);
+        web_answer_problem(501, "no copy can be made: this FFmpeg has no encoder libx264; install a libavcodec that has it", ret);
     else if (is_later)
         web_answer_problem(503, r == -EAGAIN ? "too many copies wait; ask again later" : "the disk is full, so no copy is made",
                            ret);

@@ -94,7 +94,7 @@ void web_handle_dead_letters(const struct view *view, const struct web_request *
         return;
     }
     if (r < 0) {
-        web_answer_problem(500, "the dead letters could not be read", ret);
+        web_answer_problem(500, "the dead letters cannot be read now; try again later", ret);
         return;
     }
     json_t *list = json_array();
@@ -132,12 +132,13 @@ void web_handle_test_alert(const struct view *view, const struct web_request *re
 {
     struct view_test_alert test;
     if (!*request->alerts.camera) {
-        web_answer_problem_with(400, "camera: missing; expected a camera's name", "parameter", json_string("camera"), ret);
+        web_answer_problem_with(400, "camera: missing; expected a camera's name, 1 to 64 of a-z, 0-9, _ and -", "parameter",
+                                json_string("camera"), ret);
         return;
     }
     int r = view->test_alert(view->context, request->alerts.camera, &test);
     if (r == -ENOENT) {
-        web_answer_problem(404, "no camera has that name", ret);
+        web_answer_problem(404, WEB_NO_CAMERA, ret);
         return;
     }
     if (r < 0) {

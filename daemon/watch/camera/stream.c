@@ -469,8 +469,8 @@ static int leave_out(const struct camera_stream *stream, int64_t stall_us, struc
         return 1;
     char shown[256];
     redact(shown, sizeof shown, stream->options.config->source);
-    return error_set(err, -ETIMEDOUT, "%s: pictures, but for %g s every one was damaged or lacked another that it is predicted "
-                     "from", shown, 1e-6 * (double)(SOURCE_PICTURE_STALLS * stall_us));
+    return error_set(err, -ETIMEDOUT, "%s: pictures arrive, but for %g s every one was damaged or lacked another that it is "
+                     "predicted from", shown, 1e-6 * (double)(SOURCE_PICTURE_STALLS * stall_us));
 }
 
 /* Reads one picture into the ring. 1; 0 at the end; -errno with the cause in err. */

@@ -27,8 +27,7 @@ int zone_alerts_check(const struct config_camera *camera, const struct model_fil
     int least = calibration ? score_least_cells(&file->model->arch) : 0;
     int r = score_regions_open(&regions, zones, calibration ? no_shift : NULL, &file->model->arch);
     if (r == -EINVAL)
-        found(arg, false, 0, 0, "masks",
-              "expected masks that leave something of the picture, got masks that leave next to nothing");
+        found(arg, false, 0, 0, "masks", ZONES_NOTHING_LEFT);
     else if (calibration && calibration->score.conditions > 1)
         check_light(camera, file, found, arg);
     for (int z = 0; zones && z < zones->n; z++) {

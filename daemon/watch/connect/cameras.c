@@ -170,7 +170,7 @@ static void read_camera(struct connect_cameras *cameras, struct camera *camera)
     bool in_time = r == -EINTR && result->first_us > 0 && !atomic_load(&cameras->stop);
     result->status = in_time ? 0 : r;
     if (result->status == 0 && result->first_us == 0)
-        result->status = error_set(&err, -EINVAL, "ended without a picture");
+        result->status = error_set(&err, -EINVAL, "the stream ended without a picture");
     if (result->status < 0)
         redact(result->err.text, sizeof result->err.text, err.text);
     else
@@ -222,7 +222,7 @@ int connect_cameras_open(struct connect_cameras **ret, const struct config *conf
         return 0;
     }
     free(cameras);
-    return error_set(err, r, "cannot start a thread: %s", strerror(-r));
+    return error_set(err, r, "cannot start the threads that open cameras: %s", strerror(-r));
 }
 
 int64_t connect_cameras_turn(struct connect_cameras *cameras)

@@ -216,7 +216,7 @@ static int begin(struct connect *connect, struct error *err)
     webhooks->answers = calloc(n, sizeof *webhooks->answers);
     r = webhooks->answers ? thread_start(&webhooks->thread, "webhook-test", test_webhooks, webhooks) : -ENOMEM;
     webhooks->has_thread = r == 0;
-    return r < 0 ? error_set(err, r, "cannot start a thread: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(err, r, "cannot start the thread that tests webhooks: %s", strerror(-r)) : 0;
 }
 
 /* false: a thread is stuck, and nothing may be freed. */

@@ -214,7 +214,7 @@ static void end_file(struct alert_clip *clip)
     int r = clip_writer_close(clip->writer, &stats, &err);
     note(outcome, r, &err);
     if (outcome->error.text[0] && ftruncate(clip->file.fd, stats.bytes) < 0)
-        error_set(&outcome->error, -errno, "the clip cannot be cut where it can be played: %s", strerror(errno));
+        error_set(&outcome->error, -errno, "cannot cut the clip to the part that plays: %s", strerror(errno));
     r = publish(clip, &stats, &err);
     note(outcome, r, &err);
     if (clip->privacy.n > 0)

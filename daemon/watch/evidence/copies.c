@@ -282,7 +282,7 @@ int copies_open(struct copies **ret, const struct copies_options *options, struc
     int r = thread_start(&copies->thread, "copies", run, copies);
     if (r < 0) {
         copies_close(copies);
-        return error_set(err, r, "the thread of copies can't be started: %s", strerror(-r));
+        return error_set(err, r, "cannot start the copies thread: %s", strerror(-r));
     }
     *ret = copies;
     return 0;

@@ -410,7 +410,7 @@ int evidence_open(struct evidence **ret, const struct evidence_options *options,
                                                                           .heartbeats = options->heartbeats, .made = picture_made,
                                                                           .ready = pictures_ready, .arg = evidence}, err);
     if (r == 0 && (r = thread_start(&evidence->thread, "evidence", evidence_main, evidence)) < 0) {
-        error_set(err, r, "the evidence thread can't be started: %s", strerror(-r));
+        error_set(err, r, "cannot start the evidence thread: %s", strerror(-r));
         pictures_end(evidence->pictures, INT64_MAX);
     }
     if (r < 0)

@@ -471,7 +471,7 @@ int pictures_open(struct pictures **ret, const struct pictures_options *options,
     int r = thread_start(&pictures->thread, "pictures", pictures_main, pictures);
     if (r < 0) {
         pictures_close(pictures);
-        return error_set(err, r, "the thread of pictures can't be started: %s", strerror(-r));
+        return error_set(err, r, "cannot start the pictures thread: %s", strerror(-r));
     }
     *ret = pictures;
     return 0;

@@ -104,7 +104,7 @@ int place_create(struct place_file *ret, const char *state_dir, const struct pla
     char date[DATE_SIZE], alert[24], hidden[40];
     struct place_file file = {.folder = -1};
     if (format_date(date, place) < 0 || place_path(file.path, place, name) < 0)
-        return error_set(err, -EOVERFLOW, "the date of an alert is out of range");
+        return error_set(err, -EOVERFLOW, "cannot name a file for the alert: its date is out of range");
     snprintf(alert, sizeof alert, "%llu", (unsigned long long)place->alert);
     snprintf(file.name, sizeof file.name, "%s", name);
     hidden_name(hidden, file.name);

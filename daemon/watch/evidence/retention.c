@@ -413,7 +413,7 @@ int retention_open(struct retention **ret, const struct retention_options *optio
     int r = thread_start(&retention->thread, "retention", run, retention);
     if (r < 0) {
         retention_close(retention);
-        return error_set(err, r, "the retention thread can't be started: %s", strerror(-r));
+        return error_set(err, r, "cannot start the retention thread: %s", strerror(-r));
     }
     *ret = retention;
     return 0;

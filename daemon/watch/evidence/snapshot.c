@@ -98,7 +98,7 @@ static int write_file(struct packet *const *packets, size_t n, struct capture_ho
     struct error ignored;
     int fd = memfd_create("snapshot", MFD_CLOEXEC);
     if (fd < 0)
-        return error_set(err, -errno, "a file in memory: %s", strerror(errno));
+        return error_set(err, -errno, "cannot make a file in memory: %s", strerror(errno));
     int r = clip_writer_open(&writer, host, fd, packets[0]->stream, err);
     if (r == 0) {
         r = clip_writer_add(writer, packets, n, err);

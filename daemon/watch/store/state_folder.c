@@ -21,7 +21,7 @@ static int create(const char *path, struct error *err)
         char end = *at;
         *at = '\0';
         if (mkdir(text, 0700) < 0 && errno != EEXIST)
-            return error_set(err, -errno, "%s: cannot be created: %s", text, strerror(errno));
+            return error_set(err, -errno, "%s: cannot create this folder: %s", text, strerror(errno));
         *at = end;
         if (end == '\0')
             return 0;
@@ -39,10 +39,11 @@ int state_folder_open(const char *path, struct error *err)
     if (r == 0 && fd < 0)
         r = error_set(&own, -errno, "%s: %s", path, strerror(errno));
     if (r == 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
-        r = error_set(&own, -errno, "%s: cannot be written to: %s", path, strerror(errno));
+        r = error_set(&own, -errno, "%s: cannot write to this folder: %s", path, strerror(errno));
     if (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
-        r = errno == EWOULDBLOCK ? error_set(&own, -EBUSY, "%s: another memaed uses this folder", path)
-                                 : error_set(&own, -errno, "%s: cannot be locked: %s", path, strerror(errno));
+        r = errno == EWOULDBLOCK ? error_set(&own, -EBUSY, "%s: another memaed uses this folder; stop it, or give each a "
+                                             "state_dir of its own", path)
+                                 : error_set(&own, -errno, "%s: cannot lock this folder: %s", path, strerror(errno));
     if (r == 0)
         return fd;
     if (fd >= 0)
@@ -75,6 +76,6 @@ int state_folder_check(const char *path, struct error *err)
     if (!S_ISDIR(file.st_mode))
         return error_set(err, -ENOTDIR, "%s: %s", there, strerror(ENOTDIR));
     if (faccessat(AT_FDCWD, there, W_OK | X_OK, AT_EACCESS) < 0)
-        return error_set(err, -errno, "%s: cannot be written to: %s", there, strerror(errno));
+        return error_set(err, -errno, "%s: cannot write to this folder: %s", there, strerror(errno));
     return 0;
 }

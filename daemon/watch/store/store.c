@@ -521,7 +521,7 @@ int store_start(struct store *store, struct error *err)
     store->has_beat = true;
     r = thread_start(&store->thread, "store", run, store);
     store->has_thread = r == 0;
-    return r < 0 ? error_set(err, r, "store: cannot start a thread: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(err, r, "cannot start the store thread: %s", strerror(-r)) : 0;
 }
 
 static void flush_written(void *arg, const struct delivery *delivery)

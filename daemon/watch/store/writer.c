@@ -32,7 +32,7 @@ static int ensure_id(struct database *database, struct error *err)
     if (r != -ENOENT)
         return r;
     if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
-        return error_set(err, -EIO, "no random numbers for the store's id");
+        return error_set(err, -EIO, "cannot make the id of the database: the kernel gives no random numbers");
     /* Numbers of events begin with the time, so that clients that saw events of another database see that this one is new. */
     r = event_rows_begin_at(database, utc_us() / 1000, err);
     return r < 0 ? r : database_set_number(database, STORE_ID, id, err);
@@ -82,7 +82,8 @@ int writer_each_orders(struct writer *writer, void (*row)(void *arg, const char 
 
 static int begin(struct writer *writer, struct error *err)
 {
-    return writer->database ? database_begin(writer->database, err) : error_set(err, -EUCLEAN, "the database is not open");
+    return writer->database ? database_begin(writer->database, err)
+                            : error_set(err, -EUCLEAN, "the database could not be opened again after it failed");
 }
 
 static int end(struct writer *writer, int r, struct error *err)
@@ -208,7 +209,7 @@ int writer_interrupt(struct writer *writer, struct queue_item **item,
         r = queue_item_make(&made, &(struct event){.type = EVENT_ALERT_CLOSED, .time_us = alert.closed_us, .camera = alert.camera,
                                                    .alert = &alert});
         if (r < 0)
-            error_set(err, r, "an event could not be made: %s", strerror(-r));
+            error_set(err, r, "cannot make an event: %s", strerror(-r));
         else {
             made->alert_is_written = true;
             choose(arg, &endpoints, made);

@@ -136,7 +136,7 @@ static int copy_there(struct capture_copy *ret, int from, int to, const struct c
     struct capture_process process;
     int r = capture_memory_open(&control, sizeof(struct capture_control));
     if (r < 0)
-        return error_set(err, r, "no shared memory for a copy: %s", strerror(-r));
+        return error_set(err, r, "cannot make shared memory for a copy: %s", strerror(-r));
     r = capture_host_fork(host, &process, &control, 100, err);
     if (r == 0) {
         r = ask(ret, &process, from, to, options, err);

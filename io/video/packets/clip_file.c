@@ -183,7 +183,8 @@ int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *s
     if (r >= 0)
         r = write_header(clip);
     if (r < 0) {
-        fail(clip, r, stream->format.width == 0 ? "a clip needs the size of the pictures" : "no file can hold the stream", err);
+        fail(clip, r, stream->format.width == 0 ? "expected a stream that names the size of its pictures, got one that does not"
+                                                : "an MP4 file cannot hold the stream", err);
         r = clip->io_error ? clip->io_error : r == AVERROR(ENOMEM) ? -ENOMEM : -EINVAL;
         clip_file_close(clip, NULL, NULL);
         return r;
@@ -323,7 +324,7 @@ int clip_file_add(struct clip_file *clip, const struct packet *packet, struct er
     if (clip->failed)
         return error_set(err, clip->io_error ? clip->io_error : -EINVAL, "the clip has failed before");
     if (!clip->begun && !packet->times.key)
-        return error_set(err, -EINVAL, "a clip begins with a key frame");
+        return error_set(err, -EINVAL, "expected a key frame at the beginning of a clip, got another one");
     int r = add(clip, packet);
     return r < 0 ? fail(clip, r, "writing the clip", err) : 0;
 }

@@ -368,7 +368,8 @@ START_TEST(test_command)
     ck_assert_int_eq(run_check("--config", config, NULL, out, err), 0);
     ck_assert_msg(strstr(err, "/w.yml:2:51: cameras.a.password: warning: holds a password, and every user of this machine can "
                               "read this file; ") != NULL, "%s", err);
-    ck_assert_msg(strstr(err, "/w.yml:3:56: cameras.b.password_file: warning: every user of this machine can read it; ") != NULL,
+    ck_assert_msg(strstr(err, "/w.yml:3:56: cameras.b.password_file: warning: every user of this machine can read that "
+                              "file; ") != NULL,
                   "%s", err);
     ck_assert_int_eq(chmod(config, 0640), 0);
     ck_assert_int_eq(chmod(in_folder("password"), 0640), 0);

@@ -138,7 +138,8 @@ START_TEST(faults_are_told)
         clip_writer_close(writer, NULL, NULL);
     }
     ck_assert_msg(r == -EINVAL, "%d %s", r, err.text);
-    ck_assert_msg(strstr(err.text, "a clip needs the size of the pictures"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, "expected a stream that names the size of its pictures, got one that does not"), "%s",
+                  err.text);
     packet_stream_unref(stream);
     close(fd);
 

@@ -325,7 +325,7 @@ START_TEST(a_sync_that_fails)
     disk_fails = true;
     ck_assert_int_eq(picture_file_add(file, pixels, 4, 0, &err), -EIO);
     disk_fails = false;
-    ck_assert_ptr_nonnull(strstr(err.text, "can't be written to the disk"));
+    ck_assert_ptr_nonnull(strstr(err.text, "cannot be written to the disk"));
     ck_assert_uint_eq(picture_file_count(file), 3);
     add(file, W * H, 3, 6);
     picture_file_close(file);

@@ -290,7 +290,7 @@ START_TEST(an_outbox_that_cannot_note_a_delivery)
     webhooks_close(webhooks, 0);
     ck_assert_uint_eq(receiver.n, 3);
     ck_assert_int_eq(check_order(&receiver), 3);
-    ck_assert(has_logged("the outbox fails: No space left on device"));
+    ck_assert(has_logged("cannot read or write the outbox: No space left on device; memaed tries again"));
     ck_assert_int_eq(logged.errors, 1);
 }
 END_TEST

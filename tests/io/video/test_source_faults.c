@@ -29,7 +29,8 @@ START_TEST(what_is_no_video)
     clips_ffmpeg("-i @/sound.mp4 -i @/cover.png -map 0 -map 1 -c copy -disposition:v attached_pic @/cover.mp4");
     ck_assert_int_eq(open_fails(clip_path("cover.mp4"), &small, "holds no video"), -EINVAL);
     mkfifo(clip_path("pipe"), 0600);
-    ck_assert_int_eq(open_fails(clip_path("pipe"), &small, "neither a regular file nor a folder"), -EINVAL);
+    ck_assert_int_eq(open_fails(clip_path("pipe"), &small,
+                                "expected a regular file or a folder, got a device, a pipe or a socket"), -EINVAL);
     ck_assert_int_eq(open_fails("gopher://host/x", &small,
                                 "expected a protocol such as rtsp, rtsps, http, https, rtmp, srt or udp, got \"gopher\""),
                      -EINVAL);

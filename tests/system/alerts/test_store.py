@@ -308,7 +308,7 @@ class Store(harness.Case):
         self.assertEqual(harness.run("db", "backup", "--state-dir", self.state, f"{copy}/memaed.db").code, 0)
         self.assertEqual(harness.run("db", "check", "--state-dir", copy).code, 0)
         again = harness.run("db", "backup", "--state-dir", self.state, f"{copy}/memaed.db")
-        self.assertEqual((again.code, "there is such a file already" in again.err), (1, True))
+        self.assertEqual((again.code, "expected a new file, got one that exists" in again.err), (1, True))
         daemon.stop()
         done = harness.run("db", "export", "--state-dir", copy)
         self.assertIn(str(alert["id"]), done.out)
@@ -316,7 +316,7 @@ class Store(harness.Case):
             database.execute("UPDATE events SET body = '{' WHERE seq = (SELECT min(seq) FROM events)")
         done = harness.run("db", "export", "--state-dir", copy)
         self.assertEqual(done.code, 1)
-        self.assertRegex(done.err, r"event \d+: its body is no JSON")
+        self.assertRegex(done.err, r"event \d+: the body is no JSON")
         self.assertEqual(harness.run("db", "check", "--state-dir", self.state, "--config", daemon.config).code, 1)
         self.assertEqual(harness.run("db", "check", "--state-dir", self.path("none")).code, 1)
         with open("/dev/full", "w", encoding="utf-8") as full:

@@ -97,10 +97,10 @@ class Zones(harness.Case):
         small = {"zones": {"dot": {"points": box(0.5, 0.5, 0.52, 0.52), "per_day": 1}}}
         done = harness.run("check", "--config", self.config(most=almost, dot=small))
         self.assertEqual(done.code, 1)
-        self.assertIn("cameras.most.masks: expected masks that leave something of the picture", done.err)
+        self.assertIn("cameras.most.masks: expected masks that leave some of the picture", done.err)
         self.assertIn("cameras.dot.zones.dot: expected a zone of", done.err)
         done = harness.run("score", "--model", self.model, self.clip, "--config", self.config(most=almost), "--camera", "most")
-        self.assertIn("the masks leave next to nothing of the picture", done.err)
+        self.assertIn("masks: expected masks that leave some of the picture, got masks that cover nearly all of it", done.err)
         done = harness.run("check", "--config",
                            self.config(gate={"masks": [*self.right, {"points": box(0, 0, 0.1, 0.1), "privacy": True}],
                                              "zones": {"door": {"points": box(0, 0, 0.5, 1), "per_day": 24}}}))

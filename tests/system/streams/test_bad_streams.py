@@ -228,7 +228,7 @@ class BadStreams(harness.Case):
                                                    "user": "viewer", "password": "hunter2",
                                                    "stall_timeout_s": 6}}})         # FFmpeg probes for 5 s
         gate = daemon.wait_camera("gate", "lost", 60)
-        self.assertIn("pictures, but for 18 s every one was damaged", gate["reason"])
+        self.assertIn("pictures arrive, but for 18 s every one was damaged", gate["reason"])
         self.assertGreater(gate["frames_corrupt"], 10)
         self.assertEqual(gate["frames"], 0)
         camera.packets = lambda i, p: [p]

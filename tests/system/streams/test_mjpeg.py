@@ -84,8 +84,8 @@ class Mjpeg(harness.Case):
             "json": ("application/json", [b'{"error": "no such stream"}'], "the answer is application/json, not a video"),
             "other": ("application/x-camera", [b"\x01\x02\x03" * 3000],
                       "the answer is application/x-camera, not a video that FFmpeg knows"),
-            "nojpeg": (MULTIPART, texts, f"data, but no JPEG in it for {harness.STALL_S:g} s"),
-            "nothing": (MULTIPART, [b"--b\r\n"], f"data, but no JPEG in it for {harness.STALL_S:g} s"),
+            "nojpeg": (MULTIPART, texts, f"data arrives, but no JPEG in it for {harness.STALL_S:g} s"),
+            "nothing": (MULTIPART, [b"--b\r\n"], f"data arrives, but no JPEG in it for {harness.STALL_S:g} s"),
         }
         sources = {name: self.serve(kind, pieces, [("Content-Length", str(sum(map(len, pieces))))] if kind != MULTIPART else ())
                    for name, (kind, pieces, _) in answers.items()}

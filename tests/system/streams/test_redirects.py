@@ -49,7 +49,7 @@ class Redirects(harness.Case):
         first, asked = self.rtsp_redirector(f"rtsp://localhost:{other}/x")
         done = harness.run("score", "--model", self.model, f"rtsp://viewer:hunter2@127.0.0.1:{first}/x")
         self.assertEqual(done.code, 1)
-        self.assertIn("sent on to another host or to this machine, which is refused", done.err)
+        self.assertIn("redirected to another host or to this machine, which is refused", done.err)
         self.assertTrue(any("Authorization" in text for text in asked))
         self.assertEqual(seen, [])
 
@@ -60,7 +60,7 @@ class Redirects(harness.Case):
                 first, _ = self.rtsp_redirector(location)
                 done = harness.run("score", "--model", self.model, f"rtsp://viewer:hunter2@127.0.0.1:{first}/x")
                 self.assertEqual(done.code, 1)
-                self.assertIn("sent on to another host or to this machine, which is refused", done.err)
+                self.assertIn("redirected to another host or to this machine, which is refused", done.err)
                 self.assertEqual(seen, [])
 
     def test_rtsp_does_not_reach_loopback(self):
@@ -73,7 +73,7 @@ class Redirects(harness.Case):
                 first, _ = self.rtsp_redirector(f"rtsp://{host}:{inside}/x", address=address, sign_in=False)
                 done = harness.run("score", "--model", self.model, f"rtsp://{address}:{first}/x")
                 self.assertEqual(done.code, 1)
-                self.assertIn("sent on to another host or to this machine, which is refused", done.err)
+                self.assertIn("redirected to another host or to this machine, which is refused", done.err)
                 self.assertEqual(seen, [])
 
     def test_http_keeps_the_password(self):
@@ -95,7 +95,7 @@ class Redirects(harness.Case):
             self.addCleanup(camera.close)
         done = harness.run("score", "--model", self.model, outside.url)
         self.assertEqual(done.code, 1)
-        self.assertIn("sent on to another host or to this machine, which is refused", done.err)
+        self.assertIn("redirected to another host or to this machine, which is refused", done.err)
 
 
 if __name__ == "__main__":

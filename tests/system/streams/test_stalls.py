@@ -30,7 +30,7 @@ class Stalls(harness.Case):
         began = time.monotonic()
         camera.change = lambda i, units: [u[:1] + b"\x88\x02\x74" + u[4:] if u[0] & 31 in (1, 5) else u for u in units]
         lost = daemon.wait_camera("gate", "lost", 15)
-        self.assertIn("packets, but no picture for 2 s", lost["reason"])
+        self.assertIn("packets arrive, but no picture for 2 s", lost["reason"])
         if harness.SCALE == 1:
             self.assertLess(time.monotonic() - began, 4.5)
         daemon.stop()
@@ -57,7 +57,7 @@ class Stalls(harness.Case):
     def test_pictures_that_never_begin(self):
         daemon = self.start(self.without_first_pictures(1, 1000).url)
         lost = daemon.wait_camera("gate", "lost", 30)
-        self.assertIn("packets, but no picture for 6 s", lost["reason"])
+        self.assertIn("packets arrive, but no picture for 6 s", lost["reason"])
         daemon.stop()
 
 

@@ -14,7 +14,8 @@ START_TEST(one_folder_one_daemon)
     int fd = state_folder_open(deep, &err);
     must(fd);
     ck_assert_int_eq(state_folder_open(deep, &err), -EBUSY);
-    snprintf(text, sizeof text, "state_dir: %s: another memaed uses this folder", deep);
+    snprintf(text, sizeof text, "state_dir: %s: another memaed uses this folder; stop it, or give each a state_dir of its own",
+             deep);
     ck_assert_str_eq(err.text, text);
     close(fd);
     fd = state_folder_open(deep, &err);

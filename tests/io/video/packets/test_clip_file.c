@@ -336,14 +336,14 @@ START_TEST(faults_are_named)
     ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, &err), 0);
     ck_assert(!packets[1]->times.key);
     ck_assert_int_eq(clip_file_add(clip, packets[1], &err), -EINVAL);
-    ck_assert_str_eq(err.text, "a clip begins with a key frame");
+    ck_assert_str_eq(err.text, "expected a key frame at the beginning of a clip, got another one");
     ck_assert_int_eq(clip_file_close(clip, NULL, &err), 0);     /* nothing was added */
 
     struct packet_format format = packets[0]->stream->format;
     format.width = format.height = 0;
     struct packet_stream *stream = packet_stream_new(&format, packets[0]->stream->extradata);
     ck_assert_int_eq(clip_file_open(&clip, fd, stream, &err), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(err.text, "a clip needs the size of the pictures"));
+    ck_assert_ptr_nonnull(strstr(err.text, "expected a stream that names the size of its pictures, got one that does not"));
     packet_stream_unref(stream);
     close(fd);
 }
