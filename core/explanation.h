@@ -1,5 +1,5 @@
-/* An explanation says why a window scored as it did: what the network drew instead, which voice spoke, which slots of the memory
- * answered, how rare the score is. Plain data; core/explain/explain.h makes it. Any thread. */
+/* An explanation says why a window scored as it did: what the network drew instead, which voice spoke, which slots answered,
+ * how rare the score is. Plain data; core/explain/explain.h makes it. Any thread. */
 #ifndef MEMAED_CORE_EXPLANATION_H
 #define MEMAED_CORE_EXPLANATION_H
 
@@ -32,7 +32,7 @@ struct explanation {
 };
 
 /* Writes how rare an event is that comes once in `hours`: "once in 12 days", "3 times an hour"; "" if hours is not above 0. The
- * rate was measured on footage_hours of footage, which tell nothing of rates below once in a thousand times as long: such a rate
+ * rate was measured on footage_hours of footage. They tell nothing of rates below once in a thousand times as long: such a rate
  * becomes "less than once in 3 days". footage_hours NAN: no such bound. */
 void rarity_words(char out[RARITY_SIZE], double hours, double footage_hours);
 

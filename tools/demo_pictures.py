@@ -27,7 +27,7 @@ def text(x, y, words, anchor="start", colour=INK, size=13, more=""):
 def curves(cameras, threshold, width=WIDTH):
     """Returns an SVG: one panel a camera, one above the other, on the same scales.
 
-    cameras: a list of {"title", "scores", "alerts", "truth"}: scores and alerts as REST gives them, truth a list of
+    cameras: a list of {"title", "scores", "alerts", "truth"}. scores and alerts are as REST gives them. truth is a list of
     (start, end) in seconds of the clip where the demo pasted something into it.
     """
     values = [s["score"] for c in cameras for s in c["scores"]] + [threshold]

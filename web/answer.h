@@ -15,9 +15,9 @@ enum { WEB_ALLOW_SIZE = 24, WEB_ETAG_SIZE = 56, WEB_DATE_SIZE = 30 };
 /* A body in pieces. Both functions are called on the web's thread. */
 struct web_stream {
     void *context;
-    /* Writes the next bytes of the body to out, 1 to size of them. Must not block. Returns how many; 0 at the end of the
-     * body; -EAGAIN where there is nothing to send now (only with due_us); another -errno where the stream breaks: the
-     * connection is then cut, so that the client sees that the body is incomplete. */
+    /* Writes the next bytes of the body to out, 1 to size of them. Must not block. Returns how many; 0 at the end of the body;
+     * -EAGAIN where there is nothing to send now (only with due_us). Another -errno: the stream breaks. The connection is then
+     * cut, so that the client sees that the body is incomplete. */
     ssize_t (*read)(void *context, char *out, size_t size);
     /* After -EAGAIN, read() is called again when the view has a new event, or from this monotonic time on. NULL: read() never
      * returns -EAGAIN. */

@@ -1,7 +1,6 @@
 /* A place in one of the view's logs, as text that clients send back without looking into it. It names the run (view.store)
- * and the log. So a cursor of another run, of another camera, or of a camera that was replaced (its id is new) is told from
- * a place that is no longer kept. Text: 40 lower-case hexadecimal digits: store (16), log (8), entry (16). Pure functions,
- * any thread. */
+ * and the log. So a cursor of another run or of another camera is told from a place that is no longer kept. A camera that was
+ * replaced has a new id. Text: 40 lower-case hexadecimal digits: store (16), log (8), entry (16). Pure functions, any thread. */
 #ifndef MEMAED_WEB_CURSOR_H
 #define MEMAED_WEB_CURSOR_H
 

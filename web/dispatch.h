@@ -22,8 +22,8 @@ struct web_headers {
 void web_headers_add(struct web_headers *headers, const char *name, const char *value);
 
 /* Returns the route of a request, with the values of its path and query in *request. NULL: *ret is the refusal. The checks, in
- * this order: 421 Host, 403 another site, 414 and 431 sizes, 421 the host of a target in absolute form, 400 the path's encoding,
- * 404 path, 405 method, 413 body, 400 query. */
+ * this order: 421 Host, 403 another site, 414 and 431 sizes, 421 host of a target in absolute form. Then 400 the path's
+ * encoding, 404 path, 405 method, 413 body, 400 query. */
 const struct web_route *web_dispatch(const struct web_routes *routes, const char *method, const char *target, size_t size,
                                      const struct web_headers *headers, struct web_request *request, struct web_answer *ret);
 

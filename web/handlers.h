@@ -37,8 +37,8 @@ json_t *web_labels_json(const struct alert_labels *labels);
 /* The alert as webhooks have it, its labels, and its evidence where there is any; NULL: out of memory. */
 json_t *web_alert_json(const struct view *view, const struct alert_record *alert, const struct alert_labels *labels);
 
-/* These two are in evidence.c; kept is what view->evidence_kept() returns. The paths of the alert's files, and what a player has
- * to know of the videos that are complete, each an object by the file's name; NULL: out of memory. */
+/* These two are in evidence.c; kept is what view->evidence_kept() returns. The paths of the alert's files, and an object for
+ * each complete video, by the file's name, with what a player has to know. NULL: out of memory. */
 json_t *web_evidence_json(uint64_t alert, unsigned kept);
 json_t *web_videos_json(const struct view *view, uint64_t alert, unsigned kept);
 

@@ -17,9 +17,9 @@ bool web_parse_loopback_host(const char *host);
 bool web_is_known_host(const char *host, char *const *names, size_t n);
 
 /* Returns true if an Origin header, SCHEME://HOST or SCHEME://HOST:PORT, is the origin of a page that came from this
- * Host. Hosts are compared without regard to case. A port that is missing is the scheme's, on both sides: 80 of http, 443
- * of https. memaed speaks http alone, but a proxy before it may speak https, so both schemes are taken. Everything else
- * is refused: "null", an empty text, another scheme, a path, a user name. */
+ * Host. Hosts are compared without regard to case. A port that is missing is the scheme's, on both sides: 80 of http, 443 of
+ * https. memaed speaks http alone. A proxy before it may speak https, so both schemes are taken. Everything else is refused:
+ * "null", an empty text, another scheme, a path, a user name. */
 bool web_is_same_origin(const char *origin, const char *host);
 
 /* Returns true if the value of Sec-Fetch-Site is one that memaed's own page, or the user by hand, sends: same-origin or

@@ -24,7 +24,7 @@ static int hex_digit(char c)
 }
 
 /* Percent-decodes text into out and ends it with a 0. -EINVAL: the encoding is broken, or a byte is 0, which would hide the
- * rest. -E2BIG: the result does not fit; no name or value that memaed knows is as long. */
+ * rest. -E2BIG: the result does not fit. No name or value that memaed knows is as long. */
 static int decode(char *out, size_t size, struct text text)
 {
     size_t n = 0;

@@ -15,8 +15,8 @@ typedef void web_handler(const struct view *view, const struct web_request *requ
 
 struct web_waiter;
 /* Starts work on another thread, which answers when it is done. Must not block. true: that thread calls web_waiter_answer()
- * (web/waiters.h) once, maybe before this returns, and *ret is untouched. false: no work was started, *ret is the answer,
- * and nobody may use waiter any more. */
+ * (web/waiters.h) once, maybe before this returns, and *ret is untouched. false: no work was started, and *ret is the answer.
+ * Nobody may use waiter any more. */
 typedef bool web_begin(const struct view *view, const struct web_request *request, struct web_waiter *waiter,
                        struct web_answer *ret);
 

@@ -31,16 +31,15 @@ enum { CONNECTION_MEMORY = 32 << 10, CONNECTIONS_MAX = 1000, BUSY_US = 10000000,
 
 const struct web_limits web_default_limits = {.connections = 64, .request_ms = 10000};
 
-/* The connections that there can be: twice the limit, because those that were cut stay until the next run; and those that wait or
- * rest, which the limit leaves out. */
+/* The connections that there can be: twice the limit, because those that were cut stay until the next run. Those that wait or
+ * rest are added, since the limit leaves them out. */
 static unsigned connections_of(const struct web_limits *limits)
 {
     return 2 * (unsigned)limits->connections + 16 + CLIENTS_WAITING_MAX + WEB_EVENT_STREAMS_MAX;
 }
 
-/* The thread runs libmicrohttpd's epoll set itself (not libmicrohttpd's internal thread), so that it sees clients come and
- * go and can cut those that are late. libmicrohttpd's panic handler stays: it aborts when the library finds a fault of its
- * own. */
+/* The thread runs libmicrohttpd's epoll set itself, without libmicrohttpd's internal thread. So it sees clients come and go,
+ * and can cut those that are late. libmicrohttpd's panic handler stays: it aborts when the library finds a fault of its own. */
 struct web_server {
     const struct view *view;
     const struct web_routes *routes;
@@ -253,8 +252,8 @@ static void wake_streams(struct web_server *server, bool has_event)
 }
 
 /* Returns false if accepting has to rest, because there is neither a descriptor left nor one in reserve. Without a descriptor,
- * accept() fails, and the client stays in the queue. libmicrohttpd then waits until one of its connections closes; without any it
- * would try again at once, for ever. So the first connection needs a descriptor in reserve. */
+ * accept() fails, and the client stays in the queue. libmicrohttpd then waits until one of its connections closes. Without any
+ * it would try again at once, for ever. So the first connection needs a descriptor in reserve. */
 static bool can_accept(struct web_server *server)
 {
     if (MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0)

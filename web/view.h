@@ -288,13 +288,13 @@ struct view {
     int (*history)(void *context, const struct view_history_wanted *wanted, struct view_history *ret, size_t *n);
     void (*storage)(void *context, struct view_store *ret);
     void (*room)(void *context, struct view_room *ret);
-    /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it is
-     * armed. by: who gives the order; "": not said. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other
+    /* Carries out an order about a camera's alerts: arms it, disarms it or snoozes it. minutes: how long it lasts; 0: until it
+     * is armed. by: who gives the order; "": unknown. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other
      * minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);
-    /* Reads up to max committed events that the filter takes into ret [max], in their order, from number `from` on, or from
-     * range->oldest if that is later; *n of them. The caller frees their bodies. *next is where to go on: below range->next, it
-     * stopped early. *range is what can be read. 0 or -errno. It waits for no writer. */
+    /* Reads up to max committed events that the filter takes into ret [max], in their order; *n of them. It begins at number
+     * `from`, or at range->oldest if that is later. The caller frees their bodies. *next is where to go on: below range->next,
+     * it stopped early. *range is what can be read. 0 or -errno. It waits for no writer. */
     int (*events)(void *context, uint64_t from, const struct event_filter *filter, struct event_record *ret, size_t max,
                   size_t *n, uint64_t *next, struct record_range *range);
     int events_fd;                      /* an eventfd, readable after each new event that events() reads. The web reads it;
@@ -311,12 +311,13 @@ struct view {
      * cannot be read (ret untouched). */
     int (*videos)(void *context, uint64_t alert, struct view_video *ret);
     /* Asks for a change of an alert's labels, and returns at once. 0: another thread will call done(arg, status, labels) once,
-     * maybe before this returns, even after the web has closed. status: 0, the change is committed, and labels are the alert's
-     * now; -ENOENT, there is no such alert; -ECANCELED, the change cannot be written. -ENOMEM: done is not called. */
+     * maybe before this returns, even after the web has closed. status 0: the change is committed, and labels are the alert's
+     * now. -ENOENT: there is no such alert. -ECANCELED: the change cannot be written. -ENOMEM is returned: done is not called. */
     int (*label)(void *context, const struct alert_order *order, view_labelled *done, void *arg);
     /* Asks for a reload of the configuration, and returns at once. 0: another thread will call done(arg, result) once, maybe
-     * before this returns: when the reload is over, or with -ECANCELED when the daemon ends, even after the web has closed.
-     * The result may be shared by several requests. -EBUSY: too many wait, or the daemon ends; done is not called. */
+     * before this returns. It is called when the reload is over. It is called with -ECANCELED when the daemon ends, even after
+     * the web has closed. The result may be shared by several requests. -EBUSY: too many wait, or the daemon ends; done is not
+     * called. */
     int (*reload)(void *context, view_reload_done *done, void *arg);
 };
 

@@ -28,7 +28,7 @@ void web_waiter_remove(struct web_waiter *waiter);
  * LOCK_WAIT. */
 void web_waiter_answer(struct web_waiter *waiter, struct web_answer *answer);
 /* Gives the next answer to the caller, with the owner of its waiter. false: there is none, and the descriptor is no longer
- * readable (*owner and *answer are untouched). */
+ * readable. *owner and *answer are then untouched. */
 bool web_waiters_take(struct web_waiters *waiters, void **owner, struct web_answer *answer);
 
 #endif

@@ -1,9 +1,10 @@
 /* The policy decides which alerts of a camera and a kind are told. An alert is suppressed
  *   cooldown   for a time after a told alert closed;
  *   rate       while so many alerts have been told within an hour.
- * An alert that is worse than what was told is never suppressed: its peak exceeds, by a margin, the highest score among the
- * alerts told within an hour, and that of the last one. A suppressed alert is asked about again while its cause lasts. So it is
- * told as soon as it becomes worse or nothing holds it back any more. Until then it uses up neither the cooldown nor the rate.
+ * An alert that is worse than what was told is never suppressed. Worse: its peak exceeds, by a margin, that of the last told
+ * alert and the highest score among those told within an hour. A suppressed alert is asked about again while its cause lasts.
+ * So it is told as soon as it becomes worse or nothing holds it back any more. Until then it uses up neither the cooldown nor
+ * the rate.
  *
  * Pure, driven by the times of the footage. A clock may be set back: cooldown and hour then run from the new time on, instead
  * of until the clock has caught up. One thread (or lock) per policy. */

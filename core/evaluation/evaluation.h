@@ -1,5 +1,5 @@
-/* Figures of merit of scores against labels: area under the ROC curve, average precision, rank correlation, the paper's
- * per-clip normalisation, and the alerts that core/score/alert.h would raise. Source: Gong et al., ICCV 2019, section 4.2.
+/* Figures of merit of scores against labels: area under the ROC curve, average precision, rank correlation and the paper's
+ * per-clip normalisation. Also the alerts that core/score/alert.h would raise. Source: Gong et al., ICCV 2019, section 4.2.
  * Arrays are borrowed for the call. Pure functions, any thread. */
 #ifndef MEMAED_CORE_EVALUATION_EVALUATION_H
 #define MEMAED_CORE_EVALUATION_EVALUATION_H
@@ -10,8 +10,8 @@
 #include "core/alerting/policy.h"
 #include "core/score/alert.h"
 
-/* The area under the ROC curve of n scores with labels 0 (normal) or 1 (abnormal): the probability that an abnormal score is
- * above a normal one, ties counting half. Computed from the rank sum (Mann and Whitney, 1947).
+/* The area under the ROC curve of n scores with labels 0 (normal) or 1 (abnormal). It is the probability that an abnormal score
+ * is above a normal one; ties count half. Computed from the rank sum (Mann and Whitney, 1947).
  * 0; -EDOM if it is undefined (a class is empty, or a score is not a number); -ENOMEM. *ret is untouched on failure. */
 int evaluation_auc(double *ret, const double *scores, const uint8_t *labels, size_t n);
 

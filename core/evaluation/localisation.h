@@ -7,8 +7,8 @@
  *   RBDC: the region-based detection criterion of Ramachandra and Jones (Street Scene, WACV 2020). Regions are connected
  *     components, with diagonal neighbours, of the mask and of the cells at or above a threshold. A region of the mask is
  *     detected if a region of the map has an intersection over union of 0.1 or more with it. A region of the map that
- *     detects none is a false positive. The curve is the share of regions detected against the false positives per frame, at
- *     each number of them with the best threshold that gives no more. RBDC is the area under it from 0 to 1 false positive
+ *     detects none is a false positive. The curve is the share of regions detected against the false positives per frame. Each
+ *     point uses the best threshold that gives no more false positives. RBDC is the area under it from 0 to 1 false positive
  *     per frame. The threshold stops falling where there are more.
  *   TBDC: the track-based detection criterion of the same paper. A track is detected if at least a tenth of its regions is
  *     detected. The rest is as for RBDC, with tracks for regions. The masks name no tracks, so regions are linked from mask
@@ -39,8 +39,8 @@ size_t localisation_frames(const struct localisation *l);
 size_t localisation_regions(const struct localisation *l);      /* of the masks */
 size_t localisation_tracks(const struct localisation *l);
 
-/* The figures over all frames added. 0; -EDOM if undefined: for the pixel AUC, if all pixels or none are abnormal; for RBDC
- * and TBDC, if there is no region; -ENOMEM (RBDC, TBDC). *ret is untouched on failure. */
+/* The figures over all frames added. 0; -ENOMEM (RBDC, TBDC); -EDOM if undefined: all pixels or none are abnormal (pixel AUC),
+ * or there is no region (RBDC, TBDC). *ret is untouched on failure. */
 int localisation_pixel_auc(double *ret, struct localisation *l);
 int localisation_rbdc(double *ret, struct localisation *l);
 int localisation_tbdc(double *ret, struct localisation *l);

@@ -1,6 +1,6 @@
-/* Explains one window of footage: runs the frozen network on it and says why it scored as it did (core/explanation.h), with what
- * the memory drew and a map of where the window is unusual. It computes what the hot path computed and forgot, so it serves for
- * windows whose frames were kept: it takes as long as a window does, and a millisecond more. Pure; any thread. */
+/* Explains one window of footage: runs the frozen network on it and says why it scored as it did (core/explanation.h). It
+ * returns what the memory drew and a map of where the window is unusual. It computes again what the hot path does not keep, so
+ * it serves for windows whose frames were kept. It takes as long as a window does, and a millisecond more. Pure; any thread. */
 #ifndef MEMAED_CORE_EXPLAIN_EXPLAIN_H
 #define MEMAED_CORE_EXPLAIN_EXPLAIN_H
 
@@ -16,12 +16,12 @@ struct explained {
     float *map;                 /* [rows, columns] of heat: each cell's own score; without a score of its own, its mean error */
     struct heat_map heat;       /* of map */
     bool is_calibrated;         /* the scale goes from the median of normal windows to the alert's threshold; false: from the
-                                 * map's mean to near its maximum, so it is this window's alone */
+                                 * map's mean to near its maximum, for this window alone */
     struct heat_scale scale;
 };
 
-/* Makes room for explanations of windows of this architecture. 0; -EINVAL (the network is not for cameras, or its pictures are
- * smaller than a cell) or -ENOMEM, with the cause in err; *ret is untouched then. */
+/* Makes room for explanations of windows of this architecture. 0; -EINVAL if the network is not for cameras, or its pictures
+ * are smaller than a cell; -ENOMEM. err has the cause; *ret is untouched then. */
 int explained_open(struct explained *ret, const struct arch *arch, struct error *err);
 /* Takes zeroes. */
 void explained_close(struct explained *explained);

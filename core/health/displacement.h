@@ -1,11 +1,11 @@
 /* The place of a picture against a reference of the same camera: its shift, rotation and zoom.
  *
- * Phase correlation finds the shift, whatever its size, and tells whether the two show the same scene at all. It runs on the
- * direction of the gradient at each pixel, doubled, so that an edge counts the same whether it is bright to dark or dark to
- * bright, and however strong it is (orientation correlation: Fitch, Kadyrov, Christmas and Kittler, BMVC 2002). Light that
- * changes leaves most edges where they are. Least squares (Lucas and Kanade, 1981), with weights that lessen what moves, then
- * refine shift, rotation and zoom to fractions of a pixel. They run on pictures of normalised contrast, and count only where they
- * make the pictures match better than before, which light that changes does not.
+ * Phase correlation finds the shift, whatever its size, and tells whether the two show the same scene at all. It compares the
+ * direction of the gradient at each pixel (orientation correlation: Fitch, Kadyrov, Christmas and Kittler, BMVC 2002). The
+ * angle is doubled, so that an edge counts the same from bright to dark and from dark to bright, and however strong it is.
+ * Light that changes leaves most edges where they are. Least squares (Lucas and Kanade, 1981), with weights that lessen what
+ * moves, then refine shift, rotation and zoom to fractions of a pixel. They run on pictures of normalised contrast, and count
+ * only where they make the pictures match better than before, which light that changes does not.
  *
  * Pure, without allocation; any thread, each with its own scratch. */
 #ifndef MEMAED_CORE_HEALTH_DISPLACEMENT_H
@@ -24,8 +24,8 @@ struct displacement_tables {
 /* Fills in the tables for pictures of this size. */
 void displacement_tables(struct displacement_tables *ret, int height, int width);
 
-/* Normalises the contrast of a reduced picture: what a value has beyond the mean of the 9x9 values around it, divided by their
- * standard deviation. ret and picture [FIELD_SIZE]; they must not overlap. */
+/* Normalises the contrast of a reduced picture. A value becomes its difference from the mean of the 9x9 values around it,
+ * divided by their standard deviation. ret and picture [FIELD_SIZE]; they must not overlap. */
 void displacement_normalise(float *ret, const float *picture);
 
 /* The transform of the edges of a reduced picture [FIELD_SIZE]. */

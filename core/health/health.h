@@ -1,10 +1,10 @@
 /* Diagnoses one camera's picture: tells while it is frozen, black, blurred, covered, shaken, moved and so on (enum health_kind).
  *
  * Pictures are measured one by one (core/health/measure.h, core/health/displacement.h) and judged once a second of their own
- * time. Each kind has one quantity. A fault opens when that was beyond its opening threshold for some seconds in a row, and
- * closes when it was within its closing threshold for some. Thresholds follow from what the camera is like without a fault, in
- * the same light (core/health/scene.h). The first options.learn_s seconds of pictures are taken to be without a fault, and none
- * opens in them. Later seconds without a fault are learned, too, so that slow changes are followed.
+ * time. Each kind has one quantity. A fault opens when its quantity was beyond the opening threshold for some seconds in a row.
+ * It closes when that was within the closing threshold for some. Thresholds follow from what the camera is like without a
+ * fault, in the same light (core/health/scene.h). The first options.learn_s seconds of pictures are taken to be without a
+ * fault, and none opens in them. Later seconds without a fault are learned, too, so that slow changes are followed.
  * A light that is new is learned when it has stayed for a while and the edges are where they were.
  *
  * A fault that explains others keeps them from opening: a black picture is not blurred as well.

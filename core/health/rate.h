@@ -15,8 +15,8 @@ struct rate {
 void rate_clear(struct rate *rate);
 void rate_add(struct rate *rate, int64_t at_us);        /* times rise */
 
-/* Writes the pictures a second, from the median interval, and the share of the last RATE_S seconds that lies in intervals of more
- * than two and a half of it, as far as they exceed it. NAN: too few pictures came. */
+/* Writes the pictures a second, from the median interval. Also writes which share of the last RATE_S seconds is in intervals of
+ * more than 2.5 times the median, counting only what exceeds that. NAN: too few pictures came. */
 void rate_measure(const struct rate *rate, int64_t now_us, float *per_s, float *late);
 
 #endif

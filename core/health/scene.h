@@ -33,8 +33,8 @@ struct scenes {
     struct scene scene[SCENES];
 };
 
-/* The distance of a look from a scene, in gray levels: the mean over the nearest 60 % of the cells, so that what is covered, or
- * stands in front, does not count. */
+/* The distance of a look from a scene, in gray levels. It is the mean over the nearest 60 % of the cells, so that what is
+ * covered or stands in front does not count. */
 float scene_distance(const struct scene *scene, const struct look *look);
 
 /* The nearest scene, where it is near enough; else -1. */

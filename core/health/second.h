@@ -26,8 +26,8 @@ struct usual {
     float unchanged_s, same_s, rate, late, swing;
 };
 
-/* Judges a second: the quantity, baseline and thresholds of each kind, ret [HEALTH_KINDS]; open and since_us are left. scene: the
- * one that the second is compared with; NULL: none. lit: its light is the scene's. */
+/* Judges a second. ret [HEALTH_KINDS] receives the quantity, baseline and thresholds of each kind; open and since_us are left.
+ * scene: what the second is compared with; NULL: none. lit: its light is the scene's. */
 void second_judge(struct health_measure *ret, const struct second *second, const struct scene *scene, bool lit,
                   const struct usual *usual, const struct displacement_tables *tables);
 

@@ -1,9 +1,9 @@
 /* Kernels of the 8-bit network, one table per instruction set. kernels_choose() of core/kernels/kernels.h sets
  * `int8_kernels` along with `kernels`. Activations are unsigned bytes, weights signed bytes, sums 32-bit integers.
  *
- * All tables give the same bits as int8_kernels_c.c: sums are exact, and the floats after them are rounded after each
- * operation (these files are compiled without fused multiply-adds). Pure, any thread. Arrays are borrowed for the call and
- * must not alias; they need only the alignment of their elements. */
+ * All tables give the same bits as int8_kernels_c.c. Sums are exact, and floats are rounded after each operation: these files
+ * are compiled without fused multiply-adds. Pure, any thread. Arrays are borrowed for the call and must not alias; they need
+ * only the alignment of their elements. */
 #ifndef MEMAED_CORE_KERNELS_INT8_KERNELS_H
 #define MEMAED_CORE_KERNELS_INT8_KERNELS_H
 
@@ -35,8 +35,8 @@ struct byte_products {
 struct int8_kernels {
     const char *name;
     size_t tile_rows;               /* at most KERNEL_MAX_TILE_ROWS */
-    /* The layout of a panel: the weight of input i and channel j is element [i / group, j, i % group], of weight_size bytes:
-     * 1, or 2 if the instructions have no exact sum of products of bytes. */
+    /* The layout of a panel: the weight of input i and channel j is element [i / group, j, i % group]. An element has
+     * weight_size bytes: 1, or 2 if the instructions have no exact sum of products of bytes. */
     size_t group, weight_size;
     /* Inputs with fewer channels than least_channels run faster with the table `narrow`, which has the same layout of
      * weights. NULL: none. */

@@ -1,5 +1,5 @@
 /* AVX2: its only product of bytes, vpmaddubsw, saturates. So inputs and weights are widened to 16 bits and multiplied by
- * vpmaddwd, which is exact: two products and a sum per lane, 1.5 times as many per cycle as in fp32. */
+ * vpmaddwd, which is exact. It gives two products and a sum per lane, 1.5 times as many per cycle as in fp32. */
 #include <immintrin.h>
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* Kernels: the loops that run over every element, one table of them per instruction set. All tables come from one body in C
- * (kernels_body.h), compiled for each instruction set, so that one binary runs on every x86-64 and uses its newest one.
+ * (kernels_body.h), compiled for each instruction set. So one binary runs on every x86-64 and uses its newest set.
  * kernels_choose() sets `kernels` once, by CPU flags and MEMAED_CPU; until then it is the C table.
  *
  * Pure, any thread. Arrays are borrowed for the call, must not alias unless stated, and need only the alignment of their
@@ -13,8 +13,8 @@
 
 #include "core/kernels/activation.h"
 
-/* The sums of kernels->motion(): products of the gradients along x, y and t; the squared change of the residual; the squared
- * difference from the previous frame; the squared residual. */
+/* The sums of kernels->motion(): products of the gradients along x, y and t, then three squares. These are of the change of the
+ * residual, the difference from the previous frame, and the residual. */
 enum { MOTION_XX, MOTION_XY, MOTION_YY, MOTION_XT, MOTION_YT, MOTION_CHANGE, MOTION_DIFFERENCE, MOTION_ERROR, MOTION_SUMS };
 
 /* Convolution multiplies rows of inputs in place, without im2row, by weights in panels of KERNEL_PANEL output channels. The
@@ -87,9 +87,9 @@ struct kernels {
                    const float *after, const float *hat, const float *hat_before, float half, float light, float step,
                    float step_hat);
 
-    /* Turns the scores of a query against n slots into its weights, in place: softmax(s / temperature), then with shrink > 0
-     * hard shrinkage and division by the sum (all zero if all are shrunk). softmax [n] receives the weights before
-     * shrinkage; it may be NULL. Source: docs/model-format.md; Gong et al., ICCV 2019, equations 4 to 7. */
+    /* Turns the scores of a query against n slots into its weights, in place: softmax(s / temperature). With shrink > 0, hard
+     * shrinkage and division by the sum follow (all zero if all are shrunk). softmax [n] receives the weights before shrinkage.
+     * It may be NULL. Source: docs/model-format.md; Gong et al., ICCV 2019, equations 4 to 7. */
     void (*address)(float *scores, size_t n, float temperature, float shrink, float *softmax);
 
     /* dst[r] = src[r] / norms[r] for each row of n channels, norms[r] = max(Euclidean norm of src[r], 1e-12). norms [rows]
@@ -118,9 +118,9 @@ struct kernels {
 extern const struct kernels kernels_c, kernels_avx2, kernels_avx512;
 extern const struct kernels *kernels;
 
-/* Sets `kernels` and `int8_kernels`: the best that this CPU has, or the tables of `limit`: "c", "avx2", "avxvnni", "avx512"
- * or "amx" (avxvnni and amx differ from avx2 and avx512 in the 8-bit kernels only). NULL: no limit. Call it before other
- * threads start. 0; -EINVAL for another limit; -ENOTSUP if the CPU lacks it. On failure nothing changes. */
+/* Sets `kernels` and `int8_kernels`: the best that this CPU has, or the tables of `limit`: "c", "avx2", "avxvnni", "avx512" or
+ * "amx". avxvnni and amx differ from avx2 and avx512 in the 8-bit kernels only. NULL: no limit. Call it before other threads
+ * start. 0; -EINVAL for another limit; -ENOTSUP if the CPU lacks it. On failure nothing changes. */
 int kernels_choose(const char *limit);
 
 #endif

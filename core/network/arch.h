@@ -3,8 +3,8 @@
  *
  * Axes are always in the order frames (t), rows (h), columns (w), for every kind of input. An image is a video of one
  * frame. A row of a table is a video of one frame of one pixel, with a channel for each feature. So conv2d is conv3d with a
- * kernel of 1 in time, linear is conv3d with a kernel of 1 on all axes, and one convolution serves all. Only arch and the
- * model file distinguish them. */
+ * kernel of 1 in time, and linear is conv3d with a kernel of 1 on all axes. One convolution serves all. Only arch and the model
+ * file distinguish them. */
 #ifndef MEMAED_CORE_NETWORK_ARCH_H
 #define MEMAED_CORE_NETWORK_ARCH_H
 
@@ -95,7 +95,7 @@ struct arch_cost arch_total_cost(const struct arch *arch, const struct arch_shap
 
 /* A built-in architecture by name; NULL if there is none. "paper" and "released" are 16x256x256, 96-128-256-256, 2,000 slots
  * (cosine or dot). For CPUs there are "compact" (16x128x128, 32-48-64-64, 500 slots), "small" (16x128x128, 16-32-96-192) and
- * "nano" (as small, of 16x64x64), and each of these without a memory: "compact-ae" and so on.
+ * "nano" (as small, of 16x64x64). Each exists without a memory too: "compact-ae" and so on.
  * arch_profile_name(i) lists the names, NULL after the last. */
 const struct arch *arch_profile(const char *name);
 const char *arch_profile_name(int i);
@@ -108,8 +108,9 @@ bool arch_profile_fits(const char *name);
  * ln(arch's area / area)). Pixels count as square. */
 void arch_fit_size(const struct arch *arch, int *width, int *height);
 
-/* Returns true if pictures of this size (each 1 or more) have the network's aspect, or nearly: within half a step of 16 pixels
- * of its shorter side, more than arch_fit_size() is off. A square network takes any: the paper's profiles stretch all. */
+/* Returns true if pictures of this size (each 1 or more) have the network's aspect, or nearly. The tolerance is half a step of
+ * 16 pixels of the shorter side, more than arch_fit_size() is off. A square network takes any: the paper's profiles stretch
+ * all. */
 bool arch_fits_aspect(const struct arch *arch, int width, int height);
 
 /* The index that PyTorch's nn.Sequential gives layer i of specs. A layer counts one, its norm one, its activation one. */

@@ -2,8 +2,8 @@
  *
  * A frame of a layer's output can be shared if no padding in time reaches it, through any layer back to the pictures. It
  * then depends on its pictures alone. A window that begins d pictures later has the same frame if d is a multiple of the
- * product of the strides in time up to that layer. At a stride of 1, for example, the paper's second layer repeats a frame
- * two windows later and its third layer four windows later.
+ * strides in time up to that layer, multiplied. At a stride of 1, for example, the paper's second layer repeats a frame two
+ * windows later and its third layer four windows later.
  *
  * A frame is stored under the number of the picture at its place. So windows may come in any order and with gaps: a frame
  * that is not in the cache is computed. A layer has entries for the frames that windows at the given stride share. It has

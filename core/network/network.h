@@ -4,8 +4,8 @@
  * 3.4; batch norm as PyTorch does it (momentum 0.1, unbiased running variance).
  *
  * A network holds the activations of one batch, channels last; the parameters stay in the model that is passed in. One
- * thread calls. Work is split over parallel's threads by samples, always into the same parts, so results depend on the
- * number of threads but not on their timing. */
+ * thread calls. Work is split over parallel's threads by samples, always into the same parts. So results depend on the number
+ * of threads but not on their timing. */
 #ifndef MEMAED_CORE_NETWORK_NETWORK_H
 #define MEMAED_CORE_NETWORK_NETWORK_H
 

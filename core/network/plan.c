@@ -357,8 +357,8 @@ static void run_part(const struct plan *p, const struct plan_layer *layers, int 
     }
 }
 
-/* The number of the encoder's first layers that can be computed by frames: none is transposed, and each takes the output of
- * the one before without conversion. */
+/* The number of the encoder's first layers that can be computed by frames: none is transposed, and each takes the output before
+ * it without conversion. */
 static int layers_by_frames(const struct plan *p)
 {
     int n = 0;

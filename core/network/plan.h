@@ -71,8 +71,8 @@ void plan_run_sliding(const struct plan *plan, struct frame_cache *cache, uint64
 void plan_observe(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                   struct ranges_seen *seen);
 
-/* plan_run() that also calls step_done(arg) after each step: reading the pictures, each layer of the encoder, the memory if
- * there is one, each layer of the decoder, the residual. Time measurements use it, since core/ has no clock. */
+/* Does plan_run(), and calls step_done(arg) after each step: reading the pictures, each layer of the encoder, the memory if
+ * any, each layer of the decoder, the residual. Time measurements use it, since core/ has no clock. */
 void plan_run_steps(const struct plan *plan, const uint8_t *const frames[], void *workspace, struct plan_result *ret,
                     void (*step_done)(void *arg), void *arg);
 

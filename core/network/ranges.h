@@ -1,6 +1,6 @@
-/* The range of each channel of a network's activations, for the 8-bit network: a byte covers a channel's range in 255 steps,
- * and values outside it are clipped. plan_observe() of core/network/plan.h gathers the statistics on footage in two passes:
- * first each channel's extremes, then a histogram of its values between them.
+/* The range of each channel of a network's activations, for the 8-bit network. A byte covers a channel's range in 255 steps;
+ * values outside it are clipped. plan_observe() of core/network/plan.h gathers the statistics on footage in two passes: first
+ * each channel's extremes, then a histogram of its values between them.
  *
  * Channels are numbered through all layers: those that go into encoder layer 1, 2, …, then into decoder layer 0, 1, …. The
  * picture, input of encoder layer 0, has no range here. Plain data. One thread fills a struct; several structs are

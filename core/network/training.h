@@ -4,7 +4,7 @@
  * Every TRAINING_CHECK steps it measures the addressing over the batches since the last check and corrects three faults:
  *   Unused slots get no gradient. In the first part of the training each is set to a query drawn at random.
  *   Dead queries have no slot left after shrinkage. If setting unused slots did not help, the model's shrink is lowered for
- *     good, to half of the best weight that 99 of 100 queries of the current batch have.
+ *     good. It becomes half of the best weight that 99 of 100 queries of the current batch have.
  *   All queries get the same mixture, because one slot takes all the weight or all slots are equal. All slots but the most
  *     used one are set to queries.
  *
@@ -58,9 +58,9 @@ void training_window(struct training *training, int i, const uint8_t *const fram
 /* Sets sample i of the batch, for any kind of input: [t, h, w, c] in the network's own units, copied. */
 void training_sample(struct training *training, int i, const float *sample);
 
-/* Makes one step on the batch and writes the loss before the step. progress in [0, 1] is the finished share of the training:
- * the learning rate rises linearly over the first fiftieth, then falls along a half cosine to a hundredth. 0, or -EDOM if
- * the loss is not finite; the model is then useless. */
+/* Makes one step on the batch and writes the loss before the step. progress in [0, 1] is the finished share of the training.
+ * The learning rate rises linearly over the first fiftieth, then falls along a half cosine to a hundredth. 0, or -EDOM if the
+ * loss is not finite; the model is then useless. */
 int training_step(struct training *training, double progress, struct network_loss *loss);
 
 struct training_health training_health(const struct training *training);

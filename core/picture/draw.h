@@ -8,7 +8,8 @@
 
 void draw_fill(struct picture *picture, int x, int y, int width, int height, struct colour colour);
 
-/* The width of a line that shows as two pixels in a picture of 360 rows, or of 360 columns if it is upright; 1 at least. */
+/* The width of a line: two pixels in a picture of 360 rows, or of 360 columns if it is upright; in proportion in others, 1 at
+ * least. */
 int draw_line_width(const struct picture *picture);
 
 /* Draws the outline of each box: a bright line between two dark ones, which shows on any ground. The bright line lies just inside
@@ -27,7 +28,7 @@ struct draw_polygon {
 
 /* Blackens all pixels that lie in one of the polygons, by the even-odd rule, or within `margin` pixels of it. A margin of 2
  * covers what scaling and subsampled colour carry across the border. A polygon with fewer than 3 corners, or with a coordinate
- * that is not finite, covers the whole picture, so that a fault never shows what it should hide. */
+ * that is not finite, covers the whole picture. So a fault never shows what it should hide. */
 void draw_masks(struct picture *picture, const struct draw_polygon *polygons, int n, float margin);
 
 #endif

@@ -1,7 +1,7 @@
 /* A heat map over a picture. Its scale is stated and does not depend on the picture, so that two heat maps of a camera can be
- * compared: it begins at a usual value, where the map is invisible, reaches two thirds of its colours at the value that opens an
- * alert, and ends half as far beyond. Colours go from dark violet over red and orange to pale yellow, and their lightness rises
- * evenly. Pure; any thread; allocates nothing. */
+ * compared. It begins at a usual value, where the map is invisible. It reaches two thirds of its colours at the value that
+ * opens an alert, and ends half as far beyond. Colours go from dark violet over red and orange to pale yellow, and their
+ * lightness rises evenly. Pure; any thread; allocates nothing. */
 #ifndef MEMAED_CORE_PICTURE_HEAT_H
 #define MEMAED_CORE_PICTURE_HEAT_H
 

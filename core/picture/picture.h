@@ -30,8 +30,8 @@ void picture_close(struct picture *picture);
 /* Opens *ret with a gray picture [height, width]. Returns as picture_open(). */
 int picture_from_gray(struct picture *ret, const uint8_t *gray, int width, int height);
 
-/* Opens *ret with the picture at another size: each pixel is the mean of those that it covers where the picture shrinks, and lies
- * between its neighbours linearly where it grows. Returns as picture_open(). */
+/* Opens *ret with the picture at another size. Where the picture shrinks, a pixel is the mean of those that it covers; where it
+ * grows, it is interpolated linearly. Returns as picture_open(). */
 int picture_scale(struct picture *ret, const struct picture *from, int width, int height);
 
 /* The largest size with the aspect of width x height whose longer side is at most `longest`; the size itself where it is small

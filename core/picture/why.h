@@ -1,5 +1,5 @@
-/* The "why" picture of a window: side by side the frame with boxes, what the memory drew, and the frame under a heat map of where
- * the window is unusual. Captions stand above, text and the scale of the heat map below. Pure; any thread. */
+/* The "why" picture of a window, in three parts side by side: the frame with boxes, what the memory drew, and the frame under a
+ * heat map of the unusual. Captions stand above, text and the scale of the heat map below. Pure; any thread. */
 #ifndef MEMAED_CORE_PICTURE_WHY_H
 #define MEMAED_CORE_PICTURE_WHY_H
 

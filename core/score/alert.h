@@ -6,8 +6,8 @@
  * The closing is delayed, instead of an alert being opened again, because receivers then see every alert open once and close
  * once.
  *
- * With smooth_us, windows are compared with the thresholds by a mean of past scores, in which a score that is older by
- * smooth_us weighs 1/e as much. Peaks are always scores.
+ * With smooth_us, the thresholds are compared with a mean of past scores, in which a score that is older by smooth_us weighs
+ * 1/e as much. Peaks are always scores.
  *
  * A score that is not a number counts neither as at or above the threshold nor as below the lower one. A score that is not
  * finite does not enter the mean. Pure state machine, driven by the times of the footage. One thread (or lock) per camera. */
@@ -66,14 +66,14 @@ struct alert_rule alert_rule_default(double threshold, double close_threshold);
 void alert_init(struct alert_state *state, const struct alert_rule *rule);
 
 /* Takes the present time. Returns ALERT_CLOSED if the open alert has waited long enough for another cause, else ALERT_NOTHING.
- * Call it before each alert_score(), with the same time. A clock may be set back to before the end of the cause: the alert then
+ * Call it before each alert_score(), with the same time. A clock may be set back to before the end of the cause. The alert then
  * waits from time_us on, instead of until the clock has caught up. */
 enum alert_event alert_wait(struct alert_state *state, int64_t time_us);
 
 /* Takes the score of one window at time_us. Scores come in the order of their windows. */
 enum alert_event alert_score(struct alert_state *state, float score, int64_t time_us);
 
-/* The sequence broke, and goes on: earlier windows no longer count towards k of n or the mean, and a cause that lasts ends at
+/* The sequence broke, and goes on. Earlier windows no longer count towards k of n or the mean; a cause that lasts ends at
  * time_us. ALERT_CLOSED if its alert waits for no other, else ALERT_NOTHING. */
 enum alert_event alert_gap(struct alert_state *state, int64_t time_us);
 

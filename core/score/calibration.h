@@ -1,6 +1,6 @@
-/* The calibration of a model: its score, the thresholds of alerts, the tail of normal scores, the ranges of the 8-bit
- * network and the limits of static scenes. `learn` and `calibrate` measure it on normal footage, held out if there is enough.
- * The model file stores it as memae.calibration. Plain data and pure functions; any thread. */
+/* The calibration of a model: its score, the thresholds of alerts, the tail of normal scores, the 8-bit network's ranges, the
+ * limits of static scenes. `learn` and `calibrate` measure it on normal footage, held out if there is enough. The model file
+ * stores it as memae.calibration. Plain data and pure functions; any thread. */
 #ifndef MEMAED_CORE_SCORE_CALIBRATION_H
 #define MEMAED_CORE_SCORE_CALIBRATION_H
 
@@ -44,7 +44,7 @@ struct calibration {
     struct static_limits still;
 };
 
-/* Returns true if PRECISION_AUTO may choose 8 bits: measured on 100 windows or more, with a rank correlation of 0.999 or
+/* Returns true if PRECISION_AUTO may choose 8 bits: 100 windows or more were measured, and their rank correlation is 0.999 or
  * more. calibration may be NULL. */
 bool calibration_int8_agrees(const struct calibration *calibration);
 
@@ -77,9 +77,9 @@ struct pareto calibration_runs(const struct score_spec *spec);
 
 /* Fits the tail and the thresholds from n > 0 finite scores in order, for alerts by the default rule of
  * core/score/alert.h. Normal footage crosses the threshold alerts_a_day > 0 times a day, or more often after little footage
- * (tail_budget()). close_threshold is the level of the tail's runs, or that of its windows if it is higher: after little footage
- * the runs' level is so low that usual scores would hold an alert open. The caller has set fps, has_score and score, and the
- * scores are by that score. 0 or -ENOMEM, ret untouched. */
+ * (tail_budget()). close_threshold is the level of the tail's runs, or that of its windows if it is higher. After little
+ * footage the runs' level is so low that usual scores would hold an alert open. The caller has set fps, has_score and score,
+ * and the scores are by that score. 0 or -ENOMEM, ret untouched. */
 int calibration_fit(struct calibration *ret, const struct tail_window *windows, size_t n, double alerts_a_day);
 
 /* Lowers all scores by `by` >= 0, because normal footage reaches them exp(by) times as often as was measured. Thresholds for a

@@ -3,16 +3,15 @@
  *   pace         the squared speed, against the fastest usual one at this height of the picture. Cameras look down on the
  *                ground, so height stands for distance: what is far away moves fewer pixels a frame. A height where nothing
  *                fast was ever seen is held against the fastest of the whole picture.
- *   appearance   the squared reconstruction error, by how far it rises above its typical value at this cell and its
- *                neighbours, against the highest usual rise anywhere in the picture. Edges, screens and leaves always have a
- *                large error, an empty wall has none. A rise that half the picture shares is a change of light, and is taken
- *                off.
+ *   appearance   the squared reconstruction error: its rise above the typical value at this cell and its neighbours, against
+ *                the highest usual rise in the picture. Edges, screens and leaves always have a large error, an empty wall has
+ *                none. A rise that half the picture shares is a change of light, and is taken off.
  *
  * "Usual" is what the footage exceeds in one window of a thousand; in footage of fewer windows, its maximum. "Typical" is the
  * median. A window's feature is the mean excess over the usual value, over the cells with the largest excess (1/120).
  *
  * Little footage leaves places where nothing happened by chance. The calibration must therefore measure the excess of a window
- * by usual values from other parts of the footage (cross-fitting): where that excess varies, its spread is large, and the
+ * by usual values from other parts of the footage (cross-fitting). Where that excess varies, its spread is large, and the
  * feature has little weight. Figures: docs/score.md. Pure, any thread; allocates nothing. */
 #ifndef MEMAED_CORE_SCORE_PLACES_H
 #define MEMAED_CORE_SCORE_PLACES_H
@@ -45,8 +44,8 @@ void places_fit(struct places *ret, int rows, int columns, const uint16_t *codes
 float places_shared_rise(const struct places *places, enum places_map map, const float *logs, int cells,
                          const struct regions *regions, float *scratch);
 
-/* The feature of the cells in the regions `which` (regions_hold()), in such a window: 1/120 of all cells, or as many as there
- * are. -INFINITY: there are none. */
+/* The feature of the cells in the regions `which` (regions_hold()), in such a window. It counts 1/120 of all cells, or as many
+ * as there are. -INFINITY: there are none. */
 float places_excess(const struct places *places, enum places_map map, const float *logs, int cells,
                     const struct regions *regions, uint32_t which, float shared_rise, float *scratch);
 

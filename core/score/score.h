@@ -4,21 +4,21 @@
  *
  * The reconstruction error as it is, the paper's score, separates poorly across clips: it is large wherever the picture is
  * busy. So three quantities are measured, over the middle half of the window's frames, in cells of 8 x 8 pixels at steps of 4:
- *   speed   the squared speed, in pixels per frame, that best explains the brightness changes of a neighbourhood of cells:
- *           least squares over the structure tensor A (Lucas and Kanade, IJCAI 1981), v = -(A + λI)⁻¹ b. λ keeps the speed
- *           low where contrast is not above the camera's noise. The contrast and the size of an object cancel out.
+ *   speed   the squared speed, in pixels per frame, that best explains the brightness changes of a neighbourhood of cells. It
+ *           solves least squares over the structure tensor A (Lucas and Kanade, IJCAI 1981): v = -(A + λI)⁻¹ b. λ keeps the
+ *           speed low where contrast is not above the camera's noise. The contrast and the size of an object cancel out.
  *   change  the squared temporal difference of the residual x̂ - x: change that the network did not reconstruct.
  *   error   the squared residual.
  * The first two ignore a change of light that is uniform over the picture.
  *
- * The voices are logarithms of these, each the mean over the cells where it is highest: of `speed`, of `change`, and of speed
- * (`pace`) and error (`appearance`) by how much they exceed what is usual at their place (core/score/places.h). With z of each
- * voice, in spreads from its usual value at this camera, z = ln Σ exp(z of a voice): one voice suffices to make z large.
+ * Each voice is the logarithm of a mean over the cells where its quantity is highest. The quantities are `speed`, `change`,
+ * `pace` and `appearance`. The last two are by how much speed and error exceed what is usual at their place
+ * (core/score/places.h).
  *
  * A camera that switches to infrared at night shows another picture with other noise. If the held-out footage has two kinds
- * of light (conditions), separated by the picture's contrast, each has its own usual values. The score is the logarithm of
- * the hours between alerts that normal footage of that condition gives at z, by a generalised Pareto tail
- * (core/score/tail.h); below the tail's level it continues along the tangent. So equal scores are equally rare in both
+ * of light (conditions), separated by the picture's contrast, each has its own usual values. The score is the logarithm of the
+ * hours between alerts that normal footage of that condition gives at z. It comes from a generalised Pareto tail
+ * (core/score/tail.h), and below the tail's level continues along the tangent. So equal scores are equally rare in both
  * conditions, even if nothing ever moves at night. Figures, and what did not help: docs/score.md. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_SCORE_H
 #define MEMAED_CORE_SCORE_SCORE_H
@@ -31,8 +31,8 @@
 #include "core/zones/regions.h"
 
 /* The usual values of a voice at a camera: the normal distribution through the 95th and the 99th percentile of held-out
- * footage. Lower percentiles would mislead: a camera that sees nothing for most of the day has its median there, and all
- * usual motion would lie spreads above it. */
+ * footage. Lower percentiles would mislead. A camera that sees nothing for most of the day has its median there, and all usual
+ * motion would lie spreads above it. */
 struct score_usual {
     double centre, spread;      /* spread > 0 */
 };
@@ -87,9 +87,9 @@ void score_place_logs(const struct arch *arch, const float *scratch, enum places
 /* The score of a window with these features. */
 float score_of(const struct score_spec *spec, const struct score_features *features);
 
-/* The score that the alert rule takes, after score_measure() on the same scratch: the highest score of a region by its cells
- * alone, each with the region's shift. A region's features are means over as many cells as those of the whole picture. So a
- * region's score is at most the window's, and normal footage reaches a score in a region no more often than in the picture.
+/* The score that the alert rule takes: the highest score of a region by its cells alone, each with the region's shift. Call
+ * score_measure() on the same scratch first. A region's features are means over as many cells as those of the whole picture. So
+ * a region's score is at most the window's, and normal footage reaches a score in a region no more often than in the picture.
  * *zone is that of the region, or -1. With one region (or regions NULL) it is `score`, which score_of() returned. */
 float score_level(const struct score_spec *spec, const struct arch *arch, const struct regions *regions, float *scratch,
                   float score, int *zone);

@@ -1,11 +1,11 @@
-/* The rarity of a score, from the scores of held-out footage. Up to a high level it is a conformal p-value (Vovk, Gammerman
- * and Shafer, 2005): of n held-out scores and this one, the share that is at least as large. Beyond that level it follows a
+/* The rarity of a score, from the scores of held-out footage. Up to a high level it is a conformal p-value (Vovk, Gammerman and
+ * Shafer, 2005): the share, of n held-out scores and this one, that is at least as large. Beyond that level it follows a
  * generalised Pareto tail (peaks over threshold; Pickands 1975), fitted by probability-weighted moments (Hosking and Wallis,
  * 1987).
  *
  * Windows overlap, so windows above a level come in runs. A run covers the windows of one alert (core/score/alert.h). The
- * rate of alerts is therefore fitted to the runs' peaks. That tail is never lighter than exponential: thresholds lie far
- * beyond the highest score of an hour of footage, where a bounded tail would promise too much. Pure, any thread. */
+ * rate of alerts is therefore fitted to the runs' peaks. That tail is never lighter than exponential. Thresholds lie far beyond
+ * the highest score of an hour of footage, where a bounded tail would promise too much. Pure, any thread. */
 #ifndef MEMAED_CORE_SCORE_TAIL_H
 #define MEMAED_CORE_SCORE_TAIL_H
 
@@ -46,10 +46,10 @@ struct tail_window {
     double seconds;         /* since the window before it; 0: the sequence broke */
 };
 
-/* Fits the tail to n > 0 finite scores in order. Runs follow the alert rule k of the last n_last windows, n_last <= 64; runs
- * that are less than merge_s apart, in one unbroken sequence, are one. The run level is the highest that has at least
- * least_a_day runs a day, and enough for a fit; if no level has, the one with the most runs. known: the runs' tail if it is
- * known already, else NULL; runs above its level are then only counted. 0 or -ENOMEM, ret untouched. */
+/* Fits the tail to n > 0 finite scores in order. Runs follow the alert rule k of the last n_last windows, n_last <= 64. Runs in
+ * one unbroken sequence that are less than merge_s apart are one. The run level is the highest that has at least least_a_day
+ * runs a day, and enough for a fit. If no level has, it is the one with the most runs. known: the runs' tail if it is known
+ * already, else NULL; runs above its level are then only counted. 0 or -ENOMEM, ret untouched. */
 int tail_fit(struct tail *ret, const struct tail_window *windows, size_t n, int k, int n_last, double merge_s,
              double least_a_day, const struct pareto *known);
 

@@ -1,11 +1,11 @@
 /* A slow picture: the median, pixel by pixel, of half a minute. What moves through the picture is not in it; what stands
  * still for more than half of that time is. It is described in a way that light changes little.
  *
- * Every 2 s a frame is sampled. Every 8 s, at a tick, the median of the last 16 samples is described. From the gradient at
- * each pixel, the mean gradient of the 5x5 pixels around it is taken: soft edges of light and shadow vanish, edges of things
- * do not. What is left is divided by its root mean square over 5x5 pixels, plus a floor that stands for noise (contrast
- * normalisation, as in Dalal and Triggs, CVPR 2005, without orientation bins). A block of 4x4 pixels is described by the means
- * over its four 2x2 parts, in 8 bits: SLOW_VALUES values, first the four across, then the four down.
+ * Every 2 s a frame is sampled. Every 8 s, at a tick, the median of the last 16 samples is described. The mean gradient of the
+ * 5x5 pixels around each pixel is subtracted from its own gradient. Soft edges of light and shadow vanish, edges of things do
+ * not. What is left is divided by its root mean square over 5x5 pixels, plus a floor that stands for noise. This is contrast
+ * normalisation, as in Dalal and Triggs (CVPR 2005), without orientation bins. A block of 4x4 pixels is described by the means
+ * over its four 2x2 parts, in 8 bits. That gives SLOW_VALUES values, first the four across, then the four down.
  *
  * Pictures with more than SLOW_BLOCKS_MAX blocks are first reduced by a whole factor. No locks: one thread (or lock) for each
  * slow picture. Nothing is allocated after slow_picture_open(). The same frames give the same bits. */
@@ -40,8 +40,8 @@ struct slow_picture;
 int slow_picture_open(struct slow_picture **ret, int height, int width);
 void slow_picture_close(struct slow_picture *slow);         /* takes NULL */
 
-/* From now on the contrast leaves out cells of which more than half is covered: covered [height, width] of the frames is 1 for
- * a pixel that is, else 0, and borrowed for the call (hiding_map()). */
+/* From now on the contrast leaves out cells of which more than half is covered. covered is [height, width] of the frames
+ * (hiding_map()), 1 for a covered pixel, else 0; borrowed for the call. */
 void slow_picture_leave_out(struct slow_picture *slow, const uint8_t *covered);
 
 enum slow_event {
@@ -52,8 +52,8 @@ enum slow_event {
 /* Takes the next frame [height, width], borrowed for the call. gap: the sequence broke before it. */
 enum slow_event slow_picture_add(struct slow_picture *slow, const uint8_t *frame, int64_t pts_us, bool gap);
 
-/* After SLOW_TICK, until the next slow_picture_add(): the description [rows, columns, SLOW_VALUES]; the logarithm of the median
- * squared gradient of cells of 8x8 pixels, which tells day from infrared night; the logarithm of the median gray level. */
+/* Valid after SLOW_TICK, until the next slow_picture_add(): the description [rows, columns, SLOW_VALUES]; the logarithm of the
+ * median squared gradient of cells of 8x8 pixels, which tells day from infrared night; that of the median gray level. */
 const int8_t *slow_picture_blocks(const struct slow_picture *slow);
 float slow_picture_contrast(const struct slow_picture *slow);
 float slow_picture_brightness(const struct slow_picture *slow);

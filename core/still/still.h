@@ -20,9 +20,9 @@
  * below the middle between before and after for STILL_RELEASE ticks. So the level stays high while the thing is there.
  *
  * Something is found 38 to 54 s after it came. After a gap there is no statistic for two minutes, and what comes then is
- * missed. The same holds after a change between the two kinds of light, and for 72 s after a change of brightness by a factor
- * of STILL_BRIGHTER. All that is held ends when the light has been of the other kind for STILL_RELEASE ticks. In a light that
- * was not learned nothing is found. Figures, and what was left out: docs/score.md. */
+ * missed. The same holds after a change between the two kinds of light. It also holds for 72 s after a change of brightness by
+ * a factor of STILL_BRIGHTER. All that is held ends when the light has been of the other kind for STILL_RELEASE ticks. In a
+ * light that was not learned nothing is found. Figures, and what was left out: docs/score.md. */
 #ifndef MEMAED_CORE_STILL_STILL_H
 #define MEMAED_CORE_STILL_STILL_H
 
@@ -90,8 +90,8 @@ struct still_rise {
 /* Forgets the past. Call it at a gap. */
 void still_rise_break(struct still_rise *rise);
 /* Takes the distances [cells] of a tick, and the brightness of its slow picture. Returns true and writes the rises [cells],
- * which may be negative, if the light has been the same for long enough: of one kind, and its brightness within a factor of
- * STILL_BRIGHTER. light -1: an unknown light. */
+ * which may be negative, if the light has been the same for long enough. The same: of one kind, and its brightness within a
+ * factor of STILL_BRIGHTER. light -1: an unknown light. */
 bool still_rise_add(struct still_rise *rise, int light, float brightness, const float *distances, int cells, float *rises);
 
 /* The statistic of rises [cells] in a light, over the cells that count; regions may be NULL. */
@@ -102,9 +102,9 @@ float still_level(const struct still_light *light, double statistic);
 /* The state of one camera: about 400 KB for pictures of 128x64. No locks: one thread (or lock) for each watch. */
 struct still_watch;
 
-/* memory is borrowed until close. threshold: the level from which on a cell is held. zones and shift (NULL: none), borrowed
- * for the call, as regions_open() takes them: cells under masks do not count, and a level has its cell's shift. The frames have
- * gone through hiding_fill(). 0 or -ENOMEM, *ret untouched. */
+/* memory is borrowed until close. threshold: the level from which on a cell is held. zones and shift are those of
+ * regions_open(), borrowed for the call; NULL: none. Cells under masks do not count, and a level has its cell's shift. The
+ * frames have gone through hiding_fill(). 0 or -ENOMEM, *ret untouched. */
 int still_watch_open(struct still_watch **ret, const struct still_memory *memory, float threshold, const struct zones *zones,
                      const float *shift);
 void still_watch_close(struct still_watch *watch);          /* takes NULL */

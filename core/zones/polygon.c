@@ -107,9 +107,9 @@ bool polygon_contains(const struct polygon *p, float x, float y)
     return inside;
 }
 
-/* Cuts off what lies beyond `limit` on an axis (Sutherland and Hodgman, CACM 1974); `side` 1 keeps what is above the limit,
- * -1 what is below. A concave polygon keeps sides that run to and fro on the limit, which add no area. Returns the number of
- * points, at most n + n / 2: only where sides cross the limit are there more, and each two of those cut a point off. */
+/* Cuts off what is beyond `limit` on an axis (Sutherland and Hodgman, CACM 1974). `side` 1 keeps what is above the limit, -1
+ * what is below. A concave polygon keeps sides that run to and fro on the limit, which add no area. Returns the number of
+ * points, at most n + n / 2. More appear only where sides cross the limit, and each two of those cut a point off. */
 static int cut(double (*to)[2], const double (*from)[2], int n, int axis, double limit, int side)
 {
     int m = 0;

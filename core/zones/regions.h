@@ -24,9 +24,9 @@ struct regions {
     uint32_t *cell;                     /* [cells]: bit r is set if the cell belongs to region r; 0: it does not count */
 };
 
-/* zones may be NULL and is read during the call only. shift, of each zone [zones->n]: the camera's threshold less that of the
- * zone's budget; NULL: budgets are left out, so there is one region. *ret is NULL if all cells count and there is one region.
- * 0 or -ENOMEM, *ret untouched. */
+/* zones may be NULL and is read during the call only. shift [zones->n]: the camera's threshold less that of each zone's budget.
+ * NULL: budgets are left out, so there is one region. *ret is NULL if all cells count and there is one region. 0 or -ENOMEM,
+ * *ret untouched. */
 int regions_open(struct regions **ret, const struct zones *zones, const float *shift, const struct regions_grid *grid);
 void regions_close(struct regions *regions);            /* takes NULL */
 

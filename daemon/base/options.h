@@ -101,9 +101,9 @@ struct command {
 #define OPERANDS_AT_(of, field) \
     .operands_at = offsetof(of, field) + 0 * sizeof(_Generic(((of *)0)->field, struct option_list: 0))
 
-/* Reads argv[1] … argv[argc - 1] into *values. true: the command goes on. false: it ends with *status: 0 after --help, 2
- * after wrong usage, which standard error explains, 1 if memory is short. Lists in *values
- * are to be freed by command_clear() either way. */
+/* Reads argv[1] … argv[argc - 1] into *values. true: the command goes on. false: it ends with *status. That is 0 after --help,
+ * 2 after wrong usage, which standard error explains, 1 if memory is short. Lists in *values are to be freed by command_clear()
+ * either way. */
 bool command_parse(const struct command *command, void *values, int argc, char **argv, int *status);
 /* Frees the lists in *values. */
 void command_clear(const struct command *command, void *values);

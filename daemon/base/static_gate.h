@@ -15,9 +15,9 @@ int static_gate_open(struct static_gate **ret, const struct calibration *calibra
                      const struct static_rule *rule);
 void static_gate_close(struct static_gate *gate);       /* takes NULL; no thread may be inside */
 
-/* Decides on the window with this ticket. Tickets count from 0 without gaps; running workers hold all earlier ones, else
- * this waits for ever. true: the window is static, and *ret is its score. false: the caller computes the window, then
- * reports it as *number by static_gate_leave(). */
+/* Decides on the window with this ticket. Tickets count from 0 without gaps. Running workers hold all earlier ones, else this
+ * waits for ever. true: the window is static, and *ret is its score. false: the caller computes the window, then reports it as
+ * *number by static_gate_leave(). */
 bool static_gate_enter(struct static_gate *gate, uint64_t ticket, const struct static_window *window, uint64_t *number,
                        struct static_score *ret);
 void static_gate_leave(struct static_gate *gate, uint64_t number, const struct score_features *features,

@@ -31,7 +31,7 @@ struct calibrate {
     struct camera_masks masks;
 };
 
-/* The footage of a calibration, all of it in one struct footage: kept is what the old calibration was measured on (--add), rest
+/* The footage of a calibration, all of it in one struct footage. kept is what the old calibration was measured on (--add), rest
  * is for --verify. */
 struct parts {
     struct footage_part kept, input;

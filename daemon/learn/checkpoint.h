@@ -9,8 +9,8 @@
 
 #include "core/network/training.h"
 
-/* Writes to a temporary file beside path, syncs it, renames it. belongs is a JSON object that identifies the run; seconds
- * is the time trained so far. Returns 0, or a negative errno with the cause in err; the file at path is then unchanged. */
+/* Writes to a temporary file beside path, syncs it, renames it. belongs is a JSON object that identifies the run. seconds is
+ * the time trained so far. Returns 0, or a negative errno with the cause in err; the file at path is then unchanged. */
 int checkpoint_save(const char *path, const struct model *model, struct training *training, const json_t *belongs,
                     double seconds, struct error *err);
 

@@ -9,7 +9,7 @@
 #include "io/footage/footage.h"
 
 /* Appends all inputs to the footage, in their order. Returns as footage_add(), or -EINVAL if no model can have the footage's
- * rate, or if it is less than --fps asked for; asked 0: --fps was not given. */
+ * rate, or if it is less than asked. asked is --fps; 0: not given. */
 int inputs_read(const struct option_list *inputs, struct footage *footage, double asked, struct error *err);
 
 /* Logs that a file of a folder is skipped; for footage_options.skipped. */
@@ -21,15 +21,15 @@ void inputs_log_warned(const char *reason);
 /* Their names (source_name()). The caller's reference; NULL: out of memory. */
 json_t *inputs_to_json(const struct option_list *inputs);
 
-/* Returns {"paths", "frames", "first": {"begin", "end", "from", "to"}}. paths: absolute paths, or names of other URLs.
- * before: NULL, or the object of footage whose paths come first. frames: in all. first: the part of the first frames that is
- * calibrated on; all frames from first->all.end on are calibrated on, too. The caller's reference; NULL: out of memory. */
+/* Returns {"paths", "frames", "first": {"begin", "end", "from", "to"}}. paths: absolute paths, or names of other URLs. before:
+ * NULL, or the object of footage whose paths come first. frames: in all. first: the part of the first frames that is calibrated
+ * on. All frames from first->all.end on are calibrated on, too. The caller's reference; NULL: out of memory. */
 json_t *inputs_calibrated(const json_t *before, const struct option_list *inputs, size_t frames,
                           const struct footage_part *first);
 
-/* Appends the footage of such an object to the footage, which is empty. Sets *first. Returns 0; -ENODATA if calibrated is NULL
- * or null, because no file holds the footage any more; -EINVAL if the object is damaged, or its files have other frames than
- * then; or as footage_add(). err names the cause. */
+/* Appends the footage of such an object to the footage, which is empty. Sets *first. Returns 0, or as footage_add(). -ENODATA:
+ * calibrated is NULL or null, because no file holds the footage any more. -EINVAL: the object is damaged, or its files have
+ * other frames than then. err names the cause. */
 int inputs_read_calibrated(const json_t *calibrated, struct footage *footage, struct footage_part *first, struct error *err);
 
 #endif

@@ -70,17 +70,17 @@ struct clip_summary {
 
 /* Opens a scorer. plan, calibration, still and the threads of parallel are borrowed until clip_close(). calibration NULL: the
  * score is the reference. still NULL, or no calibration: nothing is said of what stands still. zones: its masks are hidden, and
- * the cells there do not count; NULL: none; borrowed until clip_close(). Returns 0; -EINVAL if the network is not for cameras
- * (one channel), if the masks leave next to nothing, or if statics asks for static windows and the calibration has no bound for
- * them; -ENOMEM. err names the cause. */
+ * the cells there do not count. NULL: none. It is borrowed until clip_close(). Returns 0 or -ENOMEM. -EINVAL: the network is
+ * not for cameras (one channel), the masks leave next to nothing, or statics asks for static windows and the calibration has no
+ * bound for them. err names the cause. */
 int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct calibration *calibration,
               const struct still_memory *still, const struct zones *zones, const struct parallel *parallel, int stride,
               enum clip_static statics, struct error *err);
 void clip_close(struct clip_scorer *scorer);            /* takes NULL */
 
-/* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, or the negative
- * errno of the source or the sink with the cause in err; windows before a fault of the source are scored first. Writes
- * *summary either way. */
+/* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, or the negative errno of
+ * the source or the sink with the cause in err. Windows before a fault of the source are scored first. Writes *summary either
+ * way. */
 int clip_score(struct clip_scorer *scorer, struct capture *capture, const struct clip_sink *sink,
                struct clip_summary *summary, struct error *err);
 

@@ -1,6 +1,6 @@
-/* Reads a labelled clip for `eval`. A clip is read twice: first its windows are scored, then the motion baseline, which
- * takes pictures of another size, and the times of all frames are measured. Then the clip's masks are read, if there are
- * any. Main's thread. */
+/* Reads a labelled clip for `eval`. A clip is read twice. First its windows are scored. Then the motion baseline, which takes
+ * pictures of another size, and the times of all frames are measured. Then the clip's masks are read, if there are any. Main's
+ * thread. */
 #ifndef MEMAED_DAEMON_MEASURE_LABELLED_H
 #define MEMAED_DAEMON_MEASURE_LABELLED_H
 
@@ -51,8 +51,8 @@ int labelled_score(const struct labelled_model *model, const char *path, const s
 /* Reads a clip of the folder `clips` and scores it by n_models models, 1 or more, whose windows have the same number of
  * frames. Reference, score and map of a window are the mean over the models.
  *
- * If masks is not NULL, adds the map of each window and the mask of its centre frame to localisation. masks/NAME is a video
- * or a folder of images of the clip's own size, frame by frame; a pixel of 128 or more is abnormal.
+ * If masks is not NULL, adds the map of each window and the mask of its centre frame to localisation. masks/NAME is a video or
+ * a folder of images of the clip's own size, frame by frame. A pixel of 128 or more is abnormal.
  *
  * Warns on standard error of windows that are left out. Returns 0, or a negative errno with the cause in err. The caller
  * calls labelled_clear() either way. */

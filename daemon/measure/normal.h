@@ -35,9 +35,9 @@ struct normal {
 /* Checks that each source of an input (io/footage/sources.h) can be opened. 0, or a negative errno with the cause in err. */
 int normal_check(const char *input, struct error *err);
 
-/* Scores each source of an input by n_models models, as labelled_read(), and adds its windows. rule and policy, which may be
- * NULL, start anew with each source. Warns on standard error of windows that are left out, and of a source that is shorter than
- * one window. Returns 0, or a negative errno with the cause in err; ret may hold a part of the input then. The caller calls
+/* Scores each source of an input by n_models models, as labelled_read(), and adds its windows. rule and policy start anew with
+ * each source; they may be NULL. Warns on standard error of windows that are left out, and of a source that is shorter than one
+ * window. Returns 0, or a negative errno with the cause in err; ret may hold a part of the input then. The caller calls
  * normal_clear() either way. *ret starts zeroed. */
 int normal_add(struct normal *ret, const char *input, const struct labelled_model *models, size_t n_models,
                const struct alert_rule *rule, const struct policy_rule *policy, struct error *err);

@@ -10,8 +10,8 @@
  * images with 1 or 3 channels. Makes the folder if it does not exist. If memae.training has "slot_use", slots come in
  * falling order of use (*by_use becomes true), else by number. *written: how many pictures.
  *
- * Returns 0; -EINVAL if the model has no memory or no pictures, or if "slot_use" is not one number for each slot; -ENOMEM;
- * or the errno of mkdir() or png_write(). err names the cause. */
+ * Returns 0; -EINVAL if the model has no memory or no pictures, or "slot_use" is not one number for each slot; -ENOMEM; or the
+ * errno of mkdir() or png_write(). err names the cause. */
 int prototypes_write(const struct model_file *file, const char *folder, int limit, int *written, bool *by_use,
                      struct error *err);
 

@@ -31,8 +31,8 @@ double check_fps(const struct config_camera *camera, const struct model_file *fi
     return file->has_calibration && file->calibration.fps > 0 ? file->calibration.fps : 0;
 }
 
-/* A close threshold as far below the threshold as in the calibration: by the same difference if the score is a logarithm,
- * which the reference is not; else by the same ratio. */
+/* A close threshold as far below the threshold as in the calibration. The difference is the same if the score is a logarithm,
+ * which the reference is not; else the ratio. */
 static double close_below(double threshold, const struct calibration *c)
 {
     if (c && c->has_score)

@@ -29,19 +29,19 @@ struct check_report {
 
 /* Loads every model of the configuration once, and checks each camera against its own by check_camera(). Reports camera by
  * camera, and for each camera in the order of the places. Only the first camera with a broken model file reports it. Before
- * those, it reports a limit of open files that is too low (daemon/base/descriptors.h), and warns of an http.listen beyond this
- * machine, of webhooks by plain HTTP to another machine, of secrets that every user of this machine can read, and of retention
- * without bounds.
+ * those, it reports a limit of open files that is too low (daemon/base/descriptors.h). It warns of an http.listen beyond this
+ * machine and of webhooks by plain HTTP to another machine. It also warns of secrets that every user of this machine can read,
+ * and of retention without bounds.
  * 0: *ret is the caller's, every file loaded. -EINVAL after a fault, -ECANCELED after stop(), or -ENOMEM: *ret untouched. */
 int check_models(struct check_models *ret, const struct config *config, const struct check_report *report);
 void check_models_clear(struct check_models *models);   /* what check_models() filled, or zeroes */
 
-/* Checks one camera of config against its loaded model. Faults: the model does not take gray video, takes more frames a
- * window than the ring holds, or wants more memory than max_model_mib; source_check() refuses the source, or
- * source_check_sign_in() user and password; fps is not the rate that the model learned at, and fps_force is false; precision
- * is int8, and the model was not calibrated for it; per_day is set, and the calibration has no tail; close_threshold is above
- * the threshold that applies; those of zone_alerts_check(). Warnings: no rate is known, or no threshold, so that there are no
- * alerts; the calibration is provisional.
+/* Checks one camera of config against its loaded model. Faults of the model: it does not take gray video, takes more frames a
+ * window than the ring holds, or wants more memory than max_model_mib. Faults of the source: source_check() refuses it, or
+ * source_check_sign_in() user and password. Faults of settings: fps is not the rate that the model learned at, and fps_force is
+ * false; precision is int8, and the model was not calibrated for it. Faults of alerts: per_day is set, and the calibration has
+ * no tail; close_threshold is above the threshold that applies; those of zone_alerts_check(). Warnings: no rate is known, or no
+ * threshold, so that there are no alerts; the calibration is provisional.
  * 0; -EINVAL after a fault; -ENOMEM. */
 int check_camera(const struct config *config, const struct config_camera *camera, const struct model_file *file,
                  const struct check_report *report);
@@ -51,8 +51,8 @@ double check_fps(const struct config_camera *camera, const struct model_file *fi
 
 /* The rule that the camera's alerts follow. The threshold is the configuration's, else that of per_day by the calibration's
  * tail, else the calibration's. A threshold in the configuration without close_threshold takes one as far below it as in the
- * calibration: by the same difference for the daemon's own score, which is a logarithm; by the same ratio for the reference
- * (0.9 without a calibration). close_threshold is never above threshold.
+ * calibration. The difference is the same for the daemon's own score, which is a logarithm. The ratio is the same for the
+ * reference (0.9 without a calibration). close_threshold is never above threshold.
  * false: no threshold anywhere, so no alerts; ret untouched. */
 bool check_alert_rule(struct alert_rule *ret, const struct config_camera *camera, const struct model_file *file);
 

@@ -1,7 +1,7 @@
 /* All cameras of the daemon, and the workers that they share. Cameras come, go and are replaced by name while the others
  * run.
  *
- * A camera has an id that no other camera of this process ever has; a camera that is replaced by one of the same name is
+ * A camera has an id that no other camera of this process ever has. A camera that is replaced by one of the same name is
  * another camera. Unchanged cameras keep their thread, their ring, their scores and their id.
  *
  * One thread, main's, opens and changes the fleet. fleet_view…() and fleet_scores() are for any thread. */
@@ -70,8 +70,8 @@ int fleet_apply(struct fleet *fleet, struct config *config, const struct fleet_m
 void fleet_reap(struct fleet *fleet);
 
 /* Ends all: cameras and workers are told at once; decoders are waited for until decoders_us, workers until workers_us (both
- * CLOCK_MONOTONIC). Then every camera has ended for the outside: open alerts are closed, no event follows.
- * false: a decoder or a worker is stuck, and goes on using the fleet. May be called again, to wait longer. */
+ * CLOCK_MONOTONIC). Then every camera has ended for the outside: open alerts are closed, no event follows. false: a decoder or
+ * a worker is stuck, and goes on using the fleet. May be called again, to wait longer. */
 bool fleet_stop(struct fleet *fleet, int64_t decoders_us, int64_t workers_us);
 void fleet_close(struct fleet *fleet);          /* takes NULL; after fleet_stop() returned true, or without cameras */
 

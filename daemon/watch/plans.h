@@ -1,5 +1,5 @@
-/* The plans that cameras run: one for each distinct model and precision, shared by all cameras that want it, kept until
- * the last of them gives it back. The fleet's thread alone. */
+/* The plans that cameras run. There is one for each distinct model and precision, shared by all cameras that want it, until the
+ * last of them gives it back. The fleet's thread alone. */
 #ifndef MEMAED_DAEMON_WATCH_PLANS_H
 #define MEMAED_DAEMON_WATCH_PLANS_H
 

@@ -210,7 +210,7 @@ static int open_arming(struct daemon *daemon, struct error *err)
     return r < 0 ? r : store_each_orders(daemon->store, restore_orders, daemon->arming, err);
 }
 
-/* The exit status after a failure to load configuration or models. Under systemd it is EX_CONFIG where there is a fault: the
+/* The exit status after a failure to load configuration or models. Under systemd it is EX_CONFIG where there is a fault. The
  * unit does not start memaed again then, because somebody has to mend the fault first. */
 static int status_of_load(int r)
 {

@@ -77,9 +77,9 @@ int scheduler_add(struct scheduler *scheduler, const struct scheduler_client *cl
 /* The client has a window due that it did not have before: call it after frame_ring_publish() returned 1. Any thread. */
 void scheduler_due(struct scheduler *scheduler, struct scheduled *client);
 
-/* No further window of the client is claimed. true: none of its windows runs any more, no callback of it will be called,
- * and the client is gone. false: a window still runs at deadline_us (CLOCK_MONOTONIC); the client stays, and may be
- * removed by another call. Nobody calls scheduler_due() for it any more. Not from a worker. */
+/* No further window of the client is claimed. true: none of its windows runs any more, no callback of it will be called, and
+ * the client is gone. false: a window still runs at deadline_us (CLOCK_MONOTONIC). The client stays, and may be removed by
+ * another call. Nobody calls scheduler_due() for it any more. Not from a worker. */
 bool scheduler_remove(struct scheduler *scheduler, struct scheduled *client, int64_t deadline_us);
 
 /* Tells the workers to end after the window that they run; returns at once. */

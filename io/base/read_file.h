@@ -8,7 +8,7 @@
 #include "core/error.h"
 
 /* *ret is the caller's, [*size + 1] bytes with a 0 behind the last. Returns 0; -EISDIR: a folder; -EINVAL: not a regular file,
- * or it shrank meanwhile; -EFBIG: more than `most` bytes; -ENOMEM; or the errno of opening or reading it. err has the cause
+ * or it shrank meanwhile; -EFBIG: more than `most` bytes; -ENOMEM; or the errno of open(2) or read(2). Then err has the cause
  * without the path. On failure *ret and *size are untouched. */
 int read_file(char **ret, size_t *size, const char *path, size_t most, struct error *err);
 

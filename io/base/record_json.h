@@ -1,5 +1,5 @@
 /* Records and events as JSON (core/record.h, core/event.h), the same for REST, webhooks and `memaed score`. Every function
- * returns a new reference that the caller owns, or NULL where memory is short; json_pack() with "o" passes such a NULL on as
+ * returns a new reference that the caller owns, or NULL where memory is short. json_pack() with "o" passes such a NULL on as
  * its own failure. Times are RFC 3339 in UTC with milliseconds. Any thread. */
 #ifndef MEMAED_IO_BASE_RECORD_JSON_H
 #define MEMAED_IO_BASE_RECORD_JSON_H
@@ -25,9 +25,9 @@ json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
-/* The "data" of an event: the alert; or an object with "camera" (of a webhook's event "webhook"), "reason" and, if the event has
- * one, its quantity ("seconds", "fps_in", "distance", "hours" or "free_bytes"); of a fault of the picture, the members of struct
- * event_health with "since" as a time. The reason is redacted. */
+/* The "data" of an event: the alert, or an object. The object has "camera" (of a webhook's event "webhook"), "reason" and, if
+ * the event has one, its quantity: "seconds", "fps_in", "distance", "hours" or "free_bytes". A fault of the picture has the
+ * members of struct event_health, with "since" as a time. The reason is redacted. */
 json_t *event_json(const struct event *event);
 
 /* The "data" of EVENT_TEST_NAME: "test" is true, and "reason" says in words that nothing has happened. */

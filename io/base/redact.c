@@ -171,8 +171,8 @@ static struct user find_nested_user(const char *start, const char *end, int dept
     return (struct user){user_end, host_end && host_end < user_end};
 }
 
-/* Hides [start, end). A '?' in it stays, and so does an '&' that ends an address before it: they decide up to which '@' a second
- * call looks for a password. */
+/* Hides [start, end). A '?' in it stays, and so does an '&' that ends an address before it. They decide up to which '@' a
+ * second call looks for a password. */
 static void hide(struct output *out, const char *start, const char *end)
 {
     if (start == end)
@@ -193,8 +193,8 @@ static void hide(struct output *out, const char *start, const char *end)
         put(out, border, shallowest.n);
 }
 
-/* Copies a URL from `from` on. Hides the values of secret parameters, and user and password of addresses inside. What stands in
- * [at, from) was hidden; if a value or a password that begins there goes on behind it, all of the rest is hidden, too. */
+/* Copies a URL from `from` on. Hides the values of secret parameters, and user and password of addresses inside. The text in
+ * [at, from) was hidden. If a value or a password that begins there goes on behind it, all of the rest is hidden, too. */
 static void put_parameters(struct output *out, const char *at, const char *from, const char *end)
 {
     char name[128];             /* decoded; the end of a longer one */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Starts main(arg). In the new thread all signals are blocked from its first instruction on, except those of its own faults
- * (SIGSEGV and the like). name is cut to the 15 characters that the kernel keeps. 0 or -errno. */
+ * (SIGSEGV and the like). The kernel keeps 15 characters of a name, to which name is cut. 0 or -errno. */
 int thread_start(pthread_t *ret, const char *name, void *(*main)(void *arg), void *arg);
 
 /* Waits until the thread ends or deadline_us (CLOCK_MONOTONIC; INT64_MAX: no deadline) has passed. false: the thread still

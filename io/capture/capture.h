@@ -1,9 +1,10 @@
-/* A source of gray pictures (io/video/source.h) that is read by a process of its own, with least rights
- * (io/capture/sandbox.h): whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are
- * those of source_open() and so on. Pictures are written in place, into memory that both processes share.
+/* A source of gray pictures (io/video/source.h) that is read by a process of its own, with least rights (io/capture/sandbox.h).
+ * Whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are those of source_open() and
+ * so on. Pictures are written in place, into memory that both processes share.
  *
- * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol,
- * takes more memory or more processor time than it may, is an error of the source, with the cause; the caller opens it anew.
+ * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol, or
+ * takes more memory or processor time than it may, is an error of the source. err has the cause; the caller opens the source
+ * anew.
  *
  * Packets of the video stream go to a ring (io/video/packets/packet_ring.h) where options.packets is given, on the caller's
  * thread, within the calls below. Without a ring nothing is copied.

@@ -1,4 +1,4 @@
-/* The process of one source: it gives up its rights (io/capture/sandbox.h), opens the source that the daemon names, and answers
+/* The process of one source. It gives up its rights (io/capture/sandbox.h), opens the source that the daemon names, and answers
  * requests (io/capture/wire.h) until it is told to close. It knows that source's address and password, and nothing else. */
 #ifndef MEMAED_IO_CAPTURE_CHILD_H
 #define MEMAED_IO_CAPTURE_CHILD_H

@@ -1,5 +1,5 @@
-/* The process that writes a clip (io/capture/clip_writer.h): it gives up its rights but that of writing to one descriptor, takes
- * packets out of shared memory, and muxes them (io/video/packets/clip_file.h). */
+/* The process that writes a clip (io/capture/clip_writer.h). It keeps only the right to write to one descriptor, takes packets
+ * out of shared memory, and muxes them (io/video/packets/clip_file.h). */
 #ifndef MEMAED_IO_CAPTURE_CLIP_CHILD_H
 #define MEMAED_IO_CAPTURE_CLIP_CHILD_H
 

@@ -5,9 +5,9 @@
  * of it costs a millisecond, and shares the pages of all libraries with the host and the other processes.
  *
  * A process belongs to its host, which tells the daemon how it ended, over a pipe. It lives for as long as the daemon holds the
- * other end of that pipe: when the daemon closes it, or dies, the host kills the process. It does not outlive its host. The host
- * kills, too, a process that takes more processor time than its share of the clock's, plus ten seconds. A host that dies is
- * started again with the next process. */
+ * other end of that pipe. When the daemon closes it, or dies, the host kills the process. It does not outlive its host. The
+ * host kills, too, a process that takes more processor time than its share of the clock's, plus ten seconds. A host that dies
+ * is started again with the next process. */
 #ifndef MEMAED_IO_CAPTURE_HOST_H
 #define MEMAED_IO_CAPTURE_HOST_H
 

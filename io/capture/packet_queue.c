@@ -23,8 +23,8 @@ void packet_queue_writer_init(struct packet_queue_writer *writer, struct capture
     *writer = (struct packet_queue_writer){.memory = memory};
 }
 
-/* Finds room for size bytes of data: behind those that were added last, or at the beginning, and before the oldest that are still
- * to be taken. Returns false where there is none. */
+/* Finds room for size bytes of data behind those that were added last, or at the beginning, and before the oldest that are
+ * still queued. Returns false where there is none. */
 static bool find_room(const struct packet_queue_writer *writer, uint32_t size, uint32_t *offset)
 {
     struct packet_queue_head *head = (struct packet_queue_head *)writer->memory->bytes;

@@ -1,10 +1,10 @@
-/* Takes rights away from the calling process, for good: it can afterwards read what it was given, talk to the network if that is
- * what it is for, and nothing else. It has no way to start a program or a process, to write or name a file, to signal or watch
- * another process, to listen for connections, or to make memory that is written executable.
+/* Takes rights away from the calling process, for good. Afterwards it can read what it was given, talk to the network if that
+ * is its purpose, and nothing else. It cannot start a program or a process, write or name a file, signal or watch another
+ * process, or listen for connections. It cannot make memory that is written executable.
  *
- * Four layers: no new privileges and no core dumps; limits of resources (RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_FSIZE); Landlock, where
- * the kernel has it, for the files that may be read; a filter of system calls (seccomp) that allows a list. A system call that
- * such a process never makes ends it by SIGSYS; others that are not on the list fail with EPERM.
+ * Four layers: no new privileges and no core dumps; limits of resources (RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_FSIZE); Landlock, for
+ * the files that may be read, if the kernel has it; an allow list of system calls (seccomp). A system call that such a process
+ * never makes ends it by SIGSYS; others that are not on the list fail with EPERM.
  *
  * Builds with sanitizers have no RLIMIT_AS, because their shadow memory takes terabytes of addresses. */
 #ifndef MEMAED_IO_CAPTURE_SANDBOX_H

@@ -72,8 +72,8 @@ void config_wipe(char *text);           /* overwrites the text and frees it; tak
 char *config_resolve(struct config_loader *loader, const char *path);
 /* A path for a fault. If the environment is part of it, the text of the file is shown instead. */
 const char *config_show_path(struct config_shown *shown, const struct config_value *value, const char *path);
-/* Returns true if the text of a value is a URL with a password in it: in the part before the host, or as NAME=VALUE that
- * redact() would hide. The value of a ${NAME} does not count. */
+/* Returns true if the text of a value is a URL with a password in it: before the host, or as NAME=VALUE that redact() would
+ * hide. The value of a ${NAME} does not count. */
 bool config_holds_password(const char *text);
 /* Returns true if the text of a value holds more than ${NAME}s. */
 bool config_holds_text(const char *text);

@@ -1,5 +1,5 @@
-/* Alerts in the database. An alert has one row, from its opening on. Its `entry` is its place in the order in which alerts opened
- * and closed: it gets one when it opens and a new one when it closes, so that a reader who goes on from an entry sees both.
+/* Alerts in the database. An alert has one row, from its opening on. Its `entry` is its place in the order in which alerts
+ * opened and closed. It gets one when it opens and a new one when it closes. So a reader who goes on from an entry sees both.
  * Entries rise by 1 from commit to commit and are never used again. */
 #ifndef MEMAED_IO_DATABASE_ALERT_ROWS_H
 #define MEMAED_IO_DATABASE_ALERT_ROWS_H
@@ -19,8 +19,8 @@ int alert_rows_put(struct database *database, struct alert_record *alert, struct
 /* Writes the peak of an alert that is open, and leaves its entry. Does nothing where it is not open. */
 int alert_rows_peak(struct database *database, const struct alert_record *alert, struct error *err);
 
-/* The next alert that the last run left open: its state becomes interrupted, with the last time that the database knows of its
- * camera as its end. It gets a new entry. 1 with *ret, 0 where there is none, or -errno. */
+/* The next alert that the last run left open. Its state becomes interrupted, and it ends at the last time that the database
+ * knows of its camera. It gets a new entry. 1 with *ret, 0 where there is none, or -errno. */
 int alert_rows_interrupt(struct database *database, struct alert_record *ret, struct error *err);
 
 /* Deletes at most `most` alerts that opened before before_us, the oldest first; not those that are open or marked, or that have

@@ -38,16 +38,16 @@ int event_rows_all_ready(struct database *database, int *n, struct error *err);
 int event_rows_each(struct database *database, int64_t from, size_t most, bool (*row)(void *arg, const struct event_row *event),
                     void *arg, struct error *err);
 
-/* Reads events for clients that follow them: those that may be delivered and that the filter takes, by seq from `from` on, into
- * ret [max]; *n of them; the caller frees their bodies. It looks at EVENT_ROWS_SCANNED events at most. *next is the seq at which
- * to go on. *range begins where reading can go on (older events have been deleted), and ends at the first event that is not in
- * the table or may not be delivered yet. */
+/* Reads events for clients that follow them, by seq from `from` on, into ret [max]; *n is their number. Read are those that may
+ * be delivered and that the filter takes; the caller frees their bodies. It looks at EVENT_ROWS_SCANNED events at most. *next
+ * is the seq at which to go on. *range begins where reading can go on, since older events have been deleted. It ends at the
+ * first event that is not in the table or may not be delivered yet. */
 enum { EVENT_ROWS_SCANNED = 1024 };
 int event_rows_read(struct database *database, uint64_t from, const struct event_filter *filter, struct event_record *ret,
                     size_t max, size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 
-/* Deletes at most `most` events from before before_us, the oldest first; not those of alerts that are marked, and not those that
- * an endpoint still waits for. Their dead letters go with them. */
+/* Deletes at most `most` events from before before_us, the oldest first. Events of marked alerts stay, and so do those that an
+ * endpoint still waits for. Their dead letters go with them. */
 int event_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err);
 
 #endif

@@ -18,8 +18,8 @@ struct evidence_row {
     char codec[32], codecs[64]; /* "hevc", and the codecs= of its MIME type; "": a picture */
 };
 
-/* Adds the row, or replaces the one of the same kind; a row without a codec leaves the codec that is known. -EEXIST: the alert is
- * not there, or another row has the path. */
+/* Adds the row, or replaces the one of the same kind. A row without a codec leaves the codec that is known. -EEXIST: the alert
+ * does not exist, or another row has the path. */
 int evidence_rows_add(struct database *database, const struct evidence_row *row, struct error *err);
 int evidence_rows_remove_all(struct database *database, uint64_t alert, struct error *err);     /* of the alert */
 /* Says whether evidence of the alert stays whatever its age: the alert is marked, or open. false: also one that is not known. */

@@ -1,6 +1,6 @@
-/* The labels that people give an alert, with who gave them and when: its mark, its note, that it was acknowledged, and that what
- * it shows is normal. The last is kept in a table of its own, also after it was taken back, because the next calibration learns
- * from it. Each function is one transaction of its own, unless the caller has begun one. -ENOENT: no alert has that id. */
+/* The labels that people give an alert, with who gave them and when: mark, note, acknowledgement, and that it shows something
+ * normal. The last is kept in a table of its own, also after it was taken back, because the next calibration learns from it.
+ * Each function is one transaction of its own, unless the caller has begun one. -ENOENT: no alert has that id. */
 #ifndef MEMAED_IO_DATABASE_LABELS_H
 #define MEMAED_IO_DATABASE_LABELS_H
 

@@ -68,7 +68,7 @@ void footage_close(struct footage *footage);            /* takes NULL */
 /* Decodes one input to its end and appends its frames. The input is what FFmpeg opens, a folder of image files (one
  * sequence), or a folder of videos (all of them, in name order). Files of a folder that are damaged, empty or no videos are
  * skipped (footage_options.skipped). Returns 0; -ENODATA: a folder of which nothing is of use; -EINVAL (also for a live
- * stream); -EFBIG: the footage would exceed max_bytes and max_disk_bytes; another -errno; err names input and cause. Frames
+ * stream); -EFBIG: the footage would exceed max_bytes and max_disk_bytes; another -errno. err names input and cause. Frames
  * before a fault stay. */
 int footage_add(struct footage *footage, const char *input, struct error *err);
 
@@ -78,9 +78,9 @@ struct footage_stream {
     void (*shown)(void *arg, double seconds);   /* called after each frame, with the seconds reached; may be NULL */
     void *arg;
 };
-/* Plays a camera's source once and appends its frames. 1: stream->seconds are reached; 0: the source ended (*failed is 0) or
- * failed (*failed is the -errno of source_open() or source_read()), with the cause in err, and may be tried again; -EINTR:
- * stopped; another -errno: a frame could not be kept. failed may be NULL. */
+/* Plays a camera's source once and appends its frames. 1: stream->seconds are reached. 0: the source ended (*failed is 0) or
+ * failed (*failed is the -errno of source_open() or source_read(), err has the cause), and may be tried again. -EINTR: stopped.
+ * Another -errno: a frame could not be kept. failed may be NULL. */
 int footage_record(struct footage *footage, const char *url, const struct footage_stream *stream, int *failed, struct error *err);
 double footage_seconds(const struct footage *footage);  /* of unbroken sequences */
 /* Removes all frames of a recording. 0; -errno: they are still there. */
@@ -114,9 +114,9 @@ size_t footage_skipped(const struct footage *footage);  /* files, and groups of 
  * the intervals. 0: unknown, since no two frames are in sequence. */
 double footage_fps(const struct footage *footage);
 
-/* Checks that windows of `length` frames can be learned from the range. 0; -EINVAL with the reason in err: the range is too
- * short (it holds no window), black or of one tone in more than half of its frames, or frozen (no frame differs from the
- * one before); -ENOMEM, or an error of footage_read(). */
+/* Checks that windows of `length` frames can be learned from the range. 0; -ENOMEM; an error of footage_read(); -EINVAL with
+ * the reason in err. Reasons: the range holds no window, more than half of its frames are black or of one tone, or it is frozen
+ * (no frame differs from the one before). */
 int footage_check(struct footage *footage, struct footage_range range, int length, struct error *err);
 
 #endif

@@ -33,12 +33,12 @@ struct picture_file_options {
     double fps;                 /* frames a second; serves only to refuse a file that was written at another rate */
     size_t max_bytes;           /* of the file */
     bool keep;                  /* true: an existing file is continued, and the file stays after closing. false: the file is
-                                 * beside path and loses its name at once, so that it never stays; what is at path stays. */
+                                 * beside path and loses its name at once, so that it never stays. What is at path stays. */
     int64_t sync_us;            /* with keep: picture_file_add() syncs if the last sync is so long ago; 0: it never does */
 };
 
-/* Creates the file at path, or continues it. 0; -EINVAL: with keep, the existing file is not one of pictures of this size
- * and rate; -EBUSY: another process has it open; another -errno (a file that the disk cannot read is left as it is); -ENOMEM. err
+/* Creates the file at path, or continues it. 0; -EINVAL: with keep, the existing file is not one of pictures of this size and
+ * rate; -EBUSY: another process has it open; -ENOMEM; another -errno. A file that the disk cannot read is left as it is. err
  * names path and cause; *ret is untouched then. */
 int picture_file_open(struct picture_file **ret, const char *path, const struct picture_file_options *options,
                       struct error *err);
@@ -62,8 +62,8 @@ int picture_file_sync(struct picture_file *file, struct error *err);
 /* Removes all pictures. 0; -errno: they are still there. */
 int picture_file_clear(struct picture_file *file, struct error *err);
 size_t picture_file_count(const struct picture_file *file);
-/* Returns true if picture i < count stands directly behind picture i - 1 in the file; false: it is the first, or damaged pictures
- * between the two were left out. */
+/* Returns true if picture i < count stands directly behind picture i - 1 in the file. false: it is the first, or damaged
+ * pictures between the two were left out. */
 bool picture_file_follows(const struct picture_file *file, size_t i);
 /* The caller's numbers of picture i < count. Not while another thread adds. */
 void picture_file_numbers(const struct picture_file *file, size_t i, uint32_t *run, float *interval);

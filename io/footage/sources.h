@@ -1,6 +1,6 @@
 /* Lists the sources of an input that holds footage: the input itself, or what is in a folder. A folder of image files is one
  * sequence. In another folder each file is a source, in name order; hidden files are left out. In a folder with both, the other
- * files are the sources, and the images are skipped; but if none of the others is of use, the images are the source. Any
+ * files are the sources, and the images are skipped. But if none of the others is of use, the images are the source. Any
  * thread. */
 #ifndef MEMAED_IO_FOOTAGE_SOURCES_H
 #define MEMAED_IO_FOOTAGE_SOURCES_H
@@ -18,9 +18,9 @@ struct sources_user {
     void *arg;
 };
 
-/* Calls each() for every source, in order. Returns 0; what each() returned; -EINVAL: the input is a live stream, which has no
- * end; -ENOENT: a folder without files; -ENODATA: a folder of which all was skipped; -ENOMEM; or the errno of reading the folder.
- * err has the cause. */
+/* Calls each() for every source, in order. Returns 0; what each() returned; -EINVAL: a live stream, which has no end; -ENOENT:
+ * a folder without files; -ENODATA: a folder of which all was skipped; -ENOMEM; or the errno of reading the folder. err has the
+ * cause. */
 int sources_each(const char *input, const struct sources_user *user, struct error *err);
 
 #endif

@@ -3,9 +3,9 @@
  *   {"fps": 10, "threshold": 0.12, "close_threshold": 0.1, "median": 0.05, "p99": 0.08, "maximum": 0.09, "windows": 400}
  * All are finite; fps > 0, close_threshold <= threshold, and windows is an integer of 0 or more.
  *
- * Four more keys are optional: "score" (struct score_spec), "tail" (struct tail), "int8" (struct calibration_int8; its
- * ranges are the lists "low" and "high", in the order of struct ranges) and, only beside a score, "static" (struct
- * static_limits; "limits" is a list for each light).
+ * Four more keys are optional. "score" is struct score_spec, "tail" struct tail. "int8" is struct calibration_int8; its ranges
+ * are the lists "low" and "high", in the order of struct ranges. "static" is struct static_limits, only beside a score; its
+ * "limits" is a list for each light.
  * An optional object is complete if it is there. Any other key is a fault, because it could change the meaning of these.
  * Any thread. */
 #ifndef MEMAED_IO_MODEL_CALIBRATION_JSON_H

@@ -24,8 +24,8 @@ struct model_file {
 
 /* Loads a file and checks everything: the format, JSON, architecture, names and shapes of tensors, and that values are
  * finite.
- * 0: *ret is the caller's, to be freed by model_file_clear(). -errno if the file cannot be read, -EINVAL after a failed
- * check, -ENOMEM: *ret untouched, and err names the file, the tensor or key, and what was expected and given. */
+ * 0: *ret is the caller's, to be freed by model_file_clear(). -errno if the file cannot be read, -EINVAL after a failed check,
+ * -ENOMEM. *ret is untouched then, and err names the file, the tensor or key, and what was expected and given. */
 int model_file_load(struct model_file *ret, const char *path, struct error *err);
 /* The same on bytes in memory, which are borrowed for the call. name replaces the path in err. */
 int model_file_load_memory(struct model_file *ret, const void *data, size_t size, const char *name, struct error *err);

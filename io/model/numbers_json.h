@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/score/tail.h"
 
-/* The bounds of a model's numbers. Scores, their scales and counts of hours or windows lie far within them, and arithmetic on
+/* The bounds of a model's numbers. Scores, their scales and counts of hours or windows lie far within them. Arithmetic on
  * numbers within them neither overflows nor divides by a subnormal number. */
 #define NUMBER_MOST 1e9
 #define NUMBER_LEAST 1e-9       /* of numbers that are divided by */

@@ -24,7 +24,7 @@ struct safetensors_tensor {
 
 struct safetensors;
 
-/* 0: *ret is the caller's. -errno if the file cannot be opened or read, -EINVAL after a failed check, -ENOMEM: err names
+/* 0: *ret is the caller's. -errno if the file cannot be opened or read, -EINVAL after a failed check, -ENOMEM. err then names
  * the file, the tensor, and what was expected and given. */
 int safetensors_open(struct safetensors **ret, const char *path, struct error *err);
 /* The same on bytes in memory, which are borrowed until close. name replaces the path in err. */

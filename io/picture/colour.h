@@ -1,6 +1,6 @@
 /* Turns FFmpeg's pictures to colour pictures as a viewer shows them: turned, with square pixels, at the stream's size or smaller.
- * Colours are those that the picture says: its matrix and range. A picture that says no matrix has BT.709 from 720 rows on, else
- * BT.601; one that says no range is limited if it is YUV, full if it is gray or RGB. One thread at a time. */
+ * Colours are those that the picture says: its matrix and range. A picture that says no matrix has BT.709 from 720 rows on,
+ * else BT.601. One that says no range is limited if it is YUV, full if it is gray or RGB. One thread at a time. */
 #ifndef MEMAED_IO_PICTURE_COLOUR_H
 #define MEMAED_IO_PICTURE_COLOUR_H
 

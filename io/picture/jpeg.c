@@ -11,7 +11,7 @@
 
 #include "io/base/new_file.h"
 
-/* The encoder's quantiser for a quality as libjpeg counts it: 8 gives the standard's example tables, as quality 50 does; the
+/* The encoder's quantiser for a quality as libjpeg counts it. 8 gives the standard's example tables, as quality 50 does. The
  * factor falls to 0 at quality 100. */
 static int lambda_of(int quality)
 {

@@ -12,9 +12,9 @@ struct jpeg {
     size_t size;                /* bytes */
 };
 
-/* Encodes the picture, which is borrowed. quality: 1 (small) to 100 (exact). 0; -EINVAL (no picture, or a quality out of range);
- * -ENOMEM; -EIO: FFmpeg failed, or has no encoder. err names the cause; *ret is untouched on failure, else the caller closes
- * it. */
+/* Encodes the picture, which is borrowed. quality: 1 (small) to 100 (exact). 0; -EINVAL (no picture, or a quality out of
+ * range); -ENOMEM; -EIO: FFmpeg failed, or has no encoder. On failure err names the cause and *ret is untouched. On success the
+ * caller closes it. */
 int jpeg_encode(struct jpeg *ret, const struct picture *picture, int quality, struct error *err);
 /* Takes zeroes. */
 void jpeg_close(struct jpeg *jpeg);

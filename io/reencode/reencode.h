@@ -1,6 +1,6 @@
-/* A clip that is decoded and encoded again: packets of any codec go in, and a file comes out, fragmented MP4 with H.264
- * (io/video/packets/clip_file.h), as every browser plays it. Pictures are as a viewer shows them: turned, with square pixels.
- * Privacy masks are burned in before anything is encoded (core/zones/burning.h).
+/* A clip that is decoded and encoded again. Packets of any codec go in; a fragmented MP4 with H.264
+ * (io/video/packets/clip_file.h) comes out, as every browser plays it. Pictures are as a viewer shows them: turned, with square
+ * pixels. Privacy masks are burned in before anything is encoded (core/zones/burning.h).
  *
  * The packets' times stay; those that are missing or leap are replaced as in any clip. A packet that cannot be decoded leaves out
  * its picture. With masks, so does a damaged picture, because it may show what a mask covers at another place. Sound is not kept.

@@ -1,6 +1,6 @@
-/* Webhooks by the Standard Webhooks specification, through libcurl: a POST of JSON with webhook-id (the same for every
- * attempt), webhook-timestamp and webhook-signature (HMAC-SHA256 over "id.timestamp.body"; both new for each attempt; a second
- * signature by the old secret while secrets rotate).
+/* Webhooks by the Standard Webhooks specification, through libcurl: a POST of JSON with three headers. webhook-id is the same
+ * for every attempt. webhook-timestamp and webhook-signature (HMAC-SHA256 over "id.timestamp.body") are new for each attempt. A
+ * second signature by the old secret is added while secrets rotate.
  *
  * One thread, "webhook", delivers out of an outbox (io/sinks/outbox.h), in the order of the entries of each endpoint. Each
  * endpoint has its own back-off, so a dead endpoint delays no other. The back-off is exponential with full jitter; its ceiling
@@ -8,8 +8,8 @@
  * once: any 2xx counts as delivered. Everything else, redirects included, is tried again.
  *
  * An entry becomes a dead letter when its attempt fails and it is as old as the endpoint's give_up_h. At a disabled endpoint it
- * does without an attempt. An endpoint that answers 410 is disabled: nothing is sent to it until a reload changes it, its URL is
- * another one at the next start, or webhooks_enable() is called. An endpoint starts at most max_per_minute attempts in any
+ * does without an attempt. An endpoint that answers 410 is disabled. Nothing is sent to it until a reload changes it, its URL
+ * is another one at the next start, or webhooks_enable() is called. An endpoint starts at most max_per_minute attempts in any
  * minute; the others wait.
  *
  * The outbox keeps times as UTC, so that they hold over a restart. Within a run waits are measured by the monotonic clock. A wait

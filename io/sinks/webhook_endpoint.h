@@ -54,7 +54,7 @@ int webhook_endpoint_new(struct webhook_endpoint **ret, const struct config_webh
 /* Does not free the tally of an adopted endpoint. */
 void webhook_endpoint_free(struct webhook_endpoint *endpoint);  /* takes NULL; endpoint->easy must be in no multi handle */
 
-/* Starts an attempt on multi, signed for time_s (seconds since 1970). body [size] is borrowed until the attempt has ended; a
+/* Starts an attempt on multi, signed for time_s (seconds since 1970). body [size] is borrowed until the attempt has ended. A
  * snapshot is added to a copy of it, which the endpoint keeps until then. store NULL: no snapshots. 0, or -errno: then nothing
  * was started. */
 int webhook_endpoint_begin(struct webhook_endpoint *endpoint, CURLM *multi, const char *id, const char *body, size_t size,

@@ -234,8 +234,8 @@ static void ignore_sound(AVFormatContext *format)
 }
 
 /* Lets FFmpeg look at a live stream of a format that finds its streams as it goes, until it knows the video, and no longer. By
- * itself it waits for sound that FLV promises for 90 s, and looks at MPEG-TS for 5 s. FLV tells the codec's parameters first; in
- * MPEG-TS they come with a key frame, and its table tells the streams before that. */
+ * itself it waits for sound that FLV promises for 90 s, and looks at MPEG-TS for 5 s. FLV tells the codec's parameters first.
+ * In MPEG-TS they come with a key frame, and its table tells the streams before that. */
 static void hasten(struct demux *demux)
 {
     AVFormatContext *format = demux->format;

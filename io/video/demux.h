@@ -40,9 +40,9 @@ void demux_close(struct demux *demux);
 
 const struct demux_stream *demux_stream(const struct demux *demux);
 
-/* The next packet of the video into packet, which is blank; the caller unreferences it. 1: a packet; 0: the stream has ended
- * (a file that is cut short ends at the cut); -EAGAIN: an image of the folder could not be read, and the next call goes on
- * behind it; -ETIMEDOUT: stalled; -EINTR: stopped; another negative errno: reading failed. err holds the cause. Time between
+/* The next packet of the video into packet, which is blank; the caller unreferences it. 1: a packet; 0: the stream has ended (a
+ * file that is cut short ends at the cut); -ETIMEDOUT: stalled; -EINTR: stopped; another negative errno: reading failed.
+ * -EAGAIN: an image of the folder could not be read, and the next call goes on behind it. err holds the cause. Time between
  * calls does not count as a stall. */
 int demux_read(struct demux *demux, AVPacket *packet, struct error *err);
 

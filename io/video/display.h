@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A picture [h, w] is shown as [w, h] if swap, else as [h, w]. The pixel shown at (x, y) is the picture's at (x, y), or at
- * (y, x) if swap, where flip_x counts the picture's columns from the right and flip_y its rows from below. */
+/* A picture [h, w] is shown as [w, h] if swap, else as [h, w]. The pixel shown at (x, y) is the picture's at (x, y), or at (y,
+ * x) if swap. With flip_x the picture's columns count from the right, with flip_y its rows from below. */
 struct turn {
     bool swap, flip_x, flip_y;
 };

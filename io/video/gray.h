@@ -1,7 +1,7 @@
-/* Turns FFmpeg's pictures to gray at one size: full-range luma (BT.601 for RGB), scaled bilinearly, as
- * `ffmpeg -vf scale=W:H:flags=bilinear,format=gray` does, and turned as a viewer shows it. The range is what the picture
- * says. A picture that says nothing is limited-range if it is YUV and full-range if it is gray. Full-range gray of the
- * output's size is copied bit for bit. One thread at a time. */
+/* Turns FFmpeg's pictures to gray at one size, turned as a viewer shows them. Gray is full-range luma (BT.601 for RGB), scaled
+ * bilinearly, as `ffmpeg -vf scale=W:H:flags=bilinear,format=gray` does. The range is what the picture says. A picture that
+ * says nothing is limited-range if it is YUV and full-range if it is gray. Full-range gray of the output's size is copied bit
+ * for bit. One thread at a time. */
 #ifndef MEMAED_IO_VIDEO_GRAY_H
 #define MEMAED_IO_VIDEO_GRAY_H
 

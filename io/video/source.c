@@ -136,8 +136,8 @@ static int64_t picture_limit_us(const struct source *source)
     return stall_ms > 0 ? monotonic_us() + 1000 * stall_ms : INT64_MAX;
 }
 
-/* The time by which a picture must have been picked, if waiting begins now: after the stall time-out, or two periods of the
- * picked pictures, where that is longer. */
+/* The time by which a picture must have been picked, if waiting begins now. It is after the stall time-out, or after two
+ * periods of the picked pictures if that is longer. */
 static int64_t pick_limit_us(const struct source *source)
 {
     int64_t stall_us = INT64_C(1000) * demux_stream(source->demux)->stall_ms;

@@ -1,10 +1,11 @@
-/* A source of gray pictures: what FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of image
- * files as one sequence in name order. Formats and codecs are those that cameras and footage use (io/video/input/allowed.h).
+/* A source of gray pictures. It is what FFmpeg opens (RTSP, HTTP, RTMP, UDP, files, image sequence patterns), or a folder of
+ * image files as one sequence in name order. Formats and codecs are those that cameras and footage use
+ * (io/video/input/allowed.h).
  *
- * A picture goes three steps: io/video/demux.h reads the packets, io/video/decode.h decodes those whose pictures may be
- * needed, and io/video/pick.h picks pictures at the analysis rate by their timestamps and turns them to gray at the model's
- * size, turned and mirrored as a viewer shows them (io/video/display.h). A tap (struct source_tap) sees the packets before
- * they are decoded and the colour pictures before they turn gray.
+ * A picture goes three steps. io/video/demux.h reads the packets. io/video/decode.h decodes those whose pictures may be needed.
+ * io/video/pick.h picks pictures at the analysis rate by their timestamps and turns them to gray at the model's size, as a
+ * viewer shows them (io/video/display.h). A tap (struct source_tap) sees the packets before they are decoded and the colour
+ * pictures before they turn gray.
  *
  * Images of a folder or a pattern have no times. They are taken to come at options.fps, or at SOURCE_DEFAULT_FPS where that
  * is 0, and every one is picked.
@@ -12,7 +13,7 @@
  * Input from the network cannot make FFmpeg open files of this machine: a playlist with file:// is refused. A file cannot
  * make it open the network, except a session description (*.sdp). Files must be regular files or folders.
  *
- * A server that sends a source on gets no password for another host, nor for the same one without TLS, and cannot lead to the
+ * A server that sends a source on gets no password for another host, nor for the same one without TLS. It cannot lead to the
  * loopback of this machine by an address. An HTTP request without a password may go there before it is refused.
  *
  * Certificates are verified, unless options.tls_unverified. FFmpeg 5.1 takes any certificate of rtsps. There, source_open()
@@ -36,8 +37,8 @@ struct source;
 
 /* Pictures a second where neither the stream nor the options say how many there are. */
 enum { SOURCE_DEFAULT_FPS = 25 };
-/* A source stalls, too, when packets arrive but no picture comes of them: for one stall time-out, or for so many before the first
- * picture of an opening. A stream that is joined between two key frames has no picture until the next one. */
+/* A source stalls, too, when packets arrive but no picture comes of them. The limit is one stall time-out, or so many before
+ * the first picture of an opening. A stream that is joined between two key frames has no picture until the next one. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 
 /* The sources of the time at which a picture was taken (io/video/timing/timing.h). */
@@ -95,25 +96,24 @@ struct source_stream {
 struct source_tap {
     void *arg;
 
-    /* A stream begins: at the end of each source_open() that succeeds (of a folder: before its first packet), and before
-     * the first packet of another codec, where a folder holds images of several. A new opening continues nothing: its
-     * timestamps are unrelated to those of the opening before. A change that keeps the codec, such as other parameter sets
-     * of H.264, makes no call: it is in the packets and in their side data (AV_PKT_DATA_NEW_EXTRADATA). */
+    /* A stream begins: at the end of each source_open() that succeeds (of a folder: before its first packet). In a folder with
+     * images of several codecs, also before the first packet of another codec. A new opening continues nothing: its timestamps
+     * are unrelated to those of the opening before. A change that keeps the codec, such as other parameter sets of H.264, makes
+     * no call: it is in the packets and in their side data (AV_PKT_DATA_NEW_EXTRADATA). */
     void (*stream)(void *arg, const struct source_stream *stream);
 
-    /* Every packet of the video stream, in order of arrival, before the decoder has it. That includes packets that are
-     * never decoded because nobody needs their pictures (io/video/skip.h), packets before the first key frame, corrupt ones
-     * (AV_PKT_FLAG_CORRUPT) and those that the decoder refuses. It excludes packets of other streams, image files that
-     * cannot be read, and a packet that comes out of a stall, which may be cut. A timestamp may be AV_NOPTS_VALUE. A
+    /* Every packet of the video stream, in order of arrival, before the decoder has it. That includes packets that are never
+     * decoded because nobody needs their pictures (io/video/skip.h) and packets before the first key frame. It also includes
+     * corrupt ones (AV_PKT_FLAG_CORRUPT) and those that the decoder refuses. It excludes packets of other streams, image files
+     * that cannot be read, and a packet that comes out of a stall, which may be cut. A timestamp may be AV_NOPTS_VALUE. A
      * picture's packet comes before its frame. */
     void (*packet)(void *arg, const struct AVPacket *packet);
 
     /* The colour picture of every picture that is picked, corrupt ones too, just before source_read() turns it to gray and
      * returns it. It is as it was coded: at the stream's size, in the decoder's pixel format, not turned, mirrored or
-     * stretched as a viewer shows it. info is what source_read() then returns. Where turning to gray fails, source_read()
-     * returns the error instead. frame->best_effort_timestamp is its time among the packets. Pictures that are not picked
-     * make no call: whether the decoder gives one at all depends on the codec and on what was skipped, while alerts name
-     * picked pictures only. */
+     * stretched. info is what source_read() then returns. Where turning to gray fails, source_read() returns the error instead.
+     * frame->best_effort_timestamp is its time among the packets. Pictures that are not picked make no call. Whether the
+     * decoder gives one at all depends on the codec and on what was skipped, while alerts name picked pictures only. */
     void (*frame)(void *arg, const struct AVFrame *frame, const struct source_frame *info);
 };
 
@@ -150,9 +150,9 @@ struct source_stats {
     char codec[32];
 };
 
-/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EPERM (sent on), -EINTR,
- * -EIO (also a host that is not found, and TLS) …; err holds the cause, with credentials in the URL redacted
- * (io/base/redact.h). *ret is the caller's; untouched on failure. */
+/* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EPERM (sent on), -EINTR, -EIO
+ * (also a host that is not found, and TLS) …. err holds the cause, with credentials in the URL redacted (io/base/redact.h).
+ * *ret is the caller's; untouched on failure. */
 int source_open(struct source **ret, const char *url, const struct source_options *options, struct error *err);
 /* Takes NULL. Spends at most a third of a second on a server's goodbye, whether options.stop is set or not. */
 void source_close(struct source *source);
@@ -178,7 +178,7 @@ void source_stats(const struct source *source, struct source_stats *ret);
  * Any thread. */
 int source_check(const char *url, struct error *err);
 
-/* Checks that a source takes user and password beside its URL: its protocol is RTSP or HTTP, the URL names no user itself, no
+/* Checks that a source takes user and password beside its URL. Its protocol is RTSP or HTTP, the URL names no user itself, no
  * user has a colon, and both are short enough for FFmpeg. NULL: there is none. 0, or -EINVAL as source_check(). Any thread. */
 int source_check_sign_in(const char *url, const char *user, const char *password, struct error *err);
 
@@ -186,12 +186,12 @@ int source_check_sign_in(const char *url, const char *user, const char *password
 bool source_is_tls(const char *url);
 
 /* Returns true for a source that paces itself whatever it answers: rtsp, rtmp, udp … The reader paces a file or a folder. HTTP
- * tells by its answer (source_stats.live): multipart is live, and so is an answer without a length, without a duration, that
+ * tells by its answer (source_stats.live). Multipart is live. So is an answer without a length and without a duration that
  * takes no requests for parts of it. HLS is not: its segments come in bursts, so the reader paces it. Any thread. */
 bool source_is_live(const char *url);
 
-/* The name to show for a clip: a file's base name without extension; for a folder or a pattern the folder's name; for
- * another URL the last part of its path, or its host. Never holds a password. Cut to size. Any thread. */
+/* The name to show for a clip. A file has its base name without extension, a folder or a pattern the folder's name. Another URL
+ * has the last part of its path, or its host. Never holds a password. Cut to size. Any thread. */
 void source_name(char *out, size_t size, const char *url);
 
 /* FFmpeg's log lines go to handler(priority as in syslog(3), camera, text): whole, redacted, without line ends, repeats

@@ -4,13 +4,13 @@ uniform.
 
     tests/bench/alert_budget.py MODEL [--merge S] [--min-duration S] [--per-hour N] [--static] [--plot FILE.svg] FOOTAGE...
 
-FOOTAGE is a list of files in order, of an hour each, that the model neither learned from nor was calibrated on; or, as FILE.csv,
-what `memaed score --stride 2` printed of each. Each is scored as the daemon would: a window every second frame; 3 of 5 windows at
-the threshold begin a cause; 5 below the close threshold end it; causes less than --merge apart (default: 30 s) are one alert, if
-the first lasted for --min-duration (default: 0). Prints JSON. For each budget it holds the threshold, the number of alerts, that
-number a day with the 95 % interval of a Poisson count, the minutes from the beginning of each alert to the end of its last cause,
-and how many alerts would be told with the default cooldown and at most --per-hour (default: 12) within an hour. --static skips
-static windows as the daemon does. MEMAED names the program. --plot needs gnuplot.
+FOOTAGE is a list of files in order, of an hour each, that the model neither learned from nor was calibrated on. FILE.csv stands
+for what `memaed score --stride 2` printed of one. Each is scored as the daemon would, a window every second frame. 3 of 5
+windows at the threshold begin a cause; 5 below the close threshold end it. Causes less than --merge apart (default: 30 s) are
+one alert, if the first lasted for --min-duration (default: 0). Prints JSON. For each budget it holds the threshold, the number
+of alerts, and that number a day with the 95 % interval of a Poisson count. It also holds the minutes from the beginning of each
+alert to the end of its last cause. Last comes how many alerts would be told with the default cooldown and at most --per-hour
+(default: 12) within an hour. --static skips static windows as the daemon does. MEMAED names the program. --plot needs gnuplot.
 """
 import argparse
 import csv

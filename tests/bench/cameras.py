@@ -5,15 +5,15 @@ one model.
     tests/bench/cameras.py --model MODEL [--cameras 10,40] [--clips DIR | --footage FILE] [--hd] [--seconds 30]
 
 Every camera asks for --rate windows a second: the model's frame rate divided by a stride. Cameras begin at different
-clips, and every window is computed (static: off). With --hd the clips become 1080p H.264 at 25 frames a second:
-scaled up, with noise, without B frames, with a key frame every two seconds, at 4 Mbit/s. --footage gives one file for
-all cameras instead. `--cameras most` finds about as many cameras as the machine sustains.
+clips, and every window is computed (static: off). With --hd the clips become 1080p H.264 at 25 frames a second and 4 Mbit/s:
+scaled up, with noise, without B frames, with a key frame every two seconds. --footage gives one file for all cameras instead.
+`--cameras most` finds about as many cameras as the machine sustains.
 
-Prints progress on standard error and one JSON object on standard output. A run is sustained if every due window is
-scored, their rate is within a hundredth of the rate asked for, and no camera gets less than 0.98 of its share, minus
-one window. Processor time is given in cores by kind of thread: cameras (reading, decoding, scaling) and workers
-(network and score). The status is 1 if the last run is not sustained, or if a further camera takes more than 16 MiB.
-With --hd memory is not judged, because most of it is the decoder's pictures.
+Prints progress on standard error and one JSON object on standard output. A run is sustained if every due window is scored and
+their rate is within a hundredth of the rate asked for. No camera may get less than 0.98 of its share, minus one window.
+Processor time is given in cores by kind of thread: cameras (reading, decoding, scaling) and workers (network and score). The
+status is 1 if the last run is not sustained, or if a further camera takes more than 16 MiB. With --hd memory is not judged,
+because most of it is the decoder's pictures.
 """
 import argparse
 import glob

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Measures seconds per cube of memaed and of its peers, in turn on the same machine in the same run, and prints their
-# ratios: of the frozen network, or with --train of a step of training (forward, back, Adam) on batches of BATCH.
+# Measures seconds per cube of memaed and of its peers, in turn on the same machine in the same run, and prints their ratios. It
+# measures the frozen network, or with --train a step of training (forward, back, Adam) on batches of BATCH.
 #
 #   tests/bench/compare.sh [--train BATCH] [ARCH [THREADS [ROUNDS]]]        (paper, 2, 3)
 #

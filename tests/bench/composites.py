@@ -26,8 +26,8 @@ Events that must alert:
 
 Changes that must not alert (negatives: no label is 1): light, sunpatch, cloud, noise.
 
-An event takes the brightness, contrast, colour and noise of its place. The same arguments give the same frames, bit for
-bit, before they are encoded. --check makes two small clips from synthetic frames, and verifies that, labels and masks.
+An event takes the brightness, contrast, colour and noise of its place. The same arguments give the same frames, bit for bit,
+before they are encoded. --check makes two small clips from synthetic frames, and verifies that they do, labels and masks.
 MEMAED_DATA names the data (default: ../shared/data).
 """
 import argparse

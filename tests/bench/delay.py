@@ -1,17 +1,18 @@
 #!/usr/bin/python3
-"""Measures how long an alert's notification takes: from the moment in the picture of the window that opened the alert to a
-webhook receiver that has the whole event, with the snapshot inside. Two cores are busy to the wanted share meanwhile.
+"""Measures how long an alert's notification takes. The time begins with the moment in the picture of the window that opened the
+alert. It ends when a webhook receiver has the whole event, with the snapshot inside. Two cores are busy to the wanted share
+meanwhile.
 
     tests/bench/delay.py --model MODEL [--alerts 100] [--cameras 4] [--load 70] [--fps 10] [--seed 1] [--memaed build/memaed]
 
 The cameras are looped films of 1280x720 in which a bright disc crosses a textured scene at seeded times. The threshold lies
 between the scores of the crossings and all others, so any model alerts. Beside the daemon, a process for each core burns time
-until the share in which the two cores are not idle (/proc/stat) is the wanted one; where other programs take more than that, it
-burns nothing.
+until the share in which the two cores are not idle (/proc/stat) is the wanted one. It burns nothing where other programs take
+more than that.
 
-Prints progress on standard error and one JSON object on standard output: the quantiles of the delay at the receiver, what the
-daemon's own metrics say, and the share of the cores that was measured. The status is 1 if fewer than 95 of 100 notifications came
-within 3 s with their snapshot, or fewer alerts came than asked.
+Prints progress on standard error and one JSON object on standard output. The object has the quantiles of the delay at the
+receiver, what the daemon's own metrics say, and the measured share of the cores. The status is 1 if fewer than 95 of 100
+notifications came within 3 s with their snapshot, or fewer alerts came than asked.
 """
 import argparse
 import base64

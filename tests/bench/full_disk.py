@@ -3,9 +3,9 @@
 
     tests/bench/full_disk.py [--minutes 10] [--cameras 2] [--mib 64]
 
-Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: at any time
-at least a tenth of the disk is free, the two newest alerts have clips that play, windows are scored all the time, and the log has
-no error.
+Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold. The bars:
+at any time at least a tenth of the disk is free, the two newest alerts have clips that play, windows are scored all the time,
+and the log has no error.
 """
 import argparse
 import json

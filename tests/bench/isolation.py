@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures what a process for each camera costs: pairs of runs of the daemon in turn, one with `isolation: thread`, one with
+"""Measures what a process for each camera costs. Pairs of runs of the daemon take turns, one with `isolation: thread`, one with
 `isolation: process`, over the same looped footage.
 
     tests/bench/isolation.py --model MODEL [--cameras 8] [--pairs 15] [--seconds 20] [--footage FILE] [--live] [--start 64]
@@ -7,8 +7,8 @@
 For each pair it takes the processor time of all processes, the memory that is not shared or shared once (Pss), and the mean
 latency of a window. No clips are kept and nothing alerts, so the difference is that of the boundary; tests/bench/evidence.py
 measures what evidence costs. With --live an RTSP server sends the footage, and latency counts from the arrival of a picture's
-data, as in `memaed run`; else it begins when the picture is in the ring. Then it starts the daemon with --start cameras and takes
-the time until the last one has its first picture.
+data, as in `memaed run`. Else it begins when the picture is in the ring. Then it starts the daemon with --start cameras and
+takes the time until the last one has its first picture.
 
 Prints progress on standard error and one JSON object on standard output. The status is 1 where a bar does not hold: 3 % more
 processor time (median of the pairs), 4 MiB a camera, 2 ms of latency, 2 s for the start.

@@ -6,9 +6,8 @@
 Three forms of `learn` take turns: from a file (with more footage than --max-memory holds), from a camera that is a file, and from
 an RTSP camera. A run is killed once or several times, then left to its end. Each kill aims at a phase: it waits until the phase
 begins, and a random time longer. The process is stopped before it is killed, so that the phase that was hit can be read from its
-log and its files. After a kill the next run must go on from what was there: from the step of the checkpoint, and from the frames
-of the recording. At the end the folder must hold the model alone. From a file, its tensors must be those of a run that nobody
-killed.
+log and its files. After a kill the next run must go on from what was there: the step of the checkpoint, and the frames of the
+recording. At the end the folder must hold the model alone. From a file, its tensors must be those of a run that nobody killed.
 
 Prints progress on standard error, and a table of phases on standard output. The status is 1 if anything failed.
 """

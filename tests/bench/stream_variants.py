@@ -3,11 +3,11 @@
 
     tests/bench/stream_variants.py [--seconds 60] [--batch 24] [--only WORD,...] [--odd FILE] [--memaed build/memaed]
 
-A variant is a stream as some camera, server or network gives it: time stamps that lie, packets that are lost or damaged, sign-in,
-faults of the session description, servers that fail, pictures of another size or rate, HTTP, UDP, and files. All show the same
-scene at ten frames a second. The model was learned from it in seconds. tests/bench/variants/catalogue.py lists the variants. One
-`memaed run` watches them in batches; a reload exchanges a batch for the next. The healthy camera is watched from the first batch
-to the last.
+A variant is a stream as some camera, server or network gives it. Time stamps lie, packets are lost or damaged, sign-in or the
+session description has faults, servers fail. Pictures have another size or rate. HTTP, UDP and files come, too. All show the
+same scene at ten frames a second. The model was learned from it in seconds. tests/bench/variants/catalogue.py lists the
+variants. One `memaed run` watches them in batches; a reload exchanges a batch for the next. The healthy camera is watched from
+the first batch to the last.
 
 Prints progress on standard error and a table in Markdown on standard output. A variant is blind if the second half of its time
 gave less than three fifths of the windows that its rate promises. It must not be blind without a word. A word is one of these:
@@ -19,8 +19,8 @@ gave less than three fifths of the windows that its rate promises. It must not b
 The healthy camera must lose nothing: no break, no window skipped, and as many windows as its rate promises. The status is 1 if a
 variant is blind without a word, or if the healthy camera lost something.
 
---only takes the variants whose names contain one of the words. --odd is the path of odd_rtsp.py, a further server of odd streams
-that is no part of this repository; without it the variants odd-... are skipped.
+--only takes the variants whose names contain one of the words. --odd is the path of odd_rtsp.py, a further server of odd
+streams that is no part of this repository. Without it the variants odd-... are skipped.
 """
 import argparse
 import json

@@ -1,6 +1,6 @@
 /* libFuzzer target: redact(). On any text its result is ended, fits, is the same at every size but for its length, and does not
  * change in a second call. A marked secret, put into an address as user information or as the value of a parameter, does not
- * survive: as it is, in an address inside another, and percent-encoded there. */
+ * survive. That holds as it is, in an address inside another, and percent-encoded there. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,13 +1,14 @@
-/* libFuzzer target: which pictures of a stream are picked, and when they were taken (io/video/pick.h, with pacing.h, skip.h and
- * timing/timing.h below it), from any time stamps, arrivals and orders that a camera or a file can give.
+/* libFuzzer target: which pictures of a stream are picked, and when they were taken. It tests io/video/pick.h, with pacing.h,
+ * skip.h and timing/timing.h below it, on any time stamps, arrivals and orders that a camera or a file can give.
  *
- * The bytes are a stream: HEADER bytes choose rates, time base and kind of the source, then each picture has a byte that says how
- * its time stamp and its arrival follow from those of the picture before, and up to 12 bytes of numbers. A decoder is imitated:
- * it skips what pick_packet() allows it to, holds back up to 7 pictures and gives them in the order of their time stamps.
+ * The bytes are a stream. HEADER bytes choose rates, time base and kind of the source. Then each picture has a byte and up to
+ * 12 bytes of numbers. The byte says how its time stamp and its arrival follow from those of the picture before. A decoder is
+ * imitated. It skips what pick_packet() allows it to, holds back up to 7 pictures and gives them in the order of their time
+ * stamps.
  *
  * Checked: the first picture is picked at 0, unbroken. Times rise strictly. A picture that lies three periods and two intervals
- * past the last picked one on the output clock is picked. A live source skips no more undecoded than pacing_wants() says,
- * and it is not blind: by arrivals, no more than BLIND windows of the timing and 12 periods pass without a picked picture. */
+ * past the last picked one on the output clock is picked. A live source skips no more undecoded than pacing_wants() says, and
+ * it is not blind. By arrivals, no more than BLIND windows of the timing and 12 periods pass without a picked picture. */
 #include <libavcodec/avcodec.h>
 #include <math.h>
 #include <stdint.h>

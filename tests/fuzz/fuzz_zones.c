@@ -1,6 +1,6 @@
 /* libFuzzer target: polygons of masks and zones (core/zones/polygon.h) from any points. The first byte gives the number of
- * points, each further two a point on a grid of 1/240 of the picture, so that points meet, touch sides and lie on the border
- * often.
+ * points. Each further two give a point on a grid of 1/240 of the picture, so that points often meet, touch sides and lie on
+ * the border.
  *
  * Checked of a polygon that is accepted: its shares are from 0 to 1, and those of four quarters are that of the whole. Every
  * pixel that it covers in part is filled, none beside it is, and the pixels of hiding_map() hold all of them. */

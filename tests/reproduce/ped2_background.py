@@ -5,9 +5,9 @@ median picture of train/.
     tests/reproduce/ped2_background.py [SIDE…]      side of the pictures in pixels (64 and 128)
 
 The error of a window is its mean absolute difference from the drawing, scaled to 0…1 over each clip. Two more
-drawings are measured. One is the mean picture. The other is the median picture plus half of the difference between
-the window's own mean and the median; it resembles an autoencoder that draws standing things better than moving ones.
-Needs ffmpeg, numpy, and the clips of ped2.py. Prints one line of JSON for each side.
+drawings are measured. One is the mean picture. The other is the median picture plus half of the difference between the window's
+own mean and the median. It resembles an autoencoder that draws standing things better than moving ones. Needs ffmpeg, numpy,
+and the clips of ped2.py. Prints one line of JSON for each side.
 """
 import glob
 import json

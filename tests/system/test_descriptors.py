@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The limit of open files: it is raised at the start, what it does not allow is refused, and a daemon that has reached it neither
-ends nor spins."""
+"""The limit of open files. It is raised at the start, and what it does not allow is refused. A daemon that has reached it
+neither ends nor spins."""
 import json
 import os
 import resource

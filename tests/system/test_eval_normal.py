@@ -81,8 +81,8 @@ class Normal(test_eval.EventsCase):
             self.assertEqual(events["at"][2]["false_alarms"], 1 if resolved else None)
 
     def test_alerts(self):
-        """The default alert rule, each source by itself: an alert opens once 3 of the last 5 windows reach the threshold, closes
-        after 5 windows below or at a gap, and the next one opens a minute later at the earliest."""
+        """The default alert rule, each source by itself. An alert opens once 3 of the last 5 windows reach the threshold. It
+        closes after 5 windows below or at a gap, and the next one opens a minute later at the earliest."""
         self.record(1)
         paths, runs = self.record_normal(100)
         for threshold, alerts in ((0, {"1": 1, "2": 2, "images": 1}),       # all windows: one alert a sequence

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The program does all of its work under the sandbox of its unit file: system calls, address families, no page that is both
-writable and executable. (Namespaces and the dynamic user need a running systemd, and are not tried here.)"""
+"""The program does all of its work under the sandbox of its unit file: system calls, address families, no page both writable
+and executable. (Namespaces and the dynamic user need a running systemd, and are not tried here.)"""
 import base64
 import os
 import platform

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Things that stand still, from learning to the alert: footage of a scene with noise and a passer-by calibrates a model of random
-weights, then something is left in the scene. The daemon needs the real time: about three minutes."""
+"""Things that stand still, from learning to the alert. Footage of a scene with noise and a passer-by calibrates a model of
+random weights, then something is left in the scene. The daemon needs the real time: about three minutes."""
 import json
 import re
 

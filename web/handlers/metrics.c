@@ -1,6 +1,6 @@
-/* /metrics: the view as Prometheus text (format 0.0.4), names memaed_…, a label `camera` where a value is a camera's, a label
- * `endpoint` where it is a webhook's. A new metric is a row of a table. All values of a camera are of one snapshot, so that
- * windows due = scored + skipped + pending holds within one scrape where it holds in the view. */
+/* /metrics: the view as Prometheus text (format 0.0.4), names memaed_…. A camera's values have a label `camera`, a webhook's a
+ * label `endpoint`. A new metric is a row of a table. All values of a camera are of one snapshot, so that windows due = scored
+ * + skipped + pending holds within one scrape where it holds in the view. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* The peak speed of this CPU: a loop of independent multiply-adds on registers, with which `memaed bench` compares the
- * network. core/ has no clock: the caller measures the time, with one call per thread, all threads at once. */
+/* The peak speed of this CPU: a loop of independent multiply-adds on registers. `memaed bench` compares the network with it.
+ * core/ has no clock: the caller measures the time, with one call per thread, all threads at once. */
 #ifndef MEMAED_CORE_KERNELS_PEAK_PEAK_H
 #define MEMAED_CORE_KERNELS_PEAK_PEAK_H
 

@@ -1,6 +1,6 @@
 /* The body of peak_run_*(), compiled once per instruction set. An including file defines PEAK_NAME, PEAK_WIDTH (floats in a
- * vector) and PEAK_CHAINS, the number of independent sums. They must hide the latency of a multiply-add (4 cycles at two per
- * cycle: 8 sums or more) and fit the registers beside the two factors. */
+ * vector) and PEAK_CHAINS, the number of independent sums. They must hide the latency of a multiply-add: 4 cycles at two per
+ * cycle need 8 sums or more. They must fit the registers beside the two factors. */
 #include "core/kernels/peak/peak.h"
 
 typedef float vector __attribute__((vector_size(PEAK_WIDTH * sizeof(float))));

@@ -7,9 +7,9 @@
  *   scatter   fine   = Σ over taps of coarse · Wᵀ         forward of deconv3d, gradient by the input of conv3d
  *   gradient  by W, from fine and coarse                  of both
  *
- * Scatter works by output phase: fine positions that are equal modulo the stride read the same taps, so no zero is
- * multiplied and each output is written once. If the fine side has few channels, scatter multiplies all taps first and adds
- * them up afterwards.
+ * Scatter works by output phase: fine positions that are equal modulo the stride read the same taps. So no zero is multiplied,
+ * and each output is written once. If the fine side has few channels, scatter multiplies all taps first and adds them up
+ * afterwards.
  *
  * Tensors are one sample, channels last: [t, h, w, c] floats. Pointers are borrowed for the call, must not alias, and need
  * no more than the alignment of floats. scratch has conv3d_scratch() floats. Pure, any thread. */

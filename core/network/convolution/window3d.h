@@ -53,7 +53,7 @@ void window3d_merge(struct window3d *w);
 bool window3d_is_narrow(const struct window3d *w);
 /* The number of runs of a window, contiguous inputs each: a tap's channels, or for a narrow source a line of taps. */
 int window3d_runs(const struct window3d *w);
-/* Copies src with padding to dst and returns dst; w becomes the window on the copy. dst has window3d_padded() positions of
+/* Copies src with padding to dst and returns dst. w becomes the window on the copy. dst has window3d_padded() positions of
  * w->src.c elements, `element` bytes each. outside holds the padding, the bytes of one position; NULL: zeros. */
 size_t window3d_padded(const struct window3d *w);
 const void *window3d_pad(struct window3d *w, const void *src, size_t element, const void *outside, void *dst);

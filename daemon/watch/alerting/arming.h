@@ -1,6 +1,6 @@
-/* The arming desk knows for each camera whether its alerts are sent now (core/alerting/arming.h), by its schedule in the
- * configuration and the orders that people give by REST. Cameras are known by their names, so that orders hold over a reload, and
- * by arming_restore() over a restart.
+/* The arming desk knows for each camera whether its alerts are sent now (core/alerting/arming.h). It goes by the schedule in
+ * the configuration and the orders that people give by REST. Cameras are known by their names, so that orders hold over a
+ * reload, and by arming_restore() over a restart.
  *
  * arming_tick() posts an event, camera.armed or camera.disarmed, for each change of a camera's state, whatever its cause. Any
  * thread, unless a function says otherwise; each call takes a leaf lock. */

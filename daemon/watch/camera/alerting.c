@@ -115,7 +115,7 @@ static void name_zones(struct alerting *alerting, int zone)
 }
 
 /* Returns why the alert may not be told now, or SUPPRESSED_NOT. A camera that is not armed comes first, then a fault of the
- * picture that holds alerts back: neither uses up cooldown or cap, and no alert is bad enough to get through. */
+ * picture that holds alerts back. Neither uses up cooldown or cap, and no alert is bad enough to get through. */
 static enum alert_suppressed ask(struct alerting *alerting, int64_t time_us)
 {
     static const enum alert_suppressed reasons[ARMING_STATES] = {

@@ -21,8 +21,8 @@ struct alerting_options {
     /* Borrowed for as long as alerts are taken. */
     const char *camera, *model;         /* a name, and a path */
     const struct zones *zones;          /* of the camera; NULL: none */
-    unsigned hold, mark;                /* kinds of faults of the picture, sets of health_bit(): alerts that open while one of
-                                         * hold holds are suppressed; those of both are noted in the record of an alert */
+    unsigned hold, mark;                /* kinds of faults of the picture, sets of health_bit(). Alerts that open while one of
+                                         * hold holds are suppressed. Those of both are noted in the record of an alert */
     struct scorelog *scores;            /* has a record of every window, with the number that it has here; NULL: there is none,
                                          * and the rule is 1 of 1 */
     struct alertlog *alerts;

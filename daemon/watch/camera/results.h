@@ -1,12 +1,12 @@
-/* One camera's scores, in the order of its windows, go to the log of scores, to the alerts (daemon/watch/camera/alerting.h), and
- * into the figures that the web shows.
+/* One camera's scores, in the order of its windows. They go to the log of scores, to the alerts
+ * (daemon/watch/camera/alerting.h), and into the figures that the web shows.
  *
  * A slow window is scored, but the calibration tells nothing of its score. It has no p-value and does not feed the drift
  * monitor. For the alert rule it counts as below every threshold: it opens no alert, and n such windows in a row close one.
  *
- * A break of the sequence clears the alert rule's memory, and ends a cause that lasts (alert_gap()). Where the camera is lost, an
- * open alert closes: as soon as the windows that were due before have been scored, or at the first result after them. An alert of
- * what stands still has a state machine of its own, and a break does not close it, because the thing stays. */
+ * A break of the sequence clears the alert rule's memory, and ends a cause that lasts (alert_gap()). Where the camera is lost,
+ * an open alert closes. It closes as soon as the windows that were due before have been scored, or at the first result after
+ * them. An alert of what stands still has a state machine of its own, and a break does not close it, because the thing stays. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_RESULTS_H
 

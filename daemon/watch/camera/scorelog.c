@@ -10,8 +10,8 @@
 #define IS_STATIC (UINT64_C(1) << 63)
 #define IS_SLOW (UINT64_C(1) << 62)
 
-/* Words of an entry: six for the score, half a word for each voice, one for the place of each box (four numbers of 16 bits),
- * and half a word for the score of each box. */
+/* Words of an entry: six for the score, half a word for each voice and for the score of each box, one for the place of each box
+ * (four numbers of 16 bits). */
 enum { VOICES_AT = 6, BOXES_AT = VOICES_AT + (VOICES + 1) / 2, BOX_SCORES_AT = BOXES_AT + BOXES_MAX,
        WORDS = BOX_SCORES_AT + (BOXES_MAX + 1) / 2 };
 

@@ -461,7 +461,7 @@ static enum view_break view_break_of(const struct source_frame *picture)
     return picture->corrupt ? VIEW_BREAK_CORRUPT : views[picture->cause];
 }
 
-/* 1: a corrupt picture is left out; -ETIMEDOUT with the cause in err: all have been corrupt for as long as a decoder may take
+/* 1: a corrupt picture is left out. -ETIMEDOUT with the cause in err: all have been corrupt for as long as a decoder may take
  * for a picture (SOURCE_PICTURE_STALLS). */
 static int leave_out(const struct camera_stream *stream, int64_t stall_us, struct error *err)
 {

@@ -1,5 +1,5 @@
-/* The decoder's side of one camera: opens the source, fills the ring of frames at the stream's own pace, and says when
- * the camera is lost, restored, frozen or at its end, and what is at fault with its pictures (daemon/watch/camera/diagnosis.h).
+/* The decoder's side of one camera. It opens the source and fills the ring of frames at the stream's own pace. It reports when
+ * the camera is lost, restored, frozen or at its end, and the faults of its pictures (daemon/watch/camera/diagnosis.h).
  *
  * A file plays by its time stamps against the clock, from its first picture on; a late picture is not waited for. A live
  * source paces itself. The camera's own thread calls; camera_stream_stop() may be called from any. */

@@ -1,5 +1,5 @@
-/* The workers' side of one camera: the ring of frames that the decoder fills, the network that runs over its windows, and
- * what becomes of the results. Opened and closed by the camera; run by the scheduler's workers. */
+/* The workers' side of one camera: the ring of frames that the decoder fills, the network that runs over its windows, and where
+ * its results go. Opened and closed by the camera; run by the scheduler's workers. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_WINDOWS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_WINDOWS_H
 

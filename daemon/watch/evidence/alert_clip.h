@@ -1,11 +1,11 @@
 /* The clip of one alert, from its pre-roll to its post-roll: which packets belong to it, and its file.
  *
- * A clip begins at the newest key frame that arrived at least pre_roll_s, and the time that decoding may take, before the
- * alert opened; at the oldest that is kept, where the ring does not reach so far back. It ends post_roll_s after the alert
+ * A clip begins at the newest key frame that arrived at least pre_roll_s, and the time that decoding may take, before the alert
+ * opened. Where the ring does not reach so far back, it begins at the oldest that is kept. It ends post_roll_s after the alert
  * closed, after max_clip_s, or where the stream changes to one that cannot follow in the file (packet_stream_follows()). A
  * camera that is lost and comes back goes on in the same file.
  *
- * Where privacy masks are burned in, the clip is decoded and encoded again, in a process that works at its own pace: after the
+ * Where privacy masks are burned in, the clip is decoded and encoded again, in a process that works at its own pace. After the
  * last packet the clip waits for it, for ALERT_CLIP_BEHIND_US at most.
  *
  * The file appears under its name once it can be played: with its first fragment (clip_file.h).

@@ -1,5 +1,5 @@
-/* Keeps evidence within its age and its room (retention_policy.h): the thread "retention" looks at the disk once a second (four
- * times, where it is nearly short), and at the files (evidence_tree.h) each minute, and some seconds after one was written.
+/* Keeps evidence within its age and its room (retention_policy.h). The thread "retention" looks at the disk once a second, four
+ * times where it is nearly short. It looks at the files (evidence_tree.h) each minute, and some seconds after one was written.
  *
  * The files are what counts. First an alert's files are deleted, then its rows in the database, by the store. A crash in between
  * leaves rows without files, which the next start removes. It also gives rows to files of known alerts that have none

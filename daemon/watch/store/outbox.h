@@ -1,7 +1,7 @@
 /* The outbox of webhooks (io/sinks/outbox.h) in the store's database. It reads by connections of its own, so that the sender
- * waits for no writer. What it is told goes to the store's thread (delivery.h), which writes it soon; until then a note in memory
- * says so, so that an entry that was delivered is not given again. If memaed is killed in between, the entry is sent once more at
- * the next start.
+ * waits for no writer. What it is told goes to the store's thread (delivery.h), which writes it soon. Until then a note in
+ * memory says so, so that an entry that was delivered is not given again. If memaed is killed in between, the entry is sent
+ * once more at the next start.
  *
  * Only events that are ready are given. While dead letters are made to wait again, or an endpoint is forgotten, the endpoint has
  * no entry; woken() is called once that is written. list_dead() has what is written. */

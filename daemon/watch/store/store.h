@@ -5,7 +5,7 @@
  * published that is not committed. Scores and the peaks of open alerts follow once a second, and old rows are deleted in small
  * steps; events always go first.
  *
- * Where the database cannot be written (a full disk, a lock that another process holds), the thread keeps what it has and tries
+ * Where the database cannot be written (a full disk, a lock that another process holds), the thread keeps what it has. It tries
  * again, with a back-off of up to 5 s. The log says so once, and once it works again. Meanwhile the queue fills; what does not
  * fit is dropped and counted. A database that is found damaged while it is in use is set aside, and a new one is opened. */
 #ifndef MEMAED_DAEMON_WATCH_STORE_STORE_H
@@ -97,14 +97,14 @@ struct alertlog_sink store_alertlog_sink(struct store *store);  /* for alertlog_
 void store_keep_orders(void *arg, const char *camera, const struct arming_orders *orders);
 
 /* Writes what somebody says about an alert. 0: done(arg, status, labels) will be called once, on the store's thread or at once.
- * status: 0, it is committed, and labels are the alert's; -ENOENT, there is no such alert; -ECANCELED, it was given up. -ENOMEM:
- * done is not called. */
+ * status 0: it is committed, and labels are the alert's. -ENOENT: there is no such alert. -ECANCELED: it was given up. -ENOMEM
+ * is returned: done is not called. */
 typedef void store_labelled(void *arg, int status, const struct alert_labels *labels);
 int store_label(struct store *store, const struct alert_order *order, store_labelled *done, void *arg);
 
 /* Writes that a file is kept for an alert that was posted before. */
 void store_add_evidence(struct store *store, const struct evidence_row *evidence);
-/* The pictures of an alert are there, or will not come: its events may be delivered, once the rows of evidence that were added
+/* The pictures of an alert are there, or will not come. Its events may be delivered, once the rows of evidence that were added
  * before are committed. Does nothing where they may already. */
 void store_alert_ready(struct store *store, uint64_t alert);
 

@@ -1,5 +1,5 @@
-/* The process that copies a clip (io/capture/copying/copy_process.h): it gives up its rights but those of reading one file and
- * writing to another, copies (io/reencode/copy_file.h), and tells the outcome. */
+/* The process that copies a clip (io/capture/copying/copy_process.h). It keeps only the rights to read one file and to write to
+ * another, copies (io/reencode/copy_file.h), and tells the outcome. */
 #ifndef MEMAED_IO_CAPTURE_COPYING_COPY_CHILD_H
 #define MEMAED_IO_CAPTURE_COPYING_COPY_CHILD_H
 

@@ -1,5 +1,5 @@
-/* Tells which of a decoder's pictures are damaged. A picture is damaged when it or its packet is flagged as corrupt, or
- * when it is predicted from a picture that is damaged or missing, or whose packet the decoder refused. Damage by
+/* Tells which of a decoder's pictures are damaged. A picture is damaged when it or its packet is flagged as corrupt. It is also
+ * damaged when it is predicted from a picture that is damaged or missing, or whose packet the decoder refused. Damage by
  * prediction ends at the next key frame, or after DAMAGE_US: some streams refresh their pictures without key frames.
  *
  * FFmpeg's decoders do not tell when a picture is missing that others are predicted from. So the headers of H.264
@@ -42,7 +42,7 @@ void damage_close(struct damage *damage);
 /* To be called for each packet of the stream, in order. Returns the packet's number, which the decoder gets as
  * AVCodecContext.reordered_opaque with the packet, and hands on with its picture. A packet behind one with the flag
  * AV_PKT_FLAG_CORRUPT counts as corrupt, too: FFmpeg's parsers set it a picture early. A packet of Motion JPEG without an end
- * marker counts as corrupt if it is the first packet or if an earlier one had an end marker: a stream may have none. */
+ * marker counts as corrupt if it is the first packet, or if an earlier one had an end marker. A stream may have none. */
 int64_t damage_packet(struct damage *damage, const AVPacket *packet);
 
 /* The decoder refused this packet, or an unknown one (NULL), so its picture is missing. */

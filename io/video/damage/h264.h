@@ -1,5 +1,5 @@
-/* Finds pictures that an H.264 stream has lost, by the frame numbers in its slice headers (ITU-T H.264, 7.4.3), because
- * FFmpeg's decoder does not tell: it repeats an earlier picture in place of the lost one. Frame numbers count pictures that
+/* Finds pictures that an H.264 stream has lost, by the frame numbers in its slice headers (ITU-T H.264, 7.4.3). FFmpeg's
+ * decoder does not report them: it repeats an earlier picture in place of the lost one. Frame numbers count pictures that
  * others are predicted from, so that a lost picture that no other needs is no damage. After a loss, everything in decoding
  * order is damaged up to the next key frame (an IDR picture, or one with a recovery point).
  *

@@ -1,5 +1,5 @@
-/* Follows the references of an HEVC stream by the headers of its packets, because FFmpeg's decoder does not tell when a
- * picture is predicted from one that is missing: it takes a gray picture instead and logs a line.
+/* Follows the references of an HEVC stream by the headers of its packets. FFmpeg's decoder does not report when a picture is
+ * predicted from a missing one: it takes a gray picture instead and logs a line.
  *
  * Each picture names the pictures that it may be predicted from, its reference picture set (ITU-T H.265, 8.3.2), by their
  * picture order counts (8.3.1). hevc_packet() keeps the set of pictures that a decoder has, with a mark on those that are

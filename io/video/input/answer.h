@@ -1,5 +1,5 @@
-/* The answer of a server over HTTP (or FTP), by its headers and its first bytes: whether it is a download or comes live, and
- * whether it is Motion JPEG, which io/video/input/jpegs.h reads. Any thread. */
+/* The answer of a server over HTTP (or FTP), by its headers and its first bytes. It tells whether it is a download or comes
+ * live, and whether it is Motion JPEG (io/video/input/jpegs.h). Any thread. */
 #ifndef MEMAED_IO_VIDEO_INPUT_ANSWER_H
 #define MEMAED_IO_VIDEO_INPUT_ANSWER_H
 

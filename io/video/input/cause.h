@@ -13,8 +13,8 @@ struct cause_request {
 };
 
 /* Takes an error that FFmpeg logged on the calling thread: a whole line, redacted. Cuts the list off a line that says that
- * something is not on a list. false: the line tells nothing that a caller does not know: a decoder was refused while FFmpeg
- * looked for the video, or a format was, which the error of the call names. */
+ * something is not on a list. false: the line tells nothing new to a caller. Such a line says that a decoder was refused while
+ * FFmpeg looked for the video, or a format, which the error of the call names. */
 bool cause_hear(char *text);
 /* The calling thread has heard nothing from now on. */
 void cause_forget(void);

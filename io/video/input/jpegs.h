@@ -1,7 +1,8 @@
-/* Splits a stream of bytes into JPEGs, as cameras send Motion JPEG by HTTP. A picture is followed marker by marker from its start
- * (SOI) to its end (EOI), so it is whole as soon as its last byte has come. All between two pictures is ignored: boundaries and
- * headers of multipart, which cameras write in many ways, or nothing. Segments are skipped by their lengths, so a thumbnail
- * within a picture is no picture. A picture without an end ends where the next one begins, with what stands between.
+/* Splits a stream of bytes into JPEGs, as cameras send Motion JPEG by HTTP. A picture is followed marker by marker from its
+ * start (SOI) to its end (EOI). So it is whole as soon as its last byte has come. All between two pictures is ignored:
+ * boundaries and headers of multipart, which cameras write in many ways, or nothing. Segments are skipped by their lengths, so
+ * a thumbnail within a picture is no picture. A picture without an end ends where the next one begins, with what stands
+ * between.
  *
  * Format: ITU-T T.81, annex B. One thread at a time. */
 #ifndef MEMAED_IO_VIDEO_INPUT_JPEGS_H

@@ -1,15 +1,15 @@
 /* A clip: the packets of a stream copied into a file, without decoding.
  *
  * The file is fragmented MP4, or Matroska for codecs that MP4 holds badly or not at all. It can be played from its first byte
- * while it is written, and after a crash: what is written ends with a whole fragment or cluster, of half a second at most. A
- * fragment begins with a key frame where there is one. clip_file_close() adds an index for seeking: in MP4 a `sidx` box, in
- * the place that a `free` box has kept behind the header.
+ * while it is written, and after a crash. What is written ends with a whole fragment or cluster, of half a second at most. A
+ * fragment begins with a key frame where there is one. clip_file_close() adds an index for seeking: in MP4 a `sidx` box, in the
+ * place that a `free` box has kept behind the header.
  *
  * Times begin at 0. Time stamps that are missing, go back or leap are replaced by the time of arrival, so that they rise
- * strictly; the difference between decoding and showing a picture stays.
+ * strictly. The difference between decoding and showing a picture stays.
  *
  * The muxers of libavformat parse parameter sets and packets, which may be hostile. io/capture/clip_writer.h runs this in a
- * process with least rights; it needs but write(2) and lseek(2) on its descriptor.
+ * process with least rights. It needs only write(2) and lseek(2) on its descriptor.
  *
  * One thread owns a clip file. Never logs. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_CLIP_FILE_H

@@ -1,4 +1,4 @@
-/* The names of a stream's codec: "h264", and the `codecs=` of a media type (RFC 6381), by which a browser tells whether it can
+/* The names of a stream's codec: "h264", and the `codecs=` of a media type (RFC 6381). By it a browser tells whether it can
  * play a file. Any thread. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_CODEC_STRING_H
 #define MEMAED_IO_VIDEO_PACKETS_CODEC_STRING_H

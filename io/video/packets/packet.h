@@ -1,5 +1,5 @@
 /* Coded packets of a video stream, kept for clips that are copied without decoding (io/video/packets/clip_file.h). A packet and
- * the description of its stream are constant once made, and are counted references, so that a ring and its readers share them
+ * the description of its stream are constant once made. Both are counted references, so that a ring and its readers share them
  * without a copy. Any thread.
  *
  * They may come from a process that somebody has taken over: packet_format_fault() and packet_fault() say what no stream has. */
@@ -60,8 +60,8 @@ struct packet_stream *packet_stream_new(const struct packet_format *format, cons
 struct packet *packet_new(struct packet_stream *stream, const struct packet_times *times, const void *data, size_t size);
 
 bool packet_stream_equal(const struct packet_stream *a, const struct packet_stream *b);
-/* Returns true if packets of b can follow those of a in one file: both are equal, or their parameter sets differ and stand in
- * the packets, too (H.264 and HEVC with start codes). */
+/* Returns true if packets of b can follow those of a in one file. Either both are equal, or their parameter sets differ and are
+ * in the packets, too (H.264 and HEVC with start codes). */
 bool packet_stream_follows(const struct packet_stream *b, const struct packet_stream *a);
 
 struct packet_stream *packet_stream_ref(struct packet_stream *stream);

@@ -1,9 +1,9 @@
 /* The packets of one camera's last seconds, in order of arrival, for clips that begin before an event.
  *
  * The ring holds whole groups: a group is a key frame and the packets up to the next one. The oldest group is dropped as a
- * whole once the next one begins at least keep_us before the newest packet, or once the ring holds more than max_bytes. A
- * group that alone exceeds max_bytes is dropped, too: its rest is not kept, the ring is empty until the next key frame, and
- * the group is counted. Packets that come before a key frame are not kept either. After packet_ring_begin() or
+ * whole once the next one begins at least keep_us before the newest packet. It is also dropped once the ring holds more than
+ * max_bytes. A group that alone exceeds max_bytes is dropped, too, and counted. Its rest is not kept, and the ring is empty
+ * until the next key frame. Packets that come before a key frame are not kept either. After packet_ring_begin() or
  * packet_ring_lose(), too, the ring waits for a key frame; what it holds stays.
  *
  * Bytes are those of the packets, and PACKET_RING_OVERHEAD for each.
@@ -34,8 +34,8 @@ void packet_ring_lose(struct packet_ring *ring);
 
 /* ---- readers ---- */
 
-/* The number of the newest key frame that arrived at or before at_us (CLOCK_MONOTONIC); of the oldest that is kept, where
- * there is none; of the next packet, where the ring is empty. */
+/* The number of the newest key frame that arrived at or before at_us (CLOCK_MONOTONIC). If there is none, that of the oldest
+ * that is kept; if the ring is empty, that of the next packet. */
 uint64_t packet_ring_find(struct packet_ring *ring, int64_t at_us);
 /* References to packets from number *next on, at most max; *next is then the number behind them. A number that is no longer
  * kept goes on at the oldest key frame. */

@@ -1,7 +1,7 @@
 /* A tap of a source (io/video/source.h) that gives each packet to a consumer as plain data: to a ring, or to another process.
  *
- * Parameter sets that change within an H.264 or HEVC stream begin a new stream for the consumer, because a file holds one set for
- * all its packets. So do parameter sets that come with a key frame only, where the source has not told them before.
+ * Parameter sets that change within an H.264 or HEVC stream begin a new stream for the consumer. A file holds one set for all
+ * its packets. So do parameter sets that come with a key frame only, where the source has not told them before.
  *
  * The source's thread. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_PACKET_TAP_H

@@ -2,21 +2,21 @@
  * not. Gives the step from each picture to the next. Pure arithmetic on values: no allocation, no clock. One thread at a time.
  *
  * A live source's picture has an arrival. Its time stamp is sane if it lies after that of the picture before, by at most two
- * typical intervals. So is a longer step forwards if the picture arrived no earlier than its time stamp allows: where pictures
+ * typical intervals. So is a longer step forwards if the picture arrived no earlier than its time stamp allows. Where pictures
  * were lost, time has passed at the arrival, too. Else the time stamp lies, and the step is bridged:
  *   - A step back of less than timing_limit_us(), which lasts for less than that, is jitter: the picture comes 1 us after the one
  *     before.
  *   - Otherwise the step is the time between the two arrivals; one typical interval, where a network delivered them in a burst.
  *     Once TIMING_CONFIRM pictures in a row agree on another offset of the clock, the clock has been set, and goes on from there.
  * Windows of at least TIMING_WINDOW_US and TIMING_WINDOW pictures judge the clock as a whole. A window is bad if more than half
- * of its steps were bridged (the clock stands still, or leaps), or if the clock ran three times too fast or too slow (its unit is
- * wrong). It is also bad if the clock was faster or slower than the arrivals by a factor of 1.5 in each of the last
- * TIMING_LONG_BAD long windows of TIMING_LONG_US, in which the bursts of a network average out. After TIMING_BAD bad windows in a
- * row arrivals take over. After TIMING_GOOD good ones the time stamps do again.
+ * of its steps were bridged: the clock stands still, or leaps. It is also bad if the clock ran three times too fast or too
+ * slow: its unit is wrong. It is also bad if the clock differed from the arrivals by a factor of 1.5 in each of the last
+ * TIMING_LONG_BAD long windows. A long window has TIMING_LONG_US, in which the bursts of a network average out. After
+ * TIMING_BAD bad windows in a row arrivals take over. After TIMING_GOOD good ones the time stamps do again.
  *
- * The arrival is when the packet had been read after which the decoder gave the picture: it has no decoding time in it, and comes
- * in presentation order. Over 400 steps at 25 a second it is as even as the time at the picture (median error 4.0 ms for both at
- * 96x64, 7.7 and 7.5 ms at 1920x1080, on a busy machine).
+ * The arrival is the time at which the packet was read that made the decoder give the picture. It has no decoding time in it,
+ * and comes in presentation order. Over 400 steps at 25 a second it is as even as the time at the picture. The median error is
+ * 4.0 ms for both at 96x64, 7.7 and 7.5 ms at 1920x1080, on a busy machine.
  *
  * A picture of a file, or of a download over HTTP, which the reader paces, has no arrival. Its time stamps are taken as they are,
  * but for jitter, as above. A picture without a time stamp comes one typical interval after the one before. After TIMING_STILL

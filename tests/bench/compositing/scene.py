@@ -10,14 +10,14 @@ QUIET = 0.05            # largest share of the time in which something may move 
 MOVED = 12              # difference of the luma from the background at which something moves
 TRIES = 300             # places that are tried for an event
 
-# fps: of the footage; size: width, height of the clips; crf: as the footage is encoded; clip_s, before_s, event_s:
-# seconds of a clip, of the time before the event, and of the event; things, person: range of the size of things and of
-# the length of persons, in pixels
+# fps: of the footage. size: width, height of the clips. crf: as the footage is encoded. clip_s, before_s, event_s: seconds of a
+# clip, of the time before the event, and of the event. things, person: range of the size of things and of the length of
+# persons, in pixels
 Camera = collections.namedtuple("Camera", "fps size crf clip_s before_s event_s things person")
 
-# draw(t, i, picture, shown): returns picture and mask t frames after the event began, at frame i of the clip; shown:
-# 0 … 1, how far it has appeared; area: the mask of its place; length: in frames, or None for the camera's; fade_s:
-# seconds of appearing and of going, or None for one to three frames
+# draw(t, i, picture, shown): returns picture and mask t frames after the event began, at frame i of the clip; shown: 0 … 1, how
+# far it has appeared. area: the mask of its place. length: in frames, or None for the camera's. fade_s: seconds of appearing
+# and of going, or None for one to three frames
 Event = collections.namedtuple("Event", "draw area contrast length fade_s negative", defaults=(None, None, False))
 
 

@@ -62,8 +62,8 @@ def components(mask):
     return found
 
 
-# sprites: in consecutive frames, all of one size; way: how far to the right it walks in them, in its lengths; fps: of
-# the sprites; looks: of the picture that it is from
+# sprites: in consecutive frames, all of one size. way: how far to the right it walks in them, in its lengths. fps: of the
+# sprites. looks: of the picture that it is from
 Person = collections.namedtuple("Person", "sprites way fps looks")
 
 

@@ -1,5 +1,5 @@
-"""The stream variants. Each is a name, and a function of a Lab (lab.py) that starts its servers and returns the camera's source,
-or the source and further keys of its configuration. A source of None: what sends it is missing."""
+"""The stream variants. Each is a name and a function of a Lab (lab.py). The function starts its servers and returns the
+camera's source, or the source and further keys of its configuration. A source of None: what sends it is missing."""
 import os
 import random
 import re

@@ -1,5 +1,5 @@
 /* core/health/displacement on drawn pictures: shift, rotation and zoom are found to a fraction of a pixel, another light is no
- * displacement, another scene is told; and the transform against its definition. */
+ * displacement, another scene is told. Also: the transform against its definition. */
 #include "core/health/displacement.h"
 
 #include <check.h>

@@ -1,5 +1,5 @@
 /* core/score/static_scene: differences against plain sums over random sizes; each cause for computing a window; scores that
- * come late; and the same alerts as with all windows computed, for random scores within the bound. */
+ * come late. Also: the same alerts as with all windows computed, for random scores within the bound. */
 #include "core/score/static_scene.h"
 
 #include <check.h>
@@ -382,7 +382,7 @@ START_TEST(alerts_are_the_same)
 END_TEST
 
 /* By a mean of scores, one high window opens an alert, although not k of n windows are above the threshold. The 1.2 after it is
- * not reused: true scores within the bound of it may be below the closing threshold, and the alert would stay open. */
+ * not reused. True scores within the bound of it may be below the closing threshold, and the alert would stay open. */
 START_TEST(a_smoothed_alert_closes)
 {
     const struct alert_rule rule = {.threshold = 3, .close_threshold = 1, .k = 3, .n = 5, .smooth_us = 10};

@@ -1,5 +1,5 @@
-/* core/still/still and slow_picture on drawn scenes: what is left or taken is found in time, stays, and is gone when it is
- * undone; light, noise and passers-by are not found; gaps, little footage, thinned footage, equal results. */
+/* core/still/still and slow_picture on drawn scenes. What is left or taken is found in time, stays, and is gone when it is
+ * undone. Light, noise and passers-by are not found. Also: gaps, little footage, thinned footage, equal results. */
 #include "core/still/still_builder.h"
 
 #include <check.h>

@@ -1,5 +1,5 @@
-/* daemon/watch/camera/diagnosis on drawn pictures: each fault is told once as it opens and once as it closes, with what was
- * measured, and the status shows it; kinds that are off, and what other events tell, are not told; the end of a camera closes. */
+/* daemon/watch/camera/diagnosis on drawn pictures. Each fault is told once as it opens and once as it closes, with what was
+ * measured, and the status shows it. Kinds that are off, and what other events tell, are not told. The end of a camera closes. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>

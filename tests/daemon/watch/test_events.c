@@ -1,5 +1,5 @@
-/* daemon/watch/events: every sink gets every event in the order of the table; one that loses an event does not keep it from the
- * others; after events_close() only the log is left. The log has a line for each type. */
+/* daemon/watch/events: every sink gets every event in the order of the table. One that loses an event does not keep it from the
+ * others. After events_close() only the log is left. The log has a line for each type. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>

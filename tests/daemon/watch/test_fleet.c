@@ -1,5 +1,5 @@
-/* daemon/watch/fleet: cameras come, go and are replaced by name while others run; ids and scores of those that stay; a
- * change that fails changes nothing; nothing is posted for a camera that has ended, however slow its worker is. */
+/* daemon/watch/fleet: cameras come, go and are replaced by name while others run. Those that stay keep ids and scores. A change
+ * that fails changes nothing. Nothing is posted for a camera that has ended, however slow its worker is. */
 #include <cblas.h>
 #include <check.h>
 #include <errno.h>
@@ -238,8 +238,8 @@ START_TEST(no_cameras_at_all)
 }
 END_TEST
 
-/* The second camera's model cannot compute as it wishes, which only opening its plan tells: the first, which could be
- * opened, is taken back, and the fleet is as before. */
+/* The second camera's model cannot compute as it wishes, which only opening its plan tells. The first, which could be opened,
+ * is taken back, and the fleet is as before. */
 START_TEST(a_change_that_fails_changes_nothing)
 {
     struct fleet_changes changes;

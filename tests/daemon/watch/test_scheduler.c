@@ -247,8 +247,8 @@ START_TEST(who_was_idle_has_saved_up_nothing)
 END_TEST
 
 /* Overload: for each scored window one or two more come due, so that every camera always has windows waiting. The cameras
- * get equal shares, although one brings twice as many. One worker runs: with more, a worker that the kernel suspends in
- * the middle of a window would hold its camera back, and these windows are short. */
+ * get equal shares, although one brings twice as many. One worker runs. With more, a worker that the kernel suspends in the
+ * middle of a window would hold its camera back, and these windows are short. */
 static atomic_bool enough;
 
 static void commit_bringing_more(void *arg, const struct scheduler_result *result)

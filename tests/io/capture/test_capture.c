@@ -1,4 +1,4 @@
-/* A source in a process of its own gives what it gives in this one, and whatever that process does is an error of the source. */
+/* A source in a process of its own gives what it gives in this one. Whatever that process does is an error of the source. */
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>

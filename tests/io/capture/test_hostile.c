@@ -1,5 +1,5 @@
-/* A process that somebody has taken over: this program's source_open() and source_read() replace those of the library, and run in
- * the real process, with the real sandbox. Whatever they do is an error of the source, or harmless. */
+/* A process that somebody has taken over. This program's source_open() and source_read() replace those of the library, and run
+ * in the real process, with the real sandbox. Whatever they do is an error of the source, or harmless. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>

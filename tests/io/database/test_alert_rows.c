@@ -1,5 +1,5 @@
-/* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention; and what
- * people say of an alert (labels), its files (evidence), and arming. */
+/* io/database/alert_rows: the order of openings and closings, lists by cursor, alerts that a run left open, retention. Also:
+ * what people say of an alert (labels), its files (evidence), and arming. */
 #include "core/health/kind.h"
 #include "io/database/arming_rows.h"
 #include "io/database/evidence_rows.h"

@@ -1,5 +1,5 @@
-/* io/database/database and migrations: a file of mode 0600 that is found again, damaged files of several kinds that are set
- * aside, a version that is too new, migrations step by step, a full disk, readers beside a writer, backup and check. */
+/* io/database/database and migrations: a file of mode 0600 that is found again; damaged files of several kinds that are set
+ * aside; a version that is too new. Also: migrations step by step, a full disk, readers beside a writer, backup and check. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>

@@ -1,5 +1,5 @@
-/* io/picture/moment: which picture a moment gives, from many containers and distances of key frames; colours, turns, aspects and
- * sizes as FFmpeg's own tools show them; limits and faults. */
+/* io/picture/moment: which picture a moment gives, from many containers and distances of key frames. Colours, turns, aspects
+ * and sizes are as FFmpeg's own tools show them. Also: limits and faults. */
 #include "io/picture/moment.h"
 
 #include <check.h>
@@ -144,7 +144,7 @@ static int64_t cost_of(const char *clip, int64_t at_us)
 START_TEST(decodes_from_the_key_frame_only)
 {
     /* Both moments are the last before a key frame. To decode the ten minutes before one of them would cost 600 times as much
-     * as the second before the other; to read their packets costs a few times as much. */
+     * as the second before the other. To read their packets costs a few times as much. */
     clips_ffmpeg("-f lavfi -i testsrc2=s=640x360:r=25:d=60 -c:v libx264 -preset ultrafast -g 25 @/minute.mp4");
     clips_ffmpeg("-stream_loop 9 -i @/minute.mp4 -c copy @/long.mp4");
     int64_t second_us = cost_of("minute.mp4", 960000), minutes_us = cost_of("long.mp4", INT64_C(598960000));

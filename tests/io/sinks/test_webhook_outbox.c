@@ -1,5 +1,5 @@
-/* Webhooks over an outbox that outlives the sender, as one on disk does: what a later run finds of attempts, due times and
- * disabled endpoints; dead letters that are tried again; an outbox that fails; a clock that is set. */
+/* Webhooks over an outbox that outlives the sender, as one on disk does. A later run finds attempts, due times and disabled
+ * endpoints. Also: dead letters that are tried again; an outbox that fails; a clock that is set. */
 #include <check.h>
 #include <errno.h>
 #include <stdatomic.h>

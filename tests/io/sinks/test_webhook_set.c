@@ -1,5 +1,5 @@
-/* Webhooks, change of endpoints while events wait: equal endpoints go on untouched, endpoints with the same key keep their
- * queues, and events of removed endpoints are counted. */
+/* Webhooks, change of endpoints while events wait. Equal endpoints go on untouched, and endpoints with the same key keep their
+ * queues. Events of removed endpoints are counted. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Copies of clips in H.264, and clips with masks burned in: made on request, one at a time, playable by a browser, with nothing
-of what a privacy mask covers; and what becomes of them when the daemon is killed."""
+"""Copies of clips in H.264, and clips with masks burned in. They are made on request, one at a time, playable by a browser,
+with nothing of what a privacy mask covers. Also: what becomes of them when the daemon is killed."""
 import glob
 import json
 import os

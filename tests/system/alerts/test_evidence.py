@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Pictures of alerts: the snapshot shows the frame at the peak with boxes, and is there before anybody is told; privacy masks
-hold in every file; the database knows all files."""
+"""Pictures of alerts. The snapshot shows the frame at the peak with boxes, and is there before anybody is told. Privacy masks
+hold in every file, and the database knows all files."""
 import json
 import os
 import sqlite3

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Evidence on a small disk: the oldest goes so that there is always room, the newest stays, marked evidence stays, nothing stops;
-a disk that others have filled is told of; a kill while evidence is deleted leaves files and rows that agree."""
+"""Evidence on a small disk: the oldest goes so that there is always room, the newest stays, marked evidence stays, nothing
+stops. A disk that others have filled is told of. A kill while evidence is deleted leaves files and rows that agree."""
 import glob
 import os
 import sqlite3

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Deliveries that survive the process: receivers that are down, flap, are slow, refuse or are gone while memaed is killed and
-started again; each event arrives with its id, in order, and none is lost."""
+"""Deliveries that survive the process. Receivers are down, flap, are slow, refuse or are gone while memaed is killed and
+started again. Each event arrives with its id, in order, and none is lost."""
 import json
 import os
 import sqlite3

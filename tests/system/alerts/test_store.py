@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The database that survives the process: kill -9 with an open alert, a database that cannot be written for a while, one that is
-damaged or of a newer version, state_dir that cannot serve, the history of scores, and `memaed db` beside a running daemon."""
+"""The database that survives the process: kill -9 with an open alert; a database that cannot be written for a while, is damaged
+or of a newer version. Also: state_dir that cannot serve, the history of scores, and `memaed db` beside a running daemon."""
 import contextlib
 import json
 import os

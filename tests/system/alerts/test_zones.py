@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Masks and zones: what a mask covers influences no score, offline or in the daemon; alerts name the zones that they touch; a
-zone with a budget of its own alerts by it; polygons are those of the picture as a viewer sees it."""
+"""Masks and zones. What a mask covers influences no score, offline or in the daemon. Alerts name the zones that they touch, and
+a zone with a budget of its own alerts by it. Polygons are those of the picture as a viewer sees it."""
 import json
 import math
 import os

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Runs a program under those restrictions of the unit file that work without systemd: no new privileges and no page
-both writable and executable (prctl), and the filter of system calls and address families (seccomp). A call that the
-filter refuses fails with EPERM, as in the unit.
+"""Runs a program under those restrictions of the unit file that work without systemd. These are no new privileges and no page
+both writable and executable (prctl), and the filter of system calls and address families (seccomp). A call that the filter
+refuses fails with EPERM, as in the unit.
 
     sandbox_exec.py UNIT PROGRAM [ARGUMENT…]
 """

@@ -1,4 +1,4 @@
-/* For LD_PRELOAD: each fdatasync takes MEMAED_TEST_SYNC_MS longer, and adds a line to the file named by MEMAED_TEST_SYNCS: the
+/* For LD_PRELOAD. Each fdatasync takes MEMAED_TEST_SYNC_MS longer, and adds a line to the file named by MEMAED_TEST_SYNCS: the
  * seconds on the monotonic clock, and the bytes that the synced file has. */
 #include <stdio.h>
 #include <stdlib.h>

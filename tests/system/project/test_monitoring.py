@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Metrics, alert rules and the dashboard, by promtool of Prometheus: /metrics of the real program is sound, the rules fire when
+"""Metrics, alert rules and the dashboard, by promtool of Prometheus. /metrics of the real program is sound, the rules fire when
 they should, every query parses, and every metric that rules and dashboard name exists."""
 import glob
 import json

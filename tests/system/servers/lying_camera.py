@@ -1,5 +1,5 @@
-"""A camera over RTSP on loopback, in the test's own process, that lies as the test wants: in its time stamps, its session
-description, its answers, and in what it sends of its pictures.
+"""A camera over RTSP on loopback, in the test's own process, that lies as the test wants. It lies in its time stamps, its
+session description, its answers, and in what it sends of its pictures.
 
 RTP goes inside the RTSP connection, or over UDP where the client asks for that. A whole picture of H.264 or HEVC goes into one
 packet for each NAL unit, without fragments: pictures must be small.

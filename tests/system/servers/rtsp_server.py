@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""An RTSP camera on loopback: GStreamer's RTSP server plays a clip at its own pace, again and again: as H.264, HEVC, Motion
-JPEG or MPEG-4 (--codec), with a key frame every --key-distance seconds.
+"""An RTSP camera on loopback. GStreamer's RTSP server plays a clip at its own pace, again and again, as H.264, HEVC, Motion
+JPEG or MPEG-4 (--codec). A key frame comes every --key-distance seconds.
 
 Prints "ready PORT" on standard output once it listens. When the clip starts again, timestamps continue without a
 jump, like a camera's.

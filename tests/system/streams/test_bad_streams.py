@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Streams that are not what they should be, for `score` and for `run`: a clear error or sound scores, never a crash or a
-camera that takes another with it."""
+"""Streams that are not what they should be, for `score` and for `run`. They give a clear error or sound scores, never a crash
+or a camera that takes another with it."""
 import csv
 import io
 import math

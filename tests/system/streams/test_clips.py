@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Clips of alerts: the event and its rolls are in the clip, for each codec and distance of key frames, and it plays after a
+"""Clips of alerts. The event and its rolls are in the clip, for each codec and distance of key frames, and it plays after a
 kill."""
 import glob
 import json

@@ -1,5 +1,5 @@
-/* The choice of evidence that goes: the oldest first, by age, by the size of all, by what is free on the disk; never what is held
- * or being written. The moments at which a short disk is told. */
+/* The choice of evidence that goes: the oldest first, by age, by the size of all, by what is free on the disk. What is held or
+ * being written never goes. The moments at which a short disk is told. */
 #include <check.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* daemon/watch/store/outbox: the outbox of webhooks over a real database and its writer. An entry that was delivered is not given
- * again before the database knows; order, attempts, dead letters and disabled endpoints survive a restart; endpoints that are
- * gone lose their events; a database that cannot be written delays nobody, and another one in its place has other events. */
+/* daemon/watch/store/outbox: the outbox of webhooks over a real database and its writer. An entry that was delivered is not
+ * given again before the database knows. Order, attempts, dead letters and disabled endpoints survive a restart. Endpoints that
+ * are gone lose their events. A database that cannot be written delays nobody, and another one in its place has other events. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-/* daemon/watch/store: an event, its alert and its outbox rows are one transaction and are published after it; posting never
- * waits; a database that cannot be written, or is damaged, costs nothing that fits into the queue; events that wait for evidence;
- * the reader. */
+/* daemon/watch/store: an event, its alert and its outbox rows are one transaction and are published after it. Posting never
+ * waits. A database that cannot be written, or is damaged, costs nothing that fits into the queue. Also: events that wait for
+ * evidence; the reader. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
