@@ -94,14 +94,14 @@ int schedule_parse(struct schedule_span *ret, const char *text, struct error *er
     if (*at < '0' || *at > '9') {
         unsigned days = take_days(&at);
         if (days == 0)
-            return error_set(err, -EINVAL, "%s, got other days than mon, tue, wed, thu, fri, sat and sun", expected);
+            return error_set(err, -EINVAL, "%s, got a day that is not mon, tue, wed, thu, fri, sat or sun", expected);
         span.days = (unsigned char)days;
         if (*at != ' ' && *at != '\0')
             return error_set(err, -EINVAL, "%s, got more behind the days", expected);
         at = skip_blanks(at);
     }
     if (*at != '\0' && !take_times(&at, &span))
-        return error_set(err, -EINVAL, "%s, got other times than HH:MM-HH:MM from 00:00 to 24:00", expected);
+        return error_set(err, -EINVAL, "%s, got a time that is not HH:MM-HH:MM from 00:00 to 24:00", expected);
     if (*skip_blanks(at) != '\0')
         return error_set(err, -EINVAL, "%s, got more behind the times", expected);
     *ret = span;

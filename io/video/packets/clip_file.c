@@ -184,7 +184,7 @@ int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *s
         r = write_header(clip);
     if (r < 0) {
         fail(clip, r, stream->format.width == 0 ? "expected a stream that names the size of its pictures, got one that does not"
-                                                : "an MP4 file cannot hold the stream", err);
+                                                : "neither MP4 nor Matroska can hold the stream", err);
         r = clip->io_error ? clip->io_error : r == AVERROR(ENOMEM) ? -ENOMEM : -EINVAL;
         clip_file_close(clip, NULL, NULL);
         return r;
