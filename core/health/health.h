@@ -5,7 +5,8 @@
  * closes when it was within its closing threshold for some. Thresholds follow from what the camera is like without a fault, in
  * the same light (core/health/scene.h). The first options.learn_s seconds of pictures are taken to be without a fault, and none
  * opens in them. Later seconds without a fault are learned, too, so that slow changes are followed.
- * A light that is new is learned when it has stayed for a while and the edges are where they were.
+ * A light that is new is learned when it has stayed for a while and the edges are where they were; after minutes in spite of a
+ * fault, which may be the light's own. Colour and stripes are compared with the last minute (core/health/recent.h).
  *
  * A fault that explains others keeps them from opening: a black picture is not blurred as well.
  *
