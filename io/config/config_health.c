@@ -13,9 +13,6 @@
 /* The kinds that hold alerts back unless the file says otherwise: alerts tell nothing of the scene then. */
 #define HOLD (health_bit(HEALTH_COVERED) | health_bit(HEALTH_JITTER) | health_bit(HEALTH_MOVED))
 
-/* The kinds that are off unless the file says otherwise: changes of light open them without a fault (docs/health.md). */
-#define OFF (health_bit(HEALTH_COLOUR_CAST) | health_bit(HEALTH_STRIPES))
-
 static const char *kind_name(int i)
 {
     return health_kind_info((enum health_kind)i)->name;
@@ -51,8 +48,6 @@ static bool parse_health(const struct config_value *value, void *target)
     check_lists(value, health, config_outcome_of(outcomes, scope, "mark"));
     if (scope == CONFIG_CAMERA_HEALTH)
         return true;
-    if (!health->has_off)
-        health->off = OFF;
     if (!health->has_hold)
         health->hold = HOLD & ~health->mark;
     if (!health->has_mark)
