@@ -49,7 +49,7 @@ struct health {
 
     /* The second at hand. */
     int64_t begun_us;
-    int pictures, compared, coloured, striped, correlated, places;
+    int pictures, compared, coloured, blocked, striped, correlated, places;
     struct look sum;
     float noise, stripes, here, peak;           /* sums; while seeking, here and peak are the best */
     int best;                   /* the scene of those */
@@ -96,7 +96,7 @@ static bool is_learning(const struct health *h)
 static void begin_second(struct health *h, int64_t now_us)
 {
     h->begun_us = now_us;
-    h->pictures = h->compared = h->coloured = h->striped = h->correlated = h->places = 0;
+    h->pictures = h->compared = h->coloured = h->blocked = h->striped = h->correlated = h->places = 0;
     memset(&h->sum, 0, sizeof h->sum);
     h->noise = h->stripes = h->here = h->peak = 0;
 }
@@ -135,6 +135,10 @@ static void add_look(struct health *h, const struct measure *m, const struct hea
         h->sum.saturation += picture->saturation;
         h->sum.u += picture->u;
         h->sum.v += picture->v;
+    }
+    if (picture->has_blocks) {
+        h->blocked++;
+        h->sum.blocks += picture->blocks;
     }
     for (int i = 0; i < CELLS; i++)
         if (m->change[i] > CHANGE)
@@ -216,6 +220,7 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
     look->saturation = h->coloured > 0 ? look->saturation / coloured : -1;
     look->u = h->coloured > 0 ? look->u / coloured : 0;
     look->v = h->coloured > 0 ? look->v / coloured : 0;
+    look->blocks = h->blocked > 0 ? look->blocks / (float)h->blocked : -1;
     if (h->striped > 0)
         s->stripes = h->stripes / (float)h->striped;
     if (h->recent.seconds > 0)

@@ -40,6 +40,8 @@ struct health_picture {
     bool has_colour;            /* false: they are not known */
     float saturation;           /* of the length of (u, v) */
     float u, v;                 /* 0: gray */
+    bool has_blocks;            /* false: it is not known */
+    float blocks;               /* share of the macroblocks' edges along which the full picture jumps */
 };
 
 /* A kind's quantity as it was last judged. */

@@ -63,6 +63,8 @@ void scene_add(struct scene *scene, const struct look *look, const struct view *
         blend(&mean->u, &look->u, 1, coloured ? share : 1);
         blend(&mean->v, &look->v, 1, coloured ? share : 1);
     }
+    if (look->blocks >= 0)
+        blend(&mean->blocks, &look->blocks, 1, mean->blocks < 0 ? 1 : share);
     blend(scene->picture, view->picture, FIELD_SIZE, share);
     blend(scene->normalised, view->normalised, FIELD_SIZE, share);
     blend(scene->edges.re, view->edges->re, FIELD_SIZE, share);
@@ -79,7 +81,7 @@ int scenes_begin(struct scenes *scenes, const struct look *look, const struct vi
     }
     struct scene *scene = &scenes->scene[oldest];
     memset(scene, 0, sizeof *scene);
-    scene->look.saturation = -1;
+    scene->look.saturation = scene->look.blocks = -1;
     scene_add(scene, look, view, now);
     return oldest;
 }

@@ -18,6 +18,7 @@ struct look {
     float low, high, clipped, noise;    /* as of struct measure; noise as a standard deviation */
     float level[CELLS], detail[CELLS];
     float saturation, u, v;             /* chroma, in levels; saturation < 0: not known */
+    float blocks;                       /* as of struct health_picture; < 0: not known */
 };
 
 struct scene {

@@ -118,6 +118,13 @@ static void judge_detail(struct health_measure *ret, const struct second *s, con
         set(&ret[HEALTH_BLUR], 100 * (double)measure_quantile(ratio, detailed, 0.75f), 100, 55, 70);
 }
 
+static void judge_blocks(struct health_measure *ret, const struct second *s, const struct scene *scene)
+{
+    double usual = 100 * fmax((double)scene->look.blocks, 0), on = 1.2 + 2 * usual;
+    if (s->look.blocks >= 0)
+        set(&ret[HEALTH_CORRUPT], 100 * (double)s->look.blocks, usual, on, 0.6 * on);
+}
+
 static void judge_motion(struct health_measure *ret, const struct second *s, const struct usual *usual,
                          const struct displacement_tables *tables)
 {
@@ -143,6 +150,7 @@ void second_judge(struct health_measure *ret, const struct second *s, const stru
     set(&ret[HEALTH_STRIPES], (double)s->stripes, 0, 4.5, 3);
     if (!scene)
         return;
+    judge_blocks(ret, s, scene);
     judge_detail(ret, s, scene, lit);
     judge_motion(ret, s, usual, tables);
     if (!lit)

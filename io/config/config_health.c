@@ -8,7 +8,8 @@
 
 /* All names of core/health/kind.h, in its order; a test compares them. */
 #define KIND_NAMES \
-    "frozen, slow, stutter, black, bright, low_contrast, colour_lost, colour_cast, blur, covered, noise, stripes, jitter or moved"
+    "frozen, slow, stutter, black, bright, low_contrast, colour_lost, colour_cast, blur, covered, noise, stripes, " \
+    "corrupt, jitter or moved"
 
 /* The kinds that hold alerts back unless the file says otherwise: alerts tell nothing of the scene then. */
 #define HOLD (health_bit(HEALTH_COVERED) | health_bit(HEALTH_JITTER) | health_bit(HEALTH_MOVED))

@@ -53,6 +53,7 @@ static struct show {
     bool frozen, clock;         /* the last picture again; with a place that changes */
     double swing, hz;           /* of the whole picture, in widths */
     double roll;                /* bars a second that roll down */
+    double blocks;
     int interval;               /* pictures that come, one in so many; 0 and 1: all */
 } show;
 static const struct show sound = {.saturation = 20, .u = 5, .v = -3};
@@ -70,7 +71,8 @@ static void play(double seconds)
         for (int y = 4; show.clock && y < 12; y++)
             memset(luma + y * SCENERY_WIDTH + 4, (int)rng_below(&scenery.rng, 256), 20);
         const struct health_picture picture = {.luma = luma, .time_us = now_us, .anew = now_us == 0, .has_colour = true,
-                                               .saturation = (float)show.saturation, .u = (float)show.u, .v = (float)show.v};
+                                               .saturation = (float)show.saturation, .u = (float)show.u, .v = (float)show.v,
+                                               .has_blocks = true, .blocks = 0.004f + (float)show.blocks};
         ck_assert_int_lt(n_changes, 64 - HEALTH_KINDS);
         long before = atomic_load(&allocations);
         n_changes += health_add(health, &picture, changes + n_changes);
@@ -239,6 +241,20 @@ START_TEST(disturbances)
     expect(HEALTH_STRIPES, SEEN(.bars = 12));
     expect(HEALTH_STRIPES, WITH(.view = {.bars = 8}, .roll = 0.7));
     expect(HEALTH_STRIPES, WITH(.view = {.bars = 30}, .roll = 0.2));
+}
+END_TEST
+
+/* Blocks explain what else they do to the picture. */
+START_TEST(corrupt)
+{
+    expect(HEALTH_CORRUPT, WITH(.blocks = 0.02));
+    expect(HEALTH_CORRUPT, WITH(.view = {.noise = 8}, .blocks = 0.05));
+    expect(HEALTH_CORRUPT, WITH(.view = {.covered = 0.2}, .blocks = 0.05));
+    play(10);
+    n_changes = 0;
+    show.blocks = 0.01;
+    play(10);
+    expect_nothing("a few blocks more than usual");
 }
 END_TEST
 
@@ -513,6 +529,7 @@ int main(void)
     tcase_add_test(tcase, a_fault_keeps_no_light_from_being_learned);
     tcase_add_test(tcase, detail);
     tcase_add_test(tcase, disturbances);
+    tcase_add_test(tcase, corrupt);
     tcase_add_test(tcase, movement);
     tcase_add_test(tcase, jitter);
     tcase_add_test(tcase, times);
