@@ -7,11 +7,13 @@
 
 #include "core/health/fault.h"
 #include "core/health/rate.h"
+#include "core/health/recent.h"
 #include "core/health/second.h"
 
 #define SECOND_US INT64_C(1000000)
 enum { MOST_PLACES = 64,        /* displacements of a second that its median is taken of */
        NEW_LIGHT_S = 20,        /* a light that is not known is learned after so long */
+       FAULTY_LIGHT_S = 300,    /* and after so long in spite of a fault */
        STEADY_S = 3,            /* the picture has to be alike for so long to be learned as a new scene */
        CHANGED_CELLS = CELLS / 8 };
 #define STEADY_LEVELS 4.0f      /* mean difference of cells from second to second */
@@ -23,6 +25,7 @@ struct health {
     struct health_options options;
     struct displacement_tables tables;
     struct scenes scenes;
+    struct recent recent;
     struct usual usual;
     int scene;                  /* the last one that was found; -1: none yet */
     bool lit;                   /* the last second was in its light */
@@ -32,6 +35,7 @@ struct health {
     bool seeking;               /* the picture is in no known light, nor placed: pictures are compared with all scenes in turn */
     int sought;                 /* the scene at hand */
     int strange_s, steady_s;    /* seconds in a row without a scene; that are alike */
+    int other_s;                /* seconds in a row in another light than the recent one */
     struct look before;         /* the second before */
     uint8_t *last;              /* [height, width] the picture before */
     bool has_last;
@@ -45,7 +49,7 @@ struct health {
 
     /* The second at hand. */
     int64_t begun_us;
-    int pictures, compared, coloured, striped, correlated, places;
+    int pictures, compared, coloured, blocked, striped, correlated, places;
     struct look sum;
     float noise, stripes, here, peak;           /* sums; while seeking, here and peak are the best */
     int best;                   /* the scene of those */
@@ -92,7 +96,7 @@ static bool is_learning(const struct health *h)
 static void begin_second(struct health *h, int64_t now_us)
 {
     h->begun_us = now_us;
-    h->pictures = h->compared = h->coloured = h->striped = h->correlated = h->places = 0;
+    h->pictures = h->compared = h->coloured = h->blocked = h->striped = h->correlated = h->places = 0;
     memset(&h->sum, 0, sizeof h->sum);
     h->noise = h->stripes = h->here = h->peak = 0;
 }
@@ -131,6 +135,10 @@ static void add_look(struct health *h, const struct measure *m, const struct hea
         h->sum.saturation += picture->saturation;
         h->sum.u += picture->u;
         h->sum.v += picture->v;
+    }
+    if (picture->has_blocks) {
+        h->blocked++;
+        h->sum.blocks += picture->blocks;
     }
     for (int i = 0; i < CELLS; i++)
         if (m->change[i] > CHANGE)
@@ -199,7 +207,7 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
 {
     float n = (float)h->pictures;
     struct look *look = &s->look;
-    *s = (struct second){.look = h->sum, .stripes = NAN, .here = NAN, .peak = NAN};
+    *s = (struct second){.look = h->sum, .stripes = NAN, .here = NAN, .peak = NAN, .light = {.off = INFINITY}};
     look->low /= n;
     look->high /= n;
     look->clipped /= n;
@@ -212,8 +220,12 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
     look->saturation = h->coloured > 0 ? look->saturation / coloured : -1;
     look->u = h->coloured > 0 ? look->u / coloured : 0;
     look->v = h->coloured > 0 ? look->v / coloured : 0;
+    look->blocks = h->blocked > 0 ? look->blocks / (float)h->blocked : -1;
     if (h->striped > 0)
         s->stripes = h->stripes / (float)h->striped;
+    if (h->recent.seconds > 0)
+        s->light = light_compare(h->recent.level, look->level);
+    s->turned = hypotf(look->u - h->before.u, look->v - h->before.v);
     if (h->correlated > 0) {
         s->here = h->seeking ? h->here : h->here / (float)h->correlated;
         s->peak = h->seeking ? h->peak : h->peak / (float)h->correlated;
@@ -269,17 +281,22 @@ static void learn_times(struct health *h, const struct second *s)
         usual->swing = fmaxf(s->swing.steady, usual->swing);
 }
 
-static void learn(struct health *h, const struct second *s)
+/* suspected: a fault holds, or may begin. */
+static void learn(struct health *h, const struct second *s, bool suspected)
 {
     const struct view view = {h->picture, h->normalised, &h->edges};
     int found = h->lit ? h->scene : -1;
     if (found >= 0) {
+        if (suspected && h->scenes.scene[found].seconds >= STEADY_S)
+            return;
         scene_add(&h->scenes.scene[found], &s->look, &view, h->seconds);
     } else {
         /* In clean footage a light is learned as soon as it is steady. Else it has to stay, and edges have to be where they
-         * were. */
+         * were. In spite of a fault, it is learned if it is no mere loss of contrast: the fault may be the light's own. */
         bool known_place = h->scene < 0 || s->here > DISPLACEMENT_SURE;
-        if (h->steady_s < STEADY_S || (!is_learning(h) && (h->strange_s < NEW_LIGHT_S || !known_place)))
+        int enough_s = suspected ? FAULTY_LIGHT_S : NEW_LIGHT_S;
+        if (h->steady_s < STEADY_S || (!is_learning(h) && (h->strange_s < enough_s || !known_place)) ||
+            (suspected && light_has_same_pattern(&s->light)))
             return;
         h->scene = scenes_begin(&h->scenes, &s->look, &view, h->seconds);
         shake_clear(&h->shake);
@@ -290,16 +307,38 @@ static void learn(struct health *h, const struct second *s)
         learn_times(h, s);
 }
 
+/* Follows the last minute, and takes a light that stays for a new one. A fault of the colour that holds meanwhile then ends:
+ * nothing tells what the colour would be without it. suspected: kinds, as bits. */
+static void learn_recent(struct health *h, const struct second *s, unsigned suspected)
+{
+    const struct scene *scene = h->lit ? &h->scenes.scene[h->scene] : NULL;
+    const bool same = light_is_same(&s->light);
+    h->other_s = same ? 0 : h->other_s + 1;
+    if (same && suspected == 0)
+        recent_follow(&h->recent, &s->look, h->picture);
+    if (same || suspected & ~(health_bit(HEALTH_COLOUR_LOST) | health_bit(HEALTH_COLOUR_CAST)))
+        return;
+    struct light light = {.off = INFINITY};
+    if (scene)
+        light = light_compare(scene->look.level, s->look.level);
+    if (light_is_same(&light))
+        recent_recall(&h->recent, scene);
+    else if (h->steady_s >= STEADY_S && (is_learning(h) || h->other_s >= NEW_LIGHT_S))
+        recent_begin(&h->recent, &s->look, h->picture);
+}
+
 static int judge(struct health *h, struct second *s, struct health_change *ret)
 {
-    second_judge(h->measure, s, h->scene < 0 ? NULL : &h->scenes.scene[h->scene], h->lit, &h->usual, &h->tables);
-    if (is_learning(h)) {
-        learn(h, s);
-        return 0;
+    second_judge(h->measure, s, h->scene < 0 ? NULL : &h->scenes.scene[h->scene], h->lit,
+                 &h->recent, &h->usual, &h->tables);
+    unsigned suspected = 0;
+    int n = 0;
+    if (!is_learning(h)) {
+        n = faults_step(h->fault, h->measure, h->options.off, h->begun_us, ret);
+        suspected = faults_suspected(h->measure) & ~h->options.off;
     }
-    int n = faults_step(h->fault, h->measure, h->options.off, h->begun_us, ret);
-    if ((faults_suspected(h->measure) & ~h->options.off) == 0)
-        learn(h, s);
+    learn_recent(h, s, suspected);
+    learn(h, s, suspected != 0);
     return n;
 }
 
@@ -312,13 +351,12 @@ static int finish_second(struct health *h, int64_t now_us, struct health_change 
     if (h->lit && found != h->scene) {          /* the second was compared with another scene */
         h->scene = found;
         shake_clear(&h->shake);
-        s->stripes = s->here = s->peak = NAN;
+        s->here = s->peak = NAN;
         s->placed = s->swings = false;
     }
     if (h->seeking && !h->lit && s->peak >= DISPLACEMENT_SURE) {        /* a scene that is known, in another light */
         h->scene = h->best;
         shake_clear(&h->shake);
-        s->stripes = NAN;
     }
     h->seeking = !h->lit && h->scene >= 0 && !(s->peak >= DISPLACEMENT_SURE);
     h->strange_s = h->lit ? 0 : h->strange_s + 1;
@@ -345,9 +383,11 @@ int health_add(struct health *health, const struct health_picture *picture, stru
     add_look(h, &measure, picture);
     field_reduce(h->picture, picture->luma, h->options.height, h->options.width);
     add_place(h, now_us);
-    if (h->scene >= 0) {
+    if (h->recent.seconds > 0) {
+        struct light light = light_compare(h->recent.level, measure.level);
+        recent_difference(h->scratch.re, &h->recent, &light, h->picture);
         h->striped++;
-        h->stripes += measure_stripes(h->picture, h->scenes.scene[h->scene].picture);
+        h->stripes += measure_stripes(h->scratch.re);
     }
     memcpy(h->last, picture->luma, (size_t)h->options.height * (size_t)h->options.width);
     h->has_last = true;

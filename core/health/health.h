@@ -5,7 +5,9 @@
  * It closes when that was within the closing threshold for some. Thresholds follow from what the camera is like without a
  * fault, in the same light (core/health/scene.h). The first options.learn_s seconds of pictures are taken to be without a
  * fault, and none opens in them. Later seconds without a fault are learned, too, so that slow changes are followed.
- * A light that is new is learned when it has stayed for a while and the edges are where they were.
+ * A light that is new is learned when it has stayed for a while and the edges are where they were. After minutes it is learned
+ * in spite of a fault, which may be the light's own. Colour and stripes are compared with the last minute
+ * (core/health/recent.h).
  *
  * A fault that explains others keeps them from opening: a black picture is not blurred as well.
  *
@@ -39,6 +41,8 @@ struct health_picture {
     bool has_colour;            /* false: they are not known */
     float saturation;           /* of the length of (u, v) */
     float u, v;                 /* 0: gray */
+    bool has_blocks;            /* false: it is not known */
+    float blocks;               /* share of the macroblocks' edges along which the full picture jumps */
 };
 
 /* A kind's quantity as it was last judged. */

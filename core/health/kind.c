@@ -27,6 +27,8 @@ const struct health_kind_info *health_kind_info(enum health_kind kind)
         [HEALTH_NOISE] = {"noise", "standard deviation of the noise", "levels", "the picture is noisy"},
         [HEALTH_STRIPES] = {"stripes", "amplitude of rows or columns that differ as wholes", "levels",
          "the picture has stripes"},
+        [HEALTH_CORRUPT] = {"corrupt", "share of the macroblocks' edges along which the picture jumps", "%",
+         "the picture has blocks of corrupt decoding"},
         [HEALTH_JITTER] = {"jitter", "amplitude of the picture's swing against its width", "%", "the picture shakes"},
         [HEALTH_MOVED] = {"moved", "root mean square displacement of the picture's points against its width", "%",
          "the scene lies elsewhere in the picture, or is another"},

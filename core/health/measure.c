@@ -7,13 +7,23 @@
 #include "core/health/field.h"
 #include "core/score/largest.h"
 
-enum { CLIPPED = 250, THIRDS = 3, QUARTERS = 4, LONGEST = FIELD_WIDTH };
+enum { CLIPPED = 250, THIRDS = 3, QUARTERS = 4, LONGEST = FIELD_WIDTH, NEAREST = CELLS * 6 / 10 };
+#define EXPLAINED 0.7f                  /* the least share of a difference that stripes explain */
 
 float measure_quantile(float *values, int n, float q)
 {
     int below = (int)(q * (float)(n - 1) + 0.5f), rank = n - below;
     largest_select(values, (size_t)n, (size_t)rank);
     return values[rank - 1];
+}
+
+float measure_nearest(float *values)
+{
+    float sum = 0;
+    largest_select(values, CELLS, CELLS - NEAREST);
+    for (int i = CELLS - NEAREST; i < CELLS; i++)
+        sum += values[i];
+    return sum / NEAREST;
 }
 
 static float percentile(const uint32_t *histogram, uint32_t pixels, float q)
@@ -106,22 +116,32 @@ static void flatten(float *profile, int n)
     }
 }
 
-/* Rows of `along` values, stride `step` from value to value, n rows `next` apart. Stripes go through all three thirds of a row,
- * objects do not: what each two thirds have in common counts. Stripes are everywhere, a shadow's straight edge is not: of four
- * quarters of the rows, the second weakest counts. */
-static float stripes_of(const float *picture, const float *reference, int n, int next, int along, int step)
+/* Rows of `along` values, stride `step` from value to value, n rows `next` apart. */
+struct rows {
+    int n, next, along, step;
+};
+
+/* The means of the three thirds of each row, profile [THIRDS, LONGEST]. */
+static void profile_thirds(float profile[THIRDS][LONGEST], const float *difference, const struct rows *rows)
 {
-    float profile[THIRDS][LONGEST], power[QUARTERS];
     for (int third = 0; third < THIRDS; third++) {
-        int from = third * along / THIRDS, to = (third + 1) * along / THIRDS;
-        for (int i = 0; i < n; i++) {
+        int from = third * rows->along / THIRDS, to = (third + 1) * rows->along / THIRDS;
+        for (int i = 0; i < rows->n; i++) {
             float sum = 0;
             for (int k = from; k < to; k++)
-                sum += picture[i * next + k * step] - reference[i * next + k * step];
+                sum += difference[i * rows->next + k * rows->step];
             profile[third][i] = sum / (float)(to - from);
         }
-        flatten(profile[third], n);
     }
+}
+
+/* Stripes go through all three thirds of a row, objects do not: what each two thirds have in common counts. Stripes are
+ * everywhere, a shadow's straight edge is not: of four quarters of the rows, the second weakest counts. */
+static float stripes_amplitude(float profile[THIRDS][LONGEST], int n)
+{
+    float power[QUARTERS];
+    for (int third = 0; third < THIRDS; third++)
+        flatten(profile[third], n);
     for (int quarter = 0; quarter < QUARTERS; quarter++) {
         power[quarter] = INFINITY;
         for (int third = 0; third < THIRDS; third++) {
@@ -134,8 +154,44 @@ static float stripes_of(const float *picture, const float *reference, int n, int
     return sqrtf(2 * fmaxf(measure_quantile(power, QUARTERS, 1.0f / (QUARTERS - 1)), 0));
 }
 
-float measure_stripes(const float *picture, const float *reference)
+static float median3(float a, float b, float c)
 {
-    return fmaxf(stripes_of(picture, reference, FIELD_HEIGHT, FIELD_WIDTH, FIELD_WIDTH, 1),
-                 stripes_of(picture, reference, FIELD_WIDTH, 1, FIELD_HEIGHT, FIELD_WIDTH));
+    return fmaxf(fminf(a, b), fminf(fmaxf(a, b), c));
+}
+
+/* The share of the difference that a value for each row explains: in blocks of 8 x 8, by medians, because objects fill some. */
+static float share_explained(const float *difference, float thirds[THIRDS][LONGEST], const struct rows *rows)
+{
+    enum { SIDE = 8, BLOCKS = FIELD_SIZE / SIDE / SIDE };
+    float all[BLOCKS], rest[BLOCKS];
+    int n = 0;
+    for (int top = 0; top < rows->n; top += SIDE)
+        for (int left = 0; left < rows->along; left += SIDE, n++) {
+            all[n] = rest[n] = 0;
+            for (int i = top; i < top + SIDE; i++) {
+                float row = median3(thirds[0][i], thirds[1][i], thirds[2][i]);
+                for (int k = left; k < left + SIDE; k++) {
+                    float d = difference[i * rows->next + k * rows->step];
+                    all[n] += d * d;
+                    rest[n] += (d - row) * (d - row);
+                }
+            }
+        }
+    float differs = measure_quantile(all, BLOCKS, 0.5f);
+    return differs > 0 ? 1 - measure_quantile(rest, BLOCKS, 0.5f) / differs : 0;
+}
+
+float measure_stripes(const float *difference)
+{
+    static const struct rows ways[] = {{FIELD_HEIGHT, FIELD_WIDTH, FIELD_WIDTH, 1}, {FIELD_WIDTH, 1, FIELD_HEIGHT, FIELD_WIDTH}};
+    float strongest = 0;
+    for (int way = 0; way < 2; way++) {
+        float thirds[THIRDS][LONGEST], flat[THIRDS][LONGEST];
+        profile_thirds(thirds, difference, &ways[way]);
+        memcpy(flat, thirds, sizeof flat);
+        float amplitude = stripes_amplitude(flat, ways[way].n);
+        if (amplitude > strongest && share_explained(difference, thirds, &ways[way]) >= EXPLAINED)
+            strongest = amplitude;
+    }
+    return strongest;
 }

@@ -26,8 +26,12 @@ void measure_picture(struct measure *ret, const uint8_t *luma, const uint8_t *be
 /* The q-quantile of values [n], n >= 1, none of them NAN. They are reordered, the larger ones to the front. */
 float measure_quantile(float *values, int n, float q);
 
-/* The strength of stripes: rows, or columns, that differ all along from those of the reference, and from their neighbours.
- * Amplitude in gray levels, of whichever is stronger. Both pictures [FIELD_SIZE] (core/health/field.h). */
-float measure_stripes(const float *picture, const float *reference);
+/* The mean of the smallest 60 % of values [CELLS], which are reordered. */
+float measure_nearest(float *values);
+
+/* The strength of stripes in what differs from a reference, difference [FIELD_SIZE] (core/health/field.h): rows, or columns, that
+ * differ all along, and from their neighbours. Amplitude in gray levels, of whichever is stronger; 0 where the picture differs
+ * otherwise as well, so that rows or columns explain less than seven tenths of the difference. */
+float measure_stripes(const float *difference);
 
 #endif

@@ -3,22 +3,17 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/score/largest.h"
-
-enum { MEMORY = 600, NEAREST = CELLS * 6 / 10 };
+enum { MEMORY = 600 };
 #define NEAR 8.0f                       /* gray levels */
 #define PASSING 4.0f                    /* gray levels that a cell may differ by, to count in full */
 #define FOLLOW 0.02f                    /* the least share of a new value in a cell's */
 
 float scene_distance(const struct scene *scene, const struct look *look)
 {
-    float off[CELLS], sum = 0;
+    float off[CELLS];
     for (int i = 0; i < CELLS; i++)
         off[i] = fabsf(look->level[i] - scene->look.level[i]);
-    largest_select(off, CELLS, CELLS - NEAREST);
-    for (int i = CELLS - NEAREST; i < CELLS; i++)
-        sum += off[i];
-    return sum / NEAREST;
+    return measure_nearest(off);
 }
 
 int scenes_find(const struct scenes *scenes, const struct look *look)
@@ -68,6 +63,8 @@ void scene_add(struct scene *scene, const struct look *look, const struct view *
         blend(&mean->u, &look->u, 1, coloured ? share : 1);
         blend(&mean->v, &look->v, 1, coloured ? share : 1);
     }
+    if (look->blocks >= 0)
+        blend(&mean->blocks, &look->blocks, 1, mean->blocks < 0 ? 1 : share);
     blend(scene->picture, view->picture, FIELD_SIZE, share);
     blend(scene->normalised, view->normalised, FIELD_SIZE, share);
     blend(scene->edges.re, view->edges->re, FIELD_SIZE, share);
@@ -84,7 +81,7 @@ int scenes_begin(struct scenes *scenes, const struct look *look, const struct vi
     }
     struct scene *scene = &scenes->scene[oldest];
     memset(scene, 0, sizeof *scene);
-    scene->look.saturation = -1;
+    scene->look.saturation = scene->look.blocks = -1;
     scene_add(scene, look, view, now);
     return oldest;
 }

@@ -1,6 +1,6 @@
 /* The scenes of a camera: its picture without a fault, one for each light, such as day, lamp and infrared. A scene is found again
- * by the gray levels of its cells, which blur, noise, lost colour and small movements leave as they are. Everything that a fault
- * is told by is then compared with that scene.
+ * by the gray levels of its cells, which blur, noise, lost colour and small movements leave as they are. What blur,
+ * noise, covers and movements are told by is then compared with that scene.
  *
  * Plain memory, without allocation; one thread. */
 #ifndef MEMAED_CORE_HEALTH_SCENE_H
@@ -18,6 +18,7 @@ struct look {
     float low, high, clipped, noise;    /* as of struct measure; noise as a standard deviation */
     float level[CELLS], detail[CELLS];
     float saturation, u, v;             /* chroma, in levels; saturation < 0: not known */
+    float blocks;                       /* as of struct health_picture; < 0: not known */
 };
 
 struct scene {

@@ -6,6 +6,8 @@
 #define PLAIN 40.0f
 /* The displacement that stands for one that is too large to measure, in per cent. */
 #define FAR_AWAY 25.0
+/* Levels that the mean colour goes in a second while white balance follows the light. */
+#define TURNING 1.5f
 
 bool measure_is_bad(const struct health_measure *m)
 {
@@ -67,18 +69,18 @@ static void judge_levels(struct health_measure *ret, const struct second *s, con
         0.75 * contrast);
 }
 
-static void judge_colour(struct health_measure *ret, const struct second *s, const struct scene *scene)
+static void judge_colour(struct health_measure *ret, const struct second *s, const struct recent *recent)
 {
-    double usual = (double)scene->look.saturation, now = (double)s->look.saturation;
-    unknown(&ret[HEALTH_COLOUR_LOST]);
-    unknown(&ret[HEALTH_COLOUR_CAST]);
-    if (usual < 0 || now < 0)
+    double usual = (double)recent->saturation, now = (double)s->look.saturation;
+    if (!light_is_same(&s->light) || usual < 0 || now < 0)
         return;
     if (usual > 3)
         set(&ret[HEALTH_COLOUR_LOST], now, usual, 0.4 * usual, 0.6 * usual);
-    double cast = hypot((double)(s->look.u - scene->look.u), (double)(s->look.v - scene->look.v));
+    if (s->turned > TURNING)    /* white balance is under way */
+        return;
+    double cast = hypot((double)(s->look.u - recent->u), (double)(s->look.v - recent->v));
     /* Lost colour takes the mean colour with it. */
-    double lost = hypot((double)scene->look.u, (double)scene->look.v) * fmax(0, 1 - now / fmax(usual, 1e-3));
+    double lost = hypot((double)recent->u, (double)recent->v) * fmax(0, 1 - now / fmax(usual, 1e-3));
     set(&ret[HEALTH_COLOUR_CAST], fmax(0, cast - lost), 0, 7, 5);
 }
 
@@ -116,6 +118,13 @@ static void judge_detail(struct health_measure *ret, const struct second *s, con
         set(&ret[HEALTH_BLUR], 100 * (double)measure_quantile(ratio, detailed, 0.75f), 100, 55, 70);
 }
 
+static void judge_blocks(struct health_measure *ret, const struct second *s, const struct scene *scene)
+{
+    double usual = 100 * fmax((double)scene->look.blocks, 0), on = 1.2 + 2 * usual;
+    if (s->look.blocks >= 0)
+        set(&ret[HEALTH_CORRUPT], 100 * (double)s->look.blocks, usual, on, 0.6 * on);
+}
+
 static void judge_motion(struct health_measure *ret, const struct second *s, const struct usual *usual,
                          const struct displacement_tables *tables)
 {
@@ -131,21 +140,22 @@ static void judge_motion(struct health_measure *ret, const struct second *s, con
 }
 
 void second_judge(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit,
-                  const struct usual *usual, const struct displacement_tables *tables)
+                  const struct recent *recent, const struct usual *usual, const struct displacement_tables *tables)
 {
     judge_times(ret, s, usual);
     judge_levels(ret, s, usual, scene && s->here > DISPLACEMENT_SURE);
     for (int kind = HEALTH_COLOUR_LOST; kind < HEALTH_KINDS; kind++)
         unknown(&ret[kind]);
+    judge_colour(ret, s, recent);
+    set(&ret[HEALTH_STRIPES], (double)s->stripes, 0, 4.5, 3);
     if (!scene)
         return;
+    judge_blocks(ret, s, scene);
     judge_detail(ret, s, scene, lit);
     judge_motion(ret, s, usual, tables);
     if (!lit)
         return;
-    judge_colour(ret, s, scene);
     double usual_noise = (double)scene->look.noise;
     set(&ret[HEALTH_NOISE], 0.5 * sqrt((double)noise_in_detail(s, scene)), usual_noise, 1.6 * usual_noise + 0.8,
         1.3 * usual_noise + 0.5);
-    set(&ret[HEALTH_STRIPES], (double)s->stripes, 0, 4.5, 3);
 }

@@ -4,12 +4,15 @@
 
 #include "core/health/displacement.h"
 #include "core/health/health.h"
+#include "core/health/recent.h"
 #include "core/health/scene.h"
 #include "core/health/shake.h"
 
 struct second {
     struct look look;           /* the means */
-    float stripes;              /* against the scene; NAN: there is none */
+    float stripes;              /* against the last minute; NAN: there is none */
+    struct light light;         /* against the last minute; off is infinite where there is none */
+    float turned;               /* how far the mean colour went since the second before */
     float here, peak;           /* correlation with the scene, as of struct displacement; NAN: there is none */
     bool placed;                /* place is known */
     struct displacement place;  /* the median of the second's displacements */
@@ -27,9 +30,9 @@ struct usual {
 };
 
 /* Judges a second. ret [HEALTH_KINDS] receives the quantity, baseline and thresholds of each kind; open and since_us are left.
- * scene: what the second is compared with; NULL: none. lit: its light is the scene's. */
+ * scene: what the second is compared with; NULL: none. lit: its light is the scene's. recent counts in the same light alone. */
 void second_judge(struct health_measure *ret, const struct second *second, const struct scene *scene, bool lit,
-                  const struct usual *usual, const struct displacement_tables *tables);
+                  const struct recent *recent, const struct usual *usual, const struct displacement_tables *tables);
 
 /* true: the quantity is beyond the threshold for opening; or, second function, within the one for closing. */
 bool measure_is_bad(const struct health_measure *m);

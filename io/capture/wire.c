@@ -127,7 +127,7 @@ struct reply_head {
     double fps_in;
     uint64_t frames_decoded, frames_corrupt, packets_lost;
     uint32_t time, images, live, chroma;        /* chroma: 1: saturation, u and v are known */
-    uint16_t saturation, u, v, padding;
+    uint16_t saturation, u, v, blocks;
     int32_t stats_width, stats_height;
     char codec[sizeof ((struct source_stats *)0)->codec];
 };
@@ -156,6 +156,7 @@ int wire_send_reply(int fd, const struct wire_reply *reply)
                               .saturation = reply->frame.chroma.saturation,
                               .u = reply->frame.chroma.u,
                               .v = reply->frame.chroma.v,
+                              .blocks = reply->frame.blocks,
                               .fps_in = reply->stats.fps_in,
                               .frames_decoded = reply->stats.frames_decoded,
                               .frames_corrupt = reply->stats.frames_corrupt,
@@ -198,6 +199,8 @@ static const char *fault_of_result(const struct reply_head *head)
         return "a time out of range";
     if (head->chroma > 1)
         return "an unknown kind of colour";
+    if (head->blocks > 10000 && head->blocks != SOURCE_NO_BLOCKS)
+        return "a share of blocks out of range";
     if (memchr(head->codec, 0, sizeof head->codec) == NULL)
         return "a codec's name without an end";
     return NULL;
@@ -234,7 +237,8 @@ int wire_decode_reply(struct wire_reply *ret, const void *data, size_t size, str
     ret->frame = (struct source_frame){.pts_us = head.pts_us, .gap = head.gap, .cause = (enum source_break)head.cause,
                                        .corrupt = head.corrupt, .arrival_us = head.arrival_us,
                                        .chroma = {.known = head.chroma, .saturation = head.saturation, .u = head.u,
-                                                  .v = head.v}};
+                                                  .v = head.v},
+                                       .blocks = head.blocks};
     ret->stats = (struct source_stats){.fps_in = head.fps_in,
                                        .frames_decoded = head.frames_decoded,
                                        .frames_corrupt = head.frames_corrupt,

@@ -8,13 +8,11 @@
 
 /* All names of core/health/kind.h, in its order; a test compares them. */
 #define KIND_NAMES \
-    "frozen, slow, stutter, black, bright, low_contrast, colour_lost, colour_cast, blur, covered, noise, stripes, jitter or moved"
+    "frozen, slow, stutter, black, bright, low_contrast, colour_lost, colour_cast, blur, covered, noise, stripes, " \
+    "corrupt, jitter or moved"
 
 /* The kinds that hold alerts back unless the file says otherwise: alerts tell nothing of the scene then. */
 #define HOLD (health_bit(HEALTH_COVERED) | health_bit(HEALTH_JITTER) | health_bit(HEALTH_MOVED))
-
-/* The kinds that are off unless the file says otherwise: changes of light open them without a fault (docs/health.md). */
-#define OFF (health_bit(HEALTH_COLOUR_CAST) | health_bit(HEALTH_STRIPES))
 
 static const char *kind_name(int i)
 {
@@ -51,8 +49,6 @@ static bool parse_health(const struct config_value *value, void *target)
     check_lists(value, health, config_outcome_of(outcomes, scope, "mark"));
     if (scope == CONFIG_CAMERA_HEALTH)
         return true;
-    if (!health->has_off)
-        health->off = OFF;
     if (!health->has_hold)
         health->hold = HOLD & ~health->mark;
     if (!health->has_mark)

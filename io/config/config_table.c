@@ -101,9 +101,8 @@ const struct config_row config_rows[] = {
      .help = "The diagnosis of cameras' pictures: frozen, black, covered, shaken, moved and so on. A fault is told by events."},
     {CONFIG_HEALTH, "enabled", &config_type_bool, IN_HEALTH(enabled), .fallback = "true",
      .help = "false: no kind is diagnosed, and nothing is computed for it."},
-    {CONFIG_HEALTH, "off", &config_type_kinds, IN_HEALTH(off), .absent = "colour_cast and stripes", GIVEN_HEALTH(has_off),
-     .help = "Kinds of faults that are not told and not shown. A change of light may open the two of the default. []: all are "
-             "told."},
+    {CONFIG_HEALTH, "off", &config_type_kinds, IN_HEALTH(off), .absent = "none",
+     .help = "Kinds of faults that are not told and not shown."},
     {CONFIG_HEALTH, "learn_s", &config_type_number, IN_HEALTH(learn_s), 10, 86400, .fallback = "60",
      .help = "Seconds of pictures, from each start of the camera on, that are taken to be without a fault. Faults are told by "
              "what was learned in them."},

@@ -11,6 +11,7 @@
 #include "io/base/clock.h"
 #include "io/base/redact.h"
 #include "io/video/chroma/chroma.h"
+#include "io/video/damage/blocks.h"
 #include "io/video/decode.h"
 #include "io/video/demux.h"
 #include "io/video/input/cause.h"
@@ -326,6 +327,8 @@ int source_read(struct source *source, uint8_t *pixels, struct source_frame *fra
             out.cause = SOURCE_BREAK_CORRUPT;
         out.gap = out.cause != SOURCE_UNBROKEN;
         source->corrupt_before = out.corrupt;
+        int blocks = source->chroma ? blocks_measure(picture) : -1;
+        out.blocks = blocks < 0 ? SOURCE_NO_BLOCKS : (uint16_t)blocks;
         if (source->chroma)
             chroma_measure(&out.chroma, picture);
         if (source->tap.frame)

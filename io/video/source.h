@@ -65,6 +65,8 @@ struct source_chroma {
     uint16_t u, v;              /* means; 128 * 256 for gray */
 };
 
+enum { SOURCE_NO_BLOCKS = UINT16_MAX };                 /* source_frame.blocks: not measured */
+
 /* A picture that was picked for analysis. */
 struct source_frame {
     int64_t pts_us;             /* since the first picture, which has 0; rises strictly */
@@ -75,6 +77,7 @@ struct source_frame {
                                  * next key frame, for ten seconds at most). Count it; do not learn or score it. */
     int64_t arrival_us;         /* CLOCK_MONOTONIC: when its packet had been read from the network or the file */
     struct source_chroma chroma;        /* known with source_options.chroma alone */
+    uint16_t blocks;            /* with source_options.chroma: as of blocks_measure() (io/video/damage/blocks.h) */
 };
 
 /* The video stream that a tap's packets and frames belong to. */
@@ -135,7 +138,7 @@ struct source_options {
     int decoder_threads;        /* 0: FFmpeg's choice */
     bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
                                  * without a picture. Only sources that pace themselves have it */
-    bool chroma;                /* source_frame.chroma is measured */
+    bool chroma;                /* source_frame.chroma and blocks are measured */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };
 

@@ -18,7 +18,7 @@ struct scenery_view {
     int blur;                   /* pixels to each side */
     double noise;               /* standard deviation, added to the sensor's of 1.5 */
     double covered;             /* share of the picture from the left that is gray */
-    double bars;                /* amplitude of three bars across */
+    double bars, roll;          /* amplitude of three bars across; how far down they are, in bars */
     double shadow;              /* gray levels by which the right half is darker, with a soft edge */
 };
 
@@ -89,7 +89,7 @@ static inline const double *scenery_still(const struct scenery *s, const struct 
     if (v->blur > 0)
         scenery_blur(picture, v->blur);
     for (int i = 0; i < SCENERY_PIXELS; i++) {
-        picture[i] += v->bars * sin(6.28318530718 * 3.0 * (i / SCENERY_WIDTH) / SCENERY_HEIGHT);
+        picture[i] += v->bars * sin(6.28318530718 * (3.0 * (i / SCENERY_WIDTH) / SCENERY_HEIGHT - v->roll));
         if (i % SCENERY_WIDTH < v->covered * SCENERY_WIDTH)
             picture[i] = 70;
     }

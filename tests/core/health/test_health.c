@@ -52,6 +52,8 @@ static struct show {
     double saturation, u, v;
     bool frozen, clock;         /* the last picture again; with a place that changes */
     double swing, hz;           /* of the whole picture, in widths */
+    double roll;                /* bars a second that roll down */
+    double blocks;
     int interval;               /* pictures that come, one in so many; 0 and 1: all */
 } show;
 static const struct show sound = {.saturation = 20, .u = 5, .v = -3};
@@ -63,12 +65,14 @@ static void play(double seconds)
         if (show.interval > 1 && i % show.interval > 0)
             continue;
         view.right += show.swing * sin(6.28318530718 * show.hz * (double)now_us * 1e-6);
+        view.roll = show.roll * (double)now_us * 1e-6;
         if (!show.frozen)
             scenery_draw(&scenery, &view, luma);
         for (int y = 4; show.clock && y < 12; y++)
             memset(luma + y * SCENERY_WIDTH + 4, (int)rng_below(&scenery.rng, 256), 20);
         const struct health_picture picture = {.luma = luma, .time_us = now_us, .anew = now_us == 0, .has_colour = true,
-                                               .saturation = (float)show.saturation, .u = (float)show.u, .v = (float)show.v};
+                                               .saturation = (float)show.saturation, .u = (float)show.u, .v = (float)show.v,
+                                               .has_blocks = true, .blocks = 0.004f + (float)show.blocks};
         ck_assert_int_lt(n_changes, 64 - HEALTH_KINDS);
         long before = atomic_load(&allocations);
         n_changes += health_add(health, &picture, changes + n_changes);
@@ -143,6 +147,82 @@ START_TEST(colour)
 {
     expect(HEALTH_COLOUR_LOST, &(struct show){.saturation = 1});
     expect(HEALTH_COLOUR_CAST, &(struct show){.saturation = 20, .u = -10, .v = 10});
+    /* A channel that is weak darkens the picture, too. */
+    expect(HEALTH_COLOUR_CAST, &(struct show){.view = {.gain = 0.88, .offset = -3}, .saturation = 25, .u = 12, .v = -24});
+}
+END_TEST
+
+/* White balance follows the light, and overshoots; the colour of a light that is known is found again. */
+START_TEST(white_balance_is_no_cast)
+{
+    for (int round = 0; round < 2; round++) {
+        show = (struct show){.view = {.shadow = 60}, .saturation = 30, .u = -25, .v = 20};
+        for (int i = 0; i < 30; i++) {
+            play(1);
+            show.u += (-6 - show.u) / 4;
+            show.v += (6 - show.v) / 4;
+        }
+        play(20);
+        expect_nothing("white balance in another light");
+        show = sound;
+        play(10);
+        expect_nothing("white balance in the first light again");
+    }
+    expect(HEALTH_COLOUR_CAST, &(struct show){.saturation = 20, .u = -10, .v = 10});
+}
+END_TEST
+
+/* Infrared light, in which a picture that is as bright has no colour. */
+START_TEST(infrared_of_the_same_brightness_is_no_lost_colour)
+{
+    for (int i = 0; i < 3; i++) {
+        show = (struct show){.view = {.shadow = 25, .offset = 10}};
+        play(30);
+        expect_nothing("infrared");
+        show = sound;
+        play(30);
+        expect_nothing("colour again");
+    }
+    expect(HEALTH_COLOUR_LOST, &(struct show){.saturation = 1});
+}
+END_TEST
+
+/* In another light nothing tells what the colour would be without the cast, so it ends, and that light is learned. */
+START_TEST(a_cast_ends_with_its_light)
+{
+    show = (struct show){.saturation = 20, .u = -10, .v = 10};
+    play(60);
+    ck_assert(n_changes == 1 && changes[0].kind == HEALTH_COLOUR_CAST && changes[0].opened);
+    show.view.shadow = 60;
+    play(30);
+    ck_assert(n_changes == 2 && changes[1].kind == HEALTH_COLOUR_CAST && !changes[1].opened);
+    play(60);
+    show.u = 10;
+    play(10);
+    ck_assert(n_changes == 3 && changes[2].kind == HEALTH_COLOUR_CAST && changes[2].opened);
+}
+END_TEST
+
+/* A light of little contrast opens a fault. It is learned after some minutes, so the fault ends, and does not come back with it.
+ * The same loss of contrast in the same light lasts. */
+START_TEST(a_fault_keeps_no_light_from_being_learned)
+{
+    const struct show dim = {.view = {.gain = 0.3, .offset = 60, .shadow = 25}};
+    show = dim;
+    play(30);
+    ck_assert(n_changes == 1 && changes[0].kind == HEALTH_LOW_CONTRAST && changes[0].opened);
+    play(300);
+    ck_assert(n_changes == 2 && changes[1].kind == HEALTH_LOW_CONTRAST && !changes[1].opened);
+    show = sound;
+    play(30);
+    show = dim;
+    play(60);
+    ck_assert_int_eq(n_changes, 2);
+    show = sound;
+    play(30);
+    show = *SEEN(.gain = 0.1, .offset = 100);
+    play(400);
+    ck_assert(n_changes == 3 && changes[2].kind == HEALTH_LOW_CONTRAST && changes[2].opened);
 }
 END_TEST
 
@@ -159,6 +239,22 @@ START_TEST(disturbances)
 {
     expect(HEALTH_NOISE, SEEN(.noise = 8));
     expect(HEALTH_STRIPES, SEEN(.bars = 12));
+    expect(HEALTH_STRIPES, WITH(.view = {.bars = 8}, .roll = 0.7));
+    expect(HEALTH_STRIPES, WITH(.view = {.bars = 30}, .roll = 0.2));
+}
+END_TEST
+
+/* Blocks explain what else they do to the picture. */
+START_TEST(corrupt)
+{
+    expect(HEALTH_CORRUPT, WITH(.blocks = 0.02));
+    expect(HEALTH_CORRUPT, WITH(.view = {.noise = 8}, .blocks = 0.05));
+    expect(HEALTH_CORRUPT, WITH(.view = {.covered = 0.2}, .blocks = 0.05));
+    play(10);
+    n_changes = 0;
+    show.blocks = 0.01;
+    play(10);
+    expect_nothing("a few blocks more than usual");
 }
 END_TEST
 
@@ -427,8 +523,13 @@ int main(void)
     tcase_add_test(tcase, frozen);
     tcase_add_test(tcase, gray_levels);
     tcase_add_test(tcase, colour);
+    tcase_add_test(tcase, white_balance_is_no_cast);
+    tcase_add_test(tcase, infrared_of_the_same_brightness_is_no_lost_colour);
+    tcase_add_test(tcase, a_cast_ends_with_its_light);
+    tcase_add_test(tcase, a_fault_keeps_no_light_from_being_learned);
     tcase_add_test(tcase, detail);
     tcase_add_test(tcase, disturbances);
+    tcase_add_test(tcase, corrupt);
     tcase_add_test(tcase, movement);
     tcase_add_test(tcase, jitter);
     tcase_add_test(tcase, times);

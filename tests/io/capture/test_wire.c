@@ -81,7 +81,7 @@ END_TEST
 static const struct wire_reply picture = {
     .type = WIRE_RESULT, .result = 1, .width = 5, .height = 6,
     .frame = {.pts_us = 40000, .arrival_us = 123456789, .gap = true, .cause = SOURCE_BREAK_CLOCK, .corrupt = true,
-              .chroma = {.known = true, .saturation = 5000, .u = 32000, .v = 65535}},
+              .chroma = {.known = true, .saturation = 5000, .u = 32000, .v = 65535}, .blocks = 777},
     .stats = {.fps_in = 24.97, .frames_decoded = 9, .frames_corrupt = 2, .time = SOURCE_TIME_ARRIVAL, .images = true,
               .live = true, .packets_lost = 4, .width = 640, .height = 480, .codec = "hevc"}};
 
@@ -112,7 +112,7 @@ START_TEST(replies_arrive)
               got.stats.height == 480);
     ck_assert_str_eq(got.stats.codec, "hevc");
     ck_assert(got.frame.chroma.known && got.frame.chroma.saturation == 5000 && got.frame.chroma.u == 32000 &&
-              got.frame.chroma.v == 65535);
+              got.frame.chroma.v == 65535 && got.frame.blocks == 777);
     ck_assert_str_eq(got.text, "");
 
     struct wire_reply failure = {.type = WIRE_RESULT, .result = -EIO};

@@ -342,6 +342,9 @@ START_TEST(test_health)
 {
     struct config *config = good(camera(""), "tests/x.yml");
     ck_assert(config->cameras[0].health.enabled && config->cameras[0].health.learn_s == 60);
+    ck_assert_uint_eq(config->cameras[0].health.off, 0);
+    config_unref(config);
+    config = good(camera("health: {off: [colour_cast, stripes]}\n"), "tests/x.yml");
     ck_assert_uint_eq(config->cameras[0].health.off, health_bit(HEALTH_COLOUR_CAST) | health_bit(HEALTH_STRIPES));
     config_unref(config);
     config = good(camera("health: {off: []}\n"), "tests/x.yml");
