@@ -6,6 +6,7 @@
 #include "web/routes.h"
 
 web_handler web_handle_cameras, web_handle_camera, web_handle_scores;   /* cameras.c */
+web_handler web_handle_health_learn;                                    /* cameras.c */
 web_handler web_handle_arm, web_handle_disarm, web_handle_snooze;       /* arming.c */
 web_handler web_handle_alerts, web_handle_alert;                        /* alerts.c */
 web_handler web_handle_snapshot, web_handle_why, web_handle_clip;        /* evidence.c */

@@ -25,6 +25,7 @@ static const struct web_route table[] = {
     {WEB_POST, "/api/v1/cameras/NAME/arm",    0,                                   web_handle_arm,      NULL, API},
     {WEB_POST, "/api/v1/cameras/NAME/disarm", WEB_BY | WEB_MINUTES,                web_handle_disarm,   NULL, API},
     {WEB_POST, "/api/v1/cameras/NAME/snooze", WEB_BY | WEB_MINUTES,                web_handle_snooze,   NULL, API},
+    {WEB_POST, "/api/v1/cameras/NAME/health/learn", 0,                             web_handle_health_learn, NULL, API},
     {WEB_GET,  "/api/v1/alerts",              WEB_SINCE | WEB_LIMIT | WEB_ALERT_FILTER, web_handle_alerts, NULL, API},
     {WEB_GET,  "/api/v1/alerts/ID",           0,                                   web_handle_alert,    NULL, API},
     {WEB_GET,  "/api/v1/alerts/ID/snapshot",  0,                                   web_handle_snapshot, NULL, web_file_headers},

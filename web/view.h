@@ -87,6 +87,7 @@ struct view_camera {
     struct arming_order order;          /* of a camera that is disarmed or snoozed; else zeroes */
     bool slow;                          /* the stream gives less than nine tenths of the rate that is to be analysed */
     bool frozen;                        /* pictures flow, but repeat for too long (static_limits.frozen_s) */
+    bool health_learning;               /* pictures are taken to be without a fault, and none opens */
     struct view_health health[HEALTH_KINDS];
     double threshold;                   /* of the score; NAN: the camera makes no alerts */
     bool provisional;                   /* the calibration is from too little footage (core/score/tail.h) */
@@ -292,6 +293,9 @@ struct view {
      * is armed. by: who gives the order; "": unknown. 0; -ENOENT: no camera has that name; -EINVAL: the order takes other
      * minutes. */
     int (*arm)(void *context, const char *camera, enum arming_action action, int minutes, const char *by);
+    /* Has a camera's diagnosis learn anew what it is like without a fault. 0; -ENOENT: no camera has that name; -ENOTSUP: it is
+     * not diagnosed. */
+    int (*relearn)(void *context, const char *camera);
     /* Reads up to max committed events that the filter takes into ret [max], in their order; *n of them. It begins at number
      * `from`, or at range->oldest if that is later. The caller frees their bodies. *next is where to go on: below range->next,
      * it stopped early. *range is what can be read. 0 or -errno. It waits for no writer. */

@@ -1,6 +1,7 @@
 #include "core/health/health.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ enum { MOST_PLACES = 64,        /* displacements of a second that its median is 
 struct health {
     struct health_options options;
     struct displacement_tables tables;
-    struct scenes scenes;
+    struct scenes scenes;       /* the baseline: these three, scene, taught, seconds and learned */
     struct recent recent;
     struct usual usual;
     int scene;                  /* the last one that was found; -1: none yet */
@@ -86,8 +87,9 @@ void health_close(struct health *health)
     free(health);
 }
 
-static bool is_learning(const struct health *h)
+bool health_is_learning(const struct health *health)
 {
+    const struct health *h = health;
     return h->clean || (!h->taught && (double)h->learned < h->options.learn_s);
 }
 
@@ -295,7 +297,7 @@ static void learn(struct health *h, const struct second *s, bool suspected)
          * were. In spite of a fault, it is learned if it is no mere loss of contrast: the fault may be the light's own. */
         bool known_place = h->scene < 0 || s->here > DISPLACEMENT_SURE;
         int enough_s = suspected ? FAULTY_LIGHT_S : NEW_LIGHT_S;
-        if (h->steady_s < STEADY_S || (!is_learning(h) && (h->strange_s < enough_s || !known_place)) ||
+        if (h->steady_s < STEADY_S || (!health_is_learning(h) && (h->strange_s < enough_s || !known_place)) ||
             (suspected && light_has_same_pattern(&s->light)))
             return;
         h->scene = scenes_begin(&h->scenes, &s->look, &view, h->seconds);
@@ -303,7 +305,7 @@ static void learn(struct health *h, const struct second *s, bool suspected)
     }
     h->learned++;
     learn_levels(h);
-    if (is_learning(h))
+    if (health_is_learning(h))
         learn_times(h, s);
 }
 
@@ -323,7 +325,7 @@ static void learn_recent(struct health *h, const struct second *s, unsigned susp
         light = light_compare(scene->look.level, s->look.level);
     if (light_is_same(&light))
         recent_recall(&h->recent, scene);
-    else if (h->steady_s >= STEADY_S && (is_learning(h) || h->other_s >= NEW_LIGHT_S))
+    else if (h->steady_s >= STEADY_S && (health_is_learning(h) || h->other_s >= NEW_LIGHT_S))
         recent_begin(&h->recent, &s->look, h->picture);
 }
 
@@ -333,7 +335,7 @@ static int judge(struct health *h, struct second *s, struct health_change *ret)
                  &h->recent, &h->usual, &h->tables);
     unsigned suspected = 0;
     int n = 0;
-    if (!is_learning(h)) {
+    if (!health_is_learning(h)) {
         n = faults_step(h->fault, h->measure, h->options.off, h->begun_us, ret);
         suspected = faults_suspected(h->measure) & ~h->options.off;
     }
@@ -436,4 +438,102 @@ void health_set_clean(struct health *health, bool clean)
 {
     health->clean = clean;
     health->taught |= clean;
+}
+
+/* ---- the baseline ---------------------------------------------------------------------------------------------------- */
+
+/* Raise it when a value of the baseline gets another meaning. Another size of a struct is noticed without that. */
+enum { BASELINE_LAYOUT = 1 };
+
+/* It begins with this. The scenes follow. */
+struct baseline {
+    int layout, scene_size;     /* sizeof(struct scene) */
+    int n, scene;               /* scenes; of those, the last one that was found */
+    int taught;
+    long seconds, learned;
+    struct usual usual;
+    struct recent recent;
+};
+
+long health_learned(const struct health *health)
+{
+    return health->learned;
+}
+
+size_t health_baseline_size(const struct health *health)
+{
+    bool known;
+    return sizeof(struct baseline) + (size_t)health_scenes(health, &known) * sizeof(struct scene);
+}
+
+void health_baseline(const struct health *health, void *ret)
+{
+    struct baseline head;
+    char *at = (char *)ret + sizeof head;
+    memset(&head, 0, sizeof head);              /* holes, too */
+    head.layout = BASELINE_LAYOUT;
+    head.scene_size = (int)sizeof(struct scene);
+    head.scene = -1;
+    head.taught = health->taught;
+    head.seconds = health->seconds;
+    head.learned = health->learned;
+    head.usual = health->usual;
+    head.recent = health->recent;
+    for (int i = 0; i < SCENES; i++) {
+        if (health->scenes.scene[i].seconds == 0)
+            continue;
+        head.scene = i == health->scene ? head.n : head.scene;
+        memcpy(at + (size_t)head.n++ * sizeof(struct scene), &health->scenes.scene[i], sizeof(struct scene));
+    }
+    memcpy(ret, &head, sizeof head);
+}
+
+static bool usual_is_sound(const struct usual *u)
+{
+    const float values[] = {u->contrast, u->high, u->clipped, u->unchanged_s, u->same_s, u->rate, u->late, u->swing};
+    bool sound = true;
+    _Static_assert(sizeof values == sizeof *u, "all of them");
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        sound = sound && isfinite(values[i]) && values[i] >= 0;
+    return sound;
+}
+
+int health_restore(struct health *health, const void *data, size_t size)
+{
+    struct baseline head;
+    const char *scenes = (const char *)data + sizeof head;
+    if (size < sizeof head)
+        return -EBADMSG;
+    memcpy(&head, data, sizeof head);
+    bool sound = head.layout == BASELINE_LAYOUT && head.scene_size == (int)sizeof(struct scene) && head.n >= 0 &&
+                 head.n <= SCENES && size == sizeof head + (size_t)head.n * sizeof(struct scene) && head.scene >= -1 &&
+                 head.scene < head.n && head.seconds >= 0 && head.learned >= 0 && head.learned <= head.seconds &&
+                 head.seconds <= LONG_MAX / 2 && usual_is_sound(&head.usual) && recent_is_sound(&head.recent);
+    for (int i = 0; sound && i < head.n; i++)
+        sound = scene_is_sound(scenes + (size_t)i * sizeof(struct scene));
+    if (!sound)
+        return -EBADMSG;
+    memset(&health->scenes, 0, sizeof health->scenes);
+    memcpy(health->scenes.scene, scenes, (size_t)head.n * sizeof(struct scene));
+    health->usual = head.usual;
+    health->recent = head.recent;
+    health->scene = head.scene;
+    health->taught = head.taught != 0;
+    health->seconds = head.seconds;
+    health->learned = head.learned;
+    return 0;
+}
+
+void health_forget(struct health *health)
+{
+    memset(&health->scenes, 0, sizeof health->scenes);
+    memset(&health->usual, 0, sizeof health->usual);
+    memset(&health->recent, 0, sizeof health->recent);
+    memset(health->fault, 0, sizeof health->fault);
+    memset(health->measure, 0, sizeof health->measure);
+    memset(&health->second, 0, sizeof health->second);
+    health->scene = -1;
+    health->lit = health->taught = health->seeking = health->has_last = false;
+    health->seconds = health->learned = 0;
+    health->strange_s = health->steady_s = health->other_s = health->sought = 0;
 }

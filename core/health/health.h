@@ -17,6 +17,7 @@
 #define MEMAED_CORE_HEALTH_HEALTH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/health/kind.h"
@@ -87,5 +88,19 @@ int health_scenes(const struct health *health, bool *known);
 /* Pictures from now on are, or are no longer, known to be without a fault: they are learned, and nothing opens. Afterwards
  * options.learn_s counts no more. */
 void health_set_clean(struct health *health, bool clean);
+
+/* Returns true while pictures are taken to be without a fault. */
+bool health_is_learning(const struct health *health);
+/* The number of seconds of pictures that were learned, early and later ones. */
+long health_learned(const struct health *health);
+
+/* The baseline is what was learned, as bytes that the same build of this program reads again on the same machine. */
+size_t health_baseline_size(const struct health *health);
+void health_baseline(const struct health *health, void *ret);   /* ret [health_baseline_size()] */
+/* Goes on with a baseline, which may be damaged or hostile. Call it before the first picture. 0; -EBADMSG: it is none of this
+ * layout, or a value is out of range, and nothing has changed. Its pictures need not have had the size of these. */
+int health_restore(struct health *health, const void *data, size_t size);
+/* Learns anew, as after health_open(). Faults that are open are no more, without a change that tells it. */
+void health_forget(struct health *health);
 
 #endif

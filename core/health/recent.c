@@ -85,6 +85,17 @@ void recent_follow(struct recent *recent, const struct look *look, const float *
     recent->v += share * (look->v - recent->v);
 }
 
+bool recent_is_sound(const struct recent *recent)
+{
+    bool sound = recent->seconds >= 0 && recent->seconds <= MINUTE && isfinite(recent->saturation) && isfinite(recent->u) &&
+                 isfinite(recent->v);
+    for (int i = 0; i < CELLS; i++)
+        sound = sound && isfinite(recent->level[i]);
+    for (int i = 0; i < FIELD_SIZE; i++)
+        sound = sound && isfinite(recent->picture[i]);
+    return sound;
+}
+
 void recent_difference(float *ret, const struct recent *recent, const struct light *light, const float *picture)
 {
     for (int i = 0; i < FIELD_SIZE; i++)

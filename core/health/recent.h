@@ -38,6 +38,9 @@ void recent_recall(struct recent *recent, const struct scene *scene);
 /* Adds a second of the same light. */
 void recent_follow(struct recent *recent, const struct look *look, const float *picture);
 
+/* true: recent, which a file may have given, has finite numbers and a possible count of seconds. */
+bool recent_is_sound(const struct recent *recent);
+
 /* What differs in a reduced picture from the recent ones, beside gain and offset. ret and picture [FIELD_SIZE]. */
 void recent_difference(float *ret, const struct recent *recent, const struct light *light, const float *picture);
 

@@ -1,6 +1,7 @@
 #include "core/health/scene.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 enum { MEMORY = 600 };
@@ -84,4 +85,25 @@ int scenes_begin(struct scenes *scenes, const struct look *look, const struct vi
     scene->look.saturation = scene->look.blocks = -1;
     scene_add(scene, look, view, now);
     return oldest;
+}
+
+/* All values before the counts are floats. */
+_Static_assert(offsetof(struct scene, seconds) == sizeof(struct look) + 2 * FIELD_SIZE * sizeof(float) + sizeof(struct field),
+               "floats without a hole");
+_Static_assert(sizeof(struct look) % sizeof(float) == 0 && sizeof(struct field) == 2 * FIELD_SIZE * sizeof(float), "floats alone");
+
+bool scene_is_sound(const void *bytes)
+{
+    const char *at = bytes;
+    int seconds;
+    long last;
+    memcpy(&seconds, at + offsetof(struct scene, seconds), sizeof seconds);
+    memcpy(&last, at + offsetof(struct scene, last), sizeof last);
+    bool sound = seconds > 0 && seconds <= MEMORY && last >= 0;
+    for (size_t i = 0; sound && i < offsetof(struct scene, seconds); i += sizeof(float)) {
+        float value;
+        memcpy(&value, at + i, sizeof value);
+        sound = isfinite(value);
+    }
+    return sound;
 }

@@ -50,6 +50,9 @@ struct view {
 /* Adds a second to a scene: the first ones count evenly, later ones as a mean of the last ten minutes. */
 void scene_add(struct scene *scene, const struct look *look, const struct view *view, long now);
 
+/* The bytes of a struct scene may be damaged. Returns true if all values are finite, and the counts in range. */
+bool scene_is_sound(const void *bytes);
+
 /* Begins a new scene, in place of the one that was not seen for longest. Returns which. */
 int scenes_begin(struct scenes *scenes, const struct look *look, const struct view *view, long now);
 

@@ -21,6 +21,7 @@
 #include "daemon/base/options.h"
 #include "daemon/base/parallel_threads.h"
 #include "daemon/learn/display.h"
+#include "daemon/learn/footage_health.h"
 #include "daemon/learn/inputs.h"
 #include "daemon/learn/learner.h"
 #include "daemon/learn/recorder.h"
@@ -44,7 +45,7 @@ struct learn {
     double fps, minutes, alerts_a_day, learning_rate, entropy;
     int steps, seed, threads, batch, max_memory_mib, max_disk_mib;
     double checkpoint_s;
-    bool resume, low_priority;
+    bool resume, low_priority, any_footage;
     enum isolation isolation;
 };
 
@@ -318,7 +319,7 @@ static int learn(const struct learn *o, struct error *err)
     struct learner_result result = {0};
     int r = new_file_check(o->output, err);
     if (r < 0 || (r = choose_arch(&arch, o, err)) < 0 || (r = read_footage(&footage, &options, o, &arch, err)) < 0 ||
-        (r = model_open(&model, &arch, err)) < 0)
+        (r = footage_health_check(footage, o->any_footage, &stop, err)) < 0 || (r = model_open(&model, &arch, err)) < 0)
         goto out;
     if (o->camera && o->minutes > 0)
         options.deadline_us = monotonic_us() + (int64_t)(o->minutes * 60e6);
@@ -468,6 +469,8 @@ static const struct command_option learn_options[] = {
      .help = "Hours of footage to record; fewer where the source is a file that ends before."},
     {"fps", 0, OPTION_REAL(struct learn, fps, 0, 1000), .argument = "F",
      .help = "Frames analysed a second; 0 takes every frame (default: 0, or the camera's in the configuration)."},
+    {"any-footage", 0, OPTION_FLAG(struct learn, any_footage),
+     .help = "Learn also from footage in most of which the picture is black, covered or frozen."},
     {"output", 'o', OPTION_TEXT(struct learn, output), .argument = "MODEL", .path = OPTION_FILE,
      .help = "The model file to write (default with --camera: the one in the configuration)."},
     {"profile", 0, OPTION_CHOICE(struct learn, profile, arch_profile_name), .argument = "NAME", .section = "Network",

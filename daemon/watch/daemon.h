@@ -11,6 +11,7 @@
 #include "daemon/watch/evidence/evidence.h"
 #include "daemon/watch/evidence/retention.h"
 #include "daemon/watch/fleet.h"
+#include "daemon/watch/health/baselines.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/sinks/sinks.h"
 #include "daemon/watch/store/reader.h"
@@ -40,6 +41,7 @@ struct daemon {
     struct evidence *evidence;
     struct copies *copies;
     struct retention *retention;
+    struct baselines *baselines;
     struct sinks *sinks;                /* opened before the store's thread starts */
     struct fleet *fleet;
     struct view view;

@@ -141,6 +141,7 @@ static int member_open(struct fleet *fleet, struct member **ret, struct config *
                                              .events = fleet->options.events,
                                              .arming = fleet->options.arming,
                                              .evidence = fleet->options.evidence,
+                                             .baselines = fleet->options.baselines,
                                              .heartbeats = fleet->options.heartbeats,
                                              .changed_fd = fleet->options.changed_fd},
                     err);
@@ -356,6 +357,15 @@ bool fleet_scores(struct fleet *fleet, uint32_t id, uint64_t from, struct score_
             *n = camera_scores(fleet->members[i]->camera, from, ret, max, range);
     lock_give(&fleet->lock);
     return found;
+}
+
+int fleet_relearn(struct fleet *fleet, const char *name)
+{
+    lock_take(&fleet->lock);
+    const struct member *member = find(fleet, name);
+    int r = !member ? -ENOENT : camera_relearn(member->camera) ? 0 : -ENOTSUP;
+    lock_give(&fleet->lock);
+    return r;
 }
 
 void fleet_count(struct fleet *fleet, size_t ret[VIEW_STOPPED + 1])

@@ -4,7 +4,8 @@
  * A camera has an id that no other camera of this process ever has. A camera that is replaced by one of the same name is
  * another camera. Unchanged cameras keep their thread, their ring, their scores and their id.
  *
- * One thread, main's, opens and changes the fleet. fleet_view…() and fleet_scores() are for any thread. */
+ * One thread, main's, opens and changes the fleet. fleet_view…(), fleet_scores() and fleet_relearn() are for any
+ * thread. */
 #ifndef MEMAED_DAEMON_WATCH_FLEET_H
 #define MEMAED_DAEMON_WATCH_FLEET_H
 
@@ -13,6 +14,7 @@
 #include "daemon/watch/check.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/evidence/evidence.h"
+#include "daemon/watch/health/baselines.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/plans.h"
 #include "daemon/watch/scheduler.h"
@@ -30,6 +32,7 @@ struct fleet_options {
     struct events *events;
     struct arming_desk *arming;         /* NULL: all cameras are always armed */
     struct evidence *evidence;          /* NULL: no clips of alerts are kept */
+    struct baselines *baselines;        /* keeps what diagnoses learn; NULL: nobody does */
     struct heartbeats *heartbeats;
     struct capture_host *host;          /* forks a process for each camera; NULL: cameras are read by their threads */
     int changed_fd;                     /* an eventfd that is told when a camera's state changes; -1: none */
@@ -75,11 +78,12 @@ void fleet_reap(struct fleet *fleet);
 bool fleet_stop(struct fleet *fleet, int64_t decoders_us, int64_t workers_us);
 void fleet_close(struct fleet *fleet);          /* takes NULL; after fleet_stop() returned true, or without cameras */
 
-/* These three are the functions of the same names in web/view.h. */
+/* These four are the functions of the same names in web/view.h. */
 int fleet_view_cameras(struct fleet *fleet, struct view_camera **ret, size_t *n);
 bool fleet_view_camera(struct fleet *fleet, const char *name, struct view_camera *ret);
 bool fleet_scores(struct fleet *fleet, uint32_t id, uint64_t from, struct score_record *ret, size_t max,
                   struct record_range *range, size_t *n);
+int fleet_relearn(struct fleet *fleet, const char *name);
 
 /* Counts the cameras in each state. */
 void fleet_count(struct fleet *fleet, size_t ret[VIEW_STOPPED + 1]);

@@ -176,6 +176,13 @@ static int open_retention(struct daemon *daemon, struct error *err)
                                                                           .heartbeats = &daemon->heartbeats}, err);
 }
 
+static int open_baselines(struct daemon *daemon, struct error *err)
+{
+    return baselines_open(&daemon->baselines, &(struct baselines_options){.state_dir = daemon->config->state_dir,
+                                                                          .config = daemon->config,
+                                                                          .heartbeats = &daemon->heartbeats}, err);
+}
+
 static int open_fleet(struct daemon *daemon, const struct fleet_models *models, struct error *err)
 {
     int r = fleet_open(&daemon->fleet, &(struct fleet_options){.workers = daemon->workers,
@@ -183,6 +190,7 @@ static int open_fleet(struct daemon *daemon, const struct fleet_models *models, 
                                                                .events = daemon->events,
                                                                .arming = daemon->arming,
                                                                .evidence = daemon->evidence,
+                                                               .baselines = daemon->baselines,
                                                                .heartbeats = &daemon->heartbeats,
                                                                .host = isolation_host(),
                                                                .changed_fd = daemon->changed_fd,
@@ -255,6 +263,8 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
     if (r == 0)
         r = open_retention(daemon, err);
     if (r == 0)
+        r = open_baselines(daemon, err);
+    if (r == 0)
         r = open_fleet(daemon, &models, err);
     fleet_models_clear(&models);
     if (r == 0)
@@ -269,13 +279,15 @@ static int open_all(struct daemon *daemon, int *status, struct error *err)
  *   2. decoder threads are joined, then workers
  *   3. cameras end: pending windows are skipped, open alerts close, their events are queued
  *   4. HTTP closes, retention ends, and a copy that is being made is given up
- *   5. events reach the log alone, clips end where they are, and the store writes and publishes what waits
+ *   5. events reach the log alone, clips end where they are, what diagnoses learned is written, and the store writes and
+ *      publishes what waits
  *   6. sinks send what is due, for a moment; the rest waits in the database for the next start
  *   7. the store writes what they delivered, and ends
  *   8. memory is freed
- * A decoder, a worker, the store, the evidence, the copies or the retention thread that has not ended in time is abandoned. After
- * 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then the cameras' processes are
- * ended, 8 is left out, and false is returned: this process is to end without the functions that run at exit. */
+ * A decoder, a worker, the store, the evidence, the baselines, the copies or the retention thread that has not ended in time is
+ * abandoned. After 3 it can reach no alert, and after 5 no event; but it still uses its camera, or the database. Then the
+ * cameras' processes are ended, 8 is left out, and false is returned: this process is to end without the functions that run at
+ * exit. */
 static bool close_all(struct daemon *daemon)
 {
     int64_t start_us = monotonic_us();
@@ -288,6 +300,7 @@ static bool close_all(struct daemon *daemon)
     if (daemon->events)
         events_close(daemon->events);
     all_ended &= evidence_end(daemon->evidence, start_us + EVIDENCE_US);
+    all_ended &= baselines_end(daemon->baselines, start_us + FLUSH_US);
     store_flush(daemon->store, start_us + FLUSH_US);
     store_silence(daemon->store);
     if (daemon->sinks)
@@ -300,6 +313,7 @@ static bool close_all(struct daemon *daemon)
         return false;
     }
     fleet_close(daemon->fleet);
+    baselines_close(daemon->baselines);
     copies_close(daemon->copies);
     retention_close(daemon->retention);
     evidence_close(daemon->evidence);

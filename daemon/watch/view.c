@@ -47,6 +47,11 @@ static int arm(void *context, const char *name, enum arming_action action, int m
     return arming_order(((struct daemon *)context)->arming, name, action, minutes, by);
 }
 
+static int relearn(void *context, const char *name)
+{
+    return fleet_relearn(((struct daemon *)context)->fleet, name);
+}
+
 static size_t rss_bytes(void)
 {
     size_t pages = 0;
@@ -363,6 +368,6 @@ void daemon_view(struct daemon *daemon, struct view *ret)
                          .act_on_webhook = act_on_webhook, .test_alert = test_alert, .scores = scores, .alerts = alerts,
                          .alert = alert, .history = history, .storage = storage, .events = events, .events_fd = daemon->events_fd,
                          .evidence = evidence, .room = room, .evidence_kept = evidence_kept, .videos = videos, .copy = copy,
-                         .arm = arm, .label = label,
+                         .arm = arm, .relearn = relearn, .label = label,
                          .reload = request_reload};
 }

@@ -106,6 +106,8 @@ START_TEST(cameras)
     ck_assert(json_is_true(json_object_get(gate, "slow")));
     ck_assert(json_is_false(json_object_get(yard, "slow")));
     ck_assert(json_is_null(json_object_get(yard, "health")));
+    ck_assert(json_is_true(json_object_get(gate, "health_learning")));
+    ck_assert(json_is_false(json_object_get(yard, "health_learning")));
     ck_assert_ptr_nonnull(strstr(all.body, "\"health\":{\"black\":{\"known\":true,\"quantity\":3.123,\"unit\":\"levels\","
                                            "\"baseline\":180.0,\"opens_at\":90.0,\"open\":true,"
                                            "\"since\":\"2023-11-14T22:13:20.123Z\"},"
@@ -164,7 +166,7 @@ START_TEST(index_of_calls)
         ck_assert_str_eq(text(answer.json, "program"), "memaed");
         ck_assert_str_eq(text(answer.json, "version"), MEMAED_VERSION);
         json_t *calls = json_object_get(answer.json, "calls");
-        ck_assert_uint_eq(json_array_size(calls), 31);
+        ck_assert_uint_eq(json_array_size(calls), 32);
         ck_assert_str_eq(json_string_value(json_array_get(calls, 0)), "GET /api/v1/cameras");
         ck_assert_ptr_nonnull(strstr(answer.body, "\"POST /api/v1/reload\""));
         ck_assert_ptr_nonnull(strstr(answer.body, "\"POST /api/v1/alerts/ID/copy\""));

@@ -1,4 +1,4 @@
-/* POST /api/v1/cameras/NAME/arm, disarm and snooze: what is ordered, what is answered, and what is refused
+/* POST /api/v1/cameras/NAME/arm, disarm, snooze and health/learn: what is ordered, what is answered, and what is refused
  * (tests/web/web_fixture.h). */
 #include <check.h>
 #include <string.h>
@@ -69,6 +69,29 @@ START_TEST(refusals)
 }
 END_TEST
 
+START_TEST(learning_anew)
+{
+    static const struct { const char *path; int status; } refused[] = {
+        {"/api/v1/cameras/nobody/health/learn", 404}, {"/api/v1/cameras/yard_2-x/health/learn", 409},
+    };
+    *relearned = '\0';
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        struct answer answer = post(refused[i].path);
+        check_problem(&answer, refused[i].status, NULL);
+        answer_free(&answer);
+    }
+    struct answer answer = ask("/api/v1/cameras/gate/health/learn");
+    check_problem(&answer, 405, NULL);
+    answer_free(&answer);
+    ck_assert_str_eq(relearned, "");
+    answer = post("/api/v1/cameras/gate/health/learn");
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_str_eq(answer.body, "{\"name\":\"gate\",\"health_learning\":true}");
+    ck_assert_str_eq(relearned, "gate");
+    answer_free(&answer);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("web arming");
@@ -77,6 +100,7 @@ int main(void)
     tcase_set_timeout(rest, 120);
     tcase_add_test(rest, orders);
     tcase_add_test(rest, refusals);
+    tcase_add_test(rest, learning_anew);
     suite_add_tcase(suite, rest);
     return suite_run(suite);
 }

@@ -114,6 +114,7 @@ START_TEST(metrics)
         {"memaed_camera_slow{camera=\"gate\"}", 1}, {"memaed_camera_slow{camera=\"yard_2-x\"}", 0},
         {"memaed_camera_health_open{camera=\"gate\",kind=\"black\"}", 1},
         {"memaed_camera_health_open{camera=\"gate\",kind=\"blur\"}", 0},
+        {"memaed_camera_health_learning{camera=\"gate\"}", 1},
         {"memaed_camera_health_quantity{camera=\"gate\",kind=\"black\"}", 3.12349},
         {"memaed_camera_breaks_total{camera=\"gate\",cause=\"gap\"}", 6},
         {"memaed_camera_breaks_total{camera=\"yard_2-x\",cause=\"gap\"}", 0},
@@ -156,6 +157,7 @@ START_TEST(metrics)
     ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_threshold{camera=\"yard_2-x\"}")));
     ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_health_quantity{camera=\"gate\",kind=\"blur\"}")));
     ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_health_open{camera=\"gate\",kind=\"moved\"}")));
+    ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_health_learning{camera=\"yard_2-x\"}")));
     ck_assert(isnan(parse_metrics(answer.body, "memaed_camera_health_open{camera=\"yard_2-x\",kind=\"black\"}")));
     answer_free(&answer);
 

@@ -365,6 +365,20 @@ static inline int view_arm(void *context, const char *camera, enum arming_action
     return 0;
 }
 
+/* The camera that is to be learned anew; "": none. A camera without a kind of fault that is on is not diagnosed. */
+static char relearned[RECORD_NAME_SIZE];
+
+static inline int view_relearn(void *context, const char *camera)
+{
+    struct view_camera found = {0};
+    if (!view_camera(context, camera, &found))
+        return -ENOENT;
+    if (!found.health[HEALTH_BLACK].on)
+        return -ENOTSUP;
+    snprintf(relearned, sizeof relearned, "%s", camera);
+    return 0;
+}
+
 /* The orders that the server gives about alerts; world.labels changes at once. */
 static struct {
     struct alert_order order;       /* the last one */
@@ -507,7 +521,7 @@ static struct view view = {
     .act_on_webhook = view_act_on_webhook, .test_alert = view_test_alert, .scores = view_scores, .alerts = view_alerts,
     .alert = view_alert, .history = view_history, .storage = view_storage, .room = view_room, .events = view_events,
     .events_fd = -1, .evidence = view_evidence, .evidence_kept = view_evidence_kept, .videos = view_videos, .copy = view_copy,
-    .arm = view_arm, .label = view_label, .reload = view_reload,
+    .arm = view_arm, .relearn = view_relearn, .label = view_label, .reload = view_reload,
 };
 
 static inline void add_alert(const char *camera)

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -56,7 +57,7 @@ static json_t *health_json(const struct view_camera *c)
 static json_t *camera_json(const struct view_camera *c)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:b, s:b, s:o, s:b, s:o, s:s}",
+                     "s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:b, s:b, s:o, s:b, s:b, s:o, s:s}",
                      "name", c->name, "state", web_camera_states[c->state], "reason", record_json_text(c->reason),
                      "fps_in", rounded(c->fps_in), "time_source", record_json_text(view_time_names[c->time]),
                      "fps_analysed", rounded(c->fps_analysed),
@@ -74,7 +75,8 @@ static json_t *camera_json(const struct view_camera *c)
                      "drift_by_voice", drift_by_voice(&c->drift_by_voice),
                      "model", record_json_text(c->model),
                      "precision", precision_name(c->precision), "alert_open", c->alert_open, "arming", web_arming_json(c),
-                     "frozen", c->frozen, "slow", c->slow, "health", health_json(c), "provisional", c->provisional,
+                     "frozen", c->frozen, "slow", c->slow, "health", health_json(c),
+                     "health_learning", c->health_learning, "provisional", c->provisional,
                      "tls_verified", c->is_tls ? json_boolean(c->tls_verified) : json_null(),
                      "isolation", c->isolated ? "process" : "thread");
 }
@@ -111,6 +113,18 @@ void web_handle_camera(const struct view *view, const struct web_request *reques
         web_answer_json(camera_json(&camera), ret);
     else
         answer_no_camera(ret);
+}
+
+void web_handle_health_learn(const struct view *view, const struct web_request *request, struct web_answer *ret)
+{
+    int r = view->relearn(view->context, request->camera);
+    if (r == -ENOENT)
+        answer_no_camera(ret);
+    else if (r < 0)
+        web_answer_problem(409, "the camera's pictures are not diagnosed: health.enabled is false, all kinds are off, or the "
+                           "model's pictures are too small", ret);
+    else
+        web_answer_json(json_pack("{s:s, s:b}", "name", request->camera, "health_learning", 1), ret);
 }
 
 void web_handle_scores(const struct view *view, const struct web_request *request, struct web_answer *ret)

@@ -84,6 +84,13 @@ static double get_threshold(const struct view_camera *c) { return c->threshold; 
 static double get_drift(const struct view_camera *c) { return c->drift; }
 static double get_frozen(const struct view_camera *c) { return c->frozen; }
 static double get_slow(const struct view_camera *c) { return c->slow; }
+static double get_learning(const struct view_camera *c)
+{
+    bool on = false;
+    for (int kind = 0; kind < HEALTH_KINDS; kind++)
+        on |= c->health[kind].on;
+    return on ? (double)c->health_learning : (double)NAN;
+}
 static double get_alert(const struct view_camera *c) { return c->alert_open; }
 
 static const struct {
@@ -104,6 +111,8 @@ static const struct {
      "footage, else 0.", get_frozen},
     {"camera_slow", "1 while the stream gives less than nine tenths of the frames a second that are to be analysed, else 0.",
      get_slow},
+    {"camera_health_learning", "1 while it is learned what the camera is like without a fault, so none opens, else 0.",
+     get_learning},
     {"camera_alert_open", "1 while an alert that was told is open, else 0.", get_alert},
 };
 

@@ -125,6 +125,7 @@ static int open_parts(struct camera *camera, const struct camera_options *option
                                                                                                 : INFINITY,
                                                                .status = &camera->status,
                                                                .events = options->events,
+                                                               .baselines = options->baselines,
                                                                .beat = &camera->beat});
     if (r == 0 && camera->packets)
         r = join_evidence(camera, options);
@@ -360,6 +361,11 @@ void camera_view(struct camera *camera, struct view_camera *ret)
         ret->state = VIEW_WATCHING;
         ret->reason[0] = '\0';
     }
+}
+
+bool camera_relearn(struct camera *camera)
+{
+    return camera_stream_relearn(camera->stream);
 }
 
 size_t camera_scores(struct camera *camera, uint64_t from, struct score_record *ret, size_t max, struct record_range *range)

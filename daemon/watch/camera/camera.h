@@ -29,6 +29,7 @@
 #include "daemon/watch/alertlog.h"
 #include "daemon/watch/events.h"
 #include "daemon/watch/evidence/evidence.h"
+#include "daemon/watch/health/baselines.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/scheduler.h"
 #include "io/capture/host.h"
@@ -55,6 +56,7 @@ struct camera_options {
     struct events *events;
     struct arming_desk *arming;
     struct evidence *evidence;              /* keeps evidence of the camera's alerts; NULL: nobody does */
+    struct baselines *baselines;            /* keeps what the diagnosis learns; NULL: nobody does */
     struct heartbeats *heartbeats;          /* the thread's beat joins it */
     int changed_fd;                         /* an eventfd that is told when a state changes; -1: none */
 };
@@ -84,6 +86,8 @@ const struct plan *camera_plan(const struct camera *camera);
 
 /* Any thread; takes leaf locks for a copy. windows_due = windows_scored + windows_skipped + windows_pending, always. */
 void camera_view(struct camera *camera, struct view_camera *ret);
+/* As diagnosis_relearn(). Any thread. */
+bool camera_relearn(struct camera *camera);
 /* Reads the log of scores, as scorelog_read(). */
 size_t camera_scores(struct camera *camera, uint64_t from, struct score_record *ret, size_t max, struct record_range *range);
 

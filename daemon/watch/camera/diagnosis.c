@@ -2,22 +2,30 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/health/health.h"
 #include "daemon/base/health_picture.h"
 #include "daemon/base/log.h"
+#include "daemon/watch/health/baseline_file.h"
 #include "io/base/clock.h"
 
 /* A hole in the pictures that is longer than this is no stutter: what came before it is not compared with what comes after. */
 #define HOLE_US INT64_C(4000000)
 /* A picture that has been the same for longer than this is no picture that a camera doubles. */
 #define SAME_US INT64_C(2000000)
+/* What was learned is kept after so many further seconds of it. */
+enum { KEEP_S = 600 };
 
 struct diagnosis {
     struct diagnosis_options options;
     struct health *health;
+    struct baseline_basis basis;
+    atomic_bool relearns;       /* what was learned is to be forgotten */
+    bool begun;                 /* a picture has come */
+    long kept;                  /* seconds that were learned, as they were kept last; 0: none was */
     bool anew;
     int64_t last_us;            /* time stamp of the last picture */
     int64_t shown_us;           /* that of the last one that was shown in the status */
@@ -49,10 +57,12 @@ int diagnosis_open(struct diagnosis **ret, const struct diagnosis_options *optio
         return r;
     }
     if (diagnosis) {
-        *diagnosis = (struct diagnosis){.options = *options, .health = health, .anew = true};
+        *diagnosis = (struct diagnosis){.options = *options, .health = health, .anew = true,
+                                        .basis = baseline_basis_of(options->config, options->height, options->width,
+                                                                   options->fps)};
         for (int kind = 0; kind < HEALTH_KINDS; kind++)
             diagnosis->view[kind].on = !(config->off & health_bit((enum health_kind)kind));
-        camera_status_set_health(options->status, diagnosis->view);
+        camera_status_set_health(options->status, diagnosis->view, true);
     }
     *ret = diagnosis;
     return 0;
@@ -131,6 +141,47 @@ static void close_fault(struct diagnosis *diagnosis, enum health_kind kind, cons
     post(diagnosis, EVENT_HEALTH_CLOSED, kind, reason, time_us);
 }
 
+/* ---- what was learned ----------------------------------------------------------------------------------------------- */
+
+/* Goes on with what was kept, if it is of the same pictures. */
+static void restore(struct diagnosis *diagnosis)
+{
+    const char *camera = diagnosis->options.config->name;
+    struct baselines *baselines = diagnosis->options.baselines;
+    struct error err;
+    struct log_number seconds;
+    void *data = NULL;
+    size_t size = 0;
+    int r = baselines ? baselines_read(baselines, camera, &data, &size, &err) : -ENOENT;
+    if (r == -ENOENT)
+        return;
+    if (r == 0)
+        r = baseline_file_read(diagnosis->health, &diagnosis->basis, data, size, &err);
+    free(data);
+    if (r < 0) {
+        log_event(LOG_WARNING, "health_baseline_discarded", "camera", camera, "reason", err.text, NULL);
+        baselines_forget(baselines, camera);
+        return;
+    }
+    diagnosis->kept = health_learned(diagnosis->health);
+    log_event(LOG_INFO, "health_baseline_restored", "camera", camera, "seconds", log_int(&seconds, diagnosis->kept), NULL);
+}
+
+/* Keeps what was learned, if that is least_s seconds more than was kept. */
+static void keep(struct diagnosis *diagnosis, long least_s)
+{
+    const struct diagnosis_options *options = &diagnosis->options;
+    long learned = health_learned(diagnosis->health);
+    bool due = !diagnosis->kept || learned >= diagnosis->kept + least_s;
+    void *data;
+    size_t size;
+    if (!options->baselines || health_is_learning(diagnosis->health) || !due ||
+        baseline_file_write(&data, &size, &diagnosis->basis, diagnosis->health) < 0)
+        return;
+    baselines_keep(options->baselines, options->config->name, data, size);
+    diagnosis->kept = learned;
+}
+
 /* ---- pictures ------------------------------------------------------------------------------------------------------- */
 
 static void tell_alerts(struct diagnosis *diagnosis, unsigned open)
@@ -155,8 +206,32 @@ static void show(struct diagnosis *diagnosis)
                                          .since_us = m->open ? diagnosis->fault[kind].since_us : 0};
         open |= view->open ? health_bit((enum health_kind)kind) : 0;
     }
-    camera_status_set_health(diagnosis->options.status, diagnosis->view);
+    camera_status_set_health(diagnosis->options.status, diagnosis->view, health_is_learning(diagnosis->health));
     tell_alerts(diagnosis, open);
+}
+
+/* All open faults close, as of now. */
+static void close_all(struct diagnosis *diagnosis, const char *why)
+{
+    struct health_measure measures[HEALTH_KINDS];
+    int64_t now_us = utc_us();
+    health_measures(diagnosis->health, measures);
+    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
+        if (diagnosis->view[kind].open)
+            close_fault(diagnosis, (enum health_kind)kind, &measures[kind], why, now_us, now_us);
+        diagnosis->view[kind] = (struct view_health){.on = diagnosis->view[kind].on};
+    }
+    tell_alerts(diagnosis, 0);
+}
+
+static void forget(struct diagnosis *diagnosis)
+{
+    close_all(diagnosis, "is learned anew");
+    health_forget(diagnosis->health);
+    diagnosis->kept = 0;
+    if (diagnosis->options.baselines)   /* it may have been kept since the order */
+        baselines_forget(diagnosis->options.baselines, diagnosis->options.config->name);
+    log_event(LOG_NOTICE, "health_learns_anew", "camera", diagnosis->options.config->name, NULL);
 }
 
 void diagnosis_break(struct diagnosis *diagnosis)
@@ -170,6 +245,11 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
 {
     if (!diagnosis)
         return;
+    if (atomic_exchange(&diagnosis->relearns, false))
+        forget(diagnosis);
+    else if (!diagnosis->begun)
+        restore(diagnosis);
+    diagnosis->begun = true;
     const int64_t pts_us = picture->pts_us;
     const bool anew = diagnosis->anew || pts_us - diagnosis->last_us > HOLE_US;
     const struct health_picture shown = health_picture_of(pixels, picture, anew);
@@ -188,6 +268,7 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
     if (n > 0 || anew || pts_us - diagnosis->shown_us >= 1000000) {
         diagnosis->shown_us = pts_us;
         show(diagnosis);
+        keep(diagnosis, KEEP_S);
     }
 }
 
@@ -195,14 +276,19 @@ void diagnosis_end(struct diagnosis *diagnosis)
 {
     if (!diagnosis)
         return;
-    struct health_measure measures[HEALTH_KINDS];
-    int64_t now_us = utc_us();
-    health_measures(diagnosis->health, measures);
-    for (int kind = 0; kind < HEALTH_KINDS; kind++) {
-        if (diagnosis->view[kind].open)
-            close_fault(diagnosis, (enum health_kind)kind, &measures[kind], "is not watched any more", now_us, now_us);
-        diagnosis->view[kind] = (struct view_health){.on = diagnosis->view[kind].on};
-    }
-    camera_status_set_health(diagnosis->options.status, diagnosis->view);
-    tell_alerts(diagnosis, 0);
+    if (atomic_exchange(&diagnosis->relearns, false))
+        forget(diagnosis);
+    close_all(diagnosis, "is not watched any more");
+    keep(diagnosis, 1);
+    camera_status_set_health(diagnosis->options.status, diagnosis->view, health_is_learning(diagnosis->health));
+}
+
+bool diagnosis_relearn(struct diagnosis *diagnosis)
+{
+    if (!diagnosis)
+        return false;
+    atomic_store(&diagnosis->relearns, true);
+    if (diagnosis->options.baselines)
+        baselines_forget(diagnosis->options.baselines, diagnosis->options.config->name);
+    return true;
 }

@@ -4,13 +4,19 @@
  *
  * Nothing is said twice. A fault of the kind slow has no event where a rate is to be analysed: camera.slow tells that. A fault of
  * the kind frozen has none where each picture is the same as the one before and the model was calibrated for static scenes:
- * camera.frozen tells that. The camera's own thread calls; nothing is allocated but for events. */
+ * camera.frozen tells that.
+ *
+ * What the camera is like without a fault is kept over restarts (daemon/watch/health/baselines.h): as soon as it is learned,
+ * after each ten minutes of pictures that were learned, and at the end. The first picture goes on with what was kept.
+ *
+ * The camera's own thread calls, but for diagnosis_relearn(). Nothing is allocated but for events and for what is kept. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
 #define MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
 
 #include "daemon/watch/camera/results.h"
 #include "daemon/watch/camera/status.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/health/baselines.h"
 #include "io/config/config.h"
 #include "io/video/source.h"
 
@@ -19,10 +25,12 @@ struct diagnosis;
 struct diagnosis_options {
     const struct config_camera *config;     /* borrowed until close, as is all below */
     int height, width;                      /* of the pictures */
+    double fps;                             /* analysed a second; 0: every picture */
     bool has_slow, has_frozen;              /* camera.slow and camera.frozen can be told */
     struct camera_status *status;
     struct results *results;                /* is told which faults hold; NULL: nobody is */
     struct events *events;
+    struct baselines *baselines;            /* NULL: nothing is kept over a restart */
 };
 
 /* *ret becomes NULL where nothing is to be diagnosed: the configuration says so, or pictures are too small or too large, which is
@@ -38,5 +46,9 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
                    int64_t same_since_us);
 /* No more pictures come: open faults close. */
 void diagnosis_end(struct diagnosis *diagnosis);
+
+/* What is kept is deleted now, and the camera is learned anew from its next picture on; open faults close then. Any thread.
+ * false: diagnosis is NULL, and nothing is diagnosed. */
+bool diagnosis_relearn(struct diagnosis *diagnosis);
 
 #endif

@@ -53,10 +53,11 @@ void camera_status_set_slow(struct camera_status *status, bool slow)
     lock_give(&status->lock);
 }
 
-void camera_status_set_health(struct camera_status *status, const struct view_health health[static HEALTH_KINDS])
+void camera_status_set_health(struct camera_status *status, const struct view_health health[static HEALTH_KINDS], bool learning)
 {
     lock_take(&status->lock);
     memcpy(status->health, health, sizeof status->health);
+    status->health_learning = learning;
     lock_give(&status->lock);
 }
 
@@ -95,6 +96,7 @@ void camera_status_view(struct camera_status *status, struct view_camera *ret)
     ret->frozen = status->frozen;
     ret->slow = status->slow;
     memcpy(ret->health, status->health, sizeof ret->health);
+    ret->health_learning = status->health_learning;
     memcpy(ret->breaks, status->breaks, sizeof ret->breaks);
     lock_give(&status->lock);
 }

@@ -15,6 +15,7 @@ struct camera_status {
     enum view_time time;
     uint64_t frames_corrupt, reconnects, breaks[VIEW_BREAKS];
     bool frozen, slow;
+    bool health_learning;
     struct view_health health[HEALTH_KINDS];
 };
 
@@ -27,13 +28,13 @@ void camera_status_set(struct camera_status *status, enum view_camera_state stat
 void camera_status_warn(struct camera_status *status, const char *warning);
 void camera_status_set_frozen(struct camera_status *status, bool frozen);
 void camera_status_set_slow(struct camera_status *status, bool slow);
-void camera_status_set_health(struct camera_status *status, const struct view_health health[static HEALTH_KINDS]);
+void camera_status_set_health(struct camera_status *status, const struct view_health health[static HEALTH_KINDS], bool learning);
 void camera_status_set_stream(struct camera_status *status, double fps_in, enum view_time time, uint64_t frames_corrupt);
 void camera_status_count_reconnect(struct camera_status *status);
 void camera_status_count_break(struct camera_status *status, enum view_break cause);
 
-/* Sets state, reason, fps_in, time, frames_corrupt, reconnects, breaks, frozen, slow and health of ret; no other field. Any
- * thread. */
+/* Sets state, reason, fps_in, time, frames_corrupt, reconnects, breaks, frozen, slow, health_learning and health of ret; no
+ * other field. Any thread. */
 void camera_status_view(struct camera_status *status, struct view_camera *ret);
 
 #endif

@@ -107,6 +107,8 @@ int camera_stream_open(struct camera_stream **ret, const struct camera_stream_op
         r = diagnosis_open(&stream->diagnosis, &(struct diagnosis_options){.config = options->config,
                                                                            .height = arch->height,
                                                                            .width = arch->width,
+                                                                           .fps = options->fps,
+                                                                           .baselines = options->baselines,
                                                                            .has_slow = options->fps > 0,
                                                                            .has_frozen = calibration && calibration->has_static,
                                                                            .status = options->status,
@@ -357,6 +359,11 @@ void camera_stream_end(struct camera_stream *stream, uint64_t pictures)
 void camera_stream_finish(struct camera_stream *stream)
 {
     diagnosis_end(stream->diagnosis);
+}
+
+bool camera_stream_relearn(struct camera_stream *stream)
+{
+    return diagnosis_relearn(stream->diagnosis);
 }
 
 /* Warns if the file has too few frames for a window. */

@@ -12,6 +12,7 @@
 #include "daemon/watch/camera/status.h"
 #include "daemon/watch/camera/windows.h"
 #include "daemon/watch/events.h"
+#include "daemon/watch/health/baselines.h"
 #include "daemon/watch/heartbeat.h"
 #include "daemon/watch/scheduler.h"
 #include "io/capture/host.h"
@@ -33,6 +34,7 @@ struct camera_stream_options {
     float still_threshold;                  /* the level that opens an alert; INFINITY: none does */
     struct camera_status *status;
     struct events *events;
+    struct baselines *baselines;            /* as in struct diagnosis_options */
     struct heartbeat *beat;
 };
 
@@ -62,6 +64,9 @@ void camera_stream_end(struct camera_stream *stream, uint64_t pictures);
 
 /* The camera is not watched any more: faults of its picture close. */
 void camera_stream_finish(struct camera_stream *stream);
+
+/* As diagnosis_relearn(). Any thread. */
+bool camera_stream_relearn(struct camera_stream *stream);
 
 bool camera_stream_is_live(const struct camera_stream *stream);
 /* A file of this machine, whose end is no loss. */

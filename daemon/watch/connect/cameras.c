@@ -1,6 +1,7 @@
 #include "daemon/watch/connect/cameras.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "core/health/measure.h"
 #include "daemon/base/camera_settings.h"
 #include "daemon/base/isolation.h"
 #include "io/base/clock.h"
@@ -41,10 +43,10 @@ static void tell_change(const struct connect_cameras *cameras)
 
 /* ---- a reading ------------------------------------------------------------------------------------------------------ */
 
-/* The functions that a reading calls. Either returns false to end it with 0. */
+/* The functions that a reading calls. Either returns false to end it with 0. pixels NULL: the source has ended. */
 struct reader {
     bool (*opened)(void *arg);
-    bool (*picture)(void *arg, bool more);
+    bool (*picture)(void *arg, const uint8_t *pixels);
     void *arg;
 };
 
@@ -63,9 +65,9 @@ static int read_source(const char *url, const struct source_options *options, co
     if (r == 0) {
         bool more = reader->opened(reader->arg);
         while (more && (r = capture_read(capture, pixels, &frame, err)) > 0)
-            more = reader->picture(reader->arg, true);
+            more = reader->picture(reader->arg, pixels);
         if (more && r == 0)
-            reader->picture(reader->arg, false);
+            reader->picture(reader->arg, NULL);
         capture_stats(capture, stats);
         capture_close(capture);
     }
@@ -89,15 +91,19 @@ static bool on_opened(void *arg)
     return true;
 }
 
-/* more false: the source has ended. */
-static bool on_picture(void *arg, bool more)
+static bool on_picture(void *arg, const uint8_t *pixels)
 {
     struct reading *reading = arg;
     struct camera *camera = reading->camera;
-    if (!more) {
+    struct measure measure;
+    if (!pixels) {
         camera->result.ended = true;
         return false;
     }
+    measure.high = 255;         /* of a picture that is too small to tell */
+    if (camera->arch->height >= CELLS_DOWN && camera->arch->width >= CELLS_ACROSS)
+        measure_picture(&measure, pixels, NULL, camera->arch->height, camera->arch->width);
+    camera->result.brightest = fmaxf(camera->result.brightest, measure.high);
     if (reading->pictures++ == 0) {
         int64_t now_us = monotonic_us();
         camera->result.first_us = now_us - reading->start_us;
@@ -113,9 +119,9 @@ static bool end_at_once(void *arg)
     return false;
 }
 
-static bool no_picture(void *arg, bool more)
+static bool no_picture(void *arg, const uint8_t *pixels)
 {
-    (void)arg, (void)more;
+    (void)arg, (void)pixels;
     return false;
 }
 

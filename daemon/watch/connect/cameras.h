@@ -32,6 +32,7 @@ struct connect_result {
     int64_t opened_us;          /* how long opening took; 0: it failed */
     int64_t first_us;           /* from the begin of opening to the first picture; 0: none came */
     int64_t ended_us;           /* from the begin of opening to the end of reading */
+    float brightest;            /* the highest 95th percentile of the gray levels of a picture */
     bool ended;                 /* the source ended by itself */
     struct source_stats stats;  /* of the whole reading */
     enum connect_sign_in sign_in;       /* with status 0 */

@@ -1,5 +1,6 @@
 /* daemon/watch/camera/diagnosis on drawn pictures. Each fault is told once as it opens and once as it closes, with what was
- * measured, and the status shows it. Kinds that are off, and what other events tell, are not told. The end of a camera closes. */
+ * measured, and the status shows it. Kinds that are off, and what other events tell, are not told. The end of a camera closes.
+ * What was learned is kept over a restart, until the camera is to be learned anew. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +10,10 @@
 #include "core/health/health.h"
 #include "daemon/base/log.h"
 #include "daemon/watch/camera/diagnosis.h"
+#include "io/base/clock.h"
 #include "io/base/record_json.h"
 #include "tests/core/health/scenery.h"
+#include "tests/folder.h"
 #include "tests/suite.h"
 
 enum { FPS = 10, LEARN_S = 12, SEEN_MAX = 8 };
@@ -39,13 +42,15 @@ static int take(void *arg, const struct event *event)
 }
 
 static struct scenery scenery;
-static char name[] = "gate";
+static char name[] = "gate", address[] = "rtsp://camera.example/live";
 static struct config_camera config;
 static struct camera_status status;
 static struct events *events;
 static struct diagnosis *diagnosis;
 static uint8_t luma[SCENERY_PIXELS];
 static int64_t now_us, same_since_us;
+static struct heartbeats heartbeats;
+static struct baselines *baselines;
 
 static void forget(void)
 {
@@ -59,6 +64,7 @@ static void open_diagnosis(bool has_slow, bool has_frozen)
     ck_assert_int_eq(diagnosis_open(&diagnosis, &(struct diagnosis_options){.config = &config, .height = SCENERY_HEIGHT,
                                                                             .width = SCENERY_WIDTH, .has_slow = has_slow,
                                                                             .has_frozen = has_frozen, .status = &status,
+                                                                            .fps = FPS, .baselines = baselines,
                                                                             .events = events}), 0);
     ck_assert_ptr_nonnull(diagnosis);
 }
@@ -68,10 +74,17 @@ static void set_up(void)
     log_open(LOG_DEBUG);
     scenery_init(&scenery, 5);
     now_us = same_since_us = 0;
-    config = (struct config_camera){.name = name, .health = {.enabled = true, .learn_s = LEARN_S}};
+    config = (struct config_camera){.name = name, .source = address, .health = {.enabled = true, .learn_s = LEARN_S}};
     camera_status_init(&status, -1);
     ck_assert_int_eq(events_open(&events), 0);
     ck_assert_int_eq(events_add(events, (struct event_sink){take, NULL}), 0);
+}
+
+static void close_baselines(void)
+{
+    ck_assert(baselines_end(baselines, monotonic_us() + 30000000));
+    baselines_close(baselines);
+    baselines = NULL;
 }
 
 static void tear_down(void)
@@ -217,6 +230,90 @@ START_TEST(times_that_begin_anew)
 }
 END_TEST
 
+/* The camera ends, memaed ends and starts, and the camera is opened again, with this size and rate. */
+static void restart(void)
+{
+    diagnosis_end(diagnosis);
+    diagnosis_close(diagnosis);
+    if (baselines)
+        close_baselines();
+    struct config_camera cameras[] = {config};
+    const struct config all = {.cameras = cameras, .n_cameras = 1};
+    must(baselines_open(&baselines, &(struct baselines_options){.state_dir = folder, .config = &all, .heartbeats = &heartbeats},
+                        &err));
+    now_us = same_since_us = 0;
+    forget();
+    open_diagnosis(true, true);
+}
+
+static bool is_learning(void)
+{
+    struct view_camera view;
+    camera_status_view(&status, &view);
+    return view.health_learning;
+}
+
+START_TEST(a_fault_outlasts_a_restart)
+{
+    make_folder();
+    heartbeats_init(&heartbeats);
+    restart();
+    play(LEARN_S - 4, &sound, false, 1);
+    ck_assert(is_learning());
+    restart();                          /* too early: nothing was kept */
+    play(LEARN_S - 4, &sound, false, 1);
+    ck_assert(is_learning());
+    play(9, &sound, false, 1);
+    ck_assert(!is_learning());
+    play(8, SEEN(.covered = 0.4), false, 1);
+    ck_assert_int_eq(n_seen, 1);
+    ck_assert_str_eq(seen[0].health.kind, "covered");
+    restart();
+    play(2, SEEN(.covered = 0.4), false, 1);
+    ck_assert(!is_learning());
+    play(8, SEEN(.covered = 0.4), false, 1);
+    ck_assert_int_eq(n_seen, 1);
+    ck_assert_str_eq(seen[0].health.kind, "covered");
+    play(8, &sound, false, 1);
+    ck_assert_int_eq(n_seen, 2);
+    /* An order to learn anew closes faults, and holds over a restart, also where no picture came since. */
+    play(8, SEEN(.covered = 0.4), false, 1);
+    ck_assert_int_eq(n_seen, 3);
+    ck_assert(diagnosis_relearn(diagnosis));
+    play(1, SEEN(.covered = 0.4), false, 1);
+    ck_assert(is_learning() && !shown(HEALTH_COVERED).open);
+    ck_assert_int_eq(n_seen, 4);
+    ck_assert_ptr_nonnull(strstr(seen[3].reason, "covered is learned anew after "));
+    play(LEARN_S + 8, SEEN(.covered = 0.4), false, 1);
+    ck_assert(!is_learning() && n_seen == 4);
+    ck_assert(diagnosis_relearn(diagnosis));
+    restart();
+    play(2, &sound, false, 1);
+    ck_assert(is_learning());
+    /* Other pictures, and a file that is damaged. */
+    play(LEARN_S + 5, &sound, false, 1);
+    static char other[] = "rtsp://other.example/live";
+    config.source = other;
+    restart();
+    play(2, &sound, false, 1);
+    ck_assert(is_learning());
+    play(LEARN_S + 5, &sound, false, 1);
+    restart();
+    play(2, &sound, false, 1);
+    ck_assert(!is_learning());
+    diagnosis_end(diagnosis);
+    close_baselines();
+    shell("printf x | dd of=health/gate.baseline bs=1 seek=5000 conv=notrunc 2>dd.log");
+    restart();
+    play(2, &sound, false, 1);
+    ck_assert(is_learning());
+    ck_assert(!diagnosis_relearn(NULL));
+    close_baselines();
+    heartbeats_destroy(&heartbeats);
+    delete_folder();
+}
+END_TEST
+
 START_TEST(nothing_to_diagnose)
 {
     struct diagnosis_options options = {.config = &config, .height = HEALTH_MIN_SIDE - 1, .width = 64, .status = &status,
@@ -249,6 +346,7 @@ int main(void)
     tcase_add_test(tcase, other_events_tell_a_freeze_and_a_rate);
     tcase_add_test(tcase, kinds_that_are_off);
     tcase_add_test(tcase, times_that_begin_anew);
+    tcase_add_test(tcase, a_fault_outlasts_a_restart);
     tcase_add_test(tcase, nothing_to_diagnose);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

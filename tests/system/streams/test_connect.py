@@ -161,6 +161,15 @@ class Connect(harness.Case):
         self.assertIn("connect: 2 of 2 cameras and 1 of 1 webhooks are ok\n", done.out)
         self.assertIn(f"connect webhook {receiver.url.removesuffix('/hook')}: ok: ", done.out)
 
+    def test_a_black_picture(self):
+        dark = harness.write_clip(self.path("dark.mkv"), source="color")
+        done = self.check({"dark": {"source": dark}, "good": {"source": harness.write_clip(self.path("clip.mkv"))}})
+        told = blocks(done.out)
+        line = "picture: black: 95 % of each lies below gray level 24; is it dark there, or the lens covered?"
+        self.assertIn(line, told["camera dark"])
+        self.assertNotIn(line, told["camera good"])
+        self.assertEqual((done.code, told["camera dark"][0], told["camera good"][0]), (0, "ok", "ok"))
+
     def test_cameras_are_opened_side_by_side(self):
         """Twenty silent cameras of 2 s each take three turns, not twenty; the lines keep the configuration's order."""
         port = silent_server(self)

@@ -2,50 +2,20 @@
 """The running daemon diagnoses cameras' pictures: a fault is told by events, shown by REST, metrics and readyz, and closes.
 Alerts that open meanwhile are held back or marked."""
 import os
-import random
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness  # noqa: E402
 from servers.webhook_receiver import Receiver  # noqa: E402
+from wall import HEIGHT, WIDTH, black, with_cover, write_footage  # noqa: E402
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
-WIDTH, HEIGHT, FPS = 96, 64, 10
 LEARN_S, CLEAN_S = 10, 15
-
-
-def write_footage(path, parts):
-    """Writes a lossless clip of a brick wall with a sensor's noise. parts: (seconds, function of the picture or None)."""
-    rng = random.Random(11)
-    bricks = [[rng.randrange(60, 190) for _ in range(12)] for _ in range(10)]
-    wall = [bricks[y // 7][(x + 3 * (y // 7)) // 9 % 12] for y in range(HEIGHT) for x in range(WIDTH)]
-    noisy = [bytes(value + rng.randrange(-3, 4) for value in wall) for _ in range(7)]
-    pictures, n = [], 0
-    for seconds, change in parts:
-        for i in range(seconds * FPS):
-            picture = noisy[n % len(noisy)]
-            pictures.append(change(picture, i) if change else picture)
-            n += 1
-    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s",
-                    f"{WIDTH}x{HEIGHT}", "-r", str(FPS), "-i", "-", "-c:v", "ffv1", "-pix_fmt", "gray", path],
-                   input=b"".join(pictures), check=True)
-    return path
-
-
-DARK = bytes(value // 20 for value in range(256))
-
-
-def black(picture, _):
-    return picture.translate(DARK)
 
 
 def covered(picture, i):
     """A third of the picture is covered. Something moves beside that for 3 s, once the fault has been found."""
-    rows = [bytearray(b"\x46" * 32 + picture[y * WIDTH + 32:(y + 1) * WIDTH]) for y in range(HEIGHT)]
-    for y in range(10 + i % 30, 34 + i % 30) if 80 <= i < 110 else ():
-        rows[y][70:94] = b"\x0a" * 24
-    return b"".join(map(bytes, rows))
+    return with_cover(picture, 10 + i % 30 if 80 <= i < 110 else None)
 
 
 class HealthWatch(harness.Case):
