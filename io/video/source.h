@@ -47,6 +47,14 @@ enum source_time {
     SOURCE_TIME_RATE,           /* of a file: its rate, because it has no time stamps */
 };
 
+/* The state of the audio beside the video. It is never decoded. */
+enum source_audio {
+    SOURCE_AUDIO_OFF,           /* it was not asked for: an RTSP server is not asked to send it, and FFmpeg drops its packets */
+    SOURCE_AUDIO_NONE,          /* there is none, or the server refuses it */
+    SOURCE_AUDIO_REFUSED,       /* it is of a codec that is not kept (io/video/input/allowed.h) */
+    SOURCE_AUDIO_KEPT,          /* the tap has its packets */
+};
+
 /* The cause of a break of the sequence. */
 enum source_break {
     SOURCE_UNBROKEN,
@@ -76,7 +84,7 @@ struct source_frame {
     struct source_chroma chroma;        /* known with source_options.chroma alone */
 };
 
-/* The video stream that a tap's packets and frames belong to. */
+/* The stream that a tap's packets and frames belong to. Of audio: parameters and time base alone. */
 struct source_stream {
     const struct AVCodecParameters *parameters; /* codec, size, extradata; of a folder of images: the codec alone */
     int time_base_num, time_base_den;   /* num / den seconds are one tick of the timestamps of packets and frames */
@@ -108,6 +116,12 @@ struct source_tap {
      * picture's packet comes before its frame. */
     void (*packet)(void *arg, const struct AVPacket *packet);
 
+    /* The same two of the audio, with source_options.audio. The stream is told after that of the video; its parameters may lack
+     * what the packets tell, such as the sample rate of AAC in MPEG-TS. Where the server sends no video, audio is no sign of
+     * life. */
+    void (*audio_stream)(void *arg, const struct source_stream *stream);
+    void (*audio)(void *arg, const struct AVPacket *packet);
+
     /* The colour picture of every picture that is picked, corrupt ones too, just before source_read() turns it to gray and
      * returns it. It is as it was coded: at the stream's size, in the decoder's pixel format, not turned, mirrored or
      * stretched as a viewer shows it. info is what source_read() then returns. Where turning to gray fails, source_read()
@@ -135,6 +149,7 @@ struct source_options {
     int decoder_threads;        /* 0: FFmpeg's choice */
     bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
                                  * without a picture. Only sources that pace themselves have it */
+    bool audio;                 /* the tap has the packets of the audio, too, if there is some */
     bool chroma;                /* source_frame.chroma is measured */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };
@@ -148,6 +163,8 @@ struct source_stats {
     uint64_t packets_lost;      /* the decoder refused them, or their image file could not be read */
     int width, height;          /* of the last picture, as a viewer shows it; 0: not known yet */
     char codec[32];
+    enum source_audio audio;
+    char audio_codec[32];       /* its name, with SOURCE_AUDIO_REFUSED and SOURCE_AUDIO_KEPT */
 };
 
 /* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EPERM (sent on), -EINTR,
