@@ -12,10 +12,16 @@ struct source_options camera_settings_source(const struct config_camera *camera)
                                    .stall_timeout_ms = (int)(camera->stall_timeout_s * 1e3)};
 }
 
+bool camera_settings_has_audio(const struct config_camera *camera)
+{
+    return camera->evidence.audio && !camera->evidence.source;
+}
+
 struct source_options camera_settings_kept_source(const struct config_camera *camera)
 {
     struct source_options options = camera_settings_source(camera);
     options.packets_only = true;
+    options.audio = camera->evidence.audio;
     if (source_names_user(camera->evidence.source))
         options.user = options.password = NULL;
     return options;

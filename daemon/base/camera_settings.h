@@ -12,8 +12,12 @@
  * camera's. The caller adds size, rate and stop. */
 struct source_options camera_settings_source(const struct config_camera *camera);
 
+/* Returns true if the packets of the analysed stream are kept with its audio: audio comes from the stream that clips are made
+ * of. */
+bool camera_settings_has_audio(const struct config_camera *camera);
+
 /* Options for the stream that is kept for clips (evidence.source): packets alone, with the camera's user and password unless its
- * URL names a user itself. */
+ * URL names a user itself, and with audio where that is kept. */
 struct source_options camera_settings_kept_source(const struct config_camera *camera);
 
 /* The source is a file or folder of this machine: its end is no loss of the camera. */

@@ -65,7 +65,7 @@ static int end(struct capture *capture, int r, const struct error *err)
 
 /* ---- packets ---------------------------------------------------------------------------------------------------------- */
 
-/* A packet that the ring does not take is lost. The ring then waits for the next key frame. */
+/* Video that the ring does not take is lost. The ring then waits for the next key frame. */
 static void begin_packets(void *arg, const struct packet_format *format, const void *extradata)
 {
     packet_ring_begin(arg, format, extradata);
@@ -73,7 +73,7 @@ static void begin_packets(void *arg, const struct packet_format *format, const v
 
 static void add_packet(void *arg, const struct packet_times *times, const void *data, size_t size)
 {
-    if (packet_ring_add(arg, times, data, size) < 0)
+    if (packet_ring_add(arg, times, data, size) < 0 && !times->audio)
         packet_ring_lose(arg);
 }
 
@@ -239,6 +239,8 @@ static int ask(struct capture *capture, const struct wire_request *request, int 
         r = receive(capture, reply, deadline_after(capture, stalls), err);
     if (r == 0 && reply->stats.frames_decoded < capture->stats.frames_decoded)
         r = broke(capture, "it counts backwards", err);
+    if (r == 0 && reply->stats.audio != SOURCE_AUDIO_OFF && !capture->reader.audio)
+        r = broke(capture, "audio that was not asked for", err);
     if (r == 0)
         capture->stats = reply->stats;
     capture->broken = r < 0 && r != -EINTR;
@@ -293,12 +295,13 @@ static int share_memory(struct capture *capture, const struct capture_memory *ca
 }
 
 /* Hands over memory for packets. */
-static int share_queue(struct capture *capture, struct error *err)
+static int share_queue(struct capture *capture, bool audio, struct error *err)
 {
     int r = capture_memory_open(&capture->queue, PACKET_QUEUE_BYTES);
     if (r < 0)
         return error_set(err, r, "%s: cannot make shared memory: %s", capture->shown, strerror(-r));
     packet_queue_reader_init(&capture->reader, &capture->queue);
+    capture->reader.audio = audio;
     r = ask_for_success(capture, &(struct wire_request){.type = WIRE_PACKETS, .memory_size = PACKET_QUEUE_BYTES}, err);
     close(capture->queue.fd);
     capture->queue.fd = -1;
@@ -308,7 +311,7 @@ static int share_queue(struct capture *capture, struct error *err)
 /* Has the process open the source. */
 static int open_there(struct capture *capture, const char *url, const struct capture_options *options, struct error *err)
 {
-    int r = capture->packets ? share_queue(capture, err) : 0;
+    int r = capture->packets ? share_queue(capture, options->source.audio, err) : 0;
     if (r < 0)
         return r;
     r = ask_for_success(capture, &(struct wire_request){.type = WIRE_OPEN,

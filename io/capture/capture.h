@@ -7,7 +7,8 @@
  * anew.
  *
  * Packets of the video stream go to a ring (io/video/packets/packet_ring.h) where options.packets is given, on the caller's
- * thread, within the calls below. Without a ring nothing is copied.
+ * thread, within the calls below. So do those of the audio, with options.source.audio, which needs a ring. Without a ring
+ * nothing is copied.
  *
  * Without a host the source is read in this process. The tap of struct source_options is for that alone, without a ring.
  *

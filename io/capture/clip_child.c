@@ -24,22 +24,34 @@ struct clip_child {
     struct clip_file *clip;     /* NULL: no stream yet, or it has ended */
     struct reencode *reencode;  /* the same, where there are masks */
     struct clip_masks masks;    /* request 0: none */
-    struct packet_stream *stream;
+    struct packet_stream *streams[2];   /* by enum packet_kind; NULL: none. That of the audio comes first */
     int result;                 /* -errno of what failed */
     struct error err;
     struct clip_file_stats stats;
+    uint64_t audio_lost;        /* packets for which there was no memory here */
 };
+
+static void open_file(struct clip_child *child)
+{
+    const struct packet_stream *video = child->streams[PACKET_VIDEO], *audio = child->streams[PACKET_AUDIO];
+    const struct reencode_options options = {.privacy = &child->masks.privacy, .longest = child->masks.longest, .live = true};
+    child->result = child->masks.request ? reencode_open(&child->reencode, child->fd, video, audio, &options, &child->err)
+                                         : clip_file_open(&child->clip, child->fd, video, audio, &child->err);
+}
 
 static void begin(void *arg, const struct packet_format *format, const void *extradata)
 {
     struct clip_child *child = arg;
-    if (child->stream || child->result < 0)     /* the daemon ends a clip where its stream changes */
+    struct packet_stream **stream = &child->streams[format->kind];
+    if (*stream || child->result < 0)   /* the daemon ends a clip where its stream changes */
         return;
-    child->stream = packet_stream_new(format, extradata);
-    const struct reencode_options options = {.privacy = &child->masks.privacy, .longest = child->masks.longest, .live = true};
-    child->result = !child->stream ? error_set(&child->err, -ENOMEM, "out of memory")
-                    : child->masks.request ? reencode_open(&child->reencode, child->fd, child->stream, &options, &child->err)
-                                           : clip_file_open(&child->clip, child->fd, child->stream, &child->err);
+    *stream = packet_stream_new(format, extradata);
+    if (format->kind != PACKET_VIDEO)
+        return;                         /* without memory for it, the file has no audio */
+    if (*stream)
+        open_file(child);
+    else
+        child->result = error_set(&child->err, -ENOMEM, "out of memory");
 }
 
 static void add(void *arg, const struct packet_times *times, const void *data, size_t size)
@@ -47,7 +59,12 @@ static void add(void *arg, const struct packet_times *times, const void *data, s
     struct clip_child *child = arg;
     if ((!child->clip && !child->reencode) || child->result < 0)
         return;
-    struct packet *packet = packet_new(child->stream, times, data, size);
+    struct packet_stream *stream = child->streams[times->audio ? PACKET_AUDIO : PACKET_VIDEO];
+    struct packet *packet = stream ? packet_new(stream, times, data, size) : NULL;
+    if (!packet && times->audio) {
+        child->audio_lost++;
+        return;
+    }
     child->result = !packet ? error_set(&child->err, -ENOMEM, "out of memory")
                     : child->reencode ? reencode_add(child->reencode, packet, &child->err)
                                       : clip_file_add(child->clip, packet, &child->err);
@@ -96,6 +113,7 @@ static void take_memory(struct clip_child *child, int fd)
     }
     packet_queue_reader_init(&child->reader, &child->memory);
     child->reader.last_us = 0;          /* packets have arrived long before */
+    child->reader.audio = true;
 }
 
 /* Gives up rights, with the memory that the work takes. */
@@ -135,7 +153,9 @@ static bool answer(struct clip_child *child, int socket)
     if (request == CLIP_END)
         end(child);
     struct clip_reply reply = {.result = child->result, .bytes = child->stats.bytes, .duration_us = child->stats.duration_us,
-                               .packets = child->stats.packets, .repaired = child->stats.repaired};
+                               .packets = child->stats.packets, .repaired = child->stats.repaired,
+                               .audio_packets = child->stats.audio_packets,
+                               .audio_lost = child->stats.audio_lost + child->audio_lost};
     memcpy(reply.codecs, child->stats.codecs, sizeof reply.codecs);
     snprintf(reply.text, sizeof reply.text, "%s", child->result < 0 ? child->err.text : "");
     return send(socket, &reply, sizeof reply, MSG_NOSIGNAL) == (ssize_t)sizeof reply && request != CLIP_END;

@@ -28,8 +28,8 @@ struct clip_masks {
 struct clip_reply {
     int32_t result;             /* 0 or -errno */
     int64_t bytes, duration_us;
-    uint64_t packets, repaired;
-    char codecs[CODEC_STRING_SIZE];     /* of the file's stream; "": not known */
+    uint64_t packets, repaired, audio_packets, audio_lost;
+    char codecs[CODEC_STRING_SIZE];     /* of the file's streams; "": not known */
     char text[256];             /* the error's */
 };
 

@@ -40,9 +40,10 @@ static const char *fault_of(const struct clip_writer *writer, const struct clip_
     if (!memchr(reply->text, 0, sizeof reply->text))
         return "a text without an end";
     if (!memchr(reply->codecs, 0, sizeof reply->codecs) ||
-        reply->codecs[strspn(reply->codecs, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.")])
+        reply->codecs[strspn(reply->codecs, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,")])
         return "a codec that has no such name";
     if (reply->bytes < before->bytes || reply->duration_us < before->duration_us || reply->packets < before->packets ||
+        reply->audio_packets < before->audio_packets || reply->audio_lost < before->audio_lost ||
         reply->duration_us > INT64_C(1) << 50)
         return "it counts backwards";
     return fstat(writer->fd, &st) < 0 || reply->bytes > st.st_size ? "more bytes than the file has" : NULL;
@@ -65,7 +66,8 @@ static int receive(struct clip_writer *writer, struct error *err)
     if (fault)
         return error_set(err, -EPROTO, "the process that writes the clip breaks the protocol: %s", fault);
     writer->stats = (struct clip_file_stats){.bytes = reply.bytes, .duration_us = reply.duration_us, .packets = reply.packets,
-                                             .repaired = reply.repaired};
+                                             .repaired = reply.repaired, .audio_packets = reply.audio_packets,
+                                             .audio_lost = reply.audio_lost};
     memcpy(writer->stats.codecs, reply.codecs, sizeof reply.codecs);
     printable(reply.text);
     return reply.result < 0 ? error_set(err, reply.result, "%s", reply.text) : 0;
@@ -90,7 +92,7 @@ static int ask(struct clip_writer *writer, uint32_t request, struct error *err)
 }
 
 static int open_there(struct clip_writer *writer, struct capture_host *host, const struct packet_stream *stream,
-                      const struct privacy *privacy, struct error *err)
+                      const struct packet_stream *audio, const struct privacy *privacy, struct error *err)
 {
     uint8_t data[512];
     int n = wire_encode_request(data, &(struct wire_request){.type = WIRE_CLIP});
@@ -104,7 +106,9 @@ static int open_there(struct clip_writer *writer, struct capture_host *host, con
     if (r < 0)
         return r;
     packet_queue_writer_init(&writer->queue, &writer->memory);
-    packet_queue_begin(&writer->queue, &stream->format, stream->extradata);
+    if (audio)
+        packet_queue_begin(&writer->queue, &audio->format, audio->extradata);
+    packet_queue_begin(&writer->queue, &stream->format, stream->extradata);     /* with which the process begins the file */
     r = passing_send(writer->process.socket, data, (size_t)n, &writer->fd, 1, MSG_DONTWAIT);
     if (r < 0)
         return error_set(err, r, "the process that writes the clip has ended");
@@ -118,22 +122,22 @@ static int open_there(struct clip_writer *writer, struct capture_host *host, con
 
 /* ---- both ------------------------------------------------------------------------------------------------------------- */
 
-static int open_here(struct clip_writer *writer, const struct packet_stream *stream, const struct privacy *privacy,
-                     struct error *err)
+static int open_here(struct clip_writer *writer, const struct packet_stream *stream, const struct packet_stream *audio,
+                     const struct privacy *privacy, struct error *err)
 {
     const struct reencode_options options = {.privacy = privacy, .longest = CLIP_WRITER_LONGEST, .live = true};
-    return privacy ? reencode_open(&writer->reencode, writer->fd, stream, &options, err)
-                   : clip_file_open(&writer->clip, writer->fd, stream, err);
+    return privacy ? reencode_open(&writer->reencode, writer->fd, stream, audio, &options, err)
+                   : clip_file_open(&writer->clip, writer->fd, stream, audio, err);
 }
 
 int clip_writer_open(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream,
-                     struct error *err)
+                     const struct packet_stream *audio, struct error *err)
 {
-    return clip_writer_open_masked(ret, host, fd, stream, NULL, err);
+    return clip_writer_open_masked(ret, host, fd, stream, audio, NULL, err);
 }
 
 int clip_writer_open_masked(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream,
-                            const struct privacy *privacy, struct error *err)
+                            const struct packet_stream *audio, const struct privacy *privacy, struct error *err)
 {
     struct clip_writer *writer = calloc(1, sizeof *writer);
     if (!writer)
@@ -141,7 +145,7 @@ int clip_writer_open_masked(struct clip_writer **ret, struct capture_host *host,
     writer->fd = fd;
     writer->process = (struct capture_process){.socket = -1, .pipe = -1};
     writer->is_masked = privacy != NULL;
-    int r = host ? open_there(writer, host, stream, privacy, err) : open_here(writer, stream, privacy, err);
+    int r = host ? open_there(writer, host, stream, audio, privacy, err) : open_here(writer, stream, audio, privacy, err);
     if (r < 0) {
         writer->failed = true;
         clip_writer_close(writer, NULL, NULL);
@@ -161,7 +165,7 @@ int clip_writer_add(struct clip_writer *writer, struct packet *const *packets, s
 {
     int r = writer->failed ? error_set(err, -EIO, "the clip has failed before") : 0;
     for (size_t i = 0; r == 0 && i < n; i++) {
-        const struct packet *packet = packets[i];
+        struct packet *packet = packets[i];
         if (writer->clip)
             r = clip_file_add(writer->clip, packet, err);
         else if (writer->reencode)

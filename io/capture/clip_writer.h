@@ -22,11 +22,11 @@ struct clip_writer;
 /* host NULL: none. fd is empty, and stays the caller's. The others are as in clip_file_open(); also -EPROTO, -EIO, -ETIMEDOUT
  * of a process that breaks the protocol, dies or hangs. */
 int clip_writer_open(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream,
-                     struct error *err);
+                     const struct packet_stream *audio, struct error *err);
 /* The same, of a file in H.264 with privacy masks burned in (io/reencode/reencode.h), MP4 whatever the stream is. privacy is
  * copied. A process works at its own pace; without a host, clip_writer_add() waits. */
 int clip_writer_open_masked(struct clip_writer **ret, struct capture_host *host, int fd, const struct packet_stream *stream,
-                            const struct privacy *privacy, struct error *err);
+                            const struct packet_stream *audio, const struct privacy *privacy, struct error *err);
 /* Adds as many of n packets as there is room for now; *taken of them. Waits for no encoder where there is a host. Returns as
  * clip_writer_add(). */
 int clip_writer_offer(struct clip_writer *writer, struct packet *const *packets, size_t n, size_t *taken, struct error *err);

@@ -70,7 +70,8 @@ bool packet_queue_begin(struct packet_queue_writer *writer, const struct packet_
 
 bool packet_queue_add(struct packet_queue_writer *writer, const struct packet_times *times, const void *data, size_t size)
 {
-    const struct packet_record record = {.type = PACKET_RECORD_PACKET, .flags = times->key ? PACKET_RECORD_KEY : 0u,
+    const uint32_t flags = (times->key ? PACKET_RECORD_KEY : 0u) | (times->audio ? PACKET_RECORD_AUDIO : 0u);
+    const struct packet_record record = {.type = PACKET_RECORD_PACKET, .flags = flags,
                                          .size = (uint32_t)size, .pts = times->pts, .dts = times->dts,
                                          .arrival_us = times->arrival_us};
     return size <= DATA_BYTES && add_record(writer, &record, data);
@@ -79,16 +80,32 @@ bool packet_queue_add(struct packet_queue_writer *writer, const struct packet_ti
 static void begin(void *arg, const struct packet_format *format, const void *extradata)
 {
     struct packet_queue_writer *writer = arg;
-    writer->pending = packet_queue_begin(writer, format, extradata) ? NULL : format;
-    writer->extradata = extradata;
+    writer->pending[format->kind].format = packet_queue_begin(writer, format, extradata) ? NULL : format;
+    writer->pending[format->kind].extradata = extradata;
+}
+
+/* Returns true if audio of size bytes leaves half of the queue to the video. */
+static bool leaves_half(const struct packet_queue_writer *writer, size_t size)
+{
+    const struct packet_queue_head *head = (const struct packet_queue_head *)writer->memory->bytes;
+    uint32_t taken = atomic_load_explicit(&head->taken, memory_order_acquire), n = writer->written - taken;
+    size_t bytes = size;
+    if (n >= PACKET_QUEUE_RECORDS / 2)
+        return false;
+    for (uint32_t i = taken; i != writer->written; i++)
+        bytes += head->records[i % PACKET_QUEUE_RECORDS].size;
+    return bytes <= DATA_BYTES / 2;
 }
 
 static void add(void *arg, const struct packet_times *times, const void *data, size_t size)
 {
     struct packet_queue_writer *writer = arg;
-    if (writer->pending)
-        begin(writer, writer->pending, writer->extradata);
-    if (writer->pending || !packet_queue_add(writer, times, data, size))
+    const enum packet_kind kind = times->audio ? PACKET_AUDIO : PACKET_VIDEO;
+    if (times->audio && !leaves_half(writer, size))
+        return;
+    if (writer->pending[kind].format)
+        begin(writer, writer->pending[kind].format, writer->pending[kind].extradata);
+    if ((writer->pending[kind].format || !packet_queue_add(writer, times, data, size)) && !times->audio)
         writer->lost = true;
 }
 
@@ -110,17 +127,23 @@ static const char *fault_of(const struct packet_queue_reader *reader, const stru
 {
     if (record->offset > DATA_BYTES || record->size > DATA_BYTES - record->offset)
         return "data beyond the memory for packets";
-    if (record->flags & ~(uint32_t)(PACKET_RECORD_KEY | PACKET_RECORD_LOST))
+    if (record->flags & ~(uint32_t)(PACKET_RECORD_KEY | PACKET_RECORD_LOST | PACKET_RECORD_AUDIO))
         return "unknown flags of a packet";
+    if (record->type == PACKET_RECORD_STREAM && record->size != record->format.extradata_size)
+        return "extradata of another size";
+    if (record->type == PACKET_RECORD_STREAM && record->format.kind == PACKET_AUDIO && !reader->audio)
+        return "audio that was not asked for";
     if (record->type == PACKET_RECORD_STREAM)
-        return record->size != record->format.extradata_size ? "extradata of another size" : packet_format_fault(&record->format);
+        return packet_format_fault(&record->format);
     if (record->type != PACKET_RECORD_PACKET)
         return "a record of an unknown type";
-    if (!reader->begun)
-        return "a packet before the stream";
+    const bool audio = record->flags & PACKET_RECORD_AUDIO;
+    if (!reader->begun[audio ? PACKET_AUDIO : PACKET_VIDEO])
+        return "a packet before its stream";
     if (record->arrival_us < reader->last_us || record->arrival_us > monotonic_us())
         return "an impossible time of a packet's arrival";
-    const struct packet_times times = {.pts = record->pts, .dts = record->dts};
+    const struct packet_times times = {.pts = record->pts, .dts = record->dts, .key = record->flags & PACKET_RECORD_KEY,
+                                       .audio = audio};
     return packet_fault(&times, record->size);
 }
 
@@ -156,10 +179,11 @@ int packet_queue_take(struct packet_queue_reader *reader, const struct packet_qu
             target->lose(arg);
         if (record.type == PACKET_RECORD_STREAM) {
             target->consumer.begin(arg, &record.format, data);
-            reader->begun = true;
+            reader->begun[record.format.kind] = true;
         } else {
             const struct packet_times times = {.pts = record.pts, .dts = record.dts, .arrival_us = record.arrival_us,
-                                               .key = record.flags & PACKET_RECORD_KEY};
+                                               .key = record.flags & PACKET_RECORD_KEY,
+                                               .audio = record.flags & PACKET_RECORD_AUDIO};
             target->consumer.add(arg, &times, data, record.size);
             reader->last_us = record.arrival_us;
         }

@@ -1,10 +1,11 @@
 /* A queue of packets in memory that two processes share: the process of a source adds, the daemon takes. Nobody is woken, and
  * nobody waits: a packet that finds no room is lost, and the next one says so.
  *
- * The memory holds counters, records and data. The daemon keeps its own counter of what it has taken, copies each record
- * before it looks at it, and copies the data out. It checks all as if an attacker had written it, who may also change it in
- * the middle. Once the queue is empty, the next data lie at its beginning, so that a queue which is emptied often takes few
- * pages.
+ * The memory holds counters, records and data. The daemon keeps its own counter of what it has taken, copies each record before
+ * it looks at it, and copies the data out. It checks all as if an attacker had written it, who may also change it in the middle.
+ * Audio takes at most half of the records and of the data, so that it cannot displace the video; what finds no room is dropped,
+ * and nobody is told. Once the queue is empty, the next data lie at its beginning, so that a queue which is emptied often takes
+ * few pages.
  *
  * One thread adds, one takes. */
 #ifndef MEMAED_IO_CAPTURE_PACKET_QUEUE_H
@@ -22,8 +23,10 @@ struct packet_queue_writer {
     struct capture_memory *memory;      /* borrowed; PACKET_QUEUE_BYTES */
     uint32_t written;
     bool lost;                          /* a packet since the last record */
-    const struct packet_format *pending;        /* a stream that found no room; NULL: none. Borrowed, as extradata is */
-    const void *extradata;
+    struct {
+        const struct packet_format *format;     /* a stream that found no room; NULL: none. Borrowed, as extradata is */
+        const void *extradata;
+    } pending[2];                       /* by enum packet_kind */
 };
 
 void packet_queue_writer_init(struct packet_queue_writer *writer, struct capture_memory *memory);
@@ -37,7 +40,8 @@ struct packet_queue_reader {
     const struct capture_memory *memory;        /* borrowed; PACKET_QUEUE_BYTES */
     int64_t last_us;                    /* arrival of the last packet; at first CLOCK_MONOTONIC then: no packet arrived before */
     uint32_t taken;
-    bool begun;                         /* a stream has begun */
+    bool audio;                         /* the caller's: audio was asked for. false: it is a fault */
+    bool begun[2];                      /* by enum packet_kind: a stream has begun */
 };
 
 void packet_queue_reader_init(struct packet_queue_reader *reader, const struct capture_memory *memory);
@@ -64,12 +68,12 @@ enum packet_record_type { PACKET_RECORD_STREAM = 1, PACKET_RECORD_PACKET };
 
 struct packet_record {
     uint32_t type;                      /* enum packet_record_type */
-    uint32_t flags;                     /* PACKET_RECORD_KEY, PACKET_RECORD_LOST */
+    uint32_t flags;                     /* PACKET_RECORD_KEY, PACKET_RECORD_LOST, PACKET_RECORD_AUDIO */
     uint32_t offset, size;              /* of the data, from the end of the head; of a stream: its extradata */
     int64_t pts, dts, arrival_us;
     struct packet_format format;        /* of a stream */
 };
-enum { PACKET_RECORD_KEY = 1, PACKET_RECORD_LOST = 2 };
+enum { PACKET_RECORD_KEY = 1, PACKET_RECORD_LOST = 2, PACKET_RECORD_AUDIO = 4 };
 
 struct packet_queue_head {
     _Atomic uint32_t written;           /* records, modulo 2^32 */

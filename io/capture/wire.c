@@ -16,7 +16,7 @@ enum { N_TEXTS = 6 };
 struct request_head {
     uint32_t type, texts;       /* texts: bit i: text i is there */
     int32_t width, height, stall_timeout_ms, decoder_threads, memory_mib;
-    uint32_t udp, tls_unverified, packets_only, chroma;
+    uint32_t udp, tls_unverified, packets_only, audio, chroma, padding;
     int32_t longest;
     double fps;
     uint64_t memory_size, offset;       /* offset: of WIRE_MOMENT, pts_us */
@@ -48,6 +48,7 @@ int wire_encode_request(uint8_t *data, const struct wire_request *request)
                                 .udp = o->udp,
                                 .tls_unverified = o->tls_unverified,
                                 .packets_only = o->packets_only,
+                                .audio = o->audio,
                                 .chroma = o->chroma,
                                 .fps = o->fps,
                                 .memory_size = request->memory_size,
@@ -79,7 +80,7 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
     if (((head.type < WIRE_OPEN || head.type > WIRE_CLOSE) && head.type != WIRE_MOMENT && head.type != WIRE_FILE &&
          head.type != WIRE_COPY) || head.texts >> N_TEXTS || head.width < 0 ||
         head.height < 0 || head.stall_timeout_ms < 0 || head.decoder_threads < 0 || head.memory_mib < 0 || head.longest < 0 ||
-        head.udp > 1 || head.tls_unverified > 1 || head.packets_only > 1 || head.chroma > 1)
+        head.udp > 1 || head.tls_unverified > 1 || head.packets_only > 1 || head.audio > 1 || head.chroma > 1)
         return -EPROTO;
     struct wire_request request = {.type = (enum wire_type)head.type,
                                    .options = {.width = head.width,
@@ -88,6 +89,7 @@ int wire_decode_request(struct wire_request *ret, const uint8_t *data, size_t si
                                                .udp = head.udp,
                                                .tls_unverified = head.tls_unverified,
                                                .packets_only = head.packets_only,
+                                               .audio = head.audio,
                                                .chroma = head.chroma,
                                                .stall_timeout_ms = head.stall_timeout_ms,
                                                .decoder_threads = head.decoder_threads},
@@ -126,10 +128,10 @@ struct reply_head {
     int64_t pts_us, arrival_us;
     double fps_in;
     uint64_t frames_decoded, frames_corrupt, packets_lost;
-    uint32_t time, images, live, chroma;        /* chroma: 1: saturation, u and v are known */
-    uint16_t saturation, u, v, blocks;
+    uint32_t time, images, live, audio, chroma;         /* chroma: 1: saturation, u and v are known */
+    uint16_t saturation, u, v, blocks, padding[2];
     int32_t stats_width, stats_height;
-    char codec[sizeof ((struct source_stats *)0)->codec];
+    char codec[sizeof ((struct source_stats *)0)->codec], audio_codec[sizeof ((struct source_stats *)0)->audio_codec];
 };
 
 enum { MAX_SIDE = 65535 };
@@ -164,9 +166,11 @@ int wire_send_reply(int fd, const struct wire_reply *reply)
                               .time = reply->stats.time,
                               .images = reply->stats.images,
                               .live = reply->stats.live,
+                              .audio = reply->stats.audio,
                               .stats_width = reply->stats.width,
                               .stats_height = reply->stats.height};
     memcpy(head.codec, reply->stats.codec, sizeof head.codec);
+    memcpy(head.audio_codec, reply->stats.audio_codec, sizeof head.audio_codec);
     struct iovec parts[] = {{&head, sizeof head}, {(char *)reply->text, strnlen(reply->text, WIRE_MAX_TEXT - 1)}};
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     while (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
@@ -201,7 +205,9 @@ static const char *fault_of_result(const struct reply_head *head)
         return "an unknown kind of colour";
     if (head->blocks > 10000 && head->blocks != SOURCE_NO_BLOCKS)
         return "a share of blocks out of range";
-    if (memchr(head->codec, 0, sizeof head->codec) == NULL)
+    if (head->audio > SOURCE_AUDIO_KEPT)
+        return "an unknown state of the audio";
+    if (memchr(head->codec, 0, sizeof head->codec) == NULL || memchr(head->audio_codec, 0, sizeof head->audio_codec) == NULL)
         return "a codec's name without an end";
     return NULL;
 }
@@ -245,10 +251,13 @@ int wire_decode_reply(struct wire_reply *ret, const void *data, size_t size, str
                                        .time = (enum source_time)head.time,
                                        .images = head.images,
                                        .live = head.live,
+                                       .audio = (enum source_audio)head.audio,
                                        .packets_lost = head.packets_lost,
                                        .width = head.stats_width,
                                        .height = head.stats_height};
     memcpy(ret->stats.codec, head.codec, sizeof head.codec);
     printable(ret->stats.codec);
+    memcpy(ret->stats.audio_codec, head.audio_codec, sizeof head.audio_codec);
+    printable(ret->stats.audio_codec);
     return 0;
 }

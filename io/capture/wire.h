@@ -69,7 +69,7 @@ struct wire_reply {
     int width, height;          /* of WIRE_PEEK and WIRE_MOMENT with result 1: 1 to 65535 */
     struct source_frame frame;  /* of WIRE_READ with result 1, and of WIRE_MOMENT, which sets pts_us and corrupt; pts_us 0 to
                                  * 2^62, arrival_us 0 or more */
-    struct source_stats stats;  /* of WIRE_RESULT; its codec is printable */
+    struct source_stats stats;  /* of WIRE_RESULT; its codecs are printable */
     char text[WIRE_MAX_TEXT];   /* the error's, or the line; printable */
 };
 

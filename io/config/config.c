@@ -375,6 +375,7 @@ static void read_root(struct config_loader *loader, const struct config_node *ro
         complete_evidence(evidence, &loader->config->evidence);
         config_health_complete(&loader->config->cameras[i].health, &loader->config->health);
         check_masked(loader, &loader->config->cameras[i]);
+        evidence->audio &= evidence->clips;
         loader->config->n_streams += 1 + (evidence->source && evidence->clips);
     }
     for (size_t i = 0; i < loader->config->n_webhooks && loader->config->public_url; i++)

@@ -56,6 +56,7 @@ struct config_evidence {
     bool clips;                     /* of a camera: false, too, where it has a privacy mask and both below are false */
     bool masked_clips, unmasked_clips;      /* of a camera: not both */
     bool clips_hidden;              /* of a camera: its privacy mask alone switches clips off */
+    bool audio;                     /* of a camera alone: clips have its audio. false, too, without clips */
     double pre_roll_s, post_roll_s; /* before the alert opened, after it closed */
     double max_clip_s;
     int ring_mib;                   /* of packets that a camera keeps for the pre-roll, of each of its streams */

@@ -27,7 +27,8 @@ static bool alerts_equal(const struct config_alert *a, const struct config_alert
 static bool evidence_equal(const struct config_evidence *a, const struct config_evidence *b)
 {
     return texts_equal(a->source, b->source) && a->snapshots == b->snapshots && a->clips == b->clips &&
-           a->masked_clips == b->masked_clips && a->unmasked_clips == b->unmasked_clips && a->pre_roll_s == b->pre_roll_s &&
+           a->masked_clips == b->masked_clips && a->unmasked_clips == b->unmasked_clips && a->audio == b->audio &&
+           a->pre_roll_s == b->pre_roll_s &&
            a->post_roll_s == b->post_roll_s && a->max_clip_s == b->max_clip_s && a->ring_mib == b->ring_mib;
 }
 

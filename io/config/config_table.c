@@ -81,7 +81,7 @@ const struct config_row config_rows[] = {
     {CONFIG_EVIDENCE, "ring_mib", &config_type_whole, IN_EVIDENCE(ring_mib), 1, 1024, .fallback = "16",
      .help = "Memory in MiB that the packets of a stream's last seconds may take; a camera with a source of its own for "
              "evidence keeps two streams. It bounds pre_roll_s: a stream of 8 Mbit/s fills 16 MiB in 16 s. The packets from one "
-             "key frame to the next have to fit."},
+             "key frame to the next have to fit. Audio that is kept takes up to a fourth more."},
     {CONFIG_EVIDENCE, "keep_days", &config_type_whole, IN_EVIDENCE(retention.keep_days), 0, 36500, .fallback = "30",
      .line = 1 + offsetof(struct config_evidence, retention.keep_days_line),
      .column = 1 + offsetof(struct config_evidence, retention.keep_days_column),
@@ -233,6 +233,10 @@ const struct config_row config_rows[] = {
      .line = 1 + offsetof(struct config_evidence, source_line), .column = 1 + offsetof(struct config_evidence, source_column),
      .help = "Another stream of the camera that clips are made of, such as its main stream if source is the sub stream. It is "
              "not decoded. user, password, transport and the keys of TLS are the camera's."},
+    {CONFIG_CAMERA_EVIDENCE, "audio", &config_type_bool, IN_EVIDENCE(audio), .fallback = "false",
+     .help = "Whether clips have the camera's audio, copied as it was coded. Recording what people say may be forbidden where "
+             "pictures are allowed. A privacy mask hides pictures alone. Audio that MP4 cannot hold, such as G.711, makes the "
+             "clip Matroska, which browsers do not play; masked clips and copies then have no audio."},
     {CONFIG_CAMERA_EVIDENCE, "snapshots", &config_type_bool, IN_EVIDENCE(snapshots), .absent = "as evidence.snapshots",
      GIVEN_EVIDENCE(has_snapshots), .help = "See evidence."},
     {CONFIG_CAMERA_EVIDENCE, "clips", &config_type_bool, IN_EVIDENCE(clips), .absent = "as evidence.clips",

@@ -26,7 +26,7 @@ struct config_row {
     const char *help;
 };
 
-enum { CONFIG_N_KEYS = 105 };
+enum { CONFIG_N_KEYS = 106 };
 extern const struct config_row config_rows[];               /* [CONFIG_N_KEYS], in the order of the file */
 extern const char *const config_scope_paths[];              /* by scope: "cameras.NAME." */
 

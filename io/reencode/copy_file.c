@@ -11,7 +11,7 @@
 struct copying {
     const struct copy_file_options *options;
     int to;
-    struct packet_stream *stream;
+    struct packet_stream *streams[2];   /* by enum packet_kind; NULL: none. That of the audio comes first */
     struct reencode *reencode;
     int64_t first_us;           /* time of the first packet; INT64_MIN: none yet */
     bool is_long;               /* the clip goes on behind options.length_us */
@@ -28,12 +28,15 @@ static bool is_stopped(const struct copying *copying)
 static void begin(void *arg, const struct packet_format *format, const void *extradata)
 {
     struct copying *copying = arg;
-    if (copying->stream || copying->result < 0)
+    struct packet_stream **stream = &copying->streams[format->kind];
+    if (*stream || copying->result < 0)
         return;
-    copying->stream = packet_stream_new(format, extradata);
-    copying->result = copying->stream ? reencode_open(&copying->reencode, copying->to, copying->stream,
-                                                      &copying->options->reencode, &copying->err)
-                                      : error_set(&copying->err, -ENOMEM, "out of memory");
+    *stream = packet_stream_new(format, extradata);
+    if (format->kind != PACKET_VIDEO)
+        return;                         /* without memory for it, the copy has no audio */
+    copying->result = *stream ? reencode_open(&copying->reencode, copying->to, *stream, copying->streams[PACKET_AUDIO],
+                                              &copying->options->reencode, &copying->err)
+                              : error_set(&copying->err, -ENOMEM, "out of memory");
 }
 
 /* The packet of a file arrives when it is decoded: a camera that was away in between has left a hole, which stays as long. */
@@ -43,16 +46,22 @@ static void add(void *arg, const struct packet_times *times, const void *data, s
     if (!copying->reencode || copying->result < 0)
         return;
     struct packet_times of_file = *times;
-    const struct packet_format *f = &copying->stream->format;
+    struct packet_stream *stream = copying->streams[times->audio ? PACKET_AUDIO : PACKET_VIDEO];
+    if (!stream)
+        return;
+    const struct packet_format *f = &stream->format;
     int64_t at = times->dts != PACKET_NO_TIME ? times->dts : times->pts;
     if (at != PACKET_NO_TIME)
         of_file.arrival_us = av_rescale_q(at, (AVRational){f->time_base_num, f->time_base_den}, (AVRational){1, 1000000});
     if (copying->first_us == INT64_MIN)
         copying->first_us = of_file.arrival_us;
-    copying->is_long = of_file.arrival_us - copying->first_us >= copying->options->length_us;
-    if (copying->is_long)
+    const bool is_behind = of_file.arrival_us - copying->first_us >= copying->options->length_us;
+    copying->is_long |= is_behind && !times->audio;
+    if (is_behind)
         return;
-    struct packet *packet = packet_new(copying->stream, &of_file, data, size);
+    struct packet *packet = packet_new(stream, &of_file, data, size);
+    if (!packet && times->audio)
+        return;
     copying->result = packet ? reencode_add(copying->reencode, packet, &copying->err)
                              : error_set(&copying->err, -ENOMEM, "out of memory");
     packet_unref(packet);
@@ -89,11 +98,16 @@ static int copy(struct copying *copying, struct demux *demux, struct packet_tap 
                                        .flip_y = stream->display.turn.flip_y};
     AVPacket *packet = av_packet_alloc();
     struct error later;
+    if (stream->audio)
+        tap.audio_stream(tap.arg, &(struct source_stream){.parameters = stream->audio,
+                                                          .time_base_num = stream->audio_time_base.num,
+                                                          .time_base_den = stream->audio_time_base.den});
     tap.stream(tap.arg, &told);
     int r = packet ? read_all(copying, demux, &tap, packet, err) : error_set(err, -ENOMEM, "out of memory");
     av_packet_free(&packet);
     int end = reencode_close(copying->reencode, ret, r < 0 ? &later : err);
-    packet_stream_unref(copying->stream);
+    packet_stream_unref(copying->streams[PACKET_VIDEO]);
+    packet_stream_unref(copying->streams[PACKET_AUDIO]);
     return r < 0 ? r : end;
 }
 
@@ -106,17 +120,16 @@ int copy_file(int from, int to, const struct copy_file_options *options, struct 
     struct clip_file_stats stats = {0};
     struct copying copying = {.options = options, .to = to, .first_us = INT64_MIN};
     snprintf(path, sizeof path, "/proc/self/fd/%d", from);
-    int r = demux_open(&demux, path, &(struct source_options){.stop = options->stop}, err);
+    int r = packet_tap_open(&tap, &(struct packet_consumer){.arg = &copying, .begin = begin, .add = add});
     if (r < 0)
-        return r;
-    r = packet_tap_open(&tap, &(struct packet_consumer){.arg = &copying, .begin = begin, .add = add});
-    if (r < 0) {
-        error_set(err, r, "out of memory");
-    } else {
+        return error_set(err, r, "out of memory");
+    const struct source_options source = {.stop = options->stop, .audio = true, .tap = packet_tap_source(tap)};
+    r = demux_open(&demux, path, &source, err);
+    if (r == 0) {
         r = copy(&copying, demux, tap, &stats, err);
-        packet_tap_close(tap);
+        demux_close(demux);
     }
-    demux_close(demux);
+    packet_tap_close(tap);
     if (r == 0) {
         *ret = stats;
         *is_cut = copying.is_long;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/reencode/audio_queue.h"
 #include "io/reencode/encoder.h"
 #include "io/reencode/planes.h"
 #include "io/video/decode.h"
@@ -19,6 +20,7 @@ struct reencode {
     struct privacy privacy;
     int longest;
     bool live, failed;
+    bool has_video;             /* a packet of it is in the file */
     AVRational time_base;       /* of the stream */
     struct display display;
     struct decode *decode;
@@ -29,6 +31,9 @@ struct reencode {
     struct burning *burning;
     struct encoder *encoder;
     struct clip_file *clip;
+    struct packet_stream *audio;        /* NULL: none is kept */
+    struct audio_queue queue;
+    uint64_t audio_lost;        /* packets that found no room in the queue */
     int64_t last_us;            /* time of the last picture; INT64_MIN: none yet */
     int64_t key_us;             /* of the last one that is a key frame */
     struct clip_file_stats stats;
@@ -42,6 +47,9 @@ static void free_all(struct reencode *reencode)
     planes_close(reencode->planes);
     burning_close(reencode->burning);
     encoder_close(reencode->encoder);
+    for (struct packet *packet; (packet = audio_queue_take(&reencode->queue, INT64_MAX));)
+        packet_unref(packet);
+    packet_stream_unref(reencode->audio);
     free(reencode);
 }
 
@@ -57,8 +65,22 @@ static int start_decoder(struct reencode *reencode, const struct packet_stream *
     return r;
 }
 
-int reencode_open(struct reencode **ret, int fd, const struct packet_stream *stream, const struct reencode_options *options,
-                  struct error *err)
+/* Browsers play the audio in MP4. */
+static bool is_played(const struct packet_format *audio)
+{
+    const struct packet_format video = {.codec = AV_CODEC_ID_H264};
+    return audio->codec != AV_CODEC_ID_MP2 && strcmp(clip_file_extension(&video, audio), "mp4") == 0;
+}
+
+/* Without memory, the file has no audio. */
+static void start_audio(struct reencode *reencode, const struct packet_stream *audio)
+{
+    if (audio && is_played(&audio->format))
+        reencode->audio = packet_stream_new(&audio->format, audio->extradata);
+}
+
+int reencode_open(struct reencode **ret, int fd, const struct packet_stream *stream, const struct packet_stream *audio,
+                  const struct reencode_options *options, struct error *err)
 {
     const struct packet_format *f = &stream->format;
     int r = encoder_check(err);
@@ -75,6 +97,7 @@ int reencode_open(struct reencode **ret, int fd, const struct packet_stream *str
     reencode->last_us = INT64_MIN;
     if (options->privacy)
         reencode->privacy = *options->privacy;
+    start_audio(reencode, audio);
     reencode->packet = av_packet_alloc();
     reencode->picture = av_frame_alloc();
     r = reencode->packet && reencode->picture ? start_decoder(reencode, stream, err) : error_set(err, -ENOMEM, "out of memory");
@@ -100,16 +123,31 @@ static int open_size(struct reencode *reencode, struct error *err)
 static int open_file(struct reencode *reencode, const AVFrame *picture, struct error *err)
 {
     int r = encoder_open(&reencode->encoder, picture, reencode->live, reencode->time_base.num, reencode->time_base.den, err);
-    return r < 0 ? r : clip_file_open(&reencode->clip, reencode->fd, encoder_stream(reencode->encoder), err);
+    return r < 0 ? r : clip_file_open(&reencode->clip, reencode->fd, encoder_stream(reencode->encoder), reencode->audio, err);
 }
 
-/* Writes the packets that the encoder has. */
+/* Writes the audio that arrived before until_us. */
+static int write_audio(struct reencode *reencode, int64_t until_us, struct error *err)
+{
+    struct packet *packet;
+    int r = 0;
+    while (r == 0 && (packet = audio_queue_take(&reencode->queue, until_us))) {
+        r = clip_file_add(reencode->clip, packet, err);
+        packet_unref(packet);
+    }
+    return r;
+}
+
+/* Writes the packets that the encoder has. The file takes audio from its first picture on. */
 static int write_packets(struct reencode *reencode, struct error *err)
 {
     struct packet *packet;
     int r;
     while ((r = encoder_take(reencode->encoder, &packet, err)) == 1) {
-        r = clip_file_add(reencode->clip, packet, err);
+        r = reencode->has_video ? write_audio(reencode, packet->times.arrival_us, err) : 0;
+        if (r == 0)
+            r = clip_file_add(reencode->clip, packet, err);
+        reencode->has_video = true;
         packet_unref(packet);
         if (r < 0)
             return r;
@@ -184,9 +222,21 @@ static int add(struct reencode *reencode, const struct packet *packet, struct er
     return encode_pictures(reencode, err);
 }
 
-int reencode_add(struct reencode *reencode, const struct packet *packet, struct error *err)
+static void add_audio(struct reencode *reencode, struct packet *packet)
 {
-    int r = reencode->failed ? error_set(err, -EINVAL, "the clip has failed before") : add(reencode, packet, err);
+    if (reencode->audio && !audio_queue_add(&reencode->queue, packet))
+        reencode->audio_lost++;
+}
+
+int reencode_add(struct reencode *reencode, struct packet *packet, struct error *err)
+{
+    int r = 0;
+    if (reencode->failed)
+        r = error_set(err, -EINVAL, "the clip has failed before");
+    else if (packet->times.audio)
+        add_audio(reencode, packet);
+    else
+        r = add(reencode, packet, err);
     reencode->failed = r < 0;
     return r;
 }
@@ -197,6 +247,7 @@ void reencode_stats(const struct reencode *reencode, struct clip_file_stats *ret
         clip_file_stats(reencode->clip, ret);
     else
         *ret = (struct clip_file_stats){0};
+    ret->audio_lost += reencode->audio_lost;
 }
 
 static int finish(struct reencode *reencode, struct error *err)
@@ -207,7 +258,9 @@ static int finish(struct reencode *reencode, struct error *err)
         r = error_set(err, -EINVAL, "no picture could be decoded");
     if (r == 0)
         r = encoder_add(reencode->encoder, NULL, NULL, err);
-    return r < 0 ? r : write_packets(reencode, err);
+    if (r == 0)
+        r = write_packets(reencode, err);
+    return r < 0 ? r : write_audio(reencode, INT64_MAX, err);
 }
 
 int reencode_close(struct reencode *reencode, struct clip_file_stats *ret, struct error *err)
@@ -218,6 +271,7 @@ int reencode_close(struct reencode *reencode, struct clip_file_stats *ret, struc
     struct clip_file_stats stats = {0};
     int r = reencode->failed ? 0 : finish(reencode, err);
     int end = clip_file_close(reencode->clip, &stats, r < 0 ? &later : err);
+    stats.audio_lost += reencode->audio_lost;
     if (ret)
         *ret = stats;
     free_all(reencode);

@@ -3,7 +3,10 @@
  * pixels. Privacy masks are burned in before anything is encoded (core/zones/burning.h).
  *
  * The packets' times stay; those that are missing or leap are replaced as in any clip. A packet that cannot be decoded leaves out
- * its picture. With masks, so does a damaged picture, because it may show what a mask covers at another place. Sound is not kept.
+ * its picture. With masks, so does a damaged picture, because it may show what a mask covers at another place.
+ *
+ * Audio is copied as it was coded, if browsers play it in MP4 (AAC, MP3, Opus); else the file has none. Masks do not concern it.
+ * MP2 out of an MP4 is taken for MP3, because MP4 has one name for both.
  *
  * Decoders read what a camera sent, so this belongs into a process with least rights (io/capture/). One thread owns it. Never
  * logs. */
@@ -22,12 +25,13 @@ struct reencode_options {
     bool live;                          /* packets come as a camera sends them: each is encoded at once, and fast */
 };
 
-/* fd is empty, and stays the caller's. 0; -ENOSYS: there is no encoder; -EINVAL: no decoder for the codec; -ENOMEM; with the
- * cause in err. */
-int reencode_open(struct reencode **ret, int fd, const struct packet_stream *stream, const struct reencode_options *options,
-                  struct error *err);
-/* The next packet of the stream; borrowed for the call. Returns as clip_file_add(). */
-int reencode_add(struct reencode *reencode, const struct packet *packet, struct error *err);
+/* fd is empty, and stays the caller's. audio NULL: there is none; copied. 0; -ENOSYS: there is no encoder; -EINVAL: no decoder
+ * for the codec; -ENOMEM; with the cause in err. */
+int reencode_open(struct reencode **ret, int fd, const struct packet_stream *stream, const struct packet_stream *audio,
+                  const struct reencode_options *options, struct error *err);
+/* The next packet of the stream or its audio. One of the audio is kept until its pictures are encoded. Returns as
+ * clip_file_add(). */
+int reencode_add(struct reencode *reencode, struct packet *packet, struct error *err);
 /* Figures of the file. */
 void reencode_stats(const struct reencode *reencode, struct clip_file_stats *ret);
 /* No packet follows: what is being decoded and encoded goes to the file, which ends. -EINVAL, too: there was no picture. Frees it

@@ -17,6 +17,7 @@
 #include "io/video/input/answer.h"
 #include "io/video/input/cause.h"
 #include "io/video/input/jpegs.h"
+#include "io/video/input/streams.h"
 #include "io/video/source_folder.h"
 #include "io/video/source_url.h"
 
@@ -29,6 +30,10 @@ struct demux {
 
     AVFormatContext *format;    /* NULL: a folder */
     int index;                  /* of the video stream in format */
+    struct streams_audio audio;
+    struct source_tap tap;
+    bool offers_audio;          /* a server that is being opened has told of audio beside the video */
+    bool without_audio;         /* it refused to open the source with it */
     enum AVCodecID refused;     /* of a video that the header tells of, which is not allowed; AV_CODEC_ID_NONE: there is none */
     AVIOContext *io;            /* of a SOURCE_REMOTE: what format or jpegs reads; NULL: format has its own */
     struct answer answer;       /* of a SOURCE_REMOTE */
@@ -72,9 +77,12 @@ static int interrupted(void *arg)
     if (demux->closing)
         return monotonic_us() >= atomic_load_explicit(&demux->deadline_us, memory_order_relaxed);
     /* RTSP takes user and password along when the server sends it on, and asks here before it sends anything. */
-    if (demux->opening && pthread_equal(demux->opener, pthread_self()) && demux->format && demux->format->url &&
-        !source_may_redirect(demux->asked, demux->format->url, demux->request.signs_in))
-        demux->astray = true;
+    if (demux->opening && pthread_equal(demux->opener, pthread_self()) && demux->format && demux->format->url) {
+        /* RTSP asks here while it waits for the answers to SETUP. A failure frees what DESCRIBE told. */
+        demux->offers_audio |= demux->audio.wanted && streams_have_both(demux->format);
+        if (!source_may_redirect(demux->asked, demux->format->url, demux->request.signs_in))
+            demux->astray = true;
+    }
     if (overdue(demux))
         atomic_store_explicit(&demux->late, true, memory_order_relaxed);
     return stopped(demux) || overdue(demux) || demux->astray;
@@ -176,7 +184,7 @@ static void set_options(const struct demux *demux, const char *url, const struct
     if (!source_is_live(url))
         return;
     av_dict_set(options, "rtsp_transport", from->udp ? "udp" : "tcp", 0);
-    av_dict_set(options, "allowed_media_types", "video", 0);
+    av_dict_set(options, "allowed_media_types", demux->audio.wanted ? "video+audio" : "video", 0);
     av_dict_set(options, "fpsprobesize", "0", 0);
     if (from->udp)
         av_dict_set(options, "buffer_size", "1048576", 0);
@@ -195,63 +203,12 @@ static bool is_timeless(const AVInputFormat *format)
     return format->flags & AVFMT_NOTIMESTAMPS || (n > 5 && strcmp(format->name + n - 5, "_pipe") == 0);
 }
 
-/* Returns true for a codec that FFmpeg could decode, and that is not allowed. */
-static bool is_refused(enum AVCodecID codec)
-{
-    return avcodec_find_decoder(codec) && !allowed_codec(codec);
-}
-
-/* Returns the codec of a video that is not allowed; AV_CODEC_ID_NONE: there is none. Marks such a stream, and the cover of a
- * sound recording, as no video. */
-static enum AVCodecID refuse_videos(AVFormatContext *format)
-{
-    enum AVCodecID refused = AV_CODEC_ID_NONE;
-    for (unsigned i = 0; i < format->nb_streams; i++) {
-        AVCodecParameters *parameters = format->streams[i]->codecpar;
-        bool cover = format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC;
-        if (parameters->codec_type != AVMEDIA_TYPE_VIDEO || (!cover && !is_refused(parameters->codec_id)))
-            continue;
-        if (!cover)
-            refused = parameters->codec_id;
-        parameters->codec_type = AVMEDIA_TYPE_ATTACHMENT;
-        format->streams[i]->discard = AVDISCARD_ALL;
-    }
-    return refused;
-}
-
-/* FFmpeg opens no decoder for sound that the header tells of, and does not wait for it. It must not be done to a format that
- * finds its streams as it goes (FLV): such a one knows a stream by its type. */
-static void ignore_sound(AVFormatContext *format)
-{
-    for (unsigned i = 0; i < format->nb_streams; i++) {
-        AVCodecParameters *parameters = format->streams[i]->codecpar;
-        if (parameters->codec_type != AVMEDIA_TYPE_AUDIO && parameters->codec_type != AVMEDIA_TYPE_SUBTITLE)
-            continue;
-        parameters->codec_type = AVMEDIA_TYPE_DATA;
-        parameters->codec_id = AV_CODEC_ID_NONE;
-        format->streams[i]->discard = AVDISCARD_ALL;
-    }
-}
-
-/* Lets FFmpeg look at a live stream of a format that finds its streams as it goes, until it knows the video, and no longer. By
- * itself it waits for sound that FLV promises for 90 s, and looks at MPEG-TS for 5 s. FLV tells the codec's parameters first.
- * In MPEG-TS they come with a key frame, and its table tells the streams before that. */
-static void hasten(struct demux *demux)
-{
-    AVFormatContext *format = demux->format;
-    if (!demux->stream.live || !(format->ctx_flags & AVFMTCTX_NOHEADER))
-        return;
-    format->fps_probe_size = 0;
-    format->max_analyze_duration = strcmp(format->iformat->name, "flv") == 0 ? 1000000 : 3500000;
-    if (av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0) >= 0)
-        format->ctx_flags &= ~AVFMTCTX_NOHEADER;
-}
-
 /* Finds out what streams there are, by decoding a little of each video. */
 static int probe(struct demux *demux, int decoder_threads, struct error *err)
 {
-    demux->refused = refuse_videos(demux->format);
-    ignore_sound(demux->format);
+    demux->refused = streams_refuse_videos(demux->format);
+    if (streams_hide_audio(demux->format, &demux->audio) < 0)
+        return error_set(err, -ENOMEM, "%s: out of memory", demux->shown);
     unsigned n = demux->format->nb_streams;
     AVDictionary **options = calloc(n ? n : 1, sizeof *options);
     for (unsigned i = 0; options && decoder_threads > 0 && i < n; i++)
@@ -271,10 +228,24 @@ static int probe(struct demux *demux, int decoder_threads, struct error *err)
     return 0;
 }
 
+static int choose_audio(struct demux *demux)
+{
+    struct demux_stream *stream = &demux->stream;
+    int r = streams_choose_audio(demux->format, &demux->audio);
+    stream->audio_codec = demux->audio.codec;
+    stream->audio_state = demux->audio.index >= 0 ? SOURCE_AUDIO_KEPT
+                          : demux->audio.codec != AV_CODEC_ID_NONE ? SOURCE_AUDIO_REFUSED : SOURCE_AUDIO_NONE;
+    if (demux->audio.index >= 0) {
+        stream->audio = demux->format->streams[demux->audio.index]->codecpar;
+        stream->audio_time_base = demux->format->streams[demux->audio.index]->time_base;
+    }
+    return r;
+}
+
 static int choose_video(struct demux *demux, struct error *err)
 {
     AVFormatContext *format = demux->format;
-    enum AVCodecID late = refuse_videos(format), refused = late != AV_CODEC_ID_NONE ? late : demux->refused;
+    enum AVCodecID late = streams_refuse_videos(format), refused = late != AV_CODEC_ID_NONE ? late : demux->refused;
     demux->index = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
     if (demux->index < 0 && refused != AV_CODEC_ID_NONE)
         return error_set(err, -EINVAL, "%s: the codec is %s, which is not one that cameras or footage use", demux->shown,
@@ -284,6 +255,8 @@ static int choose_video(struct demux *demux, struct error *err)
     for (unsigned i = 0; i < format->nb_streams; i++)
         if ((int)i != demux->index)
             format->streams[i]->discard = AVDISCARD_ALL;
+    if (demux->audio.wanted && choose_audio(demux) < 0)
+        return error_set(err, -ENOMEM, "%s: out of memory", demux->shown);
 
     const AVStream *video = format->streams[demux->index];
     double fps = sane_fps(video->avg_frame_rate);
@@ -345,6 +318,13 @@ static int open_jpegs(struct demux *demux, struct error *err)
     return r < 0 ? r : 0;
 }
 
+/* The answer may be one to RTSP's SETUP of the audio. */
+static bool is_refusal(int code)
+{
+    return code == AVERROR_HTTP_BAD_REQUEST || code == AVERROR_HTTP_FORBIDDEN || code == AVERROR_HTTP_NOT_FOUND ||
+           code == AVERROR_HTTP_OTHER_4XX || code == AVERROR_HTTP_SERVER_ERROR || code == AVERROR_INVALIDDATA;
+}
+
 static int open_format(struct demux *demux, const char *url, const struct source_options *from, struct error *err)
 {
     AVDictionary *options = NULL;
@@ -384,6 +364,7 @@ static int open_format(struct demux *demux, const char *url, const struct source
     demux->opening = false;
     if (r < 0) {
         bool cut_off = stopped(demux) || overdue(demux) || demux->astray;
+        demux->without_audio = demux->audio.wanted && demux->offers_audio && !cut_off && is_refusal(r);
         int blamed = demux->io && !cut_off ? answer_blame(&demux->answer, demux->shown, err) : 0;
         r = blamed < 0 ? blamed : fail(demux, r, r == AVERROR_INVALIDDATA ? "not a video that FFmpeg knows: " : "", err);
         goto out;
@@ -393,7 +374,8 @@ static int open_format(struct demux *demux, const char *url, const struct source
         demux->format->use_wallclock_as_timestamps = 1;
     if (demux->io)
         demux->stream.live = !demux->answer.finite && strcmp(demux->format->iformat->name, "hls") != 0;
-    hasten(demux);
+    if (demux->stream.live)
+        streams_hasten(demux->format);
     r = probe(demux, from->decoder_threads, err);
     if (r == 0)
         r = choose_video(demux, err);
@@ -446,6 +428,8 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     demux->stream.images = demux->kind == SOURCE_FILE && source_is_pattern(source_path(url));
     demux->stream.live = demux->kind == SOURCE_LIVE;
     demux->opener = pthread_self();
+    demux->tap = options->tap;
+    demux->audio = (struct streams_audio){.wanted = options->audio, .index = -1};
     demux->asked = strdup(url);
     demux->tls_unverified = options->tls_unverified;
     demux->tls_ca_file = options->tls_ca_file;
@@ -463,6 +447,11 @@ int demux_open(struct demux **ret, const char *url, const struct source_options 
     if (r == 0) {
         set_deadline(demux, demux->stream.stall_ms);
         r = folder ? open_folder(demux, source_path(url), options->fps, err) : open_format(demux, url, options, err);
+        if (demux->without_audio) {
+            demux->audio.wanted = false;
+            demux->stream.audio_state = SOURCE_AUDIO_NONE;
+            r = open_format(demux, url, options, err);
+        }
         set_deadline(demux, 0);
     }
     if (r < 0) {
@@ -484,6 +473,7 @@ void demux_close(struct demux *demux)
     jpegs_close(demux->jpegs);
     av_packet_free(&demux->first);
     avcodec_parameters_free(&demux->image);
+    avcodec_parameters_free(&demux->audio.parameters);
     folder_close(demux->folder);
     if (demux->asked)
         explicit_bzero(demux->asked, strlen(demux->asked));
@@ -579,6 +569,8 @@ static int read_format(struct demux *demux, AVPacket *packet, struct error *err)
         }
         if (packet->stream_index == demux->index && !demux->late)
             return 1;
+        if (packet->stream_index == demux->audio.index && !demux->late && demux->tap.audio)
+            demux->tap.audio(demux->tap.arg, packet);
         av_packet_unref(packet);
         if (stopped(demux) || overdue(demux))
             return fail(demux, AVERROR_EXIT, "", err);

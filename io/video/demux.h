@@ -1,6 +1,7 @@
-/* The packets of a source's video stream, in the order in which they arrive: of whatever FFmpeg opens, or of a folder of
- * image files. Tells a stall, a stop and the end of the stream apart. Decodes nothing but what FFmpeg needs to learn the
- * stream's parameters while it opens.
+/* The packets of a source's video stream, in the order in which they arrive: of whatever FFmpeg opens, or of a folder of image
+ * files. Those of the audio beside it go to the tap of the source's options, within demux_read(), where options.audio asks for
+ * it. Tells a stall, a stop and the end of the stream apart. Decodes nothing but what FFmpeg needs to learn the stream's
+ * parameters while it opens.
  *
  * One thread owns a demux; any thread may set options.stop. Never logs. */
 #ifndef MEMAED_IO_VIDEO_DEMUX_H
@@ -30,10 +31,14 @@ struct demux_stream {
     bool stamped_here;          /* the format has no timestamps: a packet has the time of its arrival */
     bool live;                  /* paces itself: by its protocol, or by what HTTP answered (source_is_live()) */
     int stall_ms;               /* without a packet for so long it has stalled; 0: it cannot stall */
+    enum source_audio audio_state;
+    enum AVCodecID audio_codec; /* AV_CODEC_ID_NONE: there is no audio */
+    const AVCodecParameters *audio;     /* as the container says; NULL: none is read */
+    AVRational audio_time_base;
 };
 
-/* Opens the source and finds its video stream. options is borrowed for the call, options->stop for the demux's life. Errors
- * are those of source_open(); *ret is untouched then. */
+/* Opens the source and finds its video stream. options is borrowed for the call, options->stop and options->tap.arg for the
+ * demux's life. Errors are those of source_open(); *ret is untouched then. */
 int demux_open(struct demux **ret, const char *url, const struct source_options *options, struct error *err);
 /* Takes NULL. Spends at most a third of a second on a server's goodbye. */
 void demux_close(struct demux *demux);

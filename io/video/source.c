@@ -65,6 +65,10 @@ static int start(struct source *source, const struct demux_stream *stream, struc
             .parameters = stream->parameters, .time_base_num = stream->time_base.num, .time_base_den = stream->time_base.den,
             .fps = stream->fps, .swap = stream->display.turn.swap, .flip_x = stream->display.turn.flip_x,
             .flip_y = stream->display.turn.flip_y});
+    if (stream->audio && source->tap.audio_stream)
+        source->tap.audio_stream(source->tap.arg, &(struct source_stream){.parameters = stream->audio,
+                                                                          .time_base_num = stream->audio_time_base.num,
+                                                                          .time_base_den = stream->audio_time_base.den});
     return 0;
 }
 
@@ -351,6 +355,9 @@ void source_stats(const struct source *source, struct source_stats *ret)
     ret->time = pick_time(source->pick);
     ret->live = demux_stream(source->demux)->live;
     ret->images = demux_stream(source->demux)->images;
+    ret->audio = demux_stream(source->demux)->audio_state;
+    if (demux_stream(source->demux)->audio_codec != AV_CODEC_ID_NONE)
+        snprintf(ret->audio_codec, sizeof ret->audio_codec, "%s", avcodec_get_name(demux_stream(source->demux)->audio_codec));
 }
 
 /* ---- FFmpeg's log -------------------------------------------------------------------------------------------------- */

@@ -48,6 +48,14 @@ enum source_time {
     SOURCE_TIME_RATE,           /* of a file: its rate, because it has no time stamps */
 };
 
+/* The state of the audio beside the video. It is never decoded. */
+enum source_audio {
+    SOURCE_AUDIO_OFF,           /* it was not asked for: an RTSP server is not asked to send it, and FFmpeg drops its packets */
+    SOURCE_AUDIO_NONE,          /* there is none, or the server refuses it */
+    SOURCE_AUDIO_REFUSED,       /* it is of a codec that is not kept (io/video/input/allowed.h) */
+    SOURCE_AUDIO_KEPT,          /* the tap has its packets */
+};
+
 /* The cause of a break of the sequence. */
 enum source_break {
     SOURCE_UNBROKEN,
@@ -80,7 +88,7 @@ struct source_frame {
     uint16_t blocks;            /* with source_options.chroma: as of blocks_measure() (io/video/damage/blocks.h) */
 };
 
-/* The video stream that a tap's packets and frames belong to. */
+/* The stream that a tap's packets and frames belong to. Of audio: parameters and time base alone. */
 struct source_stream {
     const struct AVCodecParameters *parameters; /* codec, size, extradata; of a folder of images: the codec alone */
     int time_base_num, time_base_den;   /* num / den seconds are one tick of the timestamps of packets and frames */
@@ -112,6 +120,12 @@ struct source_tap {
      * picture's packet comes before its frame. */
     void (*packet)(void *arg, const struct AVPacket *packet);
 
+    /* The same two of the audio, with source_options.audio. The stream is told after that of the video; its parameters may lack
+     * what the packets tell, such as the sample rate of AAC in MPEG-TS. Where the server sends no video, audio is no sign of
+     * life. */
+    void (*audio_stream)(void *arg, const struct source_stream *stream);
+    void (*audio)(void *arg, const struct AVPacket *packet);
+
     /* The colour picture of every picture that is picked, corrupt ones too, just before source_read() turns it to gray and
      * returns it. It is as it was coded: at the stream's size, in the decoder's pixel format, not turned, mirrored or
      * stretched. info is what source_read() then returns. Where turning to gray fails, source_read() returns the error instead.
@@ -138,6 +152,7 @@ struct source_options {
     int decoder_threads;        /* 0: FFmpeg's choice */
     bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
                                  * without a picture. Only sources that pace themselves have it */
+    bool audio;                 /* the tap has the packets of the audio, too, if there is some */
     bool chroma;                /* source_frame.chroma and blocks are measured */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
 };
@@ -151,6 +166,8 @@ struct source_stats {
     uint64_t packets_lost;      /* the decoder refused them, or their image file could not be read */
     int width, height;          /* of the last picture, as a viewer shows it; 0: not known yet */
     char codec[32];
+    enum source_audio audio;
+    char audio_codec[32];       /* its name, with SOURCE_AUDIO_REFUSED and SOURCE_AUDIO_KEPT */
 };
 
 /* 0; -ENOENT, -EINVAL (not a video), -ETIMEDOUT, -ECONNREFUSED, -EACCES (also a wrong password), -EPERM (sent on), -EINTR, -EIO

@@ -13,6 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { RING_BYTES = 100000 };
+static bool asked;              /* for audio */
 
 static void check(int holds)
 {
@@ -30,11 +31,13 @@ static void begin(void *arg, const struct packet_format *format, const void *ext
     check(strlen(name) < sizeof name && strlen(string) < sizeof string);
     packet_stream_unref(stream);
     check(packet_ring_begin(arg, format, extradata) == 0);
+    check(format->kind == PACKET_VIDEO || asked);
 }
 
 static void add(void *arg, const struct packet_times *times, const void *bytes, size_t size)
 {
     check(packet_fault(times, size) == NULL && times->arrival_us <= monotonic_us());
+    check(!times->audio || (asked && !times->key && size <= PACKET_MAX_AUDIO));
     check(packet_ring_add(arg, times, bytes, size) == 0);
 }
 
@@ -43,8 +46,8 @@ static void lose(void *arg)
     packet_ring_lose(arg);
 }
 
-/* The first byte is how many records are said to be there (255: far too many). Records follow as they are, then data. An
- * arrival of 0 stands for now. */
+/* The first byte is how many records are said to be there (255: far too many), the lowest bit of the second whether audio was
+ * asked for. Records follow as they are, then data. An arrival of 0 stands for now. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct capture_memory memory;
@@ -55,10 +58,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!memory.bytes)
         check(capture_memory_open(&memory, PACKET_QUEUE_BYTES) == 0);
     struct packet_queue_head *head = (struct packet_queue_head *)memory.bytes;
-    if (size < 1)
+    if (size < 2)
         return 0;
     uint32_t written = data[0];
-    data++, size--;
+    asked = data[1] & 1;
+    data += 2, size -= 2;
     for (uint32_t i = 0; i < written && i < PACKET_QUEUE_RECORDS && size >= sizeof(struct packet_record); i++) {
         memcpy(&head->records[i], data, sizeof(struct packet_record));
         if (head->records[i].arrival_us == 0)
@@ -70,12 +74,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     atomic_store(&head->written, written == 255 ? UINT32_MAX : written);
     packet_queue_reader_init(&reader, &memory);
     reader.last_us = 0;
+    reader.audio = asked;
     check(packet_ring_open(&ring, RING_BYTES, 1000000) == 0);
     int r = packet_queue_drain(&reader, &(struct packet_queue_target){.consumer = {.arg = ring, .begin = begin, .add = add},
                                                                       .lose = lose}, &err);
     check(r == 0 || (r == -EPROTO && err.text[0]));
     packet_ring_stats(ring, &stats);
-    check(stats.bytes <= RING_BYTES);
+    check(stats.bytes - stats.audio_bytes <= RING_BYTES && stats.audio_bytes <= RING_BYTES / PACKET_RING_AUDIO_SHARE);
     packet_ring_unref(ring);
     memset(memory.bytes, 0, sizeof *head + 65536);
     return 0;

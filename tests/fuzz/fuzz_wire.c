@@ -45,6 +45,8 @@ static void read_reply(const uint8_t *data, size_t size)
     check(reply.width >= 0 && reply.width <= 65535 && reply.height >= 0 && reply.height <= 65535);
     check_text(reply.text, sizeof reply.text);
     check_text(reply.stats.codec, sizeof reply.stats.codec);
+    check(reply.stats.audio <= SOURCE_AUDIO_KEPT);
+    check_text(reply.stats.audio_codec, sizeof reply.stats.audio_codec);
 }
 
 static void read_request(const uint8_t *data, size_t size)
@@ -63,7 +65,7 @@ static void read_request(const uint8_t *data, size_t size)
     int n = wire_encode_request(again, &request);
     check(n > 0 && wire_decode_request(&copy, again, (size_t)n) == 0);
     check(strcmp(copy.url, request.url) == 0 && copy.options.width == request.options.width);
-    check(!request.options.password == !copy.options.password);
+    check(!request.options.password == !copy.options.password && request.options.audio == copy.options.audio);
     check(request.type != WIRE_MOMENT || (copy.pts_us == request.pts_us && copy.longest == request.longest));
 }
 

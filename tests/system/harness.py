@@ -480,8 +480,10 @@ def free_port():
 class RtspServer:
     """GStreamer's RTSP server as a process of its own. It can be killed, stopped and started again."""
 
-    def __init__(self, clip, fps=10, port=0, user=None, password=None, digest=False, codec="h264", key_distance=1):
+    def __init__(self, clip, fps=10, port=0, user=None, password=None, digest=False, codec="h264", key_distance=1, audio=None):
         self.args = ["--clip", clip, "--fps", str(fps), "--codec", codec, "--key-distance", str(key_distance)]
+        if audio:
+            self.args += ["--audio", audio]
         if user:
             self.args += ["--user", user, "--password", password, *(["--digest"] if digest else [])]
         self.port, self.process = port, None

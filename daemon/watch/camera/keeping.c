@@ -10,6 +10,7 @@
 #include "daemon/base/backoff.h"
 #include "daemon/base/camera_settings.h"
 #include "daemon/base/log.h"
+#include "daemon/watch/camera/audio_log.h"
 #include "io/base/clock.h"
 #include "io/base/lock.h"
 #include "io/base/redact.h"
@@ -24,6 +25,7 @@ struct camera_keeping {
     struct camera_keeping_options options;
     struct heartbeat beat;
     struct backoff backoff;             /* the thread's own */
+    struct audio_log audio;             /* the same */
     pthread_t thread;
     bool started, joined;
     atomic_bool stop;                   /* set with the lock held */
@@ -107,6 +109,7 @@ static int play(struct camera_keeping *keeping, struct error *err)
                                       .files_stall = true};
     struct capture *capture;
     struct source_frame frame;
+    struct source_stats stats;
     options.source.stop = &keeping->stop;
     options.source.decoder_threads = 1;
     heartbeat_until(&keeping->beat, monotonic_us() + stall_us + OPEN_PATIENCE_US);
@@ -119,6 +122,8 @@ static int play(struct camera_keeping *keeping, struct error *err)
         r = capture_read(capture, NULL, &frame, err);
         if (r == 1)
             set_fault(keeping, "");
+        capture_stats(capture, &stats);
+        audio_log_note(&keeping->audio, config->name, &stats);
     } while (r == 1);
     capture_close(capture);
     if (monotonic_us() - opened_us >= BACKOFF_LAST_US)

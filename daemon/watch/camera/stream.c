@@ -10,6 +10,7 @@
 #include "core/zones/hiding.h"
 #include "daemon/base/camera_settings.h"
 #include "daemon/base/log.h"
+#include "daemon/watch/camera/audio_log.h"
 #include "daemon/watch/camera/breaks.h"
 #include "daemon/watch/camera/diagnosis.h"
 #include "io/base/clock.h"
@@ -66,6 +67,7 @@ struct camera_stream {
     bool wrong_aspect;          /* of the last picture */
     char kept_fault[256];       /* why the stream that is kept for clips is lost; "": it is not */
     unsigned kept_version;
+    struct audio_log audio;
     bool still_gap;             /* the sequence broke since the last picture that watch took */
 
     atomic_bool stop;           /* set with wait_lock held */
@@ -421,6 +423,7 @@ static void show_stream(struct camera_stream *stream, const struct capture *capt
     };
     struct source_stats stats;
     capture_stats(capture, &stats);
+    audio_log_note(&stream->audio, stream->options.config->name, &stats);
     stream->is_live = stats.live;
     stream->fps_in = stats.fps_in;
     if (stats.width > 0)
@@ -536,6 +539,7 @@ int camera_stream_play(struct camera_stream *stream, uint64_t *pictures, struct 
     options.source.fps = stream->options.fps;
     options.source.stop = &stream->stop;
     options.source.decoder_threads = 1;
+    options.source.audio = stream->options.packets && camera_settings_has_audio(config);
     options.source.chroma = stream->diagnosis != NULL;
     struct capture *capture;
     *pictures = 0;

@@ -19,6 +19,7 @@ struct alert_clip {
     struct clip_writer *writer;         /* NULL: no packet yet */
     struct place_file file;             /* published once a fragment is in it */
     struct packet_stream *stream;       /* of the file */
+    struct packet_stream *audio;        /* the same; NULL: none */
     uint64_t next;                      /* packet of the ring */
     int64_t first_us;                   /* arrival of the first packet */
     int64_t end_us;                     /* no later packet belongs to it; INT64_MAX: the alert is open */
@@ -83,23 +84,24 @@ static void note(struct alert_clip_outcome *outcome, int r, const struct error *
     outcome->no_space |= r == -ENOSPC || r == -EDQUOT;
 }
 
-/* Makes the file for the stream of the first packet. 0 or -errno with the cause in err. */
-static int begin(struct alert_clip *clip, const struct packet *first, struct error *err)
+/* Makes the file for the stream of the first of n packets, which end before clip->next, and for the audio from there on. 0 or
+ * -errno with the cause in err. */
+static int begin(struct alert_clip *clip, const struct packet *first, size_t n, struct error *err)
 {
     char name[16];
     clip->stream = packet_stream_ref(first->stream);
+    clip->audio = packet_ring_audio(clip->options.ring, clip->next - n);
     clip->first_us = first->times.arrival_us;
     clip->outcome.pre_roll_us = clip->options.opened_us - clip->first_us;
+    const struct packet_format *audio = clip->audio ? &clip->audio->format : NULL;
     const bool is_masked = clip->privacy.n > 0;
-    if (is_masked) {
+    if (is_masked)
         snprintf(clip->outcome.codec, sizeof clip->outcome.codec, "h264");
-    } else {
+    else
         codec_name(clip->outcome.codec, first->stream);
-        codec_string(clip->outcome.codecs, first->stream);
-    }
-    snprintf(name, sizeof name, "clip.%s", is_masked ? "mp4" : clip_file_extension(&first->stream->format));
+    snprintf(name, sizeof name, "clip.%s", is_masked ? "mp4" : clip_file_extension(&first->stream->format, audio));
     int r = place_create(&clip->file, clip->options.state_dir, &clip->options.place, name, err);
-    return r < 0 ? r : clip_writer_open_masked(&clip->writer, clip->options.host, clip->file.fd, first->stream,
+    return r < 0 ? r : clip_writer_open_masked(&clip->writer, clip->options.host, clip->file.fd, first->stream, clip->audio,
                                                is_masked ? &clip->privacy : NULL, err);
 }
 
@@ -123,16 +125,35 @@ static const char *end_before(const struct alert_clip *clip, const struct packet
         return NULL;
     if (packet->times.arrival_us - clip->first_us > (int64_t)(1e6 * clip->rolls.max_clip_s))
         return "max_clip";
-    return packet->stream == clip->stream || packet_stream_follows(packet->stream, clip->stream) ? NULL : "stream_changed";
+    if (packet->times.audio || packet->stream == clip->stream || packet_stream_follows(packet->stream, clip->stream))
+        return NULL;
+    return "stream_changed";
+}
+
+/* Copies the packets that the file takes: audio of another stream is left out. Returns how many there are. */
+static size_t choose(const struct alert_clip *clip, struct packet *const *packets, size_t n, struct packet **ret)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!packets[i]->times.audio ||
+            (clip->audio && (packets[i]->stream == clip->audio || packet_stream_equal(packets[i]->stream, clip->audio))))
+            ret[k++] = packets[i];
+    return k;
 }
 
 /* Hands the writer n packets, of which it takes *taken. 0 or -errno with the cause in err. */
 static int offer(struct alert_clip *clip, struct packet **packets, size_t n, size_t *taken, struct error *err)
 {
+    struct packet *fit[BATCH] = {NULL};
     struct clip_file_stats stats;
-    int r = clip_writer_offer(clip->writer, packets, n, taken, err);
+    size_t n_fit = choose(clip, packets, n, fit), done = n_fit;
+    int r = clip_writer_offer(clip->writer, fit, n_fit, &done, err);
     if (r < 0)
         return r;
+    *taken = n;
+    if (done < n_fit)
+        for (*taken = 0; packets[*taken] != fit[done];)
+            ++*taken;
     clip_writer_stats(clip->writer, &stats);
     return publish(clip, &stats, err);
 }
@@ -145,7 +166,7 @@ static bool write_packets(struct alert_clip *clip, struct packet **packets, size
     size_t k = 0, taken = 0;
     int r = 0;
     if (n > 0 && !clip->writer && !(why = end_before(clip, packets[0])))
-        r = begin(clip, packets[0], &err);
+        r = begin(clip, packets[0], n, &err);
     while (r == 0 && !why && k < n && !(why = end_before(clip, packets[k])))
         k++;
     if (r == 0 && k > 0)
@@ -217,8 +238,10 @@ static void end_file(struct alert_clip *clip)
         error_set(&outcome->error, -errno, "cannot cut the clip to the part that plays: %s", strerror(errno));
     r = publish(clip, &stats, &err);
     note(outcome, r, &err);
-    if (clip->privacy.n > 0)
-        memcpy(outcome->codecs, stats.codecs, sizeof outcome->codecs);
+    memcpy(outcome->codecs, stats.codecs, sizeof outcome->codecs);
+    if (clip->audio && stats.audio_packets > 0)
+        codec_name(outcome->audio, clip->audio);
+    outcome->audio_lost = stats.audio_lost;
     if (outcome->path[0]) {
         outcome->bytes = stats.bytes;
         outcome->duration_us = stats.duration_us;
@@ -236,6 +259,7 @@ void alert_clip_close(struct alert_clip *clip, struct alert_clip_outcome *ret)
         end_file(clip);
     *ret = clip->outcome;
     packet_stream_unref(clip->stream);
+    packet_stream_unref(clip->audio);
     packet_ring_unref(clip->options.ring);
     free(clip);
 }

@@ -3,7 +3,8 @@
  * A clip begins at the newest key frame that arrived at least pre_roll_s, and the time that decoding may take, before the alert
  * opened. Where the ring does not reach so far back, it begins at the oldest that is kept. It ends post_roll_s after the alert
  * closed, after max_clip_s, or where the stream changes to one that cannot follow in the file (packet_stream_follows()). A
- * camera that is lost and comes back goes on in the same file.
+ * camera that is lost and comes back goes on in the same file. Where the camera keeps audio (evidence.audio), the clip has it, if
+ * it came before the clip was begun, for as long as it stays as it was then.
  *
  * Where privacy masks are burned in, the clip is decoded and encoded again, in a process that works at its own pace. After the
  * last packet the clip waits for it, for ALERT_CLIP_BEHIND_US at most.
@@ -47,10 +48,12 @@ struct alert_clip_options {
 struct alert_clip_outcome {
     char path[PLACE_PATH_SIZE]; /* below state_dir; "": there is no file, and no bytes */
     char codec[CODEC_NAME_SIZE], codecs[CODEC_STRING_SIZE];
+    char audio[CODEC_NAME_SIZE];        /* codec of the audio; "": there is none */
     int64_t bytes, duration_us;
     int64_t pre_roll_us;        /* from the first packet's arrival to the opening of the alert; less than asked for, or negative,
                                  * where the ring held no more */
     uint64_t lost;              /* packets that the ring dropped before they could be written */
+    uint64_t audio_lost;        /* packets of audio that came, and that the file did not take */
     const char *end;            /* why it ended: "post_roll", "max_clip", "stream_changed", "stopped" (memaed
                                  * ends, or the camera's keys changed), "no_space", "failed", "too_slow" (masks were not burned
                                  * into all packets in ALERT_CLIP_BEHIND_US) */

@@ -239,7 +239,11 @@ static void log_clip(const char *camera, uint64_t alert, const struct alert_clip
                   clip->path, "bytes", log_int(&bytes, (long long)clip->bytes), "seconds",
                   log_real(&seconds, 1e-6 * (double)clip->duration_us), "pre_roll_s",
                   log_real(&pre_roll, 1e-6 * (double)clip->pre_roll_us), "codec", clip->codec, "codecs", clip->codecs,
-                  "lost", log_int(&lost, (long long)clip->lost), "end", clip->end, NULL);
+                  "audio", clip->audio, "lost", log_int(&lost, (long long)clip->lost), "end", clip->end, NULL);
+    if (clip->path[0] && clip->audio_lost > 0)
+        log_event(LOG_WARNING, "evidence_audio_lost", "camera", camera, "alert", log_int(&id, (long long)alert), "path",
+                  clip->path, "packets", log_int(&lost, (long long)clip->audio_lost), "reason",
+                  "the file does not take the audio, or memory is short: the clip was written without these packets", NULL);
 }
 
 /* Closes clip i, and tells of it. */

@@ -30,7 +30,19 @@ static void clear(struct packets *packets)
     free(packets->list);
 }
 
-/* Takes what the ring has from `next` on, up to the first packet that arrived after until_us. */
+/* Drops the audio among the last n packets. */
+static void drop_audio(struct packets *packets, size_t n)
+{
+    size_t from = packets->n - n, kept = from;
+    for (size_t i = from; i < packets->n; i++)
+        if (packets->list[i]->times.audio)
+            packet_unref(packets->list[i]);
+        else
+            packets->list[kept++] = packets->list[i];
+    packets->n = kept;
+}
+
+/* Takes what the ring has of the video from `next` on, up to the first packet that arrived after until_us. */
 static int collect(struct packets *packets, struct packet_ring *ring, uint64_t next, int64_t until_us)
 {
     while (packets->n == 0 || packets->list[packets->n - 1]->times.arrival_us <= until_us) {
@@ -46,6 +58,7 @@ static int collect(struct packets *packets, struct packet_ring *ring, uint64_t n
         if (n == 0)
             break;
         packets->n += n;
+        drop_audio(packets, n);
     }
     return 0;
 }
@@ -99,7 +112,7 @@ static int write_file(struct packet *const *packets, size_t n, struct capture_ho
     int fd = memfd_create("snapshot", MFD_CLOEXEC);
     if (fd < 0)
         return error_set(err, -errno, "cannot make a file in memory: %s", strerror(errno));
-    int r = clip_writer_open(&writer, host, fd, packets[0]->stream, err);
+    int r = clip_writer_open(&writer, host, fd, packets[0]->stream, NULL, err);
     if (r == 0) {
         r = clip_writer_add(writer, packets, n, err);
         int end = clip_writer_close(writer, &stats, r < 0 ? &ignored : err);

@@ -76,7 +76,7 @@ static const char *fault_of(const struct copy_reply *reply, int to)
         return "a result out of range";
     if (!memchr(reply->text, 0, sizeof reply->text) || !memchr(reply->codecs, 0, sizeof reply->codecs))
         return "a text without an end";
-    if (reply->codecs[strspn(reply->codecs, "abcdefghijklmnopqrstuvwxyz0123456789.")])
+    if (reply->codecs[strspn(reply->codecs, "abcdefghijklmnopqrstuvwxyz0123456789.,")])
         return "a codec that has no such name";
     if (reply->duration_us < 0 || reply->duration_us > INT64_C(1) << 50)
         return "a duration out of range";

@@ -30,3 +30,15 @@ bool allowed_codec(int codec)
     const AVCodec *decoder = avcodec_find_decoder((enum AVCodecID)codec);
     return decoder && av_match_list(decoder->name, allowed_decoders(), ',') > 0;
 }
+
+bool allowed_audio(int codec)
+{
+    static const enum AVCodecID codecs[] = {
+        AV_CODEC_ID_AAC, AV_CODEC_ID_MP2, AV_CODEC_ID_MP3, AV_CODEC_ID_AC3, AV_CODEC_ID_OPUS, AV_CODEC_ID_PCM_ALAW,
+        AV_CODEC_ID_PCM_MULAW, AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_PCM_S16BE, AV_CODEC_ID_ADPCM_G722, AV_CODEC_ID_ADPCM_G726,
+    };
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
+        if (codec == (int)codecs[i])
+            return true;
+    return false;
+}

@@ -2,8 +2,9 @@
  * a camera, or a file, could feed with what it likes. All others are refused by name. FFmpeg holds to the lists inside of
  * avformat_find_stream_info(), too, and for formats within a format, such as the segments of HLS.
  *
- * HLS is allowed, because recorders serve it. Its segments are MPEG-TS, MP4 or another format of the list, and are not
- * encrypted: the protocol "crypto" is on no list of source_protocols(). No codec of sound is allowed. Any thread. */
+ * HLS is allowed, because recorders serve it. Its segments are MPEG-TS, MP4 or another format of the list, and are not encrypted:
+ * the protocol "crypto" is on no list of source_protocols(). Audio is never decoded, so no decoder of audio is allowed; it may be
+ * kept as it was coded. Any thread. */
 #ifndef MEMAED_IO_VIDEO_INPUT_ALLOWED_H
 #define MEMAED_IO_VIDEO_INPUT_ALLOWED_H
 
@@ -16,5 +17,8 @@ const char *allowed_decoders(void);
 
 /* codec: an AVCodecID. false: FFmpeg's decoder for it is not on the list; or it has none. */
 bool allowed_codec(int codec);
+
+/* codec: an AVCodecID. true: audio of it is kept where that is asked for. */
+bool allowed_audio(int codec);
 
 #endif

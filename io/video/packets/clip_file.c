@@ -4,16 +4,20 @@
 #include <errno.h>
 #include <libavformat/avformat.h>
 #include <libavutil/mathematics.h>
+#include <libavutil/opt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "io/base/clock.h"
+#include "io/video/packets/audio_clock.h"
 #include "io/video/packets/fragment_index.h"
 #include "io/video/packets/packet_parameters.h"
 
-enum { IO_BYTES = 1 << 16 };
+/* OPUS_HEAD_SIZE: bytes of Opus' header (RFC 7845, 5.1), at least. MP4 holds no Opus without it. */
+enum { IO_BYTES = 1 << 16, OPUS_HEAD_SIZE = 19 };
 
 static const AVRational ticks = {1, 90000};
 
@@ -37,6 +41,16 @@ struct clip_file {
     int64_t last_dts, last_raw, last_us;
     bool begun, had_dts, index_reserved;
 
+    struct {
+        bool on;                /* the file has a track of audio, which takes packets */
+        AVRational time_base;
+        int64_t length;         /* ticks of a packet; 0: not known */
+        struct audio_clock clock;
+        AVPacket *packet;       /* as that of the video */
+        int64_t last_length;    /* ticks between the last two */
+        char codec[CODEC_STRING_SIZE];  /* its part of codecs=; "": it has none */
+    } audio;
+
     int64_t fragment_dts, fragment_start;       /* time and place where the fragment begins */
     bool fragment_key;
     uint64_t fragment_packets;
@@ -48,13 +62,16 @@ struct clip_file {
     struct clip_file_stats stats;
 };
 
-const char *clip_file_extension(const struct packet_format *format)
+const char *clip_file_extension(const struct packet_format *format, const struct packet_format *audio)
 {
-    static const int codecs[] = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AV1, AV_CODEC_ID_MPEG4};
+    static const int codecs[] = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AV1, AV_CODEC_ID_MPEG4},
+                     audio_codecs[] = {AV_CODEC_ID_AAC, AV_CODEC_ID_MP2, AV_CODEC_ID_MP3};
+    bool video_fits = false, audio_fits = !audio || (audio->codec == AV_CODEC_ID_OPUS && audio->extradata_size >= OPUS_HEAD_SIZE);
     for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
-        if (format->codec == codecs[i])
-            return "mp4";
-    return "mkv";
+        video_fits |= format->codec == codecs[i];
+    for (size_t i = 0; audio && i < sizeof audio_codecs / sizeof *audio_codecs; i++)
+        audio_fits |= audio->codec == audio_codecs[i];
+    return video_fits && audio_fits ? "mp4" : "mkv";
 }
 
 /* Where the disk is full, the write is tried again for so long: whoever owns the folder may be making room. */
@@ -144,6 +161,36 @@ static int describe(struct clip_file *clip, const struct packet_stream *stream)
     return r < 0 ? AVERROR(ENOMEM) : 0;
 }
 
+static int describe_audio(struct clip_file *clip, const struct packet_stream *stream)
+{
+    const struct packet_format *f = &stream->format;
+    AVStream *to = avformat_new_stream(clip->format, NULL);
+    if (!to)
+        return AVERROR(ENOMEM);
+    to->time_base = clip->mp4 ? (AVRational){1, f->sample_rate} : (AVRational){1, 1000};
+    clip->audio.on = true;
+    clip->audio.time_base = (AVRational){f->time_base_num, f->time_base_den};
+    clip->audio.length = av_rescale(f->frame_samples, ticks.den, f->sample_rate);
+    return packet_parameters(to->codecpar, stream) < 0 ? AVERROR(ENOMEM) : 0;
+}
+
+/* Names the codecs of an MP4. Players that take codecs= play no Matroska. That of the audio is told with its first packet. */
+static void name_codecs(struct clip_file *clip, const struct packet_stream *stream, const struct packet_stream *audio)
+{
+    if (clip->mp4)
+        codec_string(clip->stats.codecs, stream);
+    if (audio && *clip->stats.codecs)
+        codec_string(clip->audio.codec, audio);
+}
+
+static void name_audio(struct clip_file *clip)
+{
+    char *codecs = clip->stats.codecs;
+    size_t n = strlen(codecs);
+    if (clip->audio.codec[0])
+        snprintf(codecs + n, sizeof clip->stats.codecs - n, ",%s", clip->audio.codec);
+}
+
 static int write_header(struct clip_file *clip)
 {
     AVDictionary *options = NULL;
@@ -159,20 +206,21 @@ static int write_header(struct clip_file *clip)
     return r < 0 ? r : 0;
 }
 
-int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *stream, struct error *err)
+static int open_file(struct clip_file **ret, int fd, bool mp4, const struct packet_stream *stream,
+                     const struct packet_stream *audio, struct error *err)
 {
     struct clip_file *clip = calloc(1, sizeof *clip);
     if (!clip)
         return error_set(err, -ENOMEM, "out of memory");
     clip->fd = fd;
-    clip->mp4 = strcmp(clip_file_extension(&stream->format), "mp4") == 0;
+    clip->mp4 = mp4;
     clip->time_base = (AVRational){stream->format.time_base_num, stream->format.time_base_den};
-    codec_string(clip->stats.codecs, stream);
     clip->packet = av_packet_alloc();
+    clip->audio.packet = av_packet_alloc();
     uint8_t *buffer = av_malloc(IO_BYTES);
     clip->io = buffer ? avio_alloc_context(buffer, IO_BYTES, 1, clip, NULL, write_bytes, clip->mp4 ? NULL : seek) : NULL;
-    int r = clip->packet && clip->io ? avformat_alloc_output_context2(&clip->format, NULL, clip->mp4 ? "mp4" : "matroska", NULL)
-                                     : AVERROR(ENOMEM);
+    int r = !clip->packet || !clip->audio.packet || !clip->io ? AVERROR(ENOMEM)
+            : avformat_alloc_output_context2(&clip->format, NULL, clip->mp4 ? "mp4" : "matroska", NULL);
     if (!clip->io)
         av_free(buffer);
     if (r >= 0) {
@@ -180,6 +228,8 @@ int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *s
         clip->format->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
         r = describe(clip, stream);
     }
+    if (r >= 0 && audio)
+        r = describe_audio(clip, audio);
     if (r >= 0)
         r = write_header(clip);
     if (r < 0) {
@@ -189,8 +239,20 @@ int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *s
         clip_file_close(clip, NULL, NULL);
         return r;
     }
+    name_codecs(clip, stream, audio);
     *ret = clip;
     return 0;
+}
+
+int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *stream, const struct packet_stream *audio,
+                   struct error *err)
+{
+    const bool mp4 = strcmp(clip_file_extension(&stream->format, audio ? &audio->format : NULL), "mp4") == 0;
+    int r = open_file(ret, fd, mp4, stream, audio, err);
+    /* Audio that a muxer refuses, or that memory is short for, does not cost the video. */
+    if ((r == -EINVAL || r == -ENOMEM) && audio && lseek(fd, 0, SEEK_SET) == 0 && ftruncate(fd, 0) == 0)
+        r = open_file(ret, fd, mp4, stream, NULL, err);
+    return r;
 }
 
 /* ---- fragments -------------------------------------------------------------------------------------------------------- */
@@ -239,6 +301,17 @@ static int end_fragment(struct clip_file *clip, int64_t until)
     return 0;
 }
 
+/* Hands a packet to the muxer; the next one of its track is decoded at next_dts. Leaves the packet blank. */
+static int write_packet(struct clip_file *clip, AVPacket *packet, int track, int64_t next_dts)
+{
+    packet->stream_index = track;
+    packet->duration = next_dts - packet->dts;
+    av_packet_rescale_ts(packet, ticks, clip->format->streams[track]->time_base);
+    int r = av_write_frame(clip->format, packet);
+    av_packet_unref(packet);
+    return r < 0 ? r : 0;
+}
+
 /* Hands the packet that waits to the muxer; the next one is decoded at next_dts. */
 static int write_waiting(struct clip_file *clip, int64_t next_dts)
 {
@@ -247,27 +320,40 @@ static int write_waiting(struct clip_file *clip, int64_t next_dts)
         return 0;
     if (clip->fragment_packets++ == 0)
         clip->fragment_key = packet->flags & AV_PKT_FLAG_KEY;
-    packet->duration = next_dts - packet->dts;
-    av_packet_rescale_ts(packet, ticks, clip->format->streams[0]->time_base);
-    int r = av_write_frame(clip->format, packet);
-    av_packet_unref(packet);
-    return r < 0 ? r : 0;
+    return write_packet(clip, packet, 0, next_dts);
+}
+
+/* The same of the audio. A muxer that refuses it gets no more of it. */
+static void write_waiting_audio(struct clip_file *clip, int64_t next_dts)
+{
+    if (!clip->audio.packet->data)
+        return;
+    /* A header that was written without audio says that it begins at 0. The muxer has to be told that it does not. */
+    if (clip->index_reserved && clip->stats.audio_packets == 0)
+        av_opt_set(clip->format->priv_data, "movflags", "+frag_discont", 0);
+    clip->audio.last_length = next_dts - clip->audio.packet->dts;
+    if (write_packet(clip, clip->audio.packet, 1, next_dts) < 0) {
+        clip->audio.on = false;
+        clip->stats.audio_lost++;
+    } else if (clip->stats.audio_packets++ == 0) {
+        name_audio(clip);
+    }
 }
 
 /* ---- times ------------------------------------------------------------------------------------------------------------ */
 
-/* A time of the stream in ticks of the file; PACKET_NO_TIME where it is missing or absurd. */
-static int64_t in_ticks(const struct clip_file *clip, int64_t time)
+/* A time of a stream in ticks of the file; PACKET_NO_TIME where it is missing or absurd. */
+static int64_t in_ticks(AVRational time_base, int64_t time)
 {
     const int64_t most = INT64_C(1) << 56;
-    int64_t ret = time == PACKET_NO_TIME ? PACKET_NO_TIME : av_rescale_q(time, clip->time_base, ticks);
+    int64_t ret = time == PACKET_NO_TIME ? PACKET_NO_TIME : av_rescale_q(time, time_base, ticks);
     return ret > -most && ret < most ? ret : PACKET_NO_TIME;
 }
 
 /* Writes the packet's times in ticks of the file. They rise strictly, from 0. */
 static void set_times(struct clip_file *clip, const struct packet_times *times, int64_t *dts, int64_t *pts)
 {
-    int64_t stream_pts = in_ticks(clip, times->pts), stream_dts = in_ticks(clip, times->dts);
+    int64_t stream_pts = in_ticks(clip->time_base, times->pts), stream_dts = in_ticks(clip->time_base, times->dts);
     bool has_pts = stream_pts != PACKET_NO_TIME, has_dts = stream_dts != PACKET_NO_TIME;
     if (!has_dts)
         stream_dts = has_pts ? stream_pts : clip->last_raw;
@@ -299,6 +385,18 @@ static void set_times(struct clip_file *clip, const struct packet_times *times, 
 
 /* ---- packets ---------------------------------------------------------------------------------------------------------- */
 
+static int copy_packet(AVPacket *to, const struct packet *from, int64_t dts, int64_t pts, bool key)
+{
+    int r = av_new_packet(to, (int)from->size);
+    if (r < 0)
+        return r;
+    memcpy(to->data, from->data, from->size);
+    to->dts = dts;
+    to->pts = pts;
+    to->flags = key ? AV_PKT_FLAG_KEY : 0;
+    return 0;
+}
+
 static int add(struct clip_file *clip, const struct packet *packet)
 {
     int64_t dts, pts;
@@ -310,22 +408,39 @@ static int add(struct clip_file *clip, const struct packet *packet)
         r = end_fragment(clip, dts);
     if (r < 0)
         return r;
-    if ((r = av_new_packet(clip->packet, (int)packet->size)) < 0)
-        return r;
-    memcpy(clip->packet->data, packet->data, packet->size);
-    clip->packet->dts = dts;
-    clip->packet->pts = pts;
-    clip->packet->flags = packet->times.key ? AV_PKT_FLAG_KEY : 0;
-    return 0;
+    return copy_packet(clip->packet, packet, dts, pts, packet->times.key);
+}
+
+/* Audio that comes before the first picture, or at a time at which it cannot be heard, is left out. What the muxer refuses, or
+ * what there is no memory for, is lost. */
+static void add_audio(struct clip_file *clip, const struct packet *packet)
+{
+    if (!clip->begun)
+        return;
+    const struct packet_times *times = &packet->times;
+    int64_t stamp = in_ticks(clip->audio.time_base, times->pts), time;
+    int64_t arrived = clip->last_dts + av_rescale(times->arrival_us - clip->last_us, ticks.den, 1000000);
+    stamp = stamp == PACKET_NO_TIME ? AUDIO_CLOCK_NONE : stamp + clip->offset;
+    if (clip->audio.on &&
+        !audio_clock_next(&clip->audio.clock, stamp, arrived, times->arrival_us, clip->audio.length, &time))
+        return;
+    if (clip->audio.on)
+        write_waiting_audio(clip, time);
+    if (!clip->audio.on || copy_packet(clip->audio.packet, packet, time, time, true) < 0)
+        clip->stats.audio_lost++;
 }
 
 int clip_file_add(struct clip_file *clip, const struct packet *packet, struct error *err)
 {
     if (clip->failed)
         return error_set(err, clip->io_error ? clip->io_error : -EINVAL, "the clip has failed before");
-    if (!clip->begun && !packet->times.key)
+    if (!clip->begun && !packet->times.key && !packet->times.audio)
         return error_set(err, -EINVAL, "expected a key frame at the beginning of a clip, got another one");
-    int r = add(clip, packet);
+    int r = 0;
+    if (packet->times.audio)
+        add_audio(clip, packet);
+    else
+        r = add(clip, packet);
     return r < 0 ? fail(clip, r, "writing the clip", err) : 0;
 }
 
@@ -351,6 +466,9 @@ static int write_index(struct clip_file *clip)
 static int finish(struct clip_file *clip)
 {
     int64_t end = clip->last_dts + 90000 / 25;
+    int64_t length = clip->audio.last_length > 0 ? clip->audio.last_length : clip->audio.length;
+    if (clip->audio.on && clip->audio.packet->data)
+        write_waiting_audio(clip, clip->audio.packet->dts + length);
     int r = write_waiting(clip, end);
     if (r == 0 && clip->fragment_packets > 0)
         r = end_fragment(clip, end);
@@ -382,6 +500,7 @@ int clip_file_close(struct clip_file *clip, struct clip_file_stats *ret, struct 
     if (ret)
         *ret = clip->stats;
     av_packet_free(&clip->packet);
+    av_packet_free(&clip->audio.packet);
     avformat_free_context(clip->format);
     if (clip->io)
         av_freep(&clip->io->buffer);

@@ -83,6 +83,16 @@ static void name_av1(char ret[CODEC_STRING_SIZE], const struct packet_stream *st
     snprintf(ret, CODEC_STRING_SIZE, "av01.%d.%02d%c.%02d", p[1] >> 5, p[1] & 31, p[2] & 0x80 ? 'H' : 'M', depth);
 }
 
+/* By the object type of the AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1). */
+static void name_aac(char ret[CODEC_STRING_SIZE], const struct packet_stream *stream)
+{
+    const uint8_t *p = stream->extradata;
+    if (stream->format.extradata_size < 2)
+        return;
+    int type = p[0] >> 3;
+    snprintf(ret, CODEC_STRING_SIZE, "mp4a.40.%d", type < 31 ? type : 32 + ((p[0] & 7) << 3 | p[1] >> 5));
+}
+
 void codec_string(char ret[CODEC_STRING_SIZE], const struct packet_stream *stream)
 {
     ret[0] = '\0';
@@ -94,4 +104,10 @@ void codec_string(char ret[CODEC_STRING_SIZE], const struct packet_stream *strea
         name_av1(ret, stream);
     else if (stream->format.codec == AV_CODEC_ID_MPEG4)
         snprintf(ret, CODEC_STRING_SIZE, "mp4v.20");
+    else if (stream->format.codec == AV_CODEC_ID_AAC)
+        name_aac(ret, stream);
+    else if (stream->format.codec == AV_CODEC_ID_MP2 || stream->format.codec == AV_CODEC_ID_MP3)
+        snprintf(ret, CODEC_STRING_SIZE, "mp4a.6b");
+    else if (stream->format.codec == AV_CODEC_ID_OPUS)
+        snprintf(ret, CODEC_STRING_SIZE, "opus");
 }

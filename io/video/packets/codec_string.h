@@ -5,12 +5,12 @@
 
 #include "io/video/packets/packet.h"
 
-enum { CODEC_NAME_SIZE = 32, CODEC_STRING_SIZE = 48 };
+enum { CODEC_NAME_SIZE = 32, CODEC_STRING_SIZE = 64 };
 
 /* FFmpeg's name of the codec. */
 void codec_name(char ret[CODEC_NAME_SIZE], const struct packet_stream *stream);
-/* "avc1.64001f", "hvc1.1.6.L93.B0", "av01.0.04M.08", "mp4v.20"; "" for a codec that MP4 is not used for here, or where the
- * parameter sets are missing or cut. */
+/* "avc1.64001f", "hvc1.1.6.L93.B0", "av01.0.04M.08", "mp4v.20"; of audio "mp4a.40.2", "mp4a.6b", "opus"; "" for a codec that MP4
+ * is not used for here, or where the parameter sets are missing or cut. */
 void codec_string(char ret[CODEC_STRING_SIZE], const struct packet_stream *stream);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "io/video/input/allowed.h"
 
-enum { PADDING = AV_INPUT_BUFFER_PADDING_SIZE, MAX_SIDE = 65535 };
+enum { PADDING = AV_INPUT_BUFFER_PADDING_SIZE, MAX_SIDE = 65535, MAX_RATE = 192000, MAX_CHANNELS = 8 };
 _Static_assert(AV_INPUT_BUFFER_PADDING_SIZE == 64, "packet.h says how many zero bytes lie behind the data");
 
 #define MAX_TICKS (INT64_C(1) << 60)
@@ -18,27 +18,58 @@ static bool is_time(int64_t ticks)
     return ticks == PACKET_NO_TIME || (ticks > -MAX_TICKS && ticks < MAX_TICKS);
 }
 
-const char *packet_format_fault(const struct packet_format *format)
+static const char *audio_fault(const struct packet_format *format)
+{
+    if (!allowed_audio(format->codec))
+        return "a codec of audio that is not allowed";
+    if (format->sample_rate < 1 || format->sample_rate > MAX_RATE || format->channels < 1 || format->channels > MAX_CHANNELS)
+        return "a sample rate or a count of channels out of range";
+    if (format->frame_samples < 0 || format->frame_samples > PACKET_MAX_AUDIO || format->block_align < 0 ||
+        format->block_align > PACKET_MAX_AUDIO)
+        return "a size of audio blocks out of range";
+    if (format->width != 0 || format->height != 0 || format->aspect_num != 0 || format->pixel_format != AV_PIX_FMT_NONE ||
+        format->turn != 0)
+        return "a picture in the audio";
+    return NULL;
+}
+
+static const char *video_fault(const struct packet_format *format)
 {
     if (!allowed_codec(format->codec))
         return "a codec that is not allowed";
     if (format->width < 0 || format->width > MAX_SIDE || format->height < 0 || format->height > MAX_SIDE)
         return "a size out of range";
-    if (format->aspect_num < 0 || format->aspect_den < 1)
+    if (format->aspect_num < 0)
+        return "an aspect out of range";
+    if (format->sample_rate != 0 || format->channels != 0 || format->frame_samples != 0 || format->block_align != 0)
+        return "audio in the video";
+    if (format->pixel_format != AV_PIX_FMT_NONE && !av_pix_fmt_desc_get(format->pixel_format))
+        return "an unknown pixel format";
+    return format->turn > 7 ? "a description out of range" : NULL;
+}
+
+const char *packet_format_fault(const struct packet_format *format)
+{
+    const char *fault;
+    if (format->kind != PACKET_VIDEO && format->kind != PACKET_AUDIO)
+        return "a stream of an unknown kind";
+    if ((fault = format->kind == PACKET_AUDIO ? audio_fault(format) : video_fault(format)))
+        return fault;
+    if (format->aspect_den < 1)
         return "an aspect out of range";
     if (format->time_base_num < 1 || format->time_base_den < 1)
         return "a time base out of range";
-    if (format->pixel_format != AV_PIX_FMT_NONE && !av_pix_fmt_desc_get(format->pixel_format))
-        return "an unknown pixel format";
-    if (format->bits_per_sample < 0 || format->bits_per_sample > 128 || format->turn > 7)
+    if (format->bits_per_sample < 0 || format->bits_per_sample > 128)
         return "a description out of range";
     return format->extradata_size > PACKET_MAX_EXTRADATA ? "too much extradata" : NULL;
 }
 
 const char *packet_fault(const struct packet_times *times, size_t size)
 {
-    if (size == 0 || size > PACKET_MAX_SIZE)
+    if (size == 0 || size > (times->audio ? PACKET_MAX_AUDIO : PACKET_MAX_SIZE))
         return "a size out of range";
+    if (times->audio && times->key)
+        return "a key frame in the audio";
     return is_time(times->pts) && is_time(times->dts) ? NULL : "a time out of range";
 }
 

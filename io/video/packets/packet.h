@@ -1,6 +1,6 @@
-/* Coded packets of a video stream, kept for clips that are copied without decoding (io/video/packets/clip_file.h). A packet and
- * the description of its stream are constant once made. Both are counted references, so that a ring and its readers share them
- * without a copy. Any thread.
+/* Coded packets of a video stream, and of the audio beside it where that is asked for. They are kept for clips that are copied
+ * without decoding (io/video/packets/clip_file.h). A packet and the description of its stream are constant once made. Both are
+ * counted references, so that a ring and its readers share them without a copy. Any thread.
  *
  * They may come from a process that somebody has taken over: packet_format_fault() and packet_fault() say what no stream has. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_PACKET_H
@@ -14,18 +14,23 @@
 enum {
     PACKET_MAX_EXTRADATA = 65536,       /* bytes */
     PACKET_MAX_SIZE = 1 << 24,          /* bytes of a packet */
+    PACKET_MAX_AUDIO = 1 << 16,         /* the same, of audio */
 };
+enum packet_kind { PACKET_VIDEO, PACKET_AUDIO };
 /* Bits of packet_format.turn, as in struct turn (io/video/display.h). */
 enum { PACKET_TURN_SWAP = 1, PACKET_TURN_FLIP_X = 2, PACKET_TURN_FLIP_Y = 4 };
 #define PACKET_NO_TIME INT64_MIN
 
 /* The format of a stream, as a muxer has to know it. Plain data; it crosses between processes as it is in memory. */
 struct packet_format {
+    uint32_t kind;              /* enum packet_kind */
     int32_t codec;              /* FFmpeg's number of the codec; one that is allowed (io/video/input/allowed.h) */
     uint32_t tag;               /* FFmpeg's codec_tag, where the codec needs it; else 0 */
     int32_t pixel_format, bits_per_sample, profile, level;      /* as FFmpeg numbers them; unknown: negative or 0 */
-    int32_t width, height;      /* 0: not known */
-    int32_t aspect_num, aspect_den;     /* of a pixel; 0/1: not known */
+    int32_t width, height;      /* 0: not known, or audio */
+    int32_t aspect_num, aspect_den;     /* of a pixel; 0/1: not known, or audio */
+    int32_t sample_rate, channels;      /* of audio: 1 to 192000 samples a second, 1 to 8 channels; else 0 */
+    int32_t frame_samples, block_align; /* of audio: samples of a packet, bytes of a block; 0: not known, or video */
     int32_t time_base_num, time_base_den;       /* num / den seconds are one tick of pts and dts */
     uint32_t turn;              /* how a viewer turns the picture: PACKET_TURN_… */
     uint32_t extradata_size;    /* bytes, up to PACKET_MAX_EXTRADATA */
@@ -40,7 +45,8 @@ struct packet_stream {
 struct packet_times {
     int64_t pts, dts;           /* ticks; PACKET_NO_TIME: not known */
     int64_t arrival_us;         /* CLOCK_MONOTONIC: when it had been read from the network or the file */
-    bool key;                   /* decoding can begin here */
+    bool key;                   /* decoding of the video can begin here; false for audio */
+    bool audio;                 /* the packet is of the audio */
 };
 
 struct packet {

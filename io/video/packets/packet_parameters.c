@@ -8,7 +8,7 @@
 int packet_parameters(AVCodecParameters *ret, const struct packet_stream *stream)
 {
     const struct packet_format *f = &stream->format;
-    ret->codec_type = AVMEDIA_TYPE_VIDEO;
+    ret->codec_type = f->kind == PACKET_AUDIO ? AVMEDIA_TYPE_AUDIO : AVMEDIA_TYPE_VIDEO;
     ret->codec_id = (enum AVCodecID)f->codec;
     ret->codec_tag = f->tag;
     ret->format = f->pixel_format;
@@ -18,6 +18,12 @@ int packet_parameters(AVCodecParameters *ret, const struct packet_stream *stream
     ret->width = f->width;
     ret->height = f->height;
     ret->sample_aspect_ratio = (AVRational){f->aspect_num, f->aspect_den};
+    if (f->kind == PACKET_AUDIO) {
+        ret->sample_rate = f->sample_rate;
+        ret->frame_size = f->frame_samples;
+        ret->block_align = f->block_align;
+        av_channel_layout_default(&ret->ch_layout, f->channels);
+    }
     if (f->extradata_size == 0)
         return 0;
     ret->extradata = av_mallocz(f->extradata_size + AV_INPUT_BUFFER_PADDING_SIZE);

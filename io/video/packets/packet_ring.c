@@ -14,14 +14,15 @@ struct packet_ring {
     int64_t keep_us;
 
     /* The writer's own. */
-    struct packet_stream *stream;       /* NULL: none has begun */
+    struct packet_stream *streams[2];   /* by enum packet_kind; NULL: none has begun */
     bool waits;                         /* for a key frame */
 
     struct lock lock;                   /* guards all below */
     struct packet **slots;              /* [room], a power of two; packet `number` lies at number % room */
     size_t room;
     uint64_t oldest, next;              /* numbers; the oldest is a key frame */
-    size_t bytes;
+    size_t bytes, audio_bytes;
+    int64_t newest_us;                  /* arrival of the newest packet of the video */
     uint64_t too_large, losses;
 };
 
@@ -57,7 +58,8 @@ void packet_ring_unref(struct packet_ring *ring)
         return;
     for (uint64_t i = ring->oldest; i < ring->next; i++)
         packet_unref(ring->slots[i % ring->room]);
-    packet_stream_unref(ring->stream);
+    packet_stream_unref(ring->streams[PACKET_VIDEO]);
+    packet_stream_unref(ring->streams[PACKET_AUDIO]);
     lock_destroy(&ring->lock);
     free(ring->slots);
     free(ring);
@@ -72,11 +74,13 @@ static struct packet *packet_locked(const struct packet_ring *ring, uint64_t num
 
 int packet_ring_begin(struct packet_ring *ring, const struct packet_format *format, const void *extradata)
 {
-    struct packet_stream *stream = packet_format_fault(format) ? NULL : packet_stream_new(format, extradata);
-    packet_stream_unref(ring->stream);
-    ring->stream = stream;
-    ring->waits = true;
-    return stream ? 0 : packet_format_fault(format) ? -EINVAL : -ENOMEM;
+    const bool audio = format->kind == PACKET_AUDIO, is_valid = !packet_format_fault(format);
+    struct packet_stream **stream = &ring->streams[audio ? PACKET_AUDIO : PACKET_VIDEO];
+    packet_stream_unref(*stream);
+    *stream = is_valid ? packet_stream_new(format, extradata) : NULL;
+    if (!audio)
+        ring->waits = true;
+    return *stream ? 0 : is_valid ? -ENOMEM : -EINVAL;
 }
 
 void packet_ring_lose(struct packet_ring *ring)
@@ -116,6 +120,7 @@ static void drop_locked(struct packet_ring *ring, uint64_t until)
     for (; ring->oldest < until; ring->oldest++) {
         struct packet *packet = packet_locked(ring, ring->oldest);
         ring->bytes -= packet->size + PACKET_RING_OVERHEAD;
+        ring->audio_bytes -= packet->times.audio ? packet->size + PACKET_RING_OVERHEAD : 0;
         packet_unref(packet);
     }
 }
@@ -124,11 +129,10 @@ static void drop_locked(struct packet_ring *ring, uint64_t until)
 static void shrink_locked(struct packet_ring *ring)
 {
     while (ring->oldest < ring->next) {
-        int64_t newest_us = packet_locked(ring, ring->next - 1)->times.arrival_us;
         uint64_t second = second_group_locked(ring);
         bool is_last = second == ring->next;
-        bool is_old = !is_last && newest_us - packet_locked(ring, second)->times.arrival_us >= ring->keep_us;
-        if (ring->bytes <= ring->max_bytes && !is_old)
+        bool is_old = !is_last && ring->newest_us - packet_locked(ring, second)->times.arrival_us >= ring->keep_us;
+        if (ring->bytes - ring->audio_bytes <= ring->max_bytes && !is_old)
             return;
         drop_locked(ring, second);
         if (is_last) {          /* a group that exceeds the ring alone */
@@ -138,28 +142,41 @@ static void shrink_locked(struct packet_ring *ring)
     }
 }
 
-int packet_ring_add(struct packet_ring *ring, const struct packet_times *times, const void *data, size_t size)
+/* Takes over the packet. false: there is no memory, and it is freed. */
+static bool take_packet(struct packet_ring *ring, struct packet *packet)
 {
-    if (!ring->stream || packet_fault(times, size))
-        return -EINVAL;
-    if (ring->waits && !times->key)
-        return 0;
-    struct packet *packet = packet_new(ring->stream, times, data, size);
-    ring->waits = packet == NULL;
-    if (!packet)
-        return -ENOMEM;
+    size_t bytes = packet->size + PACKET_RING_OVERHEAD;
+    bool audio = packet->times.audio;
     lock_take(&ring->lock);
-    bool has_room = has_room_locked(ring);
-    if (has_room) {
+    bool is_kept = !audio || ring->audio_bytes + bytes <= ring->max_bytes / PACKET_RING_AUDIO_SHARE;
+    bool has_room = !is_kept || has_room_locked(ring);
+    if (is_kept && has_room) {
         ring->slots[ring->next++ % ring->room] = packet;
-        ring->bytes += size + PACKET_RING_OVERHEAD;
+        ring->bytes += bytes;
+        ring->audio_bytes += audio ? bytes : 0;
+        ring->newest_us = audio ? ring->newest_us : packet->times.arrival_us;
+        packet = NULL;
         shrink_locked(ring);
     }
     lock_give(&ring->lock);
-    if (has_room)
-        return 0;
-    ring->waits = true;
     packet_unref(packet);
+    return has_room;
+}
+
+int packet_ring_add(struct packet_ring *ring, const struct packet_times *times, const void *data, size_t size)
+{
+    struct packet_stream *stream = ring->streams[times->audio ? PACKET_AUDIO : PACKET_VIDEO];
+    if (!stream || packet_fault(times, size))
+        return -EINVAL;
+    if (ring->waits && !times->key)
+        return 0;
+    struct packet *packet = packet_new(stream, times, data, size);
+    if (!times->audio)
+        ring->waits = false;            /* a group that is too large sets it again */
+    if (packet && take_packet(ring, packet))
+        return 0;
+    if (!times->audio)
+        ring->waits = true;
     return -ENOMEM;
 }
 
@@ -188,13 +205,24 @@ size_t packet_ring_take(struct packet_ring *ring, uint64_t *next, struct packet 
     return n;
 }
 
+struct packet_stream *packet_ring_audio(struct packet_ring *ring, uint64_t from)
+{
+    struct packet_stream *stream = NULL;
+    lock_take(&ring->lock);
+    for (uint64_t i = from < ring->oldest ? ring->oldest : from; i < ring->next && !stream; i++)
+        if (packet_locked(ring, i)->times.audio)
+            stream = packet_stream_ref(packet_locked(ring, i)->stream);
+    lock_give(&ring->lock);
+    return stream;
+}
+
 void packet_ring_stats(struct packet_ring *ring, struct packet_ring_stats *ret)
 {
     lock_take(&ring->lock);
     *ret = (struct packet_ring_stats){.packets = (size_t)(ring->next - ring->oldest), .bytes = ring->bytes,
-                                      .too_large = ring->too_large, .losses = ring->losses};
+                                      .audio_bytes = ring->audio_bytes, .too_large = ring->too_large, .losses = ring->losses};
     if (ret->packets > 0) {
-        ret->newest_us = packet_locked(ring, ring->next - 1)->times.arrival_us;
+        ret->newest_us = ring->newest_us;
         ret->span_us = ret->newest_us - packet_locked(ring, ring->oldest)->times.arrival_us;
     }
     lock_give(&ring->lock);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/base/clock.h"
+#include "io/video/packets/audio_tap.h"
 
 struct packet_tap {
     struct packet_consumer consumer;
@@ -14,6 +15,7 @@ struct packet_tap {
     uint8_t *extradata;                 /* [PACKET_MAX_EXTRADATA] */
     AVBSFContext *finder;               /* finds the parameter sets of a packet; NULL: the stream needs none */
     AVPacket *scratch;
+    struct audio_tap *audio;
 };
 
 int packet_tap_open(struct packet_tap **ret, const struct packet_consumer *consumer)
@@ -24,7 +26,7 @@ int packet_tap_open(struct packet_tap **ret, const struct packet_consumer *consu
     tap->consumer = *consumer;
     tap->extradata = malloc(PACKET_MAX_EXTRADATA);
     tap->scratch = av_packet_alloc();
-    if (!tap->extradata || !tap->scratch) {
+    if (!tap->extradata || !tap->scratch || audio_tap_open(&tap->audio, consumer) < 0) {
         packet_tap_close(tap);
         return -ENOMEM;
     }
@@ -36,6 +38,7 @@ void packet_tap_close(struct packet_tap *tap)
 {
     if (!tap)
         return;
+    audio_tap_close(tap->audio);
     av_bsf_free(&tap->finder);
     av_packet_free(&tap->scratch);
     free(tap->extradata);
@@ -132,7 +135,18 @@ static void see_packet(void *arg, const AVPacket *packet)
         tap->consumer.add(tap->consumer.arg, &times, packet->data, (size_t)packet->size);
 }
 
+static void see_audio_stream(void *arg, const struct source_stream *stream)
+{
+    audio_tap_begin(((struct packet_tap *)arg)->audio, stream);
+}
+
+static void see_audio(void *arg, const AVPacket *packet)
+{
+    audio_tap_add(((struct packet_tap *)arg)->audio, packet, monotonic_us());
+}
+
 struct source_tap packet_tap_source(struct packet_tap *tap)
 {
-    return (struct source_tap){.arg = tap, .stream = see_stream, .packet = see_packet};
+    return (struct source_tap){.arg = tap, .stream = see_stream, .packet = see_packet, .audio_stream = see_audio_stream,
+                               .audio = see_audio};
 }

@@ -1,7 +1,9 @@
-/* A tap of a source (io/video/source.h) that gives each packet to a consumer as plain data: to a ring, or to another process.
+/* A tap of a source (io/video/source.h) that gives each packet to a consumer as plain data: to a ring, or to another process. So
+ * it does with those of the audio, where the source has them.
  *
  * Parameter sets that change within an H.264 or HEVC stream begin a new stream for the consumer. A file holds one set for all
- * its packets. So do parameter sets that come with a key frame only, where the source has not told them before.
+ * its packets. So do parameter sets that come with a key frame only, where the source has not told them before. Audio begins
+ * with the packet that tells what the source has not: io/video/packets/audio_tap.h.
  *
  * The source's thread. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_PACKET_TAP_H
@@ -12,9 +14,10 @@
 
 struct packet_consumer {
     void *arg;
-    /* A stream begins. The consumer may borrow both until the next one begins, or the tap is closed. */
+    /* A stream begins, of video or audio. The consumer may borrow both until the next one of its kind begins, or the tap is
+     * closed. */
     void (*begin)(void *arg, const struct packet_format *format, const void *extradata);
-    /* The next packet of the stream; borrowed for the call. */
+    /* The next packet of the stream of its kind; borrowed for the call. */
     void (*add)(void *arg, const struct packet_times *times, const void *data, size_t size);
 };
 

@@ -21,6 +21,20 @@ START_TEST(from_the_configuration)
 }
 END_TEST
 
+/* Audio comes from the stream that clips are made of, where it is asked for. */
+START_TEST(audio_of_one_stream)
+{
+    struct config_camera camera = {.source = (char *)"rtsp://h/sub"};
+    ck_assert(!camera_settings_has_audio(&camera) && !camera_settings_source(&camera).audio);
+    camera.evidence.audio = true;
+    ck_assert(camera_settings_has_audio(&camera) && !camera_settings_source(&camera).audio);
+    camera.evidence.source = (char *)"rtsp://h/main";
+    ck_assert(!camera_settings_has_audio(&camera) && camera_settings_kept_source(&camera).audio);
+    camera.evidence.audio = false;
+    ck_assert(!camera_settings_kept_source(&camera).audio);
+}
+END_TEST
+
 START_TEST(local_files)
 {
     static const struct {
@@ -39,6 +53,7 @@ int main(void)
 {
     TCase *tcase = tcase_create("camera_settings");
     tcase_add_test(tcase, from_the_configuration);
+    tcase_add_test(tcase, audio_of_one_stream);
     tcase_add_test(tcase, local_files);
     Suite *suite = suite_create("camera_settings");
     suite_add_tcase(suite, tcase);

@@ -31,7 +31,7 @@ static struct clip_file_stats write_by(struct capture_host *by, const char *name
     struct clip_file_stats stats;
     struct error err = {""};
     int fd = create_clip(name);
-    ck_assert_msg(clip_writer_open(&writer, by, fd, packets[0]->stream, &err) == 0, "%s", err.text);
+    ck_assert_msg(clip_writer_open(&writer, by, fd, packets[0]->stream, NULL, &err) == 0, "%s", err.text);
     for (size_t i = 0; i < n_packets; i += batch) {
         size_t n = n_packets - i < batch ? n_packets - i : batch;
         ck_assert_msg(clip_writer_add(writer, packets + i, n, &err) == 0, "%s", err.text);
@@ -74,7 +74,7 @@ START_TEST(many_packets_take_turns)
     struct clip_file_stats stats;
     struct error err = {""};
     int fd = create_clip("large.mp4");
-    ck_assert_int_eq(clip_writer_open(&writer, host, fd, packets[0]->stream, &err), 0);
+    ck_assert_int_eq(clip_writer_open(&writer, host, fd, packets[0]->stream, NULL, &err), 0);
     ck_assert_msg(clip_writer_add(writer, large, 40, &err) == 0, "%s", err.text);
     ck_assert_int_eq(clip_writer_close(writer, &stats, &err), 0);
     ck_assert_uint_eq(stats.packets, 40);
@@ -105,7 +105,7 @@ START_TEST(a_process_may_be_killed)
     struct stat st;
     char text[1 << 16];
     int fd = create_clip("killed.mp4");
-    ck_assert_int_eq(clip_writer_open(&writer, host, fd, packets[0]->stream, &err), 0);
+    ck_assert_int_eq(clip_writer_open(&writer, host, fd, packets[0]->stream, NULL, &err), 0);
     ck_assert_int_eq(clip_writer_add(writer, packets, 60, &err), 0);
     ck_assert_int_eq(kill(writing_process(), SIGKILL), 0);
     int r = 0;
@@ -132,7 +132,7 @@ START_TEST(faults_are_told)
     format.width = format.height = 0;
     struct packet_stream *stream = packet_stream_new(&format, packets[0]->stream->extradata);
     int fd = create_clip("fault.mp4");
-    int r = clip_writer_open(&writer, host, fd, stream, &err);
+    int r = clip_writer_open(&writer, host, fd, stream, NULL, &err);
     if (r == 0) {
         r = clip_writer_add(writer, packets, 1, &err);
         clip_writer_close(writer, NULL, NULL);
@@ -144,7 +144,7 @@ START_TEST(faults_are_told)
     close(fd);
 
     fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    ck_assert_int_eq(clip_writer_open(&writer, host, fd, packets[0]->stream, &err), 0);
+    ck_assert_int_eq(clip_writer_open(&writer, host, fd, packets[0]->stream, NULL, &err), 0);
     ck_assert_int_eq(clip_writer_add(writer, packets, 50, &err), -ENOSPC);
     ck_assert_str_eq(err.text, "writing the clip: No space left on device");
     clip_writer_close(writer, NULL, NULL);

@@ -20,9 +20,10 @@ struct clip_file {
     char what[16];
 };
 
-int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *stream, struct error *err)
+int clip_file_open(struct clip_file **ret, int fd, const struct packet_stream *stream, const struct packet_stream *audio,
+                   struct error *err)
 {
-    (void)err;
+    (void)audio, (void)err;
     *ret = calloc(1, sizeof **ret);
     (*ret)->fd = fd;
     memcpy((*ret)->what, stream->extradata, stream->format.extradata_size);
@@ -74,9 +75,9 @@ int clip_file_close(struct clip_file *clip, struct clip_file_stats *ret, struct 
     return 0;
 }
 
-const char *clip_file_extension(const struct packet_format *format)
+const char *clip_file_extension(const struct packet_format *format, const struct packet_format *audio)
 {
-    (void)format;
+    (void)format, (void)audio;
     return "mp4";
 }
 
@@ -109,7 +110,7 @@ START_TEST(is_an_error_of_the_clip)
                                          .extradata_size = (uint32_t)strlen(all[_i].what) + 1};
     struct packet_stream *stream = packet_stream_new(&format, all[_i].what);
     struct packet *packet = packet_new(stream, &(struct packet_times){.key = true, .arrival_us = monotonic_us()}, "x", 1);
-    ck_assert_msg(clip_writer_open(&writer, host, fd, stream, &err) == 0 || strlen(all[_i].cause) > 0, "%s", err.text);
+    ck_assert_msg(clip_writer_open(&writer, host, fd, stream, NULL, &err) == 0 || strlen(all[_i].cause) > 0, "%s", err.text);
     int r = clip_writer_add(writer, &packet, 1, &err);
     ck_assert_msg(r == all[_i].code && strstr(err.text, all[_i].cause), "%s: %d %s", all[_i].what, r, err.text);
     clip_writer_close(writer, NULL, NULL);

@@ -13,7 +13,7 @@
 static const struct wire_request open_request = {
     .type = WIRE_OPEN, .url = "rtsp://h/x", .name = "gate", .memory_size = 4096, .memory_mib = 77,
     .options = {.width = 64, .height = 48, .fps = 12.5, .user = "viewer", .password = "p@:/ss", .udp = true,
-                .tls_unverified = true, .tls_host = "", .stall_timeout_ms = 9000, .decoder_threads = 3,
+                .tls_unverified = true, .audio = true, .tls_host = "", .stall_timeout_ms = 9000, .decoder_threads = 3,
                 .chroma = true}};
 
 static uint8_t data[WIRE_MAX_REQUEST];
@@ -32,7 +32,7 @@ START_TEST(requests_arrive)
     ck_assert_str_eq(a->password, b->password);
     ck_assert_ptr_null(a->tls_ca_file);
     ck_assert_str_eq(a->tls_host, "");
-    ck_assert(a->width == 64 && a->height == 48 && a->fps == 12.5 && a->udp && a->tls_unverified &&
+    ck_assert(a->width == 64 && a->height == 48 && a->fps == 12.5 && a->udp && a->tls_unverified && a->audio &&
               a->stall_timeout_ms == 9000 && a->decoder_threads == 3 && a->chroma);
     ck_assert(got.memory_size == 4096 && got.memory_mib == 77);
 
@@ -83,7 +83,8 @@ static const struct wire_reply picture = {
     .frame = {.pts_us = 40000, .arrival_us = 123456789, .gap = true, .cause = SOURCE_BREAK_CLOCK, .corrupt = true,
               .chroma = {.known = true, .saturation = 5000, .u = 32000, .v = 65535}, .blocks = 777},
     .stats = {.fps_in = 24.97, .frames_decoded = 9, .frames_corrupt = 2, .time = SOURCE_TIME_ARRIVAL, .images = true,
-              .live = true, .packets_lost = 4, .width = 640, .height = 480, .codec = "hevc"}};
+              .live = true, .packets_lost = 4, .width = 640, .height = 480, .codec = "hevc",
+              .audio = SOURCE_AUDIO_KEPT, .audio_codec = "aac"}};
 
 /* Sends a reply and receives it into `bytes`. Returns the number of bytes. */
 static size_t send_and_receive(const struct wire_reply *reply, uint8_t bytes[4096])
@@ -111,6 +112,8 @@ START_TEST(replies_arrive)
               got.stats.time == SOURCE_TIME_ARRIVAL && got.stats.packets_lost == 4 && got.stats.width == 640 &&
               got.stats.height == 480);
     ck_assert_str_eq(got.stats.codec, "hevc");
+    ck_assert_int_eq(got.stats.audio, SOURCE_AUDIO_KEPT);
+    ck_assert_str_eq(got.stats.audio_codec, "aac");
     ck_assert(got.frame.chroma.known && got.frame.chroma.saturation == 5000 && got.frame.chroma.u == 32000 &&
               got.frame.chroma.v == 65535 && got.frame.blocks == 777);
     ck_assert_str_eq(got.text, "");

@@ -77,6 +77,7 @@ static const struct change camera_changes[] = {
     {"alert.lasting_h", "6", "7"},
     {"evidence", "{clips: true}", "{clips: false}"},
     {"evidence.source", "rtsp://h/x", "rtsp://h/y"},
+    {"evidence.audio", "false", "true"},
     {"evidence.snapshots", "true", "false"},
     {"evidence.clips", "true", "false"},
     {"evidence.masked_clips", "true", "false"},

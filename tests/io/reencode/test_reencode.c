@@ -242,7 +242,7 @@ START_TEST(live)
     read_packets(clip_path("live.mkv"));
     int fd = create_clip("live.mp4");
     const struct reencode_options options = {.privacy = &mask, .longest = 1920, .live = true};
-    ck_assert_msg(reencode_open(&reencode, fd, packets[0]->stream, &options, &err) == 0, "%s", err.text);
+    ck_assert_msg(reencode_open(&reencode, fd, packets[0]->stream, NULL, &options, &err) == 0, "%s", err.text);
     for (size_t i = 0; i < 100; i++)
         ck_assert_msg(reencode_add(reencode, packets[i], &err) == 0, "%s", err.text);
     reencode_stats(reencode, &stats);
@@ -253,6 +253,109 @@ START_TEST(live)
     ck_assert_uint_eq(stats.packets, 100);
     close(fd);
     free_packets();
+}
+END_TEST
+
+/* ---- audio ------------------------------------------------------------------------------------------------------------ */
+
+static const struct { const char *name, *options, *codecs, *found; } sounds[] = {
+    {"aac.mkv", "-c:a aac", "mp4a.40.2", "aac"},
+    {"mp3.mkv", "-c:a libmp3lame", "mp4a.6b", "mp3"},
+    {"opus.mkv", "-c:a libopus", "opus", "opus"},
+    {"mp2.mkv", "-c:a mp2", NULL, NULL},                /* which browsers do not play */
+    {"g711.mkv", "-c:a pcm_alaw -ar 8000", NULL, NULL}, /* which MP4 does not hold */
+};
+
+/* The hashes of a file's audio packets, a line each; "": there is no audio. */
+static void hash_audio(char *text, size_t size, const char *name)
+{
+    char command[512];
+    snprintf(command, sizeof command, "ffprobe -v error -select_streams a -show_packets -show_data_hash crc32 "
+             "-show_entries packet=data_hash -of csv=p=0 @/%s | grep -o 'CRC32:[0-9a-f]*'", name);
+    run_command(text, size, command);
+}
+
+/* The audio of `to` is that of `from`, packet by packet, but for some at either end; or there is none. */
+static void check_audio(const char *from, const char *to, const char *codecs, const char *found,
+                        const struct clip_file_stats *stats)
+{
+    static char before[1 << 16], after[1 << 16], text[1 << 12];
+    char command[512];
+    hash_audio(before, sizeof before, from);
+    hash_audio(after, sizeof after, to);
+    const char *comma = strchr(stats->codecs, ',');
+    ck_assert_msg(strncmp(stats->codecs, "avc1.", 5) == 0, "%s", stats->codecs);
+    ck_assert_msg(codecs ? comma && strcmp(comma + 1, codecs) == 0 : !comma, "%s: %s", to, stats->codecs);
+    snprintf(command, sizeof command, "ffprobe -v error -select_streams a -show_entries stream=codec_name -of csv=p=0 @/%s", to);
+    run_command(text, sizeof text, command);
+    text[strcspn(text, "\n")] = 0;
+    ck_assert_str_eq(text, found ? found : "");
+    if (!found)
+        return;
+    ck_assert_uint_gt(strlen(before), 0);
+    ck_assert_uint_ge(strlen(after) + 4 * 15, strlen(before));
+    ck_assert_msg(strstr(before, after) != NULL, "%s: %.200s", to, after);
+    /* Both end together. */
+    snprintf(command, sizeof command, "ffprobe -v error -show_entries packet=stream_index,pts_time -of csv=p=0 @/%s | "
+             "sort -t, -k1,1n -k2,2n | awk -F, '{t[$1] = $2} END {print t[0] - t[1]}'", to);
+    run_command(text, sizeof text, command);
+    ck_assert_msg(atof(text) > -0.15 && atof(text) < 0.15, "%s: %s", to, text);
+}
+
+static void film_sound(const char *name, const char *options)
+{
+    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=25:d=6,hue=s=0 -f lavfi -i anoisesrc=d=6:r=48000:a=0.3 -pix_fmt yuv420p "
+                 "-c:v libx264 -preset ultrafast -bf 2 -g 50 %s @/%s", options, name);
+}
+
+START_TEST(copies_have_the_audio)
+{
+    const char *name = sounds[_i].name;
+    film_sound(name, sounds[_i].options);
+    struct clip_file_stats stats = copied(name, "copy.mp4", &mask);
+    ck_assert_uint_eq(stats.packets, 150);
+    ck_assert_uint_eq(stats.audio_lost, 0);
+    check_audio(name, "copy.mp4", sounds[_i].codecs, sounds[_i].found, &stats);
+}
+END_TEST
+
+/* Few pictures a second wait long in the encoder, and the audio beside them waits, too. */
+START_TEST(slow_pictures_keep_the_audio)
+{
+    clips_ffmpeg("-f lavfi -i testsrc2=s=160x120:r=1:d=60 -f lavfi -i sine=f=400:r=48000:d=60 -pix_fmt yuv420p -c:v libx264 "
+                 "-preset ultrafast -g 10 -c:a aac @/slow.mkv");
+    struct clip_file_stats stats = copied("slow.mkv", "copy.mp4", NULL);
+    ck_assert_uint_eq(stats.packets, 60);
+    ck_assert_uint_eq(stats.audio_lost, 0);
+    ck_assert_uint_ge(stats.audio_packets, 60 * 48000 / 1024 - 60);
+}
+END_TEST
+
+START_TEST(masked_clips_have_the_audio)
+{
+    struct reencode *reencode;
+    struct error err = {""};
+    struct clip_file_stats stats;
+    const char *name = sounds[_i].name;
+    film_sound(name, sounds[_i].options);
+    with_audio = true;
+    read_packets(clip_path(name));
+    with_audio = false;
+    const struct packet_stream *audio = NULL;
+    for (size_t i = 0; i < n_packets && !audio; i++)
+        audio = packets[i]->times.audio ? packets[i]->stream : NULL;
+    ck_assert_ptr_nonnull(audio);
+    int fd = create_clip("masked.mp4");
+    const struct reencode_options options = {.privacy = &mask, .longest = 1920, .live = true};
+    ck_assert_msg(reencode_open(&reencode, fd, packets[0]->stream, audio, &options, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < n_packets; i++)
+        ck_assert_msg(reencode_add(reencode, packets[i], &err) == 0, "%s", err.text);
+    ck_assert_msg(reencode_close(reencode, &stats, &err) == 0, "%s", err.text);
+    close(fd);
+    free_packets();
+    ck_assert_uint_eq(stats.packets, 150);
+    ck_assert_uint_eq(unmasked_of("masked.mp4"), 0);
+    check_audio(name, "masked.mp4", sounds[_i].codecs, sounds[_i].found, &stats);
 }
 END_TEST
 
@@ -268,6 +371,9 @@ int main(void)
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, pictures_and_times, 0, sizeof sources / sizeof *sources);
     tcase_add_loop_test(tcase, masks_are_burned_in, 0, sizeof sources / sizeof *sources);
+    tcase_add_loop_test(tcase, copies_have_the_audio, 0, sizeof sounds / sizeof *sounds);
+    tcase_add_loop_test(tcase, masked_clips_have_the_audio, 0, sizeof sounds / sizeof *sounds);
+    tcase_add_test(tcase, slow_pictures_keep_the_audio);
     tcase_add_test(tcase, turned);
     tcase_add_test(tcase, sizes);
     tcase_add_test(tcase, long_clips_are_cut);

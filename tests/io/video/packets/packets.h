@@ -19,6 +19,7 @@ enum { MAX_PACKETS = 4096 };
 
 static struct packet *packets[MAX_PACKETS];
 static size_t n_packets;
+static bool with_audio;         /* read_packets() reads those of the audio, too */
 
 static void ring_begin(void *arg, const struct packet_format *format, const void *extradata)
 {
@@ -49,7 +50,8 @@ static inline void read_packets(const char *path)
     free_packets();
     ck_assert_int_eq(packet_ring_open(&ring, (size_t)1 << 30, INT64_MAX), 0);
     ck_assert_int_eq(packet_tap_open(&tap, &(struct packet_consumer){.arg = ring, .begin = ring_begin, .add = ring_add}), 0);
-    const struct source_options options = {.width = 32, .height = 24, .decoder_threads = 1, .tap = packet_tap_source(tap)};
+    const struct source_options options = {.width = 32, .height = 24, .decoder_threads = 1, .audio = with_audio,
+                                           .tap = packet_tap_source(tap)};
     ck_assert_msg(source_open(&source, path, &options, &err) == 0, "%s", err.text);
     while (source_read(source, pixels, &frame, &err) == 1)
         ;
@@ -82,7 +84,7 @@ static inline struct clip_file_stats write_clip(const char *name, size_t from, s
     struct clip_file_stats stats;
     struct error err = {""};
     int fd = create_clip(name);
-    ck_assert_msg(clip_file_open(&clip, fd, packets[from]->stream, &err) == 0, "%s", err.text);
+    ck_assert_msg(clip_file_open(&clip, fd, packets[from]->stream, NULL, &err) == 0, "%s", err.text);
     for (size_t i = from; i < to; i++)
         ck_assert_msg(clip_file_add(clip, packets[i], &err) == 0, "%s", err.text);
     ck_assert_msg(clip_file_close(clip, &stats, &err) == 0, "%s", err.text);

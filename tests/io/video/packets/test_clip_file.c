@@ -50,7 +50,7 @@ START_TEST(holds_the_packets)
     static char before[1 << 16], after[1 << 16], command[300];
     make(kind);
     read_packets(clip_path(kind->name));
-    ck_assert_str_eq(clip_file_extension(&packets[0]->stream->format), strrchr(kind->clip, '.') + 1);
+    ck_assert_str_eq(clip_file_extension(&packets[0]->stream->format, NULL), strrchr(kind->clip, '.') + 1);
     char name[CODEC_NAME_SIZE], codecs[CODEC_STRING_SIZE];
     codec_name(name, packets[0]->stream);
     codec_string(codecs, packets[0]->stream);
@@ -122,7 +122,7 @@ START_TEST(plays_up_to_any_cut)
     make(kind);
     read_packets(clip_path(kind->name));
     int fd = create_clip("unended");
-    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, &err), 0);
+    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, NULL, &err), 0);
     for (size_t i = 0; i < n_packets; i++) {
         ck_assert_int_eq(clip_file_add(clip, packets[i], &err), 0);
         clip_file_stats(clip, &stats);
@@ -173,7 +173,7 @@ START_TEST(times_are_repaired)
         struct clip_file_stats stats;
         struct error err = {""};
         int fd = create_clip("times.mp4");
-        ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, &err), 0);
+        ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, NULL, &err), 0);
         for (size_t i = 0; i < n_packets; i++) {
             int64_t t = 40 * (int64_t)i, pts = t, dts = t;      /* the time base of Matroska */
             if (k == 0 && i >= 50)
@@ -227,7 +227,7 @@ START_TEST(parameter_sets_may_change)
     ck_assert(!packet_stream_equal(packets[0]->stream, first[0]->stream));
     ck_assert(packet_stream_follows(packets[0]->stream, first[0]->stream));
     int fd = create_clip("sets.mp4");
-    ck_assert_int_eq(clip_file_open(&clip, fd, first[0]->stream, &err), 0);
+    ck_assert_int_eq(clip_file_open(&clip, fd, first[0]->stream, NULL, &err), 0);
     for (size_t i = 0; i < n + n_packets; i++)
         ck_assert_msg(clip_file_add(clip, i < n ? first[i] : packets[i - n], &err) == 0, "%s", err.text);
     ck_assert_int_eq(clip_file_close(clip, &stats, &err), 0);
@@ -268,7 +268,7 @@ START_TEST(a_full_disk_is_told)
     small = before;
     small.rlim_cur = whole / 2 + 5000;
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, &err), 0);
+    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, NULL, &err), 0);
     int r = 0;
     for (size_t i = 0; r == 0 && i < n_packets; i++)
         r = clip_file_add(clip, packets[i], &err);
@@ -316,7 +316,7 @@ START_TEST(a_write_waits_for_room)
     struct clip_file_stats stats;
     struct error err = {""};
     ck_assert_int_eq(pthread_create(&thread, NULL, make_room, others), 0);
-    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, &err), 0);
+    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, NULL, &err), 0);
     for (size_t i = 0; i < n_packets; i++)
         ck_assert_msg(clip_file_add(clip, packets[i], &err) == 0, "%s", err.text);
     ck_assert_msg(clip_file_close(clip, &stats, &err) == 0, "%s", err.text);
@@ -333,7 +333,7 @@ START_TEST(faults_are_named)
     make(&kinds[0]);
     read_packets(clip_path(kinds[0].name));
     int fd = create_clip("fault.mp4");
-    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, &err), 0);
+    ck_assert_int_eq(clip_file_open(&clip, fd, packets[0]->stream, NULL, &err), 0);
     ck_assert(!packets[1]->times.key);
     ck_assert_int_eq(clip_file_add(clip, packets[1], &err), -EINVAL);
     ck_assert_str_eq(err.text, "expected a key frame at the beginning of a clip, got another one");
@@ -342,7 +342,7 @@ START_TEST(faults_are_named)
     struct packet_format format = packets[0]->stream->format;
     format.width = format.height = 0;
     struct packet_stream *stream = packet_stream_new(&format, packets[0]->stream->extradata);
-    ck_assert_int_eq(clip_file_open(&clip, fd, stream, &err), -EINVAL);
+    ck_assert_int_eq(clip_file_open(&clip, fd, stream, NULL, &err), -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "expected a stream that names the size of its pictures, got one that does not"));
     packet_stream_unref(stream);
     close(fd);

@@ -11,7 +11,10 @@
 
 static const struct packet_format format = {.codec = AV_CODEC_ID_H264, .pixel_format = -1, .width = 64, .height = 48,
                                             .aspect_den = 1, .time_base_num = 1, .time_base_den = 90000};
-static uint8_t data[1 << 16];
+static const struct packet_format audio_format = {
+    .kind = PACKET_AUDIO, .codec = AV_CODEC_ID_PCM_ALAW, .pixel_format = -1, .aspect_den = 1, .sample_rate = 8000, .channels = 1,
+    .time_base_num = 1, .time_base_den = 8000};
+static uint8_t data[1 << 17];
 
 static struct packet_ring *open_ring(size_t max_bytes, int64_t keep_us)
 {
@@ -149,19 +152,128 @@ START_TEST(faults_are_refused)
     ck_assert_int_eq(packet_ring_open(&ring, 1 << 20, INT64_MAX), 0);
     const struct packet_times right = {.key = true};
     ck_assert_int_eq(packet_ring_add(ring, &right, data, 10), -EINVAL);         /* no stream */
-    struct packet_format bad[] = {format, format, format, format, format, format};
+    struct packet_format bad[] = {format, format, format, format, format, format, format, format,
+                                  audio_format, audio_format, audio_format, audio_format};
     bad[0].codec = AV_CODEC_ID_AAC;
     bad[1].width = -1;
     bad[2].time_base_den = 0;
     bad[3].extradata_size = PACKET_MAX_EXTRADATA + 1;
     bad[4].turn = 8;
     bad[5].pixel_format = 100000;
+    bad[6].kind = 2;
+    bad[7].sample_rate = 8000;
+    bad[8].codec = AV_CODEC_ID_H264;
+    bad[9].sample_rate = 192001;
+    bad[10].channels = 9;
+    bad[11].width = 64;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_int_eq(packet_ring_begin(ring, &bad[i], data), -EINVAL);
     ck_assert_int_eq(packet_ring_begin(ring, &format, NULL), 0);
     ck_assert_int_eq(packet_ring_add(ring, &right, data, 0), -EINVAL);
     ck_assert_int_eq(packet_ring_add(ring, &(struct packet_times){.key = true, .pts = INT64_MAX}, data, 10), -EINVAL);
     ck_assert_int_eq(packet_ring_add(ring, &right, data, 10), 0);
+    packet_ring_unref(ring);
+}
+END_TEST
+
+static int add_audio(struct packet_ring *ring, int i, size_t size)
+{
+    const struct packet_times times = {.pts = i, .dts = i, .arrival_us = i * INT64_C(100000), .audio = true};
+    return packet_ring_add(ring, &times, data, size);
+}
+
+/* Audio before the first picture is cut; it counts, goes with its group, and takes a fourth of the ring's bytes besides. */
+START_TEST(audio_has_its_share)
+{
+    struct packet_ring *ring = open_ring(20000, INT64_MAX);
+    ck_assert_int_eq(add_audio(ring, 0, 100), -EINVAL);         /* no stream of audio */
+    ck_assert_int_eq(packet_ring_begin(ring, &audio_format, NULL), 0);
+    ck_assert_int_eq(add_audio(ring, 0, 100), 0);
+    ck_assert_uint_eq(stats_of(ring).packets, 0);
+    ck_assert_ptr_null(packet_ring_audio(ring, 0));
+    add(ring, 1, true, 100);
+    ck_assert_int_eq(add_audio(ring, 2, 100), 0);
+    struct packet_stream *stream = packet_ring_audio(ring, 0);
+    ck_assert(stream && stream->format.codec == AV_CODEC_ID_PCM_ALAW);
+    packet_stream_unref(stream);
+    ck_assert_uint_eq(stats_of(ring).audio_bytes, 100 + PACKET_RING_OVERHEAD);
+    ck_assert_uint_eq(stats_of(ring).bytes, 2 * (100 + PACKET_RING_OVERHEAD));
+    ck_assert_int_eq(stats_of(ring).newest_us, 100000);         /* of the video */
+    for (int i = 3; i < 1000; i++) {
+        ck_assert_int_eq(add_audio(ring, i, 300), 0);
+        if (i % 4 == 0)
+            add(ring, i, i % 40 == 0, 1000);
+        ck_assert_uint_le(stats_of(ring).bytes - stats_of(ring).audio_bytes, 20000);
+        ck_assert_uint_le(stats_of(ring).audio_bytes, 20000 / PACKET_RING_AUDIO_SHARE);
+        ck_assert_uint_gt(stats_of(ring).packets, 0);
+    }
+    ck_assert_uint_eq(stats_of(ring).too_large, 0);
+    struct packet *first;
+    uint64_t next = 0;
+    ck_assert_uint_eq(packet_ring_take(ring, &next, &first, 1), 1);
+    ck_assert(first->times.key && !first->times.audio);
+    packet_unref(first);
+    packet_ring_unref(ring);
+}
+END_TEST
+
+/* The sum over the times of the video that a ring holds, and how many packets that is. */
+static int64_t video_of(struct packet_ring *ring, size_t *n)
+{
+    struct packet *got[64];
+    uint64_t next = 0;
+    int64_t sum = 0;
+    *n = 0;
+    for (size_t k; (k = packet_ring_take(ring, &next, got, 64)) > 0;)
+        for (size_t i = 0; i < k; i++) {
+            *n += !got[i]->times.audio;
+            sum += got[i]->times.audio ? 0 : got[i]->times.pts;
+            packet_unref(got[i]);
+        }
+    return sum;
+}
+
+/* Whatever the sizes of groups are, a ring with audio holds the same video at each moment as one without. */
+START_TEST(audio_displaces_nothing)
+{
+    static const int sizes[] = {900, 2400, 4900, 9700, 10100};         /* of key frames; the last one is too large */
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        struct packet_ring *with = open_ring(10000, 4000000), *without = open_ring(10000, 4000000);
+        ck_assert_int_eq(packet_ring_begin(with, &audio_format, NULL), 0);
+        for (int i = 0; i < 400; i++) {
+            size_t n_with, n_without;
+            bool key = i % 20 == 0;
+            add(with, i, key, key ? (size_t)sizes[k] : 20);
+            add(without, i, key, key ? (size_t)sizes[k] : 20);
+            for (int more = 0; more < i % 7; more++)
+                ck_assert_int_eq(add_audio(with, i, 200), 0);
+            ck_assert_int_eq(video_of(with, &n_with), video_of(without, &n_without));
+            ck_assert_uint_eq(n_with, n_without);
+        }
+        ck_assert_uint_eq(stats_of(with).too_large, stats_of(without).too_large);
+        packet_ring_unref(with);
+        packet_ring_unref(without);
+    }
+}
+END_TEST
+
+/* Where the ring has but one group, audio cannot push it out; faults of audio cost no video. */
+START_TEST(audio_costs_no_video)
+{
+    struct packet_ring *ring = open_ring(10000, INT64_MAX);
+    ck_assert_int_eq(packet_ring_begin(ring, &audio_format, NULL), 0);
+    add(ring, 1, true, 9000);
+    for (int i = 2; i < 20; i++)
+        ck_assert_int_eq(add_audio(ring, i, 300), 0);
+    ck_assert_int_eq(first_from(ring, 0), 1);
+    ck_assert_uint_eq(stats_of(ring).too_large, 0);
+    ck_assert_int_eq(add_audio(ring, 20, PACKET_MAX_AUDIO + 1), -EINVAL);
+    struct packet_format bad = audio_format;
+    bad.channels = 0;
+    ck_assert_int_eq(packet_ring_begin(ring, &bad, NULL), -EINVAL);
+    ck_assert_int_eq(add_audio(ring, 21, 10), -EINVAL);
+    add(ring, 22, false, 10);           /* which follows without a key frame */
+    ck_assert_uint_ge(stats_of(ring).packets, 2);
     packet_ring_unref(ring);
 }
 END_TEST
@@ -215,6 +327,9 @@ int main(void)
     tcase_add_test(tc, bytes_are_bounded);
     tcase_add_test(tc, a_group_may_be_too_large);
     tcase_add_test(tc, waits_for_a_key_frame);
+    tcase_add_test(tc, audio_has_its_share);
+    tcase_add_test(tc, audio_displaces_nothing);
+    tcase_add_test(tc, audio_costs_no_video);
     tcase_add_test(tc, faults_are_refused);
     tcase_add_test(tc, one_writes_and_others_read);
     Suite *suite = suite_create("packet_ring");
