@@ -9,13 +9,14 @@
 
 struct second {
     struct look look;           /* the means */
+    float lit_level[CELLS];     /* the levels of the last second that was in the scene's light */
     float stripes;              /* against the scene; NAN: there is none */
     float here, peak;           /* correlation with the scene, as of struct displacement; NAN: there is none */
     bool placed;                /* place is known */
     struct displacement place;  /* the median of the second's displacements */
     bool swings;                /* swing is known */
     struct shake_swing swing;
-    float unchanged_s, same_s;  /* since more than an eighth of the cells changed; since any pixel did */
+    float unchanged_s, same_s;  /* since more than an eighth of the cells changed (stillness.h); since any pixel did */
     float rate;                 /* pictures a second, from the median interval of the last seconds; NAN: not known */
     float late;                 /* share of those seconds that late pictures took */
 };
@@ -25,6 +26,9 @@ struct usual {
     float contrast, high, clipped;      /* the least contrast and 95th percentile, and the most clipped pixels, of all scenes */
     float unchanged_s, same_s, rate, late, swing;
 };
+
+/* The least difference of a cell's level that is a change. scene may be NULL. */
+float second_least_change(const struct scene *scene);
 
 /* Judges a second: the quantity, baseline and thresholds of each kind, ret [HEALTH_KINDS]; open and since_us are left. scene: the
  * one that the second is compared with; NULL: none. lit: its light is the scene's. */
