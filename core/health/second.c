@@ -60,7 +60,7 @@ static bool is_restless(const struct scene *scene)
 static void judge_frozen(struct health_measure *ret, const struct second *s, const struct scene *scene, const struct usual *usual)
 {
     double same = fmax(6, 2.5 * (double)usual->same_s);
-    double unchanged = is_restless(scene) && usual->unchanged_s <= 2 ? 6 : fmax(26, 1.3 * (double)usual->unchanged_s);
+    double unchanged = is_restless(scene) && usual->unchanged_s <= 2 ? 6 : fmax(31, 1.3 * (double)usual->unchanged_s);
     if ((double)s->same_s / same > (double)s->unchanged_s / unchanged)
         set(ret, (double)s->same_s, (double)usual->same_s, same, fmax(1.5, (double)usual->same_s));
     else
