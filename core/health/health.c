@@ -10,15 +10,14 @@
 #include "core/health/rate.h"
 #include "core/health/recent.h"
 #include "core/health/second.h"
+#include "core/health/stillness.h"
 
 #define SECOND_US INT64_C(1000000)
 enum { MOST_PLACES = 64,        /* displacements of a second that its median is taken of */
        NEW_LIGHT_S = 20,        /* a light that is not known is learned after so long */
        FAULTY_LIGHT_S = 300,    /* and after so long in spite of a fault */
-       STEADY_S = 3,            /* the picture has to be alike for so long to be learned as a new scene */
-       CHANGED_CELLS = CELLS / 8 };
+       STEADY_S = 3 };          /* the picture has to be alike for so long to be learned as a new scene */
 #define STEADY_LEVELS 4.0f      /* mean difference of cells from second to second */
-#define CHANGE 0.02f            /* mean absolute difference of a cell that counts as changed, in gray levels */
 #define DEGREES 57.29578
 #define SHORTEST_US INT64_C(20000)      /* a picture sooner after another is not correlated: 50 a second suffice */
 
@@ -38,10 +37,12 @@ struct health {
     int strange_s, steady_s;    /* seconds in a row without a scene; that are alike */
     int other_s;                /* seconds in a row in another light than the recent one */
     struct look before;         /* the second before */
+    float lit_level[CELLS];     /* the levels of the last second that was in its light */
     uint8_t *last;              /* [height, width] the picture before */
     bool has_last;
     int64_t last_us, last_edges_us;
-    int64_t changed_us[CELLS], differed_us;     /* when a cell changed last; when anything did */
+    int64_t differed_us;        /* when any pixel changed last */
+    struct stillness stillness;
     struct rate rate;
     struct shake shake;
     struct fault fault[HEALTH_KINDS];
@@ -109,8 +110,7 @@ static void break_off(struct health *h, int64_t now_us)
     h->has_last = false;
     rate_clear(&h->rate);
     h->last_edges_us = INT64_MIN / 2;
-    for (int i = 0; i < CELLS; i++)
-        h->changed_us[i] = now_us;
+    stillness_clear(&h->stillness);
     h->differed_us = now_us;
     faults_break_off(h->fault, h->measure, now_us);
     shake_clear(&h->shake);
@@ -142,9 +142,6 @@ static void add_look(struct health *h, const struct measure *m, const struct hea
         h->blocked++;
         h->sum.blocks += picture->blocks;
     }
-    for (int i = 0; i < CELLS; i++)
-        if (m->change[i] > CHANGE)
-            h->changed_us[i] = picture->time_us;
 }
 
 /* Compares the picture with the next scene. */
@@ -195,14 +192,6 @@ static void add_place(struct health *h, int64_t now_us)
     }
 }
 
-static float unchanged_s(const struct health *h, int64_t now_us)
-{
-    float ages[CELLS];
-    for (int i = 0; i < CELLS; i++)
-        ages[i] = 1e-6f * (float)(now_us - h->changed_us[i]);
-    return measure_quantile(ages, CELLS, (float)CHANGED_CELLS / (CELLS - 1));
-}
-
 /* ---- a second ------------------------------------------------------------------------------------------------------------- */
 
 static void end_second(struct health *h, struct second *s, int64_t now_us)
@@ -240,7 +229,9 @@ static void end_second(struct health *h, struct second *s, int64_t now_us)
                                          .rotation = measure_quantile(h->rotation, h->places, 0.5f),
                                          .zoom = measure_quantile(h->zoom, h->places, 0.5f)};
     s->swings = shake_measure(&h->shake, now_us, &s->swing);
-    s->unchanged_s = unchanged_s(h, now_us);
+    look->stir = stillness_add(&h->stillness, look->level, second_least_change(h->scene < 0 ? NULL : &h->scenes.scene[h->scene]),
+                               now_us);
+    s->unchanged_s = 1e-6f * (float)(now_us - h->stillness.anchor_us);
     s->same_s = 1e-6f * (float)(now_us - h->differed_us);
     rate_measure(&h->rate, now_us, &s->rate, &s->late);
 }
@@ -288,6 +279,9 @@ static void learn(struct health *h, const struct second *s, bool suspected)
 {
     const struct view view = {h->picture, h->normalised, &h->edges};
     int found = h->lit ? h->scene : -1;
+    /* A freeze that may have begun makes no scene quieter. */
+    if (found >= 0 && !health_is_learning(h) && s->unchanged_s > fmaxf(1.5f, h->usual.unchanged_s))
+        return;
     if (found >= 0) {
         if (suspected && h->scenes.scene[found].seconds >= STEADY_S)
             return;
@@ -361,6 +355,9 @@ static int finish_second(struct health *h, int64_t now_us, struct health_change 
         shake_clear(&h->shake);
     }
     h->seeking = !h->lit && h->scene >= 0 && !(s->peak >= DISPLACEMENT_SURE);
+    if (h->lit)
+        memcpy(h->lit_level, s->look.level, sizeof h->lit_level);
+    memcpy(s->lit_level, h->lit_level, sizeof s->lit_level);
     h->strange_s = h->lit ? 0 : h->strange_s + 1;
     h->steady_s = h->seconds > 0 && look_distance(&h->before, &s->look) < STEADY_LEVELS ? h->steady_s + 1 : 0;
     h->before = s->look;
@@ -517,7 +514,11 @@ int health_restore(struct health *health, const void *data, size_t size)
     memcpy(health->scenes.scene, scenes, (size_t)head.n * sizeof(struct scene));
     health->usual = head.usual;
     health->recent = head.recent;
+    health->before.u = head.recent.u;           /* the colour has not turned since the second before */
+    health->before.v = head.recent.v;
     health->scene = head.scene;
+    if (head.scene >= 0)
+        memcpy(health->lit_level, health->scenes.scene[head.scene].look.level, sizeof health->lit_level);
     health->taught = head.taught != 0;
     health->seconds = head.seconds;
     health->learned = head.learned;

@@ -1,7 +1,6 @@
 #include "core/health/measure.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/health/field.h"
@@ -48,14 +47,14 @@ static void measure_levels(struct measure *ret, const uint8_t *luma, int height,
 }
 
 struct sums {
-    uint32_t pixels, level, detail, change, noise;
+    uint32_t pixels, level, detail, noise;
 };
 
 /* The pixels left … right - 1 of a row that has one below. `before` NULL: nothing is compared. */
 static void add_row(struct sums *sums, const uint8_t *restrict row, const uint8_t *restrict before, int width, int left,
                     int right)
 {
-    uint32_t level = 0, detail = 0, change = 0, noise = 0;
+    uint32_t level = 0, detail = 0, noise = 0;
     for (int x = left; x < right; x++) {
         int across = row[x + 1] - row[x], down = row[x + width] - row[x];
         level += row[x];
@@ -63,13 +62,11 @@ static void add_row(struct sums *sums, const uint8_t *restrict row, const uint8_
     }
     for (int x = left; before && x < right; x++) {
         int d = row[x] - before[x], next = row[x + 1] - before[x + 1];
-        change += (uint32_t)abs(d);
         noise += (uint32_t)((next - d) * (next - d));
     }
     sums->pixels += (uint32_t)(right - left);
     sums->level += level;
     sums->detail += detail;
-    sums->change += change;
     sums->noise += noise;
 }
 
@@ -94,7 +91,6 @@ void measure_picture(struct measure *ret, const uint8_t *luma, const uint8_t *be
         float n = sums.pixels > 0 ? (float)sums.pixels : 1;
         ret->level[i] = (float)sums.level / n;
         ret->detail[i] = (float)sums.detail / n;
-        ret->change[i] = (float)sums.change / n;
         noise[i] = (float)sums.noise / n;
     }
     ret->noise = measure_quantile(noise, CELLS, 0.25f);

@@ -15,7 +15,6 @@ struct measure {
     float detail[CELLS];        /* mean squared difference of neighbours, across and down */
     /* Compared with the picture before; 0 for the first. */
     bool changed;               /* some pixel differs */
-    float change[CELLS];        /* mean absolute difference */
     float noise;                /* the part of detail that noise makes: what neighbours change apart from each other, as a mean
                                  * square, in the quietest quarter of the cells */
 };

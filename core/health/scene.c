@@ -43,6 +43,12 @@ static void blend_bounded(float *into, float from, float most, float share)
     *into += share * fminf(fmaxf(from - *into, -most), most);
 }
 
+/* Moves `low` towards a value: slowly upwards, so that it becomes a low quantile of the values. */
+static float follow_low(float low, float value, float share)
+{
+    return low + share * (value < low ? value - low : 0.1f * fminf(value - low, low + 0.01f));
+}
+
 void scene_add(struct scene *scene, const struct look *look, const struct view *view, long now)
 {
     struct look *mean = &scene->look;
@@ -59,6 +65,8 @@ void scene_add(struct scene *scene, const struct look *look, const struct view *
         blend_bounded(&mean->level[i], look->level[i], first ? INFINITY : PASSING, fmaxf(share, FOLLOW));
         blend_bounded(&mean->detail[i], look->detail[i], first ? INFINITY : 0.3f * mean->detail[i] + 1, fmaxf(share, FOLLOW));
     }
+    if (look->stir >= 0)
+        mean->stir = mean->stir < 0 ? look->stir : follow_low(mean->stir, look->stir, share);
     if (colour) {
         blend(&mean->saturation, &look->saturation, 1, coloured ? share : 1);
         blend(&mean->u, &look->u, 1, coloured ? share : 1);
@@ -82,7 +90,7 @@ int scenes_begin(struct scenes *scenes, const struct look *look, const struct vi
     }
     struct scene *scene = &scenes->scene[oldest];
     memset(scene, 0, sizeof *scene);
-    scene->look.saturation = scene->look.blocks = -1;
+    scene->look.saturation = scene->look.blocks = scene->look.stir = -1;
     scene_add(scene, look, view, now);
     return oldest;
 }

@@ -17,6 +17,8 @@ enum { SCENES = 8 };
 struct look {
     float low, high, clipped, noise;    /* as of struct measure; noise as a standard deviation */
     float level[CELLS], detail[CELLS];
+    float stir;                         /* median difference of the levels from the second before; < 0: not known. Of a scene it
+                                         * is what nearly every second reaches */
     float saturation, u, v;             /* chroma, in levels; saturation < 0: not known */
     float blocks;                       /* as of struct health_picture; < 0: not known */
 };

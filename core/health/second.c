@@ -1,9 +1,18 @@
 #include "core/health/second.h"
 
 #include <math.h>
+#include <stddef.h>
 
 /* Gray levels, squared: a cell with less detail than this is too plain to lose any. */
 #define PLAIN 40.0f
+/* Gray levels: the least and the most that the level of a cell has to differ by, to have changed. Coding a frozen picture anew
+ * moves levels by less than the second. */
+#define LEAST_CHANGE 0.02f
+#define MOST_CHANGE 0.08f
+/* Gray levels: a camera with less noise leaves parts of its picture as they were. */
+#define NOISY 0.08f
+/* Gray levels: a cell that is lit as it was differs by less. */
+#define SAME_LEVEL 8.0f
 /* The displacement that stands for one that is too large to measure, in per cent. */
 #define FAR_AWAY 25.0
 /* Levels that the mean colour goes in a second while white balance follows the light. */
@@ -37,21 +46,33 @@ static void unknown(struct health_measure *m)
     set(m, NAN, 0, 0, 0);
 }
 
+float second_least_change(const struct scene *scene)
+{
+    return scene ? fminf(fmaxf(1.5f * scene->look.stir, LEAST_CHANGE), MOST_CHANGE) : LEAST_CHANGE;
+}
+
+/* The scene's every second differs from the one before, because the sensor's noise outlasts coding. */
+static bool is_restless(const struct scene *scene)
+{
+    return scene && scene->look.stir >= LEAST_CHANGE && scene->look.noise >= NOISY;
+}
+
 /* Frozen is what repeats itself bit for bit, and what changes nowhere but in few places. The second takes long to tell where
  * coding leaves nothing of a sensor's noise. */
-static void judge_frozen(struct health_measure *ret, const struct second *s, const struct usual *usual)
+static void judge_frozen(struct health_measure *ret, const struct second *s, const struct scene *scene, const struct usual *usual)
 {
     double same = fmax(6, 2.5 * (double)usual->same_s);
-    double unchanged = usual->unchanged_s < 0.5f ? 8 : fmax(27, 2.5 * (double)usual->unchanged_s);
+    double unchanged = is_restless(scene) && usual->unchanged_s <= 2 ? 6 : fmax(31, 1.3 * (double)usual->unchanged_s);
     if ((double)s->same_s / same > (double)s->unchanged_s / unchanged)
         set(ret, (double)s->same_s, (double)usual->same_s, same, fmax(1.5, (double)usual->same_s));
     else
         set(ret, (double)s->unchanged_s, (double)usual->unchanged_s, unchanged, fmax(1.5, (double)usual->unchanged_s));
 }
 
-static void judge_times(struct health_measure *ret, const struct second *s, const struct usual *usual)
+static void judge_times(struct health_measure *ret, const struct second *s, const struct scene *scene,
+                        const struct usual *usual)
 {
-    judge_frozen(&ret[HEALTH_FROZEN], s, usual);
+    judge_frozen(&ret[HEALTH_FROZEN], s, scene, usual);
     set(&ret[HEALTH_SLOW], (double)s->rate, (double)usual->rate, 0.6 * (double)usual->rate, 0.8 * (double)usual->rate);
     set(&ret[HEALTH_STUTTER], 100 * (double)s->late, 100 * (double)usual->late, 100 * (double)usual->late + 20,
         100 * (double)usual->late + 10);
@@ -96,23 +117,28 @@ static float noise_in_detail(const struct second *s, const struct scene *scene)
 static void judge_detail(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit)
 {
     float ratio[CELLS], noise = noise_in_detail(s, scene);
-    int detailed = 0, lost = 0;
+    int detailed = 0, lost = 0, kept = 0;
     for (int i = 0; i < CELLS; i++) {
         float usual = scene->look.detail[i] - 4 * scene->look.noise * scene->look.noise;
         float now = fmaxf(s->look.detail[i] - noise, 0);
         if (usual < PLAIN)
             continue;
         ratio[detailed++] = now / usual;
-        lost += now < 0.2f * usual && now < PLAIN / 2 && fabsf(s->look.level[i] - scene->look.level[i]) > 8;
+        float off = fabsf(s->look.level[i] - scene->look.level[i]);
+        bool is_lost = now < 0.2f * usual && now < PLAIN / 2 && off > SAME_LEVEL;
+        lost += is_lost;
+        kept += !is_lost && fabsf(s->look.level[i] - s->lit_level[i]) < SAME_LEVEL;
     }
     unknown(&ret[HEALTH_BLUR]);
     unknown(&ret[HEALTH_COVERED]);
     if (detailed < CELLS / 16)
         return;
     float share = (float)lost / (float)detailed;
+    /* Another light changes all levels; a cover leaves those beside it. */
+    bool beside = 10 * kept >= 8 * (detailed - lost) && kept >= CELLS / 16;
     /* Dim light also leaves little detail, but its weak edges are where they were. */
-    bool dim = share > 0.5f && s->here > DISPLACEMENT_SURE;
-    if ((lit || share > 0.8f) && !dim)
+    bool dim = !beside && share > 0.5f && s->here > DISPLACEMENT_SURE;
+    if ((lit || beside || share > 0.8f) && !dim)
         set(&ret[HEALTH_COVERED], 100 * (double)share, 0, 6, 3);
     if (lit)
         set(&ret[HEALTH_BLUR], 100 * (double)measure_quantile(ratio, detailed, 0.75f), 100, 55, 70);
@@ -142,7 +168,7 @@ static void judge_motion(struct health_measure *ret, const struct second *s, con
 void second_judge(struct health_measure *ret, const struct second *s, const struct scene *scene, bool lit,
                   const struct recent *recent, const struct usual *usual, const struct displacement_tables *tables)
 {
-    judge_times(ret, s, usual);
+    judge_times(ret, s, lit ? scene : NULL, usual);
     judge_levels(ret, s, usual, scene && s->here > DISPLACEMENT_SURE);
     for (int kind = HEALTH_COLOUR_LOST; kind < HEALTH_KINDS; kind++)
         unknown(&ret[kind]);

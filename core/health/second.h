@@ -10,6 +10,7 @@
 
 struct second {
     struct look look;           /* the means */
+    float lit_level[CELLS];     /* the levels of the last second that was in the scene's light */
     float stripes;              /* against the last minute; NAN: there is none */
     struct light light;         /* against the last minute; off is infinite where there is none */
     float turned;               /* how far the mean colour went since the second before */
@@ -18,7 +19,7 @@ struct second {
     struct displacement place;  /* the median of the second's displacements */
     bool swings;                /* swing is known */
     struct shake_swing swing;
-    float unchanged_s, same_s;  /* since more than an eighth of the cells changed; since any pixel did */
+    float unchanged_s, same_s;  /* since more than an eighth of the cells changed (stillness.h); since any pixel did */
     float rate;                 /* pictures a second, from the median interval of the last seconds; NAN: not known */
     float late;                 /* share of those seconds that late pictures took */
 };
@@ -28,6 +29,9 @@ struct usual {
     float contrast, high, clipped;      /* the least contrast and 95th percentile, and the most clipped pixels, of all scenes */
     float unchanged_s, same_s, rate, late, swing;
 };
+
+/* The least difference of a cell's level that is a change. scene may be NULL. */
+float second_least_change(const struct scene *scene);
 
 /* Judges a second. ret [HEALTH_KINDS] receives the quantity, baseline and thresholds of each kind; open and since_us are left.
  * scene: what the second is compared with; NULL: none. lit: its light is the scene's. recent counts in the same light alone. */

@@ -1,18 +1,26 @@
 #!/usr/bin/python3
 """Makes faults of a camera's picture with FFmpeg, and measures how `memaed health` finds them.
 
-    tests/bench/health.py [--quick] [--footage NAME...] [--kinds KIND...] [--places N] [--seed N] [--keep DIR] [--clean]
+    tests/bench/health.py [--quick] [--footage NAME...] [--kinds KIND...] [--width N] [--places N] [--seed N] [--clips DIR]
+    tests/bench/health.py --clean [--width N]
 
 Each case is a piece of real footage with a fault from its 12th to its 30th second, at one of three strengths (1: weakest), behind
 12 s and before 15 s without one. The same camera's footage without a fault is learned first. Both are encoded in the same way,
 but for a freeze of strength 3: it is encoded without loss, because its pictures repeat bit for bit. A fault is found if a row of
-its kind opened within 10 s of its start, and closed within 10 s of its end. A row of another kind that opened meanwhile counts in
-the confusion matrix. Positions in the footage come from the seed.
+its kind opened within 10 s of its start, and closed within 10 s of its end. A picture that gamma or brightness leaves pale may be
+told as low_contrast, too. A row of another kind that opened meanwhile counts in the confusion matrix. Positions in the footage
+come from the seed.
+
+Freezes and covers of upcam last until the 45th second. "found within 30 s" tells how many of all freezes and covers were found
+and cleared if they get that long. "swing" tells how many jitters were measured within 20 %; above half of the frame rate only
+the amplitude counts.
 
 Footage: vtest (Debian's opencv-doc), ped2 (train), day0, night0 (upcam day 00), day, night (upcam days 01 and 02), of the folder
 ../shared/data or MEMAED_DATA. The thresholds were chosen on vtest, day0, night0 and
 clean runs of ped2; faults of ped2, day and night are held back.
 --clean diagnoses footage without a fault instead: ped2 test, vtest, and upcam days 01 and 02 whole after day 00.
+--width: of the pictures that are diagnosed (default: 128, as run takes them).
+--clips: keeps the clips in DIR, and takes those that are there already.
 --quick: one strength-2 case of each kind, on vtest. Prints progress to standard error and one JSON object. MEMAED names the
 program.
 """
@@ -28,14 +36,24 @@ import tempfile
 
 from footage import DATA, MEMAED, VTEST, size_of
 
-BEGIN, END, LENGTH, WITHIN = 12, 30, 45, 10             # seconds
+BEGIN, WITHIN, LONG_WITHIN = 12, 10, 30                 # seconds
+SHORT, LONG = (30, 45), (45, 60)                        # seconds: the fault's end, the clip's length
 WIDTH = 384                                             # of the pictures, at most
+SHAKES = 0.005, 0.01, 0.03                              # amplitudes of jitter, in widths of the picture
 CUT = 0.06                                              # of each side, so that a shaken picture has no border
 
 
 def upcam(day, hours):
     return [f"{DATA}/upcam/{day}/{day}-{hour:02}.mp4" for hour in hours]
 
+
+# Each kind, and its ways that are measured apart. Blocks and smear of lost packets: no kind yet.
+KINDS = {
+    "frozen": ({},), "slow": ({},), "stutter": ({},), "black": ({"way": "level"}, {"way": "brightness"}, {"way": "gamma"}),
+    "bright": ({"way": "brightness"}, {"way": "gamma"}), "low_contrast": ({},), "colour_lost": ({},), "colour_cast": ({},),
+    "blur": ({},), "covered": ({},), "noise": ({},), "stripes": ({},), "jitter": ({"hz": 1}, {"hz": 4}, {"hz": 8}),
+    "moved": ({"way": "shift"}, {"way": "rotation"}, {"way": "zoom"}),
+}
 
 # name: (files whose start is learned, seconds of each that are learned, files for cases, first second there, frames a second)
 FOOTAGE = {
@@ -51,7 +69,9 @@ GRAY = ("ped2", "night0", "night")                      # have no colour to lose
 
 # ---- faults --------------------------------------------------------------------------------------------------------------------
 
-WHEN = f"enable='between(t,{BEGIN},{END})'"
+def times(case):
+    """Returns when the case's fault ends, and how long its clip is."""
+    return LONG if case["kind"] in ("frozen", "covered") and case["footage"] not in ("vtest", "ped2") else SHORT
 
 
 def warp(x, y):
@@ -66,7 +86,7 @@ def warp(x, y):
 
 
 def during(fps, inside, outside):
-    return f"if(between(in,{BEGIN * fps},{END * fps}),{inside},{outside})"
+    return f"if(between(in,{BEGIN * fps},{SHORT[0] * fps}),{inside},{outside})"
 
 
 def shifted(fps, share, angle):
@@ -89,58 +109,59 @@ def shaken(fps, share, hz, angle):
                 f"Y+{during(fps, f'{share * math.sin(angle):.5f}*W*{sine}', '0')}")
 
 
-def bars(fps, size, amplitude):
+def bars(fps, size, amplitude, when):
     width, height = size
-    return (f"null[a];color=gray:s=4x{height}:r={fps}:d={LENGTH},geq=lum='128+{amplitude}*sin(2*PI*(3*Y/H+T/2))':cb=128:cr=128,"
-            f"scale={width}:{height}[b];[a][b]blend=c0_mode=grainmerge:c1_mode=normal:c2_mode=normal:{WHEN}")
+    return (f"null[a];color=gray:s=4x{height}:r={fps}:d={SHORT[1]},geq=lum='128+{amplitude}*sin(2*PI*(3*Y/H+T/2))':cb=128:cr=128,"
+            f"scale={width}:{height}[b];[a][b]blend=c0_mode=grainmerge:c1_mode=normal:c2_mode=normal:{when}")
 
 
-def box(size, share, rng):
+def box(size, share, rng, when):
     width, height = size
     if share >= 1:
-        return f"drawbox=0:0:iw:ih:0x484848:fill:{WHEN}"
+        return f"drawbox=0:0:iw:ih:0x484848:fill:{when}"
     w, h = int(width * math.sqrt(share)), int(height * math.sqrt(share))
     x, y = rng.randrange(width - w), rng.randrange(height - h)
-    return f"drawbox={x}:{y}:{w}:{h}:0x484848:fill:{WHEN}"
+    return f"drawbox={x}:{y}:{w}:{h}:0x484848:fill:{when}"
 
 
-def frozen(fps, strength):
+def frozen(fps, strength, end, when):
     """3: bit for bit. 2: behind a running clock, encoded anew. 1: with noise that the encoder sees as well."""
-    freeze = f"split[a][b];[a][b]freezeframes=first={BEGIN * fps}:last={END * fps}:replace={BEGIN * fps}"
+    freeze = f"split[a][b];[a][b]freezeframes=first={BEGIN * fps}:last={end * fps}:replace={BEGIN * fps}"
     clock = ",drawtext=text='%{pts\\:hms}':x=4:y=4:fontsize=12:fontcolor=white:box=1:boxcolor=black"
-    return freeze + (clock if strength < 3 else "") + (f",noise=alls=2:allf=t:{WHEN}" if strength == 1 else "")
+    return freeze + (clock if strength < 3 else "") + (f",noise=alls=2:allf=t:{when}" if strength == 1 else "")
 
 
 def fault(case, fps, size, rng):
-    """The filters of a case: (kind's name in rows, filters)."""
-    kind, s = case["kind"], case["strength"] - 1
+    """Returns the filters of a case."""
+    kind, way, s = case["kind"], case.get("way"), case["strength"] - 1
+    end, _ = times(case)
+    between = f"between(t,{BEGIN},{end})"
+    when = f"enable='{between}'"
     angle = rng.random() * 2 * math.pi
     pixels = max(1, round(size[0] * (0.004, 0.008, 0.016)[s]))
-    level = (0.12, 0.05, 0)[s]
     drop, cast = (2, 3, 4)[s], (8, 16, 32)[s]
     filters = {
-        "frozen": lambda: frozen(fps, s + 1),
-        "slow": lambda: f"select='not(between(t,{BEGIN},{END}))+not(mod(n,{drop}))'",
-        "stutter": lambda: f"select='not(between(t,{BEGIN},{END})*lt(mod(t,2),{(0.7, 1, 1.3)[s]}))'",
-        "black": lambda: f"lutyuv=y='(val-minval)*{level}+minval':{WHEN}",
-        "bright": lambda: f"eq=brightness={(0.35, 0.6, 0.9)[s]}:{WHEN}",
-        "low_contrast": lambda: f"eq=contrast={(0.5, 0.3, 0.15)[s]}:{WHEN}",
-        "colour_lost": lambda: f"hue=s={(0.35, 0.15, 0)[s]}:{WHEN}",
-        "colour_cast": lambda: f"lutyuv=u='clip(val+{cast},minval,maxval)':v='clip(val-{cast},minval,maxval)':{WHEN}",
-        "blur": lambda: f"boxblur=lr={pixels}:lp=1:{WHEN}",
-        "covered": lambda: box(size, (0.1, 0.3, 1)[s], rng),
-        "noise": lambda: f"noise=alls={(20, 40, 80)[s]}:allf=t:{WHEN}",
-        "stripes": lambda: bars(fps, size, (8, 16, 32)[s]),
-        "jitter": lambda: shaken(fps, (0.005, 0.01, 0.03)[s], case["hz"], angle),
+        "frozen": lambda: frozen(fps, s + 1, end, when),
+        "slow": lambda: f"select='not({between})+not(mod(n,{drop}))'",
+        "stutter": lambda: f"select='not({between}*lt(mod(t,2),{(0.7, 1, 1.3)[s]}))'",
+        "black": lambda: {"level": f"lutyuv=y='(val-minval)*{(0.12, 0.05, 0)[s]}+minval':{when}",
+                          "brightness": f"eq=brightness={(-0.6, -0.75, -0.9)[s]}:{when}",
+                          "gamma": f"eq=gamma={(0.3, 0.2, 0.1)[s]}:{when}"}[way],
+        "bright": lambda: {"brightness": f"eq=brightness={(0.35, 0.6, 0.9)[s]}:{when}",
+                           "gamma": f"eq=gamma={(3, 6, 10)[s]}:{when}"}[way],
+        "low_contrast": lambda: f"eq=contrast={(0.5, 0.3, 0.15)[s]}:{when}",
+        "colour_lost": lambda: f"hue=s={(0.35, 0.15, 0)[s]}:{when}",
+        "colour_cast": lambda: f"lutyuv=u='clip(val+{cast},minval,maxval)':v='clip(val-{cast},minval,maxval)':{when}",
+        "blur": lambda: f"boxblur=lr={pixels}:lp=1:{when}",
+        "covered": lambda: box(size, (0.1, 0.3, 1)[s], rng, when),
+        "noise": lambda: f"noise=alls={(20, 40, 80)[s]}:allf=t:{when}",
+        "stripes": lambda: bars(fps, size, (8, 16, 32)[s], when),
+        "jitter": lambda: shaken(fps, SHAKES[s], case["hz"], angle),
         "moved": lambda: {"shift": lambda: shifted(fps, (0.01, 0.03, 0.1)[s], angle),
                           "rotation": lambda: rotated(fps, (1, 3, 10)[s]),
-                          "zoom": lambda: zoomed(fps, (1.02, 1.05, 1.15)[s])}[case["way"]](),
+                          "zoom": lambda: zoomed(fps, (1.02, 1.05, 1.15)[s])}[way](),
     }
     return filters[kind]()
-
-
-KINDS = ("frozen", "slow", "stutter", "black", "bright", "low_contrast", "colour_lost", "colour_cast", "blur", "covered", "noise",
-         "stripes", "jitter", "moved")
 
 
 def cases(kinds, footage, places, strengths):
@@ -149,10 +170,12 @@ def cases(kinds, footage, places, strengths):
             continue
         for strength in strengths:
             for place in range(places):
-                ways = [{"hz": hz} for hz in (1, 4, 8)] if kind == "jitter" else \
-                       [{"way": way} for way in ("shift", "rotation", "zoom")] if kind == "moved" else [{}]
-                for way in ways:
+                for way in KINDS[kind]:
                     yield {"footage": footage, "kind": kind, "strength": strength, "place": place, **way}
+
+
+def name_of(case):
+    return "-".join(str(case[k]) for k in ("footage", "kind", "strength", "place", "way", "hz") if k in case)
 
 
 # ---- clips ---------------------------------------------------------------------------------------------------------------------
@@ -191,18 +214,25 @@ def prepare(folder, footage):
     width, height = scaled(learned[0])
     size = even(width * (1 - 2 * CUT)), even(height * (1 - 2 * CUT))
     clean = os.path.join(folder, f"{footage}-clean.mp4")
+    if os.path.exists(clean):
+        return clean, size
     parts = []
     for i, path in enumerate(learned):
         parts.append(os.path.join(folder, f"{footage}-part{i}.mp4"))
         encode(["-t", str(seconds), "-i", path], parts[-1], f"scale={width}:{height}", size)
-    ffmpeg(*concat(folder, f"{footage}.txt", parts), "-c", "copy", clean)
+    ffmpeg(*concat(folder, f"{footage}.txt", parts), "-c", "copy", os.path.join(folder, "making.mp4"))
+    os.replace(os.path.join(folder, "making.mp4"), clean)
     return clean, size
 
 
 def make(folder, case, size, seed):
-    """Encodes a case. Returns its path."""
+    """Encodes a case, unless it is there. Returns its path."""
+    out = os.path.join(folder, f"{name_of(case)}-{seed}.mp4")
+    if os.path.exists(out):
+        return out
+    _, length = times(case)
     learned, _, paths, first, fps = FOOTAGE[case["footage"]]
-    rng = random.Random(f"{seed} {case}")
+    rng = random.Random(f"{seed} {name_of(case)}")
     if paths is None:                                   # clips of ped2 that are not learned, one after the other
         rest = [p for p in sorted(glob.glob(f"{DATA}/ped2/train/*.mp4")) if p not in learned]
         i = rng.randrange(len(rest))
@@ -211,12 +241,12 @@ def make(folder, case, size, seed):
     else:
         path = rng.choice(paths)
         full = scaled(path)
-        latest = 79 - LENGTH if path == VTEST else 3500 - LENGTH
+        latest = 79 - length if path == VTEST else 3500 - length
         source = ["-ss", str(rng.uniform(min(first, latest), latest)), "-i", path]
-    out = os.path.join(folder, "case.mp4")
     exact = case["kind"] == "frozen" and case["strength"] == 3
-    filters = f"trim=duration={LENGTH},setpts=PTS-STARTPTS,scale={full[0]}:{full[1]},{fault(case, fps, full, rng)}"
-    encode(source, out, filters, size, "0" if exact else "18")
+    filters = f"trim=duration={length},setpts=PTS-STARTPTS,scale={full[0]}:{full[1]},{fault(case, fps, full, rng)}"
+    encode(source, os.path.join(folder, "making.mp4"), filters, size, "0" if exact else "18")
+    os.replace(os.path.join(folder, "making.mp4"), out)
     return out
 
 
@@ -228,46 +258,69 @@ def rows(*args):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def judge(case, clean, clip):
+def may_be_told(case, kind):
+    return kind == case["kind"] or (kind == "low_contrast" and case["kind"] in ("black", "bright"))
+
+
+def judge(case, found_rows):
+    """Adds to a case what the rows of its clip tell."""
+    end, _ = times(case)
     case["others"] = []
-    for row in rows("--clean", clean, clip):
-        if row["kind"] != case["kind"]:
+    for row in found_rows:
+        if not may_be_told(case, row["kind"]):
             case["others"].append(row["kind"])
         elif "found_s" in case or row["opened_s"] < BEGIN:
             case["others"].append("again")
         else:
             case["found_s"] = row["opened_s"] - BEGIN
-            case["cleared_s"] = None if row["to_s"] is None else row["to_s"] - END
-            if row["frequency_hz"] is not None:
-                case["frequency_hz"], case["amplitude"] = row["frequency_hz"], row["quantity"]
-            for name in ("right", "down", "rotation", "zoom"):
+            case["cleared_s"] = None if row["to_s"] is None else row["to_s"] - end
+            for name in ("frequency_hz", "right", "down", "rotation", "zoom"):
                 if row[name] is not None:
                     case[name] = row[name]
+            if case["kind"] in ("jitter", "moved"):
+                case["quantity"] = row["quantity"]
     cleared_s = case.get("cleared_s")
-    case["found"] = case.get("found_s", 99) <= WITHIN and cleared_s is not None and abs(cleared_s) <= WITHIN
+    cleared = cleared_s is not None and abs(cleared_s) <= WITHIN
+    case["found"] = cleared and case["found_s"] <= WITHIN
+    case["found_late"] = cleared and case["found_s"] <= LONG_WITHIN
     return case
 
 
+def swing_is_right(case, fps):
+    amplitude = 100 * SHAKES[case["strength"] - 1] / (1 - 2 * CUT)
+    hz = case["hz"] if case["hz"] <= fps / 2 else case["frequency_hz"]
+    return abs(case["quantity"] / amplitude - 1) <= 0.2 and abs(case["frequency_hz"] / hz - 1) <= 0.2
+
+
+def count(counts, name, strength, hit):
+    hits = counts.setdefault(name, {}).setdefault(str(strength), [0, 0])
+    hits[0] += hit
+    hits[1] += 1
+
+
 def summary(done):
-    recall, matrix = {}, {}
+    recall, late, swing, matrix = {}, {}, {}, {}
     for case in done:
-        for name in (case["kind"], f"all on {case['footage']}", "all"):
-            hits = recall.setdefault(name, {}).setdefault(str(case["strength"]), [0, 0])
-            hits[0] += case["found"]
-            hits[1] += 1
-        row = matrix.setdefault(case["kind"], {})
-        for kind in ([case["kind"]] if case["found"] else ["missed"]) + sorted(set(case["others"])):
-            row[kind] = row.get(kind, 0) + 1
-    return {"recall": recall, "confusion": matrix}
+        kind, strength = case["kind"], case["strength"]
+        for name in (kind, f"all on {case['footage']}", "all"):
+            count(recall, name, strength, case["found"])
+        if kind in ("frozen", "covered"):
+            count(late, kind, strength, case["found_late"])
+        if kind == "jitter" and case["found"]:
+            count(swing, f"{case['hz']} Hz", strength, swing_is_right(case, FOOTAGE[case["footage"]][4]))
+        row = matrix.setdefault(kind, {})
+        for told in ([kind] if case["found"] else ["missed"]) + sorted(set(case["others"])):
+            row[told] = row.get(told, 0) + 1
+    return {"recall": recall, "found within 30 s": late, "swing": swing, "confusion": matrix}
 
 
-def clean_footage():
+def clean_footage(width):
     """Rows of footage without a fault, by footage."""
     days = {day: upcam(day, range(24)) for day in ("00", "01", "02")}
     ped2 = sorted(glob.glob(f"{DATA}/ped2/train/*.mp4")), sorted(glob.glob(f"{DATA}/ped2/test/*.mp4"))
     runs = {"vtest": ["--learn", "30", VTEST], "ped2 test": [f"--clean={p}" for p in ped2[0]] + ped2[1],
             "upcam 01 and 02": [f"--clean={p}" for p in days["00"]] + days["01"] + days["02"]}
-    return {name: rows(*args) for name, args in runs.items()}
+    return {name: rows("--width", str(width), *args) for name, args in runs.items()}
 
 
 def main():
@@ -275,30 +328,31 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--clean", action="store_true")
     parser.add_argument("--footage", nargs="+", choices=FOOTAGE, default=list(FOOTAGE))
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--strengths", nargs="+", type=int, choices=(1, 2, 3), default=(1, 2, 3))
     parser.add_argument("--places", type=int, default=1, metavar="N", help="cases of each fault on each footage (default: 1)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", metavar="DIR", help="keep the clip of each case that fails in DIR")
+    parser.add_argument("--width", type=int, default=128, help="of the pictures that are diagnosed (default: 128)")
+    parser.add_argument("--clips", metavar="DIR", help="keep the clips in DIR, and take those that are there")
     options = parser.parse_args()
     if options.clean:
-        print(json.dumps(clean_footage(), indent=1))
+        print(json.dumps(clean_footage(options.width), indent=1))
         return
     if options.quick:
         options.footage, options.strengths, options.places = ["vtest"], (2,), 1
     done = []
     with tempfile.TemporaryDirectory() as folder:
+        folder = options.clips or folder
+        os.makedirs(folder, exist_ok=True)
         for footage in options.footage:
             clean, size = prepare(folder, footage)
             for case in cases(options.kinds, footage, options.places, options.strengths):
                 clip = make(folder, case, size, options.seed)
-                done.append(judge(case, clean, clip))
+                done.append(judge(case, rows("--width", str(options.width), "--clean", clean, clip)))
                 print(json.dumps(case), file=sys.stderr, flush=True)
-                if options.keep and not case["found"]:
-                    os.makedirs(options.keep, exist_ok=True)
-                    name = "-".join(str(case[k]) for k in ("footage", "kind", "strength", "place", "way", "hz") if k in case)
-                    os.replace(clip, os.path.join(options.keep, name + ".mp4"))
-    print(json.dumps({"seed": options.seed, **summary(done)}, indent=1))
+                if not options.clips:
+                    os.remove(clip)
+    print(json.dumps({"seed": options.seed, "width": options.width, **summary(done)}, indent=1))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ enum { FPS = 10, LEARN_S = 12 };
 
 static struct scenery scenery;
 static struct health *health;
-static uint8_t luma[SCENERY_PIXELS];
+static uint8_t luma[SCENERY_PIXELS], still[SCENERY_PIXELS];
 static int64_t now_us;
 static struct health_change changes[64];
 static int n_changes;
@@ -51,6 +51,7 @@ static struct show {
     struct scenery_view view;
     double saturation, u, v;
     bool frozen, clock;         /* the last picture again; with a place that changes */
+    unsigned coding;            /* of a frozen picture: coding changes one pixel in so many by a level; 0: none */
     double swing, hz;           /* of the whole picture, in widths */
     double roll;                /* bars a second that roll down */
     double blocks;
@@ -66,8 +67,14 @@ static void play(double seconds)
             continue;
         view.right += show.swing * sin(6.28318530718 * show.hz * (double)now_us * 1e-6);
         view.roll = show.roll * (double)now_us * 1e-6;
-        if (!show.frozen)
+        if (!show.frozen) {
             scenery_draw(&scenery, &view, luma);
+            memcpy(still, luma, sizeof still);
+        }
+        for (int k = 0; show.frozen && show.coding > 0 && k < SCENERY_PIXELS; k++) {
+            bool coded = rng_below(&scenery.rng, show.coding) == 0;
+            luma[k] = (uint8_t)(still[k] + (coded ? 2 * (int)rng_below(&scenery.rng, 2) - 1 : 0));
+        }
         for (int y = 4; show.clock && y < 12; y++)
             memset(luma + y * SCENERY_WIDTH + 4, (int)rng_below(&scenery.rng, 256), 20);
         const struct health_picture picture = {.luma = luma, .time_us = now_us, .anew = now_us == 0, .has_colour = true,
@@ -132,6 +139,7 @@ START_TEST(frozen)
 {
     expect(HEALTH_FROZEN, WITH(.frozen = true));
     expect(HEALTH_FROZEN, WITH(.frozen = true, .clock = true));
+    expect(HEALTH_FROZEN, WITH(.frozen = true, .clock = true, .coding = 3));
 }
 END_TEST
 
@@ -231,6 +239,7 @@ START_TEST(detail)
     expect(HEALTH_BLUR, SEEN(.blur = 2));
     expect(HEALTH_BLUR, SEEN(.blur = 4));
     expect(HEALTH_COVERED, SEEN(.covered = 0.2));
+    expect(HEALTH_COVERED, SEEN(.covered = 0.62));
     expect(HEALTH_COVERED, SEEN(.covered = 1));
 }
 END_TEST
