@@ -24,7 +24,8 @@ void web_answer_json(json_t *root, struct web_answer *ret)
 
 void web_answer_problem_with(int status, const char *detail, const char *name, json_t *value, struct web_answer *ret)
 {
-    json_t *root = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", MHD_get_reason_phrase_for((unsigned)status), "status", status,
+    const char *title = MHD_get_reason_phrase_for((unsigned)status);
+    json_t *root = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", title, "status", status,
                              "detail", record_json_text(detail));
     if (name && json_object_set_new(root, name, value) < 0) {
         json_decref(root);

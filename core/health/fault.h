@@ -15,8 +15,8 @@ struct fault {
 unsigned faults_suspected(const struct health_measure *measure);
 
 /* Moves all faults on by a second that was judged, and began at begun_us, but for those of the kinds that are off. Writes `open`
- * and `since_us` of their measures. fault and measure [HEALTH_KINDS]. Writes what opened and closed to ret [HEALTH_KINDS]. Returns
- * how many. */
+ * and `since_us` of their measures. fault and measure [HEALTH_KINDS]. Writes what opened and closed to ret [HEALTH_KINDS].
+ * Returns how many. */
 int faults_step(struct fault *fault, struct health_measure *measure, unsigned off, int64_t begun_us, struct health_change *ret);
 
 /* Times begin anew at now_us: seconds in a row end, and open faults stay open, since now. */

@@ -98,7 +98,8 @@ int scenes_begin(struct scenes *scenes, const struct look *look, const struct vi
 /* All values before the counts are floats. */
 _Static_assert(offsetof(struct scene, seconds) == sizeof(struct look) + 2 * FIELD_SIZE * sizeof(float) + sizeof(struct field),
                "floats without a hole");
-_Static_assert(sizeof(struct look) % sizeof(float) == 0 && sizeof(struct field) == 2 * FIELD_SIZE * sizeof(float), "floats alone");
+_Static_assert(sizeof(struct look) % sizeof(float) == 0 && sizeof(struct field) == 2 * FIELD_SIZE * sizeof(float),
+               "floats alone");
 
 bool scene_is_sound(const void *bytes)
 {

@@ -102,7 +102,7 @@ static void judge_colour(struct health_measure *ret, const struct second *s, con
     double cast = hypot((double)(s->look.u - recent->u), (double)(s->look.v - recent->v));
     /* Lost colour takes the mean colour with it. */
     double lost = hypot((double)recent->u, (double)recent->v) * fmax(0, 1 - now / fmax(usual, 1e-3));
-    set(&ret[HEALTH_COLOUR_CAST], fmax(0, cast - lost), 0, 7, 5);
+    set(&ret[HEALTH_COLOUR_CAST], fmax(0, cast - lost), 0, 10, 7);
 }
 
 /* The part of detail that noise makes. A picture that shakes changes as noisy ones do, but has no more detail for it. */

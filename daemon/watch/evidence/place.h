@@ -1,6 +1,6 @@
 /* The place of an alert's evidence under state_dir: evidence/CAMERA/DATE/ALERT/NAME, with the UTC date on which the alert
  * opened. Folders are made with mode 0700 and files with 0600. No symbolic link is followed below state_dir, and no file is
- * replaced. A file is locked (flock) until place_close(), or until a killed daemon's processes have ended, so that retention knows
+ * replaced. A file is locked (flock) until place_close(), or until a killed daemon's processes have ended. So retention knows
  * that it is being written. Any thread; one at a time uses a file. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_PLACE_H
