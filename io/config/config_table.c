@@ -54,7 +54,7 @@ const struct config_row config_rows[] = {
     {CONFIG_ROOT, "isolation", &config_type_isolation, IN_CONFIG(in_thread), .fallback = "process",
      .help = "The place where cameras are read and decoded. process: each in a process of its own, which can read and do "
              "little else and knows no secret but that camera's. thread: all in the daemon, where a fault in one camera's "
-             "stream ends the service, or worse; for debugging, and for systems that forbid such processes."},
+             "stream ends the service, or worse. It is for debugging, and for systems that forbid such processes."},
     {CONFIG_ROOT, "max_decoder_mib", &config_type_whole, IN_CONFIG(max_decoder_mib), 32, 100000, .fallback = "512",
      .help = "Memory in MiB that a camera's process may take. One that wants more is a lost camera. Not for isolation: thread."},
     {CONFIG_ROOT, "time_zone", &config_type_zone, IN_CONFIG(time_zone), .absent = "the machine's",
@@ -148,7 +148,7 @@ const struct config_row config_rows[] = {
              "that its scores agree with those of fp32; else fp32."},
     {CONFIG_CAMERA, "static", &config_type_static, IN_CAMERA(compute_all), .fallback = "auto",
      .help = "The treatment of windows in which nothing moves beyond the camera's own noise. auto: such a window takes the "
-             "score of the last computed window, if the model's calibration bounds the error of that. off: all are computed."},
+             "score of the last computed one, if the model's calibration bounds the error. off: all are computed."},
     {CONFIG_CAMERA, "fps", &config_type_number, IN_CAMERA(fps), 0.1, 120,
      .absent = "the rate that the model learned at",
      .line = 1 + offsetof(struct config_camera, fps_line), .column = 1 + offsetof(struct config_camera, fps_column),
@@ -215,8 +215,8 @@ const struct config_row config_rows[] = {
     {CONFIG_MASK, "name", &config_type_zone_name, IN_MASK(name), .absent = "none",
      .help = "A name that says what the mask is for."},
     {CONFIG_MASK, "points", &config_type_points, IN_MASK(area), .required = true,
-     .help = "The corners of the masked part, in order: x from the left edge to the right, 0 to 1, and y from the upper edge "
-             "to the lower, of the picture as a viewer sees it. Sides may not cross or touch."},
+     .help = "The corners of the masked part, in order. x goes from the left edge to the right, 0 to 1, and y from the upper "
+             "edge to the lower, of the picture as a viewer sees it. Sides may not cross or touch."},
     {CONFIG_MASK, "privacy", &config_type_bool, IN_MASK(privacy), .fallback = "false",
      .help = "true: the mask also hides its part from pictures that are kept or shown."},
     {CONFIG_CAMERA, "zones", &config_type_zones, IN_CAMERA(zones), .absent = "none",
