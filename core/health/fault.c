@@ -11,7 +11,7 @@ static const struct {
     int on_s, off_s;
     unsigned hidden_by;
 } rules[HEALTH_KINDS] = {
-    [HEALTH_FROZEN] = {1, 3, 0},
+    [HEALTH_FROZEN] = {1, 3, BIT(HEALTH_BLACK)},
     [HEALTH_SLOW] = {3, 3, 0},
     [HEALTH_STUTTER] = {4, 5, BIT(HEALTH_SLOW)},
     [HEALTH_BLACK] = {3, 2, 0},

@@ -22,9 +22,8 @@ enum { CHUNK = 64,              /* frames read at once */
 /* A hole in the pictures that is longer than this is no freeze. */
 #define HOLE_US INT64_C(4000000)
 
-/* Times are told by others. Changes of light open stripes, and there is no colour. */
-static const unsigned off = 1u << HEALTH_SLOW | 1u << HEALTH_STUTTER | 1u << HEALTH_COLOUR_LOST | 1u << HEALTH_COLOUR_CAST |
-                            1u << HEALTH_STRIPES;
+/* Other messages tell of times. There is no colour. */
+static const unsigned off = 1u << HEALTH_SLOW | 1u << HEALTH_STUTTER | 1u << HEALTH_COLOUR_LOST | 1u << HEALTH_COLOUR_CAST;
 
 struct check {
     struct footage *footage;

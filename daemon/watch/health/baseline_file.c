@@ -73,7 +73,7 @@ int baseline_file_read(struct health *health, const struct baseline_basis *basis
         memcpy(&head, data, sizeof head);
     const struct baseline_basis *of = &head.basis;
     if (size < sizeof head || memcmp(head.magic, magic, sizeof magic) != 0)
-        return error_set(err, -EBADMSG, "it is no baseline");
+        return error_set(err, -EBADMSG, "expected a baseline, got another file");
     if (head.version != VERSION)
         return error_set(err, -EBADMSG, "it is of another version of memaed");
     if (head.checksum != checksum(&head, rest, size - sizeof head))

@@ -230,7 +230,7 @@ int baselines_open(struct baselines **ret, const struct baselines_options *optio
     int r = thread_start(&baselines->thread, "baselines", run, baselines);
     if (r < 0) {
         baselines_close(baselines);
-        return error_set(err, r, "the thread of baselines can't be started: %s", strerror(-r));
+        return error_set(err, r, "cannot start the baselines thread: %s", strerror(-r));
     }
     *ret = baselines;
     return 0;

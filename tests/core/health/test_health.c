@@ -143,6 +143,20 @@ START_TEST(frozen)
 }
 END_TEST
 
+/* A black picture repeats bit for bit. It is not frozen as well. */
+START_TEST(black_and_still)
+{
+    show = *SEEN(.gain = 0.05);
+    play(2);
+    show.frozen = true;
+    play(40);
+    show = sound;
+    play(12);
+    ck_assert_int_eq(n_changes, 2);
+    ck_assert(changes[0].kind == HEALTH_BLACK && changes[0].opened && changes[1].kind == HEALTH_BLACK && !changes[1].opened);
+}
+END_TEST
+
 START_TEST(gray_levels)
 {
     expect(HEALTH_BLACK, SEEN(.gain = 0.05));
@@ -530,6 +544,7 @@ int main(void)
     tcase_set_timeout(tcase, 0);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, frozen);
+    tcase_add_test(tcase, black_and_still);
     tcase_add_test(tcase, gray_levels);
     tcase_add_test(tcase, colour);
     tcase_add_test(tcase, white_balance_is_no_cast);
