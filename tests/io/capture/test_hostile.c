@@ -301,7 +301,7 @@ static const struct hostile all[] = {
     {"packet-beyond", "breaks the protocol: data beyond the memory for packets", -EPROTO},
     {"packet-codec", "breaks the protocol: a codec that is not allowed", -EPROTO},
     {"packet-count", "breaks the protocol: an impossible count of packets", -EPROTO},
-    {"packet-early", "breaks the protocol: a packet before the stream", -EPROTO},
+    {"packet-early", "breaks the protocol: a packet before its stream", -EPROTO},
     {"packet-scribble", "breaks the protocol: ", -EPROTO},
 };
 
