@@ -99,7 +99,7 @@ class Health(harness.Case):
         self.assertEqual(list(csv.DictReader(io.StringIO(done.out)))[-1]["clip"], 'a, "b"')
         done = harness.run("health", "--learn", "10", "--seconds", "--format", "jsonl", os.fsdecode(odd))
         self.assertEqual((done.code, done.out), (1, ""))
-        self.assertIn("a row cannot be written as JSON: the clip's name is not UTF-8", done.err)
+        self.assertIn("cannot write a row as JSON: the clip's name is not UTF-8", done.err)
 
     def test_faults(self):
         missing = self.path("missing.mp4")
