@@ -98,11 +98,11 @@ class Learn(learning.Case):
         self.assertEqual(code, 1, err)
         other = os.path.join(self.folder, "other.mkv")
         self.footage(other, "lum='40+X+8*T':cb=128:cr=128", 15)
-        for reason, extra, inputs in (("its seed is 1, not 2", ("--seed", "2"), None),
-                                      ("its batch is 4, not 2", ("--batch", "2"), None),
-                                      ("its steps is 3000, not 4", ("--steps", "4"), None),
-                                      ("its architecture", ("--profile", "compact"), None),
-                                      ("its footage is", (), [other])):
+        for reason, extra, inputs in (("another run: seed: expected 2, got 1", ("--seed", "2"), None),
+                                      ("another run: batch: expected 2, got 4", ("--batch", "2"), None),
+                                      ("another run: steps: expected 4, got 3000", ("--steps", "4"), None),
+                                      ("another run: architecture: expected", ("--profile", "compact"), None),
+                                      ("another run: footage: expected", (), [other])):
             with self.subTest(reason):
                 done = self.learn(model, *args, *extra, "--resume", inputs=inputs)
                 self.assertEqual(done.code, 1)
