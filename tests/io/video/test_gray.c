@@ -9,6 +9,7 @@
 #include "io/video/gray.h"
 #include "io/video/source.h"
 #include "tests/clips.h"
+#include "tests/frame.h"
 #include "tests/io/video/reading.h"
 
 START_TEST(lossless_gray_passes_bit_for_bit)
@@ -95,11 +96,7 @@ START_TEST(gray_that_says_limited)
     ck_assert_int_eq(gray_open(&gray, 0, 4), -EINVAL);
     ck_assert_int_eq(gray_open(&gray, 4, 8193), -EINVAL);
     ck_assert_int_eq(gray_open(&gray, 6, 4), 0);
-    AVFrame *frame = av_frame_alloc();
-    frame->width = 6;
-    frame->height = 4;
-    frame->format = AV_PIX_FMT_GRAY8;
-    ck_assert_int_eq(av_frame_get_buffer(frame, 0), 0);
+    AVFrame *frame = frame_of(AV_PIX_FMT_GRAY8, 6, 4);
     for (int y = 0; y < 4; y++)
         memset(frame->data[0] + y * frame->linesize[0], y < 2 ? 16 : 235, 6);
     ck_assert_int_eq(gray_convert(gray, frame, (struct turn){0}, pixels, &err), 0);

@@ -3,7 +3,6 @@
 #include "io/video/chroma/chroma.h"
 
 #include <check.h>
-#include <libavutil/frame.h>
 #include <libavutil/pixdesc.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,17 +10,8 @@
 
 #include "io/video/source.h"
 #include "tests/clips.h"
+#include "tests/frame.h"
 #include "tests/suite.h"
-
-static AVFrame *frame_of(enum AVPixelFormat format, int width, int height)
-{
-    AVFrame *frame = av_frame_alloc();
-    frame->format = format;
-    frame->width = width;
-    frame->height = height;
-    ck_assert_int_eq(av_frame_get_buffer(frame, 0), 0);
-    return frame;
-}
 
 /* Planes of chroma that are a on the left half and b on the right one. */
 static void paint(AVFrame *frame, int plane, int width, int height, int a, int b, int bytes)

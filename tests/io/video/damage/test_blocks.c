@@ -6,19 +6,10 @@
 #include <stdbool.h>
 
 #include "core/rng.h"
+#include "tests/frame.h"
 #include "tests/suite.h"
 
 static struct rng rng;
-
-static AVFrame *frame_of(enum AVPixelFormat format, int width, int height)
-{
-    AVFrame *frame = av_frame_alloc();
-    frame->format = format;
-    frame->width = width;
-    frame->height = height;
-    ck_assert_int_eq(av_frame_get_buffer(frame, 0), 0);
-    return frame;
-}
 
 /* A scene of slanted edges, with noise. */
 static void draw(AVFrame *frame, int phase)
