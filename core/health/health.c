@@ -24,12 +24,16 @@ enum { MOST_PLACES = 64,        /* displacements of a second that its median is 
 struct health {
     struct health_options options;
     struct displacement_tables tables;
+    uint8_t *last;              /* [height, width] the picture before */
+    bool clean;
+
+    /* All from here on begins as zeros, but for scene (begin_anew()). */
     struct scenes scenes;       /* the baseline: these three, scene, taught, seconds and learned */
     struct recent recent;
     struct usual usual;
     int scene;                  /* the last one that was found; -1: none yet */
     bool lit;                   /* the last second was in its light */
-    bool clean, taught;         /* taught: learned from clean footage, so no more has to be taken for it */
+    bool taught;                /* learned from clean footage, so no more has to be taken for it */
     long seconds;               /* judged */
     long learned;               /* of those, learned */
     bool seeking;               /* the picture is in no known light, nor placed: pictures are compared with all scenes in turn */
@@ -38,7 +42,6 @@ struct health {
     int other_s;                /* seconds in a row in another light than the recent one */
     struct look before;         /* the second before */
     float lit_level[CELLS];     /* the levels of the last second that was in its light */
-    uint8_t *last;              /* [height, width] the picture before */
     bool has_last;
     int64_t last_us, last_edges_us;
     int64_t differed_us;        /* when any pixel changed last */
@@ -60,12 +63,18 @@ struct health {
     struct field edges, scratch;
 };
 
+static void begin_anew(struct health *h)
+{
+    memset((char *)h + offsetof(struct health, scenes), 0, sizeof *h - offsetof(struct health, scenes));
+    h->scene = -1;
+}
+
 int health_open(struct health **ret, const struct health_options *options)
 {
     if (options->height < HEALTH_MIN_SIDE || options->width < HEALTH_MIN_SIDE || options->height > HEALTH_MAX_SIDE ||
         options->width > HEALTH_MAX_SIDE || !(options->learn_s >= 10) || options->learn_s > 1e9)
         return -EINVAL;
-    struct health *health = calloc(1, sizeof *health);
+    struct health *health = malloc(sizeof *health);
     uint8_t *last = malloc((size_t)options->height * (size_t)options->width);
     if (!health || !last) {
         free(health);
@@ -74,7 +83,8 @@ int health_open(struct health **ret, const struct health_options *options)
     }
     health->options = *options;
     health->last = last;
-    health->scene = -1;
+    health->clean = false;
+    begin_anew(health);
     displacement_tables(&health->tables, options->height, options->width);
     *ret = health;
     return 0;
@@ -90,8 +100,7 @@ void health_close(struct health *health)
 
 bool health_is_learning(const struct health *health)
 {
-    const struct health *h = health;
-    return h->clean || (!h->taught && (double)h->learned < h->options.learn_s);
+    return health->clean || (!health->taught && (double)health->learned < health->options.learn_s);
 }
 
 /* ---- a picture ------------------------------------------------------------------------------------------------------------ */
@@ -527,14 +536,5 @@ int health_restore(struct health *health, const void *data, size_t size)
 
 void health_forget(struct health *health)
 {
-    memset(&health->scenes, 0, sizeof health->scenes);
-    memset(&health->usual, 0, sizeof health->usual);
-    memset(&health->recent, 0, sizeof health->recent);
-    memset(health->fault, 0, sizeof health->fault);
-    memset(health->measure, 0, sizeof health->measure);
-    memset(&health->second, 0, sizeof health->second);
-    health->scene = -1;
-    health->lit = health->taught = health->seeking = health->has_last = false;
-    health->seconds = health->learned = 0;
-    health->strange_s = health->steady_s = health->other_s = health->sought = 0;
+    begin_anew(health);
 }

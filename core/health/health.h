@@ -23,7 +23,10 @@
 #include "core/health/kind.h"
 
 enum { HEALTH_MIN_SIDE = 32, HEALTH_MAX_SIDE = 1024,
-       HEALTH_WIDTH = 256 };            /* a good width of the pictures; detail beyond it is not needed */
+       HEALTH_WIDTH = 256,              /* a good width of the pictures; detail beyond it is not needed */
+       HEALTH_BLACK_LEVEL = 24 };       /* a picture is black if the 95th percentile of its gray levels is less */
+/* A longer hole between pictures is neither a stutter nor a freeze: the picture behind it is `anew`. */
+#define HEALTH_HOLE_US INT64_C(4000000)
 
 struct health;
 

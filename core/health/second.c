@@ -81,7 +81,7 @@ static void judge_times(struct health_measure *ret, const struct second *s, cons
 static void judge_levels(struct health_measure *ret, const struct second *s, const struct usual *usual, bool sure)
 {
     double high = (double)usual->high, contrast = (double)usual->contrast, clipped = 100 * (double)usual->clipped;
-    double black = fmin(24, 0.5 * high);
+    double black = fmin(HEALTH_BLACK_LEVEL, 0.5 * high);
     set(&ret[HEALTH_BLACK], (double)s->look.high, high, black, 1.5 * black);
     double room = 100 - clipped;
     set(&ret[HEALTH_BRIGHT], 100 * (double)s->look.clipped, clipped, clipped + 0.3 * room, clipped + 0.2 * room);
@@ -129,8 +129,6 @@ static void judge_detail(struct health_measure *ret, const struct second *s, con
         lost += is_lost;
         kept += !is_lost && fabsf(s->look.level[i] - s->lit_level[i]) < SAME_LEVEL;
     }
-    unknown(&ret[HEALTH_BLUR]);
-    unknown(&ret[HEALTH_COVERED]);
     if (detailed < CELLS / 16)
         return;
     float share = (float)lost / (float)detailed;

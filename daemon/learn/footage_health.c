@@ -13,14 +13,11 @@ enum { CHUNK = 64,              /* frames read at once */
        TOLD_MOST = 50 };        /* faults that have a line of the log */
 #define LEARN_S 60.0
 #define LEAST_S 30.0            /* of footage that is diagnosed */
-#define DARK 24.0f              /* a picture is black below this gray level, before anything was learned */
-/* Of footage that is longer than this, a part of the pictures suffices. */
+/* Footage that is longer than this has enough pictures: one in several is diagnosed. */
 #define LONG_S 3600.0
 #define LEAST_RATE 2.5          /* a second */
 /* The camera may be blind in this share of the footage. */
 #define BLIND_MOST 0.5
-/* A hole in the pictures that is longer than this is no freeze. */
-#define HOLE_US INT64_C(4000000)
 
 /* Other messages tell of times. There is no colour. */
 static const unsigned off = 1u << HEALTH_SLOW | 1u << HEALTH_STUTTER | 1u << HEALTH_COLOUR_LOST | 1u << HEALTH_COLOUR_CAST;
@@ -66,7 +63,7 @@ static bool is_dark(const struct check *c, const uint8_t *pixels)
 {
     struct measure measure;
     measure_picture(&measure, pixels, NULL, c->height, c->width);
-    return measure.high < DARK;
+    return measure.high < HEALTH_BLACK_LEVEL;
 }
 
 static void diagnose(struct check *c, const uint8_t *pixels, int64_t time_us, bool anew)
@@ -96,7 +93,7 @@ static void take(struct check *c, size_t frame, const uint8_t *pixels)
     const bool other = clip != c->clip;
     if (other)
         end_clip(c);
-    bool anew = other || time_us <= before_us || time_us - before_us > HOLE_US;
+    bool anew = other || time_us <= before_us || time_us - before_us > HEALTH_HOLE_US;
     c->clip = clip;
     c->last_us = time_us;
     c->pictures++;

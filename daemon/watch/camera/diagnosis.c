@@ -12,11 +12,9 @@
 #include "daemon/watch/health/baseline_file.h"
 #include "io/base/clock.h"
 
-/* A hole in the pictures that is longer than this is no stutter: what came before it is not compared with what comes after. */
-#define HOLE_US INT64_C(4000000)
 /* A picture that has been the same for longer than this is no picture that a camera doubles. */
 #define SAME_US INT64_C(2000000)
-/* What was learned is kept after so many further seconds of it. */
+/* The baseline is kept again after so many more seconds were learned. */
 enum { KEEP_S = 600 };
 
 struct diagnosis {
@@ -251,7 +249,7 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
         restore(diagnosis);
     diagnosis->begun = true;
     const int64_t pts_us = picture->pts_us;
-    const bool anew = diagnosis->anew || pts_us - diagnosis->last_us > HOLE_US;
+    const bool anew = diagnosis->anew || pts_us - diagnosis->last_us > HEALTH_HOLE_US;
     const struct health_picture shown = health_picture_of(pixels, picture, anew);
     struct health_change changes[HEALTH_KINDS];
     int n = health_add(diagnosis->health, &shown, changes);

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/health/health.h"
 #include "core/score/calibration.h"
 #include "daemon/watch/supervise.h"
 #include "io/base/clock.h"
@@ -21,8 +22,6 @@
 #define END_US INT64_C(1500000)
 
 /* A picture is black below this gray level. */
-enum { BLACK_LEVEL = 24 };
-
 /* ---- cameras -------------------------------------------------------------------------------------------------------- */
 
 /* The most frames a second that the stream can have given; 0: nothing tells. */
@@ -70,8 +69,9 @@ static void print_stream(const struct connect_result *result, double fps)
         printf(" (analysed: every frame)\n");
     if (stats->frames_corrupt + stats->packets_lost > 0)
         printf("  damaged: %" PRIu64 " pictures, %" PRIu64 " packets\n", stats->frames_corrupt, stats->packets_lost);
-    if (result->brightest < BLACK_LEVEL)
-        printf("  picture: black: 95 %% of each lies below gray level %d; is it dark there, or the lens covered?\n", BLACK_LEVEL);
+    if (result->brightest < HEALTH_BLACK_LEVEL)
+        printf("  picture: black: 95 %% of each lies below gray level %d; is it dark there, or the lens covered?\n",
+               HEALTH_BLACK_LEVEL);
 }
 
 static void print_camera(const struct config_camera *camera, const struct connect_result *result, const struct arch *arch,
