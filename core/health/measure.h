@@ -1,4 +1,4 @@
-/* Measures one picture: gray levels, and in cells the level, the detail, the noise and the change since the picture before.
+/* Measures one picture: its gray levels, and in cells the level and the detail; its noise, against the picture before.
  * Pure, without allocation; any thread. */
 #ifndef MEMAED_CORE_HEALTH_MEASURE_H
 #define MEMAED_CORE_HEALTH_MEASURE_H

@@ -41,7 +41,7 @@ void recent_follow(struct recent *recent, const struct look *look, const float *
 /* true: recent, which a file may have given, has finite numbers and a possible count of seconds. */
 bool recent_is_sound(const struct recent *recent);
 
-/* What differs in a reduced picture from the recent ones, beside gain and offset. ret and picture [FIELD_SIZE]. */
+/* Subtracts the recent pictures, with the gain and offset of the light, from a reduced picture. ret and picture [FIELD_SIZE]. */
 void recent_difference(float *ret, const struct recent *recent, const struct light *light, const float *picture);
 
 #endif

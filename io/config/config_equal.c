@@ -28,8 +28,8 @@ static bool evidence_equal(const struct config_evidence *a, const struct config_
 {
     return texts_equal(a->source, b->source) && a->snapshots == b->snapshots && a->clips == b->clips &&
            a->masked_clips == b->masked_clips && a->unmasked_clips == b->unmasked_clips && a->audio == b->audio &&
-           a->pre_roll_s == b->pre_roll_s &&
-           a->post_roll_s == b->post_roll_s && a->max_clip_s == b->max_clip_s && a->ring_mib == b->ring_mib;
+           a->pre_roll_s == b->pre_roll_s && a->post_roll_s == b->post_roll_s && a->max_clip_s == b->max_clip_s &&
+           a->ring_mib == b->ring_mib;
 }
 
 static bool health_equal(const struct config_health *a, const struct config_health *b)

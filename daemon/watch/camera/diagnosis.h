@@ -6,8 +6,8 @@
  * the kind frozen has none where each picture is the same as the one before and the model was calibrated for static scenes:
  * camera.frozen tells that.
  *
- * What the camera is like without a fault is kept over restarts (daemon/watch/health/baselines.h): as soon as it is learned,
- * after each ten minutes of pictures that were learned, and at the end. The first picture goes on with what was kept.
+ * The baseline says what the camera is like without a fault. It is kept over restarts (daemon/watch/health/baselines.h): as soon
+ * as it is learned, after each ten minutes of pictures that were learned, and at the end. The first picture goes on with it.
  *
  * The camera's own thread calls, but for diagnosis_relearn(). Nothing is allocated but for events and for what is kept. */
 #ifndef MEMAED_DAEMON_WATCH_CAMERA_DIAGNOSIS_H
@@ -47,7 +47,7 @@ void diagnosis_add(struct diagnosis *diagnosis, const uint8_t *pixels, const str
 /* No more pictures come: open faults close. */
 void diagnosis_end(struct diagnosis *diagnosis);
 
-/* What is kept is deleted now, and the camera is learned anew from its next picture on; open faults close then. Any thread.
+/* Deletes the kept baseline now. The camera is learned anew from its next picture on, and open faults close then. Any thread.
  * false: diagnosis is NULL, and nothing is diagnosed. */
 bool diagnosis_relearn(struct diagnosis *diagnosis);
 

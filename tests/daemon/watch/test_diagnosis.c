@@ -1,6 +1,6 @@
 /* daemon/watch/camera/diagnosis on drawn pictures. Each fault is told once as it opens and once as it closes, with what was
  * measured, and the status shows it. Kinds that are off, and what other events tell, are not told. The end of a camera closes.
- * What was learned is kept over a restart, until the camera is to be learned anew. */
+ * The baseline is kept over a restart, until the camera is to be learned anew. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
