@@ -13,7 +13,8 @@
  *
  * Each voice is the logarithm of a mean over the cells where its quantity is highest. The quantities are `speed`, `change`,
  * `pace` and `appearance`. The last two are by how much speed and error exceed what is usual at their place
- * (core/score/places.h).
+ * (core/score/places.h). The z of a voice is its distance from its usual value at this camera, in spreads. The window has
+ * z = ln Σ exp(z of a voice), so one voice suffices to make it large.
  *
  * A camera that switches to infrared at night shows another picture with other noise. If the held-out footage has two kinds
  * of light (conditions), separated by the picture's contrast, each has its own usual values. The score is the logarithm of the

@@ -21,9 +21,9 @@ struct polygon {
     struct point points[POLYGON_POINTS_MOST];
 };
 
-/* 0, or -EINVAL with "expected …, got …" in err. 0, or -EINVAL with "expected …, got …" in err. Refused are fewer than 3 or
- * more than 32 points, and an area below a millionth of the picture. So are a coordinate that is no number or beyond 0 to 1,
- * sides that cross or touch, and a point given twice. Sides are numbered from 1; side i goes from point i to the next. */
+/* 0, or -EINVAL with "expected …, got …" in err. Refused are fewer than 3 or more than 32 points, and an area below a millionth
+ * of the picture. So are a coordinate that is no number or beyond 0 to 1, sides that cross or touch, and a point given twice.
+ * Sides are numbered from 1; side i goes from point i to the next. */
 int polygon_check(const struct polygon *polygon, struct error *err);
 
 /* A point on a side may count as inside or outside. */

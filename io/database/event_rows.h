@@ -47,7 +47,7 @@ int event_rows_read(struct database *database, uint64_t from, const struct event
                     size_t max, size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 
 /* Deletes at most `most` events from before before_us, the oldest first. Events of marked alerts stay, and so do those that an
- * endpoint still waits for. Their dead letters go with them. */
+ * endpoint still waits for. The dead letters of deleted events go with them. */
 int event_rows_prune(struct database *database, int64_t before_us, int most, int *deleted, struct error *err);
 
 #endif
