@@ -47,7 +47,7 @@ def upcam(day, hours):
     return [f"{DATA}/upcam/{day}/{day}-{hour:02}.mp4" for hour in hours]
 
 
-# Each kind, and its ways that are measured apart. Blocks and smear of lost packets: no kind yet.
+# Each kind that a filter can make, and its ways that are measured apart. corrupt needs a damaged stream, and is not among them.
 KINDS = {
     "frozen": ({},), "slow": ({},), "stutter": ({},), "black": ({"way": "level"}, {"way": "brightness"}, {"way": "gamma"}),
     "bright": ({"way": "brightness"}, {"way": "gamma"}), "low_contrast": ({},), "colour_lost": ({},), "colour_cast": ({},),
