@@ -53,7 +53,7 @@ int beneath_open(int folder_fd, const char *path, int flags)
     long fd = syscall(SYS_openat2, folder_fd, path, &how, sizeof how);
     if (fd >= 0)
         return (int)fd;
-    /* An old kernel, a filter of system calls, or a rename meanwhile. */
+    /* The kernel is old, a filter forbids the call, or a folder was renamed meanwhile. */
     if (errno == ENOSYS || errno == EPERM || errno == EAGAIN)
         return beneath_open_stepwise(folder_fd, path, flags);
     return -errno;

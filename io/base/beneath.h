@@ -1,6 +1,5 @@
-/* Opens files of a folder by a path that cannot leave it: no "..", no absolute path, and no symbolic link at any place. So a
- * link that somebody puts below the folder leads nowhere. By openat2() where the kernel has it, else component by component.
- * Any thread. */
+/* Opens files of a folder by a path that cannot leave it. It refuses "..", an absolute path, and a symbolic link at any place. It
+ * uses openat2() where the kernel has it, else it opens one component after the other. Any thread. */
 #ifndef MEMAED_IO_BASE_BENEATH_H
 #define MEMAED_IO_BASE_BENEATH_H
 

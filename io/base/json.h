@@ -1,6 +1,6 @@
-/* Values of JSON that came from outside. Each function returns 0, or -EINVAL with *ret untouched and err as "slots:
- * expected an integer, got "many"". Values are borrowed for the call; NULL is an absent value, which is a fault. Any
- * thread. */
+/* Reads and checks values of JSON that came from outside. Functions that read return 0, or -EINVAL with *ret untouched and a
+ * cause in err, such as "slots: expected an integer, got "many"". Values are borrowed for the call. NULL stands for an absent
+ * value, which is a fault. Any thread. */
 #ifndef MEMAED_IO_BASE_JSON_H
 #define MEMAED_IO_BASE_JSON_H
 
@@ -13,7 +13,7 @@
 
 /* Sets err to "KEY: expected EXPECTED, got VALUE". Returns -EINVAL. */
 int wrong_json(struct error *err, const char *key, const char *expected, const json_t *value);
-/* Checks that object is one and that each of its keys is among allowed [n]. Allowed keys may be absent. */
+/* Checks that object is a JSON object and that each of its keys is among allowed [n]. Allowed keys may be absent. */
 int check_json_keys(const json_t *object, const char *const *allowed, size_t n, struct error *err);
 
 int int_from_json(int *ret, const char *key, const json_t *value, struct error *err);

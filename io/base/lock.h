@@ -13,7 +13,7 @@ enum lock_rank {
     LOCK_FLEET = 1,         /* the list of cameras; the web copies their figures under it */
     LOCK_SCHEDULER,         /* the choice among cameras; a worker claims a window (LOCK_RING) under it */
     LOCK_STATIC,            /* the static scene of a camera */
-    LOCK_RESULTS,           /* the alert state of a camera; alerts and snapshots are written under it */
+    LOCK_RESULTS,           /* the alert state of a camera; its events are handed to sinks under it */
     LOCK_EVENTS,            /* the table of sinks; a sink takes its own lock under it */
     LOCK_PUBLISH,           /* events that are committed are handed on under it */
     LOCK_DATABASE,          /* a connection to the database that threads share */
@@ -37,7 +37,7 @@ void lock_give(struct lock *lock);
 void lock_cond_init(pthread_cond_t *cond);
 /* The caller holds the lock, and no other. It is released during the wait and held again afterwards. */
 void lock_wait(struct lock *lock, pthread_cond_t *cond);
-/* The same until deadline_us (CLOCK_MONOTONIC), any number. false: it has passed. */
+/* The same, but at most until deadline_us (CLOCK_MONOTONIC), which may be any number. false: the deadline has passed. */
 bool lock_wait_until(struct lock *lock, pthread_cond_t *cond, int64_t deadline_us);
 
 #endif

@@ -84,7 +84,7 @@ int new_file_open(struct new_file *ret, const char *path, bool is_private, struc
     ret->fd = open(ret->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, is_private ? 0600 : 0666);
     if (ret->fd < 0)
         return failed(path, -errno, err);
-    flock(ret->fd, LOCK_EX | LOCK_NB);      /* without locks in the file system, nobody removes what is left over */
+    flock(ret->fd, LOCK_EX | LOCK_NB);      /* on a file system without locks, left-over files stay */
     return 0;
 }
 

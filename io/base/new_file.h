@@ -1,8 +1,8 @@
 /* A file that appears under its name complete, or not at all.
  *
- * The bytes go to a new file beside the place. Its name is unpredictable, and it is created exclusively, so nobody else can have
- * put a link there. On commit it is synced and renamed; then the folder is synced. A file that it replaces passes on its
- * permissions.
+ * The bytes go to a temporary file in the same folder. Its name is unpredictable, and it is created exclusively, so nobody else
+ * can have put a link there. On commit it is synced and renamed; then the folder is synced. It takes over the permissions of a
+ * file that it replaces.
  *
  * Only a regular file is replaced: never a symbolic link, a folder, a device or a pipe. Files that a killed run left are removed
  * by the next run that writes to the same place. A lock (flock) marks those that are still being written.
@@ -20,7 +20,7 @@
 
 struct new_file {
     int fd;                         /* may be written to directly, too */
-    bool replaces;                  /* a file, with this mode: */
+    bool replaces;                  /* there is a file, with this mode: */
     mode_t mode;
     char path[PATH_MAX], temporary[PATH_MAX];
 };
@@ -34,8 +34,8 @@ int new_file_write(struct new_file *file, const void *data, size_t size, struct 
 int new_file_commit(struct new_file *file, struct error *err);
 void new_file_abandon(struct new_file *file);
 
-/* Syncs the folder of path, so that a name in it survives a power cut. Some file systems (FAT, some of the network) cannot do
- * this. Such a failure is no error, because the file has its name by now. */
+/* Syncs the folder of path, so that a name in it survives a power cut. Some file systems (FAT, some network file systems) cannot
+ * do this. Such a failure is no error, because the file has its name by now. */
 void new_file_sync_folder(const char *path);
 
 /* Checks early that a file can be written to path: begins one and abandons it. */

@@ -1,6 +1,6 @@
-/* Records and events as JSON (core/record.h, core/event.h), the same for REST, webhooks and `memaed score`. Every function
- * returns a new reference that the caller owns, or NULL where memory is short. json_pack() with "o" passes such a NULL on as
- * its own failure. Times are RFC 3339 in UTC with milliseconds. Any thread. */
+/* Records and events as JSON (core/record.h, core/event.h), the same for REST, webhooks and `memaed score`. A function of type
+ * json_t gives a new reference that the caller owns, or NULL where memory is short. json_pack() with "o" fails if it gets such a
+ * NULL. Times are RFC 3339 in UTC with milliseconds. Any thread. */
 #ifndef MEMAED_IO_BASE_RECORD_JSON_H
 #define MEMAED_IO_BASE_RECORD_JSON_H
 
@@ -13,20 +13,21 @@
 json_t *record_json_number(double x);
 json_t *record_json_count(uint64_t n);
 json_t *record_json_time(int64_t utc_us);
-/* Text that may be empty (null) or not UTF-8, such as a file's name (every byte beyond ASCII becomes "?"). */
+/* Text as a string; null if it is empty. If it is not UTF-8, as a file's name may be, each byte beyond ASCII becomes "?". */
 json_t *record_json_text(const char *text);
 
 json_t *boxes_json(const struct boxes *boxes);
 json_t *zones_json(const struct zone_names *zones);
 /* The names of a set of kinds of faults (core/health/kind.h). */
 json_t *kinds_json(unsigned kinds);
-/* The name of the loudest voice, or null; and an object of what each voice says, null for one that the model does not have. */
+/* The name of the loudest voice, or null; and an object with the value of each voice, null for one that the model does not
+ * have. */
 json_t *loudest_json(const struct voices *voices);
 json_t *voices_json(const struct voices *voices);
 json_t *score_json(const struct score_record *score);
 json_t *alert_json(const struct alert_record *alert);
-/* The "data" of an event: the alert, or an object. The object has "camera" (of a webhook's event "webhook"), "reason" and, if
- * the event has one, its quantity: "seconds", "fps_in", "distance", "hours" or "free_bytes". A fault of the picture has the
+/* The "data" of an event: the alert, or an object. The object has "camera" ("webhook" for an event of a webhook), "reason" and,
+ * if the event has one, its quantity: "seconds", "fps_in", "distance", "hours" or "free_bytes". A fault of the picture has the
  * members of struct event_health, with "since" as a time. The reason is redacted. */
 json_t *event_json(const struct event *event);
 

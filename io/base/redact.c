@@ -79,7 +79,7 @@ static bool is_secret(const char *name, size_t n)
 
 /* ---- percent-encoding --------------------------------------------------------------------------------------------------- */
 
-/* A character of a URL. It may be percent-encoded, and that again: "@", "%40" and "%2540" are '@' of depth 0, 1 and 2. */
+/* A character of a URL. It may be percent-encoded once or several times: "@", "%40" and "%2540" are '@' of depth 0, 1 and 2. */
 struct letter {
     char c;
     int depth;
@@ -193,8 +193,8 @@ static void hide(struct output *out, const char *start, const char *end)
         put(out, border, shallowest.n);
 }
 
-/* Copies a URL from `from` on. Hides the values of secret parameters, and user and password of addresses inside. The text in
- * [at, from) was hidden. If a value or a password that begins there goes on behind it, all of the rest is hidden, too. */
+/* Copies a URL from `from` on. Hides the values of secret parameters, and user and password of addresses inside. The text between
+ * at and from was hidden. If a value or a password begins there and goes on behind it, all of the rest is hidden, too. */
 static void put_parameters(struct output *out, const char *at, const char *from, const char *end)
 {
     char name[128];             /* decoded; the end of a longer one */
@@ -204,7 +204,7 @@ static void put_parameters(struct output *out, const char *at, const char *from,
         const char *nested = behind_mark(at, end, &depth);
         if (nested) {
             struct user user = find_nested_user(nested, end, depth);
-            if (at >= from && depth > out->deepest)     /* what is hidden, a second call does not see */
+            if (at >= from && depth > out->deepest)     /* a second call does not see hidden text */
                 out->deepest = depth;
             if (at < from && user.end > from)
                 return;

@@ -19,7 +19,7 @@
 #include "io/capture/wire.h"
 #include "io/video/source_url.h"
 
-/* The time that the process may take beyond the limits of its source, to say by itself what is wrong. */
+/* The time that the process may take beyond the limits of its source, to report by itself what is wrong. */
 #define GRACE_US INT64_C(2000000)
 /* The interval at which a wait looks at options.stop. */
 #define STOP_MS 100
@@ -185,7 +185,7 @@ static int wait_for_message(struct capture *capture, int64_t start_us, int64_t d
     }
 }
 
-/* The text is not the daemon's own: whatever looks like a password goes. */
+/* The text comes from another process, so redact() hides what looks like a password. */
 static void give_line(const struct wire_reply *reply)
 {
     char text[2 * WIRE_MAX_TEXT];
@@ -281,7 +281,7 @@ static int ask_for_success(struct capture *capture, const struct wire_request *r
     return r;
 }
 
-/* Pictures have picture_size from now on: hands over the memory for them. */
+/* Hands over the memory for pictures of picture_size. */
 static int share_memory(struct capture *capture, const struct capture_memory *callers, struct error *err)
 {
     capture->memory = callers ? callers : &capture->own;

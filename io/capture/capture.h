@@ -1,16 +1,16 @@
 /* A source of gray pictures (io/video/source.h) that is read by a process of its own, with least rights (io/capture/sandbox.h).
- * Whatever FFmpeg makes of a camera's bytes, it happens there. The functions and their results are those of source_open() and
- * so on. Pictures are written in place, into memory that both processes share.
+ * FFmpeg parses and decodes a camera's bytes only there. The functions and their results are those of source_open() and so on.
+ * Pictures are written in place, into memory that both processes share.
  *
  * Each answer of the process is checked as if an attacker had written it. A process that dies, hangs, breaks the protocol, or
  * takes more memory or processor time than it may, is an error of the source. err has the cause; the caller opens the source
  * anew.
  *
  * Packets of the video stream go to a ring (io/video/packets/packet_ring.h) where options.packets is given, on the caller's
- * thread, within the calls below. So do those of the audio, with options.source.audio, which needs a ring. Without a ring
+ * thread, within the calls below. So do packets of the audio, with options.source.audio, which needs a ring. Without a ring
  * nothing is copied.
  *
- * Without a host the source is read in this process. The tap of struct source_options is for that alone, without a ring.
+ * Without a host the source is read in this process. Only then, and only without a ring, is options.source.tap used.
  *
  * One thread owns a capture; any thread may set options.source.stop. Never logs; FFmpeg's lines go where source_set_log()
  * says. */
@@ -51,13 +51,13 @@ int capture_resize(struct capture *capture, int width, int height, struct error 
 int capture_read(struct capture *capture, uint8_t *pixels, struct source_frame *frame, struct error *err);
 void capture_stats(const struct capture *capture, struct source_stats *ret);
 
-/* moment_read() in a process of its own, which it waits for: a snapshot out of a clip costs the daemon a copy of the picture.
- * host NULL: in this one. memory_mib: as of struct capture_options. options.limit_ms bounds the wait. Errors are those of
- * moment_read() and capture_open(). Any thread. */
+/* Runs moment_read() in a process of its own, and waits for it. The daemon itself only copies the picture. host NULL: this
+ * process reads. memory_mib: as in struct capture_options. options.limit_ms bounds the wait. Errors are those of moment_read()
+ * and capture_open(). Any thread. */
 int capture_moment(struct moment *ret, const char *url, int64_t pts_us, const struct moment_options *options,
                    struct capture_host *host, int memory_mib, struct error *err);
-/* The same of a file that is open, such as a memfd: the process needs no right to find it. It is short and begins with a key
- * frame, so it is read from its start (moment_options.from_start). fd is borrowed. */
+/* The same for a file that is open, such as a memfd, so the process needs no right to open it. The file is short and begins with
+ * a key frame, so it is read from its start (moment_options.from_start). fd is borrowed. */
 int capture_moment_of(struct moment *ret, int fd, int64_t pts_us, const struct moment_options *options, struct capture_host *host,
                       int memory_mib, struct error *err);
 

@@ -71,7 +71,7 @@ static int enter_sandbox(const struct child *child, const struct wire_request *r
                  : 0;
 }
 
-/* Where memory is short, the kernel ends a camera's process before any other. */
+/* When memory runs out, the kernel kills a camera's process before any other. */
 static void offer_to_be_killed(void)
 {
     FILE *file = fopen("/proc/self/oom_score_adj", "we");
@@ -81,7 +81,7 @@ static void offer_to_be_killed(void)
     fclose(file);
 }
 
-/* Becomes the process of this source alone. */
+/* Names the process, and gives up all rights but those that this source needs. */
 static int settle(const struct child *child, const struct wire_request *request, struct error *err)
 {
     if (child->source)

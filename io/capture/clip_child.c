@@ -116,7 +116,7 @@ static void take_memory(struct clip_child *child, int fd)
     child->reader.audio = true;
 }
 
-/* Gives up rights, with the memory that the work takes. */
+/* Gives up rights. The limit of memory depends on the work. */
 static void enter_sandbox(struct clip_child *child)
 {
     struct error err;
@@ -161,7 +161,7 @@ static bool answer(struct clip_child *child, int socket)
     return send(socket, &reply, sizeof reply, MSG_NOSIGNAL) == (ssize_t)sizeof reply && request != CLIP_END;
 }
 
-/* Answers a message. Where there are masks, works on a packet while none comes. */
+/* Answers a message. With masks, works on a packet while no message comes. */
 static bool go_on(struct clip_child *child, int socket)
 {
     struct pollfd polled = {.fd = socket, .events = POLLIN};

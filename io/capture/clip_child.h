@@ -8,14 +8,14 @@
 #include "core/zones/burning.h"
 #include "io/video/packets/codec_string.h"
 
-/* A message of the daemon, over the socket of the process. The first one brings the shared memory (io/capture/packet_queue.h). */
+/* A message of the daemon, over the socket of the process. CLIP_MEMORY is the first; only CLIP_MASKS may come before it. */
 enum clip_request {
-    CLIP_MASKS = 4,             /* before all others, as struct clip_masks: packets are decoded, and encoded with masks burned
-                                 * in, while no message comes (io/reencode/reencode.h). CLIP_DRAIN then tells how far that is, and
-                                 * CLIP_END drops what waits */
-    CLIP_MEMORY = 1,            /* a descriptor comes along */
-    CLIP_DRAIN,                 /* write what lies in the memory */
-    CLIP_END,                   /* that, too, and end the file; the process ends with its answer */
+    CLIP_MASKS = 4,             /* a struct clip_masks: packets are decoded, and encoded with masks burned in, while no message
+                                 * comes (io/reencode/reencode.h). CLIP_DRAIN then only asks for the figures, and CLIP_END drops
+                                 * the packets that wait */
+    CLIP_MEMORY = 1,            /* a descriptor comes along: the shared memory (io/capture/packet_queue.h) */
+    CLIP_DRAIN,                 /* write the packets that lie in the memory */
+    CLIP_END,                   /* write them, and end the file; the process ends after its answer */
 };
 
 struct clip_masks {

@@ -155,7 +155,7 @@ int clip_writer_open_masked(struct clip_writer **ret, struct capture_host *host,
     return r;
 }
 
-/* Another process writes. */
+/* Returns true if another process writes. */
 static bool is_there(const struct clip_writer *writer)
 {
     return !writer->clip && !writer->reencode;

@@ -1,6 +1,6 @@
 /* Writes a clip (io/video/packets/clip_file.h) in a process of its own, with least rights: the muxers parse what a camera
  * sent. The process has the shared memory that the packets lie in, and one descriptor, to which it may write. What it tells is
- * checked as if an attacker had written it: he could write what he likes to his camera's clip, and nothing else.
+ * checked as if an attacker had written it. An attacker could write anything to the clip of his camera, and nothing else.
  *
  * Without a host, the caller writes the file itself.
  *

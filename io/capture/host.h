@@ -5,9 +5,9 @@
  * of it costs a millisecond, and shares the pages of all libraries with the host and the other processes.
  *
  * A process belongs to its host, which tells the daemon how it ended, over a pipe. It lives for as long as the daemon holds the
- * other end of that pipe. When the daemon closes it, or dies, the host kills the process. It does not outlive its host. The
- * host kills, too, a process that takes more processor time than its share of the clock's, plus ten seconds. A host that dies
- * is started again with the next process. */
+ * other end of that pipe. When the daemon closes it, or dies, the host kills the process. It does not outlive its host. The host
+ * also kills a process whose processor time exceeds its share of the elapsed time by more than ten seconds. A host that dies is
+ * started again with the next process. */
 #ifndef MEMAED_IO_CAPTURE_HOST_H
 #define MEMAED_IO_CAPTURE_HOST_H
 
@@ -48,9 +48,9 @@ struct capture_process {
     int pipe;                   /* a struct capture_exit, then the end; to be closed */
 };
 
-/* Forks a process, which waits for WIRE_OPEN. It gets a copy of the memory's descriptor. cpu_percent: of one
- * core, how much it may take over time. 0; -ECANCELED after
- * capture_host_end(); -errno; with the cause in err. Any thread. */
+/* Forks a process, which waits for a first request (io/capture/wire.h). It gets a copy of the memory's descriptor. cpu_percent:
+ * of one core, how much it may take over time. 0; -ECANCELED after capture_host_end(); -errno; with the cause
+ * in err. Any thread. */
 int capture_host_fork(struct capture_host *host, struct capture_process *ret, const struct capture_memory *control,
                       int cpu_percent, struct error *err);
 

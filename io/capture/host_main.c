@@ -109,7 +109,7 @@ static int by_number(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
-/* The new process runs this: nothing is open afterwards but what it needs. */
+/* The new process runs this. It closes all descriptors that it does not need. */
 static _Noreturn void be_child(const int fds[HOST_FDS], pid_t host)
 {
     sigset_t none;
@@ -168,7 +168,7 @@ static void forget(void)
     close_range(STDERR_FILENO + 1, ~0u, 0);
 }
 
-/* Waits for an order, the end of a process, or a process that nobody wants any more. false: the daemon has ended. */
+/* Waits for an order, the end of a process, or the closing of a process's pipe by the daemon. false: the daemon has ended. */
 static bool serve(int signals_fd)
 {
     polled[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};

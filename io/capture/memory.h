@@ -1,5 +1,5 @@
-/* Memory that a process shares with the processes that it hands the descriptor to. It is a sealed memfd, which nobody can
- * shrink or grow, so no access to a mapping can fail. Pages that nobody has written take no memory. Any thread. */
+/* Memory that a process shares with those that it hands the descriptor to. It is a sealed memfd, which nobody can shrink or grow,
+ * so no access to a mapping can fail. Pages that nobody has written take no memory. Any thread. */
 #ifndef MEMAED_IO_CAPTURE_MEMORY_H
 #define MEMAED_IO_CAPTURE_MEMORY_H
 

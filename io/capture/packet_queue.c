@@ -37,7 +37,7 @@ static bool find_room(const struct packet_queue_writer *writer, uint32_t size, u
     const struct packet_record *first = &head->records[taken % PACKET_QUEUE_RECORDS],
                                *last = &head->records[(writer->written - 1) % PACKET_QUEUE_RECORDS];
     uint32_t end = last->offset + last->size;
-    if (end > first->offset || (end == first->offset && first == last)) {       /* what is to be taken does not wrap around */
+    if (end > first->offset || (end == first->offset && first == last)) {       /* the queued data do not wrap around */
         *offset = size <= DATA_BYTES - end ? end : 0;
         return *offset == end || size < first->offset;
     }

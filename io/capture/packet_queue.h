@@ -1,11 +1,11 @@
 /* A queue of packets in memory that two processes share: the process of a source adds, the daemon takes. Nobody is woken, and
- * nobody waits: a packet that finds no room is lost, and the next one says so.
+ * nobody waits. A packet that finds no room is lost, and the next record says so.
  *
  * The memory holds counters, records and data. The daemon keeps its own counter of what it has taken, copies each record before
- * it looks at it, and copies the data out. It checks all as if an attacker had written it, who may also change it in the middle.
- * Audio takes at most half of the records and of the data, so that it cannot displace the video; what finds no room is dropped,
- * and nobody is told. Once the queue is empty, the next data lie at its beginning, so that a queue which is emptied often takes
- * few pages.
+ * it looks at it, and copies the data out. It checks everything as if an attacker had written it and could change it at any time.
+ * Audio takes at most half of the records and of the data, so that it cannot displace the video. Audio that finds no room is
+ * dropped without a notice. Once the queue is empty, the next data lie at its beginning, so that a queue which is emptied often
+ * takes few pages.
  *
  * One thread adds, one takes. */
 #ifndef MEMAED_IO_CAPTURE_PACKET_QUEUE_H
@@ -38,7 +38,7 @@ struct packet_consumer packet_queue_consumer(struct packet_queue_writer *writer)
 
 struct packet_queue_reader {
     const struct capture_memory *memory;        /* borrowed; PACKET_QUEUE_BYTES */
-    int64_t last_us;                    /* arrival of the last packet; at first CLOCK_MONOTONIC then: no packet arrived before */
+    int64_t last_us;                    /* arrival of the last packet; at first the time of the init: none arrived before */
     uint32_t taken;
     bool audio;                         /* the caller's: audio was asked for. false: it is a fault */
     bool begun[2];                      /* by enum packet_kind: a stream has begun */

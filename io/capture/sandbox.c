@@ -37,7 +37,7 @@ static int limit(int resource, rlim_t most)
     return setrlimit((__rlimit_resource_t)resource, &(struct rlimit){most, most}) < 0 ? -errno : 0;
 }
 
-/* Bytes of addresses that the process has; 0: not known. */
+/* Bytes of address space that the process uses; 0: not known. */
 static size_t address_space(void)
 {
     unsigned long pages = 0;
@@ -147,7 +147,7 @@ static const char *const allowed[] = {
     "ugetrlimit",
 };
 
-/* No part of this process ever asks for these, but somebody who has taken it over would. */
+/* The process never makes these calls; an attacker who has taken it over would. */
 static const char *const fatal[] = {
     "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "kill", "tkill", "pidfd_open",
     "pidfd_send_signal", "pidfd_getfd", "mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "bpf", "perf_event_open",
@@ -183,7 +183,7 @@ static int add(scmp_filter_ctx filter, uint32_t action, const char *name, struct
 
 static int allow_files(scmp_filter_ctx filter)
 {
-    /* Not for writing, and nothing is made. */
+    /* Files are opened for reading alone, and none is created. */
     const scmp_datum_t flags = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
     int r = add(filter, SCMP_ACT_ALLOW, "open", SCMP_A1(SCMP_CMP_MASKED_EQ, flags, O_RDONLY));
     if (r == 0)
@@ -197,7 +197,7 @@ static int allow_files(scmp_filter_ctx filter)
     return r;
 }
 
-/* Memory is written or executed, never both: names are looked up by libraries that are loaded when they are needed. */
+/* Memory is writable or executable, never both. Executable mappings are allowed because looking up a name loads libraries. */
 static int allow_memory(scmp_filter_ctx filter)
 {
     static const char *const calls[] = {"mmap", "mmap2", "mprotect", "pkey_mprotect"};
@@ -215,7 +215,7 @@ static int allow_threads(scmp_filter_ctx filter)
     const scmp_datum_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
                                 CLONE_NEWNET;
     int r = add(filter, SCMP_ACT_ALLOW, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | spaces, CLONE_THREAD));
-    if (r == 0)                 /* its flags lie in memory; the C library goes on with clone() */
+    if (r == 0)                 /* a filter cannot see its flags; the C library then uses clone() */
         r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name("clone3"), 0);
     if (r == 0)                 /* abort(), and the end of FFmpeg's threads */
         r = add(filter, SCMP_ACT_ALLOW, "tgkill", SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));

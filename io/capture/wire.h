@@ -1,13 +1,12 @@
 /* The messages between the daemon and the process of one source. Both are the same program, so numbers cross as they are in
- * memory. A message is one packet of a socket that keeps their borders (SOCK_SEQPACKET).
+ * memory. A message is one packet of a socket that keeps packets apart (SOCK_SEQPACKET).
  *
  * The daemon sends a request, beginning with WIRE_PACKETS, WIRE_FILE, WIRE_OPEN or WIRE_MOMENT, and the process answers each with
- * one WIRE_RESULT, after any number of WIRE_LOG. The process may be in an attacker's hands: wire_decode_reply() takes nothing for
- * granted, and gives nothing on that is out of range. Which reply follows which request is checked by the reader
- * (io/capture/capture.c).
+ * one WIRE_RESULT, after any number of WIRE_LOG. An attacker may have taken over the process, so wire_decode_reply() refuses
+ * every value that is out of range. The reader (io/capture/capture.c) checks which reply follows which request.
  *
  * Packets need no message: they lie in shared memory of their own (io/capture/packet_queue.h), which WIRE_PACKETS hands over
- * before WIRE_OPEN. A later message may carry colour pictures in the same way as gray ones.
+ * before WIRE_OPEN.
  *
  * Pure; any thread. */
 #ifndef MEMAED_IO_CAPTURE_WIRE_H

@@ -117,8 +117,8 @@ static int ask(struct capture_copy *ret, const struct capture_process *process, 
     return size < 0 ? (int)size : take_answer(ret, &reply, size, to, err);
 }
 
-/* Waits for the process, and has the host kill one that does not end: its pipe is closed then. Nobody writes to the file after
- * that. A process of the lowest priority may take long to end where others compute. */
+/* Waits for the process, then closes its pipe, so that the host kills a process that has not ended. Nobody writes to the file
+ * after that. A process of the lowest priority may take long to end where others compute. */
 static void end_process(const struct capture_process *process, int wait_ms, const struct capture_copy_options *options)
 {
     struct pollfd polled = {.fd = process->pipe, .events = POLLIN};

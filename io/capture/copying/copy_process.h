@@ -1,5 +1,5 @@
-/* Copies a clip in H.264 (io/reencode/copy_file.h), in a process of its own with least rights and the lowest priority, which is
- * waited for. What it tells is checked as if an attacker had written it. He could write what he likes to the copy of his
+/* Copies a clip in H.264 (io/reencode/copy_file.h), in a process of its own with least rights and the lowest priority, and waits
+ * for it. What the process tells is checked as if an attacker had written it. An attacker could write anything to the copy of his
  * camera's clip, and nothing else. Any thread. Never logs. */
 #ifndef MEMAED_IO_CAPTURE_COPYING_COPY_PROCESS_H
 #define MEMAED_IO_CAPTURE_COPYING_COPY_PROCESS_H
