@@ -213,7 +213,7 @@ static bool parse_alert(const struct config_value *value, void *target)
 }
 
 
-/* A camera keeps what the file says for all, where it says nothing itself. */
+/* A camera takes the values of the whole file for keys that it does not give. */
 static void complete_evidence(struct config_evidence *of_camera, const struct config_evidence *of_all)
 {
     if (!of_camera->has_snapshots)
@@ -344,7 +344,7 @@ static void yaml_fault(void *arg, int line, int column, const char *text)
     config_fault(arg, line, column, "", "%s", text);
 }
 
-/* Decides whether a camera with a privacy mask has clips. Both kinds of them at once are a fault. */
+/* Decides whether a camera with a privacy mask has clips. Masked and unmasked clips at once are a fault. */
 static void check_masked(struct config_loader *loader, struct config_camera *camera)
 {
     struct config_evidence *evidence = &camera->evidence;

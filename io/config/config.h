@@ -172,8 +172,8 @@ struct config {
 enum { CONFIG_MAX_CAMERAS = 1024, CONFIG_MAX_WEBHOOKS = 64, CONFIG_MAX_HOST_NAMES = 32, CONFIG_EXPECTED_SIZE = 480 };
 
 /* Loads the file at path. Calls fault(arg, text) for every fault, in the order of their places; the text is one line
- * without its end. Opens the files that secret_file and password_file name, checks whether models and local sources exist, and
- * touches nothing else.
+ * without its end. Opens the files that secret_file and password_file name, checks whether models, certificates and local sources
+ * exist, and touches nothing else.
  * 0: *ret holds one reference, the caller's. -EINVAL after a fault. -errno if the file cannot be read, which is reported as
  * "FILE: cause"; -ENOMEM. *ret is untouched on failure. */
 int config_load(struct config **ret, const char *path, void (*fault)(void *arg, const char *text), void *arg);

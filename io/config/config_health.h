@@ -4,7 +4,7 @@
 
 #include "io/config/config.h"
 
-/* A camera keeps what the file says for all, where it says nothing itself. */
+/* A camera takes the values of the whole file for keys that it does not give. */
 void config_health_complete(struct config_health *of_camera, const struct config_health *of_all);
 
 #endif

@@ -21,8 +21,8 @@ static bool is_text(const struct config_node *item, const char *text)
     return !item->bad && item->type == CONFIG_SCALAR && strcmp(item->text, text) == 0;
 }
 
-/* Reads a list of the names of things ("camera"), each of which is given once. No list: `all` ("cameras") are meant, and
- * nothing is kept. */
+/* Reads a list of names of a thing ("camera"), each given once. Without a list all are meant, and nothing is kept. all: the
+ * plural ("cameras"), for faults. */
 static bool parse_names(const struct config_value *value, const char *thing, const char *all, size_t most, keep_name *keep,
                         void *target)
 {
@@ -249,7 +249,7 @@ static bool has_camera(const struct config *config, const char *name)
     return false;
 }
 
-/* Says whether a camera that the filter takes has a zone of that name. */
+/* Returns true if a camera that the filter takes has a zone of that name. */
 static bool has_zone(const struct config *config, const struct sink_filter *filter, const char *name)
 {
     for (size_t c = 0; c < config->n_cameras; c++) {

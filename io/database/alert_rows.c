@@ -27,7 +27,7 @@ static float member(const json_t *object, const char *key)
     return json_is_number(value) ? (float)json_number_value(value) : NAN;
 }
 
-/* Leaves out all that alert_rows_put() does not write so: the row may come from elsewhere. */
+/* Ignores text that alert_rows_put() does not write, because another program may have written the row. */
 static void parse_voices(struct voices *ret, const char *text)
 {
     json_t *object = json_loads(text, 0, NULL);
@@ -291,7 +291,7 @@ static int read_range(struct database *database, struct record_range *ret, struc
     return r;
 }
 
-/* Each has an index with all that a filter looks at (version_3 of io/database/migrations.c). */
+/* Each has an index with all columns that a filter looks at (version_3 of io/database/migrations.c). */
 #define OF_CAMERA "INDEXED BY alerts_of_camera WHERE camera = ?2"
 #define OF_ANY_CAMERA "INDEXED BY alerts_listed WHERE ?2 IS NULL"
 #define SELECT_IN(order, cameras) "SELECT " COLUMNS ", note, acknowledged_by, normal_by FROM alerts " cameras " AND entry >= ?1" \

@@ -39,8 +39,8 @@ struct alert_query {
 };
 
 /* The alerts of a query, by entry, into ret [query->most], and what people say about them into labels [query->most] (NULL: not
- * wanted); *n of them. *next is the entry at which the next query begins. *range holds
- * the entries from which reading can go on: oldest (below it, alerts have been deleted) to next. */
+ * wanted); *n of them. *next is the entry at which the next query begins. *range holds the entries from which reading can go on:
+ * oldest (below it, alerts have been deleted) to next. */
 int alert_rows_read(struct database *database, const struct alert_query *query, struct alert_record *ret,
                     struct alert_labels *labels, size_t *n, uint64_t *next, struct record_range *range, struct error *err);
 int alert_rows_find(struct database *database, uint64_t id, struct alert_record *ret, struct error *err);  /* -ENOENT */

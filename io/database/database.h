@@ -1,6 +1,6 @@
 /* The database of memaed: one SQLite file in state_dir that survives the process (docs/store.md). This room alone knows
- * SQLite. Tables have files of their own beside this one: alert_rows, event_rows, outbox_rows, score_rows, evidence, arming_rows,
- * labels.
+ * SQLite. Tables have files of their own beside this one: alert_rows, event_rows, outbox_rows, score_rows, evidence_rows,
+ * arming_rows, labels.
  *
  * The file is in WAL mode: one connection writes, and any number read at the same time without waiting for it. A commit is on the
  * disk when it returns (synchronous=FULL). Each connection is for one thread at a time.
@@ -40,10 +40,10 @@ int database_open(struct database **ret, const char *folder, struct database_ope
 int database_open_reader(struct database **ret, const char *folder, struct error *err);
 void database_close(struct database *database);         /* takes NULL */
 
-/* Sets how long a statement waits for another connection's lock; 1000 at first, of a reader 200. */
+/* Sets how long a statement waits for another connection's lock; at first 1000, for a reader 200. */
 void database_patience(struct database *database, int ms);
 
-/* A transaction that writes. What fails in between is undone by database_rollback(), which does nothing outside of one. */
+/* A transaction that writes. After a failure database_rollback() undoes it; outside of a transaction it does nothing. */
 int database_begin(struct database *database, struct error *err);
 int database_commit(struct database *database, struct error *err);
 void database_rollback(struct database *database);

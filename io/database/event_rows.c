@@ -79,7 +79,7 @@ struct reading {
     bool failed;                /* out of memory */
 };
 
-/* Reads of the alert in a body what struct alert_limits looks at. */
+/* Reads the fields that struct alert_limits looks at from the alert in a body. */
 static void read_alert(struct alert_record *ret, const char *body)
 {
     json_t *root = json_loads(body, 0, NULL);

@@ -13,7 +13,7 @@ const char *evidence_kind_name(enum evidence_kind kind);        /* "snapshot" */
 struct evidence_row {
     uint64_t alert;             /* its id, which must be in the database */
     enum evidence_kind kind;
-    char path[512];             /* in state_dir */
+    char path[512];             /* relative to state_dir */
     int64_t bytes, made_us;     /* UTC */
     char codec[32], codecs[64]; /* "hevc", and the codecs= of its MIME type; "": a picture */
 };
@@ -22,7 +22,7 @@ struct evidence_row {
  * does not exist, or another row has the path. */
 int evidence_rows_add(struct database *database, const struct evidence_row *row, struct error *err);
 int evidence_rows_remove_all(struct database *database, uint64_t alert, struct error *err);     /* of the alert */
-/* Says whether evidence of the alert stays whatever its age: the alert is marked, or open. false: also one that is not known. */
+/* *ret: evidence of the alert stays whatever its age, because the alert is marked or open. false for an unknown alert. */
 int evidence_rows_held(struct database *database, uint64_t alert, bool *ret, struct error *err);
 /* The rows of the alert, into ret [EVIDENCE_KINDS]; *n of them. */
 int evidence_rows_of(struct database *database, uint64_t alert, struct evidence_row *ret, size_t *n, struct error *err);

@@ -15,8 +15,8 @@ struct migrations {
 
 extern const struct migrations migrations;              /* memaed's own */
 
-/* Brings the database to version migrations->n, each step in a transaction of its own. *before is the version found. The
- * database is at the last version that could be reached where a step fails. */
+/* Brings the database to version migrations->n, each step in a transaction of its own. *before is the version found. If a step
+ * fails, the database stays at the version before it. */
 int migrations_apply(struct database *database, const struct migrations *migrations, int *before, struct error *err);
 /* 0, or -EPROTONOSUPPORT where the version is not migrations->n. */
 int migrations_expect(struct database *database, const struct migrations *migrations, struct error *err);

@@ -1,8 +1,7 @@
 /* Deliveries that are still to be made: a row for each event and each endpoint that takes it. A row is written in the
- * transaction of its event. It goes when the endpoint has taken it, or when it is given up and becomes a dead letter. Events of
- * an endpoint are delivered in the order of their seq. An endpoint that is disabled keeps its rows. Every function that writes
- * is one transaction of its own, unless the caller has begun one. Nothing happens where the row that a function names is not
- * there. */
+ * transaction of its event. It is deleted when the endpoint has taken it, or when it is given up and becomes a dead letter.
+ * Events of an endpoint are delivered in the order of their seq. An endpoint that is disabled keeps its rows. Every function that
+ * writes is one transaction of its own, unless the caller has begun one. A function that names a missing row changes nothing. */
 #ifndef MEMAED_IO_DATABASE_OUTBOX_ROWS_H
 #define MEMAED_IO_DATABASE_OUTBOX_ROWS_H
 

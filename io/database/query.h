@@ -43,7 +43,7 @@ bool query_is_null(const struct query *query, int column);
 void query_copy(const struct query *query, int column, char *out, size_t size);
 /* Ends the use of the statement. 0 or -errno. */
 int query_end(struct query *query, struct error *err);
-/* query_row() until it is done, and query_end(). */
+/* Runs the statement to its end: query_row() until it is done, then query_end(). */
 int query_run(struct query *query, struct error *err);
 
 /* The errno for a result of SQLite, and the text in err. */

@@ -1,5 +1,5 @@
-/* Scores in the database: each window for some hours, and each minute for some months. A minute is added up while its windows are
- * written, so it is there at once and outlives them. */
+/* Scores in the database: each window for some hours, and each minute for some months. Each window that is written updates the
+ * row of its minute, which stays when the windows are deleted. */
 #ifndef MEMAED_IO_DATABASE_SCORE_ROWS_H
 #define MEMAED_IO_DATABASE_SCORE_ROWS_H
 
@@ -21,7 +21,7 @@ struct score_row {
 
 struct minute_row {
     char camera[RECORD_NAME_SIZE];
-    int64_t time_us;            /* of its begin */
+    int64_t time_us;            /* of its beginning */
     int64_t n, slow;            /* windows, and how many of them were slow */
     double minimum, mean, maximum;      /* of the scores of all windows; NAN: none was finite */
     double p_least;             /* NAN: none had a p */
