@@ -127,7 +127,7 @@ static int broke(const struct capture *capture, const char *how, struct error *e
     return error_set(err, -EPROTO, "%s: its process breaks the protocol: %s", capture->shown, how);
 }
 
-/* fd goes along; -1: none. */
+/* fd is sent along; -1: none. */
 static int send_request(const struct capture *capture, const struct wire_request *request, int fd, struct error *err)
 {
     static const size_t size = WIRE_MAX_REQUEST;

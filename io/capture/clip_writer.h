@@ -34,7 +34,7 @@ int clip_writer_offer(struct clip_writer *writer, struct packet *const *packets,
 bool clip_writer_is_behind(const struct clip_writer *writer);
 /* Adds n packets. 0; -errno with the cause in err: nothing more can be added. */
 int clip_writer_add(struct clip_writer *writer, struct packet *const *packets, size_t n, struct error *err);
-/* As clip_file_stats(): what was written by then. */
+/* As clip_file_stats(), as of the last answer of the process. */
 void clip_writer_stats(const struct clip_writer *writer, struct clip_file_stats *ret);
 /* As clip_file_close(). Takes NULL, and *ret is then untouched. After a failure, the file may go on behind ret->bytes. */
 int clip_writer_close(struct clip_writer *writer, struct clip_file_stats *ret, struct error *err);

@@ -1,7 +1,7 @@
-/* Takes rights away from the calling process, for good. Afterwards it can read the files that it was given, write to files that
- * are open already, and use the network if that is its purpose. It cannot start a program or a process, open a file for writing,
- * create, rename or delete one, signal or watch another process, or listen for connections. Memory cannot be writable and
- * executable at once. The process can still see names and sizes of files, because Landlock cannot hide them.
+/* Takes rights away from the calling process, for good. Afterwards it can read the files that it was given, write to open files,
+ * and use the network if that is its purpose. It cannot start a program or a process, signal or watch another process, or listen
+ * for connections. It cannot open a file for writing, create, rename or delete one. Memory cannot be writable and executable at
+ * once. The process can still see names and sizes of files, because Landlock cannot hide them.
  *
  * Four layers: no new privileges and no core dumps; limits of resources (RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_FSIZE); Landlock, for
  * the files that may be read, if the kernel has it; an allow list of system calls (seccomp). A system call that only an attacker
