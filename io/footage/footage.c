@@ -12,7 +12,7 @@
 #include "io/footage/sources.h"
 #include "io/video/source.h"
 
-/* The interval between syncs of a recording. A power cut costs half a minute, and what comes while the disk is slow to sync. */
+/* The interval between syncs of a recording. A power cut loses half a minute, and the frames that come during a slow sync. */
 #define SYNC_US INT64_C(30000000)
 
 #define NO_FRAMES UINT64_C(0xcbf29ce484222325)         /* the identity of empty footage */
@@ -200,7 +200,7 @@ static void check_aspect(struct footage *f, const char *input, int width, int he
     f->options.warned(reason);
 }
 
-/* Warns of an input whose rate, of the frames that are analysed, is not that of the others. */
+/* Warns of an input whose rate of analysed frames differs from the others'. */
 static void check_rate(struct footage *f, const char *shown, double fps)
 {
     char reason[400];

@@ -1,5 +1,5 @@
-/* Footage for learning: all gray frames of a list of inputs that are analysed, decoded once. Frames are kept in memory, and
- * those beyond max_bytes compressed on disk (io/footage/picture_file.h), so that windows can be drawn from the whole of it.
+/* Footage for learning: the analysed gray frames of a list of inputs, decoded once. Frames are kept in memory, and those beyond
+ * max_bytes in a compressed file (io/footage/picture_file.h), so that windows can be drawn from all of them.
  *
  * Frames are numbered from 0, in the order in which they came. Corrupt frames are left out. A window spans neither a
  * corrupt frame, nor a gap, nor two inputs.
@@ -30,9 +30,9 @@ struct footage_options {
     bool keep;                  /* a recording: the file holds all frames, keeps its name, and is continued if it exists. It is
                                  * synced twice a minute while frames come, and when its source ends. */
     size_t max_disk_bytes;      /* of the file */
-    void (*skipped)(const char *reason);        /* a file of a folder that is of no use is told here; NULL: it is a failure */
-    bool (*fits)(void *arg, int width, int height);     /* whether an input's aspect is right; NULL: if as the first one's */
-    void (*warned)(const char *reason);         /* an input's aspect is not, or it has another rate; NULL: nobody is told */
+    void (*skipped)(const char *reason);        /* called for a file of a folder that is of no use; NULL: it is a failure */
+    bool (*fits)(void *arg, int width, int height);     /* true: an input's aspect is right. NULL: the first one's is */
+    void (*warned)(const char *reason);         /* called for an input of a wrong aspect or another rate; may be NULL */
     const struct zones *zones;  /* the masks that are hidden in every frame (core/zones/hiding.h); NULL: none; must outlive the
                                  * footage */
     struct capture_host *host;  /* forks a process for each source (io/capture/capture.h); NULL: the calling thread reads it */
@@ -59,9 +59,8 @@ static inline double footage_part_frames(const struct footage_part *part)
     return (double)(part->all.end - part->all.begin) * (part->to - part->from);
 }
 
-/* options is copied; its path, arg and stop must outlive the footage. 0; -EINVAL (a size below 1; masks that cover every
- * pixel; with keep, another file),
- * -ENOMEM, -errno of the file, with the cause in err; *ret is untouched then. */
+/* options is copied; its path, arg and stop must outlive the footage. 0; -EINVAL (a size below 1; masks that cover every pixel;
+ * with keep, another file), -ENOMEM, -errno of the file, with the cause in err; *ret is untouched then. */
 int footage_open(struct footage **ret, const struct footage_options *options, struct error *err);
 void footage_close(struct footage *footage);            /* takes NULL */
 
@@ -109,14 +108,14 @@ const char *footage_place(const struct footage *footage, size_t frame, double *a
 uint64_t footage_identity(const struct footage *footage);
 size_t footage_clips(const struct footage *footage);    /* inputs; each file of a folder of videos counts */
 size_t footage_corrupt(const struct footage *footage);  /* frames left out */
-size_t footage_skipped(const struct footage *footage);  /* files, and groups of pictures beside films */
+size_t footage_skipped(const struct footage *footage);  /* files of folders; the pictures beside films count as one */
 /* Frames analysed a second: options.fps, where an input has that many; else by timestamps, from the mean of the middle half of
  * the intervals. 0: unknown, since no two frames are in sequence. */
 double footage_fps(const struct footage *footage);
 
-/* Checks that windows of `length` frames can be learned from the range. 0; -ENOMEM; an error of footage_read(); -EINVAL with
- * the reason in err. Reasons: the range holds no window, more than half of its frames are black or of one tone, or it is frozen
- * (no frame differs from the one before). */
+/* Checks that windows of `length` frames can be learned from the range. 0; -ENOMEM; an error of footage_read(); -EINVAL with the
+ * reason in err: the range holds no window, more than half of its frames are of one tone, or no frame differs from the one
+ * before. */
 int footage_check(struct footage *footage, struct footage_range range, int length, struct error *err);
 
 #endif

@@ -10,7 +10,7 @@
  * A file that stays is checked when it is opened again: every record is read, and its checksum compared. A damaged picture is
  * left out, and the pictures before and behind it are kept. The file is cut behind its last sound record. If the length in a
  * record is damaged, what follows cannot be found, and is cut too. A picture that is left out gets the number run = 0 and a new
- * checksum, so that it is reported once. This took 11 s for 4.9 GB (200,000 pictures of 176x96) from memory and 23 s from the
+ * checksum, so that it is reported once. Opening took 11 s for 4.9 GB (200,000 pictures of 176x96) from memory and 23 s from the
  * disk, on a busy machine; decoding them took 60 s.
  *
  * A power cut leaves what was synced: the file is synced when it is created, by picture_file_sync(), and while pictures are

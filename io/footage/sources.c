@@ -60,7 +60,7 @@ static void clear(struct listing *l)
     free(l->entries);
 }
 
-/* Takes the files that are no images. Returns how many were of use, or the failure of each(). */
+/* Calls each() for the files that are no images. Returns how many were of use, or the failure of each(). */
 static int each_other(const struct listing *l, const char *folder, const struct sources_user *user, struct error *err)
 {
     char path[PATH_MAX];
@@ -77,7 +77,7 @@ static int each_other(const struct listing *l, const char *folder, const struct 
     return used;
 }
 
-/* Says which images of a folder are skipped. Returns whether they may be. */
+/* Tells skips() which images of a folder are skipped. Returns whether they may be. */
 static bool skip_images(const struct listing *l, const char *folder, const struct sources_user *user)
 {
     const char *first = NULL, *last = NULL;

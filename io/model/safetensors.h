@@ -1,5 +1,5 @@
 /* Reads and writes safetensors files: 8 bytes of little-endian header length, a JSON header, raw tensors. Reading takes
- * the whole file into memory, so that it may change or shrink afterwards. A file may come from anyone, so everything that
+ * the whole file into memory, so the file may change or shrink afterwards. A file may come from anyone, so everything that
  * docs/model-format.md lists is checked first. Any thread; one object belongs to one thread. */
 #ifndef MEMAED_IO_MODEL_SAFETENSORS_H
 #define MEMAED_IO_MODEL_SAFETENSORS_H
@@ -24,8 +24,8 @@ struct safetensors_tensor {
 
 struct safetensors;
 
-/* 0: *ret is the caller's. -errno if the file cannot be opened or read, -EINVAL after a failed check, -ENOMEM. err then names
- * the file, the tensor, and what was expected and given. */
+/* 0: *ret is the caller's. -errno if the file cannot be opened or read, -EINVAL after a failed check, -ENOMEM: err names the
+ * file, the tensor, and what was expected and given. */
 int safetensors_open(struct safetensors **ret, const char *path, struct error *err);
 /* The same on bytes in memory, which are borrowed until close. name replaces the path in err. */
 int safetensors_open_memory(struct safetensors **ret, const void *data, size_t size, const char *name, struct error *err);
@@ -46,8 +46,7 @@ struct safetensors_output {
 };
 
 /* Writes tensors [n] and metadata [n_metadata] of pairs key, value by io/base/new_file.h. So the file at path is the old one or
- * the new one, never a part. Equal arguments give equal bytes; the data begin at a multiple
- * of 8.
+ * the new one, never a part. Equal arguments give equal bytes; the data begin at a multiple of 8.
  * 0; -EINVAL for a file that no reader would accept (a name given twice, a header beyond its limit, text that is not
  * UTF-8); -ENOMEM; -errno of the file system. */
 int safetensors_write(const char *path, const struct safetensors_output *tensors, size_t n,

@@ -1,8 +1,8 @@
-/* The JSON of memae.still in a model file: the memory of what stands still (struct still_memory). An object with the keys
- * "boundary" (a number), "exemplars" (of a block, a light and a part) and "lights", a list of 1 or 2. A light that is unknown
- * is null. A known one has the keys "least", "most", "largest" (a list for each part), "rare" and "exemplars". The exemplars
- * are bytes in base64: [parts, rows, columns, exemplars, SLOW_VALUES] in 8 bits, signed. All keys are required, and any other
- * is a fault. Any thread. */
+/* The JSON of memae.still in a model file: the memory of what stands still (struct still_memory). It is an object with the keys
+ * "boundary" (a number), "exemplars" (of a block, a light and a part) and "lights", a list of 1 or 2. A light that is unknown is
+ * null. A known one has the keys "least", "most", "largest" (a list for each part), "rare" and "exemplars". The exemplars are
+ * bytes in base64: [parts, rows, columns, exemplars, SLOW_VALUES] in 8 bits, signed. All keys are required, and any other is a
+ * fault. Any thread. */
 #ifndef MEMAED_IO_MODEL_STILL_JSON_H
 #define MEMAED_IO_MODEL_STILL_JSON_H
 

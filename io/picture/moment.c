@@ -12,8 +12,8 @@
 #include "io/video/demux.h"
 #include "io/video/source_url.h"
 
-/* Key frames from which decoding is tried: the one before follows where one is shown after the moment, or is none to the
- * decoder. */
+/* Key frames from which decoding is tried. If the decoder cannot begin at the last one, or shows it after the moment, the one
+ * before is tried. */
 enum { KEYS = 2 };
 
 struct reading {
@@ -150,12 +150,12 @@ static int find_keys(struct reading *reading, int64_t us, uint64_t before[KEYS],
         more = packet->dts == AV_NOPTS_VALUE || packet->dts <= until;   /* no picture is shown before it is decoded */
         av_packet_unref(reading->packet);
     }
-    return r == -EINTR || r == -ETIMEDOUT || r == -ENOMEM ? r : 0;      /* what cannot be read ends the file */
+    return r == -EINTR || r == -ETIMEDOUT || r == -ENOMEM ? r : 0;      /* other faults end the file */
 }
 
 /* Goes to a place from which the picture at us can be decoded, and decodes the first picture there. Packets before it are read,
- * and not decoded. FFmpeg's own search is not used: with an incomplete index, as in a fragmented MP4, it goes astray, and
- * pictures are damaged but not known as such. 1, 0 or an error. */
+ * and not decoded. FFmpeg's own search is not used: with an incomplete index, as in a fragmented MP4, it finds a wrong place, and
+ * damaged pictures are not flagged. 1, 0 or an error. */
 static int go_to(struct reading *reading, int64_t us, struct error *err)
 {
     const struct demux_stream *stream = demux_stream(reading->demux);

@@ -1,13 +1,12 @@
 /* The colour picture of a source at a moment, as a viewer shows it: turned, with square pixels. It serves for snapshots out of
  * clips, and for any file, folder or pattern of images that io/video/source.h reads.
  *
- * A file with time stamps is read from its beginning, twice, but decoded from the key frame before the moment on. Others are
- * decoded from their beginning. One picture is converted, the last one.
+ * A file with time stamps is read from its beginning, several times, but decoded only from the key frame before the moment on.
+ * Others are decoded from their beginning. One picture is converted, the last one.
  *
- * FFmpeg reads the file here, so whoever wrote it chooses the bytes that FFmpeg reads. A clip of a camera belongs into a process
- * of its own with least rights, as the camera did: capture_moment() (io/capture/capture.h) runs moment_read() there. So it knows
- * nothing of the daemon, opens nothing but the source, needs no thread but the caller's, and holds two decoded pictures and the
- * result.
+ * FFmpeg parses the file here, and whoever wrote it may be hostile. So capture_moment() (io/capture/capture.h) runs moment_read()
+ * in a process of its own with least rights. It opens nothing but the source, needs no thread but the caller's, and holds two
+ * decoded pictures and the result.
  *
  * One thread for each call; any thread may set source.stop. Never logs. */
 #ifndef MEMAED_IO_PICTURE_MOMENT_H

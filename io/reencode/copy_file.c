@@ -39,7 +39,7 @@ static void begin(void *arg, const struct packet_format *format, const void *ext
                               : error_set(&copying->err, -ENOMEM, "out of memory");
 }
 
-/* The packet of a file arrives when it is decoded: a camera that was away in between has left a hole, which stays as long. */
+/* A packet of a file counts as arriving at its decoding time, so a gap that the camera left keeps its length. */
 static void add(void *arg, const struct packet_times *times, const void *data, size_t size)
 {
     struct copying *copying = arg;

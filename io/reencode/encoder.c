@@ -50,7 +50,7 @@ static void configure(AVCodecContext *codec, const AVFrame *picture, bool live)
     codec->gop_size = 250;
     codec->max_b_frames = 0;
     codec->thread_count = 1;
-    codec->log_level_offset = AV_LOG_DEBUG - AV_LOG_INFO;       /* libx264 tells much of what goes well */
+    codec->log_level_offset = AV_LOG_DEBUG - AV_LOG_INFO;       /* libx264 logs much that is no fault */
     codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     av_opt_set(codec->priv_data, "preset", live ? "superfast" : "veryfast", 0);
     if (live)

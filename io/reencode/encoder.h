@@ -13,13 +13,14 @@ struct encoder;
 /* 0, or -ENOSYS with the cause in err: this FFmpeg has no libx264. Any thread. */
 int encoder_check(struct error *err);
 
-/* For pictures such as this one. live: fast, and each picture comes out at once; else better, and some later. time_base: of the
- * packets' times, num / den seconds a tick. 0; -ENOSYS, -ENOMEM, -EINVAL with the cause in err. */
+/* Opens an encoder for pictures such as this one. live: it is fast, and each picture comes out at once; else quality is better,
+ * with a delay. time_base: of the packets' times, num / den seconds a tick. 0; -ENOSYS, -ENOMEM, -EINVAL with the cause in
+ * err. */
 int encoder_open(struct encoder **ret, const AVFrame *picture, bool live, int time_base_num, int time_base_den,
                  struct error *err);
 void encoder_close(struct encoder *encoder);            /* takes NULL */
 
-/* The stream of its packets. The encoder's. */
+/* The stream of its packets, which the encoder owns. */
 struct packet_stream *encoder_stream(struct encoder *encoder);
 
 /* Encodes the picture, whose packet has these times; where times->key, decoding can begin there. NULL: there is no further

@@ -12,7 +12,7 @@
 #include "io/video/decode.h"
 #include "io/video/packets/packet_parameters.h"
 
-/* A player can begin so often. */
+/* The interval between key frames, at which a player can begin. */
 #define KEY_US INT64_C(2000000)
 
 struct reencode {
@@ -65,7 +65,7 @@ static int start_decoder(struct reencode *reencode, const struct packet_stream *
     return r;
 }
 
-/* Browsers play the audio in MP4. */
+/* Returns true if browsers play the audio in MP4. */
 static bool is_played(const struct packet_format *audio)
 {
     const struct packet_format video = {.codec = AV_CODEC_ID_H264};
@@ -185,7 +185,7 @@ static int encode_picture(struct reencode *reencode, int64_t us, struct error *e
     return r < 0 ? r : write_packets(reencode, err);
 }
 
-/* A damaged picture may show what a mask covers at another place, so it is left out then. */
+/* With masks a damaged picture is left out: it may show at another place what a mask covers. */
 static int take_picture(struct reencode *reencode, struct error *err)
 {
     int64_t us = time_of(reencode);

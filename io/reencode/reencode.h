@@ -1,11 +1,11 @@
-/* A clip that is decoded and encoded again. Packets of any codec go in; a fragmented MP4 with H.264
- * (io/video/packets/clip_file.h) comes out, as every browser plays it. Pictures are as a viewer shows them: turned, with square
- * pixels. Privacy masks are burned in before anything is encoded (core/zones/burning.h).
+/* Decodes a clip and encodes it again. Packets of any codec go in; a fragmented MP4 with H.264 (io/video/packets/clip_file.h)
+ * comes out, as every browser plays it. Pictures are as a viewer shows them: turned, with square pixels. Privacy masks are burned
+ * in before anything is encoded (core/zones/burning.h).
  *
- * The packets' times stay; those that are missing or leap are replaced as in any clip. A packet that cannot be decoded leaves out
- * its picture. With masks, so does a damaged picture, because it may show what a mask covers at another place.
+ * The packets' times stay; those that are missing or leap are replaced as in any clip. The picture of a packet that cannot be
+ * decoded is left out. With masks, a damaged picture is left out, too, because it may show at another place what a mask covers.
  *
- * Audio is copied as it was coded, if browsers play it in MP4 (AAC, MP3, Opus); else the file has none. Masks do not concern it.
+ * Audio is copied as it was coded, if browsers play it in MP4 (AAC, MP3, Opus); else the file has none. Masks do not change it.
  * MP2 out of an MP4 is taken for MP3, because MP4 has one name for both.
  *
  * Decoders read what a camera sent, so this belongs into a process with least rights (io/capture/). One thread owns it. Never
@@ -34,8 +34,8 @@ int reencode_open(struct reencode **ret, int fd, const struct packet_stream *str
 int reencode_add(struct reencode *reencode, struct packet *packet, struct error *err);
 /* Figures of the file. */
 void reencode_stats(const struct reencode *reencode, struct clip_file_stats *ret);
-/* No packet follows: what is being decoded and encoded goes to the file, which ends. -EINVAL, too: there was no picture. Frees it
- * in any case. Takes NULL, and *ret is then untouched. */
+/* Writes what is still being decoded and encoded, and ends the file. Returns as clip_file_close(), and -EINVAL if there was no
+ * picture. Frees it in any case. Takes NULL, and *ret is then untouched. */
 int reencode_close(struct reencode *reencode, struct clip_file_stats *ret, struct error *err);
 
 #endif
