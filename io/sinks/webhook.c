@@ -178,7 +178,7 @@ int webhooks_prepare(struct webhooks_change **ret, const struct config_webhook *
     return r;
 }
 
-/* Finds for each new endpoint the old one of its key, which stays if its configuration is equal. */
+/* Finds the old endpoint of each new one's key. The old one stays if its configuration is equal. */
 static void match(struct webhooks_change *change, struct webhook_endpoint *const *present, size_t n)
 {
     for (size_t i = 0; i < change->n; i++)

@@ -7,15 +7,15 @@
  * grows from 1 s to 5 min. Retry-After of 429 and 503, in seconds or as a date, is obeyed up to an hour. Delivery is at least
  * once: any 2xx counts as delivered. Everything else, redirects included, is tried again.
  *
- * An entry becomes a dead letter when its attempt fails and it is as old as the endpoint's give_up_h. At a disabled endpoint it
- * does without an attempt. An endpoint that answers 410 is disabled. Nothing is sent to it until a reload changes it, its URL
- * is another one at the next start, or webhooks_enable() is called. An endpoint starts at most max_per_minute attempts in any
- * minute; the others wait.
+ * An entry becomes a dead letter when its attempt fails and it is as old as the endpoint's give_up_h. At a disabled endpoint, its
+ * age alone makes it one. An endpoint that answers 410 is disabled. Nothing is sent to it until a reload changes it, the next
+ * start finds another URL, or webhooks_enable() is called. An endpoint starts at most max_per_minute attempts in any minute; the
+ * others wait.
  *
  * The outbox keeps times as UTC, so that they hold over a restart. Within a run waits are measured by the monotonic clock. A wait
- * that an earlier run left is cut to an hour, the longest that there is. For an hour after the start, and after the clock was set
- * forward by a minute or more, no entry counts as too old. If the clock is set back, the age of an entry counts from when it was
- * the oldest first.
+ * that an earlier run left is cut to an hour, the longest that there is. No entry counts as too old for an hour after the start,
+ * or for give_up_h if that is shorter. The same holds after the clock was set forward by a minute or more. If the clock is set
+ * back, an entry's age counts from the time at which it became the oldest.
  *
  * Alerts carry their snapshot as the endpoint's configuration says (io/sinks/snapshot.h). It is added to the body for each
  * attempt, so the bodies of two attempts may differ: evidence may be deleted in between. The signature is that of the whole body.
@@ -88,11 +88,11 @@ int64_t webhook_backoff_us(const struct webhook_options *options, unsigned failu
 /* Takes a report of the sender, on the sender's thread. text is redacted; priority as in syslog(3). */
 typedef void webhook_log(void *arg, int priority, const char *text);
 
-/* hooks [n] and options are copied. Whoever keeps the outbox adds entries, for the endpoints of which webhook_wants() says so,
+/* hooks [n] and options are copied. Whoever keeps the outbox adds entries, for the endpoints for which webhook_wants() is true,
  * and calls webhooks_wake(). 0, or -errno with the cause in err and *ret untouched. */
 int webhooks_open(struct webhooks **ret, const struct config_webhook *hooks, size_t n, const struct webhook_options *options,
                   webhook_log *log, void *log_arg, struct error *err);
-/* Other endpoints, in two steps, of which only the first can fail. One thread at a time.
+/* Changes the endpoints, in two steps, of which only the first can fail. One thread at a time.
  *
  * webhooks_prepare() makes the new endpoints; hooks [n] is copied. Nothing changes yet. 0, or -errno with the cause in err.
  * webhooks_adopt() replaces all endpoints and takes change. An endpoint with an unchanged configuration keeps its attempt, its

@@ -19,8 +19,8 @@ struct webhook_tally {
 
 struct webhook_endpoint {
     struct config_webhook hook;     /* owned, with its texts */
-    /* Key, name and what is shown. The counts of the outbox are not kept here. Guarded by the lock of struct webhooks, but that
-     * the sender's thread, which alone changes them, reads without it. */
+    /* Key, name and what REST shows, without the counts of the outbox. Guarded by the lock of struct webhooks. Only the sender's
+     * thread changes them, so it reads them without the lock. */
     struct webhook_state shown;
 
     /* Guarded by the lock of struct webhooks. */
@@ -31,7 +31,7 @@ struct webhook_endpoint {
     /* For the sender's thread alone. Times are monotonic. */
     bool fresh;                     /* its state in the outbox was not read yet */
     struct outbox_entry head;       /* the oldest entry; body NULL: none known */
-    int64_t seen_us;                /* when head was the oldest first */
+    int64_t seen_us;                /* when head became the oldest entry */
     int64_t look_us;                /* when to ask the outbox for head; INT64_MAX: when it wakes the sender */
     bool sending;                   /* head is being sent */
     bool unsettled;                 /* head was delivered, but the outbox could not note it */

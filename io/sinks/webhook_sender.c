@@ -95,8 +95,8 @@ static void settle(struct webhooks *webhooks, struct webhook_endpoint *endpoint)
         drop_head(webhooks, endpoint);
 }
 
-/* Returns for how long head is not too old yet; 0 or less: it is. The age of an entry is that by UTC. It is at least the time
- * for which the entry has been head, because the clock may have been set back. */
+/* Returns after how long head is too old; 0 or less: it is now. The age of an entry is that by UTC. It is at least the time for
+ * which the entry has been head, because the clock may have been set back. */
 static int64_t left_us(const struct webhooks *webhooks, const struct webhook_endpoint *endpoint, int64_t now, int64_t utc)
 {
     int64_t give_up_us = (int64_t)(endpoint->hook.give_up_h * (double)HOUR_US);

@@ -12,8 +12,8 @@
 struct webhook_answer {
     char name[300];             /* of the configuration, else scheme://host:port */
     int status;                 /* of HTTP; 0: there was no answer */
-    char cause[320];            /* why it is not well, redacted; "": the status is a 2xx */
-    int64_t took_us;            /* from the attempt's begin to its end */
+    char cause[320];            /* why it failed, redacted; "": the status is a 2xx */
+    int64_t took_us;            /* from the attempt's beginning to its end */
 };
 
 /* Sends the event, which happens at time_us (UTC), to hooks [n] at once, and waits for all answers: each as long as its
