@@ -51,7 +51,7 @@ void decode_warm_up(void)
         const AVCodec *codec = avcodec_find_decoder(codecs[i]);
         AVCodecContext *context = codec ? avcodec_alloc_context3(codec) : NULL;
         if (context)
-            avcodec_open2(context, codec, NULL);        /* where it fails, the opening of a source says why */
+            avcodec_open2(context, codec, NULL);        /* a fault is reported when a source is opened */
         avcodec_free_context(&context);
     }
 }

@@ -1,4 +1,4 @@
-/* A stream's packets turned into pictures, and which of these are damaged (io/video/damage/damage.h). Packets go in by
+/* Turns a stream's packets into pictures, and tells which of these are damaged (io/video/damage/damage.h). Packets go in by
  * decode_packet() whenever decode_picture() asks for one. One thread owns a decode. Never logs. */
 #ifndef MEMAED_IO_VIDEO_DECODE_H
 #define MEMAED_IO_VIDEO_DECODE_H

@@ -52,7 +52,7 @@ struct demux {
     const char *tls_ca_file, *tls_host;         /* NULL: the default */
     int (*io_open)(AVFormatContext *, AVIOContext **, const char *, int, AVDictionary **);      /* FFmpeg's own */
     char *asked;                /* the URL that was asked for */
-    bool astray;                /* it was sent on to where it must not go */
+    bool astray;                /* a redirect led to where it must not go */
     pthread_t opener;           /* reads format->url, which FFmpeg changes on the same thread */
     bool opening;
     struct cause_request request;
@@ -318,7 +318,7 @@ static int open_jpegs(struct demux *demux, struct error *err)
     return r < 0 ? r : 0;
 }
 
-/* The answer may be one to RTSP's SETUP of the audio. */
+/* Returns true if the code may be a server's refusal of RTSP's SETUP of the audio. */
 static bool is_refusal(int code)
 {
     return code == AVERROR_HTTP_BAD_REQUEST || code == AVERROR_HTTP_FORBIDDEN || code == AVERROR_HTTP_NOT_FOUND ||
@@ -379,7 +379,7 @@ static int open_format(struct demux *demux, const char *url, const struct source
     r = probe(demux, from->decoder_threads, err);
     if (r == 0)
         r = choose_video(demux, err);
-    /* A source that tells its length is a recording. FLV tells it by a field that live servers copy from elsewhere. */
+    /* A source that tells its length is a recording. But FLV has the length in a field that live servers copy from elsewhere. */
     if (demux->io && strcmp(demux->format->iformat->name, "flv") != 0)
         demux->stream.live &= demux->format->duration <= 0;
 out:
@@ -403,7 +403,7 @@ static int open_folder(struct demux *demux, const char *path, double fps, struct
     return folder_open(&demux->folder, path, err);
 }
 
-/* Refuses what FFmpeg would wait on, or name less clearly. */
+/* Refuses files that FFmpeg would wait for, or whose fault it would name less clearly. */
 static int check_path(const char *path, const char *shown, bool *folder, struct error *err)
 {
     struct stat st;
@@ -511,7 +511,7 @@ static int end_of(struct demux *demux, int code, const AVIOContext *io, struct e
         code = io->error;
     else if (code == AVERROR_INVALIDDATA && demux->kind == SOURCE_FILE)
         code = AVERROR_EOF;             /* the file is cut short */
-    /* FFmpeg's code where an answer over HTTP ends that did not tell its length. */
+    /* FFmpeg gives this code at the end of an HTTP answer that did not tell its length. */
     if (code == AVERROR(EIO) && demux->kind == SOURCE_REMOTE && !demux->answer.finite)
         code = AVERROR_EOF;
     return code == AVERROR_EOF ? 0 : fail(demux, code, "reading failed: ", err);

@@ -1,7 +1,6 @@
 /* The packets of a source's video stream, in the order in which they arrive: of whatever FFmpeg opens, or of a folder of image
- * files. Those of the audio beside it go to the tap of the source's options, within demux_read(), where options.audio asks for
- * it. Tells a stall, a stop and the end of the stream apart. Decodes nothing but what FFmpeg needs to learn the stream's
- * parameters while it opens.
+ * files. With options.audio, packets of the audio beside it go to options.tap within demux_read(). Tells a stall, a stop and the
+ * end of the stream apart. Decodes nothing but what FFmpeg needs to learn the stream's parameters while it opens.
  *
  * One thread owns a demux; any thread may set options.stop. Never logs. */
 #ifndef MEMAED_IO_VIDEO_DEMUX_H

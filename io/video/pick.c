@@ -63,7 +63,7 @@ void pick_start(struct pick *pick, const struct demux_stream *stream)
     pacing_init(&pick->pacing, stream->images ? 0 : pick->fps, stream->fps);
 }
 
-/* The time stamp in us. A live stream's that is made up from a rate tells nothing. */
+/* The time stamp in us; TIMING_NONE if it is missing, or made up from the rate of a live stream. */
 static int64_t stamp_of(const struct pick *pick, int64_t timestamp)
 {
     if (timestamp == AV_NOPTS_VALUE || (pick->live && pick->timeless))

@@ -29,8 +29,8 @@ void pick_start(struct pick *pick, const struct demux_stream *stream);
 enum AVDiscard pick_packet(struct pick *pick, const AVPacket *packet, int64_t arrival_us);
 
 /* Takes the stream's next picture. arrival_us: when the packet came after which the decoder gave it; not used for a source
- * that is not live. true: it is picked. Writes its time (on a clock that starts at 0 and rises strictly), and, if it is
- * picked, why the sequence broke since the picture that was picked before. */
+ * that is not live. true: it is picked. *pts_us is its time, on a clock that starts at 0 and rises strictly. *cause, written only
+ * if it is picked: why the sequence broke since the picture picked before. */
 bool pick_picture(struct pick *pick, const AVFrame *picture, int64_t arrival_us, int64_t *pts_us, enum source_break *cause);
 /* The sequence breaks before the next picture: packets were lost. */
 void pick_break(struct pick *pick);

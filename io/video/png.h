@@ -6,9 +6,9 @@
 
 #include "core/error.h"
 
-/* Writes pixels [height][width][channels], 1 channel (gray) or 3 (RGB), to path; a file of that name is overwritten. 0;
- * -EINVAL (another number of channels, or a size below 1); -errno of the file; -ENOMEM; -EIO: FFmpeg failed or has no PNG
- * encoder. err names path and cause. A file that could not be written whole is removed. */
+/* Writes pixels [height][width][channels], 1 channel (gray) or 3 (RGB), to path. The file appears complete, or not at all, and
+ * replaces only a regular file (io/base/new_file.h). 0; -EINVAL (another number of channels, or a size below 1); -errno of the
+ * file; -ENOMEM; -EIO: FFmpeg failed or has no PNG encoder. err names path and cause. */
 int png_write(const char *path, const uint8_t *pixels, int width, int height, int channels, struct error *err);
 
 #endif

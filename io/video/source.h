@@ -2,10 +2,10 @@
  * image files as one sequence in name order. Formats and codecs are those that cameras and footage use
  * (io/video/input/allowed.h).
  *
- * A picture goes three steps. io/video/demux.h reads the packets. io/video/decode.h decodes those whose pictures may be needed.
- * io/video/pick.h picks pictures at the analysis rate by their timestamps and turns them to gray at the model's size, as a
- * viewer shows them (io/video/display.h). A tap (struct source_tap) sees the packets before they are decoded and the colour
- * pictures before they turn gray.
+ * A picture takes three steps. io/video/demux.h reads the packets. io/video/decode.h decodes those whose pictures may be needed.
+ * io/video/pick.h picks pictures at the analysis rate by their timestamps and turns them to gray at the model's size, as a viewer
+ * shows them (io/video/display.h). A tap (struct source_tap) sees the packets before they are decoded and the colour pictures
+ * before they turn gray.
  *
  * Images of a folder or a pattern have no times. They are taken to come at options.fps, or at SOURCE_DEFAULT_FPS where that
  * is 0, and every one is picked.
@@ -141,17 +141,17 @@ struct source_options {
                                  * source_open() */
     bool udp;                   /* RTSP over UDP, else TCP */
     bool tls_unverified;        /* any certificate is taken */
-    const char *tls_ca_file, *tls_host;         /* the certificates that vouch for the server's, and whom that has to name; NULL:
-                                  * those of the system, and the URL's host. Borrowed for the life of the source */
-    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, without a picture, or with
-                                 * pictures of which none was picked (two periods of fps, where that is longer). The first
+    const char *tls_ca_file, *tls_host;         /* a file of trusted certificates, and the name that the server's has to hold;
+                                 * NULL: those of the system, and the URL's host. Borrowed for the life of the source */
+    int stall_timeout_ms;       /* network: -ETIMEDOUT after so long without a packet of the video, without a picture, or
+                                 * without a picked one; for the last, two periods of fps if that is longer. The first
                                  * picture may take SOURCE_PICTURE_STALLS times as long. Also bounds opening; 0: never. Files
                                  * never stall. */
     const atomic_bool *stop;    /* becomes true: calls return -EINTR within a fifth of a second, but looking up a host's
                                  * name cannot be interrupted. May be NULL; must outlive the source. */
     int decoder_threads;        /* 0: FFmpeg's choice */
     bool packets_only;          /* nothing is decoded, the tap has its packets: source_read() returns 1 about once a second,
-                                 * without a picture. Only sources that pace themselves have it */
+                                 * without a picture. For sources that pace themselves alone */
     bool audio;                 /* the tap has the packets of the audio, too, if there is some */
     bool chroma;                /* source_frame.chroma and blocks are measured */
     struct source_tap tap;      /* zero: nobody taps; its arg must outlive the source */
@@ -184,10 +184,10 @@ int source_peek(struct source *source, int *width, int *height, struct error *er
 int source_resize(struct source *source, int width, int height, struct error *err);
 
 /* The next picture at the analysis rate into pixels [height * width]. 1: a picture; 0: the stream has ended; negative:
- * -ETIMEDOUT (stalled), -EINTR (stop), -EINVAL (ended without a picture), -EIO … with the cause in err. pixels and frame
- * are written with 1 only. After 0 or an error every further call returns the same. A file that is cut short ends at the
- * cut. Where the resolution changes midway, pictures keep the model's size, and the first one of the new resolution has gap
- * set. */
+ * -ETIMEDOUT (stalled), -EINTR (stop), -EINVAL (a file that ended without a picture), -EIO (another source that did) … with the
+ * cause in err. pixels and frame are written with 1 only. After 0 or an error every further call returns the same. A file that is
+ * cut short ends at the cut. Where the resolution changes midway, pictures keep the model's size, and the first one of the new
+ * resolution has gap set. */
 int source_read(struct source *source, uint8_t *pixels, struct source_frame *frame, struct error *err);
 
 /* Figures of the stream so far. The owner's thread. */

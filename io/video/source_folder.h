@@ -18,8 +18,8 @@ void folder_close(struct folder *folder);       /* takes NULL */
 size_t folder_count(const struct folder *folder);
 /* The codec of file i (enum AVCodecID), by its extension. */
 int folder_codec(const struct folder *folder, size_t i);
-/* Reads the bytes of file i into packet, which is blank; its pts is i. The caller unreferences it. 0; -EINVAL: the file is
- * empty; -EFBIG: over 256 MiB; another -errno, with the cause in err: packet stays blank. */
+/* Reads the bytes of file i into packet, which is blank; its pts is i. The caller unreferences it. 0; -EINVAL: the file is empty,
+ * or no longer a regular file; -EFBIG: over 256 MiB; another -errno, with the cause in err: packet stays blank. */
 int folder_read(const struct folder *folder, size_t i, AVPacket *packet, struct error *err);
 
 #endif

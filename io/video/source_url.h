@@ -39,8 +39,9 @@ bool source_names_user(const char *url);
 char *source_tls_address(const char *url);
 
 /* Returns true if a source at url may be sent on to another address. signs_in: a password goes along; then the host stays the
- * same, and TLS stays TLS. Nobody is sent to this machine's loopback, in whatever spelling of its address, but from there. A path
- * alone ("/x") stays at its host. Hosts are read as FFmpeg reads them: "rtsp:HOST/x" has one. A file may lead to anything. */
+ * same, and TLS stays TLS. Only a source on this machine's loopback may be sent on to the loopback, in whatever spelling of its
+ * address. A path alone ("/x") stays at its host. Hosts are read as FFmpeg reads them: "rtsp:HOST/x" has one. A file may lead to
+ * anything. */
 bool source_may_redirect(const char *url, const char *to, bool signs_in);
 
 #endif

@@ -7,7 +7,8 @@
 
 #include "io/video/source.h"
 
-/* Formats with a palette, of hardware, of more than 16 bits or beyond 8192 pixels a row are not known. */
+/* Some formats are not measured (known is false): with a palette, of hardware, with Bayer patterns or floats, of fewer than 8 or
+ * more than 16 bits. Nor are pictures wider than 8192 pixels. */
 void chroma_measure(struct source_chroma *ret, const AVFrame *frame);
 
 #endif

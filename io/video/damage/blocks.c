@@ -8,8 +8,8 @@
 
 enum { SIDE = 16, ROWS = 24, COLUMNS = 40, JUMP = 12 };  /* JUMP: gray levels that an edge differs by, beyond its surroundings */
 
-/* Returns true if the picture jumps along an edge of SIDE pixels, whose first lies at `at`: `across` leads over the edge, `along`
- * to its next pixel. */
+/* Returns true if brightness jumps along an edge of SIDE pixels that begins at `at`. `across` is the step over the edge, `along`
+ * the step to its next pixel. */
 static bool jumps(const uint8_t *at, ptrdiff_t across, ptrdiff_t along)
 {
     int step = 0, beside = 0;

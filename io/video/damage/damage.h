@@ -4,7 +4,8 @@
  *
  * FFmpeg's decoders do not tell when a picture is missing that others are predicted from. So the headers of H.264
  * (io/video/damage/h264.h) and of HEVC (io/video/damage/hevc.h) are followed. In HEVC, damage spreads to just those
- * pictures that may be predicted from a damaged one. In other codecs, everything before the first key frame is damaged.
+ * pictures that may be predicted from a damaged one. In MPEG-1, -2 and -4, H.263, VP8, VP9 and AV1, everything before the first
+ * key frame is damaged.
  *
  * One thread at a time. */
 #ifndef MEMAED_IO_VIDEO_DAMAGE_DAMAGE_H
@@ -41,8 +42,9 @@ void damage_close(struct damage *damage);
 
 /* To be called for each packet of the stream, in order. Returns the packet's number, which the decoder gets as
  * AVCodecContext.reordered_opaque with the packet, and hands on with its picture. A packet behind one with the flag
- * AV_PKT_FLAG_CORRUPT counts as corrupt, too: FFmpeg's parsers set it a picture early. A packet of Motion JPEG without an end
- * marker counts as corrupt if it is the first packet, or if an earlier one had an end marker. A stream may have none. */
+ * AV_PKT_FLAG_CORRUPT counts as corrupt, too, because FFmpeg's parsers set it a picture early. Packets of intra-only codecs do
+ * not. A packet of Motion JPEG without an end marker counts as corrupt if it is the first such packet, or if an earlier one had
+ * the marker. Some streams have none. */
 int64_t damage_packet(struct damage *damage, const AVPacket *packet);
 
 /* The decoder refused this packet, or an unknown one (NULL), so its picture is missing. */

@@ -93,7 +93,7 @@ static void read_sei(struct h264 *h264, const uint8_t *nal, size_t size)
             length += byte;
         length += byte;
         if (type == RECOVERY_POINT && !b->bad) {
-            /* Where pictures refresh bit by bit, the frame count is not 0, and the decoder tells when they are whole. */
+            /* With gradual refresh the frame count is above 0, and the decoder tells when the picture is whole. */
             h264->recovery = true;
             return;
         }

@@ -4,7 +4,7 @@
  * Each picture names the pictures that it may be predicted from, its reference picture set (ITU-T H.265, 8.3.2), by their
  * picture order counts (8.3.1). hevc_packet() keeps the set of pictures that a decoder has, with a mark on those that are
  * damaged. It reads parameter sets and the first slice header of each picture, in Annex B or with lengths (hvcC). Layers
- * above the base layer are left out. A picture may be told damaged although no block of it uses the missing picture.
+ * above the base layer are left out. A picture may count as damaged although no block of it uses the missing picture.
  *
  * One thread at a time. */
 #ifndef MEMAED_IO_VIDEO_DAMAGE_HEVC_H

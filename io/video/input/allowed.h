@@ -1,6 +1,6 @@
 /* The formats and codecs that cameras and footage use. FFmpeg knows some 350 formats and as many codecs; each is a parser that
- * a camera, or a file, could feed with what it likes. All others are refused by name. FFmpeg holds to the lists inside of
- * avformat_find_stream_info(), too, and for formats within a format, such as the segments of HLS.
+ * a camera, or a file, could feed with anything. All others are refused by name. FFmpeg applies the lists inside
+ * avformat_find_stream_info(), too, and to formats within a format, such as the segments of HLS.
  *
  * HLS is allowed, because recorders serve it. Its segments are MPEG-TS, MP4 or another format of the list, and are not encrypted:
  * the protocol "crypto" is on no list of source_protocols(). Audio is never decoded, so no decoder of audio is allowed; it may be

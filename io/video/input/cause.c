@@ -7,8 +7,8 @@
 
 /* "[tcp @ 0x55] Failed to resolve hostname …". */
 static _Thread_local char heard[256];
-/* The format or protocol that FFmpeg refused, because it is on no list (io/video/input/allowed.h), in words. It says more after
- * that. */
+/* The format or protocol that FFmpeg refused, because it is on no list (io/video/input/allowed.h), in words. FFmpeg logs further
+ * errors after that. */
 static _Thread_local char refused[80];
 
 /* The text after begin; NULL: it does not begin so. */
@@ -24,7 +24,7 @@ static void refuse(const char *kind, const char *name, size_t n)
         snprintf(refused, sizeof refused, "%s %.*s", kind, (int)n, name);
 }
 
-/* "[wav @ 0x55] Format not on whitelist", "[crypto @ 0x55] Protocol 'crypto' not on whitelist". HLS knows few protocols itself:
+/* "[wav @ 0x55] Format not on whitelist", "[crypto @ 0x55] Protocol 'crypto' not on whitelist". HLS itself takes few protocols:
  * "[hls @ 0x55] Error when loading first segment 'subfile,…". */
 static void hear_refusal(const char *line)
 {

@@ -12,9 +12,9 @@ struct cause_request {
     bool udp;                   /* RTSP over UDP, else TCP */
 };
 
-/* Takes an error that FFmpeg logged on the calling thread: a whole line, redacted. Cuts the list off a line that says that
- * something is not on a list. false: the line tells nothing new to a caller. Such a line says that a decoder was refused while
- * FFmpeg looked for the video, or a format, which the error of the call names. */
+/* Takes an error that FFmpeg logged on the calling thread: a whole line, redacted. If the line says that something is not on a
+ * list, the list is cut off. false: the line need not be logged. It tells that FFmpeg refused a decoder while it looked for the
+ * video, or a format, which the error of the call names. */
 bool cause_hear(char *text);
 /* The calling thread has heard nothing from now on. */
 void cause_forget(void);

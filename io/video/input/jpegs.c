@@ -16,7 +16,7 @@ struct jpegs {
     uint8_t *data;              /* [size] in memory; begins with the picture that is under way */
     size_t size;
     size_t used;                /* bytes of a picture that was given out */
-    size_t at;                  /* everything before is understood */
+    size_t at;                  /* everything before is parsed */
     bool begun;                 /* a picture begins at 0 */
     bool scanned;               /* it has a scan */
     bool coded;                 /* `at` stands in entropy-coded data; else at a marker */

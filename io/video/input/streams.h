@@ -1,4 +1,4 @@
-/* Which streams of a format are read, and what FFmpeg does not have to look at while it opens the format. The
+/* Chooses the streams of a format that are read, and hides those that FFmpeg need not look at while it opens the format. For the
  * thread that opens. */
 #ifndef MEMAED_IO_VIDEO_INPUT_STREAMS_H
 #define MEMAED_IO_VIDEO_INPUT_STREAMS_H
@@ -21,12 +21,13 @@ struct streams_audio {
  * sound recording, as no video. */
 enum AVCodecID streams_refuse_videos(struct AVFormatContext *format);
 
-/* FFmpeg opens no decoder for audio that the header tells of, and does not wait for it. It must not be done to a format that
- * finds its streams as it goes (FLV): such a one knows a stream by its type. Chooses the audio that is wanted. 0 or -ENOMEM. */
+/* Hides audio and subtitles that the header tells of, so that FFmpeg opens no decoder for them and does not wait for them. Not
+ * for a format that finds its streams as it goes (FLV), because that knows a stream by its type. Chooses the audio that is
+ * wanted. 0 or -ENOMEM. */
 int streams_hide_audio(struct AVFormatContext *format, struct streams_audio *audio);
 
-/* After FFmpeg has looked at the streams, all but the video are discarded, and audio is wanted: shows the audio again that was
- * chosen; where the header told of none, chooses one. 0 or -ENOMEM. */
+/* To be called once FFmpeg has looked at the streams and all but the video are discarded. Shows the chosen audio again; if the
+ * header told of none, chooses one. 0 or -ENOMEM. */
 int streams_choose_audio(struct AVFormatContext *format, struct streams_audio *audio);
 
 /* Returns true if there are streams of video and of audio. */

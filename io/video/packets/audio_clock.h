@@ -1,12 +1,12 @@
-/* When a packet of audio is heard in a clip, on the time line of the pictures. Pure arithmetic; one thread at a time.
+/* Decides when a packet of audio is heard in a clip, on the time line of the pictures. Pure arithmetic; one thread at a time.
  *
  * Audio and video have one clock, so the time stamp tells. A packet without one follows the packet before, even if that was
- * dropped: MPEG-TS stamps the first of several. It is placed by its arrival if there was none before, or that would be more than
- * 2 * AUDIO_CLOCK_AGREE off.
+ * dropped: MPEG-TS stamps the first of several. It is placed by its arrival if there was none before, if its length is unknown,
+ * or if that would be more than 2 * AUDIO_CLOCK_AGREE off.
  *
  * Where stamps disagree with the arrivals by more than AUDIO_CLOCK_AGREE for AUDIO_CLOCK_PATIENCE_US, the arrivals tell how far
  * the audio has to be moved. Until then, what seems to be ahead is dropped; what seems late may have been held up by the network.
- * Packets that do not come after the one before are dropped, too. */
+ * Packets that do not come after the one before, or more than AUDIO_CLOCK_OLDEST too late, are dropped. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_AUDIO_CLOCK_H
 #define MEMAED_IO_VIDEO_PACKETS_AUDIO_CLOCK_H
 

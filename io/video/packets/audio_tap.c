@@ -72,8 +72,8 @@ static void read_layer(struct audio_tap *tap, const AVPacket *packet)
     tap->parameters->codec_id = AV_CODEC_ID_MP2;
 }
 
-/* Lets the parser look for the sample rate and the channels, where the source has not told them. FFmpeg's
- * parser of AAC tells neither. */
+/* Lets the parser look for the sample rate and the channels, where the source has not told them. FFmpeg's parser of AAC tells
+ * neither. */
 static void look(struct audio_tap *tap, const AVPacket *packet)
 {
     AVCodecParameters *p = tap->parameters;
@@ -99,8 +99,8 @@ static void look(struct audio_tap *tap, const AVPacket *packet)
     }
 }
 
-/* Reads the sample rate and the channels of a header of ADTS (ISO/IEC 13818-7, 6.2.1). They are those of the core, which time
- * stamps and the AudioSpecificConfig count in; what HE-AAC makes of it, the decoder finds out. false: the header tells none. */
+/* Reads the sample rate and the channels of a header of ADTS (ISO/IEC 13818-7, 6.2.1). They are those of the AAC core, in which
+ * time stamps and the AudioSpecificConfig count. The decoder itself finds out those of HE-AAC. false: the header tells none. */
 static bool read_adts(AVCodecParameters *p, const uint8_t head[ADTS_HEAD])
 {
     static const int rates[] = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350};

@@ -1,10 +1,10 @@
 /* The audio of a packet tap (io/video/packets/packet_tap.h): gives the consumer packets that a file can hold, and what a muxer
  * has to know of them.
  *
- * MPEG-TS and others tell the sample rate and the channels in the packets alone; FFmpeg's parsers find them there, and those of
- * AAC are read from the header that each of its packets has there (ADTS). A filter of FFmpeg's takes that off, because MP4 and
- * Matroska hold AAC without. Opus by RTP gets the
- * header that it lacks. Packets that come before all is known, or that FFmpeg refuses, are dropped. Nothing is decoded.
+ * MPEG-TS and others tell the sample rate and the channels in the packets alone, where FFmpeg's parsers find them. Those of AAC
+ * are read from the ADTS header of each packet. A filter of FFmpeg's removes that header, because MP4 and Matroska hold AAC
+ * without it. Opus by RTP gets the header that it lacks. Packets that come before all is known, or that FFmpeg refuses, are
+ * dropped. Nothing is decoded.
  *
  * The source's thread. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_AUDIO_TAP_H

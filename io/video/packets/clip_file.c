@@ -21,12 +21,12 @@ enum { IO_BYTES = 1 << 16, OPUS_HEAD_SIZE = 19 };
 
 static const AVRational ticks = {1, 90000};
 
-/* A fragment ends before a key frame once it is so long, and at the latest when it is as long as LONGEST. */
+/* A fragment ends before a key frame if it is at least SHORTEST_TICKS long, and before any packet if it is LONGEST_TICKS long. */
 #define SHORTEST_TICKS (90000 / 5)
 #define LONGEST_TICKS (90000 * 2 / 5)
 /* A step between time stamps that exceeds that of the arrivals by this is a leap. */
 #define LEAP_TICKS (90000 * 2)
-/* Time stamps for showing a picture may be so much later than those for decoding it. */
+/* The most by which a presentation time may exceed its decoding time. */
 #define REORDER_TICKS (90000 * 5)
 
 struct clip_file {
@@ -74,7 +74,7 @@ const char *clip_file_extension(const struct packet_format *format, const struct
     return video_fits && audio_fits ? "mp4" : "mkv";
 }
 
-/* Where the disk is full, the write is tried again for so long: whoever owns the folder may be making room. */
+/* A write to a full disk is tried again for this time, because whoever owns the folder may be making room. */
 #define NO_SPACE_US INT64_C(3000000)
 #define NO_SPACE_WAIT_US 50000
 
@@ -362,7 +362,7 @@ static void set_times(struct clip_file *clip, const struct packet_times *times, 
         clip->offset = -stream_dts;
         *dts = 0;
     } else if (has_pts && (!has_dts || !clip->had_dts) && llabs(stream_pts + clip->offset - clip->last_dts) <= LEAP_TICKS) {
-        /* Only the time of showing was known so far, which may go back: decoding takes no time. */
+        /* So far only presentation times were known, which may go back. Without a decoding time, one tick is enough. */
         int64_t wanted = has_dts ? stream_dts + clip->offset : 0;
         *dts = wanted > clip->last_dts ? wanted : clip->last_dts + 1;
     } else {
@@ -462,7 +462,7 @@ static int write_index(struct clip_file *clip)
     return r < 0 ? r : 0;
 }
 
-/* The last packet lasts as long as the one before. */
+/* The last packet of the video lasts 1/25 s, that of the audio as long as the one before. */
 static int finish(struct clip_file *clip)
 {
     int64_t end = clip->last_dts + 90000 / 25;

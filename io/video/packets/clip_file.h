@@ -10,7 +10,7 @@
  * costs the video.
  *
  * Times begin at 0. Time stamps that are missing, go back or leap are replaced by the time of arrival, so that they rise
- * strictly. The difference between decoding and showing a picture stays.
+ * strictly. The difference between decoding and presentation time stays.
  *
  * The muxers of libavformat parse parameter sets and packets, which may be hostile. io/capture/clip_writer.h runs this in a
  * process with least rights. It needs only write(2) and lseek(2) on its descriptor.

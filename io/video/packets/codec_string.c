@@ -24,7 +24,7 @@ static const uint8_t *find_unit(const struct packet_stream *stream, uint8_t mask
     return NULL;
 }
 
-/* Copies bytes of a NAL unit without those that keep start codes out of it. Returns how many it copied, at most n. */
+/* Copies bytes of a NAL unit without its emulation prevention. Returns how many it copied, at most n. */
 static size_t unescape(uint8_t *to, size_t n, const uint8_t *from, size_t size)
 {
     size_t k = 0, zeros = 0;

@@ -1,7 +1,7 @@
 /* The index of a fragmented MP4: the `sidx` box (ISO/IEC 14496-12, 8.16.3), by which players seek and know how long the file is.
  *
- * An entry begins with a key frame, because players look for one no further back. Fragments without share the entry before. Where
- * FRAGMENT_INDEX_MOST entries do not suffice, neighbours are joined. One thread owns an index. */
+ * An entry begins with a key frame, because players look for one no further back. A fragment without one belongs to the entry
+ * before. Where FRAGMENT_INDEX_MOST entries do not suffice, neighbours are joined. One thread owns an index. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_FRAGMENT_INDEX_H
 #define MEMAED_IO_VIDEO_PACKETS_FRAGMENT_INDEX_H
 

@@ -2,7 +2,7 @@
  * without decoding (io/video/packets/clip_file.h). A packet and the description of its stream are constant once made. Both are
  * counted references, so that a ring and its readers share them without a copy. Any thread.
  *
- * They may come from a process that somebody has taken over: packet_format_fault() and packet_fault() say what no stream has. */
+ * They may come from a process that an attacker has taken over, so packet_format_fault() and packet_fault() check them. */
 #ifndef MEMAED_IO_VIDEO_PACKETS_PACKET_H
 #define MEMAED_IO_VIDEO_PACKETS_PACKET_H
 
@@ -57,7 +57,7 @@ struct packet {
     uint8_t data[];             /* [size], and 64 zero bytes behind */
 };
 
-/* The fault of a description or of a packet that somebody claims; NULL: there is none. */
+/* The fault of a format or of a packet; NULL: there is none. */
 const char *packet_format_fault(const struct packet_format *format);
 const char *packet_fault(const struct packet_times *times, size_t size);
 

@@ -31,8 +31,8 @@ void packet_ring_unref(struct packet_ring *ring);               /* takes NULL */
 /* A stream of video or audio begins: packets of its kind that are added belong to it. 0; -EINVAL (packet_format_fault()),
  * -ENOMEM: none of its kind is kept until the next call. */
 int packet_ring_begin(struct packet_ring *ring, const struct packet_format *format, const void *extradata);
-/* Copies a packet. 0, also where it is not kept; -EINVAL (packet_fault()), -ENOMEM: it is lost, and if it is of the video, the
- * ring waits. */
+/* Copies a packet. 0, also where it is not kept; -EINVAL (packet_fault(), or no stream of its kind), -ENOMEM: it is lost. If it
+ * is of the video, the caller reports that by packet_ring_lose(). */
 int packet_ring_add(struct packet_ring *ring, const struct packet_times *times, const void *data, size_t size);
 /* Packets were lost before they came here. */
 void packet_ring_lose(struct packet_ring *ring);

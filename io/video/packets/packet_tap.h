@@ -1,8 +1,8 @@
-/* A tap of a source (io/video/source.h) that gives each packet to a consumer as plain data: to a ring, or to another process. So
- * it does with those of the audio, where the source has them.
+/* A tap of a source (io/video/source.h) that gives each packet of video and audio to a consumer as plain data: to a ring, or to
+ * another process.
  *
- * A file holds one set of parameters for all its packets. So a new stream begins for the consumer where the parameter sets of
- * H.264 or HEVC change, and where they first come with a key frame because the source has not told them before. Audio begins
+ * A file holds one set of parameters for all its packets. So a new stream begins for the consumer when the parameter sets of
+ * H.264 or HEVC change. One also begins when a key frame brings the first sets, because the source has told none. Audio begins
  * with the packet that tells what the source has not: io/video/packets/audio_tap.h.
  *
  * The source's thread. */

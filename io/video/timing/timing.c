@@ -94,7 +94,7 @@ static bool is_sane(const struct timing *timing, double step_us, double elapsed_
     return step_us > 0 && (step_us <= short_intervals * interval_us || early <= early_us);
 }
 
-/* The step to a picture whose time stamp lies. */
+/* The step to a picture whose time stamp is wrong. */
 static double bridge(struct timing *timing, int64_t stamp_us, double elapsed_us, double interval_us)
 {
     double step_us = elapsed_us >= 0.25 * interval_us ? elapsed_us : interval_us;

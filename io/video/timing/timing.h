@@ -1,9 +1,9 @@
 /* Decides when a picture was taken: by the stream's time stamps where they are sane, by its time of arrival where they are
  * not. Gives the step from each picture to the next. Pure arithmetic on values: no allocation, no clock. One thread at a time.
  *
- * A live source's picture has an arrival. Its time stamp is sane if it lies after that of the picture before, by at most two
+ * A live source's picture has an arrival. Its time stamp is sane if it is after that of the picture before, by at most two
  * typical intervals. So is a longer step forwards if the picture arrived no earlier than its time stamp allows. Where pictures
- * were lost, time has passed at the arrival, too. Else the time stamp lies, and the step is bridged:
+ * were lost, time has passed at the arrival, too. Else the time stamp is wrong, and the step is bridged:
  *   - A step back of less than timing_limit_us(), which lasts for less than that, is jitter: the picture comes 1 us after the one
  *     before.
  *   - Otherwise the step is the time between the two arrivals; one typical interval, where a network delivered them in a burst.
@@ -15,8 +15,8 @@
  * TIMING_BAD bad windows in a row arrivals take over. After TIMING_GOOD good ones the time stamps do again.
  *
  * The arrival is the time at which the packet was read that made the decoder give the picture. It has no decoding time in it,
- * and comes in presentation order. Over 400 steps at 25 a second it is as even as the time at the picture. The median error is
- * 4.0 ms for both at 96x64, 7.7 and 7.5 ms at 1920x1080, on a busy machine.
+ * and comes in presentation order. Over 400 steps at 25 a second it is as even as the time at which the decoder gave the picture.
+ * The median error is 4.0 ms for both at 96x64, 7.7 and 7.5 ms at 1920x1080, on a busy machine.
  *
  * A picture of a file, or of a download over HTTP, which the reader paces, has no arrival. Its time stamps are taken as they are,
  * but for jitter, as above. A picture without a time stamp comes one typical interval after the one before. After TIMING_STILL
@@ -50,7 +50,7 @@ struct timing {
     int still;                          /* of a file: pictures in a row without a time stamp, or with the same; in
                                          * SOURCE_TIME_RATE: pictures in a row whose time stamps advance */
     int64_t arrival_us;                 /* of the last picture */
-    double late_us;                     /* how much later it arrived, after its time, than the promptest one of late */
+    double late_us;                     /* how much later it arrived, after its time, than the promptest recent one */
     double skipped_us;                  /* steps to pictures that were skipped since */
     /* The present window of a live source. */
     int n, bridged;
