@@ -34,7 +34,7 @@ struct config_alert {
     double merge_s;                 /* causes that are nearer to each other are one alert */
     double cooldown_s;
     int max_per_hour;               /* alerts told; 0: no limit */
-    double lasting_h;               /* an alert that is open for so long is told as EVENT_NORMAL_CHANGED */
+    double lasting_h;               /* the time after which an open alert is told as EVENT_NORMAL_CHANGED */
 };
 
 /* The limits of the evidence that is kept. Lines and columns are the places of the values; 0: absent. */
@@ -83,7 +83,7 @@ struct config_camera {
     bool udp;
     bool tls_verify;                /* false: any certificate is taken */
     char *tls_ca_file;              /* path, resolved as model; NULL: the system's authorities */
-    char *tls_host;                 /* whom the certificate has to name; NULL: the host of the source */
+    char *tls_host;                 /* the name that the certificate has to hold; NULL: the host of the source */
     int tls_verify_line, tls_verify_column;
     double fps;                     /* 0: the model's own */
     bool fps_force;

@@ -179,7 +179,7 @@ static int set_size(struct footage *f, int width, int height, struct error *err)
     return f->options.keep ? go_on(f, err) : 0;
 }
 
-/* Aspects may differ by so much: sizes are rounded, to even sides for example. */
+/* The difference of aspects that is no fault: sizes are rounded, to even sides for example. */
 static const double same_aspect = 0.02;
 
 /* Warns of an input whose pictures have another aspect than the first one's, or than the network. */

@@ -34,7 +34,7 @@ struct picture_file_options {
     size_t max_bytes;           /* of the file */
     bool keep;                  /* true: an existing file is continued, and the file stays after closing. false: the file is
                                  * beside path and loses its name at once, so that it never stays. What is at path stays. */
-    int64_t sync_us;            /* with keep: picture_file_add() syncs if the last sync is so long ago; 0: it never does */
+    int64_t sync_us;            /* with keep: the interval at which picture_file_add() syncs; 0: it never does */
 };
 
 /* Creates the file at path, or continues it. 0; -EINVAL: with keep, the existing file is not one of pictures of this size and

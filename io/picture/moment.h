@@ -21,7 +21,7 @@ struct moment_options {
                                          * decoder_threads are not used */
     int longest;                /* pixels of the longer side at most, 1 to PICTURE_MAX_SIDE: a larger picture shrinks */
     bool from_start;            /* nothing is skipped: the source is short, and begins with a key frame */
-    int limit_ms;               /* -ETIMEDOUT after so long, looked at between packets; 0: no limit */
+    int limit_ms;               /* -ETIMEDOUT after this time, checked between packets; 0: no limit */
 };
 
 struct moment {

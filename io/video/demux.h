@@ -29,7 +29,7 @@ struct demux_stream {
     bool timeless;              /* the format has no timestamps (raw Motion JPEG, images …): they are made up from fps */
     bool stamped_here;          /* the format has no timestamps: a packet has the time of its arrival */
     bool live;                  /* paces itself: by its protocol, or by what HTTP answered (source_is_live()) */
-    int stall_ms;               /* without a packet for so long it has stalled; 0: it cannot stall */
+    int stall_ms;               /* the time without a packet after which it has stalled; 0: it cannot stall */
     enum source_audio audio_state;
     enum AVCodecID audio_codec; /* AV_CODEC_ID_NONE: there is no audio */
     const AVCodecParameters *audio;     /* as the container says; NULL: none is read */

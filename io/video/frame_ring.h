@@ -46,7 +46,7 @@ struct frame_ring_options {
     size_t frame_size;          /* bytes */
     int length, stride;         /* frames; 1 <= length <= FRAME_RING_MAX_LENGTH, 1 <= stride */
     int backlog;                /* frames kept beyond a window's length before the oldest due window is skipped */
-    int readers;                /* at most so many windows are held at once */
+    int readers;                /* the most windows that are held at once */
     uint8_t *memory;            /* [frame_ring_bytes()] for the pictures, aligned to 64 bytes; borrowed until close. NULL: the
                                  * ring's own */
 };

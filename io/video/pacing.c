@@ -158,8 +158,8 @@ void pacing_skip(struct pacing *pacing, int64_t stamp_us)
 
 bool pacing_wants(const struct pacing *pacing, int64_t stamp_us, int64_t arrival_us)
 {
-    /* A picture may be picked so many intervals of the source before and after a grid point: half an interval, plus a margin
-     * for jitter. */
+    /* A picture may be picked up to `before` intervals of the source before a grid point, and up to `after` behind it: half an
+     * interval, plus a margin for jitter. */
     const double before = 0.6, after = 0.75, slow = 1.25;
     double typical = pacing_interval_us(pacing), step_us;
     if (!pacing->started || pacing->broken != SOURCE_UNBROKEN || pacing->n < PACING_PRIOR ||

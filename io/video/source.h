@@ -37,8 +37,9 @@ struct source;
 
 /* Pictures a second where neither the stream nor the options say how many there are. */
 enum { SOURCE_DEFAULT_FPS = 25 };
-/* A source stalls, too, when packets arrive but no picture comes of them. The limit is one stall time-out, or so many before
- * the first picture of an opening. A stream that is joined between two key frames has no picture until the next one. */
+/* A source stalls, too, when packets arrive but no picture comes of them. The limit is one stall time-out, and
+ * SOURCE_PICTURE_STALLS before the first picture of an opening. A stream that is joined between two key frames has no picture
+ * until the next one. */
 enum { SOURCE_PICTURE_STALLS = 3 };
 
 /* The sources of the time at which a picture was taken (io/video/timing/timing.h). */

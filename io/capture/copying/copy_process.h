@@ -15,7 +15,7 @@ struct capture_copy_options {
     const struct privacy *privacy;      /* burned in */
     int longest;                /* pixels of the longer side at most */
     int64_t length_us;          /* a longer clip is copied up to there */
-    int64_t limit_us;           /* the process is killed after so long: -ETIMEDOUT */
+    int64_t limit_us;           /* the process is killed after this time: -ETIMEDOUT */
     const atomic_bool *stops[2];        /* one becomes true: -EINTR soon. NULL: none. Without a host, the first alone counts */
 };
 

@@ -4,13 +4,13 @@
 #include <libavutil/pixdesc.h>
 #include <math.h>
 
-enum { SAMPLES = 64, MOST = 8192 };     /* about so many samples across and down */
+enum { SAMPLES = 64, MOST = 8192 };     /* samples across and down, about; columns of a picture, at most */
 
 struct sampler {
     const AVFrame *frame;
     const AVPixFmtDescriptor *format;
     int width, height;          /* of a plane of chroma; for RGB, of the picture */
-    int step;                   /* samples across lie so far apart */
+    int step;                   /* pixels from one sample across to the next */
 };
 
 /* Component c of a row, as levels of 8 bits with fractions. */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A parameter set is read up to so many bytes, which is more than its known parts take. */
+/* The most bytes of a parameter set that are read; its known parts take fewer. */
 enum { NAL_BYTES = 8192 };
 
 /* The result of following the references of a packet's picture. */

@@ -3,7 +3,7 @@
 #include <math.h>
 
 static const double gap_us = 500e3, gap_intervals = 4;
-/* After a step of more than so many intervals, a picture may arrive so much earlier than its time stamp allows: jitter of the
+/* After a step of more than short_intervals, a picture may arrive up to early_us before its time stamp allows: jitter of the
  * network and of the clock. */
 static const double early_us = 200e3, short_intervals = 2;
 /* The promptest arrival is forgotten at this rate, because the stream's clock may be slower than ours. */
