@@ -33,8 +33,8 @@ struct windows {
 };
 
 /* Lists the windows; n may be 0. With keep_places there are so few that windows.codes stays within 512 MiB. *ret must not
- * move until close. Returns 0, -ENOMEM, -EINVAL if the footage's masks
- * leave too few cells, or the fault of plan_open(). The caller calls windows_close() either way. */
+ * move until close. Returns 0, -ENOMEM, -EINVAL if the footage's masks leave too few cells, or the fault of plan_open(). The
+ * caller calls windows_close() either way. */
 int windows_open(struct windows *ret, const struct windows_options *options, const struct model *model,
                  const struct parallel *parallel, struct error *err);
 void windows_close(struct windows *windows);

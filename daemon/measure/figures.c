@@ -10,7 +10,7 @@
 
 static const double day_s = 86400;
 
-/* Normal footage that holds 0.99 of a false alarm at a rate resolves it: recordings of a day are a little shorter. */
+/* A rate is resolved if 0.99 false alarms at that rate fit into the normal footage: a day's recording is a little short. */
 static const double tolerance = 0.01;
 
 /* All windows of all clips, clip after clip. */
