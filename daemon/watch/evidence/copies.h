@@ -22,7 +22,7 @@ struct copies;
 struct copies_options {
     const char *state_dir;              /* copied */
     /* Borrowed until close. */
-    struct evidence *evidence;          /* is told of copies, and says whether there is room */
+    struct evidence *evidence;          /* is given copies, and says whether there is room */
     struct capture_host *host;          /* forks the process that copies; NULL: the thread does */
     struct heartbeats *heartbeats;
 };

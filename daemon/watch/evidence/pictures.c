@@ -19,8 +19,8 @@
 enum { LONGEST = 1280, MASK_MARGIN = 2, DECODE_MS = 1800 };
 
 #define PATIENCE_US INT64_C(60000000)
-/* The cause of an alert has just entered its first window, whose centre frame does not show it yet. So the score may rise for
- * so long before the window with the peak is taken. */
+/* As an alert opens, its cause has just entered its first window, whose centre frame does not show it yet. So the score may rise
+ * for this long before the window with the peak is taken. */
 #define RISE_US INT64_C(800000)
 
 struct member {                 /* a camera */

@@ -4,7 +4,8 @@
  *   why.jpg        why the window with the peak scores (core/explain/explain.h), for alerts that are made from windows
  * Privacy masks are blackened in all of it. All snapshots that wait are made before any why-picture.
  *
- * A ready() tells of each alert once its pictures are there or have failed, also where the camera makes none.
+ * ready() is called for each alert once its pictures are there or have failed, also if the camera makes none. It is not called
+ * if there is no memory for the job.
  *
  * Any thread may call, but for open and close, which are main's. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PICTURES_H

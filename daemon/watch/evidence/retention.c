@@ -21,9 +21,9 @@
 #define LOOK_SHORT_US INT64_C(250000)   /* the same, while less is free than three times what is to be */
 #define WALK_US INT64_C(60000000)       /* from one look at the files to the next */
 #define SOON_US INT64_C(5000000)        /* the same, after a file was written, or where nothing was left to delete */
-#define STEP_US INT64_C(60000000)       /* a step may wait for the disk for so long */
+#define STEP_US INT64_C(60000000)       /* a step may wait this long for the disk */
 #define YOUNG_US INT64_C(60000000)      /* an empty folder that is younger may be about to get a file */
-/* Where a write failed although space is free (a quota, no more inodes), so much is deleted at once. */
+/* If a write failed although space is free (a quota, no more inodes), this much is deleted at once. */
 #define URGENT_BYTES INT64_C(16777216)
 enum { INODES_LEAST = 1000 };
 
@@ -302,7 +302,7 @@ static int prune(struct retention *retention, const struct disk *disk, bool *for
     return r < 0 ? r : 0;
 }
 
-/* ---- what is told ----------------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------------------------------- */
 
 static void tell(struct retention *retention, const struct retention_alarm *before, int64_t free_bytes)
 {
