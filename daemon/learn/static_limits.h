@@ -1,8 +1,8 @@
 /* Fits the limits within which a camera's scene is static (core/score/static_scene.h), from scored windows of footage held
  * out.
  *
- * Noise: in each window, a cell has the largest mean squared difference of a frame from the mean of the window's frames. A
- * cell's noise is the lower quartile of that over the windows in one light. So motion that fills the cell half of the time
+ * Noise: a window gives for each cell the largest mean squared difference between a frame and the mean of its frames. A
+ * cell's noise is the lower quartile of these over the windows in one light. So motion that fills the cell half of the time
  * does not count as noise.
  *
  * Limit: eight times the noise plus a floor. The fit decides on every window as the daemon would, and compares the score

@@ -40,7 +40,7 @@ int windows_open(struct windows *ret, const struct windows_options *options, con
 void windows_close(struct windows *windows);
 
 /* Finds the ranges that hold all but the share `outside` of the activations (ranges_fit()), from windows which[0] … which[n
- * - 1], in fp32. Returns 0; -ENOTSUP if the network has too many channels; else as windows_measure(). */
+ * - 1], in fp32. Returns 0; -ENOTSUP if the network has too many channels; -ENOMEM; else as windows_measure(). */
 int windows_ranges(struct windows *windows, const size_t *which, size_t n, double outside, struct ranges *ret,
                    struct error *err);
 

@@ -77,9 +77,9 @@ int clip_open(struct clip_scorer **ret, const struct plan *plan, const struct ca
               enum clip_static statics, struct error *err);
 void clip_close(struct clip_scorer *scorer);            /* takes NULL */
 
-/* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, or the negative errno of
- * the source or the sink with the cause in err. Windows before a fault of the source are scored first. Writes *summary either
- * way. */
+/* Scores one source to its end. The caller has opened it at the plan's size, and closes it. Returns 0, -ENOMEM, or the
+ * negative errno of the source or the sink, with the cause in err. Windows before a fault of the source are scored first.
+ * Writes *summary either way. */
 int clip_score(struct clip_scorer *scorer, struct capture *capture, const struct clip_sink *sink,
                struct clip_summary *summary, struct error *err);
 

@@ -20,7 +20,7 @@
 #include "io/config/config.h"
 #include "io/video/packets/packet_ring.h"
 
-/* So many clips are written at the same time; a further alert has none, and the log says so. */
+/* At most this many clips are written at the same time. A further alert has none, and the log says so. */
 enum { EVIDENCE_CLIPS_MAX = 256, EVIDENCE_QUEUE_MAX = 1024 };
 
 struct evidence;

@@ -1,8 +1,8 @@
 /* Keeps the frames of the window with the highest score of an alert's present cause. So the alert can be explained after the ring
  * has dropped these frames. All memory is allocated when it opens.
  *
- * Only windows that count towards an alert are offered. A pause between them that is longer than a smoothed score lasts begins
- * another cause. Any thread; a lock is held for a copy of a window, about a tenth of a millisecond. */
+ * Only windows that count towards an alert are offered. A pause of more than 3 s plus smooth_us between them
+ * begins another cause. Any thread; a lock is held for a copy of a window, about a tenth of a millisecond. */
 #ifndef MEMAED_DAEMON_WATCH_EVIDENCE_PEAK_H
 #define MEMAED_DAEMON_WATCH_EVIDENCE_PEAK_H
 

@@ -1,6 +1,6 @@
 /* The pictures of alerts: the thread "pictures" makes, for each alert that is told,
- *   snapshot.jpg   the frame at the peak in colour, with boxes (evidence/snapshot.h). Where no packets of it are kept, or they
- *                  cannot be decoded in time, the gray frame that the network saw, at the network's size
+ *   snapshot.jpg   the frame at the peak in colour, with boxes (evidence/snapshot.h). If its packets are not kept, or cannot
+ *                  be decoded in time, it is the gray frame that the network saw, at the network's size
  *   why.jpg        why the window with the peak scores (core/explain/explain.h), for alerts that are made from windows
  * Privacy masks are blackened in all of it. All snapshots that wait are made before any why-picture.
  *
@@ -23,7 +23,7 @@
 #include "io/video/packets/packet_ring.h"
 #include "web/view.h"
 
-/* A further alert has no pictures, and the log says so. */
+/* If this many alerts wait, a further one has no pictures, and the log says so. */
 enum { PICTURES_QUEUE_MAX = 64 };
 
 struct pictures;

@@ -18,7 +18,7 @@
 #include "io/database/evidence_rows.h"
 
 #define LOOK_US INT64_C(1000000)        /* from one look at the disk to the next */
-#define LOOK_SHORT_US INT64_C(250000)   /* the same, while less is free than three times what is to be */
+#define LOOK_SHORT_US INT64_C(250000)   /* the same, while less than three times free_least is free */
 #define WALK_US INT64_C(60000000)       /* from one look at the files to the next */
 #define SOON_US INT64_C(5000000)        /* the same, after a file was written, or where nothing was left to delete */
 #define STEP_US INT64_C(60000000)       /* a step may wait this long for the disk */
@@ -348,7 +348,7 @@ static int look(struct retention *retention, struct error *err)
     if (r == 0)
         r = tidy(retention, &disk, &is_short, err);
     if (r == 0 && disk.free_bytes < disk.limits.free_low && monotonic_us() - retention->walked_us >= SOON_US) {
-        retention->has_tree = false;    /* of what was known, no more could be deleted */
+        retention->has_tree = false;    /* no more of the known files could be deleted */
         r = tidy(retention, &disk, &is_short, err);
     }
     if (r == 0)
