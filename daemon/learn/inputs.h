@@ -29,7 +29,7 @@ json_t *inputs_calibrated(const json_t *before, const struct option_list *inputs
 
 /* Appends the footage of such an object to the footage, which is empty. Sets *first. Returns 0, or as footage_add(). -ENODATA:
  * calibrated is NULL or null, because no file holds the footage any more. -EINVAL: the object is damaged, or its files have
- * other frames than then. err names the cause. */
+ * another number of frames than before. err names the cause. */
 int inputs_read_calibrated(const json_t *calibrated, struct footage *footage, struct footage_part *first, struct error *err);
 
 #endif

@@ -52,7 +52,7 @@ int windows_set_int8(struct windows *windows, const struct model *model, const s
  * features. Returns 0, -EINTR, or the fault of reading the footage. */
 int windows_measure(struct windows *windows, const struct score_spec *spec, const size_t *which, size_t n, struct error *err);
 
-/* Seconds from window i - 1 to window i, if both lie in one unbroken sequence at the stride; else 0. */
+/* Returns the seconds from window i - 1 to window i, if both lie in one unbroken sequence at the stride; else 0. */
 double windows_step(const struct windows *windows, size_t i);
 
 #endif

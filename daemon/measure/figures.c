@@ -145,8 +145,8 @@ static json_t *auc_json(const double *scores, const uint8_t *labels, size_t n)
     return evaluation_auc(&auc, scores, labels, n) == 0 ? json_real(auc) : json_null();
 }
 
-/* The AUC of each voice by itself; null for a voice that the model does not have. Where VOICE_STILL has no opinion, nothing
- * unusual stands still. */
+/* The AUC of each voice by itself; null for a voice that the model does not have. Where VOICE_STILL has no value, nothing
+ * unusual is taken to stand still. */
 static json_t *voices_auc(const struct figures *f, const struct pooled *p)
 {
     json_t *ret = json_object();

@@ -37,7 +37,7 @@ struct alerting {
     struct alert_state state;
     struct policy policy;
     struct alert_record record;         /* the open alert, or the last one, or the cause that lasts */
-    bool told_lasting;                  /* normal.changed went out for the open alert */
+    bool told_lasting;                  /* normal.changed was posted for the open alert */
     unsigned faults;                    /* that hold now */
     unsigned touched;                   /* bit z is set for each zone that the open alert's boxes have touched */
     int64_t end_pts_us;                 /* time stamp of the last cause's last window */

@@ -77,7 +77,7 @@ bool camera_leave(struct camera *camera, int64_t deadline_us);
 /* Pending windows are skipped, an open alert closes, the counts are logged. A thread or worker that is stuck may go on, but
  * reaches no alert and no event any more. A second call does nothing. */
 void camera_end(struct camera *camera);
-void camera_close(struct camera *camera);       /* takes NULL; the thread has ended, and no worker is at a window of it */
+void camera_close(struct camera *camera);       /* takes NULL; the thread has ended, and no worker runs a window of it */
 
 uint32_t camera_id(const struct camera *camera);
 const char *camera_name(const struct camera *camera);

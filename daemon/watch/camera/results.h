@@ -33,7 +33,7 @@ struct results_options {
     const struct calibration *calibration;      /* its tail and deciles are copied; NULL, or without them: no p-values, no
                                                  * drift */
     double windows_a_day;               /* > 0 where there is a tail */
-    int frames_per_window;              /* frames that each window adds to what is analysed: least of stride and length */
+    int frames_per_window;              /* new frames that a window analyses: the lesser of stride and length */
     size_t scores_kept;                 /* ALERT_MAX_N or more, where there is a rule */
     /* Borrowed until close. */
     const struct zones *zones;          /* alerts name those that they touch; NULL: none */

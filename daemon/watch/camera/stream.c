@@ -44,7 +44,7 @@ struct camera_stream {
 
     /* The thread's own. */
     int unbroken;               /* frames since the sequence began, at most length */
-    bool lost;                  /* camera.lost went out, and no camera.restored since */
+    bool lost;                  /* camera.lost was posted, and no camera.restored since */
     char reason[512];           /* why it was lost last */
     bool frozen;
     bool slow;

@@ -26,7 +26,7 @@ enum { LONGEST = 1280, MASK_MARGIN = 2, DECODE_MS = 1800 };
 struct member {                 /* a camera */
     struct pictures_camera camera;
     char name[RECORD_NAME_SIZE];
-    atomic_bool leaves;         /* what is being decoded is given up */
+    atomic_bool leaves;         /* the camera leaves: decoding for it is given up */
     bool busy;                  /* the thread uses it */
     struct member *next;
 };
